@@ -1,0 +1,61 @@
+"""Image files: what they are, what their headers say, and their grey pixels.
+
+Knows DICOM radiographs, JPEG and PNG. Works on bytes, holds no state and may be used from many threads.
+"""
+
+from typing import Literal
+
+from ml.images import dicom, raster
+from ml.images.types import MAX_PIXELS, GreyImage, ImageError, ImageFacts, ImageKind, Kind
+
+__all__ = ["MAX_PIXELS", "GreyImage", "ImageError", "ImageFacts", "check", "describe", "read", "sniff"]
+
+_ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
+
+
+def sniff(data: bytes) -> Kind | None:
+    """Return what kind of file this is by its first 132 bytes, or None if it is none that is known here."""
+    if data[128:132] == b"DICM":
+        return "dicom"
+    if data[:3] == b"\xff\xd8\xff":
+        return "jpeg"
+    if data[:8] == b"\x89PNG\r\n\x1a\n":
+        return "png"
+    if data[:4] in _ZIP_SIGNATURES:
+        return "zip"
+    return None
+
+
+def describe(data: bytes) -> ImageFacts:
+    """Return what the header of an image file says. Decodes no pixels. Raises ImageError."""
+    kind = _image_kind(data)
+    return dicom.describe(data) if kind == "dicom" else raster.describe(data, kind)
+
+
+def check(facts: ImageFacts) -> None:
+    """Raise ImageError where the header already tells that the file is not a radiograph that `read` takes."""
+    if facts.kind == "dicom":
+        dicom.check(facts)
+    elif facts.number_of_frames > 1:
+        raise raster.multi_frame()
+
+
+def read(data: bytes) -> GreyImage:
+    """Decode an image file into the greys that a person is shown. Raises ImageError."""
+    kind = _image_kind(data)
+    return dicom.read(data) if kind == "dicom" else raster.read(data, kind)
+
+
+def _image_kind(data: bytes) -> Literal["dicom", "jpeg", "png"]:
+    if not data:
+        raise ImageError(
+            "empty", "The file is empty (zero bytes). Copy or export it again and send the new copy."
+        )
+    kind: Kind | None = sniff(data)
+    if kind is None or kind == "zip":
+        raise ImageError(
+            "not_an_image",
+            "The file is not a DICOM, JPEG or PNG image. Send the radiograph itself, exported as one of these.",
+        )
+    image_kind: ImageKind = kind
+    return image_kind

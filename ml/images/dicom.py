@@ -1,0 +1,316 @@
+"""DICOM: which instances are radiographs we read, what their header says, and their pixels."""
+
+from collections.abc import Callable
+from datetime import date, time
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom import config as pydicom_config
+from pydicom import uid
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.encaps import generate_frames
+from pydicom.multival import MultiValue
+from pydicom.pixels import apply_color_lut, get_decoder
+from pydicom.valuerep import DA, TM
+
+from ml.images import grayscale, jpeg, raster
+from ml.images.types import MAX_PIXELS, GreyImage, ImageError, ImageFacts
+
+#: Computed, digital and conventional radiography (PS3.3 C.7.3.1.1.1).
+MODALITIES = frozenset({"CR", "DX", "RG"})
+
+SOP_CLASSES = frozenset(
+    {
+        uid.ComputedRadiographyImageStorage,
+        uid.DigitalXRayImageStorageForPresentation,
+        uid.DigitalXRayImageStorageForProcessing,
+        uid.SecondaryCaptureImageStorage,
+        uid.MultiFrameGrayscaleByteSecondaryCaptureImageStorage,
+        uid.MultiFrameGrayscaleWordSecondaryCaptureImageStorage,
+        uid.MultiFrameTrueColorSecondaryCaptureImageStorage,
+    }
+)
+
+_NATIVE = frozenset({uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian})
+_JPEG_FAMILY = frozenset(
+    {
+        uid.JPEGBaseline8Bit,
+        uid.JPEGExtended12Bit,
+        uid.JPEGLossless,
+        uid.JPEGLosslessSV1,
+        uid.JPEGLSLossless,
+        uid.JPEGLSNearLossless,
+        uid.JPEG2000Lossless,
+        uid.JPEG2000,
+    }
+)
+TRANSFER_SYNTAXES = _NATIVE | _JPEG_FAMILY | {uid.RLELossless}
+
+_PHOTOMETRIC_GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
+_PHOTOMETRIC_LUMA = frozenset({"YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420"})
+_PHOTOMETRIC = _PHOTOMETRIC_GREY | _PHOTOMETRIC_LUMA | {"RGB", "YBR_ICT", "YBR_RCT", "PALETTE COLOR"}
+
+# Values that break their VR's rules are common and harmless here, and pydicom's warnings would quote them
+# (names, dates of birth) into the logs.
+pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
+
+
+def describe(data: bytes) -> ImageFacts:
+    """Read the header of a DICOM file. Raises ImageError when it has none that can be read."""
+    return _facts(_parse(data, stop_before_pixels=True))
+
+
+def read(data: bytes) -> GreyImage:
+    """Decode a DICOM radiograph. Raises ImageError when it is none, or cannot be decoded."""
+    dataset = _parse(data)
+    check(_facts(dataset))
+    if "PixelData" not in dataset:
+        raise raster.truncated()
+    try:
+        return _decode(dataset)
+    except ImageError:
+        raise
+    except Exception as error:  # the decoders raise whatever they like
+        raise _undecodable(error) from None
+
+
+def check(facts: ImageFacts) -> None:
+    """Raise ImageError unless the header is that of one radiograph that can be decoded here."""
+    if facts.modality not in MODALITIES:
+        raise ImageError(
+            "wrong_modality",
+            f"The modality is {_known_word(facts.modality)}, not CR, DX or RG."
+            " Only plain radiographs of the chest can be read: send those of the study.",
+        )
+    if facts.sop_class_uid and facts.sop_class_uid not in SOP_CLASSES:
+        raise ImageError(
+            "wrong_modality",
+            "The DICOM object is not a plain radiograph (its SOP class is another)."
+            " Send the CR, DX or secondary capture images of the study.",
+        )
+    if facts.rows == 0 or facts.columns == 0:
+        raise ImageError(
+            "no_image",
+            "The DICOM object holds no image. Send the images of the study, not its reports or other objects.",
+        )
+    if facts.presentation_intent_type == "FOR PROCESSING":
+        raise ImageError(
+            "for_processing",
+            "This is the detector's raw image ('for processing'), which is not made to be looked at."
+            " Send the 'for presentation' image of the same exposure.",
+        )
+    if facts.number_of_frames > 1:
+        raise ImageError(
+            "multi_frame",
+            "The file holds several frames. Send every radiograph as a single-frame image.",
+        )
+    if facts.rows * facts.columns > MAX_PIXELS:
+        raise raster.too_many_pixels()
+    if facts.transfer_syntax_uid not in TRANSFER_SYNTAXES:
+        raise ImageError(
+            "unsupported_compression",
+            "The image is compressed in a way that is not supported. Export it uncompressed, or as JPEG, JPEG-LS,"
+            " JPEG 2000 or RLE.",
+        )
+    if (
+        facts.photometric_interpretation not in _PHOTOMETRIC
+        or facts.samples_per_pixel not in (1, 3)
+        or not 2 <= facts.bits_stored <= 16
+    ):
+        raise ImageError(
+            "unsupported_pixels",
+            "The pixels are stored in a way that radiographs do not use."
+            " Export the image as 8 to 16 bit greyscale.",
+        )
+
+
+def _parse(data: bytes, stop_before_pixels: bool = False) -> FileDataset:
+    # Deflated files unpack as a whole while their header is read, to any size.
+    if str(uid.DeflatedExplicitVRLittleEndian).encode() in data[132:2048]:
+        raise ImageError(
+            "unsupported_compression",
+            "The DICOM file is deflated, which is not supported. Export it uncompressed.",
+        )
+    try:
+        dataset = pydicom.dcmread(BytesIO(data), stop_before_pixels=stop_before_pixels)
+    except EOFError:
+        raise raster.truncated() from None
+    except Exception as error:  # pydicom raises many kinds for broken files
+        raise _undecodable(error) from None
+    if not len(dataset):
+        raise raster.truncated()
+    return dataset
+
+
+def _decode(dataset: FileDataset) -> GreyImage:
+    if _is_plain_jpeg(dataset):
+        return _decode_jpeg(dataset)
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax in _NATIVE:
+        _check_native_length(dataset)
+    elif syntax in _JPEG_FAMILY:
+        _check_codestream(_frame(dataset), dataset)
+    pixels, properties = _decoder_array(dataset)
+    photometric = str(properties["photometric_interpretation"])
+    if photometric in _PHOTOMETRIC_GREY:
+        return grayscale.render(pixels, dataset)
+    return _colour_to_grey(pixels, photometric, dataset)
+
+
+def _is_plain_jpeg(dataset: FileDataset) -> bool:
+    """Whether the frame is a JPEG whose first component is what is wanted: the greys, or the luma of colour."""
+    return dataset.file_meta.TransferSyntaxUID == uid.JPEGBaseline8Bit and (
+        dataset.PhotometricInterpretation in _PHOTOMETRIC_GREY | _PHOTOMETRIC_LUMA
+    )
+
+
+def _decode_jpeg(dataset: FileDataset) -> GreyImage:
+    """Decode straight through Pillow, which is as fast as reading the plain JPEG file."""
+    frame = _frame(dataset)
+    _check_codestream(frame, dataset)
+    with Image.open(BytesIO(frame), formats=("JPEG",)) as image:
+        image.draft("L", image.size)
+        grey = raster.luma(image)
+    if dataset.PhotometricInterpretation in _PHOTOMETRIC_LUMA:
+        return grey
+    return grayscale.render(grey.pixels, dataset)
+
+
+def _frame(dataset: FileDataset) -> bytes:
+    return next(generate_frames(dataset.PixelData, number_of_frames=1))
+
+
+def _decoder_array(dataset: FileDataset) -> tuple[NDArray[Any], dict[str, Any]]:
+    decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
+    return decoder.as_array(dataset, index=0, raw=True, view_only=True, correct_unused_bits=False)
+
+
+def _check_native_length(dataset: FileDataset) -> None:
+    bits = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated
+    if dataset.PhotometricInterpretation == "YBR_FULL_422":
+        bits = bits * 2 // 3
+    if len(dataset.PixelData) < bits // 8:
+        raise raster.truncated()
+
+
+def _check_codestream(frame: bytes, dataset: Dataset) -> None:
+    """Refuse a codestream of another size than the header tells, before it is decoded."""
+    stream = jpeg.parse(frame)
+    if stream is None or (stream.rows, stream.columns) != (dataset.Rows, dataset.Columns):
+        raise ImageError(
+            "undecodable",
+            "The compressed image is damaged, or its size is not the one that the DICOM header gives."
+            " Export the image again.",
+        )
+
+
+def _colour_to_grey(pixels: NDArray[Any], photometric: str, dataset: Dataset) -> GreyImage:
+    """Reduce rows × columns × 3 samples, or a palette's indices, to 8-bit luma."""
+    bits = int(dataset.BitsStored)
+    if photometric == "PALETTE COLOR":
+        pixels = apply_color_lut(pixels, dataset)
+        bits = pixels.dtype.itemsize * 8
+    if bits > 8:
+        pixels = pixels >> (bits - 8)
+    samples = np.ascontiguousarray(pixels, dtype=np.uint8)
+    if photometric in _PHOTOMETRIC_LUMA:
+        return GreyImage(np.ascontiguousarray(samples[..., 0]), 255)
+    return raster.luma(Image.fromarray(samples))
+
+
+def _facts(dataset: FileDataset) -> ImageFacts:
+    meta = dataset.file_meta
+    text = _text_reader(dataset)
+    return ImageFacts(
+        kind="dicom",
+        rows=_number(dataset, "Rows"),
+        columns=_number(dataset, "Columns"),
+        bits_stored=_number(dataset, "BitsStored"),
+        samples_per_pixel=_number(dataset, "SamplesPerPixel"),
+        number_of_frames=_number(dataset, "NumberOfFrames") or 1,
+        photometric_interpretation=text("PhotometricInterpretation"),
+        transfer_syntax_uid=str(meta.get("TransferSyntaxUID", "")),
+        sop_class_uid=text("SOPClassUID"),
+        sop_instance_uid=text("SOPInstanceUID"),
+        study_instance_uid=text("StudyInstanceUID"),
+        series_instance_uid=text("SeriesInstanceUID"),
+        modality=text("Modality"),
+        view_position=text("ViewPosition"),
+        image_laterality=text("ImageLaterality"),
+        body_part_examined=text("BodyPartExamined"),
+        presentation_intent_type=text("PresentationIntentType"),
+        patient_id=text("PatientID"),
+        issuer_of_patient_id=text("IssuerOfPatientID"),
+        patient_name=text("PatientName"),
+        patient_birth_date=_date(dataset, "PatientBirthDate"),
+        patient_sex=text("PatientSex"),
+        accession_number=text("AccessionNumber"),
+        study_id=text("StudyID"),
+        study_date=_date(dataset, "StudyDate"),
+        study_time=_time(dataset, "StudyTime"),
+        study_description=text("StudyDescription"),
+        referring_physician_name=text("ReferringPhysicianName"),
+        acquisition_date=_date(dataset, "AcquisitionDate"),
+        acquisition_time=_time(dataset, "AcquisitionTime"),
+        institution_name=text("InstitutionName"),
+        manufacturer=text("Manufacturer"),
+    )
+
+
+def _value(dataset: Dataset, keyword: str) -> Any:
+    """Return an element's value, the first of several, or None where absent, empty or unreadable."""
+    try:
+        value = dataset.get(keyword)
+    except Exception:  # one unreadable element must not cost the file
+        return None
+    if isinstance(value, (list, tuple, MultiValue)):
+        return value[0] if value else None
+    return value
+
+
+def _text_reader(dataset: Dataset) -> Callable[[str], str]:
+    def text(keyword: str) -> str:
+        value = _value(dataset, keyword)
+        # PostgreSQL stores no NUL, and some modalities pad with it.
+        return "" if value is None else str(value).replace("\0", "").strip()
+
+    return text
+
+
+def _number(dataset: Dataset, keyword: str) -> int:
+    try:
+        return int(_value(dataset, keyword) or 0)
+    except (TypeError, ValueError):
+        return 0
+
+
+def _date(dataset: Dataset, keyword: str) -> date | None:
+    try:
+        return DA(str(_value(dataset, keyword) or ""))
+    except ValueError:
+        return None
+
+
+def _time(dataset: Dataset, keyword: str) -> time | None:
+    try:
+        return TM(str(_value(dataset, keyword) or ""))
+    except ValueError:
+        return None
+
+
+def _known_word(modality: str) -> str:
+    """Return the modality if it is a code word, since a broken file could have anything in its place."""
+    return modality if modality.isalpha() and len(modality) <= 4 else "not given"
+
+
+def _undecodable(error: Exception) -> ImageError:
+    if isinstance(error, EOFError) or "truncated" in str(error).lower():
+        return raster.truncated()
+    return ImageError(
+        "undecodable",
+        "The DICOM file is damaged or of a kind that cannot be decoded. Export the image again.",
+    )

@@ -1,0 +1,136 @@
+"""The DICOM grayscale pipeline: stored values → rescale → VOI → what is shown (PS3.4 section N.2).
+
+Every step maps one value to one value, so the whole pipeline is worked out once for the at most 65,536
+values that a pixel can have and then applied by a single look-up, however large the image is.
+"""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydicom.dataset import Dataset
+
+from ml.images.types import GreyImage
+
+Values = NDArray[np.float64]
+
+
+def render(stored: NDArray[Any], dataset: Dataset) -> GreyImage:
+    """Turn the stored pixel values of a MONOCHROME1 or MONOCHROME2 image into what is shown.
+
+    `stored`: rows × columns integers of 8 or 16 bits as decoded, unused bits in any state. The result has 8 bits
+    where Bits Stored is at most 8, otherwise 16. With neither window nor VOI LUT, 8-bit images are shown as they
+    are, deeper ones from their darkest to their brightest pixel, as viewers do.
+    """
+    bits = int(dataset.BitsStored)
+    signed = bool(dataset.get("PixelRepresentation", 0))
+    codes = _codes(stored, bits, signed)
+    values = np.arange(2**bits, dtype=np.float64) - (2 ** (bits - 1) if signed else 0)
+    padding = _padding(dataset, values)
+
+    values = _rescale(values, dataset)
+    shown = _voi(values, dataset)
+    if shown is None:
+        shown = _full_range(values, codes, padding, bits)
+    if dataset.PhotometricInterpretation == "MONOCHROME1":
+        shown = 1 - shown
+    if padding is not None:
+        shown[padding] = 0
+
+    max_value, dtype = (255, np.uint8) if bits <= 8 else (65535, np.uint16)
+    table = (np.clip(shown, 0, 1) * max_value + 0.5).astype(dtype)
+    if codes.dtype == dtype and table.size == max_value + 1 and np.array_equal(table, np.arange(table.size)):
+        return GreyImage(np.ascontiguousarray(codes), max_value)
+    return GreyImage(table[codes], max_value)
+
+
+def _codes(stored: NDArray[Any], bits: int, signed: bool) -> NDArray[Any]:
+    """Return the position of each stored value in the ascending list of possible values."""
+    codes = stored.view(f"u{stored.dtype.itemsize}")
+    if bits < codes.dtype.itemsize * 8:
+        codes = codes & codes.dtype.type(2**bits - 1)
+    if signed:
+        codes = codes ^ codes.dtype.type(2 ** (bits - 1))
+    return codes
+
+
+def _padding(dataset: Dataset, values: Values) -> NDArray[np.bool_] | None:
+    """Return which stored values are Pixel Padding (PS3.3 C.7.5.1.1.2), not image."""
+    first = dataset.get("PixelPaddingValue")
+    if first is None:
+        return None
+    last = dataset.get("PixelPaddingRangeLimit")
+    if last is None:
+        last = first
+    return (values >= min(first, last)) & (values <= max(first, last))
+
+
+def _rescale(values: Values, dataset: Dataset) -> Values:
+    """Apply the Modality LUT module (PS3.3 C.11.1)."""
+    if dataset.get("ModalityLUTSequence"):
+        return _look_up(values, dataset.ModalityLUTSequence[0], dataset)[0]
+    slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
+    if not slope or intercept is None:
+        return values
+    return values * float(slope) + float(intercept)
+
+
+def _voi(values: Values, dataset: Dataset) -> Values | None:
+    """Apply the first VOI LUT or window (PS3.3 C.11.2); the result is between 0 and 1. None: there is neither."""
+    sequence = dataset.get("VOILUTSequence")
+    if sequence and sequence[0].get("LUTData"):
+        looked_up, largest = _look_up(values, sequence[0], dataset)
+        return looked_up / largest
+    center, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
+    if center is None or width is None:
+        return None
+    function = str(dataset.get("VOILUTFunction") or "LINEAR").upper()
+    if function == "SIGMOID" and width > 0:
+        return 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -700, 700)))
+    if function == "LINEAR_EXACT" and width > 0:
+        return np.clip((values - center) / width + 0.5, 0, 1)
+    if width < 1:
+        return None
+    if width == 1:
+        return (values > center - 0.5).astype(np.float64)
+    return np.clip((values - (center - 0.5)) / (width - 1) + 0.5, 0, 1)
+
+
+def _full_range(
+    values: Values, codes: NDArray[Any], padding: NDArray[np.bool_] | None, bits: int
+) -> Values:
+    if bits <= 8:
+        low, high = values.min(), values.max()
+    else:
+        image = codes if padding is None else codes[~padding[codes]]
+        if image.size == 0:
+            return np.zeros_like(values)
+        used = values[int(image.min()) : int(image.max()) + 1]
+        low, high = used.min(), used.max()
+    return np.clip((values - low) / ((high - low) or 1), 0, 1)
+
+
+def _look_up(values: Values, item: Dataset, dataset: Dataset) -> tuple[Values, int]:
+    """Map values through a LUT item (PS3.3 C.11.1.1.1); also return the largest value its entries can have."""
+    entries, first, depth = (int(number) for number in item.LUTDescriptor)
+    entries = entries or 65536
+    if first >= 32768 and values.min() < 0:  # a signed first value read as unsigned
+        first -= 65536
+    raw = item.LUTData
+    if isinstance(raw, bytes):
+        order = "<" if dataset.original_encoding[1] else ">"
+        table = np.frombuffer(raw, "u1" if depth <= 8 and len(raw) < 2 * entries else f"{order}u2")
+    else:
+        table = np.asarray(raw, dtype=np.uint16)
+    table = table[:entries]
+    index = np.clip(np.rint(values) - first, 0, table.size - 1).astype(np.intp)
+    return table[index].astype(np.float64), 2**depth - 1
+
+
+def _first(value: Any) -> float | None:
+    """Return the first of one or several values of a DS element."""
+    if value is None or value == "":
+        return None
+    if isinstance(value, (str, float, int)):
+        return float(value)
+    return float(value[0]) if len(value) else None

@@ -1,0 +1,128 @@
+"""JPEG and PNG."""
+
+import struct
+from io import BytesIO
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from ml.images.types import MAX_PIXELS, GreyImage, ImageError, ImageFacts, ImageKind
+
+_ORIENTATION = 0x0112
+_EXIF_UPRIGHT = 1
+_PNG_BIT_DEPTH = 24  # offset of the bit depth in a PNG file: signature, IHDR length and name, width, height
+
+
+def describe(data: bytes, kind: ImageKind) -> ImageFacts:
+    """Read size and depth from the header of a JPEG or PNG. Raises ImageError."""
+    with _open(data, kind) as image:
+        return ImageFacts(
+            kind=kind,
+            rows=image.height,
+            columns=image.width,
+            bits_stored=data[_PNG_BIT_DEPTH] if kind == "png" else 8,
+            samples_per_pixel=1 if image.mode in ("1", "L", "I;16") else 3,
+            number_of_frames=getattr(image, "n_frames", 1) if kind == "png" else 1,
+        )
+
+
+def read(data: bytes, kind: ImageKind) -> GreyImage:
+    """Decode a JPEG or PNG to grey. Raises ImageError.
+
+    Colour becomes luma (ITU-R BT.601), transparency is laid on black, the EXIF orientation is applied.
+    A 16-bit grey PNG is stretched from its darkest to its brightest pixel, like a DICOM image of more than
+    8 bits that brings no window: such files often hold 10 or 12 bits of 16.
+    """
+    with _open(data, kind) as opened:
+        image: Image.Image = opened
+        if kind == "png" and getattr(image, "n_frames", 1) > 1:
+            raise multi_frame()
+        if image.mode == "RGB":
+            image.draft("L", image.size)  # decode the luma of a JPEG only
+        try:
+            image.load()
+            if not is_upright(image):
+                image = ImageOps.exif_transpose(image)
+            return _grey(image)
+        except _DECODING_ERRORS as error:
+            raise _undecodable(error) from None
+
+
+def is_upright(image: Image.Image) -> bool:
+    """Whether the pixels are stored as they are to be shown (no EXIF rotation or mirroring)."""
+    return bool(image.getexif().get(_ORIENTATION, _EXIF_UPRIGHT) == _EXIF_UPRIGHT)
+
+
+def stretch(pixels: "np.ndarray[tuple[int, int], np.dtype[np.uint16]]") -> GreyImage:
+    """Map the darkest value of a rows × columns uint16 image to 0 and the brightest to 65535."""
+    low, high = int(pixels.min()), int(pixels.max())
+    values = np.arange(65536, dtype=np.float32)
+    table = np.clip((values - low) * (65535 / max(high - low, 1)) + 0.5, 0, 65535)
+    return GreyImage(table.astype(np.uint16)[pixels], 65535)
+
+
+def luma(image: Image.Image) -> GreyImage:
+    """Turn an image of any 8-bit mode into grey (ITU-R BT.601)."""
+    if image.mode != "L":
+        image = image.convert("L")
+    return GreyImage(np.asarray(image), 255)
+
+
+def _open(data: bytes, kind: ImageKind) -> Image.Image:
+    try:
+        image = Image.open(BytesIO(data), formats=(kind.upper(),))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise too_many_pixels() from None
+    except _DECODING_ERRORS as error:
+        raise _undecodable(error) from None
+    if image.width * image.height > MAX_PIXELS:
+        image.close()
+        raise too_many_pixels()
+    return image
+
+
+def _grey(image: Image.Image) -> GreyImage:
+    if image.mode.startswith("I;16"):
+        return stretch(np.asarray(image, dtype=np.uint16))
+    if image.mode in ("LA", "PA", "RGBA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(black, image).convert("RGB")
+    elif image.mode in ("P", "CMYK"):
+        image = image.convert("RGB")
+    return luma(image)
+
+
+# Pillow raises these for broken data, and struct.error where a chunk is cut short.
+_DECODING_ERRORS = (OSError, SyntaxError, ValueError, IndexError, EOFError, struct.error)
+
+
+def multi_frame() -> ImageError:
+    return ImageError(
+        "multi_frame", "The file holds several pictures. Save each picture as a file of its own."
+    )
+
+
+def too_many_pixels() -> ImageError:
+    return ImageError(
+        "too_many_pixels",
+        f"The image is larger than {MAX_PIXELS // 1_000_000} million pixels, which no chest radiograph is."
+        " Export it again at the size it was taken.",
+    )
+
+
+def truncated() -> ImageError:
+    return ImageError(
+        "truncated",
+        "The file ends before the image does. Copy or export it again; the transfer was cut short.",
+    )
+
+
+def _undecodable(error: Exception) -> ImageError:
+    if "truncated" in str(error).lower() or isinstance(error, (EOFError, struct.error)):
+        return truncated()
+    return ImageError(
+        "undecodable",
+        "The image data is damaged or of a kind that cannot be decoded."
+        " Export it again as DICOM, PNG or baseline JPEG.",
+    )

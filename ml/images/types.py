@@ -1,0 +1,85 @@
+"""What reading an image gives, or the reason why it cannot be read."""
+
+from dataclasses import dataclass
+from datetime import date, time
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Kind = Literal["dicom", "jpeg", "png", "zip"]
+ImageKind = Literal["dicom", "jpeg", "png"]
+
+#: A 43 × 43 cm film digitised at 50 µm has 74 million pixels; nothing in chest radiography is larger.
+MAX_PIXELS = 100_000_000
+
+
+class ImageError(Exception):
+    """The bytes are not an image that can be read.
+
+    `code` is a stable word for programs; `message` tells a person what is wrong and what to do. Neither
+    ever carries a value from the file, because that may be patient data.
+    """
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+@dataclass(frozen=True)
+class GreyImage:
+    """A radiograph ready to look at.
+
+    `pixels`: rows × columns, C-contiguous, uint8 with `max_value` 255 or uint16 with `max_value` 65535;
+    a bigger value is brighter on screen (bone bright, air dark: MONOCHROME2), with the rescale, the VOI
+    LUT or window and the photometric inversion of a DICOM file already applied.
+    """
+
+    pixels: NDArray[Any]
+    max_value: Literal[255, 65535]
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What the header says, read without decoding a pixel. Text is '' and the rest None where absent.
+
+    The names are those of the DICOM attributes. A JPEG or PNG fills only `kind`, `rows`, `columns`,
+    `bits_stored`, `samples_per_pixel` and `number_of_frames`.
+    """
+
+    kind: ImageKind
+    rows: int
+    columns: int
+    bits_stored: int
+    samples_per_pixel: int
+    number_of_frames: int = 1
+    photometric_interpretation: str = ""
+    transfer_syntax_uid: str = ""
+    sop_class_uid: str = ""
+    sop_instance_uid: str = ""
+    study_instance_uid: str = ""
+    series_instance_uid: str = ""
+    modality: str = ""
+    view_position: str = ""
+    image_laterality: str = ""
+    body_part_examined: str = ""
+    presentation_intent_type: str = ""
+    patient_id: str = ""
+    issuer_of_patient_id: str = ""
+    patient_name: str = ""
+    patient_birth_date: date | None = None
+    patient_sex: str = ""
+    accession_number: str = ""
+    study_id: str = ""
+    study_date: date | None = None
+    study_time: time | None = None
+    study_description: str = ""
+    referring_physician_name: str = ""
+    acquisition_date: date | None = None
+    acquisition_time: time | None = None
+    institution_name: str = ""
+    manufacturer: str = ""
