@@ -1,0 +1,92 @@
+"""The trail refuses change, and a change made behind its back is found and named."""
+
+from collections.abc import Callable
+
+import pytest
+from django.db import DatabaseError, connection, transaction
+
+from webportal.audit.models import Action, AuditEntry, ChainHead
+from webportal.audit.trail import Event, append, append_all
+from webportal.audit.verification import anchor, verify
+
+pytestmark = pytest.mark.django_db
+
+
+def fill(count: int = 5) -> None:
+    append_all([Event(Action.STUDY_VIEWED, "study", str(n), detail={"n": n}) for n in range(count)])
+
+
+def behind_its_back(statement: str) -> None:
+    """Do what someone with the database's owner rights could do."""
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_auditentry DISABLE TRIGGER USER")
+        cursor.execute(statement)
+        cursor.execute("ALTER TABLE audit_auditentry ENABLE TRIGGER USER")
+
+
+def problems() -> list[tuple[int, str]]:
+    return [(finding.sequence, finding.problem) for finding in verify().findings]
+
+
+def test_an_untouched_trail_is_intact() -> None:
+    fill()
+    anchor()
+    append(Event(Action.SIGNED_IN), "someone")
+    verdict = verify()
+    assert verdict.intact
+    assert (verdict.entries, verdict.anchors) == (6, 1)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: AuditEntry.objects.filter(sequence=2).update(actor="other"),
+        lambda: AuditEntry.objects.filter(sequence=2).delete(),
+        lambda: connection.cursor().execute("TRUNCATE audit_auditentry"),
+        lambda: ChainHead.objects.all().delete(),
+    ],
+    ids=["update", "delete", "truncate", "delete head"],
+)
+def test_the_database_refuses_change(change: Callable[[], object]) -> None:
+    fill()
+    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
+        change()
+
+
+def test_an_altered_entry_is_named() -> None:
+    fill()
+    behind_its_back("UPDATE audit_auditentry SET actor = 'other' WHERE sequence = 3")
+    assert problems() == [(3, "the entry was altered")]
+
+
+def test_a_deleted_entry_is_named() -> None:
+    fill()
+    behind_its_back("DELETE FROM audit_auditentry WHERE sequence IN (2, 3)")
+    assert problems() == [(2, "entries 2 to 3 were deleted")]
+
+
+def test_a_tail_cut_off_together_with_the_head_shows_by_the_anchor() -> None:
+    fill()
+    anchor()
+    last = AuditEntry.objects.get(sequence=3)
+    behind_its_back("DELETE FROM audit_auditentry WHERE sequence > 3")
+    ChainHead.objects.update(sequence=3, mac=last.mac)
+    assert problems() == [(4, "the trail was cut off: entries 4 to 5 are missing")]
+
+
+def test_an_entry_smuggled_in_after_the_head_is_named() -> None:
+    fill()
+    behind_its_back(
+        "INSERT INTO audit_auditentry (sequence, at, actor, action, object_type, object_id, detail,"
+        " previous_mac, mac) VALUES (6, now(), 'x', 'study.viewed', '', '', '{}', '', 'x')"
+    )
+    assert problems() == [(6, "the entry stands after the head of the chain")]
+
+
+def test_a_chain_rewritten_with_the_key_shows_by_the_anchor() -> None:
+    fill()
+    anchor()
+    behind_its_back("DELETE FROM audit_auditentry")
+    ChainHead.objects.update(sequence=0, mac="0" * 64)
+    append_all([Event(Action.STUDY_VIEWED, "study", "forged") for _ in range(5)])
+    assert [number for number, _ in problems()] == [5]

@@ -1,0 +1,93 @@
+"""Fixtures that tests of every package use."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from django.db.backends.postgresql.operations import DatabaseOperations
+from django.test import Client
+from pytest_django. import SettingsWrapper
+
+from webportal.accounts.models import Role, User
+
+PASSWORD = "correct horse battery"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _flush_past_the_triggers() -> Iterator[None]:
+    """Let tests with real transactions empty the audit trail afterwards, which triggers refuse."""
+    flush = DatabaseOperations.execute_sql_flush
+
+    def without_triggers(self: DatabaseOperations, sql_list: list[str]) -> None:
+        flush(
+            self,
+            [
+                "ALTER TABLE audit_auditentry DISABLE TRIGGER USER",
+                *sql_list,
+                "ALTER TABLE audit_auditentry ENABLE TRIGGER USER",
+                "INSERT INTO audit_chainhead VALUES (1, 0, repeat('0', 64))",
+            ],
+        )
+
+    DatabaseOperations.execute_sql_flush = without_triggers  # type: ignore[method-assign]
+    yield
+    DatabaseOperations.execute_sql_flush = flush  # type: ignore[method-assign]
+
+
+@pytest.fixture(autouse=True)
+def _own_anchor_file(settings: SettingsWrapper, tmp_path: Path) -> None:
+    settings.AUDIT_ANCHOR_FILE = tmp_path / "anchors"
+
+
+@pytest.fixture
+def make_user(db: None) -> Callable[..., User]:
+    """Make a user with the given roles, whose password is PASSWORD."""
+
+    def make(*roles: Role, username: str = "") -> User:
+        name = username or "-".join(roles) or "nobody"
+        return User.objects.create_user(name, PASSWORD, list(roles))
+
+    return make
+
+
+@pytest.fixture
+def uploader(make_user: Callable[..., User]) -> User:
+    return make_user(Role.UPLOADER)
+
+
+@pytest.fixture
+def radiologist(make_user: Callable[..., User]) -> User:
+    return make_user(Role.RADIOLOGIST)
+
+
+@pytest.fixture
+def it_person(make_user: Callable[..., User]) -> User:
+    return make_user(Role.IT)
+
+
+@pytest.fixture
+def auditor(make_user: Callable[..., User]) -> User:
+    return make_user(Role.AUDITOR)
+
+
+@pytest.fixture
+def sign_in() -> Callable[[User], Client]:
+    """Return a browser-like client in which the person is signed in."""
+
+    def signed_in(user: User) -> Client:
+        client = Client()
+        client.force_login(user)
+        return client
+
+    return signed_in
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder of real radiographs; skips the test where it is missing."""
+    folder = Path(os.environ.get("CHESTLINE_DATA", "../shared/data"))
+    if not (folder / "fullres").is_dir():
+        pytest.skip(f"no real radiographs: {folder} is missing; set CHESTLINE_DATA")
+    return folder
+

@@ -1,0 +1,15 @@
+"""Django's registration of the app."""
+
+from django.apps import AppConfig
+
+
+class AccountsConfig(AppConfig):
+    """Accounts."""
+
+    name = "webportal.accounts"
+    label = "accounts"
+    verbose_name = "Accounts"
+
+    def ready(self) -> None:
+        """Connect the sign-in signals to the audit trail."""
+        from webportal.accounts import signals  # noqa: F401

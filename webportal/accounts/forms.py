@@ -1,0 +1,53 @@
+"""Forms for signing in, passwords and users."""
+
+from django import forms
+from django.contrib.auth.password_validation import password_validators_help_texts
+
+from webportal.accounts.models import Role, User
+
+
+class PasswordForm(forms.Form):
+    """A person chooses a new password, proving the present one."""
+
+    current = forms.CharField(
+        label="Present password",
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+    )
+    new = forms.CharField(
+        label="New password",
+        help_text=" ".join(password_validators_help_texts()),
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    again = forms.CharField(
+        label="New password, again",
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    def clean(self) -> None:
+        """Refuse two new passwords that differ."""
+        super().clean()
+        if self.cleaned_data.get("new") != self.cleaned_data.get("again"):
+            self.add_error("again", "The two new passwords differ; type the same one twice.")
+
+
+class NewUserForm(forms.ModelForm[User]):
+    """Hospital IT adds a person."""
+
+    roles = forms.MultipleChoiceField(choices=Role.choices, widget=forms.CheckboxSelectMultiple)
+
+    class Meta:
+        model = User
+        fields = ["username", "full_name", "roles"]
+
+
+class UserForm(forms.ModelForm[User]):
+    """Hospital IT changes what a person may do."""
+
+    roles = forms.MultipleChoiceField(
+        choices=Role.choices, widget=forms.CheckboxSelectMultiple, required=False
+    )
+
+    class Meta:
+        model = User
+        fields = ["roles", "is_active"]
+        labels = {"is_active": "May sign in"}

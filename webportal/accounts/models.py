@@ -1,0 +1,71 @@
+"""People and what they may do."""
+
+import uuid
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.contrib.auth.validators import UnicodeUsernameValidator
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+
+class Role(models.TextChoices):
+    """What a person does; one person may hold several roles."""
+
+    UPLOADER = "uploader", "Uploader"
+    RADIOLOGIST = "radiologist", "Radiologist"
+    IT = "it", "Hospital IT"
+    AUDITOR = "auditor", "Auditor"
+
+
+class UserManager(BaseUserManager["User"]):
+    """Creates users with a hashed password."""
+
+    def create_user(
+        self, username: str, password: str | None, roles: list[str], **fields: object
+    ) -> "User":
+        """Save and return a new user; `roles` are values of `Role`."""
+        user = self.model(username=username, roles=sorted(roles), **fields)
+        user.set_password(password)
+        user.save()
+        return user
+
+
+class User(AbstractBaseUser):
+    """A person, or another system, that signs in."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    username = models.CharField(
+        "user name",
+        max_length=150,
+        unique=True,
+        validators=[UnicodeUsernameValidator()],
+        error_messages={"unique": "There is already a user of that name."},
+    )
+    full_name = models.CharField(max_length=150, blank=True)
+    email = models.EmailField(blank=True)
+    roles = ArrayField(models.CharField(max_length=20, choices=Role.choices), default=list)
+    is_active = models.BooleanField(default=True)
+    must_change_password = models.BooleanField(default=False)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "username"
+    EMAIL_FIELD = "email"
+
+    class Meta:
+        ordering = ["username"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(roles__contained_by=Role.values), name="user_roles_known"
+            ),
+            models.CheckConstraint(condition=~Q(username=""), name="user_name_not_empty"),
+        ]
+
+    def __str__(self) -> str:
+        return self.full_name or self.username
+
+    def has_role(self, *roles: str) -> bool:
+        """Whether this person holds at least one of the roles."""
+        return any(role in self.roles for role in roles)

@@ -1,0 +1,37 @@
+"""Sign-in, sign-out and failed sign-in reach the audit trail through Django's own signals."""
+
+from typing import Any
+
+from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
+from django.dispatch import receiver
+
+from webportal.accounts.models import User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+
+
+@receiver(user_logged_in)
+def signed_in(user: Any, **kwargs: Any) -> None:
+    """Append the sign-in."""
+    append(Event(Action.SIGNED_IN, "user", user.pk), user)
+
+
+@receiver(user_logged_out)
+def signed_out(user: Any, **kwargs: Any) -> None:
+    """Append the sign-out; an expired session has no user to name."""
+    if user is not None:
+        append(Event(Action.SIGNED_OUT, "user", user.pk), user)
+
+
+@receiver(user_login_failed)
+def sign_in_failed(credentials: dict[str, Any], **kwargs: Any) -> None:
+    """Append the failure with the name that was tried.
+
+    People type a password into the name field now and then, so only a known name is written.
+    """
+    name = str(credentials.get("username", ""))
+    known = User.objects.filter(username=name).first()
+    append(
+        Event(Action.SIGN_IN_FAILED, "user", known.pk if known else ""),
+        known.username if known else "unknown",
+    )

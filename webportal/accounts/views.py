@@ -1,0 +1,113 @@
+"""Sign-in, one's own password and tokens, and the users that hospital IT looks after."""
+
+import uuid
+
+from django.contrib import messages
+from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.views import LoginView, LogoutView
+from django.core.exceptions import ValidationError
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+from knox.models import AuthToken
+
+from webportal.accounts import services
+from webportal.accounts.forms import NewUserForm, PasswordForm, UserForm
+from webportal.accounts.models import Role, User
+from webportal.accounts.roles import SignedInRequest, allow
+
+sign_in = LoginView.as_view(
+    template_name="accounts/sign_in.html", redirect_authenticated_user=True
+)
+sign_out = allow()(LogoutView.as_view())
+
+
+@allow()
+@require_http_methods(["GET", "POST"])
+def change_password(request: SignedInRequest) -> HttpResponse:
+    """Choose a new password, or replace the one-time one."""
+    form = PasswordForm(request.POST or None)
+    if form.is_valid() and _change_password(request, form):
+        messages.success(request, "Your password is changed.")
+        return redirect("home")
+    return render(request, "accounts/change_password.html", {"form": form})
+
+
+def _change_password(request: SignedInRequest, form: PasswordForm) -> bool:
+    if not request.user.check_password(form.cleaned_data["current"]):
+        form.add_error("current", "That is not your present password.")
+        return False
+    try:
+        services.change_own_password(request.user, form.cleaned_data["new"])
+    except ValidationError as error:
+        form.add_error("new", error)
+        return False
+    update_session_auth_hash(request, request.user)
+    return True
+
+
+@allow()
+@require_http_methods(["GET", "POST"])
+def tokens(request: SignedInRequest) -> HttpResponse:
+    """One's own API tokens; a new one is shown once."""
+    secret = services.create_token(request.user) if request.method == "POST" else None
+    own = AuthToken.objects.filter(user=request.user).order_by("-created")
+    return render(request, "accounts/tokens.html", {"tokens": own, "secret": secret})
+
+
+@allow()
+@require_POST
+def revoke_token(request: SignedInRequest, token_key: str) -> HttpResponse:
+    """Revoke one of one's own tokens."""
+    token = get_object_or_404(AuthToken, token_key=token_key, user=request.user)
+    services.revoke_token(token, request.user)
+    messages.success(request, "The token is revoked.")
+    return redirect("accounts:tokens")
+
+
+@allow(Role.IT)
+@require_http_methods(["GET", "POST"])
+def users(request: SignedInRequest) -> HttpResponse:
+    """All users, and a form for a new one, whose one-time password is shown once."""
+    form = NewUserForm(request.POST or None)
+    created = None
+    if form.is_valid():
+        created = services.create_user(**form.cleaned_data, by=request.user)
+        form = NewUserForm()
+    context = {"users": User.objects.all(), "form": form, "created": created}
+    return render(request, "accounts/users.html", context)
+
+
+@allow(Role.IT)
+@require_http_methods(["GET", "POST"])
+def user(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse:
+    """Change a person's roles, or stop them from signing in."""
+    person = get_object_or_404(User, pk=user_id)
+    form = UserForm(request.POST or None, instance=User.objects.get(pk=user_id))
+    if form.is_valid():
+        if person == request.user and not _still_it(form):
+            form.add_error(None, "Ask another member of IT: nobody can lock themselves out.")
+        else:
+            services.change_user(person, **form.cleaned_data, by=request.user)
+            messages.success(request, f"{person} is changed.")
+            return redirect("accounts:users")
+    return render(request, "accounts/user.html", {"person": person, "form": form})
+
+
+def _still_it(form: UserForm) -> bool:
+    return Role.IT in form.cleaned_data["roles"] and form.cleaned_data["is_active"]
+
+
+@allow(Role.IT)
+@require_POST
+def reset_password(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse:
+    """Give a person a new one-time password, shown once."""
+    person = get_object_or_404(User, pk=user_id)
+    password = services.reset_password(person, request.user)
+    context = {"users": User.objects.all(), "form": NewUserForm(), "created": (person, password)}
+    return render(request, "accounts/users.html", context)
+
+
+def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """The 403 page: says that the role is missing and where to go."""
+    return render(request, "403.html", status=403)

@@ -1,0 +1,11 @@
+"""Django's registration of the app."""
+
+from django.apps import AppConfig
+
+
+class APIConfig(AppConfig):
+    """API."""
+
+    name = "webportal.api"
+    label = "api"
+    verbose_name = "API"

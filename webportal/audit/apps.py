@@ -1,0 +1,11 @@
+"""Django's registration of the app."""
+
+from django.apps import AppConfig
+
+
+class AuditConfig(AppConfig):
+    """Audit trail."""
+
+    name = "webportal.audit"
+    label = "audit"
+    verbose_name = "Audit trail"

@@ -1,0 +1,98 @@
+"""The append-only, chained audit trail."""
+
+from django.db import models
+
+
+class Action(models.TextChoices):
+    """What happened. Values are stable: they are part of the chained content."""
+
+    SIGNED_IN = "user.signed_in", "Signed in"
+    SIGN_IN_FAILED = "user.sign_in_failed", "Sign-in failed"
+    SIGNED_OUT = "user.signed_out", "Signed out"
+    USER_CREATED = "user.created", "User created"
+    USER_CHANGED = "user.changed", "User changed"
+    PASSWORD_CHANGED = "user.password_changed", "Password changed"
+    TOKEN_CREATED = "token.created", "API token created"
+    TOKEN_REVOKED = "token.revoked", "API token revoked"
+    PATIENT_CREATED = "patient.created", "Patient created"
+    PATIENT_CHANGED = "patient.changed", "Patient changed"
+    PATIENT_VIEWED = "patient.viewed", "Patient viewed"
+    STUDY_CREATED = "study.created", "Study created"
+    STUDY_CHANGED = "study.changed", "Study changed"
+    STUDY_VIEWED = "study.viewed", "Study viewed"
+    RADIOGRAPH_STORED = "radiograph.stored", "Radiograph stored"
+    IMAGE_VIEWED = "image.viewed", "Image viewed"
+    IMAGE_DOWNLOADED = "image.downloaded", "Image downloaded"
+    BATCH_CREATED = "batch.created", "Upload batch created"
+    FILE_REFUSED = "file.refused", "File refused"
+    FILE_HELD = "file.held", "File held for patient matching"
+    FILE_RESOLVED = "file.resolved", "Patient matching resolved"
+    JOB_QUEUED = "job.queued", "Inference queued"
+    JOB_FINISHED = "job.finished", "Inference finished"
+    JOB_RETURNED = "job.returned", "Inference returned to the queue"
+    JOB_QUARANTINED = "job.quarantined", "Inference quarantined"
+    JOB_RELEASED = "job.released", "Inference released from quarantine"
+    JOB_CANCELLED = "job.cancelled", "Inference cancelled"
+    MODEL_REGISTERED = "model.registered", "Model version registered"
+    MODEL_ACTIVATED = "model.activated", "Model version activated"
+    WORKER_DRAINED = "worker.drained", "Worker told to drain"
+    WORKER_RESUMED = "worker.resumed", "Worker told to resume"
+    READ_SAVED = "read.saved", "Read saved as a draft"
+    READ_SIGNED = "read.signed", "Read signed"
+    SIGNATURE_FAILED = "read.signature_failed", "Signature failed"
+    ADDENDUM_SIGNED = "addendum.signed", "Addendum signed"
+    AUDIT_VIEWED = "audit.viewed", "Audit trail viewed"
+    AUDIT_EXPORTED = "audit.exported", "Audit trail exported"
+    AUDIT_VERIFIED = "audit.verified", "Audit trail verified"
+
+
+class AuditEntry(models.Model):
+    """One event. PostgreSQL triggers refuse UPDATE, DELETE and TRUNCATE.
+
+    The actor is written as text, with no foreign key, so that an entry never depends on a row
+    that may change. `mac` is the HMAC-SHA-256 of `previous_mac` and the canonical content.
+    """
+
+    sequence = models.BigIntegerField(primary_key=True)
+    at = models.DateTimeField()
+    actor_id = models.UUIDField(null=True)
+    actor = models.CharField(max_length=150)
+    action = models.CharField(max_length=40, choices=Action.choices)
+    object_type = models.CharField(max_length=40, blank=True)
+    object_id = models.CharField(max_length=64, blank=True)
+    study_id = models.UUIDField(null=True)
+    detail = models.JSONField(default=dict)
+    previous_mac = models.CharField(max_length=64)
+    mac = models.CharField(max_length=64, unique=True)
+
+    class Meta:
+        ordering = ["-sequence"]
+        verbose_name_plural = "audit entries"
+        indexes = [
+            models.Index(fields=["study_id", "sequence"], name="audit_study"),
+            models.Index(fields=["actor_id", "sequence"], name="audit_actor"),
+            models.Index(fields=["action", "sequence"], name="audit_action"),
+            models.Index(fields=["object_id", "sequence"], name="audit_object"),
+        ]
+        constraints = [
+            models.CheckConstraint(
+                condition=models.Q(sequence__gte=1), name="audit_sequence_positive"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.sequence} {self.action}"
+
+
+class ChainHead(models.Model):
+    """The end of the chain: one row, locked by every append so that entries follow one another."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    sequence = models.BigIntegerField(default=0)
+    mac = models.CharField(max_length=64, default="0" * 64)
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_chain_head")]
+
+    def __str__(self) -> str:
+        return f"head {self.sequence}"

@@ -1,0 +1,104 @@
+"""Appending to the audit trail: the code that changes a thing calls this in its transaction."""
+
+import hashlib
+import hmac
+import json
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from webportal.audit.models import Action, AuditEntry, ChainHead
+
+SYSTEM = "system"
+
+
+@dataclass(frozen=True)
+class Event:
+    """What an entry says. `detail` holds plain JSON and no patient's name or birth date."""
+
+    action: Action
+    object_type: str = ""
+    object_id: uuid.UUID | str = ""
+    study_id: uuid.UUID | None = None
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
+def append(event: Event, actor: Any = None) -> AuditEntry:
+    """Append one event and return its entry. `actor` is a user, a name, or None for the system."""
+    return append_all([event], actor)[0]
+
+
+def append_all(events: Iterable[Event], actor: Any = None) -> list[AuditEntry]:
+    """Append events in order, in the caller's transaction.
+
+    The chain's head stays locked until that transaction ends: call this last in it.
+    """
+    events = list(events)
+    if not events:
+        return []
+    actor_id, actor_name = _identity(actor)
+    with transaction.atomic():
+        head = ChainHead.objects.select_for_update().get(pk=1)
+        now = timezone.now()
+        entries = []
+        for event in events:
+            entry = AuditEntry(
+                sequence=head.sequence + 1,
+                at=now,
+                actor_id=actor_id,
+                actor=actor_name,
+                action=event.action.value,
+                object_type=event.object_type,
+                object_id=str(event.object_id),
+                study_id=event.study_id,
+                detail=event.detail,
+                previous_mac=head.mac,
+            )
+            entry.mac = compute_mac(entry)
+            head.sequence, head.mac = entry.sequence, entry.mac
+            entries.append(entry)
+        AuditEntry.objects.bulk_create(entries)
+        head.save(update_fields=["sequence", "mac"])
+    return entries
+
+
+def compute_mac(entry: AuditEntry) -> str:
+    """HMAC-SHA-256, in hex, over the previous MAC and the entry's content as canonical JSON."""
+    content = json.dumps(
+        [
+            entry.previous_mac,
+            entry.sequence,
+            _microseconds(entry.at),
+            str(entry.actor_id or ""),
+            entry.actor,
+            entry.action,
+            entry.object_type,
+            entry.object_id,
+            str(entry.study_id or ""),
+            entry.detail,
+        ],
+        sort_keys=True,
+        separators=(",", ":"),
+    )
+    return hmac.new(settings.AUDIT_KEY.encode(), content.encode(), hashlib.sha256).hexdigest()
+
+
+def _microseconds(at: datetime) -> int:
+    """The instant as a whole number, because text forms differ by zone and floats by rounding."""
+    return int(at.replace(microsecond=0).timestamp()) * 1_000_000 + at.microsecond
+
+
+def _identity(actor: Any) -> tuple[uuid.UUID | None, str]:
+    if actor is None:
+        return None, SYSTEM
+    if isinstance(actor, str):
+        return None, actor
+    if not actor.is_authenticated:
+        return None, "anonymous"
+    return actor.pk, actor.username

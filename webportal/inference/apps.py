@@ -1,0 +1,11 @@
+"""Django's registration of the app."""
+
+from django.apps import AppConfig
+
+
+class InferenceConfig(AppConfig):
+    """Inference."""
+
+    name = "webportal.inference"
+    label = "inference"
+    verbose_name = "Inference"

@@ -1,0 +1,185 @@
+"""Model versions, inference jobs, predictions and the workers that make them."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from webportal.records.models import SHA256_HEX, Category, Priority, Radiograph
+
+
+class ModelVersion(models.Model):
+    """A registered model package. At most one version is active."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=100)
+    version = models.CharField(max_length=50, unique=True)
+    package_sha256 = models.CharField(max_length=64, unique=True)
+    package_path = models.CharField(max_length=400)
+    thresholds = models.JSONField(help_text="Operating points of this version.")
+    figures = models.JSONField(help_text="What was measured of this version.")
+    card = models.TextField(help_text="The model card, Markdown.")
+    is_active = models.BooleanField(default=False)
+    registered_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-registered_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["is_active"], condition=Q(is_active=True), name="one_active_model"
+            ),
+            models.CheckConstraint(
+                condition=Q(package_sha256__regex=SHA256_HEX), name="model_sha256"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}"
+
+
+class JobState(models.TextChoices):
+    """See webportal.inference.queue for who may go where."""
+
+    QUEUED = "queued", "Queued"
+    RUNNING = "running", "Running"
+    DONE = "done", "Done"
+    REFUSED = "refused", "Not assessable"
+    QUARANTINED = "quarantined", "Quarantined"
+    CANCELLED = "cancelled", "Cancelled"
+
+
+class Job(models.Model):
+    """One inference of one radiograph. Its state is changed by webportal.inference.queue alone."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    radiograph = models.ForeignKey(Radiograph, on_delete=models.PROTECT, related_name="jobs")
+    state = models.CharField(max_length=12, choices=JobState.choices, default=JobState.QUEUED)
+    priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.ROUTINE)
+    attempt = models.PositiveSmallIntegerField(default=0)
+    worker = models.CharField(max_length=150, blank=True)
+    leased_until = models.DateTimeField(null=True, blank=True)
+    queued_at = models.DateTimeField()
+    hinted_at = models.DateTimeField(null=True, blank=True)
+    started_at = models.DateTimeField(null=True, blank=True)
+    finished_at = models.DateTimeField(null=True, blank=True)
+    reason_code = models.CharField(max_length=40, blank=True)
+    reason = models.TextField(blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["-queued_at"]
+        indexes = [
+            models.Index(
+                fields=["priority", "queued_at", "id"],
+                name="job_queue",
+                condition=Q(state="queued"),
+            ),
+            models.Index(
+                fields=["leased_until"], name="job_leases", condition=Q(state="running")
+            ),
+            models.Index(fields=["state", "finished_at"], name="job_state"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["radiograph"],
+                condition=Q(state__in=["queued", "running"]),
+                name="one_open_job_per_radiograph",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="running", leased_until__isnull=False, attempt__gte=1)
+                & ~Q(worker="")
+                | ~Q(state="running") & Q(leased_until=None),
+                name="job_lease_while_running",
+            ),
+            models.CheckConstraint(
+                condition=Q(state__in=["queued", "running"], finished_at=None)
+                | Q(
+                    state__in=["done", "refused", "quarantined", "cancelled"],
+                    finished_at__isnull=False,
+                ),
+                name="job_finished_when_closed",
+            ),
+            models.CheckConstraint(
+                condition=~Q(state__in=["refused", "quarantined"]) | ~Q(reason=""),
+                name="job_reason_given",
+            ),
+            models.CheckConstraint(
+                condition=Q(priority__in=Priority.values), name="job_priority_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Job {self.id} ({self.state})"
+
+
+class Prediction(models.Model):
+    """What one model version said of one radiograph. At most one is current."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    radiograph = models.ForeignKey(
+        Radiograph, on_delete=models.PROTECT, related_name="predictions"
+    )
+    job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="prediction")
+    model_version = models.ForeignKey(
+        ModelVersion, on_delete=models.PROTECT, related_name="predictions"
+    )
+    category = models.CharField(max_length=20, choices=Category.choices)
+    probability = models.FloatField(
+        null=True, help_text="Calibrated probability of pneumonia, 0 to 1; null if not assessable."
+    )
+    reason_code = models.CharField(max_length=40, blank=True)
+    reason = models.TextField(blank=True)
+    heatmap = models.BinaryField(help_text="Class activation map, row by row, one byte a cell.")
+    heatmap_rows = models.PositiveSmallIntegerField(default=0)
+    heatmap_columns = models.PositiveSmallIntegerField(default=0)
+    worker = models.CharField(max_length=150)
+    device = models.CharField(max_length=100)
+    is_current = models.BooleanField(default=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-created_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["radiograph"],
+                condition=Q(is_current=True),
+                name="one_current_prediction_per_radiograph",
+            ),
+            models.CheckConstraint(
+                condition=Q(category="not_assessable", probability=None) & ~Q(reason="")
+                | Q(
+                    category__in=["likely", "indeterminate", "unlikely"],
+                    probability__gte=0.0,
+                    probability__lte=1.0,
+                    reason="",
+                ),
+                name="prediction_complete",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Prediction {self.id} ({self.category})"
+
+
+class Worker(models.Model):
+    """A worker process as it last reported itself; one process serves one device."""
+
+    name = models.CharField(primary_key=True, max_length=150)
+    device = models.CharField(max_length=100, blank=True)
+    model_version = models.CharField(max_length=50, blank=True)
+    is_draining = models.BooleanField(
+        default=False, help_text="Set by hospital IT: take no further jobs."
+    )
+    started_at = models.DateTimeField()
+    last_seen_at = models.DateTimeField()
+    stopped_at = models.DateTimeField(null=True, blank=True)
+    finished_jobs = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["name"]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,11 @@
+"""Django's registration of the app."""
+
+from django.apps import AppConfig
+
+
+class IntakeConfig(AppConfig):
+    """Intake."""
+
+    name = "webportal.intake"
+    label = "intake"
+    verbose_name = "Intake"

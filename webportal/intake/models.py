@@ -1,0 +1,105 @@
+"""Upload batches and the verdict on each file in them."""
+
+import uuid
+
+from django.conf import settings
+from django.db import models
+from django.db.models import Q
+
+from webportal.records.models import Priority, Radiograph
+
+
+class IdentityMode(models.TextChoices):
+    """Where the patient of a file comes from when the file itself does not say."""
+
+    TEMPORARY = "temporary", "A temporary patient for each file, to be completed later"
+    FORM = "form", "One patient for all files, from the form"
+    SHEET = "sheet", "A CSV sheet with one line for each file"
+
+
+class UploadBatch(models.Model):
+    """Files that one person sends together."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(max_length=100, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="upload_batches"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.ROUTINE)
+    identity_mode = models.CharField(
+        max_length=10, choices=IdentityMode.choices, default=IdentityMode.TEMPORARY
+    )
+    case_records = models.JSONField(
+        default=dict,
+        help_text="Checked case records: under '' the one of the form, else one per file name.",
+    )
+    expected_files = models.PositiveIntegerField(
+        default=0, help_text="How many files the sender announced; 0 when not known."
+    )
+
+    class Meta:
+        verbose_name_plural = "upload batches"
+        ordering = ["-created_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(priority__in=Priority.values), name="batch_priority_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(identity_mode__in=IdentityMode.values), name="batch_mode_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name or f"Batch {self.created_at:%Y-%m-%d %H:%M}"
+
+
+class Verdict(models.TextChoices):
+    """What became of a file."""
+
+    ACCEPTED = "accepted", "Accepted"
+    DUPLICATE = "duplicate", "Already stored"
+    HELD = "held", "Held: which patient?"
+    REFUSED = "refused", "Refused"
+    DISCARDED = "discarded", "Discarded after review"
+
+
+class UploadItem(models.Model):
+    """One file of a batch and its verdict. A file sent again updates the same item."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    batch = models.ForeignKey(UploadBatch, on_delete=models.PROTECT, related_name="items")
+    file_name = models.CharField(max_length=400)
+    sha256 = models.CharField(max_length=64)
+    size = models.PositiveBigIntegerField()
+    verdict = models.CharField(max_length=10, choices=Verdict.choices)
+    reason_code = models.CharField(max_length=40, blank=True)
+    reason = models.TextField(blank=True)
+    radiograph = models.ForeignKey(
+        Radiograph, on_delete=models.PROTECT, null=True, blank=True, related_name="upload_items"
+    )
+    held_key = models.CharField(
+        max_length=200, blank=True, help_text="Where the bytes of a held file wait."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["batch", "file_name", "sha256"], name="item_once_per_batch"
+            ),
+            models.CheckConstraint(
+                condition=Q(verdict__in=["accepted", "duplicate"], radiograph__isnull=False)
+                | Q(verdict="held", radiograph=None) & ~Q(held_key="") & ~Q(reason="")
+                | Q(verdict__in=["refused", "discarded"], radiograph=None) & ~Q(reason=""),
+                name="item_verdict_complete",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["verdict"], name="item_held", condition=Q(verdict="held")),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.file_name}: {self.verdict}"

@@ -1,0 +1,11 @@
+"""Django's registration of the app."""
+
+from django.apps import AppConfig
+
+
+class OperationsConfig(AppConfig):
+    """Operations."""
+
+    name = "webportal.operations"
+    label = "operations"
+    verbose_name = "Operations"

@@ -1,0 +1,36 @@
+"""The navigation of every page."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.http import HttpRequest
+
+from webportal.accounts.models import Role, User
+
+
+@dataclass(frozen=True)
+class Link:
+    """An entry of the navigation, shown to people with one of the roles."""
+
+    label: str
+    view_name: str
+    roles: tuple[Role, ...]
+
+
+LINKS = [
+    Link("Worklist", "review:worklist", (Role.RADIOLOGIST,)),
+    Link("Uploads", "intake:batches", (Role.UPLOADER,)),
+    Link("Patients", "records:patients", (Role.RADIOLOGIST, Role.UPLOADER)),
+    Link("Queue", "operations:queue", (Role.IT,)),
+    Link("Models", "inference:models", (Role.RADIOLOGIST, Role.IT)),
+    Link("Users", "accounts:users", (Role.IT,)),
+    Link("Audit trail", "audit:trail", (Role.AUDITOR,)),
+]
+
+
+def navigation(request: HttpRequest) -> dict[str, Any]:
+    """Give templates the links that this person may follow."""
+    user = getattr(request, "user", None)
+    if not isinstance(user, User) or user.must_change_password:
+        return {"navigation": []}
+    return {"navigation": [link for link in LINKS if user.has_role(*link.roles)]}

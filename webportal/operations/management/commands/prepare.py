@@ -1,0 +1,17 @@
+"""`manage.py prepare`: everything that must be true before the processes start."""
+
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand
+
+
+class Command(BaseCommand):
+    """Migrate, register the shipped model, create the first administrator; safe to repeat."""
+
+    help = "Prepare the database for a start."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        call_command("migrate", interactive=False, verbosity=options["verbosity"])
+        call_command("register_model", stdout=self.stdout)
+        call_command("create_first_administrator", stdout=self.stdout)

@@ -1,0 +1,11 @@
+"""Django's registration of the app."""
+
+from django.apps import AppConfig
+
+
+class RecordsConfig(AppConfig):
+    """Records."""
+
+    name = "webportal.records"
+    label = "records"
+    verbose_name = "Records"

@@ -1,0 +1,227 @@
+"""The case record: patients, their studies and the radiographs in them."""
+
+import uuid
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+SHA256_HEX = r"^[0-9a-f]{64}$"
+OWN_ISSUER = "CHESTLINE"
+
+
+class Sex(models.TextChoices):
+    """Patient's Sex, DICOM (0010,0040); empty when not known."""
+
+    FEMALE = "F", "Female"
+    MALE = "M", "Male"
+    OTHER = "O", "Other"
+
+
+class Priority(models.IntegerChoices):
+    """How soon a study must be read; the smaller the sooner."""
+
+    STAT = 0, "Stat"
+    URGENT = 1, "Urgent"
+    ROUTINE = 2, "Routine"
+
+
+class Symptom(models.TextChoices):
+    """What the patient presents with."""
+
+    COUGH = "cough", "Cough"
+    FEVER = "fever", "Fever"
+    CHEST_PAIN = "chest_pain", "Chest pain"
+    DYSPNOEA = "dyspnoea", "Difficulty breathing"
+    TACHYPNOEA = "tachypnoea", "Fast breathing"
+    WHEEZE = "wheeze", "Wheeze"
+    SPUTUM = "sputum", "Sputum"
+    HYPOXIA = "hypoxia", "Low oxygen saturation"
+    FATIGUE = "fatigue", "Fatigue"
+    VOMITING = "vomiting", "Vomiting"
+
+
+class Category(models.TextChoices):
+    """What the model says of a radiograph or, by its worst radiograph, of a study."""
+
+    LIKELY = "likely", "Pneumonia likely"
+    INDETERMINATE = "indeterminate", "Indeterminate"
+    UNLIKELY = "unlikely", "Pneumonia unlikely"
+    NOT_ASSESSABLE = "not_assessable", "Not assessable"
+
+
+class Concern(models.IntegerChoices):
+    """A study's place on the worklist by its worst result; the smaller the sooner.
+
+    A picture that the model cannot judge stands before one that it calls unlikely, because nobody
+    has judged it yet.
+    """
+
+    LIKELY = 0
+    INDETERMINATE = 1
+    NOT_ASSESSABLE = 2
+    UNLIKELY = 3
+    NO_RESULT = 4
+
+
+class ReadingState(models.TextChoices):
+    """How far the reading of a study has come."""
+
+    UNREAD = "unread", "Unread"
+    SIGNED = "signed", "Signed"
+
+
+class Patient(models.Model):
+    """A person, known by Patient ID and its issuer (DICOM (0010,0020) and (0010,0021))."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    patient_id = models.CharField("Patient ID", max_length=64)
+    issuer = models.CharField("Issuer of Patient ID", max_length=64, blank=True)
+    name = models.CharField(max_length=200, blank=True)
+    birth_date = models.DateField(null=True, blank=True)
+    sex = models.CharField(max_length=1, choices=Sex.choices, blank=True)
+    is_temporary = models.BooleanField(
+        default=False, help_text="Made for a file that carried no patient data."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name", "patient_id"]
+        constraints = [
+            models.UniqueConstraint(fields=["patient_id", "issuer"], name="patient_identity"),
+            models.CheckConstraint(condition=~Q(patient_id=""), name="patient_id_not_empty"),
+            models.CheckConstraint(condition=Q(sex__in=["", *Sex.values]), name="patient_sex_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.display_name
+
+    @property
+    def display_name(self) -> str:
+        """The name as people write it: DICOM's `FAMILY^Given` becomes `FAMILY, Given`."""
+        parts = [part for part in self.name.split("=")[0].split("^") if part]
+        if not parts:
+            return "Name not recorded"
+        return ", ".join([parts[0], " ".join(parts[1:])]) if len(parts) > 1 else parts[0]
+
+
+class Study(models.Model):
+    """One examination of a patient, with the case record that came with it."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="studies")
+    study_instance_uid = models.CharField("Study Instance UID", max_length=64, unique=True)
+    accession_number = models.CharField(max_length=16, blank=True)
+    description = models.CharField(max_length=64, blank=True)
+    performed_at = models.DateTimeField(null=True, blank=True)
+    indication = models.TextField(blank=True)
+    symptoms = ArrayField(
+        models.CharField(max_length=20, choices=Symptom.choices), default=list, blank=True
+    )
+    history = models.TextField("relevant history", blank=True)
+    referring_physician = models.CharField("referring clinician", max_length=200, blank=True)
+    priority = models.PositiveSmallIntegerField(
+        choices=Priority.choices, default=Priority.ROUTINE
+    )
+    is_phantom = models.BooleanField(
+        default=False, help_text="Drawn by the project for demonstration; not a person."
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="studies"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    # What the worklist sorts by, kept here so that a hundred thousand studies sort by one index.
+    # `concern`, `category` and `probability` are written by webportal.inference.queue alone;
+    # `reading_state` by webportal.review.reading alone.
+    concern = models.PositiveSmallIntegerField(choices=Concern.choices, default=Concern.NO_RESULT)
+    category = models.CharField(max_length=20, choices=Category.choices, blank=True)
+    probability = models.FloatField(null=True)
+    reading_state = models.CharField(
+        max_length=10, choices=ReadingState.choices, default=ReadingState.UNREAD
+    )
+
+    class Meta:
+        verbose_name_plural = "studies"
+        ordering = ["-created_at"]
+        indexes = [
+            models.Index(
+                fields=["reading_state", "priority", "concern", "created_at", "id"],
+                name="study_worklist",
+            ),
+            models.Index(fields=["accession_number"], name="study_accession"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=~Q(study_instance_uid=""), name="study_uid_not_empty"),
+            models.CheckConstraint(
+                condition=Q(symptoms__contained_by=Symptom.values), name="study_symptoms_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(priority__in=Priority.values), name="study_priority_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(reading_state__in=ReadingState.values), name="study_reading_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(concern=Concern.NO_RESULT, category="", probability=None)
+                | Q(concern=Concern.LIKELY, category="likely", probability__isnull=False)
+                | Q(
+                    concern=Concern.INDETERMINATE,
+                    category="indeterminate",
+                    probability__isnull=False,
+                )
+                | Q(concern=Concern.UNLIKELY, category="unlikely", probability__isnull=False)
+                | Q(concern=Concern.NOT_ASSESSABLE, category="not_assessable", probability=None),
+                name="study_concern_matches_category",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Study {self.accession_number or self.id}"
+
+
+class Radiograph(models.Model):
+    """One image of a study: the bytes as they came and the DICOM instance made of them.
+
+    Both are stored under their SHA-256; see webportal.intake.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="radiographs")
+    sop_instance_uid = models.CharField("SOP Instance UID", max_length=64, unique=True)
+    sop_class_uid = models.CharField("SOP Class UID", max_length=64)
+    modality = models.CharField(max_length=16)
+    view_position = models.CharField(max_length=16, blank=True)
+    rows = models.PositiveIntegerField()
+    columns = models.PositiveIntegerField()
+    bits_stored = models.PositiveSmallIntegerField()
+    media_type = models.CharField("media type of the original", max_length=32)
+    original_sha256 = models.CharField(max_length=64, unique=True)
+    original_key = models.CharField(max_length=200)
+    original_bytes = models.PositiveBigIntegerField()
+    dicom_sha256 = models.CharField(max_length=64)
+    dicom_key = models.CharField(max_length=200)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(sop_instance_uid=""), name="radiograph_uid"),
+            models.CheckConstraint(
+                condition=Q(original_sha256__regex=SHA256_HEX) & Q(dicom_sha256__regex=SHA256_HEX),
+                name="radiograph_hashes",
+            ),
+            models.CheckConstraint(
+                condition=Q(rows__gte=1) & Q(columns__gte=1), name="radiograph_size"
+            ),
+            models.CheckConstraint(
+                condition=Q(bits_stored__gte=1) & Q(bits_stored__lte=16), name="radiograph_bits"
+            ),
+            models.CheckConstraint(
+                condition=Q(modality__in=["CR", "DX", "RG", "OT"]), name="radiograph_modality"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Radiograph {self.id}"

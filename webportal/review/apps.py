@@ -1,0 +1,11 @@
+"""Django's registration of the app."""
+
+from django.apps import AppConfig
+
+
+class ReviewConfig(AppConfig):
+    """Review."""
+
+    name = "webportal.review"
+    label = "review"
+    verbose_name = "Review"
