@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.test import Client
-from pytest_django. import SettingsWrapper
+from pytest_django.fixtures import Settings
 
 from webportal.accounts.models import Role, User
 
@@ -36,7 +36,7 @@ def _flush_past_the_triggers() -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def _own_anchor_file(settings: SettingsWrapper, tmp_path: Path) -> None:
+def _own_anchor_file(settings: Settings, tmp_path: Path) -> None:
     settings.AUDIT_ANCHOR_FILE = tmp_path / "anchors"
 
 
