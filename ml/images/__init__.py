@@ -1,6 +1,7 @@
 """Image files: what they are, what their headers say, and their grey pixels.
 
-Knows DICOM radiographs, JPEG and PNG. Works on bytes, holds no state and may be used from many threads.
+Knows DICOM radiographs, JPEG and PNG. Works on bytes, holds no state and may be used from many
+threads.
 """
 
 from typing import Literal
@@ -8,13 +9,22 @@ from typing import Literal
 from ml.images import dicom, raster
 from ml.images.types import MAX_PIXELS, GreyImage, ImageError, ImageFacts, ImageKind, Kind
 
-__all__ = ["MAX_PIXELS", "GreyImage", "ImageError", "ImageFacts", "check", "describe", "read", "sniff"]
+__all__ = [
+    "MAX_PIXELS",
+    "GreyImage",
+    "ImageError",
+    "ImageFacts",
+    "check",
+    "describe",
+    "read",
+    "sniff",
+]
 
 _ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
 
 def sniff(data: bytes) -> Kind | None:
-    """Return what kind of file this is by its first 132 bytes, or None if it is none that is known here."""
+    """Return the kind of file by its first 132 bytes, or None if it is none of those known here."""
     if data[128:132] == b"DICM":
         return "dicom"
     if data[:3] == b"\xff\xd8\xff":
@@ -33,7 +43,7 @@ def describe(data: bytes) -> ImageFacts:
 
 
 def check(facts: ImageFacts) -> None:
-    """Raise ImageError where the header already tells that the file is not a radiograph that `read` takes."""
+    """Raise ImageError where the header alone tells that `read` will not take the file."""
     if facts.kind == "dicom":
         dicom.check(facts)
     elif facts.number_of_frames > 1:
@@ -49,13 +59,15 @@ def read(data: bytes) -> GreyImage:
 def _image_kind(data: bytes) -> Literal["dicom", "jpeg", "png"]:
     if not data:
         raise ImageError(
-            "empty", "The file is empty (zero bytes). Copy or export it again and send the new copy."
+            "empty",
+            "The file is empty (zero bytes). Copy or export it again and send the new copy.",
         )
     kind: Kind | None = sniff(data)
     if kind is None or kind == "zip":
         raise ImageError(
             "not_an_image",
-            "The file is not a DICOM, JPEG or PNG image. Send the radiograph itself, exported as one of these.",
+            "The file is not a DICOM, JPEG or PNG image."
+            " Send the radiograph itself, exported as one of these.",
         )
     image_kind: ImageKind = kind
     return image_kind

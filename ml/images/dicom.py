@@ -14,7 +14,8 @@ from pydicom import uid
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import generate_frames
 from pydicom.multival import MultiValue
-from pydicom.pixels import apply_color_lut, get_decoder
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut
 from pydicom.valuerep import DA, TM
 
 from ml.images import grayscale, jpeg, raster
@@ -35,7 +36,9 @@ SOP_CLASSES = frozenset(
     }
 )
 
-_NATIVE = frozenset({uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian})
+_NATIVE = frozenset(
+    {uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian}
+)
 _JPEG_FAMILY = frozenset(
     {
         uid.JPEGBaseline8Bit,
@@ -52,10 +55,12 @@ TRANSFER_SYNTAXES = _NATIVE | _JPEG_FAMILY | {uid.RLELossless}
 
 _PHOTOMETRIC_GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
 _PHOTOMETRIC_LUMA = frozenset({"YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420"})
-_PHOTOMETRIC = _PHOTOMETRIC_GREY | _PHOTOMETRIC_LUMA | {"RGB", "YBR_ICT", "YBR_RCT", "PALETTE COLOR"}
+_PHOTOMETRIC = (
+    _PHOTOMETRIC_GREY | _PHOTOMETRIC_LUMA | {"RGB", "YBR_ICT", "YBR_RCT", "PALETTE COLOR"}
+)
 
-# Values that break their VR's rules are common and harmless here, and pydicom's warnings would quote them
-# (names, dates of birth) into the logs.
+# Values that break their VR's rules are common and harmless here, and pydicom's warnings would
+# quote them (names, dates of birth) into the logs.
 pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
 
 
@@ -80,6 +85,8 @@ def read(data: bytes) -> GreyImage:
 
 def check(facts: ImageFacts) -> None:
     """Raise ImageError unless the header is that of one radiograph that can be decoded here."""
+    if not facts.modality and not facts.rows:
+        raise raster.truncated()
     if facts.modality not in MODALITIES:
         raise ImageError(
             "wrong_modality",
@@ -95,12 +102,13 @@ def check(facts: ImageFacts) -> None:
     if facts.rows == 0 or facts.columns == 0:
         raise ImageError(
             "no_image",
-            "The DICOM object holds no image. Send the images of the study, not its reports or other objects.",
+            "The DICOM object holds no image, or ends before it."
+            " Send the images of the study, not its reports or other objects.",
         )
     if facts.presentation_intent_type == "FOR PROCESSING":
         raise ImageError(
             "for_processing",
-            "This is the detector's raw image ('for processing'), which is not made to be looked at."
+            "This is the detector's raw image ('for processing'), not made to be looked at."
             " Send the 'for presentation' image of the same exposure.",
         )
     if facts.number_of_frames > 1:
@@ -113,8 +121,8 @@ def check(facts: ImageFacts) -> None:
     if facts.transfer_syntax_uid not in TRANSFER_SYNTAXES:
         raise ImageError(
             "unsupported_compression",
-            "The image is compressed in a way that is not supported. Export it uncompressed, or as JPEG, JPEG-LS,"
-            " JPEG 2000 or RLE.",
+            "The image is compressed in a way that is not supported."
+            " Export it uncompressed, or as JPEG, JPEG-LS, JPEG 2000 or RLE.",
         )
     if (
         facts.photometric_interpretation not in _PHOTOMETRIC
@@ -162,7 +170,7 @@ def _decode(dataset: FileDataset) -> GreyImage:
 
 
 def _is_plain_jpeg(dataset: FileDataset) -> bool:
-    """Whether the frame is a JPEG whose first component is what is wanted: the greys, or the luma of colour."""
+    """Whether the frame is a JPEG whose first component is wanted: the greys, or colour's luma."""
     return dataset.file_meta.TransferSyntaxUID == uid.JPEGBaseline8Bit and (
         dataset.PhotometricInterpretation in _PHOTOMETRIC_GREY | _PHOTOMETRIC_LUMA
     )
@@ -186,7 +194,10 @@ def _frame(dataset: FileDataset) -> bytes:
 
 def _decoder_array(dataset: FileDataset) -> tuple[NDArray[Any], dict[str, Any]]:
     decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
-    return decoder.as_array(dataset, index=0, raw=True, view_only=True, correct_unused_bits=False)
+    # No copy, and the bits above Bits Stored are left to the look-up.
+    options: Any = {"view_only": True, "correct_unused_bits": False}
+    pixels, properties = decoder.as_array(dataset, index=0, raw=True, **options)
+    return pixels, dict(properties)
 
 
 def _check_native_length(dataset: FileDataset) -> None:
@@ -203,7 +214,7 @@ def _check_codestream(frame: bytes, dataset: Dataset) -> None:
     if stream is None or (stream.rows, stream.columns) != (dataset.Rows, dataset.Columns):
         raise ImageError(
             "undecodable",
-            "The compressed image is damaged, or its size is not the one that the DICOM header gives."
+            "The compressed image is damaged, or its size is not the one in the DICOM header."
             " Export the image again.",
         )
 
@@ -262,7 +273,7 @@ def _facts(dataset: FileDataset) -> ImageFacts:
 
 
 def _value(dataset: Dataset, keyword: str) -> Any:
-    """Return an element's value, the first of several, or None where absent, empty or unreadable."""
+    """Return an element's value, the first of several, or None if absent, empty or unreadable."""
     try:
         value = dataset.get(keyword)
     except Exception:  # one unreadable element must not cost the file
@@ -290,20 +301,22 @@ def _number(dataset: Dataset, keyword: str) -> int:
 
 def _date(dataset: Dataset, keyword: str) -> date | None:
     try:
-        return DA(str(_value(dataset, keyword) or ""))
+        value = DA(str(_value(dataset, keyword) or ""))
     except ValueError:
         return None
+    return value and date(value.year, value.month, value.day)
 
 
 def _time(dataset: Dataset, keyword: str) -> time | None:
     try:
-        return TM(str(_value(dataset, keyword) or ""))
+        value = TM(str(_value(dataset, keyword) or ""))
     except ValueError:
         return None
+    return value and time(value.hour, value.minute, value.second, value.microsecond)
 
 
 def _known_word(modality: str) -> str:
-    """Return the modality if it is a code word, since a broken file could have anything in its place."""
+    """Return the modality if it is a code word: a broken file could have anything in its place."""
     return modality if modality.isalpha() and len(modality) <= 4 else "not given"
 
 

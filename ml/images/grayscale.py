@@ -1,10 +1,10 @@
 """The DICOM grayscale pipeline: stored values → rescale → VOI → what is shown (PS3.4 section N.2).
 
-Every step maps one value to one value, so the whole pipeline is worked out once for the at most 65,536
-values that a pixel can have and then applied by a single look-up, however large the image is.
+Every step maps one value to one value, so the whole pipeline is worked out once for the at most
+65,536 values that a pixel can have and then applied by a single look-up, however large the image.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,10 @@ Values = NDArray[np.float64]
 def render(stored: NDArray[Any], dataset: Dataset) -> GreyImage:
     """Turn the stored pixel values of a MONOCHROME1 or MONOCHROME2 image into what is shown.
 
-    `stored`: rows × columns integers of 8 or 16 bits as decoded, unused bits in any state. The result has 8 bits
-    where Bits Stored is at most 8, otherwise 16. With neither window nor VOI LUT, 8-bit images are shown as they
-    are, deeper ones from their darkest to their brightest pixel, as viewers do.
+    `stored`: rows × columns integers of 8 or 16 bits as decoded, unused bits in any state. The
+    result has 8 bits where Bits Stored is at most 8, otherwise 16. With neither window nor VOI LUT,
+    8-bit images are shown as they are, deeper ones from their darkest to their brightest pixel, as
+    viewers do.
     """
     bits = int(dataset.BitsStored)
     signed = bool(dataset.get("PixelRepresentation", 0))
@@ -37,15 +38,21 @@ def render(stored: NDArray[Any], dataset: Dataset) -> GreyImage:
     if padding is not None:
         shown[padding] = 0
 
-    max_value, dtype = (255, np.uint8) if bits <= 8 else (65535, np.uint16)
+    max_value: Literal[255, 65535] = 255 if bits <= 8 else 65535
+    dtype = np.dtype(np.uint8 if bits <= 8 else np.uint16)
     table = (np.clip(shown, 0, 1) * max_value + 0.5).astype(dtype)
-    if codes.dtype == dtype and table.size == max_value + 1 and np.array_equal(table, np.arange(table.size)):
+    if (
+        codes.dtype == dtype
+        and table.size == max_value + 1
+        and np.array_equal(table, np.arange(table.size))
+    ):
         return GreyImage(np.ascontiguousarray(codes), max_value)
     return GreyImage(table[codes], max_value)
 
 
 def _codes(stored: NDArray[Any], bits: int, signed: bool) -> NDArray[Any]:
     """Return the position of each stored value in the ascending list of possible values."""
+    stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
     codes = stored.view(f"u{stored.dtype.itemsize}")
     if bits < codes.dtype.itemsize * 8:
         codes = codes & codes.dtype.type(2**bits - 1)
@@ -62,7 +69,8 @@ def _padding(dataset: Dataset, values: Values) -> NDArray[np.bool_] | None:
     last = dataset.get("PixelPaddingRangeLimit")
     if last is None:
         last = first
-    return (values >= min(first, last)) & (values <= max(first, last))
+    low, high = float(min(first, last)), float(max(first, last))
+    return (values >= low) & (values <= high)
 
 
 def _rescale(values: Values, dataset: Dataset) -> Values:
@@ -76,7 +84,7 @@ def _rescale(values: Values, dataset: Dataset) -> Values:
 
 
 def _voi(values: Values, dataset: Dataset) -> Values | None:
-    """Apply the first VOI LUT or window (PS3.3 C.11.2); the result is between 0 and 1. None: there is neither."""
+    """Apply the first VOI LUT or window (PS3.3 C.11.2): values between 0 and 1; None without."""
     sequence = dataset.get("VOILUTSequence")
     if sequence and sequence[0].get("LUTData"):
         looked_up, largest = _look_up(values, sequence[0], dataset)
@@ -107,11 +115,12 @@ def _full_range(
             return np.zeros_like(values)
         used = values[int(image.min()) : int(image.max()) + 1]
         low, high = used.min(), used.max()
-    return np.clip((values - low) / ((high - low) or 1), 0, 1)
+    full: Values = np.clip((values - low) / ((high - low) or 1), 0, 1)
+    return full
 
 
 def _look_up(values: Values, item: Dataset, dataset: Dataset) -> tuple[Values, int]:
-    """Map values through a LUT item (PS3.3 C.11.1.1.1); also return the largest value its entries can have."""
+    """Map values through a LUT item (PS3.3 C.11.1.1.1); also return its largest possible entry."""
     entries, first, depth = (int(number) for number in item.LUTDescriptor)
     entries = entries or 65536
     if first >= 32768 and values.min() < 0:  # a signed first value read as unsigned

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 #: Start-of-frame markers (ITU-T T.81 table B.1; T.87 for JPEG-LS): name of the coding process.
 BASELINE, EXTENDED, PROGRESSIVE, LOSSLESS, JPEG_LS = 0xC0, 0xC1, 0xC2, 0xC3, 0xF7
 _START_OF_FRAME = {*range(0xC0, 0xD0), JPEG_LS} - {0xC4, 0xC8, 0xCC}
+_JPEG_2000_START = b"\xff\x4f\xff\x51"
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}
 
 
@@ -21,7 +22,9 @@ class Codestream:
 
 def parse(data: bytes) -> Codestream | None:
     """Return what the frame header says, or None when there is none to be found."""
-    if data[:4] == b"\xff\x4f\xff\x51":
+    if data[4:8] == b"jP  ":  # some writers leave the JP2 boxes around the codestream
+        data = data[max(data.find(_JPEG_2000_START, 0, 4096), 0) :]
+    if data[:4] == _JPEG_2000_START:
         return _parse_jpeg_2000(data)
     if data[:2] != b"\xff\xd8":
         return None

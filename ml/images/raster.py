@@ -1,6 +1,7 @@
 """JPEG and PNG."""
 
 import struct
+import warnings
 from io import BytesIO
 
 import numpy as np
@@ -8,9 +9,15 @@ from PIL import Image, ImageOps
 
 from ml.images.types import MAX_PIXELS, GreyImage, ImageError, ImageFacts, ImageKind
 
+# Pillow then refuses a larger image while it reads the header, wherever in this process it is used.
+Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+warnings.simplefilter("error", Image.DecompressionBombWarning)
+
 _ORIENTATION = 0x0112
 _EXIF_UPRIGHT = 1
-_PNG_BIT_DEPTH = 24  # offset of the bit depth in a PNG file: signature, IHDR length and name, width, height
+_PNG_BIT_DEPTH = (
+    24  # offset of the bit depth in a PNG file: signature, IHDR length and name, width, height
+)
 
 
 def describe(data: bytes, kind: ImageKind) -> ImageFacts:
@@ -29,9 +36,9 @@ def describe(data: bytes, kind: ImageKind) -> ImageFacts:
 def read(data: bytes, kind: ImageKind) -> GreyImage:
     """Decode a JPEG or PNG to grey. Raises ImageError.
 
-    Colour becomes luma (ITU-R BT.601), transparency is laid on black, the EXIF orientation is applied.
-    A 16-bit grey PNG is stretched from its darkest to its brightest pixel, like a DICOM image of more than
-    8 bits that brings no window: such files often hold 10 or 12 bits of 16.
+    Colour becomes luma (ITU-R BT.601), transparency is laid on black, the EXIF orientation is
+    applied. A 16-bit grey PNG is stretched from its darkest to its brightest pixel, like a DICOM
+    image of more than 8 bits that brings no window: such files often hold 10 or 12 bits of 16.
     """
     with _open(data, kind) as opened:
         image: Image.Image = opened
@@ -98,20 +105,24 @@ _DECODING_ERRORS = (OSError, SyntaxError, ValueError, IndexError, EOFError, stru
 
 
 def multi_frame() -> ImageError:
+    """Return the refusal of a file with several pictures."""
     return ImageError(
         "multi_frame", "The file holds several pictures. Save each picture as a file of its own."
     )
 
 
 def too_many_pixels() -> ImageError:
+    """Return the refusal of an image beyond MAX_PIXELS."""
     return ImageError(
         "too_many_pixels",
-        f"The image is larger than {MAX_PIXELS // 1_000_000} million pixels, which no chest radiograph is."
+        f"The image is larger than {MAX_PIXELS // 1_000_000} million pixels,"
+        " which no chest radiograph is."
         " Export it again at the size it was taken.",
     )
 
 
 def truncated() -> ImageError:
+    """Return the refusal of a file that was cut short."""
     return ImageError(
         "truncated",
         "The file ends before the image does. Copy or export it again; the transfer was cut short.",

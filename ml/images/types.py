@@ -4,21 +4,20 @@ from dataclasses import dataclass
 from datetime import date, time
 from typing import Any, Literal
 
-import numpy as np
 from numpy.typing import NDArray
 
 Kind = Literal["dicom", "jpeg", "png", "zip"]
 ImageKind = Literal["dicom", "jpeg", "png"]
 
-#: A 43 × 43 cm film digitised at 50 µm has 74 million pixels; nothing in chest radiography is larger.
+#: A 43 × 43 cm film digitised at 50 µm has 74 million pixels; no chest radiograph is larger.
 MAX_PIXELS = 100_000_000
 
 
 class ImageError(Exception):
     """The bytes are not an image that can be read.
 
-    `code` is a stable word for programs; `message` tells a person what is wrong and what to do. Neither
-    ever carries a value from the file, because that may be patient data.
+    `code` is a stable word for programs; `message` tells a person what is wrong and what to do.
+    Neither ever carries a value from the file, because that may be patient data.
     """
 
     def __init__(self, code: str, message: str) -> None:
@@ -34,9 +33,9 @@ class ImageError(Exception):
 class GreyImage:
     """A radiograph ready to look at.
 
-    `pixels`: rows × columns, C-contiguous, uint8 with `max_value` 255 or uint16 with `max_value` 65535;
-    a bigger value is brighter on screen (bone bright, air dark: MONOCHROME2), with the rescale, the VOI
-    LUT or window and the photometric inversion of a DICOM file already applied.
+    `pixels`: rows × columns, C-contiguous, uint8 with `max_value` 255 or uint16 with `max_value`
+    65535; a bigger value is brighter on screen (bone bright, air dark: MONOCHROME2), with the
+    rescale, the VOI LUT or window and the photometric inversion of a DICOM file already applied.
     """
 
     pixels: NDArray[Any]
@@ -45,7 +44,7 @@ class GreyImage:
 
 @dataclass(frozen=True)
 class ImageFacts:
-    """What the header says, read without decoding a pixel. Text is '' and the rest None where absent.
+    """What the header says, read without decoding a pixel. Absent: '' or None.
 
     The names are those of the DICOM attributes. A JPEG or PNG fills only `kind`, `rows`, `columns`,
     `bits_stored`, `samples_per_pixel` and `number_of_frames`.

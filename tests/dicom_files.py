@@ -1,0 +1,142 @@
+"""Radiograph files that the tests make: phantoms as DICOM, PNG and JPEG, nobody's picture."""
+
+import tempfile
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import gdcm
+import numpy as np
+import pydicom
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom import uid
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
+
+SIZE = (96, 80)  # rows, columns
+
+
+def phantom(bits: int = 8, size: tuple[int, int] = SIZE, seed: int = 0) -> NDArray[Any]:
+    """Draw two dark lungs in a bright body: rows × columns of `bits`-bit greys, uint8 or uint16."""
+    rows, columns = size
+    y, x = np.mgrid[0:rows, 0:columns] / np.array(size).reshape(2, 1, 1)
+    body = 0.75 - 0.3 * (x - 0.5) ** 2
+    lungs = sum(
+        np.exp(-(((x - centre) / 0.13) ** 2) - ((y - 0.45) / 0.25) ** 2) for centre in (0.3, 0.7)
+    )
+    noise = np.random.default_rng(seed).normal(0, 0.01, size)
+    values = np.clip(body - 0.6 * lungs + noise, 0, 1) * (2**bits - 1)
+    greys: NDArray[Any] = values.astype(np.uint8 if bits <= 8 else np.uint16)
+    return greys
+
+
+def png(pixels: NDArray[Any], mode: str | None = None, **options: Any) -> bytes:
+    """Return a PNG of the pixels, converted to Pillow's `mode` where one is given."""
+    return _encoded(pixels, "PNG", mode, options)
+
+
+def jpeg(pixels: NDArray[Any], mode: str | None = None, **options: Any) -> bytes:
+    """Return a JPEG of the pixels, baseline unless the options say otherwise."""
+    return _encoded(pixels, "JPEG", mode, {"quality": 90} | options)
+
+
+def _encoded(pixels: NDArray[Any], kind: str, mode: str | None, options: dict[str, Any]) -> bytes:
+    image = Image.fromarray(pixels)
+    if mode is not None:
+        image = image.convert(mode)
+    buffer = BytesIO()
+    image.save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def dataset(pixels: NDArray[Any], bits: int | None = None, **elements: Any) -> Dataset:
+    """Return a CR image with these pixels (rows × columns, or × 3) and any elements on top."""
+    ds = Dataset()
+    ds.file_meta = FileMetaDataset()
+    ds.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian
+    ds.SOPClassUID = uid.ComputedRadiographyImageStorage
+    ds.SOPInstanceUID = uid.generate_uid()
+    ds.StudyInstanceUID = uid.generate_uid()
+    ds.SeriesInstanceUID = uid.generate_uid()
+    ds.Modality = "CR"
+    ds.PatientID = "PHANTOM-1"
+    ds.PatientName = "Phantom^One"
+    ds.PatientBirthDate = "19700101"
+    ds.PatientSex = "O"
+    ds.StudyDate, ds.StudyTime = "20240229", "101112"
+    ds.AccessionNumber = "A1"
+    ds.Rows, ds.Columns = pixels.shape[:2]
+    ds.SamplesPerPixel = pixels.shape[2] if pixels.ndim == 3 else 1
+    if pixels.ndim == 3:
+        ds.PlanarConfiguration = 0
+    ds.PhotometricInterpretation = "RGB" if pixels.ndim == 3 else "MONOCHROME2"
+    ds.BitsAllocated = pixels.dtype.itemsize * 8
+    ds.BitsStored = bits or ds.BitsAllocated
+    ds.HighBit = ds.BitsStored - 1
+    ds.PixelRepresentation = int(pixels.dtype.kind == "i")
+    ds.PixelData = pixels.astype(pixels.dtype.newbyteorder("<")).tobytes()
+    ds["PixelData"].VR = "OB" if pixels.dtype.itemsize == 1 else "OW"
+    for keyword, value in elements.items():
+        setattr(ds, keyword, value)
+    return ds
+
+
+def dicom(pixels: NDArray[Any], bits: int | None = None, **elements: Any) -> bytes:
+    """Return `dataset(...)` as an uncompressed DICOM file."""
+    return file_bytes(dataset(pixels, bits, **elements))
+
+
+def file_bytes(ds: Dataset) -> bytes:
+    """Return a dataset as a DICOM file."""
+    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    buffer = BytesIO()
+    pydicom.dcmwrite(buffer, ds, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def in_byte_order(data: bytes, transfer_syntax: uid.UID) -> bytes:
+    """Return an uncompressed little endian DICOM file in another uncompressed transfer syntax."""
+    ds = pydicom.dcmread(BytesIO(data))
+    if transfer_syntax == uid.ExplicitVRBigEndian and ds.BitsAllocated == 16:
+        ds.PixelData = np.frombuffer(ds.PixelData, "<u2").byteswap().tobytes()
+    ds.file_meta.TransferSyntaxUID = transfer_syntax
+    buffer = BytesIO()
+    implicit = transfer_syntax == uid.ImplicitVRLittleEndian
+    little = transfer_syntax != uid.ExplicitVRBigEndian
+    pydicom.dcmwrite(
+        buffer, ds, implicit_vr=implicit, little_endian=little, enforce_file_format=True
+    )
+    return buffer.getvalue()
+
+
+def compressed(data: bytes, gdcm_name: str) -> bytes:
+    """Compress an uncompressed DICOM file by GDCM; `gdcm_name` as in gdcm.TransferSyntax."""
+    with tempfile.TemporaryDirectory() as folder:
+        source, target = Path(folder, "source.dcm"), Path(folder, "target.dcm")
+        source.write_bytes(data)
+        reader = gdcm.ImageReader()
+        reader.SetFileName(str(source))
+        assert reader.Read()
+        change = gdcm.ImageChangeTransferSyntax()
+        change.SetTransferSyntax(gdcm.TransferSyntax(getattr(gdcm.TransferSyntax, gdcm_name)))
+        change.SetInput(reader.GetImage())
+        assert change.Change()
+        writer = gdcm.ImageWriter()
+        writer.SetFileName(str(target))
+        writer.SetFile(reader.GetFile())
+        writer.SetImage(change.GetOutput())
+        assert writer.Write()
+        return target.read_bytes()
+
+
+def encapsulated_jpeg(frame: bytes, pixels: NDArray[Any], **elements: Any) -> bytes:
+    """Return a DICOM file around a baseline JPEG of the pixels."""
+    ds = dataset(pixels, **elements)
+    if ds.SamplesPerPixel == 3:
+        ds.PhotometricInterpretation = "YBR_FULL_422"
+    ds.file_meta.TransferSyntaxUID = uid.JPEGBaseline8Bit
+    ds.PixelData = encapsulate([frame])
+    ds["PixelData"].is_undefined_length = True
+    return file_bytes(ds)

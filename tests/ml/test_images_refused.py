@@ -1,0 +1,180 @@
+"""Every reason for which ml.images refuses a file, each with what the person can do about it."""
+
+import struct
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from io import BytesIO
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from pydicom import uid
+
+from ml import images
+from tests import dicom_files as files
+
+
+def png_claiming(width: int, height: int) -> bytes:
+    """A PNG whose header claims any size, with hardly any data behind it."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        return (
+            struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        )
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(bytes(1000)))
+        + chunk(b"IEND", b"")
+    )
+
+
+def animated_png() -> bytes:
+    frames = [Image.fromarray(files.phantom(seed=seed)) for seed in range(3)]
+    buffer = BytesIO()
+    frames[0].save(buffer, "PNG", save_all=True, append_images=frames[1:])
+    return buffer.getvalue()
+
+
+def multi_frame_dicom() -> bytes:
+    ds = files.dataset(files.phantom())
+    ds.NumberOfFrames = 2
+    ds.PixelData *= 2
+    return files.file_bytes(ds)
+
+
+def jpeg_larger_than_its_header() -> bytes:
+    frame = files.jpeg(files.phantom(size=(640, 480)))
+    return files.encapsulated_jpeg(frame, files.phantom())
+
+
+def report() -> bytes:
+    ds = files.dataset(files.phantom())
+    for keyword in ("PixelData", "Rows", "Columns"):
+        delattr(ds, keyword)
+    return files.file_bytes(ds)
+
+
+def deflated() -> bytes:
+    ds = files.dataset(files.phantom())
+    ds.file_meta.TransferSyntaxUID = uid.DeflatedExplicitVRLittleEndian
+    return files.file_bytes(ds)
+
+
+def with_transfer_syntax(syntax: uid.UID) -> bytes:
+    ds = pydicom.dcmread(
+        BytesIO(files.encapsulated_jpeg(files.jpeg(files.phantom()), files.phantom()))
+    )
+    ds.file_meta.TransferSyntaxUID = syntax
+    return files.file_bytes(ds)
+
+
+def huge_dicom() -> bytes:
+    ds = files.dataset(files.phantom())
+    ds.Rows, ds.Columns = 20_000, 20_000
+    return files.file_bytes(ds)
+
+
+REFUSED: dict[str, tuple[str, Callable[[], bytes]]] = {
+    "zero bytes": ("empty", lambda: b""),
+    "text": ("not_an_image", lambda: b"Dear colleague, ..."),
+    "zip": ("not_an_image", lambda: b"PK\x03\x04" + bytes(100)),
+    "another image type": ("not_an_image", lambda: b"GIF89a" + bytes(100)),
+    "truncated png": ("truncated", lambda: files.png(files.phantom())[:-200]),
+    "truncated jpeg": ("truncated", lambda: files.jpeg(files.phantom())[:-200]),
+    "png header only": ("truncated", lambda: files.png(files.phantom())[:20]),
+    "damaged png": ("undecodable", lambda: files.png(files.phantom()).replace(b"IHDR", b"IHDX")),
+    "truncated dicom pixels": ("truncated", lambda: files.dicom(files.phantom())[:-200]),
+    "truncated dicom header": ("truncated", lambda: files.dicom(files.phantom())[:400]),
+    "dicom preamble only": ("truncated", lambda: files.dicom(files.phantom())[:132]),
+    "truncated jpeg in dicom": (
+        "truncated",
+        lambda: files.encapsulated_jpeg(files.jpeg(files.phantom())[:-300], files.phantom()),
+    ),
+    "truncated encapsulation": (
+        "truncated",
+        lambda: files.encapsulated_jpeg(files.jpeg(files.phantom()), files.phantom())[:-200],
+    ),
+    "png bomb": ("too_many_pixels", lambda: png_claiming(50_000, 50_000)),
+    "png a little over the bound": ("too_many_pixels", lambda: png_claiming(10_001, 10_000)),
+    "dicom over the bound": ("too_many_pixels", huge_dicom),
+    "jpeg larger than its dicom header": ("undecodable", jpeg_larger_than_its_header),
+    "animated png": ("multi_frame", animated_png),
+    "multi-frame dicom": ("multi_frame", multi_frame_dicom),
+    "ct": ("wrong_modality", lambda: files.dicom(files.phantom(), Modality="CT")),
+    "ct class": (
+        "wrong_modality",
+        lambda: files.dicom(files.phantom(), Modality="DX", SOPClassUID=uid.CTImageStorage),
+    ),
+    "no modality": ("wrong_modality", lambda: files.dicom(files.phantom(), Modality="")),
+    "report": ("no_image", report),
+    "raw detector image": (
+        "for_processing",
+        lambda: files.dicom(
+            files.phantom(), Modality="DX", PresentationIntentType="FOR PROCESSING"
+        ),
+    ),
+    "deflated": ("unsupported_compression", deflated),
+    "video": ("unsupported_compression", lambda: with_transfer_syntax(uid.MPEG2MPML)),
+    "32 bits": (
+        "unsupported_pixels",
+        lambda: files.dicom(files.phantom().astype(np.uint32), Modality="DX"),
+    ),
+    "not the codestream it says": ("undecodable", lambda: with_transfer_syntax(uid.JPEGLSLossless)),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(name: str) -> None:
+    code, make = REFUSED[name]
+    with pytest.raises(images.ImageError) as refusal:
+        images.read(make())
+    assert refusal.value.code == code
+    assert refusal.value.message.endswith(".")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["zero bytes", "text", "png bomb", "ct", "ct class", "report", "multi-frame dicom", "deflated"],
+)
+def test_the_header_is_enough_to_refuse(name: str) -> None:
+    code, make = REFUSED[name]
+    with pytest.raises(images.ImageError) as refusal:
+        images.check(images.describe(make()))
+    assert refusal.value.code == code
+
+
+def test_no_value_from_the_file_is_in_the_message() -> None:
+    data = files.dicom(files.phantom(), Modality="DOE", PatientName="Doe^Jane", PatientID="X99")
+    data = data.replace(b"DOE ", b"D^J ")
+    with pytest.raises(images.ImageError) as refusal:
+        images.read(data)
+    assert "D^J" not in str(refusal.value)
+
+
+def test_nothing_is_printed_about_the_values_of_a_file(
+    capfd: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder
+) -> None:
+    data = files.dicom(files.phantom(), PatientBirthDate="19700101").replace(
+        b"19700101", b"Doe-Jane"
+    )
+    images.describe(data)
+    printed = capfd.readouterr()
+    assert "Doe" not in printed.out + printed.err + "".join(
+        str(warning.message) for warning in recwarn
+    )
+
+
+def test_neither_tensorflow_nor_django_is_imported() -> None:
+    loaded = subprocess.run(
+        [sys.executable, "-c", "import sys, ml.images; print(' '.join(sys.modules))"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.split()
+    assert not {"tensorflow", "keras", "django"} & set(loaded)
