@@ -30,9 +30,9 @@ def _flush_past_the_triggers() -> Iterator[None]:
             ],
         )
 
-    DatabaseOperations.execute_sql_flush = without_triggers  # type: ignore[method-assign]
-    yield
-    DatabaseOperations.execute_sql_flush = flush  # type: ignore[method-assign]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(DatabaseOperations, "execute_sql_flush", without_triggers)
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -90,4 +90,3 @@ def real_data() -> Path:
     if not (folder / "fullres").is_dir():
         pytest.skip(f"no real radiographs: {folder} is missing; set CHESTLINE_DATA")
     return folder
-

@@ -15,7 +15,7 @@ View = Callable[..., HttpResponseBase]
 class SignedInRequest(HttpRequest):
     """A request that passed LoginRequiredMiddleware, for the type checker."""
 
-    user: User  # type: ignore[assignment]
+    user: User
 
 
 def allow(*roles: Role) -> Callable[[View], View]:

@@ -20,7 +20,9 @@ def one_time_password() -> str:
 
 
 @transaction.atomic
-def create_user(username: str, full_name: str, roles: list[str], by: User | None) -> tuple[User, str]:
+def create_user(
+    username: str, full_name: str, roles: list[str], by: User | None
+) -> tuple[User, str]:
     """Create a user with a one-time password; return both. The password is shown once."""
     password = one_time_password()
     user = User.objects.create_user(

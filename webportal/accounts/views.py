@@ -16,9 +16,7 @@ from webportal.accounts.forms import NewUserForm, PasswordForm, UserForm
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
 
-sign_in = LoginView.as_view(
-    template_name="accounts/sign_in.html", redirect_authenticated_user=True
-)
+sign_in = LoginView.as_view(template_name="accounts/sign_in.html", redirect_authenticated_user=True)
 sign_out = allow()(LogoutView.as_view())
 
 

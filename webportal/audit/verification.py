@@ -31,6 +31,7 @@ class Verdict:
 
     @property
     def intact(self) -> bool:
+        """Whether nothing was found."""
         return not self.findings
 
 
@@ -77,9 +78,7 @@ def _check_entry(entry: AuditEntry, expected: int, previous_mac: str) -> Iterato
         yield Finding(entry.sequence, "the entry was altered")
 
 
-def _check_end(
-    last: int, last_mac: str, head: ChainHead, last_anchor: int
-) -> Iterator[Finding]:
+def _check_end(last: int, last_mac: str, head: ChainHead, last_anchor: int) -> Iterator[Finding]:
     known_end = max(head.sequence, last_anchor)
     if last < known_end:
         yield Finding(

@@ -77,9 +77,7 @@ class Job(models.Model):
                 name="job_queue",
                 condition=Q(state="queued"),
             ),
-            models.Index(
-                fields=["leased_until"], name="job_leases", condition=Q(state="running")
-            ),
+            models.Index(fields=["leased_until"], name="job_leases", condition=Q(state="running")),
             models.Index(fields=["state", "finished_at"], name="job_state"),
         ]
         constraints = [
@@ -119,9 +117,7 @@ class Prediction(models.Model):
     """What one model version said of one radiograph. At most one is current."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    radiograph = models.ForeignKey(
-        Radiograph, on_delete=models.PROTECT, related_name="predictions"
-    )
+    radiograph = models.ForeignKey(Radiograph, on_delete=models.PROTECT, related_name="predictions")
     job = models.OneToOneField(Job, on_delete=models.PROTECT, related_name="prediction")
     model_version = models.ForeignKey(
         ModelVersion, on_delete=models.PROTECT, related_name="predictions"

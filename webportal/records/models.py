@@ -91,7 +91,9 @@ class Patient(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["patient_id", "issuer"], name="patient_identity"),
             models.CheckConstraint(condition=~Q(patient_id=""), name="patient_id_not_empty"),
-            models.CheckConstraint(condition=Q(sex__in=["", *Sex.values]), name="patient_sex_known"),
+            models.CheckConstraint(
+                condition=Q(sex__in=["", *Sex.values]), name="patient_sex_known"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -121,9 +123,7 @@ class Study(models.Model):
     )
     history = models.TextField("relevant history", blank=True)
     referring_physician = models.CharField("referring clinician", max_length=200, blank=True)
-    priority = models.PositiveSmallIntegerField(
-        choices=Priority.choices, default=Priority.ROUTINE
-    )
+    priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.ROUTINE)
     is_phantom = models.BooleanField(
         default=False, help_text="Drawn by the project for demonstration; not a person."
     )

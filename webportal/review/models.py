@@ -125,9 +125,7 @@ class Addendum(models.Model):
         ordering = ["signed_at"]
         verbose_name_plural = "addenda"
         constraints = [
-            models.CheckConstraint(
-                condition=~Q(reason="") & ~Q(text=""), name="addendum_complete"
-            ),
+            models.CheckConstraint(condition=~Q(reason="") & ~Q(text=""), name="addendum_complete"),
         ]
 
     def __str__(self) -> str:

@@ -4,44 +4,107 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='AuditEntry',
+            name="AuditEntry",
             fields=[
-                ('sequence', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('at', models.DateTimeField()),
-                ('actor_id', models.UUIDField(null=True)),
-                ('actor', models.CharField(max_length=150)),
-                ('action', models.CharField(choices=[('user.signed_in', 'Signed in'), ('user.sign_in_failed', 'Sign-in failed'), ('user.signed_out', 'Signed out'), ('user.created', 'User created'), ('user.changed', 'User changed'), ('user.password_changed', 'Password changed'), ('token.created', 'API token created'), ('token.revoked', 'API token revoked'), ('patient.created', 'Patient created'), ('patient.changed', 'Patient changed'), ('patient.viewed', 'Patient viewed'), ('study.created', 'Study created'), ('study.changed', 'Study changed'), ('study.viewed', 'Study viewed'), ('radiograph.stored', 'Radiograph stored'), ('image.viewed', 'Image viewed'), ('image.downloaded', 'Image downloaded'), ('batch.created', 'Upload batch created'), ('file.refused', 'File refused'), ('file.held', 'File held for patient matching'), ('file.resolved', 'Patient matching resolved'), ('job.queued', 'Inference queued'), ('job.finished', 'Inference finished'), ('job.returned', 'Inference returned to the queue'), ('job.quarantined', 'Inference quarantined'), ('job.released', 'Inference released from quarantine'), ('job.cancelled', 'Inference cancelled'), ('model.registered', 'Model version registered'), ('model.activated', 'Model version activated'), ('worker.drained', 'Worker told to drain'), ('worker.resumed', 'Worker told to resume'), ('read.saved', 'Read saved as a draft'), ('read.signed', 'Read signed'), ('read.signature_failed', 'Signature failed'), ('addendum.signed', 'Addendum signed'), ('audit.viewed', 'Audit trail viewed'), ('audit.exported', 'Audit trail exported'), ('audit.verified', 'Audit trail verified')], max_length=40)),
-                ('object_type', models.CharField(blank=True, max_length=40)),
-                ('object_id', models.CharField(blank=True, max_length=64)),
-                ('study_id', models.UUIDField(null=True)),
-                ('detail', models.JSONField(default=dict)),
-                ('previous_mac', models.CharField(max_length=64)),
-                ('mac', models.CharField(max_length=64, unique=True)),
+                ("sequence", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("at", models.DateTimeField()),
+                ("actor_id", models.UUIDField(null=True)),
+                ("actor", models.CharField(max_length=150)),
+                (
+                    "action",
+                    models.CharField(
+                        choices=[
+                            ("user.signed_in", "Signed in"),
+                            ("user.sign_in_failed", "Sign-in failed"),
+                            ("user.signed_out", "Signed out"),
+                            ("user.created", "User created"),
+                            ("user.changed", "User changed"),
+                            ("user.password_changed", "Password changed"),
+                            ("token.created", "API token created"),
+                            ("token.revoked", "API token revoked"),
+                            ("patient.created", "Patient created"),
+                            ("patient.changed", "Patient changed"),
+                            ("patient.viewed", "Patient viewed"),
+                            ("study.created", "Study created"),
+                            ("study.changed", "Study changed"),
+                            ("study.viewed", "Study viewed"),
+                            ("radiograph.stored", "Radiograph stored"),
+                            ("image.viewed", "Image viewed"),
+                            ("image.downloaded", "Image downloaded"),
+                            ("batch.created", "Upload batch created"),
+                            ("file.refused", "File refused"),
+                            ("file.held", "File held for patient matching"),
+                            ("file.resolved", "Patient matching resolved"),
+                            ("job.queued", "Inference queued"),
+                            ("job.finished", "Inference finished"),
+                            ("job.returned", "Inference returned to the queue"),
+                            ("job.quarantined", "Inference quarantined"),
+                            ("job.released", "Inference released from quarantine"),
+                            ("job.cancelled", "Inference cancelled"),
+                            ("model.registered", "Model version registered"),
+                            ("model.activated", "Model version activated"),
+                            ("worker.drained", "Worker told to drain"),
+                            ("worker.resumed", "Worker told to resume"),
+                            ("read.saved", "Read saved as a draft"),
+                            ("read.signed", "Read signed"),
+                            ("read.signature_failed", "Signature failed"),
+                            ("addendum.signed", "Addendum signed"),
+                            ("audit.viewed", "Audit trail viewed"),
+                            ("audit.exported", "Audit trail exported"),
+                            ("audit.verified", "Audit trail verified"),
+                        ],
+                        max_length=40,
+                    ),
+                ),
+                ("object_type", models.CharField(blank=True, max_length=40)),
+                ("object_id", models.CharField(blank=True, max_length=64)),
+                ("study_id", models.UUIDField(null=True)),
+                ("detail", models.JSONField(default=dict)),
+                ("previous_mac", models.CharField(max_length=64)),
+                ("mac", models.CharField(max_length=64, unique=True)),
             ],
             options={
-                'verbose_name_plural': 'audit entries',
-                'ordering': ['-sequence'],
-                'indexes': [models.Index(fields=['study_id', 'sequence'], name='audit_study'), models.Index(fields=['actor_id', 'sequence'], name='audit_actor'), models.Index(fields=['action', 'sequence'], name='audit_action'), models.Index(fields=['object_id', 'sequence'], name='audit_object')],
-                'constraints': [models.CheckConstraint(condition=models.Q(('sequence__gte', 1)), name='audit_sequence_positive')],
+                "verbose_name_plural": "audit entries",
+                "ordering": ["-sequence"],
+                "indexes": [
+                    models.Index(fields=["study_id", "sequence"], name="audit_study"),
+                    models.Index(fields=["actor_id", "sequence"], name="audit_actor"),
+                    models.Index(fields=["action", "sequence"], name="audit_action"),
+                    models.Index(fields=["object_id", "sequence"], name="audit_object"),
+                ],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("sequence__gte", 1)), name="audit_sequence_positive"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ChainHead',
+            name="ChainHead",
             fields=[
-                ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('sequence', models.BigIntegerField(default=0)),
-                ('mac', models.CharField(default='0000000000000000000000000000000000000000000000000000000000000000', max_length=64)),
+                (
+                    "id",
+                    models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False),
+                ),
+                ("sequence", models.BigIntegerField(default=0)),
+                (
+                    "mac",
+                    models.CharField(
+                        default="0000000000000000000000000000000000000000000000000000000000000000",
+                        max_length=64,
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='one_chain_head')],
+                "constraints": [
+                    models.CheckConstraint(condition=models.Q(("id", 1)), name="one_chain_head")
+                ],
             },
         ),
     ]

@@ -7,133 +7,299 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('records', '0001_initial'),
+        ("records", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Worker',
+            name="Worker",
             fields=[
-                ('name', models.CharField(max_length=150, primary_key=True, serialize=False)),
-                ('device', models.CharField(blank=True, max_length=100)),
-                ('model_version', models.CharField(blank=True, max_length=50)),
-                ('is_draining', models.BooleanField(default=False, help_text='Set by hospital IT: take no further jobs.')),
-                ('started_at', models.DateTimeField()),
-                ('last_seen_at', models.DateTimeField()),
-                ('stopped_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_jobs', models.PositiveBigIntegerField(default=0)),
+                ("name", models.CharField(max_length=150, primary_key=True, serialize=False)),
+                ("device", models.CharField(blank=True, max_length=100)),
+                ("model_version", models.CharField(blank=True, max_length=50)),
+                (
+                    "is_draining",
+                    models.BooleanField(
+                        default=False, help_text="Set by hospital IT: take no further jobs."
+                    ),
+                ),
+                ("started_at", models.DateTimeField()),
+                ("last_seen_at", models.DateTimeField()),
+                ("stopped_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_jobs", models.PositiveBigIntegerField(default=0)),
             ],
             options={
-                'ordering': ['name'],
+                "ordering": ["name"],
             },
         ),
         migrations.CreateModel(
-            name='Job',
+            name="Job",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('state', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('done', 'Done'), ('refused', 'Not assessable'), ('quarantined', 'Quarantined'), ('cancelled', 'Cancelled')], default='queued', max_length=12)),
-                ('priority', models.PositiveSmallIntegerField(choices=[(0, 'Stat'), (1, 'Urgent'), (2, 'Routine')], default=2)),
-                ('attempt', models.PositiveSmallIntegerField(default=0)),
-                ('worker', models.CharField(blank=True, max_length=150)),
-                ('leased_until', models.DateTimeField(blank=True, null=True)),
-                ('queued_at', models.DateTimeField()),
-                ('hinted_at', models.DateTimeField(blank=True, null=True)),
-                ('started_at', models.DateTimeField(blank=True, null=True)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('reason_code', models.CharField(blank=True, max_length=40)),
-                ('reason', models.TextField(blank=True)),
-                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('radiograph', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='jobs', to='records.radiograph')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("done", "Done"),
+                            ("refused", "Not assessable"),
+                            ("quarantined", "Quarantined"),
+                            ("cancelled", "Cancelled"),
+                        ],
+                        default="queued",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "priority",
+                    models.PositiveSmallIntegerField(
+                        choices=[(0, "Stat"), (1, "Urgent"), (2, "Routine")], default=2
+                    ),
+                ),
+                ("attempt", models.PositiveSmallIntegerField(default=0)),
+                ("worker", models.CharField(blank=True, max_length=150)),
+                ("leased_until", models.DateTimeField(blank=True, null=True)),
+                ("queued_at", models.DateTimeField()),
+                ("hinted_at", models.DateTimeField(blank=True, null=True)),
+                ("started_at", models.DateTimeField(blank=True, null=True)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("reason_code", models.CharField(blank=True, max_length=40)),
+                ("reason", models.TextField(blank=True)),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "radiograph",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="jobs",
+                        to="records.radiograph",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-queued_at'],
+                "ordering": ["-queued_at"],
             },
         ),
         migrations.CreateModel(
-            name='ModelVersion',
+            name="ModelVersion",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('name', models.CharField(max_length=100)),
-                ('version', models.CharField(max_length=50, unique=True)),
-                ('package_sha256', models.CharField(max_length=64, unique=True)),
-                ('package_path', models.CharField(max_length=400)),
-                ('thresholds', models.JSONField(help_text='Operating points of this version.')),
-                ('figures', models.JSONField(help_text='What was measured of this version.')),
-                ('card', models.TextField(help_text='The model card, Markdown.')),
-                ('is_active', models.BooleanField(default=False)),
-                ('registered_at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("name", models.CharField(max_length=100)),
+                ("version", models.CharField(max_length=50, unique=True)),
+                ("package_sha256", models.CharField(max_length=64, unique=True)),
+                ("package_path", models.CharField(max_length=400)),
+                ("thresholds", models.JSONField(help_text="Operating points of this version.")),
+                ("figures", models.JSONField(help_text="What was measured of this version.")),
+                ("card", models.TextField(help_text="The model card, Markdown.")),
+                ("is_active", models.BooleanField(default=False)),
+                ("registered_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'ordering': ['-registered_at'],
-                'constraints': [models.UniqueConstraint(condition=models.Q(('is_active', True)), fields=('is_active',), name='one_active_model'), models.CheckConstraint(condition=models.Q(('package_sha256__regex', '^[0-9a-f]{64}$')), name='model_sha256')],
+                "ordering": ["-registered_at"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_active", True)),
+                        fields=("is_active",),
+                        name="one_active_model",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("package_sha256__regex", "^[0-9a-f]{64}$")),
+                        name="model_sha256",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Prediction',
+            name="Prediction",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('category', models.CharField(choices=[('likely', 'Pneumonia likely'), ('indeterminate', 'Indeterminate'), ('unlikely', 'Pneumonia unlikely'), ('not_assessable', 'Not assessable')], max_length=20)),
-                ('probability', models.FloatField(help_text='Calibrated probability of pneumonia, 0 to 1; null if not assessable.', null=True)),
-                ('reason_code', models.CharField(blank=True, max_length=40)),
-                ('reason', models.TextField(blank=True)),
-                ('heatmap', models.BinaryField(help_text='Class activation map, row by row, one byte a cell.')),
-                ('heatmap_rows', models.PositiveSmallIntegerField(default=0)),
-                ('heatmap_columns', models.PositiveSmallIntegerField(default=0)),
-                ('worker', models.CharField(max_length=150)),
-                ('device', models.CharField(max_length=100)),
-                ('is_current', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField()),
-                ('job', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='prediction', to='inference.job')),
-                ('model_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='predictions', to='inference.modelversion')),
-                ('radiograph', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='predictions', to='records.radiograph')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "category",
+                    models.CharField(
+                        choices=[
+                            ("likely", "Pneumonia likely"),
+                            ("indeterminate", "Indeterminate"),
+                            ("unlikely", "Pneumonia unlikely"),
+                            ("not_assessable", "Not assessable"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "probability",
+                    models.FloatField(
+                        help_text="Calibrated probability of pneumonia, 0 to 1; null if not assessable.",
+                        null=True,
+                    ),
+                ),
+                ("reason_code", models.CharField(blank=True, max_length=40)),
+                ("reason", models.TextField(blank=True)),
+                (
+                    "heatmap",
+                    models.BinaryField(
+                        help_text="Class activation map, row by row, one byte a cell."
+                    ),
+                ),
+                ("heatmap_rows", models.PositiveSmallIntegerField(default=0)),
+                ("heatmap_columns", models.PositiveSmallIntegerField(default=0)),
+                ("worker", models.CharField(max_length=150)),
+                ("device", models.CharField(max_length=100)),
+                ("is_current", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField()),
+                (
+                    "job",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="prediction",
+                        to="inference.job",
+                    ),
+                ),
+                (
+                    "model_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="predictions",
+                        to="inference.modelversion",
+                    ),
+                ),
+                (
+                    "radiograph",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="predictions",
+                        to="records.radiograph",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at'],
+                "ordering": ["-created_at"],
             },
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('state', 'queued')), fields=['priority', 'queued_at', 'id'], name='job_queue'),
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("state", "queued")),
+                fields=["priority", "queued_at", "id"],
+                name="job_queue",
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(condition=models.Q(('state', 'running')), fields=['leased_until'], name='job_leases'),
+            model_name="job",
+            index=models.Index(
+                condition=models.Q(("state", "running")), fields=["leased_until"], name="job_leases"
+            ),
         ),
         migrations.AddIndex(
-            model_name='job',
-            index=models.Index(fields=['state', 'finished_at'], name='job_state'),
+            model_name="job",
+            index=models.Index(fields=["state", "finished_at"], name="job_state"),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.UniqueConstraint(condition=models.Q(('state__in', ['queued', 'running'])), fields=('radiograph',), name='one_open_job_per_radiograph'),
+            model_name="job",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state__in", ["queued", "running"])),
+                fields=("radiograph",),
+                name="one_open_job_per_radiograph",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('attempt__gte', 1), ('leased_until__isnull', False), ('state', 'running'), models.Q(('worker', ''), _negated=True)), models.Q(models.Q(('state', 'running'), _negated=True), ('leased_until', None)), _connector='OR'), name='job_lease_while_running'),
+            model_name="job",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("attempt__gte", 1),
+                        ("leased_until__isnull", False),
+                        ("state", "running"),
+                        models.Q(("worker", ""), _negated=True),
+                    ),
+                    models.Q(models.Q(("state", "running"), _negated=True), ("leased_until", None)),
+                    _connector="OR",
+                ),
+                name="job_lease_while_running",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('finished_at', None), ('state__in', ['queued', 'running'])), models.Q(('finished_at__isnull', False), ('state__in', ['done', 'refused', 'quarantined', 'cancelled'])), _connector='OR'), name='job_finished_when_closed'),
+            model_name="job",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("finished_at", None), ("state__in", ["queued", "running"])),
+                    models.Q(
+                        ("finished_at__isnull", False),
+                        ("state__in", ["done", "refused", "quarantined", "cancelled"]),
+                    ),
+                    _connector="OR",
+                ),
+                name="job_finished_when_closed",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ['refused', 'quarantined']), _negated=True), models.Q(('reason', ''), _negated=True), _connector='OR'), name='job_reason_given'),
+            model_name="job",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state__in", ["refused", "quarantined"]), _negated=True),
+                    models.Q(("reason", ""), _negated=True),
+                    _connector="OR",
+                ),
+                name="job_reason_given",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='job',
-            constraint=models.CheckConstraint(condition=models.Q(('priority__in', [0, 1, 2])), name='job_priority_known'),
+            model_name="job",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("priority__in", [0, 1, 2])), name="job_priority_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.UniqueConstraint(condition=models.Q(('is_current', True)), fields=('radiograph',), name='one_current_prediction_per_radiograph'),
+            model_name="prediction",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("is_current", True)),
+                fields=("radiograph",),
+                name="one_current_prediction_per_radiograph",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='prediction',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('category', 'not_assessable'), ('probability', None), models.Q(('reason', ''), _negated=True)), models.Q(('category__in', ['likely', 'indeterminate', 'unlikely']), ('probability__gte', 0.0), ('probability__lte', 1.0), ('reason', '')), _connector='OR'), name='prediction_complete'),
+            model_name="prediction",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("category", "not_assessable"),
+                        ("probability", None),
+                        models.Q(("reason", ""), _negated=True),
+                    ),
+                    models.Q(
+                        ("category__in", ["likely", "indeterminate", "unlikely"]),
+                        ("probability__gte", 0.0),
+                        ("probability__lte", 1.0),
+                        ("reason", ""),
+                    ),
+                    _connector="OR",
+                ),
+                name="prediction_complete",
+            ),
         ),
     ]

@@ -8,7 +8,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -17,119 +16,326 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Patient',
+            name="Patient",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('patient_id', models.CharField(max_length=64, verbose_name='Patient ID')),
-                ('issuer', models.CharField(blank=True, max_length=64, verbose_name='Issuer of Patient ID')),
-                ('name', models.CharField(blank=True, max_length=200)),
-                ('birth_date', models.DateField(blank=True, null=True)),
-                ('sex', models.CharField(blank=True, choices=[('F', 'Female'), ('M', 'Male'), ('O', 'Other')], max_length=1)),
-                ('is_temporary', models.BooleanField(default=False, help_text='Made for a file that carried no patient data.')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("patient_id", models.CharField(max_length=64, verbose_name="Patient ID")),
+                (
+                    "issuer",
+                    models.CharField(
+                        blank=True, max_length=64, verbose_name="Issuer of Patient ID"
+                    ),
+                ),
+                ("name", models.CharField(blank=True, max_length=200)),
+                ("birth_date", models.DateField(blank=True, null=True)),
+                (
+                    "sex",
+                    models.CharField(
+                        blank=True,
+                        choices=[("F", "Female"), ("M", "Male"), ("O", "Other")],
+                        max_length=1,
+                    ),
+                ),
+                (
+                    "is_temporary",
+                    models.BooleanField(
+                        default=False, help_text="Made for a file that carried no patient data."
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
             ],
             options={
-                'ordering': ['name', 'patient_id'],
-                'constraints': [models.UniqueConstraint(fields=('patient_id', 'issuer'), name='patient_identity'), models.CheckConstraint(condition=models.Q(('patient_id', ''), _negated=True), name='patient_id_not_empty'), models.CheckConstraint(condition=models.Q(('sex__in', ['', 'F', 'M', 'O'])), name='patient_sex_known')],
+                "ordering": ["name", "patient_id"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("patient_id", "issuer"), name="patient_identity"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("patient_id", ""), _negated=True),
+                        name="patient_id_not_empty",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("sex__in", ["", "F", "M", "O"])),
+                        name="patient_sex_known",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Study',
+            name="Study",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('study_instance_uid', models.CharField(max_length=64, unique=True, verbose_name='Study Instance UID')),
-                ('accession_number', models.CharField(blank=True, max_length=16)),
-                ('description', models.CharField(blank=True, max_length=64)),
-                ('performed_at', models.DateTimeField(blank=True, null=True)),
-                ('indication', models.TextField(blank=True)),
-                ('symptoms', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('cough', 'Cough'), ('fever', 'Fever'), ('chest_pain', 'Chest pain'), ('dyspnoea', 'Difficulty breathing'), ('tachypnoea', 'Fast breathing'), ('wheeze', 'Wheeze'), ('sputum', 'Sputum'), ('hypoxia', 'Low oxygen saturation'), ('fatigue', 'Fatigue'), ('vomiting', 'Vomiting')], max_length=20), blank=True, default=list, size=None)),
-                ('history', models.TextField(blank=True, verbose_name='relevant history')),
-                ('referring_physician', models.CharField(blank=True, max_length=200, verbose_name='referring clinician')),
-                ('priority', models.PositiveSmallIntegerField(choices=[(0, 'Stat'), (1, 'Urgent'), (2, 'Routine')], default=2)),
-                ('is_phantom', models.BooleanField(default=False, help_text='Drawn by the project for demonstration; not a person.')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('concern', models.PositiveSmallIntegerField(choices=[(0, 'Likely'), (1, 'Indeterminate'), (2, 'Not Assessable'), (3, 'Unlikely'), (4, 'No Result')], default=4)),
-                ('category', models.CharField(blank=True, choices=[('likely', 'Pneumonia likely'), ('indeterminate', 'Indeterminate'), ('unlikely', 'Pneumonia unlikely'), ('not_assessable', 'Not assessable')], max_length=20)),
-                ('probability', models.FloatField(null=True)),
-                ('reading_state', models.CharField(choices=[('unread', 'Unread'), ('signed', 'Signed')], default='unread', max_length=10)),
-                ('created_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='studies', to=settings.AUTH_USER_MODEL)),
-                ('patient', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='studies', to='records.patient')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "study_instance_uid",
+                    models.CharField(max_length=64, unique=True, verbose_name="Study Instance UID"),
+                ),
+                ("accession_number", models.CharField(blank=True, max_length=16)),
+                ("description", models.CharField(blank=True, max_length=64)),
+                ("performed_at", models.DateTimeField(blank=True, null=True)),
+                ("indication", models.TextField(blank=True)),
+                (
+                    "symptoms",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("cough", "Cough"),
+                                ("fever", "Fever"),
+                                ("chest_pain", "Chest pain"),
+                                ("dyspnoea", "Difficulty breathing"),
+                                ("tachypnoea", "Fast breathing"),
+                                ("wheeze", "Wheeze"),
+                                ("sputum", "Sputum"),
+                                ("hypoxia", "Low oxygen saturation"),
+                                ("fatigue", "Fatigue"),
+                                ("vomiting", "Vomiting"),
+                            ],
+                            max_length=20,
+                        ),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                ("history", models.TextField(blank=True, verbose_name="relevant history")),
+                (
+                    "referring_physician",
+                    models.CharField(
+                        blank=True, max_length=200, verbose_name="referring clinician"
+                    ),
+                ),
+                (
+                    "priority",
+                    models.PositiveSmallIntegerField(
+                        choices=[(0, "Stat"), (1, "Urgent"), (2, "Routine")], default=2
+                    ),
+                ),
+                (
+                    "is_phantom",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Drawn by the project for demonstration; not a person.",
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "concern",
+                    models.PositiveSmallIntegerField(
+                        choices=[
+                            (0, "Likely"),
+                            (1, "Indeterminate"),
+                            (2, "Not Assessable"),
+                            (3, "Unlikely"),
+                            (4, "No Result"),
+                        ],
+                        default=4,
+                    ),
+                ),
+                (
+                    "category",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("likely", "Pneumonia likely"),
+                            ("indeterminate", "Indeterminate"),
+                            ("unlikely", "Pneumonia unlikely"),
+                            ("not_assessable", "Not assessable"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("probability", models.FloatField(null=True)),
+                (
+                    "reading_state",
+                    models.CharField(
+                        choices=[("unread", "Unread"), ("signed", "Signed")],
+                        default="unread",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "created_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="studies",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "patient",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="studies",
+                        to="records.patient",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'studies',
-                'ordering': ['-created_at'],
+                "verbose_name_plural": "studies",
+                "ordering": ["-created_at"],
             },
         ),
         migrations.CreateModel(
-            name='Radiograph',
+            name="Radiograph",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('sop_instance_uid', models.CharField(max_length=64, unique=True, verbose_name='SOP Instance UID')),
-                ('sop_class_uid', models.CharField(max_length=64, verbose_name='SOP Class UID')),
-                ('modality', models.CharField(max_length=16)),
-                ('view_position', models.CharField(blank=True, max_length=16)),
-                ('rows', models.PositiveIntegerField()),
-                ('columns', models.PositiveIntegerField()),
-                ('bits_stored', models.PositiveSmallIntegerField()),
-                ('media_type', models.CharField(max_length=32, verbose_name='media type of the original')),
-                ('original_sha256', models.CharField(max_length=64, unique=True)),
-                ('original_key', models.CharField(max_length=200)),
-                ('original_bytes', models.PositiveBigIntegerField()),
-                ('dicom_sha256', models.CharField(max_length=64)),
-                ('dicom_key', models.CharField(max_length=200)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('study', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='radiographs', to='records.study')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "sop_instance_uid",
+                    models.CharField(max_length=64, unique=True, verbose_name="SOP Instance UID"),
+                ),
+                ("sop_class_uid", models.CharField(max_length=64, verbose_name="SOP Class UID")),
+                ("modality", models.CharField(max_length=16)),
+                ("view_position", models.CharField(blank=True, max_length=16)),
+                ("rows", models.PositiveIntegerField()),
+                ("columns", models.PositiveIntegerField()),
+                ("bits_stored", models.PositiveSmallIntegerField()),
+                (
+                    "media_type",
+                    models.CharField(max_length=32, verbose_name="media type of the original"),
+                ),
+                ("original_sha256", models.CharField(max_length=64, unique=True)),
+                ("original_key", models.CharField(max_length=200)),
+                ("original_bytes", models.PositiveBigIntegerField()),
+                ("dicom_sha256", models.CharField(max_length=64)),
+                ("dicom_key", models.CharField(max_length=200)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "study",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="radiographs",
+                        to="records.study",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['created_at', 'id'],
+                "ordering": ["created_at", "id"],
             },
         ),
         migrations.AddIndex(
-            model_name='study',
-            index=models.Index(fields=['reading_state', 'priority', 'concern', 'created_at', 'id'], name='study_worklist'),
+            model_name="study",
+            index=models.Index(
+                fields=["reading_state", "priority", "concern", "created_at", "id"],
+                name="study_worklist",
+            ),
         ),
         migrations.AddIndex(
-            model_name='study',
-            index=models.Index(fields=['accession_number'], name='study_accession'),
+            model_name="study",
+            index=models.Index(fields=["accession_number"], name="study_accession"),
         ),
         migrations.AddConstraint(
-            model_name='study',
-            constraint=models.CheckConstraint(condition=models.Q(('study_instance_uid', ''), _negated=True), name='study_uid_not_empty'),
+            model_name="study",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("study_instance_uid", ""), _negated=True),
+                name="study_uid_not_empty",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='study',
-            constraint=models.CheckConstraint(condition=models.Q(('symptoms__contained_by', ['cough', 'fever', 'chest_pain', 'dyspnoea', 'tachypnoea', 'wheeze', 'sputum', 'hypoxia', 'fatigue', 'vomiting'])), name='study_symptoms_known'),
+            model_name="study",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "symptoms__contained_by",
+                        [
+                            "cough",
+                            "fever",
+                            "chest_pain",
+                            "dyspnoea",
+                            "tachypnoea",
+                            "wheeze",
+                            "sputum",
+                            "hypoxia",
+                            "fatigue",
+                            "vomiting",
+                        ],
+                    )
+                ),
+                name="study_symptoms_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='study',
-            constraint=models.CheckConstraint(condition=models.Q(('priority__in', [0, 1, 2])), name='study_priority_known'),
+            model_name="study",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("priority__in", [0, 1, 2])), name="study_priority_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='study',
-            constraint=models.CheckConstraint(condition=models.Q(('reading_state__in', ['unread', 'signed'])), name='study_reading_known'),
+            model_name="study",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("reading_state__in", ["unread", "signed"])),
+                name="study_reading_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='study',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('category', ''), ('concern', 4), ('probability', None)), models.Q(('category', 'likely'), ('concern', 0), ('probability__isnull', False)), models.Q(('category', 'indeterminate'), ('concern', 1), ('probability__isnull', False)), models.Q(('category', 'unlikely'), ('concern', 3), ('probability__isnull', False)), models.Q(('category', 'not_assessable'), ('concern', 2), ('probability', None)), _connector='OR'), name='study_concern_matches_category'),
+            model_name="study",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("category", ""), ("concern", 4), ("probability", None)),
+                    models.Q(
+                        ("category", "likely"), ("concern", 0), ("probability__isnull", False)
+                    ),
+                    models.Q(
+                        ("category", "indeterminate"),
+                        ("concern", 1),
+                        ("probability__isnull", False),
+                    ),
+                    models.Q(
+                        ("category", "unlikely"), ("concern", 3), ("probability__isnull", False)
+                    ),
+                    models.Q(("category", "not_assessable"), ("concern", 2), ("probability", None)),
+                    _connector="OR",
+                ),
+                name="study_concern_matches_category",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='radiograph',
-            constraint=models.CheckConstraint(condition=models.Q(('sop_instance_uid', ''), _negated=True), name='radiograph_uid'),
+            model_name="radiograph",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("sop_instance_uid", ""), _negated=True), name="radiograph_uid"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='radiograph',
-            constraint=models.CheckConstraint(condition=models.Q(('original_sha256__regex', '^[0-9a-f]{64}$'), ('dicom_sha256__regex', '^[0-9a-f]{64}$')), name='radiograph_hashes'),
+            model_name="radiograph",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("original_sha256__regex", "^[0-9a-f]{64}$"),
+                    ("dicom_sha256__regex", "^[0-9a-f]{64}$"),
+                ),
+                name="radiograph_hashes",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='radiograph',
-            constraint=models.CheckConstraint(condition=models.Q(('rows__gte', 1), ('columns__gte', 1)), name='radiograph_size'),
+            model_name="radiograph",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("rows__gte", 1), ("columns__gte", 1)), name="radiograph_size"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='radiograph',
-            constraint=models.CheckConstraint(condition=models.Q(('bits_stored__gte', 1), ('bits_stored__lte', 16)), name='radiograph_bits'),
+            model_name="radiograph",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("bits_stored__gte", 1), ("bits_stored__lte", 16)),
+                name="radiograph_bits",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='radiograph',
-            constraint=models.CheckConstraint(condition=models.Q(('modality__in', ['CR', 'DX', 'RG', 'OT'])), name='radiograph_modality'),
+            model_name="radiograph",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("modality__in", ["CR", "DX", "RG", "OT"])),
+                name="radiograph_modality",
+            ),
         ),
     ]

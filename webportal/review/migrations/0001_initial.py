@@ -8,73 +8,216 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('inference', '0001_initial'),
-        ('records', '0001_initial'),
+        ("inference", "0001_initial"),
+        ("records", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Read',
+            name="Read",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('state', models.CharField(choices=[('draft', 'Draft'), ('signed', 'Signed')], default='draft', max_length=10)),
-                ('decision', models.CharField(blank=True, choices=[('confirm', 'Confirm'), ('overrule', 'Overrule'), ('not_interpretable', 'Not interpretable'), ('unaided', 'Read without a result of the model')], max_length=20)),
-                ('pneumonia', models.CharField(blank=True, choices=[('none', 'No pneumonia'), ('possible', 'Possible pneumonia'), ('definite', 'Definite pneumonia')], max_length=10)),
-                ('other_findings', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('effusion', 'Pleural effusion'), ('cardiomegaly', 'Cardiomegaly'), ('pneumothorax', 'Pneumothorax'), ('atelectasis', 'Atelectasis'), ('other', 'Other')], max_length=20), blank=True, default=list, size=None)),
-                ('comment', models.TextField(blank=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('signed_at', models.DateTimeField(blank=True, null=True)),
-                ('prediction', models.ForeignKey(blank=True, help_text='The result that the reader saw and decided on.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='reads', to='inference.prediction')),
-                ('reader', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reads', to=settings.AUTH_USER_MODEL)),
-                ('study', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reads', to='records.study')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("draft", "Draft"), ("signed", "Signed")],
+                        default="draft",
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "decision",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("confirm", "Confirm"),
+                            ("overrule", "Overrule"),
+                            ("not_interpretable", "Not interpretable"),
+                            ("unaided", "Read without a result of the model"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "pneumonia",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("none", "No pneumonia"),
+                            ("possible", "Possible pneumonia"),
+                            ("definite", "Definite pneumonia"),
+                        ],
+                        max_length=10,
+                    ),
+                ),
+                (
+                    "other_findings",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("effusion", "Pleural effusion"),
+                                ("cardiomegaly", "Cardiomegaly"),
+                                ("pneumothorax", "Pneumothorax"),
+                                ("atelectasis", "Atelectasis"),
+                                ("other", "Other"),
+                            ],
+                            max_length=20,
+                        ),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                ("comment", models.TextField(blank=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                ("signed_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "prediction",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="The result that the reader saw and decided on.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reads",
+                        to="inference.prediction",
+                    ),
+                ),
+                (
+                    "reader",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reads",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "study",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="reads",
+                        to="records.study",
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-created_at'],
+                "ordering": ["-created_at"],
             },
         ),
         migrations.CreateModel(
-            name='Addendum',
+            name="Addendum",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('reason', models.CharField(max_length=200)),
-                ('text', models.TextField()),
-                ('signed_at', models.DateTimeField()),
-                ('author', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='addenda', to=settings.AUTH_USER_MODEL)),
-                ('read', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='addenda', to='review.read')),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("reason", models.CharField(max_length=200)),
+                ("text", models.TextField()),
+                ("signed_at", models.DateTimeField()),
+                (
+                    "author",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="addenda",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "read",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="addenda",
+                        to="review.read",
+                    ),
+                ),
             ],
             options={
-                'verbose_name_plural': 'addenda',
-                'ordering': ['signed_at'],
+                "verbose_name_plural": "addenda",
+                "ordering": ["signed_at"],
             },
         ),
         migrations.AddConstraint(
-            model_name='read',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'signed')), fields=('study',), name='one_signed_read_per_study'),
+            model_name="read",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "signed")),
+                fields=("study",),
+                name="one_signed_read_per_study",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='read',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'draft')), fields=('study', 'reader'), name='one_draft_per_study_and_reader'),
+            model_name="read",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "draft")),
+                fields=("study", "reader"),
+                name="one_draft_per_study_and_reader",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='read',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('signed_at', None), ('state', 'draft')), models.Q(('signed_at__isnull', False), ('state', 'signed'), models.Q(('decision', ''), _negated=True)), _connector='OR'), name='read_signed_when_complete'),
+            model_name="read",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("signed_at", None), ("state", "draft")),
+                    models.Q(
+                        ("signed_at__isnull", False),
+                        ("state", "signed"),
+                        models.Q(("decision", ""), _negated=True),
+                    ),
+                    _connector="OR",
+                ),
+                name="read_signed_when_complete",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='read',
-            constraint=models.CheckConstraint(condition=models.Q(('state', 'draft'), models.Q(('decision', 'not_interpretable'), ('pneumonia', '')), models.Q(('decision__in', ['confirm', 'overrule']), ('pneumonia__in', ['none', 'possible', 'definite']), ('prediction__isnull', False)), models.Q(('decision', 'unaided'), ('pneumonia__in', ['none', 'possible', 'definite']), ('prediction', None)), _connector='OR'), name='read_finding_matches_decision'),
+            model_name="read",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("state", "draft"),
+                    models.Q(("decision", "not_interpretable"), ("pneumonia", "")),
+                    models.Q(
+                        ("decision__in", ["confirm", "overrule"]),
+                        ("pneumonia__in", ["none", "possible", "definite"]),
+                        ("prediction__isnull", False),
+                    ),
+                    models.Q(
+                        ("decision", "unaided"),
+                        ("pneumonia__in", ["none", "possible", "definite"]),
+                        ("prediction", None),
+                    ),
+                    _connector="OR",
+                ),
+                name="read_finding_matches_decision",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='read',
-            constraint=models.CheckConstraint(condition=models.Q(('other_findings__contained_by', ['effusion', 'cardiomegaly', 'pneumothorax', 'atelectasis', 'other'])), name='read_other_findings_known'),
+            model_name="read",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "other_findings__contained_by",
+                        ["effusion", "cardiomegaly", "pneumothorax", "atelectasis", "other"],
+                    )
+                ),
+                name="read_other_findings_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='addendum',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('reason', ''), _negated=True), models.Q(('text', ''), _negated=True)), name='addendum_complete'),
+            model_name="addendum",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("reason", ""), _negated=True), models.Q(("text", ""), _negated=True)
+                ),
+                name="addendum_complete",
+            ),
         ),
     ]
