@@ -1,0 +1,82 @@
+"""The health addresses say truly what works, to everyone, and leak nothing."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from django.db import connection
+from django.test import Client
+from pytest_django.fixtures import Settings
+
+from webportal.operations import health
+
+
+@pytest.fixture(autouse=True)
+def _nothing_remembered() -> None:
+    health._require_migrations.cache_clear()
+
+
+def test_live_asks_nobody(client: Client) -> None:
+    # No database fixture: a query would fail the test.
+    assert client.get("/health/live").status_code == 200
+
+
+@pytest.mark.django_db
+def test_ready_when_everything_answers(client: Client) -> None:
+    response = client.get("/health/ready")
+    assert response.status_code == 200
+    assert response.json() == {
+        "status": "ready",
+        "checks": {"database": "ok", "migrations": "ok", "storage": "ok", "broker": "ok"},
+    }
+
+
+@pytest.mark.django_db
+def test_a_missing_broker_is_told_and_does_no_harm(client: Client, settings: Settings) -> None:
+    settings.BROKER_URL = "redis://127.0.0.1:1/0"
+    response = client.get("/health/ready")
+    assert response.status_code == 200
+    assert response.json()["checks"]["broker"] == "failing"
+
+
+@pytest.mark.django_db
+def test_not_ready_while_a_migration_is_missing(client: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DELETE FROM django_migrations WHERE app = 'review' AND name LIKE '0002%'")
+    response = client.get("/health/ready")
+    assert response.status_code == 503
+    assert response.json()["checks"]["migrations"] == "failing"
+
+
+@pytest.mark.django_db
+def test_not_ready_without_storage(client: Client, settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    settings.STORAGES = settings.STORAGES | {
+        "default": {
+            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "OPTIONS": {"location": str(tmp_path / "file" / "storage")},
+        }
+    }
+    response = client.get("/health/ready")
+    assert response.status_code == 503
+    assert response.json()["checks"]["storage"] == "failing"
+
+
+def test_not_ready_and_no_traceback_without_a_database() -> None:
+    ask = """
+import django
+django.setup()
+from django.test import Client
+response = Client(SERVER_NAME="localhost").get("/health/ready")
+print(response.status_code, response.json()["checks"]["database"])
+"""
+    environment = os.environ | {
+        "DJANGO_SETTINGS_MODULE": "webportal.settings",
+        "DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none",
+    }
+    answer = subprocess.run(
+        [sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True
+    )
+    assert answer.stdout.split() == ["503", "failing"]

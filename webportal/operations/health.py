@@ -1,0 +1,102 @@
+"""Whether this portal is alive and ready, for the supervisor and for load balancers.
+
+Both addresses are open to everyone, so they say only which part fails, never why.
+"""
+
+import os
+from functools import cache
+from pathlib import Path
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.core.files.storage import default_storage
+from django.db import DatabaseError, connection
+from django.db.migrations.executor import MigrationExecutor
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+from kombu import Connection
+from kombu.exceptions import OperationalError
+
+BROKER_TIMEOUT_SECONDS = 1
+
+
+@login_not_required
+@require_safe
+@never_cache
+def live(request: HttpRequest) -> JsonResponse:
+    """The process answers; nothing else is asked."""
+    return JsonResponse({"status": "live"})
+
+
+@login_not_required
+@require_safe
+@never_cache
+def ready(request: HttpRequest) -> JsonResponse:
+    """Whether requests can be served: 200, or 503 with the check that fails.
+
+    A broker that is away is reported and changes nothing: jobs are rows, and the sweep tells the
+    workers of them once the broker is back.
+    """
+    database = _database_answers()
+    needed = {
+        "database": database,
+        "migrations": database and not _unapplied_migrations(),
+        "storage": _storage_is_writable(),
+    }
+    is_ready = all(needed.values())
+    checks = needed | {"broker": _broker_answers()}
+    return JsonResponse(
+        {
+            "status": "ready" if is_ready else "not ready",
+            "checks": {name: "ok" if passed else "failing" for name, passed in checks.items()},
+        },
+        status=200 if is_ready else 503,
+    )
+
+
+def _database_answers() -> bool:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1")
+    except DatabaseError:
+        return False
+    return True
+
+
+def _unapplied_migrations() -> bool:
+    try:
+        _require_migrations()
+    except (DatabaseError, LookupError):
+        return True
+    return False
+
+
+@cache
+def _require_migrations() -> None:
+    """Raise LookupError while a migration is missing; asks the database until none is.
+
+    Only success is remembered, because exceptions are not cached.
+    """
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        raise LookupError
+
+
+def _storage_is_writable() -> bool:
+    folder = Path(default_storage.path(""))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
+
+
+def _broker_answers() -> bool:
+    limits = {"socket_connect_timeout": BROKER_TIMEOUT_SECONDS, "socket_timeout": 1}
+    with Connection(settings.BROKER_URL, transport_options=limits) as broker:
+        try:
+            broker.ensure_connection(max_retries=1, timeout=BROKER_TIMEOUT_SECONDS)
+        except (OSError, OperationalError):
+            return False
+    return True
