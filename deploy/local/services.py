@@ -190,6 +190,7 @@ class Postgres(Service):
 
     @property
     def url(self) -> str:
+        """Where clients connect to, as DATABASE_URL has it."""
         host = quote(str(self.socket_dir), safe="")
         return f"postgresql://{ROLE}:{self._password()}@/{ROLE}?host={host}"
 
@@ -297,6 +298,7 @@ class Valkey(Service):
 
     @property
     def url(self) -> str:
+        """Where clients connect to, as BROKER_URL has it."""
         return f"redis://:{self._password()}@127.0.0.1:{self.port_file.read_text()}/0"
 
     def _is_leftover(self, process: psutil.Process) -> bool:

@@ -11,7 +11,7 @@ export default defineConfig({
     outDir: "../static/dist",
     emptyOutDir: true,
     // django-vite reads this to turn an entry's name into its hashed files.
-    manifest: "manifest.json",
+    manifest: true,
     // The content security policy allows files of this site, not data: URLs.
     assetsInlineLimit: 0,
     rolldownOptions: {

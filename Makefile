@@ -1,0 +1,55 @@
+# Chestline on one machine. `make run` needs Python 3.11 or newer and nothing else.
+
+PYTHON ?= python3
+VENV_PYTHON := .venv/bin/python
+LOCAL := $(VENV_PYTHON) -m deploy.local
+
+.DEFAULT_GOAL := help
+.PHONY: help run stop worker demo manage test check format openapi bench python install install-dev
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*  ## /    make \1\t/p' Makefile | expand -t 24
+
+run: install  ## set everything up, start it, and keep it running until Ctrl-C
+	@$(LOCAL) run
+
+stop:  ## stop the running system
+	@$(LOCAL) stop
+
+worker:  ## add one more worker to the running system
+	@$(LOCAL) worker
+
+demo:  ## load phantom studies into the running system
+	@$(LOCAL) manage load_demo
+
+manage:  ## run manage.py against the running system: make manage ARGS="verify_audit"
+	@$(LOCAL) manage $(ARGS)
+
+test: install-dev  ## run every check, then the tests
+	@$(VENV_PYTHON) -m deploy.local.checks --tests
+
+check: install-dev  ## run every check but the tests
+	@$(VENV_PYTHON) -m deploy.local.checks
+
+format: install-dev  ## format the code
+	@$(VENV_PYTHON) -m ruff check --fix-only --quiet .
+	@$(VENV_PYTHON) -m ruff format .
+
+openapi: install-dev  ## write docs/openapi.yaml
+	@$(VENV_PYTHON) -m deploy.local.checks --write-openapi
+
+bench: install-dev  ## measure throughput, latency and memory
+	@$(VENV_PYTHON) -m tests.bench
+
+install: python  ## install the packages and build the front end
+	@$(PYTHON) deploy/local/install.py
+
+install-dev: python  ## the same, with what the tests need
+	@$(PYTHON) deploy/local/install.py --dev
+
+python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	    echo 'Chestline needs Python 3.11 or newer; $(PYTHON) is' \
+	        "$$($(PYTHON) --version 2>/dev/null || echo 'not there')."; \
+	    echo 'Install one and name it: make run PYTHON=/path/to/python3.11'; \
+	    exit 1; }

@@ -1,0 +1,13 @@
+"""How gunicorn serves the portal; GUNICORN_CMD_ARGS overrides any of it."""
+
+from pathlib import Path
+
+wsgi_app = "webportal.wsgi"
+# Pages wait for the database, not for the processor: threads of one small process are enough.
+worker_class = "gthread"
+workers = 1
+threads = 8
+graceful_timeout = 5
+# A worker's heartbeat is a file; on a busy disk it would look like a hung worker.
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None
+control_socket_disable = True

@@ -1,0 +1,204 @@
+"""Chestline on one machine: `python -m deploy.local run | worker | manage … | stop`."""
+
+import argparse
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+import psutil
+
+from deploy.local.processes import find_processes, kill_processes
+from deploy.local.services import Postgres, Service, ServiceError, Valkey
+from deploy.local.supervisor import MARKER, STOP_SIGNALS, Program, StartError, Supervisor
+from deploy.local.system import (
+    ROOT,
+    Folders,
+    SystemStateError,
+    host_names,
+    is_given,
+    listen,
+    only_supervisor,
+    own_settings,
+    running_environment,
+    supervisor_pid,
+    url_of,
+    write_environment,
+)
+
+STOP_WAIT_SECONDS = 15.0
+MANAGE = [sys.executable, str(ROOT / "manage.py")]
+CELERY = [sys.executable, "-m", "celery", "--app", "workers.app"]
+
+
+class Interrupted(Exception):
+    """A stop signal arrived while the system was being started."""
+
+
+def main() -> None:
+    """Run the command named on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="start everything and keep it running until Ctrl-C")
+    commands.add_parser("worker", help="add one worker to the running system")
+    commands.add_parser("stop", help="stop the running system")
+    manage = commands.add_parser("manage", help="a manage.py command against the running system")
+    manage.add_argument("arguments", nargs=argparse.REMAINDER)
+    options = parser.parse_args()
+
+    # Everything below finds manage.py and the packages from here.
+    os.chdir(ROOT)
+    folders = Folders.from_environment()
+    try:
+        if options.command == "run":
+            run(folders)
+        elif options.command == "worker":
+            worker(folders)
+        elif options.command == "stop":
+            stop(folders)
+        else:
+            _replace_process([*MANAGE, *options.arguments], running_environment(folders))
+    except (ServiceError, StartError, SystemStateError) as error:
+        sys.exit(f"\n{error}")
+
+
+def run(folders: Folders) -> None:
+    """Start database, broker, portal, worker and scheduler; stop them on Ctrl-C or SIGTERM."""
+    folders.create()
+    with only_supervisor(folders):
+        for number in STOP_SIGNALS:
+            signal.signal(number, _interrupt)
+        kill_processes(find_processes(lambda process: _is_leftover(process, folders.var)))
+        try:
+            with ExitStack() as running:
+                _run(folders, running)
+        except Interrupted:
+            pass
+        folders.environment.unlink(missing_ok=True)
+        print("Chestline has stopped.", flush=True)
+
+
+def _run(folders: Folders, running: ExitStack) -> None:
+    listener = running.enter_context(listen(os.environ.get("CHESTLINE_LISTEN", "127.0.0.1")))
+    settings = own_settings(folders, host_names(listener))
+
+    _say("[3/5] Database and broker")
+    settings |= _start_service(running, "DATABASE_URL", lambda: Postgres(folders.var / "postgres"))
+    settings |= _start_service(running, "BROKER_URL", lambda: Valkey(folders.var / "valkey"))
+    environment = {**os.environ, **settings, MARKER: str(folders.var)}
+
+    _say("[4/5] Tables, first administrator, model")
+    # In a session of its own, so that Ctrl-C reaches this process alone, which then ends it.
+    prepared = subprocess.run(
+        [*MANAGE, "prepare"], env=environment, check=False, start_new_session=True
+    )
+    if prepared.returncode != 0:
+        raise StartError("'manage.py prepare' failed; its message is above.")
+
+    _say("[5/5] Portal, worker, scheduler")
+    write_environment(folders, settings)
+    supervisor = Supervisor(_programs(folders, listener), environment, folders.log)
+    url = url_of(listener)
+    supervisor.run(
+        is_ready=lambda: _answers(url),
+        on_ready=lambda: _say(f"\nChestline is at {url}   (Ctrl-C stops it)\n"),
+    )
+    _say("\nStopping …")
+
+
+def _start_service(
+    running: ExitStack, variable: str, make_service: Callable[[], Service]
+) -> dict[str, str]:
+    """Start a service unless the environment names one; returns the setting that names it."""
+    if is_given(variable):
+        _say(f"      {variable} is set: using that")
+        return {}
+    service = make_service()
+    running.callback(_stop_undisturbed, service)
+    service.start()
+    return {variable: service.url}
+
+
+def _stop_undisturbed(service: Service) -> None:
+    # What stops here holds the data; an impatient second Ctrl-C must not cut it short.
+    for number in STOP_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    service.stop()
+
+
+def _programs(folders: Folders, listener: socket.socket) -> list[Program]:
+    gunicorn = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py"]
+    schedule = str(folders.run / "beat-schedule")
+    # Handed over by number, so that the address stays taken while the portal is restarted.
+    number = listener.fileno()
+    return [
+        Program("portal", [*gunicorn, "--bind", f"fd://{number}"], pass_fds=(number,)),
+        Program("worker", _worker_command("worker")),
+        Program("scheduler", [*CELERY, "beat", "--loglevel", "INFO", "--schedule", schedule]),
+    ]
+
+
+def worker(folders: Folders) -> NoReturn:
+    """Become one more worker of the running system."""
+    name = f"worker-{os.getpid()}"
+    _replace_process(_worker_command(name), running_environment(folders))
+
+
+def stop(folders: Folders) -> None:
+    """Stop the running system and wait until it has."""
+    pid = supervisor_pid(folders)
+    if pid is None:
+        raise SystemStateError("Chestline is not running here.")
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_WAIT_SECONDS
+    while supervisor_pid(folders) is not None:
+        if time.monotonic() > deadline:
+            raise SystemStateError(f"Process {pid} has not stopped yet; see its terminal.")
+        time.sleep(0.1)
+
+
+def _worker_command(name: str) -> list[str]:
+    return [*CELERY, "worker", "--loglevel", "INFO", "--hostname", f"{name}@%h"]
+
+
+def _replace_process(command: list[str], environment: dict[str, str]) -> NoReturn:
+    sys.stdout.flush()
+    os.execve(command[0], command, environment)
+
+
+def _is_leftover(process: psutil.Process, var: Path) -> bool:
+    return bool(process.environ().get(MARKER) == str(var))
+
+
+def _answers(url: str) -> bool:
+    address = urlsplit(url)
+    assert address.hostname is not None
+    connection = http.client.HTTPConnection(address.hostname, address.port, timeout=5)
+    try:
+        connection.request("GET", "/health/ready")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> None:
+    raise Interrupted
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""The running system of one machine: its folders, its secrets, its environment."""
+
+import errno
+import fcntl
+import json
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from deploy.local.services import write_private
+
+ROOT = Path(__file__).resolve().parents[2]
+DEFAULT_PORT = 8000
+WILDCARDS = ("0.0.0.0", "::")
+# Ports that cannot be had: used by another program, or reserved for root.
+TAKEN = (errno.EADDRINUSE, errno.EACCES)
+
+
+class SystemStateError(Exception):
+    """The system cannot be used as it is; the message says what to do."""
+
+
+@dataclass(frozen=True)
+class Folders:
+    """Where one machine keeps what it has, below `var`."""
+
+    var: Path
+
+    @classmethod
+    def from_environment(cls) -> "Folders":
+        """The folders below CHESTLINE_VAR, or below `var` in the checkout."""
+        return cls(Path(os.environ.get("CHESTLINE_VAR", ROOT / "var")).resolve())
+
+    @property
+    def log(self) -> Path:
+        """What the processes print."""
+        return self.var / "log"
+
+    @property
+    def run(self) -> Path:
+        """What only a running system needs."""
+        return self.var / "run"
+
+    @property
+    def secrets(self) -> Path:
+        """The keys generated at the first start; to be kept with the backups."""
+        return self.var / "secrets"
+
+    @property
+    def lock(self) -> Path:
+        """Locked by the supervisor, whose process id it holds."""
+        return self.run / "supervisor"
+
+    @property
+    def environment(self) -> Path:
+        """The settings of the running system."""
+        return self.run / "environment.json"
+
+    def create(self) -> None:
+        """Make the folders, closed to other users; raises SystemStateError if they are not ours."""
+        try:
+            for folder in (self.var, self.log, self.run, self.secrets):
+                folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except PermissionError as error:
+            raise SystemStateError(f"{error.filename} cannot be written to by this user.") from None
+        owner = self.var.stat().st_uid
+        if owner != os.geteuid():
+            raise SystemStateError(
+                f"{self.var} belongs to the user with the id {owner}. Run as that user, or set "
+                "CHESTLINE_VAR to another folder."
+            )
+
+
+@contextmanager
+def only_supervisor(folders: Folders) -> Iterator[None]:
+    """Hold the lock that one supervisor a folder has; the system drops it when the process ends.
+
+    Raises:
+        SystemStateError: another supervisor holds it.
+    """
+    with folders.lock.open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = folders.lock.read_text().strip()
+            raise SystemStateError(
+                f"Chestline is already running here (process {pid}, data in {folders.var}). "
+                "Stop it with Ctrl-C in its terminal or with 'make stop'."
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+        lock.truncate(0)
+
+
+def supervisor_pid(folders: Folders) -> int | None:
+    """The process id of the running supervisor, None when there is none."""
+    if not folders.lock.exists():
+        return None
+    with folders.lock.open() as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return int(lock.read())
+    return None
+
+
+def is_given(name: str) -> bool:
+    """Whether the environment sets `name`, itself or as the file that holds it (`name`_FILE)."""
+    return name in os.environ or f"{name}_FILE" in os.environ
+
+
+def own_settings(folders: Folders, hosts: list[str]) -> dict[str, str]:
+    """The settings of the portal and the workers that the environment does not give."""
+    settings = {"CHESTLINE_VAR": str(folders.var)}
+    for name in ("SECRET_KEY", "AUDIT_KEY"):
+        if not is_given(name):
+            settings[name] = _secret(folders.secrets / name.lower())
+    if not is_given("ALLOWED_HOSTS"):
+        settings["ALLOWED_HOSTS"] = ",".join(hosts)
+    return settings
+
+
+def write_environment(folders: Folders, settings: dict[str, str]) -> None:
+    """Leave the running system's settings for `running_environment`."""
+    write_private(folders.environment, json.dumps(settings, indent=1))
+
+
+def running_environment(folders: Folders) -> dict[str, str]:
+    """The environment of the running system, for a command that joins it.
+
+    Raises:
+        SystemStateError: no system is running.
+    """
+    if supervisor_pid(folders) is None or not folders.environment.exists():
+        raise SystemStateError("Chestline is not running here. Start it with 'make run' first.")
+    settings: dict[str, str] = json.loads(folders.environment.read_text())
+    return {**os.environ, **settings}
+
+
+def listen(address: str) -> socket.socket:
+    """Listen on `address` (host or host:port), on the next free port where that one is taken.
+
+    Raises:
+        SystemStateError: the host is not an address of this machine.
+    """
+    host, port = _split_address(address)
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    for candidate in range(port, min(port + 200, 65536)):
+        listener = socket.socket(family)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((host, candidate))
+            listener.listen(1024)
+        except OSError as error:
+            listener.close()
+            if isinstance(error, socket.gaierror) or error.errno not in TAKEN:
+                raise SystemStateError(
+                    f"Cannot listen on {host} (CHESTLINE_LISTEN): {error.strerror}."
+                ) from None
+            continue
+        return listener
+    raise SystemStateError(f"No port from {port} on is free on {host} (CHESTLINE_LISTEN).")
+
+
+def url_of(listener: socket.socket) -> str:
+    """The address to open in a browser on this machine."""
+    host, port = listener.getsockname()[:2]
+    if host in WILDCARDS:
+        host = "127.0.0.1"
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def host_names(listener: socket.socket) -> list[str]:
+    """The names under which the portal may be asked for: no more than where it listens."""
+    names = {"localhost", "127.0.0.1", "[::1]"}
+    host = listener.getsockname()[0]
+    if host in WILDCARDS:
+        names |= {socket.gethostname(), socket.getfqdn()}
+        addresses = [a for each in psutil.net_if_addrs().values() for a in each]
+        names |= {a.address for a in addresses if a.family == socket.AF_INET}
+    elif not host.startswith("127."):
+        names |= {f"[{host}]" if ":" in host else host, socket.gethostname()}
+    return sorted(names)
+
+
+def _split_address(address: str) -> tuple[str, int]:
+    host, separator, port = address.rpartition(":")
+    if not separator or address.endswith("]"):
+        return address.strip("[]"), DEFAULT_PORT
+    if not port.isdigit():
+        raise SystemStateError(f"CHESTLINE_LISTEN={address}: not a host or a host:port.")
+    return host.strip("[]"), int(port)
+
+
+def _secret(file: Path) -> str:
+    if not file.exists():
+        write_private(file, secrets.token_urlsafe(48))
+    return file.read_text()
