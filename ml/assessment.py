@@ -1,0 +1,41 @@
+"""What the model says about one image. Imports no deep-learning library."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Category = Literal["likely", "indeterminate", "unlikely", "not_assessable"]
+
+
+@dataclass(frozen=True)
+class Assessment:
+    """The model's result for one image.
+
+    ``probability`` is the calibrated probability of pneumonia, 0 to 1, or None when the image is
+    not assessable; ``category`` follows from it by the package's operating points.
+    ``reason_code`` and ``reason`` (plain English, for the radiologist) say why an image is not
+    assessable and are '' otherwise.
+
+    ``heatmap`` (h, w) uint8 is the class activation map on the network's square view of the image,
+    to be stretched over the whole image, top left first. Its scale is fixed for a package and is
+    not adapted to the image: 0 where the place speaks against pneumonia or for neither; above that
+    proportional to the place's log-odds of pneumonia; 255 at the package's
+    ``heatmap_full_scale`` log-odds and beyond. It is all 0 when the image is not assessable.
+    """
+
+    probability: float | None
+    category: Category
+    reason_code: str
+    reason: str
+    heatmap: NDArray[np.uint8]
+
+
+def categorise(probability: float, *, unlikely_below: float, likely_from: float) -> Category:
+    """Name the category of a calibrated probability: the lower bound of each belongs to it."""
+    if probability >= likely_from:
+        return "likely"
+    if probability < unlikely_below:
+        return "unlikely"
+    return "indeterminate"

