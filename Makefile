@@ -39,7 +39,7 @@ openapi: install-dev  ## write docs/openapi.yaml
 	@$(VENV_PYTHON) -m deploy.local.checks --write-openapi
 
 bench: install-dev  ## measure throughput, latency and memory
-	@$(VENV_PYTHON) -m tests.bench
+	@$(VENV_PYTHON) -m bench
 
 install: python  ## install the packages and build the front end
 	@$(PYTHON) deploy/local/install.py

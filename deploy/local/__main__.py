@@ -37,7 +37,9 @@ from deploy.local.system import (
 
 STOP_WAIT_SECONDS = 15.0
 MANAGE = [sys.executable, str(ROOT / "manage.py")]
-CELERY = [sys.executable, "-m", "celery", "--app", "workers.app"]
+# Celery advises against root in eight lines a process; here the person has chosen it.
+NO_ROOT_WARNING = ["-W", "ignore:You're running the worker with superuser privileges"]
+CELERY = [sys.executable, *NO_ROOT_WARNING, "-m", "celery", "--app", "workers.app", "--quiet"]
 
 
 class Interrupted(Exception):
@@ -99,7 +101,10 @@ def _run(folders: Folders, running: ExitStack) -> None:
     _say("[4/5] Tables, first administrator, model")
     # In a session of its own, so that Ctrl-C reaches this process alone, which then ends it.
     prepared = subprocess.run(
-        [*MANAGE, "prepare"], env=environment, check=False, start_new_session=True
+        [*MANAGE, "prepare", "--verbosity", "0"],
+        env=environment,
+        check=False,
+        start_new_session=True,
     )
     if prepared.returncode != 0:
         raise StartError("'manage.py prepare' failed; its message is above.")
@@ -137,13 +142,15 @@ def _stop_undisturbed(service: Service) -> None:
 
 def _programs(folders: Folders, listener: socket.socket) -> list[Program]:
     gunicorn = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py"]
-    schedule = str(folders.run / "beat-schedule")
+    # The scheduler is a worker of its own, so that no sweep waits behind inference.
+    scheduler = ["worker", "--pool", "solo", "--queues", "maintenance", "--beat"]
+    schedule = ["--schedule", str(folders.run / "beat-schedule")]
     # Handed over by number, so that the address stays taken while the portal is restarted.
     number = listener.fileno()
     return [
         Program("portal", [*gunicorn, "--bind", f"fd://{number}"], pass_fds=(number,)),
         Program("worker", _worker_command("worker")),
-        Program("scheduler", [*CELERY, "beat", "--loglevel", "INFO", "--schedule", schedule]),
+        Program("scheduler", _celery("scheduler", *scheduler, *schedule)),
     ]
 
 
@@ -167,7 +174,11 @@ def stop(folders: Folders) -> None:
 
 
 def _worker_command(name: str) -> list[str]:
-    return [*CELERY, "worker", "--loglevel", "INFO", "--hostname", f"{name}@%h"]
+    return _celery(name, "worker", "--queues", "inference", "--concurrency", "1")
+
+
+def _celery(name: str, *command: str) -> list[str]:
+    return [*CELERY, *command, "--hostname", f"{name}@%h", "--loglevel", "INFO"]
 
 
 def _replace_process(command: list[str], environment: dict[str, str]) -> NoReturn:

@@ -80,8 +80,9 @@ def _install_packages(requirements: str) -> None:
 
 def _pip_install(requirements: Path) -> None:
     command = [
-        *(VENV_PYTHON, "-m", "pip", "install", "--disable-pip-version-check"),
-        *("--progress-bar", "off", "-r", requirements, "-c", ROOT / "constraints.txt"),
+        *(str(VENV_PYTHON), "-m", "pip", "install", "--disable-pip-version-check"),
+        *("--progress-bar", "off"),
+        *("-r", str(requirements), "-c", str(ROOT / "constraints.txt")),
     ]
     shown = []
     with subprocess.Popen(

@@ -1,5 +1,6 @@
 """Finding and ending processes that an earlier run left behind."""
 
+import time
 from collections.abc import Callable, Iterable
 
 import psutil
@@ -18,11 +19,21 @@ def find_processes(matches: Callable[[psutil.Process], bool]) -> list[psutil.Pro
 
 
 def kill_processes(processes: Iterable[psutil.Process], *, timeout: float = 10.0) -> None:
-    """Send SIGKILL to `processes` and wait until they are gone, for `timeout` seconds at most."""
+    """Send SIGKILL to `processes` and wait until they have ended, for `timeout` seconds at most."""
     killed = list(processes)
     for process in killed:
         try:
             process.kill()
         except psutil.NoSuchProcess:
             continue
-    psutil.wait_procs(killed, timeout=timeout)
+    deadline = time.monotonic() + timeout
+    while any(_runs(process) for process in killed) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _runs(process: psutil.Process) -> bool:
+    # An ended process stays a zombie until its parent asks for it, which is not ours to wait for.
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return False
