@@ -1,0 +1,182 @@
+"""Make patients, studies, radiographs and results in the database, for tests of every package."""
+
+import hashlib
+import itertools
+from datetime import timedelta
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pydicom
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+from django.utils import timezone
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
+
+from webportal.accounts.models import Role, User
+from webportal.inference.models import Job, JobState, ModelVersion, Prediction
+from webportal.operations.phantoms import draw_phantom
+from webportal.records.models import Category, Concern, Patient, Radiograph, Study
+
+_numbers = itertools.count(1)
+
+MODEL_VERSION = "test-1"
+THRESHOLDS = {
+    name: {
+        "threshold": threshold,
+        "criterion": f"The {name} point of the tests.",
+        "sensitivity": 0.95,
+        "specificity": 0.85,
+    }
+    for name, threshold in (("unlikely", 0.2), ("decision", 0.5), ("likely", 0.8))
+}
+PROBABILITIES = {
+    Category.LIKELY: 0.93,
+    Category.INDETERMINATE: 0.5,
+    Category.UNLIKELY: 0.04,
+    Category.NOT_ASSESSABLE: None,
+}
+
+
+def make_uploader() -> User:
+    """The person to whom things belong where a test does not care."""
+    user = User.objects.filter(username="factory").first()
+    return user or User.objects.create_user("factory", None, [Role.UPLOADER])
+
+
+def make_patient(**fields: Any) -> Patient:
+    number = next(_numbers)
+    defaults = {"patient_id": f"P{number}", "issuer": "TEST", "name": f"Phantom^Number {number}"}
+    return Patient.objects.create(**defaults | fields)
+
+
+def make_study(**fields: Any) -> Study:
+    """A study with no radiograph in it yet; `fields` are those of the model."""
+    if "patient" not in fields:
+        fields["patient"] = make_patient()
+    defaults = {"study_instance_uid": generate_uid(), "created_by": make_uploader()}
+    return Study.objects.create(**defaults | fields)
+
+
+def make_radiograph(
+    study: Study | None = None, size: tuple[int, int] = (96, 80), **fields: Any
+) -> Radiograph:
+    """A radiograph whose DICOM file, a drawn phantom, lies in the storage."""
+    study = study or make_study()
+    pixels = draw_phantom(next(_numbers), size, opacity=False)
+    dataset = phantom_dataset(pixels, study)
+    data = BytesIO()
+    pydicom.dcmwrite(data, dataset, enforce_file_format=True)
+    digest = hashlib.sha256(data.getvalue()).hexdigest()
+    key = default_storage.save(f"factory/{digest}.dcm", ContentFile(data.getvalue()))
+    defaults = {
+        "study": study,
+        "sop_instance_uid": dataset.SOPInstanceUID,
+        "sop_class_uid": dataset.SOPClassUID,
+        "modality": "DX",
+        "view_position": "PA",
+        "rows": size[0],
+        "columns": size[1],
+        "bits_stored": 8,
+        "media_type": "application/dicom",
+        "original_sha256": digest,
+        "original_key": key,
+        "original_bytes": len(data.getvalue()),
+        "dicom_sha256": digest,
+        "dicom_key": key,
+    }
+    return Radiograph.objects.create(**defaults | fields)
+
+
+def phantom_dataset(pixels: "np.ndarray[Any, np.dtype[np.uint8]]", study: Study) -> Dataset:
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID = DigitalXRayImageStorageForPresentation
+    dataset.SOPInstanceUID = generate_uid()
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.StudyInstanceUID = study.study_instance_uid
+    dataset.SeriesInstanceUID = generate_uid()
+    dataset.PatientID = study.patient.patient_id
+    dataset.Modality = "DX"
+    dataset.ViewPosition = "PA"
+    dataset.PhotometricInterpretation = "MONOCHROME2"
+    dataset.SamplesPerPixel = 1
+    dataset.PixelRepresentation = 0
+    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.BitsAllocated = dataset.BitsStored = 8
+    dataset.HighBit = 7
+    dataset.PixelData = pixels.tobytes()
+    dataset["PixelData"].VR = "OB"
+    return dataset
+
+
+def make_model_version(version: str = MODEL_VERSION, **fields: Any) -> ModelVersion:
+    """The model version of that name, made on first use."""
+    defaults = {
+        "name": "Test model",
+        "package_sha256": hashlib.sha256(version.encode()).hexdigest(),
+        "package_path": f"/nowhere/{version}",
+        "thresholds": THRESHOLDS,
+        "figures": {},
+        "card": "# Test model",
+    }
+    return ModelVersion.objects.get_or_create(version=version, defaults=defaults | fields)[0]
+
+
+def make_job(
+    radiograph: Radiograph | None = None, state: str = JobState.QUEUED, **fields: Any
+) -> Job:
+    """A job in the given state, complete as the database's constraints want it."""
+    radiograph = radiograph or make_radiograph()
+    now = timezone.now()
+    defaults: dict[str, Any] = {
+        "radiograph": radiograph,
+        "state": state,
+        "priority": radiograph.study.priority,
+        "queued_at": now,
+        "created_by": radiograph.study.created_by,
+    }
+    if state == JobState.RUNNING:
+        defaults |= {"worker": "test", "attempt": 1, "started_at": now}
+        defaults |= {"leased_until": now + timedelta(minutes=1)}
+    elif state != JobState.QUEUED:
+        defaults |= {"finished_at": now}
+    if state in (JobState.REFUSED, JobState.QUARANTINED):
+        defaults |= {"reason_code": "test", "reason": "The test says so."}
+    return Job.objects.create(**defaults | fields)
+
+
+def make_prediction(
+    radiograph: Radiograph | None = None, category: str = Category.LIKELY, **fields: Any
+) -> Prediction:
+    """A current result of a finished job, shown on its study as the queue would show it.
+
+    The study takes this result as it is: with several radiographs, make the worst one last.
+    """
+    radiograph = radiograph or make_radiograph()
+    refused = category == Category.NOT_ASSESSABLE
+    Prediction.objects.filter(radiograph=radiograph).update(is_current=False)
+    defaults: dict[str, Any] = {
+        "radiograph": radiograph,
+        "job": make_job(radiograph, JobState.REFUSED if refused else JobState.DONE),
+        "model_version": make_model_version(),
+        "category": category,
+        "probability": PROBABILITIES[Category(category)],
+        "reason_code": "not_frontal" if refused else "",
+        "reason": "This does not look like a frontal chest radiograph." if refused else "",
+        "heatmap": bytes(range(0, 245, 5)),
+        "heatmap_rows": 7,
+        "heatmap_columns": 7,
+        "worker": "test",
+        "device": "CPU",
+        "created_at": timezone.now(),
+    }
+    prediction = Prediction.objects.create(**defaults | fields)
+    study = radiograph.study
+    study.category, study.probability = prediction.category, prediction.probability
+    study.concern = Concern[Category(category).name]
+    study.save(update_fields=["category", "probability", "concern"])
+    return prediction
