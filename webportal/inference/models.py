@@ -60,7 +60,6 @@ class Job(models.Model):
     worker = models.CharField(max_length=150, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
     queued_at = models.DateTimeField()
-    hinted_at = models.DateTimeField(null=True, blank=True)
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
     reason_code = models.CharField(max_length=40, blank=True)

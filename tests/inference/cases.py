@@ -1,0 +1,77 @@
+"""Records for tests of the queue, without any image behind them."""
+
+import uuid
+
+from webportal.accounts.models import User
+from webportal.inference.models import Job, ModelVersion
+from webportal.inference.queue import ClaimedJob, Result, claim, enqueue
+from webportal.records.models import Patient, Priority, Radiograph, Study
+
+
+def make_user(username: str = "uploader") -> User:
+    return User.objects.filter(username=username).first() or User.objects.create_user(
+        username, None, ["uploader"]
+    )
+
+
+def make_study(priority: Priority = Priority.ROUTINE) -> Study:
+    patient = Patient.objects.create(patient_id=uuid.uuid4().hex)
+    return Study.objects.create(
+        patient=patient,
+        study_instance_uid=f"2.25.{uuid.uuid4().int}",
+        priority=priority,
+        created_by=make_user(),
+    )
+
+
+def make_radiograph(study: Study | None = None, *, dicom_key: str = "") -> Radiograph:
+    sha256 = uuid.uuid4().hex * 2
+    return Radiograph.objects.create(
+        study=study or make_study(),
+        sop_instance_uid=f"2.25.{uuid.uuid4().int}",
+        sop_class_uid="1.2.840.10008.5.1.4.1.1.1.1",
+        modality="DX",
+        rows=300,
+        columns=300,
+        bits_stored=8,
+        media_type="application/dicom",
+        original_sha256=sha256,
+        original_key=dicom_key or sha256,
+        original_bytes=1,
+        dicom_sha256=sha256,
+        dicom_key=dicom_key or sha256,
+    )
+
+
+def queued(count: int = 1, priority: Priority = Priority.ROUTINE) -> list[Job]:
+    return [enqueue(make_radiograph(make_study(priority)), make_user()) for _ in range(count)]
+
+
+def make_model(version: str = "1", *, is_active: bool = True) -> ModelVersion:
+    return ModelVersion.objects.create(
+        name="test",
+        version=version,
+        package_sha256=uuid.uuid4().hex * 2,
+        package_path="nowhere",
+        thresholds={},
+        figures={},
+        card="",
+        is_active=is_active,
+    )
+
+
+def likely(job: ClaimedJob, probability: float = 0.9) -> Result:
+    return Result(job, "likely", probability, "", "", bytes(49), 7, 7)
+
+
+def unlikely(job: ClaimedJob, probability: float = 0.1) -> Result:
+    return Result(job, "unlikely", probability, "", "", bytes(49), 7, 7)
+
+
+def not_assessable(job: ClaimedJob) -> Result:
+    return Result(job, "not_assessable", None, "no_contrast", "Blank.", b"", 0, 0)
+
+
+def claim_one(worker: str = "a") -> ClaimedJob:
+    (job,) = claim(worker, 1)
+    return job

@@ -1,0 +1,148 @@
+"""Failures: retried, quarantined with the reason, and never in the way of anything else."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import DatabaseError
+from django.utils import timezone
+
+from tests.helpers import audit_actions
+from tests.inference.cases import claim_one, likely, make_model, make_user, queued
+from webportal.inference import queue
+from webportal.inference.models import Job, JobState
+from webportal.inference.queue import (
+    awaiting_release,
+    claim,
+    enqueue,
+    expire_leases,
+    fail,
+    overdue,
+    release_from_quarantine,
+    release_worker,
+    write_back,
+)
+
+pytestmark = pytest.mark.django_db
+
+
+def expire_all() -> None:
+    Job.objects.filter(state=JobState.RUNNING).update(
+        leased_until=timezone.now() - timedelta(seconds=1)
+    )
+
+
+def test_an_expired_lease_returns_the_job_to_the_queue() -> None:
+    (job,) = queued()
+    claim_one("a")
+    assert expire_leases() == 0
+    expire_all()
+    assert expire_leases() == 1
+    job.refresh_from_db()
+    assert (job.state, job.attempt, job.worker) == (JobState.QUEUED, 1, "")
+    assert audit_actions(object_id=str(job.pk)) == ["job.queued", "job.returned"]
+
+
+def test_a_job_whose_worker_dies_three_times_is_quarantined() -> None:
+    (job,) = queued()
+    for _ in range(3):
+        claim_one("a")
+        expire_all()
+        expire_leases()
+    job.refresh_from_db()
+    assert (job.state, job.attempt, job.reason_code) == (JobState.QUARANTINED, 3, "worker_lost")
+    assert "3 times" in job.reason
+    assert job.finished_at is not None
+    assert audit_actions(object_id=str(job.pk))[-1] == "job.quarantined"
+    assert claim("a", 32) == []
+
+
+def test_errors_lead_to_quarantine_with_the_last_reason() -> None:
+    (job,) = queued()
+    for attempt in range(3):
+        fail("a", claim_one("a"), "error", f"Reason {attempt}.")
+    job.refresh_from_db()
+    assert (job.state, job.reason) == (JobState.QUARANTINED, "Reason 2.")
+
+
+def test_a_final_error_leads_to_quarantine_at_once() -> None:
+    (job,) = queued()
+    fail("a", claim_one("a"), "truncated", "The file ends early.", is_final=True)
+    job.refresh_from_db()
+    assert (job.state, job.attempt, job.reason_code) == (JobState.QUARANTINED, 1, "truncated")
+
+
+def test_a_failure_reported_late_changes_nothing() -> None:
+    (job,) = queued()
+    late = claim_one("a")
+    expire_all()
+    expire_leases()
+    claim_one("b")
+    fail("a", late, "error", "Late.")
+    job.refresh_from_db()
+    assert (job.state, job.worker) == (JobState.RUNNING, "b")
+
+
+def test_the_reason_of_a_failure_is_gone_once_the_job_is_done() -> None:
+    (job,) = queued()
+    fail("a", claim_one("a"), "error", "It failed.")
+    write_back("a", "cpu:0", make_model(), [likely(claim_one("a"))])
+    job.refresh_from_db()
+    assert (job.state, job.reason) == (JobState.DONE, "")
+
+
+def test_a_worker_that_starts_again_gives_up_its_own_former_claims_only() -> None:
+    queued(2)
+    mine, other = claim_one("a"), claim_one("b")
+    assert release_worker("a") == 1
+    assert Job.objects.get(pk=mine.id).state == JobState.QUEUED
+    assert Job.objects.get(pk=other.id).state == JobState.RUNNING
+
+
+def test_one_job_that_cannot_be_taken_back_holds_up_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second = queued(2)
+    claim("a", 2)
+    expire_all()
+    end_attempt = queue._end_attempt
+
+    def fail_for_the_first(job: Job, *args: str) -> None:
+        if job.pk == first.pk:
+            raise DatabaseError("a disk error, say")
+        end_attempt(job, *args)
+
+    monkeypatch.setattr(queue, "_end_attempt", fail_for_the_first)
+    with pytest.raises(DatabaseError):
+        expire_leases()
+    first.refresh_from_db()
+    second.refresh_from_db()
+    assert (first.state, second.state) == (JobState.RUNNING, JobState.QUEUED)
+
+
+def test_a_quarantined_job_does_not_block_a_new_one() -> None:
+    (job,) = queued()
+    fail("a", claim_one("a"), "error", "Broken.", is_final=True)
+    again = enqueue(job.radiograph, make_user())
+    assert again.pk != job.pk
+    assert claim_one("a").id == again.pk
+
+
+def test_a_person_releases_a_job_from_quarantine_once() -> None:
+    (job,) = queued()
+    fail("a", claim_one("a"), "error", "Broken.", is_final=True)
+    assert list(awaiting_release()) == [job]
+    released = release_from_quarantine(job, make_user("it"))
+    assert (released.state, released.attempt) == (JobState.QUEUED, 0)
+    assert not awaiting_release().exists()
+    assert audit_actions(object_id=str(job.pk))[-1] == "job.released"
+    with pytest.raises(queue.QueueError, match="released already"):
+        release_from_quarantine(job, make_user("it"))
+
+
+def test_jobs_that_wait_too_long_are_overdue() -> None:
+    (job,) = queued()
+    assert not overdue(timedelta(seconds=60)).exists()
+    Job.objects.update(queued_at=timezone.now() - timedelta(seconds=90))
+    assert list(overdue(timedelta(seconds=60))) == [job]
+    claim_one("a")
+    assert not overdue(timedelta(seconds=60)).exists()

@@ -1,0 +1,51 @@
+"""What people ask of the queue: an inference, another one, or none after all."""
+
+import pytest
+
+from tests.helpers import audit_actions
+from tests.inference.cases import claim_one, likely, make_model, make_user, queued
+from webportal.inference.models import Job, JobState
+from webportal.inference.queue import QueueError, cancel, claim, enqueue, rerun, write_back
+
+pytestmark = pytest.mark.django_db
+
+
+def test_asking_twice_queues_once() -> None:
+    (job,) = queued()
+    assert enqueue(job.radiograph, make_user()) == job
+    claim_one("a")
+    assert enqueue(job.radiograph, make_user()) == job
+    assert Job.objects.count() == 1
+
+
+def test_a_queued_job_is_cancelled_and_never_claimed() -> None:
+    (job,) = queued()
+    assert cancel(job, make_user()).state == JobState.CANCELLED
+    assert claim("a", 1) == []
+    assert audit_actions(object_id=str(job.pk)) == ["job.queued", "job.cancelled"]
+
+
+def test_a_job_that_runs_or_is_closed_is_not_cancelled() -> None:
+    (job,) = queued()
+    claimed = claim_one("a")
+    with pytest.raises(QueueError, match="worker has this image"):
+        cancel(job, make_user())
+    write_back("a", "cpu:0", make_model(), [likely(claimed)])
+    with pytest.raises(QueueError, match="closed"):
+        cancel(job, make_user())
+
+
+def test_a_finished_image_is_run_again_once_at_a_time() -> None:
+    (job,) = queued()
+    with pytest.raises(QueueError, match="in the queue already"):
+        rerun(job.radiograph, make_user())
+    write_back("a", "cpu:0", make_model(), [likely(claim_one("a"))])
+    assert rerun(job.radiograph, make_user()).pk != job.pk
+    with pytest.raises(QueueError, match="in the queue already"):
+        rerun(job.radiograph, make_user())
+
+
+def test_a_cancelled_job_does_not_block_a_new_one() -> None:
+    (job,) = queued()
+    cancel(job, make_user())
+    assert enqueue(job.radiograph, make_user()).pk != job.pk
