@@ -8,7 +8,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
@@ -94,8 +93,17 @@ def _run(folders: Folders, running: ExitStack) -> None:
     settings = own_settings(folders, host_names(listener))
 
     _say("[3/5] Database and broker")
-    settings |= _start_service(running, "DATABASE_URL", lambda: Postgres(folders.var / "postgres"))
-    settings |= _start_service(running, "BROKER_URL", lambda: Valkey(folders.var / "valkey"))
+    services: dict[str, Service] = {
+        "DATABASE_URL": Postgres(folders.var / "postgres"),
+        "BROKER_URL": Valkey(folders.var / "valkey"),
+    }
+    for name in [name for name in services if is_given(name)]:
+        _say(f"      {name} is set: using that")
+        del services[name]
+    for name, service in services.items():
+        running.callback(_stop_undisturbed, service)
+        service.start()
+        settings[name] = service.url
     environment = {**os.environ, **settings, MARKER: str(folders.var)}
 
     _say("[4/5] Tables, first administrator, model")
@@ -111,26 +119,14 @@ def _run(folders: Folders, running: ExitStack) -> None:
 
     _say("[5/5] Portal, worker, scheduler")
     write_environment(folders, settings)
-    supervisor = Supervisor(_programs(folders, listener), environment, folders.log)
+    programs = _programs(folders, listener)
+    supervisor = Supervisor(programs, list(services.values()), environment, folders.log)
     url = url_of(listener)
     supervisor.run(
         is_ready=lambda: _answers(url),
         on_ready=lambda: _say(f"\nChestline is at {url}   (Ctrl-C stops it)\n"),
     )
     _say("\nStopping …")
-
-
-def _start_service(
-    running: ExitStack, variable: str, make_service: Callable[[], Service]
-) -> dict[str, str]:
-    """Start a service unless the environment names one; returns the setting that names it."""
-    if is_given(variable):
-        _say(f"      {variable} is set: using that")
-        return {}
-    service = make_service()
-    running.callback(_stop_undisturbed, service)
-    service.start()
-    return {variable: service.url}
 
 
 def _stop_undisturbed(service: Service) -> None:

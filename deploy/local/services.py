@@ -88,6 +88,14 @@ class Service(ABC):
             self.kill()
             raise
 
+    def keep_running(self) -> bool:
+        """Start the server again if it has ended by itself; returns whether it had."""
+        if self._process is None or self._process.poll() is None:
+            return False
+        self._process = None
+        self.start()
+        return True
+
     def stop(self, *, timeout: float = 5.0) -> None:
         """Stop the server, its data safe on disk; kill it when that takes over `timeout` s."""
         if self._process is None:

@@ -19,6 +19,8 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import FrameType
 
+from deploy.local.services import Service
+
 # Marks the processes of one supervisor, so that the next one finds them if this one is killed.
 MARKER = "CHESTLINE_SUPERVISOR"
 STOP_SECONDS = 7.0
@@ -51,14 +53,20 @@ class Supervisor:
 
     Args:
         programs: what to run.
+        services: what the programs need, already started; started again if it ends.
         environment: the environment of every program.
         log_dir: a rotated file for each program's output, which is shown on stdout too.
     """
 
     def __init__(
-        self, programs: Sequence[Program], environment: Mapping[str, str], log_dir: Path
+        self,
+        programs: Sequence[Program],
+        services: Sequence[Service],
+        environment: Mapping[str, str],
+        log_dir: Path,
     ) -> None:
         self.programs = programs
+        self.services = services
         self.environment = {**environment, "PYTHONUNBUFFERED": "1"}
         self.log_dir = log_dir
         self.stop_requests = 0
@@ -73,6 +81,7 @@ class Supervisor:
 
         Raises:
             StartError: a program ended, or nothing was ready in time; all are stopped then.
+            ServiceError: a service ended and could not be started again; all are stopped then.
         """
         before = {number: signal.signal(number, self._request_stop) for number in STOP_SIGNALS}
         try:
@@ -81,6 +90,9 @@ class Supervisor:
             if self._wait_until_ready(is_ready):
                 on_ready()
             while not self.stop_requests:
+                for service in self.services:
+                    if service.keep_running():
+                        print(f"{service.name} had ended and was started again", flush=True)
                 for program in self.programs:
                     self._keep_running(program)
                 time.sleep(0.1)
