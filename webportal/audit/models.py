@@ -70,7 +70,8 @@ class AuditEntry(models.Model):
         verbose_name_plural = "audit entries"
         indexes = [
             models.Index(fields=["study_id", "sequence"], name="audit_study"),
-            models.Index(fields=["actor_id", "sequence"], name="audit_actor"),
+            models.Index(fields=["actor", "sequence"], name="audit_actor_name"),
+            models.Index(fields=["at"], name="audit_at"),
             models.Index(fields=["action", "sequence"], name="audit_action"),
             models.Index(fields=["object_id", "sequence"], name="audit_object"),
         ]

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
@@ -81,12 +82,26 @@ def compute_mac(entry: AuditEntry) -> str:
             entry.object_type,
             entry.object_id,
             str(entry.study_id or ""),
-            entry.detail,
+            _as_stored(entry.detail),
         ],
         sort_keys=True,
         separators=(",", ":"),
     )
     return hmac.new(settings.AUDIT_KEY.encode(), content.encode(), hashlib.sha256).hexdigest()
+
+
+def _as_stored(detail: dict[str, Any]) -> Any:
+    """The detail in the one form that survives PostgreSQL's jsonb.
+
+    Keys become text and tuples lists. jsonb keeps numbers as decimals, so that 1e16 comes back as
+    a whole number and -0.0 as 0. Raises ValueError for what JSON cannot hold, such as NaN.
+    """
+    return json.loads(json.dumps(detail, allow_nan=False), parse_float=_number)
+
+
+def _number(text: str) -> float:
+    exact = Decimal(text)
+    return int(exact) if exact == exact.to_integral_value() else float(text)
 
 
 def _microseconds(at: datetime) -> int:

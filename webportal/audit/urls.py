@@ -1,6 +1,12 @@
 """Addresses of this app's pages."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from webportal.audit import views
 
 app_name = "audit"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.trail, name="trail"),
+    path("export", views.export, name="export"),
+    path("verify", views.verify_now, name="verify"),
+]

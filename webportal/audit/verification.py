@@ -1,24 +1,36 @@
 """Checking the trail against itself and against the anchors kept outside the database."""
 
+import os
+import re
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 from django.utils import timezone
 
-from webportal.audit.models import AuditEntry, ChainHead
-from webportal.audit.trail import compute_mac
+from webportal.audit.models import Action, AuditEntry, ChainHead
+from webportal.audit.trail import Event, append, compute_mac
 
 START = "0" * 64
+_LONGEST_LINE = 256
+_ANCHOR = re.compile(r"([1-9][0-9]{0,17}) ([0-9a-f]{64}) \S+")
 
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong with the trail: where, and in plain words what."""
+    """Something wrong with the trail: where, and in plain words what.
+
+    `sequence` is 0 when the anchor file is wrong and not an entry.
+    """
 
     sequence: int
     problem: str
+
+    def __str__(self) -> str:
+        return f"entry {self.sequence}: {self.problem}" if self.sequence else self.problem
 
 
 @dataclass(frozen=True)
@@ -35,22 +47,29 @@ class Verdict:
         return not self.findings
 
 
+def verify_and_record(actor: Any = None) -> Verdict:
+    """Verify the trail and append that it was verified, by whom and with which verdict."""
+    verdict = verify()
+    detail = {"intact": verdict.intact, "findings": len(verdict.findings)}
+    append(Event(Action.AUDIT_VERIFIED, detail=detail), actor)
+    return verdict
+
+
 def verify(limit: int = 100) -> Verdict:
     """Recompute the chain and compare it with its head and the anchors.
 
     Stops after `limit` findings. Reads the whole trail once, in order.
     """
-    anchors = dict(read_anchors())
+    anchors = read_anchors()
     # The head is read first and bounds the walk, so that entries appended meanwhile do no harm.
     head = ChainHead.objects.get(pk=1)
-    findings: list[Finding] = []
+    findings = list(anchors.findings)
     expected, previous_mac, count = 1, START, 0
     entries = AuditEntry.objects.filter(sequence__lte=head.sequence).order_by("sequence")
     for entry in entries.iterator(chunk_size=2000):
         count += 1
         findings.extend(_check_entry(entry, expected, previous_mac))
-        anchored = anchors.get(entry.sequence)
-        if anchored is not None and anchored != entry.mac:
+        if anchors.macs.get(entry.sequence, {entry.mac}) != {entry.mac}:
             findings.append(
                 Finding(
                     entry.sequence,
@@ -59,9 +78,9 @@ def verify(limit: int = 100) -> Verdict:
             )
         expected, previous_mac = entry.sequence + 1, entry.mac
         if len(findings) >= limit:
-            return Verdict(count, len(anchors), findings)
-    findings.extend(_check_end(expected - 1, previous_mac, head, max(anchors, default=0)))
-    return Verdict(count, len(anchors), findings)
+            return Verdict(count, len(anchors.macs), findings)
+    findings.extend(_check_end(expected - 1, previous_mac, head, max(anchors.macs, default=0)))
+    return Verdict(count, len(anchors.macs), findings)
 
 
 def _check_entry(entry: AuditEntry, expected: int, previous_mac: str) -> Iterator[Finding]:
@@ -100,21 +119,46 @@ def anchor() -> bool:
     head = ChainHead.objects.get(pk=1)
     if head.sequence == 0:
         return False
-    known = dict(read_anchors())
-    if known.get(head.sequence) == head.mac:
-        return False
     path: Path = settings.AUDIT_ANCHOR_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a", encoding="ascii") as file:
-        file.write(f"{head.sequence} {head.mac} {timezone.now().isoformat()}\n")
+    with path.open("a+b") as file:
+        size = file.seek(0, os.SEEK_END)
+        file.seek(max(0, size - _LONGEST_LINE))
+        end = file.read().decode("ascii", errors="replace")
+        last = end.splitlines()[-1] if end else ""
+        if last.startswith(f"{head.sequence} {head.mac} "):
+            return False
+        # A line that a crash cut short must not spoil the next one.
+        start = "" if not end or end.endswith("\n") else "\n"
+        line = f"{start}{head.sequence} {head.mac} {timezone.now().isoformat()}\n"
+        file.write(line.encode("ascii"))
+        file.flush()
+        os.fsync(file.fileno())
     return True
 
 
-def read_anchors() -> Iterator[tuple[int, str]]:
-    """Yield (sequence, mac) of every anchor; a missing file has none."""
+@dataclass(frozen=True)
+class Anchors:
+    """The anchor file: MACs by sequence (more than one is a contradiction), and bad lines."""
+
+    macs: dict[int, set[str]]
+    findings: list[Finding]
+
+
+def read_anchors() -> Anchors:
+    """Read the anchor file; a missing file has no anchors."""
     path: Path = settings.AUDIT_ANCHOR_FILE
-    if not path.exists():
-        return
-    for line in path.read_text(encoding="ascii").splitlines():
-        sequence, mac, _ = line.split(" ", 2)
-        yield int(sequence), mac
+    macs: dict[int, set[str]] = defaultdict(set)
+    bad_lines = []
+    if path.exists():
+        lines = path.read_text(encoding="ascii", errors="replace").splitlines()
+        for number, line in enumerate(lines, start=1):
+            if match := _ANCHOR.fullmatch(line):
+                macs[int(match[1])].add(match[2])
+            else:
+                bad_lines.append(str(number))
+    if not bad_lines:
+        return Anchors(macs, [])
+    shown = ", ".join(bad_lines[:5]) + (" …" if len(bad_lines) > 5 else "")
+    problem = f"the anchor file is damaged: {len(bad_lines)} unreadable (line {shown})"
+    return Anchors(macs, [Finding(0, problem)])

@@ -5,9 +5,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from webportal.audit.models import Action
-from webportal.audit.trail import Event, append
-from webportal.audit.verification import verify
+from webportal.audit.verification import verify_and_record
 
 
 class Command(BaseCommand):
@@ -16,18 +14,12 @@ class Command(BaseCommand):
     help = "Check the audit trail; exits 1 when it is not intact."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        verdict = verify()
+        verdict = verify_and_record()
         if verdict.intact:
             self.stdout.write(
                 f"intact: {verdict.entries} entries, {verdict.anchors} anchors checked"
             )
         for finding in verdict.findings:
-            self.stdout.write(f"entry {finding.sequence}: {finding.problem}")
-        append(
-            Event(
-                Action.AUDIT_VERIFIED,
-                detail={"intact": verdict.intact, "findings": len(verdict.findings)},
-            )
-        )
+            self.stdout.write(str(finding))
         if not verdict.intact:
             sys.exit(1)

@@ -1,0 +1,168 @@
+"""The auditor finds, exports and verifies; each of these is in the trail itself."""
+
+import csv
+import io
+import json
+import uuid
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.core.management import call_command
+from django.test import Client
+from django.utils import timezone
+
+from tests.audit.test_verification import behind_its_back
+from tests.helpers import audit_actions
+from webportal.accounts.models import User
+from webportal.audit import search
+from webportal.audit.models import Action, AuditEntry
+from webportal.audit.trail import Event, append, append_all
+from webportal.audit.verification import anchor
+
+STUDY = uuid.UUID("11111111-1111-1111-1111-111111111111")
+
+
+@pytest.fixture
+def client(auditor: User, sign_in: Callable[[User], Client]) -> Client:
+    return sign_in(auditor)
+
+
+def shown(client: Client, **filters: str) -> list[int]:
+    response = client.get("/audit/", filters)
+    assert response.status_code == 200
+    return [entry.sequence for entry in response.context["page"].entries]
+
+
+def test_newest_first_and_reading_is_an_event(client: Client, auditor: User) -> None:
+    first = AuditEntry.objects.order_by("sequence").first()
+    assert shown(client) == [1]
+    assert first is not None
+    assert shown(client, actor=auditor.username) == [2, 1]
+    viewed = AuditEntry.objects.filter(action=Action.AUDIT_VIEWED).order_by("sequence")
+    assert [entry.detail for entry in viewed] == [{}, {"actor": auditor.username}]
+    assert {entry.actor_id for entry in viewed} == {auditor.pk}
+
+
+def test_filters_narrow_the_trail(client: Client) -> None:
+    append(Event(Action.STUDY_VIEWED, "study", STUDY, STUDY), "ann")
+    append(Event(Action.JOB_QUEUED, "job", "some-job", STUDY), "ben")
+    append(Event(Action.JOB_QUEUED, "job", "other-job"), "ann")
+    assert shown(client, actor="ann") == [4, 2]
+    assert shown(client, action="job.queued") == [4, 3]
+    assert shown(client, object_id=str(STUDY)) == [3, 2]
+    assert shown(client, object_id="some-job", actor="ann") == []
+
+
+def test_days_include_both_ends(client: Client) -> None:
+    for day in (1, 2, 2, 3):
+        entry = append(Event(Action.STUDY_VIEWED), "ann")
+        at = datetime(2020, 1, day, 23, 59, 59, tzinfo=UTC)
+        behind_its_back(
+            f"UPDATE audit_auditentry SET at = '{at.isoformat()}' WHERE sequence = {entry.sequence}"
+        )
+    behind_its_back("UPDATE audit_auditentry SET at = '2019-01-01' WHERE sequence = 1")
+    assert shown(client, first_day="2020-01-02", last_day="2020-01-02") == [4, 3]
+    assert shown(client, last_day="2020-01-01") == [2, 1]
+    assert shown(client, first_day="2020-01-03", last_day="2020-12-31") == [5]
+    tomorrow = (timezone.now() + timedelta(days=2)).date().isoformat()
+    assert shown(client, first_day=tomorrow) == []
+
+
+def test_a_filter_that_makes_no_sense_is_explained(client: Client) -> None:
+    response = client.get("/audit/", {"first_day": "yesterday"})
+    assert response.status_code == 400
+    assert "Enter a valid date" in response.text
+    assert audit_actions(action=Action.AUDIT_VIEWED) == []
+
+
+def test_pages_follow_one_another_without_gap(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "PAGE_SIZE", 4)
+    append_all([Event(Action.STUDY_VIEWED, "study", str(n)) for n in range(10)], "ann")
+    seen: list[int] = []
+    address = "/audit/?actor=ann"
+    while True:
+        response = client.get(address)
+        page = response.context["page"]
+        seen += [entry.sequence for entry in page.entries]
+        if page.older is None:
+            break
+        address = f"/audit/?actor=ann&before={page.older}"
+        assert f"/audit/?actor=ann&amp;before={page.older}" in response.text
+    assert seen == list(range(11, 1, -1))
+
+
+@pytest.mark.parametrize("before", ["x", "-1", "0", "9" * 40, "²"])
+def test_a_wrong_place_in_the_trail_shows_a_page(client: Client, before: str) -> None:
+    assert client.get("/audit/", {"before": before}).status_code == 200
+
+
+def test_export_holds_what_the_filter_finds(client: Client) -> None:
+    append(Event(Action.STUDY_VIEWED, "study", STUDY, STUDY, {"wo": "Köln, 胸部"}), "@ann")
+    append(Event(Action.STUDY_VIEWED, "study", STUDY, STUDY), "ben")
+
+    response = client.get("/audit/export", {"format": "jsonl", "actor": "@ann"})
+    lines = b"".join(response).decode().splitlines()
+    entry = AuditEntry.objects.get(actor="@ann")
+    assert [json.loads(line) for line in lines] == [
+        {
+            "sequence": 2,
+            "at": entry.at.isoformat(),
+            "actor_id": "",
+            "actor": "@ann",
+            "action": "study.viewed",
+            "object_type": "study",
+            "object_id": str(STUDY),
+            "study_id": str(STUDY),
+            "detail": {"wo": "Köln, 胸部"},
+            "previous_mac": entry.previous_mac,
+            "mac": entry.mac,
+        }
+    ]
+    assert "attachment" in response["Content-Disposition"]
+
+    response = client.get("/audit/export", {"format": "csv", "object_id": str(STUDY)})
+    rows = list(csv.DictReader(io.StringIO(b"".join(response).decode())))
+    assert [row["sequence"] for row in rows] == ["3", "2"]
+    # A spreadsheet would run '@ann' as a formula.
+    assert [row["actor"] for row in rows] == ["ben", "'@ann"]
+    assert json.loads(rows[1]["detail"]) == {"wo": "Köln, 胸部"}
+
+    exported = AuditEntry.objects.filter(action=Action.AUDIT_EXPORTED).order_by("sequence")
+    assert [entry.detail for entry in exported] == [
+        {"format": "jsonl", "actor": "@ann"},
+        {"format": "csv", "object_id": str(STUDY)},
+    ]
+
+
+def test_an_export_in_no_known_format_is_refused(client: Client) -> None:
+    assert client.get("/audit/export", {"format": "xlsx"}).status_code == 400
+    assert audit_actions(action=Action.AUDIT_EXPORTED) == []
+
+
+def test_verify_now_says_the_verdict_in_words(client: Client) -> None:
+    response = client.post("/audit/verify")
+    assert "The trail is intact." in response.text
+    assert "No anchor has been written yet" in response.text
+    anchor()
+    assert "No anchor has been written yet" not in client.post("/audit/verify").text
+    behind_its_back("UPDATE audit_auditentry SET actor = 'other' WHERE sequence = 1")
+    response = client.post("/audit/verify")
+    assert "The trail is not intact." in response.text
+    assert "entry 1: the entry was altered" in response.text
+    verdicts = AuditEntry.objects.filter(action=Action.AUDIT_VERIFIED).order_by("sequence")
+    assert [entry.detail["intact"] for entry in verdicts] == [True, True, False]
+
+
+def test_the_command_exits_1_when_the_trail_was_changed(
+    db: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    append(Event(Action.SIGNED_IN), "ann")
+    call_command("verify_audit")
+    behind_its_back("UPDATE audit_auditentry SET actor = 'other' WHERE sequence = 1")
+    with pytest.raises(SystemExit) as exit_:
+        call_command("verify_audit")
+    assert exit_.value.code == 1
+    assert "entry 1: the entry was altered" in capsys.readouterr().out

@@ -1,0 +1,68 @@
+"""The auditor's pages: reading, exporting and verifying the trail, each itself an event."""
+
+import re
+
+from django.http import HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from webportal.accounts.models import Role
+from webportal.accounts.roles import SignedInRequest, allow
+from webportal.audit.models import Action, AuditEntry
+from webportal.audit.search import TrailFilter, csv_lines, json_lines, page_of
+from webportal.audit.trail import Event, append
+from webportal.audit.verification import verify_and_record
+
+FORMATS = {"csv": (csv_lines, "text/csv"), "jsonl": (json_lines, "application/jsonl")}
+
+
+@allow(Role.AUDITOR)
+@require_safe
+def trail(request: SignedInRequest) -> HttpResponse:
+    """A page of the trail, newest first, by filter."""
+    form = TrailFilter(request.GET)
+    if not form.is_valid():
+        return render(request, "audit/trail.html", {"form": form}, status=400)
+    page = page_of(form.entries(), _before(request))
+    append(Event(Action.AUDIT_VIEWED, detail=form.used()), request.user)
+    context = {"form": form, "page": page, "used": form.used()}
+    return render(request, "audit/trail.html", context)
+
+
+@allow(Role.AUDITOR)
+@require_safe
+def export(request: SignedInRequest) -> HttpResponseBase:
+    """Everything that the filter finds, as a file that is written while it is sent."""
+    form = TrailFilter(request.GET)
+    file_format = request.GET.get("format", "csv")
+    if not form.is_valid() or file_format not in FORMATS:
+        return render(request, "audit/trail.html", {"form": form}, status=400)
+    entry = append(
+        Event(Action.AUDIT_EXPORTED, detail={**form.used(), "format": file_format}), request.user
+    )
+    lines, media_type = FORMATS[file_format]
+    # An export ends before the entry that records it, however long it takes to send.
+    entries = form.entries().filter(sequence__lt=entry.sequence)
+    response = StreamingHttpResponse(lines(entries), content_type=f"{media_type}; charset=utf-8")
+    name = f"audit-trail-{timezone.now():%Y-%m-%d-%H%M}.{file_format}"
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+@allow(Role.AUDITOR)
+@require_POST
+def verify_now(request: SignedInRequest) -> HttpResponse:
+    """Check the whole trail and say the verdict."""
+    verdict = verify_and_record(request.user)
+    form = TrailFilter({})
+    form.is_valid()
+    page = page_of(AuditEntry.objects.order_by("-sequence"), None)
+    context = {"form": form, "page": page, "verdict": verdict, "used": {}}
+    return render(request, "audit/trail.html", context)
+
+
+def _before(request: SignedInRequest) -> int | None:
+    """The sequence that a page starts below; anything that is no number starts at the newest."""
+    text = request.GET.get("before", "")
+    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None
