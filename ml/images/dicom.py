@@ -77,7 +77,7 @@ def read(data: bytes) -> GreyImage:
         raise raster.truncated()
     try:
         return _decode(dataset)
-    except ImageError:
+    except (ImageError, MemoryError):
         raise
     except Exception as error:  # the decoders raise whatever they like
         raise _undecodable(error) from None
@@ -147,6 +147,8 @@ def _parse(data: bytes, stop_before_pixels: bool = False) -> FileDataset:
         dataset = pydicom.dcmread(BytesIO(data), stop_before_pixels=stop_before_pixels)
     except EOFError:
         raise raster.truncated() from None
+    except MemoryError:
+        raise
     except Exception as error:  # pydicom raises many kinds for broken files
         raise _undecodable(error) from None
     if not len(dataset):

@@ -1,0 +1,141 @@
+"""What is taken out of a ZIP and what is left in it, with the reason."""
+
+import io
+import stat
+import struct
+import zipfile
+from collections.abc import Callable
+
+import pytest
+
+from tests import dicom_files as files
+from webportal.intake import archive
+from webportal.intake.archive import ArchiveError, Entry, entries
+
+LIMIT = 50 * 1024**2
+
+
+def make_zip(*members: tuple[str | zipfile.ZipInfo, bytes], compression: int = 8) -> io.BytesIO:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as target:
+        for name, data in members:
+            target.writestr(name, data)
+    buffer.seek(0)
+    return buffer
+
+
+def link(name: str) -> zipfile.ZipInfo:
+    info = zipfile.ZipInfo(name)
+    info.create_system = 3
+    info.external_attr = (stat.S_IFLNK | 0o777) << 16
+    return info
+
+
+def encrypted() -> io.BytesIO:
+    data = bytearray(make_zip(("a.png", b"x" * 100)).getvalue())
+    for signature, at in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        start = data.index(signature)
+        data[start + at] |= 1
+    return io.BytesIO(bytes(data))
+
+
+def with_damaged_member() -> io.BytesIO:
+    buffer = make_zip(("a.png", b"a" * 1000), ("b.png", b"b" * 1000), compression=0)
+    data = bytearray(buffer.getvalue())
+    data[data.index(b"aaaa")] = ord("x")
+    return io.BytesIO(bytes(data))
+
+
+def claiming_a_small_size() -> io.BytesIO:
+    """The directory says 10 bytes, the data unpacks to ten million."""
+    data = bytearray(make_zip(("a.png", bytes(10_000_000))).getvalue())
+    for signature, at in ((b"PK\x03\x04", 22), (b"PK\x01\x02", 24)):
+        start = data.index(signature)
+        data[start + at : start + at + 4] = struct.pack("<I", 10)
+    return io.BytesIO(bytes(data))
+
+
+def names_and_reasons(file: io.BytesIO) -> list[tuple[str, str]]:
+    return [(entry.name, entry.reason_code) for entry in entries(file, LIMIT)]
+
+
+def test_files_come_out_with_their_paths() -> None:
+    image = files.png(files.phantom())
+    result = list(entries(make_zip(("study/a.png", image), ("b.png", image)), LIMIT))
+    assert result == [Entry("study/a.png", image), Entry("b.png", image)]
+
+
+def test_what_systems_leave_beside_the_files_is_passed_over() -> None:
+    names = [
+        "__MACOSX/._a.png",
+        "x/.DS_Store",
+        "DICOMDIR",
+        "x/Thumbs.db",
+        "desktop.ini",
+        ".hidden",
+        "folder/",
+    ]
+    members = [(name, b"x") for name in names]
+    assert names_and_reasons(make_zip(*members, ("a.png", b"x"))) == [("a.png", "")]
+
+
+BAD_MEMBERS: dict[str, tuple[str, Callable[[], io.BytesIO]]] = {
+    "absolute path": ("unsafe_path", lambda: make_zip(("/etc/a.png", b"x"))),
+    "parent path": ("unsafe_path", lambda: make_zip(("x/../../a.png", b"x"))),
+    "windows parent path": ("unsafe_path", lambda: make_zip(("..\\a.png", b"x"))),
+    "drive": ("unsafe_path", lambda: make_zip(("C:/a.png", b"x"))),
+    "control character": ("unsafe_path", lambda: make_zip(("a\n.png", b"x"))),
+    "link": ("link", lambda: make_zip((link("a.png"), b"/etc/passwd"))),
+    "encrypted": ("encrypted", encrypted),
+    "too large": ("too_large", lambda: make_zip(("a.png", bytes(LIMIT + 1)), compression=8)),
+    "bomb": ("archive_bomb", lambda: make_zip(("a.png", bytes(20 * 1024**2)))),
+    "lying about its size": ("damaged_entry", claiming_a_small_size),
+    "unbounded compression": ("unsupported_zip", lambda: make_zip(("a.png", b"x"), compression=12)),
+    "zip in zip": (
+        "nested_archive",
+        lambda: make_zip(("inner.png", make_zip(("a.png", b"x")).getvalue())),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BAD_MEMBERS)
+def test_a_bad_member_is_refused_with_its_reason(name: str) -> None:
+    code, make = BAD_MEMBERS[name]
+    (entry,) = entries(make(), LIMIT)
+    assert entry.reason_code == code
+    assert entry.data == b""
+    assert entry.reason.endswith(".")
+
+
+def test_a_bad_member_costs_no_other() -> None:
+    assert names_and_reasons(with_damaged_member()) == [
+        ("a.png", "damaged_entry"),
+        ("b.png", ""),
+    ]
+
+
+def test_a_damaged_archive_is_refused() -> None:
+    whole = make_zip(("a.png", b"x" * 1000)).getvalue()
+    with pytest.raises(ArchiveError) as refusal:
+        entries(io.BytesIO(whole[:-30]), LIMIT)
+    assert refusal.value.code == "damaged_archive"
+
+
+def test_an_empty_archive_is_refused() -> None:
+    with pytest.raises(ArchiveError) as refusal:
+        entries(make_zip(("folder/", b"")), LIMIT)
+    assert refusal.value.code == "empty_archive"
+
+
+def test_the_number_of_files_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MAX_ENTRIES", 3)
+    with pytest.raises(ArchiveError) as refusal:
+        entries(make_zip(*((f"{n}.png", b"x") for n in range(4))), LIMIT)
+    assert refusal.value.code == "too_many_entries"
+
+
+def test_the_unpacked_size_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MAX_TOTAL_BYTES", 1000)
+    with pytest.raises(ArchiveError) as refusal:
+        entries(make_zip(("a.png", b"x" * 600), ("b.png", b"x" * 600)), LIMIT)
+    assert refusal.value.code == "archive_too_large"

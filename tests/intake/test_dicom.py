@@ -1,0 +1,163 @@
+"""Wrapping a JPEG or PNG into DICOM."""
+
+import hashlib
+from datetime import UTC, date, datetime
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from pydicom import uid
+from pydicom.encaps import generate_frames
+
+from ml import images
+from tests import dicom_files as files
+from webportal.intake import dicom
+
+HEADER = dicom.Header(
+    patient_id="P-1",
+    issuer_of_patient_id="HOSPITAL",
+    patient_name="Müller^Änne",
+    patient_birth_date=date(1999, 12, 31),
+    patient_sex="F",
+    study_instance_uid=dicom.make_uid("study"),
+    accession_number="ACC1",
+    study_description="Chest PA",
+    referring_physician_name="Doe^Jane",
+    study_at=datetime(2024, 2, 29, 12, 30, tzinfo=UTC),
+)
+
+
+def wrap(data: bytes) -> bytes:
+    return dicom.wrap(data, HEADER, hashlib.sha256(data).hexdigest())
+
+
+def parsed(data: bytes) -> pydicom.FileDataset:
+    return pydicom.dcmread(BytesIO(data))
+
+
+def test_a_baseline_jpeg_keeps_its_bytes() -> None:
+    for mode in ("L", "RGB"):
+        data = files.jpeg(files.phantom(), mode)
+        ds = parsed(wrap(data))
+        assert ds.file_meta.TransferSyntaxUID == uid.JPEGBaseline8Bit
+        frame = next(generate_frames(ds.PixelData, number_of_frames=1))
+        assert frame.removesuffix(b"\0") == data.removesuffix(b"\0")
+        assert ds.LossyImageCompression == "01"
+
+
+@pytest.mark.parametrize(
+    ("options", "photometric"),
+    [
+        ({"subsampling": 2}, "YBR_FULL_422"),
+        ({"subsampling": 0}, "YBR_FULL"),
+        ({"keep_rgb": True}, "RGB"),
+    ],
+)
+def test_a_colour_jpeg_names_its_colour_space(options: dict[str, Any], photometric: str) -> None:
+    wrapped = wrap(files.jpeg(files.phantom(), "RGB", **options))
+    assert parsed(wrapped).PhotometricInterpretation == photometric
+    grey = images.read(wrapped).pixels
+    assert np.abs(grey.astype(int) - files.phantom()).max() <= 15
+
+
+def turned_jpeg() -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    return files.jpeg(files.phantom(), exif=exif)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        files.jpeg(files.phantom()),
+        files.jpeg(files.phantom(), "RGB"),
+        files.jpeg(files.phantom(), progressive=True),
+        files.jpeg(files.phantom(), "CMYK"),
+        turned_jpeg(),
+        files.png(files.phantom()),
+        files.png(files.phantom(size=(33, 35))),
+        files.png(files.phantom(16)),
+        files.png(files.phantom(12)),
+        files.png(files.phantom(), "RGB"),
+        files.png(files.phantom(), "RGBA"),
+        files.png(files.phantom(), "P"),
+        files.png(files.phantom(), "1"),
+    ],
+    ids=[
+        "grey jpeg",
+        "colour jpeg",
+        "progressive jpeg",
+        "cmyk jpeg",
+        "turned jpeg",
+        "png",
+        "odd png",
+        "16-bit png",
+        "12-in-16-bit png",
+        "colour png",
+        "transparent png",
+        "palette png",
+        "bilevel png",
+    ],
+)
+def test_the_greys_are_those_of_the_file(data: bytes) -> None:
+    original, wrapped = images.read(data), images.read(wrap(data))
+    assert original.max_value == wrapped.max_value
+    assert original.pixels.shape == wrapped.pixels.shape
+    assert np.abs(original.pixels.astype(int) - wrapped.pixels.astype(int)).max() <= 1
+
+
+def test_a_16_bit_png_keeps_its_stored_values() -> None:
+    pixels = files.phantom(12)
+    assert np.array_equal(parsed(wrap(files.png(pixels))).pixel_array, pixels)
+
+
+def test_patient_and_study_are_in_the_header() -> None:
+    facts = images.describe(wrap(files.png(files.phantom())))
+    assert (facts.patient_id, facts.issuer_of_patient_id) == ("P-1", "HOSPITAL")
+    assert (facts.patient_name, facts.patient_sex) == ("Müller^Änne", "F")
+    assert facts.patient_birth_date == date(1999, 12, 31)
+    assert facts.accession_number == "ACC1"
+    assert facts.study_description == "Chest PA"
+    assert facts.referring_physician_name == "Doe^Jane"
+    assert (facts.study_date, str(facts.study_time)) == (date(2024, 2, 29), "12:30:00")
+    assert facts.modality == "DX"
+    assert facts.sop_class_uid == uid.SecondaryCaptureImageStorage
+
+
+def test_unknown_attributes_are_empty_and_present() -> None:
+    header = dicom.Header(patient_id="P", study_instance_uid=dicom.make_uid("study"))
+    data = files.png(files.phantom())
+    ds = parsed(dicom.wrap(data, header, hashlib.sha256(data).hexdigest()))
+    # Type 2 attributes of the modules of Secondary Capture (PS3.3 A.8.1).
+    for keyword in (
+        "PatientName",
+        "PatientBirthDate",
+        "PatientSex",
+        "StudyDate",
+        "StudyTime",
+        "StudyID",
+        "AccessionNumber",
+        "ReferringPhysicianName",
+        "SeriesNumber",
+        "InstanceNumber",
+        "PatientOrientation",
+    ):
+        assert keyword in ds
+
+
+def test_wrapping_twice_makes_the_same_file() -> None:
+    data = files.png(files.phantom())
+    assert wrap(data) == wrap(data)
+
+
+def test_other_pixels_make_another_instance() -> None:
+    one, other = (parsed(wrap(files.png(files.phantom(seed=seed)))) for seed in (0, 1))
+    assert one.SOPInstanceUID != other.SOPInstanceUID
+
+
+@pytest.mark.parametrize("names", [("a",), ("a", "b"), ("instance", "0" * 64)])
+def test_made_uids_are_valid(names: tuple[str, ...]) -> None:
+    assert uid.UID(dicom.make_uid(*names)).is_valid

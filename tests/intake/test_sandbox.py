@@ -1,0 +1,131 @@
+"""A function that misbehaves in the sandbox costs only itself."""
+
+import os
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import psutil
+import pytest
+
+from ml.images import ImageError
+from webportal.intake.sandbox import Limits, run
+
+
+def add(left: int, right: int) -> int:
+    return left + right
+
+
+def refuse() -> None:
+    raise ImageError("truncated", "The file ends before the image does.")
+
+
+def crash() -> None:
+    os.abort()
+
+
+def eat_memory() -> int:
+    return len(bytearray(10 * 1024**3))
+
+
+def spin() -> None:
+    while True:
+        pass
+
+
+def sleep() -> None:
+    time.sleep(3600)
+
+
+def chatter() -> str:
+    sys.stdout.write("Doe^Jane")
+    sys.stderr.write("Doe^Jane")
+    sys.stdout.flush()
+    os.write(2, b"Doe^Jane")
+    return "done"
+
+
+def crash_if_odd(number: int) -> int:
+    if number % 2:
+        os.abort()
+    return number
+
+
+def test_the_result_comes_back() -> None:
+    assert run(add, 2, 3) == 5
+
+
+def test_a_refusal_comes_back_as_it_was() -> None:
+    with pytest.raises(ImageError) as refusal:
+        run(refuse)
+    assert (refusal.value.code, refusal.value.message) == (
+        "truncated",
+        "The file ends before the image does.",
+    )
+
+
+def test_a_crash_is_a_refusal() -> None:
+    with pytest.raises(ImageError) as refusal:
+        run(crash)
+    assert refusal.value.code == "decoder_failed"
+
+
+def test_memory_is_limited() -> None:
+    with pytest.raises(ImageError) as refusal:
+        run(eat_memory, limits=Limits(memory=256 * 1024**2))
+    assert refusal.value.code == "too_much_memory"
+
+
+def test_processor_time_is_limited() -> None:
+    with pytest.raises(ImageError) as refusal:
+        run(spin, limits=Limits(cpu_seconds=1))
+    assert refusal.value.code == "too_slow"
+
+
+def test_time_is_limited() -> None:
+    with pytest.raises(ImageError) as refusal:
+        run(sleep, limits=Limits(wall_seconds=0.2))
+    assert refusal.value.code == "too_slow"
+
+
+def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(chatter) == "done"
+    printed = capfd.readouterr()
+    assert "Doe" not in printed.out + printed.err
+
+
+def test_calls_from_many_threads_do_not_disturb_each_other() -> None:
+    def call(number: int) -> int | str:
+        try:
+            return run(crash_if_odd, number)
+        except ImageError as error:
+            return error.code
+
+    with ThreadPoolExecutor(8) as pool:
+        results = list(pool.map(call, range(40)))
+    assert results == [n if n % 2 == 0 else "decoder_failed" for n in range(40)]
+
+
+def test_no_process_is_left_behind() -> None:
+    run(add, 1, 1)
+    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    for function in (crash, refuse):
+        with pytest.raises(ImageError):
+            run(function)
+    with pytest.raises(ImageError):
+        run(sleep, limits=Limits(wall_seconds=0.2))
+    run(add, 1, 1)
+    after = {child.pid for child in psutil.Process().children(recursive=True)}
+    assert after <= before
+
+
+def test_the_sandbox_server_holds_neither_django_nor_a_thread() -> None:
+    loaded, threads = run(loaded_modules)
+    assert "webportal.intake.checks" in loaded
+    assert not {"django.db", "tensorflow"} & loaded
+    assert threads == 1
+
+
+def loaded_modules() -> tuple[set[str], int]:
+    return set(sys.modules), threading.active_count()

@@ -1,0 +1,173 @@
+"""Taking the files out of a ZIP without trusting it.
+
+Nothing is unpacked to disk under a name from the archive, and nothing is read beyond the limits
+whatever the archive's directory claims.
+"""
+
+import stat
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import IO
+
+from ml import images
+
+MAX_ENTRIES = 5_000
+MAX_TOTAL_BYTES = 20 * 1024**3
+#: Deflate cannot do better than 1032:1; radiographs stay far below 100:1.
+MAX_RATIO = 100
+_RATIO_COUNTS_FROM = 1024**2
+_ENCRYPTED = 0x1
+# The other compressions unpack without a bound, at up to a million to one.
+_COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
+_IGNORED_NAMES = {"dicomdir", "thumbs.db", "desktop.ini"}
+_IGNORED_FOLDERS = {"__macosx"}
+
+
+class ArchiveError(Exception):
+    """The archive as a whole cannot be taken; `code` for programs, `message` for people."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file in the archive: its bytes, or why it was left where it was."""
+
+    name: str
+    data: bytes = b""
+    reason_code: str = ""
+    reason: str = ""
+
+
+def entries(file: IO[bytes], max_entry_bytes: int) -> Iterator[Entry]:
+    """Yield each file of a ZIP; a bad one is yielded with its reason and costs no other.
+
+    Raises ArchiveError, before anything is yielded, for an archive that is broken, empty or beyond
+    MAX_ENTRIES or MAX_TOTAL_BYTES.
+    """
+    try:
+        archive = zipfile.ZipFile(file)
+    except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, EOFError):
+        raise ArchiveError(
+            "damaged_archive",
+            "The ZIP file is damaged or incomplete. Make it again, or send the files without it.",
+        ) from None
+    infos = [info for info in archive.infolist() if not _is_ignored(info)]
+    _check_archive(infos)
+    return _entries(archive, infos, max_entry_bytes)
+
+
+def _check_archive(infos: list[zipfile.ZipInfo]) -> None:
+    if not infos:
+        raise ArchiveError("empty_archive", "The ZIP file holds no files. Send one that does.")
+    if len(infos) > MAX_ENTRIES:
+        raise ArchiveError(
+            "too_many_entries",
+            f"The ZIP file holds more than {MAX_ENTRIES:,} files. Split it into smaller ones.",
+        )
+    if sum(info.file_size for info in infos) > MAX_TOTAL_BYTES:
+        raise ArchiveError(
+            "archive_too_large",
+            f"Unpacked, the ZIP file has more than {MAX_TOTAL_BYTES // 1024**3} GB."
+            " Split it into smaller ones.",
+        )
+
+
+def _entries(
+    archive: zipfile.ZipFile, infos: list[zipfile.ZipInfo], max_entry_bytes: int
+) -> Iterator[Entry]:
+    with archive:
+        for info in infos:
+            name = info.filename.encode("utf-8", "replace").decode()
+            refused = _refuse(info, name, max_entry_bytes)
+            yield refused or _read(archive, info, name)
+
+
+def _refuse(info: zipfile.ZipInfo, name: str, max_entry_bytes: int) -> Entry | None:
+    if _is_unsafe_path(name):
+        return _refused(
+            name,
+            "unsafe_path",
+            "The name of this file in the ZIP leads outside it. Make the ZIP again from a folder.",
+        )
+    if stat.S_ISLNK(info.external_attr >> 16):
+        return _refused(
+            name, "link", "This is a link, not a file. Put the file itself into the ZIP."
+        )
+    if info.flag_bits & _ENCRYPTED:
+        return _refused(
+            name, "encrypted", "The file is encrypted. Make the ZIP again without a password."
+        )
+    if info.compress_type not in _COMPRESSIONS:
+        return _refused(
+            name,
+            "unsupported_zip",
+            "The ZIP is compressed in an unusual way. Make it again with the usual one, Deflate.",
+        )
+    if info.file_size > max_entry_bytes:
+        return _refused(
+            name,
+            "too_large",
+            f"The file is larger than {max_entry_bytes // 1024**2} MB, the limit for one file."
+            " Export the image again, compressed.",
+        )
+    largest_expected = max(_RATIO_COUNTS_FROM, info.compress_size * MAX_RATIO)
+    if info.file_size > largest_expected:
+        return _refused(
+            name,
+            "archive_bomb",
+            "The file unpacks to far more than an image would. Send the image without the ZIP.",
+        )
+    return None
+
+
+def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Entry:
+    """Read an entry; zipfile stops at the size in the directory and checks the CRC there."""
+    try:
+        data = archive.read(info)
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError):
+        data = b""
+    if len(data) != info.file_size:
+        return _refused(
+            name,
+            "damaged_entry",
+            "The file is damaged inside the ZIP. Make the ZIP again, or send the file without it.",
+        )
+    if images.sniff(data[:132]) == "zip":
+        return _refused(
+            name, "nested_archive", "This is a ZIP inside the ZIP. Unpack it and send its files."
+        )
+    return Entry(name, data)
+
+
+def _refused(name: str, code: str, message: str) -> Entry:
+    return Entry(name, b"", code, message)
+
+
+def _is_ignored(info: zipfile.ZipInfo) -> bool:
+    """Whether this is a folder, or one of the files that systems leave beside the real ones."""
+    if info.is_dir():
+        return True
+    path = PurePosixPath(info.filename.replace("\\", "/").lower())
+    return (
+        path.name in _IGNORED_NAMES
+        or path.name.startswith(".")
+        or any(part in _IGNORED_FOLDERS for part in path.parts[:-1])
+    )
+
+
+def _is_unsafe_path(name: str) -> bool:
+    path = PurePosixPath(name.replace("\\", "/"))
+    return (
+        path.is_absolute()
+        or ".." in path.parts
+        or not path.name
+        or ":" in path.parts[0]
+        or any(ord(character) < 32 for character in name)
+    )
