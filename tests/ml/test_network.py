@@ -1,0 +1,35 @@
+"""What the network gives in one forward pass."""
+
+import numpy as np
+import pytest
+
+from ml.network import EMBEDDING_SIZE, build_network
+
+
+def test_logit_is_the_mean_of_the_activation_map_and_linear_in_the_embedding() -> None:
+    network = build_network(64)
+    for layer in network.layers:
+        if layer.name.endswith("_bn"):  # untrained, they would let the signal fade
+            layer.gamma.assign(3 * np.ones(layer.gamma.shape))
+    kernel, bias = (
+        np.random.default_rng(1).standard_normal(w.shape).astype(np.float32)
+        for w in network.get_layer("classifier").get_weights()
+    )
+    network.get_layer("classifier").set_weights([kernel, bias])
+    images = np.random.default_rng(0).integers(0, 256, (3, 64, 64), dtype=np.uint8)
+
+    outputs = network.predict(images, verbose=0)
+
+    assert outputs["activation_map"].shape == (3, 2, 2)
+    assert outputs["embedding"].shape == (3, EMBEDDING_SIZE)
+    assert outputs["activation_map"].std() > 0.1
+    mean = outputs["activation_map"].mean(axis=(1, 2))
+    np.testing.assert_allclose(outputs["logit"], mean, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(
+        outputs["logit"], outputs["embedding"] @ kernel[0, 0, :, 0] + bias, rtol=1e-4, atol=1e-4
+    )
+
+
+def test_input_size_must_fit_the_strides() -> None:
+    with pytest.raises(ValueError, match="multiple of 32"):
+        build_network(100)
