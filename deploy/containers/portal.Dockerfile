@@ -1,0 +1,39 @@
+# The portal: pages, REST interface, uploads. Also runs the one-shot `prepare`.
+# Build from the root of the checkout:
+#   docker build -f deploy/containers/portal.Dockerfile -t chestline/portal .
+
+FROM node:24-bookworm-slim AS frontend
+WORKDIR /build/webportal/frontend
+COPY webportal/frontend/package.json webportal/frontend/package-lock.json webportal/frontend/.npmrc ./
+RUN npm ci
+COPY webportal/frontend ./
+RUN npm run build
+
+FROM python:3.13-slim-bookworm AS packages
+WORKDIR /build
+COPY constraints.txt ./
+COPY deploy/containers/portal-requirements.txt ./
+RUN python -m venv /opt/venv \
+    && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check \
+        -r portal-requirements.txt -c constraints.txt
+
+FROM python:3.13-slim-bookworm
+RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/chestline chestline \
+    && install -d -o chestline -g chestline -m 0700 /var/lib/chestline /var/lib/chestline/storage /var/lib/chestline/audit
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    PYTHONDONTWRITEBYTECODE=1 \
+    CHESTLINE_VAR=/var/lib/chestline
+WORKDIR /opt/chestline
+COPY --from=packages /opt/venv /opt/venv
+COPY manage.py ./
+COPY ml ml
+COPY workers workers
+COPY webportal webportal
+COPY deploy/__init__.py deploy/gunicorn.conf.py deploy/
+COPY --from=frontend /build/webportal/static/dist webportal/static/dist
+USER chestline
+EXPOSE 8000
+HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
+    CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/live', timeout=4)"]
+CMD ["gunicorn", "--config", "deploy/gunicorn.conf.py", "--bind", "0.0.0.0:8000"]
