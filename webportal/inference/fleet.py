@@ -1,0 +1,68 @@
+"""The worker processes as hospital IT sees them: what state each is in, drain and resume."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import models, transaction
+from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, Value, When
+from django.db.models.functions import Coalesce, Now
+
+from webportal.accounts.models import User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.inference.hints import hint_after_commit
+from webportal.inference.models import Job, JobState, Worker
+
+
+class WorkerState(models.TextChoices):
+    """What a worker is doing."""
+
+    BUSY = "busy", "Busy"
+    IDLE = "idle", "Idle"
+    DRAINING = "draining", "Draining"
+    LOST = "lost", "Lost"
+    STOPPED = "stopped", "Stopped"
+
+
+ALIVE = [WorkerState.BUSY, WorkerState.IDLE, WorkerState.DRAINING]
+
+
+def workers_with_states() -> QuerySet[Worker]:
+    """Every worker, annotated with `state` (a WorkerState) and `running_jobs`.
+
+    A worker that was not seen for the length of a lease is lost: others take over its jobs.
+    """
+    running = (
+        Job.objects.filter(state=JobState.RUNNING, worker=OuterRef("name"))
+        .order_by()
+        .values("worker")
+        .annotate(count=Count("pk"))
+        .values("count")
+    )
+    silence = timedelta(seconds=settings.INFERENCE_LEASE_SECONDS)
+    return Worker.objects.annotate(
+        running_jobs=Coalesce(Subquery(running), 0),
+        state=Case(
+            When(stopped_at__isnull=False, then=Value(WorkerState.STOPPED.value)),
+            When(last_seen_at__lt=Now() - silence, then=Value(WorkerState.LOST.value)),
+            When(is_draining=True, then=Value(WorkerState.DRAINING.value)),
+            When(Q(running_jobs__gt=0), then=Value(WorkerState.BUSY.value)),
+            default=Value(WorkerState.IDLE.value),
+            output_field=models.CharField(),
+        ),
+    )
+
+
+@transaction.atomic
+def drain(worker: Worker, by: User) -> None:
+    """Tell a worker to finish what it has and take no further jobs."""
+    if Worker.objects.filter(pk=worker.pk, is_draining=False).update(is_draining=True):
+        append(Event(Action.WORKER_DRAINED, "worker", worker.pk), by)
+
+
+@transaction.atomic
+def resume(worker: Worker, by: User) -> None:
+    """Tell a drained worker to take jobs again."""
+    if Worker.objects.filter(pk=worker.pk, is_draining=True).update(is_draining=False):
+        hint_after_commit()
+        append(Event(Action.WORKER_RESUMED, "worker", worker.pk), by)
