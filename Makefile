@@ -20,10 +20,10 @@ worker:  ## add one more worker to the running system
 	@$(LOCAL) worker
 
 demo:  ## load phantom studies into the running system
-	@$(LOCAL) manage load_demo
+	@$(LOCAL) exec python manage.py load_demo
 
 manage:  ## run manage.py against the running system: make manage ARGS="verify_audit"
-	@$(LOCAL) manage $(ARGS)
+	@$(LOCAL) exec python manage.py $(ARGS)
 
 test: install-dev  ## run every check, then the tests
 	@$(VENV_PYTHON) -m deploy.local.checks --tests

