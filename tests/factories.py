@@ -10,14 +10,16 @@ import numpy as np
 import pydicom
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
+from django.db import transaction
 from django.utils import timezone
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction
+from webportal.inference.summary import refresh_summaries
 from webportal.operations.phantoms import draw_phantom
-from webportal.records.models import Category, Concern, Patient, Radiograph, Study
+from webportal.records.models import Category, Patient, Radiograph, Study
 
 _numbers = itertools.count(1)
 
@@ -149,13 +151,11 @@ def make_job(
     return Job.objects.create(**defaults | fields)
 
 
+@transaction.atomic
 def make_prediction(
     radiograph: Radiograph | None = None, category: str = Category.LIKELY, **fields: Any
 ) -> Prediction:
-    """A current result of a finished job, shown on its study as the queue would show it.
-
-    The study takes this result as it is: with several radiographs, make the worst one last.
-    """
+    """A current result of a finished job, shown on its study as the queue would show it."""
     radiograph = radiograph or make_radiograph()
     refused = category == Category.NOT_ASSESSABLE
     Prediction.objects.filter(radiograph=radiograph).update(is_current=False)
@@ -175,8 +175,6 @@ def make_prediction(
         "created_at": timezone.now(),
     }
     prediction = Prediction.objects.create(**defaults | fields)
-    study = radiograph.study
-    study.category, study.probability = prediction.category, prediction.probability
-    study.concern = Concern[Category(category).name]
-    study.save(update_fields=["category", "probability", "concern"])
+    refresh_summaries([radiograph.study_id])
+    radiograph.study.refresh_from_db()
     return prediction

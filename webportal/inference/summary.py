@@ -3,12 +3,25 @@
 import uuid
 from collections.abc import Collection
 
-from django.db.models import Case, F, IntegerField, Value, When
+from django.db.models import Case, F, IntegerField, QuerySet, Value, When
 
 from webportal.inference.models import Prediction
 from webportal.records.models import Category, Concern, Study
 
 CONCERN_OF = {category: Concern[category.name] for category in Category}
+
+
+def worst_current(study_ids: Collection[uuid.UUID]) -> QuerySet[Prediction]:
+    """The worst current result of each study, at most one a study."""
+    concern = Case(
+        *(When(category=category, then=Value(concern)) for category, concern in CONCERN_OF.items()),
+        output_field=IntegerField(),
+    )
+    return (
+        Prediction.objects.filter(is_current=True, radiograph__study__in=study_ids)
+        .order_by("radiograph__study_id", concern, F("probability").desc(), "pk")
+        .distinct("radiograph__study_id")
+    )
 
 
 def refresh_summaries(study_ids: Collection[uuid.UUID]) -> None:
@@ -21,16 +34,7 @@ def refresh_summaries(study_ids: Collection[uuid.UUID]) -> None:
         study.pk: study
         for study in Study.objects.select_for_update().filter(pk__in=study_ids).order_by("pk")
     }
-    concern = Case(
-        *(When(category=category, then=Value(concern)) for category, concern in CONCERN_OF.items()),
-        output_field=IntegerField(),
-    )
-    worst_first = (
-        Prediction.objects.filter(is_current=True, radiograph__study__in=study_ids)
-        .order_by("radiograph__study", concern, F("probability").desc())
-        .distinct("radiograph__study")
-    )
-    for study_id, category, probability in worst_first.values_list(
+    for study_id, category, probability in worst_current(study_ids).values_list(
         "radiograph__study", "category", "probability"
     ):
         study = studies[study_id]

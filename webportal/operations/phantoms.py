@@ -35,7 +35,8 @@ def draw_phantom(seed: int, size: tuple[int, int], opacity: bool) -> NDArray[np.
     scaled = absorbed.resize((columns, rows), Image.Resampling.BICUBIC)
     picture = Image.fromarray(_develop(np.asarray(scaled), chest.random))
     _burn_in_label(picture)
-    return np.asarray(picture)
+    labelled: NDArray[np.uint8] = np.asarray(picture)
+    return labelled
 
 
 def _develop(absorbed: Picture, random: np.random.Generator) -> NDArray[np.uint8]:
@@ -299,7 +300,7 @@ class _Chest:
 
     def _shape(self, canvas: Image.Image) -> Picture:
         small = canvas.resize((self.columns, self.rows), Image.Resampling.BOX)
-        return np.asarray(small, dtype=np.float32) / 255
+        return _float32(np.asarray(small) / 255)
 
     def _pixel(self, point: tuple[float, float]) -> tuple[float, float]:
         scale = self.rows * _SUPERSAMPLING
