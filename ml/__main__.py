@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +25,8 @@ from ml.preprocessing import network_input
 def main() -> int:
     """Run the command line and return the exit status."""
     arguments = _parser().parse_args()
+    # TensorFlow's own messages would drown ours; its errors are still shown.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         return int(arguments.command(arguments))
     except (DatasetError, PackageError, OSError) as error:

@@ -11,12 +11,15 @@ Written against ``keras`` alone, so that it runs on TensorFlow, JAX and PyTorch.
 from typing import NamedTuple
 
 import keras
+import numpy as np
 from keras import layers
 
 BATCH_NORM_EPSILON = 1e-3
 EMBEDDING_SIZE = 1280
 # Four steps of stride two after the stem's: the map of a 224-pixel image has 7 x 7 places.
 TOTAL_STRIDE = 32
+# JAX always needs its compiler; TensorFlow's own kernels are many times faster than XLA on a CPU.
+JIT_COMPILE = keras.config.backend() == "jax"
 
 
 class Stage(NamedTuple):
@@ -47,6 +50,7 @@ def build_network(
     head_dropout: float = 0.2,
     stochastic_depth: float = 0.0,
     batch_norm_momentum: float = 0.99,
+    folded: bool = False,
 ) -> keras.Model:
     """Build the network, with random weights.
 
@@ -60,15 +64,17 @@ def build_network(
     - ``stage_features`` (n, 784): the pooled outputs of the seven stages, for the gate.
 
     ``head_dropout`` and ``stochastic_depth`` (the last block's drop rate, growing linearly from 0)
-    act in training only.
+    act in training only. A ``folded`` network has no batch normalisation but a bias in each
+    convolution: the form for serving, which ``fold`` makes.
     """
     if input_size % TOTAL_STRIDE:
         raise ValueError(f"input_size must be a multiple of {TOTAL_STRIDE}, not {input_size}")
 
     def normalised(x: keras.KerasTensor, name: str, *, activate: bool) -> keras.KerasTensor:
-        x = layers.BatchNormalization(
-            epsilon=BATCH_NORM_EPSILON, momentum=batch_norm_momentum, name=f"{name}_bn"
-        )(x)
+        if not folded:
+            x = layers.BatchNormalization(
+                epsilon=BATCH_NORM_EPSILON, momentum=batch_norm_momentum, name=f"{name}_bn"
+            )(x)
         return layers.ReLU(max_value=6.0, name=f"{name}_relu6")(x) if activate else x
 
     def block(
@@ -77,15 +83,15 @@ def build_network(
         skip = x
         channels = x.shape[-1]
         if stage.expansion != 1:
-            x = layers.Conv2D(channels * stage.expansion, 1, use_bias=False, name=f"{name}_expand")(
-                x
-            )
+            x = layers.Conv2D(
+                channels * stage.expansion, 1, use_bias=folded, name=f"{name}_expand"
+            )(x)
             x = normalised(x, f"{name}_expand", activate=True)
         x = layers.DepthwiseConv2D(
-            stage.kernel, stride, padding="same", use_bias=False, name=f"{name}_depthwise"
+            stage.kernel, stride, padding="same", use_bias=folded, name=f"{name}_depthwise"
         )(x)
         x = normalised(x, f"{name}_depthwise", activate=True)
-        x = layers.Conv2D(stage.filters, 1, use_bias=False, name=f"{name}_project")(x)
+        x = layers.Conv2D(stage.filters, 1, use_bias=folded, name=f"{name}_project")(x)
         x = normalised(x, f"{name}_project", activate=False)
         if stride != 1 or channels != stage.filters:
             return x
@@ -98,7 +104,7 @@ def build_network(
     x = layers.Reshape((input_size, input_size, 1), name="channel")(image)
     # The mean and scale with which the ImageNet weights were trained.
     x = layers.Rescaling(1 / 128, offset=-127 / 128, name="scale")(x)
-    x = layers.Conv2D(STEM_FILTERS, 3, 2, padding="same", use_bias=False, name="stem")(x)
+    x = layers.Conv2D(STEM_FILTERS, 3, 2, padding="same", use_bias=folded, name="stem")(x)
     x = normalised(x, "stem", activate=True)
 
     stage_features = []
@@ -111,7 +117,7 @@ def build_network(
             index += 1
         stage_features.append(layers.GlobalAveragePooling2D(name=f"block{index - 1}_pool")(x))
 
-    x = layers.Conv2D(EMBEDDING_SIZE, 1, use_bias=False, name="head")(x)
+    x = layers.Conv2D(EMBEDDING_SIZE, 1, use_bias=folded, name="head")(x)
     features = normalised(x, "head", activate=True)
     embedding = layers.GlobalAveragePooling2D(name="pool")(features)
     # Dropping whole feature maps equals dropping components of the pooled vector.
@@ -121,7 +127,7 @@ def build_network(
     as_float = {"dtype": "float32"}
     activation_map = layers.Reshape((places, places), name="activation_map", **as_float)(local)
     logit = layers.GlobalAveragePooling2D(name="logit_pool", **as_float)(local)
-    return keras.Model(
+    network = keras.Model(
         image,
         {
             "logit": layers.Reshape((), name="logit", **as_float)(logit),
@@ -131,3 +137,28 @@ def build_network(
         },
         name="efficientnet_lite0_grey",
     )
+    network.compile(jit_compile=JIT_COMPILE)
+    return network
+
+
+def fold(network: keras.Model) -> keras.Model:
+    """Return the same function as a folded network: faster, with less memory, not for training.
+
+    Each batch normalisation becomes part of the convolution before it (Jacob et al.,
+    *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*,
+    CVPR 2018, section 3.2).
+    """
+    folded = build_network(network.input_shape[1], folded=True)
+    for layer in folded.layers:
+        if not layer.weights:
+            continue
+        source = network.get_layer(layer.name).get_weights()
+        if layer.name != "classifier":
+            gamma, beta, mean, variance = network.get_layer(f"{layer.name}_bn").get_weights()
+            scale = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
+            (kernel,) = source
+            # A depthwise kernel ends in (channels, 1), any other in (in, channels).
+            depthwise = isinstance(layer, layers.DepthwiseConv2D)
+            source = [kernel * (scale[:, None] if depthwise else scale), beta - mean * scale]
+        layer.set_weights(source)
+    return folded

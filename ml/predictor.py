@@ -99,10 +99,8 @@ def load_network(package: ModelPackage, device_name: str) -> "keras.Model":
     from ml.network import build_network
 
     with keras.device(device_name):
-        network = build_network(package.input_size)
+        network = build_network(package.input_size, folded=True)
         network.load_weights(package.weights_path)
-    # XLA is many times slower than TensorFlow's own kernels on a CPU.
-    network.compile(jit_compile=False)
     return network
 
 

@@ -8,7 +8,7 @@ from tqdm import tqdm
 
 from ml.augmentation import augment
 from ml.evaluation import auroc
-from ml.network import build_network
+from ml.network import JIT_COMPILE, build_network, fold
 from ml.pretrained import load_imagenet_weights, read_imagenet_state
 
 
@@ -92,7 +92,7 @@ def train(
     folds: dict[str, tuple[np.ndarray, np.ndarray]],
     options: TrainingOptions,
 ) -> keras.Model:
-    """Fine-tune a network, for a fixed number of epochs, and return it.
+    """Fine-tune a network, for a fixed number of epochs, and return it folded for serving.
 
     ``inputs`` is (n, size, size) uint8, ``targets`` (n,) 0 or 1; ``folds`` are the like, by name,
     and are only reported on. The weights are an exponential moving average over the steps
@@ -124,8 +124,7 @@ def train(
             ema_momentum=options.average_momentum,
         ),
         keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=options.label_smoothing),
-        # TensorFlow's XLA compiler is many times slower than its kernels on a CPU.
-        jit_compile=False,
+        jit_compile=JIT_COMPILE,
     )
     classifier.fit(batches, epochs=options.epochs, verbose=1, callbacks=[HeldOutAuroc(folds)])
-    return network
+    return fold(network)

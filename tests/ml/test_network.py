@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from ml.network import EMBEDDING_SIZE, build_network
+from ml.network import EMBEDDING_SIZE, build_network, fold
 
 
 def test_logit_is_the_mean_of_the_activation_map_and_linear_in_the_embedding() -> None:
@@ -33,3 +33,26 @@ def test_logit_is_the_mean_of_the_activation_map_and_linear_in_the_embedding() -
 def test_input_size_must_fit_the_strides() -> None:
     with pytest.raises(ValueError, match="multiple of 32"):
         build_network(100)
+
+
+def test_folding_the_batch_normalisation_changes_no_output() -> None:
+    rng = np.random.default_rng(0)
+    network = build_network(64)
+    for layer in network.layers:
+        if layer.name.endswith("_bn"):
+            n = layer.gamma.shape
+            layer.set_weights(
+                [
+                    rng.uniform(1, 4, n),
+                    rng.normal(0, 1, n),
+                    rng.normal(0, 0.2, n),
+                    rng.uniform(0.5, 2, n),
+                ]
+            )
+    images = rng.integers(0, 256, (8, 4, 4)).repeat(16, axis=1).repeat(16, axis=2)
+
+    expected, outputs = (n.predict(images, verbose=0) for n in (network, fold(network)))
+
+    for name, values in expected.items():
+        assert values.std() > 0, name
+        np.testing.assert_allclose(outputs[name], values, rtol=1e-4, atol=1e-4, err_msg=name)
