@@ -18,8 +18,7 @@ RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/chestline ches
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
-    CHESTLINE_VAR=/var/lib/chestline \
-    REMAP_SIGTERM=SIGQUIT
+    CHESTLINE_VAR=/var/lib/chestline
 WORKDIR /opt/chestline
 COPY --from=packages /opt/venv /opt/venv
 COPY manage.py ./

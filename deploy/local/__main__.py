@@ -126,7 +126,7 @@ def _run(folders: Folders, running: ExitStack) -> None:
 
     _say("[5/5] Portal, worker, scheduler")
     write_environment(folders, settings)
-    programs = _programs(folders, listener)
+    programs = _programs(listener)
     supervisor = Supervisor(programs, list(services.values()), environment, folders.log)
     url = url_of(listener)
     supervisor.run(
@@ -143,17 +143,16 @@ def _stop_undisturbed(service: Service) -> None:
     service.stop()
 
 
-def _programs(folders: Folders, listener: socket.socket) -> list[Program]:
+def _programs(listener: socket.socket) -> list[Program]:
     gunicorn = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py"]
     # The scheduler is a worker of its own, so that no sweep waits behind inference.
     scheduler = ["worker", "--pool", "solo", "--queues", "maintenance", "--beat"]
-    schedule = ["--schedule", str(folders.run / "beat-schedule")]
     # Handed over by number, so that the address stays taken while the portal is restarted.
     number = listener.fileno()
     return [
         Program("portal", [*gunicorn, "--bind", f"fd://{number}"], pass_fds=(number,)),
         Program("worker", _worker_command("worker")),
-        Program("scheduler", _celery("scheduler", *scheduler, *schedule)),
+        Program("scheduler", _celery("scheduler", *scheduler)),
     ]
 
 

