@@ -1,26 +1,85 @@
 """Where the bytes of uploaded files are kept: a folder, or an S3 bucket."""
 
+import os
+import tempfile
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+from django.core.files import File
+from django.core.files.storage import FileSystemStorage
+
+
+class DurableFileSystemStorage(FileSystemStorage):
+    """Files in a folder, each either whole under its name or not there.
+
+    A file is written under a temporary name beside its own, flushed to the disk and renamed. Names
+    follow from content, so writing a name again writes the same bytes.
+    """
+
+    def get_available_name(self, name: str, max_length: int | None = None) -> str:
+        """Return the name as it is: the same name is the same content."""
+        return name
+
+    def _save(self, name: str, content: "File[Any]") -> str:
+        path = Path(self.path(name))
+        path.parent.mkdir(
+            parents=True, exist_ok=True, mode=self.directory_permissions_mode or 0o777
+        )
+        descriptor, temporary = tempfile.mkstemp(prefix=".incoming-", dir=path.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as target:
+                for chunk in content.chunks():
+                    target.write(chunk)
+                target.flush()
+                os.fsync(target.fileno())
+            if self.file_permissions_mode is not None:
+                Path(temporary).chmod(self.file_permissions_mode)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        _flush_folder(path.parent)
+        return name
+
+
+def _flush_folder(folder: Path) -> None:
+    """Flush a folder to the disk, so that a rename in it survives a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def storage_from_url(url: str) -> dict[str, Any]:
     """Turn `STORAGE_URL` into an entry of Django's STORAGES.
 
-    `file:///absolute/folder` keeps files in a folder that portal and workers share.
+    `file:///absolute/folder` keeps files in a folder that portal and workers share;
+    `s3://bucket` or `s3://bucket/prefix` keeps them in an S3 bucket, whose address and keys boto3
+    reads from AWS_ENDPOINT_URL_S3, AWS_ACCESS_KEY_ID and its other variables.
     """
     parts = urlsplit(url)
     if parts.scheme == "file" and parts.path.startswith("/") and not parts.netloc:
         return {
-            "BACKEND": "django.core.files.storage.FileSystemStorage",
+            "BACKEND": "webportal.storage.DurableFileSystemStorage",
             "OPTIONS": {
                 "location": unquote(parts.path),
                 "file_permissions_mode": 0o640,
                 "directory_permissions_mode": 0o750,
             },
         }
+    if parts.scheme == "s3" and parts.netloc:
+        return {
+            "BACKEND": "storages.backends.s3.S3Storage",
+            "OPTIONS": {
+                "bucket_name": parts.netloc,
+                "location": unquote(parts.path).strip("/"),
+                # Names follow from content, so writing a name again writes the same bytes.
+                "file_overwrite": True,
+            },
+        }
     raise ImproperlyConfigured(
-        f"STORAGE_URL is {url!r}; it must look like file:///absolute/folder."
+        f"STORAGE_URL is {url!r}; it must look like file:///absolute/folder or s3://bucket/prefix."
     )

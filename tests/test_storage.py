@@ -1,0 +1,70 @@
+"""Files are kept in a folder or in an S3 bucket, as STORAGE_URL says."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.core.files.base import ContentFile
+from django.core.files.storage import Storage, storages
+from moto.server import ThreadedMotoServer
+
+from webportal.storage import storage_from_url
+
+
+@pytest.fixture
+def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://{host}:{port}")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    boto3.client("s3").create_bucket(Bucket="radiographs")
+    yield "radiographs"
+    server.stop()
+
+
+def open_storage(url: str) -> Storage:
+    return storages.create_storage(storage_from_url(url))
+
+
+def write_read_delete(storage: Storage) -> None:
+    name = storage.save("dicom/ab/cd/abcd.dcm", ContentFile(b"first"))
+    assert name == "dicom/ab/cd/abcd.dcm"
+    assert storage.exists(name)
+    # Written again under the same name, not beside it.
+    assert storage.save(name, ContentFile(b"first")) == name
+    with storage.open(name) as file:
+        assert file.read() == b"first"
+    storage.delete(name)
+    assert not storage.exists(name)
+
+
+def test_a_folder_keeps_files(tmp_path: Path) -> None:
+    write_read_delete(open_storage(f"file://{tmp_path}/with%20space"))
+    assert (tmp_path / "with space").is_dir()
+
+
+def test_a_file_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
+    class Torn(ContentFile[bytes]):
+        def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
+            yield b"half"
+            raise ConnectionError
+
+    storage = open_storage(f"file://{tmp_path}")
+    with pytest.raises(ConnectionError):
+        storage.save("dicom/torn.dcm", Torn(b"half and half"))
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_bucket_keeps_files(bucket: str) -> None:
+    write_read_delete(open_storage(f"s3://{bucket}/hospital"))
+
+
+@pytest.mark.parametrize("url", ["", "/folder", "file://host/folder", "s3:///prefix", "ftp://x/y"])
+def test_another_url_is_refused_with_what_to_write(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="file:///absolute/folder or s3://bucket"):
+        storage_from_url(url)
