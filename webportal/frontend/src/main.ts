@@ -2,10 +2,17 @@ import "vite/modulepreload-polyfill";
 
 import "bootstrap/dist/css/bootstrap.min.css";
 import "./theme.css";
+import "./worklist.css";
 
 import "bootstrap";
 import htmx from "htmx.org";
+// Swaps that keep focus, selection and scrolling: hx-ext="morph" with hx-swap="morph:innerHTML".
+import "idiomorph/dist/idiomorph-ext.esm.js";
+
+import { keepLive } from "./live";
 
 // The content security policy allows neither inline styles nor eval.
 htmx.config.includeIndicatorStyles = false;
 htmx.config.allowEval = false;
+
+keepLive();

@@ -1,0 +1,25 @@
+import htmx from "htmx.org";
+
+/**
+ * Send the event `live` to every element with `data-live-seconds`, that often while the page is
+ * visible and once when it comes back to sight. htmx's own `every` would ask hidden pages too.
+ */
+export function keepLive(): void {
+  const last = new WeakMap<Element, number>();
+  const refresh = (): void => {
+    if (document.hidden) return;
+    for (const element of document.querySelectorAll<HTMLElement>("[data-live-seconds]")) {
+      const seconds = Number(element.dataset["liveSeconds"]);
+      const now = performance.now();
+      const since = last.get(element);
+      if (since === undefined) {
+        last.set(element, now); // just loaded: fresh
+      } else if (now - since >= seconds * 1000) {
+        last.set(element, now);
+        htmx.trigger(element, "live");
+      }
+    }
+  };
+  setInterval(refresh, 500);
+  document.addEventListener("visibilitychange", refresh);
+}
