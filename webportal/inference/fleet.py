@@ -1,11 +1,13 @@
 """The worker processes as hospital IT sees them: what state each is in, drain and resume."""
 
 from datetime import timedelta
+from typing import TypedDict
 
 from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce, Now
+from django_stubs_ext import WithAnnotations
 
 from webportal.accounts.models import User
 from webportal.audit.models import Action
@@ -27,7 +29,14 @@ class WorkerState(models.TextChoices):
 ALIVE = [WorkerState.BUSY, WorkerState.IDLE, WorkerState.DRAINING]
 
 
-def workers_with_states() -> QuerySet[Worker]:
+class Standing(TypedDict):
+    """What `workers_with_states` adds to a worker."""
+
+    state: str
+    running_jobs: int
+
+
+def workers_with_states() -> QuerySet[WithAnnotations[Worker, Standing]]:
     """Every worker, annotated with `state` (a WorkerState) and `running_jobs`.
 
     A worker that was not seen for the length of a lease is lost: others take over its jobs.
@@ -57,7 +66,7 @@ def workers_with_states() -> QuerySet[Worker]:
 def drain(worker: Worker, by: User) -> None:
     """Tell a worker to finish what it has and take no further jobs."""
     if Worker.objects.filter(pk=worker.pk, is_draining=False).update(is_draining=True):
-        append(Event(Action.WORKER_DRAINED, "worker", worker.pk), by)
+        append(Event(Action.WORKER_DRAINED, "worker", worker.pk[:64]), by)
 
 
 @transaction.atomic
@@ -65,4 +74,4 @@ def resume(worker: Worker, by: User) -> None:
     """Tell a drained worker to take jobs again."""
     if Worker.objects.filter(pk=worker.pk, is_draining=True).update(is_draining=False):
         hint_after_commit()
-        append(Event(Action.WORKER_RESUMED, "worker", worker.pk), by)
+        append(Event(Action.WORKER_RESUMED, "worker", worker.pk[:64]), by)
