@@ -87,7 +87,9 @@ def start(var: Path, environment: dict[str, str]) -> Iterator[Callable[..., Syst
     for system in systems:
         if system.process.poll() is None:
             system.process.kill()
-        system.process.communicate()
+        system.process.wait()
+        assert system.process.stdout is not None
+        system.process.stdout.close()
     for process in _processes_of(var):
         process.kill()
 
