@@ -36,7 +36,7 @@ class Standing(TypedDict):
     running_jobs: int
 
 
-def workers_with_states() -> QuerySet[WithAnnotations[Worker, Standing]]:
+def workers_with_states() -> "QuerySet[WithAnnotations[Worker, Standing]]":
     """Every worker, annotated with `state` (a WorkerState) and `running_jobs`.
 
     A worker that was not seen for the length of a lease is lost: others take over its jobs.
