@@ -149,6 +149,7 @@ AUDIT_ANCHOR_FILE = Path(env.str("AUDIT_ANCHOR_FILE", default=str(VAR_DIR / "aud
 # ── Intake ──────────────────────────────────────────────────────────────────────────────────────
 # Uploads come one file a request, so Django's limits on parts guard only against abuse.
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=200 * 1024**2)
+UPLOAD_MAX_ARCHIVE_BYTES = env.int("UPLOAD_MAX_ARCHIVE_BYTES", default=4 * 1024**3)
 UPLOAD_MIN_FREE_BYTES = env.int("UPLOAD_MIN_FREE_BYTES", default=1024**3)
 FILE_UPLOAD_TEMP_DIR = None
 FILE_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024**2
@@ -161,6 +162,10 @@ INFERENCE_BATCH_SIZE = env.int("INFERENCE_BATCH_SIZE", default=32)
 INFERENCE_LEASE_SECONDS = env.int("INFERENCE_LEASE_SECONDS", default=60)
 INFERENCE_MAX_ATTEMPTS = 3
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=60)
+# A job that waits for longer while a worker is idle is an alert: somewhere a hint goes unheard.
+QUEUE_ALERT_SECONDS = env.int("QUEUE_ALERT_SECONDS", default=180)
+# Prometheus sends it as a bearer token; empty closes /metrics to everyone but hospital IT.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # ── API ─────────────────────────────────────────────────────────────────────────────────────────
 REST_FRAMEWORK = {

@@ -2,10 +2,16 @@
 
 from django.urls import path
 
-from webportal.operations import health
+from webportal.operations import health, metrics, views
 
 app_name = "operations"
 urlpatterns = [
+    path("operations", views.queue, name="queue"),
+    path("operations/workers/<str:name>/drain", views.drain, name="drain"),
+    path("operations/workers/<str:name>/resume", views.resume, name="resume"),
+    path("operations/jobs/<uuid:job_id>/release", views.release_job, name="release-job"),
+    path("operations/jobs/<uuid:job_id>/cancel", views.cancel_job, name="cancel-job"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("health/live", health.live, name="live"),
     path("health/ready", health.ready, name="ready"),
 ]

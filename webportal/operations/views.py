@@ -1,11 +1,26 @@
 """The start page, and what hospital IT looks at."""
 
-from django.http import HttpResponse
-from django.shortcuts import redirect
-from django.views.decorators.http import require_GET
+import uuid
+from collections.abc import Callable
+from typing import Any
 
-from webportal.accounts.models import Role
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
+
+from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
+from webportal.inference import fleet
+from webportal.inference.models import Job, JobState, Worker
+from webportal.inference.queue import QueueError, awaiting_release, cancel, release_from_quarantine
+from webportal.operations.queue_health import (
+    SHOWN_JOBS,
+    failures_of_the_last_day,
+    queue_health,
+    recent_workers,
+)
 
 START_PAGES = [
     (Role.RADIOLOGIST, "review:worklist"),
@@ -16,10 +31,87 @@ START_PAGES = [
 
 
 @allow()
-@require_GET
+@require_safe
 def home(request: SignedInRequest) -> HttpResponse:
     """Send each person to the page where their work starts."""
     for role, page in START_PAGES:
         if request.user.has_role(role):
             return redirect(page)
     return redirect("accounts:tokens")
+
+
+@allow(Role.IT)
+@require_safe
+def queue(request: SignedInRequest) -> HttpResponse:
+    """Queue, workers and failures; the part that changes asks for itself again every few seconds.
+
+    An htmx request gets that part alone.
+    """
+    template = (
+        "operations/status.html" if "HX-Request" in request.headers else "operations/queue.html"
+    )
+    return render(request, template, _status())
+
+
+def _status() -> dict[str, Any]:
+    queued = Job.objects.filter(state=JobState.QUEUED).order_by("priority", "queued_at", "id")
+    running = Job.objects.filter(state=JobState.RUNNING).order_by("worker", "started_at", "id")
+    quarantined = awaiting_release().order_by("-finished_at")
+    return {
+        "now": timezone.now(),
+        "health": queue_health(),
+        "workers": recent_workers(),
+        "failures": failures_of_the_last_day(),
+        "queued": queued[:SHOWN_JOBS],
+        "running": running[:SHOWN_JOBS],
+        "quarantined": quarantined[:SHOWN_JOBS],
+        "shown_jobs": SHOWN_JOBS,
+    }
+
+
+@allow(Role.IT)
+@require_POST
+def drain(request: SignedInRequest, name: str) -> HttpResponse:
+    """Tell a worker to finish what it has and take nothing more."""
+    fleet.drain(get_object_or_404(Worker, pk=name), request.user)
+    messages.success(request, f"{name} finishes what it has and takes no further jobs.")
+    return redirect("operations:queue")
+
+
+@allow(Role.IT)
+@require_POST
+def resume(request: SignedInRequest, name: str) -> HttpResponse:
+    """Let a drained worker take jobs again."""
+    fleet.resume(get_object_or_404(Worker, pk=name), request.user)
+    messages.success(request, f"{name} takes jobs again.")
+    return redirect("operations:queue")
+
+
+@allow(Role.IT)
+@require_POST
+def release_job(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
+    """Queue the image of a quarantined job again."""
+    return _change_job(request, job_id, release_from_quarantine, "The image is queued again.")
+
+
+@allow(Role.IT)
+@require_POST
+def cancel_job(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
+    """Take a job out of the queue."""
+    return _change_job(request, job_id, cancel, "The job is cancelled.")
+
+
+def _change_job(
+    request: SignedInRequest,
+    job_id: uuid.UUID,
+    change: Callable[[Job, User], Job],
+    success: str,
+) -> HttpResponse:
+    job = get_object_or_404(Job, pk=job_id)
+    try:
+        change(job, request.user)
+    except QueueError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, success)
+    return redirect("operations:queue")

@@ -1,0 +1,161 @@
+"""Hospital IT sees queue and workers, acts on them, and never sees patient data."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from tests.factories import make_job, make_patient, make_radiograph, make_study
+from tests.helpers import audit_actions
+from webportal.accounts.models import User
+from webportal.audit.models import Action, AuditEntry
+from webportal.inference.models import Job, JobState, Worker
+from webportal.records.models import Priority
+
+
+@pytest.fixture
+def client(it_person: User, sign_in: Callable[[User], Client]) -> Client:
+    return sign_in(it_person)
+
+
+def make_worker(name: str = "gpu-1", **fields: Any) -> Worker:
+    now = timezone.now()
+    defaults = {"device": "GPU 0", "model_version": "1.0", "started_at": now, "last_seen_at": now}
+    return Worker.objects.create(name=name, **defaults | fields)
+
+
+def states(client: Client) -> dict[str, str]:
+    workers = client.get("/operations").context["workers"]
+    return {worker.name: worker.state for worker in workers}
+
+
+def alerts(client: Client) -> list[str]:
+    return list(client.get("/operations").context["health"].alerts)
+
+
+def test_the_state_of_every_worker(client: Client) -> None:
+    now = timezone.now()
+    make_worker("idle")
+    make_worker("busy")
+    make_worker("draining", is_draining=True)
+    make_worker("lost", last_seen_at=now - timedelta(minutes=5))
+    make_worker("stopped", stopped_at=now)
+    make_worker("lost long ago", last_seen_at=now - timedelta(days=3))
+    make_worker("stopped long ago", stopped_at=now - timedelta(days=3))
+    make_job(state=JobState.RUNNING, worker="busy")
+    make_job(state=JobState.RUNNING, worker="draining")
+    assert states(client) == {
+        name: name for name in ("idle", "busy", "draining", "lost", "stopped")
+    }
+
+
+def test_drain_and_resume_are_audited_once(client: Client, it_person: User) -> None:
+    make_worker()
+    for _ in range(2):
+        assert client.post("/operations/workers/gpu-1/drain").status_code == 302
+    assert states(client) == {"gpu-1": "draining"}
+    for _ in range(2):
+        client.post("/operations/workers/gpu-1/resume")
+    assert states(client) == {"gpu-1": "idle"}
+    entries = AuditEntry.objects.filter(object_id="gpu-1").order_by("sequence")
+    assert [(entry.action, entry.actor_id) for entry in entries] == [
+        (Action.WORKER_DRAINED, it_person.pk),
+        (Action.WORKER_RESUMED, it_person.pk),
+    ]
+    assert client.post("/operations/workers/gpu-9/drain").status_code == 404
+
+
+def test_depth_wait_throughput_and_failures(client: Client) -> None:
+    now = timezone.now()
+    make_job(make_radiograph(make_study(priority=Priority.STAT)))
+    make_job(queued_at=now - timedelta(hours=3, minutes=12))
+    make_job(state=JobState.DONE)
+    make_job(state=JobState.REFUSED, reason_code="not_frontal", reason="Lateral.")
+    make_job(state=JobState.DONE, finished_at=now - timedelta(hours=2))
+    for _ in range(2):
+        make_job(state=JobState.QUARANTINED, reason_code="unreadable", reason="Cut short.")
+    make_job(state=JobState.QUARANTINED, reason_code="old", finished_at=now - timedelta(days=2))
+
+    response = client.get("/operations")
+    health = response.context["health"]
+    assert health.queued == {Priority.STAT: 1, Priority.URGENT: 0, Priority.ROUTINE: 1}
+    assert health.oldest_wait_text == "3 h 12 min"
+    assert health.finished_last_hour == 2
+    assert health.awaiting_release == 3
+    failures = [(item.reason_code, item.count) for item in response.context["failures"]]
+    assert failures == [("unreadable", 2), ("not_frontal", 1)]
+
+
+def test_no_worker_is_an_alert(client: Client) -> None:
+    assert [alert for alert in alerts(client) if "No worker is alive" in alert]
+    make_worker()
+    assert alerts(client) == []
+    make_worker("gone", last_seen_at=timezone.now() - timedelta(minutes=5))
+    assert [alert for alert in alerts(client) if "was lost" in alert]
+
+
+def test_deaf_workers_are_an_alert(client: Client) -> None:
+    make_worker()
+    job = make_job(queued_at=timezone.now() - timedelta(minutes=10))
+    (alert,) = alerts(client)
+    assert alert.startswith("The oldest queued job waits 10 min while workers are idle.")
+    Job.objects.filter(pk=job.pk).update(queued_at=timezone.now())
+    assert alerts(client) == []
+
+
+def test_a_long_queue_of_busy_workers_is_no_alert(client: Client) -> None:
+    make_worker()
+    make_job(state=JobState.RUNNING, worker="gpu-1")
+    make_job(queued_at=timezone.now() - timedelta(minutes=10))
+    assert alerts(client) == []
+
+
+def test_only_draining_workers_are_an_alert_while_images_wait(client: Client) -> None:
+    make_worker(is_draining=True)
+    assert alerts(client) == []
+    make_job()
+    (alert,) = alerts(client)
+    assert "every worker is draining" in alert
+
+
+def test_a_quarantined_job_is_released(client: Client) -> None:
+    job = make_job(state=JobState.QUARANTINED, reason="It killed the worker three times.")
+    assert "It killed the worker three times." in client.get("/operations").text
+    response = client.post(f"/operations/jobs/{job.pk}/release", follow=True)
+    assert "The image is queued again." in response.text
+    assert Job.objects.get(state=JobState.QUEUED).radiograph_id == job.radiograph_id
+    assert list(response.context["quarantined"]) == []
+    response = client.post(f"/operations/jobs/{job.pk}/release", follow=True)
+    assert "was released already" in response.text
+    assert audit_actions(action=Action.JOB_RELEASED) == [Action.JOB_RELEASED]
+
+
+def test_a_queued_job_is_cancelled(client: Client) -> None:
+    job = make_job()
+    response = client.post(f"/operations/jobs/{job.pk}/cancel", follow=True)
+    assert "The job is cancelled." in response.text
+    job.refresh_from_db()
+    assert job.state == JobState.CANCELLED
+    response = client.post(f"/operations/jobs/{job.pk}/cancel", follow=True)
+    assert "nothing to cancel" in response.text
+
+
+def test_polling_gets_the_changing_part_alone(client: Client) -> None:
+    text = client.get("/operations", headers={"HX-Request": "true"}).text
+    assert "oldest wait" in text
+    assert "<html" not in text
+
+
+def test_no_patient_data_on_the_page_or_in_the_metrics(client: Client) -> None:
+    study = make_study(
+        patient=make_patient(name="Secret^Sophie", patient_id="SECRET-1"),
+        accession_number="SECRET-ACC",
+        indication="Secret cough",
+    )
+    for state in JobState:
+        make_job(make_radiograph(study), state)
+    for address in ("/operations", "/metrics"):
+        assert "secret" not in client.get(address).text.lower()

@@ -1,0 +1,87 @@
+"""`/metrics`: the state of the queue for Prometheus, computed from the database at each scrape."""
+
+from collections.abc import Iterable, Iterator
+from hmac import compare_digest
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from webportal.accounts.models import Role, User
+from webportal.operations.queue_health import jobs_by_state, queue_health
+
+
+@login_not_required
+@require_safe
+@never_cache
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Text format 0.0.4, for the bearer of METRICS_TOKEN or for a member of IT who is signed in."""
+    if not _has_token(request) and not _is_it(request):
+        return HttpResponse(
+            "Send METRICS_TOKEN as 'Authorization: Bearer …', or sign in as hospital IT.\n",
+            status=401,
+            content_type="text/plain; charset=utf-8",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+    return HttpResponse("".join(_lines()), content_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _has_token(request: HttpRequest) -> bool:
+    wanted = f"Bearer {settings.METRICS_TOKEN}".encode()
+    given = request.headers.get("Authorization", "").encode()
+    return bool(settings.METRICS_TOKEN) and compare_digest(given, wanted)
+
+
+def _is_it(request: HttpRequest) -> bool:
+    return isinstance(request.user, User) and request.user.has_role(Role.IT)
+
+
+def _lines() -> Iterator[str]:
+    health = queue_health()
+    jobs = jobs_by_state()
+    yield from _gauge("chestline_jobs", "Jobs by state.", "state", jobs.items())
+    yield from _gauge(
+        "chestline_queued_jobs",
+        "Queued jobs by priority.",
+        "priority",
+        ((priority.name.lower(), count) for priority, count in health.queued.items()),
+    )
+    yield from _number(
+        "chestline_jobs_awaiting_release",
+        "Quarantined jobs that nobody has released.",
+        health.awaiting_release,
+    )
+    yield from _number(
+        "chestline_oldest_queued_seconds",
+        "How long the oldest queued job waits.",
+        health.oldest_wait.total_seconds(),
+    )
+    yield from _number(
+        "chestline_queue_stuck",
+        "1 while jobs wait although workers are idle.",
+        int(health.is_stuck),
+    )
+    yield from _number(
+        "chestline_jobs_finished_last_hour",
+        "Jobs with a result within the last hour.",
+        health.finished_last_hour,
+    )
+    yield from _gauge("chestline_workers", "Workers by state.", "state", health.workers.items())
+    yield from _number(
+        "chestline_storage_free_bytes", "Free bytes of the storage.", health.free_bytes
+    )
+
+
+def _number(name: str, explanation: str, value: float) -> Iterator[str]:
+    yield f"# HELP {name} {explanation}\n# TYPE {name} gauge\n{name} {value}\n"
+
+
+def _gauge(
+    name: str, explanation: str, label: str, values: Iterable[tuple[str, int]]
+) -> Iterator[str]:
+    """A gauge with one label, whose values are names of states and need no escaping."""
+    yield f"# HELP {name} {explanation}\n# TYPE {name} gauge\n"
+    for state, value in values:
+        yield f'{name}{{{label}="{state}"}} {value}\n'
