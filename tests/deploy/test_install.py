@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from deploy.local.install import node_environment
 
@@ -149,27 +150,33 @@ def test_every_npm_package_is_locked_by_hash() -> None:
     assert not [name for name, entry in packages.items() if "resolved" in entry]
 
 
-def test_every_installed_package_is_pinned() -> None:
+def test_every_package_that_is_needed_is_pinned() -> None:
     """What pip resolves depends on nothing but the pins."""
-    pinned = set()
+    pins = {}
     for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
         for line in (ROOT / name).read_text().splitlines():
-            if found := re.match(r"([A-Za-z0-9._-]+)(?:\[.*\])?==", line):
-                pinned.add(re.sub(r"[-_.]+", "-", found[1]).lower())
-    needed = {"pip", "setuptools", *pinned}
-    missing = set()
-    for name in pinned:
-        for requirement in _requirements_of(name):
-            if requirement not in needed:
-                missing.add(f"{name} needs {requirement}")
+            if line and not line.startswith(("#", "-")):
+                requirement = Requirement(line)
+                pins[canonicalize_name(requirement.name)] = requirement
+    assert not [pin for pin in pins.values() if not str(pin.specifier).startswith("==")]
+    missing = {
+        f"{name} needs {needed.name}"
+        for name, pin in pins.items()
+        for needed in _needed_by(pin)
+        if canonicalize_name(needed.name) not in {*pins, "pip"}
+    }
     assert not missing
 
 
-def _requirements_of(name: str) -> list[str]:
-    """The packages that the installed package `name` needs here, without its extras."""
+def _needed_by(pin: Requirement) -> list[Requirement]:
+    """What the installed package needs here, with the extras that are asked for."""
     try:
-        parsed = [Requirement(text) for text in requires(name) or []]
+        needed = [Requirement(text) for text in requires(pin.name) or []]
     except PackageNotFoundError:
         return []
-    needed = [r for r in parsed if r.marker is None or r.marker.evaluate({"extra": ""})]
-    return [re.sub(r"[-_.]+", "-", r.name).lower() for r in needed]
+    extras = pin.extras or {""}
+    return [
+        each
+        for each in needed
+        if each.marker is None or any(each.marker.evaluate({"extra": extra}) for extra in extras)
+    ]
