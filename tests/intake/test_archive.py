@@ -10,7 +10,8 @@ import pytest
 
 from tests import dicom_files as files
 from webportal.intake import archive
-from webportal.intake.archive import ArchiveError, Entry, entries
+from webportal.intake.archive import Entry, entries
+from webportal.intake.errors import RefusedError
 
 LIMIT = 50 * 1024**2
 
@@ -56,7 +57,9 @@ def claiming_a_small_size() -> io.BytesIO:
 
 
 def names_and_reasons(file: io.BytesIO) -> list[tuple[str, str]]:
-    return [(entry.name, entry.reason_code) for entry in entries(file, LIMIT)]
+    return [
+        (entry.name, entry.refusal.code if entry.refusal else "") for entry in entries(file, LIMIT)
+    ]
 
 
 def test_files_come_out_with_their_paths() -> None:
@@ -102,9 +105,10 @@ BAD_MEMBERS: dict[str, tuple[str, Callable[[], io.BytesIO]]] = {
 def test_a_bad_member_is_refused_with_its_reason(name: str) -> None:
     code, make = BAD_MEMBERS[name]
     (entry,) = entries(make(), LIMIT)
-    assert entry.reason_code == code
+    assert entry.refusal is not None
+    assert entry.refusal.code == code
+    assert entry.refusal.message.endswith(".")
     assert entry.data == b""
-    assert entry.reason.endswith(".")
 
 
 def test_a_bad_member_costs_no_other() -> None:
@@ -116,26 +120,26 @@ def test_a_bad_member_costs_no_other() -> None:
 
 def test_a_damaged_archive_is_refused() -> None:
     whole = make_zip(("a.png", b"x" * 1000)).getvalue()
-    with pytest.raises(ArchiveError) as refusal:
+    with pytest.raises(RefusedError) as refusal:
         entries(io.BytesIO(whole[:-30]), LIMIT)
     assert refusal.value.code == "damaged_archive"
 
 
 def test_an_empty_archive_is_refused() -> None:
-    with pytest.raises(ArchiveError) as refusal:
+    with pytest.raises(RefusedError) as refusal:
         entries(make_zip(("folder/", b"")), LIMIT)
     assert refusal.value.code == "empty_archive"
 
 
 def test_the_number_of_files_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_ENTRIES", 3)
-    with pytest.raises(ArchiveError) as refusal:
+    with pytest.raises(RefusedError) as refusal:
         entries(make_zip(*((f"{n}.png", b"x") for n in range(4))), LIMIT)
     assert refusal.value.code == "too_many_entries"
 
 
 def test_the_unpacked_size_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(archive, "MAX_TOTAL_BYTES", 1000)
-    with pytest.raises(ArchiveError) as refusal:
+    with pytest.raises(RefusedError) as refusal:
         entries(make_zip(("a.png", b"x" * 600), ("b.png", b"x" * 600)), LIMIT)
     assert refusal.value.code == "archive_too_large"

@@ -25,7 +25,8 @@ def test_a_dicom_file_is_left_as_it_came() -> None:
 
 def test_a_png_comes_back_wrapped() -> None:
     checked = check(files.png(files.phantom()), HEADER)
-    assert checked.facts.kind == "png"
+    assert checked.kind == "png"
+    assert checked.facts.patient_id == "P"
     assert pydicom.dcmread(BytesIO(checked.wrapped or b"")).PatientID == "P"
 
 

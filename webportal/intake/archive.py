@@ -13,6 +13,7 @@ from pathlib import PurePosixPath
 from typing import IO
 
 from ml import images
+from webportal.intake.errors import RefusedError
 
 MAX_ENTRIES = 5_000
 MAX_TOTAL_BYTES = 20 * 1024**3
@@ -26,35 +27,25 @@ _IGNORED_NAMES = {"dicomdir", "thumbs.db", "desktop.ini"}
 _IGNORED_FOLDERS = {"__macosx"}
 
 
-class ArchiveError(Exception):
-    """The archive as a whole cannot be taken; `code` for programs, `message` for people."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)
-        self.code = code
-        self.message = message
-
-
 @dataclass(frozen=True)
 class Entry:
     """A file in the archive: its bytes, or why it was left where it was."""
 
     name: str
     data: bytes = b""
-    reason_code: str = ""
-    reason: str = ""
+    refusal: RefusedError | None = None
 
 
 def entries(file: IO[bytes], max_entry_bytes: int) -> Iterator[Entry]:
     """Yield each file of a ZIP; a bad one is yielded with its reason and costs no other.
 
-    Raises ArchiveError, before anything is yielded, for an archive that is broken, empty or beyond
+    Raises RefusedError, before anything is yielded, for an archive that is broken, empty or beyond
     MAX_ENTRIES or MAX_TOTAL_BYTES.
     """
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, EOFError):
-        raise ArchiveError(
+        raise RefusedError(
             "damaged_archive",
             "The ZIP file is damaged or incomplete. Make it again, or send the files without it.",
         ) from None
@@ -65,14 +56,14 @@ def entries(file: IO[bytes], max_entry_bytes: int) -> Iterator[Entry]:
 
 def _check_archive(infos: list[zipfile.ZipInfo]) -> None:
     if not infos:
-        raise ArchiveError("empty_archive", "The ZIP file holds no files. Send one that does.")
+        raise RefusedError("empty_archive", "The ZIP file holds no files. Send one that does.")
     if len(infos) > MAX_ENTRIES:
-        raise ArchiveError(
+        raise RefusedError(
             "too_many_entries",
             f"The ZIP file holds more than {MAX_ENTRIES:,} files. Split it into smaller ones.",
         )
     if sum(info.file_size for info in infos) > MAX_TOTAL_BYTES:
-        raise ArchiveError(
+        raise RefusedError(
             "archive_too_large",
             f"Unpacked, the ZIP file has more than {MAX_TOTAL_BYTES // 1024**3} GB."
             " Split it into smaller ones.",
@@ -147,7 +138,7 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Entry:
 
 
 def _refused(name: str, code: str, message: str) -> Entry:
-    return Entry(name, b"", code, message)
+    return Entry(name, refusal=RefusedError(code, message))
 
 
 def _is_ignored(info: zipfile.ZipInfo) -> bool:

@@ -1,5 +1,6 @@
 """The check that every file passes before it is taken in; knows no database."""
 
+import re
 from dataclasses import dataclass
 
 from ml import images
@@ -7,11 +8,19 @@ from ml.images import ImageError, ImageFacts
 from webportal.intake import dicom
 from webportal.intake.sandbox import run
 
+_UID = re.compile(r"[0-9.]{1,64}")
+_MAX_PATIENT_ID = 64
+
 
 @dataclass(frozen=True)
 class CheckedImage:
-    """An image that decodes: what its header says, and the DICOM file if it had to be made one."""
+    """An image that decodes.
 
+    `kind`: what the file is; `facts`: the header of its DICOM instance; `wrapped`: that instance,
+    if it had to be made of a JPEG or PNG.
+    """
+
+    kind: str
     facts: ImageFacts
     wrapped: bytes | None = None
 
@@ -29,15 +38,22 @@ def check(data: bytes, header: dicom.Header | None, sha256: str) -> CheckedImage
     facts = images.describe(data)
     images.check(facts)
     images.read(data)
-    if facts.kind != "dicom":
-        if header is None:
-            raise ImageError(
-                "no_patient", "A JPEG or PNG says nothing of its patient. Say whose image it is."
-            )
-        return CheckedImage(facts, dicom.wrap(data, header, sha256))
-    if not (facts.sop_class_uid and facts.sop_instance_uid and facts.study_instance_uid):
+    if facts.kind == "dicom":
+        _check_identifiers(facts)
+        return CheckedImage(facts.kind, facts)
+    if header is None:
+        raise ImageError(
+            "no_patient", "A JPEG or PNG says nothing of its patient. Say whose image it is."
+        )
+    wrapped = dicom.wrap(data, header, sha256)
+    return CheckedImage(facts.kind, images.describe(wrapped), wrapped)
+
+
+def _check_identifiers(facts: ImageFacts) -> None:
+    uids = (facts.sop_class_uid, facts.sop_instance_uid, facts.study_instance_uid)
+    if not all(_UID.fullmatch(uid) for uid in uids) or len(facts.patient_id) > _MAX_PATIENT_ID:
         raise ImageError(
             "incomplete_header",
-            "The DICOM file lacks the identifiers of its image or study. Export it again.",
+            "The DICOM file lacks valid identifiers of its image, study or patient."
+            " Export it again.",
         )
-    return CheckedImage(facts)

@@ -8,7 +8,7 @@ it came here.
 
 import uuid
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from io import BytesIO
 
 import numpy as np
@@ -43,7 +43,7 @@ class Header:
     accession_number: str = ""
     study_description: str = ""
     referring_physician_name: str = ""
-    study_at: datetime | None = None
+    study_date: date | None = None
 
 
 def make_uid(*names: str) -> str:
@@ -93,8 +93,8 @@ def _new_instance(header: Header, sha256: str) -> FileDataset:
     ds.ImageType = ["DERIVED", "SECONDARY"]
     ds.SOPClassUID = meta.MediaStorageSOPClassUID
     ds.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
-    ds.StudyDate = f"{header.study_at:%Y%m%d}" if header.study_at else ""
-    ds.StudyTime = f"{header.study_at:%H%M%S}" if header.study_at else ""
+    ds.StudyDate = _date(header.study_date)
+    ds.StudyTime = ""
     ds.AccessionNumber = header.accession_number
     ds.Modality = WRAPPED_MODALITY
     ds.ConversionType = "WSD"  # from a workstation
@@ -104,8 +104,7 @@ def _new_instance(header: Header, sha256: str) -> FileDataset:
     ds.PatientID = header.patient_id
     if header.issuer_of_patient_id:
         ds.IssuerOfPatientID = header.issuer_of_patient_id
-    birth_date = header.patient_birth_date
-    ds.PatientBirthDate = f"{birth_date:%Y%m%d}" if birth_date else ""
+    ds.PatientBirthDate = _date(header.patient_birth_date)
     ds.PatientSex = header.patient_sex
     ds.StudyInstanceUID = header.study_instance_uid
     ds.SeriesInstanceUID = make_uid("series", header.study_instance_uid)
@@ -114,6 +113,10 @@ def _new_instance(header: Header, sha256: str) -> FileDataset:
     ds.InstanceNumber = None
     ds.PatientOrientation = None
     return ds
+
+
+def _date(value: date | None) -> str:
+    return f"{value:%Y%m%d}" if value else ""
 
 
 def _keep_jpeg(ds: FileDataset, data: bytes, image: Image.Image) -> None:

@@ -1,0 +1,57 @@
+"""Fixtures of the intake's tests."""
+
+import io
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from webportal.accounts.models import User
+from webportal.intake import services
+from webportal.intake.models import UploadBatch, UploadItem
+from webportal.storage import storage_from_url
+
+Send = Callable[..., UploadItem]
+
+
+@pytest.fixture(autouse=True)
+def storage_folder(settings: Settings, tmp_path: Path) -> Path:
+    """A storage of the test's own; the files in it are what the test stored."""
+    folder = tmp_path / "storage"
+    settings.STORAGES = settings.STORAGES | {"default": storage_from_url(f"file://{folder}")}
+    settings.UPLOAD_MIN_FREE_BYTES = 0
+    return folder
+
+
+@pytest.fixture
+def batch(uploader: User) -> UploadBatch:
+    """A batch that makes a temporary patient for each file without one."""
+    return services.create_batch(uploader)
+
+
+@pytest.fixture
+def send(uploader: User, batch: UploadBatch) -> Send:
+    """Send one file and return its item; into `batch` unless another is given."""
+
+    def sent(data: bytes, file_name: str = "image", to: UploadBatch | None = None) -> UploadItem:
+        (item,) = services.receive_file(to or batch, file_name, io.BytesIO(data), uploader)
+        return item
+
+    return sent
+
+
+def stored_files(folder: Path) -> list[str]:
+    """Every file under a folder, temporary ones too, by its path there."""
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
+
+
+def zip_of(**members: Any) -> bytes:
+    """A ZIP of files by their names; `__` stands for a dot in a name."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as target:
+        for name, data in members.items():
+            target.writestr(name.replace("__", "."), data)
+    return buffer.getvalue()

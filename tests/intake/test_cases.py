@@ -1,0 +1,238 @@
+"""Case records from a form or a CSV sheet."""
+
+from datetime import date, timedelta
+
+import pytest
+from django.utils import timezone
+
+from tests import dicom_files as files
+from tests.intake.conftest import Send
+from webportal.accounts.models import User
+from webportal.intake import cases, services
+from webportal.intake.cases import CaseRecord, parse_sheet
+from webportal.intake.models import IdentityMode
+from webportal.records.models import Patient, Priority, Study
+
+RECORD = CaseRecord(
+    patient_id="P-1",
+    issuer="H",
+    name="Doe^Jane",
+    birth_date=date(1980, 2, 3),
+    sex="F",
+    accession_number="ACC-1",
+    study_date=date(2024, 5, 6),
+    indication="Cough for a week",
+    symptoms=["cough", "fever"],
+    history="Asthma",
+    referring_physician="Dr Roe",
+    priority=Priority.URGENT,
+)
+
+
+def errors_of(text: str) -> list[tuple[int, str]]:
+    return [(error.line, error.message) for error in parse_sheet(text.encode())[1]]
+
+
+# ── The sheet itself ────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_sheet_gives_a_record_for_each_file(delimiter: str) -> None:
+    cells = {
+        "file": "a.png",
+        "patient_id": "P-1",
+        "issuer": "H",
+        "family_name": "Doe",
+        "given_name": "Jane",
+        "birth_date": "1980-02-03",
+        "sex": "f",
+        "accession_number": "ACC-1",
+        "study_date": "2024-05-06",
+        "indication": "Cough for a week",
+        "symptoms": '"cough, Fever"',
+        "history": "Asthma",
+        "referring_physician": "Dr Roe",
+        "priority": "Urgent",
+    }
+    columns, line = delimiter.join(cells), delimiter.join(cells.values())
+    records, errors = parse_sheet(f"{columns}\r\n{line}\r\n\r\n".encode("utf-8-sig"))
+    assert errors == []
+    assert records == {"a.png": RECORD}
+
+
+def test_a_record_survives_being_kept_as_json() -> None:
+    assert CaseRecord.from_json(RECORD.as_json()) == RECORD
+
+
+def test_the_template_is_a_sheet_without_lines() -> None:
+    assert errors_of(cases.sheet_template()) == [
+        (1, "The sheet has no lines below the column names.")
+    ]
+
+
+def test_every_bad_line_is_reported_with_its_number() -> None:
+    tomorrow = timezone.localdate() + timedelta(days=1)
+    sheet = (
+        "file,patient_id,birth_date,sex,symptoms,priority\n"
+        "a.png,P-1,1980-02-03,F,cough,stat\n"
+        ",P-2,,,,\n"
+        "c.png,,,,,\n"
+        "d.png,P-4,03.02.1980,,,\n"
+        f"e.png,P-5,{tomorrow},,,\n"
+        "f.png,P-6,,X,,\n"
+        "g.png,P-7,,,headache,\n"
+        "h.png,P-8,,,,soon\n"
+        "i.png,P\\9,,,,\n"
+        "A.png,P-1,1980-02-03,F,,\n"
+    )
+    found = errors_of(sheet)
+    assert [line for line, _ in found] == [3, 4, 5, 6, 7, 8, 9, 10, 11]
+    messages = dict(found)
+    assert "name of the file" in messages[3]
+    assert "Patient ID" in messages[4]
+    assert "YYYY-MM-DD" in messages[5]
+    assert "future" in messages[6]
+    assert "F, M or O" in messages[7]
+    assert "headache" in messages[8]
+    assert "stat, urgent, routine" in messages[9]
+    assert "characters" in messages[10]
+    assert "line 2" in messages[11]
+
+
+def test_one_patient_id_with_two_names_is_an_error() -> None:
+    sheet = "file,patient_id,family_name\na.png,P-1,Doe\nb.png,P-1,Roe\n"
+    ((line, message),) = errors_of(sheet)
+    assert line == 3
+    assert "Line 2" in message
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (b"file,name\na,b\n", "'patient_id' is missing"),
+        (b"file,patient_id,colour\na,b,c\n", "no column 'colour'"),
+        (b"file,file,patient_id\na,b,c\n", "twice"),
+        ("file,patient_id\nä.png,P\n".encode("latin-1"), "UTF-8"),
+        (b"", "'file' is missing"),
+        (b"file,patient_id\na,b,c\n", "more values"),
+        (b'file,patient_id\n"a,b\n', "cannot be read as CSV"),
+        (b"x" * (cases.MAX_SHEET_BYTES + 1), "larger than"),
+    ],
+)
+def test_a_sheet_that_cannot_be_read_is_reported(data: bytes, expected: str) -> None:
+    records, errors = parse_sheet(data)
+    assert records == {}
+    assert expected in errors[0].message
+
+
+@pytest.mark.parametrize(
+    ("in_sheet", "sent", "fits"),
+    [
+        ("a.png", "a.png", True),
+        ("a.png", "folder/sub/a.png", True),
+        ("sub/a.png", "folder/sub/a.png", True),
+        ("sub\\a.png", "folder/sub/a.png", True),
+        ("./A.PNG", "a.png", True),
+        ("u\u0308.png", "\u00fc.png", True),
+        ("other/a.png", "folder/a.png", False),
+        ("a.png", "ba.png", False),
+    ],
+)
+def test_a_file_finds_its_line_by_the_end_of_its_path(in_sheet: str, sent: str, fits: bool) -> None:
+    records = {cases.file_key(in_sheet): RECORD}
+    assert (cases.matching_key(records, sent) is not None) == fits
+
+
+# ── What becomes of it ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.django_db
+def test_a_form_gives_all_files_one_patient_and_study(send: Send, uploader: User) -> None:
+    batch = services.create_batch(
+        uploader, identity_mode=IdentityMode.FORM, records={cases.FORM_KEY: RECORD}
+    )
+    for seed in range(3):
+        assert send(files.png(files.phantom(seed=seed)), f"{seed}.png", to=batch).radiograph
+    patient = Patient.objects.get()
+    assert (patient.patient_id, patient.issuer, patient.name) == ("P-1", "H", "Doe^Jane")
+    study = Study.objects.get()
+    assert study.radiographs.count() == 3
+    assert (study.indication, study.symptoms) == ("Cough for a week", ["cough", "fever"])
+    assert (study.history, study.referring_physician) == ("Asthma", "Dr Roe")
+    assert (study.accession_number, study.priority) == ("ACC-1", Priority.URGENT)
+    assert study.performed_at is not None
+    assert study.performed_at.date() == date(2024, 5, 6)
+
+
+@pytest.mark.django_db
+def test_a_sheet_gives_each_file_its_own(send: Send, uploader: User) -> None:
+    records = {
+        "a.png": CaseRecord("P-1", name="Doe^Jane"),
+        "b.png": CaseRecord("P-1", name="Doe^Jane"),
+        "c.png": CaseRecord("P-2", priority=Priority.STAT),
+    }
+    batch = services.create_batch(uploader, identity_mode=IdentityMode.SHEET, records=records)
+    for seed, name in enumerate(records):
+        send(files.png(files.phantom(seed=seed)), f"folder/{name}", to=batch)
+    assert Study.objects.get(patient__patient_id="P-1").radiographs.count() == 2
+    assert Study.objects.get(patient__patient_id="P-2").priority == Priority.STAT
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "data",
+    [files.png(files.phantom()), files.dicom(files.phantom(), PatientID="")],
+    ids=["png", "dicom without Patient ID"],
+)
+def test_a_file_without_a_line_is_refused(data: bytes, send: Send, uploader: User) -> None:
+    batch = services.create_batch(
+        uploader, identity_mode=IdentityMode.SHEET, records={"a.png": RECORD}
+    )
+    item = send(data, "b.png", to=batch)
+    assert (item.verdict, item.reason_code) == ("refused", "not_in_sheet")
+
+
+@pytest.mark.django_db
+def test_one_line_never_serves_two_files(send: Send, uploader: User) -> None:
+    batch = services.create_batch(
+        uploader, identity_mode=IdentityMode.SHEET, records={"a.png": RECORD}
+    )
+    send(files.png(files.phantom(seed=1)), "x/a.png", to=batch)
+    item = send(files.png(files.phantom(seed=2)), "y/a.png", to=batch)
+    assert (item.verdict, item.reason_code) == ("refused", "ambiguous_sheet_line")
+    assert send(files.png(files.phantom(seed=1)), "x/a.png", to=batch).verdict == "accepted"
+
+
+@pytest.mark.django_db
+def test_a_dicom_file_of_another_patient_than_the_form_says_is_refused(
+    send: Send, uploader: User
+) -> None:
+    batch = services.create_batch(
+        uploader, identity_mode=IdentityMode.FORM, records={cases.FORM_KEY: RECORD}
+    )
+    item = send(files.dicom(files.phantom(), PatientID="P-2"), to=batch)
+    assert (item.verdict, item.reason_code) == ("refused", "patient_contradiction")
+
+
+@pytest.mark.django_db
+def test_the_form_adds_what_a_dicom_file_cannot_say(send: Send, uploader: User) -> None:
+    batch = services.create_batch(
+        uploader, identity_mode=IdentityMode.FORM, records={cases.FORM_KEY: RECORD}
+    )
+    data = files.dicom(files.phantom(), PatientID="P-1", AccessionNumber="FROM-FILE")
+    assert send(data, to=batch).verdict == "accepted"
+    study = Study.objects.get()
+    assert (study.accession_number, study.indication) == ("FROM-FILE", "Cough for a week")
+
+
+@pytest.mark.django_db
+def test_a_duplicate_given_to_another_patient_says_so(send: Send, uploader: User) -> None:
+    data = files.png(files.phantom())
+    send(data)
+    batch = services.create_batch(
+        uploader, identity_mode=IdentityMode.FORM, records={cases.FORM_KEY: RECORD}
+    )
+    item = send(data, to=batch)
+    assert item.verdict == "duplicate"
+    assert "another patient" in item.reason
+    assert not Patient.objects.filter(patient_id="P-1").exists()

@@ -1,0 +1,85 @@
+"""The same content sent by several at once, with real transactions."""
+
+import io
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pydicom
+import pytest
+from django.db import connection
+
+from tests import dicom_files as files
+from tests.intake.conftest import stored_files
+from webportal.accounts.models import Role, User
+from webportal.audit.verification import verify
+from webportal.inference.models import Job
+from webportal.intake import services
+from webportal.intake.models import UploadBatch, UploadItem
+from webportal.records.models import Patient, Radiograph, Study
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def uploader(make_user: Callable[..., User]) -> User:
+    return make_user(Role.UPLOADER)
+
+
+def send_at_once(
+    uploader: User, uploads: list[tuple[UploadBatch, str, bytes]]
+) -> list[UploadItem | Exception]:
+    start = threading.Barrier(len(uploads))
+    results: list[UploadItem | Exception] = []
+
+    def send(batch: UploadBatch, name: str, data: bytes) -> None:
+        try:
+            start.wait()
+            results.extend(services.receive_file(batch, name, io.BytesIO(data), uploader))
+        except Exception as error:
+            results.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=send, args=upload) for upload in uploads]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+def verdicts_of(results: list[UploadItem | Exception]) -> list[str]:
+    return sorted(item.verdict if isinstance(item, UploadItem) else repr(item) for item in results)
+
+
+def test_one_file_sent_twice_at_once_is_one_item(uploader: User, storage_folder: Path) -> None:
+    batch = services.create_batch(uploader)
+    data = files.png(files.phantom())
+    results = send_at_once(uploader, [(batch, "a.png", data)] * 4)
+    assert verdicts_of(results) == ["accepted"] * 4
+    assert UploadItem.objects.count() == Radiograph.objects.count() == Job.objects.count() == 1
+    assert Patient.objects.count() == Study.objects.count() == 1
+    assert len(stored_files(storage_folder)) == 2
+    assert verify().findings == []
+
+
+def test_one_image_under_several_names_is_stored_once(uploader: User, storage_folder: Path) -> None:
+    data = files.dicom(files.phantom())
+    batches = [services.create_batch(uploader) for _ in range(3)]
+    results = send_at_once(uploader, [(batch, "a.dcm", data) for batch in batches])
+    assert verdicts_of(results) == ["accepted", "duplicate", "duplicate"]
+    assert Radiograph.objects.count() == Job.objects.count() == 1
+    assert len(stored_files(storage_folder)) == 1
+
+
+def test_images_of_a_new_patient_sent_at_once_share_patient_and_study(uploader: User) -> None:
+    batch = services.create_batch(uploader)
+    uid = pydicom.uid.generate_uid()
+    uploads = [
+        (batch, f"{seed}.dcm", files.dicom(files.phantom(seed=seed), StudyInstanceUID=uid))
+        for seed in range(6)
+    ]
+    assert verdicts_of(send_at_once(uploader, uploads)) == ["accepted"] * 6
+    assert Patient.objects.count() == Study.objects.count() == 1
+    assert Radiograph.objects.count() == 6

@@ -1,0 +1,371 @@
+"""Sending files: the verdict on each, what it leaves in the records and in the storage."""
+
+import errno
+import hashlib
+import io
+import zipfile
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import NamedTuple
+
+import pydicom
+import pytest
+from django.core.files import File
+from pytest_django.fixtures import Settings
+
+from ml import images
+from tests import dicom_files as files
+from tests.helpers import audit_actions
+from tests.intake.conftest import Send, stored_files, zip_of
+from webportal.accounts.models import User
+from webportal.audit.models import AuditEntry
+from webportal.inference.models import Job, JobState
+from webportal.intake import services, store, verdicts
+from webportal.intake.errors import StorageFullError
+from webportal.intake.models import UploadBatch, UploadItem
+from webportal.records.models import OWN_ISSUER, Patient, Priority, Radiograph, Study
+from webportal.storage import DurableFileSystemStorage
+
+pytestmark = pytest.mark.django_db
+
+
+def counts() -> dict[str, int]:
+    models = (Patient, Study, Radiograph, Job, UploadItem)
+    return {model.__name__: model._default_manager.count() for model in models}
+
+
+# ── Accepted ────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_dicom_file_becomes_patient_study_radiograph_and_job(send: Send) -> None:
+    data = files.dicom(
+        files.phantom(12), 12, ViewPosition="PA", IssuerOfPatientID="H", StudyDescription="Chest"
+    )
+    item = send(data, "a.dcm")
+    assert item.verdict == "accepted"
+    radiograph = Radiograph.objects.get()
+    assert item.radiograph == radiograph
+    study, patient = radiograph.study, radiograph.study.patient
+    assert (patient.patient_id, patient.issuer, patient.name) == ("PHANTOM-1", "H", "Phantom^One")
+    assert (str(patient.birth_date), patient.sex) == ("1970-01-01", "O")
+    assert not patient.is_temporary
+    assert (study.accession_number, study.description) == ("A1", "Chest")
+    assert study.performed_at is not None
+    assert f"{study.performed_at:%Y-%m-%d %H:%M:%S}" == "2024-02-29 10:11:12"
+    assert (radiograph.modality, radiograph.view_position) == ("CR", "PA")
+    assert (radiograph.rows, radiograph.columns) == files.SIZE
+    assert radiograph.bits_stored == 12
+    job = Job.objects.get()
+    assert (job.radiograph, job.state) == (radiograph, JobState.QUEUED)
+
+
+def test_a_dicom_file_is_stored_once_as_it_came(send: Send, storage_folder: Path) -> None:
+    data = files.dicom(files.phantom())
+    radiograph = send(data).radiograph
+    assert radiograph is not None
+    digest = hashlib.sha256(data).hexdigest()
+    assert radiograph.original_sha256 == radiograph.dicom_sha256 == digest
+    assert stored_files(storage_folder) == [f"dicom/{digest[:2]}/{digest[2:4]}/{digest}.dcm"]
+    assert store.read(radiograph.dicom_key) == data
+
+
+@pytest.mark.parametrize("make", [files.png, files.jpeg])
+def test_a_picture_is_stored_as_it_came_and_as_dicom(
+    make: Callable[..., bytes], send: Send, storage_folder: Path
+) -> None:
+    data = make(files.phantom())
+    radiograph = send(data).radiograph
+    assert radiograph is not None
+    assert store.read(radiograph.original_key) == data
+    instance = store.read(radiograph.dicom_key)
+    assert hashlib.sha256(instance).hexdigest() == radiograph.dicom_sha256
+    assert pydicom.dcmread(BytesIO(instance)).SOPInstanceUID == radiograph.sop_instance_uid
+    assert (images.read(instance).pixels == images.read(data).pixels).all()
+    assert len(stored_files(storage_folder)) == 2
+
+
+def test_a_file_without_patient_gets_a_temporary_one_of_its_own(send: Send) -> None:
+    for seed in range(2):
+        send(files.png(files.phantom(seed=seed)), f"{seed}.png")
+    patients = Patient.objects.all()
+    assert len(patients) == 2
+    assert all(patient.is_temporary for patient in patients)
+    assert {patient.issuer for patient in patients} == {OWN_ISSUER}
+    assert all(patient.patient_id.startswith("TMP-") for patient in patients)
+
+
+def test_files_of_one_study_instance_uid_form_one_study(send: Send) -> None:
+    uid = pydicom.uid.generate_uid()
+    for seed in range(3):
+        send(files.dicom(files.phantom(seed=seed), StudyInstanceUID=uid), f"{seed}.dcm")
+    assert Study.objects.count() == Patient.objects.count() == 1
+    assert Radiograph.objects.count() == Job.objects.count() == 3
+
+
+def test_dicom_without_patient_id_keeps_the_study_together(send: Send) -> None:
+    uid = pydicom.uid.generate_uid()
+    for seed in range(2):
+        send(files.dicom(files.phantom(seed=seed), StudyInstanceUID=uid, PatientID=""), str(seed))
+    assert Study.objects.count() == 1
+    assert Patient.objects.get().is_temporary
+
+
+def test_the_priority_of_the_batch_is_that_of_study_and_job(send: Send, uploader: User) -> None:
+    stat = services.create_batch(uploader, priority=Priority.STAT)
+    send(files.png(files.phantom()), to=stat)
+    assert Study.objects.get().priority == Priority.STAT
+    assert Job.objects.get().priority == Priority.STAT
+
+
+def test_a_more_urgent_image_makes_its_study_more_urgent(send: Send, uploader: User) -> None:
+    uid = pydicom.uid.generate_uid()
+    send(files.dicom(files.phantom(seed=1), StudyInstanceUID=uid))
+    stat = services.create_batch(uploader, priority=Priority.STAT)
+    send(files.dicom(files.phantom(seed=2), StudyInstanceUID=uid), to=stat)
+    assert Study.objects.get().priority == Priority.STAT
+    send(files.dicom(files.phantom(seed=3), StudyInstanceUID=uid))
+    assert Study.objects.get().priority == Priority.STAT
+
+
+def test_a_record_that_lacks_something_is_completed_from_the_file(send: Send) -> None:
+    send(files.dicom(files.phantom(seed=1), PatientName="", PatientBirthDate=""))
+    send(files.dicom(files.phantom(seed=2)))
+    patient = Patient.objects.get()
+    assert (patient.name, str(patient.birth_date)) == ("Phantom^One", "1970-01-01")
+    assert "patient.changed" in audit_actions()
+
+
+def test_each_creation_is_in_the_audit_trail(send: Send) -> None:
+    send(files.dicom(files.phantom(), PatientName="Doe^Jane"))
+    assert audit_actions() == [
+        "batch.created",
+        "patient.created",
+        "study.created",
+        "radiograph.stored",
+        "job.queued",
+    ]
+    for detail in AuditEntry.objects.values_list("detail", flat=True):
+        assert "Doe" not in str(detail)
+
+
+# ── Refused ─────────────────────────────────────────────────────────────────────────────────────
+
+
+class Refused(NamedTuple):
+    code: str
+    data: bytes
+
+
+def _zip_bomb() -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as target:
+        target.writestr("a.png", bytes(20 * 1024**2))
+    return buffer.getvalue()
+
+
+REFUSED = {
+    "zero bytes": Refused("empty", b""),
+    "not an image": Refused("not_an_image", b"%PDF-1.7 ..."),
+    "truncated": Refused("truncated", files.jpeg(files.phantom())[:-300]),
+    "ct": Refused("wrong_modality", files.dicom(files.phantom(), Modality="CT")),
+    "nested zip": Refused("nested_archive", zip_of(inner=zip_of(a=b"x"))),
+    "zip bomb": Refused("archive_bomb", _zip_bomb()),
+    "path trick": Refused("unsafe_path", zip_of(**{"../a": b"x"})),
+    "damaged zip": Refused("damaged_archive", zip_of(a=b"x" * 100)[:-30]),
+    "empty zip": Refused("empty_archive", zip_of()),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_refused_file_leaves_its_verdict_and_nothing_else(
+    name: str, send: Send, storage_folder: Path
+) -> None:
+    item = send(REFUSED[name].data, "bad.file")
+    assert (item.verdict, item.reason_code) == ("refused", REFUSED[name].code)
+    assert item.reason.endswith(".")
+    assert counts() == {"Patient": 0, "Study": 0, "Radiograph": 0, "Job": 0, "UploadItem": 1}
+    assert not storage_folder.exists()
+    assert audit_actions() == ["batch.created", "file.refused"]
+
+
+def test_a_file_over_the_size_limit_is_refused(send: Send, settings: Settings) -> None:
+    settings.UPLOAD_MAX_BYTES = 1000
+    item = send(files.png(files.phantom()))
+    assert item.reason_code == "too_large"
+
+
+def test_a_second_file_of_the_same_instance_is_refused(send: Send) -> None:
+    ds = files.dataset(files.phantom())
+    send(files.file_bytes(ds), "first")
+    ds.StudyDescription = "Exported again"
+    item = send(files.file_bytes(ds), "second")
+    assert (item.verdict, item.reason_code) == ("refused", "instance_exists")
+    assert Radiograph.objects.count() == 1
+
+
+def test_a_refused_file_is_looked_at_anew_when_it_is_sent_again(
+    send: Send, settings: Settings
+) -> None:
+    data = files.png(files.phantom())
+    settings.UPLOAD_MAX_BYTES = 1000
+    first = send(data)
+    settings.UPLOAD_MAX_BYTES = 10_000_000
+    second = send(data)
+    assert (first.pk, second.verdict, second.reason) == (second.pk, "accepted", "")
+
+
+def test_a_nearly_full_disk_takes_nothing(
+    send: Send, settings: Settings, storage_folder: Path
+) -> None:
+    settings.UPLOAD_MIN_FREE_BYTES = 2**62
+    with pytest.raises(StorageFullError):
+        send(files.png(files.phantom()))
+    assert not any(counts().values())
+    assert not storage_folder.exists()
+
+
+# ── Sent again ──────────────────────────────────────────────────────────────────────────────────
+
+
+def test_sending_again_gives_the_same_verdict_and_creates_nothing(
+    send: Send, storage_folder: Path
+) -> None:
+    data = files.png(files.phantom())
+    first = send(data, "a.png")
+    before = (counts(), audit_actions(), stored_files(storage_folder))
+    again = send(data, "a.png")
+    assert (again.pk, again.verdict) == (first.pk, "accepted")
+    assert (counts(), audit_actions(), stored_files(storage_folder)) == before
+
+
+def test_a_refusal_sent_again_is_the_same_refusal(send: Send) -> None:
+    first, again = send(b"nonsense"), send(b"nonsense")
+    assert (first.pk, first.reason_code) == (again.pk, again.reason_code)
+    assert audit_actions() == ["batch.created", "file.refused"]
+
+
+def test_the_same_image_in_another_batch_is_a_duplicate(send: Send, uploader: User) -> None:
+    data = files.png(files.phantom())
+    first = send(data, "a.png")
+    second = send(data, "b.png", to=services.create_batch(uploader))
+    assert (second.verdict, second.radiograph) == ("duplicate", first.radiograph)
+    assert Radiograph.objects.count() == Job.objects.count() == 1
+
+
+# ── ZIP ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def receive(batch: UploadBatch, by: User, data: bytes) -> dict[str, str]:
+    items = services.receive_file(batch, "a.zip", io.BytesIO(data), by)
+    return {item.file_name: item.verdict for item in items}
+
+
+def test_each_file_of_a_zip_has_a_verdict_of_its_own(batch: UploadBatch, uploader: User) -> None:
+    data = zip_of(
+        good__png=files.png(files.phantom()),
+        bad__png=b"nonsense",
+        worse__zip=zip_of(a=b"x"),
+        other__png=files.png(files.phantom(seed=1)),
+    )
+    expected = {
+        "a.zip/good.png": "accepted",
+        "a.zip/bad.png": "refused",
+        "a.zip/worse.zip": "refused",
+        "a.zip/other.png": "accepted",
+    }
+    assert receive(batch, uploader, data) == expected
+    before = counts()
+    assert receive(batch, uploader, data) == expected
+    assert counts() == before
+
+
+def test_a_zip_that_was_interrupted_continues_where_it_stopped(
+    batch: UploadBatch, uploader: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = zip_of(**{f"{n}__png": files.png(files.phantom(seed=n)) for n in range(4)})
+    accept = verdicts.accept
+
+    def lose_the_database_at_the_third(upload: verdicts.Upload, *args: object) -> UploadItem:
+        if upload.file_name == "a.zip/2.png":
+            raise OSError("connection lost")
+        return accept(upload, *args)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(verdicts, "accept", lose_the_database_at_the_third)
+    with pytest.raises(OSError, match="connection lost"):
+        receive(batch, uploader, data)
+    assert Radiograph.objects.count() == 2
+    monkeypatch.undo()
+    assert set(receive(batch, uploader, data).values()) == {"accepted"}
+    assert Radiograph.objects.count() == Job.objects.count() == 4
+
+
+# ── Nothing half-stored ─────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "target", ["webportal.inference.queue.enqueue", "webportal.intake.verdicts.append_all"]
+)
+@pytest.mark.parametrize("make", [files.png, lambda pixels: files.dicom(pixels)])
+def test_when_the_records_fail_no_bytes_stay(
+    target: str,
+    make: Callable[..., bytes],
+    send: Send,
+    storage_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("database gone")
+
+    data = make(files.phantom())
+    monkeypatch.setattr(target, fail)
+    with pytest.raises(OSError, match="database gone"):
+        send(data)
+    assert not any(counts().values())
+    assert stored_files(storage_folder) == []
+    monkeypatch.undo()
+    assert send(data).verdict == "accepted"
+
+
+def test_when_the_storage_fails_no_records_stay(
+    send: Send, storage_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save = DurableFileSystemStorage._save
+
+    def full(self: DurableFileSystemStorage, name: str, content: File[bytes]) -> str:
+        if name.startswith("dicom/"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return save(self, name, content)
+
+    monkeypatch.setattr(DurableFileSystemStorage, "_save", full)
+    with pytest.raises(StorageFullError):
+        send(files.png(files.phantom()))
+    assert not any(counts().values())
+    assert stored_files(storage_folder) == []
+
+
+def test_a_fault_of_ours_is_a_verdict_and_logs_nothing_of_the_file(
+    send: Send, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("Doe^Jane")
+
+    monkeypatch.setattr("webportal.intake.matching.match", fail)
+    item = send(files.dicom(files.phantom(), PatientName="Doe^Jane"))
+    assert (item.verdict, item.reason_code) == ("refused", "internal_error")
+    assert "RuntimeError" in caplog.text
+    assert "Doe" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("folder/a.png", "folder/a.png"),
+        ("C:\\x\\a.png", "C:/x/a.png"),
+        ("/a\0\n.png", "a.png"),
+        ("", "unnamed"),
+        ("x" * 1000 + ".png", "x" * 396 + ".png"),
+    ],
+)
+def test_file_names_are_made_fit_to_store(send: Send, given: str, kept: str) -> None:
+    assert send(files.png(files.phantom()), given).file_name == kept

@@ -1,0 +1,39 @@
+"""Why a file is not taken in: `code` for programs, `message` for people, with what to do."""
+
+
+class IntakeError(Exception):
+    """Base of the reasons; neither code nor message ever quotes the file."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.code = code
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class RefusedError(IntakeError):
+    """The file is refused; nothing of it is kept."""
+
+
+class PatientDoubtError(IntakeError):
+    """It is not certain whose image this is; the file is held until a person has decided."""
+
+
+class StorageFullError(IntakeError):
+    """The disk is too full. Nothing was stored; sending again later works."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "disk_nearly_full",
+            "The server has too little space left to store more images. Nothing is lost: tell"
+            " hospital IT, and send the rest again when there is space.",
+        )
+
+
+class NotHeldError(IntakeError):
+    """A decision on a held file that is not, or no longer, held."""
+
+    def __init__(self) -> None:
+        super().__init__("not_held", "This file was decided on already.")

@@ -1,0 +1,137 @@
+"""Which patient and study an image belongs to. Doubt is left to a person, never settled here."""
+
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from webportal.accounts.models import User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event
+from webportal.intake.errors import PatientDoubtError
+from webportal.records.models import Patient, Priority, Study
+
+
+@dataclass(frozen=True)
+class Identity:
+    """A patient as a file or a case record names them."""
+
+    patient_id: str
+    issuer: str = ""
+    name: str = ""
+    birth_date: date | None = None
+    sex: str = ""
+    is_temporary: bool = False
+
+
+@dataclass(frozen=True)
+class StudyFacts:
+    """A study as a file and its case record describe it."""
+
+    study_instance_uid: str
+    accession_number: str = ""
+    description: str = ""
+    performed_at: datetime | None = None
+    referring_physician: str = ""
+    indication: str = ""
+    symptoms: list[str] = field(default_factory=list)
+    history: str = ""
+    priority: int = Priority.ROUTINE
+
+
+def differences(one: Identity | Patient, other: Identity | Patient) -> list[str]:
+    """Return what the two disagree on; what one of them does not say is no disagreement."""
+    compared = {
+        "name": (_name(one.name), _name(other.name)),
+        "date of birth": (one.birth_date, other.birth_date),
+        "sex": (one.sex, other.sex),
+    }
+    return [label for label, (left, right) in compared.items() if left and right and left != right]
+
+
+def _name(name: str) -> tuple[str, ...]:
+    """Return a person name (PS3.5 6.2.1) to compare: its first group, without case and blanks."""
+    parts = name.split("=")[0].casefold().split("^")
+    return tuple(" ".join(part.split()) for part in parts if part.strip())
+
+
+def existing_patient(identity: Identity) -> Patient | None:
+    """Return the patient recorded under this Patient ID and issuer."""
+    return Patient.objects.filter(patient_id=identity.patient_id, issuer=identity.issuer).first()
+
+
+def match(identity: Identity, study: StudyFacts, by: User) -> tuple[Study, list[Event]]:
+    """Return the study, found or created with its patient, and what to write to the audit trail.
+
+    Raises PatientDoubtError where the patient's record says otherwise, or the study belongs to
+    somebody else.
+    """
+    patient, events = _patient(identity)
+    unlike = differences(patient, identity)
+    if unlike:
+        raise PatientDoubtError(
+            "patient_mismatch",
+            f"The patient record with this Patient ID has another {' and '.join(unlike)}."
+            " Decide on the list of held files whose image this is.",
+        )
+    return _study_of(patient, study, events, by)
+
+
+def _patient(identity: Identity) -> tuple[Patient, list[Event]]:
+    patient, created = Patient.objects.get_or_create(
+        patient_id=identity.patient_id,
+        issuer=identity.issuer,
+        defaults={
+            "name": identity.name,
+            "birth_date": identity.birth_date,
+            "sex": identity.sex,
+            "is_temporary": identity.is_temporary,
+        },
+    )
+    if created:
+        return patient, [Event(Action.PATIENT_CREATED, "patient", patient.pk)]
+    missing = {
+        name: getattr(identity, name)
+        for name in ("name", "birth_date", "sex")
+        if getattr(identity, name) and not getattr(patient, name)
+    }
+    if not missing or differences(patient, identity):
+        return patient, []
+    for name, value in missing.items():
+        setattr(patient, name, value)
+    patient.save(update_fields=list(missing))
+    detail = {"completed": sorted(missing)}
+    return patient, [Event(Action.PATIENT_CHANGED, "patient", patient.pk, detail=detail)]
+
+
+def _study_of(
+    patient: Patient, facts: StudyFacts, events: list[Event], by: User
+) -> tuple[Study, list[Event]]:
+    study, created = Study.objects.get_or_create(
+        study_instance_uid=facts.study_instance_uid,
+        defaults={
+            "patient": patient,
+            "accession_number": facts.accession_number,
+            "description": facts.description,
+            "performed_at": facts.performed_at,
+            "referring_physician": facts.referring_physician,
+            "indication": facts.indication,
+            "symptoms": facts.symptoms,
+            "history": facts.history,
+            "priority": facts.priority,
+            "created_by": by,
+        },
+    )
+    if created:
+        return study, [*events, Event(Action.STUDY_CREATED, "study", study.pk, study.pk)]
+    if study.patient_id != patient.pk:
+        raise PatientDoubtError(
+            "study_mismatch",
+            "The study that this image belongs to is recorded for another patient."
+            " Decide on the list of held files whose image this is.",
+        )
+    if facts.priority >= study.priority:
+        return study, events
+    detail: dict[str, Any] = {"priority": facts.priority, "previous_priority": study.priority}
+    study.priority = facts.priority
+    study.save(update_fields=["priority"])
+    return study, [*events, Event(Action.STUDY_CHANGED, "study", study.pk, study.pk, detail)]

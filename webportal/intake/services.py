@@ -1,0 +1,149 @@
+"""Taking files in: an upload batch, and the verdict on each file sent to it."""
+
+import hashlib
+import logging
+from typing import IO
+
+from django.conf import settings
+from django.db import DatabaseError, transaction
+
+from ml import images
+from ml.images import ImageError
+from webportal.accounts.models import User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.intake import archive, checks, incoming, store, verdicts
+from webportal.intake.cases import CaseRecord
+from webportal.intake.errors import RefusedError, StorageFullError
+from webportal.intake.models import IdentityMode, UploadBatch, UploadItem
+from webportal.intake.verdicts import Upload
+from webportal.records.models import Priority
+
+logger = logging.getLogger(__name__)
+
+_SNIFFED_BYTES = 132
+_MAX_NAME = 400
+
+
+@transaction.atomic
+def create_batch(
+    by: User,
+    *,
+    name: str = "",
+    priority: int = Priority.ROUTINE,
+    identity_mode: str = IdentityMode.TEMPORARY,
+    records: dict[str, CaseRecord] | None = None,
+) -> UploadBatch:
+    """Open a batch. `records`: `{cases.FORM_KEY: ...}` for a form, one per file for a sheet."""
+    batch = UploadBatch.objects.create(
+        created_by=by,
+        name=name,
+        priority=priority,
+        identity_mode=identity_mode,
+        case_records={key: record.as_json() for key, record in (records or {}).items()},
+    )
+    append(Event(Action.BATCH_CREATED, "batch", batch.pk), by)
+    return batch
+
+
+def announce(batch: UploadBatch, files: int) -> None:
+    """Note that the sender has so many files in all for the batch."""
+    UploadBatch.objects.filter(pk=batch.pk, expected_files__lt=files).update(expected_files=files)
+
+
+def receive_file(batch: UploadBatch, file_name: str, file: IO[bytes], by: User) -> list[UploadItem]:
+    """Take one file in and return the verdict: one item, or one for each file of a ZIP.
+
+    Sending a file again returns the same verdict and creates nothing; only a refused file is looked
+    at anew, and a ZIP whose connection broke continues where it stopped. Raises StorageFullError
+    where there is no space; nothing of the file is kept then.
+    """
+    name = _clean_name(file_name)
+    size = file.seek(0, 2)
+    file.seek(0)
+    kind = images.sniff(file.read(_SNIFFED_BYTES))
+    store.check_space(size)
+    limit = settings.UPLOAD_MAX_ARCHIVE_BYTES if kind == "zip" else settings.UPLOAD_MAX_BYTES
+    if size > limit:
+        return [verdicts.refuse(_unread(batch, name, file, size, by), too_large(limit))]
+    if kind == "zip":
+        return _receive_archive(batch, name, file, by)
+    file.seek(0)
+    return [_receive_image(Upload.of(batch, name, file.read(), by))]
+
+
+def too_large(limit: int) -> RefusedError:
+    """Return the refusal of a file of more than `limit` bytes."""
+    return RefusedError(
+        "too_large",
+        f"The file is larger than {limit // 1024**2} MB, the limit for one file."
+        " Export the image again, compressed.",
+    )
+
+
+def _clean_name(file_name: str) -> str:
+    """Return a name that can be stored and shown; of a path too long the end counts."""
+    printable = "".join(character for character in file_name if character.isprintable())
+    return printable.replace("\\", "/").lstrip("/")[-_MAX_NAME:] or "unnamed"
+
+
+def _unread(batch: UploadBatch, name: str, file: IO[bytes], size: int, by: User) -> Upload:
+    file.seek(0)
+    digest = hashlib.sha256()
+    while chunk := file.read(1024**2):
+        digest.update(chunk)
+    return Upload(batch, name, by, digest.hexdigest(), size)
+
+
+def _receive_archive(
+    batch: UploadBatch, archive_name: str, file: IO[bytes], by: User
+) -> list[UploadItem]:
+    try:
+        entries = archive.entries(file, settings.UPLOAD_MAX_BYTES)
+    except RefusedError as reason:
+        size = file.seek(0, 2)
+        return [verdicts.refuse(_unread(batch, archive_name, file, size, by), reason)]
+    items = []
+    for entry in entries:
+        name = _clean_name(f"{archive_name}/{entry.name}")
+        upload = Upload.of(batch, name, entry.data, by)
+        if entry.refusal is not None:
+            items.append(verdicts.refuse(upload, entry.refusal))
+            continue
+        store.check_space(upload.size)
+        items.append(_receive_image(upload))
+    return items
+
+
+def _receive_image(upload: Upload) -> UploadItem:
+    """Give one file its verdict. A fault of ours is a verdict too, so that it stops no other."""
+    try:
+        return verdicts.settled(upload) or _take_in(upload)
+    except (ImageError, RefusedError) as reason:
+        return verdicts.refuse(upload, reason)
+    except (DatabaseError, OSError, StorageFullError):
+        raise  # the same for every file, and over when it is sent again
+    except Exception as error:
+        # Only the kind of error: its text may quote the file, and so a patient.
+        logger.error("Taking in a file failed with %s", type(error).__name__)
+        return verdicts.refuse(
+            upload,
+            RefusedError(
+                "internal_error",
+                "The server failed on this file. Send it again; if that fails too, tell hospital"
+                " IT.",
+            ),
+        )
+
+
+def _take_in(upload: Upload) -> UploadItem:
+    record = incoming.record_for(upload.batch, upload.file_name)
+    # What is stored already was checked then, and is not decoded again.
+    item = verdicts.duplicate(upload, record)
+    if item is not None:
+        return item
+    header = incoming.header_for(upload.batch, record, upload.sha256)
+    if header is None and images.sniff(upload.data) in ("jpeg", "png"):
+        raise incoming.not_in_sheet()
+    checked = checks.check_apart(upload.data, header, upload.sha256)
+    return verdicts.accept(upload, record, checked)

@@ -1,0 +1,73 @@
+"""Keeping the bytes: under names that follow from content, all of a file's or none."""
+
+import errno
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.conf import settings
+from django.core.files.base import ContentFile
+from django.core.files.storage import default_storage
+
+from webportal.intake.errors import StorageFullError
+
+Put = Callable[[str, bytes], None]
+
+
+def original_key(sha256: str) -> str:
+    """Where the bytes of a JPEG or PNG are kept as they came."""
+    return f"originals/{sha256[:2]}/{sha256[2:4]}/{sha256}"
+
+
+def dicom_key(sha256: str) -> str:
+    """Where a DICOM file is kept."""
+    return f"dicom/{sha256[:2]}/{sha256[2:4]}/{sha256}.dcm"
+
+
+def new_held_key() -> str:
+    """Return a place for the bytes of a held file, which wait there for a decision."""
+    return f"held/{uuid.uuid4()}"
+
+
+def check_space(size: int) -> None:
+    """Raise StorageFullError where storing `size` bytes would leave too little free space."""
+    location = getattr(default_storage, "location", None)
+    if location is None:  # a bucket has no end
+        return
+    folder = Path(location)
+    while not folder.exists():
+        folder = folder.parent
+    # A file may be kept twice: as it came, and as DICOM.
+    if shutil.disk_usage(folder).free - 2 * size < settings.UPLOAD_MIN_FREE_BYTES:
+        raise StorageFullError()
+
+
+@contextmanager
+def writing() -> Iterator[Put]:
+    """Give a function that stores bytes under a key; on an exception all that it stored is removed.
+
+    The caller holds a lock on the content, so that nobody else relies on what may be removed.
+    """
+    written: list[str] = []
+
+    def put(key: str, data: bytes) -> None:
+        if not default_storage.exists(key):
+            default_storage.save(key, ContentFile(data))
+            written.append(key)
+
+    try:
+        yield put
+    except BaseException as error:
+        for key in written:
+            default_storage.delete(key)
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StorageFullError() from None
+        raise
+
+
+def read(key: str) -> bytes:
+    """Return what is stored under a key."""
+    with default_storage.open(key) as file:
+        return bytes(file.read())
