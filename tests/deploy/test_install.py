@@ -169,14 +169,27 @@ def test_every_package_that_is_needed_is_pinned() -> None:
 
 
 def _needed_by(pin: Requirement) -> list[Requirement]:
-    """What the installed package needs here, with the extras that are asked for."""
+    """What a package needs with the extras that are asked for, on any machine that is supported.
+
+    Read from the installed package; what is not installed here is needed by nothing else here.
+    """
     try:
         needed = [Requirement(text) for text in requires(pin.name) or []]
     except PackageNotFoundError:
         return []
-    extras = pin.extras or {""}
+    environments = [
+        {
+            "extra": extra,
+            "python_version": full.rpartition(".")[0],
+            "python_full_version": full,
+            "platform_machine": machine,
+        }
+        for extra in pin.extras or {""}
+        for full in ("3.11.0", "3.12.0", "3.13.0")
+        for machine in ("x86_64", "aarch64")
+    ]
     return [
         each
         for each in needed
-        if each.marker is None or any(each.marker.evaluate({"extra": extra}) for extra in extras)
+        if each.marker is None or any(each.marker.evaluate(where) for where in environments)
     ]
