@@ -40,6 +40,12 @@ def _own_anchor_file(settings: Settings, tmp_path: Path) -> None:
     settings.AUDIT_ANCHOR_FILE = tmp_path / "anchors"
 
 
+@pytest.fixture(autouse=True)
+def _cheap_passwords(settings: Settings) -> None:
+    """Hashing a password is slow on purpose, and tests do it hundreds of times."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
 @pytest.fixture
 def make_user(db: None) -> Callable[..., User]:
     """Make a user with the given roles, whose password is PASSWORD."""

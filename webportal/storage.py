@@ -1,6 +1,7 @@
 """Where the bytes of uploaded files are kept: a folder, or an S3 bucket."""
 
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files import File
-from django.core.files.storage import FileSystemStorage
+from django.core.files.storage import FileSystemStorage, default_storage
 
 
 class DurableFileSystemStorage(FileSystemStorage):
@@ -51,6 +52,22 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def storage_folder() -> Path | None:
+    """The folder that files are kept in, which may not exist yet; None when it is a bucket."""
+    is_folder = isinstance(default_storage, FileSystemStorage)
+    return Path(default_storage.path("")) if is_folder else None
+
+
+def free_bytes() -> int | None:
+    """Free space on the disk of the storage; None when it is a bucket, which has no end."""
+    folder = storage_folder()
+    if folder is None:
+        return None
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
 
 
 def storage_from_url(url: str) -> dict[str, Any]:

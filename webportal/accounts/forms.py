@@ -1,9 +1,21 @@
 """Forms for signing in, passwords and users."""
 
 from django import forms
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.password_validation import password_validators_help_texts
 
+from webportal.accounts import throttle
 from webportal.accounts.models import Role, User
+
+
+class SignInForm(AuthenticationForm):
+    """Name and password."""
+
+    def get_invalid_login_error(self) -> forms.ValidationError:
+        """Say that one has to wait, when that is why."""
+        if throttle.is_exhausted(self.cleaned_data["username"]):
+            return forms.ValidationError(throttle.ADVICE, code="throttled")
+        return super().get_invalid_login_error()
 
 
 class PasswordForm(forms.Form):

@@ -66,6 +66,24 @@ class User(AbstractBaseUser):
     def __str__(self) -> str:
         return self.full_name or self.username
 
+    @property
+    def role_labels(self) -> list[str]:
+        """The roles in words."""
+        return [Role(role).label for role in self.roles]
+
     def has_role(self, *roles: str) -> bool:
         """Whether this person holds at least one of the roles."""
         return any(role in self.roles for role in roles)
+
+
+class PasswordAttempt(models.Model):
+    """A password that was tried lately and not found right; see webportal.accounts.throttle."""
+
+    name_digest = models.CharField(max_length=64)
+    at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["name_digest", "at"], name="password_attempts")]
+
+    def __str__(self) -> str:
+        return f"Attempt {self.at}"

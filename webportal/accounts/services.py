@@ -3,15 +3,21 @@
 import secrets
 
 from django.contrib.auth.password_validation import validate_password
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from knox.models import AuthToken
 
-from webportal.accounts.models import User
+from webportal.accounts import throttle
+from webportal.accounts.models import Role, User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 
 # Without letters and digits that look alike, because people copy a one-time password by hand.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
+
+
+class AccountError(Exception):
+    """Something that may not be done to an account; the message says why and what to do."""
 
 
 def one_time_password() -> str:
@@ -34,23 +40,42 @@ def create_user(
 
 @transaction.atomic
 def change_user(user: User, *, roles: list[str], is_active: bool, by: User) -> None:
-    """Change a person's roles and whether they may sign in."""
+    """Change a person's roles and whether they may sign in; a stopped person's tokens end too.
+
+    Raises AccountError when members of IT would lock themselves out, and PermissionDenied when
+    `by` is no longer one.
+    """
+    # Two members of IT who stop each other at the same moment wait for each other here.
+    locked = User.objects.select_for_update().filter(pk__in=[user.pk, by.pk]).order_by("pk")
+    people = {person.pk: person for person in locked}
+    acting, user = people[by.pk], people[user.pk]
+    if not (acting.is_active and acting.has_role(Role.IT)):
+        raise PermissionDenied
+    if user == acting and not (is_active and Role.IT in roles):
+        raise AccountError("Ask another member of IT: nobody can lock themselves out.")
+    roles = sorted(roles)
+    if (user.roles, user.is_active) == (roles, is_active):
+        return
     detail = {
-        "roles": {"from": user.roles, "to": sorted(roles)},
+        "roles": {"from": user.roles, "to": roles},
         "active": {"from": user.is_active, "to": is_active},
     }
-    user.roles, user.is_active = sorted(roles), is_active
+    user.roles, user.is_active = roles, is_active
     user.save(update_fields=["roles", "is_active"])
+    if not is_active:
+        _revoke_all_tokens(user, by)
     append(Event(Action.USER_CHANGED, "user", user.pk, detail=detail), by)
 
 
 @transaction.atomic
 def reset_password(user: User, by: User) -> str:
-    """Give a person a new one-time password and return it."""
+    """Give a person a new one-time password and return it; sessions and tokens end."""
     password = one_time_password()
     user.set_password(password)
     user.must_change_password = True
     user.save(update_fields=["password", "must_change_password"])
+    throttle.forget(user.username)
+    _revoke_all_tokens(user, by)
     append(Event(Action.PASSWORD_CHANGED, "user", user.pk, detail={"one_time": True}), by)
     return password
 
@@ -63,6 +88,20 @@ def change_own_password(user: User, password: str) -> None:
     user.must_change_password = False
     user.save(update_fields=["password", "must_change_password"])
     append(Event(Action.PASSWORD_CHANGED, "user", user.pk), user)
+
+
+def confirm_password(user: User, password: str) -> None:
+    """Make sure that the signed-in person is who they are, before a signature for example.
+
+    Raises AccountError when the password is wrong, or when too many were.
+    """
+    try:
+        throttle.begin(user.username)
+    except throttle.TooManyAttemptsError as error:
+        raise AccountError(str(error)) from error
+    if not user.check_password(password):
+        raise AccountError("That is not your password.")
+    throttle.forget(user.username)
 
 
 @transaction.atomic
@@ -78,3 +117,8 @@ def revoke_token(token: AuthToken, by: User) -> None:
     """Make an API token worthless."""
     append(Event(Action.TOKEN_REVOKED, "token", token.token_key), by)
     token.delete()
+
+
+def _revoke_all_tokens(user: User, by: User) -> None:
+    for token in AuthToken.objects.filter(user=user):
+        revoke_token(token, by)

@@ -12,11 +12,15 @@ from django.views.decorators.http import require_http_methods, require_POST
 from knox.models import AuthToken
 
 from webportal.accounts import services
-from webportal.accounts.forms import NewUserForm, PasswordForm, UserForm
+from webportal.accounts.forms import NewUserForm, PasswordForm, SignInForm, UserForm
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
 
-sign_in = LoginView.as_view(template_name="accounts/sign_in.html", redirect_authenticated_user=True)
+sign_in = LoginView.as_view(
+    template_name="accounts/sign_in.html",
+    authentication_form=SignInForm,
+    redirect_authenticated_user=True,
+)
 sign_out = allow()(LogoutView.as_view())
 
 
@@ -32,8 +36,10 @@ def change_password(request: SignedInRequest) -> HttpResponse:
 
 
 def _change_password(request: SignedInRequest, form: PasswordForm) -> bool:
-    if not request.user.check_password(form.cleaned_data["current"]):
-        form.add_error("current", "That is not your present password.")
+    try:
+        services.confirm_password(request.user, form.cleaned_data["current"])
+    except services.AccountError as error:
+        form.add_error("current", str(error))
         return False
     try:
         services.change_own_password(request.user, form.cleaned_data["new"])
@@ -83,17 +89,14 @@ def user(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse:
     person = get_object_or_404(User, pk=user_id)
     form = UserForm(request.POST or None, instance=User.objects.get(pk=user_id))
     if form.is_valid():
-        if person == request.user and not _still_it(form):
-            form.add_error(None, "Ask another member of IT: nobody can lock themselves out.")
-        else:
+        try:
             services.change_user(person, **form.cleaned_data, by=request.user)
+        except services.AccountError as error:
+            form.add_error(None, str(error))
+        else:
             messages.success(request, f"{person} is changed.")
             return redirect("accounts:users")
     return render(request, "accounts/user.html", {"person": person, "form": form})
-
-
-def _still_it(form: UserForm) -> bool:
-    return Role.IT in form.cleaned_data["roles"] and form.cleaned_data["is_active"]
 
 
 @allow(Role.IT)

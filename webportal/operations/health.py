@@ -9,7 +9,6 @@ from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.core.files.storage import default_storage
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import HttpRequest, JsonResponse
@@ -17,6 +16,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from kombu import Connection
 from kombu.exceptions import OperationalError
+
+from webportal.storage import storage_folder
 
 BROKER_TIMEOUT_SECONDS = 1
 
@@ -35,6 +36,8 @@ def live(request: HttpRequest) -> JsonResponse:
 def ready(request: HttpRequest) -> JsonResponse:
     """Whether requests can be served: 200, or 503 with the check that fails.
 
+    A storage that is a bucket is not asked, because that may take long.
+
     A broker that is away is reported and changes nothing: jobs are rows, and the sweep tells the
     workers of them once the broker is back.
     """
@@ -42,8 +45,10 @@ def ready(request: HttpRequest) -> JsonResponse:
     needed = {
         "database": database,
         "migrations": database and not _unapplied_migrations(),
-        "storage": _storage_is_writable(),
     }
+    folder = storage_folder()
+    if folder is not None:
+        needed["storage"] = _is_writable(folder)
     is_ready = all(needed.values())
     checks = needed | {"broker": _broker_answers()}
     return JsonResponse(
@@ -83,8 +88,7 @@ def _require_migrations() -> None:
         raise LookupError
 
 
-def _storage_is_writable() -> bool:
-    folder = Path(default_storage.path(""))
+def _is_writable(folder: Path) -> bool:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

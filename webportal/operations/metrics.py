@@ -69,9 +69,10 @@ def _lines() -> Iterator[str]:
         health.finished_last_hour,
     )
     yield from _gauge("chestline_workers", "Workers by state.", "state", health.workers.items())
-    yield from _number(
-        "chestline_storage_free_bytes", "Free bytes of the storage.", health.free_bytes
-    )
+    if health.free_bytes is not None:
+        yield from _number(
+            "chestline_storage_free_bytes", "Free bytes of the storage.", health.free_bytes
+        )
 
 
 def _number(name: str, explanation: str, value: float) -> Iterator[str]:

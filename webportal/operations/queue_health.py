@@ -1,11 +1,9 @@
 """The state of the queue in numbers, computed from the database: no patient data, ids alone."""
 
-import shutil
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.core.files.storage import default_storage
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 
@@ -13,6 +11,7 @@ from webportal.inference.fleet import ALIVE, WorkerState, workers_with_states
 from webportal.inference.models import Job, JobState, Worker
 from webportal.inference.queue import awaiting_release
 from webportal.records.models import Priority
+from webportal.storage import free_bytes
 
 SHOWN_JOBS = 20
 
@@ -27,7 +26,7 @@ class QueueHealth:
     oldest_wait: timedelta
     finished_last_hour: int
     workers: dict[WorkerState, int]
-    free_bytes: int
+    free_bytes: int | None
 
     @property
     def all_queued(self) -> int:
@@ -59,7 +58,7 @@ class QueueHealth:
             )
         if self.workers[WorkerState.LOST]:
             found.append("A worker was lost without saying goodbye. Others take over its jobs.")
-        if self.free_bytes < settings.UPLOAD_MIN_FREE_BYTES:
+        if self.free_bytes is not None and self.free_bytes < settings.UPLOAD_MIN_FREE_BYTES:
             found.append("The storage is nearly full: uploads are refused. Make room.")
         return found
 
@@ -93,7 +92,7 @@ def queue_health() -> QueueHealth:
         oldest_wait=max(now - oldest, timedelta(0)) if oldest else timedelta(0),
         finished_last_hour=finished.count(),
         workers=workers,
-        free_bytes=shutil.disk_usage(default_storage.path("")).free,
+        free_bytes=free_bytes(),
     )
 
 

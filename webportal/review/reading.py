@@ -12,6 +12,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from webportal.accounts.models import User
+from webportal.accounts.services import AccountError, confirm_password
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.models import Prediction
@@ -143,11 +144,13 @@ def add_addendum(read: Read, author: User, reason: str, text: str, password: str
 
 
 def _check_password(signer: User, password: str, failure: Event) -> None:
-    if not signer.check_password(password):
+    try:
+        confirm_password(signer, password)
+    except AccountError as error:
         append(failure, signer)
         raise ReadingError(
-            "wrong_password", "That is not your password. Nothing is signed; your text is kept."
-        )
+            "wrong_password", f"{error} Nothing is signed; your text is kept."
+        ) from error
 
 
 def _check_values(study: Study, entry: Entry) -> None:

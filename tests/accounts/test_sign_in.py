@@ -1,0 +1,142 @@
+"""Signing in: audited, slowed down for those who guess, and useless with a one-time password."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from tests.conftest import PASSWORD
+from tests.helpers import audit_actions
+from webportal.accounts import services, throttle
+from webportal.accounts.models import PasswordAttempt, Role, User
+from webportal.audit.models import Action, AuditEntry
+
+pytestmark = pytest.mark.django_db
+
+
+def try_password(client: Client, username: str, password: str) -> str:
+    response = client.post("/sign-in", {"username": username, "password": password})
+    return "signed in" if response.status_code == 302 else response.text
+
+
+def test_sign_in_and_out_are_audited(client: Client, radiologist: User) -> None:
+    assert try_password(client, radiologist.username, PASSWORD) == "signed in"
+    client.post("/sign-out")
+    assert audit_actions(actor_id=radiologist.pk) == [Action.SIGNED_IN, Action.SIGNED_OUT]
+
+
+def test_a_failed_sign_in_names_the_known_user(client: Client, radiologist: User) -> None:
+    try_password(client, radiologist.username, "wrong")
+    entry = AuditEntry.objects.get(action=Action.SIGN_IN_FAILED)
+    assert (entry.actor, entry.object_id) == (radiologist.username, str(radiologist.pk))
+
+
+def test_an_unknown_name_is_written_nowhere(client: Client) -> None:
+    try_password(client, "hunter2-typed-into-the-wrong-field", "x")
+    entry = AuditEntry.objects.get(action=Action.SIGN_IN_FAILED)
+    assert entry.actor == "unknown"
+    written = str(AuditEntry.objects.values_list()) + str(PasswordAttempt.objects.values_list())
+    assert "hunter2" not in written
+
+
+def test_a_stopped_user_cannot_sign_in(client: Client, radiologist: User) -> None:
+    User.objects.update(is_active=False)
+    assert "Please enter a correct" in try_password(client, radiologist.username, PASSWORD)
+    assert audit_actions() == [Action.SIGN_IN_FAILED]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known name", "unknown name"])
+def test_too_many_wrong_passwords_close_a_name_for_a_while(
+    client: Client, radiologist: User, uploader: User, known: bool
+) -> None:
+    name = radiologist.username if known else "nobody-here"
+    for _ in range(throttle.MOST_FAILURES - 1):
+        assert "Please enter a correct" in try_password(client, name, "wrong")
+    assert throttle.ADVICE in try_password(client, name, "wrong")
+    # Even the right password is refused now, and what was refused does not prolong it.
+    assert throttle.ADVICE in try_password(client, name, PASSWORD)
+    assert PasswordAttempt.objects.count() == throttle.MOST_FAILURES
+    # Others are not concerned.
+    assert try_password(Client(), uploader.username, PASSWORD) == "signed in"
+
+    PasswordAttempt.objects.update(at=timezone.now() - throttle.WINDOW - timedelta(seconds=1))
+    if known:
+        assert try_password(client, name, PASSWORD) == "signed in"
+        assert not PasswordAttempt.objects.exists()
+
+
+def test_the_right_password_starts_the_count_anew(client: Client, radiologist: User) -> None:
+    for _ in range(3):
+        for _ in range(throttle.MOST_FAILURES - 1):
+            try_password(client, radiologist.username, "wrong")
+        assert try_password(Client(), radiologist.username, PASSWORD) == "signed in"
+
+
+def test_a_new_one_time_password_opens_a_closed_name(
+    client: Client, radiologist: User, it_person: User
+) -> None:
+    for _ in range(throttle.MOST_FAILURES):
+        try_password(client, radiologist.username, "wrong")
+    password = services.reset_password(radiologist, it_person)
+    assert try_password(client, radiologist.username, password) == "signed in"
+
+
+def test_guessing_ones_password_while_signed_in_is_slowed_down_too(radiologist: User) -> None:
+    for _ in range(throttle.MOST_FAILURES):
+        with pytest.raises(services.AccountError, match="not your password"):
+            services.confirm_password(radiologist, "wrong")
+    with pytest.raises(services.AccountError, match="Too many"):
+        services.confirm_password(radiologist, PASSWORD)
+
+
+@pytest.fixture
+def newcomer(it_person: User) -> tuple[User, str]:
+    return services.create_user("newcomer", "New Comer", [Role.IT, Role.AUDITOR], it_person)
+
+
+@pytest.mark.parametrize("address", ["/", "/users", "/audit/", "/operations", "/account/tokens"])
+def test_a_one_time_password_opens_nothing_before_it_is_changed(
+    client: Client, newcomer: tuple[User, str], address: str
+) -> None:
+    user, password = newcomer
+    assert try_password(client, user.username, password) == "signed in"
+    assert client.get(address).headers["Location"] == "/account/password"
+    assert client.post(address).headers["Location"] == "/account/password"
+
+    page = client.get("/account/password").text
+    assert "Choose your own password" in page
+    new = "quite another battery"
+    response = client.post(
+        "/account/password", {"current": password, "new": new, "again": new}, follow=True
+    )
+    assert response.status_code == 200
+    assert client.get(address).status_code in (200, 302)
+    assert client.get(address).headers.get("Location") != "/account/password"
+    assert try_password(Client(), user.username, password) != "signed in"
+
+
+@pytest.mark.parametrize(
+    ("current", "new", "again", "complaint"),
+    [
+        ("wrong", "quite another battery", "quite another battery", "not your password"),
+        (PASSWORD, "quite another battery", "quite another", "differ"),
+        (PASSWORD, "short", "short", "too short"),
+        (PASSWORD, "radiologist1", "radiologist1", "too similar"),
+    ],
+)
+def test_a_password_is_not_changed_to_something_bad(
+    radiologist: User,
+    sign_in: Callable[[User], Client],
+    current: str,
+    new: str,
+    again: str,
+    complaint: str,
+) -> None:
+    response = sign_in(radiologist).post(
+        "/account/password", {"current": current, "new": new, "again": again}
+    )
+    assert complaint in response.text
+    radiologist.refresh_from_db()
+    assert radiologist.check_password(PASSWORD)

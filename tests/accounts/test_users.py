@@ -1,0 +1,130 @@
+"""Hospital IT looks after users; whom it stops is out at once, and nobody locks themselves out."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.db import connection
+from django.test import Client
+from knox.models import AuthToken
+
+from tests.conftest import PASSWORD
+from tests.helpers import audit_actions
+from webportal.accounts import services
+from webportal.accounts.models import Role, User
+from webportal.audit.models import Action, AuditEntry
+
+
+@pytest.fixture
+def client(it_person: User, sign_in: Callable[[User], Client]) -> Client:
+    return sign_in(it_person)
+
+
+def test_a_new_user_gets_a_one_time_password_shown_once(client: Client) -> None:
+    response = client.post(
+        "/users", {"username": "ann", "full_name": "Ann", "roles": ["radiologist", "uploader"]}
+    )
+    _, password = response.context["created"]
+    assert password in response.text
+    assert password not in client.get("/users").text
+    ann = User.objects.get(username="ann")
+    assert ann.check_password(password)
+    assert ann.must_change_password
+    assert ann.roles == ["radiologist", "uploader"]
+    entry = AuditEntry.objects.get(action=Action.USER_CREATED)
+    assert (entry.object_id, entry.detail) == (str(ann.pk), {"roles": ann.roles})
+
+
+def test_a_user_name_is_taken_once(client: Client, radiologist: User) -> None:
+    response = client.post("/users", {"username": radiologist.username, "roles": ["it"]})
+    assert "There is already a user of that name." in response.text
+
+
+def test_a_stopped_person_is_out_at_once(
+    client: Client, radiologist: User, sign_in: Callable[[User], Client]
+) -> None:
+    theirs = sign_in(radiologist)
+    token = services.create_token(radiologist)
+    assert theirs.get("/account/tokens").status_code == 200
+
+    client.post(f"/users/{radiologist.pk}", {"roles": ["radiologist"]})
+
+    assert theirs.get("/account/tokens").headers["Location"].startswith("/sign-in")
+    assert not AuthToken.objects.exists()
+    header = {"Authorization": f"Token {token}"}
+    assert Client().get("/api/v1/tokens", headers=header).status_code == 401
+    # Allowed again, the person signs in anew; an old token does not come back to life.
+    client.post(f"/users/{radiologist.pk}", {"roles": ["radiologist"], "is_active": "on"})
+    assert Client().get("/api/v1/tokens", headers=header).status_code == 401
+    assert (
+        audit_actions(object_id=str(radiologist.pk))
+        == [Action.SIGNED_IN] + [Action.USER_CHANGED] * 2
+    )
+
+
+def test_a_taken_role_closes_pages_at_once(
+    client: Client, auditor: User, sign_in: Callable[[User], Client]
+) -> None:
+    theirs = sign_in(auditor)
+    assert theirs.get("/audit/").status_code == 200
+    client.post(f"/users/{auditor.pk}", {"roles": [], "is_active": "on"})
+    assert theirs.get("/audit/").status_code == 403
+
+
+def test_a_new_one_time_password_ends_sessions_and_tokens(
+    client: Client, radiologist: User, sign_in: Callable[[User], Client]
+) -> None:
+    theirs = sign_in(radiologist)
+    services.create_token(radiologist)
+    response = client.post(f"/users/{radiologist.pk}/reset-password")
+    _, password = response.context["created"]
+    assert password in response.text
+    assert theirs.get("/account/tokens").headers["Location"].startswith("/sign-in")
+    assert not AuthToken.objects.exists()
+    radiologist.refresh_from_db()
+    assert radiologist.check_password(password)
+    assert radiologist.must_change_password
+
+
+@pytest.mark.parametrize(
+    "change", [{"roles": ["it"]}, {"roles": ["auditor"], "is_active": "on"}], ids=["stop", "role"]
+)
+def test_nobody_locks_themselves_out(
+    client: Client, it_person: User, change: dict[str, object]
+) -> None:
+    response = client.post(f"/users/{it_person.pk}", change)
+    assert "nobody can lock themselves out" in response.text
+    it_person.refresh_from_db()
+    assert it_person.is_active
+    assert it_person.has_role(Role.IT)
+
+
+def test_saving_without_a_change_is_no_event(client: Client, radiologist: User) -> None:
+    client.post(f"/users/{radiologist.pk}", {"roles": ["radiologist"], "is_active": "on"})
+    assert audit_actions(action=Action.USER_CHANGED) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_members_of_it_cannot_stop_each_other_at_once() -> None:
+    ann, ben = (User.objects.create_user(name, PASSWORD, ["it"]) for name in ("ann", "ben"))
+    outcomes: list[str] = []
+    together = threading.Barrier(2)
+
+    def stop(user: User, by: User) -> None:
+        together.wait()
+        try:
+            services.change_user(user, roles=["it"], is_active=False, by=by)
+            outcomes.append("stopped")
+        except PermissionDenied:
+            outcomes.append("refused")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=stop, args=pair) for pair in ((ann, ben), (ben, ann))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(outcomes) == ["refused", "stopped"]
+    assert User.objects.filter(is_active=True).count() == 1
