@@ -133,7 +133,6 @@ def _run(folders: Folders, running: ExitStack) -> None:
         is_ready=lambda: _answers(url),
         on_ready=lambda: _say(f"\nChestline is at {url}   (Ctrl-C stops it)\n"),
     )
-    _say("\nStopping …")
 
 
 def _stop_undisturbed(service: Service) -> None:

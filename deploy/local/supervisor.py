@@ -163,6 +163,7 @@ class Supervisor:
 
     def _stop_all(self) -> None:
         running = [program.process for program in self.programs if program.process is not None]
+        print("\nStopping …", flush=True)
         # Only the main process: Celery's and gunicorn's tell their own children, in good order.
         for process in running:
             process.terminate()
