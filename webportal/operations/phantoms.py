@@ -44,7 +44,8 @@ def _develop(absorbed: Picture, random: np.random.Generator) -> NDArray[np.uint8
     noise = random.normal(0, 1, absorbed.shape).astype(np.float32)
     noisy = absorbed + noise * (0.006 + 0.01 * np.clip(absorbed, 0, 1.2))
     greys = 255 / (1 + np.exp(-4.6 * (noisy - 0.6)))
-    return np.clip(greys - 8, 2, 248).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.clip(greys - 8, 2, 248).astype(np.uint8)
+    return pixels
 
 
 def _burn_in_label(picture: Image.Image) -> None:

@@ -1,6 +1,28 @@
-"""Addresses of this app's pages."""
+"""Addresses of the worklist and the study pages."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from webportal.review import actions, images, views, worklist
 
 app_name = "review"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("worklist", worklist.worklist, name="worklist"),
+    path("worklist/search", worklist.search, name="search"),
+    path("worklist/next", worklist.next_study, name="next"),
+    path("studies/<uuid:study_id>", views.study, name="study"),
+    path("studies/<uuid:study_id>/status", views.status, name="status"),
+    path("studies/<uuid:study_id>/draft", views.save_draft, name="draft"),
+    path("studies/<uuid:study_id>/draft/discard", views.discard_draft, name="discard-draft"),
+    path("studies/<uuid:study_id>/sign", views.sign, name="sign"),
+    path("studies/<uuid:study_id>/addendum", views.add_addendum, name="addendum"),
+    path("studies/<uuid:study_id>/priority", actions.raise_priority, name="priority"),
+    path("studies/<uuid:study_id>/case-record", actions.case_record, name="case-record"),
+    path("studies/<uuid:study_id>/patient", actions.study_patient, name="study-patient"),
+    path("radiographs/<uuid:radiograph_id>/image.png", images.image, name="image"),
+    path("radiographs/<uuid:radiograph_id>/original", images.original, name="original"),
+    path("radiographs/<uuid:radiograph_id>/rerun", actions.rerun, name="rerun"),
+    path("predictions/<uuid:prediction_id>/heatmap.png", images.heatmap, name="heatmap"),
+    path("heatmap-legend.png", images.legend, name="legend"),
+    path("jobs/<uuid:job_id>/cancel", actions.cancel, name="cancel"),
+    path("jobs/<uuid:job_id>/release", actions.release, name="release"),
+]

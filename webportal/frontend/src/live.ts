@@ -5,6 +5,7 @@ import htmx from "htmx.org";
  * visible and once when it comes back to sight. htmx's own `every` would ask hidden pages too.
  */
 export function keepLive(): void {
+  sayWhenSignedOut();
   const last = new WeakMap<Element, number>();
   const refresh = (): void => {
     if (document.hidden) return;
@@ -22,4 +23,16 @@ export function keepLive(): void {
   };
   setInterval(refresh, 500);
   document.addEventListener("visibilitychange", refresh);
+}
+
+/** Say so instead of showing the sign-in page in place of what was asked for. */
+function sayWhenSignedOut(): void {
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { detail } = event as CustomEvent<{ xhr: XMLHttpRequest; shouldSwap: boolean }>;
+    const notice = document.querySelector<HTMLElement>("#signed-out");
+    if (!notice || !detail.xhr.responseURL) return;
+    const isSignIn = new URL(detail.xhr.responseURL).pathname === notice.dataset["signIn"];
+    notice.hidden = !isSignIn;
+    if (isSignIn) detail.shouldSwap = false;
+  });
 }

@@ -2,6 +2,7 @@ import "vite/modulepreload-polyfill";
 
 import "bootstrap/dist/css/bootstrap.min.css";
 import "./theme.css";
+import "./panels.css";
 import "./worklist.css";
 
 import "bootstrap";
@@ -9,6 +10,7 @@ import htmx from "htmx.org";
 // Swaps that keep focus, selection and scrolling: hx-ext="morph" with hx-swap="morph:innerHTML".
 import "idiomorph/dist/idiomorph-ext.esm.js";
 
+import { submitOnChange } from "./filters";
 import { keepLive } from "./live";
 
 // The content security policy allows neither inline styles nor eval.
@@ -16,3 +18,4 @@ htmx.config.includeIndicatorStyles = false;
 htmx.config.allowEval = false;
 
 keepLive();
+submitOnChange();

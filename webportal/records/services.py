@@ -1,0 +1,47 @@
+"""Changing the case record, with the audit entries."""
+
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from webportal.accounts.models import User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.records.models import Patient
+
+PATIENT_FIELDS = ("patient_id", "issuer", "name", "birth_date", "sex", "is_temporary")
+
+
+class RecordError(Exception):
+    """A change that the records do not allow; the message says what to do."""
+
+
+def change_patient(patient: Patient, values: dict[str, Any], by: User) -> list[str]:
+    """Change a patient's data and return the names of the fields that changed.
+
+    A temporary patient who is given another Patient ID is temporary no longer. Raises RecordError
+    when another patient has that Patient ID.
+    """
+    try:
+        with transaction.atomic():
+            locked = Patient.objects.select_for_update().get(pk=patient.pk)
+            if values.get("patient_id", locked.patient_id) != locked.patient_id:
+                values = values | {"is_temporary": False}
+            changed = [
+                name
+                for name in PATIENT_FIELDS
+                if name in values and values[name] != getattr(locked, name)
+            ]
+            if not changed:
+                return []
+            for name in changed:
+                setattr(locked, name, values[name])
+            locked.save(update_fields=changed)
+            detail = {"fields": changed}
+            append(Event(Action.PATIENT_CHANGED, "patient", locked.pk, detail=detail), by)
+            return changed
+    except IntegrityError:
+        raise RecordError(
+            "Another patient is recorded under this Patient ID and issuer. If both are the same"
+            " person, move the studies to that patient instead; otherwise check the Patient ID."
+        ) from None

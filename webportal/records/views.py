@@ -1,0 +1,101 @@
+"""Patients: the list, one patient's whole history, and corrections."""
+
+import uuid
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Count, Max, Q, QuerySet
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from webportal.accounts.models import Role
+from webportal.accounts.roles import SignedInRequest, allow
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.records import searches, services
+from webportal.records.forms import PatientForm, form_values
+from webportal.records.models import Patient
+
+PATIENTS_PER_PAGE = 50
+
+
+@allow(Role.RADIOLOGIST, Role.UPLOADER)
+@require_GET
+def patients(request: SignedInRequest) -> HttpResponse:
+    """The patients by name, or those that a search finds."""
+    text = searches.recall(request, request.GET.get("search", ""))
+    found = _search(text).annotate(
+        study_count=Count("studies"), last_study_at=Max("studies__created_at")
+    )
+    if request.GET.get("temporary"):
+        found = found.filter(is_temporary=True)
+    context = {
+        "page": Paginator(found, PATIENTS_PER_PAGE).get_page(request.GET.get("page")),
+        "search_text": text,
+        "only_temporary": bool(request.GET.get("temporary")),
+    }
+    return render(request, "records/patients.html", context)
+
+
+@allow(Role.RADIOLOGIST, Role.UPLOADER)
+@require_POST
+def search(request: SignedInRequest) -> HttpResponse:
+    """Keep the text that was searched for and show what it finds."""
+    key = searches.remember(request, request.POST.get("text", ""))
+    query = {"search": key} if key else {}
+    return redirect(reverse("records:patients", query=query))
+
+
+def _search(text: str) -> QuerySet[Patient]:
+    found = Patient.objects.all()
+    for word in text.replace(",", " ").split():
+        found = found.filter(
+            Q(name__icontains=word)
+            | Q(patient_id__icontains=word)
+            | Q(studies__accession_number__istartswith=word)
+        )
+    # The accession numbers are in another table, which may hold several of one patient.
+    return Patient.objects.filter(pk__in=found.values("pk")) if text else found
+
+
+@allow(Role.RADIOLOGIST, Role.UPLOADER)
+@require_GET
+def patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
+    """A patient's whole history: studies, results, reads and addenda, newest first."""
+    shown = get_object_or_404(Patient, pk=patient_id)
+    studies = shown.studies.order_by("-created_at").prefetch_related(
+        "radiographs__predictions__model_version",
+        "radiographs__jobs",
+        "reads__reader",
+        "reads__prediction__model_version",
+        "reads__addenda__author",
+    )
+    append(Event(Action.PATIENT_VIEWED, "patient", shown.pk), request.user)
+    return render(request, "records/patient.html", {"patient": shown, "studies": studies})
+
+
+@allow(Role.RADIOLOGIST, Role.UPLOADER)
+@require_http_methods(["GET", "POST"])
+def edit_patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
+    """Correct or complete a patient's data."""
+    shown = get_object_or_404(Patient, pk=patient_id)
+    form = PatientForm(request.POST or None, initial=form_values(shown))
+    if form.is_valid():
+        try:
+            changed = services.change_patient(shown, _keep_name(shown, form), request.user)
+        except services.RecordError as error:
+            form.add_error("patient_id", str(error))
+        else:
+            messages.success(request, "The patient is changed." if changed else "Nothing changed.")
+            return redirect("records:patient", shown.pk)
+    return render(request, "records/edit_patient.html", {"patient": shown, "form": form})
+
+
+def _keep_name(shown: Patient, form: PatientForm) -> dict[str, object]:
+    """What was filled in; an untouched name keeps the components that the form does not show."""
+    values = form.values()
+    if not {"family_name", "given_name"} & set(form.changed_data):
+        values["name"] = shown.name
+    return values

@@ -1,0 +1,130 @@
+"""What a radiologist does with a study besides reading it; and its case record, uploaders too."""
+
+import uuid
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.views.decorators.http import require_http_methods, require_POST
+
+from webportal.accounts.models import Role
+from webportal.accounts.roles import SignedInRequest, allow
+from webportal.inference import queue
+from webportal.inference.models import Job
+from webportal.intake.matching import Identity
+from webportal.records.forms import PatientForm, form_values
+from webportal.records.models import OWN_ISSUER, Priority, Radiograph, Study
+from webportal.records.services import RecordError
+from webportal.review.case_records import assign_patient, change_case_record
+from webportal.review.forms import CaseRecordForm
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def rerun(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
+    """Ask the model again."""
+    radiograph = get_object_or_404(Radiograph.objects.select_related("study"), pk=radiograph_id)
+    try:
+        queue.rerun(radiograph, request.user)
+    except queue.QueueError as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, "The image is in the queue again.")
+    return redirect("review:study", radiograph.study_id)
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def cancel(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
+    """Take an image out of the queue."""
+    job = get_object_or_404(Job.objects.select_related("radiograph"), pk=job_id)
+    try:
+        queue.cancel(job, request.user)
+    except queue.QueueError as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, "The analysis is cancelled.")
+    return redirect("review:study", job.radiograph.study_id)
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def release(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
+    """Queue a quarantined image again."""
+    job = get_object_or_404(Job.objects.select_related("radiograph__study"), pk=job_id)
+    try:
+        queue.release_from_quarantine(job, request.user)
+    except queue.QueueError as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, "The image is released and in the queue again.")
+    return redirect("review:study", job.radiograph.study_id)
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def raise_priority(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
+    """Let a study be analysed and read sooner."""
+    study = get_object_or_404(Study, pk=study_id)
+    wanted = {str(priority.value): priority for priority in Priority if priority < study.priority}
+    priority = wanted.get(request.POST.get("priority", ""))
+    if priority is None:
+        messages.warning(request, "The study has that priority, or a higher one, already.")
+        return redirect("review:study", study.pk)
+    try:
+        change_case_record(study, {"priority": priority.value}, request.user)
+    except RecordError as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(request, f"The study is now {priority.label.lower()}.")
+    return redirect("review:study", study.pk)
+
+
+@allow(Role.RADIOLOGIST, Role.UPLOADER)
+@require_http_methods(["GET", "POST"])
+def case_record(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
+    """Correct or complete a study's case record."""
+    study = get_object_or_404(Study.objects.select_related("patient"), pk=study_id)
+    form = CaseRecordForm(request.POST or None, instance=Study.objects.get(pk=study_id))
+    if form.is_valid():
+        try:
+            changed = change_case_record(study, form.cleaned_data, request.user)
+        except RecordError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(
+                request, "The case record is changed." if changed else "Nothing changed."
+            )
+            return _back(request, study)
+    return render(request, "review/case_record.html", {"study": study, "form": form})
+
+
+@allow(Role.RADIOLOGIST, Role.UPLOADER)
+@require_http_methods(["GET", "POST"])
+def study_patient(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
+    """Say whose study it is: complete a temporary identity, or move the study."""
+    study = get_object_or_404(Study.objects.select_related("patient"), pk=study_id)
+    form = PatientForm(request.POST or None, initial=_known_identity(study))
+    if form.is_valid():
+        try:
+            patient = assign_patient(study, Identity(**form.values()), request.user)
+        except RecordError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, f"The study is now recorded for {patient}.")
+            return _back(request, study)
+    return render(request, "review/study_patient.html", {"study": study, "form": form})
+
+
+def _known_identity(study: Study) -> dict[str, object]:
+    """A temporary patient's ID stands for nothing, so that the form leaves it to be filled in."""
+    if not study.patient.is_temporary:
+        return {}
+    values = form_values(study.patient) | {"patient_id": ""}
+    return values | ({"issuer": ""} if values["issuer"] == OWN_ISSUER else {})
+
+
+def _back(request: SignedInRequest, study: Study) -> HttpResponse:
+    if request.user.has_role(Role.RADIOLOGIST):
+        return redirect("review:study", study.pk)
+    return redirect("records:patient", Study.objects.get(pk=study.pk).patient_id)

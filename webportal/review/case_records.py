@@ -1,0 +1,117 @@
+"""Changing a study's case record, and whose study it is, while nobody has signed it."""
+
+import uuid
+from typing import Any
+
+from django.db import IntegrityError, transaction
+
+from webportal.accounts.models import User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append, append_all
+from webportal.inference import queue
+from webportal.intake.matching import Identity, differences, existing_patient
+from webportal.records.models import Patient, ReadingState, Study
+from webportal.records.services import RecordError, change_patient
+
+CASE_RECORD_FIELDS = (
+    "indication",
+    "symptoms",
+    "history",
+    "referring_physician",
+    "accession_number",
+    "description",
+    "priority",
+)
+
+
+@transaction.atomic
+def change_case_record(study: Study, values: dict[str, Any], by: User) -> list[str]:
+    """Change fields of the case record and return the names of those that changed.
+
+    A new priority goes for the study's waiting jobs too. Raises RecordError after signing.
+    """
+    if "priority" in values:
+        queue.change_priority(study.pk, values["priority"])
+    locked = _lock_unsigned(study.pk)
+    changed = [
+        name
+        for name in CASE_RECORD_FIELDS
+        if name in values and values[name] != getattr(locked, name)
+    ]
+    if not changed:
+        return []
+    detail: dict[str, Any] = {"fields": changed}
+    if "priority" in changed:
+        detail |= {"previous_priority": locked.priority, "priority": values["priority"]}
+    for name in changed:
+        setattr(locked, name, values[name])
+    locked.save(update_fields=changed)
+    append(Event(Action.STUDY_CHANGED, "study", study.pk, study.pk, detail), by)
+    return changed
+
+
+def assign_patient(study: Study, identity: Identity, by: User) -> Patient:
+    """Say whose study it is: complete its temporary patient, or move it to the patient named.
+
+    The patient is the one recorded under the Patient ID and issuer. Where that record has another
+    name, birth date or sex, nothing is changed: a person has to find out which is right. Raises
+    RecordError then, and after signing.
+    """
+    try:
+        with transaction.atomic():
+            return _assign_patient(_lock_unsigned(study.pk), identity, by)
+    except IntegrityError:
+        raise RecordError(
+            "Somebody else has just recorded a patient under this Patient ID. Save again to compare"
+            " with that record."
+        ) from None
+
+
+def _assign_patient(study: Study, identity: Identity, by: User) -> Patient:
+    former = study.patient
+    patient = existing_patient(identity)
+    if patient == former:
+        raise RecordError(
+            "The study is recorded for this patient already. To correct the patient's data, open"
+            " the patient's page."
+        )
+    if patient is None and former.is_temporary and former.studies.count() == 1:
+        change_patient(former, vars(identity), by)
+        return former
+    if patient is None:
+        patient = Patient.objects.create(**vars(identity))
+        append(Event(Action.PATIENT_CREATED, "patient", patient.pk), by)
+    else:
+        _refuse_mismatch(patient, identity)
+    study.patient = patient
+    study.save(update_fields=["patient"])
+    detail = {"fields": ["patient"], "from": str(former.pk), "to": str(patient.pk)}
+    events = [Event(Action.STUDY_CHANGED, "study", study.pk, study.pk, detail)]
+    if former.is_temporary and not former.studies.exists():
+        detail = {"removed": "temporary", "studies_now_of": str(patient.pk)}
+        events.append(Event(Action.PATIENT_CHANGED, "patient", former.pk, study.pk, detail))
+        former.delete()
+    append_all(events, by)
+    return patient
+
+
+def _refuse_mismatch(patient: Patient, identity: Identity) -> None:
+    unlike = differences(patient, identity)
+    if not unlike:
+        return
+    recorded = ", born ".join(filter(None, [patient.display_name, str(patient.birth_date or "")]))
+    raise RecordError(
+        f"The patient recorded under this Patient ID has another {' and '.join(unlike)}:"
+        f" {recorded}. If it is another person, correct the Patient ID. If it is the same person,"
+        " correct whichever record is wrong, then save again."
+    )
+
+
+def _lock_unsigned(study_id: uuid.UUID) -> Study:
+    study = Study.objects.select_for_update(of=("self",)).select_related("patient").get(pk=study_id)
+    if study.reading_state == ReadingState.SIGNED:
+        raise RecordError(
+            "The study is signed, and its case record with it. Write an addendum that says what is"
+            " wrong."
+        )
+    return study

@@ -1,0 +1,106 @@
+"""Forms of the study page."""
+
+import uuid
+from typing import Any
+
+from django import forms
+
+from webportal.records.models import Study, Symptom
+from webportal.review.models import Decision, OtherFinding, Pneumonia, Read
+from webportal.review.reading import Entry
+
+_PAIRS = [
+    *(f"{decision}:{finding}" for decision in Decision.values for finding in Pneumonia.values),
+    f"{Decision.NOT_INTERPRETABLE}:",
+]
+
+
+class ReadForm(forms.Form):
+    """What a reader puts down. `choice` is a decision and a finding, joined by a colon."""
+
+    seen = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    choice = forms.ChoiceField(
+        choices=[("", ""), *((pair, pair) for pair in _PAIRS)], required=False
+    )
+    other_findings = forms.MultipleChoiceField(
+        choices=OtherFinding.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
+    )
+    comment = forms.CharField(
+        required=False,
+        max_length=10_000,
+        widget=forms.Textarea(attrs={"rows": 3, "class": "form-control"}),
+    )
+    password = forms.CharField(
+        required=False,
+        strip=False,
+        widget=forms.PasswordInput(
+            attrs={"autocomplete": "current-password", "class": "form-control form-control-sm"}
+        ),
+    )
+
+    def entry(self) -> Entry:
+        """Return the entry of a form that is valid."""
+        decision, _, finding = self.cleaned_data["choice"].partition(":")
+        return Entry(
+            seen=self.cleaned_data["seen"],
+            decision=decision,
+            pneumonia=finding,
+            other_findings=tuple(self.cleaned_data["other_findings"]),
+            comment=self.cleaned_data["comment"],
+        )
+
+
+def read_form(draft: Read | None, seen: uuid.UUID | None) -> ReadForm:
+    """Return the form of a reader who now sees the result `seen`, filled from their draft."""
+    initial: dict[str, Any] = {"seen": seen}
+    if draft is not None:
+        initial["choice"] = f"{draft.decision}:{draft.pneumonia}" if draft.decision else ""
+        initial["other_findings"] = draft.other_findings
+        initial["comment"] = draft.comment
+    return ReadForm(initial=initial)
+
+
+class AddendumForm(forms.Form):
+    """A text that adds to a signed read."""
+
+    reason = forms.CharField(
+        max_length=200, widget=forms.TextInput(attrs={"class": "form-control form-control-sm"})
+    )
+    text = forms.CharField(
+        max_length=10_000, widget=forms.Textarea(attrs={"rows": 3, "class": "form-control"})
+    )
+    addendum_password = forms.CharField(
+        label="Your password",
+        strip=False,
+        widget=forms.PasswordInput(
+            attrs={"autocomplete": "current-password", "class": "form-control form-control-sm"}
+        ),
+    )
+
+
+class CaseRecordForm(forms.ModelForm[Study]):
+    """A study's case record."""
+
+    symptoms = forms.MultipleChoiceField(
+        choices=Symptom.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
+    )
+
+    class Meta:
+        model = Study
+        fields = [
+            "indication",
+            "symptoms",
+            "history",
+            "referring_physician",
+            "accession_number",
+            "description",
+            "priority",
+        ]
+        widgets = {
+            "indication": forms.Textarea(attrs={"rows": 2}),
+            "history": forms.Textarea(attrs={"rows": 3}),
+        }

@@ -1,0 +1,98 @@
+"""The pictures of the study page and the files behind them."""
+
+import logging
+import uuid
+
+from django.core.files.storage import default_storage
+from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404
+from django.views.decorators.cache import cache_control
+from django.views.decorators.http import require_GET
+
+from ml.images import ImageError
+from webportal.accounts.models import Role
+from webportal.accounts.roles import SignedInRequest, allow
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.inference.models import Prediction
+from webportal.records.models import Radiograph
+from webportal.review import rendering
+
+logger = logging.getLogger(__name__)
+
+EXTENSIONS = {"application/dicom": "dcm", "image/jpeg": "jpg", "image/png": "png"}
+
+
+@allow(Role.RADIOLOGIST)
+@require_GET
+@cache_control(private=True, max_age=3600)
+def image(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
+    """The radiograph as a PNG for the viewer."""
+    radiograph = get_object_or_404(Radiograph, pk=radiograph_id)
+    try:
+        with default_storage.open(radiograph.dicom_key) as file:
+            picture = rendering.radiograph_png(file.read())
+    except FileNotFoundError:
+        logger.exception("The file of radiograph %s is missing from the storage", radiograph.pk)
+        return _failure("The file of this image is missing from the storage; tell hospital IT.")
+    except ImageError as error:
+        logger.warning("Radiograph %s cannot be shown: %s", radiograph.pk, error.code)
+        return _failure(error.message)
+    append(
+        Event(Action.IMAGE_VIEWED, "radiograph", radiograph.pk, radiograph.study_id), request.user
+    )
+    return HttpResponse(picture, content_type="image/png")
+
+
+@allow(Role.RADIOLOGIST)
+@require_GET
+@cache_control(private=True, max_age=3600)
+def heatmap(request: SignedInRequest, prediction_id: uuid.UUID) -> HttpResponse:
+    """The heat map of a result as a PNG to lay on the radiograph."""
+    predictions = Prediction.objects.select_related("radiograph").exclude(heatmap_rows=0)
+    prediction = get_object_or_404(predictions, pk=prediction_id)
+    picture = rendering.heatmap_png(
+        bytes(prediction.heatmap),
+        prediction.heatmap_rows,
+        prediction.heatmap_columns,
+        prediction.radiograph.rows,
+        prediction.radiograph.columns,
+    )
+    return HttpResponse(picture, content_type="image/png")
+
+
+@allow(Role.RADIOLOGIST)
+@require_GET
+@cache_control(private=True, max_age=86400)
+def legend(request: HttpRequest) -> HttpResponse:
+    """The colours of the heat maps."""
+    return HttpResponse(rendering.legend_png(), content_type="image/png")
+
+
+@allow(Role.RADIOLOGIST)
+@require_GET
+@cache_control(private=True, no_store=True)
+def original(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponseBase:
+    """The file as it was uploaded, byte for byte."""
+    radiograph = get_object_or_404(Radiograph, pk=radiograph_id)
+    try:
+        file = default_storage.open(radiograph.original_key)
+    except FileNotFoundError:
+        logger.exception("The original of radiograph %s is missing", radiograph.pk)
+        return _failure("The original file is missing from the storage; tell hospital IT.")
+    append(
+        Event(Action.IMAGE_DOWNLOADED, "radiograph", radiograph.pk, radiograph.study_id),
+        request.user,
+    )
+    return FileResponse(
+        file,
+        as_attachment=True,
+        filename=f"{radiograph.pk}.{EXTENSIONS.get(radiograph.media_type, 'bin')}",
+        content_type=radiograph.media_type,
+    )
+
+
+def _failure(message: str) -> HttpResponse:
+    response = HttpResponse(message, status=500, content_type="text/plain; charset=utf-8")
+    response["Cache-Control"] = "no-store"
+    return response

@@ -1,0 +1,85 @@
+"""How far the model's work on a study has come, in words."""
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef, Q
+
+from webportal.inference.models import Job, JobState
+from webportal.inference.queue import awaiting_release
+
+
+@dataclass(frozen=True)
+class Progress:
+    """A state with what happens next, for people; `is_open` while a worker will still come."""
+
+    state: str
+    words: str
+    next_step: str
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a result is still to come by itself."""
+        return self.state in (JobState.RUNNING, JobState.QUEUED)
+
+
+# Worst first: the first that is true of any of a study's radiographs is true of the study.
+STATES = [
+    Progress(
+        JobState.QUARANTINED,
+        "Model gave up",
+        "The model could not analyse this image in several attempts. Read it without the model,"
+        " or queue it again.",
+    ),
+    Progress(JobState.RUNNING, "Being analysed", "The result will appear here in a moment."),
+    Progress(
+        JobState.QUEUED,
+        "In the queue",
+        "A worker takes the most urgent images first; the result will appear here.",
+    ),
+    Progress(
+        JobState.CANCELLED,
+        "Analysis cancelled",
+        "The model will not look at this image. Read it without the model, or queue it again.",
+    ),
+    Progress(JobState.REFUSED, "Not assessable", ""),
+    Progress(JobState.DONE, "Analysed", ""),
+]
+BY_STATE = {progress.state: progress for progress in STATES}
+NOTHING = Progress(
+    "", "Not in the queue", "No analysis of this image was ordered. Queue it, or read it unaided."
+)
+
+
+def latest_jobs(study_ids: Collection[uuid.UUID]) -> list[Job]:
+    """The latest job of each radiograph of the studies."""
+    return list(
+        Job.objects.filter(radiograph__study__in=study_ids)
+        .select_related("radiograph")
+        .order_by("radiograph_id", "-queued_at")
+        .distinct("radiograph_id")
+    )
+
+
+def progress_of(study_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Progress]:
+    """The progress of each study that has a job."""
+    rank = {progress.state: number for number, progress in enumerate(STATES)}
+    worst: dict[uuid.UUID, str] = {}
+    for job in latest_jobs(study_ids):
+        study_id = job.radiograph.study_id
+        if study_id not in worst or rank[job.state] < rank[worst[study_id]]:
+            worst[study_id] = job.state
+    return {study_id: BY_STATE[state] for study_id, state in worst.items()}
+
+
+def in_state(state: str) -> Q:
+    """A condition on studies: one of their radiographs is in this state of the queue."""
+    if state == JobState.QUARANTINED:
+        jobs = awaiting_release()
+    else:
+        later = Job.objects.filter(
+            radiograph=OuterRef("radiograph"), queued_at__gt=OuterRef("queued_at")
+        )
+        jobs = Job.objects.filter(~Exists(later), state=state)
+    return Q(Exists(jobs.filter(radiograph__study=OuterRef("pk"))))

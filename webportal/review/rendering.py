@@ -1,0 +1,82 @@
+"""Pictures for the browser: a radiograph in 8 bits, and the model's heat map in colour."""
+
+from io import BytesIO
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from ml import images
+
+MAX_SIDE = 2048
+HEATMAP_SIDE = 512
+LEGEND_SIZE = (160, 8)
+
+# Nine stops of 'plasma', whose lightness rises evenly (N. Smith and S. van der Walt, 2015; CC0).
+_PLASMA = np.array(
+    [
+        [13, 8, 135], [76, 2, 161], [126, 3, 168], [170, 35, 149], [204, 71, 120],
+        [230, 108, 92], [248, 148, 65], [253, 195, 40], [240, 249, 33],
+    ]
+)  # fmt: skip
+# Below the first value the map is clear, from the second on it is solid; its opacity on screen is
+# the reader's to set, so that between them nothing else depends on the value.
+_CLEAR_BELOW, _SOLID_FROM = 0.08, 0.25
+
+
+def radiograph_png(dicom: bytes) -> bytes:
+    """Render a stored radiograph as an 8-bit grey PNG, at most MAX_SIDE pixels a side.
+
+    Raises ImageError when the file cannot be decoded.
+    """
+    grey = images.read(dicom)
+    pixels = grey.pixels if grey.max_value == 255 else (grey.pixels >> 8).astype(np.uint8)
+    picture = Image.fromarray(pixels)
+    picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
+    return _png(picture)
+
+
+def heatmap_png(
+    cells: bytes, rows: int, columns: int, picture_rows: int, picture_columns: int
+) -> bytes:
+    """Render a heat map as an RGBA PNG of the picture's shape.
+
+    Args:
+        cells: rows × columns bytes, row by row, that cover the whole picture evenly; 0 is no
+            evidence, 255 the most that is shown.
+        rows: of cells.
+        columns: of cells.
+        picture_rows: of the picture that the map is laid on.
+        picture_columns: likewise.
+    """
+    longest = max(picture_rows, picture_columns)
+    size = (
+        max(1, round(picture_columns * HEATMAP_SIDE / longest)),
+        max(1, round(picture_rows * HEATMAP_SIDE / longest)),
+    )
+    grid = Image.fromarray(np.frombuffer(cells, np.uint8).reshape(rows, columns))
+    return _png(_coloured(np.asarray(grid.resize(size, Image.Resampling.BICUBIC))))
+
+
+def legend_png() -> bytes:
+    """Render the colours of the heat map from low to high, as they are laid on a picture."""
+    width, height = LEGEND_SIZE
+    ramp = np.linspace(0, 255, width).round().astype(np.uint8)
+    return _png(_coloured(np.tile(ramp, (height, 1))))
+
+
+def _coloured(values: NDArray[np.uint8]) -> Image.Image:
+    levels = np.arange(256) / 255
+    stops = np.linspace(0, 1, len(_PLASMA))
+    table = np.empty((256, 4))
+    for channel in range(3):
+        table[:, channel] = np.interp(levels, stops, _PLASMA[:, channel])
+    table[:, 3] = 255 * np.clip((levels - _CLEAR_BELOW) / (_SOLID_FROM - _CLEAR_BELOW), 0, 1)
+    return Image.fromarray(table.round().astype(np.uint8)[values], "RGBA")
+
+
+def _png(picture: Image.Image) -> bytes:
+    buffer = BytesIO()
+    # The fastest compression: the picture crosses one network once.
+    picture.save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()

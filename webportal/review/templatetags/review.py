@@ -1,0 +1,53 @@
+"""How figures and times are put into words."""
+
+from datetime import date, datetime
+
+from django import template
+from django.utils import timezone
+
+from webportal.review.models import OtherFinding
+
+register = template.Library()
+
+
+@register.filter
+def percent(probability: float | None) -> str:
+    """A probability as people read it; never 0 % or 100 %, which would claim certainty."""
+    if probability is None:
+        return ""
+    if probability < 0.01:
+        return "< 1 %"
+    if probability > 0.99:
+        return "> 99 %"
+    return f"{probability * 100:.0f} %"
+
+
+@register.filter
+def waited(since: datetime) -> str:
+    """How long ago that was: minutes for the first two hours, then hours, then days."""
+    minutes = max(0, int((timezone.now() - since).total_seconds() // 60))
+    if minutes < 120:
+        return f"{minutes} min"
+    hours = minutes // 60
+    return f"{hours} h" if hours < 48 else f"{hours // 24} d"
+
+
+@register.filter
+def age(birth_date: date | None, on: date | datetime | None) -> str:
+    """A person's age that day: months for the first two years, then years."""
+    if birth_date is None:
+        return ""
+    day = timezone.localdate() if on is None else on
+    if isinstance(day, datetime):
+        day = timezone.localtime(day).date()
+    months = (day.year - birth_date.year) * 12 + day.month - birth_date.month
+    months -= day.day < birth_date.day
+    if months < 0:
+        return ""
+    return f"{months} mo" if months < 24 else f"{months // 12} y"
+
+
+@register.filter
+def finding(value: str) -> str:
+    """One of the other findings, in words."""
+    return OtherFinding(value).label
