@@ -1,16 +1,19 @@
 """The database and the broker of a single machine, with the real servers."""
 
 import os
+import shutil
 import signal
 import socket
 import stat
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import psycopg
 import pytest
 import redis
 
+from deploy.local import services
 from deploy.local.services import Postgres, Service, Valkey
 
 
@@ -97,6 +100,23 @@ def test_an_interrupted_first_start_is_begun_anew(tmp_path: Path) -> None:
 def test_a_path_too_long_for_a_socket_works(tmp_path: Path) -> None:
     with Postgres(tmp_path / ("x" * 100) / "postgres", durable=False) as postgres:
         psycopg.connect(postgres.url).close()
+
+
+def test_root_can_run_it_from_a_folder_closed_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root has to run PostgreSQL as somebody else")
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    installed = services.postgres_programs().parent
+    shutil.copytree(installed, closed / "pginstall", symlinks=True)
+    programs = closed / "pginstall" / "bin"
+    monkeypatch.setattr(services, "postgres_programs", lambda: programs)
+    with Postgres(closed / "postgres", durable=False) as postgres:
+        psycopg.connect(postgres.url).close()
+        assert psutil.Process(postgres.pid).uids().real != 0
+    assert stat.S_IMODE(closed.stat().st_mode) == 0o700
 
 
 def test_errors_in_the_log_hold_no_values(postgres: Postgres) -> None:
