@@ -138,6 +138,12 @@ def release_from_quarantine(job: Job, by: User) -> Job:
     return released
 
 
+def change_priority(study_id: uuid.UUID, priority: int) -> None:
+    """Let the waiting jobs of a study be taken at another priority."""
+    waiting = Job.objects.filter(radiograph__study=study_id, state=JobState.QUEUED)
+    waiting.update(priority=priority)
+
+
 def awaiting_release() -> QuerySet[Job]:
     """The quarantined jobs whose image nobody has queued again since."""
     later = Job.objects.filter(
