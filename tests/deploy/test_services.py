@@ -109,9 +109,10 @@ def test_root_can_run_it_from_a_folder_closed_to_others(
         pytest.skip("only root has to run PostgreSQL as somebody else")
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
-    installed = services.postgres_programs().parent
-    shutil.copytree(installed, closed / "pginstall", symlinks=True)
-    programs = closed / "pginstall" / "bin"
+    package = services.postgres_programs().parents[1]
+    for folder in (package, package.with_name(f"{package.name}.libs")):
+        shutil.copytree(folder, closed / folder.name, symlinks=True)
+    programs = closed / package.name / "pginstall" / "bin"
     monkeypatch.setattr(services, "postgres_programs", lambda: programs)
     with Postgres(closed / "postgres", durable=False) as postgres:
         psycopg.connect(postgres.url).close()
