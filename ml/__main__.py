@@ -65,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _train(arguments: argparse.Namespace) -> int:
     # What only training needs is not loaded for the other commands.
+    from ml.augmentation import augment
     from ml.packaging import Responses, build_package
     from ml.training import TrainingOptions, train
 
@@ -83,11 +84,13 @@ def _train(arguments: argparse.Namespace) -> int:
         for name, fold in (("random", folds.random), ("pessimistic", folds.pessimistic))
     }
     network = train(inputs, targets, held_out, options)
+    rng = np.random.default_rng(options.seed)
+    copies = np.stack([augment(image, rng) for image in tqdm(inputs, "augmented copies")])
     changed = "".join(f" --{name} {value}" for name, value in given.items())
     package = build_package(
         arguments.out,
         network,
-        Responses.of(network, inputs, targets),
+        Responses.of(network, np.concatenate([inputs, copies]), np.tile(targets, 2)),
         {name: Responses.of(network, *fold) for name, fold in held_out.items()},
         {
             "images": len(targets),

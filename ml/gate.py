@@ -1,7 +1,7 @@
 """The gate: is this a frontal chest radiograph at all?
 
 Three simple questions, with limits taken from real radiographs: has the picture any contrast; is
-its layout (a thumbnail) like theirs; are the network's pooled features like theirs? Likeness is the
+its layout (a thumbnail) like theirs; is the network's embedding like theirs? Likeness is the
 Mahalanobis distance, as in Lee et al., *A Simple Unified Framework for Detecting
 Out-of-Distribution Samples and Adversarial Attacks* (NeurIPS 2018), to one Gaussian.
 """
@@ -31,7 +31,7 @@ LAYOUT = Refusal(
     "not_frontal_chest",
     "The picture does not look like an upright frontal chest radiograph",
 )
-FEATURES = Refusal("not_chest_radiograph", "The picture does not look like a chest radiograph")
+EMBEDDING = Refusal("not_chest_radiograph", "The picture does not look like a chest radiograph")
 
 
 @dataclass(frozen=True)
@@ -65,32 +65,34 @@ class Gate:
 
     contrast_limit: float
     layout: Gaussian
-    features: Gaussian
+    embedding: Gaussian
 
-    def check(self, inputs: NDArray[np.uint8], stage_features: Floats) -> list[Refusal | None]:
-        """Judge network inputs (n, s, s) and their stage features (n, f); None lets through."""
+    def check(self, inputs: NDArray[np.uint8], embeddings: Floats) -> list[Refusal | None]:
+        """Judge network inputs (n, s, s) with their embeddings (n, d); None lets through."""
         spread = contrast(inputs)
         layout = self.layout.distance(thumbnails(inputs))
-        features = self.features.distance(stage_features)
-        return [self._refusal(*measures) for measures in zip(spread, layout, features, strict=True)]
+        embedding = self.embedding.distance(embeddings)
+        return [
+            self._refusal(*measures) for measures in zip(spread, layout, embedding, strict=True)
+        ]
 
-    def _refusal(self, spread: float, layout: float, features: float) -> Refusal | None:
+    def _refusal(self, spread: float, layout: float, embedding: float) -> Refusal | None:
         if spread < self.contrast_limit:
             return NO_CONTRAST
-        if features > self.features.limit:
-            return FEATURES
+        if embedding > self.embedding.limit:
+            return EMBEDDING
         if layout > self.layout.limit:
             return LAYOUT
         return None
 
     def save(self, path: Path) -> None:
         """Write the gate as an .npz file."""
-        np.savez(
+        np.savez_compressed(
             path,
             contrast_limit=self.contrast_limit,
             **{
                 f"{name}_{part}": getattr(gaussian, part)
-                for name, gaussian in (("layout", self.layout), ("features", self.features))
+                for name, gaussian in (("layout", self.layout), ("embedding", self.embedding))
                 for part in ("mean", "whitening", "limit")
             },
         )
@@ -99,15 +101,15 @@ class Gate:
     def load(cls, path: Path) -> Self:
         """Read what ``save`` wrote."""
         with np.load(path, allow_pickle=False) as stored:
-            layout, features = (
+            layout, embedding = (
                 Gaussian(
                     stored[f"{name}_mean"],
                     stored[f"{name}_whitening"],
                     float(stored[f"{name}_limit"]),
                 )
-                for name in ("layout", "features")
+                for name in ("layout", "embedding")
             )
-            return cls(float(stored["contrast_limit"]), layout, features)
+            return cls(float(stored["contrast_limit"]), layout, embedding)
 
 
 def contrast(inputs: NDArray[np.uint8]) -> Floats:

@@ -60,8 +60,7 @@ def build_network(
     - ``logit`` (n,): log-odds of pneumonia before calibration;
     - ``activation_map`` (n, s, s), s = input_size / 32: the local log-odds, whose mean *is* the
       logit (the head is linear, so pooling before or after it gives the same);
-    - ``embedding`` (n, 1280): the pooled features under the head;
-    - ``stage_features`` (n, 784): the pooled outputs of the seven stages, for the gate.
+    - ``embedding`` (n, 1280): the pooled features under the head.
 
     ``head_dropout`` and ``stochastic_depth`` (the last block's drop rate, growing linearly from 0)
     act in training only. A ``folded`` network has no batch normalisation but a bias in each
@@ -107,7 +106,6 @@ def build_network(
     x = layers.Conv2D(STEM_FILTERS, 3, 2, padding="same", use_bias=folded, name="stem")(x)
     x = normalised(x, "stem", activate=True)
 
-    stage_features = []
     blocks = sum(stage.repeats for stage in STAGES)
     index = 0
     for stage in STAGES:
@@ -115,7 +113,6 @@ def build_network(
             stride = stage.stride if repeat == 0 else 1
             x = block(x, f"block{index}", stage, stride, stochastic_depth * index / blocks)
             index += 1
-        stage_features.append(layers.GlobalAveragePooling2D(name=f"block{index - 1}_pool")(x))
 
     x = layers.Conv2D(EMBEDDING_SIZE, 1, use_bias=folded, name="head")(x)
     features = normalised(x, "head", activate=True)
@@ -133,7 +130,6 @@ def build_network(
             "logit": layers.Reshape((), name="logit", **as_float)(logit),
             "activation_map": activation_map,
             "embedding": layers.Identity(name="embedding", **as_float)(embedding),
-            "stage_features": layers.Concatenate(name="stage_features", **as_float)(stage_features),
         },
         name="efficientnet_lite0_grey",
     )

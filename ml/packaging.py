@@ -42,7 +42,7 @@ class Responses:
     targets: Floats
     logits: Floats
     activation_maps: Floats
-    stage_features: Floats
+    embeddings: Floats
 
     @classmethod
     def of(cls, network: keras.Model, inputs: np.ndarray, targets: Floats) -> Self:
@@ -53,7 +53,7 @@ class Responses:
             targets,
             outputs["logit"],
             outputs["activation_map"],
-            outputs["stage_features"],
+            outputs["embedding"],
         )
 
 
@@ -134,7 +134,7 @@ def cross_measured(gate: Gate, held_out: Mapping[str, Responses]) -> dict[str, A
         targets = np.concatenate([other.targets for other in others])
         fitted = calibration.fit_calibration(logits, targets)
         thresholds = operating_points(fitted.probabilities(logits), targets)
-        refused = [r is not None for r in gate.check(fold.inputs, fold.stage_features)]
+        refused = [r is not None for r in gate.check(fold.inputs, fold.embeddings)]
         figures[name] = {
             "n": len(fold.targets),
             "n_pneumonia": int(fold.targets.sum()),
@@ -151,9 +151,13 @@ def full_scale(fitted: Calibration, held_out: Mapping[str, Responses]) -> float:
 
 
 def fit_gate(training: Responses, held_out: Mapping[str, Responses]) -> Gate:
-    """Fit the gate on training images, with its limits from held-out ones."""
+    """Fit the gate on training images, with its limits from held-out ones.
+
+    ``training`` should have augmented copies too, so that other sharpness, brightness and framing
+    count as like the rest.
+    """
     inputs = np.concatenate([fold.inputs for fold in held_out.values()])
-    features = np.concatenate([fold.stage_features for fold in held_out.values()])
+    embeddings = np.concatenate([fold.embeddings for fold in held_out.values()])
 
     def gaussian(fitted_on: Floats, limited_by: Floats) -> Gaussian:
         unlimited = Gaussian.fit(fitted_on, SHRINKAGE)
@@ -163,5 +167,5 @@ def fit_gate(training: Responses, held_out: Mapping[str, Responses]) -> Gate:
     return Gate(
         contrast_limit=float(contrast(training.inputs).min() * SMALLEST_CONTRAST_SHARE),
         layout=gaussian(thumbnails(training.inputs), thumbnails(inputs)),
-        features=gaussian(training.stage_features, features),
+        embedding=gaussian(training.embeddings, embeddings),
     )

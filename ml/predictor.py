@@ -56,7 +56,7 @@ class Predictor:
         outputs = self._forward(inputs)
         probabilities = self._calibration.probabilities(outputs["logit"])
         heatmaps = self._heatmaps(outputs["activation_map"])
-        refusals = self._gate.check(inputs, outputs["stage_features"])
+        refusals = self._gate.check(inputs, outputs["embedding"])
         return [
             self._assessment(float(probability), heatmap, refusal)
             for probability, heatmap, refusal in zip(probabilities, heatmaps, refusals, strict=True)

@@ -1,0 +1,48 @@
+"""Fixtures around the package that ships."""
+
+import dataclasses
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml.gate import Gate
+from ml.package import SHIPPED_PACKAGE, ModelPackage, load_package, seal_package
+from ml.predictor import Predictor
+
+
+@pytest.fixture(scope="session")
+def shipped() -> ModelPackage:
+    return load_package(SHIPPED_PACKAGE)
+
+
+@pytest.fixture(scope="session")
+def predictor(shipped: ModelPackage) -> Predictor:
+    return Predictor(shipped, device="cpu")
+
+
+@pytest.fixture(scope="session")
+def ungated(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
+    """The shipped package with a gate that lets every picture through."""
+    folder = tmp_path_factory.mktemp("package") / "ungated"
+    shutil.copytree(SHIPPED_PACKAGE, folder)
+    gate = Gate.load(folder / "gate.npz")
+    dataclasses.replace(
+        gate,
+        contrast_limit=-1,
+        layout=dataclasses.replace(gate.layout, limit=np.inf),
+        embedding=dataclasses.replace(gate.embedding, limit=np.inf),
+    ).save(folder / "gate.npz")
+    seal_package(folder)
+    return Predictor(load_package(folder), device="cpu")
+
+
+@pytest.fixture(scope="session")
+def radiographs() -> Path:
+    """The folder with real radiographs at full size; skips where there is none."""
+    data = Path(os.environ.get("CHESTLINE_DATA", Path(__file__).parents[3] / "shared" / "data"))
+    if not (data / "fullres").is_dir():
+        pytest.skip(f"needs real radiographs: no folder {data / 'fullres'} (see CHESTLINE_DATA)")
+    return data / "fullres"

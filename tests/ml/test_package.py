@@ -1,0 +1,76 @@
+"""A model package is only loaded when it is what was packed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ml.package import (
+    SHIPPED_PACKAGE,
+    ModelPackage,
+    PackageError,
+    load_package,
+    seal_package,
+)
+
+
+@pytest.fixture
+def copy(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(SHIPPED_PACKAGE, tmp_path / "package"))
+
+
+def test_shipped_package_is_whole(shipped: ModelPackage) -> None:
+    assert shipped.version == SHIPPED_PACKAGE.name
+    assert sum(file.stat().st_size for file in shipped.path.iterdir()) < 30e6
+    assert set(shipped.figures) == {"random", "pessimistic"}
+    assert shipped.version in shipped.card
+    thresholds = [shipped.thresholds[n].threshold for n in ("unlikely", "decision", "likely")]
+    assert thresholds == sorted(thresholds)
+
+
+@pytest.mark.parametrize("name", ["network.weights.h5", "gate.npz", "package.json", "card.md"])
+def test_an_altered_file_is_refused(copy: Path, name: str) -> None:
+    content = bytearray((copy / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (copy / name).write_bytes(content)
+    with pytest.raises(PackageError, match=rf"{name} is not the file that was packed"):
+        load_package(copy)
+
+
+@pytest.mark.parametrize("name", ["network.weights.h5", "package.json", "SHA256SUMS"])
+def test_a_missing_file_is_refused(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    with pytest.raises(PackageError, match=rf"{name}: No such file"):
+        load_package(copy)
+
+
+def test_an_unlisted_file_is_refused(copy: Path) -> None:
+    lines = (copy / "SHA256SUMS").read_text().splitlines(keepends=True)
+    (copy / "SHA256SUMS").write_text("".join(line for line in lines if "gate" not in line))
+    with pytest.raises(PackageError, match=r"does not list gate\.npz"):
+        load_package(copy)
+
+
+def test_another_format_is_refused(copy: Path) -> None:
+    facts = json.loads((copy / "package.json").read_text())
+    (copy / "package.json").write_text(json.dumps({**facts, "format": 99}))
+    seal_package(copy)
+    with pytest.raises(PackageError, match="has format 99"):
+        load_package(copy)
+
+
+def test_missing_facts_are_refused(copy: Path) -> None:
+    facts = json.loads((copy / "package.json").read_text())
+    del facts["calibration"]
+    (copy / "package.json").write_text(json.dumps(facts))
+    seal_package(copy)
+    with pytest.raises(PackageError, match="calibration"):
+        load_package(copy)
+
+
+def test_the_hash_of_the_package_changes_with_any_file(shipped: ModelPackage, copy: Path) -> None:
+    with (copy / "card.md").open("a") as card:
+        card.write("\n")
+    seal_package(copy)
+    assert load_package(copy).sha256 != shipped.sha256
