@@ -1,0 +1,100 @@
+"""Where the portal of a single machine listens, and what it keeps for itself."""
+
+import os
+import socket
+import stat
+from pathlib import Path
+
+import psutil
+import pytest
+
+from deploy.local.system import (
+    Folders,
+    SystemStateError,
+    host_names,
+    listen,
+    only_supervisor,
+    own_settings,
+    running_environment,
+    url_of,
+    write_environment,
+)
+
+
+@pytest.fixture
+def folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Folders:
+    monkeypatch.setenv("CHESTLINE_VAR", str(tmp_path / "var"))
+    folders = Folders.from_environment()
+    folders.create()
+    return folders
+
+
+@pytest.fixture
+def taken() -> socket.socket:
+    return socket.create_server(("127.0.0.1", 0))
+
+
+def test_a_taken_port_is_passed_over(taken: socket.socket) -> None:
+    with taken, listen(f"127.0.0.1:{taken.getsockname()[1]}") as listener:
+        assert listener.getsockname()[1] > taken.getsockname()[1]
+        assert url_of(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "no-such-host.invalid", "127.0.0.1:http"])
+def test_an_address_that_is_not_of_this_machine_is_named(address: str) -> None:
+    with pytest.raises(SystemStateError, match="CHESTLINE_LISTEN"):
+        listen(address)
+
+
+def test_behind_loopback_only_loopback_names_are_answered() -> None:
+    with listen("127.0.0.1:0") as listener:
+        assert host_names(listener) == ["127.0.0.1", "[::1]", "localhost"]
+
+
+def test_on_all_addresses_every_name_of_the_machine_is_answered() -> None:
+    own = {
+        address.address
+        for addresses in psutil.net_if_addrs().values()
+        for address in addresses
+        if address.family == socket.AF_INET
+    }
+    with listen("0.0.0.0:0") as listener:
+        assert own | {socket.gethostname()} <= set(host_names(listener))
+        assert url_of(listener).startswith("http://127.0.0.1:")
+
+
+def test_keys_are_generated_once_and_closed_to_others(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("SECRET_KEY", "AUDIT_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    first = own_settings(folders, ["localhost"])
+    assert own_settings(folders, ["localhost"]) == first
+    assert first["SECRET_KEY"] != first["AUDIT_KEY"]
+    for name in ("secret_key", "audit_key"):
+        assert stat.S_IMODE((folders.secrets / name).stat().st_mode) == 0o600
+
+
+def test_given_settings_are_left_alone(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_KEY", "given")
+    monkeypatch.delenv("AUDIT_KEY", raising=False)
+    monkeypatch.setenv("AUDIT_KEY_FILE", "/run/secrets/audit_key")
+    assert not {"SECRET_KEY", "AUDIT_KEY"} & set(own_settings(folders, ["localhost"]))
+
+
+def test_another_users_folder_is_refused(folders: Folders) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can give a folder away")
+    os.chown(folders.var, 12345, 12345)
+    with pytest.raises(SystemStateError, match="belongs to the user with the id 12345"):
+        folders.create()
+
+
+def test_settings_are_found_only_while_the_system_runs(folders: Folders) -> None:
+    with only_supervisor(folders):
+        write_environment(folders, {"DATABASE_URL": "postgresql://here"})
+        assert running_environment(folders)["DATABASE_URL"] == "postgresql://here"
+    # As after a power cut, which leaves the file behind.
+    assert folders.environment.exists()
+    with pytest.raises(SystemStateError, match="not running here"):
+        running_environment(folders)
