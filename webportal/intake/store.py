@@ -9,7 +9,7 @@ from pathlib import Path
 
 from django.conf import settings
 from django.core.files.base import ContentFile
-from django.core.files.storage import default_storage
+from django.core.files.storage import FileSystemStorage, default_storage
 
 from webportal.intake.errors import StorageFullError
 
@@ -33,10 +33,9 @@ def new_held_key() -> str:
 
 def check_space(size: int) -> None:
     """Raise StorageFullError where storing `size` bytes would leave too little free space."""
-    location = getattr(default_storage, "location", None)
-    if location is None:  # a bucket has no end
+    if not isinstance(default_storage, FileSystemStorage):  # a bucket has no end
         return
-    folder = Path(location)
+    folder = Path(default_storage.location)
     while not folder.exists():
         folder = folder.parent
     # A file may be kept twice: as it came, and as DICOM.

@@ -1,0 +1,265 @@
+"""The pages of the intake, and the address that files are sent to."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
+from pytest_django.fixtures import Settings
+
+from tests import dicom_files as files
+from tests.intake.conftest import Send
+from webportal.accounts.models import User
+from webportal.intake.models import IdentityMode, UploadBatch, UploadItem
+from webportal.records.models import Patient, Priority, Radiograph
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def browser(uploader: User, sign_in: Callable[[User], Client]) -> Client:
+    return sign_in(uploader)
+
+
+def post_file(
+    browser: Client, batch: UploadBatch, data: bytes, path: str = "a.png", **headers: str
+) -> Any:
+    return browser.post(
+        f"/uploads/{batch.pk}/files",
+        data=data,
+        content_type="application/octet-stream",
+        headers={"X-File-Path": quote(path), "Content-Length": str(len(data)), **headers},
+    )
+
+
+# ── Sending files ───────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_file_is_answered_with_its_verdict(browser: Client, batch: UploadBatch) -> None:
+    response = post_file(browser, batch, files.png(files.phantom()), "Röntgen/ä.png")
+    assert response.status_code == 200
+    (item,) = response.json()["items"]
+    assert (item["file_name"], item["verdict"]) == ("Röntgen/ä.png", "accepted")
+    assert Radiograph.objects.count() == 1
+
+
+def test_a_refusal_is_a_verdict_too(browser: Client, batch: UploadBatch) -> None:
+    response = post_file(browser, batch, b"nonsense")
+    assert response.status_code == 200
+    assert response.json()["items"][0]["reason_code"] == "not_an_image"
+
+
+def test_an_empty_file_is_refused_with_its_reason(browser: Client, batch: UploadBatch) -> None:
+    response = post_file(browser, batch, b"")
+    assert response.json()["items"][0]["reason_code"] == "empty"
+
+
+def test_a_body_over_the_limit_is_not_even_read(
+    browser: Client, batch: UploadBatch, settings: Settings
+) -> None:
+    settings.UPLOAD_MAX_BYTES = settings.UPLOAD_MAX_ARCHIVE_BYTES = 100
+    response = post_file(browser, batch, bytes(101))
+    assert response.status_code == 413
+    assert response.json()["code"] == "too_large"
+
+
+def test_a_nearly_full_disk_is_said_so(
+    browser: Client, batch: UploadBatch, settings: Settings
+) -> None:
+    settings.UPLOAD_MIN_FREE_BYTES = 2**62
+    response = post_file(browser, batch, files.png(files.phantom()))
+    assert response.status_code == 507
+    assert "space" in response.json()["message"]
+    assert not UploadItem.objects.exists()
+
+
+def test_more_files_were_announced_than_arrived(browser: Client, batch: UploadBatch) -> None:
+    post_file(browser, batch, files.png(files.phantom()), **{"X-Expected-Files": "3"})
+    assert "1 of 3 announced files" in browser.get(f"/uploads/{batch.pk}").text
+
+
+# ── A new batch ─────────────────────────────────────────────────────────────────────────────────
+
+
+def created(response: Any) -> UploadBatch:
+    assert response.status_code == 302, response.text
+    return UploadBatch.objects.get(pk=response.url.rsplit("/", 1)[-1])
+
+
+def test_a_batch_without_case_records(browser: Client, uploader: User) -> None:
+    batch = created(
+        browser.post(
+            "/uploads/new", {"name": "Night shift", "priority": "1", "identity_mode": "temporary"}
+        )
+    )
+    assert (batch.name, batch.priority) == ("Night shift", Priority.URGENT)
+    assert batch.created_by == uploader
+
+
+def test_a_batch_with_a_form(browser: Client, send: Send) -> None:
+    answer = {
+        "priority": "2",
+        "identity_mode": "form",
+        "case-patient_id": "P-1",
+        "case-family_name": "Doe",
+        "case-given_name": "Jane",
+        "case-symptoms": ["cough", "fever"],
+    }
+    batch = created(browser.post("/uploads/new", answer))
+    send(files.png(files.phantom()), to=batch)
+    assert Patient.objects.get().name == "Doe^Jane"
+
+
+def test_a_form_that_is_not_complete_says_what_is_missing(browser: Client) -> None:
+    response = browser.post("/uploads/new", {"priority": "2", "identity_mode": "form"})
+    assert response.status_code == 422
+    assert "Give the Patient ID." in response.text
+    assert not UploadBatch.objects.exists()
+
+
+def test_a_batch_with_a_sheet(browser: Client, send: Send) -> None:
+    sheet = SimpleUploadedFile("s.csv", b"file,patient_id\na.png,P-1\n")
+    answer = {"priority": "2", "identity_mode": "sheet", "sheet": sheet}
+    batch = created(browser.post("/uploads/new", answer))
+    assert batch.identity_mode == IdentityMode.SHEET
+    send(files.png(files.phantom()), "a.png", to=batch)
+    assert Patient.objects.get().patient_id == "P-1"
+
+
+def test_a_sheet_with_bad_lines_creates_nothing_and_names_them(browser: Client) -> None:
+    sheet = SimpleUploadedFile("s.csv", b"file,patient_id\na.png,P-1\nb.png,\n")
+    answer = {"priority": "2", "identity_mode": "sheet", "sheet": sheet}
+    response = browser.post("/uploads/new", answer)
+    assert response.status_code == 422
+    assert re.search(r"<td>3</td><td>patient_id: Give the Patient ID.</td>", response.text)
+    assert not UploadBatch.objects.exists()
+
+
+def test_a_sheet_has_to_be_chosen(browser: Client) -> None:
+    response = browser.post("/uploads/new", {"priority": "2", "identity_mode": "sheet"})
+    assert "Choose the CSV sheet." in response.text
+
+
+def test_the_empty_sheet_can_be_filled_in_and_sent(browser: Client) -> None:
+    template = browser.get("/uploads/sheet.csv").content
+    columns = template.decode().strip().split(",")
+    line = ",".join({"file": "a.png", "patient_id": "P"}.get(column, "") for column in columns)
+    sheet = SimpleUploadedFile("s.csv", template + line.encode())
+    created(
+        browser.post("/uploads/new", {"priority": "2", "identity_mode": "sheet", "sheet": sheet})
+    )
+
+
+# ── Looking at batches ──────────────────────────────────────────────────────────────────────────
+
+
+def test_a_batch_shows_each_verdict_and_groups_the_refusals(
+    browser: Client, batch: UploadBatch, send: Send
+) -> None:
+    send(files.png(files.phantom()), "good.png")
+    for number in range(10):
+        send(f"nonsense {number}".encode(), f"bad-{number:02}.txt")
+    page = browser.get(f"/uploads/{batch.pk}").text
+    assert "0 of 1 image analysed, 1 waiting" in page
+    assert re.search(r'class="count">10<', page)
+    assert "and 2 more" in page
+    refused = browser.get(f"/uploads/{batch.pk}?show=refused").text
+    assert "good.png" not in refused
+    overview = browser.get("/uploads/").text
+    assert str(batch.pk) in overview
+
+
+def test_an_idle_batch_does_not_ask_for_news(browser: Client, batch: UploadBatch) -> None:
+    assert "data-live-seconds" not in browser.get(f"/uploads/{batch.pk}/status").text
+
+
+def test_a_link_to_the_study_is_only_for_those_who_may_open_it(
+    browser: Client,
+    batch: UploadBatch,
+    send: Send,
+    make_user: Callable[..., User],
+    sign_in: Callable[[User], Client],
+) -> None:
+    send(files.png(files.phantom()))
+    assert "/studies/" not in browser.get(f"/uploads/{batch.pk}").text
+    both = sign_in(make_user("uploader", "radiologist", username="both"))
+    assert "/studies/" in both.get(f"/uploads/{batch.pk}").text
+
+
+# ── Held files ──────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def held(send: Send) -> list[UploadItem]:
+    send(files.dicom(files.phantom()))
+    return [
+        send(files.dicom(files.phantom(seed=seed), PatientName="Doe^Jane"), f"{seed}.dcm")
+        for seed in (1, 2)
+    ]
+
+
+def test_held_files_are_listed_and_compared(browser: Client, held: list[UploadItem]) -> None:
+    listing = browser.get("/uploads/held").text
+    assert all(str(item.pk) in listing for item in held)
+    page = browser.get(f"/uploads/held/{held[0].pk}").text
+    assert "Doe^Jane" in page
+    assert "Phantom^One" in page
+    assert "1 other held file" in page
+
+
+def test_one_decision_can_settle_all_files_of_the_same_person(
+    browser: Client, held: list[UploadItem]
+) -> None:
+    response = browser.post(
+        f"/uploads/held/{held[0].pk}", {"decision": "same", "alike": "1"}, follow=True
+    )
+    assert "2 files are recorded for the patient on record." in response.text
+    assert "No file is held" in response.text
+    assert Radiograph.objects.filter(study__patient__name="Phantom^One").count() == 3
+
+
+def test_a_decision_on_one_file_leaves_the_others(browser: Client, held: list[UploadItem]) -> None:
+    browser.post(f"/uploads/held/{held[0].pk}", {"decision": "discard"})
+    assert [item.verdict for item in UploadItem.objects.filter(pk__in=[i.pk for i in held])] == [
+        "discarded",
+        "held",
+    ]
+
+
+def test_a_file_that_was_decided_on_meanwhile_says_so(
+    browser: Client, held: list[UploadItem]
+) -> None:
+    for _ in range(2):
+        response = browser.post(f"/uploads/held/{held[0].pk}", {"decision": "same"}, follow=True)
+    assert "This file was decided on already." in response.text
+    assert Radiograph.objects.count() == 2
+
+
+def test_a_decision_that_fails_keeps_the_file_and_says_why(browser: Client, send: Send) -> None:
+    send(files.dicom(files.phantom()))
+    uid = Radiograph.objects.get().sop_instance_uid
+    item = send(files.dicom(files.phantom(), PatientName="Doe^Jane", SOPInstanceUID=uid))
+    response = browser.post(f"/uploads/held/{item.pk}", {"decision": "same"}, follow=True)
+    assert "The file is still held." in response.text
+    assert browser.post(f"/uploads/held/{item.pk}", {"decision": "discard"}).status_code == 302
+
+
+# ── Roles ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_only_uploaders_get_in(
+    radiologist: User,
+    it_person: User,
+    auditor: User,
+    sign_in: Callable[[User], Client],
+    batch: UploadBatch,
+) -> None:
+    addresses = ["", "new", "held", "sheet.csv", str(batch.pk), f"{batch.pk}/status"]
+    for person in (radiologist, it_person, auditor):
+        client = sign_in(person)
+        for address in addresses:
+            assert client.get(f"/uploads/{address}").status_code == 403
+        assert post_file(client, batch, b"x").status_code == 403

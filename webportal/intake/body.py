@@ -1,0 +1,65 @@
+"""Receiving a file that is the body of a request: all of it, within the limits, or an error."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import IO
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.http.request import UnreadablePostError
+
+from webportal.intake import services, store
+from webportal.intake.errors import IntakeError
+
+_CHUNK = 1024**2
+
+
+class BodyError(IntakeError):
+    """The body did not arrive as a whole file; nothing of it is kept."""
+
+    def __init__(self, status: HTTPStatus, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.status = status
+
+
+@contextmanager
+def received(request: HttpRequest) -> Iterator[IO[bytes]]:
+    """Give the body as a file, kept in memory or, if large, on disk until the block ends.
+
+    The length is looked at first, so that a file too large never fills the disk, and compared
+    afterwards: a server hands a body over as if it were whole when the connection broke.
+
+    Raises BodyError, and StorageFullError where there is no space.
+    """
+    length = request.headers.get("Content-Length", "")
+    if not length.isdecimal():
+        raise BodyError(
+            HTTPStatus.LENGTH_REQUIRED, "no_length", "The request does not say how long it is."
+        )
+    limit = max(settings.UPLOAD_MAX_BYTES, settings.UPLOAD_MAX_ARCHIVE_BYTES)
+    if int(length) > limit:
+        reason = services.too_large(limit)
+        raise BodyError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason.code, reason.message)
+    store.check_space(int(length))
+    with tempfile.SpooledTemporaryFile(
+        max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE, dir=settings.FILE_UPLOAD_TEMP_DIR
+    ) as file:
+        try:
+            while chunk := request.read(_CHUNK):
+                file.write(chunk)
+        except UnreadablePostError:
+            raise _interrupted() from None
+        if file.tell() != int(length):
+            raise _interrupted()
+        file.seek(0)
+        yield file
+
+
+def _interrupted() -> BodyError:
+    return BodyError(
+        HTTPStatus.BAD_REQUEST,
+        "interrupted",
+        "The connection broke before the whole file had arrived. Send it again.",
+    )

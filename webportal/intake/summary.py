@@ -1,0 +1,96 @@
+"""How far an upload batch has come."""
+
+from dataclasses import dataclass
+
+from django.db.models import Count, QuerySet
+
+from webportal.inference.models import Job, JobState
+from webportal.intake.models import UploadBatch, UploadItem, Verdict
+
+_NAMES_SHOWN = 8
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The refused files of a batch that share a reason."""
+
+    code: str
+    reason: str
+    count: int
+    file_names: list[str]
+
+    @property
+    def more(self) -> int:
+        """How many names are left out."""
+        return self.count - len(self.file_names)
+
+
+@dataclass(frozen=True)
+class BatchSummary:
+    """The verdicts of a batch's files, and what became of the inferences of the accepted ones."""
+
+    accepted: int
+    duplicate: int
+    held: int
+    refused: int
+    discarded: int
+    expected: int
+    waiting: int
+    analysed: int
+    failed: int
+
+    @property
+    def received(self) -> int:
+        """How many files have a verdict."""
+        return self.accepted + self.duplicate + self.held + self.refused + self.discarded
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether fewer files arrived than the sender announced."""
+        return self.received < self.expected
+
+    @property
+    def to_analyse(self) -> int:
+        """How many images have an inference that counts."""
+        return self.waiting + self.analysed + self.failed
+
+
+def summarise(batch: UploadBatch) -> BatchSummary:
+    """Count a batch's verdicts and, of its accepted images, the state of the newest job."""
+    verdicts = dict(batch.items.values_list("verdict").annotate(Count("pk")).order_by())
+    newest_jobs = (
+        Job.objects.filter(
+            radiograph__upload_items__batch=batch,
+            radiograph__upload_items__verdict=Verdict.ACCEPTED,
+        )
+        .order_by("radiograph_id", "-queued_at")
+        .distinct("radiograph_id")
+    )
+    states = list(newest_jobs.values_list("state", flat=True))
+    open_states = (JobState.QUEUED, JobState.RUNNING)
+    analysed_states = (JobState.DONE, JobState.REFUSED)
+    return BatchSummary(
+        **{verdict.value: verdicts.get(verdict.value, 0) for verdict in Verdict},
+        expected=UploadBatch.objects.values_list("expected_files", flat=True).get(pk=batch.pk),
+        waiting=sum(state in open_states for state in states),
+        analysed=sum(state in analysed_states for state in states),
+        failed=sum(state not in (*open_states, *analysed_states) for state in states),
+    )
+
+
+def failures(batch: UploadBatch) -> list[Failure]:
+    """Return the refused files grouped by reason, the most frequent first."""
+    refused = batch.items.filter(verdict=Verdict.REFUSED)
+    groups = (
+        refused.values_list("reason_code", "reason")
+        .annotate(count=Count("pk"))
+        .order_by("-count", "reason_code")
+    )
+    return [
+        Failure(code, reason, count, _some_names(refused.filter(reason_code=code, reason=reason)))
+        for code, reason, count in groups
+    ]
+
+
+def _some_names(items: QuerySet[UploadItem]) -> list[str]:
+    return list(items.order_by("file_name").values_list("file_name", flat=True)[:_NAMES_SHOWN])
