@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local import supervisor
 from deploy.local.supervisor import Program, StartError, Supervisor
 
 
@@ -35,28 +36,28 @@ def _wait_for(file: Path, lines: int) -> bool:
 
 
 def test_a_program_that_ends_before_all_is_ready_stops_the_others(tmp_path: Path) -> None:
-    supervisor = _supervise(
+    supervised = _supervise(
         tmp_path,
         _python("import time; time.sleep(600)"),
         _python("raise SystemExit('no such model')"),
     )
     with pytest.raises(StartError, match=r"program1 ended with exit status 1.*program1\.log"):
-        supervisor.run(is_ready=lambda: False, on_ready=lambda: None)
-    assert all(p.process is not None and p.process.poll() is not None for p in supervisor.programs)
+        supervised.run(is_ready=lambda: False, on_ready=lambda: None)
+    assert all(p.process is not None and p.process.poll() is not None for p in supervised.programs)
     assert "no such model" in (tmp_path / "program1.log").read_text()
 
 
 def test_a_program_that_ends_later_is_started_again(tmp_path: Path) -> None:
     starts = tmp_path / "starts"
     crash = f"import time; print('.', file=open({str(starts)!r}, 'a')); time.sleep(0.5)"
-    supervisor = _supervise(tmp_path, _python(crash))
+    supervised = _supervise(tmp_path, _python(crash))
     seen = []
 
     def stop_after_second_start() -> None:
         seen.append(_wait_for(starts, 2))
         _interrupt()
 
-    supervisor.run(
+    supervised.run(
         is_ready=starts.exists,
         on_ready=threading.Thread(target=stop_after_second_start).start,
     )
@@ -88,12 +89,16 @@ signal.signal(signal.SIGTERM, stop)
 open({str(tmp_path / "up")!r}, 'w')
 signal.pause()
 """
-    supervisor = _supervise(tmp_path, _python(parent))
-    supervisor.run(is_ready=(tmp_path / "up").exists, on_ready=_interrupt)
+    supervised = _supervise(tmp_path, _python(parent))
+    supervised.run(is_ready=(tmp_path / "up").exists, on_ready=_interrupt)
     assert told.read_text() == "parent"
 
 
-def test_a_second_interrupt_kills_what_hangs(tmp_path: Path) -> None:
+@pytest.mark.timeout(60)
+def test_a_second_interrupt_kills_what_hangs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor, "STOP_SECONDS", 3600.0)
     up = tmp_path / "up"
     hang = f"""
 import signal, time
@@ -101,22 +106,22 @@ signal.signal(signal.SIGTERM, signal.SIG_IGN)
 open({str(up)!r}, 'w')
 time.sleep(600)
 """
-    supervisor = _supervise(tmp_path, _python(hang))
+    hanging = _supervise(tmp_path, _python(hang))
 
     def interrupt_twice() -> None:
         _interrupt()
         threading.Timer(0.3, _interrupt).start()
 
-    supervisor.run(is_ready=up.exists, on_ready=interrupt_twice)
-    (program,) = supervisor.programs
+    hanging.run(is_ready=up.exists, on_ready=interrupt_twice)
+    (program,) = hanging.programs
     assert program.process is not None
     assert program.process.returncode == -signal.SIGKILL
 
 
 def test_output_is_shown_and_kept(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    supervisor = _supervise(
+    supervised = _supervise(
         tmp_path, _python("import time; print('a radiograph came in'); time.sleep(600)")
     )
     log = tmp_path / "program0.log"
-    supervisor.run(is_ready=lambda: "came in" in log.read_text(), on_ready=_interrupt)
+    supervised.run(is_ready=lambda: "came in" in log.read_text(), on_ready=_interrupt)
     assert "program0 | a radiograph came in" in capfd.readouterr().out
