@@ -26,8 +26,10 @@ PATIENTS_PER_PAGE = 50
 def patients(request: SignedInRequest) -> HttpResponse:
     """The patients by name, or those that a search finds."""
     text = searches.recall(request, request.GET.get("search", ""))
-    found = _search(text).annotate(
-        study_count=Count("studies"), last_study_at=Max("studies__created_at")
+    found = (
+        _search(text)
+        .order_by("name", "patient_id", "issuer")
+        .annotate(study_count=Count("studies"), last_study_at=Max("studies__created_at"))
     )
     if request.GET.get("temporary"):
         found = found.filter(is_temporary=True)

@@ -6,7 +6,8 @@ import uuid
 from django.core.files.storage import default_storage
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
-from django.views.decorators.cache import cache_control
+from django.utils.cache import patch_cache_control
+from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_GET
 
 from ml.images import ImageError
@@ -25,7 +26,6 @@ EXTENSIONS = {"application/dicom": "dcm", "image/jpeg": "jpg", "image/png": "png
 
 @allow(Role.RADIOLOGIST)
 @require_GET
-@cache_control(private=True, max_age=3600)
 def image(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
     """The radiograph as a PNG for the viewer."""
     radiograph = get_object_or_404(Radiograph, pk=radiograph_id)
@@ -41,7 +41,9 @@ def image(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
     append(
         Event(Action.IMAGE_VIEWED, "radiograph", radiograph.pk, radiograph.study_id), request.user
     )
-    return HttpResponse(picture, content_type="image/png")
+    response = HttpResponse(picture, content_type="image/png")
+    patch_cache_control(response, private=True, max_age=3600)
+    return response
 
 
 @allow(Role.RADIOLOGIST)
@@ -71,7 +73,7 @@ def legend(request: HttpRequest) -> HttpResponse:
 
 @allow(Role.RADIOLOGIST)
 @require_GET
-@cache_control(private=True, no_store=True)
+@never_cache
 def original(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponseBase:
     """The file as it was uploaded, byte for byte."""
     radiograph = get_object_or_404(Radiograph, pk=radiograph_id)
@@ -93,6 +95,4 @@ def original(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse
 
 
 def _failure(message: str) -> HttpResponse:
-    response = HttpResponse(message, status=500, content_type="text/plain; charset=utf-8")
-    response["Cache-Control"] = "no-store"
-    return response
+    return HttpResponse(message, status=500, content_type="text/plain; charset=utf-8")

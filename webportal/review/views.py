@@ -93,6 +93,8 @@ def sign(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
             reading.sign(shown, request.user, form.entry(), form.cleaned_data["password"])
         except reading.ReadingError as error:
             form.add_error("password" if error.code == "wrong_password" else None, error.message)
+            # The way to sign stays at hand, however far down the page it is.
+            form.fields["password"].widget.attrs["autofocus"] = error.code == "wrong_password"
         else:
             messages.success(request, "The read is signed.")
             return redirect("review:study", shown.pk)

@@ -1,0 +1,129 @@
+"""The patients: finding one, the whole history, and corrections."""
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from tests.conftest import PASSWORD
+from tests.factories import make_job, make_patient, make_prediction, make_radiograph, make_study
+from tests.helpers import audit_actions
+from webportal.accounts.models import User
+from webportal.audit.models import AuditEntry
+from webportal.records.models import Patient
+from webportal.records.services import RecordError, change_patient
+from webportal.review.reading import Entry, add_addendum, sign
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def browser(uploader: User, sign_in: Callable[[User], Client]) -> Client:
+    return sign_in(uploader)
+
+
+def found(browser: Client, text: str) -> list[Patient]:
+    address = browser.post(reverse("records:search"), {"text": text}).headers["Location"]
+    assert text.lower() not in address.lower()
+    return list(browser.get(address).context["page"])
+
+
+def test_search_by_name_id_and_accession_number(browser: Client) -> None:
+    eva = make_patient(name="Müller^Eva", patient_id="H-771")
+    ivo = make_patient(name="Meier^Ivo", patient_id="H-802")
+    for number in ("ACC-9", "ACC-10"):
+        make_study(patient=eva, accession_number=number)
+    assert found(browser, "eva müller") == [eva]
+    assert found(browser, "802") == [ivo]
+    assert found(browser, "ACC-") == [eva]
+    page = browser.get(reverse("records:patients"))
+    assert [(p.name, p.study_count) for p in page.context["page"]] == [
+        ("Meier^Ivo", 0),
+        ("Müller^Eva", 2),
+    ]
+
+
+def test_temporary_identities_can_be_listed_alone(browser: Client) -> None:
+    make_patient()
+    temporary = make_patient(is_temporary=True)
+    page = browser.get(reverse("records:patients"), {"temporary": 1})
+    assert list(page.context["page"]) == [temporary]
+
+
+def test_the_whole_history_is_shown_and_its_viewing_audited(
+    browser: Client, radiologist: User
+) -> None:
+    old = make_prediction(category="unlikely", probability=0.04)
+    study = old.radiograph.study
+    new = make_prediction(old.radiograph, "likely", probability=0.93)
+    read = sign(study, radiologist, Entry(new.pk, "overrule", "none", ("effusion",)), PASSWORD)
+    add_addendum(read, radiologist, "Late finding", "A small nodule.", PASSWORD)
+    stuck = make_radiograph(make_study(patient=study.patient))
+    make_job(stuck, "quarantined")
+    text = browser.get(reverse("records:patient", args=[study.patient_id])).content.decode()
+    for words in (
+        "Pneumonia likely · 93 %",
+        "Pneumonia unlikely · 4 %",
+        "replaced since",
+        "No pneumonia",
+        "Pleural effusion",
+        "Late finding",
+        "A small nodule.",
+        "no result (quarantined)",
+        "Not read yet",
+    ):
+        assert words in text, words
+    assert audit_actions(action="patient.viewed") == ["patient.viewed"]
+
+
+def test_a_change_is_audited_by_its_fields_and_not_its_values(uploader: User) -> None:
+    patient = make_patient(name="Müler^Eva")
+    values = {"name": "Müller^Eva", "sex": "F", "issuer": patient.issuer}
+    assert change_patient(patient, values, uploader) == ["name", "sex"]
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.detail) == ("patient.changed", {"fields": ["name", "sex"]})
+    assert change_patient(patient, values, uploader) == []
+    assert AuditEntry.objects.count() == 1
+
+
+def test_a_temporary_patient_with_a_real_id_is_temporary_no_longer(uploader: User) -> None:
+    patient = make_patient(is_temporary=True)
+    change_patient(patient, {"name": "Müller^Eva"}, uploader)
+    patient.refresh_from_db()
+    assert patient.is_temporary
+    change_patient(patient, {"patient_id": "H-771"}, uploader)
+    patient.refresh_from_db()
+    assert not patient.is_temporary
+
+
+def test_two_patients_never_share_an_id(uploader: User, browser: Client) -> None:
+    eva, ivo = make_patient(patient_id="H-771"), make_patient(patient_id="H-802")
+    with pytest.raises(RecordError, match="Another patient"):
+        change_patient(ivo, {"patient_id": "H-771"}, uploader)
+    address = reverse("records:edit-patient", args=[ivo.pk])
+    answer = browser.post(address, {"patient_id": "H-771", "issuer": eva.issuer})
+    assert "Another patient is recorded" in answer.content.decode()
+    ivo.refresh_from_db()
+    assert ivo.patient_id == "H-802"
+    assert audit_actions(action="patient.changed") == []
+
+
+def test_the_form_keeps_components_of_a_name_that_it_does_not_show(browser: Client) -> None:
+    patient = make_patient(name="Müller^Eva^Maria^Dr^^=ミュラー")
+    address = reverse("records:edit-patient", args=[patient.pk])
+    initial = browser.get(address).context["form"].initial
+    browser.post(address, initial | {"birth_date": "2020-02-29", "sex": "F"})
+    patient.refresh_from_db()
+    assert patient.sex == "F"
+    assert patient.name == "Müller^Eva^Maria^Dr^^=ミュラー"
+    browser.post(address, initial | {"birth_date": "", "family_name": "Meier", "given_name": "Eva"})
+    patient.refresh_from_db()
+    assert patient.name == "Meier^Eva"
+
+
+def test_nobody_is_born_in_the_future(browser: Client) -> None:
+    patient = make_patient()
+    address = reverse("records:edit-patient", args=[patient.pk])
+    answer = browser.post(address, {"patient_id": "X", "birth_date": "2999-01-01"})
+    assert "in the future" in answer.content.decode()

@@ -1,0 +1,157 @@
+"""Correcting the case record and the patient of a study while nobody has signed it."""
+
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from tests.conftest import PASSWORD
+from tests.factories import make_job, make_patient, make_prediction, make_study
+from tests.helpers import audit_actions
+from webportal.accounts.models import User
+from webportal.audit.models import AuditEntry
+from webportal.intake.matching import Identity
+from webportal.records.models import OWN_ISSUER, Patient, Study
+from webportal.records.services import RecordError
+from webportal.review.case_records import assign_patient, change_case_record
+from webportal.review.reading import Entry, sign
+
+pytestmark = pytest.mark.django_db
+
+EVA = Identity("H1", "", "Müller^Eva", date(2020, 2, 29), "F")
+
+
+def temporary_study() -> Study:
+    patient = make_patient(patient_id="TMP-1", issuer=OWN_ISSUER, name="", is_temporary=True)
+    return make_study(patient=patient)
+
+
+def eva() -> Patient:
+    return Patient.objects.create(**vars(EVA))
+
+
+def test_a_change_names_its_fields_and_holds_no_text_in_the_trail(uploader: User) -> None:
+    study = make_study()
+    values = {"indication": "Cough of Eva Müller", "symptoms": ["cough"], "history": ""}
+    assert change_case_record(study, values, uploader) == ["indication", "symptoms"]
+    study.refresh_from_db()
+    assert (study.indication, study.symptoms) == ("Cough of Eva Müller", ["cough"])
+    entry = AuditEntry.objects.get(action="study.changed")
+    assert entry.detail == {"fields": ["indication", "symptoms"]}
+    assert change_case_record(study, values, uploader) == []
+    assert AuditEntry.objects.filter(action="study.changed").count() == 1
+
+
+def test_a_new_priority_goes_for_waiting_jobs(radiologist: User) -> None:
+    waiting, finished = make_job(), make_job(state="done")
+    finished.radiograph.study = waiting.radiograph.study
+    for job in (waiting, finished):
+        change_case_record(job.radiograph.study, {"priority": 0}, radiologist)
+        job.refresh_from_db()
+    assert (waiting.priority, finished.priority) == (0, 2)
+
+
+def test_after_signing_the_case_record_stays(radiologist: User) -> None:
+    prediction = make_prediction()
+    study = prediction.radiograph.study
+    sign(study, radiologist, Entry(prediction.pk, "confirm", "definite"), PASSWORD)
+    with pytest.raises(RecordError, match="addendum"):
+        change_case_record(study, {"indication": "other"}, radiologist)
+    with pytest.raises(RecordError, match="addendum"):
+        assign_patient(study, EVA, radiologist)
+
+
+def test_a_temporary_patient_is_completed_in_place(uploader: User) -> None:
+    study = temporary_study()
+    patient = assign_patient(study, EVA, uploader)
+    assert patient.pk == study.patient_id
+    patient.refresh_from_db()
+    assert (patient.patient_id, patient.name, patient.is_temporary) == ("H1", "Müller^Eva", False)
+    assert audit_actions() == ["patient.changed"]
+
+
+def test_a_temporary_patient_who_is_known_makes_way(uploader: User) -> None:
+    study, known = temporary_study(), eva()
+    assign_patient(study, Identity("H1", name="MÜLLER^EVA"), uploader)
+    study.refresh_from_db()
+    assert study.patient == known
+    assert not Patient.objects.filter(is_temporary=True).exists()
+    assert audit_actions() == ["study.changed", "patient.changed"]
+
+
+@pytest.mark.parametrize(
+    "claimed",
+    [
+        Identity("H1", name="Meier^Eva"),
+        Identity("H1", birth_date=date(2020, 3, 1)),
+        Identity("H1", name="Müller^Eva", sex="M"),
+    ],
+    ids=["name", "birth date", "sex"],
+)
+def test_a_mismatch_merges_nothing(claimed: Identity, uploader: User) -> None:
+    study, _ = temporary_study(), eva()
+    with pytest.raises(RecordError, match=r"has another .*Müller, Eva"):
+        assign_patient(study, claimed, uploader)
+    study.refresh_from_db()
+    assert study.patient.is_temporary
+    assert audit_actions() == []
+
+
+def test_the_issuer_tells_patients_apart(uploader: User) -> None:
+    study, known = temporary_study(), eva()
+    patient = assign_patient(study, Identity("H1", issuer="OTHER", name="Meier^Eva"), uploader)
+    assert patient != known
+    assert Patient.objects.count() == 2
+
+
+def test_a_study_moves_to_a_new_patient_and_leaves_the_former_whole(uploader: User) -> None:
+    wrong = make_patient()
+    study, other = make_study(patient=wrong), make_study(patient=wrong)
+    patient = assign_patient(study, EVA, uploader)
+    assert list(patient.studies.all()) == [study]
+    assert list(wrong.studies.all()) == [other]
+    assert audit_actions() == ["patient.created", "study.changed"]
+    entry = AuditEntry.objects.get(action="study.changed")
+    assert entry.detail["from"] == str(wrong.pk)
+    assert entry.detail["to"] == str(patient.pk)
+
+
+def test_the_patient_it_has_already_is_no_move(uploader: User) -> None:
+    study = make_study(patient=eva())
+    with pytest.raises(RecordError, match="already"):
+        assign_patient(study, EVA, uploader)
+
+
+def test_the_forms_of_an_uploader(uploader: User, sign_in: Callable[[User], Client]) -> None:
+    browser, study = sign_in(uploader), temporary_study()
+    address = reverse("review:study-patient", args=[study.pk])
+    page = browser.get(address)
+    assert "TMP-1" not in page.content.decode()
+    eva()
+    values = {"patient_id": "H1", "family_name": "Meier", "given_name": "Eva"}
+    refused = browser.post(address, values)
+    assert "has another name" in refused.content.decode()
+    assert "Meier" in refused.content.decode()
+    answer = browser.post(address, values | {"family_name": "Müller"})
+    study.refresh_from_db()
+    assert answer.headers["Location"] == reverse("records:patient", args=[study.patient_id])
+    address = reverse("review:case-record", args=[study.pk])
+    browser.post(address, {"indication": "Fever", "symptoms": ["fever", "cough"], "priority": 1})
+    study.refresh_from_db()
+    assert (study.indication, study.priority) == ("Fever", 1)
+
+
+def test_raising_the_priority_never_lowers_it(
+    radiologist: User, sign_in: Callable[[User], Client]
+) -> None:
+    browser, study = sign_in(radiologist), make_study(priority=1)
+    address = reverse("review:priority", args=[study.pk])
+    for wrong in ("2", "1", "7", ""):
+        browser.post(address, {"priority": wrong})
+        study.refresh_from_db()
+        assert study.priority == 1
+    browser.post(address, {"priority": "0"})
+    study.refresh_from_db()
+    assert study.priority == 0

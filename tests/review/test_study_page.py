@@ -1,0 +1,261 @@
+"""The study page: what it shows, keeps and refuses."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from tests.conftest import PASSWORD
+from tests.factories import make_job, make_prediction, make_radiograph, make_study
+from tests.helpers import audit_actions
+from webportal.accounts.models import Role, User
+from webportal.records.models import Study
+from webportal.review.models import Read
+from webportal.review.reading import Entry, save_draft, sign
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def browser(radiologist: User, sign_in: Callable[[User], Client]) -> Client:
+    return sign_in(radiologist)
+
+
+def open_page(browser: Client, study: Study) -> str:
+    answer = browser.get(reverse("review:study", args=[study.pk]))
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def post(browser: Client, page: str, study: Study, **values: Any) -> Any:
+    return browser.post(reverse(f"review:{page}", args=[study.pk]), values)
+
+
+def test_opening_is_audited_and_reading_the_news_is_not(browser: Client) -> None:
+    study = make_prediction().radiograph.study
+    open_page(browser, study)
+    browser.get(reverse("review:status", args=[study.pk]))
+    assert audit_actions(study_id=study.pk) == ["study.viewed"]
+
+
+def test_result_in_words_with_its_operating_points_and_card(browser: Client) -> None:
+    prediction = make_prediction(category="likely", probability=0.93)
+    page = open_page(browser, prediction.radiograph.study)
+    assert "Pneumonia likely · 93 %" in page
+    assert "Likely from 80 %: sensitivity 95 %, specificity 85 %." in page
+    assert reverse("inference:model", args=[prediction.model_version.pk]) in page
+    assert "This is no diagnosis" in page
+
+
+def test_not_assessable_has_its_reason_and_no_figure(browser: Client) -> None:
+    prediction = make_prediction(category="not_assessable")
+    page = open_page(browser, prediction.radiograph.study)
+    assert prediction.reason in page
+    assert "Own read" in page
+    assert "Confirm" not in page
+    assert 'data-heatmap=""' in page
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "way_out"),
+    [
+        ("queued", "In the queue", "review:cancel"),
+        ("running", "Being analysed", None),
+        ("quarantined", "Model gave up", "review:release"),
+        ("cancelled", "Analysis cancelled", "review:rerun"),
+    ],
+)
+def test_states_without_a_result_and_their_ways_out(
+    state: str, words: str, way_out: str | None, browser: Client
+) -> None:
+    job = make_job(state=state)
+    page = open_page(browser, job.radiograph.study)
+    assert words in page
+    addresses = {
+        name: reverse(name, args=[job.radiograph.pk if name == "review:rerun" else job.pk])
+        for name in ("review:cancel", "review:release", "review:rerun")
+    }
+    assert [name for name, address in addresses.items() if address in page] == (
+        [way_out] if way_out else []
+    )
+    if way_out:
+        browser.post(addresses[way_out])
+        job.radiograph.refresh_from_db()
+        latest = job.radiograph.jobs.first()
+        assert latest is not None
+        assert latest.state == ("cancelled" if state == "queued" else "queued")
+
+
+def test_several_radiographs_open_on_the_worst(browser: Client) -> None:
+    study = make_study()
+    make_prediction(make_radiograph(study), "unlikely")
+    worst = make_prediction(make_radiograph(study), "indeterminate")
+    answer = browser.get(reverse("review:study", args=[study.pk]))
+    assert len(answer.context["radiographs"]) == 2
+    assert answer.context["first"].prediction == worst
+
+
+def test_signing_leads_on(browser: Client) -> None:
+    prediction = make_prediction(category="likely")
+    study = prediction.radiograph.study
+    values = {"seen": prediction.pk, "choice": "overrule:none", "comment": "Fold of skin."}
+    answer = post(browser, "sign", study, **values, password=PASSWORD)
+    assert answer.status_code == 302
+    page = open_page(browser, study)
+    assert "Overrules" in page
+    assert "Fold of skin." in page
+    assert "Next study" in page
+    assert 'name="choice"' not in page
+
+
+@pytest.mark.parametrize("password", ["", "guess"])
+def test_a_wrong_password_keeps_all_that_was_typed(password: str, browser: Client) -> None:
+    prediction = make_prediction(category="likely")
+    study = prediction.radiograph.study
+    answer = post(
+        browser,
+        "sign",
+        study,
+        seen=prediction.pk,
+        choice="confirm:possible",
+        other_findings=["effusion"],
+        comment="Left base.",
+        password=password,
+    )
+    assert answer.status_code == 422
+    page = answer.content.decode()
+    assert "That is not your password." in page
+    assert "Left base." in page
+    assert 'value="confirm:possible" checked' in page
+    assert audit_actions(study_id=study.pk, action="read.signature_failed")
+    study.refresh_from_db()
+    assert study.reading_state == "unread"
+
+
+def test_a_result_that_changed_is_shown_before_it_is_signed(browser: Client) -> None:
+    old = make_prediction(category="likely")
+    study = old.radiograph.study
+    new = make_prediction(old.radiograph, "unlikely")
+    news = browser.get(reverse("review:status", args=[study.pk]), {"seen": str(old.pk)})
+    assert "another result" in news.content.decode()
+    values = {"choice": "confirm:definite", "comment": "Kept.", "password": PASSWORD}
+    answer = post(browser, "sign", study, seen=old.pk, **values)
+    page = answer.content.decode()
+    assert "has changed since you opened this page" in page
+    assert "Kept." in page
+    assert f'name="seen" value="{new.pk}"' in page
+    assert "Pneumonia unlikely" in page
+    assert "checked" not in page.split("Your decision")[1].split("Other findings")[0]
+    values["choice"] = "overrule:definite"
+    assert post(browser, "sign", study, seen=new.pk, **values).status_code == 302
+
+
+def test_the_second_reader_is_offered_an_addendum(
+    browser: Client, radiologist: User, make_user: Callable[..., User]
+) -> None:
+    prediction = make_prediction(category="likely")
+    study = prediction.radiograph.study
+    other = make_user(Role.RADIOLOGIST, username="other")
+    sign(study, other, Entry(prediction.pk, "confirm", "definite"), PASSWORD)
+    answer = post(
+        browser,
+        "sign",
+        study,
+        seen=prediction.pk,
+        choice="overrule:none",
+        comment="Fold of skin.",
+        password=PASSWORD,
+    )
+    page = answer.content.decode()
+    assert "other has signed this study in the meantime" in page
+    assert "My own read: No pneumonia.\nFold of skin." in page
+    values = {"reason": "Second opinion", "text": "Fold of skin.", "addendum_password": PASSWORD}
+    assert post(browser, "addendum", study, **values).status_code == 302
+    assert Read.objects.get().addenda.get().author == radiologist
+
+
+def test_an_addendum_with_a_wrong_password_keeps_its_text(
+    browser: Client, radiologist: User
+) -> None:
+    prediction = make_prediction(category="likely")
+    study = prediction.radiograph.study
+    sign(study, radiologist, Entry(prediction.pk, "confirm", "definite"), PASSWORD)
+    values = {"reason": "Late", "text": "Small effusion.", "addendum_password": "guess"}
+    answer = post(browser, "addendum", study, **values)
+    page = answer.content.decode()
+    assert "That is not your password." in page
+    assert "Small effusion." in page
+
+
+def test_drafts_are_saved_while_typing(browser: Client, radiologist: User) -> None:
+    prediction = make_prediction(category="likely")
+    study = prediction.radiograph.study
+    address = reverse("review:draft", args=[study.pk])
+    values = {"seen": str(prediction.pk), "choice": "", "comment": "Half a"}
+    answer = browser.post(address, values, headers={"HX-Request": "true"})
+    assert "Draft saved at" in answer.content.decode()
+    assert Read.objects.get().comment == "Half a"
+    assert "Half a" in open_page(browser, study)
+
+
+def test_a_draft_on_another_result_is_marked(browser: Client, radiologist: User) -> None:
+    old = make_prediction(category="likely")
+    study = old.radiograph.study
+    save_draft(study, radiologist, Entry(old.pk, "confirm", "definite"))
+    assert "Check your decision" not in open_page(browser, study)
+    make_prediction(old.radiograph, "likely")
+    assert "Check your decision" in open_page(browser, study)
+
+
+def test_a_newer_result_never_touches_what_is_signed(browser: Client, radiologist: User) -> None:
+    prediction = make_prediction(category="likely")
+    study = prediction.radiograph.study
+    sign(study, radiologist, Entry(prediction.pk, "confirm", "definite"), PASSWORD)
+    make_prediction(prediction.radiograph, "unlikely")
+    page = open_page(browser, study)
+    assert "another result since this read was signed" in page
+    assert "Confirms" in page
+
+
+def test_another_readers_draft_is_not_shown(
+    browser: Client, make_user: Callable[..., User]
+) -> None:
+    prediction = make_prediction(category="likely")
+    study = prediction.radiograph.study
+    other = make_user(Role.RADIOLOGIST, username="other")
+    save_draft(study, other, Entry(prediction.pk, "confirm", "definite", comment="My secret"))
+    assert "My secret" not in open_page(browser, study)
+    history = browser.get(reverse("records:patient", args=[study.patient_id]))
+    assert "My secret" not in history.content.decode()
+
+
+def test_other_studies_show_scores_and_signed_findings(browser: Client, radiologist: User) -> None:
+    earlier = make_prediction(category="unlikely")
+    patient = earlier.radiograph.study.patient
+    entry = Entry(earlier.pk, "overrule", "possible")
+    sign(earlier.radiograph.study, radiologist, entry, PASSWORD)
+    page = open_page(
+        browser, make_prediction(make_radiograph(make_study(patient=patient))).radiograph.study
+    )
+    assert "Pneumonia unlikely · 4 %" in page
+    assert "Possible pneumonia" in page.split("Other studies of the patient")[1]
+
+
+def test_the_audit_trail_is_linked_for_auditors_alone(
+    browser: Client, sign_in: Callable[[User], Client], make_user: Callable[..., User]
+) -> None:
+    study = make_prediction().radiograph.study
+    assert "Audit trail of this study" not in open_page(browser, study)
+    both = sign_in(make_user(Role.RADIOLOGIST, Role.AUDITOR, username="both"))
+    assert "Audit trail of this study" in open_page(both, study)
+
+
+def test_no_inline_script_or_style(browser: Client) -> None:
+    study = make_prediction().radiograph.study
+    for address in (reverse("review:study", args=[study.pk]), reverse("review:worklist")):
+        page = browser.get(address).content.decode()
+        assert " style=" not in page
+        assert "<style" not in page
+        assert " onclick=" not in page
