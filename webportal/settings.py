@@ -171,14 +171,20 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 # ── API ─────────────────────────────────────────────────────────────────────────────────────────
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "knox.auth.TokenAuthentication",
+        "webportal.api.authentication.APITokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["webportal.api.permissions.NoOne"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "webportal.api.negotiation.OneType",
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_FILTER_BACKENDS": [
+        "django_filters.rest_framework.DjangoFilterBackend",
+        "webportal.api.pagination.StableOrdering",
+    ],
     "DEFAULT_PAGINATION_CLASS": "webportal.api.pagination.Pages",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "webportal.api.schema.Schema",
     "EXCEPTION_HANDLER": "webportal.api.problems.problem_response",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
@@ -187,7 +193,20 @@ SPECTACULAR_SETTINGS = {
     "TITLE": "Chestline",
     "DESCRIPTION": "Chest X-ray studies, the model's results and the radiologists' reads.",
     "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
+    # Tokens are for programs; the session is how the portal's own pages would call.
+    "AUTHENTICATION_WHITELIST": ["webportal.api.authentication.APITokenAuthentication"],
+    # One name for one set of values, wherever it occurs.
+    "ENUM_NAME_OVERRIDES": {
+        "DecisionEnum": "webportal.review.models.Decision",
+        "HeldFileDecisionEnum": "webportal.intake.resolution.Decision",
+        "JobStateEnum": "webportal.inference.models.JobState",
+        "ReadStateEnum": "webportal.review.models.ReadState",
+        "WorkerStateEnum": "webportal.inference.fleet.WorkerState",
+        "PriorityEnum": "webportal.api.base.PRIORITIES",
+    },
 }
 
 # ── Pages ───────────────────────────────────────────────────────────────────────────────────────

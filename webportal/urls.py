@@ -4,7 +4,10 @@ from django.urls import include, path
 
 from webportal.operations.views import home
 
+handler400 = "webportal.api.problems.bad_request"
 handler403 = "webportal.accounts.views.permission_denied"
+handler404 = "webportal.api.problems.not_found"
+handler500 = "webportal.api.problems.server_error"
 
 urlpatterns = [
     path("", home, name="home"),

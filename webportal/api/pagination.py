@@ -1,6 +1,13 @@
-"""How lists are cut into pages."""
+"""How lists are cut into pages, and in which order."""
 
-from rest_framework.pagination import PageNumberPagination
+from collections.abc import Sequence
+from typing import Any
+
+from django.db.models import QuerySet
+from rest_framework.filters import OrderingFilter
+from rest_framework.pagination import CursorPagination, PageNumberPagination
+from rest_framework.request import Request
+from rest_framework.views import APIView
 
 
 class Pages(PageNumberPagination):
@@ -9,3 +16,23 @@ class Pages(PageNumberPagination):
     page_size = 50
     page_size_query_param = "page_size"
     max_page_size = 500
+
+
+class TrailPages(CursorPagination):
+    """Pages of the audit trail, newest first; `next` and `previous` link to more."""
+
+    ordering = "-sequence"
+    page_size = 100
+    page_size_query_param = "page_size"
+    max_page_size = 500
+
+
+class StableOrdering(OrderingFilter):
+    """`?ordering=`, with the id at the end, so that no row is on two pages or on none."""
+
+    def get_ordering(
+        self, request: Request, queryset: QuerySet[Any], view: APIView
+    ) -> Sequence[str] | None:
+        """The order that was asked for, or the view's own."""
+        ordering = super().get_ordering(request, queryset, view)
+        return [*ordering, "pk"] if ordering else None

@@ -1,13 +1,41 @@
-"""Who may use an endpoint."""
+"""Who may use an endpoint: each viewset names the roles of each of its actions."""
 
+from typing import Any
+
+from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
-from rest_framework.views import APIView
+
+from webportal.accounts.models import Role, User
+
+EVERYONE = tuple(Role)
 
 
 class NoOne(BasePermission):
     """The default: an endpoint that names no roles is closed."""
 
-    def has_permission(self, request: Request, view: APIView) -> bool:
+    def has_permission(self, request: Request, view: Any) -> bool:
         """Refuse everyone."""
         return False
+
+
+class ByRole(BasePermission):
+    """Opens an action to those who hold one of `view.roles[view.action]`.
+
+    An action that is not listed there is closed.
+    """
+
+    def has_permission(self, request: Request, view: Any) -> bool:
+        """Whether the caller holds one of the roles; signed-out callers get 401."""
+        user = request.user
+        if not isinstance(user, User):
+            return False
+        if user.must_change_password:
+            raise PermissionDenied(
+                "Sign in to the portal and choose your own password first.",
+                code="password_change_required",
+            )
+        if view.action is None:
+            # The method is not one of the endpoint's, and the answer to that is 405.
+            return True
+        return user.has_role(*view.roles.get(view.action, ()))

@@ -1,6 +1,45 @@
-"""Addresses of this app's pages."""
+"""Addresses of the REST API, version 1."""
 
-from django.urls import URLPattern
+from django.urls import path
+from drf_spectacular.renderers import OpenApiYamlRenderer
+from drf_spectacular.views import SpectacularAPIView
+from rest_framework.routers import SimpleRouter
+
+from webportal.api.jobs import JobEndpoint, ModelVersionEndpoint, PredictionEndpoint, WorkerEndpoint
+from webportal.api.pictures import RadiographEndpoint
+from webportal.api.reads import ReadEndpoint, ReadingEndpoint
+from webportal.api.records import PatientEndpoint, StudyEndpoint
+from webportal.api.tokens import TokenEndpoint
+from webportal.api.trail import AuditEntryEndpoint
+from webportal.api.uploads import BatchEndpoint, BatchFileEndpoint, HeldFileEndpoint
 
 app_name = "api"
-urlpatterns: list[URLPattern] = []
+
+router = SimpleRouter(trailing_slash=False, use_regex_path=False)
+router.register("tokens", TokenEndpoint, "token")
+router.register("patients", PatientEndpoint, "patient")
+router.register("studies", StudyEndpoint, "study")
+router.register("studies", ReadingEndpoint, "reading")
+router.register("radiographs", RadiographEndpoint, "radiograph")
+router.register("jobs", JobEndpoint, "job")
+router.register("predictions", PredictionEndpoint, "prediction")
+router.register("reads", ReadEndpoint, "read")
+router.register("batches", BatchEndpoint, "batch")
+router.register("held-files", HeldFileEndpoint, "held-file")
+router.register("model-versions", ModelVersionEndpoint, "model-version")
+router.register("workers", WorkerEndpoint, "worker")
+router.register("audit-entries", AuditEntryEndpoint, "audit-entry")
+
+urlpatterns = [
+    path(
+        "batches/<uuid:batch_id>/files",
+        BatchFileEndpoint.as_view({"get": "list", "post": "create"}),
+        name="batch-files",
+    ),
+    path(
+        "openapi.yaml",
+        SpectacularAPIView.as_view(renderer_classes=[OpenApiYamlRenderer]),
+        name="schema",
+    ),
+    *router.urls,
+]

@@ -1,0 +1,50 @@
+"""What every endpoint is built on."""
+
+from typing import Any, ClassVar, TypeVar
+
+from django.db.models import Model
+from rest_framework import serializers
+from rest_framework.viewsets import GenericViewSet
+
+from webportal.accounts.models import Role, User
+from webportal.api.permissions import ByRole
+from webportal.records.models import Priority
+
+_Thing = TypeVar("_Thing", bound=Model)
+
+PRIORITIES = [(priority.name.lower(), priority.label) for priority in Priority]
+
+
+class Endpoint(GenericViewSet[_Thing]):
+    """A viewset whose `roles` say, for each action, who may use it."""
+
+    permission_classes = [ByRole]
+    roles: ClassVar[dict[str, tuple[Role, ...]]]
+    lookup_value_converter = "uuid"
+
+    @property
+    def person(self) -> User:
+        """Who calls; ByRole lets nobody else in."""
+        user = self.request.user
+        if not isinstance(user, User):
+            raise TypeError("An endpoint without ByRole asked who calls.")
+        return user
+
+
+class PriorityField(serializers.ChoiceField):
+    """A priority by its name: stat, urgent or routine."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(choices=PRIORITIES, **options)
+
+    def to_representation(self, value: Any) -> str:
+        """The name."""
+        return Priority(value).name.lower()
+
+    def to_internal_value(self, data: Any) -> Any:
+        """The number that the records keep."""
+        return Priority[super().to_internal_value(data).upper()].value
+
+
+class NoBody(serializers.Serializer[Any]):
+    """A request that needs no body."""

@@ -1,0 +1,268 @@
+"""Jobs, predictions, model versions and workers."""
+
+from typing import Any
+
+import django_filters
+from django.db.models import Q, QuerySet
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from webportal.accounts.models import Role
+from webportal.api.base import Endpoint, NoBody, PriorityField
+from webportal.inference import fleet, queue, registry
+from webportal.inference.fleet import WorkerState, workers_with_states
+from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
+from webportal.records.models import Category
+from webportal.review.rendering import heatmap_png
+
+
+class JobSerializer(serializers.ModelSerializer[Job]):
+    """One inference of one radiograph."""
+
+    study = serializers.UUIDField(source="radiograph.study_id")
+    priority = PriorityField()
+
+    class Meta:
+        model = Job
+        fields = [
+            "id",
+            "radiograph",
+            "study",
+            "state",
+            "priority",
+            "attempt",
+            "worker",
+            "leased_until",
+            "queued_at",
+            "started_at",
+            "finished_at",
+            "reason_code",
+            "reason",
+            "created_by",
+        ]
+
+
+class JobFilter(django_filters.FilterSet):
+    """What jobs can be narrowed by."""
+
+    state = django_filters.MultipleChoiceFilter(choices=JobState.choices)
+    radiograph = django_filters.UUIDFilter(field_name="radiograph_id")
+    study = django_filters.UUIDFilter(field_name="radiograph__study_id")
+    batch = django_filters.UUIDFilter(
+        field_name="radiograph__upload_items__batch_id", distinct=True
+    )
+    awaiting_release = django_filters.BooleanFilter(
+        method="by_release", label="Quarantined, and nobody has queued the image again."
+    )
+
+    class Meta:
+        model = Job
+        fields: list[str] = []
+
+    def by_release(self, jobs: QuerySet[Job], name: str, value: bool) -> QuerySet[Job]:
+        """Jobs in quarantine, or all others."""
+        waiting = Q(pk__in=queue.awaiting_release().values("pk"))
+        return jobs.filter(waiting if value else ~waiting)
+
+
+class JobEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Job]):
+    """Jobs: ids alone, no patient data. Uploaders see those of their own studies."""
+
+    queryset = Job.objects.select_related("radiograph")
+    serializer_class = JobSerializer
+    filterset_class = JobFilter
+    ordering_fields = ["queued_at", "finished_at", "priority"]
+    ordering = ["-queued_at"]
+    roles = dict.fromkeys(
+        ("list", "retrieve"), (Role.UPLOADER, Role.RADIOLOGIST, Role.IT)
+    ) | dict.fromkeys(("cancel", "release"), (Role.RADIOLOGIST, Role.IT))
+
+    def get_queryset(self) -> QuerySet[Job]:
+        """Those that the caller may know."""
+        jobs = super().get_queryset()
+        if self.person.has_role(Role.RADIOLOGIST, Role.IT):
+            return jobs
+        return jobs.filter(radiograph__study__created_by=self.person)
+
+    @extend_schema(request=NoBody)
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Take a job out of the queue; 409 when it is not waiting there."""
+        return Response(self.get_serializer(queue.cancel(self.get_object(), self.person)).data)
+
+    @extend_schema(request=NoBody, responses={201: JobSerializer})
+    @action(detail=True, methods=["post"])
+    def release(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Queue the image of a quarantined job again, as a new job; 409 when it is not one."""
+        job = queue.release_from_quarantine(self.get_object(), self.person)
+        return Response(self.get_serializer(job).data, status=201)
+
+
+class PredictionSerializer(serializers.ModelSerializer[Prediction]):
+    """What one model version said of one radiograph."""
+
+    study = serializers.UUIDField(source="radiograph.study_id")
+    model_version = serializers.CharField(source="model_version.version")
+
+    class Meta:
+        model = Prediction
+        fields = [
+            "id",
+            "radiograph",
+            "study",
+            "job",
+            "model_version",
+            "category",
+            "probability",
+            "reason_code",
+            "reason",
+            "heatmap_rows",
+            "heatmap_columns",
+            "worker",
+            "device",
+            "is_current",
+            "created_at",
+        ]
+
+
+class PredictionFilter(django_filters.FilterSet):
+    """What predictions can be narrowed by."""
+
+    radiograph = django_filters.UUIDFilter(field_name="radiograph_id")
+    study = django_filters.UUIDFilter(field_name="radiograph__study_id")
+    batch = django_filters.UUIDFilter(
+        field_name="radiograph__upload_items__batch_id", distinct=True
+    )
+    category = django_filters.ChoiceFilter(choices=Category.choices)
+    model_version = django_filters.CharFilter(field_name="model_version__version")
+    is_current = django_filters.BooleanFilter()
+
+    class Meta:
+        model = Prediction
+        fields: list[str] = []
+
+
+class PredictionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Prediction]):
+    """The model's results."""
+
+    queryset = Prediction.objects.select_related("radiograph", "model_version").defer("heatmap")
+    serializer_class = PredictionSerializer
+    filterset_class = PredictionFilter
+    ordering_fields = ["created_at", "probability"]
+    ordering = ["-created_at"]
+    roles = dict.fromkeys(("list", "retrieve", "heatmap"), (Role.RADIOLOGIST,))
+
+    @extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY})
+    @action(detail=True)
+    def heatmap(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        """The class activation map as a coloured PNG to lay on the radiograph."""
+        prediction = self.get_object()
+        if not prediction.heatmap_rows:
+            raise NotFound("This result has no heat map.")
+        picture = heatmap_png(
+            bytes(prediction.heatmap),
+            prediction.heatmap_rows,
+            prediction.heatmap_columns,
+            prediction.radiograph.rows,
+            prediction.radiograph.columns,
+        )
+        return HttpResponse(picture, content_type="image/png")
+
+
+class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
+    """A registered model package."""
+
+    thresholds = serializers.DictField(help_text="Operating points of this version.")
+    figures = serializers.DictField(help_text="What was measured of this version.")
+
+    class Meta:
+        model = ModelVersion
+        fields = [
+            "id",
+            "name",
+            "version",
+            "package_sha256",
+            "thresholds",
+            "figures",
+            "card",
+            "is_active",
+            "registered_at",
+        ]
+
+
+class ModelVersionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[ModelVersion]):
+    """Model versions."""
+
+    queryset = ModelVersion.objects.all()
+    serializer_class = ModelVersionSerializer
+    filter_backends = []
+    roles = dict.fromkeys(("list", "retrieve"), (Role.RADIOLOGIST, Role.IT)) | {
+        "activate": (Role.IT,)
+    }
+
+    @extend_schema(request=NoBody)
+    @action(detail=True, methods=["post"])
+    def activate(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Make this the version that workers run from their next batch on."""
+        version = self.get_object()
+        registry.activate(version, self.person)
+        version.refresh_from_db()
+        return Response(self.get_serializer(version).data)
+
+
+class WorkerSerializer(serializers.ModelSerializer[Worker]):
+    """A worker process."""
+
+    state = serializers.ChoiceField(choices=WorkerState.choices)
+    running_jobs = serializers.IntegerField()
+
+    class Meta:
+        model = Worker
+        fields = [
+            "name",
+            "state",
+            "device",
+            "model_version",
+            "is_draining",
+            "running_jobs",
+            "finished_jobs",
+            "started_at",
+            "last_seen_at",
+            "stopped_at",
+        ]
+
+
+class WorkerEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Worker]):
+    """Workers."""
+
+    queryset = Worker.objects.all()
+    serializer_class = WorkerSerializer
+    filter_backends = []
+    lookup_field = "name"
+    lookup_value_converter = "str"
+    roles = dict.fromkeys(("list", "retrieve", "drain", "resume"), (Role.IT,))
+
+    def get_queryset(self) -> QuerySet[Worker]:
+        """Every worker, with its state."""
+        return workers_with_states().order_by("name")
+
+    @extend_schema(request=NoBody)
+    @action(detail=True, methods=["post"])
+    def drain(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Let a worker finish what it has and take no further jobs."""
+        fleet.drain(self.get_object(), self.person)
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(request=NoBody)
+    @action(detail=True, methods=["post"])
+    def resume(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Let a draining worker take jobs again."""
+        fleet.resume(self.get_object(), self.person)
+        return Response(self.get_serializer(self.get_object()).data)

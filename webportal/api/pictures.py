@@ -1,0 +1,161 @@
+"""Radiographs: what is known of them, their files and their pictures."""
+
+import logging
+from typing import Any
+
+import django_filters
+from django.core.files.storage import default_storage
+from django.db.models import QuerySet
+from django.http import FileResponse, HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, status
+from rest_framework.decorators import action
+from rest_framework.exceptions import APIException
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from ml.images import ImageError
+from webportal.accounts.models import Role
+from webportal.api.base import Endpoint, NoBody
+from webportal.api.jobs import JobSerializer
+from webportal.api.records import PEOPLE_DATA
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.inference.queue import rerun
+from webportal.records.models import Radiograph
+from webportal.review.rendering import radiograph_png
+
+logger = logging.getLogger(__name__)
+
+FILE = OpenApiTypes.BINARY
+MEDIA_TYPES = ("application/dicom", "image/jpeg", "image/png")
+
+
+class MissingFile(APIException):
+    """The row is there and the file is not; a fault of ours that a person must look after."""
+
+    status_code = status.HTTP_500_INTERNAL_SERVER_ERROR
+    default_code = "file_missing"
+    default_detail = "The file of this image is missing from the storage; tell hospital IT."
+
+
+class UnreadableImage(APIException):
+    """The stored file cannot be shown."""
+
+    status_code = status.HTTP_500_INTERNAL_SERVER_ERROR
+
+
+class RadiographSerializer(serializers.ModelSerializer[Radiograph]):
+    """One image of a study."""
+
+    class Meta:
+        model = Radiograph
+        fields = [
+            "id",
+            "study",
+            "sop_instance_uid",
+            "sop_class_uid",
+            "modality",
+            "view_position",
+            "rows",
+            "columns",
+            "bits_stored",
+            "media_type",
+            "original_sha256",
+            "original_bytes",
+            "dicom_sha256",
+            "created_at",
+        ]
+
+
+class RadiographFilter(django_filters.FilterSet):
+    """What radiographs can be narrowed by."""
+
+    study = django_filters.UUIDFilter(field_name="study_id")
+    batch = django_filters.UUIDFilter(field_name="upload_items__batch_id", distinct=True)
+    original_sha256 = django_filters.CharFilter()
+
+    class Meta:
+        model = Radiograph
+        fields: list[str] = []
+
+
+class RadiographEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Radiograph]):
+    """Radiographs: all of them for radiologists, those of their own studies for uploaders."""
+
+    queryset = Radiograph.objects.all()
+    serializer_class = RadiographSerializer
+    filterset_class = RadiographFilter
+    ordering_fields = ["created_at"]
+    ordering = ["created_at"]
+    roles = dict.fromkeys(("list", "retrieve"), PEOPLE_DATA) | dict.fromkeys(
+        ("original", "dicom", "image", "rerun"), (Role.RADIOLOGIST,)
+    )
+
+    def get_queryset(self) -> QuerySet[Radiograph]:
+        """Those that the caller may know."""
+        radiographs = super().get_queryset()
+        if self.person.has_role(Role.RADIOLOGIST):
+            return radiographs
+        return radiographs.filter(study__created_by=self.person)
+
+    @extend_schema(responses={(200, *MEDIA_TYPES): FILE})
+    @action(detail=True)
+    def original(self, request: Request, *args: Any, **kwargs: Any) -> FileResponse:
+        """The file as it was uploaded, byte for byte."""
+        radiograph = self.get_object()
+        return self._download(
+            radiograph, radiograph.original_key, radiograph.media_type, "original"
+        )
+
+    @extend_schema(responses={(200, "application/dicom"): FILE})
+    @action(detail=True)
+    def dicom(self, request: Request, *args: Any, **kwargs: Any) -> FileResponse:
+        """The DICOM instance; of a JPEG or PNG, the one that was made of it."""
+        radiograph = self.get_object()
+        return self._download(radiograph, radiograph.dicom_key, "application/dicom", "dicom")
+
+    @extend_schema(responses={(200, "image/png"): FILE})
+    @action(detail=True)
+    def image(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        """The radiograph as an 8-bit PNG, as the study page shows it."""
+        radiograph = self.get_object()
+        try:
+            with default_storage.open(radiograph.dicom_key) as file:
+                picture = radiograph_png(file.read())
+        except FileNotFoundError as error:
+            raise _missing(radiograph) from error
+        except ImageError as error:
+            raise UnreadableImage(error.message, error.code) from error
+        self._note(Action.IMAGE_VIEWED, radiograph)
+        return HttpResponse(picture, content_type="image/png")
+
+    @extend_schema(request=NoBody, responses={201: JobSerializer})
+    @action(detail=True, methods=["post"])
+    def rerun(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Queue another inference; 409 while one is queued or running."""
+        job = rerun(self.get_object(), self.person)
+        return Response(JobSerializer(job).data, status=201)
+
+    def _download(
+        self, radiograph: Radiograph, key: str, media_type: str, kind: str
+    ) -> FileResponse:
+        try:
+            file = default_storage.open(key)
+        except FileNotFoundError as error:
+            raise _missing(radiograph) from error
+        self._note(Action.IMAGE_DOWNLOADED, radiograph, {"file": kind})
+        return FileResponse(file, content_type=media_type)
+
+    def _note(
+        self, what: Action, radiograph: Radiograph, detail: dict[str, str] | None = None
+    ) -> None:
+        event = Event(what, "radiograph", radiograph.pk, radiograph.study_id, detail or {})
+        append(event, self.person)
+
+
+def _missing(radiograph: Radiograph) -> MissingFile:
+    logger.error("A file of radiograph %s is missing from the storage", radiograph.pk)
+    return MissingFile()

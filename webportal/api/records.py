@@ -1,0 +1,282 @@
+"""Patients and studies."""
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from django.forms import model_to_dict
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from webportal.accounts.models import Role, User
+from webportal.api.base import PRIORITIES, Endpoint, PriorityField
+from webportal.api.problems import form_problem
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.inference.models import JobState
+from webportal.intake.matching import Identity
+from webportal.records.forms import PatientForm, form_values
+from webportal.records.models import (
+    Category,
+    Patient,
+    Priority,
+    ReadingState,
+    Sex,
+    Study,
+    Symptom,
+)
+from webportal.records.services import change_patient
+from webportal.review.case_records import CASE_RECORD_FIELDS, assign_patient, change_case_record
+from webportal.review.forms import CaseRecordForm
+from webportal.review.progress import NOTHING, progress_of
+from webportal.review.worklist import URGENCY
+
+PEOPLE_DATA = (Role.UPLOADER, Role.RADIOLOGIST)
+ANALYSIS_STATES = [*JobState.choices, ("none", "Never queued")]
+
+
+class PatientSerializer(serializers.ModelSerializer[Patient]):
+    """A patient. `name` is in DICOM's form, FAMILY^Given."""
+
+    class Meta:
+        model = Patient
+        fields = [
+            "id",
+            "patient_id",
+            "issuer",
+            "name",
+            "birth_date",
+            "sex",
+            "is_temporary",
+            "created_at",
+        ]
+
+
+class IdentitySerializer(serializers.Serializer[Any]):
+    """Who a patient is. What is left out stays as it is."""
+
+    patient_id = serializers.CharField(required=False)
+    issuer = serializers.CharField(required=False, allow_blank=True)
+    family_name = serializers.CharField(required=False, allow_blank=True)
+    given_name = serializers.CharField(required=False, allow_blank=True)
+    birth_date = serializers.DateField(required=False, allow_null=True)
+    sex = serializers.ChoiceField(choices=Sex.choices, required=False, allow_blank=True)
+
+
+class PatientFilter(django_filters.FilterSet):
+    """Filters that put no patient data into an address."""
+
+    is_temporary = django_filters.BooleanFilter()
+
+    class Meta:
+        model = Patient
+        fields = ["is_temporary"]
+
+
+class PatientEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Patient]):
+    """Patients."""
+
+    queryset = Patient.objects.all()
+    serializer_class = PatientSerializer
+    filterset_class = PatientFilter
+    ordering_fields = ["name", "patient_id", "created_at"]
+    ordering = ["name", "patient_id"]
+    roles = dict.fromkeys(("list", "retrieve", "partial_update"), PEOPLE_DATA)
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """One patient; that it was viewed is an event of the audit trail."""
+        patient = self.get_object()
+        append(Event(Action.PATIENT_VIEWED, "patient", patient.pk), self.person)
+        return Response(self.get_serializer(patient).data)
+
+    @extend_schema(request=IdentitySerializer)
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Correct or complete a patient's data."""
+        patient = self.get_object()
+        given = IdentitySerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        form = PatientForm(form_values(patient) | given.validated_data)
+        if not form.is_valid():
+            raise form_problem(form)
+        values = form.values()
+        if not {"family_name", "given_name"} & set(given.validated_data):
+            # A name may have components that the form does not know.
+            values["name"] = patient.name
+        change_patient(patient, values, self.person)
+        patient.refresh_from_db()
+        return Response(self.get_serializer(patient).data)
+
+
+class StudyResult(serializers.Serializer[Study]):
+    """The model's worst current result among a study's radiographs."""
+
+    category = serializers.ChoiceField(choices=Category.choices)
+    probability = serializers.FloatField(allow_null=True)
+
+
+class StudySerializer(serializers.ModelSerializer[Study]):
+    """A study with its case record, how far it has come, and the model's result."""
+
+    priority = PriorityField()
+    symptoms = serializers.ListField(child=serializers.ChoiceField(choices=Symptom.choices))
+    analysis = serializers.SerializerMethodField(
+        help_text="How far the model has come with the study's radiographs."
+    )
+    result = serializers.SerializerMethodField(
+        help_text="Null while there is none, and for callers who are no radiologists."
+    )
+
+    class Meta:
+        model = Study
+        fields = [
+            "id",
+            "patient",
+            "study_instance_uid",
+            "accession_number",
+            "description",
+            "performed_at",
+            "indication",
+            "symptoms",
+            "history",
+            "referring_physician",
+            "priority",
+            "is_phantom",
+            "created_by",
+            "created_at",
+            "reading_state",
+            "analysis",
+            "result",
+        ]
+
+    @extend_schema_field(serializers.ChoiceField(choices=ANALYSIS_STATES))
+    def get_analysis(self, study: Study) -> str:
+        """The state of the study's jobs, in one word."""
+        return self.context["progress"].get(study.pk, NOTHING).state or "none"
+
+    @extend_schema_field(StudyResult(allow_null=True))
+    def get_result(self, study: Study) -> dict[str, Any] | None:
+        """What the worklist shows; for radiologists alone."""
+        if not study.category or not self.context["shows_results"]:
+            return None
+        return {"category": study.category, "probability": study.probability}
+
+
+class CaseRecordSerializer(serializers.Serializer[Any]):
+    """A study's case record. What is left out stays as it is."""
+
+    indication = serializers.CharField(required=False, allow_blank=True)
+    symptoms = serializers.ListField(
+        child=serializers.ChoiceField(choices=Symptom.choices), required=False
+    )
+    history = serializers.CharField(required=False, allow_blank=True)
+    referring_physician = serializers.CharField(required=False, allow_blank=True)
+    accession_number = serializers.CharField(required=False, allow_blank=True)
+    description = serializers.CharField(required=False, allow_blank=True)
+    priority = PriorityField(required=False)
+
+
+class StudyFilter(django_filters.FilterSet):
+    """What studies can be narrowed by."""
+
+    reading_state = django_filters.ChoiceFilter(choices=ReadingState.choices)
+    priority = django_filters.ChoiceFilter(choices=PRIORITIES, method="by_priority")
+    category = django_filters.ChoiceFilter(
+        choices=Category.choices, method="by_category", label="For radiologists alone."
+    )
+    patient = django_filters.UUIDFilter(field_name="patient_id")
+    batch = django_filters.UUIDFilter(
+        field_name="radiographs__upload_items__batch_id", distinct=True
+    )
+    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+
+    class Meta:
+        model = Study
+        fields: list[str] = []
+
+    def by_priority(self, studies: QuerySet[Study], name: str, value: str) -> QuerySet[Study]:
+        """Studies of a priority by its name."""
+        return studies.filter(priority=Priority[value.upper()])
+
+    def by_category(self, studies: QuerySet[Study], name: str, value: str) -> QuerySet[Study]:
+        """Studies whose result is of a category; none for those who may not know results."""
+        person = getattr(self.request, "user", None)
+        if isinstance(person, User) and person.has_role(Role.RADIOLOGIST):
+            return studies.filter(category=value)
+        return studies.none()
+
+
+class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
+    """Studies: all of them for radiologists, their own for uploaders."""
+
+    queryset = Study.objects.all()
+    serializer_class = StudySerializer
+    filterset_class = StudyFilter
+    ordering_fields = ["created_at", "performed_at", "priority"]
+    ordering = ["-created_at"]
+    roles = dict.fromkeys(("list", "retrieve", "partial_update", "patient"), PEOPLE_DATA) | {
+        "worklist": (Role.RADIOLOGIST,)
+    }
+
+    def get_queryset(self) -> QuerySet[Study]:
+        """Those that the caller may know."""
+        studies = super().get_queryset()
+        if self.person.has_role(Role.RADIOLOGIST):
+            return studies
+        return studies.filter(created_by=self.person)
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        """A serializer that knows how far the model has come with the studies it is given."""
+        if args:
+            studies = args[0] if kwargs.get("many") else [args[0]]
+            kwargs["context"] = {
+                **self.get_serializer_context(),
+                "progress": progress_of([study.pk for study in studies]),
+                "shows_results": self.person.has_role(Role.RADIOLOGIST),
+            }
+        return super().get_serializer(*args, **kwargs)
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """One study; that it was viewed is an event of the audit trail."""
+        study = self.get_object()
+        append(Event(Action.STUDY_VIEWED, "study", study.pk, study.pk), self.person)
+        return Response(self.get_serializer(study).data)
+
+    @extend_schema(operation_id="studies_worklist", responses=StudySerializer(many=True))
+    @action(detail=False, filter_backends=[])
+    def worklist(self, request: Request) -> Response:
+        """The unread studies in the order in which they should be read."""
+        studies = self.get_queryset().filter(reading_state=ReadingState.UNREAD)
+        page = self.paginate_queryset(studies.order_by(*URGENCY))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @extend_schema(request=CaseRecordSerializer)
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Correct or complete a study's case record, until it is signed."""
+        study = self.get_object()
+        given = CaseRecordSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        present = model_to_dict(study, CASE_RECORD_FIELDS)
+        form = CaseRecordForm({**present, **given.validated_data}, instance=study)
+        if not form.is_valid():
+            raise form_problem(form)
+        change_case_record(study, form.cleaned_data, self.person)
+        study.refresh_from_db()
+        return Response(self.get_serializer(study).data)
+
+    @extend_schema(request=IdentitySerializer, responses=PatientSerializer)
+    @action(detail=True, methods=["put"])
+    def patient(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Say whose study it is: complete a temporary identity, or move the study."""
+        study = self.get_object()
+        given = IdentitySerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        form = PatientForm(given.validated_data)
+        if not form.is_valid():
+            raise form_problem(form)
+        patient = assign_patient(study, Identity(**form.values()), self.person)
+        return Response(PatientSerializer(patient).data)

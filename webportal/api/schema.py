@@ -1,0 +1,64 @@
+"""How the OpenAPI document is made: roles in the descriptions, problems among the responses."""
+
+from typing import Any
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiResponse
+
+from webportal.accounts.models import Role
+from webportal.api.permissions import EVERYONE, ByRole
+from webportal.api.problems import MEDIA_TYPE, Problem
+
+DESCRIPTIONS = {
+    "400": "Some value is not as it must be.",
+    "401": "No token, or one that is not valid.",
+    "403": "Not open to your role, or your own password is to be chosen first.",
+    "404": "There is no such thing.",
+    "default": "Any other problem.",
+}
+
+
+class APITokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Describes the token in the OpenAPI document."""
+
+    target_class = "webportal.api.authentication.APITokenAuthentication"
+    name = "token"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        """The header, its prefix and where a token comes from."""
+        return {
+            "type": "apiKey",
+            "in": "header",
+            "name": "Authorization",
+            "description": "`Token` and the token, from `POST /api/v1/tokens` or the portal.",
+        }
+
+
+class Schema(AutoSchema):
+    """Describes one operation."""
+
+    def get_description(self) -> str:  # type: ignore[override]
+        """The action's docstring and the roles that may use it."""
+        action = getattr(self.view, "action", None)
+        roles = getattr(self.view, "roles", {}).get(action, ())
+        if not roles:
+            return str(super().get_description())
+        names = "everyone" if roles == EVERYONE else ", ".join(Role(role).label for role in roles)
+        return f"{super().get_description()}\n\nOpen to: {names}."
+
+    def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
+        responses: dict[str, Any] = super()._get_response_bodies(direction)
+        codes = ["default"]
+        if ByRole in self.view.permission_classes:
+            codes += ["401", "403"]
+        if "{" in self.path:
+            codes.append("404")
+        if self.method != "GET" or self._is_list_view():
+            codes.append("400")
+        for code in sorted(codes):
+            answer = OpenApiResponse(Problem, DESCRIPTIONS[code])
+            responses[code] = self._get_response_for_code(  # type: ignore[no-untyped-call]
+                answer, code, [MEDIA_TYPE], direction
+            )
+        return responses

@@ -1,0 +1,88 @@
+"""Tokens: a name and a password become one, and one's own are listed and revoked."""
+
+from typing import Any
+
+from django.contrib.auth import authenticate
+from django.contrib.auth.signals import user_logged_in
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from knox.models import AuthToken
+from rest_framework import serializers
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
+from rest_framework.generics import get_object_or_404
+from rest_framework.mixins import ListModelMixin
+from rest_framework.permissions import AllowAny, BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from webportal.accounts import services, throttle
+from webportal.accounts.models import User
+from webportal.api.base import Endpoint
+from webportal.api.permissions import EVERYONE, ByRole
+
+
+class Credentials(serializers.Serializer[Any]):
+    """Whom a token is for."""
+
+    username = serializers.CharField(max_length=150)
+    password = serializers.CharField(trim_whitespace=False, write_only=True)
+
+
+class NewToken(serializers.Serializer[Any]):
+    """A token, told once."""
+
+    token = serializers.CharField(help_text="Send it as `Authorization: Token …`.")
+
+
+class Token(serializers.ModelSerializer[Any]):
+    """What is known of a token: never the token itself."""
+
+    key = serializers.CharField(source="token_key", help_text="What the token begins with.")
+
+    class Meta:
+        model = AuthToken
+        fields = ["key", "created"]
+
+
+class TokenEndpoint(ListModelMixin, Endpoint[Any]):
+    """One's own tokens."""
+
+    serializer_class = Token
+    lookup_field = "key"
+    lookup_value_converter = "str"
+    filter_backends = []
+    roles = {"list": EVERYONE, "destroy": EVERYONE}
+
+    def get_permissions(self) -> list[BasePermission]:
+        """Who creates a token signs in by it, and is nobody yet."""
+        return [AllowAny()] if self.action == "create" else [ByRole()]
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """The caller's own."""
+        own: QuerySet[Any] = AuthToken.objects.filter(user=self.person)
+        return own.order_by("-created", "digest")
+
+    @extend_schema(request=Credentials, responses={201: NewToken}, auth=[])
+    def create(self, request: Request) -> Response:
+        """Create a token with a user name and a password. Open to everyone who has them."""
+        given = Credentials(data=request.data)
+        given.is_valid(raise_exception=True)
+        username = given.validated_data["username"]
+        user = authenticate(request, **given.validated_data)
+        if not isinstance(user, User):
+            if throttle.is_exhausted(username):
+                raise Throttled(throttle.WINDOW.seconds, throttle.ADVICE)
+            raise AuthenticationFailed("User name or password is wrong.")
+        if user.must_change_password:
+            raise PermissionDenied(
+                "Sign in to the portal and choose your own password first.",
+                code="password_change_required",
+            )
+        user_logged_in.send(sender=User, request=request, user=user)
+        return Response({"token": services.create_token(user)}, status=201)
+
+    def destroy(self, request: Request, key: str) -> Response:
+        """Revoke one of one's own tokens."""
+        token = get_object_or_404(self.get_queryset(), token_key=key)
+        services.revoke_token(token, self.person)
+        return Response(status=204)

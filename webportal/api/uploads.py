@@ -1,0 +1,324 @@
+"""Upload batches, the files sent to them, and the files held for patient matching."""
+
+import uuid
+from http import HTTPStatus
+from typing import Any
+
+import django_filters
+from django.conf import settings
+from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
+from django.db.models import QuerySet
+from django.utils.datastructures import MultiValueDict
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
+from rest_framework.generics import get_object_or_404
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from webportal.accounts.models import Role
+from webportal.api.base import Endpoint, PriorityField
+from webportal.api.pagination import StableOrdering
+from webportal.api.problems import form_problem
+from webportal.api.records import PatientSerializer
+from webportal.intake import resolution, services, summary
+from webportal.intake.cases import CaseRecordForm
+from webportal.intake.forms import BatchForm, read_forms
+from webportal.intake.models import IdentityMode, UploadBatch, UploadItem, Verdict
+from webportal.records.models import Priority, Sex, Symptom
+
+# Beside the file a request carries names and boundaries.
+REQUEST_OVERHEAD = 1024**2
+
+
+class TooLarge(APIException):
+    """The request is larger than any file may be."""
+
+    status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    default_code = "too_large"
+
+
+class UploadCaseRecord(serializers.Serializer[Any]):
+    """The patient and the study of all files of a batch, checked as in the portal."""
+
+    patient_id = serializers.CharField()
+    issuer = serializers.CharField(required=False, allow_blank=True)
+    family_name = serializers.CharField(required=False, allow_blank=True)
+    given_name = serializers.CharField(required=False, allow_blank=True)
+    birth_date = serializers.DateField(required=False, allow_null=True)
+    sex = serializers.ChoiceField(choices=Sex.choices, required=False, allow_blank=True)
+    accession_number = serializers.CharField(required=False, allow_blank=True)
+    study_date = serializers.DateField(required=False, allow_null=True)
+    referring_physician = serializers.CharField(required=False, allow_blank=True)
+    indication = serializers.CharField(required=False, allow_blank=True)
+    symptoms = serializers.ListField(
+        child=serializers.ChoiceField(choices=Symptom.choices), required=False
+    )
+    history = serializers.CharField(required=False, allow_blank=True)
+
+
+class NewBatch(serializers.Serializer[Any]):
+    """How the files of a batch are to be taken in."""
+
+    name = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    priority = PriorityField(default=Priority.ROUTINE)
+    identity_mode = serializers.ChoiceField(
+        choices=IdentityMode.choices,
+        default=IdentityMode.TEMPORARY,
+        help_text="Where the patient of a file comes from when the file itself does not say.",
+    )
+    case_record = UploadCaseRecord(required=False, help_text="For the mode `form`.")
+    sheet = serializers.CharField(
+        required=False,
+        trim_whitespace=False,
+        help_text="For the mode `sheet`: the text of the CSV sheet, one line a file.",
+    )
+
+
+class SummarySerializer(serializers.Serializer[Any]):
+    """How far a batch has come: verdicts of its files, and inferences of the accepted ones."""
+
+    expected = serializers.IntegerField(help_text="Files the sender announced; 0 if none.")
+    received = serializers.IntegerField(help_text="Files that have a verdict.")
+    accepted = serializers.IntegerField()
+    duplicate = serializers.IntegerField()
+    held = serializers.IntegerField()
+    refused = serializers.IntegerField()
+    discarded = serializers.IntegerField()
+    waiting = serializers.IntegerField(help_text="Images whose inference is still to come.")
+    analysed = serializers.IntegerField()
+    failed = serializers.IntegerField(help_text="Images that the model gave up, or cancelled.")
+
+
+class BatchSerializer(serializers.ModelSerializer[UploadBatch]):
+    """Files that one person sends together."""
+
+    priority = PriorityField()
+    summary = serializers.SerializerMethodField()
+
+    class Meta:
+        model = UploadBatch
+        fields = ["id", "name", "created_by", "created_at", "priority", "identity_mode", "summary"]
+
+    @extend_schema_field(SummarySerializer)
+    def get_summary(self, batch: UploadBatch) -> dict[str, Any]:
+        """Counted now."""
+        return SummarySerializer(summary.summarise(batch)).data
+
+
+class ItemSerializer(serializers.ModelSerializer[UploadItem]):
+    """One file of a batch and its verdict."""
+
+    study = serializers.UUIDField(source="radiograph.study_id", default=None, allow_null=True)
+
+    class Meta:
+        model = UploadItem
+        fields = [
+            "id",
+            "batch",
+            "file_name",
+            "sha256",
+            "size",
+            "verdict",
+            "reason_code",
+            "reason",
+            "radiograph",
+            "study",
+            "created_at",
+            "updated_at",
+        ]
+
+
+class NewFile(serializers.Serializer[Any]):
+    """One file, or a ZIP of files."""
+
+    file = serializers.FileField(allow_empty_file=True, max_length=400)
+    path = serializers.CharField(
+        required=False, help_text="The file's path in its folder; else its name counts."
+    )
+    expected = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=1_000_000,
+        help_text="How many files the sender has in all.",
+    )
+
+
+class Verdicts(serializers.Serializer[Any]):
+    """What became of a file: one item, or one for each file of a ZIP."""
+
+    items = ItemSerializer(many=True)
+
+
+class ItemFilter(django_filters.FilterSet):
+    """What items can be narrowed by."""
+
+    verdict = django_filters.MultipleChoiceFilter(choices=Verdict.choices)
+
+    class Meta:
+        model = UploadItem
+        fields: list[str] = []
+
+
+class BatchFilter(django_filters.FilterSet):
+    """What batches can be narrowed by."""
+
+    created_by = django_filters.UUIDFilter(field_name="created_by_id")
+
+    class Meta:
+        model = UploadBatch
+        fields: list[str] = []
+
+
+class BatchEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[UploadBatch]):
+    """Upload batches."""
+
+    queryset = UploadBatch.objects.all()
+    serializer_class = BatchSerializer
+    filterset_class = BatchFilter
+    ordering_fields = ["created_at"]
+    ordering = ["-created_at"]
+    roles = dict.fromkeys(("list", "retrieve", "create"), (Role.UPLOADER,))
+
+    @extend_schema(request=NewBatch, responses={201: BatchSerializer})
+    def create(self, request: Request) -> Response:
+        """Open a batch; files are sent to it afterwards."""
+        given = NewBatch(data=request.data)
+        given.is_valid(raise_exception=True)
+        values = given.validated_data
+        files: MultiValueDict[str, UploadedFile[bytes]] = MultiValueDict()
+        if "sheet" in values:
+            files["sheet"] = SimpleUploadedFile("sheet.csv", values["sheet"].encode())
+        batch_form = BatchForm(values, files)
+        case_form = CaseRecordForm(values.get("case_record", {}))
+        answer = read_forms(batch_form, case_form)
+        if answer is None:
+            raise _batch_problem(batch_form, case_form)
+        fields, records = answer
+        batch = services.create_batch(self.person, **fields, records=records)
+        return Response(self.get_serializer(batch).data, status=201)
+
+
+def _batch_problem(batch_form: BatchForm, case_form: CaseRecordForm) -> ValidationError:
+    if batch_form.sheet_errors:
+        lines = [
+            ErrorDetail(f"Line {error.line}: {error.message}", "sheet_line")
+            for error in batch_form.sheet_errors
+        ]
+        return ValidationError({"sheet": lines})
+    if batch_form.errors:
+        return form_problem(batch_form)
+    return ValidationError({"case_record": form_problem(case_form).detail})
+
+
+class BatchFileEndpoint(Endpoint[UploadItem]):
+    """The files of a batch."""
+
+    queryset = UploadItem.objects.select_related("radiograph")
+    serializer_class = ItemSerializer
+    filterset_class = ItemFilter
+    ordering_fields = ["created_at", "file_name"]
+    ordering = ["created_at"]
+    roles = dict.fromkeys(("list", "create"), (Role.UPLOADER,))
+    parser_classes = [MultiPartParser]
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse what is far too large before its body is read and fills the disk."""
+        limit = max(settings.UPLOAD_MAX_BYTES, settings.UPLOAD_MAX_ARCHIVE_BYTES)
+        if int(request.META.get("CONTENT_LENGTH") or 0) > limit + REQUEST_OVERHEAD:
+            raise TooLarge(services.too_large(limit).message)
+        super().initial(request, *args, **kwargs)
+
+    def get_queryset(self) -> QuerySet[UploadItem]:
+        """Those of the batch in the address."""
+        return super().get_queryset().filter(batch=self.kwargs["batch_id"])
+
+    def list(self, request: Request, batch_id: uuid.UUID) -> Response:
+        """The files of a batch and their verdicts."""
+        get_object_or_404(UploadBatch, pk=batch_id)
+        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @extend_schema(request={"multipart/form-data": NewFile}, responses=Verdicts)
+    def create(self, request: Request, batch_id: uuid.UUID) -> Response:
+        """Send one file, or a ZIP of files, and get the verdict.
+
+        Sending a file again returns the same verdict and creates nothing, so that a broken
+        connection costs one repetition.
+        """
+        batch = get_object_or_404(UploadBatch, pk=batch_id)
+        given = NewFile(data=request.data)
+        given.is_valid(raise_exception=True)
+        file = given.validated_data["file"]
+        if "expected" in given.validated_data:
+            services.announce(batch, given.validated_data["expected"])
+        path = given.validated_data.get("path") or file.name
+        items = services.receive_file(batch, path, file, self.person)
+        return Response(Verdicts({"items": items}).data)
+
+
+class ClaimedIdentity(serializers.Serializer[Any]):
+    """The patient as the held file, or the case record sent with it, names them."""
+
+    patient_id = serializers.CharField()
+    issuer = serializers.CharField()
+    name = serializers.CharField()
+    birth_date = serializers.DateField(allow_null=True)
+    sex = serializers.CharField()
+
+
+class QuestionSerializer(serializers.Serializer[Any]):
+    """A held file beside the record that it contradicts."""
+
+    item = ItemSerializer()
+    claimed = ClaimedIdentity()
+    recorded = PatientSerializer()
+    differences = serializers.ListField(child=serializers.CharField())
+    alike = serializers.ListField(
+        child=serializers.UUIDField(),
+        help_text="Other held files of the batch that name the same person.",
+    )
+
+
+class Resolution(serializers.Serializer[Any]):
+    """What a person decides of a held file."""
+
+    decision = serializers.ChoiceField(choices=resolution.Decision.choices)
+
+
+class HeldFileEndpoint(ListModelMixin, Endpoint[UploadItem]):
+    """Files whose patient is in doubt, and the decision on them."""
+
+    queryset = UploadItem.objects.filter(verdict=Verdict.HELD).select_related("radiograph")
+    serializer_class = ItemSerializer
+    ordering_fields = ["created_at"]
+    ordering = ["created_at"]
+    filter_backends = [StableOrdering]
+    roles = dict.fromkeys(("list", "retrieve", "resolve"), (Role.UPLOADER,))
+
+    @extend_schema(responses=QuestionSerializer)
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """What a person needs to know to decide."""
+        item = self.get_object()
+        asked = resolution.question(item, self.person)
+        question = {
+            "item": item,
+            "claimed": asked.claimed,
+            "recorded": asked.recorded,
+            "differences": asked.differences,
+            "alike": [other.pk for other in resolution.alike(item, self.person)],
+        }
+        return Response(QuestionSerializer(question).data)
+
+    @extend_schema(request=Resolution, responses=ItemSerializer)
+    @action(detail=True, methods=["post"])
+    def resolve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Carry a decision out and return the file with its new verdict."""
+        given = Resolution(data=request.data)
+        given.is_valid(raise_exception=True)
+        decision = resolution.Decision(given.validated_data["decision"])
+        item = resolution.resolve(self.get_object(), decision, self.person)
+        return Response(self.get_serializer(item).data)
