@@ -1,0 +1,18 @@
+"""`manage.py load_demo`: studies of invented patients with drawn images."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand
+
+from webportal.operations import demonstration
+
+
+class Command(BaseCommand):
+    """Load the phantoms that are not there yet; safe to repeat."""
+
+    help = "Load marked phantom studies of invented patients."
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        for file_name, verdict in demonstration.load():
+            self.stdout.write(f"{file_name}: {verdict}")
+        self.stdout.write("The phantoms are on the worklist; their results follow in a moment.")
