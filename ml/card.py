@@ -26,6 +26,12 @@ def write_card(facts: Mapping[str, Any]) -> str:
         figures=_figures_table(facts["figures"]),
         prevalence=f"{facts['calibration']['prevalence']:.0%}",
         thresholds=_thresholds_table(facts["thresholds"]),
+        rim=f"{facts['heatmap_rim_share']:.0%}",
+        rim_area=f"{1 - (size // 32 - 2) ** 2 / (size // 32) ** 2:.0%}",
+        gate=_table(
+            ["held-out radiographs", "refused"],
+            [(name, f"{share:.1%}") for name, share in facts["gate"].items()],
+        ),
         full_scale=f"{facts['heatmap_full_scale']:.1f}",
         command=training["command"],
         options=", ".join(f"{name} {value}" for name, value in training["options"].items()),

@@ -27,11 +27,9 @@ class Refusal:
 
 
 NO_CONTRAST = Refusal("no_contrast", "The picture is blank or has almost no contrast")
-LAYOUT = Refusal(
-    "not_frontal_chest",
-    "The picture does not look like an upright frontal chest radiograph",
+NOT_FRONTAL_CHEST = Refusal(
+    "not_frontal_chest", "The picture does not look like an upright frontal chest radiograph"
 )
-EMBEDDING = Refusal("not_chest_radiograph", "The picture does not look like a chest radiograph")
 
 
 @dataclass(frozen=True)
@@ -79,10 +77,8 @@ class Gate:
     def _refusal(self, spread: float, layout: float, embedding: float) -> Refusal | None:
         if spread < self.contrast_limit:
             return NO_CONTRAST
-        if embedding > self.embedding.limit:
-            return EMBEDDING
-        if layout > self.layout.limit:
-            return LAYOUT
+        if embedding > self.embedding.limit or layout > self.layout.limit:
+            return NOT_FRONTAL_CHEST
         return None
 
     def save(self, path: Path) -> None:

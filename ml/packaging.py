@@ -24,6 +24,7 @@ from ml.package import (
     load_package,
     seal_package,
 )
+from ml.preprocessing import squeeze
 
 UNLIKELY_SENSITIVITY = 0.99
 DECISION_SENSITIVITY = 0.97
@@ -75,6 +76,7 @@ def build_package(
     fitted = calibration.fit_calibration(pooled_logits, pooled_targets)
     thresholds = operating_points(fitted.probabilities(pooled_logits), pooled_targets)
     gate = fit_gate(training, held_out)
+    held_out_inputs = np.concatenate([fold.inputs for fold in held_out.values()])
 
     out.mkdir(parents=True, exist_ok=True)
     network.save_weights(out / WEIGHTS_FILE)
@@ -93,7 +95,9 @@ def build_package(
             "prevalence": round(float(pooled_targets.mean()), 4),
         },
         "heatmap_full_scale": full_scale(fitted, held_out),
+        "heatmap_rim_share": rim_share(fitted, held_out),
         "figures": cross_measured(gate, held_out),
+        "gate": refused_outsiders(network, gate, held_out_inputs),
         "training": dict(facts),
     }
     (out / FACTS_FILE).write_text(json.dumps(package_facts, indent=2) + "\n")
@@ -146,8 +150,18 @@ def cross_measured(gate: Gate, held_out: Mapping[str, Responses]) -> dict[str, A
 
 def full_scale(fitted: Calibration, held_out: Mapping[str, Responses]) -> float:
     """Return the log-odds that 99 % of places stay below in held-out images with pneumonia."""
-    maps = np.concatenate([fold.activation_maps[fold.targets == 1] for fold in held_out.values()])
-    return float(np.quantile(fitted.log_odds(maps), 0.99))
+    return float(np.quantile(_maps_with_pneumonia(fitted, held_out), 0.99))
+
+
+def rim_share(fitted: Calibration, held_out: Mapping[str, Responses]) -> float:
+    """Return the share of all heat that lies in the map's outer ring, which is off the lungs."""
+    heat = _maps_with_pneumonia(fitted, held_out).clip(0)
+    return round(float(1 - heat[:, 1:-1, 1:-1].sum() / heat.sum()), 4)
+
+
+def _maps_with_pneumonia(fitted: Calibration, held_out: Mapping[str, Responses]) -> Floats:
+    maps = [fold.activation_maps[fold.targets == 1] for fold in held_out.values()]
+    return fitted.log_odds(np.concatenate(maps))
 
 
 def fit_gate(training: Responses, held_out: Mapping[str, Responses]) -> Gate:
@@ -169,3 +183,27 @@ def fit_gate(training: Responses, held_out: Mapping[str, Responses]) -> Gate:
         layout=gaussian(thumbnails(training.inputs), thumbnails(inputs)),
         embedding=gaussian(training.embeddings, embeddings),
     )
+
+
+def refused_outsiders(network: keras.Model, gate: Gate, inputs: np.ndarray) -> dict[str, float]:
+    """Return the share that the gate refuses of spoilt radiographs, by kind, and of noise."""
+    half, third = inputs.shape[1] // 2, inputs.shape[1] // 3
+
+    def enlarged(parts: np.ndarray) -> np.ndarray:
+        return np.stack([np.asarray(squeeze(part, inputs.shape[1])) for part in parts])
+
+    outsiders = {
+        "turned by 90 degrees": np.rot90(inputs, axes=(1, 2)),
+        "turned by 180 degrees": np.rot90(inputs, 2, axes=(1, 2)),
+        "inverted": 255 - inputs,
+        "top left ninth only": enlarged(inputs[:, :third, :third]),
+        "lower half only": enlarged(inputs[:, half:]),
+        "mirrored": inputs[:, :, ::-1],
+        "noise": np.random.default_rng(0).integers(0, 256, inputs.shape, dtype=np.uint8),
+    }
+    shares = {}
+    for name, pictures in outsiders.items():
+        embeddings = network.predict(pictures, batch_size=32, verbose=0)["embedding"]
+        refusals = gate.check(pictures, embeddings)
+        shares[name] = round(float(np.mean([r is not None for r in refusals])), 4)
+    return shares
