@@ -11,6 +11,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from tests import dicom_files as files
+from tests.helpers import audit_actions
 from tests.intake.conftest import Send
 from webportal.accounts.models import User
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem
@@ -120,6 +121,12 @@ def test_a_form_that_is_not_complete_says_what_is_missing(browser: Client) -> No
     assert not UploadBatch.objects.exists()
 
 
+def test_no_field_out_of_sight_keeps_the_browser_from_sending(browser: Client) -> None:
+    fields = re.findall(r'<[^>]* name="case-[^>]*>', browser.get("/uploads/new").text)
+    assert len(fields) > 10
+    assert not [field for field in fields if "required" in field]
+
+
 def test_a_batch_with_a_sheet(browser: Client, send: Send) -> None:
     sheet = SimpleUploadedFile("s.csv", b"file,patient_id\na.png,P-1\n")
     answer = {"priority": "2", "identity_mode": "sheet", "sheet": sheet}
@@ -208,6 +215,7 @@ def test_held_files_are_listed_and_compared(browser: Client, held: list[UploadIt
     assert "Doe^Jane" in page
     assert "Phantom^One" in page
     assert "1 other held file" in page
+    assert audit_actions()[-1] == "patient.viewed"
 
 
 def test_one_decision_can_settle_all_files_of_the_same_person(

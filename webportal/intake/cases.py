@@ -9,19 +9,14 @@ from datetime import date
 from typing import Any
 
 from django import forms
-from django.core.validators import RegexValidator
 from django.utils import timezone
 
+from webportal.records.forms import plain_text
 from webportal.records.models import Priority, Sex, Symptom
 
 MAX_SHEET_BYTES = 5 * 1024**2
 _MAX_NAME = 64
 FORM_KEY = ""  # under which a batch keeps the one case record of its form
-
-# Characters that separate values and components in DICOM text (PS3.5 6.2) and control characters.
-_plain = RegexValidator(
-    r"^[^\\^=\x00-\x1f]*$", "Leave out the characters \\, ^ and = and line breaks."
-)
 
 
 @dataclass(frozen=True)
@@ -61,21 +56,24 @@ class CaseRecord:
 class CaseRecordForm(forms.Form):
     """The case record of a form, and the check of each line of a sheet."""
 
+    # The form may be out of sight, where a browser could not say what it wants filled in.
+    use_required_attribute = False
+
     patient_id = forms.CharField(
         label="Patient ID",
         max_length=64,
-        validators=[_plain],
+        validators=[plain_text],
         error_messages={"required": "Give the Patient ID."},
     )
     issuer = forms.CharField(
         label="Issuer of Patient ID",
         max_length=64,
         required=False,
-        validators=[_plain],
+        validators=[plain_text],
         help_text="Who gave out the Patient ID, if it is another hospital.",
     )
-    family_name = forms.CharField(max_length=64, required=False, validators=[_plain])
-    given_name = forms.CharField(max_length=64, required=False, validators=[_plain])
+    family_name = forms.CharField(max_length=64, required=False, validators=[plain_text])
+    given_name = forms.CharField(max_length=64, required=False, validators=[plain_text])
     birth_date = forms.DateField(
         label="Date of birth",
         required=False,
@@ -88,7 +86,7 @@ class CaseRecordForm(forms.Form):
         choices=[("", "Not known"), *Sex.choices],
         error_messages={"invalid_choice": "Write the sex as F, M or O, or leave it out."},
     )
-    accession_number = forms.CharField(max_length=16, required=False, validators=[_plain])
+    accession_number = forms.CharField(max_length=16, required=False, validators=[plain_text])
     study_date = forms.DateField(
         label="Date of the study",
         required=False,
@@ -97,7 +95,7 @@ class CaseRecordForm(forms.Form):
         error_messages={"invalid": "Write the date of the study as YYYY-MM-DD."},
     )
     referring_physician = forms.CharField(
-        label="Referring clinician", max_length=64, required=False, validators=[_plain]
+        label="Referring clinician", max_length=64, required=False, validators=[plain_text]
     )
     indication = forms.CharField(
         max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 2})

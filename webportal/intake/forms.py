@@ -43,7 +43,9 @@ class BatchForm(forms.Form):
         label="CSV sheet",
         required=False,
         allow_empty_file=True,
-        widget=forms.FileInput(attrs={"accept": ".csv,.txt,.tsv,text/csv"}),
+        widget=forms.FileInput(
+            attrs={"accept": ".csv,.txt,.tsv,text/csv", "class": "form-control"}
+        ),
     )
 
     sheet_errors: list[SheetError] = []

@@ -81,14 +81,14 @@ def duplicate(upload: Upload, record: CaseRecord | None) -> UploadItem | None:
     if radiograph is None:
         return None
     patient = radiograph.study.patient
-    reason = "This image is stored already."
+    reason = ""
     if record is not None and (record.patient_id, record.issuer) != (
         patient.patient_id,
         patient.issuer,
     ):
-        reason += (
-            " It is recorded for another patient than you gave: open its study and check which is"
-            " right."
+        reason = (
+            "It is recorded for another patient than you gave. Open that patient and check which"
+            " is right."
         )
     return _save(upload, verdict=Verdict.DUPLICATE, radiograph=radiograph, reason=reason)
 

@@ -16,6 +16,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
 from webportal.intake import body, cases, resolution, services, summary
 from webportal.intake.cases import CaseRecordForm
 from webportal.intake.errors import IntakeError, NotHeldError, StorageFullError
@@ -184,8 +186,9 @@ def held_item(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
     except NotHeldError as reason:
         messages.info(request, reason.message)
         return redirect("intake:held")
-    alike = resolution.alike(item, request.user)
-    return render(request, "intake/held_item.html", {"item": item, "asked": asked, "alike": alike})
+    append(Event(Action.PATIENT_VIEWED, "patient", asked.recorded.pk), request.user)
+    context = {"item": item, "asked": asked, "alike": resolution.alike(item, request.user)}
+    return render(request, "intake/held_item.html", context)
 
 
 def _decide(request: SignedInRequest, item: UploadItem, decision: Decision) -> HttpResponse:
