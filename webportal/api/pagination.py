@@ -10,7 +10,18 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 
-class Pages(PageNumberPagination):
+class _NullLinks:
+    """Describes the links as OpenAPI 3.1 writes what may be null."""
+
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """A page, whose links are null at its ends."""
+        page: dict[str, Any] = super().get_paginated_response_schema(schema)  # type: ignore[misc]
+        for name in ("next", "previous"):
+            page["properties"][name] = {"type": ["string", "null"], "format": "uri"}
+        return page | {"required": list(page["properties"])}
+
+
+class Pages(_NullLinks, PageNumberPagination):
     """`?page=` and `?page_size=`, at most 500 a page."""
 
     page_size = 50
@@ -18,7 +29,7 @@ class Pages(PageNumberPagination):
     max_page_size = 500
 
 
-class TrailPages(CursorPagination):
+class TrailPages(_NullLinks, CursorPagination):
     """Pages of the audit trail, newest first; `next` and `previous` link to more."""
 
     ordering = "-sequence"

@@ -35,7 +35,7 @@ class ByRole(BasePermission):
                 "Sign in to the portal and choose your own password first.",
                 code="password_change_required",
             )
-        if view.action is None:
+        if view.action in (None, "metadata"):
             # The method is not one of the endpoint's, and the answer to that is 405.
             return True
         return user.has_role(*view.roles.get(view.action, ()))

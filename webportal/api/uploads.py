@@ -242,7 +242,7 @@ class BatchFileEndpoint(Endpoint[UploadItem]):
         page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
-    @extend_schema(request={"multipart/form-data": NewFile}, responses=Verdicts)
+    @extend_schema(request={"multipart/form-data": NewFile}, responses={200: Verdicts})
     def create(self, request: Request, batch_id: uuid.UUID) -> Response:
         """Send one file, or a ZIP of files, and get the verdict.
 

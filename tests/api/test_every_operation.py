@@ -1,0 +1,316 @@
+"""Every operation of the OpenAPI document is called, and answers as the document says."""
+
+import io
+import json
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from django.utils import timezone
+from jsonschema import Draft202012Validator
+from knox.models import AuthToken
+from PIL import Image
+from rest_framework.test import APIClient
+
+from tests.conftest import PASSWORD
+from tests.factories import (
+    make_job,
+    make_patient,
+    make_prediction,
+    make_study,
+)
+from webportal.accounts.models import Role, User
+from webportal.accounts.services import create_token
+from webportal.inference.models import JobState, Prediction, Worker
+from webportal.intake import services
+from webportal.intake.cases import FORM_KEY, CaseRecord
+from webportal.intake.models import UploadItem
+from webportal.operations.phantoms import draw_phantom
+from webportal.review import reading
+from webportal.review.reading import Entry
+
+DOCUMENT = yaml.safe_load((Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text())
+
+
+@dataclass(frozen=True)
+class Operation:
+    """A call that must succeed. `path` and `@` in `body` name things of `World`."""
+
+    role: Role | None
+    status: int = 200
+    path: dict[str, str] = field(default_factory=dict)
+    body: Any = None
+    form: Any = None
+
+
+# What must be there before a list is asked for.
+LISTED = {
+    "batches_list": "batch",
+    "held_files_list": "held",
+    "jobs_list": "queued",
+    "model_versions_list": "model",
+    "patients_list": "patient",
+    "predictions_list": "prediction",
+    "radiographs_list": "radiograph",
+    "reads_list": "read",
+    "studies_list": "study",
+    "studies_worklist": "study",
+    "tokens_list": "token",
+    "workers_list": "worker",
+}
+
+
+def _of(name: str) -> dict[str, str]:
+    """The path's `id` is that of a thing of `World`."""
+    return {"id": name}
+
+
+ENTRY = {"prediction": "@prediction", "decision": "confirm", "pneumonia": "definite"}
+SIGNATURE = ENTRY | {"password": PASSWORD}
+ADDENDUM = {"reason": "Second look", "text": "A rib is broken.", "password": PASSWORD}
+IDENTITY = {"patient_id": "NEW-1", "family_name": "Phantom", "birth_date": "2020-02-29"}
+U, R, IT, A = Role.UPLOADER, Role.RADIOLOGIST, Role.IT, Role.AUDITOR
+
+OPERATIONS: dict[str, Operation] = {
+    "audit_entries_list": Operation(A),
+    "audit_entries_verify_create": Operation(A),
+    "batches_list": Operation(U),
+    "batches_create": Operation(U, 201, body={"name": "CT 5", "priority": "urgent"}),
+    "batches_retrieve": Operation(U, path=_of("batch")),
+    "batches_files_list": Operation(U, path={"batch_id": "batch"}),
+    "batches_files_create": Operation(U, path={"batch_id": "batch"}, form={"path": "a/b.png"}),
+    "held_files_list": Operation(U),
+    "held_files_retrieve": Operation(U, path=_of("held")),
+    "held_files_resolve_create": Operation(U, path=_of("held"), body={"decision": "discard"}),
+    "jobs_list": Operation(IT),
+    "jobs_retrieve": Operation(IT, path=_of("queued")),
+    "jobs_cancel_create": Operation(IT, path=_of("queued")),
+    "jobs_release_create": Operation(IT, 201, path=_of("quarantined")),
+    "model_versions_list": Operation(R),
+    "model_versions_retrieve": Operation(R, path=_of("model")),
+    "model_versions_activate_create": Operation(IT, path=_of("model")),
+    "patients_list": Operation(U),
+    "patients_retrieve": Operation(U, path=_of("patient")),
+    "patients_partial_update": Operation(U, path=_of("patient"), body={"sex": "F"}),
+    "predictions_list": Operation(R),
+    "predictions_retrieve": Operation(R, path=_of("prediction")),
+    "predictions_heatmap_retrieve": Operation(R, path=_of("prediction")),
+    "radiographs_list": Operation(R),
+    "radiographs_retrieve": Operation(R, path=_of("radiograph")),
+    "radiographs_original_retrieve": Operation(R, path=_of("radiograph")),
+    "radiographs_dicom_retrieve": Operation(R, path=_of("radiograph")),
+    "radiographs_image_retrieve": Operation(R, path=_of("radiograph")),
+    "radiographs_rerun_create": Operation(R, 201, path=_of("radiograph")),
+    "reads_list": Operation(R),
+    "reads_retrieve": Operation(R, path=_of("read")),
+    "reads_addenda_create": Operation(R, 201, path=_of("read"), body=ADDENDUM),
+    "studies_list": Operation(R),
+    "studies_worklist": Operation(R),
+    "studies_retrieve": Operation(R, path=_of("study")),
+    "studies_partial_update": Operation(
+        R, path=_of("study"), body={"symptoms": ["cough"], "priority": "stat"}
+    ),
+    "studies_patient_update": Operation(R, path=_of("study"), body=IDENTITY),
+    "studies_draft_retrieve": Operation(R, path=_of("drafted")),
+    "studies_draft_update": Operation(R, path=_of("study"), body=ENTRY),
+    "studies_draft_destroy": Operation(R, 204, path=_of("drafted")),
+    "studies_sign_create": Operation(R, path=_of("study"), body=SIGNATURE),
+    "tokens_list": Operation(R),
+    "tokens_create": Operation(None, 201, body={"username": "radiologist", "password": PASSWORD}),
+    "tokens_destroy": Operation(R, 204, path={"key": "token"}),
+    "workers_list": Operation(IT),
+    "workers_retrieve": Operation(IT, path={"name": "worker"}),
+    "workers_drain_create": Operation(IT, path={"name": "worker"}),
+    "workers_resume_create": Operation(IT, path={"name": "worker"}),
+}
+
+
+def documented() -> dict[str, tuple[str, str, dict[str, Any]]]:
+    """Method, path and description of each operation by its id."""
+    return {
+        operation["operationId"]: (method, path, operation)
+        for path, methods in DOCUMENT["paths"].items()
+        for method, operation in methods.items()
+    }
+
+
+class World:
+    """Makes a thing when it is asked for by name, and gives what addresses it."""
+
+    def __init__(self, uploader: User, radiologist: User) -> None:
+        self.uploader, self.radiologist = uploader, radiologist
+
+    def __getitem__(self, name: str) -> Any:
+        return getattr(self, name)
+
+    @cached_property
+    def result(self) -> Prediction:
+        return make_prediction()
+
+    @property
+    def prediction(self) -> Any:
+        return self.result.pk
+
+    @property
+    def radiograph(self) -> Any:
+        return self.result.radiograph_id
+
+    @property
+    def study(self) -> Any:
+        return self.result.radiograph.study_id
+
+    @property
+    def patient(self) -> Any:
+        return self.result.radiograph.study.patient_id
+
+    @property
+    def model(self) -> Any:
+        return self.result.model_version_id
+
+    @property
+    def queued(self) -> Any:
+        return make_job().pk
+
+    @property
+    def quarantined(self) -> Any:
+        return make_job(state=JobState.QUARANTINED).pk
+
+    @property
+    def read(self) -> Any:
+        study = self.result.radiograph.study
+        entry = Entry(self.result.pk, "confirm", "definite")
+        return reading.sign(study, self.radiologist, entry, PASSWORD).pk
+
+    @property
+    def drafted(self) -> Any:
+        study = make_study()
+        reading.save_draft(study, self.radiologist, Entry(None, comment="So far nothing."))
+        return study.pk
+
+    @cached_property
+    def held_item(self) -> UploadItem:
+        make_patient(patient_id="P-1", issuer="", name="Phantom^Berta")
+        records = {FORM_KEY: CaseRecord("P-1", name="Phantom^Anna")}
+        batch = services.create_batch(self.uploader, identity_mode="form", records=records)
+        file = io.BytesIO(phantom_png(1))
+        return services.receive_file(batch, "held.png", file, self.uploader)[0]
+
+    @property
+    def held(self) -> Any:
+        return self.held_item.pk
+
+    @property
+    def batch(self) -> Any:
+        return self.held_item.batch_id
+
+    @property
+    def worker(self) -> Any:
+        now = timezone.now()
+        return Worker.objects.create(name="gpu-1@host", started_at=now, last_seen_at=now).pk
+
+    @property
+    def token(self) -> Any:
+        create_token(self.radiologist)
+        return AuthToken.objects.get().token_key
+
+    def fill(self, operation_id: str) -> None:
+        """Make what a list is to show."""
+        for start, name in LISTED.items():
+            if operation_id.startswith(start):
+                self[name]
+
+
+@pytest.fixture
+def world(uploader: User, radiologist: User) -> World:
+    return World(uploader, radiologist)
+
+
+def phantom_png(seed: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(draw_phantom(seed, (96, 80), opacity=False)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def test_the_table_names_exactly_the_documented_operations() -> None:
+    assert set(OPERATIONS) == set(documented())
+
+
+@pytest.mark.parametrize("name", sorted(documented()))
+def test_an_operation_answers_as_documented(
+    name: str, world: World, make_user: Callable[..., User]
+) -> None:
+    method, path, description = documented()[name]
+    operation = OPERATIONS[name]
+    world.fill(name)
+    client = APIClient()
+    if operation.role is not None:
+        client.force_authenticate(
+            User.objects.filter(roles=[operation.role]).first() or make_user(operation.role)
+        )
+    address = path.format(**{key: world[thing] for key, thing in operation.path.items()})
+    if operation.form is not None:
+        file = io.BytesIO(phantom_png(2))
+        file.name = "b.png"
+        response = client.post(address, operation.form | {"file": file}, format="multipart")
+    else:
+        response = client.generic(method, address, *_json(operation.body, world))
+
+    assert response.status_code == operation.status, getattr(response, "data", response)
+    answer = description["responses"][str(operation.status)]
+    if "content" not in answer:
+        assert not response.content
+        return
+    media_type = response["Content-Type"].split(";")[0]
+    schema = answer["content"][media_type]["schema"]
+    if schema.get("format") == "binary":
+        assert b"".join(response)
+        return
+    if name in LISTED:
+        assert len(response.json()["results"]) >= 1
+    complaints = [
+        f"{error.json_path}: {error.message}"
+        for error in validator(schema).iter_errors(response.json())
+    ]
+    assert complaints == []
+
+
+def _json(body: Any, world: World) -> tuple[str, str]:
+    filled = {
+        key: str(world[value[1:]]) if isinstance(value, str) and value.startswith("@") else value
+        for key, value in (body or {}).items()
+    }
+    return json.dumps(filled), "application/json"
+
+
+def validator(schema: dict[str, Any]) -> Draft202012Validator:
+    return Draft202012Validator(
+        {**schema, "components": strict_components()},
+        format_checker=Draft202012Validator.FORMAT_CHECKER,
+    )
+
+
+@cache
+def strict_components() -> dict[str, Any]:
+    """The document's schemas, where an answer must have each of the named keys and no other."""
+    components: dict[str, Any] = DOCUMENT["components"]
+    for name, schema in components["schemas"].items():
+        if "properties" in schema and name != "Problem":
+            schema["additionalProperties"] = False
+            schema["required"] = list(schema["properties"])
+    return components
+
+
+@pytest.mark.parametrize("name", sorted(set(documented()) - {"tokens_create"}))
+def test_an_operation_without_a_token_is_a_documented_problem(name: str, db: None) -> None:
+    method, path, description = documented()[name]
+    somewhere = dict.fromkeys(("id", "batch_id", "key", "name"), uuid.uuid4())
+    response = APIClient().generic(method, path.format(**somewhere))
+    assert response.status_code == 401
+    assert response["Content-Type"] == "application/problem+json"
+    schema = description["responses"]["401"]["content"]["application/problem+json"]["schema"]
+    assert list(validator(schema).iter_errors(response.json())) == []
