@@ -1,6 +1,12 @@
-"""Addresses of this app's pages."""
+"""Addresses of the model pages."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from webportal.inference import views
 
 app_name = "inference"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("models", views.models, name="models"),
+    path("models/<uuid:model_id>", views.model, name="model"),
+    path("models/<uuid:model_id>/activate", views.activate, name="activate"),
+]

@@ -1,0 +1,236 @@
+"""The engine's loop, with a stand-in for the network: what goes wrong stays small."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from django.core.files.storage import default_storage
+from numpy.typing import NDArray
+
+from ml.assessment import Assessment
+from tests.factories import make_job, make_model_version
+from webportal.inference import registry
+from webportal.inference.models import Job, JobState, ModelVersion, Prediction
+from workers import engine as engine_module
+from workers import loading
+from workers.engine import Engine
+
+pytestmark = pytest.mark.django_db
+
+SIZE = 8
+
+
+class StandIn:
+    """Predicts like ml.predictor.Predictor; `refuses` says on which inputs it raises."""
+
+    refuses: Callable[[NDArray[np.uint8]], bool] = staticmethod(lambda batch: False)
+    probability = 0.9
+
+    def __init__(self, package: SimpleNamespace, batch_size: int) -> None:
+        self.package = package
+        self.device_name = "cpu:0"
+
+    def predict(self, batch: NDArray[np.uint8]) -> list[Assessment]:
+        if self.refuses(batch):
+            raise RuntimeError("the device says no")
+        heatmap = np.zeros((2, 2), np.uint8)
+        return [Assessment(self.probability, "likely", "", "", heatmap) for _ in batch]
+
+
+@pytest.fixture
+def stand_in(monkeypatch: pytest.MonkeyPatch) -> type[StandIn]:
+    """A stand-in of the test's own, which the engine loads for every model version."""
+
+    class OwnStandIn(StandIn):
+        pass
+
+    def load(path: object) -> SimpleNamespace:
+        model = ModelVersion.objects.get(is_active=True)
+        return SimpleNamespace(path=path, sha256=model.package_sha256, input_size=SIZE)
+
+    monkeypatch.setattr(engine_module, "Predictor", OwnStandIn)
+    monkeypatch.setattr(engine_module, "load_package", load)
+    return OwnStandIn
+
+
+@pytest.fixture
+def hints(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    sent: list[bool] = []
+    monkeypatch.setattr(engine_module, "send_hint", lambda: sent.append(True) or True)
+    return sent
+
+
+@pytest.fixture
+def engine(stand_in: type[StandIn], hints: list[bool]) -> Engine:
+    make_model_version(is_active=True)
+    return Engine("a", is_stopping=lambda: False)
+
+
+def states() -> list[str]:
+    return sorted(Job.objects.values_list("state", flat=True))
+
+
+def spoil(job: Job, data: bytes) -> None:
+    with default_storage.open(job.radiograph.dicom_key, "wb") as file:
+        file.write(data)
+
+
+def test_it_works_until_the_queue_is_empty(engine: Engine) -> None:
+    for _ in range(3):
+        make_job()
+    engine.drain()
+    assert states() == ["done"] * 3
+    assert set(Prediction.objects.values_list("worker", "device", "model_version__version")) == {
+        ("a", "cpu:0", "test-1")
+    }
+    assert engine.held_jobs() == []
+
+
+def test_a_file_that_can_never_be_decoded_is_quarantined_at_once(engine: Engine) -> None:
+    broken, _ = make_job(), make_job()
+    spoil(broken, b"no image at all")
+    engine.drain()
+    broken.refresh_from_db()
+    assert (broken.state, broken.attempt) == (JobState.QUARANTINED, 1)
+    assert broken.reason_code == "not_an_image"
+    assert states() == ["done", "quarantined"]
+
+
+def test_a_file_that_is_missing_is_quarantined_after_three_attempts(engine: Engine) -> None:
+    missing, _ = make_job(), make_job()
+    default_storage.delete(missing.radiograph.dicom_key)
+    engine.drain()
+    missing.refresh_from_db()
+    assert (missing.state, missing.attempt) == (JobState.QUARANTINED, 3)
+    assert missing.reason_code == "file_missing"
+    assert states() == ["done", "quarantined"]
+
+
+def test_a_storage_that_is_away_costs_no_attempt(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        make_job()
+    folder = Path(default_storage.path(""))
+    hidden = folder.rename(folder.with_name("hidden"))
+
+    def come_back() -> None:
+        assert not Job.objects.exclude(attempt=0).exists()
+        hidden.rename(folder)
+
+    monkeypatch.setattr(engine, "_pause", come_back)
+    engine.drain()
+    assert states() == ["done"] * 2
+    assert set(Job.objects.values_list("attempt", flat=True)) == {1}
+
+
+def test_an_image_on_which_the_model_fails_takes_no_other_with_it(
+    engine: Engine, stand_in: type[StandIn]
+) -> None:
+    jobs = [make_job() for _ in range(4)]
+    with default_storage.open(jobs[2].radiograph.dicom_key) as file:
+        culprit = loading.network_input(loading.images.read(file.read()), SIZE)
+    stand_in.refuses = staticmethod(
+        lambda batch: any(np.array_equal(image, culprit) for image in batch)
+    )
+    engine.drain()
+    jobs[2].refresh_from_db()
+    assert (jobs[2].state, jobs[2].attempt) == (JobState.QUARANTINED, 3)
+    assert jobs[2].reason_code == "prediction_failed"
+    assert states() == ["done"] * 3 + ["quarantined"]
+
+
+def test_a_broken_device_ends_the_process_and_costs_no_attempt(
+    engine: Engine, stand_in: type[StandIn], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(status: int) -> None:
+        raise SystemExit(status)
+
+    for _ in range(3):
+        make_job()
+    monkeypatch.setattr(os, "_exit", end)
+    stand_in.refuses = staticmethod(lambda batch: True)
+    with pytest.raises(SystemExit):
+        engine.drain()
+    assert set(Job.objects.values_list("state", "attempt")) == {(JobState.QUEUED, 0)}
+
+
+def test_a_result_that_the_database_refuses_takes_no_other_with_it(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    impossible, _ = make_job(), make_job()
+    make_result = engine_module._result
+
+    def result(job: engine_module.ClaimedJob, assessment: Assessment) -> engine_module.Result:
+        made = make_result(job, assessment)
+        if job.id == impossible.pk:
+            return engine_module.Result(**vars(made) | {"probability": 7.0})
+        return made
+
+    monkeypatch.setattr(engine_module, "_result", result)
+    engine.drain()
+    impossible.refresh_from_db()
+    assert (impossible.state, impossible.reason_code) == (JobState.QUARANTINED, "result_refused")
+    assert states() == ["done", "quarantined"]
+
+
+def test_a_new_model_is_used_from_the_next_batch_on(engine: Engine) -> None:
+    first = make_job()
+    engine.drain()
+    newer = make_model_version("test-2")
+    registry.activate(newer, None)
+    second = make_job()
+    engine.drain()
+    assert first.prediction.model_version.version == "test-1"
+    assert second.prediction.model_version.version == "test-2"
+    assert engine.model_version == "test-2"
+
+
+def test_it_passes_the_hint_on_when_there_may_be_work_for_others(
+    engine: Engine, hints: list[bool], settings: SimpleNamespace
+) -> None:
+    settings.INFERENCE_BATCH_SIZE = 4
+    make_job()
+    engine.drain()
+    assert hints == []
+    for _ in range(9):
+        make_job()
+    engine.drain()
+    assert hints == [True]
+
+
+def test_it_stops_after_the_batch_at_hand_and_gives_back_the_next(
+    stand_in: type[StandIn], hints: list[bool], settings: SimpleNamespace
+) -> None:
+    settings.INFERENCE_BATCH_SIZE = 2
+    make_model_version(is_active=True)
+    for _ in range(6):
+        make_job()
+    engine = Engine("a", is_stopping=lambda: Prediction.objects.exists())
+    engine.drain()
+    assert sorted(Job.objects.values_list("state", "attempt")) == [
+        *[("done", 1)] * 2,
+        *[("queued", 0)] * 4,
+    ]
+
+
+def test_a_retried_job_is_alone_with_the_device(
+    engine: Engine, stand_in: type[StandIn], settings: SimpleNamespace
+) -> None:
+    settings.INFERENCE_BATCH_SIZE = 2
+    for _ in range(4):
+        make_job()
+    Job.objects.update(attempt=1)
+    held: list[int] = []
+
+    def note(batch: NDArray[np.uint8]) -> bool:
+        held.append(len(engine.held_jobs()))
+        return False
+
+    stand_in.refuses = staticmethod(note)
+    engine.drain()
+    assert states() == ["done"] * 4
+    assert held == [1, 1, 1, 1]

@@ -1,0 +1,67 @@
+"""Workers are stopped, drained and resumed while they work, and no job notices."""
+
+from collections.abc import Callable
+
+from django.db.models import Max
+
+from tests.workers.conftest import (
+    SCHEDULER,
+    CeleryProcess,
+    assert_one_result_each,
+    enqueue_all,
+    finished_count,
+    wait_until,
+    wait_until_finished,
+)
+from webportal.accounts.models import User
+from webportal.inference import fleet
+from webportal.inference.models import Job, JobState, ModelVersion, Worker
+from webportal.records.models import Radiograph
+
+Start = Callable[..., CeleryProcess]
+MakeRadiographs = Callable[[int], list[Radiograph]]
+
+
+def test_a_stopped_worker_gives_back_what_it_has_not_begun(
+    start: Start, model: ModelVersion, make_radiographs: MakeRadiographs
+) -> None:
+    radiographs = make_radiographs(400)
+    enqueue_all(radiographs)
+    worker = start()
+    wait_until(lambda: finished_count() > 0, "the first batch was finished")
+    worker.stop()
+    assert 0 < finished_count() < 400
+    assert not Job.objects.filter(state=JobState.RUNNING).exists()
+    assert Job.objects.filter(state=JobState.QUEUED).aggregate(Max("attempt")) == {
+        "attempt__max": 0
+    }
+    assert Worker.objects.get().stopped_at is not None
+
+
+def test_a_draining_worker_takes_nothing_and_leaves_the_hints_to_others(
+    start: Start, model: ModelVersion, make_radiographs: MakeRadiographs, it_person: User
+) -> None:
+    start("a@test").wait_until_ready()
+    worker = Worker.objects.get()
+    fleet.drain(worker, it_person)
+    radiographs = make_radiographs(20)
+    enqueue_all(radiographs)
+    start("b@test")
+    wait_until_finished(20)
+    assert_one_result_each(radiographs)
+    worker.refresh_from_db()
+    assert worker.finished_jobs == 0
+
+
+def test_a_resumed_worker_takes_jobs_again(
+    start: Start, model: ModelVersion, make_radiographs: MakeRadiographs, it_person: User
+) -> None:
+    start("scheduler@test", SCHEDULER)
+    start("a@test").wait_until_ready()
+    worker = Worker.objects.get()
+    fleet.drain(worker, it_person)
+    radiographs = make_radiographs(20)
+    enqueue_all(radiographs)
+    fleet.resume(worker, it_person)
+    wait_until_finished(20)
+    assert_one_result_each(radiographs)

@@ -1,0 +1,31 @@
+"""How worker processes report that they are there. What people see of them is in fleet.py."""
+
+from django.conf import settings
+from django.db.models.functions import Now
+
+from webportal.inference.models import Worker
+
+
+def heartbeat_seconds() -> float:
+    """How often a worker reports itself: three times in the length of a lease, at least."""
+    return min(10.0, settings.INFERENCE_LEASE_SECONDS / 3)
+
+
+def report_start(name: str) -> None:
+    """Say that a worker process has started. One that was draining still is."""
+    fresh = {"started_at": Now(), "last_seen_at": Now(), "stopped_at": None}
+    Worker.objects.update_or_create(name=name, defaults=fresh)
+
+
+def report_alive(name: str, device: str, model_version: str) -> bool:
+    """Say that a worker is alive and what it runs; returns whether it is to drain."""
+    seen = {"last_seen_at": Now(), "device": device, "model_version": model_version}
+    worker, _ = Worker.objects.update_or_create(
+        name=name, defaults=seen, create_defaults=seen | {"started_at": Now()}
+    )
+    return worker.is_draining
+
+
+def report_stop(name: str) -> None:
+    """Say that a worker process ends in good order."""
+    Worker.objects.filter(name=name).update(last_seen_at=Now(), stopped_at=Now())

@@ -1,0 +1,84 @@
+"""The Celery application: queues, limits, schedule and start-up checks.
+
+A message is only a hint that there is work; the job's row is the truth. Start an inference worker,
+one a device, and the one scheduler with
+
+    celery --app workers.app worker --pool prefork --concurrency 1 --queues inference
+    celery --app workers.app worker --pool solo --queues maintenance --beat
+"""
+
+import logging
+from typing import Any
+
+from celery import Celery
+from celery.signals import setup_logging, worker_init
+from django.conf import settings
+
+from webportal.inference.hints import INFERENCE_QUEUE
+from workers import process
+from workers.limits import HARD_LIMIT_SECONDS, VISIBILITY_SECONDS
+from workers.startup import refuse_misconfiguration
+
+MAINTENANCE_QUEUE = "maintenance"
+ANCHOR_SECONDS = 60
+
+
+def _every(seconds: int, task: str) -> dict[str, Any]:
+    # A message that waited for a whole period is worthless: the next one is there.
+    options = {"queue": MAINTENANCE_QUEUE, "expires": seconds}
+    return {"task": f"workers.tasks.{task}", "schedule": seconds, "options": options}
+
+
+app = Celery("chestline", include=["workers.tasks"])
+app.conf.update(
+    broker_url=settings.BROKER_URL,
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={
+        "visibility_timeout": VISIBILITY_SECONDS,
+        "socket_keepalive": True,
+    },
+    accept_content=["json"],
+    task_serializer="json",
+    task_default_queue=INFERENCE_QUEUE,
+    task_ignore_result=True,
+    # A hint is done when its work is done; one whose worker was lost goes back to the broker. The
+    # attempt counted in each job's row keeps that from going on for ever.
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    worker_prefetch_multiplier=1,
+    # There is no soft limit: what hangs is a decoder or the device, in native code that an
+    # exception does not reach. The process is killed and replaced, and the jobs are tried alone.
+    task_time_limit=HARD_LIMIT_SECONDS,
+    # A worker that lost the broker still holds its jobs, and its results are good: what protects
+    # against a job being done twice is the claim, not the message.
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    # Importing TensorFlow and loading the model takes longer than the four seconds that Celery
+    # gives a process to start.
+    worker_proc_alive_timeout=300,
+    # The schedule needs no memory of the last run, and so no file.
+    beat_scheduler="celery.beat:Scheduler",
+    beat_schedule={
+        "sweep": _every(settings.SWEEP_SECONDS, "sweep"),
+        "anchor_audit": _every(ANCHOR_SECONDS, "anchor_audit"),
+    },
+)
+
+
+@setup_logging.connect
+def _set_up_logging(**kwargs: Any) -> None:
+    """Leave logging to Django's settings, and out of it three lines for every hint.
+
+    Celery adds handlers of its own unless something is connected to this signal.
+    """
+    for name in ("celery.beat", "celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+@worker_init.connect
+def _prepare(sender: Any, **kwargs: Any) -> None:
+    """Refuse a misconfigured start; in an inference worker, make ready for the fork."""
+    serves_inference = INFERENCE_QUEUE in sender.app.amqp.queues.consume_from
+    refuse_misconfiguration(sender, serves_inference=serves_inference)
+    if serves_inference:
+        process.serve(sender.hostname)

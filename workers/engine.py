@@ -1,0 +1,308 @@
+"""claim → decode → predict → write back, for one device.
+
+While one batch is on the device the next one is claimed, read and decoded by a pool of threads.
+What goes wrong with one image is that image's affair; what goes wrong with the database, the
+storage or the device costs no job an attempt.
+"""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from django.conf import settings
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connection
+
+from ml.assessment import Assessment
+from ml.images import ImageError
+from ml.package import PackageError, load_package
+from ml.predictor import Predictor
+from webportal.inference.hints import send_hint
+from webportal.inference.models import ModelVersion
+from webportal.inference.queue import ClaimedJob, Result, claim, fail, give_back, write_back
+from webportal.inference.registry import active_model, package_path
+from workers.limits import DRAIN_SECONDS
+from workers.loading import StorageUnreachableError, load_input
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+MAX_DECODERS = 16
+LONGEST_WAIT_SECONDS = 5.0
+
+
+class NoModelError(Exception):
+    """No model version is active, so nothing can be predicted."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Claimed jobs whose files are being read and decoded."""
+
+    jobs: Sequence[ClaimedJob]
+    inputs: Sequence[Future[np.ndarray]]
+
+    @property
+    def is_retry(self) -> bool:
+        """Whether this is a job that failed before; it is then the only one."""
+        return self.jobs[0].attempt > 1
+
+
+class Engine:
+    """The loop of one worker process.
+
+    Cheap to make: the model is loaded by `load_active_model`, or by the first batch.
+
+    Args:
+        worker: the worker's name, under which it claims.
+        is_stopping: whether to end after the batch at hand.
+    """
+
+    def __init__(self, worker: str, is_stopping: Callable[[], bool]) -> None:
+        self.worker = worker
+        self._idle_since: float | None = time.monotonic()
+        self._is_stopping = is_stopping
+        self._model: ModelVersion | None = None
+        self._predictor: Predictor | None = None
+        self._decoders: ThreadPoolExecutor | None = None
+        self._held: dict[object, ClaimedJob] = {}
+        self._one_at_a_time = threading.Lock()
+        self._pause_seconds = 1.0
+
+    @property
+    def device_name(self) -> str:
+        """Where the model runs; '' until it is loaded."""
+        return self._predictor.device_name if self._predictor else ""
+
+    @property
+    def model_version(self) -> str:
+        """Which version is loaded; '' for none."""
+        return self._model.version if self._model else ""
+
+    @property
+    def idle_seconds(self) -> float:
+        """For how long nothing has been done here; 0 while at work."""
+        since = self._idle_since
+        return 0.0 if since is None else time.monotonic() - since
+
+    def held_jobs(self) -> list[ClaimedJob]:
+        """The jobs whose leases are to be renewed. May be called from any thread."""
+        return list(self._held.values())
+
+    def drain(self) -> None:
+        """Work until the queue is empty, the worker stops, or DRAIN_SECONDS are over.
+
+        In the last case a hint is sent for whoever goes on.
+        """
+        with self._one_at_a_time:
+            self._idle_since = None
+            try:
+                self._drain(time.monotonic() + DRAIN_SECONDS)
+            finally:
+                self._idle_since = time.monotonic()
+                # What is still held after an error is left to its lease.
+                self._held.clear()
+
+    def _drain(self, deadline: float) -> None:
+        ahead: Batch | None = None
+        has_hinted = False
+        while not self._is_stopping() and time.monotonic() < deadline:
+            batch = ahead or self._take()
+            if batch is None:
+                return
+            if not has_hinted and (batch.is_retry or len(batch.jobs) == self._batch_size):
+                # There may be more than one worker can do; the hint wakes the next one, which does
+                # the same. It also is the one for whoever goes on from here.
+                has_hinted = send_hint()
+            ahead = None if batch.is_retry else self._take(busy=True)
+            self._finish(batch)
+        if ahead is not None:
+            self._give_back(ahead.jobs)
+        elif not has_hinted:
+            send_hint()
+
+    # ── Taking ──────────────────────────────────────────────────────────────────────────────────
+
+    @property
+    def _batch_size(self) -> int:
+        return settings.INFERENCE_BATCH_SIZE
+
+    def _take(self, *, busy: bool = False) -> Batch | None:
+        """Claim a batch and begin to read it; None when there is nothing to do now."""
+        if self._is_outdated():
+            if busy:
+                return None
+            self.load_active_model()
+        jobs = self.persist(lambda: claim(self.worker, self._batch_size, busy=busy))
+        if not jobs:
+            return None
+        self._held.update({job.id: job for job in jobs})
+        assert self._predictor is not None
+        assert self._decoders is not None
+        size = self._predictor.package.input_size
+        inputs = [self._decoders.submit(load_input, job.dicom_key, size) for job in jobs]
+        return Batch(jobs, inputs)
+
+    def _is_outdated(self) -> bool:
+        return self._model is None or self.persist(active_model) != self._model
+
+    def load_active_model(self) -> None:
+        """Load the package of the active version, unless it is loaded.
+
+        Raises NoModelError, and PackageError when it is not the package that was registered.
+        """
+        model = self.persist(active_model)
+        if model is None:
+            raise NoModelError("No model version is active; activate one on the models page.")
+        if model == self._model:
+            return
+        package = load_package(package_path(model))
+        if package.sha256 != model.package_sha256:
+            raise PackageError(f"{package.path} is not the package registered as {model.version}.")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        # Without it TensorFlow takes the whole memory of a GPU that it may share.
+        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
+        self._predictor = Predictor(package, self._batch_size)
+        self._model = model
+        if self._decoders is None:
+            cores = len(os.sched_getaffinity(0))
+            self._decoders = ThreadPoolExecutor(min(cores, MAX_DECODERS), "decoder")
+        logger.info("Model %s is ready on %s", model.version, self.device_name)
+
+    # ── Finishing ───────────────────────────────────────────────────────────────────────────────
+
+    def _finish(self, batch: Batch) -> None:
+        loaded: list[tuple[ClaimedJob, np.ndarray]] = []
+        unread: list[ClaimedJob] = []
+        for job, future in zip(batch.jobs, batch.inputs, strict=True):
+            try:
+                loaded.append((job, future.result()))
+            except ImageError as error:
+                self._fail(job, error.code, error.message, is_final=True)
+            except FileNotFoundError:
+                self._fail(job, "file_missing", "The image's file is not in the storage.")
+            except StorageUnreachableError as error:
+                logger.error("%s", error)
+                unread.append(job)
+            except Exception as error:
+                # Its message may quote the file, and so a patient.
+                kind = type(error).__name__
+                logger.error("Reading the image of job %s raised %s", job.id, kind)
+                self._fail(job, "reading_failed", f"Reading the image failed ({kind}).")
+        if loaded:
+            self._write(self._predict(loaded))
+        self._let_go(batch.jobs)
+        if unread:
+            self._give_back(unread)
+            self._pause()
+        else:
+            self._pause_seconds = 1.0
+
+    def _predict(self, loaded: Sequence[tuple[ClaimedJob, np.ndarray]]) -> list[Result]:
+        """Predict all, or each alone when that fails; an image that cannot be is a failed job."""
+        assert self._predictor is not None
+        try:
+            assessments = self._predictor.predict(np.stack([image for _, image in loaded]))
+        except Exception as error:
+            logger.exception("Predicting %d images failed", len(loaded))
+            self._end_if_device_is_broken([job for job, _ in loaded])
+            if len(loaded) > 1:
+                return [result for each in loaded for result in self._predict([each])]
+            reason = f"The model failed on this image ({type(error).__name__})."
+            self._fail(loaded[0][0], "prediction_failed", reason)
+            return []
+        return [
+            _result(job, assessment)
+            for (job, _), assessment in zip(loaded, assessments, strict=True)
+        ]
+
+    def _end_if_device_is_broken(self, jobs: Sequence[ClaimedJob]) -> None:
+        """End the process when not even an empty image can be predicted.
+
+        Otherwise a broken device would put the whole queue in quarantine. Celery starts a new
+        process, other workers go on with the jobs.
+        """
+        assert self._predictor is not None
+        size = self._predictor.package.input_size
+        try:
+            self._predictor.predict(np.zeros((1, size, size), np.uint8))
+        except Exception:
+            logger.critical("The device predicts nothing any more; this process ends")
+            self._give_back(self.held_jobs())
+            os._exit(1)
+
+    def _write(self, results: Sequence[Result]) -> None:
+        """Write a batch back, or each result alone when the database refuses one of them."""
+        model = self._model
+        assert model is not None
+        if not results:
+            return
+        try:
+            self.persist(lambda: write_back(self.worker, self.device_name, model, results))
+        except (IntegrityError, DataError) as error:
+            logger.exception("The database refuses the results of %d jobs", len(results))
+            if len(results) > 1:
+                for result in results:
+                    self._write([result])
+                return
+            reason = f"The model's result could not be stored ({type(error).__name__})."
+            self._fail(results[0].job, "result_refused", reason)
+
+    def _fail(self, job: ClaimedJob, code: str, reason: str, *, is_final: bool = False) -> None:
+        self.persist(lambda: fail(self.worker, job, code, reason, is_final=is_final))
+        self._let_go([job])
+
+    def _give_back(self, jobs: Sequence[ClaimedJob]) -> None:
+        self.persist(lambda: give_back(self.worker, jobs))
+        self._let_go(jobs)
+
+    def _let_go(self, jobs: Sequence[ClaimedJob]) -> None:
+        for job in jobs:
+            self._held.pop(job.id, None)
+
+    # ── Waiting ─────────────────────────────────────────────────────────────────────────────────
+
+    def persist(self, operation: Callable[[], T]) -> T:
+        """Do something in the database, again and again while it is away.
+
+        Raises OperationalError or InterfaceError when it stays away for longer than a lease, after
+        which nothing that this worker holds is worth keeping.
+        """
+        give_up = time.monotonic() + settings.INFERENCE_LEASE_SECONDS
+        wait = 0.1
+        while True:
+            try:
+                return operation()
+            except (OperationalError, InterfaceError):
+                connection.close()
+                if self._is_stopping() or time.monotonic() + wait > give_up:
+                    raise
+                logger.warning("The database does not answer; trying again in %.1f s", wait)
+            time.sleep(wait)
+            wait = min(2 * wait, LONGEST_WAIT_SECONDS)
+
+    def _pause(self) -> None:
+        """Wait for the storage to come back, longer each time."""
+        end = time.monotonic() + self._pause_seconds
+        while time.monotonic() < end and not self._is_stopping():
+            time.sleep(0.1)
+        self._pause_seconds = min(2 * self._pause_seconds, LONGEST_WAIT_SECONDS)
+
+
+def _result(job: ClaimedJob, assessment: Assessment) -> Result:
+    rows, columns = assessment.heatmap.shape
+    return Result(
+        job=job,
+        category=assessment.category,
+        probability=assessment.probability,
+        reason_code=assessment.reason_code,
+        reason=assessment.reason,
+        heatmap=assessment.heatmap.tobytes(),
+        heatmap_rows=rows,
+        heatmap_columns=columns,
+    )

@@ -1,0 +1,147 @@
+"""The process of one device: its engine, its signs of life, and how it stops.
+
+`serve` runs in the Celery worker's main process, which never loads TensorFlow. What it sets up is
+inherited by the child process that predicts; with `--pool solo` the two are one.
+"""
+
+import logging
+import mmap
+import threading
+import time
+from datetime import timedelta
+from typing import Any
+
+from celery import current_app
+from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
+from django.conf import settings
+from django.db import DatabaseError, InterfaceError, connection
+
+from webportal.inference.hints import INFERENCE_QUEUE, send_hint
+from webportal.inference.presence import (
+    heartbeat_seconds,
+    report_alive,
+    report_start,
+    report_stop,
+)
+from webportal.inference.queue import extend_leases, overdue, release_worker
+from workers.engine import Engine
+
+logger = logging.getLogger(__name__)
+
+_process: "Process | None" = None
+
+
+class Process:
+    """What one inference worker has besides Celery."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        # One shared byte. An event of multiprocessing has a lock in it, which a child that is
+        # killed may take with it.
+        self._stop_flag = mmap.mmap(-1, 1)
+        self.engine = Engine(name, self.is_stopping)
+        self._consumes = True
+
+    def is_stopping(self) -> bool:
+        """Whether the worker was told to shut down; seen by main process and child alike."""
+        return self._stop_flag[0] != 0
+
+    def stop(self) -> None:
+        """Tell the engine to end after the batch at hand. Called in the main process."""
+        self._stop_flag[0] = 1
+
+    def start(self) -> None:
+        """Begin work in the process that predicts: load the model, report, ask for work."""
+        try:
+            self.engine.persist(lambda: report_start(self.name))
+            # Whatever bears this name is of a predecessor, which is dead.
+            self.engine.persist(lambda: release_worker(self.name))
+            self.engine.load_active_model()
+        except Exception:
+            # The first task tries again, and fails visibly if that cannot be.
+            logger.exception("The engine is not ready")
+        threading.Thread(target=self._keep_reporting, daemon=True, name="heartbeat").start()
+        # There may be jobs whose hints went missing while no worker ran.
+        send_hint()
+
+    def _keep_reporting(self) -> None:
+        complained = False
+        while True:
+            try:
+                self._report()
+                complained = False
+            except (DatabaseError, InterfaceError) as error:
+                if not complained:
+                    logger.warning("The heartbeat does not reach the database: %s", error)
+                complained = True
+                connection.close()
+            except Exception:
+                logger.exception("The heartbeat failed")
+            time.sleep(heartbeat_seconds())
+
+    def _report(self) -> None:
+        is_draining = report_alive(self.name, self.engine.device_name, self.engine.model_version)
+        held = self.engine.held_jobs()
+        if held:
+            extend_leases(self.name, held)
+        self._consume(not is_draining)
+        if not is_draining:
+            self._look_after_overdue_jobs()
+
+    def _consume(self, wanted: bool) -> None:
+        """Take hints, or leave them to other workers: one that drains would waste them."""
+        if wanted == self._consumes:
+            return
+        control = current_app.control
+        change = control.add_consumer if wanted else control.cancel_consumer
+        change(INFERENCE_QUEUE, destination=[self.name])
+        self._consumes = wanted
+        # One may have been wasted already.
+        send_hint()
+
+    def _look_after_overdue_jobs(self) -> None:
+        """Work without having been asked when jobs wait although this worker is idle.
+
+        Then hints are not sent, or do not arrive: the broker is away, or Celery has lost its
+        connection for good, as it has been seen to do.
+        """
+        patience = 2 * settings.SWEEP_SECONDS
+        if self.engine.idle_seconds < patience:
+            return
+        if overdue(timedelta(seconds=patience)).exists():
+            logger.warning("Jobs wait and no hint arrives; working without")
+            threading.Thread(target=self._drain_unasked, daemon=True, name="unasked").start()
+
+    def _drain_unasked(self) -> None:
+        try:
+            self.engine.drain()
+        except Exception:
+            logger.exception("Working without hints failed")
+        finally:
+            connection.close()
+
+
+def serve(name: str) -> None:
+    """Make this Celery worker one that predicts. Called before its child process is forked."""
+    global _process
+    process = _process = Process(name)
+
+    # Kept referenced by these signals' receivers, which are weak otherwise.
+    @worker_process_init.connect(weak=False)
+    def start(**kwargs: Any) -> None:
+        process.start()
+
+    @worker_process_shutdown.connect(weak=False)
+    def report_end(**kwargs: Any) -> None:
+        report_stop(process.name)
+
+    @worker_shutting_down.connect(weak=False)
+    def stop(**kwargs: Any) -> None:
+        process.stop()
+
+
+def current() -> Process:
+    """The process that `serve` has set up."""
+    if _process is None:
+        raise RuntimeError("This worker does not serve inference.")
+    return _process

@@ -1,0 +1,23 @@
+"""The sweep: what heals lost messages and dead workers, without a hand on it."""
+
+import logging
+from datetime import timedelta
+
+from django.conf import settings
+
+from webportal.inference.fleet import WorkerState, workers_with_states
+from webportal.inference.hints import send_hint
+from webportal.inference.queue import expire_leases, overdue
+
+logger = logging.getLogger(__name__)
+
+
+def sweep() -> None:
+    """Return expired leases to the queue; where jobs wait too long, hint once an idle worker."""
+    expired = expire_leases()
+    if expired:
+        logger.warning("Took back %d jobs from workers that fell silent", expired)
+    if overdue(timedelta(seconds=settings.SWEEP_SECONDS)).exists():
+        idle = workers_with_states().filter(state=WorkerState.IDLE).count()
+        for _ in range(max(1, idle)):
+            send_hint()

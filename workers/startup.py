@@ -1,0 +1,115 @@
+"""What must be true before a worker starts; otherwise it ends at once and says why."""
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import redis
+from celery.concurrency import get_implementation, prefork, solo
+from django.conf import settings
+from django.core.files.storage import default_storage
+from django.db import DatabaseError, connection, connections
+from django.db.migrations.executor import MigrationExecutor
+from kombu.exceptions import OperationalError
+
+from ml.package import PackageError, load_package
+from webportal.inference.registry import active_model, package_path
+from workers.limits import DRAIN_SECONDS, HARD_LIMIT_SECONDS, VISIBILITY_SECONDS
+
+logger = logging.getLogger(__name__)
+
+
+def refuse_misconfiguration(worker: Any, *, serves_inference: bool) -> None:
+    """Exit with a message when the Celery worker `worker` cannot do its work as configured."""
+    try:
+        problem = next(_problems(worker, serves_inference=serves_inference), None)
+    finally:
+        # A child process must not inherit a connection.
+        connections.close_all()
+    if problem is not None:
+        raise SystemExit(f"This worker does not start. {problem}")
+    _warn_of_eviction(worker)
+
+
+def _problems(worker: Any, *, serves_inference: bool) -> Iterator[str]:
+    yield from _check_process(worker, serves_inference=serves_inference)
+    yield from _check_limits(worker)
+    yield from _check_database()
+    if serves_inference:
+        yield from _check_model()
+        yield from _check_storage()
+
+
+def _check_process(worker: Any, *, serves_inference: bool) -> Iterator[str]:
+    if get_implementation(worker.pool_cls) not in (prefork.TaskPool, solo.TaskPool):
+        yield "It needs --pool prefork or solo."
+    if serves_inference and worker.concurrency != 1:
+        yield (
+            f"Its concurrency is {worker.concurrency}; one process serves one device. Give it "
+            "--concurrency 1, and start one more worker for every further device."
+        )
+    if "tensorflow" in sys.modules:
+        yield "TensorFlow is loaded before the fork; it would hang in the child process."
+
+
+def _check_limits(worker: Any) -> Iterator[str]:
+    lease = settings.INFERENCE_LEASE_SECONDS
+    hard = worker.time_limit or HARD_LIMIT_SECONDS
+    if not DRAIN_SECONDS + 2 * lease < hard < VISIBILITY_SECONDS:
+        yield (
+            f"The limits are out of order: INFERENCE_LEASE_SECONDS ({lease}) must be under "
+            f"{(hard - DRAIN_SECONDS) / 2:.0f}, and the task's time limit ({hard} s) under "
+            f"the visibility timeout of {VISIBILITY_SECONDS} s."
+        )
+
+
+def _check_database() -> Iterator[str]:
+    try:
+        executor = MigrationExecutor(connection)
+        if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+            yield "The database is not migrated. Run 'manage.py prepare' first."
+    except DatabaseError as error:
+        yield f"The database (DATABASE_URL) cannot be reached: {error}"
+
+
+def _check_model() -> Iterator[str]:
+    model = active_model()
+    if model is None:
+        yield "No model version is active. Run 'manage.py register_model' or activate one."
+        return
+    try:
+        package = load_package(package_path(model))
+    except PackageError as error:
+        yield str(error)
+        return
+    if package.sha256 != model.package_sha256:
+        yield f"{package.path} is not the package that was registered as {model.version}."
+
+
+def _check_storage() -> Iterator[str]:
+    folder = Path(default_storage.path(""))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        yield f"The storage (STORAGE_URL) cannot be used: {error}"
+        return
+    if not os.access(folder, os.R_OK | os.X_OK):
+        yield f"The storage (STORAGE_URL) {folder} cannot be read by this user."
+
+
+def _warn_of_eviction(worker: Any) -> None:
+    """Say so when the broker throws messages away for want of memory. A lost hint costs time."""
+    try:
+        with worker.app.connection_for_read() as broker:
+            policy = broker.default_channel.client.config_get("maxmemory-policy")
+    except (OperationalError, redis.RedisError, OSError):
+        # Celery waits for a broker that is away; hosted ones often do not tell their settings.
+        return
+    if policy.get("maxmemory-policy", "noeviction") != "noeviction":
+        logger.warning(
+            "The broker may evict messages (maxmemory-policy %s); set it to noeviction.",
+            policy["maxmemory-policy"],
+        )
