@@ -27,7 +27,7 @@ class System:
 
     def manage(self, *arguments: str) -> str:
         """Run a command of manage.py against the system and return what it printed."""
-        command = [sys.executable, "-m", "deploy.local", "manage", *arguments]
+        command = [sys.executable, "-m", "deploy.local", "exec", "python", "manage.py", *arguments]
         environment = _environment(self.var)
         return subprocess.run(
             command, env=environment, cwd=ROOT, check=True, capture_output=True, text=True
