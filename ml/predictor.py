@@ -107,11 +107,17 @@ def load_network(package: ModelPackage, device_name: str) -> "keras.Model":
 def _choose_device(device: str) -> str:
     if device not in ("auto", "cpu", "gpu"):
         raise ValueError(f"device must be 'auto', 'cpu' or 'gpu', not {device!r}")
+    has_gpu = _sees_gpu()
+    if device == "gpu" and not has_gpu:
+        raise RuntimeError("No GPU is visible to this process; set the device to 'cpu' or 'auto'.")
+    return "gpu:0" if has_gpu and device != "cpu" else "cpu:0"
+
+
+def _sees_gpu() -> bool:
     import keras
 
-    gpus = keras.distribution.list_devices("gpu")
-    if device == "gpu" and not gpus:
-        raise RuntimeError("No GPU is visible to this process; set the device to 'cpu' or 'auto'.")
-    if gpus and device != "cpu":
-        return str(gpus[0])
-    return "cpu:0"
+    if keras.config.backend() == "torch":  # Keras lists no devices for it
+        import torch
+
+        return bool(torch.cuda.is_available())
+    return bool(keras.distribution.list_devices("gpu"))
