@@ -4,6 +4,7 @@ import uuid
 
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -16,10 +17,14 @@ from webportal.accounts.forms import NewUserForm, PasswordForm, SignInForm, User
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
 
-sign_in = LoginView.as_view(
-    template_name="accounts/sign_in.html",
-    authentication_form=SignInForm,
-    redirect_authenticated_user=True,
+sign_in = require_http_methods(["GET", "POST"])(
+    login_not_required(
+        LoginView.as_view(
+            template_name="accounts/sign_in.html",
+            authentication_form=SignInForm,
+            redirect_authenticated_user=True,
+        )
+    )
 )
 sign_out = allow()(LogoutView.as_view())
 

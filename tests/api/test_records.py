@@ -1,0 +1,173 @@
+"""Patients, studies and pictures over REST: who sees what, and what is written down."""
+
+import pytest
+from rest_framework.test import APIClient
+
+from tests.api.conftest import Call
+from tests.factories import make_patient, make_prediction, make_radiograph, make_study
+from tests.helpers import audit_actions
+from webportal.accounts.models import Role, User
+from webportal.audit.models import Action, AuditEntry
+from webportal.inference.models import Job
+from webportal.records.models import Category, Priority, ReadingState, Study
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client(radiologist: User, as_user: Call) -> APIClient:
+    return as_user(radiologist)
+
+
+def ids(client: APIClient, address: str, **filters: object) -> list[str]:
+    return [found["id"] for found in client.get(address, filters).json()["results"]]
+
+
+def test_viewing_one_is_an_event_and_listing_is_not(client: APIClient, radiologist: User) -> None:
+    radiograph = make_radiograph()
+    study = radiograph.study
+    client.get("/api/v1/studies")
+    client.get("/api/v1/patients")
+    client.get("/api/v1/radiographs")
+    assert not AuditEntry.objects.exists()
+
+    client.get(f"/api/v1/studies/{study.pk}")
+    client.get(f"/api/v1/patients/{study.patient_id}")
+    client.get(f"/api/v1/radiographs/{radiograph.pk}/image")
+    client.get(f"/api/v1/radiographs/{radiograph.pk}/original")
+    client.get(f"/api/v1/radiographs/{radiograph.pk}/dicom")
+    entries = AuditEntry.objects.order_by("sequence")
+    assert [(entry.action, entry.object_id) for entry in entries] == [
+        (Action.STUDY_VIEWED, str(study.pk)),
+        (Action.PATIENT_VIEWED, str(study.patient_id)),
+        (Action.IMAGE_VIEWED, str(radiograph.pk)),
+        (Action.IMAGE_DOWNLOADED, str(radiograph.pk)),
+        (Action.IMAGE_DOWNLOADED, str(radiograph.pk)),
+    ]
+    assert {entry.actor_id for entry in entries} == {radiologist.pk}
+
+
+def test_files_come_as_they_are_stored(client: APIClient) -> None:
+    radiograph = make_radiograph()
+    address = f"/api/v1/radiographs/{radiograph.pk}"
+    original = client.get(f"{address}/original", headers={"Accept": "image/*"})
+    assert len(b"".join(original)) == radiograph.original_bytes
+    assert original["Content-Type"] == "application/dicom"
+    assert b"".join(client.get(f"{address}/image")).startswith(b"\x89PNG")
+
+
+def test_a_file_missing_from_the_storage_is_told(client: APIClient) -> None:
+    radiograph = make_radiograph(dicom_key="gone", original_key="gone")
+    for what in ("image", "original", "dicom"):
+        response = client.get(f"/api/v1/radiographs/{radiograph.pk}/{what}")
+        assert response.status_code == 500
+        assert response.json()["type"] == "urn:chestline:problem:file-missing"
+    assert audit_actions() == []
+
+
+def test_uploaders_know_their_own_studies_and_no_result(uploader: User, as_user: Call) -> None:
+    own = make_prediction(make_radiograph(make_study(created_by=uploader)))
+    other = make_prediction()
+    client = as_user(uploader)
+    assert ids(client, "/api/v1/studies") == [str(own.radiograph.study_id)]
+    assert ids(client, "/api/v1/radiographs") == [str(own.radiograph_id)]
+    assert ids(client, "/api/v1/jobs") == [str(own.job_id)]
+    assert client.get(f"/api/v1/studies/{other.radiograph.study_id}").status_code == 404
+    study = client.get(f"/api/v1/studies/{own.radiograph.study_id}").json()
+    assert (study["analysis"], study["result"]) == ("done", None)
+    # Nor by asking which of them are likely.
+    assert ids(client, "/api/v1/studies", category="likely") == []
+    assert client.get("/api/v1/studies/worklist").status_code == 403
+    assert client.get("/api/v1/predictions").status_code == 403
+
+
+def test_an_uploader_who_is_a_radiologist_too_sees_everything(
+    uploader: User, as_user: Call
+) -> None:
+    uploader.roles = [Role.UPLOADER, Role.RADIOLOGIST]
+    prediction = make_prediction()
+    client = as_user(uploader)
+    study = client.get(f"/api/v1/studies/{prediction.radiograph.study_id}").json()
+    assert study["result"] == {"category": "likely", "probability": 0.93}
+
+
+def test_the_worklist_is_in_reading_order(client: APIClient) -> None:
+    unlikely = make_prediction(category=Category.UNLIKELY).radiograph.study_id
+    likely = make_prediction(category=Category.LIKELY).radiograph.study_id
+    stat = make_study(priority=Priority.STAT).pk
+    make_study(reading_state=ReadingState.SIGNED)
+    assert ids(client, "/api/v1/studies/worklist") == [str(stat), str(likely), str(unlikely)]
+
+
+def test_studies_are_filtered_and_paged(client: APIClient) -> None:
+    stat = make_study(priority=Priority.STAT)
+    others = [make_study() for _ in range(4)]
+    assert ids(client, "/api/v1/studies", priority="stat") == [str(stat.pk)]
+    assert ids(client, "/api/v1/studies", patient=stat.patient_id) == [str(stat.pk)]
+    first = client.get("/api/v1/studies", {"page_size": 2, "ordering": "priority"}).json()
+    assert first["count"] == 5
+    assert first["results"][0]["id"] == str(stat.pk)
+    seen = [study["id"] for study in first["results"]]
+    address = first["next"]
+    while address:
+        page = client.get(address).json()
+        seen += [study["id"] for study in page["results"]]
+        address = page["next"]
+    assert sorted(seen) == sorted(str(study.pk) for study in [stat, *others])
+
+
+def test_the_case_record_is_changed_until_it_is_signed(
+    client: APIClient, radiologist: User
+) -> None:
+    radiograph = make_radiograph(make_study(indication="Cough"))
+    study = radiograph.study
+    address = f"/api/v1/studies/{study.pk}"
+    response = client.patch(address, {"symptoms": ["fever", "cough"], "priority": "urgent"})
+    assert response.status_code == 200
+    assert response.json()["priority"] == "urgent"
+    study.refresh_from_db()
+    assert study.indication == "Cough"
+    assert sorted(study.symptoms) == ["cough", "fever"]
+    entry = AuditEntry.objects.get(action=Action.STUDY_CHANGED)
+    assert (entry.actor_id, entry.study_id) == (radiologist.pk, study.pk)
+
+    Study.objects.update(reading_state=ReadingState.SIGNED)
+    response = client.patch(address, {"indication": "Fever"})
+    assert response.status_code == 409
+    assert "Write an addendum" in response.json()["detail"]
+
+
+def test_a_patient_is_corrected_and_keeps_what_is_not_named(client: APIClient) -> None:
+    patient = make_patient(name="Phantom^Anna^Maria^Dr", birth_date="2020-02-29")
+    address = f"/api/v1/patients/{patient.pk}"
+    assert client.patch(address, {"sex": "F"}).json()["name"] == "Phantom^Anna^Maria^Dr"
+    changed = client.patch(address, {"given_name": "Berta", "issuer": ""}).json()
+    assert changed["name"] == "Phantom^Berta"
+    assert changed["birth_date"] == "2020-02-29"
+    response = client.patch(address, {"birth_date": "2999-01-01"})
+    assert response.json()["errors"][0]["pointer"] == "#/birth_date"
+
+
+def test_a_patient_id_of_somebody_else_is_a_conflict(client: APIClient) -> None:
+    one, other = make_patient(), make_patient()
+    response = client.patch(f"/api/v1/patients/{one.pk}", {"patient_id": other.patient_id})
+    assert response.status_code == 409
+
+
+def test_a_study_is_moved_to_the_right_patient(client: APIClient) -> None:
+    study = make_study(patient=make_patient(is_temporary=True))
+    right = make_patient(name="Phantom^Anna")
+    identity = {"patient_id": right.patient_id, "issuer": right.issuer, "family_name": "Phantom"}
+    response = client.put(f"/api/v1/studies/{study.pk}/patient", identity | {"given_name": "Anna"})
+    assert response.json()["id"] == str(right.pk)
+    study.refresh_from_db()
+    assert study.patient == right
+
+
+def test_another_inference_is_queued_once(client: APIClient, radiologist: User) -> None:
+    radiograph = make_prediction().radiograph
+    address = f"/api/v1/radiographs/{radiograph.pk}/rerun"
+    job = client.post(address)
+    assert job.status_code == 201
+    assert Job.objects.get(pk=job.json()["id"]).created_by == radiologist
+    assert client.post(address).status_code == 409

@@ -1,0 +1,48 @@
+"""The auditor reads and verifies the trail over REST, and each of these is in it."""
+
+import pytest
+from rest_framework.test import APIClient
+
+from tests.api.conftest import Call
+from tests.audit.test_verification import behind_its_back
+from tests.helpers import audit_actions
+from webportal.accounts.models import User
+from webportal.audit.models import Action, AuditEntry
+from webportal.audit.trail import Event, append_all
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client(auditor: User, as_user: Call) -> APIClient:
+    return as_user(auditor)
+
+
+def test_the_trail_is_paged_without_gap_while_it_grows(client: APIClient) -> None:
+    append_all([Event(Action.STUDY_VIEWED, "study", str(n)) for n in range(7)], "ann")
+    seen: list[int] = []
+    address = "/api/v1/audit-entries?actor=ann&page_size=3"
+    while address:
+        page = client.get(address).json()
+        seen += [entry["sequence"] for entry in page["results"]]
+        address = page["next"]
+    assert seen == list(range(7, 0, -1))
+    viewed = AuditEntry.objects.filter(action=Action.AUDIT_VIEWED)
+    assert [entry.detail for entry in viewed] == [{"actor": "ann"}] * 3
+
+
+def test_a_filter_that_makes_no_sense(client: APIClient) -> None:
+    response = client.get("/api/v1/audit-entries?first_day=yesterday&action=x")
+    assert response.status_code == 400
+    pointers = {error["pointer"] for error in response.json()["errors"]}
+    assert pointers == {"#/first_day", "#/action"}
+    assert audit_actions() == []
+
+
+def test_the_verdict(client: APIClient) -> None:
+    append_all([Event(Action.STUDY_VIEWED)], "ann")
+    assert client.post("/api/v1/audit-entries/verify").json()["intact"] is True
+    behind_its_back("UPDATE audit_auditentry SET actor = 'ben' WHERE sequence = 1")
+    verdict = client.post("/api/v1/audit-entries/verify").json()
+    assert verdict["intact"] is False
+    assert verdict["findings"] == [{"sequence": 1, "problem": "the entry was altered"}]

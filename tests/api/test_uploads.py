@@ -1,0 +1,156 @@
+"""Uploads over REST give the verdicts of the pages."""
+
+import io
+import zipfile
+from typing import Any
+
+import pytest
+from PIL import Image
+from pytest_django.fixtures import Settings
+from rest_framework.test import APIClient
+
+from tests.api.conftest import Call
+from tests.factories import make_patient
+from webportal.accounts.models import User
+from webportal.intake.models import UploadItem
+from webportal.operations.phantoms import draw_phantom
+from webportal.records.models import Patient, Radiograph, Study
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client(uploader: User, as_user: Call) -> APIClient:
+    return as_user(uploader)
+
+
+def png(seed: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(draw_phantom(seed, (96, 80), opacity=False)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def make_batch(client: APIClient, **body: object) -> str:
+    response = client.post("/api/v1/batches", body)
+    assert response.status_code == 201, response.json()
+    return f"/api/v1/batches/{response.json()['id']}"
+
+
+def send(client: APIClient, batch: str, name: str, data: bytes, **form: object) -> Any:
+    file = io.BytesIO(data)
+    file.name = name
+    return client.post(f"{batch}/files", form | {"file": file}, format="multipart")
+
+
+def test_a_file_is_accepted_once_and_the_batch_says_so(client: APIClient) -> None:
+    batch = make_batch(client, name="Ward 5", priority="stat")
+    for _ in range(2):
+        (item,) = send(client, batch, "a.png", png(1), expected=2).json()["items"]
+        assert item["verdict"] == "accepted"
+    (refused,) = send(client, batch, "b.txt", b"no image").json()["items"]
+    assert refused["verdict"] == "refused"
+    assert refused["reason"]
+    shown = client.get(batch).json()
+    assert shown["priority"] == "stat"
+    assert {key: value for key, value in shown["summary"].items() if value} == {
+        "expected": 2,
+        "received": 2,
+        "accepted": 1,
+        "refused": 1,
+        "waiting": 1,
+    }
+    listed = client.get(f"{batch}/files", {"verdict": "accepted"}).json()["results"]
+    assert [found["study"] for found in listed] == [str(Study.objects.get().pk)]
+    assert Radiograph.objects.count() == 1
+
+
+def test_a_zip_gives_a_verdict_for_each_file(client: APIClient) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("a.png", png(1))
+        archive.writestr("b.txt", "no image")
+    batch = make_batch(client)
+    items = send(client, batch, "all.zip", buffer.getvalue()).json()["items"]
+    assert [(item["file_name"], item["verdict"]) for item in items] == [
+        ("all.zip/a.png", "accepted"),
+        ("all.zip/b.txt", "refused"),
+    ]
+
+
+def test_a_sheet_says_whose_images_they_are(client: APIClient) -> None:
+    sheet = "file,patient_id,family_name,priority\na.png,P-1,Phantom,urgent\n"
+    batch = make_batch(client, identity_mode="sheet", sheet=sheet)
+    (item,) = send(client, batch, "a.png", png(1), path="folder/a.png").json()["items"]
+    assert (item["file_name"], item["verdict"]) == ("folder/a.png", "accepted")
+    assert Patient.objects.get().patient_id == "P-1"
+    (item,) = send(client, batch, "c.png", png(2)).json()["items"]
+    assert item["reason_code"] == "not_in_sheet"
+
+
+def test_a_wrong_sheet_creates_nothing_and_names_its_lines(client: APIClient) -> None:
+    sheet = "file,patient_id,sex\na.png,P-1,X\n,P-2,F\n"
+    response = client.post("/api/v1/batches", {"identity_mode": "sheet", "sheet": sheet})
+    assert response.status_code == 400
+    errors = response.json()["errors"]
+    assert {error["pointer"].split("/")[1] for error in errors} == {"sheet"}
+    assert errors[0]["detail"].startswith("Line 2: ")
+    assert errors[1]["detail"].startswith("Line 3: ")
+    assert client.get("/api/v1/batches").json()["count"] == 0
+
+
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        ({"identity_mode": "sheet"}, "#/sheet"),
+        ({"identity_mode": "form"}, "#/case_record/patient_id"),
+    ],
+)
+def test_a_mode_needs_what_it_is_about(
+    client: APIClient, body: dict[str, str], pointer: str
+) -> None:
+    response = client.post("/api/v1/batches", body)
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["pointer"] == pointer
+
+
+def test_a_held_file_is_decided_on(client: APIClient) -> None:
+    patient = make_patient(patient_id="P-1", issuer="", name="Phantom^Berta")
+    record = {"patient_id": "P-1", "family_name": "Phantom", "given_name": "Anna"}
+    batch = make_batch(client, identity_mode="form", case_record=record)
+    (item,) = send(client, batch, "a.png", png(1)).json()["items"]
+    assert item["verdict"] == "held"
+
+    held = f"/api/v1/held-files/{item['id']}"
+    question = client.get(held).json()
+    assert question["claimed"]["name"] == "Phantom^Anna"
+    assert question["recorded"]["id"] == str(patient.pk)
+    assert question["differences"] == ["name"]
+
+    resolved = client.post(f"{held}/resolve", {"decision": "same"}).json()
+    assert resolved["verdict"] == "accepted"
+    assert Study.objects.get().patient == patient
+    # It is no held file any more, and nobody decides twice.
+    assert client.post(f"{held}/resolve", {"decision": "discard"}).status_code == 404
+    assert client.get("/api/v1/held-files").json()["count"] == 0
+
+
+def test_a_full_disk_refuses_and_keeps_nothing(client: APIClient, settings: Settings) -> None:
+    batch = make_batch(client)
+    settings.UPLOAD_MIN_FREE_BYTES = 2**62
+    response = send(client, batch, "a.png", png(1))
+    assert response.status_code == 507
+    assert "Nothing is lost" in response.json()["detail"]
+    assert not UploadItem.objects.exists()
+
+
+def test_a_request_without_a_file_says_so(client: APIClient) -> None:
+    batch = make_batch(client)
+    response = client.post(f"{batch}/files", {"path": "a.png"}, format="multipart")
+    assert response.status_code == 400
+    assert response.json()["errors"][0]["pointer"] == "#/file"
+
+
+def test_an_empty_file_is_refused_with_a_verdict(client: APIClient) -> None:
+    batch = make_batch(client)
+    (item,) = send(client, batch, "a.png", b"").json()["items"]
+    assert item["verdict"] == "refused"

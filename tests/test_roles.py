@@ -1,0 +1,208 @@
+"""Who may open what: this table is the specification, and every address must be in it.
+
+Each address is asked for with every method, by people of each role and by nobody. "May" means that
+the answer is neither 401, 403 nor the way to the sign-in page; what it is beyond that is tested
+elsewhere.
+"""
+
+import uuid
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.http import HttpResponse
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver
+
+from webportal.accounts.models import Role, User
+
+U, R, IT, A = Role.UPLOADER, Role.RADIOLOGIST, Role.IT, Role.AUDITOR
+SIGNED_IN = (U, R, IT, A)
+PUBLIC = (None, *SIGNED_IN)
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+
+# Address → method → the roles that may. A method that is not named answers 405 to those who may
+# open the address otherwise, and to nobody with anything but a refusal.
+TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
+    # accounts
+    "": {"GET": SIGNED_IN},
+    "sign-in": {"GET": PUBLIC, "POST": PUBLIC},
+    "sign-out": {"POST": SIGNED_IN},
+    "account/password": {"GET": SIGNED_IN, "POST": SIGNED_IN},
+    "account/tokens": {"GET": SIGNED_IN, "POST": SIGNED_IN},
+    "account/tokens/<str:token_key>/revoke": {"POST": SIGNED_IN},
+    "users": {"GET": (IT,), "POST": (IT,)},
+    "users/<uuid:user_id>": {"GET": (IT,), "POST": (IT,)},
+    "users/<uuid:user_id>/reset-password": {"POST": (IT,)},
+    # records
+    "patients": {"GET": (U, R)},
+    "patients/search": {"POST": (U, R)},
+    "patients/<uuid:patient_id>": {"GET": (U, R)},
+    "patients/<uuid:patient_id>/edit": {"GET": (U, R), "POST": (U, R)},
+    # intake
+    "uploads/": {"GET": (U,)},
+    "uploads/new": {"GET": (U,), "POST": (U,)},
+    "uploads/sheet.csv": {"GET": (U,)},
+    "uploads/held": {"GET": (U,)},
+    "uploads/held/<uuid:item_id>": {"GET": (U,), "POST": (U,)},
+    "uploads/<uuid:batch_id>": {"GET": (U,)},
+    "uploads/<uuid:batch_id>/status": {"GET": (U,)},
+    "uploads/<uuid:batch_id>/files": {"POST": (U,)},
+    # review
+    "worklist": {"GET": (R,)},
+    "worklist/search": {"POST": (R,)},
+    "worklist/next": {"GET": (R,)},
+    "studies/<uuid:study_id>": {"GET": (R,)},
+    "studies/<uuid:study_id>/status": {"GET": (R,)},
+    "studies/<uuid:study_id>/draft": {"POST": (R,)},
+    "studies/<uuid:study_id>/draft/discard": {"POST": (R,)},
+    "studies/<uuid:study_id>/sign": {"POST": (R,)},
+    "studies/<uuid:study_id>/addendum": {"POST": (R,)},
+    "studies/<uuid:study_id>/priority": {"POST": (R,)},
+    "studies/<uuid:study_id>/case-record": {"GET": (U, R), "POST": (U, R)},
+    "studies/<uuid:study_id>/patient": {"GET": (U, R), "POST": (U, R)},
+    "radiographs/<uuid:radiograph_id>/image.png": {"GET": (R,)},
+    "radiographs/<uuid:radiograph_id>/original": {"GET": (R,)},
+    "radiographs/<uuid:radiograph_id>/rerun": {"POST": (R,)},
+    "predictions/<uuid:prediction_id>/heatmap.png": {"GET": (R,)},
+    "heatmap-legend.png": {"GET": (R,)},
+    "jobs/<uuid:job_id>/cancel": {"POST": (R,)},
+    "jobs/<uuid:job_id>/release": {"POST": (R,)},
+    # inference
+    "models": {"GET": (R, IT)},
+    "models/<uuid:model_id>": {"GET": (R, IT)},
+    "models/<uuid:model_id>/activate": {"POST": (IT,)},
+    # audit
+    "audit/": {"GET": (A,)},
+    "audit/export": {"GET": (A,)},
+    "audit/verify": {"POST": (A,)},
+    # operations
+    "operations": {"GET": (IT,)},
+    "operations/workers/<str:name>/drain": {"POST": (IT,)},
+    "operations/workers/<str:name>/resume": {"POST": (IT,)},
+    "operations/jobs/<uuid:job_id>/release": {"POST": (IT,)},
+    "operations/jobs/<uuid:job_id>/cancel": {"POST": (IT,)},
+    "metrics": {"GET": (IT,)},
+    "health/live": {"GET": PUBLIC},
+    "health/ready": {"GET": PUBLIC},
+    # API
+    "api/v1/openapi.yaml": {"GET": PUBLIC},
+    "api/v1/tokens": {"GET": SIGNED_IN, "POST": PUBLIC},
+    "api/v1/tokens/<str:key>": {"DELETE": SIGNED_IN},
+    "api/v1/patients": {"GET": (U, R)},
+    "api/v1/patients/<uuid:pk>": {"GET": (U, R), "PATCH": (U, R)},
+    "api/v1/studies": {"GET": (U, R)},
+    "api/v1/studies/worklist": {"GET": (R,)},
+    "api/v1/studies/<uuid:pk>": {"GET": (U, R), "PATCH": (U, R)},
+    "api/v1/studies/<uuid:pk>/patient": {"PUT": (U, R)},
+    "api/v1/studies/<uuid:pk>/draft": {"GET": (R,), "PUT": (R,), "DELETE": (R,)},
+    "api/v1/studies/<uuid:pk>/sign": {"POST": (R,)},
+    "api/v1/radiographs": {"GET": (U, R)},
+    "api/v1/radiographs/<uuid:pk>": {"GET": (U, R)},
+    "api/v1/radiographs/<uuid:pk>/original": {"GET": (R,)},
+    "api/v1/radiographs/<uuid:pk>/dicom": {"GET": (R,)},
+    "api/v1/radiographs/<uuid:pk>/image": {"GET": (R,)},
+    "api/v1/radiographs/<uuid:pk>/rerun": {"POST": (R,)},
+    "api/v1/jobs": {"GET": (U, R, IT)},
+    "api/v1/jobs/<uuid:pk>": {"GET": (U, R, IT)},
+    "api/v1/jobs/<uuid:pk>/cancel": {"POST": (R, IT)},
+    "api/v1/jobs/<uuid:pk>/release": {"POST": (R, IT)},
+    "api/v1/predictions": {"GET": (R,)},
+    "api/v1/predictions/<uuid:pk>": {"GET": (R,)},
+    "api/v1/predictions/<uuid:pk>/heatmap": {"GET": (R,)},
+    "api/v1/reads": {"GET": (R,)},
+    "api/v1/reads/<uuid:pk>": {"GET": (R,)},
+    "api/v1/reads/<uuid:pk>/addenda": {"POST": (R,)},
+    "api/v1/batches": {"GET": (U,), "POST": (U,)},
+    "api/v1/batches/<uuid:pk>": {"GET": (U,)},
+    "api/v1/batches/<uuid:batch_id>/files": {"GET": (U,), "POST": (U,)},
+    "api/v1/held-files": {"GET": (U,)},
+    "api/v1/held-files/<uuid:pk>": {"GET": (U,)},
+    "api/v1/held-files/<uuid:pk>/resolve": {"POST": (U,)},
+    "api/v1/model-versions": {"GET": (R, IT)},
+    "api/v1/model-versions/<uuid:pk>": {"GET": (R, IT)},
+    "api/v1/model-versions/<uuid:pk>/activate": {"POST": (IT,)},
+    "api/v1/workers": {"GET": (IT,)},
+    "api/v1/workers/<str:name>": {"GET": (IT,)},
+    "api/v1/workers/<str:name>/drain": {"POST": (IT,)},
+    "api/v1/workers/<str:name>/resume": {"POST": (IT,)},
+    "api/v1/audit-entries": {"GET": (A,)},
+    "api/v1/audit-entries/verify": {"POST": (A,)},
+}
+
+
+def addresses(patterns: list[URLPattern | URLResolver], start: str = "") -> Iterator[str]:
+    """The addresses of all URL patterns, as the patterns write them."""
+    for pattern in patterns:
+        address = start + str(pattern.pattern)
+        if isinstance(pattern, URLResolver):
+            yield from addresses(pattern.url_patterns, address)
+        else:
+            yield address
+
+
+ADDRESSES = sorted(set(addresses(get_resolver().url_patterns)))
+
+
+def filled(address: str) -> str:
+    """The address with the id of nothing where it wants an id."""
+    parts = [part.split(">", 1) for part in address.split("<")]
+    return "/" + "".join(
+        f"{uuid.UUID(int=1)}{part[1]}" if len(part) > 1 else part[0] for part in parts
+    )
+
+
+def is_refused(response: HttpResponse) -> bool:
+    to_sign_in = response.status_code == 302 and response["Location"].startswith("/sign-in?next=")
+    return to_sign_in or response.status_code in (401, 403)
+
+
+def test_the_table_names_every_address_and_no_other() -> None:
+    assert sorted(TABLE) == ADDRESSES
+
+
+@pytest.fixture
+def person(request: pytest.FixtureRequest, make_user: Callable[..., User]) -> User | None:
+    return None if request.param is None else make_user(request.param)
+
+
+@pytest.mark.parametrize("person", PUBLIC, indirect=True, ids=lambda role: str(role or "nobody"))
+@pytest.mark.django_db
+def test_every_address_is_open_to_exactly_those_in_the_table(person: User | None) -> None:
+    role = Role(person.roles[0]) if person else None
+    wrong = []
+    for address, allowed in TABLE.items():
+        client = Client()
+        if person is not None:
+            client.force_login(person)
+        # Those that are open come last, because one of them signs out.
+        for method in sorted(METHODS, key=lambda method: method in allowed):
+            response = client.generic(method, filled(address))
+            if role in allowed.get(method, ()):
+                is_right = not is_refused(response) and response.status_code != 405
+            elif method in allowed:
+                is_right = is_refused(response)
+            else:
+                is_right = is_refused(response) or response.status_code == 405
+            if not is_right:
+                wrong.append(f"{method} /{address}: {response.status_code}")
+    assert wrong == []
+
+
+@pytest.mark.django_db
+def test_people_without_a_role_open_nothing_but_their_account() -> None:
+    nobody = User.objects.create_user("newcomer", None, [])
+    client = Client()
+    client.force_login(nobody)
+    for address, methods in TABLE.items():
+        if methods.get("GET") not in (None, PUBLIC, SIGNED_IN):
+            assert is_refused(client.get(filled(address))), address
+
+
+@pytest.mark.django_db
+def test_several_roles_add_up() -> None:
+    both = User.objects.create_user("both", None, [U, IT])
+    client = Client()
+    client.force_login(both)
+    assert not is_refused(client.get("/uploads/"))
+    assert not is_refused(client.get("/operations"))
+    assert is_refused(client.get("/worklist"))
