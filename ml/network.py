@@ -47,7 +47,7 @@ STAGES = (
 def build_network(
     input_size: int,
     *,
-    head_dropout: float = 0.2,
+    head_dropout: float = 0.0,
     stochastic_depth: float = 0.0,
     batch_norm_momentum: float = 0.99,
     folded: bool = False,
@@ -117,9 +117,10 @@ def build_network(
     x = layers.Conv2D(EMBEDDING_SIZE, 1, use_bias=folded, name="head")(x)
     features = normalised(x, "head", activate=True)
     embedding = layers.GlobalAveragePooling2D(name="pool")(features)
-    # Dropping whole feature maps equals dropping components of the pooled vector.
-    kept = layers.SpatialDropout2D(head_dropout, name="dropout")(features)
-    local = layers.Conv2D(1, 1, name="classifier")(kept)
+    if head_dropout > 0:
+        # Dropping whole feature maps equals dropping components of the pooled vector.
+        features = layers.SpatialDropout2D(head_dropout, name="dropout")(features)
+    local = layers.Conv2D(1, 1, name="classifier")(features)
     places = input_size // TOTAL_STRIDE
     as_float = {"dtype": "float32"}
     activation_map = layers.Reshape((places, places), name="activation_map", **as_float)(local)
