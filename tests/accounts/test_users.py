@@ -100,6 +100,13 @@ def test_nobody_locks_themselves_out(
     assert it_person.has_role(Role.IT)
 
 
+def test_nobody_resets_their_own_password(client: Client, it_person: User) -> None:
+    response = client.post(f"/users/{it_person.pk}/reset-password", follow=True)
+    assert "Choose a new password for yourself" in response.text
+    it_person.refresh_from_db()
+    assert it_person.check_password(PASSWORD)
+
+
 def test_saving_without_a_change_is_no_event(client: Client, radiologist: User) -> None:
     client.post(f"/users/{radiologist.pk}", {"roles": ["radiologist"], "is_active": "on"})
     assert audit_actions(action=Action.USER_CHANGED) == []

@@ -69,7 +69,12 @@ def change_user(user: User, *, roles: list[str], is_active: bool, by: User) -> N
 
 @transaction.atomic
 def reset_password(user: User, by: User) -> str:
-    """Give a person a new one-time password and return it; sessions and tokens end."""
+    """Give a person a new one-time password and return it; sessions and tokens end.
+
+    Raises AccountError for one's own account.
+    """
+    if user == by:
+        raise AccountError("Choose a new password for yourself under your name, top right.")
     password = one_time_password()
     user.set_password(password)
     user.must_change_password = True

@@ -109,7 +109,11 @@ def user(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse:
 def reset_password(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse:
     """Give a person a new one-time password, shown once."""
     person = get_object_or_404(User, pk=user_id)
-    password = services.reset_password(person, request.user)
+    try:
+        password = services.reset_password(person, request.user)
+    except services.AccountError as error:
+        messages.error(request, str(error))
+        return redirect("accounts:user", person.pk)
     context = {"users": User.objects.all(), "form": NewUserForm(), "created": (person, password)}
     return render(request, "accounts/users.html", context)
 

@@ -50,6 +50,12 @@ class TrailFilter(forms.Form):
         label="To and including", required=False, widget=forms.DateInput(attrs={"type": "date"})
     )
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            kind = "select" if isinstance(field.widget, forms.Select) else "control"
+            field.widget.attrs["class"] = f"form-{kind} form-{kind}-sm"
+
     def used(self) -> dict[str, str]:
         """The filters in use, for the entry that says who looked for what."""
         return {name: str(value) for name, value in self.cleaned_data.items() if value}
