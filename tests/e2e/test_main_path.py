@@ -8,10 +8,10 @@ from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.e2e.browser import chromium
+from tests.e2e.steps import PASSWORD, choose_own_password, sign_in
 from tests.e2e.system import System, running_system
 from webportal.operations.phantoms import draw_phantom
 
-PASSWORD = "a-password-of-my-own-7"
 RESULTS_SECONDS = 120
 
 
@@ -51,19 +51,6 @@ def radiographs(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
             Image.fromarray(picture).save(folder / f"phantom-{seed}.png")
         return folder
     return real / "fullres"
-
-
-def sign_in(page: Page, system: System) -> None:
-    page.goto("/")
-    page.get_by_label("User name").fill("admin")
-    page.get_by_label("Password").fill(system.one_time_password)
-    page.get_by_role("button", name="Sign in").click()
-    expect(page.get_by_role("heading", name="Choose your own password")).to_be_visible()
-    page.get_by_label("Present password").fill(system.one_time_password)
-    page.get_by_label("New password", exact=True).fill(PASSWORD)
-    page.get_by_label("New password, again").fill(PASSWORD)
-    page.get_by_role("button", name="Save the new password").click()
-    expect(page.get_by_role("heading", name="Worklist")).to_be_visible()
 
 
 def upload(page: Page, folder: Path) -> None:
@@ -122,6 +109,7 @@ def test_upload_read_sign_and_find_each_step_in_the_trail(
     page: Page, system: System, radiographs: Path
 ) -> None:
     sign_in(page, system)
+    choose_own_password(page, system)
     upload(page, radiographs)
     open_worst(page)
     study = page.url.rsplit("/", 1)[1]
