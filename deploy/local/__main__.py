@@ -143,7 +143,7 @@ def _stop_undisturbed(service: Service) -> None:
 
 
 def _programs(listener: socket.socket) -> list[Program]:
-    gunicorn = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py"]
+    gunicorn = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn_conf.py"]
     # The scheduler is a worker of its own, so that no sweep waits behind inference.
     scheduler = ["worker", "--pool", "solo", "--queues", "maintenance", "--beat"]
     # Handed over by number, so that the address stays taken while the portal is restarted.

@@ -118,7 +118,7 @@ def test_every_secret_is_generated(tmp_path: Path) -> None:
     script = tmp_path / "make-secrets.sh"
     shutil.copy(COMPOSE / "make-secrets.sh", script)
     document = _compose("compose.yaml")
-    first = {}
+    first: dict[str, str] = {}
     for _ in range(2):
         subprocess.run([script], check=True)
         for secret in document["secrets"].values():
