@@ -7,7 +7,7 @@ from django.core.management import call_command
 
 from webportal.accounts.models import User
 from webportal.inference.models import Job
-from webportal.operations import demonstration
+from webportal.operations import demonstration, phantoms
 from webportal.records.models import Patient, Study
 
 pytestmark = pytest.mark.django_db
@@ -19,7 +19,7 @@ ALL = demonstration.PHANTOMS
 def _three_small_phantoms(monkeypatch: pytest.MonkeyPatch) -> None:
     """Drawing all of them at full size takes long and shows nothing more."""
     monkeypatch.setattr(demonstration, "PHANTOMS", [*ALL[:2], ALL[-1]])
-    draw = demonstration.draw_phantom
+    draw = phantoms.draw_phantom
     monkeypatch.setattr(
         demonstration, "draw_phantom", lambda seed, size, opacity: draw(seed, (320, 300), opacity)
     )

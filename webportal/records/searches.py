@@ -1,8 +1,11 @@
-"""Search texts, kept in the session: an address holds a key to one, and so no patient's name."""
+"""Searching; an address holds only a key to a text kept in the session, and no patient's name."""
 
 import secrets
 
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+
+from webportal.records.models import Patient
 
 SESSION_KEY = "searches"
 KEPT = 30
@@ -26,3 +29,16 @@ def recall(request: HttpRequest, key: str) -> str:
     """Return the text that was kept under the key, '' when it is not known in this session."""
     kept: dict[str, str] = request.session.get(SESSION_KEY, {})
     return kept.get(key, "")
+
+
+def find_patients(text: str) -> QuerySet[Patient]:
+    """Return the patients of whom each word is in the name, Patient ID or an accession number."""
+    found = Patient.objects.all()
+    for word in text.replace(",", " ").split():
+        found = found.filter(
+            Q(name__icontains=word)
+            | Q(patient_id__icontains=word)
+            | Q(studies__accession_number__istartswith=word)
+        )
+    # The accession numbers are in another table, which may hold several of one patient.
+    return Patient.objects.filter(pk__in=found.values("pk")) if text else found

@@ -4,7 +4,8 @@ import uuid
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Count, Max, Q, QuerySet
+from django.db.models import Count, Max
+from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -27,7 +28,7 @@ def patients(request: SignedInRequest) -> HttpResponse:
     """The patients by name, or those that a search finds."""
     text = searches.recall(request, request.GET.get("search", ""))
     found = (
-        _search(text)
+        searches.find_patients(text)
         .order_by("name", "patient_id", "issuer")
         .annotate(study_count=Count("studies"), last_study_at=Max("studies__created_at"))
     )
@@ -50,24 +51,14 @@ def search(request: SignedInRequest) -> HttpResponse:
     return redirect(reverse("records:patients", query=query))
 
 
-def _search(text: str) -> QuerySet[Patient]:
-    found = Patient.objects.all()
-    for word in text.replace(",", " ").split():
-        found = found.filter(
-            Q(name__icontains=word)
-            | Q(patient_id__icontains=word)
-            | Q(studies__accession_number__istartswith=word)
-        )
-    # The accession numbers are in another table, which may hold several of one patient.
-    return Patient.objects.filter(pk__in=found.values("pk")) if text else found
-
-
 @allow(Role.RADIOLOGIST, Role.UPLOADER)
 @require_GET
 def patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
     """A patient's whole history: studies, results, reads and addenda, newest first."""
     shown = get_object_or_404(Patient, pk=patient_id)
-    studies = shown.studies.order_by("-created_at").prefetch_related(
+    studies = shown.studies.order_by(
+        Coalesce("performed_at", "created_at").desc(), "id"
+    ).prefetch_related(
         "radiographs__predictions__model_version",
         "radiographs__jobs",
         "reads__reader",

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.db.models.functions import Coalesce
+
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.inference.queue import OPEN_STATES
@@ -167,5 +169,7 @@ def _addendum_form(draft: Read | None) -> AddendumForm:
 
 
 def _other_studies(study: Study) -> list[Study]:
-    others = study.patient.studies.exclude(pk=study.pk).order_by("-created_at")
+    others = study.patient.studies.exclude(pk=study.pk).order_by(
+        Coalesce("performed_at", "created_at").desc(), "id"
+    )
     return list(others.prefetch_related("reads__reader"))
