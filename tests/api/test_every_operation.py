@@ -55,10 +55,12 @@ LISTED = {
     "jobs_list": "queued",
     "model_versions_list": "model",
     "patients_list": "patient",
+    "patients_search_create": "patient",
     "predictions_list": "prediction",
     "radiographs_list": "radiograph",
     "reads_list": "read",
     "studies_list": "study",
+    "studies_search_create": "study",
     "studies_worklist": "study",
     "tokens_list": "token",
     "workers_list": "worker",
@@ -96,6 +98,7 @@ OPERATIONS: dict[str, Operation] = {
     "model_versions_activate_create": Operation(IT, path=_of("model")),
     "patients_list": Operation(U),
     "patients_retrieve": Operation(U, path=_of("patient")),
+    "patients_search_create": Operation(U, body={"text": "phantom"}),
     "patients_partial_update": Operation(U, path=_of("patient"), body={"sex": "F"}),
     "predictions_list": Operation(R),
     "predictions_retrieve": Operation(R, path=_of("prediction")),
@@ -112,6 +115,7 @@ OPERATIONS: dict[str, Operation] = {
     "studies_list": Operation(R),
     "studies_worklist": Operation(R),
     "studies_retrieve": Operation(R, path=_of("study")),
+    "studies_search_create": Operation(R, body={"text": "phantom"}),
     "studies_partial_update": Operation(
         R, path=_of("study"), body={"symptoms": ["cough"], "priority": "stat"}
     ),

@@ -1,5 +1,7 @@
 """Patients, studies and pictures over REST: who sees what, and what is written down."""
 
+from typing import Any
+
 import pytest
 from rest_framework.test import APIClient
 
@@ -19,7 +21,7 @@ def client(radiologist: User, as_user: Call) -> APIClient:
     return as_user(radiologist)
 
 
-def ids(client: APIClient, address: str, **filters: object) -> list[str]:
+def ids(client: APIClient, address: str, **filters: Any) -> list[str]:
     return [found["id"] for found in client.get(address, filters).json()["results"]]
 
 
@@ -104,7 +106,7 @@ def test_studies_are_filtered_and_paged(client: APIClient) -> None:
     others = [make_study() for _ in range(4)]
     assert ids(client, "/api/v1/studies", priority="stat") == [str(stat.pk)]
     assert ids(client, "/api/v1/studies", patient=stat.patient_id) == [str(stat.pk)]
-    first = client.get("/api/v1/studies", {"page_size": 2, "ordering": "priority"}).json()
+    first = client.get("/api/v1/studies", {"page_size": "2", "ordering": "priority"}).json()
     assert first["count"] == 5
     assert first["results"][0]["id"] == str(stat.pk)
     seen = [study["id"] for study in first["results"]]
@@ -171,3 +173,18 @@ def test_another_inference_is_queued_once(client: APIClient, radiologist: User) 
     assert job.status_code == 201
     assert Job.objects.get(pk=job.json()["id"]).created_by == radiologist
     assert client.post(address).status_code == 409
+
+
+def test_searching_finds_by_words_and_stays_within_what_one_may_know(
+    client: APIClient, uploader: User, as_user: Call
+) -> None:
+    patient = make_patient(name="Phantom^Anna", patient_id="X-77")
+    study = make_study(patient=patient, accession_number="ACC-5")
+    make_study()
+    for text in ("anna phantom", "x-77", "acc-5"):
+        found = client.post("/api/v1/studies/search", {"text": text}).json()
+        assert [result["id"] for result in found["results"]] == [str(study.pk)], text
+        found = client.post("/api/v1/patients/search", {"text": text}).json()
+        assert [result["id"] for result in found["results"]] == [str(patient.pk)], text
+    other = as_user(uploader).post("/api/v1/studies/search", {"text": "anna"}).json()
+    assert other["count"] == 0

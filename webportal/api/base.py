@@ -46,5 +46,11 @@ class PriorityField(serializers.ChoiceField):
         return Priority[super().to_internal_value(data).upper()].value
 
 
+class SearchText(serializers.Serializer[Any]):
+    """What to search for. It is sent in the body, because an address must hold no patient data."""
+
+    text = serializers.CharField(max_length=200, help_text="Words that must all be found.")
+
+
 class NoBody(serializers.Serializer[Any]):
     """A request that needs no body."""

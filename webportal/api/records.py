@@ -13,7 +13,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from webportal.accounts.models import Role, User
-from webportal.api.base import PRIORITIES, Endpoint, PriorityField
+from webportal.api.base import PRIORITIES, Endpoint, PriorityField, SearchText
 from webportal.api.problems import form_problem
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
@@ -29,11 +29,12 @@ from webportal.records.models import (
     Study,
     Symptom,
 )
+from webportal.records.searches import find_patients
 from webportal.records.services import change_patient
 from webportal.review.case_records import CASE_RECORD_FIELDS, assign_patient, change_case_record
 from webportal.review.forms import CaseRecordForm
 from webportal.review.progress import NOTHING, progress_of
-from webportal.review.worklist import URGENCY
+from webportal.review.worklist import URGENCY, select_studies
 
 PEOPLE_DATA = (Role.UPLOADER, Role.RADIOLOGIST)
 ANALYSIS_STATES = [*JobState.choices, ("none", "Never queued")]
@@ -85,13 +86,23 @@ class PatientEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Patient]):
     filterset_class = PatientFilter
     ordering_fields = ["name", "patient_id", "created_at"]
     ordering = ["name", "patient_id"]
-    roles = dict.fromkeys(("list", "retrieve", "partial_update"), PEOPLE_DATA)
+    roles = dict.fromkeys(("list", "retrieve", "partial_update", "search"), PEOPLE_DATA)
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """One patient; that it was viewed is an event of the audit trail."""
         patient = self.get_object()
         append(Event(Action.PATIENT_VIEWED, "patient", patient.pk), self.person)
         return Response(self.get_serializer(patient).data)
+
+    @extend_schema(request=SearchText, responses={200: PatientSerializer(many=True)})
+    @action(detail=False, methods=["post"], filter_backends=[])
+    def search(self, request: Request) -> Response:
+        """Patients by words of their name, Patient ID or accession numbers."""
+        given = SearchText(data=request.data)
+        given.is_valid(raise_exception=True)
+        found = find_patients(given.validated_data["text"]).order_by("name", "patient_id", "pk")
+        page = self.get_serializer(self.paginate_queryset(found), many=True)
+        return self.get_paginated_response(page.data)
 
     @extend_schema(request=IdentitySerializer)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -218,9 +229,9 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
     filterset_class = StudyFilter
     ordering_fields = ["created_at", "performed_at", "priority"]
     ordering = ["-created_at"]
-    roles = dict.fromkeys(("list", "retrieve", "partial_update", "patient"), PEOPLE_DATA) | {
-        "worklist": (Role.RADIOLOGIST,)
-    }
+    roles = dict.fromkeys(
+        ("list", "retrieve", "partial_update", "patient", "search"), PEOPLE_DATA
+    ) | {"worklist": (Role.RADIOLOGIST,)}
 
     def get_queryset(self) -> QuerySet[Study]:
         """Those that the caller may know."""
@@ -252,6 +263,17 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
         """The unread studies in the order in which they should be read."""
         studies = self.get_queryset().filter(reading_state=ReadingState.UNREAD)
         page = self.paginate_queryset(studies.order_by(*URGENCY))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @extend_schema(request=SearchText, responses={200: StudySerializer(many=True)})
+    @action(detail=False, methods=["post"], filter_backends=[])
+    def search(self, request: Request) -> Response:
+        """Studies by words of the patient's name or Patient ID, or the accession number."""
+        given = SearchText(data=request.data)
+        given.is_valid(raise_exception=True)
+        found = select_studies({"state": "all"}, given.validated_data["text"])
+        known = self.get_queryset().filter(pk__in=found.order_by().values("pk"))
+        page = self.paginate_queryset(known.order_by("-created_at", "pk"))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(request=CaseRecordSerializer)
