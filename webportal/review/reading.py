@@ -16,8 +16,7 @@ from webportal.accounts.services import AccountError, confirm_password
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.models import Prediction
-from webportal.inference.summary import worst_current
-from webportal.records.models import ReadingState, Study
+from webportal.records.models import Category, Concern, ReadingState, Study
 from webportal.review.decisions import open_choices
 from webportal.review.models import Addendum, Decision, OtherFinding, Pneumonia, Read, ReadState
 
@@ -47,7 +46,13 @@ class Entry:
 
 def leading_prediction(study: Study) -> Prediction | None:
     """The current result that a read of the study decides on: the worst among its radiographs."""
-    return worst_current([study.pk]).select_related("model_version").first()
+    current = Prediction.objects.filter(radiograph__study=study, is_current=True)
+    return min(current.select_related("model_version"), key=_worst_first, default=None)
+
+
+def _worst_first(prediction: Prediction) -> tuple[int, float, uuid.UUID]:
+    concern = Concern[Category(prediction.category).name]
+    return concern, -(prediction.probability or 0.0), prediction.pk
 
 
 def signed_read(study: Study) -> Read | None:
