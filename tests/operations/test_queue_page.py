@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.utils import timezone
+from pytest_django.fixtures import Settings
 
 from tests.factories import make_job, make_patient, make_radiograph, make_study
 from tests.helpers import audit_actions
@@ -95,6 +96,12 @@ def test_no_worker_is_an_alert(client: Client) -> None:
     assert alerts(client) == []
     make_worker("gone", last_seen_at=timezone.now() - timedelta(minutes=5))
     assert [alert for alert in alerts(client) if "was lost" in alert]
+
+
+def test_a_missing_broker_is_an_alert(client: Client, settings: Settings) -> None:
+    assert "The broker does not answer." not in client.get("/operations").text
+    settings.BROKER_URL = "redis://127.0.0.1:1/0"
+    assert "The broker does not answer." in client.get("/operations").text
 
 
 def test_deaf_workers_are_an_alert(client: Client) -> None:

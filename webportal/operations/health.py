@@ -50,7 +50,7 @@ def ready(request: HttpRequest) -> JsonResponse:
     if folder is not None:
         needed["storage"] = _is_writable(folder)
     is_ready = all(needed.values())
-    checks = needed | {"broker": _broker_answers()}
+    checks = needed | {"broker": broker_answers()}
     return JsonResponse(
         {
             "status": "ready" if is_ready else "not ready",
@@ -96,7 +96,8 @@ def _is_writable(folder: Path) -> bool:
     return os.access(folder, os.W_OK | os.X_OK)
 
 
-def _broker_answers() -> bool:
+def broker_answers() -> bool:
+    """Whether the broker takes connections; waits for at most about two seconds."""
     limits = {"socket_connect_timeout": BROKER_TIMEOUT_SECONDS, "socket_timeout": 1}
     with Connection(settings.BROKER_URL, transport_options=limits) as broker:
         try:

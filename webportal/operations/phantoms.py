@@ -42,8 +42,8 @@ def draw_phantom(seed: int, size: tuple[int, int], opacity: bool) -> NDArray[np.
 def _develop(absorbed: Picture, random: np.random.Generator) -> NDArray[np.uint8]:
     """Turn absorption into greys: more noise where less arrives, and a film-like curve."""
     noise = random.normal(0, 1, absorbed.shape).astype(np.float32)
-    noisy = absorbed + noise * (0.006 + 0.01 * np.clip(absorbed, 0, 1.2))
-    greys = 255 / (1 + np.exp(-4.6 * (noisy - 0.6)))
+    noisy = absorbed + noise * (0.006 + 0.009 * np.clip(absorbed, 0, 1.2))
+    greys = 255 / (1 + np.exp(-3.9 * (noisy - 0.56)))
     pixels: NDArray[np.uint8] = np.clip(greys - 8, 2, 248).astype(np.uint8)
     return pixels
 
@@ -80,15 +80,16 @@ class _Chest:
         lungs = np.maximum(right, left)
         heart, vessels = self._heart(), self._great_vessels()
         # Where the heart is, there is less air before and behind it.
-        air = lungs * (1 - 0.72 * heart) * (1 - 0.5 * vessels)
-        absorbed = self._torso() + self._belly() + 0.26 * heart + 0.17 * vessels
-        absorbed += -0.50 * air * self.softness - self._airways()
+        air = lungs * (1 - 0.80 * heart) * (1 - 0.6 * vessels)
+        absorbed = self._torso() + self._belly() + 0.13 * heart + 0.08 * vessels + self._arms()
+        absorbed += -0.40 * air * self.softness - self._airways()
         absorbed += self._spine() + self._ribs() + self._clavicles() + self._scapulae()
-        absorbed += air * (self._vessels() + 0.02 * self._clouds(48) + 0.025 * self._clouds(10))
+        absorbed += air * (self._vessels() + 0.025 * self._clouds(48) + 0.025 * self._clouds(10))
         if opacity:
             side = self.random.choice([-1, 1])
             absorbed += self._consolidation(right if side < 0 else left, side)
-        return self._collimate(_blur(absorbed, 0.0012))
+        absorbed += 0.012 * self._clouds(90) + 0.009 * self._clouds(200)
+        return _blur(absorbed, 0.0008)
 
     # ── Soft tissue and air ─────────────────────────────────────────────────────────────────────
 
@@ -96,17 +97,17 @@ class _Chest:
         half_width = np.interp(
             self.y[:, :1],
             [0.0, 0.05, 0.09, 0.13, 0.20, 0.32, 0.55, 0.80, 1.0],
-            np.array([0.15, 0.16, 0.24, 0.40, 0.52, 0.475, 0.455, 0.45, 0.46]) * self.wall / 0.4,
+            np.array([0.15, 0.16, 0.24, 0.40, 0.50, 0.44, 0.435, 0.44, 0.45]) * self.wall / 0.4,
         )
         depth = np.sqrt(np.clip(1 - (self.x / half_width) ** 2, 0, 1))
         inside = _blur((depth > 0).astype(np.float32), 0.006)
-        return _float32(self.softness * inside * (0.30 + 0.52 * _blur(depth, 0.01)))
+        return _float32(self.softness * inside * (0.34 + 0.46 * _blur(depth, 0.01)))
 
     def _lung(self, side: int) -> Picture:
         """Where one lung is, 0 to 1, thinner towards its borders."""
         dome = self.base - (0.03 if side < 0 else 0.0)
-        lateral = [(0.14, 0.125), (0.20, 0.14), (0.265, 0.19), (0.32, 0.28), (0.352, 0.40)]
-        lateral += [(0.37, 0.53), (0.378, 0.66), (0.378, dome + 0.05), (0.372, dome + 0.06)]
+        lateral = [(0.12, 0.135), (0.175, 0.15), (0.23, 0.20), (0.285, 0.29), (0.328, 0.40)]
+        lateral += [(0.357, 0.53), (0.375, 0.66), (0.378, dome + 0.05), (0.372, dome + 0.06)]
         floor = [(0.345, dome + 0.005), (0.29, dome - 0.04), (0.22, dome - 0.055)]
         floor += [(0.15, dome - 0.04), (0.105, dome - 0.01)]
         medial = [(0.085, 0.62), (0.07, 0.50), (0.06, 0.40), (0.055, 0.30), (0.075, 0.18)]
@@ -120,7 +121,7 @@ class _Chest:
         """What lies under the diaphragm, with the stomach's air on the patient's left."""
         below = np.clip((self.y - self.base + 0.10) / 0.14, 0, 1)
         bubble = self._ellipse((0.17 * self.wall / 0.4, self.base + 0.055), (0.055, 0.026), 8)
-        return _float32(0.20 * below - 0.16 * _blur(bubble, 0.010))
+        return _float32(0.15 * below - 0.16 * _blur(bubble, 0.010))
 
     def _heart(self) -> Picture:
         scale, size = self.wall / 0.4, self.heart_size
@@ -157,7 +158,7 @@ class _Chest:
                 start = (side * 0.09 * self.wall / 0.4, 0.43 + 0.03 * np.sin(angle))
                 self._branch(draw, start, side, angle, 0.0085, 5)
         fine = self._shape(canvas)
-        return _float32(0.10 * _blur(fine, 0.0018) + 0.10 * _blur(fine, 0.007))
+        return _float32(0.15 * _blur(fine, 0.0018) + 0.10 * _blur(fine, 0.007))
 
     def _branch(
         self,
@@ -215,7 +216,7 @@ class _Chest:
         body = self._shape(bodies)
         edges = np.clip(_blur(body, 0.0015) - _blur(body, 0.006), 0, 1)
         return _float32(
-            0.08 * _blur(body, 0.003) + 0.06 * edges + 0.03 * _blur(self._shape(processes), 0.003)
+            0.08 * _blur(body, 0.003) + 0.10 * edges + 0.03 * _blur(self._shape(processes), 0.003)
         )
 
     def _ribs(self) -> Picture:
@@ -228,14 +229,14 @@ class _Chest:
                 width = self._width(0.019 + 0.0012 * min(number, 4))
                 draw_back.line(ring[:34], fill=255, width=width, joint="curve")
                 draw_front.line(ring[30:48], fill=255, width=width, joint="curve")
-        return _float32(self._bone(back, 0.15) + self._bone(front, 0.10))
+        return _float32(self._bone(back, 0.18) + self._bone(front, 0.09))
 
     def _rib(self, side: int, number: int) -> list[tuple[float, float]]:
-        top = 0.145 + 0.059 * number
+        top = 0.12 + 0.055 * number
         reach = self.wall * float(
-            np.interp(number, [0, 1, 3, 6, 9], [0.62, 0.78, 0.92, 0.985, 0.985])
+            np.interp(number, [0, 1, 3, 6, 9], [0.46, 0.60, 0.79, 0.95, 0.99])
         )
-        drop = 0.20 + 0.012 * number
+        drop = float(np.interp(number, [0, 2, 6, 9], [0.15, 0.26, 0.38, 0.42]))
         angles = np.linspace(0.06, 2.45, 56)
         x = side * reach * np.sin(angles) ** 0.92
         y = top - 0.03 * np.sin(angles * 1.25) + drop * (1 - np.cos(angles)) / 2 * 1.25
@@ -256,6 +257,17 @@ class _Chest:
             draw.line(pixels, fill=255, width=self._width(0.026), joint="curve")
         return self._bone(canvas, 0.16)
 
+    def _arms(self) -> Picture:
+        """Upper arms beside the chest, with their bones."""
+        flesh, bone = np.zeros_like(self.x), np.zeros_like(self.x)
+        for side in (-1, 1):
+            knots = [(0.40, 0.13), (0.47, 0.22), (0.52, 0.40), (0.54, 0.62)]
+            scaled = [(side * x * self.wall / 0.4, y) for x, y in knots]
+            flesh = np.maximum(flesh, self._stroke(scaled, 0.10))
+            bone = np.maximum(bone, self._stroke(scaled, 0.035))
+        rim = np.clip(_blur(bone, 0.002) - _blur(bone, 0.008), 0, 1)
+        return _float32(0.22 * _blur(flesh, 0.006) + 0.13 * _blur(bone, 0.003) + 0.15 * rim)
+
     def _scapulae(self) -> Picture:
         canvas, draw = self._canvas()
         for side in (-1, 1):
@@ -272,19 +284,6 @@ class _Chest:
         return self._bone(canvas, 0.07)
 
     # ── Drawing ─────────────────────────────────────────────────────────────────────────────────
-
-    def _collimate(self, absorbed: Picture) -> Picture:
-        """Darken what the collimator's blades keep from the detector."""
-        edge = np.minimum.reduce(
-            [
-                self.y,
-                1 - self.y,
-                self.x + self.middle,
-                self.columns / self.rows - self.x - self.middle,
-            ]
-        )
-        open_field = np.clip((edge - 0.008) / 0.004, 0, 1)
-        return _float32(open_field * absorbed - 0.35 * (1 - open_field))
 
     def _clouds(self, cells: int) -> Picture:
         """Smooth random clouds of about `cells` to the height, with a deviation near 1."""

@@ -15,6 +15,7 @@ from webportal.accounts.roles import SignedInRequest, allow
 from webportal.inference import fleet
 from webportal.inference.models import Job, JobState, Worker
 from webportal.inference.queue import QueueError, awaiting_release, cancel, release_from_quarantine
+from webportal.operations.health import broker_answers
 from webportal.operations.queue_health import (
     SHOWN_JOBS,
     failures_of_the_last_day,
@@ -59,6 +60,7 @@ def _status() -> dict[str, Any]:
     quarantined = awaiting_release().order_by("-finished_at")
     return {
         "now": timezone.now(),
+        "broker_answers": broker_answers(),
         "health": queue_health(),
         "workers": recent_workers(),
         "failures": failures_of_the_last_day(),
