@@ -1,6 +1,7 @@
 """claim → decode → predict → write back, for one device.
 
-While one batch is on the device the next one is claimed, read and decoded by a pool of threads.
+While one batch is on the device the next one is claimed, read and decoded by a pool of threads, and
+the results of the one before are written back by another.
 What goes wrong with one image is that image's affair; what goes wrong with the database, the
 storage or the device costs no job an attempt.
 """
@@ -70,6 +71,8 @@ class Engine:
         self._model: ModelVersion | None = None
         self._predictor: Predictor | None = None
         self._decoders: ThreadPoolExecutor | None = None
+        self._writer = ThreadPoolExecutor(1, "writer")
+        self._writing: Future[None] | None = None
         self._held: dict[object, ClaimedJob] = {}
         self._one_at_a_time = threading.Lock()
         self._pause_seconds = 1.0
@@ -104,9 +107,11 @@ class Engine:
             try:
                 self._drain(time.monotonic() + DRAIN_SECONDS)
             finally:
-                self._idle_since = time.monotonic()
+                self._writing = None
+                self._writer.submit(_close_connection).result()
                 # What is still held after an error is left to its lease.
                 self._held.clear()
+                self._idle_since = time.monotonic()
 
     def _drain(self, deadline: float) -> None:
         ahead: Batch | None = None
@@ -121,8 +126,11 @@ class Engine:
                 has_hinted = send_hint()
             ahead = None if batch.is_retry else self._take(busy=True)
             self._finish(batch)
+            if ahead is None:
+                self._wait_for_the_writer()
         if ahead is not None:
             self._give_back(ahead.jobs)
+            self._wait_for_the_writer()
         elif not has_hinted:
             send_hint()
 
@@ -130,7 +138,8 @@ class Engine:
 
     @property
     def _batch_size(self) -> int:
-        return settings.INFERENCE_BATCH_SIZE
+        size: int = settings.INFERENCE_BATCH_SIZE
+        return size
 
     def _take(self, *, busy: bool = False) -> Batch | None:
         """Claim a batch and begin to read it; None when there is nothing to do now."""
@@ -194,14 +203,21 @@ class Engine:
                 kind = type(error).__name__
                 logger.error("Reading the image of job %s raised %s", job.id, kind)
                 self._fail(job, "reading_failed", f"Reading the image failed ({kind}).")
-        if loaded:
-            self._write(self._predict(loaded))
-        self._let_go(batch.jobs)
+        results = self._predict(loaded) if loaded else []
+        # One batch at a time: what is computed and not written must not pile up.
+        self._wait_for_the_writer()
+        self._writing = self._writer.submit(self._write, results)
         if unread:
             self._give_back(unread)
             self._pause()
         else:
             self._pause_seconds = 1.0
+
+    def _wait_for_the_writer(self) -> None:
+        """Return once nothing is being written; raises what the last write raised."""
+        if self._writing is not None:
+            self._writing.result()
+            self._writing = None
 
     def _predict(self, loaded: Sequence[tuple[ClaimedJob, np.ndarray]]) -> list[Result]:
         """Predict all, or each alone when that fails; an image that cannot be is a failed job."""
@@ -240,10 +256,9 @@ class Engine:
         """Write a batch back, or each result alone when the database refuses one of them."""
         model = self._model
         assert model is not None
-        if not results:
-            return
         try:
             self.persist(lambda: write_back(self.worker, self.device_name, model, results))
+            self._let_go([result.job for result in results])
         except (IntegrityError, DataError) as error:
             logger.exception("The database refuses the results of %d jobs", len(results))
             if len(results) > 1:
@@ -292,6 +307,10 @@ class Engine:
         while time.monotonic() < end and not self._is_stopping():
             time.sleep(0.1)
         self._pause_seconds = min(2 * self._pause_seconds, LONGEST_WAIT_SECONDS)
+
+
+def _close_connection() -> None:
+    connection.close()
 
 
 def _result(job: ClaimedJob, assessment: Assessment) -> Result:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
+from pytest_django.fixtures import Settings
 
 from ml.package import ModelPackage, OperatingPoint
 from tests.factories import make_model_version
@@ -70,7 +71,7 @@ def test_a_swap_leaves_one_version_active_and_is_on_record(it_person: User) -> N
 
 
 def test_a_package_beside_the_code_is_found_wherever_the_code_is(
-    settings: pytest.FixtureRequest, tmp_path: Path
+    settings: Settings, tmp_path: Path
 ) -> None:
     model, _ = registry.register(package(path=f"{settings.BASE_DIR}/ml/packages/x"), None)
     settings.BASE_DIR = tmp_path

@@ -1,5 +1,6 @@
 """Writing results back: all of a batch or none, once, and only by the worker that holds the job."""
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -25,7 +26,7 @@ from webportal.records.models import Category, Concern, Study
 pytestmark = pytest.mark.django_db
 
 
-def expire(job_id: object) -> None:
+def expire(job_id: uuid.UUID) -> None:
     Job.objects.filter(pk=job_id).update(leased_until=timezone.now() - timedelta(days=1))
 
 

@@ -9,16 +9,19 @@ import numpy as np
 import pytest
 from django.core.files.storage import default_storage
 from numpy.typing import NDArray
+from pytest_django.fixtures import Settings
 
 from ml.assessment import Assessment
 from tests.factories import make_job, make_model_version
 from webportal.inference import registry
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction
+from webportal.inference.queue import ClaimedJob, Result
 from workers import engine as engine_module
-from workers import loading
 from workers.engine import Engine
+from workers.loading import load_input
 
-pytestmark = pytest.mark.django_db
+# Results are written back by another thread, which sees only what is committed.
+pytestmark = pytest.mark.django_db(transaction=True)
 
 SIZE = 8
 
@@ -59,7 +62,12 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> type[StandIn]:
 @pytest.fixture
 def hints(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     sent: list[bool] = []
-    monkeypatch.setattr(engine_module, "send_hint", lambda: sent.append(True) or True)
+
+    def send() -> bool:
+        sent.append(True)
+        return True
+
+    monkeypatch.setattr(engine_module, "send_hint", send)
     return sent
 
 
@@ -131,8 +139,7 @@ def test_an_image_on_which_the_model_fails_takes_no_other_with_it(
     engine: Engine, stand_in: type[StandIn]
 ) -> None:
     jobs = [make_job() for _ in range(4)]
-    with default_storage.open(jobs[2].radiograph.dicom_key) as file:
-        culprit = loading.network_input(loading.images.read(file.read()), SIZE)
+    culprit = load_input(jobs[2].radiograph.dicom_key, SIZE)
     stand_in.refuses = staticmethod(
         lambda batch: any(np.array_equal(image, culprit) for image in batch)
     )
@@ -162,12 +169,12 @@ def test_a_result_that_the_database_refuses_takes_no_other_with_it(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     impossible, _ = make_job(), make_job()
-    make_result = engine_module._result
+    make_result = vars(engine_module)["_result"]
 
-    def result(job: engine_module.ClaimedJob, assessment: Assessment) -> engine_module.Result:
-        made = make_result(job, assessment)
+    def result(job: ClaimedJob, assessment: Assessment) -> Result:
+        made: Result = make_result(job, assessment)
         if job.id == impossible.pk:
-            return engine_module.Result(**vars(made) | {"probability": 7.0})
+            return Result(**vars(made) | {"probability": 7.0})
         return made
 
     monkeypatch.setattr(engine_module, "_result", result)
@@ -190,7 +197,7 @@ def test_a_new_model_is_used_from_the_next_batch_on(engine: Engine) -> None:
 
 
 def test_it_passes_the_hint_on_when_there_may_be_work_for_others(
-    engine: Engine, hints: list[bool], settings: SimpleNamespace
+    engine: Engine, hints: list[bool], settings: Settings
 ) -> None:
     settings.INFERENCE_BATCH_SIZE = 4
     make_job()
@@ -203,14 +210,21 @@ def test_it_passes_the_hint_on_when_there_may_be_work_for_others(
 
 
 def test_it_stops_after_the_batch_at_hand_and_gives_back_the_next(
-    stand_in: type[StandIn], hints: list[bool], settings: SimpleNamespace
+    stand_in: type[StandIn], hints: list[bool], settings: Settings
 ) -> None:
     settings.INFERENCE_BATCH_SIZE = 2
     make_model_version(is_active=True)
     for _ in range(6):
         make_job()
-    engine = Engine("a", is_stopping=lambda: Prediction.objects.exists())
-    engine.drain()
+    batches: list[int] = []
+
+    def note(batch: NDArray[np.uint8]) -> bool:
+        batches.append(len(batch))
+        return False
+
+    stand_in.refuses = staticmethod(note)
+    Engine("a", is_stopping=lambda: bool(batches)).drain()
+    assert batches == [2]
     assert sorted(Job.objects.values_list("state", "attempt")) == [
         *[("done", 1)] * 2,
         *[("queued", 0)] * 4,
@@ -218,7 +232,7 @@ def test_it_stops_after_the_batch_at_hand_and_gives_back_the_next(
 
 
 def test_a_retried_job_is_alone_with_the_device(
-    engine: Engine, stand_in: type[StandIn], settings: SimpleNamespace
+    engine: Engine, stand_in: type[StandIn], settings: Settings
 ) -> None:
     settings.INFERENCE_BATCH_SIZE = 2
     for _ in range(4):

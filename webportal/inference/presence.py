@@ -8,7 +8,8 @@ from webportal.inference.models import Worker
 
 def heartbeat_seconds() -> float:
     """How often a worker reports itself: three times in the length of a lease, at least."""
-    return min(10.0, settings.INFERENCE_LEASE_SECONDS / 3)
+    lease: int = settings.INFERENCE_LEASE_SECONDS
+    return min(10.0, lease / 3)
 
 
 def report_start(name: str) -> None:

@@ -185,7 +185,12 @@ def claim(worker: str, limit: int, *, busy: bool = False) -> list[ClaimedJob]:
     is `busy` with others, because it may kill the process and they would die with it. A draining
     worker gets nothing.
     """
-    parameters = {"worker": worker, "limit": limit, "busy": busy, "lease": _lease()}
+    parameters: dict[str, str | int | timedelta] = {
+        "worker": worker,
+        "limit": limit,
+        "busy": busy,
+        "lease": _lease(),
+    }
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, parameters)
         return [ClaimedJob(*row) for row in cursor.fetchall()]
@@ -211,7 +216,7 @@ def write_back(
     now = timezone.now()
     radiograph_ids = [result.job.radiograph_id for result in results]
     study_ids = {job.radiograph.study_id for job in held.values()}
-    by_outcome: dict[tuple[str, str, str], list[uuid.UUID]] = defaultdict(list)
+    by_outcome: dict[tuple[JobState, str, str], list[uuid.UUID]] = defaultdict(list)
     for result in results:
         refused = result.category == Category.NOT_ASSESSABLE
         state = JobState.REFUSED if refused else JobState.DONE

@@ -1,0 +1,1 @@
+"""`make bench`: speed and memory, each beside a baseline measured in the same run."""

@@ -1,0 +1,73 @@
+"""python -m bench [--images N] [--uploads N]: measure throughput, latency and memory."""
+
+import argparse
+import os
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.bare import Loop
+from bench.system import InferenceWorker, Portal, database_and_broker
+
+if TYPE_CHECKING:
+    from bench.measures import Figure
+
+DIFFERENT_FILES = 60
+
+
+def main() -> int:
+    """Measure, print the table, and return 1 when a target is missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--images", type=int, default=2000, help="images in the queue")
+    parser.add_argument("--uploads", type=int, default=30, help="uploads timed at idle")
+    options = parser.parse_args()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chestline-bench-")))
+        stack.enter_context(database_and_broker(folder))
+        figures = _measure(stack, folder, options.images, options.uploads)
+    _print(figures)
+    return 0 if all(figure.is_met for figure in figures) else 1
+
+
+def _measure(stack: ExitStack, folder: Path, images: int, uploads: int) -> "list[Figure]":
+    # Importable only now that the settings are there.
+    from bench import measures, pictures, records
+
+    _say(f"Drawing {min(images, DIFFERENT_FILES)} phantoms")
+    by = records.make_uploader()
+    files = pictures.stored_files(min(images, DIFFERENT_FILES))
+    radiographs = records.store_radiographs(files, images, by)
+    _say("Starting the portal, a worker and the bare loop")
+    portal = Portal(stack, folder / "portal.log")
+    worker = InferenceWorker(stack, folder / "worker.log")
+    loop = stack.enter_context(Loop())
+    loop.run([records.file_of(radiograph) for radiograph in radiographs[:64]])
+    _say(f"Timing {uploads} uploads")
+    figures = [measures.latency(uploads, by, portal, loop)]
+    _say(f"Timing {images} images")
+    figures.append(measures.throughput(radiographs, by, loop))
+    return [*figures, *measures.footprint(portal, worker, loop)]
+
+
+def _print(figures: "list[Figure]") -> None:
+    cores = len(os.sched_getaffinity(0))
+    load = os.getloadavg()[0]
+    _say(f"\n{cores} cores; load average {load:.1f}, the benchmark's own included\n")
+    _say(f"{'':48} {'measured':>9} {'baseline':>9} {'':9} {'ratio':>6}  target")
+    for figure in figures:
+        verdict = "met" if figure.is_met else "MISSED"
+        _say(
+            f"{figure.name:48} {figure.measured:9.1f} {figure.baseline:9.1f} {figure.unit:9}"
+            f" {figure.ratio:6.2f}  {figure.target}: {verdict}"
+        )
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

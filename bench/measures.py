@@ -1,0 +1,180 @@
+"""What is measured. Measurement and baseline take turns, so that other load falls on both."""
+
+import http.client
+import json
+import statistics
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+
+from bench import pictures
+from bench.bare import Loop
+from bench.records import file_of
+from bench.system import InferenceWorker, Portal
+from webportal.accounts.models import User
+from webportal.accounts.services import create_token
+from webportal.inference.models import Job, JobState, Prediction
+from webportal.inference.queue import enqueue
+from webportal.records.models import Radiograph
+
+CHUNK = 500
+MEGABYTE = 1024**2
+LATENCY_ROWS = 1200
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table; `ratio` is measured / baseline."""
+
+    name: str
+    measured: float
+    baseline: float
+    unit: str
+    target: str
+    is_met: bool
+
+    @property
+    def ratio(self) -> float:
+        """The measured value over the baseline."""
+        return self.measured / self.baseline
+
+
+def throughput(radiographs: Sequence[Radiograph], by: User, loop: Loop) -> Figure:
+    """Images a second through the queue with one worker, against the bare loop."""
+    bare_seconds = queue_seconds = 0.0
+    for start in range(0, len(radiographs), CHUNK):
+        chunk = radiographs[start : start + CHUNK]
+        bare_seconds += loop.run([file_of(radiograph) for radiograph in chunk])
+        queue_seconds += _through_the_queue(chunk, by)
+    measured, baseline = len(radiographs) / queue_seconds, len(radiographs) / bare_seconds
+    return Figure(
+        f"throughput of {len(radiographs)} images, one worker",
+        measured,
+        baseline,
+        "images/s",
+        "ratio of at least 0.85",
+        measured / baseline >= 0.85,
+    )
+
+
+def _through_the_queue(radiographs: Sequence[Radiograph], by: User) -> float:
+    with transaction.atomic():
+        for radiograph in radiographs:
+            enqueue(radiograph, by)
+        started = time.perf_counter()
+    unfinished = Job.objects.filter(state__in=[JobState.QUEUED, JobState.RUNNING])
+    while unfinished.exists():
+        time.sleep(0.05)
+    seconds = time.perf_counter() - started
+    ids = [radiograph.pk for radiograph in radiographs]
+    stored = Prediction.objects.filter(radiograph__in=ids, is_current=True).count()
+    if stored != len(radiographs):
+        raise RuntimeError(f"{len(radiographs) - stored} images have no result.")
+    return seconds
+
+
+def latency(runs: int, by: User, portal: Portal, loop: Loop) -> Figure:
+    """Median time from the upload's response to the result, against bare decoding and predicting.
+
+    Each image is uploaded to a system with nothing else to do.
+    """
+    api = Api(portal.port, create_token(by))
+    batch = api.post_json("/api/v1/batches", {"name": "bench"})["id"]
+    drawn = [pictures.as_jpeg(pictures.draw(10_000 + n, LATENCY_ROWS)) for n in range(runs)]
+    waited, bare = [], []
+    for picture in drawn:
+        (item,) = api.post_file(f"/api/v1/batches/{batch}/files", picture)["items"]
+        answered = time.perf_counter()
+        result = Prediction.objects.filter(radiograph=item["radiograph"], is_current=True)
+        while not result.exists():
+            time.sleep(0.002)
+        waited.append(time.perf_counter() - answered)
+        bare.append(loop.run([file_of(Radiograph.objects.get(pk=item["radiograph"]))]))
+    measured, baseline = 1000 * statistics.median(waited), 1000 * statistics.median(bare)
+    return Figure(
+        f"upload response to visible result, median of {runs}",
+        measured,
+        baseline,
+        "ms",
+        "under the baseline + 150 ms",
+        measured < baseline + 150,
+    )
+
+
+def footprint(portal: Portal, worker: InferenceWorker, loop: Loop) -> list[Figure]:
+    """Memory of portal and worker, and the portal's start."""
+    seconds, portal_bytes = _bare_portal()
+    web = portal.resident_bytes() / MEGABYTE
+    inference = worker.resident_bytes() / MEGABYTE
+    return [
+        Figure("web process", web, portal_bytes / MEGABYTE, "MB", "under 150 MB", web < 150),
+        Figure(
+            "worker, both processes",
+            inference,
+            loop.resident_bytes() / MEGABYTE,
+            "MB",
+            "under 1,200 MB",
+            inference < 1200,
+        ),
+        Figure(
+            "portal start to ready",
+            portal.start_seconds,
+            seconds,
+            "s",
+            "under 3 s",
+            portal.start_seconds < 3,
+        ),
+    ]
+
+
+def _bare_portal() -> tuple[float, int]:
+    """Seconds and bytes of a Python process that does no more than set Django up."""
+    program = "import django, psutil; django.setup(); print(psutil.Process().memory_info().rss)"
+    started = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, stdout=subprocess.PIPE, text=True
+    )
+    return time.perf_counter() - started, int(done.stdout)
+
+
+class Api:
+    """The portal's REST interface, as a script would use it."""
+
+    def __init__(self, port: int, token: str) -> None:
+        self._port = port
+        self._headers = {"Authorization": f"Token {token}"}
+
+    def post_json(self, path: str, body: dict[str, str]) -> dict[str, str]:
+        """POST `body` and return the answer; raises RuntimeError when it is an error."""
+        answer: dict[str, str] = self._post(path, json.dumps(body).encode(), "application/json")
+        return answer
+
+    def post_file(self, path: str, data: bytes) -> dict[str, list[dict[str, str]]]:
+        """POST a file as a form does and return the answer."""
+        boundary = uuid.uuid4().hex
+        head = (
+            f"--{boundary}\r\n"
+            'Content-Disposition: form-data; name="file"; filename="phantom.jpeg"\r\n'
+            "Content-Type: image/jpeg\r\n\r\n"
+        )
+        body = head.encode() + data + f"\r\n--{boundary}--\r\n".encode()
+        content_type = f"multipart/form-data; boundary={boundary}"
+        answer: dict[str, list[dict[str, str]]] = self._post(path, body, content_type)
+        return answer
+
+    def _post(self, path: str, body: bytes, content_type: str) -> Any:
+        headers = self._headers | {"Content-Type": content_type}
+        with closing(http.client.HTTPConnection("127.0.0.1", self._port)) as connection:
+            connection.request("POST", path, body, headers)
+            response = connection.getresponse()
+            answer: Any = json.loads(response.read())
+        if response.status >= 400:
+            raise RuntimeError(f"POST {path}: {response.status} {answer}")
+        return answer

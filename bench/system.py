@@ -1,0 +1,113 @@
+"""A system of the benchmark's own: database and broker, portal and one worker."""
+
+import http.client
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import django
+import psutil
+
+from deploy.local.services import Postgres, Valkey
+from deploy.local.system import listen
+
+GUNICORN = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py"]
+WORKER = [
+    *(sys.executable, "-m", "celery", "--app", "workers.app", "--quiet", "worker"),
+    *("--pool", "prefork", "--concurrency", "1", "--queues", "inference"),
+    *("--hostname", "worker@bench"),
+]
+START_SECONDS = 300
+
+
+@contextmanager
+def database_and_broker(folder: Path) -> Iterator[None]:
+    """Start both below `folder`, point the settings to them, and prepare the database."""
+    with Postgres(folder / "postgres") as postgres, Valkey(folder / "valkey") as valkey:
+        os.environ |= {
+            "DJANGO_SETTINGS_MODULE": "webportal.settings",
+            "CHESTLINE_VAR": str(folder),
+            "STORAGE_URL": f"file://{folder}/storage",
+            "AUDIT_ANCHOR_FILE": str(folder / "anchors"),
+            "SECRET_KEY": "for the benchmark alone",
+            "AUDIT_KEY": "for the benchmark alone",
+            "DATABASE_URL": postgres.url,
+            "BROKER_URL": valkey.url,
+        }
+        django.setup()
+        from django.core.management import call_command
+        from django.db import connections
+
+        call_command("migrate", verbosity=0)
+        call_command("register_model")
+        yield
+        connections.close_all()
+
+
+class Portal:
+    """The portal as `make run` serves it: its port, and how long it took to be ready."""
+
+    def __init__(self, stack: ExitStack, log: Path) -> None:
+        listener = stack.enter_context(listen("127.0.0.1:18000"))
+        self.port: int = listener.getsockname()[1]
+        command = [*GUNICORN, "--bind", f"fd://{listener.fileno()}"]
+        started = time.perf_counter()
+        self._process = _start(stack, command, log, (listener.fileno(),))
+        while not self._is_ready():
+            _check(self._process, log, started)
+        self.start_seconds = time.perf_counter() - started
+
+    def resident_bytes(self) -> int:
+        """The memory of the process that serves requests."""
+        (worker,) = psutil.Process(self._process.pid).children()
+        return int(worker.memory_info().rss)
+
+    def _is_ready(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_SECONDS)
+        try:
+            connection.request("GET", "/health/ready")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            time.sleep(0.01)
+            return False
+        finally:
+            connection.close()
+
+
+class InferenceWorker:
+    """One worker, with its model loaded."""
+
+    def __init__(self, stack: ExitStack, log: Path) -> None:
+        from webportal.inference.models import Worker
+
+        started = time.perf_counter()
+        self._process = _start(stack, WORKER, log)
+        while not Worker.objects.exclude(model_version="").exists():
+            time.sleep(0.1)
+            _check(self._process, log, started)
+
+    def resident_bytes(self) -> int:
+        """The memory of its two processes together; what they share counts twice."""
+        main = psutil.Process(self._process.pid)
+        return sum(int(each.memory_info().rss) for each in (main, *main.children()))
+
+
+def _start(
+    stack: ExitStack, command: Sequence[str], log: Path, pass_fds: Sequence[int] = ()
+) -> subprocess.Popen[bytes]:
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, stdout=output, stderr=subprocess.STDOUT, pass_fds=pass_fds
+        )
+    stack.callback(process.wait)
+    stack.callback(process.terminate)
+    return process
+
+
+def _check(process: subprocess.Popen[bytes], log: Path, started: float) -> None:
+    if process.poll() is not None or time.perf_counter() - started > START_SECONDS:
+        raise RuntimeError(f"A process of the benchmark did not start:\n{log.read_text()}")
