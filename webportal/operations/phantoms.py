@@ -81,14 +81,14 @@ class _Chest:
         heart, vessels = self._heart(), self._great_vessels()
         # Where the heart is, there is less air before and behind it.
         air = lungs * (1 - 0.80 * heart) * (1 - 0.6 * vessels)
-        absorbed = self._torso() + self._belly() + 0.13 * heart + 0.08 * vessels + self._arms()
+        absorbed = self._torso() + self._belly() + 0.15 * heart + 0.09 * vessels + self._arms()
         absorbed += -0.40 * air * self.softness - self._airways()
         absorbed += self._spine() + self._ribs() + self._clavicles() + self._scapulae()
         absorbed += air * (self._vessels() + 0.025 * self._clouds(48) + 0.025 * self._clouds(10))
         if opacity:
             side = self.random.choice([-1, 1])
             absorbed += self._consolidation(right if side < 0 else left, side)
-        absorbed += 0.012 * self._clouds(90) + 0.009 * self._clouds(200)
+        absorbed += 0.007 * self._clouds(140) + 0.004 * self._clouds(320)
         return _blur(absorbed, 0.0008)
 
     # ── Soft tissue and air ─────────────────────────────────────────────────────────────────────
@@ -121,7 +121,7 @@ class _Chest:
         """What lies under the diaphragm, with the stomach's air on the patient's left."""
         below = np.clip((self.y - self.base + 0.10) / 0.14, 0, 1)
         bubble = self._ellipse((0.17 * self.wall / 0.4, self.base + 0.055), (0.055, 0.026), 8)
-        return _float32(0.15 * below - 0.16 * _blur(bubble, 0.010))
+        return _float32(0.18 * below - 0.16 * _blur(bubble, 0.010))
 
     def _heart(self) -> Picture:
         scale, size = self.wall / 0.4, self.heart_size
@@ -229,7 +229,7 @@ class _Chest:
                 width = self._width(0.019 + 0.0012 * min(number, 4))
                 draw_back.line(ring[:34], fill=255, width=width, joint="curve")
                 draw_front.line(ring[30:48], fill=255, width=width, joint="curve")
-        return _float32(self._bone(back, 0.18) + self._bone(front, 0.09))
+        return _float32(self._bone(back, 0.16) + self._bone(front, 0.09))
 
     def _rib(self, side: int, number: int) -> list[tuple[float, float]]:
         top = 0.12 + 0.055 * number
