@@ -1,17 +1,16 @@
 """Keeping the bytes: under names that follow from content, all of a file's or none."""
 
 import errno
-import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from django.conf import settings
 from django.core.files.base import ContentFile
-from django.core.files.storage import FileSystemStorage, default_storage
+from django.core.files.storage import default_storage
 
 from webportal.intake.errors import StorageFullError
+from webportal.storage import free_bytes
 
 Put = Callable[[str, bytes], None]
 
@@ -33,13 +32,9 @@ def new_held_key() -> str:
 
 def check_space(size: int) -> None:
     """Raise StorageFullError where storing `size` bytes would leave too little free space."""
-    if not isinstance(default_storage, FileSystemStorage):  # a bucket has no end
-        return
-    folder = Path(default_storage.location)
-    while not folder.exists():
-        folder = folder.parent
+    free = free_bytes()
     # A file may be kept twice: as it came, and as DICOM.
-    if shutil.disk_usage(folder).free - 2 * size < settings.UPLOAD_MIN_FREE_BYTES:
+    if free is not None and free - 2 * size < settings.UPLOAD_MIN_FREE_BYTES:
         raise StorageFullError()
 
 
