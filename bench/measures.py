@@ -92,11 +92,12 @@ def latency(runs: int, by: User, portal: Portal, loop: Loop) -> Figure:
     for picture in drawn:
         (item,) = api.post_file(f"/api/v1/batches/{batch}/files", picture)["items"]
         answered = time.perf_counter()
-        result = Prediction.objects.filter(radiograph=item["radiograph"], is_current=True)
+        radiograph = Radiograph.objects.get(pk=item["radiograph"])
+        result = Prediction.objects.filter(radiograph=radiograph, is_current=True)
         while not result.exists():
             time.sleep(0.002)
         waited.append(time.perf_counter() - answered)
-        bare.append(loop.run([file_of(Radiograph.objects.get(pk=item["radiograph"]))]))
+        bare.append(loop.run([file_of(radiograph)]))
     measured, baseline = 1000 * statistics.median(waited), 1000 * statistics.median(bare)
     return Figure(
         f"upload response to visible result, median of {runs}",

@@ -15,7 +15,7 @@ import psutil
 from deploy.local.services import Postgres, Valkey
 from deploy.local.system import listen
 
-GUNICORN = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn.conf.py"]
+GUNICORN = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn_conf.py"]
 WORKER = [
     *(sys.executable, "-m", "celery", "--app", "workers.app", "--quiet", "worker"),
     *("--pool", "prefork", "--concurrency", "1", "--queues", "inference"),
@@ -67,7 +67,8 @@ class Portal:
         return int(worker.memory_info().rss)
 
     def _is_ready(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=START_SECONDS)
+        # Short: the socket takes connections before, and even without, a process to answer them.
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
         try:
             connection.request("GET", "/health/ready")
             return connection.getresponse().status == 200
@@ -91,9 +92,9 @@ class InferenceWorker:
             _check(self._process, log, started)
 
     def resident_bytes(self) -> int:
-        """The memory of its two processes together; what they share counts twice."""
+        """The memory of its two processes together; what they share counts once."""
         main = psutil.Process(self._process.pid)
-        return sum(int(each.memory_info().rss) for each in (main, *main.children()))
+        return sum(int(each.memory_full_info().pss) for each in (main, *main.children()))
 
 
 def _start(

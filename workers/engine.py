@@ -28,7 +28,7 @@ from webportal.inference.models import ModelVersion
 from webportal.inference.queue import ClaimedJob, Result, claim, fail, give_back, write_back
 from webportal.inference.registry import active_model, package_path
 from workers.limits import DRAIN_SECONDS
-from workers.loading import StorageUnreachableError, load_input
+from workers.loading import StorageAwayError, UnreadableFileError, load_input
 
 logger = logging.getLogger(__name__)
 
@@ -193,10 +193,10 @@ class Engine:
                 loaded.append((job, future.result()))
             except ImageError as error:
                 self._fail(job, error.code, error.message, is_final=True)
-            except FileNotFoundError:
-                self._fail(job, "file_missing", "The image's file is not in the storage.")
-            except StorageUnreachableError as error:
-                logger.error("%s", error)
+            except UnreadableFileError:
+                reason = "The image's file is missing from the storage, or cannot be read."
+                self._fail(job, "file_unreadable", reason)
+            except StorageAwayError:
                 unread.append(job)
             except Exception as error:
                 # Its message may quote the file, and so a patient.
@@ -208,6 +208,7 @@ class Engine:
         self._wait_for_the_writer()
         self._writing = self._writer.submit(self._write, results)
         if unread:
+            logger.error("The storage (STORAGE_URL) is away or empty; is its volume mounted?")
             self._give_back(unread)
             self._pause()
         else:

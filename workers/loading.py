@@ -7,15 +7,18 @@ from ml import images
 from ml.preprocessing import network_input
 
 
-class StorageUnreachableError(Exception):
+class StorageAwayError(Exception):
     """The storage as a whole cannot be read; no file is to blame."""
+
+
+class UnreadableFileError(Exception):
+    """The storage is there, but not this file, or not in one piece."""
 
 
 def load_input(key: str, size: int) -> np.ndarray:
     """Read and decode a stored file into network input, (size, size) uint8.
 
-    Raises ImageError when the file cannot be decoded, FileNotFoundError when it alone is missing,
-    and StorageUnreachableError.
+    Raises ImageError when the file cannot be decoded, UnreadableFileError and StorageAwayError.
     """
     return network_input(images.read(_read(key)), size)
 
@@ -25,20 +28,16 @@ def _read(key: str) -> bytes:
         with default_storage.open(key) as file:
             data: bytes = file.read()
             return data
-    except FileNotFoundError:
-        if is_storage_empty():
-            raise StorageUnreachableError(
-                "The storage is empty; is its volume mounted? See STORAGE_URL."
-            ) from None
-        raise
-    except OSError as error:
-        raise StorageUnreachableError(f"The storage cannot be read: {error.strerror}") from error
+    except Exception as error:  # a bucket's client raises many kinds
+        if is_storage_away():
+            raise StorageAwayError from error
+        raise UnreadableFileError from error
 
 
-def is_storage_empty() -> bool:
-    """Whether the storage holds nothing at all, as when its volume is not mounted."""
+def is_storage_away() -> bool:
+    """Whether the storage cannot be listed, or holds nothing, as when its volume is not mounted."""
     try:
         folders, files = default_storage.listdir("")
-    except OSError:
+    except Exception:
         return True
     return not folders and not files

@@ -1,10 +1,8 @@
 """What must be true before a worker starts; otherwise it ends at once and says why."""
 
 import logging
-import os
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import redis
@@ -17,6 +15,7 @@ from kombu.exceptions import OperationalError
 
 from ml.package import PackageError, load_package
 from webportal.inference.registry import active_model, package_path
+from webportal.storage import storage_folder
 from workers.limits import DRAIN_SECONDS, HARD_LIMIT_SECONDS, VISIBILITY_SECONDS
 
 logger = logging.getLogger(__name__)
@@ -90,14 +89,13 @@ def _check_model() -> Iterator[str]:
 
 
 def _check_storage() -> Iterator[str]:
-    folder = Path(default_storage.path(""))
+    folder = storage_folder()
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        yield f"The storage (STORAGE_URL) cannot be used: {error}"
-        return
-    if not os.access(folder, os.R_OK | os.X_OK):
-        yield f"The storage (STORAGE_URL) {folder} cannot be read by this user."
+        if folder is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+        default_storage.listdir("")
+    except Exception as error:  # a bucket's client raises many kinds
+        yield f"The storage (STORAGE_URL) cannot be read: {error}"
 
 
 def _warn_of_eviction(worker: Any) -> None:

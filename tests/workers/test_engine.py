@@ -113,7 +113,7 @@ def test_a_file_that_is_missing_is_quarantined_after_three_attempts(engine: Engi
     engine.drain()
     missing.refresh_from_db()
     assert (missing.state, missing.attempt) == (JobState.QUARANTINED, 3)
-    assert missing.reason_code == "file_missing"
+    assert missing.reason_code == "file_unreadable"
     assert states() == ["done", "quarantined"]
 
 

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from django.core.files.storage import default_storage
 from django.db.migrations.recorder import MigrationRecorder
 from pytest_django.fixtures import Settings
 
@@ -85,7 +84,7 @@ def test_a_storage_that_cannot_be_used_is_refused(
 ) -> None:
     file = tmp_path / "file"
     file.touch()
-    monkeypatch.setattr(default_storage, "path", lambda name: str(file / "storage"))
+    monkeypatch.setattr(startup, "storage_folder", lambda: file / "storage")
     assert "STORAGE_URL" in (problem() or "")
 
 

@@ -17,6 +17,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
@@ -185,7 +186,7 @@ def claim(worker: str, limit: int, *, busy: bool = False) -> list[ClaimedJob]:
     is `busy` with others, because it may kill the process and they would die with it. A draining
     worker gets nothing.
     """
-    parameters: dict[str, str | int | timedelta] = {
+    parameters: dict[str, Any] = {
         "worker": worker,
         "limit": limit,
         "busy": busy,
