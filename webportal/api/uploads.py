@@ -14,7 +14,7 @@ from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import APIException, ErrorDetail, ValidationError
 from rest_framework.generics import get_object_or_404
-from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.mixins import ListModelMixin
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -97,11 +97,19 @@ class BatchSerializer(serializers.ModelSerializer[UploadBatch]):
     """Files that one person sends together."""
 
     priority = PriorityField()
-    summary = serializers.SerializerMethodField()
 
     class Meta:
         model = UploadBatch
-        fields = ["id", "name", "created_by", "created_at", "priority", "identity_mode", "summary"]
+        fields = ["id", "name", "created_by", "created_at", "priority", "identity_mode"]
+
+
+class CountedBatchSerializer(BatchSerializer):
+    """A batch and how far it has come."""
+
+    summary = serializers.SerializerMethodField()
+
+    class Meta(BatchSerializer.Meta):
+        fields = [*BatchSerializer.Meta.fields, "summary"]
 
     @extend_schema_field(SummarySerializer)
     def get_summary(self, batch: UploadBatch) -> dict[str, Any]:
@@ -173,7 +181,7 @@ class BatchFilter(django_filters.FilterSet):
         fields: list[str] = []
 
 
-class BatchEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[UploadBatch]):
+class BatchEndpoint(ListModelMixin, Endpoint[UploadBatch]):
     """Upload batches."""
 
     queryset = UploadBatch.objects.all()
@@ -183,7 +191,12 @@ class BatchEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[UploadBatch]):
     ordering = ["-created_at"]
     roles = dict.fromkeys(("list", "retrieve", "create"), (Role.UPLOADER,))
 
-    @extend_schema(request=NewBatch, responses={201: BatchSerializer})
+    @extend_schema(responses=CountedBatchSerializer)
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """One batch and how far it has come."""
+        return Response(CountedBatchSerializer(self.get_object()).data)
+
+    @extend_schema(request=NewBatch, responses={201: CountedBatchSerializer})
     def create(self, request: Request) -> Response:
         """Open a batch; files are sent to it afterwards."""
         given = NewBatch(data=request.data)
@@ -199,7 +212,7 @@ class BatchEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[UploadBatch]):
             raise _batch_problem(batch_form, case_form)
         fields, records = answer
         batch = services.create_batch(self.person, **fields, records=records)
-        return Response(self.get_serializer(batch).data, status=201)
+        return Response(CountedBatchSerializer(batch).data, status=201)
 
 
 def _batch_problem(batch_form: BatchForm, case_form: CaseRecordForm) -> ValidationError:
