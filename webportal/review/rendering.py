@@ -21,7 +21,7 @@ _PLASMA = np.array(
 )  # fmt: skip
 # Below the first value the map is clear, from the second on it is solid; its opacity on screen is
 # the reader's to set, so that between them nothing else depends on the value.
-_CLEAR_BELOW, _SOLID_FROM = 0.08, 0.25
+_CLEAR_BELOW, _SOLID_FROM = 0.15, 0.4
 
 
 def radiograph_png(dicom: bytes) -> bytes:
