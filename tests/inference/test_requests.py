@@ -5,7 +5,16 @@ import pytest
 from tests.helpers import audit_actions
 from tests.inference.cases import claim_one, likely, make_model, make_user, queued
 from webportal.inference.models import Job, JobState
-from webportal.inference.queue import QueueError, cancel, claim, enqueue, rerun, write_back
+from webportal.inference.queue import (
+    QueueError,
+    awaiting_release,
+    cancel,
+    claim,
+    enqueue,
+    fail,
+    rerun,
+    write_back,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -33,6 +42,15 @@ def test_a_job_that_runs_or_is_closed_is_not_cancelled() -> None:
     write_back("a", "cpu:0", make_model(), [likely(claimed)])
     with pytest.raises(QueueError, match="closed"):
         cancel(job, make_user())
+
+
+def test_a_quarantined_job_that_nobody_wants_is_given_up() -> None:
+    (job,) = queued()
+    fail("a", claim_one("a"), "undecodable", "It cannot be read.", is_final=True)
+    assert awaiting_release().get() == job
+    cancel(job, make_user())
+    assert not awaiting_release().exists()
+    assert audit_actions(object_id=str(job.pk))[-1] == "job.cancelled"
 
 
 def test_a_finished_image_is_run_again_once_at_a_time() -> None:

@@ -94,7 +94,7 @@ class JobEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Job]):
     @extend_schema(request=NoBody)
     @action(detail=True, methods=["post"])
     def cancel(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Take a job out of the queue; 409 when it is not waiting there."""
+        """Take a job out of the queue, or give up a quarantined one; 409 when it is neither."""
         return Response(self.get_serializer(queue.cancel(self.get_object(), self.person)).data)
 
     @extend_schema(request=NoBody, responses={201: JobSerializer})

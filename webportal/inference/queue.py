@@ -2,7 +2,7 @@
 
 queued → running → done | refused; running → queued (lease expired, error, worker stopped) or
 quarantined (three attempts, or a file that can never be read); queued → cancelled;
-quarantined → a new job, by a person.
+quarantined → cancelled, or a new job, by a person.
 
 A worker's claim is a lease. Whatever it reports later is taken only while the job still runs under
 the same worker and attempt, so that a worker that lost its lease changes nothing. Leases are
@@ -110,11 +110,14 @@ def rerun(radiograph: Radiograph, by: User) -> Job:
 
 @transaction.atomic
 def cancel(job: Job, by: User) -> Job:
-    """Take a job out of the queue. Raises QueueError when it is not waiting there."""
+    """Take a job out of the queue, or give up one in quarantine.
+
+    Raises QueueError when it is in neither.
+    """
     locked = Job.objects.select_for_update().select_related("radiograph").get(pk=job.pk)
     if locked.state == JobState.RUNNING:
         raise QueueError("A worker has this image already; its result will be there in a moment.")
-    if locked.state != JobState.QUEUED:
+    if locked.state not in (JobState.QUEUED, JobState.QUARANTINED):
         raise QueueError("This job is closed; there is nothing to cancel.")
     locked.state, locked.finished_at = JobState.CANCELLED, timezone.now()
     locked.save(update_fields=["state", "finished_at"])
