@@ -21,7 +21,7 @@ def _three_small_phantoms(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(demonstration, "PHANTOMS", [*ALL[:2], ALL[-1]])
     draw = phantoms.draw_phantom
     monkeypatch.setattr(
-        demonstration, "draw_phantom", lambda seed, size, opacity: draw(seed, (320, 300), opacity)
+        demonstration, "draw_phantom", lambda seed, size, *drawn: draw(seed, (320, 300), *drawn)
     )
 
 

@@ -32,6 +32,14 @@ def test_an_opacity_makes_one_lung_brighter(seed: int) -> None:
     assert min(brighter) < 1
 
 
+def test_collimation_leaves_out_the_air_beside_the_neck() -> None:
+    whole = draw_phantom(3, (400, 360), opacity=False)
+    collimated = draw_phantom(3, (400, 360), opacity=False, collimated=True)
+    assert collimated.shape == (400, 360)
+    assert whole[:30, 260:340].mean() < 50
+    assert collimated[:30, 260:340].mean() > 100
+
+
 @pytest.mark.parametrize("size", [(64, 64), (96, 80), (1500, 1200)])
 def test_the_label_is_burnt_in(size: tuple[int, int]) -> None:
     picture = draw_phantom(1, size, opacity=False)

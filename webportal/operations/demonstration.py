@@ -43,7 +43,10 @@ class Phantom:
         rows = 1320 + self.seed % 5 * 60
         columns = 1180 + self.seed % 4 * 50
         buffer = BytesIO()
-        pixels = draw_phantom(self.seed, (rows, columns), self.opacity)
+        # The model takes most collimated phantoms for radiographs and refuses the others as
+        # drawings, so that both kinds of result are there to see.
+        collimated = self.seed % 4 != 0
+        pixels = draw_phantom(self.seed, (rows, columns), self.opacity, collimated)
         Image.fromarray(pixels).save(buffer, "PNG")
         return buffer.getvalue()
 

@@ -18,22 +18,35 @@ _MOST_DRAWING_ROWS = 1024
 _SUPERSAMPLING = 2
 
 
-def draw_phantom(seed: int, size: tuple[int, int], opacity: bool) -> NDArray[np.uint8]:
+# What collimation to the lungs leaves out of a whole picture at the top, bottom and either side.
+_TOP, _BOTTOM, _SIDE = 0.09, 0.18, 0.083
+
+
+def draw_phantom(
+    seed: int, size: tuple[int, int], opacity: bool, collimated: bool = False
+) -> NDArray[np.uint8]:
     """Draw a frontal chest radiograph with the word PHANTOM burnt in.
 
     Args:
         seed: the same seed gives the same picture.
         size: rows and columns; at least 64 each.
         opacity: add a consolidation to one lung.
+        collimated: show the lungs alone, without arms, neck and belly.
 
     Returns:
         rows × columns greys, bright where the body absorbs most.
     """
-    rows, columns = size
+    if collimated:
+        rows, columns = round(size[0] / (1 - _TOP - _BOTTOM)), round(size[1] / (1 - 2 * _SIDE))
+    else:
+        rows, columns = size
     chest = _Chest(seed, min(max(rows, _LEAST_DRAWING_ROWS), _MOST_DRAWING_ROWS), columns / rows)
     absorbed = Image.fromarray(chest.absorption(opacity))
     scaled = absorbed.resize((columns, rows), Image.Resampling.BICUBIC)
     picture = Image.fromarray(_develop(np.asarray(scaled), chest.random))
+    if collimated:
+        top, left = round(_TOP * rows), round(_SIDE * columns)
+        picture = picture.crop((left, top, left + size[1], top + size[0]))
     _burn_in_label(picture)
     labelled: NDArray[np.uint8] = np.asarray(picture)
     return labelled
