@@ -101,10 +101,10 @@ class Patient(models.Model):
 
     @property
     def display_name(self) -> str:
-        """The name as people write it: DICOM's `FAMILY^Given` becomes `FAMILY, Given`."""
+        """The name as people write it, `FAMILY, Given` for DICOM's `FAMILY^Given`; else the ID."""
         parts = [part for part in self.name.split("=")[0].split("^") if part]
         if not parts:
-            return "Name not recorded"
+            return self.patient_id
         return ", ".join([parts[0], " ".join(parts[1:])]) if len(parts) > 1 else parts[0]
 
 

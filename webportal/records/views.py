@@ -54,7 +54,7 @@ def search(request: SignedInRequest) -> HttpResponse:
 @allow(Role.RADIOLOGIST, Role.UPLOADER)
 @require_GET
 def patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
-    """A patient's whole history: studies, results, reads and addenda, newest first."""
+    """A patient's history, newest first; results, reads and addenda for radiologists alone."""
     shown = get_object_or_404(Patient, pk=patient_id)
     studies = shown.studies.order_by(
         Coalesce("performed_at", "created_at").desc(), "id"
