@@ -2,25 +2,16 @@
 
 import uuid
 
+from tests.factories import make_study
 from webportal.accounts.models import User
-from webportal.inference.models import Job, ModelVersion
+from webportal.inference.models import Job
 from webportal.inference.queue import ClaimedJob, Result, claim, enqueue
-from webportal.records.models import Patient, Priority, Radiograph, Study
+from webportal.records.models import Priority, Radiograph, Study
 
 
 def make_user(username: str = "uploader") -> User:
     return User.objects.filter(username=username).first() or User.objects.create_user(
         username, None, ["uploader"]
-    )
-
-
-def make_study(priority: Priority = Priority.ROUTINE) -> Study:
-    patient = Patient.objects.create(patient_id=uuid.uuid4().hex)
-    return Study.objects.create(
-        patient=patient,
-        study_instance_uid=f"2.25.{uuid.uuid4().int}",
-        priority=priority,
-        created_by=make_user(),
     )
 
 
@@ -44,20 +35,9 @@ def make_radiograph(study: Study | None = None, *, dicom_key: str = "") -> Radio
 
 
 def queued(count: int = 1, priority: Priority = Priority.ROUTINE) -> list[Job]:
-    return [enqueue(make_radiograph(make_study(priority)), make_user()) for _ in range(count)]
-
-
-def make_model(version: str = "1", *, is_active: bool = True) -> ModelVersion:
-    return ModelVersion.objects.create(
-        name="test",
-        version=version,
-        package_sha256=uuid.uuid4().hex * 2,
-        package_path="nowhere",
-        thresholds={},
-        figures={},
-        card="",
-        is_active=is_active,
-    )
+    return [
+        enqueue(make_radiograph(make_study(priority=priority)), make_user()) for _ in range(count)
+    ]
 
 
 def likely(job: ClaimedJob, probability: float = 0.9) -> Result:

@@ -6,7 +6,8 @@ import pytest
 from django.db import connections
 from django.utils import timezone
 
-from tests.inference.cases import claim_one, make_radiograph, make_study, make_user, queued
+from tests.factories import make_study
+from tests.inference.cases import claim_one, make_radiograph, make_user, queued
 from webportal.inference.models import Job, JobState, Worker
 from webportal.inference.queue import (
     ClaimedJob,

@@ -6,8 +6,9 @@ import pytest
 from django.db import DatabaseError
 from django.utils import timezone
 
+from tests.factories import make_model_version
 from tests.helpers import audit_actions
-from tests.inference.cases import claim_one, likely, make_model, make_user, queued
+from tests.inference.cases import claim_one, likely, make_user, queued
 from webportal.inference import queue
 from webportal.inference.models import Job, JobState
 from webportal.inference.queue import (
@@ -85,7 +86,7 @@ def test_a_failure_reported_late_changes_nothing() -> None:
 def test_the_reason_of_a_failure_is_gone_once_the_job_is_done() -> None:
     (job,) = queued()
     fail("a", claim_one("a"), "error", "It failed.")
-    write_back("a", "cpu:0", make_model(), [likely(claim_one("a"))])
+    write_back("a", "cpu:0", make_model_version(), [likely(claim_one("a"))])
     job.refresh_from_db()
     assert (job.state, job.reason) == (JobState.DONE, "")
 

@@ -2,8 +2,9 @@
 
 import pytest
 
+from tests.factories import make_model_version
 from tests.helpers import audit_actions
-from tests.inference.cases import claim_one, likely, make_model, make_user, queued
+from tests.inference.cases import claim_one, likely, make_user, queued
 from webportal.inference.models import Job, JobState
 from webportal.inference.queue import (
     QueueError,
@@ -39,7 +40,7 @@ def test_a_job_that_runs_or_is_closed_is_not_cancelled() -> None:
     claimed = claim_one("a")
     with pytest.raises(QueueError, match="worker has this image"):
         cancel(job, make_user())
-    write_back("a", "cpu:0", make_model(), [likely(claimed)])
+    write_back("a", "cpu:0", make_model_version(), [likely(claimed)])
     with pytest.raises(QueueError, match="closed"):
         cancel(job, make_user())
 
@@ -57,7 +58,7 @@ def test_a_finished_image_is_run_again_once_at_a_time() -> None:
     (job,) = queued()
     with pytest.raises(QueueError, match="in the queue already"):
         rerun(job.radiograph, make_user())
-    write_back("a", "cpu:0", make_model(), [likely(claim_one("a"))])
+    write_back("a", "cpu:0", make_model_version(), [likely(claim_one("a"))])
     assert rerun(job.radiograph, make_user()).pk != job.pk
     with pytest.raises(QueueError, match="in the queue already"):
         rerun(job.radiograph, make_user())

@@ -7,13 +7,12 @@ import pytest
 from django.db import IntegrityError
 from django.utils import timezone
 
+from tests.factories import make_model_version, make_study
 from tests.helpers import audit_actions
 from tests.inference.cases import (
     claim_one,
     likely,
-    make_model,
     make_radiograph,
-    make_study,
     make_user,
     not_assessable,
     queued,
@@ -31,7 +30,7 @@ def expire(job_id: uuid.UUID) -> None:
 
 
 def test_a_batch_is_stored_and_its_jobs_are_closed() -> None:
-    jobs, model, now = queued(3), make_model(), timezone.now()
+    jobs, model, now = queued(3), make_model_version(), timezone.now()
     Worker.objects.create(name="a", started_at=now, last_seen_at=now)
     first, second, third = claim("a", 3)
     results = [likely(first), unlikely(second), not_assessable(third)]
@@ -51,7 +50,7 @@ def test_a_batch_is_stored_and_its_jobs_are_closed() -> None:
 
 def test_a_late_write_changes_nothing() -> None:
     queued()
-    model = make_model()
+    model = make_model_version()
     late = claim_one("a")
     expire(late.id)
     assert expire_leases() == 1
@@ -69,13 +68,13 @@ def test_a_late_write_under_the_same_name_changes_nothing() -> None:
     expire(late.id)
     expire_leases()
     assert claim_one("a").attempt == 2
-    assert write_back("a", "cpu:0", make_model(), [likely(late)]) == 0
+    assert write_back("a", "cpu:0", make_model_version(), [likely(late)]) == 0
 
 
 def test_a_result_written_twice_is_stored_once() -> None:
     queued()
     result = likely(claim_one("a"))
-    model = make_model()
+    model = make_model_version()
     assert write_back("a", "cpu:0", model, [result]) == 1
     assert write_back("a", "cpu:0", model, [result]) == 0
 
@@ -84,14 +83,16 @@ def test_a_batch_with_an_impossible_result_is_stored_not_at_all() -> None:
     queued(2)
     first, second = claim("a", 2)
     with pytest.raises(IntegrityError):
-        write_back("a", "cpu:0", make_model(), [likely(first), likely(second, float("nan"))])
+        write_back(
+            "a", "cpu:0", make_model_version(), [likely(first), likely(second, float("nan"))]
+        )
 
 
 def test_a_rerun_replaces_the_current_result_and_keeps_the_former() -> None:
     (job,) = queued()
-    write_back("a", "cpu:0", make_model("1"), [likely(claim_one("a"))])
+    write_back("a", "cpu:0", make_model_version("1"), [likely(claim_one("a"))])
     rerun(job.radiograph, make_user())
-    newer = make_model("2", is_active=False)
+    newer = make_model_version("2")
     write_back("a", "cpu:0", newer, [unlikely(claim_one("a"))])
     history = Prediction.objects.order_by("created_at").values_list("category", "is_current")
     assert list(history) == [("likely", False), ("unlikely", True)]
@@ -99,7 +100,7 @@ def test_a_rerun_replaces_the_current_result_and_keeps_the_former() -> None:
 
 
 def test_a_study_stands_where_its_worst_radiograph_stands() -> None:
-    study, user, model = make_study(), make_user(), make_model()
+    study, user, model = make_study(), make_user(), make_model_version()
     for _ in range(4):
         enqueue(make_radiograph(study), user)
     mild, blank, bad, worst = claim("a", 4)
@@ -118,7 +119,7 @@ def test_a_study_stands_where_its_worst_radiograph_stands() -> None:
 
 def test_only_the_studies_of_the_batch_are_touched() -> None:
     queued(2)
-    write_back("a", "cpu:0", make_model(), [likely(claim_one("a"))])
+    write_back("a", "cpu:0", make_model_version(), [likely(claim_one("a"))])
     assert sorted(Study.objects.values_list("concern", flat=True)) == [
         Concern.LIKELY,
         Concern.NO_RESULT,

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from django.db.models import Max
 
 from tests.workers.conftest import (
-    SCHEDULER,
     CeleryProcess,
     assert_one_result_each,
     enqueue_all,
@@ -17,9 +16,15 @@ from webportal.accounts.models import User
 from webportal.inference import fleet
 from webportal.inference.models import Job, JobState, ModelVersion, Worker
 from webportal.records.models import Radiograph
+from workers.app import app
 
 Start = Callable[..., CeleryProcess]
 MakeRadiographs = Callable[[int], list[Radiograph]]
+
+
+def takes_hints(worker: str) -> bool:
+    queues = app.control.inspect([worker], timeout=2).active_queues()
+    return bool(queues and queues[worker])
 
 
 def test_a_stopped_worker_gives_back_what_it_has_not_begun(
@@ -44,6 +49,7 @@ def test_a_draining_worker_takes_nothing_and_leaves_the_hints_to_others(
     start("a@test").wait_until_ready()
     worker = Worker.objects.get()
     fleet.drain(worker, it_person)
+    wait_until(lambda: not takes_hints("a@test"), "the draining worker left hints alone")
     radiographs = make_radiographs(20)
     enqueue_all(radiographs)
     start("b@test")
@@ -56,12 +62,13 @@ def test_a_draining_worker_takes_nothing_and_leaves_the_hints_to_others(
 def test_a_resumed_worker_takes_jobs_again(
     start: Start, model: ModelVersion, make_radiographs: MakeRadiographs, it_person: User
 ) -> None:
-    start("scheduler@test", SCHEDULER)
     start("a@test").wait_until_ready()
     worker = Worker.objects.get()
     fleet.drain(worker, it_person)
+    wait_until(lambda: not takes_hints("a@test"), "the draining worker left hints alone")
     radiographs = make_radiographs(20)
     enqueue_all(radiographs)
     fleet.resume(worker, it_person)
     wait_until_finished(20)
+    assert takes_hints("a@test")
     assert_one_result_each(radiographs)

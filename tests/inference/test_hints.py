@@ -1,0 +1,66 @@
+"""Hints are sent after the commit, survive a restart of the broker, and never cost an upload."""
+
+from collections.abc import Iterator
+
+import pytest
+import redis
+from django.db import transaction
+
+from tests import services
+from tests.inference.cases import queued
+from webportal.inference.hints import INFERENCE_QUEUE, hint_after_commit, send_hint
+from webportal.inference.models import Job
+
+
+@pytest.fixture(autouse=True)
+def _empty_broker() -> Iterator[None]:
+    flush()
+    yield
+    flush()
+
+
+def flush() -> None:
+    with redis.Redis.from_url(services.valkey.url) as client:
+        client.flushall()
+
+
+def hints() -> list[bytes]:
+    with redis.Redis.from_url(services.valkey.url) as client:
+        waiting: list[bytes] = client.lrange(INFERENCE_QUEUE, 0, -1)
+        return waiting
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_hint_is_sent_after_the_commit_and_says_nothing_of_the_job() -> None:
+    with transaction.atomic():
+        (job,) = queued()
+        assert hints() == []
+    (hint,) = hints()
+    assert str(job.pk).encode() not in hint
+
+
+@pytest.mark.django_db(transaction=True)
+def test_no_hint_is_sent_of_what_was_rolled_back() -> None:
+    with transaction.atomic():
+        hint_after_commit()
+        transaction.set_rollback(True)
+    assert hints() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_a_broker_a_job_is_queued_all_the_same() -> None:
+    services.valkey.stop()
+    try:
+        queued()
+    finally:
+        services.valkey.start()
+    assert Job.objects.count() == 1
+
+
+def test_the_first_hint_after_a_restart_of_the_broker_arrives() -> None:
+    assert send_hint()
+    services.valkey.stop()
+    services.valkey.start()
+    flush()
+    assert send_hint()
+    assert len(hints()) == 1
