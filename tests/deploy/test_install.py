@@ -56,6 +56,8 @@ def _make_install(
         | {"PIP_INDEX_URL": NOWHERE, "PIP_RETRIES": "0", "PIP_EXTRA_INDEX_URL": NOWHERE}
         | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "npm_config_registry": NOWHERE}
         | {"PATH": node_environment()["PATH"]}
+        # Under `make test` this would be a part of that make, and speak as one.
+        | {"MAKEFLAGS": "", "MAKELEVEL": ""}
         | environment,
         capture_output=True,
         text=True,
