@@ -40,8 +40,8 @@ class Phantom:
 
     def png(self) -> bytes:
         """Draw it."""
-        rows = 1320 + self.seed % 5 * 60
-        columns = 1180 + self.seed % 4 * 50
+        rows = 1000 + self.seed % 5 * 60
+        columns = 1300 + self.seed % 4 * 50
         buffer = BytesIO()
         # The model takes most collimated phantoms for radiographs and refuses the others as
         # drawings, so that both kinds of result are there to see.
