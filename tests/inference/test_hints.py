@@ -8,7 +8,12 @@ from django.db import transaction
 
 from tests import services
 from tests.inference.cases import queued
-from webportal.inference.hints import INFERENCE_QUEUE, hint_after_commit, send_hint
+from webportal.inference.hints import (
+    INFERENCE_QUEUE,
+    drop_hints,
+    hint_after_commit,
+    send_hint,
+)
 from webportal.inference.models import Job
 
 
@@ -40,6 +45,15 @@ def test_a_hint_is_sent_after_the_commit_and_says_nothing_of_the_job() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
+def test_many_jobs_of_one_transaction_are_hinted_at_once() -> None:
+    with transaction.atomic():
+        queued(3)
+    assert len(hints()) == 1
+    queued(2)
+    assert len(hints()) == 3
+
+
+@pytest.mark.django_db(transaction=True)
 def test_no_hint_is_sent_of_what_was_rolled_back() -> None:
     with transaction.atomic():
         hint_after_commit()
@@ -55,6 +69,21 @@ def test_without_a_broker_a_job_is_queued_all_the_same() -> None:
     finally:
         services.valkey.start()
     assert Job.objects.count() == 1
+
+
+def test_hints_that_are_not_needed_are_dropped() -> None:
+    for _ in range(3):
+        send_hint()
+    drop_hints()
+    assert hints() == []
+
+
+def test_without_a_broker_nothing_is_dropped_and_nothing_breaks() -> None:
+    services.valkey.stop()
+    try:
+        drop_hints()
+    finally:
+        services.valkey.start()
 
 
 def test_the_first_hint_after_a_restart_of_the_broker_arrives() -> None:

@@ -4,8 +4,9 @@ import logging
 
 from celery import Celery
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,21 @@ def send_hint() -> bool:
     return True
 
 
+def drop_hints() -> None:
+    """Take all waiting hints off the queue.
+
+    For a worker that found nothing more to do and looks once again afterwards: what those hints
+    tell of was committed before they were sent. Five hundred uploads send five hundred hints, and
+    each would cost a worker a look at an empty queue.
+    """
+    try:
+        with _sender.pool.acquire(block=True) as broker:
+            broker.default_channel.queue_purge(INFERENCE_QUEUE)
+    except (OperationalError, OSError, RedisError) as error:
+        logger.warning("Hints that are not needed any more were left: %s", error)
+
+
 def hint_after_commit() -> None:
-    """Send a hint once the present transaction is committed."""
-    transaction.on_commit(send_hint)
+    """Send a hint, one for all, once the present transaction is committed."""
+    if all(function is not send_hint for _, function, *_ in connection.run_on_commit):
+        transaction.on_commit(send_hint)

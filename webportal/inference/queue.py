@@ -341,7 +341,9 @@ def _held_by(worker: str, jobs: Sequence[ClaimedJob]) -> QuerySet[Job]:
 def _lock(jobs: Sequence[ClaimedJob], worker: str) -> dict[uuid.UUID, Job]:
     """Lock those of the jobs that the worker still holds, in the order of their ids."""
     held = _held_by(worker, jobs).select_related("radiograph").order_by("pk")
-    return {job.pk: job for job in held.select_for_update(of=("self",))}
+    # Whole rows of jobs and radiographs would be a fifth of the time that a write takes.
+    needed = held.only("attempt", "worker", "radiograph__study")
+    return {job.pk: job for job in needed.select_for_update(of=("self",))}
 
 
 def _end_lost(condition: Q) -> int:
