@@ -5,6 +5,7 @@ import logging
 from celery import Celery
 from django.conf import settings
 from django.db import connection, transaction
+from kombu import Queue
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
@@ -45,13 +46,17 @@ def drop_hints() -> None:
     each would cost a worker a look at an empty queue.
     """
     try:
-        with _sender.pool.acquire(block=True) as broker:
-            broker.default_channel.queue_purge(INFERENCE_QUEUE)
+        with _sender.connection_for_write() as broker:
+            Queue(INFERENCE_QUEUE, channel=broker.default_channel).purge()
     except (OperationalError, OSError, RedisError) as error:
         logger.warning("Hints that are not needed any more were left: %s", error)
 
 
 def hint_after_commit() -> None:
     """Send a hint, one for all, once the present transaction is committed."""
-    if all(function is not send_hint for _, function, *_ in connection.run_on_commit):
-        transaction.on_commit(send_hint)
+    if all(function is not _send_hint for _, function, *_ in connection.run_on_commit):
+        transaction.on_commit(_send_hint)
+
+
+def _send_hint() -> None:
+    send_hint()

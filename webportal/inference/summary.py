@@ -32,6 +32,6 @@ def refresh_summaries(study_ids: Collection[uuid.UUID]) -> None:
     sees the first one's result.
     """
     studies = Study.objects.filter(pk__in=study_ids).order_by("pk")
-    locked = list(studies.select_for_update().values_list("pk", flat=True))
+    locked = list(studies.select_for_update(no_key=True).values_list("pk", flat=True))
     with connection.cursor() as cursor:
         cursor.execute(REFRESH, [locked])
