@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import tempfile
 from contextlib import ExitStack
@@ -23,6 +24,8 @@ def main() -> int:
     parser.add_argument("--images", type=int, default=2000, help="images in the queue")
     parser.add_argument("--uploads", type=int, default=30, help="uploads timed at idle")
     options = parser.parse_args()
+    # Unwinds as Ctrl-C does, so that nothing that was started is left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chestline-bench-")))
         stack.enter_context(database_and_broker(folder))
