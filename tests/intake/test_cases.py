@@ -99,6 +99,23 @@ def test_every_bad_line_is_reported_with_its_number() -> None:
     assert "line 2" in messages[11]
 
 
+@pytest.mark.parametrize(
+    ("written", "sex"),
+    [("F", "F"), ("m", "M"), ("o", "O"), ("Female", "F"), ("MALE", "M"), ("other", "O"), ("", "")],
+)
+def test_the_sex_is_a_letter_or_the_whole_word(written: str, sex: str) -> None:
+    records, errors = parse_sheet(f"file,patient_id,sex\na.png,P-1,{written}\n".encode())
+    assert errors == []
+    assert records["a.png"].sex == sex
+
+
+@pytest.mark.parametrize("written", ["Frau", "Mme", "mujer", "Féminin", "fm", "0"])
+def test_the_sex_is_never_guessed(written: str) -> None:
+    ((line, message),) = errors_of(f"file,patient_id,sex\na.png,P-1,{written}\n")
+    assert line == 2
+    assert "F, M or O" in message
+
+
 def test_one_patient_id_with_two_names_is_an_error() -> None:
     sheet = "file,patient_id,family_name\na.png,P-1,Doe\nb.png,P-1,Roe\n"
     ((line, message),) = errors_of(sheet)

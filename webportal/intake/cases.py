@@ -241,13 +241,18 @@ def _parse_line(row: dict[str, Any]) -> tuple[CaseRecord | None, list[str]]:
     problems += priority_problem
     form = CaseRecordForm(
         values
-        | {"sex": values.get("sex", "").upper()[:1]}
+        | {"sex": _parse_sex(values.get("sex", ""))}
         | {"symptoms": _parse_symptoms(values.get("symptoms", ""))}
     )
     if not form.is_valid():
         for name, messages in form.errors.items():
             problems += [f"{name}: {message}" for message in messages]
     return (form.record(priority) if not problems else None), problems
+
+
+def _parse_sex(text: str) -> str:
+    by_label = {label.upper(): value for value, label in Sex.choices}
+    return by_label.get(text.upper(), text.upper())
 
 
 def _parse_symptoms(text: str) -> list[str]:
