@@ -150,6 +150,23 @@ def test_a_request_without_a_file_says_so(client: APIClient) -> None:
     assert response.json()["errors"][0]["pointer"] == "#/file"
 
 
+@pytest.mark.parametrize("names", [("file", "file"), ("file", "second")])
+def test_several_files_in_a_request_are_refused(names: tuple[str, str], client: APIClient) -> None:
+    batch = make_batch(client)
+    form: dict[str, list[Any]] = {}
+    for seed, name in enumerate(names):
+        file = io.BytesIO(png(seed))
+        file.name = f"{seed}.png"
+        form.setdefault(name, []).append(file)
+    response = client.post(f"{batch}/files", form, format="multipart")
+    assert response.status_code == 400
+    assert response["Content-Type"] == "application/problem+json"
+    (error,) = response.json()["errors"]
+    assert error["pointer"].startswith("#/file")
+    assert "one file" in error["detail"]
+    assert not UploadItem.objects.exists()
+
+
 def test_an_empty_file_is_refused_with_a_verdict(client: APIClient) -> None:
     batch = make_batch(client)
     (item,) = send(client, batch, "a.png", b"").json()["items"]

@@ -263,6 +263,10 @@ class BatchFileEndpoint(Endpoint[UploadItem]):
         connection costs one repetition.
         """
         batch = get_object_or_404(UploadBatch, pk=batch_id)
+        if sum(len(files) for _, files in request.FILES.lists()) > 1:
+            raise ValidationError(
+                {"file": "Send one file in a request, or several as one ZIP. Nothing was stored."}
+            )
         given = NewFile(data=request.data)
         given.is_valid(raise_exception=True)
         file = given.validated_data["file"]
