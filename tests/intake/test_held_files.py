@@ -6,6 +6,7 @@ from typing import Any
 
 import pydicom
 import pytest
+from django.core.files.storage import default_storage
 
 from tests import dicom_files as files
 from tests.helpers import audit_actions
@@ -171,6 +172,17 @@ def test_a_decision_is_made_once(
     with pytest.raises(NotHeldError):
         resolution.resolve(stale, second, uploader)
     assert Radiograph.objects.count() == 2
+
+
+@pytest.mark.parametrize("decision", [Decision.SAME, Decision.OTHER])
+def test_a_file_removed_by_a_simultaneous_decision_is_no_longer_held(
+    decision: Decision, recorded: Patient, send: Send, uploader: User
+) -> None:
+    item = send(dicom(PatientName="Doe^Jane"))
+    default_storage.delete(item.held_key)
+    with pytest.raises(NotHeldError):
+        resolution.resolve(item, decision, uploader)
+    assert Radiograph.objects.count() == 1
 
 
 def test_a_decision_that_cannot_be_carried_out_leaves_the_file_held(

@@ -53,7 +53,11 @@ def question(item: UploadItem, by: User) -> Question:
     item.refresh_from_db()
     if item.verdict != Verdict.HELD:
         raise NotHeldError
-    upload = Upload.of(item.batch, item.file_name, store.read(item.held_key), by)
+    try:
+        data = store.read(item.held_key)
+    except FileNotFoundError:  # somebody else's decision was carried out since the item was read
+        raise NotHeldError from None
+    upload = Upload.of(item.batch, item.file_name, data, by)
     record = incoming.record_for(item.batch, item.file_name)
     header = incoming.header_for(item.batch, record, upload.sha256)
     checked = checks.check_apart(upload.data, header, upload.sha256)
