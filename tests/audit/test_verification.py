@@ -7,9 +7,11 @@ from django.db import DatabaseError, connection, transaction
 
 from webportal.audit.models import Action, AuditEntry, ChainHead
 from webportal.audit.trail import Event, append, append_all
-from webportal.audit.verification import anchor, verify
+from webportal.audit.verification import anchor, verify, verify_and_record
 
 pytestmark = pytest.mark.django_db
+
+TABLES = ("audit_auditentry", "audit_chainhead")
 
 
 def fill(count: int = 5) -> None:
@@ -19,9 +21,11 @@ def fill(count: int = 5) -> None:
 def behind_its_back(statement: str) -> None:
     """Do what someone with the database's owner rights could do."""
     with connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE audit_auditentry DISABLE TRIGGER USER")
+        for table in TABLES:
+            cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
         cursor.execute(statement)
-        cursor.execute("ALTER TABLE audit_auditentry ENABLE TRIGGER USER")
+        for table in TABLES:
+            cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
 
 def problems() -> list[tuple[int, str]]:
@@ -44,8 +48,10 @@ def test_an_untouched_trail_is_intact() -> None:
         lambda: AuditEntry.objects.filter(sequence=2).delete(),
         lambda: connection.cursor().execute("TRUNCATE audit_auditentry"),
         lambda: ChainHead.objects.all().delete(),
+        lambda: ChainHead.objects.update(sequence=4),
+        lambda: ChainHead.objects.update(mac="0" * 64),
     ],
-    ids=["update", "delete", "truncate", "delete head"],
+    ids=["update", "delete", "truncate", "delete head", "turn head back", "change head's mac"],
 )
 def test_the_database_refuses_change(change: Callable[[], object]) -> None:
     fill()
@@ -70,7 +76,7 @@ def test_a_tail_cut_off_together_with_the_head_shows_by_the_anchor() -> None:
     anchor()
     last = AuditEntry.objects.get(sequence=3)
     behind_its_back("DELETE FROM audit_auditentry WHERE sequence > 3")
-    ChainHead.objects.update(sequence=3, mac=last.mac)
+    behind_its_back(f"UPDATE audit_chainhead SET sequence = 3, mac = '{last.mac}'")
     assert problems() == [(4, "the trail was cut off: entries 4 to 5 are missing")]
 
 
@@ -87,6 +93,18 @@ def test_a_chain_rewritten_with_the_key_shows_by_the_anchor() -> None:
     fill()
     anchor()
     behind_its_back("DELETE FROM audit_auditentry")
-    ChainHead.objects.update(sequence=0, mac="0" * 64)
+    behind_its_back("UPDATE audit_chainhead SET sequence = 0, mac = repeat('0', 64)")
     append_all([Event(Action.STUDY_VIEWED, "study", "forged") for _ in range(5)])
     assert [number for number, _ in problems()] == [5]
+
+
+def test_a_head_turned_back_is_reported_although_nothing_can_be_appended() -> None:
+    fill()
+    behind_its_back("UPDATE audit_chainhead SET sequence = 3")
+    findings = [str(finding) for finding in verify_and_record().findings]
+    assert findings[:-1] == [
+        "entry 3: the last entry is not the head of the chain",
+        "entry 5: the entry stands after the head of the chain",
+    ]
+    assert "nothing can be appended" in findings[-1]
+    assert AuditEntry.objects.count() == 5

@@ -4,11 +4,12 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
+from django.db import IntegrityError
 from django.utils import timezone
 
 from webportal.audit.models import Action, AuditEntry, ChainHead
@@ -23,7 +24,7 @@ _ANCHOR = re.compile(r"([1-9][0-9]{0,17}) ([0-9a-f]{64}) \S+")
 class Finding:
     """Something wrong with the trail: where, and in plain words what.
 
-    `sequence` is 0 when the anchor file is wrong and not an entry.
+    `sequence` is 0 when the anchor file or the chain's head is wrong and not an entry.
     """
 
     sequence: int
@@ -48,10 +49,20 @@ class Verdict:
 
 
 def verify_and_record(actor: Any = None) -> Verdict:
-    """Verify the trail and append that it was verified, by whom and with which verdict."""
+    """Verify the trail and append that it was verified, by whom and with which verdict.
+
+    Where the trail takes no entry any more, the verdict says so instead.
+    """
     verdict = verify()
     detail = {"intact": verdict.intact, "findings": len(verdict.findings)}
-    append(Event(Action.AUDIT_VERIFIED, detail=detail), actor)
+    try:
+        append(Event(Action.AUDIT_VERIFIED, detail=detail), actor)
+    except IntegrityError:
+        problem = (
+            "the head of the chain does not match the last entry, so that nothing can be appended;"
+            " this verification is not in the trail"
+        )
+        return replace(verdict, findings=[*verdict.findings, Finding(0, problem)])
     return verdict
 
 
