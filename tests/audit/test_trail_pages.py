@@ -69,6 +69,23 @@ def test_days_include_both_ends(client: Client) -> None:
     assert shown(client, first_day=tomorrow) == []
 
 
+def test_a_list_in_the_detail_is_shown_as_words(client: Client) -> None:
+    detail = {"changed": ["name", "<sex>"], "by": "hand", "count": 2}
+    append(Event(Action.PATIENT_CHANGED, detail=detail), "ann")
+    page = " ".join(client.get("/audit/").text.replace("</span>", "").split())
+    assert "changed name, &lt;sex&gt;" in page
+    assert ">by hand" in page
+    assert ">count 2" in page
+
+
+def test_a_verdict_is_shown_although_the_trail_takes_no_entry(client: Client) -> None:
+    append_all([Event(Action.STUDY_VIEWED)] * 3, "ann")
+    behind_its_back("UPDATE audit_chainhead SET sequence = 2")
+    answer = client.post("/audit/verify")
+    assert answer.status_code == 200
+    assert "nothing can be appended" in answer.text
+
+
 def test_a_filter_that_makes_no_sense_is_explained(client: Client) -> None:
     response = client.get("/audit/", {"first_day": "yesterday"})
     assert response.status_code == 400
