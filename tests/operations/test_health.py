@@ -68,9 +68,13 @@ def test_not_ready_and_no_traceback_without_a_database() -> None:
     ask = """
 import django
 django.setup()
+from django.conf import settings
 from django.test import Client
-response = Client(SERVER_NAME="localhost").get("/health/ready")
-print(response.status_code, response.json()["checks"]["database"])
+client = Client(SERVER_NAME="localhost", raise_request_exception=False)
+client.cookies[settings.SESSION_COOKIE_NAME] = "of-someone-signed-in"
+ready = client.get("/health/ready")
+print(client.get("/health/live").status_code, ready.status_code)
+print(ready.json()["checks"]["database"])
 """
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "webportal.settings",
@@ -79,4 +83,4 @@ print(response.status_code, response.json()["checks"]["database"])
     answer = subprocess.run(
         [sys.executable, "-c", ask], env=environment, capture_output=True, text=True, check=True
     )
-    assert answer.stdout.split() == ["503", "failing"]
+    assert answer.stdout.split() == ["200", "503", "failing"]

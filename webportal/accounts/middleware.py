@@ -1,10 +1,28 @@
-"""What must be true of a signed-in person before a page opens."""
+"""Who asks for a page, and what must be true of them before it opens."""
 
 from collections.abc import Callable
 
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
+
+
+def ask_health_as_nobody(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Answer the health addresses without looking up who asks.
+
+    Django's LoginRequiredMiddleware looks at the user of every request, also where none is
+    required, and a lookup fails just when these addresses are to tell that the database is away.
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path.startswith("/health/"):
+            request.user = AnonymousUser()
+        return get_response(request)
+
+    return middleware
 
 
 def require_own_password(
