@@ -13,6 +13,7 @@ from typing import Any
 
 from celery import current_app
 from celery.signals import worker_process_init, worker_process_shutdown, worker_shutting_down
+from celery.worker.control import control_command
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
@@ -93,8 +94,10 @@ class Process:
         if wanted == self._consumes:
             return
         control = current_app.control
-        change = control.add_consumer if wanted else control.cancel_consumer
-        change(INFERENCE_QUEUE, destination=[self.name])
+        if wanted:
+            control.broadcast(consume_hints.__name__, destination=[self.name])
+        else:
+            control.cancel_consumer(INFERENCE_QUEUE, destination=[self.name])
         self._consumes = wanted
         # One may have been wasted already.
         send_hint()
@@ -138,6 +141,24 @@ def serve(name: str) -> None:
     @worker_shutting_down.connect(weak=False)
     def stop(**kwargs: Any) -> None:
         process.stop()
+
+
+@control_command()
+def consume_hints(state: Any) -> dict[str, str]:
+    """Take hints again after Celery's `cancel_consumer`. Runs in the worker's main process.
+
+    Celery's `add_consumer` does not select a queue again that `cancel_consumer` has deselected, so
+    the consumer made after the next loss of the broker would lack it.
+    """
+    consumer = state.consumer
+
+    def consume() -> None:
+        queues = consumer.app.amqp.queues
+        queues.select_add(queues[INFERENCE_QUEUE])
+        consumer.add_task_queue(INFERENCE_QUEUE)
+
+    consumer.call_soon(consume)
+    return {"ok": "hints are consumed"}
 
 
 def current() -> Process:

@@ -3,7 +3,10 @@
 from collections.abc import Callable
 
 from django.db.models import Max
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
+from tests import services
 from tests.workers.conftest import (
     CeleryProcess,
     assert_one_result_each,
@@ -25,6 +28,14 @@ MakeRadiographs = Callable[[int], list[Radiograph]]
 def takes_hints(worker: str) -> bool:
     queues = app.control.inspect([worker], timeout=2).active_queues()
     return bool(queues and queues[worker])
+
+
+def takes_hints_again(worker: str) -> bool:
+    """Whether it takes hints, asked while the broker restarts."""
+    try:
+        return takes_hints(worker)
+    except (OSError, OperationalError, RedisError):
+        return False
 
 
 def test_a_stopped_worker_gives_back_what_it_has_not_begun(
@@ -71,4 +82,22 @@ def test_a_resumed_worker_takes_jobs_again(
     fleet.resume(worker, it_person)
     wait_until_finished(20)
     assert takes_hints("a@test")
+    assert_one_result_each(radiographs)
+
+
+def test_a_resumed_worker_still_takes_hints_after_the_broker_was_away(
+    start: Start, model: ModelVersion, make_radiographs: MakeRadiographs, it_person: User
+) -> None:
+    radiographs = make_radiographs(1)
+    start("a@test").wait_until_ready()
+    worker = Worker.objects.get()
+    fleet.drain(worker, it_person)
+    wait_until(lambda: not takes_hints("a@test"), "the draining worker left hints alone")
+    fleet.resume(worker, it_person)
+    wait_until(lambda: takes_hints("a@test"), "the resumed worker took hints")
+    services.valkey.kill()
+    services.valkey.start()
+    wait_until(lambda: takes_hints_again("a@test"), "the worker took hints again")
+    enqueue_all(radiographs)
+    wait_until_finished(1)
     assert_one_result_each(radiographs)
