@@ -1,5 +1,7 @@
 """The study page: what it shows, keeps and refuses."""
 
+import html
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -100,7 +102,12 @@ def test_several_radiographs_open_on_the_worst(browser: Client) -> None:
 def test_signing_leads_on(browser: Client) -> None:
     prediction = make_prediction(category="likely")
     study = prediction.radiograph.study
-    values = {"seen": prediction.pk, "choice": "overrule:none", "comment": "Fold of skin."}
+    values = {
+        "seen": prediction.pk,
+        "images": 1,
+        "choice": "overrule:none",
+        "comment": "Fold of skin.",
+    }
     answer = post(browser, "sign", study, **values, password=PASSWORD)
     assert answer.status_code == 302
     page = open_page(browser, study)
@@ -141,7 +148,7 @@ def test_a_result_that_changed_is_shown_before_it_is_signed(browser: Client) -> 
     news = browser.get(reverse("review:status", args=[study.pk]), {"seen": str(old.pk)})
     assert "another result" in news.content.decode()
     values = {"choice": "confirm:definite", "comment": "Kept.", "password": PASSWORD}
-    answer = post(browser, "sign", study, seen=old.pk, **values)
+    answer = post(browser, "sign", study, seen=old.pk, images=1, **values)
     page = answer.content.decode()
     assert "has changed since you opened this page" in page
     assert "Kept." in page
@@ -150,6 +157,26 @@ def test_a_result_that_changed_is_shown_before_it_is_signed(browser: Client) -> 
     assert "checked" not in page.split("Your decision")[1].split("Other findings")[0]
     values["choice"] = "overrule:definite"
     assert post(browser, "sign", study, seen=new.pk, **values).status_code == 302
+
+
+def test_a_page_opened_before_somebody_else_signed_says_so(
+    browser: Client, make_user: Callable[..., User]
+) -> None:
+    prediction = make_prediction(category="likely")
+    study = prediction.radiograph.study
+
+    def news() -> str:
+        address = re.search('hx-get="([^"]+/status[^"]*)"', page)
+        assert address is not None
+        return browser.get(html.unescape(address[1])).content.decode()
+
+    page = open_page(browser, study)
+    assert "has signed" not in news()
+    other = make_user(Role.RADIOLOGIST, username="other")
+    sign(study, other, Entry(prediction.pk, "confirm", "definite"), PASSWORD)
+    assert "other has signed this study" in news()
+    page = open_page(browser, study)
+    assert "has signed" not in news()
 
 
 def test_the_second_reader_is_offered_an_addendum(
@@ -171,7 +198,8 @@ def test_the_second_reader_is_offered_an_addendum(
     page = answer.content.decode()
     assert "other has signed this study in the meantime" in page
     assert "My own read: No pneumonia.\nFold of skin." in page
-    values = {"reason": "Second opinion", "text": "Fold of skin.", "addendum_password": PASSWORD}
+    values = {"reason": "Second opinion", "text": "Fold of skin.", "images": 1}
+    values["addendum_password"] = PASSWORD
     assert post(browser, "addendum", study, **values).status_code == 302
     assert Read.objects.get().addenda.get().author == radiologist
 

@@ -70,6 +70,11 @@ class EntrySerializer(serializers.Serializer[Any]):
         child=serializers.ChoiceField(choices=OtherFinding.choices), default=list
     )
     comment = serializers.CharField(max_length=10_000, allow_blank=True, default="")
+    images = serializers.IntegerField(
+        allow_null=True,
+        default=None,
+        help_text="How many images the reader saw: signing is refused when another has joined.",
+    )
 
     def entry(self) -> reading.Entry:
         """The entry of a serializer that is valid."""
@@ -80,6 +85,7 @@ class EntrySerializer(serializers.Serializer[Any]):
             pneumonia=given["pneumonia"],
             other_findings=tuple(given["other_findings"]),
             comment=given["comment"],
+            images=given["images"],
         )
 
 
@@ -94,6 +100,12 @@ class NewAddendum(serializers.Serializer[Any]):
 
     reason = serializers.CharField(max_length=200)
     text = serializers.CharField(max_length=10_000)
+    images = serializers.IntegerField(
+        allow_null=True,
+        default=None,
+        help_text="How many images the author saw; needed to close a study that an image joined"
+        " after the signature.",
+    )
     password = serializers.CharField(trim_whitespace=False, write_only=True)
 
 

@@ -17,6 +17,7 @@ from webportal.intake.checks import CheckedImage
 from webportal.intake.errors import IntakeError, PatientDoubtError, RefusedError
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.records.models import Radiograph, Study
+from webportal.records.services import return_to_worklist
 
 MEDIA_TYPES = {"dicom": "application/dicom", "jpeg": "image/jpeg", "png": "image/png"}
 
@@ -133,6 +134,9 @@ def store_accepted(
 
     Raises RefusedError where the same image (SOP Instance UID) is stored with other content.
     """
+    # Locked, so that nobody signs the study without this image while it joins.
+    study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
+    events = [*events, *return_to_worklist(study)]
     radiograph = _store_radiograph(upload, study, checked, put)
     item = _save(upload, verdict=Verdict.ACCEPTED, radiograph=radiograph)
     detail = {"sha256": upload.sha256, "batch": str(upload.batch.pk)}

@@ -7,7 +7,7 @@ from django.db import IntegrityError, transaction
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.records.models import Patient
+from webportal.records.models import Patient, ReadingState, Study
 
 PATIENT_FIELDS = ("patient_id", "issuer", "name", "birth_date", "sex", "is_temporary")
 
@@ -45,3 +45,16 @@ def change_patient(patient: Patient, values: dict[str, Any], by: User) -> list[s
             "Another patient is recorded under this Patient ID and issuer. If both are the same"
             " person, move the studies to that patient instead; otherwise check the Patient ID."
         ) from None
+
+
+def return_to_worklist(study: Study) -> list[Event]:
+    """Let a study be read again when an image joins it after the signature; what to audit.
+
+    The study must be locked. The signed read stays; an addendum closes the study again.
+    """
+    if study.reading_state == ReadingState.UNREAD:
+        return []
+    study.reading_state = ReadingState.UNREAD
+    study.save(update_fields=["reading_state"])
+    detail = {"fields": ["reading_state"], "reason": "image_after_signature"}
+    return [Event(Action.STUDY_CHANGED, "study", study.pk, study.pk, detail)]

@@ -10,8 +10,9 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
 from webportal.inference import queue
 from webportal.intake.matching import Identity, differences, existing_patient
-from webportal.records.models import Patient, ReadingState, Study
+from webportal.records.models import Patient, Study
 from webportal.records.services import RecordError, change_patient
+from webportal.review.reading import signed_read
 
 CASE_RECORD_FIELDS = (
     "indication",
@@ -108,8 +109,12 @@ def _refuse_mismatch(patient: Patient, identity: Identity) -> None:
 
 
 def _lock_unsigned(study_id: uuid.UUID) -> Study:
-    study = Study.objects.select_for_update(of=("self",)).select_related("patient").get(pk=study_id)
-    if study.reading_state == ReadingState.SIGNED:
+    study = (
+        Study.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("patient")
+        .get(pk=study_id)
+    )
+    if signed_read(study) is not None:
         raise RecordError(
             "The study is signed, and its case record with it. Write an addendum that says what is"
             " wrong."

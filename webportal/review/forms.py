@@ -19,6 +19,7 @@ class ReadForm(forms.Form):
     """What a reader puts down. `choice` is a decision and a finding, joined by a colon."""
 
     seen = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    images = forms.IntegerField(required=False, widget=forms.HiddenInput)
     choice = forms.ChoiceField(
         choices=[("", ""), *((pair, pair) for pair in _PAIRS)], required=False
     )
@@ -49,6 +50,8 @@ class ReadForm(forms.Form):
             pneumonia=finding,
             other_findings=tuple(self.cleaned_data["other_findings"]),
             comment=self.cleaned_data["comment"],
+            # A page always says how many images it showed; one that does not showed none.
+            images=self.cleaned_data["images"] or 0,
         )
 
 
@@ -65,6 +68,7 @@ def read_form(draft: Read | None, seen: uuid.UUID | None) -> ReadForm:
 class AddendumForm(forms.Form):
     """A text that adds to a signed read."""
 
+    images = forms.IntegerField(required=False, widget=forms.HiddenInput)
     reason = forms.CharField(
         max_length=200, widget=forms.TextInput(attrs={"class": "form-control form-control-sm"})
     )

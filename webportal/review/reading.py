@@ -35,13 +35,18 @@ class ReadingError(Exception):
 
 @dataclass(frozen=True)
 class Entry:
-    """What a reader puts down. `seen` is the id of the result on the reader's screen, if any."""
+    """What a reader puts down.
+
+    `seen` is the id of the result on the reader's screen, if any; `images` how many images were
+    there, None when the reader's program does not say.
+    """
 
     seen: uuid.UUID | None
     decision: str = ""
     pneumonia: str = ""
     other_findings: tuple[str, ...] = ()
     comment: str = ""
+    images: int | None = None
 
 
 def leading_prediction(study: Study) -> Prediction | None:
@@ -69,7 +74,7 @@ def save_draft(study: Study, reader: User, entry: Entry) -> Read:
     ReadingError when a value is unknown.
     """
     _check_values(study, entry)
-    Study.objects.select_for_update().get(pk=study.pk)
+    Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     same = _signed_the_same(study, reader, entry)
     if same is not None:
         return same
@@ -97,16 +102,18 @@ def sign(study: Study, reader: User, entry: Entry, password: str) -> Read:
     """Sign a read and mark the study as signed; signing the same twice changes nothing.
 
     Raises ReadingError with one of the codes wrong_password, already_signed, result_changed,
-    incomplete, not_fitting or unknown_value. Only after unknown_value is nothing kept.
+    images_changed, incomplete, not_fitting or unknown_value. Only after unknown_value is nothing
+    kept.
     """
     draft = save_draft(study, reader, entry)
     _check_password(reader, password, Event(Action.SIGNATURE_FAILED, "read", draft.pk, study.pk))
     with transaction.atomic():
-        locked = Study.objects.select_for_update().get(pk=study.pk)
+        locked = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
         read = save_draft(locked, reader, entry)
         if read.state == ReadState.SIGNED:
             return read
         _refuse_if_signed(locked)
+        _refuse_unseen_images(locked, entry.images)
         current = leading_prediction(locked)
         _check_complete(read, entry, current)
         # A reader who read without the model's help is bound to no result of it.
@@ -124,10 +131,15 @@ def sign(study: Study, reader: User, entry: Entry, password: str) -> Read:
     return read
 
 
-def add_addendum(read: Read, author: User, reason: str, text: str, password: str) -> Addendum:
+def add_addendum(
+    read: Read, author: User, reason: str, text: str, password: str, images: int | None = None
+) -> Addendum:
     """Sign a text that adds to a signed read; the author's draft of that study is then done with.
 
-    Raises ReadingError with one of the codes not_signed, incomplete or wrong_password.
+    A study that came back to the worklist because of a later image is closed again when `images`,
+    the number of images on the author's screen, covers it. Signing the same text twice changes
+    nothing. Raises ReadingError with one of the codes not_signed, incomplete, wrong_password or
+    images_changed.
     """
     reason, text = reason.strip(), text.strip()
     if read.state != ReadState.SIGNED:
@@ -138,6 +150,14 @@ def add_addendum(read: Read, author: User, reason: str, text: str, password: str
         author, password, Event(Action.SIGNATURE_FAILED, "read", read.pk, read.study_id)
     )
     with transaction.atomic():
+        study = Study.objects.select_for_update(no_key=True).get(pk=read.study_id)
+        _refuse_unseen_images(study, images)
+        if images is not None:
+            study.reading_state = ReadingState.SIGNED
+            study.save(update_fields=["reading_state"])
+        same = read.addenda.filter(author=author, reason=reason, text=text).first()
+        if same is not None:
+            return same
         Read.objects.filter(study=read.study_id, reader=author, state=ReadState.DRAFT).delete()
         addendum = Addendum.objects.create(
             read=read, author=author, reason=reason, text=text, signed_at=timezone.now()
@@ -170,6 +190,15 @@ def _check_values(study: Study, entry: Entry) -> None:
         return
     if not Prediction.objects.filter(pk=entry.seen, radiograph__study=study).exists():
         raise ReadingError("unknown_value", "The result named is not one of this study.")
+
+
+def _refuse_unseen_images(study: Study, images: int | None) -> None:
+    if images is not None and study.radiographs.count() != images:
+        raise ReadingError(
+            "images_changed",
+            "Another image has joined this study since you opened the page. Look at it below, check"
+            " what you wrote and sign again; your text is kept.",
+        )
 
 
 def _refuse_if_signed(study: Study) -> None:

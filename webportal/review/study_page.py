@@ -98,7 +98,8 @@ def study_context(
         "addendum_form": addendum_form or _addendum_form(draft),
         "other_studies": _other_studies(study),
         "raises": [p for p in Priority if p < study.priority],
-        "may_edit": study.reading_state == ReadingState.UNREAD,
+        "has_late_image": signed and study.reading_state == ReadingState.UNREAD,
+        "may_edit": signed is None,
         "may_audit": reader.has_role(Role.AUDITOR),
     }
 

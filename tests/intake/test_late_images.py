@@ -1,0 +1,71 @@
+"""An image that joins a study while it is read, or after it is signed, is read too."""
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from tests import dicom_files as files
+from tests.conftest import PASSWORD
+from tests.helpers import audit_actions
+from tests.intake.conftest import Send
+from webportal.accounts.models import User
+from webportal.records.models import Study
+from webportal.records.services import RecordError
+from webportal.review.case_records import change_case_record
+from webportal.review.models import ReadState
+from webportal.review.reading import Entry, ReadingError, add_addendum, sign
+
+pytestmark = pytest.mark.django_db
+
+UNAIDED = Entry(None, "unaided", "none", comment="Clear.", images=1)
+
+
+def send_image(send: Send, number: int) -> Study:
+    data = files.dicom(files.phantom(), StudyInstanceUID="1.2.3", SOPInstanceUID=f"1.2.3.{number}")
+    item = send(data, f"{number}.dcm")
+    assert item.radiograph is not None, item.reason
+    return Study.objects.get(pk=item.radiograph.study_id)
+
+
+def test_nobody_signs_an_image_that_was_not_on_the_screen(send: Send, radiologist: User) -> None:
+    study = send_image(send, 1)
+    send_image(send, 2)
+    with pytest.raises(ReadingError) as refused:
+        sign(study, radiologist, UNAIDED, PASSWORD)
+    assert refused.value.code == "images_changed"
+    draft = study.reads.get()
+    assert (draft.state, draft.comment) == (ReadState.DRAFT, "Clear.")
+
+
+def test_an_image_after_the_signature_brings_the_study_back(
+    send: Send, radiologist: User, sign_in: Callable[[User], Client]
+) -> None:
+    read = sign(send_image(send, 1), radiologist, UNAIDED, PASSWORD)
+    study = send_image(send, 2)
+    assert study.reading_state == "unread"
+    assert audit_actions(study_id=study.pk)[-3:] == [
+        "study.changed",
+        "radiograph.stored",
+        "job.queued",
+    ]
+    page = sign_in(radiologist).get(reverse("review:study", args=[study.pk])).content.decode()
+    assert "An image has joined this study after the signature" in page
+    # What was signed stays signed: the case record is closed all the same.
+    with pytest.raises(RecordError, match="signed"):
+        change_case_record(study, {"indication": "Another"}, radiologist)
+
+    with pytest.raises(ReadingError) as refused:
+        add_addendum(read, radiologist, "Second image", "Clear too.", PASSWORD, images=1)
+    assert refused.value.code == "images_changed"
+    add_addendum(read, radiologist, "Second image", "Clear too.", PASSWORD, images=2)
+    study.refresh_from_db()
+    assert study.reading_state == "signed"
+
+
+def test_an_addendum_sent_twice_is_one(send: Send, radiologist: User) -> None:
+    read = sign(send_image(send, 1), radiologist, UNAIDED, PASSWORD)
+    first = add_addendum(read, radiologist, "Typing error", "Left, not right.", PASSWORD)
+    assert add_addendum(read, radiologist, "Typing error", "Left, not right.", PASSWORD) == first
+    assert read.addenda.count() == 1
