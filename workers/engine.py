@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 MAX_DECODERS = 16
+# View Position (0018,5101) of what the model was not made for: lateral, decubitus and oblique.
+NOT_FRONTAL = {"LL", "RL", "LLD", "RLD", "LLO", "RLO", "LATERAL"}
 LONGEST_WAIT_SECONDS = 5.0
 
 
@@ -326,6 +328,8 @@ def _close_connection() -> None:
 
 
 def _result(job: ClaimedJob, assessment: Assessment) -> Result:
+    if job.view_position in NOT_FRONTAL:
+        assessment = _not_frontal(job.view_position, assessment)
     rows, columns = assessment.heatmap.shape
     return Result(
         job=job,
@@ -337,3 +341,12 @@ def _result(job: ClaimedJob, assessment: Assessment) -> Result:
         heatmap_rows=rows,
         heatmap_columns=columns,
     )
+
+
+def _not_frontal(view_position: str, assessment: Assessment) -> Assessment:
+    reason = (
+        f"The file says that this is no frontal view (View Position {view_position}); the model"
+        " was made for frontal ones alone."
+    )
+    nothing = np.zeros_like(assessment.heatmap)
+    return Assessment(None, "not_assessable", "not_frontal_view", reason, nothing)

@@ -16,6 +16,7 @@ from tests.factories import make_job, make_model_version
 from webportal.inference import registry
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction
 from webportal.inference.queue import ClaimedJob, Result
+from webportal.records.models import Radiograph
 from workers import engine as engine_module
 from workers.engine import Engine
 from workers.loading import load_input
@@ -84,6 +85,17 @@ def states() -> list[str]:
 def spoil(job: Job, data: bytes) -> None:
     with default_storage.open(job.radiograph.dicom_key, "wb") as file:
         file.write(data)
+
+
+@pytest.mark.parametrize("view_position", ["LL", "RLD", "LLO"])
+def test_a_view_that_is_not_frontal_gets_no_figure(view_position: str, engine: Engine) -> None:
+    job = make_job()
+    Radiograph.objects.filter(pk=job.radiograph_id).update(view_position=view_position)
+    engine.drain()
+    prediction = Prediction.objects.get()
+    assert (prediction.category, prediction.probability) == ("not_assessable", None)
+    assert f"View Position {view_position}" in prediction.reason
+    assert states() == ["refused"]
 
 
 def test_it_works_until_the_queue_is_empty(engine: Engine) -> None:

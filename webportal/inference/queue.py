@@ -55,6 +55,7 @@ class ClaimedJob:
     attempt: int
     radiograph_id: uuid.UUID
     dicom_key: str
+    view_position: str
 
 
 @dataclass(frozen=True)
@@ -178,7 +179,7 @@ SET state = 'running', worker = %(worker)s, attempt = job.attempt + 1, started_a
 FROM numbered, records_radiograph AS radiograph
 WHERE job.id = numbered.id AND radiograph.id = job.radiograph_id
     AND (numbered.retries = 0 OR numbered.number = 1 AND NOT %(busy)s)
-RETURNING job.id, job.attempt, job.radiograph_id, radiograph.dicom_key
+RETURNING job.id, job.attempt, job.radiograph_id, radiograph.dicom_key, radiograph.view_position
 """
 
 
