@@ -256,9 +256,9 @@ def _facts(dataset: FileDataset) -> ImageFacts:
         image_laterality=text("ImageLaterality"),
         body_part_examined=text("BodyPartExamined"),
         presentation_intent_type=text("PresentationIntentType"),
-        patient_id=text("PatientID"),
-        issuer_of_patient_id=text("IssuerOfPatientID"),
-        patient_name=text("PatientName"),
+        patient_id=_identifier(dataset, "PatientID"),
+        issuer_of_patient_id=_identifier(dataset, "IssuerOfPatientID"),
+        patient_name=_identifier(dataset, "PatientName"),
         patient_birth_date=_date(dataset, "PatientBirthDate"),
         patient_sex=text("PatientSex"),
         accession_number=text("AccessionNumber"),
@@ -292,6 +292,12 @@ def _text_reader(dataset: Dataset) -> Callable[[str], str]:
         return "" if value is None else str(value).replace("\0", "").strip()
 
     return text
+
+
+def _identifier(dataset: Dataset, keyword: str) -> str:
+    """Return text that tells patients apart: as it is written, without its padding alone."""
+    value = _value(dataset, keyword)
+    return "" if value is None else str(value).rstrip("\0 ").lstrip(" ")
 
 
 def _number(dataset: Dataset, keyword: str) -> int:

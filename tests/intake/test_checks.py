@@ -1,10 +1,12 @@
 """The check that every file passes before it is taken in."""
 
 import hashlib
+from datetime import timedelta
 from io import BytesIO
 
 import pydicom
 import pytest
+from django.utils import timezone
 
 from ml.images import ImageError
 from tests import dicom_files as files
@@ -44,6 +46,29 @@ def test_a_dicom_file_needs_its_identifiers(keyword: str) -> None:
     with pytest.raises(ImageError) as refusal:
         check(data.replace(value, b"\0" * len(value)))
     assert refusal.value.code == "incomplete_header"
+
+
+@pytest.mark.parametrize("keyword", ["PatientID", "IssuerOfPatientID", "PatientName"])
+@pytest.mark.parametrize(
+    "value", ["PHAN\0TOM", "\0PHANTOM", "PHANTOM\n", "PHAN\r\nTOM", "PHAN\tTOM"]
+)
+def test_identifiers_with_control_characters_are_refused(keyword: str, value: str) -> None:
+    with pytest.raises(ImageError) as refusal:
+        check(files.dicom(files.phantom(), **{keyword: value}))
+    assert refusal.value.code == "control_characters"
+
+
+@pytest.mark.parametrize("padded", ["PHANTOM-1\0", "PHANTOM-1 \0\0", " PHANTOM-1 "])
+def test_padding_is_no_part_of_an_identifier(padded: str) -> None:
+    facts = check(files.dicom(files.phantom(), PatientID=padded, PatientName=padded)).facts
+    assert (facts.patient_id, facts.patient_name) == ("PHANTOM-1", "PHANTOM-1")
+
+
+def test_a_birth_in_the_future_is_refused() -> None:
+    birth_date = f"{timezone.localdate() + timedelta(days=1):%Y%m%d}"
+    with pytest.raises(ImageError) as refusal:
+        check(files.dicom(files.phantom(), PatientBirthDate=birth_date))
+    assert refusal.value.code == "birth_date_in_future"
 
 
 def test_pixels_that_do_not_decode_are_refused_though_the_header_is_fine() -> None:

@@ -3,12 +3,16 @@
 import re
 from dataclasses import dataclass
 
+from django.utils import timezone
+
 from ml import images
 from ml.images import ImageError, ImageFacts
 from webportal.intake import dicom
 from webportal.intake.sandbox import run
 
 _UID = re.compile(r"[0-9.]{1,64}")
+# All but ESC, which in DICOM text may switch the character set (PS3.5, 6.1.3).
+_CONTROL = re.compile(r"[\x00-\x1a\x1c-\x1f\x7f]")
 _MAX_PATIENT_ID = 64
 
 
@@ -27,7 +31,10 @@ class CheckedImage:
 
 def check_apart(data: bytes, header: dicom.Header | None, sha256: str) -> CheckedImage:
     """Do `check` in a process of its own, so that a file that harms the decoder harms only that."""
-    return run(check, data, header, sha256)
+    checked = run(check, data, header, sha256)
+    # Here, because the other process does not load the settings, which say what day it is.
+    _check_birth_date(checked.facts)
+    return checked
 
 
 def check(data: bytes, header: dicom.Header | None, sha256: str) -> CheckedImage:
@@ -56,4 +63,21 @@ def _check_identifiers(facts: ImageFacts) -> None:
             "incomplete_header",
             "The DICOM file lacks valid identifiers of its image, study or patient."
             " Export it again.",
+        )
+    names = (facts.patient_id, facts.issuer_of_patient_id, facts.patient_name)
+    if any(_CONTROL.search(name) for name in names):
+        raise ImageError(
+            "control_characters",
+            "The Patient ID, its issuer or the patient's name holds line breaks or other control"
+            " characters, so it is not certain whose image this is. Correct it where the image"
+            " was made, and export it again.",
+        )
+
+
+def _check_birth_date(facts: ImageFacts) -> None:
+    if facts.patient_birth_date and facts.patient_birth_date > timezone.localdate():
+        raise ImageError(
+            "birth_date_in_future",
+            "The patient's date of birth is in the future. Correct it where the image was made,"
+            " and export it again.",
         )
