@@ -36,9 +36,13 @@ def test_a_new_user_gets_a_one_time_password_shown_once(client: Client) -> None:
     assert (entry.object_id, entry.detail) == (str(ann.pk), {"roles": ann.roles})
 
 
-def test_a_user_name_is_taken_once(client: Client, radiologist: User) -> None:
-    response = client.post("/users", {"username": radiologist.username, "roles": ["it"]})
-    assert "There is already a user of that name." in response.text
+@pytest.mark.parametrize("write", [str, str.upper, str.title])
+def test_a_user_name_is_taken_once(
+    write: Callable[[str], str], client: Client, radiologist: User
+) -> None:
+    response = client.post("/users", {"username": write(radiologist.username), "roles": ["it"]})
+    assert response.text.count("There is already a user of that name.") == 1
+    assert User.objects.filter(username__iexact=radiologist.username).count() == 1
 
 
 def test_a_stopped_person_is_out_at_once(

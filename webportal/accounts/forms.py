@@ -51,6 +51,14 @@ class NewUserForm(forms.ModelForm[User]):
         model = User
         fields = ["username", "full_name", "roles"]
 
+    def clean_username(self) -> str:
+        """Refuse a name that differs from another only by case: people would mix them up."""
+        name: str = self.cleaned_data["username"]
+        if User.objects.filter(username__iexact=name).exists():
+            taken = User._meta.get_field("username").error_messages["unique"]
+            raise forms.ValidationError(taken, code="unique")
+        return name
+
 
 class UserForm(forms.ModelForm[User]):
     """Hospital IT changes what a person may do."""
