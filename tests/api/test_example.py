@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.db import connection
@@ -16,6 +17,8 @@ from tests.factories import make_model_version
 from webportal.accounts.models import User
 from webportal.accounts.services import create_token
 from webportal.inference.queue import Result, claim, write_back
+from webportal.intake import services
+from webportal.intake.models import UploadItem
 from webportal.operations.phantoms import draw_phantom
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "examples" / "upload_folder.py"
@@ -60,6 +63,36 @@ def test_the_script_uploads_a_folder_and_prints_the_results(
     assert [line for line in lines if line.startswith("notes.txt refused ")]
     assert {"two.png accepted ", "ward 5/one.png accepted "} <= set(lines)
     assert sorted(lines[3:]) == ["two.png likely 0.9", "ward 5/one.png likely 0.9"]
+
+
+def test_the_script_sends_a_file_again_and_prints_two_of_the_same_content(
+    live_server: LiveServer, worker: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    user = User.objects.create_user("script", PASSWORD, ["uploader", "radiologist"])
+    phantom = Image.fromarray(draw_phantom(0, (96, 80), opacity=False))
+    for name in ("one.png", "two.png"):
+        phantom.save(tmp_path / name)
+    receive_file, calls = services.receive_file, []
+
+    def receive_and_lose_the_first_answer(*arguments: Any) -> list[UploadItem]:
+        items = receive_file(*arguments)
+        calls.append(items)
+        if len(calls) == 1:
+            raise RuntimeError
+        return items
+
+    monkeypatch.setattr(services, "receive_file", receive_and_lose_the_first_answer)
+    script = [sys.executable, str(SCRIPT), live_server.url, create_token(user), str(tmp_path)]
+    done = subprocess.run(script, capture_output=True, text=True, check=False, timeout=120)
+
+    assert done.stderr == ""
+    assert len(calls) == 3
+    lines = done.stdout.splitlines()
+    assert [line.split()[:2] for line in lines[:2]] == [
+        ["one.png", "accepted"],
+        ["two.png", "duplicate"],
+    ]
+    assert lines[2:] == ["one.png likely 0.9", "two.png likely 0.9"]
 
 
 def test_the_script_says_why_it_is_refused(live_server: LiveServer, tmp_path: Path) -> None:
