@@ -50,6 +50,15 @@ def test_no_token_or_a_wrong_one(radiologist: User) -> None:
         problem(APIClient().get("/api/v1/studies", headers=header), 401, "authentication-failed")
 
 
+@pytest.mark.parametrize(("opening", "closing"), ["[]", ('{"a":', "}")])
+def test_json_nested_too_deeply(opening: str, closing: str, uploader: User, as_user: Call) -> None:
+    body = opening * 100_000 + "1" + closing * 100_000
+    client = as_user(uploader)
+    for path in ("batches", "tokens"):
+        response = client.post(f"/api/v1/{path}", body, content_type="application/json")
+        assert "nested" in problem(response, 400, "parse-error")["detail"]
+
+
 def test_a_missing_role(auditor: User, as_user: Call) -> None:
     problem(as_user(auditor).get("/api/v1/studies"), 403, "permission-denied")
 
