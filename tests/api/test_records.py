@@ -6,12 +6,14 @@ import pytest
 from rest_framework.test import APIClient
 
 from tests.api.conftest import Call
+from tests.conftest import PASSWORD
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
 from tests.helpers import audit_actions
 from webportal.accounts.models import Role, User
 from webportal.audit.models import Action, AuditEntry
 from webportal.inference.models import Job
-from webportal.records.models import Category, Priority, ReadingState, Study
+from webportal.records.models import Category, Priority, ReadingState
+from webportal.review.reading import Entry, sign
 
 pytestmark = pytest.mark.django_db
 
@@ -133,7 +135,7 @@ def test_the_case_record_is_changed_until_it_is_signed(
     entry = AuditEntry.objects.get(action=Action.STUDY_CHANGED)
     assert (entry.actor_id, entry.study_id) == (radiologist.pk, study.pk)
 
-    Study.objects.update(reading_state=ReadingState.SIGNED)
+    sign(study, radiologist, Entry(None, "unaided", "none"), PASSWORD)
     response = client.patch(address, {"indication": "Fever"})
     assert response.status_code == 409
     assert "Write an addendum" in response.json()["detail"]

@@ -156,7 +156,7 @@ def test_a_result_that_changed_is_shown_before_it_is_signed(browser: Client) -> 
     assert "Pneumonia unlikely" in page
     assert "checked" not in page.split("Your decision")[1].split("Other findings")[0]
     values["choice"] = "overrule:definite"
-    assert post(browser, "sign", study, seen=new.pk, **values).status_code == 302
+    assert post(browser, "sign", study, seen=new.pk, images=1, **values).status_code == 302
 
 
 def test_a_page_opened_before_somebody_else_signed_says_so(

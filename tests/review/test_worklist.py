@@ -165,3 +165,11 @@ def test_next_is_the_most_urgent_unread_study(browser: Client) -> None:
 def test_next_with_nothing_left_leads_to_the_worklist(browser: Client) -> None:
     answer = browser.get(reverse("review:next"), follow=True)
     assert "There is nothing left to read." in answer.content.decode()
+
+
+def test_a_name_and_an_id_that_are_cut_short_can_be_read_in_full(browser: Client) -> None:
+    study = study_of()
+    Patient.objects.filter(pk=study.patient_id).update(name="A" * 60, patient_id="B" * 64)
+    page = browser.get(reverse("review:worklist")).text
+    assert f'class="patient-name" title="{"A" * 60}"' in page
+    assert f'class="patient-id text-body-secondary" title="{"B" * 64}"' in page
