@@ -37,12 +37,13 @@ def study(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 @allow(Role.RADIOLOGIST)
 @require_GET
 def status(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
-    """What an open study page has to say of news: another result than the one it shows."""
+    """What an open study page has to say of news: another result, or a signature."""
     shown = _study(study_id)
     leading = reading.leading_prediction(shown)
     context = {
         "study": shown,
         "progress": progress_of([shown.pk]).get(shown.pk, NOTHING),
+        "signed_meanwhile": None if "signed" in request.GET else reading.signed_read(shown),
         "has_news": str(leading.pk if leading else "") != request.GET.get("seen", ""),
     }
     return render(request, "review/status.html", context)
