@@ -3,6 +3,7 @@
 import hashlib
 from datetime import timedelta
 from io import BytesIO
+from typing import Any
 
 import pydicom
 import pytest
@@ -53,8 +54,9 @@ def test_a_dicom_file_needs_its_identifiers(keyword: str) -> None:
     "value", ["PHAN\0TOM", "\0PHANTOM", "PHANTOM\n", "PHAN\r\nTOM", "PHAN\tTOM"]
 )
 def test_identifiers_with_control_characters_are_refused(keyword: str, value: str) -> None:
+    elements: dict[str, Any] = {keyword: value}
     with pytest.raises(ImageError) as refusal:
-        check(files.dicom(files.phantom(), **{keyword: value}))
+        check(files.dicom(files.phantom(), **elements))
     assert refusal.value.code == "control_characters"
 
 
