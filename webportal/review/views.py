@@ -119,7 +119,12 @@ def add_addendum(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         values = form.cleaned_data
         try:
             reading.add_addendum(
-                read, request.user, values["reason"], values["text"], values["addendum_password"]
+                read,
+                request.user,
+                values["reason"],
+                values["text"],
+                values["addendum_password"],
+                images=values["images"] or 0,
             )
         except reading.ReadingError as error:
             wrong_password = error.code == "wrong_password"
