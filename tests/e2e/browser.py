@@ -1,21 +1,19 @@
 """Headless Chromium for tests and screenshots."""
 
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from playwright.sync_api import Browser, sync_playwright
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
+from deploy.local.chromium import find_chromium
 
 
 @contextmanager
 def chromium() -> Iterator[Browser]:
-    """Start the machine's own Chromium; CHROMIUM names another one."""
-    path = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, NAMES)), None)
+    """Start the machine's own Chromium."""
+    path = find_chromium()
     if path is None:
-        raise RuntimeError("No Chromium is installed; install one, or name it by CHROMIUM.")
+        raise RuntimeError("No Chromium is installed; 'make test' installs one or says how.")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=path,
