@@ -17,14 +17,9 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from deploy.local.errors import ServiceError
 from deploy.local.processes import find_processes, kill_processes
-from deploy.local.services import (
-    Postgres,
-    Service,
-    ServiceError,
-    Valkey,
-    postgres_programs,
-)
+from deploy.local.services import Postgres, Service, Valkey, postgres_programs
 from deploy.local.supervisor import MARKER, STOP_SIGNALS, Program, StartError, Supervisor
 from deploy.local.system import (
     ROOT,

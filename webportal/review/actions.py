@@ -1,6 +1,7 @@
 """What a radiologist does with a study besides reading it; and its case record, uploaders too."""
 
 import uuid
+from collections.abc import Callable
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -24,13 +25,12 @@ from webportal.review.forms import CaseRecordForm
 def rerun(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
     """Ask the model again."""
     radiograph = get_object_or_404(Radiograph.objects.select_related("study"), pk=radiograph_id)
-    try:
-        queue.rerun(radiograph, request.user)
-    except queue.QueueError as error:
-        messages.warning(request, str(error))
-    else:
-        messages.success(request, "The image is in the queue again.")
-    return redirect("review:study", radiograph.study_id)
+    return _ask_queue(
+        request,
+        radiograph.study_id,
+        lambda: queue.rerun(radiograph, request.user),
+        "The image is in the queue again.",
+    )
 
 
 @allow(Role.RADIOLOGIST)
@@ -38,13 +38,12 @@ def rerun(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
 def cancel(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
     """Take an image out of the queue."""
     job = get_object_or_404(Job.objects.select_related("radiograph"), pk=job_id)
-    try:
-        queue.cancel(job, request.user)
-    except queue.QueueError as error:
-        messages.warning(request, str(error))
-    else:
-        messages.success(request, "The analysis is cancelled.")
-    return redirect("review:study", job.radiograph.study_id)
+    return _ask_queue(
+        request,
+        job.radiograph.study_id,
+        lambda: queue.cancel(job, request.user),
+        "The analysis is cancelled.",
+    )
 
 
 @allow(Role.RADIOLOGIST)
@@ -52,13 +51,25 @@ def cancel(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
 def release(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
     """Queue a quarantined image again."""
     job = get_object_or_404(Job.objects.select_related("radiograph__study"), pk=job_id)
+    return _ask_queue(
+        request,
+        job.radiograph.study_id,
+        lambda: queue.release_from_quarantine(job, request.user),
+        "The image is released and in the queue again.",
+    )
+
+
+def _ask_queue(
+    request: SignedInRequest, study_id: uuid.UUID, change: Callable[[], Job], done: str
+) -> HttpResponse:
+    """Change a job and say that it is `done`, or why it cannot be."""
     try:
-        queue.release_from_quarantine(job, request.user)
+        change()
     except queue.QueueError as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, "The image is released and in the queue again.")
-    return redirect("review:study", job.radiograph.study_id)
+        messages.success(request, done)
+    return redirect("review:study", study_id)
 
 
 @allow(Role.RADIOLOGIST)
