@@ -23,6 +23,14 @@ class Assessment:
     not adapted to the image: 0 where the place speaks against pneumonia or for neither; above that
     proportional to the place's log-odds of pneumonia; 255 at the package's
     ``heatmap_full_scale`` log-odds and beyond. It is all 0 when the image is not assessable.
+
+    ``bacterial_probability`` is the calibrated probability, 0 to 1, that a pneumonia, if it is one,
+    is of the bacterial rather than the viral pattern; None when the image is not assessable and
+    when the package has no such output.
+
+    ``correction`` is what was done to the image before it was assessed: '' for nothing, or
+    'inverted' and one of 'rotated_90_clockwise', 'rotated_180', 'rotated_90_counterclockwise',
+    either or both, joined by '+'. The heat map is in the frame of the image as it came.
     """
 
     probability: float | None
@@ -30,6 +38,8 @@ class Assessment:
     reason_code: str
     reason: str
     heatmap: NDArray[np.uint8]
+    bacterial_probability: float | None = None
+    correction: str = ""
 
 
 def categorise(probability: float, *, unlikely_below: float, likely_from: float) -> Category:
