@@ -7,7 +7,7 @@ own hash is the package's. Imports no deep-learning library: the portal reads pa
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,9 @@ class ModelPackage:
     ``likely`` (from it on an image is *likely*) and ``decision`` (for a yes or no).
     ``calibration_slope`` and ``calibration_offset`` turn the network's log-odds into calibrated
     ones; ``heatmap_full_scale`` is the calibrated log-odds that a heat map shows as 255.
-    ``figures`` and ``training`` are facts for people, as in package.json.
+    ``figures`` and ``training`` are facts for people, as in package.json. ``population`` is what
+    the probability presumes: ``prevalence`` (share with pneumonia it was calibrated on, or None),
+    ``youngest_years``, ``oldest_years`` and ``views`` (View Position), as far as they are given.
     """
 
     path: Path
@@ -59,6 +61,7 @@ class ModelPackage:
     figures: Mapping[str, Any]
     training: Mapping[str, Any]
     card: str
+    population: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def weights_path(self) -> Path:
@@ -97,6 +100,10 @@ def load_package(path: Path) -> ModelPackage:
             figures=facts["figures"],
             training=facts["training"],
             card=(path / CARD_FILE).read_text(),
+            population={
+                "prevalence": facts["calibration"].get("prevalence"),
+                **facts.get("population", {}),
+            },
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PackageError(f"{path / FACTS_FILE} is not as it should be: {error!r}") from error

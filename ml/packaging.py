@@ -31,6 +31,8 @@ DECISION_SENSITIVITY = 0.97
 LIKELY_SPECIFICITY = 0.98
 # The share of real chest radiographs beyond the limit of each likeness question of the gate.
 GATE_TAIL = 0.004
+# Of the images that networks are trained and calibrated on.
+POPULATION = {"youngest_years": 1, "oldest_years": 5, "views": ["AP"]}
 SHRINKAGE = 0.1
 SMALLEST_CONTRAST_SHARE = 0.5
 
@@ -94,6 +96,7 @@ def build_package(
             **fitted._asdict(),
             "prevalence": round(float(pooled_targets.mean()), 4),
         },
+        "population": POPULATION,
         "heatmap_full_scale": full_scale(fitted, held_out),
         "heatmap_rim_share": rim_share(fitted, held_out),
         "figures": cross_measured(gate, held_out),
