@@ -1,0 +1,61 @@
+"""What several commands share: the package's arguments, reading files, printing figures."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from ml import images
+from ml.assessment import Assessment
+from ml.images import ImageError
+from ml.package import SHIPPED_PACKAGE
+from ml.predictor import Predictor
+from ml.preprocessing import network_input
+
+Outcome = Assessment | ImageError | OSError
+
+
+def add_package_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the arguments of every command that runs a package."""
+    parser.add_argument("--package", type=Path, default=SHIPPED_PACKAGE, metavar="DIR")
+    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def assess_files(paths: Sequence[Path], predictor: Predictor) -> list[Outcome]:
+    """Assess files in their order; a file that cannot be read gives its error instead."""
+    size = predictor.package.input_size
+
+    def load(path: Path) -> np.ndarray | ImageError | OSError:
+        try:
+            return network_input(images.read(path.read_bytes()), size)
+        except (ImageError, OSError) as error:
+            return error
+
+    outcomes: list[Outcome] = []
+    with (
+        ThreadPoolExecutor() as pool,
+        tqdm(total=len(paths), unit="image", disable=None) as progress,
+    ):
+        for start in range(0, len(paths), predictor.batch_size):
+            loaded = list(pool.map(load, paths[start : start + predictor.batch_size]))
+            inputs = [item for item in loaded if isinstance(item, np.ndarray)]
+            assessments = iter(predictor.predict(np.stack(inputs)) if inputs else [])
+            outcomes += [
+                next(assessments) if isinstance(item, np.ndarray) else item for item in loaded
+            ]
+            progress.update(len(loaded))
+    return outcomes
+
+
+def print_figures(figures: dict[str, object], *, as_json: bool) -> None:
+    """Print figures as JSON, or a line each."""
+    if as_json:
+        print(json.dumps(figures, indent=2))
+        return
+    for name, value in figures.items():
+        print(f"{name}: {value}")
