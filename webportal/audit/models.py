@@ -1,6 +1,7 @@
 """The append-only, chained audit trail."""
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Action(models.TextChoices):
@@ -41,6 +42,11 @@ class Action(models.TextChoices):
     READ_SIGNED = "read.signed", "Read signed"
     SIGNATURE_FAILED = "read.signature_failed", "Signature failed"
     ADDENDUM_SIGNED = "addendum.signed", "Addendum signed"
+    STUDY_RESERVED = "study.reserved", _("Study reserved for reading")
+    RESERVATION_ENDED = "study.reservation_ended", _("Reservation given back")
+    TEMPLATE_SAVED = "template.saved", _("Text template saved")
+    TEMPLATE_REMOVED = "template.removed", _("Text template removed")
+    SIGNING_PIN_SET = "user.signing_pin_set", _("Signing PIN set")
     AUDIT_VIEWED = "audit.viewed", "Audit trail viewed"
     AUDIT_EXPORTED = "audit.exported", "Audit trail exported"
     AUDIT_VERIFIED = "audit.verified", "Audit trail verified"
