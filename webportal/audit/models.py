@@ -28,6 +28,10 @@ class Action(models.TextChoices):
     FILE_REFUSED = "file.refused", "File refused"
     FILE_HELD = "file.held", "File held for patient matching"
     FILE_RESOLVED = "file.resolved", "Patient matching resolved"
+    FILES_REMOVED = "files.removed", _("Files without a record removed")
+    BATCH_EXPORTED = "batch.exported", _("Results of a batch exported")
+    NOTIFICATION_MAILED = "notification.mailed", _("Notification sent by e-mail")
+    NOTIFICATIONS_CHOSEN = "notification.chosen", _("Choice of notifications changed")
     JOB_QUEUED = "job.queued", "Inference queued"
     JOB_FINISHED = "job.finished", "Inference finished"
     JOB_RETURNED = "job.returned", "Inference returned to the queue"
