@@ -14,7 +14,7 @@ from pydicom import uid
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 
-SIZE = (96, 80)  # rows, columns
+SIZE = (160, 136)  # rows, columns
 
 
 def phantom(bits: int = 8, size: tuple[int, int] = SIZE, seed: int = 0) -> NDArray[Any]:

@@ -52,7 +52,7 @@ def test_the_script_uploads_a_folder_and_prints_the_results(
     folder = tmp_path / "images"
     (folder / "ward 5").mkdir(parents=True)
     for seed, name in enumerate(["ward 5/one.png", "two.png"]):
-        Image.fromarray(draw_phantom(seed, (96, 80), opacity=False)).save(folder / name)
+        Image.fromarray(draw_phantom(seed, (160, 136), opacity=False)).save(folder / name)
     (folder / "notes.txt").write_text("no image")
 
     script = [sys.executable, str(SCRIPT), live_server.url, create_token(user), str(folder)]
@@ -69,7 +69,7 @@ def test_the_script_sends_a_file_again_and_prints_two_of_the_same_content(
     live_server: LiveServer, worker: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     user = User.objects.create_user("script", PASSWORD, ["uploader", "radiologist"])
-    phantom = Image.fromarray(draw_phantom(0, (96, 80), opacity=False))
+    phantom = Image.fromarray(draw_phantom(0, (160, 136), opacity=False))
     for name in ("one.png", "two.png"):
         phantom.save(tmp_path / name)
     receive_file, calls = services.receive_file, []

@@ -26,7 +26,7 @@ def client(uploader: User, as_user: Call) -> APIClient:
 
 def png(seed: int) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(draw_phantom(seed, (96, 80), opacity=False)).save(buffer, "PNG")
+    Image.fromarray(draw_phantom(seed, (160, 136), opacity=False)).save(buffer, "PNG")
     return buffer.getvalue()
 
 

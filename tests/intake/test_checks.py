@@ -1,8 +1,11 @@
 """The check that every file passes before it is taken in."""
 
 import hashlib
+import random
+from collections.abc import Callable
 from datetime import timedelta
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import pydicom
@@ -78,3 +81,47 @@ def test_pixels_that_do_not_decode_are_refused_though_the_header_is_fine() -> No
     with pytest.raises(ImageError) as refusal:
         check(whole[:-1500] + bytes(1500))
     assert refusal.value.code in {"undecodable", "truncated"}
+
+
+@pytest.mark.parametrize("make", [files.png, files.jpeg, files.dicom])
+@pytest.mark.parametrize(("size", "passes"), [((128, 128), True), ((127, 400), False)])
+def test_a_thumbnail_is_refused(
+    make: Callable[..., bytes], size: tuple[int, int], passes: bool
+) -> None:
+    data = make(files.phantom(size=size))
+    if passes:
+        assert check(data, HEADER).facts.rows == 128
+        return
+    with pytest.raises(ImageError) as refusal:
+        check(data, HEADER)
+    assert refusal.value.code == "too_small"
+
+
+def damaged(data: bytes) -> bytes:
+    """The JPEG with the last third of its picture overwritten, the end marker left as it was."""
+    at = len(data) * 2 // 3
+    noise = random.Random(0).choices(range(255), k=len(data) - at - 2)
+    return data[:at] + bytes(noise) + data[-2:]
+
+
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"mode": "RGB"}])
+def test_a_jpeg_that_is_damaged_in_the_middle_is_refused(options: dict[str, Any]) -> None:
+    whole = files.jpeg(files.phantom(size=(400, 300)), **options)
+    assert check(whole, HEADER).kind == "jpeg"
+    with pytest.raises(ImageError) as refusal:
+        check(damaged(whole), HEADER)
+    assert refusal.value.code == "damaged_jpeg"
+
+
+def test_a_jpeg_inside_a_dicom_file_may_not_be_damaged_either() -> None:
+    pixels = files.phantom(size=(400, 300))
+    whole = files.jpeg(pixels)
+    assert check(files.encapsulated_jpeg(whole, pixels)).kind == "dicom"
+    with pytest.raises(ImageError) as refusal:
+        check(files.encapsulated_jpeg(damaged(whole), pixels))
+    assert refusal.value.code == "damaged_jpeg"
+
+
+def test_no_real_radiograph_counts_as_damaged(real_data: Path) -> None:
+    for path in sorted((real_data / "fullres").rglob("*.jpeg")):
+        assert check(path.read_bytes(), HEADER).kind == "jpeg"

@@ -2,8 +2,14 @@
 
 import re
 from dataclasses import dataclass
+from io import BytesIO
 
+import pydicom
+import simplejpeg
 from django.utils import timezone
+from django.utils.translation import gettext_noop
+from pydicom import uid
+from pydicom.encaps import generate_frames
 
 from ml import images
 from ml.images import ImageError, ImageFacts
@@ -14,6 +20,8 @@ _UID = re.compile(r"[0-9.]{1,64}")
 # All but ESC, which in DICOM text may switch the character set (PS3.5, 6.1.3).
 _CONTROL = re.compile(r"[\x00-\x1a\x1c-\x1f\x7f]")
 _MAX_PATIENT_ID = 64
+#: Pixels; a little over half of the side of the picture that the network looks at.
+MIN_SIDE = 128
 
 
 @dataclass(frozen=True)
@@ -44,7 +52,9 @@ def check(data: bytes, header: dicom.Header | None, sha256: str) -> CheckedImage
     """
     facts = images.describe(data)
     images.check(facts)
+    _check_size(facts)
     images.read(data)
+    _check_scan_data(data, facts)
     if facts.kind == "dicom":
         _check_identifiers(facts)
         return CheckedImage(facts.kind, facts)
@@ -54,6 +64,40 @@ def check(data: bytes, header: dicom.Header | None, sha256: str) -> CheckedImage
         )
     wrapped = dicom.wrap(data, header, sha256)
     return CheckedImage(facts.kind, images.describe(wrapped), wrapped)
+
+
+def _check_size(facts: ImageFacts) -> None:
+    if min(facts.rows, facts.columns) < MIN_SIDE:
+        raise ImageError(
+            "too_small",
+            f"The image has fewer than {MIN_SIDE} pixels a side, too few to see a lung in: it is"
+            " probably a thumbnail. Send the radiograph at the size it was taken.",
+        )
+
+
+def _check_scan_data(data: bytes, facts: ImageFacts) -> None:
+    """Refuse a JPEG whose decoder lost its way in the middle and painted grey from there on.
+
+    libjpeg, which Pillow uses, goes on after such damage with a warning that Pillow does not pass
+    on. Damage that happens to be valid code is found by nothing, because a JPEG has no checksum.
+    """
+    if facts.kind == "dicom" and facts.transfer_syntax_uid == uid.JPEGBaseline8Bit:
+        dataset = pydicom.dcmread(BytesIO(data), specific_tags=["PixelData"])
+        stream = next(generate_frames(dataset.PixelData, number_of_frames=1))
+    elif facts.kind == "jpeg":
+        stream = data
+    else:
+        return
+    try:
+        simplejpeg.decode_jpeg(stream, "GRAY", strict=True)
+    except ValueError:
+        raise ImageError(
+            "damaged_jpeg",
+            gettext_noop(
+                "The image data is damaged in the middle of the file, so that part of the picture"
+                " would be missing. Copy or export it again."
+            ),
+        ) from None
 
 
 def _check_identifiers(facts: ImageFacts) -> None:

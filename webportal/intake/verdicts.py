@@ -16,6 +16,7 @@ from webportal.intake.cases import CaseRecord
 from webportal.intake.checks import CheckedImage
 from webportal.intake.errors import IntakeError, PatientDoubtError, RefusedError
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
+from webportal.intake.unreferenced import lock_storing
 from webportal.records.models import Radiograph, Study
 from webportal.records.services import return_to_worklist
 
@@ -195,3 +196,4 @@ def lock(sha256: str) -> None:
     with connection.cursor() as cursor:
         number = int.from_bytes(bytes.fromhex(sha256[:16]), "big", signed=True)
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
+    lock_storing()
