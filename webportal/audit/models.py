@@ -22,6 +22,7 @@ class Action(models.TextChoices):
     STUDY_CHANGED = "study.changed", "Study changed"
     STUDY_VIEWED = "study.viewed", "Study viewed"
     RADIOGRAPH_STORED = "radiograph.stored", "Radiograph stored"
+    IMAGE_FETCHED = "image.fetched", _("Image sent to a browser")
     IMAGE_VIEWED = "image.viewed", "Image viewed"
     IMAGE_DOWNLOADED = "image.downloaded", "Image downloaded"
     BATCH_CREATED = "batch.created", "Upload batch created"
