@@ -7,16 +7,26 @@ threads.
 from typing import Literal
 
 from ml.images import dicom, raster
-from ml.images.types import MAX_PIXELS, GreyImage, ImageError, ImageFacts, ImageKind, Kind
+from ml.images.types import (
+    MAX_PIXELS,
+    GreyImage,
+    ImageError,
+    ImageFacts,
+    ImageKind,
+    Kind,
+    StoredImage,
+)
 
 __all__ = [
     "MAX_PIXELS",
     "GreyImage",
     "ImageError",
     "ImageFacts",
+    "StoredImage",
     "check",
     "describe",
     "read",
+    "read_stored",
     "sniff",
 ]
 
@@ -54,6 +64,11 @@ def read(data: bytes) -> GreyImage:
     """Decode an image file into the greys that a person is shown. Raises ImageError."""
     kind = _image_kind(data)
     return dicom.read(data) if kind == "dicom" else raster.read(data, kind)
+
+
+def read_stored(data: bytes) -> StoredImage:
+    """Decode a DICOM file at its full depth, for a viewer. Raises ImageError."""
+    return dicom.read_stored(data)
 
 
 def _image_kind(data: bytes) -> Literal["dicom", "jpeg", "png"]:

@@ -1,9 +1,10 @@
 """DICOM: which instances are radiographs we read, what their header says, and their pixels."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, time
 from io import BytesIO
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pydicom
@@ -19,7 +20,7 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.valuerep import DA, TM
 
 from ml.images import grayscale, jpeg, raster
-from ml.images.types import MAX_PIXELS, GreyImage, ImageError, ImageFacts
+from ml.images.types import MAX_PIXELS, GreyImage, ImageError, ImageFacts, StoredImage
 
 #: Computed, digital and conventional radiography (PS3.3 C.7.3.1.1.1).
 MODALITIES = frozenset({"CR", "DX", "RG"})
@@ -59,6 +60,8 @@ _PHOTOMETRIC = (
     _PHOTOMETRIC_GREY | _PHOTOMETRIC_LUMA | {"RGB", "YBR_ICT", "YBR_RCT", "PALETTE COLOR"}
 )
 
+Developed = TypeVar("Developed", GreyImage, StoredImage)
+
 # Values that break their VR's rules are common and harmless here, and pydicom's warnings would
 # quote them (names, dates of birth) into the logs.
 pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
@@ -71,12 +74,27 @@ def describe(data: bytes) -> ImageFacts:
 
 def read(data: bytes) -> GreyImage:
     """Decode a DICOM radiograph. Raises ImageError when it is none, or cannot be decoded."""
+    return _read(_parse(data), grayscale.render)
+
+
+def read_stored(data: bytes) -> StoredImage:
+    """Decode a DICOM radiograph at its full depth; raises as `read` does."""
     dataset = _parse(data)
+    image = _read(dataset, grayscale.keep)
+    if isinstance(image, GreyImage):
+        image = StoredImage(image.pixels, 0, image.max_value)
+    spacing, is_calibrated = _spacing(dataset)
+    orientation = _orientation(dataset)
+    return replace(image, spacing=spacing, is_calibrated=is_calibrated, orientation=orientation)
+
+
+def _read(dataset: FileDataset, develop: Callable[..., Developed]) -> GreyImage | Developed:
+    """Decode the pixels; those of a grey image are developed by `grayscale.render` or `keep`."""
     check(_facts(dataset))
     if "PixelData" not in dataset:
         raise raster.truncated()
     try:
-        return _decode(dataset)
+        return _decode(dataset, develop)
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # the decoders raise whatever they like
@@ -156,9 +174,9 @@ def _parse(data: bytes, stop_before_pixels: bool = False) -> FileDataset:
     return dataset
 
 
-def _decode(dataset: FileDataset) -> GreyImage:
+def _decode(dataset: FileDataset, develop: Callable[..., Developed]) -> GreyImage | Developed:
     if _is_plain_jpeg(dataset):
-        return _decode_jpeg(dataset)
+        return _decode_jpeg(dataset, develop)
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax in _NATIVE:
         _check_native_length(dataset)
@@ -167,7 +185,7 @@ def _decode(dataset: FileDataset) -> GreyImage:
     pixels, properties = _decoder_array(dataset)
     photometric = str(properties["photometric_interpretation"])
     if photometric in _PHOTOMETRIC_GREY:
-        return grayscale.render(pixels, dataset)
+        return develop(pixels, dataset)
     return _colour_to_grey(pixels, photometric, dataset)
 
 
@@ -178,7 +196,7 @@ def _is_plain_jpeg(dataset: FileDataset) -> bool:
     )
 
 
-def _decode_jpeg(dataset: FileDataset) -> GreyImage:
+def _decode_jpeg(dataset: FileDataset, develop: Callable[..., Developed]) -> GreyImage | Developed:
     """Decode straight through Pillow, which is as fast as reading the plain JPEG file."""
     frame = _frame(dataset)
     _check_codestream(frame, dataset)
@@ -187,7 +205,7 @@ def _decode_jpeg(dataset: FileDataset) -> GreyImage:
         grey = raster.luma(image)
     if dataset.PhotometricInterpretation in _PHOTOMETRIC_LUMA:
         return grey
-    return grayscale.render(grey.pixels, dataset)
+    return develop(grey.pixels, dataset)
 
 
 def _frame(dataset: FileDataset) -> bytes:
@@ -283,6 +301,37 @@ def _value(dataset: Dataset, keyword: str) -> Any:
     if isinstance(value, (list, tuple, MultiValue)):
         return value[0] if value else None
     return value
+
+
+def _spacing(dataset: Dataset) -> tuple[tuple[float, float] | None, bool]:
+    """Return mm between rows and columns, and whether that holds in the patient (PS3.3 10.7.1)."""
+    at_detector = _pair(dataset, "ImagerPixelSpacing")
+    spacing = _pair(dataset, "PixelSpacing")
+    magnification = _value(dataset, "EstimatedRadiographicMagnificationFactor")
+    if spacing is not None and spacing != at_detector:
+        calibration = dataset.get("PixelSpacingCalibrationType")
+        return spacing, at_detector is not None or bool(calibration)
+    if at_detector is not None and magnification:
+        factor = float(magnification)
+        return (at_detector[0] / factor, at_detector[1] / factor), True
+    return at_detector or spacing or _pair(dataset, "NominalScannedPixelSpacing"), False
+
+
+def _pair(dataset: Dataset, keyword: str) -> tuple[float, float] | None:
+    """Two positive numbers, or None."""
+    try:
+        first, second = (float(value) for value in dataset.get(keyword) or ())
+    except (TypeError, ValueError):
+        return None
+    return (first, second) if first > 0 and second > 0 else None
+
+
+def _orientation(dataset: Dataset) -> tuple[str, str]:
+    """The sides that rows and columns run to, each one to three of the letters A F H L P R."""
+    sides = [str(value) for value in dataset.get("PatientOrientation") or ()]
+    if len(sides) != 2 or any(not side or set(side) - set("AFHLPR") for side in sides):
+        return "", ""
+    return sides[0][:3], sides[1][:3]
 
 
 def _text_reader(dataset: Dataset) -> Callable[[str], str]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from ml.images.types import GreyImage
+from ml.images.types import GreyImage, StoredImage
 
 Values = NDArray[np.float64]
 
@@ -48,6 +48,68 @@ def render(stored: NDArray[Any], dataset: Dataset) -> GreyImage:
     ):
         return GreyImage(np.ascontiguousarray(codes), max_value)
     return GreyImage(table[codes], max_value)
+
+
+def keep(stored: NDArray[Any], dataset: Dataset) -> StoredImage:
+    """Return the values of a MONOCHROME1 or MONOCHROME2 image as they are, with their window.
+
+    `stored` as for `render`, whose result it gives where no window can express what that does.
+    Padding takes the value that is shown black.
+    """
+    bits = int(dataset.BitsStored)
+    signed = bool(dataset.get("PixelRepresentation", 0))
+    codes = _codes(stored, bits, signed)
+    possible = np.arange(2**bits, dtype=np.float64) - (2 ** (bits - 1) if signed else 0)
+    padding = _padding(dataset, possible)
+    values = _rescale(possible, dataset)
+    dtype = _dtype(values)
+    if dtype is None or not _is_windowed(dataset):
+        grey = render(stored, dataset)
+        return StoredImage(grey.pixels, 0, grey.max_value)
+    window = _window(dataset) or _used_range(values, codes, padding, bits)
+    is_inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
+    table = values.astype(dtype)
+    if padding is not None:
+        black = np.ceil(window[1]) if is_inverted else np.floor(window[0])
+        table[padding] = np.clip(black, np.iinfo(dtype).min, np.iinfo(dtype).max)
+    pixels = codes if _is_identity(table, codes) else table[codes]
+    return StoredImage(np.ascontiguousarray(pixels), *window, is_inverted, has_stored_values=True)
+
+
+def _dtype(values: Values) -> "np.dtype[Any] | None":
+    """The smallest integer type that holds all values, None when none of 16 bits does."""
+    if not np.array_equal(values, np.rint(values)):
+        return None
+    for kind in (np.uint8, np.uint16, np.int16):
+        if np.iinfo(kind).min <= values.min() and values.max() <= np.iinfo(kind).max:
+            return np.dtype(kind)
+    return None
+
+
+def _is_identity(table: NDArray[Any], codes: NDArray[Any]) -> bool:
+    return table.dtype == codes.dtype and np.array_equal(table, np.arange(table.size))
+
+
+def _is_windowed(dataset: Dataset) -> bool:
+    """Whether the first VOI transformation is a linear window, or there is none at all."""
+    sequence = dataset.get("VOILUTSequence")
+    if sequence and sequence[0].get("LUTData"):
+        return False
+    return str(dataset.get("VOILUTFunction") or "LINEAR").upper() != "SIGMOID"
+
+
+def _window(dataset: Dataset) -> tuple[float, float] | None:
+    """Return the values that the first linear window shows black and white (PS3.3 C.11.2.1.2)."""
+    center, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
+    if center is None or width is None:
+        return None
+    if str(dataset.get("VOILUTFunction") or "LINEAR").upper() == "LINEAR_EXACT" and width > 0:
+        return center - width / 2, center + width / 2
+    if width < 1:
+        return None
+    # The narrowest window of all is a threshold, which has no two values between.
+    half = max(width - 1, 0.01) / 2
+    return center - 0.5 - half, center - 0.5 + half
 
 
 def _codes(stored: NDArray[Any], bits: int, signed: bool) -> NDArray[Any]:
@@ -107,16 +169,22 @@ def _voi(values: Values, dataset: Dataset) -> Values | None:
 def _full_range(
     values: Values, codes: NDArray[Any], padding: NDArray[np.bool_] | None, bits: int
 ) -> Values:
-    if bits <= 8:
-        low, high = values.min(), values.max()
-    else:
-        image = codes if padding is None else codes[~padding[codes]]
-        if image.size == 0:
-            return np.zeros_like(values)
-        used = values[int(image.min()) : int(image.max()) + 1]
-        low, high = used.min(), used.max()
+    low, high = _used_range(values, codes, padding, bits)
     full: Values = np.clip((values - low) / ((high - low) or 1), 0, 1)
     return full
+
+
+def _used_range(
+    values: Values, codes: NDArray[Any], padding: NDArray[np.bool_] | None, bits: int
+) -> tuple[float, float]:
+    """Return the least and the greatest value to show: possible with 8 bits, present with more."""
+    if bits <= 8:
+        return float(values.min()), float(values.max())
+    image = codes if padding is None else codes[~padding[codes]]
+    if image.size == 0:
+        return float(values.max()), float(values.max())
+    used = values[int(image.min()) : int(image.max()) + 1]
+    return float(used.min()), float(used.max())
 
 
 def _look_up(values: Values, item: Dataset, dataset: Dataset) -> tuple[Values, int]:

@@ -43,6 +43,31 @@ class GreyImage:
 
 
 @dataclass(frozen=True)
+class StoredImage:
+    """A radiograph at its full depth, with what a viewer needs to show it.
+
+    `pixels`: rows × columns, C-contiguous, uint8, uint16 or int16, native byte order. With
+    `has_stored_values` they are the file's own values after its Modality LUT; without, greys as
+    they are to be shown, because the file maps them in a way that a window cannot express (a VOI
+    LUT, a sigmoid, a rescale with fractions) or has them in colour. `lower` and `upper`: the values
+    shown black and white, the other way round when `is_inverted` (MONOCHROME1). `spacing`: mm
+    between rows and between columns, None when the file does not say; `is_calibrated` when it was
+    corrected for magnification, so that it holds in the patient and not only at the detector.
+    `orientation`: towards which of the patient's sides rows and columns run (Patient Orientation),
+    or two empty texts.
+    """
+
+    pixels: NDArray[Any]
+    lower: float
+    upper: float
+    is_inverted: bool = False
+    has_stored_values: bool = False
+    spacing: tuple[float, float] | None = None
+    is_calibrated: bool = False
+    orientation: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True)
 class ImageFacts:
     """What the header says, read without decoding a pixel. Absent: '' or None.
 
