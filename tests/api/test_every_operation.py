@@ -236,7 +236,7 @@ def world(uploader: User, radiologist: User) -> World:
 
 def phantom_png(seed: int) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(draw_phantom(seed, (96, 80), opacity=False)).save(buffer, "PNG")
+    Image.fromarray(draw_phantom(seed, (160, 136), opacity=False)).save(buffer, "PNG")
     return buffer.getvalue()
 
 
