@@ -11,13 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-FORMAT = 1
+from ml.calibration import Calibration
+
+FORMAT = 2
 FACTS_FILE = "package.json"
 CARD_FILE = "card.md"
 WEIGHTS_FILE = "network.weights.h5"
+NETWORK_FILE = "network.onnx"
+PROBES_FILE = "probes.npz"
 GATE_FILE = "gate.npz"
 HASHES_FILE = "SHA256SUMS"
-FILES = (CARD_FILE, GATE_FILE, WEIGHTS_FILE, FACTS_FILE)
+FILES = (CARD_FILE, GATE_FILE, NETWORK_FILE, WEIGHTS_FILE, FACTS_FILE, PROBES_FILE)
 
 SHIPPED_PACKAGE = Path(__file__).parent / "packages" / "effnetlite0-2026.11"
 
@@ -28,12 +32,17 @@ class PackageError(Exception):
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A threshold on the calibrated probability, and what it does on the held-out folds."""
+    """A threshold on the calibrated probability, and what it does on the held-out folds.
+
+    The intervals are those of 95 % confidence.
+    """
 
     threshold: float
     criterion: str
     sensitivity: float
     specificity: float
+    sensitivity_interval: tuple[float, float]
+    specificity_interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -42,8 +51,9 @@ class ModelPackage:
 
     ``thresholds`` has the operating points ``unlikely`` (below it an image is *unlikely*),
     ``likely`` (from it on an image is *likely*) and ``decision`` (for a yes or no).
-    ``calibration_slope`` and ``calibration_offset`` turn the network's log-odds into calibrated
-    ones; ``heatmap_full_scale`` is the calibrated log-odds that a heat map shows as 255.
+    ``calibration`` turns the network's log-odds of pneumonia into calibrated ones, and
+    ``bacterial_calibration`` those of bacterial against viral pattern (None: no such output);
+    ``heatmap_full_scale`` is the calibrated log-odds that a heat map shows as 255.
     ``figures`` and ``training`` are facts for people, as in package.json. ``population`` is what
     the probability presumes: ``prevalence`` (share with pneumonia it was calibrated on, or None),
     ``youngest_years``, ``oldest_years`` and ``views`` (View Position), as far as they are given.
@@ -55,8 +65,8 @@ class ModelPackage:
     sha256: str
     input_size: int
     thresholds: Mapping[str, OperatingPoint]
-    calibration_slope: float
-    calibration_offset: float
+    calibration: Calibration
+    bacterial_calibration: Calibration | None
     heatmap_full_scale: float
     figures: Mapping[str, Any]
     training: Mapping[str, Any]
@@ -65,8 +75,18 @@ class ModelPackage:
 
     @property
     def weights_path(self) -> Path:
-        """Return the file with the network's weights."""
+        """Return the file with the network's weights, for Keras."""
         return self.path / WEIGHTS_FILE
+
+    @property
+    def network_path(self) -> Path:
+        """Return the file with the whole network, in the ONNX format."""
+        return self.path / NETWORK_FILE
+
+    @property
+    def probes_path(self) -> Path:
+        """Return the file with probe inputs and the network's own answers to them."""
+        return self.path / PROBES_FILE
 
     @property
     def gate_path(self) -> Path:
@@ -93,9 +113,13 @@ def load_package(path: Path) -> ModelPackage:
             version=facts["version"],
             sha256=sha256,
             input_size=facts["input"]["size"],
-            thresholds={n: OperatingPoint(**p) for n, p in facts["thresholds"].items()},
-            calibration_slope=facts["calibration"]["slope"],
-            calibration_offset=facts["calibration"]["offset"],
+            thresholds={n: _operating_point(p) for n, p in facts["thresholds"].items()},
+            calibration=_calibration(facts["calibration"]),
+            bacterial_calibration=(
+                _calibration(facts["bacterial_calibration"])
+                if facts["bacterial_calibration"]
+                else None
+            ),
             heatmap_full_scale=facts["heatmap_full_scale"],
             figures=facts["figures"],
             training=facts["training"],
@@ -107,6 +131,15 @@ def load_package(path: Path) -> ModelPackage:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PackageError(f"{path / FACTS_FILE} is not as it should be: {error!r}") from error
+
+
+def _calibration(facts: Mapping[str, Any]) -> Calibration:
+    return Calibration(facts["slope"], facts["offset"], facts["margin"])
+
+
+def _operating_point(facts: Mapping[str, Any]) -> OperatingPoint:
+    low_high = {key: tuple(facts[key]) for key in ("sensitivity_interval", "specificity_interval")}
+    return OperatingPoint(**{**facts, **low_high})
 
 
 def _verify(path: Path) -> str:

@@ -5,7 +5,8 @@ import pytest
 
 from ml.calibration import sigmoid
 from ml.package import ModelPackage
-from ml.predictor import Predictor, load_network
+from ml.predictor import Predictor
+from ml.runtimes.choice import choose_runtime
 
 
 def pictures(n: int) -> np.ndarray:
@@ -41,8 +42,8 @@ def test_category_follows_from_the_probability(ungated: Predictor) -> None:
 
 def test_heatmap_scale_is_the_packages_and_not_the_images(ungated: Predictor) -> None:
     package, inputs = ungated.package, pictures(8)
-    outputs = load_network(package, "cpu:0").predict(inputs, verbose=0)
-    log_odds = package.calibration_slope * outputs["activation_map"] + package.calibration_offset
+    outputs = choose_runtime(package, len(inputs)).outputs(inputs)
+    log_odds = package.calibration.log_odds(outputs["activation_map"])
     assert log_odds.max() > 0
     for result, local in zip(ungated.predict(inputs), log_odds, strict=True):
         shown = 255 * np.clip(local / package.heatmap_full_scale, 0, 1)

@@ -1,0 +1,43 @@
+"""The interface of a runtime. Imports no deep-learning library."""
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+Outputs = Mapping[str, NDArray[np.float32]]
+# On a CPU more images at once than this leave its caches: no faster, and with more memory.
+CPU_CHUNK = 8
+
+
+class Runtime(Protocol):
+    """A network that is ready to run, on one device, for one caller at a time.
+
+    ``name`` is the runtime's, as in INFERENCE_RUNTIME; ``device_name`` says where and by what the
+    network runs.
+    """
+
+    name: str
+    device_name: str
+
+    def outputs(self, inputs: NDArray[np.uint8]) -> Outputs:
+        """Run the network over (n, size, size), n at least 1.
+
+        Returns the network's outputs by name, each float32 with n as its first dimension.
+        """
+        ...
+
+
+def cores() -> int:
+    """Return how many processor cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def in_chunks(
+    run: Callable[[NDArray[np.uint8]], Outputs], inputs: NDArray[np.uint8], chunk: int
+) -> Outputs:
+    """Run the network over at most ``chunk`` images at a time."""
+    parts = [run(inputs[start : start + chunk]) for start in range(0, len(inputs), chunk)]
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
