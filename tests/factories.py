@@ -2,8 +2,10 @@
 
 import hashlib
 import itertools
+import json
 from datetime import timedelta
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,15 @@ from django.utils import timezone
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
+from ml.package import (
+    CARD_FILE,
+    FACTS_FILE,
+    FILES,
+    FORMAT,
+    ModelPackage,
+    load_package,
+    seal_package,
+)
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction
 from webportal.inference.summary import refresh_summaries
@@ -30,6 +41,8 @@ THRESHOLDS = {
         "criterion": f"The {name} point of the tests.",
         "sensitivity": 0.95,
         "specificity": 0.85,
+        "sensitivity_interval": [0.93, 0.97],
+        "specificity_interval": [0.81, 0.89],
     }
     for name, threshold in (("unlikely", 0.2), ("decision", 0.5), ("likely", 0.8))
 }
@@ -126,6 +139,30 @@ def make_model_version(version: str = MODEL_VERSION, **fields: Any) -> ModelVers
         "card": "# Test model",
     }
     return ModelVersion.objects.get_or_create(version=version, defaults=defaults | fields)[0]
+
+
+def make_package(folder: Path, **facts: Any) -> ModelPackage:
+    """A sealed package in a new folder, which names the version; its weights are no weights."""
+    folder.mkdir(parents=True)
+    for name in FILES:
+        (folder / name).write_bytes(b"nothing that could be loaded")
+    (folder / CARD_FILE).write_text(f"# Test model\n\nVersion {folder.name}\n")
+    defaults = {
+        "format": FORMAT,
+        "name": "Test model",
+        "version": folder.name,
+        "input": {"size": 8},
+        "thresholds": THRESHOLDS,
+        "calibration": {"slope": 1.0, "offset": 0.0, "margin": 0.0, "prevalence": 0.73},
+        "bacterial_calibration": None,
+        "heatmap_full_scale": 3.0,
+        "figures": {"random": {"n": 708, "auroc": 0.991, "accuracy": 0.95}},
+        "population": {"youngest_years": 1, "oldest_years": 5, "views": ["AP"]},
+        "training": {},
+    }
+    (folder / FACTS_FILE).write_text(json.dumps(defaults | facts))
+    seal_package(folder)
+    return load_package(folder)
 
 
 def make_job(

@@ -70,7 +70,8 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     # inference
     "models": {"GET": (R, IT)},
     "models/<uuid:model_id>": {"GET": (R, IT)},
-    "models/<uuid:model_id>/activate": {"POST": (IT,)},
+    "models/compare": {"GET": (R, IT)},
+    "models/<uuid:model_id>/activate": {"GET": (IT,), "POST": (IT,)},
     # audit
     "audit/": {"GET": (A,)},
     "audit/export": {"GET": (A,)},

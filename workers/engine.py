@@ -22,12 +22,11 @@ from django.db import DataError, IntegrityError, InterfaceError, OperationalErro
 
 from ml.assessment import Assessment
 from ml.images import ImageError
-from ml.package import PackageError, load_package
 from ml.predictor import Predictor
 from webportal.inference.hints import drop_hints, send_hint
 from webportal.inference.models import ModelVersion
 from webportal.inference.queue import ClaimedJob, Result, claim, fail, give_back, write_back
-from webportal.inference.registry import active_model, package_path
+from webportal.inference.registry import active_model, verified_package
 from workers.limits import DRAIN_SECONDS
 from workers.loading import StorageAwayError, UnreadableFileError, load_input
 
@@ -171,16 +170,14 @@ class Engine:
     def load_active_model(self) -> None:
         """Load the package of the active version, unless it is loaded.
 
-        Raises NoModelError, and PackageError when it is not the package that was registered.
+        Raises NoModelError, and PackageError when its package is gone or not the one registered.
         """
         model = self.persist(active_model)
         if model is None:
             raise NoModelError("No model version is active; activate one on the models page.")
         if model == self._model:
             return
-        package = load_package(package_path(model))
-        if package.sha256 != model.package_sha256:
-            raise PackageError(f"{package.path} is not the package registered as {model.version}.")
+        package = verified_package(model)
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         # Without it TensorFlow takes the whole memory of a GPU that it may share.
         os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
@@ -340,6 +337,8 @@ def _result(job: ClaimedJob, assessment: Assessment) -> Result:
         heatmap=assessment.heatmap.tobytes(),
         heatmap_rows=rows,
         heatmap_columns=columns,
+        bacterial_probability=assessment.bacterial_probability,
+        correction=assessment.correction,
     )
 
 

@@ -13,8 +13,8 @@ from django.db import DatabaseError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from kombu.exceptions import OperationalError
 
-from ml.package import PackageError, load_package
-from webportal.inference.registry import active_model, package_path
+from ml.package import PackageError
+from webportal.inference.registry import active_model, verified_package
 from webportal.storage import storage_folder
 from workers.limits import DRAIN_SECONDS, HARD_LIMIT_SECONDS, VISIBILITY_SECONDS
 
@@ -80,12 +80,9 @@ def _check_model() -> Iterator[str]:
         yield "No model version is active. Run 'manage.py register_model' or activate one."
         return
     try:
-        package = load_package(package_path(model))
+        verified_package(model)
     except PackageError as error:
         yield str(error)
-        return
-    if package.sha256 != model.package_sha256:
-        yield f"{package.path} is not the package that was registered as {model.version}."
 
 
 def _check_storage() -> Iterator[str]:

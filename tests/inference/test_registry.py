@@ -1,5 +1,6 @@
 """Model versions are registered once, one of them is active, and every swap is on record."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,76 +9,115 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from ml.package import ModelPackage, OperatingPoint
-from tests.factories import make_model_version
+from ml.package import SHIPPED_PACKAGE, PackageError, load_package
+from tests.factories import make_package
 from tests.helpers import audit_actions
 from webportal.accounts.models import User
+from webportal.audit.models import AuditEntry
 from webportal.inference import registry
+from webportal.inference.card import card_html
 from webportal.inference.models import ModelVersion
 
 pytestmark = pytest.mark.django_db
 
-CARD = "# A card\n\n| a | b |\n|---|---|\n| 1 | <script>alert(1)</script> |\n"
+
+def registered(folder: Path, version: str) -> ModelVersion:
+    """A version whose package lies in the folder."""
+    return registry.register(make_package(folder / version), None)[0]
 
 
-def package(
-    version: str = "1", sha256: str = "a" * 64, path: str = "ml/packages/x"
-) -> ModelPackage:
-    return ModelPackage(
-        path=Path(path),
-        name="Test",
-        version=version,
-        sha256=sha256,
-        input_size=224,
-        thresholds={"likely": OperatingPoint(0.8, "as the test says", 0.7, 0.98)},
-        calibration_slope=1.0,
-        calibration_offset=0.0,
-        heatmap_full_scale=3.0,
-        figures={"auroc": 0.9},
-        training={},
-        card=CARD,
-    )
-
-
-def test_the_first_version_becomes_active_and_a_later_one_waits() -> None:
-    first, is_new = registry.register(package("1"), None)
-    second, _ = registry.register(package("2", "b" * 64), None)
-    assert is_new
+def test_the_first_version_becomes_active_and_a_later_one_waits(tmp_path: Path) -> None:
+    first = registered(tmp_path, "1")
+    second = registered(tmp_path, "2")
     assert registry.active_model() == first
     assert not second.is_active
     assert audit_actions() == ["model.registered", "model.activated", "model.registered"]
 
 
-def test_registering_again_changes_nothing() -> None:
-    first, _ = registry.register(package(), None)
-    assert registry.register(package(), None) == (first, False)
+def test_registering_again_changes_nothing(tmp_path: Path) -> None:
+    package = make_package(tmp_path / "1")
+    first, is_new = registry.register(package, None)
+    assert is_new
+    assert registry.register(package, None) == (first, False)
     assert ModelVersion.objects.count() == 1
 
 
-def test_other_contents_under_a_known_version_are_refused() -> None:
-    registry.register(package("1", "a" * 64), None)
+def test_other_contents_under_a_known_version_are_refused(tmp_path: Path) -> None:
+    registered(tmp_path / "here", "1")
     with pytest.raises(registry.RegistryError, match="needs a new version"):
-        registry.register(package("1", "b" * 64), None)
+        registry.register(make_package(tmp_path / "there" / "1", name="Another"), None)
 
 
-def test_a_swap_leaves_one_version_active_and_is_on_record(it_person: User) -> None:
-    first, _ = registry.register(package("1"), None)
-    second, _ = registry.register(package("2", "b" * 64), None)
+def test_a_swap_leaves_one_version_active_and_is_on_record(it_person: User, tmp_path: Path) -> None:
+    first = registered(tmp_path, "1")
+    second = registered(tmp_path, "2")
+    assert (first.activated_by, second.activated_at) == (None, None)
     registry.activate(second, it_person)
     assert list(ModelVersion.objects.filter(is_active=True)) == [second]
     registry.activate(second, it_person)
     assert audit_actions(object_id=str(second.pk)) == ["model.registered", "model.activated"]
-    assert registry.active_model() != first
+    entry = AuditEntry.objects.get(object_id=str(second.pk), action="model.activated")
+    assert (entry.actor, entry.detail["instead_of"]) == (it_person.username, "1")
+    assert (second.activated_by, second.activated_at is not None) == (it_person, True)
 
 
 def test_a_package_beside_the_code_is_found_wherever_the_code_is(
     settings: Settings, tmp_path: Path
 ) -> None:
-    model, _ = registry.register(package(path=f"{settings.BASE_DIR}/ml/packages/x"), None)
-    settings.BASE_DIR = tmp_path
-    assert registry.package_path(model) == tmp_path / "ml" / "packages" / "x"
-    elsewhere, _ = registry.register(package("2", "b" * 64, "/srv/models/y"), None)
-    assert registry.package_path(elsewhere) == Path("/srv/models/y")
+    settings.BASE_DIR = tmp_path / "code"
+    model = registered(tmp_path / "code" / "ml" / "packages", "x")
+    elsewhere = registered(tmp_path / "models", "y")
+    settings.BASE_DIR = tmp_path / "moved"
+    assert registry.package_path(model) == tmp_path / "moved" / "ml" / "packages" / "x"
+    assert registry.package_path(elsewhere) == tmp_path / "models" / "y"
+
+
+def test_a_package_that_is_gone_is_not_activated_and_keeps_its_card(
+    it_person: User, sign_in: Callable[[User], Client], tmp_path: Path
+) -> None:
+    first, gone = registered(tmp_path, "1"), registered(tmp_path, "gone")
+    shutil.rmtree(tmp_path / "gone")
+    with pytest.raises(registry.RegistryError, match="upgrade brings its own"):
+        registry.activate(gone, it_person)
+    assert registry.active_model() == first
+
+    client = sign_in(it_person)
+    page = client.get(f"/models/{gone.pk}").text
+    assert "Version gone" in page
+    assert "99.1" in page or "0.991" in page
+    assert "cannot be run" in page
+    assert "package gone" in client.get("/models").text
+    assert '<button class="btn btn-primary"' not in client.get(f"/models/{gone.pk}/activate").text
+    answer = client.post(f"/models/{gone.pk}/activate", follow=True).text
+    assert "cannot be activated" in answer
+    assert registry.active_model() == first
+
+
+def test_an_altered_package_is_not_activated(it_person: User, tmp_path: Path) -> None:
+    registered(tmp_path, "1")
+    altered = registered(tmp_path, "2")
+    (tmp_path / "2" / "network.weights.h5").write_bytes(b"other weights")
+    with pytest.raises(registry.RegistryError, match="is not the file that was packed"):
+        registry.activate(altered, it_person)
+
+
+def test_another_package_at_the_place_of_a_registered_one_is_not_loaded(tmp_path: Path) -> None:
+    model = registered(tmp_path, "1")
+    shutil.rmtree(tmp_path / "1")
+    make_package(tmp_path / "1", name="Another")
+    with pytest.raises(PackageError, match="not the package that was registered as 1"):
+        registry.verified_package(model)
+
+
+def test_a_package_that_has_moved_is_found_again_when_it_is_registered_again(
+    tmp_path: Path,
+) -> None:
+    model = registered(tmp_path / "old", "1")
+    (tmp_path / "old").rename(tmp_path / "new")
+    registry.register(load_package(tmp_path / "new" / "1"), None)
+    model.refresh_from_db()
+    assert registry.has_package(model)
+    assert ModelVersion.objects.count() == 1
 
 
 def test_the_shipped_package_is_registered_by_the_command() -> None:
@@ -91,27 +131,78 @@ def test_a_folder_that_is_no_package_is_refused(tmp_path: Path) -> None:
         call_command("register_model", str(tmp_path))
 
 
-def test_the_card_is_shown_with_its_markup_defused(
-    radiologist: User, sign_in: Callable[[User], Client]
+def test_after_an_upgrade_hospital_it_decides_on_the_newer_model(
+    radiologist: User, it_person: User, sign_in: Callable[[User], Client], tmp_path: Path
 ) -> None:
-    model, _ = registry.register(package(), None)
+    before = registered(tmp_path, "before")
+    call_command("register_model")
+    shipped = ModelVersion.objects.get(version=SHIPPED_PACKAGE.name)
+    assert registry.active_model() == before
+    news = "A newer model came with this release"
+    client = sign_in(it_person)
+    assert news in client.get("/models").text
+    assert news in client.get("/operations").text
+    assert news not in sign_in(radiologist).get("/models").text
+
+    confirmation = client.get(f"/models/{shipped.pk}/activate").text
+    assert "Activate" in confirmation
+    assert registry.active_model() == before
+    client.post(f"/models/{shipped.pk}/activate")
+    assert registry.active_model() == shipped
+    assert news not in client.get("/operations").text
+    # Who goes back on purpose is not asked again.
+    client.post(f"/models/{before.pk}/activate")
+    assert registry.active_model() == before
+    assert news not in client.get("/models").text
+
+
+def test_it_is_told_when_the_active_version_is_gone_from_the_release(
+    it_person: User, sign_in: Callable[[User], Client], tmp_path: Path
+) -> None:
+    registered(tmp_path, "before")
+    client = sign_in(it_person)
+    assert "is not in this release any more" not in client.get("/operations").text
+    shutil.rmtree(tmp_path / "before")
+    assert "is not in this release any more" in client.get("/operations").text
+    assert "is not in this release any more" in client.get("/models").text
+
+
+def test_a_card_is_shown_with_its_markup_defused() -> None:
+    html = card_html(
+        "# A card\n\n## Part\n\n| a | b |\n|---|---|\n| 1 | <script>alert(1)</script> |\n\n"
+        "![ROC <b>](roc.png) [a](javascript:alert(1))\n"
+    )
+    assert "<h2>A card</h2>" in html
+    assert "<h3>Part</h3>" in html
+    assert '<table class="table table-sm">' in html
+    assert "<em>ROC &lt;b&gt;</em>" in html
+    assert [part for part in ("<script", "<img", 'href="javascript') if part in html] == []
+
+
+def test_radiologists_see_a_version_and_do_not_activate_it(
+    radiologist: User, sign_in: Callable[[User], Client], tmp_path: Path
+) -> None:
+    registered(tmp_path, "1")
+    model = registered(tmp_path, "2")
     client = sign_in(radiologist)
-    assert model.version in client.get("/models").content.decode()
-    page = client.get(f"/models/{model.pk}").content.decode()
-    assert "<h1>A card</h1>" in page
-    assert "<table>" in page
-    assert "<script>alert" not in page
-    assert "Activate" not in page
+    assert model.version in client.get("/models").text
+    page = client.get(f"/models/{model.pk}").text
+    assert "Version 2" in page
+    assert "patients of 1 to 5 years, view AP, 73 % of them with pneumonia" in page
+    assert "/activate" not in page
+    assert client.post(f"/models/{model.pk}/activate").status_code == 403
 
 
-def test_only_it_activates_a_version(
-    radiologist: User, it_person: User, sign_in: Callable[[User], Client]
+def test_two_versions_are_shown_side_by_side(
+    radiologist: User, sign_in: Callable[[User], Client], tmp_path: Path
 ) -> None:
-    make_model_version("1", is_active=True)
-    newer = make_model_version("2")
-    address = f"/models/{newer.pk}/activate"
-    assert sign_in(radiologist).post(address).status_code == 403
-    assert "Activate" in sign_in(it_person).get(f"/models/{newer.pk}").content.decode()
-    assert sign_in(it_person).get(address).status_code == 405
-    assert sign_in(it_person).post(address).status_code == 302
-    assert registry.active_model() == newer
+    first = registered(tmp_path, "1")
+    figures = {"random": {"n": 708, "auroc": 0.997}, "new fold": {"n": 9, "auroc": 0.5}}
+    second, _ = registry.register(make_package(tmp_path / "2", figures=figures), None)
+    client = sign_in(radiologist)
+    assert "0.991" not in client.get("/models/compare").text
+    page = client.get(f"/models/compare?first={first.pk}&second={second.pk}").text
+    # The one that lacks a figure shows a dash, not the other's.
+    for row in ("<td>0.991</td><td>0.997</td>", "<td>–</td><td>0.500</td>"):
+        assert row in page
+    assert "not a valid UUID" in client.get("/models/compare?first=1&second=2").text

@@ -2,17 +2,21 @@
 
 import os
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from django.core.files.storage import default_storage
+from django.db import connection
 from numpy.typing import NDArray
 from pytest_django.fixtures import Settings
 
 from ml.assessment import Assessment
-from tests.factories import make_job, make_model_version
+from tests.factories import make_job, make_model_version, make_package
+from webportal.audit.models import AuditEntry
 from webportal.inference import registry
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction
 from webportal.inference.queue import ClaimedJob, Result
@@ -32,8 +36,11 @@ class StandIn:
 
     refuses: Callable[[NDArray[np.uint8]], bool] = staticmethod(lambda batch: False)
     probability = 0.9
+    extras: dict[str, Any] = {}
 
-    def __init__(self, package: SimpleNamespace, batch_size: int) -> None:
+    def __init__(
+        self, package: SimpleNamespace, batch_size: int, *, device: str, runtime: str
+    ) -> None:
         self.package = package
         self.device_name = "cpu:0"
 
@@ -41,7 +48,9 @@ class StandIn:
         if self.refuses(batch):
             raise RuntimeError("the device says no")
         heatmap = np.zeros((2, 2), np.uint8)
-        return [Assessment(self.probability, "likely", "", "", heatmap) for _ in batch]
+        return [
+            Assessment(self.probability, "likely", "", "", heatmap, **self.extras) for _ in batch
+        ]
 
 
 @pytest.fixture
@@ -51,12 +60,11 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> type[StandIn]:
     class OwnStandIn(StandIn):
         pass
 
-    def load(path: object) -> SimpleNamespace:
-        model = ModelVersion.objects.get(is_active=True)
-        return SimpleNamespace(path=path, sha256=model.package_sha256, input_size=SIZE)
+    def package(model: ModelVersion) -> SimpleNamespace:
+        return SimpleNamespace(input_size=SIZE)
 
     monkeypatch.setattr(engine_module, "Predictor", OwnStandIn)
-    monkeypatch.setattr(engine_module, "load_package", load)
+    monkeypatch.setattr(engine_module, "verified_package", package)
     return OwnStandIn
 
 
@@ -196,16 +204,56 @@ def test_a_result_that_the_database_refuses_takes_no_other_with_it(
     assert states() == ["done", "quarantined"]
 
 
-def test_a_new_model_is_used_from_the_next_batch_on(engine: Engine) -> None:
+def test_a_new_model_is_used_from_the_next_batch_on(engine: Engine, tmp_path: Path) -> None:
     first = make_job()
     engine.drain()
-    newer = make_model_version("test-2")
+    newer, _ = registry.register(make_package(tmp_path / "test-2"), None)
     registry.activate(newer, None)
     second = make_job()
     engine.drain()
     assert first.prediction.model_version.version == "test-1"
     assert second.prediction.model_version.version == "test-2"
     assert engine.model_version == "test-2"
+
+
+def test_a_batch_that_runs_while_a_model_is_activated_is_finished_by_the_former_one(
+    engine: Engine, stand_in: type[StandIn], settings: Settings, tmp_path: Path
+) -> None:
+    settings.INFERENCE_BATCH_SIZE = 2
+    jobs = [make_job() for _ in range(6)]
+    newer, _ = registry.register(make_package(tmp_path / "test-2"), None)
+
+    def activate() -> None:
+        registry.activate(newer, None)
+        connection.close()
+
+    def activate_meanwhile(batch: NDArray[np.uint8]) -> bool:
+        with ThreadPoolExecutor(1) as portal:
+            portal.submit(activate).result(timeout=20)
+        return False
+
+    stand_in.refuses = staticmethod(activate_meanwhile)
+    engine.drain()
+    versions = [job.prediction.model_version.version for job in jobs]
+    # The second batch was claimed, and being read, when the first was on the device.
+    assert versions == ["test-1"] * 4 + ["test-2"] * 2
+    assert states() == ["done"] * 6
+
+
+def test_what_was_put_right_and_the_pattern_reach_the_record(
+    engine: Engine, stand_in: type[StandIn]
+) -> None:
+    stand_in.extras = {"bacterial_probability": 0.7, "correction": "inverted+rotated_180"}
+    job = make_job()
+    engine.drain()
+    prediction = job.prediction
+    assert (prediction.bacterial_probability, prediction.correction) == (
+        0.7,
+        "inverted+rotated_180",
+    )
+    assert prediction.correction_words == "inverting the grey values and turning it by 180°"
+    detail = AuditEntry.objects.get(action="job.finished").detail
+    assert (detail["bacterial_probability"], detail["correction"]) == (0.7, "inverted+rotated_180")
 
 
 def test_it_passes_the_hint_on_when_there_may_be_work_for_others(

@@ -70,7 +70,7 @@ def test_a_database_that_is_not_migrated_is_refused() -> None:
 def test_a_missing_model_is_refused() -> None:
     assert "No model version is active" in (problem() or "")
     make_model_version(is_active=True)
-    assert "is no model package" in (problem() or "")
+    assert "put the folder back there" in (problem() or "")
 
 
 def test_another_package_than_the_registered_one_is_refused(model: ModelVersion) -> None:

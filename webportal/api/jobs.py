@@ -121,6 +121,8 @@ class PredictionSerializer(serializers.ModelSerializer[Prediction]):
             "model_version",
             "category",
             "probability",
+            "bacterial_probability",
+            "correction",
             "reason_code",
             "reason",
             "heatmap_rows",
@@ -181,6 +183,7 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
 
     thresholds = serializers.DictField(help_text="Operating points of this version.")
     figures = serializers.DictField(help_text="What was measured of this version.")
+    population = serializers.DictField(help_text="What its probability presumes.")
 
     class Meta:
         model = ModelVersion
@@ -191,9 +194,12 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
             "package_sha256",
             "thresholds",
             "figures",
+            "population",
             "card",
             "is_active",
             "registered_at",
+            "activated_at",
+            "activated_by",
         ]
 
 
@@ -210,7 +216,10 @@ class ModelVersionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[ModelVer
     @extend_schema(request=NoBody)
     @action(detail=True, methods=["post"])
     def activate(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Make this the version that workers run from their next batch on."""
+        """Make this the version that workers run from their next batch on.
+
+        409 when its package is gone from this release, or was altered.
+        """
         version = self.get_object()
         registry.activate(version, self.person)
         version.refresh_from_db()

@@ -13,6 +13,7 @@ from rest_framework.views import exception_handler
 
 from webportal.accounts.services import AccountError
 from webportal.inference.queue import QueueError
+from webportal.inference.registry import RegistryError
 from webportal.intake.errors import IntakeError, StorageFullError
 from webportal.records.services import RecordError
 from webportal.review.reading import ReadingError
@@ -93,7 +94,7 @@ def _refusal(exc: Exception) -> tuple[HTTPStatus, str, str] | None:
         return HTTPStatus.INSUFFICIENT_STORAGE, exc.code, exc.message
     if isinstance(exc, IntakeError):
         return HTTPStatus.CONFLICT, exc.code, exc.message
-    if isinstance(exc, QueueError | RecordError | AccountError):
+    if isinstance(exc, QueueError | RegistryError | RecordError | AccountError):
         return HTTPStatus.CONFLICT, "conflict", str(exc)
     return None
 

@@ -5,6 +5,9 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.text import get_text_list
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from webportal.records.models import SHA256_HEX, Category, Priority, Radiograph
 
@@ -19,9 +22,24 @@ class ModelVersion(models.Model):
     package_path = models.CharField(max_length=400)
     thresholds = models.JSONField(help_text="Operating points of this version.")
     figures = models.JSONField(help_text="What was measured of this version.")
+    population = models.JSONField(
+        default=dict,
+        help_text="What its probability presumes: the prevalence it was calibrated on.",
+    )
     card = models.TextField(help_text="The model card, Markdown.")
     is_active = models.BooleanField(default=False)
     registered_at = models.DateTimeField(auto_now_add=True)
+    activated_at = models.DateTimeField(
+        null=True, blank=True, help_text="When it last became the active version."
+    )
+    activated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="Who activated it last; null when the installation did.",
+    )
 
     class Meta:
         ordering = ["-registered_at"]
@@ -112,6 +130,15 @@ class Job(models.Model):
         return f"Job {self.id} ({self.state})"
 
 
+# What a model may have done to a picture before it assessed it; see ml.assessment.Assessment.
+CORRECTIONS = {
+    "inverted": _("inverting the grey values"),
+    "rotated_90_clockwise": _("turning it by 90° clockwise"),
+    "rotated_180": _("turning it by 180°"),
+    "rotated_90_counterclockwise": _("turning it by 90° anticlockwise"),
+}
+
+
 class Prediction(models.Model):
     """What one model version said of one radiograph. At most one is current."""
 
@@ -124,6 +151,21 @@ class Prediction(models.Model):
     category = models.CharField(max_length=20, choices=Category.choices)
     probability = models.FloatField(
         null=True, help_text="Calibrated probability of pneumonia, 0 to 1; null if not assessable."
+    )
+    bacterial_probability = models.FloatField(
+        null=True,
+        help_text=(
+            "Calibrated probability, 0 to 1, that a pneumonia, if it is one, is of the bacterial "
+            "rather than the viral pattern; null if the version does not tell, or not assessable."
+        ),
+    )
+    correction = models.CharField(
+        max_length=60,
+        blank=True,
+        help_text=(
+            "What was done to the picture before it was assessed: codes joined by '+'; the heat "
+            "map lies on the picture as it came."
+        ),
     )
     reason_code = models.CharField(max_length=40, blank=True)
     reason = models.TextField(blank=True)
@@ -153,10 +195,22 @@ class Prediction(models.Model):
                 ),
                 name="prediction_complete",
             ),
+            models.CheckConstraint(
+                condition=Q(bacterial_probability=None)
+                | Q(bacterial_probability__gte=0.0, bacterial_probability__lte=1.0)
+                & ~Q(category="not_assessable"),
+                name="prediction_pattern",
+            ),
         ]
 
     def __str__(self) -> str:
         return f"Prediction {self.id} ({self.category})"
+
+    @property
+    def correction_words(self) -> str:
+        """What was done to the picture before it was assessed, in words; '' for nothing."""
+        codes = self.correction.split("+") if self.correction else []
+        return get_text_list([str(CORRECTIONS.get(c, c)) for c in codes], gettext("and"))
 
 
 class Worker(models.Model):

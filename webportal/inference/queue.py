@@ -70,6 +70,8 @@ class Result:
     heatmap: bytes
     heatmap_rows: int
     heatmap_columns: int
+    bacterial_probability: float | None = None
+    correction: str = ""
 
 
 # ── What people and the portal do ───────────────────────────────────────────────────────────────
@@ -246,6 +248,8 @@ def write_back(
             probability=result.probability,
             reason_code=result.reason_code,
             reason=result.reason,
+            bacterial_probability=result.bacterial_probability,
+            correction=result.correction,
             heatmap=result.heatmap,
             heatmap_rows=result.heatmap_rows,
             heatmap_columns=result.heatmap_columns,
@@ -263,7 +267,7 @@ def write_back(
             "job",
             result.job.id,
             held[result.job.id].radiograph.study_id,
-            {"model": model_version.version, "category": result.category, "worker": worker},
+            _answer(result) | {"model": model_version.version, "worker": worker},
         )
         for result in results
     )
@@ -325,6 +329,16 @@ def overdue(patience: timedelta) -> QuerySet[Job]:
 
 
 # ── Inside ──────────────────────────────────────────────────────────────────────────────────────
+
+
+def _answer(result: Result) -> dict[str, Any]:
+    """What the audit trail says of a result."""
+    return {
+        "category": result.category,
+        "probability": result.probability,
+        "bacterial_probability": result.bacterial_probability,
+        "correction": result.correction,
+    }
 
 
 def _lease() -> timedelta:

@@ -1,12 +1,15 @@
 """Model versions: registered from their packages, one of them active."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
 
-from ml.package import ModelPackage
+from ml.package import HASHES_FILE, SHIPPED_PACKAGE, ModelPackage, PackageError, load_package
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
@@ -14,7 +17,20 @@ from webportal.inference.models import ModelVersion
 
 
 class RegistryError(Exception):
-    """A package cannot be registered; the message says why."""
+    """A package cannot be registered or activated; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class ModelNews:
+    """What hospital IT has to know of the models.
+
+    `newer` came with this release while `active` goes on; `is_lost` when the package of `active`
+    is not there any more, so that no worker can load it.
+    """
+
+    active: ModelVersion | None
+    newer: ModelVersion | None
+    is_lost: bool
 
 
 def active_model() -> ModelVersion | None:
@@ -30,31 +46,74 @@ def package_path(model: ModelVersion) -> Path:
     return settings.BASE_DIR / model.package_path
 
 
+def has_package(model: ModelVersion) -> bool:
+    """Whether the version's package lies on this machine; its contents are not looked at."""
+    return (package_path(model) / HASHES_FILE).is_file()
+
+
+def verified_package(model: ModelVersion) -> ModelPackage:
+    """Read the version's package.
+
+    Raises PackageError, saying what to do, when it is gone or is not the one that was registered.
+    """
+    if not has_package(model):
+        raise PackageError(
+            f"The package of model version {model.version} is not at {package_path(model)}; an "
+            "upgrade brings its own and leaves older ones out. Activate another version on the "
+            "models page, or put the folder back there."
+        )
+    package = load_package(package_path(model))
+    if package.sha256 != model.package_sha256:
+        raise PackageError(
+            f"{package.path} is not the package that was registered as {model.version}. Put that "
+            "one back, or activate another version on the models page."
+        )
+    return package
+
+
+def news() -> ModelNews:
+    """What there is to say of the active version and of the one that came with this release.
+
+    A version that was active before is no news: somebody went back from it.
+    """
+    active = active_model()
+    newer = ModelVersion.objects.filter(
+        package_path=_stored_path(SHIPPED_PACKAGE), is_active=False, activated_at=None
+    ).first()
+    is_lost = active is not None and not has_package(active)
+    return ModelNews(active, newer if active else None, is_lost)
+
+
 @transaction.atomic
 def register(package: ModelPackage, by: User | None) -> tuple[ModelVersion, bool]:
     """Register a verified package, and activate it when no version is active.
 
+    While another version is active it stays that: which model reads is for a person to decide.
+    Card, figures and operating points are kept with the version, so that they outlive the package.
     Returns the version and whether it is new. Raises RegistryError when another package was
     registered under the same version.
     """
+    path = _stored_path(package.path)
     known = ModelVersion.objects.filter(package_sha256=package.sha256).first()
     if known is not None:
+        if known.package_path != path and not has_package(known):
+            known.package_path = path
+            known.save(update_fields=["package_path"])
+            append(Event(Action.MODEL_REGISTERED, "model", known.pk, detail=_identity(known)), by)
         return known, False
     if ModelVersion.objects.filter(version=package.version).exists():
         raise RegistryError(
             f"Version {package.version} is registered already, with other contents. "
             "A changed model needs a new version."
         )
-    path = package.path.resolve()
-    if path.is_relative_to(settings.BASE_DIR):
-        path = path.relative_to(settings.BASE_DIR)
     model = ModelVersion.objects.create(
         name=package.name,
         version=package.version,
         package_sha256=package.sha256,
-        package_path=str(path),
+        package_path=path,
         thresholds={name: vars(point) for name, point in package.thresholds.items()},
         figures=dict(package.figures),
+        population=dict(package.population),
         card=package.card,
     )
     append(Event(Action.MODEL_REGISTERED, "model", model.pk, detail=_identity(model)), by)
@@ -65,17 +124,31 @@ def register(package: ModelPackage, by: User | None) -> tuple[ModelVersion, bool
 
 @transaction.atomic
 def activate(model: ModelVersion, by: User | None) -> None:
-    """Make this the version that workers run from their next batch on."""
+    """Make this the version that workers run from their next batch on.
+
+    Raises RegistryError when its package is gone or was altered.
+    """
     # Two people who activate at once wait for each other here.
     versions = list(ModelVersion.objects.select_for_update().order_by("pk"))
     former = next((version for version in versions if version.is_active), None)
     if former == model:
         return
+    try:
+        verified_package(model)
+    except PackageError as error:
+        raise RegistryError(_("It cannot be activated. %(why)s") % {"why": error}) from error
     ModelVersion.objects.filter(is_active=True).update(is_active=False)
-    model.is_active = True
-    model.save(update_fields=["is_active"])
+    model.is_active, model.activated_at, model.activated_by = True, timezone.now(), by
+    model.save(update_fields=["is_active", "activated_at", "activated_by"])
     detail = _identity(model) | {"instead_of": former.version if former else None}
     append(Event(Action.MODEL_ACTIVATED, "model", model.pk, detail=detail), by)
+
+
+def _stored_path(path: Path) -> str:
+    resolved = path.resolve()
+    if resolved.is_relative_to(settings.BASE_DIR):
+        resolved = resolved.relative_to(settings.BASE_DIR)
+    return str(resolved)
 
 
 def _identity(model: ModelVersion) -> dict[str, Any]:

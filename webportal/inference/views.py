@@ -1,52 +1,94 @@
-"""The model versions and their cards."""
+"""The model versions, their cards, and the change from one to another."""
 
 import uuid
 
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.safestring import mark_safe
-from django.views.decorators.http import require_POST, require_safe
-from markdown_it import MarkdownIt
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_safe
 
 from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.inference import registry
-from webportal.inference.models import ModelVersion
-
-# Without "html", markup in a card is shown as text: a card comes with a package, from elsewhere.
-_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+from webportal.inference.card import card_html
+from webportal.inference.figures import population_words, sections
+from webportal.inference.forms import ComparisonForm
+from webportal.inference.models import Job, JobState, ModelVersion
 
 
 @allow(Role.RADIOLOGIST, Role.IT)
 @require_safe
 def models(request: SignedInRequest) -> HttpResponse:
     """All registered versions, newest first."""
-    return render(request, "inference/models.html", {"models": ModelVersion.objects.all()})
+    versions = list(ModelVersion.objects.select_related("activated_by"))
+    context = {
+        "rows": [
+            {"model": version, "has_package": registry.has_package(version)} for version in versions
+        ],
+        "active": next((version for version in versions if version.is_active), None),
+        "news": registry.news() if request.user.has_role(Role.IT) else None,
+        "may_activate": request.user.has_role(Role.IT),
+    }
+    return render(request, "inference/models.html", context)
 
 
 @allow(Role.RADIOLOGIST, Role.IT)
 @require_safe
 def model(request: SignedInRequest, model_id: uuid.UUID) -> HttpResponse:
-    """One version: its operating points and its card."""
-    shown = get_object_or_404(ModelVersion, pk=model_id)
-    points = sorted(shown.thresholds.items(), key=lambda item: item[1]["threshold"])
+    """One version: its operating points, its figures and its card."""
+    shown = get_object_or_404(ModelVersion.objects.select_related("activated_by"), pk=model_id)
     context = {
         "model": shown,
-        "points": points,
-        "card": mark_safe(_MARKDOWN.render(shown.card)),
+        "models": [shown],
+        "sections": sections([shown]),
+        "card": card_html(shown.card),
+        "has_package": registry.has_package(shown),
+        "active": registry.active_model(),
         "may_activate": request.user.has_role(Role.IT) and not shown.is_active,
     }
     return render(request, "inference/model.html", context)
 
 
+@allow(Role.RADIOLOGIST, Role.IT)
+@require_safe
+def compare(request: SignedInRequest) -> HttpResponse:
+    """Two versions side by side."""
+    form = ComparisonForm(request.GET or None)
+    chosen = [form.cleaned_data["first"], form.cleaned_data["second"]] if form.is_valid() else []
+    context = {"form": form, "models": chosen, "sections": sections(chosen)}
+    return render(request, "inference/compare.html", context)
+
+
 @allow(Role.IT)
-@require_POST
+@require_http_methods(["GET", "POST"])
 def activate(request: SignedInRequest, model_id: uuid.UUID) -> HttpResponse:
-    """Make a version the one that workers run."""
+    """Say what would change, and on confirmation make a version the one that workers run."""
     chosen = get_object_or_404(ModelVersion, pk=model_id)
-    registry.activate(chosen, request.user)
-    messages.success(
-        request, f"Version {chosen.version} is active: workers run it from their next batch on."
-    )
-    return redirect("inference:models")
+    active = registry.active_model()
+    if chosen == active:
+        messages.info(request, _("Version %(version)s is active.") % {"version": chosen.version})
+        return redirect("inference:models")
+    if request.method == "POST":
+        try:
+            registry.activate(chosen, request.user)
+        except registry.RegistryError as error:
+            messages.error(request, str(error))
+        else:
+            messages.success(
+                request,
+                _("Version %(version)s is active: workers run it from their next batch on.")
+                % {"version": chosen.version},
+            )
+        return redirect("inference:models")
+    compared = [active, chosen] if active else [chosen]
+    context = {
+        "model": chosen,
+        "active": active,
+        "models": compared,
+        "sections": sections(compared),
+        "has_package": registry.has_package(chosen),
+        "waiting": Job.objects.filter(state=JobState.QUEUED).count(),
+        "population": population_words(chosen),
+    }
+    return render(request, "inference/activate.html", context)

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
-from webportal.inference import fleet
+from webportal.inference import fleet, registry
 from webportal.inference.models import Job, JobState, Worker
 from webportal.inference.queue import QueueError, awaiting_release, cancel, release_from_quarantine
 from webportal.operations.health import broker_answers
@@ -62,6 +62,7 @@ def _status() -> dict[str, Any]:
         "now": timezone.now(),
         "broker_answers": broker_answers(),
         "health": queue_health(),
+        "news": registry.news(),
         "workers": recent_workers(),
         "failures": failures_of_the_last_day(),
         "queued": queued[:SHOWN_JOBS],

@@ -1,0 +1,35 @@
+"""Model cards: Markdown that comes with a package, shown within a page."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+from markdown_it import MarkdownIt
+from markdown_it.renderer import RendererHTML
+from markdown_it.token import Token
+from markdown_it.utils import OptionsDict
+
+# Without "html", markup in a card is shown as text: a card comes with a package, from elsewhere.
+_MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
+
+
+def _picture_in_words(
+    renderer: RendererHTML, tokens: Sequence[Token], number: int, options: OptionsDict, env: Any
+) -> str:
+    """Plots stay with the package; here is what they show."""
+    return f"<em>{escape(tokens[number].content)}</em>"
+
+
+_MARKDOWN.add_render_rule("image", _picture_in_words)
+
+
+def card_html(card: str) -> SafeString:
+    """Render a card as HTML below a page's own heading, so one level down."""
+    tokens = _MARKDOWN.parse(card)
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{min(6, int(token.tag[1:]) + 1)}"
+        elif token.type == "table_open":
+            token.attrSet("class", "table table-sm")
+    return mark_safe(_MARKDOWN.renderer.render(tokens, _MARKDOWN.options, {}))
