@@ -1,10 +1,10 @@
-"""python -m ml train | evaluate | predict | benchmark"""
+"""python -m ml train | evaluate | predict | sameness | benchmark"""
 
 import argparse
 import os
 import sys
 
-from ml.commands import benchmark, evaluate, predict, train
+from ml.commands import benchmark, evaluate, predict, sameness, train
 from ml.commands.errors import CommandError
 from ml.dataset import DatasetError
 from ml.package import PackageError
@@ -13,6 +13,7 @@ COMMANDS = {
     "train": train,
     "evaluate": evaluate,
     "predict": predict,
+    "sameness": sameness,
     "benchmark": benchmark,
 }
 

@@ -1,12 +1,67 @@
-"""Figures of merit of a classifier, from labels and calibrated probabilities."""
+"""Figures of merit of a classifier, from labelled images and calibrated probabilities."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ml import bootstrap
+from ml.bootstrap import Interval
 from ml.calibration import Floats
+from ml.dataset import LabelledImage
 from ml.package import OperatingPoint
+
+ECE_BINS = 10
+METHOD = {
+    "counted": "figures are those of the assessed images; accuracy_refused_as_wrong counts a"
+    " refused image as a wrong answer",
+    "accuracy, sensitivity, specificity": "at the operating point 'decision'",
+    "intervals": f"{bootstrap.CONFIDENCE:.0%}, percentile bootstrap over patients,"
+    f" {bootstrap.REPLICATES} replicates, seed 0; a share of 0 or 1, which has no spread, has the"
+    " exact bound for as many independent patients",
+    "ece": f"expected calibration error over {ECE_BINS} equally wide bins",
+}
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Labelled images and what the model said of them; each array is (n,).
+
+    ``kinds`` are those of ``LabelledImage``. ``probabilities`` and ``bacterial_probabilities`` are
+    calibrated, and NaN where the image was refused; the latter is None for a model without them.
+    """
+
+    kinds: NDArray[np.str_]
+    patients: NDArray[np.str_]
+    probabilities: Floats
+    bacterial_probabilities: Floats | None = None
+
+    @classmethod
+    def of(
+        cls,
+        images: Sequence[LabelledImage],
+        probabilities: Floats,
+        bacterial_probabilities: Floats | None = None,
+    ) -> Self:
+        """Take kinds and patients from labelled images."""
+        return cls(
+            np.array([image.kind for image in images]),
+            np.array([image.patient for image in images]),
+            probabilities,
+            bacterial_probabilities,
+        )
+
+    @property
+    def targets(self) -> Floats:
+        """Return 1 for pneumonia and 0 for normal."""
+        return np.asarray(self.kinds != "normal", np.float64)
+
+    @property
+    def assessed(self) -> NDArray[np.bool_]:
+        """Tell which images were not refused."""
+        return ~np.isnan(self.probabilities)
 
 
 def auroc(targets: Floats, scores: Floats) -> float:
@@ -24,11 +79,42 @@ def auroc(targets: Floats, scores: Floats) -> float:
     return float(statistic / (n_positive * n_negative))
 
 
-def expected_calibration_error(targets: Floats, probabilities: Floats, bins: int = 10) -> float:
-    """Mean gap between probability and observed frequency, over equally wide bins.
+def counts_by_threshold(targets: Floats, scores: Floats) -> tuple[Floats, Floats, Floats]:
+    """Return each different score, falling, and the true and false positives from it on upwards."""
+    order = np.argsort(scores)[::-1]
+    falling = scores[order]
+    last = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)
+    true = np.cumsum(targets[order])[last]
+    return falling[last], true, last + 1 - true
+
+
+def average_precision(targets: Floats, scores: Floats) -> float:
+    """Precision at each threshold, weighted by the recall gained there; NaN of a single class.
+
+    Not interpolated: interpolation flatters (Davis and Goadrich, ICML 2006).
+    """
+    positives = targets.sum()
+    if positives in (0, len(targets)):
+        return float("nan")
+    _, true, false = counts_by_threshold(targets, scores)
+    gained = np.diff(true, prepend=0) / positives
+    return float((gained * true / (true + false)).sum())
+
+
+def brier_score(targets: Floats, probabilities: Floats) -> float:
+    """Mean squared difference of probability and outcome (Brier, 1950). NaN of nothing."""
+    return _mean((probabilities - targets) ** 2)
+
+
+def expected_calibration_error(
+    targets: Floats, probabilities: Floats, bins: int = ECE_BINS
+) -> float:
+    """Mean gap between probability and observed frequency, over equally wide bins. NaN of nothing.
 
     Naeini et al., *Obtaining Well Calibrated Probabilities Using Bayesian Binning* (AAAI 2015).
     """
+    if not len(targets):
+        return float("nan")
     index = np.minimum((probabilities * bins).astype(int), bins - 1)
     gaps = np.bincount(index, probabilities - targets, bins)
     return float(np.abs(gaps).sum() / len(targets))
@@ -44,35 +130,168 @@ def sensitivity_and_specificity(
 
 
 def measure(
-    targets: Floats, probabilities: Floats, thresholds: Mapping[str, OperatingPoint]
+    cases: Cases,
+    thresholds: Mapping[str, float],
+    *,
+    replicates: int = bootstrap.REPLICATES,
 ) -> dict[str, object]:
-    """Return the figures of assessed images, for JSON.
+    """Return the figures of some images, for JSON. NaN is given as None.
 
-    ``accuracy``, ``sensitivity`` and ``specificity`` are those at the operating point *decision*;
-    ``operating_points`` has the latter two at each. NaN is given as None.
+    ``thresholds`` are those of the operating points. ``accuracy``, ``sensitivity`` and
+    ``specificity`` are those at *decision*; ``operating_points`` has the latter two at each.
+    ``METHOD`` says how they are counted. The 95 % interval of a figure is beside it, under its name
+    with ``_interval``.
     """
-    points = {}
-    for name, point in thresholds.items():
-        sensitivity, specificity = sensitivity_and_specificity(
-            targets, probabilities, point.threshold
-        )
-        points[name] = {
-            "threshold": point.threshold,
-            "sensitivity": _number(sensitivity),
-            "specificity": _number(specificity),
+    measured = _Measured(cases, thresholds, replicates)
+    positive = cases.targets == 1
+    bacterial = None
+    if cases.bacterial_probabilities is not None:
+        known = _known_subtype(cases)
+        share = _mean(cases.kinds[known] == "bacteria")
+        bacterial = {
+            "n": int(known.sum()),
+            "accuracy_of_the_commoner": _number(max(share, 1 - share)),
+            **measured.block("auroc", "accuracy", "brier", "ece", within="subtype"),
         }
-    decision = thresholds["decision"].threshold
     return {
-        "auroc": _number(auroc(targets, probabilities)),
-        "accuracy": _number(_mean((probabilities >= decision) == (targets == 1))),
-        "sensitivity": points["decision"]["sensitivity"],
-        "specificity": points["decision"]["specificity"],
-        "ece": _number(expected_calibration_error(targets, probabilities)),
-        "operating_points": points,
+        "n": len(cases.kinds),
+        "n_pneumonia": int(positive.sum()),
+        "n_patients": len(np.unique(cases.patients)),
+        **measured.block(
+            "refused",
+            "auroc",
+            "average_precision",
+            "accuracy",
+            "accuracy_refused_as_wrong",
+            "sensitivity",
+            "specificity",
+            "brier",
+            "ece",
+        ),
+        "operating_points": {
+            name: {
+                "threshold": threshold,
+                **measured.block("sensitivity", "specificity", within=name),
+            }
+            for name, threshold in thresholds.items()
+        },
+        "subtypes": {
+            kind: {
+                "n": int((cases.assessed & (cases.kinds == kind)).sum()),
+                **measured.block("sensitivity", within=kind),
+            }
+            for kind in ("bacteria", "virus")
+        },
+        "bacterial_against_viral": bacterial,
     }
 
 
-def _mean(values: NDArray[np.bool_]) -> float:
+def operating_point(cases: Cases, threshold: float, criterion: str) -> OperatingPoint:
+    """Return a threshold with its sensitivity and specificity on these images."""
+    measured = _Measured(cases, {"decision": threshold}, bootstrap.REPLICATES)
+    return OperatingPoint(
+        threshold=threshold,
+        criterion=criterion,
+        sensitivity=measured.values["sensitivity"],
+        specificity=measured.values["specificity"],
+        sensitivity_interval=measured.intervals["sensitivity"],
+        specificity_interval=measured.intervals["specificity"],
+    )
+
+
+class _Measured:
+    """Every figure of some images by name, with its interval."""
+
+    def __init__(self, cases: Cases, thresholds: Mapping[str, float], replicates: int) -> None:
+        shares = _shares(cases, thresholds)
+        names = list(shares)
+        right = np.stack(list(shares.values()))
+        counted = ~np.isnan(right)
+        right = np.nan_to_num(right)
+
+        def figures(positions: NDArray[np.intp]) -> dict[str, float]:
+            n = counted[:, positions].sum(axis=1)
+            with np.errstate(invalid="ignore"):
+                found = right[:, positions].sum(axis=1) / n
+            return dict(zip(names, map(float, found), strict=True)) | _scores(cases, positions)
+
+        self.values = figures(np.arange(len(cases.kinds)))
+        resampled = bootstrap.intervals(figures, cases.patients, replicates=replicates)
+        n_patients = {
+            name: len(np.unique(cases.patients[row]))
+            for name, row in zip(names, counted, strict=True)
+        }
+        self.intervals: dict[str, Interval] = {
+            name: bootstrap.widened(interval, self.values[name], n_patients.get(name, 0))
+            for name, interval in resampled.items()
+        }
+
+    def block(self, *names: str, within: str = "") -> dict[str, object]:
+        """Return figures and their intervals for JSON."""
+        keys = {name: f"{within} {name}".strip() for name in names}
+        found: dict[str, object] = {}
+        for name, key in keys.items():
+            found[name] = _number(self.values[key])
+            found[f"{name}_interval"] = [_number(end) for end in self.intervals[key]]
+        return found
+
+
+def _shares(cases: Cases, thresholds: Mapping[str, float]) -> dict[str, Floats]:
+    """Return each figure that is a share: (n,) 1 right, 0 wrong, NaN not counted."""
+    assessed, positive = cases.assessed, cases.targets == 1
+
+    def share(right: NDArray[np.bool_], counted: NDArray[np.bool_]) -> Floats:
+        return np.where(counted, right, np.nan)
+
+    called = {name: cases.probabilities >= threshold for name, threshold in thresholds.items()}
+    decided = called["decision"]
+    shares = {
+        "refused": share(~assessed, np.ones_like(assessed)),
+        "accuracy": share(decided == positive, assessed),
+        "accuracy_refused_as_wrong": share(assessed & (decided == positive), assessed | True),
+        "sensitivity": share(decided, assessed & positive),
+        "specificity": share(~decided, assessed & ~positive),
+    }
+    for name, positively in called.items():
+        shares[f"{name} sensitivity"] = share(positively, assessed & positive)
+        shares[f"{name} specificity"] = share(~positively, assessed & ~positive)
+    for kind in ("bacteria", "virus"):
+        shares[f"{kind} sensitivity"] = share(decided, assessed & (cases.kinds == kind))
+    if cases.bacterial_probabilities is not None:
+        bacterial = cases.bacterial_probabilities >= 0.5
+        shares["subtype accuracy"] = share(
+            bacterial == (cases.kinds == "bacteria"), _known_subtype(cases)
+        )
+    return shares
+
+
+def _scores(cases: Cases, positions: NDArray[np.intp]) -> dict[str, float]:
+    """Return each figure that is no share, of the images at some positions."""
+    positions = positions[cases.assessed[positions]]
+    targets, probabilities = cases.targets[positions], cases.probabilities[positions]
+    scores = {
+        "auroc": auroc(targets, probabilities),
+        "average_precision": average_precision(targets, probabilities),
+        "brier": brier_score(targets, probabilities),
+        "ece": expected_calibration_error(targets, probabilities),
+    }
+    if cases.bacterial_probabilities is not None:
+        positions = positions[_known_subtype(cases)[positions]]
+        is_bacterial = (cases.kinds[positions] == "bacteria").astype(np.float64)
+        bacterial = cases.bacterial_probabilities[positions]
+        scores |= {
+            "subtype auroc": auroc(is_bacterial, bacterial),
+            "subtype brier": brier_score(is_bacterial, bacterial),
+            "subtype ece": expected_calibration_error(is_bacterial, bacterial),
+        }
+    return scores
+
+
+def _known_subtype(cases: Cases) -> NDArray[np.bool_]:
+    return cases.assessed & np.isin(cases.kinds, ("bacteria", "virus"))
+
+
+def _mean(values: Floats | NDArray[np.bool_]) -> float:
     return float(values.mean()) if len(values) else float("nan")
 
 

@@ -1,18 +1,23 @@
 """From a trained network to a model package, with everything that the held-out folds tell."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import keras
 import numpy as np
+from numpy.typing import NDArray
 
-from ml import calibration, evaluation
+from ml import calibration
 from ml.calibration import Calibration, Floats
 from ml.card import write_card
+from ml.dataset import LabelledImage, labels
+from ml.evaluation import METHOD, Cases, measure, operating_point
+from ml.export import export
 from ml.gate import Gate, Gaussian, contrast, thumbnails
+from ml.occlusion import check_by_occlusion
 from ml.package import (
     CARD_FILE,
     FACTS_FILE,
@@ -24,7 +29,9 @@ from ml.package import (
     load_package,
     seal_package,
 )
+from ml.predictor import Predictor
 from ml.preprocessing import squeeze
+from ml.sameness import compare_kinds_of_file, find_originals
 
 UNLIKELY_SENSITIVITY = 0.99
 DECISION_SENSITIVITY = 0.97
@@ -35,29 +42,88 @@ GATE_TAIL = 0.004
 POPULATION = {"youngest_years": 1, "oldest_years": 5, "views": ["AP"]}
 SHRINKAGE = 0.1
 SMALLEST_CONTRAST_SHARE = 0.5
+OCCLUDED_IMAGES = 200
 
 
 @dataclass(frozen=True)
 class Responses:
-    """What the network says to a set of labelled inputs."""
+    """What the network says to a set of labelled inputs; ``subtype_logits`` where it has them."""
 
-    inputs: np.ndarray
-    targets: Floats
+    inputs: NDArray[np.uint8]
+    images: Sequence[LabelledImage]
     logits: Floats
     activation_maps: Floats
     embeddings: Floats
+    subtype_logits: Floats | None
 
     @classmethod
-    def of(cls, network: keras.Model, inputs: np.ndarray, targets: Floats) -> Self:
-        """Run the network over inputs (n, size, size)."""
+    def of(
+        cls, network: keras.Model, inputs: NDArray[np.uint8], images: Sequence[LabelledImage]
+    ) -> Self:
+        """Run the network over inputs (n, size, size), each with its label in ``images``."""
         outputs = network.predict(inputs, batch_size=32, verbose=0)
         return cls(
             inputs,
-            targets,
+            images,
             outputs["logit"],
             outputs["activation_map"],
             outputs["embedding"],
+            outputs.get("subtype_logit"),
         )
+
+    @property
+    def targets(self) -> Floats:
+        """Return 1 for pneumonia and 0 for normal: (n,)."""
+        return labels(list(self.images))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From log-odds to what a person reads: both calibrations and the operating points."""
+
+    pneumonia: Calibration
+    bacterial: Calibration | None
+    points: Mapping[str, OperatingPoint]
+
+    @classmethod
+    def fit(cls, folds: Sequence[Responses], training: Sequence[LabelledImage]) -> Self:
+        """Fit to held-out folds, all together, at the prevalences of the training images."""
+        images = [image for fold in folds for image in fold.images]
+        logits = np.concatenate([fold.logits for fold in folds])
+        pneumonia = calibration.fit_calibration(
+            logits, labels(images), float(labels(list(training)).mean())
+        )
+        cases = Cases.of(images, pneumonia.probabilities(logits))
+        return cls(pneumonia, _fit_bacterial(folds, training), operating_points(cases))
+
+    def cases(self, fold: Responses, refused: NDArray[np.bool_]) -> Cases:
+        """Return what a person would be told of a fold's images."""
+
+        def told(fitted: Calibration, logits: Floats) -> Floats:
+            return np.where(refused, np.nan, fitted.probabilities(logits))
+
+        bacterial = None
+        if self.bacterial and fold.subtype_logits is not None:
+            bacterial = told(self.bacterial, fold.subtype_logits)
+        return Cases.of(fold.images, told(self.pneumonia, fold.logits), bacterial)
+
+
+def _fit_bacterial(
+    folds: Sequence[Responses], training: Sequence[LabelledImage]
+) -> Calibration | None:
+    """Fit the second output to the images with pneumonia of known kind."""
+    given = [fold for fold in folds if fold.subtype_logits is not None]
+    if not given:
+        return None
+    kinds = np.array([image.kind for fold in given for image in fold.images])
+    logits = np.concatenate([fold.subtype_logits for fold in given])
+    known = np.isin(kinds, ("bacteria", "virus"))
+    trained_on = [image.kind for image in training if image.kind in ("bacteria", "virus")]
+    return calibration.fit_calibration(
+        logits[known],
+        (kinds[known] == "bacteria").astype(np.float64),
+        trained_on.count("bacteria") / len(trained_on),
+    )
 
 
 def build_package(
@@ -66,24 +132,21 @@ def build_package(
     training: Responses,
     held_out: Mapping[str, Responses],
     facts: Mapping[str, Any],
+    fullres: Path | None = None,
 ) -> ModelPackage:
     """Calibrate, set the operating points, fit the gate, measure, and write the package.
 
-    ``held_out`` are the folds that training never saw; calibration, operating points and gate
-    limits come from all of them together. The figures of a fold are measured with calibration and
-    operating points from the *other* folds. ``facts`` describe the training.
+    ``held_out`` are the folds that training never saw, two or more; calibration, operating points
+    and gate limits come from all of them together. The figures of a fold are measured with
+    calibration and operating points from the *other* folds. ``facts`` describe the training.
+    ``fullres`` has full-size files to compare kinds of file with, in folders NORMAL and PNEUMONIA.
     """
-    pooled_targets = np.concatenate([fold.targets for fold in held_out.values()])
-    pooled_logits = np.concatenate([fold.logits for fold in held_out.values()])
-    fitted = calibration.fit_calibration(pooled_logits, pooled_targets)
-    thresholds = operating_points(fitted.probabilities(pooled_logits), pooled_targets)
+    folds = list(held_out.values())
+    scale = Scale.fit(folds, training.images)
     gate = fit_gate(training, held_out)
-    held_out_inputs = np.concatenate([fold.inputs for fold in held_out.values()])
-
-    out.mkdir(parents=True, exist_ok=True)
-    network.save_weights(out / WEIGHTS_FILE)
-    gate.save(out / GATE_FILE)
-    package_facts = {
+    held_out_inputs = np.concatenate([fold.inputs for fold in folds])
+    kinds = [image.kind for image in training.images if image.kind in ("bacteria", "virus")]
+    package_facts: dict[str, Any] = {
         "format": FORMAT,
         "name": "Pneumonia on frontal chest radiographs (EfficientNet-Lite0)",
         "version": out.name,
@@ -91,64 +154,99 @@ def build_package(
             "size": int(network.input_shape[1]),
             "pixels": "uint8 grey, MONOCHROME2, squeezed to a square",
         },
-        "thresholds": {name: asdict(point) for name, point in thresholds.items()},
+        "thresholds": {name: asdict(point) for name, point in scale.points.items()},
         "calibration": {
-            **fitted._asdict(),
-            "prevalence": round(float(pooled_targets.mean()), 4),
+            **scale.pneumonia._asdict(),
+            "prevalence": round(float(training.targets.mean()), 4),
+        },
+        "bacterial_calibration": scale.bacterial
+        and {
+            **scale.bacterial._asdict(),
+            "prevalence": round(kinds.count("bacteria") / len(kinds), 4),
         },
         "population": POPULATION,
-        "heatmap_full_scale": full_scale(fitted, held_out),
-        "heatmap_rim_share": rim_share(fitted, held_out),
-        "figures": cross_measured(gate, held_out),
+        "heatmap_places": int(folds[0].activation_maps.shape[1]),
+        "heatmap_full_scale": full_scale(scale.pneumonia, held_out),
+        "heatmap_rim_share": rim_share(scale.pneumonia, held_out),
+        "figures": cross_measured(gate, training, held_out),
+        "figures_method": METHOD,
         "gate": refused_outsiders(network, gate, held_out_inputs),
+        "occlusion": occlusion(network, scale.pneumonia, held_out),
+        "sameness": None,
         "training": dict(facts),
     }
-    (out / FACTS_FILE).write_text(json.dumps(package_facts, indent=2) + "\n")
-    (out / CARD_FILE).write_text(write_card(package_facts))
+    out.mkdir(parents=True, exist_ok=True)
+    network.save_weights(out / WEIGHTS_FILE)
+    export(network, out)
+    gate.save(out / GATE_FILE)
+    package = _write(out, package_facts)
+    if fullres is None:
+        return package
+    sameness = compare_kinds_of_file(find_originals(fullres), Predictor(package))
+    return _write(out, {**package_facts, "sameness": sameness})
+
+
+def _write(out: Path, facts: Mapping[str, Any]) -> ModelPackage:
+    (out / FACTS_FILE).write_text(json.dumps(facts, indent=2) + "\n")
+    (out / CARD_FILE).write_text(write_card(facts))
     seal_package(out)
     return load_package(out)
 
 
-def operating_points(probabilities: Floats, targets: Floats) -> dict[str, OperatingPoint]:
-    """Choose the three thresholds on calibrated probabilities, in rising order."""
+def operating_points(cases: Cases) -> dict[str, OperatingPoint]:
+    """Choose the three thresholds on calibrated probabilities, in rising order.
+
+    Each is the highest with its sensitivity, or the lowest with its specificity: normal images of
+    another hospital tend to score higher than these, so room is left above them.
+    """
+    probabilities, targets = cases.probabilities, cases.targets
     unlikely = calibration.threshold_for_sensitivity(probabilities, targets, UNLIKELY_SENSITIVITY)
     decision = calibration.threshold_for_sensitivity(probabilities, targets, DECISION_SENSITIVITY)
     specific = calibration.threshold_for_specificity(probabilities, targets, LIKELY_SPECIFICITY)
-
-    def point(threshold: float, criterion: str) -> OperatingPoint:
-        return OperatingPoint(
-            threshold,
-            criterion,
-            *evaluation.sensitivity_and_specificity(targets, probabilities, threshold),
-        )
-
     return {
-        "unlikely": point(unlikely, f"sensitivity of at least {UNLIKELY_SENSITIVITY}"),
-        "decision": point(decision, f"sensitivity of at least {DECISION_SENSITIVITY}"),
-        "likely": point(
+        "unlikely": operating_point(
+            cases, unlikely, f"sensitivity of at least {UNLIKELY_SENSITIVITY:.0%}"
+        ),
+        "decision": operating_point(
+            cases, decision, f"sensitivity of at least {DECISION_SENSITIVITY:.0%}"
+        ),
+        "likely": operating_point(
+            cases,
             max(specific, decision),
-            f"specificity of at least {LIKELY_SPECIFICITY}, and not below 'decision'",
+            f"specificity of at least {LIKELY_SPECIFICITY:.0%}, and not below 'decision'",
         ),
     }
 
 
-def cross_measured(gate: Gate, held_out: Mapping[str, Responses]) -> dict[str, Any]:
+def cross_measured(
+    gate: Gate, training: Responses, held_out: Mapping[str, Responses]
+) -> dict[str, Any]:
     """Measure each fold with calibration and operating points from the other folds."""
     figures = {}
     for name, fold in held_out.items():
         others = [other for key, other in held_out.items() if key != name]
-        logits = np.concatenate([other.logits for other in others])
-        targets = np.concatenate([other.targets for other in others])
-        fitted = calibration.fit_calibration(logits, targets)
-        thresholds = operating_points(fitted.probabilities(logits), targets)
-        refused = [r is not None for r in gate.check(fold.inputs, fold.embeddings)]
-        figures[name] = {
-            "n": len(fold.targets),
-            "n_pneumonia": int(fold.targets.sum()),
-            "refused": round(float(np.mean(refused)), 4),
-            **evaluation.measure(fold.targets, fitted.probabilities(fold.logits), thresholds),
-        }
+        scale = Scale.fit(others, training.images)
+        refused = np.array([r is not None for r in gate.check(fold.inputs, fold.embeddings)])
+        thresholds = {key: point.threshold for key, point in scale.points.items()}
+        figures[name] = measure(scale.cases(fold, refused), thresholds)
     return figures
+
+
+def occlusion(
+    network: keras.Model, fitted: Calibration, held_out: Mapping[str, Responses]
+) -> dict[str, Any]:
+    """Check the heat map on a sample of the held-out images with pneumonia."""
+    targets = np.concatenate([fold.targets for fold in held_out.values()])
+    ill = np.flatnonzero(targets == 1)
+    sample = np.random.default_rng(0).permutation(ill)[:OCCLUDED_IMAGES]
+    inputs = np.concatenate([fold.inputs for fold in held_out.values()])[sample]
+    maps = np.concatenate([fold.activation_maps for fold in held_out.values()])[sample]
+
+    def log_odds(pictures: NDArray[np.uint8]) -> Floats:
+        outputs = network.predict(pictures, batch_size=32, verbose=0)
+        return fitted.log_odds(outputs["logit"])
+
+    return check_by_occlusion(log_odds, inputs, fitted.log_odds(maps))
 
 
 def full_scale(fitted: Calibration, held_out: Mapping[str, Responses]) -> float:
@@ -157,9 +255,10 @@ def full_scale(fitted: Calibration, held_out: Mapping[str, Responses]) -> float:
 
 
 def rim_share(fitted: Calibration, held_out: Mapping[str, Responses]) -> float:
-    """Return the share of all heat that lies in the map's outer ring, which is off the lungs."""
+    """Return the share of all heat in the map's outer seventh, which is mostly off the lungs."""
     heat = _maps_with_pneumonia(fitted, held_out).clip(0)
-    return round(float(1 - heat[:, 1:-1, 1:-1].sum() / heat.sum()), 4)
+    rim = round(heat.shape[1] / 7)
+    return round(float(1 - heat[:, rim:-rim, rim:-rim].sum() / heat.sum()), 4)
 
 
 def _maps_with_pneumonia(fitted: Calibration, held_out: Mapping[str, Responses]) -> Floats:

@@ -18,6 +18,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, help="the package; its name = version")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int)
+    parser.add_argument(
+        "--fullres", type=Path, metavar="DIR", help="full-size files to compare kinds of file with"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -37,19 +40,23 @@ def run(arguments: argparse.Namespace) -> int:
     size = options.input_size
     inputs = load_inputs(folds.training, size, "training images")
     targets = labels(folds.training)
-    held_out = {
-        name: (load_inputs(fold, size, f"{name} fold"), labels(fold))
-        for name, fold in (("random", folds.random), ("pessimistic", folds.pessimistic))
+    held_out = {"random": folds.random, "pessimistic": folds.pessimistic}
+    held_out_inputs = {
+        name: load_inputs(fold, size, f"{name} fold") for name, fold in held_out.items()
     }
-    network = train(inputs, targets, held_out, options)
+    reported_on = {name: (held_out_inputs[name], labels(fold)) for name, fold in held_out.items()}
+    network = train(inputs, targets, reported_on, options)
     rng = np.random.default_rng(options.seed)
     copies = np.stack([augment(image, rng) for image in tqdm(inputs, "augmented copies")])
     changed = "".join(f" --{name} {value}" for name, value in given.items())
     package = build_package(
         arguments.out,
         network,
-        Responses.of(network, np.concatenate([inputs, copies]), np.tile(targets, 2)),
-        {name: Responses.of(network, *fold) for name, fold in held_out.items()},
+        Responses.of(network, np.concatenate([inputs, copies]), folds.training * 2),
+        {
+            name: Responses.of(network, held_out_inputs[name], fold)
+            for name, fold in held_out.items()
+        },
         {
             "images": len(targets),
             "pneumonia": int(targets.sum()),
@@ -57,6 +64,7 @@ def run(arguments: argparse.Namespace) -> int:
             "command": f"python -m ml train --data DIR --out {arguments.out.name}{changed}",
             "options": asdict(options),
         },
+        arguments.fullres,
     )
     print(f"Wrote {package.path} (SHA-256 {package.sha256})")
     return 0

@@ -1,0 +1,31 @@
+"""Compare the answers to one radiograph as several kinds of file."""
+
+import argparse
+from pathlib import Path
+
+from ml.commands.common import add_package_arguments, print_figures
+from ml.package import load_package
+from ml.predictor import Predictor
+from ml.sameness import compare_kinds_of_file, find_originals
+
+HELP = "compare the answers to full-size files, small copies, JPEG, PNG and DICOM"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "--fullres",
+        type=Path,
+        required=True,
+        metavar="DIR",
+        help="full-size files in folders NORMAL and PNEUMONIA",
+    )
+    add_package_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Assess each radiograph as every kind of file and print how far the answers are apart."""
+    originals = find_originals(arguments.fullres)
+    predictor = Predictor(load_package(arguments.package), device=arguments.device)
+    print_figures(compare_kinds_of_file(originals, predictor), as_json=arguments.json)
+    return 0
