@@ -171,6 +171,16 @@ QUEUE_ALERT_SECONDS = env.int("QUEUE_ALERT_SECONDS", default=180)
 # Prometheus sends it as a bearer token; empty closes /metrics to everyone but hospital IT.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
+# ── Reading ─────────────────────────────────────────────────────────────────────────────────────
+# How long 'next' keeps a study for its reader after the open page last said that it is there.
+RESERVATION_SECONDS = env.int("RESERVATION_SECONDS", default=900)
+# For so many minutes after a signature the reader's signing PIN does in place of the password.
+SIGNING_PIN_MINUTES = env.int("SIGNING_PIN_MINUTES", default=0)
+# Whether a share of the studies, and every overruled positive, is read by a second reader.
+SECOND_READING = env.bool("SECOND_READING", default=False)
+SECOND_READING_SHARE = env.float("SECOND_READING_SHARE", default=0.05)
+SECOND_READING_BLIND_TO_AI = env.bool("SECOND_READING_BLIND_TO_AI", default=False)
+
 # ── API ─────────────────────────────────────────────────────────────────────────────────────────
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

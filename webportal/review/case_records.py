@@ -12,7 +12,7 @@ from webportal.inference import queue
 from webportal.intake.matching import Identity, differences, existing_patient
 from webportal.records.models import Patient, Study
 from webportal.records.services import RecordError, change_patient
-from webportal.review.reading import signed_read
+from webportal.review.models import ReadState
 
 CASE_RECORD_FIELDS = (
     "indication",
@@ -114,7 +114,7 @@ def _lock_unsigned(study_id: uuid.UUID) -> Study:
         .select_related("patient")
         .get(pk=study_id)
     )
-    if signed_read(study) is not None:
+    if study.reads.filter(state=ReadState.SIGNED).exists():
         raise RecordError(
             "The study is signed, and its case record with it. Write an addendum that says what is"
             " wrong."

@@ -1,29 +1,35 @@
-"""Which findings go with which decision on the model's result."""
+"""Which findings go with which decision on the model's result.
+
+The reader says what they see; whether that confirms or overrules the model follows from it without
+ambiguity, so nobody is asked twice.
+"""
 
 from webportal.records.models import Category
 from webportal.review.models import Decision, Pneumonia
 
 NO_FINDING = ""
 
+# The findings that confirm a result; every other one overrules it.
+CONFIRMING = {
+    Category.LIKELY: (Pneumonia.POSSIBLE, Pneumonia.DEFINITE),
+    Category.INDETERMINATE: (Pneumonia.POSSIBLE,),
+    Category.UNLIKELY: (Pneumonia.NONE,),
+}
+
 
 def open_choices(category: str) -> list[tuple[Decision, str]]:
     """The pairs of decision and pneumonia finding that a reader may sign, for a result's category.
 
-    `category` is a value of `Category`, or '' where there is no result. A picture that the model
-    could not assess counts as having none: there is nothing to confirm or overrule.
+    They are always in the order none, possible, definite, not interpretable. `category` is a value
+    of `Category`, or '' where there is no result. A picture that the model could not assess counts
+    as having none: there is nothing to confirm or overrule.
     """
-    none, possible, definite = Pneumonia.NONE, Pneumonia.POSSIBLE, Pneumonia.DEFINITE
-    confirmed_by, overruled_by = (
-        {
-            Category.LIKELY: ([definite, possible], [none]),
-            Category.INDETERMINATE: ([possible], [none, definite]),
-            Category.UNLIKELY: ([none], [possible, definite]),
-        }.get(Category(category), ([], []))
-        if category
-        else ([], [])
-    )
-    choices = [(Decision.CONFIRM, finding.value) for finding in confirmed_by]
-    choices += [(Decision.OVERRULE, finding.value) for finding in overruled_by]
-    if not choices:
-        choices = [(Decision.UNAIDED, finding.value) for finding in (none, possible, definite)]
+    confirming = CONFIRMING.get(Category(category)) if category else None
+    choices = []
+    for finding in Pneumonia:
+        if confirming is None:
+            decision = Decision.UNAIDED
+        else:
+            decision = Decision.CONFIRM if finding in confirming else Decision.OVERRULE
+        choices.append((decision, finding.value))
     return [*choices, (Decision.NOT_INTERPRETABLE, NO_FINDING)]

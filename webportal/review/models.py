@@ -1,4 +1,4 @@
-"""What radiologists say of a study: the read, and the addenda after it is signed."""
+"""What radiologists say of a study: their reads, and the addenda after a read is signed."""
 
 import uuid
 
@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
@@ -14,35 +15,65 @@ from webportal.records.models import Study
 class Decision(models.TextChoices):
     """How the reader stands to the model's result."""
 
-    CONFIRM = "confirm", "Confirm"
-    OVERRULE = "overrule", "Overrule"
-    NOT_INTERPRETABLE = "not_interpretable", "Not interpretable"
-    UNAIDED = "unaided", "Read without a result of the model"
+    CONFIRM = "confirm", _("Confirm")
+    OVERRULE = "overrule", _("Overrule")
+    NOT_INTERPRETABLE = "not_interpretable", _("Not interpretable")
+    UNAIDED = "unaided", _("Read without a result of the model")
 
 
 class Pneumonia(models.TextChoices):
     """The reader's own finding."""
 
-    NONE = "none", "No pneumonia"
-    POSSIBLE = "possible", "Possible pneumonia"
-    DEFINITE = "definite", "Definite pneumonia"
+    NONE = "none", _("No pneumonia")
+    POSSIBLE = "possible", _("Possible pneumonia")
+    DEFINITE = "definite", _("Definite pneumonia")
+
+
+class Zone(models.TextChoices):
+    """A zone of the lungs, named from the patient's side; codes are in `findings`."""
+
+    RIGHT_UPPER = "right_upper", _("Right upper zone")
+    RIGHT_MIDDLE = "right_middle", _("Right middle zone")
+    RIGHT_LOWER = "right_lower", _("Right lower zone")
+    LEFT_UPPER = "left_upper", _("Left upper zone")
+    LEFT_MIDDLE = "left_middle", _("Left middle zone")
+    LEFT_LOWER = "left_lower", _("Left lower zone")
 
 
 class OtherFinding(models.TextChoices):
-    """Further findings on a chest radiograph."""
+    """Further findings on a chest radiograph; codes are in `findings`."""
 
-    EFFUSION = "effusion", "Pleural effusion"
-    CARDIOMEGALY = "cardiomegaly", "Cardiomegaly"
-    PNEUMOTHORAX = "pneumothorax", "Pneumothorax"
-    ATELECTASIS = "atelectasis", "Atelectasis"
-    OTHER = "other", "Other"
+    EFFUSION = "effusion", _("Pleural effusion")
+    CARDIOMEGALY = "cardiomegaly", _("Cardiomegaly")
+    PNEUMOTHORAX = "pneumothorax", _("Pneumothorax")
+    ATELECTASIS = "atelectasis", _("Atelectasis")
+    OTHER = "other", _("Other")
 
 
 class ReadState(models.TextChoices):
     """A read is edited as a draft and never again after it is signed."""
 
-    DRAFT = "draft", "Draft"
-    SIGNED = "signed", "Signed"
+    DRAFT = "draft", _("Draft")
+    SIGNED = "signed", _("Signed")
+
+
+class ReadKind(models.TextChoices):
+    """Which of a study's reads it is. Only studies that go to a second reader have more than one.
+
+    The values sort in the order in which the reads are made, but for their spelling; `READ_ORDER`
+    in `second_reading` has it.
+    """
+
+    FIRST = "first", _("First read")
+    SECOND = "second", _("Second read")
+    ARBITRATION = "arbitration", _("Arbitration")
+
+
+class SecondReadingReason(models.TextChoices):
+    """Why a study goes to a second reader."""
+
+    DRAWN = "drawn", _("Drawn at random")
+    OVERRULED = "overruled", _("A positive result of the model was overruled")
 
 
 class Read(models.Model):
@@ -62,21 +93,43 @@ class Read(models.Model):
         help_text="The result that the reader saw and decided on.",
     )
     state = models.CharField(max_length=10, choices=ReadState.choices, default=ReadState.DRAFT)
+    kind = models.CharField(
+        max_length=12,
+        choices=ReadKind.choices,
+        default=ReadKind.FIRST,
+        help_text="Settled by the signature.",
+    )
     decision = models.CharField(max_length=20, choices=Decision.choices, blank=True)
     pneumonia = models.CharField(max_length=10, choices=Pneumonia.choices, blank=True)
+    zones = ArrayField(
+        models.CharField(max_length=20, choices=Zone.choices),
+        default=list,
+        blank=True,
+        help_text="Where the pneumonia is.",
+    )
     other_findings = ArrayField(
         models.CharField(max_length=20, choices=OtherFinding.choices), default=list, blank=True
     )
-    comment = models.TextField(blank=True)
+    comment = models.TextField("impression", blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     signed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         ordering = ["-created_at"]
+        indexes = [
+            models.Index(fields=["signed_at"], name="read_signed", condition=Q(state="signed")),
+        ]
         constraints = [
             models.UniqueConstraint(
-                fields=["study"], condition=Q(state="signed"), name="one_signed_read_per_study"
+                fields=["study", "kind"],
+                condition=Q(state="signed"),
+                name="one_signed_read_per_study_and_kind",
+            ),
+            models.UniqueConstraint(
+                fields=["study", "reader"],
+                condition=Q(state="signed"),
+                name="one_signed_read_per_study_and_reader",
             ),
             models.UniqueConstraint(
                 fields=["study", "reader"],
@@ -103,6 +156,16 @@ class Read(models.Model):
                 condition=Q(other_findings__contained_by=OtherFinding.values),
                 name="read_other_findings_known",
             ),
+            models.CheckConstraint(
+                condition=Q(zones__contained_by=Zone.values), name="read_zones_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="draft")
+                | Q(pneumonia__in=["possible", "definite"])
+                | Q(zones=[]),
+                name="read_zones_of_a_pneumonia",
+            ),
+            models.CheckConstraint(condition=Q(kind__in=ReadKind.values), name="read_kind_known"),
         ]
 
     def __str__(self) -> str:
@@ -130,3 +193,108 @@ class Addendum(models.Model):
 
     def __str__(self) -> str:
         return f"Addendum {self.id}"
+
+
+class SecondReading(models.Model):
+    """That a study goes to a second reader, and how far that has come.
+
+    Made by the first signature. `due` is the read that is waited for: the second, then perhaps the
+    arbitration, then none.
+    """
+
+    study = models.OneToOneField(
+        Study, on_delete=models.PROTECT, primary_key=True, related_name="second_reading"
+    )
+    reason = models.CharField(max_length=10, choices=SecondReadingReason.choices)
+    due = models.CharField(
+        max_length=12,
+        choices=[("second", _("Second read")), ("arbitration", _("Arbitration"))],
+        default=ReadKind.SECOND,
+        blank=True,
+    )
+    ordered_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["ordered_at"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(due__in=["", "second", "arbitration"]), name="second_reading_due_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(reason__in=SecondReadingReason.values),
+                name="second_reading_reason_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Second reading of {self.study_id} ({self.due or 'done'})"
+
+
+class Reservation(models.Model):
+    """Who has a study in hand. It is over at `expires_at`, whether or not the row is still there.
+
+    Written by `webportal.review.reservation` alone.
+    """
+
+    study = models.OneToOneField(
+        Study, on_delete=models.CASCADE, primary_key=True, related_name="reservation"
+    )
+    reader = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="reservations"
+    )
+    reserved_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["reserved_at"]
+
+    def __str__(self) -> str:
+        return f"Reservation of {self.study_id}"
+
+
+class TextTemplate(models.Model):
+    """A piece of text for the impression, put in by its key: one's own, or shared by all."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="text_templates",
+        help_text="Nobody: shared by all radiologists.",
+    )
+    key = models.CharField(_("key"), max_length=1)
+    name = models.CharField(_("name"), max_length=60)
+    text = models.TextField(_("text"), max_length=4000)
+
+    class Meta:
+        ordering = ["key"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["owner", "key"], nulls_distinct=False, name="one_template_per_key"
+            ),
+            models.CheckConstraint(
+                condition=Q(key__regex=r"^[a-z0-9]$") & ~Q(name="") & ~Q(text=""),
+                name="template_complete",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Template {self.id}"
+
+
+class SigningPin(models.Model):
+    """A short secret with which its owner signs once the password has opened a series."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="signing_pin",
+    )
+    pin_hash = models.CharField(max_length=128)
+    changed_at = models.DateTimeField(auto_now=True)
+
+    def __str__(self) -> str:
+        return f"Signing PIN of {self.user_id}"

@@ -5,20 +5,42 @@ is refused until the reader has seen that one. What a reader typed is kept as a 
 becomes of the signature. Locks are taken in the order study, head of the audit trail.
 """
 
+import hashlib
 import uuid
 from dataclasses import dataclass
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from webportal.accounts.models import User
-from webportal.accounts.services import AccountError, confirm_password
+from webportal.accounts.services import AccountError
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.models import Prediction
 from webportal.records.models import Category, Concern, ReadingState, Study
+from webportal.review import reservation
+from webportal.review.blinding import hides_result
 from webportal.review.decisions import open_choices
-from webportal.review.models import Addendum, Decision, OtherFinding, Pneumonia, Read, ReadState
+from webportal.review.models import (
+    Addendum,
+    Decision,
+    OtherFinding,
+    Pneumonia,
+    Read,
+    ReadKind,
+    ReadState,
+    Zone,
+)
+from webportal.review.second_reading import (
+    advance,
+    due_of_second_reading,
+    due_read,
+    has_signed,
+    may_read_blind,
+    signed_reads,
+)
+from webportal.review.signing import confirm_signer
 
 
 class ReadingError(Exception):
@@ -38,15 +60,19 @@ class Entry:
     """What a reader puts down.
 
     `seen` is the id of the result on the reader's screen, if any; `images` how many images were
-    there, None when the reader's program does not say.
+    there and `kind` which read of the study was asked for, None when the reader's program does not
+    say. `despite_reservation` says that the reader knows that another has the study in hand.
     """
 
     seen: uuid.UUID | None
     decision: str = ""
     pneumonia: str = ""
+    zones: tuple[str, ...] = ()
     other_findings: tuple[str, ...] = ()
     comment: str = ""
     images: int | None = None
+    kind: str | None = None
+    despite_reservation: bool = False
 
 
 def leading_prediction(study: Study) -> Prediction | None:
@@ -60,10 +86,19 @@ def _worst_first(prediction: Prediction) -> tuple[int, float, uuid.UUID]:
     return concern, -(prediction.probability or 0.0), prediction.pk
 
 
+def result_for(study: Study, reader: User) -> Prediction | None:
+    """The result on which this reader decides; None too when they must read without it."""
+    return None if hides_result(reader, study) else leading_prediction(study)
+
+
 def signed_read(study: Study) -> Read | None:
-    """The read that was signed, if one was."""
-    signed = study.reads.filter(state=ReadState.SIGNED)
-    return signed.select_related("reader", "prediction__model_version").first()
+    """The read that counts, if the reading is done: the last of those signed.
+
+    That is the arbitration where there was one; of two readers who agree it is the second one's,
+    which has seen every image that the first had not.
+    """
+    reads = signed_reads(study)
+    return reads[-1] if reads and not due_of_second_reading(study) else None
 
 
 @transaction.atomic
@@ -84,7 +119,8 @@ def save_draft(study: Study, reader: User, entry: Entry) -> Read:
     draft = draft or Read(study=study, reader=reader)
     draft.prediction_id = entry.seen
     draft.decision, draft.pneumonia = entry.decision, entry.pneumonia
-    draft.other_findings, draft.comment = sorted(entry.other_findings), entry.comment
+    draft.zones, draft.other_findings = sorted(entry.zones), sorted(entry.other_findings)
+    draft.comment = entry.comment
     draft.save()
     append(Event(Action.READ_SAVED, "read", draft.pk, study.pk), reader)
     return draft
@@ -98,41 +134,68 @@ def discard_draft(study: Study, reader: User) -> None:
         draft.delete()
 
 
-def sign(study: Study, reader: User, entry: Entry, password: str) -> Read:
-    """Sign a read and mark the study as signed; signing the same twice changes nothing.
+def sign(
+    study: Study, reader: User, entry: Entry, password: str, *, pin_is_open: bool = False
+) -> Read:
+    """Sign the read that is due; signing the same twice changes nothing.
 
-    Raises ReadingError with one of the codes wrong_password, already_signed, result_changed,
+    The study leaves the worklist unless a second read or an arbitration follows. With `pin_is_open`
+    the reader's signing PIN does in place of the password. Raises ReadingError with one of the
+    codes wrong_password, already_signed, reading_changed, not_blind, reserved, result_changed,
     images_changed, incomplete, not_fitting or unknown_value. Only after unknown_value is nothing
     kept.
     """
     draft = save_draft(study, reader, entry)
-    _check_password(reader, password, Event(Action.SIGNATURE_FAILED, "read", draft.pk, study.pk))
+    failure = Event(Action.SIGNATURE_FAILED, "read", draft.pk, study.pk)
+    _check_password(reader, password, failure, pin_is_open)
     with transaction.atomic():
         locked = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
         read = save_draft(locked, reader, entry)
         if read.state == ReadState.SIGNED:
             return read
-        _refuse_if_signed(locked)
+        read.kind = _kind_to_sign(locked, reader, entry)
+        _refuse_if_reserved(locked, reader, entry)
         _refuse_unseen_images(locked, entry.images)
-        current = leading_prediction(locked)
+        current = result_for(locked, reader)
         _check_complete(read, entry, current)
         # A reader who read without the model's help is bound to no result of it.
         read.prediction = None if read.decision == Decision.UNAIDED else current
         read.state, read.signed_at = ReadState.SIGNED, timezone.now()
         read.save()
-        locked.reading_state = ReadingState.SIGNED
+        due = advance(locked, read)
+        locked.reading_state = ReadingState.UNREAD if due else ReadingState.SIGNED
         locked.save(update_fields=["reading_state"])
-        detail = {"decision": read.decision, "pneumonia": read.pneumonia}
-        if read.prediction is not None:
-            detail["prediction"] = str(read.prediction.pk)
-            detail["category"] = read.prediction.category
-            detail["model"] = read.prediction.model_version.version
-        append(Event(Action.READ_SIGNED, "read", read.pk, study.pk, detail), reader)
+        reservation.end_by_signature(locked)
+        append(Event(Action.READ_SIGNED, "read", read.pk, study.pk, _what_is_signed(read)), reader)
     return read
 
 
+def _what_is_signed(read: Read) -> dict[str, object]:
+    """The whole read for the trail; of the text its SHA-256, because it may name the patient."""
+    detail: dict[str, object] = {
+        "kind": read.kind,
+        "decision": read.decision,
+        "pneumonia": read.pneumonia,
+        "zones": read.zones,
+        "other_findings": read.other_findings,
+        "text_sha256": hashlib.sha256(read.comment.encode()).hexdigest(),
+    }
+    if read.prediction is not None:
+        detail["prediction"] = str(read.prediction.pk)
+        detail["category"] = read.prediction.category
+        detail["model"] = read.prediction.model_version.version
+    return detail
+
+
 def add_addendum(
-    read: Read, author: User, reason: str, text: str, password: str, images: int | None = None
+    read: Read,
+    author: User,
+    reason: str,
+    text: str,
+    password: str,
+    images: int | None = None,
+    *,
+    pin_is_open: bool = False,
 ) -> Addendum:
     """Sign a text that adds to a signed read; the author's draft of that study is then done with.
 
@@ -143,16 +206,17 @@ def add_addendum(
     """
     reason, text = reason.strip(), text.strip()
     if read.state != ReadState.SIGNED:
-        raise ReadingError("not_signed", "This read is not signed yet: change the draft instead.")
+        raise ReadingError(
+            "not_signed", _("This read is not signed yet: change the draft instead.")
+        )
     if not reason or not text:
-        raise ReadingError("incomplete", "An addendum needs both a reason and a text.")
-    _check_password(
-        author, password, Event(Action.SIGNATURE_FAILED, "read", read.pk, read.study_id)
-    )
+        raise ReadingError("incomplete", _("An addendum needs both a reason and a text."))
+    failure = Event(Action.SIGNATURE_FAILED, "read", read.pk, read.study_id)
+    _check_password(author, password, failure, pin_is_open)
     with transaction.atomic():
         study = Study.objects.select_for_update(no_key=True).get(pk=read.study_id)
         _refuse_unseen_images(study, images)
-        if images is not None:
+        if images is not None and not due_of_second_reading(study):
             study.reading_state = ReadingState.SIGNED
             study.save(update_fields=["reading_state"])
         same = read.addenda.filter(author=author, reason=reason, text=text).first()
@@ -168,13 +232,13 @@ def add_addendum(
     return addendum
 
 
-def _check_password(signer: User, password: str, failure: Event) -> None:
+def _check_password(signer: User, password: str, failure: Event, pin_is_open: bool) -> None:
     try:
-        confirm_password(signer, password)
+        confirm_signer(signer, password, pin_is_open)
     except AccountError as error:
         append(failure, signer)
         raise ReadingError(
-            "wrong_password", f"{error} Nothing is signed; your text is kept."
+            "wrong_password", f"{error} " + _("Nothing is signed; your text is kept.")
         ) from error
 
 
@@ -182,48 +246,102 @@ def _check_values(study: Study, entry: Entry) -> None:
     known = (
         entry.decision in ("", *Decision.values)
         and entry.pneumonia in ("", *Pneumonia.values)
+        and set(entry.zones) <= set(Zone.values)
         and set(entry.other_findings) <= set(OtherFinding.values)
     )
     if not known:
-        raise ReadingError("unknown_value", "The decision or a finding is not one of those known.")
+        raise ReadingError(
+            "unknown_value", _("The decision or a finding is not one of those known.")
+        )
     if entry.seen is None:
         return
     if not Prediction.objects.filter(pk=entry.seen, radiograph__study=study).exists():
-        raise ReadingError("unknown_value", "The result named is not one of this study.")
+        raise ReadingError("unknown_value", _("The result named is not one of this study."))
 
 
 def _refuse_unseen_images(study: Study, images: int | None) -> None:
     if images is not None and study.radiographs.count() != images:
         raise ReadingError(
             "images_changed",
-            "Another image has joined this study since you opened the page. Look at it below, check"
-            " what you wrote and sign again; your text is kept.",
+            _(
+                "Another image has joined this study since you opened the page. Look at it below,"
+                " check what you wrote and sign again; your text is kept."
+            ),
         )
 
 
-def _refuse_if_signed(study: Study) -> None:
-    signed = signed_read(study)
-    if signed is not None:
+def _kind_to_sign(study: Study, reader: User, entry: Entry) -> str:
+    """Which read of the study this reader may sign now."""
+    due = due_read(study)
+    if has_signed(study, reader):
         raise ReadingError(
             "already_signed",
-            f"{signed.reader} has signed this study in the meantime. Your text is kept:"
-            " sign it as an addendum, or discard it.",
+            _(
+                "You have signed a read of this study, and nobody makes two. Your text is kept:"
+                " sign it as an addendum, or discard it."
+            ),
         )
+    if not due:
+        raise ReadingError(
+            "already_signed",
+            _(
+                "{reader} has signed this study in the meantime. Your text is kept: sign it as an"
+                " addendum, or discard it."
+            ).format(reader=signed_reads(study)[-1].reader),
+        )
+    if due == ReadKind.SECOND and not may_read_blind(reader):
+        raise ReadingError(
+            "not_blind",
+            _(
+                "This study waits for a second reader, who must not know the first read. As an"
+                " auditor you can look it up, so another radiologist has to read it."
+            ),
+        )
+    if entry.kind not in (None, "", due):
+        raise ReadingError(
+            "reading_changed",
+            _(
+                "Another reader has signed this study since you opened the page, and it goes on to"
+                " one more reader. Look at what is shown now, check what you wrote and sign again;"
+                " your text is kept."
+            ),
+        )
+    return due
+
+
+def _refuse_if_reserved(study: Study, reader: User, entry: Entry) -> None:
+    present = reservation.reservation_of(study)
+    if present is None or present.reader_id == reader.pk or entry.despite_reservation:
+        return
+    raise ReadingError(
+        "reserved",
+        _(
+            "{reader} has this study in hand. Agree with them who reads it; to sign all the same,"
+            " tick the box and sign again. Your text is kept."
+        ).format(reader=present.reader),
+    )
 
 
 def _check_complete(read: Read, entry: Entry, current: Prediction | None) -> None:
     if entry.seen != (current.pk if current else None):
         raise ReadingError(
             "result_changed",
-            "The model's result has changed since you opened this page. Look at the new result"
-            " below, check your read and sign again; your text is kept.",
+            _(
+                "The model's result has changed since you opened this page. Look at the new result"
+                " below, check your read and sign again; your text is kept."
+            ),
         )
     if not read.decision:
-        raise ReadingError("incomplete", "Choose a decision before you sign.")
+        raise ReadingError("incomplete", _("Choose a decision before you sign."))
     choices = open_choices(current.category if current else "")
     if (read.decision, read.pneumonia) not in choices:
         raise ReadingError(
-            "not_fitting", "The decision, the finding and the model's result do not fit together."
+            "not_fitting",
+            _("The decision, the finding and the model's result do not fit together."),
+        )
+    if read.zones and read.pneumonia not in (Pneumonia.POSSIBLE, Pneumonia.DEFINITE):
+        raise ReadingError(
+            "not_fitting", _("A zone is marked, but no pneumonia is put down to be there.")
         )
 
 
@@ -237,6 +355,7 @@ def _holds(read: Read, entry: Entry) -> bool:
     return (
         read.decision == entry.decision
         and read.pneumonia == entry.pneumonia
+        and set(read.zones) == set(entry.zones)
         and set(read.other_findings) == set(entry.other_findings)
         and read.comment == entry.comment
     )

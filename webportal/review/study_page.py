@@ -154,7 +154,7 @@ def _choices(leading: Prediction | None) -> list[Choice]:
         Choice(
             value=f"{decision}:{finding}",
             decision=words[decision],
-            finding=Pneumonia(finding).label if finding else "Image not interpretable",
+            finding=str(Pneumonia(finding).label) if finding else "Image not interpretable",
         )
         for decision, finding in open_choices(leading.category if leading else "")
     ]

@@ -50,4 +50,4 @@ def age(birth_date: date | None, on: date | datetime | None) -> str:
 @register.filter
 def finding(value: str) -> str:
     """One of the other findings, in words."""
-    return OtherFinding(value).label
+    return str(OtherFinding(value).label)

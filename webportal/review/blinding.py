@@ -1,0 +1,67 @@
+"""What a person who may yet be a study's second reader must not see.
+
+While the second read of a study is due, nobody who could make it sees the first one, and with
+SECOND_READING_BLIND_TO_AI neither the model's results. Every page and endpoint that shows reads or
+results asks here.
+"""
+
+import uuid
+from collections.abc import Collection
+
+from django.conf import settings
+from django.db.models import Exists, OuterRef, Q
+
+from webportal.accounts.models import User
+from webportal.inference.models import Prediction
+from webportal.records.models import Study
+from webportal.review.models import Read, ReadKind, ReadState
+from webportal.review.second_reading import due_of_second_reading, may_read_blind
+
+NOTHING = Q(pk__in=[])
+
+
+def visible_reads(person: User) -> Q:
+    """A condition on reads: one's own, and of the others those signed ones that one may see."""
+    signed = Q(state=ReadState.SIGNED)
+    if may_read_blind(person):
+        signed &= ~Q(study__second_reading__due=ReadKind.SECOND)
+    return Q(reader=person) | signed
+
+
+def sees_read(person: User, read: Read) -> bool:
+    """Whether one read is among those of `visible_reads`, for reads that are loaded already."""
+    if read.reader_id == person.pk:
+        return True
+    is_blind = may_read_blind(person) and due_of_second_reading(read.study) == ReadKind.SECOND
+    return read.state == ReadState.SIGNED and not is_blind
+
+
+def hidden_results(person: User) -> Q:
+    """A condition on studies: those whose results of the model are hidden from this person."""
+    if not (settings.SECOND_READING_BLIND_TO_AI and may_read_blind(person)):
+        return NOTHING
+    own = Read.objects.filter(study=OuterRef("pk"), reader=person, state=ReadState.SIGNED)
+    return Q(second_reading__due=ReadKind.SECOND) & ~Q(Exists(own))
+
+
+def studies_with_hidden_results(person: User, study_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Which of these studies are among those of `hidden_results`."""
+    if not (settings.SECOND_READING_BLIND_TO_AI and may_read_blind(person)):
+        return set()
+    hidden = Study.objects.filter(hidden_results(person), pk__in=study_ids)
+    return set(hidden.values_list("pk", flat=True))
+
+
+def hides_result(person: User, study: Study) -> bool:
+    """Whether the model's results of one study are hidden from this person."""
+    return study.pk in studies_with_hidden_results(person, [study.pk])
+
+
+def visible_predictions(person: User) -> Q:
+    """A condition on predictions: those of studies whose results this person may see."""
+    return ~Q(radiograph__study__in=Study.objects.filter(hidden_results(person)))
+
+
+def sees_prediction(person: User, prediction: Prediction) -> bool:
+    """Whether one prediction is among those of `visible_predictions`."""
+    return not studies_with_hidden_results(person, [prediction.radiograph.study_id])

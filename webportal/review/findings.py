@@ -1,0 +1,46 @@
+"""The codes of the structured findings in RadLex and SNOMED CT, for whatever leaves the portal.
+
+RadLex is version 4.3 (https://radlex.org), which has no class for cardiomegaly. SNOMED CT has no
+concept for a zone of one lung: the zone is one of DICOM PS3.16 CID 6171 'Zone of Lung', to be
+post-coordinated with the laterality of CID 244.
+"""
+
+from dataclasses import dataclass
+
+from webportal.review.models import OtherFinding, Pneumonia, Zone
+
+
+@dataclass(frozen=True)
+class Code:
+    """A finding's codes; empty where a scheme has none. `laterality` is a SNOMED CT qualifier."""
+
+    radlex: str
+    snomed_ct: str
+    laterality: str = ""
+
+
+RIGHT, LEFT = "24028007", "7771000"
+UPPER, MIDDLE, LOWER = "281392002", "281393007", "281394001"
+
+PNEUMONIA = Code("RID5350", "233604007")
+# How sure the reader is, as a qualifier of the finding: absent, possible, present.
+CERTAINTY = {
+    Pneumonia.NONE: Code("RID28473", "2667000"),
+    Pneumonia.POSSIBLE: Code("", "371930009"),
+    Pneumonia.DEFINITE: Code("RID28472", "52101004"),
+}
+ZONES = {
+    Zone.RIGHT_UPPER: Code("RID1350", UPPER, RIGHT),
+    Zone.RIGHT_MIDDLE: Code("RID1353", MIDDLE, RIGHT),
+    Zone.RIGHT_LOWER: Code("RID1356", LOWER, RIGHT),
+    Zone.LEFT_UPPER: Code("RID1349", UPPER, LEFT),
+    Zone.LEFT_MIDDLE: Code("RID1352", MIDDLE, LEFT),
+    Zone.LEFT_LOWER: Code("RID1355", LOWER, LEFT),
+}
+# 'Other' is said in the impression and has no code.
+OTHER_FINDINGS = {
+    OtherFinding.EFFUSION: Code("RID34539", "60046008"),
+    OtherFinding.CARDIOMEGALY: Code("", "8186001"),
+    OtherFinding.PNEUMOTHORAX: Code("RID5352", "36118008"),
+    OtherFinding.ATELECTASIS: Code("RID28493", "46621007"),
+}

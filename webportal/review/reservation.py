@@ -1,0 +1,176 @@
+"""Who has which study in hand: 'next' takes the most urgent one and keeps it for its reader.
+
+A reservation ends by the signature, when its reader gives it back, and by itself: the open page
+renews it, and RESERVATION_SECONDS after the last renewal others may have the study. It guards
+against double work, not against signing: whoever signs a study that another has in hand is warned.
+"""
+
+import uuid
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from webportal.accounts.models import User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.records.models import Study
+from webportal.review.models import Reservation
+from webportal.review.second_reading import may_read_blind
+
+# The most urgent study that this reader may read and nobody else has in hand. The locks are taken
+# in the same statement: a row that another claim holds is passed over. A claim that committed after
+# this statement began shows in ON CONFLICT alone, and then nothing is taken.
+CLAIM = """
+WITH candidate AS (
+    SELECT study.id
+    FROM records_study AS study
+    LEFT JOIN review_reservation AS other ON other.study_id = study.id
+        AND other.reader_id <> %(reader)s AND other.expires_at > %(now)s
+    LEFT JOIN review_secondreading AS second ON second.study_id = study.id
+    WHERE study.reading_state = 'unread' AND other.study_id IS NULL
+        AND (%(may_read_blind)s OR second.due IS DISTINCT FROM 'second')
+        AND NOT (COALESCE(second.due, '') <> '' AND EXISTS (
+            SELECT FROM review_read AS own WHERE own.study_id = study.id
+                AND own.reader_id = %(reader)s AND own.state = 'signed'))
+        AND study.id IS DISTINCT FROM %(besides)s::uuid
+        {after}
+    ORDER BY study.priority, study.concern, study.created_at, study.id
+    LIMIT 1
+    FOR NO KEY UPDATE OF study SKIP LOCKED
+), claimed AS (
+    INSERT INTO review_reservation AS present (study_id, reader_id, reserved_at, expires_at)
+    SELECT id, %(reader)s, %(now)s, %(until)s FROM candidate
+    ON CONFLICT (study_id) DO UPDATE
+        SET reader_id = excluded.reader_id, expires_at = excluded.expires_at,
+            reserved_at = CASE WHEN present.reader_id = excluded.reader_id
+                THEN present.reserved_at ELSE excluded.reserved_at END
+        WHERE present.reader_id = excluded.reader_id OR present.expires_at <= %(now)s
+    RETURNING study_id, reserved_at
+)
+SELECT claimed.study_id, claimed.reserved_at
+FROM candidate LEFT JOIN claimed ON claimed.study_id = candidate.id
+"""
+AFTER = """AND (study.priority, study.concern, study.created_at, study.id)
+            > (%(priority)s, %(concern)s, %(created_at)s, %(besides)s::uuid)"""
+
+
+@transaction.atomic
+def reserve_next(reader: User, after: Study | None = None) -> Study | None:
+    """Reserve the most urgent study for this reader and return it; None when there is none.
+
+    With `after`, a study that the reader leaves unread, that one is given back, and the next one
+    below it on the worklist is taken; below the last comes the first again.
+    """
+    study_id = None
+    if after is not None:
+        give_back(after, reader)
+        study_id = _claim(reader, after, below=True)
+    study_id = study_id or _claim(reader, after)
+    return Study.objects.get(pk=study_id) if study_id else None
+
+
+def peek_next(reader: User, besides: Study) -> Study | None:
+    """The study that `reserve_next` would most likely give after `besides` is signed.
+
+    Nothing is reserved: the viewer fetches its images ahead.
+    """
+    taken = Reservation.objects.filter(expires_at__gt=timezone.now()).exclude(reader=reader)
+    unread = Study.objects.filter(reading_state="unread").exclude(pk=besides.pk)
+    free = unread.exclude(pk__in=taken.values("study_id"))
+    return free.order_by("priority", "concern", "created_at", "id").first()
+
+
+@transaction.atomic
+def reserve(study: Study, reader: User) -> Reservation:
+    """Reserve a study, or renew the reservation, and return who has it now: perhaps another."""
+    now = timezone.now()
+    Study.objects.select_for_update(no_key=True).get(pk=study.pk)
+    present = Reservation.objects.filter(study=study).select_related("reader").first()
+    if present is None:
+        present = Reservation(study=study, reader=reader, reserved_at=now)
+    is_over = present.expires_at is None or present.expires_at <= now
+    if present.reader_id != reader.pk and not is_over:
+        return present
+    if is_over:
+        present.reader, present.reserved_at = reader, now
+    present.expires_at = now + _duration()
+    present.save()
+    if is_over:
+        append(Event(Action.STUDY_RESERVED, "study", study.pk, study.pk), reader)
+    return present
+
+
+@transaction.atomic
+def renew(study: Study, reader: User) -> Reservation | None:
+    """Keep the reader's own reservation for longer and return who has the study now, if anybody."""
+    present = reservation_of(study)
+    if present is not None and present.reader_id == reader.pk:
+        present.expires_at = timezone.now() + _duration()
+        Reservation.objects.filter(study=study, reader=reader).update(expires_at=present.expires_at)
+    return present
+
+
+@transaction.atomic
+def give_back(study: Study, reader: User) -> bool:
+    """End the reader's own reservation of a study; whether there was one."""
+    deleted, _ = Reservation.objects.filter(
+        study=study, reader=reader, expires_at__gt=timezone.now()
+    ).delete()
+    if deleted:
+        append(Event(Action.RESERVATION_ENDED, "study", study.pk, study.pk), reader)
+    return bool(deleted)
+
+
+def end_by_signature(study: Study) -> None:
+    """End whatever reservation a study has, because a read of it was signed."""
+    Reservation.objects.filter(study=study).delete()
+
+
+def reservation_of(study: Study) -> Reservation | None:
+    """Who has a study in hand now."""
+    return reservations_of([study.pk]).get(study.pk)
+
+
+def reservations_of(study_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Reservation]:
+    """Who has which of these studies in hand now."""
+    present = Reservation.objects.filter(study__in=study_ids, expires_at__gt=timezone.now())
+    return {each.study_id: each for each in present.select_related("reader")}
+
+
+def _claim(reader: User, besides: Study | None, below: bool = False) -> uuid.UUID | None:
+    now = timezone.now()
+    values: dict[str, Any] = {
+        "reader": reader.pk,
+        "now": now,
+        "until": now + _duration(),
+        "may_read_blind": may_read_blind(reader),
+        "besides": besides.pk if besides else None,
+    }
+    if besides is not None:
+        values |= {
+            "priority": besides.priority,
+            "concern": besides.concern,
+            "created_at": besides.created_at,
+        }
+    statement = CLAIM.format(after=AFTER if below else "")
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute(statement, values)
+            row = cursor.fetchone()
+            if row is None:
+                return None
+            study_id, reserved_at = row
+            # Another reader was faster; the next statement sees their reservation.
+            if study_id is not None:
+                break
+    if reserved_at == now:
+        append(Event(Action.STUDY_RESERVED, "study", study_id, study_id), reader)
+    return uuid.UUID(str(study_id))
+
+
+def _duration() -> timedelta:
+    return timedelta(seconds=settings.RESERVATION_SECONDS)

@@ -1,0 +1,114 @@
+"""Which studies are read twice, by whom, and when the two readers disagree.
+
+The first signature decides whether a second read follows; the second one, whether an arbitration
+does. One person never makes two reads of a study. A second reader must not know the first read, so
+those who may look into the audit trail, which holds it, are never second readers.
+"""
+
+import uuid
+
+from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
+from django.utils.crypto import salted_hmac
+
+from webportal.accounts.models import Role, User
+from webportal.records.models import Category, Study
+from webportal.review.models import (
+    Decision,
+    OtherFinding,
+    Pneumonia,
+    Read,
+    ReadKind,
+    ReadState,
+    SecondReading,
+    SecondReadingReason,
+)
+
+READ_ORDER = list(ReadKind)
+
+
+def signed_reads(study: Study) -> list[Read]:
+    """The signed reads of a study in the order in which they were made."""
+    signed = study.reads.filter(state=ReadState.SIGNED)
+    reads = signed.select_related("reader", "prediction__model_version")
+    return sorted(reads, key=lambda read: READ_ORDER.index(ReadKind(read.kind)))
+
+
+def due_of_second_reading(study: Study) -> str:
+    """The second read or the arbitration if one is waited for, else ''."""
+    try:
+        return study.second_reading.due
+    except ObjectDoesNotExist:
+        return ""
+
+
+def due_read(study: Study) -> str:
+    """The kind of read that is to be made next; '' when there is nothing to sign but addenda."""
+    due = due_of_second_reading(study)
+    if due:
+        return due
+    is_read = study.reads.filter(state=ReadState.SIGNED).exists()
+    return "" if is_read else ReadKind.FIRST
+
+
+def may_read_blind(reader: User) -> bool:
+    """Whether this person can be a second reader at all."""
+    return reader.has_role(Role.RADIOLOGIST) and not reader.has_role(Role.AUDITOR)
+
+
+def has_signed(study: Study, reader: User) -> bool:
+    """Whether this person has made one of the study's reads."""
+    return study.reads.filter(state=ReadState.SIGNED, reader=reader).exists()
+
+
+def is_drawn(study_id: uuid.UUID) -> bool:
+    """Whether chance sends a study to a second reader: SECOND_READING_SHARE of all.
+
+    It follows from the study's id by a keyed hash: asking again never changes it, and nobody
+    without the portal's secret can tell beforehand.
+    """
+    digest = salted_hmac("second reading", str(study_id), algorithm="sha256").digest()
+    drawn = int.from_bytes(digest[:8], "big") / 2**64
+    return drawn < float(settings.SECOND_READING_SHARE)
+
+
+def advance(study: Study, signed: Read) -> str:
+    """Note what follows the read that was just signed, and return the kind of read now due."""
+    if signed.kind == ReadKind.FIRST:
+        reason = _reason_for_second_read(study, signed)
+        if not reason:
+            return ""
+        SecondReading.objects.create(study=study, reason=reason)
+        return ReadKind.SECOND
+    second_reading = SecondReading.objects.get(study=study)
+    second_reading.due = ""
+    if signed.kind == ReadKind.SECOND:
+        first = study.reads.get(state=ReadState.SIGNED, kind=ReadKind.FIRST)
+        if disagree(first, signed):
+            second_reading.due = ReadKind.ARBITRATION
+    second_reading.save(update_fields=["due"])
+    return second_reading.due
+
+
+def disagree(first: Read, second: Read) -> bool:
+    """Whether a third reader has to decide.
+
+    That is so when the finding on pneumonia differs, or when one of the two alone saw a
+    pneumothorax, which has to be acted on at once.
+    """
+    alone = set(first.other_findings) ^ set(second.other_findings)
+    return first.pneumonia != second.pneumonia or OtherFinding.PNEUMOTHORAX in alone
+
+
+def _reason_for_second_read(study: Study, first: Read) -> str:
+    if not settings.SECOND_READING:
+        return ""
+    overruled_positive = (
+        first.decision == Decision.OVERRULE
+        and first.pneumonia == Pneumonia.NONE
+        and first.prediction is not None
+        and first.prediction.category == Category.LIKELY
+    )
+    if overruled_positive:
+        return SecondReadingReason.OVERRULED
+    return SecondReadingReason.DRAWN if is_drawn(study.pk) else ""

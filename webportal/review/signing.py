@@ -1,0 +1,69 @@
+"""With what a signature is given: the password, or for a while after it the signing PIN.
+
+As 21 CFR 11.200(a)(1)(i) has it, the first of a series of signatures in one session takes all
+components (the user name, of the session, and the password); later ones at least one that only its
+owner knows. That one is the password too, or a PIN of its owner's choice while the series is open:
+SIGNING_PIN_MINUTES after the last signature of the same session. Anything wrong ends the series.
+"""
+
+import re
+import time
+
+from django.conf import settings
+from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from webportal.accounts.models import User
+from webportal.accounts.services import AccountError, confirm_password
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.review.models import SigningPin
+
+LAST_SIGNATURE = "signing_last_at"
+PIN = re.compile(r"[0-9]{6,12}")
+
+
+def confirm_signer(signer: User, secret: str, pin_is_open: bool) -> None:
+    """Make sure that the person who signs is who they are; raises AccountError."""
+    if pin_is_open and PIN.fullmatch(secret) and has_pin(signer):
+        # A wrong PIN goes on to the password, which counts the attempt and refuses too many.
+        pin_hash = SigningPin.objects.get(user=signer).pin_hash
+        if check_password(secret, pin_hash):
+            return
+    confirm_password(signer, secret)
+
+
+def has_pin(signer: User) -> bool:
+    """Whether this person has chosen a PIN."""
+    return SigningPin.objects.filter(user=signer).exists()
+
+
+def pin_is_open(session: SessionBase) -> bool:
+    """Whether a series of signatures is going on in this session."""
+    seconds = settings.SIGNING_PIN_MINUTES * 60
+    return bool(time.time() - session.get(LAST_SIGNATURE, 0.0) < seconds)
+
+
+def continue_series(session: SessionBase) -> None:
+    """Note that a signature was given in this session."""
+    session[LAST_SIGNATURE] = time.time()
+
+
+def end_series(session: SessionBase) -> None:
+    """Ask for the password at the next signature."""
+    session.pop(LAST_SIGNATURE, None)
+
+
+@transaction.atomic
+def set_pin(user: User, password: str, pin: str) -> None:
+    """Set a person's signing PIN; '' removes it. Raises AccountError when something is wrong."""
+    confirm_password(user, password)
+    if pin and (not PIN.fullmatch(pin) or len(set(pin)) < 3):
+        raise AccountError(_("Choose 6 to 12 digits, at least three of them different."))
+    if pin:
+        SigningPin.objects.update_or_create(user=user, defaults={"pin_hash": make_password(pin)})
+    else:
+        SigningPin.objects.filter(user=user).delete()
+    append(Event(Action.SIGNING_PIN_SET, "user", user.pk, detail={"removed": not pin}), user)
