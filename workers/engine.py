@@ -178,11 +178,13 @@ class Engine:
         if model == self._model:
             return
         package = verified_package(model)
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        # Without it TensorFlow takes the whole memory of a GPU that it may share.
-        os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
         gc.unfreeze()
-        self._predictor = Predictor(package, self._batch_size)
+        self._predictor = Predictor(
+            package,
+            self._batch_size,
+            device=settings.INFERENCE_DEVICE,
+            runtime=settings.INFERENCE_RUNTIME,
+        )
         self._model = model
         # TensorFlow leaves so many objects that looking through them all takes a quarter of a
         # second, in which nothing else runs. From here on they are not looked at.

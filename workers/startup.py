@@ -14,6 +14,7 @@ from django.db.migrations.executor import MigrationExecutor
 from kombu.exceptions import OperationalError
 
 from ml.package import PackageError
+from ml.runtimes.choice import DEVICES, RUNTIMES
 from webportal.inference.registry import active_model, verified_package
 from webportal.storage import storage_folder
 from workers.limits import DRAIN_SECONDS, HARD_LIMIT_SECONDS, VISIBILITY_SECONDS
@@ -38,6 +39,7 @@ def _problems(worker: Any, *, serves_inference: bool) -> Iterator[str]:
     yield from _check_limits(worker)
     yield from _check_database()
     if serves_inference:
+        yield from _check_runtime()
         yield from _check_model()
         yield from _check_storage()
 
@@ -50,8 +52,15 @@ def _check_process(worker: Any, *, serves_inference: bool) -> Iterator[str]:
             f"Its concurrency is {worker.concurrency}; one process serves one device. Give it "
             "--concurrency 1, and start one more worker for every further device."
         )
-    if "tensorflow" in sys.modules:
-        yield "TensorFlow is loaded before the fork; it would hang in the child process."
+    for library in ("tensorflow", "openvino", "onnxruntime"):
+        if library in sys.modules:
+            yield f"{library} is loaded before the fork; it would hang in the child process."
+
+
+def _check_runtime() -> Iterator[str]:
+    for name, choices in (("INFERENCE_RUNTIME", RUNTIMES), ("INFERENCE_DEVICE", DEVICES)):
+        if getattr(settings, name) not in choices:
+            yield f"{name} is {getattr(settings, name)!r}; it must be one of {', '.join(choices)}."
 
 
 def _check_limits(worker: Any) -> Iterator[str]:

@@ -5,6 +5,7 @@ machine is found before it assesses anything.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,7 +32,8 @@ def probe_inputs(size: int) -> NDArray[np.uint8]:
 
 def write_probes(path: Path, inputs: NDArray[np.uint8], outputs: Outputs) -> None:
     """Store probe inputs with the network's outputs."""
-    np.savez_compressed(path, **{_INPUTS: inputs}, **outputs)
+    arrays: dict[str, Any] = {_INPUTS: inputs, **outputs}
+    np.savez_compressed(path, **arrays)
 
 
 def difference(runtime: Runtime, path: Path) -> str:

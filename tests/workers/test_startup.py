@@ -16,6 +16,8 @@ from webportal.inference.models import ModelVersion
 from workers import startup
 from workers.app import app
 
+LIBRARIES = ("tensorflow", "openvino", "onnxruntime")
+
 
 def problem(*, serves_inference: bool = True, **worker: Any) -> str | None:
     defaults = {"pool_cls": "prefork", "concurrency": 1, "time_limit": None, "app": app}
@@ -24,9 +26,10 @@ def problem(*, serves_inference: bool = True, **worker: Any) -> str | None:
 
 
 @pytest.fixture(autouse=True)
-def _tensorflow_is_not_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Tests of other packages load it into this process."""
-    monkeypatch.delitem(sys.modules, "tensorflow", raising=False)
+def _no_runtime_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests of other packages load them into this process."""
+    for library in LIBRARIES:
+        monkeypatch.delitem(sys.modules, library, raising=False)
 
 
 def test_a_good_configuration_is_accepted(model: ModelVersion) -> None:
@@ -48,9 +51,20 @@ def test_the_scheduler_may_have_any_concurrency(model: ModelVersion) -> None:
 
 
 @pytest.mark.django_db
-def test_tensorflow_in_the_main_process_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "tensorflow", SimpleNamespace())
-    assert "before the fork" in (problem() or "")
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_a_runtime_in_the_main_process_is_refused(
+    monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    monkeypatch.setitem(sys.modules, library, SimpleNamespace())
+    assert f"{library} is loaded before the fork" in (problem() or "")
+
+
+@pytest.mark.parametrize("name", ["INFERENCE_RUNTIME", "INFERENCE_DEVICE"])
+def test_an_unknown_runtime_or_device_is_refused(
+    name: str, model: ModelVersion, settings: Settings
+) -> None:
+    setattr(settings, name, "abacus")
+    assert f"{name} is 'abacus'; it must be one of auto" in (problem() or "")
 
 
 @pytest.mark.django_db

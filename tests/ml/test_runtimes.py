@@ -1,0 +1,120 @@
+"""Every runtime gives the package's own answers; one that does not is not used."""
+
+import logging
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from ml.export import export
+from ml.package import NETWORK_FILE, SHIPPED_PACKAGE, WEIGHTS_FILE, ModelPackage, seal_package
+from ml.package import load_package as load
+from ml.runtimes.choice import ON_CPU, choose_runtime, start_runtime
+from ml.runtimes.probes import TOLERANCE, probe_inputs
+from tests.ml.networks import random_network
+
+
+@pytest.fixture(scope="module")
+def package(tmp_path_factory: pytest.TempPathFactory) -> ModelPackage:
+    """A package with a network of random weights, whose answers vary with the picture."""
+    folder = tmp_path_factory.mktemp("package") / "random"
+    shutil.copytree(SHIPPED_PACKAGE, folder)
+    network = random_network(load(folder).input_size)
+    network.save_weights(folder / WEIGHTS_FILE)
+    export(network, folder)
+    seal_package(folder)
+    return load(folder)
+
+
+@pytest.fixture
+def spoilt(package: ModelPackage, tmp_path: Path) -> ModelPackage:
+    """The same with an ONNX model that is not the Keras network, whole as far as hashes tell."""
+    folder = Path(shutil.copytree(package.path, tmp_path / "spoilt"))
+    model = onnx.load(folder / NETWORK_FILE)
+    bias = next(each for each in model.graph.initializer if each.name == "classifier_bias")
+    bias.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(bias) + 0.01, bias.name))
+    onnx.save(model, folder / NETWORK_FILE)
+    seal_package(folder)
+    return load(folder)
+
+
+@pytest.mark.parametrize("name", ON_CPU)
+def test_a_runtime_answers_like_keras_in_any_batch(name: str, package: ModelPackage) -> None:
+    inputs = np.tile(probe_inputs(package.input_size), (5, 1, 1))[:35]
+    expected = start_runtime("tensorflow", package, "cpu", 32).outputs(inputs)
+    runtime = start_runtime(name, package, "cpu", 32)
+
+    for n in (1, 5, 8, 35):
+        outputs = runtime.outputs(inputs[:n])
+        assert outputs.keys() == expected.keys()
+        for output, values in outputs.items():
+            assert values.dtype == np.float32
+            assert values.std() > 0.01 or n == 1, output
+            np.testing.assert_allclose(
+                values, expected[output][:n], rtol=TOLERANCE, atol=TOLERANCE, err_msg=output
+            )
+
+
+def test_auto_takes_the_fastest_and_loads_nothing_else() -> None:
+    code = (
+        "import sys, ml.package, ml.predictor;"
+        "p = ml.predictor.Predictor(ml.package.load_package(ml.package.SHIPPED_PACKAGE));"
+        "print(p.device_name, [m for m in ('tensorflow', 'keras', 'onnx') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "cpu, openvino []"
+
+
+def test_a_runtime_with_other_answers_is_passed_over_with_a_warning(
+    spoilt: ModelPackage, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        chosen = choose_runtime(spoilt, 8, device="cpu")
+    assert chosen.name == "tensorflow"
+    assert [record.levelname for record in caplog.records] == ["WARNING"] * 2
+    for name in ("openvino", "onnxruntime"):
+        assert f"{name} on cpu: its activation_map differs" in caplog.text
+
+
+def test_a_runtime_that_is_not_installed_is_passed_over(
+    package: ModelPackage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.delitem(sys.modules, "ml.runtimes.openvino", raising=False)
+    assert choose_runtime(package, 8, device="cpu").name == "onnxruntime"
+    assert "openvino on cpu: import of openvino halted" in caplog.text
+
+
+def test_a_named_runtime_with_other_answers_is_an_error(spoilt: ModelPackage) -> None:
+    with pytest.raises(RuntimeError, match="openvino on cpu: its activation_map differs"):
+        choose_runtime(spoilt, 8, "openvino")
+
+
+def test_an_output_too_few_is_an_error(package: ModelPackage, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(package.path, tmp_path / "copy"))
+    model = onnx.load(folder / NETWORK_FILE)
+    del model.graph.output[0]
+    onnx.save(model, folder / NETWORK_FILE)
+    seal_package(folder)
+    with pytest.raises(RuntimeError, match="it has no output logit"):
+        choose_runtime(load(folder), 8, "onnxruntime")
+
+
+def test_a_gpu_that_is_not_there_is_an_error(package: ModelPackage) -> None:
+    with pytest.raises(RuntimeError, match="tensorflow on gpu: tensorflow sees no GPU"):
+        choose_runtime(package, 8, device="gpu")
+    with pytest.raises(RuntimeError, match="openvino does not run on a gpu"):
+        choose_runtime(package, 8, "openvino", "gpu")
+
+
+@pytest.mark.parametrize(("runtime", "device"), [("abacus", "auto"), ("auto", "tpu")])
+def test_an_unknown_runtime_or_device_is_an_error(
+    package: ModelPackage, runtime: str, device: str
+) -> None:
+    with pytest.raises(ValueError, match="must be one of auto"):
+        choose_runtime(package, 8, runtime, device)
