@@ -10,6 +10,11 @@ from typing import Any
 
 TEMPLATE = Path(__file__).with_name("card_template.md")
 
+FOLDS = {
+    "random": ": patients drawn at random.",
+    "pessimistic": ": the normals with the lowest patient numbers and pneumonia patients drawn to"
+    " match, as in the published test split, which was not used for anything.",
+}
 SHARES = {
     "accuracy": "accuracy",
     "sensitivity": "sensitivity",
@@ -42,8 +47,8 @@ def write_card(facts: Mapping[str, Any]) -> str:
         images=f"{training['images']:,}",
         patients=f"{training['patients']:,}",
         pneumonia=f"{training['pneumonia']:,}",
-        folds=", ".join(f"*{name}*" for name in facts["figures"]),
-        evaluated=sum(fold["n"] for fold in facts["figures"].values()),
+        folds="\n".join(f"- *{name}*{FOLDS.get(name, '')}" for name in facts["figures"]),
+        evaluated=f"{sum(fold['n'] for fold in facts['figures'].values()):,}",
         intervals=facts["figures_method"]["intervals"],
         figures=_folds_table(facts["figures"], {**SCORES, **SHARES}),
         points_by_fold=_points_by_fold(facts["figures"]),

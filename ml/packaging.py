@@ -14,10 +14,11 @@ from ml import calibration
 from ml.calibration import Calibration, Floats
 from ml.card import write_card
 from ml.dataset import LabelledImage, labels
-from ml.evaluation import METHOD, Cases, measure, operating_point
+from ml.evaluation import METHOD, Cases, measure
 from ml.export import export
 from ml.gate import Gate, Gaussian, contrast, thumbnails
 from ml.occlusion import check_by_occlusion
+from ml.operating_points import operating_points
 from ml.package import (
     CARD_FILE,
     FACTS_FILE,
@@ -33,9 +34,6 @@ from ml.predictor import Predictor
 from ml.preprocessing import squeeze
 from ml.sameness import compare_kinds_of_file, find_originals
 
-UNLIKELY_SENSITIVITY = 0.99
-DECISION_SENSITIVITY = 0.97
-LIKELY_SPECIFICITY = 0.98
 # The share of real chest radiographs beyond the limit of each likeness question of the gate.
 GATE_TAIL = 0.004
 # Of the images that networks are trained and calibrated on.
@@ -191,31 +189,6 @@ def _write(out: Path, facts: Mapping[str, Any]) -> ModelPackage:
     (out / CARD_FILE).write_text(write_card(facts))
     seal_package(out)
     return load_package(out)
-
-
-def operating_points(cases: Cases) -> dict[str, OperatingPoint]:
-    """Choose the three thresholds on calibrated probabilities, in rising order.
-
-    Each is the highest with its sensitivity, or the lowest with its specificity: normal images of
-    another hospital tend to score higher than these, so room is left above them.
-    """
-    probabilities, targets = cases.probabilities, cases.targets
-    unlikely = calibration.threshold_for_sensitivity(probabilities, targets, UNLIKELY_SENSITIVITY)
-    decision = calibration.threshold_for_sensitivity(probabilities, targets, DECISION_SENSITIVITY)
-    specific = calibration.threshold_for_specificity(probabilities, targets, LIKELY_SPECIFICITY)
-    return {
-        "unlikely": operating_point(
-            cases, unlikely, f"sensitivity of at least {UNLIKELY_SENSITIVITY:.0%}"
-        ),
-        "decision": operating_point(
-            cases, decision, f"sensitivity of at least {DECISION_SENSITIVITY:.0%}"
-        ),
-        "likely": operating_point(
-            cases,
-            max(specific, decision),
-            f"specificity of at least {LIKELY_SPECIFICITY:.0%}, and not below 'decision'",
-        ),
-    }
 
 
 def cross_measured(

@@ -160,35 +160,52 @@ def _reliability(targets: Floats, probabilities: Floats) -> Figure:
 
 
 def _confusion(cases: Cases, thresholds: Mapping[str, float]) -> Figure:
-    """Show how many images of each kind were put into each category."""
-    kinds = [kind for kind in ("normal", "bacteria", "virus", "pneumonia") if kind in cases.kinds]
+    """Show the answers at the decision threshold by label, and the categories by kind of image."""
     refused = ~cases.assessed
+    positive = cases.targets == 1
+    decided = cases.probabilities >= thresholds["decision"]
     likely = cases.probabilities >= thresholds["likely"]
     unlikely = cases.probabilities < thresholds["unlikely"]
-    categories = {
-        "unlikely": unlikely,
-        "indeterminate": ~(unlikely | likely | refused),
-        "likely": likely,
-        "not assessable": refused,
-    }
-    table = np.array(
-        [
-            [(chosen & (cases.kinds == kind)).sum() for chosen in categories.values()]
-            for kind in kinds
-        ]
+    present = [kind for kind in ("normal", "bacteria", "virus", "pneumonia") if kind in cases.kinds]
+    kinds = {kind: cases.kinds == kind for kind in present}
+    figure = Figure(figsize=(11, 1.6 + 0.9 * len(kinds)), layout="constrained")
+    at_decision, by_category = figure.subplots(1, 2, width_ratios=(1, 2))
+    _counts(
+        at_decision,
+        f"Pneumonia at {thresholds['decision']:.3f}?",
+        {"normal": ~positive & ~refused, "pneumonia": positive & ~refused},
+        {"no": ~decided & ~refused, "yes": decided},
     )
-    shares = table / table.sum(axis=1, keepdims=True)
-    figure = Figure(figsize=(6.5, 1.6 + 0.9 * len(kinds)), layout="constrained")
-    axes = figure.add_subplot()
+    _counts(
+        by_category,
+        "Category",
+        kinds,
+        {
+            "unlikely": unlikely,
+            "indeterminate": ~(unlikely | likely | refused),
+            "likely": likely,
+            "not assessable": refused,
+        },
+    )
+    return figure
+
+
+def _counts(
+    axes: Axes, title: str, rows: Mapping[str, np.ndarray], columns: Mapping[str, np.ndarray]
+) -> None:
+    """Draw a table of how many images are in each row and column, shaded by the row's shares."""
+    table = np.array(
+        [[(row & column).sum() for column in columns.values()] for row in rows.values()]
+    )
+    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     for (row, column), count in np.ndenumerate(table):
         share = shares[row, column]
         colour = "white" if share > 0.5 else "black"
         axes.text(column, row, f"{count}\n{share:.1%}", ha="center", va="center", color=colour)
-    axes.set_xticks(range(len(categories)), list(categories))
-    axes.set_yticks(range(len(kinds)), kinds)
-    axes.set(title="Category by kind of image", ylabel="label")
-    return figure
+    axes.set_xticks(range(len(columns)), list(columns))
+    axes.set_yticks(range(len(rows)), list(rows))
+    axes.set(title=title, ylabel="label")
 
 
 def _worst_errors(cases: Cases, labelled: Sequence[LabelledImage], decision: float) -> Figure:

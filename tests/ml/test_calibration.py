@@ -10,8 +10,12 @@ from ml.calibration import (
     threshold_for_sensitivity,
     threshold_for_specificity,
 )
-from ml.evaluation import auroc, expected_calibration_error, sensitivity_and_specificity
-from ml.packaging import operating_points
+from ml.evaluation import (
+    Cases,
+    expected_calibration_error,
+    sensitivity_and_specificity,
+)
+from ml.operating_points import operating_points
 
 
 def scores(n: int = 4000) -> tuple[np.ndarray, np.ndarray]:
@@ -24,7 +28,7 @@ def scores(n: int = 4000) -> tuple[np.ndarray, np.ndarray]:
 def test_calibration_undoes_overconfidence() -> None:
     log_odds, targets = scores()
     overconfident = 3 * log_odds - 2
-    fitted = fit_calibration(overconfident, targets)
+    fitted = fit_calibration(overconfident, targets, targets.mean())
     assert fitted.slope == pytest.approx(1 / 3, rel=0.1)
     np.testing.assert_allclose(fitted.log_odds(overconfident), log_odds, atol=0.6)
     before = expected_calibration_error(targets, sigmoid(overconfident))
@@ -33,8 +37,29 @@ def test_calibration_undoes_overconfidence() -> None:
 
 
 def test_calibration_stays_finite_when_the_classes_are_separable() -> None:
-    fitted = fit_calibration(np.array([-4.0, -3, 3, 4]), np.array([0.0, 0, 1, 1]))
+    fitted = fit_calibration(np.array([-4.0, -3, 3, 4]), np.array([0.0, 0, 1, 1]), 0.5)
     assert 0 < fitted.slope < 5
+
+
+def test_probabilities_presume_the_prevalence_and_not_the_mix_of_the_fold() -> None:
+    log_odds, targets = scores()
+    rare = np.flatnonzero((targets == 0) | (np.arange(len(targets)) % 10 == 0))
+    whole = fit_calibration(log_odds, targets, 0.55)
+    thinned = fit_calibration(log_odds[rare], targets[rare], 0.55)
+    np.testing.assert_allclose(
+        thinned.probabilities(log_odds), whole.probabilities(log_odds), atol=0.05
+    )
+    rarer = fit_calibration(log_odds, targets, 0.1)
+    assert rarer.probabilities(log_odds).mean() < whole.probabilities(log_odds).mean() - 0.2
+
+
+def test_no_probability_is_more_certain_than_the_images_of_the_fit_support() -> None:
+    log_odds, targets = scores(998)
+    fitted = fit_calibration(log_odds, targets, 0.5)
+    stated = fitted.probabilities(np.array([-100.0, -10, 0, 10, 30], np.float32))
+    assert stated[0] == pytest.approx(1 / 1000)
+    assert stated[-1] == pytest.approx(1 - 1 / 1000)
+    assert (np.diff(stated) > 0).all()  # the order is kept
 
 
 def test_thresholds_keep_what_they_promise_and_no_more() -> None:
@@ -52,7 +77,12 @@ def test_thresholds_keep_what_they_promise_and_no_more() -> None:
 def test_operating_points_never_cross(spread: float) -> None:
     targets = np.repeat([0.0, 1.0], 500)
     noise = np.random.default_rng(0).standard_normal(1000)
-    points = operating_points(sigmoid(spread * (2 * targets - 1) + noise), targets)
+    cases = Cases(
+        np.where(targets == 1, "virus", "normal"),
+        np.arange(1000).astype(str),
+        sigmoid(spread * (2 * targets - 1) + noise),
+    )
+    points = operating_points(cases)
     order = [points[name].threshold for name in ("unlikely", "decision", "likely")]
     assert order == sorted(order)
 
@@ -71,8 +101,11 @@ def test_category_by_threshold(probability: float, category: str) -> None:
     assert categorise(probability, unlikely_below=0.2, likely_from=0.8) == category
 
 
-def test_auroc_counts_pairs() -> None:
-    targets = np.array([0, 0, 1, 1])
-    assert auroc(targets, np.array([0.1, 0.4, 0.35, 0.8])) == pytest.approx(0.75)
-    assert auroc(targets, np.array([0.1, 0.5, 0.5, 0.8])) == pytest.approx(0.875)
-    assert np.isnan(auroc(np.ones(4), np.arange(4.0)))
+def test_the_decision_is_the_highest_threshold_that_keeps_the_sensitivity() -> None:
+    """Normals of another hospital score higher: room is left above these."""
+    probabilities = np.concatenate([np.linspace(0.0, 0.1, 100), np.linspace(0.5, 1.0, 101)])
+    kinds = np.repeat(["normal", "virus"], [100, 101])
+    points = operating_points(Cases(kinds, np.arange(201).astype(str), probabilities))
+    assert points["decision"].threshold == pytest.approx(0.515)  # 3 of 101 are below
+    assert points["unlikely"].threshold == pytest.approx(0.505)
+    assert points["likely"].threshold == points["decision"].threshold
