@@ -17,15 +17,18 @@ from knox.models import AuthToken
 from PIL import Image
 from rest_framework.test import APIClient
 
+from ml.package import SHIPPED_PACKAGE, load_package
 from tests.conftest import PASSWORD
 from tests.factories import (
     make_job,
+    make_model_version,
     make_patient,
     make_prediction,
     make_study,
 )
 from webportal.accounts.models import Role, User
 from webportal.accounts.services import create_token
+from webportal.inference import registry
 from webportal.inference.models import JobState, Prediction, Worker
 from webportal.intake import services
 from webportal.intake.cases import FORM_KEY, CaseRecord
@@ -95,7 +98,7 @@ OPERATIONS: dict[str, Operation] = {
     "jobs_release_create": Operation(IT, 201, path=_of("quarantined")),
     "model_versions_list": Operation(R),
     "model_versions_retrieve": Operation(R, path=_of("model")),
-    "model_versions_activate_create": Operation(IT, path=_of("model")),
+    "model_versions_activate_create": Operation(IT, path=_of("shipped")),
     "patients_list": Operation(U),
     "patients_retrieve": Operation(U, path=_of("patient")),
     "patients_search_create": Operation(U, body={"text": "phantom"}),
@@ -123,6 +126,7 @@ OPERATIONS: dict[str, Operation] = {
     "studies_draft_retrieve": Operation(R, path=_of("drafted")),
     "studies_draft_update": Operation(R, path=_of("study"), body=ENTRY),
     "studies_draft_destroy": Operation(R, 204, path=_of("drafted")),
+    "studies_rerun_create": Operation(R, 201, path=_of("outdated")),
     "studies_sign_create": Operation(R, path=_of("study"), body=SIGNATURE),
     "tokens_list": Operation(R),
     "tokens_create": Operation(None, 201, body={"username": "radiologist", "password": PASSWORD}),
@@ -175,6 +179,16 @@ class World:
     @property
     def model(self) -> Any:
         return self.result.model_version_id
+
+    @property
+    def shipped(self) -> Any:
+        make_model_version("current", is_active=True)
+        return registry.register(load_package(SHIPPED_PACKAGE), None)[0].pk
+
+    @property
+    def outdated(self) -> Any:
+        make_model_version("newer", is_active=True)
+        return self.result.radiograph.study_id
 
     @property
     def queued(self) -> Any:

@@ -23,8 +23,8 @@ from webportal.api.jobs import JobSerializer
 from webportal.api.records import PEOPLE_DATA
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.inference.queue import rerun
-from webportal.records.models import Radiograph
+from webportal.inference.queue import rerun, rerun_outdated
+from webportal.records.models import Radiograph, Study
 from webportal.review.rendering import radiograph_png
 
 logger = logging.getLogger(__name__)
@@ -159,3 +159,22 @@ class RadiographEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Radiograph
 def _missing(radiograph: Radiograph) -> MissingFile:
     logger.error("A file of radiograph %s is missing from the storage", radiograph.pk)
     return MissingFile()
+
+
+class StudyRerunEndpoint(Endpoint[Study]):
+    """Studies whose results are of an older model version than the active one."""
+
+    queryset = Study.objects.all()
+    serializer_class = JobSerializer
+    filter_backends = []
+    roles = {"rerun": (Role.RADIOLOGIST,)}
+
+    @extend_schema(request=NoBody, responses={201: JobSerializer(many=True)})
+    @action(detail=True, methods=["post"], pagination_class=None)
+    def rerun(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Queue the images whose results are of another version than the active one; 409 if none.
+
+        Their results stay in the record.
+        """
+        jobs = rerun_outdated(self.get_object(), self.person)
+        return Response(JobSerializer(jobs, many=True).data, status=201)

@@ -6,7 +6,7 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import SimpleRouter
 
 from webportal.api.jobs import JobEndpoint, ModelVersionEndpoint, PredictionEndpoint, WorkerEndpoint
-from webportal.api.pictures import RadiographEndpoint
+from webportal.api.pictures import RadiographEndpoint, StudyRerunEndpoint
 from webportal.api.reads import ReadEndpoint, ReadingEndpoint
 from webportal.api.records import PatientEndpoint, StudyEndpoint
 from webportal.api.tokens import TokenEndpoint
@@ -20,6 +20,7 @@ router.register("tokens", TokenEndpoint, "token")
 router.register("patients", PatientEndpoint, "patient")
 router.register("studies", StudyEndpoint, "study")
 router.register("studies", ReadingEndpoint, "reading")
+router.register("studies", StudyRerunEndpoint, "study-rerun")
 router.register("radiographs", RadiographEndpoint, "radiograph")
 router.register("jobs", JobEndpoint, "job")
 router.register("predictions", PredictionEndpoint, "prediction")

@@ -31,7 +31,7 @@ from webportal.audit.trail import Event, append, append_all
 from webportal.inference.hints import hint_after_commit
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
 from webportal.inference.summary import refresh_summaries
-from webportal.records.models import Category, Radiograph
+from webportal.records.models import Category, Radiograph, Study
 
 logger = logging.getLogger(__name__)
 
@@ -109,6 +109,32 @@ def rerun(radiograph: Radiograph, by: User) -> Job:
     if Job.objects.filter(radiograph=radiograph, state__in=OPEN_STATES).exists():
         raise QueueError("This image is in the queue already.")
     return enqueue(radiograph, by)
+
+
+@transaction.atomic
+def rerun_outdated(study: Study, by: User) -> list[Job]:
+    """Queue another inference of each image whose result is of another version than the active one.
+
+    Raises QueueError when there is none, or all of those are in the queue already.
+    """
+    outdated = Prediction.objects.filter(
+        radiograph__study=study, is_current=True, model_version__is_active=False
+    )
+    # All are locked before the first entry takes the head of the trail.
+    radiographs = list(
+        Radiograph.objects.select_for_update(no_key=True)
+        .filter(pk__in=outdated.values("radiograph"))
+        .order_by("pk")
+    )
+    waiting = Job.objects.filter(radiograph__in=radiographs, state__in=OPEN_STATES)
+    taken = set(waiting.values_list("radiograph", flat=True))
+    if not ModelVersion.objects.filter(is_active=True).exists():
+        raise QueueError("No model version is active; hospital IT activates one.")
+    if all(radiograph.pk in taken for radiograph in radiographs):
+        raise QueueError(
+            "Nothing to run again: every result is of the active version, or on its way."
+        )
+    return [enqueue(each, by) for each in radiographs if each.pk not in taken]
 
 
 @transaction.atomic
@@ -333,12 +359,13 @@ def overdue(patience: timedelta) -> QuerySet[Job]:
 
 def _answer(result: Result) -> dict[str, Any]:
     """What the audit trail says of a result."""
-    return {
+    answer = {
         "category": result.category,
         "probability": result.probability,
         "bacterial_probability": result.bacterial_probability,
         "correction": result.correction,
     }
+    return {name: value for name, value in answer.items() if value not in (None, "")}
 
 
 def _lease() -> timedelta:

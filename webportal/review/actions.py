@@ -6,6 +6,7 @@ from collections.abc import Callable
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from webportal.accounts.models import Role
@@ -30,6 +31,19 @@ def rerun(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
         radiograph.study_id,
         lambda: queue.rerun(radiograph, request.user),
         "The image is in the queue again.",
+    )
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def rerun_study(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
+    """Ask the active model about the images whose results are of another version."""
+    study = get_object_or_404(Study, pk=study_id)
+    return _ask_queue(
+        request,
+        study.pk,
+        lambda: queue.rerun_outdated(study, request.user),
+        _("The study is in the queue again, for the active model."),
     )
 
 
@@ -60,7 +74,7 @@ def release(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
 
 
 def _ask_queue(
-    request: SignedInRequest, study_id: uuid.UUID, change: Callable[[], Job], done: str
+    request: SignedInRequest, study_id: uuid.UUID, change: Callable[[], object], done: str
 ) -> HttpResponse:
     """Change a job and say that it is `done`, or why it cannot be."""
     try:

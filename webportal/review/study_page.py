@@ -1,5 +1,7 @@
 """What the study page shows."""
 
+import uuid
+from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,25 +10,14 @@ from django.db.models.functions import Coalesce
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.inference.queue import OPEN_STATES
+from webportal.inference.registry import active_model
 from webportal.records.models import Priority, Radiograph, ReadingState, Study, Symptom
 from webportal.review.decisions import open_choices
 from webportal.review.forms import AddendumForm, ReadForm, read_form
+from webportal.review.machine import Opinion, opinion
 from webportal.review.models import Decision, Pneumonia, Read, ReadState
 from webportal.review.progress import BY_STATE, NOTHING, Progress, latest_jobs
 from webportal.review.reading import leading_prediction, signed_read
-
-SCALE_WIDTH = 320
-
-
-@dataclass(frozen=True)
-class Scale:
-    """A probability among the operating points of its version, in units of SCALE_WIDTH."""
-
-    mark: int
-    unlikely_below: int
-    likely_from: int
-    indeterminate_width: int
-    likely_width: int
 
 
 @dataclass(frozen=True)
@@ -38,7 +29,7 @@ class ShownRadiograph:
     prediction: Prediction | None
     job: Job | None
     progress: Progress
-    scale: Scale | None
+    opinion: Opinion | None
 
     @property
     def may_cancel(self) -> bool:
@@ -106,15 +97,16 @@ def study_context(
 
 def _shown_radiographs(study: Study) -> list[ShownRadiograph]:
     jobs = {job.radiograph_id: job for job in latest_jobs([study.pk])}
-    current = {
-        prediction.radiograph_id: prediction
-        for prediction in Prediction.objects.filter(
-            radiograph__study=study, is_current=True
-        ).select_related("model_version")
-    }
+    predictions: dict[uuid.UUID, list[Prediction]] = defaultdict(list)
+    made = Prediction.objects.filter(radiograph__study=study).select_related("model_version")
+    for each in made.defer("heatmap").order_by("-is_current", "-created_at"):
+        predictions[each.radiograph_id].append(each)
+    active = active_model()
     shown = []
     for number, radiograph in enumerate(study.radiographs.all(), start=1):
-        job, prediction = jobs.get(radiograph.pk), current.get(radiograph.pk)
+        job, results = jobs.get(radiograph.pk), predictions[radiograph.pk]
+        # Where there is any result, the first is the current one.
+        prediction = results[0] if results else None
         shown.append(
             ShownRadiograph(
                 number=number,
@@ -122,25 +114,10 @@ def _shown_radiographs(study: Study) -> list[ShownRadiograph]:
                 prediction=prediction,
                 job=job,
                 progress=BY_STATE[job.state] if job else NOTHING,
-                scale=_scale(prediction) if prediction else None,
+                opinion=opinion(results, active, radiograph) if results else None,
             )
         )
     return shown
-
-
-def _scale(prediction: Prediction) -> Scale | None:
-    if prediction.probability is None:
-        return None
-    points = prediction.model_version.thresholds
-    unlikely_below = round(points["unlikely"]["threshold"] * SCALE_WIDTH)
-    likely_from = round(points["likely"]["threshold"] * SCALE_WIDTH)
-    return Scale(
-        mark=round(prediction.probability * SCALE_WIDTH),
-        unlikely_below=unlikely_below,
-        likely_from=likely_from,
-        indeterminate_width=likely_from - unlikely_below,
-        likely_width=SCALE_WIDTH - likely_from,
-    )
 
 
 def _choices(leading: Prediction | None) -> list[Choice]:

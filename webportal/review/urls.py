@@ -16,6 +16,7 @@ urlpatterns = [
     path("studies/<uuid:study_id>/sign", views.sign, name="sign"),
     path("studies/<uuid:study_id>/addendum", views.add_addendum, name="addendum"),
     path("studies/<uuid:study_id>/priority", actions.raise_priority, name="priority"),
+    path("studies/<uuid:study_id>/rerun", actions.rerun_study, name="rerun-study"),
     path("studies/<uuid:study_id>/case-record", actions.case_record, name="case-record"),
     path("studies/<uuid:study_id>/patient", actions.study_patient, name="study-patient"),
     path("radiographs/<uuid:radiograph_id>/image.png", images.image, name="image"),
