@@ -1,0 +1,60 @@
+"""The plots of an evaluation."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from ml.dataset import LabelledImage
+from ml.evaluation import Cases
+
+pytest.importorskip("matplotlib", reason="needs requirements-training.txt (matplotlib)")
+from ml.plots import write_plots
+
+THRESHOLDS = {"unlikely": 0.2, "decision": 0.5, "likely": 0.8}
+PLOTS = {"roc.png", "precision_recall.png", "reliability.png", "confusion.png", "worst_errors.png"}
+
+
+def labelled(folder: Path, kinds: list[str]) -> list[LabelledImage]:
+    """Write an image for each kind; all are black but for one grey level."""
+    found = []
+    for number, kind in enumerate(kinds):
+        path = folder / f"{number}.png"
+        Image.fromarray(np.full((60, 50), 5 * number, np.uint8)).save(path)
+        found.append(LabelledImage(path, kind, str(number), "", number))
+    return found
+
+
+def test_plots_are_drawn_of_what_was_assessed(tmp_path: Path) -> None:
+    kinds = ["normal", "normal", "bacteria", "virus", "virus"]
+    found = labelled(tmp_path, kinds)
+    cases = Cases.of(found, np.array([0.1, 0.9, 0.95, 0.3, np.nan]))
+    files = write_plots(tmp_path / "plots", cases, found, THRESHOLDS)
+    assert {file.name for file in files} == PLOTS
+    for file in files:
+        pixels = np.asarray(Image.open(file).convert("L"))
+        assert pixels.min() < 100 < 240 < pixels.max()
+
+
+def test_the_contact_sheet_shows_the_worst_errors_and_no_right_answer(tmp_path: Path) -> None:
+    kinds = ["normal"] * 30 + ["virus"]
+    found = labelled(tmp_path, kinds)
+    # The first 29 are wrong, the later the worse; files of the sheet alone are read.
+    cases = Cases.of(found, np.array([0.6 + number / 100 for number in range(29)] + [0.1, 0.9]))
+    for image in (*found[:5], *found[29:]):
+        image.path.unlink()
+    write_plots(tmp_path / "plots", cases, found, THRESHOLDS)
+    found[28].path.unlink()
+    with pytest.raises(FileNotFoundError, match=r"28\.png"):
+        write_plots(tmp_path / "plots", cases, found, THRESHOLDS)
+
+
+def test_one_class_alone_has_no_curves(tmp_path: Path) -> None:
+    found = labelled(tmp_path, ["normal", "normal"])
+    files = write_plots(
+        tmp_path / "plots", Cases.of(found, np.array([0.1, 0.9])), found, THRESHOLDS
+    )
+    assert {file.name for file in files} == PLOTS - {"roc.png", "precision_recall.png"}
+    refused = Cases.of(found, np.full(2, np.nan))
+    assert len(write_plots(tmp_path / "plots", refused, found, THRESHOLDS)) == 3
