@@ -16,7 +16,7 @@ from ml.card import write_card
 from ml.dataset import LabelledImage, labels
 from ml.evaluation import METHOD, Cases, measure
 from ml.export import export
-from ml.gate import Gate, Gaussian, contrast, thumbnails
+from ml.gate.fitting import Seen, fit_gate, measure_gate
 from ml.occlusion import check_by_occlusion
 from ml.operating_points import operating_points
 from ml.package import (
@@ -31,15 +31,10 @@ from ml.package import (
     seal_package,
 )
 from ml.predictor import Predictor
-from ml.preprocessing import squeeze
 from ml.sameness import compare_kinds_of_file, find_originals
 
-# The share of real chest radiographs beyond the limit of each likeness question of the gate.
-GATE_TAIL = 0.004
 # Of the images that networks are trained and calibrated on.
 POPULATION = {"youngest_years": 1, "oldest_years": 5, "views": ["AP"]}
-SHRINKAGE = 0.1
-SMALLEST_CONTRAST_SHARE = 0.5
 OCCLUDED_IMAGES = 200
 
 
@@ -134,15 +129,24 @@ def build_package(
 ) -> ModelPackage:
     """Calibrate, set the operating points, fit the gate, measure, and write the package.
 
-    ``held_out`` are the folds that training never saw, two or more; calibration, operating points
-    and gate limits come from all of them together. The figures of a fold are measured with
-    calibration and operating points from the *other* folds. ``facts`` describe the training.
-    ``fullres`` has full-size files to compare kinds of file with, in folders NORMAL and PNEUMONIA.
+    ``held_out`` are the folds that training never saw, two or more; calibration and operating
+    points come from all of them together, the gate's limits from half of their patients. The
+    figures of a fold are measured with calibration and operating points from the *other* folds.
+    ``facts`` describe the training. ``fullres`` has full-size files to compare kinds of file with,
+    in folders NORMAL and PNEUMONIA.
     """
     folds = list(held_out.values())
     scale = Scale.fit(folds, training.images)
-    gate = fit_gate(training, held_out)
-    held_out_inputs = np.concatenate([fold.inputs for fold in folds])
+    choosing, measured = seen_in_halves(folds)
+
+    def embed(inputs: NDArray[np.uint8]) -> Floats:
+        return np.asarray(network.predict(inputs, batch_size=32, verbose=0)["embedding"])
+
+    gate = fit_gate(Seen(training.inputs, training.embeddings), choosing, embed)
+    refused = {
+        name: np.array([r is not None for r in gate.check(fold.inputs, fold.embeddings)])
+        for name, fold in held_out.items()
+    }
     kinds = [image.kind for image in training.images if image.kind in ("bacteria", "virus")]
     package_facts: dict[str, Any] = {
         "format": FORMAT,
@@ -166,9 +170,9 @@ def build_package(
         "heatmap_places": int(folds[0].activation_maps.shape[1]),
         "heatmap_full_scale": full_scale(scale.pneumonia, held_out),
         "heatmap_rim_share": rim_share(scale.pneumonia, held_out),
-        "figures": cross_measured(gate, training, held_out),
+        "figures": cross_measured(training.images, held_out, refused),
         "figures_method": METHOD,
-        "gate": refused_outsiders(network, gate, held_out_inputs),
+        "gate": measure_gate(gate, measured, embed),
         "occlusion": occlusion(network, scale.pneumonia, held_out),
         "sameness": None,
         "training": dict(facts),
@@ -192,16 +196,16 @@ def _write(out: Path, facts: Mapping[str, Any]) -> ModelPackage:
 
 
 def cross_measured(
-    gate: Gate, training: Responses, held_out: Mapping[str, Responses]
+    training: Sequence[LabelledImage],
+    held_out: Mapping[str, Responses],
+    refused: Mapping[str, NDArray[np.bool_]],
 ) -> dict[str, Any]:
     """Measure each fold with calibration and operating points from the other folds."""
     figures = {}
     for name, fold in held_out.items():
-        others = [other for key, other in held_out.items() if key != name]
-        scale = Scale.fit(others, training.images)
-        refused = np.array([r is not None for r in gate.check(fold.inputs, fold.embeddings)])
+        scale = Scale.fit([other for key, other in held_out.items() if key != name], training)
         thresholds = {key: point.threshold for key, point in scale.points.items()}
-        figures[name] = measure(scale.cases(fold, refused), thresholds)
+        figures[name] = measure(scale.cases(fold, refused[name]), thresholds)
     return figures
 
 
@@ -239,46 +243,16 @@ def _maps_with_pneumonia(fitted: Calibration, held_out: Mapping[str, Responses])
     return fitted.log_odds(np.concatenate(maps))
 
 
-def fit_gate(training: Responses, held_out: Mapping[str, Responses]) -> Gate:
-    """Fit the gate on training images, with its limits from held-out ones.
+def seen_in_halves(folds: Sequence[Responses]) -> tuple[Seen, Seen]:
+    """Divide held-out radiographs in two, by patient: to choose the gate's limits, and to measure.
 
-    ``training`` should have augmented copies too, so that other sharpness, brightness and framing
-    count as like the rest.
+    Every second patient, in the order of their names, so that both halves have all kinds.
     """
-    inputs = np.concatenate([fold.inputs for fold in held_out.values()])
-    embeddings = np.concatenate([fold.embeddings for fold in held_out.values()])
-
-    def gaussian(fitted_on: Floats, limited_by: Floats) -> Gaussian:
-        unlimited = Gaussian.fit(fitted_on, SHRINKAGE)
-        limit = float(np.quantile(unlimited.distance(limited_by), 1 - GATE_TAIL))
-        return Gaussian(unlimited.mean, unlimited.whitening, limit)
-
-    return Gate(
-        contrast_limit=float(contrast(training.inputs).min() * SMALLEST_CONTRAST_SHARE),
-        layout=gaussian(thumbnails(training.inputs), thumbnails(inputs)),
-        embedding=gaussian(training.embeddings, embeddings),
+    inputs = np.concatenate([fold.inputs for fold in folds])
+    embeddings = np.concatenate([fold.embeddings for fold in folds])
+    patients = np.array([image.patient for fold in folds for image in fold.images])
+    choosing = np.isin(patients, np.unique(patients)[::2])
+    return (
+        Seen(inputs[choosing], embeddings[choosing]),
+        Seen(inputs[~choosing], embeddings[~choosing]),
     )
-
-
-def refused_outsiders(network: keras.Model, gate: Gate, inputs: np.ndarray) -> dict[str, float]:
-    """Return the share that the gate refuses of spoilt radiographs, by kind, and of noise."""
-    half, third = inputs.shape[1] // 2, inputs.shape[1] // 3
-
-    def enlarged(parts: np.ndarray) -> np.ndarray:
-        return np.stack([np.asarray(squeeze(part, inputs.shape[1])) for part in parts])
-
-    outsiders = {
-        "turned by 90 degrees": np.rot90(inputs, axes=(1, 2)),
-        "turned by 180 degrees": np.rot90(inputs, 2, axes=(1, 2)),
-        "inverted": 255 - inputs,
-        "top left ninth only": enlarged(inputs[:, :third, :third]),
-        "lower half only": enlarged(inputs[:, half:]),
-        "mirrored": inputs[:, :, ::-1],
-        "noise": np.random.default_rng(0).integers(0, 256, inputs.shape, dtype=np.uint8),
-    }
-    shares = {}
-    for name, pictures in outsiders.items():
-        embeddings = network.predict(pictures, batch_size=32, verbose=0)["embedding"]
-        refusals = gate.check(pictures, embeddings)
-        shares[name] = round(float(np.mean([r is not None for r in refusals])), 4)
-    return shares

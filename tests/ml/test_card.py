@@ -1,0 +1,147 @@
+"""The model card says what was measured."""
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ml.card import write_card
+from ml.evaluation import METHOD, Cases, measure
+
+THRESHOLDS = {"unlikely": 0.2, "decision": 0.5, "likely": 0.8}
+CALIBRATION = {"slope": 1.0, "offset": 0.0, "margin": 0.001, "prevalence": 0.743}
+POINT = {
+    "threshold": 0.4321,
+    "criterion": "a reason",
+    "sensitivity": 0.971,
+    "specificity": 0.953,
+    "sensitivity_interval": [0.958, 0.983],
+    "specificity_interval": [0.921, 0.977],
+}
+
+
+def facts(**changed: Any) -> dict[str, Any]:
+    rng = np.random.default_rng(0)
+    kinds = np.repeat(["normal", "bacteria", "virus"], 40)
+    cases = Cases(
+        kinds,
+        np.arange(120).astype(str),
+        np.clip(np.where(kinds == "normal", 0.2, 0.8) + rng.normal(0, 0.2, 120), 0, 1),
+        np.clip(np.where(kinds == "bacteria", 0.6, 0.4) + rng.normal(0, 0.2, 120), 0, 1),
+    )
+    # As it comes out of package.json.
+    found: dict[str, Any] = json.loads(
+        json.dumps(
+            {
+                "name": "A network",
+                "version": "made-2026.11",
+                "input": {"size": 224},
+                "population": {"youngest_years": 1, "oldest_years": 5},
+                "thresholds": dict.fromkeys(THRESHOLDS, POINT),
+                "calibration": CALIBRATION,
+                "bacterial_calibration": {**CALIBRATION, "prevalence": 0.66},
+                "heatmap_places": 14,
+                "heatmap_full_scale": 12.34,
+                "heatmap_rim_share": 0.31,
+                "figures": {
+                    name: measure(cases, THRESHOLDS, replicates=50) for name in ("random", "other")
+                },
+                "figures_method": METHOD,
+                "gate": {"noise": 0.987},
+                "occlusion": {
+                    "n": 200,
+                    "area": 0.15,
+                    "random_boxes": 8,
+                    "hottest_drops_more": 0.93,
+                    "median_drop_hottest": 2.5,
+                    "median_drop_random": 0.5,
+                    "median_difference": 1.9,
+                    "ratio": 5.0,
+                },
+                "sameness": None,
+                "training": {
+                    "images": 4153,
+                    "patients": 2283,
+                    "pneumonia": 3067,
+                    "command": "python -m ml train",
+                    "options": {"epochs": 12},
+                },
+                **changed,
+            }
+        )
+    )
+    return found
+
+
+def test_the_card_has_the_sections_of_model_cards_for_model_reporting() -> None:
+    headings = [line[3:] for line in write_card(facts()).splitlines() if line.startswith("## ")]
+    assert headings[:9] == [
+        "Model details",
+        "Intended use",
+        "Factors",
+        "Metrics",
+        "Evaluation data",
+        "Training data",
+        "Quantitative analyses",
+        "Ethical considerations",
+        "Caveats and recommendations",
+    ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "made-2026.11",
+        "children of 1 to 5 years",
+        "97.1% (95.8% to 98.3%)",
+        "0.432",
+        "presumes that 74% of the images",
+        "between 0.001 and 0.999",
+        "93% of the images",
+        "2.50 against 0.50, 5.0 times as much",
+        "| noise | 98.7% |",
+        "66% of the pneumonias are bacterial",
+        "Do not base treatment on it",
+        "Not measured for this version",
+    ],
+)
+def test_the_card_says_what_was_measured(words: str) -> None:
+    assert words in write_card(facts())
+
+
+def test_each_fold_has_its_figures_with_intervals() -> None:
+    given = facts()
+    card = write_card(given)
+    fold = given["figures"]["random"]
+    low, high = fold["auroc_interval"]
+    assert f"| AUROC | {fold['auroc']:.3f} ({low:.3f} to {high:.3f}) |" in card
+    assert "|  | random | other |" in card
+
+
+def test_a_version_without_patterns_says_so() -> None:
+    given = facts(bacterial_calibration=None)
+    for fold in given["figures"].values():
+        fold["bacterial_against_viral"] = None
+    assert "does not tell bacterial from viral pattern" in write_card(given)
+
+
+def test_a_class_without_images_is_a_dash() -> None:
+    given = facts()
+    given["figures"]["other"]["sensitivity"] = None
+    given["figures"]["other"]["sensitivity_interval"] = [None, None]
+    assert "| – |" in write_card(given)
+
+
+def test_kinds_of_file_are_shown_where_they_were_compared() -> None:
+    against = {"same": 0.979, "largest_difference": 0.084, "refused": 1}
+    sameness = {
+        "n": 48,
+        "tolerance": 0.05,
+        "same": 0.958,
+        "against_original": {"PNG": against},
+        "extra": {"small": against},
+    }
+    card = write_card(facts(sameness=sameness))
+    assert "within 0.05 for 95.8% of the images" in card
+    assert "| PNG | 97.9% | 0.084 | 1 |" in card
