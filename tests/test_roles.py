@@ -16,7 +16,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from webportal.accounts.models import Role, User
 
 U, R, IT, A = Role.UPLOADER, Role.RADIOLOGIST, Role.IT, Role.AUDITOR
-SIGNED_IN = (U, R, IT, A)
+C = Role.COORDINATOR
+SIGNED_IN = (U, R, IT, A, C)
 PUBLIC = (None, *SIGNED_IN)
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -51,6 +52,10 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "worklist": {"GET": (R,)},
     "worklist/search": {"POST": (R,)},
     "worklist/next": {"GET": (R,)},
+    "worklist/columns": {"POST": (R,)},
+    "worklist/views": {"POST": (R,)},
+    "worklist/views/<uuid:view_id>/delete": {"POST": (R,)},
+    "worklist/bulk": {"POST": (R,)},
     "studies/<uuid:study_id>": {"GET": (R,)},
     "studies/<uuid:study_id>/status": {"GET": (R,)},
     "studies/<uuid:study_id>/draft": {"POST": (R,)},

@@ -7,6 +7,7 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 
 class Role(models.TextChoices):
@@ -16,6 +17,8 @@ class Role(models.TextChoices):
     RADIOLOGIST = "radiologist", "Radiologist"
     IT = "it", "Hospital IT"
     AUDITOR = "auditor", "Auditor"
+    # Held beside Radiologist: orders the work of others, see webportal.review.worklist.
+    COORDINATOR = "coordinator", _("Worklist coordinator")
 
 
 class UserManager(BaseUserManager["User"]):
@@ -69,7 +72,7 @@ class User(AbstractBaseUser):
     @property
     def role_labels(self) -> list[str]:
         """The roles in words."""
-        return [Role(role).label for role in self.roles]
+        return [str(Role(role).label) for role in self.roles]
 
     def has_role(self, *roles: str) -> bool:
         """Whether this person holds at least one of the roles."""

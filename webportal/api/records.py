@@ -29,12 +29,12 @@ from webportal.records.models import (
     Study,
     Symptom,
 )
-from webportal.records.searches import find_patients
+from webportal.records.searches import find_patients, with_words
 from webportal.records.services import change_patient
 from webportal.review.case_records import CASE_RECORD_FIELDS, assign_patient, change_case_record
 from webportal.review.forms import CaseRecordForm
 from webportal.review.progress import NOTHING, progress_of
-from webportal.review.worklist import URGENCY, select_studies
+from webportal.review.worklist.order import URGENCY
 
 PEOPLE_DATA = (Role.UPLOADER, Role.RADIOLOGIST)
 ANALYSIS_STATES = [*JobState.choices, ("none", "Never queued")]
@@ -271,9 +271,8 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
         """Studies by words of the patient's name or Patient ID, or the accession number."""
         given = SearchText(data=request.data)
         given.is_valid(raise_exception=True)
-        found = select_studies({"state": "all"}, given.validated_data["text"])
-        known = self.get_queryset().filter(pk__in=found.order_by().values("pk"))
-        page = self.paginate_queryset(known.order_by("-created_at", "pk"))
+        found = with_words(self.get_queryset(), given.validated_data["text"])
+        page = self.paginate_queryset(found.order_by("-created_at", "pk"))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(request=CaseRecordSerializer)

@@ -44,7 +44,9 @@ class Schema(AutoSchema):
         roles = getattr(self.view, "roles", {}).get(action, ())
         if not roles:
             return str(super().get_description())
-        names = "everyone" if roles == EVERYONE else ", ".join(Role(role).label for role in roles)
+        names = (
+            "everyone" if roles == EVERYONE else ", ".join(str(Role(role).label) for role in roles)
+        )
         return f"{super().get_description()}\n\nOpen to: {names}."
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:

@@ -4,8 +4,10 @@ import uuid
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 
 SHA256_HEX = r"^[0-9a-f]{64}$"
 OWN_ISSUER = "CHESTLINE"
@@ -108,6 +110,10 @@ class Patient(models.Model):
         return ", ".join([parts[0], " ".join(parts[1:])]) if len(parts) > 1 else parts[0]
 
 
+# Studies without a figure come after all others when the most probable come first.
+KNOWN_PROBABILITY = Coalesce("probability", -1.0)
+
+
 class Study(models.Model):
     """One examination of a patient, with the case record that came with it."""
 
@@ -132,6 +138,16 @@ class Study(models.Model):
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
+    assigned_reader = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="assigned_studies",
+        null=True,
+        blank=True,
+        db_index=False,  # `study_assigned` serves it
+        help_text="Who is asked to read it; written by webportal.review.worklist.bulk.",
+    )
+
     # What the worklist sorts by, kept here so that a hundred thousand studies sort by one index.
     # `concern`, `category` and `probability` are written by webportal.inference.queue alone;
     # `reading_state` by webportal.review.reading, and by `return_to_worklist` in records.services.
@@ -149,6 +165,27 @@ class Study(models.Model):
             models.Index(
                 fields=["reading_state", "priority", "concern", "created_at", "id"],
                 name="study_worklist",
+            ),
+            # One for each order of the worklist, in one reading state and in all; see
+            # webportal.review.worklist.order.
+            models.Index(
+                fields=["priority", "concern", "created_at", "id"], name="study_all_urgency"
+            ),
+            models.Index(fields=["reading_state", "created_at", "id"], name="study_received"),
+            models.Index(fields=["created_at", "id"], name="study_all_received"),
+            models.Index(F("reading_state"), KNOWN_PROBABILITY, F("id"), name="study_probable"),
+            models.Index(KNOWN_PROBABILITY, F("id"), name="study_all_probable"),
+            models.Index(
+                fields=[
+                    "assigned_reader",
+                    "reading_state",
+                    "priority",
+                    "concern",
+                    "created_at",
+                    "id",
+                ],
+                condition=Q(assigned_reader__isnull=False),
+                name="study_assigned",
             ),
             models.Index(fields=["accession_number"], name="study_accession"),
         ]
@@ -179,6 +216,35 @@ class Study(models.Model):
 
     def __str__(self) -> str:
         return f"Study {self.accession_number or self.id}"
+
+
+class StudySearch(models.Model):
+    """The words by which a study is found: its patient's name and ID, and its accession number.
+
+    In small letters without accents, one blank before each word. Written by triggers alone (see the
+    migration), and apart from the study because every change of a study's row would go into the
+    index of trigrams again.
+    """
+
+    study = models.OneToOneField(
+        Study, on_delete=models.CASCADE, primary_key=True, related_name="search"
+    )
+    text = models.TextField()
+
+    class Meta:
+        verbose_name_plural = "study searches"
+        indexes = [
+            # No pending list: every search would have to read through it.
+            GinIndex(
+                fields=["text"],
+                opclasses=["gin_trgm_ops"],
+                fastupdate=False,
+                name="study_search_text",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Words of study {self.study_id}"
 
 
 class Radiograph(models.Model):

@@ -2,13 +2,17 @@
 
 import secrets
 
+from django.db import connection
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from webportal.records.models import Patient
+from webportal.records.models import Patient, Study, StudySearch
 
 SESSION_KEY = "searches"
 KEPT = 30
+LONGEST = 200
+# Shorter pieces are in no index of trigrams; they are looked for where a word begins.
+SHORTEST_PIECE = 3
 
 
 def remember(request: HttpRequest, text: str) -> str:
@@ -31,14 +35,45 @@ def recall(request: HttpRequest, key: str) -> str:
     return kept.get(key, "")
 
 
+def words_of(text: str) -> list[str]:
+    """Return the words of a search as `StudySearch` has them: small letters, no accents."""
+    if not text.strip():
+        return []
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT search_words(%s)", [text.replace("\0", " ")])
+        (words,) = cursor.fetchone()
+    return str(words).split()
+
+
+def with_words(studies: QuerySet[Study], text: str) -> QuerySet[Study]:
+    """Return those of the studies in whose patient, Patient ID or accession number each word is.
+
+    A word of three letters or more is found anywhere in them, a shorter one where a word begins.
+    """
+    for word in words_of(text):
+        studies = studies.filter(search__text__contains=_piece(word))
+    return studies
+
+
 def find_patients(text: str) -> QuerySet[Patient]:
-    """Return the patients of whom each word is in the name, Patient ID or an accession number."""
+    """Return the patients of whom each word is in the name, Patient ID or an accession number.
+
+    Patients of whom there is no study are found by name and Patient ID as they are written.
+    """
     found = Patient.objects.all()
+    if not text.strip():
+        return found
+    of_studies = StudySearch.objects.all()
+    for word in words_of(text):
+        of_studies = of_studies.filter(text__contains=_piece(word))
+    without_study = Q(studies=None)
     for word in text.replace(",", " ").split():
-        found = found.filter(
-            Q(name__icontains=word)
-            | Q(patient_id__icontains=word)
-            | Q(studies__accession_number__istartswith=word)
-        )
-    # The accession numbers are in another table, which may hold several of one patient.
-    return Patient.objects.filter(pk__in=found.values("pk")) if text else found
+        without_study &= Q(name__icontains=word) | Q(patient_id__icontains=word)
+    return found.filter(
+        Q(pk__in=of_studies.values("study__patient"))
+        | Q(pk__in=Patient.objects.filter(without_study).values("pk"))
+    )
+
+
+def _piece(word: str) -> str:
+    return word if len(word) >= SHORTEST_PIECE else f" {word}"

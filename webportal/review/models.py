@@ -11,6 +11,9 @@ from django.utils.translation import gettext_lazy as _
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
 
+# Django looks for an application's models here.
+from webportal.review.worklist.models import SavedView, WorklistPreference  # noqa: F401
+
 
 class Decision(models.TextChoices):
     """How the reader stands to the model's result."""

@@ -2,13 +2,18 @@
 
 from django.urls import path
 
-from webportal.review import actions, images, views, worklist
+from webportal.review import actions, images, views
+from webportal.review.worklist import bulk_pages, pages, saved
 
 app_name = "review"
 urlpatterns = [
-    path("worklist", worklist.worklist, name="worklist"),
-    path("worklist/search", worklist.search, name="search"),
-    path("worklist/next", worklist.next_study, name="next"),
+    path("worklist", pages.worklist, name="worklist"),
+    path("worklist/search", pages.search, name="search"),
+    path("worklist/next", pages.next_study, name="next"),
+    path("worklist/columns", saved.choose_columns, name="columns"),
+    path("worklist/views", saved.save_view, name="save-view"),
+    path("worklist/views/<uuid:view_id>/delete", saved.delete_view, name="delete-view"),
+    path("worklist/bulk", bulk_pages.bulk, name="bulk"),
     path("studies/<uuid:study_id>", views.study, name="study"),
     path("studies/<uuid:study_id>/status", views.status, name="status"),
     path("studies/<uuid:study_id>/draft", views.save_draft, name="draft"),

@@ -1,13 +1,16 @@
 /** Apply the filters of a form with `data-submit-on-change` as soon as one is chosen. */
 export function submitOnChange(): void {
   for (const form of document.querySelectorAll<HTMLFormElement>("form[data-submit-on-change]")) {
+    const fields = form.querySelectorAll<HTMLInputElement | HTMLSelectElement>("[name]");
     for (const button of form.querySelectorAll("button")) button.hidden = true;
     form.addEventListener("change", () => form.requestSubmit());
     form.addEventListener("submit", () => {
       // What is not chosen stays out of the address.
-      for (const field of form.querySelectorAll<HTMLInputElement | HTMLSelectElement>("[name]")) {
-        field.disabled = field.value === "";
-      }
+      for (const field of fields) field.disabled = field.value === "";
+    });
+    // Somebody who comes back finds the page as it was left, its fields still switched off.
+    window.addEventListener("pageshow", () => {
+      for (const field of fields) field.disabled = false;
     });
   }
 }

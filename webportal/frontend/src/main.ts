@@ -13,6 +13,7 @@ import "idiomorph/dist/idiomorph-ext.esm.js";
 
 import { submitOnChange } from "./filters";
 import { keepLive } from "./live";
+import { bindWorklist } from "./worklist";
 
 // The content security policy allows neither inline styles nor eval.
 htmx.config.includeIndicatorStyles = false;
@@ -20,3 +21,4 @@ htmx.config.allowEval = false;
 
 keepLive();
 submitOnChange();
+bindWorklist();

@@ -1,0 +1,195 @@
+"""Changing many studies at once: who reads them, how soon, and another look of the model.
+
+Each action is one transaction with an audit entry for each study that changed. What cannot be
+changed is left as it is, with the reason. Locks are taken in the order that
+webportal.inference.queue names.
+"""
+
+import uuid
+from collections import defaultdict
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext
+
+from webportal.accounts.models import Role, User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append_all
+from webportal.inference import queue
+from webportal.inference.models import Job, JobState
+from webportal.records.models import Priority, Radiograph, ReadingState, Study
+from webportal.review.models import Read, ReadState
+
+# The end of the audit trail is locked while an action runs, and workers that want to write back
+# wait for it: some seconds for this many.
+MOST = 500
+
+
+class BulkError(Exception):
+    """An action that cannot be done at all; the message says what to do."""
+
+
+@dataclass
+class Outcome:
+    """What became of the studies: those that changed, and under each reason those that did not."""
+
+    changed: list[uuid.UUID] = field(default_factory=list)
+    unchanged: dict[str, list[uuid.UUID]] = field(default_factory=lambda: defaultdict(list))
+
+    def leave(self, study_id: uuid.UUID, reason: str) -> None:
+        """Note that a study is left as it is."""
+        self.unchanged[reason].append(study_id)
+
+
+@transaction.atomic
+def assign(study_ids: Collection[uuid.UUID], reader: User | None, by: User) -> Outcome:
+    """Ask a reader to read the studies, or take them back from whoever was asked.
+
+    Raises BulkError when that person reads no studies, or when they are too many.
+    """
+    _check_number(study_ids)
+    if reader is not None and not (reader.is_active and reader.has_role(Role.RADIOLOGIST)):
+        raise BulkError(gettext("Choose a radiologist who may sign in; nothing was changed."))
+    outcome, events = Outcome(), []
+    for study in _lock(study_ids, outcome):
+        if study.reading_state == ReadingState.SIGNED:
+            outcome.leave(study.pk, gettext("It is signed already."))
+        elif study.assigned_reader_id == (reader.pk if reader else None):
+            outcome.leave(
+                study.pk,
+                gettext("It is assigned so already.")
+                if reader
+                else gettext("It is assigned to nobody."),
+            )
+        else:
+            detail = {
+                "fields": ["assigned_reader"],
+                "from": str(study.assigned_reader_id or ""),
+                "to": str(reader.pk if reader else ""),
+            }
+            events.append(_changed(study, detail))
+            outcome.changed.append(study.pk)
+    Study.objects.filter(pk__in=outcome.changed).update(assigned_reader=reader)
+    append_all(events, by)
+    return outcome
+
+
+@transaction.atomic
+def prioritise(study_ids: Collection[uuid.UUID], priority: Priority, by: User) -> Outcome:
+    """Let the studies be analysed and read sooner or later.
+
+    Raises PermissionDenied for people who are no coordinators, BulkError when they are too many.
+    """
+    _check_number(study_ids)
+    if not by.has_role(Role.COORDINATOR):
+        raise PermissionDenied
+    signed = set(
+        Read.objects.filter(study__in=study_ids, state=ReadState.SIGNED).values_list(
+            "study_id", flat=True
+        )
+    )
+    open_to_change = Study.objects.filter(pk__in=study_ids).exclude(pk__in=signed)
+    for study_id in _with_waiting_jobs(open_to_change.values_list("pk", flat=True)):
+        queue.change_priority(study_id, priority)
+    outcome, events = Outcome(), []
+    for study in _lock(study_ids, outcome):
+        if study.pk in signed or study.reading_state == ReadingState.SIGNED:
+            outcome.leave(study.pk, gettext("It is signed, and its case record with it."))
+        elif study.priority == priority:
+            outcome.leave(study.pk, gettext("It has that priority already."))
+        else:
+            detail = {
+                "fields": ["priority"],
+                "previous_priority": study.priority,
+                "priority": priority.value,
+            }
+            events.append(_changed(study, detail))
+            outcome.changed.append(study.pk)
+    Study.objects.filter(pk__in=outcome.changed).update(priority=priority)
+    append_all(events, by)
+    return outcome
+
+
+@transaction.atomic
+def rerun(study_ids: Collection[uuid.UUID], by: User) -> Outcome:
+    """Ask the model again about every image of the studies that is not in the queue.
+
+    A quarantined image is released. A study counts as changed when one of its images is queued.
+    Raises BulkError when they are too many.
+    """
+    _check_number(study_ids)
+    known = set(Study.objects.filter(pk__in=study_ids).values_list("pk", flat=True))
+    # All are locked before the first entry is written, which locks the end of the audit trail.
+    locked = list(
+        Radiograph.objects.filter(study__in=known)
+        .select_related("study")
+        .order_by("pk")
+        .select_for_update(of=("self",), no_key=True)
+    )
+    images = [radiograph.pk for radiograph in locked]
+    stuck = {job.radiograph_id: job for job in _quarantined(images)}
+    queued, refused = set(), {}
+    for radiograph in locked:
+        try:
+            if radiograph.pk in stuck:
+                queue.release_from_quarantine(stuck[radiograph.pk], by)
+            else:
+                queue.rerun(radiograph, by)
+        except queue.QueueError as error:
+            refused[radiograph.study_id] = str(error)
+        else:
+            queued.add(radiograph.study_id)
+    outcome = Outcome()
+    for study_id in study_ids:
+        if study_id in queued:
+            outcome.changed.append(study_id)
+        elif study_id in known:
+            outcome.leave(study_id, refused.get(study_id, gettext("It has no image.")))
+        else:
+            outcome.leave(study_id, gettext("It is no longer there."))
+    return outcome
+
+
+def _check_number(study_ids: Collection[uuid.UUID]) -> None:
+    if not study_ids:
+        raise BulkError(gettext("Select a study first; nothing was changed."))
+    if len(study_ids) > MOST:
+        raise BulkError(
+            gettext(
+                "At most %(most)s studies can be changed at once. Narrow the filters down, and"
+                " change them in parts; nothing was changed."
+            )
+            % {"most": MOST}
+        )
+
+
+def _lock(study_ids: Collection[uuid.UUID], outcome: Outcome) -> list[Study]:
+    """Lock and return the studies, in the order of their ids; those that are gone are noted."""
+    studies = list(
+        Study.objects.filter(pk__in=study_ids).order_by("pk").select_for_update(no_key=True)
+    )
+    for study_id in set(study_ids) - {study.pk for study in studies}:
+        outcome.leave(study_id, gettext("It is no longer there."))
+    return studies
+
+
+def _with_waiting_jobs(study_ids: Collection[uuid.UUID]) -> QuerySet[Job, uuid.UUID]:
+    waiting = Job.objects.filter(state=JobState.QUEUED, radiograph__study__in=study_ids)
+    return (
+        waiting.order_by("radiograph__study_id")
+        .values_list("radiograph__study_id", flat=True)
+        .distinct()
+    )
+
+
+def _quarantined(radiograph_ids: list[uuid.UUID]) -> QuerySet[Job]:
+    waiting = queue.awaiting_release().filter(radiograph__in=radiograph_ids)
+    return waiting.select_related("radiograph__study")
+
+
+def _changed(study: Study, detail: dict[str, Any]) -> Event:
+    return Event(Action.STUDY_CHANGED, "study", study.pk, study.pk, detail)

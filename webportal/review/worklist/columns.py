@@ -1,0 +1,59 @@
+"""Which columns the worklist shows; each person's choice is kept, and a saved view has its own."""
+
+from collections.abc import Iterable, Mapping
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from webportal.accounts.models import User
+from webportal.review.worklist.models import SavedView, WorklistPreference
+
+# In the order in which they stand. The patient is always there: it leads to the study.
+COLUMNS: Mapping[str, str | Promise] = {
+    "priority": _("Priority"),
+    "result": _("Model’s result"),
+    "patient": _("Patient"),
+    "patient_id": _("Patient ID"),
+    "accession": _("Accession no."),
+    "description": _("Description"),
+    "indication": _("Indication"),
+    "images": _("Images"),
+    "reader": _("Reader"),
+    "examined": _("Examined"),
+    "received": _("Received"),
+    "waiting": _("Waiting"),
+    "state": _("Read"),
+}
+ALWAYS = "patient"
+DEFAULT = (
+    "priority",
+    "result",
+    "patient",
+    "patient_id",
+    "accession",
+    "indication",
+    "images",
+    "reader",
+    "waiting",
+)
+
+
+def known_columns(names: Iterable[str]) -> list[str]:
+    """Return those of the names that are columns, in the table's order, with the patient."""
+    wanted = {*names, ALWAYS}
+    return [name for name in COLUMNS if name in wanted]
+
+
+def columns_for(user: User, view: SavedView | None) -> list[str]:
+    """Return the columns of the view that is open, else those that the person chose."""
+    if view is not None:
+        return known_columns(view.columns)
+    preference = WorklistPreference.objects.filter(user=user).first()
+    return known_columns(preference.columns if preference else DEFAULT)
+
+
+def remember_columns(user: User, names: Iterable[str]) -> None:
+    """Keep a person's choice."""
+    WorklistPreference.objects.update_or_create(
+        user=user, defaults={"columns": known_columns(names)}
+    )

@@ -1,0 +1,148 @@
+"""Which studies the worklist shows: what the address may say, and the query it makes."""
+
+import uuid
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.db.models import QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from webportal.accounts.models import Role, User
+from webportal.inference.models import JobState
+from webportal.records.models import Category, Concern, Priority, ReadingState, Study
+from webportal.records.searches import with_words
+from webportal.review.blinding import hidden_results
+from webportal.review.progress import in_state
+from webportal.review.worklist.order import EVERY_STATE, ORDERS, Order, default_order
+
+QUEUE_STATES = [
+    (JobState.QUEUED.value, _("In the queue")),
+    (JobState.RUNNING.value, _("Being analysed")),
+    (JobState.QUARANTINED.value, _("Model gave up")),
+    (JobState.CANCELLED.value, _("Cancelled")),
+]
+MINE, NOBODYS = "me", "none"
+# What an address says beyond the filters, and a saved view does not keep: a search stands for
+# patient data in one person's session, and the rest for a place in the list.
+NOT_KEPT = ("search",)
+
+
+def readers() -> QuerySet[User]:
+    """The people to whom studies can be assigned."""
+    return User.objects.filter(is_active=True, roles__contains=[Role.RADIOLOGIST]).order_by(
+        "full_name", "username"
+    )
+
+
+class WorklistFilter(forms.Form):
+    """What the address may say about the studies to show. It names no patient."""
+
+    state = forms.ChoiceField(
+        choices=[*ReadingState.choices, (EVERY_STATE, _("All"))],
+        required=False,
+        widget=forms.HiddenInput,
+    )
+    category = forms.ChoiceField(
+        label=_("Result"),
+        choices=[("", _("Any result")), *Category.choices, ("none", _("No result yet"))],
+        required=False,
+    )
+    priority = forms.TypedChoiceField(
+        label=_("Priority"),
+        choices=[("", _("Any priority")), *Priority.choices],
+        required=False,
+        coerce=int,
+        empty_value=None,
+    )
+    queue = forms.ChoiceField(
+        label=_("Progress"), choices=[("", _("Any progress")), *QUEUE_STATES], required=False
+    )
+    assigned = forms.ChoiceField(label=_("Reader"), required=False)
+    since = forms.DateField(
+        label=_("Received from"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
+    until = forms.DateField(
+        label=_("Received until"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
+    order = forms.ChoiceField(
+        label=_("Order"),
+        choices=[(name, order.label) for name, order in ORDERS.items()],
+        required=False,
+    )
+    search = forms.CharField(required=False, widget=forms.HiddenInput)
+
+    def __init__(self, data: Any, people: list[User]) -> None:
+        super().__init__(data)
+        assigned = self.fields["assigned"]
+        assert isinstance(assigned, forms.ChoiceField)
+        assigned.choices = [
+            ("", _("Any reader")),
+            (MINE, _("Assigned to me")),
+            (NOBODYS, _("Assigned to nobody")),
+            *((str(person.pk), str(person)) for person in people),
+        ]
+        for field in self.fields.values():
+            is_select = isinstance(field.widget, forms.Select)
+            style = "form-select form-select-sm" if is_select else "form-control form-control-sm"
+            field.widget.attrs["class"] = style
+
+    def chosen(self) -> dict[str, Any]:
+        """Return the values that are valid; what is not counts as not given."""
+        self.is_valid()
+        return {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
+
+    def to_keep(self) -> dict[str, str]:
+        """Return the choices as an address has them, without the search."""
+        return {name: str(value) for name, value in self.chosen().items() if name not in NOT_KEPT}
+
+
+def state_of(chosen: dict[str, Any]) -> str:
+    """The reading state that is shown: the unread studies unless chosen otherwise."""
+    return str(chosen.get("state", ReadingState.UNREAD))
+
+
+def order_of(chosen: dict[str, Any]) -> Order:
+    """The order that was chosen, or the one that fits the reading state."""
+    return ORDERS[chosen.get("order", default_order(state_of(chosen)))]
+
+
+def matching(chosen: dict[str, Any], text: str, reader: User | None = None) -> QuerySet[Study]:
+    """Return the studies that match, in no order; `reader` is who asks for 'mine'."""
+    studies = Study.objects.all()
+    state = state_of(chosen)
+    if state != EVERY_STATE:
+        studies = studies.filter(reading_state=state)
+    if "category" in chosen:
+        no_result = chosen["category"] == "none"
+        studies = studies.filter(
+            concern=Concern.NO_RESULT if no_result else Concern[chosen["category"].upper()]
+        )
+        if reader is not None:
+            # To be found under a result would tell it.
+            studies = studies.exclude(hidden_results(reader))
+    if "priority" in chosen:
+        studies = studies.filter(priority=chosen["priority"])
+    if "queue" in chosen:
+        studies = studies.filter(in_state(chosen["queue"]))
+    if "assigned" in chosen:
+        studies = studies.filter(assigned_reader=_reader_of(chosen["assigned"], reader))
+    if "since" in chosen:
+        studies = studies.filter(created_at__gte=_start_of(chosen["since"]))
+    if "until" in chosen:
+        studies = studies.filter(created_at__lt=_start_of(chosen["until"] + timedelta(days=1)))
+    return with_words(studies, text)
+
+
+def _reader_of(assigned: str, reader: User | None) -> uuid.UUID | None:
+    if assigned == NOBODYS:
+        return None
+    if assigned == MINE:
+        return reader.pk if reader else None
+    return uuid.UUID(assigned)
+
+
+def _start_of(day: date) -> datetime:
+    """Midnight of the day here; compared as a moment, because an index knows no days."""
+    return timezone.make_aware(datetime.combine(day, time.min))

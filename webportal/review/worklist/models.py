@@ -1,0 +1,54 @@
+"""What people keep of their worklist: the columns, and views of it under a name."""
+
+import uuid
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+
+
+class WorklistPreference(models.Model):
+    """How one person wants to see the worklist."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="worklist_preference",
+    )
+    columns = ArrayField(models.CharField(max_length=20), default=list)
+
+    class Meta:
+        app_label = "review"
+
+    def __str__(self) -> str:
+        return f"Worklist of {self.user_id}"
+
+
+class SavedView(models.Model):
+    """Filters, order and columns under a name, of one person or shared with all readers.
+
+    `filters` is what the address says, the order with it: names to values. It holds no search and
+    with it no patient data.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="saved_views"
+    )
+    name = models.CharField(max_length=60)
+    filters = models.JSONField(default=dict)
+    columns = ArrayField(models.CharField(max_length=20), default=list)
+    is_shared = models.BooleanField(default=False)
+
+    class Meta:
+        app_label = "review"
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "name"], name="one_view_of_a_name"),
+            models.CheckConstraint(condition=~Q(name=""), name="view_has_a_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,151 @@
+"""In which order studies come, and pages of them that cost the same however deep they are.
+
+A page begins after a place in the order, not at a number, so that the database steps to it in the
+index instead of counting the rows before it. Each order has an index in `Study.Meta`, one for a
+single reading state and one for all.
+"""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import Expression, F, QuerySet
+from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, TupleLessThan
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from webportal.records.models import KNOWN_PROBABILITY, ReadingState, Study
+
+STUDIES_PER_PAGE = 50
+# The most urgent first, among them the worst, among them those that wait longest.
+URGENCY = ("priority", "concern", "created_at", "id")
+EVERY_STATE = "all"
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError("A moment without a zone.")
+    return moment
+
+
+@dataclass(frozen=True)
+class Order:
+    """An order of studies: by `keys`, all of them rising or all falling.
+
+    `read` makes of each part of a cursor's text what the key is compared with.
+    """
+
+    label: str | Promise
+    keys: tuple[Expression | F, ...]
+    names: tuple[str, ...]
+    read: tuple[Callable[[str], Any], ...]
+    is_falling: bool = False
+
+    def sort(self, studies: QuerySet[Study], *, backwards: bool = False) -> QuerySet[Study]:
+        """Return the studies in this order, or in the reverse one."""
+        falls = self.is_falling != backwards
+        return studies.order_by(*(key.desc() if falls else key.asc() for key in self.keys))
+
+    def beyond(
+        self, studies: QuerySet[Study], place: tuple[Any, ...], *, backwards: bool = False
+    ) -> QuerySet[Study]:
+        """Return the studies that come after a place, or before it."""
+        falls = self.is_falling != backwards
+        lookup = TupleLessThan if falls else TupleGreaterThan
+        return studies.filter(lookup(Tuple(*self.keys), place))
+
+    def cursor(self, study: Study) -> str:
+        """Return the place of a study as text for an address; it holds no patient data."""
+        return "~".join(_as_text(getattr(study, name)) for name in self.names)
+
+    def place(self, cursor: str) -> tuple[Any, ...] | None:
+        """Return the place that a cursor names, None when it is no cursor of this order."""
+        parts = cursor.split("~")
+        if len(parts) != len(self.read):
+            return None
+        try:
+            return tuple(read(part) for read, part in zip(self.read, parts, strict=True))
+        except (ValueError, OverflowError):
+            return None
+
+
+def _as_text(value: Any) -> str:
+    if value is None:
+        return "-1.0"  # as KNOWN_PROBABILITY has it
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return str(value)
+
+
+ORDERS: Mapping[str, Order] = {
+    "urgency": Order(
+        _("Most urgent first"),
+        tuple(F(name) for name in URGENCY),
+        URGENCY,
+        (int, int, _moment, uuid.UUID),
+    ),
+    "waiting": Order(
+        _("Longest waiting first"),
+        (F("created_at"), F("id")),
+        ("created_at", "id"),
+        (_moment, uuid.UUID),
+    ),
+    "newest": Order(
+        _("Newest first"),
+        (F("created_at"), F("id")),
+        ("created_at", "id"),
+        (_moment, uuid.UUID),
+        is_falling=True,
+    ),
+    "probability": Order(
+        _("Most probable first"),
+        (KNOWN_PROBABILITY, F("id")),
+        ("probability", "id"),
+        (float, uuid.UUID),
+        is_falling=True,
+    ),
+}
+
+
+def default_order(state: str) -> str:
+    """What is read comes by urgency; what is looked up, the newest first."""
+    return "urgency" if state == ReadingState.UNREAD else "newest"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some studies in order; `previous` and `next` are the cursors of the pages beside it, or ''.
+
+    `is_first` is false on any page but the one without a cursor.
+    """
+
+    studies: list[Study]
+    previous: str
+    next: str
+    is_first: bool
+
+
+def page_of(studies: QuerySet[Study], order: Order, *, after: str = "", before: str = "") -> Page:
+    """Return the page after or before a cursor; the first one for none, or for a wrong one."""
+    backwards = bool(before)
+    place = order.place(before or after) if before or after else None
+    if place is None:
+        backwards = False
+    else:
+        studies = order.beyond(studies, place, backwards=backwards)
+    found = list(order.sort(studies, backwards=backwards)[: STUDIES_PER_PAGE + 1])
+    has_more = len(found) > STUDIES_PER_PAGE
+    found = found[:STUDIES_PER_PAGE]
+    if backwards:
+        found.reverse()
+    has_previous = has_more if backwards else place is not None
+    has_next = backwards or has_more
+    return Page(
+        found,
+        order.cursor(found[0]) if found and has_previous else "",
+        order.cursor(found[-1]) if found and has_next else "",
+        place is None,
+    )

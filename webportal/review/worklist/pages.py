@@ -1,0 +1,226 @@
+"""The worklist's page: the list, the search, and the study to read next."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.db.models import QuerySet
+from django.http import HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_POST
+
+from webportal.accounts.models import Role, User
+from webportal.accounts.roles import SignedInRequest, allow
+from webportal.records import searches
+from webportal.records.models import Priority, ReadingState, Study
+from webportal.review.blinding import studies_with_hidden_results
+from webportal.review.progress import NOTHING, progress_of
+from webportal.review.reservation import reservations_of
+from webportal.review.worklist.columns import COLUMNS, DEFAULT, columns_for
+from webportal.review.worklist.counts import Count, count_matches, tab_counts
+from webportal.review.worklist.filters import (
+    MINE,
+    WorklistFilter,
+    matching,
+    order_of,
+    readers,
+    state_of,
+)
+from webportal.review.worklist.order import (
+    EVERY_STATE,
+    URGENCY,
+    Page,
+    default_order,
+    page_of,
+)
+from webportal.review.worklist.saved import open_view, views_of
+
+# What sorts by a click on its heading.
+SORTED_BY = {"priority": "urgency", "result": "probability", "waiting": "waiting"}
+PLACES = ("after", "before")
+
+
+def most_urgent_unread() -> Study | None:
+    """Return the study to read next."""
+    return Study.objects.filter(reading_state=ReadingState.UNREAD).order_by(*URGENCY).first()
+
+
+@allow(Role.RADIOLOGIST)
+@never_cache
+@require_GET
+def worklist(request: SignedInRequest) -> HttpResponse:
+    """The worklist, or for htmx only its tabs and table."""
+    live = "HX-Request" in request.headers
+    people = list(readers())
+    form = WorklistFilter(request.GET, people)
+    chosen = form.chosen()
+    text = searches.recall(request, chosen.get("search", ""))
+    view = open_view(request.user, request.GET)
+    state, columns = state_of(chosen), columns_for(request.user, view)
+    if state == EVERY_STATE and "state" not in columns:
+        columns = [*columns, "state"]
+    order = chosen.get("order", default_order(state))
+    studies = matching(chosen, text, request.user)
+    page = _page(request, chosen, studies, columns)
+    is_filtered = bool(text) or bool(set(chosen) - {"state", "order", "search"})
+    counts = tab_counts(state, request.user)
+    context: dict[str, Any] = {
+        "form": form,
+        "page": page,
+        "rows": _rows(page, request.user),
+        "columns": _headings(request, columns, order),
+        "names": columns,
+        # On a narrow screen some of the usual columns give way, those that somebody chose do not.
+        "has_own_columns": set(columns) - {"state"} != set(DEFAULT),
+        "state": state,
+        "order": order,
+        "tabs": _tabs(request, state, counts),
+        "chips": _chips(request, chosen, counts),
+        "first_page": _address(request),
+        "everywhere": _address(request, state=EVERY_STATE),
+        "matches": count_matches(studies) if is_filtered else counts[state],
+        "search_text": text,
+        "is_filtered": is_filtered,
+        "query": request.GET.urlencode(),
+    }
+    if not live:
+        context |= {
+            "people": people,
+            "priorities": Priority.choices,
+            "all_columns": [(name, label, name in columns) for name, label in COLUMNS.items()],
+            "view": view,
+            "views": views_of(request.user),
+            "is_coordinator": request.user.has_role(Role.COORDINATOR),
+        }
+    template = "review/worklist_live.html" if live else "review/worklist.html"
+    response = render(request, template, context)
+    patch_vary_headers(response, ["HX-Request"])
+    return response
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def search(request: SignedInRequest) -> HttpResponse:
+    """Keep the text that was searched for and show what it finds among the chosen studies."""
+    query = QueryDict(request.META["QUERY_STRING"], mutable=True)
+    for outdated in ("search", *PLACES):
+        query.pop(outdated, None)
+    key = searches.remember(request, request.POST.get("text", "")[: searches.LONGEST])
+    if key:
+        query["search"] = key
+    return redirect(reverse("review:worklist", query=query))
+
+
+@allow(Role.RADIOLOGIST)
+@require_GET
+def next_study(request: SignedInRequest) -> HttpResponse:
+    """Open the study to read next."""
+    study = most_urgent_unread()
+    if study is None:
+        messages.success(request, gettext("There is nothing left to read."))
+        return redirect("review:worklist")
+    return redirect("review:study", study.pk)
+
+
+def _page(
+    request: SignedInRequest,
+    chosen: dict[str, Any],
+    studies: QuerySet[Study],
+    columns: list[str],
+) -> Page:
+    """The page at the place in the address; the first one when there is nothing before that."""
+    shown = studies.select_related("patient", "assigned_reader")
+    if "images" in columns:
+        shown = shown.prefetch_related("radiographs")
+    order = order_of(chosen)
+    after, before = (request.GET.get(name, "") for name in PLACES)
+    page = page_of(shown, order, after=after, before=before)
+    if before and not page.previous:
+        return page_of(shown, order)
+    return page
+
+
+def _rows(page: Page, reader: User) -> list[dict[str, Any]]:
+    """What each row shows besides the study: how far the model is, and who has it in hand."""
+    ids = [study.pk for study in page.studies]
+    progress, reservations = progress_of(ids), reservations_of(ids)
+    hidden = studies_with_hidden_results(reader, ids)
+    return [
+        {
+            "study": study,
+            "progress": progress.get(study.pk, NOTHING),
+            "reservation": reservations.get(study.pk),
+            "hides_result": study.pk in hidden,
+        }
+        for study in page.studies
+    ]
+
+
+def _address(request: SignedInRequest, **changes: Any) -> str:
+    """The address of the first page with other filters; None takes a filter away."""
+    query = request.GET.copy()
+    for name, value in {**dict.fromkeys(PLACES), **changes}.items():
+        if value is None:
+            query.pop(name, None)
+        else:
+            query[name] = str(value)
+    return reverse("review:worklist", query=query)
+
+
+def _headings(request: SignedInRequest, columns: list[str], order: str) -> list[dict[str, Any]]:
+    """The columns with their headings; those that sort have an address."""
+    return [
+        {
+            "name": name,
+            "label": COLUMNS[name],
+            "address": _address(request, order=SORTED_BY[name]) if name in SORTED_BY else "",
+            "is_sorted": SORTED_BY.get(name) == order,
+        }
+        for name in columns
+    ]
+
+
+def _tabs(request: SignedInRequest, state: str, counts: dict[str, Count]) -> list[dict[str, Any]]:
+    """The reading states, each with its count and address, which keeps the search alone."""
+    kept = {"search": request.GET["search"]} if request.GET.get("search") else {}
+    labels = [*ReadingState.choices, (EVERY_STATE, gettext("All"))]
+    return [
+        {
+            "name": name,
+            "label": label,
+            "count": counts[name],
+            "is_open": name == state,
+            "address": reverse(
+                "review:worklist",
+                query=kept if name == ReadingState.UNREAD else {"state": name, **kept},
+            ),
+        }
+        for name, label in labels
+    ]
+
+
+def _chips(
+    request: SignedInRequest, chosen: dict[str, Any], counts: dict[str, Count]
+) -> list[dict[str, Any]]:
+    """What is asked for most within a reading state; one click chooses it, another lets it go."""
+    offered = [
+        (gettext("assigned to me"), "mine", "assigned", MINE),
+        (gettext("stat"), "stat", "priority", Priority.STAT.value),
+        (gettext("likely"), "likely", "category", "likely"),
+        (gettext("indeterminate"), "indeterminate", "category", "indeterminate"),
+        (gettext("not assessable"), "not_assessable", "category", "not_assessable"),
+        (gettext("unlikely"), "unlikely", "category", "unlikely"),
+        (gettext("without a result"), "no_result", "category", "none"),
+    ]
+    return [
+        {
+            "label": label,
+            "count": counts[counted],
+            "is_chosen": chosen.get(name) == value,
+            "address": _address(request, **{name: None if chosen.get(name) == value else value}),
+        }
+        for label, counted, name, value in offered
+    ]
