@@ -135,6 +135,9 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "api/v1/workers/<str:name>": {"GET": (IT,)},
     "api/v1/workers/<str:name>/drain": {"POST": (IT,)},
     "api/v1/workers/<str:name>/resume": {"POST": (IT,)},
+    "api/v1/users": {"GET": (IT,), "POST": (IT,)},
+    "api/v1/users/<uuid:pk>": {"GET": (IT,), "PATCH": (IT,)},
+    "api/v1/users/<uuid:pk>/reset-password": {"POST": (IT,)},
     "api/v1/audit-entries": {"GET": (A,)},
     "api/v1/audit-entries/verify": {"POST": (A,)},
 }

@@ -96,7 +96,21 @@ DATABASES["default"]["CONN_MAX_AGE"] = 60
 # A database that was stopped and started again must not cost a request or a batch.
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 # A database host that is switched off refuses nothing; without a limit each request would hang.
-DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)
+# One that is cut off in the middle of an answer is noticed as soon, and not after hours.
+for option, value in {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}.items():
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault(option, value)
+# A statement that takes longer is given up; 0 for never. The portal sets 30 (webportal.wsgi): no
+# page waits longer behind a lock or a slow disk, while workers and commands may take their time.
+if statement_seconds := env.int("DATABASE_STATEMENT_SECONDS", default=0):
+    DATABASES["default"]["OPTIONS"].setdefault(
+        "options", f"-c statement_timeout={statement_seconds}s"
+    )
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 STORAGES = {

@@ -29,6 +29,9 @@ from workers.engine import Engine
 
 logger = logging.getLogger(__name__)
 
+# For how long the main process may take to confirm an order.
+ORDER_SECONDS = 2.0
+
 _process: "Process | None" = None
 
 
@@ -90,14 +93,22 @@ class Process:
             self._look_after_overdue_jobs()
 
     def _consume(self, wanted: bool) -> None:
-        """Take hints, or leave them to other workers: one that drains would waste them."""
+        """Take hints, or leave them to other workers: one that drains would waste them.
+
+        An order that the main process does not confirm, because it is just then without a broker or
+        busy with a batch, is given again with the next heartbeat.
+        """
         if wanted == self._consumes:
             return
         control = current_app.control
+        options = {"destination": [self.name], "reply": True, "timeout": ORDER_SECONDS}
         if wanted:
-            control.broadcast(consume_hints.__name__, destination=[self.name])
+            confirmed = control.broadcast(consume_hints.__name__, **options)
         else:
-            control.cancel_consumer(INFERENCE_QUEUE, destination=[self.name])
+            confirmed = control.cancel_consumer(INFERENCE_QUEUE, **options)
+        if not any("ok" in answer for reply in confirmed for answer in reply.values()):
+            logger.warning("Whether this worker takes hints could not be changed; trying again")
+            return
         self._consumes = wanted
         # One may have been wasted already.
         send_hint()
@@ -152,12 +163,9 @@ def consume_hints(state: Any) -> dict[str, str]:
     """
     consumer = state.consumer
 
-    def consume() -> None:
-        queues = consumer.app.amqp.queues
-        queues.select_add(queues[INFERENCE_QUEUE])
-        consumer.add_task_queue(INFERENCE_QUEUE)
-
-    consumer.call_soon(consume)
+    queues = consumer.app.amqp.queues
+    queues.select_add(queues[INFERENCE_QUEUE])
+    consumer.call_soon(lambda: consumer.add_task_queue(INFERENCE_QUEUE))
     return {"ok": "hints are consumed"}
 
 

@@ -91,6 +91,27 @@ def test_guessing_ones_password_while_signed_in_is_slowed_down_too(radiologist: 
         services.confirm_password(radiologist, PASSWORD)
 
 
+def test_wrong_passwords_at_the_sign_in_page_keep_nobody_from_signing(
+    client: Client, radiologist: User
+) -> None:
+    for _ in range(throttle.MOST_FAILURES):
+        try_password(client, radiologist.username, "wrong")
+    assert throttle.ADVICE in try_password(client, radiologist.username, PASSWORD)
+    services.confirm_password(radiologist, PASSWORD)
+
+
+def test_wrong_passwords_while_signed_in_keep_nobody_from_signing_in(
+    client: Client, radiologist: User
+) -> None:
+    for _ in range(throttle.MOST_FAILURES):
+        with pytest.raises(services.AccountError):
+            services.confirm_password(radiologist, "wrong")
+    assert try_password(client, radiologist.username, PASSWORD) == "signed in"
+    # Signing in does not open what was closed: it is one's own session that was guessed in.
+    with pytest.raises(services.AccountError, match="Too many"):
+        services.confirm_password(radiologist, PASSWORD)
+
+
 @pytest.fixture
 def newcomer(it_person: User) -> tuple[User, str]:
     return services.create_user("newcomer", "New Comer", [Role.IT, Role.AUDITOR], it_person)

@@ -2,10 +2,12 @@
 
 import threading
 from collections.abc import Callable
+from importlib import import_module
 
 import pytest
+from django.apps import apps as django_apps
 from django.core.exceptions import PermissionDenied
-from django.db import connection
+from django.db import IntegrityError, connection, transaction
 from django.test import Client
 from knox.models import AuthToken
 
@@ -43,6 +45,23 @@ def test_a_user_name_is_taken_once(
     response = client.post("/users", {"username": write(radiologist.username), "roles": ["it"]})
     assert response.text.count("There is already a user of that name.") == 1
     assert User.objects.filter(username__iexact=radiologist.username).count() == 1
+
+
+def test_the_database_refuses_a_name_that_differs_only_by_case(radiologist: User) -> None:
+    with pytest.raises(IntegrityError, match="user_name_whatever_case"), transaction.atomic():
+        User.objects.create_user(radiologist.username.upper(), None, [])
+    with pytest.raises(services.AccountError, match="already a user of that name"):
+        services.create_user(radiologist.username.upper(), "", [], None)
+
+
+def test_names_alike_stop_an_upgrade_with_what_to_do(radiologist: User) -> None:
+    migration = import_module("webportal.accounts.migrations.0004_user_name_whatever_case")
+    with connection.cursor() as cursor:
+        cursor.execute("DROP INDEX user_name_whatever_case")
+    migration.refuse_names_alike(django_apps, None)
+    User.objects.create_user(radiologist.username.upper(), None, [])
+    with pytest.raises(RuntimeError, match=r"RADIOLOGIST and radiologist\. Rename all but one"):
+        migration.refuse_names_alike(django_apps, None)
 
 
 def test_a_stopped_person_is_out_at_once(

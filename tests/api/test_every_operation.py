@@ -66,6 +66,7 @@ LISTED = {
     "studies_search_create": "study",
     "studies_worklist": "study",
     "tokens_list": "token",
+    "users_list": "person",
     "workers_list": "worker",
 }
 
@@ -131,6 +132,11 @@ OPERATIONS: dict[str, Operation] = {
     "tokens_list": Operation(R),
     "tokens_create": Operation(None, 201, body={"username": "radiologist", "password": PASSWORD}),
     "tokens_destroy": Operation(R, 204, path={"key": "token"}),
+    "users_list": Operation(IT),
+    "users_create": Operation(IT, 201, body={"username": "ann", "roles": ["radiologist"]}),
+    "users_retrieve": Operation(IT, path=_of("person")),
+    "users_partial_update": Operation(IT, path=_of("person"), body={"is_active": False}),
+    "users_reset_password_create": Operation(IT, path=_of("person")),
     "workers_list": Operation(IT),
     "workers_retrieve": Operation(IT, path={"name": "worker"}),
     "workers_drain_create": Operation(IT, path={"name": "worker"}),
@@ -225,6 +231,10 @@ class World:
     @property
     def batch(self) -> Any:
         return self.held_item.batch_id
+
+    @property
+    def person(self) -> Any:
+        return self.uploader.pk
 
     @property
     def worker(self) -> Any:

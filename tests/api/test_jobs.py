@@ -1,14 +1,24 @@
 """Jobs, workers and model versions over REST, for hospital IT."""
 
+from pathlib import Path
+
 import pytest
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from tests.api.conftest import Call
-from tests.factories import make_job, make_model_version, make_patient, make_radiograph, make_study
+from tests.factories import (
+    make_job,
+    make_model_version,
+    make_package,
+    make_patient,
+    make_radiograph,
+    make_study,
+)
 from tests.helpers import audit_actions
 from webportal.accounts.models import User
 from webportal.audit.models import Action
+from webportal.inference import registry
 from webportal.inference.models import Job, JobState, ModelVersion, Worker
 
 pytestmark = pytest.mark.django_db
@@ -58,12 +68,16 @@ def test_a_worker_is_drained_and_resumed(client: APIClient) -> None:
 
 
 def test_it_activates_a_model_and_radiologists_only_look(
-    client: APIClient, radiologist: User, as_user: Call
+    client: APIClient, radiologist: User, as_user: Call, tmp_path: Path
 ) -> None:
-    old, new = make_model_version("1", is_active=True), make_model_version("2")
+    old = make_model_version("1", is_active=True)
+    new, _ = registry.register(make_package(tmp_path / "2"), None)
     address = f"/api/v1/model-versions/{new.pk}"
     reader = as_user(radiologist)
     assert reader.get(address).json()["version"] == "2"
     assert reader.post(f"{address}/activate").status_code == 403
     assert client.post(f"{address}/activate").json()["is_active"] is True
     assert not ModelVersion.objects.get(pk=old.pk).is_active
+    # The package of the former one is nowhere.
+    back = client.post(f"/api/v1/model-versions/{old.pk}/activate")
+    assert (back.status_code, "put the folder back" in back.json()["detail"]) == (409, True)

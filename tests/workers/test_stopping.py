@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import psutil
 from django.db.models import Max
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
@@ -101,3 +102,22 @@ def test_a_resumed_worker_still_takes_hints_after_the_broker_was_away(
     enqueue_all(radiographs)
     wait_until_finished(1)
     assert_one_result_each(radiographs)
+
+
+def test_an_order_to_resume_that_nobody_heard_is_given_again(
+    start: Start, model: ModelVersion, it_person: User
+) -> None:
+    started = start("a@test")
+    started.wait_until_ready()
+    worker = Worker.objects.get()
+    fleet.drain(worker, it_person)
+    wait_until(lambda: not takes_hints("a@test"), "the draining worker left hints alone")
+    # While its main process is not connected, the order goes to nobody.
+    main = psutil.Process(started.process.pid)
+    main.suspend()
+    services.valkey.kill()
+    services.valkey.start()
+    fleet.resume(worker, it_person)
+    wait_until(lambda: "trying again" in started.output(), "an order went unheard")
+    main.resume()
+    wait_until(lambda: takes_hints_again("a@test"), "the resumed worker took hints")

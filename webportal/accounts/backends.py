@@ -8,6 +8,7 @@ from django.http import HttpRequest
 
 from webportal.accounts import throttle
 from webportal.accounts.models import User
+from webportal.accounts.throttle import Purpose
 
 
 class ThrottledBackend(ModelBackend):
@@ -24,11 +25,11 @@ class ThrottledBackend(ModelBackend):
         if username is None or password is None:
             return None
         try:
-            throttle.begin(username)
+            throttle.begin(username, Purpose.SIGN_IN)
         except throttle.TooManyAttemptsError as error:
             raise PermissionDenied from error
         user = super().authenticate(request, username, password)
         if not isinstance(user, User):
             return None
-        throttle.forget(username)
+        throttle.forget(username, Purpose.SIGN_IN)
         return user

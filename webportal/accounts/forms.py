@@ -6,6 +6,7 @@ from django.contrib.auth.password_validation import password_validators_help_tex
 
 from webportal.accounts import throttle
 from webportal.accounts.models import Role, User
+from webportal.accounts.throttle import Purpose
 
 
 class SignInForm(AuthenticationForm):
@@ -13,7 +14,7 @@ class SignInForm(AuthenticationForm):
 
     def get_invalid_login_error(self) -> forms.ValidationError:
         """Say that one has to wait, when that is why."""
-        if throttle.is_exhausted(self.cleaned_data["username"]):
+        if throttle.is_exhausted(self.cleaned_data["username"], Purpose.SIGN_IN):
             return forms.ValidationError(throttle.ADVICE, code="throttled")
         return super().get_invalid_login_error()
 

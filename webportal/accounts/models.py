@@ -7,6 +7,7 @@ from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 
@@ -64,6 +65,8 @@ class User(AbstractBaseUser):
                 condition=Q(roles__contained_by=Role.values), name="user_roles_known"
             ),
             models.CheckConstraint(condition=~Q(username=""), name="user_name_not_empty"),
+            # Names that differ only by case would be mixed up by people.
+            models.UniqueConstraint(Lower("username"), name="user_name_whatever_case"),
         ]
 
     def __str__(self) -> str:

@@ -4,11 +4,13 @@ import secrets
 
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 from knox.models import AuthToken
 
 from webportal.accounts import throttle
 from webportal.accounts.models import Role, User
+from webportal.accounts.throttle import Purpose
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 
@@ -29,11 +31,20 @@ def one_time_password() -> str:
 def create_user(
     username: str, full_name: str, roles: list[str], by: User | None
 ) -> tuple[User, str]:
-    """Create a user with a one-time password; return both. The password is shown once."""
+    """Create a user with a one-time password; return both. The password is shown once.
+
+    Raises AccountError when somebody has that name already, written alike or not.
+    """
     password = one_time_password()
-    user = User.objects.create_user(
-        username, password, roles, full_name=full_name, must_change_password=True
-    )
+    try:
+        with transaction.atomic():
+            user = User.objects.create_user(
+                username, password, roles, full_name=full_name, must_change_password=True
+            )
+    except IntegrityError as error:
+        if not User.objects.filter(username__iexact=username).exists():
+            raise
+        raise AccountError(_("There is already a user of that name.")) from error
     append(Event(Action.USER_CREATED, "user", user.pk, detail={"roles": user.roles}), by)
     return user, password
 
@@ -79,7 +90,8 @@ def reset_password(user: User, by: User) -> str:
     user.set_password(password)
     user.must_change_password = True
     user.save(update_fields=["password", "must_change_password"])
-    throttle.forget(user.username)
+    for purpose in Purpose:
+        throttle.forget(user.username, purpose)
     _revoke_all_tokens(user, by)
     append(Event(Action.PASSWORD_CHANGED, "user", user.pk, detail={"one_time": True}), by)
     return password
@@ -98,15 +110,16 @@ def change_own_password(user: User, password: str) -> None:
 def confirm_password(user: User, password: str) -> None:
     """Make sure that the signed-in person is who they are, before a signature for example.
 
-    Raises AccountError when the password is wrong, or when too many were.
+    Raises AccountError when the password is wrong, or when too many were. Wrong ones at the
+    sign-in page do not count here: anybody can send those, and they must keep nobody from signing.
     """
     try:
-        throttle.begin(user.username)
+        throttle.begin(user.username, Purpose.CONFIRM)
     except throttle.TooManyAttemptsError as error:
         raise AccountError(str(error)) from error
     if not user.check_password(password):
         raise AccountError("That is not your password.")
-    throttle.forget(user.username)
+    throttle.forget(user.username, Purpose.CONFIRM)
 
 
 @transaction.atomic

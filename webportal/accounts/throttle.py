@@ -2,10 +2,12 @@
 
 Attempts are counted in the database, because several portals may share it. A name is kept only as
 a keyed hash: people type a password into the name field now and then. Unknown names are counted
-like known ones, so that nothing shows which names exist.
+like known ones, so that nothing shows which names exist. Signing in and confirming who one is
+while signed in are counted apart.
 """
 
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
@@ -20,6 +22,13 @@ ADVICE = (
 )
 
 
+class Purpose(StrEnum):
+    """What a password was typed for."""
+
+    SIGN_IN = "sign in"
+    CONFIRM = "confirm"
+
+
 class TooManyAttemptsError(Exception):
     """So many passwords were wrong that even the right one is refused for a while."""
 
@@ -27,32 +36,34 @@ class TooManyAttemptsError(Exception):
         super().__init__(ADVICE)
 
 
-def begin(username: str) -> None:
+def begin(username: str, purpose: Purpose) -> None:
     """Count an attempt before its password is checked.
 
     Raises TooManyAttemptsError when the name has used up its attempts; that one does not count, so
     that a name opens again even while somebody keeps trying.
     """
     PasswordAttempt.objects.filter(at__lt=_window_start()).delete()
-    attempt = PasswordAttempt.objects.create(name_digest=_digest(username), at=timezone.now())
-    if _recent(username) > MOST_FAILURES:
+    attempt = PasswordAttempt.objects.create(
+        name_digest=_digest(username, purpose), at=timezone.now()
+    )
+    if _recent(username, purpose) > MOST_FAILURES:
         attempt.delete()
         raise TooManyAttemptsError
 
 
-def forget(username: str) -> None:
+def forget(username: str, purpose: Purpose) -> None:
     """Start anew: the password was right, or there is a new one."""
-    PasswordAttempt.objects.filter(name_digest=_digest(username)).delete()
+    PasswordAttempt.objects.filter(name_digest=_digest(username, purpose)).delete()
 
 
-def is_exhausted(username: str) -> bool:
+def is_exhausted(username: str, purpose: Purpose) -> bool:
     """Whether the next attempt with this name would be refused."""
-    return _recent(username) >= MOST_FAILURES
+    return _recent(username, purpose) >= MOST_FAILURES
 
 
-def _recent(username: str) -> int:
+def _recent(username: str, purpose: Purpose) -> int:
     return PasswordAttempt.objects.filter(
-        name_digest=_digest(username), at__gte=_window_start()
+        name_digest=_digest(username, purpose), at__gte=_window_start()
     ).count()
 
 
@@ -60,5 +71,5 @@ def _window_start() -> datetime:
     return timezone.now() - WINDOW
 
 
-def _digest(username: str) -> str:
-    return salted_hmac("password attempts", username, algorithm="sha256").hexdigest()
+def _digest(username: str, purpose: Purpose) -> str:
+    return salted_hmac(f"password attempts to {purpose}", username, algorithm="sha256").hexdigest()

@@ -81,8 +81,12 @@ def users(request: SignedInRequest) -> HttpResponse:
     form = NewUserForm(request.POST or None)
     created = None
     if form.is_valid():
-        created = services.create_user(**form.cleaned_data, by=request.user)
-        form = NewUserForm()
+        try:
+            created = services.create_user(**form.cleaned_data, by=request.user)
+        except services.AccountError as error:
+            form.add_error("username", str(error))
+        else:
+            form = NewUserForm()
     context = {"users": User.objects.all(), "form": form, "created": created}
     return render(request, "accounts/users.html", context)
 

@@ -17,6 +17,7 @@ from rest_framework.response import Response
 
 from webportal.accounts import services, throttle
 from webportal.accounts.models import User
+from webportal.accounts.throttle import Purpose
 from webportal.api.base import Endpoint
 from webportal.api.permissions import EVERYONE, ByRole
 
@@ -70,7 +71,7 @@ class TokenEndpoint(ListModelMixin, Endpoint[Any]):
         username = given.validated_data["username"]
         user = authenticate(request, **given.validated_data)
         if not isinstance(user, User):
-            if throttle.is_exhausted(username):
+            if throttle.is_exhausted(username, Purpose.SIGN_IN):
                 raise Throttled(throttle.WINDOW.seconds, throttle.ADVICE)
             raise AuthenticationFailed("User name or password is wrong.")
         if user.must_change_password:

@@ -12,6 +12,7 @@ from webportal.api.records import PatientEndpoint, StudyEndpoint
 from webportal.api.tokens import TokenEndpoint
 from webportal.api.trail import AuditEntryEndpoint
 from webportal.api.uploads import BatchEndpoint, BatchFileEndpoint, HeldFileEndpoint
+from webportal.api.users import UserEndpoint
 
 app_name = "api"
 
@@ -29,6 +30,7 @@ router.register("batches", BatchEndpoint, "batch")
 router.register("held-files", HeldFileEndpoint, "held-file")
 router.register("model-versions", ModelVersionEndpoint, "model-version")
 router.register("workers", WorkerEndpoint, "worker")
+router.register("users", UserEndpoint, "user")
 router.register("audit-entries", AuditEntryEndpoint, "audit-entry")
 
 urlpatterns = [

@@ -5,23 +5,43 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('accounts', '0002_password_attempts'),
+        ("accounts", "0002_password_attempts"),
     ]
 
     operations = [
         migrations.RemoveConstraint(
-            model_name='user',
-            name='user_roles_known',
+            model_name="user",
+            name="user_roles_known",
         ),
         migrations.AlterField(
-            model_name='user',
-            name='roles',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('uploader', 'Uploader'), ('radiologist', 'Radiologist'), ('it', 'Hospital IT'), ('auditor', 'Auditor'), ('coordinator', 'Worklist coordinator')], max_length=20), default=list, size=None),
+            model_name="user",
+            name="roles",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.CharField(
+                    choices=[
+                        ("uploader", "Uploader"),
+                        ("radiologist", "Radiologist"),
+                        ("it", "Hospital IT"),
+                        ("auditor", "Auditor"),
+                        ("coordinator", "Worklist coordinator"),
+                    ],
+                    max_length=20,
+                ),
+                default=list,
+                size=None,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='user',
-            constraint=models.CheckConstraint(condition=models.Q(('roles__contained_by', ['uploader', 'radiologist', 'it', 'auditor', 'coordinator'])), name='user_roles_known'),
+            model_name="user",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "roles__contained_by",
+                        ["uploader", "radiologist", "it", "auditor", "coordinator"],
+                    )
+                ),
+                name="user_roles_known",
+            ),
         ),
     ]

@@ -1,0 +1,105 @@
+"""Users: hospital IT adds them, gives them roles and stops them. No password can be read."""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from webportal.accounts import services
+from webportal.accounts.models import Role, User
+from webportal.api.base import Endpoint, NoBody
+
+
+class UserSerializer(serializers.ModelSerializer[User]):
+    """A person, or another system, that signs in."""
+
+    roles = serializers.ListField(child=serializers.ChoiceField(choices=Role.choices))
+
+    class Meta:
+        model = User
+        fields = [
+            "id",
+            "username",
+            "full_name",
+            "roles",
+            "is_active",
+            "must_change_password",
+            "last_login",
+            "created_at",
+        ]
+
+
+class NewUserSerializer(serializers.ModelSerializer[User]):
+    """Whom to add."""
+
+    roles = serializers.ListField(child=serializers.ChoiceField(choices=Role.choices))
+
+    class Meta:
+        model = User
+        fields = ["username", "full_name", "roles"]
+
+
+class UserChange(serializers.Serializer[User]):
+    """What to change; what is left out stays as it is."""
+
+    roles = serializers.ListField(
+        child=serializers.ChoiceField(choices=Role.choices), required=False
+    )
+    is_active = serializers.BooleanField(required=False, help_text="Whether they may sign in.")
+
+
+class OneTimePassword(serializers.Serializer[Any]):
+    """A person's password until they choose their own, told once."""
+
+    user = UserSerializer()
+    one_time_password = serializers.CharField()
+
+
+class UserEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[User]):
+    """Users."""
+
+    queryset = User.objects.all()
+    serializer_class = UserSerializer
+    filterset_fields = ["username", "is_active"]
+    ordering_fields = ["username", "created_at", "last_login"]
+    ordering = ["username"]
+    roles = dict.fromkeys(
+        ("list", "retrieve", "create", "partial_update", "reset_password"), (Role.IT,)
+    )
+
+    @extend_schema(request=NewUserSerializer, responses={201: OneTimePassword})
+    def create(self, request: Request) -> Response:
+        """Add a user, whose one-time password is in this answer alone; 409 for a taken name."""
+        given = NewUserSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        values = {"full_name": "", **given.validated_data}
+        values["roles"] = sorted(set(values["roles"]))
+        user, password = services.create_user(**values, by=self.person)
+        return Response(_told_once(user, password), status=201)
+
+    @extend_schema(request=UserChange)
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Change a person's roles, or stop them; 409 where one would lock oneself out."""
+        user = self.get_object()
+        given = UserChange(data=request.data)
+        given.is_valid(raise_exception=True)
+        values = {"roles": user.roles, "is_active": user.is_active, **given.validated_data}
+        values["roles"] = sorted(set(values["roles"]))
+        services.change_user(user, **values, by=self.person)
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(request=NoBody, responses=OneTimePassword)
+    @action(detail=True, methods=["post"], url_path="reset-password")
+    def reset_password(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Give a person a new one-time password; their sessions and tokens end. 409 for oneself."""
+        user = self.get_object()
+        password = services.reset_password(user, self.person)
+        return Response(_told_once(user, password))
+
+
+def _told_once(user: User, password: str) -> dict[str, Any]:
+    return OneTimePassword({"user": user, "one_time_password": password}).data
