@@ -8,6 +8,7 @@ from ml.commands import benchmark, evaluate, predict, sameness, train
 from ml.commands.errors import CommandError
 from ml.dataset import DatasetError
 from ml.package import PackageError
+from ml.runtimes.choice import NoRuntimeError
 
 COMMANDS = {
     "train": train,
@@ -31,7 +32,7 @@ def main() -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         return int(arguments.run(arguments))
-    except (CommandError, DatasetError, PackageError, OSError) as error:
+    except (CommandError, DatasetError, NoRuntimeError, PackageError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
 

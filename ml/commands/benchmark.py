@@ -1,37 +1,73 @@
 """Measure the speed of a package."""
 
 import argparse
-import time
+import os
+from dataclasses import asdict
 
-import numpy as np
-
+from ml.benchmark import BASELINE, BATCH_SIZES, Figures, measure_speed, runtimes_for
 from ml.commands.common import add_package_arguments, print_figures
+from ml.commands.errors import CommandError
 from ml.package import load_package
-from ml.predictor import Predictor
 
-HELP = "images a second at batch 1, 8 and 32"
+HELP = "images a second at batch 1, 8 and 32, memory and start of each runtime"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_package_arguments(parser)
+    parser.add_argument("--runtime", default="all", help="all, or one of those in the table")
+    parser.add_argument("--rounds", type=int, default=7, help="turns of each runtime")
+    parser.add_argument("--seconds", type=float, default=1.0, help="the length of a turn")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Predict random inputs for three seconds a batch size and print the speed."""
+    """Measure, and print JSON or a table for docs/benchmarks.md."""
     package = load_package(arguments.package)
-    predictor = Predictor(package, device=arguments.device)
-    rng = np.random.default_rng(0)
-    size = package.input_size
-    figures: dict[str, object] = {"package": package.version, "device": predictor.device_name}
-    for batch_size in (1, 8, 32):
-        batch = rng.integers(0, 256, (batch_size, size, size), dtype=np.uint8)
-        predictor.predict(batch)
-        started = time.perf_counter()
-        done = 0
-        while (elapsed := time.perf_counter() - started) < 3:
-            predictor.predict(batch)
-            done += batch_size
-        figures[f"images_per_second_at_batch_{batch_size}"] = round(done / elapsed, 1)
-    print_figures(figures, as_json=arguments.json)
-    return 0
+    wanted = [
+        (name, device)
+        for name, device in runtimes_for(arguments.device)
+        if arguments.runtime in ("all", name)
+    ]
+    if not wanted:
+        raise CommandError(f"There is no runtime {arguments.runtime} for {arguments.device}.")
+    figures, failed = measure_speed(package, wanted, arguments.rounds, arguments.seconds)
+    if arguments.json:
+        facts = {
+            "package": package.version,
+            "cores": len(os.sched_getaffinity(0)),
+            "load_average": round(os.getloadavg()[0], 1),
+            "runtimes": {label: asdict(measured) for label, measured in figures.items()},
+            "failed": failed,
+        }
+        print_figures(facts, as_json=True)
+    else:
+        print("\n".join([*_table(figures), *(f"{label}: {why}" for label, why in failed.items())]))
+    return 1 if failed else 0
+
+
+def _table(figures: dict[str, Figures]) -> list[str]:
+    columns = [f"batch {n}" for n in BATCH_SIZES]
+    header = ["runtime", *columns, "processor, ms", "memory, MB", "start, s", "difference"]
+    rows = [header, ["---"] * len(header)]
+    for label, measured in figures.items():
+        device = label.split(", ")[1]
+        baseline = figures.get(f"{BASELINE}, {device}")
+        speeds = [_with_ratio(measured, baseline, n) for n in BATCH_SIZES]
+        rows.append(
+            [
+                label,
+                *speeds,
+                f"{measured.processor_ms[BATCH_SIZES[-1]]:.1f}",
+                f"{measured.memory_mb:.0f}",
+                f"{measured.start_seconds:.1f}",
+                f"{measured.largest_difference:.0e}",
+            ]
+        )
+    return [f"| {' | '.join(row)} |" for row in rows]
+
+
+def _with_ratio(measured: Figures, baseline: Figures | None, n: int) -> str:
+    speed = measured.images_per_second[n]
+    if baseline is None:
+        return f"{speed:.0f}"
+    return f"{speed:.0f} ({speed / baseline.images_per_second[n]:.1f}×)"
