@@ -8,6 +8,8 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from ml.gate.report import gate_section
+
 TEMPLATE = Path(__file__).with_name("card_template.md")
 
 FOLDS = {
@@ -62,10 +64,7 @@ def write_card(facts: Mapping[str, Any]) -> str:
         rim_area=f"{1 - (places - 2 * rim) ** 2 / places**2:.0%}",
         occlusion=_occlusion(facts["occlusion"]),
         sameness=_sameness(facts["sameness"]),
-        gate=_table(
-            ["pictures", "refused"],
-            [(name, f"{share:.1%}") for name, share in facts["gate"].items()],
-        ),
+        gate=gate_section(facts["gate"]),
         command=training["command"],
         options=", ".join(f"{name} {value}" for name, value in training["options"].items()),
     )

@@ -16,7 +16,7 @@ from ml.card import write_card
 from ml.dataset import LabelledImage, labels
 from ml.evaluation import METHOD, Cases, measure
 from ml.export import export
-from ml.gate.fitting import Seen, fit_gate, measure_gate
+from ml.gate.fitting import PER_KIND, Seen, fit_gate, measure_gate
 from ml.occlusion import check_by_occlusion
 from ml.operating_points import operating_points
 from ml.package import (
@@ -126,6 +126,7 @@ def build_package(
     held_out: Mapping[str, Responses],
     facts: Mapping[str, Any],
     fullres: Path | None = None,
+    outsiders_per_kind: int = PER_KIND,
 ) -> ModelPackage:
     """Calibrate, set the operating points, fit the gate, measure, and write the package.
 
@@ -133,7 +134,7 @@ def build_package(
     points come from all of them together, the gate's limits from half of their patients. The
     figures of a fold are measured with calibration and operating points from the *other* folds.
     ``facts`` describe the training. ``fullres`` has full-size files to compare kinds of file with,
-    in folders NORMAL and PNEUMONIA.
+    in folders NORMAL and PNEUMONIA. ``outsiders_per_kind`` is for the gate, see ``fit_gate``.
     """
     folds = list(held_out.values())
     scale = Scale.fit(folds, training.images)
@@ -142,7 +143,7 @@ def build_package(
     def embed(inputs: NDArray[np.uint8]) -> Floats:
         return np.asarray(network.predict(inputs, batch_size=32, verbose=0)["embedding"])
 
-    gate = fit_gate(Seen(training.inputs, training.embeddings), choosing, embed)
+    gate = fit_gate(Seen(training.inputs, training.embeddings), choosing, embed, outsiders_per_kind)
     refused = {
         name: np.array([r is not None for r in gate.check(fold.inputs, fold.embeddings)])
         for name, fold in held_out.items()
@@ -172,7 +173,7 @@ def build_package(
         "heatmap_rim_share": rim_share(scale.pneumonia, held_out),
         "figures": cross_measured(training.images, held_out, refused),
         "figures_method": METHOD,
-        "gate": measure_gate(gate, measured, embed),
+        "gate": measure_gate(gate, measured, embed, outsiders_per_kind),
         "occlusion": occlusion(network, scale.pneumonia, held_out),
         "sameness": None,
         "training": dict(facts),

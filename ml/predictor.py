@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.assessment import Assessment, categorise
-from ml.gate import Gate, Refusal
+from ml.gate.decision import Gate, Refusal
+from ml.gate.orientation import Turn
+from ml.gate.righting import judge
 from ml.package import ModelPackage
 from ml.runtimes.choice import AUTO, choose_runtime
 
@@ -48,17 +50,19 @@ class Predictor:
         return assessments
 
     def _predict_some(self, inputs: NDArray[np.uint8]) -> list[Assessment]:
-        outputs = self._runtime.outputs(inputs)
+        forward = self._runtime.outputs
+        outputs, refusals, turns = judge(self._gate, inputs, forward(inputs), forward)
         probabilities = self.package.calibration.probabilities(outputs["logit"])
         heatmaps = self._heatmaps(outputs["activation_map"])
         bacterial: list[float | None] = [None] * len(inputs)
         if self.package.bacterial_calibration:
             logits = outputs["subtype_logit"]
             bacterial = self.package.bacterial_calibration.probabilities(logits).tolist()
-        refusals = self._gate.check(inputs, outputs["embedding"])
         return [
             self._assessment(*results)
-            for results in zip(probabilities.tolist(), bacterial, heatmaps, refusals, strict=True)
+            for results in zip(
+                probabilities.tolist(), bacterial, heatmaps, refusals, turns, strict=True
+            )
         ]
 
     def _assessment(
@@ -67,6 +71,7 @@ class Predictor:
         bacterial_probability: float | None,
         heatmap: NDArray[np.uint8],
         refusal: Refusal | None,
+        turn: Turn,
     ) -> Assessment:
         if refusal:
             nothing = np.zeros_like(heatmap)
@@ -77,7 +82,9 @@ class Predictor:
             unlikely_below=thresholds["unlikely"].threshold,
             likely_from=thresholds["likely"].threshold,
         )
-        return Assessment(probability, category, "", "", heatmap, bacterial_probability)
+        return Assessment(
+            probability, category, "", "", heatmap, bacterial_probability, correction=turn.name
+        )
 
     def _heatmaps(self, activation_maps: NDArray[np.float32]) -> NDArray[np.uint8]:
         evidence = (

@@ -19,6 +19,22 @@ POINT = {
     "sensitivity_interval": [0.958, 0.983],
     "specificity_interval": [0.921, 0.977],
 }
+GATE = {
+    "radiographs": {"n": 530, "refused": 0.006, "turned": 0.0},
+    "mirrored": {"n": 530, "refused": 0.02, "righted": 0.0, "righted_wrongly": 0.0, "named": 0.0},
+    "clear_outsiders": {"n": 100, "refused": 0.987, "righted": 0.0},
+    "outsiders": {
+        "noise": {
+            "group": "other",
+            "unseen": True,
+            "n": 100,
+            "refused": 0.987,
+            "righted": 0.0,
+            "righted_wrongly": 0.0,
+            "named": 0.0,
+        }
+    },
+}
 
 
 def facts(**changed: Any) -> dict[str, Any]:
@@ -48,7 +64,7 @@ def facts(**changed: Any) -> dict[str, Any]:
                     name: measure(cases, THRESHOLDS, replicates=50) for name in ("random", "other")
                 },
                 "figures_method": METHOD,
-                "gate": {"noise": 0.987},
+                "gate": GATE,
                 "occlusion": {
                     "n": 200,
                     "area": 0.15,

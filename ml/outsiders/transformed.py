@@ -1,0 +1,95 @@
+"""Real radiographs spoilt so that they are no upright frontal chest radiograph any more."""
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from ml.gate.orientation import Turn
+from ml.outsiders.drawn import Picture, Rng
+from ml.preprocessing import squeeze
+
+Change = Callable[[Picture, Rng], Picture]
+
+
+def _part(rows: tuple[float, float], columns: tuple[float, float]) -> Change:
+    """Enlarge the part between these shares of height and width."""
+
+    def change(picture: Picture, rng: Rng) -> Picture:
+        size = len(picture)
+        top, bottom, left, right = (round(share * size) for share in (*rows, *columns))
+        return np.asarray(squeeze(picture[top:bottom, left:right], size))
+
+    return change
+
+
+def _any_ninth(picture: Picture, rng: Rng) -> Picture:
+    """Enlarge a third of the height and width, from anywhere."""
+    top, left = rng.uniform(0, 2 / 3, 2)
+    return _part((top, top + 1 / 3), (left, left + 1 / 3))(picture, rng)
+
+
+def _four_up(picture: Picture, rng: Rng) -> Picture:
+    """Tile the picture two by two, as on a contact sheet."""
+    small = np.asarray(squeeze(picture, len(picture) // 2))
+    return np.tile(small, (2, 2))
+
+
+def _shuffled(picture: Picture, rng: Rng) -> Picture:
+    """Cut into sixteen squares and put them back in any order."""
+    squares = [part for row in np.split(picture, 4) for part in np.split(row, 4, axis=1)]
+    rng.shuffle(squares)
+    return np.block([squares[i : i + 4] for i in range(0, 16, 4)])
+
+
+def _diagonal(picture: Picture, rng: Rng) -> Picture:
+    """Turn by 30 to 60 degrees either way."""
+    angle = rng.uniform(30, 60) * rng.choice([-1, 1])
+    return np.asarray(Image.fromarray(picture).rotate(angle, Image.Resampling.BILINEAR))
+
+
+def _smeared(picture: Picture, rng: Rng) -> Picture:
+    """Blur until no structure smaller than a lung is left."""
+    radius = len(picture) * rng.uniform(0.09, 0.15)
+    return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(radius)))
+
+
+def _on_a_page(picture: Picture, rng: Rng) -> Picture:
+    """Put a small copy somewhere on a white page, as in a scanned report."""
+    size = len(picture)
+    small = np.asarray(squeeze(picture, int(size * rng.uniform(0.3, 0.5))))
+    page = np.full_like(picture, 255)
+    top, left = rng.integers(0, size - len(small), 2)
+    page[top : top + len(small), left : left + len(small)] = small
+    return page
+
+
+# What can be put right.
+MISORIENTED: Mapping[str, Turn] = {
+    "inverted": Turn(inverted=True),
+    "turned by 90 degrees clockwise": Turn(quarters=1),
+    "turned by 180 degrees": Turn(quarters=2),
+    "turned by 90 degrees counterclockwise": Turn(quarters=3),
+    "inverted, turned by 90 degrees clockwise": Turn(True, 1),
+    "inverted, turned by 180 degrees": Turn(True, 2),
+    "inverted, turned by 90 degrees counterclockwise": Turn(True, 3),
+}
+CROPPED: Mapping[str, Change] = {
+    "any ninth only": _any_ninth,
+    "top left ninth only": _part((0, 1 / 3), (0, 1 / 3)),
+    "upper third only": _part((0, 1 / 3), (0, 1)),
+    "lower half only": _part((1 / 2, 1), (0, 1)),
+    "lower third only": _part((2 / 3, 1), (0, 1)),
+    "left half only": _part((0, 1), (0, 1 / 2)),
+    "right half only": _part((0, 1), (1 / 2, 1)),
+}
+SPOILT: Mapping[str, Change] = {
+    "turned by 30 to 60 degrees": _diagonal,
+    "shuffled squares": _shuffled,
+}
+# Never fitted on, only measured.
+UNSEEN: Mapping[str, Change] = {
+    "four on one sheet": _four_up,
+    "smeared beyond recognition": _smeared,
+    "small on a white page": _on_a_page,
+}

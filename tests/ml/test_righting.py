@@ -1,0 +1,126 @@
+"""Pictures that came inverted or turned are put right where that is certain, and it says so."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml import images
+from ml.gate.decision import Gate
+from ml.gate.orientation import TURNS, UPRIGHT, Turn, applied, rotated
+from ml.gate.righting import judge
+from ml.predictor import Predictor
+from ml.preprocessing import network_input
+from webportal.operations.phantoms import draw_phantom
+
+MISORIENTED = [turn for turn in TURNS if turn != UPRIGHT]
+SIZE = 112
+
+
+def forward(inputs: np.ndarray) -> Mapping[str, np.ndarray]:
+    """Stand for a network: block means are its map, and a few sums over them its embedding."""
+    places = inputs.reshape(len(inputs), 14, SIZE // 14, 14, SIZE // 14).mean(axis=(2, 4)) / 255
+    mixing = np.random.default_rng(0).normal(size=(196, 24)) / 14
+    flat = places.reshape(len(inputs), -1)
+    return {
+        "logit": flat.mean(axis=1).astype(np.float32),
+        "activation_map": places.astype(np.float32),
+        "embedding": ((flat - flat.mean(axis=1, keepdims=True)) @ mixing).astype(np.float32),
+    }
+
+
+def phantoms(first: int, n: int) -> np.ndarray:
+    seeds = range(first, first + n)
+    return np.stack([draw_phantom(s, (SIZE, SIZE), s % 2 == 0, collimated=True) for s in seeds])
+
+
+@pytest.fixture(scope="module")
+def gate() -> Gate:
+    """A gate that knows phantoms, fitted as the real one is."""
+    for name in ("skimage", "sklearn"):
+        pytest.importorskip(name, reason="needs requirements-dev.txt")
+    from ml.augmentation import augment
+    from ml.gate.fitting import Seen, fit_gate
+
+    rng = np.random.default_rng(0)
+    drawings = phantoms(0, 40)
+    copies = np.concatenate([[augment(d, rng) for d in drawings] for _ in range(6)])
+    seen = [Seen(x, forward(x)["embedding"]) for x in (copies, drawings)]
+    return fit_gate(seen[0], seen[1], lambda x: forward(x)["embedding"], per_kind=6)
+
+
+@pytest.mark.parametrize("turn", MISORIENTED, ids=lambda turn: turn.name)
+def test_a_misoriented_picture_is_put_right_and_its_map_put_back(gate: Gate, turn: Turn) -> None:
+    upright = phantoms(100, 8)
+    came = applied(turn, upright)
+    judged = judge(gate, came, forward(came), forward)
+    righted = [i for i, done in enumerate(judged.turns) if done != UPRIGHT]
+    assert len(righted) >= 6
+    for i in righted:
+        assert judged.turns[i] == turn.undone
+        assert judged.refusals[i] is None
+        # What the network said is about the upright picture ...
+        assert judged.outputs["logit"][i] == pytest.approx(forward(upright)["logit"][i])
+        # ... and the map lies as the picture came.
+        expected = rotated(forward(upright)["activation_map"][i], turn.quarters)
+        np.testing.assert_allclose(judged.outputs["activation_map"][i], expected)
+
+
+def test_upright_and_mirrored_pictures_are_left_alone(gate: Gate) -> None:
+    upright = phantoms(100, 12)
+    for inputs in (upright, np.ascontiguousarray(upright[:, :, ::-1])):
+        outputs = forward(inputs)
+        judged = judge(gate, inputs, outputs, forward)
+        assert judged.turns == [UPRIGHT] * len(inputs)
+        np.testing.assert_array_equal(judged.outputs["logit"], outputs["logit"])
+    assert (
+        sum(refusal is None for refusal in judge(gate, upright, forward(upright), forward)[1]) > 9
+    )
+
+
+def test_the_network_runs_again_only_for_pictures_that_may_be_put_right(gate: Gate) -> None:
+    upright = phantoms(100, 6)
+    mixed = np.concatenate([upright, applied(Turn(quarters=2), upright[:2])])
+    mixed = np.concatenate([mixed, np.zeros((3, SIZE, SIZE), np.uint8)])
+    again: list[int] = []
+
+    def counted(inputs: np.ndarray) -> Mapping[str, np.ndarray]:
+        again.append(len(inputs))
+        return forward(inputs)
+
+    judge(gate, mixed, forward(mixed), counted)
+    assert sum(again) <= 3
+    judge(gate, mixed[-3:], forward(mixed[-3:]), counted)
+    assert len(again) == 1
+
+
+def test_turns_are_undone_by_what_they_say() -> None:
+    picture = np.arange(16, dtype=np.uint8).reshape(4, 4)
+    for turn in TURNS:
+        np.testing.assert_array_equal(applied(turn.undone, applied(turn, picture)), picture)
+    clockwise = applied(Turn(quarters=1), picture)
+    assert clockwise[0, -1] == picture[0, 0]  # the top left corner goes to the top right
+    assert Turn(quarters=1).name == "rotated_90_clockwise"
+    assert Turn(inverted=True, quarters=2).name == "inverted+rotated_180"
+    assert UPRIGHT.name == ""
+
+
+def test_real_radiographs_are_put_right(predictor: Predictor, radiographs: Path) -> None:
+    inputs = np.stack(
+        [
+            network_input(images.read(path.read_bytes()), 224)
+            for path in sorted(radiographs.glob("*/*"))[::2]
+        ]
+    )
+    as_they_are = predictor.predict(inputs)
+    for turn in MISORIENTED:
+        results = predictor.predict(applied(turn, inputs))
+        righted = [r for r in results if r.correction]
+        assert {result.correction for result in righted} == {turn.undone.name}
+        assert len(righted) >= 0.9 * len(inputs)
+        for upright, result in zip(as_they_are, results, strict=True):
+            if result.correction and upright.probability is not None:
+                assert result.probability == pytest.approx(upright.probability, abs=1e-3)
+                heat = rotated(upright.heatmap, turn.quarters).astype(int)
+                assert abs(result.heatmap - heat).max() <= 2
