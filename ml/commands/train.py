@@ -25,6 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train on all folds but the held-out ones, and pack."""
+    found = find_images(arguments.data)
     # What only training needs is not loaded for the other commands.
     from ml.augmentation import augment
     from ml.packaging import Responses, build_package
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         if (value := getattr(arguments, name)) is not None
     }
     options = TrainingOptions(**given)
-    folds = make_folds(find_images(arguments.data), seed=options.seed)
+    folds = make_folds(found, seed=options.seed)
     size = options.input_size
     inputs = load_inputs(folds.training, size, "training images")
     targets = labels(folds.training)

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from ml.package import ModelPackage
+from tests import dicom_files
 
 
 def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
@@ -17,28 +18,67 @@ def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+def blank_set(folder: Path) -> Path:
+    """Write one blank picture of each class, which the gate refuses."""
+    for label, name in (("NORMAL", "IM-1-1.png"), ("PNEUMONIA", "person1_virus_1.png")):
+        (folder / label).mkdir(parents=True)
+        Image.fromarray(np.zeros((300, 400), np.uint8)).save(folder / label / name)
+    return folder
+
+
 def test_predict_gives_a_result_or_a_reason_for_each_file(tmp_path: Path) -> None:
     blank, broken = tmp_path / "blank.png", tmp_path / "broken.png"
     Image.fromarray(np.zeros((300, 400), np.uint8)).save(blank)
     broken.write_bytes(blank.read_bytes()[:60])
 
-    done = run("predict", blank, broken, tmp_path / "missing.png", "--json")
+    done = run("predict", broken, tmp_path / "missing.png", tmp_path, blank, "--json")
 
     results = json.loads(done.stdout)
     assert done.returncode == 1
     assert [Path(result["file"]).name for result in results] == [
-        "blank.png",
         "broken.png",
         "missing.png",
+        tmp_path.name,
+        "blank.png",
     ]
-    assert [r["category"] for r in results] == ["not_assessable", "unreadable", "unreadable"]
+    assert [r["category"] for r in results] == [*["unreadable"] * 3, "not_assessable"]
     assert all(result["reason"] and result["probability"] is None for result in results)
+    assert len({frozenset(result) for result in results}) == 1  # the same keys for each
 
 
-def test_evaluate_on_real_radiographs(radiographs: Path, shipped: ModelPackage) -> None:
+def test_predict_tells_all_of_files_of_any_kind(
+    tmp_path: Path, radiographs: Path, shipped: ModelPackage
+) -> None:
+    jpeg = min((radiographs / "PNEUMONIA").iterdir())
+    pixels = np.asarray(Image.open(jpeg).convert("L"))
+    png, dicom = tmp_path / "a.png", tmp_path / "a.dcm"
+    Image.fromarray(pixels).save(png)
+    dicom.write_bytes(dicom_files.dicom(pixels))
+
+    done = run("predict", jpeg, png, dicom, "--json")
+
+    assert done.returncode == 0, done.stderr
+    results = json.loads(done.stdout)
+    thresholds = {name: point.threshold for name, point in shipped.thresholds.items()}
+    for result in results:
+        assert result["package"] == shipped.version
+        assert result["thresholds"] == thresholds
+        assert result["pneumonia_at_decision"] == (result["probability"] >= thresholds["decision"])
+        assert result["reason"] == result["reason_code"] == result["correction"] == ""
+        assert result["category"] in ("likely", "indeterminate", "unlikely")
+        heatmap = np.array(result["heatmap"])
+        assert heatmap.shape[0] == heatmap.shape[1] >= 7
+        assert (result["bacterial_probability"] is None) == (shipped.bacterial_calibration is None)
+    probabilities = [result["probability"] for result in results]
+    assert np.ptp(probabilities) < 0.05
+
+
+def test_evaluate_on_real_radiographs(
+    radiographs: Path, shipped: ModelPackage, tmp_path: Path
+) -> None:
     """End to end on full-size files. Most of them are training images: a check of the path, not
     of the network."""
-    done = run("evaluate", "--data", radiographs, "--json")
+    done = run("evaluate", "--data", radiographs, "--json", "--plots", tmp_path / "plots")
 
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
@@ -49,12 +89,62 @@ def test_evaluate_on_real_radiographs(radiographs: Path, shipped: ModelPackage) 
     assert figures["auroc"] > 0.97
     assert min(figures["accuracy"], figures["sensitivity"], figures["specificity"]) > 0.85
     assert figures["ece"] < 0.1
+    assert set(figures["operating_points"]) == {"unlikely", "decision", "likely"}
+    assert figures["auroc_interval"][0] < figures["auroc"] <= figures["auroc_interval"][1]
+    assert {file.name for file in (tmp_path / "plots").iterdir()} == {
+        "roc.png",
+        "precision_recall.png",
+        "reliability.png",
+        "confusion.png",
+        "worst_errors.png",
+    }
 
 
-@pytest.mark.parametrize("command", ["evaluate", "train"])
-def test_data_without_labels_is_a_plain_error(tmp_path: Path, command: str) -> None:
-    arguments = ["--out", str(tmp_path / "out")] if command == "train" else []
-    done = run(command, "--data", tmp_path, *arguments)
+def test_evaluate_names_what_it_cannot_read_and_measures_the_rest(tmp_path: Path) -> None:
+    data = blank_set(tmp_path)
+    (data / "NORMAL" / "notes.txt").write_text("no picture")
+
+    done = run("evaluate", "--data", data, "--json")
+
+    assert done.returncode == 0, done.stderr
+    assert "notes.txt: The file is not a DICOM, JPEG or PNG image" in done.stderr
+    figures = json.loads(done.stdout)
+    assert figures["n"] == 2
+    assert figures["unreadable"] == 1
+    assert figures["refused"] == 1.0
+    assert figures["accuracy"] is None
+    assert figures["accuracy_refused_as_wrong"] == 0.0
+
+
+def test_evaluate_needs_matplotlib_for_plots_alone(tmp_path: Path) -> None:
+    data = blank_set(tmp_path)
+    without = (
+        "import sys; sys.modules['matplotlib'] = None; import ml.__main__;"
+        " sys.argv[0] = 'ml'; sys.exit(ml.__main__.main())"
+    )
+    command = [sys.executable, "-c", without, "evaluate", "--data", str(data)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "refused: 1.0" in done.stdout
+    command += ["--plots", str(tmp_path / "plots")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "requirements-training.txt" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("command", "arguments"),
+    [
+        ("evaluate", ["--data", "{}"]),
+        ("train", ["--data", "{}", "--out", "{}/out"]),
+        ("sameness", ["--fullres", "{}"]),
+    ],
+    ids=["evaluate", "train", "sameness"],
+)
+def test_data_without_labels_is_a_plain_error(
+    tmp_path: Path, command: str, arguments: list[str]
+) -> None:
+    done = run(command, *(argument.format(tmp_path) for argument in arguments))
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith("error: No file in a folder named")
 
