@@ -18,6 +18,7 @@ from webportal.audit.trail import Event, append
 from webportal.inference.models import Prediction
 from webportal.records.models import Radiograph
 from webportal.review import rendering
+from webportal.review.blinding import visible_predictions
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +52,8 @@ def image(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
 @cache_control(private=True, max_age=3600)
 def heatmap(request: SignedInRequest, prediction_id: uuid.UUID) -> HttpResponse:
     """The heat map of a result as a PNG to lay on the radiograph."""
-    predictions = Prediction.objects.select_related("radiograph").exclude(heatmap_rows=0)
+    visible = Prediction.objects.filter(visible_predictions(request.user))
+    predictions = visible.select_related("radiograph").exclude(heatmap_rows=0)
     prediction = get_object_or_404(predictions, pk=prediction_id)
     picture = rendering.heatmap_png(
         bytes(prediction.heatmap),

@@ -12,6 +12,7 @@ from webportal.inference.models import Prediction
 from webportal.records.models import Study
 
 # Django looks for an application's models here.
+from webportal.review.preferences import ReadingPreference  # noqa: F401
 from webportal.review.worklist.models import SavedView, WorklistPreference  # noqa: F401
 
 

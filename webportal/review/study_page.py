@@ -5,8 +5,6 @@ from collections import defaultdict
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models.functions import Coalesce
-
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.inference.queue import OPEN_STATES
@@ -18,6 +16,7 @@ from webportal.review.machine import Opinion, opinion
 from webportal.review.models import Decision, Pneumonia, Read, ReadState
 from webportal.review.progress import BY_STATE, NOTHING, Progress, latest_jobs
 from webportal.review.reading import leading_prediction, signed_read
+from webportal.review.viewer_page import viewer_context
 
 
 @dataclass(frozen=True)
@@ -87,12 +86,11 @@ def study_context(
         "seen": leading.pk if leading else "",
         "choices": _choices(leading),
         "addendum_form": addendum_form or _addendum_form(draft),
-        "other_studies": _other_studies(study),
         "raises": [p for p in Priority if p < study.priority],
         "has_late_image": signed and study.reading_state == ReadingState.UNREAD,
         "may_edit": signed is None,
         "may_audit": reader.has_role(Role.AUDITOR),
-    }
+    } | viewer_context(study, reader, first.radiograph if first else None)
 
 
 def _shown_radiographs(study: Study) -> list[ShownRadiograph]:
@@ -144,10 +142,3 @@ def _addendum_form(draft: Read | None) -> AddendumForm:
     finding = Pneumonia(draft.pneumonia).label if draft.pneumonia else ""
     own_read = f"My own read: {finding}." if finding else ""
     return AddendumForm(initial={"text": "\n".join(filter(None, [own_read, draft.comment]))})
-
-
-def _other_studies(study: Study) -> list[Study]:
-    others = study.patient.studies.exclude(pk=study.pk).order_by(
-        Coalesce("performed_at", "created_at").desc(), "id"
-    )
-    return list(others.prefetch_related("reads__reader"))

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from webportal.review import actions, images, views
+from webportal.review import actions, images, pixels, preferences, views
 from webportal.review.worklist import bulk_pages, pages, saved
 
 app_name = "review"
@@ -24,6 +24,10 @@ urlpatterns = [
     path("studies/<uuid:study_id>/rerun", actions.rerun_study, name="rerun-study"),
     path("studies/<uuid:study_id>/case-record", actions.case_record, name="case-record"),
     path("studies/<uuid:study_id>/patient", actions.study_patient, name="study-patient"),
+    path("studies/<uuid:study_id>/ahead", pixels.ahead, name="ahead"),
+    path("reads-first", preferences.choose_reads_first, name="reads-first"),
+    path("radiographs/<uuid:radiograph_id>/pixels", pixels.pixels, name="pixels"),
+    path("radiographs/<uuid:radiograph_id>/viewed", pixels.viewed, name="viewed"),
     path("radiographs/<uuid:radiograph_id>/image.png", images.image, name="image"),
     path("radiographs/<uuid:radiograph_id>/original", images.original, name="original"),
     path("radiographs/<uuid:radiograph_id>/rerun", actions.rerun, name="rerun"),

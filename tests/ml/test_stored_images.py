@@ -1,0 +1,112 @@
+"""Images at full depth: the values, the window, the scale and the sides that a viewer is given."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.sequence import Sequence
+
+from ml import images
+from ml.images import StoredImage
+from tests import dicom_files as files
+
+DEEP = files.phantom(12)
+
+
+def shown(stored: StoredImage) -> Any:
+    """What a viewer makes of a stored image: greys between 0 and 1."""
+    greys = np.clip((stored.pixels - stored.lower) / (stored.upper - stored.lower), 0, 1)
+    return 1 - greys if stored.is_inverted else greys
+
+
+@pytest.mark.parametrize(
+    ("bits", "elements"),
+    [
+        (8, {}),
+        (12, {}),
+        (12, {"PhotometricInterpretation": "MONOCHROME1"}),
+        (12, {"WindowCenter": 2000, "WindowWidth": 1500}),
+        (12, {"WindowCenter": 2000, "WindowWidth": 1500, "VOILUTFunction": "LINEAR_EXACT"}),
+        (12, {"WindowCenter": 2000, "WindowWidth": 1500, "VOILUTFunction": "SIGMOID"}),
+        (12, {"WindowCenter": 976, "WindowWidth": 900, "RescaleSlope": 1, "RescaleIntercept": -24}),
+        (12, {"WindowCenter": 500, "WindowWidth": 700, "RescaleSlope": 0.4, "RescaleIntercept": 3}),
+        (12, {"RescaleSlope": -1, "RescaleIntercept": 4095}),
+        (12, {"PhotometricInterpretation": "MONOCHROME1", "PixelPaddingValue": int(DEEP[0, 0])}),
+        (16, {}),
+    ],
+)
+def test_a_viewer_shows_what_a_rendering_shows(bits: int, elements: dict[str, Any]) -> None:
+    data = files.dicom(files.phantom(bits), bits, **elements)
+    rendered = images.read(data)
+    expected = rendered.pixels / rendered.max_value
+    assert np.abs(shown(images.read_stored(data)) - expected).max() < 1 / 250
+
+
+def test_the_values_are_those_of_the_file() -> None:
+    stored = images.read_stored(files.dicom(DEEP, 12, WindowCenter=2000, WindowWidth=1500))
+    assert stored.has_stored_values
+    assert np.array_equal(stored.pixels, DEEP)
+    assert stored.pixels.dtype == np.uint16
+    assert (stored.lower, stored.upper) == (1250, 2749)
+
+
+def test_rescaled_values_may_be_negative() -> None:
+    data = files.dicom(DEEP, 12, RescaleSlope=1, RescaleIntercept=-1024)
+    stored = images.read_stored(data)
+    assert stored.pixels.dtype == np.int16
+    assert np.array_equal(stored.pixels, DEEP.astype(np.int16) - 1024)
+
+
+def test_what_no_window_can_express_is_given_as_shown() -> None:
+    lut = Dataset()
+    lut.LUTDescriptor = [4096, 0, 16]
+    lut.LUTData = (np.sqrt(np.arange(4096) / 4095) * 65535).astype("<u2").tobytes()
+    data = files.dicom(DEEP, 12, VOILUTSequence=Sequence([lut]))
+    stored = images.read_stored(data)
+    assert not stored.has_stored_values
+    assert np.array_equal(stored.pixels, images.read(data).pixels)
+    assert (stored.lower, stored.upper) == (0, 65535)
+
+
+def test_colour_is_given_as_luma() -> None:
+    colour = np.stack([files.phantom()] * 3, axis=-1)
+    stored = images.read_stored(files.dicom(colour))
+    assert stored.pixels.shape == files.SIZE
+    assert not stored.has_stored_values
+
+
+@pytest.mark.parametrize(
+    ("elements", "spacing", "is_calibrated"),
+    [
+        ({}, None, False),
+        ({"ImagerPixelSpacing": [0.2, 0.1]}, (0.2, 0.1), False),
+        ({"ImagerPixelSpacing": [0.2, 0.2], "PixelSpacing": [0.2, 0.2]}, (0.2, 0.2), False),
+        ({"ImagerPixelSpacing": [0.2, 0.2], "PixelSpacing": [0.18, 0.18]}, (0.18, 0.18), True),
+        ({"PixelSpacing": [0.18, 0.18]}, (0.18, 0.18), False),
+        (
+            {
+                "ImagerPixelSpacing": [0.2, 0.2],
+                "EstimatedRadiographicMagnificationFactor": 1.25,
+            },
+            (0.16, 0.16),
+            True,
+        ),
+        ({"PixelSpacing": [0, 0]}, None, False),
+        ({"NominalScannedPixelSpacing": [0.1, 0.1]}, (0.1, 0.1), False),
+    ],
+)
+def test_spacing(
+    elements: dict[str, Any], spacing: tuple[float, float] | None, is_calibrated: bool
+) -> None:
+    stored = images.read_stored(files.dicom(DEEP, 12, **elements))
+    assert stored.spacing == (pytest.approx(spacing) if spacing else None)
+    assert stored.is_calibrated == is_calibrated
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"), [(["L", "F"], ("L", "F")), (["L"], ("", "")), (["X", "F"], ("", ""))]
+)
+def test_orientation(value: list[str], expected: tuple[str, str]) -> None:
+    stored = images.read_stored(files.dicom(DEEP, 12, PatientOrientation=value))
+    assert stored.orientation == expected

@@ -1,0 +1,101 @@
+"""The pixels for the viewer: how they are packed, kept and written down in the trail."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pytest
+from django.core.files.storage import default_storage
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from ml import images
+from tests.factories import make_prediction, make_radiograph, make_study
+from tests.helpers import audit_actions
+from webportal.accounts.models import Role, User
+from webportal.review.pixels import ALIGNMENT
+from webportal.review.reservation import reserve
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def browser(radiologist: User, sign_in: Callable[[User], Client]) -> Client:
+    return sign_in(radiologist)
+
+
+def unpack(content: bytes) -> tuple[dict[str, Any], "np.ndarray[Any, Any]"]:
+    length = int.from_bytes(content[:4], "little")
+    header = json.loads(content[4 : 4 + length])
+    assert (4 + length) % ALIGNMENT == 0
+    dtype = {"Uint8Array": "<u1", "Uint16Array": "<u2", "Int16Array": "<i2"}[header["type"]]
+    values = np.frombuffer(content, dtype, offset=4 + length)
+    return header, values.reshape(header["rows"], header["columns"])
+
+
+def test_the_stored_values_come_with_what_shows_them(browser: Client) -> None:
+    radiograph = make_radiograph(size=(120, 101))
+    answer = browser.get(reverse("review:pixels", args=[radiograph.pk]))
+    header, pixels = unpack(answer.content)
+    with default_storage.open(radiograph.dicom_key) as file:
+        stored = images.read_stored(file.read())
+    assert np.array_equal(pixels, stored.pixels)
+    assert (header["lower"], header["upper"]) == (0, 255)
+    assert not header["isInverted"]
+    assert header["spacing"] is None
+
+
+def test_browsers_keep_them_for_the_one_who_asked(browser: Client) -> None:
+    answer = browser.get(reverse("review:pixels", args=[make_radiograph().pk]))
+    assert "immutable" in answer.headers["Cache-Control"]
+    assert "private" in answer.headers["Cache-Control"]
+    assert "Cookie" in answer.headers["Vary"]
+
+
+def test_sending_is_not_viewing(browser: Client) -> None:
+    radiograph = make_radiograph()
+    browser.get(reverse("review:pixels", args=[radiograph.pk]))
+    assert audit_actions(study_id=radiograph.study_id) == ["image.fetched"]
+    assert browser.post(reverse("review:viewed", args=[radiograph.pk])).status_code == 204
+    assert audit_actions(study_id=radiograph.study_id) == ["image.fetched", "image.viewed"]
+
+
+def test_a_lost_or_damaged_file_says_so_and_is_not_kept(browser: Client) -> None:
+    lost, damaged = make_radiograph(), make_radiograph()
+    default_storage.delete(lost.dicom_key)
+    with default_storage.open(damaged.dicom_key, "wb") as file:
+        file.write(b"\0" * 128 + b"DICM")
+    for radiograph in (lost, damaged):
+        answer = browser.get(reverse("review:pixels", args=[radiograph.pk]))
+        assert answer.status_code == 500
+        assert answer.json()["detail"]
+        assert "immutable" not in answer.headers.get("Cache-Control", "")
+        assert audit_actions(study_id=radiograph.study_id) == []
+
+
+def addresses_ahead(browser: Client, study: Any) -> list[str]:
+    answer = browser.get(reverse("review:ahead", args=[study.pk]))
+    pixels: list[str] = answer.json()["pixels"]
+    return pixels
+
+
+def test_what_is_read_next_is_fetched_ahead_and_nothing_is_written_down(browser: Client) -> None:
+    shown = make_prediction(category="likely").radiograph.study
+    make_prediction(category="unlikely")
+    following = make_prediction(category="indeterminate").radiograph
+    second = make_radiograph(following.study)
+    assert addresses_ahead(browser, shown) == [
+        reverse("review:pixels", args=[each.pk]) for each in (following, second)
+    ]
+    assert audit_actions(action__startswith="image.") == []
+
+
+def test_what_another_reader_has_in_hand_is_not_fetched_ahead(
+    browser: Client, make_user: Callable[..., User]
+) -> None:
+    shown = make_study(created_at=timezone.now() - timedelta(days=1))
+    reserve(make_radiograph().study, make_user(Role.RADIOLOGIST, username="other"))
+    assert addresses_ahead(browser, shown) == []

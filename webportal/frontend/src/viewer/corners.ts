@@ -1,0 +1,72 @@
+/** What is written and drawn around a picture: whose it is, how it lies, its window and its scale. */
+
+import { type Turn, sidesOnScreen } from "./orientation";
+import { type ImageEntry, find } from "./page";
+import type { PixelHeader } from "./pixels";
+import type { GreyRange } from "./windows";
+
+const SCALE_MM = [1, 2, 5, 10, 20, 50, 100, 200];
+const SIDES = ["top", "right", "bottom", "left"];
+
+export interface Shown {
+  header: PixelHeader;
+  turn: Turn;
+  /** Pixels of the screen for each of the picture. */
+  scale: number;
+  greys: GreyRange;
+  /** Whether it is inverted beyond what the file asks for. */
+  isInverted: boolean;
+}
+
+export class Corners {
+  readonly texts: Record<string, string>;
+  private readonly root: HTMLElement;
+
+  constructor(root: HTMLElement, texts: Record<string, string>) {
+    this.root = root;
+    this.texts = texts;
+  }
+
+  describe(image: ImageEntry): void {
+    this.lines(".pane-patient", image.patient);
+    this.lines(".pane-study", image.study);
+  }
+
+  private lines(selector: string, texts: string[]): void {
+    const lines = texts.map((text) => {
+      const line = document.createElement("div");
+      line.textContent = text;
+      return line;
+    });
+    find(this.root, selector).replaceChildren(...lines);
+  }
+
+  update(shown: Shown): void {
+    const width = Math.round(shown.greys.upper - shown.greys.lower + 1);
+    const centre = Math.round((shown.greys.upper + shown.greys.lower + 1) / 2);
+    const inverted = shown.isInverted ? ` · ${this.texts["inverted"]}` : "";
+    find(this.root, ".pane-window").textContent = `W ${width} · L ${centre}${inverted}`;
+    find(this.root, ".pane-zoom").textContent = `${Math.round(shown.scale * 100)} %`;
+    const sides = sidesOnScreen(shown.header.orientation, shown.turn);
+    SIDES.forEach((side, place) => {
+      find(this.root, `.pane-side-${side}`).textContent = sides[place] ?? "";
+    });
+    this.drawScale(shown);
+  }
+
+  /** A bar of a round length, at most a third of the picture's height on the screen. */
+  private drawScale({ header, scale }: Shown): void {
+    const bar = find(this.root, ".pane-scale");
+    bar.hidden = header.spacing === null;
+    if (header.spacing === null) return;
+    const pixelsPerMm = scale / header.spacing[1];
+    const most = this.root.clientHeight / 3;
+    const fitting = SCALE_MM.filter((mm) => mm * pixelsPerMm <= most);
+    const mm = fitting.at(-1) ?? (SCALE_MM[0] as number);
+    bar.style.height = `${mm * pixelsPerMm}px`;
+    bar.dataset["mm"] = String(mm);
+    const length = mm >= 10 ? `${mm / 10} cm` : `${mm} mm`;
+    const where = header.isCalibrated ? "" : ` ${this.texts["atDetector"]}`;
+    find(bar, "span").textContent = `${length}${where}`;
+  }
+}

@@ -1,0 +1,35 @@
+/** Keys of the viewer; they are given by the page, which also lists them for people. */
+
+const DIGIT = /^Digit([1-9])$/;
+const TYPING = "textarea, select, [contenteditable], input:not([type=range]):not([type=radio]):not([type=checkbox])";
+
+export function bindKeys(
+  keys: Record<string, string>,
+  stage: HTMLElement,
+  act: (action: string) => void,
+): void {
+  document.addEventListener("keydown", (event) => {
+    const target = event.target as HTMLElement;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (target.closest(`dialog, .modal, ${TYPING}`)) return;
+    const action = keys[nameOf(event)];
+    if (!action || !isFree(event.key, target, stage)) return;
+    event.preventDefault();
+    act(action);
+  });
+}
+
+/** Shifted digits by their place: what they write differs from keyboard to keyboard. */
+function nameOf(event: KeyboardEvent): string {
+  const digit = event.shiftKey ? DIGIT.exec(event.code)?.[1] : undefined;
+  if (digit) return `Shift+${digit}`;
+  return event.key.length === 1 ? event.key.toLowerCase() : event.key;
+}
+
+/** Keys that buttons and choices have a use for themselves are left to them. */
+function isFree(key: string, target: HTMLElement, stage: HTMLElement): boolean {
+  const isElsewhere = target !== document.body && !stage.contains(target);
+  if (key === " ") return !isElsewhere || target.closest("button, a, input, summary") === null;
+  if (key.startsWith("Arrow") || key === "Backspace") return !isElsewhere || target.closest("input") === null;
+  return true;
+}

@@ -1,0 +1,82 @@
+/** What the page tells the viewer, and what the viewer remembers for its reader. */
+
+/** One radiograph: where its pixels are, and what is written in the corners of its picture. */
+export interface ImageEntry {
+  id: string;
+  label: string;
+  pixels: string;
+  viewed: string;
+  /** Where its heat map is; "" when it has none. */
+  heatmap: string;
+  /** Lines for the upper left and the upper right corner. */
+  patient: string[];
+  study: string[];
+}
+
+/** An earlier study of the patient. */
+export interface PriorEntry {
+  id: string;
+  images: ImageEntry[];
+}
+
+export interface PageData {
+  reader: string;
+  images: ImageEntry[];
+  /** The id of the image that is shown first; "" when there is none. */
+  first: string;
+  priors: PriorEntry[];
+  /** Where to ask what will probably be read next. */
+  ahead: string;
+  /** Which key does what. */
+  keys: Record<string, string>;
+  texts: Record<string, string>;
+}
+
+export function readPage(): PageData {
+  return JSON.parse(find(document, "#viewer-data").textContent ?? "") as PageData;
+}
+
+export function find<T extends HTMLElement>(root: ParentNode, selector: string): T {
+  const element = root.querySelector<T>(selector);
+  if (!element) throw new Error(`The viewer's page lacks ${selector}`);
+  return element;
+}
+
+export interface Settings {
+  heatmap: boolean;
+  /** Of the heat map, in per cent. */
+  opacity: number;
+  linked: boolean;
+}
+
+const DEFAULTS: Settings = { heatmap: false, opacity: 30, linked: true };
+
+/** Kept in this browser for each reader, because several share a workstation. */
+export class RememberedSettings {
+  private readonly key: string;
+  readonly values: Settings;
+
+  constructor(reader: string) {
+    this.key = `chestline.viewer.${reader}`;
+    this.values = { ...DEFAULTS, ...this.stored() };
+  }
+
+  change(change: Partial<Settings>): void {
+    Object.assign(this.values, change);
+    localStorage.setItem(this.key, JSON.stringify(this.values));
+  }
+
+  private stored(): Partial<Settings> {
+    try {
+      return JSON.parse(localStorage.getItem(this.key) ?? "{}") as Partial<Settings>;
+    } catch {
+      return {};
+    }
+  }
+}
+
+/** Tell the audit trail that an image is on the screen. */
+export function noteViewing(image: ImageEntry): void {
+  const headers = JSON.parse(document.body.getAttribute("hx-headers") ?? "{}") as HeadersInit;
+  void fetch(image.viewed, { method: "POST", headers, keepalive: true });
+}

@@ -1,0 +1,383 @@
+/** One picture on the screen: a Cornerstone3D viewport with what is written around it. */
+
+import { Enums, type RenderingEngine, StackViewport, getShouldUseCPURendering } from "@cornerstonejs/core";
+import type { Types } from "@cornerstonejs/core";
+
+import { Corners } from "./corners";
+import { HeatmapLayer } from "./heatmap";
+import {
+  type Turn,
+  UPRIGHT,
+  flippedHorizontally,
+  flippedVertically,
+  turnedBy,
+} from "./orientation";
+import { type ImageEntry, find } from "./page";
+import { ImageRefused, type PixelHeader, type Pixels, headerOf, imageId } from "./pixels";
+import { type GreyRange, windowOf } from "./windows";
+
+type Point = [number, number];
+
+const WHEEL_STEP = 1.15;
+
+/** What two panes can share, free of either picture's size and greys. */
+export interface View {
+  turn: Turn;
+  /** How many times larger than fitted. */
+  zoom: number;
+  /** Which point of the picture is in the middle, in shares of its width and height. */
+  centre: Point;
+  /** The window in shares of the range that the file asks for. */
+  lower: number;
+  upper: number;
+  isInverted: boolean;
+}
+
+export class Pane {
+  readonly root: HTMLElement;
+  readonly element: HTMLDivElement;
+  readonly id: string;
+  readonly heatmap: HeatmapLayer;
+  /** Called when a person has changed the view; and when a picture is there. */
+  onChange: () => void = () => undefined;
+  onShown: (image: ImageEntry) => void = () => undefined;
+
+  image: ImageEntry | null = null;
+  private readonly engine: RenderingEngine;
+  private readonly viewport: StackViewport;
+  private readonly corners: Corners;
+  private readonly message: HTMLElement;
+  private header: PixelHeader | null = null;
+  private turn: Turn = UPRIGHT;
+  private isFitted = true;
+  /** While the pane moves itself nobody is told. */
+  private isBusy = false;
+
+  constructor(engine: RenderingEngine, id: string, root: HTMLElement, texts: Record<string, string>) {
+    this.engine = engine;
+    this.id = id;
+    this.root = root;
+    this.element = find<HTMLDivElement>(root, ".pane-view");
+    this.message = find(root, ".pane-message");
+    const type = Enums.ViewportType.STACK;
+    engine.enableElement({ viewportId: id, type, element: this.element });
+    this.viewport = engine.getViewport(id) as StackViewport;
+    this.corners = new Corners(root, texts);
+    this.heatmap = new HeatmapLayer(find(this.element, "canvas"));
+    const { IMAGE_RENDERED, CAMERA_MODIFIED, VOI_MODIFIED } = Enums.Events;
+    this.element.addEventListener(IMAGE_RENDERED, () => this.rendered());
+    this.element.addEventListener(CAMERA_MODIFIED, () => this.moved());
+    this.element.addEventListener(VOI_MODIFIED, () => this.windowed());
+    this.element.addEventListener("wheel", (event) => this.turnWheel(event), { passive: false });
+    new ResizeObserver(() => this.resized()).observe(this.element);
+  }
+
+  // ── The picture ───────────────────────────────────────────────────────────────────────────────
+
+  async show(image: ImageEntry): Promise<void> {
+    this.image = image;
+    this.header = null;
+    delete this.root.dataset["shown"];
+    this.say(this.corners.texts["loading"] ?? "");
+    this.heatmap.show("");
+    const id = imageId(image.pixels);
+    try {
+      await this.viewport.setStack([id]);
+    } catch (error) {
+      // Another image was chosen meanwhile: its outcome counts.
+      if (this.image === image) this.failed(error);
+      return;
+    }
+    if (this.image !== image) return;
+    this.header = headerOf(id);
+    this.root.classList.remove("is-empty");
+    this.say("");
+    this.corners.describe(image);
+    this.heatmap.show(image.heatmap);
+    this.restore();
+    this.root.dataset["shown"] = image.id;
+    this.onShown(image);
+  }
+
+  get isLoaded(): boolean {
+    return this.header !== null;
+  }
+
+  private failed(error: unknown): void {
+    this.root.classList.add("is-empty");
+    const { texts } = this.corners;
+    this.say(error instanceof ImageRefused ? error.message : (texts["failed"] ?? ""));
+  }
+
+  say(text: string): void {
+    this.message.textContent = text;
+    this.message.hidden = text === "";
+  }
+
+  get pixels(): Pixels {
+    return this.viewport.getCornerstoneImage().getPixelData() as Pixels;
+  }
+
+  // ── Place ─────────────────────────────────────────────────────────────────────────────────────
+
+  /** Everything as it was when the picture appeared; MONOCHROME1 comes back inverted. */
+  reset(): void {
+    if (!this.header) return;
+    this.restore();
+    this.onChange();
+  }
+
+  private restore(): void {
+    const { lower, upper, isInverted } = this.header as PixelHeader;
+    this.setGreys({ lower, upper }, isInverted);
+    this.turn = UPRIGHT;
+    this.layFitted();
+  }
+
+  fit(): void {
+    if (!this.header) return;
+    this.layFitted();
+    this.onChange();
+  }
+
+  private layFitted(): void {
+    this.place(this.middle(), this.fittedScale());
+    this.isFitted = true;
+  }
+
+  rotate(degrees: number): void {
+    this.lay(turnedBy(this.turn, degrees));
+  }
+
+  flipHorizontally(): void {
+    this.lay(flippedHorizontally(this.turn));
+  }
+
+  flipVertically(): void {
+    this.lay(flippedVertically(this.turn));
+  }
+
+  private lay(turn: Turn): void {
+    if (!this.header) return;
+    this.turn = turn;
+    if (this.isFitted) {
+      this.fit();
+    } else {
+      const { focalPoint, parallelScale } = this.camera();
+      this.place(focalPoint, parallelScale);
+      this.onChange();
+    }
+  }
+
+  zoomBy(factor: number): void {
+    if (!this.header) return;
+    const { focalPoint, parallelScale } = this.camera();
+    this.place(focalPoint, parallelScale / factor);
+    this.isFitted = false;
+    this.onChange();
+  }
+
+  /** Zoom so that what is under a point of the element stays there. */
+  private zoomAt(point: Point, factor: number): void {
+    const { focalPoint, parallelScale } = this.camera();
+    const [x, y] = this.viewport.canvasToWorld(point);
+    const kept = (middle: number, under: number): number => under + (middle - under) / factor;
+    const middle: Types.Point3 = [kept(focalPoint[0], x), kept(focalPoint[1], y), focalPoint[2]];
+    this.place(middle, parallelScale / factor);
+    this.isFitted = false;
+    this.onChange();
+  }
+
+  private turnWheel(event: WheelEvent): void {
+    event.preventDefault();
+    if (!this.header) return;
+    const notches = Math.max(-3, Math.min(3, event.deltaY / 100));
+    const box = this.element.getBoundingClientRect();
+    this.zoomAt([event.clientX - box.left, event.clientY - box.top], WHEEL_STEP ** -notches);
+  }
+
+  /** Put a point of the picture, in millimetres or pixels, in the middle; `scale` as Cornerstone's. */
+  private place(focalPoint: Types.Point3, scale: number): void {
+    this.isBusy = true;
+    const { rotation, mirrored } = this.turn;
+    if (getShouldUseCPURendering()) {
+      this.viewport.setViewPresentation({ rotation });
+      this.viewport.setCamera({ flipHorizontal: mirrored, flipVertical: false });
+      this.viewport.setCamera({ parallelScale: scale });
+      this.viewport.setCamera({ focalPoint });
+    } else {
+      const angle = (rotation * Math.PI) / 180;
+      const side = mirrored ? 1 : -1;
+      const [x, y, z] = focalPoint;
+      this.viewport.setCamera({
+        viewUp: [side * Math.sin(angle), -Math.cos(angle), 0],
+        // From behind the picture it is mirrored.
+        viewPlaneNormal: [0, 0, side],
+        focalPoint,
+        position: [x, y, z + side * 1000],
+        parallelScale: scale,
+      });
+    }
+    this.viewport.render();
+    this.isBusy = false;
+  }
+
+  private camera(): { focalPoint: Types.Point3; parallelScale: number } {
+    const { focalPoint, parallelScale } = this.viewport.getCamera();
+    return { focalPoint: focalPoint as Types.Point3, parallelScale: parallelScale as number };
+  }
+
+  /** Width and height in millimetres, or in pixels where the file gives no spacing. */
+  private size(): Point {
+    const { rows, columns, spacing } = this.header as PixelHeader;
+    return [columns * (spacing?.[1] ?? 1), rows * (spacing?.[0] ?? 1)];
+  }
+
+  /** Where shares of width and height are in Cornerstone's world. */
+  private at([x, y]: Point): Types.Point3 {
+    const [width, height] = this.size();
+    const [left, top] = this.corner();
+    return [left + x * width, top + y * height, 0];
+  }
+
+  /** The upper left corner: WebGL counts from the middle of the first pixel, the processor's code not. */
+  private corner(): Point {
+    if (getShouldUseCPURendering()) return [0, 0];
+    const [row, column] = this.header?.spacing ?? [1, 1];
+    return [-column / 2, -row / 2];
+  }
+
+  private middle(): Types.Point3 {
+    return this.at([0.5, 0.5]);
+  }
+
+  private fittedScale(): number {
+    const [width, height] = this.size();
+    const isLying = this.turn.rotation % 180 !== 0;
+    const [across, down] = isLying ? [height, width] : [width, height];
+    const { clientWidth, clientHeight } = this.element;
+    return Math.max(down, (across * clientHeight) / Math.max(clientWidth, 1)) / 2;
+  }
+
+  // ── Greys ─────────────────────────────────────────────────────────────────────────────────────
+
+  invert(): void {
+    if (!this.header) return;
+    const { lower, upper } = this.greys();
+    this.setGreys({ lower, upper }, !this.isInverted());
+    this.onChange();
+  }
+
+  /** Use one of the windows 1 to 5. */
+  useWindow(number: number): void {
+    if (!this.header) return;
+    this.setGreys(windowOf(number, this.header, this.pixels), this.isInverted());
+    this.onChange();
+  }
+
+  private setGreys(voiRange: GreyRange, invert: boolean): void {
+    this.isBusy = true;
+    this.viewport.setProperties({ voiRange, invert });
+    this.viewport.render();
+    this.isBusy = false;
+  }
+
+  private greys(): GreyRange {
+    return this.viewport.getProperties().voiRange as GreyRange;
+  }
+
+  private isInverted(): boolean {
+    return this.viewport.getProperties().invert ?? false;
+  }
+
+  // ── Two panes together ────────────────────────────────────────────────────────────────────────
+
+  view(): View {
+    const { lower: darkest, upper: brightest, isInverted } = this.header as PixelHeader;
+    const range = brightest - darkest || 1;
+    const { lower, upper } = this.greys();
+    const { focalPoint, parallelScale } = this.camera();
+    const [width, height] = this.size();
+    const [left, top] = this.corner();
+    return {
+      turn: this.turn,
+      zoom: this.fittedScale() / parallelScale,
+      centre: [(focalPoint[0] - left) / width, (focalPoint[1] - top) / height],
+      lower: (lower - darkest) / range,
+      upper: (upper - darkest) / range,
+      isInverted: this.isInverted() !== isInverted,
+    };
+  }
+
+  adopt(view: View): void {
+    if (!this.header) return;
+    const { lower, upper, isInverted } = this.header;
+    const range = upper - lower || 1;
+    this.setGreys(
+      { lower: lower + view.lower * range, upper: lower + view.upper * range },
+      view.isInverted !== isInverted,
+    );
+    this.turn = view.turn;
+    this.place(this.at(view.centre), this.fittedScale() / view.zoom);
+    this.isFitted = false;
+  }
+
+  /** Show `centre` of another pane's picture as that pane does, so much larger. */
+  magnify(other: Pane, centre: Point, times: number): void {
+    if (!this.header) return;
+    const larger = other.element.clientHeight / Math.max(this.element.clientHeight, 1);
+    this.adopt({ ...other.view(), centre });
+    this.place(this.at(centre), other.camera().parallelScale / larger / times);
+  }
+
+  /** Which share of width and height is at a point of the element. */
+  shareAt(point: Point): Point {
+    const [x, y] = this.viewport.canvasToWorld(point);
+    const [width, height] = this.size();
+    const [left, top] = this.corner();
+    return [(x - left) / width, (y - top) / height];
+  }
+
+  /** Where a share of width and height is, in pixels of the element. */
+  placeOf(share: Point): Point {
+    const [x, y] = this.viewport.worldToCanvas(this.at(share));
+    return [x, y];
+  }
+
+  // ── Events ────────────────────────────────────────────────────────────────────────────────────
+
+  private moved(): void {
+    if (this.isBusy || !this.header) return;
+    this.isFitted = false;
+    this.onChange();
+  }
+
+  private windowed(): void {
+    if (!this.isBusy && this.header) this.onChange();
+  }
+
+  private rendered(): void {
+    if (!this.header) return;
+    const corners: [Point, Point, Point] = [
+      this.placeOf([0, 0]),
+      this.placeOf([1, 0]),
+      this.placeOf([0, 1]),
+    ];
+    this.heatmap.place(...corners);
+    const pixel = Math.hypot(corners[1][0] - corners[0][0], corners[1][1] - corners[0][1]);
+    this.corners.update({
+      header: this.header,
+      turn: this.turn,
+      scale: pixel / this.header.columns,
+      greys: this.greys(),
+      isInverted: this.isInverted() !== this.header.isInverted,
+    });
+  }
+
+  private resized(): void {
+    const view = this.header && !this.isFitted ? this.view() : null;
+    this.engine.resize(true, true);
+    if (view) this.adopt(view);
+    else if (this.header) this.layFitted();
+  }
+}

@@ -1,0 +1,161 @@
+/** Brings radiographs at their full depth from the portal into Cornerstone3D. */
+
+import { Enums, imageLoader, metaData, utilities, type Types } from "@cornerstonejs/core";
+
+const SCHEME = "chestline";
+const TYPES = { Uint8Array, Uint16Array, Int16Array };
+
+/** What the portal writes before the pixels; see `pack` in webportal/review/pixels.py. */
+export interface PixelHeader {
+  rows: number;
+  columns: number;
+  type: keyof typeof TYPES;
+  lower: number;
+  upper: number;
+  isInverted: boolean;
+  hasStoredValues: boolean;
+  spacing: [number, number] | null;
+  isCalibrated: boolean;
+  orientation: [string, string];
+}
+
+export type Pixels = Uint8Array | Uint16Array | Int16Array;
+
+/** The portal's own words on why it cannot give an image. */
+export class ImageRefused extends Error {}
+
+const headers = new Map<string, PixelHeader>();
+
+export function imageId(address: string): string {
+  return `${SCHEME}:${address}`;
+}
+
+/** The header of an image that was loaded. */
+export function headerOf(id: string): PixelHeader {
+  const header = headers.get(id);
+  if (!header) throw new Error(`${id} is not loaded`);
+  return header;
+}
+
+export function registerPixels(): void {
+  imageLoader.registerImageLoader(SCHEME, (id: string) => ({ promise: load(id) }));
+  metaData.addProvider(describe);
+}
+
+async function load(id: string): Promise<Types.IImage> {
+  const response = await fetch(id.slice(SCHEME.length + 1));
+  if (response.headers.get("Content-Type")?.startsWith("application/json")) {
+    throw new ImageRefused(((await response.json()) as { detail: string }).detail);
+  }
+  // A portal that has signed the reader out answers with the page to sign in.
+  if (!response.ok || response.redirected) throw new Error(`The portal answered ${response.status}`);
+  const bytes = await response.arrayBuffer();
+  const length = new DataView(bytes).getUint32(0, true);
+  const header = JSON.parse(
+    new TextDecoder().decode(new Uint8Array(bytes, 4, length)),
+  ) as PixelHeader;
+  headers.set(id, header);
+  const pixels = new TYPES[header.type](bytes, 4 + length, header.rows * header.columns);
+  return image(id, header, pixels);
+}
+
+function image(id: string, header: PixelHeader, pixels: Pixels): Types.IImage {
+  const { rows, columns, lower, upper } = header;
+  const [rowSpacing, columnSpacing] = header.spacing ?? [1, 1];
+  const { min, max } = range(pixels);
+  const { windowWidth, windowCenter } = utilities.windowLevel.toWindowLevel(lower, upper);
+  return {
+    imageId: id,
+    minPixelValue: min,
+    maxPixelValue: max,
+    slope: 1,
+    intercept: 0,
+    windowCenter,
+    windowWidth,
+    voiLUTFunction: Enums.VOILUTFunctionType.LINEAR,
+    getPixelData: () => pixels,
+    getCanvas: () => {
+      throw new Error("The pixels are not in a canvas");
+    },
+    rows,
+    columns,
+    height: rows,
+    width: columns,
+    color: false,
+    rgba: false,
+    numberOfComponents: 1,
+    columnPixelSpacing: columnSpacing,
+    rowPixelSpacing: rowSpacing,
+    invert: header.isInverted,
+    photometricInterpretation: photometric(header),
+    sizeInBytes: pixels.byteLength,
+    dataType: header.type,
+    calibration: calibration(header),
+    voxelManager: utilities.VoxelManager.createImageVoxelManager({
+      width: columns,
+      height: rows,
+      scalarData: pixels,
+      numberOfComponents: 1,
+    }) as Types.IVoxelManager<number>,
+  };
+}
+
+/** Without this Cornerstone calls lengths millimetres in files that say nothing of their scale. */
+function calibration(header: PixelHeader): Types.IImageCalibration {
+  const { CalibrationTypes } = Enums;
+  if (!header.spacing) return { type: CalibrationTypes.UNCALIBRATED };
+  const { NOT_APPLICABLE, PROJECTION } = CalibrationTypes;
+  return { type: header.isCalibrated ? NOT_APPLICABLE : PROJECTION };
+}
+
+function photometric(header: PixelHeader): string {
+  return header.isInverted ? "MONOCHROME1" : "MONOCHROME2";
+}
+
+function range(pixels: Pixels): { min: number; max: number } {
+  let min = Infinity;
+  let max = -Infinity;
+  for (let index = 0; index < pixels.length; index++) {
+    const value = pixels[index] as number;
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  return { min, max };
+}
+
+/** Answers what Cornerstone asks of an image, in the modules of its metadata. */
+function describe(module: string, id: string): unknown {
+  const header = headers.get(id);
+  if (!header) return undefined;
+  const { rows, columns, spacing, type } = header;
+  const bits = type === "Uint8Array" ? 8 : 16;
+  switch (module) {
+    case Enums.MetadataModules.IMAGE_PIXEL:
+      return {
+        rows,
+        columns,
+        samplesPerPixel: 1,
+        photometricInterpretation: photometric(header),
+        bitsAllocated: bits,
+        bitsStored: bits,
+        highBit: bits - 1,
+        pixelRepresentation: type === "Int16Array" ? 1 : 0,
+      };
+    case Enums.MetadataModules.IMAGE_PLANE:
+      return {
+        rows,
+        columns,
+        frameOfReferenceUID: id,
+        imageOrientationPatient: [1, 0, 0, 0, 1, 0],
+        rowCosines: [1, 0, 0],
+        columnCosines: [0, 1, 0],
+        imagePositionPatient: [0, 0, 0],
+        rowPixelSpacing: spacing?.[0] ?? 1,
+        columnPixelSpacing: spacing?.[1] ?? 1,
+      };
+    case Enums.MetadataModules.GENERAL_SERIES:
+      return { modality: "DX" };
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,195 @@
+/** The viewer of the study page: its panes, and what buttons and keys do. */
+
+import { RenderingEngine, init as initCore, getShouldUseCPURendering } from "@cornerstonejs/core";
+import { init as initTools } from "@cornerstonejs/tools";
+
+import { fetchAhead } from "./ahead";
+import { Comparison } from "./comparison";
+import { bindKeys } from "./keys";
+import { Lens } from "./lens";
+import { MachineLayer } from "./machine";
+import { type ImageEntry, RememberedSettings, find, noteViewing, readPage } from "./page";
+import { Pane } from "./pane";
+import { registerPixels } from "./pixels";
+import { TOOL_NAMES, Tools } from "./tools";
+
+const ENGINE = "reading";
+const ZOOM_STEP = 1.2;
+
+export class Viewer {
+  private readonly root: HTMLElement;
+  private readonly stage: HTMLElement;
+  private readonly page = readPage();
+  private readonly settings = new RememberedSettings(this.page.reader);
+  private readonly engine = new RenderingEngine(ENGINE);
+  private readonly tools = new Tools(this.page.texts);
+  private readonly pane: Pane;
+  private readonly lens: Lens;
+  private readonly machine: MachineLayer;
+  private readonly comparison: Comparison;
+  private readonly help: HTMLDialogElement;
+  private active: Pane;
+  private isAhead = false;
+
+  constructor(root: HTMLElement) {
+    this.root = root;
+    this.stage = find(root, ".viewer-stage");
+    this.help = find(root, ".viewer-keys");
+    this.lens = new Lens(this.engine, find(root, ".viewer-lens"), this.page.texts);
+    this.pane = this.openPane("current");
+    this.active = this.pane;
+    this.machine = new MachineLayer(root, this.pane, this.settings);
+    this.comparison = new Comparison(
+      this.stage,
+      this.pane,
+      this.page.priors,
+      () => this.openPane("prior"),
+      this.settings.values.linked,
+    );
+    this.pane.onShown = (image) => this.shown(image);
+    this.bind();
+    this.chooseTool("tool-window");
+    this.update();
+    const first = this.page.images.find(({ id }) => id === this.page.first);
+    if (first) this.show(first);
+  }
+
+  private openPane(name: string): Pane {
+    const root = find<HTMLElement>(this.stage, `[data-pane="${name}"]`);
+    const pane = new Pane(this.engine, name, root, this.page.texts);
+    this.tools.add(name, ENGINE);
+    this.lens.watch(pane);
+    pane.onShown = noteViewing;
+    root.addEventListener("pointerdown", () => this.activate(pane), { capture: true });
+    return pane;
+  }
+
+  private bind(): void {
+    for (const choice of this.root.querySelectorAll<HTMLInputElement>("[data-image]")) {
+      choice.addEventListener("change", () => {
+        const image = this.page.images.find(({ id }) => id === choice.value);
+        if (image) this.show(image);
+      });
+    }
+    for (const button of this.root.querySelectorAll<HTMLElement>("[data-action]")) {
+      button.addEventListener("click", () => this.act(button.dataset["action"] ?? ""));
+    }
+    for (const button of document.querySelectorAll<HTMLElement>("[data-compare]")) {
+      button.addEventListener("click", () => {
+        this.comparison.open(button.dataset["compare"] ?? "");
+        this.update();
+        this.stage.scrollIntoView({ block: "nearest" });
+      });
+    }
+    this.stage.addEventListener("contextmenu", (event) => event.preventDefault());
+    this.tools.watch(() => this.update());
+    bindKeys(this.page.keys, this.stage, (action) => this.act(action));
+  }
+
+  // ── Images ────────────────────────────────────────────────────────────────────────────────────
+
+  private show(image: ImageEntry): void {
+    for (const part of document.querySelectorAll<HTMLElement>("[data-of-radiograph]")) {
+      part.hidden = part.dataset["ofRadiograph"] !== image.id;
+    }
+    void this.pane.show(image);
+  }
+
+  private shown(image: ImageEntry): void {
+    performance.mark("first-image");
+    noteViewing(image);
+    this.machine.update();
+    if (this.isAhead) return;
+    this.isAhead = true;
+    void fetchAhead(this.page.ahead);
+  }
+
+  private step(by: number): void {
+    const choices = [...this.root.querySelectorAll<HTMLInputElement>("[data-image]")];
+    const next = choices[choices.findIndex((choice) => choice.checked) + by];
+    next?.click();
+  }
+
+  // ── Actions ───────────────────────────────────────────────────────────────────────────────────
+
+  private act(action: string): void {
+    const { active, comparison } = this;
+    const actions: Record<string, () => void> = {
+      "invert": () => active.invert(),
+      "flip-horizontal": () => active.flipHorizontally(),
+      "flip-vertical": () => active.flipVertically(),
+      "rotate-left": () => active.rotate(-90),
+      "rotate-right": () => active.rotate(90),
+      "fit": () => active.fit(),
+      "reset": () => active.reset(),
+      "zoom-in": () => active.zoomBy(ZOOM_STEP),
+      "zoom-out": () => active.zoomBy(1 / ZOOM_STEP),
+      "delete-last": () => this.tools.deleteLast(),
+      "delete-all": () => this.tools.deleteAll(),
+      "cancel": () => this.tools.cancel(this.panes().map((pane) => pane.element)),
+      "heatmap": () => this.machine.toggle(),
+      "compare": () => comparison.toggle(),
+      "link": () => this.link(),
+      "next-pane": () => this.activate(this.panes().at(-1) ?? active),
+      "previous-pane": () => this.activate(this.pane),
+      "next-image": () => this.step(1),
+      "previous-image": () => this.step(-1),
+      "help": () => this.help.showModal(),
+    };
+    if (action.startsWith("tool-")) this.chooseTool(action);
+    else if (action.startsWith("window-")) active.useWindow(Number(action.slice(-1)));
+    else actions[action]?.();
+    this.update();
+  }
+
+  private panes(): Pane[] {
+    const { prior } = this.comparison;
+    return prior ? [this.pane, prior] : [this.pane];
+  }
+
+  private activate(pane: Pane): void {
+    this.active = pane;
+    this.update();
+  }
+
+  private chooseTool(action: string): void {
+    this.lens.isChosen = action === "tool-magnify";
+    this.tools.choose(action in TOOL_NAMES ? action : "");
+    this.stage.dataset["tool"] = action;
+  }
+
+  private link(): void {
+    this.comparison.setLinked(!this.comparison.isLinked);
+    this.settings.change({ linked: this.comparison.isLinked });
+  }
+
+  /** Let the buttons and the frame say what is on. */
+  private update(): void {
+    const { isOpen, isLinked } = this.comparison;
+    if (!isOpen) this.active = this.pane;
+    const isOn: Record<string, boolean> = { compare: isOpen, link: isOpen && isLinked };
+    for (const button of this.root.querySelectorAll<HTMLElement>(".viewer-toolbar [data-action]")) {
+      const action = button.dataset["action"] ?? "";
+      const isTool = action.startsWith("tool-");
+      if (!isTool && !(action in isOn)) continue;
+      const isActive = isTool ? action === this.stage.dataset["tool"] : (isOn[action] ?? false);
+      button.classList.toggle("active", isActive);
+      button.setAttribute("aria-pressed", String(isActive));
+    }
+    for (const button of this.root.querySelectorAll<HTMLButtonElement>("[data-action=link]")) {
+      button.disabled = !isOpen;
+    }
+    for (const pane of this.panes()) {
+      pane.root.classList.toggle("is-active", isOpen && pane === this.active);
+    }
+    find(this.root, ".viewer-not-kept").hidden = this.tools.count === 0;
+  }
+}
+
+export function startViewer(root: HTMLElement): void {
+  initCore();
+  initTools();
+  registerPixels();
+  root.dataset["rendering"] = getShouldUseCPURendering() ? "cpu" : "gpu";
+  new Viewer(root);
+}

@@ -1,0 +1,37 @@
+/** Windows to choose from; those of a radiograph follow from its own greys, having no fixed unit. */
+
+import type { PixelHeader, Pixels } from "./pixels";
+
+export interface GreyRange {
+  lower: number;
+  upper: number;
+}
+
+const SAMPLES = 40_000;
+
+/** The range of the window with a number from 1 to 5. */
+export function windowOf(number: number, header: PixelHeader, pixels: Pixels): GreyRange {
+  const { lower, upper } = header;
+  if (number === 2) return share(header, pixels, 0.01, 0.55);
+  if (number === 3) return share(header, pixels, 0.4, 0.995);
+  if (number === 4) {
+    const cut = (upper - lower) * 0.2;
+    return { lower: lower + cut, upper: upper - cut };
+  }
+  if (number === 5) return share(header, pixels, 0, 1);
+  return { lower, upper };
+}
+
+/** The range between two shares of the pixels, counted from what is dark on the screen. */
+function share(header: PixelHeader, pixels: Pixels, from: number, to: number): GreyRange {
+  const sorted = sample(pixels);
+  const at = (part: number): number => sorted[Math.round(part * (sorted.length - 1))] as number;
+  const [lower, upper] = header.isInverted ? [at(1 - to), at(1 - from)] : [at(from), at(to)];
+  return { lower, upper: Math.max(upper, lower + 1) };
+}
+
+function sample(pixels: Pixels): Pixels {
+  // An odd step, so that the samples do not all come from a few columns.
+  const step = Math.max(1, Math.floor(pixels.length / SAMPLES)) | 1;
+  return pixels.filter((_, index) => index % step === 0).sort();
+}

@@ -1,0 +1,106 @@
+"""The pixels of a radiograph at full depth, for the viewer.
+
+A browser keeps what it fetched and may fetch before anybody looks. Therefore what is sent and what
+is seen are two entries in the audit trail: `image_fetched` when the pixels leave, `image_viewed`
+when the viewer says that they are on the screen.
+"""
+
+import json
+import logging
+import uuid
+
+from django.core.files.storage import default_storage
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.cache import patch_cache_control
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from ml import images
+from ml.images import ImageError, StoredImage
+from webportal.accounts.models import Role
+from webportal.accounts.roles import SignedInRequest, allow
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.records.models import Radiograph, Study
+from webportal.review.reservation import peek_next
+
+logger = logging.getLogger(__name__)
+
+YEAR_SECONDS = 365 * 24 * 3600
+# The pixels begin at a multiple of this, so that the browser can use them where they lie.
+ALIGNMENT = 8
+
+
+@allow(Role.RADIOLOGIST)
+@require_GET
+def pixels(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
+    """The radiograph as `pack` writes it; never changes, so that browsers keep it."""
+    radiograph = get_object_or_404(Radiograph, pk=radiograph_id)
+    try:
+        with default_storage.open(radiograph.dicom_key) as file:
+            packed = pack(images.read_stored(file.read()))
+    except FileNotFoundError:
+        logger.exception("The file of radiograph %s is missing from the storage", radiograph.pk)
+        message = _("The file of this image is missing from the storage; tell hospital IT.")
+        return JsonResponse({"detail": message}, status=500)
+    except ImageError as error:
+        logger.warning("Radiograph %s cannot be shown: %s", radiograph.pk, error.code)
+        return JsonResponse({"detail": error.message}, status=500)
+    _note(Action.IMAGE_FETCHED, radiograph, request)
+    response = HttpResponse(packed, content_type="application/octet-stream")
+    patch_cache_control(response, private=True, max_age=YEAR_SECONDS, immutable=True)
+    return response
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def viewed(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
+    """Take down that the radiograph is on the reader's screen."""
+    radiograph = get_object_or_404(Radiograph, pk=radiograph_id)
+    _note(Action.IMAGE_VIEWED, radiograph, request)
+    return HttpResponse(status=204)
+
+
+@allow(Role.RADIOLOGIST)
+@require_GET
+def ahead(request: SignedInRequest, study_id: uuid.UUID) -> JsonResponse:
+    """Where the pixels are that the reader will probably want after those of this study."""
+    following = peek_next(request.user, get_object_or_404(Study, pk=study_id))
+    radiographs = following.radiographs.all() if following else []
+    return JsonResponse(
+        {"pixels": [reverse("review:pixels", args=[each.pk]) for each in radiographs]}
+    )
+
+
+def pack(image: StoredImage) -> bytes:
+    """Write an image as a header and its pixels.
+
+    Four bytes hold the length of the header that follows them, little-endian; the header is JSON,
+    padded with spaces; then come rows × columns values, row by row, little-endian, of the type that
+    the header names as JavaScript names it.
+    """
+    kinds = {"uint8": "Uint8Array", "uint16": "Uint16Array", "int16": "Int16Array"}
+    rows, columns = image.pixels.shape
+    header = json.dumps(
+        {
+            "rows": rows,
+            "columns": columns,
+            "type": kinds[image.pixels.dtype.name],
+            "lower": image.lower,
+            "upper": image.upper,
+            "isInverted": image.is_inverted,
+            "hasStoredValues": image.has_stored_values,
+            "spacing": image.spacing,
+            "isCalibrated": image.is_calibrated,
+            "orientation": image.orientation,
+        }
+    ).encode()
+    header += b" " * (-(len(header) + 4) % ALIGNMENT)
+    little_endian = image.pixels.astype(image.pixels.dtype.newbyteorder("<"), copy=False)
+    return b"".join([len(header).to_bytes(4, "little"), header, little_endian.tobytes()])
+
+
+def _note(action: Action, radiograph: Radiograph, request: SignedInRequest) -> None:
+    append(Event(action, "radiograph", radiograph.pk, radiograph.study_id), request.user)

@@ -1,0 +1,55 @@
+"""How a reader wants to read."""
+
+from django.conf import settings
+from django.contrib import messages
+from django.db import models
+from django.http import HttpResponse
+from django.shortcuts import redirect
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from webportal.accounts.models import Role, User
+from webportal.accounts.roles import SignedInRequest, allow
+
+
+class ReadingPreference(models.Model):
+    """What a reader has chosen; without a row it is what the fields' defaults say."""
+
+    reader = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="reading_preference",
+    )
+    reads_first = models.BooleanField(
+        default=False,
+        help_text="The model's result stays closed until the reader opens it or has signed.",
+    )
+
+    def __str__(self) -> str:
+        return f"Reading preference of {self.reader_id}"
+
+
+def reads_first(reader: User) -> bool:
+    """Whether this reader wants to read before seeing the model's result."""
+    return ReadingPreference.objects.filter(reader=reader, reads_first=True).exists()
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def choose_reads_first(request: SignedInRequest) -> HttpResponse:
+    """Remember the choice and go back to the page that it was made on."""
+    chosen = request.POST.get("reads_first") == "on"
+    ReadingPreference.objects.update_or_create(
+        reader=request.user, defaults={"reads_first": chosen}
+    )
+    if chosen:
+        messages.success(
+            request, _("From now on you read first: the result waits until you open it.")
+        )
+    else:
+        messages.success(request, _("From now on the model's result is shown at once."))
+    origin = request.POST.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(origin, allowed_hosts={request.get_host()})
+    return redirect(origin if is_ours else "review:worklist")

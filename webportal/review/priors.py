@@ -1,0 +1,91 @@
+"""The patient's studies in the order of time, with what machine and people said of each."""
+
+import uuid
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from django.db.models import Prefetch
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from webportal.accounts.models import User
+from webportal.records.models import Radiograph, Study
+from webportal.review.blinding import studies_with_hidden_results, visible_reads
+from webportal.review.models import Read, ReadState
+
+DAYS_A_MONTH, DAYS_A_YEAR = 30.44, 365.25
+
+
+@dataclass(frozen=True)
+class TimelineEntry:
+    """One study of the patient; `interval` says in words how far it is from the one shown."""
+
+    study: Study
+    at: date
+    is_shown: bool
+    interval: str
+    hides_result: bool
+    reads: list[Read] = field(default_factory=list)
+
+    @property
+    def radiographs(self) -> list[Radiograph]:
+        """Its images."""
+        return list(self.study.radiographs.all())
+
+    @property
+    def can_be_compared(self) -> bool:
+        """Whether it is another study with an image to lay beside the one shown."""
+        return not self.is_shown and bool(self.radiographs)
+
+
+def timeline(study: Study, reader: User) -> list[TimelineEntry]:
+    """The patient's studies, the newest first, as far as this reader may see what was said."""
+    signed = Read.objects.filter(visible_reads(reader), state=ReadState.SIGNED)
+    studies = list(
+        study.patient.studies.order_by(Coalesce("performed_at", "created_at").desc(), "id")
+        .prefetch_related(
+            "radiographs",
+            Prefetch("reads", signed.select_related("reader").order_by("signed_at"), "seen_reads"),
+        )
+        .defer("history")
+    )
+    hidden = studies_with_hidden_results(reader, [each.pk for each in studies])
+    shown_at = made_on(study)
+    return [_entry(each, study.pk, shown_at, each.pk in hidden) for each in studies]
+
+
+def made_on(study: Study) -> date:
+    """The day of a study, as near as it is known."""
+    at: datetime = study.performed_at or study.created_at
+    return timezone.localtime(at).date()
+
+
+def interval(days: int) -> str:
+    """How far a study lies before (negative) or after another, in the unit that people use."""
+    if days == 0:
+        return _("the same day")
+    distance = abs(days)
+    if distance < 60:
+        words = ngettext("%(count)d day", "%(count)d days", distance) % {"count": distance}
+    elif distance < 2 * DAYS_A_YEAR:
+        months = round(distance / DAYS_A_MONTH)
+        words = ngettext("%(count)d month", "%(count)d months", months) % {"count": months}
+    else:
+        years = round(distance / DAYS_A_YEAR)
+        words = ngettext("%(count)d year", "%(count)d years", years) % {"count": years}
+    form = _("%(time)s earlier") if days < 0 else _("%(time)s later")
+    return form % {"time": words}
+
+
+def _entry(study: Study, shown: uuid.UUID, shown_at: date, hides_result: bool) -> TimelineEntry:
+    at = made_on(study)
+    return TimelineEntry(
+        study=study,
+        at=at,
+        is_shown=study.pk == shown,
+        interval="" if study.pk == shown else interval((at - shown_at).days),
+        hides_result=hides_result,
+        reads=study.seen_reads,  # type: ignore[attr-defined]  # prefetched above
+    )

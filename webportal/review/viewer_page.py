@@ -1,0 +1,109 @@
+"""What the viewer of the study page is told: images, earlier studies, keys and words."""
+
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from webportal.accounts.models import User
+from webportal.inference.models import Prediction
+from webportal.records.models import Radiograph, Study
+from webportal.review.blinding import visible_predictions
+from webportal.review.preferences import reads_first
+from webportal.review.priors import TimelineEntry, timeline
+from webportal.review.viewer_tools import Group, by_name, in_group, key_bindings, key_list
+
+
+def viewer_context(study: Study, reader: User, first: Radiograph | None) -> dict[str, Any]:
+    """Collect what viewer.html and timeline.html show; `first` is the image to open on."""
+    entries = timeline(study, reader)
+    heatmaps = _heatmaps(study, reader)
+    shown = next(entry for entry in entries if entry.is_shown)
+    priors = [entry for entry in entries if entry.can_be_compared]
+    return {
+        "timeline": entries,
+        "priors": priors,
+        "reads_first": reads_first(reader),
+        "viewer_tools": in_group(Group.TOOL),
+        "viewer_views": [action for action in in_group(Group.VIEW) if action.icon],
+        "viewer_windows": in_group(Group.WINDOW),
+        "viewer_delete": by_name("delete-all"),
+        "viewer_compare": by_name("compare"),
+        "viewer_link": by_name("link"),
+        "viewer_help": by_name("help"),
+        "viewer_keys": key_list(),
+        "viewer_data": {
+            "reader": str(reader.pk),
+            "images": [_image(each, shown, heatmaps) for each in shown.radiographs],
+            "first": str(first.pk) if first else "",
+            "priors": [
+                {
+                    "id": str(entry.study.pk),
+                    "images": [_image(each, entry, {}) for each in entry.radiographs],
+                }
+                for entry in priors
+            ],
+            "ahead": reverse("review:ahead", args=[study.pk]),
+            "keys": key_bindings(),
+            "texts": {
+                "loading": _("Loading the image …"),
+                "failed": _(
+                    "The image could not be loaded. Reload the page; if it fails again, download"
+                    " the original and tell hospital IT."
+                ),
+                "inverted": _("inverted"),
+                "atDetector": _("at the detector"),
+                "mean": _("mean"),
+                "deviation": _("SD"),
+            },
+        },
+    }
+
+
+def _heatmaps(study: Study, reader: User) -> dict[Any, str]:
+    """The addresses of the heat maps that this reader may see, by radiograph."""
+    predictions = Prediction.objects.filter(
+        visible_predictions(reader),
+        radiograph__study=study,
+        is_current=True,
+        probability__isnull=False,
+        heatmap_rows__gt=0,
+    )
+    return {
+        radiograph: reverse("review:heatmap", args=[pk])
+        for pk, radiograph in predictions.values_list("pk", "radiograph")
+    }
+
+
+def _image(
+    radiograph: Radiograph, entry: TimelineEntry, heatmaps: dict[Any, str]
+) -> dict[str, Any]:
+    study, patient = entry.study, entry.study.patient
+    number = entry.radiographs.index(radiograph) + 1
+    born = _("born %(date)s") % {"date": patient.birth_date} if patient.birth_date else ""
+    identity = "" if patient.is_temporary else _("ID %(id)s") % {"id": patient.patient_id}
+    sex = patient.get_sex_display() if patient.sex else ""
+    place = _("image %(number)d of %(count)d") % {"number": number, "count": len(entry.radiographs)}
+    view = " ".join(filter(None, [radiograph.modality, radiograph.view_position]))
+    accession = study.accession_number
+    return {
+        "id": str(radiograph.pk),
+        "label": radiograph.view_position,
+        "pixels": reverse("review:pixels", args=[radiograph.pk]),
+        "viewed": reverse("review:viewed", args=[radiograph.pk]),
+        "heatmap": heatmaps.get(radiograph.pk, ""),
+        "patient": list(
+            filter(None, [patient.display_name, identity, " · ".join(filter(None, [born, sex]))])
+        ),
+        "study": list(
+            filter(
+                None,
+                [
+                    " · ".join(filter(None, [str(entry.at), entry.interval])),
+                    view,
+                    accession,
+                    place if len(entry.radiographs) > 1 else "",
+                ],
+            )
+        ),
+    }

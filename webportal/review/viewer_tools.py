@@ -1,0 +1,123 @@
+"""What the viewer can do, with its keys: the toolbar, the list of keys and the script share this.
+
+The keys are OHIF's. The digits alone are those of the reading form, so that the windows, which OHIF
+has on them, want Shift.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+class Group(StrEnum):
+    """Where an action stands."""
+
+    TOOL = "tool"
+    VIEW = "view"
+    WINDOW = "window"
+    MEASUREMENT = "measurement"
+    COMPARISON = "comparison"
+    IMAGE = "image"
+
+
+GROUP_LABELS = {
+    Group.TOOL: _("What dragging does"),
+    Group.VIEW: _("View"),
+    Group.WINDOW: _("Brightness and contrast"),
+    Group.MEASUREMENT: _("Measurements"),
+    Group.COMPARISON: _("Heat map and earlier studies"),
+    Group.IMAGE: _("Images and help"),
+}
+
+
+@dataclass(frozen=True)
+class ViewerAction:
+    """Something that the viewer does on a key.
+
+    `key` is the `key` of a keyboard event, for the digits `Shift+` and the digit; `icon` the name
+    of a symbol in viewer_icons.html, '' for what has no button.
+    """
+
+    name: str
+    label: str | Promise
+    key: str
+    group: Group
+    icon: str = ""
+
+    @property
+    def key_label(self) -> str | Promise:
+        """The key as it is printed on a keyboard."""
+        return KEY_LABELS.get(self.key, self.key.upper() if len(self.key) == 1 else self.key)
+
+
+KEY_LABELS: dict[str, str | Promise] = {
+    " ": _("Space"),
+    "ArrowLeft": "←",
+    "ArrowRight": "→",
+    "PageUp": "Page ↑",
+    "PageDown": "Page ↓",
+    "Backspace": "⌫",
+    "Escape": "Esc",
+}
+
+ACTIONS = [
+    ViewerAction("tool-window", _("Brightness and contrast"), "w", Group.TOOL, "window"),
+    ViewerAction("tool-zoom", _("Zoom"), "z", Group.TOOL, "zoom"),
+    ViewerAction("tool-pan", _("Move"), "p", Group.TOOL, "pan"),
+    ViewerAction("tool-magnify", _("Magnifying glass"), "m", Group.TOOL, "magnify"),
+    ViewerAction("tool-length", _("Length"), "d", Group.TOOL, "length"),
+    ViewerAction("tool-angle", _("Angle"), "a", Group.TOOL, "angle"),
+    ViewerAction(
+        "tool-rectangle", _("Rectangle, mean and deviation"), "b", Group.TOOL, "rectangle"
+    ),
+    ViewerAction("tool-ellipse", _("Ellipse, mean and deviation"), "e", Group.TOOL, "ellipse"),
+    ViewerAction("invert", _("Black for white"), "i", Group.VIEW, "invert"),
+    ViewerAction("flip-horizontal", _("Flip left and right"), "h", Group.VIEW, "flip-horizontal"),
+    ViewerAction("flip-vertical", _("Flip top and bottom"), "v", Group.VIEW, "flip-vertical"),
+    ViewerAction("rotate-left", _("Turn to the left"), "l", Group.VIEW, "rotate-left"),
+    ViewerAction("rotate-right", _("Turn to the right"), "r", Group.VIEW, "rotate-right"),
+    ViewerAction("fit", _("Fit"), "=", Group.VIEW, "fit"),
+    ViewerAction("reset", _("As it was at first"), " ", Group.VIEW, "reset"),
+    ViewerAction("zoom-in", _("Zoom in"), "+", Group.VIEW),
+    ViewerAction("zoom-out", _("Zoom out"), "-", Group.VIEW),
+    ViewerAction("window-1", _("As the file says"), "Shift+1", Group.WINDOW),
+    ViewerAction("window-2", _("Lungs"), "Shift+2", Group.WINDOW),
+    ViewerAction("window-3", _("Mediastinum and bone"), "Shift+3", Group.WINDOW),
+    ViewerAction("window-4", _("More contrast"), "Shift+4", Group.WINDOW),
+    ViewerAction("window-5", _("Everything there is"), "Shift+5", Group.WINDOW),
+    ViewerAction("delete-last", _("Delete the last measurement"), "Backspace", Group.MEASUREMENT),
+    ViewerAction("delete-all", _("Delete all measurements"), "x", Group.MEASUREMENT, "delete"),
+    ViewerAction("cancel", _("Stop measuring"), "Escape", Group.MEASUREMENT),
+    ViewerAction("heatmap", _("Heat map on or off"), "o", Group.COMPARISON),
+    ViewerAction("compare", _("Earlier study beside this one"), "c", Group.COMPARISON, "compare"),
+    ViewerAction(
+        "link", _("Zoom, place and window of both together"), "k", Group.COMPARISON, "link"
+    ),
+    ViewerAction("next-pane", _("To the picture at the right"), "ArrowRight", Group.COMPARISON),
+    ViewerAction("previous-pane", _("To the picture at the left"), "ArrowLeft", Group.COMPARISON),
+    ViewerAction("next-image", _("Next image of the study"), "PageDown", Group.IMAGE),
+    ViewerAction("previous-image", _("Previous image of the study"), "PageUp", Group.IMAGE),
+    ViewerAction("help", _("All keys"), "?", Group.IMAGE, "help"),
+]
+
+
+def by_name(name: str) -> ViewerAction:
+    """The action of that name."""
+    return next(action for action in ACTIONS if action.name == name)
+
+
+def in_group(group: Group) -> list[ViewerAction]:
+    """The actions of a group."""
+    return [action for action in ACTIONS if action.group == group]
+
+
+def key_list() -> list[tuple[str | Promise, list[ViewerAction]]]:
+    """All actions by the headings of their groups, for the list of keys."""
+    return [(label, in_group(group)) for group, label in GROUP_LABELS.items()]
+
+
+def key_bindings() -> dict[str, str]:
+    """Which key does what, for the script."""
+    return {action.key: action.name for action in ACTIONS}
