@@ -111,7 +111,10 @@ def _process(name: str, device: str, package: Path) -> Iterator["subprocess.Pope
 def _ask(process: "subprocess.Popen[str]", question: dict[str, float]) -> dict[str, Any]:
     assert process.stdin is not None
     print(json.dumps(question), file=process.stdin, flush=True)
-    return _answer(process)
+    answer = _answer(process)
+    if "error" in answer:
+        raise RuntimeError(f"A runtime failed while it was measured: {answer['error']}.")
+    return answer
 
 
 def _answer(process: "subprocess.Popen[str]") -> dict[str, Any]:
@@ -145,10 +148,11 @@ def _main(name: str, device: str, package_path: Path, started: float) -> None:
         batch = rng.integers(0, 256, (n, size, size), dtype=np.uint8)
         runtime.outputs(batch)
         begin, begin_processor = time.perf_counter(), time.process_time()
-        done = 0
-        while (elapsed := time.perf_counter() - begin) < question["seconds"]:
+        done, elapsed = 0, 0.0
+        while done == 0 or elapsed < question["seconds"]:
             runtime.outputs(batch)
             done += n
+            elapsed = time.perf_counter() - begin
         processor = time.process_time() - begin_processor
         _say(
             {
