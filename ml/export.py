@@ -45,7 +45,10 @@ class _Graph:
         return name
 
     def node(self, operator: str, inputs: list[str], name: str, **attributes: Any) -> str:
-        """Add a node and return the name of its output, which is no output of the network's."""
+        """Add a node and return the name of its output.
+
+        It has a colon, which tells it from the network's outputs.
+        """
         output = f"{name}:0"
         self.nodes.append(helper.make_node(operator, inputs, [output], name, **attributes))
         return output

@@ -24,6 +24,12 @@ class OpenVINORuntime:
             "ENABLE_CPU_PINNING": False,
         }
         self._compiled = openvino.Core().compile_model(network_path, "CPU", options)
+        # A value that passes unchanged through several nodes has all their names; of those only the
+        # network's outputs have no colon.
+        self._names = [
+            next(name for name in sorted(output.names) if ":" not in name)
+            for output in self._compiled.outputs
+        ]
         self.device_name = "cpu, openvino"
 
     def outputs(self, inputs: NDArray[np.uint8]) -> Outputs:
@@ -31,5 +37,5 @@ class OpenVINORuntime:
         return in_chunks(self._run, inputs, CPU_CHUNK)
 
     def _run(self, inputs: NDArray[np.uint8]) -> Outputs:
-        results = self._compiled(inputs)
-        return {output.any_name: results[output] for output in self._compiled.outputs}
+        values = self._compiled(inputs).values()
+        return dict(zip(self._names, values, strict=True))

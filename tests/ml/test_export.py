@@ -40,6 +40,18 @@ def test_the_model_has_the_networks_outputs_for_any_batch(
         assert probes["activation_map"].std() > 0.1
 
 
+def test_an_output_that_other_layers_hand_on_keeps_its_name(tmp_path: Path) -> None:
+    image = keras.Input((8, 8))
+    x = keras.layers.Conv2D(3, 3)(keras.layers.Reshape((8, 8, 1))(image))
+    pooled = keras.layers.GlobalAveragePooling2D(name="a_pool")(x)
+    outputs = {
+        "embedding": keras.layers.Identity(name="embedding")(pooled),
+        "logit": keras.layers.Reshape((), name="logit")(keras.layers.Dense(1)(pooled)),
+    }
+    # Raises where a runtime does not have the outputs of these names.
+    export(keras.Model(image, outputs), tmp_path)
+
+
 def test_an_export_with_other_answers_is_an_error(
     network: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
