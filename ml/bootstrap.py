@@ -39,14 +39,12 @@ def intervals(
 
 def resamples(patients: NDArray[np.str_], replicates: int, seed: int) -> Iterator[NDArray[np.intp]]:
     """Draw as many patients as there are, with replacement; give the positions of their images."""
-    _, patient_of = np.unique(patients, return_inverse=True)
-    order = np.argsort(patient_of, kind="stable")
-    counts = np.bincount(patient_of)
-    images_of = np.split(order, np.cumsum(counts)[:-1])
+    found, patient_of = np.unique(patients, return_inverse=True)
     rng = np.random.default_rng(seed)
     for _ in range(replicates):
-        drawn = rng.integers(0, len(counts), len(counts))
-        yield np.concatenate([images_of[patient] for patient in drawn])
+        drawn = rng.integers(0, len(found), len(found))
+        times = np.bincount(drawn, minlength=len(found))
+        yield np.repeat(np.arange(len(patients)), times[patient_of])
 
 
 def widened(interval: Interval, share: float, n_patients: int) -> Interval:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,7 +134,7 @@ def measure(
     thresholds: Mapping[str, float],
     *,
     replicates: int = bootstrap.REPLICATES,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Return the figures of some images, for JSON. NaN is given as None.
 
     ``thresholds`` are those of the operating points. ``accuracy``, ``sensitivity`` and
@@ -142,7 +142,7 @@ def measure(
     ``METHOD`` says how they are counted. The 95 % interval of a figure is beside it, under its name
     with ``_interval``.
     """
-    measured = _Measured(cases, thresholds, replicates)
+    measured = _Measured(_means(cases, thresholds), _scores(cases), cases.patients, replicates)
     positive = cases.targets == 1
     bacterial = None
     if cases.bacterial_probabilities is not None:
@@ -188,7 +188,9 @@ def measure(
 
 def operating_point(cases: Cases, threshold: float, criterion: str) -> OperatingPoint:
     """Return a threshold with its sensitivity and specificity on these images."""
-    measured = _Measured(cases, {"decision": threshold}, bootstrap.REPLICATES)
+    called, positive = cases.probabilities >= threshold, cases.targets == 1
+    shares = _at_threshold(called, positive, cases.assessed)
+    measured = _Measured(shares, lambda _: {}, cases.patients, bootstrap.REPLICATES)
     return OperatingPoint(
         threshold=threshold,
         criterion=criterion,
@@ -200,31 +202,39 @@ def operating_point(cases: Cases, threshold: float, criterion: str) -> Operating
 
 
 class _Measured:
-    """Every figure of some images by name, with its interval."""
+    """Figures by name, with their intervals.
 
-    def __init__(self, cases: Cases, thresholds: Mapping[str, float], replicates: int) -> None:
-        shares = _shares(cases, thresholds)
-        names = list(shares)
-        right = np.stack(list(shares.values()))
-        counted = ~np.isnan(right)
-        right = np.nan_to_num(right)
+    ``means`` (n,) of each image are averaged, NaN not counted; ``scores`` are those of the images
+    at some positions.
+    """
+
+    def __init__(
+        self,
+        means: Mapping[str, Floats],
+        scores: bootstrap.Figures,
+        patients: NDArray[np.str_],
+        replicates: int,
+    ) -> None:
+        values = np.stack(list(means.values()))
+        counted = ~np.isnan(values)
+        values = np.nan_to_num(values)
+        weights = counted.astype(np.float64)
 
         def figures(positions: NDArray[np.intp]) -> dict[str, float]:
-            n = counted[:, positions].sum(axis=1)
+            times = np.bincount(positions, minlength=len(patients)).astype(np.float64)
             with np.errstate(invalid="ignore"):
-                found = right[:, positions].sum(axis=1) / n
-            return dict(zip(names, map(float, found), strict=True)) | _scores(cases, positions)
+                averages = (values @ times) / (weights @ times)
+            return {**dict(zip(means, averages.tolist(), strict=True)), **scores(positions)}
 
-        self.values = figures(np.arange(len(cases.kinds)))
-        resampled = bootstrap.intervals(figures, cases.patients, replicates=replicates)
-        n_patients = {
-            name: len(np.unique(cases.patients[row]))
-            for name, row in zip(names, counted, strict=True)
-        }
-        self.intervals: dict[str, Interval] = {
-            name: bootstrap.widened(interval, self.values[name], n_patients.get(name, 0))
-            for name, interval in resampled.items()
-        }
+        self.values = figures(np.arange(len(patients)))
+        self.intervals: dict[str, Interval] = bootstrap.intervals(
+            figures, patients, replicates=replicates
+        )
+        for name, row in zip(means, counted, strict=True):
+            n_patients = len(np.unique(patients[row]))
+            self.intervals[name] = bootstrap.widened(
+                self.intervals[name], self.values[name], n_patients
+            )
 
     def block(self, *names: str, within: str = "") -> dict[str, object]:
         """Return figures and their intervals for JSON."""
@@ -236,54 +246,64 @@ class _Measured:
         return found
 
 
-def _shares(cases: Cases, thresholds: Mapping[str, float]) -> dict[str, Floats]:
-    """Return each figure that is a share: (n,) 1 right, 0 wrong, NaN not counted."""
+def _means(cases: Cases, thresholds: Mapping[str, float]) -> dict[str, Floats]:
+    """Return each figure that is a mean over images: (n,), NaN where an image does not count."""
     assessed, positive = cases.assessed, cases.targets == 1
-
-    def share(right: NDArray[np.bool_], counted: NDArray[np.bool_]) -> Floats:
-        return np.where(counted, right, np.nan)
-
     called = {name: cases.probabilities >= threshold for name, threshold in thresholds.items()}
     decided = called["decision"]
-    shares = {
-        "refused": share(~assessed, np.ones_like(assessed)),
-        "accuracy": share(decided == positive, assessed),
-        "accuracy_refused_as_wrong": share(assessed & (decided == positive), assessed | True),
-        "sensitivity": share(decided, assessed & positive),
-        "specificity": share(~decided, assessed & ~positive),
+    means = {
+        "refused": (~assessed).astype(np.float64),
+        "accuracy": _where(assessed, decided == positive),
+        "accuracy_refused_as_wrong": (assessed & (decided == positive)).astype(np.float64),
+        **_at_threshold(decided, positive, assessed),
+        "brier": (cases.probabilities - cases.targets) ** 2,
     }
     for name, positively in called.items():
-        shares[f"{name} sensitivity"] = share(positively, assessed & positive)
-        shares[f"{name} specificity"] = share(~positively, assessed & ~positive)
+        for key, share in _at_threshold(positively, positive, assessed).items():
+            means[f"{name} {key}"] = share
     for kind in ("bacteria", "virus"):
-        shares[f"{kind} sensitivity"] = share(decided, assessed & (cases.kinds == kind))
+        means[f"{kind} sensitivity"] = _where(assessed & (cases.kinds == kind), decided)
     if cases.bacterial_probabilities is not None:
-        bacterial = cases.bacterial_probabilities >= 0.5
-        shares["subtype accuracy"] = share(
-            bacterial == (cases.kinds == "bacteria"), _known_subtype(cases)
-        )
-    return shares
+        known, is_bacterial = _known_subtype(cases), cases.kinds == "bacteria"
+        bacterial = cases.bacterial_probabilities
+        means["subtype accuracy"] = _where(known, (bacterial >= 0.5) == is_bacterial)
+        means["subtype brier"] = _where(known, (bacterial - is_bacterial) ** 2)
+    return means
 
 
-def _scores(cases: Cases, positions: NDArray[np.intp]) -> dict[str, float]:
-    """Return each figure that is no share, of the images at some positions."""
-    positions = positions[cases.assessed[positions]]
-    targets, probabilities = cases.targets[positions], cases.probabilities[positions]
-    scores = {
-        "auroc": auroc(targets, probabilities),
-        "average_precision": average_precision(targets, probabilities),
-        "brier": brier_score(targets, probabilities),
-        "ece": expected_calibration_error(targets, probabilities),
+def _at_threshold(
+    called: NDArray[np.bool_], positive: NDArray[np.bool_], assessed: NDArray[np.bool_]
+) -> dict[str, Floats]:
+    return {
+        "sensitivity": _where(assessed & positive, called),
+        "specificity": _where(assessed & ~positive, ~called),
     }
-    if cases.bacterial_probabilities is not None:
-        positions = positions[_known_subtype(cases)[positions]]
-        is_bacterial = (cases.kinds[positions] == "bacteria").astype(np.float64)
-        bacterial = cases.bacterial_probabilities[positions]
-        scores |= {
-            "subtype auroc": auroc(is_bacterial, bacterial),
-            "subtype brier": brier_score(is_bacterial, bacterial),
-            "subtype ece": expected_calibration_error(is_bacterial, bacterial),
+
+
+def _where(counted: NDArray[np.bool_], values: Floats | NDArray[np.bool_]) -> Floats:
+    return np.where(counted, values, np.nan)
+
+
+def _scores(cases: Cases) -> bootstrap.Figures:
+    """Return a function that gives each figure that is no mean, of the images at positions."""
+    assessed, targets, known = cases.assessed, cases.targets, _known_subtype(cases)
+    is_bacterial = (cases.kinds == "bacteria").astype(np.float64)
+
+    def scores(positions: NDArray[np.intp]) -> dict[str, float]:
+        counted = positions[assessed[positions]]
+        labels, probabilities = targets[counted], cases.probabilities[counted]
+        found = {
+            "auroc": auroc(labels, probabilities),
+            "average_precision": average_precision(labels, probabilities),
+            "ece": expected_calibration_error(labels, probabilities),
         }
+        if cases.bacterial_probabilities is not None:
+            counted = positions[known[positions]]
+            labels, probabilities = is_bacterial[counted], cases.bacterial_probabilities[counted]
+            found["subtype auroc"] = auroc(labels, probabilities)
+            found["subtype ece"] = expected_calibration_error(labels, probabilities)
+        return found
+
     return scores
 
 

@@ -6,6 +6,7 @@ Neural Network Has Learned* (IEEE TNNLS 2017).
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ Box = tuple[int, int]
 
 def check_by_occlusion(
     log_odds: Predict, inputs: NDArray[np.uint8], maps: Floats, *, seed: int = 0
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """Compare covering the hottest square of each image with covering random squares of its size.
 
     ``inputs`` (n, size, size) are images with pneumonia, ``maps`` (n, s, s) their local log-odds,

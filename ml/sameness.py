@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ def find_originals(folder: Path) -> list[Path]:
     return [image.path for image in find_images(folder)]
 
 
-def compare_kinds_of_file(paths: Sequence[Path], predictor: Predictor) -> dict[str, object]:
+def compare_kinds_of_file(paths: Sequence[Path], predictor: Predictor) -> dict[str, Any]:
     """Assess each radiograph as every kind of file, and return how far the answers are apart.
 
     An image counts as the same when its probabilities of all ``KINDS`` are within ``TOLERANCE``;
@@ -54,7 +55,7 @@ def _number(assessment: Assessment) -> float:
     return np.nan if assessment.probability is None else assessment.probability
 
 
-def spread(probabilities: Mapping[str, NDArray[np.float64]]) -> dict[str, object]:
+def spread(probabilities: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
     """Return the shares of images with the same answer: among all kinds, and of each alone.
 
     ``probabilities`` (n,) of each kind are NaN where the image was refused.
@@ -67,7 +68,7 @@ def spread(probabilities: Mapping[str, NDArray[np.float64]]) -> dict[str, object
     apart[assessed] = np.ptp(every[:, assessed], axis=0)
     apart[refused.all(axis=0)] = 0.0
 
-    def against_original(kind: str) -> dict[str, object]:
+    def against_original(kind: str) -> dict[str, Any]:
         values = probabilities[kind]
         both = ~np.isnan(values) & ~np.isnan(original)
         difference = np.abs(values - original)
