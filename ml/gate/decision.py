@@ -20,8 +20,8 @@ from ml.gate.orientation import Turn, righting_turns
 
 # The rows of the classifier's weights.
 CHEST, CROPPED_CHEST, OTHER = range(3)
-# Odds of e^3 to 1, about 20, that it is a part of a chest rather than anything else.
-CERTAINLY_CROPPED = 3.0
+# Odds of e^5 to 1, about 150, that it is a part of a chest rather than anything else.
+CERTAINLY_CROPPED = 5.0
 
 
 @dataclass(frozen=True)
