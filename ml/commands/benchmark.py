@@ -15,7 +15,9 @@ HELP = "images a second at batch 1, 8 and 32, memory and start of each runtime"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     add_package_arguments(parser)
-    parser.add_argument("--runtime", default="all", help="all, or one of those in the table")
+    parser.add_argument(
+        "--runtime", nargs="+", default=["all"], help="all, or some of those in the table"
+    )
     parser.add_argument("--rounds", type=int, default=7, help="turns of each runtime")
     parser.add_argument("--seconds", type=float, default=1.0, help="the length of a turn")
 
@@ -26,10 +28,10 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = [
         (name, device)
         for name, device in runtimes_for(arguments.device)
-        if arguments.runtime in ("all", name)
+        if "all" in arguments.runtime or name in arguments.runtime
     ]
     if not wanted:
-        raise CommandError(f"There is no runtime {arguments.runtime} for {arguments.device}.")
+        raise CommandError(f"There is no runtime {' '.join(arguments.runtime)} to measure here.")
     figures, failed = measure_speed(package, wanted, arguments.rounds, arguments.seconds)
     if arguments.json:
         facts = {
