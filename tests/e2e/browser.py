@@ -3,26 +3,36 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, BrowserType, sync_playwright
 
 from deploy.local.chromium import find_chromium
 
+# What draws WebGL on a machine without a graphics card.
+WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+NO_WEBGL = ("--disable-3d-apis",)
+
 
 @contextmanager
-def chromium() -> Iterator[Browser]:
-    """Start the machine's own Chromium."""
+def chromium(*arguments: str) -> Iterator[Browser]:
+    """Start the machine's own Chromium, with further arguments of its command line."""
+    with sync_playwright() as playwright:
+        browser = launch(playwright.chromium, *arguments)
+        yield browser
+        browser.close()
+
+
+def launch(browser_type: BrowserType, *arguments: str) -> Browser:
+    """Start one more Chromium in a Playwright that runs already: there can be only one."""
     path = find_chromium()
     if path is None:
         raise RuntimeError("No Chromium is installed; 'make test' installs one or says how.")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=path,
-            args=[
-                "--no-sandbox",
-                "--disable-background-networking",
-                "--disable-component-update",
-                "--disable-sync",
-            ],
-        )
-        yield browser
-        browser.close()
+    return browser_type.launch(
+        executable_path=path,
+        args=[
+            "--no-sandbox",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            *arguments,
+        ],
+    )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import chromium
+from tests.e2e.browser import WEBGL, chromium
 from tests.e2e.steps import choose_own_password, sign_in
 from tests.e2e.system import ROOT, running_system
 
@@ -28,7 +28,7 @@ def main() -> None:
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, running_system(Path(folder) / "var") as system:
         system.manage("load_demo")
-        with chromium() as browser:
+        with chromium(*WEBGL) as browser:
             page = browser.new_page(base_url=system.url, viewport={"width": 1440, "height": 900})
             page.goto("/sign-in")
             page.screenshot(path=IMAGES / "sign-in.png")
@@ -47,17 +47,26 @@ def main() -> None:
 def _photograph_a_study(page: Page) -> None:
     page.goto("/worklist")
     page.locator(".worklist-row").first.get_by_role("link").click()
-    image = page.locator(".viewer-image")
-    expect(image).to_be_visible()
-    image.evaluate("image => image.decode()")
-    page.keyboard.press("h")
-    overlay = page.locator(".viewer-overlay")
+    expect(page.locator("[data-pane=current][data-shown]")).to_be_visible()
+    page.keyboard.press("o")
+    overlay = page.locator("[data-pane=current] .pane-heatmap")
     if overlay.is_visible():
         overlay.evaluate("image => image.decode()")
     page.screenshot(path=IMAGES / "study.png")
+    _photograph_the_viewer(page)
     page.get_by_role("main").get_by_role("heading", level=1).get_by_role("link").click()
     page.wait_for_load_state("networkidle")
     page.screenshot(path=IMAGES / "patient.png")
+
+
+def _photograph_the_viewer(page: Page) -> None:
+    page.keyboard.press("?")
+    page.screenshot(path=IMAGES / "viewer-keys.png")
+    page.keyboard.press("Escape")
+    if page.get_by_role("button", name="Compare").count():
+        page.keyboard.press("c")
+        expect(page.locator("[data-pane=prior][data-shown]")).to_be_visible()
+        page.screenshot(path=IMAGES / "study-prior.png")
 
 
 if __name__ == "__main__":

@@ -73,13 +73,13 @@ def open_worst(page: Page) -> None:
     page.get_by_role("link", name="Worklist").click()
     page.locator(".worklist-row").first.get_by_role("link").click()
     expect(page.get_by_role("heading", name="Model’s result")).to_be_visible()
-    expect(page.locator(".viewer-image")).to_be_visible()
+    expect(page.locator("[data-pane=current][data-shown]")).to_be_visible()
 
 
 def look_at_heat_map(page: Page) -> None:
-    overlay = page.locator(".viewer-overlay")
+    overlay = page.locator("[data-pane=current] .pane-heatmap")
     expect(overlay).to_be_hidden()
-    page.keyboard.press("h")
+    page.keyboard.press("o")
     expect(overlay).to_be_visible()
     assert overlay.evaluate("image => image.decode().then(() => image.naturalWidth)") > 0
 
@@ -113,7 +113,7 @@ def test_upload_read_sign_and_find_each_step_in_the_trail(
     upload(page, radiographs)
     open_worst(page)
     study = page.url.rsplit("/", 1)[1]
-    if page.locator("[data-heatmap]:not([data-heatmap=''])").count():
+    if page.locator("[data-heatmap-switch]").is_enabled():
         look_at_heat_map(page)
     read_and_sign(page)
     add_addendum(page)
@@ -125,6 +125,7 @@ def test_upload_read_sign_and_find_each_step_in_the_trail(
         "Inference queued",
         "Inference finished",
         "Study viewed",
+        "Image sent to a browser",
         "Image viewed",
         "Signature failed",
         "Read signed",

@@ -103,7 +103,7 @@ def test_a_second_reader_sees_neither_read_nor_result_of_what_they_may_read(
     sign(earlier.radiograph.study, other, Entry(earlier.pk, "overrule", "possible"), PASSWORD)
     SecondReading.objects.update_or_create(
         study=earlier.radiograph.study,
-        defaults={"reason": SecondReadingReason.SHARE, "due": ReadKind.SECOND},
+        defaults={"reason": SecondReadingReason.DRAWN, "due": ReadKind.SECOND},
     )
     shown = make_radiograph(make_study(patient=patient)).study
     listed = open_page(browser, shown).split('<ol class="timeline">')[1].split("</ol>")[0]

@@ -1,17 +1,31 @@
 import { type Plugin, defineConfig } from "vite";
 
-/**
- * Cornerstone styles the text beside a measurement by an attribute, which the content security
- * policy refuses; set through the DOM the same style is allowed.
- */
-function allowMeasurementText(): Plugin {
-  const attribute = "textElement.setAttribute('style', combinedStyle);";
+/** Where Cornerstone styles what is measured by an attribute, and how to do so through the DOM. */
+const STYLED: Record<string, [string, string]> = {
+  "drawTextBox.js": [
+    "textElement.setAttribute('style', combinedStyle);",
+    "textElement.style.cssText = combinedStyle;",
+  ],
+  "setAttributesIfNecessary.js": [
+    "svgNode.setAttribute(key, newValue);",
+    "if (key === 'style') svgNode.style.cssText = newValue; else svgNode.setAttribute(key, newValue);",
+  ],
+  "setNewAttributesIfValid.js": [
+    "svgNode.setAttribute(key, newValue);",
+    "if (key === 'style') svgNode.style.cssText = newValue; else svgNode.setAttribute(key, newValue);",
+  ],
+};
+
+/** The content security policy refuses style attributes; set through the DOM a style is allowed. */
+function styleThroughDom(): Plugin {
   return {
-    name: "allow-measurement-text",
+    name: "style-through-dom",
     transform(code, id) {
-      if (!id.endsWith("/drawingSvg/drawTextBox.js")) return undefined;
-      if (!code.includes(attribute)) this.error("Cornerstone has changed: look at drawTextBox.js");
-      return code.replace(attribute, "textElement.style.cssText = combinedStyle;");
+      const [folder, file] = id.split("/").slice(-2);
+      const change = folder === "drawingSvg" && file ? STYLED[file] : undefined;
+      if (!change) return undefined;
+      if (!code.includes(change[0])) this.error(`Cornerstone has changed: look at ${file}`);
+      return code.replace(...change);
     },
   };
 }
@@ -21,7 +35,7 @@ export default defineConfig({
   base: "/static/dist/",
   // Everything is imported from src/; there is no folder of files to copy as they are.
   publicDir: false,
-  plugins: [allowMeasurementText()],
+  plugins: [styleThroughDom()],
   worker: { format: "es" },
   build: {
     target: "esnext",

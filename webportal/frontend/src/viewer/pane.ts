@@ -38,7 +38,7 @@ export class Pane {
   readonly element: HTMLDivElement;
   readonly id: string;
   readonly heatmap: HeatmapLayer;
-  /** Called when a person has changed the view; and when a picture is there. */
+  /** Called when the view has changed, and when a picture is there but not drawn yet. */
   onChange: () => void = () => undefined;
   onShown: (image: ImageEntry) => void = () => undefined;
 
@@ -375,6 +375,8 @@ export class Pane {
   }
 
   private resized(): void {
+    // Hidden: Cornerstone draws nothing without a size.
+    if (this.element.clientWidth === 0) return;
     const view = this.header && !this.isFitted ? this.view() : null;
     this.engine.resize(true, true);
     if (view) this.adopt(view);

@@ -43,8 +43,6 @@ const STYLE = {
   textBoxFontFamily: "system-ui, sans-serif",
   textBoxFontSize: "13px",
   lineWidth: "1.5",
-  // Drawn by an attribute that the content security policy refuses.
-  shadow: false,
 };
 
 interface Stats {
