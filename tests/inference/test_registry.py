@@ -188,7 +188,7 @@ def test_radiologists_see_a_version_and_do_not_activate_it(
     assert model.version in client.get("/models").text
     page = client.get(f"/models/{model.pk}").text
     assert "Version 2" in page
-    assert "patients of 1 to 5 years, view AP, 73 % of them with pneumonia" in page
+    assert "images of patients of 1 to 5 years, view AP, 73 % of them with pneumonia" in page
     assert "/activate" not in page
     assert client.post(f"/models/{model.pk}/activate").status_code == 403
 
@@ -197,12 +197,20 @@ def test_two_versions_are_shown_side_by_side(
     radiologist: User, sign_in: Callable[[User], Client], tmp_path: Path
 ) -> None:
     first = registered(tmp_path, "1")
-    figures = {"random": {"n": 708, "auroc": 0.997}, "new fold": {"n": 9, "auroc": 0.5}}
+    pattern = {"n": 500, "auroc": 0.75, "auroc_interval": [0.7, 0.8], "accuracy": None}
+    figures = {
+        "random": {"n": 708, "auroc": 0.997, "bacterial_against_viral": pattern},
+        "new fold": {"n": 9, "auroc": 0.5, "auroc_interval": [None, None]},
+    }
     second, _ = registry.register(make_package(tmp_path / "2", figures=figures), None)
     client = sign_in(radiologist)
     assert "0.991" not in client.get("/models/compare").text
     page = client.get(f"/models/compare?first={first.pk}&second={second.pk}").text
     # The one that lacks a figure shows a dash, not the other's.
-    for row in ("<td>0.991</td><td>0.997</td>", "<td>–</td><td>0.500</td>"):
+    for row in (
+        "<td>0.991</td><td>0.997</td>",
+        "<td>–</td><td>0.500</td>",
+        "<td>–</td><td>0.750 (0.700–0.800)</td>",
+    ):
         assert row in page
     assert "not a valid UUID" in client.get("/models/compare?first=1&second=2").text

@@ -1,6 +1,6 @@
 """A version's operating points and figures as rows to show, for one version or two side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,19 +63,17 @@ def sections(models: Sequence[ModelVersion]) -> list[Section]:
 def population_words(model: ModelVersion) -> str:
     """On whom the version's probability was calibrated, in words; '' when it does not say."""
     given = model.population
-    parts = []
+    parts = [_("images")]
     if given.get("youngest_years") is not None and given.get("oldest_years") is not None:
-        parts.append(
-            _("patients of %(youngest)s to %(oldest)s years")
-            % {"youngest": given["youngest_years"], "oldest": given["oldest_years"]}
-        )
+        ages = {"youngest": given["youngest_years"], "oldest": given["oldest_years"]}
+        parts = [_("images of patients of %(youngest)s to %(oldest)s years") % ages]
     if given.get("views"):
         parts.append(_("view %(views)s") % {"views": ", ".join(given["views"])})
     if given.get("prevalence") is not None:
         parts.append(
             _("%(share)s of them with pneumonia") % {"share": f"{given['prevalence'] * 100:.0f} %"}
         )
-    return ", ".join(parts)
+    return ", ".join(parts) if any(given.values()) else ""
 
 
 def _points(models: Sequence[ModelVersion]) -> Section:
@@ -86,7 +84,7 @@ def _points(models: Sequence[ModelVersion]) -> Section:
             continue
         rows.append(Row(str(label), [percent(p["threshold"]) if p else "–" for p in points]))
         for key in ("sensitivity", "specificity"):
-            rows.append(Row(f"– {SHARES[key]}", [_share(p, key) for p in points]))
+            rows.append(Row(f"– {SHARES[key]}", [share_words(p, key) for p in points]))
     return Section(_("Operating points"), rows)
 
 
@@ -104,6 +102,12 @@ def _fold(fold: str, models: Sequence[ModelVersion]) -> Section:
     for key, label in {**COUNTS, **SCORES, **SHARES}.items():
         if any(key in each for each in figures):
             rows.append(Row(str(label), [_figure(each, key) for each in figures]))
+    patterns = [each.get("bacterial_against_viral") or {} for each in figures]
+    if any(patterns):
+        rows.append(
+            Row(_("Bacterial against viral: AUROC"), [_figure(each, "auroc") for each in patterns])
+        )
+        rows.append(Row(_("– accuracy"), [_figure(each, "accuracy") for each in patterns]))
     return Section(_("Measured on the fold “%(fold)s”") % {"fold": fold}, rows)
 
 
@@ -117,19 +121,19 @@ def _figure(figures: dict[str, Any], key: str) -> str:
     if key in COUNTS:
         return f"{figures[key]:,}"
     if key in SHARES:
-        return _share(figures, key)
+        return share_words(figures, key)
     return f"{figures[key]:.3f}" + _interval(figures, key, "{:.3f}".format)
 
 
-def _share(figures: dict[str, Any] | None, key: str) -> str:
+def share_words(figures: dict[str, Any] | None, key: str) -> str:
+    """A measured share with its 95 % interval where there is one; '–' where it is missing."""
     if not figures or figures.get(key) is None:
         return "–"
     return percent(figures[key]) + _interval(figures, key, lambda bound: f"{bound * 100:.1f}")
 
 
-def _interval(figures: dict[str, Any], key: str, shown: Any) -> str:
-    interval = figures.get(f"{key}_interval")
-    if not interval:
+def _interval(figures: dict[str, Any], key: str, shown: Callable[[float], str]) -> str:
+    low, high = figures.get(f"{key}_interval") or (None, None)
+    if low is None or high is None:
         return ""
-    low, high = interval
     return f" ({shown(low)}–{shown(high)})"

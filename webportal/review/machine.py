@@ -8,11 +8,19 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from webportal.inference.figures import percent, population_words
+from webportal.inference.figures import population_words, share_words
 from webportal.inference.models import ModelVersion, Prediction
 from webportal.records.models import Category, Radiograph
 
 SCALE_WIDTH = 320
+
+LABELS = {"likely": gettext_lazy("Likely from"), "unlikely": gettext_lazy("Unlikely below")}
+DECIDED_BY = {
+    Category.LIKELY: ["likely"],
+    Category.UNLIKELY: ["unlikely"],
+    Category.INDETERMINATE: ["likely", "unlikely"],
+    Category.NOT_ASSESSABLE: [],
+}
 
 # What a reader can do about a picture that the model refused, by the gate's reason.
 NEXT_STEPS = {
@@ -23,6 +31,9 @@ NEXT_STEPS = {
         "If the file names the wrong view, have it corrected where it was taken, and upload it "
         "again."
     ),
+    "cropped": gettext_lazy("If the whole chest was taken, upload the whole picture."),
+    "inverted": gettext_lazy("Upload it with bone bright and air dark to have it assessed."),
+    "rotated": gettext_lazy("Upload it upright to have it assessed."),
     "not_frontal_chest": gettext_lazy(
         "If it is no chest radiograph, call it not interpretable; if it is one, read it without "
         "the model."
@@ -43,7 +54,7 @@ class Scale:
 
 @dataclass(frozen=True)
 class Point:
-    """An operating point: its threshold and what was measured there, as shares 0 to 1."""
+    """An operating point: its threshold, 0 to 1, and what was measured there, in words."""
 
     label: str
     threshold: float
@@ -53,12 +64,16 @@ class Point:
 
 @dataclass(frozen=True)
 class Opinion:
-    """A current result in words; `earlier` are the results that it replaced, newest first."""
+    """A current result in words; `earlier` are the results that it replaced, newest first.
+
+    `points` are the operating points that decided on the category, `other_points` the rest.
+    """
 
     prediction: Prediction
     scale: Scale | None
     points: Sequence[Point]
-    in_a_hundred: str
+    other_points: Sequence[Point]
+    in_a_thousand: str
     population: str
     mismatches: Sequence[str]
     next_step: str
@@ -87,13 +102,14 @@ def opinion(
     that workers run now.
     """
     prediction, *earlier = results
-    model = prediction.model_version
+    model, category = prediction.model_version, Category(prediction.category)
     is_older = active is not None and active != model
     return Opinion(
         prediction=prediction,
         scale=_scale(prediction),
-        points=_points(model) if prediction.probability is not None else [],
-        in_a_hundred=_in_a_hundred(prediction),
+        points=[_point(model, name) for name in DECIDED_BY[category]],
+        other_points=[_point(model, name) for name in LABELS if name not in DECIDED_BY[category]],
+        in_a_thousand=_in_a_thousand(prediction),
         population=population_words(model),
         mismatches=_mismatches(model, radiograph) if prediction.probability is not None else [],
         next_step=str(NEXT_STEPS.get(prediction.reason_code, "")),
@@ -117,29 +133,16 @@ def _scale(prediction: Prediction) -> Scale | None:
     )
 
 
-def _points(model: ModelVersion) -> list[Point]:
-    labels = {"likely": _("Likely from"), "unlikely": _("Unlikely below")}
-    return [
-        Point(
-            label,
-            model.thresholds[name]["threshold"],
-            _measured(model, name, "sensitivity"),
-            _measured(model, name, "specificity"),
-        )
-        for name, label in labels.items()
-    ]
+def _point(model: ModelVersion, name: str) -> Point:
+    return Point(
+        str(LABELS[name]),
+        model.thresholds[name]["threshold"],
+        share_words(model.thresholds[name], "sensitivity"),
+        share_words(model.thresholds[name], "specificity"),
+    )
 
 
-def _measured(model: ModelVersion, point: str, key: str) -> str:
-    figures = model.thresholds[point]
-    words = percent(figures[key])
-    if f"{key}_interval" in figures:
-        low, high = figures[f"{key}_interval"]
-        words += f" ({low * 100:.1f}–{high * 100:.1f})"
-    return words
-
-
-def _in_a_hundred(prediction: Prediction) -> str:
+def _in_a_thousand(prediction: Prediction) -> str:
     """The operating point of the result's category as natural frequencies."""
     points = prediction.model_version.thresholds
     if prediction.category == Category.LIKELY:
