@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
@@ -51,12 +51,14 @@ def database_and_broker(folder: Path) -> Iterator[None]:
 class Portal:
     """The portal as `make run` serves it: its port, and how long it took to be ready."""
 
-    def __init__(self, stack: ExitStack, log: Path) -> None:
+    def __init__(
+        self, stack: ExitStack, log: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
         listener = stack.enter_context(listen("127.0.0.1:18000"))
         self.port: int = listener.getsockname()[1]
         command = [*GUNICORN, "--bind", f"fd://{listener.fileno()}"]
         started = time.perf_counter()
-        self._process = _start(stack, command, log, (listener.fileno(),))
+        self._process = _start(stack, command, log, (listener.fileno(),), environment)
         while not self._is_ready():
             _check(self._process, log, started)
         self.start_seconds = time.perf_counter() - started
@@ -98,11 +100,15 @@ class InferenceWorker:
 
 
 def _start(
-    stack: ExitStack, command: Sequence[str], log: Path, pass_fds: Sequence[int] = ()
+    stack: ExitStack,
+    command: Sequence[str],
+    log: Path,
+    pass_fds: Sequence[int] = (),
+    environment: Mapping[str, str] | None = None,
 ) -> subprocess.Popen[bytes]:
     with log.open("wb") as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=subprocess.STDOUT, pass_fds=pass_fds
+            command, stdout=output, stderr=subprocess.STDOUT, pass_fds=pass_fds, env=environment
         )
     stack.callback(process.wait)
     stack.callback(process.terminate)

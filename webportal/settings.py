@@ -210,7 +210,7 @@ REST_FRAMEWORK = {
     "DEFAULT_CONTENT_NEGOTIATION_CLASS": "webportal.api.negotiation.OneType",
     "DEFAULT_METADATA_CLASS": None,
     "DEFAULT_FILTER_BACKENDS": [
-        "django_filters.rest_framework.DjangoFilterBackend",
+        "webportal.api.filters.StrictFilters",
         "webportal.api.pagination.StableOrdering",
     ],
     "DEFAULT_PAGINATION_CLASS": "webportal.api.pagination.Pages",

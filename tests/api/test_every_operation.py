@@ -81,6 +81,7 @@ SIGNATURE = ENTRY | {"password": PASSWORD}
 ADDENDUM = {"reason": "Second look", "text": "A rib is broken.", "password": PASSWORD}
 IDENTITY = {"patient_id": "NEW-1", "family_name": "Phantom", "birth_date": "2020-02-29"}
 U, R, IT, A = Role.UPLOADER, Role.RADIOLOGIST, Role.IT, Role.AUDITOR
+C = Role.COORDINATOR
 
 OPERATIONS: dict[str, Operation] = {
     "audit_entries_list": Operation(A),
@@ -123,6 +124,9 @@ OPERATIONS: dict[str, Operation] = {
     "studies_partial_update": Operation(
         R, path=_of("study"), body={"symptoms": ["cough"], "priority": "stat"}
     ),
+    "studies_bulk_assign_create": Operation(R, body={"studies": ["@study"], "reader": None}),
+    "studies_bulk_priority_create": Operation(C, body={"studies": ["@study"], "priority": "stat"}),
+    "studies_bulk_rerun_create": Operation(R, body={"studies": ["@study"]}),
     "studies_patient_update": Operation(R, path=_of("study"), body=IDENTITY),
     "studies_draft_retrieve": Operation(R, path=_of("drafted")),
     "studies_draft_update": Operation(R, path=_of("study"), body=ENTRY),
@@ -308,11 +312,16 @@ def test_an_operation_answers_as_documented(
 
 
 def _json(body: Any, world: World) -> tuple[str, str]:
-    filled = {
-        key: str(world[value[1:]]) if isinstance(value, str) and value.startswith("@") else value
-        for key, value in (body or {}).items()
-    }
-    return json.dumps(filled), "application/json"
+    return json.dumps(_filled(body or {}, world)), "application/json"
+
+
+def _filled(value: Any, world: World) -> Any:
+    """The value with the things of `World` in the places of their names."""
+    if isinstance(value, dict):
+        return {key: _filled(part, world) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_filled(part, world) for part in value]
+    return str(world[value[1:]]) if isinstance(value, str) and value.startswith("@") else value
 
 
 def validator(schema: dict[str, Any]) -> Draft202012Validator:

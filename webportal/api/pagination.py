@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db.models import QuerySet
+from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.filters import OrderingFilter
 from rest_framework.pagination import CursorPagination, PageNumberPagination
 from rest_framework.request import Request
@@ -44,6 +45,14 @@ class StableOrdering(OrderingFilter):
     def get_ordering(
         self, request: Request, queryset: QuerySet[Any], view: APIView
     ) -> Sequence[str] | None:
-        """The order that was asked for, or the view's own."""
+        """The order that was asked for, or the view's own; ValidationError for an unknown one."""
+        fields = [name.strip() for name in request.query_params.get("ordering", "").split(",")]
+        wanted = [name for name in fields if name]
+        known = self.remove_invalid_fields(queryset, wanted, view, request)
+        if len(known) < len(wanted):
+            valid = self.get_valid_fields(queryset, view, {"request": request})
+            names = ", ".join(name for name, _ in valid)
+            detail = f"Sort by one of: {names}; a minus sign sorts downwards."
+            raise ValidationError({"ordering": [ErrorDetail(detail, "unknown_ordering")]})
         ordering = super().get_ordering(request, queryset, view)
         return [*ordering, "pk"] if ordering else None

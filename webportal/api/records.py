@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from webportal.accounts.models import Role, User
 from webportal.api.base import PRIORITIES, Endpoint, PriorityField, SearchText
+from webportal.api.filters import StrictFilters
 from webportal.api.problems import form_problem
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
@@ -33,7 +34,8 @@ from webportal.records.searches import find_patients, with_words
 from webportal.records.services import change_patient
 from webportal.review.case_records import CASE_RECORD_FIELDS, assign_patient, change_case_record
 from webportal.review.forms import CaseRecordForm
-from webportal.review.progress import NOTHING, progress_of
+from webportal.review.progress import NOTHING, in_state, progress_of
+from webportal.review.worklist.filters import QUEUE_STATES
 from webportal.review.worklist.order import URGENCY
 
 PEOPLE_DATA = (Role.UPLOADER, Role.RADIOLOGIST)
@@ -159,6 +161,7 @@ class StudySerializer(serializers.ModelSerializer[Study]):
             "created_by",
             "created_at",
             "reading_state",
+            "assigned_reader",
             "analysis",
             "result",
         ]
@@ -204,6 +207,11 @@ class StudyFilter(django_filters.FilterSet):
     )
     created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
     created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    assigned_reader = django_filters.UUIDFilter(field_name="assigned_reader_id")
+    is_assigned = django_filters.BooleanFilter(
+        field_name="assigned_reader", lookup_expr="isnull", exclude=True
+    )
+    analysis = django_filters.ChoiceFilter(choices=QUEUE_STATES, method="by_analysis")
 
     class Meta:
         model = Study
@@ -212,6 +220,10 @@ class StudyFilter(django_filters.FilterSet):
     def by_priority(self, studies: QuerySet[Study], name: str, value: str) -> QuerySet[Study]:
         """Studies of a priority by its name."""
         return studies.filter(priority=Priority[value.upper()])
+
+    def by_analysis(self, studies: QuerySet[Study], name: str, value: str) -> QuerySet[Study]:
+        """Studies of which an image is in this state of the queue."""
+        return studies.filter(in_state(value))
 
     def by_category(self, studies: QuerySet[Study], name: str, value: str) -> QuerySet[Study]:
         """Studies whose result is of a category; none for those who may not know results."""
@@ -258,10 +270,11 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
         return Response(self.get_serializer(study).data)
 
     @extend_schema(operation_id="studies_worklist", responses=StudySerializer(many=True))
-    @action(detail=False, filter_backends=[])
+    @action(detail=False, filter_backends=[StrictFilters])
     def worklist(self, request: Request) -> Response:
         """The unread studies in the order in which they should be read."""
-        studies = self.get_queryset().filter(reading_state=ReadingState.UNREAD)
+        unread = self.get_queryset().filter(reading_state=ReadingState.UNREAD)
+        studies = self.filter_queryset(unread)
         page = self.paginate_queryset(studies.order_by(*URGENCY))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 

@@ -5,6 +5,7 @@ from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import SimpleRouter
 
+from webportal.api.bulk import BulkEndpoint
 from webportal.api.jobs import JobEndpoint, ModelVersionEndpoint, PredictionEndpoint, WorkerEndpoint
 from webportal.api.pictures import RadiographEndpoint, StudyRerunEndpoint
 from webportal.api.reads import ReadEndpoint, ReadingEndpoint
@@ -21,6 +22,7 @@ router.register("tokens", TokenEndpoint, "token")
 router.register("patients", PatientEndpoint, "patient")
 router.register("studies", StudyEndpoint, "study")
 router.register("studies", ReadingEndpoint, "reading")
+router.register("studies", BulkEndpoint, "bulk")
 router.register("studies", StudyRerunEndpoint, "study-rerun")
 router.register("radiographs", RadiographEndpoint, "radiograph")
 router.register("jobs", JobEndpoint, "job")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.db.models import Exists, OuterRef, Q
 
 from webportal.inference.models import Job, JobState
-from webportal.inference.queue import awaiting_release
+from webportal.inference.queue import OPEN_STATES, awaiting_release
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,9 @@ def in_state(state: str) -> Q:
     """A condition on studies: one of their radiographs is in this state of the queue."""
     if state == JobState.QUARANTINED:
         jobs = awaiting_release()
+    elif state in OPEN_STATES:
+        # An open job is its image's latest: none is made while it is there.
+        jobs = Job.objects.filter(state=state)
     else:
         later = Job.objects.filter(
             radiograph=OuterRef("radiograph"), queued_at__gt=OuterRef("queued_at")

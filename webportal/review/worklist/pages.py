@@ -36,7 +36,7 @@ from webportal.review.worklist.order import (
     default_order,
     page_of,
 )
-from webportal.review.worklist.saved import open_view, views_of
+from webportal.review.worklist.saved import menu_of, open_view
 
 # What sorts by a click on its heading.
 SORTED_BY = {"priority": "urgency", "result": "probability", "waiting": "waiting"}
@@ -92,7 +92,7 @@ def worklist(request: SignedInRequest) -> HttpResponse:
             "priorities": Priority.choices,
             "all_columns": [(name, label, name in columns) for name, label in COLUMNS.items()],
             "view": view,
-            "views": views_of(request.user),
+            "views": menu_of(request.user),
             "is_coordinator": request.user.has_role(Role.COORDINATOR),
         }
     template = "review/worklist_live.html" if live else "review/worklist.html"

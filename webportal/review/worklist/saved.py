@@ -1,6 +1,7 @@
 """Saved views of the worklist, and the columns a person chose."""
 
 import uuid
+from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
@@ -42,6 +43,19 @@ def may_change(user: User, view: SavedView) -> bool:
     return view.owner_id == user.pk
 
 
+def address_of(view: SavedView) -> str:
+    """The address that opens a view."""
+    return reverse("review:worklist", query={**view.filters, "view": str(view.pk)})
+
+
+def menu_of(user: User) -> list[dict[str, Any]]:
+    """The views that a person may open, each with its address and whether they may change it."""
+    return [
+        {"view": view, "address": address_of(view), "may_change": may_change(user, view)}
+        for view in views_of(user)
+    ]
+
+
 @allow(Role.RADIOLOGIST)
 @require_POST
 def choose_columns(request: SignedInRequest) -> HttpResponse:
@@ -81,7 +95,7 @@ def save_view(request: SignedInRequest) -> HttpResponse:
         },
     )
     messages.success(request, gettext("The view “%(name)s” is saved.") % {"name": view.name})
-    return redirect(reverse("review:worklist", query={**view.filters, "view": str(view.pk)}))
+    return redirect(address_of(view))
 
 
 @allow(Role.RADIOLOGIST)

@@ -1,0 +1,125 @@
+"""How soon the viewer shows a radiograph, beside a plain picture of the same radiograph.
+
+`python -m bench.viewer [--runs N]`. Each run opens the study page in a browser that knows nothing
+yet. The measure is the time from the page's load event until Cornerstone has drawn the image; the
+baseline the time that the browser takes to fetch, decode and draw the portal's 8-bit PNG of the
+same radiograph in a page that is loaded. Both take turns.
+"""
+
+import argparse
+import statistics
+import sys
+import tempfile
+import uuid
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import Browser, Page
+
+from bench.system import Portal, database_and_broker
+from tests.e2e.browser import NO_WEBGL, WEBGL, chromium
+
+SIDE = 2000
+TARGET_MS = 500
+PASSWORD = "for the benchmark alone"
+PATIENCE_MS = 120_000
+
+DRAW_PICTURE = """async address => {
+    const started = performance.now();
+    const picture = new Image();
+    picture.src = address;
+    await picture.decode();
+    document.body.append(picture);
+    await new Promise(drawn => requestAnimationFrame(() => setTimeout(drawn)));
+    return performance.now() - started;
+}"""
+SINCE_LOAD = """() => {
+    const [shown] = performance.getEntriesByName("first-image");
+    const [page] = performance.getEntriesByType("navigation");
+    return shown && page.loadEventEnd ? Math.max(0, shown.startTime - page.loadEventEnd) : null;
+}"""
+
+
+def main() -> int:
+    """Measure with and without WebGL, print the table, and return 1 when a target is missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench.viewer", description=__doc__)
+    parser.add_argument("--runs", type=int, default=10)
+    runs = parser.parse_args().runs
+    is_met = True
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chestline-bench-")))
+        stack.enter_context(database_and_broker(folder))
+        study, radiograph = _store()
+        address = f"http://127.0.0.1:{Portal(stack, folder / 'portal.log').port}"
+        for name, arguments in (("WebGL in software", WEBGL), ("no WebGL", NO_WEBGL)):
+            with chromium(*arguments) as browser:
+                timings = [_measure(browser, address, study, radiograph) for _ in range(runs)]
+            is_met &= _print(name, timings)
+    return 0 if is_met else 1
+
+
+def _store() -> tuple[uuid.UUID, uuid.UUID]:
+    """A study of one uncompressed 16-bit phantom, as intake would have stored it."""
+    import hashlib
+
+    from bench import pictures, records
+    from webportal.accounts.models import Role, User
+    from webportal.intake.dicom import Header, make_uid, wrap
+    from webportal.records.models import Radiograph
+
+    User.objects.create_user("radiologist", PASSWORD, [Role.RADIOLOGIST])
+    grey = np.asarray(pictures.draw_phantom(1, (SIDE, SIDE), opacity=True))
+    data = pictures.as_deep_png(grey)
+    digest = hashlib.sha256(data).hexdigest()
+    header = Header(patient_id="1", study_instance_uid=make_uid("bench", digest))
+    stored = [wrap(data, header, digest)]
+    (radiograph,) = records.store_radiographs(stored, 1, records.make_uploader())
+    Radiograph.objects.filter(pk=radiograph.pk).update(rows=SIDE, columns=SIDE, bits_stored=16)
+    return radiograph.study_id, radiograph.pk
+
+
+def _measure(
+    browser: Browser, address: str, study: uuid.UUID, radiograph: uuid.UUID
+) -> tuple[float, float]:
+    """Milliseconds until the viewer's image and until the plain picture is on the screen."""
+    page = _signed_in(browser, address)
+    plain = float(page.evaluate(DRAW_PICTURE, f"/radiographs/{radiograph}/image.png"))
+    page.goto(f"/studies/{study}")
+    shown = None
+    while shown is None:
+        page.wait_for_timeout(200)
+        shown = page.evaluate(SINCE_LOAD)
+    page.context.close()
+    return float(shown), plain
+
+
+def _signed_in(browser: Browser, address: str) -> Page:
+    context = browser.new_context(base_url=address, viewport={"width": 1920, "height": 1080})
+    page = context.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.set_default_navigation_timeout(PATIENCE_MS)
+    page.goto("/sign-in")
+    page.get_by_label("User name").fill("radiologist")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/worklist*")
+    page.goto("/account/password")
+    return page
+
+
+def _print(name: str, timings: Sequence[tuple[float, float]]) -> bool:
+    shown, plain = (statistics.median(each) for each in zip(*timings, strict=True))
+    is_met = shown < TARGET_MS
+    sys.stdout.write(
+        f"page loaded to image on screen, {name}, median of {len(timings)}: {shown:.0f} ms,"
+        f" plain picture {plain:.0f} ms, ratio {shown / plain:.2f},"
+        f" under {TARGET_MS} ms: {'met' if is_met else 'MISSED'}\n"
+    )
+    sys.stdout.flush()
+    return is_met
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""A list refuses filters and values that it does not know, instead of showing everything."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from rest_framework.test import APIClient
+
+from tests.factories import make_job, make_prediction, make_radiograph, make_study
+from webportal.accounts.models import Role, User
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client(radiologist: User, as_user: Callable[[User], APIClient]) -> APIClient:
+    return as_user(radiologist)
+
+
+def ids(client: APIClient, address: str) -> set[str]:
+    return {study["id"] for study in client.get(f"/api/v1/studies{address}").json()["results"]}
+
+
+def problem(client: APIClient, address: str) -> dict[str, Any]:
+    response = client.get(f"/api/v1/{address}")
+    assert response.status_code == 400, response.content
+    assert response["Content-Type"] == "application/problem+json"
+    (error,) = response.json()["errors"]
+    return dict(error)
+
+
+@pytest.mark.parametrize(
+    ("address", "name", "code"),
+    [
+        ("studies?catgory=likely", "catgory", "unknown_filter"),
+        ("studies?category=probable", "category", "invalid_choice"),
+        ("studies?priority=0", "priority", "invalid_choice"),
+        ("studies?created_after=yesterday", "created_after", "invalid"),
+        ("studies?assigned_reader=me", "assigned_reader", "invalid"),
+        ("studies?is_assigned=maybe", "is_assigned", "invalid_choice"),
+        ("studies?ordering=patient__name", "ordering", "unknown_ordering"),
+        ("studies/worklist?ordering=priority", "ordering", "unknown_filter"),
+        ("studies/worklist?state=unread", "state", "unknown_filter"),
+        ("patients?name=Phantom", "name", "unknown_filter"),
+        ("patients?is_temporary=2", "is_temporary", "invalid_choice"),
+        ("jobs?state=waiting", "state", "invalid_choice"),
+        ("predictions?is_current=x", "is_current", "invalid_choice"),
+    ],
+)
+def test_what_is_not_known_is_refused(
+    client: APIClient, address: str, name: str, code: str
+) -> None:
+    make_study()
+    error = problem(client, address)
+    assert error["pointer"] == f"#/{name}"
+    assert error["code"] == code
+
+
+def test_the_words_say_what_is_known(client: APIClient) -> None:
+    assert "reading_state" in problem(client, "studies?status=unread")["detail"]
+    assert "created_at" in problem(client, "studies?ordering=name")["detail"]
+
+
+def test_what_is_known_filters(
+    client: APIClient, radiologist: User, make_user: Callable[..., User]
+) -> None:
+    mine = make_study(assigned_reader=radiologist)
+    waiting = make_job(make_radiograph(make_study())).radiograph.study
+    likely = make_prediction().radiograph.study
+    assert ids(client, f"?assigned_reader={radiologist.pk}") == {str(mine.pk)}
+    assert ids(client, "?is_assigned=true") == {str(mine.pk)}
+    assert ids(client, "?is_assigned=false") == {str(waiting.pk), str(likely.pk)}
+    assert ids(client, "?analysis=queued") == {str(waiting.pk)}
+    assert ids(client, "/worklist?category=likely&page=1&page_size=5") == {str(likely.pk)}
+    assert ids(client, "?category=&ordering=-created_at,priority") == {
+        str(study.pk) for study in (mine, waiting, likely)
+    }
+    study = client.get(f"/api/v1/studies/{mine.pk}").json()
+    assert study["assigned_reader"] == str(radiologist.pk)
+
+
+@pytest.mark.parametrize("role", [Role.UPLOADER])
+def test_uploaders_are_refused_them_too(
+    role: Role, make_user: Callable[..., User], as_user: Callable[[User], APIClient]
+) -> None:
+    assert problem(as_user(make_user(role)), "studies?foo=1")["code"] == "unknown_filter"

@@ -1,0 +1,133 @@
+"""Columns and saved views: kept for each person, shared by coordinators, without patient data."""
+
+from collections.abc import Callable
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+
+from tests.factories import make_patient, make_study
+from webportal.accounts.models import Role, User
+from webportal.review.models import SavedView
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def browser(radiologist: User, sign_in: Callable[[User], Client]) -> Client:
+    return sign_in(radiologist)
+
+
+@pytest.fixture
+def coordinator(make_user: Callable[..., User]) -> User:
+    return make_user(Role.RADIOLOGIST, Role.COORDINATOR, username="head")
+
+
+def columns(browser: Client, address: str = "/worklist") -> list[str]:
+    names: list[str] = browser.get(address).context["names"]
+    return names
+
+
+def save(browser: Client, name: str, query: str = "", **values: str) -> str:
+    answer = browser.post(reverse("review:save-view"), {"name": name, "query": query, **values})
+    return str(answer.headers.get("Location", ""))
+
+
+def test_columns_are_kept_for_the_person(
+    browser: Client, sign_in: Callable[[User], Client], coordinator: User, radiologist: User
+) -> None:
+    make_study(accession_number="ACC-1", description="Chest AP")
+    answer = browser.post(
+        reverse("review:columns"),
+        {"column": ["received", "description", "bogus"], "query": "state=all&after=x"},
+    )
+    assert answer.headers["Location"].startswith("/worklist?state=all")
+    assert columns(browser) == ["patient", "description", "received"]
+    page = browser.get("/worklist").text
+    assert "Chest AP" in page
+    assert "ACC-1" not in page
+    assert columns(sign_in(radiologist)) == ["patient", "description", "received"]
+    assert "accession" in columns(sign_in(coordinator))
+
+
+def test_a_view_keeps_filters_order_and_columns_but_no_search(browser: Client) -> None:
+    make_study(patient=make_patient(name="Secret^Name"))
+    browser.post(reverse("review:columns"), {"column": ["received"]})
+    found = browser.post(reverse("review:search"), {"text": "secret"}).headers["Location"]
+    key = parse_qs(urlsplit(found).query)["search"][0]
+    query = f"category=likely&since=2026-01-02&order=waiting&search={key}&priority=9&x=y"
+    address = save(browser, "  My   night ", query)
+    view = SavedView.objects.get()
+    assert view.name == "My night"
+    assert view.filters == {"category": "likely", "since": "2026-01-02", "order": "waiting"}
+    assert view.columns == ["patient", "received"]
+    assert "secret" not in str(vars(view)).lower()
+    browser.post(reverse("review:columns"), {"column": ["state"]})
+    page = browser.get(address)
+    assert page.context["names"] == ["patient", "received"]
+    assert page.context["order"] == "waiting"
+    assert '<h1 class="h4 mb-0">My night</h1>' in page.text
+    assert columns(browser) == ["patient", "state"]
+
+
+def test_every_filter_of_the_page_is_in_the_address_of_its_view(browser: Client) -> None:
+    address = save(browser, "Night", "state=signed&assigned=me&queue=queued&until=2026-03-04")
+    values = {name: each[0] for name, each in parse_qs(urlsplit(address).query).items()}
+    assert values.pop("view") == str(SavedView.objects.get().pk)
+    assert values == {
+        "state": "signed",
+        "assigned": "me",
+        "queue": "queued",
+        "until": "2026-03-04",
+    }
+
+
+def test_saving_under_the_same_name_replaces_the_view(browser: Client) -> None:
+    save(browser, "Night", "category=likely")
+    save(browser, "Night", "category=unlikely")
+    assert SavedView.objects.get().filters == {"category": "unlikely"}
+
+
+def test_a_view_belongs_to_its_owner_until_it_is_shared(
+    browser: Client, sign_in: Callable[[User], Client], coordinator: User
+) -> None:
+    head = sign_in(coordinator)
+    address = save(head, "Morning round", "category=likely")
+    assert "Morning round" not in browser.get(address).text
+    save(head, "Morning round", "category=likely", is_shared="on")
+    page = browser.get("/worklist").text
+    assert "Morning round" in page
+    assert "shared by head" in page
+    assert "category=likely" in page
+
+
+def test_a_radiologist_shares_none_and_deletes_none_that_is_shared(
+    browser: Client, coordinator: User
+) -> None:
+    save(browser, "Mine", is_shared="on")
+    assert not SavedView.objects.exists()
+    shared = SavedView.objects.create(owner=coordinator, name="Shared", is_shared=True)
+    own = SavedView.objects.create(owner=coordinator, name="Own")
+    assert browser.post(reverse("review:delete-view", args=[shared.pk])).status_code == 403
+    assert browser.post(reverse("review:delete-view", args=[own.pk])).status_code == 404
+    assert SavedView.objects.count() == 2
+
+
+def test_an_owner_deletes_a_view(browser: Client, radiologist: User) -> None:
+    view = SavedView.objects.create(owner=radiologist, name="Old")
+    answer = browser.post(reverse("review:delete-view", args=[view.pk]), follow=True)
+    assert "The view “Old” is deleted." in answer.text
+    assert not SavedView.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 61])
+def test_a_view_needs_a_name_of_some_letters(name: str, browser: Client) -> None:
+    save(browser, name)
+    assert not SavedView.objects.exists()
+    assert "nothing is saved" in browser.get("/worklist").text
+
+
+def test_an_address_with_a_view_that_is_gone_shows_the_worklist(browser: Client) -> None:
+    for key in ("nonsense", "00000000-0000-0000-0000-000000000001"):
+        assert browser.get("/worklist", {"view": key}).status_code == 200

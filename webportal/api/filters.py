@@ -1,0 +1,49 @@
+"""Filters that take nothing silently: what they do not know is refused with a problem."""
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from django_filters.rest_framework import DjangoFilterBackend
+from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+YES_OR_NO = ("true", "false")
+PAGES = ("page", "page_size", "cursor")
+
+
+class StrictFilters(DjangoFilterBackend):
+    """Narrows a list by its filters, and refuses parameters and values that it does not know.
+
+    A list that ignored a misspelt filter would show everything as if it matched.
+    """
+
+    def filter_queryset(self, request: Request, queryset: QuerySet[Any], view: APIView) -> Any:
+        """Return what matches; raises ValidationError for an unknown name or value."""
+        filterset = self.get_filterset_class(view, queryset)
+        filters = filterset.base_filters if filterset else {}
+        known = {*filters, *PAGES, *(["ordering"] if _is_ordered(view) else [])}
+        problems: dict[str, Any] = {
+            name: [_unknown_name(known)] for name in request.query_params if name not in known
+        }
+        for name, each in filters.items():
+            value = request.query_params.get(name, "")
+            is_switch = isinstance(each, django_filters.BooleanFilter)
+            if is_switch and value and value.lower() not in YES_OR_NO:
+                problems[name] = [ErrorDetail("Write true or false.", "invalid_choice")]
+        if problems:
+            raise ValidationError(problems)
+        return super().filter_queryset(request, queryset, view)
+
+
+def _is_ordered(view: APIView) -> bool:
+    # Only a whole list is sorted as the caller likes; see StableOrdering.
+    backends = getattr(view, "filter_backends", [])
+    return any(hasattr(backend, "ordering_param") for backend in backends)
+
+
+def _unknown_name(known: set[str]) -> ErrorDetail:
+    return ErrorDetail(
+        f"There is no filter of this name. Known are: {', '.join(sorted(known))}.", "unknown_filter"
+    )
