@@ -43,6 +43,7 @@ screenshots: install-dev  ## photograph the pages for docs/images
 
 bench: install-dev  ## measure throughput, latency and memory
 	@$(VENV_PYTHON) -m bench
+	@$(VENV_PYTHON) -m bench.viewer
 
 install: python  ## install the packages and build the front end
 	@$(PYTHON) deploy/local/install.py
