@@ -86,11 +86,11 @@ def look_at_heat_map(page: Page) -> None:
 
 def read_and_sign(page: Page) -> None:
     page.locator(".choice label").first.click()
-    page.get_by_label("Comment").fill("Read in the browser test.")
+    page.get_by_label("Impression").fill("Read in the browser test.")
     page.get_by_label("Your password, to sign").fill("not my password")
     page.get_by_role("button", name="Sign", exact=True).click()
     expect(page.get_by_text("That is not your password")).to_be_visible()
-    expect(page.get_by_label("Comment")).to_have_value("Read in the browser test.")
+    expect(page.get_by_label("Impression")).to_have_value("Read in the browser test.")
     page.get_by_label("Your password, to sign").fill(PASSWORD)
     page.get_by_role("button", name="Sign", exact=True).click()
     expect(page.get_by_role("heading", name="Signed read")).to_be_visible()

@@ -25,7 +25,9 @@ def test_each_role_opens_its_pages_and_no_others(
     job = make_job(radiograph)
     gets = {
         reverse("review:worklist"): READERS,
-        reverse("review:next"): READERS,
+        reverse("review:text-templates"): READERS,
+        reverse("review:signing-pin"): READERS,
+        reverse("review:agreement"): {Role.RADIOLOGIST, Role.IT, Role.AUDITOR},
         reverse("review:study", args=[study.pk]): READERS,
         reverse("review:status", args=[study.pk]): READERS,
         reverse("review:image", args=[radiograph.pk]): READERS,
@@ -40,6 +42,10 @@ def test_each_role_opens_its_pages_and_no_others(
     }
     posts = {
         reverse("review:search"): READERS,
+        reverse("review:next"): READERS,
+        reverse("review:reserve", args=[study.pk]): READERS,
+        reverse("review:renew", args=[study.pk]): READERS,
+        reverse("review:give-back", args=[study.pk]): READERS,
         reverse("review:draft", args=[study.pk]): READERS,
         reverse("review:discard-draft", args=[study.pk]): READERS,
         reverse("review:sign", args=[study.pk]): READERS,

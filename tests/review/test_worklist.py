@@ -296,19 +296,6 @@ def test_a_place_keeps_when_its_study_moves(
     assert shown(second) == studies[2:]
 
 
-def test_next_is_the_most_urgent_unread_study(browser: Client) -> None:
-    study_of("likely", priority=0, reading_state="signed")
-    study_of("unlikely", hours=100)
-    urgent = study_of("indeterminate")
-    answer = browser.get(reverse("review:next"))
-    assert answer.headers["Location"] == reverse("review:study", args=[urgent.pk])
-
-
-def test_next_with_nothing_left_leads_to_the_worklist(browser: Client) -> None:
-    answer = browser.get(reverse("review:next"), follow=True)
-    assert "There is nothing left to read." in answer.content.decode()
-
-
 def test_a_name_and_an_id_that_are_cut_short_can_be_read_in_full(browser: Client) -> None:
     study = study_of()
     Patient.objects.filter(pk=study.patient_id).update(name="A" * 60, patient_id="B" * 64)

@@ -19,7 +19,8 @@ from webportal.api.base import Endpoint, NoBody, PriorityField
 from webportal.inference import fleet, queue, registry
 from webportal.inference.fleet import WorkerState, workers_with_states
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
-from webportal.records.models import Category
+from webportal.records.models import Category, Study
+from webportal.review.blinding import hidden_results, visible_predictions
 from webportal.review.rendering import heatmap_png
 
 
@@ -86,7 +87,9 @@ class JobEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Job]):
 
     def get_queryset(self) -> QuerySet[Job]:
         """Those that the caller may know."""
-        jobs = super().get_queryset()
+        # How a job ended may tell the model's result.
+        hidden = Study.objects.filter(hidden_results(self.person))
+        jobs = super().get_queryset().exclude(radiograph__study__in=hidden)
         if self.person.has_role(Role.RADIOLOGIST, Role.IT):
             return jobs
         return jobs.filter(radiograph__study__created_by=self.person)
@@ -160,6 +163,10 @@ class PredictionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Prediction
     ordering_fields = ["created_at", "probability"]
     ordering = ["-created_at"]
     roles = dict.fromkeys(("list", "retrieve", "heatmap"), (Role.RADIOLOGIST,))
+
+    def get_queryset(self) -> QuerySet[Prediction]:
+        """Those that the caller may know: not of studies to be read without them."""
+        return super().get_queryset().filter(visible_predictions(self.person))
 
     @extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY})
     @action(detail=True)

@@ -3,7 +3,7 @@
 from typing import Any
 
 import django_filters
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -13,10 +13,23 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from webportal.accounts.models import Role
-from webportal.api.base import Endpoint
+from webportal.api.base import Endpoint, NoBody
 from webportal.records.models import Study
-from webportal.review import reading
-from webportal.review.models import Addendum, Decision, OtherFinding, Pneumonia, Read, ReadState
+from webportal.review import reading, reservation
+from webportal.review.blinding import visible_reads
+from webportal.review.models import (
+    Addendum,
+    Decision,
+    OtherFinding,
+    Pneumonia,
+    Read,
+    ReadKind,
+    ReadState,
+    Reservation,
+    TextTemplate,
+    Zone,
+)
+from webportal.review.reading_panel import templates_of
 
 
 class AddendumSerializer(serializers.ModelSerializer[Addendum]):
@@ -33,6 +46,7 @@ class ReadSerializer(serializers.ModelSerializer[Read]):
     """One radiologist's read of a study."""
 
     reader_name = serializers.CharField(source="reader")
+    zones = serializers.ListField(child=serializers.ChoiceField(choices=Zone.choices))
     other_findings = serializers.ListField(
         child=serializers.ChoiceField(choices=OtherFinding.choices)
     )
@@ -47,8 +61,10 @@ class ReadSerializer(serializers.ModelSerializer[Read]):
             "reader_name",
             "prediction",
             "state",
+            "kind",
             "decision",
             "pneumonia",
+            "zones",
             "other_findings",
             "comment",
             "created_at",
@@ -66,6 +82,11 @@ class EntrySerializer(serializers.Serializer[Any]):
     )
     decision = serializers.ChoiceField(choices=Decision.choices, allow_blank=True, default="")
     pneumonia = serializers.ChoiceField(choices=Pneumonia.choices, allow_blank=True, default="")
+    zones = serializers.ListField(
+        child=serializers.ChoiceField(choices=Zone.choices),
+        default=list,
+        help_text="Where the pneumonia is, from the patient's side.",
+    )
     other_findings = serializers.ListField(
         child=serializers.ChoiceField(choices=OtherFinding.choices), default=list
     )
@@ -75,6 +96,15 @@ class EntrySerializer(serializers.Serializer[Any]):
         default=None,
         help_text="How many images the reader saw: signing is refused when another has joined.",
     )
+    kind = serializers.ChoiceField(
+        choices=ReadKind.choices,
+        allow_null=True,
+        default=None,
+        help_text="The read that was asked for: signing is refused when another is due by now.",
+    )
+    despite_reservation = serializers.BooleanField(
+        default=False, help_text="Sign although another reader has the study in hand."
+    )
 
     def entry(self) -> reading.Entry:
         """The entry of a serializer that is valid."""
@@ -83,9 +113,12 @@ class EntrySerializer(serializers.Serializer[Any]):
             seen=given["prediction"],
             decision=given["decision"],
             pneumonia=given["pneumonia"],
+            zones=tuple(given["zones"]),
             other_findings=tuple(given["other_findings"]),
             comment=given["comment"],
             images=given["images"],
+            kind=given["kind"],
+            despite_reservation=given["despite_reservation"],
         )
 
 
@@ -109,12 +142,94 @@ class NewAddendum(serializers.Serializer[Any]):
     password = serializers.CharField(trim_whitespace=False, write_only=True)
 
 
+class ReservationSerializer(serializers.ModelSerializer[Reservation]):
+    """Who has a study in hand, and until when if nothing renews it."""
+
+    reader_name = serializers.CharField(source="reader")
+
+    class Meta:
+        model = Reservation
+        fields = ["study", "reader", "reader_name", "reserved_at", "expires_at"]
+
+
+class TakeNext(serializers.Serializer[Any]):
+    """Which study to leave unread, if any."""
+
+    after = serializers.UUIDField(
+        allow_null=True,
+        default=None,
+        help_text="A study to give back; the next one below it on the worklist is taken.",
+    )
+
+
+class TextTemplateSerializer(serializers.ModelSerializer[TextTemplate]):
+    """A text for the impression."""
+
+    is_shared = serializers.SerializerMethodField()
+
+    class Meta:
+        model = TextTemplate
+        fields = ["id", "key", "name", "text", "is_shared"]
+
+    def get_is_shared(self, template: TextTemplate) -> bool:
+        """Whether all radiologists have it."""
+        return template.owner_id is None
+
+
+class TextTemplateEndpoint(Endpoint[TextTemplate]):
+    """The texts that the caller can put into an impression; they are edited in the portal."""
+
+    queryset = TextTemplate.objects.all()
+    serializer_class = TextTemplateSerializer
+    filter_backends = []
+    pagination_class = None
+    roles = {"list": (Role.RADIOLOGIST,)}
+
+    @extend_schema(responses=TextTemplateSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """One text for each key; one's own stands before a shared one."""
+        return Response(TextTemplateSerializer(templates_of(self.person), many=True).data)
+
+
 class ReadingEndpoint(Endpoint[Study]):
     """Reading a study."""
 
     queryset = Study.objects.all()
     filter_backends = []
-    roles = dict.fromkeys(("draft", "save_draft", "discard_draft", "sign"), (Role.RADIOLOGIST,))
+    roles = dict.fromkeys(
+        ("take_next", "reservation", "give_back", "draft", "save_draft", "discard_draft", "sign"),
+        (Role.RADIOLOGIST,),
+    )
+
+    @extend_schema(
+        operation_id="studies_next",
+        request=TakeNext,
+        responses={200: ReservationSerializer, 204: None},
+    )
+    @action(detail=False, methods=["post"], url_path="next")
+    def take_next(self, request: Request) -> Response:
+        """Reserve the most urgent study that one may read; 204 when there is none."""
+        given = TakeNext(data=request.data)
+        given.is_valid(raise_exception=True)
+        left = Study.objects.filter(pk=given.validated_data["after"]).first()
+        taken = reservation.reserve_next(self.person, left)
+        if taken is None:
+            return Response(status=204)
+        return Response(ReservationSerializer(reservation.reservation_of(taken)).data)
+
+    @extend_schema(request=NoBody, responses=ReservationSerializer)
+    @action(detail=True, methods=["put"])
+    def reservation(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Reserve a study, or renew that; the answer names another who has it in hand."""
+        present = reservation.reserve(self.get_object(), self.person)
+        return Response(ReservationSerializer(present).data)
+
+    @extend_schema(request=None, responses={204: None})
+    @reservation.mapping.delete
+    def give_back(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Give one's own reservation back."""
+        reservation.give_back(self.get_object(), self.person)
+        return Response(status=204)
 
     @extend_schema(responses=ReadSerializer)
     @action(detail=True)
@@ -180,9 +295,8 @@ class ReadEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Read]):
     roles = dict.fromkeys(("list", "retrieve", "addenda"), (Role.RADIOLOGIST,))
 
     def get_queryset(self) -> QuerySet[Read]:
-        """Nobody reads the draft of another."""
-        own_or_signed = Q(reader=self.person) | Q(state=ReadState.SIGNED)
-        return super().get_queryset().filter(own_or_signed)
+        """Nobody reads the draft of another, nor the first read of what they may read second."""
+        return super().get_queryset().filter(visible_reads(self.person))
 
     @extend_schema(request=NewAddendum, responses={201: AddendumSerializer})
     @action(detail=True, methods=["post"])

@@ -1,5 +1,6 @@
 """Patients and studies."""
 
+import uuid
 from typing import Any
 
 import django_filters
@@ -32,9 +33,12 @@ from webportal.records.models import (
 )
 from webportal.records.searches import find_patients, with_words
 from webportal.records.services import change_patient
+from webportal.review.blinding import hidden_results, studies_with_hidden_results
 from webportal.review.case_records import CASE_RECORD_FIELDS, assign_patient, change_case_record
 from webportal.review.forms import CaseRecordForm
 from webportal.review.progress import NOTHING, in_state, progress_of
+from webportal.review.reservation import reservations_of
+from webportal.review.second_reading import due_of_second_reading
 from webportal.review.worklist.filters import QUEUE_STATES
 from webportal.review.worklist.order import URGENCY
 
@@ -143,6 +147,11 @@ class StudySerializer(serializers.ModelSerializer[Study]):
         help_text="Null while there is none, and for callers who are no radiologists."
     )
 
+    second_reading = serializers.SerializerMethodField(
+        help_text="The second read or the arbitration, while one is waited for."
+    )
+    reserved_by = serializers.SerializerMethodField(help_text="Who has the study in hand now.")
+
     class Meta:
         model = Study
         fields = [
@@ -162,19 +171,37 @@ class StudySerializer(serializers.ModelSerializer[Study]):
             "created_at",
             "reading_state",
             "assigned_reader",
+            "second_reading",
+            "reserved_by",
             "analysis",
             "result",
         ]
 
+    @extend_schema_field(
+        serializers.ChoiceField(choices=["second", "arbitration"], allow_null=True)
+    )
+    def get_second_reading(self, study: Study) -> str | None:
+        """The kind of read that is due after the first."""
+        return due_of_second_reading(study) or None
+
+    @extend_schema_field(serializers.UUIDField(allow_null=True))
+    def get_reserved_by(self, study: Study) -> uuid.UUID | None:
+        """The reader's id."""
+        reservation = self.context["reservations"].get(study.pk)
+        return reservation.reader_id if reservation else None
+
     @extend_schema_field(serializers.ChoiceField(choices=ANALYSIS_STATES))
     def get_analysis(self, study: Study) -> str:
         """The state of the study's jobs, in one word."""
+        if study.pk in self.context["hidden"]:
+            return "none"
         return self.context["progress"].get(study.pk, NOTHING).state or "none"
 
     @extend_schema_field(StudyResult(allow_null=True))
     def get_result(self, study: Study) -> dict[str, Any] | None:
         """What the worklist shows; for radiologists alone."""
-        if not study.category or not self.context["shows_results"]:
+        is_hidden = study.pk in self.context["hidden"] or not self.context["shows_results"]
+        if is_hidden or not study.category:
             return None
         return {"category": study.category, "probability": study.probability}
 
@@ -229,14 +256,15 @@ class StudyFilter(django_filters.FilterSet):
         """Studies whose result is of a category; none for those who may not know results."""
         person = getattr(self.request, "user", None)
         if isinstance(person, User) and person.has_role(Role.RADIOLOGIST):
-            return studies.filter(category=value)
+            # To be found under a result would tell it.
+            return studies.filter(category=value).exclude(hidden_results(person))
         return studies.none()
 
 
 class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
     """Studies: all of them for radiologists, their own for uploaders."""
 
-    queryset = Study.objects.all()
+    queryset = Study.objects.select_related("second_reading")
     serializer_class = StudySerializer
     filterset_class = StudyFilter
     ordering_fields = ["created_at", "performed_at", "priority"]
@@ -256,9 +284,12 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
         """A serializer that knows how far the model has come with the studies it is given."""
         if args:
             studies = args[0] if kwargs.get("many") else [args[0]]
+            ids = [study.pk for study in studies]
             kwargs["context"] = {
                 **self.get_serializer_context(),
-                "progress": progress_of([study.pk for study in studies]),
+                "progress": progress_of(ids),
+                "hidden": studies_with_hidden_results(self.person, ids),
+                "reservations": reservations_of(ids),
                 "shows_results": self.person.has_role(Role.RADIOLOGIST),
             }
         return super().get_serializer(*args, **kwargs)

@@ -5,10 +5,11 @@ from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import SimpleRouter
 
+from webportal.api.agreement import AgreementEndpoint
 from webportal.api.bulk import BulkEndpoint
 from webportal.api.jobs import JobEndpoint, ModelVersionEndpoint, PredictionEndpoint, WorkerEndpoint
 from webportal.api.pictures import RadiographEndpoint, StudyRerunEndpoint
-from webportal.api.reads import ReadEndpoint, ReadingEndpoint
+from webportal.api.reads import ReadEndpoint, ReadingEndpoint, TextTemplateEndpoint
 from webportal.api.records import PatientEndpoint, StudyEndpoint
 from webportal.api.tokens import TokenEndpoint
 from webportal.api.trail import AuditEntryEndpoint
@@ -28,6 +29,8 @@ router.register("radiographs", RadiographEndpoint, "radiograph")
 router.register("jobs", JobEndpoint, "job")
 router.register("predictions", PredictionEndpoint, "prediction")
 router.register("reads", ReadEndpoint, "read")
+router.register("text-templates", TextTemplateEndpoint, "text-template")
+router.register("agreement", AgreementEndpoint, "agreement")
 router.register("batches", BatchEndpoint, "batch")
 router.register("held-files", HeldFileEndpoint, "held-file")
 router.register("model-versions", ModelVersionEndpoint, "model-version")

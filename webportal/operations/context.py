@@ -23,6 +23,7 @@ LINKS = [
     Link("Patients", "records:patients", (Role.RADIOLOGIST, Role.UPLOADER)),
     Link("Queue", "operations:queue", (Role.IT,)),
     Link("Models", "inference:models", (Role.RADIOLOGIST, Role.IT)),
+    Link("Agreement", "review:agreement", (Role.RADIOLOGIST, Role.IT, Role.AUDITOR)),
     Link("Users", "accounts:users", (Role.IT,)),
     Link("Audit trail", "audit:trail", (Role.AUDITOR,)),
 ]

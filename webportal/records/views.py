@@ -64,6 +64,7 @@ def patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
         "reads__reader",
         "reads__prediction__model_version",
         "reads__addenda__author",
+        "second_reading",
     )
     append(Event(Action.PATIENT_VIEWED, "patient", shown.pk), request.user)
     return render(request, "records/patient.html", {"patient": shown, "studies": studies})

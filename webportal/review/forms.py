@@ -4,9 +4,10 @@ import uuid
 from typing import Any
 
 from django import forms
+from django.utils.translation import gettext_lazy as _
 
 from webportal.records.models import Study, Symptom
-from webportal.review.models import Decision, OtherFinding, Pneumonia, Read
+from webportal.review.models import Decision, OtherFinding, Pneumonia, Read, ReadKind, Zone
 from webportal.review.reading import Entry
 
 _PAIRS = [
@@ -20,8 +21,14 @@ class ReadForm(forms.Form):
 
     seen = forms.UUIDField(required=False, widget=forms.HiddenInput)
     images = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    kind = forms.ChoiceField(
+        choices=[("", ""), *ReadKind.choices], required=False, widget=forms.HiddenInput
+    )
     choice = forms.ChoiceField(
         choices=[("", ""), *((pair, pair) for pair in _PAIRS)], required=False
+    )
+    zones = forms.MultipleChoiceField(
+        choices=Zone.choices, required=False, widget=forms.CheckboxSelectMultiple
     )
     other_findings = forms.MultipleChoiceField(
         choices=OtherFinding.choices,
@@ -33,6 +40,7 @@ class ReadForm(forms.Form):
         max_length=10_000,
         widget=forms.Textarea(attrs={"rows": 3, "class": "form-control"}),
     )
+    despite_reservation = forms.BooleanField(required=False)
     password = forms.CharField(
         required=False,
         strip=False,
@@ -48,10 +56,13 @@ class ReadForm(forms.Form):
             seen=self.cleaned_data["seen"],
             decision=decision,
             pneumonia=finding,
+            zones=tuple(self.cleaned_data["zones"]),
             other_findings=tuple(self.cleaned_data["other_findings"]),
             comment=self.cleaned_data["comment"],
             # A page always says how many images it showed; one that does not showed none.
             images=self.cleaned_data["images"] or 0,
+            kind=self.cleaned_data["kind"],
+            despite_reservation=self.cleaned_data["despite_reservation"],
         )
 
 
@@ -60,6 +71,7 @@ def read_form(draft: Read | None, seen: uuid.UUID | None) -> ReadForm:
     initial: dict[str, Any] = {"seen": seen}
     if draft is not None:
         initial["choice"] = f"{draft.decision}:{draft.pneumonia}" if draft.decision else ""
+        initial["zones"] = draft.zones
         initial["other_findings"] = draft.other_findings
         initial["comment"] = draft.comment
     return ReadForm(initial=initial)
@@ -70,13 +82,17 @@ class AddendumForm(forms.Form):
 
     images = forms.IntegerField(required=False, widget=forms.HiddenInput)
     reason = forms.CharField(
-        max_length=200, widget=forms.TextInput(attrs={"class": "form-control form-control-sm"})
+        label=_("Reason"),
+        max_length=200,
+        widget=forms.TextInput(attrs={"class": "form-control form-control-sm"}),
     )
     text = forms.CharField(
-        max_length=10_000, widget=forms.Textarea(attrs={"rows": 3, "class": "form-control"})
+        label=_("Text"),
+        max_length=10_000,
+        widget=forms.Textarea(attrs={"rows": 3, "class": "form-control"}),
     )
     addendum_password = forms.CharField(
-        label="Your password",
+        label=_("Your password"),
         strip=False,
         widget=forms.PasswordInput(
             attrs={"autocomplete": "current-password", "class": "form-control form-control-sm"}

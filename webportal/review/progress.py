@@ -5,6 +5,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db.models import Exists, OuterRef, Q
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
 
 from webportal.inference.models import Job, JobState
 from webportal.inference.queue import OPEN_STATES, awaiting_release
@@ -15,8 +17,8 @@ class Progress:
     """A state with what happens next, for people; `is_open` while a worker will still come."""
 
     state: str
-    words: str
-    next_step: str
+    words: str | Promise
+    next_step: str | Promise
 
     @property
     def is_open(self) -> bool:
@@ -49,6 +51,14 @@ STATES = [
 BY_STATE = {progress.state: progress for progress in STATES}
 NOTHING = Progress(
     "", "Not in the queue", "No analysis of this image was ordered. Queue it, or read it unaided."
+)
+
+
+# Of a study that somebody has to read without knowing what the model says of it.
+HIDDEN = Progress(
+    "hidden",
+    gettext_lazy("Hidden while you read"),
+    gettext_lazy("You read it without the model, whose result is shown once you have signed."),
 )
 
 

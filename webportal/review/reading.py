@@ -101,6 +101,11 @@ def signed_read(study: Study) -> Read | None:
     return reads[-1] if reads and not due_of_second_reading(study) else None
 
 
+def own_signed_read(study: Study, reader: User) -> Read | None:
+    """The read of the study that this reader has signed, if any."""
+    return study.reads.filter(state=ReadState.SIGNED, reader=reader).first()
+
+
 @transaction.atomic
 def save_draft(study: Study, reader: User, entry: Entry) -> Read:
     """Keep what the reader has put down so far; a draft may be incomplete.

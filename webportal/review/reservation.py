@@ -12,6 +12,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import Q
 from django.utils import timezone
 
 from webportal.accounts.models import User
@@ -20,8 +21,10 @@ from webportal.audit.trail import Event, append
 from webportal.records.models import Study
 from webportal.review.models import Reservation
 from webportal.review.second_reading import may_read_blind
+from webportal.review.worklist.order import URGENCY
 
-# The most urgent study that this reader may read and nobody else has in hand. The locks are taken
+# The most urgent study that this reader may read, that nobody else has in hand, and that is not
+# assigned to another. The locks are taken
 # in the same statement: a row that another claim holds is passed over. A claim that committed after
 # this statement began shows in ON CONFLICT alone, and then nothing is taken.
 CLAIM = """
@@ -36,6 +39,7 @@ WITH candidate AS (
         AND NOT (COALESCE(second.due, '') <> '' AND EXISTS (
             SELECT FROM review_read AS own WHERE own.study_id = study.id
                 AND own.reader_id = %(reader)s AND own.state = 'signed'))
+        AND (study.assigned_reader_id IS NULL OR study.assigned_reader_id = %(reader)s)
         AND study.id IS DISTINCT FROM %(besides)s::uuid
         {after}
     ORDER BY study.priority, study.concern, study.created_at, study.id
@@ -81,7 +85,8 @@ def peek_next(reader: User, besides: Study) -> Study | None:
     taken = Reservation.objects.filter(expires_at__gt=timezone.now()).exclude(reader=reader)
     unread = Study.objects.filter(reading_state="unread").exclude(pk=besides.pk)
     free = unread.exclude(pk__in=taken.values("study_id"))
-    return free.order_by("priority", "concern", "created_at", "id").first()
+    mine = Q(assigned_reader=None) | Q(assigned_reader=reader)
+    return free.filter(mine).order_by(*URGENCY).first()
 
 
 @transaction.atomic

@@ -9,13 +9,11 @@ from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.inference.queue import OPEN_STATES
 from webportal.inference.registry import active_model
-from webportal.records.models import Priority, Radiograph, ReadingState, Study, Symptom
-from webportal.review.decisions import open_choices
-from webportal.review.forms import AddendumForm, ReadForm, read_form
+from webportal.records.models import Priority, Radiograph, Study, Symptom
+from webportal.review.forms import AddendumForm, ReadForm
 from webportal.review.machine import Opinion, opinion
-from webportal.review.models import Decision, Pneumonia, Read, ReadState
-from webportal.review.progress import BY_STATE, NOTHING, Progress, latest_jobs
-from webportal.review.reading import leading_prediction, signed_read
+from webportal.review.progress import BY_STATE, HIDDEN, NOTHING, Progress, latest_jobs
+from webportal.review.reading_panel import reading_panel
 from webportal.review.viewer_page import viewer_context
 
 
@@ -43,16 +41,9 @@ class ShownRadiograph:
     @property
     def may_rerun(self) -> bool:
         """Whether the model may be asked again."""
+        if self.progress == HIDDEN:
+            return False
         return self.job is None or self.job.state not in [*OPEN_STATES, JobState.QUARANTINED]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A pair of decision and finding to sign, in words."""
-
-    value: str
-    decision: str
-    finding: str
 
 
 def study_context(
@@ -60,40 +51,38 @@ def study_context(
     reader: User,
     form: ReadForm | None = None,
     addendum_form: AddendumForm | None = None,
+    *,
+    pin_is_open: bool = False,
 ) -> dict[str, Any]:
     """Collect what the page of a study shows to a reader; forms are those sent with errors."""
-    leading = leading_prediction(study)
-    signed = signed_read(study)
-    draft = Read.objects.filter(study=study, reader=reader, state=ReadState.DRAFT).first()
-    radiographs = _shown_radiographs(study)
+    panel = reading_panel(study, reader, form, addendum_form, pin_is_open=pin_is_open)
+    leading = panel["leading"]
+    radiographs = _shown_radiographs(study, panel["hides_result"])
     first = next(
         (shown for shown in radiographs if leading and shown.prediction == leading), None
     ) or (radiographs[0] if radiographs else None)
-    return {
-        "study": study,
-        "patient": study.patient,
-        "symptoms": [Symptom(symptom).label for symptom in study.symptoms],
-        "radiographs": radiographs,
-        "first": first,
-        "leading": leading,
-        "is_open": any(shown.progress.is_open for shown in radiographs),
-        "signed": signed,
-        "newer_result": signed and signed.prediction and leading and signed.prediction != leading,
-        "late_draft": draft if signed else None,
-        "draft": draft,
-        "draft_is_outdated": draft and draft.decision and draft.prediction != leading,
-        "form": form or read_form(draft, leading.pk if leading else None),
-        "seen": leading.pk if leading else "",
-        "choices": _choices(leading),
-        "addendum_form": addendum_form or _addendum_form(draft),
-        "raises": [p for p in Priority if p < study.priority],
-        "has_late_image": signed and study.reading_state == ReadingState.UNREAD,
-        "may_edit": signed is None,
-        "may_audit": reader.has_role(Role.AUDITOR),
-    } | viewer_context(study, reader, first.radiograph if first else None)
+    return (
+        panel
+        | {
+            "study": study,
+            "patient": study.patient,
+            "symptoms": [Symptom(symptom).label for symptom in study.symptoms],
+            "radiographs": radiographs,
+            "first": first,
+            "is_open": any(shown.progress.is_open for shown in radiographs),
+            "raises": [p for p in Priority if p < study.priority],
+            "may_audit": reader.has_role(Role.AUDITOR),
+        }
+        | viewer_context(study, reader, first.radiograph if first else None)
+    )
 
 
-def _shown_radiographs(study: Study) -> list[ShownRadiograph]:
+def _shown_radiographs(study: Study, hides_result: bool) -> list[ShownRadiograph]:
+    if hides_result:
+        return [
+            ShownRadiograph(number, radiograph, None, None, HIDDEN, None)
+            for number, radiograph in enumerate(study.radiographs.all(), start=1)
+        ]
     jobs = {job.radiograph_id: job for job in latest_jobs([study.pk])}
     predictions: dict[uuid.UUID, list[Prediction]] = defaultdict(list)
     made = Prediction.objects.filter(radiograph__study=study).select_related("model_version")
@@ -116,29 +105,3 @@ def _shown_radiographs(study: Study) -> list[ShownRadiograph]:
             )
         )
     return shown
-
-
-def _choices(leading: Prediction | None) -> list[Choice]:
-    words = {
-        Decision.CONFIRM: "Confirm",
-        Decision.OVERRULE: "Overrule",
-        Decision.UNAIDED: "Own read",
-        Decision.NOT_INTERPRETABLE: "",
-    }
-    return [
-        Choice(
-            value=f"{decision}:{finding}",
-            decision=words[decision],
-            finding=str(Pneumonia(finding).label) if finding else "Image not interpretable",
-        )
-        for decision, finding in open_choices(leading.category if leading else "")
-    ]
-
-
-def _addendum_form(draft: Read | None) -> AddendumForm:
-    """The form, filled with what the reader had written before somebody else signed."""
-    if draft is None:
-        return AddendumForm()
-    finding = Pneumonia(draft.pneumonia).label if draft.pneumonia else ""
-    own_read = f"My own read: {finding}." if finding else ""
-    return AddendumForm(initial={"text": "\n".join(filter(None, [own_read, draft.comment]))})

@@ -2,20 +2,32 @@
 
 from django.urls import path
 
-from webportal.review import actions, images, pixels, preferences, views
+from webportal.review import (
+    actions,
+    agreement_page,
+    images,
+    pixels,
+    preferences,
+    signing_page,
+    text_templates,
+    views,
+)
 from webportal.review.worklist import bulk_pages, pages, saved
 
 app_name = "review"
 urlpatterns = [
     path("worklist", pages.worklist, name="worklist"),
     path("worklist/search", pages.search, name="search"),
-    path("worklist/next", pages.next_study, name="next"),
+    path("worklist/next", views.next_study, name="next"),
     path("worklist/columns", saved.choose_columns, name="columns"),
     path("worklist/views", saved.save_view, name="save-view"),
     path("worklist/views/<uuid:view_id>/delete", saved.delete_view, name="delete-view"),
     path("worklist/bulk", bulk_pages.bulk, name="bulk"),
     path("studies/<uuid:study_id>", views.study, name="study"),
     path("studies/<uuid:study_id>/status", views.status, name="status"),
+    path("studies/<uuid:study_id>/reservation", views.reserve, name="reserve"),
+    path("studies/<uuid:study_id>/reservation/renew", views.renew, name="renew"),
+    path("studies/<uuid:study_id>/reservation/give-back", views.give_back, name="give-back"),
     path("studies/<uuid:study_id>/draft", views.save_draft, name="draft"),
     path("studies/<uuid:study_id>/draft/discard", views.discard_draft, name="discard-draft"),
     path("studies/<uuid:study_id>/sign", views.sign, name="sign"),
@@ -24,6 +36,11 @@ urlpatterns = [
     path("studies/<uuid:study_id>/rerun", actions.rerun_study, name="rerun-study"),
     path("studies/<uuid:study_id>/case-record", actions.case_record, name="case-record"),
     path("studies/<uuid:study_id>/patient", actions.study_patient, name="study-patient"),
+    path("text-templates", text_templates.text_templates, name="text-templates"),
+    path("text-templates/<uuid:template_id>", text_templates.text_template, name="text-template"),
+    path("text-templates/<uuid:template_id>/remove", text_templates.remove, name="remove-template"),
+    path("signing-pin", signing_page.signing_pin, name="signing-pin"),
+    path("agreement", agreement_page.agreement, name="agreement"),
     path("studies/<uuid:study_id>/ahead", pixels.ahead, name="ahead"),
     path("reads-first", preferences.choose_reads_first, name="reads-first"),
     path("radiographs/<uuid:radiograph_id>/pixels", pixels.pixels, name="pixels"),

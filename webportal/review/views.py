@@ -6,6 +6,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
@@ -14,9 +15,11 @@ from webportal.accounts.roles import SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.records.models import Study
-from webportal.review import reading
+from webportal.review import reading, reservation, signing
+from webportal.review.blinding import hides_result
 from webportal.review.forms import AddendumForm, ReadForm
-from webportal.review.progress import NOTHING, progress_of
+from webportal.review.progress import HIDDEN, NOTHING, progress_of
+from webportal.review.second_reading import due_read, has_signed
 from webportal.review.study_page import study_context
 
 
@@ -31,22 +34,91 @@ def study(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """A study: its images, the model's result and the read."""
     shown = _study(study_id)
     append(Event(Action.STUDY_VIEWED, "study", shown.pk, shown.pk), request.user)
-    return render(request, "review/study.html", study_context(shown, request.user))
+    return _study_page(request, shown)
+
+
+def _study_page(
+    request: SignedInRequest,
+    shown: Study,
+    form: ReadForm | None = None,
+    addendum_form: AddendumForm | None = None,
+    status: int = 200,
+) -> HttpResponse:
+    context = study_context(
+        shown,
+        request.user,
+        form,
+        addendum_form,
+        pin_is_open=signing.pin_is_open(request.session),
+    )
+    return render(request, "review/study.html", context, status=status)
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def next_study(request: SignedInRequest) -> HttpResponse:
+    """Reserve the study to read next and open it; `after` names one that is left unread."""
+    after = request.POST.get("after", "")
+    left = Study.objects.filter(pk=after).first() if _is_uuid(after) else None
+    return _open_next(request, left)
+
+
+def _open_next(request: SignedInRequest, left: Study | None) -> HttpResponse:
+    taken = reservation.reserve_next(request.user, left)
+    if taken is None:
+        messages.success(request, _("There is nothing left for you to read."))
+        return redirect("review:worklist")
+    return redirect("review:study", taken.pk)
 
 
 @allow(Role.RADIOLOGIST)
 @require_GET
 def status(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
-    """What an open study page has to say of news: another result, or a signature."""
+    """What an open study page has to say of news: a reservation, another result, a signature."""
     shown = _study(study_id)
-    leading = reading.leading_prediction(shown)
+    leading = reading.result_for(shown, request.user)
+    is_hidden = hides_result(request.user, shown)
+    due = due_read(shown)
+    was_due = request.GET.get("due", due)
     context = {
         "study": shown,
-        "progress": progress_of([shown.pk]).get(shown.pk, NOTHING),
-        "signed_meanwhile": None if "signed" in request.GET else reading.signed_read(shown),
+        "progress": HIDDEN if is_hidden else progress_of([shown.pk]).get(shown.pk, NOTHING),
+        "reservation": reservation.reservation_of(shown),
+        "may_reserve": bool(due) and not has_signed(shown, request.user),
+        "signed_meanwhile": reading.signed_read(shown) if was_due and not due else None,
+        "goes_on": bool(due) and due != was_due,
         "has_news": str(leading.pk if leading else "") != request.GET.get("seen", ""),
     }
     return render(request, "review/status.html", context)
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def reserve(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
+    """Keep a study for oneself, unless somebody else has it in hand."""
+    shown = _study(study_id)
+    present = reservation.reserve(shown, request.user)
+    if present.reader_id != request.user.pk:
+        text = _("{reader} has this study in hand already.").format(reader=present.reader)
+        messages.warning(request, text)
+    return redirect("review:study", shown.pk)
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def renew(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
+    """Say that the page is still open; htmx calls this now and then."""
+    reservation.renew(_study(study_id), request.user)
+    return HttpResponse(status=204)
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def give_back(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
+    """Let others have a study that one had in hand."""
+    reservation.give_back(_study(study_id), request.user)
+    messages.success(request, _("The study is free for others again."))
+    return redirect("review:worklist")
 
 
 @allow(Role.RADIOLOGIST)
@@ -57,19 +129,24 @@ def save_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     form = ReadForm(request.POST)
     error = ""
     if not form.is_valid():
-        error = "Not saved: the text is too long, or a value is unknown."
+        error = _("Not saved: the text is too long, or a value is unknown.")
     else:
         try:
-            reading.save_draft(shown, request.user, form.entry())
+            draft = reading.save_draft(shown, request.user, form.entry())
         except reading.ReadingError as refused:
-            error = f"Not saved: {refused}"
+            error = _("Not saved: {reason}").format(reason=refused)
+        else:
+            # Who writes has the study in hand, unless another has it already.
+            if draft.signed_at is None and due_read(shown):
+                reservation.reserve(shown, request.user)
     if "HX-Request" in request.headers:
-        context = {"error": error, "saved_at": timezone.now(), "signed": reading.signed_read(shown)}
+        context = {"error": error, "saved_at": timezone.now(), "study": shown}
+        context["signed"] = None if due_read(shown) else reading.signed_read(shown)
         return render(request, "review/draft_state.html", context)
     if error:
         messages.error(request, error)
     else:
-        messages.success(request, "The draft is saved.")
+        messages.success(request, _("The draft is saved."))
     return redirect("review:study", shown.pk)
 
 
@@ -79,41 +156,48 @@ def discard_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse
     """Throw the reader's own draft away."""
     shown = _study(study_id)
     reading.discard_draft(shown, request.user)
-    messages.success(request, "Your draft is discarded.")
+    messages.success(request, _("Your draft is discarded."))
     return redirect("review:study", shown.pk)
 
 
 @allow(Role.RADIOLOGIST)
 @require_POST
 def sign(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
-    """Sign the read; a refusal shows the page again with everything that was typed."""
+    """Sign the read and, if so asked, go on to the next study.
+
+    A refusal shows the page again with everything that was typed.
+    """
     shown = _study(study_id)
     form = ReadForm(request.POST)
     if form.is_valid():
         try:
-            reading.sign(shown, request.user, form.entry(), form.cleaned_data["password"])
+            reading.sign(
+                shown,
+                request.user,
+                form.entry(),
+                form.cleaned_data["password"],
+                pin_is_open=signing.pin_is_open(request.session),
+            )
         except reading.ReadingError as error:
-            form.add_error("password" if error.code == "wrong_password" else None, error.message)
-            # The way to sign stays at hand, however far down the page it is.
-            form.fields["password"].widget.attrs["autofocus"] = error.code == "wrong_password"
+            _refuse(request, form, "password", error)
         else:
-            messages.success(request, "The read is signed.")
+            signing.continue_series(request.session)
+            messages.success(request, _("The read is signed."))
+            if request.POST.get("then") == "next":
+                return _open_next(request, None)
             return redirect("review:study", shown.pk)
-    shown.refresh_from_db()
-    return render(
-        request, "review/study.html", study_context(shown, request.user, form), status=422
-    )
+    return _study_page(request, _study(study_id), form, status=422)
 
 
 @allow(Role.RADIOLOGIST)
 @require_POST
 def add_addendum(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
-    """Sign an addendum to the study's signed read."""
+    """Sign an addendum to the study's signed read, or to one's own while others still read it."""
     shown = _study(study_id)
-    read = reading.signed_read(shown)
+    read = reading.signed_read(shown) or reading.own_signed_read(shown, request.user)
     form = AddendumForm(request.POST)
     if read is None:
-        messages.error(request, "Nothing is signed yet: change the draft instead.")
+        messages.error(request, _("Nothing is signed yet: change the draft instead."))
         return redirect("review:study", shown.pk)
     if form.is_valid():
         values = form.cleaned_data
@@ -125,12 +209,35 @@ def add_addendum(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
                 values["text"],
                 values["addendum_password"],
                 images=values["images"] or 0,
+                pin_is_open=signing.pin_is_open(request.session),
             )
         except reading.ReadingError as error:
-            wrong_password = error.code == "wrong_password"
-            form.add_error("addendum_password" if wrong_password else None, error.message)
+            _refuse(request, form, "addendum_password", error)
         else:
-            messages.success(request, "The addendum is signed.")
+            signing.continue_series(request.session)
+            messages.success(request, _("The addendum is signed."))
             return redirect("review:study", shown.pk)
-    context = study_context(shown, request.user, addendum_form=form)
-    return render(request, "review/study.html", context, status=422)
+    return _study_page(request, shown, addendum_form=form, status=422)
+
+
+def _refuse(
+    request: SignedInRequest,
+    form: ReadForm | AddendumForm,
+    password_field: str,
+    error: reading.ReadingError,
+) -> None:
+    """Put a refusal into the form that was sent."""
+    is_about_password = error.code == "wrong_password"
+    form.add_error(password_field if is_about_password else None, error.message)
+    # The way to sign stays at hand, however far down the page it is.
+    form.fields[password_field].widget.attrs["autofocus"] = is_about_password
+    if is_about_password:
+        signing.end_series(request.session)
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True

@@ -1,16 +1,87 @@
-/** Let the number keys choose a decision, and say so when what was typed is not saved yet. */
+import "./reading.css";
+
+/**
+ * The reading form by keys: digits choose findings, `g` and a digit a zone, `q` and a key put a text
+ * in, Enter signs. Letters that the viewer has for itself are none of them.
+ */
 export function bindReadKeys(): void {
   const form = document.querySelector<HTMLFormElement>("form[data-read]");
-  if (!form) return;
   document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
     const target = event.target as HTMLElement;
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (target.closest("textarea, select, input:not([type=radio]):not([type=range])")) return;
-    const choices = form.querySelectorAll<HTMLInputElement>("input[name=choice]");
-    choices[Number(event.key) - 1]?.click();
+    if (target.closest("dialog, .modal")) return;
+    if (event.key === "Escape" && target.matches("textarea")) return target.blur();
+    if (isTypedInto(target)) return;
+    if (form && reads(form, event, target)) event.preventDefault();
+    else if (event.key === "n") document.querySelector<HTMLElement>("[data-next-study]")?.click();
   });
+  if (!form) return;
   form.addEventListener("input", () => {
     const state = form.querySelector(".draft-state");
-    if (state) state.textContent = "Not saved yet …";
+    if (state) state.textContent = form.dataset["unsaved"] ?? "";
   });
+  for (const button of form.querySelectorAll<HTMLElement>("[data-text]")) {
+    button.addEventListener("click", () => putIn(form, button.dataset["text"] ?? ""));
+  }
+}
+
+/** Do what a key means while the form is open; whether it means anything. */
+function reads(form: HTMLFormElement, event: KeyboardEvent, target: HTMLElement): boolean {
+  const templates = form.querySelector<HTMLDetailsElement>("[data-templates]");
+  if (templates?.open) {
+    const chosen = find(form, `[data-template-key="${CSS.escape(event.key)}"]`);
+    const closes = chosen !== null || event.key === "Escape" || event.key === "q";
+    if (closes) templates.open = false;
+    chosen?.click();
+    return closes;
+  }
+  const zones = find(form, "[data-zones]");
+  if (zones?.classList.contains("is-asked")) {
+    zones.classList.remove("is-asked");
+    if (event.key === "g" || event.key === "Escape") return true;
+    const zone = find(form, `[data-zone-key="${CSS.escape(event.key)}"]`);
+    zone?.click();
+    if (zone) return true;
+  }
+  if (event.key === "Enter") {
+    if (target.closest("a, button, summary")) return false;
+    signs(form);
+    return true;
+  }
+  if (event.key === "g") zones?.classList.add("is-asked");
+  else if (event.key === "t") form.querySelector("textarea")?.focus();
+  else if (event.key === "q" && templates) templates.open = true;
+  else {
+    const tick = event.shiftKey ? null : find(form, `[data-read-key="${CSS.escape(event.key)}"]`);
+    tick?.click();
+    return tick !== null;
+  }
+  return true;
+}
+
+/** Sign and go on when the password is there, else ask for it. */
+function signs(form: HTMLFormElement): void {
+  const password = form.querySelector<HTMLInputElement>("input[name=password]");
+  if (password?.value) form.requestSubmit(form.querySelector<HTMLElement>("button[value=next]"));
+  else password?.focus();
+}
+
+function putIn(form: HTMLFormElement, text: string): void {
+  const impression = form.querySelector("textarea");
+  if (!impression) return;
+  const before = impression.value.trimEnd();
+  impression.value = before === "" ? text : `${before}\n${text}`;
+  impression.dispatchEvent(new Event("input", { bubbles: true }));
+  const templates = form.querySelector<HTMLDetailsElement>("[data-templates]");
+  if (templates) templates.open = false;
+}
+
+function find(form: HTMLFormElement, selector: string): HTMLElement | null {
+  return form.querySelector<HTMLElement>(selector);
+}
+
+function isTypedInto(target: HTMLElement): boolean {
+  return target.matches(
+    "textarea, select, input:not([type=radio]):not([type=checkbox]):not([type=range])",
+  );
 }

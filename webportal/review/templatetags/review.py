@@ -5,7 +5,10 @@ from datetime import date, datetime
 from django import template
 from django.utils import timezone
 
-from webportal.review.models import OtherFinding
+from webportal.accounts.models import User
+from webportal.records.models import Study
+from webportal.review.blinding import hides_result, sees_read
+from webportal.review.models import OtherFinding, Read, Zone
 
 register = template.Library()
 
@@ -51,3 +54,22 @@ def age(birth_date: date | None, on: date | datetime | None) -> str:
 def finding(value: str) -> str:
     """One of the other findings, in words."""
     return str(OtherFinding(value).label)
+
+
+@register.filter
+def zone(value: str) -> str:
+    """A zone of the lungs, in words."""
+    return str(Zone(value).label)
+
+
+@register.filter
+def reads_for(study: Study, person: User) -> list[Read]:
+    """The signed reads of a study that this person may see, in the order of signing."""
+    reads = [read for read in study.reads.all() if read.signed_at and sees_read(person, read)]
+    return sorted(reads, key=lambda read: read.signed_at or timezone.now())
+
+
+@register.filter
+def shows_result_to(study: Study, person: User) -> bool:
+    """Whether this person may see what the model says of a study."""
+    return not hides_result(person, study)

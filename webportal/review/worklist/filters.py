@@ -119,9 +119,9 @@ def matching(chosen: dict[str, Any], text: str, reader: User | None = None) -> Q
         studies = studies.filter(
             concern=Concern.NO_RESULT if no_result else Concern[chosen["category"].upper()]
         )
-        if reader is not None:
-            # To be found under a result would tell it.
-            studies = studies.exclude(hidden_results(reader))
+    if reader is not None and ("category" in chosen or chosen.get("order") == "probability"):
+        # To be found under a result, or between two of them, would tell it.
+        studies = studies.exclude(hidden_results(reader))
     if "priority" in chosen:
         studies = studies.filter(priority=chosen["priority"])
     if "queue" in chosen:

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib import messages
 from django.db.models import QuerySet
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
@@ -31,7 +30,6 @@ from webportal.review.worklist.filters import (
 )
 from webportal.review.worklist.order import (
     EVERY_STATE,
-    URGENCY,
     Page,
     default_order,
     page_of,
@@ -41,11 +39,6 @@ from webportal.review.worklist.saved import menu_of, open_view
 # What sorts by a click on its heading.
 SORTED_BY = {"priority": "urgency", "result": "probability", "waiting": "waiting"}
 PLACES = ("after", "before")
-
-
-def most_urgent_unread() -> Study | None:
-    """Return the study to read next."""
-    return Study.objects.filter(reading_state=ReadingState.UNREAD).order_by(*URGENCY).first()
 
 
 @allow(Role.RADIOLOGIST)
@@ -114,17 +107,6 @@ def search(request: SignedInRequest) -> HttpResponse:
     return redirect(reverse("review:worklist", query=query))
 
 
-@allow(Role.RADIOLOGIST)
-@require_GET
-def next_study(request: SignedInRequest) -> HttpResponse:
-    """Open the study to read next."""
-    study = most_urgent_unread()
-    if study is None:
-        messages.success(request, gettext("There is nothing left to read."))
-        return redirect("review:worklist")
-    return redirect("review:study", study.pk)
-
-
 def _page(
     request: SignedInRequest,
     chosen: dict[str, Any],
@@ -132,7 +114,7 @@ def _page(
     columns: list[str],
 ) -> Page:
     """The page at the place in the address; the first one when there is nothing before that."""
-    shown = studies.select_related("patient", "assigned_reader")
+    shown = studies.select_related("patient", "assigned_reader", "second_reading")
     if "images" in columns:
         shown = shown.prefetch_related("radiographs")
     order = order_of(chosen)

@@ -1,0 +1,191 @@
+"""'Next' takes the most urgent study, and no two readers get the same one."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from tests.conftest import PASSWORD
+from tests.factories import make_prediction, make_radiograph, make_study
+from tests.helpers import audit_actions
+from webportal.accounts.models import Role, User
+from webportal.records.models import Study
+from webportal.review.models import Reservation
+from webportal.review.reading import Entry, ReadingError, sign
+from webportal.review.reservation import (
+    give_back,
+    renew,
+    reservation_of,
+    reserve,
+    reserve_next,
+)
+
+
+@pytest.fixture
+def other(make_user: Callable[..., User]) -> User:
+    return make_user(Role.RADIOLOGIST, username="other")
+
+
+def expire() -> None:
+    Reservation.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+
+
+@pytest.mark.django_db
+def test_next_is_the_most_urgent_that_nobody_has(radiologist: User, other: User) -> None:
+    routine = make_study()
+    stat = make_study(priority=0)
+    make_study(priority=0, reading_state="signed")
+    assert reserve_next(radiologist) == stat
+    assert reserve_next(other) == routine
+    # Who asks again gets what they have already.
+    assert reserve_next(radiologist) == stat
+    assert audit_actions(object_id=stat.pk) == ["study.reserved"]
+
+
+@pytest.mark.django_db
+def test_next_passes_over_what_is_assigned_to_another(radiologist: User, other: User) -> None:
+    make_study(priority=0, assigned_reader=other)
+    mine = make_study(assigned_reader=radiologist)
+    assert reserve_next(radiologist) == mine
+
+
+@pytest.mark.django_db
+def test_a_study_left_unread_is_free_and_the_next_below_it_comes(
+    radiologist: User, other: User
+) -> None:
+    first, second = make_study(priority=0), make_study(priority=1)
+    assert reserve_next(radiologist) == first
+    assert reserve_next(radiologist, after=first) == second
+    assert reservation_of(first) is None
+    # Below the last one comes the first again.
+    assert reserve_next(radiologist, after=second) == first
+    give_back(first, radiologist)
+    second.refresh_from_db()
+    reserve(second, other)
+    assert reserve_next(radiologist, after=first) is None
+
+
+@pytest.mark.django_db
+def test_a_reservation_ends_by_itself_and_the_open_page_renews_it(
+    radiologist: User, other: User
+) -> None:
+    study = make_study()
+    reserve_next(radiologist)
+    assert reserve(study, other).reader == radiologist
+    assert reserve_next(other) is None
+    Reservation.objects.update(expires_at=timezone.now() + timedelta(seconds=5))
+    present = renew(study, radiologist)
+    assert present is not None
+    assert Reservation.objects.get().expires_at > timezone.now() + timedelta(minutes=14)
+    assert renew(study, other) is not None
+    assert Reservation.objects.get().reader == radiologist
+    expire()
+    assert reservation_of(study) is None
+    assert renew(study, radiologist) is None
+    assert reserve_next(other) == study
+    assert Reservation.objects.get().reader == other
+
+
+@pytest.mark.django_db(transaction=True)
+def test_readers_who_ask_at_once_get_different_studies(make_user: Callable[..., User]) -> None:
+    readers = [make_user(Role.RADIOLOGIST, username=f"reader{n}") for n in range(6)]
+    studies = {make_study().pk for _ in range(5)}
+    taken: list[object] = []
+    start = threading.Barrier(len(readers))
+
+    def take(reader: User) -> None:
+        try:
+            start.wait()
+            study = reserve_next(reader)
+            taken.append(study.pk if study else None)
+        finally:
+            connection.close()
+
+    for _ in range(4):
+        taken.clear()
+        Reservation.objects.all().delete()
+        threads = [threading.Thread(target=take, args=[reader]) for reader in readers]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        got = [each for each in taken if each is not None]
+        assert set(got) == studies
+        assert len(got) == len(studies)
+        assert Reservation.objects.count() == len(studies)
+
+
+@pytest.mark.django_db
+def test_signing_what_another_has_in_hand_wants_a_second_yes(
+    radiologist: User, other: User
+) -> None:
+    prediction = make_prediction(category="unlikely")
+    study = prediction.radiograph.study
+    reserve(study, other)
+    with pytest.raises(ReadingError) as refused:
+        sign(study, radiologist, Entry(prediction.pk, "confirm", "none"), PASSWORD)
+    assert refused.value.code == "reserved"
+    assert "other has this study in hand" in refused.value.message
+    sure = Entry(prediction.pk, "confirm", "none", despite_reservation=True)
+    sign(study, radiologist, sure, PASSWORD)
+    assert not Reservation.objects.exists()
+
+
+@pytest.mark.django_db
+def test_pages_show_who_has_a_study(
+    radiologist: User, other: User, sign_in: Callable[[User], Client]
+) -> None:
+    study = make_radiograph().study
+    mine, theirs = sign_in(radiologist), sign_in(other)
+    answer = mine.post(reverse("review:next"))
+    page = reverse("review:study", args=[study.pk])
+    assert answer.headers["Location"] == page
+    assert "Reserved for you" in mine.get(page).content.decode()
+    shown = theirs.get(page).content.decode()
+    assert "<strong>radiologist</strong> has this study in hand" in shown
+    assert "Sign although radiologist has this study in hand" in shown
+    assert "radiologist" in theirs.get(reverse("review:worklist")).content.decode()
+    theirs.post(reverse("review:reserve", args=[study.pk]))
+    theirs.post(reverse("review:give-back", args=[study.pk]))
+    assert Reservation.objects.get().reader == radiologist
+    mine.post(reverse("review:give-back", args=[study.pk]))
+    assert "Reserve it for me" in theirs.get(page).content.decode()
+    assert audit_actions(object_id=study.pk)[-3:] == [
+        "study.viewed",
+        "study.reservation_ended",
+        "study.viewed",
+    ]
+
+
+@pytest.mark.django_db
+def test_who_writes_has_the_study_in_hand(
+    radiologist: User, sign_in: Callable[[User], Client]
+) -> None:
+    study = make_study()
+    address = reverse("review:draft", args=[study.pk])
+    sign_in(radiologist).post(address, {"comment": "x"}, headers={"HX-Request": "true"})
+    present = reservation_of(study)
+    assert present is not None
+    assert present.reader == radiologist
+
+
+@pytest.mark.django_db
+def test_signing_goes_on_to_the_next_study(
+    radiologist: User, sign_in: Callable[[User], Client]
+) -> None:
+    browser = sign_in(radiologist)
+    prediction = make_prediction(category="unlikely")
+    study = prediction.radiograph.study
+    following = make_study()
+    values = {"seen": prediction.pk, "images": 1, "choice": "confirm:none", "kind": "first"}
+    address = reverse("review:sign", args=[study.pk])
+    answer = browser.post(address, values | {"password": PASSWORD, "then": "next"})
+    assert answer.headers["Location"] == reverse("review:study", args=[following.pk])
+    Study.objects.filter(pk=following.pk).update(reading_state="signed")
+    done = browser.post(reverse("review:next"), follow=True)
+    assert "nothing left for you to read" in done.content.decode()

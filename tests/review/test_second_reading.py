@@ -1,0 +1,212 @@
+"""Which studies are read twice, by whom, and what counts in the end."""
+
+import uuid
+from collections.abc import Callable
+
+import pytest
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from tests.conftest import PASSWORD
+from tests.factories import make_prediction, make_radiograph
+from webportal.accounts.models import Role, User
+from webportal.inference.models import Prediction
+from webportal.records.models import Study
+from webportal.review.models import Read, SecondReading
+from webportal.review.reading import Entry, ReadingError, add_addendum, sign, signed_read
+from webportal.review.reservation import reserve_next
+from webportal.review.second_reading import due_read, is_drawn
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def _every_study_twice(settings: Settings) -> None:
+    settings.SECOND_READING = True
+    settings.SECOND_READING_SHARE = 1.0
+
+
+@pytest.fixture
+def readers(make_user: Callable[..., User]) -> list[User]:
+    return [make_user(Role.RADIOLOGIST, username=f"reader{n}") for n in range(4)]
+
+
+@pytest.fixture
+def prediction() -> Prediction:
+    return make_prediction(category="unlikely")
+
+
+def read(seen: Prediction, reader: User, finding: str, **more: object) -> Read:
+    decision = "confirm" if finding == "none" else "overrule"
+    entry = Entry(seen.pk, decision, finding, **more)  # type: ignore[arg-type]
+    return sign(seen.radiograph.study, reader, entry, PASSWORD)
+
+
+def state(study: Study) -> tuple[str, str]:
+    study = Study.objects.get(pk=study.pk)
+    return study.reading_state, due_read(study)
+
+
+def refusal(act: Callable[[], object]) -> str:
+    with pytest.raises(ReadingError) as caught:
+        act()
+    return caught.value.code
+
+
+def test_the_draw_is_settled_by_the_study_and_of_the_right_size(settings: Settings) -> None:
+    ids = [uuid.uuid4() for _ in range(4000)]
+    settings.SECOND_READING_SHARE = 0.25
+    drawn = {each for each in ids if is_drawn(each)}
+    assert drawn == {each for each in ids if is_drawn(each)}
+    assert 0.21 < len(drawn) / len(ids) < 0.29
+    settings.SECOND_READING_SHARE = 0.5
+    assert drawn < {each for each in ids if is_drawn(each)}
+    settings.SECRET_KEY = "another secret"
+    settings.SECOND_READING_SHARE = 0.25
+    assert drawn != {each for each in ids if is_drawn(each)}
+    settings.SECOND_READING_SHARE = 0.0
+    assert not any(is_drawn(each) for each in ids)
+
+
+@pytest.mark.parametrize(
+    ("category", "finding", "goes_on"),
+    [
+        ("likely", "none", True),
+        ("likely", "possible", False),
+        ("indeterminate", "none", False),
+        ("unlikely", "definite", False),
+    ],
+)
+def test_every_overruled_positive_goes_to_a_second_reader(
+    category: str, finding: str, goes_on: bool, settings: Settings, radiologist: User
+) -> None:
+    settings.SECOND_READING_SHARE = 0.0
+    seen = make_prediction(category=category)
+    confirms = (category, finding) == ("likely", "possible")
+    entry = Entry(seen.pk, "confirm" if confirms else "overrule", finding)
+    sign(seen.radiograph.study, radiologist, entry, PASSWORD)
+    expected = ("unread", "second") if goes_on else ("signed", "")
+    assert state(seen.radiograph.study) == expected
+
+
+def test_nothing_is_read_twice_where_it_is_not_asked_for(
+    settings: Settings, radiologist: User
+) -> None:
+    settings.SECOND_READING = False
+    seen = make_prediction(category="likely")
+    sign(seen.radiograph.study, radiologist, Entry(seen.pk, "overrule", "none"), PASSWORD)
+    assert state(seen.radiograph.study) == ("signed", "")
+
+
+def test_two_readers_who_agree_are_done(prediction: Prediction, readers: list[User]) -> None:
+    study = prediction.radiograph.study
+    assert read(prediction, readers[0], "none").kind == "first"
+    assert state(study) == ("unread", "second")
+    assert signed_read(study) is None
+    second = read(prediction, readers[1], "none")
+    assert second.kind == "second"
+    study = Study.objects.get(pk=study.pk)
+    assert state(study) == ("signed", "")
+    assert signed_read(study) == second
+
+
+@pytest.mark.parametrize(
+    ("finding", "others"), [("possible", ()), ("none", ("pneumothorax",))], ids=str
+)
+def test_a_third_settles_a_disagreement_and_that_counts(
+    finding: str, others: tuple[str, ...], prediction: Prediction, readers: list[User]
+) -> None:
+    study = prediction.radiograph.study
+    read(prediction, readers[0], "none", other_findings=("effusion",))
+    read(prediction, readers[1], finding, other_findings=others)
+    assert state(study) == ("unread", "arbitration")
+    for earlier in readers[:2]:
+        again = refusal(lambda reader=earlier: read(prediction, reader, "definite"))  # type: ignore[misc]
+        assert again == "already_signed"
+    arbitration = read(prediction, readers[2], "none")
+    assert arbitration.kind == "arbitration"
+    study = Study.objects.get(pk=study.pk)
+    assert state(study) == ("signed", "")
+    assert signed_read(study) == arbitration
+    assert refusal(lambda: read(prediction, readers[3], "none")) == "already_signed"
+
+
+def test_a_smaller_difference_needs_no_third(prediction: Prediction, readers: list[User]) -> None:
+    read(prediction, readers[0], "none", other_findings=("effusion",))
+    read(prediction, readers[1], "none", other_findings=("cardiomegaly",))
+    assert state(prediction.radiograph.study) == ("signed", "")
+
+
+def test_nobody_makes_two_reads(prediction: Prediction, readers: list[User]) -> None:
+    study = prediction.radiograph.study
+    first = read(prediction, readers[0], "none")
+    assert refusal(lambda: read(prediction, readers[0], "possible")) == "already_signed"
+    with pytest.raises(IntegrityError, match="study_and_reader"), transaction.atomic():
+        Read.objects.create(
+            study=study,
+            reader=readers[0],
+            prediction=prediction,
+            state="signed",
+            kind="second",
+            decision="confirm",
+            pneumonia="none",
+            signed_at=timezone.now(),
+        )
+    with pytest.raises(IntegrityError, match="study_and_kind"), transaction.atomic():
+        Read.objects.create(
+            study=study,
+            reader=readers[1],
+            prediction=prediction,
+            state="signed",
+            decision="confirm",
+            pneumonia="none",
+            signed_at=timezone.now(),
+        )
+    assert list(study.reads.filter(state="signed")) == [first]
+    assert reserve_next(readers[0]) is None
+    assert reserve_next(readers[1]) == study
+
+
+def test_an_auditor_is_no_second_reader_but_may_arbitrate(
+    prediction: Prediction, readers: list[User], make_user: Callable[..., User]
+) -> None:
+    knows_the_trail = make_user(Role.RADIOLOGIST, Role.AUDITOR)
+    study = prediction.radiograph.study
+    read(prediction, readers[0], "none")
+    assert reserve_next(knows_the_trail) is None
+    assert refusal(lambda: read(prediction, knows_the_trail, "none")) == "not_blind"
+    read(prediction, readers[1], "possible")
+    assert reserve_next(knows_the_trail) == study
+    assert read(prediction, knows_the_trail, "none").kind == "arbitration"
+
+
+def test_who_opened_the_page_for_another_read_has_to_look_again(
+    prediction: Prediction, readers: list[User]
+) -> None:
+    read(prediction, readers[0], "none")
+    late = Entry(prediction.pk, "confirm", "none", kind="first", comment="kept")
+    study = prediction.radiograph.study
+    assert refusal(lambda: sign(study, readers[1], late, PASSWORD)) == "reading_changed"
+    assert Read.objects.get(reader=readers[1]).comment == "kept"
+    assert SecondReading.objects.get().due == "second"
+
+
+def test_an_addendum_does_not_end_the_second_reading(
+    prediction: Prediction, readers: list[User]
+) -> None:
+    first = read(prediction, readers[0], "none")
+    add_addendum(first, readers[0], "Late", "An old scar.", PASSWORD, images=1)
+    assert state(prediction.radiograph.study) == ("unread", "second")
+
+
+def test_an_image_that_joins_meanwhile_must_be_seen_by_the_next_reader(
+    prediction: Prediction, readers: list[User]
+) -> None:
+    study = prediction.radiograph.study
+    read(prediction, readers[0], "none", images=1)
+    make_radiograph(study)
+    assert refusal(lambda: read(prediction, readers[1], "none", images=1)) == "images_changed"
+    second = read(prediction, readers[1], "none", images=2)
+    # What counts is the read that has seen every image.
+    assert signed_read(Study.objects.get(pk=study.pk)) == second
