@@ -1,4 +1,4 @@
-"""Which runtime runs a package: the fastest that gives the package's own answers."""
+"""Which runtime runs a package: the most preferred that gives the package's own answers."""
 
 import logging
 import os
@@ -12,14 +12,14 @@ from ml.runtimes.probes import TOLERANCE, worst_difference
 logger = logging.getLogger(__name__)
 
 AUTO = "auto"
-# The fastest first; docs/benchmarks.md has the figures.
+# In the order of preference; docs/benchmarks.md has the figures.
 ON_CPU = ("openvino", "onnxruntime", "tensorflow")
 ON_GPU = ("tensorflow",)
 RUNTIMES = (AUTO, *ON_CPU)
 DEVICES = (AUTO, "cpu", "gpu")
 # Ways of TensorFlow that the benchmark measures and no worker takes: on a CPU XLA is many times
 # slower, and float16 gives other answers.
-TENSORFLOW_OPTIONS = {
+TENSORFLOW_OPTIONS: dict[str, dict[str, bool]] = {
     "tensorflow": {},
     "tensorflow-xla": {"xla": True},
     "tensorflow-float16": {"mixed_precision": True},
