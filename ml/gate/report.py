@@ -17,7 +17,7 @@ def gate_section(figures: Mapping[str, Any]) -> str:
         "",
         f"- real upright radiographs refused: **{radiographs['refused']:.1%}**; those that would be"
         f" turned or inverted, were they refused: {radiographs['turned']:.2%}",
-        f"- clear outsiders refused: **{clear['refused']:.1%}** of {clear['n']:,}; assessed after"
+        f"- clear outsiders refused: **{clear['refused']:.2%}** of {clear['n']:,}; assessed after"
         f' they were put "right": {clear["righted"]:.2%}',
         f"- mirrored radiographs refused: {mirrored['refused']:.1%}, put right: none by design; the"
         " heart may lie on the right, and nothing tells left from right",
