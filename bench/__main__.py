@@ -1,4 +1,4 @@
-"""python -m bench [--images N] [--uploads N]: measure throughput, latency and memory."""
+"""python -m bench: measure throughput, latency and memory, and the worklist with many studies."""
 
 import argparse
 import os
@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench import worklist
 from bench.bare import Loop
 from bench.system import InferenceWorker, Portal, database_and_broker
 
@@ -23,6 +24,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("--images", type=int, default=2000, help="images in the queue")
     parser.add_argument("--uploads", type=int, default=30, help="uploads timed at idle")
+    parser.add_argument("--studies", type=int, default=100_000, help="studies on the worklist")
+    parser.add_argument("--requests", type=int, default=40, help="worklist requests of each kind")
     options = parser.parse_args()
     # Unwinds as Ctrl-C does, so that nothing that was started is left behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
@@ -30,8 +33,12 @@ def main() -> int:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chestline-bench-")))
         stack.enter_context(database_and_broker(folder))
         figures = _measure(stack, folder, options.images, options.uploads)
-    _print(figures)
-    return 0 if all(figure.is_met for figure in figures) else 1
+        _print(figures)
+        _say(f"\nMaking {options.studies} studies for the worklist")
+        timings = worklist.measure(stack, folder, options.studies, options.requests)
+        _say(worklist.table(timings))
+    met = [each.is_met for each in (*figures, *timings)]
+    return 0 if all(met) else 1
 
 
 def _measure(stack: ExitStack, folder: Path, images: int, uploads: int) -> "list[Figure]":

@@ -1,0 +1,218 @@
+"""The worklist in a browser: keys, live updates that move nothing, columns, views, bulk actions."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.test import Client
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from tests.e2e.browser import chromium
+from tests.factories import make_job, make_patient, make_prediction, make_radiograph, make_study
+from webportal.accounts.models import Role, User
+from webportal.inference.models import Job
+from webportal.records.models import Study
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+# Longer than the list waits after the last touch before its rows move again, and than a poll.
+CALM = 15_000
+POLL = 4_500
+SHIFTS = """() => {
+  window.shifts = [];
+  new PerformanceObserver((list) => {
+    for (const entry of list.getEntries()) window.shifts.push(entry.value);
+  }).observe({ type: "layout-shift" });
+}"""
+
+
+@pytest.fixture
+def reader(make_user: Callable[..., User]) -> User:
+    return make_user(Role.RADIOLOGIST, Role.COORDINATOR, username="reader")
+
+
+@pytest.fixture
+def page(
+    live_server: LiveServer,
+    reader: User,
+    sign_in: Callable[[User], Client],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Page]:
+    """A page of a radiologist whose clock the test moves; it fails when a script does."""
+    # Playwright keeps an event loop in this thread, where Django would not touch the database.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    session = sign_in(reader).cookies["sessionid"].value
+    with chromium() as browser:
+        context = browser.new_context(
+            base_url=live_server.url, viewport={"width": 1280, "height": 800}
+        )
+        context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+        page = context.new_page()
+        page.set_default_timeout(30_000)
+        expect.set_options(timeout=30_000)
+        page.clock.install()
+        problems: list[str] = []
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on(
+            "console",
+            lambda message: problems.append(message.text) if message.type == "error" else None,
+        )
+        yield page
+        context.close()
+        connections.close_all()
+    assert problems == []
+
+
+def study_of(name: str, category: str = "", **fields: Any) -> Study:
+    radiograph = make_radiograph(make_study(patient=make_patient(name=name), **fields))
+    if category:
+        make_prediction(radiograph, category)
+    return radiograph.study
+
+
+def names(page: Page) -> list[str]:
+    return page.locator("#worklist .patient-name").all_inner_texts()
+
+
+def test_keys_move_select_search_and_open(page: Page) -> None:
+    studies = [study_of(f"Number^{letter}", "likely") for letter in "ABC"]
+    page.goto("/worklist")
+    for key, at in (("j", 0), ("j", 1), ("ArrowDown", 2), ("j", 2), ("k", 1), ("ArrowUp", 0)):
+        page.keyboard.press(key)
+        expect(page.locator(f"#open-{studies[at].pk}")).to_be_focused()
+    page.keyboard.press("x")
+    expect(page.locator("#bulk")).to_be_visible()
+    expect(page.locator("#bulk [data-selected-count]")).to_have_text("1 study selected")
+    page.keyboard.press("Escape")
+    expect(page.locator("#bulk")).to_be_hidden()
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog", name="Keyboard shortcuts")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    page.keyboard.type("number b")
+    page.keyboard.press("Enter")
+    expect(page.locator(".worklist-row")).to_have_count(1)
+    assert "number" not in page.url.lower()
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/studies/{studies[1].pk}")
+
+
+def test_a_result_that_comes_moves_nothing(page: Page) -> None:
+    first = study_of("First^One", "likely")
+    waiting = study_of("Second^One")
+    make_job(waiting.radiographs.get(), "running")
+    page.goto("/worklist")
+    expect(page.locator(f"#row-{waiting.pk}")).to_contain_text("Being analysed")
+    page.evaluate(SHIFTS)
+    Job.objects.filter(state="running").update(
+        state="done", leased_until=None, finished_at="2026-01-01T00:00Z"
+    )
+    make_prediction(waiting.radiographs.get(), "not_assessable")
+    page.clock.run_for(POLL)
+    expect(page.locator(f"#row-{waiting.pk}")).to_contain_text("Not assessable")
+    expect(page.locator("#worklist-counts")).to_contain_text("0 without a result")
+    assert names(page) == ["First, One", "Second, One"]
+    assert page.evaluate("window.shifts") == []
+    first.refresh_from_db()
+
+
+def test_rows_stay_under_the_hand_and_move_when_it_is_gone(page: Page) -> None:
+    gone, kept = study_of("Gone^Soon", "likely"), study_of("Kept^Here", "unlikely")
+    page.goto("/worklist")
+    page.locator(f"#row-{kept.pk}").hover()
+    page.evaluate(SHIFTS)
+    Study.objects.filter(pk=gone.pk).update(reading_state="signed")
+    study_of("New^Come", "likely", priority=0)
+    page.clock.run_for(POLL)
+    expect(page.get_by_role("button", name="The list has changed")).to_be_visible()
+    assert names(page) == ["Gone, Soon", "Kept, Here"]
+    assert page.evaluate("window.shifts") == []
+    page.mouse.move(5, 5)
+    page.clock.run_for(CALM)
+    expect(page.locator(".patient-name").first).to_have_text("New, Come")
+    expect(page.get_by_role("button", name="The list has changed")).to_be_hidden()
+    assert names(page) == ["New, Come", "Kept, Here"]
+
+
+def test_a_selection_outlives_updates(page: Page) -> None:
+    chosen, other = study_of("Chosen^One", "likely"), study_of("Other^One", "likely")
+    page.goto("/worklist")
+    page.locator(f"#select-{chosen.pk}").check()
+    study_of("New^Come", "likely", priority=0)
+    page.clock.run_for(CALM)
+    expect(page.get_by_role("button", name="The list has changed")).to_be_visible()
+    expect(page.locator(f"#select-{chosen.pk}")).to_be_checked()
+    expect(page.locator(f"#select-{other.pk}")).not_to_be_checked()
+    page.get_by_role("button", name="The list has changed").click()
+    expect(page.locator(".worklist-row")).to_have_count(3)
+
+
+def test_bulk_actions_with_their_result(page: Page, reader: User) -> None:
+    studies = [study_of(f"Number^{letter}", "likely") for letter in "ABC"]
+    page.goto("/worklist")
+    page.locator("#select-page").check()
+    page.locator(f"#select-{studies[2].pk}").uncheck()
+    expect(page.locator("#bulk [data-selected-count]")).to_have_text("2 studies selected")
+    page.locator("#bulk").get_by_label("Reader").select_option(str(reader.pk))
+    page.get_by_role("button", name="Assign", exact=True).click()
+    expect(page.locator("#bulk-changed")).to_have_text("2 studies were changed.")
+    page.get_by_role("link", name="Back to the worklist").click()
+    expect(page.locator("#worklist-counts")).to_contain_text("2 assigned to me")
+    page.get_by_role("link", name="2 assigned to me").click()
+    expect(page.locator(".worklist-row")).to_have_count(2)
+    assert "assigned=me" in page.url
+
+    page.locator(f"#select-{studies[0].pk}").check()
+    page.locator("#bulk").get_by_label("Which studies").select_option("all")
+    page.locator("#bulk").get_by_label("Priority").select_option("0")
+    page.get_by_role("button", name="Change the priority").click()
+    expect(page.get_by_text("2 studies match now")).to_be_visible()
+    page.get_by_role("button", name="Change 2 studies").click()
+    expect(page.locator("#bulk-changed")).to_have_text("2 studies were changed.")
+    assert Study.objects.filter(priority=0).count() == 2
+
+
+def test_columns_filters_and_views(page: Page) -> None:
+    study_of("Likely^One", "likely", accession_number="ACC-1")
+    study_of("Unlikely^One", "unlikely")
+    page.goto("/worklist")
+    page.get_by_role("button", name="Columns").click()
+    page.get_by_label("Accession no.").uncheck()
+    page.get_by_role("button", name="Show these").click()
+    expect(page.get_by_role("columnheader", name="Accession no.")).to_have_count(0)
+    page.get_by_label("Result", exact=True).select_option("likely")
+    expect(page.locator(".worklist-row")).to_have_count(1)
+    assert "category=likely" in page.url
+    page.get_by_role("button", name="Views").click()
+    page.get_by_label("Save what is shown now as").fill("Night")
+    page.get_by_role("button", name="Save the view").click()
+    expect(page.get_by_role("heading", name="Night")).to_be_visible()
+    page.goto("/worklist")
+    expect(page.locator(".worklist-row")).to_have_count(2)
+    page.get_by_role("button", name="Views").click()
+    page.get_by_role("link", name="Night").click()
+    expect(page.locator(".worklist-row")).to_have_count(1)
+    # Back, and the filters can be used again.
+    page.go_back()
+    page.get_by_label("Result", exact=True).select_option("unlikely")
+    expect(page.locator(".patient-name")).to_have_text("Unlikely, One")
+
+
+@pytest.mark.parametrize("width", [820, 1280, 2560])
+def test_the_page_fits_the_screen(page: Page, width: int) -> None:
+    for number in range(5):
+        study_of(f"A very long family name {number}^And a long given one", "likely")
+    page.set_viewport_size({"width": width, "height": 1100})
+    page.goto("/worklist")
+    expect(page.locator(".worklist-row")).to_have_count(5)
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    page.locator("#select-page").check()
+    bar = page.locator("#bulk").bounding_box()
+    assert bar is not None
+    assert bar["x"] >= 0
+    assert bar["x"] + bar["width"] <= width
