@@ -37,7 +37,7 @@ def main() -> int:
         _say(f"\nMaking {options.studies} studies for the worklist")
         timings = worklist.measure(stack, folder, options.studies, options.requests)
         _say(worklist.table(timings))
-    met = [each.is_met for each in (*figures, *timings)]
+    met = [figure.is_met for figure in figures] + [timing.is_met for timing in timings]
     return 0 if all(met) else 1
 
 

@@ -53,7 +53,7 @@ class BulkEndpoint(Endpoint[Study]):
     """Bulk actions on studies."""
 
     queryset = Study.objects.all()
-    serializer_class = BulkResult  # type: ignore[assignment]
+    serializer_class = BulkResult
     filter_backends = []
     roles = {
         "bulk_priority": (Role.COORDINATOR,),
