@@ -43,7 +43,6 @@ export class Pane {
   onShown: (image: ImageEntry) => void = () => undefined;
 
   image: ImageEntry | null = null;
-  private readonly engine: RenderingEngine;
   private readonly viewport: StackViewport;
   private readonly corners: Corners;
   private readonly message: HTMLElement;
@@ -52,9 +51,10 @@ export class Pane {
   private isFitted = true;
   /** While the pane moves itself nobody is told. */
   private isBusy = false;
+  /** The view as it was last drawn, null when fitted. */
+  private kept: View | null = null;
 
   constructor(engine: RenderingEngine, id: string, root: HTMLElement, texts: Record<string, string>) {
-    this.engine = engine;
     this.id = id;
     this.root = root;
     this.element = find<HTMLDivElement>(root, ".pane-view");
@@ -69,7 +69,6 @@ export class Pane {
     this.element.addEventListener(CAMERA_MODIFIED, () => this.moved());
     this.element.addEventListener(VOI_MODIFIED, () => this.windowed());
     this.element.addEventListener("wheel", (event) => this.turnWheel(event), { passive: false });
-    new ResizeObserver(() => this.resized()).observe(this.element);
   }
 
   // ── The picture ───────────────────────────────────────────────────────────────────────────────
@@ -358,6 +357,7 @@ export class Pane {
 
   private rendered(): void {
     if (!this.header) return;
+    if (!this.isBusy) this.kept = this.isFitted ? null : this.view();
     const corners: [Point, Point, Point] = [
       this.placeOf([0, 0]),
       this.placeOf([1, 0]),
@@ -374,12 +374,16 @@ export class Pane {
     });
   }
 
-  private resized(): void {
-    // Hidden: Cornerstone draws nothing without a size.
-    if (this.element.clientWidth === 0) return;
-    const view = this.header && !this.isFitted ? this.view() : null;
-    this.engine.resize(true, true);
-    if (view) this.adopt(view);
-    else if (this.header) this.layFitted();
+  /** Before Cornerstone takes the element's new size, in which it moves the camera by itself. */
+  beginResize(): void {
+    this.isBusy = true;
+  }
+
+  /** Show what was shown before, fitted or not. */
+  endResize(): void {
+    this.isBusy = false;
+    if (!this.header || this.element.clientWidth === 0) return;
+    if (this.kept) this.adopt(this.kept);
+    else this.layFitted();
   }
 }

@@ -35,6 +35,9 @@ export class Viewer {
   private readonly help: HTMLDialogElement;
   private active: Pane;
   private isAhead = false;
+  /** All panes that were ever opened. */
+  private readonly opened: Pane[] = [];
+  private readonly sizes = new ResizeObserver(() => this.resize());
 
   constructor(root: HTMLElement) {
     this.root = root;
@@ -64,9 +67,17 @@ export class Viewer {
     const pane = new Pane(this.engine, name, root, this.page.texts);
     this.tools.add(name, ENGINE);
     this.lens.watch(pane);
+    this.opened.push(pane);
+    this.sizes.observe(pane.element);
     pane.onShown = noteViewing;
     root.addEventListener("pointerdown", () => this.activate(pane), { capture: true });
     return pane;
+  }
+
+  private resize(): void {
+    for (const pane of this.opened) pane.beginResize();
+    this.engine.resize(true, true);
+    for (const pane of this.opened) pane.endResize();
   }
 
   private bind(): void {
