@@ -1,0 +1,200 @@
+"""The results of a batch as a table, CSV and PDF, and who sees what in them."""
+
+import csv
+import io
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.conf import LazySettings
+from django.test import Client
+from pypdf import PdfReader
+
+from tests.factories import make_patient, make_prediction, make_radiograph, make_study
+from tests.helpers import audit_actions
+from webportal.accounts.models import User
+from webportal.audit.models import AuditEntry
+from webportal.intake import services
+from webportal.intake.models import UploadBatch, UploadItem, Verdict
+from webportal.records.models import Category, ReadingState
+from webportal.review.models import SecondReading
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def batch(uploader: User) -> UploadBatch:
+    return services.create_batch(uploader, name="Night shift")
+
+
+@pytest.fixture
+def add(batch: UploadBatch) -> Callable[..., UploadItem]:
+    """Put a file with a result of the given category, if any, into the batch."""
+
+    def added(file_name: str, category: str = "", **fields: Any) -> UploadItem:
+        patient = make_patient(**fields)
+        radiograph = make_radiograph(make_study(patient=patient))
+        if category:
+            make_prediction(radiograph, category)
+        return UploadItem.objects.create(
+            batch=batch,
+            file_name=file_name,
+            sha256=radiograph.original_sha256,
+            size=1,
+            verdict=Verdict.ACCEPTED,
+            radiograph=radiograph,
+        )
+
+    return added
+
+
+@pytest.fixture
+def both(make_user: Callable[..., User]) -> User:
+    """Somebody who uploads and reads."""
+    return make_user("uploader", "radiologist", username="both")
+
+
+def lines(client: Client, batch: UploadBatch, sort: str = "") -> list[dict[str, str]]:
+    response = client.get(f"/uploads/{batch.pk}/results.csv?sort={sort}")
+    assert response.status_code == 200
+    return list(csv.DictReader(io.StringIO(response.content.decode("utf-8-sig"))))
+
+
+def pdf_pages(client: Client, batch: UploadBatch) -> list[str]:
+    response = client.get(f"/uploads/{batch.pk}/results.pdf")
+    assert response["Content-Type"] == "application/pdf"
+    return [page.extract_text() for page in PdfReader(io.BytesIO(response.content)).pages]
+
+
+def test_the_worst_comes_first_and_a_click_turns_the_order(
+    add: Callable[..., UploadItem], batch: UploadBatch, both: User, sign_in: Callable[..., Client]
+) -> None:
+    add("a.png", Category.UNLIKELY)
+    add("b.png", Category.LIKELY)
+    add("c.png")
+    client = sign_in(both)
+    page = client.get(f"/uploads/{batch.pk}/results").text
+    assert page.index("b.png") < page.index("a.png") < page.index("c.png")
+    assert "Pneumonia likely, 93 %" in page
+    names = [line["file"] for line in lines(client, batch, "-file")]
+    assert names == ["c.png", "b.png", "a.png"]
+
+
+def test_refused_files_come_with_their_reason(
+    batch: UploadBatch, both: User, sign_in: Callable[..., Client]
+) -> None:
+    UploadItem.objects.create(
+        batch=batch, file_name="x.txt", sha256="0" * 64, size=1, verdict="refused", reason="No."
+    )
+    (line,) = lines(sign_in(both), batch)
+    assert (line["file"], line["verdict"], line["reason"]) == ("x.txt", "refused", "No.")
+
+
+def test_the_model_s_results_are_for_radiologists(
+    add: Callable[..., UploadItem],
+    batch: UploadBatch,
+    uploader: User,
+    radiologist: User,
+    sign_in: Callable[..., Client],
+) -> None:
+    add("a.png", Category.LIKELY)
+    add("b.png", Category.NOT_ASSESSABLE)
+    client = sign_in(uploader)
+    shown = client.get(f"/uploads/{batch.pk}/results").text
+    everything = shown + str(lines(client, batch)) + "".join(pdf_pages(client, batch))
+    for word in ("likely", "Not assessable", "not_assessable", "refused", "93"):
+        assert word not in everything
+    assert "analysed" in str(lines(client, batch))
+    assert "Pneumonia likely" in sign_in(radiologist).get(f"/uploads/{batch.pk}/results").text
+
+
+def test_a_second_reader_sees_no_result_that_is_hidden_from_them(
+    add: Callable[..., UploadItem],
+    batch: UploadBatch,
+    radiologist: User,
+    sign_in: Callable[..., Client],
+    settings: LazySettings,
+) -> None:
+    settings.SECOND_READING_BLIND_TO_AI = True
+    add("a.png", Category.UNLIKELY)
+    hidden = add("b.png", Category.LIKELY)
+    assert hidden.radiograph is not None
+    SecondReading.objects.create(study=hidden.radiograph.study, reason="drawn", due="second")
+    client = sign_in(radiologist)
+    a, b = sorted(lines(client, batch), key=lambda line: line["file"])
+    assert (a["category"], b["category"], b["probability"]) == ("unlikely", "", "")
+    page = client.get(f"/uploads/{batch.pk}/results").text
+    assert page.index("a.png") < page.index("b.png"), "the order tells nothing either"
+    assert "hidden until your own read is signed" in page
+    assert "Pneumonia likely" not in page + "".join(pdf_pages(client, batch))
+
+
+def test_the_csv_runs_nothing_in_a_spreadsheet(
+    add: Callable[..., UploadItem], batch: UploadBatch, both: User, sign_in: Callable[..., Client]
+) -> None:
+    for start in "=+-@":
+        add(f"{start}cmd.png", name=f"{start}HYPERLINK(1)", patient_id=f"{start}1")
+    for line in lines(sign_in(both), batch):
+        for value in line.values():
+            assert not value.startswith(("=", "+", "-", "@"))
+        assert line["patient_name"].startswith("'")
+
+
+def test_the_pdf_has_heading_page_number_and_disclaimer_on_every_page(
+    add: Callable[..., UploadItem], batch: UploadBatch, both: User, sign_in: Callable[..., Client]
+) -> None:
+    for number in range(70):
+        item = add(f"{number:03}.png", Category.UNLIKELY)
+    assert item.radiograph is not None
+    study = item.radiograph.study
+    study.reading_state = ReadingState.SIGNED
+    study.save()
+    pages = pdf_pages(sign_in(both), batch)
+    assert len(pages) > 1
+    for number, page in enumerate(pages, 1):
+        assert "Night shift" in page
+        assert "Patient ID" in page
+        assert "never decides" in page
+        assert f"Page {number} of {len(pages)}" in page
+    everything = "\n".join(pages)
+    assert "1 of a signed study" in everything
+    assert all(f"{number:03}.png" in everything for number in range(70))
+
+
+@pytest.mark.parametrize("name", ["Müller^Łukasz", "Иванов^Пётр", "श्रेष्ठ^बिराज", "王^小東"])
+def test_a_name_in_any_script_makes_a_pdf(
+    name: str,
+    add: Callable[..., UploadItem],
+    batch: UploadBatch,
+    both: User,
+    sign_in: Callable[..., Client],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    add("a.png", Category.LIKELY, name=name, patient_id="P-77")
+    (page,) = pdf_pages(sign_in(both), batch)
+    assert "P-77" in page
+    assert caplog.text == "", "the letters drawn are those of a name"
+
+
+@pytest.mark.parametrize("kind", ["csv", "pdf"])
+def test_taking_results_out_is_in_the_trail(
+    kind: str,
+    add: Callable[..., UploadItem],
+    batch: UploadBatch,
+    uploader: User,
+    sign_in: Callable[..., Client],
+) -> None:
+    add("a.png")
+    sign_in(uploader).get(f"/uploads/{batch.pk}/results.{kind}")
+    assert audit_actions()[-1] == "batch.exported"
+    entry = AuditEntry.objects.latest("sequence")
+    assert (entry.actor, entry.object_id) == (uploader.username, str(batch.pk))
+    assert entry.detail == {"kind": kind, "files": 1}
+
+
+def test_neither_it_nor_auditors_see_them(
+    batch: UploadBatch, it_person: User, auditor: User, sign_in: Callable[..., Client]
+) -> None:
+    for person in (it_person, auditor):
+        for ending in ("results", "results.csv", "results.pdf"):
+            assert sign_in(person).get(f"/uploads/{batch.pk}/{ending}").status_code == 403

@@ -1,0 +1,1 @@
+"""The results of an upload batch: as a table, CSV and PDF."""

@@ -1,0 +1,171 @@
+"""The results of a batch as files to hand on."""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from fpdf import FPDF
+from fpdf.enums import TableCellFillMode
+from fpdf.fonts import FontFace
+
+from webportal.inference.models import JobState
+from webportal.intake.models import UploadBatch, Verdict
+from webportal.records.models import Category, Patient, Priority, ReadingState
+from webportal.review.batches.results import ANALYSED, Row
+
+DISCLAIMER = gettext_lazy(
+    "The model assists, it never decides: its result is no finding. A study counts as read only"
+    " where it says “signed”; the signed read in the portal is what holds."
+)
+# What a spreadsheet would take for a formula (OWASP, CSV Injection).
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+_FONTS = Path(__file__).parent / "fonts"
+_FALLBACKS = ("latin-ext", "greek", "cyrillic", "vietnamese", "devanagari")
+
+
+@dataclass(frozen=True)
+class Export:
+    """What goes into a file: `rows` as `exported_by` may see them, with or without results."""
+
+    batch: UploadBatch
+    rows: Sequence[Row]
+    with_results: bool
+    exported_by: str
+
+
+def as_csv(export: Export) -> str:
+    """Return one line a file, UTF-8 with names of columns that stay; safe to open in a spreadsheet.
+
+    Cells that a spreadsheet would run as a formula begin with an apostrophe.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer)
+    results = ["category", "probability", "model_version"] if export.with_results else []
+    names = ["file", "verdict", "reason", "patient_id", "patient_name", "study"]
+    names += ["accession_number", "study_date", "priority", "analysis", *results, "reading_state"]
+    writer.writerow(names)
+    for row in export.rows:
+        probability = "" if row.probability is None else f"{row.probability:.4f}"
+        found = [row.category, probability, row.model_version] if export.with_results else []
+        cells = [row.file_name, row.verdict, row.reason, row.patient_id, row.patient_name]
+        cells += [str(row.study_id or ""), row.accession_number, _date(row.performed_at)]
+        cells += ["" if row.priority is None else Priority(row.priority).name.lower()]
+        writer.writerow(_harmless([*cells, row.analysis, *found, row.reading_state]))
+    return buffer.getvalue()
+
+
+def _harmless(cells: Iterable[str]) -> list[str]:
+    return [f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell for cell in cells]
+
+
+def _date(at: datetime | None) -> str:
+    return "" if at is None else f"{timezone.localtime(at):%Y-%m-%d}"
+
+
+class _Document(FPDF):
+    """A4 across, with what it is and the page's number on every page."""
+
+    def __init__(self, export: Export) -> None:
+        super().__init__(orientation="landscape", format="A4")
+        self.export = export
+        self.add_font("noto", fname=_FONTS / "noto-sans-latin-400-normal.woff")
+        self.add_font("noto", style="B", fname=_FONTS / "noto-sans-latin-700-normal.woff")
+        for script in _FALLBACKS:
+            self.add_font(script, fname=_FONTS / f"noto-sans-{script}-400-normal.woff")
+        self.set_fallback_fonts(list(_FALLBACKS), exact_match=False)
+        self.set_text_shaping(True)  # Devanagari letters join
+        self.set_auto_page_break(auto=True, margin=24)
+        self.set_title(str(export.batch))
+        self.set_creator("Chestline")
+
+    def header(self) -> None:
+        """Name the batch."""
+        self.set_font("noto", style="B", size=12)
+        self.cell(text=_("Results of an upload: %(name)s") % {"name": self.export.batch})
+        self.set_font("noto", size=8)
+        words = _("%(by)s, %(at)s") % {
+            "by": self.export.exported_by,
+            "at": f"{timezone.localtime():%Y-%m-%d %H:%M %Z}",
+        }
+        self.cell(w=0, align="R", text=words, new_x="LMARGIN", new_y="NEXT")
+        self.ln(3)
+
+    def footer(self) -> None:
+        """Say what this is not, and which page of how many."""
+        self.set_y(-20)
+        self.set_font("noto", size=8)
+        self.multi_cell(w=0, text=str(DISCLAIMER), new_x="LMARGIN", new_y="NEXT")
+        words = _("Page %(page)s of %(pages)s") % {"page": self.page_no(), "pages": "{nb}"}
+        self.cell(w=0, align="R", text=words)
+
+
+def as_pdf(export: Export) -> bytes:
+    """Return a table of the files with a heading, the disclaimer and a number on every page."""
+    document = _Document(export)
+    document.add_page()
+    document.set_font("noto", size=9)
+    document.multi_cell(w=0, text=_counts(export), new_x="LMARGIN", new_y="NEXT")
+    document.ln(2)
+    results = [_("Model’s result")] if export.with_results else []
+    names = [_("File"), _("Patient"), _("Patient ID"), _("Study"), _("Priority"), *results]
+    widths = (34, 24, 18, 12, 11) + ((22,) if export.with_results else ()) + (16,)
+    document.set_font("noto", size=8)
+    with document.table(
+        col_widths=widths,
+        headings_style=FontFace(emphasis="BOLD", fill_color=(226, 231, 237)),
+        cell_fill_color=(244, 246, 248),
+        cell_fill_mode=TableCellFillMode.ROWS,
+        borders_layout="HORIZONTAL_LINES",
+        line_height=5,
+        padding=0.6,
+    ) as table:
+        for cells in ([*names, _("Read")], *(_cells(row, export) for row in export.rows)):
+            line = table.row()
+            for cell in cells:
+                line.cell(cell)
+    return bytes(document.output())
+
+
+def _counts(export: Export) -> str:
+    signed = sum(row.reading_state == ReadingState.SIGNED for row in export.rows)
+    counts = [
+        _("%(count)s files") % {"count": len(export.rows)},
+        _("%(count)s of a signed study") % {"count": signed},
+    ]
+    if export.with_results:
+        for category in Category:
+            count = sum(row.category == category for row in export.rows)
+            counts += [f"{category.label}: {count}"] if count else []
+    return " · ".join(counts)
+
+
+def _cells(row: Row, export: Export) -> list[str]:
+    name = Patient(name=row.patient_name, patient_id=row.patient_id).display_name
+    priority = "" if row.priority is None else str(Priority(row.priority).label)
+    results = [result_words(row)] if export.with_results else []
+    state = ReadingState(row.reading_state) if row.reading_state else Verdict(row.verdict)
+    return [
+        row.file_name,
+        name,
+        row.patient_id,
+        _date(row.performed_at),
+        priority,
+        *results,
+        str(state.label),
+    ]
+
+
+def result_words(row: Row) -> str:
+    """The result of a file in words; where there is none, how far the analysis has come."""
+    if row.category:
+        words = str(Category(row.category).label)
+        return words if row.probability is None else f"{words}, {100 * row.probability:.0f} %"
+    if row.analysis == ANALYSED:
+        return _("hidden until your own read is signed")
+    return str(JobState(row.analysis).label) if row.analysis else ""

@@ -1,0 +1,115 @@
+"""What came of each file of a batch, as far as the person who asks may know it."""
+
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from django.db.models import Case, F, IntegerField, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models.expressions import OrderBy
+from django.db.models.functions import Coalesce
+
+from webportal.accounts.models import Role, User
+from webportal.inference.models import Job, JobState, Prediction
+from webportal.intake.models import UploadBatch, UploadItem
+from webportal.records.models import Category, Concern, Study
+from webportal.review.blinding import hidden_results
+
+#: The analysis of an image that the model has looked at, whatever it found.
+ANALYSED = "analysed"
+_LAST = max(Concern) + 1
+_MAY_BE_NONE = ("study_id", "performed_at", "priority", "probability")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One file. `category` is "" and `probability` None where there is no result, or none to see.
+
+    `analysis` is ANALYSED or the state of its newest job, `reading_state` that of its study; both
+    "" for a file that was not taken in.
+    """
+
+    file_name: str
+    verdict: str
+    reason: str
+    patient_name: str
+    patient_id: str
+    study_id: uuid.UUID | None
+    accession_number: str
+    performed_at: datetime | None
+    priority: int | None
+    analysis: str
+    category: str
+    probability: float | None
+    model_version: str
+    reading_state: str
+
+
+# What a table can be sorted by; of equal ones the file's name decides.
+SORTS = {
+    "file": ["file_name"],
+    "verdict": ["verdict"],
+    "patient": ["patient_name", "patient_id"],
+    "date": ["performed_at"],
+    "priority": ["priority"],
+    "result": ["concern", "-probability"],
+    "read": ["reading_state"],
+}
+
+
+def shows_results(person: User) -> bool:
+    """Whether this person may know results of the model at all."""
+    return person.has_role(Role.RADIOLOGIST)
+
+
+def items_of(batch: UploadBatch, person: User, sort: str = "") -> QuerySet[UploadItem]:
+    """Return the batch's files with the fields of `Row`, sorted by a key of SORTS, `-` downwards.
+
+    A result that the person must not see counts as none, in the order as well.
+    """
+    predictions = Prediction.objects.filter(radiograph=OuterRef("radiograph"), is_current=True)
+    if not shows_results(person):
+        predictions = predictions.none()
+    hidden = Study.objects.filter(hidden_results(person))
+    predictions = predictions.exclude(radiograph__study__in=hidden)
+    jobs = Job.objects.filter(radiograph=OuterRef("radiograph")).order_by("-queued_at")
+    ranks = [When(category=each.value, then=Value(Concern[each.name])) for each in Category]
+    study = "radiograph__study"
+    items = batch.items.annotate(
+        patient_name=F(f"{study}__patient__name"),
+        patient_id=F(f"{study}__patient__patient_id"),
+        study_id=F(f"{study}_id"),
+        accession_number=F(f"{study}__accession_number"),
+        performed_at=Coalesce(f"{study}__performed_at", f"{study}__created_at"),
+        priority=F(f"{study}__priority"),
+        reading_state=F(f"{study}__reading_state"),
+        analysis=Subquery(jobs.values("state")[:1]),
+        category=Subquery(predictions.values("category")[:1]),
+        probability=Subquery(predictions.values("probability")[:1]),
+        model_version=Subquery(predictions.values("model_version__version")[:1]),
+    ).annotate(concern=Case(*ranks, default=Value(_LAST), output_field=IntegerField()))
+    return items.order_by(*_order(sort), "file_name", "pk")
+
+
+def _order(sort: str) -> list[OrderBy]:
+    backwards = sort.startswith("-")
+    order: list[OrderBy] = []
+    for name in SORTS.get(sort.removeprefix("-"), []):
+        downwards = name.startswith("-") != backwards
+        field = F(name.removeprefix("-"))
+        # Files that were not taken in have none of it, and come last either way.
+        order.append(field.desc(nulls_last=True) if downwards else field.asc(nulls_last=True))
+    return order
+
+
+def rows(items: QuerySet[UploadItem]) -> Iterator[Row]:
+    """Return each file of `items_of` as a row."""
+    names = [field.name for field in fields(Row)]
+    for values in items.values(*names).iterator(chunk_size=2000):
+        known = {
+            name: values[name] if name in _MAY_BE_NONE else values[name] or "" for name in names
+        }
+        # That a picture is not assessable is a result, which not everybody may know.
+        if known["analysis"] in (JobState.DONE, JobState.REFUSED):
+            known["analysis"] = ANALYSED
+        yield Row(**known)

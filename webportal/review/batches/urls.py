@@ -1,0 +1,12 @@
+"""Addresses of the results of batches."""
+
+from django.urls import path
+
+from webportal.review.batches import views
+
+app_name = "results"
+urlpatterns = [
+    path("<uuid:batch_id>/results", views.batch_results, name="batch"),
+    path("<uuid:batch_id>/results.csv", views.batch_csv, name="csv"),
+    path("<uuid:batch_id>/results.pdf", views.batch_pdf, name="pdf"),
+]

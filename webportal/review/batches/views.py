@@ -1,0 +1,113 @@
+"""The pages of a batch's results."""
+
+import uuid
+
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, render
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET
+
+from webportal.accounts.models import Role, User
+from webportal.accounts.roles import SignedInRequest, allow
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.intake.models import UploadBatch, Verdict
+from webportal.records.models import Patient, Priority, ReadingState
+from webportal.review.batches import exports, results
+from webportal.review.batches.exports import DISCLAIMER, Export
+
+ROWS_PER_PAGE = 200
+COLUMNS = [
+    ("file", _("File")),
+    ("verdict", _("Verdict")),
+    ("patient", _("Patient")),
+    ("date", _("Study")),
+    ("priority", _("Priority")),
+    ("result", _("Model’s result")),
+    ("read", _("Read")),
+]
+
+
+@allow(Role.UPLOADER, Role.RADIOLOGIST)
+@never_cache
+@require_GET
+def batch_results(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
+    """What came of each file of a batch, in the order that the person chose."""
+    batch = get_object_or_404(UploadBatch.objects.select_related("created_by"), pk=batch_id)
+    sort = request.GET.get("sort", "result")
+    items = results.items_of(batch, request.user, sort)
+    page = Paginator(items, ROWS_PER_PAGE).get_page(request.GET.get("page"))
+    shown = [_shown(row) for row in results.rows(page.object_list)]  # type: ignore[arg-type]
+    columns = [each for each in COLUMNS if each[0] != "result" or _may_know(request)]
+    context = {
+        "batch": batch,
+        "page": page,
+        "rows": shown,
+        "columns": [
+            {"key": key, "label": label, "next": f"-{key}" if sort == key else key}
+            | {"direction": {key: "ascending", f"-{key}": "descending"}.get(sort, "none")}
+            for key, label in columns
+        ],
+        "shows_results": _may_know(request),
+        "may_read": request.user.has_role(Role.RADIOLOGIST),
+        "may_upload": request.user.has_role(Role.UPLOADER),
+        "disclaimer": DISCLAIMER,
+    }
+    return render(request, "review/batch_results.html", context)
+
+
+def _may_know(request: SignedInRequest) -> bool:
+    return results.shows_results(request.user)
+
+
+def _shown(row: results.Row) -> dict[str, object]:
+    return {
+        "row": row,
+        "patient": Patient(name=row.patient_name, patient_id=row.patient_id).display_name,
+        "priority": "" if row.priority is None else Priority(row.priority).label,
+        "verdict": Verdict(row.verdict).label,
+        "result": exports.result_words(row),
+        "read": ReadingState(row.reading_state).label if row.reading_state else "",
+    }
+
+
+@allow(Role.UPLOADER, Role.RADIOLOGIST)
+@never_cache
+@require_GET
+def batch_csv(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
+    """The results as a CSV file; that they were taken out is in the audit trail."""
+    batch = get_object_or_404(UploadBatch, pk=batch_id)
+    return csv_response(export(batch, request.user, "csv", request.GET.get("sort", "")))
+
+
+@allow(Role.UPLOADER, Role.RADIOLOGIST)
+@never_cache
+@require_GET
+def batch_pdf(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
+    """The results as a PDF file; that they were taken out is in the audit trail."""
+    batch = get_object_or_404(UploadBatch, pk=batch_id)
+    chosen = export(batch, request.user, "pdf", request.GET.get("sort", ""))
+    return _download(exports.as_pdf(chosen), "application/pdf", f"chestline-{batch.pk}.pdf")
+
+
+def export(batch: UploadBatch, by: User, kind: str, sort: str = "") -> Export:
+    """Collect what a person may take out of a batch, and note in the trail that they did."""
+    rows = list(results.rows(results.items_of(batch, by, sort)))
+    detail = {"kind": kind, "files": len(rows)}
+    append(Event(Action.BATCH_EXPORTED, "batch", batch.pk, detail=detail), by)
+    return Export(batch, rows, results.shows_results(by), str(by))
+
+
+def csv_response(chosen: Export) -> HttpResponse:
+    """The CSV file as an answer."""
+    text = exports.as_csv(chosen)
+    # The mark at the start is how spreadsheets know UTF-8.
+    data = b"\xef\xbb\xbf" + text.encode()
+    return _download(data, "text/csv; charset=utf-8", f"chestline-{chosen.batch.pk}.csv")
+
+
+def _download(data: bytes, content_type: str, name: str) -> HttpResponse:
+    disposition = {"Content-Disposition": f'attachment; filename="{name}"'}
+    return HttpResponse(data, content_type=content_type, headers=disposition)
