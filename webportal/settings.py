@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "webportal.records",
     "webportal.intake",
     "webportal.inference",
+    "webportal.notifications",
     "webportal.review",
     "webportal.operations",
     "webportal.api",
@@ -77,6 +78,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "webportal.operations.context.navigation",
+                "webportal.notifications.context.unread_notifications",
             ],
             "loaders": [
                 (
@@ -198,6 +200,23 @@ SECOND_READING = env.bool("SECOND_READING", default=False)
 SECOND_READING_SHARE = env.float("SECOND_READING_SHARE", default=0.05)
 SECOND_READING_BLIND_TO_AI = env.bool("SECOND_READING_BLIND_TO_AI", default=False)
 
+# ── Notifications ───────────────────────────────────────────────────────────────────────────────
+# A stat study whose result is "likely" may wait unread for so long before radiologists are told.
+STAT_UNREAD_MINUTES = env.int("STAT_UNREAD_MINUTES", default=30)
+# E-mail is off until a mail server is named; its links need the address that people use.
+MAIL_ENABLED = bool(env.str("EMAIL_URL", default=""))
+PORTAL_URL = env.str("PORTAL_URL", default="")
+DEFAULT_FROM_EMAIL = env.str("EMAIL_FROM", default="chestline@localhost")
+if MAIL_ENABLED:
+    vars().update(env.email_url("EMAIL_URL"))
+    # A mail server that does not answer must not hold up the scheduler.
+    EMAIL_TIMEOUT = 15
+    if not PORTAL_URL:
+        raise environ.ImproperlyConfigured(
+            "EMAIL_URL is set, so PORTAL_URL must be too: the address that people open, such as "
+            "https://chestline.hospital.example."
+        )
+
 # ── API ─────────────────────────────────────────────────────────────────────────────────────────
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -262,4 +281,6 @@ LOGGING = {
     },
     "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["stderr"], "level": "INFO"},
+    # What makes PDF files names the letters that it draws, and so of patients' names.
+    "loggers": {"fontTools": {"level": "ERROR"}, "fpdf": {"level": "ERROR"}},
 }

@@ -21,6 +21,8 @@ from workers.startup import refuse_misconfiguration
 
 MAINTENANCE_QUEUE = "maintenance"
 ANCHOR_SECONDS = 60
+NOTIFY_SECONDS = 20
+CLEAN_SECONDS = 300
 
 
 def _every(seconds: int, task: str) -> dict[str, Any]:
@@ -61,6 +63,8 @@ app.conf.update(
     beat_schedule={
         "sweep": _every(settings.SWEEP_SECONDS, "sweep"),
         "anchor_audit": _every(ANCHOR_SECONDS, "anchor_audit"),
+        "notify": _every(NOTIFY_SECONDS, "notify"),
+        "clean_storage": _every(CLEAN_SECONDS, "clean_storage"),
     },
 )
 

@@ -1,8 +1,12 @@
 """The tasks, each a thin call."""
 
+import time
+
 from webportal.audit import verification
+from webportal.intake.unreferenced import remove_unreferenced
+from webportal.notifications import finding, mail
 from workers import process, recovery
-from workers.app import app
+from workers.app import CLEAN_SECONDS, app
 
 
 @app.task
@@ -21,3 +25,16 @@ def sweep() -> None:
 def anchor_audit() -> None:
     """Write the head of the audit trail where the database cannot reach it."""
     verification.anchor()
+
+
+@app.task
+def notify() -> None:
+    """Tell people what waits for them, and send the e-mail that is due."""
+    finding.find()
+    mail.deliver()
+
+
+@app.task
+def clean_storage() -> None:
+    """Remove what no record names from the next slice of the storage; all of it within a day."""
+    remove_unreferenced(int(time.time() // CLEAN_SECONDS))

@@ -1,0 +1,211 @@
+"""E-mail by choice, through a mail server of the test's own."""
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from email.message import EmailMessage
+from email.parser import BytesParser
+from email.policy import default
+
+import pytest
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from django.conf import LazySettings
+from django.db import connection
+from django.utils import timezone
+
+from tests.factories import make_patient, make_prediction, make_radiograph, make_study
+from tests.helpers import audit_actions
+from webportal.accounts.models import User
+from webportal.notifications import finding, mail
+from webportal.notifications.mail import MOST_ATTEMPTS, deliver
+from webportal.notifications.models import Kind, MailState, Notification
+from webportal.notifications.services import choose
+from webportal.records.models import Category, Priority, ReadingState, Study
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Mailbox:
+    """A handler that keeps what it is given, or refuses it while `answer` is set."""
+
+    def __init__(self) -> None:
+        self.messages: list[EmailMessage] = []
+        self.recipients: list[list[str]] = []
+        self.answer = ""
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        """Take one message."""
+        if self.answer:
+            return self.answer
+        parser: BytesParser[EmailMessage] = BytesParser(policy=default)  # type: ignore[arg-type]
+        self.messages.append(parser.parsebytes(envelope.original_content or b""))
+        self.recipients.append(envelope.rcpt_tos)
+        return "250 OK"
+
+
+def free_port() -> int:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        port: int = taken.getsockname()[1]
+        return port
+
+
+@pytest.fixture
+def mailbox(settings: LazySettings) -> Iterator[Mailbox]:
+    """A running mail server, to which the portal sends."""
+    handler = Mailbox()
+    controller = Controller(handler, hostname="127.0.0.1", port=free_port())
+    controller.start()
+    settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+    settings.EMAIL_HOST = "127.0.0.1"
+    settings.EMAIL_PORT = controller.port
+    settings.EMAIL_TIMEOUT = 10
+    settings.MAIL_ENABLED = True
+    settings.PORTAL_URL = "https://chestline.example"
+    yield handler
+    controller.stop()
+
+
+@pytest.fixture
+def study() -> Study:
+    """A stat study that has waited for too long, of somebody with a name."""
+    study = make_study(
+        priority=Priority.STAT,
+        accession_number="ACC-77",
+        patient=make_patient(name="Doe^Jane", patient_id="PAT-77"),
+    )
+    then = timezone.now() - timedelta(hours=1)
+    make_prediction(make_radiograph(study), Category.LIKELY, created_at=then)
+    return study
+
+
+@pytest.fixture
+def reader(radiologist: User) -> User:
+    """A radiologist who wants e-mail of stat studies."""
+    choose(radiologist, "reader@hospital.example", [Kind.STAT_UNREAD])
+    return radiologist
+
+
+def test_who_chose_so_gets_one_e_mail(mailbox: Mailbox, study: Study, reader: User) -> None:
+    finding.find()
+    assert deliver() == 1
+    finding.find()
+    assert deliver() == 0
+    (message,) = mailbox.messages
+    assert mailbox.recipients == [["reader@hospital.example"]]
+    told = Notification.objects.get()
+    assert told.mail_state == MailState.SENT
+    assert f"https://chestline.example/notifications/{told.pk}" in message.get_content()
+    assert audit_actions()[-1] == "notification.mailed"
+
+
+def test_the_e_mail_holds_no_patient_data(mailbox: Mailbox, study: Study, reader: User) -> None:
+    finding.find()
+    deliver()
+    (message,) = mailbox.messages
+    text = message.as_string()
+    for word in ("Doe", "Jane", "PAT-77", "ACC-77", str(study.pk), str(study.patient_id), "likely"):
+        assert word not in text
+
+
+def test_who_did_not_choose_gets_none(mailbox: Mailbox, study: Study, radiologist: User) -> None:
+    finding.find()
+    assert deliver() == 0
+    assert Notification.objects.get().mail_state == MailState.NONE
+    assert mailbox.messages == []
+
+
+def test_without_a_mail_server_nothing_is_due(
+    study: Study, reader: User, settings: LazySettings
+) -> None:
+    settings.MAIL_ENABLED = False
+    finding.find()
+    assert Notification.objects.get().mail_state == MailState.NONE
+
+
+def test_a_server_that_refuses_for_a_while_gets_it_later(
+    mailbox: Mailbox, study: Study, reader: User
+) -> None:
+    mailbox.answer = "451 Try again later"
+    finding.find()
+    assert deliver() == 0
+    assert deliver() == 0, "not before its time"
+    told = Notification.objects.get()
+    assert (told.mail_state, told.mail_attempts) == (MailState.DUE, 1)
+    mailbox.answer = ""
+    Notification.objects.update(mail_due_at=timezone.now())
+    assert deliver() == 1
+    assert len(mailbox.messages) == 1
+
+
+def test_what_is_never_taken_is_given_up_and_said_so(
+    mailbox: Mailbox,
+    study: Study,
+    reader: User,
+    sign_in: Callable[..., object],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    mailbox.answer = "550 No such person reader@hospital.example"
+    finding.find()
+    for _ in range(MOST_ATTEMPTS):
+        Notification.objects.update(mail_due_at=timezone.now())
+        deliver()
+    assert Notification.objects.get().mail_state == MailState.FAILED
+    ours = [each.getMessage() for each in caplog.records if each.name.startswith("webportal")]
+    assert len(ours) == MOST_ATTEMPTS
+    assert "reader@hospital.example" not in "".join(ours)
+    page = sign_in(reader).get("/notifications/").text  # type: ignore[attr-defined]
+    assert "the e-mail could not be sent" in page
+
+
+def test_a_study_that_is_read_before_the_e_mail_needs_none(
+    mailbox: Mailbox, study: Study, reader: User
+) -> None:
+    mailbox.answer = "451 Try again later"
+    finding.find()
+    deliver()
+    Study.objects.update(reading_state=ReadingState.SIGNED)
+    finding.find()
+    mailbox.answer = ""
+    Notification.objects.filter(mail_state=MailState.DUE).update(mail_due_at=timezone.now())
+    assert deliver() == 0
+    assert mailbox.messages == []
+
+
+def test_two_schedulers_send_it_once(mailbox: Mailbox, study: Study, reader: User) -> None:
+    threads = []
+    barrier = threading.Barrier(2)
+
+    def schedule() -> None:
+        barrier.wait()
+        finding.find()
+        deliver()
+        connection.close()
+
+    for _ in range(2):
+        threads.append(threading.Thread(target=schedule))
+        threads[-1].start()
+    for thread in threads:
+        thread.join()
+    deliver()
+    assert Notification.objects.count() == 1
+    assert len(mailbox.messages) == 1
+
+
+def test_a_process_killed_after_sending_sends_it_again_under_the_same_id(
+    mailbox: Mailbox, study: Study, reader: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finding.find()
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(mail, "append", die)
+        with pytest.raises(KeyboardInterrupt):
+            deliver()
+    assert deliver() == 1
+    first, second = (message["Message-ID"] for message in mailbox.messages)
+    assert first == second

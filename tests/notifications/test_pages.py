@@ -1,0 +1,98 @@
+"""The badge, the list and the choice of e-mail."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from tests.factories import make_prediction, make_radiograph, make_study
+from tests.helpers import audit_actions
+from webportal.accounts.models import User
+from webportal.intake import services as intake
+from webportal.notifications import finding
+from webportal.notifications.models import Kind, Notification
+from webportal.notifications.services import chosen_kinds, unread_count
+from webportal.records.models import Category, Priority, Study
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def waiting(radiologist: User) -> Study:
+    """A stat study of which the radiologist was told."""
+    study = make_study(priority=Priority.STAT)
+    then = timezone.now() - timedelta(hours=1)
+    make_prediction(make_radiograph(study), Category.LIKELY, created_at=then)
+    finding.find()
+    return study
+
+
+def test_the_badge_of_every_page_counts_what_is_unread(
+    waiting: Study, radiologist: User, sign_in: Callable[[User], Client]
+) -> None:
+    client = sign_in(radiologist)
+    assert "Notifications: 1 unread" in client.get("/worklist").text
+    assert "Notifications: 1 unread" in client.get("/notifications/badge").text
+    client.post("/notifications/read")
+    assert "Notifications: 0 unread" in client.get("/notifications/badge").text
+
+
+def test_opening_one_leads_to_the_study_and_reads_it(
+    waiting: Study, radiologist: User, sign_in: Callable[[User], Client]
+) -> None:
+    client = sign_in(radiologist)
+    told = Notification.objects.get()
+    assert f"/notifications/{told.pk}" in client.get("/notifications/").text
+    assert client.get(f"/notifications/{told.pk}")["Location"] == f"/studies/{waiting.pk}"
+    assert unread_count(radiologist) == 0
+
+
+def test_a_batch_leads_to_its_results(uploader: User, sign_in: Callable[[User], Client]) -> None:
+    batch = intake.create_batch(uploader, name="Night shift")
+    told = Notification.objects.create(recipient=uploader, kind=Kind.BATCH_DONE, batch=batch)
+    client = sign_in(uploader)
+    assert "Night shift" in client.get("/notifications/").text
+    assert client.get(f"/notifications/{told.pk}")["Location"] == f"/uploads/{batch.pk}/results"
+
+
+def test_nobody_opens_another_s(
+    waiting: Study, uploader: User, sign_in: Callable[[User], Client]
+) -> None:
+    told = Notification.objects.get()
+    assert sign_in(uploader).get(f"/notifications/{told.pk}").status_code == 404
+
+
+def test_the_choice_is_kept_and_audited(
+    radiologist: User, sign_in: Callable[[User], Client]
+) -> None:
+    client = sign_in(radiologist)
+    answer = {"email": "reader@hospital.example", "kinds": [Kind.STAT_UNREAD.value]}
+    assert client.post("/notifications/preferences", answer).status_code == 302
+    radiologist.refresh_from_db()
+    assert radiologist.email == "reader@hospital.example"
+    assert chosen_kinds(radiologist) == [Kind.STAT_UNREAD]
+    assert audit_actions()[-1] == "notification.chosen"
+    assert "checked" in client.get("/notifications/preferences").text
+    client.post("/notifications/preferences", {"email": ""})
+    assert chosen_kinds(radiologist) == []
+
+
+def test_e_mail_needs_an_address(radiologist: User, sign_in: Callable[[User], Client]) -> None:
+    client = sign_in(radiologist)
+    response = client.post("/notifications/preferences", {"kinds": [Kind.STAT_UNREAD.value]})
+    assert "Give the address" in response.text
+    assert chosen_kinds(radiologist) == []
+
+
+def test_only_what_concerns_one_s_role_is_offered(
+    uploader: User, sign_in: Callable[[User], Client]
+) -> None:
+    client = sign_in(uploader)
+    page = client.get("/notifications/preferences").text
+    assert "An upload of mine is done" in page
+    assert "stat study" not in page
+    answer = {"email": "u@hospital.example", "kinds": [Kind.STAT_UNREAD.value]}
+    client.post("/notifications/preferences", answer)
+    assert chosen_kinds(uploader) == []

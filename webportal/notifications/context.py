@@ -1,0 +1,17 @@
+"""What the header of every page shows of notifications."""
+
+from functools import cache
+from typing import Any
+
+from django.http import HttpRequest
+
+from webportal.accounts.models import User
+from webportal.notifications.services import unread_count
+
+
+def unread_notifications(request: HttpRequest) -> dict[str, Any]:
+    """Give templates the number of unread notifications; it is counted only where it is shown."""
+    user = getattr(request, "user", None)
+    if not isinstance(user, User) or user.must_change_password:
+        return {}
+    return {"unread_notifications": cache(lambda: unread_count(user))}

@@ -1,0 +1,40 @@
+"""The form of a person's choice of e-mail."""
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
+
+from webportal.accounts.models import Role, User
+from webportal.notifications.models import Kind
+
+# Who is told of what; see webportal.notifications.finding.
+ROLES = {Kind.BATCH_DONE: Role.UPLOADER, Kind.STAT_UNREAD: Role.RADIOLOGIST}
+
+
+class MailForm(forms.Form):
+    """Where e-mail goes to, and of what."""
+
+    email = forms.EmailField(
+        label=_("Your e-mail address"), required=False, max_length=254, widget=forms.EmailInput
+    )
+
+    def __init__(self, person: User, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        offered = [
+            (kind.value, kind.label) for kind, role in ROLES.items() if person.has_role(role)
+        ]
+        self.fields["kinds"] = forms.MultipleChoiceField(
+            label=_("E-mail me when"),
+            required=False,
+            choices=offered,
+            widget=forms.CheckboxSelectMultiple,
+        )
+
+    def clean(self) -> dict[str, Any]:
+        """E-mail needs an address."""
+        fields = self.cleaned_data
+        if fields.get("kinds") and not fields.get("email") and "email" not in self.errors:
+            self.add_error("email", gettext("Give the address that e-mail is to go to."))
+        return fields

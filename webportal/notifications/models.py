@@ -1,0 +1,105 @@
+"""Notifications, and of what kinds a person wants e-mail.
+
+A row is the truth: it says that a person is to be told of a thing, and how far the e-mail has come.
+What it is about is named once a person, by a constraint, so that nobody is told twice.
+"""
+
+import uuid
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from webportal.intake.models import UploadBatch
+from webportal.records.models import Study
+
+
+class Kind(models.TextChoices):
+    """What a notification tells."""
+
+    BATCH_DONE = "batch_done", _("An upload of mine is done")
+    STAT_UNREAD = "stat_unread", _("A stat study waits unread for too long")
+
+
+class MailState(models.TextChoices):
+    """How far the e-mail of a notification has come."""
+
+    NONE = "none", _("No e-mail")
+    DUE = "due", _("E-mail to be sent")
+    SENT = "sent", _("E-mail sent")
+    FAILED = "failed", _("E-mail could not be sent")
+
+
+class Notification(models.Model):
+    """That one person is to be told of one thing."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    recipient = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="notifications"
+    )
+    kind = models.CharField(max_length=20, choices=Kind.choices)
+    batch = models.ForeignKey(
+        UploadBatch, on_delete=models.PROTECT, null=True, blank=True, related_name="notifications"
+    )
+    study = models.ForeignKey(
+        Study, on_delete=models.PROTECT, null=True, blank=True, related_name="notifications"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    read_at = models.DateTimeField(null=True, blank=True)
+    mail_state = models.CharField(max_length=10, choices=MailState.choices, default=MailState.NONE)
+    mail_attempts = models.PositiveSmallIntegerField(default=0)
+    mail_due_at = models.DateTimeField(null=True, blank=True)
+    mailed_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-created_at", "id"]
+        indexes = [
+            models.Index(
+                fields=["recipient"], name="notification_unread", condition=Q(read_at=None)
+            ),
+            models.Index(
+                fields=["mail_due_at"], name="notification_mail", condition=Q(mail_state="due")
+            ),
+        ]
+        constraints = [
+            models.UniqueConstraint(fields=["recipient", "batch"], name="one_a_person_and_batch"),
+            models.UniqueConstraint(fields=["recipient", "study"], name="one_a_person_and_study"),
+            models.CheckConstraint(
+                condition=Q(kind="batch_done", batch__isnull=False, study=None)
+                | Q(kind="stat_unread", batch=None, study__isnull=False),
+                name="notification_names_its_thing",
+            ),
+            models.CheckConstraint(
+                condition=Q(mail_state="due", mail_due_at__isnull=False, mailed_at=None)
+                | Q(mail_state="sent", mail_due_at=None, mailed_at__isnull=False)
+                | Q(mail_state__in=["none", "failed"], mail_due_at=None, mailed_at=None),
+                name="notification_mail_state",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Notification {self.id} ({self.kind})"
+
+
+class MailChoice(models.Model):
+    """Of which kinds a person wants e-mail; without a row of none."""
+
+    user = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="mail_choice",
+    )
+    kinds = ArrayField(models.CharField(max_length=20, choices=Kind.choices), default=list)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kinds__contained_by=Kind.values), name="mail_kinds_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"E-mail for {self.user_id}"

@@ -1,0 +1,73 @@
+"""The badge, the list of notifications, and the choice of e-mail."""
+
+import uuid
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from webportal.accounts.roles import SignedInRequest, allow
+from webportal.notifications import services
+from webportal.notifications.forms import MailForm
+from webportal.notifications.models import Kind
+
+PER_PAGE = 50
+
+
+@allow()
+@never_cache
+@require_GET
+def notifications(request: SignedInRequest) -> HttpResponse:
+    """What the person was told, the newest first."""
+    told = services.notifications_of(request.user)
+    page = Paginator(told, PER_PAGE).get_page(request.GET.get("page"))
+    context = {"page": page, "unread": services.unread_count(request.user)}
+    return render(request, "notifications/notifications.html", context)
+
+
+@allow()
+@never_cache
+@require_GET
+def badge(request: SignedInRequest) -> HttpResponse:
+    """The badge in the header, asked for again and again."""
+    return render(request, "notifications/badge.html")
+
+
+@allow()
+@never_cache
+@require_GET
+def open_notification(request: SignedInRequest, notification_id: uuid.UUID) -> HttpResponse:
+    """Go where a notification points to; it is then read."""
+    told = get_object_or_404(services.notifications_of(request.user), pk=notification_id)
+    services.mark_read(request.user, told.pk)
+    if told.kind == Kind.BATCH_DONE:
+        return redirect("results:batch", told.batch_id)
+    return redirect("review:study", told.study_id)
+
+
+@allow()
+@require_POST
+def read_all(request: SignedInRequest) -> HttpResponse:
+    """Note that the person has seen everything."""
+    services.mark_read(request.user)
+    return redirect("notifications:list")
+
+
+@allow()
+@require_http_methods(["GET", "POST"])
+def preferences(request: SignedInRequest) -> HttpResponse:
+    """The choice of e-mail."""
+    chosen = {"email": request.user.email, "kinds": services.chosen_kinds(request.user)}
+    form = MailForm(request.user, request.POST or None, initial=chosen)
+    if request.method == "POST" and form.is_valid():
+        fields = form.cleaned_data
+        services.choose(request.user, fields["email"], fields["kinds"])
+        messages.success(request, gettext("Your choice is saved."))
+        return redirect("notifications:preferences")
+    context = {"form": form, "mail_enabled": settings.MAIL_ENABLED}
+    return render(request, "notifications/preferences.html", context)
