@@ -8,8 +8,8 @@ from django.utils import timezone
 from tests import dicom_files as files
 from tests.intake.conftest import Send
 from webportal.accounts.models import User
-from webportal.intake import cases, services
-from webportal.intake.cases import CaseRecord, parse_sheet
+from webportal.intake import cases, services, sheet
+from webportal.intake.cases import CaseRecord
 from webportal.intake.models import IdentityMode
 from webportal.records.models import Patient, Priority, Study
 
@@ -30,7 +30,8 @@ RECORD = CaseRecord(
 
 
 def errors_of(text: str) -> list[tuple[int, str]]:
-    return [(error.line, error.message) for error in parse_sheet(text.encode())[1]]
+    bad_lines = sheet.parse(text.encode()).bad_lines
+    return [(line.number, str(problem)) for line in bad_lines for problem in line.problems]
 
 
 # ── The sheet itself ────────────────────────────────────────────────────────────────────────────
@@ -55,9 +56,9 @@ def test_a_sheet_gives_a_record_for_each_file(delimiter: str) -> None:
         "priority": "Urgent",
     }
     columns, line = delimiter.join(cells), delimiter.join(cells.values())
-    records, errors = parse_sheet(f"{columns}\r\n{line}\r\n\r\n".encode("utf-8-sig"))
-    assert errors == []
-    assert records == {"a.png": RECORD}
+    checked = sheet.parse(f"{columns}\r\n{line}\r\n\r\n".encode("utf-8-sig"))
+    assert checked.bad_lines == []
+    assert checked.records == {"a.png": RECORD}
 
 
 def test_a_record_survives_being_kept_as_json() -> None:
@@ -65,14 +66,12 @@ def test_a_record_survives_being_kept_as_json() -> None:
 
 
 def test_the_template_is_a_sheet_without_lines() -> None:
-    assert errors_of(cases.sheet_template()) == [
-        (1, "The sheet has no lines below the column names.")
-    ]
+    assert errors_of(sheet.template()) == [(1, "The sheet has no lines below the column names.")]
 
 
 def test_every_bad_line_is_reported_with_its_number() -> None:
     tomorrow = timezone.localdate() + timedelta(days=1)
-    sheet = (
+    text = (
         "file,patient_id,birth_date,sex,symptoms,priority\n"
         "a.png,P-1,1980-02-03,F,cough,stat\n"
         ",P-2,,,,\n"
@@ -85,7 +84,7 @@ def test_every_bad_line_is_reported_with_its_number() -> None:
         "i.png,P\\9,,,,\n"
         "A.png,P-1,1980-02-03,F,,\n"
     )
-    found = errors_of(sheet)
+    found = errors_of(text)
     assert [line for line, _ in found] == [3, 4, 5, 6, 7, 8, 9, 10, 11]
     messages = dict(found)
     assert "name of the file" in messages[3]
@@ -104,9 +103,9 @@ def test_every_bad_line_is_reported_with_its_number() -> None:
     [("F", "F"), ("m", "M"), ("o", "O"), ("Female", "F"), ("MALE", "M"), ("other", "O"), ("", "")],
 )
 def test_the_sex_is_a_letter_or_the_whole_word(written: str, sex: str) -> None:
-    records, errors = parse_sheet(f"file,patient_id,sex\na.png,P-1,{written}\n".encode())
-    assert errors == []
-    assert records["a.png"].sex == sex
+    checked = sheet.parse(f"file,patient_id,sex\na.png,P-1,{written}\n".encode())
+    assert checked.bad_lines == []
+    assert checked.records["a.png"].sex == sex
 
 
 @pytest.mark.parametrize("written", ["Frau", "Mme", "mujer", "Féminin", "fm", "0"])
@@ -117,8 +116,8 @@ def test_the_sex_is_never_guessed(written: str) -> None:
 
 
 def test_one_patient_id_with_two_names_is_an_error() -> None:
-    sheet = "file,patient_id,family_name\na.png,P-1,Doe\nb.png,P-1,Roe\n"
-    ((line, message),) = errors_of(sheet)
+    text = "file,patient_id,family_name\na.png,P-1,Doe\nb.png,P-1,Roe\n"
+    ((line, message),) = errors_of(text)
     assert line == 3
     assert "Line 2" in message
 
@@ -133,13 +132,13 @@ def test_one_patient_id_with_two_names_is_an_error() -> None:
         (b"", "'file' is missing"),
         (b"file,patient_id\na,b,c\n", "more values"),
         (b'file,patient_id\n"a,b\n', "cannot be read as CSV"),
-        (b"x" * (cases.MAX_SHEET_BYTES + 1), "larger than"),
+        (b"x" * (sheet.MAX_SHEET_BYTES + 1), "larger than"),
     ],
 )
 def test_a_sheet_that_cannot_be_read_is_reported(data: bytes, expected: str) -> None:
-    records, errors = parse_sheet(data)
-    assert records == {}
-    assert expected in errors[0].message
+    checked = sheet.parse(data)
+    assert checked.records == {}
+    assert expected in checked.bad_lines[0].problems[0].message
 
 
 @pytest.mark.parametrize(

@@ -2,18 +2,21 @@
 
 import re
 from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from PIL import Image
 from pytest_django.fixtures import Settings
 
 from tests import dicom_files as files
 from tests.helpers import audit_actions
 from tests.intake.conftest import Send
 from webportal.accounts.models import User
+from webportal.intake import services
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem
 from webportal.records.models import Patient, Priority, Radiograph
 
@@ -141,8 +144,31 @@ def test_a_sheet_with_bad_lines_creates_nothing_and_names_them(browser: Client) 
     answer = {"priority": "2", "identity_mode": "sheet", "sheet": sheet}
     response = browser.post("/uploads/new", answer)
     assert response.status_code == 422
-    assert re.search(r"<td>3</td><td>patient_id: Give the Patient ID.</td>", response.text)
+    assert re.search(r'class="wrong">\s*<span class="problem">Give the Patient ID.', response.text)
     assert not UploadBatch.objects.exists()
+
+
+def test_a_sheet_is_checked_without_creating_anything(browser: Client) -> None:
+    lines = "".join(f"{number}.png,P-{number}\n" for number in range(600))
+    sheet = SimpleUploadedFile("s.csv", f"file,patient_id\n{lines}bad.png,\n".encode())
+    page = browser.post("/uploads/sheet/check", {"sheet": sheet}).text
+    assert "1 line to correct" in page
+    assert "600 good lines" in page
+    assert "bad.png" in page, "what is to be corrected is never left out"
+    assert "101 more lines were checked" in page
+    sheet = SimpleUploadedFile("s.csv", b"name\nx\n")
+    assert "is missing" in browser.post("/uploads/sheet/check", {"sheet": sheet}).text
+    assert not UploadBatch.objects.exists()
+
+
+def test_lines_of_the_sheet_without_a_file_are_named(browser: Client, send: Send) -> None:
+    sheet = SimpleUploadedFile("s.csv", b"file,patient_id\na.png,P-1\nb.png,P-2\n")
+    answer = {"priority": "2", "identity_mode": "sheet", "sheet": sheet}
+    batch = created(browser.post("/uploads/new", answer))
+    send(files.png(files.phantom()), "folder/a.png", to=batch)
+    page = browser.get(f"/uploads/{batch.pk}").text
+    assert "1 line of the sheet has no file yet:" in page
+    assert "b.png" in page
 
 
 def test_a_sheet_has_to_be_chosen(browser: Client) -> None:
@@ -170,13 +196,34 @@ def test_a_batch_shows_each_verdict_and_groups_the_refusals(
     for number in range(10):
         send(f"nonsense {number}".encode(), f"bad-{number:02}.txt")
     page = browser.get(f"/uploads/{batch.pk}").text
-    assert "0 of 1 image analysed, 1 waiting" in page
+    assert "0 of 1 image analysed; next in the queue" in page
+    assert "Queue: place 1" in page
     assert re.search(r'class="count">10<', page)
     assert "and 2 more" in page
     refused = browser.get(f"/uploads/{batch.pk}?show=refused").text
     assert "good.png" not in refused
     overview = browser.get("/uploads/").text
     assert str(batch.pk) in overview
+
+
+def test_a_batch_says_how_many_images_go_first(
+    browser: Client, batch: UploadBatch, send: Send, uploader: User
+) -> None:
+    before = services.create_batch(uploader, priority=Priority.URGENT)
+    send(files.png(files.phantom(seed=5)), "mine.png")
+    for seed in range(2):
+        send(files.png(files.phantom(seed=seed)), f"{seed}.png", to=before)
+    page = browser.get(f"/uploads/{batch.pk}").text
+    assert "2 other images go first" in page
+    assert "Queue: place 3" in page
+
+
+def test_what_arrived_is_told_as_json(browser: Client, batch: UploadBatch, send: Send) -> None:
+    item = send(files.png(files.phantom()), "a.png")
+    send(b"nonsense", "b.txt")
+    a, b = browser.get(f"/uploads/{batch.pk}/received").json()["items"]
+    assert (a["file_name"], a["size"], a["sha256"]) == ("a.png", item.size, item.sha256)
+    assert (b["verdict"], b["reason_code"]) == ("refused", "not_an_image")
 
 
 def test_an_idle_batch_does_not_ask_for_news(browser: Client, batch: UploadBatch) -> None:
@@ -229,8 +276,35 @@ def test_one_decision_can_settle_all_files_of_the_same_person(
     assert Radiograph.objects.filter(study__patient__name="Phantom^One").count() == 3
 
 
+def discard(browser: Client, item: UploadItem) -> Any:
+    return browser.post(f"/uploads/held/{item.pk}", {"decision": "discard", "confirmed": "1"})
+
+
+def test_discarding_takes_a_second_answer(browser: Client, held: list[UploadItem]) -> None:
+    page = browser.post(f"/uploads/held/{held[0].pk}", {"decision": "discard", "alike": "1"})
+    assert "Discard this file and 1 other for good?" in page.text
+    assert "Keep it" in page.text
+    assert UploadItem.objects.filter(verdict="held").count() == 2
+    answer = {"decision": "discard", "alike": "1", "confirmed": "1"}
+    browser.post(f"/uploads/held/{held[0].pk}", answer)
+    assert UploadItem.objects.filter(verdict="discarded").count() == 2
+
+
+def test_the_picture_of_a_held_file_is_shown_and_audited(
+    browser: Client, held: list[UploadItem], sign_in: Callable[[User], Client], radiologist: User
+) -> None:
+    address = f"/uploads/held/{held[0].pk}/image.png"
+    assert address in browser.get(f"/uploads/held/{held[0].pk}").text
+    response = browser.get(address)
+    assert Image.open(BytesIO(response.content)).size == files.SIZE[::-1]
+    assert audit_actions()[-1] == "image.viewed"
+    assert sign_in(radiologist).get(address).status_code == 403
+    discard(browser, held[0])
+    assert browser.get(address).status_code == 404
+
+
 def test_a_decision_on_one_file_leaves_the_others(browser: Client, held: list[UploadItem]) -> None:
-    browser.post(f"/uploads/held/{held[0].pk}", {"decision": "discard"})
+    discard(browser, held[0])
     assert [item.verdict for item in UploadItem.objects.filter(pk__in=[i.pk for i in held])] == [
         "discarded",
         "held",
@@ -252,7 +326,7 @@ def test_a_decision_that_fails_keeps_the_file_and_says_why(browser: Client, send
     item = send(files.dicom(files.phantom(), PatientName="Doe^Jane", SOPInstanceUID=uid))
     response = browser.post(f"/uploads/held/{item.pk}", {"decision": "same"}, follow=True)
     assert "The file is still held." in response.text
-    assert browser.post(f"/uploads/held/{item.pk}", {"decision": "discard"}).status_code == 302
+    assert discard(browser, item).status_code == 302
 
 
 # ── Roles ───────────────────────────────────────────────────────────────────────────────────────

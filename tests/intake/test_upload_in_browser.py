@@ -1,12 +1,13 @@
 """Sending files from a real browser, over a connection that breaks."""
 
+import base64
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from django.db import connections
 from django.test import Client
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests import dicom_files as files
@@ -42,9 +43,8 @@ def context(
 
 @pytest.fixture
 def page(context: BrowserContext) -> Page:
-    """The page of a new batch, whose clock the test moves."""
+    """The page of a new batch."""
     page = context.new_page()
-    page.clock.install()
     batch = services.create_batch(User.objects.get())
     page.goto(f"/uploads/{batch.pk}")
     return page
@@ -64,48 +64,115 @@ def folder(tmp_path: Path) -> Path:
 
 
 def choose_folder(page: Page, folder: Path) -> None:
+    """Choose a folder as in a browser without File System Access."""
     page.set_input_files("[data-input=folder]", folder)
+
+
+def let_pages_pick(page: Page, folder: Path) -> None:
+    """Answer the next choice of a folder by one whose handle outlives a reload.
+
+    It lies in the browser's own file system, because no test can click through the system's dialog.
+    """
+    contents = {
+        str(path.relative_to(folder)): base64.b64encode(path.read_bytes()).decode()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+    page.evaluate(
+        """async ([name, contents]) => {
+            const root = await navigator.storage.getDirectory();
+            const folder = await root.getDirectoryHandle(name, {create: true});
+            for (const [path, text] of Object.entries(contents)) {
+                const parts = path.split("/");
+                let parent = folder;
+                for (const part of parts.slice(0, -1))
+                    parent = await parent.getDirectoryHandle(part, {create: true});
+                const file = await parent.getFileHandle(parts.at(-1), {create: true});
+                const writable = await file.createWritable();
+                await writable.write(Uint8Array.from(atob(text), (c) => c.charCodeAt(0)));
+                await writable.close();
+            }
+            window.showDirectoryPicker = async () => folder;
+        }""",
+        [folder.name, contents],
+    )
+
+
+def hold(page: Page, after: int = 0) -> list[Route]:
+    """Hold the files on their way back, but for the first `after`."""
+    held: list[Route] = []
+    passed = iter(range(after))
+
+    def hold_one(route: Route) -> None:
+        if next(passed, None) is None:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.route("**/files", hold_one)
+    return held
+
+
+def progress(page: Page) -> Locator:
+    return page.locator("[data-progress]")
+
+
+def arrived(page: Page, files: int) -> None:
+    expect(progress(page)).to_have_text(f"All {files} files have arrived", timeout=ALL_TRIES)
+
+
+def row(page: Page, name: str) -> Locator:
+    return page.locator(".file-row:not([hidden])").filter(has_text=name)
 
 
 def test_a_folder_arrives_with_a_verdict_for_each_file(page: Page, folder: Path) -> None:
     (folder / "letter.txt").write_text("Dear colleague")
     choose_folder(page, folder)
-    expect(page.get_by_text("9 of 9 files sent, all have arrived")).to_be_visible()
-    page.clock.run_for(2000)
+    arrived(page, 9)
+    expect(row(page, "letter.txt")).to_contain_text("Refused")
+    expect(row(page, "0.png")).to_contain_text("Accepted")
     rows = page.locator(".items tbody tr")
     expect(rows).to_have_count(9)
     expect(rows.filter(has_text="Accepted")).to_have_count(8)
-    expect(page.locator(".refusal")).to_contain_text("not a DICOM, JPEG or PNG image")
+    expect(rows.filter(has_text="Queue: place 1")).to_have_count(1)
+    refusals = page.get_by_label("Refused files by reason")
+    expect(refusals).to_contain_text("not a DICOM, JPEG or PNG image")
     names = set(UploadItem.objects.values_list("file_name", flat=True))
     assert {"night/0.png", "night/sub/1.png", "night/letter.txt"} <= names
 
 
 def test_four_files_travel_at_once(page: Page, folder: Path) -> None:
-    held: list[Route] = []
-    released = False
-
-    def hold(route: Route) -> None:
-        if released:
-            route.continue_()
-        else:
-            held.append(route)
-
-    page.route("**/files", hold)
+    held = hold(page)
     choose_folder(page, folder)
-    expect(page.locator(".in-flight .sending")).to_have_count(4)
-    page.clock.run_for(1000)
+    expect(page.locator(".file-row.is-sending")).to_have_count(4)
+    page.wait_for_timeout(500)
     assert len(held) == 4
-    released = True
+    page.unroute("**/files")
     for route in held:
         route.continue_()
-    expect(page.get_by_text("all have arrived")).to_be_visible()
+    arrived(page, 8)
+
+
+def test_sending_is_paused_and_goes_on(page: Page, folder: Path) -> None:
+    held = hold(page)
+    choose_folder(page, folder)
+    expect(page.locator(".file-row.is-sending")).to_have_count(4)
+    page.get_by_role("button", name="Pause").click()
+    page.unroute("**/files")
+    for route in held:
+        route.continue_()
+    expect(progress(page)).to_have_text("4 of 8 files have arrived")
+    expect(page.get_by_text("Paused")).to_be_visible()
+    assert UploadItem.objects.count() == 4
+    page.get_by_role("button", name="Go on").first.click()
+    arrived(page, 8)
 
 
 @pytest.mark.parametrize("status", [None, 502])
-def test_a_fault_that_passes_is_tried_again_by_itself(
+def test_a_lost_connection_is_said_and_sending_goes_on_by_itself(
     status: int | None, page: Page, folder: Path
 ) -> None:
-    faults = iter(range(8))
+    faults = iter(range(6))
 
     def fail_at_first(route: Route) -> None:
         if next(faults, None) is None:
@@ -117,43 +184,169 @@ def test_a_fault_that_passes_is_tried_again_by_itself(
 
     page.route("**/files", fail_at_first)
     choose_folder(page, folder)
-    expect(page.get_by_text("Trying again…").first).to_be_visible()
-    page.clock.run_for(ALL_TRIES)
-    expect(page.get_by_text("8 of 8 files sent, all have arrived")).to_be_visible()
+    expect(page.get_by_text("The connection is lost.")).to_be_visible()
+    arrived(page, 8)
+    expect(page.get_by_text("The connection is lost.")).to_be_hidden()
     assert Radiograph.objects.count() == 8
 
 
-def test_what_failed_for_good_is_sent_again_on_demand(page: Page, folder: Path) -> None:
-    page.route("**/files", lambda route: route.fulfill(status=507, json={"message": "No space."}))
-    choose_folder(page, folder)
-    expect(page.get_by_text("0 of 8 files sent, 8 failed")).to_be_visible()
-    expect(page.locator(".in-flight .failed").first).to_contain_text("No space.")
-    page.unroute("**/files")
-    page.get_by_role("button", name="Send the failed files again").click()
-    expect(page.get_by_text("8 of 8 files sent, all have arrived")).to_be_visible()
-
-
-def test_a_lost_connection_is_said_and_sending_goes_on_when_it_is_back(
+def test_a_cable_that_is_pulled_costs_nothing(
     context: BrowserContext, page: Page, folder: Path
 ) -> None:
-    context.set_offline(True)
+    hold(page, after=3)
     choose_folder(page, folder)
+    expect(progress(page)).to_have_text("3 of 8 files have arrived")
+    context.set_offline(True)
     expect(page.get_by_text("The connection is lost.")).to_be_visible()
+    page.unroute("**/files")
     context.set_offline(False)
-    page.clock.run_for(ALL_TRIES)
-    expect(page.get_by_text("8 of 8 files sent, all have arrived")).to_be_visible()
+    arrived(page, 8)
+    assert Radiograph.objects.count() == UploadItem.objects.count() == 8
+
+
+def test_a_fault_of_the_server_is_tried_again_and_then_grouped(page: Page, folder: Path) -> None:
+    page.clock.install()
+    page.route("**/files", lambda route: route.fulfill(status=500, body="Oops"))
+    choose_folder(page, folder)
+    expect(page.locator(".file-row").filter(has_text="Is tried again")).to_have_count(4)
+    for _ in range(12):
+        page.clock.run_for(16_000)
+    failures = page.get_by_label("Not sent: what to do")
+    expect(failures.locator(".refusal")).to_have_count(1)
+    expect(failures.locator(".count")).to_have_text("8")
+    expect(failures).to_contain_text("The server answered with error 500.")
+    page.unroute("**/files")
+    failures.get_by_role("button", name="Send these again").click()
+    page.clock.run_for(1000)
+    page.clock.resume()
+    arrived(page, 8)
+
+
+def test_a_full_disk_holds_everything_until_a_person_goes_on(page: Page, folder: Path) -> None:
+    sent: list[Route] = []
+
+    def full(route: Route) -> None:
+        sent.append(route)
+        route.fulfill(status=507, json={"message": "No space."})
+
+    page.route("**/files", full)
+    choose_folder(page, folder)
+    expect(page.get_by_role("alert").filter(has_text="No space.")).to_be_visible()
+    page.wait_for_timeout(500)
+    assert len(sent) == 4, "what cannot succeed is not tried for every file"
+    page.unroute("**/files")
+    page.locator("[data-blocked]").get_by_role("button", name="Go on").click()
+    arrived(page, 8)
 
 
 def test_who_is_signed_out_is_told_what_to_do(
     context: BrowserContext, page: Page, folder: Path
 ) -> None:
+    cookies = context.cookies()
     context.clear_cookies()
     choose_folder(page, folder)
-    expect(page.locator(".in-flight .failed").first).to_contain_text("You are signed out")
+    expect(page.get_by_text("You are signed out")).to_be_visible()
+    context.add_cookies(cookies)  # type: ignore[arg-type]
+    page.locator("[data-blocked]").get_by_role("button", name="Go on").click()
+    arrived(page, 8)
 
 
 def test_a_file_over_the_limit_is_not_sent(page: Page, folder: Path) -> None:
     page.locator("#uploader").evaluate("uploader => uploader.dataset.maxBytes = '10'")
     choose_folder(page, folder)
-    expect(page.get_by_text("0 of 8 files sent, 8 failed")).to_be_visible()
+    expect(progress(page)).to_have_text("0 of 8 files have arrived, 8 could not be sent")
+    failures = page.get_by_label("Not sent: what to do")
+    expect(failures).to_contain_text("larger than")
+    expect(failures.get_by_role("button")).to_be_hidden()
     assert not UploadItem.objects.exists()
+
+
+# ── A reload in the middle ──────────────────────────────────────────────────────────────────────
+
+
+def test_a_remembered_folder_goes_on_by_itself_after_a_reload(page: Page, folder: Path) -> None:
+    let_pages_pick(page, folder)
+    hold(page, after=3)
+    page.get_by_role("button", name="Choose a folder").click()
+    expect(progress(page)).to_have_text("3 of 8 files have arrived")
+    page.unroute_all(behavior="ignoreErrors")
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url))
+    page.reload()
+    arrived(page, 8)
+    assert UploadItem.objects.count() == Radiograph.objects.count() == 8
+    assert sum(url.endswith("/files") for url in sent) == 5, "only what was missing is sent"
+
+
+def test_a_paused_upload_is_paused_after_a_reload(page: Page, folder: Path) -> None:
+    let_pages_pick(page, folder)
+    hold(page)
+    page.get_by_role("button", name="Choose a folder").click()
+    page.get_by_role("button", name="Pause").click()
+    page.unroute_all(behavior="ignoreErrors")
+    page.reload()
+    expect(page.get_by_text("Paused")).to_be_visible()
+    page.wait_for_timeout(500)
+    assert not UploadItem.objects.exists()
+    page.get_by_role("button", name="Go on").first.click()
+    arrived(page, 8)
+
+
+def test_without_handles_the_same_folder_is_chosen_again(page: Page, folder: Path) -> None:
+    hold(page, after=3)
+    choose_folder(page, folder)
+    expect(progress(page)).to_have_text("3 of 8 files have arrived")
+    page.unroute_all(behavior="ignoreErrors")
+    page.reload()
+    expect(page.get_by_text("3 of 8 announced files have arrived")).to_be_visible()
+    sent: list[str] = []
+    page.on("request", lambda request: sent.append(request.url))
+    choose_folder(page, folder)
+    arrived(page, 8)
+    assert UploadItem.objects.count() == 8
+    assert sum(url.endswith("/files") for url in sent) == 5, "only what was missing is sent"
+
+
+def test_a_file_that_was_changed_is_sent_though_name_and_size_are_the_same(
+    page: Page, tmp_path: Path
+) -> None:
+    folder = tmp_path / "night"
+    folder.mkdir()
+    (folder / "a.txt").write_text("one")
+    choose_folder(page, folder)
+    arrived(page, 1)
+    (folder / "a.txt").write_text("two")
+    page.reload()
+    choose_folder(page, folder)
+    arrived(page, 1)
+    assert UploadItem.objects.count() == 2
+
+
+def test_a_refused_file_that_was_mended_is_sent_again(page: Page, tmp_path: Path) -> None:
+    folder = tmp_path / "night"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(b"nonsense")
+    let_pages_pick(page, folder)
+    page.get_by_role("button", name="Choose a folder").click()
+    refused = page.get_by_label("Refused files by reason")
+    again = refused.get_by_role("button", name="Send these again")
+    expect(again).to_be_visible()
+    (folder / "a.png").write_bytes(files.png(files.phantom()))
+    let_pages_pick(page, folder)
+    again.click()
+    expect(row(page, "a.png")).to_contain_text("Accepted")
+
+
+def test_five_thousand_files_are_a_list_of_a_few_rows(page: Page, tmp_path: Path) -> None:
+    folder = tmp_path / "night"
+    folder.mkdir()
+    for number in range(5000):
+        (folder / f"{number:04}.png").write_bytes(b"")
+    held = hold(page)
+    choose_folder(page, folder)
+    expect(page.locator(".file-row.is-sending").first).to_be_visible()
+    assert page.locator(".file-row").count() < 60
+    assert len(held) == 4
+    page.locator(".file-list").evaluate("list => list.scrollTo(0, list.scrollHeight)")
+    expect(row(page, "4999.png")).to_be_visible()
+    page.unroute_all(behavior="ignoreErrors")

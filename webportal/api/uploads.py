@@ -216,10 +216,12 @@ class BatchEndpoint(ListModelMixin, Endpoint[UploadBatch]):
 
 
 def _batch_problem(batch_form: BatchForm, case_form: CaseRecordForm) -> ValidationError:
-    if batch_form.sheet_errors:
+    checked = batch_form.checked_sheet
+    if checked is not None and checked.bad_lines:
         lines = [
-            ErrorDetail(f"Line {error.line}: {error.message}", "sheet_line")
-            for error in batch_form.sheet_errors
+            ErrorDetail(f"Line {line.number}: {problem}", "sheet_line")
+            for line in checked.bad_lines
+            for problem in line.problems
         ]
         return ValidationError({"sheet": lines})
     if batch_form.errors:

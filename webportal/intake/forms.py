@@ -4,16 +4,19 @@ from typing import Any
 
 from django import forms
 from django.core.files.uploadedfile import UploadedFile
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from webportal.intake import cases
-from webportal.intake.cases import CaseRecord, CaseRecordForm, SheetError
+from webportal.intake.cases import CaseRecord, CaseRecordForm
 from webportal.intake.models import IdentityMode
+from webportal.intake.sheet import MAX_SHEET_BYTES, Sheet, parse
 from webportal.records.models import Priority
 
 MODES = [
-    (IdentityMode.TEMPORARY, "The files say it, or nobody knows yet"),
-    (IdentityMode.FORM, "All files are of one patient"),
-    (IdentityMode.SHEET, "A CSV sheet says it for each file"),
+    (IdentityMode.TEMPORARY, _("The files say it, or nobody knows yet")),
+    (IdentityMode.FORM, _("All files are of one patient")),
+    (IdentityMode.SHEET, _("A CSV sheet says it for each file")),
 ]
 
 
@@ -21,26 +24,26 @@ class BatchForm(forms.Form):
     """How the files of a batch are to be taken in."""
 
     name = forms.CharField(
-        label="Name of the upload",
+        label=_("Name of the upload"),
         max_length=100,
         required=False,
-        help_text="To find it again. Leave patients' names out.",
+        help_text=_("To find it again. Leave patients' names out."),
     )
     priority = forms.TypedChoiceField(
         coerce=int,
         choices=Priority.choices,
         initial=Priority.ROUTINE.value,
         widget=forms.RadioSelect,
-        help_text="The worklist and the queue go by it.",
+        help_text=_("The worklist and the queue go by it."),
     )
     identity_mode = forms.ChoiceField(
-        label="Whose images are they?",
+        label=_("Whose images are they?"),
         choices=MODES,
         initial=IdentityMode.TEMPORARY,
         widget=forms.RadioSelect,
     )
     sheet = forms.FileField(
-        label="CSV sheet",
+        label=_("CSV sheet"),
         required=False,
         allow_empty_file=True,
         widget=forms.FileInput(
@@ -48,23 +51,25 @@ class BatchForm(forms.Form):
         ),
     )
 
-    sheet_errors: list[SheetError] = []
+    checked_sheet: Sheet | None = None
 
     def clean(self) -> dict[str, Any]:
         """Check the sheet line by line."""
         fields = self.cleaned_data
         if fields.get("identity_mode") != IdentityMode.SHEET:
             return fields
-        sheet: UploadedFile[bytes] | None = fields.get("sheet")
-        if sheet is None:
-            self.add_error("sheet", "Choose the CSV sheet.")
+        file: UploadedFile[bytes] | None = fields.get("sheet")
+        if file is None:
+            self.add_error("sheet", gettext("Choose the CSV sheet."))
             return fields
-        records, self.sheet_errors = cases.parse_sheet(sheet.read(cases.MAX_SHEET_BYTES + 1))
-        fields["records"] = records
-        if self.sheet_errors:
+        self.checked_sheet = parse(file.read(MAX_SHEET_BYTES + 1))
+        if self.checked_sheet.bad_lines:
             self.add_error(
                 "sheet",
-                "Nothing was created. Correct the lines below in the sheet, and choose it again.",
+                gettext(
+                    "Nothing was created. Correct the lines below in the sheet, and choose it"
+                    " again."
+                ),
             )
         return fields
 
@@ -76,8 +81,8 @@ def read_forms(
     if not batch_form.is_valid():
         return None
     fields = {key: batch_form.cleaned_data[key] for key in ("name", "priority", "identity_mode")}
-    if fields["identity_mode"] == IdentityMode.SHEET:
-        return fields, batch_form.cleaned_data["records"]
+    if batch_form.checked_sheet is not None:
+        return fields, batch_form.checked_sheet.records
     if fields["identity_mode"] != IdentityMode.FORM:
         return fields, {}
     if not case_form.is_valid():

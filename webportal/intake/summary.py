@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from django.db.models import Count, QuerySet
 
 from webportal.inference.models import Job, JobState
-from webportal.intake.models import UploadBatch, UploadItem, Verdict
+from webportal.intake import cases
+from webportal.intake.models import IdentityMode, UploadBatch, UploadItem, Verdict
 
 _NAMES_SHOWN = 8
 
@@ -90,6 +91,29 @@ def failures(batch: UploadBatch) -> list[Failure]:
         Failure(code, reason, count, _some_names(refused.filter(reason_code=code, reason=reason)))
         for code, reason, count in groups
     ]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """The lines of a batch's sheet whose file has not arrived."""
+
+    count: int
+    file_names: list[str]
+
+    @property
+    def more(self) -> int:
+        """How many names are left out."""
+        return self.count - len(self.file_names)
+
+
+def lines_without_file(batch: UploadBatch) -> Missing | None:
+    """Return the lines of the sheet that no file of the batch was for; None where all have one."""
+    if batch.identity_mode != IdentityMode.SHEET:
+        return None
+    arrived = batch.items.exclude(verdict=Verdict.REFUSED).values_list("file_name", flat=True)
+    used = {cases.matching_key(batch.case_records, name) for name in arrived}
+    unused = [key for key in batch.case_records if key not in used]
+    return Missing(len(unused), unused[:_NAMES_SHOWN]) if unused else None
 
 
 def _some_names(items: QuerySet[UploadItem]) -> list[str]:

@@ -1,4 +1,4 @@
-"""Pages of the intake: upload batches, sending files, and the files held for patient matching."""
+"""Pages of the intake: upload batches, their sheets of case records, and sending files."""
 
 import uuid
 from http import HTTPStatus
@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import unquote
 
 from django.conf import settings
-from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import HttpResponse, JsonResponse
@@ -16,17 +15,15 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
-from webportal.audit.models import Action
-from webportal.audit.trail import Event, append
-from webportal.intake import body, cases, resolution, services, summary
+from webportal.intake import body, services, sheet, summary, texts, waiting
 from webportal.intake.cases import CaseRecordForm
-from webportal.intake.errors import IntakeError, NotHeldError, StorageFullError
+from webportal.intake.errors import IntakeError, StorageFullError
 from webportal.intake.forms import BatchForm, read_forms
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
-from webportal.intake.resolution import Decision
 
 BATCHES_PER_PAGE = 30
 ITEMS_PER_PAGE = 100
+SHEET_LINES_SHOWN = 500
 _MOST_EXPECTED = 1_000_000
 
 
@@ -46,7 +43,7 @@ def batches(request: SignedInRequest) -> HttpResponse:
     )
     context = {
         "page": Paginator(found, BATCHES_PER_PAGE).get_page(request.GET.get("page")),
-        "held_count": _held_items().count(),
+        "held_count": UploadItem.objects.filter(verdict=Verdict.HELD).count(),
     }
     return render(request, "intake/batches.html", context)
 
@@ -69,8 +66,8 @@ def new_batch(request: SignedInRequest) -> HttpResponse:
     context = {
         "batch_form": batch_form,
         "case_form": case_form,
-        "sheet_columns": cases.SHEET_COLUMNS,
-        "has_errors": request.method == "POST",
+        "sheet_columns": sheet.COLUMNS,
+        **_sheet_context(batch_form.checked_sheet),
     }
     status = HTTPStatus.UNPROCESSABLE_ENTITY if request.method == "POST" else HTTPStatus.OK
     return render(request, "intake/new_batch.html", context, status=status)
@@ -81,10 +78,49 @@ def new_batch(request: SignedInRequest) -> HttpResponse:
 def sheet_template(request: SignedInRequest) -> HttpResponse:
     """An empty CSV sheet with the column names."""
     return HttpResponse(
-        cases.sheet_template(),
+        sheet.template(),
         content_type="text/csv; charset=utf-8",
         headers={"Content-Disposition": 'attachment; filename="chestline-sheet.csv"'},
     )
+
+
+@allow(Role.UPLOADER)
+@require_POST
+def check_sheet(request: SignedInRequest) -> HttpResponse:
+    """Each line of a sheet with its verdict, before anything is created of it."""
+    file = request.FILES.get("sheet")
+    checked = None if file is None else sheet.parse(file.read(sheet.MAX_SHEET_BYTES + 1))
+    return render(request, "intake/sheet_preview.html", _sheet_context(checked))
+
+
+def _sheet_context(checked: sheet.Sheet | None) -> dict[str, Any]:
+    """What the preview of a sheet shows; of a long one every bad line before any good one."""
+    if checked is None:
+        return {"checked": None}
+    bad = checked.bad_lines[:SHEET_LINES_SHOWN]
+    good = [line for line in checked.lines if not line.problems]
+    shown = sorted(
+        bad + good[: SHEET_LINES_SHOWN - len(bad)],
+        key=lambda line: line.number,
+    )
+    return {
+        "checked": checked,
+        "shown_lines": [(line, _cells(line, checked.names)) for line in shown],
+        "lines_left_out": len(checked.lines) - len(shown),
+        "good_count": len(good),
+    }
+
+
+def _cells(line: sheet.Line, names: list[str]) -> list[tuple[str, list[str]]]:
+    """Each value of a line with what is wrong with it."""
+    cells = []
+    for name in names:
+        wrong = [each.message for each in line.problems if each.column == name]
+        cells.append((line.values.get(name, ""), wrong))
+    elsewhere = [str(each) for each in line.problems if each.column not in names]
+    if cells and elsewhere:
+        cells[0] = (cells[0][0], [*cells[0][1], *elsewhere])
+    return cells
 
 
 @allow(Role.UPLOADER)
@@ -95,6 +131,7 @@ def batch(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     context = _batch_context(request, batch_id) | {
         "max_bytes": settings.UPLOAD_MAX_BYTES,
         "max_archive_bytes": settings.UPLOAD_MAX_ARCHIVE_BYTES,
+        "texts": texts.uploader(),
     }
     return render(request, "intake/batch.html", context)
 
@@ -113,15 +150,30 @@ def _batch_context(request: SignedInRequest, batch_id: uuid.UUID) -> dict[str, A
     shown = request.GET.get("show", "")
     if shown in Verdict.values:
         items = items.filter(verdict=shown)
+    counted = summary.summarise(found)
+    page = Paginator(items, ITEMS_PER_PAGE).get_page(request.GET.get("page"))
     return {
         "batch": found,
-        "summary": summary.summarise(found),
+        "summary": counted,
         "failures": summary.failures(found),
-        "page": Paginator(items, ITEMS_PER_PAGE).get_page(request.GET.get("page")),
+        "missing": summary.lines_without_file(found),
+        "place": waiting.place_of(found) if counted.waiting else None,
+        "page": page,
+        "analyses": waiting.analyses([each.radiograph_id for each in page]),
         "shown": shown,
-        "verdicts": Verdict.choices,
+        "counts": [(value, label, getattr(counted, value)) for value, label in Verdict.choices],
         "may_read": request.user.has_role(Role.RADIOLOGIST),
     }
+
+
+@allow(Role.UPLOADER)
+@never_cache
+@require_GET
+def received(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
+    """What arrived of a batch, as JSON, so that a browser sends only what is missing."""
+    found = get_object_or_404(UploadBatch, pk=batch_id)
+    items = found.items.only("file_name", "size", "sha256", "verdict", "reason_code", "reason")
+    return JsonResponse({"items": [_as_json(item) for item in items]})
 
 
 @allow(Role.UPLOADER)
@@ -151,63 +203,12 @@ def _problem(status: HTTPStatus, reason: IntakeError) -> JsonResponse:
     return JsonResponse({"code": reason.code, "message": reason.message}, status=status)
 
 
-def _as_json(item: UploadItem) -> dict[str, str]:
+def _as_json(item: UploadItem) -> dict[str, Any]:
     return {
         "file_name": item.file_name,
+        "size": item.size,
+        "sha256": item.sha256,
         "verdict": item.verdict,
         "reason_code": item.reason_code,
         "reason": item.reason,
     }
-
-
-def _held_items() -> Any:
-    return UploadItem.objects.filter(verdict=Verdict.HELD)
-
-
-@allow(Role.UPLOADER)
-@require_GET
-def held(request: SignedInRequest) -> HttpResponse:
-    """The manual-match list: files whose patient is in doubt, the oldest first."""
-    items = _held_items().select_related("batch__created_by")
-    page = Paginator(items, ITEMS_PER_PAGE).get_page(request.GET.get("page"))
-    return render(request, "intake/held.html", {"page": page})
-
-
-@allow(Role.UPLOADER)
-@never_cache
-@require_http_methods(["GET", "POST"])
-def held_item(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
-    """One held file beside the record that it contradicts, and the decision on it."""
-    item = get_object_or_404(UploadItem.objects.select_related("batch"), pk=item_id)
-    try:
-        if request.method == "POST" and request.POST.get("decision") in Decision.values:
-            return _decide(request, item, Decision(request.POST["decision"]))
-        asked = resolution.question(item, request.user)
-    except NotHeldError as reason:
-        messages.info(request, reason.message)
-        return redirect("intake:held")
-    append(Event(Action.PATIENT_VIEWED, "patient", asked.recorded.pk), request.user)
-    context = {"item": item, "asked": asked, "alike": resolution.alike(item, request.user)}
-    return render(request, "intake/held_item.html", context)
-
-
-def _decide(request: SignedInRequest, item: UploadItem, decision: Decision) -> HttpResponse:
-    others = resolution.alike(item, request.user) if request.POST.get("alike") else []
-    decided = 0
-    try:
-        for each in (item, *others):
-            resolution.resolve(each, decision, request.user)
-            decided += 1
-    except NotHeldError:
-        raise
-    except IntakeError as reason:
-        messages.error(request, f"The file is still held. {reason.message}")
-        return redirect("intake:held-item", item.pk)
-    files = "The file is" if decided == 1 else f"{decided} files are"
-    done = {
-        Decision.SAME: "recorded for the patient on record",
-        Decision.OTHER: "recorded for a new temporary patient, whose record can now be completed",
-        Decision.DISCARD: "discarded",
-    }
-    messages.success(request, f"{files} {done[decision]}.")
-    return redirect("intake:held")

@@ -1,7 +1,30 @@
-/** A file and its path in the folder that it came from. */
-interface Sendable {
-  file: File;
-  path: string;
+/** What the server says of a file; a ZIP gets one for each file in it. */
+export interface Verdict {
+  file_name: string;
+  size: number;
+  sha256: string;
+  verdict: string;
+  reason_code: string;
+  reason: string;
+}
+
+/**
+ * Why there is no verdict. `lost`: no connection, go on when it is back. `passing`: try this file
+ * again a little later. `blocked`: no file would get through, a person has to act. `final`: this
+ * file will not be taken. `unreadable`: the file is no longer what was chosen.
+ */
+export type Obstacle = "lost" | "passing" | "blocked" | "final" | "unreadable";
+
+/** The server did not give a verdict. `message` is the server's own, if it sent one. */
+export class SendError extends Error {
+  readonly obstacle: Obstacle;
+  readonly status: number;
+
+  constructor(obstacle: Obstacle, status = 0, message = "") {
+    super(message);
+    this.obstacle = obstacle;
+    this.status = status;
+  }
 }
 
 interface Options {
@@ -12,25 +35,16 @@ interface Options {
   onProgress: (bytes: number) => void;
 }
 
-/** The server did not give a verdict. `mayPass`: trying again a little later may help. */
-export class SendError extends Error {
-  readonly mayPass: boolean;
-
-  constructor(message: string, mayPass: boolean) {
-    super(message);
-    this.mayPass = mayPass;
-  }
-}
-
 /** As long as the server's column for names; of a longer path the end counts. */
-const MOST_PATH = 400;
-const CONNECTION_LOST = new SendError("The connection was lost.", true);
+export const MOST_PATH = 400;
+/** How long, in milliseconds, a file may be on its way without a byte getting through. */
+const STALLED = 30_000;
+const SIGNED_OUT = [401, 403];
+const AWAY = [502, 503, 504];
+const DISK_FULL = 507;
 
-/**
- * Send one file as the body of one request. Resolves when the server has given its verdict, whichever
- * it is: the list of verdicts is the server's own. Sending a file again is harmless.
- */
-export function send({ file, path }: Sendable, options: Options): Promise<void> {
+/** Send one file as the body of one request. Sending a file again is harmless. */
+export function send(file: File, path: string, options: Options): Promise<Verdict[]> {
   return new Promise((resolve, reject) => {
     // Not fetch, which does not tell how much has been sent.
     const request = new XMLHttpRequest();
@@ -39,35 +53,58 @@ export function send({ file, path }: Sendable, options: Options): Promise<void> 
     request.setRequestHeader("X-File-Path", encodeURIComponent(path.slice(-MOST_PATH)));
     request.setRequestHeader("X-Expected-Files", String(options.expected));
     request.setRequestHeader("Content-Type", "application/octet-stream");
-    request.upload.onprogress = ({ loaded }) => options.onProgress(loaded);
-    request.onerror = () => reject(CONNECTION_LOST);
-    request.onabort = () => reject(CONNECTION_LOST);
-    request.ontimeout = () => reject(CONNECTION_LOST);
+    const abort = (): void => request.abort();
+    let stalled = setTimeout(abort, STALLED);
+    request.upload.onprogress = ({ loaded }) => {
+      clearTimeout(stalled);
+      // Once all of it is there, the server may take its time to look at it.
+      if (loaded < file.size) stalled = setTimeout(abort, STALLED);
+      options.onProgress(loaded);
+    };
+    window.addEventListener("offline", abort);
+    request.onloadend = () => {
+      clearTimeout(stalled);
+      window.removeEventListener("offline", abort);
+    };
+    request.onabort = () => reject(new SendError("lost"));
+    request.onerror = () => {
+      // The browser says the same of a lost connection and of a file that cannot be read.
+      isReadable(file).then((readable) => reject(new SendError(readable ? "lost" : "unreadable")));
+    };
     request.onload = () => {
-      const error = errorOf(request, options.url);
-      if (error) reject(error);
-      else resolve();
+      const answer = parsed(request.responseText);
+      if (request.status === 200 && answer?.items) resolve(answer.items);
+      else reject(errorOf(request, answer, options.url));
     };
     request.send(file);
   });
 }
 
-function errorOf(request: XMLHttpRequest, url: string): SendError | undefined {
-  const answer = parsed(request.responseText);
+function errorOf(request: XMLHttpRequest, answer: Answer | undefined, url: string): SendError {
+  const { status } = request;
+  const message = answer?.message ?? "";
   const wentElsewhere = new URL(request.responseURL).pathname !== url;
-  if (wentElsewhere || request.status === 401 || request.status === 403) {
-    return new SendError(
-      "You are signed out, or may not upload. Sign in in another tab, load this page again, and drop the files again: nothing is stored twice.",
-      false,
-    );
-  }
-  if (request.status === 200 && answer?.items) return undefined;
-  const message = answer?.message ?? `The server answered with error ${request.status}.`;
-  const isPassing = request.status >= 500 && request.status !== 507;
-  return new SendError(message, isPassing || request.status === 429 || answer?.code === "interrupted");
+  if (wentElsewhere || SIGNED_OUT.includes(status)) return new SendError("blocked", 401);
+  if (status === DISK_FULL) return new SendError("blocked", status, message);
+  if (AWAY.includes(status)) return new SendError("lost", status);
+  const passes = status >= 500 || status === 429 || answer?.code === "interrupted";
+  return new SendError(passes ? "passing" : "final", status, message);
 }
 
-function parsed(text: string): { items?: unknown[]; code?: string; message?: string } | undefined {
+async function isReadable(file: File): Promise<boolean> {
+  return file.slice(0, 1).arrayBuffer().then(
+    () => true,
+    () => false,
+  );
+}
+
+interface Answer {
+  items?: Verdict[];
+  code?: string;
+  message?: string;
+}
+
+function parsed(text: string): Answer | undefined {
   try {
     return JSON.parse(text);
   } catch {

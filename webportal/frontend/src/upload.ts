@@ -2,72 +2,86 @@ import "vite/modulepreload-polyfill";
 
 import "./intake.css";
 
-import { filesOf, isSystemFile, type Found } from "./dropped";
-import { SendError, send } from "./sending";
+import { droppedIn, filesBelow, type Chosen, type Found, type Handle } from "./dropped";
+import { FileList } from "./file_list";
+import { Rate } from "./rate";
+import { forget, mayRead, recall, remember } from "./remembered";
+import { Sender, type Upload } from "./sender";
+import type { SendError } from "./sending";
 
-/** How many files travel at once. */
-const LANES = 4;
-/** Waits before a file is tried again, in milliseconds; after the last one a person has to ask. */
-const BACK_OFF = [1000, 2000, 4000, 8000, 16000];
 /** How often, at most, the list of verdicts is asked for while files arrive, in milliseconds. */
 const REFRESH = 1000;
+/** How often, at most, the page is drawn while files are on their way, in milliseconds. */
+const PAINT = 150;
+const NAMES_SHOWN = 5;
+const FORBIDDEN = 401;
 
-type State = "waiting" | "sending" | "delivered" | "failed";
+type Texts = Record<string, string>;
 
-interface Upload extends Found {
-  state: State;
-  sent: number;
-  message: string;
+interface PickerWindow extends Window {
+  showDirectoryPicker?(options: { id: string }): Promise<FileSystemDirectoryHandle>;
 }
 
 class Uploader {
   private readonly root: HTMLElement;
-  private readonly uploads: Upload[] = [];
-  private readonly known = new Set<string>();
-  private active = 0;
+  private readonly batch: string;
+  private readonly texts: Texts;
+  private readonly sender: Sender;
+  private readonly list: FileList;
+  private readonly rate = new Rate();
+  private handles: Handle[] = [];
   private refreshTimer: ReturnType<typeof setTimeout> | undefined;
-  private paintRequested = false;
+  private paintTimer: ReturnType<typeof setTimeout> | undefined;
+  private announced = -1;
 
   constructor(root: HTMLElement) {
     this.root = root;
+    this.batch = root.dataset["batch"]!;
+    this.texts = JSON.parse(document.querySelector("#uploader-texts")!.textContent!) as Texts;
+    this.sender = new Sender(
+      { url: root.dataset["url"]!, receivedUrl: root.dataset["received"]!, csrfToken: root.dataset["csrf"]! },
+      () => this.changed(),
+      (found) => this.tooLarge(found),
+      (error) => this.words(error),
+    );
+    this.list = new FileList(this.part(".file-list"), this.part<HTMLTemplateElement>("#file-row"), (row, index) =>
+      this.fillRow(row, this.sender.uploads[index]!),
+    );
     this.connectInputs();
     this.connectDropZone();
-    this.button("[data-retry]").addEventListener("click", () => this.retryFailed());
-    window.addEventListener("online", () => this.retryFailed());
-    window.addEventListener("offline", () => this.paint());
-    window.addEventListener("beforeunload", (event) => {
-      if (this.isBusy()) event.preventDefault();
-    });
+    this.connectControls();
+    void this.goOnAfterReload();
   }
 
-  /** Put files at the end of the line; one that is in the line already is passed over. */
-  add(found: Found[]): void {
-    for (const one of found) {
-      const key = `${one.path}\n${one.file.size}\n${one.file.lastModified}`;
-      if (isSystemFile(one.path) || this.known.has(key)) continue;
-      this.known.add(key);
-      const upload: Upload = { ...one, state: "waiting", sent: 0, message: "" };
-      const tooLarge = this.tooLarge(upload);
-      if (tooLarge) Object.assign(upload, { state: "failed", message: tooLarge });
-      this.uploads.push(upload);
-    }
-    this.fillLanes();
-    this.paint();
-  }
+  // ── Choosing files ───────────────────────────────────────────────────────────────────────────
 
   private connectInputs(): void {
     for (const name of ["files", "folder"]) {
-      const input = this.root.querySelector<HTMLInputElement>(`[data-input="${name}"]`)!;
-      this.button(`[data-choose="${name}"]`).addEventListener("click", () => input.click());
+      const input = this.part<HTMLInputElement>(`[data-input="${name}"]`);
+      this.part(`[data-choose="${name}"]`).addEventListener("click", () => {
+        if (name === "folder" && "showDirectoryPicker" in window) void this.pickFolder();
+        else input.click();
+      });
       input.addEventListener("change", () => {
-        this.add([...(input.files ?? [])].map((file) => ({ file, path: pathOf(file) })));
+        const files = [...(input.files ?? [])].map((file) => ({ file, path: file.webkitRelativePath || file.name }));
+        void this.choose({ handles: [], files });
         input.value = ""; // so that the same folder can be chosen again
       });
     }
   }
 
+  /** Where the browser can, choose a folder in a way that outlives a reload. */
+  private async pickFolder(): Promise<void> {
+    try {
+      const folder = await (window as PickerWindow).showDirectoryPicker!({ id: "chestline" });
+      await this.choose({ handles: [folder], files: [] });
+    } catch (error) {
+      if ((error as Error).name !== "AbortError") throw error; // the person changed their mind
+    }
+  }
+
   private connectDropZone(): void {
-    const zone = this.root.querySelector<HTMLElement>(".drop-zone")!;
+    const zone = this.part(".drop-zone");
     // Files that miss the zone must not replace the page.
     for (const name of ["dragover", "drop"] as const) {
       document.addEventListener(name, (event) => event.preventDefault());
@@ -76,140 +90,253 @@ class Uploader {
     zone.addEventListener("dragleave", () => zone.classList.remove("over"));
     zone.addEventListener("drop", (event) => {
       zone.classList.remove("over");
-      if (event.dataTransfer) void filesOf(event.dataTransfer).then((found) => this.add(found));
+      if (event.dataTransfer) void droppedIn(event.dataTransfer).then((chosen) => this.choose(chosen));
     });
   }
 
-  private tooLarge(upload: Upload): string {
-    const isArchive = upload.path.toLowerCase().endsWith(".zip");
+  private async choose({ handles, files }: Chosen): Promise<void> {
+    const looking = (count: number): void => this.say(filled(this.texts["looking"]!, count));
+    looking(files.length);
+    this.handles.push(...handles);
+    await this.keep();
+    const found: Found[] = [...files, ...(await filesBelow(handles, looking))];
+    this.say(found.length ? "" : this.texts["nothingFound"]!);
+    this.part("[data-go-on]").hidden = true;
+    await this.sender.add(found);
+  }
+
+  // ── What outlives a reload ───────────────────────────────────────────────────────────────────
+
+  private async keep(): Promise<void> {
+    if (!this.handles.length) return;
+    await remember({ batch: this.batch, handles: this.handles, isPaused: this.sender.isPaused, at: Date.now() });
+  }
+
+  private async goOnAfterReload(): Promise<void> {
+    const kept = await recall(this.batch);
+    if (!kept) return;
+    this.sender.isPaused = kept.isPaused;
+    if (await mayRead(kept.handles, false)) {
+      await this.choose({ handles: kept.handles, files: [] });
+      return;
+    }
+    const offer = this.part("[data-go-on]");
+    offer.hidden = false;
+    offer.querySelector("button")!.addEventListener("click", () => {
+      void mayRead(kept.handles, true).then((may) => (may ? this.choose({ handles: kept.handles, files: [] }) : undefined));
+    });
+  }
+
+  private connectControls(): void {
+    this.part("[data-pause]").addEventListener("click", () => {
+      this.rate.reset();
+      this.sender.pause(!this.sender.isPaused);
+      void this.keep();
+    });
+    this.part("[data-blocked] button").addEventListener("click", () => this.sender.unblock());
+    this.part(".failures").addEventListener("click", (event) => {
+      const words = (event.target as HTMLElement).dataset["retry"];
+      if (words !== undefined) void this.sender.retry((each) => each.state === "failed" && each.words === words);
+    });
+    document.addEventListener("click", (event) => {
+      const code = (event.target as HTMLElement).dataset["retryRefused"];
+      if (code !== undefined) void this.sender.retry((each) => isRefused(each, code));
+    });
+    // What the server drew anew knows nothing of the files that this page holds.
+    document.addEventListener("htmx:afterSwap", () => this.offerRetries());
+    window.addEventListener("offline", () => this.changed());
+    window.addEventListener("beforeunload", (event) => {
+      // With the folder remembered, a reload loses nothing.
+      if (this.sender.isBusy && !this.handles.length) event.preventDefault();
+    });
+  }
+
+  // ── Words ────────────────────────────────────────────────────────────────────────────────────
+
+  private tooLarge({ file, path }: Found): string {
+    const isArchive = path.toLowerCase().endsWith(".zip");
     const limit = Number(this.root.dataset[isArchive ? "maxArchiveBytes" : "maxBytes"]);
-    if (upload.file.size <= limit) return "";
-    const megabytes = Math.floor(limit / 1024 ** 2);
-    return `The file is larger than ${megabytes} MB, the limit for one file. It was not sent.`;
+    return file.size > limit ? filled(this.texts["tooLarge"]!, Math.floor(limit / 1024 ** 2)) : "";
   }
 
-  private fillLanes(): void {
-    while (this.active < LANES) {
-      const next = this.uploads.find((upload) => upload.state === "waiting");
-      if (!next) return;
-      this.active += 1;
-      next.state = "sending";
-      void this.deliver(next).finally(() => {
-        this.active -= 1;
-        this.fillLanes();
-        this.refreshVerdicts();
-        this.paint();
-      });
+  private words({ obstacle, status, message }: SendError): string {
+    if (obstacle === "unreadable") return this.texts["unreadable"]!;
+    if (status === FORBIDDEN) return this.texts["signedOut"]!;
+    return message || filled(this.texts["serverError"]!, status);
+  }
+
+  private timeLeft(seconds: number): string {
+    if (seconds < 60) return this.texts["secondsLeft"]!;
+    const minutes = Math.ceil(seconds / 60);
+    if (minutes < 60) return filled(this.texts["minutesLeft"]!, minutes);
+    return filled(this.texts["hoursLeft"]!, Math.floor(minutes / 60), minutes % 60);
+  }
+
+  private state(upload: Upload): string {
+    if (upload.state === "waiting") return this.texts["waiting"]!;
+    if (upload.state === "failed") return this.texts["notSent"]!;
+    if (upload.state === "delivered") {
+      const [first, ...others] = upload.verdicts;
+      return others.length ? filled(this.texts["archive"]!, others.length + 1) : (this.texts[first?.verdict ?? ""] ?? "");
+    }
+    if (upload.isRetried) return this.texts["again"]!;
+    if (upload.sent >= upload.file.size) return this.texts["checking"]!;
+    return filled(this.texts["sending"]!, Math.floor((100 * upload.sent) / upload.file.size));
+  }
+
+  private say(words: string): void {
+    this.part("[data-looking]").textContent = words;
+  }
+
+  // ── Drawing ──────────────────────────────────────────────────────────────────────────────────
+
+  private changed(): void {
+    this.paintTimer ??= setTimeout(() => {
+      this.paintTimer = undefined;
+      this.paint();
+    }, PAINT);
+  }
+
+  private paint(): void {
+    const { uploads, isPaused, isLost, blockedBy, isBusy } = this.sender;
+    // By bytes, but an empty file counts too.
+    const weigh = (size: number): number => size + 1;
+    let [total, done, failed, delivered, current] = [0, 0, 0, 0, uploads.length];
+    for (const [index, { state, file, sent }] of uploads.entries()) {
+      total += weigh(file.size);
+      if (state === "delivered") done += weigh(file.size);
+      else done += sent;
+      if (state === "delivered") delivered += 1;
+      else if (state === "failed") failed += 1;
+      else current = Math.min(current, index);
+    }
+    this.part(".sending-panel").hidden = uploads.length === 0;
+    const all = delivered === uploads.length;
+    const progress = filled(this.texts[all ? "allArrived" : "progress"]!, delivered, uploads.length);
+    const words = failed ? `${progress}, ${filled(this.texts["failedCount"]!, failed)}` : progress;
+    this.part("[data-progress]").textContent = words;
+    const bar = this.part<HTMLProgressElement>(".batch-progress");
+    [bar.max, bar.value] = [total || 1, done];
+    this.part("[data-rate]").textContent = this.speed(done, total, isPaused || isLost || !isBusy);
+    const pause = this.part("[data-pause]");
+    pause.textContent = this.texts[isPaused ? "resume" : "pause"]!;
+    pause.hidden = !isBusy;
+    this.part("[data-lost]").hidden = !(isLost || !navigator.onLine) || !isBusy;
+    this.part("[data-blocked]").hidden = blockedBy === undefined;
+    this.part("[data-blocked] span").textContent = blockedBy ? this.words(blockedBy) : "";
+    this.paintFailures();
+    this.list.show(uploads.length, current);
+    this.announce(words, delivered + failed, uploads.length);
+    this.refreshVerdicts(delivered);
+    this.offerRetries();
+    if (uploads.length && !isBusy && !failed) {
+      this.handles = [];
+      void forget(this.batch);
     }
   }
 
-  /** Send one file, again and again if it has to be; it ends up delivered or failed. */
-  private async deliver(upload: Upload): Promise<void> {
-    for (let attempt = 0; ; attempt += 1) {
-      try {
-        await send(upload, {
-          url: this.root.dataset["url"]!,
-          csrfToken: this.root.dataset["csrf"]!,
-          expected: this.uploads.filter((each) => !each.path.toLowerCase().endsWith(".zip")).length,
-          onProgress: (sent) => {
-            upload.sent = sent;
-            this.paint();
-          },
-        });
-        Object.assign(upload, { state: "delivered", sent: upload.file.size, message: "" });
-        return;
-      } catch (error) {
-        if (!(error instanceof SendError)) throw error;
-        upload.sent = 0;
-        const wait = BACK_OFF[attempt];
-        if (!error.mayPass || wait === undefined) {
-          Object.assign(upload, { state: "failed", message: error.message });
-          return;
-        }
-        upload.message = `${error.message} Trying again…`;
-        this.paint();
-        await new Promise((resolve) => setTimeout(resolve, wait));
-        upload.message = "";
-      }
+  private speed(done: number, total: number, isStill: boolean): string {
+    if (isStill) {
+      this.rate.reset();
+      return this.sender.isPaused && this.sender.isBusy ? this.texts["paused"]! : "";
+    }
+    this.rate.note(done);
+    const { value } = this.rate;
+    if (!value) return "";
+    return `${filled(this.texts["rate"]!, inUnits(value))}, ${this.timeLeft((total - done) / value)}`;
+  }
+
+  private paintFailures(): void {
+    const groups = Map.groupBy(
+      this.sender.uploads.filter(({ state }) => state === "failed"),
+      ({ words }) => words,
+    );
+    const box = this.part(".failures");
+    const key = JSON.stringify([...groups].map(([words, files]) => [words, files.length]));
+    if (box.dataset["shown"] === key) return;
+    box.dataset["shown"] = key;
+    box.replaceChildren(...[...groups].map(([words, files]) => this.failure(words, files)));
+  }
+
+  private failure(words: string, files: Upload[]): Node {
+    const row = this.part<HTMLTemplateElement>("#failure-row").content.firstElementChild!.cloneNode(true) as HTMLElement;
+    row.querySelector(".count")!.textContent = String(files.length);
+    row.querySelector(".reason")!.textContent = words;
+    const names = files.slice(0, NAMES_SHOWN).map(({ path }) => path);
+    if (files.length > NAMES_SHOWN) names.push(filled(this.texts["more"]!, files.length - NAMES_SHOWN));
+    row.querySelector(".names")!.textContent = names.join(" · ");
+    const retry = row.querySelector<HTMLElement>("button")!;
+    retry.dataset["retry"] = words;
+    retry.hidden = files.every((upload) => this.tooLarge(upload) !== "");
+    return row;
+  }
+
+  /** Show the retry beside those of the server's reasons of which this page holds files. */
+  private offerRetries(): void {
+    for (const button of document.querySelectorAll<HTMLElement>("[data-retry-refused]")) {
+      const code = button.dataset["retryRefused"]!;
+      button.hidden = !this.sender.uploads.some((upload) => isRefused(upload, code));
     }
   }
 
-  private retryFailed(): void {
-    for (const upload of this.uploads) {
-      if (upload.state === "failed" && !this.tooLarge(upload)) {
-        Object.assign(upload, { state: "waiting", message: "" });
-      }
-    }
-    this.fillLanes();
-    this.paint();
+  private fillRow(row: HTMLElement, upload: Upload): void {
+    const [name, size, bar, state] = row.children as unknown as [HTMLElement, HTMLElement, HTMLProgressElement, HTMLElement];
+    setText(name, upload.path);
+    name.title = upload.path;
+    setText(size, inUnits(upload.file.size));
+    bar.value = upload.state === "delivered" ? 1 : upload.sent / (upload.file.size || 1);
+    setText(state, this.state(upload));
+    state.title = upload.words;
+    const verdict = upload.verdicts.length === 1 ? upload.verdicts[0]!.verdict : "";
+    row.className = `file-row is-${upload.state} ${verdict && `file-verdict-${verdict}`}`;
   }
 
-  private isBusy(): boolean {
-    return this.uploads.some(({ state }) => state === "waiting" || state === "sending");
+  /** Tell screen readers now and then how far it is: at each tenth, and at the end. */
+  private announce(words: string, done: number, total: number): void {
+    const tenth = total ? Math.floor((10 * done) / total) : -1;
+    if (tenth === this.announced) return;
+    this.announced = tenth;
+    this.part("[data-announce]").textContent = words;
   }
+
+  private delivered = 0;
 
   /** Have the server's list of verdicts drawn anew: soon, but not for every single file. */
-  private refreshVerdicts(): void {
+  private refreshVerdicts(delivered: number): void {
+    if (delivered === this.delivered) return;
+    this.delivered = delivered;
     this.refreshTimer ??= setTimeout(() => {
       this.refreshTimer = undefined;
       document.querySelector("#batch-status")?.dispatchEvent(new Event("arrived"));
     }, REFRESH);
   }
 
-  private paint(): void {
-    if (this.paintRequested) return;
-    this.paintRequested = true;
-    requestAnimationFrame(() => {
-      this.paintRequested = false;
-      this.paintNow();
-    });
-  }
-
-  private paintNow(): void {
-    const count = (state: State): number => this.uploads.filter((each) => each.state === state).length;
-    const [delivered, failed] = [count("delivered"), count("failed")];
-    const total = this.uploads.length;
-    this.root.querySelector<HTMLElement>(".sending")!.hidden = total === 0;
-    this.button("[data-retry]").hidden = failed === 0;
-    this.root.querySelector<HTMLElement>(".connection-lost")!.hidden = navigator.onLine || !this.isBusy();
-    const words = [`${delivered} of ${total} ${total === 1 ? "file" : "files"} sent`];
-    if (failed) words.push(`${failed} failed`);
-    if (!this.isBusy() && !failed) words.push("all have arrived");
-    this.root.querySelector("[data-progress-text]")!.textContent = words.join(", ");
-    // By bytes, but an empty file counts too.
-    const weigh = (size: number): number => size + 1;
-    const done = ({ state, file, sent }: Upload): number => (state === "delivered" ? weigh(file.size) : sent);
-    const bar = this.root.querySelector("progress")!;
-    bar.max = this.uploads.reduce((sum, { file }) => sum + weigh(file.size), 0) || 1;
-    bar.value = this.uploads.reduce((sum, upload) => sum + done(upload), 0);
-    this.root
-      .querySelector(".in-flight")!
-      .replaceChildren(...this.uploads.filter(({ state }) => state === "sending" || state === "failed").map(row));
-  }
-
-  private button(selector: string): HTMLButtonElement {
-    return this.root.querySelector<HTMLButtonElement>(selector)!;
+  private part<Element extends HTMLElement = HTMLElement>(selector: string): Element {
+    return this.root.querySelector<Element>(selector)!;
   }
 }
 
-function pathOf(file: File): string {
-  return file.webkitRelativePath || file.name;
+function isRefused({ state, verdicts }: Upload, code: string): boolean {
+  return state === "delivered" && verdicts.some((each) => each.verdict === "refused" && each.reason_code === code);
 }
 
-function row(upload: Upload): HTMLLIElement {
-  const item = document.createElement("li");
-  item.className = upload.state;
-  const name = document.createElement("span");
-  name.textContent = upload.path;
-  const note = document.createElement("small");
-  note.textContent = upload.message || describe(upload);
-  item.append(name, note);
-  return item;
+function setText(element: HTMLElement, text: string): void {
+  if (element.textContent !== text) element.textContent = text;
 }
 
-function describe({ file, sent }: Upload): string {
-  if (sent >= file.size) return "being checked…";
-  return sent ? `${Math.floor((100 * sent) / file.size)} %` : "sending…";
+function filled(text: string, ...values: (string | number)[]): string {
+  return text.replaceAll(/\{(\d)\}/g, (_, number: string) => {
+    const value = values[Number(number)]!;
+    return typeof value === "number" ? value.toLocaleString(document.documentElement.lang) : value;
+  });
+}
+
+function inUnits(bytes: number): string {
+  const units = ["B", "kB", "MB", "GB"];
+  let [value, unit] = [bytes, 0];
+  while (value >= 1000 && unit < units.length - 1) [value, unit] = [value / 1000, unit + 1];
+  const digits = unit && value < 100 ? 1 : 0;
+  return `${value.toLocaleString(document.documentElement.lang, { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${units[unit]}`;
 }
 
 const root = document.querySelector<HTMLElement>("#uploader");

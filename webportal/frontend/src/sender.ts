@@ -1,0 +1,204 @@
+import { isSystemFile, type Found } from "./dropped";
+import { MOST_PATH, SendError, send, type Verdict } from "./sending";
+
+/** How many files travel at once. */
+const LANES = 4;
+/** Waits before a file is tried again, in milliseconds; after the last one a person has to ask. */
+const BACK_OFF = [1000, 2000, 4000, 8000, 16000];
+
+export type State = "waiting" | "sending" | "delivered" | "failed";
+
+/** A file on its way. `words` says why it failed, or what the server says of it. */
+export interface Upload extends Found {
+  state: State;
+  sent: number;
+  isRetried: boolean;
+  verdicts: Verdict[];
+  words: string;
+}
+
+export interface Address {
+  url: string;
+  receivedUrl: string;
+  csrfToken: string;
+}
+
+/** Sends files a few at a time until each has arrived, whatever happens to the connection. */
+export class Sender {
+  readonly uploads: Upload[] = [];
+  isPaused = false;
+  isLost = false;
+  /** What keeps every file from being sent, until a person has seen to it. */
+  blockedBy: SendError | undefined;
+  private readonly address: Address;
+  private readonly onChange: () => void;
+  private readonly refuse: (found: Found) => string;
+  private readonly describe: (error: SendError) => string;
+  private readonly known = new Set<string>();
+  private received = new Map<string, Verdict[]>();
+  private active = 0;
+  private losses = 0;
+  private wake: (() => void) | undefined;
+
+  /** `refuse` says why a file is not even tried, or ""; `describe` puts an error into words. */
+  constructor(
+    address: Address,
+    onChange: () => void,
+    refuse: (found: Found) => string,
+    describe: (error: SendError) => string,
+  ) {
+    this.address = address;
+    this.onChange = onChange;
+    this.refuse = refuse;
+    this.describe = describe;
+    window.addEventListener("online", () => this.wake?.());
+  }
+
+  /** Put files at the end of the line, but for those that are in it or that have arrived. */
+  async add(found: Found[]): Promise<void> {
+    await this.askWhatArrived();
+    for (const one of found) {
+      const key = `${one.path}\n${one.file.size}\n${one.file.lastModified}`;
+      if (isSystemFile(one.path) || this.known.has(key)) continue;
+      this.known.add(key);
+      const words = this.refuse(one);
+      const state = words ? "failed" : "waiting";
+      this.uploads.push({ ...one, state, words, sent: 0, isRetried: false, verdicts: [] });
+    }
+    this.fillLanes();
+    this.onChange();
+  }
+
+  pause(isPaused: boolean): void {
+    this.isPaused = isPaused;
+    this.fillLanes();
+    this.onChange();
+  }
+
+  /** Go on after a person has seen to what blocked it. */
+  unblock(): void {
+    this.blockedBy = undefined;
+    this.fillLanes();
+    this.onChange();
+  }
+
+  /** Send again those for which `concerns` holds, read anew from the disk where possible. */
+  async retry(concerns: (upload: Upload) => boolean): Promise<void> {
+    for (const upload of this.uploads.filter(concerns)) {
+      try {
+        if (upload.reopen) upload.file = await upload.reopen();
+      } catch {
+        continue; // it stays failed, for the reason that is shown
+      }
+      if (this.refuse(upload)) continue;
+      this.received.delete(upload.path);
+      Object.assign(upload, { state: "waiting", words: "", verdicts: [], sent: 0 });
+    }
+    this.unblock();
+  }
+
+  get isBusy(): boolean {
+    return this.uploads.some(({ state }) => state === "waiting" || state === "sending");
+  }
+
+  private get isHalted(): boolean {
+    return this.isPaused || this.blockedBy !== undefined;
+  }
+
+  private async askWhatArrived(): Promise<void> {
+    const items = await fetch(this.address.receivedUrl)
+      .then((response) => response.json())
+      .then((answer: { items: Verdict[] }) => answer.items)
+      .catch(() => []); // then everything is sent, and nothing is stored twice
+    this.received = Map.groupBy(items, ({ file_name }) => file_name);
+  }
+
+  private fillLanes(): void {
+    // While the connection is lost one file finds out whether it is back.
+    while (!this.isHalted && this.active < (this.isLost ? 1 : LANES)) {
+      const next = this.uploads.find(({ state }) => state === "waiting");
+      if (!next) return;
+      this.active += 1;
+      next.state = "sending";
+      void this.deliver(next).finally(() => {
+        this.active -= 1;
+        this.fillLanes();
+        this.onChange();
+      });
+    }
+  }
+
+  /** See one file through; it ends up delivered, failed, or waiting again where all has to wait. */
+  private async deliver(upload: Upload): Promise<void> {
+    for (let attempt = 0; ; attempt += 1) {
+      try {
+        upload.verdicts = (await this.arrivedBefore(upload)) ?? (await this.sendNow(upload));
+        Object.assign(upload, { state: "delivered", sent: upload.file.size });
+        upload.words = upload.verdicts[0]?.reason ?? "";
+        return;
+      } catch (error) {
+        upload.sent = 0;
+        const { obstacle } = error as SendError;
+        if (obstacle === "lost" || obstacle === "blocked") {
+          upload.state = "waiting";
+          if (obstacle === "blocked") this.blockedBy = error as SendError;
+          else await this.waitForConnection();
+          return;
+        }
+        const wait = BACK_OFF[attempt];
+        if (obstacle !== "passing" || wait === undefined) {
+          Object.assign(upload, { state: "failed", words: this.describe(error as SendError) });
+          return;
+        }
+        upload.isRetried = true;
+        this.onChange();
+        await new Promise((resolve) => setTimeout(resolve, wait));
+        upload.isRetried = false;
+        if (this.isHalted) {
+          upload.state = "waiting";
+          return;
+        }
+      }
+    }
+  }
+
+  private async sendNow(upload: Upload): Promise<Verdict[]> {
+    const verdicts = await send(upload.file, upload.path, {
+      ...this.address,
+      expected: this.uploads.filter(({ path }) => !path.toLowerCase().endsWith(".zip")).length,
+      onProgress: (sent) => {
+        upload.sent = Math.min(sent, upload.file.size);
+        this.onChange();
+      },
+    });
+    [this.isLost, this.losses] = [false, 0];
+    return verdicts;
+  }
+
+  /** The verdict on a file that the server has already, found by its path, size and content. */
+  private async arrivedBefore({ path, file }: Upload): Promise<Verdict[] | undefined> {
+    const candidates = this.received.get(path.slice(-MOST_PATH))?.filter(({ size }) => size === file.size);
+    // Without HTTPS a browser computes no hash; the server then finds out by itself.
+    if (!candidates?.length || !window.isSecureContext) return undefined;
+    try {
+      const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer()));
+      const sha256 = [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join("");
+      const same = candidates.filter((each) => each.sha256 === sha256);
+      return same.length ? same : undefined;
+    } catch {
+      throw new SendError("unreadable");
+    }
+  }
+
+  private async waitForConnection(): Promise<void> {
+    if (this.isLost && this.active > 1) return; // another file waits already
+    this.isLost = true;
+    const wait = BACK_OFF[Math.min(this.losses, BACK_OFF.length - 1)];
+    this.losses += 1;
+    this.onChange();
+    await new Promise<void>((resolve) => {
+      this.wake = resolve;
+      setTimeout(resolve, wait);
+    });
+  }
+}

@@ -1,0 +1,111 @@
+"""Pages of the files held for patient matching."""
+
+import uuid
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext, ngettext
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods
+
+from ml.images import ImageError
+from webportal.accounts.models import Role
+from webportal.accounts.roles import SignedInRequest, allow
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.intake import preview, resolution, sandbox, store
+from webportal.intake.errors import IntakeError, NotHeldError
+from webportal.intake.models import UploadItem, Verdict
+from webportal.intake.resolution import Decision
+
+ITEMS_PER_PAGE = 100
+
+
+@allow(Role.UPLOADER)
+@require_GET
+def held(request: SignedInRequest) -> HttpResponse:
+    """The manual-match list: files whose patient is in doubt, the oldest first."""
+    items = UploadItem.objects.filter(verdict=Verdict.HELD).select_related("batch__created_by")
+    page = Paginator(items, ITEMS_PER_PAGE).get_page(request.GET.get("page"))
+    return render(request, "intake/held.html", {"page": page})
+
+
+@allow(Role.UPLOADER)
+@never_cache
+@require_http_methods(["GET", "POST"])
+def held_item(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
+    """One held file beside the record that it contradicts, and the decision on it."""
+    item = get_object_or_404(UploadItem.objects.select_related("batch"), pk=item_id)
+    decision = request.POST.get("decision", "")
+    # What is discarded cannot be brought back, so it takes a second answer.
+    asks_again = decision == Decision.DISCARD and "confirmed" not in request.POST
+    try:
+        if decision in Decision.values and not asks_again:
+            return _decide(request, item, Decision(decision))
+        asked = resolution.question(item, request.user)
+    except NotHeldError as reason:
+        messages.info(request, reason.message)
+        return redirect("intake:held")
+    append(Event(Action.PATIENT_VIEWED, "patient", asked.recorded.pk), request.user)
+    context = {
+        "item": item,
+        "asked": asked,
+        "alike": resolution.alike(item, request.user),
+        "asks_again": asks_again,
+        "with_alike": bool(request.POST.get("alike")),
+    }
+    return render(request, "intake/held_item.html", context)
+
+
+@allow(Role.UPLOADER)
+@never_cache
+@require_GET
+def held_image(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
+    """The picture of a held file, small, for whoever decides whose image it is."""
+    item = get_object_or_404(UploadItem, pk=item_id, verdict=Verdict.HELD)
+    try:
+        picture = sandbox.run(preview.png, store.read(item.held_key))
+    except (FileNotFoundError, ImageError):
+        words = gettext("The picture cannot be shown.")
+        return HttpResponse(words, status=404, content_type="text/plain; charset=utf-8")
+    append(Event(Action.IMAGE_VIEWED, "upload_item", item.pk), request.user)
+    return HttpResponse(picture, content_type="image/png")
+
+
+def _decide(request: SignedInRequest, item: UploadItem, decision: Decision) -> HttpResponse:
+    others = resolution.alike(item, request.user) if request.POST.get("alike") else []
+    decided = 0
+    try:
+        for each in (item, *others):
+            resolution.resolve(each, decision, request.user)
+            decided += 1
+    except NotHeldError:
+        raise
+    except IntakeError as reason:
+        words = gettext("The file is still held. %(reason)s") % {"reason": reason.message}
+        messages.error(request, words)
+        return redirect("intake:held-item", item.pk)
+    messages.success(request, _done(decision, decided))
+    return redirect("intake:held")
+
+
+def _done(decision: Decision, files: int) -> str:
+    words = {
+        Decision.SAME: ngettext(
+            "The file is recorded for the patient on record.",
+            "%(files)d files are recorded for the patient on record.",
+            files,
+        ),
+        Decision.OTHER: ngettext(
+            "The file is recorded for a new temporary patient, whose record can now be completed.",
+            "%(files)d files are recorded for a new temporary patient, whose record can now be"
+            " completed.",
+            files,
+        ),
+        Decision.DISCARD: ngettext(
+            "The file is discarded.", "%(files)d files are discarded.", files
+        ),
+    }
+    return words[decision] % {"files": files}

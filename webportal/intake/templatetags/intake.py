@@ -1,0 +1,14 @@
+"""Looking things up in the intake's templates."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django import template
+
+register = template.Library()
+
+
+@register.filter
+def of(values: Mapping[Any, Any], key: Any) -> Any:
+    """The value that belongs to a key, None where there is none."""
+    return values.get(key)

@@ -1,0 +1,43 @@
+"""The words that the browser shows while it sends files; `{0}` and so on are filled in there."""
+
+from django.utils.translation import gettext as _
+
+from webportal.intake.models import Verdict
+
+
+def uploader() -> dict[str, str]:
+    """Return each text by its name in webportal/frontend/src/upload.ts."""
+    return {
+        "looking": _("Looking through the folder: {0} files"),
+        "comparing": _("Comparing with what has arrived: {0} of {1}"),
+        "progress": _("{0} of {1} files have arrived"),
+        "allArrived": _("All {0} files have arrived"),
+        "failedCount": _("{0} could not be sent"),
+        "rate": _("{0} a second"),
+        "secondsLeft": _("less than a minute left"),
+        "minutesLeft": _("about {0} min left"),
+        "hoursLeft": _("about {0} h {1} min left"),
+        "pause": _("Pause"),
+        "resume": _("Go on"),
+        "paused": _("Paused"),
+        "waiting": _("Waits"),
+        "sending": _("{0} %"),
+        "checking": _("Being checked"),
+        "again": _("Is tried again"),
+        "notSent": _("Not sent"),
+        "tooLarge": _("The file is larger than {0} MB, the limit for one file. It was not sent."),
+        "unreadable": _(
+            "The file can no longer be read: it was changed, moved or removed. Choose its folder"
+            " again."
+        ),
+        "signedOut": _(
+            "You are signed out, or may not upload. Sign in in another tab, then send these files"
+            " again: nothing is stored twice."
+        ),
+        "serverError": _("The server answered with error {0}. Send these files again in a while."),
+        "retry": _("Send these again"),
+        "more": _("and {0} more"),
+        "nothingFound": _("There is no file in what you chose."),
+        "archive": _("Unpacked: {0} files"),
+        **{verdict.value: str(verdict.label) for verdict in Verdict},
+    }

@@ -1,0 +1,86 @@
+"""Where a batch's images stand in the queue, and what has become of each."""
+
+import math
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import connection
+from django.utils import timezone
+from django.utils.translation import gettext
+
+from webportal.inference.models import Job, JobState
+from webportal.intake.models import UploadBatch
+
+_RATE_OVER = timedelta(minutes=5)
+
+# The order in which workers claim; see webportal.inference.queue.
+LINE = """
+WITH line AS (
+    SELECT radiograph_id, row_number() OVER (ORDER BY priority, queued_at, id) AS place
+    FROM inference_job WHERE state = 'queued'
+)
+"""
+BATCH = f"""{LINE}
+SELECT min(line.place), max(line.place) FROM line
+JOIN intake_uploaditem AS item USING (radiograph_id)
+WHERE item.batch_id = %s AND item.verdict = 'accepted'
+"""
+EACH = f"{LINE} SELECT radiograph_id, place FROM line WHERE radiograph_id = ANY(%s)"
+
+
+@dataclass(frozen=True)
+class Place:
+    """How many images go before a batch, and after how many minutes its last one should be done.
+
+    `minutes` is an estimate from the last five minutes; None while nothing is analysed.
+    """
+
+    ahead: int
+    minutes: int | None
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """The newest job of an image; `place` counts from 1 in the queue, None when not waiting.
+
+    What the model found is left out: not everybody who sees a batch may know.
+    """
+
+    words: str
+    place: int | None
+
+
+def place_of(batch: UploadBatch) -> Place | None:
+    """Return the place of a batch in the queue; None where none of its images waits there."""
+    with connection.cursor() as cursor:
+        cursor.execute(BATCH, [batch.pk])
+        first, last = cursor.fetchone()
+    if first is None:
+        return None
+    finished = Job.objects.filter(
+        state__in=(JobState.DONE, JobState.REFUSED),
+        finished_at__gte=timezone.now() - _RATE_OVER,
+    ).count()
+    per_minute = finished / (_RATE_OVER.total_seconds() / 60)
+    return Place(first - 1, math.ceil(last / per_minute) if finished else None)
+
+
+def analyses(radiograph_ids: Collection[uuid.UUID | None]) -> dict[uuid.UUID, Analysis]:
+    """Return what has become of each of the images that has a job."""
+    known = [each for each in radiograph_ids if each is not None]
+    jobs = Job.objects.filter(radiograph__in=known).order_by("radiograph_id", "-queued_at")
+    newest = jobs.distinct("radiograph_id").only("radiograph_id", "state")
+    with connection.cursor() as cursor:
+        cursor.execute(EACH, [known])
+        places = dict(cursor.fetchall())
+    return {
+        job.radiograph_id: Analysis(_words(job), places.get(job.radiograph_id)) for job in newest
+    }
+
+
+def _words(job: Job) -> str:
+    if job.state in (JobState.DONE, JobState.REFUSED):
+        return gettext("Analysed")
+    return str(job.get_state_display())
