@@ -33,6 +33,7 @@ from webportal.inference.models import JobState, Prediction, Worker
 from webportal.intake import services
 from webportal.intake.cases import FORM_KEY, CaseRecord
 from webportal.intake.models import UploadItem
+from webportal.notifications.models import Kind, Notification
 from webportal.operations.phantoms import draw_phantom
 from webportal.review import reading
 from webportal.review.reading import Entry
@@ -57,6 +58,7 @@ LISTED = {
     "held_files_list": "held",
     "jobs_list": "queued",
     "model_versions_list": "model",
+    "notifications_list": "notification",
     "patients_list": "patient",
     "patients_search_create": "patient",
     "predictions_list": "prediction",
@@ -91,6 +93,11 @@ OPERATIONS: dict[str, Operation] = {
     "batches_retrieve": Operation(U, path=_of("batch")),
     "batches_files_list": Operation(U, path={"batch_id": "batch"}),
     "batches_files_create": Operation(U, path={"batch_id": "batch"}, form={"path": "a/b.png"}),
+    "batches_results_list": Operation(R, path=_of("batch")),
+    "batches_results_csv_retrieve": Operation(R, path=_of("batch")),
+    "batches_check_sheet_create": Operation(U, body={"sheet": "file,patient_id\na.png,P-1\n"}),
+    "notifications_list": Operation(U),
+    "notifications_read_create": Operation(U, path=_of("notification")),
     "held_files_list": Operation(U),
     "held_files_retrieve": Operation(U, path=_of("held")),
     "held_files_resolve_create": Operation(U, path=_of("held"), body={"decision": "discard"}),
@@ -235,6 +242,12 @@ class World:
     @property
     def batch(self) -> Any:
         return self.held_item.batch_id
+
+    @property
+    def notification(self) -> Any:
+        batch = services.create_batch(self.uploader)
+        kind = Kind.BATCH_DONE
+        return Notification.objects.create(recipient=self.uploader, kind=kind, batch=batch).pk
 
     @property
     def person(self) -> Any:

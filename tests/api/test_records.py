@@ -69,15 +69,18 @@ def test_a_file_missing_from_the_storage_is_told(client: APIClient) -> None:
     assert audit_actions() == []
 
 
-def test_uploaders_know_their_own_studies_and_no_result(uploader: User, as_user: Call) -> None:
-    own = make_prediction(make_radiograph(make_study(created_by=uploader)))
-    other = make_prediction()
+def test_uploaders_complete_each_other_s_studies_and_know_no_result(
+    uploader: User, as_user: Call
+) -> None:
+    of_the_shift_before = make_prediction()
+    study_id = of_the_shift_before.radiograph.study_id
     client = as_user(uploader)
-    assert ids(client, "/api/v1/studies") == [str(own.radiograph.study_id)]
-    assert ids(client, "/api/v1/radiographs") == [str(own.radiograph_id)]
-    assert ids(client, "/api/v1/jobs") == [str(own.job_id)]
-    assert client.get(f"/api/v1/studies/{other.radiograph.study_id}").status_code == 404
-    study = client.get(f"/api/v1/studies/{own.radiograph.study_id}").json()
+    assert ids(client, "/api/v1/studies") == [str(study_id)]
+    assert ids(client, "/api/v1/radiographs") == [str(of_the_shift_before.radiograph_id)]
+    assert ids(client, "/api/v1/jobs") == [str(of_the_shift_before.job_id)]
+    changed = client.patch(f"/api/v1/studies/{study_id}", {"indication": "Cough"})
+    assert changed.json()["indication"] == "Cough"
+    study = client.get(f"/api/v1/studies/{study_id}").json()
     assert (study["analysis"], study["result"]) == ("done", None)
     # Nor by asking which of them are likely.
     assert ids(client, "/api/v1/studies", category="likely") == []

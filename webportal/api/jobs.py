@@ -74,7 +74,7 @@ class JobFilter(django_filters.FilterSet):
 
 
 class JobEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Job]):
-    """Jobs: ids alone, no patient data. Uploaders see those of their own studies."""
+    """Jobs: ids alone, no patient data."""
 
     queryset = Job.objects.select_related("radiograph")
     serializer_class = JobSerializer
@@ -86,13 +86,9 @@ class JobEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Job]):
     ) | dict.fromkeys(("cancel", "release"), (Role.RADIOLOGIST, Role.IT))
 
     def get_queryset(self) -> QuerySet[Job]:
-        """Those that the caller may know."""
-        # How a job ended may tell the model's result.
+        """Those that the caller may know: how a job ended may tell a result that is hidden."""
         hidden = Study.objects.filter(hidden_results(self.person))
-        jobs = super().get_queryset().exclude(radiograph__study__in=hidden)
-        if self.person.has_role(Role.RADIOLOGIST, Role.IT):
-            return jobs
-        return jobs.filter(radiograph__study__created_by=self.person)
+        return super().get_queryset().exclude(radiograph__study__in=hidden)
 
     @extend_schema(request=NoBody)
     @action(detail=True, methods=["post"])

@@ -5,7 +5,6 @@ from typing import Any
 
 import django_filters
 from django.core.files.storage import default_storage
-from django.db.models import QuerySet
 from django.http import FileResponse, HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -83,7 +82,7 @@ class RadiographFilter(django_filters.FilterSet):
 
 
 class RadiographEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Radiograph]):
-    """Radiographs: all of them for radiologists, those of their own studies for uploaders."""
+    """Radiographs; the pictures themselves for radiologists alone."""
 
     queryset = Radiograph.objects.all()
     serializer_class = RadiographSerializer
@@ -93,13 +92,6 @@ class RadiographEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Radiograph
     roles = dict.fromkeys(("list", "retrieve"), PEOPLE_DATA) | dict.fromkeys(
         ("original", "dicom", "image", "rerun"), (Role.RADIOLOGIST,)
     )
-
-    def get_queryset(self) -> QuerySet[Radiograph]:
-        """Those that the caller may know."""
-        radiographs = super().get_queryset()
-        if self.person.has_role(Role.RADIOLOGIST):
-            return radiographs
-        return radiographs.filter(study__created_by=self.person)
 
     @extend_schema(responses={(200, *MEDIA_TYPES): FILE})
     @action(detail=True)

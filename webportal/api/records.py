@@ -262,7 +262,7 @@ class StudyFilter(django_filters.FilterSet):
 
 
 class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
-    """Studies: all of them for radiologists, their own for uploaders."""
+    """Studies: without results for uploaders, who complete each other's when the shift changes."""
 
     queryset = Study.objects.select_related("second_reading")
     serializer_class = StudySerializer
@@ -272,13 +272,6 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
     roles = dict.fromkeys(
         ("list", "retrieve", "partial_update", "patient", "search"), PEOPLE_DATA
     ) | {"worklist": (Role.RADIOLOGIST,)}
-
-    def get_queryset(self) -> QuerySet[Study]:
-        """Those that the caller may know."""
-        studies = super().get_queryset()
-        if self.person.has_role(Role.RADIOLOGIST):
-            return studies
-        return studies.filter(created_by=self.person)
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
         """A serializer that knows how far the model has come with the studies it is given."""

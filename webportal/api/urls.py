@@ -6,8 +6,10 @@ from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import SimpleRouter
 
 from webportal.api.agreement import AgreementEndpoint
+from webportal.api.batch_results import BatchResultEndpoint
 from webportal.api.bulk import BulkEndpoint
 from webportal.api.jobs import JobEndpoint, ModelVersionEndpoint, PredictionEndpoint, WorkerEndpoint
+from webportal.api.notifications import NotificationEndpoint
 from webportal.api.pictures import RadiographEndpoint, StudyRerunEndpoint
 from webportal.api.reads import ReadEndpoint, ReadingEndpoint, TextTemplateEndpoint
 from webportal.api.records import PatientEndpoint, StudyEndpoint
@@ -32,6 +34,8 @@ router.register("reads", ReadEndpoint, "read")
 router.register("text-templates", TextTemplateEndpoint, "text-template")
 router.register("agreement", AgreementEndpoint, "agreement")
 router.register("batches", BatchEndpoint, "batch")
+router.register("batches", BatchResultEndpoint, "batch-result")
+router.register("notifications", NotificationEndpoint, "notification")
 router.register("held-files", HeldFileEndpoint, "held-file")
 router.register("model-versions", ModelVersionEndpoint, "model-version")
 router.register("workers", WorkerEndpoint, "worker")

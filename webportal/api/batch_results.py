@@ -1,0 +1,114 @@
+"""What came of the files of a batch, and the check of a sheet before there is one."""
+
+from dataclasses import asdict
+from typing import Any
+
+from django.http import HttpResponse
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from webportal.accounts.models import Role
+from webportal.api.base import PRIORITIES, Endpoint
+from webportal.inference.models import JobState
+from webportal.intake import sheet
+from webportal.intake.models import UploadBatch, Verdict
+from webportal.records.models import Category, Priority, ReadingState
+from webportal.review.batches import results, views
+
+NOTHING = ("", "Not known to the caller, or not there")
+WAITING_STATES = (JobState.QUEUED, JobState.RUNNING, JobState.QUARANTINED, JobState.CANCELLED)
+ANALYSES = [NOTHING, (results.ANALYSED, "Analysed"), *((s.value, s.label) for s in WAITING_STATES)]
+
+
+class ResultSerializer(serializers.Serializer[Any]):
+    """One file of a batch and what came of it."""
+
+    file_name = serializers.CharField()
+    verdict = serializers.ChoiceField(choices=Verdict.choices)
+    reason = serializers.CharField()
+    patient_name = serializers.CharField()
+    patient_id = serializers.CharField()
+    study_id = serializers.UUIDField(allow_null=True)
+    accession_number = serializers.CharField()
+    performed_at = serializers.DateTimeField(allow_null=True)
+    priority = serializers.ChoiceField(choices=PRIORITIES, allow_null=True)
+    analysis = serializers.ChoiceField(choices=ANALYSES)
+    category = serializers.ChoiceField(
+        choices=[NOTHING, *Category.choices], help_text="For radiologists alone."
+    )
+    probability = serializers.FloatField(allow_null=True)
+    model_version = serializers.CharField()
+    reading_state = serializers.ChoiceField(choices=[NOTHING, *ReadingState.choices])
+
+
+class SheetText(serializers.Serializer[Any]):
+    """The text of a CSV sheet."""
+
+    sheet = serializers.CharField(trim_whitespace=False)
+
+
+class SheetProblem(serializers.Serializer[Any]):
+    """What is wrong with a value of a line."""
+
+    column = serializers.CharField(help_text="Empty for the line as a whole.")
+    message = serializers.CharField()
+
+
+class SheetLine(serializers.Serializer[Any]):
+    """A line of a sheet and its verdict."""
+
+    number = serializers.IntegerField(help_text="Line 1 is the one with the column names.")
+    file = serializers.CharField()
+    problems = SheetProblem(many=True)
+
+
+class CheckedSheet(serializers.Serializer[Any]):
+    """Every line of a sheet."""
+
+    is_good = serializers.BooleanField(help_text="Whether a batch can be opened with it.")
+    lines = SheetLine(many=True)
+
+
+class BatchResultEndpoint(Endpoint[UploadBatch]):
+    """Results of batches."""
+
+    queryset = UploadBatch.objects.all()
+    roles = dict.fromkeys(("results", "results_csv"), (Role.UPLOADER, Role.RADIOLOGIST)) | {
+        "check_sheet": (Role.UPLOADER,)
+    }
+
+    @extend_schema(responses=ResultSerializer(many=True))
+    @action(detail=True, filter_backends=[])
+    def results(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """What came of each file of a batch; the model's results for radiologists alone."""
+        items = results.items_of(self.get_object(), self.person, "file")
+        page: Any = self.paginate_queryset(items)
+        found = {row.pk: row for row in page}
+        rows = results.rows(items.filter(pk__in=found))
+        return self.get_paginated_response(ResultSerializer(map(_named, rows), many=True).data)
+
+    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
+    @action(detail=True, url_path="results.csv", filter_backends=[])
+    def results_csv(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
+        """All the results as one CSV file; that they were taken out is in the audit trail."""
+        return views.csv_response(views.export(self.get_object(), self.person, "csv", "file"))
+
+    @extend_schema(request=SheetText, responses=CheckedSheet)
+    @action(detail=False, methods=["post"], url_path="check-sheet", filter_backends=[])
+    def check_sheet(self, request: Request) -> Response:
+        """Check each line of a CSV sheet; nothing is created."""
+        given = SheetText(data=request.data)
+        given.is_valid(raise_exception=True)
+        checked = sheet.parse(given.validated_data["sheet"].encode())
+        lines = [asdict(line) | {"file": line.values.get("file", "")} for line in checked.lines]
+        answer = {"is_good": not checked.bad_lines, "lines": lines}
+        return Response(CheckedSheet(answer).data)
+
+
+def _named(row: results.Row) -> dict[str, Any]:
+    named = None if row.priority is None else Priority(row.priority).name.lower()
+    return asdict(row) | {"priority": named}

@@ -1,0 +1,59 @@
+"""What the caller was told of."""
+
+from typing import Any
+
+import django_filters
+from django.db.models import QuerySet
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from webportal.api.base import Endpoint, NoBody
+from webportal.api.permissions import EVERYONE
+from webportal.notifications import services
+from webportal.notifications.models import Notification
+
+
+class NotificationSerializer(serializers.ModelSerializer[Notification]):
+    """One thing that the caller was told of: a batch that is done, or a study that waits."""
+
+    class Meta:
+        model = Notification
+        fields = ["id", "kind", "batch", "study", "created_at", "read_at"]
+
+
+class NotificationFilter(django_filters.FilterSet):
+    """What notifications can be narrowed by."""
+
+    unread = django_filters.BooleanFilter(field_name="read_at", lookup_expr="isnull")
+
+    class Meta:
+        model = Notification
+        fields: list[str] = []
+
+
+class NotificationEndpoint(ListModelMixin, Endpoint[Notification]):
+    """The caller's own notifications."""
+
+    queryset = Notification.objects.all()
+    serializer_class = NotificationSerializer
+    filterset_class = NotificationFilter
+    ordering_fields = ["created_at"]
+    ordering = ["-created_at"]
+    roles = dict.fromkeys(("list", "read"), EVERYONE)
+
+    def get_queryset(self) -> QuerySet[Notification]:
+        """Those of the caller."""
+        return super().get_queryset().filter(recipient=self.person)
+
+    @extend_schema(request=NoBody, responses=NotificationSerializer)
+    @action(detail=True, methods=["post"])
+    def read(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Note that the caller has seen it."""
+        told = self.get_object()
+        services.mark_read(self.person, told.pk)
+        told.refresh_from_db()
+        return Response(self.get_serializer(told).data)
