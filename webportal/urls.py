@@ -14,6 +14,8 @@ urlpatterns = [
     path("", include("webportal.accounts.urls")),
     path("", include("webportal.records.urls")),
     path("uploads/", include("webportal.intake.urls")),
+    path("notifications/", include("webportal.notifications.urls")),
+    path("uploads/", include("webportal.review.batches.urls")),
     path("", include("webportal.review.urls")),
     path("", include("webportal.inference.urls")),
     path("audit/", include("webportal.audit.urls")),
