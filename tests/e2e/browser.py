@@ -10,6 +10,8 @@ from deploy.local.chromium import find_chromium
 # What draws WebGL on a machine without a graphics card.
 WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 NO_WEBGL = ("--disable-3d-apis",)
+# On a busy machine the first start is slow.
+START_SECONDS = 180
 
 
 @contextmanager
@@ -28,6 +30,7 @@ def launch(browser_type: BrowserType, *arguments: str) -> Browser:
         raise RuntimeError("No Chromium is installed; 'make test' installs one or says how.")
     return browser_type.launch(
         executable_path=path,
+        timeout=START_SECONDS * 1000,
         args=[
             "--no-sandbox",
             "--disable-background-networking",
