@@ -19,7 +19,7 @@ from webportal.review.agreement import (
     reads_between,
 )
 
-AXIS_WIDTH = 240
+AXIS_START, AXIS_WIDTH = 6, 228
 
 
 @dataclass(frozen=True)
@@ -104,4 +104,4 @@ def agreement_rows(since: date | None, until: date | None, own: User | None) -> 
 
 
 def _place(value: float) -> int:
-    return round((value + 1) / 2 * AXIS_WIDTH)
+    return AXIS_START + round((value + 1) / 2 * AXIS_WIDTH)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -112,6 +113,7 @@ def reading_panel(
         "reserved_by_other": present if present and present.reader_id != reader.pk else None,
         "text_templates": templates_of(reader),
         "asks_for_pin": pin_is_open and has_pin(reader),
+        "offers_pin": settings.SIGNING_PIN_MINUTES > 0,
     }
 
 

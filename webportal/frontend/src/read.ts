@@ -48,9 +48,9 @@ function reads(form: HTMLFormElement, event: KeyboardEvent, target: HTMLElement)
     signs(form);
     return true;
   }
-  if (event.key === "g") zones?.classList.add("is-asked");
+  if (event.key === "g") show(zones, () => zones?.classList.add("is-asked"));
   else if (event.key === "t") form.querySelector("textarea")?.focus();
-  else if (event.key === "q" && templates) templates.open = true;
+  else if (event.key === "q" && templates) show(templates, () => (templates.open = true));
   else {
     const tick = event.shiftKey ? null : find(form, `[data-read-key="${CSS.escape(event.key)}"]`);
     tick?.click();
@@ -64,6 +64,12 @@ function signs(form: HTMLFormElement): void {
   const password = form.querySelector<HTMLInputElement>("input[name=password]");
   if (password?.value) form.requestSubmit(form.querySelector<HTMLElement>("button[value=next]"));
   else password?.focus();
+}
+
+/** Do something with a part of the form and bring it into sight. */
+function show(part: HTMLElement | null, change: () => void): void {
+  change();
+  part?.scrollIntoView({ block: "center" });
 }
 
 function putIn(form: HTMLFormElement, text: string): void {

@@ -7,11 +7,12 @@ index. See docs/architecture.md.
 from dataclasses import dataclass
 
 from django.contrib.humanize.templatetags.humanize import intcomma
-from django.db import connection
+from django.db import connection, models
 from django.db.models import QuerySet
 
 from webportal.accounts.models import User
 from webportal.records.models import Concern, Priority, ReadingState, Study
+from webportal.review.blinding import hidden_results
 from webportal.review.worklist.order import EVERY_STATE
 
 CAP = 10_000
@@ -65,6 +66,10 @@ def tab_counts(state: str, reader: User) -> dict[str, Count]:
     )
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {counts}", {"state": state, "reader": reader.pk})
-        return {
-            name: capped(number) for name, number in zip(conditions, cursor.fetchone(), strict=True)
-        }
+        numbers = dict(zip(conditions, cursor.fetchone(), strict=True))
+    if state != ReadingState.SIGNED:
+        # To be counted under a result would tell it.
+        hidden = Study.objects.filter(hidden_results(reader)).order_by()
+        for concern, number in hidden.values_list("concern").annotate(models.Count("pk")):
+            numbers[Concern(concern).name.lower()] -= number
+    return {name: capped(number) for name, number in numbers.items()}

@@ -1,0 +1,130 @@
+"""Reading with the keyboard alone, in a browser."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.db import connections
+from django.test import Client
+from playwright.sync_api import Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from tests.conftest import PASSWORD
+from tests.e2e.browser import WEBGL, chromium
+from tests.factories import make_prediction
+from webportal.accounts.models import User
+from webportal.inference.models import Prediction
+from webportal.review.models import Read, Reservation, TextTemplate
+
+
+@pytest.fixture
+def page(
+    live_server: LiveServer,
+    radiologist: User,
+    sign_in: Callable[[User], Client],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Page]:
+    """The worklist of a radiologist who is signed in."""
+    # Playwright keeps an event loop in this thread, where Django would not touch the database.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    session = sign_in(radiologist).cookies["sessionid"].value
+    with chromium(*WEBGL) as browser:
+        context = browser.new_context(
+            base_url=live_server.url, viewport={"width": 1280, "height": 800}
+        )
+        context.set_default_timeout(60_000)
+        context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+        page = context.new_page()
+        page.goto("/worklist")
+        yield page
+        context.close()
+        connections.close_all()
+
+
+@pytest.fixture
+def studies(transactional_db: None) -> list[Prediction]:
+    """Two studies that the model calls unlikely, the first one urgent."""
+    predictions = [make_prediction(category="unlikely") for _ in range(2)]
+    first = predictions[0].radiograph.study
+    first.priority = 0
+    first.save()
+    return predictions
+
+
+class Keyboard:
+    """Presses keys and counts them; text that is typed into the password field is counted apart."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.strokes = 0
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.page.keyboard.press(key)
+            self.strokes += 1
+
+    def give_password(self) -> None:
+        expect(self.page.locator("input[name=password]")).to_be_focused()
+        self.page.keyboard.type(PASSWORD)
+
+
+def expect_study(page: Page, prediction: Prediction) -> None:
+    page.wait_for_url(f"**/studies/{prediction.radiograph.study_id}")
+    expect(page.get_by_role("heading", name="Your read")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+
+
+def test_a_negative_takes_few_keys_and_the_next_study_follows(
+    studies: list[Prediction], page: Page, radiologist: User
+) -> None:
+    page.wait_for_load_state("networkidle")
+    keyboard = Keyboard(page)
+    keyboard.press("n")
+    expect_study(page, studies[0])
+    expect(page.get_by_text("Reserved for you")).to_be_visible()
+    assert Reservation.objects.get().reader == radiologist
+    keyboard.press("1", "Enter")
+    keyboard.give_password()
+    keyboard.press("Enter")
+    expect_study(page, studies[1])
+    assert keyboard.strokes < 10
+    read = Read.objects.get(state="signed")
+    assert (read.decision, read.pneumonia) == ("confirm", "none")
+    # The study that is left unread goes back, and there is nothing below it.
+    keyboard.press("n")
+    expect(page.get_by_text("nothing left for you to read")).to_be_visible()
+    assert not Reservation.objects.exists()
+
+
+def test_findings_zones_and_texts_by_keys_are_drafted_and_signed(
+    studies: list[Prediction], page: Page
+) -> None:
+    TextTemplate.objects.create(owner=None, key="b", name="Base", text="Opacity of the right base.")
+    page.wait_for_load_state("networkidle")
+    keyboard = Keyboard(page)
+    keyboard.press("n")
+    expect_study(page, studies[0])
+    keyboard.press("3", "g", "3", "5", "q", "b", "t")
+    expect(page.get_by_label("Impression")).to_be_focused()
+    keyboard.press("!", "Escape")
+    expect(page.get_by_label("Definite pneumonia")).to_be_checked()
+    expect(page.get_by_label("Right lower zone")).to_be_checked()
+    expect(page.get_by_label("Pleural effusion")).to_be_checked()
+    expect(page.locator("#draft-state")).to_contain_text("Draft saved")
+    page.reload()
+    expect(page.get_by_label("Right lower zone")).to_be_checked()
+    expect(page.get_by_label("Impression")).to_have_value("Opacity of the right base.!")
+    # A digit typed into the text chooses nothing.
+    page.get_by_label("Impression").press("1")
+    expect(page.get_by_label("Definite pneumonia")).to_be_checked()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Enter")
+    keyboard.give_password()
+    page.keyboard.press("Enter")
+    expect_study(page, studies[1])
+    read = Read.objects.get(state="signed")
+    assert (read.decision, read.pneumonia, read.zones) == (
+        "overrule",
+        "definite",
+        ["right_lower"],
+    )
+    assert read.other_findings == ["effusion"]

@@ -1,0 +1,108 @@
+"""Texts that are put in by a key, and signing with a PIN after the password."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django.fixtures import Settings
+
+from tests.conftest import PASSWORD
+from tests.factories import make_prediction
+from webportal.accounts.models import Role, User
+from webportal.inference.models import Prediction
+from webportal.review.models import TextTemplate
+from webportal.review.reading_panel import templates_of
+
+pytestmark = pytest.mark.django_db
+PIN = "271828"
+
+
+@pytest.fixture
+def browser(radiologist: User, sign_in: Callable[[User], Client]) -> Client:
+    return sign_in(radiologist)
+
+
+def save(browser: Client, **values: str) -> Any:
+    fields = {"key": "n", "name": "Normal", "text": "Lungs clear.", **values}
+    return browser.post(reverse("review:text-templates"), fields)
+
+
+def test_own_texts_stand_before_shared_ones(
+    browser: Client, radiologist: User, make_user: Callable[..., User]
+) -> None:
+    other = make_user(Role.RADIOLOGIST, username="other")
+    assert save(browser, is_shared="on").status_code == 302
+    assert save(browser, text="Own words.").status_code == 302
+    assert save(browser, key="e", text="Effusion.").status_code == 302
+    assert [each.text for each in templates_of(radiologist)] == ["Effusion.", "Own words."]
+    assert [each.text for each in templates_of(other)] == ["Lungs clear."]
+    study = make_prediction().radiograph.study
+    page = browser.get(reverse("review:study", args=[study.pk])).content.decode()
+    assert 'data-template-key="n" data-text="Own words."' in page
+
+
+def test_a_key_is_one_letter_or_digit_and_free(browser: Client) -> None:
+    save(browser)
+    for key in ("n", "N", "é", "nn", ""):
+        assert save(browser, key=key, text="Another.").status_code == 422
+    assert TextTemplate.objects.count() == 1
+
+
+def test_nobody_changes_the_text_of_another(
+    browser: Client, make_user: Callable[..., User], sign_in: Callable[[User], Client]
+) -> None:
+    save(browser)
+    template = TextTemplate.objects.get()
+    other = sign_in(make_user(Role.RADIOLOGIST, username="other"))
+    for name in ("text-template", "remove-template"):
+        address = reverse(f"review:{name}", args=[template.pk])
+        assert other.post(address, {}).status_code == 404
+    browser.post(reverse("review:remove-template", args=[template.pk]))
+    assert not TextTemplate.objects.exists()
+
+
+def sign(browser: Client, seen: Prediction, secret: str) -> int:
+    values = {"seen": seen.pk, "images": 1, "choice": "confirm:none", "password": secret}
+    address = reverse("review:sign", args=[seen.radiograph.study_id])
+    return browser.post(address, values).status_code
+
+
+def test_the_pin_signs_only_after_the_password_in_the_same_session(
+    browser: Client, radiologist: User, sign_in: Callable[[User], Client], settings: Settings
+) -> None:
+    settings.SIGNING_PIN_MINUTES = 10
+    values = {"pin": PIN, "again": PIN, "password": PASSWORD}
+    assert browser.post(reverse("review:signing-pin"), values).status_code == 302
+    seen = [make_prediction(category="unlikely") for _ in range(4)]
+    assert sign(browser, seen[0], PIN) == 422
+    assert sign(browser, seen[0], PASSWORD) == 302
+    assert sign(browser, seen[1], PIN) == 302
+    assert sign(sign_in(radiologist), seen[2], PIN) == 422
+    # A wrong one ends the series.
+    assert sign(browser, seen[2], "000000") == 422
+    assert sign(browser, seen[2], PIN) == 422
+    assert sign(browser, seen[2], PASSWORD) == 302
+    settings.SIGNING_PIN_MINUTES = 0
+    assert sign(browser, seen[3], PIN) == 422
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"pin": "12345", "again": "12345"},
+        {"pin": "111111", "again": "111111"},
+        {"pin": "27182a", "again": "27182a"},
+        {"pin": PIN, "again": "271829"},
+        {"pin": PIN, "again": PIN, "password": "guess"},
+    ],
+    ids=["short", "one digit", "letter", "different", "wrong password"],
+)
+def test_a_pin_is_chosen_with_care(
+    values: dict[str, str], browser: Client, radiologist: User, settings: Settings
+) -> None:
+    settings.SIGNING_PIN_MINUTES = 10
+    given = {"password": PASSWORD} | values
+    assert browser.post(reverse("review:signing-pin"), given).status_code == 422
+    assert not hasattr(User.objects.get(pk=radiologist.pk), "signing_pin")
