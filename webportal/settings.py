@@ -252,6 +252,7 @@ SPECTACULAR_SETTINGS = {
         "DecisionEnum": "webportal.review.models.Decision",
         "HeldFileDecisionEnum": "webportal.intake.resolution.Decision",
         "JobStateEnum": "webportal.inference.models.JobState",
+        "NotificationKindEnum": "webportal.notifications.models.Kind",
         "ReadKindEnum": "webportal.review.models.ReadKind",
         "ReadStateEnum": "webportal.review.models.ReadState",
         "WorkerStateEnum": "webportal.inference.fleet.WorkerState",
