@@ -167,12 +167,17 @@ def pane(page: Page, name: str = "current") -> Locator:
 def await_image(page: Page, radiograph: Radiograph, name: str = "current") -> None:
     locator = page.locator(f'[data-pane="{name}"][data-shown="{radiograph.pk}"]')
     expect(locator).to_be_visible(timeout=PATIENCE)
-    page.wait_for_timeout(300)
+    await_drawing(page)
+
+
+def await_drawing(page: Page) -> None:
+    """Wait until every picture on the screen is what was last asked for."""
+    expect(page.locator("[data-shown]:not([data-drawn])")).to_have_count(0, timeout=PATIENCE)
 
 
 def photograph(page: Page, name: str = "current") -> NDArray[np.int16]:
     """The pane as it is on the screen: rows × columns × RGB."""
-    page.wait_for_timeout(400)
+    await_drawing(page)
     picture = pane(page, name).locator(".pane-view").screenshot()
     return np.asarray(Image.open(BytesIO(picture)).convert("RGB")).astype(np.int16)
 
@@ -195,7 +200,7 @@ def state(page: Page, name: str = "current") -> str:
 def press(page: Page, *keys: str) -> None:
     for key in keys:
         page.keyboard.press(key)
-    page.wait_for_timeout(300)
+    await_drawing(page)
 
 
 def drag(page: Page, start: tuple[float, float], end: tuple[float, float], **options: Any) -> None:
@@ -206,7 +211,7 @@ def drag(page: Page, start: tuple[float, float], end: tuple[float, float], **opt
     page.mouse.down(**options)
     page.mouse.move(box["x"] + end[0], box["y"] + end[1], steps=5)
     page.mouse.up(**options)
-    page.wait_for_timeout(400)
+    await_drawing(page)
 
 
 def measurement(page: Page) -> str:

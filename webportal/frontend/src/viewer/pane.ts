@@ -198,6 +198,7 @@ export class Pane {
   /** Put a point of the picture, in millimetres or pixels, in the middle; `scale` as Cornerstone's. */
   private place(focalPoint: Types.Point3, scale: number): void {
     this.isBusy = true;
+    this.awaitDrawing();
     const { rotation, mirrored } = this.turn;
     if (getShouldUseCPURendering()) {
       this.viewport.setViewPresentation({ rotation });
@@ -276,6 +277,7 @@ export class Pane {
 
   private setGreys(voiRange: GreyRange, invert: boolean): void {
     this.isBusy = true;
+    this.awaitDrawing();
     this.viewport.setProperties({ voiRange, invert });
     this.viewport.render();
     this.isBusy = false;
@@ -347,16 +349,25 @@ export class Pane {
 
   private moved(): void {
     if (this.isBusy || !this.header) return;
+    this.awaitDrawing();
     this.isFitted = false;
     this.onChange();
   }
 
   private windowed(): void {
-    if (!this.isBusy && this.header) this.onChange();
+    if (this.isBusy || !this.header) return;
+    this.awaitDrawing();
+    this.onChange();
+  }
+
+  /** Says, for tests and programs that look at the page, that the screen lags behind. */
+  private awaitDrawing(): void {
+    delete this.root.dataset["drawn"];
   }
 
   private rendered(): void {
     if (!this.header) return;
+    this.root.dataset["drawn"] = "";
     if (!this.isBusy) this.kept = this.isFitted ? null : this.view();
     const corners: [Point, Point, Point] = [
       this.placeOf([0, 0]),
