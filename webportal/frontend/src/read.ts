@@ -6,15 +6,8 @@ import "./reading.css";
  */
 export function bindReadKeys(): void {
   const form = document.querySelector<HTMLFormElement>("form[data-read]");
-  document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
-    const target = event.target as HTMLElement;
-    if (target.closest("dialog, .modal")) return;
-    if (event.key === "Escape" && target.matches("textarea")) return target.blur();
-    if (isTypedInto(target)) return;
-    if (form && reads(form, event, target)) event.preventDefault();
-    else if (event.key === "n") document.querySelector<HTMLElement>("[data-next-study]")?.click();
-  });
+  // Before the viewer hears of a key: while texts or zones are asked for, its letters are theirs.
+  document.addEventListener("keydown", (event) => readsKey(form, event), { capture: true });
   if (!form) return;
   form.addEventListener("input", () => {
     const state = form.querySelector(".draft-state");
@@ -23,6 +16,18 @@ export function bindReadKeys(): void {
   for (const button of form.querySelectorAll<HTMLElement>("[data-text]")) {
     button.addEventListener("click", () => putIn(form, button.dataset["text"] ?? ""));
   }
+}
+
+function readsKey(form: HTMLFormElement | null, event: KeyboardEvent): void {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const target = event.target as HTMLElement;
+  if (target.closest("dialog, .modal")) return;
+  if (event.key === "Escape" && target.matches("textarea")) return target.blur();
+  if (isTypedInto(target)) return;
+  if (form && reads(form, event, target)) {
+    event.preventDefault();
+    event.stopPropagation();
+  } else if (event.key === "n") document.querySelector<HTMLElement>("[data-next-study]")?.click();
 }
 
 /** Do what a key means while the form is open; whether it means anything. */
