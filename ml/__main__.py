@@ -1,10 +1,10 @@
-"""python -m ml train | evaluate | predict | sameness | benchmark"""
+"""python -m ml train | evaluate | predict | sameness | traps | benchmark"""
 
 import argparse
 import os
 import sys
 
-from ml.commands import benchmark, evaluate, predict, sameness, train
+from ml.commands import benchmark, evaluate, predict, sameness, train, traps
 from ml.commands.errors import CommandError
 from ml.dataset import DatasetError
 from ml.package import PackageError
@@ -15,6 +15,7 @@ COMMANDS = {
     "evaluate": evaluate,
     "predict": predict,
     "sameness": sameness,
+    "traps": traps,
     "benchmark": benchmark,
 }
 

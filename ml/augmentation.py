@@ -2,7 +2,8 @@
 
 In the training set, normal images are sharper, larger and less compressed than those with
 pneumonia. Each change below takes one such tell-tale away: sharpness, compression, noise, grey
-curve, framing, aspect, markers at the rim. Images are not mirrored: the heart lies on the left.
+curve, framing, aspect, markers at the rim. Distribution of greys and sharpness are also lent by
+another image, of either class. Images are not mirrored: the heart lies on the left.
 """
 
 import io
@@ -19,8 +20,62 @@ RESAMPLERS = (
 )
 
 
-def augment(pixels: np.ndarray, rng: Rng) -> np.ndarray:
-    """Return a changed copy of one network input, (size, size) uint8."""
+def augment(pixels: np.ndarray, donor: np.ndarray, rng: Rng) -> np.ndarray:
+    """Return a changed copy of one network input, (size, size) uint8.
+
+    ``donor`` is any other input; what it lends is how it was taken.
+    """
+    changed = pixels
+    if rng.random() < 0.5:
+        changed = _cut_frame(changed, rng)
+    if rng.random() < 0.5:
+        changed = lend_grey_levels(changed, donor, rng)
+    if rng.random() < 0.5:
+        changed = lend_sharpness(changed, donor)
+    return _spoil(changed, rng)
+
+
+def _cut_frame(pixels: np.ndarray, rng: Rng) -> np.ndarray:
+    """Cut up to 15 % off each side and enlarge the rest again."""
+    size = len(pixels)
+    top, bottom, left, right = (rng.uniform(0, 0.15, 4) * size).astype(int)
+    inner = Image.fromarray(pixels[top : size - bottom, left : size - right])
+    return np.asarray(inner.resize((size, size), Image.Resampling.BILINEAR))
+
+
+def lend_grey_levels(pixels: np.ndarray, donor: np.ndarray, rng: Rng) -> np.ndarray:
+    """Match the histogram to the donor's, in part."""
+    ours, theirs = (
+        np.bincount(p.ravel(), minlength=256).cumsum() / p.size for p in (pixels, donor)
+    )
+    levels = np.arange(256)
+    share = rng.uniform(0.3, 1)
+    matched = share * np.interp(ours, theirs, levels) + (1 - share) * levels
+    return np.asarray(matched.astype(np.uint8)[pixels])
+
+
+def lend_sharpness(pixels: np.ndarray, donor: np.ndarray) -> np.ndarray:
+    """Give each octave of fine detail the energy that it has in the donor."""
+    details, coarse = _octaves(pixels)
+    for detail, lent in zip(details, _octaves(donor)[0], strict=True):
+        coarse = coarse + detail * np.clip(lent.std() / (detail.std() + 0.05), 0.3, 3)
+    return np.asarray(coarse.clip(0, 255), np.uint8)
+
+
+def _octaves(pixels: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
+    """Divide an image into the details of three octaves and the coarse rest."""
+    coarse = pixels.astype(np.float32)
+    details = []
+    for sigma in (1, 2, 4):
+        smooth = Image.fromarray(coarse.clip(0, 255).astype(np.uint8))
+        blurred = np.asarray(smooth.filter(ImageFilter.GaussianBlur(sigma)), np.float32)
+        details.append(coarse - blurred)
+        coarse = blurred
+    return details, coarse
+
+
+def _spoil(pixels: np.ndarray, rng: Rng) -> np.ndarray:
+    """Change framing, grey curve, sharpness, noise and compression, and hide parts of the rim."""
     image = _reframe(Image.fromarray(pixels), rng)
     image = _change_grey_curve(image, rng)
     image = _change_sharpness(image, rng)

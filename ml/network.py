@@ -16,8 +16,11 @@ from keras import layers
 
 BATCH_NORM_EPSILON = 1e-3
 EMBEDDING_SIZE = 1280
-# Four steps of stride two after the stem's: the map of a 224-pixel image has 7 x 7 places.
+# Four steps of stride two after the stem's: the last features of a 224-pixel image have 7 x 7
+# places.
 TOTAL_STRIDE = 32
+# The features under the head have twice as many: 14 x 14 for a 224-pixel image.
+MAP_STRIDE = 16
 # JAX always needs its compiler; TensorFlow's own kernels are many times faster than XLA on a CPU.
 JIT_COMPILE = keras.config.backend() == "jax"
 
@@ -42,6 +45,9 @@ STAGES = (
     Stage(4, 5, 2, 6, 192),
     Stage(1, 3, 1, 6, 320),
 )
+CLASSIFIERS = ("classifier", "subtype")
+# The last block before the last step of stride two; its features join the head's.
+LATERAL_BLOCK = 10
 
 
 def build_network(
@@ -58,9 +64,15 @@ def build_network(
     all float32 and all from one forward pass:
 
     - ``logit`` (n,): log-odds of pneumonia before calibration;
-    - ``activation_map`` (n, s, s), s = input_size / 32: the local log-odds, whose mean *is* the
-      logit (the head is linear, so pooling before or after it gives the same);
-    - ``embedding`` (n, 1280): the pooled features under the head.
+    - ``subtype_logit`` (n,): log-odds of a bacterial against a viral pattern, for an image with
+      pneumonia, before calibration;
+    - ``activation_map`` (n, s, s), s = input_size / 16: the local log-odds of pneumonia, whose mean
+      *is* the logit (the classifier is linear, so pooling before or after it gives the same);
+    - ``embedding`` (n, 1280): the pooled features under the classifiers.
+
+    The features under the classifiers are the last ones, enlarged, joined by finer ones from before
+    the last step of stride two, as in the top of a feature pyramid (Lin et al., *Feature Pyramid
+    Networks for Object Detection*, CVPR 2017), so that the map shows more than 7 x 7 places.
 
     ``head_dropout`` and ``stochastic_depth`` (the last block's drop rate, growing linearly from 0)
     act in training only. A ``folded`` network has no batch normalisation but a bias in each
@@ -112,16 +124,25 @@ def build_network(
         for repeat in range(stage.repeats):
             stride = stage.stride if repeat == 0 else 1
             x = block(x, f"block{index}", stage, stride, stochastic_depth * index / blocks)
+            if index == LATERAL_BLOCK:
+                finer = x
             index += 1
 
     x = layers.Conv2D(EMBEDDING_SIZE, 1, use_bias=folded, name="head")(x)
-    features = normalised(x, "head", activate=True)
+    x = normalised(x, "head", activate=False)
+    x = layers.UpSampling2D(TOTAL_STRIDE // MAP_STRIDE, interpolation="bilinear", name="enlarge")(x)
+    finer = layers.Conv2D(EMBEDDING_SIZE, 1, use_bias=folded, name="lateral")(finer)
+    finer = normalised(finer, "lateral", activate=False)
+    x = layers.Add(name="join")([x, finer])
+    features = layers.ReLU(max_value=6.0, name="join_relu6")(x)
     embedding = layers.GlobalAveragePooling2D(name="pool")(features)
     if head_dropout > 0:
         # Dropping whole feature maps equals dropping components of the pooled vector.
         features = layers.SpatialDropout2D(head_dropout, name="dropout")(features)
     local = layers.Conv2D(1, 1, name="classifier")(features)
-    places = input_size // TOTAL_STRIDE
+    pooled = layers.GlobalAveragePooling2D(name="dropped_pool")(features)
+    subtype = layers.Dense(1, name="subtype")(pooled)
+    places = input_size // MAP_STRIDE
     as_float = {"dtype": "float32"}
     activation_map = layers.Reshape((places, places), name="activation_map", **as_float)(local)
     logit = layers.GlobalAveragePooling2D(name="logit_pool", **as_float)(local)
@@ -129,6 +150,7 @@ def build_network(
         image,
         {
             "logit": layers.Reshape((), name="logit", **as_float)(logit),
+            "subtype_logit": layers.Reshape((), name="subtype_logit", **as_float)(subtype),
             "activation_map": activation_map,
             "embedding": layers.Identity(name="embedding", **as_float)(embedding),
         },
@@ -150,7 +172,7 @@ def fold(network: keras.Model) -> keras.Model:
         if not layer.weights:
             continue
         source = network.get_layer(layer.name).get_weights()
-        if layer.name != "classifier":
+        if layer.name not in CLASSIFIERS:
             gamma, beta, mean, variance = network.get_layer(f"{layer.name}_bn").get_weights()
             scale = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
             (kernel,) = source

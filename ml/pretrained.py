@@ -29,8 +29,9 @@ def read_imagenet_state() -> dict[str, np.ndarray]:
 
 
 def load_imagenet_weights(network: keras.Model, state: State) -> None:
-    """Set every weight of ``network`` except the classifier's from a PyTorch state dict.
+    """Set every weight of ``network`` but the classifiers' and ``lateral``'s from a PyTorch state.
 
+    The lateral features begin with weight 0, so that training starts from the network as it was.
     The stem's kernel is summed over red, green and blue, which is exact for grey images because
     all three channels have the same normalisation.
     """
@@ -63,3 +64,5 @@ def load_imagenet_weights(network: keras.Model, state: State) -> None:
         batch_norm(f"{ours}_project_bn", f"{theirs}._bn2")
     convolution("head", "_conv_head")
     batch_norm("head_bn", "_bn1")
+    scale = network.get_layer("lateral_bn").gamma
+    scale.assign(np.zeros(scale.shape, np.float32))

@@ -1,27 +1,38 @@
 """Fine-tuning from ImageNet weights, with two folds of patients held out."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import keras
 import numpy as np
 from tqdm import tqdm
 
+from ml.acquisition import acquisition_traits, propensities
 from ml.augmentation import augment
+from ml.calibration import Floats
+from ml.dataset import LabelledImage, labels
 from ml.evaluation import auroc
 from ml.network import JIT_COMPILE, build_network, fold
 from ml.pretrained import load_imagenet_weights, read_imagenet_state
 
+Named = dict[str, np.ndarray]
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What was tried; goes into the package as it is."""
+    """What was chosen; goes into the package as it is."""
 
     input_size: int = 224
     epochs: int = 12
+    images_per_class: int = 1100
     batch_size: int = 32
-    learning_rate: float = 4e-4
+    learning_rate: float = 1e-3
     weight_decay: float = 1e-4
     label_smoothing: float = 0.05
+    subtype_weight: float = 0.3
+    acquisition_balance: float = 0.75
+    frozen_blocks: int = 5
     head_dropout: float = 0.3
     stochastic_depth: float = 0.1
     batch_norm_momentum: float = 0.97
@@ -30,73 +41,101 @@ class TrainingOptions:
 
 
 class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Augmented batches with as many normal as pneumonia images.
+    """Augmented batches with as many normal as pneumonia images, alike in how they were taken.
 
-    An epoch has every image of the rarer class once and equally many of the other, which takes
-    turns over the epochs.
+    Each epoch draws ``images_per_class`` images of each class without replacement. An image is
+    drawn the more often the more its way of being taken resembles the other class's: the overlap
+    weights of Li, Morgan and Zaslavsky, *Balancing Covariates via Propensity Score Weighting*
+    (JASA 113, 2018), mixed with equal weights in the proportion ``acquisition_balance``.
     """
 
-    def __init__(self, inputs: np.ndarray, targets: np.ndarray, options: TrainingOptions) -> None:
+    def __init__(
+        self, inputs: np.ndarray, labelled: list[LabelledImage], options: TrainingOptions
+    ) -> None:
         super().__init__(workers=1, max_queue_size=8)
-        self.inputs, self.targets = inputs, targets
-        self.batch_size = options.batch_size
-        self.seed = options.seed
-        self.epoch = 0
-        rng = np.random.default_rng(self.seed)
-        self.classes = [rng.permutation(np.flatnonzero(targets == c)) for c in (0, 1)]
-        self.per_class = min(map(len, self.classes))
-        self.order = self._draw()
+        self.inputs, self.options = inputs, options
+        self.targets = labels(labelled)
+        self.is_bacterial = np.array([image.kind == "bacteria" for image in labelled], np.float32)
+        self.has_subtype = np.array(
+            [image.kind in ("bacteria", "virus") for image in labelled], np.float32
+        )
+        patients = [image.patient for image in labelled]
+        estimates = propensities(acquisition_traits(inputs), self.targets, patients, options.seed)
+        self.overlap = np.where(self.targets == 1, 1 - estimates, estimates)
+        self.begin(0)
 
-    def _draw(self) -> np.ndarray:
-        start = self.epoch * self.per_class
-        drawn = [
-            indices.take(range(start, start + self.per_class), mode="wrap")
-            for indices in self.classes
-        ]
-        return np.random.default_rng((self.seed, self.epoch)).permutation(np.concatenate(drawn))
+    def begin(self, epoch: int) -> None:
+        """Draw the images of an epoch."""
+        self.epoch = epoch
+        rng = np.random.default_rng((self.options.seed, epoch))
+        drawn = [self._draw(np.flatnonzero(self.targets == target), rng) for target in (0, 1)]
+        self.order = rng.permutation(np.concatenate(drawn))
+
+    def _draw(self, members: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        share = self.options.acquisition_balance
+        overlap = self.overlap[members]
+        chances = share * overlap / overlap.sum() + (1 - share) / len(members)
+        count = min(self.options.images_per_class, len(members))
+        return rng.choice(members, count, replace=False, p=chances / chances.sum())
 
     def __len__(self) -> int:
-        return len(self.order) // self.batch_size
+        return len(self.order) // self.options.batch_size
 
-    def __getitem__(self, index: int) -> tuple[np.ndarray, np.ndarray]:
-        chosen = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        rng = np.random.default_rng((self.seed, self.epoch, index))
-        batch = np.stack([augment(self.inputs[i], rng) for i in chosen])
-        return batch, self.targets[chosen]
+    def __getitem__(self, index: int) -> tuple[np.ndarray, Named, Named]:
+        size = self.options.batch_size
+        chosen = self.order[index * size : (index + 1) * size]
+        rng = np.random.default_rng((self.options.seed, self.epoch, index))
+        donors = rng.integers(len(self.inputs), size=len(chosen))
+        batch = np.stack(
+            [
+                augment(self.inputs[image], self.inputs[donor], rng)
+                for image, donor in zip(chosen, donors, strict=True)
+            ]
+        )
+        targets = {"logit": self.targets[chosen], "subtype_logit": self.is_bacterial[chosen]}
+        weights = {
+            "logit": np.ones(len(chosen), np.float32),
+            "subtype_logit": self.has_subtype[chosen],
+        }
+        return batch, targets, weights
 
     def on_epoch_end(self) -> None:
         """Draw the images of the next epoch."""
-        self.epoch += 1
-        self.order = self._draw()
+        self.begin(self.epoch + 1)
+
+
+class GoOnAt(keras.callbacks.Callback):  # type: ignore[misc]
+    """Let the batches begin at the epoch to which a broken-off training had come."""
+
+    def __init__(self, batches: BalancedBatches) -> None:
+        super().__init__()
+        self.batches = batches
+
+    def on_train_begin(self, logs: dict[str, float] | None = None) -> None:
+        """Read the epoch from the optimizer's count of steps."""
+        self.batches.begin(int(self.model.optimizer.iterations) // len(self.batches))
 
 
 class HeldOutAuroc(keras.callbacks.Callback):  # type: ignore[misc]
     """Print the AUROC on held-out folds after each epoch. It chooses nothing."""
 
-    def __init__(self, folds: dict[str, tuple[np.ndarray, np.ndarray]]) -> None:
+    def __init__(self, folds: Mapping[str, tuple[np.ndarray, Floats]]) -> None:
         super().__init__()
         self.folds = folds
 
     def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
         """Predict each fold and print its AUROC."""
-        figures = [
-            f"{name} {auroc(targets, self.model.predict(inputs, verbose=0).ravel()):.4f}"
-            for name, (inputs, targets) in self.folds.items()
-        ]
+        figures = []
+        for name, (inputs, targets) in self.folds.items():
+            logits = self.model.predict(inputs, verbose=0)["logit"]
+            figures.append(f"{name} {auroc(targets, logits.ravel()):.4f}")
         tqdm.write(f"  held-out AUROC: {', '.join(figures)}")
 
 
-def train(
-    inputs: np.ndarray,
-    targets: np.ndarray,
-    folds: dict[str, tuple[np.ndarray, np.ndarray]],
-    options: TrainingOptions,
-) -> keras.Model:
-    """Fine-tune a network, for a fixed number of epochs, and return it folded for serving.
+def start_from_imagenet(options: TrainingOptions) -> keras.Model:
+    """Build the network with ImageNet weights, of which the stem and the first blocks are frozen.
 
-    ``inputs`` is (n, size, size) uint8, ``targets`` (n,) 0 or 1; ``folds`` are the like, by name,
-    and are only reported on. The weights are an exponential moving average over the steps
-    (Polyak averaging).
+    Edges are edges, and training is nearly twice as fast.
     """
     keras.utils.set_random_seed(options.seed)
     network = build_network(
@@ -106,7 +145,28 @@ def train(
         batch_norm_momentum=options.batch_norm_momentum,
     )
     load_imagenet_weights(network, read_imagenet_state())
-    batches = BalancedBatches(inputs, targets, options)
+    first = network.layers.index(network.get_layer(f"block{options.frozen_blocks}_expand"))
+    for layer in network.layers[:first]:
+        layer.trainable = False
+    return network
+
+
+def train(
+    network: keras.Model,
+    inputs: np.ndarray,
+    labelled: list[LabelledImage],
+    folds: Mapping[str, tuple[np.ndarray, Floats]],
+    options: TrainingOptions,
+    checkpoints: Path,
+) -> keras.Model:
+    """Fine-tune ``network`` for a fixed number of epochs, and return it folded for serving.
+
+    ``inputs`` is (n, size, size) uint8, with the n images' labels; ``folds`` are inputs and
+    targets, by name, and are only reported on. The weights are an exponential moving average over
+    the steps (Polyak averaging). ``checkpoints`` is a folder for the state after each epoch, from
+    which a broken-off training of the same options goes on.
+    """
+    batches = BalancedBatches(inputs, labelled, options)
     steps = options.epochs * len(batches)
     warm_up = steps // 12
     schedule = keras.optimizers.schedules.CosineDecay(
@@ -115,7 +175,11 @@ def train(
         warmup_target=options.learning_rate,
         warmup_steps=warm_up,
     )
-    classifier = keras.Model(network.input, network.output["logit"])
+    outputs = {name: network.output[name] for name in ("logit", "subtype_logit")}
+    classifier = keras.Model(network.input, outputs)
+    loss = keras.losses.BinaryCrossentropy(
+        from_logits=True, label_smoothing=options.label_smoothing
+    )
     classifier.compile(
         keras.optimizers.AdamW(
             schedule,
@@ -123,8 +187,21 @@ def train(
             use_ema=True,
             ema_momentum=options.average_momentum,
         ),
-        keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=options.label_smoothing),
+        loss=dict.fromkeys(outputs, loss),
+        loss_weights={"logit": 1.0, "subtype_logit": options.subtype_weight},
         jit_compile=JIT_COMPILE,
     )
-    classifier.fit(batches, epochs=options.epochs, verbose=1, callbacks=[HeldOutAuroc(folds)])
+    classifier.fit(
+        batches,
+        epochs=options.epochs,
+        verbose=1,
+        shuffle=False,  # the batches are drawn at random already, and the same after a break
+        callbacks=[
+            keras.callbacks.BackupAndRestore(
+                str(checkpoints), double_checkpoint=True, delete_checkpoint=False
+            ),
+            GoOnAt(batches),
+            HeldOutAuroc(folds),
+        ],
+    )
     return fold(network)

@@ -16,6 +16,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
     parser.add_argument("--data", type=Path, required=True, help="folders NORMAL and PNEUMONIA")
     parser.add_argument("--out", type=Path, required=True, help="the package; its name = version")
+    parser.add_argument(
+        "--checkpoints",
+        type=Path,
+        metavar="DIR",
+        help="where a broken-off training goes on from (default: OUT.checkpoints)",
+    )
+    parser.add_argument(
+        "--acquisition-fold",
+        action="store_true",
+        help="hold out a third fold, with the normal patients whose images are taken most like"
+        " images with pneumonia. To judge a try by; a network for use is trained with them",
+    )
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int)
     parser.add_argument(
@@ -27,9 +39,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Train on all folds but the held-out ones, and pack."""
     found = find_images(arguments.data)
     # What only training needs is not loaded for the other commands.
+    from ml.acquisition import misleading_patients
     from ml.augmentation import augment
     from ml.packaging import Responses, build_package
-    from ml.training import TrainingOptions, train
+    from ml.training import TrainingOptions, start_from_imagenet, train
 
     given = {
         name: value
@@ -38,30 +51,45 @@ def run(arguments: argparse.Namespace) -> int:
     }
     options = TrainingOptions(**given)
     folds = make_folds(found, seed=options.seed)
-    size = options.input_size
-    inputs = load_inputs(folds.training, size, "training images")
-    targets = labels(folds.training)
+    training = folds.training
     held_out = {"random": folds.random, "pessimistic": folds.pessimistic}
+    inputs = load_inputs(training, options.input_size, "training images")
+    if arguments.acquisition_fold:
+        patients = misleading_patients(inputs, training, options.seed)
+        held_out["acquisition"] = [image for image in training if image.patient in patients]
+        inputs = inputs[[image.patient not in patients for image in training]]
+        training = [image for image in training if image.patient not in patients]
     held_out_inputs = {
-        name: load_inputs(fold, size, f"{name} fold") for name, fold in held_out.items()
+        name: load_inputs(fold, options.input_size, f"{name} fold")
+        for name, fold in held_out.items()
     }
-    reported_on = {name: (held_out_inputs[name], labels(fold)) for name, fold in held_out.items()}
-    network = train(inputs, targets, reported_on, options)
+    network = train(
+        start_from_imagenet(options),
+        inputs,
+        training,
+        {name: (held_out_inputs[name], labels(fold)) for name, fold in held_out.items()},
+        options,
+        arguments.checkpoints or arguments.out.with_name(f"{arguments.out.name}.checkpoints"),
+    )
     rng = np.random.default_rng(options.seed)
-    copies = np.stack([augment(image, rng) for image in tqdm(inputs, "augmented copies")])
+    donors = inputs[rng.permutation(len(inputs))]
+    copies = [
+        augment(image, donor, rng)
+        for image, donor in zip(tqdm(inputs, "augmented copies"), donors, strict=True)
+    ]
     changed = "".join(f" --{name} {value}" for name, value in given.items())
     package = build_package(
         arguments.out,
         network,
-        Responses.of(network, np.concatenate([inputs, copies]), folds.training * 2),
+        Responses.of(network, np.concatenate([inputs, copies]), training * 2),
         {
             name: Responses.of(network, held_out_inputs[name], fold)
             for name, fold in held_out.items()
         },
         {
-            "images": len(targets),
-            "pneumonia": int(targets.sum()),
-            "patients": len({image.patient for image in folds.training}),
+            "images": len(training),
+            "pneumonia": int(labels(training).sum()),
+            "patients": len({image.patient for image in training}),
             "command": f"python -m ml train --data DIR --out {arguments.out.name}{changed}",
             "options": asdict(options),
         },

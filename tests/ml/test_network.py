@@ -20,7 +20,8 @@ def test_logit_is_the_mean_of_the_activation_map_and_linear_in_the_embedding() -
 
     outputs = network.predict(images, verbose=0)
 
-    assert outputs["activation_map"].shape == (3, 2, 2)
+    assert outputs["activation_map"].shape == (3, 4, 4)
+    assert outputs["subtype_logit"].shape == (3,)
     assert outputs["embedding"].shape == (3, EMBEDDING_SIZE)
     assert outputs["activation_map"].std() > 0.1
     mean = outputs["activation_map"].mean(axis=(1, 2))

@@ -45,7 +45,7 @@ def gate() -> Gate:
 
     rng = np.random.default_rng(0)
     drawings = phantoms(0, 40)
-    copies = np.concatenate([[augment(d, rng) for d in drawings] for _ in range(6)])
+    copies = np.concatenate([[augment(d, drawings[0], rng) for d in drawings] for _ in range(6)])
     seen = [Seen(x, forward(x)["embedding"]) for x in (copies, drawings)]
     return fit_gate(seen[0], seen[1], lambda x: forward(x)["embedding"], per_kind=6)
 

@@ -1,0 +1,45 @@
+"""Measure a package on its held-out images with the other class's greys, sharpness and corners."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from ml.commands.common import add_package_arguments, print_figures
+from ml.dataset import find_images, labels, load_inputs, make_folds
+from ml.package import load_package
+from ml.runtimes.choice import choose_runtime
+from ml.traps import spring_traps
+
+HELP = "measure held-out images that are taken like those of the other class"
+BATCH = 32
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "--data", type=Path, required=True, metavar="DIR", help="what the package was trained on"
+    )
+    add_package_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Make the folds again that training held out, and print the figures."""
+    found = find_images(arguments.data)
+    package = load_package(arguments.package)
+    folds = make_folds(found, seed=package.training["options"]["seed"])
+    held_out = folds.random + folds.pessimistic
+    inputs = load_inputs(held_out, package.input_size, "held-out images")
+    runtime = choose_runtime(package, BATCH, device=arguments.device)
+
+    def logits_of(images: np.ndarray) -> np.ndarray:
+        batches = range(0, len(images), BATCH)
+        return np.concatenate(
+            [runtime.outputs(images[start : start + BATCH])["logit"] for start in batches]
+        )
+
+    figures = spring_traps(inputs, labels(held_out), logits_of)
+    print_figures(
+        {"package": package.version, "n": len(held_out), **figures}, as_json=arguments.json
+    )
+    return 0

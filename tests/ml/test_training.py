@@ -1,0 +1,82 @@
+"""Training goes on where it was broken off, and draws what it should."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml.dataset import LabelledImage
+from ml.network import build_network
+from ml.training import BalancedBatches, TrainingOptions, train
+
+OPTIONS = TrainingOptions(
+    input_size=32, epochs=2, images_per_class=8, batch_size=8, head_dropout=0.0
+)
+
+
+def made_up(n: int) -> tuple[np.ndarray, list[LabelledImage]]:
+    """Return noise images, half of them with pneumonia and brighter in the middle."""
+    inputs = np.random.default_rng(0).integers(0, 120, (n, 32, 32), dtype=np.uint8)
+    kinds = ("normal", "virus", "normal", "bacteria")
+    labelled = [LabelledImage(Path(str(i)), kinds[i % 4], f"p{i}", "", i) for i in range(n)]
+    inputs[1::2, 8:24, 8:24] += 100
+    return inputs, labelled
+
+
+def trained(options: TrainingOptions, checkpoints: Path) -> list[np.ndarray]:
+    import keras
+
+    keras.utils.set_random_seed(0)
+    network = build_network(32, head_dropout=options.head_dropout, batch_norm_momentum=0.8)
+    return list(train(network, *made_up(40), {}, options, checkpoints).get_weights())
+
+
+def test_a_broken_off_training_ends_like_an_unbroken_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unbroken = trained(OPTIONS, tmp_path / "unbroken")
+
+    fetch = BalancedBatches.__getitem__
+
+    def break_off(batches: BalancedBatches, index: int) -> object:
+        if batches.epoch == 1:
+            raise KeyboardInterrupt
+        return fetch(batches, index)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BalancedBatches, "__getitem__", break_off)
+        # Each backend of Keras wraps the interruption in an error of its own.
+        with pytest.raises(BaseException):  # noqa: B017, PT011
+            trained(OPTIONS, tmp_path / "broken")
+    resumed = trained(OPTIONS, tmp_path / "broken")
+
+    for one, other in zip(unbroken, resumed, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-4)
+
+
+def test_batches_have_both_classes_and_tell_the_subtype_only_where_it_is_known() -> None:
+    inputs, labelled = made_up(40)
+    batches = BalancedBatches(inputs, labelled, OPTIONS)
+
+    drawn = [batches[index] for index in range(len(batches))]
+
+    targets = np.concatenate([targets["logit"] for _, targets, _ in drawn])
+    subtype_counts = np.concatenate([weights["subtype_logit"] for *_, weights in drawn])
+    assert targets.mean() == 0.5
+    np.testing.assert_array_equal(subtype_counts, targets)
+    assert len(set(batches.order)) == len(batches.order)
+
+
+def test_images_taken_like_the_other_class_are_drawn_more_often() -> None:
+    inputs, labelled = made_up(200)
+    inputs[0] = inputs[1]  # a normal image that looks taken like those with pneumonia
+    counts = {}
+    for balance in (0.0, 0.9):
+        options = replace(OPTIONS, acquisition_balance=balance)
+        batches = BalancedBatches(inputs, labelled, options)
+        counts[balance] = 0
+        for epoch in range(20):
+            batches.begin(epoch)
+            counts[balance] += 0 in batches.order
+    assert counts[0.9] > counts[0.0] + 5
