@@ -101,12 +101,15 @@ class Process:
         if wanted == self._consumes:
             return
         control = current_app.control
-        options = {"destination": [self.name], "reply": True, "timeout": ORDER_SECONDS}
-        if wanted:
-            confirmed = control.broadcast(consume_hints.__name__, **options)
-        else:
-            confirmed = control.cancel_consumer(INFERENCE_QUEUE, **options)
-        if not any("ok" in answer for reply in confirmed for answer in reply.values()):
+        order, arguments = (
+            (consume_hints.__name__, {})
+            if wanted
+            else ("cancel_consumer", {"queue": INFERENCE_QUEUE})
+        )
+        confirmed = control.broadcast(
+            order, arguments, destination=[self.name], reply=True, timeout=ORDER_SECONDS
+        )
+        if not any("ok" in answer for reply in confirmed or [] for answer in reply.values()):
             logger.warning("Whether this worker takes hints could not be changed; trying again")
             return
         self._consumes = wanted

@@ -14,7 +14,7 @@ import requests
 
 folder, api = Path(sys.argv[3]), requests.Session()
 api.headers["Authorization"] = f"Token {sys.argv[2]}"
-api.hooks["response"] = lambda answer, **_: None if answer.ok else sys.exit(answer.text)
+api.hooks["response"] = [lambda answer, **_: None if answer.ok else sys.exit(answer.text)]
 batches = f"{sys.argv[1]}/api/v1/batches"
 batch = f"{batches}/{api.post(batches, json={'name': folder.name}).json()['id']}"
 for file in filter(Path.is_file, sorted(folder.rglob("*"))):

@@ -54,9 +54,9 @@ def test_too_many_wrong_passwords_close_a_name_for_a_while(
     name = radiologist.username if known else "nobody-here"
     for _ in range(throttle.MOST_FAILURES - 1):
         assert "Please enter a correct" in try_password(client, name, "wrong")
-    assert throttle.ADVICE in try_password(client, name, "wrong")
+    assert str(throttle.ADVICE) in try_password(client, name, "wrong")
     # Even the right password is refused now, and what was refused does not prolong it.
-    assert throttle.ADVICE in try_password(client, name, PASSWORD)
+    assert str(throttle.ADVICE) in try_password(client, name, PASSWORD)
     assert PasswordAttempt.objects.count() == throttle.MOST_FAILURES
     # Others are not concerned.
     assert try_password(Client(), uploader.username, PASSWORD) == "signed in"
@@ -96,7 +96,7 @@ def test_wrong_passwords_at_the_sign_in_page_keep_nobody_from_signing(
 ) -> None:
     for _ in range(throttle.MOST_FAILURES):
         try_password(client, radiologist.username, "wrong")
-    assert throttle.ADVICE in try_password(client, radiologist.username, PASSWORD)
+    assert str(throttle.ADVICE) in try_password(client, radiologist.username, PASSWORD)
     services.confirm_password(radiologist, PASSWORD)
 
 

@@ -75,10 +75,14 @@ def test_a_file_that_is_sent_again_meanwhile_stays(
     age(storage_folder)
     is_young = unreferenced._is_young
 
+    def send_and_close() -> None:
+        send(data)
+        connection.close()
+
     def send_now(key: str) -> bool:
         """What was looked at is sent again, by another process, before it is removed."""
         young = is_young(key)
-        sender = threading.Thread(target=lambda: (send(data), connection.close()))
+        sender = threading.Thread(target=send_and_close)
         sender.start()
         sender.join()
         return young

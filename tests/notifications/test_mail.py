@@ -39,7 +39,7 @@ class Mailbox:
         """Take one message."""
         if self.answer:
             return self.answer
-        parser: BytesParser[EmailMessage] = BytesParser(policy=default)  # type: ignore[arg-type]
+        parser: BytesParser[EmailMessage] = BytesParser(policy=default)
         self.messages.append(parser.parsebytes(envelope.original_content or b""))
         self.recipients.append(envelope.rcpt_tos)
         return "250 OK"

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -85,7 +86,7 @@ class BatchResultEndpoint(Endpoint[UploadBatch]):
     @action(detail=True, filter_backends=[])
     def results(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """What came of each file of a batch; the model's results for radiologists alone."""
-        items = results.items_of(self.get_object(), self.person, "file")
+        items: QuerySet[Any] = results.items_of(self.get_object(), self.person, "file")
         page: Any = self.paginate_queryset(items)
         found = {row.pk: row for row in page}
         rows = results.rows(items.filter(pk__in=found))

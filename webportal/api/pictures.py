@@ -153,7 +153,7 @@ def _missing(radiograph: Radiograph) -> MissingFile:
     return MissingFile()
 
 
-class StudyRerunEndpoint(Endpoint[Study]):
+class StudyRerunEndpoint(Endpoint[Any]):
     """Studies whose results are of an older model version than the active one."""
 
     queryset = Study.objects.all()

@@ -4,6 +4,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
 from django.db.models import Case, F, IntegerField, OuterRef, QuerySet, Subquery, Value, When
 from django.db.models.expressions import OrderBy
@@ -106,7 +107,7 @@ def rows(items: QuerySet[UploadItem]) -> Iterator[Row]:
     """Return each file of `items_of` as a row."""
     names = [field.name for field in fields(Row)]
     for values in items.values(*names).iterator(chunk_size=2000):
-        known = {
+        known: dict[str, Any] = {
             name: values[name] if name in _MAY_BE_NONE else values[name] or "" for name in names
         }
         # That a picture is not assessable is a result, which not everybody may know.
