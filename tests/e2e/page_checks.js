@@ -1,0 +1,78 @@
+/* What the tests of every page ask of a page; Playwright puts it into each one before it loads. */
+
+window.checks = { shifts: [], refused: [] };
+
+document.addEventListener("securitypolicyviolation", (event) => {
+  window.checks.refused.push(`${event.violatedDirective} ${event.blockedURI}`);
+});
+
+new PerformanceObserver((list) => {
+  for (const entry of list.getEntries()) {
+    if (!entry.hadRecentInput) window.checks.shifts.push(entry.value);
+  }
+}).observe({ type: "layout-shift", buffered: true });
+
+/** What axe-core finds against WCAG 2.2 AA in a part of the page: rule, help, first elements. */
+window.checks.violations = async (part = "html") => {
+  const found = await axe.run(part, {
+    runOnly: { type: "tag", values: ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"] },
+    // Off by default, tags or not.
+    rules: { "target-size": { enabled: true } },
+    resultTypes: ["violations"],
+  });
+  return found.violations.map(
+    ({ id, help, nodes }) =>
+      `${id}: ${help}: ` +
+      nodes
+        .slice(0, 6)
+        .map((node) => `${node.html.slice(0, 160)} (${node.any[0]?.message ?? node.all[0]?.message ?? ""})`)
+        .join(" | "),
+  );
+};
+
+const isShown = (element) => element.checkVisibility({ visibilityProperty: true, opacityProperty: true });
+
+/** What could be seen to change when an element gets the focus: at it, around it, at its label. */
+function looks(element) {
+  const around = [element, element.parentElement, element.closest("tr"), element.nextElementSibling];
+  return around
+    .filter(Boolean)
+    .map((one) => {
+      const style = getComputedStyle(one);
+      const outline = style.outlineStyle === "none" ? "" : style.outline;
+      return [outline, style.boxShadow, style.borderColor, style.backgroundColor].join();
+    })
+    .join("\n");
+}
+
+/** The elements that look the same with the focus as without it. Press Tab first. */
+window.checks.withoutVisibleFocus = () => {
+  const selector = "a[href], button, input, select, textarea, summary, [tabindex='0']";
+  const unseen = [];
+  for (const element of document.querySelectorAll(selector)) {
+    if (!element.checkVisibility() || element.disabled || element.type === "hidden") continue;
+    document.activeElement?.blur();
+    const before = looks(element);
+    element.focus({ preventScroll: true });
+    if (document.activeElement === element && looks(element) === before) {
+      unseen.push(element.outerHTML.slice(0, 160));
+    }
+  }
+  document.activeElement?.blur();
+  return unseen;
+};
+
+/** How far the page reaches beyond the window's right edge, in CSS pixels. */
+window.checks.overflow = () => document.documentElement.scrollWidth - window.innerWidth;
+
+/** Running text whose lines hold more characters than can be followed with the eyes. */
+window.checks.longLines = (most) => {
+  const long = [];
+  for (const element of document.querySelectorAll("main p, main li, main dd, main .form-text")) {
+    if (!isShown(element) || element.innerText.trim().length <= most) continue;
+    const lineHeight = parseFloat(getComputedStyle(element).lineHeight);
+    const lines = Math.max(1, Math.round(element.getBoundingClientRect().height / lineHeight));
+    if (element.innerText.length / lines > most) long.push(element.innerText.slice(0, 60));
+  }
+  return long;
+};

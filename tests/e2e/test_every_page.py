@@ -1,0 +1,300 @@
+"""Every page for everybody who may open it: WCAG 2.2 AA, screens and tablets, security policy.
+
+The addresses are those of the table in tests/test_roles.py, which is complete: an address is either
+a page here or named as none.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+from django.db import connections
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+from pytest_django.plugin import DjangoDbBlocker
+
+from tests.conftest import PASSWORD
+from tests.e2e.browser import NO_WEBGL, chromium
+from tests.e2e.portal import Portal, filled_portal
+from tests.e2e.system import ROOT
+from tests.factories import make_prediction, make_radiograph, make_study
+from tests.test_roles import TABLE
+from webportal.accounts.models import Role
+from webportal.inference.models import Job
+from webportal.records.models import Study
+from webportal.review.models import Read
+
+# Each test's own transaction is rolled back; what the portal shows was committed before it.
+pytestmark = pytest.mark.django_db
+
+AXE = ROOT / "webportal" / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
+CHECKS = Path(__file__).with_name("page_checks.js")
+PATIENCE = 120_000  # milliseconds
+MOST_SHIFT = 0.1  # what Web Vitals call good
+LONGEST_LINE = 130  # characters
+SCREENS = [(1280, 800), (1024, 768), (768, 1024), (2560, 1440)]
+# Each person's pages; the coordinator's are those of the radiologist, who has both roles here.
+ROLES = [Role.UPLOADER, Role.RADIOLOGIST, Role.IT, Role.AUDITOR]
+
+# What comes after the address, where the bare page has little to show.
+QUERIES = {"models/compare": "?first={active_id}&second={model_id}"}
+# Answers to GET that are no pages: files, pictures, parts of pages, answers to programs, redirects.
+NO_PAGES = {
+    "",
+    "uploads/sheet.csv",
+    "uploads/held/<uuid:item_id>/image.png",
+    "uploads/<uuid:batch_id>/status",
+    "uploads/<uuid:batch_id>/received",
+    "uploads/<uuid:batch_id>/results.csv",
+    "uploads/<uuid:batch_id>/results.pdf",
+    "notifications/badge",
+    "notifications/<uuid:notification_id>",
+    "studies/<uuid:study_id>/status",
+    "studies/<uuid:study_id>/ahead",
+    "radiographs/<uuid:radiograph_id>/pixels",
+    "radiographs/<uuid:radiograph_id>/image.png",
+    "radiographs/<uuid:radiograph_id>/original",
+    "predictions/<uuid:prediction_id>/heatmap.png",
+    "heatmap-legend.png",
+    "audit/export",
+    "metrics",
+    "health/live",
+    "health/ready",
+}
+VISITS: list[tuple[str, Role | None]] = [
+    (address, role)
+    for address, methods in TABLE.items()
+    if "GET" in methods and address not in NO_PAGES and not address.startswith("api/")
+    for role in (ROLES if address != "sign-in" else [None])
+    if role in methods["GET"]
+] + [("no-such-page", Role.RADIOLOGIST), ("users", Role.RADIOLOGIST)]
+
+
+@pytest.fixture(scope="module")
+def portal(
+    django_db_setup: None,
+    django_db_blocker: DjangoDbBlocker,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Portal]:
+    with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock():
+        # Playwright keeps an event loop in this thread, where Django would not touch the database.
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        with filled_portal(tmp_path_factory.mktemp("packages")) as portal:
+            yield portal
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium(*NO_WEBGL) as browser:
+        yield browser
+
+
+@pytest.fixture
+def open_context(
+    portal: Portal, browser: Browser
+) -> Iterator[Callable[[Role | None], BrowserContext]]:
+    """Open a tablet's browser for somebody; the test fails when one of its pages complains."""
+    problems: list[str] = []
+    contexts: list[BrowserContext] = []
+
+    def opened(role: Role | None) -> BrowserContext:
+        context = browser.new_context(
+            base_url=portal.url,
+            viewport={"width": 1280, "height": 800},
+            has_touch=True,
+            # Colours and outlines are then there at once rather than after a transition.
+            reduced_motion="reduce",
+        )
+        context.set_default_timeout(PATIENCE)
+        # Scripts given this way run before the page's own and are not subject to its policy.
+        context.add_init_script(path=AXE)
+        context.add_init_script(path=CHECKS)
+        if role is not None:
+            session = {"name": "sessionid", "value": portal.sessions[role], "url": portal.url}
+            context.add_cookies([session])  # type: ignore[list-item]
+        host = urlsplit(portal.url).netloc
+        context.on(
+            "request",
+            lambda request: (
+                problems.append(f"asked another host: {request.url}")
+                if urlsplit(request.url).netloc not in (host, "")
+                else None
+            ),
+        )
+        context.on(
+            "console",
+            lambda message: problems.append(message.text) if message.type == "error" else None,
+        )
+        context.on("weberror", lambda error: problems.append(str(error.error)))
+        contexts.append(context)
+        return context
+
+    yield opened
+    for context in contexts:
+        context.close()
+    # The answer that a page is not there, or not for this person, is an error to the browser.
+    pattern = re.compile(r"status of (403|404|422)")
+    assert [problem for problem in problems if not pattern.search(problem)] == []
+
+
+def settle(page: Page) -> None:
+    """Wait until the page has what it asked for, the picture included."""
+    page.wait_for_load_state("networkidle")
+    if page.locator(".viewer").count():
+        expect(page.locator("[data-pane=current][data-shown]")).to_be_visible(timeout=PATIENCE)
+
+
+def address_of(pattern: str, portal: Portal) -> str:
+    """The address with the ids of what the portal shows."""
+    filled = re.sub(r"<\w+:(\w+)>", lambda match: portal.ids[match[1]], pattern)
+    return "/" + filled + QUERIES.get(pattern, "").format(**portal.ids)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "role"), VISITS, ids=[f"{role or 'nobody'}-{pattern}" for pattern, role in VISITS]
+)
+def test_a_page_is_accessible_fits_and_keeps_to_itself(
+    pattern: str,
+    role: Role | None,
+    portal: Portal,
+    open_context: Callable[[Role | None], BrowserContext],
+) -> None:
+    page = open_context(role).new_page()
+    page.goto(address_of(pattern, portal))
+    settle(page)
+    assert page.evaluate("checks.violations()") == []
+    assert page.get_by_role("heading", level=1).count() == 1
+    assert page.evaluate("checks.shifts.reduce((sum, value) => sum + value, 0)") < MOST_SHIFT
+    page.keyboard.press("Tab")
+    assert page.evaluate("checks.withoutVisibleFocus()") == []
+    for width, height in SCREENS:
+        page.set_viewport_size({"width": width, "height": height})
+        assert page.evaluate("checks.overflow()") <= 0, f"scrolls sideways at {width} pixels"
+    assert page.evaluate("most => checks.longLines(most)", LONGEST_LINE) == []
+    assert page.evaluate("checks.refused") == []
+
+
+def test_the_checks_find_what_they_look_for(
+    portal: Portal, open_context: Callable[[Role | None], BrowserContext]
+) -> None:
+    page = open_context(None).new_page()
+    page.goto("/sign-in")
+    settle(page)
+    page.evaluate("""() => {
+        const bad = document.createElement("div");
+        bad.innerHTML = `<p>${"word ".repeat(200)}</p><input><a href="/a">a</a><a href="/b">b</a>`;
+        document.querySelector("main").append(bad);
+        for (const [name, value] of [
+            ["color", "#333"], ["width", "9000px"], ["font-size", "8px"], ["line-height", "8px"],
+        ]) bad.style.setProperty(name, value);
+        for (const link of bad.querySelectorAll("a")) link.style.setProperty("outline", "none");
+    }""")
+    found = " ".join(page.evaluate("checks.violations()"))
+    for rule in ("color-contrast", "label", "target-size"):
+        assert rule in found
+    page.keyboard.press("Tab")
+    assert len(page.evaluate("checks.withoutVisibleFocus()")) >= 2
+    assert page.evaluate("checks.overflow()") > 0
+    assert page.evaluate("most => checks.longLines(most)", LONGEST_LINE) != []
+
+
+@pytest.mark.parametrize(
+    ("address", "opener", "opened"),
+    [
+        ("worklist", "button:has-text('Columns')", ".dropdown-menu.show"),
+        ("worklist", "button:has-text('Views')", ".dropdown-menu.show"),
+        ("worklist", "[data-opens-shortcuts]", "dialog[open]"),
+        ("worklist", "#select-page", "#bulk"),
+        ("worklist", ".navbar .dropdown-toggle", ".dropdown-menu.show"),
+        ("studies/<uuid:study_id>", "key ?", "dialog[open]"),
+        ("studies/<uuid:study_id>", "key o", ".pane-heatmap"),
+        ("studies/<uuid:study_id>", "key c", "[data-pane=prior][data-shown]"),
+        ("studies/<uuid:study_id>", ".panel-machine summary", ".panel-machine details[open]"),
+    ],
+)
+def test_what_a_page_opens_is_accessible_too(
+    address: str,
+    opener: str,
+    opened: str,
+    portal: Portal,
+    open_context: Callable[[Role | None], BrowserContext],
+) -> None:
+    page = open_context(Role.RADIOLOGIST).new_page()
+    page.goto(address_of(address, portal))
+    settle(page)
+    if opener.startswith("key "):
+        page.keyboard.press(opener.removeprefix("key "))
+    else:
+        page.locator(opener).first.tap()
+    expect(page.locator(opened).first).to_be_visible()
+    # Only what was opened: what lies under a menu is there again when the menu is closed.
+    assert page.evaluate("part => checks.violations(part)", opened) == []
+    assert page.evaluate("checks.overflow()") <= 0
+
+
+def more_of_everything() -> None:
+    """Change what the live pages show: a result, a study, a failure."""
+    make_prediction(make_radiograph(make_study(priority=0)), "likely")
+    Job.objects.filter(state="running").update(
+        state="quarantined",
+        leased_until=None,
+        finished_at="2026-01-01T00:00Z",
+        reason_code="test",
+        reason="The test says so.",
+    )
+    connections.close_all()
+
+
+@pytest.mark.parametrize(
+    ("address", "role"),
+    [
+        ("worklist", Role.RADIOLOGIST),
+        ("uploads/<uuid:batch_id>", Role.UPLOADER),
+        ("operations", Role.IT),
+    ],
+)
+def test_live_updates_shift_nothing(
+    address: str,
+    role: Role,
+    portal: Portal,
+    open_context: Callable[[Role | None], BrowserContext],
+) -> None:
+    page = open_context(role).new_page()
+    page.goto(address_of(address, portal))
+    settle(page)
+    with ThreadPoolExecutor(1) as thread:  # outside the test's transaction
+        thread.submit(more_of_everything).result()
+    with page.expect_response(lambda answer: answer.request.headers.get("hx-request") == "true"):
+        pass
+    page.wait_for_timeout(1000)
+    assert page.evaluate("checks.shifts.reduce((sum, value) => sum + value, 0)") < MOST_SHIFT
+
+
+def test_from_sign_in_to_signature_with_the_keyboard_alone(
+    portal: Portal, open_context: Callable[[Role | None], BrowserContext]
+) -> None:
+    page = open_context(None).new_page()
+    page.goto("/sign-in")
+    for text in ("rita", PASSWORD):
+        if text != "rita" or not page.get_by_label("User name").evaluate(
+            "field => field === document.activeElement"
+        ):
+            page.keyboard.press("Tab")
+        page.keyboard.type(text)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Worklist")).to_be_visible()
+    settle(page)
+    page.keyboard.press("n")
+    page.wait_for_url("**/studies/*")
+    settle(page)
+    study = page.url.rsplit("/", 1)[1]
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    expect(page.locator("input[name=password]")).to_be_focused()
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: study not in url)
+    assert Read.objects.filter(study=study, reader__username="rita", state="signed").exists()
+    assert Study.objects.get(pk=study).reading_state == "signed"
