@@ -5,7 +5,7 @@ VENV_PYTHON := .venv/bin/python
 LOCAL := $(VENV_PYTHON) -m deploy.local
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop worker demo manage test check format openapi screenshots bench python install install-dev
+.PHONY: help run stop worker demo manage test check format openapi screenshots bench messages python install install-dev
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /    make \1\t/p' Makefile | expand -t 24
@@ -37,6 +37,9 @@ format: install-dev  ## format the code
 
 openapi: install-dev  ## write docs/openapi.yaml
 	@$(VENV_PYTHON) -m deploy.local.checks --write-openapi
+
+messages: install-dev  ## collect the texts for translation and compile the catalogues
+	@$(VENV_PYTHON) -m deploy.local.messages
 
 screenshots: install-dev  ## photograph the pages for docs/images
 	@$(VENV_PYTHON) -m tests.e2e.screenshots

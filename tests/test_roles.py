@@ -26,6 +26,7 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     # accounts
     "": {"GET": SIGNED_IN},
+    "language": {"POST": PUBLIC},
     "sign-in": {"GET": PUBLIC, "POST": PUBLIC},
     "sign-out": {"POST": SIGNED_IN},
     "account/password": {"GET": SIGNED_IN, "POST": SIGNED_IN},

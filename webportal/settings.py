@@ -54,6 +54,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "webportal.language.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -270,7 +271,16 @@ DJANGO_VITE = {
         "manifest_path": BASE_DIR / "webportal" / "static" / "dist" / ".vite" / "manifest.json",
     }
 }
+# British English, because day and month of an American date would be mistaken for one another.
 LANGUAGE_CODE = "en-gb"
+LANGUAGES = [("en-gb", "English"), ("ne", "नेपाली")]
+LOCALE_PATHS = [BASE_DIR / "webportal" / "locale"]
+FORMAT_MODULE_PATH = "webportal.formats"
+# The choice belongs to the browser, and outlasts sessions and the browser's closing.
+LANGUAGE_COOKIE_AGE = 365 * 86_400
+LANGUAGE_COOKIE_HTTPONLY = True
+LANGUAGE_COOKIE_SAMESITE = "Lax"
+LANGUAGE_COOKIE_SECURE = BEHIND_HTTPS
 TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
 

@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from webportal import language
 from webportal.operations.views import home
 
 handler400 = "webportal.api.problems.bad_request"
@@ -11,6 +12,7 @@ handler500 = "webportal.api.problems.server_error"
 
 urlpatterns = [
     path("", home, name="home"),
+    path("language", language.choose, name="set-language"),
     path("", include("webportal.accounts.urls")),
     path("", include("webportal.records.urls")),
     path("uploads/", include("webportal.intake.urls")),

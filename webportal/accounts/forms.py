@@ -3,6 +3,8 @@
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.password_validation import password_validators_help_texts
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts import throttle
 from webportal.accounts.models import Role, User
@@ -15,7 +17,7 @@ class SignInForm(AuthenticationForm):
     def get_invalid_login_error(self) -> forms.ValidationError:
         """Say that one has to wait, when that is why."""
         if throttle.is_exhausted(self.cleaned_data["username"], Purpose.SIGN_IN):
-            return forms.ValidationError(throttle.ADVICE, code="throttled")
+            return forms.ValidationError(gettext(throttle.ADVICE), code="throttled")
         return super().get_invalid_login_error()
 
 
@@ -23,16 +25,16 @@ class PasswordForm(forms.Form):
     """A person chooses a new password, proving the present one."""
 
     current = forms.CharField(
-        label="Present password",
+        label=_("Present password"),
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
     )
     new = forms.CharField(
-        label="New password",
+        label=_("New password"),
         help_text=" ".join(password_validators_help_texts()),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
     again = forms.CharField(
-        label="New password, again",
+        label=_("New password, again"),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
 
@@ -40,17 +42,22 @@ class PasswordForm(forms.Form):
         """Refuse two new passwords that differ."""
         super().clean()
         if self.cleaned_data.get("new") != self.cleaned_data.get("again"):
-            self.add_error("again", "The two new passwords differ; type the same one twice.")
+            self.add_error(
+                "again", gettext("The two new passwords differ; type the same one twice.")
+            )
 
 
 class NewUserForm(forms.ModelForm[User]):
     """Hospital IT adds a person."""
 
-    roles = forms.MultipleChoiceField(choices=Role.choices, widget=forms.CheckboxSelectMultiple)
+    roles = forms.MultipleChoiceField(
+        label=_("Roles"), choices=Role.choices, widget=forms.CheckboxSelectMultiple
+    )
 
     class Meta:
         model = User
         fields = ["username", "full_name", "roles"]
+        labels = {"full_name": _("Full name")}
 
     def clean_username(self) -> str:
         """Refuse a name that differs from another only by case: people would mix them up."""
@@ -65,10 +72,10 @@ class UserForm(forms.ModelForm[User]):
     """Hospital IT changes what a person may do."""
 
     roles = forms.MultipleChoiceField(
-        choices=Role.choices, widget=forms.CheckboxSelectMultiple, required=False
+        label=_("Roles"), choices=Role.choices, widget=forms.CheckboxSelectMultiple, required=False
     )
 
     class Meta:
         model = User
         fields = ["roles", "is_active"]
-        labels = {"is_active": "May sign in"}
+        labels = {"is_active": _("May sign in")}

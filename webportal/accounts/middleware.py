@@ -36,8 +36,9 @@ def require_own_password(
     def middleware(request: HttpRequest) -> HttpResponse:
         if not getattr(request.user, "must_change_password", False):
             return get_response(request)
-        change, leave = reverse("accounts:change-password"), reverse("accounts:sign-out")
-        if request.path in (change, leave) or request.path.startswith("/api/"):
+        change = reverse("accounts:change-password")
+        open_to_all = (change, reverse("accounts:sign-out"), reverse("set-language"))
+        if request.path in open_to_all or request.path.startswith("/api/"):
             return get_response(request)
         return redirect(change)
 

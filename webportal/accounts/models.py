@@ -14,10 +14,10 @@ from django.utils.translation import gettext_lazy as _
 class Role(models.TextChoices):
     """What a person does; one person may hold several roles."""
 
-    UPLOADER = "uploader", "Uploader"
-    RADIOLOGIST = "radiologist", "Radiologist"
-    IT = "it", "Hospital IT"
-    AUDITOR = "auditor", "Auditor"
+    UPLOADER = "uploader", _("Uploader")
+    RADIOLOGIST = "radiologist", _("Radiologist")
+    IT = "it", _("Hospital IT")
+    AUDITOR = "auditor", _("Auditor")
     # Held beside Radiologist: orders the work of others, see webportal.review.worklist.
     COORDINATOR = "coordinator", _("Worklist coordinator")
 
@@ -40,11 +40,11 @@ class User(AbstractBaseUser):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     username = models.CharField(
-        "user name",
+        _("user name"),
         max_length=150,
         unique=True,
         validators=[UnicodeUsernameValidator()],
-        error_messages={"unique": "There is already a user of that name."},
+        error_messages={"unique": _("There is already a user of that name.")},
     )
     full_name = models.CharField(max_length=150, blank=True)
     email = models.EmailField(blank=True)

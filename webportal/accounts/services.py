@@ -63,7 +63,7 @@ def change_user(user: User, *, roles: list[str], is_active: bool, by: User) -> N
     if not (acting.is_active and acting.has_role(Role.IT)):
         raise PermissionDenied
     if user == acting and not (is_active and Role.IT in roles):
-        raise AccountError("Ask another member of IT: nobody can lock themselves out.")
+        raise AccountError(_("Ask another member of IT: nobody can lock themselves out."))
     roles = sorted(roles)
     if (user.roles, user.is_active) == (roles, is_active):
         return
@@ -85,7 +85,7 @@ def reset_password(user: User, by: User) -> str:
     Raises AccountError for one's own account.
     """
     if user == by:
-        raise AccountError("Choose a new password for yourself under your name, top right.")
+        raise AccountError(_("Choose a new password for yourself under your name, top right."))
     password = one_time_password()
     user.set_password(password)
     user.must_change_password = True
@@ -118,7 +118,7 @@ def confirm_password(user: User, password: str) -> None:
     except throttle.TooManyAttemptsError as error:
         raise AccountError(str(error)) from error
     if not user.check_password(password):
-        raise AccountError("That is not your password.")
+        raise AccountError(_("That is not your password."))
     throttle.forget(user.username, Purpose.CONFIRM)
 
 

@@ -11,12 +11,13 @@ from enum import StrEnum
 
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext, gettext_noop
 
 from webportal.accounts.models import PasswordAttempt
 
 MOST_FAILURES = 10
 WINDOW = timedelta(minutes=10)
-ADVICE = (
+ADVICE = gettext_noop(
     "Too many wrong passwords for this name. Wait ten minutes, or ask hospital IT for a new "
     "one-time password."
 )
@@ -33,7 +34,7 @@ class TooManyAttemptsError(Exception):
     """So many passwords were wrong that even the right one is refused for a while."""
 
     def __init__(self) -> None:
-        super().__init__(ADVICE)
+        super().__init__(gettext(ADVICE))
 
 
 def begin(username: str, purpose: Purpose) -> None:

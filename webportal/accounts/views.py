@@ -9,6 +9,7 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 from knox.models import AuthToken
 
@@ -35,7 +36,7 @@ def change_password(request: SignedInRequest) -> HttpResponse:
     """Choose a new password, or replace the one-time one."""
     form = PasswordForm(request.POST or None)
     if form.is_valid() and _change_password(request, form):
-        messages.success(request, "Your password is changed.")
+        messages.success(request, _("Your password is changed."))
         return redirect("home")
     return render(request, "accounts/change_password.html", {"form": form})
 
@@ -70,7 +71,7 @@ def revoke_token(request: SignedInRequest, token_key: str) -> HttpResponse:
     """Revoke one of one's own tokens."""
     token = get_object_or_404(AuthToken, token_key=token_key, user=request.user)
     services.revoke_token(token, request.user)
-    messages.success(request, "The token is revoked.")
+    messages.success(request, _("The token is revoked."))
     return redirect("accounts:tokens")
 
 
@@ -103,7 +104,7 @@ def user(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse:
         except services.AccountError as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, f"{person} is changed.")
+            messages.success(request, _("{name} is changed.").format(name=person))
             return redirect("accounts:users")
     return render(request, "accounts/user.html", {"person": person, "form": form})
 

@@ -12,6 +12,7 @@ from typing import Any
 from django import forms
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from webportal.audit.models import Action, AuditEntry
 
@@ -35,19 +36,22 @@ class TrailFilter(forms.Form):
     """What to look for. Every field is optional and narrows the trail further."""
 
     actor = forms.CharField(
-        label="Who", required=False, max_length=150, help_text="User name, or system or unknown"
+        label=_("Who"),
+        required=False,
+        max_length=150,
+        help_text=_("User name, or system or unknown"),
     )
     action = forms.ChoiceField(
-        label="What", required=False, choices=[("", "Everything"), *Action.choices]
+        label=_("What"), required=False, choices=[("", _("Everything")), *Action.choices]
     )
     object_id = forms.CharField(
-        label="Object or study", required=False, max_length=64, help_text="Its whole id"
+        label=_("Object or study"), required=False, max_length=64, help_text=_("Its whole id")
     )
     first_day = forms.DateField(
-        label="From", required=False, widget=forms.DateInput(attrs={"type": "date"})
+        label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"})
     )
     last_day = forms.DateField(
-        label="To and including", required=False, widget=forms.DateInput(attrs={"type": "date"})
+        label=_("To and including"), required=False, widget=forms.DateInput(attrs={"type": "date"})
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

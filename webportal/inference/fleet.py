@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import WithAnnotations
 
 from webportal.accounts.models import User
@@ -19,11 +20,11 @@ from webportal.inference.models import Job, JobState, Worker
 class WorkerState(models.TextChoices):
     """What a worker is doing."""
 
-    BUSY = "busy", "Busy"
-    IDLE = "idle", "Idle"
-    DRAINING = "draining", "Draining"
-    LOST = "lost", "Lost"
-    STOPPED = "stopped", "Stopped"
+    BUSY = "busy", _("Busy")
+    IDLE = "idle", _("Idle")
+    DRAINING = "draining", _("Draining")
+    LOST = "lost", _("Lost")
+    STOPPED = "stopped", _("Stopped")
 
 
 ALIVE = [WorkerState.BUSY, WorkerState.IDLE, WorkerState.DRAINING]

@@ -59,12 +59,12 @@ class ModelVersion(models.Model):
 class JobState(models.TextChoices):
     """See webportal.inference.queue for who may go where."""
 
-    QUEUED = "queued", "Queued"
-    RUNNING = "running", "Running"
-    DONE = "done", "Done"
-    REFUSED = "refused", "Not assessable"
-    QUARANTINED = "quarantined", "Quarantined"
-    CANCELLED = "cancelled", "Cancelled"
+    QUEUED = "queued", _("Queued")
+    RUNNING = "running", _("Running")
+    DONE = "done", _("Done")
+    REFUSED = "refused", _("Not assessable")
+    QUARANTINED = "quarantined", _("Quarantined")
+    CANCELLED = "cancelled", _("Cancelled")
 
 
 class Job(models.Model):

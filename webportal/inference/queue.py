@@ -24,6 +24,7 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from webportal.accounts.models import User
 from webportal.audit.models import Action
@@ -107,7 +108,7 @@ def rerun(radiograph: Radiograph, by: User) -> Job:
     """
     Radiograph.objects.select_for_update(no_key=True).get(pk=radiograph.pk)
     if Job.objects.filter(radiograph=radiograph, state__in=OPEN_STATES).exists():
-        raise QueueError("This image is in the queue already.")
+        raise QueueError(_("This image is in the queue already."))
     return enqueue(radiograph, by)
 
 
@@ -129,10 +130,10 @@ def rerun_outdated(study: Study, by: User) -> list[Job]:
     waiting = Job.objects.filter(radiograph__in=radiographs, state__in=OPEN_STATES)
     taken = set(waiting.values_list("radiograph", flat=True))
     if not ModelVersion.objects.filter(is_active=True).exists():
-        raise QueueError("No model version is active; hospital IT activates one.")
+        raise QueueError(_("No model version is active; hospital IT activates one."))
     if all(radiograph.pk in taken for radiograph in radiographs):
         raise QueueError(
-            "Nothing to run again: every result is of the active version, or on its way."
+            _("Nothing to run again: every result is of the active version, or on its way.")
         )
     return [enqueue(each, by) for each in radiographs if each.pk not in taken]
 
@@ -145,9 +146,11 @@ def cancel(job: Job, by: User) -> Job:
     """
     locked = Job.objects.select_for_update().select_related("radiograph").get(pk=job.pk)
     if locked.state == JobState.RUNNING:
-        raise QueueError("A worker has this image already; its result will be there in a moment.")
+        raise QueueError(
+            _("A worker has this image already; its result will be there in a moment.")
+        )
     if locked.state not in (JobState.QUEUED, JobState.QUARANTINED):
-        raise QueueError("This job is closed; there is nothing to cancel.")
+        raise QueueError(_("This job is closed; there is nothing to cancel."))
     locked.state, locked.finished_at = JobState.CANCELLED, timezone.now()
     locked.save(update_fields=["state", "finished_at"])
     append(Event(Action.JOB_CANCELLED, "job", locked.pk, locked.radiograph.study_id), by)
@@ -163,7 +166,7 @@ def release_from_quarantine(job: Job, by: User) -> Job:
     """
     Radiograph.objects.select_for_update(no_key=True).get(pk=job.radiograph_id)
     if not awaiting_release().filter(pk=job.pk).exists():
-        raise QueueError("This job is not in quarantine, or was released already.")
+        raise QueueError(_("This job is not in quarantine, or was released already."))
     released = enqueue(job.radiograph, by)
     detail = {"new_job": str(released.pk)}
     study_id = job.radiograph.study_id

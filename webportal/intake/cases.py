@@ -72,8 +72,12 @@ class CaseRecordForm(forms.Form):
         validators=[plain_text],
         help_text=_("Who gave out the Patient ID, if it is another hospital."),
     )
-    family_name = forms.CharField(max_length=64, required=False, validators=[plain_text])
-    given_name = forms.CharField(max_length=64, required=False, validators=[plain_text])
+    family_name = forms.CharField(
+        label=_("Family name"), max_length=64, required=False, validators=[plain_text]
+    )
+    given_name = forms.CharField(
+        label=_("Given name"), max_length=64, required=False, validators=[plain_text]
+    )
     birth_date = forms.DateField(
         label=_("Date of birth"),
         required=False,
@@ -82,11 +86,14 @@ class CaseRecordForm(forms.Form):
         error_messages={"invalid": _("Write the date of birth as YYYY-MM-DD.")},
     )
     sex = forms.ChoiceField(
+        label=_("Sex"),
         required=False,
         choices=[("", _("Not known")), *Sex.choices],
         error_messages={"invalid_choice": _("Write the sex as F, M or O, or leave it out.")},
     )
-    accession_number = forms.CharField(max_length=16, required=False, validators=[plain_text])
+    accession_number = forms.CharField(
+        label=_("Accession number"), max_length=16, required=False, validators=[plain_text]
+    )
     study_date = forms.DateField(
         label=_("Date of the study"),
         required=False,
@@ -98,9 +105,13 @@ class CaseRecordForm(forms.Form):
         label=_("Referring clinician"), max_length=64, required=False, validators=[plain_text]
     )
     indication = forms.CharField(
-        max_length=2000, required=False, widget=forms.Textarea(attrs={"rows": 2})
+        label=_("Indication"),
+        max_length=2000,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
     )
     symptoms = forms.MultipleChoiceField(
+        label=_("Symptoms"),
         required=False,
         choices=Symptom.choices,
         widget=forms.CheckboxSelectMultiple,

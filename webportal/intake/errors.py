@@ -1,5 +1,7 @@
 """Why a file is not taken in: `code` for programs, `message` for people, with what to do."""
 
+from django.utils.translation import gettext as _
+
 
 class IntakeError(Exception):
     """Base of the reasons; neither code nor message ever quotes the file."""
@@ -27,8 +29,10 @@ class StorageFullError(IntakeError):
     def __init__(self) -> None:
         super().__init__(
             "disk_nearly_full",
-            "The server has too little space left to store more images. Nothing is lost: tell"
-            " hospital IT, and send the rest again when there is space.",
+            _(
+                "The server has too little space left to store more images. Nothing is lost: tell"
+                " hospital IT, and send the rest again when there is space."
+            ),
         )
 
 
@@ -36,4 +40,4 @@ class NotHeldError(IntakeError):
     """A decision on a held file that is not, or no longer, held."""
 
     def __init__(self) -> None:
-        super().__init__("not_held", "This file was decided on already.")
+        super().__init__("not_held", _("This file was decided on already."))

@@ -30,6 +30,7 @@ class BatchForm(forms.Form):
         help_text=_("To find it again. Leave patients' names out."),
     )
     priority = forms.TypedChoiceField(
+        label=_("Priority"),
         coerce=int,
         choices=Priority.choices,
         initial=Priority.ROUTINE.value,

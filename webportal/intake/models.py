@@ -5,6 +5,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from webportal.records.models import Priority, Radiograph
 
@@ -12,9 +13,9 @@ from webportal.records.models import Priority, Radiograph
 class IdentityMode(models.TextChoices):
     """Where the patient of a file comes from when the file itself does not say."""
 
-    TEMPORARY = "temporary", "A temporary patient for each file, to be completed later"
-    FORM = "form", "One patient for all files, from the form"
-    SHEET = "sheet", "A CSV sheet with one line for each file"
+    TEMPORARY = "temporary", _("A temporary patient for each file, to be completed later")
+    FORM = "form", _("One patient for all files, from the form")
+    SHEET = "sheet", _("A CSV sheet with one line for each file")
 
 
 class UploadBatch(models.Model):
@@ -57,11 +58,11 @@ class UploadBatch(models.Model):
 class Verdict(models.TextChoices):
     """What became of a file."""
 
-    ACCEPTED = "accepted", "Accepted"
-    DUPLICATE = "duplicate", "Already stored"
-    HELD = "held", "Held: which patient?"
-    REFUSED = "refused", "Refused"
-    DISCARDED = "discarded", "Discarded after review"
+    ACCEPTED = "accepted", _("Accepted")
+    DUPLICATE = "duplicate", _("Already stored")
+    HELD = "held", _("Held: which patient?")
+    REFUSED = "refused", _("Refused")
+    DISCARDED = "discarded", _("Discarded after review")
 
 
 class UploadItem(models.Model):

@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from django.core.files.storage import default_storage
 from django.db import models, transaction
+from django.utils.translation import gettext_lazy as _
 
 from ml.images import ImageFacts
 from webportal.accounts.models import User
@@ -21,9 +22,9 @@ from webportal.records.models import Patient, Study
 class Decision(models.TextChoices):
     """What a person decides of a held file."""
 
-    SAME = "same", "It is the recorded patient"
-    OTHER = "other", "It is another person"
-    DISCARD = "discard", "Discard the file"
+    SAME = "same", _("It is the recorded patient")
+    OTHER = "other", _("It is another person")
+    DISCARD = "discard", _("Discard the file")
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts.models import Role, User
 
@@ -12,20 +14,20 @@ from webportal.accounts.models import Role, User
 class Link:
     """An entry of the navigation, shown to people with one of the roles."""
 
-    label: str
+    label: str | Promise
     view_name: str
     roles: tuple[Role, ...]
 
 
 LINKS = [
-    Link("Worklist", "review:worklist", (Role.RADIOLOGIST,)),
-    Link("Uploads", "intake:batches", (Role.UPLOADER,)),
-    Link("Patients", "records:patients", (Role.RADIOLOGIST, Role.UPLOADER)),
-    Link("Queue", "operations:queue", (Role.IT,)),
-    Link("Models", "inference:models", (Role.RADIOLOGIST, Role.IT)),
-    Link("Agreement", "review:agreement", (Role.RADIOLOGIST, Role.IT, Role.AUDITOR)),
-    Link("Users", "accounts:users", (Role.IT,)),
-    Link("Audit trail", "audit:trail", (Role.AUDITOR,)),
+    Link(_("Worklist"), "review:worklist", (Role.RADIOLOGIST,)),
+    Link(_("Uploads"), "intake:batches", (Role.UPLOADER,)),
+    Link(_("Patients"), "records:patients", (Role.RADIOLOGIST, Role.UPLOADER)),
+    Link(_("Queue"), "operations:queue", (Role.IT,)),
+    Link(_("Models"), "inference:models", (Role.RADIOLOGIST, Role.IT)),
+    Link(_("Agreement"), "review:agreement", (Role.RADIOLOGIST, Role.IT, Role.AUDITOR)),
+    Link(_("Users"), "accounts:users", (Role.IT,)),
+    Link(_("Audit trail"), "audit:trail", (Role.AUDITOR,)),
 ]
 
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db.models import Count, Min, Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from webportal.inference.fleet import ALIVE, WorkerState, workers_with_states
 from webportal.inference.models import Job, JobState, Worker
@@ -38,9 +39,11 @@ class QueueHealth:
         """The oldest wait as people say it: '42 s', '7 min' or '3 h 12 min'."""
         seconds = int(self.oldest_wait.total_seconds())
         if seconds < 60:
-            return f"{seconds} s"
+            return _("{seconds} s").format(seconds=seconds)
         hours, minutes = divmod(seconds // 60, 60)
-        return f"{hours} h {minutes} min" if hours else f"{minutes} min"
+        if not hours:
+            return _("{minutes} min").format(minutes=minutes)
+        return _("{hours} h {minutes} min").format(hours=hours, minutes=minutes)
 
     @property
     def alerts(self) -> list[str]:
@@ -48,18 +51,22 @@ class QueueHealth:
         alive = sum(self.workers[state] for state in ALIVE)
         found = []
         if not alive:
-            found.append("No worker is alive. Start one; the queue keeps everything until then.")
+            found.append(_("No worker is alive. Start one; the queue keeps everything until then."))
         elif self.all_queued and alive == self.workers[WorkerState.DRAINING]:
-            found.append("Images wait and every worker is draining. Resume one or start another.")
+            found.append(
+                _("Images wait and every worker is draining. Resume one or start another.")
+            )
         elif self.is_stuck:
             found.append(
-                f"The oldest queued job waits {self.oldest_wait_text} while workers are idle. "
-                "Restart the workers, and see that the broker and the scheduler run."
+                _(
+                    "The oldest queued job waits {time} while workers are idle. "
+                    "Restart the workers, and see that the broker and the scheduler run."
+                ).format(time=self.oldest_wait_text)
             )
         if self.workers[WorkerState.LOST]:
-            found.append("A worker was lost without saying goodbye. Others take over its jobs.")
+            found.append(_("A worker was lost without saying goodbye. Others take over its jobs."))
         if self.free_bytes is not None and self.free_bytes < settings.UPLOAD_MIN_FREE_BYTES:
-            found.append("The storage is nearly full: uploads are refused. Make room.")
+            found.append(_("The storage is nearly full: uploads are refused. Make room."))
         return found
 
     @property
@@ -125,7 +132,7 @@ def failures_of_the_last_day() -> list[Failures]:
         .order_by("-count", "reason_code")
     )
     return [
-        Failures(JobState(row["state"]).label, row["reason_code"], row["reason"], row["count"])
+        Failures(str(JobState(row["state"]).label), row["reason_code"], row["reason"], row["count"])
         for row in rows
     ]
 

@@ -8,6 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from webportal.accounts.models import Role, User
@@ -77,7 +78,9 @@ def _status() -> dict[str, Any]:
 def drain(request: SignedInRequest, name: str) -> HttpResponse:
     """Tell a worker to finish what it has and take nothing more."""
     fleet.drain(get_object_or_404(Worker, pk=name), request.user)
-    messages.success(request, f"{name} finishes what it has and takes no further jobs.")
+    messages.success(
+        request, _("{name} finishes what it has and takes no further jobs.").format(name=name)
+    )
     return redirect("operations:queue")
 
 
@@ -86,7 +89,7 @@ def drain(request: SignedInRequest, name: str) -> HttpResponse:
 def resume(request: SignedInRequest, name: str) -> HttpResponse:
     """Let a drained worker take jobs again."""
     fleet.resume(get_object_or_404(Worker, pk=name), request.user)
-    messages.success(request, f"{name} takes jobs again.")
+    messages.success(request, _("{name} takes jobs again.").format(name=name))
     return redirect("operations:queue")
 
 
@@ -94,14 +97,14 @@ def resume(request: SignedInRequest, name: str) -> HttpResponse:
 @require_POST
 def release_job(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
     """Queue the image of a quarantined job again."""
-    return _change_job(request, job_id, release_from_quarantine, "The image is queued again.")
+    return _change_job(request, job_id, release_from_quarantine, _("The image is queued again."))
 
 
 @allow(Role.IT)
 @require_POST
 def cancel_job(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
     """Take a job out of the queue."""
-    return _change_job(request, job_id, cancel, "The job is cancelled.")
+    return _change_job(request, job_id, cancel, _("The job is cancelled."))
 
 
 def _change_job(

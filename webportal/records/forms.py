@@ -6,42 +6,48 @@ from typing import Any
 from django import forms
 from django.core.validators import RegexValidator
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from webportal.records.models import Patient, Sex
 
 # Characters that separate values and components in DICOM text (PS3.5 6.2) and control characters.
 plain_text = RegexValidator(
-    r"^[^\\^=\x00-\x1f]*$", "Leave out the characters \\, ^ and = and line breaks."
+    r"^[^\\^=\x00-\x1f]*$", _("Leave out the characters \\, ^ and = and line breaks.")
 )
 
 
 class PatientForm(forms.Form):
     """Who a patient is."""
 
-    patient_id = forms.CharField(label="Patient ID", max_length=64, validators=[plain_text])
+    patient_id = forms.CharField(label=_("Patient ID"), max_length=64, validators=[plain_text])
     issuer = forms.CharField(
-        label="Issuer of Patient ID",
+        label=_("Issuer of Patient ID"),
         max_length=64,
         required=False,
         validators=[plain_text],
-        help_text="Who gave out the Patient ID, if it is another hospital.",
+        help_text=_("Who gave out the Patient ID, if it is another hospital."),
     )
-    family_name = forms.CharField(max_length=64, required=False, validators=[plain_text])
+    family_name = forms.CharField(
+        label=_("Family name"), max_length=64, required=False, validators=[plain_text]
+    )
     given_name = forms.CharField(
-        label="Given names", max_length=100, required=False, validators=[plain_text]
+        label=_("Given names"), max_length=100, required=False, validators=[plain_text]
     )
     birth_date = forms.DateField(
-        label="Date of birth",
+        label=_("Date of birth"),
         required=False,
         widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
-    sex = forms.ChoiceField(required=False, choices=[("", "Not known"), *Sex.choices])
+    sex = forms.ChoiceField(
+        label=_("Sex"), required=False, choices=[("", _("Not known")), *Sex.choices]
+    )
 
     def clean_birth_date(self) -> date | None:
         """Refuse a birth in the future."""
         birth_date: date | None = self.cleaned_data["birth_date"]
         if birth_date and birth_date > timezone.localdate():
-            raise forms.ValidationError("The date of birth is in the future.")
+            raise forms.ValidationError(gettext("The date of birth is in the future."))
         return birth_date
 
     def values(self) -> dict[str, Any]:

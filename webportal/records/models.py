@@ -8,6 +8,7 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
 
 SHA256_HEX = r"^[0-9a-f]{64}$"
 OWN_ISSUER = "CHESTLINE"
@@ -16,41 +17,41 @@ OWN_ISSUER = "CHESTLINE"
 class Sex(models.TextChoices):
     """Patient's Sex, DICOM (0010,0040); empty when not known."""
 
-    FEMALE = "F", "Female"
-    MALE = "M", "Male"
-    OTHER = "O", "Other"
+    FEMALE = "F", _("Female")
+    MALE = "M", _("Male")
+    OTHER = "O", _("Other")
 
 
 class Priority(models.IntegerChoices):
     """How soon a study must be read; the smaller the sooner."""
 
-    STAT = 0, "Stat"
-    URGENT = 1, "Urgent"
-    ROUTINE = 2, "Routine"
+    STAT = 0, _("Stat")
+    URGENT = 1, _("Urgent")
+    ROUTINE = 2, _("Routine")
 
 
 class Symptom(models.TextChoices):
     """What the patient presents with."""
 
-    COUGH = "cough", "Cough"
-    FEVER = "fever", "Fever"
-    CHEST_PAIN = "chest_pain", "Chest pain"
-    DYSPNOEA = "dyspnoea", "Difficulty breathing"
-    TACHYPNOEA = "tachypnoea", "Fast breathing"
-    WHEEZE = "wheeze", "Wheeze"
-    SPUTUM = "sputum", "Sputum"
-    HYPOXIA = "hypoxia", "Low oxygen saturation"
-    FATIGUE = "fatigue", "Fatigue"
-    VOMITING = "vomiting", "Vomiting"
+    COUGH = "cough", _("Cough")
+    FEVER = "fever", _("Fever")
+    CHEST_PAIN = "chest_pain", _("Chest pain")
+    DYSPNOEA = "dyspnoea", _("Difficulty breathing")
+    TACHYPNOEA = "tachypnoea", _("Fast breathing")
+    WHEEZE = "wheeze", _("Wheeze")
+    SPUTUM = "sputum", _("Sputum")
+    HYPOXIA = "hypoxia", _("Low oxygen saturation")
+    FATIGUE = "fatigue", _("Fatigue")
+    VOMITING = "vomiting", _("Vomiting")
 
 
 class Category(models.TextChoices):
     """What the model says of a radiograph or, by its worst radiograph, of a study."""
 
-    LIKELY = "likely", "Pneumonia likely"
-    INDETERMINATE = "indeterminate", "Indeterminate"
-    UNLIKELY = "unlikely", "Pneumonia unlikely"
-    NOT_ASSESSABLE = "not_assessable", "Not assessable"
+    LIKELY = "likely", _("Pneumonia likely")
+    INDETERMINATE = "indeterminate", _("Indeterminate")
+    UNLIKELY = "unlikely", _("Pneumonia unlikely")
+    NOT_ASSESSABLE = "not_assessable", _("Not assessable")
 
 
 class Concern(models.IntegerChoices):
@@ -70,8 +71,8 @@ class Concern(models.IntegerChoices):
 class ReadingState(models.TextChoices):
     """How far the reading of a study has come."""
 
-    UNREAD = "unread", "Unread"
-    SIGNED = "signed", "Signed"
+    UNREAD = "unread", _("Unread")
+    SIGNED = "signed", _("Signed")
 
 
 class Patient(models.Model):

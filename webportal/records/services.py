@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from webportal.accounts.models import User
 from webportal.audit.models import Action
@@ -42,8 +43,10 @@ def change_patient(patient: Patient, values: dict[str, Any], by: User) -> list[s
             return changed
     except IntegrityError:
         raise RecordError(
-            "Another patient is recorded under this Patient ID and issuer. If both are the same"
-            " person, move the studies to that patient instead; otherwise check the Patient ID."
+            _(
+                "Another patient is recorded under this Patient ID and issuer. If both are the same"
+                " person, move the studies to that patient instead; otherwise check the Patient ID."
+            )
         ) from None
 
 

@@ -9,6 +9,7 @@ from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webportal.accounts.models import Role
@@ -82,7 +83,9 @@ def edit_patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpRespons
         except services.RecordError as error:
             form.add_error("patient_id", str(error))
         else:
-            messages.success(request, "The patient is changed." if changed else "Nothing changed.")
+            messages.success(
+                request, _("The patient is changed.") if changed else _("Nothing changed.")
+            )
             return redirect("records:patient", shown.pk)
     return render(request, "records/edit_patient.html", {"patient": shown, "form": form})
 

@@ -30,7 +30,7 @@ def rerun(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
         request,
         radiograph.study_id,
         lambda: queue.rerun(radiograph, request.user),
-        "The image is in the queue again.",
+        _("The image is in the queue again."),
     )
 
 
@@ -56,7 +56,7 @@ def cancel(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
         request,
         job.radiograph.study_id,
         lambda: queue.cancel(job, request.user),
-        "The analysis is cancelled.",
+        _("The analysis is cancelled."),
     )
 
 
@@ -69,7 +69,7 @@ def release(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
         request,
         job.radiograph.study_id,
         lambda: queue.release_from_quarantine(job, request.user),
-        "The image is released and in the queue again.",
+        _("The image is released and in the queue again."),
     )
 
 
@@ -94,14 +94,16 @@ def raise_priority(request: SignedInRequest, study_id: uuid.UUID) -> HttpRespons
     wanted = {str(priority.value): priority for priority in Priority if priority < study.priority}
     priority = wanted.get(request.POST.get("priority", ""))
     if priority is None:
-        messages.warning(request, "The study has that priority, or a higher one, already.")
+        messages.warning(request, _("The study has that priority, or a higher one, already."))
         return redirect("review:study", study.pk)
     try:
         change_case_record(study, {"priority": priority.value}, request.user)
     except RecordError as error:
         messages.warning(request, str(error))
     else:
-        messages.success(request, f"The study is now {priority.label.lower()}.")
+        messages.success(
+            request, _("The study is now {priority}.").format(priority=priority.label.lower())
+        )
     return redirect("review:study", study.pk)
 
 
@@ -118,7 +120,7 @@ def case_record(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
             form.add_error(None, str(error))
         else:
             messages.success(
-                request, "The case record is changed." if changed else "Nothing changed."
+                request, _("The case record is changed.") if changed else _("Nothing changed.")
             )
             return _back(request, study)
     return render(request, "review/case_record.html", {"study": study, "form": form})
@@ -136,7 +138,9 @@ def study_patient(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse
         except RecordError as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, f"The study is now recorded for {patient}.")
+            messages.success(
+                request, _("The study is now recorded for {patient}.").format(patient=patient)
+            )
             return _back(request, study)
     return render(request, "review/study_patient.html", {"study": study, "form": form})
 

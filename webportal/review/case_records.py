@@ -4,6 +4,7 @@ import uuid
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
 
 from webportal.accounts.models import User
 from webportal.audit.models import Action
@@ -63,8 +64,10 @@ def assign_patient(study: Study, identity: Identity, by: User) -> Patient:
             return _assign_patient(_lock_unsigned(study.pk), identity, by)
     except IntegrityError:
         raise RecordError(
-            "Somebody else has just recorded a patient under this Patient ID. Save again to compare"
-            " with that record."
+            _(
+                "Somebody else has just recorded a patient under this Patient ID. Save again to"
+                " compare with that record."
+            )
         ) from None
 
 
@@ -73,8 +76,10 @@ def _assign_patient(study: Study, identity: Identity, by: User) -> Patient:
     patient = existing_patient(identity)
     if patient == former:
         raise RecordError(
-            "The study is recorded for this patient already. To correct the patient's data, open"
-            " the patient's page."
+            _(
+                "The study is recorded for this patient already. To correct the patient's data,"
+                " open the patient's page."
+            )
         )
     if patient is None and former.is_temporary and former.studies.count() == 1:
         change_patient(former, vars(identity), by)
@@ -102,9 +107,11 @@ def _refuse_mismatch(patient: Patient, identity: Identity) -> None:
         return
     recorded = ", born ".join(filter(None, [patient.display_name, str(patient.birth_date or "")]))
     raise RecordError(
-        f"The patient recorded under this Patient ID has another {' and '.join(unlike)}:"
-        f" {recorded}. If it is another person, correct the Patient ID. If it is the same person,"
-        " correct whichever record is wrong, then save again."
+        _(
+            "The patient recorded under this Patient ID has another {differences}: {recorded}. If"
+            " it is another person, correct the Patient ID. If it is the same person, correct"
+            " whichever record is wrong, then save again."
+        ).format(differences=f" {_('and')} ".join(_(name) for name in unlike), recorded=recorded)
     )
 
 
@@ -116,7 +123,9 @@ def _lock_unsigned(study_id: uuid.UUID) -> Study:
     )
     if study.reads.filter(state=ReadState.SIGNED).exists():
         raise RecordError(
-            "The study is signed, and its case record with it. Write an addendum that says what is"
-            " wrong."
+            _(
+                "The study is signed, and its case record with it. Write an addendum that says"
+                " what is wrong."
+            )
         )
     return study

@@ -120,6 +120,14 @@ class CaseRecordForm(forms.ModelForm[Study]):
             "description",
             "priority",
         ]
+        labels = {
+            "indication": _("Indication"),
+            "history": _("Relevant history"),
+            "referring_physician": _("Referring clinician"),
+            "accession_number": _("Accession number"),
+            "description": _("Description"),
+            "priority": _("Priority"),
+        }
         widgets = {
             "indication": forms.Textarea(attrs={"rows": 2}),
             "history": forms.Textarea(attrs={"rows": 3}),

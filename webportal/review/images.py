@@ -7,6 +7,7 @@ from django.core.files.storage import default_storage
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.cache import patch_cache_control
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_GET
 
@@ -35,7 +36,7 @@ def image(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
             picture = rendering.radiograph_png(file.read())
     except FileNotFoundError:
         logger.exception("The file of radiograph %s is missing from the storage", radiograph.pk)
-        return _failure("The file of this image is missing from the storage; tell hospital IT.")
+        return _failure(_("The file of this image is missing from the storage; tell hospital IT."))
     except ImageError as error:
         logger.warning("Radiograph %s cannot be shown: %s", radiograph.pk, error.code)
         return _failure(error.message)
@@ -83,7 +84,7 @@ def original(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse
         file = default_storage.open(radiograph.original_key)
     except FileNotFoundError:
         logger.exception("The original of radiograph %s is missing", radiograph.pk)
-        return _failure("The original file is missing from the storage; tell hospital IT.")
+        return _failure(_("The original file is missing from the storage; tell hospital IT."))
     append(
         Event(Action.IMAGE_DOWNLOADED, "radiograph", radiograph.pk, radiograph.study_id),
         request.user,

@@ -30,27 +30,37 @@ class Progress:
 STATES = [
     Progress(
         JobState.QUARANTINED,
-        "Model gave up",
-        "The model could not analyse this image in several attempts. Read it without the model,"
-        " or queue it again.",
+        gettext_lazy("Model gave up"),
+        gettext_lazy(
+            "The model could not analyse this image in several attempts. Read it without the model,"
+            " or queue it again."
+        ),
     ),
-    Progress(JobState.RUNNING, "Being analysed", "The result will appear here in a moment."),
+    Progress(
+        JobState.RUNNING,
+        gettext_lazy("Being analysed"),
+        gettext_lazy("The result will appear here in a moment."),
+    ),
     Progress(
         JobState.QUEUED,
-        "In the queue",
-        "A worker takes the most urgent images first; the result will appear here.",
+        gettext_lazy("In the queue"),
+        gettext_lazy("A worker takes the most urgent images first; the result will appear here."),
     ),
     Progress(
         JobState.CANCELLED,
-        "Analysis cancelled",
-        "The model will not look at this image. Read it without the model, or queue it again.",
+        gettext_lazy("Analysis cancelled"),
+        gettext_lazy(
+            "The model will not look at this image. Read it without the model, or queue it again."
+        ),
     ),
-    Progress(JobState.REFUSED, "Not assessable", ""),
-    Progress(JobState.DONE, "Analysed", ""),
+    Progress(JobState.REFUSED, gettext_lazy("Not assessable"), ""),
+    Progress(JobState.DONE, gettext_lazy("Analysed"), ""),
 ]
 BY_STATE = {progress.state: progress for progress in STATES}
 NOTHING = Progress(
-    "", "Not in the queue", "No analysis of this image was ordered. Queue it, or read it unaided."
+    "",
+    gettext_lazy("Not in the queue"),
+    gettext_lazy("No analysis of this image was ordered. Queue it, or read it unaided."),
 )
 
 

@@ -4,6 +4,7 @@ from datetime import date, datetime
 
 from django import template
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from webportal.accounts.models import User
 from webportal.records.models import Study
@@ -30,9 +31,11 @@ def waited(since: datetime) -> str:
     """How long ago that was: minutes for the first two hours, then hours, then days."""
     minutes = max(0, int((timezone.now() - since).total_seconds() // 60))
     if minutes < 120:
-        return f"{minutes} min"
+        return gettext("{minutes} min").format(minutes=minutes)
     hours = minutes // 60
-    return f"{hours} h" if hours < 48 else f"{hours // 24} d"
+    if hours < 48:
+        return gettext("{hours} h").format(hours=hours)
+    return gettext("{days} d").format(days=hours // 24)
 
 
 @register.filter
@@ -47,7 +50,9 @@ def age(birth_date: date | None, on: date | datetime | None) -> str:
     months -= day.day < birth_date.day
     if months < 0:
         return ""
-    return f"{months} mo" if months < 24 else f"{months // 12} y"
+    if months < 24:
+        return gettext("{months} mo").format(months=months)
+    return gettext("{years} y").format(years=months // 12)
 
 
 @register.filter

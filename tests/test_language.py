@@ -1,0 +1,149 @@
+"""English and Nepali: who gets which, how it is remembered, and that no text is left out."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from babel.messages.catalog import Message
+from django.test import Client
+from django.urls import reverse
+from django.utils import translation
+from django.utils.formats import number_format
+
+from deploy.local import messages
+from webportal.accounts.models import Role, User
+from webportal.records.models import Category
+
+SOURCES = sorted(messages.LOCALE.glob("*/LC_MESSAGES/django.po"))
+PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%%|\{\w*\}")
+TAG = re.compile(r"</?\w+")
+NEPALI_WORKLIST = "कार्यसूची"
+
+
+@pytest.fixture
+def radiologist(make_user: Callable[..., User]) -> User:
+    return make_user(Role.RADIOLOGIST)
+
+
+def choose(client: Client, language: str) -> None:
+    client.post(reverse("set-language"), {"language": language, "next": "/"})
+
+
+def test_a_page_speaks_the_language_of_the_browser(client: Client, db: None) -> None:
+    english = client.get("/sign-in", headers={"Accept-Language": "de, en-US;q=0.7"})
+    nepali = client.get("/sign-in", headers={"Accept-Language": "ne-NP, en;q=0.5"})
+    assert '<html lang="en-gb"' in english.text
+    assert "Every sign-in is recorded." in english.text
+    assert '<html lang="ne"' in nepali.text
+    assert "छातीको एक्स-रे" in nepali.text
+    assert "Every sign-in is recorded." not in nepali.text
+
+
+def test_the_choice_outlasts_the_session_and_wins_over_the_browser(
+    client: Client, radiologist: User
+) -> None:
+    choose(client, "ne")
+    client.force_login(radiologist)
+    assert NEPALI_WORKLIST in client.get("/worklist").text
+    client.post("/sign-out")
+    client.force_login(radiologist)
+    page = client.get("/worklist", headers={"Accept-Language": "en"})
+    assert NEPALI_WORKLIST in page.text
+    cookie = client.cookies["django_language"]
+    assert int(cookie["max-age"]) > 300 * 86_400
+    assert cookie["httponly"]
+    choose(client, "en-gb")
+    page = client.get("/worklist", headers={"Accept-Language": "ne"})
+    assert NEPALI_WORKLIST not in page.text
+
+
+def test_an_unknown_language_and_a_foreign_address_are_not_followed(client: Client) -> None:
+    answer = client.post(
+        reverse("set-language"), {"language": "xx", "next": "https://elsewhere.example/"}
+    )
+    assert answer.headers["Location"] == "/"
+    assert "django_language" not in client.cookies
+
+
+def test_the_choice_takes_a_token_against_forgery(db: None) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    assert strict.post(reverse("set-language"), {"language": "ne"}).status_code == 403
+
+
+def test_somebody_with_a_one_time_password_may_choose(client: Client, radiologist: User) -> None:
+    radiologist.must_change_password = True
+    radiologist.save()
+    client.force_login(radiologist)
+    choose(client, "ne")
+    assert '<html lang="ne"' in client.get("/account/password").text
+
+
+def test_the_choice_leads_back_to_where_it_was_made(client: Client, radiologist: User) -> None:
+    client.force_login(radiologist)
+    page = client.get("/worklist?state=all").text
+    assert 'name="next" value="/worklist?state=all"' in page
+
+
+def test_programs_are_answered_in_english(client: Client, radiologist: User) -> None:
+    client.force_login(radiologist)
+    choose(client, "ne")
+    refused = client.get("/api/v1/studies?nonsense=1", headers={"Accept-Language": "ne"})
+    plain = Client()
+    plain.force_login(radiologist)
+    assert refused.status_code == 400
+    assert refused.json() == plain.get("/api/v1/studies?nonsense=1").json()
+    assert refused.text.isascii()
+    assert "Accept-Language" not in refused.headers.get("Vary", "")
+
+
+def test_caches_know_what_a_page_depends_on(client: Client, db: None) -> None:
+    vary = client.get("/no-such-page").headers["Vary"]
+    assert {"Accept-Language", "Cookie"} <= set(vary.split(", "))
+
+
+def test_texts_that_are_defined_once_follow_each_request() -> None:
+    with translation.override("ne"):
+        assert str(Category.LIKELY.label) == "निमोनियाको सम्भावना बढी"
+    assert str(Category.LIKELY.label) == "Pneumonia likely"
+
+
+def test_numbers_are_grouped_as_in_nepal() -> None:
+    with translation.override("ne"):
+        assert number_format(12_345_678, force_grouping=True) == "1,23,45,678"
+    assert number_format(12_345_678, force_grouping=True) == "12,345,678"
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.parents[1].name)
+def test_every_text_is_in_the_catalogue_and_none_too_many(source: Path) -> None:
+    today = {message.id for message in messages.updated(source)}
+    assert len(today) > 900
+    known = {message.id for message in messages.read_catalog(source)}
+    assert today == known, "Texts were changed: run 'make messages', and translate."
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.parents[1].name)
+def test_every_text_is_translated_with_all_that_is_filled_in(source: Path) -> None:
+    texts = [message for message in messages.read_catalog(source) if message.id]
+    assert not [text.id for text in texts if not messages.is_translated(text) or text.fuzzy]
+    assert not [text.id for text in texts if list(text.check()) or not fits(text)]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.parents[1].name)
+def test_the_compiled_catalogue_is_that_of_its_source(source: Path) -> None:
+    compiled = source.with_suffix(".mo").read_bytes()
+    assert compiled == messages.as_mo(messages.read_catalog(source)), "Run 'make messages'."
+
+
+def fits(message: Message) -> bool:
+    """Whether a translation has the placeholders and tags of its text, singular or plural."""
+    texts = forms(message.id)
+    wanted = [(set(PLACEHOLDER.findall(text)), TAG.findall(text)) for text in texts]
+    return all(
+        (set(PLACEHOLDER.findall(text)), TAG.findall(text)) in wanted
+        for text in forms(message.string)
+    )
+
+
+def forms(text: object) -> list[str]:
+    return [text] if isinstance(text, str) else list(text)  # type: ignore[call-overload]
