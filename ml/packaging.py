@@ -33,7 +33,7 @@ from ml.package import (
 )
 from ml.predictor import Predictor
 from ml.runtimes.interface import Runtime
-from ml.runtimes.openvino import OpenVINORuntime
+from ml.runtimes.onnxruntime import ONNXRuntime
 from ml.sameness import compare_kinds_of_file, find_originals
 
 # Of the images that networks are trained and calibrated on.
@@ -145,8 +145,8 @@ def build_package(
     out.mkdir(parents=True, exist_ok=True)
     network.save_weights(out / WEIGHTS_FILE)
     export(network, out)
-    # Several times as fast as Keras, and the export has just compared the two.
-    exported = OpenVINORuntime(out / NETWORK_FILE)
+    # Faster than Keras, and the export has just compared the two.
+    exported = ONNXRuntime(out / NETWORK_FILE)
 
     def embed(inputs: NDArray[np.uint8]) -> Floats:
         return exported.outputs(inputs)["embedding"]

@@ -13,7 +13,7 @@ logger = logging.getLogger(__name__)
 
 AUTO = "auto"
 # In the order of preference; docs/benchmarks.md has the figures.
-ON_CPU = ("openvino", "onnxruntime", "tensorflow")
+ON_CPU = ("onnxruntime", "openvino", "tensorflow")
 ON_GPU = ("tensorflow",)
 RUNTIMES = (AUTO, *ON_CPU)
 DEVICES = (AUTO, "cpu", "gpu")
@@ -70,7 +70,7 @@ def start_runtime(name: str, package: ModelPackage, device: str, batch_size: int
 
     ``name`` is one of ON_CPU or TENSORFLOW_OPTIONS. What a library raises is not caught.
     """
-    # What is not used is not imported: a worker on OpenVINO never loads TensorFlow.
+    # What is not used is not imported: a worker on ONNX Runtime never loads TensorFlow.
     if name == "openvino":
         from ml.runtimes.openvino import OpenVINORuntime
 

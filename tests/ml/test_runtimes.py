@@ -64,10 +64,10 @@ def test_auto_takes_the_fastest_and_loads_nothing_else() -> None:
     code = (
         "import sys, ml.package, ml.predictor;"
         "p = ml.predictor.Predictor(ml.package.load_package(ml.package.SHIPPED_PACKAGE));"
-        "print(p.device_name, [m for m in ('tensorflow', 'keras', 'onnx') if m in sys.modules])"
+        "print(p.device_name, [m for m in ('tensorflow', 'keras', 'openvino') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "cpu, openvino []"
+    assert done.stdout.strip() == "cpu, onnxruntime []"
 
 
 def test_a_runtime_with_other_answers_is_passed_over_with_a_warning(
@@ -84,10 +84,10 @@ def test_a_runtime_with_other_answers_is_passed_over_with_a_warning(
 def test_a_runtime_that_is_not_installed_is_passed_over(
     package: ModelPackage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setitem(sys.modules, "openvino", None)
-    monkeypatch.delitem(sys.modules, "ml.runtimes.openvino", raising=False)
-    assert choose_runtime(package, 8, device="cpu").name == "onnxruntime"
-    assert "openvino on cpu: import of openvino halted" in caplog.text
+    monkeypatch.setitem(sys.modules, "onnxruntime", None)
+    monkeypatch.delitem(sys.modules, "ml.runtimes.onnxruntime", raising=False)
+    assert choose_runtime(package, 8, device="cpu").name == "openvino"
+    assert "onnxruntime on cpu: import of onnxruntime halted" in caplog.text
 
 
 def test_a_named_runtime_with_other_answers_is_an_error(spoilt: ModelPackage) -> None:
