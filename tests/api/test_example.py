@@ -75,9 +75,11 @@ def test_a_broken_run_is_repeated_and_stores_nothing_twice(
     live_server: LiveServer, worker: None, tmp_path: Path
 ) -> None:
     user = User.objects.create_user("script", PASSWORD, ["uploader", "radiologist"])
+    folder = tmp_path / "images"
+    folder.mkdir()
     phantom = Image.fromarray(draw_phantom(0, (160, 136), opacity=False))
-    phantom.save(tmp_path / "one.png")
-    script = [sys.executable, str(SCRIPT), live_server.url, create_token(user), str(tmp_path)]
+    phantom.save(folder / "one.png")
+    script = [sys.executable, str(SCRIPT), live_server.url, create_token(user), str(folder)]
     for verdict in ("accepted", "duplicate"):
         done = subprocess.run(script, capture_output=True, text=True, check=False, timeout=120)
         (line,) = csv.DictReader(io.StringIO(done.stdout))

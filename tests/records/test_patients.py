@@ -57,7 +57,8 @@ def test_the_whole_history_is_shown_to_radiologists_and_its_viewing_audited(
     old = make_prediction(category="unlikely", probability=0.04)
     study = old.radiograph.study
     new = make_prediction(old.radiograph, "likely", probability=0.93)
-    read = sign(study, radiologist, Entry(new.pk, "overrule", "none", ("effusion",)), PASSWORD)
+    entry = Entry(new.pk, "overrule", "none", other_findings=("effusion",))
+    read = sign(study, radiologist, entry, PASSWORD)
     add_addendum(read, radiologist, "Late finding", "A small nodule.", PASSWORD)
     stuck = make_radiograph(make_study(patient=study.patient))
     make_job(stuck, "quarantined")
