@@ -58,15 +58,19 @@ def verified_package(model: ModelVersion) -> ModelPackage:
     """
     if not has_package(model):
         raise PackageError(
-            f"The package of model version {model.version} is not at {package_path(model)}; an "
-            "upgrade brings its own and leaves older ones out. Activate another version on the "
-            "models page, or put the folder back there."
+            _(
+                "The package of model version {version} is not at {path}; an upgrade brings its own"
+                " and leaves older ones out. Activate another version on the models page, or put"
+                " the folder back there."
+            ).format(version=model.version, path=package_path(model))
         )
     package = load_package(package_path(model))
     if package.sha256 != model.package_sha256:
         raise PackageError(
-            f"{package.path} is not the package that was registered as {model.version}. Put that "
-            "one back, or activate another version on the models page."
+            _(
+                "{path} is not the package that was registered as {version}. Put that one back, or"
+                " activate another version on the models page."
+            ).format(path=package.path, version=model.version)
         )
     return package
 

@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
+from django.utils.translation import gettext_noop
+
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event
@@ -41,9 +43,9 @@ class StudyFacts:
 def differences(one: Identity | Patient, other: Identity | Patient) -> list[str]:
     """Return what the two disagree on; what one of them does not say is no disagreement."""
     compared = {
-        "name": (_name(one.name), _name(other.name)),
-        "date of birth": (one.birth_date, other.birth_date),
-        "sex": (one.sex, other.sex),
+        gettext_noop("name"): (_name(one.name), _name(other.name)),
+        gettext_noop("date of birth"): (one.birth_date, other.birth_date),
+        gettext_noop("sex"): (one.sex, other.sex),
     }
     return [label for label, (left, right) in compared.items() if left and right and left != right]
 
