@@ -120,16 +120,40 @@ def test_who_reads_first_opens_the_result_by_hand(browser: Client, radiologist: 
     prediction = make_prediction(category="likely")
     study = prediction.radiograph.study
     address = reverse("review:study", args=[study.pk])
-    assert "data-machine-result" not in open_page(browser, study)
+    at_once = open_page(browser, study)
+    assert "data-machine-result" not in at_once
+    assert "confirms the model" in at_once
     chosen = {"reads_first": "on", "next": address}
     assert browser.post(reverse("review:reads-first"), chosen)["Location"] == address
     page = open_page(browser, study)
     assert '<details class="machine-waits" data-machine-result>' in page
     assert "machine-is-hidden" in page
+    # The form would give the result away by what each finding means for it.
+    assert "confirms the model" not in page
+    assert "overrules the model" not in page
     sign(study, radiologist, Entry(prediction.pk, "confirm", "definite"), PASSWORD)
     assert "data-machine-result" not in open_page(browser, study)
     browser.post(reverse("review:reads-first"), {"next": address})
     assert "Read first from now on" in open_page(browser, study)
+
+
+def test_an_arbiter_who_reads_first_sees_two_reads_and_no_result_in_them(
+    browser: Client, make_user: Callable[..., User], settings: Settings
+) -> None:
+    settings.SECOND_READING = True
+    settings.SECOND_READING_SHARE = 1.0
+    prediction = make_prediction(category="likely")
+    study = prediction.radiograph.study
+    for name, decision, finding in (("one", "confirm", "definite"), ("two", "overrule", "none")):
+        earlier = make_user(Role.RADIOLOGIST, username=name)
+        sign(study, earlier, Entry(prediction.pk, decision, finding), PASSWORD)
+    assert "Overrules the model" in open_page(browser, study)
+    browser.post(reverse("review:reads-first"), {"reads_first": "on"})
+    page = open_page(browser, study)
+    assert "Two readers disagree" in page
+    assert "Definite pneumonia" in page
+    assert "Overrules the model" not in page
+    assert "Confirms the model" not in page
 
 
 def test_the_choice_never_leads_away_from_the_portal(browser: Client) -> None:
