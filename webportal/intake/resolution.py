@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from django.core.files.storage import default_storage
 from django.db import models, transaction
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop
 
 from ml.images import ImageFacts
 from webportal.accounts.models import User
@@ -167,7 +168,7 @@ def _discard(item: UploadItem, by: User) -> UploadItem:
     held_key = _lock_held(item)
     item.verdict, item.held_key = Verdict.DISCARDED, ""
     item.reason_code = "discarded"
-    item.reason = "A person looked at it and discarded it."
+    item.reason = gettext_noop("A person looked at it and discarded it.")
     item.save(update_fields=["verdict", "held_key", "reason_code", "reason", "updated_at"])
     _note(item, Decision.DISCARD, by)
     transaction.on_commit(lambda: default_storage.delete(held_key))
