@@ -17,7 +17,7 @@ def test_a_sheet_is_shown_corrected_and_used(context: BrowserContext, tmp_path: 
     page.get_by_text("A CSV sheet says it for each file").click()
     sheet = tmp_path / "sheet.csv"
     sheet.write_text("file,patient_id,birth_date\na.png,P-1,03.02.1980\nb.png,P-2,\n")
-    page.get_by_label("CSV sheet").set_input_files(sheet)
+    page.get_by_label("CSV sheet", exact=True).set_input_files(sheet)
     preview = page.locator("#sheet-preview")
     expect(preview).to_contain_text("1 line to correct, 1 good line")
     wrong = preview.locator(".wrong")
@@ -28,7 +28,7 @@ def test_a_sheet_is_shown_corrected_and_used(context: BrowserContext, tmp_path: 
 
     good = tmp_path / "good.csv"
     good.write_text("file,patient_id,birth_date\na.png,P-1,1980-02-03\nb.png,P-2,\n")
-    page.get_by_label("CSV sheet").set_input_files(good)
+    page.get_by_label("CSV sheet", exact=True).set_input_files(good)
     expect(preview).to_contain_text("All 2 lines are good")
     assert not UploadBatch.objects.exists()
     preview.get_by_role("button", name="Use this sheet and continue").click()

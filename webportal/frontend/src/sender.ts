@@ -20,7 +20,6 @@ export interface Upload extends Found {
 export interface Address {
   url: string;
   receivedUrl: string;
-  csrfToken: string;
 }
 
 /** Sends files a few at a time until each has arrived, whatever happens to the connection. */

@@ -29,7 +29,6 @@ export class SendError extends Error {
 
 interface Options {
   url: string;
-  csrfToken: string;
   /** How many files there are in all. */
   expected: number;
   onProgress: (bytes: number) => void;
@@ -49,7 +48,7 @@ export function send(file: File, path: string, options: Options): Promise<Verdic
     // Not fetch, which does not tell how much has been sent.
     const request = new XMLHttpRequest();
     request.open("POST", options.url);
-    request.setRequestHeader("X-CSRFToken", options.csrfToken);
+    request.setRequestHeader("X-CSRFToken", csrfToken());
     request.setRequestHeader("X-File-Path", encodeURIComponent(path.slice(-MOST_PATH)));
     request.setRequestHeader("X-Expected-Files", String(options.expected));
     request.setRequestHeader("Content-Type", "application/octet-stream");
@@ -78,6 +77,11 @@ export function send(file: File, path: string, options: Options): Promise<Verdic
     };
     request.send(file);
   });
+}
+
+/** Django's token as it is now: signing in again in another tab makes a new one. */
+function csrfToken(): string {
+  return /(?:^|; )csrftoken=([^;]*)/.exec(document.cookie)?.[1] ?? "";
 }
 
 function errorOf(request: XMLHttpRequest, answer: Answer | undefined, url: string): SendError {
