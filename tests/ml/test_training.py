@@ -32,6 +32,7 @@ def trained(options: TrainingOptions, checkpoints: Path) -> list[np.ndarray]:
     return list(train(network, *made_up(40), {}, options, checkpoints).get_weights())
 
 
+@pytest.mark.timeout(900)  # builds and compiles the network three times
 def test_a_broken_off_training_ends_like_an_unbroken_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
