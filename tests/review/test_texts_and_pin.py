@@ -88,6 +88,18 @@ def test_the_pin_signs_only_after_the_password_in_the_same_session(
     assert sign(browser, seen[3], PIN) == 422
 
 
+def test_the_menu_leads_radiologists_to_the_pin_where_it_is_open(
+    browser: Client, uploader: User, sign_in: Callable[[User], Client], settings: Settings
+) -> None:
+    entry = f'<a class="dropdown-item" href="{reverse("review:signing-pin")}">'
+    for minutes, is_shown in ((10, True), (0, False)):
+        settings.SIGNING_PIN_MINUTES = minutes
+        assert (entry in browser.get(reverse("review:worklist")).content.decode()) == is_shown
+    settings.SIGNING_PIN_MINUTES = 10
+    page = sign_in(uploader).get(reverse("intake:batches")).content.decode()
+    assert entry not in page
+
+
 @pytest.mark.parametrize(
     "values",
     [

@@ -92,7 +92,10 @@ class BatchResultEndpoint(Endpoint[UploadBatch]):
         rows = results.rows(items.filter(pk__in=found))
         return self.get_paginated_response(ResultSerializer(map(_named, rows), many=True).data)
 
-    @extend_schema(responses={(200, "text/csv"): OpenApiTypes.STR})
+    @extend_schema(
+        operation_id="batches_results_csv_retrieve",
+        responses={(200, "text/csv"): OpenApiTypes.STR},
+    )
     @action(detail=True, url_path="results.csv", filter_backends=[])
     def results_csv(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         """All the results as one CSV file; that they were taken out is in the audit trail."""

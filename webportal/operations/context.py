@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -36,4 +37,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     user = getattr(request, "user", None)
     if not isinstance(user, User) or user.must_change_password:
         return {"navigation": []}
-    return {"navigation": [link for link in LINKS if user.has_role(*link.roles)]}
+    return {
+        "navigation": [link for link in LINKS if user.has_role(*link.roles)],
+        "offers_signing_pin": settings.SIGNING_PIN_MINUTES > 0 and user.has_role(Role.RADIOLOGIST),
+    }
