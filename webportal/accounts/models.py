@@ -1,6 +1,7 @@
 """People and what they may do."""
 
 import uuid
+from collections.abc import Sequence
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.validators import UnicodeUsernameValidator
@@ -26,7 +27,7 @@ class UserManager(BaseUserManager["User"]):
     """Creates users with a hashed password."""
 
     def create_user(
-        self, username: str, password: str | None, roles: list[str], **fields: object
+        self, username: str, password: str | None, roles: Sequence[str], **fields: object
     ) -> "User":
         """Save and return a new user; `roles` are values of `Role`."""
         user = self.model(username=username, roles=sorted(roles), **fields)

@@ -12,8 +12,9 @@ from webportal.inference.models import Prediction
 from webportal.records.models import Study
 
 # Django looks for an application's models here.
-from webportal.review.preferences import ReadingPreference  # noqa: F401
-from webportal.review.worklist.models import SavedView, WorklistPreference  # noqa: F401
+from webportal.review.preferences import ReadingPreference as ReadingPreference
+from webportal.review.worklist.models import SavedView as SavedView
+from webportal.review.worklist.models import WorklistPreference as WorklistPreference
 
 
 class Decision(models.TextChoices):
