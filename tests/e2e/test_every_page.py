@@ -296,5 +296,5 @@ def test_from_sign_in_to_signature_with_the_keyboard_alone(
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url(lambda url: study not in url)
-    assert Read.objects.filter(study=study, reader__username="rita", state="signed").exists()
+    assert Read.objects.filter(study_id=study, reader__username="rita", state="signed").exists()
     assert Study.objects.get(pk=study).reading_state == "signed"
