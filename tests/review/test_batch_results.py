@@ -102,7 +102,7 @@ def test_the_model_s_results_are_for_radiologists(
     client = sign_in(uploader)
     shown = client.get(f"/uploads/{batch.pk}/results").text
     everything = shown + str(lines(client, batch)) + "".join(pdf_pages(client, batch))
-    for word in ("likely", "Not assessable", "not_assessable", "refused", "93"):
+    for word in ("likely", "Not assessable", "not_assessable", "refused", "93 %", "0.93"):
         assert word not in everything
     assert "analysed" in str(lines(client, batch))
     assert "Pneumonia likely" in sign_in(radiologist).get(f"/uploads/{batch.pk}/results").text
