@@ -116,6 +116,7 @@ def as_pdf(export: Export) -> bytes:
     names = [_("File"), _("Patient"), _("Patient ID"), _("Study"), _("Priority"), *results]
     widths = (34, 24, 18, 12, 11) + ((22,) if export.with_results else ()) + (16,)
     document.set_font("noto", size=8)
+    document.set_draw_color(196, 203, 211)
     with document.table(
         col_widths=widths,
         headings_style=FontFace(emphasis="BOLD", fill_color=(226, 231, 237)),
@@ -146,7 +147,8 @@ def _counts(export: Export) -> str:
 
 
 def _cells(row: Row, export: Export) -> list[str]:
-    name = Patient(name=row.patient_name, patient_id=row.patient_id).display_name
+    patient = Patient(name=row.patient_name, patient_id=row.patient_id)
+    name = patient.display_name if patient.name else ""
     priority = "" if row.priority is None else str(Priority(row.priority).label)
     results = [result_words(row)] if export.with_results else []
     state = ReadingState(row.reading_state) if row.reading_state else Verdict(row.verdict)
