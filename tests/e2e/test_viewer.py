@@ -425,6 +425,8 @@ def test_who_reads_first_sees_no_heat_map_before_opening_the_result(
     page.get_by_text("Open the model’s result").click()
     expect(score).to_be_visible()
     expect(overlay).to_be_hidden()
+    # The browser tells of the opening a little after it has opened.
+    expect(page.locator("[data-heatmap-switch]")).to_be_enabled()
     press(page, "o")
     expect(overlay).to_be_visible()
     page.reload()
