@@ -5,6 +5,7 @@ import {
   RenderingEngine,
   getShouldUseCPURendering,
   init as initCore,
+  setUseCPURendering,
 } from "@cornerstonejs/core";
 import { init as initTools } from "@cornerstonejs/tools";
 
@@ -206,8 +207,19 @@ export class Viewer {
   }
 }
 
+/** Whether the browser only imitates a graphics card: Cornerstone's own code is then far faster. */
+function isWebGLInSoftware(): boolean {
+  const context = document.createElement("canvas").getContext("webgl2");
+  const names = context?.getExtension("WEBGL_debug_renderer_info");
+  if (!context || !names) return false;
+  const renderer = String(context.getParameter(names.UNMASKED_RENDERER_WEBGL));
+  context.getExtension("WEBGL_lose_context")?.loseContext();
+  return /swiftshader|llvmpipe|software|basic render/i.test(renderer);
+}
+
 export function startViewer(root: HTMLElement): void {
   initCore();
+  if (isWebGLInSoftware()) setUseCPURendering(true);
   initTools();
   registerPixels();
   root.dataset["rendering"] = getShouldUseCPURendering() ? "cpu" : "gpu";
