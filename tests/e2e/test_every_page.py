@@ -189,6 +189,7 @@ def test_the_checks_find_what_they_look_for(
         for (const [name, value] of [
             ["color", "#333"], ["width", "9000px"], ["font-size", "8px"], ["line-height", "8px"],
         ]) bad.style.setProperty(name, value);
+        bad.querySelector("p").style.setProperty("max-width", "none");
         for (const link of bad.querySelectorAll("a")) link.style.setProperty("outline", "none");
     }""")
     found = " ".join(page.evaluate("checks.violations()"))
