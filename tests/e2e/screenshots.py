@@ -3,70 +3,170 @@
 import tempfile
 from pathlib import Path
 
+from PIL import Image
 from playwright.sync_api import Page, expect
 
 from tests.e2e.browser import WEBGL, chromium
 from tests.e2e.steps import choose_own_password, sign_in
-from tests.e2e.system import ROOT, running_system
+from tests.e2e.system import ROOT, System, running_system
 
 IMAGES = ROOT / "docs" / "images"
+SIZE = (1600, 1000)
 PAGES = {
     "worklist": "/worklist",
     "uploads": "/uploads/",
     "new-upload": "/uploads/new",
+    "held-files": "/uploads/held",
     "patients": "/patients",
+    "agreement": "/agreement",
+    "text-templates": "/text-templates",
+    "signing-pin": "/signing-pin",
+    "notifications": "/notifications/",
+    "notification-preferences": "/notifications/preferences",
     "queue": "/operations",
     "models": "/models",
     "users": "/users",
+    "api-tokens": "/account/tokens",
+    "change-password": "/account/password",
     "audit": "/audit/",
 }
-RESULTS_SECONDS = 120
+PATIENCE = 300_000  # milliseconds
 
 
 def main() -> None:
     """Start a system with the demonstration's phantoms and photograph its pages."""
     IMAGES.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder, running_system(Path(folder) / "var") as system:
-        system.manage("load_demo")
-        with chromium(*WEBGL) as browser:
-            page = browser.new_page(base_url=system.url, viewport={"width": 1440, "height": 900})
-            page.goto("/sign-in")
-            page.screenshot(path=IMAGES / "sign-in.png")
-            sign_in(page, system)
-            choose_own_password(page, system)
-            expect(page.locator("#worklist-counts")).to_contain_text(
-                "0 without a result", timeout=RESULTS_SECONDS * 1000
-            )
-            for name, address in PAGES.items():
-                page.goto(address)
-                page.wait_for_load_state("networkidle")
-                page.screenshot(path=IMAGES / f"{name}.png")
-            _photograph_a_study(page)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_system(Path(folder) / "var") as system,
+        chromium(*WEBGL) as browser,
+    ):
+        viewport = {"width": SIZE[0], "height": SIZE[1]}
+        page = browser.new_page(base_url=system.url, viewport=viewport)  # type: ignore[arg-type]
+        page.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
+        page.goto("/sign-in")
+        photograph(page, "sign-in")
+        _fill(page, system)
+        for name, address in PAGES.items():
+            page.goto(address)
+            page.wait_for_load_state("networkidle")
+            photograph(page, name)
+        page.goto("/users")
+        page.get_by_role("row", name="m.tamang").get_by_role("link", name="Change").click()
+        photograph(page, "user")
+        _photograph_what_the_worklist_opens(page)
+        _photograph_an_upload(page)
+        _photograph_the_model(page)
+        _photograph_a_study(page)
+
+
+def photograph(page: Page, name: str) -> None:
+    """Keep what the window shows under that name, in a palette: a quarter of the bytes."""
+    path = IMAGES / f"{name}.png"
+    page.screenshot(path=path)
+    with Image.open(path) as picture:
+        smaller = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    smaller.save(path, optimize=True)
+
+
+def _fill(page: Page, system: System) -> None:
+    system.manage("load_demo")
+    system.manage("shell", "-c", "from tests.e2e.screenshot_data import fill; fill()")
+    sign_in(page, system)
+    choose_own_password(page, system)
+    expect(page.locator("#worklist-counts")).to_contain_text("0 without a result")
+
+
+def _photograph_what_the_worklist_opens(page: Page) -> None:
+    page.goto("/worklist")
+    page.get_by_role("button", name="Views").click()
+    photograph(page, "worklist-views")
+    page.get_by_role("button", name="Columns").click()
+    photograph(page, "worklist-columns")
+    page.keyboard.press("Escape")
+    for box in page.locator(".worklist-row input").all()[:3]:
+        box.check()
+    photograph(page, "worklist-bulk")
+    page.goto("/worklist")
+    page.locator("[data-opens-shortcuts]").click()
+    photograph(page, "worklist-keys")
+
+
+def _photograph_an_upload(page: Page) -> None:
+    page.goto("/uploads/")
+    page.get_by_role("link", name="Night shift").click()
+    page.wait_for_load_state("networkidle")
+    photograph(page, "upload")
+    page.get_by_role("link", name="Results", exact=True).click()
+    page.wait_for_load_state("networkidle")
+    photograph(page, "upload-results")
+    page.goto("/uploads/held")
+    page.get_by_role("main").get_by_role("link").last.click()
+    page.wait_for_load_state("networkidle")
+    photograph(page, "held-file")
+
+
+def _photograph_the_model(page: Page) -> None:
+    page.goto("/models")
+    page.get_by_role("row", name="registered").get_by_role("link", name="Compare").first.click()
+    page.wait_for_load_state("networkidle")
+    photograph(page, "model-comparison")
+    page.goto("/models")
+    page.get_by_role("row", name="registered").get_by_role("link", name="Activate").click()
+    page.wait_for_load_state("networkidle")
+    photograph(page, "activate-model")
+    page.goto("/models")
+    page.locator("tr", has=page.locator(".badge.text-bg-success")).get_by_role("link").first.click()
+    page.wait_for_load_state("networkidle")
+    photograph(page, "model")
 
 
 def _photograph_a_study(page: Page) -> None:
     page.goto("/worklist")
-    page.locator(".worklist-row").first.get_by_role("link").click()
+    page.locator(".worklist-row", has_text="PH-1001").get_by_role("link").click()
     expect(page.locator("[data-pane=current][data-shown]")).to_be_visible()
+    page.wait_for_timeout(2000)
+    page.keyboard.press("3")
     page.keyboard.press("o")
     overlay = page.locator("[data-pane=current] .pane-heatmap")
     if overlay.is_visible():
         overlay.evaluate("image => image.decode()")
-    page.screenshot(path=IMAGES / "study.png")
-    _photograph_the_viewer(page)
+    photograph(page, "study")
+    page.keyboard.press("?")
+    photograph(page, "study-keys")
+    page.keyboard.press("Escape")
+    page.keyboard.press("o")
+    _measure(page)
+    photograph(page, "study-tools")
+    page.keyboard.press("c")
+    expect(page.locator("[data-pane=prior][data-shown]")).to_be_visible()
+    page.wait_for_timeout(2000)
+    photograph(page, "study-prior")
     page.get_by_role("main").get_by_role("heading", level=1).get_by_role("link").click()
     page.wait_for_load_state("networkidle")
-    page.screenshot(path=IMAGES / "patient.png")
+    photograph(page, "patient")
+    page.get_by_role("link", name="Case record").first.click()
+    photograph(page, "case-record")
+    page.go_back()
+    page.get_by_role("link", name="Wrong patient?").first.click()
+    photograph(page, "study-patient")
+    page.go_back()
+    page.get_by_role("link", name="Edit", exact=True).click()
+    photograph(page, "edit-patient")
 
 
-def _photograph_the_viewer(page: Page) -> None:
-    page.keyboard.press("?")
-    page.screenshot(path=IMAGES / "viewer-keys.png")
-    page.keyboard.press("Escape")
-    if page.get_by_role("button", name="Compare").count():
-        page.keyboard.press("c")
-        expect(page.locator("[data-pane=prior][data-shown]")).to_be_visible()
-        page.screenshot(path=IMAGES / "study-prior.png")
+def _measure(page: Page) -> None:
+    box = page.locator("[data-pane=current] .pane-view").bounding_box()
+    assert box is not None
+    middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    for key, start, end in (("d", (-120, 60), (130, 60)), ("e", (-130, -120), (-40, 0))):
+        page.keyboard.press(key)
+        page.mouse.move(middle[0] + start[0], middle[1] + start[1])
+        page.mouse.down()
+        page.mouse.move(middle[0] + end[0], middle[1] + end[1], steps=5)
+        page.mouse.up()
+        page.wait_for_timeout(500)
 
 
 if __name__ == "__main__":
