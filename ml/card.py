@@ -42,6 +42,7 @@ def write_card(facts: Mapping[str, Any]) -> str:
     return Template(TEMPLATE.read_text()).substitute(
         name=facts["name"],
         version=facts["version"],
+        backbone=facts["backbone"].title(),
         size=facts["input"]["size"],
         places=places,
         youngest=population["youngest_years"],

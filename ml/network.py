@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0 for grey images, with an exact class activation map from the same pass.
+"""EfficientNet-Lite for grey images, with an exact class activation map from the same pass.
 
 Architecture: Tan and Le, *EfficientNet: Rethinking Model Scaling for Convolutional Neural
 Networks* (ICML 2019), in the 'Lite' form of the TensorFlow authors: no squeeze-and-excitation,
@@ -8,11 +8,11 @@ Discriminative Localization* (CVPR 2016).
 Written against ``keras`` alone, so that it runs on TensorFlow, JAX and PyTorch.
 """
 
-from typing import NamedTuple
-
 import keras
 import numpy as np
 from keras import layers
+
+from ml.backbones import Stage, scaled_stages
 
 BATCH_NORM_EPSILON = 1e-3
 EMBEDDING_SIZE = 1280
@@ -23,36 +23,17 @@ TOTAL_STRIDE = 32
 MAP_STRIDE = 16
 # JAX always needs its compiler; TensorFlow's own kernels are many times faster than XLA on a CPU.
 JIT_COMPILE = keras.config.backend() == "jax"
-
-
-class Stage(NamedTuple):
-    """One row of the paper's table 1: a run of inverted-residual blocks."""
-
-    repeats: int
-    kernel: int
-    stride: int
-    expansion: int
-    filters: int
-
-
 STEM_FILTERS = 32
-STAGES = (
-    Stage(1, 3, 1, 1, 16),
-    Stage(2, 3, 2, 6, 24),
-    Stage(2, 5, 2, 6, 40),
-    Stage(3, 3, 2, 6, 80),
-    Stage(3, 5, 1, 6, 112),
-    Stage(4, 5, 2, 6, 192),
-    Stage(1, 3, 1, 6, 320),
-)
+NAME_PREFIX = "efficientnet_"
 CLASSIFIERS = ("classifier", "subtype")
-# The last block before the last step of stride two; its features join the head's.
-LATERAL_BLOCK = 10
+# The last stage before the last step of stride two; its features join the head's.
+LATERAL_STAGE = 4
 
 
 def build_network(
     input_size: int,
     *,
+    backbone: str = "lite0",
     head_dropout: float = 0.0,
     stochastic_depth: float = 0.0,
     batch_norm_momentum: float = 0.99,
@@ -74,7 +55,8 @@ def build_network(
     the last step of stride two, as in the top of a feature pyramid (Lin et al., *Feature Pyramid
     Networks for Object Detection*, CVPR 2017), so that the map shows more than 7 x 7 places.
 
-    ``head_dropout`` and ``stochastic_depth`` (the last block's drop rate, growing linearly from 0)
+    ``backbone`` is one of ``ml.backbones.BACKBONES``. ``head_dropout`` and ``stochastic_depth``
+    (the last block's drop rate, growing linearly from 0)
     act in training only. A ``folded`` network has no batch normalisation but a bias in each
     convolution: the form for serving, which ``fold`` makes.
     """
@@ -118,15 +100,16 @@ def build_network(
     x = layers.Conv2D(STEM_FILTERS, 3, 2, padding="same", use_bias=folded, name="stem")(x)
     x = normalised(x, "stem", activate=True)
 
-    blocks = sum(stage.repeats for stage in STAGES)
+    stages = scaled_stages(backbone)
+    blocks = sum(stage.repeats for stage in stages)
     index = 0
-    for stage in STAGES:
+    for number, stage in enumerate(stages):
         for repeat in range(stage.repeats):
             stride = stage.stride if repeat == 0 else 1
             x = block(x, f"block{index}", stage, stride, stochastic_depth * index / blocks)
-            if index == LATERAL_BLOCK:
-                finer = x
             index += 1
+        if number == LATERAL_STAGE:
+            finer = x
 
     x = layers.Conv2D(EMBEDDING_SIZE, 1, use_bias=folded, name="head")(x)
     x = normalised(x, "head", activate=False)
@@ -154,10 +137,15 @@ def build_network(
             "activation_map": activation_map,
             "embedding": layers.Identity(name="embedding", **as_float)(embedding),
         },
-        name="efficientnet_lite0_grey",
+        name=f"{NAME_PREFIX}{backbone}",
     )
     network.compile(jit_compile=JIT_COMPILE)
     return network
+
+
+def backbone_of(network: keras.Model) -> str:
+    """Return which of ``BACKBONES`` a network is."""
+    return str(network.name.removeprefix(NAME_PREFIX))
 
 
 def fold(network: keras.Model) -> keras.Model:
@@ -167,7 +155,7 @@ def fold(network: keras.Model) -> keras.Model:
     *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*,
     CVPR 2018, section 3.2).
     """
-    folded = build_network(network.input_shape[1], folded=True)
+    folded = build_network(network.input_shape[1], backbone=backbone_of(network), folded=True)
     for layer in folded.layers:
         if not layer.weights:
             continue

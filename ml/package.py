@@ -49,6 +49,7 @@ class OperatingPoint:
 class ModelPackage:
     """A package whose hashes have been verified.
 
+    ``backbone`` is one of ``ml.backbones.BACKBONES``.
     ``thresholds`` has the operating points ``unlikely`` (below it an image is *unlikely*),
     ``likely`` (from it on an image is *likely*) and ``decision`` (for a yes or no).
     ``calibration`` turns the network's log-odds of pneumonia into calibrated ones, and
@@ -63,6 +64,7 @@ class ModelPackage:
     name: str
     version: str
     sha256: str
+    backbone: str
     input_size: int
     thresholds: Mapping[str, OperatingPoint]
     calibration: Calibration
@@ -112,6 +114,7 @@ def load_package(path: Path) -> ModelPackage:
             name=facts["name"],
             version=facts["version"],
             sha256=sha256,
+            backbone=facts.get("backbone", "lite0"),
             input_size=facts["input"]["size"],
             thresholds={n: _operating_point(p) for n, p in facts["thresholds"].items()},
             calibration=_calibration(facts["calibration"]),

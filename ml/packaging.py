@@ -17,6 +17,7 @@ from ml.dataset import LabelledImage, labels
 from ml.evaluation import METHOD, Cases, measure
 from ml.export import export
 from ml.gate.fitting import PER_KIND, Seen, fit_gate, measure_gate
+from ml.network import backbone_of
 from ml.occlusion import check_by_occlusion
 from ml.operating_points import operating_points
 from ml.package import (
@@ -156,11 +157,13 @@ def build_package(
         name: np.array([r is not None for r in gate.check(fold.inputs, fold.embeddings)])
         for name, fold in held_out.items()
     }
+    backbone = backbone_of(network)
     kinds = [image.kind for image in training.images if image.kind in ("bacteria", "virus")]
     package_facts: dict[str, Any] = {
         "format": FORMAT,
-        "name": "Pneumonia on frontal chest radiographs (EfficientNet-Lite0)",
+        "name": f"Pneumonia on frontal chest radiographs (EfficientNet-{backbone.title()})",
         "version": out.name,
+        "backbone": backbone,
         "input": {
             "size": int(network.input_shape[1]),
             "pixels": "uint8 grey, MONOCHROME2, squeezed to a square",

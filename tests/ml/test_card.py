@@ -52,6 +52,7 @@ def facts(**changed: Any) -> dict[str, Any]:
             {
                 "name": "A network",
                 "version": "made-2026.11",
+                "backbone": "lite1",
                 "input": {"size": 224},
                 "population": {"youngest_years": 1, "oldest_years": 5},
                 "thresholds": dict.fromkeys(THRESHOLDS, POINT),

