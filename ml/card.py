@@ -9,6 +9,7 @@ from string import Template
 from typing import Any
 
 from ml.gate.report import gate_section
+from ml.heatmap import rim_area
 
 TEMPLATE = Path(__file__).with_name("card_template.md")
 
@@ -37,7 +38,6 @@ def write_card(facts: Mapping[str, Any]) -> str:
     training = facts["training"]
     population = facts["population"]
     places = facts["heatmap_places"]
-    rim = round(places / 7)
     calibration = facts["calibration"]
     return Template(TEMPLATE.read_text()).substitute(
         name=facts["name"],
@@ -62,7 +62,7 @@ def write_card(facts: Mapping[str, Any]) -> str:
         highest=f"{1 - calibration['margin']:.4g}",
         full_scale=f"{facts['heatmap_full_scale']:.1f}",
         rim=f"{facts['heatmap_rim_share']:.0%}",
-        rim_area=f"{1 - (places - 2 * rim) ** 2 / places**2:.0%}",
+        rim_area=f"{rim_area(places):.0%}",
         occlusion=_occlusion(facts["occlusion"]),
         sameness=_sameness(facts["sameness"]),
         gate=gate_section(facts["gate"]),

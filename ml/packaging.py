@@ -17,6 +17,7 @@ from ml.dataset import LabelledImage, labels
 from ml.evaluation import METHOD, Cases, measure
 from ml.export import export
 from ml.gate.fitting import PER_KIND, Seen, fit_gate, measure_gate
+from ml.heatmap import rim_share
 from ml.network import backbone_of
 from ml.occlusion import check_by_occlusion
 from ml.operating_points import operating_points
@@ -181,7 +182,7 @@ def build_package(
         "population": POPULATION,
         "heatmap_places": int(folds[0].activation_maps.shape[1]),
         "heatmap_full_scale": full_scale(scale.pneumonia, held_out),
-        "heatmap_rim_share": rim_share(scale.pneumonia, held_out),
+        "heatmap_rim_share": rim_share(_maps_with_pneumonia(scale.pneumonia, held_out)),
         "figures": cross_measured(training.images, held_out, refused),
         "figures_method": METHOD,
         "gate": measure_gate(gate, measured, embed, outsiders_per_kind),
@@ -237,13 +238,6 @@ def occlusion(
 def full_scale(fitted: Calibration, held_out: Mapping[str, Responses]) -> float:
     """Return the log-odds that 99 % of places stay below in held-out images with pneumonia."""
     return float(np.quantile(_maps_with_pneumonia(fitted, held_out), 0.99))
-
-
-def rim_share(fitted: Calibration, held_out: Mapping[str, Responses]) -> float:
-    """Return the share of all heat in the map's outer seventh, which is mostly off the lungs."""
-    heat = _maps_with_pneumonia(fitted, held_out).clip(0)
-    rim = round(heat.shape[1] / 7)
-    return round(float(1 - heat[:, rim:-rim, rim:-rim].sum() / heat.sum()), 4)
 
 
 def _maps_with_pneumonia(fitted: Calibration, held_out: Mapping[str, Responses]) -> Floats:

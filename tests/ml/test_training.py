@@ -8,7 +8,7 @@ import pytest
 
 from ml.dataset import LabelledImage
 from ml.network import build_network
-from ml.training import BalancedBatches, TrainingOptions, train
+from ml.training import BalancedBatches, RimPenalty, TrainingOptions, train
 
 OPTIONS = TrainingOptions(
     input_size=32, epochs=2, images_per_class=8, batch_size=8, head_dropout=0.0
@@ -81,3 +81,12 @@ def test_images_taken_like_the_other_class_are_drawn_more_often() -> None:
             batches.begin(epoch)
             counts[balance] += 0 in batches.order
     assert counts[0.9] > counts[0.0] + 5
+
+
+def test_evidence_on_the_rim_is_dear_and_that_on_the_lungs_free() -> None:
+    penalty = RimPenalty(0.1)
+    maps = np.zeros((2, 14, 14, 1), np.float32)
+    maps[:, 2:12, 2:12] = 5
+    assert float(penalty(maps)) == 0
+    maps[0, 0, 3], maps[1, 13, 13] = 4, -4
+    assert float(penalty(maps)) == pytest.approx(0.1 * 2 * 4 / 14**2)
