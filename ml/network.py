@@ -169,3 +169,20 @@ def fold(network: keras.Model) -> keras.Model:
             source = [kernel * (scale[:, None] if depthwise else scale), beta - mean * scale]
         layer.set_weights(source)
     return folded
+
+
+def unfold(network: keras.Model) -> keras.Model:
+    """Return the same function in the form in which it is trained, which is slower."""
+    unfolded = build_network(network.input_shape[1], backbone=backbone_of(network))
+    for layer in network.layers:
+        if not layer.weights:
+            continue
+        weights = layer.get_weights()
+        if layer.name not in CLASSIFIERS:
+            kernel, bias = weights
+            ones, zeros = np.ones_like(bias), np.zeros_like(bias)
+            gamma = ones * np.sqrt(1 + BATCH_NORM_EPSILON)
+            unfolded.get_layer(f"{layer.name}_bn").set_weights([gamma, bias, zeros, ones])
+            weights = [kernel]
+        unfolded.get_layer(layer.name).set_weights(weights)
+    return unfolded

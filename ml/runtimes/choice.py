@@ -17,10 +17,12 @@ ON_CPU = ("onnxruntime", "openvino", "tensorflow")
 ON_GPU = ("tensorflow",)
 RUNTIMES = (AUTO, *ON_CPU)
 DEVICES = (AUTO, "cpu", "gpu")
-# Ways of TensorFlow that the benchmark measures and no worker takes: on a CPU XLA is many times
-# slower, and float16 gives other answers.
+# Ways of TensorFlow that the benchmark measures and no worker takes: the network as it is trained,
+# with its batch normalisations, is slower, XLA on a CPU many times so, and float16 gives other
+# answers.
 TENSORFLOW_OPTIONS: dict[str, dict[str, bool]] = {
     "tensorflow": {},
+    "tensorflow-unfolded": {"folded": False},
     "tensorflow-xla": {"xla": True},
     "tensorflow-float16": {"mixed_precision": True},
     "tensorflow-float16-xla": {"mixed_precision": True, "xla": True},

@@ -19,7 +19,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.network import build_network
+from ml.network import build_network, unfold
 from ml.runtimes.interface import Outputs, in_chunks
 
 
@@ -27,8 +27,9 @@ class TensorFlowRuntime:
     """The package's Keras network.
 
     ``device`` is 'cpu' or 'gpu'; raises ``RuntimeError`` when no GPU is visible. A batch is padded
-    to one of ``shapes``, in rising order, so that only so many graphs are ever traced. ``xla``
-    compiles them by XLA; ``mixed_precision`` computes in float16, for other answers.
+    to one of ``shapes``, in rising order, so that only so many graphs are ever traced. Not
+    ``folded`` is the network as it was trained; ``xla`` compiles it by XLA; ``mixed_precision``
+    computes in float16, for other answers.
     """
 
     name = "tensorflow"
@@ -41,6 +42,7 @@ class TensorFlowRuntime:
         device: str,
         shapes: Sequence[int],
         *,
+        folded: bool = True,
         xla: bool = False,
         mixed_precision: bool = False,
     ) -> None:
@@ -53,6 +55,9 @@ class TensorFlowRuntime:
         keras.config.set_dtype_policy("mixed_float16" if mixed_precision else "float32")
         try:
             self._network = load_network(weights_path, backbone, input_size, self._keras_device)
+            if not folded:
+                with keras.device(self._keras_device):
+                    self._network = unfold(self._network)
         finally:
             keras.config.set_dtype_policy(policy)
         if xla:

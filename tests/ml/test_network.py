@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ml.backbones import BACKBONES
-from ml.network import EMBEDDING_SIZE, build_network, fold
+from ml.network import EMBEDDING_SIZE, build_network, fold, unfold
 
 
 def test_logit_is_the_mean_of_the_activation_map_and_linear_in_the_embedding() -> None:
@@ -54,8 +54,10 @@ def test_folding_the_batch_normalisation_changes_no_output(backbone: str) -> Non
             )
     images = rng.integers(0, 256, (8, 4, 4)).repeat(16, axis=1).repeat(16, axis=2)
 
-    expected, outputs = (n.predict(images, verbose=0) for n in (network, fold(network)))
-
-    for name, values in expected.items():
-        assert values.std() > 0, name
-        np.testing.assert_allclose(outputs[name], values, rtol=1e-4, atol=1e-4, err_msg=name)
+    folded = fold(network)
+    expected = network.predict(images, verbose=0)
+    for other in (folded, unfold(folded)):
+        outputs = other.predict(images, verbose=0)
+        for name, values in expected.items():
+            assert values.std() > 0, name
+            np.testing.assert_allclose(outputs[name], values, rtol=1e-4, atol=1e-4, err_msg=name)
