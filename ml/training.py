@@ -1,7 +1,7 @@
 """Fine-tuning from ImageNet weights, with two folds of patients held out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -15,7 +15,7 @@ from ml.calibration import Floats
 from ml.dataset import LabelledImage, labels
 from ml.evaluation import auroc
 from ml.heatmap import rim_width
-from ml.network import JIT_COMPILE, build_network, fold
+from ml.network import JIT_COMPILE, average, build_network, fold
 from ml.pretrained import load_imagenet_weights, read_imagenet_state
 
 Named = dict[str, np.ndarray]
@@ -27,7 +27,7 @@ class TrainingOptions:
 
     backbone: str = "lite0"
     input_size: int = 224
-    epochs: int = 12
+    epochs: int = 10
     images_per_class: int = 1100
     batch_size: int = 32
     learning_rate: float = 1e-3
@@ -41,6 +41,7 @@ class TrainingOptions:
     stochastic_depth: float = 0.1
     batch_norm_momentum: float = 0.97
     average_momentum: float = 0.995
+    runs: int = 3
     seed: int = 0
 
 
@@ -138,22 +139,6 @@ class GoOnAt(keras.callbacks.Callback):  # type: ignore[misc]
         self.batches.begin(int(self.model.optimizer.iterations) // len(self.batches))
 
 
-class HeldOutAuroc(keras.callbacks.Callback):  # type: ignore[misc]
-    """Print the AUROC on held-out folds after each epoch. It chooses nothing."""
-
-    def __init__(self, folds: Mapping[str, tuple[np.ndarray, Floats]]) -> None:
-        super().__init__()
-        self.folds = folds
-
-    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-        """Predict each fold and print its AUROC."""
-        figures = []
-        for name, (inputs, targets) in self.folds.items():
-            logits = self.model.predict(inputs, verbose=0)["logit"]
-            figures.append(f"{name} {auroc(targets, logits.ravel()):.4f}")
-        tqdm.write(f"  held-out AUROC: {', '.join(figures)}")
-
-
 def start_from_imagenet(options: TrainingOptions) -> keras.Model:
     """Build the network with ImageNet weights, of which the stem and the first stages are frozen.
 
@@ -174,6 +159,30 @@ def start_from_imagenet(options: TrainingOptions) -> keras.Model:
     for layer in network.layers[:first]:
         layer.trainable = False
     return network
+
+
+def train_runs(
+    inputs: np.ndarray,
+    labelled: list[LabelledImage],
+    folds: Mapping[str, tuple[np.ndarray, Floats]],
+    options: TrainingOptions,
+    checkpoints: Path,
+) -> keras.Model:
+    """Fine-tune ``options.runs`` times, from one start on other images, and average the weights.
+
+    Networks that were fine-tuned from the same weights lie so near each other that their mean is
+    a network too, nearly as good as all of them together: Wortsman et al., *Model Soups* (ICML
+    2022). Arguments as for ``train``; returns the folded network.
+    """
+    networks = []
+    for run in range(options.runs):
+        tqdm.write(f"Run {run + 1} of {options.runs}")
+        others = replace(options, seed=options.seed + run)
+        start = start_from_imagenet(options)
+        networks.append(train(start, inputs, labelled, folds, others, checkpoints / str(run)))
+    averaged = average(networks)
+    _report("their average", averaged, folds)
+    return averaged
 
 
 def train(
@@ -226,7 +235,20 @@ def train(
                 str(checkpoints), double_checkpoint=True, delete_checkpoint=False
             ),
             GoOnAt(batches),
-            HeldOutAuroc(folds),
         ],
     )
-    return fold(network)
+    folded = fold(network)
+    _report("the run", folded, folds)
+    return folded
+
+
+def _report(
+    name: str, network: keras.Model, folds: Mapping[str, tuple[np.ndarray, Floats]]
+) -> None:
+    """Print the AUROC on held-out folds, which chooses nothing."""
+    figures = []
+    for fold_name, (inputs, targets) in folds.items():
+        logits = network.predict(inputs, verbose=0)["logit"]
+        figures.append(f"{fold_name} {auroc(targets, logits.ravel()):.4f}")
+    if figures:
+        tqdm.write(f"AUROC of {name} on held-out folds: {', '.join(figures)}")

@@ -32,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone", choices=BACKBONES, help="the EfficientNet (default: lite0)")
     parser.add_argument("--input-size", type=int, metavar="PIXELS", help="default: 224")
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--runs", type=int, help="trainings whose weights are averaged (3)")
     parser.add_argument("--seed", type=int)
     parser.add_argument(
         "--fullres", type=Path, metavar="DIR", help="full-size files to compare kinds of file with"
@@ -45,11 +46,11 @@ def run(arguments: argparse.Namespace) -> int:
     from ml.acquisition import misleading_patients
     from ml.augmentation import augment
     from ml.packaging import Responses, build_package
-    from ml.training import TrainingOptions, start_from_imagenet, train
+    from ml.training import TrainingOptions, train_runs
 
     given = {
         name: value
-        for name in ("backbone", "input_size", "epochs", "seed")
+        for name in ("backbone", "input_size", "epochs", "runs", "seed")
         if (value := getattr(arguments, name)) is not None
     }
     options = TrainingOptions(**given)
@@ -66,8 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         name: load_inputs(fold, options.input_size, f"{name} fold")
         for name, fold in held_out.items()
     }
-    network = train(
-        start_from_imagenet(options),
+    network = train_runs(
         inputs,
         training,
         {name: (held_out_inputs[name], labels(fold)) for name, fold in held_out.items()},
