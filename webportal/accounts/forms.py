@@ -3,12 +3,22 @@
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.password_validation import password_validators_help_texts
-from django.utils.translation import gettext
+from django.utils.functional import lazy
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts import throttle
 from webportal.accounts.models import Role, User
 from webportal.accounts.throttle import Purpose
+
+# Django says these in English alone.
+gettext_noop("Your password can’t be too similar to your other personal information.")
+gettext_noop("Your password can’t be a commonly used password.")
+gettext_noop("Your password can’t be entirely numeric.")
+
+
+# Asked anew for each page, whose language it speaks.
+_password_advice = lazy(lambda: " ".join(password_validators_help_texts()), str)
 
 
 class SignInForm(AuthenticationForm):
@@ -30,7 +40,7 @@ class PasswordForm(forms.Form):
     )
     new = forms.CharField(
         label=_("New password"),
-        help_text=" ".join(password_validators_help_texts()),
+        help_text=_password_advice(),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
     again = forms.CharField(
