@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django.utils import translation
 
 from ml.card import TEMPLATE
@@ -25,7 +26,7 @@ def shipped() -> ModelVersion:
 
 def page(reader: User, sign_in: Callable[[User], Client], model: ModelVersion, lang: str) -> str:
     answer = sign_in(reader).get(f"/models/{model.pk}", headers={"Accept-Language": lang})
-    return answer.content.decode()
+    return answer.content.decode().replace("\N{NO-BREAK SPACE}", " ")
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)
@@ -72,3 +73,13 @@ def test_the_summary_says_no_more_than_the_card(shipped: ModelVersion) -> None:
 
     assert sentences(silent) == [[], [], []]
     assert [len(part) for part in sentences(shipped)] == [3, 1, 4]
+
+
+def test_names_of_models_are_marked_as_english(
+    shipped: ModelVersion, radiologist: User, sign_in: Callable[[User], Client]
+) -> None:
+    client = sign_in(radiologist)
+    listed = client.get(reverse("inference:models"), headers={"Accept-Language": "ne"}).text
+    assert f'<td lang="en">{shipped.name}</td>' in listed
+    compared = client.get(reverse("inference:compare"), headers={"Accept-Language": "ne"}).text
+    assert compared.count('lang="en"') == 2

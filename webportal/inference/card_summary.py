@@ -6,6 +6,7 @@ them, so that the summary never says more than the card does. Figures come from 
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
@@ -98,7 +99,7 @@ def _measured(model: ModelVersion, fold: str) -> str:
         "images": figure(figures, "n"),
         "pneumonia": figure(figures, "n_pneumonia"),
         "figures": _in_words(figures),
-        "refused": figure(figures, "refused"),
+        "refused": _whole(figure(figures, "refused")),
     }
     return _(
         "Fold “{fold}”, {images} images, {pneumonia} of them with pneumonia: {figures}; {refused}"
@@ -109,13 +110,17 @@ def _measured(model: ModelVersion, fold: str) -> str:
 def _points(model: ModelVersion) -> list[str]:
     found = {name: model.thresholds.get(name) for name in POINTS}
     return [
-        f"{POINTS[name]} {percent(point['threshold'])}: {_in_words(point)}"
+        f"{POINTS[name]} {_whole(percent(point['threshold']))}: {_in_words(point)}"
         for name, point in found.items()
         if point
     ]
 
 
-def _in_words(figures: dict[str, object]) -> str:
-    return ", ".join(
-        f"{label} {figure(figures, name)}" for name, label in _SHOWN.items() if name in figures
-    )
+def _in_words(figures: dict[str, Any]) -> str:
+    known = {name: label for name, label in _SHOWN.items() if name in figures}
+    return ", ".join(f"{label} {_whole(figure(figures, name))}" for name, label in known.items())
+
+
+def _whole(words: str) -> str:
+    """Keep a figure, its unit and its interval on one line."""
+    return words.replace(" ", "\N{NO-BREAK SPACE}")
