@@ -12,6 +12,7 @@ from django.utils import translation
 from django.utils.formats import number_format
 
 from deploy.local import messages
+from tests.conftest import PASSWORD
 from webportal.accounts.models import Role, User
 from webportal.records.models import Category
 
@@ -56,6 +57,45 @@ def test_the_choice_outlasts_the_session_and_wins_over_the_browser(
     choose(client, "en-gb")
     page = client.get("/worklist", headers={"Accept-Language": "ne"})
     assert NEPALI_WORKLIST not in page.text
+
+
+def test_the_choice_is_kept_with_the_person_when_made_while_signed_in_or_before(
+    client: Client, radiologist: User
+) -> None:
+    client.force_login(radiologist)
+    radiologist.refresh_from_db()
+    assert radiologist.language == ""
+    choose(client, "ne")
+    radiologist.refresh_from_db()
+    assert radiologist.language == "ne"
+    choose(client, "xx")
+    client.post("/sign-out")
+    choose(client, "en-gb")
+    radiologist.refresh_from_db()
+    assert radiologist.language == "ne", "nobody was signed in"
+    client.post("/sign-in", {"username": radiologist.username, "password": PASSWORD})
+    radiologist.refresh_from_db()
+    assert radiologist.language == "en-gb"
+
+
+def test_a_browser_without_a_choice_changes_nothing_at_sign_in(radiologist: User) -> None:
+    radiologist.language = "ne"
+    radiologist.save()
+    for cookie in ("", "xx"):
+        browser = Client()
+        if cookie:
+            browser.cookies["django_language"] = cookie
+        browser.post("/sign-in", {"username": radiologist.username, "password": PASSWORD})
+        radiologist.refresh_from_db()
+        assert radiologist.language == "ne"
+
+
+def test_the_advice_on_passwords_is_translated_too(client: Client, radiologist: User) -> None:
+    client.force_login(radiologist)
+    nepali = client.get("/account/password", headers={"Accept-Language": "ne"}).text
+    english = client.get("/account/password", headers={"Accept-Language": "en"}).text
+    assert "Your password" not in nepali
+    assert "entirely numeric" in english
 
 
 def test_an_unknown_language_and_a_foreign_address_are_not_followed(client: Client) -> None:

@@ -2,7 +2,7 @@
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
@@ -10,11 +10,24 @@ from django.utils.cache import patch_vary_headers
 from django.views.decorators.http import require_POST
 from django.views.i18n import set_language
 
+from webportal.accounts.services import remember_language
+
 # Programs read these, and compare what they read: English, whatever the caller's browser prefers.
 FOR_PROGRAMS = ("/api/", "/metrics", "/health/")
 
-# Django's view: it checks where it is told to go back to, and keeps the choice in a cookie.
-choose = require_POST(login_not_required(set_language))
+
+@require_POST
+@login_not_required
+def choose(request: HttpRequest) -> HttpResponse:
+    """Keep the choice in a cookie, and with the person where one is signed in; then go back.
+
+    Django's own view checks the language and where it is told to go back to.
+    """
+    response = set_language(request)
+    chosen = response.cookies.get(settings.LANGUAGE_COOKIE_NAME)
+    if chosen is not None and request.user.is_authenticated:
+        remember_language(request.user, chosen.value)
+    return response
 
 
 class LanguageMiddleware(LocaleMiddleware):

@@ -23,6 +23,7 @@ from django.db import DataError, IntegrityError, InterfaceError, OperationalErro
 from ml.assessment import Assessment
 from ml.images import ImageError
 from ml.predictor import Predictor
+from webportal.inference import reasons
 from webportal.inference.hints import drop_hints, send_hint
 from webportal.inference.models import ModelVersion
 from webportal.inference.queue import ClaimedJob, Result, claim, fail, give_back, write_back
@@ -206,15 +207,14 @@ class Engine:
             except ImageError as error:
                 self._fail(job, error.code, error.message, is_final=True)
             except UnreadableFileError:
-                reason = "The image's file is missing from the storage, or cannot be read."
-                self._fail(job, "file_unreadable", reason)
+                self._fail(job, "file_unreadable", reasons.FILE_UNREADABLE)
             except StorageAwayError:
                 unread.append(job)
             except Exception as error:
                 # Its message may quote the file, and so a patient.
                 kind = type(error).__name__
                 logger.error("Reading the image of job %s raised %s", job.id, kind)
-                self._fail(job, "reading_failed", f"Reading the image failed ({kind}).")
+                self._fail(job, "reading_failed", reasons.READING_FAILED.format(error=kind))
         results = self._predict(loaded) if loaded else []
         # One batch at a time: what is computed and not written must not pile up.
         self._wait_for_the_writer()
@@ -242,7 +242,7 @@ class Engine:
             self._end_if_device_is_broken([job for job, _ in loaded])
             if len(loaded) > 1:
                 return [result for each in loaded for result in self._predict([each])]
-            reason = f"The model failed on this image ({type(error).__name__})."
+            reason = reasons.PREDICTION_FAILED.format(error=type(error).__name__)
             self._fail(loaded[0][0], "prediction_failed", reason)
             return []
         return [
@@ -278,7 +278,7 @@ class Engine:
                 for result in results:
                     self._write([result])
                 return
-            reason = f"The model's result could not be stored ({type(error).__name__})."
+            reason = reasons.RESULT_REFUSED.format(error=type(error).__name__)
             self._fail(results[0].job, "result_refused", reason)
 
     def _fail(self, job: ClaimedJob, code: str, reason: str, *, is_final: bool = False) -> None:
@@ -345,9 +345,6 @@ def _result(job: ClaimedJob, assessment: Assessment) -> Result:
 
 
 def _not_frontal(view_position: str, assessment: Assessment) -> Assessment:
-    reason = (
-        f"The file says that this is no frontal view (View Position {view_position}); the model"
-        " was made for frontal ones alone."
-    )
+    reason = reasons.NOT_FRONTAL_VIEW.format(view=view_position)
     nothing = np.zeros_like(assessment.heatmap)
     return Assessment(None, "not_assessable", "not_frontal_view", reason, nothing)

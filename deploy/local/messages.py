@@ -32,6 +32,7 @@ KEYWORDS: Keywords = {
     "PatientDoubtError": (2,),
     "Refusal": (2,),
     "_refused": (3,),
+    "translatable": None,
 }
 Text = str | tuple[str, ...]
 
@@ -57,9 +58,7 @@ def texts() -> Iterator[tuple[str, Text]]:
                 source = _as_python(source)
             found = extract("python", io.BytesIO(source.encode()), KEYWORDS)
             for _line, text, _comments, _context in found:
-                # What is left of a reason with figures in it, which cannot be looked up.
-                if not text[0].startswith(" "):
-                    yield str(path.relative_to(ROOT)), text
+                yield str(path.relative_to(ROOT)), text
 
 
 def updated(source: Path) -> Catalog:

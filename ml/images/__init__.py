@@ -9,16 +9,21 @@ from typing import Literal
 from ml.images import dicom, raster
 from ml.images.types import (
     MAX_PIXELS,
+    TOO_MANY_PIXELS,
+    WRONG_MODALITY,
     GreyImage,
     ImageError,
     ImageFacts,
     ImageKind,
     Kind,
     StoredImage,
+    translatable,
 )
 
 __all__ = [
     "MAX_PIXELS",
+    "TOO_MANY_PIXELS",
+    "WRONG_MODALITY",
     "GreyImage",
     "ImageError",
     "ImageFacts",
@@ -28,6 +33,7 @@ __all__ = [
     "read",
     "read_stored",
     "sniff",
+    "translatable",
 ]
 
 _ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")

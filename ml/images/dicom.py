@@ -20,7 +20,14 @@ from pydicom.pixels.processing import apply_color_lut
 from pydicom.valuerep import DA, TM
 
 from ml.images import grayscale, jpeg, raster
-from ml.images.types import MAX_PIXELS, GreyImage, ImageError, ImageFacts, StoredImage
+from ml.images.types import (
+    MAX_PIXELS,
+    WRONG_MODALITY,
+    GreyImage,
+    ImageError,
+    ImageFacts,
+    StoredImage,
+)
 
 #: Computed, digital and conventional radiography (PS3.3 C.7.3.1.1.1).
 MODALITIES = frozenset({"CR", "DX", "RG"})
@@ -106,11 +113,8 @@ def check(facts: ImageFacts) -> None:
     if not facts.modality and not facts.rows:
         raise raster.truncated()
     if facts.modality not in MODALITIES:
-        raise ImageError(
-            "wrong_modality",
-            f"The modality is {_known_word(facts.modality)}, not CR, DX or RG."
-            " Only plain radiographs of the chest can be read: send those of the study.",
-        )
+        message = WRONG_MODALITY.format(modality=_known_word(facts.modality))
+        raise ImageError("wrong_modality", message)
     if facts.sop_class_uid and facts.sop_class_uid not in SOP_CLASSES:
         raise ImageError(
             "wrong_modality",

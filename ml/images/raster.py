@@ -7,7 +7,14 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageOps
 
-from ml.images.types import MAX_PIXELS, GreyImage, ImageError, ImageFacts, ImageKind
+from ml.images.types import (
+    MAX_PIXELS,
+    TOO_MANY_PIXELS,
+    GreyImage,
+    ImageError,
+    ImageFacts,
+    ImageKind,
+)
 
 # Pillow then refuses a larger image while it reads the header, wherever in this process it is used.
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
@@ -113,12 +120,8 @@ def multi_frame() -> ImageError:
 
 def too_many_pixels() -> ImageError:
     """Return the refusal of an image beyond MAX_PIXELS."""
-    return ImageError(
-        "too_many_pixels",
-        f"The image is larger than {MAX_PIXELS // 1_000_000} million pixels,"
-        " which no chest radiograph is."
-        " Export it again at the size it was taken.",
-    )
+    message = TOO_MANY_PIXELS.format(millions=MAX_PIXELS // 1_000_000)
+    return ImageError("too_many_pixels", message)
 
 
 def truncated() -> ImageError:

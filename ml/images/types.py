@@ -13,6 +13,21 @@ ImageKind = Literal["dicom", "jpeg", "png"]
 MAX_PIXELS = 100_000_000
 
 
+def translatable(message: str) -> str:
+    """Mark a message with `{}` fields for whoever collects and translates them; changes nothing."""
+    return message
+
+
+TOO_MANY_PIXELS = translatable(
+    "The image is larger than {millions} million pixels, which no chest radiograph is. Export it"
+    " again at the size it was taken."
+)
+WRONG_MODALITY = translatable(
+    "The modality is {modality}, not CR, DX or RG. Only plain radiographs of the chest can be read:"
+    " send those of the study."
+)
+
+
 class ImageError(Exception):
     """The bytes are not an image that can be read.
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from django.core.management import call_command
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from tests.audit.test_verification import behind_its_back
 from tests.helpers import audit_actions
@@ -157,6 +157,20 @@ def test_export_holds_what_the_filter_finds(client: Client) -> None:
 def test_an_export_in_no_known_format_is_refused(client: Client) -> None:
     assert client.get("/audit/export", {"format": "xlsx"}).status_code == 400
     assert audit_actions(action=Action.AUDIT_EXPORTED) == []
+
+
+def test_findings_are_in_the_language_of_the_page_and_the_command_in_english(
+    client: Client, capsys: pytest.CaptureFixture[str]
+) -> None:
+    append_all([Event(Action.STUDY_VIEWED, "study", str(n)) for n in range(4)])
+    behind_its_back("UPDATE audit_auditentry SET actor = 'other' WHERE sequence = 2")
+    behind_its_back("DELETE FROM audit_auditentry WHERE sequence = 4")
+    page = client.post("/audit/verify", headers={"Accept-Language": "ne"}).text
+    assert "प्रविष्टि 2: प्रविष्टिमा हेरफेर गरिएको छ" in page
+    assert "प्रविष्टि 4: प्रविष्टि 4 मेटाइएको छ" in page
+    with translation.override("ne"), pytest.raises(SystemExit):
+        call_command("verify_audit")
+    assert "entry 4: entry 4 was deleted" in capsys.readouterr().out
 
 
 def test_verify_now_says_the_verdict_in_words(client: Client) -> None:

@@ -17,7 +17,7 @@ from django.utils import timezone
 
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
 from tests.helpers import audit_actions
-from webportal.accounts.models import User
+from webportal.accounts.models import Role, User
 from webportal.notifications import finding, mail
 from webportal.notifications.mail import MOST_ATTEMPTS, deliver
 from webportal.notifications.models import Kind, MailState, Notification
@@ -99,6 +99,27 @@ def test_who_chose_so_gets_one_e_mail(mailbox: Mailbox, study: Study, reader: Us
     assert told.mail_state == MailState.SENT
     assert f"https://chestline.example/notifications/{told.pk}" in message.get_content()
     assert audit_actions()[-1] == "notification.mailed"
+
+
+def test_each_gets_it_in_the_language_that_they_chose(
+    mailbox: Mailbox, study: Study, reader: User, make_user: Callable[..., User]
+) -> None:
+    colleague = make_user(Role.RADIOLOGIST, username="colleague")
+    choose(colleague, "colleague@hospital.example", [Kind.STAT_UNREAD])
+    User.objects.filter(pk=reader.pk).update(language="ne")
+    finding.find()
+    assert deliver() == 2
+    by_recipient = dict(zip((to for (to,) in mailbox.recipients), mailbox.messages, strict=True))
+    nepali = by_recipient["reader@hospital.example"]
+    # Folding puts a blank before it.
+    assert nepali["Subject"].strip() == "Chestline: एउटा तत्काल (stat) जाँच नपढिई पर्खिरहेको छ"
+    assert "तपाईंले यो इमेल माग्नुभएको थियो" in nepali.get_content()
+    assert "You asked" not in nepali.get_content()
+    assert nepali["Content-Language"] == "ne"
+    english = by_recipient["colleague@hospital.example"]
+    assert english["Subject"] == "Chestline: a stat study waits unread"
+    assert "You asked for this e-mail" in english.get_content()
+    assert english["Content-Language"] == "en-gb"
 
 
 def test_the_e_mail_holds_no_patient_data(mailbox: Mailbox, study: Study, reader: User) -> None:

@@ -1,14 +1,21 @@
 """Forms for signing in, passwords and users."""
 
+from typing import Any
+
 from django import forms
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.password_validation import password_validators_help_texts
-from django.utils.translation import gettext
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts import throttle
 from webportal.accounts.models import Role, User
 from webportal.accounts.throttle import Purpose
+
+# Django says these in English alone.
+gettext_noop("Your password can’t be too similar to your other personal information.")
+gettext_noop("Your password can’t be a commonly used password.")
+gettext_noop("Your password can’t be entirely numeric.")
 
 
 class SignInForm(AuthenticationForm):
@@ -30,13 +37,17 @@ class PasswordForm(forms.Form):
     )
     new = forms.CharField(
         label=_("New password"),
-        help_text=" ".join(password_validators_help_texts()),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
     again = forms.CharField(
         label=_("New password, again"),
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
     )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        # Here, because a page's language is known no earlier.
+        self.fields["new"].help_text = " ".join(password_validators_help_texts())
 
     def clean(self) -> None:
         """Refuse two new passwords that differ."""

@@ -52,6 +52,12 @@ class User(AbstractBaseUser):
     roles = ArrayField(models.CharField(max_length=20, choices=Role.choices), default=list)
     is_active = models.BooleanField(default=True)
     must_change_password = models.BooleanField(default=False)
+    language = models.CharField(
+        max_length=10,
+        blank=True,
+        default="",
+        help_text="Chosen in the page last, for what reaches the person elsewhere; '' when never.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = UserManager()

@@ -2,6 +2,7 @@
 
 import secrets
 
+from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
@@ -25,6 +26,13 @@ class AccountError(Exception):
 def one_time_password() -> str:
     """A random password of 16 characters, about 92 bits."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(16))
+
+
+def remember_language(user: User, language: str | None) -> None:
+    """Keep the language that a person chose in the page; what is not offered changes nothing."""
+    if language in dict(settings.LANGUAGES) and language != user.language:
+        user.language = language
+        user.save(update_fields=["language"])
 
 
 @transaction.atomic

@@ -1,19 +1,23 @@
-"""Sign-in, sign-out and failed sign-in reach the audit trail through Django's own signals."""
+"""What follows from a sign-in, a sign-out and a failed sign-in, by Django's own signals."""
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.signals import user_logged_in, user_logged_out, user_login_failed
 from django.dispatch import receiver
+from django.http import HttpRequest
 
 from webportal.accounts.models import User
+from webportal.accounts.services import remember_language
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 
 
 @receiver(user_logged_in)
-def signed_in(user: Any, **kwargs: Any) -> None:
-    """Append the sign-in."""
+def signed_in(request: HttpRequest, user: Any, **kwargs: Any) -> None:
+    """Append the sign-in, and keep the language that was chosen before it."""
     append(Event(Action.SIGNED_IN, "user", user.pk), user)
+    remember_language(user, request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME))
 
 
 @receiver(user_logged_out)

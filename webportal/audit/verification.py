@@ -11,6 +11,7 @@ from typing import Any
 from django.conf import settings
 from django.db import IntegrityError
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from webportal.audit.models import Action, AuditEntry, ChainHead
 from webportal.audit.trail import Event, append, compute_mac
@@ -22,7 +23,7 @@ _ANCHOR = re.compile(r"([1-9][0-9]{0,17}) ([0-9a-f]{64}) \S+")
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong with the trail: where, and in plain words what.
+    """Something wrong with the trail: where, and in plain words, in the language of the page, what.
 
     `sequence` is 0 when the anchor file or the chain's head is wrong and not an entry.
     """
@@ -31,7 +32,9 @@ class Finding:
     problem: str
 
     def __str__(self) -> str:
-        return f"entry {self.sequence}: {self.problem}" if self.sequence else self.problem
+        if not self.sequence:
+            return self.problem
+        return _("entry {number}: {problem}").format(number=self.sequence, problem=self.problem)
 
 
 @dataclass(frozen=True)
@@ -58,7 +61,7 @@ def verify_and_record(actor: Any = None) -> Verdict:
     try:
         append(Event(Action.AUDIT_VERIFIED, detail=detail), actor)
     except IntegrityError:
-        problem = (
+        problem = _(
             "the head of the chain does not match the last entry, so that nothing can be appended;"
             " this verification is not in the trail"
         )
@@ -81,12 +84,8 @@ def verify(limit: int = 100) -> Verdict:
         count += 1
         findings.extend(_check_entry(entry, expected, previous_mac))
         if anchors.macs.get(entry.sequence, {entry.mac}) != {entry.mac}:
-            findings.append(
-                Finding(
-                    entry.sequence,
-                    "the entry does not match its anchor: the chain was rewritten up to here",
-                )
-            )
+            problem = _("the entry does not match its anchor: the chain was rewritten up to here")
+            findings.append(Finding(entry.sequence, problem))
         expected, previous_mac = entry.sequence + 1, entry.mac
         if len(findings) >= limit:
             return Verdict(count, len(anchors.macs), findings)
@@ -96,30 +95,30 @@ def verify(limit: int = 100) -> Verdict:
 
 def _check_entry(entry: AuditEntry, expected: int, previous_mac: str) -> Iterator[Finding]:
     if entry.sequence != expected:
+        last = entry.sequence - 1
         missing = (
-            f"entry {expected} was deleted"
-            if entry.sequence == expected + 1
-            else f"entries {expected} to {entry.sequence - 1} were deleted"
+            _("entry {number} was deleted")
+            if last == expected
+            else _("entries {number} to {last} were deleted")
         )
-        yield Finding(expected, missing)
+        yield Finding(expected, missing.format(number=expected, last=last))
     elif entry.previous_mac != previous_mac:
-        yield Finding(entry.sequence, "the entry does not follow from the one before it")
+        yield Finding(entry.sequence, _("the entry does not follow from the one before it"))
     if compute_mac(entry) != entry.mac:
-        yield Finding(entry.sequence, "the entry was altered")
+        yield Finding(entry.sequence, _("the entry was altered"))
 
 
 def _check_end(last: int, last_mac: str, head: ChainHead, last_anchor: int) -> Iterator[Finding]:
     known_end = max(head.sequence, last_anchor)
     if last < known_end:
-        yield Finding(
-            last + 1, f"the trail was cut off: entries {last + 1} to {known_end} are missing"
-        )
+        problem = _("the trail was cut off: entries {number} to {last} are missing")
+        yield Finding(last + 1, problem.format(number=last + 1, last=known_end))
     elif last_mac != head.mac:
-        yield Finding(last, "the last entry is not the head of the chain")
+        yield Finding(last, _("the last entry is not the head of the chain"))
     # One statement sees one snapshot, so an append under way is never mistaken for a stray entry.
     stray = AuditEntry.objects.filter(sequence__gt=ChainHead.objects.values("sequence")).first()
     if stray is not None:
-        yield Finding(stray.sequence, "the entry stands after the head of the chain")
+        yield Finding(stray.sequence, _("the entry stands after the head of the chain"))
 
 
 def anchor() -> bool:
@@ -171,5 +170,5 @@ def read_anchors() -> Anchors:
     if not bad_lines:
         return Anchors(macs, [])
     shown = ", ".join(bad_lines[:5]) + (" …" if len(bad_lines) > 5 else "")
-    problem = f"the anchor file is damaged: {len(bad_lines)} unreadable (line {shown})"
-    return Anchors(macs, [Finding(0, problem)])
+    problem = _("the anchor file is damaged: {count} unreadable (line {lines})")
+    return Anchors(macs, [Finding(0, problem.format(count=len(bad_lines), lines=shown))])

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, gettext_noop
 
 from webportal.inference.models import ModelVersion
 
@@ -26,6 +26,9 @@ SCORES = {
     "brier": gettext_lazy("Brier score"),
     "ece": gettext_lazy("Calibration error"),
 }
+# How packages name the folds; one that is named otherwise is shown as it is.
+gettext_noop("random")
+gettext_noop("pessimistic")
 COUNTS = {"n": gettext_lazy("Images"), "n_pneumonia": gettext_lazy("of them with pneumonia")}
 
 
@@ -53,11 +56,16 @@ def percent(share: float) -> str:
 def sections(models: Sequence[ModelVersion]) -> list[Section]:
     """Operating points, population and measured figures of the versions, one column each."""
     found = [_points(models), _population(models)]
-    folds = dict.fromkeys(
+    found += [_fold(fold, models) for fold in folds(models)]
+    return [section for section in found if section.rows]
+
+
+def folds(models: Sequence[ModelVersion]) -> list[str]:
+    """Names of the held-out folds that any of the versions was measured on."""
+    names = dict.fromkeys(
         fold for model in models for fold, value in model.figures.items() if _is_fold(value)
     )
-    found += [_fold(fold, models) for fold in folds]
-    return [section for section in found if section.rows]
+    return list(names)
 
 
 def population_words(model: ModelVersion) -> str:
@@ -101,21 +109,22 @@ def _fold(fold: str, models: Sequence[ModelVersion]) -> Section:
     rows = []
     for key, label in {**COUNTS, **SCORES, **SHARES}.items():
         if any(key in each for each in figures):
-            rows.append(Row(str(label), [_figure(each, key) for each in figures]))
+            rows.append(Row(str(label), [figure(each, key) for each in figures]))
     patterns = [each.get("bacterial_against_viral") or {} for each in figures]
     if any(patterns):
         rows.append(
-            Row(_("Bacterial against viral: AUROC"), [_figure(each, "auroc") for each in patterns])
+            Row(_("Bacterial against viral: AUROC"), [figure(each, "auroc") for each in patterns])
         )
-        rows.append(Row(_("– accuracy"), [_figure(each, "accuracy") for each in patterns]))
-    return Section(_("Measured on the fold “%(fold)s”") % {"fold": fold}, rows)
+        rows.append(Row(_("– accuracy"), [figure(each, "accuracy") for each in patterns]))
+    return Section(_("Measured on the fold “%(fold)s”") % {"fold": _(fold)}, rows)
 
 
 def _is_fold(value: Any) -> bool:
     return isinstance(value, dict) and "auroc" in value
 
 
-def _figure(figures: dict[str, Any], key: str) -> str:
+def figure(figures: dict[str, Any], key: str) -> str:
+    """A measured figure with its 95 % interval where there is one; '–' where it is missing."""
     if figures.get(key) is None:
         return "–"
     if key in COUNTS:

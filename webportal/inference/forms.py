@@ -15,4 +15,5 @@ class ComparisonForm(forms.Form):
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         for field in self.fields.values():
-            field.widget.attrs["class"] = "form-select form-select-sm w-auto"
+            # Names of models are English.
+            field.widget.attrs |= {"class": "form-select form-select-sm w-auto", "lang": "en"}

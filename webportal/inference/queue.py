@@ -29,6 +29,7 @@ from django.utils.translation import gettext as _
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
+from webportal.inference import reasons
 from webportal.inference.hints import hint_after_commit
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
 from webportal.inference.summary import refresh_summaries
@@ -38,10 +39,6 @@ logger = logging.getLogger(__name__)
 
 OPEN_STATES = [JobState.QUEUED, JobState.RUNNING]
 WORKER_LOST = "worker_lost"
-WORKER_LOST_REASON = (
-    "The worker died or was cut off while it had this image, {attempts} times. "
-    "The image may be what killed it."
-)
 
 
 class QueueError(Exception):
@@ -402,7 +399,7 @@ def _end_lost(condition: Q) -> int:
                 locked = lost.select_for_update(of=("self",)).select_related("radiograph")
                 job = locked.filter(pk=job_id).first()
                 if job is not None:
-                    reason = WORKER_LOST_REASON.format(attempts=job.attempt)
+                    reason = reasons.WORKER_LOST.format(attempts=job.attempt)
                     _end_attempt(job, WORKER_LOST, reason)
                     ended += 1
         except DatabaseError as error:

@@ -2,9 +2,11 @@
 
 import uuid
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
@@ -12,6 +14,7 @@ from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.inference import registry
 from webportal.inference.card import card_html
+from webportal.inference.card_summary import card_summary
 from webportal.inference.figures import population_words, sections
 from webportal.inference.forms import ComparisonForm
 from webportal.inference.models import Job, JobState, ModelVersion
@@ -43,6 +46,8 @@ def model(request: SignedInRequest, model_id: uuid.UUID) -> HttpResponse:
         "models": [shown],
         "sections": sections([shown]),
         "card": card_html(shown.card),
+        # In English the card speaks for itself.
+        "summary": card_summary(shown) if get_language() != settings.LANGUAGE_CODE else None,
         "has_package": registry.has_package(shown),
         "active": registry.active_model(),
         "may_activate": request.user.has_role(Role.IT) and not shown.is_active,

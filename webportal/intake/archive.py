@@ -14,6 +14,7 @@ from typing import IO
 
 from ml import images
 from webportal.intake.errors import RefusedError
+from webportal.intake.reasons import ARCHIVE_TOO_LARGE, TOO_LARGE, TOO_MANY_ENTRIES
 
 MAX_ENTRIES = 5_000
 MAX_TOTAL_BYTES = 20 * 1024**3
@@ -58,16 +59,11 @@ def _check_archive(infos: list[zipfile.ZipInfo]) -> None:
     if not infos:
         raise RefusedError("empty_archive", "The ZIP file holds no files. Send one that does.")
     if len(infos) > MAX_ENTRIES:
-        raise RefusedError(
-            "too_many_entries",
-            f"The ZIP file holds more than {MAX_ENTRIES:,} files. Split it into smaller ones.",
-        )
+        message = TOO_MANY_ENTRIES.format(files=f"{MAX_ENTRIES:,}")
+        raise RefusedError("too_many_entries", message)
     if sum(info.file_size for info in infos) > MAX_TOTAL_BYTES:
-        raise RefusedError(
-            "archive_too_large",
-            f"Unpacked, the ZIP file has more than {MAX_TOTAL_BYTES // 1024**3} GB."
-            " Split it into smaller ones.",
-        )
+        message = ARCHIVE_TOO_LARGE.format(gigabytes=MAX_TOTAL_BYTES // 1024**3)
+        raise RefusedError("archive_too_large", message)
 
 
 def _entries(
@@ -102,12 +98,7 @@ def _refuse(info: zipfile.ZipInfo, name: str, max_entry_bytes: int) -> Entry | N
             "The ZIP is compressed in an unusual way. Make it again with the usual one, Deflate.",
         )
     if info.file_size > max_entry_bytes:
-        return _refused(
-            name,
-            "too_large",
-            f"The file is larger than {max_entry_bytes // 1024**2} MB, the limit for one file."
-            " Export the image again, compressed.",
-        )
+        return _refused(name, "too_large", TOO_LARGE.format(megabytes=max_entry_bytes // 1024**2))
     largest_expected = max(_RATIO_COUNTS_FROM, info.compress_size * MAX_RATIO)
     if info.file_size > largest_expected:
         return _refused(

@@ -9,6 +9,7 @@ from typing import IO
 from django.conf import settings
 from django.http import HttpRequest
 from django.http.request import UnreadablePostError
+from django.utils.translation import gettext as _
 
 from webportal.intake import services, store
 from webportal.intake.errors import IntakeError
@@ -36,7 +37,7 @@ def received(request: HttpRequest) -> Iterator[IO[bytes]]:
     length = request.headers.get("Content-Length", "")
     if not length.isdecimal():
         raise BodyError(
-            HTTPStatus.LENGTH_REQUIRED, "no_length", "The request does not say how long it is."
+            HTTPStatus.LENGTH_REQUIRED, "no_length", _("The request does not say how long it is.")
         )
     limit = max(settings.UPLOAD_MAX_BYTES, settings.UPLOAD_MAX_ARCHIVE_BYTES)
     if int(length) > limit:
@@ -61,5 +62,5 @@ def _interrupted() -> BodyError:
     return BodyError(
         HTTPStatus.BAD_REQUEST,
         "interrupted",
-        "The connection broke before the whole file had arrived. Send it again.",
+        _("The connection broke before the whole file had arrived. Send it again."),
     )

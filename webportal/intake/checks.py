@@ -12,7 +12,7 @@ from pydicom import uid
 from pydicom.encaps import generate_frames
 
 from ml import images
-from ml.images import ImageError, ImageFacts
+from ml.images import ImageError, ImageFacts, translatable
 from webportal.intake import dicom
 from webportal.intake.sandbox import run
 
@@ -22,6 +22,10 @@ _CONTROL = re.compile(r"[\x00-\x1a\x1c-\x1f\x7f]")
 _MAX_PATIENT_ID = 64
 #: Pixels; a little over half of the side of the picture that the network looks at.
 MIN_SIDE = 128
+TOO_SMALL = translatable(
+    "The image has fewer than {pixels} pixels a side, too few to see a lung in: it is probably a"
+    " thumbnail. Send the radiograph at the size it was taken."
+)
 
 
 @dataclass(frozen=True)
@@ -68,11 +72,7 @@ def check(data: bytes, header: dicom.Header | None, sha256: str) -> CheckedImage
 
 def _check_size(facts: ImageFacts) -> None:
     if min(facts.rows, facts.columns) < MIN_SIDE:
-        raise ImageError(
-            "too_small",
-            f"The image has fewer than {MIN_SIDE} pixels a side, too few to see a lung in: it is"
-            " probably a thumbnail. Send the radiograph at the size it was taken.",
-        )
+        raise ImageError("too_small", TOO_SMALL.format(pixels=MIN_SIDE))
 
 
 def _check_scan_data(data: bytes, facts: ImageFacts) -> None:

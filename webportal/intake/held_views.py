@@ -18,6 +18,7 @@ from webportal.audit.trail import Event, append
 from webportal.intake import preview, resolution, sandbox, store
 from webportal.intake.errors import IntakeError, NotHeldError
 from webportal.intake.models import UploadItem, Verdict
+from webportal.intake.reasons import in_words
 from webportal.intake.resolution import Decision
 
 ITEMS_PER_PAGE = 100
@@ -84,7 +85,7 @@ def _decide(request: SignedInRequest, item: UploadItem, decision: Decision) -> H
     except NotHeldError:
         raise
     except IntakeError as reason:
-        words = gettext("The file is still held. %(reason)s") % {"reason": reason.message}
+        words = gettext("The file is still held. %(reason)s") % {"reason": in_words(reason.message)}
         messages.error(request, words)
         return redirect("intake:held-item", item.pk)
     messages.success(request, _done(decision, decided))

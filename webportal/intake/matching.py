@@ -10,6 +10,7 @@ from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event
 from webportal.intake.errors import PatientDoubtError
+from webportal.intake.reasons import PATIENT_MISMATCH
 from webportal.records.models import Patient, Priority, Study
 
 
@@ -70,11 +71,8 @@ def match(identity: Identity, study: StudyFacts, by: User) -> tuple[Study, list[
     patient, events = _patient(identity)
     unlike = differences(patient, identity)
     if unlike:
-        raise PatientDoubtError(
-            "patient_mismatch",
-            f"The patient record with this Patient ID has another {' and '.join(unlike)}."
-            " Decide on the list of held files whose image this is.",
-        )
+        message = PATIENT_MISMATCH.format(differences=" and ".join(unlike))
+        raise PatientDoubtError("patient_mismatch", message)
     return _study_of(patient, study, events, by)
 
 

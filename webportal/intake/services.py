@@ -16,6 +16,7 @@ from webportal.intake import archive, checks, incoming, store, verdicts
 from webportal.intake.cases import CaseRecord
 from webportal.intake.errors import RefusedError, StorageFullError
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem
+from webportal.intake.reasons import TOO_LARGE
 from webportal.intake.verdicts import Upload
 from webportal.records.models import Priority
 
@@ -74,11 +75,7 @@ def receive_file(batch: UploadBatch, file_name: str, file: IO[bytes], by: User) 
 
 def too_large(limit: int) -> RefusedError:
     """Return the refusal of a file of more than `limit` bytes."""
-    return RefusedError(
-        "too_large",
-        f"The file is larger than {limit // 1024**2} MB, the limit for one file."
-        " Export the image again, compressed.",
-    )
+    return RefusedError("too_large", TOO_LARGE.format(megabytes=limit // 1024**2))
 
 
 def _clean_name(file_name: str) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from django.db import connection, transaction
+from django.utils.translation import gettext_noop
 
 from ml.images import ImageError
 from webportal.accounts.models import User
@@ -88,7 +89,7 @@ def duplicate(upload: Upload, record: CaseRecord | None) -> UploadItem | None:
         patient.patient_id,
         patient.issuer,
     ):
-        reason = (
+        reason = gettext_noop(
             "It is recorded for another patient than you gave. Open that patient and check which"
             " is right."
         )

@@ -20,6 +20,7 @@ from webportal.intake.cases import CaseRecordForm
 from webportal.intake.errors import IntakeError, StorageFullError
 from webportal.intake.forms import BatchForm, read_forms
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
+from webportal.intake.reasons import in_words
 
 BATCHES_PER_PAGE = 30
 ITEMS_PER_PAGE = 100
@@ -200,7 +201,7 @@ def upload(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
 
 
 def _problem(status: HTTPStatus, reason: IntakeError) -> JsonResponse:
-    return JsonResponse({"code": reason.code, "message": reason.message}, status=status)
+    return JsonResponse({"code": reason.code, "message": in_words(reason.message)}, status=status)
 
 
 def _as_json(item: UploadItem) -> dict[str, Any]:
@@ -210,5 +211,5 @@ def _as_json(item: UploadItem) -> dict[str, Any]:
         "sha256": item.sha256,
         "verdict": item.verdict,
         "reason_code": item.reason_code,
-        "reason": item.reason,
+        "reason": in_words(item.reason),
     }

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.core.mail import EmailMessage
 from django.db import transaction
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from webportal.audit.models import Action
@@ -70,6 +70,15 @@ def _postpone(notification: Notification, error: Exception) -> None:
 
 
 def _message(notification: Notification) -> EmailMessage:
+    """Return the e-mail in the language that its reader chose in the page last."""
+    language = notification.recipient.language or settings.LANGUAGE_CODE
+    with translation.override(language):
+        message = _words(notification)
+    message.extra_headers["Content-Language"] = language
+    return message
+
+
+def _words(notification: Notification) -> EmailMessage:
     if notification.kind == Kind.BATCH_DONE:
         subject = _("Chestline: an upload of yours is done")
         text = _("All the images of one of your uploads have been looked at.")

@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, no_translations
 
 from webportal.audit.verification import verify_and_record
 
@@ -13,6 +13,8 @@ class Command(BaseCommand):
 
     help = "Check the audit trail; exits 1 when it is not intact."
 
+    # What watches over the output compares it.
+    @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
         verdict = verify_and_record()
         if verdict.intact:

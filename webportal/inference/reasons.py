@@ -1,0 +1,19 @@
+"""Why a job ended as it did, in the words that are stored: English, `{}` for what is filled in."""
+
+from django.utils.translation import gettext_noop
+
+FILE_UNREADABLE = gettext_noop("The image's file is missing from the storage, or cannot be read.")
+NOT_FRONTAL_VIEW = gettext_noop(
+    "The file says that this is no frontal view (View Position {view}); the model was made for"
+    " frontal ones alone."
+)
+PREDICTION_FAILED = gettext_noop("The model failed on this image ({error}).")
+READING_FAILED = gettext_noop("Reading the image failed ({error}).")
+RESULT_REFUSED = gettext_noop("The model's result could not be stored ({error}).")
+WORKER_LOST = gettext_noop(
+    "The worker died or was cut off while it had this image, {attempts} times. The image may be"
+    " what killed it."
+)
+
+#: Those in which something is filled in.
+TEMPLATES = (NOT_FRONTAL_VIEW, PREDICTION_FAILED, READING_FAILED, RESULT_REFUSED, WORKER_LOST)

@@ -1,0 +1,61 @@
+"""Reasons that are stored with a file or a job: kept in English, shown in the reader's language.
+
+What is always the same is looked up as it is stored. A sentence with a figure or a name in it is
+known again by its template, whenever it was stored; one that is of no template is shown as it is.
+"""
+
+import re
+
+from django.utils.translation import gettext, gettext_noop
+
+from ml import images
+from webportal.inference import reasons as of_jobs
+from webportal.intake import checks
+
+ARCHIVE_TOO_LARGE = gettext_noop(
+    "Unpacked, the ZIP file has more than {gigabytes} GB. Split it into smaller ones."
+)
+PATIENT_MISMATCH = gettext_noop(
+    "The patient record with this Patient ID has another {differences}. Decide on the list of held"
+    " files whose image this is."
+)
+TOO_LARGE = gettext_noop(
+    "The file is larger than {megabytes} MB, the limit for one file. Export the image again,"
+    " compressed."
+)
+TOO_MANY_ENTRIES = gettext_noop(
+    "The ZIP file holds more than {files} files. Split it into smaller ones."
+)
+
+#: Those in which something is filled in.
+TEMPLATES = (
+    *of_jobs.TEMPLATES,
+    images.TOO_MANY_PIXELS,
+    images.WRONG_MODALITY,
+    ARCHIVE_TOO_LARGE,
+    PATIENT_MISMATCH,
+    TOO_LARGE,
+    TOO_MANY_ENTRIES,
+    checks.TOO_SMALL,
+)
+
+
+def in_words(reason: str) -> str:
+    """Return a stored reason in the language of the page."""
+    for template, pattern in _PATTERNS.items():
+        if found := pattern.fullmatch(reason):
+            values = {name: _value(value) for name, value in found.groupdict().items()}
+            return gettext(template).format(**values)
+    return gettext(reason) if reason else ""
+
+
+def _value(value: str) -> str:
+    """Translate what was filled in where it is a word of ours, such as the name of a field."""
+    return f" {gettext('and')} ".join(gettext(part) for part in value.split(" and "))
+
+
+def _pattern(template: str) -> re.Pattern[str]:
+    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+?)", re.escape(template)))
+
+
+_PATTERNS = {template: _pattern(template) for template in TEMPLATES}
