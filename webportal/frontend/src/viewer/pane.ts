@@ -2,6 +2,7 @@
 
 import { Enums, type RenderingEngine, StackViewport, getShouldUseCPURendering } from "@cornerstonejs/core";
 import type { Types } from "@cornerstonejs/core";
+import { utilities } from "@cornerstonejs/tools";
 
 import { Corners } from "./corners";
 import { HeatmapLayer } from "./heatmap";
@@ -16,7 +17,7 @@ import { type ImageEntry, find } from "./page";
 import { ImageRefused, type PixelHeader, type Pixels, headerOf, imageId } from "./pixels";
 import { type GreyRange, windowOf } from "./windows";
 
-type Point = [number, number];
+export type Point = [number, number];
 
 const WHEEL_STEP = 1.15;
 
@@ -111,6 +112,15 @@ export class Pane {
   say(text: string): void {
     this.message.textContent = text;
     this.message.hidden = text === "";
+  }
+
+  get imageId(): string {
+    return this.viewport.getCurrentImageId();
+  }
+
+  /** In pixels of the stored image. */
+  get size(): { columns: number; rows: number } {
+    return this.header as PixelHeader;
   }
 
   get pixels(): Pixels {
@@ -228,14 +238,14 @@ export class Pane {
   }
 
   /** Width and height in millimetres, or in pixels where the file gives no spacing. */
-  private size(): Point {
+  private extent(): Point {
     const { rows, columns, spacing } = this.header as PixelHeader;
     return [columns * (spacing?.[1] ?? 1), rows * (spacing?.[0] ?? 1)];
   }
 
   /** Where shares of width and height are in Cornerstone's world. */
   private at([x, y]: Point): Types.Point3 {
-    const [width, height] = this.size();
+    const [width, height] = this.extent();
     const [left, top] = this.corner();
     return [left + x * width, top + y * height, 0];
   }
@@ -247,12 +257,17 @@ export class Pane {
     return [-column / 2, -row / 2];
   }
 
+  /** Where a place in pixels of the stored image is in Cornerstone's world. */
+  worldAt(column: number, row: number): Types.Point3 {
+    return this.at([column / this.size.columns, row / this.size.rows]);
+  }
+
   private middle(): Types.Point3 {
     return this.at([0.5, 0.5]);
   }
 
   private fittedScale(): number {
-    const [width, height] = this.size();
+    const [width, height] = this.extent();
     const isLying = this.turn.rotation % 180 !== 0;
     const [across, down] = isLying ? [height, width] : [width, height];
     const { clientWidth, clientHeight } = this.element;
@@ -298,7 +313,7 @@ export class Pane {
     const range = brightest - darkest || 1;
     const { lower, upper } = this.greys();
     const { focalPoint, parallelScale } = this.camera();
-    const [width, height] = this.size();
+    const [width, height] = this.extent();
     const [left, top] = this.corner();
     return {
       turn: this.turn,
@@ -334,7 +349,7 @@ export class Pane {
   /** Which share of width and height is at a point of the element. */
   shareAt(point: Point): Point {
     const [x, y] = this.viewport.canvasToWorld(point);
-    const [width, height] = this.size();
+    const [width, height] = this.extent();
     const [left, top] = this.corner();
     return [(x - left) / width, (y - top) / height];
   }
@@ -358,6 +373,11 @@ export class Pane {
     if (this.isBusy || !this.header) return;
     this.awaitDrawing();
     this.onChange();
+  }
+
+  /** Draw again what lies on the picture. */
+  redraw(): void {
+    utilities.triggerAnnotationRenderForViewportIds([this.id]);
   }
 
   /** Says, for tests and programs that look at the page, that the screen lags behind. */

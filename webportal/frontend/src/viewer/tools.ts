@@ -18,6 +18,8 @@ import {
   type Types,
 } from "@cornerstonejs/tools";
 
+import { MarkTool } from "./mark_tool";
+
 const { MouseBindings, KeyboardBindings } = Enums;
 
 /** What dragging with the left button does; the names are those of the page's buttons. */
@@ -55,7 +57,9 @@ interface Stats {
   stdDev?: number;
 }
 
-type AddedEvent = CustomEvent<{ annotation: { annotationUID?: string } }>;
+type AddedEvent = CustomEvent<{
+  annotation: { annotationUID?: string; metadata: { toolName: string } };
+}>;
 type Measured = { cachedStats: Record<string, Stats | undefined> };
 
 export class Tools {
@@ -71,6 +75,9 @@ export class Tools {
       addTool(tool);
       this.group.addTool(tool.toolName, this.configuration(tool.toolName));
     }
+    addTool(MarkTool);
+    this.group.addTool(MarkTool.toolName);
+    this.group.setToolEnabled(MarkTool.toolName);
     const { style } = annotation.config;
     const styles = style.getDefaultToolStyles();
     style.setDefaultToolStyles({ ...styles, global: { ...styles["global"], ...STYLE } });
@@ -112,10 +119,12 @@ export class Tools {
   /** Call `changed` whenever a measurement was added or removed. */
   watch(changed: () => void): void {
     eventTarget.addEventListener(Enums.Events.ANNOTATION_ADDED, ((event: AddedEvent) => {
+      if (isMark(event)) return;
       this.drawn.push(event.detail.annotation.annotationUID as string);
       changed();
     }) as EventListener);
     eventTarget.addEventListener(Enums.Events.ANNOTATION_REMOVED, ((event: AddedEvent) => {
+      if (isMark(event)) return;
       this.drawn = this.drawn.filter((uid) => uid !== event.detail.annotation.annotationUID);
       changed();
     }) as EventListener);
@@ -133,7 +142,7 @@ export class Tools {
   }
 
   deleteAll(): void {
-    annotation.state.removeAllAnnotations();
+    for (const uid of [...this.drawn]) annotation.state.removeAnnotation(uid);
     this.redraw();
   }
 
@@ -165,4 +174,9 @@ export class Tools {
   private unit(unit = ""): string {
     return unit.replace("Proj", this.texts["atDetector"] ?? "");
   }
+}
+
+/** What belongs to a read is no measurement. */
+function isMark({ detail }: AddedEvent): boolean {
+  return detail.annotation.metadata.toolName === MarkTool.toolName;
 }
