@@ -186,12 +186,17 @@ export class Pane {
     this.onChange();
   }
 
-  /** Zoom so that what is under a point of the element stays there. */
-  private zoomAt(point: Point, factor: number): void {
+  /** Zoom so that what is under a point of the element is at another one then, or stays there. */
+  zoomAt(point: Point, factor: number, then: Point = point): void {
+    if (!this.header) return;
     const { focalPoint, parallelScale } = this.camera();
     const [x, y] = this.viewport.canvasToWorld(point);
-    const kept = (middle: number, under: number): number => under + (middle - under) / factor;
-    const middle: Types.Point3 = [kept(focalPoint[0], x), kept(focalPoint[1], y), focalPoint[2]];
+    const [toX, toY] = this.viewport.canvasToWorld(then);
+    const middle: Types.Point3 = [
+      x + (focalPoint[0] - toX) / factor,
+      y + (focalPoint[1] - toY) / factor,
+      focalPoint[2],
+    ];
     this.place(middle, parallelScale / factor);
     this.isFitted = false;
     this.onChange();
@@ -199,7 +204,6 @@ export class Pane {
 
   private turnWheel(event: WheelEvent): void {
     event.preventDefault();
-    if (!this.header) return;
     const notches = Math.max(-3, Math.min(3, event.deltaY / 100));
     const box = this.element.getBoundingClientRect();
     this.zoomAt([event.clientX - box.left, event.clientY - box.top], WHEEL_STEP ** -notches);

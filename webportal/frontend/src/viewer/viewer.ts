@@ -17,6 +17,7 @@ import { MachineLayer } from "./machine";
 import { Marking } from "./marking";
 import { type ImageEntry, RememberedSettings, find, noteViewing, readPage } from "./page";
 import { Pane } from "./pane";
+import { watchPinch } from "./pinch";
 import { registerPixels } from "./pixels";
 import { TOOL_NAMES, Tools } from "./tools";
 
@@ -78,6 +79,7 @@ export class Viewer {
     const pane = new Pane(this.engine, name, root, this.page.texts);
     this.tools.add(name, ENGINE);
     this.lens.watch(pane);
+    watchPinch(pane, () => this.act("cancel"));
     this.opened.push(pane);
     this.sizes.observe(pane.element);
     pane.onShown = (image) => {
