@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -109,8 +110,7 @@ def test_marks_of_other_studies_of_no_finding_or_too_many_are_refused(
         ([Mark(pk, "measles", 1, 1)], "not one of those known"),
         ([Mark(pk, "pneumonia", 1, n) for n in range(MOST_MARKS + 1)], "at most 50"),
     ):
-        put_down = entry(seen, *marks)
-        refused = refusal(lambda put_down=put_down: save_draft(study, radiologist, put_down))
+        refused = refusal(partial(save_draft, study, radiologist, entry(seen, *marks)))
         assert refused.code == "wrong_mark"
         assert words in refused.message
     save_draft(study, radiologist, entry(seen, *marks[:MOST_MARKS]))

@@ -108,8 +108,8 @@ class EntrySerializer(serializers.Serializer[Any]):
     other_findings = serializers.ListField(
         child=serializers.ChoiceField(choices=OtherFinding.choices), default=list
     )
-    marks = MarkSerializer(
-        many=True,
+    marks = serializers.ListField(
+        child=MarkSerializer(),
         default=list,
         max_length=MOST_MARKS,
         help_text="Where findings are on the images; to be signed each must be of a finding of the"

@@ -24,6 +24,7 @@ def viewer_context(
     marks go.
     """
     entries = timeline(study, reader)
+    has_keys = has_shortcuts(reader)
     heatmaps = _heatmaps(study, reader)
     shown = next(entry for entry in entries if entry.is_shown)
     priors = [entry for entry in entries if entry.can_be_compared]
@@ -34,7 +35,12 @@ def viewer_context(
         "viewer_tools": [
             action for action in in_group(Group.TOOL) if may_read or action.name != "tool-mark"
         ],
-        "viewer_views": [action for action in in_group(Group.VIEW) if action.icon],
+        # Wheel and fingers zoom; buttons are for those who have neither these nor the keys.
+        "viewer_views": [
+            action
+            for action in in_group(Group.VIEW)
+            if not (has_keys and action.name in ("zoom-in", "zoom-out"))
+        ],
         "viewer_windows": in_group(Group.WINDOW),
         "viewer_delete": by_name("delete-all"),
         "viewer_compare": by_name("compare"),
@@ -42,7 +48,7 @@ def viewer_context(
         "viewer_marks": by_name("marks"),
         "marked_findings": MARKED_FINDINGS,
         "viewer_help": by_name("help"),
-        "viewer_keys": key_list(has_shortcuts(reader)),
+        "viewer_keys": key_list(has_keys),
         "viewer_data": {
             "reader": str(reader.pk),
             "images": [_image(each, shown, heatmaps) for each in shown.radiographs],
