@@ -83,6 +83,7 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "studies/<uuid:study_id>/case-record": {"GET": (U, R), "POST": (U, R)},
     "studies/<uuid:study_id>/patient": {"GET": (U, R), "POST": (U, R)},
     "studies/<uuid:study_id>/ahead": {"GET": (R,)},
+    "shortcuts": {"POST": (R,)},
     "reads-first": {"POST": (R,)},
     "radiographs/<uuid:radiograph_id>/pixels": {"GET": (R,)},
     "radiographs/<uuid:radiograph_id>/viewed": {"POST": (R,)},

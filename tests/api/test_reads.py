@@ -107,3 +107,33 @@ def test_nobody_sees_the_draft_of_another(
     assert client.get("/api/v1/reads").json()["count"] == 1
     assert client.delete(f"{study}/draft").status_code == 204
     assert not Read.objects.exists()
+
+
+def test_marks_are_taken_returned_and_refused_where_they_are_wrong(
+    client: APIClient, prediction: Prediction, study: str
+) -> None:
+    radiograph = prediction.radiograph
+    point = {"radiograph": str(radiograph.pk), "finding": "effusion", "column": 3, "row": 4}
+    kept = client.put(f"{study}/draft", entry(prediction, marks=[point])).json()
+    assert kept["marks"] == [point | {"width": 0, "height": 0}]
+    signed = client.post(f"{study}/sign", entry(prediction, marks=[point], password=PASSWORD))
+    assert signed.json()["marks"] == kept["marks"]
+    assert client.get(f"/api/v1/reads/{signed.json()['id']}").json()["marks"] == kept["marks"]
+
+    for wrong, code in (
+        ({"column": radiograph.columns}, "wrong-mark"),
+        ({"radiograph": str(make_prediction().radiograph_id)}, "wrong-mark"),
+        ({"row": -1}, "invalid"),
+        ({"finding": "measles"}, "invalid"),
+    ):
+        answer = client.put(f"{study}/draft", entry(prediction, marks=[point | wrong]))
+        assert answer.status_code == 400
+        assert answer.json()["type"] == f"urn:chestline:problem:{code}"
+    answer = client.put(f"{study}/draft", entry(prediction, marks=[point] * 51))
+    assert answer.status_code == 400
+    other = make_prediction()
+    point["radiograph"] = str(other.radiograph_id)
+    not_put_down = entry(other, marks=[point], other_findings=[], password=PASSWORD)
+    answer = client.post(f"/api/v1/studies/{other.radiograph.study_id}/sign", not_put_down)
+    assert answer.status_code == 400
+    assert answer.json()["type"] == "urn:chestline:problem:not-fitting"

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
-from playwright.sync_api import Browser, BrowserType, sync_playwright
+from playwright.sync_api import Browser, BrowserType, Page, sync_playwright
 
 from deploy.local.chromium import find_chromium
 
@@ -12,6 +13,7 @@ WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 NO_WEBGL = ("--disable-3d-apis",)
 # On a busy machine the first start is slow.
 START_SECONDS = 180
+PATIENCE = 90_000  # milliseconds
 
 
 @contextmanager
@@ -39,3 +41,25 @@ def launch(browser_type: BrowserType, *arguments: str) -> Browser:
             *arguments,
         ],
     )
+
+
+@contextmanager
+def page_of(session: str, url: str, **options: Any) -> Iterator[Page]:
+    """A page of somebody who is signed in; fails at the end when it complained in its console.
+
+    `session` is the key of a session at the portal at `url`, `options` are those of a context.
+    """
+    problems: list[str] = []
+    with chromium(*WEBGL) as browser:
+        context = browser.new_context(base_url=url, **options)
+        context.set_default_timeout(PATIENCE)
+        context.add_cookies([{"name": "sessionid", "value": session, "url": url}])
+        page = context.new_page()
+        page.on("pageerror", lambda error: problems.append(str(error)))
+        page.on(
+            "console",
+            lambda message: problems.append(message.text) if message.type == "error" else None,
+        )
+        yield page
+        context.close()
+    assert problems == []

@@ -28,6 +28,7 @@ READING_STATUS = {
     "incomplete": HTTPStatus.BAD_REQUEST,
     "not_fitting": HTTPStatus.BAD_REQUEST,
     "unknown_value": HTTPStatus.BAD_REQUEST,
+    "wrong_mark": HTTPStatus.BAD_REQUEST,
 }
 
 

@@ -17,6 +17,7 @@ from webportal.api.base import Endpoint, NoBody
 from webportal.records.models import Study
 from webportal.review import reading, reservation
 from webportal.review.blinding import visible_reads
+from webportal.review.marks import MARKED_FINDINGS, MOST_MARKS, Mark
 from webportal.review.models import (
     Addendum,
     Decision,
@@ -42,6 +43,21 @@ class AddendumSerializer(serializers.ModelSerializer[Addendum]):
         fields = ["id", "author", "author_name", "reason", "text", "signed_at"]
 
 
+class MarkSerializer(serializers.Serializer[Any]):
+    """A place on an image, in pixels of the stored image from its upper left corner on."""
+
+    radiograph = serializers.UUIDField(help_text="The image, one of the study's.")
+    finding = serializers.ChoiceField(
+        choices=MARKED_FINDINGS, help_text="`pneumonia`, or one of `other_findings`."
+    )
+    column = serializers.IntegerField(min_value=0, help_text="Counted from 0, from the left.")
+    row = serializers.IntegerField(min_value=0, help_text="Counted from 0, from the top.")
+    width = serializers.IntegerField(
+        min_value=0, default=0, help_text="Of a box, in pixels; a point has 0 for both."
+    )
+    height = serializers.IntegerField(min_value=0, default=0)
+
+
 class ReadSerializer(serializers.ModelSerializer[Read]):
     """One radiologist's read of a study."""
 
@@ -50,6 +66,7 @@ class ReadSerializer(serializers.ModelSerializer[Read]):
     other_findings = serializers.ListField(
         child=serializers.ChoiceField(choices=OtherFinding.choices)
     )
+    marks = MarkSerializer(many=True)
     addenda = AddendumSerializer(many=True)
 
     class Meta:
@@ -66,6 +83,7 @@ class ReadSerializer(serializers.ModelSerializer[Read]):
             "pneumonia",
             "zones",
             "other_findings",
+            "marks",
             "comment",
             "created_at",
             "updated_at",
@@ -89,6 +107,13 @@ class EntrySerializer(serializers.Serializer[Any]):
     )
     other_findings = serializers.ListField(
         child=serializers.ChoiceField(choices=OtherFinding.choices), default=list
+    )
+    marks = serializers.ListField(
+        child=MarkSerializer(),
+        default=list,
+        max_length=MOST_MARKS,
+        help_text="Where findings are on the images; to be signed each must be of a finding of the"
+        " read.",
     )
     comment = serializers.CharField(max_length=10_000, allow_blank=True, default="")
     images = serializers.IntegerField(
@@ -115,6 +140,7 @@ class EntrySerializer(serializers.Serializer[Any]):
             pneumonia=given["pneumonia"],
             zones=tuple(given["zones"]),
             other_findings=tuple(given["other_findings"]),
+            marks=tuple(Mark(**mark) for mark in given["marks"]),
             comment=given["comment"],
             images=given["images"],
             kind=given["kind"],

@@ -1,6 +1,7 @@
 """The navigation of every page."""
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -9,6 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts.models import Role, User
+from webportal.review.preferences import has_shortcuts
 
 
 @dataclass(frozen=True)
@@ -40,4 +42,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     return {
         "navigation": [link for link in LINKS if user.has_role(*link.roles)],
         "offers_signing_pin": settings.SIGNING_PIN_MINUTES > 0 and user.has_role(Role.RADIOLOGIST),
+        # Those who read have the pages on which keys act.
+        "offers_shortcuts": user.has_role(Role.RADIOLOGIST),
+        "has_shortcuts": cache(lambda: has_shortcuts(user)),
     }

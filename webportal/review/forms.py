@@ -7,6 +7,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from webportal.records.models import Study, Symptom
+from webportal.review.marks import Mark, parse_marks
 from webportal.review.models import Decision, OtherFinding, Pneumonia, Read, ReadKind, Zone
 from webportal.review.reading import Entry
 
@@ -35,6 +36,7 @@ class ReadForm(forms.Form):
         required=False,
         widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
     )
+    marks = forms.JSONField(required=False, widget=forms.HiddenInput)
     comment = forms.CharField(
         required=False,
         max_length=10_000,
@@ -49,6 +51,13 @@ class ReadForm(forms.Form):
         ),
     )
 
+    def clean_marks(self) -> tuple[Mark, ...]:
+        """Read the marks; where they lie is checked when the read is kept."""
+        try:
+            return parse_marks(self.cleaned_data["marks"] or [])
+        except ValueError as error:
+            raise forms.ValidationError(_("The marks on the images cannot be read.")) from error
+
     def entry(self) -> Entry:
         """Return the entry of a form that is valid."""
         decision, _, finding = self.cleaned_data["choice"].partition(":")
@@ -58,6 +67,7 @@ class ReadForm(forms.Form):
             pneumonia=finding,
             zones=tuple(self.cleaned_data["zones"]),
             other_findings=tuple(self.cleaned_data["other_findings"]),
+            marks=self.cleaned_data["marks"],
             comment=self.cleaned_data["comment"],
             # A page always says how many images it showed; one that does not showed none.
             images=self.cleaned_data["images"] or 0,
@@ -68,7 +78,7 @@ class ReadForm(forms.Form):
 
 def read_form(draft: Read | None, seen: uuid.UUID | None) -> ReadForm:
     """Return the form of a reader who now sees the result `seen`, filled from their draft."""
-    initial: dict[str, Any] = {"seen": seen}
+    initial: dict[str, Any] = {"seen": seen, "marks": draft.marks if draft else []}
     if draft is not None:
         initial["choice"] = f"{draft.decision}:{draft.pneumonia}" if draft.decision else ""
         initial["zones"] = draft.zones

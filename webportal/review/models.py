@@ -115,6 +115,11 @@ class Read(models.Model):
     other_findings = ArrayField(
         models.CharField(max_length=20, choices=OtherFinding.choices), default=list, blank=True
     )
+    marks = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Places on the images, as `Mark.as_json` in `marks` writes them.",
+    )
     comment = models.TextField("impression", blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)

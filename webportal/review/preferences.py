@@ -27,6 +27,11 @@ class ReadingPreference(models.Model):
         help_text="The model's result stays closed until the reader opens it or has signed.",
     )
 
+    has_shortcuts = models.BooleanField(
+        default=True,
+        help_text="Single characters typed on the keyboard act in the worklist and the viewer.",
+    )
+
     def __str__(self) -> str:
         return f"Reading preference of {self.reader_id}"
 
@@ -34,6 +39,28 @@ class ReadingPreference(models.Model):
 def reads_first(reader: User) -> bool:
     """Whether this reader wants to read before seeing the model's result."""
     return ReadingPreference.objects.filter(reader=reader, reads_first=True).exists()
+
+
+def has_shortcuts(reader: User) -> bool:
+    """Whether single characters act for this reader (WCAG 2.1.4 wants a way to say no)."""
+    return not ReadingPreference.objects.filter(reader=reader, has_shortcuts=False).exists()
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def choose_shortcuts(request: SignedInRequest) -> HttpResponse:
+    """Remember whether single characters act, and go back to the page of the choice."""
+    chosen = request.POST.get("shortcuts") == "on"
+    ReadingPreference.objects.update_or_create(
+        reader=request.user, defaults={"has_shortcuts": chosen}
+    )
+    if chosen:
+        messages.success(request, _("Keyboard shortcuts are on."))
+    else:
+        messages.success(
+            request, _("Keyboard shortcuts are off: no single character does anything.")
+        )
+    return _back(request)
 
 
 @allow(Role.RADIOLOGIST)
@@ -50,6 +77,10 @@ def choose_reads_first(request: SignedInRequest) -> HttpResponse:
         )
     else:
         messages.success(request, _("From now on the model's result is shown at once."))
+    return _back(request)
+
+
+def _back(request: SignedInRequest) -> HttpResponse:
     origin = request.POST.get("next", "")
     is_ours = url_has_allowed_host_and_scheme(origin, allowed_hosts={request.get_host()})
     return redirect(origin if is_ours else "review:worklist")

@@ -22,6 +22,7 @@ from webportal.records.models import Category, Concern, ReadingState, Study
 from webportal.review import reservation
 from webportal.review.blinding import hides_result
 from webportal.review.decisions import open_choices
+from webportal.review.marks import Mark, finding_not_put_down, parse_marks, why_refused
 from webportal.review.models import (
     Addendum,
     Decision,
@@ -69,6 +70,7 @@ class Entry:
     pneumonia: str = ""
     zones: tuple[str, ...] = ()
     other_findings: tuple[str, ...] = ()
+    marks: tuple[Mark, ...] = ()
     comment: str = ""
     images: int | None = None
     kind: str | None = None
@@ -111,7 +113,7 @@ def save_draft(study: Study, reader: User, entry: Entry) -> Read:
     """Keep what the reader has put down so far; a draft may be incomplete.
 
     Of a study that is already signed it is kept too, so that it can become an addendum. Raises
-    ReadingError when a value is unknown.
+    ReadingError when a value is unknown or a mark is not on an image of the study.
     """
     _check_values(study, entry)
     Study.objects.select_for_update(no_key=True).get(pk=study.pk)
@@ -125,6 +127,7 @@ def save_draft(study: Study, reader: User, entry: Entry) -> Read:
     draft.prediction_id = entry.seen
     draft.decision, draft.pneumonia = entry.decision, entry.pneumonia
     draft.zones, draft.other_findings = sorted(entry.zones), sorted(entry.other_findings)
+    draft.marks = [mark.as_json() for mark in entry.marks]
     draft.comment = entry.comment
     draft.save()
     append(Event(Action.READ_SAVED, "read", draft.pk, study.pk), reader)
@@ -147,8 +150,8 @@ def sign(
     The study leaves the worklist unless a second read or an arbitration follows. With `pin_is_open`
     the reader's signing PIN does in place of the password. Raises ReadingError with one of the
     codes wrong_password, already_signed, reading_changed, not_blind, reserved, result_changed,
-    images_changed, incomplete, not_fitting or unknown_value. Only after unknown_value is nothing
-    kept.
+    images_changed, incomplete, not_fitting, unknown_value or wrong_mark. Only after the last two
+    is nothing kept.
     """
     draft = save_draft(study, reader, entry)
     failure = Event(Action.SIGNATURE_FAILED, "read", draft.pk, study.pk)
@@ -183,6 +186,7 @@ def _what_is_signed(read: Read) -> dict[str, object]:
         "pneumonia": read.pneumonia,
         "zones": read.zones,
         "other_findings": read.other_findings,
+        "marks": read.marks,
         "text_sha256": hashlib.sha256(read.comment.encode()).hexdigest(),
     }
     if read.prediction is not None:
@@ -258,6 +262,9 @@ def _check_values(study: Study, entry: Entry) -> None:
         raise ReadingError(
             "unknown_value", _("The decision or a finding is not one of those known.")
         )
+    wrong_mark = why_refused(study, entry.marks)
+    if wrong_mark:
+        raise ReadingError("wrong_mark", wrong_mark)
     if entry.seen is None:
         return
     if not Prediction.objects.filter(pk=entry.seen, radiograph__study=study).exists():
@@ -348,6 +355,14 @@ def _check_complete(read: Read, entry: Entry, current: Prediction | None) -> Non
         raise ReadingError(
             "not_fitting", _("A zone is marked, but no pneumonia is put down to be there.")
         )
+    missing = finding_not_put_down(entry.marks, read.pneumonia, read.other_findings)
+    if missing:
+        raise ReadingError(
+            "not_fitting",
+            _("“{finding}” is marked on an image, but not put down as a finding.").format(
+                finding=missing
+            ),
+        )
 
 
 def _signed_the_same(study: Study, reader: User, entry: Entry) -> Read | None:
@@ -362,5 +377,6 @@ def _holds(read: Read, entry: Entry) -> bool:
         and read.pneumonia == entry.pneumonia
         and set(read.zones) == set(entry.zones)
         and set(read.other_findings) == set(entry.other_findings)
+        and set(parse_marks(read.marks)) == set(entry.marks)
         and read.comment == entry.comment
     )

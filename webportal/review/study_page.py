@@ -73,7 +73,9 @@ def study_context(
             "raises": [p for p in Priority if p < study.priority],
             "may_audit": reader.has_role(Role.AUDITOR),
         }
-        | viewer_context(study, reader, first.radiograph if first else None)
+        | viewer_context(
+            study, reader, first.radiograph if first else None, may_read=panel["may_read"]
+        )
     )
 
 

@@ -42,6 +42,7 @@ urlpatterns = [
     path("signing-pin", signing_page.signing_pin, name="signing-pin"),
     path("agreement", agreement_page.agreement, name="agreement"),
     path("studies/<uuid:study_id>/ahead", pixels.ahead, name="ahead"),
+    path("shortcuts", preferences.choose_shortcuts, name="shortcuts"),
     path("reads-first", preferences.choose_reads_first, name="reads-first"),
     path("radiographs/<uuid:radiograph_id>/pixels", pixels.pixels, name="pixels"),
     path("radiographs/<uuid:radiograph_id>/viewed", pixels.viewed, name="viewed"),

@@ -9,14 +9,22 @@ from webportal.accounts.models import User
 from webportal.inference.models import Prediction
 from webportal.records.models import Radiograph, Study
 from webportal.review.blinding import visible_predictions
-from webportal.review.preferences import reads_first
+from webportal.review.marks import MARKED_FINDINGS
+from webportal.review.preferences import has_shortcuts, reads_first
 from webportal.review.priors import TimelineEntry, timeline
 from webportal.review.viewer_tools import Group, by_name, in_group, key_bindings, key_list
 
 
-def viewer_context(study: Study, reader: User, first: Radiograph | None) -> dict[str, Any]:
-    """Collect what viewer.html and timeline.html show; `first` is the image to open on."""
+def viewer_context(
+    study: Study, reader: User, first: Radiograph | None, may_read: bool
+) -> dict[str, Any]:
+    """Collect what viewer.html and timeline.html show.
+
+    `first` is the image to open on, `may_read` whether the page has the form of a read, into which
+    marks go.
+    """
     entries = timeline(study, reader)
+    has_keys = has_shortcuts(reader)
     heatmaps = _heatmaps(study, reader)
     shown = next(entry for entry in entries if entry.is_shown)
     priors = [entry for entry in entries if entry.can_be_compared]
@@ -24,14 +32,23 @@ def viewer_context(study: Study, reader: User, first: Radiograph | None) -> dict
         "timeline": entries,
         "priors": priors,
         "reads_first": reads_first(reader),
-        "viewer_tools": in_group(Group.TOOL),
-        "viewer_views": [action for action in in_group(Group.VIEW) if action.icon],
+        "viewer_tools": [
+            action for action in in_group(Group.TOOL) if may_read or action.name != "tool-mark"
+        ],
+        # Wheel and fingers zoom; buttons are for those who have neither these nor the keys.
+        "viewer_views": [
+            action
+            for action in in_group(Group.VIEW)
+            if not (has_keys and action.name in ("zoom-in", "zoom-out"))
+        ],
         "viewer_windows": in_group(Group.WINDOW),
         "viewer_delete": by_name("delete-all"),
         "viewer_compare": by_name("compare"),
         "viewer_link": by_name("link"),
+        "viewer_marks": by_name("marks"),
+        "marked_findings": MARKED_FINDINGS,
         "viewer_help": by_name("help"),
-        "viewer_keys": key_list(),
+        "viewer_keys": key_list(has_keys),
         "viewer_data": {
             "reader": str(reader.pk),
             "images": [_image(each, shown, heatmaps) for each in shown.radiographs],
@@ -43,6 +60,14 @@ def viewer_context(study: Study, reader: User, first: Radiograph | None) -> dict
                 }
                 for entry in priors
             ],
+            # Of the reads that this reader may see, those of earlier studies too.
+            "marks": [
+                mark | {"by": str(read.reader)}
+                for entry in entries
+                for read in entry.reads
+                for mark in read.marks
+            ],
+            "findings": {finding: str(label) for finding, label in MARKED_FINDINGS},
             "ahead": reverse("review:ahead", args=[study.pk]),
             "keys": key_bindings(),
             "texts": {
@@ -55,6 +80,9 @@ def viewer_context(study: Study, reader: User, first: Radiograph | None) -> dict
                 "atDetector": _("at the detector"),
                 "mean": _("mean"),
                 "deviation": _("SD"),
+                "image": _("image"),
+                "point": _("point"),
+                "deleteMark": _("Delete the mark"),
             },
         },
     }

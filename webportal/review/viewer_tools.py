@@ -27,7 +27,7 @@ GROUP_LABELS = {
     Group.VIEW: _("View"),
     Group.WINDOW: _("Brightness and contrast"),
     Group.MEASUREMENT: _("Measurements"),
-    Group.COMPARISON: _("Heat map and earlier studies"),
+    Group.COMPARISON: _("Marks, heat map and earlier studies"),
     Group.IMAGE: _("Images and help"),
 }
 
@@ -45,6 +45,11 @@ class ViewerAction:
     key: str
     group: Group
     icon: str = ""
+
+    @property
+    def is_character(self) -> bool:
+        """Whether the key writes something: those can be switched off (WCAG 2.1.4)."""
+        return len(self.key) == 1 or self.key.startswith("Shift+")
 
     @property
     def key_label(self) -> str | Promise:
@@ -73,6 +78,7 @@ ACTIONS = [
         "tool-rectangle", _("Rectangle, mean and deviation"), "b", Group.TOOL, "rectangle"
     ),
     ViewerAction("tool-ellipse", _("Ellipse, mean and deviation"), "e", Group.TOOL, "ellipse"),
+    ViewerAction("tool-mark", _("Mark a finding: click or drag"), "f", Group.TOOL, "mark"),
     ViewerAction("invert", _("Black for white"), "i", Group.VIEW, "invert"),
     ViewerAction("flip-horizontal", _("Flip left and right"), "h", Group.VIEW, "flip-horizontal"),
     ViewerAction("flip-vertical", _("Flip top and bottom"), "v", Group.VIEW, "flip-vertical"),
@@ -80,8 +86,8 @@ ACTIONS = [
     ViewerAction("rotate-right", _("Turn to the right"), "r", Group.VIEW, "rotate-right"),
     ViewerAction("fit", _("Fit"), "=", Group.VIEW, "fit"),
     ViewerAction("reset", _("As it was at first"), " ", Group.VIEW, "reset"),
-    ViewerAction("zoom-in", _("Zoom in"), "+", Group.VIEW),
-    ViewerAction("zoom-out", _("Zoom out"), "-", Group.VIEW),
+    ViewerAction("zoom-in", _("Zoom in"), "+", Group.VIEW, "zoom-in"),
+    ViewerAction("zoom-out", _("Zoom out"), "-", Group.VIEW, "zoom-out"),
     ViewerAction("window-1", _("As the file says"), "Shift+1", Group.WINDOW),
     ViewerAction("window-2", _("Lungs"), "Shift+2", Group.WINDOW),
     ViewerAction("window-3", _("Mediastinum and bone"), "Shift+3", Group.WINDOW),
@@ -90,6 +96,7 @@ ACTIONS = [
     ViewerAction("delete-last", _("Delete the last measurement"), "Backspace", Group.MEASUREMENT),
     ViewerAction("delete-all", _("Delete all measurements"), "x", Group.MEASUREMENT, "delete"),
     ViewerAction("cancel", _("Stop measuring"), "Escape", Group.MEASUREMENT),
+    ViewerAction("marks", _("Marked findings on or off"), "s", Group.COMPARISON, "marks"),
     ViewerAction("heatmap", _("Heat map on or off"), "o", Group.COMPARISON),
     ViewerAction("compare", _("Earlier study beside this one"), "c", Group.COMPARISON, "compare"),
     ViewerAction(
@@ -113,9 +120,13 @@ def in_group(group: Group) -> list[ViewerAction]:
     return [action for action in ACTIONS if action.group == group]
 
 
-def key_list() -> list[tuple[str | Promise, list[ViewerAction]]]:
-    """All actions by the headings of their groups, for the list of keys."""
-    return [(label, in_group(group)) for group, label in GROUP_LABELS.items()]
+def key_list(has_shortcuts: bool) -> list[tuple[str | Promise, list[ViewerAction]]]:
+    """The actions by the headings of their groups, for the list of keys that act."""
+    groups = [
+        (label, [each for each in in_group(group) if has_shortcuts or not each.is_character])
+        for group, label in GROUP_LABELS.items()
+    ]
+    return [(label, actions) for label, actions in groups if actions]
 
 
 def key_bindings() -> dict[str, str]:

@@ -1,4 +1,5 @@
 import "./reading.css";
+import { isSwitchedOff } from "./shortcuts";
 
 /**
  * The reading form by keys: digits choose findings, `g` and a digit a zone, `q` and a key put a text
@@ -23,7 +24,7 @@ function readsKey(form: HTMLFormElement | null, event: KeyboardEvent): void {
   const target = event.target as HTMLElement;
   if (target.closest("dialog, .modal")) return;
   if (event.key === "Escape" && target.matches("textarea")) return target.blur();
-  if (isTypedInto(target)) return;
+  if (isTypedInto(target) || isSwitchedOff(event)) return;
   if (form && reads(form, event, target)) {
     event.preventDefault();
     event.stopPropagation();

@@ -1,5 +1,7 @@
 import htmx from "htmx.org";
 
+import { isSwitchedOff } from "./shortcuts";
+
 /** For how long after the last touch of the table its rows stay where they are. */
 const CALM_MILLISECONDS = 10_000;
 
@@ -159,6 +161,7 @@ function bindKeys(selection: Selection): void {
   document.addEventListener("keydown", (event) => {
     const target = event.target as HTMLElement;
     if (event.ctrlKey || event.metaKey || event.altKey || shortcuts?.open) return;
+    if (isSwitchedOff(event)) return;
     if (target.closest("textarea, select, .dropdown-menu, input:not([type=checkbox])")) return;
     const row = target.closest<HTMLElement>(ROWS);
     const keys: Record<string, () => void> = {

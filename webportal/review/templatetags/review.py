@@ -9,6 +9,7 @@ from django.utils.translation import gettext
 from webportal.accounts.models import User
 from webportal.records.models import Study
 from webportal.review.blinding import hides_result, sees_read
+from webportal.review.marks import in_words, parse_marks
 from webportal.review.models import OtherFinding, Read, Zone
 
 register = template.Library()
@@ -65,6 +66,12 @@ def finding(value: str) -> str:
 def zone(value: str) -> str:
     """A zone of the lungs, in words."""
     return str(Zone(value).label)
+
+
+@register.filter
+def marks_in_words(read: Read) -> list[str]:
+    """The places on the images that a read marks, for those who do not see the picture."""
+    return in_words(parse_marks(read.marks), read.study)
 
 
 @register.filter

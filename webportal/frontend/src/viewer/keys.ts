@@ -1,5 +1,7 @@
 /** Keys of the viewer; they are given by the page, which also lists them for people. */
 
+import { isSwitchedOff } from "../shortcuts";
+
 const DIGIT = /^Digit([1-9])$/;
 const TYPING = "textarea, select, [contenteditable], input:not([type=range]):not([type=radio]):not([type=checkbox])";
 
@@ -10,7 +12,7 @@ export function bindKeys(
 ): void {
   document.addEventListener("keydown", (event) => {
     const target = event.target as HTMLElement;
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || isSwitchedOff(event)) return;
     if (target.closest(`dialog, .modal, ${TYPING}`)) return;
     const action = keys[nameOf(event)];
     if (!action || !isFree(event.key, target, stage)) return;

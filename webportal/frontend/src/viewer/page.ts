@@ -19,12 +19,28 @@ export interface PriorEntry {
   images: ImageEntry[];
 }
 
+/** A place on an image, in its pixels; the width and height of a point are 0. */
+export interface Mark {
+  radiograph: string;
+  finding: string;
+  column: number;
+  row: number;
+  width: number;
+  height: number;
+  /** Who signed it; missing while it is part of the reader's draft. */
+  by?: string;
+}
+
 export interface PageData {
   reader: string;
   images: ImageEntry[];
   /** The id of the image that is shown first; "" when there is none. */
   first: string;
   priors: PriorEntry[];
+  /** What was marked in signed reads, of earlier studies too. */
+  marks: Mark[];
+  /** The findings that can be marked, in words. */
+  findings: Record<string, string>;
   /** Where to ask what will probably be read next. */
   ahead: string;
   /** Which key does what. */

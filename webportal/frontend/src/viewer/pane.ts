@@ -2,6 +2,7 @@
 
 import { Enums, type RenderingEngine, StackViewport, getShouldUseCPURendering } from "@cornerstonejs/core";
 import type { Types } from "@cornerstonejs/core";
+import { utilities } from "@cornerstonejs/tools";
 
 import { Corners } from "./corners";
 import { HeatmapLayer } from "./heatmap";
@@ -16,7 +17,7 @@ import { type ImageEntry, find } from "./page";
 import { ImageRefused, type PixelHeader, type Pixels, headerOf, imageId } from "./pixels";
 import { type GreyRange, windowOf } from "./windows";
 
-type Point = [number, number];
+export type Point = [number, number];
 
 const WHEEL_STEP = 1.15;
 
@@ -113,6 +114,15 @@ export class Pane {
     this.message.hidden = text === "";
   }
 
+  get imageId(): string {
+    return this.viewport.getCurrentImageId();
+  }
+
+  /** In pixels of the stored image. */
+  get size(): { columns: number; rows: number } {
+    return this.header as PixelHeader;
+  }
+
   get pixels(): Pixels {
     return this.viewport.getCornerstoneImage().getPixelData() as Pixels;
   }
@@ -176,12 +186,17 @@ export class Pane {
     this.onChange();
   }
 
-  /** Zoom so that what is under a point of the element stays there. */
-  private zoomAt(point: Point, factor: number): void {
+  /** Zoom so that what is under a point of the element is at another one then, or stays there. */
+  zoomAt(point: Point, factor: number, then: Point = point): void {
+    if (!this.header) return;
     const { focalPoint, parallelScale } = this.camera();
     const [x, y] = this.viewport.canvasToWorld(point);
-    const kept = (middle: number, under: number): number => under + (middle - under) / factor;
-    const middle: Types.Point3 = [kept(focalPoint[0], x), kept(focalPoint[1], y), focalPoint[2]];
+    const [toX, toY] = this.viewport.canvasToWorld(then);
+    const middle: Types.Point3 = [
+      x + (focalPoint[0] - toX) / factor,
+      y + (focalPoint[1] - toY) / factor,
+      focalPoint[2],
+    ];
     this.place(middle, parallelScale / factor);
     this.isFitted = false;
     this.onChange();
@@ -189,7 +204,6 @@ export class Pane {
 
   private turnWheel(event: WheelEvent): void {
     event.preventDefault();
-    if (!this.header) return;
     const notches = Math.max(-3, Math.min(3, event.deltaY / 100));
     const box = this.element.getBoundingClientRect();
     this.zoomAt([event.clientX - box.left, event.clientY - box.top], WHEEL_STEP ** -notches);
@@ -228,14 +242,14 @@ export class Pane {
   }
 
   /** Width and height in millimetres, or in pixels where the file gives no spacing. */
-  private size(): Point {
+  private extent(): Point {
     const { rows, columns, spacing } = this.header as PixelHeader;
     return [columns * (spacing?.[1] ?? 1), rows * (spacing?.[0] ?? 1)];
   }
 
   /** Where shares of width and height are in Cornerstone's world. */
   private at([x, y]: Point): Types.Point3 {
-    const [width, height] = this.size();
+    const [width, height] = this.extent();
     const [left, top] = this.corner();
     return [left + x * width, top + y * height, 0];
   }
@@ -247,12 +261,17 @@ export class Pane {
     return [-column / 2, -row / 2];
   }
 
+  /** Where a place in pixels of the stored image is in Cornerstone's world. */
+  worldAt(column: number, row: number): Types.Point3 {
+    return this.at([column / this.size.columns, row / this.size.rows]);
+  }
+
   private middle(): Types.Point3 {
     return this.at([0.5, 0.5]);
   }
 
   private fittedScale(): number {
-    const [width, height] = this.size();
+    const [width, height] = this.extent();
     const isLying = this.turn.rotation % 180 !== 0;
     const [across, down] = isLying ? [height, width] : [width, height];
     const { clientWidth, clientHeight } = this.element;
@@ -298,7 +317,7 @@ export class Pane {
     const range = brightest - darkest || 1;
     const { lower, upper } = this.greys();
     const { focalPoint, parallelScale } = this.camera();
-    const [width, height] = this.size();
+    const [width, height] = this.extent();
     const [left, top] = this.corner();
     return {
       turn: this.turn,
@@ -334,7 +353,7 @@ export class Pane {
   /** Which share of width and height is at a point of the element. */
   shareAt(point: Point): Point {
     const [x, y] = this.viewport.canvasToWorld(point);
-    const [width, height] = this.size();
+    const [width, height] = this.extent();
     const [left, top] = this.corner();
     return [(x - left) / width, (y - top) / height];
   }
@@ -358,6 +377,11 @@ export class Pane {
     if (this.isBusy || !this.header) return;
     this.awaitDrawing();
     this.onChange();
+  }
+
+  /** Draw again what lies on the picture. */
+  redraw(): void {
+    utilities.triggerAnnotationRenderForViewportIds([this.id]);
   }
 
   /** Says, for tests and programs that look at the page, that the screen lags behind. */

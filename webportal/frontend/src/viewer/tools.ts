@@ -18,6 +18,8 @@ import {
   type Types,
 } from "@cornerstonejs/tools";
 
+import { MarkTool } from "./mark_tool";
+
 const { MouseBindings, KeyboardBindings } = Enums;
 
 /** What dragging with the left button does; the names are those of the page's buttons. */
@@ -55,7 +57,9 @@ interface Stats {
   stdDev?: number;
 }
 
-type AddedEvent = CustomEvent<{ annotation: { annotationUID?: string } }>;
+type AddedEvent = CustomEvent<{
+  annotation: { annotationUID?: string; metadata: { toolName: string } };
+}>;
 type Measured = { cachedStats: Record<string, Stats | undefined> };
 
 export class Tools {
@@ -63,6 +67,7 @@ export class Tools {
   private readonly texts: Record<string, string>;
   /** The measurements in the order in which they were drawn. */
   private drawn: string[] = [];
+  private readonly finished = new Set<string>();
 
   constructor(texts: Record<string, string>) {
     this.texts = texts;
@@ -71,6 +76,9 @@ export class Tools {
       addTool(tool);
       this.group.addTool(tool.toolName, this.configuration(tool.toolName));
     }
+    addTool(MarkTool);
+    this.group.addTool(MarkTool.toolName);
+    this.group.setToolEnabled(MarkTool.toolName);
     const { style } = annotation.config;
     const styles = style.getDefaultToolStyles();
     style.setDefaultToolStyles({ ...styles, global: { ...styles["global"], ...STYLE } });
@@ -88,16 +96,13 @@ export class Tools {
   choose(action: string): void {
     for (const name of Object.values(TOOL_NAMES)) this.group.setToolPassive(name);
     const chosen = TOOL_NAMES[action];
-    // Shift and the middle button move, the right button and two fingers zoom, whatever is chosen.
+    // Shift and the middle button move, the right button zooms, whatever is chosen.
     const bindings: Record<string, Types.IToolBinding[]> = {
       [PanTool.toolName]: [
         { mouseButton: MouseBindings.Auxiliary },
         { mouseButton: MouseBindings.Primary, modifierKey: KeyboardBindings.Shift },
       ],
-      [ZoomTool.toolName]: [
-        { mouseButton: MouseBindings.Secondary },
-        { numTouchPoints: 2 },
-      ],
+      [ZoomTool.toolName]: [{ mouseButton: MouseBindings.Secondary }],
     };
     if (chosen) (bindings[chosen] ??= []).push({ mouseButton: MouseBindings.Primary });
     for (const [name, of] of Object.entries(bindings)) {
@@ -112,10 +117,15 @@ export class Tools {
   /** Call `changed` whenever a measurement was added or removed. */
   watch(changed: () => void): void {
     eventTarget.addEventListener(Enums.Events.ANNOTATION_ADDED, ((event: AddedEvent) => {
+      if (isMark(event)) return;
       this.drawn.push(event.detail.annotation.annotationUID as string);
       changed();
     }) as EventListener);
+    eventTarget.addEventListener(Enums.Events.ANNOTATION_COMPLETED, ((event: AddedEvent) => {
+      this.finished.add(event.detail.annotation.annotationUID as string);
+    }) as EventListener);
     eventTarget.addEventListener(Enums.Events.ANNOTATION_REMOVED, ((event: AddedEvent) => {
+      if (isMark(event)) return;
       this.drawn = this.drawn.filter((uid) => uid !== event.detail.annotation.annotationUID);
       changed();
     }) as EventListener);
@@ -123,7 +133,12 @@ export class Tools {
 
   /** Undo the measurement that is being drawn. */
   cancel(elements: HTMLDivElement[]): void {
-    for (const element of elements) cancelActiveManipulations(element);
+    const unfinished = this.drawn.filter((uid) => !this.finished.has(uid));
+    for (const element of elements) {
+      const uid = cancelActiveManipulations(element);
+      if (uid && unfinished.includes(uid)) annotation.state.removeAnnotation(uid);
+    }
+    this.redraw();
   }
 
   deleteLast(): void {
@@ -133,7 +148,7 @@ export class Tools {
   }
 
   deleteAll(): void {
-    annotation.state.removeAllAnnotations();
+    for (const uid of [...this.drawn]) annotation.state.removeAnnotation(uid);
     this.redraw();
   }
 
@@ -142,7 +157,7 @@ export class Tools {
   }
 
   private configuration(name: string): object {
-    if (name === ZoomTool.toolName) return { zoomToCenter: false, pinchToZoom: true, pan: true };
+    if (name === ZoomTool.toolName) return { zoomToCenter: false, pinchToZoom: false };
     return {
       getTextLines: (data: Measured, target: string) => this.lines(data.cachedStats[target]),
     };
@@ -165,4 +180,9 @@ export class Tools {
   private unit(unit = ""): string {
     return unit.replace("Proj", this.texts["atDetector"] ?? "");
   }
+}
+
+/** What belongs to a read is no measurement. */
+function isMark({ detail }: AddedEvent): boolean {
+  return detail.annotation.metadata.toolName === MarkTool.toolName;
 }

@@ -14,8 +14,10 @@ import { Comparison } from "./comparison";
 import { bindKeys } from "./keys";
 import { Lens } from "./lens";
 import { MachineLayer } from "./machine";
+import { Marking } from "./marking";
 import { type ImageEntry, RememberedSettings, find, noteViewing, readPage } from "./page";
 import { Pane } from "./pane";
+import { watchPinch } from "./pinch";
 import { registerPixels } from "./pixels";
 import { TOOL_NAMES, Tools } from "./tools";
 
@@ -32,6 +34,7 @@ export class Viewer {
   private readonly pane: Pane;
   private readonly lens: Lens;
   private readonly machine: MachineLayer;
+  private readonly marking: Marking;
   private readonly comparison: Comparison;
   private readonly help: HTMLDialogElement;
   private active: Pane;
@@ -48,6 +51,14 @@ export class Viewer {
     this.pane = this.openPane("current");
     this.active = this.pane;
     this.machine = new MachineLayer(root, this.pane, this.settings);
+    this.marking = new Marking(this.page, this.pane, {
+      chooseTool: () => {
+        this.act("tool-mark");
+        this.stage.scrollIntoView({ block: "nearest" });
+      },
+      showImage: (image) => this.choose(image),
+      toggled: () => this.update(),
+    });
     this.comparison = new Comparison(
       this.stage,
       this.pane,
@@ -68,9 +79,13 @@ export class Viewer {
     const pane = new Pane(this.engine, name, root, this.page.texts);
     this.tools.add(name, ENGINE);
     this.lens.watch(pane);
+    watchPinch(pane, () => this.act("cancel"));
     this.opened.push(pane);
     this.sizes.observe(pane.element);
-    pane.onShown = noteViewing;
+    pane.onShown = (image) => {
+      noteViewing(image);
+      this.marking.follow(pane);
+    };
     root.addEventListener("pointerdown", () => this.activate(pane), { capture: true });
     return pane;
   }
@@ -115,6 +130,7 @@ export class Viewer {
   private shown(image: ImageEntry): void {
     noteViewing(image);
     this.machine.update();
+    this.marking.follow(this.pane);
     if (this.isAhead) return;
     this.isAhead = true;
     const drawn = (): void => {
@@ -123,6 +139,11 @@ export class Viewer {
       void fetchAhead(this.page.ahead);
     };
     this.pane.element.addEventListener(Enums.Events.IMAGE_RENDERED, drawn, { once: true });
+  }
+
+  /** Show another image of the study, as its button would. */
+  private choose({ id }: ImageEntry): void {
+    this.root.querySelector<HTMLElement>(`[data-image][value="${id}"]`)?.click();
   }
 
   private step(by: number): void {
@@ -147,8 +168,12 @@ export class Viewer {
       "zoom-out": () => active.zoomBy(1 / ZOOM_STEP),
       "delete-last": () => this.tools.deleteLast(),
       "delete-all": () => this.tools.deleteAll(),
-      "cancel": () => this.tools.cancel(this.panes().map((pane) => pane.element)),
+      "cancel": () => {
+        this.marking.cancel();
+        this.tools.cancel(this.panes().map((pane) => pane.element));
+      },
       "heatmap": () => this.machine.toggle(),
+      "marks": () => this.marking.toggle(),
       "compare": () => comparison.toggle(),
       "link": () => this.link(),
       "next-pane": () => this.activate(this.panes().at(-1) ?? active),
@@ -174,6 +199,8 @@ export class Viewer {
   }
 
   private chooseTool(action: string): void {
+    if (action === "tool-mark" && !this.marking.isOpen) return;
+    this.marking.setChosen(action === "tool-mark");
     this.lens.isChosen = action === "tool-magnify";
     this.tools.choose(action in TOOL_NAMES ? action : "");
     this.stage.dataset["tool"] = action;
@@ -188,7 +215,11 @@ export class Viewer {
   private update(): void {
     const { isOpen, isLinked } = this.comparison;
     if (!isOpen) this.active = this.pane;
-    const isOn: Record<string, boolean> = { compare: isOpen, link: isOpen && isLinked };
+    const isOn: Record<string, boolean> = {
+      compare: isOpen,
+      link: isOpen && isLinked,
+      marks: this.marking.areShown,
+    };
     for (const button of this.root.querySelectorAll<HTMLElement>(".viewer-toolbar [data-action]")) {
       const action = button.dataset["action"] ?? "";
       const isTool = action.startsWith("tool-");

@@ -1,0 +1,177 @@
+"""Findings marked on the image, in a browser: by mouse, by keyboard, as a draft and signed."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from django.db import connections
+from django.test import Client
+from playwright.sync_api import Locator, Page, expect
+from pytest_django.live_server_helper import LiveServer
+
+from tests.conftest import PASSWORD
+from tests.e2e.browser import page_of
+from tests.factories import make_prediction, make_radiograph, make_study
+from webportal.accounts.models import User
+from webportal.records.models import Radiograph
+from webportal.review.models import Read
+
+COLUMNS, ROWS = 500, 600
+Marks = list[dict[str, Any]]
+BOX = (100, 150, 200, 250)  # left, top, right, bottom in pixels of the image
+
+
+@pytest.fixture
+def radiograph(transactional_db: None) -> Radiograph:
+    radiograph = make_radiograph(make_study(), size=(ROWS, COLUMNS))
+    make_prediction(radiograph, "likely")
+    return radiograph
+
+
+@pytest.fixture
+def page(
+    radiograph: Radiograph,
+    live_server: LiveServer,
+    radiologist: User,
+    sign_in: Callable[[User], Client],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Page]:
+    """The study's page with the image on it."""
+    # Playwright keeps an event loop in this thread, where Django would not touch the database.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    session = sign_in(radiologist).cookies["sessionid"].value
+    size = {"width": 1400, "height": 900}
+    with page_of(session, live_server.url, viewport=size) as page:
+        page.goto(f"/studies/{radiograph.study_id}")
+        await_image(page)
+        yield page
+        connections.close_all()
+
+
+def await_image(page: Page) -> None:
+    expect(page.locator("[data-pane=current][data-shown][data-drawn]")).to_be_visible()
+    page.wait_for_load_state("networkidle")
+
+
+def on_screen(page: Page, column: float, row: float) -> tuple[float, float]:
+    """Where a place of the upright, fitted image is in the window: it is as high as its pane."""
+    box = page.locator("[data-pane=current] .pane-view").bounding_box()
+    assert box is not None
+    scale = box["height"] / ROWS
+    left = box["x"] + (box["width"] - COLUMNS * scale) / 2
+    return left + column * scale, box["y"] + row * scale
+
+
+def drag_box(page: Page) -> None:
+    left, top, right, bottom = BOX
+    page.mouse.move(*on_screen(page, left, top))
+    page.mouse.down()
+    page.mouse.move(*on_screen(page, right, bottom), steps=4)
+    page.mouse.up()
+
+
+def drawn(page: Page, shape: str) -> Locator:
+    return page.locator(f"[data-pane=current] .svg-layer {shape}")
+
+
+def draft(page: Page, is_right: Callable[[Marks], object] = bool) -> Marks:
+    """The marks of the draft, once it has been kept with what was done last."""
+    for _ in range(60):
+        found = Read.objects.filter(state="draft").first()
+        if found is not None and is_right(found.marks):
+            return list(found.marks)
+        page.wait_for_timeout(500)
+    raise AssertionError(f"the draft holds {found and found.marks}")
+
+
+def test_a_box_is_drawn_drafted_signed_and_stays_with_the_picture(
+    page: Page, radiograph: Radiograph
+) -> None:
+    page.keyboard.press("3")
+    page.keyboard.press("f")
+    drag_box(page)
+    expect(page.locator(".mark-place")).to_have_count(1)
+    (mark,) = draft(page)
+    assert mark["radiograph"] == str(radiograph.pk)
+    assert mark["finding"] == "pneumonia"
+    left, top, right, bottom = BOX
+    assert mark["column"] == pytest.approx(left, abs=2)
+    assert mark["row"] == pytest.approx(top, abs=2)
+    assert mark["width"] == pytest.approx(right - left, abs=3)
+    assert mark["height"] == pytest.approx(bottom - top, abs=3)
+
+    page.reload()
+    await_image(page)
+    box = drawn(page, "rect").first.bounding_box()
+    x, y = on_screen(page, left, top)
+    assert box is not None
+    assert (box["x"], box["y"]) == pytest.approx((x, y), abs=4)
+    expect(drawn(page, "text")).to_have_text("Pneumonia")
+    # It is no measurement, and it turns with the picture.
+    expect(page.locator(".viewer-not-kept")).to_be_hidden()
+    page.keyboard.press("x")
+    page.keyboard.press("h")
+    x, y = on_screen(page, COLUMNS - right, top)
+    expect(page.locator("[data-pane=current][data-drawn]")).to_be_visible()
+    page.wait_for_function(
+        "x => Math.abs(document.querySelector('[data-pane=current] .svg-layer rect')"
+        ".getBoundingClientRect().x - x) < 4",
+        arg=x,
+    )
+    page.keyboard.press("s")
+    expect(drawn(page, "rect")).to_have_count(0)
+
+    page.keyboard.press("Enter")
+    page.keyboard.type(PASSWORD)
+    page.get_by_role("button", name="Sign", exact=True).click()
+    expect(page.get_by_text("The read is signed.")).to_be_visible()
+    await_image(page)
+    assert Read.objects.get(state="signed").marks == [mark]
+    expect(drawn(page, "text")).to_contain_text("Pneumonia · ")
+    expect(page.get_by_text("Pneumonia: box on image 1")).to_be_visible()
+    expect(page.locator("[data-action=tool-mark]")).to_have_count(0)
+
+
+def test_a_click_marks_the_finding_ticked_last_and_delete_removes_it(page: Page) -> None:
+    page.keyboard.press("5")
+    page.locator("[data-mark-tool]").click()
+    page.mouse.click(*on_screen(page, 300.5, 400.5))
+    (mark,) = draft(page)
+    assert (mark["finding"], mark["width"], mark["height"]) == ("effusion", 0, 0)
+    assert (mark["column"], mark["row"]) == (
+        pytest.approx(300, abs=2),
+        pytest.approx(400, abs=2),
+    )
+    expect(drawn(page, "circle").first).to_be_visible()
+    # Beside the picture there is nothing to mark.
+    page.mouse.click(*on_screen(page, -40, 300))
+    expect(page.locator(".mark-place")).to_have_count(1)
+    page.get_by_role("button", name="Delete the mark").click()
+    expect(page.locator(".mark-place")).to_have_count(0)
+    expect(drawn(page, "circle")).to_have_count(0)
+    draft(page, lambda marks: not marks)
+
+
+def test_a_mark_is_placed_moved_and_sized_by_the_keyboard(page: Page) -> None:
+    page.get_by_label("Finding to mark").focus()
+    page.keyboard.type("Pleural")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    place = page.locator(".mark-place")
+    expect(place).to_be_focused()
+    expect(page.locator("#finding-effusion")).to_be_checked()
+    (mark,) = draft(page)
+    assert (mark["column"], mark["row"]) == (
+        pytest.approx(COLUMNS / 2, abs=2),
+        pytest.approx(ROWS / 2, abs=2),
+    )
+    for key in ("ArrowUp", "ArrowLeft", "Shift+ArrowRight", "Shift+ArrowDown"):
+        page.keyboard.press(key)
+    expect(place).to_contain_text("×")
+    (moved,) = draft(page, lambda marks: marks[0]["height"] > 1)
+    assert moved["column"] < mark["column"]
+    assert moved["row"] < mark["row"]
+    assert moved["width"] > 1
+    page.keyboard.press("Delete")
+    expect(place).to_have_count(0)

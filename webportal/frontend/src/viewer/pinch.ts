@@ -1,0 +1,38 @@
+/** Two fingers on a picture: what is between them follows them, larger as they go apart. */
+
+import type { Pane, Point } from "./pane";
+
+/** `began` is called when the second finger has come, before anything moves. */
+export function watchPinch(pane: Pane, began: () => void): void {
+  const { element } = pane;
+  const fingers = new Map<number, Point>();
+  const put = (event: PointerEvent): void => {
+    const box = element.getBoundingClientRect();
+    fingers.set(event.pointerId, [event.clientX - box.left, event.clientY - box.top]);
+  };
+  element.addEventListener("pointerdown", (event) => {
+    if (event.pointerType !== "touch") return;
+    put(event);
+    if (fingers.size === 2) began();
+  });
+  element.addEventListener("pointermove", (event) => {
+    if (!fingers.has(event.pointerId)) return;
+    const before = span(fingers);
+    put(event);
+    const after = span(fingers);
+    if (before && after) pane.zoomAt(before.middle, after.distance / before.distance, after.middle);
+  });
+  for (const end of ["pointerup", "pointercancel"] as const) {
+    element.addEventListener(end, (event) => void fingers.delete(event.pointerId));
+  }
+}
+
+/** Where two fingers are, null for any other number of them. */
+function span(fingers: Map<number, Point>): { middle: Point; distance: number } | null {
+  const [one, other] = [...fingers.values()];
+  if (!one || !other || fingers.size !== 2) return null;
+  return {
+    middle: [(one[0] + other[0]) / 2, (one[1] + other[1]) / 2],
+    distance: Math.max(1, Math.hypot(other[0] - one[0], other[1] - one[1])),
+  };
+}
