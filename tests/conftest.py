@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.test import Client
+from django.utils import translation
 from pytest_django.fixtures import Settings
 
 from webportal.accounts.models import Role, User
@@ -44,6 +45,13 @@ def _own_anchor_file(settings: Settings, tmp_path: Path) -> None:
 def _cheap_passwords(settings: Settings) -> None:
     """Hashing a password is slow on purpose, and tests do it hundreds of times."""
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture(autouse=True)
+def _no_language_left_over() -> Iterator[None]:
+    """Django's test client leaves the language of its last request active."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture
