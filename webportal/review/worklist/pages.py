@@ -18,7 +18,7 @@ from webportal.records.models import Priority, ReadingState, Study
 from webportal.review.blinding import studies_with_hidden_results
 from webportal.review.progress import NOTHING, progress_of
 from webportal.review.reservation import reservations_of
-from webportal.review.worklist.columns import COLUMNS, DEFAULT, columns_for
+from webportal.review.worklist.columns import COLUMNS, DEFAULT, columns_for, offered_columns
 from webportal.review.worklist.counts import Count, count_matches, tab_counts
 from webportal.review.worklist.filters import (
     MINE,
@@ -37,7 +37,13 @@ from webportal.review.worklist.order import (
 from webportal.review.worklist.saved import menu_of, open_view
 
 # What sorts by a click on its heading.
-SORTED_BY = {"priority": "urgency", "result": "probability", "waiting": "waiting"}
+SORTED_BY = {
+    "priority": "urgency",
+    "result": "probability",
+    "patient": "name",
+    "waiting": "waiting",
+}
+RISING = ("patient", "waiting")
 PLACES = ("after", "before")
 
 
@@ -52,7 +58,8 @@ def worklist(request: SignedInRequest) -> HttpResponse:
     chosen = form.chosen()
     text = searches.recall(request, chosen.get("search", ""))
     view = open_view(request.user, request.GET)
-    state, columns = state_of(chosen), columns_for(request.user, view)
+    state, own_columns = state_of(chosen), columns_for(request.user, view)
+    columns = own_columns
     if state == EVERY_STATE and "state" not in columns:
         columns = [*columns, "state"]
     order = chosen.get("order", default_order(state))
@@ -83,7 +90,7 @@ def worklist(request: SignedInRequest) -> HttpResponse:
         context |= {
             "people": people,
             "priorities": Priority.choices,
-            "all_columns": [(name, label, name in columns) for name, label in COLUMNS.items()],
+            "all_columns": offered_columns(own_columns),
             "view": view,
             "views": menu_of(request.user),
             "is_coordinator": request.user.has_role(Role.COORDINATOR),
@@ -160,6 +167,7 @@ def _headings(request: SignedInRequest, columns: list[str], order: str) -> list[
             "label": COLUMNS[name],
             "address": _address(request, order=SORTED_BY[name]) if name in SORTED_BY else "",
             "is_sorted": SORTED_BY.get(name) == order,
+            "rises": name in RISING,
         }
         for name in columns
     ]
