@@ -24,6 +24,8 @@ URGENCY = ("priority", "concern", "created_at", "id")
 # Studies of one patient come as they were received.
 NAME = ("sort_name", "created_at", "id")
 EVERY_STATE = "all"
+# Not a reading state, but what waits for this reader's blind second read.
+SECOND_READS = "second"
 
 
 def _moment(text: str) -> datetime:
@@ -133,9 +135,32 @@ ORDERS: Mapping[str, Order] = {
 }
 
 
+# These follow from the model's result.
+BY_RESULT = ("urgency", "probability")
+# In the place of urgency where the result must not be known; those studies are few and need no
+# index.
+BLIND_URGENCY = Order(
+    _("Most urgent first"),
+    (F("priority"), F("created_at"), F("id")),
+    ("priority", "created_at", "id"),
+    (int, _moment, uuid.UUID),
+)
+
+
+def order_in(state: str, name: str) -> Order:
+    """Return the order of that name as it is in a reading state, which for `SECOND_READS` tells no result."""
+    return BLIND_URGENCY if state == SECOND_READS and name in BY_RESULT else ORDERS[name]
+
+
+def orders_in(state: str) -> list[tuple[str, str | Promise]]:
+    """Return the names and labels of the orders that a reading state has."""
+    names = [name for name in ORDERS if state != SECOND_READS or name != "probability"]
+    return [(name, ORDERS[name].label) for name in names]
+
+
 def default_order(state: str) -> str:
     """What is read comes by urgency; what is looked up, the newest first."""
-    return "urgency" if state == ReadingState.UNREAD else "newest"
+    return "urgency" if state in (ReadingState.UNREAD, SECOND_READS) else "newest"
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.records import searches
 from webportal.records.models import Priority, ReadingState, Study
-from webportal.review.blinding import studies_with_hidden_results
+from webportal.review.blinding import reads_without_model, studies_with_hidden_results
 from webportal.review.progress import NOTHING, progress_of
 from webportal.review.reservation import reservations_of
 from webportal.review.worklist.columns import COLUMNS, DEFAULT, columns_for, offered_columns
@@ -30,8 +30,10 @@ from webportal.review.worklist.filters import (
 )
 from webportal.review.worklist.order import (
     EVERY_STATE,
+    SECOND_READS,
     Page,
     default_order,
+    orders_in,
     page_of,
 )
 from webportal.review.worklist.saved import menu_of, open_view
@@ -71,14 +73,14 @@ def worklist(request: SignedInRequest) -> HttpResponse:
         "form": form,
         "page": page,
         "rows": _rows(page, request.user),
-        "columns": _headings(request, columns, order),
+        "columns": _headings(request, columns, order, state),
         "names": columns,
         # On a narrow screen some of the usual columns give way, those that somebody chose do not.
         "has_own_columns": set(columns) - {"state"} != set(DEFAULT),
         "state": state,
         "order": order,
         "tabs": _tabs(request, state, counts),
-        "chips": _chips(request, chosen, counts),
+        "chips": _chips(request, chosen, counts, state),
         "first_page": _address(request),
         "everywhere": _address(request, state=EVERY_STATE),
         "matches": count_matches(studies) if is_filtered else counts[state],
@@ -89,6 +91,7 @@ def worklist(request: SignedInRequest) -> HttpResponse:
     if not live:
         context |= {
             "people": people,
+            "orders": orders_in(state),
             "priorities": Priority.choices,
             "all_columns": offered_columns(own_columns),
             "view": view,
@@ -159,13 +162,18 @@ def _address(request: SignedInRequest, **changes: Any) -> str:
     return reverse("review:worklist", query=query)
 
 
-def _headings(request: SignedInRequest, columns: list[str], order: str) -> list[dict[str, Any]]:
+def _headings(
+    request: SignedInRequest, columns: list[str], order: str, state: str
+) -> list[dict[str, Any]]:
     """The columns with their headings; those that sort have an address."""
+    offered = dict(orders_in(state))
     return [
         {
             "name": name,
             "label": COLUMNS[name],
-            "address": _address(request, order=SORTED_BY[name]) if name in SORTED_BY else "",
+            "address": _address(request, order=SORTED_BY[name])
+            if SORTED_BY.get(name) in offered
+            else "",
             "is_sorted": SORTED_BY.get(name) == order,
             "rises": name in RISING,
         }
@@ -174,9 +182,14 @@ def _headings(request: SignedInRequest, columns: list[str], order: str) -> list[
 
 
 def _tabs(request: SignedInRequest, state: str, counts: dict[str, Count]) -> list[dict[str, Any]]:
-    """The reading states, each with its count and address, which keeps the search alone."""
+    """The reading states, each with its count and address, which keeps the search alone.
+
+    Who reads without the model has those studies apart, where no place tells a result.
+    """
     kept = {"search": request.GET["search"]} if request.GET.get("search") else {}
     labels = [*ReadingState.choices, (EVERY_STATE, gettext("All"))]
+    if reads_without_model(request.user):
+        labels.insert(1, (SECOND_READS, gettext("Second reads")))
     return [
         {
             "name": name,
@@ -193,18 +206,22 @@ def _tabs(request: SignedInRequest, state: str, counts: dict[str, Count]) -> lis
 
 
 def _chips(
-    request: SignedInRequest, chosen: dict[str, Any], counts: dict[str, Count]
+    request: SignedInRequest, chosen: dict[str, Any], counts: dict[str, Count], state: str
 ) -> list[dict[str, Any]]:
     """What is asked for most within a reading state; one click chooses it, another lets it go."""
     offered = [
         (gettext("assigned to me"), "mine", "assigned", MINE),
         (gettext("stat"), "stat", "priority", Priority.STAT.value),
+    ]
+    by_result = [
         (gettext("likely"), "likely", "category", "likely"),
         (gettext("indeterminate"), "indeterminate", "category", "indeterminate"),
         (gettext("not assessable"), "not_assessable", "category", "not_assessable"),
         (gettext("unlikely"), "unlikely", "category", "unlikely"),
         (gettext("without a result"), "no_result", "category", "none"),
     ]
+    if state != SECOND_READS:
+        offered += by_result
     return [
         {
             "label": label,
