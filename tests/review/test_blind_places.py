@@ -155,9 +155,7 @@ def endpoints(batch: UploadBatch) -> Iterator[str]:
     yield from (f"/api/v1/batches/{batch.pk}/results?sort={each}" for each in ("", "result"))
 
 
-def ask(
-    reader: User, blind: list[Study], browser: Client, addresses: list[str]
-) -> dict[str, Any]:
+def ask(reader: User, blind: list[Study], browser: Client, addresses: list[str]) -> dict[str, Any]:
     """The answers to all questions, without what is new in each answer."""
     cache.clear()
     program = APIClient()

@@ -46,7 +46,9 @@ class Migration(migrations.Migration):
         migrations.AddIndex(
             model_name="job",
             index=models.Index(
-                condition=models.Q(("state__in", ["queued", "running", "quarantined", "cancelled"])),
+                condition=models.Q(
+                    ("state__in", ["queued", "running", "quarantined", "cancelled"])
+                ),
                 fields=["state", "study"],
                 name="job_study",
             ),

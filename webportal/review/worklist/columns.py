@@ -48,7 +48,7 @@ def known_columns(names: Iterable[str]) -> list[str]:
 
 
 def offered_columns(shown: list[str]) -> list[tuple[str, str | Promise, bool]]:
-    """Return every column with its label and whether it is shown: those that are, in their order."""
+    """Return every column, its label and whether it is shown; those that are stand in order."""
     others = [name for name in COLUMNS if name not in shown]
     return [(name, COLUMNS[name], name in shown) for name in [*shown, *others]]
 

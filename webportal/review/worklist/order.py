@@ -148,7 +148,7 @@ BLIND_URGENCY = Order(
 
 
 def order_in(state: str, name: str) -> Order:
-    """Return the order of that name as it is in a reading state, which for `SECOND_READS` tells no result."""
+    """Return the order of that name; for `SECOND_READS` it is one that tells no result."""
     return BLIND_URGENCY if state == SECOND_READS and name in BY_RESULT else ORDERS[name]
 
 
