@@ -258,7 +258,8 @@ def test_counts_are_those_of_what_is_listed(
     counts = tab_counts(state, reader)
     for each in STATES:
         assert counts[each].number == matching({"state": each}, "", reader).count()
-    asked = {"stat": {"priority": 0}, "mine": {"assigned": "me"}, "no_result": {"category": "none"}}
+    asked: dict[str, dict[str, Any]] = {"stat": {"priority": 0}, "mine": {"assigned": "me"}}
+    asked["no_result"] = {"category": "none"}
     asked |= {each.value: {"category": each.value} for each in Category}
     for name, filters in asked.items():
         found = matching({"state": state, "order": "newest", **filters}, "", reader)
