@@ -161,6 +161,7 @@ def _job(radiograph: Any, draw: random.Random) -> Any:
     reason = "The benchmark says so." if state in ("refused", "quarantined") else ""
     return Job(
         radiograph=radiograph,
+        study=study,
         state=state,
         priority=study.priority,
         attempt=1,

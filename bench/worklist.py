@@ -28,6 +28,7 @@ from bench.system import Portal, database_and_broker
 FEW = 100
 TARGET_MILLISECONDS = 100
 WARM_UP = 3
+ORDERS = ("urgency", "waiting", "newest", "probability", "name")
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def kinds(places: dict[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
     """Every kind of request: its name and what the address says."""
     for state in ("unread", "signed", "all"):
         yield f"tab {state}", {"state": state}
-        for order in ("urgency", "waiting", "newest", "probability"):
+        for order in ORDERS:
             yield f"order {state}, {order}", {"state": state, "order": order}
             deep = {"state": state, "order": order, "after": places[f"{state} {order}"]}
             yield f"deep page {state}, {order}", deep
@@ -126,7 +127,7 @@ def kinds(places: dict[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
 PLACES_OF = {"page before, unread, urgency": "unread urgency"} | {
     f"deep page {state}, {order}": f"{state} {order}"
     for state in ("unread", "signed", "all")
-    for order in ("urgency", "waiting", "newest", "probability")
+    for order in ORDERS
 }
 
 

@@ -173,6 +173,7 @@ def make_job(
     now = timezone.now()
     defaults: dict[str, Any] = {
         "radiograph": radiograph,
+        "study": radiograph.study,
         "state": state,
         "priority": radiograph.study.priority,
         "queued_at": now,

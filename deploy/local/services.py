@@ -6,6 +6,7 @@ for a password, and start again after a crash or a power cut without a hand on t
 
 import hashlib
 import importlib.util
+import locale
 import os
 import secrets
 import shutil
@@ -235,6 +236,7 @@ class Postgres(Service):
             *("--pgdata", str(unfinished), "--username", "postgres", "--encoding", "UTF8"),
             # The same order of names on every machine, whatever its locale.
             *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"),
+            *("--lc-ctype", _ctype()),
             *("--auth", "reject", "--no-instructions"),
             *(() if self.durable else ("--no-sync",)),
         )
@@ -363,6 +365,17 @@ def postgres_programs() -> Path:
             "DATABASE_URL."
         )
     return Path(package.origin).parent / "pginstall" / "bin"
+
+
+def _ctype() -> str:
+    """The system's locale by which trigrams are made: where it is `C`, of ASCII letters alone."""
+    before = locale.setlocale(locale.LC_CTYPE)
+    try:
+        return locale.setlocale(locale.LC_CTYPE, "C.UTF-8")
+    except locale.Error:
+        return "C"
+    finally:
+        locale.setlocale(locale.LC_CTYPE, before)
 
 
 def _free_port(preferred: int) -> int:

@@ -46,6 +46,14 @@ def test_the_role_owns_the_database_and_is_no_superuser(postgres: Postgres) -> N
     assert row == (False, True)
 
 
+def test_trigrams_are_made_of_every_script(postgres: Postgres) -> None:
+    with psycopg.connect(postgres.url) as connection:
+        connection.execute("CREATE EXTENSION pg_trgm")
+        row = connection.execute("SELECT cardinality(show_trgm('राम'))").fetchone()
+    assert row is not None
+    assert row[0] > 0
+
+
 def test_postgres_refuses_a_wrong_password_and_the_superuser(postgres: Postgres) -> None:
     password = (postgres.data_dir / "password").read_text()
     for wrong in (

@@ -203,6 +203,72 @@ def test_columns_filters_and_views(page: Page) -> None:
     expect(page.locator(".patient-name")).to_have_text("Unlikely, One")
 
 
+def headings(page: Page) -> list[str]:
+    return page.locator("th[data-column]").all_inner_texts()
+
+
+def pull(page: Page, heading: str, onto: str) -> None:
+    """Pull a heading with the mouse to where the left part of another one is."""
+    boxes = [page.locator(f"th[data-column={name}]").bounding_box() for name in (heading, onto)]
+    assert boxes[0] is not None
+    assert boxes[1] is not None
+    page.mouse.move(boxes[0]["x"] + boxes[0]["width"] / 2, boxes[0]["y"] + 10)
+    page.mouse.down()
+    page.mouse.move(boxes[1]["x"] + 5, boxes[1]["y"] + 12, steps=8)
+
+
+def test_a_heading_is_pulled_to_its_place(page: Page) -> None:
+    study_of("Likely^One", "likely", accession_number="ACC-1")
+    page.goto("/worklist")
+    usual = headings(page)
+    # Escape lets it be, and so does letting it go where it was.
+    pull(page, "patient", "priority")
+    expect(page.locator("th.takes-before")).to_have_count(1)
+    page.keyboard.press("Escape")
+    page.mouse.up()
+    pull(page, "patient", "patient")
+    page.mouse.up()
+    assert headings(page) == usual
+    with page.expect_response("**/worklist/columns") as kept:
+        pull(page, "patient", "priority")
+        page.mouse.up()
+    assert kept.value.status == 204
+    moved = ["Patient", *usual[:2], *usual[3:]]
+    assert headings(page) == moved
+    assert "order" not in page.url
+    first = page.locator(".worklist-row td").nth(1)
+    expect(first).to_contain_text("Likely, One")
+    page.reload()
+    assert headings(page) == moved
+    # A click still sorts.
+    page.get_by_role("link", name="Patient", exact=True).click()
+    page.wait_for_url("**order=name**")
+    assert headings(page)[0] == "Patient"
+
+
+def test_columns_move_by_keyboard_and_back(page: Page) -> None:
+    study_of("Likely^One", "likely")
+    page.goto("/worklist")
+    usual = headings(page)
+    page.get_by_role("button", name="Columns").press("Enter")
+    later = page.get_by_role("button", name="Move Priority later")
+    later.focus()
+    page.keyboard.press("Enter")
+    expect(later).to_be_focused()
+    expect(page.locator("[data-column-moved]")).to_have_text("Priority is now number 2")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Move Images earlier").press("Enter")
+    page.get_by_role("button", name="Show these").press("Enter")
+    page.wait_for_load_state()
+    expect(page.locator("th[data-column]").first).to_have_text("Model’s result")
+    assert headings(page)[:3] == ["Model’s result", "Patient", "Priority"]
+    assert headings(page).index("Images") == usual.index("Images") - 1
+    page.get_by_role("button", name="Columns").press("Enter")
+    page.get_by_role("button", name="The usual columns").press("Enter")
+    expect(page.locator("th[data-column]").first).to_have_text("Priority")
+    assert headings(page) == usual
+
+
 @pytest.mark.parametrize("width", [820, 1280, 2560])
 def test_the_page_fits_the_screen(page: Page, width: int) -> None:
     for number in range(5):

@@ -1,5 +1,7 @@
 """What the worklist shows, in which order, and how it is narrowed down."""
 
+import re
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -15,6 +17,7 @@ from tests.factories import make_job, make_patient, make_prediction, make_radiog
 from webportal.accounts.models import Role, User
 from webportal.inference.queue import enqueue
 from webportal.records.models import Patient, Study, StudySearch
+from webportal.records.services import change_patient
 from webportal.review.models import SecondReading
 from webportal.review.reservation import reserve
 from webportal.review.worklist.filters import matching
@@ -90,6 +93,81 @@ def test_every_order_and_every_place_in_it_comes_from_an_index(name: str, state:
     for plan in plans[1:]:
         (entered,) = [line for line in plan.splitlines() if "Index Cond" in line]
         assert "ROW(" in entered
+
+
+def name_of(study: Study) -> str:
+    return study.patient.name
+
+
+def test_names_sort_as_people_look_them_up(browser: Client) -> None:
+    expected = [
+        "ABEL^Zoe",
+        "Äbel^Zora",
+        "de la Cruz^Ana",
+        "Li^Wei",
+        "Li Pang^Ana",  # all of a family before a longer name
+        "LIA^Ana",
+        "müller^Ada",
+        "Muller^Bea",
+        "MÜLLER^Cia",
+        "Yamada^Tarou=山田^太郎",
+        "राम^श्याम",
+        "श्रेष्ठ^राम",
+    ]
+    for name in reversed(expected):
+        make_study(patient=make_patient(name=name))
+    page = browser.get(reverse("review:worklist"), {"order": "name"})
+    assert [name_of(study) for study in shown(page)] == expected
+    (heading,) = [each for each in page.context["columns"] if each["name"] == "patient"]
+    assert heading["is_sorted"]
+    assert 'aria-sort="ascending"' in page.text
+
+
+def test_without_a_name_the_patient_id_that_is_shown_sorts(browser: Client) -> None:
+    make_study(patient=make_patient(name="Nolan^A"))
+    make_study(patient=make_patient(name="^^", patient_id="M-1"))
+    make_study(patient=make_patient(name="", patient_id="o-1"))
+    page = browser.get(reverse("review:worklist"), {"order": "name"})
+    assert [study.patient.display_name for study in shown(page)] == ["M-1", "Nolan, A", "o-1"]
+
+
+def test_patients_of_one_name_stay_apart_and_their_studies_together(browser: Client) -> None:
+    one, two = (make_patient(name="Same^Name", patient_id=each) for each in ("A1", "B2"))
+    studies = [make_study(patient=each) for each in (one, two, one, two)]
+    page = browser.get(reverse("review:worklist"), {"order": "name"})
+    assert shown(page) == [studies[0], studies[2], studies[1], studies[3]]
+
+
+def test_the_order_by_name_follows_corrections(browser: Client) -> None:
+    first, moved = (make_study(patient=make_patient(name=name)) for name in ("Bo^A", "Za^B"))
+    stale = Study.objects.get(pk=moved.pk)
+
+    def listed() -> list[Study]:
+        return shown(browser.get(reverse("review:worklist"), {"order": "name"}))
+
+    assert listed() == [first, moved]
+    change_patient(moved.patient, {"name": "Aa^B"}, moved.created_by)
+    assert listed() == [moved, first]
+    # A program that saves what it loaded before the correction undoes nothing.
+    stale.save()
+    assert listed() == [moved, first]
+    Study.objects.filter(pk=moved.pk).update(patient=make_patient(name="Zz^Other"))
+    assert listed() == [first, moved]
+    Patient.objects.filter(pk=first.patient_id).update(name="", patient_id="zzz-late")
+    assert listed() == [moved, first]
+
+
+def test_an_address_in_the_order_of_names_names_nobody(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webportal.review.worklist.order.STUDIES_PER_PAGE", 2)
+    for name in ("Alpha^A", "Beta^B", "Gamma^C"):
+        make_study(patient=make_patient(name=name, patient_id=f"{name[:2]}-77"))
+    page = browser.get(reverse("review:worklist"), {"order": "name"})
+    assert uuid.UUID(page.context["page"].next) == shown(page)[1].pk
+    for nobody in (uuid.uuid4(), "beta", "b~b~b"):
+        answer = browser.get(reverse("review:worklist"), {"order": "name", "after": str(nobody)})
+        assert shown(answer) == shown(page)
 
 
 def test_filters(browser: Client, radiologist: User) -> None:
@@ -195,6 +273,22 @@ def test_search_follows_corrections_of_patient_and_study() -> None:
     assert list(matching({}, "moved acc-77")) == [study]
 
 
+@pytest.mark.parametrize("piece", ["श्रेष्ठ", "рукоп", "山田太郎"])
+def test_a_search_in_any_script_is_answered_by_trigrams(piece: str) -> None:
+    make_study(patient=make_patient(name=f"{piece}^राम"))
+    for number in range(20):
+        make_study(patient=make_patient(name=f"Other^{number}"))
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_indexscan = off")
+        found = StudySearch.objects.filter(text__contains=piece)
+        plan = found.explain(analyze=True)
+    handed_over = re.search(r"Bitmap Index Scan on study_search_text .*rows=([0-9.]+)", plan)
+    assert handed_over is not None
+    # Without trigrams the index hands over every row.
+    assert 1 <= float(handed_over[1]) < 20
+
+
 def test_a_search_uses_the_index_of_trigrams() -> None:
     make_study()
     with connection.cursor() as cursor:
@@ -209,8 +303,9 @@ def test_a_search_uses_the_index_of_trigrams() -> None:
 def test_a_second_reader_who_reads_blind_sees_no_result(browser: Client) -> None:
     study, other = study_of("likely"), study_of("likely")
     SecondReading.objects.create(study=study, reason="drawn")
-    rows = browser.get(reverse("review:worklist")).context["rows"]
-    assert {row["study"]: row["hides_result"] for row in rows} == {study: True, other: False}
+    for query, expected in (("", {other: False}), ("?state=second", {study: True})):
+        rows = browser.get(reverse("review:worklist") + query).context["rows"]
+        assert {row["study"]: row["hides_result"] for row in rows} == expected
     assert shown(browser.get(reverse("review:worklist"), {"category": "likely"})) == [other]
 
 

@@ -43,12 +43,51 @@ def test_columns_are_kept_for_the_person(
         {"column": ["received", "description", "bogus"], "query": "state=all&after=x"},
     )
     assert answer.headers["Location"].startswith("/worklist?state=all")
-    assert columns(browser) == ["patient", "description", "received"]
+    assert columns(browser) == ["patient", "received", "description"]
     page = browser.get("/worklist").text
     assert "Chest AP" in page
     assert "ACC-1" not in page
-    assert columns(sign_in(radiologist)) == ["patient", "description", "received"]
+    assert columns(sign_in(radiologist)) == ["patient", "received", "description"]
     assert "accession" in columns(sign_in(coordinator))
+
+
+def test_columns_stand_in_the_chosen_order_until_the_usual_ones_are_wanted(
+    browser: Client,
+) -> None:
+    make_study()
+    usual = columns(browser)
+    chosen = ["waiting", "patient", "result", "priority"]
+    browser.post(reverse("review:columns"), {"column": [*chosen, "waiting"]})
+    page = browser.get("/worklist").text
+    assert columns(browser) == chosen
+    headings, row = page.index('data-column="waiting"'), page.index('<td class="col-waiting"')
+    assert headings < page.index('data-column="patient"') < page.index('data-column="result"')
+    assert row < page.index('<td class="col-patient"') < page.index('<td class="col-result"')
+    # The menu offers them in that order, and the others after them.
+    offered = [name for name, _, _ in browser.get("/worklist").context["all_columns"]]
+    assert offered[:4] == chosen
+    assert set(usual) < set(offered)
+    browser.post(reverse("review:columns"), {"usual": "yes", "column": chosen})
+    assert columns(browser) == usual
+
+
+def test_the_reading_state_comes_last_among_all_and_is_not_chosen_by_that(browser: Client) -> None:
+    browser.post(reverse("review:columns"), {"column": ["waiting", "patient"]})
+    page = browser.get("/worklist?state=all")
+    assert page.context["names"] == ["waiting", "patient", "state"]
+    assert [name for name, _, shown in page.context["all_columns"] if shown] == [
+        "waiting",
+        "patient",
+    ]
+
+
+def test_a_view_keeps_the_order_of_its_columns(browser: Client) -> None:
+    make_study()
+    browser.post(reverse("review:columns"), {"column": ["waiting", "patient", "images"]})
+    address = save(browser, "Mine")
+    browser.post(reverse("review:columns"), {"usual": "yes"})
+    assert columns(browser, address) == ["waiting", "patient", "images"]
+    assert columns(browser) != ["waiting", "patient", "images"]
 
 
 def test_a_view_keeps_filters_order_and_columns_but_no_search(browser: Client) -> None:

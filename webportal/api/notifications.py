@@ -47,7 +47,7 @@ class NotificationEndpoint(ListModelMixin, Endpoint[Notification]):
 
     def get_queryset(self) -> QuerySet[Notification]:
         """Those of the caller."""
-        return super().get_queryset().filter(recipient=self.person)
+        return services.notifications_of(self.person)
 
     @extend_schema(request=NoBody, responses=NotificationSerializer)
     @action(detail=True, methods=["post"])

@@ -40,7 +40,7 @@ from webportal.review.progress import NOTHING, in_state, progress_of
 from webportal.review.reservation import reservations_of
 from webportal.review.second_reading import due_of_second_reading
 from webportal.review.worklist.filters import QUEUE_STATES
-from webportal.review.worklist.order import URGENCY
+from webportal.review.worklist.order import BLIND_URGENCY, URGENCY
 
 PEOPLE_DATA = (Role.UPLOADER, Role.RADIOLOGIST)
 ANALYSIS_STATES = [*JobState.choices, ("none", "Never queued")]
@@ -250,15 +250,19 @@ class StudyFilter(django_filters.FilterSet):
 
     def by_analysis(self, studies: QuerySet[Study], name: str, value: str) -> QuerySet[Study]:
         """Studies of which an image is in this state of the queue."""
-        return studies.filter(in_state(value))
+        return self._without_hidden(studies.filter(in_state(value)))
 
     def by_category(self, studies: QuerySet[Study], name: str, value: str) -> QuerySet[Study]:
         """Studies whose result is of a category; none for those who may not know results."""
         person = getattr(self.request, "user", None)
         if isinstance(person, User) and person.has_role(Role.RADIOLOGIST):
-            # To be found under a result would tell it.
-            return studies.filter(category=value).exclude(hidden_results(person))
+            return self._without_hidden(studies.filter(category=value))
         return studies.none()
+
+    def _without_hidden(self, studies: QuerySet[Study]) -> QuerySet[Study]:
+        """To be found under a result, or as having none, would tell it."""
+        person = getattr(self.request, "user", None)
+        return studies.exclude(hidden_results(person)) if isinstance(person, User) else studies
 
 
 class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
@@ -271,7 +275,7 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
     ordering = ["-created_at"]
     roles = dict.fromkeys(
         ("list", "retrieve", "partial_update", "patient", "search"), PEOPLE_DATA
-    ) | {"worklist": (Role.RADIOLOGIST,)}
+    ) | dict.fromkeys(("worklist", "second_reads"), (Role.RADIOLOGIST,))
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
         """A serializer that knows how far the model has come with the studies it is given."""
@@ -296,10 +300,22 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
     @extend_schema(operation_id="studies_worklist", responses=StudySerializer(many=True))
     @action(detail=False, filter_backends=[StrictFilters])
     def worklist(self, request: Request) -> Response:
-        """The unread studies in the order in which they should be read."""
+        """The unread studies in the order in which they should be read.
+
+        Without those that the caller reads without knowing the model's result: see second-reads.
+        """
         unread = self.get_queryset().filter(reading_state=ReadingState.UNREAD)
-        studies = self.filter_queryset(unread)
+        studies = self.filter_queryset(unread.exclude(hidden_results(self.person)))
         page = self.paginate_queryset(studies.order_by(*URGENCY))
+        return self.get_paginated_response(self.get_serializer(page, many=True).data)
+
+    @extend_schema(operation_id="studies_second_reads", responses=StudySerializer(many=True))
+    @action(detail=False, filter_backends=[StrictFilters], url_path="second-reads")
+    def second_reads(self, request: Request) -> Response:
+        """The studies that the caller reads blind, by priority and time waited, and no result."""
+        hidden = self.get_queryset().filter(hidden_results(self.person))
+        studies = BLIND_URGENCY.sort(self.filter_queryset(hidden))
+        page = self.paginate_queryset(studies)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(request=SearchText, responses={200: StudySerializer(many=True)})

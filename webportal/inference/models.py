@@ -9,7 +9,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from webportal.records.models import SHA256_HEX, Category, Priority, Radiograph
+from webportal.records.models import SHA256_HEX, Category, Priority, Radiograph, Study
 
 
 class ModelVersion(models.Model):
@@ -72,6 +72,13 @@ class Job(models.Model):
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     radiograph = models.ForeignKey(Radiograph, on_delete=models.PROTECT, related_name="jobs")
+    study = models.ForeignKey(
+        Study,
+        on_delete=models.PROTECT,
+        related_name="+",
+        db_index=False,
+        help_text="The radiograph's, which never changes; here so that an index finds it by state.",
+    )
     state = models.CharField(max_length=12, choices=JobState.choices, default=JobState.QUEUED)
     priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.ROUTINE)
     attempt = models.PositiveSmallIntegerField(default=0)
@@ -96,6 +103,12 @@ class Job(models.Model):
             ),
             models.Index(fields=["leased_until"], name="job_leases", condition=Q(state="running")),
             models.Index(fields=["state", "finished_at"], name="job_state"),
+            # By which studies are listed; far most jobs are done and in no such list.
+            models.Index(
+                fields=["state", "study"],
+                name="job_study",
+                condition=Q(state__in=["queued", "running", "quarantined", "cancelled"]),
+            ),
         ]
         constraints = [
             models.UniqueConstraint(

@@ -88,6 +88,7 @@ def enqueue(radiograph: Radiograph, by: User) -> Job:
         return open_job
     job = Job.objects.create(
         radiograph=radiograph,
+        study_id=radiograph.study_id,
         priority=radiograph.study.priority,
         queued_at=timezone.now(),
         created_by=by,

@@ -147,7 +147,7 @@ def batch_status(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
 
 def _batch_context(request: SignedInRequest, batch_id: uuid.UUID) -> dict[str, Any]:
     found = get_object_or_404(UploadBatch.objects.select_related("created_by"), pk=batch_id)
-    items = found.items.select_related("radiograph__study__patient").order_by("-updated_at", "id")
+    items = found.items.select_related("radiograph__study__patient").order_by("created_at", "id")
     shown = request.GET.get("show", "")
     if shown in Verdict.values:
         items = items.filter(verdict=shown)

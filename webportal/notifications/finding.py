@@ -32,9 +32,11 @@ def find() -> int:
 
 
 def settle() -> None:
-    """Take back what is no longer so: a stat study that has been read waits for nobody."""
+    """Take back what is no longer so: a stat study that somebody has read waits for nobody."""
     waiting = Notification.objects.filter(kind=Kind.STAT_UNREAD, read_at=None)
-    settled = waiting.exclude(study__reading_state=ReadingState.UNREAD)
+    settled = waiting.exclude(
+        study__reading_state=ReadingState.UNREAD, study__second_reading__isnull=True
+    )
     settled.filter(mail_state=MailState.DUE).update(
         mail_state=MailState.NONE, mail_due_at=None, read_at=timezone.now()
     )
@@ -80,6 +82,8 @@ def _waiting_stat_studies() -> list[Notification]:
         priority=Priority.STAT,
         category=Category.LIKELY,
         reading_state=ReadingState.UNREAD,
+        # Somebody has read it; whoever reads it next may have to do so without the model.
+        second_reading__isnull=True,
     )
     studies = list(waiting)
     told = set(

@@ -4,23 +4,29 @@ import uuid
 from collections.abc import Collection
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.notifications.models import MailChoice, Notification
+from webportal.notifications.models import Kind, MailChoice, Notification
 
 
 def notifications_of(person: User) -> QuerySet[Notification]:
-    """What a person was told, the newest first."""
-    return Notification.objects.filter(recipient=person).select_related("batch", "study")
+    """What a person was told, the newest first.
+
+    That a stat study waits tells the model's result of it, which its second reader may have to do
+    without: while that read is due, nobody is told.
+    """
+    is_second = Q(kind=Kind.STAT_UNREAD, study__second_reading__due="second")
+    told = Notification.objects.filter(recipient=person).exclude(is_second)
+    return told.select_related("batch", "study")
 
 
 def unread_count(person: User) -> int:
     """How much of it the person has not looked at."""
-    return Notification.objects.filter(recipient=person, read_at=None).count()
+    return notifications_of(person).filter(read_at=None).count()
 
 
 def mark_read(person: User, only: uuid.UUID | None = None) -> None:

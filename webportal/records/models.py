@@ -159,6 +159,10 @@ class Study(models.Model):
         max_length=10, choices=ReadingState.choices, default=ReadingState.UNREAD
     )
 
+    # The patient's name and Patient ID in the form in which they sort; written by triggers alone
+    # (see the migration). What a program sets here is not kept.
+    sort_name = models.TextField(default="", editable=False, db_collation="C")
+
     class Meta:
         verbose_name_plural = "studies"
         ordering = ["-created_at"]
@@ -176,6 +180,10 @@ class Study(models.Model):
             models.Index(fields=["created_at", "id"], name="study_all_received"),
             models.Index(F("reading_state"), KNOWN_PROBABILITY, F("id"), name="study_probable"),
             models.Index(KNOWN_PROBABILITY, F("id"), name="study_all_probable"),
+            models.Index(
+                fields=["reading_state", "sort_name", "created_at", "id"], name="study_name"
+            ),
+            models.Index(fields=["sort_name", "created_at", "id"], name="study_all_name"),
             models.Index(
                 fields=[
                     "assigned_reader",

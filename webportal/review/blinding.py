@@ -2,7 +2,8 @@
 
 While the second read of a study is due, nobody who could make it sees the first one, and with
 SECOND_READING_BLIND_TO_AI neither the model's results. Every page and endpoint that shows reads or
-results asks here.
+results asks here, and so does everything that narrows studies down, counts or orders them by what
+follows from a result: a place among others tells as much as a word.
 """
 
 import uuid
@@ -14,7 +15,7 @@ from django.db.models import Exists, OuterRef, Q
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
-from webportal.review.models import Read, ReadKind, ReadState
+from webportal.review.models import Read, ReadKind, ReadState, SecondReading
 from webportal.review.second_reading import due_of_second_reading, may_read_blind
 
 NOTHING = Q(pk__in=[])
@@ -36,17 +37,24 @@ def sees_read(person: User, read: Read) -> bool:
     return read.state == ReadState.SIGNED and not is_blind
 
 
+def reads_without_model(person: User) -> bool:
+    """Whether there may be studies whose results of the model are hidden from this person."""
+    return settings.SECOND_READING_BLIND_TO_AI and may_read_blind(person)
+
+
 def hidden_results(person: User) -> Q:
     """A condition on studies: those whose results of the model are hidden from this person."""
-    if not (settings.SECOND_READING_BLIND_TO_AI and may_read_blind(person)):
+    if not reads_without_model(person):
         return NOTHING
-    own = Read.objects.filter(study=OuterRef("pk"), reader=person, state=ReadState.SIGNED)
-    return Q(second_reading__due=ReadKind.SECOND) & ~Q(Exists(own))
+    own = Read.objects.filter(study=OuterRef("study"), reader=person, state=ReadState.SIGNED)
+    waiting = SecondReading.objects.filter(~Exists(own), due=ReadKind.SECOND)
+    # They are few: PostgreSQL looks them up once and then asks a table in memory.
+    return Q(pk__in=waiting.values("study"))
 
 
 def studies_with_hidden_results(person: User, study_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
     """Which of these studies are among those of `hidden_results`."""
-    if not (settings.SECOND_READING_BLIND_TO_AI and may_read_blind(person)):
+    if not reads_without_model(person):
         return set()
     hidden = Study.objects.filter(hidden_results(person), pk__in=study_ids)
     return set(hidden.values_list("pk", flat=True))

@@ -226,6 +226,9 @@ class SecondReading(models.Model):
 
     class Meta:
         ordering = ["ordered_at"]
+        indexes = [
+            models.Index(fields=["study"], name="second_read_due", condition=Q(due="second")),
+        ]
         constraints = [
             models.CheckConstraint(
                 condition=Q(due__in=["", "second", "arbitration"]), name="second_reading_due_known"

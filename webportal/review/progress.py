@@ -105,4 +105,4 @@ def in_state(state: str) -> Q:
             radiograph=OuterRef("radiograph"), queued_at__gt=OuterRef("queued_at")
         )
         jobs = Job.objects.filter(~Exists(later), state=state)
-    return Q(Exists(jobs.filter(radiograph__study=OuterRef("pk"))))
+    return Q(Exists(jobs.filter(study=OuterRef("pk"))))

@@ -7,43 +7,46 @@ against double work, not against signing: whoever signs a study that another has
 
 import uuid
 from collections.abc import Collection
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Q
 from django.utils import timezone
 
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.records.models import Study
+from webportal.records.models import Concern, Study
+from webportal.review.blinding import hides_result, reads_without_model
 from webportal.review.models import Reservation
 from webportal.review.second_reading import may_read_blind
-from webportal.review.worklist.order import URGENCY
 
-# The most urgent study that this reader may read, that nobody else has in hand, and that is not
-# assigned to another. The locks are taken
-# in the same statement: a row that another claim holds is passed over. A claim that committed after
-# this statement began shows in ON CONFLICT alone, and then nothing is taken.
-CLAIM = """
-WITH candidate AS (
-    SELECT study.id
+# A study that this reader may read, that nobody else has in hand, and that is not assigned to
+# another. What is excluded is asked for once, so that the index gives the order.
+MAY_HAVE = """
     FROM records_study AS study
     LEFT JOIN review_reservation AS other ON other.study_id = study.id
         AND other.reader_id <> %(reader)s AND other.expires_at > %(now)s
-    LEFT JOIN review_secondreading AS second ON second.study_id = study.id
     WHERE study.reading_state = 'unread' AND other.study_id IS NULL
-        AND (%(may_read_blind)s OR second.due IS DISTINCT FROM 'second')
-        AND NOT (COALESCE(second.due, '') <> '' AND EXISTS (
-            SELECT FROM review_read AS own WHERE own.study_id = study.id
-                AND own.reader_id = %(reader)s AND own.state = 'signed'))
+        AND {which}
+        AND study.id NOT IN (
+            SELECT own.study_id FROM review_read AS own
+            JOIN review_secondreading AS second ON second.study_id = own.study_id
+            WHERE own.reader_id = %(reader)s AND own.state = 'signed' AND second.due <> '')
         AND (study.assigned_reader_id IS NULL OR study.assigned_reader_id = %(reader)s)
         AND study.id IS DISTINCT FROM %(besides)s::uuid
-        {after}
-    ORDER BY study.priority, study.concern, study.created_at, study.id
+        AND {below}
+    ORDER BY {order}
     LIMIT 1
+"""
+PEEK = f"SELECT study.id, study.priority, {{concern}}, study.created_at {MAY_HAVE}"
+# The locks are taken in the same statement: a row that another claim holds is passed over. A claim
+# that committed after this statement began shows in ON CONFLICT alone, and then nothing is taken.
+CLAIM = f"""
+WITH candidate AS (
+    SELECT study.id {MAY_HAVE}
     FOR NO KEY UPDATE OF study SKIP LOCKED
 ), claimed AS (
     INSERT INTO review_reservation AS present (study_id, reader_id, reserved_at, expires_at)
@@ -58,8 +61,38 @@ WITH candidate AS (
 SELECT claimed.study_id, claimed.reserved_at
 FROM candidate LEFT JOIN claimed ON claimed.study_id = candidate.id
 """
-AFTER = """AND (study.priority, study.concern, study.created_at, study.id)
-            > (%(priority)s, %(concern)s, %(created_at)s, %(besides)s::uuid)"""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Some of the unread studies, by SQL: which, what counts as their concern, and their order."""
+
+    which: str
+    concern: str = "study.concern"
+    order: str = "study.priority, study.concern, study.created_at, study.id"
+
+    def statement(self, template: str, *, below: bool) -> str:
+        """Return the statement for this pool, of the studies below `besides` if wanted."""
+        place = f"(study.priority, {self.concern}, study.created_at, study.id)"
+        left = "(%(priority)s, %(concern)s, %(created_at)s, %(besides)s::uuid)"
+        return template.format(
+            which=self.which,
+            concern=self.concern,
+            order=self.order,
+            below=f"{place} > {left}" if below else "TRUE",
+        )
+
+
+SECOND_READS = "(SELECT study_id FROM review_secondreading WHERE due = 'second')"
+EVERY_READ = Pool("TRUE")
+NO_SECOND_READS = Pool(f"study.id NOT IN {SECOND_READS}")
+# Whoever must not know the result gets them all as if the model had called them likely: the place
+# of each then tells nothing, and those that somebody overruled wait no longer than before.
+BLIND_SECOND_READS = Pool(
+    f"study.id IN {SECOND_READS}",
+    concern=str(Concern.LIKELY.value),
+    order="study.priority, study.created_at, study.id",
+)
 
 
 @transaction.atomic
@@ -82,11 +115,8 @@ def peek_next(reader: User, besides: Study) -> Study | None:
 
     Nothing is reserved: the viewer fetches its images ahead.
     """
-    taken = Reservation.objects.filter(expires_at__gt=timezone.now()).exclude(reader=reader)
-    unread = Study.objects.filter(reading_state="unread").exclude(pk=besides.pk)
-    free = unread.exclude(pk__in=taken.values("study_id"))
-    mine = Q(assigned_reader=None) | Q(assigned_reader=reader)
-    return free.filter(mine).order_by(*URGENCY).first()
+    places = _first_places(reader, _values(reader, besides), below=False)
+    return Study.objects.get(pk=places[0].study_id) if places else None
 
 
 @transaction.atomic
@@ -146,22 +176,68 @@ def reservations_of(study_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Reserva
     return {each.study_id: each for each in present.select_related("reader")}
 
 
+@dataclass(frozen=True, order=True)
+class _Place:
+    """Where a study stands for a reader; what sorts first is read first."""
+
+    priority: int
+    concern: int
+    created_at: datetime
+    study_id: uuid.UUID
+    pool: Pool = field(compare=False)
+
+
 def _claim(reader: User, besides: Study | None, below: bool = False) -> uuid.UUID | None:
+    values = _values(reader, besides)
+    pools = _pools(reader)
+    if len(pools) > 1:
+        pools = [place.pool for place in _first_places(reader, values, below=below)]
+    for pool in pools:
+        study_id = _claim_from(pool, values, reader, below=below)
+        if study_id is not None:
+            return study_id
+    return None
+
+
+def _pools(reader: User) -> list[Pool]:
+    if reads_without_model(reader):
+        return [NO_SECOND_READS, BLIND_SECOND_READS]
+    return [EVERY_READ if may_read_blind(reader) else NO_SECOND_READS]
+
+
+def _first_places(reader: User, values: dict[str, Any], *, below: bool) -> list[_Place]:
+    """The first place of each of the reader's pools, the most urgent of them first."""
+    places = []
+    with connection.cursor() as cursor:
+        for pool in _pools(reader):
+            cursor.execute(pool.statement(PEEK, below=below), values)
+            for study_id, priority, concern, created_at in cursor.fetchall():
+                places.append(_Place(priority, concern, created_at, study_id, pool))
+    return sorted(places)
+
+
+def _values(reader: User, besides: Study | None) -> dict[str, Any]:
     now = timezone.now()
     values: dict[str, Any] = {
         "reader": reader.pk,
         "now": now,
         "until": now + _duration(),
-        "may_read_blind": may_read_blind(reader),
         "besides": besides.pk if besides else None,
     }
-    if besides is not None:
-        values |= {
-            "priority": besides.priority,
-            "concern": besides.concern,
-            "created_at": besides.created_at,
-        }
-    statement = CLAIM.format(after=AFTER if below else "")
+    if besides is None:
+        return values
+    is_blind = hides_result(reader, besides)
+    return values | {
+        "priority": besides.priority,
+        "concern": Concern.LIKELY if is_blind else besides.concern,
+        "created_at": besides.created_at,
+    }
+
+
+def _claim_from(
+    pool: Pool, values: dict[str, Any], reader: User, *, below: bool
+) -> uuid.UUID | None:
+    statement = pool.statement(CLAIM, below=below)
     with connection.cursor() as cursor:
         while True:
             cursor.execute(statement, values)
@@ -172,7 +248,7 @@ def _claim(reader: User, besides: Study | None, below: bool = False) -> uuid.UUI
             # Another reader was faster; the next statement sees their reservation.
             if study_id is not None:
                 break
-    if reserved_at == now:
+    if reserved_at == values["now"]:
         append(Event(Action.STUDY_RESERVED, "study", study_id, study_id), reader)
     return uuid.UUID(str(study_id))
 

@@ -11,6 +11,7 @@ import htmx from "htmx.org";
 // Swaps that keep focus, selection and scrolling: hx-ext="morph" with hx-swap="morph:innerHTML".
 import "idiomorph/dist/idiomorph-ext.esm.js";
 
+import { bindColumns } from "./columns";
 import { submitOnChange } from "./filters";
 import { keepLive } from "./live";
 import { bindWorklist } from "./worklist";
@@ -22,3 +23,4 @@ htmx.config.allowEval = false;
 keepLive();
 submitOnChange();
 bindWorklist();
+bindColumns();

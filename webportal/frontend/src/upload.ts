@@ -105,7 +105,7 @@ class Uploader {
     const found: Found[] = [...files, ...(await filesBelow(handles, looking))];
     found.sort((one, other) => byName.compare(one.path, other.path));
     this.say(found.length ? "" : this.texts["nothingFound"]!);
-    this.part("[data-go-on]").hidden = true;
+    this.offerToGoOn(false);
     await this.sender.add(found);
   }
 
@@ -124,11 +124,15 @@ class Uploader {
       await this.choose({ handles: kept.handles, files: [] });
       return;
     }
-    const offer = this.part("[data-go-on]");
-    offer.hidden = false;
-    offer.querySelector("button")!.addEventListener("click", () => {
+    this.offerToGoOn(true);
+    this.part("[data-go-on] button").addEventListener("click", () => {
       void mayRead(kept.handles, true).then((may) => (may ? this.choose({ handles: kept.handles, files: [] }) : undefined));
     });
+  }
+
+  private offerToGoOn(isOffered: boolean): void {
+    this.part("[data-go-on]").hidden = !isOffered;
+    this.part("[data-hint]").hidden = isOffered;
   }
 
   private connectControls(): void {
@@ -214,7 +218,10 @@ class Uploader {
       else if (state === "failed") failed += 1;
       else current = Math.min(current, index);
     }
-    this.part(".sending-panel").hidden = uploads.length === 0;
+    const isIdle = uploads.length === 0;
+    this.part(".file-list").hidden = isIdle;
+    this.part(".sending-hint").hidden = !isIdle;
+    if (isIdle) return; // what the server said of the upload stays
     const all = delivered === uploads.length;
     const progress = filled(this.texts[all ? "allArrived" : "progress"]!, delivered, uploads.length);
     const words = failed ? `${progress}, ${filled(this.texts["failedCount"]!, failed)}` : progress;

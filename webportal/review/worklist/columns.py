@@ -1,4 +1,7 @@
-"""Which columns the worklist shows; each person's choice is kept, and a saved view has its own."""
+"""Which columns the worklist shows, and in which order.
+
+Each person's choice is kept, and a saved view has its own.
+"""
 
 from collections.abc import Iterable, Mapping
 
@@ -8,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from webportal.accounts.models import User
 from webportal.review.worklist.models import SavedView, WorklistPreference
 
-# In the order in which they stand. The patient is always there: it leads to the study.
+# In the order in which they are offered. The patient is always there: it leads to the study.
 COLUMNS: Mapping[str, str | Promise] = {
     "priority": _("Priority"),
     "result": _("Model’s result"),
@@ -39,9 +42,15 @@ DEFAULT = (
 
 
 def known_columns(names: Iterable[str]) -> list[str]:
-    """Return those of the names that are columns, in the table's order, with the patient."""
-    wanted = {*names, ALWAYS}
-    return [name for name in COLUMNS if name in wanted]
+    """Return those of the names that are columns, each once and in their order; the patient too."""
+    known = dict.fromkeys(name for name in names if name in COLUMNS)
+    return list(known) if ALWAYS in known else [ALWAYS, *known]
+
+
+def offered_columns(shown: list[str]) -> list[tuple[str, str | Promise, bool]]:
+    """Return every column, its label and whether it is shown; those that are stand in order."""
+    others = [name for name in COLUMNS if name not in shown]
+    return [(name, COLUMNS[name], name in shown) for name in [*shown, *others]]
 
 
 def columns_for(user: User, view: SavedView | None) -> list[str]:
@@ -53,7 +62,12 @@ def columns_for(user: User, view: SavedView | None) -> list[str]:
 
 
 def remember_columns(user: User, names: Iterable[str]) -> None:
-    """Keep a person's choice."""
+    """Keep a person's choice, in that order."""
     WorklistPreference.objects.update_or_create(
         user=user, defaults={"columns": known_columns(names)}
     )
+
+
+def forget_columns(user: User) -> None:
+    """Give a person the usual columns again."""
+    WorklistPreference.objects.filter(user=user).delete()

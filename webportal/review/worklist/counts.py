@@ -7,16 +7,19 @@ index. See docs/architecture.md.
 from dataclasses import dataclass
 
 from django.contrib.humanize.templatetags.humanize import intcomma
-from django.db import connection, models
-from django.db.models import QuerySet
+from django.db import connection
+from django.db.models import Count as CountOf
+from django.db.models import Q, QuerySet
 
 from webportal.accounts.models import User
 from webportal.records.models import Concern, Priority, ReadingState, Study
-from webportal.review.blinding import hidden_results
-from webportal.review.worklist.order import EVERY_STATE
+from webportal.review.blinding import hidden_results, reads_without_model
+from webportal.review.worklist.order import EVERY_STATE, SECOND_READS
 
 CAP = 10_000
 MATCH_CAP = 1_000
+RESULTS = {concern.name.lower(): concern for concern in Concern}
+OTHERS = ("stat", "mine")
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Count:
         return self.number > 0
 
 
-def capped(number: int, cap: int = CAP) -> Count:
+def capped(number: int, cap: int) -> Count:
     """Return what was counted up to one more than the cap."""
     return Count(min(number, cap), number > cap)
 
@@ -46,30 +49,51 @@ def count_matches(studies: QuerySet[Study]) -> Count:
 def tab_counts(state: str, reader: User) -> dict[str, Count]:
     """Count each reading state and all; of the shown one also by result, stat and the reader's own.
 
-    The keys are the reading states and `all`, the names of `Concern` in small letters, `stat` and
-    `mine`.
+    The keys are the reading states, `second` for what the reader reads blind, `all`, the names of
+    `Concern` in small letters, `stat` and `mine`. Studies that are read blind count under no result
+    and are apart from the unread ones.
     """
+    hidden = _hidden_counts(reader)
+    second = hidden[SECOND_READS]
+    # Those that are taken away again must not make a capped count look like an exact one.
+    numbers = _numbers(EVERY_STATE if state == SECOND_READS else state, reader, CAP + 1 + second)
+    numbers |= {SECOND_READS: second, ReadingState.UNREAD: numbers[ReadingState.UNREAD] - second}
+    if state == SECOND_READS:
+        numbers |= dict.fromkeys(RESULTS, 0) | {name: hidden[name] for name in OTHERS}
+    elif state == ReadingState.UNREAD:
+        numbers |= {name: numbers[name] - hidden[name] for name in (*RESULTS, *OTHERS)}
+    elif state == EVERY_STATE:
+        numbers |= {name: numbers[name] - hidden[name] for name in RESULTS}
+    return {name: capped(number, CAP) for name, number in numbers.items()}
+
+
+def _numbers(state: str, reader: User, most: int) -> dict[str, int]:
+    """Count, up to so many, whatever is hidden from the reader."""
     within = "TRUE" if state == EVERY_STATE else "reading_state = %(state)s"
     conditions = {each: f"reading_state = '{each}'" for each in ReadingState.values}
     conditions[EVERY_STATE] = "TRUE"
     conditions["stat"] = f"{within} AND priority = {Priority.STAT.value}"
     conditions["mine"] = f"{within} AND assigned_reader_id = %(reader)s"
     priorities = ", ".join(str(priority) for priority in Priority.values)
-    for concern in Concern:
+    for name, concern in RESULTS.items():
         # Naming every priority makes each a range of the index, whose second column it is.
-        conditions[concern.name.lower()] = (
-            f"{within} AND priority IN ({priorities}) AND concern = {concern.value}"
-        )
+        conditions[name] = f"{within} AND priority IN ({priorities}) AND concern = {concern.value}"
     counts = ", ".join(
-        f"(SELECT count(*) FROM (SELECT FROM records_study WHERE {condition} LIMIT {CAP + 1}) AS s)"
+        f"(SELECT count(*) FROM (SELECT FROM records_study WHERE {condition} LIMIT {most}) AS s)"
         for condition in conditions.values()
     )
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {counts}", {"state": state, "reader": reader.pk})
-        numbers = dict(zip(conditions, cursor.fetchone(), strict=True))
-    if state != ReadingState.SIGNED:
-        # To be counted under a result would tell it.
-        hidden = Study.objects.filter(hidden_results(reader)).order_by()
-        for concern, number in hidden.values_list("concern").annotate(models.Count("pk")):
-            numbers[Concern(concern).name.lower()] -= number
-    return {name: capped(number) for name, number in numbers.items()}
+        return dict(zip(conditions, cursor.fetchone(), strict=True))
+
+
+def _hidden_counts(reader: User) -> dict[str, int]:
+    """Count the studies that the reader reads blind under the names that `tab_counts` gives."""
+    asked = {"stat": Q(priority=Priority.STAT), "mine": Q(assigned_reader=reader)}
+    asked |= {name: Q(concern=concern) for name, concern in RESULTS.items()}
+    if not reads_without_model(reader):
+        return dict.fromkeys((SECOND_READS, *asked), 0)
+    hidden = Study.objects.filter(hidden_results(reader)).order_by()
+    counts = {name: CountOf("pk", filter=condition) for name, condition in asked.items()}
+    numbers: dict[str, int] = hidden.aggregate(**{SECOND_READS: CountOf("pk")}, **counts)
+    return numbers

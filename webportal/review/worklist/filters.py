@@ -5,7 +5,7 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -15,7 +15,15 @@ from webportal.records.models import Category, Concern, Priority, ReadingState, 
 from webportal.records.searches import with_words
 from webportal.review.blinding import hidden_results
 from webportal.review.progress import in_state
-from webportal.review.worklist.order import EVERY_STATE, ORDERS, Order, default_order
+from webportal.review.worklist.order import (
+    BY_RESULT,
+    EVERY_STATE,
+    ORDERS,
+    SECOND_READS,
+    Order,
+    default_order,
+    order_in,
+)
 
 QUEUE_STATES = [
     (JobState.QUEUED.value, _("In the queue")),
@@ -40,7 +48,7 @@ class WorklistFilter(forms.Form):
     """What the address may say about the studies to show. It names no patient."""
 
     state = forms.ChoiceField(
-        choices=[*ReadingState.choices, (EVERY_STATE, _("All"))],
+        choices=[*ReadingState.choices, (SECOND_READS, _("Second reads")), (EVERY_STATE, _("All"))],
         required=False,
         widget=forms.HiddenInput,
     )
@@ -105,23 +113,22 @@ def state_of(chosen: dict[str, Any]) -> str:
 
 def order_of(chosen: dict[str, Any]) -> Order:
     """The order that was chosen, or the one that fits the reading state."""
-    return ORDERS[chosen.get("order", default_order(state_of(chosen)))]
+    state = state_of(chosen)
+    return order_in(state, chosen.get("order", default_order(state)))
 
 
 def matching(chosen: dict[str, Any], text: str, reader: User | None = None) -> QuerySet[Study]:
-    """Return the studies that match, in no order; `reader` is who asks for 'mine'."""
-    studies = Study.objects.all()
-    state = state_of(chosen)
-    if state != EVERY_STATE:
-        studies = studies.filter(reading_state=state)
+    """Return the studies that match, in no order; `reader` is who asks, and must not know some.
+
+    Studies whose result is hidden from the reader are apart from the unread ones, and not among
+    any that are found or ordered by a result.
+    """
+    studies = _in_state(chosen, reader)
     if "category" in chosen:
         no_result = chosen["category"] == "none"
         studies = studies.filter(
             concern=Concern.NO_RESULT if no_result else Concern[chosen["category"].upper()]
         )
-    if reader is not None and ("category" in chosen or chosen.get("order") == "probability"):
-        # To be found under a result, or between two of them, would tell it.
-        studies = studies.exclude(hidden_results(reader))
     if "priority" in chosen:
         studies = studies.filter(priority=chosen["priority"])
     if "queue" in chosen:
@@ -133,6 +140,20 @@ def matching(chosen: dict[str, Any], text: str, reader: User | None = None) -> Q
     if "until" in chosen:
         studies = studies.filter(created_at__lt=_start_of(chosen["until"] + timedelta(days=1)))
     return with_words(studies, text)
+
+
+def _in_state(chosen: dict[str, Any], reader: User | None) -> QuerySet[Study]:
+    """The studies of the reading state that is shown, without those that this choice would tell."""
+    studies, state = Study.objects.all(), state_of(chosen)
+    hidden = hidden_results(reader) if reader else Q(pk__in=[])
+    # How far the model is tells that there is no result yet.
+    is_by_result = "category" in chosen or "queue" in chosen
+    if state == SECOND_READS:
+        return studies.none() if is_by_result else studies.filter(hidden)
+    order = chosen.get("order", default_order(state))
+    if state == ReadingState.UNREAD or is_by_result or order in BY_RESULT:
+        studies = studies.exclude(hidden)
+    return studies if state == EVERY_STATE else studies.filter(reading_state=state)
 
 
 def _reader_of(assigned: str, reader: User | None) -> uuid.UUID | None:

@@ -21,7 +21,11 @@ from webportal.records.models import KNOWN_PROBABILITY, ReadingState, Study
 STUDIES_PER_PAGE = 50
 # The most urgent first, among them the worst, among them those that wait longest.
 URGENCY = ("priority", "concern", "created_at", "id")
+# Studies of one patient come as they were received.
+NAME = ("sort_name", "created_at", "id")
 EVERY_STATE = "all"
+# Not a reading state, but what waits for this reader's blind second read.
+SECOND_READS = "second"
 
 
 def _moment(text: str) -> datetime:
@@ -35,7 +39,8 @@ def _moment(text: str) -> datetime:
 class Order:
     """An order of studies: by `keys`, all of them rising or all falling.
 
-    `read` makes of each part of a cursor's text what the key is compared with.
+    `read` makes of each part of a cursor's text what the key is compared with. Where a place names
+    a patient, `is_private`, the cursor is the id of the study at that place.
     """
 
     label: str | Promise
@@ -43,6 +48,7 @@ class Order:
     names: tuple[str, ...]
     read: tuple[Callable[[str], Any], ...]
     is_falling: bool = False
+    is_private: bool = False
 
     def sort(self, studies: QuerySet[Study], *, backwards: bool = False) -> QuerySet[Study]:
         """Return the studies in this order, or in the reverse one."""
@@ -59,10 +65,14 @@ class Order:
 
     def cursor(self, study: Study) -> str:
         """Return the place of a study as text for an address; it holds no patient data."""
+        if self.is_private:
+            return str(study.pk)
         return "~".join(_as_text(getattr(study, name)) for name in self.names)
 
     def place(self, cursor: str) -> tuple[Any, ...] | None:
         """Return the place that a cursor names, None when it is no cursor of this order."""
+        if self.is_private:
+            return _place_of_study(cursor, self.names)
         parts = cursor.split("~")
         if len(parts) != len(self.read):
             return None
@@ -70,6 +80,14 @@ class Order:
             return tuple(read(part) for read, part in zip(self.read, parts, strict=True))
         except (ValueError, OverflowError):
             return None
+
+
+def _place_of_study(cursor: str, names: tuple[str, ...]) -> tuple[Any, ...] | None:
+    try:
+        key = uuid.UUID(cursor)
+    except ValueError:
+        return None
+    return Study.objects.filter(pk=key).values_list(*names).first()
 
 
 def _as_text(value: Any) -> str:
@@ -107,12 +125,42 @@ ORDERS: Mapping[str, Order] = {
         (float, uuid.UUID),
         is_falling=True,
     ),
+    "name": Order(
+        _("By the patient’s name"),
+        tuple(F(name) for name in NAME),
+        NAME,
+        (),
+        is_private=True,
+    ),
 }
+
+
+# These follow from the model's result.
+BY_RESULT = ("urgency", "probability")
+# In the place of urgency where the result must not be known; those studies are few and need no
+# index.
+BLIND_URGENCY = Order(
+    _("Most urgent first"),
+    (F("priority"), F("created_at"), F("id")),
+    ("priority", "created_at", "id"),
+    (int, _moment, uuid.UUID),
+)
+
+
+def order_in(state: str, name: str) -> Order:
+    """Return the order of that name; for `SECOND_READS` it is one that tells no result."""
+    return BLIND_URGENCY if state == SECOND_READS and name in BY_RESULT else ORDERS[name]
+
+
+def orders_in(state: str) -> list[tuple[str, str | Promise]]:
+    """Return the names and labels of the orders that a reading state has."""
+    names = [name for name in ORDERS if state != SECOND_READS or name != "probability"]
+    return [(name, ORDERS[name].label) for name in names]
 
 
 def default_order(state: str) -> str:
     """What is read comes by urgency; what is looked up, the newest first."""
-    return "urgency" if state == ReadingState.UNREAD else "newest"
+    return "urgency" if state in (ReadingState.UNREAD, SECOND_READS) else "newest"
 
 
 @dataclass(frozen=True)

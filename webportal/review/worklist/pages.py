@@ -15,10 +15,10 @@ from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.records import searches
 from webportal.records.models import Priority, ReadingState, Study
-from webportal.review.blinding import studies_with_hidden_results
+from webportal.review.blinding import reads_without_model, studies_with_hidden_results
 from webportal.review.progress import NOTHING, progress_of
 from webportal.review.reservation import reservations_of
-from webportal.review.worklist.columns import COLUMNS, DEFAULT, columns_for
+from webportal.review.worklist.columns import COLUMNS, DEFAULT, columns_for, offered_columns
 from webportal.review.worklist.counts import Count, count_matches, tab_counts
 from webportal.review.worklist.filters import (
     MINE,
@@ -30,14 +30,22 @@ from webportal.review.worklist.filters import (
 )
 from webportal.review.worklist.order import (
     EVERY_STATE,
+    SECOND_READS,
     Page,
     default_order,
+    orders_in,
     page_of,
 )
 from webportal.review.worklist.saved import menu_of, open_view
 
 # What sorts by a click on its heading.
-SORTED_BY = {"priority": "urgency", "result": "probability", "waiting": "waiting"}
+SORTED_BY = {
+    "priority": "urgency",
+    "result": "probability",
+    "patient": "name",
+    "waiting": "waiting",
+}
+RISING = ("patient", "waiting")
 PLACES = ("after", "before")
 
 
@@ -52,7 +60,8 @@ def worklist(request: SignedInRequest) -> HttpResponse:
     chosen = form.chosen()
     text = searches.recall(request, chosen.get("search", ""))
     view = open_view(request.user, request.GET)
-    state, columns = state_of(chosen), columns_for(request.user, view)
+    state, own_columns = state_of(chosen), columns_for(request.user, view)
+    columns = own_columns
     if state == EVERY_STATE and "state" not in columns:
         columns = [*columns, "state"]
     order = chosen.get("order", default_order(state))
@@ -64,14 +73,14 @@ def worklist(request: SignedInRequest) -> HttpResponse:
         "form": form,
         "page": page,
         "rows": _rows(page, request.user),
-        "columns": _headings(request, columns, order),
+        "columns": _headings(request, columns, order, state),
         "names": columns,
         # On a narrow screen some of the usual columns give way, those that somebody chose do not.
         "has_own_columns": set(columns) - {"state"} != set(DEFAULT),
         "state": state,
         "order": order,
         "tabs": _tabs(request, state, counts),
-        "chips": _chips(request, chosen, counts),
+        "chips": _chips(request, chosen, counts, state),
         "first_page": _address(request),
         "everywhere": _address(request, state=EVERY_STATE),
         "matches": count_matches(studies) if is_filtered else counts[state],
@@ -82,8 +91,9 @@ def worklist(request: SignedInRequest) -> HttpResponse:
     if not live:
         context |= {
             "people": people,
+            "orders": orders_in(state),
             "priorities": Priority.choices,
-            "all_columns": [(name, label, name in columns) for name, label in COLUMNS.items()],
+            "all_columns": offered_columns(own_columns),
             "view": view,
             "views": menu_of(request.user),
             "is_coordinator": request.user.has_role(Role.COORDINATOR),
@@ -152,23 +162,34 @@ def _address(request: SignedInRequest, **changes: Any) -> str:
     return reverse("review:worklist", query=query)
 
 
-def _headings(request: SignedInRequest, columns: list[str], order: str) -> list[dict[str, Any]]:
+def _headings(
+    request: SignedInRequest, columns: list[str], order: str, state: str
+) -> list[dict[str, Any]]:
     """The columns with their headings; those that sort have an address."""
+    offered = dict(orders_in(state))
     return [
         {
             "name": name,
             "label": COLUMNS[name],
-            "address": _address(request, order=SORTED_BY[name]) if name in SORTED_BY else "",
+            "address": _address(request, order=SORTED_BY[name])
+            if SORTED_BY.get(name) in offered
+            else "",
             "is_sorted": SORTED_BY.get(name) == order,
+            "rises": name in RISING,
         }
         for name in columns
     ]
 
 
 def _tabs(request: SignedInRequest, state: str, counts: dict[str, Count]) -> list[dict[str, Any]]:
-    """The reading states, each with its count and address, which keeps the search alone."""
+    """The reading states, each with its count and address, which keeps the search alone.
+
+    Who reads without the model has those studies apart, where no place tells a result.
+    """
     kept = {"search": request.GET["search"]} if request.GET.get("search") else {}
     labels = [*ReadingState.choices, (EVERY_STATE, gettext("All"))]
+    if reads_without_model(request.user):
+        labels.insert(1, (SECOND_READS, gettext("Second reads")))
     return [
         {
             "name": name,
@@ -185,18 +206,22 @@ def _tabs(request: SignedInRequest, state: str, counts: dict[str, Count]) -> lis
 
 
 def _chips(
-    request: SignedInRequest, chosen: dict[str, Any], counts: dict[str, Count]
+    request: SignedInRequest, chosen: dict[str, Any], counts: dict[str, Count], state: str
 ) -> list[dict[str, Any]]:
     """What is asked for most within a reading state; one click chooses it, another lets it go."""
     offered = [
         (gettext("assigned to me"), "mine", "assigned", MINE),
         (gettext("stat"), "stat", "priority", Priority.STAT.value),
+    ]
+    by_result = [
         (gettext("likely"), "likely", "category", "likely"),
         (gettext("indeterminate"), "indeterminate", "category", "indeterminate"),
         (gettext("not assessable"), "not_assessable", "category", "not_assessable"),
         (gettext("unlikely"), "unlikely", "category", "unlikely"),
         (gettext("without a result"), "no_result", "category", "none"),
     ]
+    if state != SECOND_READS:
+        offered += by_result
     return [
         {
             "label": label,

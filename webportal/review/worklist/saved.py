@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
-from webportal.review.worklist.columns import columns_for, remember_columns
+from webportal.review.worklist.columns import columns_for, forget_columns, remember_columns
 from webportal.review.worklist.filters import WorklistFilter, readers
 from webportal.review.worklist.models import SavedView
 
@@ -59,8 +59,16 @@ def menu_of(user: User) -> list[dict[str, Any]]:
 @allow(Role.RADIOLOGIST)
 @require_POST
 def choose_columns(request: SignedInRequest) -> HttpResponse:
-    """Keep which columns this person wants; an open view is left, because it has its own."""
-    remember_columns(request.user, request.POST.getlist("column"))
+    """Keep which columns this person wants, and in which order, or give them the usual ones.
+
+    An open view is left, because it has its own. The script that moves a column shows it itself.
+    """
+    if "usual" in request.POST:
+        forget_columns(request.user)
+    else:
+        remember_columns(request.user, request.POST.getlist("column"))
+    if "HX-Request" in request.headers:
+        return HttpResponse(status=204)
     query = QueryDict(request.POST.get("query", ""), mutable=True)
     query.pop("view", None)
     return redirect(reverse("review:worklist", query=query))
