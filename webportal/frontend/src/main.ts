@@ -11,6 +11,7 @@ import htmx from "htmx.org";
 // Swaps that keep focus, selection and scrolling: hx-ext="morph" with hx-swap="morph:innerHTML".
 import "idiomorph/dist/idiomorph-ext.esm.js";
 
+import { returnWhenReady, sayWhenAway } from "./away";
 import { submitOnChange } from "./filters";
 import { keepLive } from "./live";
 import { bindWorklist } from "./worklist";
@@ -20,5 +21,7 @@ htmx.config.includeIndicatorStyles = false;
 htmx.config.allowEval = false;
 
 keepLive();
+returnWhenReady();
+sayWhenAway();
 submitOnChange();
 bindWorklist();
