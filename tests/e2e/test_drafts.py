@@ -16,7 +16,7 @@ from tests.helpers import audit_actions
 from webportal.accounts.models import Role, User
 from webportal.audit.models import Action
 from webportal.records.models import Study
-from webportal.review.models import Read
+from webportal.review.models import Addendum, Read
 
 
 @pytest.fixture
@@ -166,3 +166,23 @@ def test_keys_pressed_while_a_signature_is_sent_do_nothing(
     expect(page.get_by_text("nothing left for you to read")).to_be_visible()
     assert Read.objects.get().pneumonia == "none"
     assert Action.SIGNATURE_FAILED not in audit_actions()
+
+
+def test_an_addendum_outlives_the_session(
+    browser: BrowserContext, study: Study, radiologist: User
+) -> None:
+    page = open_study(browser, study)
+    page.keyboard.press("1")
+    page.locator("input[name=password]").fill(PASSWORD)
+    page.get_by_role("button", name="Sign", exact=True).click()
+    expect(page.get_by_role("heading", name="Add an addendum")).to_be_visible()
+    page.get_by_label("Reason").fill("Seen later")
+    page.get_by_label("Text").fill("A small effusion.")
+    page.get_by_label("Your password").fill(PASSWORD)
+    Session.objects.all().delete()
+    page.get_by_role("button", name="Sign the addendum").click()
+    expect(page.get_by_text("Not signed: you are signed out")).to_be_visible()
+    sign_in_anew(browser, radiologist.username)
+    page.get_by_role("button", name="Sign the addendum").click()
+    expect(page.get_by_text("The addendum is signed.")).to_be_visible()
+    assert Addendum.objects.get().text == "A small effusion."

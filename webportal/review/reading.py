@@ -150,7 +150,7 @@ def _refuse_other_draft(draft: Read | None, entry: Entry) -> None:
         return
     raise ReadingError(
         "draft_changed",
-        _("You have changed this read in another window since this one was opened."),
+        _("Not saved: you have changed this read in another window since this one was opened."),
     )
 
 

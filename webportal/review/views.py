@@ -5,7 +5,9 @@ import uuid
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -136,8 +138,8 @@ def save_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         try:
             draft = reading.save_draft(shown, request.user, form.entry())
         except reading.ReadingError as refused:
-            error = _("Not saved: {reason}").format(reason=refused)
             is_conflict = refused.code == "draft_changed"
+            error = str(refused) if is_conflict else _("Not saved: {reason}").format(reason=refused)
         else:
             # Who writes has the study in hand, unless another has it already.
             if draft.signed_at is None and due_read(shown):
@@ -196,11 +198,22 @@ def sign(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
             _refuse(request, form, "password", error)
         else:
             signing.continue_series(request.session)
-            messages.success(request, _("The read is signed."))
             if request.POST.get("then") == "next":
+                messages.success(request, _signed_with_way_back(shown))
                 return _open_next(request, None)
+            messages.success(request, _("The read is signed."))
             return redirect("review:study", shown.pk)
     return _study_page(request, _study(study_id), form, status=422)
+
+
+def _signed_with_way_back(signed: Study) -> str:
+    """Say so on the study that follows; without the patient's name, which a cookie would keep."""
+    return format_html(
+        '{} <a href="{}">{}</a>',
+        _("The read is signed."),
+        reverse("review:study", args=[signed.pk]),
+        _("Show it"),
+    )
 
 
 @allow(Role.RADIOLOGIST)
@@ -212,6 +225,8 @@ def add_addendum(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         return redirect("review:study", shown.pk)
     read = reading.signed_read(shown) or reading.own_signed_read(shown, request.user)
     form = AddendumForm(request.POST)
+    if not _is_of_this_reader(request):
+        form.add_error(None, _not_of_this_reader(request))
     if read is None:
         messages.error(request, _("Nothing is signed yet: change the draft instead."))
         return redirect("review:study", shown.pk)

@@ -1,4 +1,4 @@
-import { csrfToken } from "./csrf";
+import { csrfToken, renewToken } from "./csrf";
 
 // Soon after a change, however fast the next one follows, so that little is ever unsaved.
 const SAVE_AFTER_MS = 800;
@@ -148,7 +148,7 @@ export class DraftKeeper {
     const button = event.submitter;
     if (button?.hasAttribute("formaction")) {
       this.isLeaving = true;
-      this.renewToken();
+      renewToken(this.form);
       return;
     }
     event.preventDefault();
@@ -162,7 +162,7 @@ export class DraftKeeper {
     if (!(await this.save())) return this.unlock();
     this.say(this.form.dataset["signing"]);
     this.isLeaving = true;
-    this.renewToken();
+    renewToken(this.form);
     if (button?.name) {
       const then = document.createElement("input");
       [then.type, then.name, then.value] = ["hidden", button.name, button.value];
@@ -182,11 +182,6 @@ export class DraftKeeper {
     if (!this.isSigning || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-  }
-
-  private renewToken(): void {
-    const token = this.form.elements.namedItem("csrfmiddlewaretoken") as HTMLInputElement | null;
-    if (token) token.value = csrfToken();
   }
 
   private fails(text: string | undefined): boolean {
