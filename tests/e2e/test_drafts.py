@@ -41,8 +41,10 @@ def browser(
             base_url=live_server.url, viewport={"width": 1280, "height": 800}
         )
         context.set_default_timeout(60_000)
+        expect.set_options(timeout=60_000)
         context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
         yield context
+        expect.set_options(timeout=None)
         context.close()
         connections.close_all()
 

@@ -21,16 +21,16 @@ class LimitedConnection(psycopg.Connection[Any]):
 
     patience: float | None = None
 
-    def wait(self, *args: Any, **options: Any) -> Any:
+    def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
         """Wait for an answer.
 
         Raises:
             OperationalError: none came in time; the connection is closed then.
         """
-        if self.patience is None or options.get("timeout") is not None:
-            return super().wait(*args, **options)
+        if self.patience is None or timeout is not None:
+            return super().wait(gen, interval, timeout)
         try:
-            return super().wait(*args, **options, timeout=self.patience)
+            return super().wait(gen, interval, self.patience)
         except psycopg.OperationalError as error:
             # An answer, be it an error, ends the statement; a broken connection has no state.
             if self.pgconn.transaction_status != psycopg.pq.TransactionStatus.ACTIVE:
@@ -53,7 +53,7 @@ class _Psycopg:
 class DatabaseWrapper(base.DatabaseWrapper):
     """One thread's connection; `PATIENCE_SECONDS` of the settings is None where nobody waits."""
 
-    Database = _Psycopg()
+    Database = _Psycopg()  # type: ignore[assignment]
     # Of all threads: when the database was found silent, on the clock of time.monotonic.
     _silent_since = -SILENT_SECONDS
 
