@@ -61,7 +61,8 @@ MIDDLEWARE = [
     "webportal.accounts.middleware.ask_health_as_nobody",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "django.contrib.auth.middleware.LoginRequiredMiddleware",
+    "webportal.api.problems.explain_what_takes_forms",
+    "webportal.accounts.middleware.SignInMiddleware",
     "webportal.accounts.middleware.require_own_password",
 ]
 
@@ -95,6 +96,7 @@ TEMPLATES = [
 DATABASES = {"default": env.db("DATABASE_URL")}
 if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
     raise environ.ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database.")
+DATABASES["default"]["ENGINE"] = "webportal.database"
 DATABASES["default"]["CONN_MAX_AGE"] = 60
 # A database that was stopped and started again must not cost a request or a batch.
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
@@ -114,6 +116,8 @@ if statement_seconds := env.int("DATABASE_STATEMENT_SECONDS", default=0):
     DATABASES["default"]["OPTIONS"].setdefault(
         "options", f"-c statement_timeout={statement_seconds}s"
     )
+    # A database that hangs cannot even do that; then the client gives up.
+    DATABASES["default"]["PATIENCE_SECONDS"] = statement_seconds + 5
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 STORAGES = {

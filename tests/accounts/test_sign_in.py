@@ -161,3 +161,38 @@ def test_a_password_is_not_changed_to_something_bad(
     assert complaint in response.text
     radiologist.refresh_from_db()
     assert radiologist.check_password(PASSWORD)
+
+
+@pytest.mark.parametrize(
+    ("sender", "goes_on_to"),
+    [
+        ("http://testserver/worklist?state=all", "/worklist?state=all"),
+        ("http://testserver/text-templates", "/text-templates"),
+        ("https://elsewhere.example/worklist", "/"),
+        (None, "/"),
+    ],
+)
+def test_who_had_sent_something_comes_back_to_the_page_it_was_sent_from(
+    client: Client, radiologist: User, sender: str | None, goes_on_to: str
+) -> None:
+    headers = {"Referer": sender} if sender else {}
+    asks = client.post("/worklist/next", headers=headers)
+    answer = client.post(
+        asks.headers["Location"], {"username": radiologist.username, "password": PASSWORD}
+    )
+    assert answer.headers["Location"] == goes_on_to
+
+
+def test_an_address_that_only_takes_forms_says_so(client: Client, radiologist: User) -> None:
+    client.force_login(radiologist)
+    answer = client.get("/worklist/next")
+    assert answer.status_code == 405
+    assert "There is no page at this address" in answer.text
+
+
+def test_a_form_of_an_earlier_sign_in_is_refused_in_words(radiologist: User) -> None:
+    client = Client(enforce_csrf_checks=True)
+    client.force_login(radiologist)
+    answer = client.post("/worklist/next")
+    assert answer.status_code == 403
+    assert "What you sent was not taken" in answer.text

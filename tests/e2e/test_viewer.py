@@ -43,6 +43,11 @@ LIKE_A_GRAPHICS_CARD = """for (const kind of [WebGLRenderingContext, WebGL2Rende
         return name === 0x9246 ? "A graphics card" : ask.call(this, name);
     };
 }"""
+# As on a busy machine: a new size of the panes is heard of after the pictures have arrived.
+LATE_SIZES = """const Prompt = window.ResizeObserver;
+window.ResizeObserver = class extends Prompt {
+    constructor(hear) { super((...sizes) => setTimeout(() => hear(...sizes), 1500)); }
+};"""
 NEXT_FRAMES = "() => new Promise(f => requestAnimationFrame(() => requestAnimationFrame(f)))"
 MARKED_CELL = (3, 4)  # row and column of the heat map, where the picture has its white mark
 WHITE, BRIGHTEST_PHANTOM = 4095, 2976
@@ -476,6 +481,19 @@ def test_a_prior_is_laid_beside_and_linked_on_demand(page: Page, case: Case) -> 
     expect(pane(page, "prior")).to_be_hidden()
     viewed = audit_actions(study_id=case.prior.study_id)
     assert viewed == ["image.fetched", "image.viewed"]
+
+
+def test_a_prior_is_fitted_also_when_it_arrives_before_its_pane_has_its_size(
+    open_case: Callable[..., Page], browser: Browser, case: Case
+) -> None:
+    page = open_case(browser, LIKE_A_GRAPHICS_CARD, LATE_SIZES)
+    page.wait_for_timeout(2 * SECONDS)
+    press(page, "c")
+    await_image(page, case.prior, "prior")
+    page.wait_for_timeout(2 * SECONDS)
+    shown = zoom(page, "prior")
+    press(page, "ArrowRight", "=")
+    assert zoom(page, "prior") == pytest.approx(shown, abs=1)
 
 
 def test_all_keys_are_listed(page: Page) -> None:

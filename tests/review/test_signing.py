@@ -3,6 +3,7 @@
 import threading
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from webportal.review.reading import (
     ReadingError,
     add_addendum,
     discard_draft,
+    draft_version,
     leading_prediction,
     save_draft,
     sign,
@@ -162,6 +164,18 @@ def test_a_draft_is_saved_again_only_when_it_changed(radiologist: User) -> None:
 
 
 @pytest.mark.django_db
+def test_a_draft_that_changed_elsewhere_is_not_written_over(radiologist: User) -> None:
+    study, seen = study_with("likely")
+    first = save_draft(study, radiologist, entry(seen, "confirm", "", comment="a", version=""))
+    late = entry(seen, "confirm", "definite", comment="b", version="")
+    assert refusal(lambda: save_draft(study, radiologist, late)) == "draft_changed"
+    assert refusal(lambda: sign(study, radiologist, late, PASSWORD)) == "draft_changed"
+    first.refresh_from_db()
+    assert first.comment == "a"
+    in_time = replace(late, version=draft_version(first))
+    assert sign(study, radiologist, in_time, PASSWORD).comment == "b"
+
+
 def test_each_reader_has_a_draft_of_their_own(
     radiologist: User, make_user: Callable[..., User]
 ) -> None:

@@ -3,6 +3,7 @@
 import html
 import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -286,3 +287,13 @@ def test_no_inline_script_or_style(browser: Client) -> None:
         assert " style=" not in page
         assert "<style" not in page
         assert " onclick=" not in page
+
+
+def test_a_day_without_a_time_stays_a_day(browser: Client) -> None:
+    day = datetime(2026, 1, 5, tzinfo=UTC)
+    study = make_study(performed_at=day)
+    page = browser.get(reverse("review:study", args=[study.pk])).text
+    assert "2026-01-05<" in page
+    assert "2026-01-05 00:00" not in page
+    Study.objects.filter(pk=study.pk).update(performed_at=day.replace(hour=8, minute=30))
+    assert "2026-01-05 08:30" in browser.get(reverse("review:study", args=[study.pk])).text

@@ -1,11 +1,16 @@
 """Who asks for a page, and what must be true of them before it opens."""
 
 from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
 
+from django.contrib.auth.middleware import LoginRequiredMiddleware
 from django.contrib.auth.models import AnonymousUser
-from django.http import HttpRequest, HttpResponse
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 
 
 def ask_health_as_nobody(
@@ -23,6 +28,30 @@ def ask_health_as_nobody(
         return get_response(request)
 
     return middleware
+
+
+class SignInMiddleware(LoginRequiredMiddleware):
+    """Ask for the sign-in, and come back to a page.
+
+    Django's own comes back to the address that was asked for. Where something was sent to it that
+    is not sent again, the page that it came from is the one to come back to.
+    """
+
+    def handle_no_permission(
+        self, request: HttpRequest, view_func: Callable[..., Any]
+    ) -> HttpResponseRedirect:
+        """Redirect to the sign-in."""
+        if request.method in ("GET", "HEAD"):
+            return super().handle_no_permission(request, view_func)
+        return redirect_to_login(_page_that_sent(request), self.get_login_url(view_func))
+
+
+def _page_that_sent(request: HttpRequest) -> str:
+    sender = request.headers.get("Referer", "")
+    if not url_has_allowed_host_and_scheme(sender, {request.get_host()}):
+        return reverse("home")
+    parts = urlsplit(sender)
+    return f"{parts.path}?{parts.query}" if parts.query else parts.path
 
 
 def require_own_password(

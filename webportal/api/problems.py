@@ -1,11 +1,15 @@
 """Errors as Problem Details (RFC 9457): what happened, and what to do."""
 
+import sys
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import InterfaceError, OperationalError
 from django.forms import BaseForm
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.template.loader import render_to_string
 from django.views import defaults
 from rest_framework import exceptions, serializers
 from rest_framework.response import Response
@@ -20,6 +24,7 @@ from webportal.review.reading import ReadingError
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:chestline:problem:"
+RETRY_SECONDS = 5
 
 # A refused signature is 403; a read that cannot be signed as it is, 400; the rest is a conflict
 # with what happened meanwhile.
@@ -152,11 +157,41 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    """500, as a problem under /api/."""
+    """500, or 503 while the database does not answer; as a problem under /api/."""
+    if isinstance(sys.exception(), OperationalError | InterfaceError):
+        return _database_away(request)
     detail = "Something failed on our side. Try again, or tell hospital IT the time."
     return _api_problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail) or defaults.server_error(
         request
     )
+
+
+def explain_what_takes_forms(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Show a page, not an empty 405, at addresses that only take what a form sends."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED or response.content:
+            return response
+        if request.method == "GET" and not request.path.startswith("/api/"):
+            response.content = render_to_string("405.html").encode()
+        return response
+
+    return middleware
+
+
+def _database_away(request: HttpRequest) -> HttpResponseBase:
+    detail = "The database does not answer. What was stored before is safe; try again in a moment."
+    response = _api_problem(request, HTTPStatus.SERVICE_UNAVAILABLE, detail) or HttpResponse(
+        # Without the request: whoever it is from cannot be looked up now.
+        render_to_string("503.html", {"is_form": request.method not in ("GET", "HEAD")}),
+        status=HTTPStatus.SERVICE_UNAVAILABLE,
+    )
+    response.headers["Retry-After"] = str(RETRY_SECONDS)
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 def _api_problem(request: HttpRequest, status: HTTPStatus, detail: str) -> HttpResponse | None:

@@ -43,6 +43,7 @@ class ReadForm(forms.Form):
         widget=forms.Textarea(attrs={"rows": 3, "class": "form-control"}),
     )
     despite_reservation = forms.BooleanField(required=False)
+    version = forms.CharField(required=False, widget=forms.HiddenInput)
     password = forms.CharField(
         required=False,
         strip=False,
@@ -73,6 +74,8 @@ class ReadForm(forms.Form):
             images=self.cleaned_data["images"] or 0,
             kind=self.cleaned_data["kind"],
             despite_reservation=self.cleaned_data["despite_reservation"],
+            # Programs that send forms of their own may not know of it.
+            version=self.cleaned_data["version"] if "version" in self.data else None,
         )
 
 

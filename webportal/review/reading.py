@@ -7,7 +7,7 @@ becomes of the signature. Locks are taken in the order study, head of the audit 
 
 import hashlib
 import uuid
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.db import transaction
 from django.utils import timezone
@@ -63,6 +63,8 @@ class Entry:
     `seen` is the id of the result on the reader's screen, if any; `images` how many images were
     there and `kind` which read of the study was asked for, None when the reader's program does not
     say. `despite_reservation` says that the reader knows that another has the study in hand.
+    `version` is that of the draft on the screen, "" when there was none: a draft that was changed
+    in another window meanwhile is not written over.
     """
 
     seen: uuid.UUID | None
@@ -75,6 +77,7 @@ class Entry:
     images: int | None = None
     kind: str | None = None
     despite_reservation: bool = False
+    version: str | None = None
 
 
 def leading_prediction(study: Study) -> Prediction | None:
@@ -108,21 +111,27 @@ def own_signed_read(study: Study, reader: User) -> Read | None:
     return study.reads.filter(state=ReadState.SIGNED, reader=reader).first()
 
 
+def own_draft(study: Study, reader: User) -> Read | None:
+    """What this reader has put down of the study and not signed, if anything."""
+    return Read.objects.filter(study=study, reader=reader, state=ReadState.DRAFT).first()
+
+
 @transaction.atomic
 def save_draft(study: Study, reader: User, entry: Entry) -> Read:
     """Keep what the reader has put down so far; a draft may be incomplete.
 
     Of a study that is already signed it is kept too, so that it can become an addendum. Raises
-    ReadingError when a value is unknown or a mark is not on an image of the study.
+    ReadingError with one of the codes unknown_value, wrong_mark or draft_changed.
     """
     _check_values(study, entry)
     Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     same = _signed_the_same(study, reader, entry)
     if same is not None:
         return same
-    draft = Read.objects.filter(study=study, reader=reader, state=ReadState.DRAFT).first()
+    draft = own_draft(study, reader)
     if draft is not None and _holds(draft, entry) and draft.prediction_id == entry.seen:
         return draft
+    _refuse_other_draft(draft, entry)
     draft = draft or Read(study=study, reader=reader)
     draft.prediction_id = entry.seen
     draft.decision, draft.pneumonia = entry.decision, entry.pneumonia
@@ -132,6 +141,20 @@ def save_draft(study: Study, reader: User, entry: Entry) -> Read:
     draft.save()
     append(Event(Action.READ_SAVED, "read", draft.pk, study.pk), reader)
     return draft
+
+
+def draft_version(draft: Read | None) -> str:
+    """What tells one state of a draft from another; "" for none."""
+    return draft.updated_at.isoformat() if draft is not None else ""
+
+
+def _refuse_other_draft(draft: Read | None, entry: Entry) -> None:
+    if draft is None or entry.version is None or entry.version == draft_version(draft):
+        return
+    raise ReadingError(
+        "draft_changed",
+        _("Not saved: you have changed this read in another window since this one was opened."),
+    )
 
 
 @transaction.atomic
@@ -150,10 +173,11 @@ def sign(
     The study leaves the worklist unless a second read or an arbitration follows. With `pin_is_open`
     the reader's signing PIN does in place of the password. Raises ReadingError with one of the
     codes wrong_password, already_signed, reading_changed, not_blind, reserved, result_changed,
-    images_changed, incomplete, not_fitting, unknown_value or wrong_mark. Only after the last two
-    is nothing kept.
+    images_changed, incomplete, not_fitting, draft_changed, unknown_value or wrong_mark. Only after
+    the last three is nothing kept.
     """
     draft = save_draft(study, reader, entry)
+    entry = replace(entry, version=None)
     failure = Event(Action.SIGNATURE_FAILED, "read", draft.pk, study.pk)
     _check_password(reader, password, failure, pin_is_open)
     with transaction.atomic():

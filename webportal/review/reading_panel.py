@@ -25,7 +25,7 @@ from webportal.review.models import (
     TextTemplate,
     Zone,
 )
-from webportal.review.reading import leading_prediction
+from webportal.review.reading import draft_version, leading_prediction
 from webportal.review.second_reading import due_read, may_read_blind, signed_reads
 from webportal.review.signing import has_pin
 
@@ -98,6 +98,7 @@ def reading_panel(
         "newer_result": signed and signed.prediction and leading and signed.prediction != leading,
         "late_draft": draft if not due or refusal else None,
         "draft": draft,
+        "draft_version": draft_version(draft),
         "draft_is_outdated": draft and draft.decision and draft.prediction != leading,
         "form": form,
         "hides_result": is_hidden,

@@ -5,10 +5,12 @@ import uuid
 from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_GET, require_POST
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
@@ -127,14 +129,17 @@ def save_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Keep what the reader has typed; htmx calls this while they type."""
     shown = _study(study_id)
     form = ReadForm(request.POST)
-    error = ""
-    if not form.is_valid():
+    error, is_conflict = "", False
+    if not _is_of_this_reader(request):
+        error = _not_of_this_reader(request)
+    elif not form.is_valid():
         error = _("Not saved: the text is too long, or a value is unknown.")
     else:
         try:
             draft = reading.save_draft(shown, request.user, form.entry())
         except reading.ReadingError as refused:
-            error = _("Not saved: {reason}").format(reason=refused)
+            is_conflict = refused.code == "draft_changed"
+            error = str(refused) if is_conflict else _("Not saved: {reason}").format(reason=refused)
         else:
             # Who writes has the study in hand, unless another has it already.
             if draft.signed_at is None and due_read(shown):
@@ -142,7 +147,12 @@ def save_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     if "HX-Request" in request.headers:
         context = {"error": error, "saved_at": timezone.now(), "study": shown}
         context["signed"] = None if due_read(shown) else reading.signed_read(shown)
-        return render(request, "review/draft_state.html", context)
+        context["is_conflict"] = is_conflict
+        response = render(request, "review/draft_state.html", context)
+        response.headers["X-Saved"] = "no" if error else "yes"
+        own = reading.own_draft(shown, request.user)
+        response.headers["X-Draft-Version"] = reading.draft_version(own)
+        return response
     if error:
         messages.error(request, error)
     else:
@@ -161,13 +171,19 @@ def discard_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse
 
 
 @allow(Role.RADIOLOGIST)
-@require_POST
+@require_http_methods(["GET", "POST"])
 def sign(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Sign the read and, if so asked, go on to the next study.
 
     A refusal shows the page again with everything that was typed.
     """
     shown = _study(study_id)
+    # Where somebody comes to who had to sign in first, or goes to the address once more.
+    if request.method == "GET":
+        return redirect("review:study", shown.pk)
+    if not _is_of_this_reader(request):
+        messages.error(request, _not_of_this_reader(request))
+        return redirect("review:study", shown.pk)
     form = ReadForm(request.POST)
     if form.is_valid():
         try:
@@ -182,20 +198,35 @@ def sign(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
             _refuse(request, form, "password", error)
         else:
             signing.continue_series(request.session)
-            messages.success(request, _("The read is signed."))
             if request.POST.get("then") == "next":
+                messages.success(request, _signed_with_way_back(shown))
                 return _open_next(request, None)
+            messages.success(request, _("The read is signed."))
             return redirect("review:study", shown.pk)
     return _study_page(request, _study(study_id), form, status=422)
 
 
+def _signed_with_way_back(signed: Study) -> str:
+    """Say so on the study that follows; without the patient's name, which a cookie would keep."""
+    return format_html(
+        '{} <a href="{}">{}</a>',
+        _("The read is signed."),
+        reverse("review:study", args=[signed.pk]),
+        _("Show it"),
+    )
+
+
 @allow(Role.RADIOLOGIST)
-@require_POST
+@require_http_methods(["GET", "POST"])
 def add_addendum(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Sign an addendum to the study's signed read, or to one's own while others still read it."""
     shown = _study(study_id)
+    if request.method == "GET":
+        return redirect("review:study", shown.pk)
     read = reading.signed_read(shown) or reading.own_signed_read(shown, request.user)
     form = AddendumForm(request.POST)
+    if not _is_of_this_reader(request):
+        form.add_error(None, _not_of_this_reader(request))
     if read is None:
         messages.error(request, _("Nothing is signed yet: change the draft instead."))
         return redirect("review:study", shown.pk)
@@ -218,6 +249,18 @@ def add_addendum(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
             messages.success(request, _("The addendum is signed."))
             return redirect("review:study", shown.pk)
     return _study_page(request, shown, addendum_form=form, status=422)
+
+
+def _is_of_this_reader(request: SignedInRequest) -> bool:
+    """Whether the page that a form is on was opened by whoever is signed in now."""
+    return request.POST.get("reader", "") in ("", str(request.user.pk))
+
+
+def _not_of_this_reader(request: SignedInRequest) -> str:
+    return _(
+        "Not saved: {reader} has signed in since this page was opened. Sign in under your own name"
+        " in another tab, and it goes on."
+    ).format(reader=request.user)
 
 
 def _refuse(

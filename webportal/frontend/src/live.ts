@@ -1,11 +1,29 @@
 import htmx from "htmx.org";
 
+import { csrfToken } from "./csrf";
+
+// A page says that nothing answers sooner than the portal gives a silent database up.
+const LIVE_TIMEOUT_MS = 12_000;
+
+interface LiveRequest {
+  elt: Element;
+  timeout: number;
+  headers: Record<string, string>;
+}
+
 /**
  * Send the event `live` to every element with `data-live-seconds`, that often while the page is
  * visible and once when it comes back to sight. htmx's own `every` would ask hidden pages too.
  */
 export function keepLive(): void {
   sayWhenSignedOut();
+  document.addEventListener("htmx:configRequest", (event) => {
+    const { detail } = event as CustomEvent<LiveRequest>;
+    if (!detail.elt.matches("[data-live-seconds]")) return;
+    detail.timeout = LIVE_TIMEOUT_MS;
+    // Signing in again in another tab has made that of this page worthless.
+    detail.headers["X-CSRFToken"] = csrfToken();
+  });
   const last = new WeakMap<Element, number>();
   const refresh = (): void => {
     if (document.hidden) return;

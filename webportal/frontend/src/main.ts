@@ -11,6 +11,7 @@ import htmx from "htmx.org";
 // Swaps that keep focus, selection and scrolling: hx-ext="morph" with hx-swap="morph:innerHTML".
 import "idiomorph/dist/idiomorph-ext.esm.js";
 
+import { returnWhenReady, sayWhenAway } from "./away";
 import { bindColumns } from "./columns";
 import { submitOnChange } from "./filters";
 import { keepLive } from "./live";
@@ -21,6 +22,8 @@ htmx.config.includeIndicatorStyles = false;
 htmx.config.allowEval = false;
 
 keepLive();
+returnWhenReady();
+sayWhenAway();
 submitOnChange();
 bindWorklist();
 bindColumns();

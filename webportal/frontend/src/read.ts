@@ -1,19 +1,18 @@
 import "./reading.css";
 import { isSwitchedOff } from "./shortcuts";
 
+import { DraftKeeper } from "./draft";
+
 /**
  * The reading form by keys: digits choose findings, `g` and a digit a zone, `q` and a key put a text
  * in, Enter signs. Letters that the viewer has for itself are none of them.
  */
 export function bindReadKeys(): void {
   const form = document.querySelector<HTMLFormElement>("form[data-read]");
+  if (form) new DraftKeeper(form);
   // Before the viewer hears of a key: while texts or zones are asked for, its letters are theirs.
   document.addEventListener("keydown", (event) => readsKey(form, event), { capture: true });
   if (!form) return;
-  form.addEventListener("input", () => {
-    const state = form.querySelector(".draft-state");
-    if (state) state.textContent = form.dataset["unsaved"] ?? "";
-  });
   for (const button of form.querySelectorAll<HTMLElement>("[data-text]")) {
     button.addEventListener("click", () => putIn(form, button.dataset["text"] ?? ""));
   }

@@ -1,3 +1,5 @@
+import { csrfToken } from "./csrf";
+
 /** What the server says of a file; a ZIP gets one for each file in it. */
 export interface Verdict {
   file_name: string;
@@ -77,11 +79,6 @@ export function send(file: File, path: string, options: Options): Promise<Verdic
     };
     request.send(file);
   });
-}
-
-/** Django's token as it is now: signing in again in another tab makes a new one. */
-function csrfToken(): string {
-  return /(?:^|; )csrftoken=([^;]*)/.exec(document.cookie)?.[1] ?? "";
 }
 
 function errorOf(request: XMLHttpRequest, answer: Answer | undefined, url: string): SendError {

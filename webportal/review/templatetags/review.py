@@ -40,6 +40,16 @@ def waited(since: datetime) -> str:
 
 
 @register.filter
+def examined(moment: datetime | None) -> str:
+    """When a study was made: the day alone where the file names no time of day."""
+    if moment is None:
+        return ""
+    local = timezone.localtime(moment)
+    has_time = (local.hour, local.minute, local.second) != (0, 0, 0)
+    return local.strftime("%Y-%m-%d %H:%M" if has_time else "%Y-%m-%d")
+
+
+@register.filter
 def age(birth_date: date | None, on: date | datetime | None) -> str:
     """A person's age that day: months for the first two years, then years."""
     if birth_date is None:

@@ -24,6 +24,7 @@ const WHEEL_STEP = 1.15;
 /** What two panes can share, free of either picture's size and greys. */
 export interface View {
   turn: Turn;
+  isFitted: boolean;
   /** How many times larger than fitted. */
   zoom: number;
   /** Which point of the picture is in the middle, in shares of its width and height. */
@@ -321,6 +322,7 @@ export class Pane {
     const [left, top] = this.corner();
     return {
       turn: this.turn,
+      isFitted: this.isFitted,
       zoom: this.fittedScale() / parallelScale,
       centre: [(focalPoint[0] - left) / width, (focalPoint[1] - top) / height],
       lower: (lower - darkest) / range,
@@ -338,6 +340,8 @@ export class Pane {
       view.isInverted !== isInverted,
     );
     this.turn = view.turn;
+    // The other pane may not have its new size yet, in which its zoom would be another.
+    if (view.isFitted) return this.layFitted();
     this.place(this.at(view.centre), this.fittedScale() / view.zoom);
     this.isFitted = false;
   }
@@ -346,7 +350,7 @@ export class Pane {
   magnify(other: Pane, centre: Point, times: number): void {
     if (!this.header) return;
     const larger = other.element.clientHeight / Math.max(this.element.clientHeight, 1);
-    this.adopt({ ...other.view(), centre });
+    this.adopt({ ...other.view(), isFitted: false, centre });
     this.place(this.at(centre), other.camera().parallelScale / larger / times);
   }
 

@@ -1,0 +1,190 @@
+"""What a reader has typed is not lost, whatever happens to page, session and portal."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.db import connections
+from django.test import Client
+from playwright.sync_api import BrowserContext, Page, Route, expect
+from pytest_django.live_server_helper import LiveServer
+
+from tests.conftest import PASSWORD
+from tests.e2e.browser import NO_WEBGL, chromium
+from tests.factories import make_prediction
+from tests.helpers import audit_actions
+from webportal.accounts.models import Role, User
+from webportal.audit.models import Action
+from webportal.records.models import Study
+from webportal.review.models import Addendum, Read
+
+
+@pytest.fixture
+def study(transactional_db: None) -> Study:
+    return make_prediction(category="unlikely").radiograph.study
+
+
+@pytest.fixture
+def browser(
+    study: Study,
+    live_server: LiveServer,
+    radiologist: User,
+    sign_in: Callable[[User], Client],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[BrowserContext]:
+    """A browser in which a radiologist is signed in."""
+    # Playwright keeps an event loop in this thread, where Django would not touch the database.
+    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+    session = sign_in(radiologist).cookies["sessionid"].value
+    with chromium(*NO_WEBGL) as started:
+        context = started.new_context(
+            base_url=live_server.url, viewport={"width": 1280, "height": 800}
+        )
+        context.set_default_timeout(60_000)
+        expect.set_options(timeout=60_000)
+        context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+        yield context
+        expect.set_options(timeout=None)
+        context.close()
+        connections.close_all()
+
+
+def open_study(browser: BrowserContext, study: Study) -> Page:
+    page = browser.new_page()
+    page.goto(f"/studies/{study.pk}")
+    page.wait_for_load_state("networkidle")
+    return page
+
+
+def write(page: Page, text: str) -> None:
+    page.get_by_label("Impression").press_sequentially(text)
+
+
+def sign_in_anew(browser: BrowserContext, name: str) -> None:
+    page = browser.new_page()
+    page.goto("/sign-in")
+    page.get_by_label("User name").fill(name)
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/worklist*")
+    page.close()
+
+
+def test_who_leaves_at_once_finds_the_text_again(browser: BrowserContext, study: Study) -> None:
+    page = open_study(browser, study)
+    write(page, "Right base.")
+    page.get_by_role("link", name="Worklist", exact=True).last.click()
+    page.wait_for_url("**/worklist")
+    page.goto(f"/studies/{study.pk}")
+    expect(page.get_by_label("Impression")).to_have_value("Right base.")
+
+
+def test_of_two_windows_neither_writes_over_the_other(
+    browser: BrowserContext, study: Study
+) -> None:
+    first, second = open_study(browser, study), open_study(browser, study)
+    write(first, "Of the first window.")
+    expect(first.locator("#draft-state")).to_contain_text("Draft saved")
+    write(second, "Of the second window.")
+    expect(second.locator("#draft-state")).to_contain_text("in another window")
+    assert Read.objects.get().comment == "Of the first window."
+    # Nor is it signed as it is there.
+    second.locator("label[for=choice-1]").click()
+    second.locator("input[name=password]").fill(PASSWORD)
+    second.locator("input[name=password]").press("Enter")
+    expect(second.locator("#draft-state")).to_contain_text("in another window")
+    assert Read.objects.get().state == "draft"
+    second.get_by_role("button", name="Keep what is here").click()
+    expect(second.locator("#draft-state")).to_contain_text("Draft saved")
+    assert Read.objects.get().comment == "Of the second window."
+
+
+def test_a_session_that_ends_costs_neither_text_nor_signature(
+    browser: BrowserContext, study: Study, radiologist: User
+) -> None:
+    page = open_study(browser, study)
+    Session.objects.all().delete()
+    write(page, "Right base.")
+    expect(page.locator("#draft-state")).to_contain_text("you are signed out")
+    page.locator("label[for=choice-1]").click()
+    page.locator("input[name=password]").fill(PASSWORD)
+    page.get_by_role("button", name="Sign", exact=True).click()
+    expect(page.locator("#draft-state")).to_contain_text("you are signed out")
+    expect(page.get_by_label("Impression")).to_have_value("Right base.")
+    sign_in_anew(browser, radiologist.username)
+    expect(page.locator("#draft-state")).to_contain_text("Draft saved")
+    page.get_by_role("button", name="Sign", exact=True).click()
+    expect(page.get_by_text("The read is signed.")).to_be_visible()
+    assert Read.objects.get(state="signed").comment == "Right base."
+
+
+def test_what_one_reader_typed_never_becomes_another_readers(
+    browser: BrowserContext, study: Study, make_user: Callable[..., User]
+) -> None:
+    other = make_user(Role.RADIOLOGIST, username="other")
+    page = open_study(browser, study)
+    Session.objects.all().delete()
+    sign_in_anew(browser, other.username)
+    write(page, "Right base.")
+    expect(page.locator("#draft-state")).to_contain_text("other has signed in")
+    assert not Read.objects.exists()
+
+
+def test_a_portal_that_is_away_is_told_and_tried_again(
+    browser: BrowserContext, study: Study
+) -> None:
+    page = open_study(browser, study)
+
+    def fail(route: Route) -> None:
+        route.fulfill(status=503)
+
+    page.route("**/draft", fail)
+    write(page, "Right base.")
+    expect(page.locator("#draft-state")).to_contain_text("does not answer")
+    page.unroute("**/draft", fail)
+    expect(page.locator("#draft-state")).to_contain_text("Draft saved")
+    assert Read.objects.get().comment == "Right base."
+
+
+def test_pages_say_while_nothing_answers(browser: BrowserContext, study: Study) -> None:
+    page = open_study(browser, study)
+    expect(page.locator("#away")).to_be_hidden()
+    browser.set_offline(True)
+    expect(page.locator("#away")).to_be_visible()
+    browser.set_offline(False)
+    expect(page.locator("#away")).to_be_hidden()
+
+
+def test_keys_pressed_while_a_signature_is_sent_do_nothing(
+    browser: BrowserContext, study: Study
+) -> None:
+    page = open_study(browser, study)
+    page.keyboard.press("1")
+    page.keyboard.press("Enter")
+    page.keyboard.type(PASSWORD)
+    for key in ("Enter", "Enter", "2", "Enter"):
+        page.keyboard.press(key)
+    page.wait_for_url("**/worklist")
+    expect(page.get_by_text("nothing left for you to read")).to_be_visible()
+    assert Read.objects.get().pneumonia == "none"
+    assert Action.SIGNATURE_FAILED not in audit_actions()
+
+
+def test_an_addendum_outlives_the_session(
+    browser: BrowserContext, study: Study, radiologist: User
+) -> None:
+    page = open_study(browser, study)
+    page.keyboard.press("1")
+    page.locator("input[name=password]").fill(PASSWORD)
+    page.get_by_role("button", name="Sign", exact=True).click()
+    expect(page.get_by_role("heading", name="Add an addendum")).to_be_visible()
+    page.get_by_label("Reason").fill("Seen later")
+    page.get_by_label("Text").fill("A small effusion.")
+    page.get_by_label("Your password").fill(PASSWORD)
+    Session.objects.all().delete()
+    page.get_by_role("button", name="Sign the addendum").click()
+    expect(page.get_by_text("Not signed: you are signed out")).to_be_visible()
+    sign_in_anew(browser, radiologist.username)
+    page.get_by_role("button", name="Sign the addendum").click()
+    expect(page.get_by_text("The addendum is signed.")).to_be_visible()
+    assert Addendum.objects.get().text == "A small effusion."

@@ -1,0 +1,48 @@
+import { renewToken } from "./csrf";
+
+/** Nothing of an addendum is kept before it is signed, so it is sent only to a portal that answers. */
+export function guardAddendum(): void {
+  const form = document.querySelector<HTMLFormElement>("form[data-addendum]");
+  const text = form?.querySelector("textarea");
+  const state = form?.querySelector<HTMLElement>(".draft-state");
+  if (!form || !text || !state) return;
+  let isLeaving = false;
+
+  const leaves = (): void => {
+    isLeaving = true;
+    renewToken(form);
+  };
+  const sign = async (): Promise<void> => {
+    const refusal = await whyNot(form);
+    state.textContent = refusal;
+    if (refusal) return;
+    leaves();
+    form.submit();
+    // One that is stopped in the browser must not leave the form locked.
+    setTimeout(() => {
+      isLeaving = false;
+    }, 20_000);
+  };
+  form.addEventListener("submit", (event) => {
+    if (event.submitter?.hasAttribute("formaction")) return leaves();
+    event.preventDefault();
+    if (!isLeaving) void sign();
+  });
+  window.addEventListener("beforeunload", (event) => {
+    if (!isLeaving && text.value !== text.defaultValue) event.preventDefault();
+  });
+}
+
+async function whyNot(form: HTMLFormElement): Promise<string> {
+  try {
+    const answer = await fetch(form.dataset["addendum"] ?? "", {
+      redirect: "manual",
+      cache: "no-store",
+      signal: AbortSignal.timeout(12_000),
+    });
+    if (answer.type === "opaqueredirect") return form.dataset["signedOut"] ?? "";
+    return answer.ok ? "" : (form.dataset["unreachable"] ?? "");
+  } catch {
+    return form.dataset["unreachable"] ?? "";
+  }
+}

@@ -1,0 +1,41 @@
+/** What the page does while the portal or its database does not answer. */
+
+const ASK_SECONDS = 3;
+
+/** On the page that says so: ask until it answers again, then load what was asked for. */
+export function returnWhenReady(): void {
+  document.querySelector("[data-go-back]")?.addEventListener("click", () => history.back());
+  const notice = document.querySelector<HTMLElement>("[data-returns]");
+  if (!notice) return;
+  const timer = setInterval(() => void ask(), ASK_SECONDS * 1000);
+  const ask = async (): Promise<void> => {
+    if (!(await isReady())) return;
+    clearInterval(timer);
+    // What was sent must not be sent twice without being asked.
+    if (notice.dataset["returns"] === "by-itself") return location.reload();
+    for (const text of notice.querySelectorAll<HTMLElement>("p")) text.hidden = !text.hidden;
+  };
+}
+
+async function isReady(): Promise<boolean> {
+  try {
+    return (await fetch("/health/ready", { cache: "no-store" })).ok;
+  } catch {
+    return false;
+  }
+}
+
+/** On every other page: say that what is on it may be old, until something is answered again. */
+export function sayWhenAway(): void {
+  const notice = document.querySelector<HTMLElement>("#away");
+  if (!notice) return;
+  const says = (isAway: boolean): void => {
+    notice.hidden = !isAway;
+  };
+  document.addEventListener("htmx:sendError", () => says(true));
+  document.addEventListener("htmx:timeout", () => says(true));
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const { status } = (event as CustomEvent<{ xhr: XMLHttpRequest }>).detail.xhr;
+    if (status > 0) says(status >= 500);
+  });
+}

@@ -1,0 +1,199 @@
+import { csrfToken, renewToken } from "./csrf";
+
+// Soon after a change, however fast the next one follows, so that little is ever unsaved.
+const SAVE_AFTER_MS = 800;
+const RETRY_MS = [2_000, 5_000, 10_000, 15_000];
+const GIVE_UP_MS = 12_000;
+// A signature that was stopped in the browser must not leave the form locked.
+const SIGNING_MS = 20_000;
+
+/**
+ * Keeps what a reader puts down: saves it while they go on and when they leave, goes on trying when
+ * that fails, and sends a signature only when the portal has just answered.
+ */
+export class DraftKeeper {
+  private readonly form: HTMLFormElement;
+  private readonly state: HTMLElement | null;
+  private changes = 0;
+  private saved = 0;
+  private failures = 0;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private sending: Promise<boolean> | null = null;
+  private isLeaving = false;
+  private isConflict = false;
+
+  constructor(form: HTMLFormElement) {
+    this.form = form;
+    this.state = form.querySelector(".draft-state");
+    for (const kind of ["input", "change"]) form.addEventListener(kind, (event) => this.note(event));
+    form.addEventListener("submit", (event) => this.submits(event));
+    form.addEventListener("click", (event) => {
+      if ((event.target as HTMLElement).closest("[data-keep-mine]")) this.keepMine();
+    });
+    window.addEventListener("online", () => this.tryNow());
+    document.addEventListener("visibilitychange", () => this.tryNow());
+    window.addEventListener("beforeunload", (event) => this.leaves(event));
+    window.addEventListener("pageshow", (event) => event.persisted && this.unlock());
+    document.addEventListener("keydown", (event) => this.blocks(event), { capture: true });
+  }
+
+  private get isUnsaved(): boolean {
+    return this.changes > this.saved;
+  }
+
+  private get isSigning(): boolean {
+    return this.form.hasAttribute("aria-busy");
+  }
+
+  private note(event: Event): void {
+    const { name } = event.target as HTMLInputElement;
+    if (name === "password" || name === "despite_reservation") return;
+    this.changes += 1;
+    if (this.isConflict) return;
+    this.say(this.form.dataset["unsaved"]);
+    this.later(SAVE_AFTER_MS);
+  }
+
+  private later(milliseconds: number): void {
+    if (this.timer !== undefined) return;
+    this.timer = setTimeout(() => void this.save(), milliseconds);
+  }
+
+  private tryNow(): void {
+    if (this.isUnsaved && !this.isConflict && !this.isLeaving) void this.save();
+  }
+
+  /** Send what is there; whether the portal has taken it. */
+  private async save(): Promise<boolean> {
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    while (this.sending) await this.sending;
+    this.sending = this.send();
+    const isTaken = await this.sending;
+    this.sending = null;
+    if (isTaken) this.failures = 0;
+    else if (!this.isConflict) this.later(RETRY_MS[Math.min(this.failures++, 3)] ?? 0);
+    if (isTaken && this.isUnsaved) this.later(SAVE_AFTER_MS);
+    return isTaken;
+  }
+
+  private async send(): Promise<boolean> {
+    const upTo = this.changes;
+    try {
+      const answer = await this.post(this.entry());
+      // The page of the sign-in, or a token that was another session's.
+      if (answer.type === "opaqueredirect" || answer.status === 403) {
+        return this.fails(this.form.dataset["signedOut"]);
+      }
+      if (!answer.ok) return this.fails(this.form.dataset["unreachable"]);
+      const text = await answer.text();
+      const isTaken = answer.headers.get("X-Saved") === "yes";
+      this.isConflict = text.includes("data-keep-mine");
+      this.form.dataset["stored"] = answer.headers.get("X-Draft-Version") ?? "";
+      if (isTaken) {
+        this.saved = upTo;
+        this.version.value = this.form.dataset["stored"];
+      }
+      if (this.state && !(isTaken && this.isUnsaved)) this.state.innerHTML = text;
+      return isTaken;
+    } catch {
+      return this.fails(this.form.dataset["unreachable"]);
+    }
+  }
+
+  private post(body: FormData): Promise<Response> {
+    return fetch(this.form.dataset["draft"] ?? "", {
+      method: "POST",
+      body,
+      headers: { "HX-Request": "true", "X-CSRFToken": csrfToken() },
+      redirect: "manual",
+      // The reader may leave the page while it is on its way.
+      keepalive: true,
+      signal: AbortSignal.timeout(GIVE_UP_MS),
+    });
+  }
+
+  private entry(): FormData {
+    const entry = new FormData(this.form);
+    entry.delete("password");
+    entry.delete("csrfmiddlewaretoken");
+    return entry;
+  }
+
+  private get version(): HTMLInputElement {
+    return this.form.elements.namedItem("version") as HTMLInputElement;
+  }
+
+  /** What is on this page takes the place of what another window has saved. */
+  private keepMine(): void {
+    this.version.value = this.form.dataset["stored"] ?? "";
+    this.isConflict = false;
+    void this.save();
+  }
+
+  private leaves(event: BeforeUnloadEvent): void {
+    if (this.isLeaving || !this.isUnsaved) return;
+    // The browser asks whether to leave, and stays if so told.
+    if (this.failures > 0 || this.isConflict) return event.preventDefault();
+    const entry = this.entry();
+    // One that is under way makes another version, of this same page.
+    if (this.sending) entry.delete("version");
+    this.saved = this.changes;
+    this.post(entry).catch(() => undefined);
+  }
+
+  // ── Signing ───────────────────────────────────────────────────────────────────────────────────
+
+  private submits(event: SubmitEvent): void {
+    const button = event.submitter;
+    if (button?.hasAttribute("formaction")) {
+      this.isLeaving = true;
+      renewToken(this.form);
+      return;
+    }
+    event.preventDefault();
+    if (!this.isSigning) void this.sign(button instanceof HTMLButtonElement ? button : null);
+  }
+
+  /** Save once more, which shows that the portal answers this very reader; then sign. */
+  private async sign(button: HTMLButtonElement | null): Promise<void> {
+    this.form.setAttribute("aria-busy", "true");
+    this.say(this.form.dataset["signing"]);
+    if (!(await this.save())) return this.unlock();
+    this.say(this.form.dataset["signing"]);
+    this.isLeaving = true;
+    renewToken(this.form);
+    if (button?.name) {
+      const then = document.createElement("input");
+      [then.type, then.name, then.value] = ["hidden", button.name, button.value];
+      this.form.append(then);
+    }
+    setTimeout(() => this.unlock(), SIGNING_MS);
+    this.form.submit();
+  }
+
+  private unlock(): void {
+    this.form.removeAttribute("aria-busy");
+    this.isLeaving = false;
+  }
+
+  /** Keys pressed while a signature is on its way are meant for the page that follows. */
+  private blocks(event: KeyboardEvent): void {
+    if (!this.isSigning || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+  }
+
+  private fails(text: string | undefined): boolean {
+    this.say(text, "text-warning");
+    return false;
+  }
+
+  private say(text: string | undefined, style = ""): void {
+    if (!this.state) return;
+    const words = document.createElement("span");
+    words.className = style;
+    words.textContent = text ?? "";
+    this.state.replaceChildren(words);
+  }
+}
