@@ -127,6 +127,7 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "api/v1/studies": {"GET": (U, R)},
     "api/v1/studies/search": {"POST": (U, R)},
     "api/v1/studies/worklist": {"GET": (R,)},
+    "api/v1/studies/second-reads": {"GET": (R,)},
     "api/v1/studies/bulk/priority": {"POST": (C,)},
     "api/v1/studies/bulk/assign": {"POST": (R,)},
     "api/v1/studies/bulk/rerun": {"POST": (R,)},

@@ -182,7 +182,7 @@ def test_columns_filters_and_views(page: Page) -> None:
     study_of("Unlikely^One", "unlikely")
     page.goto("/worklist")
     page.get_by_role("button", name="Columns").click()
-    page.get_by_label("Accession no.").uncheck()
+    page.get_by_role("checkbox", name="Accession no.").uncheck()
     page.get_by_role("button", name="Show these").click()
     expect(page.get_by_role("columnheader", name="Accession no.")).to_have_count(0)
     page.get_by_label("Result", exact=True).select_option("likely")
