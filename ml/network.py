@@ -8,8 +8,6 @@ Discriminative Localization* (CVPR 2016).
 Written against ``keras`` alone, so that it runs on TensorFlow, JAX and PyTorch.
 """
 
-from collections.abc import Sequence
-
 import keras
 import numpy as np
 from keras import layers
@@ -188,12 +186,3 @@ def unfold(network: keras.Model) -> keras.Model:
             weights = [kernel]
         unfolded.get_layer(layer.name).set_weights(weights)
     return unfolded
-
-
-def average(networks: Sequence[keras.Model]) -> keras.Model:
-    """Return a folded network whose weights are the means of those of folded ``networks``."""
-    first = networks[0]
-    averaged = build_network(first.input_shape[1], backbone=backbone_of(first), folded=True)
-    weights = zip(*(network.get_weights() for network in networks), strict=True)
-    averaged.set_weights([np.mean(same, axis=0) for same in weights])
-    return averaged

@@ -1,7 +1,7 @@
 """Fine-tuning from ImageNet weights, with two folds of patients held out."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import keras
@@ -15,7 +15,7 @@ from ml.calibration import Floats
 from ml.dataset import LabelledImage, labels
 from ml.evaluation import auroc
 from ml.heatmap import rim_width
-from ml.network import JIT_COMPILE, average, build_network, fold
+from ml.network import JIT_COMPILE, build_network, fold
 from ml.pretrained import load_imagenet_weights, read_imagenet_state
 
 Named = dict[str, np.ndarray]
@@ -41,7 +41,6 @@ class TrainingOptions:
     stochastic_depth: float = 0.1
     batch_norm_momentum: float = 0.97
     average_momentum: float = 0.995
-    runs: int = 3
     seed: int = 0
 
 
@@ -161,30 +160,6 @@ def start_from_imagenet(options: TrainingOptions) -> keras.Model:
     return network
 
 
-def train_runs(
-    inputs: np.ndarray,
-    labelled: list[LabelledImage],
-    folds: Mapping[str, tuple[np.ndarray, Floats]],
-    options: TrainingOptions,
-    checkpoints: Path,
-) -> keras.Model:
-    """Fine-tune ``options.runs`` times, from one start on other images, and average the weights.
-
-    Networks that were fine-tuned from the same weights lie so near each other that their mean is
-    a network too, nearly as good as all of them together: Wortsman et al., *Model Soups* (ICML
-    2022). Arguments as for ``train``; returns the folded network.
-    """
-    networks = []
-    for run in range(options.runs):
-        tqdm.write(f"Run {run + 1} of {options.runs}")
-        others = replace(options, seed=options.seed + run)
-        start = start_from_imagenet(options)
-        networks.append(train(start, inputs, labelled, folds, others, checkpoints / str(run)))
-    averaged = average(networks)
-    _report("their average", averaged, folds)
-    return averaged
-
-
 def train(
     network: keras.Model,
     inputs: np.ndarray,
@@ -238,7 +213,7 @@ def train(
         ],
     )
     folded = fold(network)
-    _report("the run", folded, folds)
+    _report(folded, folds)
     return folded
 
 
@@ -251,4 +226,4 @@ def _report(
         logits = network.predict(inputs, verbose=0)["logit"]
         figures.append(f"{fold_name} {auroc(targets, logits.ravel()):.4f}")
     if figures:
-        tqdm.write(f"AUROC of {name} on held-out folds: {', '.join(figures)}")
+        tqdm.write(f"AUROC on held-out folds: {', '.join(figures)}")

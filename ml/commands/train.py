@@ -32,7 +32,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone", choices=BACKBONES, help="the EfficientNet (default: lite0)")
     parser.add_argument("--input-size", type=int, metavar="PIXELS", help="default: 224")
     parser.add_argument("--epochs", type=int)
-    parser.add_argument("--runs", type=int, help="trainings whose weights are averaged (3)")
     parser.add_argument("--seed", type=int)
     parser.add_argument(
         "--fullres", type=Path, metavar="DIR", help="full-size files to compare kinds of file with"
@@ -46,11 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
     from ml.acquisition import misleading_patients
     from ml.augmentation import augment
     from ml.packaging import Responses, build_package
-    from ml.training import TrainingOptions, train_runs
+    from ml.training import TrainingOptions, start_from_imagenet, train
 
     given = {
         name: value
-        for name in ("backbone", "input_size", "epochs", "runs", "seed")
+        for name in ("backbone", "input_size", "epochs", "seed")
         if (value := getattr(arguments, name)) is not None
     }
     options = TrainingOptions(**given)
@@ -67,7 +66,8 @@ def run(arguments: argparse.Namespace) -> int:
         name: load_inputs(fold, options.input_size, f"{name} fold")
         for name, fold in held_out.items()
     }
-    network = train_runs(
+    network = train(
+        start_from_imagenet(options),
         inputs,
         training,
         {name: (held_out_inputs[name], labels(fold)) for name, fold in held_out.items()},

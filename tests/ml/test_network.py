@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from ml.backbones import BACKBONES
-from ml.network import EMBEDDING_SIZE, average, build_network, fold, unfold
-from tests.ml.networks import random_network
+from ml.network import EMBEDDING_SIZE, build_network, fold, unfold
 
 
 def test_logit_is_the_mean_of_the_activation_map_and_linear_in_the_embedding() -> None:
@@ -62,10 +61,3 @@ def test_folding_the_batch_normalisation_changes_no_output(backbone: str) -> Non
         for name, values in expected.items():
             assert values.std() > 0, name
             np.testing.assert_allclose(outputs[name], values, rtol=1e-4, atol=1e-4, err_msg=name)
-
-
-def test_networks_are_averaged_weight_by_weight() -> None:
-    networks = [random_network(64, seed) for seed in (0, 1)]
-    averaged = average(networks)
-    for one, other, mean in zip(*(n.get_weights() for n in (*networks, averaged)), strict=True):
-        np.testing.assert_allclose(mean, (one + other) / 2, rtol=1e-6)
