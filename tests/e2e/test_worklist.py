@@ -12,7 +12,7 @@ from pytest_django.live_server_helper import LiveServer
 from tests.e2e.browser import chromium
 from tests.factories import make_job, make_patient, make_prediction, make_radiograph, make_study
 from webportal.accounts.models import Role, User
-from webportal.inference.models import Job
+from webportal.inference.models import Job, Prediction
 from webportal.records.models import Study
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -282,3 +282,15 @@ def test_the_page_fits_the_screen(page: Page, width: int) -> None:
     assert bar is not None
     assert bar["x"] >= 0
     assert bar["x"] + bar["width"] <= width
+
+
+@pytest.mark.parametrize("width", [820, 1280, 1920])
+def test_a_result_is_shown_whole(page: Page, width: int) -> None:
+    study = study_of("Rai^Asha", "likely")
+    Prediction.objects.filter(radiograph__study=study).update(probability=0.999)
+    Study.objects.filter(pk=study.pk).update(probability=0.999)
+    page.set_viewport_size({"width": width, "height": 1100})
+    page.goto("/worklist")
+    result = page.locator("td.col-result")
+    expect(result).to_contain_text("> 99")
+    assert result.evaluate("cell => cell.scrollWidth <= cell.clientWidth")

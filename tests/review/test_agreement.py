@@ -28,7 +28,6 @@ from webportal.review.reading import Entry, sign
         # Worked by hand from the two papers' formulas; 20, 5, 10, 15 is the usual textbook table.
         (Agreement(20, 5, 10, 15), 0.4, 0.1511, 0.6489),
         (Agreement(40, 9, 6, 45), 0.7, 0.5602, 0.8398),
-        (Agreement(50, 0, 0, 50), 1.0, 1.0, 1.0),
         (Agreement(25, 25, 25, 25), 0.0, -0.1960, 0.1960),
     ],
 )
@@ -40,6 +39,14 @@ def test_kappa_and_its_interval(table: Agreement, kappa: float, low: float, high
 @pytest.mark.parametrize("table", [Agreement(0, 0, 0, 0), Agreement(9, 0, 0, 0)])
 def test_kappa_is_not_defined_without_variety(table: Agreement) -> None:
     assert table.kappa is None
+    assert table.interval is None
+
+
+@pytest.mark.parametrize(
+    ("table", "kappa"), [(Agreement(5, 0, 2, 0), 0.0), (Agreement(50, 0, 0, 50), 1.0)]
+)
+def test_no_interval_claims_certainty(table: Agreement, kappa: float) -> None:
+    assert table.kappa == pytest.approx(kappa)
     assert table.interval is None
 
 

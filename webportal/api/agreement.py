@@ -37,7 +37,7 @@ class AgreementSerializer(serializers.Serializer[Any]):
         source="figures.interval",
         child=serializers.FloatField(),
         allow_null=True,
-        help_text="The 95 % interval of kappa.",
+        help_text="The 95 % interval of kappa; null where the answers vary too little for one.",
     )
 
 

@@ -18,6 +18,7 @@ from webportal.inference.models import Prediction
 from webportal.review.models import Pneumonia, Read, ReadKind, ReadState, SecondReadingReason
 
 NORMAL_975 = 1.959963984540054  # the 97.5 % point of the normal distribution
+NO_VARIANCE = 1e-12  # 0, but for what floating point makes of it
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,8 @@ class Agreement:
 
         The large-sample standard error is that of J. L. Fleiss, J. Cohen and B. S. Everitt,
         Large sample standard errors of kappa and weighted kappa, Psychological Bulletin 72 (1969)
-        323-327, equation 13.
+        323-327, equation 13. None where that error comes out as 0, when they never disagree or one
+        rater only ever gave one answer: an interval without width would claim certainty.
         """
         kappa, expected = self.kappa, self._expected()
         if kappa is None or expected is None:
@@ -73,7 +75,9 @@ class Agreement:
             cells[i][1 - i] * (columns[i] + rows[1 - i]) ** 2 for i in (0, 1)
         )
         variance = on_diagonal + off_diagonal - (kappa - expected * (1 - kappa)) ** 2
-        margin = NORMAL_975 * math.sqrt(max(variance, 0.0) / self.count) / (1 - expected)
+        if variance < NO_VARIANCE:
+            return None
+        margin = NORMAL_975 * math.sqrt(variance / self.count) / (1 - expected)
         return max(-1.0, kappa - margin), min(1.0, kappa + margin)
 
     def _shares(self) -> list[list[float]]:
