@@ -208,6 +208,8 @@ SECOND_READING_BLIND_TO_AI = env.bool("SECOND_READING_BLIND_TO_AI", default=Fals
 # ── Notifications ───────────────────────────────────────────────────────────────────────────────
 # A stat study whose result is "likely" may wait unread for so long before radiologists are told.
 STAT_UNREAD_MINUTES = env.int("STAT_UNREAD_MINUTES", default=30)
+# So long passes at least between two e-mails to one person that stat studies wait.
+STAT_DIGEST_MINUTES = env.int("STAT_DIGEST_MINUTES", default=60)
 # E-mail is off until a mail server is named; its links need the address that people use.
 MAIL_ENABLED = bool(env.str("EMAIL_URL", default=""))
 PORTAL_URL = env.str("PORTAL_URL", default="")

@@ -108,7 +108,8 @@ def _fill(people: dict[Role, User], folder: Path) -> dict[str, str]:
     )
     SavedView.objects.create(owner=reader, name="Night", filters={"category": "likely"})
     Notification.objects.create(recipient=people[Role.UPLOADER], kind=Kind.BATCH_DONE, batch=batch)
-    Notification.objects.create(recipient=reader, kind=Kind.STAT_UNREAD, study=study)
+    waiting = {"studies": 2, "waiting_since": timezone.now(), "category": Category.LIKELY}
+    Notification.objects.create(recipient=reader, kind=Kind.STAT_UNREAD, **waiting)
     return {
         "user_id": str(people[Role.UPLOADER].pk),
         "patient_id": str(study.patient_id),

@@ -14,7 +14,7 @@ from webportal.inference.models import ModelVersion
 from webportal.intake import services
 from webportal.notifications.models import Kind, Notification
 from webportal.operations.phantoms import draw_phantom
-from webportal.records.models import Priority, Study
+from webportal.records.models import Category, Study
 from webportal.review.models import Read, SavedView, SecondReading, TextTemplate
 
 STUDIES = 40
@@ -46,8 +46,13 @@ def fill() -> None:
     SavedView.objects.create(
         owner=other, name="Night shift", filters={"priority": "1"}, is_shared=True
     )
-    study = Study.objects.filter(priority=Priority.STAT).first()
-    Notification.objects.create(recipient=admin, kind=Kind.STAT_UNREAD, study=study)
+    Notification.objects.create(
+        recipient=admin,
+        kind=Kind.STAT_UNREAD,
+        studies=3,
+        waiting_since=timezone.now() - timedelta(minutes=95),
+        category=Category.LIKELY,
+    )
 
 
 def _read_studies(first: User, second: User, model: ModelVersion) -> None:

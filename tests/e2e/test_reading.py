@@ -73,6 +73,25 @@ def expect_study(page: Page, prediction: Prediction) -> None:
     page.wait_for_load_state("networkidle")
 
 
+@pytest.mark.parametrize(("width", "height"), [(1600, 1000), (1920, 1080), (1280, 800)])
+def test_the_signature_is_within_reach_without_scrolling(
+    page: Page, studies: list[Prediction], width: int, height: int
+) -> None:
+    page.set_viewport_size({"width": width, "height": height})
+    page.goto(f"/studies/{studies[0].radiograph.study_id}")
+    for name in ("Sign, next", "Sign"):
+        expect(page.get_by_role("button", name=name, exact=name == "Sign")).to_be_in_viewport(
+            ratio=1
+        )
+    page.keyboard.press("t")
+    expect(page.get_by_label("Impression")).to_be_focused()
+    # What is in focus comes above the row; the browser scrolls softly.
+    page.wait_for_function(
+        """() => document.activeElement.getBoundingClientRect().bottom
+            <= document.querySelector(".signing-row").getBoundingClientRect().top"""
+    )
+
+
 def test_a_negative_takes_few_keys_and_the_next_study_follows(
     studies: list[Prediction], page: Page, radiologist: User
 ) -> None:

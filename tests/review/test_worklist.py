@@ -21,6 +21,7 @@ from webportal.records.services import change_patient
 from webportal.review.models import SecondReading
 from webportal.review.reservation import reserve
 from webportal.review.worklist.filters import matching
+from webportal.review.worklist.models import WorklistPreference
 from webportal.review.worklist.order import ORDERS, STUDIES_PER_PAGE
 
 pytestmark = pytest.mark.django_db
@@ -397,3 +398,23 @@ def test_a_name_and_an_id_that_are_cut_short_can_be_read_in_full(browser: Client
     page = browser.get(reverse("review:worklist")).text
     assert f'class="patient-name" title="{"A" * 60}"' in page
     assert f'class="col-patient_id" title="{"B" * 64}"' in page
+
+
+def test_of_a_temporary_id_that_is_cut_short_both_ends_stay(browser: Client) -> None:
+    study = study_of()
+    temporary = {"name": "", "patient_id": "TMP-A1B2C3D4E5F60718", "is_temporary": True}
+    Patient.objects.filter(pk=study.patient_id).update(**temporary)
+    page = browser.get(reverse("review:worklist")).text
+    assert 'aria-label="TMP-A1B2C3D4E5F60718"' in page
+    assert "<span>TMP-A1B2C3D4E5F6</span><span>0718</span>" in page
+
+
+def test_an_examination_without_a_time_of_day_is_shown_by_its_day(
+    browser: Client, radiologist: User
+) -> None:
+    study = study_of()
+    day = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    Study.objects.filter(pk=study.pk).update(performed_at=day)
+    WorklistPreference.objects.create(user=radiologist, columns=["patient", "examined"])
+    page = browser.get(reverse("review:worklist")).text
+    assert f'<td class="col-examined">{day:%Y-%m-%d}</td>' in page

@@ -18,11 +18,12 @@ from webportal.notifications.models import Notification
 
 
 class NotificationSerializer(serializers.ModelSerializer[Notification]):
-    """One thing that the caller was told of: a batch that is done, or a study that waits."""
+    """One thing that the caller was told of: a batch that is done, or stat studies that wait."""
 
     class Meta:
         model = Notification
-        fields = ["id", "kind", "batch", "study", "created_at", "read_at"]
+        fields = ["id", "kind", "batch", "studies", "waiting_since"]
+        fields += ["category", "created_at", "read_at"]
 
 
 class NotificationFilter(django_filters.FilterSet):

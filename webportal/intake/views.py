@@ -104,12 +104,23 @@ def _sheet_context(checked: sheet.Sheet | None) -> dict[str, Any]:
         bad + good[: SHEET_LINES_SHOWN - len(bad)],
         key=lambda line: line.number,
     )
+    names = [name for name in checked.names if _holds_something(name, checked.lines)]
     return {
         "checked": checked,
-        "shown_lines": [(line, _cells(line, checked.names)) for line in shown],
+        "shown_names": names,
+        "empty_names": [name for name in checked.names if name not in names],
+        "shown_lines": [(line, _cells(line, names)) for line in shown],
         "lines_left_out": len(checked.lines) - len(shown),
         "good_count": len(good),
     }
+
+
+def _holds_something(name: str, lines: list[sheet.Line]) -> bool:
+    """Whether any line has a value in this column, or something wrong there."""
+    return any(
+        line.values.get(name) or any(each.column == name for each in line.problems)
+        for line in lines
+    )
 
 
 def _cells(line: sheet.Line, names: list[str]) -> list[tuple[str, list[str]]]:

@@ -16,6 +16,7 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
@@ -83,10 +84,20 @@ def _words(notification: Notification) -> EmailMessage:
         subject = _("Chestline: an upload of yours is done")
         text = _("All the images of one of your uploads have been looked at.")
     else:
-        subject = _("Chestline: a stat study waits unread")
-        text = _("A stat study has been waiting unread for longer than %(minutes)d minutes.") % {
-            "minutes": settings.STAT_UNREAD_MINUTES
-        }
+        figures = {"studies": notification.studies, "minutes": settings.STAT_UNREAD_MINUTES}
+        subject = ngettext(
+            "Chestline: %(studies)d stat study waits unread",
+            "Chestline: %(studies)d stat studies wait unread",
+            notification.studies,
+        )
+        # Mail leaves the house: not a word of the result.
+        text = ngettext(
+            "%(studies)d stat study has been waiting unread for longer than %(minutes)d minutes.",
+            "%(studies)d stat studies have been waiting unread for longer than"
+            " %(minutes)d minutes.",
+            notification.studies,
+        )
+        subject, text = subject % figures, text % figures
     address = settings.PORTAL_URL.rstrip("/")
     link = address + reverse("notifications:open", args=[notification.pk])
     choices = address + reverse("notifications:preferences")

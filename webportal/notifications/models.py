@@ -1,7 +1,8 @@
 """Notifications, and of what kinds a person wants e-mail.
 
 A row is the truth: it says that a person is to be told of a thing, and how far the e-mail has come.
-What it is about is named once a person, by a constraint, so that nobody is told twice.
+A batch is named once a person, and of stat studies one notification a person is unread, both by
+a constraint, so that nobody is told twice.
 """
 
 import uuid
@@ -13,7 +14,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from webportal.intake.models import UploadBatch
-from webportal.records.models import Study
+from webportal.records.models import Category
 
 
 class Kind(models.TextChoices):
@@ -43,8 +44,15 @@ class Notification(models.Model):
     batch = models.ForeignKey(
         UploadBatch, on_delete=models.PROTECT, null=True, blank=True, related_name="notifications"
     )
-    study = models.ForeignKey(
-        Study, on_delete=models.PROTECT, null=True, blank=True, related_name="notifications"
+    studies = models.PositiveIntegerField(default=0, help_text="How many stat studies wait.")
+    waiting_since = models.DateTimeField(
+        null=True, blank=True, help_text="Since when the first of them has been waiting."
+    )
+    category = models.CharField(
+        max_length=20,
+        choices=Category.choices,
+        blank=True,
+        help_text="The result that all of them have; empty where it is not to be told.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     read_at = models.DateTimeField(null=True, blank=True)
@@ -65,10 +73,19 @@ class Notification(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(fields=["recipient", "batch"], name="one_a_person_and_batch"),
-            models.UniqueConstraint(fields=["recipient", "study"], name="one_a_person_and_study"),
+            models.UniqueConstraint(
+                fields=["recipient"],
+                condition=Q(kind="stat_unread", read_at=None),
+                name="one_unread_of_stat_studies",
+            ),
             models.CheckConstraint(
-                condition=Q(kind="batch_done", batch__isnull=False, study=None)
-                | Q(kind="stat_unread", batch=None, study__isnull=False),
+                condition=Q(kind="batch_done", batch__isnull=False, studies=0, waiting_since=None)
+                | Q(
+                    kind="stat_unread",
+                    batch=None,
+                    studies__gte=1,
+                    waiting_since__isnull=False,
+                ),
                 name="notification_names_its_thing",
             ),
             models.CheckConstraint(

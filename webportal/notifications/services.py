@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Collection
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -10,18 +11,24 @@ from django.utils import timezone
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.notifications.models import Kind, MailChoice, Notification
+from webportal.notifications.models import MailChoice, MailState, Notification
+from webportal.review.blinding import reads_without_model
+from webportal.review.preferences import reads_first
+
+
+def reads_without_result(person: User) -> bool:
+    """Whether this person reads before the model's result, and must not be told of it."""
+    return reads_first(person) or reads_without_model(person)
 
 
 def notifications_of(person: User) -> QuerySet[Notification]:
     """What a person was told, the newest first.
 
-    That a stat study waits tells the model's result of it, which its second reader may have to do
-    without: while that read is due, nobody is told.
+    What tells a result of the model is left out for those who have come to read before it; the
+    next run of the scheduler gives them the number of all stat studies.
     """
-    is_second = Q(kind=Kind.STAT_UNREAD, study__second_reading__due="second")
-    told = Notification.objects.filter(recipient=person).exclude(is_second)
-    return told.select_related("batch", "study")
+    told = Notification.objects.filter(recipient=person).select_related("batch")
+    return told.filter(category="") if reads_without_result(person) else told
 
 
 def unread_count(person: User) -> int:
@@ -32,9 +39,24 @@ def unread_count(person: User) -> int:
 def mark_read(person: User, only: uuid.UUID | None = None) -> None:
     """Note that the person has looked at one notification, or at all."""
     unread = Notification.objects.filter(recipient=person, read_at=None)
-    if only is not None:
-        unread = unread.filter(pk=only)
-    unread.update(read_at=timezone.now())
+    close(unread if only is None else unread.filter(pk=only))
+
+
+@transaction.atomic
+def close(notifications: QuerySet[Notification]) -> None:
+    """Note that there is nothing more to tell: they are read, and their e-mail is not needed."""
+    ids = list(notifications.select_for_update(of=("self",)).values_list("pk", flat=True))
+    closed = Notification.objects.filter(pk__in=ids)
+    closed.filter(mail_state=MailState.DUE).update(mail_state=MailState.NONE, mail_due_at=None)
+    closed.update(read_at=timezone.now())
+
+
+def mail_wanted(kind: str, people: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Who of these people gets e-mail of this kind."""
+    if not settings.MAIL_ENABLED:
+        return set()
+    choices = MailChoice.objects.filter(~Q(user__email=""), user__in=people, kinds__contains=[kind])
+    return set(choices.values_list("user", flat=True))
 
 
 def chosen_kinds(person: User) -> list[str]:

@@ -7,6 +7,7 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -14,7 +15,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.notifications import services
 from webportal.notifications.forms import MailForm
-from webportal.notifications.models import Kind
+from webportal.notifications.models import Kind, Notification
+from webportal.records.models import Priority
 
 PER_PAGE = 50
 
@@ -26,7 +28,11 @@ def notifications(request: SignedInRequest) -> HttpResponse:
     """What the person was told, the newest first."""
     told = services.notifications_of(request.user)
     page = Paginator(told, PER_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "unread": services.unread_count(request.user)}
+    context = {
+        "page": page,
+        "unread": services.unread_count(request.user),
+        "minutes": settings.STAT_UNREAD_MINUTES,
+    }
     return render(request, "notifications/notifications.html", context)
 
 
@@ -43,11 +49,14 @@ def badge(request: SignedInRequest) -> HttpResponse:
 @require_GET
 def open_notification(request: SignedInRequest, notification_id: uuid.UUID) -> HttpResponse:
     """Go where a notification points to; it is then read."""
-    told = get_object_or_404(services.notifications_of(request.user), pk=notification_id)
+    told = get_object_or_404(Notification, recipient=request.user, pk=notification_id)
     services.mark_read(request.user, told.pk)
     if told.kind == Kind.BATCH_DONE:
         return redirect("results:batch", told.batch_id)
-    return redirect("review:study", told.study_id)
+    filters = {"priority": str(Priority.STAT.value)}
+    if told.category and not services.reads_without_result(request.user):
+        filters["category"] = told.category
+    return redirect(reverse("review:worklist", query=filters))
 
 
 @allow()

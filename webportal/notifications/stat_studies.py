@@ -1,0 +1,129 @@
+"""Telling radiologists of the stat studies that wait unread for too long.
+
+Of all of them there is one notification a person: while it is unread its numbers follow what
+waits. Another comes when a study has begun to wait for too long since, or if any still waits an
+interval after the last was read. An interval passes at least between two e-mails to one person.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, Max, Min, Q, QuerySet
+from django.utils import timezone
+
+from webportal.accounts.models import Role, User
+from webportal.inference.models import Prediction
+from webportal.notifications.models import Kind, MailState, Notification
+from webportal.notifications.services import close, mail_wanted, reads_without_result
+from webportal.records.models import Category, Priority, ReadingState, Study
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """The stat studies that wait for too long, and since when the first and the last of them do."""
+
+    category: str
+    studies: int
+    first: datetime
+    last: datetime
+
+
+def note() -> int:
+    """Bring every radiologist's notification up to date; return how many there are more."""
+    radiologists = User.objects.filter(is_active=True, roles__contains=[Role.RADIOLOGIST])
+    likely, all_of_them = _with_likely_result(), _whatever_result()
+    unread = Notification.objects.filter(kind=Kind.STAT_UNREAD, read_at=None)
+    close(unread.exclude(recipient__in=radiologists))
+    wanted = mail_wanted(Kind.STAT_UNREAD, {person.pk for person in radiologists})
+    return sum(
+        _tell(person, all_of_them if reads_without_result(person) else likely, person.pk in wanted)
+        for person in radiologists
+    )
+
+
+def _with_likely_result() -> Waiting | None:
+    """They wait since the model has called them likely."""
+    results = Prediction.objects.filter(
+        _unread("radiograph__study__"),
+        radiograph__study__category=Category.LIKELY,
+        is_current=True,
+        category=Category.LIKELY,
+    )
+    return _waiting(Category.LIKELY, results, "radiograph__study")
+
+
+def _whatever_result() -> Waiting | None:
+    """They wait since they came: that depends on no result, nor on whether there is one."""
+    return _waiting("", Study.objects.filter(_unread("")), "pk")
+
+
+def _unread(study: str) -> Q:
+    """Stat studies that nobody has read; whoever reads one next may have to do so on their own."""
+    return Q(
+        **{
+            f"{study}priority": Priority.STAT,
+            f"{study}reading_state": ReadingState.UNREAD,
+            f"{study}second_reading__isnull": True,
+        }
+    )
+
+
+def _waiting(
+    category: str, since: QuerySet[Prediction] | QuerySet[Study], study: str
+) -> Waiting | None:
+    found = since.filter(created_at__lte=timezone.now() - _limit()).aggregate(
+        studies=Count(study, distinct=True), first=Min("created_at"), last=Max("created_at")
+    )
+    return Waiting(category, **found) if found["studies"] else None
+
+
+@transaction.atomic
+def _tell(person: User, waiting: Waiting | None, wants_mail: bool) -> int:
+    told = Notification.objects.filter(recipient=person, kind=Kind.STAT_UNREAD)
+    unread = told.filter(read_at=None)
+    if waiting is None:
+        close(unread)
+        return 0
+    latest = told.order_by("-created_at").first()
+    if latest is not None and not _is_due(latest, waiting):
+        unread.update(
+            studies=waiting.studies, waiting_since=waiting.first, category=waiting.category
+        )
+        return 0
+    if latest is not None:
+        close(told.filter(pk=latest.pk, read_at=None))
+    notification = Notification(
+        recipient=person,
+        kind=Kind.STAT_UNREAD,
+        studies=waiting.studies,
+        waiting_since=waiting.first,
+        category=waiting.category,
+    )
+    if wants_mail:
+        mailed = told.aggregate(last=Max("mailed_at"))["last"]
+        earliest = mailed + _interval() if mailed else timezone.now()
+        notification.mail_state = MailState.DUE
+        notification.mail_due_at = max(timezone.now(), earliest)
+    # Another scheduler may have noted the same meanwhile.
+    Notification.objects.bulk_create([notification], ignore_conflicts=True)
+    return 1
+
+
+def _is_due(latest: Notification, waiting: Waiting) -> bool:
+    """Whether there is more to tell than the person's latest notification does."""
+    known = latest.read_at or latest.created_at
+    is_old = known + _interval() <= timezone.now()
+    is_more = waiting.last + _limit() > known
+    if latest.read_at:
+        return is_more or is_old
+    return is_more and is_old and latest.mail_state != MailState.DUE
+
+
+def _limit() -> timedelta:
+    return timedelta(minutes=settings.STAT_UNREAD_MINUTES)
+
+
+def _interval() -> timedelta:
+    return timedelta(minutes=settings.STAT_DIGEST_MINUTES)
