@@ -217,9 +217,7 @@ def train(
     return folded
 
 
-def _report(
-    name: str, network: keras.Model, folds: Mapping[str, tuple[np.ndarray, Floats]]
-) -> None:
+def _report(network: keras.Model, folds: Mapping[str, tuple[np.ndarray, Floats]]) -> None:
     """Print the AUROC on held-out folds, which chooses nothing."""
     figures = []
     for fold_name, (inputs, targets) in folds.items():
