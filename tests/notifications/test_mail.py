@@ -137,6 +137,7 @@ def test_many_studies_are_one_e_mail_an_interval(
     finding.find()
     assert deliver() == 0, "the interval has not passed"
     told = Notification.objects.filter(mail_state=MailState.SENT).get()
+    assert told.mailed_at is not None
     Notification.objects.filter(pk=told.pk).update(mailed_at=told.mailed_at - hour)
     Notification.objects.filter(mail_state=MailState.DUE).update(mail_due_at=timezone.now())
     assert deliver() == 1

@@ -3,7 +3,7 @@
 from django.db import migrations, models
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.state import StateApps
-from django.db.models import F, OuterRef, Q, Subquery
+from django.db.models import F, OuterRef, Subquery
 from django.utils import timezone
 
 
@@ -27,9 +27,17 @@ class Migration(migrations.Migration):
     operations = [
         migrations.RemoveConstraint("notification", "one_a_person_and_study"),
         migrations.RemoveConstraint("notification", "notification_names_its_thing"),
-        migrations.AddField("notification", "studies", models.PositiveIntegerField(default=0)),
         migrations.AddField(
-            "notification", "waiting_since", models.DateTimeField(blank=True, null=True)
+            "notification",
+            "studies",
+            models.PositiveIntegerField(default=0, help_text="How many stat studies wait."),
+        ),
+        migrations.AddField(
+            "notification",
+            "waiting_since",
+            models.DateTimeField(
+                blank=True, help_text="Since when the first of them has been waiting.", null=True
+            ),
         ),
         migrations.AddField(
             "notification",
@@ -42,30 +50,9 @@ class Migration(migrations.Migration):
                     ("unlikely", "Pneumonia unlikely"),
                     ("not_assessable", "Not assessable"),
                 ],
+                help_text="The result that all of them have; empty where it is not to be told.",
                 max_length=20,
             ),
         ),
         migrations.RunPython(group),
-        migrations.RemoveField("notification", "study"),
-        migrations.AddConstraint(
-            "notification",
-            models.UniqueConstraint(
-                condition=Q(kind="stat_unread", read_at=None),
-                fields=("recipient",),
-                name="one_unread_of_stat_studies",
-            ),
-        ),
-        migrations.AddConstraint(
-            "notification",
-            models.CheckConstraint(
-                condition=Q(kind="batch_done", batch__isnull=False, studies=0, waiting_since=None)
-                | Q(
-                    kind="stat_unread",
-                    batch=None,
-                    studies__gte=1,
-                    waiting_since__isnull=False,
-                ),
-                name="notification_names_its_thing",
-            ),
-        ),
     ]
