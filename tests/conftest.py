@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from django.db import OperationalError
 from django.db.backends.postgresql.operations import DatabaseOperations
 from django.test import Client
 from django.utils import translation
+from psycopg.errors import DeadlockDetected
 from pytest_django.fixtures import Settings
 
 from webportal.accounts.models import Role, User
@@ -21,15 +23,21 @@ def _flush_past_the_triggers() -> Iterator[None]:
     flush = DatabaseOperations.execute_sql_flush
 
     def without_triggers(self: DatabaseOperations, sql_list: list[str]) -> None:
-        flush(
-            self,
-            [
-                "ALTER TABLE audit_auditentry DISABLE TRIGGER USER",
-                *sql_list,
-                "ALTER TABLE audit_auditentry ENABLE TRIGGER USER",
-                "INSERT INTO audit_chainhead VALUES (1, 0, repeat('0', 64))",
-            ],
-        )
+        statements = [
+            "ALTER TABLE audit_auditentry DISABLE TRIGGER USER",
+            *sql_list,
+            "ALTER TABLE audit_auditentry ENABLE TRIGGER USER",
+            "INSERT INTO audit_chainhead VALUES (1, 0, repeat('0', 64))",
+        ]
+        # A page that was left may still be sending its draft, which locks the tables in its order.
+        for _attempt in range(4):
+            try:
+                flush(self, statements)
+                return
+            except OperationalError as error:
+                if not isinstance(error.__cause__, DeadlockDetected):
+                    raise
+        flush(self, statements)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(DatabaseOperations, "execute_sql_flush", without_triggers)
