@@ -15,6 +15,7 @@ from django.utils import timezone
 from jsonschema import Draft202012Validator
 from knox.models import AuthToken
 from PIL import Image
+from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from ml.package import SHIPPED_PACKAGE, load_package
@@ -36,7 +37,7 @@ from webportal.intake.models import UploadItem
 from webportal.notifications.models import Kind, Notification
 from webportal.operations.phantoms import draw_phantom
 from webportal.review import reading, reservation
-from webportal.review.models import TextTemplate
+from webportal.review.models import SecondReading, TextTemplate
 from webportal.review.reading import Entry
 
 DOCUMENT = yaml.safe_load((Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text())
@@ -67,6 +68,7 @@ LISTED = {
     "radiographs_list": "radiograph",
     "reads_list": "read",
     "studies_list": "study",
+    "studies_second_reads": "second_read",
     "studies_search_create": "study",
     "studies_worklist": "study",
     "text_templates_list": "text",
@@ -130,6 +132,7 @@ OPERATIONS: dict[str, Operation] = {
     "reads_addenda_create": Operation(R, 201, path=_of("read"), body=ADDENDUM),
     "studies_list": Operation(R),
     "studies_worklist": Operation(R),
+    "studies_second_reads": Operation(R),
     "studies_retrieve": Operation(R, path=_of("study")),
     "studies_search_create": Operation(R, body={"text": "phantom"}),
     "studies_partial_update": Operation(
@@ -230,6 +233,10 @@ class World:
         return reading.sign(study, self.radiologist, entry, PASSWORD).pk
 
     @property
+    def second_read(self) -> Any:
+        return SecondReading.objects.create(study_id=self.study, reason="drawn").pk
+
+    @property
     def left(self) -> Any:
         assert self.result
         return make_study().pk
@@ -295,7 +302,8 @@ class World:
 
 
 @pytest.fixture
-def world(uploader: User, radiologist: User) -> World:
+def world(uploader: User, radiologist: User, settings: Settings) -> World:
+    settings.SECOND_READING_BLIND_TO_AI = True
     return World(uploader, radiologist)
 
 
