@@ -1,10 +1,10 @@
-"""python -m ml train | evaluate | predict | sameness | traps | benchmark"""
+"""python -m ml train | compare | evaluate | predict | sameness | traps | benchmark"""
 
 import argparse
 import os
 import sys
 
-from ml.commands import benchmark, evaluate, predict, sameness, train, traps
+from ml.commands import benchmark, compare, evaluate, predict, sameness, train, traps
 from ml.commands.errors import CommandError
 from ml.dataset import DatasetError
 from ml.package import PackageError
@@ -12,6 +12,7 @@ from ml.runtimes.choice import NoRuntimeError
 
 COMMANDS = {
     "train": train,
+    "compare": compare,
     "evaluate": evaluate,
     "predict": predict,
     "sameness": sameness,

@@ -85,13 +85,13 @@ def _fit(design: Floats, targets: Floats, balance: Floats) -> Floats:
     return weights
 
 
-def misleading_patients(
+def misleading(
     inputs: NDArray[np.uint8], labelled: list[LabelledImage], seed: int, share: float = 0.15
-) -> set[str]:
-    """Return patients for a fold in which the way of taking images misleads.
+) -> NDArray[np.bool_]:
+    """Choose a fold in which the way of taking images misleads: (n,), true for its images.
 
-    They are a share of the normal patients, those whose images are taken most like images with
-    pneumonia, and the same share of the patients with pneumonia, at random.
+    Its patients are a share of the normal patients, those whose images are taken most like images
+    with pneumonia, and the same share of the patients with pneumonia, at random.
     """
     targets = labels(labelled)
     patients = [image.patient for image in labelled]
@@ -104,4 +104,5 @@ def misleading_patients(
     ordered = sorted(means, key=lambda patient: means[patient], reverse=True)
     ill = sorted({image.patient for image in labelled if image.is_pneumonia})
     np.random.default_rng(seed).shuffle(ill)
-    return set(ordered[: round(len(ordered) * share)] + ill[: round(len(ill) * share)])
+    chosen = ordered[: round(len(ordered) * share)] + ill[: round(len(ill) * share)]
+    return np.isin(patients, chosen)

@@ -2,6 +2,7 @@
 
 import argparse
 from dataclasses import asdict
+from itertools import compress
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Train on all folds but the held-out ones, and pack."""
     found = find_images(arguments.data)
     # What only training needs is not loaded for the other commands.
-    from ml.acquisition import misleading_patients
+    from ml.acquisition import misleading
     from ml.augmentation import augment
     from ml.packaging import Responses, build_package
     from ml.training import TrainingOptions, start_from_imagenet, train
@@ -58,10 +59,10 @@ def run(arguments: argparse.Namespace) -> int:
     held_out = {"random": folds.random, "pessimistic": folds.pessimistic}
     inputs = load_inputs(training, options.input_size, "training images")
     if arguments.acquisition_fold:
-        patients = misleading_patients(inputs, training, options.seed)
-        held_out["acquisition"] = [image for image in training if image.patient in patients]
-        inputs = inputs[[image.patient not in patients for image in training]]
-        training = [image for image in training if image.patient not in patients]
+        held = misleading(inputs, training, options.seed)
+        held_out["acquisition"] = list(compress(training, held))
+        training = list(compress(training, ~held))
+        inputs = inputs[~held]
     held_out_inputs = {
         name: load_inputs(fold, options.input_size, f"{name} fold")
         for name, fold in held_out.items()

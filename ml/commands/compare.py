@@ -1,0 +1,99 @@
+"""Train shortly with each of several choices, and compare them."""
+
+import argparse
+import json
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from ml.commands.common import print_figures
+from ml.commands.errors import CommandError
+from ml.dataset import find_images, make_folds
+
+if TYPE_CHECKING:
+    from ml.training import TrainingOptions
+
+HELP = "compare choices of training by short trainings"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "tries",
+        nargs="+",
+        metavar="OPTION=VALUE[,OPTION=VALUE...]",
+        help="what a try changes of the options of ml.training.TrainingOptions",
+    )
+    parser.add_argument("--data", type=Path, required=True, help="folders NORMAL and PNEUMONIA")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="keeps what is done, to go on from"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train and measure what DIR has no figures of yet, then print the table."""
+    from ml.comparison import measure_speeds, run_try
+
+    folds = make_folds(find_images(arguments.data))
+    options = {name: read_options(name) for name in arguments.tries}
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    figures: dict[str, dict[str, Any]] = {}
+    for name in options:
+        done = arguments.out / f"{name}.json"
+        if not done.exists():
+            tqdm.write(name)
+            measured = run_try(folds, options[name], arguments.out / name)
+            done.write_text(json.dumps(asdict(measured)))
+        figures[name] = json.loads(done.read_text())
+    speeds = measure_speeds(
+        {name: (arguments.out / f"{name}.onnx", options[name].input_size) for name in options}
+    )
+    for name, speed in speeds.items():
+        figures[name]["images_per_second"] = speed
+    if arguments.json:
+        print_figures({"tries": figures}, as_json=True)
+    else:
+        print("\n".join(_table(figures)))
+    return 0
+
+
+def read_options(text: str) -> "TrainingOptions":
+    """Read the options that a try changes; the others are those of a short training.
+
+    Raises ``CommandError`` for an option that does not exist or cannot have the value.
+    """
+    from ml.training import TrainingOptions
+
+    short: dict[str, Any] = {"epochs": 6, "images_per_class": 800, "input_size": 160}
+    kinds = {field.name: field.type for field in fields(TrainingOptions)}
+    for part in text.split(","):
+        name, _, value = part.partition("=")
+        if name not in kinds:
+            raise CommandError(f"{name!r} is no option of training. There are: {', '.join(kinds)}.")
+        try:
+            short[name] = type(getattr(TrainingOptions, name))(value)
+        except ValueError:
+            raise CommandError(f"{value!r} cannot be {name}.") from None
+    return TrainingOptions(**short)
+
+
+def _table(figures: dict[str, dict[str, Any]]) -> list[str]:
+    header = ["try", "acquisition", "three folds", "traps", "rim", "images/s", "training, s"]
+    rows = [header, ["---"] * len(header)]
+    for name, measured in figures.items():
+        rows.append(
+            [
+                name.replace(",", ", "),
+                f"{measured['acquisition_auroc']:.3f},"
+                f" {100 * measured['acquisition_specificity']:.0f} %",
+                f"{measured['pooled_auroc']:.4f}",
+                f"{measured['trapped_auroc']:.3f}, {100 * measured['trapped_specificity']:.0f} %",
+                f"{100 * measured['rim_share']:.0f} %",
+                f"{measured['images_per_second']:.0f}",
+                f"{measured['training_seconds']:.0f}",
+            ]
+        )
+    return [f"| {' | '.join(row)} |" for row in rows]
