@@ -41,6 +41,9 @@ from ml.sameness import compare_kinds_of_file, find_originals
 # Of the images that networks are trained and calibrated on.
 POPULATION = {"youngest_years": 1, "oldest_years": 5, "views": ["AP"]}
 OCCLUDED_IMAGES = 200
+# As likely as not before the image is seen. The data tell nothing of how common pneumonia is where
+# the model is used, and three in four, as in them, is far from any clinic.
+PRESUMED_PREVALENCE = 0.5
 
 
 @dataclass(frozen=True)
@@ -85,12 +88,14 @@ class Scale:
 
     @classmethod
     def fit(cls, folds: Sequence[Responses], training: Sequence[LabelledImage]) -> Self:
-        """Fit to held-out folds, all together, at the prevalences of the training images."""
+        """Fit to held-out folds, all together.
+
+        The probability of pneumonia presumes PRESUMED_PREVALENCE, that of a bacterial pattern the
+        share of the ``training`` images.
+        """
         images = [image for fold in folds for image in fold.images]
         logits = np.concatenate([fold.logits for fold in folds])
-        pneumonia = calibration.fit_calibration(
-            logits, labels(images), float(labels(list(training)).mean())
-        )
+        pneumonia = calibration.fit_calibration(logits, labels(images), PRESUMED_PREVALENCE)
         cases = Cases.of(images, pneumonia.probabilities(logits))
         return cls(pneumonia, _fit_bacterial(folds, training), operating_points(cases))
 
@@ -172,7 +177,7 @@ def build_package(
         "thresholds": {name: asdict(point) for name, point in scale.points.items()},
         "calibration": {
             **scale.pneumonia._asdict(),
-            "prevalence": round(float(training.targets.mean()), 4),
+            "prevalence": PRESUMED_PREVALENCE,
         },
         "bacterial_calibration": scale.bacterial
         and {
