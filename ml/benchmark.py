@@ -19,12 +19,15 @@ from tqdm import tqdm
 
 from ml.package import ModelPackage, load_package
 from ml.runtimes.choice import ON_CPU, TENSORFLOW_OPTIONS, has_gpu_driver, start_runtime
+from ml.runtimes.interface import Outputs, Runtime
 from ml.runtimes.probes import worst_difference
 
 BATCH_SIZES = (1, 8, 32)
 # Plain TensorFlow: the network as it was trained.
 BASELINE = "tensorflow-unfolded"
-ON_EVERY_CPU = (BASELINE, "tensorflow-xla", *reversed(ON_CPU))
+# What the processor does at its best, to hold the runtimes against.
+MATRIX_PRODUCTS = "matrix-products"
+ON_EVERY_CPU = (BASELINE, "tensorflow-xla", *reversed(ON_CPU), MATRIX_PRODUCTS)
 
 
 @dataclass
@@ -125,12 +128,40 @@ def _answer(process: "subprocess.Popen[str]") -> dict[str, Any]:
     return answer
 
 
+class MatrixProducts:
+    """For each image NumPy's product of two square float32 matrices, with as many multiplications.
+
+    Nothing keeps a processor's multipliers as busy as large products of matrices.
+    """
+
+    name = MATRIX_PRODUCTS
+    device_name = "cpu, numpy"
+
+    def __init__(self, package: ModelPackage) -> None:
+        # Loads Keras, which no other process needs for its measurement but TensorFlow's.
+        from ml.network import build_network, multiplications
+
+        network = build_network(package.input_size, backbone=package.backbone, folded=True)
+        side = round(multiplications(network) ** (1 / 3))
+        self._matrix = np.random.default_rng(0).random((side, side), np.float32)
+
+    def outputs(self, inputs: np.ndarray) -> Outputs:
+        """Multiply as often as there are ``inputs``; see ``Runtime``."""
+        for _ in inputs:
+            self._matrix @ self._matrix
+        return {}
+
+
 def _main(name: str, device: str, package_path: Path, started: float) -> None:
     """Start a runtime and answer each question on stdin."""
     try:
         package = load_package(package_path)
-        runtime = start_runtime(name, package, device, max(BATCH_SIZES))
-        _, difference = worst_difference(runtime, package.probes_path)
+        if name == MATRIX_PRODUCTS:
+            runtime: Runtime = MatrixProducts(package)
+            difference = 0.0
+        else:
+            runtime = start_runtime(name, package, device, max(BATCH_SIZES))
+            _, difference = worst_difference(runtime, package.probes_path)
     except Exception as error:  # a library's, whatever it is
         _say({"error": str(error) or type(error).__name__})
         return

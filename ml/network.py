@@ -148,6 +148,16 @@ def backbone_of(network: keras.Model) -> str:
     return str(network.name.removeprefix(NAME_PREFIX))
 
 
+def multiplications(network: keras.Model) -> int:
+    """Return how many multiplications the convolutions take for one image."""
+    convolutions = (
+        layer
+        for layer in network.layers
+        if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D)
+    )
+    return sum(int(np.prod(c.kernel.shape + c.output.shape[1:3])) for c in convolutions)
+
+
 def fold(network: keras.Model) -> keras.Model:
     """Return the same function as a folded network: faster, with less memory, not for training.
 

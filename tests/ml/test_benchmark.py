@@ -14,12 +14,15 @@ def benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_speed_memory_and_agreement_of_a_runtime(shipped: ModelPackage) -> None:
     turn = ("--rounds", "1", "--seconds", "0.01")
-    done = benchmark("--runtime", "openvino", "--device", "cpu", *turn, "--json")
+    runtimes = ("--runtime", "openvino", "matrix-products")
+    done = benchmark(*runtimes, "--device", "cpu", *turn, "--json")
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     assert figures["package"] == shipped.version
-    (measured,) = figures["runtimes"].values()
+    measured, product = figures["runtimes"].values()
     assert measured["device"] == "cpu, openvino"
+    assert product["device"] == "cpu, numpy"
+    assert min(product["images_per_second"].values()) > 0
     assert measured["largest_difference"] < 1e-3
     assert set(measured["images_per_second"]) == {"1", "8", "32"}
     assert min(measured["images_per_second"].values()) > 0

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ml.backbones import BACKBONES
-from ml.network import EMBEDDING_SIZE, build_network, fold, unfold
+from ml.network import EMBEDDING_SIZE, build_network, fold, multiplications, unfold
 
 
 def test_logit_is_the_mean_of_the_activation_map_and_linear_in_the_embedding() -> None:
@@ -61,3 +61,9 @@ def test_folding_the_batch_normalisation_changes_no_output(backbone: str) -> Non
         for name, values in expected.items():
             assert values.std() > 0, name
             np.testing.assert_allclose(outputs[name], values, rtol=1e-4, atol=1e-4, err_msg=name)
+
+
+def test_multiplications_are_about_those_that_the_authors_count() -> None:
+    # 407 million by Tan's account of EfficientNet-Lite0, for an image of three channels.
+    assert multiplications(build_network(224)) == pytest.approx(407e6, rel=0.02)
+    assert multiplications(build_network(64)) * 4 == multiplications(build_network(128))
