@@ -23,7 +23,7 @@ GATE_FILE = "gate.npz"
 HASHES_FILE = "SHA256SUMS"
 FILES = (CARD_FILE, GATE_FILE, NETWORK_FILE, WEIGHTS_FILE, FACTS_FILE, PROBES_FILE)
 
-SHIPPED_PACKAGE = Path(__file__).parent / "packages" / "effnetlite0-2026.11.3"
+SHIPPED_PACKAGE = Path(__file__).parent / "packages" / "effnetlite0-2026.11.4"
 
 
 class PackageError(Exception):
