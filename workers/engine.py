@@ -24,9 +24,9 @@ from ml.assessment import Assessment
 from ml.images import ImageError
 from ml.predictor import Predictor
 from webportal.inference import reasons
+from webportal.inference.claims import ClaimedJob, Result, claim, fail, give_back, write_back
 from webportal.inference.hints import drop_hints, send_hint
 from webportal.inference.models import ModelVersion
-from webportal.inference.queue import ClaimedJob, Result, claim, fail, give_back, write_back
 from webportal.inference.registry import active_model, verified_package
 from workers.limits import DRAIN_SECONDS
 from workers.loading import StorageAwayError, UnreadableFileError, load_input

@@ -17,6 +17,7 @@ from celery.worker.control import control_command
 from django.conf import settings
 from django.db import DatabaseError, InterfaceError, connection
 
+from webportal.inference.claims import extend_leases, release_worker
 from webportal.inference.hints import INFERENCE_QUEUE, send_hint
 from webportal.inference.presence import (
     heartbeat_seconds,
@@ -24,7 +25,7 @@ from webportal.inference.presence import (
     report_start,
     report_stop,
 )
-from webportal.inference.queue import extend_leases, overdue, release_worker
+from webportal.inference.queue import overdue
 from workers.engine import Engine
 
 logger = logging.getLogger(__name__)

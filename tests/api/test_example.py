@@ -17,7 +17,7 @@ from tests.conftest import PASSWORD
 from tests.factories import make_model_version
 from webportal.accounts.models import User
 from webportal.accounts.services import create_token
-from webportal.inference.queue import Result, claim, write_back
+from webportal.inference.claims import Result, claim, write_back
 from webportal.operations.phantoms import draw_phantom
 from webportal.records.models import Radiograph
 

@@ -4,7 +4,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from playwright.sync_api import Browser, BrowserType, Page, sync_playwright
+import pytest
+from django.db import connections
+from django.test import Client
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    BrowserType,
+    Page,
+    expect,
+    sync_playwright,
+)
+from pytest_django.live_server_helper import LiveServer
 
 from deploy.local.chromium import find_chromium
 
@@ -44,22 +55,46 @@ def launch(browser_type: BrowserType, *arguments: str) -> Browser:
 
 
 @contextmanager
-def page_of(session: str, url: str, **options: Any) -> Iterator[Page]:
-    """A page of somebody who is signed in; fails at the end when it complained in its console.
+def context_of(
+    client: Client, server: LiveServer, *arguments: str, **options: Any
+) -> Iterator[BrowserContext]:
+    """A Chromium in which the person whom `client` has signed in at the server is signed in.
 
-    `session` is the key of a session at the portal at `url`, `options` are those of a context.
+    `arguments` are those of its command line, `options` those of the context.
     """
-    problems: list[str] = []
-    with chromium(*WEBGL) as browser:
-        context = browser.new_context(base_url=url, **options)
+    # Playwright keeps an event loop in this thread, where Django would not touch the database.
+    with pytest.MonkeyPatch.context() as patch, chromium(*arguments) as browser:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        context = browser.new_context(base_url=server.url, **options)
         context.set_default_timeout(PATIENCE)
-        context.add_cookies([{"name": "sessionid", "value": session, "url": url}])
-        page = context.new_page()
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on(
-            "console",
-            lambda message: problems.append(message.text) if message.type == "error" else None,
-        )
-        yield page
+        session = client.cookies["sessionid"].value
+        context.add_cookies([{"name": "sessionid", "value": session, "url": server.url}])
+        yield context
         context.close()
+        connections.close_all()
+
+
+@contextmanager
+def page_of(client: Client, server: LiveServer, **options: Any) -> Iterator[Page]:
+    """A page in a context as of `context_of`; fails at the end when it has complained."""
+    problems: list[str] = []
+    with context_of(client, server, *WEBGL, **options) as context:
+        page = context.new_page()
+        note_complaints(page, problems)
+        yield page
     assert problems == []
+
+
+def note_complaints(page: Page, problems: list[str]) -> None:
+    """Add to the problems, from now on, which scripts fail and what the policy blocks."""
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.on(
+        "console",
+        lambda message: problems.append(message.text) if message.type == "error" else None,
+    )
+
+
+def await_image(page: Page) -> None:
+    """Wait until the study that is open shows its image and has nothing left to fetch."""
+    expect(page.locator("[data-pane=current][data-shown][data-drawn]")).to_be_visible()
+    page.wait_for_load_state("networkidle")

@@ -12,17 +12,11 @@ from pypdf import PdfReader
 from tests import dicom_files as files
 from tests.e2e.browser import chromium
 from tests.e2e.steps import choose_own_password, sign_in
-from tests.e2e.system import System, running_system
+from tests.e2e.system import System
 
 FILES = 500
 ARRIVAL = 600_000  # milliseconds
 ANALYSIS = 900_000
-
-
-@pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    with running_system(tmp_path_factory.mktemp("system") / "var") as system:
-        yield system
 
 
 @pytest.fixture

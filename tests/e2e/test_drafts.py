@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from django.contrib.sessions.models import Session
-from django.db import connections
 from django.test import Client
 from playwright.sync_api import BrowserContext, Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.conftest import PASSWORD
-from tests.e2e.browser import NO_WEBGL, chromium
+from tests.e2e.browser import NO_WEBGL, context_of
 from tests.factories import make_prediction
 from tests.helpers import audit_actions
 from webportal.accounts.models import Role, User
@@ -30,23 +29,13 @@ def browser(
     live_server: LiveServer,
     radiologist: User,
     sign_in: Callable[[User], Client],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[BrowserContext]:
     """A browser in which a radiologist is signed in."""
-    # Playwright keeps an event loop in this thread, where Django would not touch the database.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    session = sign_in(radiologist).cookies["sessionid"].value
-    with chromium(*NO_WEBGL) as started:
-        context = started.new_context(
-            base_url=live_server.url, viewport={"width": 1280, "height": 800}
-        )
-        context.set_default_timeout(60_000)
+    size = {"width": 1280, "height": 800}
+    with context_of(sign_in(radiologist), live_server, *NO_WEBGL, viewport=size) as context:
         expect.set_options(timeout=60_000)
-        context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
         yield context
         expect.set_options(timeout=None)
-        context.close()
-        connections.close_all()
 
 
 def open_study(browser: BrowserContext, study: Study) -> Page:

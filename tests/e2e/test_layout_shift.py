@@ -9,7 +9,6 @@ from io import BytesIO
 from pathlib import Path
 
 import pytest
-from django.db import connections
 from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import Page, expect
@@ -17,7 +16,7 @@ from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from tests import dicom_files as files
-from tests.e2e.browser import chromium
+from tests.e2e.browser import context_of
 from tests.factories import make_job, make_patient, make_prediction, make_radiograph, make_study
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job
@@ -54,25 +53,14 @@ def page(
     reader: User,
     sign_in: Callable[[User], Client],
     settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Page]:
     """A page that notes what moves without somebody's doing."""
-    # Playwright keeps an event loop in this thread, where Django would not touch the database.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     settings.UPLOAD_MIN_FREE_BYTES = 0
-    session = sign_in(reader).cookies["sessionid"].value
-    with chromium() as browser:
-        context = browser.new_context(
-            base_url=live_server.url, viewport={"width": 1280, "height": 800}
-        )
-        context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+    size = {"width": 1280, "height": 800}
+    with context_of(sign_in(reader), live_server, viewport=size) as context:
         context.add_init_script(SHIFTS)
-        page = context.new_page()
-        page.set_default_timeout(60_000)
         expect.set_options(timeout=60_000)
-        yield page
-        context.close()
-        connections.close_all()
+        yield context.new_page()
 
 
 def assert_still(page: Page) -> None:

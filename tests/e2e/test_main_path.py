@@ -7,18 +7,12 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import chromium
+from tests.e2e.browser import chromium, note_complaints
 from tests.e2e.steps import PASSWORD, choose_own_password, sign_in
-from tests.e2e.system import System, running_system
+from tests.e2e.system import System
 from webportal.operations.phantoms import draw_phantom
 
 RESULTS_SECONDS = 120
-
-
-@pytest.fixture(scope="module")
-def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    with running_system(tmp_path_factory.mktemp("system") / "var") as system:
-        yield system
 
 
 @pytest.fixture
@@ -28,11 +22,7 @@ def page(system: System) -> Iterator[Page]:
         page = browser.new_page(base_url=system.url, viewport={"width": 1440, "height": 900})
         page.set_default_timeout(30_000)
         problems: list[str] = []
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on(
-            "console",
-            lambda message: problems.append(message.text) if message.type == "error" else None,
-        )
+        note_complaints(page, problems)
         yield page
         # The answer to a wrong password is one that the browser notes as an error.
         assert [problem for problem in problems if "status of 422" not in problem] == []

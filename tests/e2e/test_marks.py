@@ -4,13 +4,12 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import connections
 from django.test import Client
 from playwright.sync_api import Locator, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.conftest import PASSWORD
-from tests.e2e.browser import page_of
+from tests.e2e.browser import await_image, page_of
 from tests.factories import make_prediction, make_radiograph, make_study
 from webportal.accounts.models import User
 from webportal.records.models import Radiograph
@@ -34,23 +33,13 @@ def page(
     live_server: LiveServer,
     radiologist: User,
     sign_in: Callable[[User], Client],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Page]:
     """The study's page with the image on it."""
-    # Playwright keeps an event loop in this thread, where Django would not touch the database.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    session = sign_in(radiologist).cookies["sessionid"].value
     size = {"width": 1400, "height": 900}
-    with page_of(session, live_server.url, viewport=size) as page:
+    with page_of(sign_in(radiologist), live_server, viewport=size) as page:
         page.goto(f"/studies/{radiograph.study_id}")
         await_image(page)
         yield page
-        connections.close_all()
-
-
-def await_image(page: Page) -> None:
-    expect(page.locator("[data-pane=current][data-shown][data-drawn]")).to_be_visible()
-    page.wait_for_load_state("networkidle")
 
 
 def on_screen(page: Page, column: float, row: float) -> tuple[float, float]:

@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from django.db import connections
 from django.test import Client
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.conftest import PASSWORD
-from tests.e2e.browser import WEBGL, chromium
+from tests.e2e.browser import WEBGL, context_of
 from tests.factories import make_prediction
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
@@ -21,23 +20,13 @@ def page(
     live_server: LiveServer,
     radiologist: User,
     sign_in: Callable[[User], Client],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Page]:
     """The worklist of a radiologist who is signed in."""
-    # Playwright keeps an event loop in this thread, where Django would not touch the database.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    session = sign_in(radiologist).cookies["sessionid"].value
-    with chromium(*WEBGL) as browser:
-        context = browser.new_context(
-            base_url=live_server.url, viewport={"width": 1280, "height": 800}
-        )
-        context.set_default_timeout(60_000)
-        context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+    size = {"width": 1280, "height": 800}
+    with context_of(sign_in(radiologist), live_server, *WEBGL, viewport=size) as context:
         page = context.new_page()
         page.goto("/worklist")
         yield page
-        context.close()
-        connections.close_all()
 
 
 @pytest.fixture

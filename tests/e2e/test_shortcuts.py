@@ -3,13 +3,12 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from django.db import connections
 from django.test import Client
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.conftest import PASSWORD
-from tests.e2e.browser import page_of
+from tests.e2e.browser import await_image, page_of
 from tests.factories import make_prediction
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
@@ -31,15 +30,10 @@ def page(
     live_server: LiveServer,
     radiologist: User,
     sign_in: Callable[[User], Client],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Page]:
-    # Playwright keeps an event loop in this thread, where Django would not touch the database.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    session = sign_in(radiologist).cookies["sessionid"].value
     size = {"width": 1280, "height": 800}
-    with page_of(session, live_server.url, viewport=size) as page:
+    with page_of(sign_in(radiologist), live_server, viewport=size) as page:
         yield page
-        connections.close_all()
 
 
 @pytest.fixture
@@ -49,8 +43,7 @@ def without_shortcuts(radiologist: User) -> None:
 
 def open_study(page: Page, prediction: Prediction) -> None:
     page.goto(f"/studies/{prediction.radiograph.study_id}")
-    expect(page.locator("[data-pane=current][data-shown][data-drawn]")).to_be_visible()
-    page.wait_for_load_state("networkidle")
+    await_image(page)
 
 
 def what_keys_change(page: Page) -> list[object]:

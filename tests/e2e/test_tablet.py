@@ -4,12 +4,11 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from django.db import connections
 from django.test import Client
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from tests.e2e.browser import page_of
+from tests.e2e.browser import await_image, page_of
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
 from webportal.accounts.models import Role, User
 from webportal.records.models import Radiograph
@@ -46,25 +45,15 @@ def page(
     live_server: LiveServer,
     make_user: Callable[..., User],
     sign_in: Callable[[User], Client],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Page]:
     """A tablet, held across, of somebody who reads and uploads; the study is open on it."""
-    # Playwright keeps an event loop in this thread, where Django would not touch the database.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     person = make_user(Role.RADIOLOGIST, Role.UPLOADER, username="both")
-    session = sign_in(person).cookies["sessionid"].value
     width, height = SIZES[0]
     options = {"viewport": {"width": width, "height": height}, "has_touch": True}
-    with page_of(session, live_server.url, is_mobile=True, **options) as page:
+    with page_of(sign_in(person), live_server, is_mobile=True, **options) as page:
         page.goto(f"/studies/{radiograph.study_id}")
         await_image(page)
         yield page
-        connections.close_all()
-
-
-def await_image(page: Page) -> None:
-    expect(page.locator("[data-pane=current][data-shown][data-drawn]")).to_be_visible()
-    page.wait_for_load_state("networkidle")
 
 
 def middle(page: Page) -> Point:

@@ -4,12 +4,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from django.db import connections
 from django.test import Client
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from tests.e2e.browser import chromium
+from tests.e2e.browser import page_of
 from tests.factories import make_job, make_patient, make_prediction, make_radiograph, make_study
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, Prediction
@@ -38,31 +37,13 @@ def page(
     live_server: LiveServer,
     reader: User,
     sign_in: Callable[[User], Client],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Page]:
     """A page of a radiologist whose clock the test moves; it fails when a script does."""
-    # Playwright keeps an event loop in this thread, where Django would not touch the database.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-    session = sign_in(reader).cookies["sessionid"].value
-    with chromium() as browser:
-        context = browser.new_context(
-            base_url=live_server.url, viewport={"width": 1280, "height": 800}
-        )
-        context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
-        page = context.new_page()
-        page.set_default_timeout(30_000)
+    size = {"width": 1280, "height": 800}
+    with page_of(sign_in(reader), live_server, viewport=size) as page:
         expect.set_options(timeout=30_000)
         page.clock.install()
-        problems: list[str] = []
-        page.on("pageerror", lambda error: problems.append(str(error)))
-        page.on(
-            "console",
-            lambda message: problems.append(message.text) if message.type == "error" else None,
-        )
         yield page
-        context.close()
-        connections.close_all()
-    assert problems == []
 
 
 def study_of(name: str, category: str = "", **fields: Any) -> Study:

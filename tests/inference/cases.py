@@ -4,8 +4,9 @@ import uuid
 
 from tests.factories import make_study
 from webportal.accounts.models import User
+from webportal.inference.claims import ClaimedJob, Result, claim
 from webportal.inference.models import Job
-from webportal.inference.queue import ClaimedJob, Result, claim, enqueue
+from webportal.inference.queue import enqueue
 from webportal.records.models import Priority, Radiograph, Study
 
 

@@ -8,15 +8,9 @@ from django.utils import timezone
 
 from tests.factories import make_study
 from tests.inference.cases import claim_one, make_radiograph, make_user, queued
+from webportal.inference.claims import ClaimedJob, claim, extend_leases, fail, give_back
 from webportal.inference.models import Job, JobState, Worker
-from webportal.inference.queue import (
-    ClaimedJob,
-    claim,
-    enqueue,
-    extend_leases,
-    fail,
-    give_back,
-)
+from webportal.inference.queue import enqueue
 from webportal.records.models import Priority
 
 pytestmark = pytest.mark.django_db

@@ -9,18 +9,15 @@ from django.utils import timezone
 from tests.factories import make_model_version
 from tests.helpers import audit_actions
 from tests.inference.cases import claim_one, likely, make_user, queued
-from webportal.inference import queue
+from webportal.inference import claims
+from webportal.inference.claims import claim, expire_leases, fail, release_worker, write_back
 from webportal.inference.models import Job, JobState
 from webportal.inference.queue import (
+    QueueError,
     awaiting_release,
-    claim,
     enqueue,
-    expire_leases,
-    fail,
     overdue,
     release_from_quarantine,
-    release_worker,
-    write_back,
 )
 
 pytestmark = pytest.mark.django_db
@@ -105,14 +102,14 @@ def test_one_job_that_cannot_be_taken_back_holds_up_no_other(
     first, second = queued(2)
     claim("a", 2)
     expire_all()
-    end_attempt = queue._end_attempt
+    end_attempt = claims._end_attempt
 
     def fail_for_the_first(job: Job, *args: str) -> None:
         if job.pk == first.pk:
             raise DatabaseError("a disk error, say")
         end_attempt(job, *args)
 
-    monkeypatch.setattr(queue, "_end_attempt", fail_for_the_first)
+    monkeypatch.setattr(claims, "_end_attempt", fail_for_the_first)
     with pytest.raises(DatabaseError):
         expire_leases()
     first.refresh_from_db()
@@ -136,7 +133,7 @@ def test_a_person_releases_a_job_from_quarantine_once() -> None:
     assert (released.state, released.attempt) == (JobState.QUEUED, 0)
     assert not awaiting_release().exists()
     assert audit_actions(object_id=str(job.pk))[-1] == "job.released"
-    with pytest.raises(queue.QueueError, match="released already"):
+    with pytest.raises(QueueError, match="released already"):
         release_from_quarantine(job, make_user("it"))
 
 

@@ -5,17 +5,9 @@ import pytest
 from tests.factories import make_model_version
 from tests.helpers import audit_actions
 from tests.inference.cases import claim_one, likely, make_user, queued
+from webportal.inference.claims import claim, fail, write_back
 from webportal.inference.models import Job, JobState
-from webportal.inference.queue import (
-    QueueError,
-    awaiting_release,
-    cancel,
-    claim,
-    enqueue,
-    fail,
-    rerun,
-    write_back,
-)
+from webportal.inference.queue import QueueError, awaiting_release, cancel, enqueue, rerun
 
 pytestmark = pytest.mark.django_db
 

@@ -18,8 +18,9 @@ from tests.inference.cases import (
     queued,
     unlikely,
 )
+from webportal.inference.claims import claim, expire_leases, write_back
 from webportal.inference.models import Job, JobState, Prediction, Worker
-from webportal.inference.queue import claim, enqueue, expire_leases, rerun, write_back
+from webportal.inference.queue import enqueue, rerun
 from webportal.records.models import Category, Concern, Study
 
 pytestmark = pytest.mark.django_db

@@ -6,14 +6,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from django.db import connections
 from django.test import Client
 from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests import dicom_files as files
 from tests.conftest import PASSWORD
-from tests.e2e.browser import chromium
+from tests.e2e.browser import context_of
 from webportal.accounts.models import Role, User
 from webportal.intake import services
 from webportal.intake.models import UploadItem
@@ -30,19 +29,11 @@ def context(
     live_server: LiveServer,
     make_user: Callable[..., User],
     sign_in: Callable[[User], Client],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[BrowserContext]:
     """A browser in which an uploader is signed in."""
-    # Playwright keeps an event loop in this thread, where Django would not touch the database.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     expect.set_options(timeout=PATIENCE)
-    session = sign_in(make_user(Role.UPLOADER)).cookies["sessionid"].value
-    with chromium() as browser:
-        context = browser.new_context(base_url=live_server.url)
-        context.add_cookies([{"name": "sessionid", "value": session, "url": live_server.url}])
+    with context_of(sign_in(make_user(Role.UPLOADER)), live_server) as context:
         yield context
-        context.close()
-        connections.close_all()
 
 
 @pytest.fixture

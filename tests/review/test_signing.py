@@ -24,10 +24,10 @@ from webportal.review.reading import (
     add_addendum,
     discard_draft,
     draft_version,
-    leading_prediction,
     save_draft,
     sign,
 )
+from webportal.review.reads import leading_prediction
 
 CATEGORIES = ["likely", "indeterminate", "unlikely", "not_assessable", ""]
 

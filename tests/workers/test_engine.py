@@ -18,8 +18,8 @@ from ml.assessment import Assessment
 from tests.factories import make_job, make_model_version, make_package
 from webportal.audit.models import AuditEntry
 from webportal.inference import registry
+from webportal.inference.claims import ClaimedJob, Result
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction
-from webportal.inference.queue import ClaimedJob, Result
 from webportal.records.models import Radiograph
 from workers import engine as engine_module
 from workers.engine import Engine

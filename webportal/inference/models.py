@@ -68,7 +68,10 @@ class JobState(models.TextChoices):
 
 
 class Job(models.Model):
-    """One inference of one radiograph. Its state is changed by webportal.inference.queue alone."""
+    """One inference of one radiograph.
+
+    Its state is changed by webportal.inference.queue and webportal.inference.claims alone.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     radiograph = models.ForeignKey(Radiograph, on_delete=models.PROTECT, related_name="jobs")

@@ -15,7 +15,7 @@ from webportal.intake.models import UploadBatch
 
 _RATE_OVER = timedelta(minutes=5)
 
-# The order in which workers claim; see webportal.inference.queue.
+# The order in which workers claim; see webportal.inference.claims.
 LINE = """
 WITH line AS (
     SELECT radiograph_id, row_number() OVER (ORDER BY priority, queued_at, id) AS place

@@ -150,7 +150,7 @@ class Study(models.Model):
     )
 
     # What the worklist sorts by, kept here so that a hundred thousand studies sort by one index.
-    # `concern`, `category` and `probability` are written by webportal.inference.queue alone;
+    # `concern`, `category` and `probability` are written by webportal.inference.summary alone;
     # `reading_state` by webportal.review.reading, and by `return_to_worklist` in records.services.
     concern = models.PositiveSmallIntegerField(choices=Concern.choices, default=Concern.NO_RESULT)
     category = models.CharField(max_length=20, choices=Category.choices, blank=True)

@@ -18,9 +18,8 @@ from webportal.accounts.services import AccountError
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.models import Prediction
-from webportal.records.models import Category, Concern, ReadingState, Study
+from webportal.records.models import ReadingState, Study
 from webportal.review import reservation
-from webportal.review.blinding import hides_result
 from webportal.review.decisions import open_choices
 from webportal.review.marks import Mark, finding_not_put_down, parse_marks, why_refused
 from webportal.review.models import (
@@ -33,6 +32,7 @@ from webportal.review.models import (
     ReadState,
     Zone,
 )
+from webportal.review.reads import own_draft, own_signed_read, result_for
 from webportal.review.second_reading import (
     advance,
     due_of_second_reading,
@@ -78,42 +78,6 @@ class Entry:
     kind: str | None = None
     despite_reservation: bool = False
     version: str | None = None
-
-
-def leading_prediction(study: Study) -> Prediction | None:
-    """The current result that a read of the study decides on: the worst among its radiographs."""
-    current = Prediction.objects.filter(radiograph__study=study, is_current=True)
-    return min(current.select_related("model_version"), key=_worst_first, default=None)
-
-
-def _worst_first(prediction: Prediction) -> tuple[int, float, uuid.UUID]:
-    concern = Concern[Category(prediction.category).name]
-    return concern, -(prediction.probability or 0.0), prediction.pk
-
-
-def result_for(study: Study, reader: User) -> Prediction | None:
-    """The result on which this reader decides; None too when they must read without it."""
-    return None if hides_result(reader, study) else leading_prediction(study)
-
-
-def signed_read(study: Study) -> Read | None:
-    """The read that counts, if the reading is done: the last of those signed.
-
-    That is the arbitration where there was one; of two readers who agree it is the second one's,
-    which has seen every image that the first had not.
-    """
-    reads = signed_reads(study)
-    return reads[-1] if reads and not due_of_second_reading(study) else None
-
-
-def own_signed_read(study: Study, reader: User) -> Read | None:
-    """The read of the study that this reader has signed, if any."""
-    return study.reads.filter(state=ReadState.SIGNED, reader=reader).first()
-
-
-def own_draft(study: Study, reader: User) -> Read | None:
-    """What this reader has put down of the study and not signed, if anything."""
-    return Read.objects.filter(study=study, reader=reader, state=ReadState.DRAFT).first()
 
 
 @transaction.atomic
@@ -391,7 +355,7 @@ def _check_complete(read: Read, entry: Entry, current: Prediction | None) -> Non
 
 def _signed_the_same(study: Study, reader: User, entry: Entry) -> Read | None:
     """The reader's signed read, when it says what `entry` says: a request that came twice."""
-    signed = Read.objects.filter(study=study, reader=reader, state=ReadState.SIGNED).first()
+    signed = own_signed_read(study, reader)
     return signed if signed is not None and _holds(signed, entry) else None
 
 

@@ -21,11 +21,11 @@ from webportal.review.models import (
     Pneumonia,
     Read,
     ReadKind,
-    ReadState,
     TextTemplate,
     Zone,
 )
-from webportal.review.reading import draft_version, leading_prediction
+from webportal.review.reading import draft_version
+from webportal.review.reads import leading_prediction, own_draft
 from webportal.review.second_reading import due_read, may_read_blind, signed_reads
 from webportal.review.signing import has_pin
 
@@ -84,7 +84,7 @@ def reading_panel(
     own = next((read for read in reads if read.reader_id == reader.pk), None)
     signed = reads[-1] if reads and not due else None
     refusal = _why_not(due, own, reader)
-    draft = Read.objects.filter(study=study, reader=reader, state=ReadState.DRAFT).first()
+    draft = own_draft(study, reader)
     form = form or read_form(draft, leading.pk if leading else None)
     present = reservation.reservation_of(study)
     return {

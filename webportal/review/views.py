@@ -17,7 +17,7 @@ from webportal.accounts.roles import SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.records.models import Study
-from webportal.review import reading, reservation, signing
+from webportal.review import reading, reads, reservation, signing
 from webportal.review.blinding import hides_result
 from webportal.review.forms import AddendumForm, ReadForm
 from webportal.review.progress import HIDDEN, NOTHING, progress_of
@@ -78,7 +78,7 @@ def _open_next(request: SignedInRequest, left: Study | None) -> HttpResponse:
 def status(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """What an open study page has to say of news: a reservation, another result, a signature."""
     shown = _study(study_id)
-    leading = reading.result_for(shown, request.user)
+    leading = reads.result_for(shown, request.user)
     is_hidden = hides_result(request.user, shown)
     due = due_read(shown)
     was_due = request.GET.get("due", due)
@@ -87,7 +87,7 @@ def status(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         "progress": HIDDEN if is_hidden else progress_of([shown.pk]).get(shown.pk, NOTHING),
         "reservation": reservation.reservation_of(shown),
         "may_reserve": bool(due) and not has_signed(shown, request.user),
-        "signed_meanwhile": reading.signed_read(shown) if was_due and not due else None,
+        "signed_meanwhile": reads.signed_read(shown) if was_due and not due else None,
         "goes_on": bool(due) and due != was_due,
         "has_news": str(leading.pk if leading else "") != request.GET.get("seen", ""),
     }
@@ -146,11 +146,11 @@ def save_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
                 reservation.reserve(shown, request.user)
     if "HX-Request" in request.headers:
         context = {"error": error, "saved_at": timezone.now(), "study": shown}
-        context["signed"] = None if due_read(shown) else reading.signed_read(shown)
+        context["signed"] = None if due_read(shown) else reads.signed_read(shown)
         context["is_conflict"] = is_conflict
         response = render(request, "review/draft_state.html", context)
         response.headers["X-Saved"] = "no" if error else "yes"
-        own = reading.own_draft(shown, request.user)
+        own = reads.own_draft(shown, request.user)
         response.headers["X-Draft-Version"] = reading.draft_version(own)
         return response
     if error:
@@ -223,7 +223,7 @@ def add_addendum(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     shown = _study(study_id)
     if request.method == "GET":
         return redirect("review:study", shown.pk)
-    read = reading.signed_read(shown) or reading.own_signed_read(shown, request.user)
+    read = reads.signed_read(shown) or reads.own_signed_read(shown, request.user)
     form = AddendumForm(request.POST)
     if not _is_of_this_reader(request):
         form.add_error(None, _not_of_this_reader(request))

@@ -1,0 +1,35 @@
+"""The viewer where the browser has no WebGL."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.e2e.viewer.case import Case
+from tests.e2e.viewer.pane import (
+    await_radiograph,
+    drag,
+    look_from_all_sides,
+    mark,
+    measurement,
+    photograph,
+    press,
+)
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def test_without_webgl_the_viewer_shows_and_turns_the_image_all_the_same(
+    open_case: Callable[[Browser], Page], browser_without_webgl: Browser, case: Case
+) -> None:
+    page = open_case(browser_without_webgl)
+    assert page.locator(".viewer").get_attribute("data-rendering") == "cpu"
+    look_from_all_sides(page)
+    press(page, "d")
+    drag(page, (300, 300), (500, 300))
+    assert "mm at the detector" in measurement(page)
+    press(page, "PageDown")
+    await_radiograph(page, case.monochrome1)
+    mark(photograph(page))
+    press(page, "i", " ")
+    mark(photograph(page))

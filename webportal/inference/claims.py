@@ -1,0 +1,291 @@
+"""What workers do with jobs: claim them, and report what became of them.
+
+A worker's claim is a lease. Whatever it reports later is taken only while the job still runs under
+the same worker and attempt, so that a worker that lost its lease changes nothing. Leases are
+measured by the database's clock alone, because the clocks of several machines differ.
+
+See `queue` for the states of a job, and for the order in which locks are taken.
+"""
+
+import logging
+import uuid
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import DatabaseError, connection, transaction
+from django.db.models import F, Q, QuerySet
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append, append_all
+from webportal.inference import reasons
+from webportal.inference.hints import hint_after_commit
+from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
+from webportal.inference.summary import refresh_summaries
+from webportal.records.models import Category
+
+logger = logging.getLogger(__name__)
+
+WORKER_LOST = "worker_lost"
+
+# The first in line decides. A job that comes back after a failure is taken alone, so that it can
+# harm no other; otherwise it is those before the first such job. `MATERIALIZED` because the planner
+# may otherwise run the locking part more than once.
+CLAIM = """
+WITH line AS MATERIALIZED (
+    SELECT id, attempt, priority, queued_at FROM inference_job
+    WHERE state = 'queued'
+        AND NOT EXISTS (SELECT FROM inference_worker WHERE name = %(worker)s AND is_draining)
+    ORDER BY priority, queued_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
+), numbered AS (
+    SELECT id, row_number() OVER in_order AS number,
+        count(*) FILTER (WHERE attempt > 0) OVER in_order AS retries
+    FROM line WINDOW in_order AS (ORDER BY priority, queued_at, id)
+)
+UPDATE inference_job AS job
+SET state = 'running', worker = %(worker)s, attempt = job.attempt + 1, started_at = now(),
+    leased_until = now() + %(lease)s
+FROM numbered, records_radiograph AS radiograph
+WHERE job.id = numbered.id AND radiograph.id = job.radiograph_id
+    AND (numbered.retries = 0 OR numbered.number = 1 AND NOT %(busy)s)
+RETURNING job.id, job.attempt, job.radiograph_id, radiograph.dicom_key, radiograph.view_position
+"""
+
+
+@dataclass(frozen=True)
+class ClaimedJob:
+    """What a worker needs to know of a job; `attempt` is the fence of everything it reports."""
+
+    id: uuid.UUID
+    attempt: int
+    radiograph_id: uuid.UUID
+    dicom_key: str
+    view_position: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """A model's answer for a claimed job; `heatmap` has one byte a cell, row by row."""
+
+    job: ClaimedJob
+    category: str
+    probability: float | None
+    reason_code: str
+    reason: str
+    heatmap: bytes
+    heatmap_rows: int
+    heatmap_columns: int
+    bacterial_probability: float | None = None
+    correction: str = ""
+
+
+def claim(worker: str, limit: int, *, busy: bool = False) -> list[ClaimedJob]:
+    """Lease up to `limit` queued jobs to the worker, most urgent first, and commit.
+
+    Counts the attempt. A job that failed before is claimed alone, and not at all while the worker
+    is `busy` with others, because it may kill the process and they would die with it. A draining
+    worker gets nothing.
+    """
+    parameters: dict[str, Any] = {
+        "worker": worker,
+        "limit": limit,
+        "busy": busy,
+        "lease": _lease(),
+    }
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM, parameters)
+        return [ClaimedJob(*row) for row in cursor.fetchall()]
+
+
+def extend_leases(worker: str, jobs: Sequence[ClaimedJob]) -> None:
+    """Renew the lease of jobs that the worker is still busy with."""
+    _held_by(worker, jobs).update(leased_until=Now() + _lease())
+
+
+@transaction.atomic
+def write_back(
+    worker: str, device: str, model_version: ModelVersion, results: Sequence[Result]
+) -> int:
+    """Store the results of a batch, all or none, and close their jobs.
+
+    Results of jobs that the worker no longer holds are dropped. Returns how many were stored.
+    """
+    held = _lock([result.job for result in results], worker)
+    results = [result for result in results if result.job.id in held]
+    if not results:
+        return 0
+    now = timezone.now()
+    radiograph_ids = [result.job.radiograph_id for result in results]
+    study_ids = {job.radiograph.study_id for job in held.values()}
+    by_outcome: dict[tuple[JobState, str, str], list[uuid.UUID]] = defaultdict(list)
+    for result in results:
+        refused = result.category == Category.NOT_ASSESSABLE
+        state = JobState.REFUSED if refused else JobState.DONE
+        by_outcome[state, result.reason_code, result.reason].append(result.job.id)
+    for (state, reason_code, reason), job_ids in by_outcome.items():
+        Job.objects.filter(pk__in=job_ids).update(
+            state=state,
+            reason_code=reason_code,
+            reason=reason,
+            leased_until=None,
+            finished_at=now,
+        )
+    Prediction.objects.filter(radiograph__in=radiograph_ids, is_current=True).update(
+        is_current=False
+    )
+    Prediction.objects.bulk_create(
+        Prediction(
+            radiograph_id=result.job.radiograph_id,
+            job_id=result.job.id,
+            model_version=model_version,
+            category=result.category,
+            probability=result.probability,
+            reason_code=result.reason_code,
+            reason=result.reason,
+            bacterial_probability=result.bacterial_probability,
+            correction=result.correction,
+            heatmap=result.heatmap,
+            heatmap_rows=result.heatmap_rows,
+            heatmap_columns=result.heatmap_columns,
+            worker=worker,
+            device=device,
+            created_at=now,
+        )
+        for result in results
+    )
+    refresh_summaries(study_ids)
+    Worker.objects.filter(pk=worker).update(finished_jobs=F("finished_jobs") + len(results))
+    append_all(
+        Event(
+            Action.JOB_FINISHED,
+            "job",
+            result.job.id,
+            held[result.job.id].radiograph.study_id,
+            _answer(result) | {"model": model_version.version, "worker": worker},
+        )
+        for result in results
+    )
+    return len(results)
+
+
+@transaction.atomic
+def fail(
+    worker: str, job: ClaimedJob, reason_code: str, reason: str, *, is_final: bool = False
+) -> None:
+    """Return a job to the queue after an error, or quarantine it.
+
+    It is quarantined when its attempts are used up, or at once when the error `is_final`: no
+    further attempt could end otherwise. Does nothing when the worker no longer holds the job.
+    """
+    for held in _lock([job], worker).values():
+        _end_attempt(held, reason_code, reason, is_final=is_final)
+        hint_after_commit()
+
+
+@transaction.atomic
+def give_back(worker: str, jobs: Sequence[ClaimedJob]) -> None:
+    """Return jobs that the worker claimed and then did not begin; the attempt does not count."""
+    held = _lock(jobs, worker)
+    if not held:
+        return
+    Job.objects.filter(pk__in=held).update(
+        state=JobState.QUEUED, leased_until=None, worker="", attempt=F("attempt") - 1
+    )
+    hint_after_commit()
+    append_all(
+        Event(Action.JOB_RETURNED, "job", job.pk, job.radiograph.study_id, {"reason": "not_begun"})
+        for job in held.values()
+    )
+
+
+def release_worker(worker: str) -> int:
+    """Take back what the worker held before it was started (again); returns how many jobs.
+
+    Called by a worker process that starts: its predecessor of the same name is dead.
+    """
+    return _end_lost(Q(worker=worker))
+
+
+def expire_leases() -> int:
+    """Take back every job whose lease has run out; returns how many.
+
+    One row's failure holds up no other; the first error is raised at the end.
+    """
+    return _end_lost(Q(leased_until__lt=Now()))
+
+
+def _answer(result: Result) -> dict[str, Any]:
+    """What the audit trail says of a result."""
+    answer = {
+        "category": result.category,
+        "probability": result.probability,
+        "bacterial_probability": result.bacterial_probability,
+        "correction": result.correction,
+    }
+    return {name: value for name, value in answer.items() if value not in (None, "")}
+
+
+def _lease() -> timedelta:
+    return timedelta(seconds=settings.INFERENCE_LEASE_SECONDS)
+
+
+def _held_by(worker: str, jobs: Sequence[ClaimedJob]) -> QuerySet[Job]:
+    """Those of the jobs that still run under this worker and attempt."""
+    claims = Q(pk__in=[])
+    for attempt in {job.attempt for job in jobs}:
+        claims |= Q(attempt=attempt, pk__in=[job.id for job in jobs if job.attempt == attempt])
+    return Job.objects.filter(claims, state=JobState.RUNNING, worker=worker)
+
+
+def _lock(jobs: Sequence[ClaimedJob], worker: str) -> dict[uuid.UUID, Job]:
+    """Lock those of the jobs that the worker still holds, in the order of their ids."""
+    held = _held_by(worker, jobs).select_related("radiograph").order_by("pk")
+    # Whole rows of jobs and radiographs would be a fifth of the time that a write takes.
+    needed = held.only("attempt", "worker", "radiograph__study")
+    return {job.pk: job for job in needed.select_for_update(of=("self",))}
+
+
+def _end_lost(condition: Q) -> int:
+    """End the attempt of running jobs that match, each in a transaction of its own."""
+    lost = Job.objects.filter(condition, state=JobState.RUNNING)
+    ended, first_error = 0, None
+    for job_id in list(lost.order_by("queued_at").values_list("pk", flat=True)):
+        try:
+            with transaction.atomic():
+                # The condition is checked again under the lock: the worker may have reported.
+                locked = lost.select_for_update(of=("self",)).select_related("radiograph")
+                job = locked.filter(pk=job_id).first()
+                if job is not None:
+                    reason = reasons.WORKER_LOST.format(attempts=job.attempt)
+                    _end_attempt(job, WORKER_LOST, reason)
+                    ended += 1
+        except DatabaseError as error:
+            logger.exception("Job %s could not be taken back", job_id)
+            first_error = first_error or error
+    if ended:
+        hint_after_commit()
+    if first_error is not None:
+        raise first_error
+    return ended
+
+
+def _end_attempt(job: Job, reason_code: str, reason: str, *, is_final: bool = False) -> None:
+    """Return a locked, running job to the queue, or quarantine it; see `fail`."""
+    job.leased_until = None
+    job.reason_code, job.reason = reason_code, reason
+    detail = {"reason": reason_code, "attempt": job.attempt, "worker": job.worker}
+    if is_final or job.attempt >= settings.INFERENCE_MAX_ATTEMPTS:
+        job.state, job.finished_at = JobState.QUARANTINED, timezone.now()
+        action = Action.JOB_QUARANTINED
+    else:
+        job.state, job.worker = JobState.QUEUED, ""
+        action = Action.JOB_RETURNED
+    job.save(
+        update_fields=["state", "worker", "leased_until", "finished_at", "reason_code", "reason"]
+    )
+    append(Event(action, "job", job.pk, job.radiograph.study_id, detail))

@@ -1,0 +1,46 @@
+"""Looking up the reads of a study, and the result that each decides on."""
+
+import uuid
+
+from webportal.accounts.models import User
+from webportal.inference.models import Prediction
+from webportal.records.models import Category, Concern, Study
+from webportal.review.blinding import hides_result
+from webportal.review.models import Read, ReadState
+from webportal.review.second_reading import due_of_second_reading, signed_reads
+
+
+def leading_prediction(study: Study) -> Prediction | None:
+    """The current result that a read of the study decides on: the worst among its radiographs."""
+    current = Prediction.objects.filter(radiograph__study=study, is_current=True)
+    return min(current.select_related("model_version"), key=_worst_first, default=None)
+
+
+def _worst_first(prediction: Prediction) -> tuple[int, float, uuid.UUID]:
+    concern = Concern[Category(prediction.category).name]
+    return concern, -(prediction.probability or 0.0), prediction.pk
+
+
+def result_for(study: Study, reader: User) -> Prediction | None:
+    """The result on which this reader decides; None too when they must read without it."""
+    return None if hides_result(reader, study) else leading_prediction(study)
+
+
+def signed_read(study: Study) -> Read | None:
+    """The read that counts, if the reading is done: the last of those signed.
+
+    That is the arbitration where there was one; of two readers who agree it is the second one's,
+    which has seen every image that the first had not.
+    """
+    reads = signed_reads(study)
+    return reads[-1] if reads and not due_of_second_reading(study) else None
+
+
+def own_signed_read(study: Study, reader: User) -> Read | None:
+    """The read of the study that this reader has signed, if any."""
+    return study.reads.filter(state=ReadState.SIGNED, reader=reader).first()
+
+
+def own_draft(study: Study, reader: User) -> Read | None:
+    """What this reader has put down of the study and not signed, if anything."""
+    return Read.objects.filter(study=study, reader=reader, state=ReadState.DRAFT).first()
