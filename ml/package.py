@@ -27,7 +27,19 @@ SHIPPED_PACKAGE = Path(__file__).parent / "packages" / "effnetlite0-2026.11.4"
 
 
 class PackageError(Exception):
-    """A folder is not a model package that can be trusted; the message says why."""
+    """A folder is not a model package that can be trusted; the words say why.
+
+    `message` is English with `{}` fields, so that whoever shows it to a person can translate it;
+    `values` fills them.
+    """
+
+    def __init__(self, message: str, values: Mapping[str, object]) -> None:
+        super().__init__(message, values)
+        self.message = message
+        self.values = values
+
+    def __str__(self) -> str:
+        return self.message.format(**self.values)
 
 
 @dataclass(frozen=True)
@@ -107,7 +119,8 @@ def load_package(path: Path) -> ModelPackage:
         facts = json.loads((path / FACTS_FILE).read_text())
         if facts["format"] != FORMAT:
             raise PackageError(
-                f"Model package {path} has format {facts['format']}; this version reads {FORMAT}."
+                "Model package {path} has format {found}; this version reads {readable}.",
+                {"path": path, "found": facts["format"], "readable": FORMAT},
             )
         return ModelPackage(
             path=path,
@@ -133,7 +146,10 @@ def load_package(path: Path) -> ModelPackage:
             },
         )
     except (KeyError, TypeError, ValueError) as error:
-        raise PackageError(f"{path / FACTS_FILE} is not as it should be: {error!r}") from error
+        raise PackageError(
+            "{path} is not as it should be: {error}.",
+            {"path": path / FACTS_FILE, "error": repr(error)},
+        ) from error
 
 
 def _calibration(facts: Mapping[str, Any]) -> Calibration:
@@ -151,21 +167,34 @@ def _verify(path: Path) -> str:
         listing = (path / HASHES_FILE).read_bytes()
     except OSError as error:
         raise PackageError(
-            f"{path} is no model package: {HASHES_FILE}: {error.strerror}."
+            "{path} is no model package: {file} cannot be read ({error}).",
+            {"path": path, "file": HASHES_FILE, "error": error.strerror},
         ) from error
     lines = (line.split("  ", 1) for line in listing.decode().splitlines() if "  " in line)
     listed = {name: digest for digest, name in lines}
     for name in FILES:
+        values = {"path": path, "file": name}
         if name not in listed:
-            raise PackageError(f"Model package {path}: {HASHES_FILE} does not list {name}.")
+            raise PackageError(
+                "Model package {path}: {listing} does not list {file}.",
+                {**values, "listing": HASHES_FILE},
+            )
         try:
             found = sha256_of(path / name)
+        except FileNotFoundError as error:
+            raise PackageError(
+                "Model package {path}: {file} is missing. Install the package again.", values
+            ) from error
         except OSError as error:
-            raise PackageError(f"Model package {path}: {name}: {error.strerror}.") from error
+            raise PackageError(
+                "Model package {path}: {file} cannot be read ({error}).",
+                {**values, "error": error.strerror},
+            ) from error
         if found != listed[name]:
             raise PackageError(
-                f"Model package {path}: {name} is not the file that was packed "
-                f"(SHA-256 {found}, expected {listed[name]}). Install the package again."
+                "Model package {path}: {file} is not the file that was packed (SHA-256 {found},"
+                " expected {expected}). Install the package again.",
+                {**values, "found": found, "expected": listed[name]},
             )
     return hashlib.sha256(listing).hexdigest()
 

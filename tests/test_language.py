@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from babel.messages.catalog import Message
+from django.template.defaultfilters import filesizeformat
 from django.test import Client
 from django.urls import reverse
 from django.utils import translation
@@ -98,6 +99,16 @@ def test_the_advice_on_passwords_is_translated_too(client: Client, radiologist: 
     assert "entirely numeric" in english
 
 
+def test_what_is_wrong_with_a_new_password_is_said_in_the_language_of_the_page(
+    client: Client, radiologist: User
+) -> None:
+    client.force_login(radiologist)
+    passwords = {"current": PASSWORD, "new": "123", "again": "123"}
+    nepali = client.post("/account/password", passwords, headers={"Accept-Language": "ne"}).text
+    assert "कम्तीमा 8 अक्षर हुनुपर्छ" in nepali
+    assert "too short" not in nepali
+
+
 def test_an_unknown_language_and_a_foreign_address_are_not_followed(client: Client) -> None:
     answer = client.post(
         reverse("set-language"), {"language": "xx", "next": "https://elsewhere.example/"}
@@ -152,6 +163,13 @@ def test_numbers_are_grouped_as_in_nepal() -> None:
     with translation.override("ne"):
         assert number_format(12_345_678, force_grouping=True) == "1,23,45,678"
     assert number_format(12_345_678, force_grouping=True) == "12,345,678"
+
+
+def test_sizes_have_the_units_that_all_other_texts_have() -> None:
+    with translation.override("ne"):
+        assert filesizeformat(566).endswith("बाइट")
+        for size in (2_000, 3_000_000, 4_000_000_000):
+            assert filesizeformat(size)[-2:] in ("KB", "MB", "GB")
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.parents[1].name)

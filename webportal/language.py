@@ -7,6 +7,7 @@ from django.http.response import HttpResponseBase
 from django.middleware.locale import LocaleMiddleware
 from django.utils import translation
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext_noop, ngettext_lazy
 from django.views.decorators.http import require_POST
 from django.views.i18n import set_language
 
@@ -14,6 +15,13 @@ from webportal.accounts.services import remember_language
 
 # Programs read these, and compare what they read: English, whatever the caller's browser prefers.
 FOR_PROGRAMS = ("/api/", "/metrics", "/health/")
+
+# Django spells the units of sizes out, where every text of these pages says MB.
+ngettext_lazy("%(size)d byte", "%(size)d bytes")
+gettext_noop("%s KB")
+gettext_noop("%s MB")
+gettext_noop("%s GB")
+gettext_noop("%s TB")
 
 
 @require_POST

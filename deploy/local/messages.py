@@ -26,8 +26,9 @@ KEYWORDS: Keywords = {
     "gettext_noop": None,
     "ngettext": (1, 2),
     "ngettext_lazy": (1, 2),
-    # Reasons for people, stored in English with what they are about and translated when shown.
+    # Reasons for people, kept in English with what they are about and translated when shown.
     "ImageError": (2,),
+    "PackageError": (1,),
     "RefusedError": (2,),
     "PatientDoubtError": (2,),
     "Refusal": (2,),

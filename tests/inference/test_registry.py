@@ -1,5 +1,6 @@
 """Model versions are registered once, one of them is active, and every swap is on record."""
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +20,8 @@ from webportal.inference.card import card_html
 from webportal.inference.models import ModelVersion
 
 pytestmark = pytest.mark.django_db
+
+NEPALI = {"Accept-Language": "ne"}
 
 
 def registered(folder: Path, version: str) -> ModelVersion:
@@ -91,6 +94,32 @@ def test_a_package_that_is_gone_is_not_activated_and_keeps_its_card(
     answer = client.post(f"/models/{gone.pk}/activate", follow=True).text
     assert "cannot be activated" in answer
     assert registry.active_model() == first
+
+
+@pytest.mark.parametrize("fault", ["altered", "missing", "another", "gone"])
+def test_why_a_package_is_not_activated_is_told_in_the_language_of_the_page(
+    it_person: User, sign_in: Callable[[User], Client], tmp_path: Path, fault: str
+) -> None:
+    registered(tmp_path, "1")
+    model = registered(tmp_path, "2{0}")  # braces are no fields
+    folder = tmp_path / "2{0}"
+    match fault:
+        case "altered":
+            (folder / "gate.npz").write_bytes(b"another gate")
+        case "missing":
+            (folder / "gate.npz").unlink()
+        case "another":
+            shutil.rmtree(folder)
+            make_package(folder, name="Another")
+        case "gone":
+            shutil.rmtree(folder)
+    client = sign_in(it_person)
+    page = client.post(f"/models/{model.pk}/activate", follow=True, headers=NEPALI)
+    (message,) = page.context["messages"]
+    assert str(folder) in str(message)
+    words = str(message).replace(str(folder), "")
+    assert "सक्रिय गर्न सकिँदैन" in words
+    assert not re.search(r"\b(the|is|not|package|at|install)\b", words, re.IGNORECASE)
 
 
 def test_an_altered_package_is_not_activated(it_person: User, tmp_path: Path) -> None:

@@ -58,19 +58,17 @@ def verified_package(model: ModelVersion) -> ModelPackage:
     """
     if not has_package(model):
         raise PackageError(
-            _(
-                "The package of model version {version} is not at {path}; an upgrade brings its own"
-                " and leaves older ones out. Activate another version on the models page, or put"
-                " the folder back there."
-            ).format(version=model.version, path=package_path(model))
+            "The package of model version {version} is not at {path}; an upgrade brings its own"
+            " and leaves older ones out. Activate another version on the models page, or put"
+            " the folder back there.",
+            {"version": model.version, "path": package_path(model)},
         )
     package = load_package(package_path(model))
     if package.sha256 != model.package_sha256:
         raise PackageError(
-            _(
-                "{path} is not the package that was registered as {version}. Put that one back, or"
-                " activate another version on the models page."
-            ).format(path=package.path, version=model.version)
+            "{path} is not the package that was registered as {version}. Put that one back, or"
+            " activate another version on the models page.",
+            {"path": package.path, "version": model.version},
         )
     return package
 
@@ -140,7 +138,8 @@ def activate(model: ModelVersion, by: User | None) -> None:
     try:
         verified_package(model)
     except PackageError as error:
-        raise RegistryError(_("It cannot be activated. %(why)s") % {"why": error}) from error
+        why = _(error.message).format(**error.values)
+        raise RegistryError(_("It cannot be activated. %(why)s") % {"why": why}) from error
     ModelVersion.objects.filter(is_active=True).update(is_active=False)
     model.is_active, model.activated_at, model.activated_by = True, timezone.now(), by
     model.save(update_fields=["is_active", "activated_at", "activated_by"])
