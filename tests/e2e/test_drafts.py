@@ -7,7 +7,7 @@ from django.contrib.sessions.models import Session
 from django.db import connections
 from django.test import Client
 from django.utils import timezone
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import BrowserContext, Dialog, Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.conftest import PASSWORD
@@ -201,8 +201,13 @@ def test_a_refused_addendum_is_not_left_without_a_word(
     page.get_by_label("Your password").fill("wrong")
     page.get_by_role("button", name="Sign the addendum").click()
     expect(page.get_by_text("Nothing is signed; your text is kept")).to_be_visible()
-    asked = []
-    page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
     page.get_by_role("link", name="Worklist", exact=True).last.click()
     expect(page.get_by_label("Text")).to_have_value("A small effusion.")
     assert asked == ["beforeunload"]
