@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from fpdf import FPDF
 from fpdf.enums import TableCellFillMode
-from fpdf.fonts import FontFace
+from fpdf.fonts import FontFace, TTFFont
 
 from webportal.inference.models import JobState
 from webportal.intake.models import UploadBatch, Verdict
@@ -83,7 +83,8 @@ class _Document(FPDF):
             self.add_font(script, fname=_FONTS / f"noto-sans-{script}-400-normal.woff")
         self.set_fallback_fonts(list(_FALLBACKS), exact_match=False)
         self.set_text_shaping(True)  # Devanagari letters join
-        self.known = {code for font in self.fonts.values() for code in font.cmap}
+        fonts = [font for font in self.fonts.values() if isinstance(font, TTFFont)]
+        self.known = {code for font in fonts for code in font.cmap}
         self.set_auto_page_break(auto=True, margin=24)
         self.set_title(str(export.batch))
         self.set_creator("Chestline")
