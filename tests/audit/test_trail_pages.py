@@ -64,6 +64,7 @@ def test_days_include_both_ends(client: Client) -> None:
     behind_its_back("UPDATE audit_auditentry SET at = '2019-01-01' WHERE sequence = 1")
     assert shown(client, first_day="2020-01-02", last_day="2020-01-02") == [4, 3]
     assert shown(client, last_day="2020-01-01") == [2, 1]
+    assert shown(client, first_day="2020-01-03", last_day="9999-12-31")[-1] == 5
     assert shown(client, first_day="2020-01-03", last_day="2020-12-31") == [5]
     tomorrow = (timezone.now() + timedelta(days=2)).date().isoformat()
     assert shown(client, first_day=tomorrow) == []

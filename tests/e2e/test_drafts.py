@@ -5,7 +5,8 @@ from collections.abc import Callable, Iterator
 import pytest
 from django.contrib.sessions.models import Session
 from django.test import Client
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from django.utils import timezone
+from playwright.sync_api import BrowserContext, Dialog, Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.conftest import PASSWORD
@@ -177,3 +178,38 @@ def test_an_addendum_outlives_the_session(
     page.get_by_role("button", name="Sign the addendum").click()
     expect(page.get_by_text("The addendum is signed.")).to_be_visible()
     assert Addendum.objects.get().text == "A small effusion."
+
+
+def test_a_refused_addendum_is_not_left_without_a_word(
+    browser: BrowserContext, study: Study, radiologist: User
+) -> None:
+    make_signed_read(study, radiologist)
+    page = open_study(browser, study)
+    page.get_by_label("Reason").fill("Seen later")
+    page.get_by_label("Text").fill("A small effusion.")
+    page.get_by_label("Your password").fill("wrong")
+    page.get_by_role("button", name="Sign the addendum").click()
+    expect(page.get_by_text("Nothing is signed; your text is kept")).to_be_visible()
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.on("dialog", stay)
+    page.get_by_role("link", name="Worklist", exact=True).last.click()
+    expect(page.get_by_label("Text")).to_have_value("A small effusion.")
+    assert asked == ["beforeunload"]
+
+
+def make_signed_read(study: Study, reader: User) -> None:
+    Read.objects.create(
+        study=study,
+        reader=reader,
+        state="signed",
+        kind="first",
+        decision="unaided",
+        pneumonia="none",
+        signed_at=timezone.now(),
+    )
+    Study.objects.filter(pk=study.pk).update(reading_state="signed")

@@ -158,6 +158,19 @@ def test_bulk_actions_with_their_result(page: Page, reader: User) -> None:
     assert Study.objects.filter(priority=0).count() == 2
 
 
+def test_an_action_without_what_it_needs_costs_no_selection(page: Page, reader: User) -> None:
+    study = study_of("Number^A", "likely")
+    page.goto("/worklist")
+    page.locator(f"#select-{study.pk}").check()
+    page.get_by_role("button", name="Assign", exact=True).click()
+    expect(page.locator("#bulk").get_by_label("Reader")).to_be_focused()
+    expect(page.locator(f"#select-{study.pk}")).to_be_checked()
+    # What another action needs is not asked for.
+    page.locator("#bulk").get_by_label("Priority").select_option("0")
+    page.get_by_role("button", name="Change the priority").click()
+    expect(page.locator("#bulk-changed")).to_have_text("1 study was changed.")
+
+
 def test_columns_filters_and_views(page: Page) -> None:
     study_of("Likely^One", "likely", accession_number="ACC-1")
     study_of("Unlikely^One", "unlikely")

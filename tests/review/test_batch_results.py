@@ -132,12 +132,18 @@ def test_a_second_reader_sees_no_result_that_is_hidden_from_them(
 def test_the_csv_runs_nothing_in_a_spreadsheet(
     add: Callable[..., UploadItem], batch: UploadBatch, both: User, sign_in: Callable[..., Client]
 ) -> None:
-    for start in "=+-@":
+    starts = ("=", "+", "-", "@")
+    wide = ("＝", "＋", "－", "＠")
+    for start in starts:
         add(f"{start}cmd.png", name=f"{start}HYPERLINK(1)", patient_id=f"{start}1")
-    for line in lines(sign_in(both), batch):
+    for start in wide:
+        add(f"{start}cmd.png")
+    found = lines(sign_in(both), batch)
+    assert len(found) == 8
+    for line in found:
+        assert line["file"].startswith("'")
         for value in line.values():
-            assert not value.startswith(("=", "+", "-", "@"))
-        assert line["patient_name"].startswith("'")
+            assert not value.startswith((*starts, *wide))
 
 
 def test_the_pdf_has_heading_page_number_and_disclaimer_on_every_page(
@@ -174,6 +180,19 @@ def test_a_name_in_any_script_makes_a_pdf(
     (page,) = pdf_pages(sign_in(both), batch)
     assert "P-77" in page
     assert caplog.text == "", "the letters drawn are those of a name"
+
+
+def test_no_letter_of_a_name_vanishes_from_the_pdf(
+    add: Callable[..., UploadItem], batch: UploadBatch, both: User, sign_in: Callable[..., Client]
+) -> None:
+    add("a.png", Category.LIKELY, name="Müller^क्ष", patient_id="P-1")
+    (page,) = pdf_pages(sign_in(both), batch)
+    assert "\N{REPLACEMENT CHARACTER}" not in page
+    add("b.png", Category.LIKELY, name="王^小東", patient_id="P-2")
+    (page,) = pdf_pages(sign_in(both), batch)
+    sign = "\N{REPLACEMENT CHARACTER}"
+    assert f"{sign}, {sign}{sign}" in page
+    assert f"are shown as {sign}" in page
 
 
 @pytest.mark.parametrize("kind", ["csv", "pdf"])

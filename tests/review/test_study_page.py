@@ -204,6 +204,24 @@ def test_the_second_reader_is_offered_an_addendum(
     assert Read.objects.get().addenda.get().author == radiologist
 
 
+def test_a_refused_addendum_stays_that_of_who_wrote_it(
+    browser: Client,
+    radiologist: User,
+    make_user: Callable[..., User],
+    sign_in: Callable[[User], Client],
+) -> None:
+    prediction = make_prediction(category="unlikely")
+    study = prediction.radiograph.study
+    sign(study, radiologist, Entry(prediction.pk, "confirm", "none"), PASSWORD)
+    values = {"reason": "Late", "text": "Small effusion.", "addendum_password": PASSWORD}
+    values |= {"reader": str(radiologist.pk), "images": "1"}
+    other = sign_in(make_user(Role.RADIOLOGIST, username="other"))
+    answer = post(other, "addendum", study, **values)
+    assert answer.status_code == 422
+    # Who has signed in meanwhile must not sign another's words by trying once more.
+    assert f'name="reader" value="{radiologist.pk}"' in answer.content.decode()
+
+
 def test_an_addendum_with_a_wrong_password_keeps_its_text(
     browser: Client, radiologist: User
 ) -> None:

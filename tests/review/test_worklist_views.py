@@ -149,7 +149,9 @@ def test_a_radiologist_shares_none_and_deletes_none_that_is_shared(
     shared = SavedView.objects.create(owner=coordinator, name="Shared", is_shared=True)
     own = SavedView.objects.create(owner=coordinator, name="Own")
     assert browser.post(reverse("review:delete-view", args=[shared.pk])).status_code == 403
-    assert browser.post(reverse("review:delete-view", args=[own.pk])).status_code == 404
+    # What another keeps for herself is not there for him.
+    assert browser.post(reverse("review:delete-view", args=[own.pk])).status_code == 302
+    assert SavedView.objects.filter(pk=own.pk).exists()
     assert SavedView.objects.count() == 2
 
 
@@ -170,3 +172,31 @@ def test_a_view_needs_a_name_of_some_letters(name: str, browser: Client) -> None
 def test_an_address_with_a_view_that_is_gone_shows_the_worklist(browser: Client) -> None:
     for key in ("nonsense", "00000000-0000-0000-0000-000000000001"):
         assert browser.get("/worklist", {"view": key}).status_code == 200
+
+
+def test_a_view_of_a_name_that_is_known_says_that_it_replaces_it(browser: Client) -> None:
+    save(browser, "Night", "category=likely")
+    assert "in the place of" not in browser.get("/worklist").text
+    save(browser, "Night", "category=unlikely")
+    assert "“Night” is saved in the place of your earlier one." in browser.get("/worklist").text
+    assert SavedView.objects.get().filters == {"category": "unlikely"}
+
+
+def test_a_view_that_another_window_has_deleted_is_said_to_be_gone(browser: Client) -> None:
+    save(browser, "Night")
+    address = reverse("review:delete-view", args=[SavedView.objects.get().pk])
+    browser.post(address)
+    answer = browser.post(address, follow=True)
+    assert answer.status_code == 200
+    assert "no longer there" in answer.text
+
+
+def test_a_name_with_what_no_database_stores_is_kept_without_it(browser: Client) -> None:
+    save(browser, "Night\0shift")
+    assert SavedView.objects.get().name == "Night shift"
+
+
+def test_a_view_up_to_the_calendars_last_day_opens(browser: Client) -> None:
+    study = make_study()
+    address = save(browser, "For ever", "until=9999-12-31")
+    assert list(browser.get(address).context["page"].studies) == [study]

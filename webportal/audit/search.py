@@ -78,7 +78,8 @@ class TrailFilter(forms.Form):
         # an old day is as fast as today's.
         if wanted["first_day"]:
             entries = entries.filter(sequence__gte=_first_sequence(wanted["first_day"]))
-        if wanted["last_day"]:
+        # No day follows the calendar's last one, so that it leaves nothing out.
+        if wanted["last_day"] and wanted["last_day"] < date.max:
             after = wanted["last_day"] + timedelta(days=1)
             entries = entries.filter(sequence__lt=_first_sequence(after))
         return entries

@@ -6,8 +6,13 @@ export function guardAddendum(): void {
   const text = form?.querySelector("textarea");
   const state = form?.querySelector<HTMLElement>(".draft-state");
   if (!form || !text || !state) return;
+  const reason = form.querySelector<HTMLInputElement>("[name=reason]");
+  // Of what was refused nothing is kept either, although the page came with it.
+  const isRefused = form.hasAttribute("data-refused");
   let isLeaving = false;
 
+  const isUnsigned = (): boolean =>
+    [text, reason].some((field) => field && field.value !== (isRefused ? "" : field.defaultValue));
   const leaves = (): void => {
     isLeaving = true;
     renewToken(form);
@@ -29,7 +34,7 @@ export function guardAddendum(): void {
     if (!isLeaving) void sign();
   });
   window.addEventListener("beforeunload", (event) => {
-    if (!isLeaving && text.value !== text.defaultValue) event.preventDefault();
+    if (!isLeaving && isUnsigned()) event.preventDefault();
   });
 }
 

@@ -35,6 +35,7 @@ class Selection {
       if (box.id === "select-page") for (const each of this.boxes()) each.checked = box.checked;
       this.read();
     });
+    this.bar?.addEventListener("click", (event) => asksFor(event.target as Element));
     this.bar?.querySelector("[data-clear-selection]")?.addEventListener("click", () => this.clear());
     // The browser may have kept the ticks when somebody came back to the page.
     window.addEventListener("pageshow", () => this.read());
@@ -90,6 +91,15 @@ class Selection {
 
   private boxes(): NodeListOf<HTMLInputElement> {
     return this.list.querySelectorAll<HTMLInputElement>("input[name=study]");
+  }
+}
+
+/** Let the browser ask for what a bulk action needs: a page that only says so loses the selection. */
+function asksFor(clicked: Element): void {
+  const button = clicked.closest<HTMLButtonElement>("button[name=action]");
+  if (!button) return;
+  for (const select of button.form?.querySelectorAll<HTMLSelectElement>(".bulk-group select") ?? []) {
+    select.required = select.parentElement === button.parentElement;
   }
 }
 

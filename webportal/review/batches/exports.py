@@ -2,6 +2,7 @@
 
 import csv
 import io
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from fpdf import FPDF
 from fpdf.enums import TableCellFillMode
-from fpdf.fonts import FontFace
+from fpdf.fonts import FontFace, TTFFont
 
 from webportal.inference.models import JobState
 from webportal.intake.models import UploadBatch, Verdict
@@ -23,9 +24,11 @@ DISCLAIMER = gettext_lazy(
     "The model assists, it never decides: its result is no finding. A study counts as read only"
     " where it says “signed”; the signed read in the portal is what holds."
 )
-# What a spreadsheet would take for a formula (OWASP, CSV Injection).
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n")
+# What a spreadsheet would take for a formula (OWASP, CSV Injection), wide letters included.
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _FONTS = Path(__file__).parent / "fonts"
+# Stands for a letter of a script for which there is no font here; nothing must vanish from a name.
+_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 _FALLBACKS = ("latin-ext", "greek", "cyrillic", "vietnamese", "devanagari")
 
 
@@ -80,17 +83,28 @@ class _Document(FPDF):
             self.add_font(script, fname=_FONTS / f"noto-sans-{script}-400-normal.woff")
         self.set_fallback_fonts(list(_FALLBACKS), exact_match=False)
         self.set_text_shaping(True)  # Devanagari letters join
+        fonts = [font for font in self.fonts.values() if isinstance(font, TTFFont)]
+        self.known = {code for font in fonts for code in font.cmap}
         self.set_auto_page_break(auto=True, margin=24)
         self.set_title(str(export.batch))
         self.set_creator("Chestline")
 
+    def in_known_letters(self, text: str) -> str:
+        """Put a sign in the place of each letter that no font has."""
+        return "".join(letter if self._is_known(letter) else _UNKNOWN for letter in text)
+
+    def _is_known(self, letter: str) -> bool:
+        # Signs without a picture of their own only say how others join.
+        return ord(letter) in self.known or unicodedata.category(letter) in ("Cc", "Cf", "Mn")
+
     def header(self) -> None:
         """Name the batch."""
         self.set_font("noto", style="B", size=12)
-        self.cell(text=_("Results of an upload: %(name)s") % {"name": self.export.batch})
+        name = self.in_known_letters(str(self.export.batch))
+        self.cell(text=_("Results of an upload: %(name)s") % {"name": name})
         self.set_font("noto", size=8)
         words = _("%(by)s, %(at)s") % {
-            "by": self.export.exported_by,
+            "by": self.in_known_letters(self.export.exported_by),
             "at": f"{timezone.localtime():%Y-%m-%d %H:%M %Z}",
         }
         self.cell(w=0, align="R", text=words, new_x="LMARGIN", new_y="NEXT")
@@ -111,6 +125,15 @@ def as_pdf(export: Export) -> bytes:
     document.add_page()
     document.set_font("noto", size=9)
     document.multi_cell(w=0, text=_counts(export), new_x="LMARGIN", new_y="NEXT")
+    lines = [
+        [document.in_known_letters(cell) for cell in _cells(row, export)] for row in export.rows
+    ]
+    if any(_UNKNOWN in cell for line in lines for cell in line):
+        words = _(
+            "Letters for which this file has no font are shown as %(sign)s; the portal has them."
+        )
+        text = words % {"sign": _UNKNOWN}
+        document.multi_cell(w=0, text=text, new_x="LMARGIN", new_y="NEXT")
     document.ln(2)
     results = [_("Model’s result")] if export.with_results else []
     names = [_("File"), _("Patient"), _("Patient ID"), _("Study"), _("Priority"), *results]
@@ -126,10 +149,10 @@ def as_pdf(export: Export) -> bytes:
         line_height=5,
         padding=0.6,
     ) as table:
-        for cells in ([*names, _("Read")], *(_cells(row, export) for row in export.rows)):
-            line = table.row()
+        for cells in ([*names, _("Read")], *lines):
+            printed = table.row()
             for cell in cells:
-                line.cell(cell)
+                printed.cell(cell)
     return bytes(document.output())
 
 

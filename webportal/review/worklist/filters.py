@@ -137,7 +137,8 @@ def matching(chosen: dict[str, Any], text: str, reader: User | None = None) -> Q
         studies = studies.filter(assigned_reader=_reader_of(chosen["assigned"], reader))
     if "since" in chosen:
         studies = studies.filter(created_at__gte=_start_of(chosen["since"]))
-    if "until" in chosen:
+    # No day follows the calendar's last one, so that it leaves nothing out.
+    if chosen.get("until", date.max) < date.max:
         studies = studies.filter(created_at__lt=_start_of(chosen["until"] + timedelta(days=1)))
     return with_words(studies, text)
 

@@ -7,7 +7,7 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse, QueryDict
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
@@ -79,7 +79,7 @@ def choose_columns(request: SignedInRequest) -> HttpResponse:
 def save_view(request: SignedInRequest) -> HttpResponse:
     """Save what the worklist shows now under a name; a view of that name is replaced."""
     query = QueryDict(request.POST.get("query", ""))
-    name = " ".join(request.POST.get("name", "").split())
+    name = " ".join(request.POST.get("name", "").replace("\0", " ").split())
     is_shared = "is_shared" in request.POST
     if is_shared and not request.user.has_role(Role.COORDINATOR):
         raise PermissionDenied
@@ -93,7 +93,7 @@ def save_view(request: SignedInRequest) -> HttpResponse:
     own = SavedView.objects.filter(owner=request.user, name=name).first()
     if own is not None and not may_change(request.user, own):
         raise PermissionDenied
-    view, _ = SavedView.objects.update_or_create(
+    view, is_new = SavedView.objects.update_or_create(
         owner=request.user,
         name=name,
         defaults={
@@ -102,7 +102,10 @@ def save_view(request: SignedInRequest) -> HttpResponse:
             "is_shared": is_shared,
         },
     )
-    messages.success(request, gettext("The view “%(name)s” is saved.") % {"name": view.name})
+    words = gettext("The view “%(name)s” is saved.")
+    if not is_new:
+        words = gettext("The view “%(name)s” is saved in the place of your earlier one.")
+    messages.success(request, words % {"name": view.name})
     return redirect(address_of(view))
 
 
@@ -110,7 +113,10 @@ def save_view(request: SignedInRequest) -> HttpResponse:
 @require_POST
 def delete_view(request: SignedInRequest, view_id: uuid.UUID) -> HttpResponse:
     """Delete a view; the studies stay as they are."""
-    view = get_object_or_404(views_of(request.user), pk=view_id)
+    view = views_of(request.user).filter(pk=view_id).first()
+    if view is None:
+        messages.warning(request, gettext("This view is no longer there."))
+        return redirect("review:worklist")
     if not may_change(request.user, view):
         raise PermissionDenied
     view.delete()

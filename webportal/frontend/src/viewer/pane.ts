@@ -15,7 +15,7 @@ import {
 } from "./orientation";
 import { type ImageEntry, find } from "./page";
 import { ImageRefused, type PixelHeader, type Pixels, headerOf, imageId } from "./pixels";
-import { type GreyRange, windowOf } from "./windows";
+import { type GreyRange, greysAt, sharesOf, windowOf } from "./windows";
 
 export type Point = [number, number];
 
@@ -29,7 +29,7 @@ export interface View {
   zoom: number;
   /** Which point of the picture is in the middle, in shares of its width and height. */
   centre: Point;
-  /** The window in shares of the range that the file asks for. */
+  /** The window in shares of the range that the file asks for, counted from what it shows dark. */
   lower: number;
   upper: number;
   isInverted: boolean;
@@ -314,9 +314,8 @@ export class Pane {
   // ── Two panes together ────────────────────────────────────────────────────────────────────────
 
   view(): View {
-    const { lower: darkest, upper: brightest, isInverted } = this.header as PixelHeader;
-    const range = brightest - darkest || 1;
-    const { lower, upper } = this.greys();
+    const { isInverted } = this.header as PixelHeader;
+    const { lower, upper } = sharesOf(this.greys(), this.header as PixelHeader);
     const { focalPoint, parallelScale } = this.camera();
     const [width, height] = this.extent();
     const [left, top] = this.corner();
@@ -325,20 +324,15 @@ export class Pane {
       isFitted: this.isFitted,
       zoom: this.fittedScale() / parallelScale,
       centre: [(focalPoint[0] - left) / width, (focalPoint[1] - top) / height],
-      lower: (lower - darkest) / range,
-      upper: (upper - darkest) / range,
+      lower,
+      upper,
       isInverted: this.isInverted() !== isInverted,
     };
   }
 
   adopt(view: View): void {
     if (!this.header) return;
-    const { lower, upper, isInverted } = this.header;
-    const range = upper - lower || 1;
-    this.setGreys(
-      { lower: lower + view.lower * range, upper: lower + view.upper * range },
-      view.isInverted !== isInverted,
-    );
+    this.setGreys(greysAt(view, this.header), view.isInverted !== this.header.isInverted);
     this.turn = view.turn;
     // The other pane may not have its new size yet, in which its zoom would be another.
     if (view.isFitted) return this.layFitted();

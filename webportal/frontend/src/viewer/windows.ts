@@ -22,6 +22,26 @@ export function windowOf(number: number, header: PixelHeader, pixels: Pixels): G
   return { lower, upper };
 }
 
+/** Where greys are within the range that the file asks for, 0 at its dark end on the screen and 1 at the bright one. */
+export function sharesOf(greys: GreyRange, header: PixelHeader): GreyRange {
+  const range = header.upper - header.lower || 1;
+  const lower = (greys.lower - header.lower) / range;
+  const upper = (greys.upper - header.lower) / range;
+  return fromDark({ lower, upper }, header);
+}
+
+/** The greys of an image that are at such shares. */
+export function greysAt(shares: GreyRange, header: PixelHeader): GreyRange {
+  const range = header.upper - header.lower || 1;
+  const { lower, upper } = fromDark(shares, header);
+  return { lower: header.lower + lower * range, upper: header.lower + upper * range };
+}
+
+/** Counted from the dark end for the low one or back: what MONOCHROME1 stores low, it shows bright. */
+function fromDark({ lower, upper }: GreyRange, header: PixelHeader): GreyRange {
+  return header.isInverted ? { lower: 1 - upper, upper: 1 - lower } : { lower, upper };
+}
+
 /** The range between two shares of the pixels, counted from what is dark on the screen. */
 function share(header: PixelHeader, pixels: Pixels, from: number, to: number): GreyRange {
   const sorted = sample(pixels);
