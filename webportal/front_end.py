@@ -8,7 +8,7 @@ from django_vite.core.exceptions import DjangoViteManifestError
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 
-class CurrentManifest(ManifestClient):
+class CurrentManifest(ManifestClient):  # type: ignore[misc]
     """Reads the manifest again when it has changed; while there is none the last one counts."""
 
     def __init__(self, config: DjangoViteConfig, app_name: str) -> None:
@@ -31,13 +31,13 @@ class CurrentManifest(ManifestClient):
         self._changed_at = changed_at
 
 
-class FrontEnd(DjangoViteAppClient):
+class FrontEnd(DjangoViteAppClient):  # type: ignore[misc]
     """What the template tags of django-vite ask."""
 
     ManifestClient = CurrentManifest
 
 
-class StaticFiles(WhiteNoiseMiddleware):
+class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
     """Serves static files, those that came since the start too; one that is gone is not found."""
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
