@@ -28,7 +28,7 @@ from bench.system import Portal, database_and_broker
 FEW = 100
 TARGET_MILLISECONDS = 100
 WARM_UP = 3
-ORDERS = ("urgency", "waiting", "newest", "probability", "name")
+ORDERS = ("urgency", "waiting", "newest", "probability", "name", "patient_id")
 
 
 @dataclass(frozen=True)

@@ -52,7 +52,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "webportal.front_end.StaticFiles",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "webportal.language.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -273,6 +273,7 @@ STATICFILES_DIRS = [BASE_DIR / "webportal" / "static"]
 WHITENOISE_USE_FINDERS = True
 DJANGO_VITE = {
     "default": {
+        "app_client_class": "webportal.front_end.FrontEnd",
         "static_url_prefix": "dist",
         "manifest_path": BASE_DIR / "webportal" / "static" / "dist" / ".vite" / "manifest.json",
     }

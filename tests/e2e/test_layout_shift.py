@@ -70,6 +70,12 @@ def assert_still(page: Page) -> None:
     assert sum(value for value, _ in shifts) < MOST, shifts
 
 
+def assert_bar_agrees(page: Page, words: str, share: float) -> None:
+    """Fail unless the upload's bar shows so much of what its words say."""
+    expect(page.locator("[data-progress]")).to_have_text(words)
+    assert page.locator(".batch-progress").evaluate("bar => bar.position") == share
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Radiographs with a letter and, twice, a file that is damaged among them."""
@@ -94,15 +100,18 @@ def half(reader: User, folder: Path) -> UploadBatch:
     return batch
 
 
-@pytest.mark.parametrize("width", [1280, 2560])
+@pytest.mark.parametrize("width", [768, 1024, 1280, 2560])
 def test_a_half_arrived_upload_that_goes_on(
     page: Page, half: UploadBatch, folder: Path, width: int
 ) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.goto(f"/uploads/{half.pk}")
     expect(page.get_by_text("If nothing is being sent any more")).to_be_visible()
+    assert_bar_agrees(page, f"{FILES // 2} of {FILES} files have arrived", 0.5)
+    expect(page.locator("[data-rate]")).to_have_text("Nothing is being sent")
     page.set_input_files("[data-input=folder]", folder)
-    expect(page.locator("[data-progress]")).to_have_text(f"All {FILES} files have arrived")
+    assert_bar_agrees(page, f"All {FILES} files have arrived", 1)
+    expect(page.locator("[data-rate]")).to_be_empty()
     expect(page.locator("#batch-status")).to_contain_text("Refused: what to do")
     expect(page.get_by_role("link", name="Accepted")).to_contain_text(str(FILES - 3))
     expect(page.locator("#batch-status tbody tr")).to_have_count(FILES)
@@ -112,6 +121,7 @@ def test_a_half_arrived_upload_that_goes_on(
 def test_a_first_upload(page: Page, reader: User, folder: Path) -> None:
     batch = services.create_batch(reader, name="Night")
     page.goto(f"/uploads/{batch.pk}")
+    assert_bar_agrees(page, "Nothing is being sent", 0)
     page.set_input_files("[data-input=folder]", folder)
     expect(page.locator("[data-progress]")).to_have_text(f"All {FILES} files have arrived")
     expect(page.locator("#batch-status tbody tr")).to_have_count(FILES)
@@ -128,6 +138,7 @@ def test_an_upload_that_is_watched(
             page.wait_for_timeout(1000)
     stuck = half.items.filter(verdict="accepted").first()
     assert stuck is not None
+    assert_bar_agrees(page, f"All {FILES} files have arrived", 1)
     make_job(stuck.radiograph, "quarantined", queued_at=timezone.now() + timedelta(seconds=5))
     expect(page.locator("#batch-status tbody tr")).to_have_count(FILES)
     expect(page.locator("#batch-status")).to_contain_text("1 could not be analysed")

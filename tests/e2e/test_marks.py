@@ -141,6 +141,17 @@ def test_a_click_marks_the_finding_ticked_last_and_delete_removes_it(page: Page)
     draft(page, lambda marks: not marks)
 
 
+def test_the_finding_chosen_last_outlives_a_reload(page: Page) -> None:
+    finding = page.get_by_label("Finding to mark")
+    finding.select_option("atelectasis")
+    page.reload()
+    expect(finding).to_have_value("atelectasis")
+    page.keyboard.press("5")
+    expect(finding).to_have_value("effusion")
+    page.reload()
+    expect(finding).to_have_value("effusion")
+
+
 def test_a_mark_is_placed_moved_and_sized_by_the_keyboard(page: Page) -> None:
     page.get_by_label("Finding to mark").focus()
     page.keyboard.type("Pleural")

@@ -124,6 +124,8 @@ def progress(page: Page) -> Locator:
 
 
 def arrived(page: Page, files: int) -> None:
+    # Before this page sends anything it says what had arrived earlier.
+    expect(page.locator(".file-list")).to_be_visible(timeout=ALL_TRIES)
     expect(progress(page)).to_have_text(f"All {files} files have arrived", timeout=ALL_TRIES)
 
 

@@ -46,6 +46,11 @@ class BatchSummary:
         return self.accepted + self.duplicate + self.held + self.refused + self.discarded
 
     @property
+    def awaited(self) -> int:
+        """How many files there are in all, as far as is known: a ZIP holds some unannounced."""
+        return max(self.expected, self.received)
+
+    @property
     def is_incomplete(self) -> bool:
         """Whether fewer files arrived than the sender announced."""
         return self.received < self.expected

@@ -1,8 +1,20 @@
 """The words that the browser shows while it sends files; `{0}` and so on are filled in there."""
 
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.translation import gettext as _
 
 from webportal.intake.models import Verdict
+from webportal.intake.summary import BatchSummary
+
+
+def arrived(summary: BatchSummary) -> str:
+    """Return how many files of an upload have arrived, or "" before any is due."""
+    if not summary.awaited:
+        return ""
+    if not summary.is_incomplete:
+        return _("All {0} files have arrived").format(intcomma(summary.received))
+    received, expected = intcomma(summary.received), intcomma(summary.expected)
+    return _("{0} of {1} files have arrived").format(received, expected)
 
 
 def uploader() -> dict[str, str]:

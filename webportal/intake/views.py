@@ -167,6 +167,7 @@ def _batch_context(request: SignedInRequest, batch_id: uuid.UUID) -> dict[str, A
     return {
         "batch": found,
         "summary": counted,
+        "arrived": texts.arrived(counted),
         "failures": summary.failures(found),
         "missing": summary.lines_without_file(found),
         "place": waiting.place_of(found) if counted.waiting else None,

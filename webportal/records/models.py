@@ -159,9 +159,10 @@ class Study(models.Model):
         max_length=10, choices=ReadingState.choices, default=ReadingState.UNREAD
     )
 
-    # The patient's name and Patient ID in the form in which they sort; written by triggers alone
-    # (see the migration). What a program sets here is not kept.
+    # The patient's name and Patient ID in the form in which they sort, and the Patient ID alone;
+    # written by triggers (see the migrations). What a program sets here is not kept.
     sort_name = models.TextField(default="", editable=False, db_collation="C")
+    sort_patient_id = models.TextField(default="", editable=False, db_collation="C")
 
     class Meta:
         verbose_name_plural = "studies"
@@ -184,6 +185,13 @@ class Study(models.Model):
                 fields=["reading_state", "sort_name", "created_at", "id"], name="study_name"
             ),
             models.Index(fields=["sort_name", "created_at", "id"], name="study_all_name"),
+            models.Index(
+                fields=["reading_state", "sort_patient_id", "created_at", "id"],
+                name="study_patient_id",
+            ),
+            models.Index(
+                fields=["sort_patient_id", "created_at", "id"], name="study_all_patient_id"
+            ),
             models.Index(
                 fields=[
                     "assigned_reader",

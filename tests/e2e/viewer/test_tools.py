@@ -11,7 +11,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_the_tools_take_one_line_at_1280_pixels(page: Page) -> None:
     page.set_viewport_size({"width": 1280, "height": 800})
     toolbar = page.locator(".viewer-toolbar")
-    toolbar.locator(".viewer-group").first.evaluate("group => group.hidden = true")  # one image
     tops = toolbar.evaluate(
         "e => [...e.querySelectorAll('button, input')].filter(b => b.offsetParent)"
         ".map(b => b.getBoundingClientRect()).map(r => (r.top + r.bottom) / 2)"

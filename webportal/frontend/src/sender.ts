@@ -100,6 +100,11 @@ export class Sender {
     return this.uploads.some(({ state }) => state === "waiting" || state === "sending");
   }
 
+  /** Whether every file that is on its way has left this machine. */
+  get isAllSent(): boolean {
+    return this.uploads.every(({ state, sent, file }) => state !== "waiting" && (state !== "sending" || sent >= file.size));
+  }
+
   private get isHalted(): boolean {
     return this.isPaused || this.blockedBy !== undefined;
   }

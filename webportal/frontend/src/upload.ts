@@ -151,7 +151,10 @@ class Uploader {
       if (code !== undefined) void this.sender.retry((each) => isRefused(each, code));
     });
     // What the server drew anew knows nothing of the files that this page holds.
-    document.addEventListener("htmx:afterSwap", () => this.offerRetries());
+    document.addEventListener("htmx:afterSwap", () => {
+      this.offerRetries();
+      this.showWhatArrived();
+    });
     window.addEventListener("offline", () => this.changed());
     window.addEventListener("beforeunload", (event) => {
       // With the folder remembered, a reload loses nothing.
@@ -228,7 +231,7 @@ class Uploader {
     this.part("[data-progress]").textContent = words;
     const bar = this.part<HTMLProgressElement>(".batch-progress");
     [bar.max, bar.value] = [total || 1, done];
-    this.part("[data-rate]").textContent = this.speed(done, total, isPaused || isLost || !isBusy);
+    this.part("[data-rate]").textContent = this.speed(done, total, isPaused || isLost || !isBusy || blockedBy !== undefined);
     const pause = this.part("[data-pause]");
     pause.textContent = this.texts[isPaused ? "resume" : "pause"]!;
     pause.hidden = !isBusy;
@@ -246,11 +249,23 @@ class Uploader {
     }
   }
 
+  /** While this page sends nothing, another may, or a program. */
+  private showWhatArrived(): void {
+    const { received, awaited, arrived } = document.querySelector<HTMLElement>("#batch-status")!.dataset;
+    if (this.sender.uploads.length || !arrived) return;
+    setText(this.part("[data-progress]"), arrived);
+    const bar = this.part<HTMLProgressElement>(".batch-progress");
+    [bar.max, bar.value] = [Number(awaited), Number(received)];
+    if (received === awaited) this.part("[data-rate]").textContent = "";
+  }
+
   private speed(done: number, total: number, isStill: boolean): string {
     if (isStill) {
       this.rate.reset();
       return this.sender.isPaused && this.sender.isBusy ? this.texts["paused"]! : "";
     }
+    // The bar, which counts what was sent, is full before the last verdicts are there.
+    if (this.sender.isAllSent) return this.texts["checking"]!;
     this.rate.note(done);
     const { value } = this.rate;
     if (!value) return "";

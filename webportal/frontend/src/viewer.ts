@@ -1,6 +1,13 @@
 import "vite/modulepreload-polyfill";
 
-import "./viewer.css";
+// In this order: later ones change earlier ones.
+import "./study_page.css";
+import "./viewer/frame.css";
+import "./viewer/pane.css";
+import "./viewer/keys.css";
+import "./timeline.css";
+import "./viewer/widths.css";
+import "./choice.css";
 import { guardAddendum } from "./addendum";
 import { bindReadKeys } from "./read";
 import { startViewer } from "./viewer/viewer";

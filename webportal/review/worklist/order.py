@@ -23,6 +23,7 @@ STUDIES_PER_PAGE = 50
 URGENCY = ("priority", "concern", "created_at", "id")
 # Studies of one patient come as they were received.
 NAME = ("sort_name", "created_at", "id")
+PATIENT_ID = ("sort_patient_id", "created_at", "id")
 EVERY_STATE = "all"
 # Not a reading state, but what waits for this reader's blind second read.
 SECOND_READS = "second"
@@ -129,6 +130,13 @@ ORDERS: Mapping[str, Order] = {
         _("By the patient’s name"),
         tuple(F(name) for name in NAME),
         NAME,
+        (),
+        is_private=True,
+    ),
+    "patient_id": Order(
+        _("By Patient ID"),
+        tuple(F(name) for name in PATIENT_ID),
+        PATIENT_ID,
         (),
         is_private=True,
     ),

@@ -43,9 +43,10 @@ SORTED_BY = {
     "priority": "urgency",
     "result": "probability",
     "patient": "name",
+    "patient_id": "patient_id",
     "waiting": "waiting",
 }
-RISING = ("patient", "waiting")
+RISING = ("patient", "patient_id", "waiting")
 PLACES = ("after", "before")
 
 

@@ -1,7 +1,7 @@
 /** Places marked for a finding: drawn on the pictures, and kept in the reading form. */
 
 import { type DrawnMark, drawMarks } from "./mark_tool";
-import { type ImageEntry, type Mark, type PageData, find } from "./page";
+import { type ImageEntry, type Mark, type PageData, RememberedFinding, find } from "./page";
 import type { Pane, Point } from "./pane";
 
 /** Dragging less far than this, in pixels of the screen, is a click. */
@@ -34,6 +34,7 @@ export class Marking {
   private readonly kept: HTMLInputElement | null;
   private readonly list: HTMLElement | null;
   private readonly finding: HTMLSelectElement | null;
+  private readonly remembered: RememberedFinding;
   private own: Mark[];
   /** The mark that is being dragged, and the one whose line of the list has the focus. */
   private pending: Mark | null = null;
@@ -48,11 +49,14 @@ export class Marking {
     this.kept = part && find(part, "input[name=marks]");
     this.list = part && find(part, "[data-marks-list]");
     this.finding = part && find(part, "[data-mark-finding]");
+    this.remembered = new RememberedFinding(page.reader);
     this.own = this.kept ? (JSON.parse(this.kept.value || "[]") as Mark[]) : [];
     this.follow(current);
     if (!part) return;
     find(part, "[data-mark-tool]").addEventListener("click", () => hooks.chooseTool());
     find(part, "[data-mark-middle]").addEventListener("click", () => this.addInTheMiddle());
+    this.proposeLastFinding();
+    this.finding?.addEventListener("change", () => this.remembered.keep(this.finding?.value ?? ""));
     this.form?.addEventListener("change", (event) => this.proposeFinding(event));
     this.current.element.addEventListener("pointerdown", (event) => this.begin(event));
     this.list?.addEventListener("keydown", (event) => this.pressed(event));
@@ -171,6 +175,11 @@ export class Marking {
 
   // ── In the form ───────────────────────────────────────────────────────────────────────────────
 
+  private proposeLastFinding(): void {
+    const last = this.remembered.value;
+    if (this.finding && last in this.page.findings) this.finding.value = last;
+  }
+
   /** What was ticked last is probably what is marked next. */
   private proposeFinding(event: Event): void {
     const ticked = event.target as HTMLInputElement;
@@ -179,6 +188,7 @@ export class Marking {
     if (ticked.name === "choice" && /:(possible|definite)$/.test(ticked.value)) {
       this.finding.value = "pneumonia";
     }
+    this.remembered.keep(this.finding.value);
   }
 
   private addInTheMiddle(): void {

@@ -91,6 +91,24 @@ export class RememberedSettings {
   }
 }
 
+/** The finding that a reader chose last for a mark, kept while this tab is open. */
+export class RememberedFinding {
+  private readonly key: string;
+
+  constructor(reader: string) {
+    this.key = `chestline.finding.${reader}`;
+  }
+
+  /** "" where none was chosen yet. */
+  get value(): string {
+    return sessionStorage.getItem(this.key) ?? "";
+  }
+
+  keep(finding: string): void {
+    sessionStorage.setItem(this.key, finding);
+  }
+}
+
 /** Tell the audit trail that an image is on the screen. */
 export function noteViewing(image: ImageEntry): void {
   const headers = JSON.parse(document.body.getAttribute("hx-headers") ?? "{}") as HeadersInit;

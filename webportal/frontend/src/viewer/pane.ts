@@ -1,9 +1,10 @@
 /** One picture on the screen: a Cornerstone3D viewport with what is written around it. */
 
-import { Enums, type RenderingEngine, StackViewport, getShouldUseCPURendering } from "@cornerstonejs/core";
+import { Enums, type RenderingEngine, StackViewport } from "@cornerstonejs/core";
 import type { Types } from "@cornerstonejs/core";
 import { utilities } from "@cornerstonejs/tools";
 
+import { type Camera, aim, cameraOf, cornerOf, extentOf } from "./camera";
 import { Corners } from "./corners";
 import { HeatmapLayer } from "./heatmap";
 import {
@@ -210,42 +211,25 @@ export class Pane {
     this.zoomAt([event.clientX - box.left, event.clientY - box.top], WHEEL_STEP ** -notches);
   }
 
-  /** Put a point of the picture, in millimetres or pixels, in the middle; `scale` as Cornerstone's. */
-  private place(focalPoint: Types.Point3, scale: number): void {
+  /** Put a point of the picture, in millimetres or pixels, in the middle. */
+  private place(focalPoint: Types.Point3, parallelScale: number): void {
     this.isBusy = true;
     this.awaitDrawing();
-    const { rotation, mirrored } = this.turn;
-    if (getShouldUseCPURendering()) {
-      this.viewport.setViewPresentation({ rotation });
-      this.viewport.setCamera({ flipHorizontal: mirrored, flipVertical: false });
-      this.viewport.setCamera({ parallelScale: scale });
-      this.viewport.setCamera({ focalPoint });
-    } else {
-      const angle = (rotation * Math.PI) / 180;
-      const side = mirrored ? 1 : -1;
-      const [x, y, z] = focalPoint;
-      this.viewport.setCamera({
-        viewUp: [side * Math.sin(angle), -Math.cos(angle), 0],
-        // From behind the picture it is mirrored.
-        viewPlaneNormal: [0, 0, side],
-        focalPoint,
-        position: [x, y, z + side * 1000],
-        parallelScale: scale,
-      });
-    }
+    aim(this.viewport, this.turn, { focalPoint, parallelScale });
     this.viewport.render();
     this.isBusy = false;
   }
 
-  private camera(): { focalPoint: Types.Point3; parallelScale: number } {
-    const { focalPoint, parallelScale } = this.viewport.getCamera();
-    return { focalPoint: focalPoint as Types.Point3, parallelScale: parallelScale as number };
+  private camera(): Camera {
+    return cameraOf(this.viewport);
   }
 
-  /** Width and height in millimetres, or in pixels where the file gives no spacing. */
   private extent(): Point {
-    const { rows, columns, spacing } = this.header as PixelHeader;
-    return [columns * (spacing?.[1] ?? 1), rows * (spacing?.[0] ?? 1)];
+    return extentOf(this.header as PixelHeader);
+  }
+
+  private corner(): Point {
+    return cornerOf(this.header as PixelHeader);
   }
 
   /** Where shares of width and height are in Cornerstone's world. */
@@ -253,13 +237,6 @@ export class Pane {
     const [width, height] = this.extent();
     const [left, top] = this.corner();
     return [left + x * width, top + y * height, 0];
-  }
-
-  /** The upper left corner: WebGL counts from the middle of the first pixel, the processor's code not. */
-  private corner(): Point {
-    if (getShouldUseCPURendering()) return [0, 0];
-    const [row, column] = this.header?.spacing ?? [1, 1];
-    return [-column / 2, -row / 2];
   }
 
   /** Where a place in pixels of the stored image is in Cornerstone's world. */
