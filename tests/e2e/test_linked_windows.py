@@ -52,8 +52,8 @@ def page(
     patient = make_patient()
     study_of(patient, "MONOCHROME1", days_ago=200)
     study = study_of(patient, "MONOCHROME2", days_ago=0)
-    session = sign_in(radiologist).cookies["sessionid"].value
-    with page_of(session, live_server.url, viewport={"width": 1500, "height": 950}) as page:
+    size = {"width": 1500, "height": 950}
+    with page_of(sign_in(radiologist), live_server, viewport=size) as page:
         page.goto(f"/studies/{study.pk}")
         shown(page, "current")
         page.keyboard.press("c")
