@@ -358,8 +358,8 @@ function filled(text: string, ...values: (string | number)[]): string {
 }
 
 /** As Django's `filesizeformat` writes it in the list of verdicts below. */
-function inUnits(bytes: number): string {
-  const units = ["B", "KB", "MB", "GB"];
+function inUnits(bytes: number, byte: string): string {
+  const units = [byte, "KB", "MB", "GB"];
   let [value, unit] = [bytes, 0];
   while (value >= 1024 && unit < units.length - 1) [value, unit] = [value / 1024, unit + 1];
   const digits = unit ? 1 : 0;
