@@ -13,9 +13,10 @@ from pytest_django.live_server_helper import LiveServer
 from tests import dicom_files as files
 from tests.conftest import PASSWORD
 from tests.e2e.browser import context_of
+from tests.factories import make_patient, make_radiograph, make_study
 from webportal.accounts.models import Role, User
 from webportal.intake import services
-from webportal.intake.models import UploadItem
+from webportal.intake.models import UploadBatch, UploadItem
 from webportal.records.models import Radiograph
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -142,6 +143,8 @@ def test_a_folder_arrives_with_a_verdict_for_each_file(page: Page, folder: Path)
     rows = page.locator(".items tbody tr")
     expect(rows).to_have_count(9)
     expect(rows.filter(has_text="Accepted")).to_have_count(8)
+    for line in (row(page, "letter.txt"), rows.filter(has_text="letter.txt")):
+        expect(line).to_contain_text("14 bytes")
     expect(rows.filter(has_text="Queue: place 1")).to_have_count(1)
     refusals = page.get_by_label("Refused files by reason")
     expect(refusals).to_contain_text("not a DICOM, JPEG or PNG image")
@@ -267,6 +270,34 @@ def test_a_file_over_the_limit_is_not_sent(page: Page, folder: Path) -> None:
     expect(failures).to_contain_text("larger than")
     expect(failures.get_by_role("button")).to_be_hidden()
     assert not UploadItem.objects.exists()
+
+
+def test_at_820_pixels_the_columns_have_room_beside_a_long_name(page: Page) -> None:
+    page.set_viewport_size({"width": 820, "height": 1100})
+    batch = UploadBatch.objects.get()
+    radiograph = make_radiograph(make_study(patient=make_patient(name="Ba" * 30)))
+    common = {"batch": batch, "size": 512}
+    UploadItem.objects.create(
+        file_name="a.dcm", sha256="a" * 64, verdict="accepted", radiograph=radiograph, **common
+    )
+    UploadItem.objects.create(
+        file_name="letter.txt",
+        sha256="b" * 64,
+        verdict="refused",
+        reason="This is not a DICOM, JPEG or PNG image. Export the image again as one of these.",
+        reason_code="not_an_image",
+        **common,
+    )
+    page.goto(f"/uploads/{batch.pk}/results")
+    read = page.locator(".results th").last.bounding_box()
+    assert read is not None
+    assert read["x"] + read["width"] <= 820
+    page.goto(f"/uploads/{batch.pk}")
+    for words in ("Verdict", "Patient and study"):
+        heading = page.locator(".items th", has_text=words).bounding_box()
+        assert heading is not None
+        assert heading["x"] + heading["width"] <= 820
+        assert heading["width"] > (200 if words == "Verdict" else 150)
 
 
 # ── A reload in the middle ──────────────────────────────────────────────────────────────────────

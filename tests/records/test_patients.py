@@ -131,3 +131,17 @@ def test_nobody_is_born_in_the_future(browser: Client) -> None:
     address = reverse("records:edit-patient", args=[patient.pk])
     answer = browser.post(address, {"patient_id": "X", "birth_date": "2999-01-01"})
     assert "in the future" in answer.content.decode()
+
+
+def test_a_name_in_ideographs_alone_is_found_shown_and_kept(browser: Client) -> None:
+    patient = make_patient(name="=王^小東", patient_id="A-1")
+    make_study(patient=patient)
+    assert found(browser, "小東") == [patient]
+    assert found(browser, patient.display_name) == [patient]
+    address = reverse("records:edit-patient", args=[patient.pk])
+    shown = browser.get(address).context["form"].initial
+    assert (shown["family_name"], shown["given_name"]) == ("王", "小東")
+    data = {name: value or "" for name, value in shown.items()}
+    browser.post(address, data | {"sex": "F"})
+    patient.refresh_from_db()
+    assert (patient.name, patient.sex) == ("=王^小東", "F")

@@ -86,8 +86,11 @@ def test_refused_files_come_with_their_reason(
     UploadItem.objects.create(
         batch=batch, file_name="x.txt", sha256="0" * 64, size=1, verdict="refused", reason="No."
     )
-    (line,) = lines(sign_in(both), batch)
+    client = sign_in(both)
+    (line,) = lines(client, batch)
     assert (line["file"], line["verdict"], line["reason"]) == ("x.txt", "refused", "No.")
+    (page,) = pdf_pages(client, batch)
+    assert "x.txt No. Refused" in page
 
 
 def test_the_model_s_results_are_for_radiologists(

@@ -100,6 +100,16 @@ def test_without_a_name_the_patient_id_that_is_shown_sorts(browser: Client) -> N
     assert [study.patient.display_name for study in shown(page)] == ["M-1", "Nolan, A", "o-1"]
 
 
+def test_a_name_that_is_written_in_one_way_alone_is_shown_and_sorts(browser: Client) -> None:
+    make_study(patient=make_patient(name="=王^小東", patient_id="A-1"))
+    make_study(patient=make_patient(name="Nolan^A=野蘭^A", patient_id="A-2"))
+    make_study(patient=make_patient(name="^=^ =Yamada^Tarou", patient_id="A-3"))
+    page = browser.get(reverse("review:worklist"), {"order": "name"})
+    expected = ["Nolan, A", "Yamada, Tarou", "王, 小東"]
+    assert [study.patient.display_name for study in shown(page)] == expected
+    assert "王, 小東" in page.text
+
+
 def test_patients_of_one_name_stay_apart_and_their_studies_together(browser: Client) -> None:
     one, two = (make_patient(name="Same^Name", patient_id=each) for each in ("A1", "B2"))
     studies = [make_study(patient=each) for each in (one, two, one, two)]

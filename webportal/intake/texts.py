@@ -2,6 +2,7 @@
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from webportal.intake.models import Verdict
 from webportal.intake.summary import BatchSummary
@@ -26,6 +27,8 @@ def uploader() -> dict[str, str]:
         "allArrived": _("All {0} files have arrived"),
         "failedCount": _("{0} could not be sent"),
         "rate": _("{0} a second"),
+        "byte": _bytes(1),
+        "bytes": _bytes(2),
         "secondsLeft": _("less than a minute left"),
         "minutesLeft": _("about {0} min left"),
         "hoursLeft": _("about {0} h {1} min left"),
@@ -53,3 +56,8 @@ def uploader() -> dict[str, str]:
         "archive": _("Unpacked: {0} files"),
         **{verdict.value: str(verdict.label) for verdict in Verdict},
     }
+
+
+def _bytes(count: int) -> str:
+    """Sizes below 1 KB in the words of Django's `filesizeformat`, one byte or more."""
+    return ngettext("%(size)d byte", "%(size)d bytes", count).replace("%(size)d", "{0}")

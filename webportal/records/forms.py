@@ -9,7 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from webportal.records.models import Patient, Sex
+from webportal.records.models import Patient, Sex, name_components
 
 # Characters that separate values and components in DICOM text (PS3.5 6.2) and control characters.
 plain_text = RegexValidator(
@@ -59,7 +59,7 @@ class PatientForm(forms.Form):
 
 def form_values(patient: Patient) -> dict[str, Any]:
     """Return a patient's data as PatientForm's initial values."""
-    parts = patient.name.split("=")[0].split("^")
+    parts = name_components(patient.name)
     return {
         "patient_id": patient.patient_id,
         "issuer": patient.issuer,

@@ -75,6 +75,16 @@ class ReadingState(models.TextChoices):
     SIGNED = "signed", _("Signed")
 
 
+def name_components(name: str) -> list[str]:
+    """Return the components, family name first, of a DICOM person name (PS3.5 6.2.1).
+
+    Of its ways of writing (alphabetic, ideographic, phonetic) the first one with letters counts;
+    a name without any is one empty component. `sorted_name` in the database chooses alike.
+    """
+    filled = [group for group in name.split("=")[:3] if group.strip(" ^")]
+    return [component.strip() for component in filled[0].split("^")] if filled else [""]
+
+
 class Patient(models.Model):
     """A person, known by Patient ID and its issuer (DICOM (0010,0020) and (0010,0021))."""
 
@@ -105,7 +115,7 @@ class Patient(models.Model):
     @property
     def display_name(self) -> str:
         """The name as people write it, `FAMILY, Given` for DICOM's `FAMILY^Given`; else the ID."""
-        parts = [part for part in self.name.split("=")[0].split("^") if part]
+        parts = [part for part in name_components(self.name) if part]
         if not parts:
             return self.patient_id
         return ", ".join([parts[0], " ".join(parts[1:])]) if len(parts) > 1 else parts[0]

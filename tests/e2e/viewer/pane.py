@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from tests.e2e.viewer.case import WHITE
 from webportal.records.models import Radiograph
 
 SECONDS = 1000
@@ -123,3 +124,24 @@ def look_from_all_sides(page: Page) -> None:
     press(page, "p")
     drag(page, (500, 400), (560, 380))
     assert_aligned(page)
+
+
+def assert_measured_up_to_the_edge(page: Page) -> None:
+    """A rectangle that ends within the outermost pixels of the white mark holds white alone."""
+    box = pane(page).locator(".pane-view").bounding_box()
+    assert box is not None
+    x, y = mark(photograph(page))
+    page.mouse.move(box["x"] + x, box["y"] + y)
+    for _ in range(5):
+        page.mouse.wheel(0, -300)
+        await_drawing(page)
+    # Each of its 25 pixels is some eight on the screen now, and what is white ends within the last.
+    rows, columns = np.nonzero(photograph(page).min(axis=2) >= 240)
+    assert np.ptp(rows) > 150
+    left, right = int(columns.min()), int(columns.max())
+    top, bottom = int(rows.min()), int(rows.max())
+    press(page, "b")
+    drag(page, (left + 1, top + 1), (right - 1, bottom - 1))
+    assert measurement(page).startswith(f"mean {WHITE}.0 | SD 0.0")
+    press(page, "x", " ")
+    expect(pane(page).locator(".svg-layer text")).to_have_count(0)

@@ -12,6 +12,7 @@ from tests.e2e.viewer.case import CELLS, SPACING, WHITE
 from tests.e2e.viewer.pane import (
     PATIENCE,
     SECONDS,
+    assert_measured_up_to_the_edge,
     drag,
     mark,
     measurement,
@@ -45,6 +46,7 @@ def test_measurements(page: Page) -> None:
         press(page, "x")
         expect(pane(page).locator(".svg-layer text")).to_have_count(0)
 
+    assert_measured_up_to_the_edge(page)
     press(page, "a")
     drag(page, (300, 400), (300, 500))
     box = pane(page).bounding_box()

@@ -3,20 +3,27 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.e2e.viewer.pane import press, state
+from tests.e2e.viewer.case import Case
+from tests.e2e.viewer.pane import await_radiograph, press, state
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_the_tools_take_one_line_at_1280_pixels(page: Page) -> None:
+@pytest.mark.parametrize("language", ["en", "ne"])
+def test_the_tools_take_one_line_at_1280_pixels(page: Page, case: Case, language: str) -> None:
+    page.context.add_cookies([{"name": "django_language", "value": language, "url": page.url}])
     page.set_viewport_size({"width": 1280, "height": 800})
+    page.reload()
+    await_radiograph(page, case.plain)
     toolbar = page.locator(".viewer-toolbar")
-    tops = toolbar.evaluate(
-        "e => [...e.querySelectorAll('button, input')].filter(b => b.offsetParent)"
-        ".map(b => b.getBoundingClientRect()).map(r => (r.top + r.bottom) / 2)"
-    )
-    assert len(tops) > 15
-    assert max(tops) - min(tops) < 10
+    for is_only in (False, True):
+        toolbar.evaluate("(e, isOnly) => { e.firstElementChild.hidden = isOnly }", is_only)
+        tops = toolbar.evaluate(
+            "e => [...e.querySelectorAll('button, input')].filter(b => b.offsetParent)"
+            ".map(b => b.getBoundingClientRect()).map(r => (r.top + r.bottom) / 2)"
+        )
+        assert len(tops) > 15
+        assert max(tops) - min(tops) < 10
 
 
 def test_all_keys_are_listed(page: Page) -> None:

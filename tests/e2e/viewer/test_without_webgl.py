@@ -7,6 +7,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.e2e.viewer.case import Case
 from tests.e2e.viewer.pane import (
+    assert_measured_up_to_the_edge,
     await_radiograph,
     drag,
     look_from_all_sides,
@@ -28,6 +29,8 @@ def test_without_webgl_the_viewer_shows_and_turns_the_image_all_the_same(
     press(page, "d")
     drag(page, (300, 300), (500, 300))
     assert "mm at the detector" in measurement(page)
+    press(page, "Backspace")
+    assert_measured_up_to_the_edge(page)
     press(page, "PageDown")
     await_radiograph(page, case.monochrome1)
     mark(photograph(page))

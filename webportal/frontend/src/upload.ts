@@ -269,7 +269,7 @@ class Uploader {
     this.rate.note(done);
     const { value } = this.rate;
     if (!value) return "";
-    return `${filled(this.texts["rate"]!, inUnits(value))}, ${this.timeLeft((total - done) / value)}`;
+    return `${filled(this.texts["rate"]!, inUnits(value, this.texts))}, ${this.timeLeft((total - done) / value)}`;
   }
 
   private paintFailures(): void {
@@ -309,7 +309,7 @@ class Uploader {
     const [name, size, bar, state] = row.children as unknown as [HTMLElement, HTMLElement, HTMLProgressElement, HTMLElement];
     setText(name, upload.path);
     name.title = upload.path;
-    setText(size, inUnits(upload.file.size));
+    setText(size, inUnits(upload.file.size, this.texts));
     bar.value = upload.state === "delivered" ? 1 : upload.sent / (upload.file.size || 1);
     setText(state, this.state(upload));
     state.title = upload.words;
@@ -358,12 +358,13 @@ function filled(text: string, ...values: (string | number)[]): string {
 }
 
 /** As Django's `filesizeformat` writes it in the list of verdicts below. */
-function inUnits(bytes: number): string {
-  const units = ["B", "KB", "MB", "GB"];
-  let [value, unit] = [bytes, 0];
+function inUnits(bytes: number, texts: Texts): string {
+  const whole = Math.round(bytes);
+  if (whole < 1024) return filled(texts[whole === 1 ? "byte" : "bytes"]!, whole);
+  const units = ["KB", "MB", "GB"];
+  let [value, unit] = [bytes / 1024, 0];
   while (value >= 1024 && unit < units.length - 1) [value, unit] = [value / 1024, unit + 1];
-  const digits = unit ? 1 : 0;
-  return `${value.toLocaleString(document.documentElement.lang, { minimumFractionDigits: digits, maximumFractionDigits: digits })} ${units[unit]}`;
+  return `${value.toLocaleString(document.documentElement.lang, { minimumFractionDigits: 1, maximumFractionDigits: 1 })} ${units[unit]}`;
 }
 
 const root = document.querySelector<HTMLElement>("#uploader");

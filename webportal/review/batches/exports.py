@@ -17,6 +17,7 @@ from fpdf.fonts import FontFace, TTFFont
 
 from webportal.inference.models import JobState
 from webportal.intake.models import UploadBatch, Verdict
+from webportal.intake.reasons import in_words
 from webportal.records.models import Category, Patient, Priority, ReadingState
 from webportal.review.batches.results import ANALYSED, Row
 
@@ -151,8 +152,9 @@ def as_pdf(export: Export) -> bytes:
     ) as table:
         for cells in ([*names, _("Read")], *lines):
             printed = table.row()
-            for cell in cells:
-                printed.cell(cell)
+            for place, cell in enumerate(cells):
+                # A reason stands across all that there is not.
+                printed.cell(cell, colspan=len(widths) - len(cells) + 1 if place == 1 else 1)
     return bytes(document.output())
 
 
@@ -170,11 +172,14 @@ def _counts(export: Export) -> str:
 
 
 def _cells(row: Row, export: Export) -> list[str]:
+    """What stands in a line; of a file without a patient its name, the reason and the verdict."""
+    state = ReadingState(row.reading_state) if row.reading_state else Verdict(row.verdict)
+    if not row.patient_id:
+        return [row.file_name, in_words(row.reason), str(state.label)]
     patient = Patient(name=row.patient_name, patient_id=row.patient_id)
     name = patient.display_name if patient.name else ""
     priority = "" if row.priority is None else str(Priority(row.priority).label)
     results = [result_words(row)] if export.with_results else []
-    state = ReadingState(row.reading_state) if row.reading_state else Verdict(row.verdict)
     return [
         row.file_name,
         name,

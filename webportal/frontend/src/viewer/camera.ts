@@ -1,6 +1,12 @@
 /** How Cornerstone's camera looks at a picture: WebGL and the processor's code want it differently. */
 
-import { type StackViewport, type Types, getShouldUseCPURendering } from "@cornerstonejs/core";
+import {
+  Enums,
+  type RenderingEngine,
+  type StackViewport,
+  type Types,
+  getShouldUseCPURendering,
+} from "@cornerstonejs/core";
 
 import type { Turn } from "./orientation";
 import type { PixelHeader } from "./pixels";
@@ -12,6 +18,45 @@ const DISTANCE = 1000;
 export interface Camera {
   focalPoint: Types.Point3;
   parallelScale: number;
+}
+
+/** Cornerstone's way between its world and pixels; its own types know only half of it. */
+interface Places {
+  worldToIndex(world: Types.Point3): Types.Point3;
+  indexToWorld(index: Types.Point3, world?: Types.Point3): Types.Point3;
+}
+
+export function openViewport(
+  engine: RenderingEngine,
+  viewportId: string,
+  element: HTMLDivElement,
+): StackViewport {
+  engine.enableElement({ viewportId, type: Enums.ViewportType.STACK, element });
+  const viewport = engine.getViewport(viewportId) as StackViewport;
+  if (getShouldUseCPURendering()) countFromMiddles(viewport);
+  return viewport;
+}
+
+/**
+ * Let tools that round a place to a pixel meet the pixel in which the place lies: to them a whole
+ * number is the middle of a pixel, to the processor's code it is the edge.
+ */
+function countFromMiddles(viewport: StackViewport): void {
+  const getImageData = viewport.getImageData.bind(viewport);
+  viewport.getImageData = () => {
+    const image = getImageData();
+    // There is none before the first picture.
+    if (!image) return image;
+    const places = image.imageData as unknown as Places;
+    const { worldToIndex, indexToWorld } = places;
+    places.worldToIndex = (world) => {
+      const [column, row] = worldToIndex(world);
+      return [column - 0.5, row - 0.5, 0];
+    };
+    places.indexToWorld = ([column, row], world) =>
+      indexToWorld([column + 0.5, row + 0.5, 0], world);
+    return image;
+  };
 }
 
 export function cameraOf(viewport: StackViewport): Camera {

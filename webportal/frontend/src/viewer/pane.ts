@@ -1,10 +1,10 @@
 /** One picture on the screen: a Cornerstone3D viewport with what is written around it. */
 
-import { Enums, type RenderingEngine, StackViewport } from "@cornerstonejs/core";
+import { Enums, type RenderingEngine, type StackViewport } from "@cornerstonejs/core";
 import type { Types } from "@cornerstonejs/core";
 import { utilities } from "@cornerstonejs/tools";
 
-import { type Camera, aim, cameraOf, cornerOf, extentOf } from "./camera";
+import { type Camera, aim, cameraOf, cornerOf, extentOf, openViewport } from "./camera";
 import { Corners } from "./corners";
 import { HeatmapLayer } from "./heatmap";
 import {
@@ -62,9 +62,7 @@ export class Pane {
     this.root = root;
     this.element = find<HTMLDivElement>(root, ".pane-view");
     this.message = find(root, ".pane-message");
-    const type = Enums.ViewportType.STACK;
-    engine.enableElement({ viewportId: id, type, element: this.element });
-    this.viewport = engine.getViewport(id) as StackViewport;
+    this.viewport = openViewport(engine, id, this.element);
     this.corners = new Corners(root, texts);
     this.heatmap = new HeatmapLayer(find(this.element, "canvas"));
     const { IMAGE_RENDERED, CAMERA_MODIFIED, VOI_MODIFIED } = Enums.Events;
