@@ -106,7 +106,9 @@ def _fill(people: dict[Role, User], folder: Path) -> dict[str, str]:
     template = TextTemplate.objects.create(
         owner=reader, key="b", name="Right base", text="Opacity of the right base."
     )
-    SavedView.objects.create(owner=reader, name="Night", filters={"category": "likely"})
+    view = SavedView.objects.create(
+        owner=reader, name="Night", filters={"category": "likely"}, is_shared=True
+    )
     Notification.objects.create(recipient=people[Role.UPLOADER], kind=Kind.BATCH_DONE, batch=batch)
     waiting = {"studies": 2, "waiting_since": timezone.now(), "category": Category.LIKELY}
     Notification.objects.create(recipient=reader, kind=Kind.STAT_UNREAD, **waiting)
@@ -119,6 +121,7 @@ def _fill(people: dict[Role, User], folder: Path) -> dict[str, str]:
         "model_id": str(newer.pk),
         "active_id": str(active.pk),
         "template_id": str(template.pk),
+        "view_id": str(view.pk),
     }
 
 

@@ -133,6 +133,19 @@ def test_a_selection_outlives_updates(page: Page) -> None:
     expect(page.locator(".worklist-row")).to_have_count(3)
 
 
+def test_the_list_that_is_shown_anew_takes_the_focus(page: Page) -> None:
+    old = study_of("Old^One", "likely")
+    page.goto("/worklist")
+    page.locator(f"#open-{old.pk}").focus()
+    new = study_of("New^Come", "likely", priority=0)
+    page.clock.run_for(POLL)
+    page.get_by_role("button", name="The list has changed").press("Enter")
+    expect(page.get_by_role("button", name="The list has changed")).to_be_hidden()
+    expect(page.locator(f"#open-{new.pk}")).to_be_focused()
+    page.keyboard.press("j")
+    expect(page.locator(f"#open-{old.pk}")).to_be_focused()
+
+
 def test_bulk_actions_with_their_result(page: Page, reader: User) -> None:
     studies = [study_of(f"Number^{letter}", "likely") for letter in "ABC"]
     page.goto("/worklist")

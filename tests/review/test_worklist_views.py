@@ -4,10 +4,11 @@ from collections.abc import Callable
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
-from tests.factories import make_patient, make_study
+from tests.factories import make_patient, make_prediction, make_study
 from webportal.accounts.models import Role, User
 from webportal.review.worklist.models import SavedView
 
@@ -148,6 +149,7 @@ def test_a_radiologist_shares_none_and_deletes_none_that_is_shared(
     assert not SavedView.objects.exists()
     shared = SavedView.objects.create(owner=coordinator, name="Shared", is_shared=True)
     own = SavedView.objects.create(owner=coordinator, name="Own")
+    assert browser.get(reverse("review:delete-view", args=[shared.pk])).status_code == 403
     assert browser.post(reverse("review:delete-view", args=[shared.pk])).status_code == 403
     # What another keeps for herself is not there for him.
     assert browser.post(reverse("review:delete-view", args=[own.pk])).status_code == 302
@@ -155,9 +157,14 @@ def test_a_radiologist_shares_none_and_deletes_none_that_is_shared(
     assert SavedView.objects.count() == 2
 
 
-def test_an_owner_deletes_a_view(browser: Client, radiologist: User) -> None:
+def test_an_owner_deletes_a_view_after_being_asked(browser: Client, radiologist: User) -> None:
     view = SavedView.objects.create(owner=radiologist, name="Old")
-    answer = browser.post(reverse("review:delete-view", args=[view.pk]), follow=True)
+    address = reverse("review:delete-view", args=[view.pk])
+    asked = browser.get(address).text
+    assert "Delete the view “Old”?" in asked
+    assert "all other radiologists lose it" not in asked
+    assert SavedView.objects.exists()
+    answer = browser.post(address, follow=True)
     assert "The view “Old” is deleted." in answer.text
     assert not SavedView.objects.exists()
 
@@ -200,3 +207,109 @@ def test_a_view_up_to_the_calendars_last_day_opens(browser: Client) -> None:
     study = make_study()
     address = save(browser, "For ever", "until=9999-12-31")
     assert list(browser.get(address).context["page"].studies) == [study]
+
+
+def change(browser: Client, view: SavedView, **values: str) -> HttpResponse:
+    answer: HttpResponse = browser.post(reverse("review:change-view", args=[view.pk]), values)
+    return answer
+
+
+def opened(browser: Client, address: str = "/worklist") -> SavedView | None:
+    """The view that an address opens in the end."""
+    view: SavedView | None = browser.get(address, follow=True).context["view"]
+    return view
+
+
+def test_whoever_deletes_a_shared_view_is_told_that_others_lose_it(
+    sign_in: Callable[[User], Client], coordinator: User
+) -> None:
+    view = SavedView.objects.create(owner=coordinator, name="Shared", is_shared=True)
+    asked = sign_in(coordinator).get(reverse("review:delete-view", args=[view.pk])).text
+    assert "all other radiologists lose it too" in asked
+
+
+def test_a_view_is_renamed_to_a_name_that_is_free(browser: Client, radiologist: User) -> None:
+    view = SavedView.objects.create(owner=radiologist, name="Nihgt", filters={"state": "signed"})
+    SavedView.objects.create(owner=radiologist, name="Day")
+    assert reverse("review:change-view", args=[view.pk]) in browser.get("/worklist").text
+    for taken in ("Day", " ", "x" * 61, "a\0b"):
+        assert change(browser, view, name=taken).status_code == 422
+    assert "Another view has this name" in change(browser, view, name="Day").text
+    change(browser, view, name="  Night   shift ")
+    view.refresh_from_db()
+    assert view.name == "Night shift"
+    assert view.filters == {"state": "signed"}
+
+
+def test_a_coordinator_alone_renames_a_shared_view(
+    browser: Client, sign_in: Callable[[User], Client], coordinator: User, radiologist: User
+) -> None:
+    view = SavedView.objects.create(owner=radiologist, name="Shared", is_shared=True)
+    change(browser, view, name="Mine")
+    assert SavedView.objects.get().name == "Shared"
+    change(sign_in(coordinator), view, name="Ours")
+    assert SavedView.objects.get().name == "Ours"
+    assert SavedView.objects.get().owner == radiologist
+
+
+def test_the_bare_address_opens_the_view_of_ones_choice(
+    browser: Client, sign_in: Callable[[User], Client], coordinator: User, radiologist: User
+) -> None:
+    likely, unlikely = make_prediction(category="likely").radiograph.study, make_study()
+    filters = {"category": "likely"}
+    shared = SavedView.objects.create(
+        owner=coordinator, name="Round", is_shared=True, filters=filters
+    )
+    own = SavedView.objects.create(owner=radiologist, name="Own")
+    assert opened(browser) is None
+    change(browser, shared, is_default="on")
+    page = browser.get("/worklist", follow=True)
+    assert page.context["view"] == shared
+    assert [row["study"] for row in page.context["rows"]] == [likely]
+    assert "opens first" in page.text
+    assert opened(sign_in(coordinator)) is None
+    # Another takes its place; without the tick there is none.
+    change(browser, own, name="Own", is_default="on")
+    change(browser, shared)
+    assert opened(browser) == own
+    change(browser, own, name="Own")
+    page = browser.get("/worklist")
+    assert page.context["view"] is None
+    assert {row["study"] for row in page.context["rows"]} == {likely, unlikely}
+
+
+@pytest.mark.parametrize("query", ["category=likely", "after=x", "search=x", "view=x"])
+def test_every_way_out_of_a_default_view_leads_to_the_built_in_list(
+    query: str, browser: Client, radiologist: User
+) -> None:
+    view = SavedView.objects.create(owner=radiologist, name="Own")
+    change(browser, view, name="Own", is_default="on")
+    page = browser.get("/worklist", follow=True)
+    assert "Leave the view" in page.text
+    context = browser.get(f"/worklist?{query}").context
+    unread = next(tab["address"] for tab in context["tabs"] if tab["name"] == "unread")
+    chosen = [chip["address"] for chip in context["chips"] if chip["is_chosen"]]
+    found = browser.post(f"{reverse('review:search')}?search=x", {"text": ""}).headers["Location"]
+    columns = browser.post(
+        reverse("review:columns"), {"column": "state", "query": f"view={view.pk}"}
+    ).headers["Location"]
+    for address in (context["built_in"], unread, *chosen, context["first_page"], found, columns):
+        assert opened(browser, address) is None, address
+
+
+def test_a_default_outlives_the_usual_columns_but_not_its_view(
+    browser: Client, sign_in: Callable[[User], Client], coordinator: User
+) -> None:
+    view = SavedView.objects.create(owner=coordinator, name="Round", is_shared=True)
+    change(browser, view, is_default="on")
+    usual = columns(browser, "/worklist?state=unread")
+    assert len(usual) > 1
+    browser.post(reverse("review:columns"), {"column": ["state"]})
+    browser.post(reverse("review:columns"), {"usual": "yes"})
+    assert columns(browser, "/worklist?state=unread") == usual
+    assert opened(browser) == view
+    SavedView.objects.update(is_shared=False)
+    assert opened(browser) is None
+    SavedView.objects.update(is_shared=True)
+    sign_in(coordinator).post(reverse("review:delete-view", args=[view.pk]))
+    assert opened(browser) is None

@@ -21,6 +21,7 @@ urlpatterns = [
     path("worklist/next", views.next_study, name="next"),
     path("worklist/columns", saved.choose_columns, name="columns"),
     path("worklist/views", saved.save_view, name="save-view"),
+    path("worklist/views/<uuid:view_id>", saved.change_view, name="change-view"),
     path("worklist/views/<uuid:view_id>/delete", saved.delete_view, name="delete-view"),
     path("worklist/bulk", bulk_pages.bulk, name="bulk"),
     path("studies/<uuid:study_id>", views.study, name="study"),

@@ -106,6 +106,8 @@ function asksFor(clicked: Element): void {
 function keepRowsInPlace(list: HTMLElement, selection: Selection): void {
   const news = document.querySelector<HTMLButtonElement>("[data-show-news]");
   let touchedAt = -Infinity;
+  // The button that says so has the focus and goes: the list takes it.
+  let losesFocus = false;
   const touch = (event: Event): void => {
     if ((event.target as Element).closest("table")) touchedAt = performance.now();
   };
@@ -126,11 +128,16 @@ function keepRowsInPlace(list: HTMLElement, selection: Selection): void {
     const fresh = document.createElement("template");
     fresh.innerHTML = detail.serverResponse;
     const isHeld = isInUse() && holdRows(list, fresh.content);
+    losesFocus = !isHeld && document.activeElement === news;
     if (news) news.hidden = !isHeld;
     selection.mark(fresh.content);
     detail.serverResponse = fresh.innerHTML;
   });
-  list.addEventListener("htmx:afterSwap", () => selection.read());
+  list.addEventListener("htmx:afterSwap", () => {
+    selection.read();
+    if (losesFocus) list.querySelector<HTMLElement>(`${LINKS}, .empty-state a`)?.focus();
+    losesFocus = false;
+  });
 }
 
 /**

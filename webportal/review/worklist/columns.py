@@ -58,7 +58,7 @@ def columns_for(user: User, view: SavedView | None) -> list[str]:
     if view is not None:
         return known_columns(view.columns)
     preference = WorklistPreference.objects.filter(user=user).first()
-    return known_columns(preference.columns if preference else DEFAULT)
+    return known_columns((preference and preference.columns) or DEFAULT)
 
 
 def remember_columns(user: User, names: Iterable[str]) -> None:
@@ -70,4 +70,4 @@ def remember_columns(user: User, names: Iterable[str]) -> None:
 
 def forget_columns(user: User) -> None:
     """Give a person the usual columns again."""
-    WorklistPreference.objects.filter(user=user).delete()
+    WorklistPreference.objects.filter(user=user).update(columns=[])

@@ -17,7 +17,17 @@ class WorklistPreference(models.Model):
         primary_key=True,
         related_name="worklist_preference",
     )
-    columns = ArrayField(models.CharField(max_length=20), default=list)
+    columns = ArrayField(
+        models.CharField(max_length=20), default=list, help_text="Empty for the usual ones."
+    )
+    default_view = models.ForeignKey(
+        "SavedView",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="What the worklist opens with, as long as this person may open it.",
+    )
 
     class Meta:
         app_label = "review"

@@ -36,7 +36,13 @@ from webportal.review.worklist.order import (
     orders_in,
     page_of,
 )
-from webportal.review.worklist.saved import menu_of, open_view
+from webportal.review.worklist.saved import (
+    address_of,
+    default_view,
+    list_address,
+    menu_of,
+    open_view,
+)
 
 # What sorts by a click on its heading.
 SORTED_BY = {
@@ -54,8 +60,14 @@ PLACES = ("after", "before")
 @never_cache
 @require_GET
 def worklist(request: SignedInRequest) -> HttpResponse:
-    """The worklist, or for htmx only its tabs and table."""
+    """The worklist, or for htmx only its tabs and table.
+
+    The bare address leads to the view that the reader's worklist opens with.
+    """
     live = "HX-Request" in request.headers
+    default = None if request.GET or live else default_view(request.user)
+    if default is not None:
+        return redirect(address_of(default))
     people = list(readers())
     form = WorklistFilter(request.GET, people)
     chosen = form.chosen()
@@ -83,6 +95,7 @@ def worklist(request: SignedInRequest) -> HttpResponse:
         "tabs": _tabs(request, state, counts),
         "chips": _chips(request, chosen, counts, state),
         "first_page": _address(request),
+        "built_in": list_address(QueryDict()),
         "everywhere": _address(request, state=EVERY_STATE),
         "matches": count_matches(studies) if is_filtered else counts[state],
         "search_text": text,
@@ -115,7 +128,7 @@ def search(request: SignedInRequest) -> HttpResponse:
     key = searches.remember(request, request.POST.get("text", "")[: searches.LONGEST])
     if key:
         query["search"] = key
-    return redirect(reverse("review:worklist", query=query))
+    return redirect(list_address(query))
 
 
 def _page(
@@ -160,7 +173,7 @@ def _address(request: SignedInRequest, **changes: Any) -> str:
             query.pop(name, None)
         else:
             query[name] = str(value)
-    return reverse("review:worklist", query=query)
+    return list_address(query)
 
 
 def _headings(
@@ -197,10 +210,7 @@ def _tabs(request: SignedInRequest, state: str, counts: dict[str, Count]) -> lis
             "label": label,
             "count": counts[name],
             "is_open": name == state,
-            "address": reverse(
-                "review:worklist",
-                query=kept if name == ReadingState.UNREAD else {"state": name, **kept},
-            ),
+            "address": reverse("review:worklist", query={"state": name, **kept}),
         }
         for name, label in labels
     ]

@@ -3,20 +3,24 @@
 import uuid
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse, QueryDict
-from django.shortcuts import redirect
+from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.utils.translation import gettext
-from django.views.decorators.http import require_POST
+from django.utils.translation import gettext, gettext_lazy
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST
 
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
+from webportal.records.models import ReadingState
 from webportal.review.worklist.columns import columns_for, forget_columns, remember_columns
 from webportal.review.worklist.filters import WorklistFilter, readers
-from webportal.review.worklist.models import SavedView
+from webportal.review.worklist.models import SavedView, WorklistPreference
 
 LONGEST_NAME = 60
 
@@ -48,12 +52,51 @@ def address_of(view: SavedView) -> str:
     return reverse("review:worklist", query={**view.filters, "view": str(view.pk)})
 
 
+def list_address(query: QueryDict) -> str:
+    """The address of the list that a query asks for, never the bare one: that opens a view."""
+    return reverse("review:worklist", query=query or {"state": ReadingState.UNREAD})
+
+
 def menu_of(user: User) -> list[dict[str, Any]]:
-    """The views that a person may open, each with its address and whether they may change it."""
+    """The views that a person may open, each with its address and whether it is the default."""
+    default = default_view(user)
     return [
-        {"view": view, "address": address_of(view), "may_change": may_change(user, view)}
+        {"view": view, "address": address_of(view), "is_default": view == default}
         for view in views_of(user)
     ]
+
+
+def default_view(user: User) -> SavedView | None:
+    """Return the view that the worklist opens with; None for the built-in list.
+
+    A view that is no longer shared is nobody else's default any more.
+    """
+    chosen = WorklistPreference.objects.filter(user=user).values("default_view")
+    return views_of(user).filter(pk__in=chosen).first()
+
+
+def _remember_default(user: User, view: SavedView, *, is_default: bool) -> None:
+    if is_default:
+        WorklistPreference.objects.update_or_create(user=user, defaults={"default_view": view})
+    else:
+        WorklistPreference.objects.filter(user=user, default_view=view).update(default_view=None)
+
+
+class ViewForm(forms.Form):
+    """The name of a view, and whether the worklist opens with it."""
+
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=LONGEST_NAME,
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    is_default = forms.BooleanField(
+        label=gettext_lazy("My worklist opens with this view"), required=False
+    )
+
+    def clean_name(self) -> str:
+        """Return the name with single spaces."""
+        return " ".join(self.cleaned_data["name"].split())
 
 
 @allow(Role.RADIOLOGIST)
@@ -71,7 +114,7 @@ def choose_columns(request: SignedInRequest) -> HttpResponse:
         return HttpResponse(status=204)
     query = QueryDict(request.POST.get("query", ""), mutable=True)
     query.pop("view", None)
-    return redirect(reverse("review:worklist", query=query))
+    return redirect(list_address(query))
 
 
 @allow(Role.RADIOLOGIST)
@@ -110,15 +153,61 @@ def save_view(request: SignedInRequest) -> HttpResponse:
 
 
 @allow(Role.RADIOLOGIST)
-@require_POST
+@never_cache
+@require_http_methods(["GET", "POST"])
+@transaction.atomic
+def change_view(request: SignedInRequest, view_id: uuid.UUID) -> HttpResponse:
+    """Rename a view, or let the worklist open with it, which all may who have it."""
+    # Locked: another window may be deleting it.
+    view = views_of(request.user).select_for_update(of=("self",)).filter(pk=view_id).first()
+    if view is None:
+        return _gone(request)
+    initial = {"name": view.name, "is_default": view == default_view(request.user)}
+    form = ViewForm(request.POST if request.method == "POST" else None, initial=initial)
+    is_changeable = may_change(request.user, view)
+    if not is_changeable:
+        del form.fields["name"]
+    if form.is_valid() and _rename(form, view):
+        _remember_default(request.user, view, is_default=form.cleaned_data["is_default"])
+        messages.success(request, gettext("The view “%(name)s” is saved.") % {"name": view.name})
+        return redirect(address_of(view))
+    context = {"view": view, "form": form, "may_change": is_changeable, "back": address_of(view)}
+    status = 422 if form.is_bound else 200
+    return render(request, "review/worklist_view.html", context, status=status)
+
+
+def _rename(form: ViewForm, view: SavedView) -> bool:
+    """Give the view the name of a valid form; its owner must have no other view of that name."""
+    before, name = view.name, form.cleaned_data.get("name", view.name)
+    try:
+        with transaction.atomic():
+            view.name = name
+            view.save(update_fields=["name"])
+    except IntegrityError:
+        view.name = before
+        form.add_error("name", gettext("Another view has this name: choose a free one."))
+        return False
+    return True
+
+
+def _gone(request: SignedInRequest) -> HttpResponse:
+    messages.warning(request, gettext("This view is no longer there."))
+    return redirect("review:worklist")
+
+
+@allow(Role.RADIOLOGIST)
+@never_cache
+@require_http_methods(["GET", "POST"])
 def delete_view(request: SignedInRequest, view_id: uuid.UUID) -> HttpResponse:
-    """Delete a view; the studies stay as they are."""
+    """Ask, then delete a view; the studies stay as they are."""
     view = views_of(request.user).filter(pk=view_id).first()
     if view is None:
-        messages.warning(request, gettext("This view is no longer there."))
-        return redirect("review:worklist")
+        return _gone(request)
     if not may_change(request.user, view):
         raise PermissionDenied
+    if request.method == "GET":
+        context = {"view": view, "back": address_of(view)}
+        return render(request, "review/worklist_view_delete.html", context)
     view.delete()
     messages.success(request, gettext("The view “%(name)s” is deleted.") % {"name": view.name})
     return redirect("review:worklist")
