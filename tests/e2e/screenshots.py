@@ -1,6 +1,7 @@
 """`make screenshots`: the pictures in docs/images, of phantoms, on a system of its own."""
 
 import tempfile
+from io import BytesIO
 from pathlib import Path
 
 from PIL import Image
@@ -62,12 +63,9 @@ def main() -> None:
 
 
 def photograph(page: Page, name: str) -> None:
-    """Keep what the window shows under that name, in a palette: a quarter of the bytes."""
-    path = IMAGES / f"{name}.png"
-    page.screenshot(path=path)
-    with Image.open(path) as picture:
-        smaller = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    smaller.save(path, optimize=True)
+    """Keep what the window shows under that name."""
+    with Image.open(BytesIO(page.screenshot())) as picture:
+        picture.convert("RGB").save(IMAGES / f"{name}.webp", quality=88, method=6)
 
 
 def _fill(page: Page, system: System) -> None:

@@ -2,23 +2,17 @@
 
 import csv
 import io
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from fpdf import FPDF
-from fpdf.enums import TableCellFillMode
-from fpdf.fonts import FontFace, TTFFont
 
 from webportal.inference.models import JobState
-from webportal.intake.models import UploadBatch, Verdict
-from webportal.intake.reasons import in_words
-from webportal.records.models import Category, Patient, Priority, ReadingState
+from webportal.intake.models import UploadBatch
+from webportal.records.models import Category, Priority
 from webportal.review.batches.results import ANALYSED, Row
 
 DISCLAIMER = gettext_lazy(
@@ -27,10 +21,6 @@ DISCLAIMER = gettext_lazy(
 )
 # What a spreadsheet would take for a formula (OWASP, CSV Injection), wide letters included.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
-_FONTS = Path(__file__).parent / "fonts"
-# Stands for a letter of a script for which there is no font here; nothing must vanish from a name.
-_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
-_FALLBACKS = ("latin-ext", "greek", "cyrillic", "vietnamese", "devanagari")
 
 
 @dataclass(frozen=True)
@@ -58,7 +48,7 @@ def as_csv(export: Export) -> str:
         probability = "" if row.probability is None else f"{row.probability:.4f}"
         found = [row.category, probability, row.model_version] if export.with_results else []
         cells = [row.file_name, row.verdict, row.reason, row.patient_id, row.patient_name]
-        cells += [str(row.study_id or ""), row.accession_number, _date(row.performed_at)]
+        cells += [str(row.study_id or ""), row.accession_number, date_words(row.performed_at)]
         cells += ["" if row.priority is None else Priority(row.priority).name.lower()]
         writer.writerow(_harmless([*cells, row.analysis, *found, row.reading_state]))
     return buffer.getvalue()
@@ -68,127 +58,9 @@ def _harmless(cells: Iterable[str]) -> list[str]:
     return [f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell for cell in cells]
 
 
-def _date(at: datetime | None) -> str:
+def date_words(at: datetime | None) -> str:
+    """The day in the local time; '' where none is known."""
     return "" if at is None else f"{timezone.localtime(at):%Y-%m-%d}"
-
-
-class _Document(FPDF):
-    """A4 across, with what it is and the page's number on every page."""
-
-    def __init__(self, export: Export) -> None:
-        super().__init__(orientation="landscape", format="A4")
-        self.export = export
-        self.add_font("noto", fname=_FONTS / "noto-sans-latin-400-normal.woff")
-        self.add_font("noto", style="B", fname=_FONTS / "noto-sans-latin-700-normal.woff")
-        for script in _FALLBACKS:
-            self.add_font(script, fname=_FONTS / f"noto-sans-{script}-400-normal.woff")
-        self.set_fallback_fonts(list(_FALLBACKS), exact_match=False)
-        self.set_text_shaping(True)  # Devanagari letters join
-        fonts = [font for font in self.fonts.values() if isinstance(font, TTFFont)]
-        self.known = {code for font in fonts for code in font.cmap}
-        self.set_auto_page_break(auto=True, margin=24)
-        self.set_title(str(export.batch))
-        self.set_creator("Chestline")
-
-    def in_known_letters(self, text: str) -> str:
-        """Put a sign in the place of each letter that no font has."""
-        return "".join(letter if self._is_known(letter) else _UNKNOWN for letter in text)
-
-    def _is_known(self, letter: str) -> bool:
-        # Signs without a picture of their own only say how others join.
-        return ord(letter) in self.known or unicodedata.category(letter) in ("Cc", "Cf", "Mn")
-
-    def header(self) -> None:
-        """Name the batch."""
-        self.set_font("noto", style="B", size=12)
-        name = self.in_known_letters(str(self.export.batch))
-        self.cell(text=_("Results of an upload: %(name)s") % {"name": name})
-        self.set_font("noto", size=8)
-        words = _("%(by)s, %(at)s") % {
-            "by": self.in_known_letters(self.export.exported_by),
-            "at": f"{timezone.localtime():%Y-%m-%d %H:%M %Z}",
-        }
-        self.cell(w=0, align="R", text=words, new_x="LMARGIN", new_y="NEXT")
-        self.ln(3)
-
-    def footer(self) -> None:
-        """Say what this is not, and which page of how many."""
-        self.set_y(-20)
-        self.set_font("noto", size=8)
-        self.multi_cell(w=0, text=str(DISCLAIMER), new_x="LMARGIN", new_y="NEXT")
-        words = _("Page %(page)s of %(pages)s") % {"page": self.page_no(), "pages": "{nb}"}
-        self.cell(w=0, align="R", text=words)
-
-
-def as_pdf(export: Export) -> bytes:
-    """Return a table of the files with a heading, the disclaimer and a number on every page."""
-    document = _Document(export)
-    document.add_page()
-    document.set_font("noto", size=9)
-    document.multi_cell(w=0, text=_counts(export), new_x="LMARGIN", new_y="NEXT")
-    lines = [
-        [document.in_known_letters(cell) for cell in _cells(row, export)] for row in export.rows
-    ]
-    if any(_UNKNOWN in cell for line in lines for cell in line):
-        words = _(
-            "Letters for which this file has no font are shown as %(sign)s; the portal has them."
-        )
-        text = words % {"sign": _UNKNOWN}
-        document.multi_cell(w=0, text=text, new_x="LMARGIN", new_y="NEXT")
-    document.ln(2)
-    results = [_("Model’s result")] if export.with_results else []
-    names = [_("File"), _("Patient"), _("Patient ID"), _("Study"), _("Priority"), *results]
-    widths = (34, 24, 18, 12, 11) + ((22,) if export.with_results else ()) + (16,)
-    document.set_font("noto", size=8)
-    document.set_draw_color(196, 203, 211)
-    with document.table(
-        col_widths=widths,
-        headings_style=FontFace(emphasis="BOLD", fill_color=(226, 231, 237)),
-        cell_fill_color=(244, 246, 248),
-        cell_fill_mode=TableCellFillMode.ROWS,
-        borders_layout="HORIZONTAL_LINES",
-        line_height=5,
-        padding=0.6,
-    ) as table:
-        for cells in ([*names, _("Read")], *lines):
-            printed = table.row()
-            for place, cell in enumerate(cells):
-                # A reason stands across all that there is not.
-                printed.cell(cell, colspan=len(widths) - len(cells) + 1 if place == 1 else 1)
-    return bytes(document.output())
-
-
-def _counts(export: Export) -> str:
-    signed = sum(row.reading_state == ReadingState.SIGNED for row in export.rows)
-    counts = [
-        _("%(count)s files") % {"count": len(export.rows)},
-        _("%(count)s of a signed study") % {"count": signed},
-    ]
-    if export.with_results:
-        for category in Category:
-            count = sum(row.category == category for row in export.rows)
-            counts += [f"{category.label}: {count}"] if count else []
-    return " · ".join(counts)
-
-
-def _cells(row: Row, export: Export) -> list[str]:
-    """What stands in a line; of a file without a patient its name, the reason and the verdict."""
-    state = ReadingState(row.reading_state) if row.reading_state else Verdict(row.verdict)
-    if not row.patient_id:
-        return [row.file_name, in_words(row.reason), str(state.label)]
-    patient = Patient(name=row.patient_name, patient_id=row.patient_id)
-    name = patient.display_name if patient.name else ""
-    priority = "" if row.priority is None else str(Priority(row.priority).label)
-    results = [result_words(row)] if export.with_results else []
-    return [
-        row.file_name,
-        name,
-        row.patient_id,
-        _date(row.performed_at),
-        priority,
-        *results,
-        str(state.label),
-    ]
 
 
 def result_words(row: Row) -> str:
