@@ -1,10 +1,10 @@
 """Columns and saved views: kept for each person, shared by coordinators, without patient data."""
 
 from collections.abc import Callable
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
-from django.http import HttpResponse
 from django.test import Client
 from django.urls import reverse
 
@@ -209,9 +209,8 @@ def test_a_view_up_to_the_calendars_last_day_opens(browser: Client) -> None:
     assert list(browser.get(address).context["page"].studies) == [study]
 
 
-def change(browser: Client, view: SavedView, **values: str) -> HttpResponse:
-    answer: HttpResponse = browser.post(reverse("review:change-view", args=[view.pk]), values)
-    return answer
+def change(browser: Client, view: SavedView, **values: str) -> Any:
+    return browser.post(reverse("review:change-view", args=[view.pk]), values)
 
 
 def opened(browser: Client, address: str = "/worklist") -> SavedView | None:
