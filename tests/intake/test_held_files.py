@@ -72,6 +72,13 @@ def test_another_way_to_write_the_same_is_no_contradiction(
     assert send(dicom(**elements)).verdict == "accepted"
 
 
+def test_names_are_compared_in_the_first_way_of_writing_that_both_have(send: Send) -> None:
+    send(dicom(seed=100, PatientName="=Wang^Xiaodong"))
+    assert send(dicom(seed=1, PatientName="=Li^Na")).verdict == "held"
+    assert send(dicom(seed=2, PatientName="Wang^X=wang^xiaodong")).verdict == "accepted"
+    assert send(dicom(seed=3, PatientName="Ong^Siew==Wang")).verdict == "accepted"
+
+
 def test_the_same_patient_id_of_another_issuer_is_another_patient(
     recorded: Patient, send: Send
 ) -> None:

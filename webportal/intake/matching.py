@@ -44,16 +44,27 @@ class StudyFacts:
 def differences(one: Identity | Patient, other: Identity | Patient) -> list[str]:
     """Return what the two disagree on; what one of them does not say is no disagreement."""
     compared = {
-        gettext_noop("name"): (_name(one.name), _name(other.name)),
+        gettext_noop("name"): _comparable_names(one.name, other.name),
         gettext_noop("date of birth"): (one.birth_date, other.birth_date),
         gettext_noop("sex"): (one.sex, other.sex),
     }
     return [label for label, (left, right) in compared.items() if left and right and left != right]
 
 
-def _name(name: str) -> tuple[str, ...]:
-    """Return a person name (PS3.5 6.2.1) to compare: its first group, without case and blanks."""
-    parts = name.split("=")[0].casefold().split("^")
+def _comparable_names(one: str, other: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Both names in the first way of writing that both have; empty where they share none.
+
+    A person name (PS3.5 6.2.1) is written in up to three: alphabetic, ideographic, phonetic.
+    """
+    for left, right in zip(one.split("="), other.split("="), strict=False):
+        if _components(left) and _components(right):
+            return _components(left), _components(right)
+    return (), ()
+
+
+def _components(group: str) -> tuple[str, ...]:
+    """The filled components of a way of writing, without case and blanks."""
+    parts = group.casefold().split("^")
     return tuple(" ".join(part.split()) for part in parts if part.strip())
 
 
