@@ -202,7 +202,7 @@ def test_columns_filters_and_views(page: Page) -> None:
     page.goto("/worklist")
     expect(page.locator(".worklist-row")).to_have_count(2)
     page.get_by_role("button", name="Views").click()
-    page.get_by_role("link", name="Night").click()
+    page.get_by_role("link", name="Night", exact=True).click()
     expect(page.locator(".worklist-row")).to_have_count(1)
     # Back, and the filters can be used again.
     page.go_back()
