@@ -46,9 +46,10 @@ class Try:
 
 
 def run_try(folds: Folds, options: TrainingOptions, place: Path) -> Try:
-    """Train without the misleading patients, and measure; leaves ``place`` with suffix ``.onnx``.
+    """Train without the misleading patients, and measure.
 
-    ``place`` with suffix ``.checkpoints`` is the folder from which a broken-off try goes on.
+    Leaves the network at ``place`` + '.onnx'; ``place`` + '.checkpoints' is the folder from which a
+    broken-off try goes on.
     """
     keras.backend.clear_session()
     full_size = load_inputs(folds.training, TrainingOptions.input_size, "acquisition")
@@ -61,10 +62,10 @@ def run_try(folds: Folds, options: TrainingOptions, place: Path) -> Try:
         list(compress(folds.training, ~held)),
         {},
         options,
-        place.with_suffix(".checkpoints"),
+        Path(f"{place}.checkpoints"),
     )
     seconds = time.monotonic() - began
-    export_network(network, place.with_suffix(".onnx"))
+    export_network(network, Path(f"{place}.onnx"))
     acquisition = Responses.of(network, inputs[held], list(compress(folds.training, held)))
     others = folds.random + folds.pessimistic
     rest = Responses.of(network, load_inputs(others, options.input_size, "other folds"), others)
