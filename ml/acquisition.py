@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ml.calibration import Floats, sigmoid
-from ml.dataset import LabelledImage, labels
+from ml.dataset import LabelledImage, labels, load_inputs
 
 PERCENTILES = (1, 5, 10, 25, 50, 75, 90, 95, 99)
 OCTAVES = 4
@@ -18,6 +18,8 @@ RIM = 1 / 19
 RIDGE = 0.5
 CROSS_FITS = 5
 CHUNK = 256
+# The pixels at which a fold is chosen.
+FOLD_SIZE = 224
 
 
 def acquisition_traits(inputs: NDArray[np.uint8]) -> Floats:
@@ -106,3 +108,8 @@ def misleading(
     np.random.default_rng(seed).shuffle(ill)
     chosen = ordered[: round(len(ordered) * share)] + ill[: round(len(ill) * share)]
     return np.isin(patients, chosen)
+
+
+def acquisition_fold(labelled: list[LabelledImage], seed: int) -> NDArray[np.bool_]:
+    """Choose the fold of ``misleading`` from the images on disk: the same for any size of input."""
+    return misleading(load_inputs(labelled, FOLD_SIZE, "acquisition"), labelled, seed)

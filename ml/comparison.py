@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.acquisition import misleading
+from ml.acquisition import acquisition_fold
 from ml.calibration import Floats
 from ml.dataset import Folds, load_inputs
 from ml.evaluation import auroc
@@ -30,7 +30,7 @@ TURNS, TURN_SECONDS = 9, 0.5
 class Try:
     """How a short training did on the patients that it never saw.
 
-    ``acquisition`` is the fold of the misleading patients (``ml.acquisition.misleading``),
+    ``acquisition`` is the fold of the misleading patients (``ml.acquisition``),
     ``pooled`` all three folds together, ``trapped`` these with all of ``ml.traps`` lent by the
     other class; specificities are at a sensitivity of 97 %. ``rim_share`` is that of the evidence
     for pneumonia, before calibration.
@@ -52,8 +52,7 @@ def run_try(folds: Folds, options: TrainingOptions, place: Path) -> Try:
     broken-off try goes on.
     """
     keras.backend.clear_session()
-    full_size = load_inputs(folds.training, TrainingOptions.input_size, "acquisition")
-    held = misleading(full_size, folds.training, options.seed)
+    held = acquisition_fold(folds.training, options.seed)
     inputs = load_inputs(folds.training, options.input_size, "training images")
     began = time.monotonic()
     network = train(

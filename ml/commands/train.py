@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Train on all folds but the held-out ones, and pack."""
     found = find_images(arguments.data)
     # What only training needs is not loaded for the other commands.
-    from ml.acquisition import misleading
+    from ml.acquisition import acquisition_fold
     from ml.augmentation import augment
     from ml.packaging import Responses, build_package
     from ml.training import TrainingOptions, start_from_imagenet, train
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     held_out = {"random": folds.random, "pessimistic": folds.pessimistic}
     inputs = load_inputs(training, options.input_size, "training images")
     if arguments.acquisition_fold:
-        held = misleading(inputs, training, options.seed)
+        held = acquisition_fold(training, options.seed)
         held_out["acquisition"] = list(compress(training, held))
         training = list(compress(training, ~held))
         inputs = inputs[~held]

@@ -5,20 +5,18 @@ import json
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache, cached_property
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
 import pytest
-import yaml
 from django.utils import timezone
-from jsonschema import Draft202012Validator
 from knox.models import AuthToken
 from PIL import Image
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from ml.package import SHIPPED_PACKAGE, load_package
+from tests.api.document import documented, validator
 from tests.conftest import PASSWORD
 from tests.factories import (
     make_job,
@@ -39,8 +37,6 @@ from webportal.operations.phantoms import draw_phantom
 from webportal.review import reading, reservation
 from webportal.review.models import SecondReading, TextTemplate
 from webportal.review.reading import Entry
-
-DOCUMENT = yaml.safe_load((Path(__file__).parents[2] / "docs" / "openapi.yaml").read_text())
 
 
 @dataclass(frozen=True)
@@ -164,15 +160,6 @@ OPERATIONS: dict[str, Operation] = {
     "workers_drain_create": Operation(IT, path={"name": "worker"}),
     "workers_resume_create": Operation(IT, path={"name": "worker"}),
 }
-
-
-def documented() -> dict[str, tuple[str, str, dict[str, Any]]]:
-    """Method, path and description of each operation by its id."""
-    return {
-        operation["operationId"]: (method, path, operation)
-        for path, methods in DOCUMENT["paths"].items()
-        for method, operation in methods.items()
-    }
 
 
 class World:
@@ -372,24 +359,6 @@ def _filled(value: Any, world: World) -> Any:
     if isinstance(value, list):
         return [_filled(part, world) for part in value]
     return str(world[value[1:]]) if isinstance(value, str) and value.startswith("@") else value
-
-
-def validator(schema: dict[str, Any]) -> Draft202012Validator:
-    return Draft202012Validator(
-        {**schema, "components": strict_components()},
-        format_checker=Draft202012Validator.FORMAT_CHECKER,
-    )
-
-
-@cache
-def strict_components() -> dict[str, Any]:
-    """The document's schemas, where an answer must have each of the named keys and no other."""
-    components: dict[str, Any] = DOCUMENT["components"]
-    for name, schema in components["schemas"].items():
-        if "properties" in schema and name != "Problem":
-            schema["additionalProperties"] = False
-            schema["required"] = list(schema["properties"])
-    return components
 
 
 @pytest.mark.parametrize("name", sorted(set(documented()) - {"tokens_create"}))
