@@ -14,6 +14,7 @@ from tests.factories import make_patient, make_prediction, make_radiograph, make
 from tests.helpers import audit_actions
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
+from webportal.inference.models import Prediction
 from webportal.intake import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.records.models import Category, ReadingState
@@ -78,6 +79,16 @@ def test_the_worst_comes_first_and_a_click_turns_the_order(
     assert "Pneumonia likely, 93 %" in page
     names = [line["file"] for line in lines(client, batch, "-file")]
     assert names == ["c.png", "b.png", "a.png"]
+
+
+def test_no_probability_is_said_to_be_certain(
+    add: Callable[..., UploadItem], batch: UploadBatch, both: User, sign_in: Callable[..., Client]
+) -> None:
+    add("a.png", Category.LIKELY)
+    Prediction.objects.update(probability=0.9996)
+    client = sign_in(both)
+    assert "Pneumonia likely, &gt; 99 %" in client.get(f"/uploads/{batch.pk}/results").text
+    assert "> 99 %" in " ".join(pdf_pages(client, batch)[0].split())
 
 
 def test_refused_files_come_with_their_reason(

@@ -14,6 +14,7 @@ from webportal.inference.models import JobState
 from webportal.intake.models import UploadBatch
 from webportal.records.models import Category, Priority
 from webportal.review.batches.results import ANALYSED, Row
+from webportal.review.templatetags.review import percent
 
 DISCLAIMER = gettext_lazy(
     "The model assists, it never decides: its result is no finding. A study counts as read only"
@@ -67,7 +68,7 @@ def result_words(row: Row) -> str:
     """The result of a file in words; where there is none, how far the analysis has come."""
     if row.category:
         words = str(Category(row.category).label)
-        return words if row.probability is None else f"{words}, {100 * row.probability:.0f} %"
+        return words if row.probability is None else f"{words}, {percent(row.probability)}"
     if row.analysis == ANALYSED:
         return _("hidden until your own read is signed")
     return str(JobState(row.analysis).label) if row.analysis else ""
