@@ -3,9 +3,11 @@
 import csv
 import io
 import json
+import re
 import uuid
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from django.core.management import call_command
@@ -17,9 +19,11 @@ from tests.helpers import audit_actions
 from webportal.accounts.models import User
 from webportal.audit import search
 from webportal.audit.models import Action, AuditEntry
+from webportal.audit.templatetags.audit import OBJECTS
 from webportal.audit.trail import Event, append, append_all
 from webportal.audit.verification import anchor
 
+EVENT_OBJECT = re.compile(r"""\bEvent\(\s*[\w.]+,\s*"([a-z_]+)""")
 STUDY = uuid.UUID("11111111-1111-1111-1111-111111111111")
 
 
@@ -198,3 +202,12 @@ def test_the_command_exits_1_when_the_trail_was_changed(
         call_command("verify_audit")
     assert exit_.value.code == 1
     assert "entry 1: the entry was altered" in capsys.readouterr().out
+
+
+def test_every_kind_of_object_has_a_word() -> None:
+    code = [
+        path.read_text() for app in ("webportal", "workers") for path in Path(app).rglob("*.py")
+    ]
+    written = {kind for text in code for kind in EVENT_OBJECT.findall(text)}
+    assert len(written) > 10
+    assert written - set(OBJECTS) == set()

@@ -1,10 +1,34 @@
-"""How an entry's detail is put into words."""
+"""How an entry's object and detail are put into words."""
 
 from typing import Any
 
 from django import template
+from django.utils.translation import gettext_lazy as _
 
 register = template.Library()
+
+OBJECTS = {
+    "addendum": _("addendum"),
+    "batch": _("upload"),
+    "job": _("job"),
+    "model": _("model version"),
+    "notification": _("notification"),
+    "patient": _("patient"),
+    "radiograph": _("radiograph"),
+    "read": _("read"),
+    "study": _("study"),
+    "text_template": _("text template"),
+    "token": _("API token"),
+    "upload_item": _("uploaded file"),
+    "user": _("user"),
+    "worker": _("worker"),
+}
+
+
+@register.filter
+def object_in_words(object_type: str) -> str:
+    """What kind of thing an entry is about; a kind without a word as it is stored."""
+    return str(OBJECTS.get(object_type, object_type))
 
 
 @register.filter

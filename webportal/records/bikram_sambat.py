@@ -1,0 +1,42 @@
+"""Dates of the Bikram Sambat calendar, which Nepal lives by, beside ISO 8601.
+
+Nothing is stored in it: a date is kept in the common era, and Nepali readers see both.
+"""
+
+from datetime import date, datetime
+
+import nepali_datetime
+from django.utils import timezone, translation
+
+LANGUAGE = "ne"
+
+
+def local_day(moment: date | datetime) -> date:
+    """The day of a moment in the portal's time zone; a date is its own day."""
+    return timezone.localtime(moment).date() if isinstance(moment, datetime) else moment
+
+
+def in_bikram_sambat(day: date) -> str:
+    """The date in Bikram Sambat, marked as such: "वि.सं. 2082-02-24".
+
+    "" outside the years of the calendar's published tables (1918 to 2043 of the common era).
+    """
+    try:
+        nepali = nepali_datetime.date.from_datetime_date(day)
+    except OverflowError:
+        return ""
+    return f"वि.सं. {nepali.year}-{nepali.month:02}-{nepali.day:02}"
+
+
+def beside_iso(moment: date | datetime) -> str:
+    """The Bikram Sambat date for a reader of Nepali; "" in every other language."""
+    if translation.get_language() != LANGUAGE:
+        return ""
+    return in_bikram_sambat(local_day(moment))
+
+
+def written_day(day: date | datetime) -> str:
+    """The day in ISO 8601; for readers of Nepali with the Bikram Sambat date in brackets."""
+    iso = local_day(day).isoformat()
+    nepali = beside_iso(day)
+    return f"{iso} ({nepali})" if nepali else iso

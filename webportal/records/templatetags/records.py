@@ -1,0 +1,54 @@
+"""How dates and a patient's sex are written.
+
+Dates are in ISO 8601; readers of Nepali see the Bikram Sambat date beside it.
+"""
+
+from datetime import date, datetime
+
+from django import template
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from webportal.records.bikram_sambat import beside_iso, local_day
+from webportal.records.models import Sex
+
+register = template.Library()
+
+SEX_LETTERS = {Sex.FEMALE: _("F"), Sex.MALE: _("M"), Sex.OTHER: _("O")}
+
+
+@register.filter
+def day(value: date | datetime | None) -> str:
+    """A date, or the day of a moment; "" for none."""
+    return _with_nepali(local_day(value).isoformat(), value) if value else ""
+
+
+@register.filter
+def moment(value: datetime | None) -> str:
+    """A moment to the minute; "" for none."""
+    return _with_nepali(f"{timezone.localtime(value):%Y-%m-%d %H:%M}", value) if value else ""
+
+
+def _with_nepali(iso: str, value: date | datetime) -> str:
+    nepali = beside_iso(value)
+    if not nepali:
+        return iso
+    # May break between the two, and nowhere else.
+    return format_html(
+        '<span class="text-nowrap">{}</span> <span class="text-nowrap bikram-sambat">({})</span>',
+        iso,
+        nepali,
+    )
+
+
+@register.filter
+def sex_letter(sex: str) -> str:
+    """The sex as one letter of the page's language, for rows with little room."""
+    return str(SEX_LETTERS[Sex(sex)]) if sex in Sex.values else sex
+
+
+@register.filter
+def sex_in_words(sex: str) -> str:
+    """The sex in words; what is none of DICOM's values as it is."""
+    return str(Sex(sex).label) if sex in Sex.values else sex
