@@ -12,6 +12,7 @@ from webportal.audit.trail import Event
 from webportal.intake.errors import PatientDoubtError
 from webportal.intake.reasons import PATIENT_MISMATCH
 from webportal.records.models import Patient, Priority, Study
+from webportal.records.services import lock_patient
 
 
 @dataclass(frozen=True)
@@ -100,11 +101,10 @@ def _patient(identity: Identity) -> tuple[Patient, list[Event]]:
     )
     if created:
         return patient, [Event(Action.PATIENT_CREATED, "patient", patient.pk)]
-    missing = {
-        name: getattr(identity, name)
-        for name in ("name", "birth_date", "sex")
-        if getattr(identity, name) and not getattr(patient, name)
-    }
+    if not _missing(patient, identity) or differences(patient, identity):
+        return patient, []
+    patient = lock_patient(patient)
+    missing = _missing(patient, identity)
     if not missing or differences(patient, identity):
         return patient, []
     for name, value in missing.items():
@@ -112,6 +112,15 @@ def _patient(identity: Identity) -> tuple[Patient, list[Event]]:
     patient.save(update_fields=list(missing))
     detail = {"completed": sorted(missing)}
     return patient, [Event(Action.PATIENT_CHANGED, "patient", patient.pk, detail=detail)]
+
+
+def _missing(patient: Patient, identity: Identity) -> dict[str, Any]:
+    """What the patient's record does not say yet and `identity` does."""
+    return {
+        name: getattr(identity, name)
+        for name in ("name", "birth_date", "sex")
+        if getattr(identity, name) and not getattr(patient, name)
+    }
 
 
 def _study_of(

@@ -25,7 +25,7 @@ def change_patient(patient: Patient, values: dict[str, Any], by: User) -> list[s
     """
     try:
         with transaction.atomic():
-            locked = Patient.objects.select_for_update().get(pk=patient.pk)
+            locked = lock_patient(patient)
             if values.get("patient_id", locked.patient_id) != locked.patient_id:
                 values = values | {"is_temporary": False}
             changed = [
@@ -48,6 +48,17 @@ def change_patient(patient: Patient, values: dict[str, Any], by: User) -> list[s
                 " person, move the studies to that patient instead; otherwise check the Patient ID."
             )
         ) from None
+
+
+def lock_patient(patient: Patient) -> Patient:
+    """Lock a patient whose data are to change, and before it the patient's studies.
+
+    Triggers write a changed name and Patient ID into the studies, and whoever signs a read holds
+    the study and then the patient: in another order the two would wait for each other.
+    """
+    studies = Study.objects.filter(patient=patient).order_by("pk")
+    list(studies.select_for_update(no_key=True).values_list("pk", flat=True))
+    return Patient.objects.select_for_update().get(pk=patient.pk)
 
 
 def return_to_worklist(study: Study) -> list[Event]:

@@ -121,6 +121,12 @@ class Read(models.Model):
         help_text="Places on the images, as `Mark.as_json` in `marks` writes them.",
     )
     comment = models.TextField("impression", blank=True)
+    identity = models.JSONField(
+        default=dict,
+        blank=True,
+        help_text="Under which identity it was signed, as `shown_identity` in"
+        " webportal.records.identity has it; empty in a draft and in earlier reads.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     signed_at = models.DateTimeField(null=True, blank=True)

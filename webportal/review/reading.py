@@ -2,7 +2,7 @@
 
 A read is bound to the result that the reader saw: when another result has taken its place, signing
 is refused until the reader has seen that one. What a reader typed is kept as a draft whatever
-becomes of the signature. Locks are taken in the order study, head of the audit trail.
+becomes of the signature. Locks are taken in the order study, patient, head of the audit trail.
 """
 
 import hashlib
@@ -18,7 +18,8 @@ from webportal.accounts.services import AccountError
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.models import Prediction
-from webportal.records.models import ReadingState, Study
+from webportal.records.identity import shown_identity, version_of
+from webportal.records.models import Patient, ReadingState, Study
 from webportal.review import reservation
 from webportal.review.decisions import open_choices
 from webportal.review.marks import Mark, finding_not_put_down, parse_marks, why_refused
@@ -156,6 +157,9 @@ def sign(
         _check_complete(read, entry, current)
         # A reader who read without the model's help is bound to no result of it.
         read.prediction = None if read.decision == Decision.UNAIDED else current
+        read.identity = shown_identity(
+            Patient.objects.select_for_update(no_key=True).get(pk=locked.patient_id)
+        )
         read.state, read.signed_at = ReadState.SIGNED, timezone.now()
         read.save()
         due = advance(locked, read)
@@ -167,7 +171,7 @@ def sign(
 
 
 def _what_is_signed(read: Read) -> dict[str, object]:
-    """The whole read for the trail; of the text its SHA-256, because it may name the patient."""
+    """The whole read for the trail; of what names the patient the SHA-256."""
     detail: dict[str, object] = {
         "kind": read.kind,
         "decision": read.decision,
@@ -175,6 +179,8 @@ def _what_is_signed(read: Read) -> dict[str, object]:
         "zones": read.zones,
         "other_findings": read.other_findings,
         "marks": read.marks,
+        "patient": read.identity["patient"],
+        "identity_sha256": version_of(read.identity),
         "text_sha256": hashlib.sha256(read.comment.encode()).hexdigest(),
     }
     if read.prediction is not None:
