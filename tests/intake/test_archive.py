@@ -143,3 +143,26 @@ def test_the_unpacked_size_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(RefusedError) as refusal:
         entries(make_zip(("a.png", b"x" * 600), ("b.png", b"x" * 600)), LIMIT)
     assert refusal.value.code == "archive_too_large"
+
+
+def without_the_flag_for_utf_8(file: io.BytesIO) -> io.BytesIO:
+    data = bytearray(file.getvalue())
+    for signature, at in ((b"PK\x03\x04", 7), (b"PK\x01\x02", 9)):
+        start = 0
+        while (start := data.find(signature, start)) >= 0:
+            data[start + at] &= ~8
+            start += 4
+    return io.BytesIO(bytes(data))
+
+
+@pytest.mark.parametrize("name", ["छाती/राम श्रेष्ठ.png", "Grüße.png", "胸部.png", "plain.png"])
+def test_a_name_in_utf_8_is_read_as_such_without_its_flag(name: str) -> None:
+    file = without_the_flag_for_utf_8(make_zip((name, b"x")))
+    assert [entry.name for entry in entries(file, LIMIT)] == [name]
+
+
+def test_a_name_in_another_encoding_is_left_as_the_format_has_it() -> None:
+    in_code_page_437 = make_zip(("Gr\N{LATIN SMALL LETTER U WITH DIAERESIS}n.png", b"x"))
+    data = in_code_page_437.getvalue().replace("ü".encode(), b"\x81n")
+    file = without_the_flag_for_utf_8(io.BytesIO(data))
+    assert [entry.name for entry in entries(file, LIMIT)] == ["Grünn.png"]

@@ -130,7 +130,7 @@ def test_one_patient_id_with_two_names_is_an_error() -> None:
         (b"file,file,patient_id\na,b,c\n", "twice"),
         ("file,patient_id\nä.png,P\n".encode("latin-1"), "UTF-8"),
         (b"", "'file' is missing"),
-        (b"file,patient_id\na,b,c\n", "more values"),
+        (b"file,patient_id\na,b,c\n", "“c” stands in a column without a name"),
         (b'file,patient_id\n"a,b\n', "cannot be read as CSV"),
         (b"x" * (sheet.MAX_SHEET_BYTES + 1), "larger than"),
     ],
@@ -150,6 +150,15 @@ def test_a_sheet_that_cannot_be_read_is_reported(data: bytes, expected: str) -> 
         ("sub\\a.png", "folder/sub/a.png", True),
         ("./A.PNG", "a.png", True),
         ("u\u0308.png", "\u00fc.png", True),
+        ("at 3.15.20 PM.png", "at 3.15.20\u202fPM.png", True),
+        ("v\u00a013.05.png", "v 13.05.png", True),
+        (
+            "\u0917\u0930\u094d\u200d\u092f\u094b.png",
+            "\u0917\u0930\u094d\u200d\u092f\u094b.png",
+            True,
+        ),
+        ("\u0917\u0930\u094d\u200d\u092f\u094b.png", "\u0917\u0930\u094d\u092f\u094b.png", True),
+        ("\u200ea.png", "a.png", True),
         ("other/a.png", "folder/a.png", False),
         ("a.png", "ba.png", False),
     ],
@@ -157,6 +166,71 @@ def test_a_sheet_that_cannot_be_read_is_reported(data: bytes, expected: str) -> 
 def test_a_file_finds_its_line_by_the_end_of_its_path(in_sheet: str, sent: str, fits: bool) -> None:
     records = {cases.file_key(in_sheet): RECORD}
     assert (cases.matching_key(records, sent) is not None) == fits
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "file;patient_id;\na.png;P-1;\n",
+        "file;patient_id;;;\na.png;P-1;;;\n;;;;\n",
+        "file;patient_id\na.png;P-1;;\n",
+        "file;;patient_id\na.png;;P-1\n",
+        "sep=;\nfile;patient_id\na.png;P-1\n",
+        '"sep=;"\r\nfile;patient_id\r\na.png;P-1\r\n',
+        "SEP=\t\nfile\tpatient_id\na.png\tP-1\n",
+        "sep=|\nfile|patient_id\na.png|P-1\n",
+        "sep=,\r\nfile,patient_id\r\na.png,P-1\r\n",
+    ],
+)
+def test_what_spreadsheets_add_is_passed_over(text: str) -> None:
+    checked = sheet.parse(text.encode())
+    assert checked.bad_lines == []
+    assert checked.names == ["file", "patient_id"]
+    assert checked.records == {"a.png": CaseRecord("P-1")}
+
+
+def test_a_value_in_a_column_without_a_name_is_never_dropped() -> None:
+    found = errors_of("sep=;\nfile;patient_id;\na.png;P-1;\nb.png;P-2;urgent\n")
+    assert found == [(4, "“urgent” stands in a column without a name.")]
+
+
+@pytest.mark.parametrize("column", ["patient_id", "accession_number", "issuer"])
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "1.23457E+11",
+        "1,23457E+11",
+        "1E+12",
+        "1.2e-05",
+        "1234.0",
+        "1234,00",
+        "#N/A",
+        "#NAME?",
+        "#REF!",
+        "#DIV/0!",
+        "#VALUE!",
+        "#####",
+        "3-Apr",
+        "Apr-03",
+    ],
+)
+def test_an_identifier_that_a_spreadsheet_has_changed_is_to_be_corrected(
+    damaged: str, column: str
+) -> None:
+    values = {"patient_id": "P-1", column: damaged}
+    names, cells = ";".join(["file", *values]), ";".join(["a.png", *values.values()])
+    ((line, message),) = errors_of(f"{names}\n{cells}\n")
+    assert line == 2
+    assert message.startswith(f"{column}: “{damaged}” is what a spreadsheet made of the number.")
+
+
+@pytest.mark.parametrize(
+    "sound",
+    ["123456789012", "1234.5.0", "E+11", "12E4", "1.0.0", "MAR-2026-1", "A#1", "0012", "1.5"],
+)
+def test_an_identifier_that_only_resembles_such_damage_is_kept(sound: str) -> None:
+    checked = sheet.parse(f"file;patient_id\na.png;{sound}\n".encode())
+    assert checked.records == {"a.png": CaseRecord(sound)}
 
 
 # ── What becomes of it ──────────────────────────────────────────────────────────────────────────
@@ -252,3 +326,31 @@ def test_a_duplicate_given_to_another_patient_says_so(send: Send, uploader: User
     assert item.verdict == "duplicate"
     assert "another patient" in item.reason
     assert not Patient.objects.filter(patient_id="P-1").exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("names", [("a.png", "A.png"), ("at\u202f3.png", "at 3.png")])
+@pytest.mark.parametrize("order", [1, -1])
+def test_two_names_that_look_alike_never_share_a_line(
+    send: Send, uploader: User, names: tuple[str, str], order: int
+) -> None:
+    records = {cases.file_key(names[0]): CaseRecord("P-1")}
+    batch = services.create_batch(uploader, identity_mode=IdentityMode.SHEET, records=records)
+    first, second = (
+        send(files.png(files.phantom(seed=seed)), name, to=batch)
+        for seed, name in enumerate(names[::order])
+    )
+    assert first.radiograph
+    assert second.radiograph is None
+    assert second.reason_code == "ambiguous_sheet_line"
+
+
+@pytest.mark.django_db
+def test_a_name_keeps_its_invisible_letters_but_none_that_turn_it_around(
+    send: Send, uploader: User
+) -> None:
+    batch = services.create_batch(uploader)
+    kept = send(files.png(files.phantom()), "3.15\u202fPM \u0930\u094d\u200d\u092f.png", to=batch)
+    assert kept.file_name == "3.15\u202fPM \u0930\u094d\u200d\u092f.png"
+    turned = send(files.png(files.phantom(seed=1)), "a\u202egnp.exe\x00\n.png", to=batch)
+    assert turned.file_name == "agnp.exe.png"

@@ -22,6 +22,7 @@ MAX_TOTAL_BYTES = 20 * 1024**3
 MAX_RATIO = 100
 _RATIO_COUNTS_FROM = 1024**2
 _ENCRYPTED = 0x1
+_UTF_8 = 0x800
 # The other compressions unpack without a bound, at up to a million to one.
 _COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _IGNORED_NAMES = {"dicomdir", "thumbs.db", "desktop.ini"}
@@ -71,9 +72,23 @@ def _entries(
 ) -> Iterator[Entry]:
     with archive:
         for info in infos:
-            name = info.filename.encode("utf-8", "replace").decode()
+            name = _name(info).encode("utf-8", "replace").decode()
             refused = _refuse(info, name, max_entry_bytes)
             yield refused or _read(archive, info, name)
+
+
+def _name(info: zipfile.ZipInfo) -> str:
+    """Return an entry's name; macOS and others write UTF-8 without the flag that says so.
+
+    What is valid UTF-8 beyond ASCII is hardly ever anything else, so it is read as that before
+    code page 437, which the format names for entries without the flag (APPNOTE.TXT, appendix D).
+    """
+    if info.flag_bits & _UTF_8:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.filename
 
 
 def _refuse(info: zipfile.ZipInfo, name: str, max_entry_bytes: int) -> Entry | None:

@@ -160,9 +160,18 @@ class CaseRecordForm(forms.Form):
 
 
 def file_key(name: str) -> str:
-    """Return a file's name or path in the one form in which names are compared."""
-    name = unicodedata.normalize("NFC", name).replace("\\", "/")
-    return "/".join(part for part in name.split("/") if part not in ("", ".")).casefold()
+    """Return a file's name or path in the one form in which names are compared.
+
+    Names that look alike are alike: composed or decomposed, in any letter case, with any of the
+    spaces of Unicode, and without the letters that nobody sees (U+202F and zero-width joiners in
+    names given by macOS or typed on a Nepali keyboard).
+    """
+    visible = "".join(
+        " " if unicodedata.category(letter) == "Zs" else letter
+        for letter in unicodedata.normalize("NFC", name)
+        if unicodedata.category(letter) != "Cf"
+    ).replace("\\", "/")
+    return "/".join(part for part in visible.split("/") if part not in ("", ".")).casefold()
 
 
 def matching_key(records: Mapping[str, Any], file_name: str) -> str | None:

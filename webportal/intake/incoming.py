@@ -3,6 +3,7 @@
 import hashlib
 from datetime import datetime, time
 
+from django.db.models import Q
 from django.utils import timezone
 
 from ml.images import ImageFacts
@@ -33,18 +34,19 @@ def _record_key(batch: UploadBatch, file_name: str) -> str | None:
 def refuse_second_use_of_line(batch: UploadBatch, file_name: str) -> None:
     """Raise RefusedError where a sheet's line serves another file of the batch already.
 
-    A line may name a file without its folder. Where two folders hold a file of that name the line
-    would give both to one patient. Locks the batch, so that two such files cannot pass together.
+    A line may name a file without its folder. Where two folders hold a file of that name, or one
+    folder two names that look alike, the line would give both to one patient. Locks the batch, so
+    that two such files cannot pass together.
     """
     if batch.identity_mode != IdentityMode.SHEET:
         return
     key = _record_key(batch, file_name)
-    if key is None or key == cases.file_key(file_name):
+    if key is None:
         return
     UploadBatch.objects.select_for_update(no_key=True).get(pk=batch.pk)
     others = batch.items.exclude(file_name=file_name).exclude(verdict=Verdict.REFUSED)
-    base_name = key.rsplit("/", 1)[-1]
-    for name in others.filter(file_name__iendswith=base_name).values_list("file_name", flat=True):
+    may_be_alike = Q(file_name__iendswith=key.rsplit("/", 1)[-1]) | Q(file_name__regex=r"[^ -~]")
+    for name in others.filter(may_be_alike).values_list("file_name", flat=True):
         if _record_key(batch, name) == key:
             raise RefusedError(
                 "ambiguous_sheet_line",

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import unicodedata
 from typing import IO
 
 from django.conf import settings
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 
 _SNIFFED_BYTES = 132
 _MAX_NAME = 400
+_DIRECTION_CHANGES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
 @transaction.atomic
@@ -79,9 +81,19 @@ def too_large(limit: int) -> RefusedError:
 
 
 def _clean_name(file_name: str) -> str:
-    """Return a name that can be stored and shown; of a path too long the end counts."""
-    printable = "".join(character for character in file_name if character.isprintable())
-    return printable.replace("\\", "/").lstrip("/")[-_MAX_NAME:] or "unnamed"
+    """Return a name that can be stored and shown; of a path too long the end counts.
+
+    Control characters go, and those that turn the direction of writing, by which one name can be
+    made to look like another. All other letters stay, whether or not they can be seen: by them a
+    file finds its line in a sheet.
+    """
+    kept = "".join(letter for letter in file_name if _may_stand_in_name(letter))
+    return kept.replace("\\", "/").lstrip("/")[-_MAX_NAME:] or "unnamed"
+
+
+def _may_stand_in_name(letter: str) -> bool:
+    turns_direction = unicodedata.bidirectional(letter) in _DIRECTION_CHANGES
+    return not turns_direction and unicodedata.category(letter) not in ("Cc", "Cs", "Zl", "Zp")
 
 
 def _unread(batch: UploadBatch, name: str, file: IO[bytes], size: int, by: User) -> Upload:

@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +15,19 @@ from webportal.records.models import Priority, Sex, Symptom
 MAX_SHEET_BYTES = 5 * 1024**2
 COLUMNS = ["file", *CaseRecordForm.base_fields, "priority"]
 _REQUIRED_COLUMNS = {"file", "patient_id"}
+# Excel's own first line, which names the separator.
+_SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[,;\t|])"?\s*', re.IGNORECASE)
+_IDENTIFIERS = ("patient_id", "issuer", "accession_number")
+# What spreadsheets leave in a cell instead of what was typed or pasted there.
+_SPREADSHEET_DAMAGE = re.compile(
+    r"""[+-]?\d+([.,]\d+)?E[+-]\d+    # a long number, rounded: 1.23457E+11
+      | \d+[.,]0+                       # a number that became a decimal: 1234.0
+      | \#[A-Z/0]+[!?]? | \#{2,}        # an error, #N/A or #NAME?, or a column too narrow
+      | \d{1,2}-(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)
+      | (?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)-\d{2}  # a date: 3-4 became 03-Apr
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
 
 
 @dataclass(frozen=True)
@@ -76,15 +90,20 @@ def parse(data: bytes) -> Sheet:
     except UnicodeDecodeError:
         return _unreadable(1, gettext("The sheet is not UTF-8 text. Save it as “CSV UTF-8”."))
     first_line = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first_line.count)
-    reader = csv.DictReader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    separator = _SEPARATOR_LINE.fullmatch(first_line)
+    delimiter = separator["separator"] if separator else max(",;\t", key=first_line.count)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
-        names = [name.strip().lower() for name in reader.fieldnames or []]
-        reader.fieldnames = names
+        if separator:
+            next(reader)
+        header = [name.strip().lower() for name in next(reader, [])]
+        # Spreadsheets add empty columns; a value that stands in one is a problem of its line.
+        columns = {position: name for position, name in enumerate(header) if name}
+        names = list(columns.values())
         problem = _column_problem(names)
         if problem:
-            return _unreadable(1, problem)
-        lines = list(_lines(reader))
+            return _unreadable(max(reader.line_num, 1), problem)
+        lines = list(_lines(((reader.line_num, row) for row in reader), columns))
     except csv.Error as error:
         words = gettext("The line cannot be read as CSV: %(error)s.") % {"error": error}
         return _unreadable(max(reader.line_num, 1), words)
@@ -112,13 +131,13 @@ def _column_problem(names: list[str]) -> str:
     return ""
 
 
-def _lines(reader: "csv.DictReader[str]") -> Iterator[Line]:
+def _lines(rows: Iterable[tuple[int, list[str]]], columns: dict[int, str]) -> Iterator[Line]:
     lines_by_file: dict[str, int] = {}
     first_by_patient: dict[tuple[str, str], tuple[int, CaseRecord]] = {}
-    for row in reader:
-        if not any(value for value in row.values()):
+    for number, row in rows:
+        if not any(value.strip() for value in row):
             continue
-        line = _line(reader.line_num, row)
+        line = _line(number, row, columns)
         key = file_key(line.values["file"])
         if key in lines_by_file:
             words = gettext("The file is named in line %(number)d already.")
@@ -135,13 +154,18 @@ def _lines(reader: "csv.DictReader[str]") -> Iterator[Line]:
         yield line
 
 
-def _line(number: int, row: dict[str, Any]) -> Line:
-    surplus = row.pop(None, None)  # type: ignore[call-overload]
-    values = {name: (value or "").strip() for name, value in row.items()}
-    if surplus is not None:
-        words = gettext("The line has more values than there are columns.")
+def _line(number: int, row: Sequence[str], columns: dict[int, str]) -> Line:
+    values = dict.fromkeys(columns.values(), "")
+    surplus = []
+    for position, value in enumerate(row):
+        if position in columns:
+            values[columns[position]] = value.strip()
+        elif value.strip():
+            surplus.append(value.strip())
+    if surplus:
+        words = gettext("“%(value)s” stands in a column without a name.") % {"value": surplus[0]}
         return Line(number, values, [Problem("", words)])
-    problems = []
+    problems = [Problem(name, words) for name, words in _spreadsheet_problems(values)]
     if not file_key(values["file"]):
         problems.append(Problem("file", gettext("Give the name of the file.")))
     priority, priority_problems = _parse_priority(values.get("priority", ""))
@@ -155,6 +179,24 @@ def _line(number: int, row: dict[str, Any]) -> Line:
         for name, messages in form.errors.items():
             problems += [Problem(name, str(message)) for message in messages]
     return Line(number, values, problems, None if problems else form.record(priority))
+
+
+def _spreadsheet_problems(values: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield each identifier that is not what was entered but what a spreadsheet made of it.
+
+    Two Patient IDs of twelve digits both become 1.23457E+11, and with it two children one.
+    """
+    for name in _IDENTIFIERS:
+        value = values.get(name, "")
+        if _SPREADSHEET_DAMAGE.fullmatch(value):
+            yield (
+                name,
+                gettext(
+                    "“%(value)s” is what a spreadsheet made of the number. Format the column as"
+                    " text, enter the number again as it is on the request, and save the sheet."
+                )
+                % {"value": value},
+            )
 
 
 def _parse_sex(text: str) -> str:
