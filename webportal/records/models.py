@@ -121,6 +121,9 @@ class Patient(models.Model):
         return ", ".join([parts[0], " ".join(parts[1:])]) if len(parts) > 1 else parts[0]
 
 
+# The order of a patient's studies; those without a date come last.
+NEWEST_FIRST = (F("performed_at").desc(nulls_last=True), F("created_at").desc(), "id")
+
 # Studies without a figure come after all others when the most probable come first.
 KNOWN_PROBABILITY = Coalesce("probability", -1.0)
 

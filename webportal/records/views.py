@@ -5,7 +5,6 @@ import uuid
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.db.models import Count, Max
-from django.db.models.functions import Coalesce
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -18,7 +17,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.records import searches, services
 from webportal.records.forms import PatientForm, form_values
-from webportal.records.models import Patient
+from webportal.records.models import NEWEST_FIRST, Patient
 
 PATIENTS_PER_PAGE = 50
 
@@ -57,9 +56,7 @@ def search(request: SignedInRequest) -> HttpResponse:
 def patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
     """A patient's history, newest first; results, reads and addenda for radiologists alone."""
     shown = get_object_or_404(Patient, pk=patient_id)
-    studies = shown.studies.order_by(
-        Coalesce("performed_at", "created_at").desc(), "id"
-    ).prefetch_related(
+    studies = shown.studies.order_by(*NEWEST_FIRST).prefetch_related(
         "radiographs__predictions__model_version",
         "radiographs__jobs",
         "reads__reader",

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
 
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from webportal.inference.figures import population_words, share_words
 from webportal.inference.models import ModelVersion, Prediction
+from webportal.records.ages import age_in_years, examined_on
 from webportal.records.models import Category, Radiograph
 
 SCALE_WIDTH = 320
@@ -170,7 +169,8 @@ def _mismatches(model: ModelVersion, radiograph: Radiograph) -> list[str]:
             _("This view is %(view)s; the model was made for %(views)s.")
             % {"view": radiograph.view_position, "views": ", ".join(views)}
         )
-    years = _age(radiograph)
+    study = radiograph.study
+    years = age_in_years(study.patient.birth_date, examined_on(study))
     youngest, oldest = made_for.get("youngest_years"), made_for.get("oldest_years")
     if years is not None and youngest is not None and not youngest <= years <= oldest:
         found.append(
@@ -181,13 +181,3 @@ def _mismatches(model: ModelVersion, radiograph: Radiograph) -> list[str]:
             % {"age": years, "youngest": youngest, "oldest": oldest}
         )
     return found
-
-
-def _age(radiograph: Radiograph) -> int | None:
-    """The patient's age in whole years when the image was taken, None when it is not known."""
-    study = radiograph.study
-    born: date | None = study.patient.birth_date
-    if born is None:
-        return None
-    taken = timezone.localtime(study.performed_at or study.created_at).date()
-    return taken.year - born.year - ((taken.month, taken.day) < (born.month, born.day))

@@ -2,16 +2,15 @@
 
 import uuid
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date
 
 from django.db.models import Prefetch
-from django.db.models.functions import Coalesce
-from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from webportal.accounts.models import User
-from webportal.records.models import Radiograph, Study
+from webportal.records.ages import examined_on
+from webportal.records.models import NEWEST_FIRST, Radiograph, Study
 from webportal.review.blinding import studies_with_hidden_results, visible_reads
 from webportal.review.models import Read, ReadState
 
@@ -20,10 +19,13 @@ DAYS_A_MONTH, DAYS_A_YEAR = 30.44, 365.25
 
 @dataclass(frozen=True)
 class TimelineEntry:
-    """One study of the patient; `interval` says in words how far it is from the one shown."""
+    """One study of the patient; `interval` says in words how far it is from the one shown.
+
+    `at` is None and `interval` empty where no date was given.
+    """
 
     study: Study
-    at: date
+    at: date | None
     is_shown: bool
     interval: str
     hides_result: bool
@@ -41,10 +43,13 @@ class TimelineEntry:
 
 
 def timeline(study: Study, reader: User) -> list[TimelineEntry]:
-    """The patient's studies, the newest first, as far as this reader may see what was said."""
+    """The patient's studies, the newest first, as far as this reader may see what was said.
+
+    Those without a date come last.
+    """
     signed = Read.objects.filter(visible_reads(reader), state=ReadState.SIGNED)
     studies = list(
-        study.patient.studies.order_by(Coalesce("performed_at", "created_at").desc(), "id")
+        study.patient.studies.order_by(*NEWEST_FIRST)
         .prefetch_related(
             "radiographs",
             Prefetch("reads", signed.select_related("reader").order_by("signed_at"), "seen_reads"),
@@ -52,14 +57,8 @@ def timeline(study: Study, reader: User) -> list[TimelineEntry]:
         .defer("history")
     )
     hidden = studies_with_hidden_results(reader, [each.pk for each in studies])
-    shown_at = made_on(study)
+    shown_at = examined_on(study)
     return [_entry(each, study.pk, shown_at, each.pk in hidden) for each in studies]
-
-
-def made_on(study: Study) -> date:
-    """The day of a study, as near as it is known."""
-    at: datetime = study.performed_at or study.created_at
-    return timezone.localtime(at).date()
 
 
 def interval(days: int) -> str:
@@ -79,13 +78,18 @@ def interval(days: int) -> str:
     return form % {"time": words}
 
 
-def _entry(study: Study, shown: uuid.UUID, shown_at: date, hides_result: bool) -> TimelineEntry:
-    at = made_on(study)
+def _entry(
+    study: Study, shown: uuid.UUID, shown_at: date | None, hides_result: bool
+) -> TimelineEntry:
+    at = examined_on(study)
+    words = ""
+    if at is not None and shown_at is not None and study.pk != shown:
+        words = interval((at - shown_at).days)
     return TimelineEntry(
         study=study,
         at=at,
         is_shown=study.pk == shown,
-        interval="" if study.pk == shown else interval((at - shown_at).days),
+        interval=words,
         hides_result=hides_result,
         reads=study.seen_reads,  # type: ignore[attr-defined]  # prefetched above
     )

@@ -127,7 +127,9 @@ def _image(
             filter(
                 None,
                 [
-                    " · ".join(filter(None, [str(entry.at), entry.interval])),
+                    " · ".join(
+                        filter(None, [str(entry.at or _("date not given")), entry.interval])
+                    ),
                     view,
                     accession,
                     place if len(entry.radiographs) > 1 else "",

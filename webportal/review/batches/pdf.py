@@ -136,7 +136,7 @@ def _cells(row: Row, export: Export) -> list[str]:
         row.file_name,
         name,
         row.patient_id,
-        date_words(row.performed_at),
+        date_words(row.performed_at) or _("not given"),
         priority,
         *results,
         str(state.label),

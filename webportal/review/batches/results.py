@@ -8,7 +8,6 @@ from typing import Any
 
 from django.db.models import Case, F, IntegerField, OuterRef, QuerySet, Subquery, Value, When
 from django.db.models.expressions import OrderBy
-from django.db.models.functions import Coalesce
 
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, Prediction
@@ -81,7 +80,7 @@ def items_of(batch: UploadBatch, person: User, sort: str = "") -> QuerySet[Uploa
         patient_id=F(f"{study}__patient__patient_id"),
         study_id=F(f"{study}_id"),
         accession_number=F(f"{study}__accession_number"),
-        performed_at=Coalesce(f"{study}__performed_at", f"{study}__created_at"),
+        performed_at=F(f"{study}__performed_at"),
         priority=F(f"{study}__priority"),
         reading_state=F(f"{study}__reading_state"),
         analysis=Subquery(jobs.values("state")[:1]),

@@ -7,6 +7,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from webportal.accounts.models import User
+from webportal.records.ages import age_in_months, contradicts
 from webportal.records.models import Study
 from webportal.review.blinding import hides_result, sees_read
 from webportal.review.marks import in_words, parse_marks
@@ -43,7 +44,7 @@ def waited(since: datetime) -> str:
 def examined(moment: datetime | None) -> str:
     """When a study was made: the day alone where the file names no time of day."""
     if moment is None:
-        return ""
+        return gettext("date not given")
     local = timezone.localtime(moment)
     has_time = (local.hour, local.minute, local.second) != (0, 0, 0)
     return local.strftime("%Y-%m-%d %H:%M" if has_time else "%Y-%m-%d")
@@ -51,15 +52,21 @@ def examined(moment: datetime | None) -> str:
 
 @register.filter
 def age(birth_date: date | None, on: date | datetime | None) -> str:
-    """A person's age that day: months for the first two years, then years."""
-    if birth_date is None:
-        return ""
-    day = timezone.localdate() if on is None else on
-    if isinstance(day, datetime):
-        day = timezone.localtime(day).date()
-    months = (day.year - birth_date.year) * 12 + day.month - birth_date.month
-    months -= day.day < birth_date.day
-    if months < 0:
+    """A person's age that day: months for the first two years, then years; "" if not known."""
+    day = timezone.localtime(on).date() if isinstance(on, datetime) else on
+    if contradicts(birth_date, day):
+        return gettext("age unclear: dates contradict")
+    return _months_in_words(age_in_months(birth_date, day))
+
+
+@register.filter
+def age_today(birth_date: date | None) -> str:
+    """A person's age today, in the words of `age`."""
+    return _months_in_words(age_in_months(birth_date, timezone.localdate()))
+
+
+def _months_in_words(months: int | None) -> str:
+    if months is None:
         return ""
     if months < 24:
         return gettext("{months} mo").format(months=months)

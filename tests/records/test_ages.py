@@ -1,0 +1,59 @@
+"""Ages are told in one place, and those that cannot be are no ages."""
+
+from datetime import date
+
+import pytest
+
+from tests.factories import make_study
+from webportal.records.ages import age_in_months, age_in_years, contradicts, examined_on
+from webportal.review.templatetags.review import age, age_today
+
+
+@pytest.mark.parametrize(
+    ("born", "on", "months"),
+    [
+        (date(2024, 1, 15), date(2024, 1, 15), 0),
+        (date(2024, 1, 15), date(2026, 1, 14), 23),
+        (date(2024, 1, 15), date(2026, 1, 15), 24),
+        (date(2024, 2, 29), date(2025, 2, 28), 11),
+        (date(1900, 6, 1), date(2030, 6, 1), 130 * 12),
+    ],
+)
+def test_whole_months(born: date, on: date, months: int) -> None:
+    assert age_in_months(born, on) == months
+    assert age_in_years(born, on) == months // 12
+    assert not contradicts(born, on)
+
+
+@pytest.mark.parametrize(
+    ("born", "on"),
+    [
+        (date(2025, 1, 15), date(1901, 1, 1)),
+        (date(2026, 4, 1), date(2026, 3, 1)),
+        (date(1, 1, 1), date(2026, 3, 1)),
+        (date(1890, 1, 1), date(2026, 3, 1)),
+    ],
+)
+def test_ages_that_cannot_be_are_none(born: date, on: date) -> None:
+    assert age_in_months(born, on) is None
+    assert age_in_years(born, on) is None
+    assert contradicts(born, on)
+    assert age(born, on) == "age unclear: dates contradict"
+
+
+@pytest.mark.parametrize(
+    ("born", "on"), [(None, None), (None, date(2026, 3, 1)), (date(2024, 1, 15), None)]
+)
+def test_without_both_dates_there_is_no_age(born: date | None, on: date | None) -> None:
+    assert age_in_years(born, on) is None
+    assert not contradicts(born, on)
+    assert age(born, on) == ""
+
+
+def test_the_age_today_of_an_impossible_birth_date_is_not_known() -> None:
+    assert age_today(date(1, 1, 1)) == ""
+
+
+@pytest.mark.django_db
+def test_the_day_of_the_upload_is_not_the_day_of_the_study() -> None:
+    assert examined_on(make_study(performed_at=None)) is None
