@@ -104,6 +104,19 @@ def make_radiograph(
     return Radiograph.objects.create(**defaults | fields)
 
 
+def replace_file(radiograph: Radiograph, data: bytes) -> None:
+    """Let `data` be the DICOM file that was received for a radiograph."""
+    radiograph.dicom_sha256 = hashlib.sha256(data).hexdigest()
+    radiograph.save(update_fields=["dicom_sha256"])
+    overwrite(radiograph.dicom_key, data)
+
+
+def overwrite(key: str, data: bytes) -> None:
+    """Change a stored file behind the portal's back."""
+    with default_storage.open(key, "wb") as file:
+        file.write(data)
+
+
 def phantom_dataset(pixels: "np.ndarray[Any, np.dtype[np.uint8]]", study: Study) -> Dataset:
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()

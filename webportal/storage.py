@@ -1,5 +1,6 @@
 """Where the bytes of uploaded files are kept: a folder, or an S3 bucket."""
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -10,6 +11,10 @@ from urllib.parse import unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files import File
 from django.core.files.storage import FileSystemStorage, default_storage
+
+
+class DamagedFileError(Exception):
+    """A stored file is not the one that was recorded when it was stored."""
 
 
 class DurableFileSystemStorage(FileSystemStorage):
@@ -52,6 +57,18 @@ def _flush_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def read_verified(key: str, sha256: str) -> bytes:
+    """Return what is stored under a key, compared with the SHA-256 that was recorded for it.
+
+    Raises DamagedFileError where they differ, and FileNotFoundError where nothing is stored.
+    """
+    with default_storage.open(key) as file:
+        data = bytes(file.read())
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise DamagedFileError(key)
+    return data
 
 
 def storage_folder() -> Path | None:

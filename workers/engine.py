@@ -28,6 +28,7 @@ from webportal.inference.claims import ClaimedJob, Result, claim, fail, give_bac
 from webportal.inference.hints import drop_hints, send_hint
 from webportal.inference.models import ModelVersion
 from webportal.inference.registry import active_model, verified_package
+from webportal.storage import DamagedFileError
 from workers.limits import DRAIN_SECONDS
 from workers.loading import StorageAwayError, UnreadableFileError, load_input
 
@@ -157,7 +158,9 @@ class Engine:
         assert self._predictor is not None
         assert self._decoders is not None
         size = self._predictor.package.input_size
-        inputs = [self._decoders.submit(load_input, job.dicom_key, size) for job in jobs]
+        inputs = [
+            self._decoders.submit(load_input, job.dicom_key, job.dicom_sha256, size) for job in jobs
+        ]
         return Batch(jobs, inputs)
 
     def _look_again(self) -> Batch | None:
@@ -206,6 +209,8 @@ class Engine:
                 loaded.append((job, future.result()))
             except ImageError as error:
                 self._fail(job, error.code, error.message, is_final=True)
+            except DamagedFileError:
+                self._fail(job, "file_damaged", reasons.FILE_DAMAGED)
             except UnreadableFileError:
                 self._fail(job, "file_unreadable", reasons.FILE_UNREADABLE)
             except StorageAwayError:

@@ -5,6 +5,7 @@ from django.core.files.storage import default_storage
 
 from ml import images
 from ml.preprocessing import network_input
+from webportal.storage import DamagedFileError, read_verified
 
 
 class StorageAwayError(Exception):
@@ -15,19 +16,20 @@ class UnreadableFileError(Exception):
     """The storage is there, but not this file, or not in one piece."""
 
 
-def load_input(key: str, size: int) -> np.ndarray:
+def load_input(key: str, sha256: str, size: int) -> np.ndarray:
     """Read and decode a stored file into network input, (size, size) uint8.
 
-    Raises ImageError when the file cannot be decoded, UnreadableFileError and StorageAwayError.
+    Raises DamagedFileError when it is not the file of that SHA-256, ImageError when it cannot be
+    decoded, UnreadableFileError and StorageAwayError.
     """
-    return network_input(images.read(_read(key)), size)
+    return network_input(images.read(_read(key, sha256)), size)
 
 
-def _read(key: str) -> bytes:
+def _read(key: str, sha256: str) -> bytes:
     try:
-        with default_storage.open(key) as file:
-            data: bytes = file.read()
-            return data
+        return read_verified(key, sha256)
+    except DamagedFileError:
+        raise
     except Exception as error:  # a bucket's client raises many kinds
         if is_storage_away():
             raise StorageAwayError from error

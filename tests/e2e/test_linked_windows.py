@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import numpy as np
 import pytest
-from django.core.files.storage import default_storage
 from django.db import connections
 from django.test import Client
 from django.utils import timezone
@@ -15,7 +14,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from tests import dicom_files as files
 from tests.e2e.browser import page_of
-from tests.factories import make_patient, make_radiograph, make_study
+from tests.factories import make_patient, make_radiograph, make_study, replace_file
 from webportal.accounts.models import User
 from webportal.records.models import Patient, Study
 
@@ -33,8 +32,7 @@ def study_of(patient: Patient, photometric: str, days_ago: int) -> Study:
     data = files.dicom(greys, 12, PhotometricInterpretation=photometric, **window)
     study = make_study(patient=patient, performed_at=timezone.now() - timedelta(days=days_ago))
     radiograph = make_radiograph(study, size=(300, 280))
-    with default_storage.open(radiograph.dicom_key, "wb") as file:
-        file.write(data)
+    replace_file(radiograph, data)
     return study
 
 

@@ -11,7 +11,7 @@ from django.urls import reverse
 from PIL import Image
 
 from ml import images
-from tests.factories import make_prediction, make_radiograph
+from tests.factories import make_prediction, make_radiograph, overwrite, replace_file
 from tests.helpers import audit_actions
 from webportal.accounts.models import User
 from webportal.review import rendering
@@ -61,10 +61,20 @@ def test_an_image_whose_file_is_lost_says_so_and_is_not_audited_as_viewed(browse
 
 def test_an_image_that_cannot_be_decoded_says_so(browser: Client) -> None:
     radiograph = make_radiograph()
-    with default_storage.open(radiograph.dicom_key, "wb") as file:
-        file.write(b"\0" * 128 + b"DICM")
+    replace_file(radiograph, b"\0" * 128 + b"DICM")
     answer = browser.get(reverse("review:image", args=[radiograph.pk]))
     assert answer.status_code == 500
+    assert audit_actions(study_id=radiograph.study_id) == []
+
+
+def test_another_file_in_its_place_is_neither_shown_nor_handed_out(browser: Client) -> None:
+    radiograph, other = make_radiograph(), make_radiograph()
+    with default_storage.open(other.dicom_key) as file:
+        overwrite(radiograph.dicom_key, file.read())
+    for page in ("review:image", "review:pixels", "review:original"):
+        answer = browser.get(reverse(page, args=[radiograph.pk]))
+        assert answer.status_code == 500
+        assert "its checksum differs" in answer.content.decode()
     assert audit_actions(study_id=radiograph.study_id) == []
 
 

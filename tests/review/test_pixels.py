@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ml import images
-from tests.factories import make_prediction, make_radiograph, make_study
+from tests.factories import make_prediction, make_radiograph, make_study, replace_file
 from tests.helpers import audit_actions
 from webportal.accounts.models import Role, User
 from webportal.review.pixels import ALIGNMENT
@@ -66,8 +66,7 @@ def test_sending_is_not_viewing(browser: Client) -> None:
 def test_a_lost_or_damaged_file_says_so_and_is_not_kept(browser: Client) -> None:
     lost, damaged = make_radiograph(), make_radiograph()
     default_storage.delete(lost.dicom_key)
-    with default_storage.open(damaged.dicom_key, "wb") as file:
-        file.write(b"\0" * 128 + b"DICM")
+    replace_file(damaged, b"\0" * 128 + b"DICM")
     for radiograph in (lost, damaged):
         answer = browser.get(reverse("review:pixels", args=[radiograph.pk]))
         assert answer.status_code == 500

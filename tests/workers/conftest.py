@@ -1,5 +1,6 @@
 """Real worker processes on a database, a broker and a storage of the tests' own."""
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -178,6 +179,7 @@ def store(data: bytes) -> Radiograph:
     """A radiograph whose stored file is `data`."""
     radiograph = make_radiograph()
     radiograph.dicom_key = default_storage.save("odd/file.dcm", ContentFile(data))
+    radiograph.dicom_sha256 = hashlib.sha256(data).hexdigest()
     radiograph.save()
     return radiograph
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pytest_django.fixtures import Settings
 
 from ml.assessment import Assessment
-from tests.factories import make_job, make_model_version, make_package
+from tests.factories import make_job, make_model_version, make_package, overwrite, replace_file
 from webportal.audit.models import AuditEntry
 from webportal.inference import registry
 from webportal.inference.claims import ClaimedJob, Result
@@ -91,8 +91,7 @@ def states() -> list[str]:
 
 
 def spoil(job: Job, data: bytes) -> None:
-    with default_storage.open(job.radiograph.dicom_key, "wb") as file:
-        file.write(data)
+    replace_file(job.radiograph, data)
 
 
 @pytest.mark.parametrize("view_position", ["LL", "RLD", "LLO"])
@@ -137,6 +136,17 @@ def test_a_file_that_is_missing_is_quarantined_after_three_attempts(engine: Engi
     assert states() == ["done", "quarantined"]
 
 
+def test_a_file_that_was_cut_on_the_disk_is_said_to_be_damaged_there(engine: Engine) -> None:
+    job = make_job()
+    with default_storage.open(job.radiograph.dicom_key) as file:
+        data = file.read()
+    overwrite(job.radiograph.dicom_key, data[: len(data) // 2])
+    engine.drain()
+    job.refresh_from_db()
+    assert (job.state, job.reason_code) == (JobState.QUARANTINED, "file_damaged")
+    assert "not in transfer" in job.reason
+
+
 def test_a_storage_that_is_away_costs_no_attempt(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -159,7 +169,7 @@ def test_an_image_on_which_the_model_fails_takes_no_other_with_it(
     engine: Engine, stand_in: type[StandIn]
 ) -> None:
     jobs = [make_job() for _ in range(4)]
-    culprit = load_input(jobs[2].radiograph.dicom_key, SIZE)
+    culprit = load_input(jobs[2].radiograph.dicom_key, jobs[2].radiograph.dicom_sha256, SIZE)
     stand_in.refuses = staticmethod(
         lambda batch: any(np.array_equal(image, culprit) for image in batch)
     )

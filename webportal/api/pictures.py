@@ -1,10 +1,10 @@
 """Radiographs: what is known of them, their files and their pictures."""
 
-import logging
+from collections.abc import Callable
+from io import BytesIO
 from typing import Any
 
 import django_filters
-from django.core.files.storage import default_storage
 from django.http import FileResponse, HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema
@@ -23,25 +23,16 @@ from webportal.api.records import PEOPLE_DATA
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.queue import rerun, rerun_outdated
+from webportal.records.files import StoredFileError, read_dicom, read_original
 from webportal.records.models import Radiograph, Study
 from webportal.review.rendering import radiograph_png
-
-logger = logging.getLogger(__name__)
 
 FILE = OpenApiTypes.BINARY
 MEDIA_TYPES = ("application/dicom", "image/jpeg", "image/png")
 
 
-class MissingFile(APIException):
-    """The row is there and the file is not; a fault of ours that a person must look after."""
-
-    status_code = status.HTTP_500_INTERNAL_SERVER_ERROR
-    default_code = "file_missing"
-    default_detail = "The file of this image is missing from the storage; tell hospital IT."
-
-
 class UnreadableImage(APIException):
-    """The stored file cannot be shown."""
+    """The stored file is missing, damaged or cannot be shown: a person must look after it."""
 
     status_code = status.HTTP_500_INTERNAL_SERVER_ERROR
 
@@ -98,16 +89,14 @@ class RadiographEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Radiograph
     def original(self, request: Request, *args: Any, **kwargs: Any) -> FileResponse:
         """The file as it was uploaded, byte for byte."""
         radiograph = self.get_object()
-        return self._download(
-            radiograph, radiograph.original_key, radiograph.media_type, "original"
-        )
+        return self._download(radiograph, read_original, radiograph.media_type, "original")
 
     @extend_schema(responses={(200, "application/dicom"): FILE})
     @action(detail=True)
     def dicom(self, request: Request, *args: Any, **kwargs: Any) -> FileResponse:
         """The DICOM instance; of a JPEG or PNG, the one that was made of it."""
         radiograph = self.get_object()
-        return self._download(radiograph, radiograph.dicom_key, "application/dicom", "dicom")
+        return self._download(radiograph, read_dicom, "application/dicom", "dicom")
 
     @extend_schema(responses={(200, "image/png"): FILE})
     @action(detail=True)
@@ -115,10 +104,9 @@ class RadiographEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Radiograph
         """The radiograph as an 8-bit PNG, as the study page shows it."""
         radiograph = self.get_object()
         try:
-            with default_storage.open(radiograph.dicom_key) as file:
-                picture = radiograph_png(file.read())
-        except FileNotFoundError as error:
-            raise _missing(radiograph) from error
+            picture = radiograph_png(read_dicom(radiograph))
+        except StoredFileError as error:
+            raise UnreadableImage(str(error.message), error.code) from error
         except ImageError as error:
             raise UnreadableImage(error.message, error.code) from error
         self._note(Action.IMAGE_VIEWED, radiograph)
@@ -132,25 +120,24 @@ class RadiographEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Radiograph
         return Response(JobSerializer(job).data, status=201)
 
     def _download(
-        self, radiograph: Radiograph, key: str, media_type: str, kind: str
+        self,
+        radiograph: Radiograph,
+        read: Callable[[Radiograph], bytes],
+        media_type: str,
+        kind: str,
     ) -> FileResponse:
         try:
-            file = default_storage.open(key)
-        except FileNotFoundError as error:
-            raise _missing(radiograph) from error
+            data = read(radiograph)
+        except StoredFileError as error:
+            raise UnreadableImage(str(error.message), error.code) from error
         self._note(Action.IMAGE_DOWNLOADED, radiograph, {"file": kind})
-        return FileResponse(file, content_type=media_type)
+        return FileResponse(BytesIO(data), content_type=media_type)
 
     def _note(
         self, what: Action, radiograph: Radiograph, detail: dict[str, str] | None = None
     ) -> None:
         event = Event(what, "radiograph", radiograph.pk, radiograph.study_id, detail or {})
         append(event, self.person)
-
-
-def _missing(radiograph: Radiograph) -> MissingFile:
-    logger.error("A file of radiograph %s is missing from the storage", radiograph.pk)
-    return MissingFile()
 
 
 class StudyRerunEndpoint(Endpoint[Any]):

@@ -53,7 +53,8 @@ SET state = 'running', worker = %(worker)s, attempt = job.attempt + 1, started_a
 FROM numbered, records_radiograph AS radiograph
 WHERE job.id = numbered.id AND radiograph.id = job.radiograph_id
     AND (numbered.retries = 0 OR numbered.number = 1 AND NOT %(busy)s)
-RETURNING job.id, job.attempt, job.radiograph_id, radiograph.dicom_key, radiograph.view_position
+RETURNING job.id, job.attempt, job.radiograph_id, radiograph.dicom_key, radiograph.dicom_sha256,
+    radiograph.view_position
 """
 
 
@@ -65,6 +66,7 @@ class ClaimedJob:
     attempt: int
     radiograph_id: uuid.UUID
     dicom_key: str
+    dicom_sha256: str
     view_position: str
 
 

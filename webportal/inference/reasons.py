@@ -3,6 +3,10 @@
 from django.utils.translation import gettext_noop
 
 FILE_UNREADABLE = gettext_noop("The image's file is missing from the storage, or cannot be read.")
+FILE_DAMAGED = gettext_noop(
+    "The stored file is not the one that was received: its checksum differs. It was damaged or"
+    " changed in the storage of this portal, not in transfer."
+)
 NOT_FRONTAL_VIEW = gettext_noop(
     "The file says that this is no frontal view (View Position {view}); the model was made for"
     " frontal ones alone."

@@ -2,12 +2,11 @@
 
 import logging
 import uuid
+from io import BytesIO
 
-from django.core.files.storage import default_storage
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
 from django.utils.cache import patch_cache_control
-from django.utils.translation import gettext as _
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_GET
 
@@ -17,6 +16,7 @@ from webportal.accounts.roles import SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.models import Prediction
+from webportal.records.files import StoredFileError, read_dicom, read_original
 from webportal.records.models import Radiograph
 from webportal.review import rendering
 from webportal.review.blinding import visible_predictions
@@ -32,11 +32,9 @@ def image(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
     """The radiograph as a PNG for the viewer."""
     radiograph = get_object_or_404(Radiograph, pk=radiograph_id)
     try:
-        with default_storage.open(radiograph.dicom_key) as file:
-            picture = rendering.radiograph_png(file.read())
-    except FileNotFoundError:
-        logger.exception("The file of radiograph %s is missing from the storage", radiograph.pk)
-        return _failure(_("The file of this image is missing from the storage; tell hospital IT."))
+        picture = rendering.radiograph_png(read_dicom(radiograph))
+    except StoredFileError as error:
+        return _failure(str(error.message))
     except ImageError as error:
         logger.warning("Radiograph %s cannot be shown: %s", radiograph.pk, error.code)
         return _failure(error.message)
@@ -81,16 +79,15 @@ def original(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse
     """The file as it was uploaded, byte for byte."""
     radiograph = get_object_or_404(Radiograph, pk=radiograph_id)
     try:
-        file = default_storage.open(radiograph.original_key)
-    except FileNotFoundError:
-        logger.exception("The original of radiograph %s is missing", radiograph.pk)
-        return _failure(_("The original file is missing from the storage; tell hospital IT."))
+        data = read_original(radiograph)
+    except StoredFileError as error:
+        return _failure(str(error.message))
     append(
         Event(Action.IMAGE_DOWNLOADED, "radiograph", radiograph.pk, radiograph.study_id),
         request.user,
     )
     return FileResponse(
-        file,
+        BytesIO(data),
         as_attachment=True,
         filename=f"{radiograph.pk}.{EXTENSIONS.get(radiograph.media_type, 'bin')}",
         content_type=radiograph.media_type,

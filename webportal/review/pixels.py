@@ -9,12 +9,10 @@ import json
 import logging
 import uuid
 
-from django.core.files.storage import default_storage
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.cache import patch_cache_control
-from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from ml import images
@@ -23,6 +21,7 @@ from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
+from webportal.records.files import StoredFileError, read_dicom
 from webportal.records.models import Radiograph, Study
 from webportal.review.reservation import peek_next
 
@@ -39,12 +38,9 @@ def pixels(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
     """The radiograph as `pack` writes it; never changes, so that browsers keep it."""
     radiograph = get_object_or_404(Radiograph, pk=radiograph_id)
     try:
-        with default_storage.open(radiograph.dicom_key) as file:
-            packed = pack(images.read_stored(file.read()))
-    except FileNotFoundError:
-        logger.exception("The file of radiograph %s is missing from the storage", radiograph.pk)
-        message = _("The file of this image is missing from the storage; tell hospital IT.")
-        return JsonResponse({"detail": message}, status=500)
+        packed = pack(images.read_stored(read_dicom(radiograph)))
+    except StoredFileError as error:
+        return JsonResponse({"detail": str(error.message)}, status=500)
     except ImageError as error:
         logger.warning("Radiograph %s cannot be shown: %s", radiograph.pk, error.code)
         return JsonResponse({"detail": error.message}, status=500)

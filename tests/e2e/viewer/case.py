@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import numpy as np
-from django.core.files.storage import default_storage
 from django.utils import timezone
 
 from tests import dicom_files as files
-from tests.factories import make_patient, make_prediction, make_radiograph, make_study
+from tests.factories import make_patient, make_prediction, make_radiograph, make_study, replace_file
 from webportal.operations.phantoms import draw_phantom
 from webportal.records.models import Radiograph, Study
 
@@ -73,6 +72,5 @@ def make_marked(study: Study, photometric: str, size: tuple[int, int] = (700, 70
         ImagerPixelSpacing=[SPACING, SPACING],
         PatientOrientation=["L", "F"],
     )
-    with default_storage.open(radiograph.dicom_key, "wb") as file:
-        file.write(data)
+    replace_file(radiograph, data)
     return radiograph
