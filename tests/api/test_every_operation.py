@@ -114,6 +114,9 @@ OPERATIONS: dict[str, Operation] = {
     "patients_retrieve": Operation(U, path=_of("patient")),
     "patients_search_create": Operation(U, body={"text": "phantom"}),
     "patients_partial_update": Operation(U, path=_of("patient"), body={"sex": "F"}),
+    "patients_correct_create": Operation(
+        R, path=_of("patient"), body={"sex": "F", "reason": "Mixed up."}
+    ),
     "predictions_list": Operation(R),
     "predictions_retrieve": Operation(R, path=_of("prediction")),
     "predictions_heatmap_retrieve": Operation(R, path=_of("prediction")),
@@ -138,6 +141,9 @@ OPERATIONS: dict[str, Operation] = {
     "studies_bulk_priority_create": Operation(C, body={"studies": ["@study"], "priority": "stat"}),
     "studies_bulk_rerun_create": Operation(R, body={"studies": ["@study"]}),
     "studies_patient_update": Operation(R, path=_of("study"), body=IDENTITY),
+    "studies_correct_patient_create": Operation(
+        R, path=_of("study"), body=IDENTITY | {"reason": "Mixed up."}
+    ),
     "studies_draft_retrieve": Operation(R, path=_of("drafted")),
     "studies_draft_update": Operation(R, path=_of("study"), body=ENTRY),
     "studies_draft_destroy": Operation(R, 204, path=_of("drafted")),

@@ -12,7 +12,8 @@ from tests.helpers import audit_actions
 from webportal.accounts.models import Role, User
 from webportal.audit.models import Action, AuditEntry
 from webportal.inference.models import Job
-from webportal.records.models import Category, Priority, ReadingState
+from webportal.records.identity import shown_identity
+from webportal.records.models import Category, Priority, ReadingState, Study
 from webportal.review.reading import Entry, sign
 
 pytestmark = pytest.mark.django_db
@@ -169,6 +170,58 @@ def test_a_study_is_moved_to_the_right_patient(client: APIClient) -> None:
     assert response.json()["id"] == str(right.pk)
     study.refresh_from_db()
     assert study.patient == right
+
+
+@pytest.fixture
+def signed(radiologist: User) -> Study:
+    study = make_radiograph().study
+    sign(study, radiologist, Entry(None, "unaided", "none"), PASSWORD)
+    return study
+
+
+def test_an_uploader_changes_no_identity_under_which_a_read_is_signed(
+    signed: Study, uploader: User, as_user: Call
+) -> None:
+    client, patient = as_user(uploader), signed.patient
+    identity = {"patient_id": "H-1", "family_name": "Phantom"}
+    answers = [
+        client.patch(f"/api/v1/patients/{patient.pk}", {"family_name": "Other"}),
+        client.patch(f"/api/v1/patients/{patient.pk}", {"birth_date": "2020-02-29"}),
+        client.patch(f"/api/v1/patients/{patient.pk}", {"patient_id": "H-1"}),
+        client.put(f"/api/v1/studies/{signed.pk}/patient", identity),
+    ]
+    for answer in answers:
+        assert answer.status_code == 409
+        assert answer.json()["type"] == "urn:chestline:problem:identity-signed"
+        assert "/patients/{id}/correct" in answer.json()["detail"]
+        assert "radiologist" in answer.json()["detail"]
+    refused = client.post(f"/api/v1/patients/{patient.pk}/correct", {"sex": "F", "reason": "x"})
+    assert refused.status_code == 403
+    signed.refresh_from_db()
+    assert shown_identity(signed.patient) == shown_identity(patient)
+
+
+def test_a_radiologist_corrects_an_identity_with_a_reason(signed: Study, client: APIClient) -> None:
+    address = f"/api/v1/patients/{signed.patient_id}"
+    assert client.patch(address, {"sex": "F"}).status_code == 409
+    missing = client.post(f"{address}/correct", {"sex": "F"})
+    assert missing.json()["errors"][0]["pointer"] == "#/reason"
+    answer = client.post(f"{address}/correct", {"sex": "F", "reason": "A slip."})
+    assert (answer.status_code, answer.json()["sex"]) == (200, "F")
+    entry = AuditEntry.objects.get(action=Action.IDENTITY_CORRECTED)
+    assert (entry.detail["before"], entry.detail["after"]) == ({"sex": ""}, {"sex": "F"})
+    assert entry.detail["reason"] == "A slip."
+
+
+def test_a_radiologist_moves_a_signed_study_with_a_reason(signed: Study, client: APIClient) -> None:
+    right = make_patient(name="Phantom^Anna")
+    identity = {"patient_id": right.patient_id, "issuer": right.issuer, "family_name": "Phantom"}
+    identity |= {"given_name": "Anna"}
+    address = f"/api/v1/studies/{signed.pk}"
+    assert client.put(f"{address}/patient", identity).status_code == 409
+    answer = client.post(f"{address}/correct-patient", identity | {"reason": "Mixed up."})
+    assert answer.json()["id"] == str(right.pk)
+    assert client.get(address).json()["patient"] == str(right.pk)
 
 
 def test_another_inference_is_queued_once(client: APIClient, radiologist: User) -> None:

@@ -1,6 +1,7 @@
 """An image that joins a study while it is read, or after it is signed, is read too."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -11,7 +12,8 @@ from tests.conftest import PASSWORD
 from tests.helpers import audit_actions
 from tests.intake.conftest import Send
 from webportal.accounts.models import User
-from webportal.records.models import Study
+from webportal.audit.models import AuditEntry
+from webportal.records.models import Patient, Study
 from webportal.records.services import RecordError
 from webportal.review.case_records import change_case_record
 from webportal.review.models import ReadState
@@ -69,3 +71,27 @@ def test_an_addendum_sent_twice_is_one(send: Send, radiologist: User) -> None:
     first = add_addendum(read, radiologist, "Typing error", "Left, not right.", PASSWORD)
     assert add_addendum(read, radiologist, "Typing error", "Left, not right.", PASSWORD) == first
     assert read.addenda.count() == 1
+
+
+def test_a_later_file_completes_no_identity_under_which_a_read_is_signed(
+    send: Send, radiologist: User
+) -> None:
+    def image(number: int, **elements: Any) -> bytes:
+        elements |= {"StudyInstanceUID": f"1.2.{number}", "SOPInstanceUID": f"1.2.3.{number}"}
+        return files.dicom(files.phantom(seed=number), **elements)
+
+    send(image(1, PatientBirthDate="", PatientSex=""), "1.dcm")
+    patient = Patient.objects.get()
+    assert send(image(2, PatientBirthDate="", PatientSex="M"), "2.dcm").reason == ""
+    patient.refresh_from_db()
+    assert patient.sex == "M"
+    entry = AuditEntry.objects.get(action="patient.changed")
+    assert (entry.detail["before"], entry.detail["after"]) == ({"sex": ""}, {"sex": "M"})
+
+    sign(patient.studies.get(study_instance_uid="1.2.1"), radiologist, UNAIDED, PASSWORD)
+    item = send(image(3, PatientBirthDate="19700101", PatientSex="M"), "3.dcm")
+    assert item.verdict == "accepted"
+    assert "also gives the patient’s date of birth" in item.reason
+    patient.refresh_from_db()
+    assert patient.birth_date is None
+    assert audit_actions().count("patient.changed") == 1

@@ -81,12 +81,10 @@ def test_the_whole_history_is_shown_to_radiologists_and_its_viewing_audited(
     assert audit_actions(action="patient.viewed") == ["patient.viewed"] * 2
 
 
-def test_a_change_is_audited_by_its_fields_and_not_its_values(uploader: User) -> None:
+def test_a_change_that_changes_nothing_is_not_audited(uploader: User) -> None:
     patient = make_patient(name="Müler^Eva")
     values = {"name": "Müller^Eva", "sex": "F", "issuer": patient.issuer}
     assert change_patient(patient, values, uploader) == ["name", "sex"]
-    entry = AuditEntry.objects.get()
-    assert (entry.action, entry.detail) == ("patient.changed", {"fields": ["name", "sex"]})
     assert change_patient(patient, values, uploader) == []
     assert AuditEntry.objects.count() == 1
 

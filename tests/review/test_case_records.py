@@ -13,8 +13,9 @@ from tests.helpers import audit_actions
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.intake.matching import Identity
-from webportal.records.models import OWN_ISSUER, Patient, Study
-from webportal.records.services import RecordError
+from webportal.records.identity import shown_identity
+from webportal.records.models import OWN_ISSUER, IdentityCorrection, Patient, Study
+from webportal.records.services import RecordError, SignedIdentityError
 from webportal.review.case_records import assign_patient, change_case_record
 from webportal.review.reading import Entry, sign
 
@@ -59,8 +60,47 @@ def test_after_signing_the_case_record_stays(radiologist: User) -> None:
     sign(study, radiologist, Entry(prediction.pk, "confirm", "definite"), PASSWORD)
     with pytest.raises(RecordError, match="addendum"):
         change_case_record(study, {"indication": "other"}, radiologist)
-    with pytest.raises(RecordError, match="addendum"):
-        assign_patient(study, EVA, radiologist)
+
+
+def test_after_signing_moving_a_study_is_a_correction(radiologist: User, uploader: User) -> None:
+    prediction = make_prediction()
+    study, former = prediction.radiograph.study, prediction.radiograph.study.patient
+    read = sign(study, radiologist, Entry(prediction.pk, "confirm", "definite"), PASSWORD)
+    for person, reason, words in (
+        (uploader, "Mixed up", "radiologist"),
+        (radiologist, "", "reason"),
+    ):
+        with pytest.raises(SignedIdentityError, match=words):
+            assign_patient(study, EVA, person, reason)
+    assert not Patient.objects.filter(patient_id="H1").exists()
+    patient = assign_patient(study, EVA, radiologist, "Mixed up")
+    study.refresh_from_db()
+    assert study.patient == patient
+    correction = IdentityCorrection.objects.get()
+    assert correction.before == shown_identity(former)
+    assert correction.after == shown_identity(patient)
+    assert list(correction.studies.all()) == [study]
+    entry = AuditEntry.objects.get(action="patient.identity_corrected")
+    assert entry.study_id == study.pk
+    assert entry.detail["reason"] == "Mixed up"
+    assert entry.detail["before"]["patient"] == str(former.pk)
+    assert entry.detail["after"]["name"] == "Müller^Eva"
+    assert "study.changed" not in audit_actions()
+    read.refresh_from_db()
+    assert read.identity == shown_identity(former)
+
+
+def test_completing_a_temporary_patient_after_signing_is_a_correction(
+    radiologist: User, uploader: User
+) -> None:
+    study = temporary_study()
+    sign(study, radiologist, Entry(None, "unaided", "none"), PASSWORD)
+    with pytest.raises(SignedIdentityError):
+        assign_patient(study, EVA, uploader)
+    assign_patient(study, EVA, radiologist, "Now known")
+    correction = IdentityCorrection.objects.get()
+    assert correction.before["patient_id"] == "TMP-1"
+    assert correction.after["name"] == "Müller^Eva"
 
 
 def test_a_temporary_patient_is_completed_in_place(uploader: User) -> None:
@@ -79,6 +119,8 @@ def test_a_temporary_patient_who_is_known_makes_way(uploader: User) -> None:
     assert study.patient == known
     assert not Patient.objects.filter(is_temporary=True).exists()
     assert audit_actions() == ["study.changed", "patient.changed"]
+    removed = AuditEntry.objects.get(action="patient.changed")
+    assert removed.detail["before"]["patient_id"] == "TMP-1"
 
 
 @pytest.mark.parametrize(
@@ -116,6 +158,8 @@ def test_a_study_moves_to_a_new_patient_and_leaves_the_former_whole(uploader: Us
     entry = AuditEntry.objects.get(action="study.changed")
     assert entry.detail["from"] == str(wrong.pk)
     assert entry.detail["to"] == str(patient.pk)
+    assert entry.detail["before"]["name"] == wrong.name
+    assert entry.detail["after"] == shown_identity(patient)
 
 
 def test_the_patient_it_has_already_is_no_move(uploader: User) -> None:

@@ -19,12 +19,17 @@ from webportal.accounts.services import AccountError
 from webportal.inference.queue import QueueError
 from webportal.inference.registry import RegistryError
 from webportal.intake.errors import IntakeError, StorageFullError
-from webportal.records.services import RecordError
+from webportal.records.services import RecordError, SignedIdentityError
 from webportal.review.reading import ReadingError
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:chestline:problem:"
 RETRY_SECONDS = 5
+
+HOW_TO_CORRECT = (
+    "Corrections are made with POST /patients/{id}/correct, and with POST"
+    " /studies/{id}/correct-patient for a study that is another person's."
+)
 
 # A refused signature is 403; a read that cannot be signed as it is, 400; the rest is a conflict
 # with what happened meanwhile.
@@ -100,6 +105,8 @@ def _refusal(exc: Exception) -> tuple[HTTPStatus, str, str] | None:
         return HTTPStatus.INSUFFICIENT_STORAGE, exc.code, exc.message
     if isinstance(exc, IntakeError):
         return HTTPStatus.CONFLICT, exc.code, exc.message
+    if isinstance(exc, SignedIdentityError):
+        return HTTPStatus.CONFLICT, exc.code, f"{exc} {HOW_TO_CORRECT}"
     if isinstance(exc, QueueError | RegistryError | RecordError | AccountError):
         return HTTPStatus.CONFLICT, "conflict", str(exc)
     return None

@@ -21,7 +21,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.models import JobState
 from webportal.intake.matching import Identity
-from webportal.records.forms import PatientForm, form_values
+from webportal.records.forms import LONGEST_REASON, PatientForm, form_values
 from webportal.records.models import (
     Category,
     Patient,
@@ -74,6 +74,14 @@ class IdentitySerializer(serializers.Serializer[Any]):
     sex = serializers.ChoiceField(choices=Sex.choices, required=False, allow_blank=True)
 
 
+class IdentityCorrectionRequest(IdentitySerializer):
+    """Who a patient is, corrected after a signature, and why. What is left out stays as it is."""
+
+    reason = serializers.CharField(
+        max_length=LONGEST_REASON, help_text="Why the identity is corrected."
+    )
+
+
 class PatientFilter(django_filters.FilterSet):
     """Filters that put no patient data into an address."""
 
@@ -92,7 +100,9 @@ class PatientEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Patient]):
     filterset_class = PatientFilter
     ordering_fields = ["name", "patient_id", "created_at"]
     ordering = ["name", "patient_id"]
-    roles = dict.fromkeys(("list", "retrieve", "partial_update", "search"), PEOPLE_DATA)
+    roles = dict.fromkeys(("list", "retrieve", "partial_update", "search"), PEOPLE_DATA) | {
+        "correct": (Role.RADIOLOGIST,)
+    }
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """One patient; that it was viewed is an event of the audit trail."""
@@ -112,18 +122,37 @@ class PatientEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Patient]):
 
     @extend_schema(request=IdentitySerializer)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Correct or complete a patient's data."""
-        patient = self.get_object()
+        """Correct or complete a patient's data, until a study of the patient is signed.
+
+        After that 409 `identity-signed`: see correct.
+        """
         given = IdentitySerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        form = PatientForm(form_values(patient) | given.validated_data)
+        return self._change(given.validated_data)
+
+    @extend_schema(request=IdentityCorrectionRequest)
+    @action(detail=True, methods=["post"])
+    def correct(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Correct a patient's data after a study of the patient is signed.
+
+        The old and the new values are kept in the audit trail, the reads signed before are marked,
+        and their readers told.
+        """
+        given = IdentityCorrectionRequest(data=request.data)
+        given.is_valid(raise_exception=True)
+        values = dict(given.validated_data)
+        return self._change(values, values.pop("reason"))
+
+    def _change(self, given: dict[str, Any], reason: str = "") -> Response:
+        patient = self.get_object()
+        form = PatientForm(form_values(patient) | given)
         if not form.is_valid():
             raise form_problem(form)
         values = form.values()
-        if not {"family_name", "given_name"} & set(given.validated_data):
+        if not {"family_name", "given_name"} & set(given):
             # A name may have components that the form does not know.
             values["name"] = patient.name
-        change_patient(patient, values, self.person)
+        change_patient(patient, values, self.person, reason)
         patient.refresh_from_db()
         return Response(self.get_serializer(patient).data)
 
@@ -275,7 +304,7 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
     ordering = ["-created_at"]
     roles = dict.fromkeys(
         ("list", "retrieve", "partial_update", "patient", "search"), PEOPLE_DATA
-    ) | dict.fromkeys(("worklist", "second_reads"), (Role.RADIOLOGIST,))
+    ) | dict.fromkeys(("worklist", "second_reads", "correct_patient"), (Role.RADIOLOGIST,))
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
         """A serializer that knows how far the model has come with the studies it is given."""
@@ -345,12 +374,31 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
     @extend_schema(request=IdentitySerializer, responses=PatientSerializer)
     @action(detail=True, methods=["put"])
     def patient(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Say whose study it is: complete a temporary identity, or move the study."""
-        study = self.get_object()
+        """Say whose study it is: complete a temporary identity, or move the study.
+
+        After a signature 409 `identity-signed`: see correct-patient.
+        """
         given = IdentitySerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        form = PatientForm(given.validated_data)
+        return self._assign(given.validated_data)
+
+    @extend_schema(request=IdentityCorrectionRequest, responses=PatientSerializer)
+    @action(detail=True, methods=["post"], url_path="correct-patient")
+    def correct_patient(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Say whose study it is after a read of it is signed.
+
+        The old and the new values are kept in the audit trail, the reads signed before are marked,
+        and their readers told.
+        """
+        given = IdentityCorrectionRequest(data=request.data)
+        given.is_valid(raise_exception=True)
+        values = dict(given.validated_data)
+        return self._assign(values, values.pop("reason"))
+
+    def _assign(self, given: dict[str, Any], reason: str = "") -> Response:
+        study = self.get_object()
+        form = PatientForm(given)
         if not form.is_valid():
             raise form_problem(form)
-        patient = assign_patient(study, Identity(**form.values()), self.person)
+        patient = assign_patient(study, Identity(**form.values()), self.person, reason)
         return Response(PatientSerializer(patient).data)

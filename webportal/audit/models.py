@@ -18,6 +18,8 @@ class Action(models.TextChoices):
     PATIENT_CREATED = "patient.created", _("Patient created")
     PATIENT_CHANGED = "patient.changed", _("Patient changed")
     PATIENT_VIEWED = "patient.viewed", _("Patient viewed")
+    IDENTITY_CORRECTED = "patient.identity_corrected", _("Identity corrected after a signature")
+    CORRECTION_SEEN = "patient.correction_seen", _("Correction of an identity acknowledged")
     STUDY_CREATED = "study.created", _("Study created")
     STUDY_CHANGED = "study.changed", _("Study changed")
     STUDY_VIEWED = "study.viewed", _("Study viewed")

@@ -21,7 +21,10 @@ SYSTEM = "system"
 
 @dataclass(frozen=True)
 class Event:
-    """What an entry says. `detail` holds plain JSON and no patient's name or birth date."""
+    """What an entry says. `detail` holds plain JSON.
+
+    It names no patient, but for changes of an identity, which keep the old and the new values.
+    """
 
     action: Action
     object_type: str = ""

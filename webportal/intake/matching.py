@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.utils.translation import gettext_noop
 
@@ -10,9 +10,15 @@ from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event
 from webportal.intake.errors import PatientDoubtError
-from webportal.intake.reasons import PATIENT_MISMATCH
+from webportal.intake.reasons import PATIENT_LEFT_AS_IT_IS, PATIENT_MISMATCH
 from webportal.records.models import Patient, Priority, Study
-from webportal.records.services import lock_patient
+from webportal.records.services import complete_patient, lock_patient
+
+FIELD_WORDS = {
+    "name": gettext_noop("name"),
+    "birth_date": gettext_noop("date of birth"),
+    "sex": gettext_noop("sex"),
+}
 
 
 @dataclass(frozen=True)
@@ -42,14 +48,26 @@ class StudyFacts:
     priority: int = Priority.ROUTINE
 
 
+class Match(NamedTuple):
+    """The study that an image belongs to, what to audit, and what to tell whoever sent it."""
+
+    study: Study
+    events: list[Event]
+    note: str = ""
+
+
 def differences(one: Identity | Patient, other: Identity | Patient) -> list[str]:
     """Return what the two disagree on; what one of them does not say is no disagreement."""
     compared = {
-        gettext_noop("name"): _comparable_names(one.name, other.name),
-        gettext_noop("date of birth"): (one.birth_date, other.birth_date),
-        gettext_noop("sex"): (one.sex, other.sex),
+        "name": _comparable_names(one.name, other.name),
+        "birth_date": (one.birth_date, other.birth_date),
+        "sex": (one.sex, other.sex),
     }
-    return [label for label, (left, right) in compared.items() if left and right and left != right]
+    return [
+        FIELD_WORDS[name]
+        for name, (left, right) in compared.items()
+        if left and right and left != right
+    ]
 
 
 def _comparable_names(one: str, other: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -74,21 +92,22 @@ def existing_patient(identity: Identity) -> Patient | None:
     return Patient.objects.filter(patient_id=identity.patient_id, issuer=identity.issuer).first()
 
 
-def match(identity: Identity, study: StudyFacts, by: User) -> tuple[Study, list[Event]]:
-    """Return the study, found or created with its patient, and what to write to the audit trail.
+def match(identity: Identity, study: StudyFacts, by: User) -> Match:
+    """Return the study, found or created with its patient.
 
+    What the patient's record lacks is filled in, until a read of a study of theirs is signed.
     Raises PatientDoubtError where the patient's record says otherwise, or the study belongs to
     somebody else.
     """
-    patient, events = _patient(identity)
+    patient, events, note = _patient(identity)
     unlike = differences(patient, identity)
     if unlike:
         message = PATIENT_MISMATCH.format(differences=" and ".join(unlike))
         raise PatientDoubtError("patient_mismatch", message)
-    return _study_of(patient, study, events, by)
+    return Match(*_study_of(patient, study, events, by), note)
 
 
-def _patient(identity: Identity) -> tuple[Patient, list[Event]]:
+def _patient(identity: Identity) -> tuple[Patient, list[Event], str]:
     patient, created = Patient.objects.get_or_create(
         patient_id=identity.patient_id,
         issuer=identity.issuer,
@@ -100,25 +119,25 @@ def _patient(identity: Identity) -> tuple[Patient, list[Event]]:
         },
     )
     if created:
-        return patient, [Event(Action.PATIENT_CREATED, "patient", patient.pk)]
+        return patient, [Event(Action.PATIENT_CREATED, "patient", patient.pk)], ""
     if not _missing(patient, identity) or differences(patient, identity):
-        return patient, []
+        return patient, [], ""
     patient = lock_patient(patient)
     missing = _missing(patient, identity)
     if not missing or differences(patient, identity):
-        return patient, []
-    for name, value in missing.items():
-        setattr(patient, name, value)
-    patient.save(update_fields=list(missing))
-    detail = {"completed": sorted(missing)}
-    return patient, [Event(Action.PATIENT_CHANGED, "patient", patient.pk, detail=detail)]
+        return patient, [], ""
+    events = complete_patient(patient, missing)
+    if events:
+        return patient, events, ""
+    names = " and ".join(FIELD_WORDS[name] for name in missing)
+    return patient, [], PATIENT_LEFT_AS_IT_IS.format(missing=names)
 
 
 def _missing(patient: Patient, identity: Identity) -> dict[str, Any]:
     """What the patient's record does not say yet and `identity` does."""
     return {
         name: getattr(identity, name)
-        for name in ("name", "birth_date", "sex")
+        for name in FIELD_WORDS
         if getattr(identity, name) and not getattr(patient, name)
     }
 

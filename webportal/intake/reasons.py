@@ -19,6 +19,10 @@ PATIENT_MISMATCH = gettext_noop(
     "The patient record with this Patient ID has another {differences}. Decide on the list of held"
     " files whose image this is."
 )
+PATIENT_LEFT_AS_IT_IS = gettext_noop(
+    "The file also gives the patient’s {missing}, which the record lacks. A study of the patient is"
+    " signed, so the record is left as it is: a radiologist can correct it."
+)
 TOO_LARGE = gettext_noop(
     "The file is larger than {megabytes} MB, the limit for one file. Export the image again,"
     " compressed."
@@ -34,6 +38,7 @@ TEMPLATES = (
     images.WRONG_MODALITY,
     ARCHIVE_TOO_LARGE,
     PATIENT_MISMATCH,
+    PATIENT_LEFT_AS_IT_IS,
     TOO_LARGE,
     TOO_MANY_ENTRIES,
     checks.TOO_SMALL,

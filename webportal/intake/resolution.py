@@ -99,9 +99,9 @@ def resolve(item: UploadItem, decision: Decision, by: User) -> UploadItem:
         held_key = _lock_held(item)
         resolved = verdicts.duplicate(asked.upload, None)
         if resolved is None:
-            chosen, events = matching.match(identity, study, by)
+            match = matching.match(identity, study, by)
             with store.writing() as put:
-                resolved = verdicts.store_accepted(asked.upload, chosen, checked, events, put)
+                resolved = verdicts.store_accepted(asked.upload, match, checked, put)
         _note(resolved, decision, by)
         transaction.on_commit(lambda: default_storage.delete(held_key))
     return resolved

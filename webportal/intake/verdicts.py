@@ -16,6 +16,7 @@ from webportal.intake import incoming, matching, store
 from webportal.intake.cases import CaseRecord
 from webportal.intake.checks import CheckedImage
 from webportal.intake.errors import IntakeError, PatientDoubtError, RefusedError
+from webportal.intake.matching import Match
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.intake.unreferenced import lock_storing
 from webportal.records.models import Radiograph, Study
@@ -68,10 +69,10 @@ def accept(upload: Upload, record: CaseRecord | None, checked: CheckedImage) -> 
     with store.writing() as put:
         try:
             with transaction.atomic():
-                study, events = matching.match(identity, study_facts, upload.by)
+                match = matching.match(identity, study_facts, upload.by)
         except PatientDoubtError as doubt:
             return _hold(upload, doubt, put)
-        return store_accepted(upload, study, checked, events, put)
+        return store_accepted(upload, match, checked, put)
 
 
 def duplicate(upload: Upload, record: CaseRecord | None) -> UploadItem | None:
@@ -130,17 +131,17 @@ def _item_event(action: Action, item: UploadItem) -> Event:
 
 
 def store_accepted(
-    upload: Upload, study: Study, checked: CheckedImage, events: list[Event], put: store.Put
+    upload: Upload, match: Match, checked: CheckedImage, put: store.Put
 ) -> UploadItem:
-    """Store the bytes and the radiograph, queue its inference and append `events` to the trail.
+    """Store the bytes and the radiograph, queue its inference and write the trail.
 
     Raises RefusedError where the same image (SOP Instance UID) is stored with other content.
     """
     # Locked, so that nobody signs the study without this image while it joins.
-    study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
-    events = [*events, *return_to_worklist(study)]
+    study = Study.objects.select_for_update(no_key=True).get(pk=match.study.pk)
+    events = [*match.events, *return_to_worklist(study)]
     radiograph = _store_radiograph(upload, study, checked, put)
-    item = _save(upload, verdict=Verdict.ACCEPTED, radiograph=radiograph)
+    item = _save(upload, verdict=Verdict.ACCEPTED, radiograph=radiograph, reason=match.note)
     detail = {"sha256": upload.sha256, "batch": str(upload.batch.pk)}
     stored = Event(Action.RADIOGRAPH_STORED, "radiograph", radiograph.pk, study.pk, detail)
     append_all([*events, stored], upload.by)

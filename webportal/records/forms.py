@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from webportal.records.models import Patient, Sex, name_components
 
+LONGEST_REASON = 1000
 # Characters that separate values and components in DICOM text (PS3.5 6.2) and control characters.
 plain_text = RegexValidator(
     r"^[^\\^=\x00-\x1f]*$", _("Leave out the characters \\, ^ and = and line breaks.")
@@ -55,6 +56,23 @@ class PatientForm(forms.Form):
         values = dict(self.cleaned_data)
         names = [values.pop("family_name"), values.pop("given_name")]
         return values | {"name": "^".join(names).rstrip("^")}
+
+
+class CorrectionForm(PatientForm):
+    """Who a patient is, corrected after a signature."""
+
+    reason = forms.CharField(
+        label=_("Reason for the correction"),
+        max_length=LONGEST_REASON,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        help_text=_("It stands beside every read that was signed before, and in the audit trail."),
+    )
+
+    def values(self) -> dict[str, Any]:
+        """Return what was filled in, by the names of the model's fields; without the reason."""
+        values = super().values()
+        del values["reason"]
+        return values
 
 
 def form_values(patient: Patient) -> dict[str, Any]:

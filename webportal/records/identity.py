@@ -3,8 +3,11 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from typing import Any
 
-from webportal.records.models import Patient
+from django.utils.translation import gettext
+
+from webportal.records.models import Patient, Sex
 
 # `patient` is the key of the record: two records that say the same are still two persons.
 IDENTITY_FIELDS = ("patient", "patient_id", "issuer", "name", "birth_date", "sex")
@@ -34,3 +37,26 @@ def version_of(identity: Mapping[str, str]) -> str:
 def identity_version(patient: Patient) -> str:
     """Return the fingerprint of what a patient's record says now."""
     return version_of(shown_identity(patient))
+
+
+def identity_change(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, Any]:
+    """Return the old and the new values of what differs, for the audit trail."""
+    changed = [name for name in IDENTITY_FIELDS if before[name] != after[name]]
+    return {
+        "before": {name: before[name] for name in changed},
+        "after": {name: after[name] for name in changed},
+    }
+
+
+def identity_in_words(identity: Mapping[str, str]) -> str:
+    """Return an identity of `shown_identity` as people read it, on one line."""
+    patient = Patient(name=identity["name"], patient_id=identity["patient_id"])
+    born = identity["birth_date"]
+    number, issuer = identity["patient_id"], identity["issuer"]
+    parts = [
+        patient.display_name if identity["name"] else "",
+        gettext("born %(date)s") % {"date": born} if born else "",
+        str(Sex(identity["sex"]).label) if identity["sex"] else "",
+        gettext("ID %(id)s") % {"id": f"{number} ({issuer})" if issuer else number},
+    ]
+    return ", ".join(filter(None, parts))

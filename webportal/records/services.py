@@ -3,12 +3,15 @@
 from typing import Any
 
 from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from webportal.accounts.models import User
+from webportal.accounts.models import Role, User
 from webportal.audit.models import Action
-from webportal.audit.trail import Event, append
-from webportal.records.models import Patient, ReadingState, Study
+from webportal.audit.trail import Event, append, append_all
+from webportal.records.identity import identity_change, identity_version, shown_identity
+from webportal.records.models import IdentityCorrection, Patient, ReadingState, Study
 
 PATIENT_FIELDS = ("patient_id", "issuer", "name", "birth_date", "sex", "is_temporary")
 
@@ -16,12 +19,27 @@ PATIENT_FIELDS = ("patient_id", "issuer", "name", "birth_date", "sex", "is_tempo
 class RecordError(Exception):
     """A change that the records do not allow; the message says what to do."""
 
+    code = "conflict"
 
-def change_patient(patient: Patient, values: dict[str, Any], by: User) -> list[str]:
+
+class SignedIdentityError(RecordError):
+    """A change of an identity under which a read is signed, where it was not made as a correction.
+
+    A radiologist makes it, and gives a reason.
+    """
+
+    code = "identity_signed"
+
+
+def change_patient(
+    patient: Patient, values: dict[str, Any], by: User, reason: str = ""
+) -> list[str]:
     """Change a patient's data and return the names of the fields that changed.
 
-    A temporary patient who is given another Patient ID is temporary no longer. Raises RecordError
-    when another patient has that Patient ID.
+    A temporary patient who is given another Patient ID is temporary no longer. Once a read of one
+    of the patient's studies is signed this is a correction: it needs a reason and a radiologist.
+    Raises SignedIdentityError where it lacks one of them, and RecordError when another patient has
+    that Patient ID.
     """
     try:
         with transaction.atomic():
@@ -35,11 +53,19 @@ def change_patient(patient: Patient, values: dict[str, Any], by: User) -> list[s
             ]
             if not changed:
                 return []
+            signed = signed_among(locked.studies.all())
+            if signed:
+                _refuse_without_right(by, reason)
+            before = shown_identity(locked)
             for name in changed:
                 setattr(locked, name, values[name])
             locked.save(update_fields=changed)
-            detail = {"fields": changed}
-            append(Event(Action.PATIENT_CHANGED, "patient", locked.pk, detail=detail), by)
+            after = shown_identity(locked)
+            if signed:
+                append_all(_correct(signed, before, after, reason, by), by)
+            else:
+                detail = {"fields": changed} | identity_change(before, after)
+                append(Event(Action.PATIENT_CHANGED, "patient", locked.pk, detail=detail), by)
             return changed
     except IntegrityError:
         raise RecordError(
@@ -48,6 +74,101 @@ def change_patient(patient: Patient, values: dict[str, Any], by: User) -> list[s
                 " person, move the studies to that patient instead; otherwise check the Patient ID."
             )
         ) from None
+
+
+def complete_patient(patient: Patient, values: dict[str, Any]) -> list[Event]:
+    """Fill in what a patient's record lacks and return what to audit.
+
+    Nothing is filled in, and nothing returned, once a read of one of the patient's studies is
+    signed: that is a correction, which a person makes. The patient must be locked.
+    """
+    if signed_among(patient.studies.all()):
+        return []
+    before = shown_identity(patient)
+    for name, value in values.items():
+        setattr(patient, name, value)
+    patient.save(update_fields=list(values))
+    detail = {"completed": sorted(values)} | identity_change(before, shown_identity(patient))
+    return [Event(Action.PATIENT_CHANGED, "patient", patient.pk, detail=detail)]
+
+
+def move_study(
+    study: Study, patient: Patient, by: User, reason: str = "", shown: str | None = None
+) -> list[Event]:
+    """Record a study for another patient and return what to audit. The study must be locked.
+
+    A temporary patient who has no study any more is removed. `shown` is the version of the other
+    patient's identity that a person has compared. Once a read of the study is signed this is a
+    correction, as in `change_patient`. Raises SignedIdentityError for what that lacks, and
+    RecordError where the other patient's record is no longer what it was.
+    """
+    signed = signed_among(Study.objects.filter(pk=study.pk))
+    if signed:
+        _refuse_without_right(by, reason)
+    both = Patient.objects.filter(pk__in=[study.patient_id, patient.pk]).order_by("pk")
+    locked = {each.pk: each for each in both.select_for_update(no_key=True)}
+    former, found = locked[study.patient_id], locked.get(patient.pk)
+    if found is None or shown not in (None, identity_version(found)):
+        raise RecordError(
+            _("The other patient’s record has changed since it was shown. Compare again.")
+        )
+    before, after = shown_identity(former), shown_identity(found)
+    study.patient = found
+    study.save(update_fields=["patient"])
+    if signed:
+        events = _correct(signed, before, after, reason, by)
+    else:
+        detail: dict[str, Any] = {"from": str(former.pk), "to": str(found.pk)}
+        detail |= {"fields": ["patient"], "before": before, "after": after}
+        events = [Event(Action.STUDY_CHANGED, "study", study.pk, study.pk, detail)]
+    if former.is_temporary and not former.studies.exists():
+        detail = {"removed": "temporary", "studies_now_of": str(found.pk), "before": before}
+        events.append(Event(Action.PATIENT_CHANGED, "patient", former.pk, study.pk, detail))
+        former.delete()
+    return events
+
+
+def signed_among(studies: QuerySet[Study]) -> list[Study]:
+    """Return those of the studies of which somebody has signed a read, be others due or not."""
+    return list(studies.filter(reads__state=ReadingState.SIGNED).distinct().order_by("pk"))
+
+
+def may_correct(person: User) -> bool:
+    """Whether this person may change an identity under which a read is signed."""
+    return person.has_role(Role.RADIOLOGIST)
+
+
+def _refuse_without_right(by: User, reason: str) -> None:
+    if not may_correct(by):
+        raise SignedIdentityError(
+            _(
+                "Nothing is changed: a study is signed under this identity. A radiologist can"
+                " correct it, with a reason; tell one what is wrong."
+            )
+        )
+    if not reason.strip():
+        raise SignedIdentityError(
+            _(
+                "Nothing is changed: a study is signed under this identity. Give the reason for"
+                " which it is corrected."
+            )
+        )
+
+
+def _correct(
+    signed: list[Study], before: dict[str, str], after: dict[str, str], reason: str, by: User
+) -> list[Event]:
+    """Keep what was corrected, for the marks on what was signed before; return what to audit."""
+    correction = IdentityCorrection.objects.create(
+        before=before, after=after, reason=reason.strip(), corrected_by=by, at=timezone.now()
+    )
+    correction.studies.set(signed)
+    detail = {"correction": str(correction.pk), "reason": correction.reason}
+    detail |= identity_change(before, after)
+    return [
+        Event(Action.IDENTITY_CORRECTED, "patient", after["patient"], study.pk, detail)
+        for study in signed
+    ]
 
 
 def lock_patient(patient: Patient) -> Patient:

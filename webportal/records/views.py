@@ -16,7 +16,7 @@ from webportal.accounts.roles import SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.records import searches, services
-from webportal.records.forms import PatientForm, form_values
+from webportal.records.forms import CorrectionForm, PatientForm, form_values
 from webportal.records.models import NEWEST_FIRST, Patient
 
 PATIENTS_PER_PAGE = 50
@@ -71,12 +71,17 @@ def patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
 @allow(Role.RADIOLOGIST, Role.UPLOADER)
 @require_http_methods(["GET", "POST"])
 def edit_patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
-    """Correct or complete a patient's data."""
+    """Correct or complete a patient's data; once a study is signed, with a reason."""
     shown = get_object_or_404(Patient, pk=patient_id)
-    form = PatientForm(request.POST or None, initial=form_values(shown))
+    signed = services.signed_among(shown.studies.all())
+    form_class = CorrectionForm if signed else PatientForm
+    form = form_class(request.POST or None, initial=form_values(shown))
     if form.is_valid():
+        reason = form.cleaned_data.get("reason", "")
         try:
-            changed = services.change_patient(shown, _keep_name(shown, form), request.user)
+            changed = services.change_patient(shown, _keep_name(shown, form), request.user, reason)
+        except services.SignedIdentityError as error:
+            form.add_error(None, str(error))
         except services.RecordError as error:
             form.add_error("patient_id", str(error))
         else:
@@ -84,7 +89,13 @@ def edit_patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpRespons
                 request, _("The patient is changed.") if changed else _("Nothing changed.")
             )
             return redirect("records:patient", shown.pk)
-    return render(request, "records/edit_patient.html", {"patient": shown, "form": form})
+    context = {
+        "patient": shown,
+        "form": form,
+        "signed_studies": signed,
+        "may_correct": services.may_correct(request.user),
+    }
+    return render(request, "records/edit_patient.html", context)
 
 
 def _keep_name(shown: Patient, form: PatientForm) -> dict[str, object]:

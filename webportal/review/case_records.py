@@ -1,4 +1,4 @@
-"""Changing a study's case record, and whose study it is, while nobody has signed it."""
+"""Changing a study's case record while nobody has signed it, and whose study it is."""
 
 import uuid
 from typing import Any
@@ -12,7 +12,7 @@ from webportal.audit.trail import Event, append, append_all
 from webportal.inference import queue
 from webportal.intake.matching import Identity, differences, existing_patient
 from webportal.records.models import Patient, Study
-from webportal.records.services import RecordError, change_patient
+from webportal.records.services import RecordError, change_patient, move_study
 from webportal.review.models import ReadState
 
 CASE_RECORD_FIELDS = (
@@ -52,16 +52,17 @@ def change_case_record(study: Study, values: dict[str, Any], by: User) -> list[s
     return changed
 
 
-def assign_patient(study: Study, identity: Identity, by: User) -> Patient:
+def assign_patient(study: Study, identity: Identity, by: User, reason: str = "") -> Patient:
     """Say whose study it is: complete its temporary patient, or move it to the patient named.
 
     The patient is the one recorded under the Patient ID and issuer. Where that record has another
     name, birth date or sex, nothing is changed: a person has to find out which is right. Raises
-    RecordError then, and after signing.
+    RecordError then, and SignedIdentityError where a read is signed and `by` may not correct that,
+    or gives no reason.
     """
     try:
         with transaction.atomic():
-            return _assign_patient(_lock_unsigned(study.pk), identity, by)
+            return _assign_patient(_lock(study.pk), identity, by, reason)
     except IntegrityError:
         raise RecordError(
             _(
@@ -71,34 +72,46 @@ def assign_patient(study: Study, identity: Identity, by: User) -> Patient:
         ) from None
 
 
-def _assign_patient(study: Study, identity: Identity, by: User) -> Patient:
+@transaction.atomic
+def assign_known_patient(
+    study: Study, patient: Patient, shown: str, by: User, reason: str = ""
+) -> None:
+    """Move a study to a patient on record, whom a person has set beside the present one.
+
+    `shown` is the version of that patient's identity which they saw. Raises RecordError where it
+    has changed since, and SignedIdentityError as `assign_patient` does.
+    """
+    locked = _lock(study.pk)
+    if locked.patient_id == patient.pk:
+        raise _is_recorded_already()
+    append_all(move_study(locked, patient, by, reason, shown), by)
+
+
+def _assign_patient(study: Study, identity: Identity, by: User, reason: str) -> Patient:
     former = study.patient
     patient = existing_patient(identity)
     if patient == former:
-        raise RecordError(
-            _(
-                "The study is recorded for this patient already. To correct the patient's data,"
-                " open the patient's page."
-            )
-        )
+        raise _is_recorded_already()
     if patient is None and former.is_temporary and former.studies.count() == 1:
-        change_patient(former, vars(identity), by)
+        change_patient(former, vars(identity), by, reason)
         return former
+    events = []
     if patient is None:
         patient = Patient.objects.create(**vars(identity))
-        append(Event(Action.PATIENT_CREATED, "patient", patient.pk), by)
+        events.append(Event(Action.PATIENT_CREATED, "patient", patient.pk))
     else:
         _refuse_mismatch(patient, identity)
-    study.patient = patient
-    study.save(update_fields=["patient"])
-    detail = {"fields": ["patient"], "from": str(former.pk), "to": str(patient.pk)}
-    events = [Event(Action.STUDY_CHANGED, "study", study.pk, study.pk, detail)]
-    if former.is_temporary and not former.studies.exists():
-        detail = {"removed": "temporary", "studies_now_of": str(patient.pk)}
-        events.append(Event(Action.PATIENT_CHANGED, "patient", former.pk, study.pk, detail))
-        former.delete()
-    append_all(events, by)
+    append_all([*events, *move_study(study, patient, by, reason)], by)
     return patient
+
+
+def _is_recorded_already() -> RecordError:
+    return RecordError(
+        _(
+            "The study is recorded for this patient already. To correct the patient's data,"
+            " open the patient's page."
+        )
+    )
 
 
 def _refuse_mismatch(patient: Patient, identity: Identity) -> None:
@@ -116,11 +129,7 @@ def _refuse_mismatch(patient: Patient, identity: Identity) -> None:
 
 
 def _lock_unsigned(study_id: uuid.UUID) -> Study:
-    study = (
-        Study.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("patient")
-        .get(pk=study_id)
-    )
+    study = _lock(study_id)
     if study.reads.filter(state=ReadState.SIGNED).exists():
         raise RecordError(
             _(
@@ -129,3 +138,11 @@ def _lock_unsigned(study_id: uuid.UUID) -> Study:
             )
         )
     return study
+
+
+def _lock(study_id: uuid.UUID) -> Study:
+    return (
+        Study.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("patient")
+        .get(pk=study_id)
+    )

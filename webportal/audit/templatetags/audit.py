@@ -33,5 +33,7 @@ def object_in_words(object_type: str) -> str:
 
 @register.filter
 def listed(value: Any) -> Any:
-    """A list as its items with commas between them; anything else as it is."""
+    """A list as its items with commas between them, an object with names; the rest as it is."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}: {text or '–'}" for name, text in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else value
