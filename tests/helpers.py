@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from django.db import connection, transaction
+
 from webportal.audit.models import AuditEntry
 
 
@@ -9,3 +11,18 @@ def audit_actions(**filters: Any) -> list[str]:
     """The actions in the audit trail, oldest first."""
     entries = AuditEntry.objects.filter(**filters).order_by("sequence")
     return list(entries.values_list("action", flat=True))
+
+
+def let_time_pass(seconds: int = 31) -> None:
+    """Let every signature be so much older, which only the database itself can do."""
+    trigger = "TRIGGER review_signed_read_stays"
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(f"ALTER TABLE review_read DISABLE {trigger}")
+        cursor.execute(
+            "UPDATE review_read SET signed_at = signed_at - %s * interval '1 second'"
+            " WHERE signed_at IS NOT NULL",
+            [seconds],
+        )
+        cursor.execute(f"ALTER TABLE review_read ENABLE {trigger}")
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")

@@ -10,6 +10,7 @@ from rest_framework.test import APIClient
 
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction, make_radiograph, make_study
+from tests.helpers import let_time_pass
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
@@ -146,6 +147,11 @@ def test_the_model_is_hidden_too_where_that_is_set(
     assert refused.value.code == "result_changed"
     read = sign(study, radiologist, Entry(None, "unaided", "definite"), PASSWORD)
     assert (read.kind, read.prediction) == ("second", None)
+    # While they may take that back, and read again, they stay blind.
+    for address in pages(study, following):
+        text = browser.get(address).content.decode()
+        assert not [word for word in (*RESULT, SECRET) if word in text], address
+    let_time_pass()
     assert "93 %" in browser.get(pages(study, following)[0]).content.decode()
 
 

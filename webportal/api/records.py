@@ -33,7 +33,11 @@ from webportal.records.models import (
 )
 from webportal.records.searches import find_patients, with_words
 from webportal.records.services import change_patient
-from webportal.review.blinding import hidden_results, studies_with_hidden_results
+from webportal.review.blinding import (
+    hidden_results,
+    studies_with_hidden_results,
+    waiting_blind,
+)
 from webportal.review.case_records import CASE_RECORD_FIELDS, assign_patient, change_case_record
 from webportal.review.forms import CaseRecordForm
 from webportal.review.progress import NOTHING, in_state, progress_of
@@ -342,8 +346,8 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
     @action(detail=False, filter_backends=[StrictFilters], url_path="second-reads")
     def second_reads(self, request: Request) -> Response:
         """The studies that the caller reads blind, by priority and time waited, and no result."""
-        hidden = self.get_queryset().filter(hidden_results(self.person))
-        studies = BLIND_URGENCY.sort(self.filter_queryset(hidden))
+        waiting = self.get_queryset().filter(waiting_blind(self.person))
+        studies = BLIND_URGENCY.sort(self.filter_queryset(waiting))
         page = self.paginate_queryset(studies)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 

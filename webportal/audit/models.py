@@ -47,6 +47,8 @@ class Action(models.TextChoices):
     WORKER_RESUMED = "worker.resumed", _("Worker told to resume")
     READ_SAVED = "read.saved", _("Read saved as a draft")
     READ_SIGNED = "read.signed", _("Read signed")
+    READ_AMENDED = "read.amended", _("Read amended")
+    SIGNATURE_TAKEN_BACK = "read.taken_back", _("Signature taken back")
     SIGNATURE_FAILED = "read.signature_failed", _("Signature failed")
     ADDENDUM_SIGNED = "addendum.signed", _("Addendum signed")
     STUDY_RESERVED = "study.reserved", _("Study reserved for reading")

@@ -15,7 +15,8 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
-from webportal.review.models import Pneumonia, Read, ReadKind, ReadState, SecondReadingReason
+from webportal.review.models import Pneumonia, Read, ReadKind, SecondReadingReason
+from webportal.review.standing import standing_reads
 
 NORMAL_975 = 1.959963984540054  # the 97.5 % point of the normal distribution
 NO_VARIANCE = 1e-12  # 0, but for what floating point makes of it
@@ -102,12 +103,12 @@ def tally(pairs: Iterable[tuple[bool, bool]]) -> Agreement:
 
 
 def reads_between(since: date | None, until: date | None) -> QuerySet[Read]:
-    """The signed, interpretable reads of those days.
+    """The interpretable reads of those days that stand, each in its latest revision.
 
     Studies that still wait for their second reader are left out: figures of few studies would tell
     what the first reader found.
     """
-    reads = Read.objects.filter(state=ReadState.SIGNED, pneumonia__in=Pneumonia.values)
+    reads = standing_reads().filter(pneumonia__in=Pneumonia.values)
     reads = reads.exclude(study__second_reading__due=ReadKind.SECOND)
     if since is not None:
         reads = reads.filter(signed_at__date__gte=since)
@@ -124,9 +125,7 @@ def readers_against_model(reads: QuerySet[Read], reader: User | None = None) -> 
     """
     if reader is not None:
         reads = reads.filter(reader=reader)
-    of_first = Read.objects.filter(
-        study=OuterRef("study"), state=ReadState.SIGNED, kind=ReadKind.FIRST
-    )
+    of_first = standing_reads().filter(study=OuterRef("study"), kind=ReadKind.FIRST)
     rows = reads.annotate(of_first=Subquery(of_first.values("prediction")[:1])).values_list(
         "pneumonia", "prediction", "of_first"
     )
@@ -150,11 +149,8 @@ def reader_against_reader(
     seconds = reads.filter(kind=ReadKind.SECOND)
     if only_drawn:
         seconds = seconds.filter(study__second_reading__reason=SecondReadingReason.DRAWN)
-    first = Read.objects.filter(
-        study=OuterRef("study"),
-        state=ReadState.SIGNED,
-        kind=ReadKind.FIRST,
-        pneumonia__in=Pneumonia.values,
+    first = standing_reads().filter(
+        study=OuterRef("study"), kind=ReadKind.FIRST, pneumonia__in=Pneumonia.values
     )
     rows = seconds.annotate(
         first_finding=Subquery(first.values("pneumonia")[:1]),

@@ -10,13 +10,14 @@ import uuid
 from collections.abc import Collection
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
 from webportal.review.models import Read, ReadKind, ReadState, SecondReading
 from webportal.review.second_reading import due_of_second_reading, may_read_blind
+from webportal.review.standing import may_be_taken_back
 
 NOTHING = Q(pk__in=[])
 
@@ -26,6 +27,7 @@ def visible_reads(person: User) -> Q:
     signed = Q(state=ReadState.SIGNED)
     if may_read_blind(person):
         signed &= ~Q(study__second_reading__due=ReadKind.SECOND)
+        signed &= ~Q(study__in=_fresh_second_reads(person).values("study"))
     return Q(reader=person) | signed
 
 
@@ -33,8 +35,7 @@ def sees_read(person: User, read: Read) -> bool:
     """Whether one read is among those of `visible_reads`, for reads that are loaded already."""
     if read.reader_id == person.pk:
         return True
-    is_blind = may_read_blind(person) and due_of_second_reading(read.study) == ReadKind.SECOND
-    return read.state == ReadState.SIGNED and not is_blind
+    return read.state == ReadState.SIGNED and not _is_blind(person, read.study)
 
 
 def reads_without_model(person: User) -> bool:
@@ -42,14 +43,21 @@ def reads_without_model(person: User) -> bool:
     return settings.SECOND_READING_BLIND_TO_AI and may_read_blind(person)
 
 
-def hidden_results(person: User) -> Q:
-    """A condition on studies: those whose results of the model are hidden from this person."""
+def waiting_blind(person: User) -> Q:
+    """A condition on studies: those whose second read this person may make without the model."""
     if not reads_without_model(person):
         return NOTHING
     own = Read.objects.filter(study=OuterRef("study"), reader=person, state=ReadState.SIGNED)
     waiting = SecondReading.objects.filter(~Exists(own), due=ReadKind.SECOND)
     # They are few: PostgreSQL looks them up once and then asks a table in memory.
     return Q(pk__in=waiting.values("study"))
+
+
+def hidden_results(person: User) -> Q:
+    """A condition on studies: those whose results of the model are hidden from this person."""
+    if not reads_without_model(person):
+        return NOTHING
+    return waiting_blind(person) | Q(pk__in=_fresh_second_reads(person).values("study"))
 
 
 def studies_with_hidden_results(person: User, study_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
@@ -73,3 +81,16 @@ def visible_predictions(person: User) -> Q:
 def sees_prediction(person: User, prediction: Prediction) -> bool:
     """Whether one prediction is among those of `visible_predictions`."""
     return not studies_with_hidden_results(person, [prediction.radiograph.study_id])
+
+
+def _fresh_second_reads(person: User) -> QuerySet[Read]:
+    """The second reads that this person may still take back; an amended one is blind no more."""
+    return Read.objects.filter(may_be_taken_back(), reader=person, kind=ReadKind.SECOND, revision=0)
+
+
+def _is_blind(person: User, study: Study) -> bool:
+    if not may_read_blind(person):
+        return False
+    if due_of_second_reading(study) == ReadKind.SECOND:
+        return True
+    return _fresh_second_reads(person).filter(study=study).exists()

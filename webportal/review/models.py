@@ -56,10 +56,14 @@ class OtherFinding(models.TextChoices):
 
 
 class ReadState(models.TextChoices):
-    """A read is edited as a draft and never again after it is signed."""
+    """A read is edited as a draft and never again after it is signed.
+
+    One whose signature was taken back in time stays as it was signed, and counts for nothing.
+    """
 
     DRAFT = "draft", _("Draft")
     SIGNED = "signed", _("Signed")
+    TAKEN_BACK = "taken_back", _("Signature taken back")
 
 
 class ReadKind(models.TextChoices):
@@ -82,7 +86,12 @@ class SecondReadingReason(models.TextChoices):
 
 
 class Read(models.Model):
-    """One radiologist's read of a study. A trigger refuses any change to a signed read."""
+    """One radiologist's read of a study.
+
+    Triggers refuse any change to a signed read, but that its signature is taken back in time. A
+    read is amended by another one of the same reader and kind: which of them counts follows from
+    `amends` (see `standing`) and is written nowhere.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="reads")
@@ -127,6 +136,18 @@ class Read(models.Model):
         help_text="Under which identity it was signed, as `shown_identity` in"
         " webportal.records.identity has it; empty in a draft and in earlier reads.",
     )
+    amends = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="amendments",
+        help_text="The signed read that this one supersedes, once it is signed itself.",
+    )
+    revision = models.PositiveSmallIntegerField(
+        default=0, help_text="How many signed reads came before it in a chain of amendments."
+    )
+    reason = models.CharField(max_length=200, blank=True, help_text="Why it amends that read.")
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
     signed_at = models.DateTimeField(null=True, blank=True)
@@ -138,14 +159,17 @@ class Read(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(
-                fields=["study", "kind"],
+                fields=["study", "kind", "revision"],
                 condition=Q(state="signed"),
                 name="one_signed_read_per_study_and_kind",
             ),
             models.UniqueConstraint(
-                fields=["study", "reader"],
+                fields=["study", "reader", "revision"],
                 condition=Q(state="signed"),
                 name="one_signed_read_per_study_and_reader",
+            ),
+            models.UniqueConstraint(
+                fields=["amends"], condition=Q(state="signed"), name="one_signed_amendment_per_read"
             ),
             models.UniqueConstraint(
                 fields=["study", "reader"],
@@ -154,7 +178,7 @@ class Read(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(state="draft", signed_at=None)
-                | Q(state="signed", signed_at__isnull=False) & ~Q(decision=""),
+                | Q(state__in=["signed", "taken_back"], signed_at__isnull=False) & ~Q(decision=""),
                 name="read_signed_when_complete",
             ),
             models.CheckConstraint(
@@ -182,6 +206,12 @@ class Read(models.Model):
                 name="read_zones_of_a_pneumonia",
             ),
             models.CheckConstraint(condition=Q(kind__in=ReadKind.values), name="read_kind_known"),
+            models.CheckConstraint(
+                condition=Q(state="draft")
+                | Q(amends=None, revision=0, reason="")
+                | Q(amends__isnull=False, revision__gt=0) & ~Q(reason=""),
+                name="read_amendment_complete",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -214,8 +244,8 @@ class Addendum(models.Model):
 class SecondReading(models.Model):
     """That a study goes to a second reader, and how far that has come.
 
-    Made by the first signature. `due` is the read that is waited for: the second, then perhaps the
-    arbitration, then none.
+    Made by the signature of a first read. `due` is the read that is waited for: the second, then
+    perhaps the arbitration, then none.
     """
 
     study = models.OneToOneField(
@@ -229,6 +259,13 @@ class SecondReading(models.Model):
         blank=True,
     )
     ordered_at = models.DateTimeField(auto_now_add=True)
+    ordered_by = models.ForeignKey(
+        Read,
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="+",
+        help_text="The read whose signature asked for it: with that signature it is taken back.",
+    )
 
     class Meta:
         ordering = ["ordered_at"]

@@ -17,10 +17,12 @@ from webportal.accounts.models import User
 from webportal.accounts.services import AccountError
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
+from webportal.database.clock import clock
 from webportal.inference.models import Prediction
 from webportal.records.identity import shown_identity, version_of
 from webportal.records.models import Patient, ReadingState, Study
 from webportal.review import reservation
+from webportal.review.amending import own_read_to_amend, refuse_amendment
 from webportal.review.decisions import open_choices
 from webportal.review.marks import Mark, finding_not_put_down, parse_marks, why_refused
 from webportal.review.models import (
@@ -34,6 +36,7 @@ from webportal.review.models import (
     Zone,
 )
 from webportal.review.reads import own_draft, own_signed_read, result_for
+from webportal.review.refusals import ReadingError as ReadingError
 from webportal.review.second_reading import (
     advance,
     due_of_second_reading,
@@ -45,18 +48,6 @@ from webportal.review.second_reading import (
 from webportal.review.signing import confirm_signer
 
 
-class ReadingError(Exception):
-    """A refusal: `code` is a stable word for programs, `message` tells a person what to do."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)
-        self.code = code
-        self.message = message
-
-    def __str__(self) -> str:
-        return self.message
-
-
 @dataclass(frozen=True)
 class Entry:
     """What a reader puts down.
@@ -65,7 +56,8 @@ class Entry:
     there and `kind` which read of the study was asked for, None when the reader's program does not
     say. `despite_reservation` says that the reader knows that another has the study in hand.
     `version` is that of the draft on the screen, "" when there was none: a draft that was changed
-    in another window meanwhile is not written over.
+    in another window meanwhile is not written over. `amends` is the id of the reader's own signed
+    read that this one corrects, for `reason`.
     """
 
     seen: uuid.UUID | None
@@ -79,6 +71,8 @@ class Entry:
     kind: str | None = None
     despite_reservation: bool = False
     version: str | None = None
+    amends: uuid.UUID | None = None
+    reason: str = ""
 
 
 @transaction.atomic
@@ -86,15 +80,17 @@ def save_draft(study: Study, reader: User, entry: Entry) -> Read:
     """Keep what the reader has put down so far; a draft may be incomplete.
 
     Of a study that is already signed it is kept too, so that it can become an addendum. Raises
-    ReadingError with one of the codes unknown_value, wrong_mark or draft_changed.
+    ReadingError with one of the codes unknown_value, wrong_mark, not_own_read or draft_changed.
     """
     _check_values(study, entry)
+    if entry.amends is not None:
+        own_read_to_amend(study, reader, entry.amends)
     Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     same = _signed_the_same(study, reader, entry)
     if same is not None:
         return same
     draft = own_draft(study, reader)
-    if draft is not None and _holds(draft, entry) and draft.prediction_id == entry.seen:
+    if draft is not None and _is_kept(draft, entry):
         return draft
     _refuse_other_draft(draft, entry)
     draft = draft or Read(study=study, reader=reader)
@@ -103,6 +99,7 @@ def save_draft(study: Study, reader: User, entry: Entry) -> Read:
     draft.zones, draft.other_findings = sorted(entry.zones), sorted(entry.other_findings)
     draft.marks = [mark.as_json() for mark in entry.marks]
     draft.comment = entry.comment
+    draft.amends_id, draft.reason = entry.amends, entry.reason
     draft.save()
     append(Event(Action.READ_SAVED, "read", draft.pk, study.pk), reader)
     return draft
@@ -133,13 +130,13 @@ def discard_draft(study: Study, reader: User) -> None:
 def sign(
     study: Study, reader: User, entry: Entry, password: str, *, pin_is_open: bool = False
 ) -> Read:
-    """Sign the read that is due; signing the same twice changes nothing.
+    """Sign the read that is due, or an amendment of one's own; the same twice changes nothing.
 
     The study leaves the worklist unless a second read or an arbitration follows. With `pin_is_open`
     the reader's signing PIN does in place of the password. Raises ReadingError with one of the
-    codes wrong_password, already_signed, reading_changed, not_blind, reserved, result_changed,
-    images_changed, incomplete, not_fitting, draft_changed, unknown_value or wrong_mark. Only after
-    the last three is nothing kept.
+    codes wrong_password, already_signed, already_amended, reading_changed, not_blind, reserved,
+    result_changed, images_changed, incomplete, not_fitting, draft_changed, not_own_read,
+    unknown_value or wrong_mark. Only after the last four is nothing kept.
     """
     draft = save_draft(study, reader, entry)
     entry = replace(entry, version=None)
@@ -150,8 +147,12 @@ def sign(
         read = save_draft(locked, reader, entry)
         if read.state == ReadState.SIGNED:
             return read
-        read.kind = _kind_to_sign(locked, reader, entry)
-        _refuse_if_reserved(locked, reader, entry)
+        if read.amends is not None:
+            refuse_amendment(read.amends, read.reason)
+            read.kind, read.revision = read.amends.kind, read.amends.revision + 1
+        else:
+            read.kind = _kind_to_sign(locked, reader, entry)
+            _refuse_if_reserved(locked, reader, entry)
         _refuse_unseen_images(locked, entry.images)
         current = result_for(locked, reader)
         _check_complete(read, entry, current)
@@ -160,13 +161,14 @@ def sign(
         read.identity = shown_identity(
             Patient.objects.select_for_update(no_key=True).get(pk=locked.patient_id)
         )
-        read.state, read.signed_at = ReadState.SIGNED, timezone.now()
+        read.state, read.signed_at = ReadState.SIGNED, clock()
         read.save()
         due = advance(locked, read)
         locked.reading_state = ReadingState.UNREAD if due else ReadingState.SIGNED
         locked.save(update_fields=["reading_state"])
-        reservation.end_by_signature(locked)
-        append(Event(Action.READ_SIGNED, "read", read.pk, study.pk, _what_is_signed(read)), reader)
+        reservation.end_by_signature(locked, reader if read.amends is not None else None)
+        action = Action.READ_AMENDED if read.amends is not None else Action.READ_SIGNED
+        append(Event(action, "read", read.pk, study.pk, _what_is_signed(read)), reader)
     return read
 
 
@@ -187,6 +189,9 @@ def _what_is_signed(read: Read) -> dict[str, object]:
         detail["prediction"] = str(read.prediction.pk)
         detail["category"] = read.prediction.category
         detail["model"] = read.prediction.model_version.version
+    if read.amends_id is not None:
+        detail["amends"], detail["revision"] = str(read.amends_id), read.revision
+        detail["reason_sha256"] = hashlib.sha256(read.reason.encode()).hexdigest()
     return detail
 
 
@@ -225,7 +230,9 @@ def add_addendum(
         same = read.addenda.filter(author=author, reason=reason, text=text).first()
         if same is not None:
             return same
-        Read.objects.filter(study=read.study_id, reader=author, state=ReadState.DRAFT).delete()
+        # An amendment that the author has begun is another thing, and stays.
+        drafts = Read.objects.filter(study=read.study_id, reader=author, state=ReadState.DRAFT)
+        drafts.filter(amends=None).delete()
         addendum = Addendum.objects.create(
             read=read, author=author, reason=reason, text=text, signed_at=timezone.now()
         )
@@ -284,7 +291,7 @@ def _kind_to_sign(study: Study, reader: User, entry: Entry) -> str:
             "already_signed",
             _(
                 "You have signed a read of this study, and nobody makes two. Your text is kept:"
-                " sign it as an addendum, or discard it."
+                " amend your read, sign it as an addendum, or discard it."
             ),
         )
     if not due:
@@ -301,6 +308,15 @@ def _kind_to_sign(study: Study, reader: User, entry: Entry) -> str:
             _(
                 "This study waits for a second reader, who must not know the first read. As an"
                 " auditor you can look it up, so another radiologist has to read it."
+            ),
+        )
+    if due == ReadKind.FIRST and entry.kind not in (None, "", due):
+        raise ReadingError(
+            "reading_changed",
+            _(
+                "The first reader has taken the signature back, so that this study waits for its"
+                " first read again. Look at what is shown now, check what you wrote and sign again;"
+                " your text is kept."
             ),
         )
     if entry.kind not in (None, "", due):
@@ -362,7 +378,19 @@ def _check_complete(read: Read, entry: Entry, current: Prediction | None) -> Non
 def _signed_the_same(study: Study, reader: User, entry: Entry) -> Read | None:
     """The reader's signed read, when it says what `entry` says: a request that came twice."""
     signed = own_signed_read(study, reader)
-    return signed if signed is not None and _holds(signed, entry) else None
+    if signed is None or not _holds(signed, entry):
+        return None
+    is_same_amendment = signed.amends_id == entry.amends and signed.reason == entry.reason
+    return signed if entry.amends is None or is_same_amendment else None
+
+
+def _is_kept(draft: Read, entry: Entry) -> bool:
+    return (
+        _holds(draft, entry)
+        and draft.prediction_id == entry.seen
+        and draft.amends_id == entry.amends
+        and draft.reason == entry.reason
+    )
 
 
 def _holds(read: Read, entry: Entry) -> bool:

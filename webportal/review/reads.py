@@ -8,6 +8,7 @@ from webportal.records.models import Category, Concern, Study
 from webportal.review.blinding import hides_result
 from webportal.review.models import Read, ReadState
 from webportal.review.second_reading import due_of_second_reading, signed_reads
+from webportal.review.standing import stands
 
 
 def leading_prediction(study: Study) -> Prediction | None:
@@ -37,8 +38,8 @@ def signed_read(study: Study) -> Read | None:
 
 
 def own_signed_read(study: Study, reader: User) -> Read | None:
-    """The read of the study that this reader has signed, if any."""
-    return study.reads.filter(state=ReadState.SIGNED, reader=reader).first()
+    """The read of the study that this reader has signed, if any, in its latest revision."""
+    return study.reads.filter(stands(), reader=reader).select_related("amends").first()
 
 
 def own_draft(study: Study, reader: User) -> Read | None:

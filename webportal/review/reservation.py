@@ -160,9 +160,10 @@ def give_back(study: Study, reader: User) -> bool:
     return bool(deleted)
 
 
-def end_by_signature(study: Study) -> None:
-    """End whatever reservation a study has, because a read of it was signed."""
-    Reservation.objects.filter(study=study).delete()
+def end_by_signature(study: Study, reader: User | None = None) -> None:
+    """End whatever reservation a study has, because a read of it was signed; or this reader's."""
+    reservations = Reservation.objects.filter(study=study)
+    (reservations.filter(reader=reader) if reader else reservations).delete()
 
 
 def reservation_of(study: Study) -> Reservation | None:

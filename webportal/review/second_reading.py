@@ -1,8 +1,9 @@
 """Which studies are read twice, by whom, and when the two readers disagree.
 
 The first signature decides whether a second read follows; the second one, whether an arbitration
-does. One person never makes two reads of a study. A second reader must not know the first read, so
-those who may look into the audit trail, which holds it, are never second readers.
+does; an amendment of either may change that. One person never makes two reads of a study. A second
+reader must not know the first read, so those who may look into the audit trail, which holds it, are
+never second readers.
 """
 
 import uuid
@@ -23,14 +24,14 @@ from webportal.review.models import (
     SecondReading,
     SecondReadingReason,
 )
+from webportal.review.standing import stands
 
 READ_ORDER = list(ReadKind)
 
 
 def signed_reads(study: Study) -> list[Read]:
-    """The signed reads of a study in the order in which they were made."""
-    signed = study.reads.filter(state=ReadState.SIGNED)
-    reads = signed.select_related("reader", "prediction__model_version")
+    """The reads of a study that stand, each in its latest revision: first, second, arbitration."""
+    reads = study.reads.filter(stands()).select_related("reader", "prediction__model_version")
     return sorted(reads, key=lambda read: READ_ORDER.index(ReadKind(read.kind)))
 
 
@@ -73,21 +74,44 @@ def is_drawn(study_id: uuid.UUID) -> bool:
 
 
 def advance(study: Study, signed: Read) -> str:
-    """Note what follows the read that was just signed, and return the kind of read now due."""
-    if signed.kind == ReadKind.FIRST:
+    """Note what follows a read that was just signed, and return the kind of read now due.
+
+    An amended first read goes to a second reader too where it overrules a likely result; whether
+    chance sends the study there was settled when it was first signed. A second read that was once
+    asked for stays asked for, whatever an amendment says.
+    """
+    if signed.kind == ReadKind.FIRST and not SecondReading.objects.filter(study=study).exists():
         reason = _reason_for_second_read(study, signed)
-        if not reason:
-            return ""
-        SecondReading.objects.create(study=study, reason=reason)
-        return ReadKind.SECOND
-    second_reading = SecondReading.objects.get(study=study)
-    second_reading.due = ""
-    if signed.kind == ReadKind.SECOND:
-        first = study.reads.get(state=ReadState.SIGNED, kind=ReadKind.FIRST)
-        if disagree(first, signed):
-            second_reading.due = ReadKind.ARBITRATION
+        if reason:
+            SecondReading.objects.create(study=study, reason=reason, ordered_by=signed)
+    return settle(study)
+
+
+def settle(study: Study) -> str:
+    """Note which read is due by the reads that stand now, and return its kind; '' for none."""
+    standing = {read.kind: read for read in signed_reads(study)}
+    if ReadKind.FIRST not in standing:
+        return ReadKind.FIRST
+    second_reading = SecondReading.objects.filter(study=study).first()
+    if second_reading is None:
+        return ""
+    second_reading.due = _due_after_first(standing)
     second_reading.save(update_fields=["due"])
     return second_reading.due
+
+
+def take_order_back(study: Study, read: Read) -> None:
+    """Ask for no second read any more, if it was the signature of this read that asked for it."""
+    SecondReading.objects.filter(study=study, ordered_by=read).delete()
+
+
+def _due_after_first(standing: dict[str, Read]) -> str:
+    if ReadKind.SECOND not in standing:
+        return ReadKind.SECOND
+    if ReadKind.ARBITRATION in standing:
+        return ""
+    is_disputed = disagree(standing[ReadKind.FIRST], standing[ReadKind.SECOND])
+    return ReadKind.ARBITRATION if is_disputed else ""
 
 
 def disagree(first: Read, second: Read) -> bool:
@@ -111,4 +135,5 @@ def _reason_for_second_read(study: Study, first: Read) -> str:
     )
     if overruled_positive:
         return SecondReadingReason.OVERRULED
-    return SecondReadingReason.DRAWN if is_drawn(study.pk) else ""
+    is_first_signature = first.revision == 0
+    return SecondReadingReason.DRAWN if is_first_signature and is_drawn(study.pk) else ""

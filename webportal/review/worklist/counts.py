@@ -13,7 +13,7 @@ from django.db.models import Q, QuerySet
 
 from webportal.accounts.models import User
 from webportal.records.models import Concern, Priority, ReadingState, Study
-from webportal.review.blinding import hidden_results, reads_without_model
+from webportal.review.blinding import reads_without_model, waiting_blind
 from webportal.review.worklist.order import EVERY_STATE, SECOND_READS
 
 CAP = 10_000
@@ -93,7 +93,7 @@ def _hidden_counts(reader: User) -> dict[str, int]:
     asked |= {name: Q(concern=concern) for name, concern in RESULTS.items()}
     if not reads_without_model(reader):
         return dict.fromkeys((SECOND_READS, *asked), 0)
-    hidden = Study.objects.filter(hidden_results(reader)).order_by()
+    hidden = Study.objects.filter(waiting_blind(reader)).order_by()
     counts = {name: CountOf("pk", filter=condition) for name, condition in asked.items()}
     numbers: dict[str, int] = hidden.aggregate(**{SECOND_READS: CountOf("pk")}, **counts)
     return numbers

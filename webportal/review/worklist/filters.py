@@ -13,7 +13,7 @@ from webportal.accounts.models import Role, User
 from webportal.inference.models import JobState
 from webportal.records.models import Category, Concern, Priority, ReadingState, Study
 from webportal.records.searches import with_words
-from webportal.review.blinding import hidden_results
+from webportal.review.blinding import hidden_results, waiting_blind
 from webportal.review.progress import in_state
 from webportal.review.worklist.order import (
     BY_RESULT,
@@ -150,7 +150,8 @@ def _in_state(chosen: dict[str, Any], reader: User | None) -> QuerySet[Study]:
     # How far the model is tells that there is no result yet.
     is_by_result = "category" in chosen or "queue" in chosen
     if state == SECOND_READS:
-        return studies.none() if is_by_result else studies.filter(hidden)
+        waiting = waiting_blind(reader) if reader else Q(pk__in=[])
+        return studies.none() if is_by_result else studies.filter(waiting)
     order = chosen.get("order", default_order(state))
     if state == ReadingState.UNREAD or is_by_result or order in BY_RESULT:
         studies = studies.exclude(hidden)
