@@ -27,7 +27,7 @@ from ml.package import (
     seal_package,
 )
 from webportal.accounts.models import Role, User
-from webportal.inference.models import Job, JobState, ModelVersion, Prediction
+from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
 from webportal.inference.summary import refresh_summaries
 from webportal.operations.phantoms import draw_phantom
 from webportal.records.models import Category, Patient, Radiograph, Study
@@ -176,6 +176,13 @@ def make_package(folder: Path, **facts: Any) -> ModelPackage:
     (folder / FACTS_FILE).write_text(json.dumps(defaults | facts))
     seal_package(folder)
     return load_package(folder)
+
+
+def make_worker(name: str = "gpu-1", **fields: Any) -> Worker:
+    """A worker that is idle unless the fields say otherwise."""
+    now = timezone.now()
+    defaults = {"device": "GPU 0", "model_version": "1.0", "started_at": now, "last_seen_at": now}
+    return Worker.objects.create(name=name, **defaults | fields)
 
 
 def make_job(

@@ -27,7 +27,8 @@ class WorkerState(models.TextChoices):
     STOPPED = "stopped", _("Stopped")
 
 
-ALIVE = [WorkerState.BUSY, WorkerState.IDLE, WorkerState.DRAINING]
+TAKE_JOBS = [WorkerState.BUSY, WorkerState.IDLE]
+ALIVE = [*TAKE_JOBS, WorkerState.DRAINING]
 
 
 class Standing(TypedDict):

@@ -10,6 +10,7 @@ from django.db import connection
 from django.utils import timezone
 from django.utils.translation import gettext
 
+from webportal.inference.fleet import TAKE_JOBS, workers_with_states
 from webportal.inference.models import Job, JobState
 from webportal.intake.models import UploadBatch
 
@@ -34,11 +35,13 @@ EACH = f"{LINE} SELECT radiograph_id, place FROM line WHERE radiograph_id = ANY(
 class Place:
     """How many images go before a batch, and after how many minutes its last one should be done.
 
-    `minutes` is an estimate from the last five minutes; None while nothing is analysed.
+    `minutes` is an estimate from the last five minutes; None while nothing is analysed. Where
+    `is_at_rest` no worker takes anything, so that nobody is next.
     """
 
     ahead: int
     minutes: int | None
+    is_at_rest: bool
 
 
 @dataclass(frozen=True)
@@ -64,7 +67,9 @@ def place_of(batch: UploadBatch) -> Place | None:
         finished_at__gte=timezone.now() - _RATE_OVER,
     ).count()
     per_minute = finished / (_RATE_OVER.total_seconds() / 60)
-    return Place(first - 1, math.ceil(last / per_minute) if finished else None)
+    is_at_rest = not workers_with_states().filter(state__in=TAKE_JOBS).exists()
+    minutes = math.ceil(last / per_minute) if finished and not is_at_rest else None
+    return Place(first - 1, minutes, is_at_rest)
 
 
 def analyses(radiograph_ids: Collection[uuid.UUID | None]) -> dict[uuid.UUID, Analysis]:

@@ -12,9 +12,9 @@ from django.utils import timezone
 
 from webportal.inference.models import Job, JobState
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
-from webportal.notifications import stat_studies
-from webportal.notifications.models import Kind, MailState, Notification
-from webportal.notifications.services import mail_wanted
+from webportal.notifications import alerts, counted, overruled, stat_studies
+from webportal.notifications.models import Kind, Notification
+from webportal.notifications.services import mail_state_for, mail_wanted
 
 #: A sender may not have announced how many files there are: then silence is the end.
 QUIET = timedelta(seconds=60)
@@ -24,7 +24,9 @@ LOOK_BACK = timedelta(days=7)
 
 def find() -> int:
     """Note what people are to be told now; return how many notifications there are more."""
-    return _note(_done_batches()) + stat_studies.note()
+    return _note(_done_batches()) + sum(
+        kind.note() for kind in (stat_studies, counted, overruled, alerts)
+    )
 
 
 def _done_batches() -> list[Notification]:
@@ -55,8 +57,8 @@ def _done_batches() -> list[Notification]:
 def _note(notifications: list[Notification]) -> int:
     wanted = mail_wanted(Kind.BATCH_DONE, {each.recipient_id for each in notifications})
     for each in notifications:
-        if each.recipient_id in wanted:
-            each.mail_state, each.mail_due_at = MailState.DUE, timezone.now()
+        for name, value in mail_state_for(each.recipient_id in wanted).items():
+            setattr(each, name, value)
     # Another scheduler may have noted the same meanwhile.
     Notification.objects.bulk_create(notifications, ignore_conflicts=True)
     return len(notifications)

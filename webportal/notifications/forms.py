@@ -10,7 +10,14 @@ from webportal.accounts.models import Role, User
 from webportal.notifications.models import Kind
 
 # Who is told of what; see webportal.notifications.finding.
-ROLES = {Kind.BATCH_DONE: Role.UPLOADER, Kind.STAT_UNREAD: Role.RADIOLOGIST}
+ROLES = {
+    Kind.BATCH_DONE: Role.UPLOADER,
+    Kind.STUDIES_SIGNED: Role.UPLOADER,
+    Kind.STAT_UNREAD: Role.RADIOLOGIST,
+    Kind.STUDIES_ASSIGNED: Role.RADIOLOGIST,
+    Kind.READ_OVERRULED: Role.RADIOLOGIST,
+    Kind.SYSTEM_ALERT: Role.IT,
+}
 
 
 class MailForm(forms.Form):

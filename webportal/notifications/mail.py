@@ -21,6 +21,7 @@ from django.utils.translation import ngettext
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.notifications.models import Kind, MailState, Notification
+from webportal.notifications.words import in_words
 
 logger = logging.getLogger(__name__)
 
@@ -41,7 +42,9 @@ def deliver() -> int:
 @transaction.atomic
 def _deliver(notification_id: uuid.UUID) -> bool:
     locked = Notification.objects.select_for_update(skip_locked=True, of=("self",))
-    due = locked.filter(pk=notification_id, mail_state=MailState.DUE).select_related("recipient")
+    due = locked.filter(pk=notification_id, mail_state=MailState.DUE).select_related(
+        "recipient", "alert"
+    )
     notification = due.first()
     if notification is None:
         return False
@@ -83,6 +86,9 @@ def _words(notification: Notification) -> EmailMessage:
     if notification.kind == Kind.BATCH_DONE:
         subject = _("Chestline: an upload of yours is done")
         text = _("All the images of one of your uploads have been looked at.")
+    elif notification.kind != Kind.STAT_UNREAD:
+        sentence = in_words(notification)
+        subject, text = f"Chestline: {sentence}", f"{sentence}."
     else:
         figures = {"studies": notification.studies, "minutes": settings.STAT_UNREAD_MINUTES}
         subject = ngettext(

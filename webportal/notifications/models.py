@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from webportal.intake.models import UploadBatch
-from webportal.records.models import Category
+from webportal.records.models import Category, Study
 
 
 class Kind(models.TextChoices):
@@ -22,6 +22,14 @@ class Kind(models.TextChoices):
 
     BATCH_DONE = "batch_done", _("An upload of mine is done")
     STAT_UNREAD = "stat_unread", _("A stat study waits unread for too long")
+    STUDIES_ASSIGNED = "studies_assigned", _("Studies are assigned to me")
+    READ_OVERRULED = "read_overruled", _("An arbitration overrules a read of mine")
+    STUDIES_SIGNED = "studies_signed", _("Studies that I uploaded are signed")
+    SYSTEM_ALERT = "system_alert", _("The system needs attention")
+
+
+#: Of these a person has one unread notification, whose number grows until it is read.
+COUNTED_KINDS = [Kind.STUDIES_ASSIGNED, Kind.STUDIES_SIGNED]
 
 
 class MailState(models.TextChoices):
@@ -31,6 +39,26 @@ class MailState(models.TextChoices):
     DUE = "due", _("E-mail to be sent")
     SENT = "sent", _("E-mail sent")
     FAILED = "failed", _("E-mail could not be sent")
+
+
+class SystemAlert(models.Model):
+    """That something needed hospital IT from `since` on, until `cleared_at`; see `alerts`."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    code = models.CharField(max_length=40)
+    since = models.DateTimeField()
+    cleared_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-since"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["code"], condition=Q(cleared_at=None), name="one_open_alert_of_a_code"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.code} since {self.since:%Y-%m-%d %H:%M}"
 
 
 class Notification(models.Model):
@@ -44,7 +72,16 @@ class Notification(models.Model):
     batch = models.ForeignKey(
         UploadBatch, on_delete=models.PROTECT, null=True, blank=True, related_name="notifications"
     )
-    studies = models.PositiveIntegerField(default=0, help_text="How many stat studies wait.")
+    study = models.ForeignKey(
+        Study, on_delete=models.PROTECT, null=True, blank=True, related_name="notifications"
+    )
+    alert = models.ForeignKey(
+        SystemAlert, on_delete=models.CASCADE, null=True, blank=True, related_name="notifications"
+    )
+    studies = models.PositiveIntegerField(default=0, help_text="How many studies it is about.")
+    counted_until = models.DateTimeField(
+        null=True, blank=True, help_text="What happened up to then is in the number of studies."
+    )
     waiting_since = models.DateTimeField(
         null=True, blank=True, help_text="Since when the first of them has been waiting."
     )
@@ -78,14 +115,42 @@ class Notification(models.Model):
                 condition=Q(kind="stat_unread", read_at=None),
                 name="one_unread_of_stat_studies",
             ),
+            models.UniqueConstraint(
+                fields=["recipient", "kind"],
+                condition=Q(kind__in=COUNTED_KINDS, read_at=None),
+                name="one_unread_of_a_counted_kind",
+            ),
+            models.UniqueConstraint(
+                fields=["recipient", "kind", "study"], name="one_a_person_kind_and_study"
+            ),
+            models.UniqueConstraint(fields=["recipient", "alert"], name="one_a_person_and_alert"),
             models.CheckConstraint(
-                condition=Q(kind="batch_done", batch__isnull=False, studies=0, waiting_since=None)
+                condition=Q(
+                    kind="batch_done",
+                    batch__isnull=False,
+                    study=None,
+                    alert=None,
+                    studies=0,
+                    waiting_since=None,
+                )
                 | Q(
                     kind="stat_unread",
                     batch=None,
+                    study=None,
+                    alert=None,
                     studies__gte=1,
                     waiting_since__isnull=False,
-                ),
+                )
+                | Q(
+                    kind__in=COUNTED_KINDS,
+                    batch=None,
+                    study=None,
+                    alert=None,
+                    studies__gte=1,
+                    counted_until__isnull=False,
+                )
+                | Q(kind="read_overruled", batch=None, study__isnull=False, alert=None)
+                | Q(kind="system_alert", batch=None, study=None, alert__isnull=False),
                 name="notification_names_its_thing",
             ),
             models.CheckConstraint(

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Collection
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -27,7 +28,7 @@ def notifications_of(person: User) -> QuerySet[Notification]:
     What tells a result of the model is left out for those who have come to read before it; the
     next run of the scheduler gives them the number of all stat studies.
     """
-    told = Notification.objects.filter(recipient=person).select_related("batch")
+    told = Notification.objects.filter(recipient=person).select_related("batch", "alert")
     return told.filter(category="") if reads_without_result(person) else told
 
 
@@ -57,6 +58,13 @@ def mail_wanted(kind: str, people: Collection[uuid.UUID]) -> set[uuid.UUID]:
         return set()
     choices = MailChoice.objects.filter(~Q(user__email=""), user__in=people, kinds__contains=[kind])
     return set(choices.values_list("user", flat=True))
+
+
+def mail_state_for(wants_mail: bool) -> dict[str, Any]:
+    """The fields of a notification by which its e-mail is sent at once, or not at all."""
+    if not wants_mail:
+        return {}
+    return {"mail_state": MailState.DUE, "mail_due_at": timezone.now()}
 
 
 def chosen_kinds(person: User) -> list[str]:

@@ -17,6 +17,7 @@ from webportal.notifications import services
 from webportal.notifications.forms import MailForm
 from webportal.notifications.models import Kind, Notification
 from webportal.records.models import Priority
+from webportal.review.worklist.filters import MINE
 
 PER_PAGE = 50
 
@@ -53,6 +54,14 @@ def open_notification(request: SignedInRequest, notification_id: uuid.UUID) -> H
     services.mark_read(request.user, told.pk)
     if told.kind == Kind.BATCH_DONE:
         return redirect("results:batch", told.batch_id)
+    if told.kind == Kind.STUDIES_ASSIGNED:
+        return redirect(reverse("review:worklist", query={"assigned": MINE}))
+    if told.kind == Kind.STUDIES_SIGNED:
+        return redirect("intake:batches")
+    if told.kind == Kind.READ_OVERRULED:
+        return redirect("review:study", told.study_id)
+    if told.kind == Kind.SYSTEM_ALERT:
+        return redirect("operations:queue")
     filters = {"priority": str(Priority.STAT.value)}
     if told.category and not services.reads_without_result(request.user):
         filters["category"] = told.category

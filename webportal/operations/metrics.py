@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from webportal.accounts.models import Role, User
-from webportal.operations.queue_health import jobs_by_state, queue_health
+from webportal.inference.health import jobs_by_state, queue_health
 
 
 @login_not_required

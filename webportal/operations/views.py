@@ -14,15 +14,16 @@ from django.views.decorators.http import require_POST, require_safe
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.inference import fleet, registry
-from webportal.inference.models import Job, JobState, Worker
-from webportal.inference.queue import QueueError, awaiting_release, cancel, release_from_quarantine
-from webportal.operations.health import broker_answers
-from webportal.operations.queue_health import (
+from webportal.inference.health import (
     SHOWN_JOBS,
     failures_of_the_last_day,
     queue_health,
     recent_workers,
 )
+from webportal.inference.models import Job, JobState, Worker
+from webportal.inference.queue import QueueError, awaiting_release, cancel, release_from_quarantine
+from webportal.notifications.alerts import current_alerts
+from webportal.operations.health import broker_answers
 
 START_PAGES = [
     (Role.RADIOLOGIST, "review:worklist"),
@@ -63,6 +64,7 @@ def _status() -> dict[str, Any]:
         "now": timezone.now(),
         "broker_answers": broker_answers(),
         "health": queue_health(),
+        "alerts": current_alerts(),
         "news": registry.news(),
         "workers": recent_workers(),
         "failures": failures_of_the_last_day(),

@@ -161,6 +161,11 @@ class Study(models.Model):
         db_index=False,  # `study_assigned` serves it
         help_text="Who is asked to read it; written by webportal.review.worklist.bulk.",
     )
+    assigned_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        help_text="When somebody else asked that reader; none where they took it themselves.",
+    )
 
     # What the worklist sorts by, kept here so that a hundred thousand studies sort by one index.
     # `concern`, `category` and `probability` are written by webportal.inference.summary alone;

@@ -14,6 +14,7 @@ from typing import Any
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext
 
 from webportal.accounts.models import Role, User
@@ -73,7 +74,10 @@ def assign(study_ids: Collection[uuid.UUID], reader: User | None, by: User) -> O
             }
             events.append(_changed(study, detail))
             outcome.changed.append(study.pk)
-    Study.objects.filter(pk__in=outcome.changed).update(assigned_reader=reader)
+    Study.objects.filter(pk__in=outcome.changed).update(
+        assigned_reader=reader,
+        assigned_at=timezone.now() if reader is not None and reader != by else None,
+    )
     append_all(events, by)
     return outcome
 

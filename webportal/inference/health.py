@@ -6,15 +6,30 @@ from datetime import timedelta
 from django.conf import settings
 from django.db.models import Count, Min, Q
 from django.utils import timezone
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
-from webportal.inference.fleet import ALIVE, WorkerState, workers_with_states
+from webportal.inference.fleet import ALIVE, TAKE_JOBS, WorkerState, workers_with_states
 from webportal.inference.models import Job, JobState, Worker
 from webportal.inference.queue import awaiting_release
 from webportal.records.models import Priority
 from webportal.storage import free_bytes
 
 SHOWN_JOBS = 20
+# From this many times the space at which uploads are refused, hospital IT is warned.
+EARLY_WARNING = 2
+
+
+@dataclass(frozen=True)
+class Alert:
+    """What somebody must look after now: a stable code, and words that say what to do."""
+
+    code: str
+    message: str | Promise
+
+    def __str__(self) -> str:
+        return str(self.message)
 
 
 @dataclass(frozen=True)
@@ -46,27 +61,25 @@ class QueueHealth:
         return _("{hours} h {minutes} min").format(hours=hours, minutes=minutes)
 
     @property
-    def alerts(self) -> list[str]:
-        """What somebody must look after now, in words that say what to do."""
+    def alerts(self) -> list[Alert]:
+        """What somebody must look after now."""
         alive = sum(self.workers[state] for state in ALIVE)
         found = []
         if not alive:
-            found.append(_("No worker is alive. Start one; the queue keeps everything until then."))
-        elif self.all_queued and alive == self.workers[WorkerState.DRAINING]:
-            found.append(
-                _("Images wait and every worker is draining. Resume one or start another.")
-            )
+            found.append(NO_WORKER)
+        elif self.all_queued and not any(self.workers[state] for state in TAKE_JOBS):
+            found.append(ALL_DRAINING)
         elif self.is_stuck:
-            found.append(
-                _(
-                    "The oldest queued job waits {time} while workers are idle. "
-                    "Restart the workers, and see that the broker and the scheduler run."
-                ).format(time=self.oldest_wait_text)
-            )
+            found.append(QUEUE_STUCK)
         if self.workers[WorkerState.LOST]:
-            found.append(_("A worker was lost without saying goodbye. Others take over its jobs."))
-        if self.free_bytes is not None and self.free_bytes < settings.UPLOAD_MIN_FREE_BYTES:
-            found.append(_("The storage is nearly full: uploads are refused. Make room."))
+            found.append(WORKER_LOST)
+        if self.awaiting_release:
+            found.append(QUARANTINED)
+        if self.free_bytes is not None:
+            if self.free_bytes < settings.UPLOAD_MIN_FREE_BYTES:
+                found.append(STORAGE_FULL)
+            elif self.free_bytes < EARLY_WARNING * settings.UPLOAD_MIN_FREE_BYTES:
+                found.append(STORAGE_LOW)
         return found
 
     @property
@@ -74,6 +87,41 @@ class QueueHealth:
         """Whether jobs wait although workers could take them; what a ping would not show."""
         patience = timedelta(seconds=settings.QUEUE_ALERT_SECONDS)
         return self.workers[WorkerState.IDLE] > 0 and self.oldest_wait > patience
+
+
+NO_WORKER = Alert(
+    "no_worker",
+    gettext_lazy("No worker is running. Start one; the queue keeps every image until then."),
+)
+ALL_DRAINING = Alert(
+    "all_draining",
+    gettext_lazy("Images are waiting and every worker is draining. Resume one or start another."),
+)
+QUEUE_STUCK = Alert(
+    "queue_stuck",
+    gettext_lazy(
+        "Images are waiting although workers are idle. Restart the workers, and check that the"
+        " broker and the scheduler are running."
+    ),
+)
+WORKER_LOST = Alert(
+    "worker_lost",
+    gettext_lazy("A worker stopped responding. The others take over its images."),
+)
+QUARANTINED = Alert(
+    "quarantined",
+    gettext_lazy(
+        "An image is in quarantine: the model could not analyse it. Look at the reason, then queue"
+        " it again or cancel it."
+    ),
+)
+STORAGE_FULL = Alert(
+    "storage_full", gettext_lazy("The storage is nearly full and uploads are refused. Make room.")
+)
+STORAGE_LOW = Alert(
+    "storage_low",
+    gettext_lazy("The storage is filling up. Make room before uploads have to be refused."),
+)
 
 
 def queue_health() -> QueueHealth:
@@ -85,9 +133,9 @@ def queue_health() -> QueueHealth:
         for row in waiting.order_by().values("priority").annotate(count=Count("pk"))
     }
     oldest = waiting.aggregate(oldest=Min("queued_at"))["oldest"]
-    states = workers_with_states().order_by().values("state").annotate(count=Count("pk"))
+    states = workers_with_states().filter(_recent()).order_by().values("state")
     workers = dict.fromkeys(WorkerState, 0) | {
-        WorkerState(row["state"]): row["count"] for row in states
+        WorkerState(row["state"]): row["count"] for row in states.annotate(count=Count("pk"))
     }
     finished = Job.objects.filter(
         state__in=[JobState.DONE, JobState.REFUSED], finished_at__gte=now - timedelta(hours=1)
@@ -139,9 +187,10 @@ def failures_of_the_last_day() -> list[Failures]:
 
 def recent_workers() -> list[Worker]:
     """Every worker that runs, and those that stopped or were lost within the last day."""
+    return list(workers_with_states().filter(_recent()))
+
+
+def _recent() -> Q:
+    """A condition on workers: they run, or stopped or were lost within the last day."""
     recently = timezone.now() - timedelta(days=1)
-    return list(
-        workers_with_states().filter(
-            Q(stopped_at=None, last_seen_at__gte=recently) | Q(stopped_at__gte=recently)
-        )
-    )
+    return Q(stopped_at=None, last_seen_at__gte=recently) | Q(stopped_at__gte=recently)

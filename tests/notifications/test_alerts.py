@@ -1,0 +1,149 @@
+"""Hospital IT is told of what needs it, once, and of when that is over."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from tests.factories import make_job, make_worker
+from webportal.accounts.models import Role, User
+from webportal.inference.models import Job, JobState, Worker
+from webportal.notifications import finding
+from webportal.notifications.alerts import PATIENCE
+from webportal.notifications.mail import MOST_ATTEMPTS
+from webportal.notifications.models import Kind, MailState, Notification, SystemAlert
+from webportal.notifications.services import choose
+from webportal.storage import free_bytes
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture(autouse=True)
+def worker() -> Iterator[Worker]:
+    return make_worker()
+
+
+def find_after_patience() -> None:
+    """Let the scheduler look twice, with PATIENCE between."""
+    finding.find()
+    SystemAlert.objects.filter(cleared_at=None).update(since=timezone.now() - PATIENCE)
+    finding.find()
+
+
+def told(person: User) -> list[str]:
+    alerts = Notification.objects.filter(recipient=person, kind=Kind.SYSTEM_ALERT)
+    return sorted(alerts.values_list("alert__code", flat=True))
+
+
+def stop_workers() -> None:
+    Worker.objects.update(stopped_at=timezone.now())
+
+
+def drain_workers() -> None:
+    Worker.objects.update(is_draining=True)
+    make_job()
+
+
+def leave_a_job_waiting() -> None:
+    make_job(queued_at=timezone.now() - timedelta(hours=1))
+
+
+def lose_a_worker() -> None:
+    make_worker("lost", last_seen_at=timezone.now() - timedelta(hours=1))
+
+
+def quarantine() -> None:
+    make_job(state=JobState.QUARANTINED)
+
+
+@pytest.mark.parametrize(
+    ("happens", "code"),
+    [
+        (stop_workers, "no_worker"),
+        (drain_workers, "all_draining"),
+        (leave_a_job_waiting, "queue_stuck"),
+        (lose_a_worker, "worker_lost"),
+        (quarantine, "quarantined"),
+    ],
+)
+def test_every_member_of_it_is_told_once(
+    happens: Callable[[], None],
+    code: str,
+    it_person: User,
+    radiologist: User,
+    make_user: Callable[..., User],
+) -> None:
+    other = make_user(Role.IT, username="other")
+    find_after_patience()
+    assert told(it_person) == []
+    happens()
+    for _ in range(2):
+        find_after_patience()
+    assert told(it_person) == told(other) == [code]
+    assert told(radiologist) == []
+
+
+def test_a_disk_that_fills_up_is_told_before_uploads_are_refused(
+    it_person: User, settings: Settings
+) -> None:
+    free = free_bytes()
+    assert free is not None
+    settings.UPLOAD_MIN_FREE_BYTES = free * 2 // 3
+    find_after_patience()
+    assert told(it_person) == ["storage_low"]
+    settings.UPLOAD_MIN_FREE_BYTES = free * 2
+    find_after_patience()
+    assert told(it_person) == ["storage_full", "storage_low"]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"mail_state": MailState.FAILED, "mail_attempts": MOST_ATTEMPTS},
+        {"mail_state": MailState.DUE, "mail_attempts": 3, "mail_due_at": timezone.now()},
+    ],
+)
+def test_failing_mail_is_told_on_the_page(fields: dict[str, object], it_person: User) -> None:
+    alert = SystemAlert.objects.create(code="gone", since=timezone.now(), cleared_at=timezone.now())
+    Notification.objects.create(recipient=it_person, kind=Kind.SYSTEM_ALERT, alert=alert, **fields)
+    find_after_patience()
+    assert "mail_failing" in told(it_person)
+
+
+def test_what_is_over_within_the_patience_wakes_nobody(it_person: User) -> None:
+    stop_workers()
+    finding.find()
+    Worker.objects.update(stopped_at=None)
+    find_after_patience()
+    assert told(it_person) == []
+
+
+def test_what_is_over_says_so_sends_no_mail_and_is_told_anew_when_it_returns(
+    client: Client, it_person: User, settings: Settings
+) -> None:
+    settings.MAIL_ENABLED = True
+    choose(it_person, "it@example.org", [Kind.SYSTEM_ALERT])
+    quarantine()
+    find_after_patience()
+    assert Notification.objects.get().mail_state == MailState.DUE
+    Job.objects.update(state=JobState.CANCELLED)
+    finding.find()
+    assert Notification.objects.get().mail_state == MailState.NONE
+    client.force_login(it_person)
+    page = client.get("/notifications/").text
+    assert "An image is in quarantine" in page
+    assert "over since" in page
+    quarantine()
+    find_after_patience()
+    assert told(it_person) == ["quarantined", "quarantined"]
+
+
+def test_it_leads_to_the_operations_page(client: Client, it_person: User) -> None:
+    stop_workers()
+    find_after_patience()
+    client.force_login(it_person)
+    (notification,) = Notification.objects.all()
+    assert client.get(f"/notifications/{notification.pk}").headers["Location"] == "/operations"

@@ -1,0 +1,136 @@
+"""What is told by number: studies that were assigned, and studies that were signed."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from tests.conftest import PASSWORD
+from tests.factories import make_study
+from webportal.accounts.models import Role, User
+from webportal.notifications import finding
+from webportal.notifications.models import Kind, Notification
+from webportal.notifications.services import mark_read
+from webportal.records.models import ReadingState, Study
+from webportal.review.models import Decision, Pneumonia, Read, ReadState
+from webportal.review.worklist.bulk import assign
+
+pytestmark = pytest.mark.django_db
+
+A_WHILE = timedelta(minutes=5)
+
+
+@pytest.fixture
+def coordinator(make_user: Callable[..., User]) -> User:
+    return make_user(Role.RADIOLOGIST, Role.COORDINATOR)
+
+
+def told(person: User) -> list[tuple[str, int]]:
+    return list(
+        Notification.objects.filter(recipient=person, read_at=None).values_list("kind", "studies")
+    )
+
+
+def assign_a_while_ago(reader: User | None, by: User, count: int = 1) -> list[Study]:
+    studies = [make_study() for _ in range(count)]
+    assign([study.pk for study in studies], reader, by)
+    Study.objects.filter(pk__in=[each.pk for each in studies], assigned_at__isnull=False).update(
+        assigned_at=timezone.now() - A_WHILE
+    )
+    return studies
+
+
+def sign_a_while_ago(study: Study, reader: User, ago: timedelta = A_WHILE) -> None:
+    Study.objects.filter(pk=study.pk).update(reading_state=ReadingState.SIGNED)
+    Read.objects.create(
+        study=study,
+        reader=reader,
+        state=ReadState.SIGNED,
+        decision=Decision.UNAIDED,
+        pneumonia=Pneumonia.NONE,
+        signed_at=timezone.now() - ago,
+    )
+
+
+def test_a_reader_is_told_once_how_many_studies_were_assigned(
+    radiologist: User, coordinator: User
+) -> None:
+    assign_a_while_ago(radiologist, coordinator, 3)
+    finding.find()
+    finding.find()
+    assert told(radiologist) == [(Kind.STUDIES_ASSIGNED, 3)]
+    assert told(coordinator) == []
+
+
+def test_what_comes_while_it_is_unread_is_added_and_what_comes_later_is_told_anew(
+    radiologist: User, coordinator: User
+) -> None:
+    assign_a_while_ago(radiologist, coordinator, 2)
+    finding.find()
+    Notification.objects.update(counted_until=timezone.now() - 2 * A_WHILE)
+    Study.objects.update(assigned_at=timezone.now() - 3 * A_WHILE)
+    assign_a_while_ago(radiologist, coordinator, 1)
+    finding.find()
+    assert told(radiologist) == [(Kind.STUDIES_ASSIGNED, 3)]
+    mark_read(radiologist)
+    assert told(radiologist) == []
+    finding.find()
+    assert told(radiologist) == []
+    Notification.objects.update(counted_until=timezone.now() - 2 * A_WHILE)
+    finding.find()
+    assert told(radiologist) == [(Kind.STUDIES_ASSIGNED, 1)]
+
+
+def test_who_takes_a_study_themselves_is_not_told_and_neither_is_who_lost_it_again(
+    radiologist: User, coordinator: User
+) -> None:
+    assign_a_while_ago(coordinator, coordinator)
+    (study,) = assign_a_while_ago(radiologist, coordinator)
+    assign([study.pk], None, coordinator)
+    finding.find()
+    assert told(coordinator) == []
+    assert told(radiologist) == []
+
+
+def test_an_uploader_is_told_of_signed_studies_once_the_signature_stands(
+    radiologist: User, uploader: User
+) -> None:
+    fresh, old = make_study(created_by=uploader), make_study(created_by=uploader)
+    sign_a_while_ago(fresh, radiologist, ago=timedelta(seconds=20))
+    finding.find()
+    assert told(uploader) == []
+    sign_a_while_ago(old, radiologist)
+    finding.find()
+    assert told(uploader) == [(Kind.STUDIES_SIGNED, 1)]
+
+
+def test_who_signs_a_study_of_their_own_upload_is_not_told(radiologist: User) -> None:
+    sign_a_while_ago(make_study(created_by=radiologist), radiologist)
+    finding.find()
+    assert told(radiologist) == []
+
+
+def test_a_study_that_waits_for_another_read_is_not_told_as_signed(
+    radiologist: User, uploader: User
+) -> None:
+    study = make_study(created_by=uploader)
+    sign_a_while_ago(study, radiologist)
+    Study.objects.update(reading_state=ReadingState.UNREAD)
+    finding.find()
+    assert told(uploader) == []
+
+
+def test_a_notification_says_the_number_and_leads_to_the_studies(
+    client: Client, radiologist: User, coordinator: User
+) -> None:
+    assign_a_while_ago(radiologist, coordinator, 2)
+    finding.find()
+    client.login(username=radiologist.username, password=PASSWORD)
+    page = client.get("/notifications/")
+    assert "2 studies were assigned to you" in page.text
+    (notification,) = page.context["page"]
+    answer = client.get(f"/notifications/{notification.pk}")
+    assert answer.headers["Location"] == "/worklist?assigned=me"
+    assert told(radiologist) == []

@@ -1,0 +1,89 @@
+"""Telling hospital IT that the system needs attention, and when that is over.
+
+An alert is a row from the moment it is first seen until it is clear. IT is told of one that has
+lasted for PATIENCE, once a person; what clears by itself before that wakes nobody.
+"""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from webportal.accounts.models import Role, User
+from webportal.inference import health
+from webportal.inference.health import Alert
+from webportal.notifications.models import Kind, MailState, Notification, SystemAlert
+from webportal.notifications.services import mail_state_for, mail_wanted
+
+PATIENCE = timedelta(minutes=2)
+# An e-mail that was refused so often is not a passing fault of the mail server.
+_REFUSALS = 3
+
+MAIL_FAILING = Alert(
+    "mail_failing",
+    _("E-mail cannot be sent. Check the mail server and its settings (EMAIL_URL)."),
+)
+ALERTS = {
+    alert.code: alert
+    for alert in (
+        health.NO_WORKER,
+        health.ALL_DRAINING,
+        health.QUEUE_STUCK,
+        health.WORKER_LOST,
+        health.QUARANTINED,
+        health.STORAGE_FULL,
+        health.STORAGE_LOW,
+        MAIL_FAILING,
+    )
+}
+
+
+def current_alerts() -> list[Alert]:
+    """What needs hospital IT now."""
+    alerts = health.queue_health().alerts
+    return [*alerts, MAIL_FAILING] if _mail_fails() else alerts
+
+
+def _mail_fails() -> bool:
+    """Whether e-mail is being refused, or was given up within the last day."""
+    recent = Notification.objects.filter(created_at__gt=timezone.now() - timedelta(days=1))
+    is_refused = Notification.objects.filter(
+        mail_state=MailState.DUE, mail_attempts__gte=_REFUSALS
+    ).exists()
+    return is_refused or recent.filter(mail_state=MailState.FAILED).exists()
+
+
+@transaction.atomic
+def note() -> int:
+    """Note which alerts have begun and which are over; return how many notifications there are."""
+    now = timezone.now()
+    codes = [alert.code for alert in current_alerts()]
+    unclear = SystemAlert.objects.filter(cleared_at=None)
+    over = unclear.exclude(code__in=codes)
+    Notification.objects.filter(alert__in=over, mail_state=MailState.DUE).update(
+        mail_state=MailState.NONE, mail_due_at=None
+    )
+    over.update(cleared_at=now)
+    begun = set(codes) - set(unclear.values_list("code", flat=True))
+    SystemAlert.objects.bulk_create(
+        (SystemAlert(code=code, since=now) for code in sorted(begun)), ignore_conflicts=True
+    )
+    return sum(_tell(alert) for alert in unclear.filter(since__lte=now - PATIENCE))
+
+
+def _tell(alert: SystemAlert) -> int:
+    people = User.objects.filter(is_active=True, roles__contains=[Role.IT])
+    untold = people.exclude(notifications__alert=alert)
+    wanted = mail_wanted(Kind.SYSTEM_ALERT, {person.pk for person in untold})
+    told = [
+        Notification(
+            recipient=person,
+            kind=Kind.SYSTEM_ALERT,
+            alert=alert,
+            **mail_state_for(person.pk in wanted),
+        )
+        for person in untold
+    ]
+    Notification.objects.bulk_create(told, ignore_conflicts=True)
+    return len(told)

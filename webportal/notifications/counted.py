@@ -1,0 +1,94 @@
+"""Telling people how many studies were assigned to them, or signed of those they uploaded.
+
+A person has one unread notification of each kind. What happens while it is unread is added to its
+number; after it was read, the next event makes another. Events are told SETTLED after they
+happened: by then their transaction is committed, and a signature can no longer be taken back.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Value
+from django.db.models.functions import Coalesce
+from django.utils import timezone
+
+from webportal.accounts.models import Role
+from webportal.notifications.models import Kind, Notification
+from webportal.notifications.services import mail_state_for, mail_wanted
+from webportal.records.models import ReadingState, Study
+from webportal.review.models import Read, ReadState
+
+SETTLED = timedelta(seconds=60)
+#: What happened before is no news, were it the first run ever.
+LOOK_BACK = timedelta(days=7)
+
+
+def note() -> int:
+    """Bring everybody's notifications up to date; return how many there are more."""
+    until = timezone.now() - SETTLED
+    assigned = Study.objects.filter(
+        reading_state=ReadingState.UNREAD,
+        assigned_reader__is_active=True,
+        assigned_reader__roles__contains=[Role.RADIOLOGIST],
+    )
+    signed = Read.objects.filter(
+        state=ReadState.SIGNED,
+        study__reading_state=ReadingState.SIGNED,
+        study__created_by__is_active=True,
+    ).exclude(reader=F("study__created_by"))
+    news = [
+        (Kind.STUDIES_ASSIGNED, _news(assigned, Kind.STUDIES_ASSIGNED, "assigned", "pk", until)),
+        (Kind.STUDIES_SIGNED, _news(signed, Kind.STUDIES_SIGNED, "signed", "study", until)),
+    ]
+    return sum(_tell(kind, rows, until) for kind, rows in news)
+
+
+_FIELDS = {
+    "assigned": ("assigned_reader", "assigned_at"),
+    "signed": ("study__created_by", "signed_at"),
+}
+
+
+def _news(
+    events: QuerySet[Any], kind: Kind, what: str, study: str, until: datetime
+) -> list[dict[str, Any]]:
+    """Count the studies of each person with an event since what they were last told."""
+    person, at = _FIELDS[what]
+    told = Notification.objects.filter(kind=kind, recipient=OuterRef(person))
+    last = told.order_by("-counted_until").values("counted_until")[:1]
+    since = Coalesce(Subquery(last), Value(until - LOOK_BACK))
+    fresh = events.filter(**{f"{at}__gt": until - LOOK_BACK, f"{at}__lte": until})
+    rows = (
+        fresh.order_by()
+        .annotate(told_until=since, person=F(person))
+        .filter(**{f"{at}__gt": F("told_until")})
+        .values("person", "told_until")
+        .annotate(studies=Count(study, distinct=True))
+    )
+    return list(rows)
+
+
+def _tell(kind: Kind, rows: Iterable[dict[str, Any]], until: datetime) -> int:
+    rows = list(rows)
+    wanted = mail_wanted(kind, [row["person"] for row in rows])
+    return sum(_tell_one(kind, row, until, row["person"] in wanted) for row in rows)
+
+
+@transaction.atomic
+def _tell_one(kind: Kind, row: dict[str, Any], until: datetime, wants_mail: bool) -> int:
+    unread = Notification.objects.filter(recipient=row["person"], kind=kind, read_at=None)
+    # Only where no other scheduler has counted the same meanwhile.
+    same = unread.filter(counted_until=row["told_until"])
+    if same.update(studies=F("studies") + row["studies"], counted_until=until):
+        return 0
+    notification = Notification(
+        recipient_id=row["person"],
+        kind=kind,
+        studies=row["studies"],
+        counted_until=until,
+        **mail_state_for(wants_mail),
+    )
+    Notification.objects.bulk_create([notification], ignore_conflicts=True)
+    return 1

@@ -1,0 +1,45 @@
+"""Telling a reader that an arbitration decided otherwise than their read did."""
+
+from django.db.models import Exists, OuterRef
+from django.utils import timezone
+
+from webportal.notifications.counted import LOOK_BACK, SETTLED
+from webportal.notifications.models import Kind, Notification
+from webportal.notifications.services import mail_state_for, mail_wanted
+from webportal.review.models import Read, ReadKind, ReadState
+from webportal.review.second_reading import disagree
+
+
+def note() -> int:
+    """Tell each such reader once; return how many notifications there are more."""
+    until = timezone.now() - SETTLED
+    arbitrations = Read.objects.filter(
+        state=ReadState.SIGNED,
+        kind=ReadKind.ARBITRATION,
+        signed_at__gt=until - LOOK_BACK,
+        signed_at__lte=until,
+    )
+    told = Notification.objects.filter(
+        kind=Kind.READ_OVERRULED, study=OuterRef("study"), recipient=OuterRef("reader")
+    )
+    found = []
+    for arbitration in arbitrations:
+        reads = Read.objects.filter(
+            ~Exists(told), study=arbitration.study_id, state=ReadState.SIGNED
+        )
+        others = reads.exclude(kind=ReadKind.ARBITRATION).exclude(reader=arbitration.reader_id)
+        found += [read for read in others if disagree(read, arbitration)]
+    wanted = mail_wanted(Kind.READ_OVERRULED, {read.reader_id for read in found})
+    Notification.objects.bulk_create(
+        (
+            Notification(
+                recipient_id=read.reader_id,
+                kind=Kind.READ_OVERRULED,
+                study_id=read.study_id,
+                **mail_state_for(read.reader_id in wanted),
+            )
+            for read in found
+        ),
+        ignore_conflicts=True,
+    )
+    return len(found)

@@ -1,0 +1,8 @@
+"""What a notification says."""
+
+from django import template
+
+from webportal.notifications import words
+
+register = template.Library()
+register.filter("in_words", words.in_words)

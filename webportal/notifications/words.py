@@ -1,0 +1,35 @@
+"""What a notification says, on the page and by e-mail: no patient data."""
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from webportal.notifications.alerts import ALERTS
+from webportal.notifications.models import Kind, Notification
+
+
+def in_words(told: Notification) -> str:
+    """The sentence of a notification that is the same wherever it is read."""
+    figures = {"studies": told.studies}
+    if told.kind == Kind.STUDIES_ASSIGNED:
+        return (
+            ngettext(
+                "%(studies)d study was assigned to you",
+                "%(studies)d studies were assigned to you",
+                told.studies,
+            )
+            % figures
+        )
+    if told.kind == Kind.STUDIES_SIGNED:
+        return (
+            ngettext(
+                "%(studies)d study that you uploaded has been signed",
+                "%(studies)d studies that you uploaded have been signed",
+                told.studies,
+            )
+            % figures
+        )
+    if told.kind == Kind.READ_OVERRULED:
+        return _("An arbitration decided otherwise than your read of a study")
+    assert told.alert is not None
+    alert = ALERTS.get(told.alert.code)
+    return str(alert) if alert else told.alert.code
