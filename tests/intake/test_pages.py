@@ -9,10 +9,12 @@ from urllib.parse import quote
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.utils import timezone
 from PIL import Image
 from pytest_django.fixtures import Settings
 
 from tests import dicom_files as files
+from tests.factories import make_worker
 from tests.helpers import audit_actions
 from tests.intake.conftest import Send
 from webportal.accounts.models import User
@@ -193,6 +195,7 @@ def test_a_batch_shows_each_verdict_and_groups_the_refusals(
     browser: Client, batch: UploadBatch, send: Send
 ) -> None:
     send(files.png(files.phantom()), "good.png")
+    make_worker()
     for number in range(10):
         send(f"nonsense {number}".encode(), f"bad-{number:02}.txt")
     page = browser.get(f"/uploads/{batch.pk}").text
@@ -209,6 +212,7 @@ def test_a_batch_shows_each_verdict_and_groups_the_refusals(
 def test_a_batch_says_how_many_images_go_first(
     browser: Client, batch: UploadBatch, send: Send, uploader: User
 ) -> None:
+    make_worker()
     before = services.create_batch(uploader, priority=Priority.URGENT)
     send(files.png(files.phantom(seed=5)), "mine.png")
     for seed in range(2):
@@ -216,6 +220,17 @@ def test_a_batch_says_how_many_images_go_first(
     page = browser.get(f"/uploads/{batch.pk}").text
     assert "2 other images go first" in page
     assert "Queue: place 3" in page
+
+
+@pytest.mark.parametrize("fields", [{"is_draining": True}, {"stopped_at": timezone.now()}])
+def test_nobody_is_next_while_no_worker_takes_jobs(
+    browser: Client, batch: UploadBatch, send: Send, fields: dict[str, Any]
+) -> None:
+    make_worker(**fields)
+    send(files.png(files.phantom()), "a.png")
+    page = browser.get(f"/uploads/{batch.pk}").text
+    assert "waiting: no worker is running at the moment, and hospital IT is told" in page
+    assert "next in the queue" not in page
 
 
 def test_what_arrived_is_told_as_json(browser: Client, batch: UploadBatch, send: Send) -> None:

@@ -18,7 +18,7 @@ from webportal.accounts.models import Role
 from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import mail_state_for, mail_wanted
 from webportal.records.models import ReadingState, Study
-from webportal.review.models import Read, ReadState
+from webportal.review.standing import standing_reads
 
 SETTLED = timedelta(seconds=60)
 #: What happened before is no news, were it the first run ever.
@@ -33,11 +33,10 @@ def note() -> int:
         assigned_reader__is_active=True,
         assigned_reader__roles__contains=[Role.RADIOLOGIST],
     )
-    signed = Read.objects.filter(
-        state=ReadState.SIGNED,
-        study__reading_state=ReadingState.SIGNED,
-        study__created_by__is_active=True,
-    ).exclude(reader=F("study__created_by"))
+    signed = standing_reads().filter(
+        study__reading_state=ReadingState.SIGNED, study__created_by__is_active=True
+    )
+    signed = signed.exclude(reader=F("study__created_by"))
     news = [
         (Kind.STUDIES_ASSIGNED, _news(assigned, Kind.STUDIES_ASSIGNED, "assigned", "pk", until)),
         (Kind.STUDIES_SIGNED, _news(signed, Kind.STUDIES_SIGNED, "signed", "study", until)),

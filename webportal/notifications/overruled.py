@@ -6,15 +6,15 @@ from django.utils import timezone
 from webportal.notifications.counted import LOOK_BACK, SETTLED
 from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import mail_state_for, mail_wanted
-from webportal.review.models import Read, ReadKind, ReadState
+from webportal.review.models import ReadKind
 from webportal.review.second_reading import disagree
+from webportal.review.standing import standing_reads
 
 
 def note() -> int:
     """Tell each such reader once; return how many notifications there are more."""
     until = timezone.now() - SETTLED
-    arbitrations = Read.objects.filter(
-        state=ReadState.SIGNED,
+    arbitrations = standing_reads().filter(
         kind=ReadKind.ARBITRATION,
         signed_at__gt=until - LOOK_BACK,
         signed_at__lte=until,
@@ -24,9 +24,7 @@ def note() -> int:
     )
     found = []
     for arbitration in arbitrations:
-        reads = Read.objects.filter(
-            ~Exists(told), study=arbitration.study_id, state=ReadState.SIGNED
-        )
+        reads = standing_reads().filter(~Exists(told), study=arbitration.study_id)
         others = reads.exclude(kind=ReadKind.ARBITRATION).exclude(reader=arbitration.reader_id)
         found += [read for read in others if disagree(read, arbitration)]
     wanted = mail_wanted(Kind.READ_OVERRULED, {read.reader_id for read in found})

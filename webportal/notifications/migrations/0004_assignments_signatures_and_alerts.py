@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("intake", "0001_initial"),
         ("notifications", "0003_no_study_of_a_notification"),
-        ("records", "0007_assigned_at"),
+        ("records", "0008_assigned_at"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

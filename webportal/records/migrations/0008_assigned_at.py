@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("records", "0006_sort_by_the_name_that_is_shown"),
+        ("records", "0007_identity_corrections"),
     ]
 
     operations = [

@@ -1,0 +1,63 @@
+"""A reader is told when an arbitration decided otherwise than they did."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from tests.factories import make_study
+from webportal.accounts.models import Role, User
+from webportal.notifications import finding
+from webportal.notifications.models import Kind, Notification
+from webportal.records.models import ReadingState, Study
+from webportal.review.models import Decision, Pneumonia, Read, ReadKind, ReadState
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def readers(make_user: Callable[..., User]) -> list[User]:
+    return [make_user(Role.RADIOLOGIST, username=f"reader{n}") for n in range(3)]
+
+
+def read_three_times(readers: list[User], findings: list[Pneumonia], minutes_ago: int = 5) -> Study:
+    study = make_study(reading_state=ReadingState.SIGNED)
+    for reader, kind, said in zip(readers, ReadKind, findings, strict=True):
+        Read.objects.create(
+            study=study,
+            reader=reader,
+            kind=kind,
+            state=ReadState.SIGNED,
+            decision=Decision.UNAIDED,
+            pneumonia=said,
+            signed_at=timezone.now() - timedelta(minutes=minutes_ago),
+        )
+    return study
+
+
+def test_only_the_reader_who_was_overruled_is_told_and_once(readers: list[User]) -> None:
+    study = read_three_times(readers, [Pneumonia.NONE, Pneumonia.DEFINITE, Pneumonia.DEFINITE])
+    finding.find()
+    finding.find()
+    (told,) = Notification.objects.filter(kind=Kind.READ_OVERRULED)
+    assert (told.recipient, told.kind, told.study) == (readers[0], Kind.READ_OVERRULED, study)
+
+
+def test_not_before_the_arbitration_stands(readers: list[User]) -> None:
+    findings = [Pneumonia.NONE, Pneumonia.DEFINITE, Pneumonia.DEFINITE]
+    read_three_times(readers, findings, minutes_ago=0)
+    finding.find()
+    assert not Notification.objects.filter(kind=Kind.READ_OVERRULED).exists()
+
+
+def test_it_leads_to_the_study(client: Client, readers: list[User]) -> None:
+    study = read_three_times(readers, [Pneumonia.NONE, Pneumonia.DEFINITE, Pneumonia.DEFINITE])
+    finding.find()
+    client.force_login(readers[0])
+    page = client.get("/notifications/")
+    assert "An arbitration decided otherwise than your read of a study" in page.text
+    (told,) = page.context["page"]
+    answer = client.get(f"/notifications/{told.pk}")
+    assert answer.headers["Location"] == f"/studies/{study.pk}"
