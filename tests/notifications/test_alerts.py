@@ -1,6 +1,6 @@
 """Hospital IT is told of what needs it, once, and of when that is over."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -22,8 +22,8 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture(autouse=True)
-def worker() -> Iterator[Worker]:
-    return make_worker()
+def _worker(db: None) -> None:
+    make_worker()
 
 
 def find_after_patience() -> None:

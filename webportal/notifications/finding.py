@@ -24,9 +24,8 @@ LOOK_BACK = timedelta(days=7)
 
 def find() -> int:
     """Note what people are to be told now; return how many notifications there are more."""
-    return _note(_done_batches()) + sum(
-        kind.note() for kind in (stat_studies, counted, overruled, alerts)
-    )
+    told = [_note(_done_batches()), stat_studies.note(), counted.note(), overruled.note()]
+    return sum(told) + alerts.note()
 
 
 def _done_batches() -> list[Notification]:
