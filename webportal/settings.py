@@ -81,6 +81,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "webportal.operations.context.navigation",
                 "webportal.notifications.context.unread_notifications",
+                "webportal.review.take_back_page.offered",
             ],
             "loaders": [
                 (

@@ -137,6 +137,7 @@ OPERATIONS: dict[str, Operation] = {
     "studies_partial_update": Operation(
         R, path=_of("study"), body={"symptoms": ["cough"], "priority": "stat"}
     ),
+    "reads_take_back_create": Operation(R, path=_of("read")),
     "studies_bulk_assign_create": Operation(R, body={"studies": ["@study"], "reader": None}),
     "studies_bulk_priority_create": Operation(C, body={"studies": ["@study"], "priority": "stat"}),
     "studies_bulk_rerun_create": Operation(R, body={"studies": ["@study"]}),

@@ -39,6 +39,7 @@ READING_STATUS = {
     "not_fitting": HTTPStatus.BAD_REQUEST,
     "unknown_value": HTTPStatus.BAD_REQUEST,
     "wrong_mark": HTTPStatus.BAD_REQUEST,
+    "not_own_read": HTTPStatus.FORBIDDEN,
 }
 
 

@@ -1,5 +1,7 @@
 """Reads: the reader's draft of a study, its signature, and addenda."""
 
+import uuid
+from datetime import datetime
 from typing import Any
 
 import django_filters
@@ -31,6 +33,8 @@ from webportal.review.models import (
     Zone,
 )
 from webportal.review.reading_panel import templates_of
+from webportal.review.standing import final_at, stands
+from webportal.review.taking_back import take_back
 
 
 class AddendumSerializer(serializers.ModelSerializer[Addendum]):
@@ -67,6 +71,12 @@ class ReadSerializer(serializers.ModelSerializer[Read]):
         child=serializers.ChoiceField(choices=OtherFinding.choices)
     )
     marks = MarkSerializer(many=True)
+    superseded_by = serializers.SerializerMethodField(
+        help_text="The signed amendment that counts in its place, or that was amended in turn."
+    )
+    final_at = serializers.SerializerMethodField(
+        help_text="Until then its reader may take the signature back; null for a draft."
+    )
     addenda = AddendumSerializer(many=True)
 
     class Meta:
@@ -88,8 +98,22 @@ class ReadSerializer(serializers.ModelSerializer[Read]):
             "created_at",
             "updated_at",
             "signed_at",
+            "amends",
+            "revision",
+            "reason",
+            "superseded_by",
+            "final_at",
             "addenda",
         ]
+
+    def get_superseded_by(self, read: Read) -> uuid.UUID | None:
+        """The amendment's id."""
+        signed = [each for each in read.amendments.all() if each.state == ReadState.SIGNED]
+        return signed[0].pk if signed else None
+
+    def get_final_at(self, read: Read) -> datetime | None:
+        """The end of the period after the signature."""
+        return final_at(read)
 
 
 class EntrySerializer(serializers.Serializer[Any]):
@@ -130,6 +154,14 @@ class EntrySerializer(serializers.Serializer[Any]):
     despite_reservation = serializers.BooleanField(
         default=False, help_text="Sign although another reader has the study in hand."
     )
+    amends = serializers.UUIDField(
+        allow_null=True,
+        default=None,
+        help_text="One's own signed read of this study that this one is to take the place of.",
+    )
+    reason = serializers.CharField(
+        max_length=200, allow_blank=True, default="", help_text="Why; an amendment needs one."
+    )
 
     def entry(self) -> reading.Entry:
         """The entry of a serializer that is valid."""
@@ -145,6 +177,8 @@ class EntrySerializer(serializers.Serializer[Any]):
             images=given["images"],
             kind=given["kind"],
             despite_reservation=given["despite_reservation"],
+            amends=given["amends"],
+            reason=given["reason"],
         )
 
 
@@ -286,7 +320,7 @@ class ReadingEndpoint(Endpoint[Study]):
     @extend_schema(request=SignatureSerializer, responses=ReadSerializer)
     @action(detail=True, methods=["post"])
     def sign(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Sign a read; signing the same twice changes nothing.
+        """Sign a read, or an amendment of one's own; signing the same twice changes nothing.
 
         403 when the password is wrong, 409 when another result or another signature came in
         between: the read is kept as a draft then.
@@ -304,21 +338,30 @@ class ReadFilter(django_filters.FilterSet):
     study = django_filters.UUIDFilter(field_name="study_id")
     reader = django_filters.UUIDFilter(field_name="reader_id")
     state = django_filters.ChoiceFilter(choices=ReadState.choices)
+    stands = django_filters.BooleanFilter(
+        method="by_standing", label="Signed and superseded by no amendment, or not."
+    )
 
     class Meta:
         model = Read
         fields: list[str] = []
 
+    def by_standing(self, reads: QuerySet[Read], name: str, value: bool) -> QuerySet[Read]:
+        """Those that count, or the others: superseded, taken back, drafts."""
+        return reads.filter(stands()) if value else reads.exclude(stands())
+
 
 class ReadEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Read]):
     """Signed reads, and one's own drafts."""
 
-    queryset = Read.objects.select_related("reader").prefetch_related("addenda__author")
+    queryset = Read.objects.select_related("reader").prefetch_related(
+        "addenda__author", "amendments"
+    )
     serializer_class = ReadSerializer
     filterset_class = ReadFilter
     ordering_fields = ["created_at", "signed_at"]
     ordering = ["-created_at"]
-    roles = dict.fromkeys(("list", "retrieve", "addenda"), (Role.RADIOLOGIST,))
+    roles = dict.fromkeys(("list", "retrieve", "addenda", "take_back"), (Role.RADIOLOGIST,))
 
     def get_queryset(self) -> QuerySet[Read]:
         """Nobody reads the draft of another, nor the first read of what they may read second."""
@@ -332,3 +375,12 @@ class ReadEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Read]):
         given.is_valid(raise_exception=True)
         addendum = reading.add_addendum(self.get_object(), self.person, **given.validated_data)
         return Response(AddendumSerializer(addendum).data, status=201)
+
+    @extend_schema(request=NoBody, responses=ReadSerializer)
+    @action(detail=True, methods=["post"], url_path="take-back")
+    def take_back(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Take one's own signature back within 30 seconds; the answer is the draft it is again.
+
+        409 when that is over, or when something else was signed on top of it.
+        """
+        return Response(ReadSerializer(take_back(self.get_object(), self.person)).data)

@@ -44,6 +44,13 @@ class ReadForm(forms.Form):
     )
     despite_reservation = forms.BooleanField(required=False)
     version = forms.CharField(required=False, widget=forms.HiddenInput)
+    amends = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    reason = forms.CharField(
+        label=_("Why you amend it"),
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(attrs={"class": "form-control form-control-sm"}),
+    )
     password = forms.CharField(
         required=False,
         strip=False,
@@ -76,6 +83,8 @@ class ReadForm(forms.Form):
             despite_reservation=self.cleaned_data["despite_reservation"],
             # Programs that send forms of their own may not know of it.
             version=self.cleaned_data["version"] if "version" in self.data else None,
+            amends=self.cleaned_data["amends"],
+            reason=self.cleaned_data["reason"] if self.cleaned_data["amends"] else "",
         )
 
 
@@ -88,6 +97,22 @@ def read_form(draft: Read | None, seen: uuid.UUID | None) -> ReadForm:
         initial["other_findings"] = draft.other_findings
         initial["comment"] = draft.comment
     return ReadForm(initial=initial)
+
+
+def amendment_form(
+    begun: Read | None, amended: Read, seen: uuid.UUID | None, choices: dict[str, str]
+) -> ReadForm:
+    """Return the form that amends a signed read, filled from what was begun, or from that read.
+
+    `choices` has the choice for each finding: on another result the same finding is another
+    decision.
+    """
+    form = read_form(begun or amended, seen)
+    form.initial["amends"] = amended.pk
+    form.initial["reason"] = begun.reason if begun else ""
+    source = begun or amended
+    form.initial["choice"] = choices.get(source.pneumonia, "") if source.decision else ""
+    return form
 
 
 class AddendumForm(forms.Form):

@@ -12,7 +12,8 @@ from webportal.accounts.models import User
 from webportal.records.ages import examined_on
 from webportal.records.models import NEWEST_FIRST, Radiograph, Study
 from webportal.review.blinding import studies_with_hidden_results, visible_reads
-from webportal.review.models import Read, ReadState
+from webportal.review.models import Read
+from webportal.review.standing import standing_reads
 
 DAYS_A_MONTH, DAYS_A_YEAR = 30.44, 365.25
 
@@ -47,7 +48,7 @@ def timeline(study: Study, reader: User) -> list[TimelineEntry]:
 
     Those without a date come last.
     """
-    signed = Read.objects.filter(visible_reads(reader), state=ReadState.SIGNED)
+    signed = standing_reads().filter(visible_reads(reader))
     studies = list(
         study.patient.studies.order_by(*NEWEST_FIRST)
         .prefetch_related(

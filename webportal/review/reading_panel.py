@@ -14,7 +14,7 @@ from webportal.records.models import ReadingState, Study
 from webportal.review import reservation
 from webportal.review.blinding import hides_result, sees_read
 from webportal.review.decisions import open_choices
-from webportal.review.forms import AddendumForm, ReadForm, read_form
+from webportal.review.forms import AddendumForm, ReadForm, amendment_form, read_form
 from webportal.review.models import (
     Decision,
     OtherFinding,
@@ -74,9 +74,13 @@ def reading_panel(
     form: ReadForm | None = None,
     addendum_form: AddendumForm | None = None,
     *,
+    amends: bool = False,
     pin_is_open: bool = False,
 ) -> dict[str, Any]:
-    """Collect what the panel shows to a reader; forms are those that were sent with errors."""
+    """Collect what the panel shows to a reader; forms are those that were sent with errors.
+
+    With `amends` it has the form that amends the reader's own signed read, if there is one.
+    """
     due = due_read(study)
     is_hidden = hides_result(reader, study)
     leading = None if is_hidden else leading_prediction(study)
@@ -85,18 +89,28 @@ def reading_panel(
     signed = reads[-1] if reads and not due else None
     refusal = _why_not(due, own, reader)
     draft = own_draft(study, reader)
-    form = form or read_form(draft, leading.pk if leading else None)
+    choices = _choices(leading)
+    amended = own if amends else None
+    seen = leading.pk if leading else None
+    if form is None and amended is not None:
+        by_finding = {each.value.partition(":")[2]: each.value for each in choices}
+        form = amendment_form(draft, amended, seen, by_finding)
+    form = form or read_form(draft, seen)
     present = reservation.reservation_of(study)
     return {
         "due": due,
         "heading": HEADINGS.get(ReadKind(due), "") if due else "",
+        "own": own,
+        "amended": amended,
+        "shows_form": (bool(due) and not refusal) or amended is not None,
         "may_read": bool(due) and not refusal,
         "refusal": refusal,
         "reads": reads,
         "signed": signed,
         "addendum_to": signed or own,
         "newer_result": signed and signed.prediction and leading and signed.prediction != leading,
-        "late_draft": draft if not due or refusal else None,
+        "late_draft": draft if draft and not draft.amends_id and (not due or refusal) else None,
+        "begun_amendment": draft if draft and draft.amends_id and own else None,
         "draft": draft,
         "draft_version": draft_version(draft),
         "draft_is_outdated": draft and draft.decision and draft.prediction != leading,
@@ -104,7 +118,7 @@ def reading_panel(
         "hides_result": is_hidden,
         "leading": leading,
         "seen": leading.pk if leading else "",
-        "choices": _choices(leading),
+        "choices": choices,
         "findings": _ticks(OtherFinding, form, "other_findings", first_key=5),
         "zone_rows": _zone_rows(form),
         "addendum_form": addendum_form or _addendum_form(draft),
@@ -171,7 +185,7 @@ def _zone_rows(form: ReadForm) -> list[list[Tick]]:
 
 def _addendum_form(draft: Read | None) -> AddendumForm:
     """The form, filled with what the reader had written before somebody else signed."""
-    if draft is None:
+    if draft is None or draft.amends_id is not None:
         return AddendumForm()
     own_read = ""
     if draft.pneumonia:

@@ -52,10 +52,16 @@ def study_context(
     form: ReadForm | None = None,
     addendum_form: AddendumForm | None = None,
     *,
+    amends: bool = False,
     pin_is_open: bool = False,
 ) -> dict[str, Any]:
-    """Collect what the page of a study shows to a reader; forms are those sent with errors."""
-    panel = reading_panel(study, reader, form, addendum_form, pin_is_open=pin_is_open)
+    """Collect what the page of a study shows to a reader; forms are those sent with errors.
+
+    With `amends` the page is that on which the reader amends their own signed read.
+    """
+    panel = reading_panel(
+        study, reader, form, addendum_form, amends=amends, pin_is_open=pin_is_open
+    )
     leading = panel["leading"]
     radiographs = _shown_radiographs(study, panel["hides_result"])
     first = next(
@@ -74,7 +80,11 @@ def study_context(
             "may_audit": reader.has_role(Role.AUDITOR),
         }
         | viewer_context(
-            study, reader, first.radiograph if first else None, may_read=panel["may_read"]
+            study,
+            reader,
+            first.radiograph if first else None,
+            may_mark=panel["shows_form"],
+            amended=panel["amended"],
         )
     )
 

@@ -9,6 +9,7 @@ from webportal.review import (
     pixels,
     preferences,
     signing_page,
+    take_back_page,
     text_templates,
     views,
 )
@@ -37,6 +38,7 @@ urlpatterns = [
     path("studies/<uuid:study_id>/rerun", actions.rerun_study, name="rerun-study"),
     path("studies/<uuid:study_id>/case-record", actions.case_record, name="case-record"),
     path("studies/<uuid:study_id>/patient", actions.study_patient, name="study-patient"),
+    path("reads/<uuid:read_id>/take-back", take_back_page.take_back_read, name="take-back"),
     path("text-templates", text_templates.text_templates, name="text-templates"),
     path("text-templates/<uuid:template_id>", text_templates.text_template, name="text-template"),
     path("text-templates/<uuid:template_id>/remove", text_templates.remove, name="remove-template"),

@@ -10,18 +10,24 @@ from webportal.inference.models import Prediction
 from webportal.records.models import Radiograph, Study
 from webportal.review.blinding import visible_predictions
 from webportal.review.marks import MARKED_FINDINGS
+from webportal.review.models import Read
 from webportal.review.preferences import has_shortcuts, reads_first
 from webportal.review.priors import TimelineEntry, timeline
 from webportal.review.viewer_tools import Group, by_name, in_group, key_bindings, key_list
 
 
 def viewer_context(
-    study: Study, reader: User, first: Radiograph | None, may_read: bool
+    study: Study,
+    reader: User,
+    first: Radiograph | None,
+    *,
+    may_mark: bool,
+    amended: Read | None = None,
 ) -> dict[str, Any]:
     """Collect what viewer.html and timeline.html show.
 
-    `first` is the image to open on, `may_read` whether the page has the form of a read, into which
-    marks go.
+    `first` is the image to open on, `may_mark` whether the page has the form of a read, into which
+    marks go; those of the read that is `amended` there are in the form already.
     """
     entries = timeline(study, reader)
     has_keys = has_shortcuts(reader)
@@ -33,7 +39,7 @@ def viewer_context(
         "priors": priors,
         "reads_first": reads_first(reader),
         "viewer_tools": [
-            action for action in in_group(Group.TOOL) if may_read or action.name != "tool-mark"
+            action for action in in_group(Group.TOOL) if may_mark or action.name != "tool-mark"
         ],
         # Wheel and fingers zoom; buttons are for those who have neither these nor the keys.
         "viewer_views": [
@@ -65,6 +71,7 @@ def viewer_context(
                 mark | {"by": str(read.reader)}
                 for entry in entries
                 for read in entry.reads
+                if read != amended
                 for mark in read.marks
             ],
             "findings": {finding: str(label) for finding, label in MARKED_FINDINGS},

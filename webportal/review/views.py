@@ -17,9 +17,10 @@ from webportal.accounts.roles import SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.records.models import Study
-from webportal.review import reading, reads, reservation, signing
+from webportal.review import reading, reads, reservation, signing, take_back_page
 from webportal.review.blinding import hides_result
 from webportal.review.forms import AddendumForm, ReadForm
+from webportal.review.models import ReadKind
 from webportal.review.progress import HIDDEN, NOTHING, progress_of
 from webportal.review.second_reading import due_read, has_signed
 from webportal.review.study_page import study_context
@@ -36,7 +37,7 @@ def study(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """A study: its images, the model's result and the read."""
     shown = _study(study_id)
     append(Event(Action.STUDY_VIEWED, "study", shown.pk, shown.pk), request.user)
-    return _study_page(request, shown)
+    return _study_page(request, shown, amends="amend" in request.GET)
 
 
 def _study_page(
@@ -45,12 +46,15 @@ def _study_page(
     form: ReadForm | None = None,
     addendum_form: AddendumForm | None = None,
     status: int = 200,
+    *,
+    amends: bool = False,
 ) -> HttpResponse:
     context = study_context(
         shown,
         request.user,
         form,
         addendum_form,
+        amends=amends or (form is not None and bool(form.data.get("amends"))),
         pin_is_open=signing.pin_is_open(request.session),
     )
     return render(request, "review/study.html", context, status=status)
@@ -79,6 +83,8 @@ def status(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """What an open study page has to say of news: a reservation, another result, a signature."""
     shown = _study(study_id)
     leading = reads.result_for(shown, request.user)
+    counting = reads.signed_read(shown)
+    counted = request.GET.get("counts", "")
     is_hidden = hides_result(request.user, shown)
     due = due_read(shown)
     was_due = request.GET.get("due", due)
@@ -87,8 +93,10 @@ def status(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         "progress": HIDDEN if is_hidden else progress_of([shown.pk]).get(shown.pk, NOTHING),
         "reservation": reservation.reservation_of(shown),
         "may_reserve": bool(due) and not has_signed(shown, request.user),
-        "signed_meanwhile": reads.signed_read(shown) if was_due and not due else None,
+        "signed_meanwhile": counting if was_due and not due else None,
         "goes_on": bool(due) and due != was_due,
+        "is_taken_back": due == ReadKind.FIRST and due != was_due,
+        "is_amended": bool(counted) and (counting is None or str(counting.pk) != counted),
         "has_news": str(leading.pk if leading else "") != request.GET.get("seen", ""),
     }
     return render(request, "review/status.html", context)
@@ -157,7 +165,13 @@ def save_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         messages.error(request, error)
     else:
         messages.success(request, _("The draft is saved."))
-    return redirect("review:study", shown.pk)
+    return redirect(_page_of(shown, form))
+
+
+def _page_of(shown: Study, form: ReadForm) -> str:
+    """The address of the page that a form was on."""
+    amends = {"amend": "1"} if form.data.get("amends") else {}
+    return reverse("review:study", args=[shown.pk], query=amends)
 
 
 @allow(Role.RADIOLOGIST)
@@ -187,7 +201,7 @@ def sign(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     form = ReadForm(request.POST)
     if form.is_valid():
         try:
-            reading.sign(
+            signed = reading.sign(
                 shown,
                 request.user,
                 form.entry(),
@@ -198,10 +212,13 @@ def sign(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
             _refuse(request, form, "password", error)
         else:
             signing.continue_series(request.session)
+            take_back_page.offer(request.session, signed)
             if request.POST.get("then") == "next":
                 messages.success(request, _signed_with_way_back(shown))
                 return _open_next(request, None)
-            messages.success(request, _("The read is signed."))
+            is_amended = signed.amends_id is not None
+            words = _("The amendment is signed.") if is_amended else _("The read is signed.")
+            messages.success(request, words)
             return redirect("review:study", shown.pk)
     return _study_page(request, _study(study_id), form, status=422)
 

@@ -15,6 +15,7 @@ import { returnWhenReady, sayWhenAway } from "./away";
 import { bindColumns } from "./columns";
 import { submitOnChange } from "./filters";
 import { keepLive } from "./live";
+import { offerTakeBack } from "./take_back";
 import { bindWorklist } from "./worklist";
 
 // The content security policy allows neither inline styles nor eval.
@@ -27,3 +28,4 @@ sayWhenAway();
 submitOnChange();
 bindWorklist();
 bindColumns();
+offerTakeBack();

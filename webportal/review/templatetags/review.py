@@ -11,7 +11,7 @@ from webportal.records.ages import age_in_months, contradicts
 from webportal.records.models import Study
 from webportal.review.blinding import hides_result, sees_read
 from webportal.review.marks import in_words, parse_marks
-from webportal.review.models import OtherFinding, Read, Zone
+from webportal.review.models import OtherFinding, Read, ReadState, Zone
 
 register = template.Library()
 
@@ -93,9 +93,21 @@ def marks_in_words(read: Read) -> list[str]:
 
 @register.filter
 def reads_for(study: Study, person: User) -> list[Read]:
-    """The signed reads of a study that this person may see, in the order of signing."""
-    reads = [read for read in study.reads.all() if read.signed_at and sees_read(person, read)]
+    """The reads of a study that stand and that this person may see, in the order of signing."""
+    signed = [read for read in study.reads.all() if read.state == ReadState.SIGNED]
+    superseded = {read.amends_id for read in signed}
+    reads = [read for read in signed if read.pk not in superseded and sees_read(person, read)]
     return sorted(reads, key=lambda read: read.signed_at or timezone.now())
+
+
+@register.filter
+def superseded(read: Read) -> list[Read]:
+    """The reads that this one has superseded, the latest first."""
+    earlier = []
+    while read.amends is not None:
+        read = read.amends
+        earlier.append(read)
+    return earlier
 
 
 @register.filter
