@@ -128,6 +128,7 @@ OPERATIONS: dict[str, Operation] = {
     "radiographs_rerun_create": Operation(R, 201, path=_of("radiograph")),
     "reads_list": Operation(R),
     "reads_retrieve": Operation(R, path=_of("read")),
+    "reads_corrections_seen_create": Operation(R, path=_of("read")),
     "reads_addenda_create": Operation(R, 201, path=_of("read"), body=ADDENDUM),
     "studies_list": Operation(R),
     "studies_worklist": Operation(R),

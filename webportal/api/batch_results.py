@@ -44,6 +44,9 @@ class ResultSerializer(serializers.Serializer[Any]):
     probability = serializers.FloatField(allow_null=True)
     model_version = serializers.CharField()
     reading_state = serializers.ChoiceField(choices=[NOTHING, *ReadingState.choices])
+    identity_corrected = serializers.BooleanField(
+        help_text="Whether a read was signed under another identity than the patient has now."
+    )
 
 
 class SheetText(serializers.Serializer[Any]):

@@ -18,11 +18,14 @@ from webportal.notifications.models import Notification
 
 
 class NotificationSerializer(serializers.ModelSerializer[Notification]):
-    """One thing that the caller was told of: a batch that is done, or stat studies that wait."""
+    """One thing that the caller was told of.
+
+    A batch that is done, stat studies that wait, or an identity corrected after their signature.
+    """
 
     class Meta:
         model = Notification
-        fields = ["id", "kind", "batch", "studies", "waiting_since"]
+        fields = ["id", "kind", "batch", "correction", "studies", "waiting_since"]
         fields += ["category", "created_at", "read_at"]
 
 

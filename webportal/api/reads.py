@@ -6,7 +6,7 @@ from typing import Any
 
 import django_filters
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
@@ -16,9 +16,10 @@ from rest_framework.response import Response
 
 from webportal.accounts.models import Role
 from webportal.api.base import Endpoint, NoBody
-from webportal.records.models import Study
+from webportal.records.models import IdentityCorrection, Study
 from webportal.review import reading, reservation
 from webportal.review.blinding import visible_reads
+from webportal.review.corrections import corrections_of, take_note
 from webportal.review.marks import MARKED_FINDINGS, MOST_MARKS, Mark
 from webportal.review.models import (
     Addendum,
@@ -62,6 +63,29 @@ class MarkSerializer(serializers.Serializer[Any]):
     height = serializers.IntegerField(min_value=0, default=0)
 
 
+class IdentityOfRead(serializers.Serializer[Any]):
+    """Who a patient is, as it is recorded with a signature; '' for what is not known."""
+
+    patient = serializers.UUIDField()
+    patient_id = serializers.CharField()
+    issuer = serializers.CharField()
+    name = serializers.CharField(help_text="In DICOM's form, FAMILY^Given.")
+    birth_date = serializers.CharField(help_text="ISO 8601.")
+    sex = serializers.CharField()
+
+
+class IdentityCorrectionSerializer(serializers.ModelSerializer[IdentityCorrection]):
+    """That the patient's identity was corrected after the read was signed."""
+
+    before = IdentityOfRead()
+    after = IdentityOfRead()
+    corrected_by_name = serializers.CharField(source="corrected_by")
+
+    class Meta:
+        model = IdentityCorrection
+        fields = ["id", "at", "corrected_by", "corrected_by_name", "reason", "before", "after"]
+
+
 class ReadSerializer(serializers.ModelSerializer[Read]):
     """One radiologist's read of a study."""
 
@@ -78,6 +102,10 @@ class ReadSerializer(serializers.ModelSerializer[Read]):
         help_text="Until then its reader may take the signature back; null for a draft."
     )
     addenda = AddendumSerializer(many=True)
+    identity_corrections = serializers.SerializerMethodField(
+        help_text="The read was signed under `before` of the first; `after` of the last is what the"
+        " patient is recorded as now."
+    )
 
     class Meta:
         model = Read
@@ -104,6 +132,7 @@ class ReadSerializer(serializers.ModelSerializer[Read]):
             "superseded_by",
             "final_at",
             "addenda",
+            "identity_corrections",
         ]
 
     def get_superseded_by(self, read: Read) -> uuid.UUID | None:
@@ -114,6 +143,11 @@ class ReadSerializer(serializers.ModelSerializer[Read]):
     def get_final_at(self, read: Read) -> datetime | None:
         """The end of the period after the signature."""
         return final_at(read)
+
+    @extend_schema_field(IdentityCorrectionSerializer(many=True))
+    def get_identity_corrections(self, read: Read) -> Any:
+        """Those made since it was signed."""
+        return IdentityCorrectionSerializer(corrections_of(read), many=True).data
 
 
 class EntrySerializer(serializers.Serializer[Any]):
@@ -354,14 +388,16 @@ class ReadFilter(django_filters.FilterSet):
 class ReadEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Read]):
     """Signed reads, and one's own drafts."""
 
-    queryset = Read.objects.select_related("reader").prefetch_related(
-        "addenda__author", "amendments"
+    queryset = Read.objects.select_related("reader", "study").prefetch_related(
+        "addenda__author", "amendments", "study__identity_corrections__corrected_by"
     )
     serializer_class = ReadSerializer
     filterset_class = ReadFilter
     ordering_fields = ["created_at", "signed_at"]
     ordering = ["-created_at"]
-    roles = dict.fromkeys(("list", "retrieve", "addenda", "take_back"), (Role.RADIOLOGIST,))
+    roles = dict.fromkeys(
+        ("list", "retrieve", "addenda", "take_back", "corrections_seen"), (Role.RADIOLOGIST,)
+    )
 
     def get_queryset(self) -> QuerySet[Read]:
         """Nobody reads the draft of another, nor the first read of what they may read second."""
@@ -384,3 +420,11 @@ class ReadEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Read]):
         409 when that is over, or when something else was signed on top of it.
         """
         return Response(ReadSerializer(take_back(self.get_object(), self.person)).data)
+
+    @extend_schema(request=NoBody, responses=ReadSerializer)
+    @action(detail=True, methods=["post"], url_path="corrections-seen")
+    def corrections_seen(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Note that the caller has seen how the identity of their read was corrected."""
+        read = self.get_object()
+        take_note(read.study, self.person)
+        return Response(ReadSerializer(read).data)

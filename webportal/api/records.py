@@ -39,6 +39,7 @@ from webportal.review.blinding import (
     waiting_blind,
 )
 from webportal.review.case_records import CASE_RECORD_FIELDS, assign_patient, change_case_record
+from webportal.review.corrections import studies_with_corrected_reads
 from webportal.review.forms import CaseRecordForm
 from webportal.review.progress import NOTHING, in_state, progress_of
 from webportal.review.reservation import reservations_of
@@ -184,6 +185,10 @@ class StudySerializer(serializers.ModelSerializer[Study]):
         help_text="The second read or the arbitration, while one is waited for."
     )
     reserved_by = serializers.SerializerMethodField(help_text="Who has the study in hand now.")
+    identity_corrected = serializers.SerializerMethodField(
+        help_text="Whether a read that the caller may see was signed under another identity than"
+        " the patient has now; `identity_corrections` of the read tell which."
+    )
 
     class Meta:
         model = Study
@@ -208,6 +213,7 @@ class StudySerializer(serializers.ModelSerializer[Study]):
             "reserved_by",
             "analysis",
             "result",
+            "identity_corrected",
         ]
 
     @extend_schema_field(
@@ -222,6 +228,10 @@ class StudySerializer(serializers.ModelSerializer[Study]):
         """The reader's id."""
         reservation = self.context["reservations"].get(study.pk)
         return reservation.reader_id if reservation else None
+
+    def get_identity_corrected(self, study: Study) -> bool:
+        """Whether there is a marked read."""
+        return study.pk in self.context["corrected"]
 
     @extend_schema_field(serializers.ChoiceField(choices=ANALYSIS_STATES))
     def get_analysis(self, study: Study) -> str:
@@ -320,6 +330,7 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
                 "progress": progress_of(ids),
                 "hidden": studies_with_hidden_results(self.person, ids),
                 "reservations": reservations_of(ids),
+                "corrected": studies_with_corrected_reads(self.person, ids),
                 "shows_results": self.person.has_role(Role.RADIOLOGIST),
             }
         return super().get_serializer(*args, **kwargs)

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from webportal.inference.models import Job, JobState
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
-from webportal.notifications import alerts, counted, overruled, stat_studies
+from webportal.notifications import alerts, corrections, counted, overruled, stat_studies
 from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import mail_state_for, mail_wanted
 
@@ -25,6 +25,7 @@ LOOK_BACK = timedelta(days=7)
 def find() -> int:
     """Note what people are to be told now; return how many notifications there are more."""
     told = [_note(_done_batches()), stat_studies.note(), counted.note(), overruled.note()]
+    told.append(corrections.note())
     return sum(told) + alerts.note()
 
 

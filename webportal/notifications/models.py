@@ -14,7 +14,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from webportal.intake.models import UploadBatch
-from webportal.records.models import Category, Study
+from webportal.records.models import Category, IdentityCorrection, Study
 
 
 class Kind(models.TextChoices):
@@ -25,6 +25,10 @@ class Kind(models.TextChoices):
     STUDIES_ASSIGNED = "studies_assigned", _("Studies are assigned to me")
     READ_OVERRULED = "read_overruled", _("An arbitration overrules a read of mine")
     STUDIES_SIGNED = "studies_signed", _("Studies that I uploaded are signed")
+    IDENTITY_CORRECTED = (
+        "identity_corrected",
+        _("The identity under which I signed a read is corrected"),
+    )
     SYSTEM_ALERT = "system_alert", _("The system needs attention")
 
 
@@ -78,6 +82,13 @@ class Notification(models.Model):
     alert = models.ForeignKey(
         SystemAlert, on_delete=models.CASCADE, null=True, blank=True, related_name="notifications"
     )
+    correction = models.ForeignKey(
+        IdentityCorrection,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="notifications",
+    )
     studies = models.PositiveIntegerField(default=0, help_text="How many studies it is about.")
     counted_until = models.DateTimeField(
         null=True, blank=True, help_text="What happened up to then is in the number of studies."
@@ -123,6 +134,9 @@ class Notification(models.Model):
             models.UniqueConstraint(
                 fields=["recipient", "kind", "study"], name="one_a_person_kind_and_study"
             ),
+            models.UniqueConstraint(
+                fields=["recipient", "correction"], name="one_a_person_and_correction"
+            ),
             models.UniqueConstraint(fields=["recipient", "alert"], name="one_a_person_and_alert"),
             models.CheckConstraint(
                 condition=Q(
@@ -149,9 +163,15 @@ class Notification(models.Model):
                     studies__gte=1,
                     counted_until__isnull=False,
                 )
+                | Q(kind="identity_corrected", batch=None, study=None, alert=None)
                 | Q(kind="read_overruled", batch=None, study__isnull=False, alert=None)
                 | Q(kind="system_alert", batch=None, study=None, alert__isnull=False),
                 name="notification_names_its_thing",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="identity_corrected", correction__isnull=False)
+                | ~Q(kind="identity_corrected") & Q(correction=None),
+                name="notification_names_its_correction",
             ),
             models.CheckConstraint(
                 condition=Q(mail_state="due", mail_due_at__isnull=False, mailed_at=None)

@@ -28,7 +28,9 @@ def notifications_of(person: User) -> QuerySet[Notification]:
     What tells a result of the model is left out for those who have come to read before it; the
     next run of the scheduler gives them the number of all stat studies.
     """
-    told = Notification.objects.filter(recipient=person).select_related("batch", "alert")
+    told = Notification.objects.filter(recipient=person).select_related(
+        "batch", "alert", "correction"
+    )
     return told.filter(category="") if reads_without_result(person) else told
 
 

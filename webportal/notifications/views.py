@@ -12,11 +12,13 @@ from django.utils.translation import gettext
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from webportal.accounts.models import User
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.notifications import services
 from webportal.notifications.forms import MailForm
 from webportal.notifications.models import Kind, Notification
-from webportal.records.models import Priority
+from webportal.records.models import IdentityCorrection, Priority
+from webportal.review.models import Read, ReadState
 from webportal.review.worklist.filters import MINE
 
 PER_PAGE = 50
@@ -60,12 +62,25 @@ def open_notification(request: SignedInRequest, notification_id: uuid.UUID) -> H
         return redirect("intake:batches")
     if told.kind == Kind.READ_OVERRULED:
         return redirect("review:study", told.study_id)
+    if told.correction is not None:
+        return redirect(_where_corrected(told.correction, request.user))
     if told.kind == Kind.SYSTEM_ALERT:
         return redirect("operations:queue")
     filters = {"priority": str(Priority.STAT.value)}
     if told.category and not services.reads_without_result(request.user):
         filters["category"] = told.category
     return redirect(reverse("review:worklist", query=filters))
+
+
+def _where_corrected(correction: IdentityCorrection, reader: User) -> str:
+    """The study whose read it marks; of several the history of the patient."""
+    signed = Read.objects.filter(reader=reader, state=ReadState.SIGNED, signed_at__lt=correction.at)
+    studies = list(correction.studies.filter(reads__in=signed).distinct()[:2])
+    if len(studies) == 1:
+        return reverse("review:study", args=[studies[0].pk])
+    if studies:
+        return reverse("records:patient", args=[studies[0].patient_id])
+    return reverse("notifications:list")
 
 
 @allow()

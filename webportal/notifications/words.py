@@ -30,6 +30,8 @@ def in_words(told: Notification) -> str:
         )
     if told.kind == Kind.READ_OVERRULED:
         return _("An arbitration decided otherwise than your read of a study")
+    if told.kind == Kind.IDENTITY_CORRECTED:
+        return _("The identity under which you signed a read was corrected")
     assert told.alert is not None
     alert = ALERTS.get(told.alert.code)
     return str(alert) if alert else told.alert.code

@@ -4,12 +4,12 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from webportal.accounts.models import Role, User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
+from webportal.database.clock import clock
 from webportal.records.identity import identity_change, identity_version, shown_identity
 from webportal.records.models import IdentityCorrection, Patient, ReadingState, Study
 
@@ -160,7 +160,7 @@ def _correct(
 ) -> list[Event]:
     """Keep what was corrected, for the marks on what was signed before; return what to audit."""
     correction = IdentityCorrection.objects.create(
-        before=before, after=after, reason=reason.strip(), corrected_by=by, at=timezone.now()
+        before=before, after=after, reason=reason.strip(), corrected_by=by, at=clock()
     )
     correction.studies.set(signed)
     detail = {"correction": str(correction.pk), "reason": correction.reason}

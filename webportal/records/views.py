@@ -63,6 +63,7 @@ def patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
         "reads__prediction__model_version",
         "reads__addenda__author",
         "second_reading",
+        "identity_corrections__corrected_by",
     )
     append(Event(Action.PATIENT_VIEWED, "patient", shown.pk), request.user)
     return render(request, "records/patient.html", {"patient": shown, "studies": studies})

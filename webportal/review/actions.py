@@ -17,6 +17,7 @@ from webportal.intake.matching import Identity
 from webportal.records.forms import PatientForm, form_values
 from webportal.records.models import OWN_ISSUER, Priority, Radiograph, Study
 from webportal.records.services import RecordError
+from webportal.review import corrections
 from webportal.review.case_records import assign_patient, change_case_record
 from webportal.review.forms import CaseRecordForm
 
@@ -157,3 +158,13 @@ def _back(request: SignedInRequest, study: Study) -> HttpResponse:
     if request.user.has_role(Role.RADIOLOGIST):
         return redirect("review:study", study.pk)
     return redirect("records:patient", Study.objects.get(pk=study.pk).patient_id)
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def correction_seen(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
+    """Note that a reader has seen how the identity was corrected under which they signed."""
+    study = get_object_or_404(Study, pk=study_id)
+    if corrections.take_note(study, request.user):
+        messages.success(request, _("It is noted that you have seen the correction."))
+    return redirect("review:study", study.pk)

@@ -53,6 +53,7 @@ def timeline(study: Study, reader: User) -> list[TimelineEntry]:
         study.patient.studies.order_by(*NEWEST_FIRST)
         .prefetch_related(
             "radiographs",
+            "identity_corrections",
             Prefetch("reads", signed.select_related("reader").order_by("signed_at"), "seen_reads"),
         )
         .defer("history")

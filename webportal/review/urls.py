@@ -34,6 +34,11 @@ urlpatterns = [
     path("studies/<uuid:study_id>/draft/discard", views.discard_draft, name="discard-draft"),
     path("studies/<uuid:study_id>/sign", views.sign, name="sign"),
     path("studies/<uuid:study_id>/addendum", views.add_addendum, name="addendum"),
+    path(
+        "studies/<uuid:study_id>/correction-seen",
+        actions.correction_seen,
+        name="correction-seen",
+    ),
     path("studies/<uuid:study_id>/priority", actions.raise_priority, name="priority"),
     path("studies/<uuid:study_id>/rerun", actions.rerun_study, name="rerun-study"),
     path("studies/<uuid:study_id>/case-record", actions.case_record, name="case-record"),

@@ -20,6 +20,7 @@ DISCLAIMER = gettext_lazy(
     "The model assists, it never decides: its result is no finding. A study counts as read only"
     " where it says “signed”; the signed read in the portal is what holds."
 )
+IDENTITY_CORRECTED = gettext_lazy("identity corrected")
 # What a spreadsheet would take for a formula (OWASP, CSV Injection), wide letters included.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
@@ -44,6 +45,7 @@ def as_csv(export: Export) -> str:
     results = ["category", "probability", "model_version"] if export.with_results else []
     names = ["file", "verdict", "reason", "patient_id", "patient_name", "study"]
     names += ["accession_number", "study_date", "priority", "analysis", *results, "reading_state"]
+    names += ["identity_corrected"]
     writer.writerow(names)
     for row in export.rows:
         probability = "" if row.probability is None else f"{row.probability:.4f}"
@@ -51,7 +53,8 @@ def as_csv(export: Export) -> str:
         cells = [row.file_name, row.verdict, row.reason, row.patient_id, row.patient_name]
         cells += [str(row.study_id or ""), row.accession_number, date_words(row.performed_at)]
         cells += ["" if row.priority is None else Priority(row.priority).name.lower()]
-        writer.writerow(_harmless([*cells, row.analysis, *found, row.reading_state]))
+        corrected = "yes" if row.identity_corrected else ""
+        writer.writerow(_harmless([*cells, row.analysis, *found, row.reading_state, corrected]))
     return buffer.getvalue()
 
 

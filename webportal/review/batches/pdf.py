@@ -15,7 +15,13 @@ from fpdf.fonts import FontFace, TTFFont
 from webportal.intake.models import Verdict
 from webportal.intake.reasons import in_words
 from webportal.records.models import Category, Patient, Priority, ReadingState
-from webportal.review.batches.exports import DISCLAIMER, Export, date_words, result_words
+from webportal.review.batches.exports import (
+    DISCLAIMER,
+    IDENTITY_CORRECTED,
+    Export,
+    date_words,
+    result_words,
+)
 from webportal.review.batches.results import Row
 
 _FONTS = Path(__file__).parent / "fonts"
@@ -139,5 +145,5 @@ def _cells(row: Row, export: Export) -> list[str]:
         date_words(row.performed_at) or _("not given"),
         priority,
         *results,
-        str(state.label),
+        f"{state.label}, {IDENTITY_CORRECTED}" if row.identity_corrected else str(state.label),
     ]

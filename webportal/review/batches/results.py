@@ -14,11 +14,12 @@ from webportal.inference.models import Job, JobState, Prediction
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.records.models import Category, Concern, Study
 from webportal.review.blinding import hidden_results
+from webportal.review.corrections import has_corrected_read
 
 #: The analysis of an image that the model has looked at, whatever it found.
 ANALYSED = "analysed"
 _LAST = max(Concern) + 1
-_MAY_BE_NONE = ("study_id", "performed_at", "priority", "probability")
+_NO_TEXT = ("study_id", "performed_at", "priority", "probability", "identity_corrected")
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,8 @@ class Row:
     """One file. `category` is "" and `probability` None where there is no result, or none to see.
 
     `analysis` is ANALYSED or the state of its newest job, `reading_state` that of its study; both
-    "" for a file that was not taken in.
+    "" for a file that was not taken in. `identity_corrected`: a signed read that the person may see
+    was signed under another identity than the patient has now.
     """
 
     file_name: str
@@ -43,6 +45,7 @@ class Row:
     probability: float | None
     model_version: str
     reading_state: str
+    identity_corrected: bool
 
 
 # What a table can be sorted by; of equal ones the file's name decides.
@@ -83,6 +86,7 @@ def items_of(batch: UploadBatch, person: User, sort: str = "") -> QuerySet[Uploa
         performed_at=F(f"{study}__performed_at"),
         priority=F(f"{study}__priority"),
         reading_state=F(f"{study}__reading_state"),
+        identity_corrected=has_corrected_read(person, f"{study}_id"),
         analysis=Subquery(jobs.values("state")[:1]),
         category=Subquery(predictions.values("category")[:1]),
         probability=Subquery(predictions.values("probability")[:1]),
@@ -107,7 +111,7 @@ def rows(items: QuerySet[UploadItem]) -> Iterator[Row]:
     names = [field.name for field in fields(Row)]
     for values in items.values(*names).iterator(chunk_size=2000):
         known: dict[str, Any] = {
-            name: values[name] if name in _MAY_BE_NONE else values[name] or "" for name in names
+            name: values[name] if name in _NO_TEXT else values[name] or "" for name in names
         }
         # That a picture is not assessable is a result, which not everybody may know.
         if known["analysis"] in (JobState.DONE, JobState.REFUSED):

@@ -7,8 +7,10 @@ from django.utils import timezone
 from django.utils.translation import gettext
 
 from webportal.accounts.models import User
+from webportal.records import identity
 from webportal.records.ages import age_in_months, contradicts
-from webportal.records.models import Study
+from webportal.records.models import IdentityCorrection, Study
+from webportal.review import corrections as identity_corrections
 from webportal.review.blinding import hides_result, sees_read
 from webportal.review.marks import in_words, parse_marks
 from webportal.review.models import OtherFinding, Read, ReadState, Zone
@@ -114,3 +116,21 @@ def superseded(read: Read) -> list[Read]:
 def shows_result_to(study: Study, person: User) -> bool:
     """Whether this person may see what the model says of a study."""
     return not hides_result(person, study)
+
+
+@register.filter
+def corrections(read: Read) -> list[IdentityCorrection]:
+    """How the identity was corrected under which a read was signed."""
+    return identity_corrections.corrections_of(read)
+
+
+@register.filter
+def unseen_corrections(read: Read, person: User) -> list[IdentityCorrection]:
+    """Those of them that its reader has not taken note of; none for anybody else."""
+    return identity_corrections.unseen_corrections(read, person)
+
+
+@register.filter
+def identity_in_words(recorded: dict[str, str]) -> str:
+    """A recorded identity on one line."""
+    return identity.identity_in_words(recorded)

@@ -16,6 +16,7 @@ from webportal.accounts.roles import SignedInRequest, allow
 from webportal.records import searches
 from webportal.records.models import Priority, ReadingState, Study
 from webportal.review.blinding import reads_without_model, studies_with_hidden_results
+from webportal.review.corrections import studies_with_corrected_reads
 from webportal.review.progress import NOTHING, progress_of
 from webportal.review.reservation import reservations_of
 from webportal.review.worklist.columns import COLUMNS, DEFAULT, columns_for, offered_columns
@@ -154,12 +155,14 @@ def _rows(page: Page, reader: User) -> list[dict[str, Any]]:
     ids = [study.pk for study in page.studies]
     progress, reservations = progress_of(ids), reservations_of(ids)
     hidden = studies_with_hidden_results(reader, ids)
+    corrected = studies_with_corrected_reads(reader, ids)
     return [
         {
             "study": study,
             "progress": progress.get(study.pk, NOTHING),
             "reservation": reservations.get(study.pk),
             "hides_result": study.pk in hidden,
+            "is_corrected": study.pk in corrected,
         }
         for study in page.studies
     ]

@@ -1,0 +1,61 @@
+"""Telling readers that the identity under which they signed a read was corrected."""
+
+import uuid
+
+from django.db.models import Exists, F, OuterRef
+
+from webportal.accounts.models import Role
+from webportal.notifications.models import Kind, Notification
+from webportal.notifications.services import close, mail_state_for, mail_wanted
+from webportal.records.models import CorrectionSeen
+from webportal.review.models import Read, ReadState
+
+
+def note() -> int:
+    """Note which readers are to be told of which corrections; return how many notifications.
+
+    Whoever made the correction, or has taken note of it on the page, is not told.
+    """
+    unread = Notification.objects.filter(kind=Kind.IDENTITY_CORRECTED, read_at=None)
+    known = CorrectionSeen.objects.filter(
+        reader=OuterRef("recipient"), correction=OuterRef("correction")
+    )
+    close(unread.filter(Exists(known)))
+    untold = _untold()
+    wanted = mail_wanted(Kind.IDENTITY_CORRECTED, {reader for reader, _correction in untold})
+    Notification.objects.bulk_create(
+        (
+            Notification(
+                recipient_id=reader,
+                kind=Kind.IDENTITY_CORRECTED,
+                correction_id=correction,
+                **mail_state_for(reader in wanted),
+            )
+            for reader, correction in untold
+        ),
+        ignore_conflicts=True,
+    )
+    return len(untold)
+
+
+def _untold() -> list[tuple[uuid.UUID, uuid.UUID]]:
+    """Each reader, and each correction of which they do not know yet."""
+    signed = Read.objects.filter(
+        state=ReadState.SIGNED, reader__is_active=True, reader__roles__contains=[Role.RADIOLOGIST]
+    ).annotate(
+        correction=F("study__identity_corrections"),
+        corrected_at=F("study__identity_corrections__at"),
+        corrected_by=F("study__identity_corrections__corrected_by"),
+    )
+    told = Notification.objects.filter(
+        recipient=OuterRef("reader"), correction=OuterRef("correction")
+    )
+    seen = CorrectionSeen.objects.filter(
+        reader=OuterRef("reader"), correction=OuterRef("correction")
+    )
+    found = (
+        signed.filter(signed_at__lt=F("corrected_at"))
+        .exclude(reader=F("corrected_by"))
+        .filter(~Exists(told), ~Exists(seen))
+    )
+    return list(found.order_by().values_list("reader", "correction").distinct())
