@@ -1,5 +1,6 @@
 """DICOM: which instances are radiographs we read, what their header says, and their pixels."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, time
@@ -17,9 +18,8 @@ from pydicom.encaps import generate_frames
 from pydicom.multival import MultiValue
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
-from pydicom.valuerep import DA, TM
 
-from ml.images import grayscale, jpeg, raster
+from ml.images import grayscale, jpeg, letters, raster
 from ml.images.types import (
     MAX_PIXELS,
     WRONG_MODALITY,
@@ -66,6 +66,12 @@ _PHOTOMETRIC_LUMA = frozenset({"YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420"})
 _PHOTOMETRIC = (
     _PHOTOMETRIC_GREY | _PHOTOMETRIC_LUMA | {"RGB", "YBR_ICT", "YBR_RCT", "PALETTE COLOR"}
 )
+
+#: What tells patients and their studies apart, as far as it is written in letters.
+_IDENTIFYING = ("PatientID", "IssuerOfPatientID", "PatientName", "AccessionNumber")
+# VR DA and TM (PS3.5 6.2), with the points and colons of ACR-NEMA too.
+_DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)", re.ASCII)
+_TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,6}))?)?)?", re.ASCII)
 
 Developed = TypeVar("Developed", GreyImage, StoredImage)
 
@@ -269,10 +275,10 @@ def _facts(dataset: FileDataset) -> ImageFacts:
         number_of_frames=_number(dataset, "NumberOfFrames") or 1,
         photometric_interpretation=text("PhotometricInterpretation"),
         transfer_syntax_uid=str(meta.get("TransferSyntaxUID", "")),
-        sop_class_uid=text("SOPClassUID"),
-        sop_instance_uid=text("SOPInstanceUID"),
-        study_instance_uid=text("StudyInstanceUID"),
-        series_instance_uid=text("SeriesInstanceUID"),
+        sop_class_uid=_identifier(dataset, "SOPClassUID"),
+        sop_instance_uid=_identifier(dataset, "SOPInstanceUID"),
+        study_instance_uid=_identifier(dataset, "StudyInstanceUID"),
+        series_instance_uid=_identifier(dataset, "SeriesInstanceUID"),
         modality=text("Modality"),
         view_position=text("ViewPosition"),
         image_laterality=text("ImageLaterality"),
@@ -282,17 +288,23 @@ def _facts(dataset: FileDataset) -> ImageFacts:
         issuer_of_patient_id=_identifier(dataset, "IssuerOfPatientID"),
         patient_name=_identifier(dataset, "PatientName"),
         patient_birth_date=_date(dataset, "PatientBirthDate"),
-        patient_sex=text("PatientSex"),
-        accession_number=text("AccessionNumber"),
+        patient_sex=_identifier(dataset, "PatientSex"),
+        accession_number=_identifier(dataset, "AccessionNumber"),
         study_id=text("StudyID"),
         study_date=_date(dataset, "StudyDate"),
         study_time=_time(dataset, "StudyTime"),
-        study_description=text("StudyDescription"),
-        referring_physician_name=text("ReferringPhysicianName"),
+        study_description=_identifier(dataset, "StudyDescription").replace("\0", ""),
+        referring_physician_name=_identifier(dataset, "ReferringPhysicianName").replace("\0", ""),
         acquisition_date=_date(dataset, "AcquisitionDate"),
         acquisition_time=_time(dataset, "AcquisitionTime"),
+        content_date=_date(dataset, "ContentDate"),
+        content_time=_time(dataset, "ContentTime"),
         institution_name=text("InstitutionName"),
         manufacturer=text("Manufacturer"),
+        doubtful_letters=tuple(
+            keyword for keyword in _IDENTIFYING if not _letters(dataset, keyword).are_sure
+        ),
+        character_set=letters.known_terms(_character_sets(dataset)),
     )
 
 
@@ -340,40 +352,57 @@ def _orientation(dataset: Dataset) -> tuple[str, str]:
 
 def _text_reader(dataset: Dataset) -> Callable[[str], str]:
     def text(keyword: str) -> str:
-        value = _value(dataset, keyword)
+        first, _, _ = _letters(dataset, keyword).text.partition("\\")
         # PostgreSQL stores no NUL, and some modalities pad with it.
-        return "" if value is None else str(value).replace("\0", "").strip()
+        return first.replace("\0", "").strip()
 
     return text
 
 
 def _identifier(dataset: Dataset, keyword: str) -> str:
-    """Return text that tells patients apart: as it is written, without its padding alone."""
-    value = _value(dataset, keyword)
-    return "" if value is None else str(value).rstrip("\0 ").lstrip(" ")
+    """Return text as it is written, several values too, without its padding alone."""
+    return _letters(dataset, keyword).text.rstrip("\0 ").lstrip(" ")
+
+
+def _letters(dataset: Dataset, keyword: str) -> letters.Letters:
+    element = dataset.get_item(keyword)
+    value = None if element is None else element.value
+    return letters.decode(value if isinstance(value, bytes) else b"", _character_sets(dataset))
+
+
+def _character_sets(dataset: Dataset) -> list[str]:
+    try:
+        value = dataset.get("SpecificCharacterSet")
+    except Exception:  # as above
+        return ["unreadable"]
+    return [str(term) for term in value] if isinstance(value, MultiValue) else [str(value or "")]
 
 
 def _number(dataset: Dataset, keyword: str) -> int:
     try:
         return int(_value(dataset, keyword) or 0)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return 0
 
 
 def _date(dataset: Dataset, keyword: str) -> date | None:
+    found = _DATE.fullmatch(_identifier(dataset, keyword))
     try:
-        value = DA(str(_value(dataset, keyword) or ""))
+        return date(*map(int, found.groups())) if found else None
     except ValueError:
         return None
-    return value and date(value.year, value.month, value.day)
 
 
 def _time(dataset: Dataset, keyword: str) -> time | None:
+    found = _TIME.fullmatch(_identifier(dataset, keyword))
+    if found is None:
+        return None
+    hour, minute, second, fraction = (part or "0" for part in found.groups())
     try:
-        value = TM(str(_value(dataset, keyword) or ""))
+        # 60 is a leap second.
+        return time(int(hour), int(minute), min(int(second), 59), int(fraction.ljust(6, "0")))
     except ValueError:
         return None
-    return value and time(value.hour, value.minute, value.second, value.microsecond)
 
 
 def _known_word(modality: str) -> str:

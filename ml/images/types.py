@@ -87,7 +87,10 @@ class ImageFacts:
     """What the header says, read without decoding a pixel. Absent: '' or None.
 
     The names are those of the DICOM attributes. A JPEG or PNG fills only `kind`, `rows`, `columns`,
-    `bits_stored`, `samples_per_pixel` and `number_of_frames`.
+    `bits_stored`, `samples_per_pixel` and `number_of_frames`. Identifiers, names and descriptions
+    are as they are written, with the backslash that parts several values; of other texts the first
+    value counts. `doubtful_letters`: the keywords of identifying texts that could not be read for
+    certain; `character_set`: what is declared of their letters, '' where nothing is that is known.
     """
 
     kind: ImageKind
@@ -120,5 +123,9 @@ class ImageFacts:
     referring_physician_name: str = ""
     acquisition_date: date | None = None
     acquisition_time: time | None = None
+    content_date: date | None = None
+    content_time: time | None = None
     institution_name: str = ""
     manufacturer: str = ""
+    doubtful_letters: tuple[str, ...] = ()
+    character_set: str = ""

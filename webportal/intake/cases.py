@@ -7,12 +7,13 @@ from datetime import date
 from typing import Any
 
 from django import forms
-from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from webportal.records.forms import plain_text
+from webportal.records.ages import contradicts
+from webportal.records.forms import IDENTIFIER, NAME, check_birth_date, check_study_date
+from webportal.records.identifiers import LONGEST
 from webportal.records.models import Sex, Symptom
 
 _MAX_NAME = 64
@@ -61,22 +62,22 @@ class CaseRecordForm(forms.Form):
 
     patient_id = forms.CharField(
         label=_("Patient ID"),
-        max_length=64,
-        validators=[plain_text],
+        max_length=LONGEST,
+        validators=IDENTIFIER,
         error_messages={"required": _("Give the Patient ID.")},
     )
     issuer = forms.CharField(
         label=_("Issuer of Patient ID"),
-        max_length=64,
+        max_length=LONGEST,
         required=False,
-        validators=[plain_text],
+        validators=IDENTIFIER,
         help_text=_("Who gave out the Patient ID, if it is another hospital."),
     )
     family_name = forms.CharField(
-        label=_("Family name"), max_length=64, required=False, validators=[plain_text]
+        label=_("Family name"), max_length=64, required=False, validators=NAME
     )
     given_name = forms.CharField(
-        label=_("Given name"), max_length=64, required=False, validators=[plain_text]
+        label=_("Given name"), max_length=64, required=False, validators=NAME
     )
     birth_date = forms.DateField(
         label=_("Date of birth"),
@@ -92,7 +93,7 @@ class CaseRecordForm(forms.Form):
         error_messages={"invalid_choice": _("Write the sex as F, M or O, or leave it out.")},
     )
     accession_number = forms.CharField(
-        label=_("Accession number"), max_length=16, required=False, validators=[plain_text]
+        label=_("Accession number"), max_length=LONGEST, required=False, validators=IDENTIFIER
     )
     study_date = forms.DateField(
         label=_("Date of the study"),
@@ -102,7 +103,7 @@ class CaseRecordForm(forms.Form):
         error_messages={"invalid": _("Write the date of the study as YYYY-MM-DD.")},
     )
     referring_physician = forms.CharField(
-        label=_("Referring clinician"), max_length=64, required=False, validators=[plain_text]
+        label=_("Referring clinician"), max_length=64, required=False, validators=NAME
     )
     indication = forms.CharField(
         label=_("Indication"),
@@ -130,8 +131,11 @@ class CaseRecordForm(forms.Form):
     )
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a name longer than DICOM has room for (VR PN)."""
+        """Refuse a name longer than DICOM has room for (VR PN), and a study before the birth."""
         fields = self.cleaned_data
+        if contradicts(fields.get("birth_date"), fields.get("study_date")):
+            words = gettext("The date of birth and the date of the study contradict each other.")
+            self.add_error("study_date", words)
         if len(fields.get("family_name", "") + fields.get("given_name", "")) >= _MAX_NAME:
             self.add_error(
                 "family_name", gettext("Family and given name are longer than 63 letters.")
@@ -139,18 +143,16 @@ class CaseRecordForm(forms.Form):
         return fields
 
     def clean_birth_date(self) -> date | None:
-        """Refuse a birth in the future."""
-        return self._not_in_future("birth_date", gettext("The date of birth is in the future."))
+        """Refuse a birth in the future, or longer ago than anybody lives."""
+        birth_date: date | None = self.cleaned_data["birth_date"]
+        check_birth_date(birth_date)
+        return birth_date
 
     def clean_study_date(self) -> date | None:
-        """Refuse a study in the future."""
-        return self._not_in_future("study_date", gettext("The date of the study is in the future."))
-
-    def _not_in_future(self, name: str, problem: str) -> date | None:
-        value: date | None = self.cleaned_data[name]
-        if value and value > timezone.localdate():
-            raise forms.ValidationError(problem)
-        return value
+        """Refuse a study in the future, or before there were X-rays."""
+        study_date: date | None = self.cleaned_data["study_date"]
+        check_study_date(study_date)
+        return study_date
 
     def record(self, priority: int | None = None) -> CaseRecord:
         """Return the record of a form that is valid."""

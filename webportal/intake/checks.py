@@ -15,11 +15,35 @@ from ml import images
 from ml.images import ImageError, ImageFacts, translatable
 from webportal.intake import dicom
 from webportal.intake.sandbox import run
+from webportal.intake.study_dates import real_birth_date
+from webportal.records.identifiers import Fault, identifier_fault, name_fault, several_values
 
 _UID = re.compile(r"[0-9.]{1,64}")
-# All but ESC, which in DICOM text may switch the character set (PS3.5, 6.1.3).
-_CONTROL = re.compile(r"[\x00-\x1a\x1c-\x1f\x7f]")
-_MAX_PATIENT_ID = 64
+# By the code of webportal.records.identifiers. What could not be read is no fault of the file's: it
+# is held, and asked about.
+IDENTIFIER_FAULTS = {
+    "control_characters": translatable(
+        "The {attribute} holds line breaks or other control characters ({letters}), so it is not"
+        " certain whose image this is. Correct it where the image was made, and export it again."
+    ),
+    "invisible_letters": translatable(
+        "The {attribute} holds letters that nobody sees, or spaces of another kind ({letters}), so"
+        " it is not certain whose image this is. Correct it where the image was made, and export"
+        " it again."
+    ),
+    "decomposed_letters": translatable(
+        "The {attribute} is written with accents apart from their letters ({letters}), so it is not"
+        " certain whose image this is. Correct it where the image was made, and export it again."
+    ),
+    "several_values": translatable(
+        "The {attribute} holds a backslash, which parts two values, so it is not certain whose"
+        " image this is. Correct it where the image was made, and export it again."
+    ),
+    "too_long": translatable(
+        "The {attribute} is longer than {longest} characters. It is not cut, because cut it could"
+        " be another's. Correct it where the image was made, and export it again."
+    ),
+}
 #: Pixels; a little over half of the side of the picture that the network looks at.
 MIN_SIDE = 128
 TOO_SMALL = translatable(
@@ -102,24 +126,30 @@ def _check_scan_data(data: bytes, facts: ImageFacts) -> None:
 
 def _check_identifiers(facts: ImageFacts) -> None:
     uids = (facts.sop_class_uid, facts.sop_instance_uid, facts.study_instance_uid)
-    if not all(_UID.fullmatch(uid) for uid in uids) or len(facts.patient_id) > _MAX_PATIENT_ID:
+    if not all(_UID.fullmatch(uid) for uid in uids):
         raise ImageError(
             "incomplete_header",
-            "The DICOM file lacks valid identifiers of its image, study or patient."
-            " Export it again.",
+            "The DICOM file lacks valid identifiers of its image or study. Export it again.",
         )
-    names = (facts.patient_id, facts.issuer_of_patient_id, facts.patient_name)
-    if any(_CONTROL.search(name) for name in names):
-        raise ImageError(
-            "control_characters",
-            "The Patient ID, its issuer or the patient's name holds line breaks or other control"
-            " characters, so it is not certain whose image this is. Correct it where the image"
-            " was made, and export it again.",
-        )
+    patient_id, issuer, name = facts.patient_id, facts.issuer_of_patient_id, facts.patient_name
+    _refuse(translatable("Patient ID"), several_values(patient_id) or identifier_fault(patient_id))
+    _refuse(
+        translatable("issuer of the Patient ID"), several_values(issuer) or identifier_fault(issuer)
+    )
+    _refuse(translatable("patient's name"), several_values(name) or name_fault(name))
+    # A study may have several of these; they are kept and found together.
+    _refuse(translatable("accession number"), identifier_fault(facts.accession_number))
+
+
+def _refuse(attribute: str, fault: Fault | None) -> None:
+    if fault is not None and fault.code in IDENTIFIER_FAULTS:
+        message = IDENTIFIER_FAULTS[fault.code].format(attribute=attribute, **dict(fault.values))
+        raise ImageError(fault.code, message)
 
 
 def _check_birth_date(facts: ImageFacts) -> None:
-    if facts.patient_birth_date and facts.patient_birth_date > timezone.localdate():
+    birth_date = real_birth_date(facts)
+    if birth_date and birth_date > timezone.localdate():
         raise ImageError(
             "birth_date_in_future",
             "The patient's date of birth is in the future. Correct it where the image was made,"

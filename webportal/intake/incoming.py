@@ -1,10 +1,8 @@
 """Bringing together what a file's header and the uploader's case record say."""
 
 import hashlib
-from datetime import datetime, time
 
 from django.db.models import Q
-from django.utils import timezone
 
 from ml.images import ImageFacts
 from webportal.intake import cases, dicom
@@ -12,6 +10,7 @@ from webportal.intake.cases import CaseRecord
 from webportal.intake.errors import RefusedError
 from webportal.intake.matching import Identity, StudyFacts
 from webportal.intake.models import IdentityMode, UploadBatch, Verdict
+from webportal.intake.study_dates import StudyMoment, real_birth_date, study_moment
 from webportal.records.models import OWN_ISSUER, Sex
 
 TEMPORARY_PREFIX = "TMP-"
@@ -144,12 +143,12 @@ def temporary_identity(facts: ImageFacts, study_instance_uid: str) -> Identity:
 
 
 def _identity_in_header(facts: ImageFacts) -> Identity:
-    issuer = facts.issuer_of_patient_id[:64]
+    issuer = facts.issuer_of_patient_id
     return Identity(
         facts.patient_id,
         issuer,
-        facts.patient_name[:200],
-        facts.patient_birth_date,
+        facts.patient_name,
+        real_birth_date(facts),
         facts.patient_sex if facts.patient_sex in Sex.values else "",
         is_temporary=issuer == OWN_ISSUER and facts.patient_id.startswith(TEMPORARY_PREFIX),
     )
@@ -166,10 +165,10 @@ def study(batch: UploadBatch, record: CaseRecord | None, facts: ImageFacts) -> S
     given = record or CaseRecord(patient_id="")
     return StudyFacts(
         study_instance_uid=facts.study_instance_uid,
-        accession_number=(facts.accession_number or given.accession_number)[:16],
-        description=facts.study_description[:64],
-        performed_at=_performed_at(facts, given),
-        referring_physician=(facts.referring_physician_name or given.referring_physician)[:200],
+        accession_number=facts.accession_number or given.accession_number,
+        description=facts.study_description,
+        performed_at=moment(record, facts).at,
+        referring_physician=facts.referring_physician_name or given.referring_physician,
         indication=given.indication,
         symptoms=given.symptoms,
         history=given.history,
@@ -177,8 +176,7 @@ def study(batch: UploadBatch, record: CaseRecord | None, facts: ImageFacts) -> S
     )
 
 
-def _performed_at(facts: ImageFacts, record: CaseRecord) -> datetime | None:
-    day = facts.study_date or record.study_date
-    if day is None:
-        return None
-    return timezone.make_aware(datetime.combine(day, facts.study_time or time()))
+def moment(record: CaseRecord | None, facts: ImageFacts) -> StudyMoment:
+    """Return when the study was made as far as header and case record say it for certain."""
+    given = record or CaseRecord(patient_id="")
+    return study_moment(facts, given.study_date, real_birth_date(facts) or given.birth_date)

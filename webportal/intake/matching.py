@@ -11,6 +11,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event
 from webportal.intake.errors import PatientDoubtError
 from webportal.intake.reasons import PATIENT_LEFT_AS_IT_IS, PATIENT_MISMATCH
+from webportal.records.identifiers import UNREADABLE, comparable
 from webportal.records.models import Patient, Priority, Study
 from webportal.records.services import complete_patient, lock_patient
 
@@ -73,8 +74,11 @@ def differences(one: Identity | Patient, other: Identity | Patient) -> list[str]
 def _comparable_names(one: str, other: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Both names in the first way of writing that both have; empty where they share none.
 
-    A person name (PS3.5 6.2.1) is written in up to three: alphabetic, ideographic, phonetic.
+    A person name (PS3.5 6.2.1) is written in up to three: alphabetic, ideographic, phonetic. One
+    with letters that could not be read is like no other: the lost ones may differ.
     """
+    if UNREADABLE in one + other:
+        return (("one", one), ("other", other)) if one and other else ((), ())
     for left, right in zip(one.split("="), other.split("="), strict=False):
         if _components(left) and _components(right):
             return _components(left), _components(right)
@@ -82,9 +86,9 @@ def _comparable_names(one: str, other: str) -> tuple[tuple[str, ...], tuple[str,
 
 
 def _components(group: str) -> tuple[str, ...]:
-    """The filled components of a way of writing, without case and blanks."""
-    parts = group.casefold().split("^")
-    return tuple(" ".join(part.split()) for part in parts if part.strip())
+    """The filled components of a way of writing, as names are compared."""
+    parts = map(comparable, group.split("^"))
+    return tuple(part for part in parts if part)
 
 
 def existing_patient(identity: Identity) -> Patient | None:

@@ -42,6 +42,7 @@ TEMPLATES = (
     TOO_LARGE,
     TOO_MANY_ENTRIES,
     checks.TOO_SMALL,
+    *checks.IDENTIFIER_FAULTS.values(),
 )
 
 

@@ -17,6 +17,7 @@ from webportal.intake.errors import NotHeldError
 from webportal.intake.matching import Identity, StudyFacts
 from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.verdicts import Upload
+from webportal.records.identifiers import UNREADABLE
 from webportal.records.models import Patient, Study
 
 
@@ -115,10 +116,12 @@ def alike(item: UploadItem, by: User) -> list[UploadItem]:
 
 
 def _identity_of(patient: Patient) -> Identity:
+    # A name with lost letters is like no other, not even itself.
+    name = "" if UNREADABLE in patient.name else patient.name
     return Identity(
         patient.patient_id,
         patient.issuer,
-        patient.name,
+        name,
         patient.birth_date,
         patient.sex,
         patient.is_temporary,

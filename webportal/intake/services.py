@@ -6,7 +6,7 @@ import unicodedata
 from typing import IO
 
 from django.conf import settings
-from django.db import DatabaseError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from ml import images
 from ml.images import ImageError
@@ -130,9 +130,10 @@ def _receive_image(upload: Upload) -> UploadItem:
         return verdicts.settled(upload) or _take_in(upload)
     except (ImageError, RefusedError) as reason:
         return verdicts.refuse(upload, reason)
-    except (DatabaseError, OSError, StorageFullError):
+    except (InterfaceError, OperationalError, OSError, StorageFullError):
         raise  # the same for every file, and over when it is sent again
     except Exception as error:
+        # What the database refuses of this file's values, too; nothing of it is stored then.
         # Only the kind of error: its text may quote the file, and so a patient.
         logger.error("Taking in a file failed with %s", type(error).__name__)
         return verdicts.refuse(

@@ -1,16 +1,19 @@
 """How old a patient was: the one place that tells it, and that knows which ages cannot be."""
 
 from datetime import date
+from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from webportal.records.models import Study
+if TYPE_CHECKING:  # the check of a stranger's file uses this without the database
+    from webportal.records.models import Study
 
 #: Nobody has lived longer than 122 years; more is a dummy date or another calendar.
 OLDEST_YEARS = 130
+FIRST_RADIOGRAPH = date(1895, 11, 8)
 
 
-def examined_on(study: Study) -> date | None:
+def examined_on(study: "Study") -> date | None:
     """The day of a study in the local time; None where no usable date was given.
 
     The day of the upload is never taken for it.

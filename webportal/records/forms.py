@@ -9,6 +9,8 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from webportal.records.ages import FIRST_RADIOGRAPH, OLDEST_YEARS, contradicts
+from webportal.records.identifiers import LONGEST, validate_identifier, validate_name
 from webportal.records.models import Patient, Sex, name_components
 
 LONGEST_REASON = 1000
@@ -16,24 +18,48 @@ LONGEST_REASON = 1000
 plain_text = RegexValidator(
     r"^[^\\^=\x00-\x1f]*$", _("Leave out the characters \\, ^ and = and line breaks.")
 )
+#: For every form, sheet and request that takes an identifier or a part of a name.
+IDENTIFIER = (plain_text, validate_identifier)
+NAME = (plain_text, validate_name)
+
+
+def check_birth_date(day: date | None) -> None:
+    """Raise ValidationError for a birth in the future, or longer ago than anybody lives."""
+    if day is None:
+        return
+    if day > timezone.localdate():
+        raise forms.ValidationError(gettext("The date of birth is in the future."))
+    if contradicts(day, timezone.localdate()):
+        words = gettext("The date of birth is more than %(years)d years ago.")
+        raise forms.ValidationError(words % {"years": OLDEST_YEARS})
+
+
+def check_study_date(day: date | None) -> None:
+    """Raise ValidationError for a study in the future, or before there were X-rays."""
+    if day is None:
+        return
+    if day > timezone.localdate():
+        raise forms.ValidationError(gettext("The date of the study is in the future."))
+    if day < FIRST_RADIOGRAPH:
+        raise forms.ValidationError(gettext("There were no X-rays before November 1895."))
 
 
 class PatientForm(forms.Form):
     """Who a patient is."""
 
-    patient_id = forms.CharField(label=_("Patient ID"), max_length=64, validators=[plain_text])
+    patient_id = forms.CharField(label=_("Patient ID"), max_length=LONGEST, validators=IDENTIFIER)
     issuer = forms.CharField(
         label=_("Issuer of Patient ID"),
-        max_length=64,
+        max_length=LONGEST,
         required=False,
-        validators=[plain_text],
+        validators=IDENTIFIER,
         help_text=_("Who gave out the Patient ID, if it is another hospital."),
     )
     family_name = forms.CharField(
-        label=_("Family name"), max_length=64, required=False, validators=[plain_text]
+        label=_("Family name"), max_length=64, required=False, validators=NAME
     )
     given_name = forms.CharField(
-        label=_("Given names"), max_length=100, required=False, validators=[plain_text]
+        label=_("Given names"), max_length=100, required=False, validators=NAME
     )
     birth_date = forms.DateField(
         label=_("Date of birth"),
@@ -45,10 +71,9 @@ class PatientForm(forms.Form):
     )
 
     def clean_birth_date(self) -> date | None:
-        """Refuse a birth in the future."""
+        """Refuse a birth in the future, or longer ago than anybody lives."""
         birth_date: date | None = self.cleaned_data["birth_date"]
-        if birth_date and birth_date > timezone.localdate():
-            raise forms.ValidationError(gettext("The date of birth is in the future."))
+        check_birth_date(birth_date)
         return birth_date
 
     def values(self) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from django.db.models import F, Q
 from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
+from webportal.records.identifiers import LONGEST, LONGEST_NAME
+
 SHA256_HEX = r"^[0-9a-f]{64}$"
 OWN_ISSUER = "CHESTLINE"
 
@@ -89,9 +91,9 @@ class Patient(models.Model):
     """A person, known by Patient ID and its issuer (DICOM (0010,0020) and (0010,0021))."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    patient_id = models.CharField("Patient ID", max_length=64)
-    issuer = models.CharField("Issuer of Patient ID", max_length=64, blank=True)
-    name = models.CharField(max_length=200, blank=True)
+    patient_id = models.CharField("Patient ID", max_length=LONGEST)
+    issuer = models.CharField("Issuer of Patient ID", max_length=LONGEST, blank=True)
+    name = models.CharField(max_length=LONGEST_NAME, blank=True)
     birth_date = models.DateField(null=True, blank=True)
     sex = models.CharField(max_length=1, choices=Sex.choices, blank=True)
     is_temporary = models.BooleanField(
@@ -134,15 +136,15 @@ class Study(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="studies")
     study_instance_uid = models.CharField("Study Instance UID", max_length=64, unique=True)
-    accession_number = models.CharField(max_length=16, blank=True)
-    description = models.CharField(max_length=64, blank=True)
+    accession_number = models.CharField(max_length=LONGEST, blank=True)
+    description = models.TextField(blank=True)
     performed_at = models.DateTimeField(null=True, blank=True)
     indication = models.TextField(blank=True)
     symptoms = ArrayField(
         models.CharField(max_length=20, choices=Symptom.choices), default=list, blank=True
     )
     history = models.TextField("relevant history", blank=True)
-    referring_physician = models.CharField("referring clinician", max_length=200, blank=True)
+    referring_physician = models.TextField("referring clinician", blank=True)
     priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.ROUTINE)
     is_phantom = models.BooleanField(
         default=False, help_text="Drawn by the project for demonstration; not a person."

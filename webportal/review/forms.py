@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from webportal.records.identifiers import validate_identifier
 from webportal.records.models import Study, Symptom
 from webportal.review.marks import Mark, parse_marks
 from webportal.review.models import Decision, OtherFinding, Pneumonia, Read, ReadKind, Zone
@@ -167,6 +168,15 @@ class CaseRecordForm(forms.ModelForm[Study]):
             "priority": _("Priority"),
         }
         widgets = {
+            "description": forms.TextInput,
+            "referring_physician": forms.TextInput,
             "indication": forms.Textarea(attrs={"rows": 2}),
             "history": forms.Textarea(attrs={"rows": 3}),
         }
+
+    def clean_accession_number(self) -> str:
+        """Refuse an accession number that is not certain; what is on record may stay as it is."""
+        number: str = self.cleaned_data["accession_number"]
+        if "accession_number" in self.changed_data:
+            validate_identifier(number)
+        return number

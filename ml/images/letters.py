@@ -1,0 +1,150 @@
+"""The letters of DICOM text by its Specific Character Set (PS3.5 6.1.2), and whether they are sure.
+
+Decoded here and not by pydicom, which keeps the escape sequences of ISO 2022 IR 58 in the text,
+refuses those that are not declared, and tells of lost letters by a warning alone.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+#: Stands for each letter that could not be read.
+UNREADABLE = "\N{REPLACEMENT CHARACTER}"
+
+_ENCODINGS = {
+    "6": "ascii",
+    "13": "shift_jis",  # JIS X 0201, of which it is a superset
+    "58": "gb2312",
+    "87": "ascii",  # until its escape sequence
+    "100": "latin_1",
+    "101": "iso8859_2",
+    "109": "iso8859_3",
+    "110": "iso8859_4",
+    "126": "iso8859_7",
+    "127": "iso8859_6",
+    "138": "iso8859_8",
+    "144": "iso8859_5",
+    "148": "iso8859_9",
+    "149": "euc_kr",
+    "159": "ascii",  # until its escape sequence
+    "166": "tis_620",
+    "192": "utf_8",
+    "203": "iso8859_15",
+}
+_GB_18030, _GBK = "gb18030", "gbk"
+# These know no escape sequences, and their letters may hold the bytes of a delimiter.
+_STAND_ALONE = {"utf_8", _GB_18030, _GBK}
+# Almost no text in these is valid UTF-8 by chance; in Thai and others short words are.
+_LATIN = {"ascii", "latin_1", "iso8859_2", "iso8859_3", "iso8859_4", "iso8859_9", "iso8859_15"}
+
+# Escape sequences (PS3.3 C.12.1.1.2), with or without that the file declares their set: each says
+# by itself what follows. Those of the upper half of the bytes (G1) ...
+_UPPER = {
+    b"\x1b-A": "latin_1",
+    b"\x1b-B": "iso8859_2",
+    b"\x1b-C": "iso8859_3",
+    b"\x1b-D": "iso8859_4",
+    b"\x1b-F": "iso8859_7",
+    b"\x1b-G": "iso8859_6",
+    b"\x1b-H": "iso8859_8",
+    b"\x1b-L": "iso8859_5",
+    b"\x1b-M": "iso8859_9",
+    b"\x1b-T": "tis_620",
+    b"\x1b-b": "iso8859_15",
+    b"\x1b)I": "shift_jis",
+    b"\x1b$)A": "gb2312",
+    b"\x1b$)C": "euc_kr",
+}
+# ... and of the lower half (G0): ASCII and JIS X 0201, or two bytes a letter.
+_LOWER_SINGLE = {b"\x1b(B", b"\x1b(J"}
+_LOWER_DOUBLE = {b"\x1b$@": "iso2022_jp", b"\x1b$B": "iso2022_jp", b"\x1b$(D": "iso2022_jp_2"}
+_PIECE = re.compile(rb"\x1b\$[()][A-D]|\x1b\$[@B]|\x1b[()\-][A-Zb]|\x1b|[^\x1b]+")
+# After each of these the sets are again those at the beginning (PS3.5 6.1.2.5.3).
+_DELIMITER = re.compile(rb"([\\^=\t\n\f\r])")
+# An escape that is none, and the controls of the upper half, which nobody writes in a name.
+_NO_LETTERS = re.compile("[\x1b\x80-\x9f]")
+_TERM = re.compile(r"ISO[ _-]?(?:2022[ _-]?)?(?:IR[ _-]?)?(\d{1,3})")
+
+
+@dataclass(frozen=True)
+class Letters:
+    """A text, `text`, with UNREADABLE in place of each letter that could not be read.
+
+    `are_sure` is False too where the bytes are plainly of another character set than declared.
+    """
+
+    text: str
+    are_sure: bool
+
+
+def decode(raw: bytes, declared: Sequence[str]) -> Letters:
+    """Return the text of an element's value; `declared`: the values of Specific Character Set."""
+    first = _encoding(declared[0]) if declared else "ascii"
+    if first in _STAND_ALONE:
+        return _checked(raw.decode(first, "replace"))
+    if b"\x1b" in raw:
+        return _checked(_decode_escaped(raw, first))
+    if first in _LATIN and not raw.isascii() and _is_utf_8(raw):
+        return Letters(raw.decode(), are_sure=False)
+    if first == "ascii" and not any(declared):
+        # Where nothing is declared, this is what other programs show; no letter gets lost.
+        first = "latin_1"
+    return _checked(raw.decode(first, "replace"))
+
+
+def known_terms(declared: Sequence[str]) -> str:
+    """Return the declared sets as far as the standard knows them; '' where there is none.
+
+    What a file holds in their place may be anything, a patient's name too.
+    """
+    return ", ".join(term for term in declared if _name(term))
+
+
+def _checked(text: str) -> Letters:
+    text = _NO_LETTERS.sub(UNREADABLE, text)
+    return Letters(text, are_sure=UNREADABLE not in text)
+
+
+def _decode_escaped(raw: bytes, first: str) -> str:
+    upper, double, text = first, b"", ""
+    for piece in _PIECE.findall(raw):
+        if piece in _UPPER:
+            upper = _UPPER[piece]
+        elif piece in _LOWER_SINGLE:
+            double = b""
+        elif piece in _LOWER_DOUBLE:
+            double = piece
+        elif double:
+            text += (double + piece).decode(_LOWER_DOUBLE[double], "replace")
+        else:
+            for part in _DELIMITER.split(piece):
+                text += part.decode(upper, "replace")
+                upper = first if _DELIMITER.fullmatch(part) else upper
+    return text
+
+
+def _is_utf_8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _encoding(term: str) -> str:
+    """Return Python's name for a defined term; ASCII for one that is not known."""
+    name = _name(term)
+    return {"GB18030": _GB_18030, "GBK": _GBK}.get(name) or _ENCODINGS.get(name, "ascii")
+
+
+def _name(term: str) -> str:
+    """Return the number of a set, 'GB18030' or 'GBK', as common misspellings have it as well."""
+    term = term.strip().upper()
+    if term in ("GB18030", "GBK", "ISO 2022 GBK"):
+        return term.removeprefix("ISO 2022 ")
+    if term in ("UTF-8", "UTF8"):
+        return "192"
+    if term in ("GB2312", "ISO 2022 58"):
+        return "58"
+    found = _TERM.fullmatch(term)
+    return found[1] if found and found[1] in _ENCODINGS else ""

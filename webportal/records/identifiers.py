@@ -1,0 +1,159 @@
+"""What an identifier and a name may be made of: the one set of rules for files, forms, sheet, API.
+
+An identifier is kept as it came or not at all. Nothing is cut, cleaned or guessed, because two that
+look alike, or become alike, make one patient of two. Knows neither Django's settings nor the
+database, so that the check of a stranger's file can use it.
+"""
+
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+
+from ml.images import translatable
+
+#: Letters of a Patient ID, its issuer (VR LO) and an accession number. VR SH allows accession
+#: numbers of 16; longer ones are common, and are kept.
+LONGEST = 64
+#: Letters of a name in all its ways of writing; PS3.5 allows 64 for each of three.
+LONGEST_NAME = 500
+
+UNREADABLE = "\N{REPLACEMENT CHARACTER}"
+
+CONTROL_CHARACTERS = translatable(
+    "It holds line breaks or other control characters ({letters}), so that it is not certain."
+)
+DECOMPOSED = translatable(
+    "It is written with accents apart from their letters ({letters}), so that it only looks like"
+    " another. Enter it anew."
+)
+INVISIBLE = translatable(
+    "It holds letters that nobody sees, or spaces of another kind ({letters}), so that it only"
+    " looks like another. Enter it anew."
+)
+SEVERAL_VALUES = translatable("It holds a backslash, which parts two values: it is not certain.")
+TOO_LONG = translatable("It is longer than {longest} characters.")
+UNREADABLE_LETTERS = translatable("It holds letters that could not be read ({letters}).")
+
+# Letters, marks and symbols that are drawn as nothing.
+_BLANKS = frozenset(
+    "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+    "\u180b\u180c\u180d\u180f"
+    + "".join(map(chr, range(0xFE00, 0xFE10)))
+    + "".join(map(chr, range(0xE0100, 0xE01F0)))
+)
+# They turn the direction in which all that follows is written.
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a text is not taken: `code` for programs, `template` with `values` for people."""
+
+    code: str
+    template: str
+    values: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def message(self) -> str:
+        """The reason in English."""
+        return self.template.format(**dict(self.values))
+
+
+def identifier_fault(text: str) -> Fault | None:
+    """Return what is wrong with a Patient ID, an issuer or an accession number; None if nothing."""
+    return (
+        _too_long(text, LONGEST)
+        or _fault(text, _is_control, "control_characters", CONTROL_CHARACTERS)
+        or _fault(text, _is_unreadable, "unreadable_letters", UNREADABLE_LETTERS)
+        or _fault(text, _is_invisible, "invisible_letters", INVISIBLE)
+        or _decomposed(text)
+    )
+
+
+def name_fault(text: str) -> Fault | None:
+    """Return what is wrong with a person's name; None if nothing.
+
+    Joiners, which Nepali and Persian need, and the spaces of other scripts may stand in a name:
+    names are compared without them.
+    """
+    return (
+        _too_long(text, LONGEST_NAME)
+        or _fault(text, _is_control, "control_characters", CONTROL_CHARACTERS)
+        or _fault(text, _is_unreadable, "unreadable_letters", UNREADABLE_LETTERS)
+        or _fault(text, _TURNING.__contains__, "invisible_letters", INVISIBLE)
+    )
+
+
+def several_values(text: str) -> Fault | None:
+    """Return the fault of a text with the backslash that parts values in DICOM."""
+    return Fault("several_values", SEVERAL_VALUES) if "\\" in text else None
+
+
+def validate_identifier(text: str) -> None:
+    """Raise ValidationError, in the language of the page, for what is no certain identifier."""
+    _raise(identifier_fault(text))
+
+
+def validate_name(text: str) -> None:
+    """Raise ValidationError, in the language of the page, for what cannot be a name."""
+    _raise(name_fault(text))
+
+
+def comparable(name: str) -> str:
+    """Return a name, or a part of one, in the form in which names are compared.
+
+    Composed and decomposed letters are alike, so are capitals and small ones, and all spaces;
+    letters that nobody sees do not count.
+    """
+    composed = unicodedata.normalize("NFC", name)
+    visible = "".join(letter for letter in composed if not _is_formatting(letter))
+    return unicodedata.normalize("NFC", " ".join(visible.split()).casefold())
+
+
+def _raise(fault: Fault | None) -> None:
+    if fault is not None:
+        raise ValidationError(_(fault.template).format(**dict(fault.values)), code=fault.code)
+
+
+def _too_long(text: str, longest: int) -> Fault | None:
+    if len(text) <= longest:
+        return None
+    return Fault("too_long", TOO_LONG, (("longest", str(longest)),))
+
+
+def _fault(text: str, is_bad: Callable[[str], bool], code: str, template: str) -> Fault | None:
+    bad = list(dict.fromkeys(letter for letter in text if is_bad(letter)))
+    return Fault(code, template, (("letters", _code_points(bad)),)) if bad else None
+
+
+def _decomposed(text: str) -> Fault | None:
+    if unicodedata.is_normalized("NFC", text):
+        return None
+    marks = [letter for letter in dict.fromkeys(text) if unicodedata.category(letter) == "Mn"]
+    return Fault("decomposed_letters", DECOMPOSED, (("letters", _code_points(marks)),))
+
+
+def _code_points(letters: list[str]) -> str:
+    """Name letters as 'U+200B'; of a text full of them the first few."""
+    return ", ".join(f"U+{ord(letter):04X}" for letter in letters[:5])
+
+
+def _is_control(letter: str) -> bool:
+    return unicodedata.category(letter) in ("Cc", "Zl", "Zp", "Cs")
+
+
+def _is_unreadable(letter: str) -> bool:
+    return letter == UNREADABLE
+
+
+def _is_formatting(letter: str) -> bool:
+    return unicodedata.category(letter) == "Cf" or letter in _BLANKS
+
+
+def _is_invisible(letter: str) -> bool:
+    is_other_space = unicodedata.category(letter) == "Zs" and letter != " "
+    # Private and unassigned letters look like nothing, or like something else on each machine.
+    return is_other_space or _is_formatting(letter) or unicodedata.category(letter) in ("Co", "Cn")
