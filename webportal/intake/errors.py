@@ -36,6 +36,14 @@ class StorageFullError(IntakeError):
         )
 
 
+def internal_error() -> RefusedError:
+    """Return the refusal of a file on which we failed, so that it stops no other."""
+    return RefusedError(
+        "internal_error",
+        "The server failed on this file. Send it again; if that fails too, tell hospital IT.",
+    )
+
+
 class NotHeldError(IntakeError):
     """A decision on a held file that is not, or no longer, held."""
 

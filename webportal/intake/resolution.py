@@ -1,9 +1,10 @@
 """Deciding whose image a held file is."""
 
+import logging
 from dataclasses import dataclass, replace
 
 from django.core.files.storage import default_storage
-from django.db import models, transaction
+from django.db import DataError, IntegrityError, models, transaction
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
@@ -13,12 +14,14 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.intake import checks, dicom, incoming, matching, store, verdicts
 from webportal.intake.cases import CaseRecord
-from webportal.intake.errors import NotHeldError
+from webportal.intake.errors import NotHeldError, internal_error
 from webportal.intake.matching import Identity, StudyFacts
 from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.verdicts import Upload
 from webportal.records.identifiers import UNREADABLE
 from webportal.records.models import Patient, Study
+
+logger = logging.getLogger(__name__)
 
 
 class Decision(models.TextChoices):
@@ -95,6 +98,23 @@ def resolve(item: UploadItem, decision: Decision, by: User) -> UploadItem:
     else:
         identity, study = _other_person(asked)
     checked = _check_again(asked, identity, study)
+    try:
+        return _carry_out(item, asked, identity, study, checked, decision, by)
+    except (DataError, IntegrityError) as error:
+        # Only the kind of error: its text may quote the file, and so a patient.
+        logger.error("Deciding on a held file failed with %s", type(error).__name__)
+        raise internal_error() from None
+
+
+def _carry_out(
+    item: UploadItem,
+    asked: Question,
+    identity: Identity,
+    study: StudyFacts,
+    checked: checks.CheckedImage,
+    decision: Decision,
+    by: User,
+) -> UploadItem:
     with transaction.atomic():
         verdicts.lock(asked.upload.sha256)
         held_key = _lock_held(item)

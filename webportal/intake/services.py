@@ -15,7 +15,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.intake import archive, checks, incoming, store, verdicts
 from webportal.intake.cases import CaseRecord
-from webportal.intake.errors import RefusedError, StorageFullError
+from webportal.intake.errors import RefusedError, StorageFullError, internal_error
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem
 from webportal.intake.reasons import TOO_LARGE
 from webportal.intake.verdicts import Upload
@@ -136,14 +136,7 @@ def _receive_image(upload: Upload) -> UploadItem:
         # What the database refuses of this file's values, too; nothing of it is stored then.
         # Only the kind of error: its text may quote the file, and so a patient.
         logger.error("Taking in a file failed with %s", type(error).__name__)
-        return verdicts.refuse(
-            upload,
-            RefusedError(
-                "internal_error",
-                "The server failed on this file. Send it again; if that fails too, tell hospital"
-                " IT.",
-            ),
-        )
+        return verdicts.refuse(upload, internal_error())
 
 
 def _take_in(upload: Upload) -> UploadItem:

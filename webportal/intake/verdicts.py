@@ -153,6 +153,7 @@ def _store_radiograph(
     upload: Upload, study: Study, checked: CheckedImage, put: store.Put
 ) -> Radiograph:
     facts = checked.facts
+    lock_instance(facts.sop_instance_uid)
     if Radiograph.objects.filter(sop_instance_uid=facts.sop_instance_uid).exists():
         raise RefusedError(
             "instance_exists",
@@ -199,3 +200,9 @@ def lock(sha256: str) -> None:
         number = int.from_bytes(bytes.fromhex(sha256[:16]), "big", signed=True)
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
     lock_storing()
+
+
+def lock_instance(sop_instance_uid: str) -> None:
+    """Hold, until the transaction ends, the lock on an image's UID, as `lock` does on a content."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [sop_instance_uid])
