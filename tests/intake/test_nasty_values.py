@@ -17,7 +17,10 @@ from webportal.intake import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.records.models import Radiograph
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.filterwarnings("ignore:Unknown encoding"),
+]
 
 TEXTS = [
     b"\0A",
