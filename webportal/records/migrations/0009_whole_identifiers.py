@@ -100,7 +100,7 @@ DROP TABLE written_otherwise;
 
 
 class Migration(migrations.Migration):
-    dependencies = [("records", "0007_identity_corrections")]
+    dependencies = [("records", "0008_assigned_at")]
 
     operations = [
         migrations.RunSQL(TRIGGERS_AWAY, TRIGGERS),
