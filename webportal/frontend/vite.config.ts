@@ -1,28 +1,35 @@
 import { type Plugin, defineConfig } from "vite";
 
-/** Where Cornerstone styles what is measured by an attribute, and how to do so through the DOM. */
-const STYLED: Record<string, [string, string]> = {
-  "drawTextBox.js": [
+/**
+ * What is changed in Cornerstone, by folder and file. The content security policy refuses style
+ * attributes; set through the DOM a style is allowed. And the canvas that the processor draws in need
+ * not be read back to know that it is white: that takes longer than everything else about a picture.
+ */
+const CHANGES: Record<string, [string, string]> = {
+  "drawingSvg/drawTextBox.js": [
     "textElement.setAttribute('style', combinedStyle);",
     "textElement.style.cssText = combinedStyle;",
   ],
-  "setAttributesIfNecessary.js": [
+  "drawingSvg/setAttributesIfNecessary.js": [
     "svgNode.setAttribute(key, newValue);",
     "if (key === 'style') svgNode.style.cssText = newValue; else svgNode.setAttribute(key, newValue);",
   ],
-  "setNewAttributesIfValid.js": [
+  "drawingSvg/setNewAttributesIfValid.js": [
     "svgNode.setAttribute(key, newValue);",
     "if (key === 'style') svgNode.style.cssText = newValue; else svgNode.setAttribute(key, newValue);",
+  ],
+  "rendering/initializeRenderCanvas.js": [
+    "canvasContext.getImageData(0, 0, image.width, image.height);",
+    "canvasContext.createImageData(image.width, image.height); renderCanvasData.data.fill(255);",
   ],
 };
 
-/** The content security policy refuses style attributes; set through the DOM a style is allowed. */
-function styleThroughDom(): Plugin {
+function changeCornerstone(): Plugin {
   return {
-    name: "style-through-dom",
+    name: "change-cornerstone",
     transform(code, id) {
-      const [folder, file] = id.split("/").slice(-2);
-      const change = folder === "drawingSvg" && file ? STYLED[file] : undefined;
+      const file = id.split("/").slice(-2).join("/");
+      const change = id.includes("/@cornerstonejs/") ? CHANGES[file] : undefined;
       if (!change) return undefined;
       if (!code.includes(change[0])) this.error(`Cornerstone has changed: look at ${file}`);
       return code.replace(...change);
@@ -35,7 +42,7 @@ export default defineConfig({
   base: "/static/dist/",
   // Everything is imported from src/; there is no folder of files to copy as they are.
   publicDir: false,
-  plugins: [styleThroughDom()],
+  plugins: [changeCornerstone()],
   worker: { format: "es" },
   build: {
     target: "esnext",
