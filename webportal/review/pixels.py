@@ -64,7 +64,7 @@ def viewed(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
 def ahead(request: SignedInRequest, study_id: uuid.UUID) -> JsonResponse:
     """Where the pixels are that the reader will probably want after those of this study."""
     following = peek_next(request.user, get_object_or_404(Study, pk=study_id))
-    radiographs = following.radiographs.all() if following else []
+    radiographs = [each for study in following for each in study.radiographs.all()]
     return JsonResponse(
         {"pixels": [reverse("review:pixels", args=[each.pk]) for each in radiographs]}
     )

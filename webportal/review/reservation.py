@@ -110,13 +110,17 @@ def reserve_next(reader: User, after: Study | None = None) -> Study | None:
     return Study.objects.get(pk=study_id) if study_id else None
 
 
-def peek_next(reader: User, besides: Study) -> Study | None:
-    """The study that `reserve_next` would most likely give after `besides` is signed.
+def peek_next(reader: User, besides: Study) -> list[Study]:
+    """The studies that `reserve_next` would most likely give after this one.
 
-    Nothing is reserved: the viewer fetches its images ahead.
+    The first is what follows when `besides` is signed, another what follows when it is left unread.
+    Nothing is reserved: the viewer fetches their images ahead.
     """
-    places = _first_places(reader, _values(reader, besides), below=False)
-    return Study.objects.get(pk=places[0].study_id) if places else None
+    values = _values(reader, besides)
+    likely = [_first_places(reader, values, below=below)[:1] for below in (False, True)]
+    ids = list(dict.fromkeys(place.study_id for places in likely for place in places))
+    found = Study.objects.in_bulk(ids)
+    return [found[each] for each in ids if each in found]
 
 
 @transaction.atomic
