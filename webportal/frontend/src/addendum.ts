@@ -1,7 +1,8 @@
 import { renewToken } from "./csrf";
+import type { Life } from "./life";
 
 /** Nothing of an addendum is kept before it is signed, so it is sent only to a portal that answers. */
-export function guardAddendum(): void {
+export function guardAddendum(life: Life): void {
   const form = document.querySelector<HTMLFormElement>("form[data-addendum]");
   const text = form?.querySelector("textarea");
   const state = form?.querySelector<HTMLElement>(".draft-state");
@@ -33,9 +34,11 @@ export function guardAddendum(): void {
     event.preventDefault();
     if (!isLeaving) void sign();
   });
-  window.addEventListener("beforeunload", (event) => {
+  const asks = (event: BeforeUnloadEvent): void => {
     if (!isLeaving && isUnsigned()) event.preventDefault();
-  });
+  };
+  window.addEventListener("beforeunload", asks, { signal: life.signal });
+  life.beforeLeaving(async () => isLeaving || !isUnsigned());
 }
 
 async function whyNot(form: HTMLFormElement): Promise<string> {

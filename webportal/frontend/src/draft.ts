@@ -1,4 +1,6 @@
 import { csrfToken, renewToken } from "./csrf";
+import type { Life } from "./life";
+import { submitInPlace } from "./swap";
 
 // Soon after a change, however fast the next one follows, so that little is ever unsaved.
 const SAVE_AFTER_MS = 800;
@@ -21,8 +23,9 @@ export class DraftKeeper {
   private sending: Promise<boolean> | null = null;
   private isLeaving = false;
   private isConflict = false;
+  private isOver = false;
 
-  constructor(form: HTMLFormElement) {
+  constructor(form: HTMLFormElement, life: Life) {
     this.form = form;
     this.state = form.querySelector(".draft-state");
     for (const kind of ["input", "change"]) form.addEventListener(kind, (event) => this.note(event));
@@ -30,11 +33,15 @@ export class DraftKeeper {
     form.addEventListener("click", (event) => {
       if ((event.target as HTMLElement).closest("[data-keep-mine]")) this.keepMine();
     });
-    window.addEventListener("online", () => this.tryNow());
-    document.addEventListener("visibilitychange", () => this.tryNow());
-    window.addEventListener("beforeunload", (event) => this.leaves(event));
-    window.addEventListener("pageshow", (event) => event.persisted && this.unlock());
-    document.addEventListener("keydown", (event) => this.blocks(event), { capture: true });
+    const { signal } = life;
+    window.addEventListener("online", () => this.tryNow(), { signal });
+    document.addEventListener("visibilitychange", () => this.tryNow(), { signal });
+    window.addEventListener("beforeunload", (event) => this.leaves(event), { signal });
+    window.addEventListener("pageshow", (event) => event.persisted && this.unlock(), { signal });
+    const capture = { capture: true, signal };
+    document.addEventListener("keydown", (event) => this.blocks(event), capture);
+    life.beforeLeaving(() => this.isKept());
+    life.onEnd(() => this.ends());
   }
 
   private get isUnsaved(): boolean {
@@ -55,12 +62,23 @@ export class DraftKeeper {
   }
 
   private later(milliseconds: number): void {
-    if (this.timer !== undefined) return;
+    if (this.timer !== undefined || this.isOver) return;
     this.timer = setTimeout(() => void this.save(), milliseconds);
   }
 
   private tryNow(): void {
     if (this.isUnsaved && !this.isConflict && !this.isLeaving) void this.save();
+  }
+
+  /** Before another page takes the place of this one: whether everything is with the portal. */
+  private async isKept(): Promise<boolean> {
+    if (this.isLeaving || (!this.isUnsaved && !this.sending)) return true;
+    return !this.isConflict && (await this.save());
+  }
+
+  private ends(): void {
+    clearTimeout(this.timer);
+    this.isOver = true;
   }
 
   /** Send what is there; whether the portal has taken it. */
@@ -163,6 +181,7 @@ export class DraftKeeper {
     this.say(this.form.dataset["signing"]);
     this.isLeaving = true;
     renewToken(this.form);
+    if (await submitInPlace(this.form, button)) return;
     if (button?.name) {
       const then = document.createElement("input");
       [then.type, then.name, then.value] = ["hidden", button.name, button.value];

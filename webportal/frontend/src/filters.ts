@@ -1,5 +1,7 @@
+import type { Life } from "./life";
+
 /** Apply the filters of a form with `data-submit-on-change` as soon as one is chosen. */
-export function submitOnChange(): void {
+export function submitOnChange({ signal }: Life): void {
   for (const form of document.querySelectorAll<HTMLFormElement>("form[data-submit-on-change]")) {
     const fields = form.querySelectorAll<HTMLInputElement | HTMLSelectElement>("[name]");
     for (const button of form.querySelectorAll("button")) button.hidden = true;
@@ -9,8 +11,9 @@ export function submitOnChange(): void {
       for (const field of fields) field.disabled = field.value === "";
     });
     // Somebody who comes back finds the page as it was left, its fields still switched off.
-    window.addEventListener("pageshow", () => {
+    const enable = (): void => {
       for (const field of fields) field.disabled = false;
-    });
+    };
+    window.addEventListener("pageshow", enable, { signal });
   }
 }

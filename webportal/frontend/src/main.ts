@@ -14,7 +14,9 @@ import "idiomorph/dist/idiomorph-ext.esm.js";
 import { returnWhenReady, sayWhenAway } from "./away";
 import { bindColumns } from "./columns";
 import { submitOnChange } from "./filters";
+import { onEachPage } from "./life";
 import { keepLive } from "./live";
+import { openInPlace } from "./swap";
 import { offerTakeBack } from "./take_back";
 import { bindWorklist } from "./worklist";
 
@@ -25,7 +27,10 @@ htmx.config.allowEval = false;
 keepLive();
 returnWhenReady();
 sayWhenAway();
-submitOnChange();
-bindWorklist();
-bindColumns();
 offerTakeBack();
+openInPlace();
+onEachPage((life) => {
+  submitOnChange(life);
+  bindWorklist(life);
+  bindColumns();
+});

@@ -1,17 +1,20 @@
 import "./reading.css";
-import { isSwitchedOff } from "./shortcuts";
-
 import { DraftKeeper } from "./draft";
+import type { Life } from "./life";
+import { isSwitchedOff } from "./shortcuts";
 
 /**
  * The reading form by keys: digits choose findings, `g` and a digit a zone, `q` and a key put a text
  * in, Enter signs. Letters that the viewer has for itself are none of them.
  */
-export function bindReadKeys(): void {
+export function bindReadKeys(life: Life): void {
   const form = document.querySelector<HTMLFormElement>("form[data-read]");
-  if (form) new DraftKeeper(form);
+  if (form) new DraftKeeper(form, life);
   // Before the viewer hears of a key: while texts or zones are asked for, its letters are theirs.
-  document.addEventListener("keydown", (event) => readsKey(form, event), { capture: true });
+  document.addEventListener("keydown", (event) => readsKey(form, event), {
+    capture: true,
+    signal: life.signal,
+  });
   if (!form) return;
   for (const button of form.querySelectorAll<HTMLElement>("[data-text]")) {
     button.addEventListener("click", () => putIn(form, button.dataset["text"] ?? ""));

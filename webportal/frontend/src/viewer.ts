@@ -9,10 +9,17 @@ import "./timeline.css";
 import "./viewer/widths.css";
 import "./choice.css";
 import { guardAddendum } from "./addendum";
+import { onEachPage } from "./life";
 import { bindReadKeys } from "./read";
-import { startViewer } from "./viewer/viewer";
+import { allowStudies } from "./swap";
+import { prepareViewer, startViewer } from "./viewer/viewer";
 
-const root = document.querySelector<HTMLElement>(".viewer[data-reader]");
-if (root) startViewer(root);
-bindReadKeys();
-guardAddendum();
+prepareViewer();
+onEachPage((life) => {
+  const root = document.querySelector<HTMLElement>(".viewer[data-reader]");
+  if (!root) return;
+  startViewer(root, life);
+  bindReadKeys(life);
+  guardAddendum(life);
+});
+allowStudies();

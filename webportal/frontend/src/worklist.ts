@@ -1,5 +1,6 @@
 import htmx from "htmx.org";
 
+import type { Life } from "./life";
 import { isSwitchedOff } from "./shortcuts";
 
 /** For how long after the last touch of the table its rows stay where they are. */
@@ -13,12 +14,12 @@ const LINKS = ".worklist-row a.stretched-link";
  * table is in use its rows stay in place, their content is kept current, and a button says that
  * the list has changed.
  */
-export function bindWorklist(): void {
+export function bindWorklist(life: Life): void {
   const list = document.querySelector<HTMLElement>("#worklist");
   if (!list) return;
-  const selection = new Selection(list);
+  const selection = new Selection(list, life);
   keepRowsInPlace(list, selection);
-  bindKeys(selection);
+  bindKeys(selection, life);
 }
 
 /** The ticked rows; they stay ticked whatever an update brings. */
@@ -28,7 +29,7 @@ class Selection {
 
   private readonly list: HTMLElement;
 
-  constructor(list: HTMLElement) {
+  constructor(list: HTMLElement, { signal }: Life) {
     this.list = list;
     list.addEventListener("change", (event) => {
       const box = event.target as HTMLInputElement;
@@ -38,7 +39,7 @@ class Selection {
     this.bar?.addEventListener("click", (event) => asksFor(event.target as Element));
     this.bar?.querySelector("[data-clear-selection]")?.addEventListener("click", () => this.clear());
     // The browser may have kept the ticks when somebody came back to the page.
-    window.addEventListener("pageshow", () => this.read());
+    window.addEventListener("pageshow", () => this.read(), { signal });
     this.read();
   }
 
@@ -170,12 +171,12 @@ function holdRows(list: HTMLElement, fresh: DocumentFragment): boolean {
   return true;
 }
 
-function bindKeys(selection: Selection): void {
+function bindKeys(selection: Selection, { signal }: Life): void {
   const shortcuts = document.querySelector<HTMLDialogElement>("#shortcuts");
   document
     .querySelector("[data-opens-shortcuts]")
     ?.addEventListener("click", () => shortcuts?.showModal());
-  document.addEventListener("keydown", (event) => {
+  const pressed = (event: KeyboardEvent): void => {
     const target = event.target as HTMLElement;
     if (event.ctrlKey || event.metaKey || event.altKey || shortcuts?.open) return;
     if (isSwitchedOff(event)) return;
@@ -196,7 +197,8 @@ function bindKeys(selection: Selection): void {
     if (!act || (event.key.startsWith("Arrow") && target.closest("[data-bs-toggle]"))) return;
     event.preventDefault();
     act();
-  });
+  };
+  document.addEventListener("keydown", pressed, { signal });
 }
 
 /** Move the focus to the row before or after, or to the first one. */

@@ -1,15 +1,33 @@
 /** Fetches what will probably be read next, while the reader looks at this. */
 
-/** The answers stay in the browser's own cache, which the next page reads from. */
-export async function fetchAhead(address: string): Promise<void> {
+import { Enums, cache, imageLoader } from "@cornerstonejs/core";
+
+import type { Life } from "../life";
+import { imageId } from "./pixels";
+
+const AHEAD = { priority: 0, requestType: Enums.RequestType.Prefetch };
+
+/** Keeps the pixels at hand, decoded: the study that shows them is opened in place of this one. */
+export async function fetchAhead(address: string, { signal }: Life): Promise<void> {
   await idle();
+  if (signal.aborted) return;
   const response = await fetch(address, { priority: "low" });
   if (!response.ok || response.redirected) return;
   const { pixels } = (await response.json()) as { pixels: string[] };
   for (const one of pixels) {
     await idle();
-    // Read to the end: what is broken off is not kept.
-    await (await fetch(one, { priority: "low" })).arrayBuffer();
+    if (signal.aborted) return;
+    await keep(imageId(one));
+  }
+}
+
+/** What fails is asked for again by whoever opens it, who is then told. */
+async function keep(id: string): Promise<void> {
+  if (cache.getImageLoadObject(id)) return;
+  try {
+    await cache.putImageLoadObject(id, { promise: imageLoader.loadImage(id, AHEAD) });
+  } catch {
+    return;
   }
 }
 

@@ -1,5 +1,6 @@
 /** Keys of the viewer; they are given by the page, which also lists them for people. */
 
+import type { Life } from "../life";
 import { isSwitchedOff } from "../shortcuts";
 
 const DIGIT = /^Digit([1-9])$/;
@@ -8,9 +9,10 @@ const TYPING = "textarea, select, [contenteditable], input:not([type=range]):not
 export function bindKeys(
   keys: Record<string, string>,
   stage: HTMLElement,
+  { signal }: Life,
   act: (action: string) => void,
 ): void {
-  document.addEventListener("keydown", (event) => {
+  const pressed = (event: KeyboardEvent): void => {
     const target = event.target as HTMLElement;
     if (event.ctrlKey || event.metaKey || event.altKey || isSwitchedOff(event)) return;
     if (target.closest(`dialog, .modal, ${TYPING}`)) return;
@@ -18,7 +20,8 @@ export function bindKeys(
     if (!action || !isFree(event.key, target, stage)) return;
     event.preventDefault();
     act(action);
-  });
+  };
+  document.addEventListener("keydown", pressed, { signal });
 }
 
 /** Shifted digits by their place: what they write differs from keyboard to keyboard. */
@@ -30,7 +33,8 @@ function nameOf(event: KeyboardEvent): string {
 
 /** Keys that buttons and choices have a use for themselves are left to them. */
 function isFree(key: string, target: HTMLElement, stage: HTMLElement): boolean {
-  const isElsewhere = target !== document.body && !stage.contains(target);
+  // The heading has the focus when a study has come in place of another.
+  const isElsewhere = !target.matches("body, h1") && !stage.contains(target);
   if (key === " ") return !isElsewhere || target.closest("button, a, input, summary") === null;
   if (key.startsWith("Arrow") || key === "Backspace") return !isElsewhere || target.closest("input") === null;
   return true;

@@ -2,6 +2,7 @@
 
 import type { RenderingEngine } from "@cornerstonejs/core";
 
+import type { Life } from "../life";
 import { Pane } from "./pane";
 import type { ImageEntry } from "./page";
 
@@ -14,9 +15,14 @@ export class Lens {
   private pane: Pane | null = null;
   private image: ImageEntry | null = null;
 
-  constructor(engine: RenderingEngine, root: HTMLElement, texts: Record<string, string>) {
+  constructor(
+    engine: RenderingEngine,
+    life: Life,
+    root: HTMLElement,
+    texts: Record<string, string>,
+  ) {
     this.root = root;
-    this.make = () => new Pane(engine, "lens", root, texts);
+    this.make = () => new Pane(engine, life, "lens", root, texts);
   }
 
   /** Magnify where the pointer is held down on a pane. */

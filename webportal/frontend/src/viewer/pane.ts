@@ -4,6 +4,7 @@ import { Enums, type RenderingEngine, type StackViewport } from "@cornerstonejs/
 import type { Types } from "@cornerstonejs/core";
 import { utilities } from "@cornerstonejs/tools";
 
+import type { Life } from "../life";
 import { type Camera, aim, cameraOf, cornerOf, extentOf, openViewport } from "./camera";
 import { Corners } from "./corners";
 import { HeatmapLayer } from "./heatmap";
@@ -57,7 +58,13 @@ export class Pane {
   /** The view as it was last drawn, null when fitted. */
   private kept: View | null = null;
 
-  constructor(engine: RenderingEngine, id: string, root: HTMLElement, texts: Record<string, string>) {
+  constructor(
+    engine: RenderingEngine,
+    life: Life,
+    id: string,
+    root: HTMLElement,
+    texts: Record<string, string>,
+  ) {
     this.id = id;
     this.root = root;
     this.element = find<HTMLDivElement>(root, ".pane-view");
@@ -70,6 +77,12 @@ export class Pane {
     this.element.addEventListener(CAMERA_MODIFIED, () => this.moved());
     this.element.addEventListener(VOI_MODIFIED, () => this.windowed());
     this.element.addEventListener("wheel", (event) => this.turnWheel(event), { passive: false });
+    life.onEnd(() => {
+      // An image that is on its way finds nothing to be shown on.
+      this.image = null;
+      this.header = null;
+      engine.disableElement(id);
+    });
   }
 
   // ── The picture ───────────────────────────────────────────────────────────────────────────────

@@ -1,8 +1,10 @@
 /** Brings radiographs at their full depth from the portal into Cornerstone3D. */
 
-import { Enums, imageLoader, metaData, utilities, type Types } from "@cornerstonejs/core";
+import { Enums, cache, imageLoader, metaData, utilities, type Types } from "@cornerstonejs/core";
 
 const SCHEME = "chestline";
+/** Some twenty large radiographs: the page goes on for a day, and what was shown first may go first. */
+const CACHE_BYTES = 512 * 1024 ** 2;
 const TYPES = { Uint8Array, Uint16Array, Int16Array };
 
 /** What the portal writes before the pixels; see `pack` in webportal/review/pixels.py. */
@@ -38,12 +40,16 @@ export function headerOf(id: string): PixelHeader {
 }
 
 export function registerPixels(): void {
-  imageLoader.registerImageLoader(SCHEME, (id: string) => ({ promise: load(id) }));
+  imageLoader.registerImageLoader(SCHEME, (id, options) => ({
+    promise: load(id, options?.["requestType"] === Enums.RequestType.Prefetch),
+  }));
   metaData.addProvider(describe);
+  cache.setMaxCacheSize(CACHE_BYTES);
 }
 
-async function load(id: string): Promise<Types.IImage> {
-  const response = await fetch(id.slice(SCHEME.length + 1));
+async function load(id: string, isAhead: boolean): Promise<Types.IImage> {
+  const priority = isAhead ? "low" : "auto";
+  const response = await fetch(id.slice(SCHEME.length + 1), { priority });
   if (response.headers.get("Content-Type")?.startsWith("application/json")) {
     throw new ImageRefused(((await response.json()) as { detail: string }).detail);
   }

@@ -18,6 +18,7 @@ import {
   type Types,
 } from "@cornerstonejs/tools";
 
+import type { Life } from "../life";
 import { MarkTool } from "./mark_tool";
 
 const { MouseBindings, KeyboardBindings } = Enums;
@@ -65,12 +66,18 @@ type Measured = { cachedStats: Record<string, Stats | undefined> };
 export class Tools {
   private readonly group: Types.IToolGroup;
   private readonly texts: Record<string, string>;
+  private readonly life: Life;
   /** The measurements in the order in which they were drawn. */
   private drawn: string[] = [];
   private readonly finished = new Set<string>();
 
-  constructor(texts: Record<string, string>) {
+  constructor(texts: Record<string, string>, life: Life) {
     this.texts = texts;
+    this.life = life;
+    life.onEnd(() => {
+      annotation.state.removeAllAnnotations();
+      ToolGroupManager.destroyToolGroup(GROUP);
+    });
     this.group = ToolGroupManager.createToolGroup(GROUP) as Types.IToolGroup;
     for (const tool of [WindowLevelTool, ZoomTool, PanTool, ...MEASURING]) {
       addTool(tool);
@@ -116,19 +123,26 @@ export class Tools {
 
   /** Call `changed` whenever a measurement was added or removed. */
   watch(changed: () => void): void {
-    eventTarget.addEventListener(Enums.Events.ANNOTATION_ADDED, ((event: AddedEvent) => {
+    this.listen(Enums.Events.ANNOTATION_ADDED, (event) => {
       if (isMark(event)) return;
       this.drawn.push(event.detail.annotation.annotationUID as string);
       changed();
-    }) as EventListener);
-    eventTarget.addEventListener(Enums.Events.ANNOTATION_COMPLETED, ((event: AddedEvent) => {
+    });
+    this.listen(Enums.Events.ANNOTATION_COMPLETED, (event) => {
       this.finished.add(event.detail.annotation.annotationUID as string);
-    }) as EventListener);
-    eventTarget.addEventListener(Enums.Events.ANNOTATION_REMOVED, ((event: AddedEvent) => {
+    });
+    this.listen(Enums.Events.ANNOTATION_REMOVED, (event) => {
       if (isMark(event)) return;
       this.drawn = this.drawn.filter((uid) => uid !== event.detail.annotation.annotationUID);
       changed();
-    }) as EventListener);
+    });
+  }
+
+  /** Cornerstone's events go to one target that outlives the page. */
+  private listen(kind: string, heard: (event: AddedEvent) => void): void {
+    const listener = heard as EventListener;
+    eventTarget.addEventListener(kind, listener);
+    this.life.onEnd(() => eventTarget.removeEventListener(kind, listener));
   }
 
   /** Undo the measurement that is being drawn. */

@@ -9,6 +9,7 @@ import {
 } from "@cornerstonejs/core";
 import { init as initTools } from "@cornerstonejs/tools";
 
+import type { Life } from "../life";
 import { fetchAhead } from "./ahead";
 import { Comparison } from "./comparison";
 import { bindKeys } from "./keys";
@@ -24,13 +25,16 @@ import { TOOL_NAMES, Tools } from "./tools";
 const ENGINE = "reading";
 const ZOOM_STEP = 1.2;
 
+/** Goes on from study to study; to start it anew takes longer than all the rest. */
+let engine: RenderingEngine;
+
 export class Viewer {
   private readonly root: HTMLElement;
   private readonly stage: HTMLElement;
   private readonly page = readPage();
   private readonly settings = new RememberedSettings(this.page.reader);
-  private readonly engine = new RenderingEngine(ENGINE);
-  private readonly tools = new Tools(this.page.texts);
+  private readonly life: Life;
+  private readonly tools: Tools;
   private readonly pane: Pane;
   private readonly lens: Lens;
   private readonly machine: MachineLayer;
@@ -43,11 +47,13 @@ export class Viewer {
   private readonly opened: Pane[] = [];
   private readonly sizes = new ResizeObserver(() => this.resize());
 
-  constructor(root: HTMLElement) {
+  constructor(root: HTMLElement, life: Life) {
     this.root = root;
+    this.life = life;
+    this.tools = new Tools(this.page.texts, life);
     this.stage = find(root, ".viewer-stage");
     this.help = find(root, ".viewer-keys");
-    this.lens = new Lens(this.engine, find(root, ".viewer-lens"), this.page.texts);
+    this.lens = new Lens(engine, life, find(root, ".viewer-lens"), this.page.texts);
     this.pane = this.openPane("current");
     this.active = this.pane;
     this.machine = new MachineLayer(root, this.pane, this.settings);
@@ -76,7 +82,7 @@ export class Viewer {
 
   private openPane(name: string): Pane {
     const root = find<HTMLElement>(this.stage, `[data-pane="${name}"]`);
-    const pane = new Pane(this.engine, name, root, this.page.texts);
+    const pane = new Pane(engine, this.life, name, root, this.page.texts);
     this.tools.add(name, ENGINE);
     this.lens.watch(pane);
     watchPinch(pane, () => this.act("cancel"));
@@ -92,7 +98,7 @@ export class Viewer {
 
   private resize(): void {
     for (const pane of this.opened) pane.beginResize();
-    this.engine.resize(true, true);
+    engine.resize(true, true);
     for (const pane of this.opened) pane.endResize();
   }
 
@@ -115,7 +121,8 @@ export class Viewer {
     }
     this.stage.addEventListener("contextmenu", (event) => event.preventDefault());
     this.tools.watch(() => this.update());
-    bindKeys(this.page.keys, this.stage, (action) => this.act(action));
+    bindKeys(this.page.keys, this.stage, this.life, (action) => this.act(action));
+    this.life.onEnd(() => this.sizes.disconnect());
   }
 
   // ── Images ────────────────────────────────────────────────────────────────────────────────────
@@ -136,7 +143,7 @@ export class Viewer {
     const drawn = (): void => {
       // The benchmark reads when that was.
       performance.mark("first-image");
-      void fetchAhead(this.page.ahead);
+      void fetchAhead(this.page.ahead, this.life);
     };
     this.pane.element.addEventListener(Enums.Events.IMAGE_RENDERED, drawn, { once: true });
   }
@@ -248,11 +255,16 @@ function isWebGLInSoftware(): boolean {
   return /swiftshader|llvmpipe|software|basic render/i.test(renderer);
 }
 
-export function startViewer(root: HTMLElement): void {
+/** Once for all studies that are opened in place of one another. */
+export function prepareViewer(): void {
   initCore();
   if (isWebGLInSoftware()) setUseCPURendering(true);
   initTools();
   registerPixels();
+  engine = new RenderingEngine(ENGINE);
+}
+
+export function startViewer(root: HTMLElement, life: Life): void {
   root.dataset["rendering"] = getShouldUseCPURendering() ? "cpu" : "gpu";
-  new Viewer(root);
+  new Viewer(root, life);
 }

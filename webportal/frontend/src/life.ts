@@ -1,0 +1,59 @@
+/**
+ * The life of a page. Worklist and study take each other's place without a new document (swap.ts), so
+ * whatever a page starts has to end with it: listeners on document and window, timers, Cornerstone's.
+ */
+
+/** Makes sure that nothing is lost by leaving; whether that worked. */
+type Check = () => Promise<boolean>;
+type Start = (life: Life) => void;
+
+export class Life {
+  private readonly ending = new AbortController();
+  private readonly checks: Check[] = [];
+
+  /** For addEventListener and fetch: aborted when the page ends. */
+  get signal(): AbortSignal {
+    return this.ending.signal;
+  }
+
+  /** Do something when the page ends. */
+  onEnd(act: () => void): void {
+    this.signal.addEventListener("abort", act, { once: true });
+  }
+
+  /** Ask before another page takes this one's place; "no" leaves it to the browser, which asks the reader. */
+  beforeLeaving(check: Check): void {
+    this.checks.push(check);
+  }
+
+  async mayEnd(): Promise<boolean> {
+    for (const check of this.checks) if (!(await check())) return false;
+    return true;
+  }
+
+  end(): void {
+    this.ending.abort();
+  }
+}
+
+let current = new Life();
+const starts: Start[] = [];
+
+/** Start something on the present page and on every page that takes its place. */
+export function onEachPage(start: Start): void {
+  starts.push(start);
+  start(current);
+}
+
+/** Whether the present page can be left without losing anything. */
+export function mayLeave(): Promise<boolean> {
+  return current.mayEnd();
+}
+
+/** End the present page, put the next one in its place by `change`, and start that. */
+export function turnPage(change: () => void): void {
+  current.end();
+  current = new Life();
+  change();
+  for (const start of starts) start(current);
+}
