@@ -87,6 +87,39 @@ def dicom(pixels: NDArray[Any], bits: int | None = None, **elements: Any) -> byt
     return file_bytes(dataset(pixels, bits, **elements))
 
 
+def add_overlay(
+    ds: Dataset, mask: NDArray[Any], group: int = 0x6000, origin: tuple[int, int] = (1, 1)
+) -> None:
+    """Lay a mask over a dataset's picture, its first pixel at `origin`, row and column from 1."""
+    _announce_overlay(ds, mask, group, origin, bits=1, position=0)
+    packed = np.packbits(mask.astype(np.uint8), bitorder="little").tobytes()
+    ds.add_new((group, 0x3000), "OW", packed + b"\0" * (len(packed) % 2))
+
+
+def embed_overlay(ds: Dataset, mask: NDArray[Any], bit: int, group: int = 0x6000) -> None:
+    """Put a mask into a bit of Pixel Data above the greys, as files of before 2004 may have it."""
+    _announce_overlay(ds, mask, group, (1, 1), bits=ds.BitsAllocated, position=bit)
+    pixels = np.frombuffer(ds.PixelData, "<u2") | (mask.ravel().astype(np.uint16) << bit)
+    ds.PixelData = pixels.astype("<u2").tobytes()
+
+
+def _announce_overlay(
+    ds: Dataset,
+    mask: NDArray[Any],
+    group: int,
+    origin: tuple[int, int],
+    *,
+    bits: int,
+    position: int,
+) -> None:
+    ds.add_new((group, 0x0010), "US", mask.shape[0])
+    ds.add_new((group, 0x0011), "US", mask.shape[1])
+    ds.add_new((group, 0x0040), "CS", "G")
+    ds.add_new((group, 0x0050), "SS", list(origin))
+    ds.add_new((group, 0x0100), "US", bits)
+    ds.add_new((group, 0x0102), "US", position)
+
+
 def file_bytes(ds: Dataset) -> bytes:
     """Return a dataset as a DICOM file."""
     ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID

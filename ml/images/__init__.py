@@ -16,6 +16,7 @@ from ml.images.types import (
     ImageFacts,
     ImageKind,
     Kind,
+    Overlay,
     StoredImage,
     translatable,
 )
@@ -27,10 +28,12 @@ __all__ = [
     "GreyImage",
     "ImageError",
     "ImageFacts",
+    "Overlay",
     "StoredImage",
     "check",
     "describe",
     "read",
+    "read_overlay",
     "read_stored",
     "sniff",
     "translatable",
@@ -75,6 +78,14 @@ def read(data: bytes) -> GreyImage:
 def read_stored(data: bytes) -> StoredImage:
     """Decode a DICOM file at its full depth, for a viewer. Raises ImageError."""
     return dicom.read_stored(data)
+
+
+def read_overlay(data: bytes) -> Overlay | None:
+    """Return what a DICOM file lays over its picture, None when that is nothing.
+
+    It is for people to see: `read`, and so the model, never has it. Raises ImageError.
+    """
+    return dicom.read_overlay(data)
 
 
 def _image_kind(data: bytes) -> Literal["dicom", "jpeg", "png"]:

@@ -19,13 +19,14 @@ from pydicom.multival import MultiValue
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 
-from ml.images import grayscale, jpeg, letters, raster
+from ml.images import grayscale, jpeg, letters, overlays, raster
 from ml.images.types import (
     MAX_PIXELS,
     WRONG_MODALITY,
     GreyImage,
     ImageError,
     ImageFacts,
+    Overlay,
     StoredImage,
 )
 
@@ -98,7 +99,20 @@ def read_stored(data: bytes) -> StoredImage:
         image = StoredImage(image.pixels, 0, image.max_value)
     spacing, is_calibrated = _spacing(dataset)
     orientation = _orientation(dataset)
-    return replace(image, spacing=spacing, is_calibrated=is_calibrated, orientation=orientation)
+    return replace(
+        image,
+        spacing=spacing,
+        is_calibrated=is_calibrated,
+        orientation=orientation,
+        overlay=overlays.read(dataset),
+    )
+
+
+def read_overlay(data: bytes) -> Overlay | None:
+    """Return the overlay of a DICOM file, None when it has none; raises as `read` does."""
+    dataset = _parse(data)
+    check(_facts(dataset))
+    return overlays.read(dataset)
 
 
 def _read(dataset: FileDataset, develop: Callable[..., Developed]) -> GreyImage | Developed:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import date, time
 from typing import Any, Literal
 
+import numpy as np
 from numpy.typing import NDArray
 
 Kind = Literal["dicom", "jpeg", "png", "zip"]
@@ -58,6 +59,21 @@ class GreyImage:
 
 
 @dataclass(frozen=True)
+class Overlay:
+    """What a file lays over its picture.
+
+    `mask`: rows × columns of the picture, true where any plane draws. `planes`: how many of them
+    are in the mask. `unreadable`: how many the file announces and does not hold as it should.
+    `is_cut`: something of them lies beside the picture and is not in the mask.
+    """
+
+    mask: NDArray[np.bool_]
+    planes: int = 0
+    unreadable: int = 0
+    is_cut: bool = False
+
+
+@dataclass(frozen=True)
 class StoredImage:
     """A radiograph at its full depth, with what a viewer needs to show it.
 
@@ -69,7 +85,7 @@ class StoredImage:
     between rows and between columns, None when the file does not say; `is_calibrated` when it was
     corrected for magnification, so that it holds in the patient and not only at the detector.
     `orientation`: towards which of the patient's sides rows and columns run (Patient Orientation),
-    or two empty texts.
+    or two empty texts. `overlay`: what the file lays over the picture, None when it lays nothing.
     """
 
     pixels: NDArray[Any]
@@ -80,6 +96,7 @@ class StoredImage:
     spacing: tuple[float, float] | None = None
     is_calibrated: bool = False
     orientation: tuple[str, str] = ("", "")
+    overlay: Overlay | None = None
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from django.urls import reverse
 from PIL import Image
 
 from ml import images
+from tests import dicom_files as files
 from tests.factories import make_prediction, make_radiograph, overwrite, replace_file
 from tests.helpers import audit_actions
 from webportal.accounts.models import User
@@ -46,6 +47,18 @@ def test_a_large_image_is_scaled_to_what_a_screen_shows() -> None:
     with default_storage.open(radiograph.dicom_key) as file:
         shown = picture(rendering.radiograph_png(file.read()))
     assert shown.shape == (2048, 1024)
+
+
+def test_overlay_planes_are_drawn_into_the_picture() -> None:
+    ds = files.dataset(np.full((200, 100), 255, np.uint8))
+    mask = np.zeros((200, 100), np.bool_)
+    mask[20:60, 30:40] = True
+    files.add_overlay(ds, mask)
+    shown = picture(rendering.radiograph_png(files.file_bytes(ds)))
+    assert (shown[mask] == 255).all()
+    # On white it is seen by its edge.
+    assert shown[18, 35] == shown[61, 35] == 0
+    assert shown[100, 80] == 255
 
 
 def test_an_image_whose_file_is_lost_says_so_and_is_not_audited_as_viewed(browser: Client) -> None:

@@ -13,6 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from ml import images
+from tests import dicom_files as files
 from tests.factories import make_prediction, make_radiograph, make_study, replace_file
 from tests.helpers import audit_actions
 from webportal.accounts.models import Role, User
@@ -32,7 +33,8 @@ def unpack(content: bytes) -> tuple[dict[str, Any], "np.ndarray[Any, Any]"]:
     header = json.loads(content[4 : 4 + length])
     assert (4 + length) % ALIGNMENT == 0
     dtype = {"Uint8Array": "<u1", "Uint16Array": "<u2", "Int16Array": "<i2"}[header["type"]]
-    values = np.frombuffer(content, dtype, offset=4 + length)
+    count = header["rows"] * header["columns"]
+    values = np.frombuffer(content, dtype, count, offset=4 + length)
     return header, values.reshape(header["rows"], header["columns"])
 
 
@@ -46,6 +48,23 @@ def test_the_stored_values_come_with_what_shows_them(browser: Client) -> None:
     assert (header["lower"], header["upper"]) == (0, 255)
     assert not header["isInverted"]
     assert header["spacing"] is None
+    assert header["overlay"] is None
+
+
+def test_overlay_planes_follow_the_pixels(browser: Client) -> None:
+    greys = files.phantom(size=(50, 33))
+    mask = np.zeros(greys.shape, np.bool_)
+    mask[2:20, 5] = mask[40, 30:] = True
+    ds = files.dataset(greys)
+    files.add_overlay(ds, mask)
+    radiograph = make_radiograph(rows=50, columns=33)
+    replace_file(radiograph, files.file_bytes(ds))
+    content = browser.get(reverse("review:pixels", args=[radiograph.pk])).content
+    header, pixels = unpack(content)
+    assert header["overlay"] == {"planes": 1, "unreadable": 0, "isCut": False}
+    assert np.array_equal(pixels, greys)
+    bits = np.frombuffer(content[-((50 * 33 + 7) // 8) :], np.uint8)
+    assert np.array_equal(np.unpackbits(bits, count=50 * 33, bitorder="little"), mask.ravel())
 
 
 def test_browsers_keep_them_for_the_one_who_asked(browser: Client) -> None:

@@ -9,6 +9,7 @@ import json
 import logging
 import uuid
 
+import numpy as np
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -16,7 +17,7 @@ from django.utils.cache import patch_cache_control
 from django.views.decorators.http import require_GET, require_POST
 
 from ml import images
-from ml.images import ImageError, StoredImage
+from ml.images import ImageError, Overlay, StoredImage
 from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.audit.models import Action
@@ -75,7 +76,8 @@ def pack(image: StoredImage) -> bytes:
 
     Four bytes hold the length of the header that follows them, little-endian; the header is JSON,
     padded with spaces; then come rows × columns values, row by row, little-endian, of the type that
-    the header names as JavaScript names it.
+    the header names as JavaScript names it. Where the header has an overlay with planes, a bit for
+    each pixel follows, row by row without a gap, the lowest bit of a byte first; 1 is drawn.
     """
     kinds = {"uint8": "Uint8Array", "uint16": "Uint16Array", "int16": "Int16Array"}
     rows, columns = image.pixels.shape
@@ -91,11 +93,25 @@ def pack(image: StoredImage) -> bytes:
             "spacing": image.spacing,
             "isCalibrated": image.is_calibrated,
             "orientation": image.orientation,
+            "overlay": _overlay_facts(image.overlay),
         }
     ).encode()
     header += b" " * (-(len(header) + 4) % ALIGNMENT)
     little_endian = image.pixels.astype(image.pixels.dtype.newbyteorder("<"), copy=False)
-    return b"".join([len(header).to_bytes(4, "little"), header, little_endian.tobytes()])
+    parts = [len(header).to_bytes(4, "little"), header, little_endian.tobytes()]
+    if image.overlay is not None and image.overlay.planes:
+        parts.append(np.packbits(image.overlay.mask, bitorder="little").tobytes())
+    return b"".join(parts)
+
+
+def _overlay_facts(overlay: Overlay | None) -> dict[str, int | bool] | None:
+    if overlay is None:
+        return None
+    return {
+        "planes": overlay.planes,
+        "unreadable": overlay.unreadable,
+        "isCut": overlay.is_cut,
+    }
 
 
 def _note(action: Action, radiograph: Radiograph, request: SignedInRequest) -> None:

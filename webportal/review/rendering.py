@@ -4,13 +4,15 @@ from io import BytesIO
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from ml import images
 
 MAX_SIDE = 2048
 HEATMAP_SIDE = 512
 LEGEND_SIZE = (160, 8)
+# The side of the square around each pixel of an overlay that is black, so that it shows on white.
+EDGE = 5
 
 # Nine stops of 'plasma', whose lightness rises evenly (N. Smith and S. van der Walt, 2015; CC0).
 _PLASMA = np.array(
@@ -27,13 +29,23 @@ _CLEAR_BELOW, _SOLID_FROM = 0.15, 0.4
 def radiograph_png(dicom: bytes) -> bytes:
     """Render a stored radiograph as an 8-bit grey PNG, at most MAX_SIDE pixels a side.
 
-    Raises ImageError when the file cannot be decoded.
+    Overlay planes of the file are drawn into it, white with a black edge. Raises ImageError when
+    the file cannot be decoded.
     """
     grey = images.read(dicom)
     pixels = grey.pixels if grey.max_value == 255 else (grey.pixels >> 8).astype(np.uint8)
     picture = Image.fromarray(pixels)
+    _draw_overlay(picture, images.read_overlay(dicom))
     picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
     return _png(picture)
+
+
+def _draw_overlay(picture: Image.Image, overlay: images.Overlay | None) -> None:
+    if overlay is None or not overlay.planes:
+        return
+    mask = Image.fromarray(overlay.mask.astype(np.uint8) * 255)
+    picture.paste(0, mask=mask.filter(ImageFilter.MaxFilter(EDGE)))
+    picture.paste(255, mask=mask)
 
 
 def heatmap_png(

@@ -45,13 +45,14 @@ def viewer_context(
         "viewer_views": [
             action
             for action in in_group(Group.VIEW)
-            if not (has_keys and action.name in ("zoom-in", "zoom-out"))
+            if action.icon and not (has_keys and action.name in ("zoom-in", "zoom-out"))
         ],
         "viewer_windows": in_group(Group.WINDOW),
         "viewer_delete": by_name("delete-all"),
         "viewer_compare": by_name("compare"),
         "viewer_link": by_name("link"),
         "viewer_marks": by_name("marks"),
+        "viewer_overlay": by_name("overlay"),
         "marked_findings": MARKED_FINDINGS,
         "viewer_help": by_name("help"),
         "viewer_keys": key_list(has_keys),
@@ -77,7 +78,8 @@ def viewer_context(
             "findings": {finding: str(label) for finding, label in MARKED_FINDINGS},
             "ahead": reverse("review:ahead", args=[study.pk]),
             "keys": key_bindings(),
-            "texts": {
+            "texts": _orientation_texts()
+            | {
                 "loading": _("Loading the image …"),
                 "failed": _(
                     "The image could not be loaded. Reload the page; if it fails again, download"
@@ -90,8 +92,27 @@ def viewer_context(
                 "image": _("image"),
                 "point": _("point"),
                 "deleteMark": _("Delete the mark"),
+                "overlayHidden": _("Overlay hidden"),
+                "overlayUnreadable": _("An overlay of this file cannot be shown"),
+                "overlayCut": _("The overlay reaches beyond the picture"),
             },
         },
+    }
+
+
+def _orientation_texts() -> dict[str, str]:
+    """How a picture is turned, and what follows for the zones; degrees are clockwise."""
+    return {
+        "rotated90": _("Rotated 90° right"),
+        "rotated180": _("Rotated 180°"),
+        "rotated270": _("Rotated 90° left"),
+        "flippedHorizontally": _("Flipped left–right"),
+        "flippedVertically": _("Flipped top–bottom"),
+        "flippedRotated90": _("Flipped and rotated 90° right"),
+        "flippedRotated270": _("Flipped and rotated 90° left"),
+        "zonesMirrored": _("As in the picture: the patient’s right is on the right."),
+        "zonesLying": _("The picture lies on its side. Here the patient’s right is on the left."),
+        "zonesUnnamed": _("The file does not name the sides. Check the marker in the picture."),
     }
 
 

@@ -27,7 +27,7 @@ GROUP_LABELS = {
     Group.VIEW: _("View"),
     Group.WINDOW: _("Brightness and contrast"),
     Group.MEASUREMENT: _("Measurements"),
-    Group.COMPARISON: _("Marks, heat map and earlier studies"),
+    Group.COMPARISON: _("Marks, overlay, heat map and earlier studies"),
     Group.IMAGE: _("Images and help"),
 }
 
@@ -97,6 +97,7 @@ ACTIONS = [
     ViewerAction("delete-all", _("Delete all measurements"), "x", Group.MEASUREMENT, "delete"),
     ViewerAction("cancel", _("Stop measuring"), "Escape", Group.MEASUREMENT),
     ViewerAction("marks", _("Marked findings on or off"), "s", Group.COMPARISON, "marks"),
+    ViewerAction("overlay", _("Overlay of the file on or off"), "y", Group.COMPARISON, "overlay"),
     ViewerAction("heatmap", _("Heat map on or off"), "o", Group.COMPARISON),
     ViewerAction("compare", _("Earlier study beside this one"), "c", Group.COMPARISON, "compare"),
     ViewerAction(
@@ -104,6 +105,7 @@ ACTIONS = [
     ),
     ViewerAction("next-pane", _("To the picture at the right"), "ArrowRight", Group.COMPARISON),
     ViewerAction("previous-pane", _("To the picture at the left"), "ArrowLeft", Group.COMPARISON),
+    ViewerAction("texts", _("Text around the picture on or off"), "j", Group.VIEW),
     ViewerAction("next-image", _("Next image of the study"), "PageDown", Group.IMAGE),
     ViewerAction("previous-image", _("Previous image of the study"), "PageUp", Group.IMAGE),
     ViewerAction("help", _("All keys"), "?", Group.IMAGE, "help"),

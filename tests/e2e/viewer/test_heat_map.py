@@ -17,7 +17,7 @@ def test_the_heat_map_stays_where_it_belongs(page: Page) -> None:
     look_from_all_sides(page)
 
 
-def test_the_heat_map_is_off_at_first_and_remembered(page: Page, case: Case) -> None:
+def test_the_heat_map_starts_anew_with_each_study(page: Page, case: Case) -> None:
     overlay = pane(page).locator(".pane-heatmap")
     expect(overlay).to_be_hidden()
     opacity = page.locator("[data-heatmap-opacity]")
@@ -29,8 +29,10 @@ def test_the_heat_map_is_off_at_first_and_remembered(page: Page, case: Case) -> 
     assert overlay.evaluate("image => getComputedStyle(image).opacity") == "0.6"
     page.reload()
     await_radiograph(page, case.plain)
+    expect(overlay).to_be_hidden()
+    expect(opacity).to_have_value("30")
+    press(page, "o")
     expect(overlay).to_be_visible()
-    expect(opacity).to_have_value("60")
     press(page, "PageDown")
     await_radiograph(page, case.monochrome1)
     expect(overlay).to_be_hidden()

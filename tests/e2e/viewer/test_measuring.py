@@ -49,7 +49,7 @@ def test_measurements(page: Page) -> None:
     assert_measured_up_to_the_edge(page)
     press(page, "a")
     drag(page, (300, 400), (300, 500))
-    box = pane(page).bounding_box()
+    box = pane(page).locator(".pane-view").bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + 400, box["y"] + 500, steps=4)
     page.mouse.click(box["x"] + 400, box["y"] + 500)
@@ -61,7 +61,7 @@ def test_the_magnifying_glass_shows_what_is_under_it(page: Page) -> None:
     lens = page.locator(".viewer-lens")
     expect(lens).to_be_hidden()
     press(page, "m")
-    box = pane(page).bounding_box()
+    box = pane(page).locator(".pane-view").bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + x, box["y"] + y)
     page.mouse.down()

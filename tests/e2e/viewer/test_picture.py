@@ -86,7 +86,7 @@ def test_place_by_keys_wheel_and_dragging(page: Page) -> None:
     press(page, "=")
     assert mark(photograph(page)) == pytest.approx((x, y), abs=2)
     # The wheel keeps what is under the pointer.
-    box = pane(page).bounding_box()
+    box = pane(page).locator(".pane-view").bounding_box()
     assert box is not None
     page.mouse.move(box["x"] + x, box["y"] + y)
     page.mouse.wheel(0, -300)

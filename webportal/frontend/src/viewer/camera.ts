@@ -9,7 +9,7 @@ import {
 } from "@cornerstonejs/core";
 
 import type { Turn } from "./orientation";
-import type { PixelHeader } from "./pixels";
+import { type PixelHeader, pixelSize } from "./pixels";
 
 /** How far before the picture the camera stands; any distance looks the same. */
 const DISTANCE = 1000;
@@ -33,7 +33,10 @@ export function openViewport(
 ): StackViewport {
   engine.enableElement({ viewportId, type: Enums.ViewportType.STACK, element });
   const viewport = engine.getViewport(viewportId) as StackViewport;
-  if (getShouldUseCPURendering()) countFromMiddles(viewport);
+  if (getShouldUseCPURendering()) {
+    countFromMiddles(viewport);
+    scaleByTheSmallerSide(viewport);
+  }
   return viewport;
 }
 
@@ -56,6 +59,21 @@ function countFromMiddles(viewport: StackViewport): void {
     places.indexToWorld = ([column, row], world) =>
       indexToWorld([column + 0.5, row + 0.5, 0], world);
     return image;
+  };
+}
+
+/**
+ * Let pixels that are no squares be as large as the camera says: the processor's code reads its
+ * scale as that of a pixel's height, and draws it as that of the smaller side.
+ */
+function scaleByTheSmallerSide(viewport: StackViewport): void {
+  const setCamera = viewport.setCamera.bind(viewport);
+  viewport.setCamera = (camera, ...rest) => {
+    const { parallelScale } = camera;
+    if (!parallelScale) return setCamera(camera, ...rest);
+    const { rowPixelSpacing: height, columnPixelSpacing: width } = viewport.getCornerstoneImage();
+    const scale = (parallelScale * height) / Math.min(height, width);
+    setCamera({ ...camera, parallelScale: scale }, ...rest);
   };
 }
 
@@ -86,14 +104,15 @@ export function aim(viewport: StackViewport, { rotation, mirrored }: Turn, camer
   });
 }
 
-/** Width and height in millimetres, or in pixels where the file gives no spacing. */
-export function extentOf({ rows, columns, spacing }: PixelHeader): [number, number] {
-  return [columns * (spacing?.[1] ?? 1), rows * (spacing?.[0] ?? 1)];
+/** Width and height of a whole picture, in the unit of `pixelSize`. */
+export function extentOf(header: PixelHeader): [number, number] {
+  const [height, width] = pixelSize(header);
+  return [header.columns * width, header.rows * height];
 }
 
 /** The upper left corner: WebGL counts from the middle of the first pixel, the processor's code not. */
-export function cornerOf({ spacing }: PixelHeader): [number, number] {
+export function cornerOf(header: PixelHeader): [number, number] {
   if (getShouldUseCPURendering()) return [0, 0];
-  const [row, column] = spacing ?? [1, 1];
-  return [-column / 2, -row / 2];
+  const [height, width] = pixelSize(header);
+  return [-width / 2, -height / 2];
 }

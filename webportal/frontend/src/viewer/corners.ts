@@ -1,6 +1,6 @@
-/** What is written and drawn around a picture: whose it is, how it lies, its window and its scale. */
+/** What is written around a picture: whose it is, how it lies, its window and its scale. */
 
-import { type Turn, sidesOnScreen } from "./orientation";
+import { type Turn, sidesOnScreen, turnName } from "./orientation";
 import { type ImageEntry, find } from "./page";
 import type { PixelHeader } from "./pixels";
 import type { GreyRange } from "./windows";
@@ -16,6 +16,8 @@ export interface Shown {
   greys: GreyRange;
   /** Whether it is inverted beyond what the file asks for. */
   isInverted: boolean;
+  /** Whether overlay planes that the file has are switched off. */
+  isOverlayHidden: boolean;
 }
 
 export class Corners {
@@ -51,22 +53,46 @@ export class Corners {
     SIDES.forEach((side, place) => {
       find(this.root, `.pane-side-${side}`).textContent = sides[place] ?? "";
     });
+    find(this.root, ".pane-unsided").hidden = shown.header.orientation[0] !== "";
+    this.writeBadges(shown);
     this.drawScale(shown);
   }
 
-  /** A bar of a round length, at most a third of the picture's height on the screen. */
+  /** What nobody may overlook: that the picture is not shown as it was taken, or not the whole of it. */
+  private writeBadges({ header, turn, isOverlayHidden }: Shown): void {
+    const { overlay } = header;
+    const names = [
+      turnName(turn),
+      isOverlayHidden ? "overlayHidden" : "",
+      overlay?.unreadable ? "overlayUnreadable" : "",
+      overlay?.isCut ? "overlayCut" : "",
+    ].filter((name) => name !== "");
+    const badges = find(this.root, ".pane-badges");
+    if (badges.dataset["names"] === names.join(" ")) return;
+    badges.dataset["names"] = names.join(" ");
+    badges.replaceChildren(
+      ...names.map((name) => {
+        const badge = document.createElement("span");
+        badge.className = "pane-badge";
+        badge.textContent = this.texts[name] ?? "";
+        return badge;
+      }),
+    );
+  }
+
+  /** A bar of a round length, at most a quarter of the picture's width on the screen. */
   private drawScale({ header, scale }: Shown): void {
     const bar = find(this.root, ".pane-scale");
     bar.hidden = header.spacing === null;
     if (header.spacing === null) return;
     const pixelsPerMm = scale / header.spacing[1];
-    const most = this.root.clientHeight / 3;
+    const most = this.root.clientWidth / 4;
     const fitting = SCALE_MM.filter((mm) => mm * pixelsPerMm <= most);
     const mm = fitting.at(-1) ?? (SCALE_MM[0] as number);
-    bar.style.height = `${mm * pixelsPerMm}px`;
+    find(bar, ".pane-ruler").style.width = `${mm * pixelsPerMm}px`;
     bar.dataset["mm"] = String(mm);
     const length = mm >= 10 ? `${mm / 10} cm` : `${mm} mm`;
     const where = header.isCalibrated ? "" : ` ${this.texts["atDetector"]}`;
-    find(bar, "span").textContent = `${length}${where}`;
+    find(bar, ".pane-length").textContent = `${length}${where}`;
   }
 }

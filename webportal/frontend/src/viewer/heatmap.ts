@@ -1,6 +1,6 @@
 /** The model's heat map on a picture: an image that is laid exactly where the picture is drawn. */
 
-type Point = [number, number];
+import { type Corner, layBetween } from "./layer";
 
 /** The side of the square that is laid on the picture; any size will do, for it is stretched. */
 const SIDE = 512;
@@ -44,9 +44,7 @@ export class HeatmapLayer {
   }
 
   /** Lay it between three corners of the picture, in pixels of the screen. */
-  place(topLeft: Point, topRight: Point, bottomLeft: Point): void {
-    const x = [(topRight[0] - topLeft[0]) / SIDE, (topRight[1] - topLeft[1]) / SIDE];
-    const y = [(bottomLeft[0] - topLeft[0]) / SIDE, (bottomLeft[1] - topLeft[1]) / SIDE];
-    this.image.style.transform = `matrix(${[...x, ...y, ...topLeft].join(", ")})`;
+  place(topLeft: Corner, topRight: Corner, bottomLeft: Corner): void {
+    layBetween(this.image, [SIDE, SIDE], topLeft, topRight, bottomLeft);
   }
 }

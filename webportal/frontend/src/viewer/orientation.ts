@@ -40,3 +40,10 @@ export function sidesOnScreen(orientation: [string, string], turn: Turn): string
   const quarters = turn.rotation / 90;
   return sides.map((_, place) => sides[(place - quarters + 4) % 4] as string);
 }
+
+/** The word for how a picture is turned, as the page has it; "" where it lies as the file has it. */
+export function turnName({ rotation, mirrored }: Turn): string {
+  if (!mirrored) return rotation === 0 ? "" : `rotated${rotation}`;
+  if (rotation === 0) return "flippedHorizontally";
+  return rotation === 180 ? "flippedVertically" : `flippedRotated${rotation}`;
+}

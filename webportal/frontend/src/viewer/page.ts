@@ -59,13 +59,10 @@ export function find<T extends HTMLElement>(root: ParentNode, selector: string):
 }
 
 export interface Settings {
-  heatmap: boolean;
-  /** Of the heat map, in per cent. */
-  opacity: number;
   linked: boolean;
 }
 
-const DEFAULTS: Settings = { heatmap: false, opacity: 30, linked: true };
+const DEFAULTS: Settings = { linked: true };
 
 /** Kept in this browser for each reader, because several share a workstation. */
 export class RememberedSettings {
@@ -74,7 +71,7 @@ export class RememberedSettings {
 
   constructor(reader: string) {
     this.key = `chestline.viewer.${reader}`;
-    this.values = { ...DEFAULTS, ...this.stored() };
+    this.values = { linked: this.stored().linked ?? DEFAULTS.linked };
   }
 
   change(change: Partial<Settings>): void {

@@ -13,8 +13,10 @@ import {
   UPRIGHT,
   flippedHorizontally,
   flippedVertically,
+  sidesOnScreen,
   turnedBy,
 } from "./orientation";
+import { OverlayLayer } from "./overlay";
 import { type ImageEntry, find } from "./page";
 import { ImageRefused, type PixelHeader, type Pixels, headerOf, imageId } from "./pixels";
 import { type GreyRange, greysAt, sharesOf, windowOf } from "./windows";
@@ -42,9 +44,12 @@ export class Pane {
   readonly element: HTMLDivElement;
   readonly id: string;
   readonly heatmap: HeatmapLayer;
+  readonly overlay: OverlayLayer;
   /** Called when the view has changed, and when a picture is there but not drawn yet. */
   onChange: () => void = () => undefined;
   onShown: (image: ImageEntry) => void = () => undefined;
+  /** Called when the picture was drawn, the way it lies now. */
+  onDrawn: () => void = () => undefined;
 
   image: ImageEntry | null = null;
   private readonly viewport: StackViewport;
@@ -71,6 +76,7 @@ export class Pane {
     this.message = find(root, ".pane-message");
     this.viewport = openViewport(engine, id, this.element);
     this.corners = new Corners(root, texts);
+    this.overlay = new OverlayLayer(find(this.element, "canvas"));
     this.heatmap = new HeatmapLayer(find(this.element, "canvas"));
     const { IMAGE_RENDERED, CAMERA_MODIFIED, VOI_MODIFIED } = Enums.Events;
     this.element.addEventListener(IMAGE_RENDERED, () => this.rendered());
@@ -93,6 +99,7 @@ export class Pane {
     delete this.root.dataset["shown"];
     this.say(this.corners.texts["loading"] ?? "");
     this.heatmap.show("");
+    this.overlay.show(null);
     const id = imageId(image.pixels);
     try {
       await this.viewport.setStack([id]);
@@ -107,9 +114,15 @@ export class Pane {
     this.say("");
     this.corners.describe(image);
     this.heatmap.show(image.heatmap);
+    this.overlay.show(this.header);
     this.restore();
     this.root.dataset["shown"] = image.id;
     this.onShown(image);
+  }
+
+  setOverlay(isShown: boolean): void {
+    this.overlay.set(isShown);
+    if (this.header) this.rendered();
   }
 
   get isLoaded(): boolean {
@@ -129,6 +142,12 @@ export class Pane {
 
   get imageId(): string {
     return this.viewport.getCurrentImageId();
+  }
+
+  /** Which of the patient's sides is where on the screen; the names are empty where the file has none. */
+  get sides(): { names: string[]; turn: Turn } | null {
+    if (!this.header) return null;
+    return { names: sidesOnScreen(this.header.orientation, this.turn), turn: this.turn };
   }
 
   /** In pixels of the stored image. */
@@ -386,13 +405,17 @@ export class Pane {
     ];
     this.heatmap.place(...corners);
     const pixel = Math.hypot(corners[1][0] - corners[0][0], corners[1][1] - corners[0][1]);
+    const scale = pixel / this.header.columns;
+    this.overlay.place(...corners, scale);
     this.corners.update({
       header: this.header,
       turn: this.turn,
-      scale: pixel / this.header.columns,
+      scale,
       greys: this.greys(),
       isInverted: this.isInverted() !== this.header.isInverted,
+      isOverlayHidden: this.overlay.isHidden,
     });
+    this.onDrawn();
   }
 
   /** Before Cornerstone takes the element's new size, in which it moves the camera by itself. */

@@ -2,6 +2,8 @@
 
 import { Enums, cache, imageLoader, metaData, utilities, type Types } from "@cornerstonejs/core";
 
+import type { OverlayPlanes } from "./overlay";
+
 const SCHEME = "chestline";
 /** Some twenty large radiographs: the page goes on for a day, and what was shown first may go first. */
 const CACHE_BYTES = 512 * 1024 ** 2;
@@ -17,8 +19,12 @@ export interface PixelHeader {
   isInverted: boolean;
   hasStoredValues: boolean;
   spacing: [number, number] | null;
+  /** The height of a pixel beside its width, where there is no spacing. */
+  aspect: number;
   isCalibrated: boolean;
   orientation: [string, string];
+  /** What the file lays over its picture, null when it lays nothing. */
+  overlay: OverlayPlanes | null;
 }
 
 export type Pixels = Uint8Array | Uint16Array | Int16Array;
@@ -37,6 +43,11 @@ export function headerOf(id: string): PixelHeader {
   const header = headers.get(id);
   if (!header) throw new Error(`${id} is not loaded`);
   return header;
+}
+
+/** Height and width of a pixel: in millimetres, or with a width of 1 where the file gives no scale. */
+export function pixelSize({ spacing, aspect }: PixelHeader): [number, number] {
+  return spacing ?? [aspect ?? 1, 1];
 }
 
 export function registerPixels(): void {
@@ -60,14 +71,15 @@ async function load(id: string, isAhead: boolean): Promise<Types.IImage> {
   const header = JSON.parse(
     new TextDecoder().decode(new Uint8Array(bytes, 4, length)),
   ) as PixelHeader;
-  headers.set(id, header);
   const pixels = new TYPES[header.type](bytes, 4 + length, header.rows * header.columns);
+  if (header.overlay) header.overlay.bits = new Uint8Array(bytes, 4 + length + pixels.byteLength);
+  headers.set(id, header);
   return image(id, header, pixels);
 }
 
 function image(id: string, header: PixelHeader, pixels: Pixels): Types.IImage {
   const { rows, columns, lower, upper } = header;
-  const [rowSpacing, columnSpacing] = header.spacing ?? [1, 1];
+  const [rowSpacing, columnSpacing] = pixelSize(header);
   const { min, max } = range(pixels);
   const { windowWidth, windowCenter } = utilities.windowLevel.toWindowLevel(lower, upper);
   return {
@@ -133,7 +145,8 @@ function range(pixels: Pixels): { min: number; max: number } {
 function describe(module: string, id: string): unknown {
   const header = headers.get(id);
   if (!header) return undefined;
-  const { rows, columns, spacing, type } = header;
+  const { rows, columns, type } = header;
+  const [rowPixelSpacing, columnPixelSpacing] = pixelSize(header);
   const bits = type === "Uint8Array" ? 8 : 16;
   switch (module) {
     case Enums.MetadataModules.IMAGE_PIXEL:
@@ -156,8 +169,8 @@ function describe(module: string, id: string): unknown {
         rowCosines: [1, 0, 0],
         columnCosines: [0, 1, 0],
         imagePositionPatient: [0, 0, 0],
-        rowPixelSpacing: spacing?.[0] ?? 1,
-        columnPixelSpacing: spacing?.[1] ?? 1,
+        rowPixelSpacing,
+        columnPixelSpacing,
       };
     case Enums.MetadataModules.GENERAL_SERIES:
       return { modality: "DX" };

@@ -21,6 +21,7 @@ import { Pane } from "./pane";
 import { watchPinch } from "./pinch";
 import { registerPixels } from "./pixels";
 import { TOOL_NAMES, Tools } from "./tools";
+import { followSides } from "./zones";
 
 const ENGINE = "reading";
 const ZOOM_STEP = 1.2;
@@ -43,6 +44,7 @@ export class Viewer {
   private readonly help: HTMLDialogElement;
   private active: Pane;
   private isAhead = false;
+  private areOverlaysShown = true;
   /** All panes that were ever opened. */
   private readonly opened: Pane[] = [];
   private readonly sizes = new ResizeObserver(() => this.resize());
@@ -56,7 +58,7 @@ export class Viewer {
     this.lens = new Lens(engine, life, find(root, ".viewer-lens"), this.page.texts);
     this.pane = this.openPane("current");
     this.active = this.pane;
-    this.machine = new MachineLayer(root, this.pane, this.settings);
+    this.machine = new MachineLayer(root, this.pane);
     this.marking = new Marking(this.page, this.pane, {
       chooseTool: () => {
         this.act("tool-mark");
@@ -92,6 +94,7 @@ export class Viewer {
       noteViewing(image);
       this.marking.follow(pane);
     };
+    pane.onDrawn = () => this.drawn(pane);
     root.addEventListener("pointerdown", () => this.activate(pane), { capture: true });
     return pane;
   }
@@ -148,6 +151,21 @@ export class Viewer {
     this.pane.element.addEventListener(Enums.Events.IMAGE_RENDERED, drawn, { once: true });
   }
 
+  /** Let what depends on a picture and on how it lies follow it. */
+  private drawn(pane: Pane): void {
+    if (pane === this.pane && pane.sides) {
+      followSides(pane.sides.names, pane.sides.turn, this.page.texts);
+    }
+    find(this.root, "[data-action=overlay]").hidden = !this.panes().some(
+      ({ overlay }) => overlay.exists,
+    );
+  }
+
+  private toggleOverlays(): void {
+    this.areOverlaysShown = !this.areOverlaysShown;
+    for (const pane of this.opened) pane.setOverlay(this.areOverlaysShown);
+  }
+
   /** Show another image of the study, as its button would. */
   private choose({ id }: ImageEntry): void {
     this.root.querySelector<HTMLElement>(`[data-image][value="${id}"]`)?.click();
@@ -181,6 +199,8 @@ export class Viewer {
       },
       "heatmap": () => this.machine.toggle(),
       "marks": () => this.marking.toggle(),
+      "overlay": () => this.toggleOverlays(),
+      "texts": () => this.stage.classList.toggle("hides-texts"),
       "compare": () => comparison.toggle(),
       "link": () => this.link(),
       "next-pane": () => this.activate(this.panes().at(-1) ?? active),
@@ -226,6 +246,7 @@ export class Viewer {
       compare: isOpen,
       link: isOpen && isLinked,
       marks: this.marking.areShown,
+      overlay: this.areOverlaysShown,
     };
     for (const button of this.root.querySelectorAll<HTMLElement>(".viewer-toolbar [data-action]")) {
       const action = button.dataset["action"] ?? "";
