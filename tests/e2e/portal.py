@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from io import BytesIO
 from pathlib import Path
 
@@ -31,6 +31,7 @@ from webportal.intake import services
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.notifications.models import Kind, Notification
 from webportal.records.models import Category, Study
+from webportal.records.services import change_patient
 from webportal.review.models import Addendum, Read, SavedView, SecondReading, TextTemplate
 
 CHEAP = ["django.contrib.auth.hashers.MD5PasswordHasher"]
@@ -101,6 +102,9 @@ def _fill(people: dict[Role, User], folder: Path) -> dict[str, str]:
     batch, held = _upload(people[Role.UPLOADER])
     study = _fill_worklist(people[Role.RADIOLOGIST])
     _fill_agreement(people[Role.RADIOLOGIST])
+    corrector = User.objects.get(username="sunil")
+    change_patient(study.patient, {"sex": "F"}, corrector, "The request form says so.")
+    other = make_patient(name="Phantom^Mayur", sex="M", birth_date=date(1980, 1, 2))
     _start_workers()
     reader = people[Role.RADIOLOGIST]
     template = TextTemplate.objects.create(
@@ -116,6 +120,7 @@ def _fill(people: dict[Role, User], folder: Path) -> dict[str, str]:
         "user_id": str(people[Role.UPLOADER].pk),
         "patient_id": str(study.patient_id),
         "study_id": str(study.pk),
+        "other_patient_id": str(other.pk),
         "batch_id": str(batch.pk),
         "item_id": str(held.pk),
         "model_id": str(newer.pk),

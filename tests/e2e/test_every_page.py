@@ -39,7 +39,10 @@ SCREENS = [(1280, 800), (1024, 768), (768, 1024), (2560, 1440)]
 ROLES = [Role.UPLOADER, Role.RADIOLOGIST, Role.IT, Role.AUDITOR]
 
 # What comes after the address, where the bare page has little to show.
-QUERIES = {"models/compare": "?first={active_id}&second={model_id}"}
+QUERIES = {
+    "models/compare": "?first={active_id}&second={model_id}",
+    "studies/<uuid:study_id>/patient": "?to={other_patient_id}",
+}
 # Answers to GET that are no pages: files, pictures, parts of pages, answers to programs, redirects.
 NO_PAGES = {
     "",

@@ -173,13 +173,19 @@ def test_the_forms_of_an_uploader(uploader: User, sign_in: Callable[[User], Clie
     address = reverse("review:study-patient", args=[study.pk])
     page = browser.get(address)
     assert "TMP-1" not in page.content.decode()
-    eva()
+    known = eva()
     values = {"patient_id": "H1", "family_name": "Meier", "given_name": "Eva"}
     refused = browser.post(address, values)
     assert "has another name" in refused.content.decode()
     assert "Meier" in refused.content.decode()
-    answer = browser.post(address, values | {"family_name": "Müller"})
+    shown = browser.post(address, values | {"family_name": "Müller"}, follow=True)
     study.refresh_from_db()
+    assert study.patient != known, "nothing moves before both were compared"
+    version = shown.context["form"].initial["shown"]
+    move = {"step": "move", "to": str(known.pk), "shown": version}
+    answer = browser.post(address, move)
+    study.refresh_from_db()
+    assert study.patient == known
     assert answer.headers["Location"] == reverse("records:patient", args=[study.patient_id])
     address = reverse("review:case-record", args=[study.pk])
     browser.post(address, {"indication": "Fever", "symptoms": ["fever", "cough"], "priority": 1})

@@ -57,6 +57,8 @@ def identity_in_words(identity: Mapping[str, str]) -> str:
         patient.display_name if identity["name"] else "",
         gettext("born %(date)s") % {"date": born} if born else "",
         str(Sex(identity["sex"]).label) if identity["sex"] else "",
-        gettext("ID %(id)s") % {"id": f"{number} ({issuer})" if issuer else number},
+        gettext("ID %(id)s") % {"id": f"{number} ({issuer})" if issuer else number}
+        if number
+        else "",
     ]
     return ", ".join(filter(None, parts))

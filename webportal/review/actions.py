@@ -13,12 +13,10 @@ from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.inference import queue
 from webportal.inference.models import Job
-from webportal.intake.matching import Identity
-from webportal.records.forms import PatientForm, form_values
-from webportal.records.models import OWN_ISSUER, Priority, Radiograph, Study
+from webportal.records.models import Priority, Radiograph, Study
 from webportal.records.services import RecordError
 from webportal.review import corrections
-from webportal.review.case_records import assign_patient, change_case_record
+from webportal.review.case_records import change_case_record
 from webportal.review.forms import CaseRecordForm
 
 
@@ -123,38 +121,12 @@ def case_record(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
             messages.success(
                 request, _("The case record is changed.") if changed else _("Nothing changed.")
             )
-            return _back(request, study)
+            return back(request, study)
     return render(request, "review/case_record.html", {"study": study, "form": form})
 
 
-@allow(Role.RADIOLOGIST, Role.UPLOADER)
-@require_http_methods(["GET", "POST"])
-def study_patient(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
-    """Say whose study it is: complete a temporary identity, or move the study."""
-    study = get_object_or_404(Study.objects.select_related("patient"), pk=study_id)
-    form = PatientForm(request.POST or None, initial=_known_identity(study))
-    if form.is_valid():
-        try:
-            patient = assign_patient(study, Identity(**form.values()), request.user)
-        except RecordError as error:
-            form.add_error(None, str(error))
-        else:
-            messages.success(
-                request, _("The study is now recorded for {patient}.").format(patient=patient)
-            )
-            return _back(request, study)
-    return render(request, "review/study_patient.html", {"study": study, "form": form})
-
-
-def _known_identity(study: Study) -> dict[str, object]:
-    """A temporary patient's ID stands for nothing, so that the form leaves it to be filled in."""
-    if not study.patient.is_temporary:
-        return {}
-    values = form_values(study.patient) | {"patient_id": ""}
-    return values | ({"issuer": ""} if values["issuer"] == OWN_ISSUER else {})
-
-
-def _back(request: SignedInRequest, study: Study) -> HttpResponse:
+def back(request: SignedInRequest, study: Study) -> HttpResponse:
+    """Go back to the study, or to its patient whoever may not open it."""
     if request.user.has_role(Role.RADIOLOGIST):
         return redirect("review:study", study.pk)
     return redirect("records:patient", Study.objects.get(pk=study.pk).patient_id)

@@ -1,0 +1,156 @@
+"""Setting the person a study is recorded for beside the one it would be moved to."""
+
+import logging
+from dataclasses import dataclass
+
+from django.core.files.storage import default_storage
+from django.utils.translation import gettext as _
+
+from ml import images
+from ml.images import ImageError
+from webportal.intake.matching import Identity, differences
+from webportal.records.ages import age_in_months, examined_on
+from webportal.records.identity import identity_in_words
+from webportal.records.models import OWN_ISSUER, Patient, Sex, Study
+from webportal.review.templatetags.review import age
+
+logger = logging.getLogger(__name__)
+
+#: Ages at a study that differ by more than this are pointed out.
+FAR_APART_MONTHS = 24
+
+
+@dataclass(frozen=True)
+class Row:
+    """One value of everybody compared; `differs` says that the two patients disagree on it."""
+
+    label: str
+    values: list[str]
+    differs: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two patients, and what the study's files say: the rows of a table, and what to warn of."""
+
+    rows: list[Row]
+    files: list[Identity]
+    contradictions: list[str]
+
+
+def compare(study: Study, other: Patient) -> Comparison:
+    """Compare the patient of a study with another, who need not be recorded yet."""
+    files = identities_in_files(study)
+    return Comparison(_rows(study, other, files), files, _contradictions(study, other, files))
+
+
+def identities_in_files(study: Study) -> list[Identity]:
+    """Return whom the study's DICOM files name, each person once.
+
+    The header of a JPEG or PNG was written by the portal and says nothing of its own.
+    """
+    found = []
+    for radiograph in study.radiographs.filter(media_type="application/dicom"):
+        try:
+            with default_storage.open(radiograph.original_key) as file:
+                facts = images.describe(file.read())
+        except (FileNotFoundError, ImageError):
+            logger.warning("The header of radiograph %s cannot be read", radiograph.pk)
+            continue
+        # An ID of ours in a file that came back says nothing of who it is.
+        is_ours = facts.issuer_of_patient_id == OWN_ISSUER
+        identity = Identity(
+            "" if is_ours else facts.patient_id,
+            "" if is_ours else facts.issuer_of_patient_id,
+            facts.patient_name,
+            facts.patient_birth_date,
+            facts.patient_sex if facts.patient_sex in Sex.values else "",
+        )
+        if identity not in found and any(vars(identity).values()):
+            found.append(identity)
+    return found
+
+
+def in_words(named: Identity) -> str:
+    """Whom a file names, on one line."""
+    born = named.birth_date.isoformat() if named.birth_date else ""
+    return identity_in_words(vars(named) | {"birth_date": born})
+
+
+def _rows(study: Study, other: Patient, files: list[Identity]) -> list[Row]:
+    former = study.patient
+    people: list[Patient | Identity] = [former, other, *files]
+    unlike = differences(former, other)
+    ages = [age(each.birth_date, study.performed_at) for each in people]
+    counts = [str(each.studies.count()) if _is_recorded(each) else "" for each in (former, other)]
+    return [
+        Row(_("Name"), [_name(each) for each in people], "name" in unlike),
+        Row(
+            _("Date of birth"),
+            [each.birth_date.isoformat() if each.birth_date else "" for each in people],
+            "date of birth" in unlike,
+        ),
+        Row(_("Age at the study"), ages, bool(ages[0] and ages[1]) and ages[0] != ages[1]),
+        Row(_("Sex"), [_sex(each) for each in people], "sex" in unlike),
+        Row(
+            _("Patient ID"),
+            [each.patient_id for each in people],
+            not former.is_temporary and former.patient_id != other.patient_id,
+        ),
+        Row(_("Issuer"), [each.issuer for each in people], former.issuer != other.issuer),
+        Row(_("Studies here"), [*counts, *("" for _file in files)], differs=False),
+    ]
+
+
+def _contradictions(study: Study, other: Patient, files: list[Identity]) -> list[str]:
+    former, on = study.patient, examined_on(study)
+    found = []
+    if former.sex and other.sex and former.sex != other.sex:
+        found.append(
+            _("The sex differs: {former} on record now, {other} for the other patient.").format(
+                former=_sex(former), other=_sex(other)
+            )
+        )
+    if on and other.birth_date and other.birth_date > on:
+        found.append(_("The other patient was born after the study."))
+    elif on and other.birth_date and age_in_months(other.birth_date, on) is None:
+        found.append(_("The other patient would have been older than anybody at the study."))
+    months = [age_in_months(each.birth_date, on) for each in (former, other)]
+    known = [each for each in months if each is not None]
+    if len(known) == 2 and abs(known[0] - known[1]) > FAR_APART_MONTHS:
+        found.append(
+            _("The ages at the study are far apart: {former} and {other}.").format(
+                former=age(former.birth_date, study.performed_at),
+                other=age(other.birth_date, study.performed_at),
+            )
+        )
+    return found + [words for each in files for words in _contradicting_file(each, other)]
+
+
+def _contradicting_file(named: Identity, other: Patient) -> list[str]:
+    """What a file says of its patient that the other patient's record does not."""
+    found = []
+    if named.patient_id and named.patient_id != other.patient_id:
+        found.append(
+            _("The file itself names another Patient ID: {id}.").format(id=named.patient_id)
+        )
+    unlike = differences(other, named)
+    if unlike:
+        found.append(
+            _("The file itself names another {differences}.").format(
+                differences=f" {_('and')} ".join(_(name) for name in unlike)
+            )
+        )
+    return found
+
+
+def _is_recorded(patient: Patient) -> bool:
+    return Patient.objects.filter(pk=patient.pk).exists()
+
+
+def _name(person: Patient | Identity) -> str:
+    return Patient(name=person.name).display_name
+
+
+def _sex(person: Patient | Identity) -> str:
+    return str(Sex(person.sex).label) if person.sex else ""
