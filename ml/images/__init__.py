@@ -6,7 +6,8 @@ threads.
 
 from typing import Literal
 
-from ml.images import dicom, raster
+from ml.images import dicom, raster, whole
+from ml.images.parsing import begins_like_dicom
 from ml.images.types import (
     MAX_PIXELS,
     TOO_MANY_PIXELS,
@@ -31,6 +32,8 @@ __all__ = [
     "Overlay",
     "StoredImage",
     "check",
+    "check_whole",
+    "complete_jpeg",
     "describe",
     "read",
     "read_overlay",
@@ -44,7 +47,7 @@ _ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
 def sniff(data: bytes) -> Kind | None:
     """Return the kind of file by its first 132 bytes, or None if it is none of those known here."""
-    if data[128:132] == b"DICM":
+    if begins_like_dicom(data):
         return "dicom"
     if data[:3] == b"\xff\xd8\xff":
         return "jpeg"
@@ -86,6 +89,22 @@ def read_overlay(data: bytes) -> Overlay | None:
     It is for people to see: `read`, and so the model, never has it. Raises ImageError.
     """
     return dicom.read_overlay(data)
+
+
+def check_whole(data: bytes) -> None:
+    """Raise ImageError where part of the picture is missing in a JPEG, alone or inside DICOM.
+
+    For a file that `read` takes; it takes some of these, and paints grey where they are damaged.
+    """
+    kind = _image_kind(data)
+    stream = dicom.cosine_jpeg(data) if kind == "dicom" else data if kind == "jpeg" else None
+    if stream is not None:
+        whole.check(stream)
+
+
+def complete_jpeg(data: bytes) -> bytes:
+    """Return a JPEG file that `read` takes with its end marker, whether or not it had one."""
+    return whole.completed(data)
 
 
 def _image_kind(data: bytes) -> Literal["dicom", "jpeg", "png"]:

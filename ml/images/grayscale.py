@@ -2,78 +2,285 @@
 
 Every step maps one value to one value, so the whole pipeline is worked out once for the at most
 65,536 values that a pixel can have and then applied by a single look-up, however large the image.
+
+What a file says about its display is optional. Where something of it cannot be used, the next best
+takes its place and a note says so; it never costs the picture.
 """
 
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from ml.images.types import GreyImage, StoredImage
+from ml.images import luts
+from ml.images.elements import first_number, items, numbers, texts
+from ml.images.luts import Values
+from ml.images.types import GreyImage, StoredImage, translatable
 
-Values = NDArray[np.float64]
+MODALITY_LUT_EMPTY = translatable("The file's modality table (Modality LUT) is empty.")
+MODALITY_LUT_UNUSABLE = translatable("The file's modality table (Modality LUT) cannot be used.")
+RESCALE_UNUSABLE = translatable("The file's rescale slope or intercept cannot be used.")
+RESCALE_TWICE = translatable("The file has several rescale slopes or intercepts; the first counts.")
+VOI_LUT_UNUSABLE = translatable("The file's display table (VOI LUT) cannot be used.")
+NEXT_VOI_LUT_SHOWN = translatable("The file's next display table is shown.")
+VOI_FUNCTION_UNKNOWN = translatable(
+    "The file's window function (VOI LUT Function) is not known; its window is shown as a linear"
+    " one."
+)
+WINDOW_UNUSABLE = translatable("The file's window cannot be used.")
+WINDOW_SHOWN = translatable("The file's window is shown instead.")
+NEXT_WINDOW_SHOWN = translatable("The file's next window is shown.")
+WHOLE_RANGE_SHOWN = translatable("The whole range of greys is shown.")
+PADDING_UNUSABLE = translatable("The file's padding value (Pixel Padding Value) cannot be used.")
+
+Bounds = tuple[float, float]
 
 
-def render(stored: NDArray[Any], dataset: Dataset) -> GreyImage:
+@dataclass(frozen=True)
+class _Voi:
+    """How bright, from 0 to 1, each possible value is; `bounds` where a linear window says that."""
+
+    shown: Values
+    bounds: Bounds | None
+
+
+@dataclass(frozen=True)
+class _Pipeline:
+    """What is done to the pixels.
+
+    `codes`: for each pixel the place of its value among the possible ones; `values`: these after
+    the Modality LUT; `padding`: which of them are no picture.
+    """
+
+    codes: NDArray[Any]
+    values: Values
+    padding: NDArray[np.bool_] | None
+    voi: _Voi
+    bits: int
+    is_inverted: bool
+    notes: tuple[str, ...]
+
+
+def render(stored: NDArray[Any], dataset: Dataset, shift: int = 0) -> GreyImage:
     """Turn the stored pixel values of a MONOCHROME1 or MONOCHROME2 image into what is shown.
 
-    `stored`: rows × columns integers of 8 or 16 bits as decoded, unused bits in any state. The
-    result has 8 bits where Bits Stored is at most 8, otherwise 16. With neither window nor VOI LUT,
-    8-bit images are shown as they are, deeper ones from their darkest to their brightest pixel, as
-    viewers do.
+    `stored`: rows × columns integers of 8 or 16 bits as decoded, unused bits in any state; `shift`:
+    how many unused bits are below the used ones. The result has 8 bits where Bits Stored is at
+    most 8, otherwise 16. With neither window nor VOI LUT, 8-bit images are shown as they are,
+    deeper ones from their darkest to their brightest pixel, as viewers do.
     """
+    return _render(_pipeline(stored, dataset, shift))
+
+
+def keep(stored: NDArray[Any], dataset: Dataset, shift: int = 0) -> StoredImage:
+    """Return the values of a MONOCHROME1 or MONOCHROME2 image as they are, with their window.
+
+    `stored` and `shift` as for `render`, whose result it gives where no window can express what
+    that does. Padding takes the value that is shown black.
+    """
+    pipeline = _pipeline(stored, dataset, shift)
+    dtype, window = _dtype(pipeline.values), pipeline.voi.bounds
+    if dtype is None or window is None:
+        grey = _render(pipeline)
+        return StoredImage(grey.pixels, 0, grey.max_value, notes=pipeline.notes)
+    table = pipeline.values.astype(dtype)
+    if pipeline.padding is not None:
+        black = np.ceil(window[1]) if pipeline.is_inverted else np.floor(window[0])
+        table[pipeline.padding] = np.clip(black, np.iinfo(dtype).min, np.iinfo(dtype).max)
+    codes = pipeline.codes
+    pixels = codes if _is_identity(table, codes) else table[codes]
+    return StoredImage(
+        np.ascontiguousarray(pixels),
+        *window,
+        is_inverted=pipeline.is_inverted,
+        has_stored_values=True,
+        notes=pipeline.notes,
+    )
+
+
+def _pipeline(stored: NDArray[Any], dataset: Dataset, shift: int) -> _Pipeline:
     bits = int(dataset.BitsStored)
     signed = bool(dataset.get("PixelRepresentation", 0))
-    codes = _codes(stored, bits, signed)
-    values = np.arange(2**bits, dtype=np.float64) - (2 ** (bits - 1) if signed else 0)
-    padding = _padding(dataset, values)
+    codes = _codes(stored, bits, signed, shift)
+    possible = np.arange(2**bits, dtype=np.float64) - (2 ** (bits - 1) if signed else 0)
+    notes: list[str] = []
+    padding = _padding(dataset, possible, codes, notes)
+    values = _rescaled(possible, dataset, notes)
+    voi = None if values is None else _voi(values, dataset, notes)
+    if values is None:
+        values = possible
+    if voi is None:
+        voi = _whole_range(values, codes, padding, bits)
+        if notes and notes != [PADDING_UNUSABLE]:
+            notes.append(WHOLE_RANGE_SHOWN)
+    return _Pipeline(
+        codes,
+        values,
+        padding,
+        voi,
+        bits,
+        dataset.PhotometricInterpretation == "MONOCHROME1",
+        tuple(notes),
+    )
 
-    values = _rescale(values, dataset)
-    shown = _voi(values, dataset)
-    if shown is None:
-        shown = _full_range(values, codes, padding, bits)
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
+
+def _render(pipeline: _Pipeline) -> GreyImage:
+    shown, codes = pipeline.voi.shown, pipeline.codes
+    if pipeline.is_inverted:
         shown = 1 - shown
-    if padding is not None:
-        shown[padding] = 0
-
-    max_value: Literal[255, 65535] = 255 if bits <= 8 else 65535
-    dtype = np.dtype(np.uint8 if bits <= 8 else np.uint16)
+    if pipeline.padding is not None:
+        shown = np.where(pipeline.padding, 0, shown)
+    max_value: Literal[255, 65535] = 255 if pipeline.bits <= 8 else 65535
+    dtype = np.dtype(np.uint8 if pipeline.bits <= 8 else np.uint16)
     table = (np.clip(shown, 0, 1) * max_value + 0.5).astype(dtype)
-    if (
-        codes.dtype == dtype
-        and table.size == max_value + 1
-        and np.array_equal(table, np.arange(table.size))
-    ):
+    if table.size == max_value + 1 and _is_identity(table, codes):
         return GreyImage(np.ascontiguousarray(codes), max_value)
     return GreyImage(table[codes], max_value)
 
 
-def keep(stored: NDArray[Any], dataset: Dataset) -> StoredImage:
-    """Return the values of a MONOCHROME1 or MONOCHROME2 image as they are, with their window.
+def _codes(stored: NDArray[Any], bits: int, signed: bool, shift: int) -> NDArray[Any]:
+    """Return the position of each stored value in the ascending list of possible values."""
+    stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+    codes = stored.view(f"u{stored.dtype.itemsize}")
+    if shift:
+        codes = codes >> codes.dtype.type(shift)
+    if bits < codes.dtype.itemsize * 8:
+        codes = codes & codes.dtype.type(2**bits - 1)
+    if signed:
+        codes = codes ^ codes.dtype.type(2 ** (bits - 1))
+    return codes
 
-    `stored` as for `render`, whose result it gives where no window can express what that does.
-    Padding takes the value that is shown black.
+
+def _padding(
+    dataset: Dataset, possible: Values, codes: NDArray[Any], notes: list[str]
+) -> NDArray[np.bool_] | None:
+    """Return which stored values are Pixel Padding (PS3.3 C.7.5.1.1.2), not image.
+
+    Padding that would leave nothing of the picture is none.
     """
-    bits = int(dataset.BitsStored)
-    signed = bool(dataset.get("PixelRepresentation", 0))
-    codes = _codes(stored, bits, signed)
-    possible = np.arange(2**bits, dtype=np.float64) - (2 ** (bits - 1) if signed else 0)
-    padding = _padding(dataset, possible)
-    values = _rescale(possible, dataset)
-    dtype = _dtype(values)
-    if dtype is None or not _is_windowed(dataset):
-        grey = render(stored, dataset)
-        return StoredImage(grey.pixels, 0, grey.max_value)
-    window = _window(dataset) or _used_range(values, codes, padding, bits)
-    is_inverted = dataset.PhotometricInterpretation == "MONOCHROME1"
-    table = values.astype(dtype)
-    if padding is not None:
-        black = np.ceil(window[1]) if is_inverted else np.floor(window[0])
-        table[padding] = np.clip(black, np.iinfo(dtype).min, np.iinfo(dtype).max)
-    pixels = codes if _is_identity(table, codes) else table[codes]
-    return StoredImage(np.ascontiguousarray(pixels), *window, is_inverted, has_stored_values=True)
+    given = numbers(dataset, "PixelPaddingValue")
+    if not given:
+        return None
+    limits = numbers(dataset, "PixelPaddingRangeLimit")
+    first, last = given[0], limits[0] if limits else given[0]
+    if first is None or last is None:
+        notes.append(PADDING_UNUSABLE)
+        return None
+    padding = (possible >= min(first, last)) & (possible <= max(first, last))
+    if padding[int(codes.min()) : int(codes.max()) + 1].all():
+        if codes.min() != codes.max():
+            notes.append(PADDING_UNUSABLE)
+        return None
+    return padding
+
+
+def _rescaled(values: Values, dataset: Dataset, notes: list[str]) -> Values | None:
+    """Apply the Modality LUT module (PS3.3 C.11.1); None where what the file asks cannot be done.
+
+    Then nothing is known of the units, in which the file's windows are given.
+    """
+    sequence = items(dataset, "ModalityLUTSequence")
+    if sequence is None:
+        notes.append(MODALITY_LUT_UNUSABLE)
+        return None
+    if sequence and not luts.is_empty(sequence[0]):
+        lut = luts.read(sequence[0], little_endian=_is_little_endian(dataset))
+        if lut is None:
+            notes.append(MODALITY_LUT_UNUSABLE)
+            return None
+        return lut.apply(values)
+    if sequence:
+        notes.append(MODALITY_LUT_EMPTY)
+    return _scaled(values, dataset, notes)
+
+
+def _scaled(values: Values, dataset: Dataset, notes: list[str]) -> Values | None:
+    slopes, intercepts = numbers(dataset, "RescaleSlope"), numbers(dataset, "RescaleIntercept")
+    slope = first_number(dataset, "RescaleSlope") if slopes else 1.0
+    intercept = first_number(dataset, "RescaleIntercept") if intercepts else 0.0
+    if slope is None or intercept is None:
+        notes.append(RESCALE_UNUSABLE)
+        return None
+    scaled: Values = values * slope + intercept
+    if not np.diff(scaled).all():  # a slope of nothing, or next to nothing
+        notes.append(RESCALE_UNUSABLE)
+        return None
+    if len(slopes) > 1 or len(intercepts) > 1:
+        notes.append(RESCALE_TWICE)
+    return scaled
+
+
+def _voi(values: Values, dataset: Dataset, notes: list[str]) -> _Voi | None:
+    """Return the first VOI LUT or window (PS3.3 C.11.2) that can be used; None without one."""
+    sequence = items(dataset, "VOILUTSequence")
+    for number, item in enumerate(sequence or ()):
+        lut = luts.read(item, little_endian=_is_little_endian(dataset))
+        if lut is not None:
+            notes += [VOI_LUT_UNUSABLE, NEXT_VOI_LUT_SHOWN] if number else []
+            return _Voi(lut.apply(values) / lut.full_scale, None)
+    if sequence == []:
+        return _window(values, dataset, notes)
+    notes.append(VOI_LUT_UNUSABLE)
+    window = _window(values, dataset, notes)
+    if window is not None:
+        notes.append(WINDOW_SHOWN)
+    return window
+
+
+def _window(values: Values, dataset: Dataset, notes: list[str]) -> _Voi | None:
+    centers, widths = numbers(dataset, "WindowCenter"), numbers(dataset, "WindowWidth")
+    if not centers and not widths:
+        return None
+    function = next(iter(texts(dataset, "VOILUTFunction")), "LINEAR")
+    for number, (center, width) in enumerate(zip(centers, widths, strict=False)):
+        if center is None or width is None or width <= 0:
+            continue
+        if function not in ("LINEAR_EXACT", "SIGMOID") and width < 1:
+            continue
+        if number:
+            notes += [WINDOW_UNUSABLE, NEXT_WINDOW_SHOWN]
+        if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
+            notes.append(VOI_FUNCTION_UNKNOWN)
+        return _windowed(values, center, width, function)
+    notes.append(WINDOW_UNUSABLE)
+    return None
+
+
+def _windowed(values: Values, center: float, width: float, function: str) -> _Voi:
+    """Apply a window (PS3.3 C.11.2.1.2 and C.11.2.1.3)."""
+    if function == "SIGMOID":
+        return _Voi(1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -700, 700))), None)
+    if function == "LINEAR_EXACT":
+        shown = np.clip((values - center) / width + 0.5, 0, 1)
+        return _Voi(shown, (center - width / 2, center + width / 2))
+    # The narrowest window of all is a threshold, which has no two values between.
+    half = max(width - 1, 0.01) / 2
+    bounds = (center - 0.5 - half, center - 0.5 + half)
+    if width == 1:
+        return _Voi((values > center - 0.5).astype(np.float64), bounds)
+    return _Voi(np.clip((values - (center - 0.5)) / (width - 1) + 0.5, 0, 1), bounds)
+
+
+def _whole_range(
+    values: Values, codes: NDArray[Any], padding: NDArray[np.bool_] | None, bits: int
+) -> _Voi:
+    low, high = _used_range(values, codes, padding, bits)
+    return _Voi(np.clip((values - low) / ((high - low) or 1), 0, 1), (low, high))
+
+
+def _used_range(
+    values: Values, codes: NDArray[Any], padding: NDArray[np.bool_] | None, bits: int
+) -> Bounds:
+    """Return the least and the greatest value to show: possible with 8 bits, present with more."""
+    if bits <= 8:
+        return float(values.min()), float(values.max())
+    image = codes if padding is None else codes[~padding[codes]]
+    if image.size == 0:
+        return float(values.max()), float(values.max())
+    used = values[int(image.min()) : int(image.max()) + 1]
+    return float(used.min()), float(used.max())
 
 
 def _dtype(values: Values) -> "np.dtype[Any] | None":
@@ -90,124 +297,5 @@ def _is_identity(table: NDArray[Any], codes: NDArray[Any]) -> bool:
     return table.dtype == codes.dtype and np.array_equal(table, np.arange(table.size))
 
 
-def _is_windowed(dataset: Dataset) -> bool:
-    """Whether the first VOI transformation is a linear window, or there is none at all."""
-    sequence = dataset.get("VOILUTSequence")
-    if sequence and sequence[0].get("LUTData"):
-        return False
-    return str(dataset.get("VOILUTFunction") or "LINEAR").upper() != "SIGMOID"
-
-
-def _window(dataset: Dataset) -> tuple[float, float] | None:
-    """Return the values that the first linear window shows black and white (PS3.3 C.11.2.1.2)."""
-    center, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
-    if center is None or width is None:
-        return None
-    if str(dataset.get("VOILUTFunction") or "LINEAR").upper() == "LINEAR_EXACT" and width > 0:
-        return center - width / 2, center + width / 2
-    if width < 1:
-        return None
-    # The narrowest window of all is a threshold, which has no two values between.
-    half = max(width - 1, 0.01) / 2
-    return center - 0.5 - half, center - 0.5 + half
-
-
-def _codes(stored: NDArray[Any], bits: int, signed: bool) -> NDArray[Any]:
-    """Return the position of each stored value in the ascending list of possible values."""
-    stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
-    codes = stored.view(f"u{stored.dtype.itemsize}")
-    if bits < codes.dtype.itemsize * 8:
-        codes = codes & codes.dtype.type(2**bits - 1)
-    if signed:
-        codes = codes ^ codes.dtype.type(2 ** (bits - 1))
-    return codes
-
-
-def _padding(dataset: Dataset, values: Values) -> NDArray[np.bool_] | None:
-    """Return which stored values are Pixel Padding (PS3.3 C.7.5.1.1.2), not image."""
-    first = dataset.get("PixelPaddingValue")
-    if first is None:
-        return None
-    last = dataset.get("PixelPaddingRangeLimit")
-    if last is None:
-        last = first
-    low, high = float(min(first, last)), float(max(first, last))
-    return (values >= low) & (values <= high)
-
-
-def _rescale(values: Values, dataset: Dataset) -> Values:
-    """Apply the Modality LUT module (PS3.3 C.11.1)."""
-    if dataset.get("ModalityLUTSequence"):
-        return _look_up(values, dataset.ModalityLUTSequence[0], dataset)[0]
-    slope, intercept = dataset.get("RescaleSlope"), dataset.get("RescaleIntercept")
-    if not slope or intercept is None:
-        return values
-    return values * float(slope) + float(intercept)
-
-
-def _voi(values: Values, dataset: Dataset) -> Values | None:
-    """Apply the first VOI LUT or window (PS3.3 C.11.2): values between 0 and 1; None without."""
-    sequence = dataset.get("VOILUTSequence")
-    if sequence and sequence[0].get("LUTData"):
-        looked_up, largest = _look_up(values, sequence[0], dataset)
-        return looked_up / largest
-    center, width = _first(dataset.get("WindowCenter")), _first(dataset.get("WindowWidth"))
-    if center is None or width is None:
-        return None
-    function = str(dataset.get("VOILUTFunction") or "LINEAR").upper()
-    if function == "SIGMOID" and width > 0:
-        return 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -700, 700)))
-    if function == "LINEAR_EXACT" and width > 0:
-        return np.clip((values - center) / width + 0.5, 0, 1)
-    if width < 1:
-        return None
-    if width == 1:
-        return (values > center - 0.5).astype(np.float64)
-    return np.clip((values - (center - 0.5)) / (width - 1) + 0.5, 0, 1)
-
-
-def _full_range(
-    values: Values, codes: NDArray[Any], padding: NDArray[np.bool_] | None, bits: int
-) -> Values:
-    low, high = _used_range(values, codes, padding, bits)
-    full: Values = np.clip((values - low) / ((high - low) or 1), 0, 1)
-    return full
-
-
-def _used_range(
-    values: Values, codes: NDArray[Any], padding: NDArray[np.bool_] | None, bits: int
-) -> tuple[float, float]:
-    """Return the least and the greatest value to show: possible with 8 bits, present with more."""
-    if bits <= 8:
-        return float(values.min()), float(values.max())
-    image = codes if padding is None else codes[~padding[codes]]
-    if image.size == 0:
-        return float(values.max()), float(values.max())
-    used = values[int(image.min()) : int(image.max()) + 1]
-    return float(used.min()), float(used.max())
-
-
-def _look_up(values: Values, item: Dataset, dataset: Dataset) -> tuple[Values, int]:
-    """Map values through a LUT item (PS3.3 C.11.1.1.1); also return its largest possible entry."""
-    entries, first, depth = (int(number) for number in item.LUTDescriptor)
-    entries = entries or 65536
-    if first >= 32768 and values.min() < 0:  # a signed first value read as unsigned
-        first -= 65536
-    raw = item.LUTData
-    if isinstance(raw, bytes):
-        order = "<" if dataset.original_encoding[1] else ">"
-        table = np.frombuffer(raw, "u1" if depth <= 8 and len(raw) < 2 * entries else f"{order}u2")
-    else:
-        table = np.asarray(raw, dtype=np.uint16)
-    table = table[:entries]
-    index = np.clip(np.rint(values) - first, 0, table.size - 1).astype(np.intp)
-    return table[index].astype(np.float64), 2**depth - 1
-
-
-def _first(value: Any) -> float | None:
-    """Return the first of one or several values of a DS element."""
-    if value is None or value == "":
-        return None
-    if isinstance(value, (str, float, int)):
-        return float(value)
-    return float(value[0]) if len(value) else None
+def _is_little_endian(dataset: Dataset) -> bool:
+    return dataset.original_encoding[1] is not False

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 #: Start-of-frame markers (ITU-T T.81 table B.1; T.87 for JPEG-LS): name of the coding process.
 BASELINE, EXTENDED, PROGRESSIVE, LOSSLESS, JPEG_LS = 0xC0, 0xC1, 0xC2, 0xC3, 0xF7
+JPEG_2000 = 0
+#: The processes that libjpeg decodes: a cosine transform, Huffman codes.
+DCT = frozenset({BASELINE, EXTENDED, PROGRESSIVE})
 _START_OF_FRAME = {*range(0xC0, 0xD0), JPEG_LS} - {0xC4, 0xC8, 0xCC}
 _JPEG_2000_START = b"\xff\x4f\xff\x51"
 _STANDALONE = {0x01, *range(0xD0, 0xD9)}
@@ -11,7 +14,7 @@ _STANDALONE = {0x01, *range(0xD0, 0xD9)}
 
 @dataclass(frozen=True)
 class Codestream:
-    """`process` is the start-of-frame marker, or 0 for JPEG 2000."""
+    """`process` is the start-of-frame marker, or JPEG_2000."""
 
     process: int
     rows: int
@@ -54,7 +57,7 @@ def _parse_jpeg_2000(data: bytes) -> Codestream | None:
         return None
     right, bottom, left, top = (int.from_bytes(data[at : at + 4], "big") for at in (8, 12, 16, 20))
     return Codestream(
-        process=0,
+        process=JPEG_2000,
         rows=bottom - top,
         columns=right - left,
         precision=(data[42] & 0x7F) + 1,

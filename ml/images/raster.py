@@ -7,6 +7,7 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageOps
 
+from ml.images import whole
 from ml.images.types import (
     MAX_PIXELS,
     TOO_MANY_PIXELS,
@@ -14,6 +15,7 @@ from ml.images.types import (
     ImageError,
     ImageFacts,
     ImageKind,
+    truncated,
 )
 
 # Pillow then refuses a larger image while it reads the header, wherever in this process it is used.
@@ -47,6 +49,8 @@ def read(data: bytes, kind: ImageKind) -> GreyImage:
     applied. A 16-bit grey PNG is stretched from its darkest to its brightest pixel, like a DICOM
     image of more than 8 bits that brings no window: such files often hold 10 or 12 bits of 16.
     """
+    if kind == "jpeg":
+        data = whole.completed(data)
     with _open(data, kind) as opened:
         image: Image.Image = opened
         if kind == "png" and getattr(image, "n_frames", 1) > 1:
@@ -122,14 +126,6 @@ def too_many_pixels() -> ImageError:
     """Return the refusal of an image beyond MAX_PIXELS."""
     message = TOO_MANY_PIXELS.format(millions=MAX_PIXELS // 1_000_000)
     return ImageError("too_many_pixels", message)
-
-
-def truncated() -> ImageError:
-    """Return the refusal of a file that was cut short."""
-    return ImageError(
-        "truncated",
-        "The file ends before the image does. Copy or export it again; the transfer was cut short.",
-    )
 
 
 def _undecodable(error: Exception) -> ImageError:

@@ -45,6 +45,14 @@ class ImageError(Exception):
         return self.message
 
 
+def truncated() -> ImageError:
+    """Return the refusal of a file that was cut short."""
+    return ImageError(
+        "truncated",
+        "The file ends before the image does. Copy or export it again; the transfer was cut short.",
+    )
+
+
 @dataclass(frozen=True)
 class GreyImage:
     """A radiograph ready to look at.
@@ -52,10 +60,12 @@ class GreyImage:
     `pixels`: rows × columns, C-contiguous, uint8 with `max_value` 255 or uint16 with `max_value`
     65535; a bigger value is brighter on screen (bone bright, air dark: MONOCHROME2), with the
     rescale, the VOI LUT or window and the photometric inversion of a DICOM file already applied.
+    `aspect`: the height of a pixel beside its width.
     """
 
     pixels: NDArray[Any]
     max_value: Literal[255, 65535]
+    aspect: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -86,6 +96,8 @@ class StoredImage:
     corrected for magnification, so that it holds in the patient and not only at the detector.
     `orientation`: towards which of the patient's sides rows and columns run (Patient Orientation),
     or two empty texts. `overlay`: what the file lays over the picture, None when it lays nothing.
+    `aspect`: the height of a pixel beside its width. `notes`: what of the file's display could not
+    be used, and what is shown instead; sentences in English for a person, to be translated.
     """
 
     pixels: NDArray[Any]
@@ -97,6 +109,8 @@ class StoredImage:
     is_calibrated: bool = False
     orientation: tuple[str, str] = ("", "")
     overlay: Overlay | None = None
+    aspect: float = 1.0
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -54,7 +54,8 @@ def make_uid(*names: str) -> str:
 def wrap(data: bytes, header: Header, sha256: str) -> bytes:
     """Return a JPEG or PNG as a DICOM file. Raises ImageError.
 
-    An upright baseline JPEG keeps its bytes as encapsulated pixel data; anything else is stored
+    An upright baseline JPEG keeps its bytes as encapsulated pixel data, with the end marker if it
+    had none; anything else is stored
     uncompressed in grey. The SOP Instance UID follows from `sha256`, the hash of `data`, and the
     result holds no time of day, so that wrapping twice makes the same file.
     """
@@ -64,7 +65,7 @@ def wrap(data: bytes, header: Header, sha256: str) -> bytes:
     with Image.open(BytesIO(data), formats=(facts.kind.upper(),)) as image:
         upright = image.getexif().get(_EXIF_ORIENTATION, _EXIF_UPRIGHT) == _EXIF_UPRIGHT
         if stream and stream.process == jpeg.BASELINE and stream.components in (1, 3) and upright:
-            _keep_jpeg(ds, data, image)
+            _keep_jpeg(ds, images.complete_jpeg(data), image)
         elif facts.bits_stored == 16 and facts.samples_per_pixel == 1 and upright:
             image.load()
             _store_pixels(ds, np.asarray(image, dtype=np.uint16))

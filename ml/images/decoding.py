@@ -1,0 +1,170 @@
+"""From a DICOM data set to its greys: which decoder, and what it is given."""
+
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any, TypeVar
+
+import gdcm
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from pydicom import uid
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut
+
+from ml.images import jpeg, raster, whole
+from ml.images.elements import first_number
+from ml.images.parsing import JPEG_FAMILY, NATIVE, frame, is_encapsulated, uncompressed_length
+from ml.images.types import GreyImage, ImageError, StoredImage, truncated
+
+PHOTOMETRIC_GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
+PHOTOMETRIC_LUMA = frozenset({"YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420"})
+_COSINE_SYNTAXES = frozenset({uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit})
+
+Developed = TypeVar("Developed", GreyImage, StoredImage)
+#: Stored values, their data set, and how many unused bits are below the used ones.
+Develop = Callable[[NDArray[Any], Dataset, int], Developed]
+
+
+def decode(dataset: FileDataset, develop: Develop[Developed]) -> GreyImage | Developed:
+    """Decode the pixels; those of a grey image are developed by `grayscale.render` or `keep`.
+
+    Raises ImageError, and whatever a decoder raises.
+    """
+    syntax = dataset.file_meta.TransferSyntaxUID
+    if syntax in NATIVE:
+        if len(dataset.PixelData) < uncompressed_length(dataset):
+            raise truncated()
+        return _decode_by_pydicom(dataset, develop, unused_bits(dataset))
+    if not is_encapsulated(dataset):
+        raise ImageError(
+            "undecodable",
+            "The file says that its image is compressed, but it is not, or not all of it is there."
+            " Export the image again.",
+        )
+    if syntax not in JPEG_FAMILY:
+        return _decode_by_pydicom(dataset, develop, unused_bits(dataset))
+    data = frame(dataset)
+    stream = _codestream(data, dataset)
+    if syntax in _COSINE_SYNTAXES and stream.process in jpeg.DCT:
+        data = whole.completed(data)
+        if stream.precision == 12:
+            return _decode_12_bits(data, dataset, develop)
+        photometric = dataset.PhotometricInterpretation
+        if photometric in PHOTOMETRIC_GREY | PHOTOMETRIC_LUMA:
+            return _decode_8_bits(data, dataset, develop)
+    # A code stream of no more bits than are stored has them where they belong.
+    shift = unused_bits(dataset) if stream.precision > dataset.BitsStored else 0
+    return _decode_by_pydicom(dataset, develop, shift)
+
+
+def cosine_stream(dataset: FileDataset) -> bytes | None:
+    """Return the compressed frame where it is a JPEG that libjpeg decodes, else None."""
+    if dataset.file_meta.TransferSyntaxUID not in _COSINE_SYNTAXES:
+        return None
+    data = frame(dataset)
+    stream = jpeg.parse(data)
+    return data if stream is not None and stream.process in jpeg.DCT else None
+
+
+def unused_bits(dataset: Dataset) -> int:
+    """Return how many unused bits are below the used ones: High Bit says so (PS3.5 8.1.1).
+
+    One that cannot be is taken for the usual, as other viewers take every one.
+    """
+    high = first_number(dataset, "HighBit")
+    shift = 0 if high is None else int(high) + 1 - int(dataset.BitsStored)
+    return shift if 0 <= shift <= int(dataset.BitsAllocated) - int(dataset.BitsStored) else 0
+
+
+def _codestream(data: bytes, dataset: Dataset) -> jpeg.Codestream:
+    """Return what a codestream says of itself, before it is decoded.
+
+    Raises ImageError where it is of another size than the header says.
+    """
+    stream = jpeg.parse(data)
+    if stream is None or (stream.rows, stream.columns) != (dataset.Rows, dataset.Columns):
+        raise ImageError(
+            "undecodable",
+            "The compressed image is damaged, or its size is not the one in the DICOM header."
+            " Export the image again.",
+        )
+    if stream.process in jpeg.DCT and stream.precision not in (8, 12):
+        raise ImageError(
+            "unsupported_compression",
+            "The image is compressed as a JPEG of a kind that is not supported."
+            " Export it uncompressed, or as JPEG of 8 or 12 bits, JPEG-LS, JPEG 2000 or RLE.",
+        )
+    return stream
+
+
+def _decode_8_bits(
+    data: bytes, dataset: FileDataset, develop: Develop[Developed]
+) -> GreyImage | Developed:
+    """Decode straight through Pillow, which is as fast as reading the plain JPEG file."""
+    with Image.open(BytesIO(data), formats=("JPEG",)) as image:
+        image.draft("L", image.size)
+        grey = raster.luma(image)
+    if dataset.PhotometricInterpretation in PHOTOMETRIC_LUMA:
+        return grey
+    return develop(grey.pixels, dataset, 0)
+
+
+def _decode_12_bits(
+    data: bytes, dataset: FileDataset, develop: Develop[Developed]
+) -> GreyImage | Developed:
+    """Decode by GDCM itself: pydicom holds it to be unable to, as its earlier versions were."""
+    if dataset.SamplesPerPixel != 1 or dataset.BitsAllocated != 16:
+        raise ImageError(
+            "unsupported_pixels",
+            "The pixels are stored in a way that radiographs do not use."
+            " Export the image as 8 to 16 bit greyscale.",
+        )
+    fragment = gdcm.Fragment()
+    fragment.SetByteStringValue(data)
+    fragments = gdcm.SequenceOfFragments.New()
+    fragments.AddFragment(fragment)
+    element = gdcm.DataElement(gdcm.Tag(0x7FE0, 0x0010))
+    element.SetValue(fragments.__ref__())
+    image = gdcm.Image()
+    image.SetNumberOfDimensions(2)
+    image.SetDimensions((dataset.Columns, dataset.Rows, 1))
+    image.SetPhotometricInterpretation(
+        gdcm.PhotometricInterpretation(gdcm.PhotometricInterpretation.MONOCHROME2)
+    )
+    image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGExtendedProcess2_4))
+    image.SetPixelFormat(gdcm.PixelFormat(1, 16, 12, 11, 0))
+    image.SetDataElement(element)
+    # GDCM gives the bytes as text.
+    values = np.frombuffer(image.GetBuffer().encode("utf-8", "surrogateescape"), np.uint16)
+    return develop(values.reshape(dataset.Rows, dataset.Columns), dataset, 0)
+
+
+def _decode_by_pydicom(
+    dataset: FileDataset, develop: Develop[Developed], shift: int
+) -> GreyImage | Developed:
+    decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
+    # No copy, and the bits above Bits Stored are left to the look-up.
+    options: Any = {"view_only": True, "correct_unused_bits": False}
+    pixels, properties = decoder.as_array(dataset, index=0, raw=True, **options)
+    photometric = str(properties["photometric_interpretation"])
+    if photometric in PHOTOMETRIC_GREY:
+        return develop(pixels, dataset, shift)
+    return _colour_to_grey(pixels, photometric, dataset, shift)
+
+
+def _colour_to_grey(
+    pixels: NDArray[Any], photometric: str, dataset: Dataset, shift: int
+) -> GreyImage:
+    """Reduce rows × columns × 3 samples, or a palette's indices, to 8-bit luma."""
+    bits = int(dataset.BitsStored)
+    if photometric == "PALETTE COLOR":
+        pixels, shift = apply_color_lut(pixels, dataset), 0
+        bits = pixels.dtype.itemsize * 8
+    if bits + shift > 8:
+        pixels = pixels >> (bits + shift - 8)
+    samples = np.ascontiguousarray(pixels, dtype=np.uint8)
+    if photometric in PHOTOMETRIC_LUMA:
+        return GreyImage(np.ascontiguousarray(samples[..., 0]), 255)
+    return raster.luma(Image.fromarray(samples))

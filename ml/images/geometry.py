@@ -1,0 +1,66 @@
+"""The size and shape of a pixel, and which way the picture lies."""
+
+from dataclasses import dataclass
+
+from pydicom.dataset import Dataset
+
+from ml.images.elements import first_number, numbers, texts
+from ml.images.types import translatable
+
+SPACING_UNUSABLE = translatable(
+    "The file's pixel spacing or aspect ratio cannot be used; its pixels are shown as squares,"
+    " without a scale."
+)
+# Beyond these a pair of numbers tells of no detector and no film.
+_SMALLEST_MM, _GREATEST_ASPECT = 0.001, 10
+_SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
+_ASPECT = "PixelAspectRatio"
+
+
+@dataclass(frozen=True)
+class PixelShape:
+    """`spacing`, `is_calibrated`, `aspect` and `notes` as of `StoredImage`."""
+
+    spacing: tuple[float, float] | None
+    is_calibrated: bool
+    aspect: float
+    notes: tuple[str, ...] = ()
+
+
+def of(dataset: Dataset) -> PixelShape:
+    """Return what a file says of its pixels: their size (PS3.3 10.7.1), or at least their shape."""
+    spacing, is_calibrated = _spacing(dataset)
+    shape = spacing or _pair(dataset, _ASPECT)
+    if shape is not None:
+        return PixelShape(spacing, is_calibrated, shape[0] / shape[1])
+    is_given = any(numbers(dataset, keyword) for keyword in (*_SPACINGS, _ASPECT))
+    return PixelShape(None, False, 1.0, (SPACING_UNUSABLE,) if is_given else ())
+
+
+def orientation(dataset: Dataset) -> tuple[str, str]:
+    """The sides that rows and columns run to, each one to three of the letters A F H L P R."""
+    sides = texts(dataset, "PatientOrientation")
+    if len(sides) != 2 or any(not side or set(side) - set("AFHLPR") for side in sides):
+        return "", ""
+    return sides[0][:3], sides[1][:3]
+
+
+def _spacing(dataset: Dataset) -> tuple[tuple[float, float] | None, bool]:
+    """Return mm between rows and columns, and whether that holds in the patient."""
+    at_detector = _pair(dataset, "ImagerPixelSpacing")
+    spacing = _pair(dataset, "PixelSpacing")
+    magnification = first_number(dataset, "EstimatedRadiographicMagnificationFactor") or 0
+    if spacing is not None and spacing != at_detector:
+        is_calibrated = at_detector is not None or texts(dataset, "PixelSpacingCalibrationType")
+        return spacing, bool(is_calibrated)
+    if at_detector is not None and magnification > 0:
+        return (at_detector[0] / magnification, at_detector[1] / magnification), True
+    return at_detector or spacing or _pair(dataset, "NominalScannedPixelSpacing"), False
+
+
+def _pair(dataset: Dataset, keyword: str) -> tuple[float, float] | None:
+    """Return two positive numbers of a size that goes together, or None."""
+    given = [value for value in numbers(dataset, keyword) if value and value >= _SMALLEST_MM]
+    if len(given) != 2 or max(given) > _GREATEST_ASPECT * min(given):
+        return None
+    return given[0], given[1]

@@ -1,0 +1,214 @@
+"""From the bytes of a DICOM file to its data set, and how that is encoded.
+
+A file may lack the preamble or the Transfer Syntax UID, or name another one than its own. What its
+bytes show beyond doubt counts then: a data set of Explicit VR has letters where others have a
+length, a big endian one has its groups the other way round, and each compression begins with a
+marker of its own.
+"""
+
+from io import BytesIO
+
+import pydicom
+from pydicom import config as pydicom_config
+from pydicom import uid
+from pydicom.dataset import FileDataset
+from pydicom.encaps import generate_frames
+
+from ml.images import jpeg
+from ml.images.types import ImageError, truncated
+
+# Values that break their VR's rules are common and harmless here, and pydicom's warnings would
+# quote them (names, dates of birth) into the logs.
+pydicom_config.settings.reading_validation_mode = pydicom_config.IGNORE
+
+NATIVE = frozenset(
+    {uid.ImplicitVRLittleEndian, uid.ExplicitVRLittleEndian, uid.ExplicitVRBigEndian}
+)
+JPEG_FAMILY = frozenset(
+    {
+        uid.JPEGBaseline8Bit,
+        uid.JPEGExtended12Bit,
+        uid.JPEGLossless,
+        uid.JPEGLosslessSV1,
+        uid.JPEGLSLossless,
+        uid.JPEGLSNearLossless,
+        uid.JPEG2000Lossless,
+        uid.JPEG2000,
+    }
+)
+TRANSFER_SYNTAXES = NATIVE | JPEG_FAMILY | {uid.RLELossless}
+
+_PREAMBLE, _PREFIX = 128, b"DICM"
+_PIXEL_DATA, _UNDEFINED = 0x7FE00010, 0xFFFFFFFF
+_ITEM_TAG = b"\xfe\xff\x00\xe0"
+#: Two of them begin every data set that is a file of its own: SOP Class UID and what goes before.
+_FIRST_VRS = {b"UL", b"OB", b"CS", b"UI", b"DA", b"TM", b"LO", b"SH"}
+_LONGEST_FIRST_VALUE = 1024
+#: The syntaxes whose code streams begin alike: whatever one of them is called, all are decoded so.
+_BY_PROCESS = {
+    jpeg.BASELINE: (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit),
+    jpeg.EXTENDED: (uid.JPEGExtended12Bit,),
+    jpeg.PROGRESSIVE: (uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit),
+    jpeg.LOSSLESS: (uid.JPEGLossless, uid.JPEGLosslessSV1),
+    jpeg.JPEG_LS: (uid.JPEGLSLossless, uid.JPEGLSNearLossless),
+    jpeg.JPEG_2000: (uid.JPEG2000, uid.JPEG2000Lossless),
+}
+
+
+def begins_like_dicom(data: bytes) -> bool:
+    """Whether the first 132 bytes of a file are those of a DICOM file, with its preamble or not."""
+    if data[_PREAMBLE:][: len(_PREFIX)] == _PREFIX or data[: len(_PREFIX)] == _PREFIX:
+        return True
+    group, vr = data[:2], data[4:6]
+    if group in (b"\x02\x00", b"\x08\x00") and vr in _FIRST_VRS:
+        return True
+    if group == b"\x00\x08" and vr in _FIRST_VRS:
+        return True
+    is_implicit = group == b"\x08\x00" and len(data) > 8
+    return is_implicit and int.from_bytes(data[4:8], "little") <= _LONGEST_FIRST_VALUE
+
+
+def parse(data: bytes, *, stop_before_pixels: bool = False) -> FileDataset:
+    """Return the data set of a DICOM file, with the Transfer Syntax UID that its bytes have.
+
+    With `stop_before_pixels` the one that the file names is not compared with the pixels. Raises
+    ImageError where there is no data set to be read, or no telling how its pixels are encoded.
+    """
+    # Deflated files unpack as a whole while their header is read, to any size.
+    if str(uid.DeflatedExplicitVRLittleEndian).encode() in data[132:2048]:
+        raise ImageError(
+            "unsupported_compression",
+            "The DICOM file is deflated, which is not supported. Export it uncompressed.",
+        )
+    if data[: len(_PREFIX)] == _PREFIX:
+        data = bytes(_PREAMBLE) + data
+    dataset = _read(data, stop_before_pixels)
+    _refuse_index(dataset)
+    if not len(dataset) or _is_cut(dataset):
+        raise truncated()
+    if stop_before_pixels and dataset.file_meta.get("TransferSyntaxUID"):
+        return dataset
+    if stop_before_pixels:
+        dataset = _read(data, False)
+    if "PixelData" in dataset:
+        dataset.file_meta.TransferSyntaxUID = _transfer_syntax(dataset)
+    return dataset
+
+
+def _read(data: bytes, stop_before_pixels: bool) -> FileDataset:
+    try:
+        return pydicom.dcmread(BytesIO(data), stop_before_pixels=stop_before_pixels, force=True)
+    except EOFError:
+        raise truncated() from None
+    except MemoryError:
+        raise
+    except Exception as error:  # pydicom raises many kinds for broken files
+        raise undecodable(error) from None
+
+
+def _refuse_index(dataset: FileDataset) -> None:
+    storage = dataset.file_meta.get("MediaStorageSOPClassUID")
+    if storage == uid.MediaStorageDirectoryStorage or "DirectoryRecordSequence" in dataset:
+        raise ImageError(
+            "no_image",
+            "This is a DICOMDIR, the index of a disc or folder, and holds no image itself. Send"
+            " the images that it lists.",
+        )
+
+
+def _is_cut(dataset: FileDataset) -> bool:
+    """Whether the file ends within the value of an element of the header."""
+    last = max(dataset.keys())
+    element = dataset.get_item(last)
+    length = getattr(element, "length", _UNDEFINED)  # of an element as it lies in the file
+    if last >= _PIXEL_DATA or length == _UNDEFINED:
+        return False
+    return len(element.value or b"") < length
+
+
+def frame(dataset: FileDataset) -> bytes:
+    """Return the one compressed frame of a data set."""
+    return next(generate_frames(dataset.PixelData, number_of_frames=1))
+
+
+def _transfer_syntax(dataset: FileDataset) -> uid.UID:
+    """Return the transfer syntax that the pixels have, which is nearly always the one named."""
+    named = uid.UID(str(dataset.file_meta.get("TransferSyntaxUID") or ""))
+    if named and named not in TRANSFER_SYNTAXES:
+        return named
+    if not is_encapsulated(dataset):
+        if named in NATIVE or (named and not _is_as_long_as_uncompressed(dataset)):
+            return named
+        return _uncompressed_syntax(dataset)
+    possible = _compressed_syntaxes(dataset)
+    if named in possible:
+        return named
+    if possible:
+        return possible[0]
+    if named and named not in NATIVE:
+        return named
+    raise ImageError(
+        "unsupported_compression",
+        "The file does not say how its image is compressed (Transfer Syntax UID), and it cannot be"
+        " told from the image. Export it again, uncompressed.",
+    )
+
+
+def _uncompressed_syntax(dataset: FileDataset) -> uid.UID:
+    is_implicit, is_little_endian = dataset.original_encoding
+    if not is_little_endian:
+        return uid.ExplicitVRBigEndian
+    return uid.ImplicitVRLittleEndian if is_implicit else uid.ExplicitVRLittleEndian
+
+
+def is_encapsulated(dataset: FileDataset) -> bool:
+    """Whether the pixels lie in fragments, as compressed ones must (PS3.5 A.4)."""
+    element = dataset["PixelData"]
+    return bool(element.is_undefined_length) or (
+        bytes(element.value[:4]) == _ITEM_TAG and not _is_as_long_as_uncompressed(dataset)
+    )
+
+
+def uncompressed_length(dataset: FileDataset) -> int:
+    """Return how many bytes the pixels of the one frame take when they are not compressed."""
+    bits = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated
+    if dataset.PhotometricInterpretation == "YBR_FULL_422":
+        bits = bits * 2 // 3
+    return int(bits // 8)
+
+
+def _is_as_long_as_uncompressed(dataset: FileDataset) -> bool:
+    try:
+        length = uncompressed_length(dataset)
+    except (AttributeError, TypeError, ValueError):
+        return False
+    return len(dataset.PixelData) in (length, length + length % 2)
+
+
+def _compressed_syntaxes(dataset: FileDataset) -> tuple[uid.UID, ...]:
+    """Return the syntaxes that the compressed frame may have by its first bytes."""
+    try:
+        data = frame(dataset)
+    except Exception:  # pydicom raises many kinds for broken fragments
+        return ()
+    stream = jpeg.parse(data)
+    if stream is not None:
+        return _BY_PROCESS.get(stream.process, ())
+    return (uid.RLELossless,) if _begins_like_rle(data) else ()
+
+
+def _begins_like_rle(data: bytes) -> bool:
+    """Whether the header of RLE segments (PS3.5 G.5) is there: up to 15, the first right after."""
+    count, first = int.from_bytes(data[:4], "little"), int.from_bytes(data[4:8], "little")
+    unused = data[4 + 4 * count : 64]
+    return 1 <= count <= 15 and first == 64 and len(data) > 64 and not any(unused)
+
+
+def undecodable(error: Exception) -> ImageError:
+    """Return the refusal of a DICOM file that a library could not read."""
+    if isinstance(error, EOFError) or "truncated" in str(error).lower():
+        return truncated()
+    return ImageError(
+        "undecodable",
+        "The DICOM file is damaged or of a kind that cannot be decoded. Export the image again.",
+    )

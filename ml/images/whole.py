@@ -1,0 +1,130 @@
+"""Whether all of the picture is in a JPEG, by decoding its coded data with warnings as errors.
+
+libjpeg, which Pillow uses, goes on after damage with a warning that Pillow does not pass on, and
+paints grey. Damage that happens to be valid code is found by nothing, because a JPEG has no
+checksum. What takes nothing from the picture is no damage: a missing end marker, filling behind the
+last pixel, application segments that break their rules.
+"""
+
+import re
+from collections.abc import Iterator
+
+import simplejpeg
+
+from ml.images import jpeg
+from ml.images.types import ImageError, truncated
+
+_START, _END = b"\xff\xd8", b"\xff\xd9"
+_HUFFMAN_TABLES, _START_OF_SCAN, _END_OF_IMAGE = 0xC4, 0xDA, 0xD9
+#: What the coded data needs: frame and scan headers, tables, the restart interval.
+_NEEDED = {*jpeg.DCT, _HUFFMAN_TABLES, 0xDB, 0xDD, _START_OF_SCAN}
+#: In coded data 0xFF is followed by 0, a restart marker, or the next segment.
+_NEXT_MARKER = re.compile(rb"\xff+[\x01-\xcf\xd8-\xfe]")
+#: Of a sequential scan: all coefficients at full precision. Some writers leave zeros (NEMA's own).
+_SEQUENTIAL = b"\x00\x3f\x00"
+
+
+def completed(stream: bytes) -> bytes:
+    """Return a JPEG with its end marker, which is added where every pixel is there without it.
+
+    Raises ImageError where some are missing, and where that cannot be told: a progressive JPEG may
+    lack any number of scans.
+    """
+    if stream.rstrip(b"\0").endswith(_END):
+        return stream
+    segments = list(_segments(stream))
+    if any(marker == _END_OF_IMAGE for marker, _ in segments):
+        return stream
+    whole = next(filter(_is_sound, _with_end(stream)), None)
+    if whole is None or not _has_all_scans(stream, segments):
+        raise truncated()
+    return whole
+
+
+def check(stream: bytes) -> None:
+    """Raise ImageError where part of the picture of a JPEG is missing or damaged."""
+    stream = completed(stream)
+    if _is_sound(stream):
+        return
+    body = stream[: stream.rfind(_END)]
+    if not any(_is_sound(filled) for filled in _with_end(body)):
+        raise ImageError(
+            "damaged_jpeg",
+            "The image data is damaged in the middle of the file, so that part of the picture"
+            " would be missing. Copy or export it again.",
+        )
+
+
+def _with_end(body: bytes) -> Iterator[bytes]:
+    """Yield a JPEG that has no end with one, after its last byte, or before zeros that fill up.
+
+    The last byte of the picture may itself be zero.
+    """
+    yield body + _END
+    picture = body.rstrip(b"\0")
+    if picture != body:
+        for zeros in (1, 0) if picture.endswith(b"\xff") else (0, 1):
+            yield picture + bytes(zeros) + _END
+
+
+def _has_all_scans(stream: bytes, segments: list[tuple[int, bytes]]) -> bool:
+    frame = jpeg.parse(stream)
+    if frame is None or frame.process == jpeg.PROGRESSIVE:
+        return False
+    return frame.components == sum(
+        segment[4] for marker, segment in segments if marker == _START_OF_SCAN
+    )
+
+
+def _segments(stream: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield marker and bytes of each segment after the first marker; coded data goes with its scan.
+
+    The end marker is a segment, too. What follows it is not looked at.
+    """
+    at = len(_START)
+    while at + 4 <= len(stream) and stream[at] == 0xFF:
+        marker = stream[at + 1]
+        if marker == 0xFF:
+            at += 1
+            continue
+        if marker == _END_OF_IMAGE:
+            break
+        end = at + 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
+        if marker == _START_OF_SCAN:
+            found = _NEXT_MARKER.search(stream, end)
+            end = found.start() if found else len(stream)
+        yield marker, stream[at:end]
+        at = end
+    if stream[at : at + 2] == _END:
+        yield _END_OF_IMAGE, _END
+
+
+def _is_sound(stream: bytes) -> bool:
+    """Whether each coded block of a JPEG with an end marker is there and valid."""
+    frame = jpeg.parse(stream)
+    if frame is None:
+        return False
+    needed = [
+        _plain(marker, segment, frame.process)
+        for marker, segment in _segments(stream)
+        if marker in _NEEDED
+    ]
+    colours = "CMYK" if frame.components == 4 else "GRAY"
+    try:
+        simplejpeg.decode_jpeg(b"".join([_START, *needed, _END]), colours, strict=True)
+    except ValueError:
+        return False
+    return True
+
+
+def _plain(marker: int, segment: bytes, process: int) -> bytes:
+    """Return a segment as libjpeg reads it without complaint.
+
+    Samples of 12 bits have the same code as those of 8, and what it decodes to is not looked at.
+    """
+    if marker in jpeg.DCT and segment[4] == 12:
+        return segment[:4] + b"\x08" + segment[5:]
+    if marker == _START_OF_SCAN and process != jpeg.PROGRESSIVE:
+        at = 5 + 2 * segment[4]
+        return segment[:at] + _SEQUENTIAL + segment[at + 3 :]
+    return segment
