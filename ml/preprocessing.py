@@ -9,7 +9,8 @@ from ml.images import GreyImage
 def network_input(image: GreyImage, size: int) -> np.ndarray:
     """Squeeze a radiograph to the network's square input.
 
-    The aspect is not kept, as in the images that the network was trained on. The filter is an
+    The aspect is not kept, as in the images that the network was trained on, so it does not matter
+    either whether the pixels of the file are square. The filter is an
     antialiasing triangle after a box reduction; of Pillow's filters it comes nearest to the one
     those images were made with.
 

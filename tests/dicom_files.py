@@ -1,5 +1,6 @@
 """Radiograph files that the tests make: phantoms as DICOM, PNG and JPEG, nobody's picture."""
 
+import struct
 import tempfile
 from io import BytesIO
 from pathlib import Path
@@ -11,8 +12,11 @@ import pydicom
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom import uid
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
+from pydicom.filewriter import write_file_meta_info
+from pydicom.tag import Tag
 
 SIZE = (160, 136)  # rows, columns
 
@@ -127,6 +131,58 @@ def file_bytes(ds: Dataset) -> bytes:
     buffer = BytesIO()
     pydicom.dcmwrite(buffer, ds, enforce_file_format=True)
     return buffer.getvalue()
+
+
+def with_elements(data: bytes, **elements: Any) -> bytes:
+    """Return a DICOM file with other values of some elements."""
+    ds = pydicom.dcmread(BytesIO(data))
+    for keyword, value in elements.items():
+        setattr(ds, keyword, value)
+    return file_bytes(ds)
+
+
+def without(data: bytes, *keywords: str) -> bytes:
+    """Return a DICOM file without some elements."""
+    ds = pydicom.dcmread(BytesIO(data))
+    for keyword in keywords:
+        delattr(ds, keyword)
+    return file_bytes(ds)
+
+
+def without_meta(data: bytes, keyword: str) -> bytes:
+    """Return a DICOM file without an element of its file meta information."""
+    ds = pydicom.dcmread(BytesIO(data))
+    body = data[144 + ds.file_meta.FileMetaInformationGroupLength :]
+    delattr(ds.file_meta, keyword)
+    meta = BytesIO()
+    for element in ds.file_meta:
+        if element.keyword != "FileMetaInformationGroupLength":
+            write_file_meta_info(meta, _only(element), enforce_standard=False)
+    written = meta.getvalue()
+    length = struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(written))
+    return bytes(128) + b"DICM" + length + written + body
+
+
+def _only(element: DataElement) -> FileMetaDataset:
+    meta = FileMetaDataset()
+    meta.add(element)
+    return meta
+
+
+def without_preamble(data: bytes, *, with_meta: bool = True) -> bytes:
+    """Return a DICOM file from its file meta information on, or from its data set on."""
+    ds = pydicom.dcmread(BytesIO(data))
+    start = 132 if with_meta else 144 + ds.file_meta.FileMetaInformationGroupLength
+    return data[start:]
+
+
+def with_raw_element(data: bytes, keyword: str, vr: str, value: bytes) -> bytes:
+    """Return an uncompressed Explicit VR file with an element of any bytes before its pixels."""
+    tag = Tag(keyword)
+    element = struct.pack("<HH2s", tag.group, tag.element, vr.encode())
+    length = struct.pack("<xxI" if vr in ("OB", "OW", "SQ", "UN") else "<H", len(value))
+    at = data.index(struct.pack("<HHc", 0x7FE0, 0x0010, b"O"))
+    return data[:at] + element + length + value + data[at:]
 
 
 def in_byte_order(data: bytes, transfer_syntax: uid.UID) -> bytes:

@@ -8,6 +8,7 @@ from typing import Literal
 
 from ml.images import dicom, raster, whole
 from ml.images.parsing import begins_like_dicom
+from ml.images.raster import fit
 from ml.images.types import (
     MAX_PIXELS,
     TOO_MANY_PIXELS,
@@ -35,6 +36,7 @@ __all__ = [
     "check_whole",
     "complete_jpeg",
     "describe",
+    "fit",
     "read",
     "read_overlay",
     "read_stored",

@@ -14,7 +14,7 @@ from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 
 from ml.images import jpeg, raster, whole
-from ml.images.elements import first_number
+from ml.images.elements import unused_bits
 from ml.images.parsing import JPEG_FAMILY, NATIVE, frame, is_encapsulated, uncompressed_length
 from ml.images.types import GreyImage, ImageError, StoredImage, truncated
 
@@ -23,8 +23,8 @@ PHOTOMETRIC_LUMA = frozenset({"YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420"})
 _COSINE_SYNTAXES = frozenset({uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit})
 
 Developed = TypeVar("Developed", GreyImage, StoredImage)
-#: Stored values, their data set, and how many unused bits are below the used ones.
-Develop = Callable[[NDArray[Any], Dataset, int], Developed]
+#: What makes greys of stored values and their data set.
+Develop = Callable[[NDArray[Any], Dataset], Developed]
 
 
 def decode(dataset: FileDataset, develop: Develop[Developed]) -> GreyImage | Developed:
@@ -36,7 +36,7 @@ def decode(dataset: FileDataset, develop: Develop[Developed]) -> GreyImage | Dev
     if syntax in NATIVE:
         if len(dataset.PixelData) < uncompressed_length(dataset):
             raise truncated()
-        return _decode_by_pydicom(dataset, develop, unused_bits(dataset))
+        return _decode_by_pydicom(dataset, develop)
     if not is_encapsulated(dataset):
         raise ImageError(
             "undecodable",
@@ -44,7 +44,7 @@ def decode(dataset: FileDataset, develop: Develop[Developed]) -> GreyImage | Dev
             " Export the image again.",
         )
     if syntax not in JPEG_FAMILY:
-        return _decode_by_pydicom(dataset, develop, unused_bits(dataset))
+        return _decode_by_pydicom(dataset, develop)
     data = frame(dataset)
     stream = _codestream(data, dataset)
     if syntax in _COSINE_SYNTAXES and stream.process in jpeg.DCT:
@@ -54,9 +54,7 @@ def decode(dataset: FileDataset, develop: Develop[Developed]) -> GreyImage | Dev
         photometric = dataset.PhotometricInterpretation
         if photometric in PHOTOMETRIC_GREY | PHOTOMETRIC_LUMA:
             return _decode_8_bits(data, dataset, develop)
-    # A code stream of no more bits than are stored has them where they belong.
-    shift = unused_bits(dataset) if stream.precision > dataset.BitsStored else 0
-    return _decode_by_pydicom(dataset, develop, shift)
+    return _decode_by_pydicom(dataset, develop)
 
 
 def cosine_stream(dataset: FileDataset) -> bytes | None:
@@ -66,16 +64,6 @@ def cosine_stream(dataset: FileDataset) -> bytes | None:
     data = frame(dataset)
     stream = jpeg.parse(data)
     return data if stream is not None and stream.process in jpeg.DCT else None
-
-
-def unused_bits(dataset: Dataset) -> int:
-    """Return how many unused bits are below the used ones: High Bit says so (PS3.5 8.1.1).
-
-    One that cannot be is taken for the usual, as other viewers take every one.
-    """
-    high = first_number(dataset, "HighBit")
-    shift = 0 if high is None else int(high) + 1 - int(dataset.BitsStored)
-    return shift if 0 <= shift <= int(dataset.BitsAllocated) - int(dataset.BitsStored) else 0
 
 
 def _codestream(data: bytes, dataset: Dataset) -> jpeg.Codestream:
@@ -108,7 +96,7 @@ def _decode_8_bits(
         grey = raster.luma(image)
     if dataset.PhotometricInterpretation in PHOTOMETRIC_LUMA:
         return grey
-    return develop(grey.pixels, dataset, 0)
+    return develop(grey.pixels, dataset)
 
 
 def _decode_12_bits(
@@ -138,32 +126,30 @@ def _decode_12_bits(
     image.SetDataElement(element)
     # GDCM gives the bytes as text.
     values = np.frombuffer(image.GetBuffer().encode("utf-8", "surrogateescape"), np.uint16)
-    return develop(values.reshape(dataset.Rows, dataset.Columns), dataset, 0)
+    return develop(values.reshape(dataset.Rows, dataset.Columns), dataset)
 
 
-def _decode_by_pydicom(
-    dataset: FileDataset, develop: Develop[Developed], shift: int
-) -> GreyImage | Developed:
+def _decode_by_pydicom(dataset: FileDataset, develop: Develop[Developed]) -> GreyImage | Developed:
     decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
     # No copy, and the bits above Bits Stored are left to the look-up.
     options: Any = {"view_only": True, "correct_unused_bits": False}
+    if unused_bits(dataset):  # without this GDCM clears the bits above the lowest
+        options["bits_stored"] = dataset.BitsAllocated
     pixels, properties = decoder.as_array(dataset, index=0, raw=True, **options)
     photometric = str(properties["photometric_interpretation"])
     if photometric in PHOTOMETRIC_GREY:
-        return develop(pixels, dataset, shift)
-    return _colour_to_grey(pixels, photometric, dataset, shift)
+        return develop(pixels, dataset)
+    return _colour_to_grey(pixels, photometric, dataset)
 
 
-def _colour_to_grey(
-    pixels: NDArray[Any], photometric: str, dataset: Dataset, shift: int
-) -> GreyImage:
+def _colour_to_grey(pixels: NDArray[Any], photometric: str, dataset: Dataset) -> GreyImage:
     """Reduce rows × columns × 3 samples, or a palette's indices, to 8-bit luma."""
-    bits = int(dataset.BitsStored)
+    bits = int(dataset.BitsStored) + unused_bits(dataset)
     if photometric == "PALETTE COLOR":
-        pixels, shift = apply_color_lut(pixels, dataset), 0
+        pixels = apply_color_lut(pixels, dataset)
         bits = pixels.dtype.itemsize * 8
-    if bits + shift > 8:
-        pixels = pixels >> (bits + shift - 8)
+    if bits > 8:
+        pixels = pixels >> (bits - 8)
     samples = np.ascontiguousarray(pixels, dtype=np.uint8)
     if photometric in PHOTOMETRIC_LUMA:
         return GreyImage(np.ascontiguousarray(samples[..., 0]), 255)

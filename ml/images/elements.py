@@ -34,16 +34,26 @@ def texts(dataset: Dataset, keyword: str) -> list[str]:
     return [str(value).strip("\0 ").upper() for value in values]
 
 
+def unused_bits(dataset: Dataset) -> int:
+    """Return how many unused bits are below the used ones, as High Bit says it (PS3.5 8.1.1).
+
+    One that cannot be is taken for the usual, as other viewers take every one.
+    """
+    high = first_number(dataset, "HighBit")
+    shift = 0 if high is None else int(high) + 1 - int(dataset.BitsStored)
+    return shift if 0 <= shift <= int(dataset.BitsAllocated) - int(dataset.BitsStored) else 0
+
+
 def items(dataset: Dataset, keyword: str) -> list[Dataset] | None:
     """Return the items of a sequence, none where it is absent; None where it cannot be read."""
     try:
-        value = dataset.get(keyword) or ()
-        return None if isinstance(value, bytes) else list(value)
+        found = list(dataset.get(keyword) or ())
+        return found if all(isinstance(item, Dataset) for item in found) else None
     except Exception:  # pydicom raises many kinds for a broken sequence
         return None
 
 
-def words(item: Dataset, keyword: str, *, little_endian: bool) -> NDArray[np.uint16] | None:
+def words(item: Dataset, keyword: str, *, little_endian: bool = True) -> NDArray[np.uint16] | None:
     """Return an element of 16-bit words, None where it is absent, empty or cannot be read.
 
     Its VR does not matter: the words are taken as they lie in the file. An odd last byte of a

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
 from ml.images import luts
-from ml.images.elements import first_number, items, numbers, texts
+from ml.images.elements import first_number, items, numbers, texts, unused_bits
 from ml.images.luts import Values
 from ml.images.types import GreyImage, StoredImage, translatable
 
@@ -63,24 +63,24 @@ class _Pipeline:
     notes: tuple[str, ...]
 
 
-def render(stored: NDArray[Any], dataset: Dataset, shift: int = 0) -> GreyImage:
+def render(stored: NDArray[Any], dataset: Dataset) -> GreyImage:
     """Turn the stored pixel values of a MONOCHROME1 or MONOCHROME2 image into what is shown.
 
-    `stored`: rows × columns integers of 8 or 16 bits as decoded, unused bits in any state; `shift`:
-    how many unused bits are below the used ones. The result has 8 bits where Bits Stored is at
-    most 8, otherwise 16. With neither window nor VOI LUT, 8-bit images are shown as they are,
-    deeper ones from their darkest to their brightest pixel, as viewers do.
+    `stored`: rows × columns integers of 8 or 16 bits as decoded, unused bits in any state. The
+    result has 8 bits where Bits Stored is at most 8, otherwise 16. With neither window nor VOI LUT,
+    8-bit images are shown as they are, deeper ones from their darkest to their brightest pixel, as
+    viewers do.
     """
-    return _render(_pipeline(stored, dataset, shift))
+    return _render(_pipeline(stored, dataset))
 
 
-def keep(stored: NDArray[Any], dataset: Dataset, shift: int = 0) -> StoredImage:
+def keep(stored: NDArray[Any], dataset: Dataset) -> StoredImage:
     """Return the values of a MONOCHROME1 or MONOCHROME2 image as they are, with their window.
 
-    `stored` and `shift` as for `render`, whose result it gives where no window can express what
-    that does. Padding takes the value that is shown black.
+    `stored` as for `render`, whose result it gives where no window can express what that does.
+    Padding takes the value that is shown black.
     """
-    pipeline = _pipeline(stored, dataset, shift)
+    pipeline = _pipeline(stored, dataset)
     dtype, window = _dtype(pipeline.values), pipeline.voi.bounds
     if dtype is None or window is None:
         grey = _render(pipeline)
@@ -100,10 +100,10 @@ def keep(stored: NDArray[Any], dataset: Dataset, shift: int = 0) -> StoredImage:
     )
 
 
-def _pipeline(stored: NDArray[Any], dataset: Dataset, shift: int) -> _Pipeline:
+def _pipeline(stored: NDArray[Any], dataset: Dataset) -> _Pipeline:
     bits = int(dataset.BitsStored)
     signed = bool(dataset.get("PixelRepresentation", 0))
-    codes = _codes(stored, bits, signed, shift)
+    codes = _codes(stored, bits, signed, unused_bits(dataset))
     possible = np.arange(2**bits, dtype=np.float64) - (2 ** (bits - 1) if signed else 0)
     notes: list[str] = []
     padding = _padding(dataset, possible, codes, notes)
@@ -144,13 +144,22 @@ def _codes(stored: NDArray[Any], bits: int, signed: bool, shift: int) -> NDArray
     """Return the position of each stored value in the ascending list of possible values."""
     stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
     codes = stored.view(f"u{stored.dtype.itemsize}")
-    if shift:
+    if shift and not _are_at_the_bottom(codes, bits, shift):
         codes = codes >> codes.dtype.type(shift)
     if bits < codes.dtype.itemsize * 8:
         codes = codes & codes.dtype.type(2**bits - 1)
     if signed:
         codes = codes ^ codes.dtype.type(2 ** (bits - 1))
     return codes
+
+
+def _are_at_the_bottom(codes: NDArray[Any], bits: int, shift: int) -> bool:
+    """Whether the pixels lie in the lowest bits against what High Bit says.
+
+    Then nothing is above these, and something is where nothing of the picture should be.
+    """
+    used = int(np.bitwise_or.reduce(codes, axis=None))
+    return used < 2**bits and used % 2**shift > 0
 
 
 def _padding(

@@ -30,7 +30,7 @@ class Lut:
 
 def is_empty(item: Dataset) -> bool:
     """Whether an item of a LUT sequence holds no table at all, as some writers leave it."""
-    return not item.get("LUTData") and not numbers(item, "LUTDescriptor")
+    return not numbers(item, "LUTDescriptor") and words(item, "LUTData") is None
 
 
 def read(item: Dataset, *, little_endian: bool) -> Lut | None:

@@ -86,6 +86,21 @@ def luma(image: Image.Image) -> GreyImage:
     return GreyImage(np.asarray(image), 255)
 
 
+def fit(picture: Image.Image, aspect: float, longest: int) -> Image.Image:
+    """Return a picture in its true proportions, at most `longest` pixels a side.
+
+    `aspect`: the height of a pixel beside its width. Pixels that are square within a hundredth are
+    left where they are.
+    """
+    if abs(aspect - 1) < 0.01:
+        picture.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+        return picture
+    width, height = picture.width, picture.height * aspect
+    scale = min(1.0, longest / max(width, height))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return picture.resize(size, Image.Resampling.LANCZOS)
+
+
 def _open(data: bytes, kind: ImageKind) -> Image.Image:
     try:
         image = Image.open(BytesIO(data), formats=(kind.upper(),))

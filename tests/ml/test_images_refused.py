@@ -74,6 +74,35 @@ def with_transfer_syntax(syntax: uid.UID) -> bytes:
     return files.file_bytes(ds)
 
 
+def compressed_by_name_alone() -> bytes:
+    """A file that names a compression, whose pixels are neither that nor all there."""
+    ds = files.dataset(files.phantom())
+    ds.file_meta.TransferSyntaxUID = uid.JPEGLosslessSV1
+    data = files.file_bytes(files.dataset(files.phantom(size=(160, 130))))
+    named = data.replace(b"1.2.840.10008.1.2.1\0", b"1.2.840.10008.1.2.5\0", 1)
+    assert named != data
+    at = named.index(b"\x28\x00\x10\x00US\x02\x00") + 8  # Rows
+    return named[:at] + (170).to_bytes(2, "little") + named[at + 2 :]
+
+
+def unknown_codestream() -> bytes:
+    """A file without Transfer Syntax UID around a frame that begins like no compression."""
+    frame = bytes(range(200))
+    data = files.encapsulated_jpeg(frame, files.phantom())
+    return files.without_meta(data, "TransferSyntaxUID")
+
+
+def dicomdir() -> bytes:
+    """An index of a disc, as it lies beside the images there."""
+    ds = files.dataset(files.phantom())
+    for keyword in ("PixelData", "Rows", "Columns", "Modality"):
+        delattr(ds, keyword)
+    ds.SOPClassUID = uid.MediaStorageDirectoryStorage
+    ds.FileSetID = "PHANTOMS"
+    ds.DirectoryRecordSequence = []
+    return files.file_bytes(ds)
+
+
 def huge_dicom() -> bytes:
     ds = files.dataset(files.phantom())
     ds.Rows, ds.Columns = 20_000, 20_000
@@ -125,7 +154,20 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes]]] = {
         "unsupported_pixels",
         lambda: files.dicom(files.phantom().astype(np.uint32), Modality="DX"),
     ),
-    "not the codestream it says": ("undecodable", lambda: with_transfer_syntax(uid.JPEGLSLossless)),
+    "compressed and cut": ("undecodable", compressed_by_name_alone),
+    "compressed in no known way": ("unsupported_compression", unknown_codestream),
+    "directory": ("no_image", dicomdir),
+    "header only": ("no_image", lambda: files.without(files.dicom(files.phantom()), "PixelData")),
+    "raw detector image by its class": (
+        "for_processing",
+        lambda: files.dicom(
+            files.phantom(), Modality="DX", SOPClassUID=uid.DigitalXRayImageStorageForProcessing
+        ),
+    ),
+    "raw detector image, written otherwise": (
+        "for_processing",
+        lambda: files.dicom(files.phantom(), PresentationIntentType="For Processing"),
+    ),
 }
 
 

@@ -17,8 +17,6 @@ def png(data: bytes) -> bytes:
     """
     grey = images.read(data)
     pixels = grey.pixels if grey.max_value == 255 else (grey.pixels >> 8).astype(np.uint8)
-    picture = Image.fromarray(pixels)
-    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     buffer = BytesIO()
-    picture.save(buffer, "PNG")
+    images.fit(Image.fromarray(pixels), grey.aspect, LONGEST_SIDE).save(buffer, "PNG")
     return buffer.getvalue()

@@ -14,6 +14,7 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
 from django.utils.cache import patch_cache_control
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
 from ml import images
@@ -78,6 +79,8 @@ def pack(image: StoredImage) -> bytes:
     padded with spaces; then come rows × columns values, row by row, little-endian, of the type that
     the header names as JavaScript names it. Where the header has an overlay with planes, a bit for
     each pixel follows, row by row without a gap, the lowest bit of a byte first; 1 is drawn.
+    `aspect` is the height of a pixel beside its width, and `notes` say in the reader's language
+    what of the file's display could not be used.
     """
     kinds = {"uint8": "Uint8Array", "uint16": "Uint16Array", "int16": "Int16Array"}
     rows, columns = image.pixels.shape
@@ -92,9 +95,12 @@ def pack(image: StoredImage) -> bytes:
             "hasStoredValues": image.has_stored_values,
             "spacing": image.spacing,
             "isCalibrated": image.is_calibrated,
+            "aspect": image.aspect,
             "orientation": image.orientation,
             "overlay": _overlay_facts(image.overlay),
-        }
+            "notes": [_(note) for note in image.notes],
+        },
+        allow_nan=False,
     ).encode()
     header += b" " * (-(len(header) + 4) % ALIGNMENT)
     little_endian = image.pixels.astype(image.pixels.dtype.newbyteorder("<"), copy=False)

@@ -29,15 +29,14 @@ _CLEAR_BELOW, _SOLID_FROM = 0.15, 0.4
 def radiograph_png(dicom: bytes) -> bytes:
     """Render a stored radiograph as an 8-bit grey PNG, at most MAX_SIDE pixels a side.
 
-    Overlay planes of the file are drawn into it, white with a black edge. Raises ImageError when
-    the file cannot be decoded.
+    Overlay planes of the file are drawn into it, white with a black edge. Where the file's pixels
+    are not square, those of the PNG are. Raises ImageError when the file cannot be decoded.
     """
     grey = images.read(dicom)
     pixels = grey.pixels if grey.max_value == 255 else (grey.pixels >> 8).astype(np.uint8)
     picture = Image.fromarray(pixels)
     _draw_overlay(picture, images.read_overlay(dicom))
-    picture.thumbnail((MAX_SIDE, MAX_SIDE), Image.Resampling.LANCZOS)
-    return _png(picture)
+    return _png(images.fit(picture, grey.aspect, MAX_SIDE))
 
 
 def _draw_overlay(picture: Image.Image, overlay: images.Overlay | None) -> None:

@@ -25,6 +25,8 @@ export interface PixelHeader {
   orientation: [string, string];
   /** What the file lays over its picture, null when it lays nothing. */
   overlay: OverlayPlanes | null;
+  /** What of the file's display could not be used, for the reader. */
+  notes: string[];
 }
 
 export type Pixels = Uint8Array | Uint16Array | Int16Array;
