@@ -12,10 +12,8 @@ import pydicom
 from numpy.typing import NDArray
 from PIL import Image
 from pydicom import uid
-from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.filewriter import write_file_meta_info
 from pydicom.tag import Tag
 
 SIZE = (160, 136)  # rows, columns
@@ -149,24 +147,12 @@ def without(data: bytes, *keywords: str) -> bytes:
     return file_bytes(ds)
 
 
-def without_meta(data: bytes, keyword: str) -> bytes:
-    """Return a DICOM file without an element of its file meta information."""
-    ds = pydicom.dcmread(BytesIO(data))
-    body = data[144 + ds.file_meta.FileMetaInformationGroupLength :]
-    delattr(ds.file_meta, keyword)
-    meta = BytesIO()
-    for element in ds.file_meta:
-        if element.keyword != "FileMetaInformationGroupLength":
-            write_file_meta_info(meta, _only(element), enforce_standard=False)
-    written = meta.getvalue()
-    length = struct.pack("<HH2sHI", 2, 0, b"UL", 4, len(written))
-    return bytes(128) + b"DICM" + length + written + body
-
-
-def _only(element: DataElement) -> FileMetaDataset:
-    meta = FileMetaDataset()
-    meta.add(element)
-    return meta
+def without_transfer_syntax(data: bytes) -> bytes:
+    """Return a DICOM file whose file meta information lacks the Transfer Syntax UID."""
+    at = data.index(b"\x02\x00\x10\x00UI")
+    size = 8 + int.from_bytes(data[at + 6 : at + 8], "little")
+    group_length = int.from_bytes(data[140:144], "little") - size
+    return data[:140] + group_length.to_bytes(4, "little") + data[144:at] + data[at + size :]
 
 
 def without_preamble(data: bytes, *, with_meta: bool = True) -> bytes:

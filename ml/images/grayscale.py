@@ -159,7 +159,7 @@ def _are_at_the_bottom(codes: NDArray[Any], bits: int, shift: int) -> bool:
     Then nothing is above these, and something is where nothing of the picture should be.
     """
     used = int(np.bitwise_or.reduce(codes, axis=None))
-    return used < 2**bits and used % 2**shift > 0
+    return used < 2**bits and bool(used % 2**shift)
 
 
 def _padding(

@@ -25,7 +25,8 @@ class Lut:
         if first >= 32768 and values.min() < 0:  # a signed first value read as unsigned
             first -= 65536
         index = np.clip(np.rint(values) - first, 0, self.entries.size - 1).astype(np.intp)
-        return self.entries[index]
+        found: Values = self.entries[index]
+        return found
 
 
 def is_empty(item: Dataset) -> bool:

@@ -48,7 +48,7 @@ def with_pixels_named(data: bytes, syntax: uid.UID) -> bytes:
 
 def ways_to_lack_it(data: bytes) -> dict[str, bytes]:
     return {
-        "no transfer syntax": files.without_meta(data, "TransferSyntaxUID"),
+        "no transfer syntax": files.without_transfer_syntax(data),
         "empty transfer syntax": with_pixels_named(data, uid.UID("")),
         "no preamble": files.without_preamble(data),
         "no preamble, with prefix": b"DICM" + files.without_preamble(data),

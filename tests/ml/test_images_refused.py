@@ -89,7 +89,7 @@ def unknown_codestream() -> bytes:
     """A file without Transfer Syntax UID around a frame that begins like no compression."""
     frame = bytes(range(200))
     data = files.encapsulated_jpeg(frame, files.phantom())
-    return files.without_meta(data, "TransferSyntaxUID")
+    return files.without_transfer_syntax(data)
 
 
 def dicomdir() -> bytes:
