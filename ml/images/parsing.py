@@ -15,6 +15,7 @@ from pydicom.dataset import FileDataset
 from pydicom.encaps import generate_frames
 
 from ml.images import jpeg
+from ml.images.elements import texts
 from ml.images.types import ImageError, truncated
 
 # Values that break their VR's rules are common and harmless here, and pydicom's warnings would
@@ -172,7 +173,8 @@ def is_encapsulated(dataset: FileDataset) -> bool:
 def uncompressed_length(dataset: FileDataset) -> int:
     """Return how many bytes the pixels of the one frame take when they are not compressed."""
     bits = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated
-    if dataset.PhotometricInterpretation == "YBR_FULL_422":
+    # As it lies in the file: what was converted once can no longer be looked at letter by letter.
+    if "YBR_FULL_422" in texts(dataset, "PhotometricInterpretation"):
         bits = bits * 2 // 3
     return int(bits // 8)
 
