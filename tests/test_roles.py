@@ -16,8 +16,8 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from webportal.accounts.models import Role, User
 
 U, R, IT, A = Role.UPLOADER, Role.RADIOLOGIST, Role.IT, Role.AUDITOR
-C = Role.COORDINATOR
-SIGNED_IN = (U, R, IT, A, C)
+C, REFERRER = Role.COORDINATOR, Role.REFERRER
+SIGNED_IN = (U, R, IT, A, C, REFERRER)
 PUBLIC = (None, *SIGNED_IN)
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -70,6 +70,10 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "worklist/views/<uuid:view_id>": {"GET": (R,), "POST": (R,)},
     "worklist/views/<uuid:view_id>/delete": {"GET": (R,), "POST": (R,)},
     "worklist/bulk": {"POST": (R,)},
+    "reports": {"GET": (REFERRER,)},
+    "studies/<uuid:study_id>/report": {"GET": (U, R, REFERRER)},
+    "studies/<uuid:study_id>/report.pdf": {"GET": (U, R, REFERRER)},
+    "studies/<uuid:study_id>/report/key-image.png": {"GET": (U, R, REFERRER)},
     "studies/<uuid:study_id>": {"GET": (R,)},
     "studies/<uuid:study_id>/status": {"GET": (R,)},
     "studies/<uuid:study_id>/reservation": {"POST": (R,)},

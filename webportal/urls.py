@@ -18,6 +18,7 @@ urlpatterns = [
     path("uploads/", include("webportal.intake.urls")),
     path("notifications/", include("webportal.notifications.urls")),
     path("uploads/", include("webportal.review.batches.urls")),
+    path("", include("webportal.review.reports.urls")),
     path("", include("webportal.review.urls")),
     path("", include("webportal.inference.urls")),
     path("audit/", include("webportal.audit.urls")),

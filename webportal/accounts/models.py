@@ -21,6 +21,8 @@ class Role(models.TextChoices):
     AUDITOR = "auditor", _("Auditor")
     # Held beside Radiologist: orders the work of others, see webportal.review.worklist.
     COORDINATOR = "coordinator", _("Worklist coordinator")
+    # Opens the reports of the studies that name them, and nothing else of a patient.
+    REFERRER = "referrer", _("Referring clinician")
 
 
 class UserManager(BaseUserManager["User"]):

@@ -203,6 +203,7 @@ class StudySerializer(serializers.ModelSerializer[Study]):
             "symptoms",
             "history",
             "referring_physician",
+            "referrer",
             "priority",
             "is_phantom",
             "created_by",
@@ -258,6 +259,11 @@ class CaseRecordSerializer(serializers.Serializer[Any]):
     )
     history = serializers.CharField(required=False, allow_blank=True)
     referring_physician = serializers.CharField(required=False, allow_blank=True)
+    referrer = serializers.UUIDField(
+        required=False,
+        allow_null=True,
+        help_text="The account of the referring clinician, who is told of the report.",
+    )
     accession_number = serializers.CharField(required=False, allow_blank=True)
     description = serializers.CharField(required=False, allow_blank=True)
     priority = PriorityField(required=False)

@@ -32,6 +32,7 @@ class Action(models.TextChoices):
     FILE_HELD = "file.held", _("File held for patient matching")
     FILE_RESOLVED = "file.resolved", _("Patient matching resolved")
     FILES_REMOVED = "files.removed", _("Files without a record removed")
+    REPORT_OPENED = "report.opened", _("Report opened")
     BATCH_EXPORTED = "batch.exported", _("Results of a batch exported")
     NOTIFICATION_MAILED = "notification.mailed", _("Notification sent by e-mail")
     NOTIFICATIONS_CHOSEN = "notification.chosen", _("Choice of notifications changed")

@@ -1,4 +1,4 @@
-"""Telling people how many studies were assigned to them, or signed of those they uploaded.
+"""Telling people how many studies were assigned to them, or signed for them.
 
 A person has one unread notification of each kind. What happens while it is unread is added to its
 number; after it was read, the next event makes another. Events are told SETTLED after they
@@ -37,24 +37,26 @@ def note() -> int:
         study__reading_state=ReadingState.SIGNED, study__created_by__is_active=True
     )
     signed = signed.exclude(reader=F("study__created_by"))
+    referred = standing_reads().filter(
+        study__reading_state=ReadingState.SIGNED,
+        study__referrer__is_active=True,
+        study__referrer__roles__contains=[Role.REFERRER],
+    )
     news = [
-        (Kind.STUDIES_ASSIGNED, _news(assigned, Kind.STUDIES_ASSIGNED, "assigned", "pk", until)),
-        (Kind.STUDIES_SIGNED, _news(signed, Kind.STUDIES_SIGNED, "signed", "study", until)),
+        (Kind.STUDIES_ASSIGNED, assigned, "assigned_reader", "assigned_at", "pk"),
+        (Kind.STUDIES_SIGNED, signed, "study__created_by", "signed_at", "study"),
+        (Kind.REPORTS_READY, referred, "study__referrer", "signed_at", "study"),
     ]
-    return sum(_tell(kind, rows, until) for kind, rows in news)
+    return sum(_tell(kind, _fresh(kind, *found, until), until) for kind, *found in news)
 
 
-_FIELDS = {
-    "assigned": ("assigned_reader", "assigned_at"),
-    "signed": ("study__created_by", "signed_at"),
-}
-
-
-def _news(
-    events: QuerySet[Any], kind: Kind, what: str, study: str, until: datetime
+def _fresh(
+    kind: Kind, events: QuerySet[Any], person: str, at: str, study: str, until: datetime
 ) -> list[dict[str, Any]]:
-    """Count the studies of each person with an event since what they were last told."""
-    person, at = _FIELDS[what]
+    """Count the studies of each person with an event since what they were last told.
+
+    `person`, `at` and `study` name the fields that hold whom, when and which study.
+    """
     told = Notification.objects.filter(kind=kind, recipient=OuterRef(person))
     last = told.order_by("-counted_until").values("counted_until")[:1]
     since = Coalesce(Subquery(last), Value(until - LOOK_BACK))

@@ -29,11 +29,12 @@ class Kind(models.TextChoices):
         "identity_corrected",
         _("The identity under which I signed a read is corrected"),
     )
+    REPORTS_READY = "reports_ready", _("There are reports on patients whom I referred")
     SYSTEM_ALERT = "system_alert", _("The system needs attention")
 
 
 #: Of these a person has one unread notification, whose number grows until it is read.
-COUNTED_KINDS = [Kind.STUDIES_ASSIGNED, Kind.STUDIES_SIGNED]
+COUNTED_KINDS = [Kind.STUDIES_ASSIGNED, Kind.STUDIES_SIGNED, Kind.REPORTS_READY]
 
 
 class MailState(models.TextChoices):

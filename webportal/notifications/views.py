@@ -60,6 +60,8 @@ def open_notification(request: SignedInRequest, notification_id: uuid.UUID) -> H
         return redirect(reverse("review:worklist", query={"assigned": MINE}))
     if told.kind == Kind.STUDIES_SIGNED:
         return redirect("intake:batches")
+    if told.kind == Kind.REPORTS_READY:
+        return redirect("reports:list")
     if told.kind == Kind.READ_OVERRULED:
         return redirect("review:study", told.study_id)
     if told.correction is not None:

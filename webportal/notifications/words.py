@@ -28,6 +28,15 @@ def in_words(told: Notification) -> str:
             )
             % figures
         )
+    if told.kind == Kind.REPORTS_READY:
+        return (
+            ngettext(
+                "%(studies)d report on a patient whom you referred is ready",
+                "%(studies)d reports on patients whom you referred are ready",
+                told.studies,
+            )
+            % figures
+        )
     if told.kind == Kind.READ_OVERRULED:
         return _("An arbitration decided otherwise than your read of a study")
     if told.kind == Kind.IDENTITY_CORRECTED:

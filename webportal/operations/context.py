@@ -26,6 +26,7 @@ LINKS = [
     Link(_("Worklist"), "review:worklist", (Role.RADIOLOGIST,)),
     Link(_("Uploads"), "intake:batches", (Role.UPLOADER,)),
     Link(_("Patients"), "records:patients", (Role.RADIOLOGIST, Role.UPLOADER)),
+    Link(_("Reports"), "reports:list", (Role.REFERRER,)),
     Link(_("Queue"), "operations:queue", (Role.IT,)),
     Link(_("Models"), "inference:models", (Role.RADIOLOGIST, Role.IT)),
     Link(_("Agreement"), "review:agreement", (Role.RADIOLOGIST, Role.IT, Role.AUDITOR)),

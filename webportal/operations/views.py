@@ -30,6 +30,7 @@ START_PAGES = [
     (Role.UPLOADER, "intake:batches"),
     (Role.IT, "operations:queue"),
     (Role.AUDITOR, "audit:trail"),
+    (Role.REFERRER, "reports:list"),
 ]
 
 

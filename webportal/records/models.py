@@ -145,6 +145,14 @@ class Study(models.Model):
     )
     history = models.TextField("relevant history", blank=True)
     referring_physician = models.TextField("referring clinician", blank=True)
+    referrer = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="referred_studies",
+        null=True,
+        blank=True,
+        help_text="The account of the referring clinician, who is told of the report.",
+    )
     priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.ROUTINE)
     is_phantom = models.BooleanField(
         default=False, help_text="Drawn by the project for demonstration; not a person."

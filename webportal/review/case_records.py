@@ -20,6 +20,7 @@ CASE_RECORD_FIELDS = (
     "symptoms",
     "history",
     "referring_physician",
+    "referrer",
     "accession_number",
     "description",
     "priority",

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from webportal.accounts.models import Role, User
 from webportal.records.identifiers import validate_identifier
 from webportal.records.models import Study, Symptom
 from webportal.review.marks import Mark, parse_marks
@@ -155,6 +156,7 @@ class CaseRecordForm(forms.ModelForm[Study]):
             "symptoms",
             "history",
             "referring_physician",
+            "referrer",
             "accession_number",
             "description",
             "priority",
@@ -163,6 +165,7 @@ class CaseRecordForm(forms.ModelForm[Study]):
             "indication": _("Indication"),
             "history": _("Relevant history"),
             "referring_physician": _("Referring clinician"),
+            "referrer": _("Send the report to"),
             "accession_number": _("Accession number"),
             "description": _("Description"),
             "priority": _("Priority"),
@@ -173,6 +176,16 @@ class CaseRecordForm(forms.ModelForm[Study]):
             "indication": forms.Textarea(attrs={"rows": 2}),
             "history": forms.Textarea(attrs={"rows": 3}),
         }
+        help_texts = {
+            "referrer": _("Clinicians with an account are told when the study is signed."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        referrer = self.fields["referrer"]
+        assert isinstance(referrer, forms.ModelChoiceField)
+        people = User.objects.filter(is_active=True, roles__contains=[Role.REFERRER])
+        referrer.queryset = people.order_by("full_name", "username")
 
     def clean_accession_number(self) -> str:
         """Refuse an accession number that is not certain; what is on record may stay as it is."""

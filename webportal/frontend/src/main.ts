@@ -4,6 +4,7 @@ import "bootstrap/dist/css/bootstrap.min.css";
 import "./theme.css";
 import "./models.css";
 import "./panels.css";
+import "./report.css";
 import "./worklist.css";
 
 import "bootstrap";
@@ -17,6 +18,7 @@ import { submitOnChange } from "./filters";
 import { onEachPage } from "./life";
 import { keepLive } from "./live";
 import { openInPlace } from "./swap";
+import { bindPrintButtons } from "./print";
 import { offerTakeBack } from "./take_back";
 import { bindWorklist } from "./worklist";
 
@@ -34,3 +36,4 @@ onEachPage((life) => {
   bindWorklist(life);
   bindColumns();
 });
+bindPrintButtons();

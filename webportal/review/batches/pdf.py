@@ -3,14 +3,10 @@
 Apart from the other exports, because what it needs is large and few processes ever print.
 """
 
-import unicodedata
-from pathlib import Path
-
 from django.utils import timezone
 from django.utils.translation import gettext as _
-from fpdf import FPDF
 from fpdf.enums import TableCellFillMode
-from fpdf.fonts import FontFace, TTFFont
+from fpdf.fonts import FontFace
 
 from webportal.intake.models import Verdict
 from webportal.intake.reasons import in_words
@@ -23,38 +19,17 @@ from webportal.review.batches.exports import (
     result_words,
 )
 from webportal.review.batches.results import Row
-
-_FONTS = Path(__file__).parent / "fonts"
-# Stands for a letter of a script for which there is no font here; nothing must vanish from a name.
-_UNKNOWN = "\N{REPLACEMENT CHARACTER}"
-_FALLBACKS = ("latin-ext", "greek", "cyrillic", "vietnamese", "devanagari")
+from webportal.review.printing import UNKNOWN, Document
 
 
-class _Document(FPDF):
+class _Document(Document):
     """A4 across, with what it is and the page's number on every page."""
 
     def __init__(self, export: Export) -> None:
-        super().__init__(orientation="landscape", format="A4")
+        super().__init__(orientation="landscape")
         self.export = export
-        self.add_font("noto", fname=_FONTS / "noto-sans-latin-400-normal.woff")
-        self.add_font("noto", style="B", fname=_FONTS / "noto-sans-latin-700-normal.woff")
-        for script in _FALLBACKS:
-            self.add_font(script, fname=_FONTS / f"noto-sans-{script}-400-normal.woff")
-        self.set_fallback_fonts(list(_FALLBACKS), exact_match=False)
-        self.set_text_shaping(True)  # Devanagari letters join
-        fonts = [font for font in self.fonts.values() if isinstance(font, TTFFont)]
-        self.known = {code for font in fonts for code in font.cmap}
         self.set_auto_page_break(auto=True, margin=24)
         self.set_title(str(export.batch))
-        self.set_creator("Chestline")
-
-    def in_known_letters(self, text: str) -> str:
-        """Put a sign in the place of each letter that no font has."""
-        return "".join(letter if self._is_known(letter) else _UNKNOWN for letter in text)
-
-    def _is_known(self, letter: str) -> bool:
-        # Signs without a picture of their own only say how others join.
-        return ord(letter) in self.known or unicodedata.category(letter) in ("Cc", "Cf", "Mn")
 
     def header(self) -> None:
         """Name the batch."""
@@ -87,11 +62,11 @@ def as_pdf(export: Export) -> bytes:
     lines = [
         [document.in_known_letters(cell) for cell in _cells(row, export)] for row in export.rows
     ]
-    if any(_UNKNOWN in cell for line in lines for cell in line):
+    if any(UNKNOWN in cell for line in lines for cell in line):
         words = _(
             "Letters for which this file has no font are shown as %(sign)s; the portal has them."
         )
-        text = words % {"sign": _UNKNOWN}
+        text = words % {"sign": UNKNOWN}
         document.multi_cell(w=0, text=text, new_x="LMARGIN", new_y="NEXT")
     document.ln(2)
     results = [_("Model’s result")] if export.with_results else []

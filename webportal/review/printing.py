@@ -1,0 +1,41 @@
+"""PDF with letters of every script for which there is a font here.
+
+Imported only where something is printed: the libraries and tables of fonts are a fifth of a portal
+process's memory.
+"""
+
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+from fpdf import FPDF
+from fpdf.fonts import TTFFont
+
+_FONTS = Path(__file__).parent / "fonts"
+_FALLBACKS = ("latin-ext", "greek", "cyrillic", "vietnamese", "devanagari")
+#: Stands for a letter that no font here has; nothing must vanish from a name.
+UNKNOWN = "\N{REPLACEMENT CHARACTER}"
+
+
+class Document(FPDF):
+    """An A4 document in Noto Sans."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(format="A4", **options)
+        self.add_font("noto", fname=_FONTS / "noto-sans-latin-400-normal.woff")
+        self.add_font("noto", style="B", fname=_FONTS / "noto-sans-latin-700-normal.woff")
+        for script in _FALLBACKS:
+            self.add_font(script, fname=_FONTS / f"noto-sans-{script}-400-normal.woff")
+        self.set_fallback_fonts(list(_FALLBACKS), exact_match=False)
+        self.set_text_shaping(True)  # Devanagari letters join
+        fonts = [font for font in self.fonts.values() if isinstance(font, TTFFont)]
+        self.known = {code for font in fonts for code in font.cmap}
+        self.set_creator("Chestline")
+
+    def in_known_letters(self, text: str) -> str:
+        """Put a sign in the place of each letter that no font has."""
+        return "".join(letter if self._is_known(letter) else UNKNOWN for letter in text)
+
+    def _is_known(self, letter: str) -> bool:
+        # Signs without a picture of their own only say how others join.
+        return ord(letter) in self.known or unicodedata.category(letter) in ("Cc", "Cf", "Mn")

@@ -1,0 +1,91 @@
+"""What the report of a signed study says, and who may open it.
+
+There is a report once the reading is done and its last signature can no longer be taken back. It
+says what the reader found; what the model computed is not part of it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils.translation import gettext as _
+
+from webportal.accounts.models import Role, User
+from webportal.records.identity import shown_identity
+from webportal.records.models import Radiograph, ReadingState, Study
+from webportal.review.blinding import sees_read
+from webportal.review.marks import Mark, in_words, parse_marks
+from webportal.review.models import Addendum, OtherFinding, Read, Zone
+from webportal.review.reads import signed_read
+from webportal.review.standing import final_reads, is_final
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report; `marks` are the places that the reader marked on the key image."""
+
+    study: Study
+    read: Read
+    addenda: Sequence[Addendum]
+    key_image: Radiograph | None
+    marks: Sequence[Mark]
+
+    @property
+    def finding(self) -> str:
+        """The finding on pneumonia, in words."""
+        return str(self.read.get_pneumonia_display()) or _("Not interpretable")
+
+    @property
+    def details(self) -> list[str]:
+        """Where the pneumonia is, the other findings, and what is marked on the images."""
+        zones = [str(Zone(zone).label) for zone in self.read.zones]
+        others = [str(OtherFinding(each).label) for each in self.read.other_findings]
+        marked = in_words(parse_marks(self.read.marks), self.study)
+        return [*filter(None, [", ".join(zones), ", ".join(others)]), *marked]
+
+    @property
+    def is_amended(self) -> bool:
+        """Whether the read supersedes an earlier one."""
+        return self.read.amends_id is not None
+
+    @property
+    def is_of_other_identity(self) -> bool:
+        """Whether the patient's identity was corrected after the signature."""
+        known = self.read.identity
+        return bool(known) and known != shown_identity(self.study.patient)
+
+
+def report_of(study: Study) -> Report | None:
+    """Return the report of a study; None while its reading is not done or not yet final."""
+    read = signed_read(study)
+    if study.reading_state != ReadingState.SIGNED or read is None or not is_final(read):
+        return None
+    marks = parse_marks(read.marks)
+    images = list(study.radiographs.all())
+    marked = [image for image in images if image.pk in {mark.radiograph for mark in marks}]
+    key_image = next(iter([*marked, *images]), None)
+    return Report(
+        study=study,
+        read=read,
+        addenda=list(read.addenda.select_related("author")),
+        key_image=key_image,
+        marks=[mark for mark in marks if key_image and mark.radiograph == key_image.pk],
+    )
+
+
+def may_open(person: User, report: Report) -> bool:
+    """Whether this person may open a report.
+
+    Radiologists and uploaders may, unless they are to read the study blind; a referring clinician
+    those of the studies that name them.
+    """
+    if person.has_role(Role.RADIOLOGIST, Role.UPLOADER):
+        return sees_read(person, report.read)
+    return person.has_role(Role.REFERRER) and report.study.referrer_id == person.pk
+
+
+def reports_for(referrer: User) -> QuerySet[Study]:
+    """The studies of which there is a report for this referring clinician, the newest first."""
+    final = final_reads().filter(study=OuterRef("pk"))
+    referred = Study.objects.filter(referrer=referrer, reading_state=ReadingState.SIGNED)
+    return referred.filter(Exists(final)).select_related("patient").order_by("-created_at", "id")

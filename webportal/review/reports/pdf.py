@@ -1,0 +1,57 @@
+"""The report of a study as a PDF of one page, more only where the text is long."""
+
+from io import BytesIO
+
+from django.utils.translation import gettext as _
+
+from webportal.records.bikram_sambat import written_day
+from webportal.review.printing import Document
+from webportal.review.reports.content import Report
+from webportal.review.reports.words import facts, signatures
+
+_PICTURE_HEIGHT = 105.0  # millimetres
+_TEXT_WIDTH = 180.0
+
+
+def as_pdf(report: Report, picture: bytes | None) -> bytes:
+    """Return the report; `picture` is the key image as a PNG, None where it cannot be shown."""
+    document = Document(orientation="portrait")
+    document.set_margins(15, 15, 15)
+    document.set_auto_page_break(auto=True, margin=15)
+    document.set_title(_("Chest radiograph report"))
+    document.add_page()
+    _write(document, _("Chest radiograph report"), size=15, style="B")
+    document.ln(1)
+    for label, value in facts(report):
+        _write(document, f"{label}: {value}", size=9)
+    document.ln(3)
+    _write(document, report.finding, size=13, style="B")
+    for line in report.details:
+        _write(document, line, size=10)
+    if report.read.comment:
+        document.ln(1)
+        _write(document, report.read.comment, size=10)
+    for addendum in report.addenda:
+        document.ln(2)
+        day = written_day(addendum.signed_at)
+        heading = _("Addendum, {author}, {date}: {reason}")
+        words = heading.format(author=addendum.author, date=day, reason=addendum.reason)
+        _write(document, words, size=10, style="B")
+        _write(document, addendum.text, size=10)
+    document.ln(3)
+    for line in signatures(report):
+        _write(document, line, size=9)
+    if picture is not None:
+        document.ln(3)
+        document.image(
+            BytesIO(picture), x="CENTER", w=_TEXT_WIDTH, h=_PICTURE_HEIGHT, keep_aspect_ratio=True
+        )
+        _write(document, _("Key image. Not for diagnosis: reduced for this report."), size=8)
+    return bytes(document.output())
+
+
+def _write(document: Document, text: str, *, size: int, style: str = "") -> None:
+    # Bold exists for Latin letters alone; a name in another script keeps its letters.
+    document.set_font("noto", style=style, size=size)
+    known = document.in_known_letters(text)
+    document.multi_cell(w=0, text=known, new_x="LMARGIN", new_y="NEXT")

@@ -1,0 +1,51 @@
+"""The lines of a report that its page and its PDF share."""
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from webportal.records.bikram_sambat import written_day
+from webportal.records.models import Sex
+from webportal.review.reports.content import Report
+
+CORRECTED = gettext_lazy(
+    "The patient’s identity was corrected after the signature; what is shown is the corrected one."
+)
+
+
+def facts(report: Report) -> list[tuple[str, str]]:
+    """Who was examined, when and why, as labels and values; what is not known is left out."""
+    study, patient = report.study, report.study.patient
+    number = f"{patient.patient_id} ({patient.issuer})" if patient.issuer else patient.patient_id
+    lines = [
+        (_("Patient"), patient.display_name if patient.name else _("name not given")),
+        (_("Patient ID"), _("temporary identity") if patient.is_temporary else number),
+        (_("Date of birth"), written_day(patient.birth_date) if patient.birth_date else ""),
+        (_("Sex"), str(Sex(patient.sex).label) if patient.sex else ""),
+        (_("Study"), _study_in_words(report)),
+        (_("Accession number"), study.accession_number),
+        (_("Referring clinician"), study.referring_physician),
+        (_("Indication"), study.indication),
+    ]
+    return [(label, value) for label, value in lines if value]
+
+
+def _study_in_words(report: Report) -> str:
+    study = report.study
+    what = study.description or _("Chest radiograph")
+    day = written_day(study.performed_at) if study.performed_at else _("date not given")
+    return f"{what}, {day}"
+
+
+def signatures(report: Report) -> list[str]:
+    """Who signed, when, and what a reader of the report must know of the signature."""
+    read = report.read
+    assert read.signed_at is not None
+    words = (
+        _("Amended read, signed by {reader}, {date}; it replaces an earlier read.")
+        if report.is_amended
+        else _("Signed by {reader}, {date}.")
+    )
+    lines = [words.format(reader=read.reader, date=written_day(read.signed_at))]
+    if report.is_of_other_identity:
+        lines.append(str(CORRECTED))
+    return lines
