@@ -6,6 +6,7 @@ happened: by then their transaction is committed, and a signature can no longer 
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -43,30 +44,37 @@ def note() -> int:
         study__referrer__roles__contains=[Role.REFERRER],
     )
     news = [
-        (Kind.STUDIES_ASSIGNED, assigned, "assigned_reader", "assigned_at", "pk"),
-        (Kind.STUDIES_SIGNED, signed, "study__created_by", "signed_at", "study"),
-        (Kind.REPORTS_READY, referred, "study__referrer", "signed_at", "study"),
+        _News(Kind.STUDIES_ASSIGNED, assigned, "assigned_reader", "assigned_at", "pk"),
+        _News(Kind.STUDIES_SIGNED, signed, "study__created_by", "signed_at", "study"),
+        _News(Kind.REPORTS_READY, referred, "study__referrer", "signed_at", "study"),
     ]
-    return sum(_tell(kind, _fresh(kind, *found, until), until) for kind, *found in news)
+    return sum(_tell(each.kind, _fresh(each, until), until) for each in news)
 
 
-def _fresh(
-    kind: Kind, events: QuerySet[Any], person: str, at: str, study: str, until: datetime
-) -> list[dict[str, Any]]:
-    """Count the studies of each person with an event since what they were last told.
+@dataclass(frozen=True)
+class _News:
+    """Events to be told; `person`, `at` and `study` name the fields of whom, when and which."""
 
-    `person`, `at` and `study` name the fields that hold whom, when and which study.
-    """
-    told = Notification.objects.filter(kind=kind, recipient=OuterRef(person))
+    kind: Kind
+    events: QuerySet[Any]
+    person: str
+    at: str
+    study: str
+
+
+def _fresh(news: _News, until: datetime) -> list[dict[str, Any]]:
+    """Count the studies of each person with an event since what they were last told."""
+    person, at = news.person, news.at
+    told = Notification.objects.filter(kind=news.kind, recipient=OuterRef(person))
     last = told.order_by("-counted_until").values("counted_until")[:1]
     since = Coalesce(Subquery(last), Value(until - LOOK_BACK))
-    fresh = events.filter(**{f"{at}__gt": until - LOOK_BACK, f"{at}__lte": until})
+    fresh = news.events.filter(**{f"{at}__gt": until - LOOK_BACK, f"{at}__lte": until})
     rows = (
         fresh.order_by()
         .annotate(told_until=since, person=F(person))
         .filter(**{f"{at}__gt": F("told_until")})
         .values("person", "told_until")
-        .annotate(studies=Count(study, distinct=True))
+        .annotate(studies=Count(news.study, distinct=True))
     )
     return list(rows)
 

@@ -6,47 +6,148 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('intake', '0001_initial'),
-        ('notifications', '0005_corrections_of_identities'),
-        ('records', '0010_referrer'),
+        ("intake", "0001_initial"),
+        ("notifications", "0005_corrections_of_identities"),
+        ("records", "0010_referrer"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.RemoveConstraint(
-            model_name='mailchoice',
-            name='mail_kinds_known',
+            model_name="mailchoice",
+            name="mail_kinds_known",
         ),
         migrations.RemoveConstraint(
-            model_name='notification',
-            name='one_unread_of_a_counted_kind',
+            model_name="notification",
+            name="one_unread_of_a_counted_kind",
         ),
         migrations.RemoveConstraint(
-            model_name='notification',
-            name='notification_names_its_thing',
+            model_name="notification",
+            name="notification_names_its_thing",
         ),
         migrations.AlterField(
-            model_name='mailchoice',
-            name='kinds',
-            field=django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('batch_done', 'An upload of mine is done'), ('stat_unread', 'A stat study waits unread for too long'), ('studies_assigned', 'Studies are assigned to me'), ('read_overruled', 'An arbitration overrules a read of mine'), ('studies_signed', 'Studies that I uploaded are signed'), ('identity_corrected', 'The identity under which I signed a read is corrected'), ('reports_ready', 'There are reports on patients whom I referred'), ('system_alert', 'The system needs attention')], max_length=20), default=list, size=None),
+            model_name="mailchoice",
+            name="kinds",
+            field=django.contrib.postgres.fields.ArrayField(
+                base_field=models.CharField(
+                    choices=[
+                        ("batch_done", "An upload of mine is done"),
+                        ("stat_unread", "A stat study waits unread for too long"),
+                        ("studies_assigned", "Studies are assigned to me"),
+                        ("read_overruled", "An arbitration overrules a read of mine"),
+                        ("studies_signed", "Studies that I uploaded are signed"),
+                        (
+                            "identity_corrected",
+                            "The identity under which I signed a read is corrected",
+                        ),
+                        ("reports_ready", "There are reports on patients whom I referred"),
+                        ("system_alert", "The system needs attention"),
+                    ],
+                    max_length=20,
+                ),
+                default=list,
+                size=None,
+            ),
         ),
         migrations.AlterField(
-            model_name='notification',
-            name='kind',
-            field=models.CharField(choices=[('batch_done', 'An upload of mine is done'), ('stat_unread', 'A stat study waits unread for too long'), ('studies_assigned', 'Studies are assigned to me'), ('read_overruled', 'An arbitration overrules a read of mine'), ('studies_signed', 'Studies that I uploaded are signed'), ('identity_corrected', 'The identity under which I signed a read is corrected'), ('reports_ready', 'There are reports on patients whom I referred'), ('system_alert', 'The system needs attention')], max_length=20),
+            model_name="notification",
+            name="kind",
+            field=models.CharField(
+                choices=[
+                    ("batch_done", "An upload of mine is done"),
+                    ("stat_unread", "A stat study waits unread for too long"),
+                    ("studies_assigned", "Studies are assigned to me"),
+                    ("read_overruled", "An arbitration overrules a read of mine"),
+                    ("studies_signed", "Studies that I uploaded are signed"),
+                    ("identity_corrected", "The identity under which I signed a read is corrected"),
+                    ("reports_ready", "There are reports on patients whom I referred"),
+                    ("system_alert", "The system needs attention"),
+                ],
+                max_length=20,
+            ),
         ),
         migrations.AddConstraint(
-            model_name='mailchoice',
-            constraint=models.CheckConstraint(condition=models.Q(('kinds__contained_by', ['batch_done', 'stat_unread', 'studies_assigned', 'read_overruled', 'studies_signed', 'identity_corrected', 'reports_ready', 'system_alert'])), name='mail_kinds_known'),
+            model_name="mailchoice",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "kinds__contained_by",
+                        [
+                            "batch_done",
+                            "stat_unread",
+                            "studies_assigned",
+                            "read_overruled",
+                            "studies_signed",
+                            "identity_corrected",
+                            "reports_ready",
+                            "system_alert",
+                        ],
+                    )
+                ),
+                name="mail_kinds_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='notification',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind__in', ['studies_assigned', 'studies_signed', 'reports_ready']), ('read_at', None)), fields=('recipient', 'kind'), name='one_unread_of_a_counted_kind'),
+            model_name="notification",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(
+                    ("kind__in", ["studies_assigned", "studies_signed", "reports_ready"]),
+                    ("read_at", None),
+                ),
+                fields=("recipient", "kind"),
+                name="one_unread_of_a_counted_kind",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='notification',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('alert', None), ('batch__isnull', False), ('kind', 'batch_done'), ('studies', 0), ('study', None), ('waiting_since', None)), models.Q(('alert', None), ('batch', None), ('kind', 'stat_unread'), ('studies__gte', 1), ('study', None), ('waiting_since__isnull', False)), models.Q(('alert', None), ('batch', None), ('counted_until__isnull', False), ('kind__in', ['studies_assigned', 'studies_signed', 'reports_ready']), ('studies__gte', 1), ('study', None)), models.Q(('alert', None), ('batch', None), ('kind', 'identity_corrected'), ('study', None)), models.Q(('alert', None), ('batch', None), ('kind', 'read_overruled'), ('study__isnull', False)), models.Q(('alert__isnull', False), ('batch', None), ('kind', 'system_alert'), ('study', None)), _connector='OR'), name='notification_names_its_thing'),
+            model_name="notification",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("alert", None),
+                        ("batch__isnull", False),
+                        ("kind", "batch_done"),
+                        ("studies", 0),
+                        ("study", None),
+                        ("waiting_since", None),
+                    ),
+                    models.Q(
+                        ("alert", None),
+                        ("batch", None),
+                        ("kind", "stat_unread"),
+                        ("studies__gte", 1),
+                        ("study", None),
+                        ("waiting_since__isnull", False),
+                    ),
+                    models.Q(
+                        ("alert", None),
+                        ("batch", None),
+                        ("counted_until__isnull", False),
+                        ("kind__in", ["studies_assigned", "studies_signed", "reports_ready"]),
+                        ("studies__gte", 1),
+                        ("study", None),
+                    ),
+                    models.Q(
+                        ("alert", None),
+                        ("batch", None),
+                        ("kind", "identity_corrected"),
+                        ("study", None),
+                    ),
+                    models.Q(
+                        ("alert", None),
+                        ("batch", None),
+                        ("kind", "read_overruled"),
+                        ("study__isnull", False),
+                    ),
+                    models.Q(
+                        ("alert__isnull", False),
+                        ("batch", None),
+                        ("kind", "system_alert"),
+                        ("study", None),
+                    ),
+                    _connector="OR",
+                ),
+                name="notification_names_its_thing",
+            ),
         ),
     ]

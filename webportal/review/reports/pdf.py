@@ -3,6 +3,7 @@
 from io import BytesIO
 
 from django.utils.translation import gettext as _
+from fpdf.enums import Align
 
 from webportal.records.bikram_sambat import written_day
 from webportal.review.printing import Document
@@ -44,7 +45,7 @@ def as_pdf(report: Report, picture: bytes | None) -> bytes:
     if picture is not None:
         document.ln(3)
         document.image(
-            BytesIO(picture), x="CENTER", w=_TEXT_WIDTH, h=_PICTURE_HEIGHT, keep_aspect_ratio=True
+            BytesIO(picture), x=Align.C, w=_TEXT_WIDTH, h=_PICTURE_HEIGHT, keep_aspect_ratio=True
         )
         _write(document, _("Key image. Not for diagnosis: reduced for this report."), size=8)
     return bytes(document.output())
