@@ -27,6 +27,7 @@ from webportal.api.records import PatientSerializer
 from webportal.intake import resolution, services, summary
 from webportal.intake.cases import CaseRecordForm
 from webportal.intake.forms import BatchForm, read_forms
+from webportal.intake.held_forms import HeldFileForm, initial_of
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem, Verdict
 from webportal.records.models import Priority, Sex, Symptom
 
@@ -294,7 +295,9 @@ class QuestionSerializer(serializers.Serializer[Any]):
 
     item = ItemSerializer()
     claimed = ClaimedIdentity()
-    recorded = PatientSerializer()
+    recorded = PatientSerializer(
+        allow_null=True, help_text="Null where nobody is recorded under what the file says."
+    )
     differences = serializers.ListField(child=serializers.CharField())
     alike = serializers.ListField(
         child=serializers.UUIDField(),
@@ -302,10 +305,24 @@ class QuestionSerializer(serializers.Serializer[Any]):
     )
 
 
+class FileCorrection(serializers.Serializer[Any]):
+    """What is said in place of the file. What is left out stays as the file says it."""
+
+    patient_id = serializers.CharField(required=False)
+    issuer = serializers.CharField(required=False, allow_blank=True)
+    family_name = serializers.CharField(required=False, allow_blank=True)
+    given_name = serializers.CharField(required=False, allow_blank=True)
+    birth_date = serializers.DateField(required=False, allow_null=True)
+    sex = serializers.ChoiceField(choices=Sex.choices, required=False, allow_blank=True)
+    accession_number = serializers.CharField(required=False, allow_blank=True)
+    study_date = serializers.DateField(required=False, allow_null=True)
+
+
 class Resolution(serializers.Serializer[Any]):
     """What a person decides of a held file."""
 
     decision = serializers.ChoiceField(choices=resolution.Decision.choices)
+    correction = FileCorrection(required=False, help_text="For the decision `corrected`.")
 
 
 class HeldFileEndpoint(ListModelMixin, Endpoint[UploadItem]):
@@ -339,5 +356,15 @@ class HeldFileEndpoint(ListModelMixin, Endpoint[UploadItem]):
         given = Resolution(data=request.data)
         given.is_valid(raise_exception=True)
         decision = resolution.Decision(given.validated_data["decision"])
-        item = resolution.resolve(self.get_object(), decision, self.person)
+        item, correction = self.get_object(), None
+        if decision == resolution.Decision.CORRECTED:
+            asked = resolution.question(item, self.person)
+            initial = initial_of(asked)
+            form = HeldFileForm(
+                initial | given.validated_data.get("correction", {}), initial=initial
+            )
+            if not form.is_valid():
+                raise form_problem(form)
+            correction = form.correction(asked)
+        item = resolution.resolve(item, decision, self.person, correction)
         return Response(self.get_serializer(item).data)

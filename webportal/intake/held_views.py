@@ -15,13 +15,15 @@ from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.intake import preview, resolution, sandbox, store
+from webportal.intake import doubts, preview, resolution, sandbox, store
 from webportal.intake.errors import IntakeError, NotHeldError
+from webportal.intake.held_forms import HeldFileForm, initial_of
 from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.reasons import in_words
-from webportal.intake.resolution import Decision
+from webportal.intake.resolution import Correction, Decision
 
 ITEMS_PER_PAGE = 100
+_DECIDED_AT_ONCE = (Decision.SAME, Decision.OTHER, Decision.DISCARD)
 
 
 @allow(Role.UPLOADER)
@@ -42,20 +44,31 @@ def held_item(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
     decision = request.POST.get("decision", "")
     # What is discarded cannot be brought back, so it takes a second answer.
     asks_again = decision == Decision.DISCARD and "confirmed" not in request.POST
+    context = {
+        "item": item,
+        "alike": resolution.alike(item, request.user),
+        "asks_again": asks_again,
+        "with_alike": bool(request.POST.get("alike")),
+    }
     try:
-        if decision in Decision.values and not asks_again:
+        if decision in _DECIDED_AT_ONCE and not asks_again:
             return _decide(request, item, Decision(decision))
         asked = resolution.question(item, request.user)
     except NotHeldError as reason:
         messages.info(request, reason.message)
         return redirect("intake:held")
-    append(Event(Action.PATIENT_VIEWED, "patient", asked.recorded.pk), request.user)
-    context = {
-        "item": item,
+    except IntakeError as reason:
+        return render(request, "intake/held_item.html", context | {"refusal": reason.message})
+    is_corrected = decision == Decision.CORRECTED
+    form = HeldFileForm(request.POST if is_corrected else None, initial=initial_of(asked))
+    if is_corrected and form.is_valid():
+        return _decide(request, item, Decision.CORRECTED, form.correction(asked))
+    if asked.recorded is not None:
+        append(Event(Action.PATIENT_VIEWED, "patient", asked.recorded.pk), request.user)
+    context |= {
         "asked": asked,
-        "alike": resolution.alike(item, request.user),
-        "asks_again": asks_again,
-        "with_alike": bool(request.POST.get("alike")),
+        "form": form,
+        "is_open": is_corrected or item.reason_code in doubts.CODES,
     }
     return render(request, "intake/held_item.html", context)
 
@@ -75,12 +88,17 @@ def held_image(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
     return HttpResponse(picture, content_type="image/png")
 
 
-def _decide(request: SignedInRequest, item: UploadItem, decision: Decision) -> HttpResponse:
+def _decide(
+    request: SignedInRequest,
+    item: UploadItem,
+    decision: Decision,
+    correction: Correction | None = None,
+) -> HttpResponse:
     others = resolution.alike(item, request.user) if request.POST.get("alike") else []
     decided = 0
     try:
         for each in (item, *others):
-            resolution.resolve(each, decision, request.user)
+            resolution.resolve(each, decision, request.user, correction)
             decided += 1
     except NotHeldError:
         raise
@@ -97,6 +115,11 @@ def _done(decision: Decision, files: int) -> str:
         Decision.SAME: ngettext(
             "The file is recorded for the patient on record.",
             "%(files)d files are recorded for the patient on record.",
+            files,
+        ),
+        Decision.CORRECTED: ngettext(
+            "The file is recorded as corrected.",
+            "%(files)d files are recorded as corrected.",
             files,
         ),
         Decision.OTHER: ngettext(

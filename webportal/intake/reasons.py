@@ -15,6 +15,14 @@ from webportal.intake import checks
 ARCHIVE_TOO_LARGE = gettext_noop(
     "Unpacked, the ZIP file has more than {gigabytes} GB. Split it into smaller ones."
 )
+LETTERS_IN_DOUBT = gettext_noop(
+    "Letters of the {attributes} cannot be read for certain: they are not of the character set that"
+    " the file declares ({declared}). Look at the picture and the request, and correct them."
+)
+NO_CHARACTER_SET = gettext_noop(
+    "Letters of the {attributes} cannot be read for certain: the file declares no character set"
+    " that is known. Look at the picture and the request, and correct them."
+)
 PATIENT_MISMATCH = gettext_noop(
     "The patient record with this Patient ID has another {differences}. Decide on the list of held"
     " files whose image this is."
@@ -37,6 +45,8 @@ TEMPLATES = (
     images.TOO_MANY_PIXELS,
     images.WRONG_MODALITY,
     ARCHIVE_TOO_LARGE,
+    LETTERS_IN_DOUBT,
+    NO_CHARACTER_SET,
     PATIENT_MISMATCH,
     PATIENT_LEFT_AS_IT_IS,
     TOO_LARGE,

@@ -2,19 +2,27 @@
 
 import logging
 from dataclasses import dataclass, replace
+from datetime import date, datetime, time
 
 from django.core.files.storage import default_storage
 from django.db import DataError, IntegrityError, models, transaction
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import gettext_noop
 
-from ml.images import ImageFacts
+from ml.images import ImageError, ImageFacts
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.intake import checks, dicom, incoming, matching, store, verdicts
 from webportal.intake.cases import CaseRecord
-from webportal.intake.errors import NotHeldError, internal_error
+from webportal.intake.errors import (
+    IntakeError,
+    NotHeldError,
+    PatientDoubtError,
+    RefusedError,
+    internal_error,
+)
 from webportal.intake.matching import Identity, StudyFacts
 from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.verdicts import Upload
@@ -23,12 +31,17 @@ from webportal.records.models import Patient, Study
 
 logger = logging.getLogger(__name__)
 
+NOBODY_RECORDED = gettext_noop(
+    "Nobody is recorded under what the file says. Correct it, or say that it is another person."
+)
+
 
 class Decision(models.TextChoices):
     """What a person decides of a held file."""
 
     SAME = "same", _("It is the recorded patient")
     OTHER = "other", _("It is another person")
+    CORRECTED = "corrected", _("It is as corrected")
     DISCARD = "discard", _("Discard the file")
 
 
@@ -37,7 +50,7 @@ class Question:
     """A held file beside the record that it contradicts.
 
     `claimed`: the patient that the file, or the case record sent with it, names; `recorded`: the
-    patient that it would belong to by its identifiers.
+    patient that it would belong to by its identifiers, None where nobody is.
     """
 
     upload: Upload
@@ -46,16 +59,29 @@ class Question:
     facts: ImageFacts
     claimed: Identity
     study: StudyFacts
-    recorded: Patient
+    recorded: Patient | None
 
     @property
     def differences(self) -> list[str]:
         """What the two disagree on."""
-        return matching.differences(self.recorded, self.claimed)
+        return matching.differences(self.recorded, self.claimed) if self.recorded else []
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What a person says of a held file's patient and study, in place of what the file says."""
+
+    identity: Identity
+    accession_number: str = ""
+    study_date: date | None = None
 
 
 def question(item: UploadItem, by: User) -> Question:
-    """Return what a person needs to know to decide. Raises NotHeldError."""
+    """Return what a person needs to know to decide.
+
+    Raises NotHeldError, and RefusedError where the file would not be taken any more; it can only be
+    discarded then.
+    """
     item.refresh_from_db()
     if item.verdict != Verdict.HELD:
         raise NotHeldError
@@ -66,7 +92,10 @@ def question(item: UploadItem, by: User) -> Question:
     upload = Upload.of(item.batch, item.file_name, data, by)
     record = incoming.record_for(item.batch, item.file_name)
     header = incoming.header_for(item.batch, record, upload.sha256)
-    checked = checks.check_apart(upload.data, header, upload.sha256)
+    try:
+        checked = checks.check_apart(upload.data, header, upload.sha256)
+    except ImageError as reason:
+        raise RefusedError(reason.code, reason.message) from None
     claimed = incoming.identity(item.batch, record, checked.facts)
     study = incoming.study(item.batch, record, checked.facts)
     return Question(
@@ -74,29 +103,35 @@ def question(item: UploadItem, by: User) -> Question:
     )
 
 
-def _recorded(claimed: Identity, study: StudyFacts) -> Patient:
+def _recorded(claimed: Identity, study: StudyFacts) -> Patient | None:
     patient = matching.existing_patient(claimed)
     existing = Study.objects.filter(study_instance_uid=study.study_instance_uid).first()
     if existing is not None and (patient is None or not matching.differences(patient, claimed)):
         return existing.patient
-    if patient is None:
-        raise NotHeldError
     return patient
 
 
-def resolve(item: UploadItem, decision: Decision, by: User) -> UploadItem:
+def resolve(
+    item: UploadItem, decision: Decision, by: User, correction: Correction | None = None
+) -> UploadItem:
     """Carry a decision out and return the item with its new verdict.
 
-    Raises NotHeldError where the item was decided on already, PatientDoubtError or RefusedError
-    where the decision cannot be carried out; the file is still held then.
+    `correction` belongs to Decision.CORRECTED. Raises NotHeldError where the item was decided on
+    already, PatientDoubtError or RefusedError where the decision cannot be carried out; the file is
+    still held then.
     """
     if decision == Decision.DISCARD:
         return _discard(item, by)
     asked = question(item, by)
     if decision == Decision.SAME:
+        if asked.recorded is None:
+            raise PatientDoubtError("nobody_recorded", NOBODY_RECORDED)
         identity, study = _identity_of(asked.recorded), asked.study
+    elif correction is not None:
+        identity, study = correction.identity, _corrected_study(asked, correction)
     else:
         identity, study = _other_person(asked)
+    study = replace(study, accession_number=_readable(study.accession_number))
     checked = _check_again(asked, identity, study)
     try:
         return _carry_out(item, asked, identity, study, checked, decision, by)
@@ -130,18 +165,48 @@ def _carry_out(
 
 def alike(item: UploadItem, by: User) -> list[UploadItem]:
     """Return the other held files of the batch that name the same person."""
-    claimed = question(item, by).claimed
+    claimed = _claimed(item, by)
     others = item.batch.items.filter(verdict=Verdict.HELD).exclude(pk=item.pk)
-    return [other for other in others if question(other, by).claimed == claimed]
+    return [other for other in others if claimed and _claimed(other, by) == claimed]
+
+
+def _claimed(item: UploadItem, by: User) -> Identity | None:
+    """The person whom a file names; None where it would not be taken any more."""
+    try:
+        return question(item, by).claimed
+    except IntakeError:
+        return None
+
+
+def _corrected_study(asked: Question, correction: Correction) -> StudyFacts:
+    """Return the study as corrected; the time of day stays where the day does."""
+    day, at = correction.study_date, asked.study.performed_at
+    if day is None:
+        at = None
+    elif at is None or timezone.localtime(at).date() != day:
+        at = timezone.make_aware(datetime.combine(day, time()))
+    study = replace(asked.study, performed_at=at, accession_number=correction.accession_number)
+    named, corrected = asked.claimed, correction.identity
+    if asked.kind == "dicom" or (named.patient_id, named.issuer) == (
+        corrected.patient_id,
+        corrected.issuer,
+    ):
+        return study
+    # A JPEG's or PNG's study was named after the patient that it turned out not to be of.
+    names = (study.study_instance_uid, corrected.patient_id, corrected.issuer)
+    return replace(study, study_instance_uid=dicom.make_uid("corrected study", *names))
+
+
+def _readable(text: str) -> str:
+    """Return a text, or nothing where letters of it got lost: it is like no other, nor itself."""
+    return "" if UNREADABLE in text else text
 
 
 def _identity_of(patient: Patient) -> Identity:
-    # A name with lost letters is like no other, not even itself.
-    name = "" if UNREADABLE in patient.name else patient.name
     return Identity(
         patient.patient_id,
         patient.issuer,
-        name,
+        _readable(patient.name),
         patient.birth_date,
         patient.sex,
         patient.is_temporary,
@@ -152,6 +217,7 @@ def _other_person(asked: Question) -> tuple[Identity, StudyFacts]:
     """Return a temporary patient, and a study of theirs where the file's own is another's."""
     uid = asked.study.study_instance_uid
     identity = incoming.temporary_identity(asked.facts, uid)
+    identity = replace(identity, name=_readable(identity.name))
     taken = Study.objects.filter(study_instance_uid=uid).exclude(
         patient__patient_id=identity.patient_id, patient__issuer=identity.issuer
     )
@@ -175,6 +241,8 @@ def _check_again(asked: Question, identity: Identity, study: StudyFacts) -> chec
             patient_birth_date=identity.birth_date,
             patient_sex=identity.sex,
             study_instance_uid=study.study_instance_uid,
+            accession_number=study.accession_number,
+            study_date=study.performed_at and timezone.localtime(study.performed_at).date(),
         )
     return checks.check_apart(asked.upload.data, header, asked.upload.sha256)
 

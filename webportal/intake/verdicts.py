@@ -15,6 +15,7 @@ from webportal.inference import queue
 from webportal.intake import incoming, matching, store
 from webportal.intake.cases import CaseRecord
 from webportal.intake.checks import CheckedImage
+from webportal.intake.doubts import check_certain
 from webportal.intake.errors import IntakeError, PatientDoubtError, RefusedError
 from webportal.intake.matching import Match
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
@@ -54,7 +55,7 @@ def settled(upload: Upload) -> UploadItem | None:
 
 @transaction.atomic
 def accept(upload: Upload, record: CaseRecord | None, checked: CheckedImage) -> UploadItem:
-    """Store a checked image and queue its inference; or hold it where its patient is in doubt.
+    """Store a checked image and queue its inference; or hold it where a person is to decide.
 
     Raises RefusedError where the records forbid it. Two requests with the same content wait for
     each other here; the later one finds what the earlier one stored.
@@ -68,6 +69,7 @@ def accept(upload: Upload, record: CaseRecord | None, checked: CheckedImage) -> 
     study_facts = incoming.study(upload.batch, record, checked.facts)
     with store.writing() as put:
         try:
+            check_certain(checked.facts, incoming.moment(record, checked.facts))
             with transaction.atomic():
                 match = matching.match(identity, study_facts, upload.by)
         except PatientDoubtError as doubt:

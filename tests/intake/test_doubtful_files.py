@@ -1,0 +1,200 @@
+"""What a file says that is not certain is asked about, shown, and corrected by a person."""
+
+from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from tests import dicom_files as files
+from tests.helpers import audit_actions
+from tests.intake.conftest import Send
+from webportal.accounts.models import User
+from webportal.intake import resolution, store
+from webportal.intake.errors import PatientDoubtError
+from webportal.intake.matching import Identity
+from webportal.intake.models import UploadItem
+from webportal.intake.resolution import Correction, Decision
+from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+def dicom(seed: int = 0, **elements: Any) -> bytes:
+    return files.dicom(files.phantom(seed=seed), **elements)
+
+
+def misdeclared(name: str, seed: int = 0) -> bytes:
+    """A file whose name is in Latin-1 and which says that it is in UTF-8."""
+    return dicom(seed, PatientName=name, SpecificCharacterSet="ISO_IR 100").replace(
+        b"ISO_IR 100", b"ISO_IR 192"
+    )
+
+
+def test_lost_letters_are_no_evidence_of_being_the_same(send: Send) -> None:
+    for seed, name in enumerate(("Müller^Jan", "Möller^Jan")):
+        item = send(misdeclared(name, seed), str(seed))
+        assert (item.verdict, item.reason_code) == ("held", "letters_in_doubt")
+        assert "patient's name" in item.reason
+        assert "ISO_IR 192" in item.reason
+    assert not Patient.objects.exists()
+
+
+def test_utf_8_that_is_declared_as_latin_1_is_asked_about(send: Send) -> None:
+    data = dicom(PatientName="Müller^Jan", SpecificCharacterSet="ISO_IR 192")
+    item = send(data.replace(b"ISO_IR 192", b"ISO_IR 100"))
+    assert (item.verdict, item.reason_code) == ("held", "letters_in_doubt")
+
+
+@pytest.mark.parametrize("keyword", ["PatientID", "IssuerOfPatientID", "AccessionNumber"])
+def test_lost_letters_of_an_identifier(keyword: str, send: Send) -> None:
+    data = dicom(SpecificCharacterSet="ISO_IR 100", **{keyword: "Ä-1"})
+    item = send(data.replace(b"ISO_IR 100", b"ISO_IR 192"))
+    assert (item.verdict, item.reason_code) == ("held", "letters_in_doubt")
+
+
+def test_a_recorded_name_with_lost_letters_is_like_no_other(send: Send, uploader: User) -> None:
+    Patient.objects.create(patient_id="PHANTOM-1", name="M\ufffdller^Jan")
+    item = send(dicom(PatientName="Müller^Jan", SpecificCharacterSet="ISO_IR 100"))
+    assert (item.verdict, item.reason_code) == ("held", "patient_mismatch")
+    assert resolution.resolve(item, Decision.SAME, uploader).verdict == "accepted"
+
+
+def corrected(item: UploadItem, by: User, **values: Any) -> UploadItem:
+    identity = Identity("PHANTOM-1", name="Müller^Jan", birth_date=date(1970, 1, 1), sex="M")
+    return resolution.resolve(item, Decision.CORRECTED, by, Correction(identity, **values))
+
+
+def test_a_person_writes_the_name_as_it_is(send: Send, uploader: User) -> None:
+    item = send(misdeclared("Müller^Jan"))
+    resolved = corrected(item, uploader, accession_number="A1", study_date=date(2024, 2, 29))
+    assert resolved.verdict == "accepted"
+    study = Study.objects.get()
+    assert (study.patient.name, study.accession_number) == ("Müller^Jan", "A1")
+    assert study.performed_at == datetime(2024, 2, 29, 10, 11, 12, tzinfo=UTC)
+    assert audit_actions()[-1] == "file.resolved"
+    other = send(misdeclared("Möller^Jan", 1), "other")
+    with pytest.raises(PatientDoubtError):
+        resolution.resolve(
+            other,
+            Decision.CORRECTED,
+            uploader,
+            Correction(Identity("PHANTOM-1", name="Möller^Jan")),
+        )
+    other.refresh_from_db()
+    assert other.verdict == "held"
+
+
+def test_nobody_can_be_the_recorded_patient_where_none_is(send: Send, uploader: User) -> None:
+    item = send(misdeclared("Müller^Jan"))
+    assert resolution.question(item, uploader).recorded is None
+    with pytest.raises(PatientDoubtError):
+        resolution.resolve(item, Decision.SAME, uploader)
+    resolved = resolution.resolve(item, Decision.OTHER, uploader)
+    assert resolved.radiograph is not None
+    assert resolved.radiograph.study.patient.issuer == OWN_ISSUER
+
+
+@pytest.mark.parametrize(
+    ("elements", "code"),
+    [
+        ({"StudyDate": "20820810"}, "study_date_in_future"),
+        ({"StudyDate": "", "AcquisitionDate": "20820810"}, "study_date_in_future"),
+        ({"StudyDate": "20260301", "PatientBirthDate": "20260401"}, "dates_contradict"),
+        ({"StudyDate": "19500301", "PatientBirthDate": "19700101"}, "dates_contradict"),
+        ({"StudyDate": "20260301", "PatientBirthDate": "18900101"}, "dates_contradict"),
+        ({"StudyDate": "18500301", "PatientBirthDate": ""}, "dates_contradict"),
+    ],
+)
+def test_dates_that_cannot_be_are_asked_about(
+    elements: dict[str, Any], code: str, send: Send, uploader: User
+) -> None:
+    item = send(dicom(**elements))
+    assert (item.verdict, item.reason_code) == ("held", code)
+    assert not Radiograph.objects.exists()
+    assert resolution.resolve(item, Decision.OTHER, uploader).verdict == "accepted"
+    assert Study.objects.get().performed_at is None
+
+
+def test_a_device_may_be_ahead_by_its_time_zone(send: Send) -> None:
+    tomorrow = timezone.localdate() + timedelta(days=1)
+    assert send(dicom(StudyDate=f"{tomorrow:%Y%m%d}")).verdict == "accepted"
+    after = tomorrow + timedelta(days=1)
+    assert send(dicom(1, StudyDate=f"{after:%Y%m%d}"), "2").verdict == "held"
+
+
+def test_the_page_shows_what_is_doubtful_and_takes_the_correction(
+    send: Send, uploader: User, sign_in: Callable[[User], Client]
+) -> None:
+    item = send(misdeclared("Müller^Jan"))
+    browser = sign_in(uploader)
+    page = browser.get(f"/uploads/held/{item.pk}").text
+    assert "ISO_IR 192" in page
+    assert "<details" in page
+    values = {
+        "decision": "corrected",
+        "patient_id": "PHANTOM-1",
+        "family_name": "M\ufffdller",
+        "given_name": "Jan",
+        "birth_date": "1970-01-01",
+        "sex": "O",
+        "accession_number": "A1",
+        "study_date": "2024-02-29",
+    }
+    again = browser.post(f"/uploads/held/{item.pk}", values).text
+    assert "U+FFFD" in again
+    done = browser.post(f"/uploads/held/{item.pk}", values | {"family_name": "Müller"}, follow=True)
+    assert "recorded as corrected" in done.text
+    assert Patient.objects.get().name == "Müller^Jan"
+
+
+def test_a_contradiction_is_not_taken_as_a_correction(
+    send: Send, uploader: User, sign_in: Callable[[User], Client]
+) -> None:
+    item = send(dicom(StudyDate="20260301", PatientBirthDate="20260401"))
+    values = {"decision": "corrected", "patient_id": "PHANTOM-1", "birth_date": "2026-04-01"}
+    browser = sign_in(uploader)
+    address = f"/uploads/held/{item.pk}"
+    page = browser.post(address, values | {"study_date": "2026-03-01"}).text
+    assert "contradict each other" in page
+    browser.post(address, values | {"study_date": "2026-04-01"})
+    assert Study.objects.get().performed_at == datetime(2026, 4, 1, tzinfo=UTC)
+
+
+def test_a_file_that_would_no_longer_be_taken_can_be_discarded(
+    send: Send, uploader: User, sign_in: Callable[[User], Client]
+) -> None:
+    """A file that was held before its Patient ID counted as uncertain."""
+    item = send(dicom(StudyDate="20820810", PatientID="P-1"))
+    data = dicom(StudyDate="20820810", PatientID="P\\1")
+    with store.writing() as put:
+        key = store.new_held_key()
+        put(key, data)
+    UploadItem.objects.filter(pk=item.pk).update(held_key=key)
+    browser = sign_in(uploader)
+    page = browser.get(f"/uploads/held/{item.pk}").text
+    assert "can only be discarded" in page
+    assert 'value="same"' not in page
+    values = {"decision": "discard", "confirmed": "1"}
+    browser.post(f"/uploads/held/{item.pk}", values)
+    item.refresh_from_db()
+    assert item.verdict == "discarded"
+
+
+def test_over_rest(send: Send, uploader: User, sign_in: Callable[[User], Client]) -> None:
+    item = send(misdeclared("Müller^Jan"))
+    browser = sign_in(uploader)
+    address = f"/api/v1/held-files/{item.pk}"
+    asked = browser.get(address).json()
+    assert asked["recorded"] is None
+    body: dict[str, Any] = {"decision": "corrected", "correction": {"sex": "M"}}
+    refused = browser.post(f"{address}/resolve", body, content_type="application/json")
+    assert refused.status_code == 400
+    body["correction"]["family_name"] = "Müller"
+    taken = browser.post(f"{address}/resolve", body, content_type="application/json")
+    assert taken.json()["verdict"] == "accepted"
+    patient = Patient.objects.get()
+    assert (patient.name, patient.sex) == ("Müller^Jan", "M")
+    assert Study.objects.get().accession_number == "A1"
