@@ -229,7 +229,12 @@ def _identifier(dataset: Dataset, keyword: str) -> str:
 def _letters(dataset: Dataset, keyword: str) -> letters.Letters:
     element = dataset.get_item(keyword)
     value = None if element is None else element.value
-    return letters.decode(value if isinstance(value, bytes) else b"", _character_sets(dataset))
+    if isinstance(value, bytes):
+        return letters.decode(value, _character_sets(dataset))
+    # Somebody has looked at the element before, so that pydicom has decoded it already.
+    values = value if isinstance(value, MultiValue) else [value or ""]
+    text = "\\".join(str(each) for each in values)
+    return letters.Letters(text, are_sure=letters.UNREADABLE not in text)
 
 
 def _character_sets(dataset: Dataset) -> list[str]:

@@ -60,7 +60,7 @@ class Verdict(models.TextChoices):
 
     ACCEPTED = "accepted", _("Accepted")
     DUPLICATE = "duplicate", _("Already stored")
-    HELD = "held", _("Held: which patient?")
+    HELD = "held", _("Held: to be decided")
     REFUSED = "refused", _("Refused")
     DISCARDED = "discarded", _("Discarded after review")
 
