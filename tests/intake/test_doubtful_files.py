@@ -50,7 +50,8 @@ def test_utf_8_that_is_declared_as_latin_1_is_asked_about(send: Send) -> None:
 
 @pytest.mark.parametrize("keyword", ["PatientID", "IssuerOfPatientID", "AccessionNumber"])
 def test_lost_letters_of_an_identifier(keyword: str, send: Send) -> None:
-    data = dicom(SpecificCharacterSet="ISO_IR 100", **{keyword: "Ä-1"})
+    elements: dict[str, Any] = {keyword: "Ä-1"}
+    data = dicom(SpecificCharacterSet="ISO_IR 100", **elements)
     item = send(data.replace(b"ISO_IR 100", b"ISO_IR 192"))
     assert (item.verdict, item.reason_code) == ("held", "letters_in_doubt")
 
