@@ -142,6 +142,7 @@ def test_the_results_of_an_upload_have_the_mark(
     assert MARK not in browser.get(address).text
     correct(patient, corrector)
     assert MARK in browser.get(address).text
+    assert MARK in browser.get(reverse("records:patient", args=[patient.pk])).text
     header, line = browser.get(f"{address}.csv").text.lstrip("\ufeff").split()
     assert header.split(",")[-1] == "identity_corrected"
     assert line.split(",")[-1] == "yes"

@@ -51,7 +51,7 @@ def test_a_signed_read_records_the_identity_and_the_trail_its_fingerprint(
 def test_a_later_correction_leaves_what_was_signed(radiologist: User) -> None:
     study = study_of()
     read = sign(study, radiologist, Entry(None, "unaided", "none"), PASSWORD)
-    change_patient(study.patient, {"name": "After^Phantom"}, radiologist)
+    change_patient(study.patient, {"name": "After^Phantom"}, radiologist, "A slip.")
     read.refresh_from_db()
     study.patient.refresh_from_db()
     assert read.identity["name"] == "Before^Phantom"
@@ -89,7 +89,7 @@ def test_a_correction_and_a_signature_never_wait_for_each_other_for_ever(
 
         def rename(study: Study = study, number: int = number) -> None:
             values = {"name": f"After^{number}", "patient_id": f"N{number}"}
-            change_patient(study.patient, values, radiologist)
+            change_patient(study.patient, values, radiologist, "A slip.")
 
         def sign_it(study: Study = study) -> None:
             sign(study, radiologist, Entry(None, "unaided", "none"), PASSWORD)

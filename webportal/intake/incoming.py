@@ -112,7 +112,7 @@ def identity(batch: UploadBatch, record: CaseRecord | None, facts: ImageFacts) -
     wants a line in its sheet.
     """
     if facts.patient_id:
-        own = _identity_in_header(facts)
+        own = identity_in_header(facts)
         if record is not None and _contradicts(own, record):
             raise RefusedError(
                 "patient_contradiction",
@@ -131,7 +131,7 @@ def identity(batch: UploadBatch, record: CaseRecord | None, facts: ImageFacts) -
 
 def temporary_identity(facts: ImageFacts, study_instance_uid: str) -> Identity:
     """Return a temporary patient with whatever else the header says of the person."""
-    known = _identity_in_header(facts)
+    known = identity_in_header(facts)
     return Identity(
         temporary_patient_id(study_instance_uid),
         OWN_ISSUER,
@@ -142,7 +142,8 @@ def temporary_identity(facts: ImageFacts, study_instance_uid: str) -> Identity:
     )
 
 
-def _identity_in_header(facts: ImageFacts) -> Identity:
+def identity_in_header(facts: ImageFacts) -> Identity:
+    """Return whom a file's header names; a temporary patient of ours where it came from here."""
     issuer = facts.issuer_of_patient_id
     return Identity(
         facts.patient_id,

@@ -1,17 +1,18 @@
 """Setting the person a study is recorded for beside the one it would be moved to."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from django.core.files.storage import default_storage
 from django.utils.translation import gettext as _
 
 from ml import images
 from ml.images import ImageError
+from webportal.intake.incoming import identity_in_header
 from webportal.intake.matching import Identity, differences
 from webportal.records.ages import age_in_months, examined_on
 from webportal.records.identity import identity_in_words
-from webportal.records.models import OWN_ISSUER, Patient, Sex, Study
+from webportal.records.models import Patient, Sex, Study
 from webportal.review.templatetags.review import age
 
 logger = logging.getLogger(__name__)
@@ -57,15 +58,10 @@ def identities_in_files(study: Study) -> list[Identity]:
         except (FileNotFoundError, ImageError):
             logger.warning("The header of radiograph %s cannot be read", radiograph.pk)
             continue
+        identity = identity_in_header(facts)
         # An ID of ours in a file that came back says nothing of who it is.
-        is_ours = facts.issuer_of_patient_id == OWN_ISSUER
-        identity = Identity(
-            "" if is_ours else facts.patient_id,
-            "" if is_ours else facts.issuer_of_patient_id,
-            facts.patient_name,
-            facts.patient_birth_date,
-            facts.patient_sex if facts.patient_sex in Sex.values else "",
-        )
+        if identity.is_temporary:
+            identity = replace(identity, patient_id="", issuer="", is_temporary=False)
         if identity not in found and any(vars(identity).values()):
             found.append(identity)
     return found

@@ -125,6 +125,12 @@ def corrections(read: Read) -> list[IdentityCorrection]:
 
 
 @register.filter
+def has_corrected_read(study: Study, person: User) -> bool:
+    """Whether a read that this person may see was signed under another identity."""
+    return bool(identity_corrections.studies_with_corrected_reads(person, [study.pk]))
+
+
+@register.filter
 def unseen_corrections(read: Read, person: User) -> list[IdentityCorrection]:
     """Those of them that its reader has not taken note of; none for anybody else."""
     return identity_corrections.unseen_corrections(read, person)

@@ -1,0 +1,91 @@
+"""A change of an identity and a signature that meet: one of them waits and sees the other."""
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from django.db import connection, transaction
+
+from tests.conftest import PASSWORD
+from tests.factories import make_patient, make_radiograph, make_study
+from webportal.accounts.models import User
+from webportal.intake.matching import Identity
+from webportal.records.models import IdentityCorrection, Patient, Study
+from webportal.records.services import SignedIdentityError, change_patient
+from webportal.review.case_records import assign_patient
+from webportal.review.reading import Entry, sign
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+LONG_ENOUGH = 0.5  # seconds, for a statement that has to wait to show that it does
+PATIENCE = 30  # seconds
+
+
+class Act:
+    """Something done at the same time, on a connection of its own."""
+
+    def __init__(self, act: Callable[[], object]) -> None:
+        self.error: BaseException | None = None
+        self.thread = threading.Thread(target=self._run, args=[act])
+        self.thread.start()
+
+    def _run(self, act: Callable[[], object]) -> None:
+        try:
+            act()
+        except BaseException as error:
+            self.error = error
+        finally:
+            connection.close()
+
+    def waits(self) -> bool:
+        self.thread.join(LONG_ENOUGH)
+        return self.thread.is_alive()
+
+    def end(self) -> BaseException | None:
+        self.thread.join(PATIENCE)
+        assert not self.thread.is_alive()
+        return self.error
+
+
+@pytest.fixture
+def study() -> Study:
+    return make_radiograph(make_study(patient=make_patient(name="Phantom^Eva"))).study
+
+
+def sign_it(study: Study, reader: User) -> None:
+    sign(study, reader, Entry(None, "unaided", "none"), PASSWORD)
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_an_uploader_s_change_waits_for_a_signature_and_is_refused(
+    moves: bool, study: Study, uploader: User, radiologist: User
+) -> None:
+    def change() -> None:
+        if moves:
+            assign_patient(study, Identity("H-2", name="Doe^Jane"), uploader)
+        else:
+            change_patient(study.patient, {"name": "Phantom^Ewa"}, uploader)
+
+    with transaction.atomic():
+        sign_it(study, radiologist)
+        changing = Act(change)
+        assert changing.waits()
+    assert isinstance(changing.end(), SignedIdentityError)
+    assert Study.objects.get(pk=study.pk).patient.name == "Phantom^Eva"
+    assert not Patient.objects.filter(patient_id="H-2").exists()
+
+
+@pytest.mark.parametrize("moves", [False, True])
+def test_a_signature_waits_for_a_change_and_is_of_the_new_identity(
+    moves: bool, study: Study, uploader: User, radiologist: User
+) -> None:
+    with transaction.atomic():
+        if moves:
+            assign_patient(study, Identity("H-2", name="Doe^Jane"), uploader)
+        else:
+            change_patient(study.patient, {"name": "Doe^Jane"}, uploader)
+        signing = Act(lambda: sign_it(study, radiologist))
+        assert signing.waits()
+    assert signing.end() is None
+    assert study.reads.get().identity["name"] == "Doe^Jane"
+    assert not IdentityCorrection.objects.exists()
