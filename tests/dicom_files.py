@@ -155,6 +155,17 @@ def without_transfer_syntax(data: bytes) -> bytes:
     return data[:140] + group_length.to_bytes(4, "little") + data[144:at] + data[at + size :]
 
 
+def with_transfer_syntax(data: bytes, syntax: str) -> bytes:
+    """Return the same DICOM file under another Transfer Syntax UID."""
+    length = pydicom.dcmread(BytesIO(data)).file_meta.FileMetaInformationGroupLength
+    at = data.index(b"\x02\x00\x10\x00UI") + 6
+    old = int.from_bytes(data[at : at + 2], "little")
+    new = str(syntax).encode() + b"\0" * (len(syntax) % 2)
+    group_length = (length + len(new) - old).to_bytes(4, "little")
+    element = len(new).to_bytes(2, "little") + new
+    return data[:140] + group_length + data[144:at] + element + data[at + 2 + old :]
+
+
 def without_preamble(data: bytes, *, with_meta: bool = True) -> bytes:
     """Return a DICOM file from its file meta information on, or from its data set on."""
     ds = pydicom.dcmread(BytesIO(data))

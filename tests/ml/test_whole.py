@@ -1,0 +1,162 @@
+"""JPEG: of 12 bits, without an end marker, with filling, cut, damaged; alone and inside DICOM."""
+
+import random
+from collections.abc import Callable
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pydicom
+import pytest
+from numpy.typing import NDArray
+from pydicom import uid
+from pydicom.encaps import encapsulate
+
+from ml import images
+from tests import dicom_files as files
+from tests.jpeg_files import extended_jpeg
+
+PIXELS = files.phantom()
+DEEP = files.phantom(12)
+END = b"\xff\xd9"
+
+
+def in_dicom(frame: bytes, pixels: NDArray[Any], bits: int, **elements: Any) -> bytes:
+    """A DICOM file around a JPEG, to the last byte as it is given."""
+    ds = files.dataset(pixels, bits, **elements)
+    named = uid.JPEGExtended12Bit if bits == 12 else uid.JPEGBaseline8Bit
+    ds.file_meta.TransferSyntaxUID = named
+    ds.PixelData = encapsulate([frame])
+    ds["PixelData"].is_undefined_length = True
+    return files.file_bytes(ds)
+
+
+WRAPPINGS: dict[str, tuple[bytes, Callable[[bytes], bytes]]] = {
+    "alone": (files.jpeg(PIXELS), lambda frame: frame),
+    "colour": (files.jpeg(PIXELS, "RGB"), lambda frame: frame),
+    "in DICOM": (files.jpeg(PIXELS), lambda frame: in_dicom(frame, PIXELS, 8)),
+    "12 bits": (extended_jpeg(DEEP), lambda frame: in_dicom(frame, DEEP, 12)),
+}
+WHOLE: dict[str, Callable[[bytes], bytes]] = {
+    "as it is": lambda frame: frame,
+    "no end marker": lambda frame: frame[:-2],
+    "zeros for the end marker": lambda frame: frame[:-2] + bytes(2),
+    "many zeros": lambda frame: frame[:-2] + bytes(500),
+    "zeros before the end marker": lambda frame: frame[:-2] + bytes(40) + END,
+    "zeros behind the end marker": lambda frame: frame + bytes(500),
+    "another byte behind it": lambda frame: frame + b"\xff",
+    "text behind it": lambda frame: frame + b"made by a modality",
+}
+CUT: dict[str, Callable[[bytes], bytes]] = {
+    "by a tenth": lambda frame: frame[: len(frame) * 9 // 10],
+    "by a tenth, filled up": lambda frame: frame[: len(frame) * 9 // 10] + bytes(len(frame) // 10),
+    "by a few bytes": lambda frame: frame[:-12],
+    "in the header": lambda frame: frame[:200],
+}
+
+
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+@pytest.mark.parametrize("change", WHOLE)
+def test_a_jpeg_with_every_pixel_is_read(wrapping: str, change: str) -> None:
+    frame, wrap = WRAPPINGS[wrapping]
+    data = wrap(WHOLE[change](frame))
+    images.check_whole(data)
+    assert np.array_equal(images.read(data).pixels, images.read(wrap(frame)).pixels)
+
+
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+@pytest.mark.parametrize("change", CUT)
+def test_a_jpeg_that_is_cut_is_called_so(wrapping: str, change: str) -> None:
+    frame, wrap = WRAPPINGS[wrapping]
+    data = wrap(CUT[change](frame))
+    with pytest.raises(images.ImageError) as refusal:
+        images.read(data)
+    assert refusal.value.code in ("truncated", "undecodable" if change == "in the header" else "")
+
+
+@pytest.mark.parametrize("wrapping", WRAPPINGS)
+def test_a_jpeg_that_is_damaged_is_called_so(wrapping: str) -> None:
+    frame, wrap = WRAPPINGS[wrapping]
+    at = len(frame) * 2 // 3
+    noise = bytes(random.Random(0).choices(range(255), k=len(frame) - at - 2))
+    with pytest.raises(images.ImageError) as refusal:
+        images.check_whole(wrap(frame[:at] + noise + END))
+    assert refusal.value.code == "damaged_jpeg"
+
+
+def test_a_progressive_jpeg_without_its_end_may_lack_scans() -> None:
+    whole = files.jpeg(PIXELS, progressive=True)
+    images.check_whole(whole)
+    with pytest.raises(images.ImageError) as refusal:
+        images.read(whole[:-2])
+    assert refusal.value.code == "truncated"
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_what_takes_nothing_from_the_picture_is_no_damage(mode: str) -> None:
+    whole = files.jpeg(PIXELS, mode)
+    odd_version = whole.replace(b"JFIF\0\1\1", b"JFIF\0\3\1")
+    images.check_whole(whole)
+    images.check_whole(odd_version)
+
+
+# ── JPEG Extended of 12 bits ────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("size", [(160, 136), (133, 129)])
+@pytest.mark.parametrize("scan_end", [63, 0])
+def test_12_bits_are_read_at_their_full_depth(size: tuple[int, int], scan_end: int) -> None:
+    pixels = files.phantom(12, size)
+    data = in_dicom(extended_jpeg(pixels, scan_end), pixels, 12)
+    images.check_whole(data)
+    stored = images.read_stored(data)
+    assert stored.has_stored_values
+    assert np.abs(stored.pixels.astype(int) - pixels).max() <= 3
+    assert images.read(data).max_value == 65535
+
+
+def test_12_bits_are_developed_as_any_others() -> None:
+    elements = {
+        "WindowCenter": 2000,
+        "WindowWidth": 1500,
+        "PhotometricInterpretation": "MONOCHROME1",
+    }
+    data = in_dicom(extended_jpeg(DEEP), DEEP, 12, **elements)
+    plain = images.read(files.dicom(DEEP, 12, **elements)).pixels
+    assert np.abs(images.read(data).pixels.astype(int) - plain).max() <= 4 * 65535 / 1500
+
+
+@pytest.mark.parametrize(
+    "named", ["", uid.ExplicitVRLittleEndian, uid.JPEGBaseline8Bit, uid.JPEGLosslessSV1]
+)
+def test_12_bits_are_known_by_their_code_stream(named: str) -> None:
+    data = in_dicom(extended_jpeg(DEEP), DEEP, 12)
+    named_otherwise = files.with_transfer_syntax(data, named)
+    assert np.array_equal(images.read(named_otherwise).pixels, images.read(data).pixels)
+
+
+def test_8_bits_may_be_called_extended() -> None:
+    data = in_dicom(files.jpeg(PIXELS), PIXELS, 8)
+    extended = files.with_transfer_syntax(data, uid.JPEGExtended12Bit)
+    assert np.array_equal(images.read(extended).pixels, images.read(data).pixels)
+
+
+def test_a_precision_that_nobody_decodes_is_called_unsupported() -> None:
+    frame = bytearray(extended_jpeg(DEEP))
+    frame[frame.index(b"\xff\xc1") + 4] = 10
+    with pytest.raises(images.ImageError) as refusal:
+        images.read(in_dicom(bytes(frame), DEEP, 12))
+    assert refusal.value.code == "unsupported_compression"
+
+
+# ── Other compressions ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", ["JPEGLosslessProcess14_1", "JPEGLSLossless", "RLELossless"])
+def test_other_compressions_that_are_cut_are_refused(name: str) -> None:
+    ds = pydicom.dcmread(BytesIO(files.compressed(files.dicom(DEEP, 12), name)))
+    frame = next(pydicom.encaps.generate_frames(ds.PixelData, number_of_frames=1))
+    ds.PixelData = encapsulate([frame[: len(frame) * 2 // 3]])
+    with pytest.raises(images.ImageError) as refusal:
+        images.read(files.file_bytes(ds))
+    assert refusal.value.code in {"truncated", "undecodable"}
