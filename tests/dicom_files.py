@@ -2,6 +2,7 @@
 
 import struct
 import tempfile
+import zlib
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -36,6 +37,25 @@ def phantom(bits: int = 8, size: tuple[int, int] = SIZE, seed: int = 0) -> NDArr
 def png(pixels: NDArray[Any], mode: str | None = None, **options: Any) -> bytes:
     """Return a PNG of the pixels, converted to Pillow's `mode` where one is given."""
     return _encoded(pixels, "PNG", mode, options)
+
+
+def deep_png(samples: NDArray[np.uint16]) -> bytes:
+    """Return a PNG of 16 bits: rows × columns × 1 to 4 channels (grey or colour, transparency)."""
+
+    def chunk(name: bytes, body: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(name + body))
+        return struct.pack(">I", len(body)) + name + body + check
+
+    rows, columns, channels = samples.shape
+    colour_type = {1: 0, 2: 4, 3: 2, 4: 6}[channels]
+    header = struct.pack(">IIBBBBB", columns, rows, 16, colour_type, 0, 0, 0)
+    lines = b"".join(b"\0" + line.astype(">u2").tobytes() for line in samples)
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(lines))
+        + chunk(b"IEND", b"")
+    )
 
 
 def jpeg(pixels: NDArray[Any], mode: str | None = None, **options: Any) -> bytes:

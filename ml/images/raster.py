@@ -2,9 +2,11 @@
 
 import struct
 import warnings
+import zlib
 from io import BytesIO
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from ml.images import whole
@@ -24,9 +26,10 @@ warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 _ORIENTATION = 0x0112
 _EXIF_UPRIGHT = 1
-_PNG_BIT_DEPTH = (
-    24  # offset of the bit depth in a PNG file: signature, IHDR length and name, width, height
-)
+# Where they are in a PNG file, behind its signature and the length, name, width and height of IHDR.
+_PNG_HEADER, _PNG_BIT_DEPTH, _PNG_COLOUR_TYPE, _PNG_CHECKSUM = 12, 24, 25, 29
+_PNG_GREY_ALPHA, _PNG_RGBA = 4, 6
+_LUMA_WEIGHTS = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
 def describe(data: bytes, kind: ImageKind) -> ImageFacts:
@@ -46,8 +49,8 @@ def read(data: bytes, kind: ImageKind) -> GreyImage:
     """Decode a JPEG or PNG to grey. Raises ImageError.
 
     Colour becomes luma (ITU-R BT.601), transparency is laid on black, the EXIF orientation is
-    applied. A 16-bit grey PNG is stretched from its darkest to its brightest pixel, like a DICOM
-    image of more than 8 bits that brings no window: such files often hold 10 or 12 bits of 16.
+    applied. A 16-bit PNG is stretched from its darkest to its brightest pixel, like a DICOM image
+    of more than 8 bits that brings no window: such files often hold 10 or 12 bits of 16.
     """
     if kind == "jpeg":
         data = whole.completed(data)
@@ -59,6 +62,8 @@ def read(data: bytes, kind: ImageKind) -> GreyImage:
             image.draft("L", image.size)  # decode the luma of a JPEG only
         try:
             image.load()
+            if kind == "png" and data[_PNG_BIT_DEPTH] == 16 and not image.mode.startswith("I;16"):
+                image = _deep_grey(data, image)
             if not is_upright(image):
                 image = ImageOps.exif_transpose(image)
             return _grey(image)
@@ -124,6 +129,39 @@ def _grey(image: Image.Image) -> GreyImage:
     elif image.mode in ("P", "CMYK"):
         image = image.convert("RGB")
     return luma(image)
+
+
+def _deep_grey(data: bytes, image: Image.Image) -> Image.Image:
+    """Return a PNG of 16 bits with colour or transparency in grey; Pillow itself keeps 8 bits."""
+    samples = _deep_samples(data, image)
+    channels = samples.shape[2]
+    if channels >= 3:
+        grey = samples[..., :3].astype(np.float32) @ np.array(_LUMA_WEIGHTS, np.float32)
+    else:
+        grey = samples[..., 0].astype(np.float32)
+    if channels in (2, 4):
+        grey *= samples[..., -1].astype(np.float32) / 65535
+    deep = Image.fromarray(np.rint(grey).astype(np.uint16))
+    deep.info = image.info
+    return deep
+
+
+def _deep_samples(data: bytes, image: Image.Image) -> NDArray[np.uint16]:
+    """Return rows × columns × channels of 16 bits: grey or colour, and transparency."""
+    if data[_PNG_COLOUR_TYPE] == _PNG_GREY_ALPHA:
+        # Two channels of two bytes lie in the file as four of one do.
+        header = data[_PNG_HEADER:_PNG_BIT_DEPTH] + bytes([8, _PNG_RGBA])
+        header += data[_PNG_COLOUR_TYPE + 1 : _PNG_CHECKSUM]
+        checksum = struct.pack(">I", zlib.crc32(header))
+        named = data[:_PNG_HEADER] + header + checksum + data[_PNG_CHECKSUM + 4 :]
+        with Image.open(BytesIO(named), formats=("PNG",)) as pairs:
+            deep: NDArray[np.uint16] = np.asarray(pairs).copy().view(">u2")
+            return deep
+    with Image.open(BytesIO(data), formats=("PNG",)) as lower:
+        # Unpacked as little endian, the byte that Pillow keeps is the lower one.
+        lower.tile = [tile._replace(args=tile.args.replace("16B", "16L")) for tile in lower.tile]
+        low = np.asarray(lower)
+    return (np.asarray(image).astype(np.uint16) << 8) | low
 
 
 # Pillow raises these for broken data, and struct.error where a chunk is cut short.

@@ -85,6 +85,7 @@ def turned_jpeg() -> bytes:
         files.png(files.phantom(), "RGBA"),
         files.png(files.phantom(), "P"),
         files.png(files.phantom(), "1"),
+        files.deep_png(np.repeat(files.phantom(12)[..., None], 3, axis=2)),
     ],
     ids=[
         "grey jpeg",
@@ -100,6 +101,7 @@ def turned_jpeg() -> bytes:
         "transparent png",
         "palette png",
         "bilevel png",
+        "16-bit colour png",
     ],
 )
 def test_the_greys_are_those_of_the_file(data: bytes) -> None:

@@ -46,6 +46,35 @@ def test_a_16_bit_grey_png_keeps_its_depth() -> None:
     assert_same(grey.pixels, full_range(pixels), tolerance=1)
 
 
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+def test_a_16_bit_png_keeps_its_depth_with_colour_or_transparency_too(channels: int) -> None:
+    pixels = files.phantom(bits=12)
+    samples = np.repeat(pixels[..., None], channels, axis=2)
+    if channels in (2, 4):
+        samples[..., -1] = 65535
+    data = files.deep_png(samples)
+    grey = images.read(data)
+    assert grey.max_value == 65535
+    assert_same(grey.pixels, full_range(pixels), tolerance=1)
+    assert images.describe(data).bits_stored == 16
+
+
+@pytest.mark.parametrize("channels", [2, 4])
+def test_transparency_of_16_bits_is_laid_on_black(channels: int) -> None:
+    samples = np.full((8, 8, channels), 4000, np.uint16)
+    samples[..., -1] = 65535
+    samples[:, :4, -1] = 0
+    assert images.read(files.deep_png(samples)).pixels[0].tolist() == [0] * 4 + [65535] * 4
+
+
+def test_colour_of_16_bits_gives_its_luma() -> None:
+    samples = np.zeros((8, 8, 3), np.uint16)
+    samples[1:] = (2000, 1000, 500)
+    samples[2:] = (4000, 4000, 4000)
+    luma = (0.299 * 2000 + 0.587 * 1000 + 0.114 * 500) / 4000 * 65535
+    assert_same(images.read(files.deep_png(samples)).pixels[1, :1], np.array([luma]), tolerance=10)
+
+
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "P"])
 def test_a_png_of_any_mode_gives_the_same_greys(mode: str) -> None:
     pixels = files.phantom()
