@@ -67,14 +67,17 @@ export class Corners {
       overlay?.unreadable ? "overlayUnreadable" : "",
       overlay?.isCut ? "overlayCut" : "",
     ].filter((name) => name !== "");
+    // Pixels that a browser kept from an earlier version bring no notes.
+    const notes = (header.notes ?? []).join(" ");
+    const words = [...names.map((name) => this.texts[name] ?? ""), notes];
     const badges = find(this.root, ".pane-badges");
-    if (badges.dataset["names"] === names.join(" ")) return;
-    badges.dataset["names"] = names.join(" ");
+    if (badges.dataset["words"] === words.join("\n")) return;
+    badges.dataset["words"] = words.join("\n");
     badges.replaceChildren(
-      ...names.map((name) => {
+      ...words.filter(Boolean).map((text) => {
         const badge = document.createElement("span");
         badge.className = "pane-badge";
-        badge.textContent = this.texts[name] ?? "";
+        badge.textContent = text;
         return badge;
       }),
     );
