@@ -159,9 +159,12 @@ def _deep_samples(data: bytes, image: Image.Image) -> NDArray[np.uint16]:
             return deep
     with Image.open(BytesIO(data), formats=("PNG",)) as lower:
         # Unpacked as little endian, the byte that Pillow keeps is the lower one.
-        lower.tile = [tile._replace(args=tile.args.replace("16B", "16L")) for tile in lower.tile]
+        lower.tile = [
+            tile._replace(args=str(tile.args).replace("16B", "16L")) for tile in lower.tile
+        ]
         low = np.asarray(lower)
-    return (np.asarray(image).astype(np.uint16) << 8) | low
+    samples: NDArray[np.uint16] = (np.asarray(image).astype(np.uint16) << 8) | low
+    return samples
 
 
 # Pillow raises these for broken data, and struct.error where a chunk is cut short.
