@@ -12,7 +12,7 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from webportal.accounts.models import Role
+from webportal.accounts.roles import UPLOADERS
 from webportal.api.base import PRIORITIES, Endpoint
 from webportal.inference.models import JobState
 from webportal.intake import sheet
@@ -81,9 +81,7 @@ class BatchResultEndpoint(Endpoint[UploadBatch]):
     """Results of batches."""
 
     queryset = UploadBatch.objects.all()
-    roles = dict.fromkeys(("results", "results_csv"), (Role.UPLOADER, Role.RADIOLOGIST)) | {
-        "check_sheet": (Role.UPLOADER,)
-    }
+    roles = dict.fromkeys(("results", "results_csv"), UPLOADERS) | {"check_sheet": UPLOADERS}
 
     @extend_schema(responses=ResultSerializer(many=True))
     @action(detail=True, filter_backends=[])

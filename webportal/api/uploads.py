@@ -19,7 +19,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from webportal.accounts.models import Role
+from webportal.accounts.roles import UPLOADERS
 from webportal.api.base import Endpoint, PriorityField
 from webportal.api.pagination import StableOrdering
 from webportal.api.problems import form_problem
@@ -190,7 +190,7 @@ class BatchEndpoint(ListModelMixin, Endpoint[UploadBatch]):
     filterset_class = BatchFilter
     ordering_fields = ["created_at"]
     ordering = ["-created_at"]
-    roles = dict.fromkeys(("list", "retrieve", "create"), (Role.UPLOADER,))
+    roles = dict.fromkeys(("list", "retrieve", "create"), UPLOADERS)
 
     @extend_schema(responses=CountedBatchSerializer)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -238,7 +238,7 @@ class BatchFileEndpoint(Endpoint[UploadItem]):
     filterset_class = ItemFilter
     ordering_fields = ["created_at", "file_name"]
     ordering = ["created_at"]
-    roles = dict.fromkeys(("list", "create"), (Role.UPLOADER,))
+    roles = dict.fromkeys(("list", "create"), UPLOADERS)
     parser_classes = [MultiPartParser]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
@@ -333,7 +333,7 @@ class HeldFileEndpoint(ListModelMixin, Endpoint[UploadItem]):
     ordering_fields = ["created_at"]
     ordering = ["created_at"]
     filter_backends = [StableOrdering]
-    roles = dict.fromkeys(("list", "retrieve", "resolve"), (Role.UPLOADER,))
+    roles = dict.fromkeys(("list", "retrieve", "resolve"), UPLOADERS)
 
     @extend_schema(responses=QuestionSerializer)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:

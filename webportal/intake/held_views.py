@@ -11,8 +11,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from ml.images import ImageError
-from webportal.accounts.models import Role
-from webportal.accounts.roles import SignedInRequest, allow
+from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.intake import doubts, preview, resolution, sandbox, store
@@ -26,7 +25,7 @@ ITEMS_PER_PAGE = 100
 _DECIDED_AT_ONCE = (Decision.SAME, Decision.OTHER, Decision.DISCARD)
 
 
-@allow(Role.UPLOADER)
+@allow(*UPLOADERS)
 @require_GET
 def held(request: SignedInRequest) -> HttpResponse:
     """The manual-match list: files whose patient is in doubt, the oldest first."""
@@ -35,7 +34,7 @@ def held(request: SignedInRequest) -> HttpResponse:
     return render(request, "intake/held.html", {"page": page})
 
 
-@allow(Role.UPLOADER)
+@allow(*UPLOADERS)
 @never_cache
 @require_http_methods(["GET", "POST"])
 def held_item(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
@@ -73,7 +72,7 @@ def held_item(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
     return render(request, "intake/held_item.html", context)
 
 
-@allow(Role.UPLOADER)
+@allow(*UPLOADERS)
 @never_cache
 @require_GET
 def held_image(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:

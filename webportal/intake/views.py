@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webportal.accounts.models import Role
-from webportal.accounts.roles import SignedInRequest, allow
+from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.intake import body, services, sheet, summary, texts, waiting
 from webportal.intake.cases import CaseRecordForm
 from webportal.intake.errors import IntakeError, StorageFullError
@@ -28,7 +28,7 @@ SHEET_LINES_SHOWN = 500
 _MOST_EXPECTED = 1_000_000
 
 
-@allow(Role.UPLOADER)
+@allow(*UPLOADERS)
 @require_GET
 def batches(request: SignedInRequest) -> HttpResponse:
     """Upload batches, the newest first."""
@@ -49,7 +49,7 @@ def batches(request: SignedInRequest) -> HttpResponse:
     return render(request, "intake/batches.html", context)
 
 
-@allow(Role.UPLOADER)
+@allow(*UPLOADERS)
 @require_http_methods(["GET", "POST"])
 def new_batch(request: SignedInRequest) -> HttpResponse:
     """Say how files are to be taken in; the page that follows takes them."""
@@ -74,7 +74,7 @@ def new_batch(request: SignedInRequest) -> HttpResponse:
     return render(request, "intake/new_batch.html", context, status=status)
 
 
-@allow(Role.UPLOADER)
+@allow(*UPLOADERS)
 @require_GET
 def sheet_template(request: SignedInRequest) -> HttpResponse:
     """An empty CSV sheet with the column names."""
@@ -85,7 +85,7 @@ def sheet_template(request: SignedInRequest) -> HttpResponse:
     )
 
 
-@allow(Role.UPLOADER)
+@allow(*UPLOADERS)
 @require_POST
 def check_sheet(request: SignedInRequest) -> HttpResponse:
     """Each line of a sheet with its verdict, before anything is created of it."""
@@ -135,7 +135,7 @@ def _cells(line: sheet.Line, names: list[str]) -> list[tuple[str, list[str]]]:
     return cells
 
 
-@allow(Role.UPLOADER)
+@allow(*UPLOADERS)
 @never_cache
 @require_GET
 def batch(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
@@ -148,7 +148,7 @@ def batch(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     return render(request, "intake/batch.html", context)
 
 
-@allow(Role.UPLOADER)
+@allow(*UPLOADERS)
 @never_cache
 @require_GET
 def batch_status(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
@@ -179,7 +179,7 @@ def _batch_context(request: SignedInRequest, batch_id: uuid.UUID) -> dict[str, A
     }
 
 
-@allow(Role.UPLOADER)
+@allow(*UPLOADERS)
 @never_cache
 @require_GET
 def received(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
@@ -189,7 +189,7 @@ def received(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     return JsonResponse({"items": [_as_json(item) for item in items]})
 
 
-@allow(Role.UPLOADER)
+@allow(*UPLOADERS)
 @require_POST
 def upload(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     """Take one file in and answer with its verdicts as JSON.

@@ -10,6 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts.models import Role, User
+from webportal.accounts.roles import UPLOADERS
 from webportal.review.preferences import has_shortcuts
 
 
@@ -24,7 +25,7 @@ class Link:
 
 LINKS = [
     Link(_("Worklist"), "review:worklist", (Role.RADIOLOGIST,)),
-    Link(_("Uploads"), "intake:batches", (Role.UPLOADER,)),
+    Link(_("Uploads"), "intake:batches", UPLOADERS),
     Link(_("Patients"), "records:patients", (Role.RADIOLOGIST, Role.UPLOADER)),
     Link(_("Reports"), "reports:list", (Role.REFERRER,)),
     Link(_("Queue"), "operations:queue", (Role.IT,)),

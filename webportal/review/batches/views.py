@@ -10,7 +10,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from webportal.accounts.models import Role, User
-from webportal.accounts.roles import SignedInRequest, allow
+from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.intake.models import UploadBatch, Verdict
@@ -30,7 +30,7 @@ COLUMNS = [
 ]
 
 
-@allow(Role.UPLOADER, Role.RADIOLOGIST)
+@allow(*UPLOADERS)
 @never_cache
 @require_GET
 def batch_results(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
@@ -52,7 +52,6 @@ def batch_results(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse
         ],
         "shows_results": _may_know(request),
         "may_read": request.user.has_role(Role.RADIOLOGIST),
-        "may_upload": request.user.has_role(Role.UPLOADER),
         "disclaimer": DISCLAIMER,
     }
     return render(request, "review/batch_results.html", context)
@@ -73,7 +72,7 @@ def _shown(row: results.Row) -> dict[str, object]:
     }
 
 
-@allow(Role.UPLOADER, Role.RADIOLOGIST)
+@allow(*UPLOADERS)
 @never_cache
 @require_GET
 def batch_csv(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
@@ -82,7 +81,7 @@ def batch_csv(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     return csv_response(export(batch, request.user, "csv", request.GET.get("sort", "")))
 
 
-@allow(Role.UPLOADER, Role.RADIOLOGIST)
+@allow(*UPLOADERS)
 @never_cache
 @require_GET
 def batch_pdf(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
