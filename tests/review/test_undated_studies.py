@@ -37,6 +37,7 @@ def test_the_pages_say_that_no_date_was_given(
     today = f"{timezone.localdate():%Y-%m-%d}"
     assert today not in json.dumps(json.loads(found[1]))
     assert "years old" not in page
+    assert "age not known" in page
     history = browser.get(reverse("records:patient", args=[undated.patient_id])).text
     assert "date not given" in history
 
