@@ -25,6 +25,7 @@ from tests.factories import (
     make_prediction,
     make_study,
 )
+from tests.reading import look_at, present_identity, sign
 from webportal.accounts.models import Role, User
 from webportal.accounts.services import create_token
 from webportal.inference import registry
@@ -80,8 +81,9 @@ def _of(name: str) -> dict[str, str]:
 
 
 ENTRY = {"prediction": "@prediction", "decision": "confirm", "pneumonia": "definite"}
-SIGNATURE = ENTRY | {"password": PASSWORD}
+SIGNATURE = ENTRY | {"password": PASSWORD, "identity": "@identity"}
 ADDENDUM = {"reason": "Second look", "text": "A rib is broken.", "password": PASSWORD}
+ADDENDUM |= {"identity": "@identity"}
 IDENTITY = {"patient_id": "NEW-1", "family_name": "Phantom", "birth_date": "2020-02-29"}
 U, R, IT, A = Role.UPLOADER, Role.RADIOLOGIST, Role.IT, Role.AUDITOR
 C = Role.COORDINATOR
@@ -125,6 +127,7 @@ OPERATIONS: dict[str, Operation] = {
     "radiographs_original_retrieve": Operation(R, path=_of("radiograph")),
     "radiographs_dicom_retrieve": Operation(R, path=_of("radiograph")),
     "radiographs_image_retrieve": Operation(R, path=_of("radiograph")),
+    "radiographs_viewed_create": Operation(R, 204, path=_of("radiograph")),
     "radiographs_rerun_create": Operation(R, 201, path=_of("radiograph")),
     "reads_list": Operation(R),
     "reads_retrieve": Operation(R, path=_of("read")),
@@ -153,7 +156,7 @@ OPERATIONS: dict[str, Operation] = {
     "studies_reservation_update": Operation(R, path=_of("study")),
     "studies_reservation_destroy": Operation(R, 204, path=_of("reserved")),
     "studies_rerun_create": Operation(R, 201, path=_of("outdated")),
-    "studies_sign_create": Operation(R, path=_of("study"), body=SIGNATURE),
+    "studies_sign_create": Operation(R, path=_of("looked_at"), body=SIGNATURE),
     "text_templates_list": Operation(R),
     "tokens_list": Operation(R),
     "tokens_create": Operation(None, 201, body={"username": "radiologist", "password": PASSWORD}),
@@ -196,6 +199,15 @@ class World:
         return self.result.radiograph.study_id
 
     @property
+    def looked_at(self) -> Any:
+        look_at(self.result.radiograph.study, self.radiologist)
+        return self.study
+
+    @property
+    def identity(self) -> Any:
+        return present_identity(self.result.radiograph.study)
+
+    @property
     def patient(self) -> Any:
         return self.result.radiograph.study.patient_id
 
@@ -225,7 +237,7 @@ class World:
     def read(self) -> Any:
         study = self.result.radiograph.study
         entry = Entry(self.result.pk, "confirm", "definite")
-        return reading.sign(study, self.radiologist, entry, PASSWORD).pk
+        return sign(study, self.radiologist, entry, PASSWORD).pk
 
     @property
     def second_read(self) -> Any:

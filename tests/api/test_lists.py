@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 
 from tests.conftest import PASSWORD
 from tests.factories import make_job, make_prediction, make_study
+from tests.reading import add_addendum, sign
 from webportal.accounts.models import Role, User
 from webportal.inference.models import JobState, Worker
 from webportal.intake import services
@@ -40,8 +41,8 @@ def fill(user: User) -> None:
         make_job(state=JobState.QUARANTINED)
         prediction = make_prediction()
         entry = Entry(prediction.pk, "confirm", "definite")
-        read = reading.sign(prediction.radiograph.study, user, entry, PASSWORD)
-        reading.add_addendum(read, user, "Again", "Looked at again.", PASSWORD)
+        read = sign(prediction.radiograph.study, user, entry, PASSWORD)
+        add_addendum(read, user, "Again", "Looked at again.", PASSWORD)
         reading.save_draft(make_study(), user, Entry(None))
         services.create_batch(user)
         now = timezone.now()

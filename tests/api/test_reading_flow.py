@@ -8,9 +8,10 @@ from rest_framework.test import APIClient
 from tests.api.conftest import Call
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction, make_study
+from tests.reading import sign
 from webportal.accounts.models import Role, User
 from webportal.review.models import Reservation, TextTemplate
-from webportal.review.reading import Entry, sign
+from webportal.review.reading import Entry
 
 pytestmark = pytest.mark.django_db
 NEXT = "/api/v1/studies/next"

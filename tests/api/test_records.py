@@ -9,12 +9,13 @@ from tests.api.conftest import Call
 from tests.conftest import PASSWORD
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
 from tests.helpers import audit_actions
+from tests.reading import sign
 from webportal.accounts.models import Role, User
 from webportal.audit.models import Action, AuditEntry
 from webportal.inference.models import Job
 from webportal.records.identity import shown_identity
 from webportal.records.models import Category, Priority, ReadingState, Study
-from webportal.review.reading import Entry, sign
+from webportal.review.reading import Entry
 
 pytestmark = pytest.mark.django_db
 
@@ -45,7 +46,7 @@ def test_viewing_one_is_an_event_and_listing_is_not(client: APIClient, radiologi
     assert [(entry.action, entry.object_id) for entry in entries] == [
         (Action.STUDY_VIEWED, str(study.pk)),
         (Action.PATIENT_VIEWED, str(study.patient_id)),
-        (Action.IMAGE_VIEWED, str(radiograph.pk)),
+        (Action.IMAGE_DOWNLOADED, str(radiograph.pk)),
         (Action.IMAGE_DOWNLOADED, str(radiograph.pk)),
         (Action.IMAGE_DOWNLOADED, str(radiograph.pk)),
     ]

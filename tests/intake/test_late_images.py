@@ -11,13 +11,14 @@ from tests import dicom_files as files
 from tests.conftest import PASSWORD
 from tests.helpers import audit_actions
 from tests.intake.conftest import Send
+from tests.reading import add_addendum, sign
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.records.models import Patient, Study
 from webportal.records.services import RecordError
 from webportal.review.case_records import change_case_record
 from webportal.review.models import ReadState
-from webportal.review.reading import Entry, ReadingError, add_addendum, sign
+from webportal.review.reading import Entry, ReadingError
 
 pytestmark = pytest.mark.django_db
 

@@ -11,12 +11,13 @@ from django.urls import reverse
 from tests.conftest import PASSWORD
 from tests.factories import make_patient, make_radiograph, make_study
 from tests.helpers import audit_actions
+from tests.reading import sign
 from webportal.accounts.models import Role, User
 from webportal.audit.models import AuditEntry
 from webportal.records.identity import shown_identity
 from webportal.records.models import IdentityCorrection, Patient, Study
 from webportal.records.services import RecordError, SignedIdentityError, change_patient
-from webportal.review.reading import Entry, sign
+from webportal.review.reading import Entry
 
 pytestmark = pytest.mark.django_db
 

@@ -9,11 +9,12 @@ from django.urls import reverse
 from tests.conftest import PASSWORD
 from tests.factories import make_job, make_patient, make_prediction, make_radiograph, make_study
 from tests.helpers import audit_actions
+from tests.reading import add_addendum, sign
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.records.models import Patient
 from webportal.records.services import RecordError, change_patient
-from webportal.review.reading import Entry, add_addendum, sign
+from webportal.review.reading import Entry
 
 pytestmark = pytest.mark.django_db
 

@@ -11,6 +11,7 @@ from pytest_django.fixtures import Settings
 
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction
+from tests.reading import sign
 from webportal.accounts.models import Role, User
 from webportal.review.agreement import (
     Agreement,
@@ -19,7 +20,7 @@ from webportal.review.agreement import (
     reads_between,
 )
 from webportal.review.models import Read
-from webportal.review.reading import Entry, sign
+from webportal.review.reading import Entry
 
 
 @pytest.mark.parametrize(

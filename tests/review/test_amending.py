@@ -12,13 +12,14 @@ from pytest_django.fixtures import Settings
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction, make_radiograph
 from tests.helpers import audit_actions
+from tests.reading import add_addendum, sign
 from webportal.accounts.models import Role, User
 from webportal.audit.models import AuditEntry
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
 from webportal.review.agreement import readers_against_model, reads_between
 from webportal.review.models import Read, SecondReading
-from webportal.review.reading import Entry, ReadingError, add_addendum, save_draft, sign
+from webportal.review.reading import Entry, ReadingError, save_draft
 from webportal.review.reads import own_draft, signed_read
 from webportal.review.reservation import reservation_of, reserve
 from webportal.review.second_reading import due_read, signed_reads

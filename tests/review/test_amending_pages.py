@@ -10,11 +10,12 @@ from rest_framework.test import APIClient
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction
 from tests.helpers import let_time_pass
+from tests.reading import identity_field, look_at, present_identity, sign
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
 from webportal.review.marks import Mark
 from webportal.review.models import Read
-from webportal.review.reading import Entry, sign
+from webportal.review.reading import Entry
 from webportal.review.reads import own_draft, signed_read
 
 pytestmark = pytest.mark.django_db
@@ -64,7 +65,7 @@ def amendment(read: Read, **values: str) -> dict[str, str]:
         "reason": "Missed behind the heart",
         "password": PASSWORD,
     }
-    return given | values
+    return given | identity_field(read.study) | values
 
 
 def test_the_form_has_what_was_signed(browser: Client, signed: Read) -> None:
@@ -156,7 +157,8 @@ def test_taken_back_from_the_page_that_follows(
     other = make_prediction(category="unlikely").radiograph.study
     study = prediction.radiograph.study
     entry = {"seen": str(prediction.pk), "images": "1", "choice": "confirm:definite"}
-    entry |= {"password": PASSWORD, "then": "next"}
+    entry |= {"password": PASSWORD, "then": "next"} | identity_field(study)
+    look_at(study, radiologist)
     sent = browser.post(reverse("review:sign", args=[study.pk]), entry)
     assert sent.headers["Location"] == reverse("review:study", args=[other.pk])
     following = browser.get(sent.headers["Location"])
@@ -192,6 +194,7 @@ def test_over_rest(program: APIClient, signed: Read, make_user: Callable[..., Us
         "decision": "confirm",
         "pneumonia": "definite",
         "amends": str(signed.pk),
+        "identity": present_identity(signed.study),
         "password": PASSWORD,
     }
     sign_at = f"/api/v1/studies/{signed.study_id}/sign"

@@ -11,11 +11,12 @@ from rest_framework.test import APIClient
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction, make_radiograph, make_study
 from tests.helpers import let_time_pass
+from tests.reading import sign
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
 from webportal.review.models import Read
-from webportal.review.reading import Entry, ReadingError, sign
+from webportal.review.reading import Entry, ReadingError
 
 pytestmark = pytest.mark.django_db
 

@@ -10,6 +10,7 @@ from django.urls import reverse
 from tests.conftest import PASSWORD
 from tests.factories import make_job, make_patient, make_prediction, make_study
 from tests.helpers import audit_actions
+from tests.reading import sign
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.intake.matching import Identity
@@ -17,7 +18,7 @@ from webportal.records.identity import shown_identity
 from webportal.records.models import OWN_ISSUER, IdentityCorrection, Patient, Study
 from webportal.records.services import RecordError, SignedIdentityError
 from webportal.review.case_records import assign_patient, change_case_record
-from webportal.review.reading import Entry, sign
+from webportal.review.reading import Entry
 
 pytestmark = pytest.mark.django_db
 

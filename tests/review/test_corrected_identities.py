@@ -13,6 +13,7 @@ from rest_framework.test import APIClient
 from tests.conftest import PASSWORD
 from tests.factories import make_patient, make_radiograph, make_study
 from tests.helpers import let_time_pass
+from tests.reading import sign
 from webportal.accounts.models import Role, User
 from webportal.audit.models import AuditEntry
 from webportal.intake import services
@@ -26,7 +27,7 @@ from webportal.records.models import CorrectionSeen, Patient, Study
 from webportal.records.services import change_patient
 from webportal.review.case_records import assign_patient
 from webportal.review.models import Read
-from webportal.review.reading import Entry, sign
+from webportal.review.reading import Entry
 
 pytestmark = pytest.mark.django_db
 

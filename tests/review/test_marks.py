@@ -13,13 +13,14 @@ from pytest_django.fixtures import Settings
 
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction, make_radiograph, make_study
+from tests.reading import sign
 from webportal.accounts.models import Role, User
 from webportal.audit.models import Action, AuditEntry
 from webportal.inference.models import Prediction
 from webportal.records.models import Radiograph, Study
 from webportal.review.marks import MOST_MARKS, Mark, parse_marks
 from webportal.review.models import Read
-from webportal.review.reading import Entry, ReadingError, save_draft, sign
+from webportal.review.reading import Entry, ReadingError, save_draft
 
 pytestmark = pytest.mark.django_db
 ROWS, COLUMNS = 96, 80

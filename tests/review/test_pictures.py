@@ -29,7 +29,7 @@ def picture(content: bytes) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]"
     return np.asarray(Image.open(BytesIO(content)))
 
 
-def test_the_image_is_the_stored_one_and_each_viewing_is_audited(browser: Client) -> None:
+def test_the_image_is_the_stored_one_and_each_sending_is_audited(browser: Client) -> None:
     radiograph = make_radiograph(size=(120, 100))
     for _ in range(2):
         answer = browser.get(reverse("review:image", args=[radiograph.pk]))
@@ -39,7 +39,7 @@ def test_the_image_is_the_stored_one_and_each_viewing_is_audited(browser: Client
     with default_storage.open(radiograph.dicom_key) as file:
         expected = images.read(file.read()).pixels
     assert np.array_equal(picture(answer.content), expected)
-    assert audit_actions(study_id=radiograph.study_id) == ["image.viewed"] * 2
+    assert audit_actions(study_id=radiograph.study_id) == ["image.fetched"] * 2
 
 
 def test_a_large_image_is_scaled_to_what_a_screen_shows() -> None:

@@ -13,11 +13,12 @@ from pytest_django.fixtures import Settings
 
 from tests.conftest import PASSWORD
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
+from tests.reading import sign
 from webportal.accounts.models import Role, User
 from webportal.records.models import Study
 from webportal.review.models import ReadKind, SecondReading, SecondReadingReason
 from webportal.review.priors import interval, timeline
-from webportal.review.reading import Entry, sign
+from webportal.review.reading import Entry
 
 pytestmark = pytest.mark.django_db
 

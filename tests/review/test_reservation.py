@@ -13,10 +13,11 @@ from django.utils import timezone
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction, make_radiograph, make_study
 from tests.helpers import audit_actions
+from tests.reading import identity_field, look_at, sign
 from webportal.accounts.models import Role, User
 from webportal.records.models import Study
 from webportal.review.models import Reservation
-from webportal.review.reading import Entry, ReadingError, sign
+from webportal.review.reading import Entry, ReadingError
 from webportal.review.reservation import (
     give_back,
     renew,
@@ -183,8 +184,11 @@ def test_signing_goes_on_to_the_next_study(
     study = prediction.radiograph.study
     following = make_study()
     values = {"seen": prediction.pk, "images": 1, "choice": "confirm:none", "kind": "first"}
+    look_at(study, radiologist)
     address = reverse("review:sign", args=[study.pk])
-    answer = browser.post(address, values | {"password": PASSWORD, "then": "next"})
+    answer = browser.post(
+        address, values | identity_field(study) | {"password": PASSWORD, "then": "next"}
+    )
     assert answer.headers["Location"] == reverse("review:study", args=[following.pk])
     Study.objects.filter(pk=following.pk).update(reading_state="signed")
     done = browser.post(reverse("review:next"), follow=True)

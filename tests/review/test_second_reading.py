@@ -10,11 +10,12 @@ from pytest_django.fixtures import Settings
 
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction, make_radiograph
+from tests.reading import add_addendum, sign
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
 from webportal.review.models import Read, SecondReading
-from webportal.review.reading import Entry, ReadingError, add_addendum, sign
+from webportal.review.reading import Entry, ReadingError
 from webportal.review.reads import signed_read
 from webportal.review.reservation import reserve_next
 from webportal.review.second_reading import due_read, is_drawn

@@ -13,20 +13,13 @@ from django.utils import timezone
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction, make_radiograph, make_study
 from tests.helpers import audit_actions
+from tests.reading import add_addendum, sign
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
 from webportal.review.decisions import open_choices
 from webportal.review.models import Addendum, Read
-from webportal.review.reading import (
-    Entry,
-    ReadingError,
-    add_addendum,
-    discard_draft,
-    draft_version,
-    save_draft,
-    sign,
-)
+from webportal.review.reading import Entry, ReadingError, discard_draft, draft_version, save_draft
 from webportal.review.reads import leading_prediction
 
 CATEGORIES = ["likely", "indeterminate", "unlikely", "not_assessable", ""]
@@ -74,7 +67,7 @@ def test_signing_marks_the_study_and_the_trail(radiologist: User) -> None:
     study.refresh_from_db()
     assert study.reading_state == "signed"
     assert read.signed_at is not None
-    assert audit_actions(study_id=study.pk) == ["read.saved", "read.signed"]
+    assert audit_actions(study_id=study.pk) == ["image.viewed", "read.saved", "read.signed"]
 
 
 @pytest.mark.django_db
@@ -97,7 +90,11 @@ def test_a_wrong_password_signs_nothing_and_loses_nothing(radiologist: User) -> 
     assert kept.other_findings == ["effusion"]
     study.refresh_from_db()
     assert study.reading_state == "unread"
-    assert audit_actions(study_id=study.pk) == ["read.saved", "read.signature_failed"]
+    assert audit_actions(study_id=study.pk) == [
+        "image.viewed",
+        "read.saved",
+        "read.signature_failed",
+    ]
 
 
 @pytest.mark.django_db

@@ -6,10 +6,11 @@ from django.db import connection
 
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction
+from tests.reading import sign
 from webportal.accounts.models import User
 from webportal.audit.verification import verify
 from webportal.review.models import Read
-from webportal.review.reading import Entry, sign
+from webportal.review.reading import Entry
 
 
 @pytest.mark.django_db(transaction=True)

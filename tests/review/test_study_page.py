@@ -13,10 +13,11 @@ from django.urls import reverse
 from tests.conftest import PASSWORD
 from tests.factories import make_job, make_prediction, make_radiograph, make_study
 from tests.helpers import audit_actions
+from tests.reading import identity_field, look_at, sign
 from webportal.accounts.models import Role, User
 from webportal.records.models import Study
 from webportal.review.models import Read
-from webportal.review.reading import Entry, save_draft, sign
+from webportal.review.reading import Entry, save_draft
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +34,10 @@ def open_page(browser: Client, study: Study) -> str:
 
 
 def post(browser: Client, page: str, study: Study, **values: Any) -> Any:
-    return browser.post(reverse(f"review:{page}", args=[study.pk]), values)
+    """Send a form as a page opened now would, after its reader has seen the images."""
+    look_at(study, User.objects.get(pk=browser.session["_auth_user_id"]))
+    address = reverse(f"review:{page}", args=[study.pk])
+    return browser.post(address, identity_field(study) | values)
 
 
 def test_opening_is_audited_and_reading_the_news_is_not(browser: Client) -> None:
@@ -166,9 +170,9 @@ def test_a_page_opened_before_somebody_else_signed_says_so(
     study = prediction.radiograph.study
 
     def news() -> str:
-        address = re.search('hx-get="([^"]+/status[^"]*)"', page)
+        address = re.search('hx-post="([^"]+/status[^"]*)"', page)
         assert address is not None
-        return browser.get(html.unescape(address[1])).content.decode()
+        return browser.post(html.unescape(address[1])).content.decode()
 
     page = open_page(browser, study)
     assert "has signed" not in news()

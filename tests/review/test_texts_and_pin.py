@@ -10,6 +10,7 @@ from pytest_django.fixtures import Settings
 
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction
+from tests.reading import identity_field, look_at
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
 from webportal.review.models import TextTemplate
@@ -65,8 +66,10 @@ def test_nobody_changes_the_text_of_another(
 
 def sign(browser: Client, seen: Prediction, secret: str) -> int:
     values = {"seen": seen.pk, "images": 1, "choice": "confirm:none", "password": secret}
-    address = reverse("review:sign", args=[seen.radiograph.study_id])
-    return browser.post(address, values).status_code
+    study = seen.radiograph.study
+    look_at(study, User.objects.get(pk=browser.session["_auth_user_id"]))
+    address = reverse("review:sign", args=[study.pk])
+    return browser.post(address, values | identity_field(study)).status_code
 
 
 def test_the_pin_signs_only_after_the_password_in_the_same_session(

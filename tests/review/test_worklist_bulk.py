@@ -11,12 +11,12 @@ from django.urls import reverse
 from tests.conftest import PASSWORD
 from tests.factories import make_job, make_patient, make_prediction, make_radiograph, make_study
 from tests.helpers import audit_actions
+from tests.reading import sign
 from webportal.accounts.models import Role, User
 from webportal.audit.models import AuditEntry
 from webportal.inference.models import Job
 from webportal.inference.queue import awaiting_release
 from webportal.records.models import Priority, Study
-from webportal.review import reading
 from webportal.review.reading import Entry
 from webportal.review.worklist import bulk
 
@@ -30,9 +30,7 @@ def coordinator(make_user: Callable[..., User]) -> User:
 
 def signed_study(by: User) -> Study:
     prediction = make_prediction()
-    reading.sign(
-        prediction.radiograph.study, by, Entry(prediction.pk, "confirm", "definite"), PASSWORD
-    )
+    sign(prediction.radiograph.study, by, Entry(prediction.pk, "confirm", "definite"), PASSWORD)
     return prediction.radiograph.study
 
 

@@ -13,11 +13,12 @@ from tests.conftest import PASSWORD
 from tests.factories import make_patient, make_radiograph, make_study
 from tests.helpers import audit_actions
 from tests.intake.conftest import Send, batch, send, storage_folder  # noqa: F401
+from tests.reading import sign
 from webportal.accounts.models import Role, User
 from webportal.records.identity import identity_version
 from webportal.records.models import OWN_ISSUER, IdentityCorrection, Patient, Study
 from webportal.records.services import change_patient
-from webportal.review.reading import Entry, sign
+from webportal.review.reading import Entry
 from webportal.review.reservation import reserve
 
 pytestmark = pytest.mark.django_db

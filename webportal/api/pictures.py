@@ -26,6 +26,7 @@ from webportal.inference.queue import rerun, rerun_outdated
 from webportal.records.files import StoredFileError, read_dicom, read_original
 from webportal.records.models import Radiograph, Study
 from webportal.review.rendering import radiograph_png
+from webportal.review.viewing import note_viewed
 
 FILE = OpenApiTypes.BINARY
 MEDIA_TYPES = ("application/dicom", "image/jpeg", "image/png")
@@ -81,7 +82,7 @@ class RadiographEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Radiograph
     ordering_fields = ["created_at"]
     ordering = ["created_at"]
     roles = dict.fromkeys(("list", "retrieve"), PEOPLE_DATA) | dict.fromkeys(
-        ("original", "dicom", "image", "rerun"), (Role.RADIOLOGIST,)
+        ("original", "dicom", "image", "viewed", "rerun"), (Role.RADIOLOGIST,)
     )
 
     @extend_schema(responses={(200, *MEDIA_TYPES): FILE})
@@ -109,8 +110,18 @@ class RadiographEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Radiograph
             raise UnreadableImage(str(error.message), error.code) from error
         except ImageError as error:
             raise UnreadableImage(error.message, error.code) from error
-        self._note(Action.IMAGE_VIEWED, radiograph)
+        self._note(Action.IMAGE_DOWNLOADED, radiograph, {"file": "image"})
         return HttpResponse(picture, content_type="image/png")
+
+    @extend_schema(request=NoBody, responses={204: None})
+    @action(detail=True, methods=["post"])
+    def viewed(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Say that the image is displayed to the caller now, at a size at which it can be read.
+
+        Signing a study needs this of each of its images. That the file was fetched says nothing.
+        """
+        note_viewed(self.get_object(), self.person)
+        return Response(status=204)
 
     @extend_schema(request=NoBody, responses={201: JobSerializer})
     @action(detail=True, methods=["post"])
@@ -133,10 +144,8 @@ class RadiographEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Radiograph
         self._note(Action.IMAGE_DOWNLOADED, radiograph, {"file": kind})
         return FileResponse(BytesIO(data), content_type=media_type)
 
-    def _note(
-        self, what: Action, radiograph: Radiograph, detail: dict[str, str] | None = None
-    ) -> None:
-        event = Event(what, "radiograph", radiograph.pk, radiograph.study_id, detail or {})
+    def _note(self, what: Action, radiograph: Radiograph, detail: dict[str, str]) -> None:
+        event = Event(what, "radiograph", radiograph.pk, radiograph.study_id, detail)
         append(event, self.person)
 
 

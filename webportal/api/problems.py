@@ -20,7 +20,7 @@ from webportal.inference.queue import QueueError
 from webportal.inference.registry import RegistryError
 from webportal.intake.errors import IntakeError, StorageFullError
 from webportal.records.services import RecordError, SignedIdentityError
-from webportal.review.reading import ReadingError
+from webportal.review.refusals import ReadingError
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:chestline:problem:"
@@ -36,6 +36,7 @@ HOW_TO_CORRECT = (
 READING_STATUS = {
     "wrong_password": HTTPStatus.FORBIDDEN,
     "incomplete": HTTPStatus.BAD_REQUEST,
+    "reason_missing": HTTPStatus.BAD_REQUEST,
     "not_fitting": HTTPStatus.BAD_REQUEST,
     "unknown_value": HTTPStatus.BAD_REQUEST,
     "wrong_mark": HTTPStatus.BAD_REQUEST,

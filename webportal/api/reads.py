@@ -17,7 +17,7 @@ from rest_framework.response import Response
 from webportal.accounts.models import Role
 from webportal.api.base import Endpoint, NoBody
 from webportal.records.models import IdentityCorrection, Study
-from webportal.review import reading, reservation
+from webportal.review import addenda, reading, reservation
 from webportal.review.blinding import visible_reads
 from webportal.review.corrections import corrections_of, take_note
 from webportal.review.marks import MARKED_FINDINGS, MOST_MARKS, Mark
@@ -197,6 +197,13 @@ class EntrySerializer(serializers.Serializer[Any]):
         max_length=200, allow_blank=True, default="", help_text="Why; an amendment needs one."
     )
 
+    identity = serializers.CharField(
+        default="",
+        allow_blank=True,
+        help_text="`identity` of the study as the reader saw it. Signing is refused when the"
+        " patient's data, or the patient, are others by now.",
+    )
+
     def entry(self) -> reading.Entry:
         """The entry of a serializer that is valid."""
         given = self.validated_data
@@ -213,12 +220,17 @@ class EntrySerializer(serializers.Serializer[Any]):
             despite_reservation=given["despite_reservation"],
             amends=given["amends"],
             reason=given["reason"],
+            identity=given["identity"],
         )
 
 
 class SignatureSerializer(EntrySerializer):
     """A read to be signed; the password signs it, not the token."""
 
+    identity = serializers.CharField(
+        help_text="`identity` of the study as the reader saw it: signing is refused when the"
+        " patient's data, or the patient, are others by now."
+    )
     password = serializers.CharField(trim_whitespace=False, write_only=True)
 
 
@@ -232,6 +244,15 @@ class NewAddendum(serializers.Serializer[Any]):
         default=None,
         help_text="How many images the author saw; needed to close a study that an image joined"
         " after the signature.",
+    )
+    identity = serializers.CharField(
+        help_text="`identity` of the study as the author saw it: signing is refused when the"
+        " patient's data, or the patient, are others by now."
+    )
+    despite_unseen = serializers.BooleanField(
+        default=False,
+        help_text="Close the study although an image was never displayed to the author, because"
+        " it cannot be; the text says so.",
     )
     password = serializers.CharField(trim_whitespace=False, write_only=True)
 
@@ -409,7 +430,7 @@ class ReadEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Read]):
         """Sign a text that adds to a signed read."""
         given = NewAddendum(data=request.data)
         given.is_valid(raise_exception=True)
-        addendum = reading.add_addendum(self.get_object(), self.person, **given.validated_data)
+        addendum = addenda.add_addendum(self.get_object(), self.person, **given.validated_data)
         return Response(AddendumSerializer(addendum).data, status=201)
 
     @extend_schema(request=NoBody, responses=ReadSerializer)

@@ -22,6 +22,7 @@ from webportal.audit.trail import Event, append
 from webportal.inference.models import JobState
 from webportal.intake.matching import Identity
 from webportal.records.forms import LONGEST_REASON, PatientForm, form_values
+from webportal.records.identity import identity_version
 from webportal.records.models import (
     Category,
     Patient,
@@ -189,12 +190,17 @@ class StudySerializer(serializers.ModelSerializer[Study]):
         help_text="Whether a read that the caller may see was signed under another identity than"
         " the patient has now; `identity_corrections` of the read tell which."
     )
+    identity = serializers.SerializerMethodField(
+        help_text="Fingerprint of the patient's record: Patient ID, issuer, name, birth date, sex."
+        " It changes with each of them, and when the study is moved to another patient."
+    )
 
     class Meta:
         model = Study
         fields = [
             "id",
             "patient",
+            "identity",
             "study_instance_uid",
             "accession_number",
             "description",
@@ -233,6 +239,10 @@ class StudySerializer(serializers.ModelSerializer[Study]):
     def get_identity_corrected(self, study: Study) -> bool:
         """Whether there is a marked read."""
         return study.pk in self.context["corrected"]
+
+    def get_identity(self, study: Study) -> str:
+        """What a signature names."""
+        return identity_version(study.patient)
 
     @extend_schema_field(serializers.ChoiceField(choices=ANALYSIS_STATES))
     def get_analysis(self, study: Study) -> str:
@@ -317,7 +327,7 @@ class StudyFilter(django_filters.FilterSet):
 class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
     """Studies: without results for uploaders, who complete each other's when the shift changes."""
 
-    queryset = Study.objects.select_related("second_reading")
+    queryset = Study.objects.select_related("second_reading", "patient")
     serializer_class = StudySerializer
     filterset_class = StudyFilter
     ordering_fields = ["created_at", "performed_at", "priority"]

@@ -8,10 +8,12 @@ from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts.models import Role, User
 from webportal.records.identifiers import validate_identifier
+from webportal.records.identity import version_of
 from webportal.records.models import Study, Symptom
 from webportal.review.marks import Mark, parse_marks
 from webportal.review.models import Decision, OtherFinding, Pneumonia, Read, ReadKind, Zone
 from webportal.review.reading import Entry
+from webportal.review.whose_read import parse_identity
 
 _PAIRS = [
     *(f"{decision}:{finding}" for decision in Decision.values for finding in Pneumonia.values),
@@ -19,7 +21,28 @@ _PAIRS = [
 ]
 
 
-class ReadForm(forms.Form):
+class IdentityFields(forms.Form):
+    """Whose study it was when the page was made, and that a change of it was acknowledged.
+
+    `identity` is JSON as `shown_identity` has it; `identity_acknowledged` the fingerprint of the
+    identity that the page has shown in its place.
+    """
+
+    identity = forms.CharField(required=False, widget=forms.HiddenInput)
+    identity_acknowledged = forms.CharField(required=False)
+
+    def seen_identity(self) -> dict[str, str]:
+        """Return the identity of the page that was sent; {} when it said none."""
+        return parse_identity(self.data.get("identity", "")) or {}
+
+    def acknowledged_identity(self) -> str:
+        """Return the fingerprint of the identity that the reader acknowledged by sending this."""
+        seen = self.seen_identity()
+        acknowledged: str = self.cleaned_data["identity_acknowledged"]
+        return acknowledged or (version_of(seen) if seen else "")
+
+
+class ReadForm(IdentityFields):
     """What a reader puts down. `choice` is a decision and a finding, joined by a colon."""
 
     seen = forms.UUIDField(required=False, widget=forms.HiddenInput)
@@ -87,6 +110,8 @@ class ReadForm(forms.Form):
             version=self.cleaned_data["version"] if "version" in self.data else None,
             amends=self.cleaned_data["amends"],
             reason=self.cleaned_data["reason"] if self.cleaned_data["amends"] else "",
+            identity=self.acknowledged_identity(),
+            seen_identity=self.seen_identity(),
         )
 
 
@@ -117,10 +142,11 @@ def amendment_form(
     return form
 
 
-class AddendumForm(forms.Form):
+class AddendumForm(IdentityFields):
     """A text that adds to a signed read."""
 
     images = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    despite_unseen = forms.BooleanField(required=False)
     reason = forms.CharField(
         label=_("Reason"),
         max_length=200,
@@ -138,6 +164,10 @@ class AddendumForm(forms.Form):
             attrs={"autocomplete": "current-password", "class": "form-control form-control-sm"}
         ),
     )
+
+    def shown_fields(self) -> list[forms.BoundField]:
+        """The fields that are written into; the page asks the rest beside the signature."""
+        return [self[name] for name in ("reason", "text", "addendum_password")]
 
 
 class CaseRecordForm(forms.ModelForm[Study]):

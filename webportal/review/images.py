@@ -29,7 +29,7 @@ EXTENSIONS = {"application/dicom": "dcm", "image/jpeg": "jpg", "image/png": "png
 @allow(Role.RADIOLOGIST)
 @require_GET
 def image(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
-    """The radiograph as a PNG for the viewer."""
+    """The radiograph as a PNG, for a browser in which the viewer does not run."""
     radiograph = get_object_or_404(Radiograph, pk=radiograph_id)
     try:
         picture = rendering.radiograph_png(read_dicom(radiograph))
@@ -39,7 +39,7 @@ def image(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
         logger.warning("Radiograph %s cannot be shown: %s", radiograph.pk, error.code)
         return _failure(error.message)
     append(
-        Event(Action.IMAGE_VIEWED, "radiograph", radiograph.pk, radiograph.study_id), request.user
+        Event(Action.IMAGE_FETCHED, "radiograph", radiograph.pk, radiograph.study_id), request.user
     )
     response = HttpResponse(picture, content_type="image/png")
     patch_cache_control(response, private=True, max_age=3600)

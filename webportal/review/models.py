@@ -9,7 +9,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from webportal.inference.models import Prediction
-from webportal.records.models import Study
+from webportal.records.models import Radiograph, Study
 
 # Django looks for an application's models here.
 from webportal.review.preferences import ReadingPreference as ReadingPreference
@@ -306,6 +306,33 @@ class Reservation(models.Model):
 
     def __str__(self) -> str:
         return f"Reservation of {self.study_id}"
+
+
+class ImageView(models.Model):
+    """That an image was on a reader's screen, and when first; the trail has every time.
+
+    Written by `webportal.review.viewing` alone.
+    """
+
+    reader = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        related_name="image_views",
+        db_index=False,  # the constraint's serves it
+    )
+    radiograph = models.ForeignKey(Radiograph, on_delete=models.PROTECT, related_name="views")
+    first_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["first_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["reader", "radiograph"], name="one_first_view_per_reader_and_image"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"View of {self.radiograph_id}"
 
 
 class TextTemplate(models.Model):

@@ -26,6 +26,7 @@ from webportal.audit.trail import Event, append
 from webportal.records.files import StoredFileError, read_dicom
 from webportal.records.models import Radiograph, Study
 from webportal.review.reservation import peek_next
+from webportal.review.viewing import note_viewed
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,8 @@ def pixels(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
     except ImageError as error:
         logger.warning("Radiograph %s cannot be shown: %s", radiograph.pk, error.code)
         return JsonResponse({"detail": error.message}, status=500)
-    _note(Action.IMAGE_FETCHED, radiograph, request)
+    event = Event(Action.IMAGE_FETCHED, "radiograph", radiograph.pk, radiograph.study_id)
+    append(event, request.user)
     response = HttpResponse(packed, content_type="application/octet-stream")
     patch_cache_control(response, private=True, max_age=YEAR_SECONDS, immutable=True)
     return response
@@ -56,8 +58,7 @@ def pixels(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def viewed(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
     """Take down that the radiograph is on the reader's screen."""
-    radiograph = get_object_or_404(Radiograph, pk=radiograph_id)
-    _note(Action.IMAGE_VIEWED, radiograph, request)
+    note_viewed(get_object_or_404(Radiograph, pk=radiograph_id), request.user)
     return HttpResponse(status=204)
 
 
@@ -118,7 +119,3 @@ def _overlay_facts(overlay: Overlay | None) -> dict[str, int | bool] | None:
         "unreadable": overlay.unreadable,
         "isCut": overlay.is_cut,
     }
-
-
-def _note(action: Action, radiograph: Radiograph, request: SignedInRequest) -> None:
-    append(Event(action, "radiograph", radiograph.pk, radiograph.study_id), request.user)

@@ -1,4 +1,4 @@
-"""Drafting and signing reads, and adding to them after they are signed.
+"""Drafting and signing reads.
 
 A read is bound to the result that the reader saw: when another result has taken its place, signing
 is refused until the reader has seen that one. What a reader typed is kept as a draft whatever
@@ -7,26 +7,24 @@ becomes of the signature. Locks are taken in the order study, patient, head of t
 
 import hashlib
 import uuid
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 from django.db import transaction
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from webportal.accounts.models import User
-from webportal.accounts.services import AccountError
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.database.clock import clock
 from webportal.inference.models import Prediction
-from webportal.records.identity import shown_identity, version_of
-from webportal.records.models import Patient, ReadingState, Study
+from webportal.records.identity import version_of
+from webportal.records.models import Radiograph, ReadingState, Study
 from webportal.review import reservation
 from webportal.review.amending import own_read_to_amend, refuse_amendment
 from webportal.review.decisions import open_choices
 from webportal.review.marks import Mark, finding_not_put_down, parse_marks, why_refused
 from webportal.review.models import (
-    Addendum,
     Decision,
     OtherFinding,
     Pneumonia,
@@ -39,13 +37,14 @@ from webportal.review.reads import own_draft, own_signed_read, result_for
 from webportal.review.refusals import ReadingError as ReadingError
 from webportal.review.second_reading import (
     advance,
-    due_of_second_reading,
     due_read,
     has_signed,
     may_read_blind,
     signed_reads,
 )
-from webportal.review.signing import confirm_signer
+from webportal.review.signing import check_signer
+from webportal.review.viewing import images_not_viewed, refuse_changed_images, refuse_unviewed
+from webportal.review.whose_read import identity_for_draft, lock_identity
 
 
 @dataclass(frozen=True)
@@ -57,7 +56,9 @@ class Entry:
     say. `despite_reservation` says that the reader knows that another has the study in hand.
     `version` is that of the draft on the screen, "" when there was none: a draft that was changed
     in another window meanwhile is not written over. `amends` is the id of the reader's own signed
-    read that this one corrects, for `reason`.
+    read that this one corrects, for `reason`. `identity` is the fingerprint of the patient's
+    identity that the reader has acknowledged, and `seen_identity` the identity under which the
+    draft was begun, {} where that is not known.
     """
 
     seen: uuid.UUID | None
@@ -73,6 +74,8 @@ class Entry:
     version: str | None = None
     amends: uuid.UUID | None = None
     reason: str = ""
+    identity: str = ""
+    seen_identity: Mapping[str, str] = field(default_factory=dict)
 
 
 @transaction.atomic
@@ -85,15 +88,19 @@ def save_draft(study: Study, reader: User, entry: Entry) -> Read:
     _check_values(study, entry)
     if entry.amends is not None:
         own_read_to_amend(study, reader, entry.amends)
-    Study.objects.select_for_update(no_key=True).get(pk=study.pk)
+    locked = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     same = _signed_the_same(study, reader, entry)
     if same is not None:
         return same
     draft = own_draft(study, reader)
-    if draft is not None and _is_kept(draft, entry):
+    identity = identity_for_draft(
+        locked.patient, entry.identity, entry.seen_identity, draft.identity if draft else {}
+    )
+    if draft is not None and _is_kept(draft, entry) and draft.identity == identity:
         return draft
     _refuse_other_draft(draft, entry)
     draft = draft or Read(study=study, reader=reader)
+    draft.identity = identity
     draft.prediction_id = entry.seen
     draft.decision, draft.pneumonia = entry.decision, entry.pneumonia
     draft.zones, draft.other_findings = sorted(entry.zones), sorted(entry.other_findings)
@@ -135,13 +142,14 @@ def sign(
     The study leaves the worklist unless a second read or an arbitration follows. With `pin_is_open`
     the reader's signing PIN does in place of the password. Raises ReadingError with one of the
     codes wrong_password, already_signed, already_amended, reading_changed, not_blind, reserved,
-    result_changed, images_changed, incomplete, not_fitting, draft_changed, not_own_read,
-    unknown_value or wrong_mark. Only after the last four is nothing kept.
+    result_changed, images_changed, images_not_viewed, reason_missing, identity_changed, incomplete,
+    not_fitting, draft_changed, not_own_read, unknown_value or wrong_mark. Only after the last four
+    is nothing kept.
     """
     draft = save_draft(study, reader, entry)
     entry = replace(entry, version=None)
     failure = Event(Action.SIGNATURE_FAILED, "read", draft.pk, study.pk)
-    _check_password(reader, password, failure, pin_is_open)
+    check_signer(reader, password, failure, pin_is_open)
     with transaction.atomic():
         locked = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
         read = save_draft(locked, reader, entry)
@@ -153,14 +161,14 @@ def sign(
         else:
             read.kind = _kind_to_sign(locked, reader, entry)
             _refuse_if_reserved(locked, reader, entry)
-        _refuse_unseen_images(locked, entry.images)
+        refuse_changed_images(locked, entry.images)
         current = result_for(locked, reader)
         _check_complete(read, entry, current)
+        not_viewed = images_not_viewed(locked, reader)
+        refuse_unviewed(locked, read, not_viewed)
         # A reader who read without the model's help is bound to no result of it.
         read.prediction = None if read.decision == Decision.UNAIDED else current
-        read.identity = shown_identity(
-            Patient.objects.select_for_update(no_key=True).get(pk=locked.patient_id)
-        )
+        read.identity = lock_identity(locked, entry.identity)
         read.state, read.signed_at = ReadState.SIGNED, clock()
         read.save()
         due = advance(locked, read)
@@ -168,11 +176,12 @@ def sign(
         locked.save(update_fields=["reading_state"])
         reservation.end_by_signature(locked, reader if read.amends is not None else None)
         action = Action.READ_AMENDED if read.amends is not None else Action.READ_SIGNED
-        append(Event(action, "read", read.pk, study.pk, _what_is_signed(read)), reader)
+        detail = _what_is_signed(read, not_viewed)
+        append(Event(action, "read", read.pk, study.pk, detail), reader)
     return read
 
 
-def _what_is_signed(read: Read) -> dict[str, object]:
+def _what_is_signed(read: Read, not_viewed: list[Radiograph]) -> dict[str, object]:
     """The whole read for the trail; of what names the patient the SHA-256."""
     detail: dict[str, object] = {
         "kind": read.kind,
@@ -192,64 +201,9 @@ def _what_is_signed(read: Read) -> dict[str, object]:
     if read.amends_id is not None:
         detail["amends"], detail["revision"] = str(read.amends_id), read.revision
         detail["reason_sha256"] = hashlib.sha256(read.reason.encode()).hexdigest()
+    if not_viewed:
+        detail["images_not_viewed"] = [str(image.pk) for image in not_viewed]
     return detail
-
-
-def add_addendum(
-    read: Read,
-    author: User,
-    reason: str,
-    text: str,
-    password: str,
-    images: int | None = None,
-    *,
-    pin_is_open: bool = False,
-) -> Addendum:
-    """Sign a text that adds to a signed read; the author's draft of that study is then done with.
-
-    A study that came back to the worklist because of a later image is closed again when `images`,
-    the number of images on the author's screen, covers it. Signing the same text twice changes
-    nothing. Raises ReadingError with one of the codes not_signed, incomplete, wrong_password or
-    images_changed.
-    """
-    reason, text = reason.strip(), text.strip()
-    if read.state != ReadState.SIGNED:
-        raise ReadingError(
-            "not_signed", _("This read is not signed yet: change the draft instead.")
-        )
-    if not reason or not text:
-        raise ReadingError("incomplete", _("An addendum needs both a reason and a text."))
-    failure = Event(Action.SIGNATURE_FAILED, "read", read.pk, read.study_id)
-    _check_password(author, password, failure, pin_is_open)
-    with transaction.atomic():
-        study = Study.objects.select_for_update(no_key=True).get(pk=read.study_id)
-        _refuse_unseen_images(study, images)
-        if images is not None and not due_of_second_reading(study):
-            study.reading_state = ReadingState.SIGNED
-            study.save(update_fields=["reading_state"])
-        same = read.addenda.filter(author=author, reason=reason, text=text).first()
-        if same is not None:
-            return same
-        # An amendment that the author has begun is another thing, and stays.
-        drafts = Read.objects.filter(study=read.study_id, reader=author, state=ReadState.DRAFT)
-        drafts.filter(amends=None).delete()
-        addendum = Addendum.objects.create(
-            read=read, author=author, reason=reason, text=text, signed_at=timezone.now()
-        )
-        detail = {"read": str(read.pk)}
-        event = Event(Action.ADDENDUM_SIGNED, "addendum", addendum.pk, read.study_id, detail)
-        append(event, author)
-    return addendum
-
-
-def _check_password(signer: User, password: str, failure: Event, pin_is_open: bool) -> None:
-    try:
-        confirm_signer(signer, password, pin_is_open)
-    except AccountError as error:
-        append(failure, signer)
-        raise ReadingError(
-            "wrong_password", f"{error} " + _("Nothing is signed; your text is kept.")
-        ) from error
 
 
 def _check_values(study: Study, entry: Entry) -> None:
@@ -270,17 +224,6 @@ def _check_values(study: Study, entry: Entry) -> None:
         return
     if not Prediction.objects.filter(pk=entry.seen, radiograph__study=study).exists():
         raise ReadingError("unknown_value", _("The result named is not one of this study."))
-
-
-def _refuse_unseen_images(study: Study, images: int | None) -> None:
-    if images is not None and study.radiographs.count() != images:
-        raise ReadingError(
-            "images_changed",
-            _(
-                "Another image has joined this study since you opened the page. Look at it below,"
-                " check what you wrote and sign again; your text is kept."
-            ),
-        )
 
 
 def _kind_to_sign(study: Study, reader: User, entry: Entry) -> str:

@@ -1,5 +1,6 @@
 """The reader's part of the study page: what is signed, and the form for what is not."""
 
+import json
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.utils.translation import gettext_lazy
 
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
+from webportal.records.identity import shown_identity
 from webportal.records.models import ReadingState, Study
 from webportal.review import reservation
 from webportal.review.blinding import hides_result, sees_read
@@ -28,6 +30,7 @@ from webportal.review.reading import draft_version
 from webportal.review.reads import leading_prediction, own_draft
 from webportal.review.second_reading import due_read, may_read_blind, signed_reads
 from webportal.review.signing import has_pin
+from webportal.review.whose_read import identity_change
 
 HEADINGS = {
     ReadKind.FIRST: gettext_lazy("Your read"),
@@ -56,6 +59,7 @@ class Choice:
     key: str
     finding: str
     meaning: str
+    needs_picture: bool
 
 
 @dataclass(frozen=True)
@@ -97,7 +101,16 @@ def reading_panel(
         form = amendment_form(draft, amended, seen, by_finding)
     form = form or read_form(draft, seen)
     present = reservation.reservation_of(study)
+    # Of what was written before a change of the patient's data its reader is told.
+    now = shown_identity(study.patient)
+    begun_under = (draft.identity if draft else {}) or now
+    addendum_under = (addendum_form.seen_identity() if addendum_form else {}) or begun_under
     return {
+        "shown_identity": json.dumps({"identity": json.dumps(now)}),
+        "seen_identity": json.dumps(begun_under),
+        "identity_change": identity_change(begun_under, study.patient),
+        "addendum_seen_identity": json.dumps(addendum_under),
+        "addendum_identity_change": identity_change(addendum_under, study.patient),
         "due": due,
         "heading": HEADINGS.get(ReadKind(due), "") if due else "",
         "own": own,
@@ -163,6 +176,7 @@ def _choices(leading: Prediction | None) -> list[Choice]:
             key=str(number),
             finding=str(Pneumonia(finding).label) if finding else _("Not interpretable"),
             meaning=str(WORDS[decision]),
+            needs_picture=decision != Decision.NOT_INTERPRETABLE,
         )
         for number, (decision, finding) in enumerate(choices, start=1)
     ]

@@ -20,13 +20,27 @@ from webportal.accounts.services import AccountError, confirm_password
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.review.models import SigningPin
+from webportal.review.refusals import ReadingError
 
 LAST_SIGNATURE = "signing_last_at"
 PIN = re.compile(r"[0-9]{6,12}")
 
 
-def confirm_signer(signer: User, secret: str, pin_is_open: bool) -> None:
-    """Make sure that the person who signs is who they are; raises AccountError."""
+def check_signer(signer: User, secret: str, failure: Event, pin_is_open: bool) -> None:
+    """Make sure that the person who signs is who they are, and note in the trail when not.
+
+    Raises ReadingError with the code wrong_password.
+    """
+    try:
+        _confirm(signer, secret, pin_is_open)
+    except AccountError as error:
+        append(failure, signer)
+        raise ReadingError(
+            "wrong_password", f"{error} " + _("Nothing is signed; your text is kept.")
+        ) from error
+
+
+def _confirm(signer: User, secret: str, pin_is_open: bool) -> None:
     if pin_is_open and PIN.fullmatch(secret) and has_pin(signer):
         # A wrong PIN goes on to the password, which counts the attempt and refuses too many.
         pin_hash = SigningPin.objects.get(user=signer).pin_hash

@@ -15,6 +15,7 @@ from webportal.review.machine import Opinion, opinion
 from webportal.review.progress import BY_STATE, HIDDEN, NOTHING, Progress, latest_jobs
 from webportal.review.reading_panel import reading_panel
 from webportal.review.viewer_page import viewer_context
+from webportal.review.viewing import images_not_viewed
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class ShownRadiograph:
     job: Job | None
     progress: Progress
     opinion: Opinion | None
+    was_viewed: bool
 
     @property
     def may_cancel(self) -> bool:
@@ -63,7 +65,7 @@ def study_context(
         study, reader, form, addendum_form, amends=amends, pin_is_open=pin_is_open
     )
     leading = panel["leading"]
-    radiographs = _shown_radiographs(study, panel["hides_result"])
+    radiographs = _shown_radiographs(study, reader, panel["hides_result"])
     first = next(
         (shown for shown in radiographs if leading and shown.prediction == leading), None
     ) or (radiographs[0] if radiographs else None)
@@ -89,10 +91,13 @@ def study_context(
     )
 
 
-def _shown_radiographs(study: Study, hides_result: bool) -> list[ShownRadiograph]:
+def _shown_radiographs(study: Study, reader: User, hides_result: bool) -> list[ShownRadiograph]:
+    not_viewed = {radiograph.pk for radiograph in images_not_viewed(study, reader)}
     if hides_result:
         return [
-            ShownRadiograph(number, radiograph, None, None, HIDDEN, None)
+            ShownRadiograph(
+                number, radiograph, None, None, HIDDEN, None, radiograph.pk not in not_viewed
+            )
             for number, radiograph in enumerate(study.radiographs.all(), start=1)
         ]
     jobs = {job.radiograph_id: job for job in latest_jobs([study.pk])}
@@ -114,6 +119,7 @@ def _shown_radiographs(study: Study, hides_result: bool) -> list[ShownRadiograph
                 job=job,
                 progress=BY_STATE[job.state] if job else NOTHING,
                 opinion=opinion(results, active, radiograph) if results else None,
+                was_viewed=radiograph.pk not in not_viewed,
             )
         )
     return shown

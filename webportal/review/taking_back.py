@@ -28,6 +28,7 @@ KEPT = (
     "other_findings",
     "marks",
     "comment",
+    "identity",
     "amends_id",
     "reason",
 )

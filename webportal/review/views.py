@@ -17,13 +17,14 @@ from webportal.accounts.roles import SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.records.models import Study
-from webportal.review import reading, reads, reservation, signing, take_back_page
+from webportal.review import addenda, reading, reads, reservation, signing, take_back_page
 from webportal.review.blinding import hides_result
 from webportal.review.forms import AddendumForm, ReadForm
 from webportal.review.models import ReadKind
 from webportal.review.progress import HIDDEN, NOTHING, progress_of
 from webportal.review.second_reading import due_read, has_signed
 from webportal.review.study_page import study_context
+from webportal.review.whose_read import identity_change, parse_identity
 
 
 def _study(study_id: uuid.UUID) -> Study:
@@ -78,9 +79,12 @@ def _open_next(request: SignedInRequest, left: Study | None) -> HttpResponse:
 
 
 @allow(Role.RADIOLOGIST)
-@require_GET
+@require_http_methods(["GET", "POST"])
 def status(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
-    """What an open study page has to say of news: a reservation, another result, a signature."""
+    """What an open study page has to say of news: another identity, result, reader or signature.
+
+    The page sends the identity that it shows in a body, because addresses hold no patient data.
+    """
     shown = _study(study_id)
     leading = reads.result_for(shown, request.user)
     counting = reads.signed_read(shown)
@@ -88,8 +92,10 @@ def status(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     is_hidden = hides_result(request.user, shown)
     due = due_read(shown)
     was_due = request.GET.get("due", due)
+    seen = parse_identity(request.POST.get("identity", ""))
     context = {
         "study": shown,
+        "identity_change": identity_change(seen, shown.patient) if seen else None,
         "progress": HIDDEN if is_hidden else progress_of([shown.pk]).get(shown.pk, NOTHING),
         "reservation": reservation.reservation_of(shown),
         "may_reserve": bool(due) and not has_signed(shown, request.user),
@@ -250,13 +256,15 @@ def add_addendum(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     if form.is_valid():
         values = form.cleaned_data
         try:
-            reading.add_addendum(
+            addenda.add_addendum(
                 read,
                 request.user,
                 values["reason"],
                 values["text"],
                 values["addendum_password"],
                 images=values["images"] or 0,
+                identity=form.acknowledged_identity(),
+                despite_unseen=values["despite_unseen"],
                 pin_is_open=signing.pin_is_open(request.session),
             )
         except reading.ReadingError as error:

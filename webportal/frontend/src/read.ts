@@ -48,7 +48,7 @@ function reads(form: HTMLFormElement, event: KeyboardEvent, target: HTMLElement)
     zones.classList.remove("is-asked");
     if (event.key === "g" || event.key === "Escape") return true;
     const zone = find(form, `[data-zone-key="${CSS.escape(event.key)}"]`);
-    zone?.click();
+    press(zone);
     if (zone) return true;
   }
   if (event.key === "Enter") {
@@ -56,22 +56,29 @@ function reads(form: HTMLFormElement, event: KeyboardEvent, target: HTMLElement)
     signs(form);
     return true;
   }
-  if (event.key === "g") show(zones, () => zones?.classList.add("is-asked"));
-  else if (event.key === "t") form.querySelector("textarea")?.focus();
+  if (event.key === "g") {
+    if (!zones?.inert) show(zones, () => zones?.classList.add("is-asked"));
+  } else if (event.key === "t") form.querySelector("textarea")?.focus();
   else if (event.key === "q" && templates) show(templates, () => (templates.open = true));
   else {
     const tick = event.shiftKey ? null : find(form, `[data-read-key="${CSS.escape(event.key)}"]`);
-    tick?.click();
+    press(tick);
     return tick !== null;
   }
   return true;
 }
 
+/** Click on what can be used now: findings wait for a picture. */
+function press(input: HTMLElement | null): void {
+  if (!input?.closest("[inert]")) input?.click();
+}
+
 /** Sign and go on when the password is there, else ask for it. */
 function signs(form: HTMLFormElement): void {
   const password = form.querySelector<HTMLInputElement>("input[name=password]");
-  if (password?.value) form.requestSubmit(form.querySelector<HTMLElement>("button[value=next]"));
-  else password?.focus();
+  const button = form.querySelector<HTMLButtonElement>("button[data-signs]");
+  if (!password?.value) password?.focus();
+  else if (!button?.disabled) form.requestSubmit(button);
 }
 
 /** Do something with a part of the form and bring it into sight. */

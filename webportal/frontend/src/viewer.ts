@@ -9,6 +9,7 @@ import "./timeline.css";
 import "./viewer/widths.css";
 import "./choice.css";
 import { guardAddendum } from "./addendum";
+import { guardSignatures } from "./gate";
 import { onEachPage } from "./life";
 import { bindReadKeys } from "./read";
 import { allowStudies } from "./swap";
@@ -18,6 +19,8 @@ prepareViewer();
 onEachPage((life) => {
   const root = document.querySelector<HTMLElement>(".viewer[data-reader]");
   if (!root) return;
+  // Before the viewer, which tells what is on the screen.
+  guardSignatures(life);
   startViewer(root, life);
   bindReadKeys(life);
   guardAddendum(life);

@@ -105,9 +105,3 @@ export class RememberedFinding {
     sessionStorage.setItem(this.key, finding);
   }
 }
-
-/** Tell the audit trail that an image is on the screen. */
-export function noteViewing(image: ImageEntry): void {
-  const headers = JSON.parse(document.body.getAttribute("hx-headers") ?? "{}") as HeadersInit;
-  void fetch(image.viewed, { method: "POST", headers, keepalive: true });
-}

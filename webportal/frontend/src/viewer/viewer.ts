@@ -9,6 +9,7 @@ import {
 } from "@cornerstonejs/core";
 import { init as initTools } from "@cornerstonejs/tools";
 
+import { tellImageState } from "../gate";
 import type { Life } from "../life";
 import { fetchAhead } from "./ahead";
 import { Comparison } from "./comparison";
@@ -16,11 +17,12 @@ import { bindKeys } from "./keys";
 import { Lens } from "./lens";
 import { MachineLayer } from "./machine";
 import { Marking } from "./marking";
-import { type ImageEntry, RememberedSettings, find, noteViewing, readPage } from "./page";
+import { type ImageEntry, RememberedSettings, find, readPage } from "./page";
 import { Pane } from "./pane";
 import { watchPinch } from "./pinch";
 import { registerPixels } from "./pixels";
 import { TOOL_NAMES, Tools } from "./tools";
+import { reportWhenDrawn } from "./viewing";
 import { followSides } from "./zones";
 
 const ENGINE = "reading";
@@ -91,7 +93,7 @@ export class Viewer {
     this.opened.push(pane);
     this.sizes.observe(pane.element);
     pane.onShown = (image) => {
-      noteViewing(image);
+      reportWhenDrawn(pane, image);
       this.marking.follow(pane);
     };
     pane.onDrawn = () => this.drawn(pane);
@@ -134,11 +136,12 @@ export class Viewer {
     for (const part of document.querySelectorAll<HTMLElement>("[data-of-radiograph]")) {
       part.hidden = part.dataset["ofRadiograph"] !== image.id;
     }
+    tellImageState(image.id, "loading");
     void this.pane.show(image);
   }
 
   private shown(image: ImageEntry): void {
-    noteViewing(image);
+    reportWhenDrawn(this.pane, image);
     this.machine.update();
     this.marking.follow(this.pane);
     if (this.isAhead) return;

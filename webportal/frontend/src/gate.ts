@@ -1,0 +1,104 @@
+import type { Life } from "./life";
+
+/** What the viewer says of an image: it is on its way, it is drawn, or the trail knows that it was seen. */
+export type ImageState = "loading" | "drawn" | "viewed";
+
+interface ImageNews {
+  image: string;
+  state: ImageState;
+}
+
+const NEWS = "chestline:image";
+
+export function tellImageState(image: string, state: ImageState): void {
+  document.dispatchEvent(new CustomEvent<ImageNews>(NEWS, { detail: { image, state } }));
+}
+
+/**
+ * Lets a form be signed only when its reader has the pictures, and knows whose they are. The portal
+ * refuses the rest; here it is said beforehand, and findings wait until there is a picture.
+ */
+export class SignGate {
+  private readonly form: HTMLFormElement;
+  /** Every image that was drawn on this page. */
+  private readonly drawn = new Set<string>();
+  private chosen = "";
+
+  constructor(form: HTMLFormElement, { signal }: Life) {
+    this.form = form;
+    const hear = (event: Event): void => this.hear((event as CustomEvent<ImageNews>).detail);
+    document.addEventListener(NEWS, hear, { signal });
+    document.addEventListener("htmx:afterRequest", () => this.update(), { signal });
+    for (const kind of ["input", "change"]) form.addEventListener(kind, () => this.update());
+    for (const button of this.missing) {
+      button.addEventListener("click", () => {
+        const id = CSS.escape(button.dataset["showImage"] ?? "");
+        document.querySelector<HTMLElement>(`[data-image][value="${id}"]`)?.click();
+        document.querySelector(".viewer-stage")?.scrollIntoView({ block: "nearest" });
+      });
+    }
+    this.update();
+  }
+
+  private get missing(): HTMLElement[] {
+    return [...this.form.querySelectorAll<HTMLElement>("[data-show-image]:not([hidden])")];
+  }
+
+  private hear({ image, state }: ImageNews): void {
+    if (state === "loading") this.chosen = image;
+    if (state === "drawn") this.drawn.add(image);
+    if (state === "viewed") {
+      const button = `[data-show-image="${CSS.escape(image)}"]`;
+      for (const each of this.form.querySelectorAll<HTMLElement>(button)) each.hidden = true;
+    }
+    this.update();
+  }
+
+  private update(): void {
+    const hasPicture = this.drawn.has(this.chosen);
+    const isSeen = this.missing.length === 0;
+    const isKnown = !document.querySelector("[data-identity-news]") && !this.asks;
+    for (const part of this.form.querySelectorAll<HTMLElement>("[data-needs-picture]")) {
+      part.inert = !hasPicture;
+    }
+    this.say("no-picture", !hasPicture);
+    this.say("images", !isSeen);
+    this.say("identity", !isKnown);
+    this.say("only", !hasPicture || !isSeen);
+    const isCovered = (hasPicture || !this.needsPicture) && isSeen;
+    const maySign = isKnown && (isCovered || this.isExcused);
+    for (const button of this.form.querySelectorAll<HTMLButtonElement>("[data-signs]")) {
+      button.disabled = !maySign;
+    }
+  }
+
+  /** Whether a change of the patient's data waits to be confirmed. */
+  private get asks(): boolean {
+    return this.form.querySelector("[name=identity_acknowledged]:not(:checked)") !== null;
+  }
+
+  private get needsPicture(): boolean {
+    return this.form.querySelector("[data-needs-picture]") !== null;
+  }
+
+  /** Whether the reader says that an image cannot be shown: what is signed then needs a reason. */
+  private get isExcused(): boolean {
+    if (this.form.querySelector("[name=despite_unseen]:checked")) return true;
+    const choice = this.form.querySelector<HTMLInputElement>("[name=choice]:checked");
+    const impression = this.form.querySelector("textarea");
+    const isNotInterpretable = choice?.value.startsWith("not_interpretable") ?? false;
+    return isNotInterpretable && impression?.value.trim() !== "";
+  }
+
+  private say(what: string, isSo: boolean): void {
+    for (const part of this.form.querySelectorAll<HTMLElement>(`[data-gate="${what}"]`)) {
+      part.hidden = !isSo;
+    }
+  }
+}
+
+/** Guard each form of the page that signs something. */
+export function guardSignatures(life: Life): void {
+  const buttons = [...document.querySelectorAll<HTMLButtonElement>("[data-signs]")];
+  for (const form of new Set(buttons.map((button) => button.form))) if (form) new SignGate(form, life);
+}

@@ -1,0 +1,44 @@
+/** Tells the audit trail, and the forms that sign, which images have been on the screen. */
+
+import { Enums } from "@cornerstonejs/core";
+
+import { csrfToken } from "../csrf";
+import { tellImageState } from "../gate";
+import type { ImageEntry } from "./page";
+import type { Pane } from "./pane";
+
+const RETRY_MS = 3_000;
+
+/** Report an image that a pane is about to draw, once it is drawn and somebody can see it. */
+export function reportWhenDrawn(pane: Pane, image: ImageEntry): void {
+  const drawn = (): void => {
+    if (pane.image !== image) return;
+    tellImageState(image.id, "drawn");
+    void report(image);
+  };
+  pane.element.addEventListener(Enums.Events.IMAGE_RENDERED, drawn, { once: true });
+}
+
+async function report(image: ImageEntry): Promise<void> {
+  await inSight();
+  while (!(await isTaken(image))) await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+  tellImageState(image.id, "viewed");
+}
+
+/** A page in a tab that is hidden shows nothing. */
+function inSight(): Promise<void> {
+  if (!document.hidden) return Promise.resolve();
+  return new Promise((resolve) => {
+    document.addEventListener("visibilitychange", () => resolve(), { once: true });
+  });
+}
+
+async function isTaken({ viewed }: ImageEntry): Promise<boolean> {
+  try {
+    const headers = { "X-CSRFToken": csrfToken() };
+    const answer = await fetch(viewed, { method: "POST", headers, keepalive: true });
+    return answer.ok && !answer.redirected;
+  } catch {
+    return false;
+  }
+}
