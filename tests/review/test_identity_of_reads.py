@@ -352,7 +352,7 @@ def test_a_correction_and_a_signature_never_wait_for_each_other_for_ever(radiolo
         look_at(study, radiologist)
         seen = replace(UNAIDED, identity=present_identity(study))
         values = {"name": f"After^{number}", "patient_id": f"N{number}"}
-        acts = [
+        acts: list[Callable[[], object]] = [
             partial(change_patient, study.patient, values, radiologist, "Misspelt"),
             partial(reading.sign, study, radiologist, seen, PASSWORD),
         ]
