@@ -1,10 +1,10 @@
-"""python -m ml train | compare | evaluate | predict | sameness | traps | benchmark"""
+"""python -m ml train | compare | evaluate | independent | predict | sameness | traps | benchmark"""
 
 import argparse
 import os
 import sys
 
-from ml.commands import benchmark, compare, evaluate, predict, sameness, train, traps
+from ml.commands import benchmark, compare, evaluate, independent, predict, sameness, train, traps
 from ml.commands.errors import CommandError
 from ml.dataset import DatasetError
 from ml.package import PackageError
@@ -14,6 +14,7 @@ COMMANDS = {
     "train": train,
     "compare": compare,
     "evaluate": evaluate,
+    "independent": independent,
     "predict": predict,
     "sameness": sameness,
     "traps": traps,

@@ -56,6 +56,7 @@ def write_card(facts: Mapping[str, Any]) -> str:
         figures=_folds_table(facts["figures"], {**SCORES, **SHARES}),
         points_by_fold=_points_by_fold(facts["figures"]),
         thresholds=_thresholds_table(facts["thresholds"]),
+        independent=_independent(facts.get("independent", [])),
         subtypes=_subtypes(facts),
         prevalence=f"{calibration['prevalence']:.0%}",
         lowest=f"{calibration['margin']:.2g}",
@@ -84,7 +85,7 @@ def _folds_table(figures: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     return _table(["", *figures], [*counts, *lines])
 
 
-def _points_by_fold(figures: Mapping[str, Any]) -> str:
+def _points_by_fold(figures: Mapping[str, Any], of: str = "fold") -> str:
     lines = [
         (
             name,
@@ -96,23 +97,31 @@ def _points_by_fold(figures: Mapping[str, Any]) -> str:
         for name, fold in figures.items()
         for point, at in fold["operating_points"].items()
     ]
-    heads = ["fold", "operating point", "threshold", "sensitivity", "specificity"]
+    heads = [of, "operating point", "threshold", "sensitivity", "specificity"]
     return _table(heads, lines)
 
 
 def _thresholds_table(thresholds: Mapping[str, Any]) -> str:
     lines = [
-        (
-            name,
-            f"{point['threshold']:.3f}",
-            point["criterion"],
-            _figure(point, "sensitivity"),
-            _figure(point, "specificity"),
-        )
+        (name, f"{point['threshold']:.3f}", point["criterion"])
         for name, point in thresholds.items()
     ]
-    heads = ["operating point", "threshold", "chosen for", "sensitivity", "specificity"]
-    return _table(heads, lines)
+    return _table(["operating point", "threshold", "chosen for"], lines)
+
+
+def _independent(sets: Sequence[Mapping[str, Any]]) -> str:
+    """Return what was measured on independent images, at the version's own thresholds."""
+    if not sets:
+        return (
+            "None: every image took part in training this version or in choosing its thresholds, so"
+            " how often its operating points are right is not known. Measure it on images of your"
+            " own (`python -m ml independent`)."
+        )
+    figures = {each["source"]: each for each in sets}
+    return (
+        f"{_folds_table(figures, {**SCORES, **SHARES})}\n\nAt every operating point:\n\n"
+        f"{_points_by_fold(figures, 'images')}"
+    )
 
 
 def _subtypes(facts: Mapping[str, Any]) -> str:

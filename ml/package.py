@@ -6,7 +6,7 @@ own hash is the package's. Imports no deep-learning library: the portal reads pa
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -70,6 +70,10 @@ class ModelPackage:
     ``figures`` and ``training`` are facts for people, as in package.json. ``population`` is what
     the probability presumes: ``prevalence`` (share with pneumonia it was calibrated on, or None),
     ``youngest_years``, ``oldest_years`` and ``views`` (View Position), as far as they are given.
+    ``independent`` are figures from images that took no part in training the version or in choosing
+    its calibration and thresholds: for each set those of ``ml.evaluation.measure``, at the
+    version's own thresholds, and its ``source`` in words. Packages of before there were any have
+    none.
     """
 
     path: Path
@@ -86,6 +90,7 @@ class ModelPackage:
     training: Mapping[str, Any]
     card: str
     population: Mapping[str, Any] = field(default_factory=dict)
+    independent: Sequence[Mapping[str, Any]] = ()
 
     @property
     def weights_path(self) -> Path:
@@ -144,6 +149,7 @@ def load_package(path: Path) -> ModelPackage:
                 "prevalence": facts["calibration"].get("prevalence"),
                 **facts.get("population", {}),
             },
+            independent=facts.get("independent", []),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise PackageError(

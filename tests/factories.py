@@ -28,7 +28,7 @@ from ml.package import (
 )
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
-from webportal.inference.summary import refresh_summaries
+from webportal.inference.purpose.keeping import judge_anew
 from webportal.operations.phantoms import draw_phantom
 from webportal.records.models import Category, Patient, Radiograph, Study
 
@@ -233,6 +233,7 @@ def make_prediction(
         "created_at": timezone.now(),
     }
     prediction = Prediction.objects.create(**defaults | fields)
-    refresh_summaries([radiograph.study_id])
+    judge_anew([radiograph.study_id])
     radiograph.study.refresh_from_db()
+    prediction.refresh_from_db()
     return prediction

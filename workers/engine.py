@@ -36,8 +36,6 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 MAX_DECODERS = 16
-# View Position (0018,5101) of what the model was not made for: lateral, decubitus and oblique.
-NOT_FRONTAL = {"LL", "RL", "LLD", "RLD", "LLO", "RLO", "LATERAL"}
 LONGEST_WAIT_SECONDS = 5.0
 
 
@@ -332,8 +330,6 @@ def _close_connection() -> None:
 
 
 def _result(job: ClaimedJob, assessment: Assessment) -> Result:
-    if job.view_position in NOT_FRONTAL:
-        assessment = _not_frontal(job.view_position, assessment)
     rows, columns = assessment.heatmap.shape
     return Result(
         job=job,
@@ -347,9 +343,3 @@ def _result(job: ClaimedJob, assessment: Assessment) -> Result:
         bacterial_probability=assessment.bacterial_probability,
         correction=assessment.correction,
     )
-
-
-def _not_frontal(view_position: str, assessment: Assessment) -> Assessment:
-    reason = reasons.NOT_FRONTAL_VIEW.format(view=view_position)
-    nothing = np.zeros_like(assessment.heatmap)
-    return Assessment(None, "not_assessable", "not_frontal_view", reason, nothing)

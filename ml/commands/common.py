@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +12,9 @@ from tqdm import tqdm
 
 from ml import images
 from ml.assessment import Assessment
+from ml.commands.errors import CommandError
+from ml.dataset import LabelledImage
+from ml.evaluation import Cases
 from ml.images import ImageError
 from ml.package import SHIPPED_PACKAGE
 from ml.predictor import Predictor
@@ -50,6 +54,34 @@ def assess_files(paths: Sequence[Path], predictor: Predictor) -> list[Outcome]:
             ]
             progress.update(len(loaded))
     return outcomes
+
+
+def read_cases(
+    found: Sequence[LabelledImage], predictor: Predictor
+) -> tuple[Cases, list[LabelledImage]]:
+    """Assess labelled images; return what was said of those that can be read, and which they are.
+
+    Names the others on standard error. Raises CommandError when none can be read.
+    """
+    outcomes = assess_files([image.path for image in found], predictor)
+    read = []
+    for image, outcome in zip(found, outcomes, strict=True):
+        if isinstance(outcome, Assessment):
+            read.append((image, outcome))
+        else:
+            print(f"unreadable: {image.path}: {outcome}", file=sys.stderr)
+    if not read:
+        raise CommandError(f"None of the {len(found)} files can be read.")
+    bacterial = None
+    if predictor.package.bacterial_calibration:
+        bacterial = np.array([_number(each.bacterial_probability) for _, each in read])
+    labelled = [image for image, _ in read]
+    probabilities = np.array([_number(each.probability) for _, each in read])
+    return Cases.of(labelled, probabilities, bacterial), labelled
+
+
+def _number(probability: float | None) -> float:
+    return float("nan") if probability is None else probability
 
 
 def print_figures(figures: dict[str, object], *, as_json: bool) -> None:

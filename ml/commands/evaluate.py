@@ -4,13 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
-
-from ml.assessment import Assessment
-from ml.commands.common import add_package_arguments, assess_files, print_figures
+from ml.commands.common import add_package_arguments, print_figures, read_cases
 from ml.commands.errors import CommandError
 from ml.dataset import find_images
-from ml.evaluation import METHOD, Cases, measure
+from ml.evaluation import METHOD, measure
 from ml.package import load_package
 from ml.predictor import Predictor
 from ml.sameness import compare_kinds_of_file, find_originals
@@ -41,29 +38,11 @@ def run(arguments: argparse.Namespace) -> int:
     package = load_package(arguments.package)
     found = find_images(arguments.data)
     predictor = Predictor(package, device=arguments.device)
-    outcomes = assess_files([image.path for image in found], predictor)
-    read = [
-        (image, outcome)
-        for image, outcome in zip(found, outcomes, strict=True)
-        if isinstance(outcome, Assessment)
-    ]
-    for image, outcome in zip(found, outcomes, strict=True):
-        if not isinstance(outcome, Assessment):
-            print(f"unreadable: {image.path}: {outcome}", file=sys.stderr)
-    if not read:
-        raise CommandError(f"None of the {len(found)} files under {arguments.data} can be read.")
-    labelled = [image for image, _ in read]
-    cases = Cases.of(
-        labelled,
-        np.array([_number(assessment.probability) for _, assessment in read]),
-        np.array([_number(assessment.bacterial_probability) for _, assessment in read])
-        if package.bacterial_calibration
-        else None,
-    )
+    cases, labelled = read_cases(found, predictor)
     thresholds = {name: point.threshold for name, point in package.thresholds.items()}
     figures: dict[str, object] = {
         "package": package.version,
-        "unreadable": len(found) - len(read),
+        "unreadable": len(found) - len(labelled),
         **measure(cases, thresholds),
         "method": METHOD,
     }
@@ -75,7 +54,3 @@ def run(arguments: argparse.Namespace) -> int:
         for file in write_plots(arguments.plots, cases, labelled, thresholds):
             print(f"Wrote {file}", file=sys.stderr)
     return 0
-
-
-def _number(probability: float | None) -> float:
-    return np.nan if probability is None else probability

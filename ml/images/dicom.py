@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset, FileDataset
 from pydicom.multival import MultiValue
 
 from ml.images import geometry, grayscale, letters, overlays, raster
+from ml.images.codes import header_codes
 from ml.images.decoding import (
     PHOTOMETRIC_GREY,
     PHOTOMETRIC_LUMA,
@@ -173,9 +174,10 @@ def _facts(dataset: FileDataset) -> ImageFacts:
         study_instance_uid=_identifier(dataset, "StudyInstanceUID"),
         series_instance_uid=_identifier(dataset, "SeriesInstanceUID"),
         modality=text("Modality"),
-        view_position=text("ViewPosition"),
-        image_laterality=text("ImageLaterality"),
-        body_part_examined=text("BodyPartExamined"),
+        view_position=_all_of(dataset, "ViewPosition"),
+        image_laterality=text("ImageLaterality") or text("Laterality"),
+        body_part_examined=_all_of(dataset, "BodyPartExamined"),
+        codes=header_codes(dataset),
         presentation_intent_type=text("PresentationIntentType"),
         patient_id=_identifier(dataset, "PatientID"),
         issuer_of_patient_id=_identifier(dataset, "IssuerOfPatientID"),
@@ -183,6 +185,7 @@ def _facts(dataset: FileDataset) -> ImageFacts:
         patient_birth_date=_date(dataset, "PatientBirthDate"),
         patient_sex=_identifier(dataset, "PatientSex"),
         accession_number=_identifier(dataset, "AccessionNumber"),
+        patient_age=text("PatientAge"),
         study_id=text("StudyID"),
         study_date=_date(dataset, "StudyDate"),
         study_time=_time(dataset, "StudyTime"),
@@ -219,6 +222,16 @@ def _text_reader(dataset: Dataset) -> Callable[[str], str]:
         return first.replace("\0", "").strip()
 
     return text
+
+
+def _all_of(dataset: Dataset, keyword: str) -> str:
+    """Return every value of an element that should have one, the more as another word."""
+    try:
+        value = dataset.get(keyword)
+    except Exception:  # one unreadable element must not cost the file
+        return ""
+    values = value if isinstance(value, (list, tuple, MultiValue)) else [value]
+    return " ".join(str(each).replace("\0", "").strip() for each in values if each)
 
 
 def _identifier(dataset: Dataset, keyword: str) -> str:

@@ -114,6 +114,19 @@ class StoredImage:
 
 
 @dataclass(frozen=True)
+class HeaderCode:
+    """An item of a code sequence (PS3.3 8.8), and what it is `of`.
+
+    That is `view`, `view_modifier`, `region` (with its modifiers in the meaning) or `procedure`.
+    """
+
+    of: str
+    value: str
+    scheme: str
+    meaning: str
+
+
+@dataclass(frozen=True)
 class ImageFacts:
     """What the header says, read without decoding a pixel. Absent: '' or None.
 
@@ -140,12 +153,14 @@ class ImageFacts:
     view_position: str = ""
     image_laterality: str = ""
     body_part_examined: str = ""
+    codes: tuple[HeaderCode, ...] = ()
     presentation_intent_type: str = ""
     patient_id: str = ""
     issuer_of_patient_id: str = ""
     patient_name: str = ""
     patient_birth_date: date | None = None
     patient_sex: str = ""
+    patient_age: str = ""
     accession_number: str = ""
     study_id: str = ""
     study_date: date | None = None

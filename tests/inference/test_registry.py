@@ -87,7 +87,8 @@ def test_a_package_that_is_gone_is_not_activated_and_keeps_its_card(
     client = sign_in(it_person)
     page = client.get(f"/models/{gone.pk}").text
     assert "Version gone" in page
-    assert "99.1" in page or "0.991" in page
+    assert "# Test model" not in page
+    assert "Test model" in page
     assert "cannot be run" in page
     assert "package gone" in client.get("/models").text
     assert '<button class="btn btn-primary"' not in client.get(f"/models/{gone.pk}/activate").text
@@ -226,20 +227,50 @@ def test_two_versions_are_shown_side_by_side(
     radiologist: User, sign_in: Callable[[User], Client], tmp_path: Path
 ) -> None:
     first = registered(tmp_path, "1")
-    pattern = {"n": 500, "auroc": 0.75, "auroc_interval": [0.7, 0.8], "accuracy": None}
-    figures = {
-        "random": {"n": 708, "auroc": 0.997, "bacterial_against_viral": pattern},
-        "new fold": {"n": 9, "auroc": 0.5, "auroc_interval": [None, None]},
+    point = {"threshold": 0.8, "sensitivity": 1.0, "sensitivity_interval": [0.97, 1.0]}
+    measured = {
+        "source": "children of another hospital",
+        "n": 400,
+        "n_patients": 210,
+        "auroc": 0.75,
+        "auroc_interval": [0.7, 0.8],
+        "operating_points": {"likely": point},
     }
-    second, _ = registry.register(make_package(tmp_path / "2", figures=figures), None)
+    package = make_package(tmp_path / "2", independent=[measured])
+    second, _ = registry.register(package, None)
     client = sign_in(radiologist)
-    assert "0.991" not in client.get("/models/compare").text
     page = client.get(f"/models/compare?first={first.pk}&second={second.pk}").text
-    # The one that lacks a figure shows a dash, not the other's.
+    # The one that lacks a figure shows a dash, not the other's; and says that it has none.
     for row in (
-        "<td>0.991</td><td>0.997</td>",
-        "<td>–</td><td>0.500</td>",
+        "<td>–</td><td>400</td>",
+        "<td>–</td><td>210</td>",
         "<td>–</td><td>0.750 (0.700–0.800)</td>",
+        "<td>–</td><td>at least 97.0 %</td>",
     ):
         assert row in page
+    assert "Measured on independent images: children of another hospital" in page
+    assert page.count("How often this version is right is not known") == 1
+
+
+def test_no_figure_of_the_images_that_chose_the_thresholds_is_on_a_page_of_models(
+    it_person: User, sign_in: Callable[[User], Client], tmp_path: Path
+) -> None:
+    first, second = registered(tmp_path, "1"), registered(tmp_path, "2")
+    client = sign_in(it_person)
+    for address in (
+        f"/models/{first.pk}",
+        f"/models/{second.pk}/activate",
+        f"/models/compare?first={first.pk}&second={second.pk}",
+    ):
+        page = client.get(address).text
+        assert "How often this version is right is not known" in page
+        # Those of the factory's package: in sample, and of a fold.
+        for figure in ("95.0", "85.0", "0.991"):
+            assert figure not in page
+
+
+def test_a_bad_address_of_a_comparison_says_so(
+    radiologist: User, sign_in: Callable[[User], Client]
+) -> None:
+    client = sign_in(radiologist)
     assert "not a valid UUID" in client.get("/models/compare?first=1&second=2").text

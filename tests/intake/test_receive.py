@@ -369,3 +369,27 @@ def test_a_fault_of_ours_is_a_verdict_and_logs_nothing_of_the_file(
 )
 def test_file_names_are_made_fit_to_store(send: Send, given: str, kept: str) -> None:
     assert send(files.png(files.phantom()), given).file_name == kept
+
+
+def test_what_the_header_says_of_age_view_and_body_part_is_kept(send: Send) -> None:
+    code = pydicom.Dataset()
+    code.CodeValue, code.CodingSchemeDesignator = "399067008", "SCT"
+    code.CodeMeaning = "lateral"
+    send(
+        files.dicom(
+            files.phantom(),
+            ViewPosition="XTABLE LATERAL",
+            BodyPartExamined="CHEST",
+            PatientAge="003M",
+            PatientBirthDate="",
+            ImageLaterality="U",
+            ViewCodeSequence=[code],
+        ),
+        "a.dcm",
+    )
+    kept = Radiograph.objects.get()
+    assert (kept.view_position, kept.body_part) == ("XTABLE LATERAL", "CHEST")
+    assert (kept.patient_age, kept.laterality) == ("003M", "U")
+    assert kept.codes == [
+        {"of": "view", "value": "399067008", "scheme": "SCT", "meaning": "lateral"}
+    ]

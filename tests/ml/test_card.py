@@ -111,7 +111,7 @@ def test_the_card_has_the_sections_of_model_cards_for_model_reporting() -> None:
     [
         "made-2026.11",
         "children of 1 to 5 years",
-        "97.1% (95.8% to 98.3%)",
+        "None: every image took part in training this version",
         "0.432",
         "presumes that 74% of the images",
         "between 0.001 and 0.999",
@@ -162,3 +162,20 @@ def test_kinds_of_file_are_shown_where_they_were_compared() -> None:
     card = write_card(facts(sameness=sameness))
     assert "within 0.05 for 95.8% of the images" in card
     assert "| PNG | 97.9% | 0.084 | 1 |" in card
+
+
+def test_figures_of_the_images_that_chose_the_thresholds_are_not_given() -> None:
+    card = write_card(facts())
+    assert "97.1%" not in card
+    assert "95.3%" not in card
+
+
+def test_independent_figures_come_with_their_source_and_intervals() -> None:
+    measured = {"source": "children of another hospital", **facts()["figures"]["random"]}
+    card = write_card(facts(independent=[measured]))
+    assert "None: every image took part" not in card
+    section = card.split("### Independent images")[1].split("###")[0]
+    assert "|  | children of another hospital |" in section
+    assert "| images | 120 |" in section
+    low, high = measured["operating_points"]["likely"]["sensitivity_interval"]
+    assert f"({low:.1%} to {high:.1%})" in section

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.package import ModelPackage
+from ml.package import SHIPPED_PACKAGE, ModelPackage, load_package, sha256_of
 from tests import dicom_files
 
 
@@ -115,6 +115,29 @@ def test_evaluate_names_what_it_cannot_read_and_measures_the_rest(tmp_path: Path
     assert figures["refused"] == 1.0
     assert figures["accuracy"] is None
     assert figures["accuracy_refused_as_wrong"] == 0.0
+
+
+def test_independent_figures_make_a_new_version_of_the_same_network(tmp_path: Path) -> None:
+    data, out = blank_set(tmp_path), tmp_path / "measured-1"
+    arguments = ("independent", "--data", data, "--of", "blank sheets", "--out", out)
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr
+
+    shipped, measured = load_package(SHIPPED_PACKAGE), load_package(out)
+    assert measured.version == "measured-1"
+    assert (measured.thresholds, measured.calibration) == (shipped.thresholds, shipped.calibration)
+    assert sha256_of(measured.weights_path) == sha256_of(shipped.weights_path)
+    assert shipped.independent == []
+    (figures,) = measured.independent
+    assert (figures["source"], figures["n"], figures["refused"]) == ("blank sheets", 2, 1.0)
+    thresholds = {name: point["threshold"] for name, point in figures["operating_points"].items()}
+    assert thresholds == {name: point.threshold for name, point in shipped.thresholds.items()}
+    assert "blank sheets" in measured.card
+    assert "None: every image took part" not in measured.card
+
+    again = run(*arguments)
+    assert again.returncode == 1
+    assert "is there already" in again.stderr
 
 
 def test_evaluate_needs_matplotlib_for_plots_alone(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils.html import strip_tags
 
 from tests.factories import (
+    THRESHOLDS,
     make_job,
     make_model_version,
     make_patient,
@@ -43,20 +44,57 @@ def panel_of(browser: Client, category: str = "likely", **fields: Any) -> str:
     return machine_panel(browser, make_prediction(category=category, **fields).radiograph.study)
 
 
-def test_operating_points_in_words_with_their_intervals(browser: Client) -> None:
-    panel = panel_of(browser)
-    point = "Likely from 80 %: sensitivity 95.0 % (93.0–97.0), specificity 85.0 % (81.0–89.0)."
-    assert point in panel
-    assert "Of 1,000 images with pneumonia about 950 reach this point" in panel
-    assert "so do about 150 of 1,000 without" in panel
-    assert "about 50 fall below this point" in panel_of(browser, "unlikely")
+INDEPENDENT = {
+    "source": "children of another hospital",
+    "n": 400,
+    "n_pneumonia": 250,
+    "n_patients": 210,
+    "auroc": 0.98,
+    "operating_points": {
+        name: {
+            "threshold": threshold,
+            "sensitivity": 1.0,
+            "sensitivity_interval": [0.982, 1.0],
+            "specificity": 0.85,
+            "specificity_interval": [0.81, 0.89],
+        }
+        for name, threshold in (("unlikely", 0.2), ("decision", 0.5), ("likely", 0.8))
+    },
+}
 
 
-def test_a_version_without_intervals_shows_its_points_without(browser: Client) -> None:
-    point = {"threshold": 0.5, "criterion": "", "sensitivity": 0.95, "specificity": 0.85}
-    model = make_model_version("old", thresholds=dict.fromkeys(("unlikely", "likely"), point))
+@pytest.mark.parametrize("category", ["likely", "unlikely"])
+def test_figures_of_images_that_chose_the_thresholds_are_not_shown(
+    browser: Client, category: str
+) -> None:
+    panel = panel_of(browser, category)
+    assert "Likely from 80 %." in panel
+    assert "How often this version is right is not known" in panel
+    assert "Figures from images that did are in its card." in panel
+    # The factory's thresholds have 95 % and 85 %.
+    for figure in ("95.0", "85.0", "1,000", "sensitivity", "specificity", "100.0"):
+        assert figure not in panel
+
+
+def test_independent_figures_come_with_interval_number_and_source(browser: Client) -> None:
+    model = make_model_version("measured", independent_figures=[INDEPENDENT])
     panel = panel_of(browser, model_version=model)
-    assert "Likely from 50 %: sensitivity 95.0 %, specificity 85.0 %." in panel
+    assert (
+        "Of 1,000 images with pneumonia 982 to 1000 reach this point; so do 110 to 190 of 1,000"
+        " without. Measured on 400 images of 210 patients that took no part in making this"
+        " version (children of another hospital); the ranges are 95 % confidence intervals."
+        in panel
+    )
+    assert "0 to 18 fall below" in panel_of(browser, "unlikely", model_version=model)
+
+
+def test_a_result_shows_its_own_versions_figures_alone(browser: Client) -> None:
+    make_model_version("measured", independent_figures=[INDEPENDENT], is_active=True)
+    assert "is not known" in panel_of(browser, model_version=make_model_version("old"))
+    # Figures at another threshold are not those of this version's points.
+    other = {**THRESHOLDS, "likely": {**THRESHOLDS["likely"], "threshold": 0.81}}
+    moved = make_model_version("moved", independent_figures=[INDEPENDENT], thresholds=other)
+    assert "is not known" in panel_of(browser, model_version=moved)
 
 
 @pytest.mark.parametrize("category", [Category.LIKELY, Category.INDETERMINATE])
@@ -84,27 +122,78 @@ def test_on_whom_the_figure_was_calibrated(browser: Client) -> None:
     assert f"calibrated on {population}" in panel
 
 
-@pytest.mark.parametrize(
-    ("view", "born", "said"),
-    [
-        ("AP", date(2023, 6, 2), ""),
-        ("", None, ""),
-        ("PA", date(2023, 6, 2), "This view is PA; the model was made for AP."),
-        ("AP", date(2018, 6, 1), "The patient was 8 years old; the model was made for 1 to 5."),
-        ("AP", date(2026, 1, 1), "The patient was 0 years old"),
-    ],
-)
-def test_an_image_that_the_model_was_not_made_for(
-    browser: Client, view: str, born: date | None, said: str
-) -> None:
+def panel_for(browser: Client, born: date | None, category: str = "likely", **header: Any) -> str:
+    """The panel of an image taken on 2026-06-01, by the model for children in AP view."""
     study = make_study(
         patient=make_patient(birth_date=born), performed_at="2026-06-01T12:00:00+00:00"
     )
     model = make_model_version("made-for-children", population=POPULATION)
-    make_prediction(make_radiograph(study, view_position=view), model_version=model)
-    panel = machine_panel(browser, study)
+    radiograph = make_radiograph(study, **{"view_position": "AP", **header})
+    make_prediction(radiograph, category, model_version=model, bacterial_probability=0.7)
+    return machine_panel(browser, study)
+
+
+CHILD = date(2023, 6, 2)
+
+
+@pytest.mark.parametrize(
+    ("header", "born", "said"),
+    [
+        ({}, CHILD, ""),
+        ({"view_position": "PA"}, CHILD, "This view is PA; the model was made for AP."),
+        ({"view_position": ""}, CHILD, "does not say which view this is"),
+        ({"view_position": "FOO"}, CHILD, "“FOO”, a word that is not known"),
+        ({}, None, "age is not known; the model was made for 1 to 5 years."),
+        ({}, date(2026, 7, 1), "cannot both be right"),
+    ],
+)
+def test_what_is_not_known_of_an_image_is_said_beside_the_result(
+    browser: Client, header: dict[str, str], born: date | None, said: str
+) -> None:
+    panel = panel_for(browser, born, **header)
     assert said in panel
-    assert ("never tested there" in panel) == bool(said)
+    assert "Pneumonia likely · 93 %" in panel
+    assert ("Check this before you rely on the result" in panel) == bool(said)
+
+
+@pytest.mark.parametrize(
+    ("header", "born", "said"),
+    [
+        ({}, date(2018, 6, 1), "The patient was 8 years old; the model was made for 1 to 5."),
+        ({}, date(1981, 1, 1), "The patient was 45 years old; the model was made for 1 to 5."),
+        ({}, date(2026, 1, 1), "The patient was 5 months old"),
+        ({"patient_age": "045Y"}, None, "The patient was 45 years old"),
+        ({"patient_age": "045Y"}, CHILD, "by the file’s own words 45 years"),
+    ],
+)
+@pytest.mark.parametrize("category", ["likely", "unlikely"])
+def test_a_result_outside_the_purpose_counts_neither_way(
+    browser: Client, header: dict[str, str], born: date | None, said: str, category: str
+) -> None:
+    panel = panel_for(browser, born, category, **header)
+    assert said in panel
+    assert "Outside its purpose" in panel
+    assert "it counts neither for pneumonia nor against it" in panel
+    for word in ("Probability", "Likely from", "bacterial", "rule pneumonia out", "no diagnosis"):
+        assert word not in panel
+
+
+@pytest.mark.parametrize(
+    ("header", "said"),
+    [
+        ({"view_position": "LAT"}, "no frontal view (LAT)"),
+        ({"body_part": "HAND"}, "this shows HAND"),
+        ({"body_part": "LEFT LUNG"}, "a part of the chest (LEFT LUNG)"),
+    ],
+)
+def test_a_withheld_result_shows_no_figure_though_an_older_rule_kept_one(
+    browser: Client, header: dict[str, str], said: str
+) -> None:
+    panel = panel_for(browser, CHILD, **header)
+    assert "Not assessable" in panel
+    assert said in panel
+    for word in ("93", "likely", "bacterial"):
+        assert word not in panel
 
 
 def test_what_to_do_when_it_is_not_assessable(browser: Client) -> None:

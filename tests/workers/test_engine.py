@@ -101,7 +101,7 @@ def test_a_view_that_is_not_frontal_gets_no_figure(view_position: str, engine: E
     engine.drain()
     prediction = Prediction.objects.get()
     assert (prediction.category, prediction.probability) == ("not_assessable", None)
-    assert f"View Position {view_position}" in prediction.reason
+    assert f"no frontal view ({view_position})" in prediction.reason
     assert states() == ["refused"]
 
 

@@ -15,9 +15,10 @@ from rest_framework.response import Response
 from webportal.accounts.roles import UPLOADERS
 from webportal.api.base import PRIORITIES, Endpoint
 from webportal.inference.models import JobState
+from webportal.inference.purpose.reasons import sentences
 from webportal.intake import sheet
 from webportal.intake.models import UploadBatch, Verdict
-from webportal.records.models import Category, Priority, ReadingState
+from webportal.records.models import Category, Priority, Purpose, ReadingState
 from webportal.review.batches import results, views
 
 NOTHING = ("", "Not known to the caller, or not there")
@@ -42,6 +43,10 @@ class ResultSerializer(serializers.Serializer[Any]):
         choices=[NOTHING, *Category.choices], help_text="For radiologists alone."
     )
     probability = serializers.FloatField(allow_null=True)
+    purpose = serializers.ChoiceField(choices=[NOTHING, *Purpose.choices])
+    doubts = serializers.ListField(
+        child=serializers.CharField(), help_text="Why the result is not plainly within its purpose."
+    )
     model_version = serializers.CharField()
     reading_state = serializers.ChoiceField(choices=[NOTHING, *ReadingState.choices])
     identity_corrected = serializers.BooleanField(
@@ -116,4 +121,4 @@ class BatchResultEndpoint(Endpoint[UploadBatch]):
 
 def _named(row: results.Row) -> dict[str, Any]:
     named = None if row.priority is None else Priority(row.priority).name.lower()
-    return asdict(row) | {"priority": named}
+    return asdict(row) | {"priority": named, "doubts": sentences(row.purpose_reasons)}

@@ -6,7 +6,7 @@ import django_filters
 from django.db.models import Q, QuerySet
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
@@ -19,7 +19,9 @@ from webportal.api.base import Endpoint, NoBody, PriorityField
 from webportal.inference import fleet, queue, registry
 from webportal.inference.fleet import WorkerState, workers_with_states
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
-from webportal.records.models import Category, Study
+from webportal.inference.purpose.expressions import shown_category, shown_probability
+from webportal.inference.purpose.reasons import sentences
+from webportal.records.models import Category, Purpose, Study
 from webportal.review.blinding import hidden_results, visible_predictions
 from webportal.review.rendering import heatmap_png
 
@@ -109,6 +111,20 @@ class PredictionSerializer(serializers.ModelSerializer[Prediction]):
 
     study = serializers.UUIDField(source="radiograph.study_id")
     model_version = serializers.CharField(source="model_version.version")
+    category = serializers.ChoiceField(
+        source="shown_category",
+        choices=Category.choices,
+        help_text="`outside_purpose`: the model answered, and was not made for such an image.",
+    )
+    probability = serializers.FloatField(
+        source="shown_probability",
+        allow_null=True,
+        help_text="Calibrated probability of pneumonia, 0 to 1; null outside the model's purpose.",
+    )
+    bacterial_probability = serializers.SerializerMethodField()
+    doubts = serializers.SerializerMethodField(
+        help_text="Why the result is not plainly within the model's purpose."
+    )
 
     class Meta:
         model = Prediction
@@ -121,6 +137,8 @@ class PredictionSerializer(serializers.ModelSerializer[Prediction]):
             "category",
             "probability",
             "bacterial_probability",
+            "purpose",
+            "doubts",
             "correction",
             "reason_code",
             "reason",
@@ -132,6 +150,17 @@ class PredictionSerializer(serializers.ModelSerializer[Prediction]):
             "created_at",
         ]
 
+    @extend_schema_field(serializers.FloatField(allow_null=True))
+    def get_bacterial_probability(self, prediction: Prediction) -> float | None:
+        """Null wherever the probability is."""
+        is_shown = prediction.shown_probability is not None
+        return prediction.bacterial_probability if is_shown else None
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_doubts(self, prediction: Prediction) -> list[str]:
+        """In the language of the request."""
+        return sentences(prediction.purpose_reasons)
+
 
 class PredictionFilter(django_filters.FilterSet):
     """What predictions can be narrowed by."""
@@ -141,13 +170,19 @@ class PredictionFilter(django_filters.FilterSet):
     batch = django_filters.UUIDFilter(
         field_name="radiograph__upload_items__batch_id", distinct=True
     )
-    category = django_filters.ChoiceFilter(choices=Category.choices)
+    category = django_filters.ChoiceFilter(choices=Category.choices, method="by_category")
     model_version = django_filters.CharFilter(field_name="model_version__version")
     is_current = django_filters.BooleanFilter()
 
     class Meta:
         model = Prediction
         fields: list[str] = []
+
+    def by_category(
+        self, predictions: QuerySet[Prediction], name: str, value: str
+    ) -> QuerySet[Prediction]:
+        """Results of a category, as it is shown."""
+        return predictions.alias(shown=shown_category()).filter(shown=value)
 
 
 class PredictionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Prediction]):
@@ -157,19 +192,21 @@ class PredictionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Prediction
     serializer_class = PredictionSerializer
     filterset_class = PredictionFilter
     ordering_fields = ["created_at", "probability"]
+    ordered_by = {"probability": "figure"}
     ordering = ["-created_at"]
     roles = dict.fromkeys(("list", "retrieve", "heatmap"), (Role.RADIOLOGIST,))
 
     def get_queryset(self) -> QuerySet[Prediction]:
         """Those that the caller may know: not of studies to be read without them."""
-        return super().get_queryset().filter(visible_predictions(self.person))
+        visible = super().get_queryset().filter(visible_predictions(self.person))
+        return visible.alias(figure=shown_probability())
 
     @extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY})
     @action(detail=True)
     def heatmap(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         """The class activation map as a coloured PNG to lay on the radiograph."""
         prediction = self.get_object()
-        if not prediction.heatmap_rows:
+        if not prediction.heatmap_rows or prediction.purpose == Purpose.WITHHELD:
             raise NotFound("This result has no heat map.")
         picture = heatmap_png(
             bytes(prediction.heatmap),
@@ -184,9 +221,17 @@ class PredictionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Prediction
 class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
     """A registered model package."""
 
-    thresholds = serializers.DictField(help_text="Operating points of this version.")
-    figures = serializers.DictField(help_text="What was measured of this version.")
-    population = serializers.DictField(help_text="What its probability presumes.")
+    thresholds = serializers.SerializerMethodField(help_text="Operating points of this version.")
+    independent_figures = serializers.ListField(
+        child=serializers.DictField(),
+        help_text=(
+            "Figures from images that took no part in training this version or in choosing its"
+            " thresholds; empty where there are none. Figures from other images are in the card."
+        ),
+    )
+    population = serializers.DictField(
+        help_text="What it was made for, and what its probability presumes."
+    )
 
     class Meta:
         model = ModelVersion
@@ -196,7 +241,7 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
             "version",
             "package_sha256",
             "thresholds",
-            "figures",
+            "independent_figures",
             "population",
             "card",
             "is_active",
@@ -204,6 +249,14 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
             "activated_at",
             "activated_by",
         ]
+
+    @extend_schema_field(serializers.DictField(child=serializers.DictField()))
+    def get_thresholds(self, version: ModelVersion) -> dict[str, dict[str, Any]]:
+        """Each with its threshold on the probability, and what it was chosen for."""
+        return {
+            name: {key: point[key] for key in ("threshold", "criterion") if key in point}
+            for name, point in version.thresholds.items()
+        }
 
 
 class ModelVersionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[ModelVersion]):

@@ -1,6 +1,6 @@
 """How lists are cut into pages, and in which order."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db.models import QuerySet
@@ -55,4 +55,12 @@ class StableOrdering(OrderingFilter):
             detail = f"Sort by one of: {names}; a minus sign sorts downwards."
             raise ValidationError({"ordering": [ErrorDetail(detail, "unknown_ordering")]})
         ordering = super().get_ordering(request, queryset, view)
-        return [*ordering, "pk"] if ordering else None
+        by = getattr(view, "ordered_by", {})
+        known = [_renamed(name, by) for name in ordering or ()]
+        return [*known, "pk"] if known else None
+
+
+def _renamed(name: str, ordered_by: Mapping[str, str]) -> str:
+    """Return what the database orders by where a caller asks for a field that is not a column."""
+    sign, field = ("-", name[1:]) if name.startswith("-") else ("", name)
+    return sign + ordered_by.get(field, field)

@@ -20,6 +20,7 @@ from webportal.api.problems import form_problem
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.models import JobState
+from webportal.inference.purpose.reasons import sentences
 from webportal.intake.matching import Identity
 from webportal.records.forms import LONGEST_REASON, PatientForm, form_values
 from webportal.records.identity import identity_version
@@ -27,6 +28,7 @@ from webportal.records.models import (
     Category,
     Patient,
     Priority,
+    Purpose,
     ReadingState,
     Sex,
     Study,
@@ -49,6 +51,7 @@ from webportal.review.worklist.filters import QUEUE_STATES
 from webportal.review.worklist.order import BLIND_URGENCY, URGENCY
 
 PEOPLE_DATA = (Role.UPLOADER, Role.RADIOLOGIST)
+NOT_JUDGED = ("", "Not judged yet")
 ANALYSIS_STATES = [*JobState.choices, ("none", "Never queued")]
 
 
@@ -164,10 +167,23 @@ class PatientEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Patient]):
 
 
 class StudyResult(serializers.Serializer[Study]):
-    """The model's worst current result among a study's radiographs."""
+    """The model's result for a study: the worst of the images that count."""
 
-    category = serializers.ChoiceField(choices=Category.choices)
+    category = serializers.ChoiceField(
+        choices=Category.choices,
+        help_text="`outside_purpose`: the model answered, and was not made for such an image.",
+    )
     probability = serializers.FloatField(allow_null=True)
+    purpose = serializers.ChoiceField(choices=[NOT_JUDGED, *Purpose.choices])
+    doubts = serializers.ListField(
+        child=serializers.CharField(), help_text="Why it is not plainly within its purpose."
+    )
+    images_differ = serializers.BooleanField(
+        help_text="Whether the model says of one image other than of another."
+    )
+    images_withheld = serializers.IntegerField(
+        help_text="Images beside those that count for which the model was not made."
+    )
 
 
 class StudySerializer(serializers.ModelSerializer[Study]):
@@ -257,7 +273,14 @@ class StudySerializer(serializers.ModelSerializer[Study]):
         is_hidden = study.pk in self.context["hidden"] or not self.context["shows_results"]
         if is_hidden or not study.category:
             return None
-        return {"category": study.category, "probability": study.probability}
+        return {
+            "category": study.category,
+            "probability": study.probability,
+            "purpose": study.purpose,
+            "doubts": sentences(study.purpose_reasons),
+            "images_differ": study.images_differ,
+            "images_withheld": study.images_withheld,
+        }
 
 
 class CaseRecordSerializer(serializers.Serializer[Any]):

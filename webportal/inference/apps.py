@@ -9,3 +9,7 @@ class InferenceConfig(AppConfig):
     name = "webportal.inference"
     label = "inference"
     verbose_name = "Inference"
+
+    def ready(self) -> None:
+        """Connect the signals."""
+        from webportal.inference import signals  # noqa: F401

@@ -12,11 +12,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from webportal.inference.figures import (
+    NOT_MEASURED,
     POINTS,
     SCORES,
     SHARES,
     figure,
-    folds,
     percent,
     population_words,
 )
@@ -78,7 +78,7 @@ def card_summary(model: ModelVersion) -> CardSummary:
         _said(model, INTENDED_USE),
         population_words(model),
         _said(model, OUT_OF_SCOPE),
-        [_measured(model, fold) for fold in folds([model])],
+        [_measured(each) for each in model.independent_figures] or [str(NOT_MEASURED)],
         _points(model),
         _said(model, NOT_TESTED),
     )
@@ -92,25 +92,25 @@ def _said(model: ModelVersion, sentences: Sequence[str]) -> list[str]:
     return [_(each).format(**ages) for each in sentences if each.format(**ages) in card]
 
 
-def _measured(model: ModelVersion, fold: str) -> str:
-    figures = model.figures[fold]
+def _measured(figures: dict[str, Any]) -> str:
     words = {
-        "fold": _(fold),
+        "source": figures["source"],
         "images": figure(figures, "n"),
+        "patients": figure(figures, "n_patients"),
         "pneumonia": figure(figures, "n_pneumonia"),
         "figures": _in_words(figures),
         "refused": _whole(figure(figures, "refused")),
     }
     return _(
-        "Fold “{fold}”, {images} images, {pneumonia} of them with pneumonia: {figures}; {refused}"
-        " refused by the gate."
+        "{source}, {images} independent images of {patients} patients, {pneumonia} of them with"
+        " pneumonia: {figures}; {refused} refused by the gate."
     ).format(**words)
 
 
 def _points(model: ModelVersion) -> list[str]:
     found = {name: model.thresholds.get(name) for name in POINTS}
     return [
-        f"{POINTS[name]} {_whole(percent(point['threshold']))}: {_in_words(point)}"
+        f"{POINTS[name]} {_whole(percent(point['threshold']))}"
         for name, point in found.items()
         if point
     ]

@@ -11,7 +11,7 @@ import logging
 import uuid
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -26,8 +26,11 @@ from webportal.audit.trail import Event, append, append_all
 from webportal.inference import reasons
 from webportal.inference.hints import hint_after_commit
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
-from webportal.inference.summary import refresh_summaries
-from webportal.records.models import Category
+from webportal.inference.purpose.keeping import known_of
+from webportal.inference.purpose.reasons import WITHHELD
+from webportal.inference.purpose.rule import Judgement, judge
+from webportal.inference.summary import lock_studies, refresh_summaries
+from webportal.records.models import Category, Purpose
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +56,7 @@ SET state = 'running', worker = %(worker)s, attempt = job.attempt + 1, started_a
 FROM numbered, records_radiograph AS radiograph
 WHERE job.id = numbered.id AND radiograph.id = job.radiograph_id
     AND (numbered.retries = 0 OR numbered.number = 1 AND NOT %(busy)s)
-RETURNING job.id, job.attempt, job.radiograph_id, radiograph.dicom_key, radiograph.dicom_sha256,
-    radiograph.view_position
+RETURNING job.id, job.attempt, job.radiograph_id, radiograph.dicom_key, radiograph.dicom_sha256
 """
 
 
@@ -67,7 +69,6 @@ class ClaimedJob:
     radiograph_id: uuid.UUID
     dicom_key: str
     dicom_sha256: str
-    view_position: str
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,12 @@ def write_back(
     now = timezone.now()
     radiograph_ids = [result.job.radiograph_id for result in results]
     study_ids = {job.radiograph.study_id for job in held.values()}
+    lock_studies(study_ids)
+    known = known_of(radiograph_ids)
+    judged = {
+        radiograph: judge(model_version.population, said) for radiograph, said in known.items()
+    }
+    results = [_kept(each, judged[each.job.radiograph_id]) for each in results]
     by_outcome: dict[tuple[JobState, str, str], list[uuid.UUID]] = defaultdict(list)
     for result in results:
         refused = result.category == Category.NOT_ASSESSABLE
@@ -151,6 +158,8 @@ def write_back(
             reason=result.reason,
             bacterial_probability=result.bacterial_probability,
             correction=result.correction,
+            purpose=judged[result.job.radiograph_id].purpose,
+            purpose_reasons=judged[result.job.radiograph_id].stored,
             heatmap=result.heatmap,
             heatmap_rows=result.heatmap_rows,
             heatmap_columns=result.heatmap_columns,
@@ -168,7 +177,9 @@ def write_back(
             "job",
             result.job.id,
             held[result.job.id].radiograph.study_id,
-            _answer(result) | {"model": model_version.version, "worker": worker},
+            _answer(result)
+            | _doubt(judged[result.job.radiograph_id])
+            | {"model": model_version.version, "worker": worker},
         )
         for result in results
     )
@@ -230,6 +241,29 @@ def _answer(result: Result) -> dict[str, Any]:
         "correction": result.correction,
     }
     return {name: value for name, value in answer.items() if value not in (None, "")}
+
+
+def _doubt(judgement: Judgement) -> dict[str, Any]:
+    """What the audit trail says of a result that is not plainly within its purpose."""
+    is_plain = judgement.purpose == Purpose.WITHIN
+    return {} if is_plain else {"purpose": judgement.purpose.value}
+
+
+def _kept(result: Result, judgement: Judgement) -> Result:
+    """Return the result as it is kept: without the model's answer where that is withheld."""
+    if judgement.purpose != Purpose.WITHHELD:
+        return result
+    reason = judgement.reasons[0]
+    return replace(
+        result,
+        category=Category.NOT_ASSESSABLE,
+        probability=None,
+        bacterial_probability=None,
+        reason_code=reason.code,
+        reason=WITHHELD[reason.code].format(**reason.values),
+        correction="",
+        heatmap=bytes(len(result.heatmap)),
+    )
 
 
 def _lease() -> timedelta:

@@ -1,11 +1,16 @@
-"""A version's operating points and figures as rows to show, for one version or two side by side."""
+"""A version's operating points and figures as rows to show, for one version or two side by side.
+
+Only figures from independent images are shown, which took no part in training the version or in
+choosing its calibration and thresholds (`ModelVersion.independent_figures`). Figures from other
+images flatter; the card has them, with the words that they need.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, gettext_noop
+from django.utils.translation import gettext_lazy
 
 from webportal.inference.models import ModelVersion
 
@@ -15,21 +20,25 @@ POINTS = {
     "likely": gettext_lazy("Likely from"),
 }
 SHARES = {
-    "accuracy": gettext_lazy("Accuracy"),
     "sensitivity": gettext_lazy("Sensitivity"),
     "specificity": gettext_lazy("Specificity"),
     "refused": gettext_lazy("Refused by the gate"),
 }
 SCORES = {
     "auroc": gettext_lazy("AUROC"),
-    "average_precision": gettext_lazy("Average precision"),
     "brier": gettext_lazy("Brier score"),
     "ece": gettext_lazy("Calibration error"),
 }
-# How packages name the folds; one that is named otherwise is shown as it is.
-gettext_noop("random")
-gettext_noop("pessimistic")
-COUNTS = {"n": gettext_lazy("Images"), "n_pneumonia": gettext_lazy("of them with pneumonia")}
+COUNTS = {
+    "n": gettext_lazy("Images"),
+    "n_pneumonia": gettext_lazy("of them with pneumonia"),
+    "n_patients": gettext_lazy("of patients"),
+}
+NOT_MEASURED = gettext_lazy(
+    "How often this version is right is not known: its package has no figures from images that took"
+    " no part in training it or in choosing its thresholds. Figures from images that did are in its"
+    " card."
+)
 
 
 @dataclass(frozen=True)
@@ -49,23 +58,46 @@ class Section:
 
 
 def percent(share: float) -> str:
-    """A measured share of images, with one decimal."""
-    return f"{share * 100:.1f} %"
+    """A share with one decimal; one that is not quite all or nothing is not rounded to it."""
+    shown = f"{share * 100:.1f}"
+    if shown == "100.0" and share < 1:
+        return "> 99.9 %"
+    if shown == "0.0" and share > 0:
+        return "< 0.1 %"
+    return f"{shown} %"
 
 
 def sections(models: Sequence[ModelVersion]) -> list[Section]:
     """Operating points, population and measured figures of the versions, one column each."""
     found = [_points(models), _population(models)]
-    found += [_fold(fold, models) for fold in folds(models)]
+    found += [_measured(source, models) for source in sources(models)]
+    without = [model for model in models if not model.independent_figures]
+    if without:
+        values = ["–" if model.independent_figures else str(NOT_MEASURED) for model in models]
+        rows = [Row(_("Independent images"), values)]
+        found.append(Section(_("How often it is right"), rows))
     return [section for section in found if section.rows]
 
 
-def folds(models: Sequence[ModelVersion]) -> list[str]:
-    """Names of the held-out folds that any of the versions was measured on."""
-    names = dict.fromkeys(
-        fold for model in models for fold, value in model.figures.items() if _is_fold(value)
-    )
-    return list(names)
+def sources(models: Sequence[ModelVersion]) -> list[str]:
+    """On which images any of the versions was measured, in words of their packages."""
+    return list(dict.fromkeys(each["source"] for m in models for each in m.independent_figures))
+
+
+def independent_points(model: ModelVersion, name: str) -> list[dict[str, Any]]:
+    """What each independent source tells of an operating point of the version.
+
+    Each has `source`, `n` and `n_patients` besides the figures. Those that were measured at another
+    threshold than the version's are none of it; nor are those of images of one class alone.
+    """
+    threshold = model.thresholds[name]["threshold"]
+    return [
+        {**point, **{key: each[key] for key in ("source", *COUNTS)}}
+        for each in model.independent_figures
+        if (point := each["operating_points"].get(name))
+        and point["threshold"] == threshold
+        and None not in (point["sensitivity"], point["specificity"])
+    ]
 
 
 def population_words(model: ModelVersion) -> str:
@@ -88,11 +120,8 @@ def _points(models: Sequence[ModelVersion]) -> Section:
     rows = []
     for name, label in POINTS.items():
         points = [model.thresholds.get(name) for model in models]
-        if not any(points):
-            continue
-        rows.append(Row(str(label), [percent(p["threshold"]) if p else "–" for p in points]))
-        for key in ("sensitivity", "specificity"):
-            rows.append(Row(f"– {SHARES[key]}", [share_words(p, key) for p in points]))
+        if any(points):
+            rows.append(Row(str(label), [percent(p["threshold"]) if p else "–" for p in points]))
     return Section(_("Operating points"), rows)
 
 
@@ -102,29 +131,29 @@ def _population(models: Sequence[ModelVersion]) -> Section:
     return Section(_("Calibrated on"), rows)
 
 
-def _fold(fold: str, models: Sequence[ModelVersion]) -> Section:
-    figures: list[dict[str, Any]] = [
-        value if _is_fold(value := model.figures.get(fold)) else {} for model in models
+def _measured(source: str, models: Sequence[ModelVersion]) -> Section:
+    figures = [_of_source(model, source) for model in models]
+    rows = [
+        Row(str(label), [figure(each, key) for each in figures])
+        for key, label in {**COUNTS, **SCORES, "refused": SHARES["refused"]}.items()
+        if any(key in each for each in figures)
     ]
-    rows = []
-    for key, label in {**COUNTS, **SCORES, **SHARES}.items():
-        if any(key in each for each in figures):
-            rows.append(Row(str(label), [figure(each, key) for each in figures]))
-    patterns = [each.get("bacterial_against_viral") or {} for each in figures]
-    if any(patterns):
-        rows.append(
-            Row(_("Bacterial against viral: AUROC"), [figure(each, "auroc") for each in patterns])
-        )
-        rows.append(Row(_("– accuracy"), [figure(each, "accuracy") for each in patterns]))
-    return Section(_("Measured on the fold “%(fold)s”") % {"fold": _(fold)}, rows)
+    for name, label in POINTS.items():
+        points = [each.get("operating_points", {}).get(name) for each in figures]
+        if any(points):
+            for key in ("sensitivity", "specificity"):
+                values = [share_words(point, key) for point in points]
+                rows.append(Row(f"{label}: {SHARES[key]}", values))
+    title = _("Measured on independent images: %(source)s") % {"source": source}
+    return Section(title, rows)
 
 
-def _is_fold(value: Any) -> bool:
-    return isinstance(value, dict) and "auroc" in value
+def _of_source(model: ModelVersion, source: str) -> dict[str, Any]:
+    return next((each for each in model.independent_figures if each["source"] == source), {})
 
 
 def figure(figures: dict[str, Any], key: str) -> str:
-    """A measured figure with its 95 % interval where there is one; '–' where it is missing."""
+    """A measured figure with its 95 % interval; '–' where it is missing."""
     if figures.get(key) is None:
         return "–"
     if key in COUNTS:
@@ -135,9 +164,17 @@ def figure(figures: dict[str, Any], key: str) -> str:
 
 
 def share_words(figures: dict[str, Any] | None, key: str) -> str:
-    """A measured share with its 95 % interval where there is one; '–' where it is missing."""
-    if not figures or figures.get(key) is None:
+    """A measured share with its 95 % interval; '–' where either is missing.
+
+    All or nothing is no finding but the end of a list: of it the interval alone is told.
+    """
+    if not figures or figures.get(key) is None or not figures.get(f"{key}_interval"):
         return "–"
+    low, high = figures[f"{key}_interval"]
+    if figures[key] == 1:
+        return _("at least %(share)s") % {"share": percent(low)}
+    if figures[key] == 0:
+        return _("at most %(share)s") % {"share": percent(high)}
     return percent(figures[key]) + _interval(figures, key, lambda bound: f"{bound * 100:.1f}")
 
 

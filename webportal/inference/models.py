@@ -9,7 +9,15 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from webportal.records.models import SHA256_HEX, Category, Priority, Radiograph, Study
+from webportal.records.models import (
+    SHA256_HEX,
+    Category,
+    Priority,
+    Purpose,
+    Radiograph,
+    ShownResult,
+    Study,
+)
 
 
 class ModelVersion(models.Model):
@@ -24,7 +32,11 @@ class ModelVersion(models.Model):
     figures = models.JSONField(help_text="What was measured of this version.")
     population = models.JSONField(
         default=dict,
-        help_text="What its probability presumes: the prevalence it was calibrated on.",
+        help_text="What it was made for (ages, views), and the prevalence it was calibrated on.",
+    )
+    independent_figures = models.JSONField(
+        default=list,
+        help_text="Figures from images that took no part in making it; see ml.package.",
     )
     card = models.TextField(help_text="The model card, Markdown.")
     is_active = models.BooleanField(default=False)
@@ -155,8 +167,12 @@ CORRECTIONS = {
 }
 
 
-class Prediction(models.Model):
-    """What one model version said of one radiograph. At most one is current."""
+class Prediction(ShownResult, models.Model):
+    """What one model version said of one radiograph. At most one is current.
+
+    `category` and `probability` are the model's own answer; `shown_category` and
+    `shown_probability` are what people see of it.
+    """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     radiograph = models.ForeignKey(Radiograph, on_delete=models.PROTECT, related_name="predictions")
@@ -185,6 +201,19 @@ class Prediction(models.Model):
     )
     reason_code = models.CharField(max_length=40, blank=True)
     reason = models.TextField(blank=True)
+    purpose = models.CharField(
+        max_length=12,
+        choices=Purpose.choices,
+        blank=True,
+        help_text=(
+            "Whether the version was made for such an image; '' where it has not been judged yet."
+            " Written by webportal.inference alone, and anew when birth date or study date change."
+        ),
+    )
+    purpose_reasons = models.JSONField(
+        default=list,
+        help_text="Why not plainly so: pairs of a code and values, the gravest first.",
+    )
     heatmap = models.BinaryField(help_text="Class activation map, row by row, one byte a cell.")
     heatmap_rows = models.PositiveSmallIntegerField(default=0)
     heatmap_columns = models.PositiveSmallIntegerField(default=0)

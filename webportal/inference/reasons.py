@@ -7,9 +7,16 @@ FILE_DAMAGED = gettext_noop(
     "The stored file is not the one that was received: its checksum differs. It was damaged or"
     " changed in the storage of this portal, not in transfer."
 )
+NOT_CHEST = gettext_noop(
+    "The file says that this shows {part}; the model was made for chests alone."
+)
 NOT_FRONTAL_VIEW = gettext_noop(
-    "The file says that this is no frontal view (View Position {view}); the model was made for"
-    " frontal ones alone."
+    "The file says that this is no frontal view ({view}); the model was made for frontal ones"
+    " alone."
+)
+PART_OF_CHEST = gettext_noop(
+    "The file says that this shows a part of the chest ({part}); the model was made for whole"
+    " chests alone."
 )
 PREDICTION_FAILED = gettext_noop("The model failed on this image ({error}).")
 READING_FAILED = gettext_noop("Reading the image failed ({error}).")
@@ -20,4 +27,12 @@ WORKER_LOST = gettext_noop(
 )
 
 #: Those in which something is filled in.
-TEMPLATES = (NOT_FRONTAL_VIEW, PREDICTION_FAILED, READING_FAILED, RESULT_REFUSED, WORKER_LOST)
+TEMPLATES = (
+    NOT_CHEST,
+    NOT_FRONTAL_VIEW,
+    PART_OF_CHEST,
+    PREDICTION_FAILED,
+    READING_FAILED,
+    RESULT_REFUSED,
+    WORKER_LOST,
+)

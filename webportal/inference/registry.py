@@ -116,6 +116,7 @@ def register(package: ModelPackage, by: User | None) -> tuple[ModelVersion, bool
         thresholds={name: vars(point) for name, point in package.thresholds.items()},
         figures=dict(package.figures),
         population=dict(package.population),
+        independent_figures=list(package.independent),
         card=package.card,
     )
     append(Event(Action.MODEL_REGISTERED, "model", model.pk, detail=_identity(model)), by)

@@ -17,7 +17,7 @@ from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
 from webportal.notifications.models import Kind, MailState, Notification
 from webportal.notifications.services import close, mail_wanted, reads_without_result
-from webportal.records.models import Category, Priority, ReadingState, Study
+from webportal.records.models import Category, Priority, Purpose, ReadingState, Study
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ def _with_likely_result() -> Waiting | None:
         radiograph__study__category=Category.LIKELY,
         is_current=True,
         category=Category.LIKELY,
-    )
+    ).exclude(purpose__in=(Purpose.OUTSIDE, Purpose.WITHHELD))
     return _waiting(Category.LIKELY, results, "radiograph__study")
 
 

@@ -64,12 +64,12 @@ def _person(number: int, name: str, born: str, sex: str) -> CaseRecord:
 
 MAYA = _person(1, "Phantom^Maya", "2021-03-14", "F")
 BISHAL = _person(2, "Phantom^Bishal", "2023-11-02", "M")
-NIMA = _person(3, "Phantom^Nima", "2020-07-21", "F")
+NIMA = _person(3, "Phantom^Nima", "2022-07-21", "F")
 ASHA = _person(4, "Phantom^Asha", "2022-01-30", "F")
 DEV = _person(5, "Phantom^Dev", "2019-09-09", "M")
 SITA = _person(6, "Phantom^Sita", "2021-12-24", "F")
 HARI = _person(7, "Phantom^Hari", "2024-05-17", "M")
-PEMA = _person(8, "Phantom^Pema", "2020-02-29", "M")
+PEMA = _person(8, "Phantom^Pema", "2024-02-29", "M")
 ANU = _person(9, "Phantom^Anu", "2022-08-08", "F")
 
 PHANTOMS = [

@@ -1,6 +1,7 @@
 """The case record: patients, their studies and the radiographs in them."""
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -54,13 +55,23 @@ class Category(models.TextChoices):
     INDETERMINATE = "indeterminate", _("Indeterminate")
     UNLIKELY = "unlikely", _("Pneumonia unlikely")
     NOT_ASSESSABLE = "not_assessable", _("Not assessable")
+    OUTSIDE_PURPOSE = "outside_purpose", _("Outside its purpose")
+
+
+class Purpose(models.TextChoices):
+    """Whether the model was made for such an image; see webportal.inference.purpose.rule."""
+
+    WITHIN = "within", _("Within the model’s purpose")
+    UNCONFIRMED = "unconfirmed", _("Not known whether it is within the model’s purpose")
+    OUTSIDE = "outside", _("Outside the model’s purpose")
+    WITHHELD = "withheld", _("Outside the model’s purpose, and withheld")
 
 
 class Concern(models.IntegerChoices):
     """A study's place on the worklist by its worst result; the smaller the sooner.
 
-    A picture that the model cannot judge stands before one that it calls unlikely, because nobody
-    has judged it yet.
+    A picture that the model cannot judge, or was not made for, stands before one that it calls
+    unlikely, because nobody has judged it yet.
     """
 
     LIKELY = 0
@@ -68,6 +79,11 @@ class Concern(models.IntegerChoices):
     NOT_ASSESSABLE = 2
     UNLIKELY = 3
     NO_RESULT = 4
+
+    @classmethod
+    def of(cls, category: str) -> "Concern":
+        """The place of a category."""
+        return cls.NOT_ASSESSABLE if category == Category.OUTSIDE_PURPOSE else cls[category.upper()]
 
 
 class ReadingState(models.TextChoices):
@@ -130,7 +146,45 @@ NEWEST_FIRST = (F("performed_at").desc(nulls_last=True), F("created_at").desc(),
 KNOWN_PROBABILITY = Coalesce("probability", -1.0)
 
 
-class Study(models.Model):
+class ShownResult:
+    """What is shown of a result, of an image or a study: the rule on a model's purpose is in it.
+
+    For classes with the fields `category`, `probability`, `purpose` and `purpose_reasons`.
+    """
+
+    category: Any
+    probability: Any
+    purpose: Any
+
+    @property
+    def shown_category(self) -> str:
+        """The category that people see and that counts; '' where there is no result."""
+        category: str = self.category
+        if category in ("", Category.NOT_ASSESSABLE):
+            return category
+        if self.purpose == Purpose.WITHHELD:
+            return str(Category.NOT_ASSESSABLE.value)
+        return str(Category.OUTSIDE_PURPOSE.value) if self.is_outside else category
+
+    @property
+    def shown_label(self) -> str:
+        """The category in words."""
+        return str(Category(self.shown_category).label)
+
+    @property
+    def shown_probability(self) -> float | None:
+        """The figure that is shown beside the category, None where none is."""
+        is_plain = self.purpose not in (Purpose.OUTSIDE, Purpose.WITHHELD)
+        return self.probability if is_plain else None
+
+    @property
+    def is_outside(self) -> bool:
+        """Whether the model gave an answer that lies outside its purpose."""
+        answered: bool = self.category not in ("", Category.NOT_ASSESSABLE)
+        return answered and self.purpose == Purpose.OUTSIDE
+
+
+class Study(ShownResult, models.Model):
     """One examination of a patient, with the case record that came with it."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -178,11 +232,21 @@ class Study(models.Model):
     )
 
     # What the worklist sorts by, kept here so that a hundred thousand studies sort by one index.
-    # `concern`, `category` and `probability` are written by webportal.inference.summary alone;
+    # `concern` to `images_withheld` are written by webportal.inference.summary alone;
     # `reading_state` by webportal.review.reading, and by `return_to_worklist` in records.services.
     concern = models.PositiveSmallIntegerField(choices=Concern.choices, default=Concern.NO_RESULT)
     category = models.CharField(max_length=20, choices=Category.choices, blank=True)
     probability = models.FloatField(null=True)
+    purpose = models.CharField(max_length=12, choices=Purpose.choices, blank=True)
+    purpose_reasons = models.JSONField(
+        default=list, help_text="As those of the result that counts; see Prediction."
+    )
+    images_differ = models.BooleanField(
+        default=False, help_text="Whether the model says of one image other than of another."
+    )
+    images_withheld = models.PositiveSmallIntegerField(
+        default=0, help_text="How many images beside those that count the model was not made for."
+    )
     reading_state = models.CharField(
         max_length=10, choices=ReadingState.choices, default=ReadingState.UNREAD
     )
@@ -254,7 +318,11 @@ class Study(models.Model):
                     probability__isnull=False,
                 )
                 | Q(concern=Concern.UNLIKELY, category="unlikely", probability__isnull=False)
-                | Q(concern=Concern.NOT_ASSESSABLE, category="not_assessable", probability=None),
+                | Q(
+                    concern=Concern.NOT_ASSESSABLE,
+                    category__in=["not_assessable", "outside_purpose"],
+                    probability=None,
+                ),
                 name="study_concern_matches_category",
             ),
         ]
@@ -303,7 +371,19 @@ class Radiograph(models.Model):
     sop_instance_uid = models.CharField("SOP Instance UID", max_length=64, unique=True)
     sop_class_uid = models.CharField("SOP Class UID", max_length=64)
     modality = models.CharField(max_length=16)
-    view_position = models.CharField(max_length=16, blank=True)
+    # What the header says of the picture and the patient, as it is written there; what files were
+    # stored with before these columns came stays unknown.
+    view_position = models.CharField(max_length=64, blank=True)
+    body_part = models.CharField("Body Part Examined", max_length=64, blank=True)
+    laterality = models.CharField("Image Laterality", max_length=16, blank=True)
+    patient_age = models.CharField("Patient's Age", max_length=16, blank=True)
+    codes = models.JSONField(
+        default=list,
+        help_text=(
+            "Codes of view, view modifier, region and procedure: objects with `of`, `value`,"
+            " `scheme` and `meaning`."
+        ),
+    )
     rows = models.PositiveIntegerField()
     columns = models.PositiveIntegerField()
     bits_stored = models.PositiveSmallIntegerField()

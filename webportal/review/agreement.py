@@ -15,6 +15,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
+from webportal.records.models import Purpose
 from webportal.review.models import Pneumonia, Read, ReadKind, SecondReadingReason
 from webportal.review.standing import standing_reads
 
@@ -174,8 +175,12 @@ def _is_positive(finding: str) -> bool:
 
 
 def _model_answers(ids: set[uuid.UUID]) -> dict[uuid.UUID, bool]:
-    """Whether each of the results that have a figure reaches its version's decision threshold."""
-    rows = Prediction.objects.filter(pk__in=ids, probability__isnull=False).values_list(
+    """Whether each of the results that have a figure reaches its version's decision threshold.
+
+    Those outside the model's purpose are no answers of it.
+    """
+    answers = Prediction.objects.filter(pk__in=ids, probability__isnull=False)
+    rows = answers.exclude(purpose__in=(Purpose.OUTSIDE, Purpose.WITHHELD)).values_list(
         "pk", "probability", "model_version__thresholds"
     )
     return {pk: value >= points["decision"]["threshold"] for pk, value, points in rows}

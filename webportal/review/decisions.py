@@ -21,8 +21,8 @@ def open_choices(category: str) -> list[tuple[Decision, str]]:
     """The pairs of decision and pneumonia finding that a reader may sign, for a result's category.
 
     They are always in the order none, possible, definite, not interpretable. `category` is a value
-    of `Category`, or '' where there is no result. A picture that the model could not assess counts
-    as having none: there is nothing to confirm or overrule.
+    of `Category`, or '' where there is no result. A picture that the model could not assess, or
+    was not made for, counts as having none: there is nothing to confirm or overrule.
     """
     confirming = CONFIRMING.get(Category(category)) if category else None
     choices = []

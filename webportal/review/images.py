@@ -17,7 +17,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.models import Prediction
 from webportal.records.files import StoredFileError, read_dicom, read_original
-from webportal.records.models import Radiograph
+from webportal.records.models import Purpose, Radiograph
 from webportal.review import rendering
 from webportal.review.blinding import visible_predictions
 
@@ -53,6 +53,7 @@ def heatmap(request: SignedInRequest, prediction_id: uuid.UUID) -> HttpResponse:
     """The heat map of a result as a PNG to lay on the radiograph."""
     visible = Prediction.objects.filter(visible_predictions(request.user))
     predictions = visible.select_related("radiograph").exclude(heatmap_rows=0)
+    predictions = predictions.exclude(purpose=Purpose.WITHHELD)
     prediction = get_object_or_404(predictions, pk=prediction_id)
     picture = rendering.heatmap_png(
         bytes(prediction.heatmap),

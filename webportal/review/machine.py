@@ -1,17 +1,21 @@
 """What the model says of an image, put into words for the study page."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from webportal.inference.figures import population_words, share_words
+from webportal.inference.figures import NOT_MEASURED, independent_points, population_words
 from webportal.inference.models import ModelVersion, Prediction
-from webportal.records.ages import age_in_years, examined_on
-from webportal.records.models import Category, Radiograph
+from webportal.inference.purpose.reasons import sentences
+from webportal.records.models import Category
 
 SCALE_WIDTH = 320
+# What floating point makes of a whole number.
+ROUNDING = 1e-6
 
 LABELS = {"likely": gettext_lazy("Likely from"), "unlikely": gettext_lazy("Unlikely below")}
 DECIDED_BY = {
@@ -19,7 +23,13 @@ DECIDED_BY = {
     Category.UNLIKELY: ["unlikely"],
     Category.INDETERMINATE: ["likely", "unlikely"],
     Category.NOT_ASSESSABLE: [],
+    Category.OUTSIDE_PURPOSE: [],
 }
+
+_MEASURED_ON = gettext_lazy(
+    "Measured on %(n)s images of %(n_patients)s patients that took no part in making this version"
+    " (%(source)s); the ranges are 95 %% confidence intervals. Elsewhere it may be worse."
+)
 
 # What a reader can do about a picture that the model refused, by the gate's reason.
 NEXT_STEPS = {
@@ -28,6 +38,14 @@ NEXT_STEPS = {
     ),
     "not_frontal_view": gettext_lazy(
         "If the file names the wrong view, have it corrected where it was taken, and upload it "
+        "again."
+    ),
+    "not_chest": gettext_lazy(
+        "If the file names the wrong body part, have it corrected where it was taken, and upload "
+        "it again."
+    ),
+    "part_of_chest": gettext_lazy(
+        "If the whole chest was taken, have the file corrected where it was taken, and upload it "
         "again."
     ),
     "cropped": gettext_lazy("If the whole chest was taken, upload the whole picture."),
@@ -53,12 +71,10 @@ class Scale:
 
 @dataclass(frozen=True)
 class Point:
-    """An operating point: its threshold, 0 to 1, and what was measured there, in words."""
+    """An operating point: its threshold, 0 to 1."""
 
     label: str
     threshold: float
-    sensitivity: str
-    specificity: str
 
 
 @dataclass(frozen=True)
@@ -72,9 +88,9 @@ class Opinion:
     scale: Scale | None
     points: Sequence[Point]
     other_points: Sequence[Point]
-    in_a_thousand: str
+    in_a_thousand: Sequence[str]
     population: str
-    mismatches: Sequence[str]
+    warnings: Sequence[str]
     next_step: str
     newer: ModelVersion | None
     earlier: Sequence[Prediction]
@@ -82,7 +98,7 @@ class Opinion:
     @property
     def bacterial(self) -> float | None:
         """The probability of the bacterial pattern, where it is worth showing."""
-        if self.prediction.category in (Category.LIKELY, Category.INDETERMINATE):
+        if self.prediction.shown_category in (Category.LIKELY, Category.INDETERMINATE):
             return self.prediction.bacterial_probability
         return None
 
@@ -92,16 +108,14 @@ class Opinion:
         return None if self.bacterial is None else 1.0 - self.bacterial
 
 
-def opinion(
-    results: Sequence[Prediction], active: ModelVersion | None, radiograph: Radiograph
-) -> Opinion:
+def opinion(results: Sequence[Prediction], active: ModelVersion | None) -> Opinion:
     """Put the results of an image into words.
 
     `results` begins with the current one, the others follow newest first; `active` is the version
     that workers run now.
     """
     prediction, *earlier = results
-    model, category = prediction.model_version, Category(prediction.category)
+    model, category = prediction.model_version, Category(prediction.shown_category)
     is_older = active is not None and active != model
     return Opinion(
         prediction=prediction,
@@ -110,7 +124,7 @@ def opinion(
         other_points=[_point(model, name) for name in LABELS if name not in DECIDED_BY[category]],
         in_a_thousand=_in_a_thousand(prediction),
         population=population_words(model),
-        mismatches=_mismatches(model, radiograph) if prediction.probability is not None else [],
+        warnings=[] if prediction.reason else sentences(prediction.purpose_reasons),
         next_step=str(NEXT_STEPS.get(prediction.reason_code, "")),
         newer=active if is_older else None,
         earlier=earlier,
@@ -118,13 +132,13 @@ def opinion(
 
 
 def _scale(prediction: Prediction) -> Scale | None:
-    if prediction.probability is None:
+    if prediction.shown_probability is None:
         return None
     points = prediction.model_version.thresholds
     unlikely_below = round(points["unlikely"]["threshold"] * SCALE_WIDTH)
     likely_from = round(points["likely"]["threshold"] * SCALE_WIDTH)
     return Scale(
-        mark=round(prediction.probability * SCALE_WIDTH),
+        mark=round(prediction.shown_probability * SCALE_WIDTH),
         unlikely_below=unlikely_below,
         likely_from=likely_from,
         indeterminate_width=likely_from - unlikely_below,
@@ -136,48 +150,41 @@ def _point(model: ModelVersion, name: str) -> Point:
     return Point(
         str(LABELS[name]),
         model.thresholds[name]["threshold"],
-        share_words(model.thresholds[name], "sensitivity"),
-        share_words(model.thresholds[name], "specificity"),
     )
 
 
-def _in_a_thousand(prediction: Prediction) -> str:
-    """The operating point of the result's category as natural frequencies."""
-    points = prediction.model_version.thresholds
-    if prediction.category == Category.LIKELY:
-        return _(
-            "Of 1,000 images with pneumonia about %(found)s reach this point; so do about "
-            "%(false)s of 1,000 without."
-        ) % {
-            "found": round(points["likely"]["sensitivity"] * 1000),
-            "false": round((1 - points["likely"]["specificity"]) * 1000),
-        }
-    if prediction.category == Category.UNLIKELY:
-        return _(
-            "Of 1,000 images with pneumonia about %(missed)s fall below this point as well."
-        ) % {"missed": round((1 - points["unlikely"]["sensitivity"]) * 1000)}
-    return ""
+def _in_a_thousand(prediction: Prediction) -> list[str]:
+    """What was measured at the operating point that decided, as natural frequencies.
+
+    From independent images alone, with the interval and where they come from.
+    """
+    category = prediction.shown_category
+    if category not in (Category.LIKELY, Category.UNLIKELY):
+        return []
+    points = independent_points(prediction.model_version, category)
+    return [_frequencies(category, point) for point in points] or [str(NOT_MEASURED)]
 
 
-def _mismatches(model: ModelVersion, radiograph: Radiograph) -> list[str]:
-    """In what this image differs from those that the version was made for."""
-    found = []
-    made_for = model.population
-    views = made_for.get("views")
-    if views and radiograph.view_position and radiograph.view_position not in views:
-        found.append(
-            _("This view is %(view)s; the model was made for %(views)s.")
-            % {"view": radiograph.view_position, "views": ", ".join(views)}
+def _frequencies(category: str, point: dict[str, Any]) -> str:
+    if category == Category.LIKELY:
+        words = _(
+            "Of 1,000 images with pneumonia %(found)s reach this point; so do %(false)s of 1,000"
+            " without."
         )
-    study = radiograph.study
-    years = age_in_years(study.patient.birth_date, examined_on(study))
-    youngest, oldest = made_for.get("youngest_years"), made_for.get("oldest_years")
-    if years is not None and youngest is not None and not youngest <= years <= oldest:
-        found.append(
-            _(
-                "The patient was %(age)s years old; the model was made for %(youngest)s to "
-                "%(oldest)s."
-            )
-            % {"age": years, "youngest": youngest, "oldest": oldest}
-        )
-    return found
+    else:
+        words = _("Of 1,000 images with pneumonia %(missed)s fall below this point as well.")
+    numbers = {
+        "found": _of_a_thousand(point["sensitivity_interval"]),
+        "missed": _of_a_thousand(point["sensitivity_interval"], of_the_others=True),
+        "false": _of_a_thousand(point["specificity_interval"], of_the_others=True),
+    }
+    return f"{words % numbers} {_MEASURED_ON % point}"
+
+
+def _of_a_thousand(interval: Sequence[float], *, of_the_others: bool = False) -> str:
+    """The interval of a share as numbers of 1,000; rounded outwards, so that none claims more."""
+    low, high = (1 - interval[1], 1 - interval[0]) if of_the_others else interval
+    return _("%(low)s to %(high)s") % {
+        "low": math.floor(low * 1000 + ROUNDING),
+        "high": math.ceil(high * 1000 - ROUNDING),
+    }

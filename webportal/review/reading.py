@@ -196,7 +196,7 @@ def _what_is_signed(read: Read, not_viewed: list[Radiograph]) -> dict[str, objec
     }
     if read.prediction is not None:
         detail["prediction"] = str(read.prediction.pk)
-        detail["category"] = read.prediction.category
+        detail["category"] = read.prediction.shown_category
         detail["model"] = read.prediction.model_version.version
     if read.amends_id is not None:
         detail["amends"], detail["revision"] = str(read.amends_id), read.revision
@@ -298,7 +298,7 @@ def _check_complete(read: Read, entry: Entry, current: Prediction | None) -> Non
         )
     if not read.decision:
         raise ReadingError("incomplete", _("Choose a decision before you sign."))
-    choices = open_choices(current.category if current else "")
+    choices = open_choices(current.shown_category if current else "")
     if (read.decision, read.pneumonia) not in choices:
         raise ReadingError(
             "not_fitting",

@@ -169,7 +169,7 @@ def _why_not(due: str, own: Read | None, reader: User) -> str:
 
 
 def _choices(leading: Prediction | None) -> list[Choice]:
-    choices = open_choices(leading.category if leading else "")
+    choices = open_choices(leading.shown_category if leading else "")
     return [
         Choice(
             value=f"{decision}:{finding}",

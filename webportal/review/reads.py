@@ -1,10 +1,9 @@
 """Looking up the reads of a study, and the result that each decides on."""
 
-import uuid
-
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
-from webportal.records.models import Category, Concern, Study
+from webportal.inference.summary import counting
+from webportal.records.models import Study
 from webportal.review.blinding import hides_result
 from webportal.review.models import Read, ReadState
 from webportal.review.second_reading import due_of_second_reading, signed_reads
@@ -12,14 +11,9 @@ from webportal.review.standing import stands
 
 
 def leading_prediction(study: Study) -> Prediction | None:
-    """The current result that a read of the study decides on: the worst among its radiographs."""
+    """The current result that a read of the study decides on: that which counts for the study."""
     current = Prediction.objects.filter(radiograph__study=study, is_current=True)
-    return min(current.select_related("model_version"), key=_worst_first, default=None)
-
-
-def _worst_first(prediction: Prediction) -> tuple[int, float, uuid.UUID]:
-    concern = Concern[Category(prediction.category).name]
-    return concern, -(prediction.probability or 0.0), prediction.pk
+    return next(iter(counting(current.select_related("model_version"))), None)
 
 
 def result_for(study: Study, reader: User) -> Prediction | None:

@@ -131,7 +131,7 @@ def _reason_for_second_read(study: Study, first: Read) -> str:
         first.decision == Decision.OVERRULE
         and first.pneumonia == Pneumonia.NONE
         and first.prediction is not None
-        and first.prediction.category == Category.LIKELY
+        and first.prediction.shown_category == Category.LIKELY
     )
     if overruled_positive:
         return SecondReadingReason.OVERRULED

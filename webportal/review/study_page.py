@@ -77,6 +77,7 @@ def study_context(
             "symptoms": [Symptom(symptom).label for symptom in study.symptoms],
             "radiographs": radiographs,
             "first": first,
+            "patient_age": next(filter(None, (s.radiograph.patient_age for s in radiographs)), ""),
             "is_open": any(shown.progress.is_open for shown in radiographs),
             "raises": [p for p in Priority if p < study.priority],
             "may_audit": reader.has_role(Role.AUDITOR),
@@ -118,7 +119,7 @@ def _shown_radiographs(study: Study, reader: User, hides_result: bool) -> list[S
                 prediction=prediction,
                 job=job,
                 progress=BY_STATE[job.state] if job else NOTHING,
-                opinion=opinion(results, active, radiograph) if results else None,
+                opinion=opinion(results, active) if results else None,
                 was_viewed=radiograph.pk not in not_viewed,
             )
         )

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
-from webportal.records.models import Radiograph, Study
+from webportal.records.models import Purpose, Radiograph, Study
 from webportal.review.blinding import visible_predictions
 from webportal.review.marks import MARKED_FINDINGS
 from webportal.review.models import Read
@@ -124,7 +124,7 @@ def _heatmaps(study: Study, reader: User) -> dict[Any, str]:
         is_current=True,
         probability__isnull=False,
         heatmap_rows__gt=0,
-    )
+    ).exclude(purpose=Purpose.WITHHELD)
     return {
         radiograph: reverse("review:heatmap", args=[pk])
         for pk, radiograph in predictions.values_list("pk", "radiograph")

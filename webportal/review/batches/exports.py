@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from webportal.inference.models import JobState
+from webportal.inference.purpose.reasons import in_short
 from webportal.intake.models import UploadBatch
 from webportal.records.models import Category, Priority
 from webportal.review.batches.results import ANALYSED, Row
@@ -42,14 +43,19 @@ def as_csv(export: Export) -> str:
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer)
-    results = ["category", "probability", "model_version"] if export.with_results else []
+    results = []
+    if export.with_results:
+        results = ["category", "probability", "purpose", "doubts", "model_version"]
     names = ["file", "verdict", "reason", "patient_id", "patient_name", "study"]
     names += ["accession_number", "study_date", "priority", "analysis", *results, "reading_state"]
     names += ["identity_corrected"]
     writer.writerow(names)
     for row in export.rows:
         probability = "" if row.probability is None else f"{row.probability:.4f}"
-        found = [row.category, probability, row.model_version] if export.with_results else []
+        found = []
+        if export.with_results:
+            doubts = "; ".join(in_short(row.purpose_reasons))
+            found = [row.category, probability, row.purpose, doubts, row.model_version]
         cells = [row.file_name, row.verdict, row.reason, row.patient_id, row.patient_name]
         cells += [str(row.study_id or ""), row.accession_number, date_words(row.performed_at)]
         cells += ["" if row.priority is None else Priority(row.priority).name.lower()]

@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 from fpdf.enums import TableCellFillMode
 from fpdf.fonts import FontFace
 
+from webportal.inference.purpose.reasons import in_short
 from webportal.intake.models import Verdict
 from webportal.intake.reasons import in_words
 from webportal.records.models import Category, Patient, Priority, ReadingState
@@ -104,6 +105,11 @@ def _counts(export: Export) -> str:
     return " · ".join(counts)
 
 
+def _result(row: Row) -> str:
+    doubts = in_short(row.purpose_reasons)
+    return "; ".join([result_words(row), *doubts])
+
+
 def _cells(row: Row, export: Export) -> list[str]:
     """What stands in a line; of a file without a patient its name, the reason and the verdict."""
     state = ReadingState(row.reading_state) if row.reading_state else Verdict(row.verdict)
@@ -112,7 +118,7 @@ def _cells(row: Row, export: Export) -> list[str]:
     patient = Patient(name=row.patient_name, patient_id=row.patient_id)
     name = patient.display_name if patient.name else ""
     priority = "" if row.priority is None else str(Priority(row.priority).label)
-    results = [result_words(row)] if export.with_results else []
+    results = [_result(row)] if export.with_results else []
     return [
         row.file_name,
         name,

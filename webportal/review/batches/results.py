@@ -11,6 +11,7 @@ from django.db.models.expressions import OrderBy
 
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, Prediction
+from webportal.inference.purpose.expressions import shown_category, shown_probability
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.records.models import Category, Concern, Study
 from webportal.review.blinding import hidden_results
@@ -25,6 +26,8 @@ _NO_TEXT = ("study_id", "performed_at", "priority", "probability", "identity_cor
 @dataclass(frozen=True)
 class Row:
     """One file. `category` is "" and `probability` None where there is no result, or none to see.
+
+    Both are those that are shown of the result; `purpose` and its reasons are the result's.
 
     `analysis` is ANALYSED or the state of its newest job, `reading_state` that of its study; both
     "" for a file that was not taken in. `identity_corrected`: a signed read that the person may see
@@ -43,6 +46,8 @@ class Row:
     analysis: str
     category: str
     probability: float | None
+    purpose: str
+    purpose_reasons: list[Any]
     model_version: str
     reading_state: str
     identity_corrected: bool
@@ -76,7 +81,7 @@ def items_of(batch: UploadBatch, person: User, sort: str = "") -> QuerySet[Uploa
     hidden = Study.objects.filter(hidden_results(person))
     predictions = predictions.exclude(radiograph__study__in=hidden)
     jobs = Job.objects.filter(radiograph=OuterRef("radiograph")).order_by("-queued_at")
-    ranks = [When(category=each.value, then=Value(Concern[each.name])) for each in Category]
+    ranks = [When(category=each.value, then=Value(Concern.of(each))) for each in Category]
     study = "radiograph__study"
     items = batch.items.annotate(
         patient_name=F(f"{study}__patient__name"),
@@ -88,8 +93,10 @@ def items_of(batch: UploadBatch, person: User, sort: str = "") -> QuerySet[Uploa
         reading_state=F(f"{study}__reading_state"),
         identity_corrected=has_corrected_read(person, f"{study}_id"),
         analysis=Subquery(jobs.values("state")[:1]),
-        category=Subquery(predictions.values("category")[:1]),
-        probability=Subquery(predictions.values("probability")[:1]),
+        category=Subquery(predictions.values(shown=shown_category())[:1]),
+        probability=Subquery(predictions.values(shown=shown_probability())[:1]),
+        purpose=Subquery(predictions.values("purpose")[:1]),
+        purpose_reasons=Subquery(predictions.values("purpose_reasons")[:1]),
         model_version=Subquery(predictions.values("model_version__version")[:1]),
     ).annotate(concern=Case(*ranks, default=Value(_LAST), output_field=IntegerField()))
     return items.order_by(*_order(sort), "file_name", "pk")
@@ -113,6 +120,7 @@ def rows(items: QuerySet[UploadItem]) -> Iterator[Row]:
         known: dict[str, Any] = {
             name: values[name] if name in _NO_TEXT else values[name] or "" for name in names
         }
+        known["purpose_reasons"] = known["purpose_reasons"] or []
         # That a picture is not assessable is a result, which not everybody may know.
         if known["analysis"] in (JobState.DONE, JobState.REFUSED):
             known["analysis"] = ANALYSED

@@ -13,6 +13,7 @@ from webportal.accounts.models import Role, User
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
+from webportal.inference.purpose.reasons import in_short
 from webportal.intake.models import UploadBatch, Verdict
 from webportal.records.models import Patient, Priority, ReadingState
 from webportal.review.batches import exports, results
@@ -68,6 +69,7 @@ def _shown(row: results.Row) -> dict[str, object]:
         "priority": "" if row.priority is None else Priority(row.priority).label,
         "verdict": Verdict(row.verdict).label,
         "result": exports.result_words(row),
+        "doubts": in_short(row.purpose_reasons),
         "read": ReadingState(row.reading_state).label if row.reading_state else "",
     }
 

@@ -4,9 +4,12 @@ from datetime import date, datetime
 
 from django import template
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from webportal.accounts.models import User
+from webportal.inference.models import Prediction
+from webportal.inference.purpose.ages import by_header
+from webportal.inference.purpose.reasons import in_short
 from webportal.records import identity
 from webportal.records.ages import age_in_months, contradicts
 from webportal.records.models import IdentityCorrection, Study
@@ -59,6 +62,35 @@ def age(birth_date: date | None, on: date | datetime | None) -> str:
     if contradicts(birth_date, day):
         return gettext("age unclear: dates contradict")
     return _months_in_words(age_in_months(birth_date, day))
+
+
+@register.filter
+def age_then(study: Study, patient_age: str) -> str:
+    """A patient's age at a study, as `age` has it; without dates as the file itself gives it.
+
+    `patient_age` is Patient's Age (0010,1010) of the study's images.
+    """
+    words = age(study.patient.birth_date, study.performed_at)
+    given = by_header(patient_age or "")
+    return words or _months_in_words(given.months if given else None)
+
+
+@register.filter
+def doubts(result: Prediction | Study) -> list[str]:
+    """What is doubtful about a result of the model, each in a few words."""
+    words = in_short(result.purpose_reasons)
+    if isinstance(result, Study):
+        if result.images_differ:
+            words.append(gettext("its images differ"))
+        if result.images_withheld:
+            words.append(_withheld(result.images_withheld))
+    return words
+
+
+def _withheld(images: int) -> str:
+    return ngettext("%(count)d image not assessable", "%(count)d images not assessable", images) % {
+        "count": images
+    }
 
 
 @register.filter

@@ -31,6 +31,13 @@ QUEUE_STATES = [
     (JobState.QUARANTINED.value, _("Model gave up")),
     (JobState.CANCELLED.value, _("Cancelled")),
 ]
+# Those outside the model's purpose stand with those that it could not assess: both need a person.
+RESULTS = [
+    (Category.LIKELY.value, Category.LIKELY.label),
+    (Category.INDETERMINATE.value, Category.INDETERMINATE.label),
+    (Category.NOT_ASSESSABLE.value, _("Not assessable, or outside its purpose")),
+    (Category.UNLIKELY.value, Category.UNLIKELY.label),
+]
 MINE, NOBODYS = "me", "none"
 # What an address says beyond the filters, and a saved view does not keep: a search stands for
 # patient data in one person's session, and the rest for a place in the list.
@@ -54,7 +61,7 @@ class WorklistFilter(forms.Form):
     )
     category = forms.ChoiceField(
         label=_("Result"),
-        choices=[("", _("Any result")), *Category.choices, ("none", _("No result yet"))],
+        choices=[("", _("Any result")), *RESULTS, ("none", _("No result yet"))],
         required=False,
     )
     priority = forms.TypedChoiceField(
@@ -127,7 +134,7 @@ def matching(chosen: dict[str, Any], text: str, reader: User | None = None) -> Q
     if "category" in chosen:
         no_result = chosen["category"] == "none"
         studies = studies.filter(
-            concern=Concern.NO_RESULT if no_result else Concern[chosen["category"].upper()]
+            concern=Concern.NO_RESULT if no_result else Concern.of(chosen["category"])
         )
     if "priority" in chosen:
         studies = studies.filter(priority=chosen["priority"])

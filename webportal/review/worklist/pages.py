@@ -14,7 +14,7 @@ from django.views.decorators.http import require_GET, require_POST
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.records import searches
-from webportal.records.models import Priority, ReadingState, Study
+from webportal.records.models import Priority, Radiograph, ReadingState, Study
 from webportal.review.blinding import reads_without_model, studies_with_hidden_results
 from webportal.review.corrections import studies_with_corrected_reads
 from webportal.review.progress import NOTHING, progress_of
@@ -153,6 +153,8 @@ def _page(
 def _rows(page: Page, reader: User) -> list[dict[str, Any]]:
     """What each row shows besides the study: how far the model is, and who has it in hand."""
     ids = [study.pk for study in page.studies]
+    aged = Radiograph.objects.filter(study__in=ids).exclude(patient_age="")
+    ages = dict(aged.values_list("study", "patient_age"))
     progress, reservations = progress_of(ids), reservations_of(ids)
     hidden = studies_with_hidden_results(reader, ids)
     corrected = studies_with_corrected_reads(reader, ids)
@@ -163,6 +165,7 @@ def _rows(page: Page, reader: User) -> list[dict[str, Any]]:
             "reservation": reservations.get(study.pk),
             "hides_result": study.pk in hidden,
             "is_corrected": study.pk in corrected,
+            "patient_age": ages.get(study.pk, ""),
         }
         for study in page.studies
     ]

@@ -5,13 +5,19 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
+from webportal.inference.purpose.keeping import judge_unjudged
+
 
 class Command(BaseCommand):
-    """Migrate, register the shipped model, create the first administrator; safe to repeat."""
+    """Migrate, register the shipped model, judge old results, create the first administrator.
+
+    Safe to repeat.
+    """
 
     help = "Prepare the database for a start."
 
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=options["verbosity"])
         call_command("register_model", stdout=self.stdout)
+        judge_unjudged()
         call_command("create_first_administrator", stdout=self.stdout)

@@ -1,0 +1,53 @@
+"""Add figures from independent images to a package, as a new version of it."""
+
+import argparse
+import json
+import shutil
+from pathlib import Path
+
+from ml.card import write_card
+from ml.commands.common import read_cases
+from ml.commands.errors import CommandError
+from ml.dataset import find_images
+from ml.evaluation import measure
+from ml.package import CARD_FILE, FACTS_FILE, SHIPPED_PACKAGE, load_package, seal_package
+from ml.predictor import Predictor
+
+HELP = "add figures from independent images to a package, as a new version"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        required=True,
+        help="folders NORMAL and PNEUMONIA; none of the images may have been used for the package,"
+        " neither to train it nor to choose its calibration or thresholds",
+    )
+    parser.add_argument(
+        "--of", required=True, metavar="WORDS", help="whose images they are, and from where"
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the package; its name = version")
+    parser.add_argument("--package", type=Path, default=SHIPPED_PACKAGE, metavar="DIR")
+    parser.add_argument("--device", choices=("auto", "cpu", "gpu"), default="auto")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure the package at its own thresholds and write it anew, with the figures."""
+    package = load_package(arguments.package)
+    if arguments.out.exists():
+        raise CommandError(f"{arguments.out} is there already. A changed package is a new version.")
+    found = find_images(arguments.data)
+    cases, _ = read_cases(found, Predictor(package, device=arguments.device))
+    thresholds = {name: point.threshold for name, point in package.thresholds.items()}
+    figures = {"source": arguments.of, **measure(cases, thresholds)}
+    facts = json.loads((package.path / FACTS_FILE).read_text())
+    facts["version"] = arguments.out.name
+    facts["independent"] = [*facts.get("independent", []), figures]
+    shutil.copytree(package.path, arguments.out)
+    (arguments.out / FACTS_FILE).write_text(json.dumps(facts, indent=2) + "\n")
+    (arguments.out / CARD_FILE).write_text(write_card(facts))
+    seal_package(arguments.out)
+    print(f"Wrote {arguments.out} (SHA-256 {load_package(arguments.out).sha256})")
+    return 0

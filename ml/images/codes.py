@@ -1,0 +1,57 @@
+"""Code sequences of a DICOM header (PS3.3 8.8): which view, body part and procedure it names."""
+
+from collections.abc import Iterator
+
+from pydicom.dataset import Dataset
+
+from ml.images.types import HeaderCode
+
+# More would be no radiograph's header; none of them may cost the file.
+MAX_CODES = 20
+MAX_LENGTH = 64
+_PROCEDURES = (
+    "ProcedureCodeSequence",
+    "RequestedProcedureCodeSequence",
+    "PerformedProtocolCodeSequence",
+)
+
+
+def header_codes(dataset: Dataset) -> tuple[HeaderCode, ...]:
+    """Return the codes of view, region and procedure, those that cannot be read left out."""
+    found = []
+    for view in _items(dataset, "ViewCodeSequence"):
+        found.append(_code("view", view))
+        found += [_code("view_modifier", m) for m in _items(view, "ViewModifierCodeSequence")]
+    for region in _items(dataset, "AnatomicRegionSequence"):
+        modifiers = _items(region, "AnatomicRegionModifierSequence")
+        found.append(_code("region", region, *modifiers))
+    for keyword in _PROCEDURES:
+        found += [_code("procedure", procedure) for procedure in _items(dataset, keyword)]
+    return tuple(code for code in found if code.value or code.meaning)[:MAX_CODES]
+
+
+def _code(of: str, item: Dataset, *modifiers: Dataset) -> HeaderCode:
+    meanings = [_text(each, "CodeMeaning") for each in (item, *modifiers)]
+    return HeaderCode(
+        of,
+        _text(item, "CodeValue") or _text(item, "LongCodeValue"),
+        _text(item, "CodingSchemeDesignator"),
+        ", ".join(filter(None, meanings)),
+    )
+
+
+def _items(dataset: Dataset, keyword: str) -> Iterator[Dataset]:
+    try:
+        value = dataset.get(keyword)
+        items = list(value) if value else []
+    except Exception:  # one unreadable element must not cost the file
+        return
+    yield from (item for item in items[:MAX_CODES] if isinstance(item, Dataset))
+
+
+def _text(item: Dataset, keyword: str) -> str:
+    try:
+        value = item.get(keyword)
+    except Exception:  # as above
+        return ""
+    return "" if value is None else str(value).replace("\0", "").strip()[:MAX_LENGTH]

@@ -1,0 +1,177 @@
+"""The judgement that is kept with results and studies, and follows what is known of the patient."""
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from django.core.management import call_command
+
+from tests.factories import make_model_version, make_patient, make_study, make_uploader
+from tests.inference.cases import claim_one, likely, make_radiograph, unlikely
+from webportal.audit.models import Action, AuditEntry
+from webportal.inference.claims import Result, write_back
+from webportal.inference.models import Job, JobState, Prediction
+from webportal.inference.purpose.keeping import judge_unjudged
+from webportal.inference.queue import enqueue
+from webportal.records.models import Category, Concern, Patient, Purpose, Radiograph, Study
+from webportal.records.services import change_patient
+
+pytestmark = pytest.mark.django_db
+
+POPULATION = {"prevalence": 0.5, "youngest_years": 1, "oldest_years": 5, "views": ["AP"]}
+CHILD, ADULT = date(2023, 1, 1), date(1980, 1, 1)
+
+
+def study_of(born: date | None = CHILD) -> Study:
+    return make_study(
+        patient=make_patient(birth_date=born), performed_at=datetime(2026, 3, 1, 12, tzinfo=UTC)
+    )
+
+
+def assessed(study: Study, make: Any = likely, probability: float = 0.9, **header: Any) -> Result:
+    """An image with this header, and the worker's answer for it written back."""
+    radiograph = make_radiograph(study)
+    fields = {"view_position": "AP", "body_part": "CHEST", **header}
+    Radiograph.objects.filter(pk=radiograph.pk).update(**fields)
+    enqueue(radiograph, make_uploader())
+    result: Result = make(claim_one(), probability)
+    model = make_model_version("for-children", population=POPULATION)
+    write_back("a", "CPU", model, [result])
+    study.refresh_from_db()
+    return result
+
+
+def of(result: Result) -> Prediction:
+    return Prediction.objects.get(job=result.job.id)
+
+
+def summary(study: Study) -> tuple[str, int, float | None, bool, int]:
+    study.refresh_from_db()
+    return (
+        study.category,
+        study.concern,
+        study.probability,
+        study.images_differ,
+        study.images_withheld,
+    )
+
+
+def test_a_plain_result_is_kept_as_it_is() -> None:
+    study = study_of()
+    prediction = of(assessed(study))
+    assert (prediction.category, prediction.probability) == ("likely", 0.9)
+    assert (prediction.purpose, prediction.purpose_reasons) == (Purpose.WITHIN, [])
+    assert summary(study) == (Category.LIKELY, Concern.LIKELY, 0.9, False, 0)
+
+
+@pytest.mark.parametrize(
+    ("header", "reason_code"),
+    [
+        ({"view_position": "XTABLE LATERAL"}, "not_frontal_view"),
+        (
+            {
+                "view_position": "",
+                "codes": [
+                    {"of": "view", "value": "399067008", "scheme": "SCT", "meaning": "lateral"}
+                ],
+            },
+            "not_frontal_view",
+        ),
+        ({"body_part": "HAND"}, "not_chest"),
+        ({"body_part": "RIBS"}, "part_of_chest"),
+    ],
+)
+def test_of_a_withheld_result_no_figure_is_kept_anywhere(
+    header: dict[str, Any], reason_code: str
+) -> None:
+    study = study_of()
+    prediction = of(assessed(study, **header))
+    assert (prediction.category, prediction.probability) == ("not_assessable", None)
+    assert (prediction.purpose, prediction.reason_code) == (Purpose.WITHHELD, reason_code)
+    assert "The file says" in prediction.reason
+    assert not any(bytes(prediction.heatmap))
+    assert Job.objects.get().state == JobState.REFUSED
+    assert summary(study)[:3] == (Category.NOT_ASSESSABLE, Concern.NOT_ASSESSABLE, None)
+    detail = AuditEntry.objects.get(action=Action.JOB_FINISHED).detail
+    assert "probability" not in detail
+    assert detail["purpose"] == "withheld"
+
+
+@pytest.mark.parametrize("make", [likely, unlikely])
+def test_a_result_outside_the_purpose_stands_with_those_that_need_a_person(make: Any) -> None:
+    study = study_of(ADULT)
+    prediction = of(assessed(study, make))
+    assert prediction.category in ("likely", "unlikely")
+    assert prediction.probability == 0.9
+    assert (prediction.shown_category, prediction.shown_probability) == ("outside_purpose", None)
+    expected = (Category.OUTSIDE_PURPOSE, Concern.NOT_ASSESSABLE, None, False, 0)
+    assert summary(study) == expected
+    assert study.purpose == Purpose.OUTSIDE
+    assert study.purpose_reasons[0][0] == "age_outside"
+
+
+def test_what_is_not_known_leaves_a_result_its_place() -> None:
+    study = study_of(None)
+    assessed(study, view_position="")
+    assert summary(study) == (Category.LIKELY, Concern.LIKELY, 0.9, False, 0)
+    assert study.purpose == Purpose.UNCONFIRMED
+    assert [code for code, _ in study.purpose_reasons] == ["view_unknown", "age_unknown"]
+
+
+@pytest.mark.parametrize("lateral_first", [True, False])
+def test_of_a_frontal_and_a_lateral_view_the_frontal_one_counts(*, lateral_first: bool) -> None:
+    study = study_of()
+    for view in ("LAT", "AP") if lateral_first else ("AP", "LAT"):
+        assessed(study, unlikely, 0.1, view_position=view)
+    assert summary(study) == (Category.UNLIKELY, Concern.UNLIKELY, 0.1, False, 1)
+
+
+def test_of_two_frontal_views_the_worse_counts_and_that_they_differ_is_kept() -> None:
+    study = study_of()
+    assessed(study, unlikely, 0.1)
+    assert summary(study) == (Category.UNLIKELY, Concern.UNLIKELY, 0.1, False, 0)
+    assessed(study, likely, 0.9)
+    assert summary(study) == (Category.LIKELY, Concern.LIKELY, 0.9, True, 0)
+    assessed(study, likely, 0.95)
+    assert summary(study) == (Category.LIKELY, Concern.LIKELY, 0.95, True, 0)
+
+
+def test_a_corrected_birth_date_changes_the_judgement_at_once() -> None:
+    study = study_of()
+    prediction = of(assessed(study))
+    change_patient(study.patient, {"birth_date": ADULT}, make_uploader())
+    assert summary(study)[0] == Category.OUTSIDE_PURPOSE
+    prediction.refresh_from_db()
+    assert prediction.purpose_reasons == [
+        ["age_outside", {"months": 554, "youngest": 1, "oldest": 5}]
+    ]
+    change_patient(study.patient, {"birth_date": CHILD}, make_uploader())
+    assert summary(study) == (Category.LIKELY, Concern.LIKELY, 0.9, False, 0)
+
+
+def test_a_study_that_is_moved_or_dated_is_judged_anew() -> None:
+    study = study_of()
+    assessed(study)
+    study.patient = make_patient(birth_date=ADULT)
+    study.save(update_fields=["patient"])
+    assert summary(study)[0] == Category.OUTSIDE_PURPOSE
+    study.performed_at = datetime(1983, 3, 1, tzinfo=UTC)
+    study.save(update_fields=["performed_at"])
+    assert summary(study)[0] == Category.LIKELY
+    Patient.objects.get(pk=study.patient_id).save()
+    assert summary(study)[0] == Category.LIKELY
+
+
+def test_results_of_before_the_rule_are_judged_when_the_database_is_prepared() -> None:
+    adult, lateral, child = study_of(ADULT), study_of(), study_of()
+    results = [assessed(study) for study in (adult, lateral, child)]
+    images = lateral.radiographs.values("pk")
+    Radiograph.objects.filter(pk__in=images).update(view_position="LATERAL")
+    Prediction.objects.update(purpose="", purpose_reasons=[])
+    Study.objects.update(category="likely", concern=Concern.LIKELY, probability=0.9, purpose="")
+    call_command("prepare", verbosity=0)
+    assert [of(result).purpose for result in results] == ["outside", "withheld", "within"]
+    assert summary(adult)[:3] == (Category.OUTSIDE_PURPOSE, Concern.NOT_ASSESSABLE, None)
+    assert summary(lateral)[:3] == (Category.NOT_ASSESSABLE, Concern.NOT_ASSESSABLE, None)
+    assert summary(child)[:3] == (Category.LIKELY, Concern.LIKELY, 0.9)
+    assert judge_unjudged() == 0

@@ -1,0 +1,181 @@
+"""The rule: withheld, outside, unconfirmed or plain, and what is said of it."""
+
+import re
+from datetime import date
+from typing import Any
+
+import pytest
+
+from webportal.inference.purpose.ages import by_header
+from webportal.inference.purpose.reasons import in_short, sentences
+from webportal.inference.purpose.rule import Judgement, Said, judge
+from webportal.records.models import Purpose
+
+CHILDREN = {"prevalence": 0.5, "youngest_years": 1, "oldest_years": 5, "views": ["AP"]}
+TAKEN, RECEIVED = date(2026, 3, 1), date(2026, 3, 2)
+LATERAL = {"of": "view", "value": "399067008", "scheme": "SCT", "meaning": "lateral"}
+KNOWN = {
+    "received": RECEIVED,
+    "taken": TAKEN,
+    "birth_date": date(2023, 1, 1),
+    "view_position": "AP",
+    "body_part": "CHEST",
+}
+
+
+def judged(population: dict[str, Any] = CHILDREN, **said: Any) -> Judgement:
+    return judge(population, Said(**{**KNOWN, **said}))
+
+
+def told(judgement: Judgement) -> str:
+    return " ".join(sentences(judgement.stored))
+
+
+def test_a_child_in_the_declared_view_is_plain() -> None:
+    judgement = judged()
+    assert judgement.purpose == Purpose.WITHIN
+    assert judgement.stored == []
+
+
+@pytest.mark.parametrize(
+    ("given", "months"),
+    [
+        ("045Y", 540),
+        ("003M", 3),
+        ("006W", 1),
+        ("010D", 0),
+        ("3Y", 36),
+        ("003y", 36),
+        ("045", None),
+        ("", None),
+        ("ABC", None),
+        ("-12Y", None),
+        ("999Y", None),
+        ("045X", None),
+    ],
+)
+def test_patients_age_is_read_as_written_and_never_guessed(given: str, months: int | None) -> None:
+    found = by_header(given)
+    assert (found and found.months) == months
+
+
+@pytest.mark.parametrize(
+    ("said", "purpose", "words"),
+    [
+        ({}, Purpose.WITHIN, ""),
+        (
+            {"birth_date": date(1980, 6, 1)},
+            Purpose.OUTSIDE,
+            "The patient was 45 years old; the model was made for 1 to 5.",
+        ),
+        (
+            {"birth_date": None, "patient_age": "045Y"},
+            Purpose.OUTSIDE,
+            "The patient was 45 years old; the model was made for 1 to 5.",
+        ),
+        (
+            {"birth_date": None, "patient_age": "003M"},
+            Purpose.OUTSIDE,
+            "The patient was 3 months old; the model was made for 1 to 5 years.",
+        ),
+        ({"birth_date": None, "patient_age": "005Y"}, Purpose.WITHIN, ""),
+        ({"birth_date": date(2020, 3, 2)}, Purpose.WITHIN, ""),
+        ({"birth_date": date(2020, 3, 1)}, Purpose.OUTSIDE, "6 years old"),
+        ({"birth_date": date(2025, 3, 2)}, Purpose.OUTSIDE, "11 months old"),
+        ({"birth_date": None}, Purpose.UNCONFIRMED, "age is not known"),
+        ({"birth_date": None, "patient_age": "45"}, Purpose.UNCONFIRMED, "“45”, which is no age"),
+        # Both agree, one of them rounded.
+        ({"birth_date": date(2020, 9, 1), "patient_age": "006Y"}, Purpose.WITHIN, ""),
+        (
+            {"patient_age": "045Y"},
+            Purpose.OUTSIDE,
+            "By the birth date the patient was 3 years old, by the file’s own words 45 years",
+        ),
+        (
+            {"birth_date": date(2024, 12, 1), "patient_age": "005Y"},
+            Purpose.UNCONFIRMED,
+            "15 months old, by the file’s own words 5 years",
+        ),
+        # What cannot be is not known, whatever number it would make.
+        (
+            {"birth_date": date(2026, 4, 1)},
+            Purpose.UNCONFIRMED,
+            "Born on 2026-04-01 and examined on 2026-03-01 cannot both be right",
+        ),
+        ({"taken": date(1901, 1, 1)}, Purpose.UNCONFIRMED, "cannot both be right"),
+        ({"taken": date(2082, 8, 10)}, Purpose.UNCONFIRMED, "cannot both be right"),
+        ({"birth_date": date(1900, 1, 1)}, Purpose.UNCONFIRMED, "cannot both be right"),
+        ({"birth_date": date(1, 1, 1)}, Purpose.UNCONFIRMED, "cannot both be right"),
+        (
+            {"birth_date": date(2026, 4, 1), "patient_age": "045Y"},
+            Purpose.OUTSIDE,
+            "45 years old",
+        ),
+        ({"taken": None}, Purpose.UNCONFIRMED, "The study has no date"),
+        ({"taken": None, "birth_date": date(1980, 1, 1)}, Purpose.OUTSIDE, "46 years"),
+        ({"taken": None, "patient_age": "003Y"}, Purpose.WITHIN, ""),
+    ],
+)
+def test_ages(said: dict[str, Any], purpose: Purpose, words: str) -> None:
+    judgement = judged(**said)
+    assert judgement.purpose == purpose
+    assert words in told(judgement)
+    assert not re.search(r"(?<!\d)-\d", told(judgement)), "a negative age"
+
+
+@pytest.mark.parametrize(
+    ("said", "purpose", "words"),
+    [
+        ({"view_position": "LAT"}, Purpose.WITHHELD, "no frontal view (LAT)"),
+        ({"view_position": "", "codes": [LATERAL]}, Purpose.WITHHELD, "(lateral)"),
+        ({"view_position": "LL", "codes": [LATERAL]}, Purpose.WITHHELD, "(LL)"),
+        ({"view_position": "FOO", "codes": [LATERAL]}, Purpose.WITHHELD, "(lateral)"),
+        ({"codes": [LATERAL]}, Purpose.OUTSIDE, "two different views (AP and lateral)"),
+        ({"view_position": "PA"}, Purpose.UNCONFIRMED, "This view is PA; the model was made for"),
+        ({"view_position": ""}, Purpose.UNCONFIRMED, "does not say which view"),
+        ({"view_position": "FRONTAL"}, Purpose.UNCONFIRMED, "does not say which view"),
+        ({"view_position": "FOO"}, Purpose.UNCONFIRMED, "“FOO”, a word that is not known"),
+        (
+            {"codes": [{"of": "view", "value": "272479007", "scheme": "SCT", "meaning": "PA"}]},
+            Purpose.UNCONFIRMED,
+            "two different views (AP and PA)",
+        ),
+        ({"body_part": "HAND"}, Purpose.WITHHELD, "this shows HAND"),
+        ({"body_part": "RIBS"}, Purpose.WITHHELD, "a part of the chest (RIBS)"),
+        ({"body_part": "LEFT LUNG"}, Purpose.WITHHELD, "a part of the chest (LEFT LUNG)"),
+        ({"body_part": "FOO"}, Purpose.UNCONFIRMED, "“FOO”"),
+        ({"body_part": ""}, Purpose.WITHIN, ""),
+        ({"laterality": "L"}, Purpose.UNCONFIRMED, "one side alone"),
+        ({"laterality": "U"}, Purpose.WITHIN, ""),
+        (
+            {"codes": [{"of": "procedure", "value": "1", "scheme": "", "meaning": "XR HAND"}]},
+            Purpose.OUTSIDE,
+            "two different body parts (CHEST and XR HAND)",
+        ),
+    ],
+)
+def test_views_and_body_parts(said: dict[str, Any], purpose: Purpose, words: str) -> None:
+    judgement = judged(**said)
+    assert judgement.purpose == purpose
+    assert words in told(judgement)
+
+
+def test_what_a_package_does_not_declare_is_not_asked_for() -> None:
+    assert judged({}, birth_date=None, view_position="").purpose == Purpose.WITHIN
+    assert judged({}, birth_date=date(1950, 1, 1), view_position="PA").purpose == Purpose.WITHIN
+    # All packages are for frontal radiographs of whole chests.
+    assert judged({}, view_position="LAT").purpose == Purpose.WITHHELD
+    assert judged({}, body_part="HAND").purpose == Purpose.WITHHELD
+
+
+def test_a_package_for_adults_says_so() -> None:
+    adults = {"youngest_years": 18, "oldest_years": 100, "views": ["PA", "AP"]}
+    assert judged(adults, birth_date=date(1980, 1, 1), view_position="PA").purpose == Purpose.WITHIN
+    assert judged(adults).purpose == Purpose.OUTSIDE
+
+
+def test_the_gravest_decides_and_comes_first() -> None:
+    judgement = judged(birth_date=None, view_position="LAT")
+    assert judgement.purpose == Purpose.WITHHELD
+    assert judgement.reasons[0].code == "not_frontal_view"
+    assert in_short(judgement.stored) == ["not a frontal view", "age not known"]

@@ -1,0 +1,60 @@
+"""How old a patient was when an image was taken, as far as dates and header agree.
+
+Birth date and Patient's Age (0010,1010) may both be there, contradict each other, or be impossible:
+what cannot be is not known.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from webportal.records.ages import age_in_months
+
+# Nobody has lived longer than 122 years: of a birth in 1900 somebody has typed nothing in.
+OLDEST_MONTHS = 123 * 12 - 1
+DAYS_A_MONTH = 365.25 / 12
+# One may be rounded up, the other down.
+TOLERANCE_MONTHS = 12
+_DAYS = {"D": 1.0, "W": 7.0, "M": DAYS_A_MONTH, "Y": 365.25}
+
+
+@dataclass(frozen=True)
+class Given:
+    """An age that one place tells: it lies from `months` up to, not including, `below`."""
+
+    months: int
+    below: int
+
+
+def by_dates(born: date, taken: date) -> Given | None:
+    """The age in whole months by the dates, None where the two cannot both be right."""
+    months = age_in_months(born, taken)
+    return None if months is None or months > OLDEST_MONTHS else Given(months, months + 1)
+
+
+def by_header(given: str) -> Given | None:
+    """The age that Patient's Age (VR AS, `045Y`) tells, None where it is none or cannot be.
+
+    A number without its unit is no age: it may be years or months.
+    """
+    match = re.fullmatch(r"(\d{1,3})\s*([DWMY])", given.strip().upper())
+    if match is None:
+        return None
+    number, days = int(match[1]), _DAYS[match[2]]
+    months = round(number * 12) if match[2] == "Y" else int(number * days / DAYS_A_MONTH)
+    below = months + (12 if match[2] == "Y" else 1)
+    return Given(months, below) if months <= OLDEST_MONTHS else None
+
+
+def contradict(one: Given, other: Given) -> bool:
+    """Whether two ages lie further apart than rounding explains."""
+    apart = max(one.months - (other.below - 1), other.months - (one.below - 1), 0)
+    return apart > TOLERANCE_MONTHS
+
+
+def can_be(taken: date, received: date) -> bool:
+    """Whether an image that was received that day can have been taken on the other.
+
+    A clock in another time zone may be a day ahead.
+    """
+    return taken <= received + timedelta(days=1)

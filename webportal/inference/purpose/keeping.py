@@ -1,0 +1,65 @@
+"""Keeping the judgement on each result true to what is known of its patient and study."""
+
+import uuid
+from collections.abc import Collection
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from webportal.inference.models import Prediction
+from webportal.inference.purpose.rule import Said, judge
+from webportal.inference.summary import lock_studies, refresh_summaries
+from webportal.records.models import Radiograph
+
+BATCH = 500
+# All that the rule asks for, and nothing else: workers look at it for every batch.
+NEEDED = (
+    "view_position",
+    "body_part",
+    "laterality",
+    "patient_age",
+    "codes",
+    "study__created_at",
+    "study__performed_at",
+    "study__patient__birth_date",
+)
+
+
+def known_of(radiographs: Collection[uuid.UUID]) -> dict[uuid.UUID, Said]:
+    """What is known of each of the radiographs."""
+    found = Radiograph.objects.filter(pk__in=radiographs).select_related("study__patient")
+    return {radiograph.pk: Said.of(radiograph) for radiograph in found.only(*NEEDED)}
+
+
+@transaction.atomic
+def judge_anew(study_ids: Collection[uuid.UUID]) -> None:
+    """Judge all results of the studies, earlier ones too, and write their summaries."""
+    locked = lock_studies(study_ids)
+    results = Prediction.objects.filter(radiograph__study__in=locked)
+    if _write(results):
+        refresh_summaries(locked)
+
+
+def judge_unjudged() -> int:
+    """Judge the results of before there was the rule, in batches; return how many there were."""
+    done = 0
+    while batch := list(
+        Prediction.objects.filter(purpose="").values_list("radiograph__study", flat=True)[:BATCH]
+    ):
+        judge_anew(set(batch))
+        done += len(batch)
+    return done
+
+
+def _write(results: QuerySet[Prediction]) -> int:
+    """Write the judgement of each; return how many have changed."""
+    found = list(results.select_related("model_version").defer("heatmap", "model_version__card"))
+    known = known_of({result.radiograph_id for result in found})
+    changed = 0
+    for result in found:
+        judgement = judge(result.model_version.population, known[result.radiograph_id])
+        fields = {"purpose": judgement.purpose.value, "purpose_reasons": judgement.stored}
+        if fields != {"purpose": result.purpose, "purpose_reasons": result.purpose_reasons}:
+            Prediction.objects.filter(pk=result.pk).update(**fields)
+            changed += 1
+    return changed

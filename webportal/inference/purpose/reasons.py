@@ -1,0 +1,124 @@
+"""Why a result is not plainly within its purpose, in words: sentences, and a few words for a row.
+
+The reasons are kept as codes with their values (`Prediction.purpose_reasons`), so that they are
+read in the language of the page.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, gettext_noop, ngettext
+
+from webportal.inference import reasons
+
+INFANT_MONTHS = 24
+
+LONG = {
+    "views_contradict": gettext_lazy(
+        "The file names two different views (%(one)s and %(other)s). Look which it is."
+    ),
+    "view_word": gettext_lazy(
+        "The file calls this view “%(view)s”, a word that is not known. Look whether it is frontal."
+    ),
+    "view_other": gettext_lazy("This view is %(view)s; the model was made for %(views)s."),
+    "view_unknown": gettext_lazy(
+        "The file does not say which view this is; the model was made for %(views)s."
+    ),
+    "bodies_contradict": gettext_lazy(
+        "The file names two different body parts (%(one)s and %(other)s). Look which it is."
+    ),
+    "body_word": gettext_lazy(
+        "The file calls the body part “%(part)s”, a word that is not known. Look whether it is a"
+        " whole chest."
+    ),
+    "one_side": gettext_lazy(
+        "The file says that one side alone is shown (Image Laterality %(side)s). Look whether it"
+        " is a whole chest."
+    ),
+    "age_unknown": gettext_lazy(
+        "The patient’s age is not known; the model was made for %(youngest)s to %(oldest)s years."
+    ),
+    "age_unreadable": gettext_lazy(
+        "The file gives the patient’s age as “%(given)s”, which is no age: it is not known."
+    ),
+    "dates_contradict": gettext_lazy(
+        "Born on %(born)s and examined on %(taken)s cannot both be right: the dates tell no age."
+    ),
+    "study_undated": gettext_lazy(
+        "The study has no date, so the patient’s age is not known: %(age)s on the day of the"
+        " upload. The model was made for %(youngest)s to %(oldest)s years."
+    ),
+    "ages_contradict": gettext_lazy(
+        "By the birth date the patient was %(one)s old, by the file’s own words %(other)s; the"
+        " model was made for %(youngest)s to %(oldest)s years. Check which is right."
+    ),
+}
+#: Those of withheld results, which are kept with the result as any refusal is.
+WITHHELD = {
+    "not_frontal_view": reasons.NOT_FRONTAL_VIEW,
+    "not_chest": reasons.NOT_CHEST,
+    "part_of_chest": reasons.PART_OF_CHEST,
+}
+_OUTSIDE_IN_YEARS = gettext_noop(
+    "The patient was %(age)s years old; the model was made for %(youngest)s to %(oldest)s."
+)
+_OUTSIDE_AN_INFANT = gettext_noop(
+    "The patient was %(age)s old; the model was made for %(youngest)s to %(oldest)s years."
+)
+SHORT = {
+    "not_frontal_view": gettext_lazy("not a frontal view"),
+    "views_contradict": gettext_lazy("view contradictory"),
+    "view_word": gettext_lazy("view not known"),
+    "view_other": gettext_lazy("view %(view)s"),
+    "view_unknown": gettext_lazy("view not known"),
+    "not_chest": gettext_lazy("not a chest"),
+    "part_of_chest": gettext_lazy("part of a chest"),
+    "bodies_contradict": gettext_lazy("body part contradictory"),
+    "body_word": gettext_lazy("body part not known"),
+    "one_side": gettext_lazy("one side only"),
+    "age_unknown": gettext_lazy("age not known"),
+    "age_unreadable": gettext_lazy("age not known"),
+    "dates_contradict": gettext_lazy("dates contradictory"),
+    "study_undated": gettext_lazy("study without a date"),
+    "ages_contradict": gettext_lazy("age contradictory"),
+    "age_outside": gettext_lazy("%(age)s old"),
+}
+
+
+def sentences(given: Sequence[Sequence[Any]]) -> list[str]:
+    """Return stored reasons as sentences, in the language of the page."""
+    return [_sentence(code, values) for code, values in given]
+
+
+def in_short(given: Sequence[Sequence[Any]]) -> list[str]:
+    """Return stored reasons in a few words each, none of them twice."""
+    words = (str(SHORT[code]) % _shown(code, values) for code, values in given)
+    return list(dict.fromkeys(words))
+
+
+def age_words(months: int) -> str:
+    """An age as people say it: months for the first two years, then years."""
+    if months < INFANT_MONTHS:
+        return ngettext("%(count)d month", "%(count)d months", months) % {"count": months}
+    years = months // 12
+    return ngettext("%(count)d year", "%(count)d years", years) % {"count": years}
+
+
+def _sentence(code: str, values: Mapping[str, Any]) -> str:
+    if code in WITHHELD:
+        return _(WITHHELD[code]).format(**values)
+    if code != "age_outside":
+        return str(LONG[code]) % _shown(code, values)
+    if values["months"] < INFANT_MONTHS:
+        return _(_OUTSIDE_AN_INFANT) % _shown(code, values)
+    return _(_OUTSIDE_IN_YEARS) % {**values, "age": values["months"] // 12}
+
+
+def _shown(code: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    shown = dict(values)
+    if code == "ages_contradict":
+        shown |= {name: age_words(values[name]) for name in ("one", "other")}
+    if "months" in values:
+        shown["age"] = age_words(values["months"])
+    return shown

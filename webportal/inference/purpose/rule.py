@@ -1,0 +1,203 @@
+"""The one rule that decides whether a result is shown, shown with a warning, or withheld.
+
+It compares what is known of an image with what the model's package says that it was made for
+(`ModelVersion.population`):
+
+- not a frontal view, or not a whole chest: *withheld*. The model's answer to such a picture means
+  nothing and is not kept;
+- an age beyond the package's, or places of the header that contradict each other where one of them
+  lies beyond: *outside*. The answer is kept; it counts nowhere as likely or unlikely;
+- an age or a view that is not known, a word that nobody knows, another frontal view than the
+  package's: *unconfirmed*. The answer keeps its place, and what is not known is said beside it.
+
+Every package is for frontal radiographs of whole chests; what else it does not declare, such as
+ages, is not asked for.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+from django.utils import timezone
+
+from webportal.inference.purpose.ages import Given, by_dates, by_header, can_be, contradict
+from webportal.inference.purpose.bodies import Region, bodies_of
+from webportal.inference.purpose.views import Projection, View, views_of
+from webportal.records.ages import examined_on
+from webportal.records.models import Purpose, Radiograph
+
+FRONTAL = (Projection.AP, Projection.PA, Projection.FRONTAL)
+_SEVERITY = (Purpose.WITHIN, Purpose.UNCONFIRMED, Purpose.OUTSIDE, Purpose.WITHHELD)
+
+
+@dataclass(frozen=True)
+class Said:
+    """What is known of an image: from its header as it was written, and from the case record.
+
+    `taken` is the day of the study, None where none is recorded; `received` that of the upload.
+    """
+
+    received: date
+    taken: date | None = None
+    birth_date: date | None = None
+    patient_age: str = ""
+    view_position: str = ""
+    body_part: str = ""
+    laterality: str = ""
+    codes: Sequence[Mapping[str, str]] = ()
+
+    @classmethod
+    def of(cls, radiograph: Radiograph) -> "Said":
+        """What is known of a radiograph; its study and patient are looked up if need be."""
+        study = radiograph.study
+        return cls(
+            received=timezone.localtime(study.created_at).date(),
+            taken=examined_on(study),
+            birth_date=study.patient.birth_date,
+            patient_age=radiograph.patient_age,
+            view_position=radiograph.view_position,
+            body_part=radiograph.body_part,
+            laterality=radiograph.laterality,
+            codes=radiograph.codes,
+        )
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why a result is not plainly within its purpose: a code of `reasons`, and its values."""
+
+    code: str
+    purpose: Purpose
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """The verdict, and what led to it, the gravest first."""
+
+    purpose: Purpose
+    reasons: Sequence[Reason]
+
+    @property
+    def stored(self) -> list[list[Any]]:
+        """The reasons as they are kept with a result."""
+        return [[reason.code, dict(reason.values)] for reason in self.reasons]
+
+
+def judge(population: Mapping[str, Any], said: Said) -> Judgement:
+    """Decide on a result of a version that was made for `population`."""
+    reasons = [*_of_view(population, said), *_of_body(said), *_of_age(population, said)]
+    reasons.sort(key=lambda reason: -_SEVERITY.index(reason.purpose))
+    return Judgement(reasons[0].purpose if reasons else Purpose.WITHIN, reasons)
+
+
+def _of_view(population: Mapping[str, Any], said: Said) -> list[Reason]:
+    views = views_of(said.view_position, said.codes, said.body_part)
+    frontal = [view for view in views if view.projection in FRONTAL]
+    others = [view for view in views if view.projection is Projection.NOT_FRONTAL]
+    if others and not frontal:
+        return [Reason("not_frontal_view", Purpose.WITHHELD, {"view": others[0].said})]
+    if others:
+        values = {"one": frontal[0].said, "other": others[0].said}
+        return [Reason("views_contradict", Purpose.OUTSIDE, values)]
+    reasons = [
+        Reason("view_word", Purpose.UNCONFIRMED, {"view": view.said})
+        for view in views
+        if view.projection is Projection.UNKNOWN
+    ]
+    return reasons + _of_frontal(population.get("views") or [], frontal, bool(reasons))
+
+
+def _of_frontal(made_for: Sequence[str], frontal: Sequence[View], is_said: bool) -> list[Reason]:
+    """Compare AP and PA with what the package declares."""
+    if not made_for:
+        return []
+    named = {view.projection: view.said for view in frontal}
+    if Projection.AP in named and Projection.PA in named:
+        values = {"one": named[Projection.AP], "other": named[Projection.PA]}
+        return [Reason("views_contradict", Purpose.UNCONFIRMED, values)]
+    exact = next((each for each in (Projection.AP, Projection.PA) if each in named), None)
+    views = ", ".join(made_for)
+    if exact is not None:
+        if exact.value in made_for:
+            return []
+        values = {"view": exact.value, "views": views}
+        return [Reason("view_other", Purpose.UNCONFIRMED, values)]
+    if is_said:
+        return []
+    return [Reason("view_unknown", Purpose.UNCONFIRMED, {"views": views})]
+
+
+def _of_body(said: Said) -> list[Reason]:
+    bodies = bodies_of(said.body_part, said.codes)
+    chests = [body for body in bodies if body.region is Region.CHEST]
+    others = [body for body in bodies if body.region in (Region.OTHER, Region.PART)]
+    if others and chests:
+        values = {"one": chests[0].said, "other": others[0].said}
+        return [Reason("bodies_contradict", Purpose.OUTSIDE, values)]
+    if others:
+        code = "part_of_chest" if others[0].region is Region.PART else "not_chest"
+        return [Reason(code, Purpose.WITHHELD, {"part": others[0].said})]
+    reasons = [
+        Reason("body_word", Purpose.UNCONFIRMED, {"part": body.said})
+        for body in bodies
+        if body.region is Region.UNKNOWN
+    ]
+    if said.laterality.upper() in ("L", "R"):
+        values = {"side": said.laterality.upper()}
+        reasons.append(Reason("one_side", Purpose.UNCONFIRMED, values))
+    return reasons
+
+
+def _of_age(population: Mapping[str, Any], said: Said) -> list[Reason]:
+    youngest, oldest = population.get("youngest_years"), population.get("oldest_years")
+    if youngest is None or oldest is None:
+        return []
+    made_for = {"youngest": youngest, "oldest": oldest}
+    written = by_header(said.patient_age)
+    dated, doubts = _dated(said)
+    if written is None and dated is None and said.patient_age:
+        unreadable = Reason("age_unreadable", Purpose.UNCONFIRMED, {"given": said.patient_age})
+        doubts = [*doubts, unreadable]
+    ages = [age for age in (dated, written) if age is not None]
+    if not ages:
+        return doubts or _without_age(made_for, said)
+    beyond = [age for age in ages if not _fits(age, made_for)]
+    if dated and written and contradict(dated, written):
+        values = {"one": dated.months, "other": written.months, **made_for}
+        purpose = Purpose.OUTSIDE if beyond else Purpose.UNCONFIRMED
+        return [*doubts, Reason("ages_contradict", purpose, values)]
+    if ages[0] in beyond:
+        values = {"months": ages[0].months, **made_for}
+        return [Reason("age_outside", Purpose.OUTSIDE, values), *doubts]
+    return doubts
+
+
+def _dated(said: Said) -> tuple[Given | None, list[Reason]]:
+    """The age by birth date and day of the study, and what is doubtful about these."""
+    if said.birth_date is None or said.taken is None:
+        return None, []
+    age = by_dates(said.birth_date, said.taken) if can_be(said.taken, said.received) else None
+    if age is not None:
+        return age, []
+    values = {"born": said.birth_date.isoformat(), "taken": said.taken.isoformat()}
+    return None, [Reason("dates_contradict", Purpose.UNCONFIRMED, values)]
+
+
+def _without_age(made_for: Mapping[str, int], said: Said) -> list[Reason]:
+    """What there is to say where no age is known.
+
+    The day of the upload is not that of the study, but who is grown up by then mostly was before.
+    """
+    if said.birth_date is not None and said.taken is None:
+        age = by_dates(said.birth_date, said.received)
+        if age is not None:
+            is_older = age.months >= (made_for["oldest"] + 1) * 12
+            purpose = Purpose.OUTSIDE if is_older else Purpose.UNCONFIRMED
+            return [Reason("study_undated", purpose, {"months": age.months, **made_for})]
+    return [Reason("age_unknown", Purpose.UNCONFIRMED, made_for)]
+
+
+def _fits(age: Given, made_for: Mapping[str, int]) -> bool:
+    return made_for["youngest"] * 12 <= age.months < (made_for["oldest"] + 1) * 12

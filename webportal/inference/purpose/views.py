@@ -1,0 +1,159 @@
+"""Which view an image is, from all places in which its header says so.
+
+These are View Position (0018,5101) and View Code Sequence (0054,0220) with its modifiers; Body Part
+Examined sometimes has it too. View Position holds defined terms (PS3.3 C.8.1.1, C.8.11.5) in the
+standard, and anything in the world.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from webportal.inference.purpose.words import parted, tokens, word_set
+
+
+class Projection(Enum):
+    """How the beam went; FRONTAL where the header does not tell AP from PA."""
+
+    AP = "AP"
+    PA = "PA"
+    FRONTAL = "frontal"
+    NOT_FRONTAL = "not frontal"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True)
+class View:
+    """A view that one place of the header names, as it is written there."""
+
+    said: str
+    projection: Projection
+
+
+_PHRASES = {
+    r"ANTERO ?POSTERIOR": "AP",
+    r"POSTERO ?ANTERIOR": "PA",
+    r"ANTERIOR POSTERIOR": "AP",
+    r"POSTERIOR ANTERIOR": "PA",
+    r"A P": "AP",
+    r"P A": "PA",
+    r"(X|CROSS) TABLE": "XTABLE",
+    r"OPEN MOUTH": "TRANSORAL",
+}
+_FRONTAL = {
+    "AP": Projection.AP,
+    "PA": Projection.PA,
+    **dict.fromkeys(("FRONTAL", "FRONTALE", "FRONT", "FRENTE", "FACE"), Projection.FRONTAL),
+}
+_LATERAL = """
+    LAT LATS LATERAL LATERALS LATERALE LL RL LLAT RLAT LTLAT RTLAT LATL LATR LATLT LATRT XTABLE
+    CROSSTABLE XTLAT PROFIL PROFILE PERFIL SEITLICH SAGITTAL ML LM MEDIOLATERAL LATEROMEDIAL
+"""
+_OBLIQUE = """
+    LAO RAO LPO RPO LLO RLO MLO LMO OBL OBLIQUE OBLIQUES OBLIQUA OBLICUA OBLICUO SCHRAG
+"""
+_DECUBITUS = """
+    LLD RLD DECUB DECUBS DECUBITUS DECUBITIS DECUBITE DECUBITO DECUBITAL LDECUB RDECUB LDEC RDEC
+    LLDECUB RLDECUB
+"""
+_OTHER = """
+    SWIMMERS SWIMMER SWIM LORDOTIC APICAL AXIAL SEMIAXIAL INFEROSUPERIOR SUPEROINFERIOR CC
+    CRANIOCAUDAL CAUDOCRANIAL CEPHALAD CAUDAD TANGENTIAL SKYLINE SUNRISE MERCHANT ROSENBERG TUNNEL
+    OCCLUSAL TRANSORAL TRANSTHORACIC TRANSFORAMENAL TRANSORBITAL ODONTOID TOWNE TOWNES WATERS
+    CALDWELL SUBMENTOVERTICAL VERTICOSUBMENTAL OUTLET INLET JUDET FROG FROGLEG GRASHEY VELPEAU
+    AXILLARY PLANTODORSAL DORSOPLANTAR PARIETOACANTHIAL ACANTHIOPARIETAL ORBITOPARIETAL
+    PARIETOORBITAL FLEXION EXTENSION
+"""
+_NOT_FRONTAL = word_set(_LATERAL + _OBLIQUE + _DECUBITUS + _OTHER)
+# How the patient was placed and what else is written beside the view; they leave it as it is.
+_BESIDE = word_set(
+    """
+    SUPINE SUP ERECT UPRIGHT STANDING SITTING SEATED SEMI SEMIERECT SEMIUPRIGHT SEMISUPINE
+    RECUMBENT PRONE PORTABLE PORT MOBILE BEDSIDE BED ICU NICU GRID NONGRID NON INSP
+    INSPIRATION INSPIRATORY EXP EXPIRATION EXPIRATORY CHEST THORAX LUNG LUNGS CXR VIEW VIEWS
+    PROJECTION ONLY AND PED PEDS PEDIATRIC PAEDIATRIC CHILD INFANT BABY ADULT LEFT RIGHT LT
+    RT L R LI RE
+    """
+)
+_KNOWN = frozenset({*_FRONTAL, *_NOT_FRONTAL, *_BESIDE})
+
+# CID 4010 "DX View" (PS3.16): SNOMED CT codes, and those of SNOMED RT that older files have.
+_FRONTAL_CODES = {
+    **dict.fromkeys(("399348003", "R-10206"), Projection.AP),
+    **dict.fromkeys(("272479007", "R-40888", "R-10214"), Projection.PA),
+    **dict.fromkeys(("399033003", "R-10202"), Projection.FRONTAL),
+}
+_NOT_FRONTAL_CODES = word_set(
+    """
+    399067008 R-102CD 399173006 R-10236 399198007 R-10232 260421001 260432000 399260004
+    R-10224 399352003 R-10228 30730003 G-A145 399182000 R-102C1 399135007 R-10220 399356000
+    R-40985 R-10222 399006002 R-10212 399038007 R-10210 399184004 R-10238 399236003 R-10234
+    399312000 R-10208 399059000 R-10216 399160007 R-10204 260427002 R-40783 260426006
+    R-40782 399368009 R-10226 399099002 R-10230 399132005 R-10252 399325008 R-10254
+    399004004 R-10246 399225005 R-10250 399288005 R-10248 399061009 R-10241 399162004
+    R-10242 399196006 R-10244 399110001 R-102C2 399242004 R-102C6 399351005 R-102C7
+    260499007 R-40810 399071006 R-102C3 399360002 R-10257 399272005 R-102C5 399255003
+    R-10256 399335002 R-102C4 399316002 R-102C8 119376003 G-8300 111069 118438002 G-D00B
+    272466003 R-4087B 272476000 R-40885 278318001 R-40554
+    """
+)
+
+
+def views_of(position: str, codes: Sequence[Mapping[str, str]], body_part: str = "") -> list[View]:
+    """Return the view that each place names, those that name none left out.
+
+    `codes` are those of `Radiograph.codes`. Of a body part only words that are known to be views
+    count.
+    """
+    views = []
+    if position:
+        views.append(View(position, _projection(tokens(position, _PHRASES))))
+    coded = [code for code in codes if code.get("of") == "view"]
+    # A modifier says more of the view that it belongs to; most of them leave it frontal.
+    coded += [
+        code
+        for code in codes
+        if code.get("of") == "view_modifier" and _of_code(code) is Projection.NOT_FRONTAL
+    ]
+    if coded:
+        said = ", ".join(code["meaning"] or code["value"] for code in coded)
+        views.append(View(said, _most_telling(map(_of_code, coded))))
+    beside = _projection(tokens(body_part, _PHRASES), strict=False)
+    if beside is not Projection.UNKNOWN:
+        views.append(View(body_part, beside))
+    return views
+
+
+def _of_code(code: Mapping[str, str]) -> Projection:
+    if code["value"] in _FRONTAL_CODES:
+        return _FRONTAL_CODES[code["value"]]
+    if code["value"] in _NOT_FRONTAL_CODES:
+        return Projection.NOT_FRONTAL
+    return _projection(tokens(code["meaning"], _PHRASES))
+
+
+def _projection(words: Sequence[str], *, strict: bool = True) -> Projection:
+    """Return what the words say; where `strict`, one that is unknown leaves a frontal view open."""
+    split = [part for word in words for part in _parts(word)]
+    if _NOT_FRONTAL.intersection(split):
+        return Projection.NOT_FRONTAL
+    if strict and any(part not in _KNOWN and not part.isdigit() for part in split):
+        return Projection.UNKNOWN
+    return _most_telling(_FRONTAL[part] for part in split if part in _FRONTAL)
+
+
+def _parts(word: str) -> list[str]:
+    return [word] if word in _KNOWN else parted(word, _KNOWN)
+
+
+def _most_telling(projections: Iterable[Projection]) -> Projection:
+    """Return the one of several that says most; AP and PA together are frontal, whichever it is."""
+    found = set(projections)
+    if Projection.NOT_FRONTAL in found:
+        return Projection.NOT_FRONTAL
+    if found >= {Projection.AP, Projection.PA}:
+        return Projection.FRONTAL
+    for projection in (Projection.AP, Projection.PA, Projection.FRONTAL):
+        if projection in found:
+            return projection
+    return Projection.UNKNOWN

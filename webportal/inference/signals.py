@@ -1,0 +1,30 @@
+"""Judging results anew when what is known of patient or study changes.
+
+By signals, so that no way of correcting a birth date or of moving a study can forget it.
+"""
+
+from typing import Any
+
+from django.db.models.signals import post_save
+from django.dispatch import receiver
+
+from webportal.inference.purpose.keeping import judge_anew
+from webportal.records.models import Patient, Study
+
+
+@receiver(post_save, sender=Patient)
+def patient_saved(
+    instance: Patient, created: bool, update_fields: frozenset[str] | None, **_: Any
+) -> None:
+    """The birth date may have changed."""
+    if not created and (update_fields is None or "birth_date" in update_fields):
+        judge_anew(list(instance.studies.values_list("pk", flat=True)))
+
+
+@receiver(post_save, sender=Study)
+def study_saved(
+    instance: Study, created: bool, update_fields: frozenset[str] | None, **_: Any
+) -> None:
+    """Its date may have changed, or whose it is."""
+    if not created and (update_fields is None or {"patient", "performed_at"} & update_fields):
+        judge_anew([instance.pk])
