@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("notifications", "0005_corrections_of_identities"),
+        ("notifications", "0006_reports_ready"),
     ]
 
     operations = [

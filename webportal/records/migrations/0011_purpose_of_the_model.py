@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("records", "0009_whole_identifiers"),
+        ("records", "0010_referrer"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
