@@ -89,6 +89,8 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "studies/<uuid:study_id>/case-record": {"GET": (U, R), "POST": (U, R)},
     "studies/<uuid:study_id>/patient": {"GET": (U, R), "POST": (U, R)},
     "studies/<uuid:study_id>/ahead": {"GET": (R,)},
+    "lock": {"POST": (R,)},
+    "unlock": {"POST": (R,)},
     "shortcuts": {"POST": (R,)},
     "reads-first": {"POST": (R,)},
     "radiographs/<uuid:radiograph_id>/pixels": {"GET": (R,)},

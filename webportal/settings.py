@@ -64,6 +64,7 @@ MIDDLEWARE = [
     "webportal.api.problems.explain_what_takes_forms",
     "webportal.accounts.middleware.SignInMiddleware",
     "webportal.accounts.middleware.require_own_password",
+    "webportal.review.lock.refuse_while_locked",
 ]
 
 ROOT_URLCONF = "webportal.urls"
@@ -200,7 +201,10 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 # How long 'next' keeps a study for its reader after the open page last said that it is there.
 RESERVATION_SECONDS = env.int("RESERVATION_SECONDS", default=900)
 # For so many minutes after a signature the reader's signing PIN does in place of the password.
-SIGNING_PIN_MINUTES = env.int("SIGNING_PIN_MINUTES", default=0)
+SIGNING_PIN_MINUTES = env.int("SIGNING_PIN_MINUTES", default=15)
+# After so many minutes without a key or the mouse the pages of somebody who reads are covered, and
+# want the password or the PIN again; 0 for never.
+SESSION_LOCK_MINUTES = env.float("SESSION_LOCK_MINUTES", default=10)
 # Whether a share of the studies, and every overruled positive, is read by a second reader.
 SECOND_READING = env.bool("SECOND_READING", default=False)
 SECOND_READING_SHARE = env.float("SECOND_READING_SHARE", default=0.05)

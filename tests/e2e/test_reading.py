@@ -14,6 +14,8 @@ from webportal.accounts.models import User
 from webportal.inference.models import Prediction
 from webportal.review.models import Read, Reservation, TextTemplate
 
+PIN = "271828"
+
 
 @pytest.fixture
 def page(
@@ -101,6 +103,30 @@ def test_a_negative_takes_few_keys_and_the_next_study_follows(
     keyboard.press("n")
     expect(page.get_by_text("nothing left for you to read")).to_be_visible()
     assert not Reservation.objects.exists()
+
+
+def test_a_negative_takes_nine_keys_with_a_pin_that_is_set_on_the_way(
+    studies: list[Prediction], page: Page
+) -> None:
+    third = make_prediction(category="unlikely")
+    keyboard = Keyboard(page)
+    keyboard.press("n")
+    expect_study(page, studies[0])
+    keyboard.press("1", "Enter")
+    keyboard.give_password()
+    keyboard.press("Enter")
+    expect_study(page, studies[1])
+    page.get_by_text("Sign the next ones with a PIN").press("Enter")
+    page.get_by_label("PIN of 6 to 12 digits").fill(PIN)
+    page.get_by_label("PIN again").fill(PIN)
+    page.get_by_label("Password", exact=True).fill(PASSWORD)
+    page.get_by_label("Password", exact=True).press("Enter")
+    expect(page.get_by_text("Your PIN is set.")).to_be_visible()
+    keyboard.strokes = 0
+    keyboard.press("1", "Enter", *PIN, "Enter")
+    expect_study(page, third)
+    assert Read.objects.filter(state="signed").count() == 2
+    assert keyboard.strokes <= 9
 
 
 def test_findings_zones_and_texts_by_keys_are_drafted_and_signed(

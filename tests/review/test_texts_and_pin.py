@@ -121,3 +121,29 @@ def test_a_pin_is_chosen_with_care(
     given = {"password": PASSWORD} | values
     assert browser.post(reverse("review:signing-pin"), given).status_code == 422
     assert not hasattr(User.objects.get(pk=radiologist.pk), "signing_pin")
+
+
+def test_a_pin_is_chosen_on_the_study_page_after_the_first_signature(browser: Client) -> None:
+    seen = [make_prediction(category="unlikely") for _ in range(3)]
+    offer = "Sign the next ones with a PIN"
+    pages = [reverse("review:study", args=[each.radiograph.study_id]) for each in seen]
+    assert offer not in browser.get(pages[0]).content.decode()
+    assert sign(browser, seen[0], PASSWORD) == 302
+    assert offer in browser.get(pages[1]).content.decode()
+
+    def choose(**values: str) -> str:
+        given = {"pin": PIN, "again": PIN, "password": PASSWORD} | values
+        sent = {f"offer-{name}": value for name, value in given.items()}
+        headers = {"HX-Request": "true"}
+        answer = browser.post(reverse("review:signing-pin"), sent, headers=headers)
+        assert answer.status_code == 200  # htmx shows no other
+        return answer.content.decode()
+
+    assert "That is not your password." in choose(password="guess")
+    assert "The two PINs differ." in choose(again="271829")
+    assert "Type the PIN" in choose(pin="", again="")
+    assert sign(browser, seen[1], PIN) == 422
+    assert sign(browser, seen[1], PASSWORD) == 302
+    assert "Your PIN is set." in choose()
+    assert sign(browser, seen[2], PIN) == 302
+    assert offer not in browser.get(pages[2]).content.decode()

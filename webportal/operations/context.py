@@ -44,7 +44,13 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     return {
         "navigation": [link for link in LINKS if user.has_role(*link.roles)],
         "offers_signing_pin": settings.SIGNING_PIN_MINUTES > 0 and user.has_role(Role.RADIOLOGIST),
+        "lock_seconds": _lock_seconds(user),
         # Those who read have the pages on which keys act.
         "offers_shortcuts": user.has_role(Role.RADIOLOGIST),
         "has_shortcuts": cache(lambda: has_shortcuts(user)),
     }
+
+
+def _lock_seconds(user: User) -> int:
+    """After how long without use the page covers itself; 0 for never."""
+    return round(settings.SESSION_LOCK_MINUTES * 60) if user.has_role(Role.RADIOLOGIST) else 0

@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from django.conf import settings
 from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -29,7 +28,8 @@ from webportal.review.models import (
 from webportal.review.reading import draft_version
 from webportal.review.reads import leading_prediction, own_draft
 from webportal.review.second_reading import due_read, may_read_blind, signed_reads
-from webportal.review.signing import has_pin
+from webportal.review.signing import has_pin, is_pin_offered
+from webportal.review.signing_page import OFFER, PinForm
 from webportal.review.whose_read import identity_change
 
 HEADINGS = {
@@ -141,7 +141,10 @@ def reading_panel(
         "reserved_by_other": present if present and present.reader_id != reader.pk else None,
         "text_templates": templates_of(reader),
         "asks_for_pin": pin_is_open and has_pin(reader),
-        "offers_pin": settings.SIGNING_PIN_MINUTES > 0,
+        "offers_pin": is_pin_offered(),
+        # Who has just signed with the password knows what a PIN would spare.
+        "proposes_pin": pin_is_open and not has_pin(reader),
+        "pin_form": PinForm(prefix=OFFER),
     }
 
 

@@ -49,6 +49,11 @@ def _confirm(signer: User, secret: str, pin_is_open: bool) -> None:
     confirm_password(signer, secret)
 
 
+def is_pin_offered() -> bool:
+    """Whether hospital IT lets a PIN sign at all."""
+    return bool(settings.SIGNING_PIN_MINUTES > 0)
+
+
 def has_pin(signer: User) -> bool:
     """Whether this person has chosen a PIN."""
     return SigningPin.objects.filter(user=signer).exists()

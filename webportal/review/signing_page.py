@@ -14,6 +14,9 @@ from webportal.accounts.roles import SignedInRequest, allow
 from webportal.accounts.services import AccountError
 from webportal.review import signing
 
+# The prefix of the form's fields on a study page, where there are other passwords.
+OFFER = "offer"
+
 
 class PinForm(forms.Form):
     """A new signing PIN, or none, and the password that allows it."""
@@ -48,7 +51,9 @@ class PinForm(forms.Form):
 @allow(Role.RADIOLOGIST)
 @require_http_methods(["GET", "POST"])
 def signing_pin(request: SignedInRequest) -> HttpResponse:
-    """Choose, change or remove one's own signing PIN."""
+    """Choose, change or remove one's own signing PIN; a study page takes back the form alone."""
+    if "HX-Request" in request.headers:
+        return _offered_pin(request)
     form = PinForm(request.POST or None)
     if form.is_valid():
         try:
@@ -56,7 +61,6 @@ def signing_pin(request: SignedInRequest) -> HttpResponse:
         except AccountError as error:
             form.add_error(None, str(error))
         else:
-            signing.end_series(request.session)
             removed = not form.cleaned_data["pin"]
             messages.success(
                 request, _("Your PIN is removed.") if removed else _("Your PIN is set.")
@@ -68,3 +72,19 @@ def signing_pin(request: SignedInRequest) -> HttpResponse:
         "minutes": settings.SIGNING_PIN_MINUTES,
     }
     return render(request, "review/signing_pin.html", context, status=422 if form.is_bound else 200)
+
+
+def _offered_pin(request: SignedInRequest) -> HttpResponse:
+    """Set the PIN that a study page proposed after a signature."""
+    form = PinForm(request.POST or None, prefix=OFFER)
+    is_set = False
+    if form.is_valid():
+        pin = form.cleaned_data["pin"]
+        try:
+            if not pin:
+                raise AccountError(_("Type the PIN that you choose."))
+            signing.set_pin(request.user, form.cleaned_data["password"], pin)
+            is_set = True
+        except AccountError as error:
+            form.add_error(None, str(error))
+    return render(request, "review/pin_offer.html", {"pin_form": form, "pin_is_set": is_set})

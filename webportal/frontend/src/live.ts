@@ -1,6 +1,7 @@
 import htmx from "htmx.org";
 
 import { csrfToken } from "./csrf";
+import { isLocked } from "./lock";
 
 // A page says that nothing answers sooner than the portal gives a silent database up.
 const LIVE_TIMEOUT_MS = 12_000;
@@ -26,7 +27,7 @@ export function keepLive(): void {
   });
   const last = new WeakMap<Element, number>();
   const refresh = (): void => {
-    if (document.hidden) return;
+    if (document.hidden || isLocked()) return;
     for (const element of document.querySelectorAll<HTMLElement>("[data-live-seconds]")) {
       const seconds = Number(element.dataset["liveSeconds"]);
       const now = performance.now();

@@ -17,6 +17,7 @@ import { bindColumns } from "./columns";
 import { submitOnChange } from "./filters";
 import { onEachPage } from "./life";
 import { keepLive } from "./live";
+import { lockWhenIdle } from "./lock";
 import { openInPlace } from "./swap";
 import { bindPrintButtons } from "./print";
 import { offerTakeBack } from "./take_back";
@@ -30,6 +31,7 @@ keepLive();
 returnWhenReady();
 sayWhenAway();
 offerTakeBack();
+lockWhenIdle();
 openInPlace();
 onEachPage((life) => {
   submitOnChange(life);

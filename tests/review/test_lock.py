@@ -1,0 +1,119 @@
+"""A session that nobody uses gives nothing away until its reader is back."""
+
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from pytest_django.fixtures import Settings
+
+from tests.conftest import PASSWORD
+from tests.factories import make_prediction
+from tests.helpers import audit_actions
+from webportal.accounts.models import Role, User
+from webportal.audit.models import Action
+from webportal.inference.models import Prediction
+from webportal.intake import services
+from webportal.review.signing import set_pin
+
+pytestmark = pytest.mark.django_db
+PIN = "271828"
+PAGE = {"Accept": "text/html,*/*"}
+PROGRAM = {"Accept": "application/json"}
+
+
+@pytest.fixture
+def person(make_user: Callable[..., User]) -> User:
+    return make_user(Role.RADIOLOGIST, Role.UPLOADER, username="reader")
+
+
+@pytest.fixture
+def browser(person: User, sign_in: Callable[[User], Client]) -> Client:
+    """A browser whose session is locked."""
+    browser = sign_in(person)
+    assert browser.post(reverse("review:lock")).status_code == 204
+    return browser
+
+
+def unlock(browser: Client, secret: str, **values: str) -> int:
+    given = {"secret": secret} | values
+    return browser.post(reverse("review:unlock"), given, headers=PROGRAM).status_code
+
+
+def test_a_locked_session_shows_nothing(browser: Client) -> None:
+    prediction = make_prediction()
+    name = prediction.radiograph.study.patient.display_name
+    study = reverse("review:study", args=[prediction.radiograph.study_id])
+    pixels = reverse("review:pixels", args=[prediction.radiograph_id])
+    for address in (study, reverse("review:worklist")):
+        answer = browser.get(address, headers=PAGE)
+        assert answer.status_code == 423
+        assert "Locked" in answer.content.decode()
+        assert name not in answer.content.decode()
+    for address in (pixels, study, "/api/v1/studies"):
+        assert browser.get(address).status_code == 423
+    draft = reverse("review:draft", args=[prediction.radiograph.study_id])
+    assert browser.post(draft, {"comment": "Typed by a stranger."}).status_code == 423
+    assert browser.get("/health/live").status_code == 200
+
+
+@pytest.mark.parametrize("secret", [PASSWORD, PIN], ids=["password", "PIN"])
+def test_its_reader_unlocks_it(browser: Client, person: User, secret: str) -> None:
+    set_pin(person, PASSWORD, PIN)
+    assert unlock(browser, "000000") == 422
+    assert browser.get(reverse("review:worklist"), headers=PAGE).status_code == 423
+    assert unlock(browser, secret) == 204
+    assert browser.get(reverse("review:worklist"), headers=PAGE).status_code == 200
+    told = [each for each in audit_actions() if "lock" in each]
+    assert told == [Action.SESSION_LOCKED, Action.UNLOCK_FAILED, Action.SESSION_UNLOCKED]
+
+
+def test_the_page_that_unlocks_leads_to_what_was_asked_for(browser: Client) -> None:
+    values = {"secret": PASSWORD, "next": "/worklist?state=all"}
+    answer = browser.post(reverse("review:unlock"), values, headers=PAGE)
+    assert answer.headers["Location"] == values["next"]
+    browser.post(reverse("review:lock"))
+    values["next"] = "https://elsewhere.example/"
+    answer = browser.post(reverse("review:unlock"), values, headers=PAGE)
+    assert answer.headers["Location"] == reverse("home")
+
+
+def test_the_signature_after_it_takes_the_password(
+    person: User, sign_in: Callable[[User], Client]
+) -> None:
+    browser = sign_in(person)
+    set_pin(person, PASSWORD, PIN)
+    first, second = make_prediction(), make_prediction()
+
+    def sign(secret: str, of: Prediction) -> int:
+        values = {"seen": of.pk, "images": 1, "choice": "confirm:definite", "password": secret}
+        address = reverse("review:sign", args=[of.radiograph.study_id])
+        return browser.post(address, values).status_code
+
+    assert sign(PASSWORD, first) == 302
+    browser.post(reverse("review:lock"))
+    assert unlock(browser, PIN) == 204
+    assert sign(PIN, second) == 422
+
+
+def test_a_running_upload_goes_on(browser: Client, person: User) -> None:
+    batch = services.create_batch(person, name="Night")
+    address = reverse("intake:batch", args=[batch.pk])
+    assert browser.get(address, headers=PAGE).status_code == 423
+    assert browser.post(f"{address}/files").status_code != 423
+
+
+def test_hospital_it_can_switch_it_off(
+    person: User, sign_in: Callable[[User], Client], settings: Settings
+) -> None:
+    browser = sign_in(person)
+    assert b'id="lock"' in browser.get(reverse("review:worklist")).content
+    settings.SESSION_LOCK_MINUTES = 0
+    assert b'id="lock"' not in browser.get(reverse("review:worklist")).content
+    browser.post(reverse("review:lock"))
+    assert browser.get(reverse("review:worklist")).status_code == 200
+
+
+def test_who_reads_nothing_is_not_locked(uploader: User, sign_in: Callable[[User], Client]) -> None:
+    browser = sign_in(uploader)
+    assert b'id="lock"' not in browser.get(reverse("intake:batches")).content

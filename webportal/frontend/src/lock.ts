@@ -1,0 +1,166 @@
+/** Covers the page when nobody uses it any more, until its reader says who they are. */
+
+import { csrfToken, renewToken } from "./csrf";
+
+const ACTIVITY = "chestline.activity";
+const LOCKED = "chestline.locked";
+const CHECK_MS = 1000;
+// All tabs share one reader; so often is enough to tell the others.
+const TELL_MS = 2000;
+const USES = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"];
+
+export function lockWhenIdle(): void {
+  const dialog = document.querySelector<HTMLDialogElement>("#lock");
+  // A page that has none is the sign-in's or the like: somebody is there.
+  if (!dialog) return write(ACTIVITY, String(Date.now()));
+  new Lock(dialog);
+}
+
+/** Whether the page is covered: then the portal gives it nothing. */
+export function isLocked(): boolean {
+  return document.querySelector<HTMLDialogElement>("#lock")?.open ?? false;
+}
+
+class Lock {
+  private readonly dialog: HTMLDialogElement;
+  private readonly limit: number;
+  private told = 0;
+  private isCovered = false;
+  /** Whether the portal knows, too. */
+  private isClosed = false;
+  private wasFocused: HTMLElement | null = null;
+
+  constructor(dialog: HTMLDialogElement) {
+    this.dialog = dialog;
+    this.limit = Number(dialog.dataset["seconds"]) * 1000;
+    for (const kind of USES) window.addEventListener(kind, () => this.used(), { passive: true, capture: true });
+    dialog.addEventListener("submit", (event) => this.submits(event));
+    // Escape is no way past it, however often.
+    dialog.addEventListener("cancel", (event) => event.preventDefault());
+    dialog.addEventListener("close", () => this.isCovered && dialog.showModal());
+    window.addEventListener("storage", ({ key }) => key === LOCKED && this.follow());
+    // The portal has given this page, so the session is not locked.
+    if (read(LOCKED) !== "") write(LOCKED, "");
+    this.used();
+    setInterval(() => this.check(), CHECK_MS);
+    document.addEventListener("visibilitychange", () => this.check());
+  }
+
+  private used(): void {
+    const now = Date.now();
+    if (this.isCovered || now - this.told < Math.min(TELL_MS, this.limit / 4)) return;
+    // After a sleep of the machine the first touch comes before the check.
+    if (this.told > 0 && this.isOver(now)) return this.check();
+    this.told = now;
+    write(ACTIVITY, String(now));
+  }
+
+  private isOver(now: number): boolean {
+    return now - Math.max(this.told, Number(read(ACTIVITY))) >= this.limit;
+  }
+
+  private check(): void {
+    if (this.isCovered) {
+      if (!this.isClosed) void this.closeSession();
+    } else if (this.isOver(Date.now())) {
+      write(LOCKED, "yes");
+      this.cover();
+      void this.closeSession();
+    }
+  }
+
+  private async closeSession(): Promise<void> {
+    this.isClosed = true;
+    const headers = { "X-CSRFToken": csrfToken() };
+    try {
+      const address = this.dialog.dataset["lock"] ?? "";
+      const answer = await fetch(address, { method: "POST", headers, keepalive: true });
+      this.isClosed = answer.ok;
+    } catch {
+      this.isClosed = false;
+    }
+  }
+
+  /** What another tab did. */
+  private follow(): void {
+    if (read(LOCKED) !== "") this.cover();
+    else this.uncover();
+  }
+
+  private cover(): void {
+    if (this.isCovered) return;
+    this.isCovered = true;
+    this.wasFocused = document.activeElement as HTMLElement | null;
+    for (const open of document.querySelectorAll<HTMLDialogElement>("dialog[open]")) open.close();
+    const template = document.querySelector<HTMLTemplateElement>("#lock-fields");
+    if (template) this.dialog.replaceChildren(template.content.cloneNode(true));
+    document.body.classList.add("is-locked");
+    this.dialog.showModal();
+    this.secret?.focus();
+  }
+
+  private uncover(): void {
+    if (!this.isCovered) return;
+    this.isCovered = this.isClosed = false;
+    write(LOCKED, "");
+    this.told = 0;
+    this.used();
+    document.body.classList.remove("is-locked");
+    this.dialog.close();
+    this.dialog.replaceChildren();
+    this.wasFocused?.focus({ preventScroll: true });
+  }
+
+  private get secret(): HTMLInputElement | null {
+    return this.dialog.querySelector("[name=secret]");
+  }
+
+  private submits(event: SubmitEvent): void {
+    const form = event.target as HTMLFormElement;
+    renewToken(form);
+    // Signing out is a page of its own.
+    if (event.submitter?.hasAttribute("formaction")) return;
+    event.preventDefault();
+    event.stopPropagation();
+    void this.unlock(form);
+  }
+
+  private async unlock(form: HTMLFormElement): Promise<void> {
+    const body = new FormData(form);
+    if (this.secret) this.secret.value = "";
+    try {
+      const headers = { Accept: "application/json" };
+      const answer = await fetch(form.action, { method: "POST", body, headers });
+      // The session has ended meanwhile: the sign-in comes back to this page.
+      if (answer.redirected) return location.reload();
+      if (answer.ok) return this.uncover();
+      const { detail } = (await answer.json()) as { detail: string };
+      this.say(detail);
+    } catch {
+      this.say(this.dialog.dataset["unreachable"] ?? "");
+    }
+    this.secret?.focus();
+  }
+
+  private say(text: string): void {
+    const place = this.dialog.querySelector("#lock-error");
+    if (place) place.textContent = text;
+  }
+}
+
+// A browser that keeps nothing still covers the tab that nobody uses.
+function read(key: string): string {
+  try {
+    return localStorage.getItem(key) ?? "";
+  } catch {
+    return "";
+  }
+}
+
+function write(key: string, value: string): void {
+  try {
+    localStorage.setItem(key, value);
+  } catch {
+    return;
+  }
+}
