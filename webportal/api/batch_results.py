@@ -14,6 +14,7 @@ from rest_framework.response import Response
 
 from webportal.accounts.roles import UPLOADERS
 from webportal.api.base import PRIORITIES, Endpoint
+from webportal.api.findings import MODEL_IS, STANDS, FindingSerializer
 from webportal.inference.models import JobState
 from webportal.inference.purpose.reasons import sentences
 from webportal.intake import sheet
@@ -52,6 +53,10 @@ class ResultSerializer(serializers.Serializer[Any]):
     identity_corrected = serializers.BooleanField(
         help_text="Whether a read was signed under another identity than the patient has now."
     )
+    finding = FindingSerializer(
+        allow_null=True, help_text="What is signed of its study; for radiologists alone."
+    )
+    model_is = serializers.ChoiceField(choices=STANDS, help_text=MODEL_IS)
 
 
 class SheetText(serializers.Serializer[Any]):
@@ -95,7 +100,7 @@ class BatchResultEndpoint(Endpoint[UploadBatch]):
         items: QuerySet[Any] = results.items_of(self.get_object(), self.person, "file")
         page: Any = self.paginate_queryset(items)
         found = {row.pk: row for row in page}
-        rows = results.rows(items.filter(pk__in=found))
+        rows = results.rows(items.filter(pk__in=found), self.person)
         return self.get_paginated_response(ResultSerializer(map(_named, rows), many=True).data)
 
     @extend_schema(
@@ -121,4 +126,9 @@ class BatchResultEndpoint(Endpoint[UploadBatch]):
 
 def _named(row: results.Row) -> dict[str, Any]:
     named = None if row.priority is None else Priority(row.priority).name.lower()
-    return asdict(row) | {"priority": named, "doubts": sentences(row.purpose_reasons)}
+    return asdict(row) | {
+        "priority": named,
+        "doubts": sentences(row.purpose_reasons),
+        "finding": row.finding,
+        "model_is": row.finding.against(row.category) if row.finding else "",
+    }

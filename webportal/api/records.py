@@ -16,6 +16,7 @@ from rest_framework.response import Response
 from webportal.accounts.models import Role, User
 from webportal.api.base import PRIORITIES, Endpoint, PriorityField, SearchText
 from webportal.api.filters import StrictFilters
+from webportal.api.findings import MODEL_IS, STANDS, FindingSerializer
 from webportal.api.problems import form_problem
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
@@ -46,6 +47,7 @@ from webportal.review.corrections import studies_with_corrected_reads
 from webportal.review.forms import CaseRecordForm
 from webportal.review.progress import NOTHING, in_state, progress_of
 from webportal.review.reservation import reservations_of
+from webportal.review.said import findings_of
 from webportal.review.second_reading import due_of_second_reading
 from webportal.review.worklist.filters import QUEUE_STATES
 from webportal.review.worklist.order import BLIND_URGENCY, URGENCY
@@ -184,6 +186,7 @@ class StudyResult(serializers.Serializer[Study]):
     images_withheld = serializers.IntegerField(
         help_text="Images beside those that count for which the model was not made."
     )
+    model_is = serializers.ChoiceField(choices=STANDS, help_text=MODEL_IS)
 
 
 class StudySerializer(serializers.ModelSerializer[Study]):
@@ -191,6 +194,10 @@ class StudySerializer(serializers.ModelSerializer[Study]):
 
     priority = PriorityField()
     symptoms = serializers.ListField(child=serializers.ChoiceField(choices=Symptom.choices))
+    finding = serializers.SerializerMethodField(
+        help_text="The signed finding that counts; null while there is none, and for callers who"
+        " are no radiologists."
+    )
     analysis = serializers.SerializerMethodField(
         help_text="How far the model has come with the study's radiographs."
     )
@@ -234,6 +241,7 @@ class StudySerializer(serializers.ModelSerializer[Study]):
             "assigned_reader",
             "second_reading",
             "reserved_by",
+            "finding",
             "analysis",
             "result",
             "identity_corrected",
@@ -267,12 +275,19 @@ class StudySerializer(serializers.ModelSerializer[Study]):
             return "none"
         return self.context["progress"].get(study.pk, NOTHING).state or "none"
 
+    @extend_schema_field(FindingSerializer(allow_null=True))
+    def get_finding(self, study: Study) -> Any:
+        """What is shown of a signed study, before the model's result."""
+        finding = self.context["findings"].get(study.pk)
+        return FindingSerializer(finding).data if finding else None
+
     @extend_schema_field(StudyResult(allow_null=True))
     def get_result(self, study: Study) -> dict[str, Any] | None:
         """What the worklist shows; for radiologists alone."""
         is_hidden = study.pk in self.context["hidden"] or not self.context["shows_results"]
         if is_hidden or not study.category:
             return None
+        finding = self.context["findings"].get(study.pk)
         return {
             "category": study.category,
             "probability": study.probability,
@@ -280,6 +295,7 @@ class StudySerializer(serializers.ModelSerializer[Study]):
             "doubts": sentences(study.purpose_reasons),
             "images_differ": study.images_differ,
             "images_withheld": study.images_withheld,
+            "model_is": finding.against(study.category) if finding else "",
         }
 
 
@@ -370,6 +386,7 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
                 "hidden": studies_with_hidden_results(self.person, ids),
                 "reservations": reservations_of(ids),
                 "corrected": studies_with_corrected_reads(self.person, ids),
+                "findings": findings_of(ids, self.person),
                 "shows_results": self.person.has_role(Role.RADIOLOGIST),
             }
         return super().get_serializer(*args, **kwargs)

@@ -1,7 +1,7 @@
 """The patient's studies in the order of time, with what machine and people said of each."""
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from django.db.models import Prefetch
@@ -13,6 +13,7 @@ from webportal.records.ages import examined_on
 from webportal.records.models import NEWEST_FIRST, Radiograph, Study
 from webportal.review.blinding import studies_with_hidden_results, visible_reads
 from webportal.review.models import Read
+from webportal.review.said import Finding, findings_of
 from webportal.review.standing import standing_reads
 
 DAYS_A_MONTH, DAYS_A_YEAR = 30.44, 365.25
@@ -31,6 +32,7 @@ class TimelineEntry:
     interval: str
     hides_result: bool
     reads: list[Read] = field(default_factory=list)
+    finding: Finding | None = None
 
     @property
     def radiographs(self) -> list[Radiograph]:
@@ -60,7 +62,9 @@ def timeline(study: Study, reader: User) -> list[TimelineEntry]:
     )
     hidden = studies_with_hidden_results(reader, [each.pk for each in studies])
     shown_at = examined_on(study)
-    return [_entry(each, study.pk, shown_at, each.pk in hidden) for each in studies]
+    findings = findings_of([each.pk for each in studies], reader)
+    entries = [_entry(each, study.pk, shown_at, each.pk in hidden) for each in studies]
+    return [_with_finding(entry, findings.get(entry.study.pk)) for entry in entries]
 
 
 def interval(days: int) -> str:
@@ -95,3 +99,11 @@ def _entry(
         hides_result=hides_result,
         reads=study.seen_reads,  # type: ignore[attr-defined]  # prefetched above
     )
+
+
+def _with_finding(entry: TimelineEntry, finding: Finding | None) -> TimelineEntry:
+    """Put the read that counts first."""
+    if finding is None:
+        return entry
+    reads = sorted(entry.reads, key=lambda read: read.pk != finding.read)
+    return replace(entry, finding=finding, reads=reads)

@@ -15,11 +15,12 @@ from webportal.inference.purpose.reasons import in_short
 from webportal.intake.models import UploadBatch
 from webportal.records.models import Category, Priority
 from webportal.review.batches.results import ANALYSED, Row
+from webportal.review.said import stands_to
 from webportal.review.templatetags.review import percent
 
 DISCLAIMER = gettext_lazy(
     "The model assists, it never decides: its result is no finding. A study counts as read only"
-    " where it says “signed”; the signed read in the portal is what holds."
+    " where a finding is signed; the signed read in the portal is what holds."
 )
 IDENTITY_CORRECTED = gettext_lazy("identity corrected")
 # What a spreadsheet would take for a formula (OWASP, CSV Injection), wide letters included.
@@ -45,7 +46,8 @@ def as_csv(export: Export) -> str:
     writer = csv.writer(buffer)
     results = []
     if export.with_results:
-        results = ["category", "probability", "purpose", "doubts", "model_version"]
+        results = ["finding", "other_findings", "signed_by", "signed_at", "model_is"]
+        results += ["category", "probability", "purpose", "doubts", "model_version"]
     names = ["file", "verdict", "reason", "patient_id", "patient_name", "study"]
     names += ["accession_number", "study_date", "priority", "analysis", *results, "reading_state"]
     names += ["identity_corrected"]
@@ -55,7 +57,8 @@ def as_csv(export: Export) -> str:
         found = []
         if export.with_results:
             doubts = "; ".join(in_short(row.purpose_reasons))
-            found = [row.category, probability, row.purpose, doubts, row.model_version]
+            found = [*_finding_cells(row), row.category, probability, row.purpose, doubts]
+            found.append(row.model_version)
         cells = [row.file_name, row.verdict, row.reason, row.patient_id, row.patient_name]
         cells += [str(row.study_id or ""), row.accession_number, date_words(row.performed_at)]
         cells += ["" if row.priority is None else Priority(row.priority).name.lower()]
@@ -68,9 +71,33 @@ def _harmless(cells: Iterable[str]) -> list[str]:
     return [f"'{cell}" if cell.startswith(_FORMULA_STARTS) else cell for cell in cells]
 
 
+def _finding_cells(row: Row) -> list[str]:
+    """The signed finding, and how it stands to the model's result; empty where none counts."""
+    if row.finding is None:
+        return [""] * 5
+    others, at = "; ".join(row.finding.others), timezone.localtime(row.finding.signed_at)
+    stands = row.finding.against(row.category)
+    return [row.finding.value, others, row.finding.reader, f"{at:%Y-%m-%d %H:%M}", stands]
+
+
+def finding_words(row: Row) -> str:
+    """The signed finding in words, with who signed it and when; '' where none counts."""
+    if row.finding is None:
+        return ""
+    labels = ", ".join([row.finding.label, *row.finding.other_labels])
+    at = f"{timezone.localtime(row.finding.signed_at):%Y-%m-%d %H:%M}"
+    return f"{labels} ({row.finding.reader}, {at})"
+
+
 def date_words(at: datetime | None) -> str:
     """The day in the local time; '' where none is known."""
     return "" if at is None else f"{timezone.localtime(at):%Y-%m-%d}"
+
+
+def result_words_beside(row: Row) -> str:
+    """The model's result as it stands beside a signed finding: agreeing with it, or overruled."""
+    stands = stands_to(row.finding, row.category) if row.finding else ""
+    return f"{result_words(row)} – {stands}" if stands else result_words(row)
 
 
 def result_words(row: Row) -> str:

@@ -17,7 +17,8 @@ from webportal.review.batches.exports import (
     IDENTITY_CORRECTED,
     Export,
     date_words,
-    result_words,
+    finding_words,
+    result_words_beside,
 )
 from webportal.review.batches.results import Row
 from webportal.review.printing import UNKNOWN, Document
@@ -71,8 +72,8 @@ def as_pdf(export: Export) -> bytes:
         document.multi_cell(w=0, text=text, new_x="LMARGIN", new_y="NEXT")
     document.ln(2)
     results = [_("Model’s result")] if export.with_results else []
-    names = [_("File"), _("Patient"), _("Patient ID"), _("Study"), _("Priority"), *results]
-    widths = (34, 24, 18, 12, 11) + ((22,) if export.with_results else ()) + (16,)
+    names = [_("File"), _("Patient"), _("Patient ID"), _("Study"), _("Priority"), _("Read")]
+    widths = (34, 24, 18, 12, 11) + ((26, 22) if export.with_results else (16,))
     document.set_font("noto", size=8)
     document.set_draw_color(196, 203, 211)
     with document.table(
@@ -84,7 +85,7 @@ def as_pdf(export: Export) -> bytes:
         line_height=5,
         padding=0.6,
     ) as table:
-        for cells in ([*names, _("Read")], *lines):
+        for cells in ([*names, *results], *lines):
             printed = table.row()
             for place, cell in enumerate(cells):
                 # A reason stands across all that there is not.
@@ -107,7 +108,7 @@ def _counts(export: Export) -> str:
 
 def _result(row: Row) -> str:
     doubts = in_short(row.purpose_reasons)
-    return "; ".join([result_words(row), *doubts])
+    return "; ".join([result_words_beside(row), *doubts])
 
 
 def _cells(row: Row, export: Export) -> list[str]:
@@ -118,6 +119,7 @@ def _cells(row: Row, export: Export) -> list[str]:
     patient = Patient(name=row.patient_name, patient_id=row.patient_id)
     name = patient.display_name if patient.name else ""
     priority = "" if row.priority is None else str(Priority(row.priority).label)
+    read = finding_words(row) or str(state.label)
     results = [_result(row)] if export.with_results else []
     return [
         row.file_name,
@@ -125,6 +127,6 @@ def _cells(row: Row, export: Export) -> list[str]:
         row.patient_id,
         date_words(row.performed_at) or _("not given"),
         priority,
+        f"{read}, {IDENTITY_CORRECTED}" if row.identity_corrected else read,
         *results,
-        f"{state.label}, {IDENTITY_CORRECTED}" if row.identity_corrected else str(state.label),
     ]

@@ -1,9 +1,10 @@
 """What came of each file of a batch, as far as the person who asks may know it."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
+from itertools import islice
 from typing import Any
 
 from django.db.models import Case, F, IntegerField, OuterRef, QuerySet, Subquery, Value, When
@@ -16,9 +17,11 @@ from webportal.intake.models import UploadBatch, UploadItem
 from webportal.records.models import Category, Concern, Study
 from webportal.review.blinding import hidden_results
 from webportal.review.corrections import has_corrected_read
+from webportal.review.said import Finding, findings_of
 
 #: The analysis of an image that the model has looked at, whatever it found.
 ANALYSED = "analysed"
+CHUNK = 2000
 _LAST = max(Concern) + 1
 _NO_TEXT = ("study_id", "performed_at", "priority", "probability", "identity_corrected")
 
@@ -31,7 +34,8 @@ class Row:
 
     `analysis` is ANALYSED or the state of its newest job, `reading_state` that of its study; both
     "" for a file that was not taken in. `identity_corrected`: a signed read that the person may see
-    was signed under another identity than the patient has now.
+    was signed under another identity than the patient has now. `finding` is the signed one of its
+    study, None for those who may not know it.
     """
 
     file_name: str
@@ -51,6 +55,7 @@ class Row:
     model_version: str
     reading_state: str
     identity_corrected: bool
+    finding: Finding | None = None
 
 
 # What a table can be sorted by; of equal ones the file's name decides.
@@ -113,15 +118,30 @@ def _order(sort: str) -> list[OrderBy]:
     return order
 
 
-def rows(items: QuerySet[UploadItem]) -> Iterator[Row]:
-    """Return each file of `items_of` as a row."""
-    names = [field.name for field in fields(Row)]
-    for values in items.values(*names).iterator(chunk_size=2000):
-        known: dict[str, Any] = {
-            name: values[name] if name in _NO_TEXT else values[name] or "" for name in names
-        }
-        known["purpose_reasons"] = known["purpose_reasons"] or []
-        # That a picture is not assessable is a result, which not everybody may know.
-        if known["analysis"] in (JobState.DONE, JobState.REFUSED):
-            known["analysis"] = ANALYSED
-        yield Row(**known)
+def rows(items: QuerySet[UploadItem], person: User, *, only_final: bool = False) -> Iterator[Row]:
+    """Return each file of `items_of` as a row for the same person.
+
+    With `only_final` no finding is told that its reader may still take back.
+    """
+    names = [field.name for field in fields(Row) if field.name != "finding"]
+    for chunk in _in_chunks(items.values(*names).iterator(chunk_size=CHUNK), CHUNK):
+        study_ids = {values["study_id"] for values in chunk if values["study_id"]}
+        findings = findings_of(study_ids, person, only_final=only_final)
+        yield from (_row(values, names, findings) for values in chunk)
+
+
+def _in_chunks(rows: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
+    rows = iter(rows)
+    while chunk := list(islice(rows, size)):
+        yield chunk
+
+
+def _row(values: dict[str, Any], names: list[str], findings: dict[uuid.UUID, Finding]) -> Row:
+    known: dict[str, Any] = {
+        name: values[name] if name in _NO_TEXT else values[name] or "" for name in names
+    }
+    known["purpose_reasons"] = known["purpose_reasons"] or []
+    # That a picture is not assessable is a result, which not everybody may know.
+    if known["analysis"] in (JobState.DONE, JobState.REFUSED):
+        known["analysis"] = ANALYSED
+    return Row(**known, finding=findings.get(values["study_id"]))

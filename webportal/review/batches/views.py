@@ -26,8 +26,8 @@ COLUMNS = [
     ("patient", _("Patient")),
     ("date", _("Study")),
     ("priority", _("Priority")),
-    ("result", _("Model’s result")),
     ("read", _("Read")),
+    ("result", _("Model’s result")),
 ]
 
 
@@ -40,7 +40,7 @@ def batch_results(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse
     sort = request.GET.get("sort", "result")
     items = results.items_of(batch, request.user, sort)
     page = Paginator(items, ROWS_PER_PAGE).get_page(request.GET.get("page"))
-    shown = [_shown(row) for row in results.rows(page.object_list)]  # type: ignore[arg-type]
+    shown = [_shown(row) for row in results.rows(page.object_list, request.user)]  # type: ignore[arg-type]
     columns = [each for each in COLUMNS if each[0] != "result" or _may_know(request)]
     context = {
         "batch": batch,
@@ -98,7 +98,8 @@ def batch_pdf(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
 
 def export(batch: UploadBatch, by: User, kind: str, sort: str = "") -> Export:
     """Collect what a person may take out of a batch, and note in the trail that they did."""
-    rows = list(results.rows(results.items_of(batch, by, sort)))
+    items = results.items_of(batch, by, sort)
+    rows = list(results.rows(items, by, only_final=True))
     detail = {"kind": kind, "files": len(rows)}
     append(Event(Action.BATCH_EXPORTED, "batch", batch.pk, detail=detail), by)
     return Export(batch, rows, results.shows_results(by), str(by))

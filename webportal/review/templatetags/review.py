@@ -17,6 +17,7 @@ from webportal.review import corrections as identity_corrections
 from webportal.review.blinding import hides_result, sees_read
 from webportal.review.marks import in_words, parse_marks
 from webportal.review.models import OtherFinding, Read, ReadState, Zone
+from webportal.review.said import Finding, stands_to
 
 register = template.Library()
 
@@ -111,6 +112,12 @@ def _months_in_words(months: int | None) -> str:
 def finding(value: str) -> str:
     """One of the other findings, in words."""
     return str(OtherFinding(value).label)
+
+
+@register.filter
+def against(finding: Finding | None, category: str) -> str:
+    """How the signed finding stands to the model's result, in words."""
+    return stands_to(finding, category) if finding else ""
 
 
 @register.filter

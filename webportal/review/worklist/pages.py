@@ -19,6 +19,7 @@ from webportal.review.blinding import reads_without_model, studies_with_hidden_r
 from webportal.review.corrections import studies_with_corrected_reads
 from webportal.review.progress import NOTHING, progress_of
 from webportal.review.reservation import reservations_of
+from webportal.review.said import findings_of
 from webportal.review.worklist.columns import COLUMNS, DEFAULT, columns_for, offered_columns
 from webportal.review.worklist.counts import Count, count_matches, tab_counts
 from webportal.review.worklist.filters import (
@@ -151,13 +152,14 @@ def _page(
 
 
 def _rows(page: Page, reader: User) -> list[dict[str, Any]]:
-    """What each row shows besides the study: how far the model is, and who has it in hand."""
+    """What each row shows besides the study: what is signed, how far the model is, who reads it."""
     ids = [study.pk for study in page.studies]
     aged = Radiograph.objects.filter(study__in=ids).exclude(patient_age="")
     ages = dict(aged.values_list("study", "patient_age"))
     progress, reservations = progress_of(ids), reservations_of(ids)
     hidden = studies_with_hidden_results(reader, ids)
     corrected = studies_with_corrected_reads(reader, ids)
+    findings = findings_of(ids, reader)
     return [
         {
             "study": study,
@@ -166,6 +168,7 @@ def _rows(page: Page, reader: User) -> list[dict[str, Any]]:
             "hides_result": study.pk in hidden,
             "is_corrected": study.pk in corrected,
             "patient_age": ages.get(study.pk, ""),
+            "finding": findings.get(study.pk),
         }
         for study in page.studies
     ]
@@ -190,7 +193,7 @@ def _headings(
     return [
         {
             "name": name,
-            "label": COLUMNS[name],
+            "label": gettext("Finding; model") if _is_of_signed(name, state) else COLUMNS[name],
             "address": _address(request, order=SORTED_BY[name])
             if SORTED_BY.get(name) in offered
             else "",
@@ -199,6 +202,11 @@ def _headings(
         }
         for name in columns
     ]
+
+
+def _is_of_signed(column: str, state: str) -> bool:
+    """Whether a column shows signed findings before the model's results."""
+    return column == "result" and state in (ReadingState.SIGNED, EVERY_STATE)
 
 
 def _tabs(request: SignedInRequest, state: str, counts: dict[str, Count]) -> list[dict[str, Any]]:
@@ -237,6 +245,9 @@ def _chips(
         (gettext("unlikely"), "unlikely", "category", "unlikely"),
         (gettext("without a result"), "no_result", "category", "none"),
     ]
+    if state in (ReadingState.SIGNED, EVERY_STATE):
+        # Beside signed findings it must be plain whose results these are.
+        by_result = [(_of_model(label), *others) for label, *others in by_result]
     if state != SECOND_READS:
         offered += by_result
     return [
@@ -248,3 +259,7 @@ def _chips(
         }
         for label, counted, name, value in offered
     ]
+
+
+def _of_model(label: str) -> str:
+    return gettext("model: %(result)s") % {"result": label}
