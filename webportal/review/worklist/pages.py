@@ -247,7 +247,9 @@ def _chips(
     ]
     if state in (ReadingState.SIGNED, EVERY_STATE):
         # Beside signed findings it must be plain whose results these are.
-        by_result = [(_of_model(label), *others) for label, *others in by_result]
+        by_result = [
+            (_of_model(label), counted, name, value) for label, counted, name, value in by_result
+        ]
     if state != SECOND_READS:
         offered += by_result
     return [
