@@ -53,6 +53,7 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "uploads/<uuid:batch_id>/files": {"POST": (U, R)},
     "uploads/<uuid:batch_id>/received": {"GET": (U, R)},
     "uploads/<uuid:batch_id>/results": {"GET": (U, R)},
+    "uploads/<uuid:batch_id>/identify": {"GET": (U, R), "POST": (U, R)},
     "uploads/<uuid:batch_id>/results.csv": {"GET": (U, R)},
     "uploads/<uuid:batch_id>/results.pdf": {"GET": (U, R)},
     # notifications

@@ -92,6 +92,7 @@ class SummarySerializer(serializers.Serializer[Any]):
     waiting = serializers.IntegerField(help_text="Images whose inference is still to come.")
     analysed = serializers.IntegerField()
     failed = serializers.IntegerField(help_text="Images that the model gave up, or cancelled.")
+    unidentified = serializers.IntegerField(help_text="Studies with a temporary identity.")
 
 
 class BatchSerializer(serializers.ModelSerializer[UploadBatch]):

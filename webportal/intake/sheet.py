@@ -172,7 +172,7 @@ def _line(number: int, row: Sequence[str], columns: dict[int, str]) -> Line:
     problems += priority_problems
     form = CaseRecordForm(
         values
-        | {"sex": _parse_sex(values.get("sex", ""))}
+        | {"sex": parse_sex(values.get("sex", ""))}
         | {"symptoms": _parse_symptoms(values.get("symptoms", ""))}
     )
     if not form.is_valid():
@@ -187,19 +187,24 @@ def _spreadsheet_problems(values: dict[str, str]) -> Iterator[tuple[str, str]]:
     Two Patient IDs of twelve digits both become 1.23457E+11, and with it two children one.
     """
     for name in _IDENTIFIERS:
-        value = values.get(name, "")
-        if _SPREADSHEET_DAMAGE.fullmatch(value):
-            yield (
-                name,
-                gettext(
-                    "“%(value)s” is what a spreadsheet made of the number. Format the column as"
-                    " text, enter the number again as it is on the request, and save the sheet."
-                )
-                % {"value": value},
-            )
+        problem = spreadsheet_problem(values.get(name, ""))
+        if problem:
+            yield name, problem
 
 
-def _parse_sex(text: str) -> str:
+def spreadsheet_problem(identifier: str) -> str:
+    """Say that an identifier is what a spreadsheet made of one; "" where it may be sound."""
+    if not _SPREADSHEET_DAMAGE.fullmatch(identifier):
+        return ""
+    words = gettext(
+        "“%(value)s” is what a spreadsheet made of the number. Format the column as text, enter"
+        " the number again as it is on the request, and save the sheet."
+    )
+    return words % {"value": identifier}
+
+
+def parse_sex(text: str) -> str:
+    """Return DICOM's letter for a sex given by its letter or word; other text in capitals."""
     by_label = {str(label).upper(): value for value, label in Sex.choices}
     return by_label.get(text.upper(), text.upper())
 

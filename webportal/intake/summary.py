@@ -7,6 +7,7 @@ from django.db.models import Count, QuerySet
 from webportal.inference.models import Job, JobState
 from webportal.intake import cases
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem, Verdict
+from webportal.records.models import ReadingState, Study
 
 _NAMES_SHOWN = 8
 
@@ -39,6 +40,7 @@ class BatchSummary:
     waiting: int
     analysed: int
     failed: int
+    unidentified: int
 
     @property
     def received(self) -> int:
@@ -81,7 +83,17 @@ def summarise(batch: UploadBatch) -> BatchSummary:
         waiting=sum(state in open_states for state in states),
         analysed=sum(state in analysed_states for state in states),
         failed=sum(state not in (*open_states, *analysed_states) for state in states),
+        unidentified=unidentified(batch).count(),
     )
+
+
+def unidentified(batch: UploadBatch) -> QuerySet[Study]:
+    """The studies with a temporary identity that nobody has signed."""
+    return Study.objects.filter(
+        radiographs__upload_items__batch=batch,
+        patient__is_temporary=True,
+        reading_state=ReadingState.UNREAD,
+    ).distinct()
 
 
 def failures(batch: UploadBatch) -> list[Failure]:

@@ -19,6 +19,7 @@ import { onEachPage } from "./life";
 import { keepLive } from "./live";
 import { lockWhenIdle } from "./lock";
 import { openInPlace } from "./swap";
+import { bindPasteTable } from "./paste_table";
 import { bindPrintButtons } from "./print";
 import { offerTakeBack } from "./take_back";
 import { bindWorklist } from "./worklist";
@@ -39,3 +40,4 @@ onEachPage((life) => {
   bindColumns();
 });
 bindPrintButtons();
+bindPasteTable();

@@ -1,0 +1,218 @@
+"""Saying whose the pictures of an upload are, all of them in one table.
+
+Each line is one study with a temporary identity. Lines are saved one by one: what is wrong with one
+keeps no other from being saved, and lines that nobody filled in stay as they are.
+"""
+
+import re
+import uuid
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.db import transaction
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from webportal.accounts.models import User
+from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.inference.purpose.keeping import judge_anew
+from webportal.intake.matching import Identity
+from webportal.intake.models import UploadBatch, UploadItem
+from webportal.intake.sheet import parse_sex, spreadsheet_problem
+from webportal.intake.summary import unidentified
+from webportal.records.forms import PatientForm, form_values
+from webportal.records.models import OWN_ISSUER, Sex, Study
+from webportal.records.services import RecordError
+from webportal.review.case_records import assign_patient
+
+#: So many lines stand on the page at once; the next ones come when these are done.
+MOST_LINES = 100
+_AGE = re.compile(r"(?P<number>\d{1,3})\s*(?P<unit>y|years?|mo|m|months?|w|weeks?|d|days?)\.?")
+# The letters of DICOM's Age String (PS3.5, VR AS).
+_UNITS = {"y": "Y", "m": "M", "w": "W", "d": "D"}
+
+
+COLUMNS = ("family_name", "given_name", "birth_date", "age", "sex", "patient_id", "issuer")
+
+
+class IdentifyForm(PatientForm):
+    """Who the patient of one study is, and how old they were, where no date of birth is known."""
+
+    study = forms.UUIDField(widget=forms.HiddenInput)
+    birth_date = forms.DateField(
+        label=_("Date of birth"),
+        required=False,
+        input_formats=["%Y-%m-%d"],
+        error_messages={"invalid": _("Write the date of birth as YYYY-MM-DD.")},
+        widget=forms.TextInput(attrs={"placeholder": "YYYY-MM-DD", "size": 10}),
+    )
+    age = forms.CharField(
+        label=_("or age"),
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": "3 y", "size": 5}),
+    )
+    sex = forms.CharField(label=_("Sex"), required=False, widget=forms.TextInput(attrs={"size": 3}))
+
+    @property
+    def visible_in_order(self) -> list[forms.BoundField]:
+        """The fields in the order of the table's columns."""
+        return [self[name] for name in COLUMNS]
+
+    def clean_patient_id(self) -> str:
+        """Refuse what a spreadsheet made of an identifier."""
+        patient_id: str = self.cleaned_data["patient_id"]
+        problem = spreadsheet_problem(patient_id)
+        if problem:
+            raise forms.ValidationError(problem)
+        return patient_id
+
+    def clean_age(self) -> str:
+        """Return the age as DICOM writes it, 003Y; it is never guessed which unit was meant."""
+        text: str = self.cleaned_data["age"].strip().lower()
+        if not text:
+            return ""
+        age = _AGE.fullmatch(text)
+        if age is None:
+            raise forms.ValidationError(gettext("Write the age with its unit: 3 y, 14 mo or 20 d."))
+        return f"{int(age['number']):03}{_UNITS[age['unit'][0]]}"
+
+    def clean_sex(self) -> str:
+        """Refuse what is none of the letters or words for a sex."""
+        sex = parse_sex(self.cleaned_data["sex"].strip())
+        if sex not in ("", *Sex.values):
+            raise forms.ValidationError(gettext("Write the sex as F, M or O, or leave it out."))
+        return sex
+
+    def identity(self) -> Identity:
+        """Return the identity that was filled in."""
+        values = self.values()
+        del values["study"], values["age"]
+        return Identity(**values)
+
+
+class _Lines(forms.BaseFormSet[IdentifyForm]):
+    """The table; a line that nobody filled in is no mistake."""
+
+    def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
+        """Let every line be left as it is."""
+        return {"empty_permitted": True}
+
+
+IdentifyFormSet = forms.formset_factory(IdentifyForm, formset=_Lines, extra=0, max_num=MOST_LINES)
+
+
+def _first_unidentified(batch: UploadBatch) -> list[Study]:
+    studies = unidentified(batch).select_related("patient")
+    return list(studies.order_by("created_at", "id")[:MOST_LINES])
+
+
+def file_names(studies: Collection[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
+    """The names of the files that each study came as, in the order of their arrival."""
+    names: dict[uuid.UUID, list[str]] = defaultdict(list)
+    items = UploadItem.objects.filter(radiograph__study__in=studies).order_by("pk")
+    for study, name in items.values_list("radiograph__study", "file_name"):
+        if name not in names[study]:
+            names[study].append(name)
+    return dict(names)
+
+
+@allow(*UPLOADERS)
+@never_cache
+@require_http_methods(["GET", "POST"])
+def identify(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
+    """The table; what is left of it after saving, with what is wrong, until nothing is."""
+    batch = get_object_or_404(UploadBatch, pk=batch_id)
+    if request.method != "POST":
+        return _page(request, batch, _lines_of(_first_unidentified(batch)))
+    lines = IdentifyFormSet(request.POST, initial=_initial(_posted(request.POST)))
+    done = [line for line in lines if _is_filled_in(line) and _save(line, request.user)]
+    if done:
+        words = ngettext("%(count)d study identified.", "%(count)d studies identified.", len(done))
+        messages.success(request, words % {"count": len(done)})
+    left = [line for line in lines if line.has_changed() and line not in done]
+    if left:
+        return _page(request, batch, lines, done=done, status=422)
+    if unidentified(batch).exists():
+        return redirect("results:identify", batch.pk)
+    return redirect("intake:batch", batch.pk)
+
+
+def _lines_of(studies: Iterable[Study]) -> "forms.BaseFormSet[IdentifyForm]":
+    return IdentifyFormSet(initial=_initial(studies))
+
+
+def _initial(studies: Iterable[Study]) -> list[dict[str, Any]]:
+    """What is known of the patients; a temporary Patient ID stands for nothing."""
+    known = []
+    for study in studies:
+        values = form_values(study.patient) | {"patient_id": "", "study": study.pk}
+        if values["issuer"] == OWN_ISSUER:
+            values["issuer"] = ""
+        known.append(values)
+    return known
+
+
+def _posted(data: Mapping[str, str]) -> list[Study]:
+    """The studies of the lines that were sent, in their order; whoever they are now."""
+    ids = []
+    for number in range(MOST_LINES):
+        try:
+            ids.append(uuid.UUID(data.get(f"form-{number}-study", "")))
+        except ValueError:
+            break
+    studies = Study.objects.select_related("patient").in_bulk(ids)
+    return [studies[each] for each in ids if each in studies]
+
+
+def _is_filled_in(line: IdentifyForm) -> bool:
+    return line.has_changed() and line.is_valid()
+
+
+def _save(line: IdentifyForm, by: User) -> bool:
+    """Save one line by itself; what keeps it from being saved is said in it."""
+    try:
+        with transaction.atomic():
+            study = Study.objects.select_related("patient").get(pk=line.cleaned_data["study"])
+            if not study.patient.is_temporary:
+                raise RecordError(gettext("Somebody else has identified this study meanwhile."))
+            assign_patient(study, line.identity(), by)
+            _note_age(study, line.cleaned_data["age"], by)
+    except (RecordError, Study.DoesNotExist) as error:
+        line.add_error("patient_id", str(error))
+        return False
+    return True
+
+
+def _note_age(study: Study, age: str, by: User) -> None:
+    """Record the age at the study for those images whose files do not say it."""
+    if not age or not study.radiographs.filter(patient_age="").update(patient_age=age):
+        return
+    detail = {"fields": ["patient_age"], "patient_age": age}
+    append(Event(Action.STUDY_CHANGED, "study", study.pk, study.pk, detail), by)
+    judge_anew([study.pk])
+
+
+def _page(
+    request: SignedInRequest,
+    batch: UploadBatch,
+    lines: "forms.BaseFormSet[IdentifyForm]",
+    done: Collection[IdentifyForm] = (),
+    status: int = 200,
+) -> HttpResponse:
+    names = file_names([line.initial["study"] for line in lines if "study" in line.initial])
+    shown = [
+        {"form": line, "files": names.get(line.initial.get("study"), [])}
+        for line in lines
+        if line not in done
+    ]
+    context = {"batch": batch, "lines": lines, "shown": shown, "most": MOST_LINES}
+    return render(request, "review/identify.html", context, status=status)
