@@ -94,6 +94,7 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "unlock": {"POST": (R,)},
     "shortcuts": {"POST": (R,)},
     "reads-first": {"POST": (R,)},
+    "worklist/results": {"POST": (R,)},
     "radiographs/<uuid:radiograph_id>/pixels": {"GET": (R,)},
     "radiographs/<uuid:radiograph_id>/viewed": {"POST": (R,)},
     "reads/<uuid:read_id>/take-back": {"POST": (R,)},

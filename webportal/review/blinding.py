@@ -4,6 +4,9 @@ While the second read of a study is due, nobody who could make it sees the first
 SECOND_READING_BLIND_TO_AI neither the model's results. Every page and endpoint that shows reads or
 results asks here, and so does everything that narrows studies down, counts or orders them by what
 follows from a result: a place among others tells as much as a word.
+
+A weaker kind is the choice of a reader to read first: then the results of what is still to be read
+are closed on the worklist, too, until that reader has signed or opened them there.
 """
 
 import uuid
@@ -14,8 +17,9 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
-from webportal.records.models import Study
+from webportal.records.models import ReadingState, Study
 from webportal.review.models import Read, ReadKind, ReadState, SecondReading
+from webportal.review.preferences import reads_first
 from webportal.review.second_reading import due_of_second_reading, may_read_blind
 from webportal.review.standing import may_be_taken_back
 
@@ -66,6 +70,14 @@ def studies_with_hidden_results(person: User, study_ids: Collection[uuid.UUID]) 
         return set()
     hidden = Study.objects.filter(hidden_results(person), pk__in=study_ids)
     return set(hidden.values_list("pk", flat=True))
+
+
+def closed_results(person: User) -> Q:
+    """A condition on studies: those unread whose results wait until this person has read them."""
+    if not reads_first(person):
+        return NOTHING
+    own = Read.objects.filter(study=OuterRef("pk"), reader=person, state=ReadState.SIGNED)
+    return Q(reading_state=ReadingState.UNREAD) & ~Exists(own)
 
 
 def hides_result(person: User, study: Study) -> bool:

@@ -12,6 +12,8 @@ from django.views.decorators.http import require_POST
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
 
+RESULTS_ARE_OPEN = "worklist_results_are_open"
+
 
 class ReadingPreference(models.Model):
     """What a reader has chosen; without a row it is what the fields' defaults say."""
@@ -61,6 +63,19 @@ def choose_shortcuts(request: SignedInRequest) -> HttpResponse:
             request, _("Keyboard shortcuts are off: no single character does anything.")
         )
     return _back(request)
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def open_results(request: SignedInRequest) -> HttpResponse:
+    """Open the results on the worklist, or close them again, for the rest of this session."""
+    request.session[RESULTS_ARE_OPEN] = request.POST.get("open") == "on"
+    return _back(request)
+
+
+def closes_results(request: SignedInRequest) -> bool:
+    """Whether the worklist keeps results closed that this reader's own read comes before."""
+    return reads_first(request.user) and not request.session.get(RESULTS_ARE_OPEN, False)
 
 
 @allow(Role.RADIOLOGIST)

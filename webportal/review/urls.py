@@ -55,6 +55,7 @@ urlpatterns = [
     path("agreement", agreement_page.agreement, name="agreement"),
     path("studies/<uuid:study_id>/ahead", pixels.ahead, name="ahead"),
     path("shortcuts", preferences.choose_shortcuts, name="shortcuts"),
+    path("worklist/results", preferences.open_results, name="open-results"),
     path("reads-first", preferences.choose_reads_first, name="reads-first"),
     path("radiographs/<uuid:radiograph_id>/pixels", pixels.pixels, name="pixels"),
     path("radiographs/<uuid:radiograph_id>/viewed", pixels.viewed, name="viewed"),

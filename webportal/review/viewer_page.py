@@ -51,6 +51,7 @@ def viewer_context(
         "viewer_delete": by_name("delete-all"),
         "viewer_compare": by_name("compare"),
         "viewer_link": by_name("link"),
+        "viewer_two_up": by_name("two-up"),
         "viewer_marks": by_name("marks"),
         "viewer_overlay": by_name("overlay"),
         "marked_findings": MARKED_FINDINGS,

@@ -99,6 +99,9 @@ ACTIONS = [
     ViewerAction("marks", _("Marked findings on or off"), "s", Group.COMPARISON, "marks"),
     ViewerAction("overlay", _("Overlay of the file on or off"), "y", Group.COMPARISON, "overlay"),
     ViewerAction("heatmap", _("Heat map on or off"), "o", Group.COMPARISON),
+    ViewerAction(
+        "two-up", _("Another image of the study beside this one"), "u", Group.COMPARISON, "two-up"
+    ),
     ViewerAction("compare", _("Earlier study beside this one"), "c", Group.COMPARISON, "compare"),
     ViewerAction(
         "link", _("Zoom, place and window of both together"), "k", Group.COMPARISON, "link"

@@ -31,7 +31,7 @@ def test_a_prior_is_laid_beside_and_linked_on_demand(page: Page, case: Case) -> 
     press(page, "+")
     page.get_by_role("button", name="Compare").click()
     await_radiograph(page, case.prior, "prior")
-    expect(pane(page, "prior").locator("option")).to_contain_text("7 months earlier")
+    expect(pane(page, "prior").locator("option:checked")).to_contain_text("7 months earlier")
     before = zoom(page, "prior")
     press(page, "+", "Shift+Digit4")
     assert zoom(page, "prior") == pytest.approx(before * 1.2, abs=2)

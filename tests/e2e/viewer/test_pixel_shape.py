@@ -26,6 +26,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 ROWS, COLUMNS = 280, 560
 TALL: dict[str, dict[str, Any]] = {
     "spacing": {"ImagerPixelSpacing": [0.4, 0.2]},
+    "aspect": {"PixelAspectRatio": [2, 1]},
 }
 
 
@@ -63,16 +64,16 @@ def test_the_whole_picture_is_in_view_in_its_proportions(
     height, width = picture.shape[:2]
     side = height / CELLS
     row, column = MARKED_CELL
-    assert white(page) == pytest.approx((side, side), abs=2)
+    assert white(page) == pytest.approx((side, side), abs=4)
     expected = (width / 2 - height / 2 + (column + 0.5) * side, (row + 0.5) * side)
     assert mark(picture) == pytest.approx(expected, abs=2)
     assert_aligned(page)
 
     fitted = zoom(page)
     press(page, "r")
-    assert white(page) == pytest.approx((side, side), abs=2)
+    assert white(page) == pytest.approx((side, side), abs=4)
     press(page, "l", "+", "+")
-    assert white(page) == pytest.approx((side * 1.44, side * 1.44), abs=3)
+    assert white(page) == pytest.approx((side * 1.44, side * 1.44), abs=5)
     assert zoom(page) == pytest.approx(fitted * 1.44, abs=2)
     before = mark(photograph(page))
     press(page, "p")

@@ -16,14 +16,12 @@ def test_the_tools_take_one_line_at_1280_pixels(page: Page, case: Case, language
     page.reload()
     await_radiograph(page, case.plain)
     toolbar = page.locator(".viewer-toolbar")
-    for is_only in (False, True):
-        toolbar.evaluate("(e, isOnly) => { e.firstElementChild.hidden = isOnly }", is_only)
-        tops = toolbar.evaluate(
-            "e => [...e.querySelectorAll('button, input')].filter(b => b.offsetParent)"
-            ".map(b => b.getBoundingClientRect()).map(r => (r.top + r.bottom) / 2)"
-        )
-        assert len(tops) > 15
-        assert max(tops) - min(tops) < 10
+    tops = toolbar.evaluate(
+        "e => [...e.querySelectorAll('button, input')].filter(b => b.offsetParent)"
+        ".map(b => b.getBoundingClientRect()).map(r => (r.top + r.bottom) / 2)"
+    )
+    assert len(tops) > 15
+    assert max(tops) - min(tops) < 10
 
 
 def test_all_keys_are_listed(page: Page) -> None:

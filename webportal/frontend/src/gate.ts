@@ -14,6 +14,12 @@ export function tellImageState(image: string, state: ImageState): void {
   document.dispatchEvent(new CustomEvent<ImageNews>(NEWS, { detail: { image, state } }));
 }
 
+/** Call `hear` with each piece of news of an image while the page lives. */
+export function hearOfImages({ signal }: Life, hear: (news: ImageNews) => void): void {
+  const told = (event: Event): void => hear((event as CustomEvent<ImageNews>).detail);
+  document.addEventListener(NEWS, told, { signal });
+}
+
 /**
  * Lets a form be signed only when its reader has the pictures, and knows whose they are. The portal
  * refuses the rest; here it is said beforehand, and findings wait until there is a picture.
@@ -24,10 +30,10 @@ export class SignGate {
   private readonly drawn = new Set<string>();
   private chosen = "";
 
-  constructor(form: HTMLFormElement, { signal }: Life) {
+  constructor(form: HTMLFormElement, life: Life) {
+    const { signal } = life;
     this.form = form;
-    const hear = (event: Event): void => this.hear((event as CustomEvent<ImageNews>).detail);
-    document.addEventListener(NEWS, hear, { signal });
+    hearOfImages(life, (news) => this.hear(news));
     document.addEventListener("htmx:afterRequest", () => this.update(), { signal });
     for (const kind of ["input", "change"]) form.addEventListener(kind, () => this.update());
     for (const button of this.missing) {

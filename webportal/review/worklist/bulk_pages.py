@@ -20,6 +20,7 @@ from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.records import searches
 from webportal.records.models import Priority, Study
+from webportal.review.preferences import closes_results
 from webportal.review.worklist.bulk import MOST, BulkError, Outcome, assign, prioritise, rerun
 from webportal.review.worklist.filters import WorklistFilter, matching, readers
 
@@ -111,8 +112,9 @@ def _confirm(request: SignedInRequest, query: QueryDict, context: dict[str, Any]
     """Ask before all that match are changed: those counted now, and none that comes meanwhile."""
     chosen = WorklistFilter(query, list(readers())).chosen()
     text = searches.recall(request, chosen.get("search", ""))
-    found = matching(chosen, text, request.user).order_by().values_list("pk", flat=True)
-    ids = [str(study_id) for study_id in found[: MOST + 1]]
+    is_closed = closes_results(request)
+    found = matching(chosen, text, request.user, is_closed=is_closed).order_by()
+    ids = [str(study_id) for study_id in found.values_list("pk", flat=True)[: MOST + 1]]
     context |= {"number": len(ids), "ids": ",".join(ids), "most": MOST}
     context |= {"is_too_many": len(ids) > MOST}
     return render(request, "review/worklist_bulk_confirm.html", context)

@@ -13,7 +13,7 @@ from webportal.accounts.models import Role, User
 from webportal.inference.models import JobState
 from webportal.records.models import Category, Concern, Priority, ReadingState, Study
 from webportal.records.searches import with_words
-from webportal.review.blinding import hidden_results, waiting_blind
+from webportal.review.blinding import closed_results, hidden_results, waiting_blind
 from webportal.review.progress import in_state
 from webportal.review.worklist.order import (
     BY_RESULT,
@@ -118,19 +118,28 @@ def state_of(chosen: dict[str, Any]) -> str:
     return str(chosen.get("state", ReadingState.UNREAD))
 
 
-def order_of(chosen: dict[str, Any]) -> Order:
-    """The order that was chosen, or the one that fits the reading state."""
+def order_of(chosen: dict[str, Any], *, is_closed: bool = False) -> Order:
+    """The order that was chosen, or the one that fits the reading state.
+
+    It tells no result where those of unread studies are closed to the reader.
+    """
     state = state_of(chosen)
-    return order_in(state, chosen.get("order", default_order(state)))
+    closed = is_closed and state != ReadingState.SIGNED
+    return order_in(state, chosen.get("order", default_order(state)), is_closed=closed)
 
 
-def matching(chosen: dict[str, Any], text: str, reader: User | None = None) -> QuerySet[Study]:
+def matching(
+    chosen: dict[str, Any], text: str, reader: User | None = None, *, is_closed: bool = False
+) -> QuerySet[Study]:
     """Return the studies that match, in no order; `reader` is who asks, and must not know some.
 
     Studies whose result is hidden from the reader are apart from the unread ones, and not among
-    any that are found or ordered by a result.
+    any that are found or ordered by a result. Where results are closed to the reader, who reads
+    first, those studies are not among any that are found by a result.
     """
     studies = _in_state(chosen, reader)
+    if is_closed and reader is not None and _is_by_result(chosen):
+        studies = studies.exclude(closed_results(reader))
     if "category" in chosen:
         no_result = chosen["category"] == "none"
         studies = studies.filter(
@@ -154,8 +163,7 @@ def _in_state(chosen: dict[str, Any], reader: User | None) -> QuerySet[Study]:
     """The studies of the reading state that is shown, without those that this choice would tell."""
     studies, state = Study.objects.all(), state_of(chosen)
     hidden = hidden_results(reader) if reader else Q(pk__in=[])
-    # How far the model is tells that there is no result yet.
-    is_by_result = "category" in chosen or "queue" in chosen
+    is_by_result = _is_by_result(chosen)
     if state == SECOND_READS:
         waiting = waiting_blind(reader) if reader else Q(pk__in=[])
         return studies.none() if is_by_result else studies.filter(waiting)
@@ -163,6 +171,11 @@ def _in_state(chosen: dict[str, Any], reader: User | None) -> QuerySet[Study]:
     if state == ReadingState.UNREAD or is_by_result or order in BY_RESULT:
         studies = studies.exclude(hidden)
     return studies if state == EVERY_STATE else studies.filter(reading_state=state)
+
+
+def _is_by_result(chosen: dict[str, Any]) -> bool:
+    # How far the model is tells that there is no result yet.
+    return "category" in chosen or "queue" in chosen
 
 
 def _reader_of(assigned: str, reader: User | None) -> uuid.UUID | None:

@@ -145,8 +145,8 @@ ORDERS: Mapping[str, Order] = {
 
 # These follow from the model's result.
 BY_RESULT = ("urgency", "probability")
-# In the place of urgency where the result must not be known; those studies are few and need no
-# index.
+# In the place of urgency where the result must not be known: for second reads, which are few, and
+# for those who read first. What is unread is sorted without an index of its own.
 BLIND_URGENCY = Order(
     _("Most urgent first"),
     (F("priority"), F("created_at"), F("id")),
@@ -155,14 +155,19 @@ BLIND_URGENCY = Order(
 )
 
 
-def order_in(state: str, name: str) -> Order:
-    """Return the order of that name; for `SECOND_READS` it is one that tells no result."""
-    return BLIND_URGENCY if state == SECOND_READS and name in BY_RESULT else ORDERS[name]
+def order_in(state: str, name: str, *, is_closed: bool = False) -> Order:
+    """Return the order of that name, or one that tells no result.
+
+    That is for `SECOND_READS`, and where results `is_closed` to the reader.
+    """
+    tells_none = state == SECOND_READS or is_closed
+    return BLIND_URGENCY if tells_none and name in BY_RESULT else ORDERS[name]
 
 
-def orders_in(state: str) -> list[tuple[str, str | Promise]]:
+def orders_in(state: str, *, is_closed: bool = False) -> list[tuple[str, str | Promise]]:
     """Return the names and labels of the orders that a reading state has."""
-    names = [name for name in ORDERS if state != SECOND_READS or name != "probability"]
+    tells_none = state == SECOND_READS or is_closed
+    names = [name for name in ORDERS if not tells_none or name != "probability"]
     return [(name, ORDERS[name].label) for name in names]
 
 

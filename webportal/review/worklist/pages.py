@@ -15,8 +15,13 @@ from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.records import searches
 from webportal.records.models import Priority, Radiograph, ReadingState, Study
-from webportal.review.blinding import reads_without_model, studies_with_hidden_results
+from webportal.review.blinding import (
+    closed_results,
+    reads_without_model,
+    studies_with_hidden_results,
+)
 from webportal.review.corrections import studies_with_corrected_reads
+from webportal.review.preferences import closes_results, reads_first
 from webportal.review.progress import NOTHING, progress_of
 from webportal.review.reservation import reservations_of
 from webportal.review.said import findings_of
@@ -80,22 +85,29 @@ def worklist(request: SignedInRequest) -> HttpResponse:
     if state == EVERY_STATE and "state" not in columns:
         columns = [*columns, "state"]
     order = chosen.get("order", default_order(state))
-    studies = matching(chosen, text, request.user)
-    page = _page(request, chosen, studies, columns)
+    is_closed = closes_results(request)
+    studies = matching(chosen, text, request.user, is_closed=is_closed)
+    page = _page(request, chosen, studies, columns, is_closed=is_closed)
+    # Of signed studies nothing is closed.
+    is_closed &= state != ReadingState.SIGNED
+    tells_results = state != SECOND_READS and not is_closed
     is_filtered = bool(text) or bool(set(chosen) - {"state", "order", "search"})
     counts = tab_counts(state, request.user)
     context: dict[str, Any] = {
         "form": form,
         "page": page,
-        "rows": _rows(page, request.user),
-        "columns": _headings(request, columns, order, state),
+        "rows": _rows(page, request.user, is_closed=is_closed),
+        "columns": _headings(request, columns, order, state, is_closed=is_closed),
         "names": columns,
         # On a narrow screen some of the usual columns give way, those that somebody chose do not.
         "has_own_columns": set(columns) - {"state"} != set(DEFAULT),
         "state": state,
         "order": order,
         "tabs": _tabs(request, state, counts),
-        "chips": _chips(request, chosen, counts, state),
+        "chips": _chips(request, chosen, counts, state, tells_results=tells_results),
+        "tells_results": tells_results,
+        "is_closed": is_closed,
+        "may_close": state != ReadingState.SIGNED and reads_first(request.user),
         "first_page": _address(request),
         "built_in": list_address(QueryDict()),
         "everywhere": _address(request, state=EVERY_STATE),
@@ -107,7 +119,7 @@ def worklist(request: SignedInRequest) -> HttpResponse:
     if not live:
         context |= {
             "people": people,
-            "orders": orders_in(state),
+            "orders": orders_in(state, is_closed=is_closed),
             "priorities": Priority.choices,
             "all_columns": offered_columns(own_columns),
             "view": view,
@@ -138,12 +150,14 @@ def _page(
     chosen: dict[str, Any],
     studies: QuerySet[Study],
     columns: list[str],
+    *,
+    is_closed: bool,
 ) -> Page:
     """The page at the place in the address; the first one when there is nothing before that."""
     shown = studies.select_related("patient", "assigned_reader", "second_reading")
     if "images" in columns:
         shown = shown.prefetch_related("radiographs")
-    order = order_of(chosen)
+    order = order_of(chosen, is_closed=is_closed)
     after, before = (request.GET.get(name, "") for name in PLACES)
     page = page_of(shown, order, after=after, before=before)
     if before and not page.previous:
@@ -151,13 +165,16 @@ def _page(
     return page
 
 
-def _rows(page: Page, reader: User) -> list[dict[str, Any]]:
+def _rows(page: Page, reader: User, *, is_closed: bool) -> list[dict[str, Any]]:
     """What each row shows besides the study: what is signed, how far the model is, who reads it."""
     ids = [study.pk for study in page.studies]
     aged = Radiograph.objects.filter(study__in=ids).exclude(patient_age="")
     ages = dict(aged.values_list("study", "patient_age"))
     progress, reservations = progress_of(ids), reservations_of(ids)
     hidden = studies_with_hidden_results(reader, ids)
+    if is_closed:
+        closed = Study.objects.filter(closed_results(reader), pk__in=ids)
+        hidden |= set(closed.values_list("pk", flat=True))
     corrected = studies_with_corrected_reads(reader, ids)
     findings = findings_of(ids, reader)
     return [
@@ -186,10 +203,10 @@ def _address(request: SignedInRequest, **changes: Any) -> str:
 
 
 def _headings(
-    request: SignedInRequest, columns: list[str], order: str, state: str
+    request: SignedInRequest, columns: list[str], order: str, state: str, *, is_closed: bool
 ) -> list[dict[str, Any]]:
     """The columns with their headings; those that sort have an address."""
-    offered = dict(orders_in(state))
+    offered = dict(orders_in(state, is_closed=is_closed))
     return [
         {
             "name": name,
@@ -231,7 +248,12 @@ def _tabs(request: SignedInRequest, state: str, counts: dict[str, Count]) -> lis
 
 
 def _chips(
-    request: SignedInRequest, chosen: dict[str, Any], counts: dict[str, Count], state: str
+    request: SignedInRequest,
+    chosen: dict[str, Any],
+    counts: dict[str, Count],
+    state: str,
+    *,
+    tells_results: bool,
 ) -> list[dict[str, Any]]:
     """What is asked for most within a reading state; one click chooses it, another lets it go."""
     offered = [
@@ -250,7 +272,7 @@ def _chips(
         by_result = [
             (_of_model(label), counted, name, value) for label, counted, name, value in by_result
         ]
-    if state != SECOND_READS:
+    if tells_results:
         offered += by_result
     return [
         {

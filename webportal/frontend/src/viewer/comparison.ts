@@ -1,4 +1,7 @@
-/** An earlier study beside the current one; zoom, place and window of both together on demand. */
+/**
+ * A second picture beside the first: another image of the study, or one of an earlier study, with zoom,
+ * place and window of both together on demand.
+ */
 
 import type { Pane } from "./pane";
 import { type ImageEntry, type PriorEntry, find } from "./page";
@@ -10,6 +13,7 @@ export class Comparison {
   private readonly choice: HTMLSelectElement;
   private readonly images = new Map<string, ImageEntry>();
   private readonly first = new Map<string, string>();
+  private readonly own: ImageEntry[];
   private readonly openPane: () => Pane;
   private readonly current: Pane;
   private pane: Pane | null = null;
@@ -17,6 +21,7 @@ export class Comparison {
   constructor(
     stage: HTMLElement,
     current: Pane,
+    own: ImageEntry[],
     priors: PriorEntry[],
     openPane: () => Pane,
     isLinked: boolean,
@@ -25,6 +30,8 @@ export class Comparison {
     this.current = current;
     this.openPane = openPane;
     this.isLinked = isLinked;
+    this.own = own;
+    for (const image of own) this.images.set(image.id, image);
     this.choice = find(stage, ".prior-choice");
     for (const prior of priors) {
       for (const image of prior.images) {
@@ -39,9 +46,28 @@ export class Comparison {
     return this.isOpen ? this.pane : null;
   }
 
+  /** Whether what lies beside the first picture is another image of the same study. */
+  get showsOwn(): boolean {
+    return this.isOpen && this.own.some(({ id }) => id === this.choice.value);
+  }
+
+  /** Views of two sides have no place and no window in common. */
+  get canLink(): boolean {
+    return this.isOpen && !this.showsOwn;
+  }
+
+  /** Lay the latest earlier study beside the picture, or take away what is there. */
   toggle(): void {
-    if (this.isOpen) this.close();
-    else if (this.choice.value) this.show(this.choice.value);
+    const [latest] = this.first.values();
+    if (this.canLink) this.close();
+    else if (latest) this.show(latest);
+  }
+
+  /** Lay another image of the study beside the picture, or take it away. */
+  toggleOwn(): void {
+    const other = this.own.find(({ id }) => id !== this.current.image?.id);
+    if (this.showsOwn) this.close();
+    else if (other) this.show(other.id);
   }
 
   /** Show the first image of an earlier study. */
@@ -76,7 +102,7 @@ export class Comparison {
   }
 
   private align(): void {
-    if (!this.isLinked || !this.prior?.isLoaded || !this.current.isLoaded) return;
+    if (!this.isLinked || !this.canLink || !this.prior?.isLoaded || !this.current.isLoaded) return;
     this.prior.adopt(this.current.view());
   }
 
@@ -84,7 +110,7 @@ export class Comparison {
     const before = from.onChange;
     from.onChange = () => {
       before();
-      if (this.isLinked && this.isOpen && from.isLoaded && to.isLoaded) to.adopt(from.view());
+      if (this.isLinked && this.canLink && from.isLoaded && to.isLoaded) to.adopt(from.view());
     };
   }
 }

@@ -8,16 +8,17 @@ const OPACITY = 30;
 
 export class MachineLayer {
   private readonly root: HTMLElement;
-  private readonly pane: Pane;
+  private readonly panes: () => Pane[];
   private readonly onOff: HTMLInputElement;
   private readonly opacity: HTMLInputElement;
   private readonly result: HTMLDetailsElement | null;
   /** Switched on for each study anew. */
   private isOn = false;
 
-  constructor(root: HTMLElement, pane: Pane) {
+  /** `panes` gives those that are on the screen. */
+  constructor(root: HTMLElement, panes: () => Pane[]) {
     this.root = root;
-    this.pane = pane;
+    this.panes = panes;
     this.onOff = find(root, "[data-heatmap-switch]");
     this.opacity = find(root, "[data-heatmap-opacity]");
     // There alone where the reader reads first and has not signed.
@@ -42,13 +43,14 @@ export class MachineLayer {
     const isHidden = this.result !== null && !this.result.open;
     document.querySelector(".study-page")?.classList.toggle("machine-is-hidden", isHidden);
     const isOn = this.isOn && !isHidden;
-    this.onOff.disabled = isHidden || !this.pane.heatmap.exists;
-    this.onOff.checked = isOn && this.pane.heatmap.exists;
+    const exists = this.panes().some(({ heatmap }) => heatmap.exists);
+    this.onOff.disabled = isHidden || !exists;
+    this.onOff.checked = isOn && exists;
     this.opacity.disabled = !this.onOff.checked;
     find(this.root, "[data-shown-opacity]").textContent = `${this.opacity.value} %`;
     const legend = find(this.root, ".viewer-legend");
-    legend.hidden = !this.pane.heatmap.exists || isHidden;
+    legend.hidden = !exists || isHidden;
     legend.classList.toggle("is-off", !this.onOff.checked);
-    this.pane.heatmap.set(isOn, Number(this.opacity.value));
+    for (const { heatmap } of this.panes()) heatmap.set(isOn, Number(this.opacity.value));
   }
 }

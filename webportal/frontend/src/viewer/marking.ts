@@ -58,7 +58,6 @@ export class Marking {
     this.proposeLastFinding();
     this.finding?.addEventListener("change", () => this.remembered.keep(this.finding?.value ?? ""));
     this.form?.addEventListener("change", (event) => this.proposeFinding(event));
-    this.current.element.addEventListener("pointerdown", (event) => this.begin(event));
     this.list?.addEventListener("keydown", (event) => this.pressed(event));
     this.writeList();
   }
@@ -70,7 +69,10 @@ export class Marking {
 
   /** Draw marks on a pane from now on. */
   follow(pane: Pane): void {
-    if (!this.panes.includes(pane)) this.panes.push(pane);
+    if (!this.panes.includes(pane)) {
+      this.panes.push(pane);
+      pane.element.addEventListener("pointerdown", (event) => this.begin(pane, event));
+    }
     if (pane.isLoaded) this.draw(pane);
   }
 
@@ -96,7 +98,7 @@ export class Marking {
     this.stop();
     if (!this.pending) return;
     this.pending = null;
-    this.draw(this.current);
+    this.redraw();
   }
 
   // ── On the picture ────────────────────────────────────────────────────────────────────────────
@@ -126,11 +128,12 @@ export class Marking {
     this.hooks.toggled();
   }
 
-  private begin(event: PointerEvent): void {
+  private begin(pane: Pane, event: PointerEvent): void {
     // A second finger zooms, Shift moves, other buttons do what they always do.
     if (!event.isPrimary) return this.cancel();
-    if (!this.isChosen || !this.current.isLoaded || event.button !== 0 || event.shiftKey) return;
-    const { element } = this.current;
+    if (!this.isChosen || !pane.isLoaded || event.button !== 0 || event.shiftKey) return;
+    if (!this.page.images.some(({ id }) => id === pane.image?.id)) return;
+    const { element } = pane;
     const at = ({ clientX, clientY }: PointerEvent): Point => {
       const box = element.getBoundingClientRect();
       return [clientX - box.left, clientY - box.top];
@@ -142,8 +145,8 @@ export class Marking {
     this.stop = () => listening.abort();
     const moved = (to: PointerEvent): void => {
       if (!to.isPrimary) return;
-      this.pending = this.between(start, at(to));
-      this.draw(this.current);
+      this.pending = this.between(pane, start, at(to));
+      this.draw(pane);
     };
     const done = (to: PointerEvent): void => {
       if (!to.isPrimary) return;
@@ -158,15 +161,15 @@ export class Marking {
   }
 
   /** The mark between two places of the screen, null where that is nowhere on the picture. */
-  private between(from: Point, to: Point): Mark | null {
-    const { columns, rows } = this.current.size;
-    const [x, y] = this.current.shareAt(from);
-    const mark = { radiograph: this.current.image?.id ?? "", finding: this.finding?.value ?? "" };
+  private between(pane: Pane, from: Point, to: Point): Mark | null {
+    const { columns, rows } = pane.size;
+    const [x, y] = pane.shareAt(from);
+    const mark = { radiograph: pane.image?.id ?? "", finding: this.finding?.value ?? "" };
     if (Math.hypot(to[0] - from[0], to[1] - from[1]) < CLICK) {
       if (x < 0 || y < 0 || x >= 1 || y >= 1) return null;
       return { ...mark, column: Math.floor(x * columns), row: Math.floor(y * rows), width: 0, height: 0 };
     }
-    const [x2, y2] = this.current.shareAt(to);
+    const [x2, y2] = pane.shareAt(to);
     const [left, right] = within(x, x2, columns);
     const [top, bottom] = within(y, y2, rows);
     if (left >= right || top >= bottom) return null;
@@ -195,7 +198,7 @@ export class Marking {
     if (!this.current.isLoaded) return;
     const { clientWidth, clientHeight } = this.current.element;
     const middle: Point = [clientWidth / 2, clientHeight / 2];
-    const mark = this.between(middle, middle);
+    const mark = this.between(this.current, middle, middle);
     if (!mark) return;
     this.setShown();
     this.add(mark);

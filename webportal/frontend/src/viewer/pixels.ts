@@ -49,7 +49,7 @@ export function headerOf(id: string): PixelHeader {
 
 /** Height and width of a pixel: in millimetres, or with a width of 1 where the file gives no scale. */
 export function pixelSize({ spacing, aspect }: PixelHeader): [number, number] {
-  return spacing ?? [aspect ?? 1, 1];
+  return spacing ?? [aspect, 1];
 }
 
 export function registerPixels(): void {

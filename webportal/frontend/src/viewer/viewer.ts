@@ -21,6 +21,7 @@ import { type ImageEntry, RememberedSettings, find, readPage } from "./page";
 import { Pane } from "./pane";
 import { watchPinch } from "./pinch";
 import { registerPixels } from "./pixels";
+import { Strip } from "./strip";
 import { TOOL_NAMES, Tools } from "./tools";
 import { reportWhenDrawn } from "./viewing";
 import { followSides } from "./zones";
@@ -43,6 +44,7 @@ export class Viewer {
   private readonly machine: MachineLayer;
   private readonly marking: Marking;
   private readonly comparison: Comparison;
+  private readonly strip: Strip;
   private readonly help: HTMLDialogElement;
   private active: Pane;
   private isAhead = false;
@@ -60,7 +62,16 @@ export class Viewer {
     this.lens = new Lens(engine, life, find(root, ".viewer-lens"), this.page.texts);
     this.pane = this.openPane("current");
     this.active = this.pane;
-    this.machine = new MachineLayer(root, this.pane);
+    this.strip = new Strip(root, this.page.images, life);
+    this.comparison = new Comparison(
+      this.stage,
+      this.pane,
+      this.page.images,
+      this.page.priors,
+      () => this.openPane("prior"),
+      this.settings.values.linked,
+    );
+    this.machine = new MachineLayer(root, () => this.panes());
     this.marking = new Marking(this.page, this.pane, {
       chooseTool: () => {
         this.act("tool-mark");
@@ -69,13 +80,6 @@ export class Viewer {
       showImage: (image) => this.choose(image),
       toggled: () => this.update(),
     });
-    this.comparison = new Comparison(
-      this.stage,
-      this.pane,
-      this.page.priors,
-      () => this.openPane("prior"),
-      this.settings.values.linked,
-    );
     this.pane.onShown = (image) => this.shown(image);
     this.bind();
     this.chooseTool("tool-window");
@@ -92,10 +96,8 @@ export class Viewer {
     watchPinch(pane, () => this.act("cancel"));
     this.opened.push(pane);
     this.sizes.observe(pane.element);
-    pane.onShown = (image) => {
-      reportWhenDrawn(pane, image);
-      this.marking.follow(pane);
-    };
+    pane.setOverlay(this.areOverlaysShown);
+    pane.onShown = (image) => this.arrived(pane, image);
     pane.onDrawn = () => this.drawn(pane);
     root.addEventListener("pointerdown", () => this.activate(pane), { capture: true });
     return pane;
@@ -124,6 +126,10 @@ export class Viewer {
         this.stage.scrollIntoView({ block: "nearest" });
       });
     }
+    find(this.stage, "[data-close-second]").addEventListener("click", () => {
+      this.comparison.close();
+      this.update();
+    });
     this.stage.addEventListener("contextmenu", (event) => event.preventDefault());
     this.tools.watch(() => this.update());
     bindKeys(this.page.keys, this.stage, this.life, (action) => this.act(action));
@@ -140,23 +146,30 @@ export class Viewer {
     void this.pane.show(image);
   }
 
-  private shown(image: ImageEntry): void {
-    reportWhenDrawn(this.pane, image);
+  /** An image is on the screen, in whichever pane. */
+  private arrived(pane: Pane, image: ImageEntry): void {
+    reportWhenDrawn(pane, image);
     this.machine.update();
-    this.marking.follow(this.pane);
+    this.marking.follow(pane);
+    this.update();
+  }
+
+  private shown(image: ImageEntry): void {
+    this.arrived(this.pane, image);
     if (this.isAhead) return;
     this.isAhead = true;
     const drawn = (): void => {
       // The benchmark reads when that was.
       performance.mark("first-image");
-      void fetchAhead(this.page.ahead, this.life);
+      void this.strip.draw().then(() => fetchAhead(this.page.ahead, this.life));
     };
     this.pane.element.addEventListener(Enums.Events.IMAGE_RENDERED, drawn, { once: true });
   }
 
   /** Let what depends on a picture and on how it lies follow it. */
   private drawn(pane: Pane): void {
-    if (pane === this.pane && pane.sides) {
+    const isOwn = this.page.images.some(({ id }) => id === this.active.image?.id);
+    if (pane === (isOwn ? this.active : this.pane) && pane.sides) {
       followSides(pane.sides.names, pane.sides.turn, this.page.texts);
     }
     find(this.root, "[data-action=overlay]").hidden = !this.panes().some(
@@ -205,6 +218,7 @@ export class Viewer {
       "overlay": () => this.toggleOverlays(),
       "texts": () => this.stage.classList.toggle("hides-texts"),
       "compare": () => comparison.toggle(),
+      "two-up": () => comparison.toggleOwn(),
       "link": () => this.link(),
       "next-pane": () => this.activate(this.panes().at(-1) ?? active),
       "previous-pane": () => this.activate(this.pane),
@@ -226,6 +240,7 @@ export class Viewer {
   private activate(pane: Pane): void {
     this.active = pane;
     this.update();
+    this.drawn(pane);
   }
 
   private chooseTool(action: string): void {
@@ -243,13 +258,14 @@ export class Viewer {
 
   /** Let the buttons and the frame say what is on. */
   private update(): void {
-    const { isOpen, isLinked } = this.comparison;
+    const { isOpen, isLinked, canLink, showsOwn } = this.comparison;
     if (!isOpen) this.active = this.pane;
     const isOn: Record<string, boolean> = {
-      compare: isOpen,
-      link: isOpen && isLinked,
-      marks: this.marking.areShown,
-      overlay: this.areOverlaysShown,
+      "compare": canLink,
+      "two-up": showsOwn,
+      "link": canLink && isLinked,
+      "marks": this.marking.areShown,
+      "overlay": this.areOverlaysShown,
     };
     for (const button of this.root.querySelectorAll<HTMLElement>(".viewer-toolbar [data-action]")) {
       const action = button.dataset["action"] ?? "";
@@ -260,7 +276,7 @@ export class Viewer {
       button.setAttribute("aria-pressed", String(isActive));
     }
     for (const button of this.root.querySelectorAll<HTMLButtonElement>("[data-action=link]")) {
-      button.disabled = !isOpen;
+      button.disabled = !canLink;
     }
     for (const pane of this.panes()) {
       pane.root.classList.toggle("is-active", isOpen && pane === this.active);

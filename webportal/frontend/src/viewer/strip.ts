@@ -1,0 +1,69 @@
+/** All images of the study on a strip: small pictures of them, and which have been on the screen. */
+
+import { imageLoader } from "@cornerstonejs/core";
+
+import { hearOfImages } from "../gate";
+import type { Life } from "../life";
+import { type ImageEntry, find } from "./page";
+import { type PixelHeader, type Pixels, headerOf, imageId, pixelSize } from "./pixels";
+
+export class Strip {
+  private readonly root: HTMLElement;
+  private readonly images: ImageEntry[];
+
+  private readonly life: Life;
+
+  constructor(root: HTMLElement, images: ImageEntry[], life: Life) {
+    this.root = root;
+    this.images = images;
+    this.life = life;
+    hearOfImages(life, ({ image, state }) => {
+      if (state === "viewed") this.tick(image);
+    });
+  }
+
+  /** Say that the trail knows an image to have been on the screen. */
+  private tick(image: string): void {
+    const item = this.root.querySelector(`[data-strip="${image}"]`);
+    if (item) find(item, ".strip-shown").hidden = false;
+  }
+
+  /** Fetch what is not there yet and draw each image small; nothing of this counts as viewed. */
+  async draw(): Promise<void> {
+    if (this.images.length < 2) return;
+    for (const image of this.images) {
+      if (this.life.signal.aborted) return;
+      const canvas = this.root.querySelector<HTMLCanvasElement>(`[data-strip="${image.id}"] canvas`);
+      if (!canvas) continue;
+      try {
+        const id = imageId(image.pixels);
+        const loaded = await imageLoader.loadAndCacheImage(id);
+        drawSmall(canvas, headerOf(id), loaded.getPixelData() as Pixels);
+      } catch {
+        // The pane says why, once this image is chosen.
+        canvas.hidden = true;
+      }
+    }
+  }
+}
+
+function drawSmall(canvas: HTMLCanvasElement, header: PixelHeader, pixels: Pixels): void {
+  const [pixelHeight, pixelWidth] = pixelSize(header);
+  const [across, down] = [header.columns * pixelWidth, header.rows * pixelHeight];
+  const scale = Math.min(canvas.width / across, canvas.height / down);
+  canvas.width = Math.max(1, Math.round(across * scale));
+  canvas.height = Math.max(1, Math.round(down * scale));
+  const { width, height } = canvas;
+  const picture = new ImageData(width, height);
+  const range = header.upper - header.lower || 1;
+  for (let y = 0; y < height; y++) {
+    const row = Math.floor(((y + 0.5) * header.rows) / height);
+    for (let x = 0; x < width; x++) {
+      const column = Math.floor(((x + 0.5) * header.columns) / width);
+      const share = ((pixels[row * header.columns + column] as number) - header.lower) / range;
+      const grey = 255 * (header.isInverted ? 1 - share : share);
+      picture.data.set([grey, grey, grey, 255], (y * width + x) * 4);
+    }
+  }
+  canvas.getContext("2d")?.putImageData(picture, 0, 0);
+}
