@@ -8,12 +8,14 @@ from django.db import connection, transaction
 
 from tests.conftest import PASSWORD
 from tests.factories import make_patient, make_radiograph, make_study
+from tests.reading import look_at, present_identity, sign
 from webportal.accounts.models import User
 from webportal.intake.matching import Identity
 from webportal.records.models import IdentityCorrection, Patient, Study
 from webportal.records.services import SignedIdentityError, change_patient
+from webportal.review import reading
 from webportal.review.case_records import assign_patient
-from webportal.review.reading import Entry, sign
+from webportal.review.reading import Entry, ReadingError
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -76,16 +78,20 @@ def test_an_uploader_s_change_waits_for_a_signature_and_is_refused(
 
 
 @pytest.mark.parametrize("moves", [False, True])
-def test_a_signature_waits_for_a_change_and_is_of_the_new_identity(
+def test_a_signature_waits_for_a_change_and_is_refused(
     moves: bool, study: Study, uploader: User, radiologist: User
 ) -> None:
+    look_at(study, radiologist)
+    entry = Entry(None, "unaided", "none", identity=present_identity(study))
     with transaction.atomic():
         if moves:
             assign_patient(study, Identity("H-2", name="Doe^Jane"), uploader)
         else:
             change_patient(study.patient, {"name": "Doe^Jane"}, uploader)
-        signing = Act(lambda: sign_it(study, radiologist))
+        signing = Act(lambda: reading.sign(study, radiologist, entry, PASSWORD))
         assert signing.waits()
-    assert signing.end() is None
-    assert study.reads.get().identity["name"] == "Doe^Jane"
+    refused = signing.end()
+    assert isinstance(refused, ReadingError)
+    assert refused.code == "identity_changed"
+    assert study.reads.get().state == "draft"
     assert not IdentityCorrection.objects.exists()

@@ -248,7 +248,7 @@ def test_completing_a_temporary_patient_after_a_signature_asks_for_a_reason(
     radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     patient = make_patient(patient_id="TMP-1", issuer=OWN_ISSUER, name="", is_temporary=True)
-    study = make_study(patient=patient)
+    study = make_radiograph(make_study(patient=patient)).study
     sign(study, radiologist, Entry(None, "unaided", "none"), PASSWORD)
     browser, values = sign_in(radiologist), {"patient_id": "H-7", "family_name": "Phantom"}
     page = browser.post(address_of(study), values)

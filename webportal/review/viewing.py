@@ -56,10 +56,9 @@ def refuse_unviewed(study: Study, read: Read, not_viewed: list[Radiograph]) -> N
     impression has to say so. Raises ReadingError with the code images_not_viewed or
     reason_missing.
     """
-    has_images = study.radiographs.exists()
-    if has_images and not not_viewed:
+    if study.radiographs.exists() and not not_viewed:
         return
-    images = in_words(study, not_viewed) if has_images else _("the study has no image")
+    images = in_words(study, not_viewed) or _("this study has no image")
     if read.decision != Decision.NOT_INTERPRETABLE:
         raise ReadingError(
             "images_not_viewed",
