@@ -95,7 +95,7 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "shortcuts": {"POST": (R,)},
     "reads-first": {"POST": (R,)},
     "worklist/results": {"POST": (R,)},
-    "radiographs/<uuid:radiograph_id>/pixels": {"GET": (R,)},
+    "radiographs/<uuid:radiograph_id>/v2/pixels": {"GET": (R,)},
     "radiographs/<uuid:radiograph_id>/viewed": {"POST": (R,)},
     "reads/<uuid:read_id>/take-back": {"POST": (R,)},
     "text-templates": {"GET": (R,), "POST": (R,)},

@@ -56,7 +56,7 @@ NO_PAGES = {
     "notifications/<uuid:notification_id>",
     "studies/<uuid:study_id>/status",
     "studies/<uuid:study_id>/ahead",
-    "radiographs/<uuid:radiograph_id>/pixels",
+    "radiographs/<uuid:radiograph_id>/v2/pixels",
     "radiographs/<uuid:radiograph_id>/image.png",
     "radiographs/<uuid:radiograph_id>/original",
     "predictions/<uuid:prediction_id>/heatmap.png",

@@ -57,7 +57,8 @@ urlpatterns = [
     path("shortcuts", preferences.choose_shortcuts, name="shortcuts"),
     path("worklist/results", preferences.open_results, name="open-results"),
     path("reads-first", preferences.choose_reads_first, name="reads-first"),
-    path("radiographs/<uuid:radiograph_id>/pixels", pixels.pixels, name="pixels"),
+    # Browsers keep the answer for a year: another layout of it needs another address.
+    path("radiographs/<uuid:radiograph_id>/v2/pixels", pixels.pixels, name="pixels"),
     path("radiographs/<uuid:radiograph_id>/viewed", pixels.viewed, name="viewed"),
     path("radiographs/<uuid:radiograph_id>/image.png", images.image, name="image"),
     path("radiographs/<uuid:radiograph_id>/original", images.original, name="original"),
