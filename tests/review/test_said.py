@@ -15,12 +15,13 @@ from rest_framework.test import APIClient
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction
 from tests.helpers import let_time_pass
+from tests.reading import add_addendum, sign
 from webportal.accounts.models import Role, User
 from webportal.intake import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.records.models import Study
 from webportal.review.models import Read, SecondReading
-from webportal.review.reading import Entry, add_addendum, sign
+from webportal.review.reading import Entry
 from webportal.review.said import Finding, findings_of
 
 pytestmark = pytest.mark.django_db
