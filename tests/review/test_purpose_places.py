@@ -83,8 +83,8 @@ def test_the_worklist_says_that_images_differ_and_that_one_is_a_lateral(browser:
     add("likely", study=study, view_position="LAT")
     shown = row(browser.get("/worklist").text, study)
     assert "Pneumonia likely · 93 %" in shown
-    assert "its images differ" in shown
-    assert "1 image not assessable" in shown
+    assert "images differ" in shown
+    assert "1 not assessable" in shown
     page = browser.get(f"/studies/{study.pk}").text
     assert "The model’s results of the images differ" in page
     assert "1 image of this study is not assessable" in page

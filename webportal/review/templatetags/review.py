@@ -82,14 +82,14 @@ def doubts(result: Prediction | Study) -> list[str]:
     words = in_short(result.purpose_reasons)
     if isinstance(result, Study):
         if result.images_differ:
-            words.append(gettext("its images differ"))
+            words.append(gettext("images differ"))
         if result.images_withheld:
             words.append(_withheld(result.images_withheld))
     return words
 
 
 def _withheld(images: int) -> str:
-    return ngettext("%(count)d image not assessable", "%(count)d images not assessable", images) % {
+    return ngettext("%(count)d not assessable", "%(count)d not assessable", images) % {
         "count": images
     }
 
