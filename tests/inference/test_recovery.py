@@ -8,17 +8,19 @@ from django.utils import timezone
 
 from tests.factories import make_model_version
 from tests.helpers import audit_actions
-from tests.inference.cases import claim_one, likely, make_user, queued
+from tests.inference.cases import claim_one, likely, make_radiograph, make_user, queued, unlikely
 from webportal.inference import claims
 from webportal.inference.claims import claim, expire_leases, fail, release_worker, write_back
 from webportal.inference.models import Job, JobState
 from webportal.inference.queue import (
     QueueError,
     awaiting_release,
+    cancel,
     enqueue,
     overdue,
     release_from_quarantine,
 )
+from webportal.records.models import Category, Concern, Study
 
 pytestmark = pytest.mark.django_db
 
@@ -48,7 +50,7 @@ def test_a_job_whose_worker_dies_three_times_is_quarantined() -> None:
         expire_leases()
     job.refresh_from_db()
     assert (job.state, job.attempt, job.reason_code) == (JobState.QUARANTINED, 3, "worker_lost")
-    assert "3 times" in job.reason
+    assert "attempts: 3" in job.reason
     assert job.finished_at is not None
     assert audit_actions(object_id=str(job.pk))[-1] == "job.quarantined"
     assert claim("a", 32) == []
@@ -144,3 +146,57 @@ def test_jobs_that_wait_too_long_are_overdue() -> None:
     assert list(overdue(timedelta(seconds=60))) == [job]
     claim_one("a")
     assert not overdue(timedelta(seconds=60)).exists()
+
+
+def standing() -> tuple[object, ...]:
+    return Study.objects.values_list("concern", "category", "probability").get()
+
+
+NEEDS_A_PERSON = (Concern.NOT_ASSESSABLE, Category.FAILED, None)
+
+
+def test_a_study_whose_analysis_failed_stands_with_those_that_need_a_person() -> None:
+    queued()
+    fail("a", claim_one("a"), "broken", "Broken.", is_final=True)
+    assert standing() == NEEDS_A_PERSON
+
+
+def test_so_does_one_whose_analysis_was_cancelled() -> None:
+    (job,) = queued()
+    cancel(job, make_user())
+    assert standing() == NEEDS_A_PERSON
+
+
+def test_an_unlikely_result_of_one_image_does_not_cover_the_failure_of_another() -> None:
+    (job,) = queued()
+    enqueue(make_radiograph(job.radiograph.study), make_user())
+    one, other = claim("a", 2)
+    write_back("a", "cpu:0", make_model_version(), [unlikely(one)])
+    fail("a", other, "broken", "Broken.", is_final=True)
+    assert standing() == NEEDS_A_PERSON
+
+
+def test_a_likely_result_of_one_image_goes_before_the_failure_of_another() -> None:
+    (job,) = queued()
+    enqueue(make_radiograph(job.radiograph.study), make_user())
+    one, other = claim("a", 2)
+    fail("a", one, "broken", "Broken.", is_final=True)
+    write_back("a", "cpu:0", make_model_version(), [likely(other)])
+    assert standing()[:2] == (Concern.LIKELY, Category.LIKELY)
+
+
+def test_a_result_after_a_release_takes_the_failure_away() -> None:
+    (job,) = queued()
+    fail("a", claim_one("a"), "broken", "Broken.", is_final=True)
+    job.refresh_from_db()
+    release_from_quarantine(job, make_user())
+    write_back("a", "cpu:0", make_model_version(), [unlikely(claim_one("a"))])
+    assert standing()[:2] == (Concern.UNLIKELY, Category.UNLIKELY)
+
+
+def test_a_failed_rerun_leaves_the_result_that_there_is() -> None:
+    (job,) = queued()
+    write_back("a", "cpu:0", make_model_version(), [unlikely(claim_one("a"))])
+    enqueue(job.radiograph, make_user())
+    fail("a", claim_one("a"), "broken", "Broken.", is_final=True)
+    assert standing()[:2] == (Concern.UNLIKELY, Category.UNLIKELY)

@@ -324,4 +324,6 @@ def _end_attempt(job: Job, reason_code: str, reason: str, *, is_final: bool = Fa
     job.save(
         update_fields=["state", "worker", "leased_until", "finished_at", "reason_code", "reason"]
     )
+    if job.state == JobState.QUARANTINED:
+        refresh_summaries([job.radiograph.study_id])
     append(Event(action, "job", job.pk, job.radiograph.study_id, detail))

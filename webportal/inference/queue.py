@@ -23,6 +23,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.hints import hint_after_commit
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction
+from webportal.inference.summary import refresh_summaries
 from webportal.records.models import Radiograph, Study
 
 OPEN_STATES = [JobState.QUEUED, JobState.RUNNING]
@@ -108,6 +109,7 @@ def cancel(job: Job, by: User) -> Job:
         raise QueueError(_("This job is closed; there is nothing to cancel."))
     locked.state, locked.finished_at = JobState.CANCELLED, timezone.now()
     locked.save(update_fields=["state", "finished_at"])
+    refresh_summaries([locked.radiograph.study_id])
     append(Event(Action.JOB_CANCELLED, "job", locked.pk, locked.radiograph.study_id), by)
     return locked
 

@@ -22,8 +22,8 @@ PREDICTION_FAILED = gettext_noop("The model failed on this image ({error}).")
 READING_FAILED = gettext_noop("Reading the image failed ({error}).")
 RESULT_REFUSED = gettext_noop("The model's result could not be stored ({error}).")
 WORKER_LOST = gettext_noop(
-    "The worker died or was cut off while it had this image, {attempts} times. The image may be"
-    " what killed it."
+    "The worker stopped or was cut off while it had this image (attempts: {attempts}). The image"
+    " may be the cause."
 )
 
 #: Those in which something is filled in.

@@ -1,7 +1,8 @@
 """A study's place on the worklist: what its images' current results say together.
 
 Images that are withheld by their header (a lateral beside a frontal) do not count while another
-does; of those that count the worst does, and that they differ is kept with the study.
+does; of those that count the worst does, and that they differ is kept with the study. An image on
+which the analysis failed counts like one that the model cannot judge: a person has to look.
 """
 
 import json
@@ -11,9 +12,10 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.db import connection
+from django.db.models import Exists, OuterRef
 
-from webportal.inference.models import Prediction
-from webportal.records.models import Concern, Purpose, Study
+from webportal.inference.models import Job, JobState, Prediction
+from webportal.records.models import Category, Concern, Purpose, Study
 
 # One statement for a whole batch: Django's bulk_update takes as long as all the rest of the write.
 REFRESH = """
@@ -27,6 +29,18 @@ FROM jsonb_to_recordset(%s::jsonb) AS summary (
 )
 WHERE study.id = summary.id
 """
+
+
+# What is kept of a study on whose image the analysis failed, where no result goes before.
+NO_ANSWER: dict[str, Any] = {
+    "concern": Concern.NOT_ASSESSABLE,
+    "category": Category.FAILED,
+    "probability": None,
+    "purpose": "",
+    "purpose_reasons": [],
+    "images_differ": False,
+}
+ENDED_WITHOUT_RESULT = (JobState.QUARANTINED, JobState.CANCELLED)
 
 
 def counting(results: Iterable[Prediction]) -> list[Prediction]:
@@ -53,19 +67,36 @@ def lock_studies(study_ids: Collection[uuid.UUID]) -> list[uuid.UUID]:
 def refresh_summaries(study_ids: Collection[uuid.UUID]) -> None:
     """Write what the worklist shows and sorts by of the studies, from their current results."""
     by_study: dict[uuid.UUID, list[Prediction]] = defaultdict(list)
-    current = Prediction.objects.filter(
-        is_current=True, radiograph__study__in=lock_studies(study_ids)
-    )
+    locked = lock_studies(study_ids)
+    current = Prediction.objects.filter(is_current=True, radiograph__study__in=locked)
     needed = ("category", "probability", "purpose", "purpose_reasons", "radiograph__study_id")
     for result in current.select_related("radiograph").only(*needed):
         by_study[result.radiograph.study_id].append(result)
-    summaries = [_summary(study_id, results) for study_id, results in by_study.items()]
+    failed = _with_failed_image(locked)
+    summaries = [
+        _summary(study_id, by_study[study_id], study_id in failed)
+        for study_id in locked
+        if study_id in by_study or study_id in failed
+    ]
     with connection.cursor() as cursor:
         cursor.execute(REFRESH, [json.dumps(summaries)])
 
 
-def _summary(study_id: uuid.UUID, results: Sequence[Prediction]) -> dict[str, Any]:
+def _with_failed_image(study_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of the studies with an image that has no result, and whose last job ended without."""
+    current = Prediction.objects.filter(radiograph=OuterRef("radiograph"), is_current=True)
+    later = Job.objects.filter(
+        radiograph=OuterRef("radiograph"), queued_at__gt=OuterRef("queued_at")
+    )
+    ended = Job.objects.filter(study__in=study_ids, state__in=ENDED_WITHOUT_RESULT)
+    failed = ended.filter(~Exists(current), ~Exists(later))
+    return set(failed.values_list("study", flat=True))
+
+
+def _summary(study_id: uuid.UUID, results: Sequence[Prediction], failed: bool) -> dict[str, Any]:
     counted = counting(results)
+    if failed and not (counted and Concern.of(counted[0].shown_category) <= Concern.NOT_ASSESSABLE):
+        return NO_ANSWER | {"id": str(study_id), "images_withheld": len(results) - len(counted)}
     leading = counted[0]
     return {
         "id": str(study_id),

@@ -56,6 +56,8 @@ class Category(models.TextChoices):
     UNLIKELY = "unlikely", _("Pneumonia unlikely")
     NOT_ASSESSABLE = "not_assessable", _("Not assessable")
     OUTSIDE_PURPOSE = "outside_purpose", _("Outside its purpose")
+    # Of a study alone: an image has no result, and none will come by itself.
+    FAILED = "failed", _("Not analysed")
 
 
 class Purpose(models.TextChoices):
@@ -70,8 +72,8 @@ class Purpose(models.TextChoices):
 class Concern(models.IntegerChoices):
     """A study's place on the worklist by its worst result; the smaller the sooner.
 
-    A picture that the model cannot judge, or was not made for, stands before one that it calls
-    unlikely, because nobody has judged it yet.
+    A picture that the model cannot judge, was not made for, or failed on, stands before one that
+    it calls unlikely, because nobody has judged it yet.
     """
 
     LIKELY = 0
@@ -83,7 +85,9 @@ class Concern(models.IntegerChoices):
     @classmethod
     def of(cls, category: str) -> "Concern":
         """The place of a category."""
-        return cls.NOT_ASSESSABLE if category == Category.OUTSIDE_PURPOSE else cls[category.upper()]
+        if category in (Category.OUTSIDE_PURPOSE, Category.FAILED):
+            return cls.NOT_ASSESSABLE
+        return cls[category.upper()]
 
 
 class ReadingState(models.TextChoices):
@@ -320,7 +324,7 @@ class Study(ShownResult, models.Model):
                 | Q(concern=Concern.UNLIKELY, category="unlikely", probability__isnull=False)
                 | Q(
                     concern=Concern.NOT_ASSESSABLE,
-                    category__in=["not_assessable", "outside_purpose"],
+                    category__in=["not_assessable", "outside_purpose", "failed"],
                     probability=None,
                 ),
                 name="study_concern_matches_category",

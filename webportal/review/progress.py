@@ -32,8 +32,7 @@ STATES = [
         JobState.QUARANTINED,
         gettext_lazy("Model gave up"),
         gettext_lazy(
-            "The model could not analyse this image in several attempts. Read it without the model,"
-            " or queue it again."
+            "The model could not analyse this image. Read it without the model, or queue it again."
         ),
     ),
     Progress(

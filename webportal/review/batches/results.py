@@ -13,6 +13,7 @@ from django.db.models.expressions import OrderBy
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.inference.purpose.expressions import shown_category, shown_probability
+from webportal.inference.summary import ENDED_WITHOUT_RESULT
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.records.models import Category, Concern, Study
 from webportal.review.blinding import hidden_results
@@ -87,6 +88,8 @@ def items_of(batch: UploadBatch, person: User, sort: str = "") -> QuerySet[Uploa
     predictions = predictions.exclude(radiograph__study__in=hidden)
     jobs = Job.objects.filter(radiograph=OuterRef("radiograph")).order_by("-queued_at")
     ranks = [When(category=each.value, then=Value(Concern.of(each))) for each in Category]
+    # What the analysis failed on needs a person, as what the model cannot judge does.
+    ranks.append(When(analysis__in=ENDED_WITHOUT_RESULT, then=Value(Concern.NOT_ASSESSABLE)))
     study = "radiograph__study"
     items = batch.items.annotate(
         patient_name=F(f"{study}__patient__name"),
