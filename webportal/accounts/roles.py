@@ -10,7 +10,7 @@ from django.http import HttpRequest, HttpResponseBase
 from webportal.accounts.models import Role, User
 
 #: Who sends images in: radiographers, and radiologists who upload themselves.
-UPLOADERS = (Role.UPLOADER, Role.RADIOLOGIST)
+UPLOADERS: tuple[Role, ...] = (Role.UPLOADER, Role.RADIOLOGIST)
 
 View = Callable[..., HttpResponseBase]
 

@@ -77,7 +77,7 @@ def closed_results(person: User) -> Q:
     if not reads_first(person):
         return NOTHING
     own = Read.objects.filter(study=OuterRef("pk"), reader=person, state=ReadState.SIGNED)
-    return Q(reading_state=ReadingState.UNREAD) & ~Exists(own)
+    return Q(~Exists(own), reading_state=ReadingState.UNREAD)
 
 
 def hides_result(person: User, study: Study) -> bool:

@@ -32,7 +32,7 @@ def check_signer(signer: User, secret: str, failure: Event, pin_is_open: bool) -
     Raises ReadingError with the code wrong_password.
     """
     try:
-        _confirm(signer, secret, pin_is_open)
+        confirm_signer(signer, secret, pin_is_open)
     except AccountError as error:
         append(failure, signer)
         raise ReadingError(
@@ -40,7 +40,8 @@ def check_signer(signer: User, secret: str, failure: Event, pin_is_open: bool) -
         ) from error
 
 
-def _confirm(signer: User, secret: str, pin_is_open: bool) -> None:
+def confirm_signer(signer: User, secret: str, pin_is_open: bool) -> None:
+    """Make sure that a person is who they are; raises AccountError."""
     if pin_is_open and PIN.fullmatch(secret) and has_pin(signer):
         # A wrong PIN goes on to the password, which counts the attempt and refuses too many.
         pin_hash = SigningPin.objects.get(user=signer).pin_hash

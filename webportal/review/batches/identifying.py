@@ -60,7 +60,9 @@ class IdentifyForm(PatientForm):
         required=False,
         widget=forms.TextInput(attrs={"placeholder": "3 y", "size": 5}),
     )
-    sex = forms.CharField(label=_("Sex"), required=False, widget=forms.TextInput(attrs={"size": 3}))
+    sex = forms.CharField(  # type: ignore[assignment]  # typed in, as into a sheet
+        label=_("Sex"), required=False, widget=forms.TextInput(attrs={"size": 3})
+    )
 
     @property
     def visible_in_order(self) -> list[forms.BoundField]:
@@ -201,6 +203,14 @@ def _note_age(study: Study, age: str, by: User) -> None:
     judge_anew([study.pk])
 
 
+def _study_of(line: IdentifyForm) -> uuid.UUID | None:
+    """The study that a line is about; None where what was sent names none."""
+    try:
+        return uuid.UUID(str(line["study"].value()))
+    except ValueError:
+        return None
+
+
 def _page(
     request: SignedInRequest,
     batch: UploadBatch,
@@ -208,10 +218,11 @@ def _page(
     done: Collection[IdentifyForm] = (),
     status: int = 200,
 ) -> HttpResponse:
-    names = file_names([line.initial["study"] for line in lines if "study" in line.initial])
+    studies = {line: _study_of(line) for line in lines}
+    names = file_names([study for study in studies.values() if study])
     shown = [
-        {"form": line, "files": names.get(line.initial.get("study"), [])}
-        for line in lines
+        {"form": line, "files": names.get(study, []) if study else []}
+        for line, study in studies.items()
         if line not in done
     ]
     context = {"batch": batch, "lines": lines, "shown": shown, "most": MOST_LINES}
