@@ -9,10 +9,12 @@ from django.urls import reverse
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from tests.factories import make_job
+from tests.factories import make_job, make_patient, make_radiograph, make_study
 from tests.review.worklist_cases import shown, study_of
 from webportal.accounts.models import Role, User
 from webportal.inference.queue import enqueue
+from webportal.intake.models import UploadItem, Verdict
+from webportal.intake.services import create_batch
 from webportal.records.models import Patient, Study
 from webportal.review.models import SecondReading
 from webportal.review.reservation import reserve
@@ -148,3 +150,20 @@ def test_an_examination_without_a_time_of_day_is_shown_by_its_day(
     WorklistPreference.objects.create(user=radiologist, columns=["patient", "examined"])
     page = browser.get(reverse("review:worklist")).text
     assert f'<td class="col-examined">{day:%Y-%m-%d}</td>' in page
+
+
+def test_a_temporary_identity_goes_by_the_name_of_its_file(browser: Client, uploader: User) -> None:
+    study = make_study(patient=make_patient(patient_id="TMP-1", name="", is_temporary=True))
+    radiograph = make_radiograph(study)
+    UploadItem.objects.create(
+        batch=create_batch(uploader),
+        file_name="ward.zip/child 7/IMG_0412.png",
+        sha256=radiograph.original_sha256,
+        size=1,
+        verdict=Verdict.ACCEPTED,
+        radiograph=radiograph,
+    )
+    for address in ("/worklist", f"/studies/{study.pk}", "/patients"):
+        page = browser.get(address).text
+        assert ">IMG_0412.png<" in page
+        assert "ward.zip/child 7/IMG_0412.png" in page

@@ -3,10 +3,12 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from datetime import date
 from typing import Any
 
 from django.utils.translation import gettext
 
+from webportal.records.bikram_sambat import written_day
 from webportal.records.models import Patient, Sex
 
 # `patient` is the key of the record: two records that say the same are still two persons.
@@ -55,7 +57,7 @@ def identity_in_words(identity: Mapping[str, str]) -> str:
     number, issuer = identity["patient_id"], identity["issuer"]
     parts = [
         patient.display_name if identity["name"] else "",
-        gettext("born %(date)s") % {"date": born} if born else "",
+        gettext("born %(date)s") % {"date": written_day(date.fromisoformat(born))} if born else "",
         str(Sex(identity["sex"]).label) if identity["sex"] else "",
         gettext("ID %(id)s") % {"id": f"{number} ({issuer})" if issuer else number}
         if number

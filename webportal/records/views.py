@@ -4,7 +4,7 @@ import uuid
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Count, Max
+from django.db.models import Count, Max, OuterRef, QuerySet, Subquery
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -17,7 +17,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.records import searches, services
 from webportal.records.forms import CorrectionForm, PatientForm, form_values
-from webportal.records.models import NEWEST_FIRST, Patient
+from webportal.records.models import NEWEST_FIRST, Patient, Radiograph
 
 PATIENTS_PER_PAGE = 50
 
@@ -31,6 +31,7 @@ def patients(request: SignedInRequest) -> HttpResponse:
         searches.find_patients(text)
         .order_by("name", "patient_id", "issuer")
         .annotate(study_count=Count("studies"), last_study_at=Max("studies__created_at"))
+        .annotate(file_name=Subquery(_first_file()))
     )
     if request.GET.get("temporary"):
         found = found.filter(is_temporary=True)
@@ -105,3 +106,12 @@ def _keep_name(shown: Patient, form: PatientForm) -> dict[str, object]:
     if not {"family_name", "given_name"} & set(form.changed_data):
         values["name"] = shown.name
     return values
+
+
+def _first_file() -> QuerySet[Radiograph, str]:
+    """The name of the first file of a patient, by which temporary identities are told apart."""
+    images = Radiograph.objects.filter(
+        study__patient=OuterRef("pk"), study__patient__is_temporary=True
+    )
+    named = images.filter(upload_items__isnull=False).order_by("created_at", "id")
+    return named.values_list("upload_items__file_name", flat=True)[:1]

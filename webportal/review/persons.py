@@ -11,6 +11,7 @@ from ml.images import ImageError
 from webportal.intake.incoming import identity_in_header
 from webportal.intake.matching import Identity, differences
 from webportal.records.ages import age_in_months, examined_on
+from webportal.records.bikram_sambat import written_day
 from webportal.records.identity import identity_in_words
 from webportal.records.models import Patient, Sex, Study
 from webportal.review.templatetags.review import age
@@ -83,7 +84,7 @@ def _rows(study: Study, other: Patient, files: list[Identity]) -> list[Row]:
         Row(_("Name"), [_name(each) for each in people], "name" in unlike),
         Row(
             _("Date of birth"),
-            [each.birth_date.isoformat() if each.birth_date else "" for each in people],
+            [written_day(each.birth_date) if each.birth_date else "" for each in people],
             "date of birth" in unlike,
         ),
         Row(_("Age at the study"), ages, bool(ages[0] and ages[1]) and ages[0] != ages[1]),

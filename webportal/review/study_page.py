@@ -9,6 +9,7 @@ from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.inference.queue import OPEN_STATES
 from webportal.inference.registry import active_model
+from webportal.intake.file_names import file_names
 from webportal.records.models import Priority, Radiograph, Study, Symptom
 from webportal.review.forms import AddendumForm, ReadForm
 from webportal.review.machine import Opinion, opinion
@@ -80,6 +81,7 @@ def study_context(
             "patient_age": next(filter(None, (s.radiograph.patient_age for s in radiographs)), ""),
             "is_open": any(shown.progress.is_open for shown in radiographs),
             "raises": [p for p in Priority if p < study.priority],
+            "files": file_names([study.pk]).get(study.pk, []) if study.patient.is_temporary else [],
             "may_audit": reader.has_role(Role.AUDITOR),
         }
         | viewer_context(

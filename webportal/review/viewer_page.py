@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
+from webportal.records.bikram_sambat import written_day
 from webportal.records.models import Purpose, Radiograph, Study
 from webportal.review.blinding import visible_predictions
 from webportal.review.marks import MARKED_FINDINGS
@@ -137,7 +138,9 @@ def _image(
 ) -> dict[str, Any]:
     study, patient = entry.study, entry.study.patient
     number = entry.radiographs.index(radiograph) + 1
-    born = _("born %(date)s") % {"date": patient.birth_date} if patient.birth_date else ""
+    day = written_day(entry.at) if entry.at else _("date not given")
+    birth = patient.birth_date
+    born = _("born %(date)s") % {"date": written_day(birth)} if birth else ""
     identity = "" if patient.is_temporary else _("ID %(id)s") % {"id": patient.patient_id}
     sex = patient.get_sex_display() if patient.sex else ""
     place = _("image %(number)d of %(count)d") % {"number": number, "count": len(entry.radiographs)}
@@ -157,7 +160,13 @@ def _image(
                 None,
                 [
                     " · ".join(
-                        filter(None, [str(entry.at or _("date not given")), entry.interval])
+                        filter(
+                            None,
+                            [
+                                written_day(entry.at) if entry.at else _("date not given"),
+                                entry.interval,
+                            ],
+                        )
                     ),
                     view,
                     accession,

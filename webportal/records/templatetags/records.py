@@ -43,6 +43,12 @@ def _with_nepali(iso: str, value: date | datetime) -> str:
 
 
 @register.filter
+def base_name(file_name: str) -> str:
+    """The last part of a file's path, for rows with little room."""
+    return file_name.rsplit("/", 1)[-1]
+
+
+@register.filter
 def sex_letter(sex: str) -> str:
     """The sex as one letter of the page's language, for rows with little room."""
     return str(SEX_LETTERS[Sex(sex)]) if sex in Sex.values else sex

@@ -6,7 +6,6 @@ keeps no other from being saved, and lines that nobody filled in stay as they ar
 
 import re
 import uuid
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
@@ -25,8 +24,9 @@ from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.purpose.keeping import judge_anew
+from webportal.intake.file_names import file_names
 from webportal.intake.matching import Identity
-from webportal.intake.models import UploadBatch, UploadItem
+from webportal.intake.models import UploadBatch
 from webportal.intake.sheet import parse_sex, spreadsheet_problem
 from webportal.intake.summary import unidentified
 from webportal.records.forms import PatientForm, form_values
@@ -115,16 +115,6 @@ IdentifyFormSet = forms.formset_factory(IdentifyForm, formset=_Lines, extra=0, m
 def _first_unidentified(batch: UploadBatch) -> list[Study]:
     studies = unidentified(batch).select_related("patient")
     return list(studies.order_by("created_at", "id")[:MOST_LINES])
-
-
-def file_names(studies: Collection[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
-    """The names of the files that each study came as, in the order of their arrival."""
-    names: dict[uuid.UUID, list[str]] = defaultdict(list)
-    items = UploadItem.objects.filter(radiograph__study__in=studies).order_by("pk")
-    for study, name in items.values_list("radiograph__study", "file_name"):
-        if name not in names[study]:
-            names[study].append(name)
-    return dict(names)
 
 
 @allow(*UPLOADERS)

@@ -12,6 +12,7 @@ from webportal.inference.purpose.ages import by_header
 from webportal.inference.purpose.reasons import in_short
 from webportal.records import identity
 from webportal.records.ages import age_in_months, contradicts
+from webportal.records.bikram_sambat import beside_iso
 from webportal.records.models import IdentityCorrection, Study
 from webportal.review import corrections as identity_corrections
 from webportal.review.blinding import hides_result, sees_read
@@ -53,7 +54,9 @@ def examined(moment: datetime | None) -> str:
         return gettext("date not given")
     local = timezone.localtime(moment)
     has_time = (local.hour, local.minute, local.second) != (0, 0, 0)
-    return local.strftime("%Y-%m-%d %H:%M" if has_time else "%Y-%m-%d")
+    written = local.strftime("%Y-%m-%d %H:%M" if has_time else "%Y-%m-%d")
+    nepali = beside_iso(moment)
+    return f"{written} ({nepali})" if nepali else written
 
 
 @register.filter

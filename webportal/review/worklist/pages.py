@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
+from webportal.intake.file_names import file_names
 from webportal.records import searches
 from webportal.records.models import Priority, Radiograph, ReadingState, Study
 from webportal.review.blinding import (
@@ -176,6 +177,8 @@ def _rows(page: Page, reader: User, *, is_closed: bool) -> list[dict[str, Any]]:
         closed = Study.objects.filter(closed_results(reader), pk__in=ids)
         hidden |= set(closed.values_list("pk", flat=True))
     corrected = studies_with_corrected_reads(reader, ids)
+    unknown = [study.pk for study in page.studies if study.patient.is_temporary]
+    files = file_names(unknown) if unknown else {}
     findings = findings_of(ids, reader)
     return [
         {
@@ -184,6 +187,7 @@ def _rows(page: Page, reader: User, *, is_closed: bool) -> list[dict[str, Any]]:
             "reservation": reservations.get(study.pk),
             "hides_result": study.pk in hidden,
             "is_corrected": study.pk in corrected,
+            "files": files.get(study.pk, []),
             "patient_age": ages.get(study.pk, ""),
             "finding": findings.get(study.pk),
         }
