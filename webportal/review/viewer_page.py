@@ -159,15 +159,7 @@ def _image(
             filter(
                 None,
                 [
-                    " · ".join(
-                        filter(
-                            None,
-                            [
-                                written_day(entry.at) if entry.at else _("date not given"),
-                                entry.interval,
-                            ],
-                        )
-                    ),
+                    " · ".join(filter(None, [day, entry.interval])),
                     view,
                     accession,
                     place if len(entry.radiographs) > 1 else "",
