@@ -58,6 +58,7 @@ def test_a_file_is_accepted_once_and_the_batch_says_so(client: APIClient) -> Non
         "accepted": 1,
         "refused": 1,
         "waiting": 1,
+        "unidentified": 1,
     }
     listed = client.get(f"{batch}/files", {"verdict": "accepted"}).json()["results"]
     assert [found["study"] for found in listed] == [str(Study.objects.get().pk)]
