@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from django.contrib.sessions.models import Session
-from django.core.files.storage import default_storage
 from django.test import Client
 from playwright.sync_api import BrowserContext, Dialog, Page, Request, Route, expect
 from pytest_django.live_server_helper import LiveServer
@@ -16,7 +15,13 @@ from tests import dicom_files as files
 from tests.conftest import PASSWORD
 from tests.e2e.browser import NO_WEBGL, WEBGL, context_of, note_complaints
 from tests.e2e.viewer.pane import LIKE_A_GRAPHICS_CARD
-from tests.factories import make_patient, make_prediction, make_radiograph, make_study
+from tests.factories import (
+    make_patient,
+    make_prediction,
+    make_radiograph,
+    make_study,
+    replace_file,
+)
 from tests.helpers import audit_actions
 from webportal.accounts.models import User
 from webportal.records.models import Study
@@ -75,8 +80,7 @@ def make_case(name: str, grey: int, priority: int) -> Case:
     data = files.dicom(
         np.full((SIDE, SIDE), grey * 16, np.uint16), 12, WindowCenter=2048, WindowWidth=4096
     )
-    with default_storage.open(radiograph.dicom_key, "wb") as file:
-        file.write(data)
+    replace_file(radiograph, data)
     make_prediction(radiograph, "unlikely")
     return Case(study, name, grey)
 
