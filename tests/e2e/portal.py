@@ -16,6 +16,7 @@ from pytest_django.live_server_helper import LiveServer
 from tests import dicom_files as files
 from tests.conftest import PASSWORD
 from tests.factories import (
+    PROBABILITIES,
     make_job,
     make_model_version,
     make_package,
@@ -177,7 +178,7 @@ def _fill_worklist(reader: User) -> Study:
     make_prediction(picture, Category.UNLIKELY, model_version=make_model_version())
     make_prediction(picture, Category.LIKELY)
     make_prediction(make_radiograph(study, PICTURE), Category.NOT_ASSESSABLE)
-    for category in Category.values:
+    for category in PROBABILITIES:
         make_prediction(make_radiograph(make_study(priority=1)), category)
     make_study(assigned_reader=reader)
     for state in ("queued", "running", "quarantined"):

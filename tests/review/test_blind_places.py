@@ -18,7 +18,13 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
-from tests.factories import make_patient, make_prediction, make_radiograph, make_study
+from tests.factories import (
+    PROBABILITIES,
+    make_patient,
+    make_prediction,
+    make_radiograph,
+    make_study,
+)
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.intake import services
@@ -35,7 +41,7 @@ from webportal.review.worklist.order import ORDERS
 pytestmark = pytest.mark.django_db
 
 STATES = ["unread", "second", "signed", "all"]
-RESULTS = list(Category)
+RESULTS = list(PROBABILITIES)
 
 
 @pytest.fixture(autouse=True)
@@ -260,7 +266,7 @@ def test_counts_are_those_of_what_is_listed(
         assert counts[each].number == matching({"state": each}, "", reader).count()
     asked: dict[str, dict[str, Any]] = {"stat": {"priority": 0}, "mine": {"assigned": "me"}}
     asked["no_result"] = {"category": "none"}
-    asked |= {each.value: {"category": each.value} for each in Category}
+    asked |= {each.value: {"category": each.value} for each in PROBABILITIES}
     for name, filters in asked.items():
         found = matching({"state": state, "order": "newest", **filters}, "", reader)
         assert counts[name].number == found.count(), name
@@ -276,7 +282,7 @@ def test_next_gives_second_reads_as_if_they_were_likely(reader: User) -> None:
         Study.objects.filter(pk=study.pk).update(created_at=received)
         if second:
             SecondReading.objects.create(study=study, reason="drawn")
-        return study
+        return Study.objects.get(pk=study.pk)
 
     expected = [
         study_of("likely", 5),

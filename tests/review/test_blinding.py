@@ -11,7 +11,7 @@ from rest_framework.test import APIClient
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction, make_radiograph, make_study
 from tests.helpers import let_time_pass
-from tests.reading import sign
+from tests.reading import present_identity, sign
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
@@ -106,6 +106,7 @@ def test_the_first_read_is_nowhere_to_be_seen(
         assert "by first-reader" not in text
     assert program.get(f"/api/v1/reads/{first.pk}").status_code == 404
     addendum = {"reason": "x", "text": "y", "password": PASSWORD}
+    addendum["identity"] = present_identity(study)
     assert program.post(f"/api/v1/reads/{first.pk}/addenda", addendum).status_code == 404
     refused = browser.post(reverse("review:addendum", args=[study.pk]), {}, follow=True)
     assert SECRET not in refused.content.decode()

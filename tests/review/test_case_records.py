@@ -8,7 +8,13 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.conftest import PASSWORD
-from tests.factories import make_job, make_patient, make_prediction, make_study
+from tests.factories import (
+    make_job,
+    make_patient,
+    make_prediction,
+    make_radiograph,
+    make_study,
+)
 from tests.helpers import audit_actions
 from tests.reading import sign
 from webportal.accounts.models import User
@@ -94,7 +100,7 @@ def test_after_signing_moving_a_study_is_a_correction(radiologist: User, uploade
 def test_completing_a_temporary_patient_after_signing_is_a_correction(
     radiologist: User, uploader: User
 ) -> None:
-    study = temporary_study()
+    study = make_radiograph(temporary_study()).study
     sign(study, radiologist, Entry(None, "unaided", "none"), PASSWORD)
     with pytest.raises(SignedIdentityError):
         assign_patient(study, EVA, uploader)

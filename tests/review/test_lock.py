@@ -10,6 +10,7 @@ from pytest_django.fixtures import Settings
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction
 from tests.helpers import audit_actions
+from tests.reading import identity_field, look_at
 from webportal.accounts.models import Role, User
 from webportal.audit.models import Action
 from webportal.inference.models import Prediction
@@ -86,7 +87,10 @@ def test_the_signature_after_it_takes_the_password(
     first, second = make_prediction(), make_prediction()
 
     def sign(secret: str, of: Prediction) -> int:
+        study = of.radiograph.study
+        look_at(study, person)
         values = {"seen": of.pk, "images": 1, "choice": "confirm:definite", "password": secret}
+        values |= identity_field(study)
         address = reverse("review:sign", args=[of.radiograph.study_id])
         return browser.post(address, values).status_code
 

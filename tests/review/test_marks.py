@@ -13,6 +13,7 @@ from pytest_django.fixtures import Settings
 
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction, make_radiograph, make_study
+from tests.helpers import let_time_pass
 from tests.reading import sign
 from webportal.accounts.models import Role, User
 from webportal.audit.models import Action, AuditEntry
@@ -199,4 +200,5 @@ def test_a_second_reader_sees_no_marks_of_the_first(
     assert shown_marks(client, later) == []
     assert shown_marks(sign_in(radiologist), study) != []
     sign(study, second, entry(seen), PASSWORD)
+    let_time_pass()
     assert len(shown_marks(client, study)) == 1

@@ -14,7 +14,13 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from tests.factories import make_patient, make_prediction, make_radiograph, make_study
+from tests.factories import (
+    PROBABILITIES,
+    make_patient,
+    make_prediction,
+    make_radiograph,
+    make_study,
+)
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
 from webportal.records.models import Category, Concern, Study
@@ -40,7 +46,7 @@ def browser(reader: User, sign_in: Callable[[User], Client]) -> Client:
 
 @pytest.fixture
 def unread() -> list[Study]:
-    return [study_with(result) for result in Category]
+    return [study_with(result) for result in PROBABILITIES]
 
 
 def study_with(result: str, state: str = "unread") -> Study:
@@ -53,7 +59,7 @@ def study_with(result: str, state: str = "unread") -> Study:
 
 
 def give_other_results(studies: list[Study]) -> None:
-    results = list(Category)
+    results = list(PROBABILITIES)
     for study in studies:
         study.refresh_from_db()
         other = results[(results.index(Category(study.category)) + 1) % len(results)]
