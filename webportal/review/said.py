@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Count, Q
-from django.utils.translation import gettext, pgettext
+from django.utils.translation import gettext
 
 from webportal.accounts.models import Role, User
 from webportal.records.models import ReadingState
@@ -69,9 +69,9 @@ class Finding:
 def stands_to(finding: Finding, category: str) -> str:
     """The same in words, as they stand behind the model's result."""
     words = {
-        "agrees": pgettext("a finding with the model's result", "agrees"),
+        "agrees": gettext("agrees"),
         "overruled": gettext("overruled"),
-        "differs": pgettext("a finding from the model's result", "differs"),
+        "differs": gettext("differs"),
     }
     return words.get(finding.against(category), "")
 
