@@ -100,7 +100,7 @@ ACTIONS = [
     ViewerAction("overlay", _("Overlay of the file on or off"), "y", Group.COMPARISON, "overlay"),
     ViewerAction("heatmap", _("Heat map on or off"), "o", Group.COMPARISON),
     ViewerAction(
-        "two-up", _("Another image of the study beside this one"), "u", Group.COMPARISON, "two-up"
+        "two-up", _("Another image of the study beside this one"), ".", Group.COMPARISON, "two-up"
     ),
     ViewerAction("compare", _("Earlier study beside this one"), "c", Group.COMPARISON, "compare"),
     ViewerAction(

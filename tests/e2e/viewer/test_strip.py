@@ -32,7 +32,7 @@ def test_two_images_of_a_study_side_by_side(
     expect(item(page, case.monochrome1).locator(".strip-shown")).to_be_hidden()
     assert audit_actions(study_id=case.study.pk).count("image.viewed") == 1
 
-    press(page, "u")
+    press(page, ".")
     await_radiograph(page, case.monochrome1, "prior")
     expect(item(page, case.monochrome1).locator(".strip-shown")).to_be_visible()
     for _ in range(60):
