@@ -84,7 +84,12 @@ def filled_portal(folder: Path) -> Iterator[Portal]:
 
 
 def _make_people() -> dict[Role, User]:
-    names = {Role.UPLOADER: "uma", Role.IT: "ingo", Role.AUDITOR: "audrey"}
+    names = {
+        Role.UPLOADER: "uma",
+        Role.IT: "ingo",
+        Role.AUDITOR: "audrey",
+        Role.REFERRER: "rekha",
+    }
     people = {
         role: User.objects.create_user(name, PASSWORD, [role]) for role, name in names.items()
     }
@@ -103,6 +108,8 @@ def _fill(people: dict[Role, User], folder: Path) -> dict[str, str]:
     batch, held = _upload(people[Role.UPLOADER])
     study = _fill_worklist(people[Role.RADIOLOGIST])
     _fill_agreement(people[Role.RADIOLOGIST])
+    signed = Study.objects.filter(patient=study.patient, reading_state="signed").get()
+    Study.objects.filter(pk=signed.pk).update(referrer=people[Role.REFERRER])
     corrector = User.objects.get(username="sunil")
     change_patient(study.patient, {"sex": "F"}, corrector, "The request form says so.")
     other = make_patient(name="Phantom^Mayur", sex="M", birth_date=date(1980, 1, 2))
@@ -121,6 +128,7 @@ def _fill(people: dict[Role, User], folder: Path) -> dict[str, str]:
         "user_id": str(people[Role.UPLOADER].pk),
         "patient_id": str(study.patient_id),
         "study_id": str(study.pk),
+        "signed_id": str(signed.pk),
         "other_patient_id": str(other.pk),
         "batch_id": str(batch.pk),
         "item_id": str(held.pk),
@@ -197,7 +205,7 @@ def _sign(prediction: Prediction, reader: User, kind: str = "first", finding: st
         decision="confirm" if finding == "none" else "overrule",
         pneumonia=finding,
         comment="Clear lungs." if finding == "none" else "Opacity of the right base.",
-        signed_at=timezone.now(),
+        signed_at=timezone.now() - timedelta(minutes=1),
     )
     Study.objects.filter(pk=study.pk).update(reading_state="signed")
     Addendum.objects.create(

@@ -36,13 +36,14 @@ MOST_SHIFT = 0.1  # what Web Vitals call good
 LONGEST_LINE = 130  # characters
 SCREENS = [(1280, 800), (1024, 768), (768, 1024), (2560, 1440)]
 # Each person's pages; the coordinator's are those of the radiologist, who has both roles here.
-ROLES = [Role.UPLOADER, Role.RADIOLOGIST, Role.IT, Role.AUDITOR]
+ROLES = [Role.UPLOADER, Role.RADIOLOGIST, Role.IT, Role.AUDITOR, Role.REFERRER]
 
 # What comes after the address, where the bare page has little to show.
 QUERIES = {
     "models/compare": "?first={active_id}&second={model_id}",
     "studies/<uuid:study_id>/patient": "?to={other_patient_id}",
 }
+OF_SIGNED = {"studies/<uuid:study_id>/report"}
 # Answers to GET that are no pages: files, pictures, parts of pages, answers to programs, redirects.
 NO_PAGES = {
     "",
@@ -52,6 +53,8 @@ NO_PAGES = {
     "uploads/<uuid:batch_id>/received",
     "uploads/<uuid:batch_id>/results.csv",
     "uploads/<uuid:batch_id>/results.pdf",
+    "studies/<uuid:study_id>/report.pdf",
+    "studies/<uuid:study_id>/report/key-image.png",
     "notifications/badge",
     "notifications/<uuid:notification_id>",
     "studies/<uuid:study_id>/status",
@@ -151,7 +154,8 @@ def settle(page: Page) -> None:
 
 def address_of(pattern: str, portal: Portal) -> str:
     """The address with the ids of what the portal shows."""
-    filled = re.sub(r"<\w+:(\w+)>", lambda match: portal.ids[match[1]], pattern)
+    ids = portal.ids | ({"study_id": portal.ids["signed_id"]} if pattern in OF_SIGNED else {})
+    filled = re.sub(r"<\w+:(\w+)>", lambda match: ids[match[1]], pattern)
     return "/" + filled + QUERIES.get(pattern, "").format(**portal.ids)
 
 
@@ -294,6 +298,10 @@ def test_from_sign_in_to_signature_with_the_keyboard_alone(
     page.wait_for_url("**/studies/*")
     settle(page)
     study = page.url.rsplit("/", 1)[1]
+    expect(page.locator("form[data-read] [data-needs-picture][inert]")).to_have_count(0)
+    for button in page.locator("form[data-read] [data-show-image]:not([hidden])").all():
+        button.press("Enter")
+        expect(button).to_be_hidden()
     page.keyboard.press("1")
     page.keyboard.press("Enter")
     expect(page.locator("input[name=password]")).to_be_focused()
