@@ -98,3 +98,8 @@ def await_image(page: Page) -> None:
     """Wait until the study that is open shows its image and has nothing left to fetch."""
     expect(page.locator("[data-pane=current][data-shown][data-drawn]")).to_be_visible()
     page.wait_for_load_state("networkidle")
+
+
+def wait_for_picture(page: Page) -> None:
+    """Wait until findings can be chosen: they wait for the picture."""
+    expect(page.locator("form[data-read] [data-needs-picture][inert]")).to_have_count(0)

@@ -168,7 +168,7 @@ def test_an_open_study_of_which_there_is_news(
     picture = make_radiograph(make_study(indication="Cough and fever"), (500, 420))
     make_job(picture, "running")
     page.goto(f"/studies/{picture.study_id}")
-    expect(page.locator("[data-viewer][data-drawn], canvas").first).to_be_visible()
+    expect(page.locator("[data-pane=current] canvas").first).to_be_visible()
     expect(page.get_by_text("Being analysed").first).to_be_visible()
     reserve(picture.study, make_user(Role.RADIOLOGIST, username="other"))
     expect(page.get_by_text("has this study in hand")).to_be_visible()

@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.conftest import PASSWORD
-from tests.e2e.browser import await_image, page_of
+from tests.e2e.browser import await_image, page_of, wait_for_picture
 from tests.factories import make_prediction, make_radiograph, make_study
 from webportal.accounts.models import User
 from webportal.records.models import Radiograph
@@ -146,6 +146,7 @@ def test_the_finding_chosen_last_outlives_a_reload(page: Page) -> None:
     finding.select_option("atelectasis")
     page.reload()
     expect(finding).to_have_value("atelectasis")
+    wait_for_picture(page)
     page.keyboard.press("5")
     expect(finding).to_have_value("effusion")
     page.reload()

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.conftest import PASSWORD
-from tests.e2e.browser import WEBGL, context_of
+from tests.e2e.browser import WEBGL, context_of, wait_for_picture
 from tests.factories import make_prediction
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
@@ -62,6 +62,7 @@ def expect_study(page: Page, prediction: Prediction) -> None:
     page.wait_for_url(f"**/studies/{prediction.radiograph.study_id}")
     expect(page.get_by_role("heading", name="Your read")).to_be_visible()
     page.wait_for_load_state("networkidle")
+    wait_for_picture(page)
 
 
 @pytest.mark.parametrize(("width", "height"), [(1600, 1000), (1920, 1080), (1280, 800)])
