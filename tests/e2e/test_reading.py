@@ -63,6 +63,7 @@ def expect_study(page: Page, prediction: Prediction) -> None:
     expect(page.get_by_role("heading", name="Your read")).to_be_visible()
     page.wait_for_load_state("networkidle")
     wait_for_picture(page)
+    expect(page.get_by_role("button", name="Sign, next")).to_be_enabled()
 
 
 @pytest.mark.parametrize(("width", "height"), [(1600, 1000), (1920, 1080), (1280, 800)])

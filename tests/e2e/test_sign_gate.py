@@ -117,9 +117,9 @@ def test_a_picture_that_arrives_late_opens_the_form(page: Page, study: Study) ->
     page.goto(f"/studies/{study.pk}", wait_until="domcontentloaded")
     expect(page.get_by_text("The image is not on the screen yet.")).to_be_visible()
     expect_nothing_to_sign(page)
-    page.unroute("**/pixels")
     for route in waiting:
         route.continue_()
+    page.unroute("**/pixels")
     await_image(page)
     expect(page.get_by_text("The image is not on the screen yet.")).to_be_hidden()
     choice(page, "No pneumonia").click()

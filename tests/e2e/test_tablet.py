@@ -84,8 +84,10 @@ def drag(page: Page, x: float, y: float) -> None:
 
 def state(page: Page) -> tuple[str, int]:
     """What the corner says of the window and of the zoom."""
-    text = page.locator("[data-pane=current] .pane-state").inner_text()
-    window, percent = text.rsplit(" · ", 1)
+    window, percent = (
+        page.locator(f"[data-pane=current] .pane-{part}").inner_text()
+        for part in ("window", "zoom")
+    )
     return window, int(re.sub(r"\D", "", percent))
 
 

@@ -65,7 +65,7 @@ def test_the_magnifying_glass_shows_what_is_under_it(page: Page) -> None:
     assert box is not None
     page.mouse.move(box["x"] + x, box["y"] + y)
     page.mouse.down()
-    expect(lens.locator("canvas")).to_be_visible()
+    expect(lens.locator("canvas.cornerstone-canvas")).to_be_visible()
     expect(lens).to_have_attribute("data-shown", re.compile(".+"), timeout=PATIENCE)
     page.mouse.move(box["x"] + x + 1, box["y"] + y)
     page.wait_for_timeout(SECONDS)

@@ -32,8 +32,9 @@ def test_a_prior_is_laid_beside_and_linked_on_demand(page: Page, case: Case) -> 
     page.get_by_role("button", name="Compare").click()
     await_radiograph(page, case.prior, "prior")
     expect(pane(page, "prior").locator("option:checked")).to_contain_text("7 months earlier")
+    press(page, "Shift+Digit4")
     before = zoom(page, "prior")
-    press(page, "+", "Shift+Digit4")
+    press(page, "+")
     assert zoom(page, "prior") == pytest.approx(before * 1.2, abs=2)
     windows = [state(page, name).split(" · ")[0] for name in ("current", "prior")]
     assert windows[0] == windows[1]
