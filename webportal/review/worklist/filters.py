@@ -61,7 +61,7 @@ class WorklistFilter(forms.Form):
     )
     category = forms.ChoiceField(
         label=_("Result"),
-        choices=[("", _("Any result")), *RESULTS, ("none", _("No result yet"))],
+        choices=[("", _("Any model result")), *RESULTS, ("none", _("No model result yet"))],
         required=False,
     )
     priority = forms.TypedChoiceField(

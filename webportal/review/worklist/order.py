@@ -120,7 +120,7 @@ ORDERS: Mapping[str, Order] = {
         is_falling=True,
     ),
     "probability": Order(
-        _("Most probable first"),
+        _("Most probable by the model first"),
         (KNOWN_PROBABILITY, F("id")),
         ("probability", "id"),
         (float, uuid.UUID),
