@@ -106,7 +106,8 @@ def _study(number: int, draw: random.Random, patients: list[Any], reader: Any, o
     """A study that came `number` intervals ago."""
     from django.utils import timezone
 
-    from webportal.records.models import Concern, Study
+    from webportal.records.choices import Concern
+    from webportal.records.models import Study
 
     (category,) = draw.choices(list(CATEGORIES), list(CATEGORIES.values()))
     probability = draw.uniform(*PROBABILITIES[category]) if category in PROBABILITIES else None

@@ -30,7 +30,8 @@ from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
 from webportal.inference.purpose.keeping import judge_anew
 from webportal.operations.phantoms import draw_phantom
-from webportal.records.models import Category, Patient, Radiograph, Study
+from webportal.records.choices import Category
+from webportal.records.models import Patient, Radiograph, Study
 
 _numbers = itertools.count(1)
 

@@ -15,7 +15,7 @@ from django.utils.formats import number_format
 from deploy.local import messages
 from tests.conftest import PASSWORD
 from webportal.accounts.models import Role, User
-from webportal.records.models import Category
+from webportal.records.choices import Category
 
 SOURCES = sorted(messages.LOCALE.glob("*/LC_MESSAGES/django.po"))
 PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|%%|\{\w*\}")

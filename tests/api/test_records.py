@@ -13,8 +13,9 @@ from tests.reading import sign
 from webportal.accounts.models import Role, User
 from webportal.audit.models import Action, AuditEntry
 from webportal.inference.models import Job
+from webportal.records.choices import Category, Priority, ReadingState
 from webportal.records.identity import shown_identity
-from webportal.records.models import Category, Priority, ReadingState, Study
+from webportal.records.models import Study
 from webportal.review.reading import Entry
 
 pytestmark = pytest.mark.django_db

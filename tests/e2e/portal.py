@@ -31,7 +31,8 @@ from webportal.inference.models import Job, ModelVersion, Prediction, Worker
 from webportal.intake import services
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.notifications.models import Kind, Notification
-from webportal.records.models import Category, Study
+from webportal.records.choices import Category
+from webportal.records.models import Study
 from webportal.records.services import change_patient
 from webportal.review.models import Addendum, Read, SavedView, SecondReading, TextTemplate
 

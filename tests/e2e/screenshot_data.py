@@ -14,7 +14,8 @@ from webportal.inference.models import ModelVersion
 from webportal.intake import services
 from webportal.notifications.models import Kind, Notification
 from webportal.operations.phantoms import draw_phantom
-from webportal.records.models import Category, Study
+from webportal.records.choices import Category
+from webportal.records.models import Study
 from webportal.review.models import Read, SavedView, SecondReading, TextTemplate
 
 STUDIES = 40

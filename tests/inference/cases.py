@@ -7,7 +7,8 @@ from webportal.accounts.models import User
 from webportal.inference.claims import ClaimedJob, Result, claim
 from webportal.inference.models import Job
 from webportal.inference.queue import enqueue
-from webportal.records.models import Priority, Radiograph, Study
+from webportal.records.choices import Priority
+from webportal.records.models import Radiograph, Study
 
 
 def make_user(username: str = "uploader") -> User:

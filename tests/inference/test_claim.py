@@ -11,7 +11,7 @@ from tests.inference.cases import claim_one, make_radiograph, make_user, queued
 from webportal.inference.claims import ClaimedJob, claim, extend_leases, fail, give_back
 from webportal.inference.models import Job, JobState, Worker
 from webportal.inference.queue import enqueue
-from webportal.records.models import Priority
+from webportal.records.choices import Priority
 
 pytestmark = pytest.mark.django_db
 

@@ -13,7 +13,8 @@ from webportal.inference.claims import Result, write_back
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.inference.purpose.keeping import judge_unjudged
 from webportal.inference.queue import enqueue
-from webportal.records.models import Category, Concern, Patient, Purpose, Radiograph, Study
+from webportal.records.choices import Category, Concern, Purpose
+from webportal.records.models import Patient, Radiograph, Study
 from webportal.records.services import change_patient
 
 pytestmark = pytest.mark.django_db

@@ -9,7 +9,7 @@ import pytest
 from webportal.inference.purpose.ages import by_header
 from webportal.inference.purpose.reasons import in_short, sentences
 from webportal.inference.purpose.rule import Judgement, Said, judge
-from webportal.records.models import Purpose
+from webportal.records.choices import Purpose
 
 CHILDREN = {"prevalence": 0.5, "youngest_years": 1, "oldest_years": 5, "views": ["AP"]}
 TAKEN, RECEIVED = date(2026, 3, 1), date(2026, 3, 2)

@@ -20,7 +20,8 @@ from webportal.inference.queue import (
     overdue,
     release_from_quarantine,
 )
-from webportal.records.models import Category, Concern, Study
+from webportal.records.choices import Category, Concern
+from webportal.records.models import Study
 
 pytestmark = pytest.mark.django_db
 

@@ -21,7 +21,8 @@ from tests.inference.cases import (
 from webportal.inference.claims import claim, expire_leases, write_back
 from webportal.inference.models import Job, JobState, Prediction, Worker
 from webportal.inference.queue import enqueue, rerun
-from webportal.records.models import Category, Concern, Study
+from webportal.records.choices import Category, Concern
+from webportal.records.models import Study
 
 pytestmark = pytest.mark.django_db
 

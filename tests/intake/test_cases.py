@@ -11,7 +11,8 @@ from webportal.accounts.models import User
 from webportal.intake import cases, services, sheet
 from webportal.intake.cases import CaseRecord
 from webportal.intake.models import IdentityMode
-from webportal.records.models import Patient, Priority, Study
+from webportal.records.choices import Priority
+from webportal.records.models import Patient, Study
 
 RECORD = CaseRecord(
     patient_id="P-1",

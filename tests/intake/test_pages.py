@@ -20,7 +20,8 @@ from tests.intake.conftest import Send
 from webportal.accounts.models import User
 from webportal.intake import services
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem
-from webportal.records.models import Patient, Priority, Radiograph
+from webportal.records.choices import Priority
+from webportal.records.models import Patient, Radiograph
 
 pytestmark = pytest.mark.django_db
 

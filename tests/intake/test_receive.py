@@ -24,7 +24,8 @@ from webportal.inference.models import Job, JobState
 from webportal.intake import services, store, verdicts
 from webportal.intake.errors import StorageFullError
 from webportal.intake.models import UploadBatch, UploadItem
-from webportal.records.models import OWN_ISSUER, Patient, Priority, Radiograph, Study
+from webportal.records.choices import Priority
+from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
 from webportal.storage import DurableFileSystemStorage
 
 pytestmark = pytest.mark.django_db

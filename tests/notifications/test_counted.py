@@ -13,7 +13,8 @@ from webportal.accounts.models import Role, User
 from webportal.notifications import finding
 from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import mark_read
-from webportal.records.models import ReadingState, Study
+from webportal.records.choices import ReadingState
+from webportal.records.models import Study
 from webportal.review.models import Decision, Pneumonia, Read, ReadState
 from webportal.review.worklist.bulk import assign
 

@@ -16,7 +16,8 @@ from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.notifications import finding
 from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import mark_read, notifications_of, unread_count
-from webportal.records.models import Category, Priority, ReadingState, Study
+from webportal.records.choices import Category, Priority, ReadingState
+from webportal.records.models import Study
 from webportal.review.models import ReadingPreference
 
 pytestmark = pytest.mark.django_db

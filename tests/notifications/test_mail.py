@@ -23,7 +23,8 @@ from webportal.notifications import finding, mail
 from webportal.notifications.mail import MOST_ATTEMPTS, deliver
 from webportal.notifications.models import Kind, MailState, Notification
 from webportal.notifications.services import choose, mark_read
-from webportal.records.models import Category, Priority, ReadingState, Study
+from webportal.records.choices import Category, Priority, ReadingState
+from webportal.records.models import Study
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

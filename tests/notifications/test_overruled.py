@@ -11,7 +11,8 @@ from tests.factories import make_study
 from webportal.accounts.models import Role, User
 from webportal.notifications import finding
 from webportal.notifications.models import Kind, Notification
-from webportal.records.models import ReadingState, Study
+from webportal.records.choices import ReadingState
+from webportal.records.models import Study
 from webportal.review.models import Decision, Pneumonia, Read, ReadKind, ReadState
 
 pytestmark = pytest.mark.django_db

@@ -14,7 +14,8 @@ from webportal.intake import services as intake
 from webportal.notifications import finding
 from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import chosen_kinds, unread_count
-from webportal.records.models import Category, Priority, Study
+from webportal.records.choices import Category, Priority
+from webportal.records.models import Study
 from webportal.review.models import ReadingPreference
 
 pytestmark = pytest.mark.django_db

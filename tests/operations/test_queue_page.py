@@ -13,7 +13,7 @@ from tests.helpers import audit_actions
 from webportal.accounts.models import User
 from webportal.audit.models import Action, AuditEntry
 from webportal.inference.models import Job, JobState
-from webportal.records.models import Priority
+from webportal.records.choices import Priority
 
 
 @pytest.fixture

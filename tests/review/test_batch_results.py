@@ -17,7 +17,7 @@ from webportal.audit.models import AuditEntry
 from webportal.inference.models import Prediction
 from webportal.intake import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
-from webportal.records.models import Category, ReadingState
+from webportal.records.choices import Category, ReadingState
 from webportal.review.models import SecondReading
 
 pytestmark = pytest.mark.django_db

@@ -31,7 +31,8 @@ from webportal.intake import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.notifications import finding
 from webportal.notifications.models import Kind, Notification
-from webportal.records.models import Category, Concern, Study
+from webportal.records.choices import Category, Concern
+from webportal.records.models import Study
 from webportal.review.models import Read, Reservation, SecondReading
 from webportal.review.reservation import peek_next, reserve_next
 from webportal.review.worklist.counts import tab_counts

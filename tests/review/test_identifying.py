@@ -10,7 +10,8 @@ from tests.helpers import audit_actions
 from webportal.accounts.models import User
 from webportal.intake import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
-from webportal.records.models import OWN_ISSUER, Patient, ReadingState, Study
+from webportal.records.choices import ReadingState
+from webportal.records.models import OWN_ISSUER, Patient, Study
 
 pytestmark = pytest.mark.django_db
 

@@ -20,7 +20,8 @@ from tests.factories import (
 )
 from webportal.accounts.models import User
 from webportal.inference.models import Job, JobState, Prediction
-from webportal.records.models import Category, Study
+from webportal.records.choices import Category
+from webportal.records.models import Study
 
 pytestmark = pytest.mark.django_db
 

@@ -25,7 +25,8 @@ from webportal.intake import services
 from webportal.intake.models import UploadItem, Verdict
 from webportal.notifications import stat_studies
 from webportal.notifications.models import Notification
-from webportal.records.models import Priority, Study
+from webportal.records.choices import Priority
+from webportal.records.models import Study
 from webportal.review.decisions import open_choices
 from webportal.review.models import Decision
 from webportal.review.reads import leading_prediction

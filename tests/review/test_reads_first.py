@@ -23,7 +23,8 @@ from tests.factories import (
 )
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
-from webportal.records.models import Category, Concern, Study
+from webportal.records.choices import Category, Concern
+from webportal.records.models import Study
 from webportal.review.models import Read
 from webportal.review.preferences import ReadingPreference
 from webportal.review.worklist.order import ORDERS

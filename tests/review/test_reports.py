@@ -16,7 +16,8 @@ from tests.helpers import audit_actions
 from webportal.accounts.models import Role, User
 from webportal.notifications import finding
 from webportal.notifications.models import Kind, Notification
-from webportal.records.models import ReadingState, Study
+from webportal.records.choices import ReadingState
+from webportal.records.models import Study
 from webportal.review.marks import Mark
 from webportal.review.models import (
     Addendum,

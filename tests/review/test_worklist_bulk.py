@@ -16,7 +16,8 @@ from webportal.accounts.models import Role, User
 from webportal.audit.models import AuditEntry
 from webportal.inference.models import Job
 from webportal.inference.queue import awaiting_release
-from webportal.records.models import Priority, Study
+from webportal.records.choices import Priority
+from webportal.records.models import Study
 from webportal.review.reading import Entry
 from webportal.review.worklist import bulk
 

@@ -8,7 +8,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from webportal.accounts.models import Role, User
 from webportal.api.permissions import ByRole
-from webportal.records.models import Priority
+from webportal.records.choices import Priority
 
 _Thing = TypeVar("_Thing", bound=Model)
 

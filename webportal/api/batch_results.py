@@ -19,7 +19,7 @@ from webportal.inference.models import JobState
 from webportal.inference.purpose.reasons import sentences
 from webportal.intake import sheet
 from webportal.intake.models import UploadBatch, Verdict
-from webportal.records.models import Category, Priority, Purpose, ReadingState
+from webportal.records.choices import Category, Priority, Purpose, ReadingState
 from webportal.review.batches import results, views
 
 NOTHING = ("", "Not known to the caller, or not there")

@@ -10,7 +10,8 @@ from rest_framework.response import Response
 
 from webportal.accounts.models import Role
 from webportal.api.base import Endpoint, PriorityField
-from webportal.records.models import Priority, Study
+from webportal.records.choices import Priority
+from webportal.records.models import Study
 from webportal.review.worklist import bulk
 from webportal.review.worklist.filters import readers
 

@@ -21,7 +21,8 @@ from webportal.inference.fleet import WorkerState, workers_with_states
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
 from webportal.inference.purpose.expressions import shown_category, shown_probability
 from webportal.inference.purpose.reasons import sentences
-from webportal.records.models import Category, Purpose, Study
+from webportal.records.choices import Category, Purpose
+from webportal.records.models import Study
 from webportal.review.blinding import hidden_results, visible_predictions
 from webportal.review.rendering import heatmap_png
 

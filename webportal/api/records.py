@@ -23,18 +23,10 @@ from webportal.audit.trail import Event, append
 from webportal.inference.models import JobState
 from webportal.inference.purpose.reasons import sentences
 from webportal.intake.matching import Identity
+from webportal.records.choices import Category, Priority, Purpose, ReadingState, Sex, Symptom
 from webportal.records.forms import LONGEST_REASON, PatientForm, form_values
 from webportal.records.identity import identity_version
-from webportal.records.models import (
-    Category,
-    Patient,
-    Priority,
-    Purpose,
-    ReadingState,
-    Sex,
-    Study,
-    Symptom,
-)
+from webportal.records.models import Patient, Study
 from webportal.records.searches import find_patients, with_words
 from webportal.records.services import change_patient
 from webportal.review.blinding import (

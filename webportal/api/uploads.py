@@ -29,7 +29,7 @@ from webportal.intake.cases import CaseRecordForm
 from webportal.intake.forms import BatchForm, read_forms
 from webportal.intake.held_forms import HeldFileForm, initial_of
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem, Verdict
-from webportal.records.models import Priority, Sex, Symptom
+from webportal.records.choices import Priority, Sex, Symptom
 
 # Beside the file a request carries names and boundaries.
 REQUEST_OVERHEAD = 1024**2

@@ -30,7 +30,7 @@ from webportal.inference.purpose.keeping import known_of
 from webportal.inference.purpose.reasons import WITHHELD
 from webportal.inference.purpose.rule import Judgement, judge
 from webportal.inference.summary import lock_studies, refresh_summaries
-from webportal.records.models import Category, Purpose
+from webportal.records.choices import Category, Purpose
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from webportal.inference.fleet import ALIVE, TAKE_JOBS, WorkerState, workers_with_states
 from webportal.inference.models import Job, JobState, Worker
 from webportal.inference.queue import awaiting_release
-from webportal.records.models import Priority
+from webportal.records.choices import Priority
 from webportal.storage import free_bytes
 
 SHOWN_JOBS = 20

@@ -9,15 +9,9 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from webportal.records.models import (
-    SHA256_HEX,
-    Category,
-    Priority,
-    Purpose,
-    Radiograph,
-    ShownResult,
-    Study,
-)
+from webportal.records.choices import Category, Priority, Purpose
+from webportal.records.models import SHA256_HEX, Radiograph, Study
+from webportal.records.shown_result import ShownResult
 
 
 class ModelVersion(models.Model):

@@ -15,7 +15,8 @@ from django.db import connection
 from django.db.models import Exists, OuterRef
 
 from webportal.inference.models import Job, JobState, Prediction
-from webportal.records.models import Category, Concern, Purpose, Study
+from webportal.records.choices import Category, Concern, Purpose
+from webportal.records.models import Study
 
 # One statement for a whole batch: Django's bulk_update takes as long as all the rest of the write.
 REFRESH = """

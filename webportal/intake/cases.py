@@ -12,9 +12,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from webportal.records.ages import contradicts
+from webportal.records.choices import Sex, Symptom
 from webportal.records.forms import IDENTIFIER, NAME, check_birth_date, check_study_date
 from webportal.records.identifiers import LONGEST
-from webportal.records.models import Sex, Symptom
 
 _MAX_NAME = 64
 FORM_KEY = ""  # under which a batch keeps the one case record of its form

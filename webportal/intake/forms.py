@@ -11,7 +11,7 @@ from webportal.intake import cases
 from webportal.intake.cases import CaseRecord, CaseRecordForm
 from webportal.intake.models import IdentityMode
 from webportal.intake.sheet import MAX_SHEET_BYTES, Sheet, parse
-from webportal.records.models import Priority
+from webportal.records.choices import Priority
 
 MODES = [
     (IdentityMode.TEMPORARY, _("The files say it, or nobody knows yet")),

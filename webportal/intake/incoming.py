@@ -11,7 +11,8 @@ from webportal.intake.errors import RefusedError
 from webportal.intake.matching import Identity, StudyFacts
 from webportal.intake.models import IdentityMode, UploadBatch, Verdict
 from webportal.intake.study_dates import StudyMoment, real_birth_date, study_moment
-from webportal.records.models import OWN_ISSUER, Sex
+from webportal.records.choices import Sex
+from webportal.records.models import OWN_ISSUER
 
 TEMPORARY_PREFIX = "TMP-"
 

@@ -11,8 +11,9 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event
 from webportal.intake.errors import PatientDoubtError
 from webportal.intake.reasons import PATIENT_LEFT_AS_IT_IS, PATIENT_MISMATCH
+from webportal.records.choices import Priority
 from webportal.records.identifiers import UNREADABLE, comparable
-from webportal.records.models import Patient, Priority, Study
+from webportal.records.models import Patient, Study
 from webportal.records.services import complete_patient, lock_patient
 
 FIELD_WORDS = {

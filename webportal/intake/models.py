@@ -7,7 +7,8 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
-from webportal.records.models import Priority, Radiograph
+from webportal.records.choices import Priority
+from webportal.records.models import Radiograph
 
 
 class IdentityMode(models.TextChoices):

@@ -19,7 +19,7 @@ from webportal.intake.errors import RefusedError, StorageFullError, internal_err
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem
 from webportal.intake.reasons import TOO_LARGE
 from webportal.intake.verdicts import Upload
-from webportal.records.models import Priority
+from webportal.records.choices import Priority
 
 logger = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.translation import gettext
 
 from webportal.intake.cases import CaseRecord, CaseRecordForm, file_key
-from webportal.records.models import Priority, Sex, Symptom
+from webportal.records.choices import Priority, Sex, Symptom
 
 MAX_SHEET_BYTES = 5 * 1024**2
 COLUMNS = ["file", *CaseRecordForm.base_fields, "priority"]

@@ -7,7 +7,8 @@ from django.db.models import Count, QuerySet
 from webportal.inference.models import Job, JobState
 from webportal.intake import cases
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem, Verdict
-from webportal.records.models import ReadingState, Study
+from webportal.records.choices import ReadingState
+from webportal.records.models import Study
 
 _NAMES_SHOWN = 8
 

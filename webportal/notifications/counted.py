@@ -18,7 +18,8 @@ from django.utils import timezone
 from webportal.accounts.models import Role
 from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import mail_state_for, mail_wanted
-from webportal.records.models import ReadingState, Study
+from webportal.records.choices import ReadingState
+from webportal.records.models import Study
 from webportal.review.standing import standing_reads
 
 SETTLED = timedelta(seconds=60)

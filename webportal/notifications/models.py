@@ -14,7 +14,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from webportal.intake.models import UploadBatch
-from webportal.records.models import Category, IdentityCorrection, Study
+from webportal.records.choices import Category
+from webportal.records.models import IdentityCorrection, Study
 
 
 class Kind(models.TextChoices):

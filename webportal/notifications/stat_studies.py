@@ -17,7 +17,8 @@ from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
 from webportal.notifications.models import Kind, MailState, Notification
 from webportal.notifications.services import close, mail_wanted, reads_without_result
-from webportal.records.models import Category, Priority, Purpose, ReadingState, Study
+from webportal.records.choices import Category, Priority, Purpose, ReadingState
+from webportal.records.models import Study
 
 
 @dataclass(frozen=True)

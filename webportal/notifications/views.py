@@ -17,7 +17,8 @@ from webportal.accounts.roles import SignedInRequest, allow
 from webportal.notifications import services
 from webportal.notifications.forms import MailForm
 from webportal.notifications.models import Kind, Notification
-from webportal.records.models import IdentityCorrection, Priority
+from webportal.records.choices import Priority
+from webportal.records.models import IdentityCorrection
 from webportal.review.models import Read, ReadState
 from webportal.review.worklist.filters import MINE
 

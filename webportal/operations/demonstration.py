@@ -16,7 +16,8 @@ from webportal.intake import cases, services
 from webportal.intake.cases import CaseRecord
 from webportal.intake.models import IdentityMode, UploadBatch
 from webportal.operations.phantoms import draw_phantom
-from webportal.records.models import Priority, Study
+from webportal.records.choices import Priority
+from webportal.records.models import Study
 
 USERNAME = "demonstration"
 ISSUER = "PHANTOM"

@@ -10,8 +10,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from webportal.records.ages import FIRST_RADIOGRAPH, OLDEST_YEARS, contradicts
+from webportal.records.choices import Sex
 from webportal.records.identifiers import LONGEST, validate_identifier, validate_name
-from webportal.records.models import Patient, Sex, name_components
+from webportal.records.models import Patient, name_components
 
 LONGEST_REASON = 1000
 # Characters that separate values and components in DICOM text (PS3.5 6.2) and control characters.

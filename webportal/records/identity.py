@@ -9,7 +9,8 @@ from typing import Any
 from django.utils.translation import gettext
 
 from webportal.records.bikram_sambat import written_day
-from webportal.records.models import Patient, Sex
+from webportal.records.choices import Sex
+from webportal.records.models import Patient
 
 # `patient` is the key of the record: two records that say the same are still two persons.
 IDENTITY_FIELDS = ("patient", "patient_id", "issuer", "name", "birth_date", "sex")

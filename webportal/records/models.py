@@ -1,7 +1,6 @@
 """The case record: patients, their studies and the radiographs in them."""
 
 import uuid
-from typing import Any
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -9,92 +8,21 @@ from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Coalesce
-from django.utils.translation import gettext_lazy as _
 
+from webportal.records.choices import (
+    Category,
+    Concern,
+    Priority,
+    Purpose,
+    ReadingState,
+    Sex,
+    Symptom,
+)
 from webportal.records.identifiers import LONGEST, LONGEST_NAME
+from webportal.records.shown_result import ShownResult
 
 SHA256_HEX = r"^[0-9a-f]{64}$"
 OWN_ISSUER = "CHESTLINE"
-
-
-class Sex(models.TextChoices):
-    """Patient's Sex, DICOM (0010,0040); empty when not known."""
-
-    FEMALE = "F", _("Female")
-    MALE = "M", _("Male")
-    OTHER = "O", _("Other")
-
-
-class Priority(models.IntegerChoices):
-    """How soon a study must be read; the smaller the sooner."""
-
-    STAT = 0, _("Stat")
-    URGENT = 1, _("Urgent")
-    ROUTINE = 2, _("Routine")
-
-
-class Symptom(models.TextChoices):
-    """What the patient presents with."""
-
-    COUGH = "cough", _("Cough")
-    FEVER = "fever", _("Fever")
-    CHEST_PAIN = "chest_pain", _("Chest pain")
-    DYSPNOEA = "dyspnoea", _("Difficulty breathing")
-    TACHYPNOEA = "tachypnoea", _("Fast breathing")
-    WHEEZE = "wheeze", _("Wheeze")
-    SPUTUM = "sputum", _("Sputum")
-    HYPOXIA = "hypoxia", _("Low oxygen saturation")
-    FATIGUE = "fatigue", _("Fatigue")
-    VOMITING = "vomiting", _("Vomiting")
-
-
-class Category(models.TextChoices):
-    """What the model says of a radiograph or, by its worst radiograph, of a study."""
-
-    LIKELY = "likely", _("Pneumonia likely")
-    INDETERMINATE = "indeterminate", _("Indeterminate")
-    UNLIKELY = "unlikely", _("Pneumonia unlikely")
-    NOT_ASSESSABLE = "not_assessable", _("Not assessable")
-    OUTSIDE_PURPOSE = "outside_purpose", _("Outside its purpose")
-    # Of a study alone: an image has no result, and none will come by itself.
-    FAILED = "failed", _("Not analysed")
-
-
-class Purpose(models.TextChoices):
-    """Whether the model was made for such an image; see webportal.inference.purpose.rule."""
-
-    WITHIN = "within", _("Within the model’s purpose")
-    UNCONFIRMED = "unconfirmed", _("Not known whether it is within the model’s purpose")
-    OUTSIDE = "outside", _("Outside the model’s purpose")
-    WITHHELD = "withheld", _("Outside the model’s purpose, and withheld")
-
-
-class Concern(models.IntegerChoices):
-    """A study's place on the worklist by its worst result; the smaller the sooner.
-
-    A picture that the model cannot judge, was not made for, or failed on, stands before one that
-    it calls unlikely, because nobody has judged it yet.
-    """
-
-    LIKELY = 0
-    INDETERMINATE = 1
-    NOT_ASSESSABLE = 2
-    UNLIKELY = 3
-    NO_RESULT = 4
-
-    @classmethod
-    def of(cls, category: str) -> "Concern":
-        """The place of a category."""
-        if category in (Category.OUTSIDE_PURPOSE, Category.FAILED):
-            return cls.NOT_ASSESSABLE
-        return cls[category.upper()]
-
-
-class ReadingState(models.TextChoices):
-    """How far the reading of a study has come."""
-
-    UNREAD = "unread", _("Unread")
-    SIGNED = "signed", _("Signed")
 
 
 def name_components(name: str) -> list[str]:
@@ -148,44 +76,6 @@ NEWEST_FIRST = (F("performed_at").desc(nulls_last=True), F("created_at").desc(),
 
 # Studies without a figure come after all others when the most probable come first.
 KNOWN_PROBABILITY = Coalesce("probability", -1.0)
-
-
-class ShownResult:
-    """What is shown of a result, of an image or a study: the rule on a model's purpose is in it.
-
-    For classes with the fields `category`, `probability`, `purpose` and `purpose_reasons`.
-    """
-
-    category: Any
-    probability: Any
-    purpose: Any
-
-    @property
-    def shown_category(self) -> str:
-        """The category that people see and that counts; '' where there is no result."""
-        category: str = self.category
-        if category in ("", Category.NOT_ASSESSABLE):
-            return category
-        if self.purpose == Purpose.WITHHELD:
-            return str(Category.NOT_ASSESSABLE.value)
-        return str(Category.OUTSIDE_PURPOSE.value) if self.is_outside else category
-
-    @property
-    def shown_label(self) -> str:
-        """The category in words."""
-        return str(Category(self.shown_category).label)
-
-    @property
-    def shown_probability(self) -> float | None:
-        """The figure that is shown beside the category, None where none is."""
-        is_plain = self.purpose not in (Purpose.OUTSIDE, Purpose.WITHHELD)
-        return self.probability if is_plain else None
-
-    @property
-    def is_outside(self) -> bool:
-        """Whether the model gave an answer that lies outside its purpose."""
-        answered: bool = self.category not in ("", Category.NOT_ASSESSABLE)
-        return answered and self.purpose == Purpose.OUTSIDE
 
 
 class Study(ShownResult, models.Model):

@@ -10,8 +10,9 @@ from webportal.accounts.models import Role, User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
 from webportal.database.clock import clock
+from webportal.records.choices import ReadingState
 from webportal.records.identity import identity_change, identity_version, shown_identity
-from webportal.records.models import IdentityCorrection, Patient, ReadingState, Study
+from webportal.records.models import IdentityCorrection, Patient, Study
 
 PATIENT_FIELDS = ("patient_id", "issuer", "name", "birth_date", "sex", "is_temporary")
 

@@ -13,7 +13,8 @@ from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.inference import queue
 from webportal.inference.models import Job
-from webportal.records.models import Priority, Radiograph, Study
+from webportal.records.choices import Priority
+from webportal.records.models import Radiograph, Study
 from webportal.records.services import RecordError
 from webportal.review import corrections
 from webportal.review.case_records import change_case_record

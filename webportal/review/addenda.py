@@ -7,8 +7,9 @@ from django.utils.translation import gettext as _
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
+from webportal.records.choices import ReadingState
 from webportal.records.identity import version_of
-from webportal.records.models import Radiograph, ReadingState, Study
+from webportal.records.models import Radiograph, Study
 from webportal.review.models import Addendum, Read, ReadState
 from webportal.review.refusals import ReadingError
 from webportal.review.second_reading import due_of_second_reading

@@ -15,7 +15,7 @@ from django.db.models import OuterRef, Q, QuerySet, Subquery
 
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
-from webportal.records.models import Purpose
+from webportal.records.choices import Purpose
 from webportal.review.models import Pneumonia, Read, ReadKind, SecondReadingReason
 from webportal.review.standing import standing_reads
 

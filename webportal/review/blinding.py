@@ -17,7 +17,8 @@ from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
-from webportal.records.models import ReadingState, Study
+from webportal.records.choices import ReadingState
+from webportal.records.models import Study
 from webportal.review.models import Read, ReadKind, ReadState, SecondReading
 from webportal.review.preferences import reads_first
 from webportal.review.second_reading import due_of_second_reading, may_read_blind

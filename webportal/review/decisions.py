@@ -4,7 +4,7 @@ The reader says what they see; whether that confirms or overrules the model foll
 ambiguity, so nobody is asked twice.
 """
 
-from webportal.records.models import Category
+from webportal.records.choices import Category
 from webportal.review.models import Decision, Pneumonia
 
 NO_FINDING = ""

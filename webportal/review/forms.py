@@ -7,9 +7,10 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts.models import Role, User
+from webportal.records.choices import Symptom
 from webportal.records.identifiers import validate_identifier
 from webportal.records.identity import version_of
-from webportal.records.models import Study, Symptom
+from webportal.records.models import Study
 from webportal.review.marks import Mark, parse_marks
 from webportal.review.models import Decision, OtherFinding, Pneumonia, Read, ReadKind, Zone
 from webportal.review.reading import Entry

@@ -16,8 +16,9 @@ from webportal.accounts.roles import SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.models import Prediction
+from webportal.records.choices import Purpose
 from webportal.records.files import StoredFileError, read_dicom, read_original
-from webportal.records.models import Purpose, Radiograph
+from webportal.records.models import Radiograph
 from webportal.review import rendering
 from webportal.review.blinding import visible_predictions
 

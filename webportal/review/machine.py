@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from webportal.inference.figures import NOT_MEASURED, independent_points, population_words
 from webportal.inference.models import ModelVersion, Prediction
 from webportal.inference.purpose.reasons import sentences
-from webportal.records.models import Category
+from webportal.records.choices import Category
 
 SCALE_WIDTH = 320
 # What floating point makes of a whole number.

@@ -12,8 +12,9 @@ from webportal.intake.incoming import identity_in_header
 from webportal.intake.matching import Identity, differences
 from webportal.records.ages import age_in_months, examined_on
 from webportal.records.bikram_sambat import written_day
+from webportal.records.choices import Sex
 from webportal.records.identity import identity_in_words
-from webportal.records.models import Patient, Sex, Study
+from webportal.records.models import Patient, Study
 from webportal.review.templatetags.review import age
 
 logger = logging.getLogger(__name__)

@@ -18,8 +18,9 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.database.clock import clock
 from webportal.inference.models import Prediction
+from webportal.records.choices import ReadingState
 from webportal.records.identity import version_of
-from webportal.records.models import Radiograph, ReadingState, Study
+from webportal.records.models import Radiograph, Study
 from webportal.review import reservation
 from webportal.review.amending import own_read_to_amend, refuse_amendment
 from webportal.review.decisions import open_choices

@@ -10,8 +10,9 @@ from django.utils.translation import gettext_lazy
 
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
+from webportal.records.choices import ReadingState
 from webportal.records.identity import shown_identity
-from webportal.records.models import ReadingState, Study
+from webportal.records.models import Study
 from webportal.review import reservation
 from webportal.review.blinding import hides_result, sees_read
 from webportal.review.decisions import open_choices

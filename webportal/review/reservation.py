@@ -18,7 +18,8 @@ from django.utils import timezone
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.records.models import Concern, Study
+from webportal.records.choices import Concern
+from webportal.records.models import Study
 from webportal.review.blinding import hides_result, reads_without_model
 from webportal.review.models import Reservation
 from webportal.review.second_reading import may_read_blind

@@ -13,7 +13,7 @@ from django.db.models import Count, Q
 from django.utils.translation import gettext
 
 from webportal.accounts.models import Role, User
-from webportal.records.models import ReadingState
+from webportal.records.choices import ReadingState
 from webportal.review.blinding import visible_reads
 from webportal.review.decisions import CONFIRMING
 from webportal.review.models import Decision, OtherFinding, Pneumonia, Read, ReadKind

@@ -13,7 +13,8 @@ from django.core.exceptions import ObjectDoesNotExist
 from django.utils.crypto import salted_hmac
 
 from webportal.accounts.models import Role, User
-from webportal.records.models import Category, Study
+from webportal.records.choices import Category
+from webportal.records.models import Study
 from webportal.review.models import (
     Decision,
     OtherFinding,

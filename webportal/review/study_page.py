@@ -10,7 +10,8 @@ from webportal.inference.models import Job, JobState, Prediction
 from webportal.inference.queue import OPEN_STATES
 from webportal.inference.registry import active_model
 from webportal.intake.file_names import file_names
-from webportal.records.models import Priority, Radiograph, Study, Symptom
+from webportal.records.choices import Priority, Symptom
+from webportal.records.models import Radiograph, Study
 from webportal.review.forms import AddendumForm, ReadForm
 from webportal.review.machine import Opinion, opinion
 from webportal.review.progress import BY_STATE, HIDDEN, NOTHING, Progress, latest_jobs

@@ -11,7 +11,8 @@ from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.database.clock import clock
-from webportal.records.models import ReadingState, Study
+from webportal.records.choices import ReadingState
+from webportal.records.models import Study
 from webportal.review import reservation
 from webportal.review.models import Addendum, Read, ReadKind, ReadState
 from webportal.review.reads import own_draft

@@ -8,7 +8,8 @@ from django.utils.translation import gettext as _
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
 from webportal.records.bikram_sambat import written_day
-from webportal.records.models import Purpose, Radiograph, Study
+from webportal.records.choices import Purpose
+from webportal.records.models import Radiograph, Study
 from webportal.review.blinding import visible_predictions
 from webportal.review.marks import MARKED_FINDINGS
 from webportal.review.models import Read

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from webportal.records.choices import Sex
 from webportal.records.identity import IDENTITY_FIELDS, shown_identity, version_of
-from webportal.records.models import Patient, Sex, Study
+from webportal.records.models import Patient, Study
 from webportal.review.refusals import ReadingError
 
 LABELS = {

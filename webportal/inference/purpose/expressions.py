@@ -2,7 +2,7 @@
 
 from django.db.models import Case, CharField, F, Q, Value, When
 
-from webportal.records.models import Category, Purpose
+from webportal.records.choices import Category, Purpose
 
 _UNSHOWN = Q(purpose__in=(Purpose.OUTSIDE, Purpose.WITHHELD))
 

@@ -25,7 +25,8 @@ from webportal.inference.purpose.ages import Given, by_dates, by_header, can_be,
 from webportal.inference.purpose.bodies import Region, bodies_of
 from webportal.inference.purpose.views import Projection, View, views_of
 from webportal.records.ages import examined_on
-from webportal.records.models import Purpose, Radiograph
+from webportal.records.choices import Purpose
+from webportal.records.models import Radiograph
 
 FRONTAL = (Projection.AP, Projection.PA, Projection.FRONTAL)
 _SEVERITY = (Purpose.WITHIN, Purpose.UNCONFIRMED, Purpose.OUTSIDE, Purpose.WITHHELD)

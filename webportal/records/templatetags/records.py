@@ -11,7 +11,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
 from webportal.records.bikram_sambat import beside_iso, local_day
-from webportal.records.models import Sex
+from webportal.records.choices import Sex
 
 register = template.Library()
 

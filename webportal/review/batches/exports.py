@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy
 from webportal.inference.models import JobState
 from webportal.inference.purpose.reasons import in_short
 from webportal.intake.models import UploadBatch
-from webportal.records.models import Category, Priority
+from webportal.records.choices import Category, Priority
 from webportal.review.batches.results import ANALYSED, Row
 from webportal.review.said import stands_to
 from webportal.review.templatetags.review import percent

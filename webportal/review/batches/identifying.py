@@ -29,8 +29,9 @@ from webportal.intake.matching import Identity
 from webportal.intake.models import UploadBatch
 from webportal.intake.sheet import parse_sex, spreadsheet_problem
 from webportal.intake.summary import unidentified
+from webportal.records.choices import Sex
 from webportal.records.forms import PatientForm, form_values
-from webportal.records.models import OWN_ISSUER, Sex, Study
+from webportal.records.models import OWN_ISSUER, Study
 from webportal.records.services import RecordError
 from webportal.review.case_records import assign_patient
 

@@ -11,7 +11,8 @@ from fpdf.fonts import FontFace
 from webportal.inference.purpose.reasons import in_short
 from webportal.intake.models import Verdict
 from webportal.intake.reasons import in_words
-from webportal.records.models import Category, Patient, Priority, ReadingState
+from webportal.records.choices import Category, Priority, ReadingState
+from webportal.records.models import Patient
 from webportal.review.batches.exports import (
     DISCLAIMER,
     IDENTITY_CORRECTED,

@@ -15,7 +15,8 @@ from webportal.inference.models import Job, JobState, Prediction
 from webportal.inference.purpose.expressions import shown_category, shown_probability
 from webportal.inference.summary import ENDED_WITHOUT_RESULT
 from webportal.intake.models import UploadBatch, UploadItem
-from webportal.records.models import Category, Concern, Study
+from webportal.records.choices import Category, Concern
+from webportal.records.models import Study
 from webportal.review.blinding import hidden_results
 from webportal.review.corrections import has_corrected_read
 from webportal.review.said import Finding, findings_of

@@ -15,7 +15,8 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.purpose.reasons import in_short
 from webportal.intake.models import UploadBatch, Verdict
-from webportal.records.models import Patient, Priority, ReadingState
+from webportal.records.choices import Priority, ReadingState
+from webportal.records.models import Patient
 from webportal.review.batches import exports, results
 from webportal.review.batches.exports import DISCLAIMER, Export
 

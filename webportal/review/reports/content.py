@@ -11,8 +11,9 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
 from webportal.accounts.models import Role, User
+from webportal.records.choices import ReadingState
 from webportal.records.identity import shown_identity
-from webportal.records.models import Radiograph, ReadingState, Study
+from webportal.records.models import Radiograph, Study
 from webportal.review.blinding import sees_read
 from webportal.review.marks import Mark, in_words, parse_marks
 from webportal.review.models import Addendum, OtherFinding, Read, Zone

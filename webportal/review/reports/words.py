@@ -4,7 +4,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from webportal.records.bikram_sambat import written_day
-from webportal.records.models import Sex
+from webportal.records.choices import Sex
 from webportal.review.reports.content import Report
 
 CORRECTED = gettext_lazy(

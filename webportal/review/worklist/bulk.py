@@ -22,7 +22,8 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append_all
 from webportal.inference import queue
 from webportal.inference.models import Job, JobState
-from webportal.records.models import Priority, Radiograph, ReadingState, Study
+from webportal.records.choices import Priority, ReadingState
+from webportal.records.models import Radiograph, Study
 from webportal.review.models import Read, ReadState
 
 # The end of the audit trail is locked while an action runs, and workers that want to write back

@@ -19,7 +19,8 @@ from django.views.decorators.http import require_POST
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.records import searches
-from webportal.records.models import Priority, Study
+from webportal.records.choices import Priority
+from webportal.records.models import Study
 from webportal.review.preferences import closes_results
 from webportal.review.worklist.bulk import MOST, BulkError, Outcome, assign, prioritise, rerun
 from webportal.review.worklist.filters import WorklistFilter, matching, readers

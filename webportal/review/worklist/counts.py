@@ -12,7 +12,8 @@ from django.db.models import Count as CountOf
 from django.db.models import Q, QuerySet
 
 from webportal.accounts.models import User
-from webportal.records.models import Concern, Priority, ReadingState, Study
+from webportal.records.choices import Concern, Priority, ReadingState
+from webportal.records.models import Study
 from webportal.review.blinding import reads_without_model, waiting_blind
 from webportal.review.worklist.order import EVERY_STATE, SECOND_READS
 

@@ -11,7 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts.models import Role, User
 from webportal.inference.models import JobState
-from webportal.records.models import Category, Concern, Priority, ReadingState, Study
+from webportal.records.choices import Category, Concern, Priority, ReadingState
+from webportal.records.models import Study
 from webportal.records.searches import with_words
 from webportal.review.blinding import closed_results, hidden_results, waiting_blind
 from webportal.review.progress import in_state

@@ -16,7 +16,8 @@ from django.db.models.fields.tuple_lookups import Tuple, TupleGreaterThan, Tuple
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from webportal.records.models import KNOWN_PROBABILITY, ReadingState, Study
+from webportal.records.choices import ReadingState
+from webportal.records.models import KNOWN_PROBABILITY, Study
 
 STUDIES_PER_PAGE = 50
 # The most urgent first, among them the worst, among them those that wait longest.

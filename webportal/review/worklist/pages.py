@@ -15,7 +15,8 @@ from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.intake.file_names import file_names
 from webportal.records import searches
-from webportal.records.models import Priority, Radiograph, ReadingState, Study
+from webportal.records.choices import Priority, ReadingState
+from webportal.records.models import Radiograph, Study
 from webportal.review.blinding import (
     closed_results,
     reads_without_model,
