@@ -13,7 +13,7 @@ from tests.factories import make_job, make_study
 from webportal.accounts import throttle
 from webportal.accounts.models import User
 from webportal.accounts.services import create_token
-from webportal.api import records
+from webportal.api import studies
 from webportal.inference.models import JobState
 
 pytestmark = pytest.mark.django_db
@@ -152,7 +152,7 @@ def test_a_fault_of_ours(radiologist: User, as_user: Call, monkeypatch: pytest.M
     def broken(*args: object) -> None:
         raise RuntimeError("Secret^Sophie")
 
-    monkeypatch.setattr(records, "progress_of", broken)
+    monkeypatch.setattr(studies, "progress_of", broken)
     client = as_user(radiologist)
     client.raise_request_exception = False
     response = client.get(f"/api/v1/studies/{make_study().pk}")

@@ -17,9 +17,9 @@ from rest_framework.response import Response
 
 from ml.images import ImageError
 from webportal.accounts.models import Role
+from webportal.accounts.roles import UPLOADERS
 from webportal.api.base import Endpoint, NoBody
 from webportal.api.jobs import JobSerializer
-from webportal.api.records import PEOPLE_DATA
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.queue import rerun, rerun_outdated
@@ -81,7 +81,7 @@ class RadiographEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Radiograph
     filterset_class = RadiographFilter
     ordering_fields = ["created_at"]
     ordering = ["created_at"]
-    roles = dict.fromkeys(("list", "retrieve"), PEOPLE_DATA) | dict.fromkeys(
+    roles = dict.fromkeys(("list", "retrieve"), UPLOADERS) | dict.fromkeys(
         ("original", "dicom", "image", "viewed", "rerun"), (Role.RADIOLOGIST,)
     )
 

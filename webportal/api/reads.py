@@ -1,12 +1,10 @@
 """Reads: the reader's draft of a study, its signature, and addenda."""
 
-import uuid
-from datetime import datetime
 from typing import Any
 
 import django_filters
 from django.db.models import QuerySet
-from drf_spectacular.utils import extend_schema, extend_schema_field
+from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound
@@ -16,245 +14,26 @@ from rest_framework.response import Response
 
 from webportal.accounts.models import Role
 from webportal.api.base import Endpoint, NoBody
-from webportal.records.models import IdentityCorrection, Study
+from webportal.api.read_serializers import (
+    AddendumSerializer,
+    EntrySerializer,
+    NewAddendum,
+    ReadSerializer,
+    SignatureSerializer,
+)
+from webportal.records.models import Study
 from webportal.review import addenda, reading, reservation
 from webportal.review.blinding import visible_reads
-from webportal.review.corrections import corrections_of, take_note
-from webportal.review.marks import MARKED_FINDINGS, MOST_MARKS, Mark
+from webportal.review.corrections import take_note
 from webportal.review.models import (
-    Addendum,
-    Decision,
-    OtherFinding,
-    Pneumonia,
     Read,
-    ReadKind,
     ReadState,
     Reservation,
     TextTemplate,
-    Zone,
 )
 from webportal.review.reading_panel import templates_of
-from webportal.review.standing import final_at, stands
+from webportal.review.standing import stands
 from webportal.review.taking_back import take_back
-
-
-class AddendumSerializer(serializers.ModelSerializer[Addendum]):
-    """Signed text added to a signed read."""
-
-    author_name = serializers.CharField(source="author")
-
-    class Meta:
-        model = Addendum
-        fields = ["id", "author", "author_name", "reason", "text", "signed_at"]
-
-
-class MarkSerializer(serializers.Serializer[Any]):
-    """A place on an image, in pixels of the stored image from its upper left corner on."""
-
-    radiograph = serializers.UUIDField(help_text="The image, one of the study's.")
-    finding = serializers.ChoiceField(
-        choices=MARKED_FINDINGS, help_text="`pneumonia`, or one of `other_findings`."
-    )
-    column = serializers.IntegerField(min_value=0, help_text="Counted from 0, from the left.")
-    row = serializers.IntegerField(min_value=0, help_text="Counted from 0, from the top.")
-    width = serializers.IntegerField(
-        min_value=0, default=0, help_text="Of a box, in pixels; a point has 0 for both."
-    )
-    height = serializers.IntegerField(min_value=0, default=0)
-
-
-class IdentityOfRead(serializers.Serializer[Any]):
-    """Who a patient is, as it is recorded with a signature; '' for what is not known."""
-
-    patient = serializers.UUIDField()
-    patient_id = serializers.CharField()
-    issuer = serializers.CharField()
-    name = serializers.CharField(help_text="In DICOM's form, FAMILY^Given.")
-    birth_date = serializers.CharField(help_text="ISO 8601.")
-    sex = serializers.CharField()
-
-
-class IdentityCorrectionSerializer(serializers.ModelSerializer[IdentityCorrection]):
-    """That the patient's identity was corrected after the read was signed."""
-
-    before = IdentityOfRead()
-    after = IdentityOfRead()
-    corrected_by_name = serializers.CharField(source="corrected_by")
-
-    class Meta:
-        model = IdentityCorrection
-        fields = ["id", "at", "corrected_by", "corrected_by_name", "reason", "before", "after"]
-
-
-class ReadSerializer(serializers.ModelSerializer[Read]):
-    """One radiologist's read of a study."""
-
-    reader_name = serializers.CharField(source="reader")
-    zones = serializers.ListField(child=serializers.ChoiceField(choices=Zone.choices))
-    other_findings = serializers.ListField(
-        child=serializers.ChoiceField(choices=OtherFinding.choices)
-    )
-    marks = MarkSerializer(many=True)
-    superseded_by = serializers.SerializerMethodField(
-        help_text="The signed amendment that counts in its place, or that was amended in turn."
-    )
-    final_at = serializers.SerializerMethodField(
-        help_text="Until then its reader may take the signature back; null for a draft."
-    )
-    addenda = AddendumSerializer(many=True)
-    identity_corrections = serializers.SerializerMethodField(
-        help_text="The read was signed under `before` of the first; `after` of the last is what the"
-        " patient is recorded as now."
-    )
-
-    class Meta:
-        model = Read
-        fields = [
-            "id",
-            "study",
-            "reader",
-            "reader_name",
-            "prediction",
-            "state",
-            "kind",
-            "decision",
-            "pneumonia",
-            "zones",
-            "other_findings",
-            "marks",
-            "comment",
-            "created_at",
-            "updated_at",
-            "signed_at",
-            "amends",
-            "revision",
-            "reason",
-            "superseded_by",
-            "final_at",
-            "addenda",
-            "identity_corrections",
-        ]
-
-    def get_superseded_by(self, read: Read) -> uuid.UUID | None:
-        """The amendment's id."""
-        signed = [each for each in read.amendments.all() if each.state == ReadState.SIGNED]
-        return signed[0].pk if signed else None
-
-    def get_final_at(self, read: Read) -> datetime | None:
-        """The end of the period after the signature."""
-        return final_at(read)
-
-    @extend_schema_field(IdentityCorrectionSerializer(many=True))
-    def get_identity_corrections(self, read: Read) -> Any:
-        """Those made since it was signed."""
-        return IdentityCorrectionSerializer(corrections_of(read), many=True).data
-
-
-class EntrySerializer(serializers.Serializer[Any]):
-    """What a reader puts down."""
-
-    prediction = serializers.UUIDField(
-        allow_null=True, help_text="The result that the reader saw; null when there was none."
-    )
-    decision = serializers.ChoiceField(choices=Decision.choices, allow_blank=True, default="")
-    pneumonia = serializers.ChoiceField(choices=Pneumonia.choices, allow_blank=True, default="")
-    zones = serializers.ListField(
-        child=serializers.ChoiceField(choices=Zone.choices),
-        default=list,
-        help_text="Where the pneumonia is, from the patient's side.",
-    )
-    other_findings = serializers.ListField(
-        child=serializers.ChoiceField(choices=OtherFinding.choices), default=list
-    )
-    marks = serializers.ListField(
-        child=MarkSerializer(),
-        default=list,
-        max_length=MOST_MARKS,
-        help_text="Where findings are on the images; to be signed each must be of a finding of the"
-        " read.",
-    )
-    comment = serializers.CharField(max_length=10_000, allow_blank=True, default="")
-    images = serializers.IntegerField(
-        allow_null=True,
-        default=None,
-        help_text="How many images the reader saw: signing is refused when another has joined.",
-    )
-    kind = serializers.ChoiceField(
-        choices=ReadKind.choices,
-        allow_null=True,
-        default=None,
-        help_text="The read that was asked for: signing is refused when another is due by now.",
-    )
-    despite_reservation = serializers.BooleanField(
-        default=False, help_text="Sign although another reader has the study in hand."
-    )
-    amends = serializers.UUIDField(
-        allow_null=True,
-        default=None,
-        help_text="One's own signed read of this study that this one is to take the place of.",
-    )
-    reason = serializers.CharField(
-        max_length=200, allow_blank=True, default="", help_text="Why; an amendment needs one."
-    )
-
-    identity = serializers.CharField(
-        default="",
-        allow_blank=True,
-        help_text="`identity` of the study as the reader saw it. Signing is refused when the"
-        " patient's data, or the patient, are others by now.",
-    )
-
-    def entry(self) -> reading.Entry:
-        """The entry of a serializer that is valid."""
-        given = self.validated_data
-        return reading.Entry(
-            seen=given["prediction"],
-            decision=given["decision"],
-            pneumonia=given["pneumonia"],
-            zones=tuple(given["zones"]),
-            other_findings=tuple(given["other_findings"]),
-            marks=tuple(Mark(**mark) for mark in given["marks"]),
-            comment=given["comment"],
-            images=given["images"],
-            kind=given["kind"],
-            despite_reservation=given["despite_reservation"],
-            amends=given["amends"],
-            reason=given["reason"],
-            identity=given["identity"],
-        )
-
-
-class SignatureSerializer(EntrySerializer):
-    """A read to be signed; the password signs it, not the token."""
-
-    identity = serializers.CharField(
-        help_text="`identity` of the study as the reader saw it: signing is refused when the"
-        " patient's data, or the patient, are others by now."
-    )
-    password = serializers.CharField(trim_whitespace=False, write_only=True)
-
-
-class NewAddendum(serializers.Serializer[Any]):
-    """An addendum to be signed."""
-
-    reason = serializers.CharField(max_length=200)
-    text = serializers.CharField(max_length=10_000)
-    images = serializers.IntegerField(
-        allow_null=True,
-        default=None,
-        help_text="How many images the author saw; needed to close a study that an image joined"
-        " after the signature.",
-    )
-    identity = serializers.CharField(
-        help_text="`identity` of the study as the author saw it: signing is refused when the"
-        " patient's data, or the patient, are others by now."
-    )
-    despite_unseen = serializers.BooleanField(
-        default=False,
-        help_text="Close the study although an image was never displayed to the author, because"
-        " it cannot be; the text says so.",
-    )
-    password = serializers.CharField(trim_whitespace=False, write_only=True)
 
 
 class ReservationSerializer(serializers.ModelSerializer[Reservation]):

@@ -22,8 +22,8 @@ from rest_framework.response import Response
 from webportal.accounts.roles import UPLOADERS
 from webportal.api.base import Endpoint, PriorityField
 from webportal.api.pagination import StableOrdering
+from webportal.api.patients import PatientSerializer
 from webportal.api.problems import form_problem
-from webportal.api.records import PatientSerializer
 from webportal.intake import resolution, services, summary
 from webportal.intake.cases import CaseRecordForm
 from webportal.intake.forms import BatchForm, read_forms

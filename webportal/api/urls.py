@@ -10,9 +10,10 @@ from webportal.api.batch_results import BatchResultEndpoint
 from webportal.api.bulk import BulkEndpoint
 from webportal.api.jobs import JobEndpoint, ModelVersionEndpoint, PredictionEndpoint, WorkerEndpoint
 from webportal.api.notifications import NotificationEndpoint
+from webportal.api.patients import PatientEndpoint
 from webportal.api.pictures import RadiographEndpoint, StudyRerunEndpoint
 from webportal.api.reads import ReadEndpoint, ReadingEndpoint, TextTemplateEndpoint
-from webportal.api.records import PatientEndpoint, StudyEndpoint
+from webportal.api.studies import StudyEndpoint
 from webportal.api.tokens import TokenEndpoint
 from webportal.api.trail import AuditEntryEndpoint
 from webportal.api.uploads import BatchEndpoint, BatchFileEndpoint, HeldFileEndpoint

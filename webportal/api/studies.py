@@ -1,4 +1,4 @@
-"""Patients and studies."""
+"""Studies with their case records and results."""
 
 import uuid
 from typing import Any
@@ -14,21 +14,26 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from webportal.accounts.models import Role, User
+from webportal.accounts.roles import UPLOADERS
 from webportal.api.base import PRIORITIES, Endpoint, PriorityField, SearchText
 from webportal.api.filters import StrictFilters
 from webportal.api.findings import MODEL_IS, STANDS, FindingSerializer
+from webportal.api.patients import (
+    IdentityCorrectionRequest,
+    IdentitySerializer,
+    PatientSerializer,
+)
 from webportal.api.problems import form_problem
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.models import JobState
 from webportal.inference.purpose.reasons import sentences
 from webportal.intake.matching import Identity
-from webportal.records.choices import Category, Priority, Purpose, ReadingState, Sex, Symptom
-from webportal.records.forms import LONGEST_REASON, PatientForm, form_values
+from webportal.records.choices import Category, Priority, Purpose, ReadingState, Symptom
+from webportal.records.forms import PatientForm
 from webportal.records.identity import identity_version
-from webportal.records.models import Patient, Study
-from webportal.records.searches import find_patients, with_words
-from webportal.records.services import change_patient
+from webportal.records.models import Study
+from webportal.records.searches import with_words
 from webportal.review.blinding import (
     hidden_results,
     studies_with_hidden_results,
@@ -44,120 +49,8 @@ from webportal.review.second_reading import due_of_second_reading
 from webportal.review.worklist.filters import QUEUE_STATES
 from webportal.review.worklist.order import BLIND_URGENCY, URGENCY
 
-PEOPLE_DATA = (Role.UPLOADER, Role.RADIOLOGIST)
 NOT_JUDGED = ("", "Not judged yet")
 ANALYSIS_STATES = [*JobState.choices, ("none", "Never queued")]
-
-
-class PatientSerializer(serializers.ModelSerializer[Patient]):
-    """A patient. `name` is in DICOM's form, FAMILY^Given."""
-
-    class Meta:
-        model = Patient
-        fields = [
-            "id",
-            "patient_id",
-            "issuer",
-            "name",
-            "birth_date",
-            "sex",
-            "is_temporary",
-            "created_at",
-        ]
-
-
-class IdentitySerializer(serializers.Serializer[Any]):
-    """Who a patient is. What is left out stays as it is."""
-
-    patient_id = serializers.CharField(required=False)
-    issuer = serializers.CharField(required=False, allow_blank=True)
-    family_name = serializers.CharField(required=False, allow_blank=True)
-    given_name = serializers.CharField(required=False, allow_blank=True)
-    birth_date = serializers.DateField(required=False, allow_null=True)
-    sex = serializers.ChoiceField(choices=Sex.choices, required=False, allow_blank=True)
-
-
-class IdentityCorrectionRequest(IdentitySerializer):
-    """Who a patient is, corrected after a signature, and why. What is left out stays as it is."""
-
-    reason = serializers.CharField(
-        max_length=LONGEST_REASON, help_text="Why the identity is corrected."
-    )
-
-
-class PatientFilter(django_filters.FilterSet):
-    """Filters that put no patient data into an address."""
-
-    is_temporary = django_filters.BooleanFilter()
-
-    class Meta:
-        model = Patient
-        fields = ["is_temporary"]
-
-
-class PatientEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Patient]):
-    """Patients."""
-
-    queryset = Patient.objects.all()
-    serializer_class = PatientSerializer
-    filterset_class = PatientFilter
-    ordering_fields = ["name", "patient_id", "created_at"]
-    ordering = ["name", "patient_id"]
-    roles = dict.fromkeys(("list", "retrieve", "partial_update", "search"), PEOPLE_DATA) | {
-        "correct": (Role.RADIOLOGIST,)
-    }
-
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """One patient; that it was viewed is an event of the audit trail."""
-        patient = self.get_object()
-        append(Event(Action.PATIENT_VIEWED, "patient", patient.pk), self.person)
-        return Response(self.get_serializer(patient).data)
-
-    @extend_schema(request=SearchText, responses={200: PatientSerializer(many=True)})
-    @action(detail=False, methods=["post"], filter_backends=[])
-    def search(self, request: Request) -> Response:
-        """Patients by words of their name, Patient ID or accession numbers."""
-        given = SearchText(data=request.data)
-        given.is_valid(raise_exception=True)
-        found = find_patients(given.validated_data["text"]).order_by("name", "patient_id", "pk")
-        page = self.get_serializer(self.paginate_queryset(found), many=True)
-        return self.get_paginated_response(page.data)
-
-    @extend_schema(request=IdentitySerializer)
-    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Correct or complete a patient's data, until a study of the patient is signed.
-
-        After that 409 `identity-signed`: see correct.
-        """
-        given = IdentitySerializer(data=request.data)
-        given.is_valid(raise_exception=True)
-        return self._change(given.validated_data)
-
-    @extend_schema(request=IdentityCorrectionRequest)
-    @action(detail=True, methods=["post"])
-    def correct(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Correct a patient's data after a study of the patient is signed.
-
-        The old and the new values are kept in the audit trail, the reads signed before are marked,
-        and their readers told.
-        """
-        given = IdentityCorrectionRequest(data=request.data)
-        given.is_valid(raise_exception=True)
-        values = dict(given.validated_data)
-        return self._change(values, values.pop("reason"))
-
-    def _change(self, given: dict[str, Any], reason: str = "") -> Response:
-        patient = self.get_object()
-        form = PatientForm(form_values(patient) | given)
-        if not form.is_valid():
-            raise form_problem(form)
-        values = form.values()
-        if not {"family_name", "given_name"} & set(given):
-            # A name may have components that the form does not know.
-            values["name"] = patient.name
-        change_patient(patient, values, self.person, reason)
-        patient.refresh_from_db()
-        return Response(self.get_serializer(patient).data)
 
 
 class StudyResult(serializers.Serializer[Study]):
@@ -364,7 +257,7 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
     ordering_fields = ["created_at", "performed_at", "priority"]
     ordering = ["-created_at"]
     roles = dict.fromkeys(
-        ("list", "retrieve", "partial_update", "patient", "search"), PEOPLE_DATA
+        ("list", "retrieve", "partial_update", "patient", "search"), UPLOADERS
     ) | dict.fromkeys(("worklist", "second_reads", "correct_patient"), (Role.RADIOLOGIST,))
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:

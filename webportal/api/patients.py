@@ -1,0 +1,134 @@
+"""Patients, and who they are."""
+
+from typing import Any
+
+import django_filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from webportal.accounts.models import Role
+from webportal.accounts.roles import UPLOADERS
+from webportal.api.base import Endpoint, SearchText
+from webportal.api.problems import form_problem
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.records.choices import Sex
+from webportal.records.forms import LONGEST_REASON, PatientForm, form_values
+from webportal.records.models import Patient
+from webportal.records.searches import find_patients
+from webportal.records.services import change_patient
+
+
+class PatientSerializer(serializers.ModelSerializer[Patient]):
+    """A patient. `name` is in DICOM's form, FAMILY^Given."""
+
+    class Meta:
+        model = Patient
+        fields = [
+            "id",
+            "patient_id",
+            "issuer",
+            "name",
+            "birth_date",
+            "sex",
+            "is_temporary",
+            "created_at",
+        ]
+
+
+class IdentitySerializer(serializers.Serializer[Any]):
+    """Who a patient is. What is left out stays as it is."""
+
+    patient_id = serializers.CharField(required=False)
+    issuer = serializers.CharField(required=False, allow_blank=True)
+    family_name = serializers.CharField(required=False, allow_blank=True)
+    given_name = serializers.CharField(required=False, allow_blank=True)
+    birth_date = serializers.DateField(required=False, allow_null=True)
+    sex = serializers.ChoiceField(choices=Sex.choices, required=False, allow_blank=True)
+
+
+class IdentityCorrectionRequest(IdentitySerializer):
+    """Who a patient is, corrected after a signature, and why. What is left out stays as it is."""
+
+    reason = serializers.CharField(
+        max_length=LONGEST_REASON, help_text="Why the identity is corrected."
+    )
+
+
+class PatientFilter(django_filters.FilterSet):
+    """Filters that put no patient data into an address."""
+
+    is_temporary = django_filters.BooleanFilter()
+
+    class Meta:
+        model = Patient
+        fields = ["is_temporary"]
+
+
+class PatientEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Patient]):
+    """Patients."""
+
+    queryset = Patient.objects.all()
+    serializer_class = PatientSerializer
+    filterset_class = PatientFilter
+    ordering_fields = ["name", "patient_id", "created_at"]
+    ordering = ["name", "patient_id"]
+    roles = dict.fromkeys(("list", "retrieve", "partial_update", "search"), UPLOADERS) | {
+        "correct": (Role.RADIOLOGIST,)
+    }
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """One patient; that it was viewed is an event of the audit trail."""
+        patient = self.get_object()
+        append(Event(Action.PATIENT_VIEWED, "patient", patient.pk), self.person)
+        return Response(self.get_serializer(patient).data)
+
+    @extend_schema(request=SearchText, responses={200: PatientSerializer(many=True)})
+    @action(detail=False, methods=["post"], filter_backends=[])
+    def search(self, request: Request) -> Response:
+        """Patients by words of their name, Patient ID or accession numbers."""
+        given = SearchText(data=request.data)
+        given.is_valid(raise_exception=True)
+        found = find_patients(given.validated_data["text"]).order_by("name", "patient_id", "pk")
+        page = self.get_serializer(self.paginate_queryset(found), many=True)
+        return self.get_paginated_response(page.data)
+
+    @extend_schema(request=IdentitySerializer)
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Correct or complete a patient's data, until a study of the patient is signed.
+
+        After that 409 `identity-signed`: see correct.
+        """
+        given = IdentitySerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        return self._change(given.validated_data)
+
+    @extend_schema(request=IdentityCorrectionRequest)
+    @action(detail=True, methods=["post"])
+    def correct(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Correct a patient's data after a study of the patient is signed.
+
+        The old and the new values are kept in the audit trail, the reads signed before are marked,
+        and their readers told.
+        """
+        given = IdentityCorrectionRequest(data=request.data)
+        given.is_valid(raise_exception=True)
+        values = dict(given.validated_data)
+        return self._change(values, values.pop("reason"))
+
+    def _change(self, given: dict[str, Any], reason: str = "") -> Response:
+        patient = self.get_object()
+        form = PatientForm(form_values(patient) | given)
+        if not form.is_valid():
+            raise form_problem(form)
+        values = form.values()
+        if not {"family_name", "given_name"} & set(given):
+            # A name may have components that the form does not know.
+            values["name"] = patient.name
+        change_patient(patient, values, self.person, reason)
+        patient.refresh_from_db()
+        return Response(self.get_serializer(patient).data)
