@@ -2,6 +2,7 @@ import "vite/modulepreload-polyfill";
 
 import "bootstrap/dist/css/bootstrap.min.css";
 import "./theme.css";
+import "./identify.css";
 import "./models.css";
 import "./panels.css";
 import "./report.css";
