@@ -10,6 +10,7 @@ import environ
 from csp.constants import NONE, SELF
 
 from webportal.storage import storage_from_url
+from webportal.version import VERSION
 
 # Lets generic classes such as ModelForm[User] be written as the type checker reads them.
 django_stubs_ext.monkeypatch()
@@ -81,6 +82,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "webportal.operations.context.navigation",
+                "webportal.version.chestline_version",
                 "webportal.notifications.context.unread_notifications",
                 "webportal.review.take_back_page.offered",
             ],
@@ -253,7 +255,7 @@ REST_KNOX = {"TOKEN_TTL": None}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Chestline",
     "DESCRIPTION": "Chest X-ray studies, the model's results and the radiologists' reads.",
-    "VERSION": "1",
+    "VERSION": VERSION,
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,

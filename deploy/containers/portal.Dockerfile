@@ -26,7 +26,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     CHESTLINE_VAR=/var/lib/chestline
 WORKDIR /opt/chestline
 COPY --from=packages /opt/venv /opt/venv
-COPY manage.py ./
+COPY manage.py pyproject.toml ./
 COPY ml ml
 COPY workers workers
 COPY webportal webportal

@@ -11,6 +11,7 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from webportal.operations import health
+from webportal.version import VERSION
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +21,9 @@ def _nothing_remembered() -> None:
 
 def test_live_asks_nobody(client: Client) -> None:
     # No database fixture: a query would fail the test.
-    assert client.get("/health/live").status_code == 200
+    response = client.get("/health/live")
+    assert response.status_code == 200
+    assert response.json() == {"status": "live", "version": VERSION}
 
 
 @pytest.mark.django_db
@@ -29,6 +32,7 @@ def test_ready_when_everything_answers(client: Client) -> None:
     assert response.status_code == 200
     assert response.json() == {
         "status": "ready",
+        "version": VERSION,
         "checks": {"database": "ok", "migrations": "ok", "storage": "ok", "broker": "ok"},
     }
 

@@ -18,6 +18,7 @@ from kombu import Connection
 from kombu.exceptions import OperationalError
 
 from webportal.storage import storage_folder
+from webportal.version import VERSION
 
 BROKER_TIMEOUT_SECONDS = 1
 
@@ -27,7 +28,7 @@ BROKER_TIMEOUT_SECONDS = 1
 @never_cache
 def live(request: HttpRequest) -> JsonResponse:
     """The process answers; nothing else is asked."""
-    return JsonResponse({"status": "live"})
+    return JsonResponse({"status": "live", "version": VERSION})
 
 
 @login_not_required
@@ -54,6 +55,7 @@ def ready(request: HttpRequest) -> JsonResponse:
     return JsonResponse(
         {
             "status": "ready" if is_ready else "not ready",
+            "version": VERSION,
             "checks": {name: "ok" if passed else "failing" for name, passed in checks.items()},
         },
         status=200 if is_ready else 503,
