@@ -98,6 +98,20 @@ def test_a_chain_rewritten_with_the_key_shows_by_the_anchor() -> None:
     assert [number for number, _ in problems()] == [5]
 
 
+def test_entries_of_another_course_of_events_do_not_fit_into_the_chain() -> None:
+    """An old copy of the database that went on by itself has genuine entries of the same number."""
+    fill(1)
+    begun = ChainHead.objects.get()
+    append_all([Event(Action.STUDY_VIEWED, "study", "elsewhere") for _ in range(2)])
+    [genuine] = AuditEntry.objects.filter(sequence=3).values()
+    behind_its_back("DELETE FROM audit_auditentry WHERE sequence > 1")
+    behind_its_back(f"UPDATE audit_chainhead SET sequence = 1, mac = '{begun.mac}'")
+    here = append(Event(Action.SIGNED_IN), "someone")
+    AuditEntry.objects.create(**genuine | {"previous_mac": here.mac})
+    behind_its_back(f"UPDATE audit_chainhead SET sequence = 3, mac = '{genuine['mac']}'")
+    assert problems() == [(3, "the entry was altered")]
+
+
 def test_a_head_turned_back_is_reported_although_nothing_can_be_appended() -> None:
     fill()
     behind_its_back("UPDATE audit_chainhead SET sequence = 3")
