@@ -41,7 +41,7 @@ def main() -> None:
         "ruff format": lambda: _run(sys.executable, "-m", "ruff", "format", "--check", "."),
         "mypy": lambda: _run(sys.executable, "-m", "mypy", "."),
         "import-linter": lambda: _run(str(Path(sys.executable).with_name("lint-imports"))),
-        "tsc": lambda: _run("npm", "run", "check", folder=FRONTEND),
+        "front end": lambda: _run("npm", "run", "check", folder=FRONTEND),
         "migrations": lambda: _run(*MANAGE, "makemigrations", "--check", "--dry-run"),
         "OpenAPI": _openapi_is_current,
     }

@@ -1,4 +1,5 @@
-import { type Plugin, defineConfig } from "vite";
+import type { Plugin } from "vite";
+import { defineConfig } from "vitest/config";
 
 /**
  * What is changed in Cornerstone, by folder and file. The content security policy refuses style
@@ -44,6 +45,7 @@ export default defineConfig({
   publicDir: false,
   plugins: [changeCornerstone()],
   worker: { format: "es" },
+  test: { environment: "happy-dom", include: ["tests/**/*.test.ts"] },
   build: {
     target: "esnext",
     outDir: "../static/dist",

@@ -34,7 +34,7 @@ export class Sender {
   private readonly refuse: (found: Found) => string;
   private readonly describe: (error: SendError) => string;
   private readonly known = new Set<string>();
-  private received = new Map<string, Verdict[]>();
+  private readonly received = new Map<string, Verdict[]>();
   private active = 0;
   private losses = 0;
   private wake: (() => void) | undefined;
@@ -114,7 +114,10 @@ export class Sender {
       .then((response) => response.json())
       .then((answer: { items: Verdict[] }) => answer.items)
       .catch(() => []); // then everything is sent, and nothing is stored twice
-    this.received = Map.groupBy(items, ({ file_name }) => file_name);
+    this.received.clear();
+    for (const item of items) {
+      this.received.set(item.file_name, [...(this.received.get(item.file_name) ?? []), item]);
+    }
   }
 
   private fillLanes(): void {

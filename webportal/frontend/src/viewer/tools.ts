@@ -111,7 +111,7 @@ export class Tools {
       ],
       [ZoomTool.toolName]: [{ mouseButton: MouseBindings.Secondary }],
     };
-    if (chosen) (bindings[chosen] ??= []).push({ mouseButton: MouseBindings.Primary });
+    if (chosen) bindings[chosen] = [...(bindings[chosen] ?? []), { mouseButton: MouseBindings.Primary }];
     for (const [name, of] of Object.entries(bindings)) {
       this.group.setToolActive(name, { bindings: of });
     }

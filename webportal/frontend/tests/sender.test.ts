@@ -1,0 +1,140 @@
+import { createHash } from "node:crypto";
+
+import { afterEach, beforeEach, expect, test, vi } from "vitest";
+
+import { Sender } from "../src/sender";
+import { type Answer, Portal, type Request } from "./portal";
+
+const portal = new Portal();
+const PATIENCE = { timeout: 10_000 };
+let received: object[] = [];
+let take: (request: Request) => Answer | Promise<Answer>;
+
+beforeEach(async () => {
+  received = [];
+  portal.requests.length = 0;
+  take = ({ headers }) => accepted(pathOf(headers));
+  portal.respond = (request) => (request.path === "/received" ? { json: { items: received } } : take(request));
+  if (!window.location.href.includes("/page")) await portal.start();
+});
+
+afterEach(() => vi.restoreAllMocks());
+
+function pathOf(headers: Request["headers"]): string {
+  return decodeURIComponent(String(headers["x-file-path"]));
+}
+
+function accepted(file_name: string): Answer {
+  return { json: { items: [{ file_name, size: 1, sha256: "", verdict: "accepted", reason_code: "", reason: "" }] } };
+}
+
+function files(...paths: string[]) {
+  return paths.map((path) => ({ path, file: new File([path], path.split("/").at(-1) ?? "", { lastModified: 1 }) }));
+}
+
+function newSender(refuse: () => string = () => ""): Sender {
+  const address = { url: "/send", receivedUrl: "/received" };
+  return new Sender(address, () => undefined, refuse, (error) => error.message);
+}
+
+function states(sender: Sender): string[] {
+  return sender.uploads.map(({ state }) => state);
+}
+
+async function until(sender: Sender, ...expected: string[]): Promise<void> {
+  await vi.waitFor(() => expect(states(sender)).toEqual(expected), PATIENCE);
+}
+
+test("every file arrives, at most four of them at a time", async () => {
+  let now = 0;
+  let most = 0;
+  take = async ({ headers }) => {
+    most = Math.max(most, ++now);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    now -= 1;
+    return accepted(pathOf(headers));
+  };
+  const sender = newSender();
+  const names = Array.from({ length: 12 }, (_, number) => `day/${number}.dcm`);
+  await sender.add(files(...names));
+  await vi.waitFor(() => expect(sender.isBusy).toBe(false), PATIENCE);
+  expect(new Set(portal.to("/send").map(({ headers }) => pathOf(headers)))).toEqual(new Set(names));
+  expect(portal.to("/send")).toHaveLength(12);
+  expect(most).toBe(4);
+});
+
+test("files that systems leave behind, and the same file chosen twice, are not sent", async () => {
+  const sender = newSender();
+  await sender.add(files("a.dcm", "Thumbs.db", "__MACOSX/._a.dcm", ".DS_Store"));
+  await sender.add(files("a.dcm"));
+  await until(sender, "delivered");
+});
+
+test("what the server has already is not sent again; another content of that name is", async () => {
+  const same = { file_name: "a.dcm", size: 5, sha256: createHash("sha256").update("a.dcm").digest("hex") };
+  received = [
+    { ...same, verdict: "accepted", reason: "" },
+    { ...same, file_name: "b.dcm", sha256: "other", verdict: "accepted", reason: "" },
+  ];
+  const sender = newSender();
+  await sender.add(files("a.dcm", "b.dcm"));
+  await until(sender, "delivered", "delivered");
+  expect(portal.to("/send").map(({ headers }) => pathOf(headers))).toEqual(["b.dcm"]);
+});
+
+test("a passing error is tried again by itself", async () => {
+  const answers = [{ status: 500 }, accepted("a.dcm")];
+  take = () => answers.shift() ?? { status: 404 };
+  const sender = newSender();
+  await sender.add(files("a.dcm"));
+  await vi.waitFor(() => expect(sender.uploads[0]?.isRetried).toBe(true), PATIENCE);
+  await until(sender, "delivered");
+});
+
+test("a final refusal keeps the server's words and stops no other file", async () => {
+  take = ({ headers }) =>
+    pathOf(headers) === "a.dcm" ? { status: 422, json: { message: "No pixels." } } : accepted("b.dcm");
+  const sender = newSender();
+  await sender.add(files("a.dcm", "b.dcm"));
+  await until(sender, "failed", "delivered");
+  expect(sender.uploads[0]?.words).toBe("No pixels.");
+});
+
+test.each([401, 507])("after %i everything waits until a person has seen to it", async (status) => {
+  take = () => ({ status });
+  const sender = newSender();
+  await sender.add(files("a.dcm", "b.dcm"));
+  await vi.waitFor(() => expect(sender.blockedBy?.status).toBe(status), PATIENCE);
+  await until(sender, "waiting", "waiting");
+  take = ({ headers }) => accepted(pathOf(headers));
+  sender.unblock();
+  await until(sender, "delivered", "delivered");
+});
+
+test("without the portal files wait, and are sent when it is back", async () => {
+  take = () => ({ status: 503 });
+  const sender = newSender();
+  await sender.add(files("a.dcm", "b.dcm"));
+  await vi.waitFor(() => expect(sender.isLost).toBe(true), PATIENCE);
+  take = ({ headers }) => accepted(pathOf(headers));
+  window.dispatchEvent(new Event("online"));
+  await until(sender, "delivered", "delivered");
+  expect(sender.isLost).toBe(false);
+});
+
+test("nothing is sent while it is paused", async () => {
+  const sender = newSender();
+  sender.pause(true);
+  await sender.add(files("a.dcm"));
+  expect(states(sender)).toEqual(["waiting"]);
+  expect(portal.to("/send")).toEqual([]);
+  sender.pause(false);
+  await until(sender, "delivered");
+});
+
+test("a file that is refused unseen is named and not sent", async () => {
+  const sender = newSender(() => "Larger than 1 GB.");
+  await sender.add(files("a.dcm"));
+  expect(sender.uploads[0]).toMatchObject({ state: "failed", words: "Larger than 1 GB." });
+  expect(portal.to("/send")).toEqual([]);
+});
