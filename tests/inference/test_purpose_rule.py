@@ -113,6 +113,8 @@ def test_patients_age_is_read_as_written_and_never_guessed(given: str, months: i
         ),
         ({"taken": None}, Purpose.UNCONFIRMED, "The study has no date"),
         ({"taken": None, "birth_date": date(1980, 1, 1)}, Purpose.OUTSIDE, "46 years"),
+        # Too young on the day of the upload, and younger before.
+        ({"taken": None, "birth_date": date(2025, 12, 1)}, Purpose.OUTSIDE, "3 months"),
         ({"taken": None, "patient_age": "003Y"}, Purpose.WITHIN, ""),
     ],
 )
@@ -145,7 +147,10 @@ def test_ages(said: dict[str, Any], purpose: Purpose, words: str) -> None:
         ({"body_part": "LEFT LUNG"}, Purpose.WITHHELD, "a part of the chest (LEFT LUNG)"),
         ({"body_part": "FOO"}, Purpose.UNCONFIRMED, "“FOO”"),
         ({"body_part": ""}, Purpose.WITHIN, ""),
+        ({"body_part": "HALF CHEST"}, Purpose.WITHHELD, "a part of the chest (HALF CHEST)"),
         ({"laterality": "L"}, Purpose.UNCONFIRMED, "one side alone"),
+        ({"laterality": "left"}, Purpose.UNCONFIRMED, "(Image Laterality L)"),
+        ({"laterality": "RT"}, Purpose.UNCONFIRMED, "(Image Laterality R)"),
         ({"laterality": "U"}, Purpose.WITHIN, ""),
         (
             {"codes": [{"of": "procedure", "value": "1", "scheme": "", "meaning": "XR HAND"}]},

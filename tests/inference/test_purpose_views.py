@@ -12,7 +12,7 @@ from webportal.inference.purpose.views import Projection, views_of
 FRONTAL = {
     Projection.AP: """
         AP|ap|A.P.|A/P|AP SUPINE|AP_ERECT|AP PORTABLE|CHEST AP|APSUPINE|Antero-posterior
-        |ANTEROPOSTERIOR|AP 1|AP SEMI-ERECT|ap  inspiration""",
+        |ANTEROPOSTERIOR|AP 1|AP1|AP SEMI-ERECT|ap  inspiration""",
     Projection.PA: """
         PA|pa|P.A.|PA ERECT|PAERECT|PA_STANDING|Postero-Anterior|posteroanterior|PA CHEST
         |POSTERIOR ANTERIOR|PA UPRIGHT""",
@@ -24,7 +24,7 @@ NOT_FRONTAL = """
     |ap_lld|DECUB
     |DECUBITUS|LEFT DECUBITUS|LLDECUB|L DECUB|LAO|RAO|LPO|RPO|LLO|RLO|OBL|OBLIQUE
     |LEFT ANTERIOR OBLIQUE|PA OBLIQUE|SWIMMERS|swimmer's|AP AXIAL|AP LORDOTIC|LORDOTIC|MLO|CC|ML|LM
-    |TANGENTIAL|PALAT
+    |TANGENTIAL|PALAT|LAT1|LAT2|2LAT
     |LATERAL LEFT RANDOMWORD|Profil
 """
 UNKNOWN = "FOO|AP FOO|ANT|POST|CHEST|L|R|W|VIEW 1|正面|??|DV"

@@ -39,7 +39,7 @@ _CHEST = word_set(
 _PART = word_set(
     """
     HEMITHORAX RIB RIBS RIBCAGE RIPPEN COSTAL COSTILLAS STERNUM CLAVICLE CLAVICLES CLAVICULA
-    SCAPULA APEX APICES SCJOINT STERNOCLAVICULAR
+    SCAPULA APEX APICES SCJOINT STERNOCLAVICULAR HALF HEMI HEMICHEST UNILATERAL UNILAT
     """
 )
 _OTHER = word_set(
@@ -95,6 +95,12 @@ def bodies_of(part: str, codes: Sequence[Mapping[str, str]]) -> list[Body]:
             if region is not Region.UNKNOWN:
                 bodies.append(Body(code["meaning"], region))
     return bodies
+
+
+def one_side(laterality: str) -> str:
+    """Return the side, L or R, that Image Laterality or Laterality names alone, else ''."""
+    sides = {_SIDES.get(word, "") for word in tokens(laterality)}
+    return sides.pop() if len(sides) == 1 else ""
 
 
 def _of_code(code: Mapping[str, str]) -> Region:

@@ -22,7 +22,7 @@ from typing import Any
 from django.utils import timezone
 
 from webportal.inference.purpose.ages import Given, by_dates, by_header, can_be, contradict
-from webportal.inference.purpose.bodies import Region, bodies_of
+from webportal.inference.purpose.bodies import Region, bodies_of, one_side
 from webportal.inference.purpose.views import Projection, View, views_of
 from webportal.records.ages import examined_on
 from webportal.records.choices import Purpose
@@ -145,9 +145,9 @@ def _of_body(said: Said) -> list[Reason]:
         for body in bodies
         if body.region is Region.UNKNOWN
     ]
-    if said.laterality.upper() in ("L", "R"):
-        values = {"side": said.laterality.upper()}
-        reasons.append(Reason("one_side", Purpose.UNCONFIRMED, values))
+    side = one_side(said.laterality)
+    if side:
+        reasons.append(Reason("one_side", Purpose.UNCONFIRMED, {"side": side}))
     return reasons
 
 
@@ -189,13 +189,13 @@ def _dated(said: Said) -> tuple[Given | None, list[Reason]]:
 def _without_age(made_for: Mapping[str, int], said: Said) -> list[Reason]:
     """What there is to say where no age is known.
 
-    The day of the upload is not that of the study, but who is grown up by then mostly was before.
+    The day of the upload is not that of the study, but who is grown up by then mostly was before,
+    and who is too young even then was younger still.
     """
     if said.birth_date is not None and said.taken is None:
         age = by_dates(said.birth_date, said.received)
         if age is not None:
-            is_older = age.months >= (made_for["oldest"] + 1) * 12
-            purpose = Purpose.OUTSIDE if is_older else Purpose.UNCONFIRMED
+            purpose = Purpose.UNCONFIRMED if _fits(age, made_for) else Purpose.OUTSIDE
             return [Reason("study_undated", purpose, {"months": age.months, **made_for})]
     return [Reason("age_unknown", Purpose.UNCONFIRMED, made_for)]
 

@@ -13,12 +13,14 @@ def word_set(text: str) -> frozenset[str]:
 def tokens(text: str, phrases: Mapping[str, str] | None = None) -> list[str]:
     """Return the words of a text in capitals, without accents; what is no letter or digit parts.
 
+    A number stands alone, also where it is written behind a word (`LAT2`).
+
     `phrases` are expressions of several words (regular expressions) and the word that stands for
     each.
     """
     decomposed = unicodedata.normalize("NFKD", text.upper())
     plain = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
-    joined = " ".join(word for word in re.split(r"[\W_]+", plain) if word)
+    joined = " ".join(re.findall(r"[^\W\d_]+|\d+", plain))
     for phrase, word in (phrases or {}).items():
         joined = re.sub(rf"\b{phrase}\b", word, joined)
     return joined.split()
