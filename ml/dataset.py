@@ -5,8 +5,9 @@ Cell 172, 2018) as published on Kaggle and Mendeley Data.
 """
 
 import re
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,7 @@ class LabelledImage:
     """One labelled file. ``patient`` is the same for all images of one patient.
 
     ``kind`` is normal, bacteria, virus, or pneumonia where the name does not tell which.
+    ``columns`` is what else a sheet of labels says of it.
     """
 
     path: Path
@@ -39,6 +41,7 @@ class LabelledImage:
     patient: str
     series: str
     number: int
+    columns: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     @property
     def is_pneumonia(self) -> bool:

@@ -53,6 +53,16 @@ class Cases:
             bacterial_probabilities,
         )
 
+    def subset(self, chosen: NDArray[np.bool_]) -> Self:
+        """Return the cases that are chosen, (n,)."""
+        bacterial = self.bacterial_probabilities
+        return type(self)(
+            self.kinds[chosen],
+            self.patients[chosen],
+            self.probabilities[chosen],
+            None if bacterial is None else bacterial[chosen],
+        )
+
     @property
     def targets(self) -> Floats:
         """Return 1 for pneumonia and 0 for normal."""
@@ -184,6 +194,17 @@ def measure(
         },
         "bacterial_against_viral": bacterial,
     }
+
+
+def measure_groups(
+    cases: Cases, groups: Sequence[str], thresholds: Mapping[str, float]
+) -> dict[str, dict[str, Any]]:
+    """Return what ``measure`` does for each group, by name; ``groups`` (n,) names that of a case.
+
+    A group with one class alone has no AUROC.
+    """
+    named = np.array(groups)
+    return {name: measure(cases.subset(named == name), thresholds) for name in sorted(set(groups))}
 
 
 def operating_point(cases: Cases, threshold: float, criterion: str) -> OperatingPoint:

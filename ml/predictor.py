@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from ml.assessment import Assessment, categorise
 from ml.gate.decision import Gate, Refusal
-from ml.gate.orientation import Turn
-from ml.gate.righting import judge
+from ml.gate.orientation import UPRIGHT, Turn
+from ml.gate.righting import Judged, judge
 from ml.package import ModelPackage
 from ml.runtimes.choice import AUTO, choose_runtime
 
@@ -19,7 +19,8 @@ class Predictor:
     """A package ready to predict, on one device, for one caller at a time.
 
     ``runtime`` and ``device`` are those of ``choose_runtime``, which may raise. ``device_name``
-    says where and by what the network runs.
+    says where and by what the network runs. With ``ignore_gate`` every picture is assessed as it
+    came, for measuring the network alone.
     """
 
     def __init__(
@@ -28,12 +29,14 @@ class Predictor:
         batch_size: int = 32,
         device: str = AUTO,
         runtime: str = AUTO,
+        *,
+        ignore_gate: bool = False,
     ) -> None:
         if batch_size < 1:
             raise ValueError(f"batch_size must be at least 1, not {batch_size}")
         self.package = package
         self.batch_size = batch_size
-        self._gate = Gate.load(package.gate_path)
+        self._gate = None if ignore_gate else Gate.load(package.gate_path)
         self._runtime = choose_runtime(package, batch_size, runtime, device)
         self.device_name = self._runtime.device_name
 
@@ -50,8 +53,7 @@ class Predictor:
         return assessments
 
     def _predict_some(self, inputs: NDArray[np.uint8]) -> list[Assessment]:
-        forward = self._runtime.outputs
-        outputs, refusals, turns = judge(self._gate, inputs, forward(inputs), forward)
+        outputs, refusals, turns = self._judged(inputs)
         probabilities = self.package.calibration.probabilities(outputs["logit"])
         heatmaps = self._heatmaps(outputs["activation_map"])
         bacterial: list[float | None] = [None] * len(inputs)
@@ -64,6 +66,13 @@ class Predictor:
                 probabilities.tolist(), bacterial, heatmaps, refusals, turns, strict=True
             )
         ]
+
+    def _judged(self, inputs: NDArray[np.uint8]) -> Judged:
+        forward = self._runtime.outputs
+        outputs = forward(inputs)
+        if self._gate is None:
+            return Judged(outputs, [None] * len(inputs), [UPRIGHT] * len(inputs))
+        return judge(self._gate, inputs, outputs, forward)
 
     def _assessment(
         self,

@@ -6,8 +6,9 @@ from pathlib import Path
 
 from ml.commands.common import add_package_arguments, print_figures, read_cases
 from ml.commands.errors import CommandError
-from ml.dataset import find_images
-from ml.evaluation import METHOD, measure
+from ml.dataset import LabelledImage, find_images
+from ml.evaluation import METHOD, measure, measure_groups
+from ml.label_sheet import check_column, group_of, read_label_sheet
 from ml.package import load_package
 from ml.predictor import Predictor
 from ml.sameness import compare_kinds_of_file, find_originals
@@ -17,7 +18,24 @@ HELP = "measure a package on labelled images"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's arguments."""
-    parser.add_argument("--data", type=Path, required=True, help="folders NORMAL and PNEUMONIA")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        metavar="DIR",
+        help="folders NORMAL and PNEUMONIA; with --labels, where its files are",
+    )
+    parser.add_argument(
+        "--labels",
+        type=Path,
+        metavar="CSV",
+        help="a sheet with the columns file and label (normal or pneumonia; blank: left out)",
+    )
+    parser.add_argument(
+        "--by", metavar="COLUMN", help="figures of each group too, by a column of the sheet"
+    )
+    parser.add_argument(
+        "--ignore-gate", action="store_true", help="assess what the gate would refuse, too"
+    )
     parser.add_argument("--plots", type=Path, metavar="DIR", help="write plots there")
     parser.add_argument(
         "--fullres", type=Path, metavar="DIR", help="full-size files to compare kinds of file with"
@@ -36,16 +54,22 @@ def run(arguments: argparse.Namespace) -> int:
                 f"--plots needs {error.name}: pip install -r requirements-training.txt"
             ) from error
     package = load_package(arguments.package)
-    found = find_images(arguments.data)
-    predictor = Predictor(package, device=arguments.device)
+    found, unlabelled = _labelled(arguments)
+    predictor = Predictor(package, device=arguments.device, ignore_gate=arguments.ignore_gate)
     cases, labelled = read_cases(found, predictor)
     thresholds = {name: point.threshold for name, point in package.thresholds.items()}
     figures: dict[str, object] = {
         "package": package.version,
+        "gate": "ignored" if arguments.ignore_gate else "asked",
         "unreadable": len(found) - len(labelled),
+        "unlabelled": unlabelled,
         **measure(cases, thresholds),
         "method": METHOD,
     }
+    if arguments.by:
+        figures["by"] = arguments.by
+        groups = [group_of(image, arguments.by) for image in labelled]
+        figures["groups"] = measure_groups(cases, groups, thresholds)
     if arguments.fullres:
         originals = find_originals(arguments.fullres)
         figures["sameness"] = compare_kinds_of_file(originals, predictor)
@@ -54,3 +78,22 @@ def run(arguments: argparse.Namespace) -> int:
         for file in write_plots(arguments.plots, cases, labelled, thresholds):
             print(f"Wrote {file}", file=sys.stderr)
     return 0
+
+
+def _labelled(arguments: argparse.Namespace) -> tuple[list[LabelledImage], int]:
+    """Return the labelled files, and how many rows of the sheet have no label."""
+    if arguments.labels is None:
+        if arguments.data is None:
+            raise CommandError("Say with --data or --labels which images to measure on.")
+        if arguments.by:
+            raise CommandError("--by needs the columns of a sheet: give --labels.")
+        return find_images(arguments.data), 0
+    try:
+        found, unlabelled = read_label_sheet(
+            arguments.labels, arguments.data or arguments.labels.parent
+        )
+    except OSError as error:
+        raise CommandError(f"{arguments.labels} cannot be read: {error.strerror}.") from error
+    if arguments.by:
+        check_column(found, arguments.by)
+    return found, unlabelled

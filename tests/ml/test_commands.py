@@ -117,6 +117,35 @@ def test_evaluate_names_what_it_cannot_read_and_measures_the_rest(tmp_path: Path
     assert figures["accuracy_refused_as_wrong"] == 0.0
 
 
+def test_evaluate_takes_a_sheet_and_gives_figures_by_group(tmp_path: Path) -> None:
+    data = blank_set(tmp_path / "images")
+    rows = ["NORMAL/IM-1-1.png,normal,AP", "PNEUMONIA/person1_virus_1.png,pneumonia,PA"]
+    sheet = tmp_path / "labels.csv"
+    sheet.write_text("\n".join(["file,label,view", *rows, "unlabelled.png,,PA"]))
+    arguments = ("evaluate", "--data", data, "--labels", sheet, "--by", "view", "--json")
+
+    gated, ungated = (
+        json.loads(run(*arguments, *more).stdout) for more in ((), ("--ignore-gate",))
+    )
+
+    assert (gated["n"], gated["unlabelled"], gated["gate"]) == (2, 1, "asked")
+    assert {name: group["n"] for name, group in gated["groups"].items()} == {"AP": 1, "PA": 1}
+    assert gated["groups"]["AP"]["refused"] == 1.0
+    assert gated["groups"]["PA"]["n_pneumonia"] == 1
+    # A blank picture is assessed all the same.
+    assert (ungated["refused"], ungated["gate"]) == (0.0, "ignored")
+    assert ungated["accuracy"] is not None
+    assert ungated["groups"]["AP"]["auroc"] is None
+
+
+def test_evaluate_says_which_column_is_missing(tmp_path: Path) -> None:
+    sheet = tmp_path / "labels.csv"
+    sheet.write_text("file,label\na.png,normal\n")
+    assert "no column 'view'" in run("evaluate", "--labels", sheet, "--by", "view").stderr
+    assert "give --labels" in run("evaluate", "--data", tmp_path, "--by", "view").stderr
+    assert "--data or --labels" in run("evaluate").stderr
+
+
 def test_independent_figures_make_a_new_version_of_the_same_network(tmp_path: Path) -> None:
     data, out = blank_set(tmp_path), tmp_path / "measured-1"
     arguments = ("independent", "--data", data, "--of", "blank sheets", "--out", out)
