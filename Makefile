@@ -1,11 +1,12 @@
-# Chestline on one machine. `make run` needs Python 3.11 or newer and nothing else.
+# Chestline on one machine. `make run` needs a Python with venv, and nothing else; see README.md.
 
 PYTHON ?= python3
 VENV_PYTHON := .venv/bin/python
 LOCAL := $(VENV_PYTHON) -m deploy.local
+INSTALL := $(PYTHON) -m deploy.local.install
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop worker demo manage test check format openapi screenshots bench messages python install install-dev
+.PHONY: help run stop worker demo manage test check format openapi screenshots bench messages lock python install install-dev
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /    make \1\t/p' Makefile | expand -t 24
@@ -48,15 +49,19 @@ bench: install-dev  ## measure throughput, latency and memory
 	@$(VENV_PYTHON) -m bench
 	@$(VENV_PYTHON) -m bench.viewer
 
-install: python  ## install the packages and build the front end
-	@$(PYTHON) deploy/local/install.py
+lock: install-dev  ## lock the packages of pyproject.toml; make lock ARGS="--upgrade-package django"
+	@$(VENV_PYTHON) -m deploy.local.lock $(ARGS)
+
+install: python  ## install the packages and build the front end; make install EXTRAS=gpu adds to them
+	@$(INSTALL) $(EXTRAS)
 
 install-dev: python  ## the same, with what the tests need
-	@$(PYTHON) deploy/local/install.py --dev
+	@$(INSTALL) dev $(EXTRAS)
 
+# Any Python that can run the installer; it finds or fetches one that Chestline supports.
 python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
-	    echo 'Chestline needs Python 3.11 or newer; $(PYTHON) is' \
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 8))' 2>/dev/null || { \
+	    echo 'Chestline needs Python 3.11, 3.12 or 3.13; $(PYTHON) is' \
 	        "$$($(PYTHON) --version 2>/dev/null || echo 'not there')."; \
-	    echo 'Install one and name it: make run PYTHON=/path/to/python3.11'; \
+	    echo 'Install one and name it: make run PYTHON=/path/to/python3'; \
 	    exit 1; }

@@ -35,6 +35,13 @@ def main() -> int:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         return int(arguments.run(arguments))
+    except ModuleNotFoundError as error:
+        print(
+            f"error: {error.name} is not installed; 'make install EXTRAS=training' installs what"
+            " training needs",
+            file=sys.stderr,
+        )
+        return 1
     except (CommandError, DatasetError, NoRuntimeError, PackageError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1

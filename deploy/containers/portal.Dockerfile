@@ -5,17 +5,19 @@
 FROM node:24-bookworm-slim AS frontend
 WORKDIR /build/webportal/frontend
 COPY webportal/frontend/package.json webportal/frontend/package-lock.json webportal/frontend/.npmrc ./
-RUN npm ci
+RUN npm ci --omit=dev
 COPY webportal/frontend ./
 RUN npm run build
 
 FROM python:3.13-slim-bookworm AS packages
 WORKDIR /build
-COPY constraints.txt ./
-COPY deploy/containers/portal-requirements.txt ./
-RUN python -m venv /opt/venv \
-    && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check \
-        -r portal-requirements.txt -c constraints.txt
+COPY pyproject.toml requirements.lock ./
+RUN python -m venv /opt/uv \
+    && sed -n '/^uv==/,/^    # via/p' requirements.lock > uv.txt \
+    && /opt/uv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r uv.txt \
+    && /opt/uv/bin/uv venv /opt/venv \
+    && /opt/uv/bin/uv pip install --python /opt/venv/bin/python --no-cache --compile-bytecode \
+        --require-hashes -r pyproject.toml -c requirements.lock
 
 FROM python:3.13-slim-bookworm
 RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/chestline chestline \

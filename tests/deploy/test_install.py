@@ -6,14 +6,14 @@ import re
 import shutil
 import subprocess
 import sys
-from importlib.metadata import PackageNotFoundError, requires
+import tomllib
 from pathlib import Path
 
 import pytest
-from packaging.requirements import Requirement
-from packaging.utils import canonicalize_name
+from packaging.specifiers import SpecifierSet
 
-from deploy.local.install import node_environment
+from deploy.local.frontend import node_environment
+from deploy.local.packages import LOCK, PROJECT, PYTHONS
 
 ROOT = Path(__file__).resolve().parents[2]
 REGISTRY = re.compile(
@@ -37,25 +37,35 @@ def checkout(tmp_path: Path) -> Path:
     (frontend / "package-lock.json").write_text(json.dumps(lock))
     for name in (".npmrc", "vite.config.ts", "tsconfig.json"):
         shutil.copy(ROOT / "webportal" / "frontend" / name, frontend)
-    for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
-        (tmp_path / name).touch()
+    _write_project(tmp_path)
     local = tmp_path / "deploy" / "local"
     local.mkdir(parents=True)
-    shutil.copy(ROOT / "deploy" / "local" / "install.py", local)
+    for module in ("install", "packages", "frontend"):
+        shutil.copy(ROOT / "deploy" / "local" / f"{module}.py", local)
+    shutil.copy(LOCK, tmp_path)
     shutil.copy(ROOT / "Makefile", tmp_path)
     return tmp_path
 
 
+def _write_project(checkout: Path, *needed: str) -> None:
+    (checkout / "pyproject.toml").write_text(
+        f'[project]\nname = "chestline"\nversion = "1"\ndependencies = {json.dumps(needed)}\n'
+        "[project.optional-dependencies]\nlocal = []\nworker = []\ngpu = []\n"
+    )
+
+
 def _make_install(
-    checkout: Path, python: str = sys.executable, **environment: str
+    checkout: Path, *variables: str, python: str = sys.executable, **environment: str
 ) -> subprocess.CompletedProcess[str]:
+    # uv is a part of the tests' own environment.
+    path = f"{Path(sys.executable).parent}{os.pathsep}{node_environment()['PATH']}"
     return subprocess.run(
-        ["make", "install", f"PYTHON={python}"],
+        ["make", "install", f"PYTHON={python}", *variables],
         cwd=checkout,
         env=os.environ
         | {"PIP_INDEX_URL": NOWHERE, "PIP_RETRIES": "0", "PIP_EXTRA_INDEX_URL": NOWHERE}
         | {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "npm_config_registry": NOWHERE}
-        | {"PATH": node_environment()["PATH"]}
+        | {"UV_HTTP_RETRIES": "0", "UV_PYTHON_DOWNLOADS": "never", "PATH": path}
         # Under `make test` this would be a part of that make, and speak as one.
         | {"MAKEFLAGS": "", "MAKELEVEL": ""}
         | environment,
@@ -99,7 +109,7 @@ def test_a_changed_source_is_built_again_without_fetching(checkout: Path) -> Non
 
 
 def test_a_package_that_cannot_be_fetched_is_named_and_tried_again(checkout: Path) -> None:
-    (checkout / "requirements.txt").write_text("chestline-needs-this==1.0\n")
+    _write_project(checkout, "chestline-needs-this>=1.0")
     for _ in range(2):
         failed = _make_install(checkout)
         assert failed.returncode != 0
@@ -107,15 +117,40 @@ def test_a_package_that_cannot_be_fetched_is_named_and_tried_again(checkout: Pat
         assert "needs a package index" in failed.stderr
 
 
-def test_an_old_python_is_refused_with_what_to_do(checkout: Path) -> None:
+def test_what_was_asked_for_once_stays_installed(checkout: Path) -> None:
+    assert _make_install(checkout, "EXTRAS=gpu").returncode == 0
+    (checkout / "pyproject.toml").write_text((checkout / "pyproject.toml").read_text() + "\n")
+    assert _make_install(checkout).returncode == 0
+    assert (checkout / ".venv" / "installed").read_text().split()[1:] == ["gpu", "local", "worker"]
+
+
+def test_a_python_that_cannot_run_the_installer_is_refused_with_what_to_do(checkout: Path) -> None:
     python = _python_that_says(
-        checkout, '[ "$1" = --version ] && echo Python 3.9.2; [ "$1" = --version ]'
+        checkout, '[ "$1" = --version ] && echo Python 3.6.2; [ "$1" = --version ]'
     )
     failed = _make_install(checkout, python=python)
     assert failed.returncode != 0
-    assert "needs Python 3.11 or newer" in failed.stdout
-    assert "Python 3.9.2" in failed.stdout
+    assert "needs Python 3.11, 3.12 or 3.13" in failed.stdout
+    assert "Python 3.6.2" in failed.stdout
     assert "PYTHON=" in failed.stdout
+
+
+def test_where_no_supported_python_can_be_had_one_line_says_what_to_do(checkout: Path) -> None:
+    packages = checkout / "deploy" / "local" / "packages.py"
+    older = packages.read_text().replace(f"PYTHONS = {PYTHONS}", "PYTHONS = ((3, 7), (3, 8))")
+    packages.write_text(older)
+    failed = _make_install(checkout, UV_PYTHON_PREFERENCE="only-managed")
+    assert failed.returncode != 0
+    assert "is not supported: looking for another" in failed.stdout
+    (said,) = [line for line in failed.stderr.splitlines() if line and "make" not in line[:5]]
+    assert said.startswith("Chestline needs Python 3.7 or later, below 3.8; none was found here")
+    assert "make run PYTHON=" in said
+
+
+def test_the_installer_and_the_project_name_the_same_pythons() -> None:
+    stated = SpecifierSet(tomllib.loads(PROJECT.read_text())["project"]["requires-python"])
+    (first, after) = (f"{major}.{minor}" for major, minor in PYTHONS)
+    assert stated == SpecifierSet(f">={first},<{after}")
 
 
 def test_a_python_without_venv_is_refused_with_what_to_do(checkout: Path) -> None:
@@ -123,7 +158,8 @@ def test_a_python_without_venv_is_refused_with_what_to_do(checkout: Path) -> Non
     hidden = checkout / "hidden"
     hidden.mkdir()
     (hidden / "ensurepip.py").write_text("raise ImportError('not installed')\n")
-    failed = _make_install(checkout, PYTHONPATH=str(hidden))
+    without_uv = node_environment()["PATH"]
+    failed = _make_install(checkout, PYTHONPATH=str(hidden), PATH=without_uv)
     assert failed.returncode != 0
     assert "apt install python3-venv" in failed.stderr
 
@@ -152,46 +188,18 @@ def test_every_npm_package_is_locked_by_hash() -> None:
     assert not [name for name, entry in packages.items() if "resolved" in entry]
 
 
-def test_every_package_that_is_needed_is_pinned() -> None:
-    """What pip resolves depends on nothing but the pins."""
-    pins = {}
-    for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
-        for line in (ROOT / name).read_text().splitlines():
-            if line and not line.startswith(("#", "-")):
-                requirement = Requirement(line)
-                pins[canonicalize_name(requirement.name)] = requirement
-    assert not [pin for pin in pins.values() if not str(pin.specifier).startswith("==")]
-    missing = {
-        f"{name} needs {needed.name}"
-        for name, pin in pins.items()
-        for needed in _needed_by(pin)
-        if canonicalize_name(needed.name) not in {*pins, "pip"}
-    }
-    assert not missing
+def test_every_python_package_is_locked_by_hash() -> None:
+    for file in (LOCK, ROOT / "requirements.txt"):
+        text = file.read_text().replace("\\\n", "")
+        pins = [line for line in text.splitlines() if line and not line.lstrip().startswith("#")]
+        assert pins
+        assert not [pin for pin in pins if "==" not in pin or " --hash=sha256:" not in pin]
 
 
-def _needed_by(pin: Requirement) -> list[Requirement]:
-    """What a package needs with the extras that are asked for, on any machine that is supported.
-
-    Read from the installed package; what is not installed here is needed by nothing else here.
-    """
-    try:
-        needed = [Requirement(text) for text in requires(pin.name) or []]
-    except PackageNotFoundError:
-        return []
-    environments = [
-        {
-            "extra": extra,
-            "python_version": full.rpartition(".")[0],
-            "python_full_version": full,
-            "platform_machine": machine,
-        }
-        for extra in pin.extras or {""}
-        for full in ("3.11.0", "3.12.0", "3.13.0")
-        for machine in ("x86_64", "aarch64")
-    ]
-    return [
-        each
-        for each in needed
-        if each.marker is None or any(each.marker.evaluate(where) for where in environments)
-    ]
+def test_who_installs_with_pip_gets_what_is_locked_and_the_tests(tmp_path: Path) -> None:
+    locked = set(re.findall(r"^\S+==\S+", LOCK.read_text(), re.MULTILINE))
+    exported = re.findall(r"^\S+==\S+", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
+    assert locked >= set(exported)
+    names = {pin.partition("==")[0].partition("[")[0] for pin in exported}
+    needed = "celery redis django djangorestframework tensorflow pillow pytest-django"
+    assert names >= set(needed.split())

@@ -182,7 +182,7 @@ def test_evaluate_needs_matplotlib_for_plots_alone(tmp_path: Path) -> None:
     command += ["--plots", str(tmp_path / "plots")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert "requirements-training.txt" in done.stderr.splitlines()[-1]
+    assert "make install EXTRAS=evaluation" in done.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize(

@@ -57,7 +57,7 @@ def test_drawn_outsiders_are_not_assessable(predictor: Predictor, kind: str) -> 
 
 
 def test_shipped_pictures_of_other_things_are_not_assessable(predictor: Predictor) -> None:
-    pytest.importorskip("skimage", reason="needs requirements-dev.txt (scikit-image)")
+    pytest.importorskip("skimage", reason="needs the extra evaluation (scikit-image)")
     from ml.outsiders import shipped
 
     rng = np.random.default_rng(SEED)

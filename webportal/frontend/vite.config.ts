@@ -1,5 +1,4 @@
-import type { Plugin } from "vite";
-import { defineConfig } from "vitest/config";
+import { defineConfig, type Plugin } from "vite";
 
 /**
  * What is changed in Cornerstone, by folder and file. The content security policy refuses style
@@ -45,7 +44,6 @@ export default defineConfig({
   publicDir: false,
   plugins: [changeCornerstone()],
   worker: { format: "es" },
-  test: { environment: "happy-dom", include: ["tests/**/*.test.ts"] },
   build: {
     target: "esnext",
     outDir: "../static/dist",

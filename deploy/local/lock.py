@@ -1,0 +1,59 @@
+"""Locks the packages: `python -m deploy.local.lock [OPTION …]`, with options of `uv pip compile`.
+
+`requirements.lock` pins, by hash, everything that pyproject.toml may install; every installation is
+bound by it. `requirements.txt` is its part for those who install with pip. Neither names a package
+index, so that a hospital's mirror serves as well as the public one.
+"""
+
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from deploy.local.packages import PYTHONS, ROOT
+
+OLDEST = ".".join(map(str, PYTHONS[0]))
+FILES = ("requirements.lock", "requirements.txt")
+
+
+def main() -> None:
+    """Write both files; what is locked stays as it is unless an option says otherwise."""
+    if not _write(ROOT, sys.argv[1:]):
+        sys.exit(1)
+
+
+def is_current() -> bool:
+    """Whether both files are what pyproject.toml asks for. Needs the package index."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in FILES:
+            shutil.copy(ROOT / name, folder)
+        if not _write(Path(folder)):
+            return False
+        stale = [
+            name for name in FILES if (ROOT / name).read_text() != (Path(folder) / name).read_text()
+        ]
+    for name in stale:
+        print(f"{name} is not what pyproject.toml asks for: run 'make lock'")
+    return not stale
+
+
+def _write(folder: Path, options: Sequence[str] = ()) -> bool:
+    lock, exported = (str(folder / name) for name in FILES)
+    return _compile("--all-extras", *options, "--output-file", lock) and _compile(
+        *("--extra", "dev", "--constraints", lock, "--no-annotate", "--output-file", exported)
+    )
+
+
+def _compile(*arguments: str) -> bool:
+    command = [
+        *(sys.executable, "-m", "uv", "pip", "compile", "pyproject.toml", "--quiet"),
+        *("--universal", "--python-version", OLDEST, "--generate-hashes"),
+        *("--custom-compile-command", "make lock", *arguments),
+    ]
+    return subprocess.run(command, cwd=ROOT, check=False).returncode == 0
+
+
+if __name__ == "__main__":
+    main()

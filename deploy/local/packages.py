@@ -1,0 +1,160 @@
+"""Installs the locked Python packages into `.venv` with uv, which is fetched where it is missing.
+
+Run by whichever Python the machine has, hence the standard library alone and the syntax of 3.8. uv
+brings a supported Python where the machine has none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+VENV = ROOT / ".venv"
+VENV_PYTHON = VENV / "bin" / "python"
+PROJECT = ROOT / "pyproject.toml"
+LOCK = ROOT / "requirements.lock"
+# Holds uv alone, so that `.venv` can be made anew at any time.
+TOOLS = ROOT / ".uv"
+# As in pyproject.toml: from the first up to, but not including, the second.
+PYTHONS = ((3, 11), (3, 14))
+# The portal, and a worker on the CPU, with their services on one machine.
+ALWAYS = ("local", "worker")
+
+
+class InstallError(Exception):
+    """Something is missing; the message says what to do."""
+
+
+def install_packages(extras: Iterable[str] = ()) -> list[str]:
+    """Install what every machine needs, ``extras``, and the extras that were asked for before.
+
+    Does nothing, and needs no network, when all that is installed. Returns all the extras. Raises
+    ``InstallError``.
+    """
+    stamp = VENV / "installed"
+    installed = stamp.read_text().split() if stamp.exists() else []
+    chosen = sorted({*ALWAYS, *installed[1:], *extras})
+    wanted = [digest([PROJECT, LOCK]), *chosen]
+    if installed == wanted and _venv_works():
+        return chosen
+    uv = _uv()
+    environment = _environment()
+    _make_venv(uv, environment)
+    print("      fetching and installing", flush=True)
+    command = [
+        *(uv, "pip", "install", "--python", str(VENV_PYTHON), "--exact", "--compile-bytecode"),
+        *("--require-hashes", "--requirements", str(PROJECT), "--constraints", str(LOCK)),
+        *(part for extra in chosen for part in ("--extra", extra)),
+        *(() if sys.stderr.isatty() else ("--quiet",)),
+    ]
+    if subprocess.run(command, cwd=ROOT, env=environment, check=False).returncode != 0:
+        raise InstallError(
+            "uv could not install the packages; see above. The first start needs a package index "
+            "(UV_DEFAULT_INDEX, or pip's own configuration, says which); later starts need none."
+        )
+    stamp.write_text(" ".join(wanted))
+    return chosen
+
+
+def digest(files: Iterable[Path]) -> str:
+    """Return a hash over names and content of files in the checkout."""
+    found = hashlib.sha256()
+    for file in files:
+        found.update(f"{file.relative_to(ROOT)}\0{file.stat().st_size}\0".encode())
+        found.update(file.read_bytes())
+    return found.hexdigest()
+
+
+def _make_venv(uv: str, environment: dict[str, str]) -> None:
+    if _venv_works():
+        return
+    oldest, too_new = (".".join(map(str, version)) for version in PYTHONS)
+    if PYTHONS[0] <= sys.version_info[:2] < PYTHONS[1]:
+        python = sys.executable
+    else:
+        python = f">={oldest},<{too_new}"
+        here = f"{sys.version_info[0]}.{sys.version_info[1]}"
+        print(f"      Python {here} is not supported: looking for another", flush=True)
+    command = [uv, "venv", "--quiet", "--clear", "--no-project", "--python", python, str(VENV)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=False)
+    if done.returncode != 0:
+        raise InstallError(
+            f"Chestline needs Python {oldest} or later, below {too_new}; none was found here, and "
+            "none could be fetched. Install one and name it: make run PYTHON=/path/to/python3"
+        )
+
+
+def _venv_works() -> bool:
+    code = f"import sys; sys.exit(not {PYTHONS[0]} <= sys.version_info[:2] < {PYTHONS[1]})"
+    return VENV_PYTHON.exists() and _succeeds([VENV_PYTHON, "-c", code])
+
+
+def _uv() -> str:
+    """The machine's uv where that is recent enough, else the locked one, fetched with pip."""
+    locked = re.search(r"^uv==([\d.]+) .*\n(?:    --hash=.*\n)+", LOCK.read_text(), re.MULTILINE)
+    assert locked is not None
+    for uv in (shutil.which("uv"), str(TOOLS / "bin" / "uv")):
+        if uv is not None and _version(uv) >= _numbers(locked[1]):
+            return uv
+    _require_venv()
+    print("      fetching uv", flush=True)
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(TOOLS)], check=True)
+    requirement = TOOLS / "uv.txt"
+    requirement.write_text(locked[0])
+    pip = [str(TOOLS / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "install"]
+    done = subprocess.run(
+        [*pip, "--quiet", "--require-hashes", "--requirement", str(requirement)], check=False
+    )
+    if done.returncode != 0:
+        raise InstallError(
+            "pip could not fetch uv; see above. The first start needs a package index (pip's own "
+            "configuration says which); later starts need none."
+        )
+    return str(TOOLS / "bin" / "uv")
+
+
+def _require_venv() -> None:
+    for name in ("ensurepip", "venv"):
+        if not _succeeds([sys.executable, "-c", f"import {name}"]):
+            raise InstallError(
+                f"This Python ({sys.executable}) lacks the module {name}. On Debian and Ubuntu "
+                "install it with 'apt install python3-venv', or name another Python: "
+                "make run PYTHON=/path/to/python3"
+            )
+
+
+def _environment() -> dict[str, str]:
+    """The environment of uv: it trusts whom the machine trusts, and takes pip's index."""
+    environment = {"UV_SYSTEM_CERTS": "true", **os.environ}
+    index = os.environ.get("PIP_INDEX_URL") or _pip_index()
+    if index:
+        environment.setdefault("UV_DEFAULT_INDEX", index)
+    return environment
+
+
+def _pip_index() -> str:
+    command = [sys.executable, "-m", "pip", "config", "get", "global.index-url"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+
+
+def _version(uv: str) -> tuple[int, ...]:
+    if not Path(uv).exists():
+        return ()
+    shown = subprocess.run([uv, "--version"], capture_output=True, text=True, check=False).stdout
+    found = re.match(r"uv (\d+\.\d+\.\d+)", shown)
+    return _numbers(found[1]) if found else ()
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("."))
+
+
+def _succeeds(command: Sequence[str | Path]) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
