@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
-from django.test import RequestFactory
+from django.test import Client, RequestFactory
 from django_vite.core.asset_loader import DjangoViteConfig
 from pytest_django.fixtures import Settings
 
+from deploy.local.frontend import DIST
 from webportal.front_end import FrontEnd, StaticFiles
 
 
@@ -59,3 +60,28 @@ def test_new_files_are_served_and_those_that_are_gone_are_not_found(dist: Path) 
     assert status("/static/dist/main-two.js") == 200
     assert status("/static/dist/main-one.js") == 404
     assert status("/static/dist/../../secret") == 404
+
+
+@pytest.mark.parametrize(
+    ("accepted", "sent"),
+    [("gzip, deflate, br, zstd", "br"), ("gzip, deflate", "gzip"), ("identity", None)],
+)
+def test_built_files_are_sent_compressed(client: Client, accepted: str, sent: str | None) -> None:
+    response = client.get(built("src/viewer.ts"), headers={"accept-encoding": accepted})
+    assert response.headers.get("Content-Encoding") == sent
+    assert response.headers["Vary"] == "Accept-Encoding"
+    body = response.getvalue()
+    whole = client.get(built("src/viewer.ts")).getvalue()
+    assert len(body) < len(whole) / 2 if sent else body == whole
+
+
+def test_only_files_with_a_hash_in_their_names_are_kept_for_a_year(client: Client) -> None:
+    kept = "max-age=31536000, public, immutable"
+    assert client.get(built("src/main.ts")).headers["Cache-Control"] == kept
+    assert client.get("/static/icon.svg").headers["Cache-Control"] == "max-age=60, public"
+
+
+def built(source: str) -> str:
+    """The address of what the build made of a source."""
+    manifest = json.loads((DIST / ".vite" / "manifest.json").read_text())
+    return f"/static/dist/{manifest[source]['file']}"

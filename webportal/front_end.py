@@ -40,6 +40,9 @@ class FrontEnd(DjangoViteAppClient):  # type: ignore[misc]
 class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
     """Serves static files, those that came since the start too; one that is gone is not found."""
 
+    # For how many seconds browsers keep a file with a hash in its name: a year.
+    FOREVER = 365 * 24 * 60 * 60
+
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         """Serve the file that the path names, or hand the request on."""
         path = request.path_info

@@ -278,6 +278,8 @@ SPECTACULAR_SETTINGS = {
 STATIC_URL = "/static/"
 STATICFILES_DIRS = [BASE_DIR / "webportal" / "static"]
 WHITENOISE_USE_FINDERS = True
+# Vite puts a hash of a file's content into its name.
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/dist/assets/.+-[\w-]{8}\.\w+$"
 DJANGO_VITE = {
     "default": {
         "app_client_class": "webportal.front_end.FrontEnd",

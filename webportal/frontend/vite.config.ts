@@ -1,3 +1,7 @@
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { brotliCompress, gzip } from "node:zlib";
 import { defineConfig, type Plugin } from "vite";
 
 /**
@@ -37,12 +41,29 @@ function changeCornerstone(): Plugin {
   };
 }
 
+/** Lays a Brotli and a gzip copy beside each text; WhiteNoise sends what the browser takes. */
+function compress(): Plugin {
+  const ways = { br: promisify(brotliCompress), gz: promisify(gzip) };
+  return {
+    name: "compress",
+    async writeBundle({ dir = "." }, bundle) {
+      for (const name of Object.keys(bundle).filter((name) => /\.(js|css|svg)$/.test(name))) {
+        const content = await readFile(join(dir, name));
+        for (const [ending, way] of Object.entries(ways)) {
+          const packed = await way(content);
+          if (packed.length < content.length) await writeFile(join(dir, `${name}.${ending}`), packed);
+        }
+      }
+    },
+  };
+}
+
 export default defineConfig({
   // Where Django serves the built files from (STATIC_URL + dist/).
   base: "/static/dist/",
   // Everything is imported from src/; there is no folder of files to copy as they are.
   publicDir: false,
-  plugins: [changeCornerstone()],
+  plugins: [changeCornerstone(), compress()],
   worker: { format: "es" },
   build: {
     target: "esnext",
