@@ -88,6 +88,10 @@ def viewer_context(
                     "The image could not be loaded. Reload the page; if it fails again, download"
                     " the original and tell hospital IT."
                 ),
+                "lost": _(
+                    "The browser can draw no more pictures: it has lost the graphics card. Reload"
+                    " the page; what you wrote is kept."
+                ),
                 "inverted": _("inverted"),
                 "atDetector": _("at the detector"),
                 "mean": _("mean"),

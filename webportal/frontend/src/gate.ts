@@ -1,7 +1,10 @@
 import type { Life } from "./life";
 
-/** What the viewer says of an image: it is on its way, it is drawn, or the trail knows that it was seen. */
-export type ImageState = "loading" | "drawn" | "viewed";
+/**
+ * What the viewer says of an image: it is on its way, it is drawn, the trail knows that it was seen, or
+ * it can be shown no more.
+ */
+export type ImageState = "loading" | "drawn" | "viewed" | "lost";
 
 interface ImageNews {
   image: string;
@@ -26,7 +29,7 @@ export function hearOfImages({ signal }: Life, hear: (news: ImageNews) => void):
  */
 export class SignGate {
   private readonly form: HTMLFormElement;
-  /** Every image that was drawn on this page. */
+  /** Every image that was drawn on this page, and can be again. */
   private readonly drawn = new Set<string>();
   private chosen = "";
 
@@ -53,6 +56,7 @@ export class SignGate {
   private hear({ image, state }: ImageNews): void {
     if (state === "loading") this.chosen = image;
     if (state === "drawn") this.drawn.add(image);
+    if (state === "lost") this.drawn.clear();
     if (state === "viewed") {
       const button = `[data-show-image="${CSS.escape(image)}"]`;
       for (const each of this.form.querySelectorAll<HTMLElement>(button)) each.hidden = true;

@@ -49,6 +49,11 @@ export function allowStudies(): void {
   document.documentElement.dataset["opens"] = "in-place";
 }
 
+/** From now on each study is opened in a document of its own: this one can draw no more. */
+export function stopStudies(): void {
+  isReady = false;
+}
+
 /**
  * Send a form and put the page that it leads to in place of this one. False when the answer was no
  * such page: then nothing has changed here.

@@ -1,12 +1,13 @@
 /** One picture on the screen: a Cornerstone3D viewport with what is written around it. */
 
-import { Enums, type RenderingEngine, type StackViewport } from "@cornerstonejs/core";
+import { Enums, type RenderingEngine, type StackViewport, imageLoader } from "@cornerstonejs/core";
 import type { Types } from "@cornerstonejs/core";
 import { utilities } from "@cornerstonejs/tools";
 
 import type { Life } from "../life";
 import { type Camera, aim, cameraOf, cornerOf, extentOf, openViewport } from "./camera";
 import { Corners } from "./corners";
+import { watchGraphics } from "./graphics";
 import { HeatmapLayer } from "./heatmap";
 import {
   type Turn,
@@ -50,6 +51,8 @@ export class Pane {
   onShown: (image: ImageEntry) => void = () => undefined;
   /** Called when the picture was drawn, the way it lies now. */
   onDrawn: () => void = () => undefined;
+  /** Called when the pane can show nothing any more; `image` is what it showed. */
+  onLost: (image: ImageEntry | null) => void = () => undefined;
 
   image: ImageEntry | null = null;
   private readonly viewport: StackViewport;
@@ -60,6 +63,8 @@ export class Pane {
   private isFitted = true;
   /** While the pane moves itself nobody is told. */
   private isBusy = false;
+  /** Whether nothing can be drawn any more. */
+  private readonly isLost: () => boolean;
   /** The view as it was last drawn, null when fitted. */
   private kept: View | null = null;
 
@@ -83,6 +88,7 @@ export class Pane {
     this.element.addEventListener(CAMERA_MODIFIED, () => this.moved());
     this.element.addEventListener(VOI_MODIFIED, () => this.windowed());
     this.element.addEventListener("wheel", (event) => this.turnWheel(event), { passive: false });
+    this.isLost = watchGraphics(engine, id, life, () => this.lose());
     life.onEnd(() => {
       // An image that is on its way finds nothing to be shown on.
       this.image = null;
@@ -94,6 +100,7 @@ export class Pane {
   // ── The picture ───────────────────────────────────────────────────────────────────────────────
 
   async show(image: ImageEntry): Promise<void> {
+    if (this.isLost()) return this.lose();
     this.image = image;
     this.header = null;
     delete this.root.dataset["shown"];
@@ -102,6 +109,9 @@ export class Pane {
     this.overlay.show(null);
     const id = imageId(image.pixels);
     try {
+      // Cornerstone would lay one that comes late over another that was chosen meanwhile.
+      await imageLoader.loadAndCacheImage(id);
+      if (this.image !== image) return;
       await this.viewport.setStack([id]);
     } catch (error) {
       // Another image was chosen meanwhile: its outcome counts.
@@ -130,9 +140,26 @@ export class Pane {
   }
 
   private failed(error: unknown): void {
-    this.root.classList.add("is-empty");
     const { texts } = this.corners;
-    this.say(error instanceof ImageRefused ? error.message : (texts["failed"] ?? ""));
+    this.empty(error instanceof ImageRefused ? error.message : (texts["failed"] ?? ""));
+  }
+
+  /** Nothing more can be drawn: what is on the screen would stay as it is whatever is pressed. */
+  private lose(): void {
+    const { image } = this;
+    this.image = null;
+    this.header = null;
+    delete this.root.dataset["shown"];
+    delete this.root.dataset["drawn"];
+    this.heatmap.show("");
+    this.overlay.show(null);
+    this.empty(this.corners.texts["lost"] ?? "");
+    this.onLost(image);
+  }
+
+  private empty(why: string): void {
+    this.root.classList.add("is-empty");
+    this.say(why);
   }
 
   say(text: string): void {
@@ -396,6 +423,7 @@ export class Pane {
 
   private rendered(): void {
     if (!this.header) return;
+    if (this.isLost()) return this.lose();
     this.root.dataset["drawn"] = "";
     if (!this.isBusy) this.kept = this.isFitted ? null : this.view();
     const corners: [Point, Point, Point] = [

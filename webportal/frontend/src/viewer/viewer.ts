@@ -13,6 +13,7 @@ import { tellImageState } from "../gate";
 import type { Life } from "../life";
 import { fetchAhead } from "./ahead";
 import { Comparison } from "./comparison";
+import { CONTEXTS } from "./graphics";
 import { bindKeys } from "./keys";
 import { Lens } from "./lens";
 import { MachineLayer } from "./machine";
@@ -81,6 +82,7 @@ export class Viewer {
       toggled: () => this.update(),
     });
     this.pane.onShown = (image) => this.shown(image);
+    this.pane.onLost = (image) => image && tellImageState(image.id, "lost");
     this.bind();
     this.chooseTool("tool-window");
     this.update();
@@ -297,7 +299,7 @@ function isWebGLInSoftware(): boolean {
 
 /** Once for all studies that are opened in place of one another. */
 export function prepareViewer(): void {
-  initCore();
+  initCore({ rendering: { webGlContextCount: CONTEXTS }, debug: { statsOverlay: false } });
   if (isWebGLInSoftware()) setUseCPURendering(true);
   initTools();
   registerPixels();
