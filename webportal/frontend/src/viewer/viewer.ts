@@ -268,6 +268,7 @@ export class Viewer {
       "link": canLink && isLinked,
       "marks": this.marking.areShown,
       "overlay": this.areOverlaysShown,
+      "texts": !this.stage.classList.contains("hides-texts"),
     };
     for (const button of this.root.querySelectorAll<HTMLElement>(".viewer-toolbar [data-action]")) {
       const action = button.dataset["action"] ?? "";
