@@ -1,7 +1,7 @@
 """The report of a signed study: what it says, who may open it, and who is told."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
 import numpy as np
@@ -10,6 +10,7 @@ from django.test import Client
 from django.utils import timezone
 from PIL import Image
 from pypdf import PdfReader
+from pytest_django.fixtures import Settings
 
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study, overwrite
 from tests.helpers import audit_actions
@@ -17,7 +18,8 @@ from webportal.accounts.models import Role, User
 from webportal.notifications import finding
 from webportal.notifications.models import Kind, Notification
 from webportal.records.choices import ReadingState
-from webportal.records.models import Study
+from webportal.records.models import IdentityCorrection, Study
+from webportal.records.services import change_patient
 from webportal.review.marks import Mark
 from webportal.review.models import (
     Addendum,
@@ -202,3 +204,44 @@ def test_the_case_record_names_the_clinician_only_where_one_has_an_account(
     Study.objects.update(referrer=None)
     referrer.delete()
     assert "Send the report to" not in client.get(address).text
+
+
+def test_it_says_when_it_was_signed_to_the_minute_with_the_time_zone(
+    client: Client, study: Study, radiologist: User, settings: Settings
+) -> None:
+    settings.TIME_ZONE = "Asia/Kathmandu"
+    read = sign(study, radiologist, signed_at=datetime(2026, 3, 4, 20, 30, tzinfo=UTC))
+    Addendum.objects.create(
+        read=read, author=radiologist, reason="Later look", text="No change.",
+        signed_at=datetime(2026, 3, 5, 1, 0, tzinfo=UTC),
+    )  # fmt: skip
+    client.force_login(radiologist)
+    for text in (client.get(f"/studies/{study.pk}/report").text, words_of_pdf(client, study)[1]):
+        assert "2026-03-05 02:15 +0545" in text
+        assert "2026-03-05 06:45 +0545" in text
+
+
+def test_it_says_that_the_identity_was_corrected_after_the_signature(
+    client: Client, study: Study, radiologist: User
+) -> None:
+    words = "corrected after the signature"
+    # Signed before the portal kept the identity with a read.
+    sign(study, radiologist, identity={})
+    client.force_login(radiologist)
+    assert words not in client.get(f"/studies/{study.pk}/report").text
+    identity = {"patient_id": "P-1", "issuer": "", "birth_date": None, "sex": "F"}
+    change_patient(study.patient, identity | {"name": "Roe^Jane"}, radiologist, "Wrong name")
+    assert words in client.get(f"/studies/{study.pk}/report").text
+    assert words in " ".join(words_of_pdf(client, study)[1].split())
+
+
+def test_a_correction_before_the_signature_is_none_of_the_report_s(
+    client: Client, study: Study, radiologist: User
+) -> None:
+    early = sign(study, radiologist, ago=3600)
+    identity = {"patient_id": "P-1", "issuer": "", "birth_date": None, "sex": "F"}
+    change_patient(study.patient, identity | {"name": "Roe^Jane"}, radiologist, "Wrong name")
+    IdentityCorrection.objects.update(at=timezone.now() - timedelta(seconds=1800))
+    sign(study, radiologist, amends=early, revision=1, reason="Under the right name")
+    client.force_login(radiologist)
+    assert "corrected after" not in client.get(f"/studies/{study.pk}/report").text

@@ -40,3 +40,10 @@ def written_day(day: date | datetime) -> str:
     iso = local_day(day).isoformat()
     nepali = beside_iso(day)
     return f"{iso} ({nepali})" if nepali else iso
+
+
+def written_moment(moment: datetime) -> str:
+    """The moment to the minute with its time zone, for what leaves the portal; as `written_day`."""
+    iso = f"{timezone.localtime(moment):%Y-%m-%d %H:%M %Z}"
+    nepali = beside_iso(moment)
+    return f"{iso} ({nepali})" if nepali else iso

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 
-from webportal.records.bikram_sambat import beside_iso, local_day
+from webportal.records.bikram_sambat import beside_iso, local_day, written_moment
 from webportal.records.choices import Sex
 
 register = template.Library()
@@ -28,6 +28,12 @@ def day(value: date | datetime | None) -> str:
 def moment(value: datetime | None) -> str:
     """A moment to the minute; "" for none."""
     return _with_nepali(f"{timezone.localtime(value):%Y-%m-%d %H:%M}", value) if value else ""
+
+
+@register.filter
+def moment_with_zone(value: datetime) -> str:
+    """A moment to the minute with its time zone, for what leaves the portal."""
+    return written_moment(value)
 
 
 def _with_nepali(iso: str, value: date | datetime) -> str:

@@ -12,9 +12,9 @@ from django.utils.translation import gettext as _
 
 from webportal.accounts.models import Role, User
 from webportal.records.choices import ReadingState
-from webportal.records.identity import shown_identity
 from webportal.records.models import Radiograph, Study
 from webportal.review.blinding import sees_read
+from webportal.review.corrections import corrections_of
 from webportal.review.marks import Mark, in_words, parse_marks
 from webportal.review.models import Addendum, OtherFinding, Read, Zone
 from webportal.review.reads import signed_read
@@ -52,8 +52,7 @@ class Report:
     @property
     def is_of_other_identity(self) -> bool:
         """Whether the patient's identity was corrected after the signature."""
-        known = self.read.identity
-        return bool(known) and known != shown_identity(self.study.patient)
+        return bool(corrections_of(self.read))
 
 
 def report_of(study: Study) -> Report | None:

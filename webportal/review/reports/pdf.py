@@ -5,7 +5,7 @@ from io import BytesIO
 from django.utils.translation import gettext as _
 from fpdf.enums import Align
 
-from webportal.records.bikram_sambat import written_day
+from webportal.records.bikram_sambat import written_moment
 from webportal.review.printing import Document
 from webportal.review.reports.content import Report
 from webportal.review.reports.words import facts, signatures
@@ -34,9 +34,9 @@ def as_pdf(report: Report, picture: bytes | None) -> bytes:
         _write(document, report.read.comment, size=10)
     for addendum in report.addenda:
         document.ln(2)
-        day = written_day(addendum.signed_at)
+        at = written_moment(addendum.signed_at)
         heading = _("Addendum, {author}, {date}: {reason}")
-        words = heading.format(author=addendum.author, date=day, reason=addendum.reason)
+        words = heading.format(author=addendum.author, date=at, reason=addendum.reason)
         _write(document, words, size=10, style="B")
         _write(document, addendum.text, size=10)
     document.ln(3)

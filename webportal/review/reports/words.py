@@ -3,7 +3,7 @@
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from webportal.records.bikram_sambat import written_day
+from webportal.records.bikram_sambat import written_day, written_moment
 from webportal.records.choices import Sex
 from webportal.review.reports.content import Report
 
@@ -45,7 +45,7 @@ def signatures(report: Report) -> list[str]:
         if report.is_amended
         else _("Signed by {reader}, {date}.")
     )
-    lines = [words.format(reader=read.reader, date=written_day(read.signed_at))]
+    lines = [words.format(reader=read.reader, date=written_moment(read.signed_at))]
     if report.is_of_other_identity:
         lines.append(str(CORRECTED))
     return lines
