@@ -1,18 +1,22 @@
-"""Who reads first finds no result on the worklist before they have signed or opened them there.
+"""Who reads first finds no result on any page before they have signed or opened the results.
 
 The same pages are asked for twice, with other results of the unread studies, and have to be the
 same to the letter.
 """
 
+import csv
+import io
 import re
 from collections.abc import Callable
 from datetime import timedelta
 from itertools import product
+from typing import Any
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
+from pypdf import PdfReader
 
 from tests.factories import (
     PROBABILITIES,
@@ -23,9 +27,11 @@ from tests.factories import (
 )
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
+from webportal.intake import services
+from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.records.choices import Category, Concern
 from webportal.records.models import Study
-from webportal.review.models import Read
+from webportal.review.models import Read, SecondReading
 from webportal.review.preferences import ReadingPreference
 from webportal.review.worklist.order import ORDERS
 
@@ -147,3 +153,135 @@ def test_who_does_not_read_first_sees_results_as_ever(
     text = page(sign_in(radiologist))
     assert LIKELY in text
     assert "Open the results" not in text
+
+
+@pytest.fixture
+def batch(reader: User) -> UploadBatch:
+    return services.create_batch(reader, name="Night")
+
+
+def put_into(batch: UploadBatch, studies: list[Study]) -> None:
+    for number, study in enumerate(studies):
+        radiograph = study.radiographs.get()
+        UploadItem.objects.create(
+            batch=batch,
+            file_name=f"{number}.png",
+            sha256=radiograph.original_sha256,
+            size=1,
+            verdict=Verdict.ACCEPTED,
+            radiograph=radiograph,
+        )
+
+
+def open_results(browser: Client) -> None:
+    browser.post(reverse("review:open-results"), {"open": "on", "next": "/"})
+
+
+def signed_by(reader: User, study: Study, **fields: Any) -> Read:
+    values: dict[str, Any] = {"decision": "unaided", "pneumonia": "none"} | fields
+    return Read.objects.create(
+        study=study, reader=reader, state="signed", signed_at=timezone.now(), **values
+    )
+
+
+def test_the_results_of_an_upload_wait_and_are_opened_there(
+    browser: Client, batch: UploadBatch, unread: list[Study]
+) -> None:
+    put_into(batch, unread)
+    address = f"/uploads/{batch.pk}/results"
+
+    def shown(query: str) -> str:
+        text = browser.get(f"{address}{query}").content.decode()
+        return re.sub(r'csrfmiddlewaretoken" value="\w+"|CSRFToken": "\w+"', "", text)
+
+    queries = ["", "?sort=result", "?sort=-result", ".csv", ".csv?sort=result"]
+    before = [shown(query) for query in queries]
+    assert "hidden until your own read is signed" in before[0]
+    assert "Open the results" in before[0]
+    lines = list(csv.DictReader(io.StringIO(before[3].removeprefix("\ufeff"))))
+    assert [(line["category"], line["result_withheld"]) for line in lines] == [("", "yes")] * 4
+    give_other_results(unread)
+    assert [shown(query) for query in queries] == before
+    open_results(browser)
+    assert LIKELY in shown("")
+    lines = list(csv.DictReader(io.StringIO(shown(".csv").removeprefix("\ufeff"))))
+    assert all(line["category"] and not line["result_withheld"] for line in lines)
+
+
+def test_the_printed_results_of_an_upload_wait_too(
+    browser: Client, batch: UploadBatch, unread: list[Study]
+) -> None:
+    put_into(batch, unread)
+
+    def printed() -> str:
+        data = browser.get(f"/uploads/{batch.pk}/results.pdf").content
+        pages = "".join(page.extract_text() for page in PdfReader(io.BytesIO(data)).pages)
+        return " ".join(pages.split())
+
+    assert LIKELY not in printed()
+    assert "hidden until your own" in printed()
+    open_results(browser)
+    assert LIKELY in printed()
+
+
+def test_the_page_of_a_patient_keeps_results_closed_until_they_are_opened(
+    browser: Client, reader: User
+) -> None:
+    study = study_with("likely")
+    address = reverse("records:patient", args=[study.patient_id])
+    text = browser.get(address).content.decode()
+    assert "Closed until you have signed your own read" in text
+    assert LIKELY not in text
+    assert "Open the results" in text
+    open_results(browser)
+    assert LIKELY in browser.get(address).content.decode()
+    browser.post(reverse("review:open-results"), {"next": address})
+    signed_by(reader, study)
+    assert LIKELY in browser.get(address).content.decode()
+
+
+def test_how_another_met_a_closed_result_is_not_told_on_the_page_of_the_patient(
+    browser: Client, make_user: Callable[..., User]
+) -> None:
+    study = study_with("likely")
+    other = make_user("radiologist", username="other")
+    signed_by(other, study, decision="overrule", prediction=Prediction.objects.get())
+    address = reverse("records:patient", args=[study.patient_id])
+    text = browser.get(address).content.decode()
+    assert "Signed by other" in text
+    assert "Overrules" not in text
+    open_results(browser)
+    assert "Overrules" in browser.get(address).content.decode()
+
+
+def test_a_study_beside_it_that_is_unread_keeps_its_result_closed(
+    browser: Client, reader: User
+) -> None:
+    other = study_with("likely")
+    shown = make_study(patient=other.patient)
+    make_prediction(make_radiograph(shown), "unlikely")
+    address = reverse("review:study", args=[shown.pk])
+
+    def listed() -> str:
+        text = browser.get(address).content.decode()
+        return text.split('<ol class="timeline">')[1].split("</ol>")[0]
+
+    # Even where the study itself is read, and its own result stands open.
+    signed_by(reader, shown)
+    Study.objects.filter(pk=shown.pk).update(reading_state="signed")
+    assert "result hidden until your read" in listed()
+    assert LIKELY not in listed()
+    open_results(browser)
+    assert LIKELY in listed()
+
+
+def test_one_s_own_read_opens_the_result_on_the_page_of_the_study(
+    browser: Client, reader: User
+) -> None:
+    study = study_with("likely")
+    address = reverse("review:study", args=[study.pk])
+    assert "data-machine-result" in browser.get(address).content.decode()
+    signed_by(reader, study)
+    # It waits for a second reader, and is no more this reader's to read.
+    SecondReading.objects.create(study=study, reason="drawn", due="second")
+    assert "data-machine-result" not in browser.get(address).content.decode()

@@ -7,6 +7,7 @@ from rest_framework import serializers
 from rest_framework.viewsets import GenericViewSet
 
 from webportal.accounts.models import Role, User
+from webportal.api.filters import OPEN, OPENING
 from webportal.api.permissions import ByRole
 from webportal.records.choices import Priority
 
@@ -16,10 +17,14 @@ PRIORITIES = [(priority.name.lower(), priority.label) for priority in Priority]
 
 
 class Endpoint(GenericViewSet[_Thing]):
-    """A viewset whose `roles` say, for each action, who may use it."""
+    """A viewset whose `roles` say, for each action, who may use it.
+
+    `opens_results` names the actions whose answers show results that one who reads first opens.
+    """
 
     permission_classes = [ByRole]
     roles: ClassVar[dict[str, tuple[Role, ...]]]
+    opens_results: ClassVar[tuple[str, ...]] = ()
     lookup_value_converter = "uuid"
 
     @property
@@ -29,6 +34,11 @@ class Endpoint(GenericViewSet[_Thing]):
         if not isinstance(user, User):
             raise TypeError("An endpoint without ByRole asked who calls.")
         return user
+
+    @property
+    def results_are_open(self) -> bool:
+        """Whether the caller, who may read first, opens the results of this answer."""
+        return self.request.query_params.get(OPENING) == OPEN
 
 
 class PriorityField(serializers.ChoiceField):

@@ -53,6 +53,9 @@ class ResultSerializer(serializers.Serializer[Any]):
     identity_corrected = serializers.BooleanField(
         help_text="Whether a read was signed under another identity than the patient has now."
     )
+    result_withheld = serializers.BooleanField(
+        help_text="Whether the caller is not shown what the model says before their own read."
+    )
     finding = FindingSerializer(
         allow_null=True, help_text="What is signed of its study; for radiologists alone."
     )
@@ -92,12 +95,15 @@ class BatchResultEndpoint(Endpoint[UploadBatch]):
 
     queryset = UploadBatch.objects.all()
     roles = dict.fromkeys(("results", "results_csv"), UPLOADERS) | {"check_sheet": UPLOADERS}
+    opens_results = ("results", "results_csv")
 
     @extend_schema(responses=ResultSerializer(many=True))
     @action(detail=True, filter_backends=[])
     def results(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """What came of each file of a batch; the model's results for radiologists alone."""
-        items: QuerySet[Any] = results.items_of(self.get_object(), self.person, "file")
+        items: QuerySet[Any] = results.items_of(
+            self.get_object(), self.person, "file", is_open=self.results_are_open
+        )
         page: Any = self.paginate_queryset(items)
         found = {row.pk: row for row in page}
         rows = results.rows(items.filter(pk__in=found), self.person)
@@ -110,7 +116,11 @@ class BatchResultEndpoint(Endpoint[UploadBatch]):
     @action(detail=True, url_path="results.csv", filter_backends=[])
     def results_csv(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         """All the results as one CSV file; that they were taken out is in the audit trail."""
-        return views.csv_response(views.export(self.get_object(), self.person, "csv", "file"))
+        return views.csv_response(
+            views.export(
+                self.get_object(), self.person, "csv", "file", is_open=self.results_are_open
+            )
+        )
 
     @extend_schema(request=SheetText, responses=CheckedSheet)
     @action(detail=False, methods=["post"], url_path="check-sheet", filter_backends=[])

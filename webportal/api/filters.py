@@ -9,6 +9,8 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.views import APIView
 
 YES_OR_NO = ("true", "false")
+# How one who reads first asks for results that are closed until they have read.
+OPENING, OPEN = "results", "open"
 PAGES = ("page", "page_size", "cursor")
 
 
@@ -23,9 +25,13 @@ class StrictFilters(DjangoFilterBackend):
         filterset = self.get_filterset_class(view, queryset)
         filters = filterset.base_filters if filterset else {}
         known = {*filters, *PAGES, *(["ordering"] if _is_ordered(view) else [])}
+        if view.action in getattr(view, "opens_results", ()):
+            known.add(OPENING)
         problems: dict[str, Any] = {
             name: [_unknown_name(known)] for name in request.query_params if name not in known
         }
+        if request.query_params.get(OPENING, OPEN) != OPEN:
+            problems[OPENING] = [ErrorDetail(f"Write {OPEN}, or leave it out.", "invalid_choice")]
         for name, each in filters.items():
             value = request.query_params.get(name, "")
             is_switch = isinstance(each, django_filters.BooleanFilter)

@@ -23,7 +23,7 @@ from webportal.inference.purpose.expressions import shown_category, shown_probab
 from webportal.inference.purpose.reasons import sentences
 from webportal.records.choices import Category, Purpose
 from webportal.records.models import Study
-from webportal.review.blinding import hidden_results, visible_predictions
+from webportal.review.blinding import hidden_results, withheld_results
 from webportal.review.rendering import heatmap_png
 
 
@@ -87,11 +87,17 @@ class JobEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Job]):
     roles = dict.fromkeys(
         ("list", "retrieve"), (Role.UPLOADER, Role.RADIOLOGIST, Role.IT)
     ) | dict.fromkeys(("cancel", "release"), (Role.RADIOLOGIST, Role.IT))
+    opens_results = ("list", "retrieve")
 
     def get_queryset(self) -> QuerySet[Job]:
         """Those that the caller may know: how a job ended may tell a result that is hidden."""
         hidden = Study.objects.filter(hidden_results(self.person))
-        return super().get_queryset().exclude(radiograph__study__in=hidden)
+        withheld = Study.objects.filter(
+            withheld_results(self.person, is_open=self.results_are_open)
+        )
+        jobs = super().get_queryset().exclude(radiograph__study__in=hidden)
+        ended = Q(state__in=(JobState.DONE, JobState.REFUSED))
+        return jobs.exclude(ended & Q(radiograph__study__in=withheld))
 
     @extend_schema(request=NoBody)
     @action(detail=True, methods=["post"])
@@ -196,10 +202,14 @@ class PredictionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Prediction
     ordered_by = {"probability": "figure"}
     ordering = ["-created_at"]
     roles = dict.fromkeys(("list", "retrieve", "heatmap"), (Role.RADIOLOGIST,))
+    opens_results = ("list", "retrieve", "heatmap")
 
     def get_queryset(self) -> QuerySet[Prediction]:
-        """Those that the caller may know: not of studies to be read without them."""
-        visible = super().get_queryset().filter(visible_predictions(self.person))
+        """Those that the caller is shown: not of studies to be read before or without them."""
+        withheld = Study.objects.filter(
+            withheld_results(self.person, is_open=self.results_are_open)
+        )
+        visible = super().get_queryset().exclude(radiograph__study__in=withheld)
         return visible.alias(figure=shown_probability())
 
     @extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY})

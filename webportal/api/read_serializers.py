@@ -121,6 +121,14 @@ class ReadSerializer(serializers.ModelSerializer[Read]):
             "identity_corrections",
         ]
 
+    def to_representation(self, read: Read) -> dict[str, Any]:
+        """The read; of another's, where results are closed to the caller, not how it met one."""
+        answer = super().to_representation(read)
+        is_closed = read.study_id in self.context.get("withheld", ())
+        if is_closed and read.reader_id != self.context["request"].user.pk:
+            answer |= {"prediction": None, "decision": ""}
+        return answer
+
     def get_superseded_by(self, read: Read) -> uuid.UUID | None:
         """The amendment's id."""
         signed = [each for each in read.amendments.all() if each.state == ReadState.SIGNED]

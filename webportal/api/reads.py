@@ -23,7 +23,7 @@ from webportal.api.read_serializers import (
 )
 from webportal.records.models import Study
 from webportal.review import addenda, reading, reservation
-from webportal.review.blinding import visible_reads
+from webportal.review.blinding import studies_with_withheld_results, visible_reads
 from webportal.review.corrections import take_note
 from webportal.review.models import (
     Read,
@@ -198,6 +198,19 @@ class ReadEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Read]):
     roles = dict.fromkeys(
         ("list", "retrieve", "addenda", "take_back", "corrections_seen"), (Role.RADIOLOGIST,)
     )
+
+    opens_results = ("list", "retrieve")
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        """A serializer that knows of which studies the caller is not shown the model's result."""
+        if args:
+            reads = args[0] if kwargs.get("many") else [args[0]]
+            ids = [read.study_id for read in reads if read.reader_id != self.person.pk]
+            withheld = studies_with_withheld_results(
+                self.person, ids, is_open=self.results_are_open
+            )
+            kwargs["context"] = {**self.get_serializer_context(), "withheld": withheld}
+        return super().get_serializer(*args, **kwargs)
 
     def get_queryset(self) -> QuerySet[Read]:
         """Nobody reads the draft of another, nor the first read of what they may read second."""

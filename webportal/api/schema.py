@@ -4,9 +4,10 @@ from typing import Any
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
-from drf_spectacular.utils import OpenApiResponse
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse
 
 from webportal.accounts.models import Role
+from webportal.api.filters import OPEN, OPENING
 from webportal.api.permissions import EVERYONE, ByRole
 from webportal.api.problems import MEDIA_TYPE, Problem
 
@@ -17,6 +18,11 @@ DESCRIPTIONS = {
     "404": "There is no such thing.",
     "default": "Any other problem.",
 }
+OPENS_RESULTS = OpenApiParameter(
+    OPENING,
+    enum=[OPEN],
+    description="`open` shows results of unread studies to a caller who reads first.",
+)
 
 
 class APITokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -48,6 +54,13 @@ class Schema(AutoSchema):
             "everyone" if roles == EVERYONE else ", ".join(str(Role(role).label) for role in roles)
         )
         return f"{super().get_description()}\n\nOpen to: {names}."
+
+    def get_override_parameters(self) -> Any:
+        """The switch of what shows results, beside what the action itself declares."""
+        declared = super().get_override_parameters()
+        action = getattr(self.view, "action", None)
+        is_switched = action in getattr(self.view, "opens_results", ())
+        return [*declared, OPENS_RESULTS] if is_switched else declared
 
     def _get_response_bodies(self, direction: Any = "response") -> dict[str, Any]:
         responses: dict[str, Any] = super()._get_response_bodies(direction)

@@ -16,7 +16,7 @@ from rest_framework.response import Response
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import UPLOADERS
 from webportal.api.base import PRIORITIES, Endpoint, PriorityField, SearchText
-from webportal.api.filters import StrictFilters
+from webportal.api.filters import OPEN, OPENING, StrictFilters
 from webportal.api.findings import MODEL_IS, STANDS, FindingSerializer
 from webportal.api.patients import (
     IdentityCorrectionRequest,
@@ -37,11 +37,18 @@ from webportal.records.searches import with_words
 from webportal.review.blinding import (
     hidden_results,
     studies_with_hidden_results,
+    studies_with_withheld_results,
     waiting_blind,
+    withheld_results,
 )
-from webportal.review.case_records import CASE_RECORD_FIELDS, assign_patient, change_case_record
+from webportal.review.case_records import (
+    CASE_RECORD_FIELDS,
+    assign_patient,
+    change_case_record,
+)
 from webportal.review.corrections import studies_with_corrected_reads
 from webportal.review.forms import CaseRecordForm
+from webportal.review.preferences import reads_first
 from webportal.review.progress import NOTHING, in_state, progress_of
 from webportal.review.reservation import reservations_of
 from webportal.review.said import findings_of
@@ -90,6 +97,10 @@ class StudySerializer(serializers.ModelSerializer[Study]):
         help_text="Null while there is none, and for callers who are no radiologists."
     )
 
+    result_withheld = serializers.SerializerMethodField(
+        help_text="Whether the caller is not shown what the model says before their own read. Where"
+        " they have chosen to read first, `results=open` in the address shows it."
+    )
     second_reading = serializers.SerializerMethodField(
         help_text="The second read or the arbitration, while one is waited for."
     )
@@ -129,6 +140,7 @@ class StudySerializer(serializers.ModelSerializer[Study]):
             "finding",
             "analysis",
             "result",
+            "result_withheld",
             "identity_corrected",
         ]
 
@@ -158,7 +170,14 @@ class StudySerializer(serializers.ModelSerializer[Study]):
         """The state of the study's jobs, in one word."""
         if study.pk in self.context["hidden"]:
             return "none"
-        return self.context["progress"].get(study.pk, NOTHING).state or "none"
+        state = self.context["progress"].get(study.pk, NOTHING).state or "none"
+        # That a picture was refused is a result.
+        is_told = state != JobState.REFUSED or not self.get_result_withheld(study)
+        return state if is_told else JobState.DONE
+
+    def get_result_withheld(self, study: Study) -> bool:
+        """Whether there is, or will be, a result that this caller is not shown yet."""
+        return study.pk in self.context["withheld"]
 
     @extend_schema_field(FindingSerializer(allow_null=True))
     def get_finding(self, study: Study) -> Any:
@@ -169,8 +188,8 @@ class StudySerializer(serializers.ModelSerializer[Study]):
     @extend_schema_field(StudyResult(allow_null=True))
     def get_result(self, study: Study) -> dict[str, Any] | None:
         """What the worklist shows; for radiologists alone."""
-        is_hidden = study.pk in self.context["hidden"] or not self.context["shows_results"]
-        if is_hidden or not study.category:
+        is_kept = self.get_result_withheld(study) or not self.context["shows_results"]
+        if is_kept or not study.category:
             return None
         finding = self.context["findings"].get(study.pk)
         return {
@@ -233,19 +252,19 @@ class StudyFilter(django_filters.FilterSet):
 
     def by_analysis(self, studies: QuerySet[Study], name: str, value: str) -> QuerySet[Study]:
         """Studies of which an image is in this state of the queue."""
-        return self._without_hidden(studies.filter(in_state(value)))
+        person = getattr(self.request, "user", None)
+        found = studies.filter(in_state(value))
+        # To be found as having no result would tell it.
+        return found.exclude(hidden_results(person)) if isinstance(person, User) else found
 
     def by_category(self, studies: QuerySet[Study], name: str, value: str) -> QuerySet[Study]:
         """Studies whose result is of a category; none for those who may not know results."""
         person = getattr(self.request, "user", None)
         if isinstance(person, User) and person.has_role(Role.RADIOLOGIST):
-            return self._without_hidden(studies.filter(category=value))
+            is_open = (self.data or {}).get(OPENING) == OPEN
+            found = studies.filter(category=value)
+            return found.exclude(withheld_results(person, is_open=is_open))
         return studies.none()
-
-    def _without_hidden(self, studies: QuerySet[Study]) -> QuerySet[Study]:
-        """To be found under a result, or as having none, would tell it."""
-        person = getattr(self.request, "user", None)
-        return studies.exclude(hidden_results(person)) if isinstance(person, User) else studies
 
 
 class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
@@ -259,6 +278,7 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
     roles = dict.fromkeys(
         ("list", "retrieve", "partial_update", "patient", "search"), UPLOADERS
     ) | dict.fromkeys(("worklist", "second_reads", "correct_patient"), (Role.RADIOLOGIST,))
+    opens_results = ("list", "retrieve", "search", "worklist")
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
         """A serializer that knows how far the model has come with the studies it is given."""
@@ -269,6 +289,9 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
                 **self.get_serializer_context(),
                 "progress": progress_of(ids),
                 "hidden": studies_with_hidden_results(self.person, ids),
+                "withheld": studies_with_withheld_results(
+                    self.person, ids, is_open=self.results_are_open
+                ),
                 "reservations": reservations_of(ids),
                 "corrected": studies_with_corrected_reads(self.person, ids),
                 "findings": findings_of(ids, self.person),
@@ -288,10 +311,13 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
         """The unread studies in the order in which they should be read.
 
         Without those that the caller reads without knowing the model's result: see second-reads.
+        For one who reads first the order is by priority and time waited alone.
         """
         unread = self.get_queryset().filter(reading_state=ReadingState.UNREAD)
         studies = self.filter_queryset(unread.exclude(hidden_results(self.person)))
-        page = self.paginate_queryset(studies.order_by(*URGENCY))
+        is_closed = reads_first(self.person) and not self.results_are_open
+        ordered = BLIND_URGENCY.sort(studies) if is_closed else studies.order_by(*URGENCY)
+        page = self.paginate_queryset(ordered)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(operation_id="studies_second_reads", responses=StudySerializer(many=True))

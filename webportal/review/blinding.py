@@ -5,8 +5,10 @@ SECOND_READING_BLIND_TO_AI neither the model's results. Every page and endpoint 
 results asks here, and so does everything that narrows studies down, counts or orders them by what
 follows from a result: a place among others tells as much as a word.
 
-A weaker kind is the choice of a reader to read first: then the results of what is still to be read
-are closed on the worklist, too, until that reader has signed or opened them there.
+A weaker kind is the choice of a reader to read first: the results of what is still to be read are
+closed, until that reader has signed the study or opens them. `withheld_results` covers both kinds,
+and whatever shows results asks it; `is_open` says that this reader has opened the closed ones, for
+the session on the pages, for one request over REST. On the study page they are opened in place.
 """
 
 import uuid
@@ -81,13 +83,39 @@ def closed_results(person: User) -> Q:
     return Q(~Exists(own), reading_state=ReadingState.UNREAD)
 
 
+def closes_result(person: User, study: Study) -> bool:
+    """Whether the model's results of one study are closed until this person has read it."""
+    return Study.objects.filter(closed_results(person), pk=study.pk).exists()
+
+
+def withheld_results(person: User, *, is_open: bool = False) -> Q:
+    """A condition on studies: those whose results this person is not shown.
+
+    That is those of `hidden_results`, and unless the person has opened them those of
+    `closed_results`.
+    """
+    hidden = hidden_results(person)
+    return hidden if is_open else hidden | closed_results(person)
+
+
+def studies_with_withheld_results(
+    person: User, study_ids: Collection[uuid.UUID], *, is_open: bool = False
+) -> set[uuid.UUID]:
+    """Which of these studies are among those of `withheld_results`."""
+    withheld = Study.objects.filter(withheld_results(person, is_open=is_open), pk__in=study_ids)
+    return set(withheld.values_list("pk", flat=True))
+
+
 def hides_result(person: User, study: Study) -> bool:
     """Whether the model's results of one study are hidden from this person."""
     return study.pk in studies_with_hidden_results(person, [study.pk])
 
 
 def visible_predictions(person: User) -> Q:
-    """A condition on predictions: those of studies whose results this person may see."""
+    """A condition on predictions: those of studies whose results this person may see.
+
+    Closed ones are among them: the study page, which opens them in place, asks for this.
+    """
     return ~Q(radiograph__study__in=Study.objects.filter(hidden_results(person)))
 
 

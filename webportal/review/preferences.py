@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
 
-RESULTS_ARE_OPEN = "worklist_results_are_open"
+RESULTS_ARE_OPEN = "results_are_open"
 
 
 class ReadingPreference(models.Model):
@@ -68,14 +68,19 @@ def choose_shortcuts(request: SignedInRequest) -> HttpResponse:
 @allow(Role.RADIOLOGIST)
 @require_POST
 def open_results(request: SignedInRequest) -> HttpResponse:
-    """Open the results on the worklist, or close them again, for the rest of this session."""
+    """Open the results of what is unread, or close them again, for the rest of this session."""
     request.session[RESULTS_ARE_OPEN] = request.POST.get("open") == "on"
     return _back(request)
 
 
+def results_are_open(request: SignedInRequest) -> bool:
+    """Whether this reader has opened the results of what is unread, for this session."""
+    return bool(request.session.get(RESULTS_ARE_OPEN, False))
+
+
 def closes_results(request: SignedInRequest) -> bool:
-    """Whether the worklist keeps results closed that this reader's own read comes before."""
-    return reads_first(request.user) and not request.session.get(RESULTS_ARE_OPEN, False)
+    """Whether the pages keep results closed that this reader's own read comes before."""
+    return reads_first(request.user) and not results_are_open(request)
 
 
 @allow(Role.RADIOLOGIST)

@@ -11,7 +11,11 @@ from django.utils.translation import ngettext
 from webportal.accounts.models import User
 from webportal.records.ages import examined_on
 from webportal.records.models import NEWEST_FIRST, Radiograph, Study
-from webportal.review.blinding import studies_with_hidden_results, visible_reads
+from webportal.review.blinding import (
+    studies_with_hidden_results,
+    studies_with_withheld_results,
+    visible_reads,
+)
 from webportal.review.models import Read
 from webportal.review.said import Finding, findings_of
 from webportal.review.standing import standing_reads
@@ -45,10 +49,11 @@ class TimelineEntry:
         return not self.is_shown and bool(self.radiographs)
 
 
-def timeline(study: Study, reader: User) -> list[TimelineEntry]:
+def timeline(study: Study, reader: User, *, is_open: bool = False) -> list[TimelineEntry]:
     """The patient's studies, the newest first, as far as this reader may see what was said.
 
-    Those without a date come last.
+    Those without a date come last. `is_open` is that of `withheld_results`; of the study shown the
+    page opens a closed result in place.
     """
     signed = standing_reads().filter(visible_reads(reader))
     studies = list(
@@ -60,7 +65,9 @@ def timeline(study: Study, reader: User) -> list[TimelineEntry]:
         )
         .defer("history")
     )
-    hidden = studies_with_hidden_results(reader, [each.pk for each in studies])
+    others = [each.pk for each in studies if each.pk != study.pk]
+    hidden = studies_with_withheld_results(reader, others, is_open=is_open)
+    hidden |= studies_with_hidden_results(reader, [study.pk])
     shown_at = examined_on(study)
     findings = findings_of([each.pk for each in studies], reader)
     entries = [_entry(each, study.pk, shown_at, each.pk in hidden) for each in studies]

@@ -58,10 +58,12 @@ def study_context(
     *,
     amends: bool = False,
     pin_is_open: bool = False,
+    results_are_open: bool = False,
 ) -> dict[str, Any]:
     """Collect what the page of a study shows to a reader; forms are those sent with errors.
 
-    With `amends` the page is that on which the reader amends their own signed read.
+    With `amends` the page is that on which the reader amends their own signed read. With
+    `results_are_open` a reader who reads first has opened the results of other unread studies.
     """
     panel = reading_panel(
         study, reader, form, addendum_form, amends=amends, pin_is_open=pin_is_open
@@ -91,6 +93,7 @@ def study_context(
             first.radiograph if first else None,
             may_mark=panel["shows_form"],
             amended=panel["amended"],
+            results_are_open=results_are_open,
         )
     )
 

@@ -10,7 +10,7 @@ from webportal.inference.models import Prediction
 from webportal.records.bikram_sambat import written_day
 from webportal.records.choices import Purpose
 from webportal.records.models import Radiograph, Study
-from webportal.review.blinding import visible_predictions
+from webportal.review.blinding import closes_result, visible_predictions
 from webportal.review.marks import MARKED_FINDINGS
 from webportal.review.models import Read
 from webportal.review.preferences import has_shortcuts, reads_first
@@ -25,13 +25,15 @@ def viewer_context(
     *,
     may_mark: bool,
     amended: Read | None = None,
+    results_are_open: bool = False,
 ) -> dict[str, Any]:
     """Collect what viewer.html and timeline.html show.
 
     `first` is the image to open on, `may_mark` whether the page has the form of a read, into which
-    marks go; those of the read that is `amended` there are in the form already.
+    marks go; those of the read that is `amended` there are in the form already. With
+    `results_are_open` the reader has opened what is closed to one who reads first.
     """
-    entries = timeline(study, reader)
+    entries = timeline(study, reader, is_open=results_are_open)
     has_keys = has_shortcuts(reader)
     heatmaps = _heatmaps(study, reader)
     shown = next(entry for entry in entries if entry.is_shown)
@@ -40,6 +42,7 @@ def viewer_context(
         "timeline": entries,
         "priors": priors,
         "reads_first": reads_first(reader),
+        "machine_is_closed": closes_result(reader, study),
         "viewer_tools": [
             action for action in in_group(Group.TOOL) if may_mark or action.name != "tool-mark"
         ],

@@ -21,6 +21,7 @@ from webportal.review import addenda, reading, reads, reservation, signing, take
 from webportal.review.blinding import hides_result
 from webportal.review.forms import AddendumForm, ReadForm
 from webportal.review.models import ReadKind
+from webportal.review.preferences import results_are_open
 from webportal.review.progress import HIDDEN, NOTHING, progress_of
 from webportal.review.second_reading import due_read, has_signed
 from webportal.review.study_page import study_context
@@ -57,6 +58,7 @@ def _study_page(
         addendum_form,
         amends=amends or (form is not None and bool(form.data.get("amends"))),
         pin_is_open=signing.pin_is_open(request.session),
+        results_are_open=results_are_open(request),
     )
     return render(request, "review/study.html", context, status=status)
 

@@ -48,6 +48,7 @@ def as_csv(export: Export) -> str:
     if export.with_results:
         results = ["finding", "other_findings", "signed_by", "signed_at", "model_is"]
         results += ["category", "probability", "purpose", "doubts", "model_version"]
+        results += ["result_withheld"]
     names = ["file", "verdict", "reason", "patient_id", "patient_name", "study"]
     names += ["accession_number", "study_date", "priority", "analysis", *results, "reading_state"]
     names += ["identity_corrected"]
@@ -58,7 +59,7 @@ def as_csv(export: Export) -> str:
         if export.with_results:
             doubts = "; ".join(in_short(row.purpose_reasons))
             found = [*_finding_cells(row), row.category, probability, row.purpose, doubts]
-            found.append(row.model_version)
+            found += [row.model_version, "yes" if row.result_withheld else ""]
         cells = [row.file_name, row.verdict, row.reason, row.patient_id, row.patient_name]
         cells += [str(row.study_id or ""), row.accession_number, date_words(row.performed_at)]
         cells += ["" if row.priority is None else Priority(row.priority).name.lower()]

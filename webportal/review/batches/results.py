@@ -7,7 +7,17 @@ from datetime import datetime
 from itertools import islice
 from typing import Any
 
-from django.db.models import Case, F, IntegerField, OuterRef, QuerySet, Subquery, Value, When
+from django.db.models import (
+    Case,
+    Exists,
+    F,
+    IntegerField,
+    OuterRef,
+    QuerySet,
+    Subquery,
+    Value,
+    When,
+)
 from django.db.models.expressions import OrderBy
 
 from webportal.accounts.models import Role, User
@@ -17,7 +27,7 @@ from webportal.inference.summary import ENDED_WITHOUT_RESULT
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.records.choices import Category, Concern
 from webportal.records.models import Study
-from webportal.review.blinding import hidden_results
+from webportal.review.blinding import withheld_results
 from webportal.review.corrections import has_corrected_read
 from webportal.review.said import Finding, findings_of
 
@@ -25,7 +35,14 @@ from webportal.review.said import Finding, findings_of
 ANALYSED = "analysed"
 CHUNK = 2000
 _LAST = max(Concern) + 1
-_NO_TEXT = ("study_id", "performed_at", "priority", "probability", "identity_corrected")
+_NO_TEXT = (
+    "study_id",
+    "performed_at",
+    "priority",
+    "probability",
+    "identity_corrected",
+    "result_withheld",
+)
 
 
 @dataclass(frozen=True)
@@ -36,8 +53,9 @@ class Row:
 
     `analysis` is ANALYSED or the state of its newest job, `reading_state` that of its study; both
     "" for a file that was not taken in. `identity_corrected`: a signed read that the person may see
-    was signed under another identity than the patient has now. `finding` is the signed one of its
-    study, None for those who may not know it.
+    was signed under another identity than the patient has now. `result_withheld`: the person is
+    not shown what the model says of the study before their own read. `finding` is the signed one of
+    its study, None for those who may not know it.
     """
 
     file_name: str
@@ -57,6 +75,7 @@ class Row:
     model_version: str
     reading_state: str
     identity_corrected: bool
+    result_withheld: bool
     finding: Finding | None = None
 
 
@@ -77,16 +96,19 @@ def shows_results(person: User) -> bool:
     return person.has_role(Role.RADIOLOGIST)
 
 
-def items_of(batch: UploadBatch, person: User, sort: str = "") -> QuerySet[UploadItem]:
+def items_of(
+    batch: UploadBatch, person: User, sort: str = "", *, is_open: bool = False
+) -> QuerySet[UploadItem]:
     """Return the batch's files with the fields of `Row`, sorted by a key of SORTS, `-` downwards.
 
-    A result that the person must not see counts as none, in the order as well.
+    A result that the person is not shown counts as none, in the order as well. `is_open` is
+    that of `withheld_results`.
     """
     predictions = Prediction.objects.filter(radiograph=OuterRef("radiograph"), is_current=True)
     if not shows_results(person):
         predictions = predictions.none()
-    hidden = Study.objects.filter(hidden_results(person))
-    predictions = predictions.exclude(radiograph__study__in=hidden)
+    withheld = Study.objects.filter(withheld_results(person, is_open=is_open))
+    predictions = predictions.exclude(radiograph__study__in=withheld)
     jobs = Job.objects.filter(radiograph=OuterRef("radiograph")).order_by("-queued_at")
     ranks = [When(category=each.value, then=Value(Concern.of(each))) for each in Category]
     # What the analysis failed on needs a person, as what the model cannot judge does.
@@ -101,6 +123,7 @@ def items_of(batch: UploadBatch, person: User, sort: str = "") -> QuerySet[Uploa
         priority=F(f"{study}__priority"),
         reading_state=F(f"{study}__reading_state"),
         identity_corrected=has_corrected_read(person, f"{study}_id"),
+        result_withheld=Exists(withheld.filter(pk=OuterRef(f"{study}_id"))),
         analysis=Subquery(jobs.values("state")[:1]),
         category=Subquery(predictions.values(shown=shown_category())[:1]),
         probability=Subquery(predictions.values(shown=shown_probability())[:1]),

@@ -19,6 +19,7 @@ from webportal.records.choices import Priority, ReadingState
 from webportal.records.models import Patient
 from webportal.review.batches import exports, results
 from webportal.review.batches.exports import DISCLAIMER, Export
+from webportal.review.preferences import results_are_open
 
 ROWS_PER_PAGE = 200
 COLUMNS = [
@@ -39,7 +40,7 @@ def batch_results(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse
     """What came of each file of a batch, in the order that the person chose."""
     batch = get_object_or_404(UploadBatch.objects.select_related("created_by"), pk=batch_id)
     sort = request.GET.get("sort", "result")
-    items = results.items_of(batch, request.user, sort)
+    items = results.items_of(batch, request.user, sort, is_open=results_are_open(request))
     page = Paginator(items, ROWS_PER_PAGE).get_page(request.GET.get("page"))
     shown = [_shown(row) for row in results.rows(page.object_list, request.user)]  # type: ignore[arg-type]
     columns = [each for each in COLUMNS if each[0] != "result" or _may_know(request)]
@@ -81,7 +82,7 @@ def _shown(row: results.Row) -> dict[str, object]:
 def batch_csv(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     """The results as a CSV file; that they were taken out is in the audit trail."""
     batch = get_object_or_404(UploadBatch, pk=batch_id)
-    return csv_response(export(batch, request.user, "csv", request.GET.get("sort", "")))
+    return csv_response(_export(request, batch, "csv"))
 
 
 @allow(*UPLOADERS)
@@ -90,16 +91,26 @@ def batch_csv(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
 def batch_pdf(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     """The results as a PDF file; that they were taken out is in the audit trail."""
     batch = get_object_or_404(UploadBatch, pk=batch_id)
-    chosen = export(batch, request.user, "pdf", request.GET.get("sort", ""))
+    chosen = _export(request, batch, "pdf")
     # Libraries and tables of fonts, which only who prints needs: a fifth of the process's memory.
     from webportal.review.batches.pdf import as_pdf
 
     return _download(as_pdf(chosen), "application/pdf", f"chestline-{batch.pk}.pdf")
 
 
-def export(batch: UploadBatch, by: User, kind: str, sort: str = "") -> Export:
-    """Collect what a person may take out of a batch, and note in the trail that they did."""
-    items = results.items_of(batch, by, sort)
+def _export(request: SignedInRequest, batch: UploadBatch, kind: str) -> Export:
+    sort, is_open = request.GET.get("sort", ""), results_are_open(request)
+    return export(batch, request.user, kind, sort, is_open=is_open)
+
+
+def export(
+    batch: UploadBatch, by: User, kind: str, sort: str = "", *, is_open: bool = False
+) -> Export:
+    """Collect what a person may take out of a batch, and note in the trail that they did.
+
+    `is_open` is that of `withheld_results`.
+    """
+    items = results.items_of(batch, by, sort, is_open=is_open)
     rows = list(results.rows(items, by, only_final=True))
     detail = {"kind": kind, "files": len(rows)}
     append(Event(Action.BATCH_EXPORTED, "batch", batch.pk, detail=detail), by)

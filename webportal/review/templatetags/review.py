@@ -3,6 +3,7 @@
 from datetime import date, datetime
 
 from django import template
+from django.template import Context
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext
 
@@ -15,9 +16,10 @@ from webportal.records.ages import age_in_months, contradicts
 from webportal.records.bikram_sambat import beside_iso
 from webportal.records.models import IdentityCorrection, Study
 from webportal.review import corrections as identity_corrections
-from webportal.review.blinding import hides_result, sees_read
+from webportal.review.blinding import closes_result, hides_result, sees_read
 from webportal.review.marks import in_words, parse_marks
 from webportal.review.models import OtherFinding, Read, ReadState, Zone
+from webportal.review.preferences import closes_results, reads_first, results_are_open
 from webportal.review.said import Finding, stands_to
 
 register = template.Library()
@@ -154,10 +156,28 @@ def superseded(read: Read) -> list[Read]:
     return earlier
 
 
-@register.filter
-def shows_result_to(study: Study, person: User) -> bool:
-    """Whether this person may see what the model says of a study."""
-    return not hides_result(person, study)
+@register.simple_tag(takes_context=True)
+def result_kept_from(context: Context, study: Study) -> str:
+    """Why who asks for a page is not shown what the model says of a study; '' where they are.
+
+    "hidden" of a study that they are to read blind, "closed" where they read first.
+    """
+    request = context["request"]
+    if hides_result(request.user, study):
+        return "hidden"
+    is_closed = not results_are_open(request) and closes_result(request.user, study)
+    return "closed" if is_closed else ""
+
+
+@register.inclusion_tag("review/results_closed.html", takes_context=True)
+def results_closed(context: Context) -> dict[str, object]:
+    """Tell one who reads first that results are closed, and how to open them; else nothing."""
+    request = context["request"]
+    return {
+        "request": request,
+        "reads_first": reads_first(request.user),
+        "is_closed": closes_results(request),
+    }
 
 
 @register.filter

@@ -18,9 +18,8 @@ from webportal.records import searches
 from webportal.records.choices import Priority, ReadingState
 from webportal.records.models import Radiograph, Study
 from webportal.review.blinding import (
-    closed_results,
     reads_without_model,
-    studies_with_hidden_results,
+    studies_with_withheld_results,
 )
 from webportal.review.corrections import studies_with_corrected_reads
 from webportal.review.preferences import closes_results, reads_first
@@ -173,10 +172,7 @@ def _rows(page: Page, reader: User, *, is_closed: bool) -> list[dict[str, Any]]:
     aged = Radiograph.objects.filter(study__in=ids).exclude(patient_age="")
     ages = dict(aged.values_list("study", "patient_age"))
     progress, reservations = progress_of(ids), reservations_of(ids)
-    hidden = studies_with_hidden_results(reader, ids)
-    if is_closed:
-        closed = Study.objects.filter(closed_results(reader), pk__in=ids)
-        hidden |= set(closed.values_list("pk", flat=True))
+    hidden = studies_with_withheld_results(reader, ids, is_open=not is_closed)
     corrected = studies_with_corrected_reads(reader, ids)
     unknown = [study.pk for study in page.studies if study.patient.is_temporary]
     files = file_names(unknown) if unknown else {}
