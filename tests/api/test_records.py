@@ -1,8 +1,10 @@
 """Patients, studies and pictures over REST: who sees what, and what is written down."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from tests.api.conftest import Call
@@ -16,7 +18,9 @@ from webportal.inference.models import Job
 from webportal.records.choices import Category, Priority, ReadingState
 from webportal.records.identity import shown_identity
 from webportal.records.models import Study
+from webportal.review.models import Read
 from webportal.review.reading import Entry
+from webportal.review.reservation import reserve
 
 pytestmark = pytest.mark.django_db
 
@@ -246,3 +250,48 @@ def test_searching_finds_by_words(client: APIClient) -> None:
         assert [result["id"] for result in found["results"]] == [str(study.pk)], text
         found = client.post("/api/v1/patients/search", {"text": text}).json()
         assert [result["id"] for result in found["results"]] == [str(patient.pk)], text
+
+
+@pytest.mark.parametrize("is_signed", [False, True])
+def test_a_study_that_another_has_in_hand_is_moved_only_when_that_is_said(
+    as_user: Call, make_user: Callable[..., User], radiologist: User, is_signed: bool
+) -> None:
+    study = make_prediction().radiograph.study
+    former = study.patient_id
+    reader = make_user(Role.RADIOLOGIST, username="reader")
+    if is_signed:
+        Read.objects.create(
+            study=study,
+            reader=radiologist,
+            state="signed",
+            decision="unaided",
+            pneumonia="none",
+            signed_at=timezone.now(),
+        )
+    reserve(study, reader)
+    client = as_user(radiologist)
+
+    def move(client: APIClient, **values: object) -> Any:
+        given = {"patient_id": "OTHER-1", "family_name": "Other"} | values
+        if is_signed:
+            address = f"/api/v1/studies/{study.pk}/correct-patient"
+            return client.post(address, given | {"reason": "Mixed up."})
+        return client.put(f"/api/v1/studies/{study.pk}/patient", given)
+
+    refused = move(client)
+    assert refused.status_code == 409
+    assert refused.json()["type"].endswith("reserved")
+    assert "reader has this study in hand" in refused.json()["detail"]
+    study.refresh_from_db()
+    assert study.patient_id == former
+    assert move(client, despite_reservation=True).status_code == 200
+    study.refresh_from_db()
+    assert study.patient.patient_id == "OTHER-1"
+
+
+def test_who_has_a_study_in_hand_says_whose_it_is(as_user: Call, radiologist: User) -> None:
+    study = make_prediction().radiograph.study
+    reserve(study, radiologist)
+    given = {"patient_id": "OTHER-1", "family_name": "Other"}
+    answer = as_user(radiologist).put(f"/api/v1/studies/{study.pk}/patient", given)
+    assert answer.status_code == 200

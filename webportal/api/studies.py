@@ -45,6 +45,7 @@ from webportal.review.case_records import (
     CASE_RECORD_FIELDS,
     assign_patient,
     change_case_record,
+    refuse_if_in_hand,
 )
 from webportal.review.corrections import studies_with_corrected_reads
 from webportal.review.forms import CaseRecordForm
@@ -203,6 +204,22 @@ class StudySerializer(serializers.ModelSerializer[Study]):
         }
 
 
+class DespiteReservation(serializers.Serializer[Any]):
+    """That another reader may have the study in hand."""
+
+    despite_reservation = serializers.BooleanField(
+        default=False, help_text="Say so although another reader has the study in hand."
+    )
+
+
+class WhoseStudy(IdentitySerializer, DespiteReservation):
+    """Who the patient of a study is."""
+
+
+class WhoseStudyCorrected(IdentityCorrectionRequest, DespiteReservation):
+    """Who the patient of a study is, corrected after a signature, and why."""
+
+
 class CaseRecordSerializer(serializers.Serializer[Any]):
     """A study's case record. What is left out stays as it is."""
 
@@ -353,26 +370,28 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
         study.refresh_from_db()
         return Response(self.get_serializer(study).data)
 
-    @extend_schema(request=IdentitySerializer, responses=PatientSerializer)
+    @extend_schema(request=WhoseStudy, responses=PatientSerializer)
     @action(detail=True, methods=["put"])
     def patient(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Say whose study it is: complete a temporary identity, or move the study.
 
-        After a signature 409 `identity-signed`: see correct-patient.
+        After a signature 409 `identity-signed`: see correct-patient. 409 `reserved` while another
+        reader has the study in hand, unless `despite_reservation` is true; their open page then
+        shows the change, and they confirm it before they sign.
         """
-        given = IdentitySerializer(data=request.data)
+        given = WhoseStudy(data=request.data)
         given.is_valid(raise_exception=True)
         return self._assign(given.validated_data)
 
-    @extend_schema(request=IdentityCorrectionRequest, responses=PatientSerializer)
+    @extend_schema(request=WhoseStudyCorrected, responses=PatientSerializer)
     @action(detail=True, methods=["post"], url_path="correct-patient")
     def correct_patient(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Say whose study it is after a read of it is signed.
 
         The old and the new values are kept in the audit trail, the reads signed before are marked,
-        and their readers told.
+        and their readers told. 409 `reserved` as of the patient.
         """
-        given = IdentityCorrectionRequest(data=request.data)
+        given = WhoseStudyCorrected(data=request.data)
         given.is_valid(raise_exception=True)
         values = dict(given.validated_data)
         return self._assign(values, values.pop("reason"))
@@ -380,6 +399,8 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
     def _assign(self, given: dict[str, Any], reason: str = "") -> Response:
         study = self.get_object()
         form = PatientForm(given)
+        if not given["despite_reservation"]:
+            refuse_if_in_hand(study, self.person)
         if not form.is_valid():
             raise form_problem(form)
         patient = assign_patient(study, Identity(**form.values()), self.person, reason)

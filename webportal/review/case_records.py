@@ -14,6 +14,8 @@ from webportal.intake.matching import Identity, differences, existing_patient
 from webportal.records.models import Patient, Study
 from webportal.records.services import RecordError, change_patient, move_study
 from webportal.review.models import ReadState
+from webportal.review.refusals import ReadingError
+from webportal.review.reservation import reservation_of
 
 CASE_RECORD_FIELDS = (
     "indication",
@@ -71,6 +73,24 @@ def assign_patient(study: Study, identity: Identity, by: User, reason: str = "")
                 " compare with that record."
             )
         ) from None
+
+
+def refuse_if_in_hand(study: Study, by: User) -> None:
+    """Raise ReadingError where another reader has the study in hand, who would be surprised.
+
+    For programs; the page says so before it asks for the confirmation of a move. What comes
+    meanwhile stops at the signature, which names the identity that its reader saw.
+    """
+    present = reservation_of(study)
+    if present is None or present.reader_id == by.pk:
+        return
+    raise ReadingError(
+        "reserved",
+        _(
+            "{reader} has this study in hand. Agree with them first; to say all the same whose"
+            " study it is, send despite_reservation."
+        ).format(reader=present.reader),
+    )
 
 
 @transaction.atomic
