@@ -43,6 +43,8 @@ def test_pages_name_the_files_of_the_newest_build(dist: Path) -> None:
     assert "dist/main-three.js" in front_end.generate_vite_asset("src/main.ts")
 
 
+# Closing a response looks after the database's connections.
+@pytest.mark.django_db
 def test_new_files_are_served_and_those_that_are_gone_are_not_found(dist: Path) -> None:
     def elsewhere(request: HttpRequest) -> HttpResponse:
         return HttpResponseNotFound()
