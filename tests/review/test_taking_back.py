@@ -1,17 +1,19 @@
 """For thirty seconds a signature can be taken back; the database's clock and triggers see to it."""
 
+import re
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.test import Client
 from pytest_django.fixtures import Settings
 
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction, make_radiograph
 from tests.helpers import audit_actions, let_time_pass
-from tests.reading import add_addendum, sign
+from tests.reading import add_addendum, identity_field, look_at, sign
 from webportal.accounts.models import Role, User
 from webportal.audit.models import AuditEntry
 from webportal.inference.models import Prediction
@@ -117,6 +119,29 @@ def test_after_thirty_seconds_it_is_too_late(prediction: Prediction, radiologist
     assert signed_read(signed.study) == signed
     assert own_draft(signed.study, radiologist) is None
     assert "read.taken_back" not in audit_actions()
+
+
+def test_each_of_several_signatures_in_a_row_is_offered_on_its_own_page(
+    radiologist: User, sign_in: Callable[[User], Client]
+) -> None:
+    client = sign_in(radiologist)
+    studies = [make_prediction(category="unlikely").radiograph.study for _ in range(3)]
+    for study in studies[:2]:
+        prediction = Prediction.objects.get(radiograph__study=study)
+        look_at(study, radiologist)
+        posted = {"seen": prediction.pk, "images": 1, "choice": "confirm:none"}
+        posted |= identity_field(study) | {"password": PASSWORD}
+        assert client.post(f"/studies/{study.pk}/sign", posted).status_code == 302
+    first, last = (Read.objects.get(study=study) for study in studies[:2])
+
+    def offered(study: Study) -> str:
+        page = client.get(f"/studies/{study.pk}").content.decode()
+        return "".join(re.findall(r'action="/reads/([0-9a-f-]+)/take-back"', page))
+
+    assert [offered(study) for study in studies] == [str(first.pk), str(last.pk), str(last.pk)]
+    # On the page of one that is final no other is offered, which would be taken for it.
+    let_time_pass()
+    assert [offered(study) for study in studies] == ["", "", str(last.pk)]
 
 
 def test_a_draft_begun_since_is_kept(prediction: Prediction, radiologist: User) -> None:

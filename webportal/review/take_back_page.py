@@ -13,9 +13,10 @@ from django.views.decorators.http import require_POST
 
 from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
+from webportal.database.clock import clock
 from webportal.review.models import Read
 from webportal.review.refusals import ReadingError
-from webportal.review.standing import TAKE_BACK_PERIOD
+from webportal.review.standing import TAKE_BACK_PERIOD, final_at
 from webportal.review.taking_back import take_back
 
 OFFER = "signed_just_now"
@@ -37,6 +38,19 @@ def offered(request: HttpRequest) -> dict[str, Any]:
         return {}
     left = round(TAKE_BACK_PERIOD.total_seconds() - (time.time() - signed["at"]))
     return {"take_back": {"read": signed["read"], "seconds": left}} if left > 0 else {}
+
+
+def offered_for(own: Read | None) -> dict[str, Any]:
+    """For the page of a study that its reader has signed: the offer for that very signature.
+
+    Of several signatures in a row each has its own there, and none is taken for another. Empty
+    where this person has not signed the study: then the offer of every page stands.
+    """
+    final = final_at(own) if own else None
+    if own is None or final is None:
+        return {}
+    left = int((final - clock()).total_seconds())
+    return {"take_back": {"read": str(own.pk), "seconds": left} if left > 0 else None}
 
 
 @allow(Role.RADIOLOGIST)

@@ -60,6 +60,7 @@ def _study_page(
         pin_is_open=signing.pin_is_open(request.session),
         results_are_open=results_are_open(request),
     )
+    context |= take_back_page.offered_for(context["own"])
     return render(request, "review/study.html", context, status=status)
 
 
