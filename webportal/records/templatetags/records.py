@@ -21,13 +21,13 @@ SEX_LETTERS = {Sex.FEMALE: _("F"), Sex.MALE: _("M"), Sex.OTHER: _("O")}
 @register.filter
 def day(value: date | datetime | None) -> str:
     """A date, or the day of a moment; "" for none."""
-    return _with_nepali(local_day(value).isoformat(), value) if value else ""
+    return with_nepali(local_day(value).isoformat(), value) if value else ""
 
 
 @register.filter
 def moment(value: datetime | None) -> str:
     """A moment to the minute; "" for none."""
-    return _with_nepali(f"{timezone.localtime(value):%Y-%m-%d %H:%M}", value) if value else ""
+    return with_nepali(f"{timezone.localtime(value):%Y-%m-%d %H:%M}", value) if value else ""
 
 
 @register.filter
@@ -36,7 +36,8 @@ def moment_with_zone(value: datetime) -> str:
     return written_moment(value)
 
 
-def _with_nepali(iso: str, value: date | datetime) -> str:
+def with_nepali(iso: str, value: date | datetime) -> str:
+    """A date as it is written, for readers of Nepali with the Bikram Sambat date in brackets."""
     nepali = beside_iso(value)
     if not nepali:
         return iso

@@ -13,8 +13,8 @@ from webportal.inference.purpose.ages import by_header
 from webportal.inference.purpose.reasons import in_short
 from webportal.records import identity
 from webportal.records.ages import age_in_months, contradicts
-from webportal.records.bikram_sambat import beside_iso
 from webportal.records.models import IdentityCorrection, Study
+from webportal.records.templatetags.records import with_nepali
 from webportal.review import corrections as identity_corrections
 from webportal.review.blinding import closes_result, hides_result, sees_read
 from webportal.review.marks import in_words, parse_marks
@@ -57,8 +57,7 @@ def examined(moment: datetime | None) -> str:
     local = timezone.localtime(moment)
     has_time = (local.hour, local.minute, local.second) != (0, 0, 0)
     written = local.strftime("%Y-%m-%d %H:%M" if has_time else "%Y-%m-%d")
-    nepali = beside_iso(moment)
-    return f"{written} ({nepali})" if nepali else written
+    return with_nepali(written, moment)
 
 
 @register.filter
