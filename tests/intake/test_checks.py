@@ -3,14 +3,12 @@
 import hashlib
 import random
 from collections.abc import Callable
-from datetime import timedelta
 from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pydicom
 import pytest
-from django.utils import timezone
 
 from ml.images import ImageError
 from tests import dicom_files as files
@@ -70,9 +68,8 @@ def test_padding_is_no_part_of_an_identifier(padded: str) -> None:
 
 
 def test_a_birth_in_the_future_is_refused() -> None:
-    birth_date = f"{timezone.localdate() + timedelta(days=1):%Y%m%d}"
     with pytest.raises(ImageError) as refusal:
-        check(files.dicom(files.phantom(), PatientBirthDate=birth_date))
+        check(files.dicom(files.phantom(), PatientBirthDate="20990101"))  # in any calendar
     assert refusal.value.code == "birth_date_in_future"
 
 

@@ -6,16 +6,18 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.utils import timezone
+from django.utils import timezone, translation
 
 from tests import dicom_files as files
 from tests.helpers import audit_actions
 from tests.intake.conftest import Send
 from webportal.accounts.models import User
+from webportal.audit.models import AuditEntry
 from webportal.intake import resolution, store
 from webportal.intake.errors import PatientDoubtError
 from webportal.intake.matching import Identity
 from webportal.intake.models import UploadItem
+from webportal.intake.reasons import in_words
 from webportal.intake.resolution import Correction, Decision
 from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
 
@@ -101,8 +103,11 @@ def test_nobody_can_be_the_recorded_patient_where_none_is(send: Send, uploader: 
 @pytest.mark.parametrize(
     ("elements", "code"),
     [
-        ({"StudyDate": "20820810"}, "study_date_in_future"),
-        ({"StudyDate": "", "AcquisitionDate": "20820810"}, "study_date_in_future"),
+        ({"StudyDate": "20320810"}, "study_date_in_future"),
+        ({"StudyDate": "", "AcquisitionDate": "20320810"}, "study_date_in_future"),
+        ({"StudyDate": "20820810"}, "bikram_sambat"),
+        ({"StudyDate": "20820810", "PatientBirthDate": "20780102"}, "bikram_sambat"),
+        ({"StudyDate": "20260301", "PatientBirthDate": "20780102"}, "bikram_sambat"),
         ({"StudyDate": "20260301", "PatientBirthDate": "20260401"}, "dates_contradict"),
         ({"StudyDate": "19500301", "PatientBirthDate": "19700101"}, "dates_contradict"),
         ({"StudyDate": "20260301", "PatientBirthDate": "18900101"}, "dates_contradict"),
@@ -199,3 +204,109 @@ def test_over_rest(send: Send, uploader: User, sign_in: Callable[[User], Client]
     patient = Patient.objects.get()
     assert (patient.name, patient.sex) == ("Müller^Jan", "M")
     assert Study.objects.get().accession_number == "A1"
+
+
+def test_the_reason_says_what_the_date_is_in_bikram_sambat(send: Send) -> None:
+    item = send(dicom(StudyDate="20820101"))
+    assert "2082-01-01" in item.reason
+    assert "2025-04-14" in item.reason
+    with translation.override("ne"):
+        assert "2025-04-14" in in_words(item.reason)
+    born = send(dicom(1, StudyDate="20260301", PatientBirthDate="20720112"), "2")
+    assert "2072-01-12" in born.reason
+    assert "2015-04-25" in born.reason
+
+
+def test_a_person_says_that_the_dates_are_in_bikram_sambat(send: Send, uploader: User) -> None:
+    item = send(dicom(StudyDate="20820101", StudyTime="101112", PatientBirthDate="20720112"))
+    assert not Patient.objects.exists()
+    resolved = resolution.resolve(item, Decision.BIKRAM_SAMBAT, uploader)
+    assert resolved.verdict == "accepted"
+    study = Study.objects.get()
+    assert study.performed_at == datetime(2025, 4, 14, 10, 11, 12, tzinfo=UTC)
+    assert study.patient.birth_date == date(2015, 4, 25)
+    entry = AuditEntry.objects.get(action="file.resolved")
+    assert entry.detail["decision"] == "bikram_sambat"
+
+
+def test_a_date_that_is_certain_is_read_in_no_other_calendar(send: Send, uploader: User) -> None:
+    item = send(misdeclared("Müller^Jan"))
+    with pytest.raises(PatientDoubtError) as refused:
+        resolution.resolve(item, Decision.BIKRAM_SAMBAT, uploader)
+    assert refused.value.code == "not_bikram_sambat"
+    # The birth is of the common era, and after the day that the study would have.
+    other = send(dicom(StudyDate="20820101", PatientBirthDate="20260101"), "2")
+    with pytest.raises(PatientDoubtError) as refused:
+        resolution.resolve(other, Decision.BIKRAM_SAMBAT, uploader)
+    assert refused.value.code == "dates_contradict"
+    assert not Study.objects.exists()
+
+
+def test_a_birth_in_the_future_is_recorded_for_nobody(send: Send, uploader: User) -> None:
+    item = send(dicom(StudyDate="20820101", PatientBirthDate="20720112"))
+    resolution.resolve(item, Decision.OTHER, uploader)
+    assert Patient.objects.get().birth_date is None
+
+
+def test_all_files_of_a_device_that_counts_so_are_taken_in_at_once(
+    send: Send, uploader: User, sign_in: Callable[[User], Client]
+) -> None:
+    days = {"1": "20820101", "2": "20820102", "3": "20820103"}
+    items = [
+        send(dicom(seed, PatientID=f"P-{name}", StudyDate=day), name)
+        for seed, (name, day) in enumerate(days.items())
+    ]
+    born_later = send(
+        dicom(9, PatientID="P-9", StudyDate="20820101", PatientBirthDate="20260101"), "9"
+    )
+    browser = sign_in(uploader)
+    page = browser.get(f"/uploads/held/{items[0].pk}").text
+    assert "2082-01-01 becomes 2025-04-14" in page
+    assert "Also for 3 other held files" in page
+    values = {"decision": "bikram_sambat", "alike": "1"}
+    done = browser.post(f"/uploads/held/{items[0].pk}", values, follow=True).text
+    assert "3 files are taken in, their dates read as Bikram Sambat" in done
+    assert "Not decided: 9: " in done
+    found = Study.objects.order_by("performed_at").values_list("performed_at", flat=True)
+    assert [timezone.localtime(at).date() for at in found] == [
+        date(2025, 4, 14),
+        date(2025, 4, 15),
+        date(2025, 4, 16),
+    ]
+    born_later.refresh_from_db()
+    assert born_later.verdict == "held"
+
+
+def test_one_correction_is_for_all_files_that_name_the_same_person(
+    send: Send, uploader: User, sign_in: Callable[[User], Client]
+) -> None:
+    def garbled(seed: int, **elements: Any) -> bytes:
+        given = {"PatientName": "Müller^Jan", "SpecificCharacterSet": "ISO_IR 100"} | elements
+        return dicom(seed, **given).replace(b"ISO_IR 100", b"ISO_IR 192")
+
+    first = send(garbled(0, AccessionNumber="A1"), "1")
+    second = send(garbled(1, AccessionNumber="A2", StudyDate="20240301"), "2")
+    doubtful = send(garbled(2, StudyDate="20320301"), "3")
+    other = send(garbled(3, PatientID="PHANTOM-2"), "4")
+    browser = sign_in(uploader)
+    page = browser.get(f"/uploads/held/{first.pk}").text
+    assert "Correct 2 other held files of this upload as well" in page
+    values = {
+        "decision": "corrected",
+        "alike": "1",
+        "patient_id": "PHANTOM-1",
+        "family_name": "Müller",
+        "given_name": "Jan",
+        "accession_number": "A1-corrected",
+        "study_date": "2024-02-29",
+    }
+    done = browser.post(f"/uploads/held/{first.pk}", values, follow=True).text
+    assert "2 files are recorded as corrected" in done
+    assert "Not decided: 3: " in done
+    patient = Patient.objects.get()
+    assert patient.name == "Müller^Jan"
+    numbers = patient.studies.values_list("accession_number", "performed_at__date")
+    assert set(numbers) == {("A1-corrected", date(2024, 2, 29)), ("A2", date(2024, 3, 1))}
+    for each in (second, doubtful, other):
+        each.refresh_from_db()
+    assert [each.verdict for each in (second, doubtful, other)] == ["accepted", "held", "held"]

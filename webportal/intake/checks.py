@@ -9,7 +9,7 @@ from ml import images
 from ml.images import ImageError, ImageFacts, translatable
 from webportal.intake import dicom
 from webportal.intake.sandbox import run
-from webportal.intake.study_dates import real_birth_date
+from webportal.intake.study_dates import born_by_bikram_sambat, real_birth_date
 from webportal.records.identifiers import Fault, identifier_fault, name_fault, several_values
 
 _UID = re.compile(r"[0-9.]{1,64}")
@@ -118,7 +118,9 @@ def _refuse(attribute: str, fault: Fault | None) -> None:
 
 def _check_birth_date(facts: ImageFacts) -> None:
     birth_date = real_birth_date(facts)
-    if birth_date and birth_date > timezone.localdate():
+    # One that makes sense in Bikram Sambat is asked about.
+    is_in_future = birth_date is not None and birth_date > timezone.localdate()
+    if birth_date and is_in_future and born_by_bikram_sambat(birth_date) is None:
         raise ImageError(
             "birth_date_in_future",
             "The patient's date of birth is in the future. Correct it where the image was made,"

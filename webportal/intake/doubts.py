@@ -1,11 +1,17 @@
 """What a file says of its patient and study that is not certain: a person is asked then."""
 
+from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from ml.images import ImageFacts
 from webportal.intake.errors import PatientDoubtError
-from webportal.intake.reasons import LETTERS_IN_DOUBT, NO_CHARACTER_SET
-from webportal.intake.study_dates import StudyMoment
+from webportal.intake.reasons import (
+    BIKRAM_SAMBAT,
+    BORN_BY_BIKRAM_SAMBAT,
+    LETTERS_IN_DOUBT,
+    NO_CHARACTER_SET,
+)
+from webportal.intake.study_dates import StudyMoment, born_by_bikram_sambat, real_birth_date
 
 _WORDS = {
     "PatientID": gettext_noop("Patient ID"),
@@ -14,13 +20,19 @@ _WORDS = {
     "AccessionNumber": gettext_noop("accession number"),
 }
 #: The codes of doubts that a person settles by correcting what the file says.
-CODES = ("letters_in_doubt", "study_date_in_future", "dates_contradict")
+CODES = (
+    "letters_in_doubt",
+    "bikram_sambat",
+    "study_date_in_future",
+    "dates_contradict",
+)
 
 
 def check_certain(facts: ImageFacts, moment: StudyMoment) -> None:
     """Raise PatientDoubtError where letters got lost, or the dates cannot be."""
     if facts.doubtful_letters:
         raise PatientDoubtError("letters_in_doubt", _letters(facts))
+    _check_calendar(facts, moment)
     if moment.is_in_future:
         raise PatientDoubtError(
             "study_date_in_future",
@@ -38,6 +50,19 @@ def check_certain(facts: ImageFacts, moment: StudyMoment) -> None:
                 " leave it out."
             ),
         )
+
+
+def _check_calendar(facts: ImageFacts, moment: StudyMoment) -> None:
+    """Raise PatientDoubtError where a date in the future makes sense in Bikram Sambat."""
+    if moment.doubtful is not None and moment.by_bikram_sambat is not None:
+        converted = timezone.localtime(moment.by_bikram_sambat).date()
+        words = BIKRAM_SAMBAT.format(given=moment.doubtful, converted=converted)
+        raise PatientDoubtError("bikram_sambat", words)
+    born = real_birth_date(facts)
+    born_then = born_by_bikram_sambat(born) if born else None
+    if born_then is not None:
+        words = BORN_BY_BIKRAM_SAMBAT.format(given=born, converted=born_then)
+        raise PatientDoubtError("bikram_sambat", words)
 
 
 def _letters(facts: ImageFacts) -> str:

@@ -19,10 +19,15 @@ from webportal.intake.errors import IntakeError, NotHeldError
 from webportal.intake.held_forms import HeldFileForm, initial_of
 from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.reasons import in_words
-from webportal.intake.resolution import Correction, Decision
+from webportal.intake.resolution import Correction, Decision, Question
 
 ITEMS_PER_PAGE = 100
-_DECIDED_AT_ONCE = (Decision.SAME, Decision.OTHER, Decision.DISCARD)
+_DECIDED_AT_ONCE = (
+    Decision.SAME,
+    Decision.OTHER,
+    Decision.DISCARD,
+    Decision.BIKRAM_SAMBAT,
+)
 
 
 @allow(*UPLOADERS)
@@ -43,9 +48,11 @@ def held_item(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
     decision = request.POST.get("decision", "")
     # What is discarded cannot be brought back, so it takes a second answer.
     asks_again = decision == Decision.DISCARD and "confirmed" not in request.POST
-    context = {
+    alike = resolution.alike(item, request.user)
+    context: dict[str, object] = {
         "item": item,
-        "alike": resolution.alike(item, request.user),
+        "alike": alike,
+        "alike_in_calendar": resolution.alike_in_calendar(item),
         "asks_again": asks_again,
         "with_alike": bool(request.POST.get("alike")),
     }
@@ -61,11 +68,12 @@ def held_item(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
     is_corrected = decision == Decision.CORRECTED
     form = HeldFileForm(request.POST if is_corrected else None, initial=initial_of(asked))
     if is_corrected and form.is_valid():
-        return _decide(request, item, Decision.CORRECTED, form.correction(asked))
+        return _decide(request, item, Decision.CORRECTED, asked, form.correction(asked))
     if asked.recorded is not None:
         append(Event(Action.PATIENT_VIEWED, "patient", asked.recorded.pk), request.user)
     context |= {
         "asked": asked,
+        "correctable": resolution.correctable_alike(item, asked, alike),
         "form": form,
         "is_open": is_corrected or item.reason_code in doubts.CODES,
     }
@@ -91,22 +99,48 @@ def _decide(
     request: SignedInRequest,
     item: UploadItem,
     decision: Decision,
+    asked: Question | None = None,
     correction: Correction | None = None,
 ) -> HttpResponse:
-    others = resolution.alike(item, request.user) if request.POST.get("alike") else []
-    decided = 0
+    """Decide on a file, and on others of its upload where that was ticked.
+
+    What cannot be decided stays held, and is said. `asked` and `correction`: for
+    Decision.CORRECTED.
+    """
+    others = _others(item, decision, request, asked) if request.POST.get("alike") else []
     try:
-        for each in (item, *others):
-            resolution.resolve(each, decision, request.user, correction)
-            decided += 1
+        resolution.resolve(item, decision, request.user, correction)
     except NotHeldError:
         raise
     except IntakeError as reason:
         words = gettext("The file is still held. %(reason)s") % {"reason": in_words(reason.message)}
         messages.error(request, words)
         return redirect("intake:held-item", item.pk)
-    messages.success(request, _done(decision, decided))
+    left: list[str] = []
+    for other in others:
+        try:
+            said = correction
+            if asked is not None and correction is not None:
+                its = resolution.question(other, request.user)
+                said = resolution.for_another(correction, asked, its)
+            resolution.resolve(other, decision, request.user, said)
+        except IntakeError as reason:
+            left.append(f"{other.file_name}: {in_words(reason.message)}")
+    messages.success(request, _done(decision, 1 + len(others) - len(left)))
+    if left:
+        words = gettext("Not decided: %(files)s") % {"files": " ".join(left)}
+        messages.warning(request, words)
     return redirect("intake:held")
+
+
+def _others(
+    item: UploadItem, decision: Decision, request: SignedInRequest, asked: Question | None
+) -> list[UploadItem]:
+    """The other files of the upload that the decision is for, too."""
+    if decision == Decision.BIKRAM_SAMBAT:
+        return resolution.alike_in_calendar(item)
+    others = resolution.alike(item, request.user)
+    return resolution.correctable_alike(item, asked, others) if asked else others
 
 
 def _done(decision: Decision, files: int) -> str:
@@ -114,6 +148,11 @@ def _done(decision: Decision, files: int) -> str:
         Decision.SAME: ngettext(
             "The file is recorded for the patient on record.",
             "%(files)d files are recorded for the patient on record.",
+            files,
+        ),
+        Decision.BIKRAM_SAMBAT: ngettext(
+            "The file is taken in, its dates read as Bikram Sambat.",
+            "%(files)d files are taken in, their dates read as Bikram Sambat.",
             files,
         ),
         Decision.CORRECTED: ngettext(

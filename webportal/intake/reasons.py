@@ -15,6 +15,14 @@ from webportal.intake import checks
 ARCHIVE_TOO_LARGE = gettext_noop(
     "Unpacked, the ZIP file has more than {gigabytes} GB. Split it into smaller ones."
 )
+BIKRAM_SAMBAT = gettext_noop(
+    "The date of the study is {given}, in the future. It looks like Bikram Sambat, in which it is"
+    " {converted} of the common era. Say whether it is that, or when the study was made."
+)
+BORN_BY_BIKRAM_SAMBAT = gettext_noop(
+    "The patient's date of birth is {given}, in the future. It may be in Bikram Sambat, in which"
+    " it is {converted} of the common era. Say whether it is that, or when the patient was born."
+)
 LETTERS_IN_DOUBT = gettext_noop(
     "Letters of the {attributes} cannot be read for certain: they are not of the character set that"
     " the file declares ({declared}). Look at the picture and the request, and correct them."
@@ -45,6 +53,8 @@ TEMPLATES = (
     images.TOO_MANY_PIXELS,
     images.WRONG_MODALITY,
     ARCHIVE_TOO_LARGE,
+    BIKRAM_SAMBAT,
+    BORN_BY_BIKRAM_SAMBAT,
     LETTERS_IN_DOUBT,
     NO_CHARACTER_SET,
     PATIENT_MISMATCH,

@@ -25,12 +25,21 @@ from webportal.intake.errors import (
 )
 from webportal.intake.matching import Identity, StudyFacts
 from webportal.intake.models import UploadItem, Verdict
+from webportal.intake.study_dates import StudyMoment, born_by_bikram_sambat
 from webportal.intake.verdicts import Upload
+from webportal.records.ages import contradicts
 from webportal.records.identifiers import UNREADABLE
 from webportal.records.models import Patient, Study
 
 logger = logging.getLogger(__name__)
 
+_CORRECTED_ALIKE = ("letters_in_doubt", "patient_mismatch")
+OWN_DATE_IN_DOUBT = gettext_noop("The date of its study is in doubt: decide on it by itself.")
+NOT_BIKRAM_SAMBAT = gettext_noop("No date of this file looks like Bikram Sambat.")
+CONVERTED_CONTRADICT = gettext_noop(
+    "Read as Bikram Sambat, the dates of birth and study still contradict each other. Write the"
+    " right ones."
+)
 NOBODY_RECORDED = gettext_noop(
     "Nobody is recorded under what the file says. Correct it, or say that it is another person."
 )
@@ -42,6 +51,7 @@ class Decision(models.TextChoices):
     SAME = "same", _("It is the recorded patient")
     OTHER = "other", _("It is another person")
     CORRECTED = "corrected", _("It is as corrected")
+    BIKRAM_SAMBAT = "bikram_sambat", _("Its dates are in Bikram Sambat")
     DISCARD = "discard", _("Discard the file")
 
 
@@ -65,6 +75,17 @@ class Question:
     def differences(self) -> list[str]:
         """What the two disagree on."""
         return matching.differences(self.recorded, self.claimed) if self.recorded else []
+
+    @property
+    def moment(self) -> StudyMoment:
+        """When the file says that the study was made, and what is in doubt about it."""
+        return incoming.moment(self.record, self.facts)
+
+    @property
+    def born_by_bikram_sambat(self) -> date | None:
+        """What the date of birth is in Bikram Sambat, where it lies in the future otherwise."""
+        born = self.claimed.birth_date
+        return born_by_bikram_sambat(born) if born else None
 
 
 @dataclass(frozen=True)
@@ -127,6 +148,8 @@ def resolve(
         if asked.recorded is None:
             raise PatientDoubtError("nobody_recorded", NOBODY_RECORDED)
         identity, study = _identity_of(asked.recorded), asked.study
+    elif decision == Decision.BIKRAM_SAMBAT:
+        identity, study = _converted(asked)
     elif correction is not None:
         identity, study = correction.identity, _corrected_study(asked, correction)
     else:
@@ -163,11 +186,48 @@ def _carry_out(
     return resolved
 
 
+def alike_in_calendar(item: UploadItem) -> list[UploadItem]:
+    """Return the other held files of the batch whose dates look like Bikram Sambat, too."""
+    if item.reason_code != "bikram_sambat":
+        return []
+    others = item.batch.items.filter(verdict=Verdict.HELD, reason_code=item.reason_code)
+    return list(others.exclude(pk=item.pk))
+
+
 def alike(item: UploadItem, by: User) -> list[UploadItem]:
     """Return the other held files of the batch that name the same person."""
     claimed = _claimed(item, by)
     others = item.batch.items.filter(verdict=Verdict.HELD).exclude(pk=item.pk)
     return [other for other in others if claimed and _claimed(other, by) == claimed]
+
+
+def correctable_alike(
+    item: UploadItem, asked: Question, others: list[UploadItem]
+) -> list[UploadItem]:
+    """Return those of `alike` that are held for the same reason, and may be corrected the same way.
+
+    None where letters of the Patient ID got lost: two people may look the same then. Nor where
+    nothing but a date is in doubt, which each study has of its own.
+    """
+    if item.reason_code not in _CORRECTED_ALIKE or UNREADABLE in asked.claimed.patient_id:
+        return []
+    return [each for each in others if each.reason == item.reason]
+
+
+def for_another(correction: Correction, asked: Question, other: Question) -> Correction:
+    """Return the correction of one file as it holds for another that names the same person.
+
+    Accession number and date are corrected where both files say the same; else each keeps its own.
+    Raises PatientDoubtError where the other's own date is in doubt.
+    """
+    said, its = asked.study.accession_number, other.study.accession_number
+    number = correction.accession_number if said == its else its
+    if asked.moment == other.moment:
+        return Correction(correction.identity, number, correction.study_date)
+    if other.moment.doubtful is not None:
+        raise PatientDoubtError("study_date_in_doubt", OWN_DATE_IN_DOUBT)
+    at = other.moment.at
+    return Correction(correction.identity, number, timezone.localtime(at).date() if at else None)
 
 
 def _claimed(item: UploadItem, by: User) -> Identity | None:
@@ -176,6 +236,19 @@ def _claimed(item: UploadItem, by: User) -> Identity | None:
         return question(item, by).claimed
     except IntakeError:
         return None
+
+
+def _converted(asked: Question) -> tuple[Identity, StudyFacts]:
+    """Return patient and study with the dates that are in the future read as Bikram Sambat."""
+    born, at = asked.born_by_bikram_sambat, asked.moment.by_bikram_sambat
+    if born is None and at is None:
+        raise PatientDoubtError("not_bikram_sambat", NOT_BIKRAM_SAMBAT)
+    identity = replace(asked.claimed, birth_date=born or asked.claimed.birth_date)
+    study = replace(asked.study, performed_at=at or asked.study.performed_at)
+    day = timezone.localtime(study.performed_at).date() if study.performed_at else None
+    if contradicts(identity.birth_date, day):
+        raise PatientDoubtError("dates_contradict", CONVERTED_CONTRADICT)
+    return identity, study
 
 
 def _corrected_study(asked: Question, correction: Correction) -> StudyFacts:
@@ -217,7 +290,11 @@ def _other_person(asked: Question) -> tuple[Identity, StudyFacts]:
     """Return a temporary patient, and a study of theirs where the file's own is another's."""
     uid = asked.study.study_instance_uid
     identity = incoming.temporary_identity(asked.facts, uid)
-    identity = replace(identity, name=_readable(identity.name))
+    born = identity.birth_date
+    in_future = born is not None and born > timezone.localdate()
+    identity = replace(
+        identity, name=_readable(identity.name), birth_date=None if in_future else born
+    )
     taken = Study.objects.filter(study_instance_uid=uid).exclude(
         patient__patient_id=identity.patient_id, patient__issuer=identity.issuer
     )

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from ml.images import ImageFacts
 from webportal.records.ages import FIRST_RADIOGRAPH, contradicts
+from webportal.records.bikram_sambat import from_bikram_sambat
 
 # A device may be ahead of the portal by its time zone.
 _AHEAD = timedelta(days=1)
@@ -24,16 +25,22 @@ _UNIX_ZERO = date(1970, 1, 1)  # a birthday of many, but hardly the day of a stu
 _LAST_REAL_YEAR = 8999
 
 
+# A device that counts by Bikram Sambat is used now; years further back are slips of another kind.
+_DEVICE_YEARS = timedelta(days=20 * 365)
+
+
 @dataclass(frozen=True)
 class StudyMoment:
     """When a study was made as far as it is certain; `doubtful` a day that is given but not used.
 
-    A doubtful day is in the future or contradicts the date of birth.
+    A doubtful day is in the future or contradicts the date of birth. `by_bikram_sambat` is what a
+    day in the future would be, were it written in that calendar; nothing takes it unasked.
     """
 
     at: datetime | None = None
     doubtful: date | None = None
     is_in_future: bool = False
+    by_bikram_sambat: datetime | None = None
 
 
 def real_birth_date(facts: ImageFacts) -> date | None:
@@ -58,11 +65,26 @@ def study_moment(facts: ImageFacts, given: date | None, born: date | None) -> St
         if day is None or _is_placeholder(day) or day == _UNIX_ZERO:
             continue
         if day > timezone.localdate() + _AHEAD:
-            return StudyMoment(doubtful=day, is_in_future=True)
+            converted = _by_bikram_sambat(day, moment or time())
+            return StudyMoment(doubtful=day, is_in_future=True, by_bikram_sambat=converted)
         if day < FIRST_RADIOGRAPH or contradicts(born, day):
             return StudyMoment(doubtful=day)
         return StudyMoment(at=timezone.make_aware(datetime.combine(day, moment or time())))
     return StudyMoment()
+
+
+def _by_bikram_sambat(day: date, moment: time) -> datetime | None:
+    converted = from_bikram_sambat(day.year, day.month, day.day)
+    today = timezone.localdate()
+    if converted is None or not today - _DEVICE_YEARS <= converted <= today + _AHEAD:
+        return None
+    return timezone.make_aware(datetime.combine(converted, moment))
+
+
+def born_by_bikram_sambat(born: date) -> date | None:
+    """What a date of birth in the future would be in Bikram Sambat; None where it cannot be one."""
+    converted = from_bikram_sambat(born.year, born.month, born.day)
+    return converted if converted and converted <= timezone.localdate() < born else None
 
 
 def _is_placeholder(day: date) -> bool:

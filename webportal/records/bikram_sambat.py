@@ -28,6 +28,15 @@ def in_bikram_sambat(day: date) -> str:
     return f"वि.सं. {nepali.year}-{nepali.month:02}-{nepali.day:02}"
 
 
+def from_bikram_sambat(year: int, month: int, day: int) -> date | None:
+    """The day of the common era that a date of Bikram Sambat is; None where there is none such."""
+    try:
+        found: date = nepali_datetime.date(year, month, day).to_datetime_date()
+    except (ValueError, OverflowError):
+        return None
+    return found
+
+
 def beside_iso(moment: date | datetime) -> str:
     """The Bikram Sambat date for a reader of Nepali; "" in every other language."""
     if translation.get_language() != LANGUAGE:
