@@ -1,8 +1,8 @@
 """Keeping Chestline's processes running: start, show what they print, restart, stop.
 
-Written for this because what is there stops every process when one ends, and signals whole process
-groups, which would kill a Celery worker's pool in the middle of a batch instead of letting it
-finish.
+supervisord restarts each program alone, too; it neither hands programs a listening socket, nor
+checks that PostgreSQL and the broker answer, nor ends a first start that fails with the reason on
+the screen.
 """
 
 import logging

@@ -2,6 +2,8 @@
 
 A server that is stopped, or whose disk hangs, leaves the connection up and answers nothing: its own
 statement timeout does not come, and the kernel goes on acknowledging. So the client counts, too.
+Django's connection pool does not help: it limits the wait for a free connection, not for an answer,
+and `tcp_user_timeout` ends only what the kernel does not acknowledge.
 """
 
 import time
