@@ -313,7 +313,7 @@ class Engine:
                 connection.close()
                 if self._is_stopping() or time.monotonic() + wait > give_up:
                     raise
-                logger.warning("The database does not answer; trying again in %.1f s", wait)
+                logger.warning("The database is not responding; trying again in %.1f s", wait)
             time.sleep(wait)
             wait = min(2 * wait, LONGEST_WAIT_SECONDS)
 

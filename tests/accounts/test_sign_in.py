@@ -195,4 +195,4 @@ def test_a_form_of_an_earlier_sign_in_is_refused_in_words(radiologist: User) -> 
     client.force_login(radiologist)
     answer = client.post("/worklist/next")
     assert answer.status_code == 403
-    assert "What you sent was not taken" in answer.text
+    assert "Your request was not accepted" in answer.text

@@ -97,7 +97,7 @@ def test_a_read_is_amended(page: Page, studies: list[Prediction]) -> None:
     expect(page.locator(".draft-state")).to_contain_text("Draft saved")
     # Nothing of it is lost by leaving.
     page.goto(f"/studies/{study.pk}")
-    page.get_by_role("link", name="Go on amending").click()
+    page.get_by_role("link", name="Resume amending").click()
     expect(page.get_by_label("Why you amend it")).to_have_value("Missed behind the heart")
     expect(page.locator("#choice-3")).to_be_checked()
     page.wait_for_load_state("networkidle")

@@ -130,7 +130,7 @@ def test_a_portal_that_is_away_is_told_and_tried_again(
 
     page.route("**/draft", fail)
     write(page, "Right base.")
-    expect(page.locator("#draft-state")).to_contain_text("does not answer")
+    expect(page.locator("#draft-state")).to_contain_text("is not responding")
     page.unroute("**/draft", fail)
     expect(page.locator("#draft-state")).to_contain_text("Draft saved")
     assert Read.objects.get().comment == "Right base."

@@ -279,7 +279,7 @@ def test_what_cannot_be_kept_is_not_left_without_a_word(page: Page, cases: list[
     page.get_by_label("Impression").press_sequentially("Right base.")
     page.keyboard.press("Escape")
     page.keyboard.press("n")
-    expect(page.locator("#draft-state")).to_contain_text("does not answer")
+    expect(page.locator("#draft-state")).to_contain_text("is not responding")
     page.wait_for_function("!document.querySelector('main').inert")
     expect(page.get_by_label("Impression")).to_have_value("Right base.")
     page.wait_for_timeout(1000)

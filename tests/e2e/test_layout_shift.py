@@ -171,7 +171,7 @@ def test_an_open_study_of_which_there_is_news(
     expect(page.locator("[data-pane=current] canvas").first).to_be_visible()
     expect(page.get_by_text("Being analysed").first).to_be_visible()
     reserve(picture.study, make_user(Role.RADIOLOGIST, username="other"))
-    expect(page.get_by_text("has this study in hand")).to_be_visible()
+    expect(page.get_by_text("has been reading this study")).to_be_visible()
     Job.objects.filter(state="running").update(
         state="done", leased_until=None, finished_at="2026-01-01T00:00Z"
     )

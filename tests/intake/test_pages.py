@@ -123,7 +123,7 @@ def test_a_batch_with_a_form(browser: Client, send: Send) -> None:
 def test_a_form_that_is_not_complete_says_what_is_missing(browser: Client) -> None:
     response = browser.post("/uploads/new", {"priority": "2", "identity_mode": "form"})
     assert response.status_code == 422
-    assert "Give the Patient ID." in response.text
+    assert "Enter the Patient ID." in response.text
     assert not UploadBatch.objects.exists()
 
 
@@ -147,7 +147,7 @@ def test_a_sheet_with_bad_lines_creates_nothing_and_names_them(browser: Client) 
     answer = {"priority": "2", "identity_mode": "sheet", "sheet": sheet}
     response = browser.post("/uploads/new", answer)
     assert response.status_code == 422
-    assert re.search(r'class="wrong">\s*<span class="problem">Give the Patient ID.', response.text)
+    assert re.search(r'class="wrong">\s*<span class="problem">Enter the Patient ID.', response.text)
     assert not UploadBatch.objects.exists()
 
 

@@ -171,7 +171,7 @@ def test_sending_is_paused_and_goes_on(page: Page, folder: Path) -> None:
     expect(progress(page)).to_have_text("4 of 8 files have arrived")
     expect(page.get_by_text("Paused")).to_be_visible()
     assert UploadItem.objects.count() == 4
-    page.get_by_role("button", name="Go on").first.click()
+    page.get_by_role("button", name="Resume").first.click()
     arrived(page, 8)
 
 
@@ -215,7 +215,7 @@ def test_a_fault_of_the_server_is_tried_again_and_then_grouped(page: Page, folde
     page.clock.install()
     page.route("**/files", lambda route: route.fulfill(status=500, body="Oops"))
     choose_folder(page, folder)
-    expect(page.locator(".file-row").filter(has_text="Is tried again")).to_have_count(4)
+    expect(page.locator(".file-row").filter(has_text="Retrying…")).to_have_count(4)
     failures = page.get_by_label("Not sent: what to do")
     # The answers come in their own time between the waits, which the clock skips.
     while failures.locator(".count").all_inner_texts() != ["8"]:
@@ -241,7 +241,7 @@ def test_a_full_disk_holds_everything_until_a_person_goes_on(page: Page, folder:
     page.wait_for_timeout(500)
     assert len(sent) == 4, "what cannot succeed is not tried for every file"
     page.unroute("**/files")
-    page.locator("[data-blocked]").get_by_role("button", name="Go on").click()
+    page.locator("[data-blocked]").get_by_role("button", name="Resume").click()
     arrived(page, 8)
 
 
@@ -258,7 +258,7 @@ def test_who_is_signed_out_is_told_what_to_do(
     other_tab.get_by_label("Password").fill(PASSWORD)
     other_tab.get_by_role("button", name="Sign in").click()
     expect(other_tab.get_by_role("heading", name="Uploads")).to_be_visible()
-    blocked.get_by_role("button", name="Go on").click()
+    blocked.get_by_role("button", name="Resume").click()
     arrived(page, 8)
 
 
@@ -327,7 +327,7 @@ def test_a_paused_upload_is_paused_after_a_reload(page: Page, folder: Path) -> N
     expect(page.get_by_text("Paused")).to_be_visible()
     page.wait_for_timeout(500)
     assert not UploadItem.objects.exists()
-    page.get_by_role("button", name="Go on").first.click()
+    page.get_by_role("button", name="Resume").first.click()
     arrived(page, 8)
 
 

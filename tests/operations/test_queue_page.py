@@ -92,9 +92,9 @@ def test_no_worker_is_an_alert(client: Client) -> None:
 
 
 def test_a_missing_broker_is_an_alert(client: Client, settings: Settings) -> None:
-    assert "The broker does not answer." not in client.get("/operations").text
+    assert "The broker is not responding." not in client.get("/operations").text
     settings.BROKER_URL = "redis://127.0.0.1:1/0"
-    assert "The broker does not answer." in client.get("/operations").text
+    assert "The broker is not responding." in client.get("/operations").text
 
 
 def test_deaf_workers_are_an_alert(client: Client) -> None:

@@ -155,4 +155,4 @@ def test_a_signed_study_is_not_among_them(
 ) -> None:
     add("a.png")
     Study.objects.update(reading_state=ReadingState.SIGNED)
-    assert "Nobody is left to identify" in client.get(f"/uploads/{batch.pk}/identify").text
+    assert "No patients left to identify" in client.get(f"/uploads/{batch.pk}/identify").text

@@ -245,4 +245,4 @@ def test_results_of_several_versions_stand_side_by_side(browser: Client) -> None
 
 
 def test_a_job_without_a_result_has_no_opinion(browser: Client) -> None:
-    assert "In the queue" in machine_panel(browser, make_job().radiograph.study)
+    assert "Queued" in machine_panel(browser, make_job().radiograph.study)

@@ -131,7 +131,7 @@ def test_signing_what_another_has_in_hand_wants_a_second_yes(
     with pytest.raises(ReadingError) as refused:
         sign(study, radiologist, Entry(prediction.pk, "confirm", "none"), PASSWORD)
     assert refused.value.code == "reserved"
-    assert "other has this study in hand" in refused.value.message
+    assert "other is reading this study" in refused.value.message
     sure = Entry(prediction.pk, "confirm", "none", despite_reservation=True)
     sign(study, radiologist, sure, PASSWORD)
     assert not Reservation.objects.exists()
@@ -148,8 +148,8 @@ def test_pages_show_who_has_a_study(
     assert answer.headers["Location"] == page
     assert "Reserved for you" in mine.get(page).content.decode()
     shown = theirs.get(page).content.decode()
-    assert "<strong>radiologist</strong> has this study in hand" in shown
-    assert "Sign although radiologist has this study in hand" in shown
+    assert "<strong>radiologist</strong> has been reading this study" in shown
+    assert "Sign although radiologist is reading this study" in shown
     assert "radiologist" in theirs.get(reverse("review:worklist")).content.decode()
     theirs.post(reverse("review:reserve", args=[study.pk]))
     theirs.post(reverse("review:give-back", args=[study.pk]))

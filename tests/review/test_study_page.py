@@ -67,9 +67,9 @@ def test_not_assessable_has_its_reason_and_no_figure(browser: Client) -> None:
 @pytest.mark.parametrize(
     ("state", "words", "way_out"),
     [
-        ("queued", "In the queue", "review:cancel"),
+        ("queued", "Queued", "review:cancel"),
         ("running", "Being analysed", None),
-        ("quarantined", "Model gave up", "review:release"),
+        ("quarantined", "Model failed", "review:release"),
         ("cancelled", "Analysis cancelled", "review:rerun"),
     ],
 )

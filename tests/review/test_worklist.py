@@ -112,7 +112,7 @@ def test_words_for_what_is_not_finished(browser: Client) -> None:
     for state in ("queued", "running", "quarantined", "cancelled"):
         make_job(study_of().radiographs.get(), state)
     text = browser.get(reverse("review:worklist")).content.decode()
-    for words in ("In the queue", "Being analysed", "Model gave up", "Analysis cancelled"):
+    for words in ("Queued", "Being analysed", "Model failed", "Analysis cancelled"):
         assert words in text
 
 

@@ -160,8 +160,8 @@ def test_another_reader_who_has_it_in_hand_is_named_first(
 ) -> None:
     reserve(study, radiologist)
     for page in (browser.get(address_of(study)).text, compared(browser, study, sister)):
-        assert "radiologist has this study in hand" in page
-    assert "has this study in hand" not in compared(sign_in(radiologist), study, sister)
+        assert "radiologist is reading this study" in page
+    assert "is reading this study" not in compared(sign_in(radiologist), study, sister)
 
 
 def test_a_record_that_changed_since_it_was_compared_is_compared_again(

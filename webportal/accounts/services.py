@@ -93,7 +93,7 @@ def reset_password(user: User, by: User) -> str:
     Raises AccountError for one's own account.
     """
     if user == by:
-        raise AccountError(_("Choose a new password for yourself under your name, top right."))
+        raise AccountError(_("Choose a new password in the menu under your name, top right."))
     password = one_time_password()
     user.set_password(password)
     user.must_change_password = True

@@ -169,13 +169,13 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     """500, or 503 while the database does not answer; as a problem under /api/."""
     if isinstance(sys.exception(), OperationalError | InterfaceError):
         return _database_away(request)
-    detail = "Something failed on our side. Try again, or tell hospital IT the time."
+    detail = "Something went wrong on our side. Try again, or tell hospital IT the time."
     return _api_problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail) or defaults.server_error(
         request
     )
 
 
-def explain_what_takes_forms(
+def render_405_page(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
     """Show a page, not an empty 405, at addresses that only take what a form sends."""
@@ -192,7 +192,9 @@ def explain_what_takes_forms(
 
 
 def _database_away(request: HttpRequest) -> HttpResponseBase:
-    detail = "The database does not answer. What was stored before is safe; try again in a moment."
+    detail = (
+        "The database is not responding. What was stored before is safe; try again in a moment."
+    )
     response = _api_problem(request, HTTPStatus.SERVICE_UNAVAILABLE, detail) or HttpResponse(
         # Without the request: whoever it is from cannot be looked up now.
         render_to_string("503.html", {"is_form": request.method not in ("GET", "HEAD")}),

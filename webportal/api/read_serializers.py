@@ -180,7 +180,7 @@ class EntrySerializer(serializers.Serializer[Any]):
         help_text="The read that was asked for: signing is refused when another is due by now.",
     )
     despite_reservation = serializers.BooleanField(
-        default=False, help_text="Sign although another reader has the study in hand."
+        default=False, help_text="Sign although another reader is reading the study."
     )
     amends = serializers.UUIDField(
         allow_null=True,

@@ -37,7 +37,7 @@ from webportal.review.taking_back import take_back
 
 
 class ReservationSerializer(serializers.ModelSerializer[Reservation]):
-    """Who has a study in hand, and until when if nothing renews it."""
+    """Who is reading a study, and until when if nothing renews it."""
 
     reader_name = serializers.CharField(source="reader")
 
@@ -114,7 +114,7 @@ class ReadingEndpoint(Endpoint[Study]):
     @extend_schema(request=NoBody, responses=ReservationSerializer)
     @action(detail=True, methods=["put"])
     def reservation(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Reserve a study, or renew that; the answer names another who has it in hand."""
+        """Reserve a study, or renew that; the answer names another reader who has it."""
         present = reservation.reserve(self.get_object(), self.person)
         return Response(ReservationSerializer(present).data)
 

@@ -105,7 +105,7 @@ class StudySerializer(serializers.ModelSerializer[Study]):
     second_reading = serializers.SerializerMethodField(
         help_text="The second read or the arbitration, while one is waited for."
     )
-    reserved_by = serializers.SerializerMethodField(help_text="Who has the study in hand now.")
+    reserved_by = serializers.SerializerMethodField(help_text="Who is reading the study now.")
     identity_corrected = serializers.SerializerMethodField(
         help_text="Whether a read that the caller may see was signed under another identity than"
         " the patient has now; `identity_corrections` of the read tell which."

@@ -91,7 +91,7 @@ class SummarySerializer(serializers.Serializer[Any]):
     discarded = serializers.IntegerField()
     waiting = serializers.IntegerField(help_text="Images whose inference is still to come.")
     analysed = serializers.IntegerField()
-    failed = serializers.IntegerField(help_text="Images that the model gave up, or cancelled.")
+    failed = serializers.IntegerField(help_text="Failed and cancelled analyses.")
     unidentified = serializers.IntegerField(help_text="Studies with a temporary identity.")
 
 

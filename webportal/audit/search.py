@@ -45,7 +45,7 @@ class TrailFilter(forms.Form):
         label=_("What"), required=False, choices=[("", _("Everything")), *Action.choices]
     )
     object_id = forms.CharField(
-        label=_("Object or study"), required=False, max_length=64, help_text=_("Its whole id")
+        label=_("Object or study"), required=False, max_length=64, help_text=_("Full ID")
     )
     first_day = forms.DateField(
         label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"})

@@ -64,7 +64,7 @@ class CaseRecordForm(forms.Form):
         label=_("Patient ID"),
         max_length=LONGEST,
         validators=IDENTIFIER,
-        error_messages={"required": _("Give the Patient ID.")},
+        error_messages={"required": _("Enter the Patient ID.")},
     )
     issuer = forms.CharField(
         label=_("Issuer of Patient ID"),

@@ -82,7 +82,7 @@ def check(data: bytes, header: dicom.Header | None, sha256: str) -> CheckedImage
         return CheckedImage(facts.kind, facts)
     if header is None:
         raise ImageError(
-            "no_patient", "A JPEG or PNG says nothing of its patient. Say whose image it is."
+            "no_patient", "A JPEG or PNG does not name its patient. Say whose image it is."
         )
     wrapped = dicom.wrap(data, header, sha256)
     return CheckedImage(facts.kind, images.describe(wrapped), wrapped)

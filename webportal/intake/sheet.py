@@ -127,7 +127,7 @@ def _column_problem(names: list[str]) -> str:
             "known": ", ".join(COLUMNS),
         }
     if len(set(names)) < len(names):
-        return gettext("A column is there twice.")
+        return gettext("A column appears twice.")
     return ""
 
 
@@ -167,7 +167,7 @@ def _line(number: int, row: Sequence[str], columns: dict[int, str]) -> Line:
         return Line(number, values, [Problem("", words)])
     problems = [Problem(name, words) for name, words in _spreadsheet_problems(values)]
     if not file_key(values["file"]):
-        problems.append(Problem("file", gettext("Give the name of the file.")))
+        problems.append(Problem("file", gettext("Enter the name of the file.")))
     priority, priority_problems = _parse_priority(values.get("priority", ""))
     problems += priority_problems
     form = CaseRecordForm(

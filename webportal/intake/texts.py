@@ -21,7 +21,7 @@ def arrived(summary: BatchSummary) -> str:
 def uploader() -> dict[str, str]:
     """Return each text by its name in webportal/frontend/src/upload.ts."""
     return {
-        "looking": _("Looking through the folder: {0} files"),
+        "looking": _("Scanning the folder: {0} files"),
         "comparing": _("Comparing with what has arrived: {0} of {1}"),
         "progress": _("{0} of {1} files have arrived"),
         "allArrived": _("All {0} files have arrived"),
@@ -33,12 +33,12 @@ def uploader() -> dict[str, str]:
         "minutesLeft": _("about {0} min left"),
         "hoursLeft": _("about {0} h {1} min left"),
         "pause": _("Pause"),
-        "resume": _("Go on"),
+        "resume": _("Resume"),
         "paused": _("Paused"),
-        "waiting": _("Waits"),
+        "waiting": _("Waiting"),
         "sending": _("{0} %"),
         "checking": _("Being checked"),
-        "again": _("Is tried again"),
+        "again": _("Retrying…"),
         "notSent": _("Not sent"),
         "tooLarge": _("The file is larger than {0} MB, the limit for one file. It was not sent."),
         "unreadable": _(

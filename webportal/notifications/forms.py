@@ -46,5 +46,5 @@ class MailForm(forms.Form):
         """E-mail needs an address."""
         fields = self.cleaned_data
         if fields.get("kinds") and not fields.get("email") and "email" not in self.errors:
-            self.add_error("email", gettext("Give the address that e-mail is to go to."))
+            self.add_error("email", gettext("Enter the e-mail address."))
         return fields

@@ -82,7 +82,7 @@ def drain(request: SignedInRequest, name: str) -> HttpResponse:
     """Tell a worker to finish what it has and take nothing more."""
     fleet.drain(get_object_or_404(Worker, pk=name), request.user)
     messages.success(
-        request, _("{name} finishes what it has and takes no further jobs.").format(name=name)
+        request, _("{name} finishes its current batch and takes no more jobs.").format(name=name)
     )
     return redirect("operations:queue")
 

@@ -91,7 +91,9 @@ class CorrectionForm(PatientForm):
         label=_("Reason for the correction"),
         max_length=LONGEST_REASON,
         widget=forms.Textarea(attrs={"rows": 2}),
-        help_text=_("It stands beside every read that was signed before, and in the audit trail."),
+        help_text=_(
+            "It is shown beside every read that was signed before, and in the audit trail."
+        ),
     )
 
     def values(self) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from webportal.review.forms import CaseRecordForm
 @allow(Role.RADIOLOGIST)
 @require_POST
 def rerun(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
-    """Ask the model again."""
+    """Run the model again."""
     radiograph = get_object_or_404(Radiograph.objects.select_related("study"), pk=radiograph_id)
     return _ask_queue(
         request,

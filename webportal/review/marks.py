@@ -86,7 +86,7 @@ def why_refused(study: Study, marks: Collection[Mark]) -> str:
         if mark.finding not in dict(MARKED_FINDINGS):
             return _("The finding of a mark is not one of those known.")
         if mark.radiograph not in sizes:
-            return _("A mark is on an image that is not one of this study.")
+            return _("A mark is on an image that does not belong to this study.")
         columns, rows = sizes[mark.radiograph]
         if not mark.fits(columns, rows):
             return _(

@@ -42,11 +42,11 @@ class MoveForm(forms.Form):
         max_length=LONGEST_REASON,
         widget=forms.Textarea(attrs={"rows": 2}),
         help_text=gettext_lazy(
-            "It stands beside every read that was signed before, and in the audit trail."
+            "It is shown beside every read that was signed before, and in the audit trail."
         ),
     )
     checked = forms.BooleanField(
-        label=gettext_lazy("I have checked this: the study is the other patient’s all the same"),
+        label=gettext_lazy("I have checked this: the study does belong to the other patient"),
         error_messages={
             "required": gettext_lazy("Check what contradicts it, and say that you have.")
         },

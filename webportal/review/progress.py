@@ -30,7 +30,7 @@ class Progress:
 STATES = [
     Progress(
         JobState.QUARANTINED,
-        gettext_lazy("Model gave up"),
+        gettext_lazy("Model failed"),
         gettext_lazy(
             "The model could not analyse this image. Read it without the model, or queue it again."
         ),
@@ -42,7 +42,7 @@ STATES = [
     ),
     Progress(
         JobState.QUEUED,
-        gettext_lazy("In the queue"),
+        gettext_lazy("Queued"),
         gettext_lazy("A worker takes the most urgent images first; the result will appear here."),
     ),
     Progress(

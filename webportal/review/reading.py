@@ -234,8 +234,8 @@ def _kind_to_sign(study: Study, reader: User, entry: Entry) -> str:
         raise ReadingError(
             "already_signed",
             _(
-                "You have signed a read of this study, and nobody makes two. Your text is kept:"
-                " amend your read, sign it as an addendum, or discard it."
+                "You have already signed a read of this study. Your text is kept: amend your "
+                "read, sign the text as an addendum, or discard it."
             ),
         )
     if not due:
@@ -282,8 +282,8 @@ def _refuse_if_reserved(study: Study, reader: User, entry: Entry) -> None:
     raise ReadingError(
         "reserved",
         _(
-            "{reader} has this study in hand. Agree with them who reads it; to sign all the same,"
-            " tick the box and sign again. Your text is kept."
+            "{reader} is reading this study. Agree who reads it; to sign anyway, tick the box "
+            "and sign again. Your text is kept."
         ).format(reader=present.reader),
     )
 
@@ -306,9 +306,7 @@ def _check_complete(read: Read, entry: Entry, current: Prediction | None) -> Non
             _("The decision, the finding and the model's result do not fit together."),
         )
     if read.zones and read.pneumonia not in (Pneumonia.POSSIBLE, Pneumonia.DEFINITE):
-        raise ReadingError(
-            "not_fitting", _("A zone is marked, but no pneumonia is put down to be there.")
-        )
+        raise ReadingError("not_fitting", _("A zone is marked, but the finding is not pneumonia."))
     missing = finding_not_put_down(entry.marks, read.pneumonia, read.other_findings)
     if missing:
         raise ReadingError(

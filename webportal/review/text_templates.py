@@ -25,8 +25,12 @@ class TemplateForm(forms.ModelForm[TextTemplate]):
     key = forms.RegexField(
         r"^[a-z0-9]$",
         label=gettext_lazy("Key"),
-        help_text=gettext_lazy("A small letter or a digit; q and then this key put the text in."),
-        error_messages={"invalid": gettext_lazy("The key is one small letter, a to z, or digit.")},
+        help_text=gettext_lazy(
+            "A lowercase letter or a digit; q followed by this key inserts the text."
+        ),
+        error_messages={
+            "invalid": gettext_lazy("The key is one lowercase letter, a to z, or a digit.")
+        },
         widget=forms.TextInput(attrs={"maxlength": 1, "size": 2, "autocomplete": "off"}),
     )
     is_shared = forms.BooleanField(

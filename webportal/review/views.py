@@ -118,7 +118,7 @@ def reserve(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     shown = _study(study_id)
     present = reservation.reserve(shown, request.user)
     if present.reader_id != request.user.pk:
-        text = _("{reader} has this study in hand already.").format(reader=present.reader)
+        text = _("{reader} is already reading this study.").format(reader=present.reader)
         messages.warning(request, text)
     return redirect("review:study", shown.pk)
 

@@ -47,7 +47,7 @@ def test_windows_by_dragging_and_by_keys(page: Page) -> None:
     press(page, "Shift+Digit4", " ")
     expect(shown).to_have_text(as_sent)
     page.get_by_role("button", name="Window", exact=True).click()
-    page.get_by_role("button", name="Everything there is").click()
+    page.get_by_role("button", name="Full range").click()
     expect(shown).not_to_have_text(as_sent)
 
 

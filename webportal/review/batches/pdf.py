@@ -67,7 +67,8 @@ def as_pdf(export: Export) -> bytes:
     ]
     if any(UNKNOWN in cell for line in lines for cell in line):
         words = _(
-            "Letters for which this file has no font are shown as %(sign)s; the portal has them."
+            "Characters that this file has no font for are shown as %(sign)s; the portal shows "
+            "them."
         )
         text = words % {"sign": UNKNOWN}
         document.multi_cell(w=0, text=text, new_x="LMARGIN", new_y="NEXT")

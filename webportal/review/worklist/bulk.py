@@ -121,7 +121,7 @@ def prioritise(study_ids: Collection[uuid.UUID], priority: Priority, by: User) -
 
 @transaction.atomic
 def rerun(study_ids: Collection[uuid.UUID], by: User) -> Outcome:
-    """Ask the model again about every image of the studies that is not in the queue.
+    """Run the model again about every image of the studies that is not in the queue.
 
     A quarantined image is released. A study counts as changed when one of its images is queued.
     Raises BulkError when they are too many.
@@ -155,7 +155,7 @@ def rerun(study_ids: Collection[uuid.UUID], by: User) -> Outcome:
         elif study_id in known:
             outcome.leave(study_id, refused.get(study_id, gettext("It has no image.")))
         else:
-            outcome.leave(study_id, gettext("It is no longer there."))
+            outcome.leave(study_id, gettext("It no longer exists."))
     return outcome
 
 
@@ -178,7 +178,7 @@ def _lock(study_ids: Collection[uuid.UUID], outcome: Outcome) -> list[Study]:
         Study.objects.filter(pk__in=study_ids).order_by("pk").select_for_update(no_key=True)
     )
     for study_id in set(study_ids) - {study.pk for study in studies}:
-        outcome.leave(study_id, gettext("It is no longer there."))
+        outcome.leave(study_id, gettext("It no longer exists."))
     return studies
 
 

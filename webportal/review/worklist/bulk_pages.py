@@ -146,7 +146,7 @@ def _do(values: dict[str, Any], study_ids: list[uuid.UUID], by: User) -> Outcome
 def _words(values: dict[str, Any]) -> str | Promise:
     """What the action does, for the confirmation and the result."""
     if values["action"] == "rerun":
-        return gettext("Ask the model again")
+        return gettext("Run the model again")
     if values["action"] == "prioritise":
         return gettext("Priority: %(priority)s") % {"priority": values["priority"].label}
     if values["reader"] is None:

@@ -27,9 +27,9 @@ from webportal.review.worklist.order import (
 )
 
 QUEUE_STATES = [
-    (JobState.QUEUED.value, _("In the queue")),
+    (JobState.QUEUED.value, _("Queued")),
     (JobState.RUNNING.value, _("Being analysed")),
-    (JobState.QUARANTINED.value, _("Model gave up")),
+    (JobState.QUARANTINED.value, _("Model failed")),
     (JobState.CANCELLED.value, _("Cancelled")),
 ]
 # Those outside the model's purpose stand with those that it could not assess: both need a person.

@@ -147,7 +147,7 @@ def save_view(request: SignedInRequest) -> HttpResponse:
     )
     words = gettext("The view “%(name)s” is saved.")
     if not is_new:
-        words = gettext("The view “%(name)s” is saved in the place of your earlier one.")
+        words = gettext("The view “%(name)s” has replaced your earlier one of that name.")
     messages.success(request, words % {"name": view.name})
     return redirect(address_of(view))
 
@@ -191,7 +191,7 @@ def _rename(form: ViewForm, view: SavedView) -> bool:
 
 
 def _gone(request: SignedInRequest) -> HttpResponse:
-    messages.warning(request, gettext("This view is no longer there."))
+    messages.warning(request, gettext("This view no longer exists."))
     return redirect("review:worklist")
 
 
