@@ -7,7 +7,7 @@ from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
 
-class OneType(DefaultContentNegotiation):
+class SingleRenderer(DefaultContentNegotiation):
     """Each endpoint answers in its one type, whatever the Accept header prefers."""
 
     def select_renderer(

@@ -11,7 +11,7 @@ from webportal.accounts.models import Role, User
 EVERYONE = tuple(Role)
 
 
-class NoOne(BasePermission):
+class DenyAll(BasePermission):
     """The default: an endpoint that names no roles is closed."""
 
     def has_permission(self, request: Request, view: Any) -> bool:

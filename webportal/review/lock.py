@@ -21,7 +21,7 @@ from webportal.audit.trail import Event, append
 from webportal.review import signing
 
 LOCKED = "is_locked"
-# Addresses that never look at a session, or must not: see ask_health_as_nobody.
+# Addresses that never look at a session, or must not: see skip_auth_for_health.
 WITHOUT_SESSION = ("/health/", "/static/", "/metrics")
 
 
