@@ -1,4 +1,4 @@
-"""Records for the benchmark: what intake would have written of two thousand uploads."""
+"""Records for the benchmark: what intake would have written for two thousand uploads."""
 
 import hashlib
 import uuid

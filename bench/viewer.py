@@ -1,4 +1,4 @@
-"""How soon the viewer shows a radiograph: the first one, and the one after *Next*.
+"""Time to image in the viewer: the first study, and the one after *Next*.
 
 `python -m bench.viewer [--runs N]`. Each run opens the study page in a browser that knows nothing
 yet. The measure is the time from the page's load event until Cornerstone has drawn the image; the

@@ -1,4 +1,4 @@
-"""How gunicorn serves the portal; GUNICORN_CMD_ARGS overrides any of it."""
+"""Gunicorn settings for the portal; GUNICORN_CMD_ARGS overrides any of them."""
 
 from pathlib import Path
 

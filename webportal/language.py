@@ -1,4 +1,4 @@
-"""In which language a page speaks: the one chosen in the page, else the browser's, else English."""
+"""Language selection: the one chosen in the page, else the browser's, else English."""
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required

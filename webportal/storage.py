@@ -1,4 +1,4 @@
-"""Where the bytes of uploaded files are kept: a folder, or an S3 bucket."""
+"""Storage backends for uploaded files: a folder, or an S3 bucket."""
 
 import hashlib
 import os

@@ -1,4 +1,4 @@
-"""Addresses of the portal."""
+"""URL configuration of the portal."""
 
 from django.urls import include, path
 

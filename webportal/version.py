@@ -1,4 +1,4 @@
-"""The version of Chestline. `pyproject.toml` is the only place that it is written in."""
+"""The version of Chestline, which is written in `pyproject.toml` alone."""
 
 import tomllib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The portal as a WSGI application."""
+"""WSGI application of the portal."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""The Celery side: one process a device takes jobs, predicts and writes results back."""
+"""The Celery workers: one process per device claims jobs, predicts and writes results back."""
 
 import os
 

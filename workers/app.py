@@ -1,4 +1,4 @@
-"""The Celery application: queues, limits, schedule and start-up checks.
+"""Celery application: queues, limits, schedule and start-up checks.
 
 A message is only a hint that there is work; the job's row is the truth. Start an inference worker,
 one a device, and the one scheduler with

@@ -1,4 +1,4 @@
-"""How long things may take: each is longer than the one before it."""
+"""Time limits: each is longer than the one before it."""
 
 # A task goes on claiming for this long and then hands over to a fresh message, so that restarts and
 # remote commands need not wait for a long queue to empty.

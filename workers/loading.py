@@ -1,4 +1,4 @@
-"""From a job's file in the storage to the network's input."""
+"""Loading a job's file from storage into the network's input."""
 
 import numpy as np
 from django.core.files.storage import default_storage

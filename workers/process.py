@@ -1,4 +1,4 @@
-"""The process of one device: its engine, its signs of life, and how it stops.
+"""The process of one device: engine, heartbeat and shutdown.
 
 `serve` runs in the Celery worker's main process, which never loads TensorFlow. What it sets up is
 inherited by the child process that predicts; with `--pool solo` the two are one.

@@ -1,4 +1,4 @@
-"""The sweep: what heals lost messages and dead workers, without a hand on it."""
+"""The sweep: recovers lost messages and expired leases."""
 
 import logging
 from datetime import timedelta

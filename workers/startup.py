@@ -1,4 +1,4 @@
-"""What must be true before a worker starts; otherwise it ends at once and says why."""
+"""Start-up checks: a worker that fails one exits at once and says why."""
 
 import logging
 import sys

@@ -1,4 +1,4 @@
-"""The tasks, each a thin call."""
+"""Celery tasks, each a thin call."""
 
 import time
 

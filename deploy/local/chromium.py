@@ -1,4 +1,4 @@
-"""The browser that the browser tests drive."""
+"""Chromium for the browser tests."""
 
 import os
 import shutil

@@ -1,4 +1,4 @@
-"""What goes wrong when a service is started."""
+"""Errors of services that do not start."""
 
 
 class ServiceError(Exception):

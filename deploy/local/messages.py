@@ -1,4 +1,4 @@
-"""Collects the texts that people see into the catalogues, and compiles these.
+"""Collects the translatable texts into the catalogues and compiles them.
 
 `make messages` runs it after texts were changed. Babel does it, so that no machine needs GNU
 gettext. The compiled catalogues are kept beside their sources, so that installing needs neither.

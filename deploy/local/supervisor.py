@@ -1,4 +1,4 @@
-"""Keeping Chestline's processes running: start, show what they print, restart, stop.
+"""Process supervisor: start, show output, restart, stop.
 
 supervisord restarts each program alone, too; it neither hands programs a listening socket, nor
 checks that PostgreSQL and the broker answer, nor ends a first start that fails with the reason on

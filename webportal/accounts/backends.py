@@ -1,4 +1,4 @@
-"""How a name and a password become a user."""
+"""Authentication backend with throttling."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Who asks for a page, and what must be true of them before it opens."""
+"""Middleware: sessions, one-time passwords, and health checks without a session."""
 
 from collections.abc import Callable
 from typing import Any

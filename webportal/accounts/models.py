@@ -1,4 +1,4 @@
-"""People and what they may do."""
+"""Users and their roles."""
 
 import uuid
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What follows from a sign-in, a sign-out and a failed sign-in, by Django's own signals."""
+"""Audit entries for sign-in, sign-out and failed sign-in."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Slowing down those who guess passwords.
+"""Throttling of password guesses.
 
 Attempts are counted in the database, because several portals may share it. A name is kept only as
 a keyed hash: people type a password into the name field now and then. Unknown names are counted

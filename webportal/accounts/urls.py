@@ -1,4 +1,4 @@
-"""Addresses of the account pages."""
+"""URL configuration of the account pages."""
 
 from django.urls import path
 

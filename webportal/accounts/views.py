@@ -1,4 +1,4 @@
-"""Sign-in, one's own password and tokens, and the users that hospital IT looks after."""
+"""Sign-in, one's own password and tokens, and user management for hospital IT."""
 
 import uuid
 

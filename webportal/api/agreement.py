@@ -1,4 +1,4 @@
-"""How far readers and the model agree."""
+"""Agreement between readers and the model."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How a program says who it is: `Authorization: Token …`."""
+"""Token authentication: `Authorization: Token …`."""
 
 from knox.auth import TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed

@@ -1,4 +1,4 @@
-"""What every endpoint is built on."""
+"""Base class of all endpoints."""
 
 from typing import Any, ClassVar, TypeVar
 

@@ -1,4 +1,4 @@
-"""What came of the files of a batch, and the check of a sheet before there is one."""
+"""Results of a batch's files, and validation of a sheet before a batch exists."""
 
 from dataclasses import asdict
 from typing import Any

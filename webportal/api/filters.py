@@ -1,4 +1,4 @@
-"""Filters that take nothing silently: what they do not know is refused with a problem."""
+"""Strict filters: unknown names and values are refused with a problem."""
 
 from typing import Any
 

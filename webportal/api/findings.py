@@ -1,4 +1,4 @@
-"""The signed finding of a study, as answers show it before the model's result."""
+"""Serializer of a study's signed finding, which answers show before the model's result."""
 
 from typing import Any
 

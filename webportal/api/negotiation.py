@@ -1,4 +1,4 @@
-"""Which media type is answered with."""
+"""Content negotiation."""
 
 from collections.abc import Iterable
 

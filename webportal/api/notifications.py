@@ -1,4 +1,4 @@
-"""What the caller was told of."""
+"""The caller's notifications."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""How lists are cut into pages, and in which order."""
+"""Pagination and ordering of lists."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

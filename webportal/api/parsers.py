@@ -1,4 +1,4 @@
-"""Reading the bodies of requests."""
+"""Request parsers."""
 
 from collections.abc import Mapping
 from typing import IO, Any

@@ -1,4 +1,4 @@
-"""Patients, and who they are."""
+"""Patients and their identities."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Who may use an endpoint: each viewset names the roles of each of its actions."""
+"""Role-based permissions: each viewset names the roles of each of its actions."""
 
 from typing import Any
 

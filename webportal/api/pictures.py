@@ -1,4 +1,4 @@
-"""Radiographs: what is known of them, their files and their pictures."""
+"""Radiographs: their metadata, files and pictures."""
 
 from collections.abc import Callable
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""How reads, marks and addenda are written, and what is asked for to sign them."""
+"""Serializers of reads, marks and addenda, and of signatures."""
 
 import uuid
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""How the OpenAPI document is made: roles in the descriptions, problems among the responses."""
+"""OpenAPI schema: roles in the descriptions, problems among the responses."""
 
 from typing import Any
 

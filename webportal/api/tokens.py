@@ -1,4 +1,4 @@
-"""Tokens: a name and a password become one, and one's own are listed and revoked."""
+"""API tokens: issued for a user name and password, listed and revoked by their owner."""
 
 from typing import Any
 

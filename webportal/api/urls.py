@@ -1,4 +1,4 @@
-"""Addresses of the REST API, version 1."""
+"""URL configuration of the REST API, version 1."""
 
 from django.urls import path
 from drf_spectacular.renderers import OpenApiYamlRenderer

@@ -1,1 +1,1 @@
-"""The portal's way to PostgreSQL: Django's own, but that it never waits for ever."""
+"""Database backend: Django's for PostgreSQL, with client-side timeouts."""

@@ -1,4 +1,4 @@
-"""The database's clock, the same one for every process and every machine of the portal."""
+"""The database's clock, shared by every process and machine."""
 
 from datetime import datetime
 

@@ -1,1 +1,1 @@
-"""How each language writes dates and numbers, where that differs from Django."""
+"""Date and number formats of languages where Django has none or others."""

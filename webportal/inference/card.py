@@ -1,4 +1,4 @@
-"""Model cards: Markdown that comes with a package, shown within a page."""
+"""Model cards: Markdown from a package, rendered within a page."""
 
 from collections.abc import Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""What workers do with jobs: claim them, and report what became of them.
+"""The workers' side of the queue: claim jobs and report their outcome.
 
 A worker's claim is a lease. Whatever it reports later is taken only while the job still runs under
 the same worker and attempt, so that a worker that lost its lease changes nothing. Leases are

@@ -1,4 +1,4 @@
-"""A version's operating points and figures as rows to show, for one version or two side by side.
+"""A version's operating points and figures as table rows, for one version or two side by side.
 
 Only figures from independent images are shown, which took no part in training the version or in
 choosing its calibration and thresholds (`ModelVersion.independent_figures`). Figures from other

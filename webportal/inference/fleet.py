@@ -1,4 +1,4 @@
-"""The worker processes as hospital IT sees them: what state each is in, drain and resume."""
+"""The worker processes as hospital IT sees them: their state, drain and resume."""
 
 from datetime import timedelta
 from typing import TypedDict

@@ -1,4 +1,4 @@
-"""The form that chooses two versions to compare."""
+"""Form that chooses two versions to compare."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _

@@ -1,4 +1,4 @@
-"""The state of the queue in numbers, computed from the database: no patient data, ids alone."""
+"""Queue metrics computed from the database: no patient data, IDs only."""
 
 from dataclasses import dataclass
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""Telling the workers, over Celery, that there is work. A hint may be lost, doubled or late."""
+"""Hints to the workers, over Celery, that there is work; they may be lost, doubled or late."""
 
 import logging
 

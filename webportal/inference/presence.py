@@ -1,4 +1,4 @@
-"""How worker processes report that they are there. What people see of them is in fleet.py."""
+"""Heartbeats of worker processes. What people see of them is in fleet.py."""
 
 from django.conf import settings
 from django.db.models.functions import Now

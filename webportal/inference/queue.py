@@ -1,4 +1,4 @@
-"""Jobs as people and the portal see them: asked for, cancelled, released, counted.
+"""The portal's side of the queue: request, cancel, release and count jobs.
 
 Only this module and `claims`, which is for the workers, change a job's state:
 

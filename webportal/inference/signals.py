@@ -1,4 +1,4 @@
-"""Judging results anew when what is known of patient or study changes.
+"""Re-evaluating results when patient or study changes.
 
 By signals, so that no way of correcting a birth date or of moving a study can forget it.
 """

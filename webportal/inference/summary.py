@@ -1,4 +1,4 @@
-"""A study's place on the worklist: what its images' current results say together.
+"""A study's place on the worklist, from its images' current results.
 
 Images that are withheld by their header (a lateral beside a frontal) do not count while another
 does; of those that count the worst does, and that they differ is kept with the study. An image on

@@ -1,4 +1,4 @@
-"""Addresses of the model pages."""
+"""URL configuration of the model pages."""
 
 from django.urls import path
 

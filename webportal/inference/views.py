@@ -1,4 +1,4 @@
-"""The model versions, their cards, and the change from one to another."""
+"""The model versions, their cards, and switching between versions."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""Django's registration of the app."""
+"""App configuration."""
 
 from django.apps import AppConfig
 

@@ -1,4 +1,4 @@
-"""Taking the files out of a ZIP without trusting it.
+"""Safe extraction of untrusted ZIP files.
 
 Nothing is unpacked to disk under a name from the archive, and nothing is read beyond the limits
 whatever the archive's directory claims.

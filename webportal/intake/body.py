@@ -1,4 +1,4 @@
-"""Receiving a file that is the body of a request: all of it, within the limits, or an error."""
+"""Receiving a file as a request body: all of it, within the limits, or an error."""
 
 import tempfile
 from collections.abc import Iterator

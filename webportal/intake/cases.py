@@ -1,4 +1,4 @@
-"""Case records that people give for files, and which file each is for."""
+"""Case records supplied for files, and matching them to files."""
 
 import unicodedata
 from collections.abc import Mapping

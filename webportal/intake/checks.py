@@ -1,4 +1,4 @@
-"""The check that every file passes before it is taken in; knows no database."""
+"""Validation of every incoming file; knows no database."""
 
 import re
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Making a DICOM instance of a JPEG or PNG, so that everything inside is DICOM.
+"""Wrapping a JPEG or PNG as a DICOM instance, so that everything inside is DICOM.
 
 The instance is a Secondary Capture Image (PS3.3 A.8.1), because the attributes that a DX or CR
 image must have (detector, exposure, anatomic region ...) are not known of a JPEG or PNG and must

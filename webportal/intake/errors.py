@@ -1,4 +1,4 @@
-"""Why a file is not taken in: `code` for programs, `message` for people, with what to do."""
+"""Errors of intake: `code` for programs, `message` for people, with what to do."""
 
 from django.utils.translation import gettext as _
 

@@ -1,4 +1,4 @@
-"""The names of the files that studies came as: what tells temporary identities apart."""
+"""Original file names of studies, which tell temporary identities apart."""
 
 import uuid
 from collections import defaultdict

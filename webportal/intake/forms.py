@@ -1,4 +1,4 @@
-"""The form that opens an upload batch."""
+"""Form that opens an upload batch."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The form in which a person corrects what a held file says."""
+"""Form in which a person corrects the header of a held file."""
 
 from typing import Any
 

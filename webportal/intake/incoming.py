@@ -1,4 +1,4 @@
-"""Bringing together what a file's header and the uploader's case record say."""
+"""Merging a file's header with the uploader's case record."""
 
 import hashlib
 

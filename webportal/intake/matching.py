@@ -1,4 +1,4 @@
-"""Which patient and study an image belongs to. Doubt is left to a person, never settled here."""
+"""Patient matching: which patient and study an image belongs to. Doubt is left to a person."""
 
 from dataclasses import dataclass, field
 from datetime import date, datetime

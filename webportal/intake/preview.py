@@ -1,4 +1,4 @@
-"""A small picture of a file that is no radiograph yet, because it is held; knows no database."""
+"""Preview picture of a held file, which is no radiograph yet; knows no database."""
 
 from io import BytesIO
 

@@ -1,4 +1,4 @@
-"""Deciding whose image a held file is."""
+"""Resolving held files."""
 
 import logging
 from dataclasses import dataclass, replace

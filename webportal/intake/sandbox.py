@@ -1,4 +1,4 @@
-"""Running code over a stranger's file in a process of its own, with limits.
+"""Running code on untrusted files in a process of its own, with limits.
 
 A file that crashes a decoder, eats memory or never ends costs only itself. The processes are forked
 from a server that has the decoders loaded, so that one costs milliseconds, and that has no threads,

@@ -1,4 +1,4 @@
-"""Keeping the bytes: under names that follow from content, all of a file's or none."""
+"""Content-addressed storage of files: all of a file's bytes or none."""
 
 import errno
 import uuid

@@ -1,4 +1,4 @@
-"""Which day a file's study is of, and which of its dates are in doubt."""
+"""Study date of a file, and which of its dates are in doubt."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta

@@ -1,4 +1,4 @@
-"""How far an upload batch has come."""
+"""Progress of an upload batch."""
 
 from dataclasses import dataclass
 

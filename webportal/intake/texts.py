@@ -1,4 +1,4 @@
-"""The words that the browser shows while it sends files; `{0}` and so on are filled in there."""
+"""Texts that the browser shows while it sends files; it fills in `{0}` and so on."""
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.translation import gettext as _

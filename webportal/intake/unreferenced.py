@@ -1,4 +1,4 @@
-"""Removing what lies in the storage though no record names it.
+"""Removing stored files that no record names.
 
 A process that is killed between storing bytes and committing the records leaves such files. The
 storage is looked through in 256 slices, one a run, so that no run is long however much is stored.

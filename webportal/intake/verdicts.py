@@ -1,4 +1,4 @@
-"""Writing the verdict on a file down: bytes, records and audit entries together, or nothing."""
+"""Committing the verdict on a file: bytes, records and audit entries together, or nothing."""
 
 import hashlib
 from dataclasses import asdict, dataclass, field

@@ -1,4 +1,4 @@
-"""Pages of the intake: upload batches, their sheets of case records, and sending files."""
+"""Pages of the intake: upload batches, their case sheets, and receiving files."""
 
 import uuid
 from http import HTTPStatus

@@ -1,4 +1,4 @@
-"""Where a batch's images stand in the queue, and what has become of each."""
+"""Queue positions and outcomes of a batch's images."""
 
 import math
 import uuid

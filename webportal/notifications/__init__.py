@@ -1,1 +1,1 @@
-"""Telling people what waits for them: on the page, and by e-mail if they choose so."""
+"""Notifications on the page, and by e-mail for those who ask for it."""

@@ -1,4 +1,4 @@
-"""Telling hospital IT that the system needs attention, and when that is over.
+"""Alerts for hospital IT, raised while the system needs attention and cleared afterwards.
 
 An alert is a row from the moment it is first seen until it is clear. IT is told of one that has
 lasted for PATIENCE, once a person; what clears by itself before that wakes nobody.

@@ -1,4 +1,4 @@
-"""What the header of every page shows of notifications."""
+"""Context processor: the unread count in the header of every page."""
 
 from functools import cache
 from typing import Any

@@ -1,4 +1,4 @@
-"""Telling readers that the identity under which they signed a read was corrected."""
+"""Notifying readers that the identity under which they signed a read was corrected."""
 
 import uuid
 

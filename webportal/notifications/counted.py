@@ -1,4 +1,4 @@
-"""Telling people how many studies were assigned to them, or signed for them.
+"""Counting notifications: how many studies were assigned to people, or signed for them.
 
 A person has one unread notification of each kind. What happens while it is unread is added to its
 number; after it was read, the next event makes another. Events are told SETTLED after they

@@ -1,4 +1,4 @@
-"""Finding what people are to be told.
+"""Finding out what people are to be notified of.
 
 Run by the scheduler at intervals. Nothing is kept between two runs: what has been told is in the
 rows, so a scheduler that was stopped goes on where it was, and two of them tell nothing twice.

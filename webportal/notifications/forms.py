@@ -1,4 +1,4 @@
-"""The form of a person's choice of e-mail."""
+"""Form of a person's e-mail preferences."""
 
 from typing import Any
 

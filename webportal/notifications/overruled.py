@@ -1,4 +1,4 @@
-"""Telling a reader that an arbitration decided otherwise than their read did."""
+"""Notifying readers whose read an arbitration overruled."""
 
 from django.db.models import Exists, OuterRef
 from django.utils import timezone

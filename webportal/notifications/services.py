@@ -1,4 +1,4 @@
-"""What a person does with their notifications."""
+"""Reading notifications and choosing e-mail."""
 
 import uuid
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""Telling radiologists of the stat studies that wait unread for too long.
+"""Notifying radiologists of stat studies that have waited unread for too long.
 
 Of all of them there is one notification a person: while it is unread its numbers follow what
 waits. Another comes when a study has begun to wait for too long since, or if any still waits an

@@ -1,4 +1,4 @@
-"""Addresses of the notifications."""
+"""URL configuration of the notifications."""
 
 from django.urls import path
 

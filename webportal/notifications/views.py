@@ -1,4 +1,4 @@
-"""The badge, the list of notifications, and the choice of e-mail."""
+"""The badge, the list of notifications, and the e-mail preferences."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""What a notification says, on the page and by e-mail: no patient data."""
+"""Text of notifications, on the page and by e-mail: no patient data."""
 
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext

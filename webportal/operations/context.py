@@ -1,4 +1,4 @@
-"""The navigation of every page."""
+"""Context processor: the navigation of every page."""
 
 from dataclasses import dataclass
 from functools import cache

@@ -1,4 +1,4 @@
-"""Studies of invented patients with drawn images, so that a newcomer has something to see."""
+"""Demonstration data: studies of invented patients with drawn images."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace

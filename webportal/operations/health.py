@@ -1,4 +1,4 @@
-"""Whether this portal is alive and ready, for the supervisor and for load balancers.
+"""Liveness and readiness checks for the supervisor and for load balancers.
 
 Both addresses are open to everyone, so they say only which part fails, never why.
 """

@@ -1,4 +1,4 @@
-"""`/metrics`: the state of the queue for Prometheus, computed from the database at each scrape."""
+"""`/metrics`: queue metrics for Prometheus, computed from the database at each scrape."""
 
 from collections.abc import Iterable, Iterator
 from hmac import compare_digest

@@ -1,4 +1,4 @@
-"""Drawn chest radiographs of nobody: for demonstration, tests and the pictures in the docs.
+"""Phantom chest radiographs for demonstration, tests and the pictures in the docs.
 
 A picture is the sum of what each part of the body would absorb, as a radiograph is. Positions are
 in units of the picture's height, from its middle line and its upper edge.

@@ -1,4 +1,4 @@
-"""Addresses of this app's pages."""
+"""URL configuration of the operations pages."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""The start page, and what hospital IT looks at."""
+"""The start page, and the pages of hospital IT."""
 
 import uuid
 from collections.abc import Callable

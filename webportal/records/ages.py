@@ -1,4 +1,4 @@
-"""How old a patient was: the one place that tells it, and that knows which ages cannot be."""
+"""Patients' ages: the one place that computes them and knows which are impossible."""
 
 from datetime import date
 from typing import TYPE_CHECKING

@@ -1,4 +1,4 @@
-"""Dates of the Bikram Sambat calendar, which Nepal lives by, beside ISO 8601.
+"""Dates of the Bikram Sambat calendar, Nepal's own, beside ISO 8601.
 
 Nothing is stored in it: a date is kept in the common era, and Nepali readers see both.
 """

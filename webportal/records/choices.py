@@ -1,4 +1,4 @@
-"""The words of the case record: what its fields may say, and the order that follows from it."""
+"""Choices of the case record's fields, and the order that follows from them."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _

@@ -1,4 +1,4 @@
-"""The stored files of a radiograph, read and compared with what was recorded when they came in."""
+"""Reading a radiograph's stored files, with their recorded checksums compared."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""What an identifier and a name may be made of: the one set of rules for files, forms, sheet, API.
+"""Rules for identifiers and names: one set for files, forms, sheet and API.
 
 An identifier is kept as it came or not at all. Nothing is cut, cleaned or guessed, because two that
 look alike, or become alike, make one patient of two. Knows neither Django's settings nor the

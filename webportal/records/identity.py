@@ -1,4 +1,4 @@
-"""Who a patient is said to be: what is shown of it, recorded with a signature, and compared."""
+"""A patient's identity: as shown, as recorded with a signature, and compared."""
 
 import hashlib
 import json

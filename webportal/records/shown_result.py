@@ -1,4 +1,4 @@
-"""What people see of a model's result, of an image or of a study."""
+"""The model's result as people see it, for an image or a study."""
 
 from typing import Any
 

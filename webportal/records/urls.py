@@ -1,4 +1,4 @@
-"""Addresses of the patients' pages."""
+"""URL configuration of the patients' pages."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""What a radiologist does with a study besides reading it; and its case record, uploaders too."""
+"""Actions on a study besides reading it, and its case record."""
 
 import uuid
 from collections.abc import Callable

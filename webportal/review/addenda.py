@@ -1,4 +1,4 @@
-"""Adding to a read after it is signed. Locks are taken as in `reading`."""
+"""Signing addenda. Locks are taken as in `reading`."""
 
 from django.db import transaction
 from django.utils import timezone

@@ -1,4 +1,4 @@
-"""How far readers and the model, and two readers, agree beyond chance: Cohen's kappa.
+"""Agreement beyond chance between readers and the model, and between two readers: Cohen's kappa.
 
 Both sides are reduced to two answers, pneumonia or not. A reader's *possible* and *definite* count
 as pneumonia; the model's answer is taken at its version's decision threshold. Reads of a picture

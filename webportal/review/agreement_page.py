@@ -1,4 +1,4 @@
-"""The page that shows how far readers and the model agree."""
+"""The agreement page."""
 
 from dataclasses import dataclass
 from datetime import date

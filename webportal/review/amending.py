@@ -1,4 +1,4 @@
-"""Correcting a signed read: another read of the same reader, with a reason, that supersedes it.
+"""Amended reads: a new read by the same reader, with a reason, that supersedes the signed one.
 
 Only its author amends a read. Whoever else sees it otherwise writes an addendum.
 """

@@ -1,4 +1,4 @@
-"""What a person who may yet be a study's second reader must not see.
+"""Blinding: what a person who may yet be a study's second reader must not see.
 
 While the second read of a study is due, nobody who could make it sees the first one, and with
 SECOND_READING_BLIND_TO_AI neither the model's results. Every page and endpoint that shows reads or

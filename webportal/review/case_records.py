@@ -1,4 +1,4 @@
-"""Changing a study's case record while nobody has signed it, and whose study it is."""
+"""Changing an unsigned study's case record, and assigning its patient."""
 
 import uuid
 from typing import Any

@@ -1,4 +1,4 @@
-"""Reads that were signed under an identity that has been corrected since.
+"""Reads signed under an identity that has been corrected since.
 
 Such a read is marked wherever it is shown. Whoever sees the read sees the mark, and nobody else:
 a second reader who must not know the first read learns nothing from it.

@@ -1,4 +1,4 @@
-"""The codes of the structured findings in RadLex and SNOMED CT, for whatever leaves the portal.
+"""RadLex and SNOMED CT codes of the structured findings, for whatever leaves the portal.
 
 RadLex is version 4.3 (https://radlex.org), which has no class for cardiomegaly. SNOMED CT has no
 concept for a zone of one lung: the zone is one of DICOM PS3.16 CID 6171 'Zone of Lung', to be

@@ -1,4 +1,4 @@
-"""A session that nobody uses is locked: its pages are covered, and the portal answers nothing more.
+"""Idle lock: pages of an unused session are covered, and the portal answers nothing more.
 
 The browser knows that nobody is there (frontend/src/lock.ts) and says so. From then on the session
 gets nothing but the way to unlock it, whatever tab or program asks. What was typed stays in the

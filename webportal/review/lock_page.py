@@ -1,4 +1,4 @@
-"""What a browser asks when nobody uses it any more, and when somebody is back."""
+"""Endpoints of the idle lock."""
 
 from django.conf import settings
 from django.http import HttpResponse, JsonResponse

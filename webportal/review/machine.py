@@ -1,4 +1,4 @@
-"""What the model says of an image, put into words for the study page."""
+"""The model's result for an image, in words for the study page."""
 
 import math
 from collections.abc import Sequence

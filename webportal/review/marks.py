@@ -1,4 +1,4 @@
-"""Places on an image that a reader marks for a finding: points and boxes.
+"""Marks: points and boxes on an image that a reader places for a finding.
 
 They are in pixels of the stored image, counted from 0 at its upper left corner, so that a mark
 stays where it is however the picture is zoomed, turned or flipped. A read keeps them as JSON.

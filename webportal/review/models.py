@@ -1,4 +1,4 @@
-"""What radiologists say of a study: their reads, and the addenda after a read is signed."""
+"""Reads, and the addenda after a read is signed."""
 
 import uuid
 

@@ -1,4 +1,4 @@
-"""Whose study it is: finding the right patient, comparing both, and moving the study."""
+"""Assigning a study to a patient: search, comparison, and the move."""
 
 import uuid
 from typing import Any

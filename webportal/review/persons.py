@@ -1,4 +1,4 @@
-"""Setting the person a study is recorded for beside the one it would be moved to."""
+"""Comparing a study's patient with the one it would be moved to."""
 
 import logging
 from dataclasses import dataclass, replace

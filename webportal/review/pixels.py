@@ -1,4 +1,4 @@
-"""The pixels of a radiograph at full depth, for the viewer.
+"""Full-depth pixels of a radiograph for the viewer.
 
 A browser keeps what it fetched and may fetch before anybody looks. Therefore what is sent and what
 is seen are two entries in the audit trail: `image_fetched` when the pixels leave, `image_viewed`

@@ -1,4 +1,4 @@
-"""How a reader wants to read."""
+"""Reading preferences."""
 
 from django.conf import settings
 from django.contrib import messages

@@ -1,4 +1,4 @@
-"""PDF with letters of every script for which there is a font here.
+"""PDF output in every script for which a font is bundled.
 
 Imported only where something is printed: the libraries and tables of fonts are a fifth of a portal
 process's memory.

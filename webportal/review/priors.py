@@ -1,4 +1,4 @@
-"""The patient's studies in the order of time, with what machine and people said of each."""
+"""The patient's studies in chronological order, with the model's results and signed reads."""
 
 import uuid
 from dataclasses import dataclass, field, replace

@@ -1,4 +1,4 @@
-"""How far the model's work on a study has come, in words."""
+"""Progress of a study's analysis, in words."""
 
 import uuid
 from collections.abc import Collection

@@ -1,4 +1,4 @@
-"""Looking up the reads of a study, and the result that each decides on."""
+"""Queries for the reads of a study, and the result that each decides on."""
 
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction

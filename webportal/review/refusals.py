@@ -1,4 +1,4 @@
-"""What a reader is told when something cannot be kept or signed."""
+"""Refusals of drafts and signatures, as readers see them."""
 
 
 class ReadingError(Exception):

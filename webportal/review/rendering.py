@@ -1,4 +1,4 @@
-"""Pictures for the browser: a radiograph in 8 bits, and the model's heat map in colour."""
+"""Pictures for the browser: a radiograph in 8 bits, and the heat map in colour."""
 
 from io import BytesIO
 

@@ -1,4 +1,4 @@
-"""Who has which study in hand: 'next' takes the most urgent one and keeps it for its reader.
+"""Reservations: *Next* takes the most urgent study and keeps it for its reader.
 
 A reservation ends by the signature, when its reader gives it back, and by itself: the open page
 renews it, and RESERVATION_SECONDS after the last renewal others may have the study. It guards

@@ -1,4 +1,4 @@
-"""What is said of a study: first what a reader has signed and counts, then the model's result.
+"""What a study shows first: the signed finding that counts, then the model's result.
 
 Every list, table, file and answer that shows studies takes the signed finding from here, so that
 nowhere the model's result stands alone where a radiologist has decided.

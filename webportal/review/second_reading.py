@@ -1,4 +1,4 @@
-"""Which studies are read twice, by whom, and when the two readers disagree.
+"""Second reading: which studies are read twice, by whom, and when two readers disagree.
 
 The first signature decides whether a second read follows; the second one, whether an arbitration
 does; an amendment of either may change that. One person never makes two reads of a study. A second

@@ -1,4 +1,4 @@
-"""With what a signature is given: the password, or for a while after it the signing PIN.
+"""Authentication of a signature: the password, or the signing PIN for a while after it.
 
 As 21 CFR 11.200(a)(1)(i) has it, the first of a series of signatures in one session takes all
 components (the user name, of the session, and the password); later ones at least one that only its

@@ -1,4 +1,4 @@
-"""Where radiologists choose the PIN with which they sign after the password."""
+"""The page where radiologists choose their signing PIN."""
 
 from django import forms
 from django.conf import settings

@@ -1,4 +1,4 @@
-"""What the study page shows."""
+"""Context of the study page."""
 
 import uuid
 from collections import defaultdict

@@ -1,4 +1,4 @@
-"""Taking a signature back on the pages: the offer, which follows its reader, and what it does."""
+"""Endpoints that offer and perform taking a signature back."""
 
 import time
 import uuid

@@ -1,4 +1,4 @@
-"""Taking a signature back within TAKE_BACK_PERIOD: a slip of the hand, seen at once.
+"""Taking a signature back within TAKE_BACK_PERIOD, for slips noticed at once.
 
 The read stays as it was signed, with another state, and its content becomes the reader's draft. The
 database's clock decides, and a trigger allows nothing else.

@@ -1,4 +1,4 @@
-"""Texts for the impression that readers put in by a key: their own, and those shared by all."""
+"""Text templates for the impression: readers' own, and shared ones."""
 
 import uuid
 

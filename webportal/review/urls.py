@@ -1,4 +1,4 @@
-"""Addresses of the worklist and the study pages."""
+"""URL configuration of the worklist and the study pages."""
 
 from django.urls import path
 

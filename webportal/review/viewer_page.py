@@ -1,4 +1,4 @@
-"""What the viewer of the study page is told: images, earlier studies, keys and words."""
+"""Viewer data of the study page: images, earlier studies, keys and words."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the viewer can do, with its keys: the toolbar, the list of keys and the script share this.
+"""The viewer's tools and keys, shared by the toolbar, the list of keys and the script.
 
 The keys are OHIF's. The digits alone are those of the reading form, so that the windows, which OHIF
 has on them, want Shift.

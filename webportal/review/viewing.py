@@ -1,4 +1,4 @@
-"""Which images have been on a reader's screen, and that nothing else is signed.
+"""Images displayed to a reader: nothing else can be signed.
 
 Sent is not seen: an image counts when the program that shows it says that it is displayed, and
 from then on for this reader, because the pixels of an image never change. An image that joins a

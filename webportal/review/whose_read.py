@@ -1,4 +1,4 @@
-"""That a read is signed for the person whom its reader took the patient to be."""
+"""Signing for the patient the reader saw: the identity a signature names is checked."""
 
 import json
 from collections.abc import Mapping

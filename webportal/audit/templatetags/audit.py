@@ -1,4 +1,4 @@
-"""How an entry's object and detail are put into words."""
+"""Template tags that put an entry's object and detail into words."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Nepali, which Django has no formats for: groups of lakh and crore, and dates as ISO 8601.
+"""Formats for Nepali, which Django lacks: lakh and crore grouping, ISO 8601 dates.
 
 The digits stay 0 to 9, as on the images and in the identifiers beside them.
 """

@@ -1,4 +1,4 @@
-"""How old a patient was when an image was taken, as far as dates and header agree.
+"""Patient's age at the time of the image, as far as dates and header agree.
 
 Birth date and Patient's Age (0010,1010) may both be there, contradict each other, or be impossible:
 what cannot be is not known.

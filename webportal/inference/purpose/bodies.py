@@ -1,4 +1,4 @@
-"""Which part of the body an image shows, from all places in which its header says so.
+"""Body part of an image, from every header element that names one.
 
 These are Body Part Examined (0018,0015), whose terms are those of PS3.16 Annex L or anything else,
 Anatomic Region Sequence (0008,2218), and the codes of procedure and protocol, whose meanings are

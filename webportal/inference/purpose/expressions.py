@@ -1,4 +1,4 @@
-"""What is shown of a result, for the database: as `ShownResult` has it for one row."""
+"""Database expressions for the shown result, as `ShownResult` has it for one row."""
 
 from django.db.models import Case, CharField, F, Q, Value, When
 

@@ -1,4 +1,4 @@
-"""Keeping the judgement on each result true to what is known of its patient and study."""
+"""Re-evaluating each result's purpose when its patient or study changes."""
 
 import uuid
 from collections.abc import Collection

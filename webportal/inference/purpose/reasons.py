@@ -1,4 +1,4 @@
-"""Why a result is not plainly within its purpose, in words: sentences, and a few words for a row.
+"""Reasons why a result is not plainly within its purpose: sentences, and short forms for a row.
 
 The reasons are kept as codes with their values (`Prediction.purpose_reasons`), so that they are
 read in the language of the page.

@@ -1,4 +1,4 @@
-"""Which view an image is, from all places in which its header says so.
+"""View of an image, from every header element that names one.
 
 These are View Position (0018,5101) and View Code Sequence (0054,0220) with its modifiers; Body Part
 Examined sometimes has it too. View Position holds defined terms (PS3.3 C.8.1.1, C.8.11.5) in the

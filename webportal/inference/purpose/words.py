@@ -1,4 +1,4 @@
-"""Words of DICOM headers, whatever way they are written."""
+"""Normalising words of DICOM headers."""
 
 import re
 import unicodedata

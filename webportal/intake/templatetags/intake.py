@@ -1,4 +1,4 @@
-"""Looking things up in the intake's templates."""
+"""Template tags of the intake pages."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a notification says."""
+"""Template tags for the text of a notification."""
 
 from django import template
 

@@ -1,4 +1,4 @@
-"""How dates and a patient's sex are written.
+"""Template tags for dates and a patient's sex.
 
 Dates are in ISO 8601; readers of Nepali see the Bikram Sambat date beside it.
 """

@@ -1,4 +1,4 @@
-"""The results of a batch as files to hand on."""
+"""Export of a batch's results as files."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Saying whose the pictures of an upload are, all of them in one table.
+"""Identifying all patients of an upload in one table.
 
 Each line is one study with a temporary identity. Lines are saved one by one: what is wrong with one
 keeps no other from being saved, and lines that nobody filled in stay as they are.

@@ -1,4 +1,4 @@
-"""What came of each file of a batch, as far as the person who asks may know it."""
+"""Results of a batch's files, as far as the person who asks may know them."""
 
 import uuid
 from collections.abc import Iterable, Iterator

@@ -1,4 +1,4 @@
-"""Addresses of the results of batches."""
+"""URL configuration of the batch results."""
 
 from django.urls import path
 

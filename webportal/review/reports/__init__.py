@@ -1,1 +1,1 @@
-"""The one-page report of a signed study, for whoever asked for it: page, print and PDF."""
+"""The one-page report of a signed study for the referring clinician: page, print and PDF."""

@@ -1,4 +1,4 @@
-"""What the report of a signed study says, and who may open it.
+"""Content of a signed study's report, and who may open it.
 
 There is a report once the reading is done and its last signature can no longer be taken back. It
 says what the reader found; what the model computed is not part of it.

@@ -1,4 +1,4 @@
-"""How figures and times are put into words."""
+"""Template tags for figures and times."""
 
 from datetime import date, datetime
 

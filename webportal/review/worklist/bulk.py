@@ -1,4 +1,4 @@
-"""Changing many studies at once: who reads them, how soon, and another look of the model.
+"""Bulk actions on studies: assign, prioritise, re-run.
 
 Each action is one transaction with an audit entry for each study that changed. What cannot be
 changed is left as it is, with the reason. Locks are taken in the order that

@@ -1,4 +1,4 @@
-"""The pages of bulk actions: the number and the confirmation, and what became of each study."""
+"""Pages of bulk actions: confirmation, and the outcome for each study."""
 
 import uuid
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Which columns the worklist shows, and in which order.
+"""Columns of the worklist and their order.
 
 Each person's choice is kept, and a saved view has its own.
 """

@@ -1,4 +1,4 @@
-"""How many studies there are, without counting a hundred thousand of them for every glance.
+"""Counts of studies that do not scan a hundred thousand rows at every glance.
 
 Counting stops at CAP, which is as exact as a worklist needs; every count is of one range of an
 index. See docs/architecture.md.

@@ -1,4 +1,4 @@
-"""Which studies the worklist shows: what the address may say, and the query it makes."""
+"""Filters of the worklist: their form, and the query they make."""
 
 import uuid
 from datetime import date, datetime, time, timedelta

@@ -1,4 +1,4 @@
-"""What people keep of their worklist: the columns, and views of it under a name."""
+"""People's worklist preferences: columns and saved views."""
 
 import uuid
 

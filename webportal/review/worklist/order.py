@@ -1,4 +1,4 @@
-"""In which order studies come, and pages of them that cost the same however deep they are.
+"""Orders of the worklist, with keyset pagination that costs the same at any depth.
 
 A page begins after a place in the order, not at a number, so that the database steps to it in the
 index instead of counting the rows before it. Each order has an index in `Study.Meta`, one for a

@@ -1,4 +1,4 @@
-"""`manage.py prepare`: everything that must be true before the processes start."""
+"""`manage.py prepare`: prepares the database and the model before the processes start."""
 
 from typing import Any
 
