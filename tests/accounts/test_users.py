@@ -125,7 +125,7 @@ def test_nobody_locks_themselves_out(
 
 def test_nobody_resets_their_own_password(client: Client, it_person: User) -> None:
     response = client.post(f"/users/{it_person.pk}/reset-password", follow=True)
-    assert "Choose a new password for yourself" in response.text
+    assert "Choose a new password in the menu" in response.text
     it_person.refresh_from_db()
     assert it_person.check_password(PASSWORD)
 

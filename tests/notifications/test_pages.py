@@ -103,7 +103,7 @@ def test_the_choice_is_kept_and_audited(
 def test_e_mail_needs_an_address(radiologist: User, sign_in: Callable[[User], Client]) -> None:
     client = sign_in(radiologist)
     response = client.post("/notifications/preferences", {"kinds": [Kind.STAT_UNREAD.value]})
-    assert "Give the address" in response.text
+    assert "Enter the e-mail address" in response.text
     assert chosen_kinds(radiologist) == []
 
 

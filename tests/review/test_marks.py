@@ -107,8 +107,8 @@ def test_marks_of_other_studies_of_no_finding_or_too_many_are_refused(
 ) -> None:
     study, pk = seen.radiograph.study, seen.radiograph_id
     for marks, words in (
-        ([Mark(make_radiograph().pk, "pneumonia", 1, 1)], "not one of this study"),
-        ([Mark(uuid.uuid4(), "pneumonia", 1, 1)], "not one of this study"),
+        ([Mark(make_radiograph().pk, "pneumonia", 1, 1)], "does not belong to this study"),
+        ([Mark(uuid.uuid4(), "pneumonia", 1, 1)], "does not belong to this study"),
         ([Mark(pk, "measles", 1, 1)], "not one of those known"),
         ([Mark(pk, "pneumonia", 1, n) for n in range(MOST_MARKS + 1)], "at most 50"),
     ):

@@ -185,7 +185,7 @@ def test_a_view_of_a_name_that_is_known_says_that_it_replaces_it(browser: Client
     save(browser, "Night", "category=likely")
     assert "in the place of" not in browser.get("/worklist").text
     save(browser, "Night", "category=unlikely")
-    assert "“Night” is saved in the place of your earlier one." in browser.get("/worklist").text
+    assert "“Night” has replaced your earlier one of that name." in browser.get("/worklist").text
     assert SavedView.objects.get().filters == {"category": "unlikely"}
 
 
@@ -195,7 +195,7 @@ def test_a_view_that_another_window_has_deleted_is_said_to_be_gone(browser: Clie
     browser.post(address)
     answer = browser.post(address, follow=True)
     assert answer.status_code == 200
-    assert "no longer there" in answer.text
+    assert "no longer exists" in answer.text
 
 
 def test_a_name_with_what_no_database_stores_is_kept_without_it(browser: Client) -> None:
