@@ -95,11 +95,12 @@ def test_what_is_wrong_with_one_line_keeps_no_other_from_being_saved(
     client: Client, batch: UploadBatch, add: Callable[[str], Study]
 ) -> None:
     make_patient(patient_id="P-9", issuer="", name="Roe^Other")
-    studies = [add(f"{number}.png") for number in range(5)]
+    studies = [add(f"{number}.png") for number in range(6)]
     problems = [
         ({"patient_id": "P-1", "family_name": "Doe"}, ""),
         ({"patient_id": "1.23457E+11"}, "is what a spreadsheet made of the number"),
         ({"patient_id": "P-2", "age": "3"}, "Write the age with its unit"),
+        ({"patient_id": "P-2", "age": "999 y"}, "Nobody is as old as that."),
         ({"patient_id": "P-3", "birth_date": "04.03.2022"}, "YYYY-MM-DD"),
         ({"patient_id": "P-9", "family_name": "Doe"}, "has another name"),
     ]
@@ -113,7 +114,7 @@ def test_what_is_wrong_with_one_line_keeps_no_other_from_being_saved(
         assert values["patient_id"] in page
     assert "0.png" not in page
     assert Study.objects.get(pk=studies[0].pk).patient.patient_id == "P-1"
-    assert Patient.objects.filter(is_temporary=True).count() == 4
+    assert Patient.objects.filter(is_temporary=True).count() == 5
 
 
 @pytest.mark.parametrize(

@@ -1,37 +1,83 @@
 /**
  * Pasting cells of a spreadsheet into a table of fields marked `data-paste-table`: they go from the
- * field on to the right and downwards. What reaches beyond the table is left out.
+ * field on to the right and downwards. All of them or none: one line too many is a heading, or not the
+ * lines of these files, and each would be taken for the person of another.
  */
 export function bindPasteTable(): void {
   document.addEventListener("paste", (event) => {
     const field = event.target;
     if (!(field instanceof HTMLInputElement)) return;
-    const table = field.closest("[data-paste-table]");
+    const table = field.closest<HTMLElement>("[data-paste-table]");
     const cells = cellsOf(event.clipboardData?.getData("text/plain") ?? "");
-    if (!table || (cells.length === 1 && cells[0]!.length === 1)) return;
+    if (!table || cells.flat().length < 2) return;
     event.preventDefault();
-    fill(linesOf(table), field, cells);
+    const places = placesOf(table, field, cells);
+    const problem = problemOf(table, places);
+    tell(table, problem);
+    if (problem) return;
+    for (const { target, value } of places.flat()) if (target) target.value = value;
   });
 }
 
-/** The cells of text as spreadsheets copy it: lines, with tabs between cells. */
+/**
+ * The cells of text as spreadsheets copy it: lines, with tabs between cells, or semicolons where
+ * there is no tab. A cell that has line breaks of its own is in quotes, and they become spaces.
+ */
 export function cellsOf(text: string): string[][] {
-  const lines = text.replace(/\r\n?/g, "\n").replace(/\n$/, "").split("\n");
-  return lines.map((line) => line.split("\t").map((cell) => cell.trim()));
+  const plain = text.replace(/\r\n?/g, "\n");
+  const between = plain.includes("\t") || !plain.includes(";") ? "\t" : ";";
+  const cell = new RegExp(`(?:"((?:[^"]|"")*)"|([^${between}\n]*))(${between}|\n|$)`, "gy");
+  const lines: string[][] = [[]];
+  for (const [, quoted, bare, end] of plain.matchAll(cell)) {
+    const value = quoted?.replaceAll('""', '"') ?? bare ?? "";
+    lines.at(-1)!.push(value.replace(/\s+/g, " ").trim());
+    if (end === "") break;
+    if (end === "\n") lines.push([]);
+  }
+  while (lines.at(-1)?.every((value) => value === "")) lines.pop();
+  return lines;
 }
 
-function linesOf(table: Element): HTMLInputElement[][] {
-  const lines = [...table.querySelectorAll("[data-line]")];
-  return lines.map((line) => [...line.querySelectorAll<HTMLInputElement>("td input")]);
+interface Place {
+  /** Where the value goes; undefined beyond the table. */
+  target: HTMLInputElement | undefined;
+  value: string;
 }
 
-function fill(lines: HTMLInputElement[][], from: HTMLInputElement, cells: string[][]): void {
+function placesOf(table: HTMLElement, from: HTMLInputElement, cells: string[][]): Place[][] {
+  const lines = [...table.querySelectorAll("[data-line]")].map((line) => [
+    ...line.querySelectorAll<HTMLInputElement>("td input"),
+  ]);
   const top = lines.findIndex((line) => line.includes(from));
   const left = lines[top]!.indexOf(from);
-  for (const [down, values] of cells.entries()) {
-    for (const [right, value] of values.entries()) {
-      const field = lines[top + down]?.[left + right];
-      if (field) field.value = value;
-    }
+  return cells.map((values, down) =>
+    values.map((value, right) => ({ target: lines[top + down]?.[left + right], value })),
+  );
+}
+
+/** Why these values are not those of the fields that they would go into; "" when nothing says so. */
+function problemOf(table: HTMLElement, places: Place[][]): string {
+  const { tooMany, tooWide, noDate } = table.dataset;
+  const fitting = places.filter((line) => line[0]!.target).length;
+  if (fitting < places.length) return fillIn(tooMany, { lines: places.length, here: fitting });
+  if (places.flat().some(({ target, value }) => !target && value !== "")) return tooWide ?? "";
+  for (const [number, line] of places.entries()) {
+    const wrong = line.find(
+      ({ target, value }) => target?.matches("[data-wants-digits]") && /^\P{Nd}+$/u.test(value),
+    );
+    if (wrong) return fillIn(noDate, { line: number + 1, value: wrong.value });
   }
+  return "";
+}
+
+function fillIn(text = "", values: Record<string, string | number>): string {
+  return text.replace(/\{(\w+)\}/g, (_whole, name: string) => String(values[name]));
+}
+
+function tell(table: HTMLElement, problem: string): void {
+  const place = table.querySelector<HTMLElement>("[data-paste-problem]");
+  if (!place) return;
+  place.textContent = problem;
+  place.hidden = problem === "";
+  if (problem) place.scrollIntoView({ block: "center" });
 }

@@ -23,6 +23,7 @@ from webportal.accounts.models import User
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
+from webportal.inference.purpose.ages import by_header
 from webportal.inference.purpose.keeping import judge_anew
 from webportal.intake.file_names import file_names
 from webportal.intake.matching import Identity
@@ -86,7 +87,10 @@ class IdentifyForm(PatientForm):
         age = _AGE.fullmatch(text)
         if age is None:
             raise forms.ValidationError(gettext("Write the age with its unit: 3 y, 14 mo or 20 d."))
-        return f"{int(age['number']):03}{_UNITS[age['unit'][0]]}"
+        written = f"{int(age['number']):03}{_UNITS[age['unit'][0]]}"
+        if by_header(written) is None:
+            raise forms.ValidationError(gettext("Nobody is as old as that."))
+        return written
 
     def clean_sex(self) -> str:
         """Refuse what is none of the letters or words for a sex."""
