@@ -54,7 +54,11 @@ def decode(dataset: FileDataset, develop: Develop[Developed]) -> GreyImage | Dev
         photometric = dataset.PhotometricInterpretation
         if photometric in PHOTOMETRIC_GREY | PHOTOMETRIC_LUMA:
             return _decode_8_bits(data, dataset, develop)
-    return _decode_by_pydicom(dataset, develop)
+    # What the codestream says goes before the header (PS3.5 8.2).
+    if stream.precision > 8 and dataset.BitsAllocated == 8:
+        dataset.BitsAllocated = 16
+    more = stream.precision > dataset.BitsStored
+    return _decode_by_pydicom(dataset, develop, has_more_bits=more)
 
 
 def cosine_stream(dataset: FileDataset) -> bytes | None:
@@ -129,11 +133,14 @@ def _decode_12_bits(
     return develop(values.reshape(dataset.Rows, dataset.Columns), dataset)
 
 
-def _decode_by_pydicom(dataset: FileDataset, develop: Develop[Developed]) -> GreyImage | Developed:
+def _decode_by_pydicom(
+    dataset: FileDataset, develop: Develop[Developed], *, has_more_bits: bool = False
+) -> GreyImage | Developed:
     decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
     # No copy, and the bits above Bits Stored are left to the look-up.
     options: Any = {"view_only": True, "correct_unused_bits": False}
-    if unused_bits(dataset):  # without this GDCM clears the bits above the lowest
+    # Without this GDCM clears the bits above the lowest.
+    if unused_bits(dataset) or has_more_bits:
         options["bits_stored"] = dataset.BitsAllocated
     pixels, properties = decoder.as_array(dataset, index=0, raw=True, **options)
     photometric = str(properties["photometric_interpretation"])

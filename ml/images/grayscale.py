@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset
 
-from ml.images import luts
+from ml.images import evidence, luts
 from ml.images.elements import first_number, items, numbers, texts, unused_bits
 from ml.images.luts import Values
 from ml.images.types import GreyImage, StoredImage, translatable
@@ -103,17 +103,29 @@ def keep(stored: NDArray[Any], dataset: Dataset) -> StoredImage:
 def _pipeline(stored: NDArray[Any], dataset: Dataset) -> _Pipeline:
     bits = int(dataset.BitsStored)
     signed = bool(dataset.get("PixelRepresentation", 0))
-    codes = _codes(stored, bits, signed, unused_bits(dataset))
-    possible = np.arange(2**bits, dtype=np.float64) - (2 ** (bits - 1) if signed else 0)
     notes: list[str] = []
+    stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
+    unsigned = stored.view(f"u{stored.dtype.itemsize}")
+    shift = unused_bits(dataset)
+    if not shift and not signed and (used := evidence.used_bits(unsigned, bits)) > bits:
+        bits = used
+        notes.append(evidence.MORE_BITS)
+    codes = _used(unsigned, bits, shift)
+    if signed and not evidence.has_sign(codes, bits):
+        signed = False
+        notes.append(evidence.NO_SIGN)
+    if signed:
+        codes = codes ^ codes.dtype.type(2 ** (bits - 1))
+    possible = np.arange(2**bits, dtype=np.float64) - (2 ** (bits - 1) if signed else 0)
     padding = _padding(dataset, possible, codes, notes)
+    before = len(notes)
     values = _rescaled(possible, dataset, notes)
-    voi = None if values is None else _voi(values, dataset, notes)
+    voi = None if values is None else _voi(values, dataset, _span(codes, padding), notes)
     if values is None:
         values = possible
     if voi is None:
         voi = _whole_range(values, codes, padding, bits)
-        if notes and notes != [PADDING_UNUSABLE]:
+        if len(notes) > before:
             notes.append(WHOLE_RANGE_SHOWN)
     return _Pipeline(
         codes,
@@ -140,16 +152,12 @@ def _render(pipeline: _Pipeline) -> GreyImage:
     return GreyImage(table[codes], max_value)
 
 
-def _codes(stored: NDArray[Any], bits: int, signed: bool, shift: int) -> NDArray[Any]:
-    """Return the position of each stored value in the ascending list of possible values."""
-    stored = stored.astype(stored.dtype.newbyteorder("="), copy=False)
-    codes = stored.view(f"u{stored.dtype.itemsize}")
+def _used(codes: NDArray[Any], bits: int, shift: int) -> NDArray[Any]:
+    """Return the bits of the picture alone."""
     if shift and not _are_at_the_bottom(codes, bits, shift):
         codes = codes >> codes.dtype.type(shift)
     if bits < codes.dtype.itemsize * 8:
         codes = codes & codes.dtype.type(2**bits - 1)
-    if signed:
-        codes = codes ^ codes.dtype.type(2 ** (bits - 1))
     return codes
 
 
@@ -183,6 +191,21 @@ def _padding(
             notes.append(PADDING_UNUSABLE)
         return None
     return padding
+
+
+def _span(codes: NDArray[Any], padding: NDArray[np.bool_] | None) -> slice:
+    """Return the range of the possible values in which the picture is, padding at its ends off."""
+    first, last = int(codes.min()), int(codes.max())
+    if padding is not None:
+        inside = np.flatnonzero(~padding[first : last + 1])
+        first, last = first + int(inside[0]), first + int(inside[-1])
+    return slice(first, last + 1)
+
+
+def _shows_something(shown: Values, span: slice) -> bool:
+    """Whether there is more than one grey; also where the picture has but one value."""
+    part = shown[span]
+    return part.size < 2 or bool(np.ptp(part) > 1e-6)
 
 
 def _rescaled(values: Values, dataset: Dataset, notes: list[str]) -> Values | None:
@@ -221,24 +244,28 @@ def _scaled(values: Values, dataset: Dataset, notes: list[str]) -> Values | None
     return scaled
 
 
-def _voi(values: Values, dataset: Dataset, notes: list[str]) -> _Voi | None:
-    """Return the first VOI LUT or window (PS3.3 C.11.2) that can be used; None without one."""
+def _voi(values: Values, dataset: Dataset, span: slice, notes: list[str]) -> _Voi | None:
+    """Return the first VOI LUT or window (PS3.3 C.11.2) that can be used; None without one.
+
+    One that shows the whole picture, the values in `span`, black or white cannot.
+    """
     sequence = items(dataset, "VOILUTSequence")
     for number, item in enumerate(sequence or ()):
         lut = luts.read(item, little_endian=_is_little_endian(dataset))
-        if lut is not None:
+        shown = None if lut is None else lut.apply(values) / lut.full_scale
+        if shown is not None and _shows_something(shown, span):
             notes += [VOI_LUT_UNUSABLE, NEXT_VOI_LUT_SHOWN] if number else []
-            return _Voi(lut.apply(values) / lut.full_scale, None)
+            return _Voi(shown, None)
     if sequence == []:
-        return _window(values, dataset, notes)
+        return _window(values, dataset, span, notes)
     notes.append(VOI_LUT_UNUSABLE)
-    window = _window(values, dataset, notes)
+    window = _window(values, dataset, span, notes)
     if window is not None:
         notes.append(WINDOW_SHOWN)
     return window
 
 
-def _window(values: Values, dataset: Dataset, notes: list[str]) -> _Voi | None:
+def _window(values: Values, dataset: Dataset, span: slice, notes: list[str]) -> _Voi | None:
     centers, widths = numbers(dataset, "WindowCenter"), numbers(dataset, "WindowWidth")
     if not centers and not widths:
         return None
@@ -248,11 +275,14 @@ def _window(values: Values, dataset: Dataset, notes: list[str]) -> _Voi | None:
             continue
         if function not in ("LINEAR_EXACT", "SIGMOID") and width < 1:
             continue
+        windowed = _windowed(values, center, width, function)
+        if not _shows_something(windowed.shown, span):
+            continue
         if number:
             notes += [WINDOW_UNUSABLE, NEXT_WINDOW_SHOWN]
         if function not in ("LINEAR", "LINEAR_EXACT", "SIGMOID"):
             notes.append(VOI_FUNCTION_UNKNOWN)
-        return _windowed(values, center, width, function)
+        return windowed
     notes.append(WINDOW_UNUSABLE)
     return None
 

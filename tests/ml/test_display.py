@@ -10,7 +10,7 @@ from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
 
 from ml import images
-from ml.images import geometry, grayscale
+from ml.images import evidence, geometry, grayscale
 from tests import dicom_files as files
 from webportal.review.pixels import pack
 
@@ -236,6 +236,56 @@ def test_padding_never_takes_the_whole_picture() -> None:
     assert_shown_like(data, PLAIN, grayscale.PADDING_UNUSABLE)
 
 
+@pytest.mark.parametrize("center", ["-20000", "30000"])
+def test_a_window_that_shows_nothing_of_the_picture_is_none(center: str) -> None:
+    data = files.dicom(DEEP, 12, WindowCenter=center, WindowWidth="100")
+    assert_shown_like(data, PLAIN, *WHOLE_RANGE)
+
+
+def test_the_next_window_is_shown_where_the_first_shows_nothing() -> None:
+    data = files.dicom(DEEP, 12, WindowCenter=["-20000", "2048"], WindowWidth=["100", "4096"])
+    notes = (grayscale.WINDOW_UNUSABLE, grayscale.NEXT_WINDOW_SHOWN)
+    assert_shown_like(data, WINDOWED, *notes)
+
+
+def test_a_table_that_shows_nothing_of_the_picture_is_none() -> None:
+    beyond = lut([4096, 20000, 12], list(range(4096)))
+    data = files.dicom(DEEP, 12, VOILUTSequence=beyond)
+    assert_shown_like(data, PLAIN, grayscale.VOI_LUT_UNUSABLE, grayscale.WHOLE_RANGE_SHOWN)
+
+
+# ── What the pixels show against the header ─────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("name", ["", "RLELossless", "JPEGLosslessProcess14_1", "JPEGLSLossless"])
+@pytest.mark.parametrize("stored", [8, 10, 11])
+def test_pixels_of_more_bits_than_declared_are_shown_whole(stored: int, name: str) -> None:
+    window = {"WindowCenter": 2048, "WindowWidth": 4096}
+    data = files.compressed(PLAIN, name) if name else PLAIN
+    data = files.with_elements(data, BitsStored=stored, HighBit=stored - 1, **window)
+    assert_shown_like(data, WINDOWED, evidence.MORE_BITS)
+
+
+@pytest.mark.parametrize("name", ["JPEGLosslessProcess14_1", "JPEGLSLossless", "JPEG2000Lossless"])
+def test_a_codestream_of_more_bits_than_are_allocated_is_shown_whole(name: str) -> None:
+    compressed = files.compressed(PLAIN, name)
+    data = files.with_elements(compressed, BitsAllocated=8, BitsStored=8, HighBit=7, **WINDOW)
+    assert_shown_like(data, WINDOWED, evidence.MORE_BITS)
+
+
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_pixels_without_a_sign_are_read_without_whatever_is_declared(bits: int) -> None:
+    pixels = files.phantom(bits)
+    data = files.dicom(pixels, bits, PixelRepresentation=1)
+    assert_shown_like(data, files.dicom(pixels, bits), evidence.NO_SIGN)
+
+
+def test_white_letters_on_black_are_no_evidence_against_a_sign() -> None:
+    pixels = (DEEP.astype(np.int16) - 2048) // 2
+    pixels[:20], pixels[5:15, 20:100:4] = -2048, 2047
+    assert images.read_stored(files.dicom(pixels, 12)).notes == ()
+
+
 # ── High Bit ────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -245,7 +295,7 @@ def test_padding_never_takes_the_whole_picture() -> None:
 def test_the_high_bit_says_where_the_pixels_lie(
     bits: int, high: int, around: int, signed: bool
 ) -> None:
-    usual = files.phantom(bits).astype(np.uint16)
+    usual = files.phantom(bits).astype(np.uint16) ^ np.uint16(signed << (bits - 1))
     field = np.uint16((2**bits - 1) << (high + 1 - bits))
     shifted = usual << np.uint16(high + 1 - bits)
     if around:
