@@ -213,6 +213,23 @@ def test_a_value_in_a_column_without_a_name_is_never_dropped() -> None:
         "#####",
         "3-Apr",
         "Apr-03",
+        "3-Apr-24",
+        "03/04/2024",
+        "2024-04-03",
+        "2024-04-03 00:00:00",
+        "12:30:00",
+        "1.23457E11",
+        "5.E+11",
+        "123456789012345000",
+        "1,234",
+        "1,234,567.00",
+        "1.234,00",
+        "TRUE",
+        "'00123",
+        "#¿NOMBRE?",
+        "#ССЫЛКА!",
+        "#N/A N/A",
+        "Err:502",
     ],
 )
 def test_an_identifier_that_a_spreadsheet_has_changed_is_to_be_corrected(
@@ -227,11 +244,78 @@ def test_an_identifier_that_a_spreadsheet_has_changed_is_to_be_corrected(
 
 @pytest.mark.parametrize(
     "sound",
-    ["123456789012", "1234.5.0", "E+11", "12E4", "1.0.0", "MAR-2026-1", "A#1", "0012", "1.5"],
+    [
+        "1234567890123450",
+        "1.234.567",
+        "#12",
+        "123456789012",
+        "1234.5.0",
+        "E+11",
+        "12E4",
+        "1.0.0",
+        "MAR-2026-1",
+        "A#1",
+        "0012",
+        "1.5",
+    ],
 )
 def test_an_identifier_that_only_resembles_such_damage_is_kept(sound: str) -> None:
     checked = sheet.parse(f"file;patient_id\na.png;{sound}\n".encode())
     assert checked.records == {"a.png": CaseRecord(sound)}
+
+
+@pytest.mark.parametrize("column", ["patient_id", "accession_number", "issuer"])
+@pytest.mark.parametrize("word", ["NULL", "nan", "N/A", "-", "?", "Unknown", "0", "Not known"])
+def test_a_word_for_no_identifier_is_none(word: str, column: str) -> None:
+    values = {"patient_id": "P-1", column: word}
+    names, cells = ";".join(["file", *values]), ";".join(["a.png", *values.values()])
+    ((_, message),) = errors_of(f"{names}\n{cells}\n")
+    assert message.startswith(f"{column}: “{word}” stands for no number")
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("family_name", "#NAME?"),
+        ("indication", "#REF!"),
+        ("birth_date", "1900-01-01"),
+        ("birth_date", "1899-12-30"),
+        ("study_date", "1900-01-01"),
+    ],
+)
+def test_errors_and_empty_dates_of_spreadsheets_are_to_be_corrected(
+    column: str, value: str
+) -> None:
+    ((line, message),) = errors_of(f"file,patient_id,{column}\na.png,P-1,{value}\n")
+    assert line == 2
+    assert message.startswith(f"{column}: ")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "file\tpatient_id\r\na.png\tP-1\r\n".encode("utf-16"),
+        b"\xfe\xff" + "file\tpatient_id\r\na.png\tP-1\r\n".encode("utf-16-be"),
+        b"\n\nfile,patient_id\na.png,P-1\n",
+        b",,\nfile,patient_id\na.png,P-1\n",
+        b"sep=;\rfile;patient_id\ra.png;P-1\r",
+        b"file|patient_id\na.png|P-1\n",
+        b"File,Patient ID\na.png,P-1\n",
+    ],
+)
+def test_other_ways_of_writing_a_sheet_are_read(data: bytes) -> None:
+    assert sheet.parse(data).records == {"a.png": CaseRecord("P-1")}
+
+
+@pytest.mark.parametrize("data", [b"PK\x03\x04" + bytes(99), b"\xd0\xcf\x11\xe0" + bytes(99)])
+def test_a_workbook_is_called_one(data: bytes) -> None:
+    assert "workbook" in sheet.parse(data).bad_lines[0].problems[0].message
+
+
+@pytest.mark.parametrize("other", ["DOE", "Doe", ""])
+def test_a_patient_named_alike_or_once_is_one(other: str) -> None:
+    text = f"file,patient_id,family_name\na.png,P-1,Doe\nb.png,P-1,{other}\n"
+    assert errors_of(text) == []
 
 
 # ── What becomes of it ──────────────────────────────────────────────────────────────────────────

@@ -5,12 +5,15 @@ import io
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import date
 
 from django.utils.translation import gettext
 
 from webportal.intake.cases import CaseRecord, CaseRecordForm, file_key
+from webportal.intake.matching import Identity, differences
+from webportal.intake.study_dates import is_placeholder_day
 from webportal.records.choices import Priority, Sex, Symptom
+from webportal.records.identifiers import is_placeholder_identifier
 
 MAX_SHEET_BYTES = 5 * 1024**2
 COLUMNS = ["file", *CaseRecordForm.base_fields, "priority"]
@@ -18,16 +21,26 @@ _REQUIRED_COLUMNS = {"file", "patient_id"}
 # Excel's own first line, which names the separator.
 _SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[,;\t|])"?\s*', re.IGNORECASE)
 _IDENTIFIERS = ("patient_id", "issuer", "accession_number")
+# An error, or a column too narrow.
+_ERROR = r"\#(?!\d)\S*[!?] | \#[A-Z/0]+(\sN/A)? | \#{2,} | Err:\d{3}"
+_MONTH = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
 # What spreadsheets leave in a cell instead of what was typed or pasted there.
 _SPREADSHEET_DAMAGE = re.compile(
-    r"""[+-]?\d+([.,]\d+)?E[+-]\d+    # a long number, rounded: 1.23457E+11
+    rf"""[+-]?\d+([.,]\d*)?E[+-]\d+   # a long number, rounded: 1.23457E+11
+      | [+-]?\d+[.,]\d*E\d+            # the same as programs write it: 1.23457E11
+      | \d{{15}}0{{2,}}                 # and with its last digits lost: 123456789012345000
       | \d+[.,]0+                       # a number that became a decimal: 1234.0
-      | \#[A-Z/0]+[!?]? | \#{2,}        # an error, #N/A or #NAME?, or a column too narrow
-      | \d{1,2}-(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)
-      | (?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)-\d{2}  # a date: 3-4 became 03-Apr
+      | \d{{1,3}}(,\d{{3}})+(\.\d+)? | \d{{1,3}}(\.\d{{3}})+,\d+  # 1,234 or 1.234,00
+      | {_ERROR}
+      | '.* | TRUE | FALSE              # the mark of a text, left in it; a truth value
+      | \d{{1,2}}-{_MONTH}(-\d{{2,4}})? | {_MONTH}-\d{{2}}  # a date: 3-4 became 03-Apr
+      | \d{{4}}-\d\d-\d\d(\s[\d:]+)? | \d{{1,2}}/\d{{1,2}}/\d{{2,4}} | \d{{1,2}}:\d\d(:\d\d)?
     """,
     re.IGNORECASE | re.VERBOSE,
 )
+_SPREADSHEET_ERROR = re.compile(_ERROR, re.IGNORECASE | re.VERBOSE)
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 
 @dataclass(frozen=True)
@@ -85,18 +98,24 @@ def parse(data: bytes) -> Sheet:
     """
     if len(data) > MAX_SHEET_BYTES:
         return _unreadable(1, gettext("The sheet is larger than 5 MB. Is it the right file?"))
+    if data.startswith(_WORKBOOKS):
+        words = gettext("This is a workbook, not a CSV file. Save the sheet as “CSV UTF-8”.")
+        return _unreadable(1, words)
     try:
-        text = data.decode("utf-8-sig")
+        # “Unicode text”, as Excel calls it, is UTF-16 with tabs.
+        text = data.decode("utf-16" if data.startswith(_UTF_16) else "utf-8-sig")
     except UnicodeDecodeError:
         return _unreadable(1, gettext("The sheet is not UTF-8 text. Save it as “CSV UTF-8”."))
-    first_line = text.split("\n", 1)[0]
+    lines_of_text = (line for line in text.splitlines() if line.strip(" \t,;|"))
+    first_line = next(lines_of_text, "")
     separator = _SEPARATOR_LINE.fullmatch(first_line)
-    delimiter = separator["separator"] if separator else max(",;\t", key=first_line.count)
+    delimiter = separator["separator"] if separator else max(",;\t|", key=first_line.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
+        rows = (row for row in reader if any(value.strip() for value in row))
         if separator:
-            next(reader)
-        header = [name.strip().lower() for name in next(reader, [])]
+            next(rows)
+        header = [name.strip().lower().replace(" ", "_") for name in next(rows, [])]
         # Spreadsheets add empty columns; a value that stands in one is a problem of its line.
         columns = {position: name for position, name in enumerate(header) if name}
         names = list(columns.values())
@@ -146,7 +165,7 @@ def _lines(rows: Iterable[tuple[int, list[str]]], columns: dict[int, str]) -> It
         if line.record is not None:
             patient = (line.record.patient_id, line.record.issuer)
             number, first = first_by_patient.setdefault(patient, (line.number, line.record))
-            if _person(first) != _person(line.record):
+            if differences(_identity(first), _identity(line.record)):
                 words = gettext(
                     "Line %(number)d gives the same Patient ID another name, date of birth or sex."
                 )
@@ -182,12 +201,18 @@ def _line(number: int, row: Sequence[str], columns: dict[int, str]) -> Line:
 
 
 def _spreadsheet_problems(values: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield each identifier that is not what was entered but what a spreadsheet made of it.
+    """Yield each value that is not what was entered but what a spreadsheet made of it.
 
     Two Patient IDs of twelve digits both become 1.23457E+11, and with it two children one.
     """
-    for name in _IDENTIFIERS:
-        problem = spreadsheet_problem(values.get(name, ""))
+    for name, value in values.items():
+        problem = ""
+        if name in _IDENTIFIERS:
+            problem = spreadsheet_problem(value) or placeholder_problem(value)
+        elif name != "file" and _SPREADSHEET_ERROR.fullmatch(value):
+            problem = gettext("“%(value)s” is an error of the spreadsheet.") % {"value": value}
+        elif name in ("birth_date", "study_date") and _is_placeholder(value):
+            problem = gettext("This date stands for none. Leave it out where it is not known.")
         if problem:
             yield name, problem
 
@@ -201,6 +226,24 @@ def spreadsheet_problem(identifier: str) -> str:
         " the number again as it is on the request, and save the sheet."
     )
     return words % {"value": identifier}
+
+
+def placeholder_problem(identifier: str) -> str:
+    """Say that an identifier is a word for none, which would make one of several; "" where not."""
+    if not is_placeholder_identifier(identifier):
+        return ""
+    words = gettext(
+        "“%(value)s” stands for no number, and would make one patient or study of several. Enter"
+        " the number as it is on the request."
+    )
+    return words % {"value": identifier}
+
+
+def _is_placeholder(text: str) -> bool:
+    try:
+        return is_placeholder_day(date.fromisoformat(text))
+    except ValueError:
+        return False
 
 
 def parse_sex(text: str) -> str:
@@ -225,5 +268,5 @@ def _parse_priority(text: str) -> tuple[int | None, list[Problem]]:
     return None, [Problem("priority", words)]
 
 
-def _person(record: CaseRecord) -> tuple[Any, ...]:
-    return record.name, record.birth_date, record.sex
+def _identity(record: CaseRecord) -> Identity:
+    return Identity(record.patient_id, record.issuer, record.name, record.birth_date, record.sex)

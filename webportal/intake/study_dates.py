@@ -46,7 +46,7 @@ class StudyMoment:
 def real_birth_date(facts: ImageFacts) -> date | None:
     """The date of birth in a file's header; None where it is absent or a placeholder."""
     born = facts.patient_birth_date
-    return None if born is None or _is_placeholder(born) else born
+    return None if born is None or is_placeholder_day(born) else born
 
 
 def study_moment(facts: ImageFacts, given: date | None, born: date | None) -> StudyMoment:
@@ -62,7 +62,7 @@ def study_moment(facts: ImageFacts, given: date | None, born: date | None) -> St
         (given, None),
     ]
     for day, moment in candidates:
-        if day is None or _is_placeholder(day) or day == _UNIX_ZERO:
+        if day is None or is_placeholder_day(day) or day == _UNIX_ZERO:
             continue
         if day > timezone.localdate() + _AHEAD:
             converted = _by_bikram_sambat(day, moment or time())
@@ -87,5 +87,6 @@ def born_by_bikram_sambat(born: date) -> date | None:
     return converted if converted and converted <= timezone.localdate() < born else None
 
 
-def _is_placeholder(day: date) -> bool:
+def is_placeholder_day(day: date) -> bool:
+    """Whether programs write this day where they know no date."""
     return day.year == 1 or day.year > _LAST_REAL_YEAR or day in _PLACEHOLDER_DAYS

@@ -48,6 +48,15 @@ _BLANKS = frozenset(
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
+# What people and programs write where they know no identifier. It is no one's.
+_PLACEHOLDERS = frozenset({
+    *("-", "--", "---", ".", "?", "??", "???", "0", "00", "000", "0000"),
+    *("n/a", "na", "nan", "nat", "none", "null", "nil", "<na>", "<null>", "(null)", "(none)"),
+    *("unknown", "unk", "undefined", "not available", "not known", "no id", "tbd", "(blank)"),
+    *("anonymous", "anonymized", "anonymised", "anon", "[object object]"),
+})  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Fault:
     """Why a text is not taken: `code` for programs, `template` with `values` for people."""
@@ -90,6 +99,11 @@ def name_fault(text: str) -> Fault | None:
 def several_values(text: str) -> Fault | None:
     """Return the fault of a text with the backslash that parts values in DICOM."""
     return Fault("several_values", SEVERAL_VALUES) if "\\" in text else None
+
+
+def is_placeholder_identifier(text: str) -> bool:
+    """Whether a text stands for no identifier, and is shared by all who have none."""
+    return " ".join(text.split()).casefold() in _PLACEHOLDERS
 
 
 def validate_identifier(text: str) -> None:

@@ -28,7 +28,7 @@ from webportal.inference.purpose.keeping import judge_anew
 from webportal.intake.file_names import file_names
 from webportal.intake.matching import Identity
 from webportal.intake.models import UploadBatch
-from webportal.intake.sheet import parse_sex, spreadsheet_problem
+from webportal.intake.sheet import parse_sex, placeholder_problem, spreadsheet_problem
 from webportal.intake.summary import unidentified
 from webportal.records.choices import Sex
 from webportal.records.forms import PatientForm, form_values
@@ -72,9 +72,9 @@ class IdentifyForm(PatientForm):
         return [self[name] for name in COLUMNS]
 
     def clean_patient_id(self) -> str:
-        """Refuse what a spreadsheet made of an identifier."""
+        """Refuse what a spreadsheet made of an identifier, and words for none."""
         patient_id: str = self.cleaned_data["patient_id"]
-        problem = spreadsheet_problem(patient_id)
+        problem = spreadsheet_problem(patient_id) or placeholder_problem(patient_id)
         if problem:
             raise forms.ValidationError(problem)
         return patient_id
