@@ -131,6 +131,14 @@ def test_no_word_lies_on_the_picture_and_all_can_be_hidden(page: Page) -> None:
     press(page, "j")
     expect(pane(page).locator(".pane-patient")).to_be_visible()
     assert zoom(page) == before
+    # The button does the same, and says which way it is.
+    button = page.get_by_role("button", name="Text around the picture on or off")
+    expect(button).to_have_attribute("title", re.compile(r"\(J\)"))
+    expect(button).to_have_attribute("aria-pressed", "true")
+    button.click()
+    expect(pane(page).locator(".pane-patient")).to_be_hidden()
+    expect(button).to_have_attribute("aria-pressed", "false")
+    button.click()
     # Switching the heat map leaves the picture where it is.
     press(page, "o")
     assert pane(page).locator(".pane-view").bounding_box() == view
