@@ -220,10 +220,14 @@ def test_files_hold_it_once_it_cannot_be_taken_back(
         pdf = browser.get(f"/uploads/{batch.pk}/results.pdf").content
         return " ".join(PdfReader(io.BytesIO(pdf)).pages[0].extract_text().split())
 
-    assert (line()["finding"], line()["reading_state"]) == ("", "signed")
+    # Until then the model's result does not stand beside "signed", where it would read as signed.
+    assert (line()["finding"], line()["reading_state"]) == ("", "unread")
     assert "No pneumonia" not in printed()
+    assert "Signed" not in printed()
+    assert "0 of a signed study" in printed()
     let_time_pass()
     found = line()
+    assert found["reading_state"] == "signed"
     assert (found["finding"], found["signed_by"], found["model_is"]) == (
         "none",
         str(radiologist),

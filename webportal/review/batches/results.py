@@ -1,7 +1,7 @@
 """Results of a batch's files, as far as the person who asks may know them."""
 
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, fields
 from datetime import datetime
 from itertools import islice
@@ -25,11 +25,13 @@ from webportal.inference.models import Job, JobState, Prediction
 from webportal.inference.purpose.expressions import shown_category, shown_probability
 from webportal.inference.summary import ENDED_WITHOUT_RESULT
 from webportal.intake.models import UploadBatch, UploadItem
-from webportal.records.choices import Category, Concern
+from webportal.records.choices import Category, Concern, ReadingState
 from webportal.records.models import Study
 from webportal.review.blinding import withheld_results
 from webportal.review.corrections import has_corrected_read
+from webportal.review.models import Read
 from webportal.review.said import Finding, findings_of
+from webportal.review.standing import may_be_taken_back
 
 #: The analysis of an image that the model has looked at, whatever it found.
 ANALYSED = "analysed"
@@ -148,13 +150,23 @@ def _order(sort: str) -> list[OrderBy]:
 def rows(items: QuerySet[UploadItem], person: User, *, only_final: bool = False) -> Iterator[Row]:
     """Return each file of `items_of` as a row for the same person.
 
-    With `only_final` no finding is told that its reader may still take back.
+    With `only_final` no finding is told that its reader may still take back, and its study counts
+    as unread: signed without a finding the model's result would read as the signed one.
     """
     names = [field.name for field in fields(Row) if field.name != "finding"]
     for chunk in _in_chunks(items.values(*names).iterator(chunk_size=CHUNK), CHUNK):
         study_ids = {values["study_id"] for values in chunk if values["study_id"]}
         findings = findings_of(study_ids, person, only_final=only_final)
-        yield from (_row(values, names, findings) for values in chunk)
+        not_final = _with_read_not_final(study_ids) if only_final else set()
+        for values in chunk:
+            if values["study_id"] in not_final:
+                values["reading_state"] = ReadingState.UNREAD
+            yield _row(values, names, findings)
+
+
+def _with_read_not_final(study_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    reads = Read.objects.filter(may_be_taken_back(), study__in=study_ids)
+    return set(reads.values_list("study_id", flat=True))
 
 
 def _in_chunks(rows: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:
