@@ -7,6 +7,7 @@ threads.
 from typing import Literal
 
 from ml.images import dicom, raster, whole
+from ml.images.geometry import PixelShape
 from ml.images.parsing import begins_like_dicom
 from ml.images.raster import fit
 from ml.images.types import (
@@ -33,12 +34,14 @@ __all__ = [
     "ImageError",
     "ImageFacts",
     "Overlay",
+    "PixelShape",
     "StoredImage",
     "check",
     "check_whole",
     "complete_jpeg",
     "describe",
     "fit",
+    "pixel_shape",
     "read",
     "read_overlay",
     "read_stored",
@@ -66,6 +69,11 @@ def describe(data: bytes) -> ImageFacts:
     """Return what the header of an image file says. Decodes no pixels. Raises ImageError."""
     kind = _image_kind(data)
     return dicom.describe(data) if kind == "dicom" else raster.describe(data, kind)
+
+
+def pixel_shape(data: bytes) -> PixelShape:
+    """Return what a DICOM file says of the size and shape of its pixels. Raises ImageError."""
+    return dicom.pixel_shape(data)
 
 
 def check(facts: ImageFacts) -> None:

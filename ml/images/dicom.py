@@ -59,6 +59,11 @@ def describe(data: bytes) -> ImageFacts:
     return _facts(parse(data, stop_before_pixels=True))
 
 
+def pixel_shape(data: bytes) -> geometry.PixelShape:
+    """Return the size and shape of a DICOM file's pixels; raises as `describe` does."""
+    return geometry.of(parse(data, stop_before_pixels=True))
+
+
 def read(data: bytes) -> GreyImage:
     """Decode a DICOM radiograph. Raises ImageError when it is none, or cannot be decoded."""
     dataset = parse(data)

@@ -217,3 +217,22 @@ def test_an_addendum_names_the_identity_too(
     assert stale.status_code == 409
     assert stale.json()["type"] == "urn:chestline:problem:identity-changed"
     assert client.post(address, addendum | {"identity": given["identity"]}).status_code == 201
+
+
+def test_measurements_come_back_with_the_portals_own_value(
+    client: APIClient, prediction: Prediction, study: str
+) -> None:
+    drawn = {
+        "radiograph": str(prediction.radiograph_id),
+        "kind": "length",
+        "points": [[10, 10], [13.0, 14.0]],
+    }
+    sent = entry(prediction, measurements=[drawn | {"value": 99.0}])
+    response = client.put(f"{study}/draft", sent)
+    assert response.status_code == 200
+    [kept] = response.json()["measurements"]
+    assert kept == drawn | {"value": 5.0, "unit": "px", "at_detector": False}
+    beyond = entry(prediction, measurements=[drawn | {"points": [[0, 0], [5000, 5000]]}])
+    refused = client.put(f"{study}/draft", beyond)
+    assert refused.status_code == 409
+    assert refused.json()["type"] == "urn:chestline:problem:wrong-measurement"

@@ -11,6 +11,13 @@ from webportal.records.models import IdentityCorrection
 from webportal.review import reading
 from webportal.review.corrections import corrections_of
 from webportal.review.marks import MARKED_FINDINGS, MOST_MARKS, Mark
+from webportal.review.measurements import (
+    MOST_MEASUREMENTS,
+    Measurement,
+    MeasurementKind,
+    Unit,
+    parse_measurements,
+)
 from webportal.review.models import (
     Addendum,
     Decision,
@@ -49,6 +56,33 @@ class MarkSerializer(serializers.Serializer[Any]):
     height = serializers.IntegerField(min_value=0, default=0)
 
 
+class MeasurementSerializer(serializers.Serializer[Any]):
+    """A measurement on an image. Its value is computed by the portal and cannot be given."""
+
+    radiograph = serializers.UUIDField(help_text="The image, one of the study's.")
+    kind = serializers.ChoiceField(choices=MeasurementKind.choices)
+    points = serializers.ListField(
+        child=serializers.ListField(
+            child=serializers.FloatField(min_value=0, max_value=100_000), min_length=2, max_length=2
+        ),
+        min_length=2,
+        max_length=3,
+        help_text="Column and row in pixels of the stored image: the ends of a length; end, vertex"
+        " and end of an angle; two opposite corners of the box around an area.",
+    )
+    value = serializers.FloatField(read_only=True)
+    unit = serializers.ChoiceField(
+        choices=Unit.choices,
+        read_only=True,
+        help_text="`px` and `px2` where the file does not say how large a pixel is.",
+    )
+    at_detector = serializers.BooleanField(
+        read_only=True,
+        help_text="Whether it is measured at the detector, where lengths are greater than in the"
+        " patient.",
+    )
+
+
 class IdentityOfRead(serializers.Serializer[Any]):
     """Who a patient is, as it is recorded with a signature; '' for what is not known."""
 
@@ -81,6 +115,7 @@ class ReadSerializer(serializers.ModelSerializer[Read]):
         child=serializers.ChoiceField(choices=OtherFinding.choices)
     )
     marks = MarkSerializer(many=True)
+    measurements = MeasurementSerializer(many=True)
     superseded_by = serializers.SerializerMethodField(
         help_text="The signed amendment that counts in its place, or that was amended in turn."
     )
@@ -108,6 +143,7 @@ class ReadSerializer(serializers.ModelSerializer[Read]):
             "zones",
             "other_findings",
             "marks",
+            "measurements",
             "comment",
             "created_at",
             "updated_at",
@@ -167,6 +203,9 @@ class EntrySerializer(serializers.Serializer[Any]):
         help_text="Where findings are on the images; to be signed each must be of a finding of the"
         " read.",
     )
+    measurements = serializers.ListField(
+        child=MeasurementSerializer(), default=list, max_length=MOST_MEASUREMENTS
+    )
     comment = serializers.CharField(max_length=10_000, allow_blank=True, default="")
     images = serializers.IntegerField(
         allow_null=True,
@@ -208,6 +247,7 @@ class EntrySerializer(serializers.Serializer[Any]):
             zones=tuple(given["zones"]),
             other_findings=tuple(given["other_findings"]),
             marks=tuple(Mark(**mark) for mark in given["marks"]),
+            measurements=tuple(_measurement(each) for each in given["measurements"]),
             comment=given["comment"],
             images=given["images"],
             kind=given["kind"],
@@ -216,6 +256,11 @@ class EntrySerializer(serializers.Serializer[Any]):
             reason=given["reason"],
             identity=given["identity"],
         )
+
+
+def _measurement(given: dict[str, Any]) -> Measurement:
+    [parsed] = parse_measurements([given])
+    return parsed
 
 
 class SignatureSerializer(EntrySerializer):

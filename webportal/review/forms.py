@@ -12,6 +12,7 @@ from webportal.records.identifiers import validate_identifier
 from webportal.records.identity import version_of
 from webportal.records.models import Study
 from webportal.review.marks import Mark, parse_marks
+from webportal.review.measurements import Measurement, parse_measurements, with_words
 from webportal.review.models import Decision, OtherFinding, Pneumonia, Read, ReadKind, Zone
 from webportal.review.reading import Entry
 from webportal.review.whose_read import parse_identity
@@ -63,6 +64,7 @@ class ReadForm(IdentityFields):
         widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
     )
     marks = forms.JSONField(required=False, widget=forms.HiddenInput)
+    measurements = forms.JSONField(required=False, widget=forms.HiddenInput)
     comment = forms.CharField(
         required=False,
         max_length=10_000,
@@ -92,6 +94,13 @@ class ReadForm(IdentityFields):
         except ValueError as error:
             raise forms.ValidationError(_("The marks on the images cannot be read.")) from error
 
+    def clean_measurements(self) -> tuple[Measurement, ...]:
+        """Read the measurements; their values are computed when the read is kept."""
+        try:
+            return parse_measurements(self.cleaned_data["measurements"] or [])
+        except ValueError as error:
+            raise forms.ValidationError(_("The measurements cannot be read.")) from error
+
     def entry(self) -> Entry:
         """Return the entry of a form that is valid."""
         decision, _, finding = self.cleaned_data["choice"].partition(":")
@@ -102,6 +111,7 @@ class ReadForm(IdentityFields):
             zones=tuple(self.cleaned_data["zones"]),
             other_findings=tuple(self.cleaned_data["other_findings"]),
             marks=self.cleaned_data["marks"],
+            measurements=self.cleaned_data["measurements"],
             comment=self.cleaned_data["comment"],
             # A page always says how many images it showed; one that does not showed none.
             images=self.cleaned_data["images"] or 0,
@@ -118,7 +128,11 @@ class ReadForm(IdentityFields):
 
 def read_form(draft: Read | None, seen: uuid.UUID | None) -> ReadForm:
     """Return the form of a reader who now sees the result `seen`, filled from their draft."""
-    initial: dict[str, Any] = {"seen": seen, "marks": draft.marks if draft else []}
+    initial: dict[str, Any] = {
+        "seen": seen,
+        "marks": draft.marks if draft else [],
+        "measurements": with_words(draft.measurements) if draft else [],
+    }
     if draft is not None:
         initial["choice"] = f"{draft.decision}:{draft.pneumonia}" if draft.decision else ""
         initial["zones"] = draft.zones

@@ -129,6 +129,11 @@ class Read(models.Model):
         blank=True,
         help_text="Places on the images, as `Mark.as_json` in `marks` writes them.",
     )
+    measurements = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="Lengths, angles and areas, as `measured` in `measurements` writes them.",
+    )
     comment = models.TextField("impression", blank=True)
     identity = models.JSONField(
         default=dict,

@@ -9,22 +9,26 @@ import hashlib
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from ml.images import ImageError
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.database.clock import clock
 from webportal.inference.models import Prediction
 from webportal.records.choices import ReadingState
+from webportal.records.files import StoredFileError
 from webportal.records.identity import version_of
 from webportal.records.models import Radiograph, Study
-from webportal.review import reservation
+from webportal.review import measurements, reservation
 from webportal.review.amending import own_read_to_amend, refuse_amendment
 from webportal.review.decisions import open_choices
 from webportal.review.marks import Mark, finding_not_put_down, parse_marks, why_refused
+from webportal.review.measurements import Measurement
 from webportal.review.models import (
     Decision,
     OtherFinding,
@@ -68,6 +72,7 @@ class Entry:
     zones: tuple[str, ...] = ()
     other_findings: tuple[str, ...] = ()
     marks: tuple[Mark, ...] = ()
+    measurements: tuple[Measurement, ...] = ()
     comment: str = ""
     images: int | None = None
     kind: str | None = None
@@ -84,7 +89,8 @@ def save_draft(study: Study, reader: User, entry: Entry) -> Read:
     """Keep what the reader has put down so far; a draft may be incomplete.
 
     Of a study that is already signed it is kept too, so that it can become an addendum. Raises
-    ReadingError with one of the codes unknown_value, wrong_mark, not_own_read or draft_changed.
+    ReadingError with one of the codes unknown_value, wrong_mark, wrong_measurement, not_own_read
+    or draft_changed.
     """
     _check_values(study, entry)
     if entry.amends is not None:
@@ -106,11 +112,20 @@ def save_draft(study: Study, reader: User, entry: Entry) -> Read:
     draft.decision, draft.pneumonia = entry.decision, entry.pneumonia
     draft.zones, draft.other_findings = sorted(entry.zones), sorted(entry.other_findings)
     draft.marks = [mark.as_json() for mark in entry.marks]
+    draft.measurements = _measured(study, entry, draft)
     draft.comment = entry.comment
     draft.amends_id, draft.reason = entry.amends, entry.reason
     draft.save()
     append(Event(Action.READ_SAVED, "read", draft.pk, study.pk), reader)
     return draft
+
+
+def _measured(study: Study, entry: Entry, draft: Read) -> list[dict[str, Any]]:
+    """The measurements with the values that the stored files give."""
+    try:
+        return measurements.measured(study, entry.measurements, draft.measurements)
+    except (StoredFileError, ImageError) as error:
+        raise ReadingError("wrong_measurement", str(error.message)) from error
 
 
 def draft_version(draft: Read | None) -> str:
@@ -191,6 +206,7 @@ def _what_is_signed(read: Read, not_viewed: list[Radiograph]) -> dict[str, objec
         "zones": read.zones,
         "other_findings": read.other_findings,
         "marks": read.marks,
+        "measurements": read.measurements,
         "patient": read.identity["patient"],
         "identity_sha256": version_of(read.identity),
         "text_sha256": hashlib.sha256(read.comment.encode()).hexdigest(),
@@ -221,6 +237,9 @@ def _check_values(study: Study, entry: Entry) -> None:
     wrong_mark = why_refused(study, entry.marks)
     if wrong_mark:
         raise ReadingError("wrong_mark", wrong_mark)
+    wrong_measurement = measurements.why_refused(study, entry.measurements)
+    if wrong_measurement:
+        raise ReadingError("wrong_measurement", wrong_measurement)
     if entry.seen is None:
         return
     if not Prediction.objects.filter(pk=entry.seen, radiograph__study=study).exists():
@@ -342,5 +361,6 @@ def _holds(read: Read, entry: Entry) -> bool:
         and set(read.zones) == set(entry.zones)
         and set(read.other_findings) == set(entry.other_findings)
         and set(parse_marks(read.marks)) == set(entry.marks)
+        and set(measurements.parse_measurements(read.measurements)) == set(entry.measurements)
         and read.comment == entry.comment
     )

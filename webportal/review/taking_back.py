@@ -28,6 +28,7 @@ KEPT = (
     "zones",
     "other_findings",
     "marks",
+    "measurements",
     "comment",
     "identity",
     "amends_id",

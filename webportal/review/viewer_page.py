@@ -12,6 +12,7 @@ from webportal.records.choices import Purpose
 from webportal.records.models import Radiograph, Study
 from webportal.review.blinding import closes_result, visible_predictions
 from webportal.review.marks import MARKED_FINDINGS
+from webportal.review.measurements import MeasurementKind, with_words
 from webportal.review.models import Read
 from webportal.review.preferences import has_shortcuts, reads_first
 from webportal.review.priors import TimelineEntry, timeline
@@ -81,6 +82,13 @@ def viewer_context(
                 if read != amended
                 for mark in read.marks
             ],
+            "measurements": [
+                each | {"by": str(read.reader)}
+                for entry in entries
+                for read in entry.reads
+                if read != amended
+                for each in with_words(read.measurements)
+            ],
             "findings": {finding: str(label) for finding, label in MARKED_FINDINGS},
             "ahead": reverse("review:ahead", args=[study.pk]),
             "keys": key_bindings(),
@@ -102,6 +110,9 @@ def viewer_context(
                 "image": _("image"),
                 "point": _("point"),
                 "deleteMark": _("Delete the mark"),
+                "keep": _("Keep with the read"),
+                "removeMeasurement": _("Remove the measurement"),
+                **{str(kind): str(label) for kind, label in MeasurementKind.choices},
                 "overlayHidden": _("Overlay hidden"),
                 "overlayUnreadable": _("An overlay of this file cannot be shown"),
                 "overlayCut": _("The overlay reaches beyond the picture"),

@@ -13,9 +13,11 @@ from django.utils.translation import gettext as _
 from webportal.accounts.models import Role, User
 from webportal.records.choices import ReadingState
 from webportal.records.models import Radiograph, Study
+from webportal.review import measurements
 from webportal.review.blinding import sees_read
 from webportal.review.corrections import corrections_of
 from webportal.review.marks import Mark, in_words, parse_marks
+from webportal.review.measurements import Measurement
 from webportal.review.models import Addendum, OtherFinding, Read, Zone
 from webportal.review.reads import signed_read
 from webportal.review.standing import final_reads, is_final
@@ -23,13 +25,14 @@ from webportal.review.standing import final_reads, is_final
 
 @dataclass(frozen=True)
 class Report:
-    """A report; `marks` are the places that the reader marked on the key image."""
+    """A report; `marks` and `measured` are what the reader put on the key image."""
 
     study: Study
     read: Read
     addenda: Sequence[Addendum]
     key_image: Radiograph | None
     marks: Sequence[Mark]
+    measured: Sequence[Measurement]
 
     @property
     def finding(self) -> str:
@@ -38,11 +41,12 @@ class Report:
 
     @property
     def details(self) -> list[str]:
-        """Where the pneumonia is, the other findings, and what is marked on the images."""
+        """Where the pneumonia is, the other findings, and what is marked and measured."""
         zones = [str(Zone(zone).label) for zone in self.read.zones]
         others = [str(OtherFinding(each).label) for each in self.read.other_findings]
         marked = in_words(parse_marks(self.read.marks), self.study)
-        return [*filter(None, [", ".join(zones), ", ".join(others)]), *marked]
+        measured = measurements.in_words(self.read.measurements, self.study)
+        return [*filter(None, [", ".join(zones), ", ".join(others)]), *marked, *measured]
 
     @property
     def is_amended(self) -> bool:
@@ -61,8 +65,10 @@ def report_of(study: Study) -> Report | None:
     if study.reading_state != ReadingState.SIGNED or read is None or not is_final(read):
         return None
     marks = parse_marks(read.marks)
+    measured = measurements.parse_measurements(read.measurements)
     images = list(study.radiographs.all())
-    marked = [image for image in images if image.pk in {mark.radiograph for mark in marks}]
+    drawn_on = {mark.radiograph for mark in marks} | {each.radiograph for each in measured}
+    marked = [image for image in images if image.pk in drawn_on]
     key_image = next(iter([*marked, *images]), None)
     return Report(
         study=study,
@@ -70,6 +76,7 @@ def report_of(study: Study) -> Report | None:
         addenda=list(read.addenda.select_related("author")),
         key_image=key_image,
         marks=[mark for mark in marks if key_image and mark.radiograph == key_image.pk],
+        measured=[each for each in measured if key_image and each.radiograph == key_image.pk],
     )
 
 

@@ -1,4 +1,4 @@
-"""The key image of a report: the radiograph with the reader's marks drawn into it."""
+"""The key image of a report: the radiograph with the reader's marks and measurements drawn in."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -8,14 +8,18 @@ from PIL import Image, ImageDraw
 from webportal.records.files import read_dicom
 from webportal.records.models import Radiograph
 from webportal.review.marks import Mark
+from webportal.review.measurements import Measurement, MeasurementKind
 from webportal.review.rendering import radiograph_png
 
 MARK_COLOUR = (255, 196, 0)
+MEASURE_COLOUR = (120, 214, 255)
 POINT_RADIUS = 14
 
 
-def key_image_png(radiograph: Radiograph, marks: Sequence[Mark]) -> bytes:
-    """Render a radiograph as an RGB PNG with boxes and circles where the reader marked it.
+def key_image_png(
+    radiograph: Radiograph, marks: Sequence[Mark], measured: Sequence[Measurement] = ()
+) -> bytes:
+    """Render a radiograph as an RGB PNG with what the reader marked and measured on it.
 
     Raises StoredFileError and ImageError as the files of the radiograph do.
     """
@@ -31,6 +35,23 @@ def key_image_png(radiograph: Radiograph, marks: Sequence[Mark]) -> bytes:
         else:
             right, bottom = left + mark.width * across, top + mark.height * down
             canvas.rectangle((left, top, right, bottom), outline=MARK_COLOUR, width=width)
+    for each in measured:
+        _draw_measurement(canvas, each, (across, down), width)
     buffer = BytesIO()
     picture.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
+
+
+def _draw_measurement(
+    canvas: ImageDraw.ImageDraw,
+    measurement: Measurement,
+    scale: tuple[float, float],
+    width: int,
+) -> None:
+    places = [(column * scale[0], row * scale[1]) for column, row in measurement.points]
+    if measurement.kind in (MeasurementKind.LENGTH, MeasurementKind.ANGLE):
+        canvas.line(places, fill=MEASURE_COLOUR, width=width)
+        return
+    (left, right), (top, bottom) = (sorted(sides) for sides in zip(*places, strict=True))
+    draw = canvas.ellipse if measurement.kind == MeasurementKind.ELLIPSE else canvas.rectangle
+    draw((left, top, right, bottom), outline=MEASURE_COLOUR, width=width)

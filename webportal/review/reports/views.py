@@ -98,7 +98,7 @@ def _picture(found: Report) -> bytes | None:
     if found.key_image is None:
         return None
     try:
-        return key_image_png(found.key_image, found.marks)
+        return key_image_png(found.key_image, found.marks, found.measured)
     except (StoredFileError, ImageError):
         return None
 

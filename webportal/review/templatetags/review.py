@@ -16,6 +16,7 @@ from webportal.records.ages import age_in_months, contradicts
 from webportal.records.models import IdentityCorrection, Study
 from webportal.records.templatetags.records import with_nepali
 from webportal.review import corrections as identity_corrections
+from webportal.review import measurements
 from webportal.review.blinding import closes_result, hides_result, sees_read
 from webportal.review.marks import in_words, parse_marks
 from webportal.review.models import OtherFinding, Read, ReadState, Zone
@@ -134,6 +135,12 @@ def zone(value: str) -> str:
 def marks_in_words(read: Read) -> list[str]:
     """The places on the images that a read marks, for those who do not see the picture."""
     return in_words(parse_marks(read.marks), read.study)
+
+
+@register.filter
+def measurements_in_words(read: Read) -> list[str]:
+    """The measurements of a read with their values."""
+    return measurements.in_words(read.measurements, read.study)
 
 
 @register.filter

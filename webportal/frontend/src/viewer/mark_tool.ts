@@ -1,10 +1,9 @@
-/** Draws the places that readers marked, as annotations of Cornerstone3D that no mouse can move. */
+/** Draws what readers put on pictures, as annotations of Cornerstone3D that no mouse can move. */
 
 import type { Types } from "@cornerstonejs/core";
 import { AnnotationDisplayTool, annotation, drawing, type Types as ToolTypes } from "@cornerstonejs/tools";
 
-import type { Mark } from "./page";
-import type { Pane } from "./pane";
+import type { Pane, Point } from "./pane";
 
 /** The colour of what people say, apart from that of measurements and of the heat map. */
 const COLOR = "rgb(108, 195, 160)";
@@ -12,23 +11,24 @@ const TEXT_COLOR = "rgb(190, 235, 217)";
 const LABEL_HEIGHT = 20;
 const POINT_RADIUS = 9;
 
-/** A mark as it is drawn. */
-export interface DrawnMark {
-  mark: Mark;
+type Shape = "point" | "box" | "ellipse" | "line";
+
+/** What is drawn: corners of a box or of that around an ellipse, in pixels of the stored image. */
+export interface Drawn {
+  radiograph: string;
+  shape: Shape;
+  points: Point[];
   label: string;
   /** Signed already, by whomever: its line is broken. */
   isSigned: boolean;
   isChosen: boolean;
 }
 
-interface MarkData {
-  label: string;
+type Data = Pick<Drawn, "shape" | "label" | "isSigned" | "isChosen"> & {
   handles: { points: Types.Point3[] };
-  isPoint: boolean;
-  isSigned: boolean;
-  isChosen: boolean;
-}
+};
 
+/** The findings that were marked. */
 export class MarkTool extends AnnotationDisplayTool {
   static override toolName = "Mark";
 
@@ -40,38 +40,56 @@ export class MarkTool extends AnnotationDisplayTool {
     { viewport }: Types.IEnabledElement,
     helper: ToolTypes.SVGDrawingHelper,
   ): boolean {
-    const all = annotation.state.getAnnotations(MarkTool.toolName, viewport.element);
+    const all = annotation.state.getAnnotations(this.getToolName(), viewport.element);
     for (const each of this.filterInteractableAnnotationsForElement(viewport.element, all)) {
-      const uid = each.annotationUID as string;
-      const data = each.data as unknown as MarkData;
-      const [first, last] = data.handles.points.map((point) => viewport.worldToCanvas(point));
-      if (first && last) drawMark(helper, uid, data, first, last);
+      const data = each.data as unknown as Data;
+      const places = data.handles.points.map((point) => viewport.worldToCanvas(point));
+      if (places.length) drawOne(helper, each.annotationUID as string, data, places);
     }
     return true;
   }
 }
 
-function drawMark(
+/** The measurements that are kept with a read. */
+export class KeptTool extends MarkTool {
+  static override toolName = "KeptMeasurement";
+}
+
+function drawOne(
   helper: ToolTypes.SVGDrawingHelper,
   uid: string,
-  { label, isPoint, isSigned, isChosen }: MarkData,
-  first: Types.Point2,
-  last: Types.Point2,
+  { shape, label, isSigned, isChosen }: Data,
+  places: Types.Point2[],
 ): void {
   const options = {
     color: COLOR,
     lineWidth: isChosen ? 3.5 : 2,
     lineDash: isSigned ? "6,4" : undefined,
   };
-  let top = Math.min(first[1], last[1]);
-  let left = Math.min(first[0], last[0]);
-  if (isPoint) {
-    drawing.drawCircle(helper, uid, "point", first, POINT_RADIUS, options);
-    drawing.drawCircle(helper, uid, "middle", first, 1, options);
+  let left = Math.min(...places.map(([x]) => x));
+  let top = Math.min(...places.map(([, y]) => y));
+  const right = Math.max(...places.map(([x]) => x));
+  const bottom = Math.max(...places.map(([, y]) => y));
+  if (shape === "point") {
+    drawing.drawCircle(helper, uid, "point", [left, top], POINT_RADIUS, options);
+    drawing.drawCircle(helper, uid, "middle", [left, top], 1, options);
     top -= POINT_RADIUS;
     left -= POINT_RADIUS;
+  } else if (shape === "box") {
+    drawing.drawRect(helper, uid, "box", [left, top], [right, bottom], options);
+  } else if (shape === "ellipse") {
+    const [x, y] = [(left + right) / 2, (top + bottom) / 2];
+    const ends: [Types.Point2, Types.Point2, Types.Point2, Types.Point2] = [
+      [x, bottom],
+      [x, top],
+      [left, y],
+      [right, y],
+    ];
+    drawing.drawEllipseByCoordinates(helper, uid, "ellipse", ends, options);
   } else {
-    drawing.drawRect(helper, uid, "box", first, last, options);
+    for (const [number, place] of places.slice(1).entries()) {
+      drawing.drawLine(helper, uid, `line-${number}`, places[number] as Types.Point2, place, options);
+    }
   }
   drawing.drawTextBox(helper, uid, "label", [label], [left, top - LABEL_HEIGHT], {
     color: TEXT_COLOR,
@@ -81,33 +99,23 @@ function drawMark(
   });
 }
 
-/** Let a pane show these marks, all of its present picture, in place of those that it showed. */
-export function drawMarks(pane: Pane, marks: DrawnMark[]): void {
+/** Let a pane show these, all of its present picture, in place of those of the tool that it showed. */
+export function drawOn(pane: Pane, tool: typeof MarkTool, all: Drawn[]): void {
   const { element } = pane;
-  for (const each of [...annotation.state.getAnnotations(MarkTool.toolName, element)]) {
+  for (const each of [...annotation.state.getAnnotations(tool.toolName, element)]) {
     annotation.state.removeAnnotation(each.annotationUID as string);
   }
   const referencedImageId = pane.imageId;
-  for (const { mark, ...rest } of marks) {
-    const isPoint = mark.width === 0;
-    // A point is the middle of its pixel, a box goes around its pixels.
-    const points = isPoint
-      ? [pane.worldAt(mark.column + 0.5, mark.row + 0.5)]
-      : [pane.worldAt(mark.column, mark.row)];
-    points.push(
-      isPoint
-        ? (points[0] as Types.Point3)
-        : pane.worldAt(mark.column + mark.width, mark.row + mark.height),
-    );
-    const data = { ...rest, isPoint, handles: { points }, cachedStats: {} };
+  for (const { points, shape, label, isSigned, isChosen } of all) {
+    const handles = { points: points.map(([column, row]) => pane.worldAt(column, row)) };
     annotation.state.addAnnotation(
       {
         highlighted: false,
         invalidated: false,
         isLocked: true,
         isVisible: true,
-        metadata: { toolName: MarkTool.toolName, referencedImageId },
-        data,
+        metadata: { toolName: tool.toolName, referencedImageId },
+        data: { shape, label, isSigned, isChosen, handles, cachedStats: {} },
       } as unknown as ToolTypes.Annotation,
       element,
     );

@@ -1,6 +1,6 @@
 /** Places marked for a finding: drawn on the pictures, and kept in the reading form. */
 
-import { type DrawnMark, drawMarks } from "./mark_tool";
+import { type Drawn, MarkTool, drawOn } from "./mark_tool";
 import { type ImageEntry, type Mark, type PageData, RememberedFinding, find } from "./page";
 import type { Pane, Point } from "./pane";
 
@@ -109,13 +109,19 @@ export class Marking {
     const signed = this.page.marks.map((mark) => this.drawn(mark, true));
     const own = [...this.own, ...(this.pending ? [this.pending] : [])];
     const all = [...signed, ...own.map((mark) => this.drawn(mark, false))];
-    drawMarks(pane, this.isShown ? all.filter(({ mark }) => mark.radiograph === id) : []);
+    drawOn(pane, MarkTool, this.isShown ? all.filter(({ radiograph }) => radiograph === id) : []);
   }
 
-  private drawn(mark: Mark, isSigned: boolean): DrawnMark {
+  private drawn(mark: Mark, isSigned: boolean): Drawn {
+    const { radiograph, column, row, width, height } = mark;
     const finding = this.page.findings[mark.finding] ?? mark.finding;
     const label = mark.by ? `${finding} · ${mark.by}` : finding;
-    return { mark, label, isSigned, isChosen: mark === this.focused };
+    // A point is the middle of its pixel, a box goes around its pixels.
+    const place: Pick<Drawn, "shape" | "points"> =
+      width === 0
+        ? { shape: "point", points: [[column + 0.5, row + 0.5]] }
+        : { shape: "box", points: [[column, row], [column + width, row + height]] };
+    return { radiograph, ...place, label, isSigned, isChosen: mark === this.focused };
   }
 
   private redraw(): void {

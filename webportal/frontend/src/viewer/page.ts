@@ -31,6 +31,17 @@ export interface Mark {
   by?: string;
 }
 
+/** A measurement that is kept with a read; its points are in pixels of the image. */
+export interface Measurement {
+  radiograph: string;
+  kind: "length" | "angle" | "rectangle" | "ellipse";
+  points: [number, number][];
+  /** Its value with the unit. */
+  words: string;
+  /** Who signed it; missing while it is part of the reader's draft. */
+  by?: string;
+}
+
 export interface PageData {
   reader: string;
   images: ImageEntry[];
@@ -39,6 +50,8 @@ export interface PageData {
   priors: PriorEntry[];
   /** What was marked in signed reads, of earlier studies too. */
   marks: Mark[];
+  /** What was measured in signed reads, of earlier studies too. */
+  measurements: Measurement[];
   /** The findings that can be marked, in words. */
   findings: Record<string, string>;
   /** Where to ask what will probably be read next. */

@@ -1,6 +1,6 @@
 /** Cornerstone3D's tools as this viewer uses them: one for the left button, others always at hand. */
 
-import { eventTarget } from "@cornerstonejs/core";
+import { type Types as CoreTypes, eventTarget } from "@cornerstonejs/core";
 import {
   AngleTool,
   EllipticalROITool,
@@ -19,7 +19,10 @@ import {
 } from "@cornerstonejs/tools";
 
 import type { Life } from "../life";
-import { MarkTool } from "./mark_tool";
+import { cornerOf } from "./camera";
+import { KeptTool, MarkTool } from "./mark_tool";
+import type { ImageEntry, Measurement } from "./page";
+import { headerOf, imageId, pixelSize } from "./pixels";
 
 const { MouseBindings, KeyboardBindings } = Enums;
 
@@ -34,7 +37,18 @@ export const TOOL_NAMES: Record<string, string> = {
   "tool-ellipse": EllipticalROITool.toolName,
 };
 const MEASURING = [LengthTool, AngleTool, RectangleROITool, EllipticalROITool];
+const KINDS: Record<string, Measurement["kind"]> = {
+  [LengthTool.toolName]: "length",
+  [AngleTool.toolName]: "angle",
+  [RectangleROITool.toolName]: "rectangle",
+  [EllipticalROITool.toolName]: "ellipse",
+};
 const GROUP = "reading";
+
+/** A measurement that was drawn and is not kept; `uid` is Cornerstone's. */
+export interface Finished extends Measurement {
+  uid: string;
+}
 
 const STYLE = {
   color: "rgb(255, 214, 102)",
@@ -83,9 +97,11 @@ export class Tools {
       addTool(tool);
       this.group.addTool(tool.toolName, this.configuration(tool.toolName));
     }
-    addTool(MarkTool);
-    this.group.addTool(MarkTool.toolName);
-    this.group.setToolEnabled(MarkTool.toolName);
+    for (const tool of [MarkTool, KeptTool]) {
+      addTool(tool);
+      this.group.addTool(tool.toolName);
+      this.group.setToolEnabled(tool.toolName);
+    }
     const { style } = annotation.config;
     const styles = style.getDefaultToolStyles();
     style.setDefaultToolStyles({ ...styles, global: { ...styles["global"], ...STYLE } });
@@ -121,7 +137,28 @@ export class Tools {
     return this.drawn.length;
   }
 
-  /** Call `changed` whenever a measurement was added or removed. */
+  /** The finished measurements on these images, as they are now. */
+  finishedOn(images: ImageEntry[]): Finished[] {
+    const byId = new Map(images.map((image) => [imageId(image.pixels), image.id]));
+    return this.drawn.flatMap((uid) => {
+      const found = annotation.state.getAnnotation(uid);
+      const { referencedImageId: id = "", toolName = "" } = found?.metadata ?? {};
+      const radiograph = byId.get(id);
+      if (!found || !radiograph || !this.finished.has(uid)) return [];
+      const kind = KINDS[toolName] as Measurement["kind"];
+      const points = (found.data.handles?.points ?? []).map((point) => placeOn(id, point));
+      const [stats] = Object.values((found.data as unknown as Measured).cachedStats);
+      const words = this.lines(stats).at(-1) ?? "";
+      return [{ uid, radiograph, kind, points: isArea(kind) ? corners(points) : points, words }];
+    });
+  }
+
+  discard(uid: string): void {
+    annotation.state.removeAnnotation(uid);
+    this.redraw();
+  }
+
+  /** Call `changed` whenever a measurement was added, finished, moved or removed. */
   watch(changed: () => void): void {
     this.listen(Enums.Events.ANNOTATION_ADDED, (event) => {
       if (isMark(event)) return;
@@ -130,6 +167,10 @@ export class Tools {
     });
     this.listen(Enums.Events.ANNOTATION_COMPLETED, (event) => {
       this.finished.add(event.detail.annotation.annotationUID as string);
+      changed();
+    });
+    this.listen(Enums.Events.ANNOTATION_MODIFIED, (event) => {
+      if (this.finished.has(event.detail.annotation.annotationUID as string)) changed();
     });
     this.listen(Enums.Events.ANNOTATION_REMOVED, (event) => {
       if (isMark(event)) return;
@@ -196,7 +237,35 @@ export class Tools {
   }
 }
 
-/** What belongs to a read is no measurement. */
+/** What belongs to a read is drawn from its form. */
 function isMark({ detail }: AddedEvent): boolean {
-  return detail.annotation.metadata.toolName === MarkTool.toolName;
+  const { toolName } = detail.annotation.metadata;
+  return toolName === MarkTool.toolName || toolName === KeptTool.toolName;
+}
+
+/** Where a point of Cornerstone's world is, in pixels of the stored image. */
+function placeOn(id: string, [x, y]: CoreTypes.Point3): [number, number] {
+  const header = headerOf(id);
+  const [height, width] = pixelSize(header);
+  const [left, top] = cornerOf(header);
+  return [within((x - left) / width, header.columns), within((y - top) / height, header.rows)];
+}
+
+/** A hundredth of a pixel is as fine as the portal keeps it. */
+function within(place: number, pixels: number): number {
+  return Math.round(Math.max(0, Math.min(place, pixels)) * 100) / 100;
+}
+
+/** The upper left and the lower right corner of the box around points. */
+function corners(points: [number, number][]): [number, number][] {
+  const columns = points.map(([column]) => column);
+  const rows = points.map(([, row]) => row);
+  return [
+    [Math.min(...columns), Math.min(...rows)],
+    [Math.max(...columns), Math.max(...rows)],
+  ];
+}
+
+function isArea(kind: Measurement["kind"]): boolean {
+  return kind === "rectangle" || kind === "ellipse";
 }

@@ -18,6 +18,7 @@ import { bindKeys } from "./keys";
 import { Lens } from "./lens";
 import { MachineLayer } from "./machine";
 import { Marking } from "./marking";
+import { Measuring } from "./measuring";
 import { type ImageEntry, RememberedSettings, find, readPage } from "./page";
 import { Pane } from "./pane";
 import { watchPinch } from "./pinch";
@@ -44,6 +45,7 @@ export class Viewer {
   private readonly lens: Lens;
   private readonly machine: MachineLayer;
   private readonly marking: Marking;
+  private readonly measuring: Measuring;
   private readonly comparison: Comparison;
   private readonly strip: Strip;
   private readonly help: HTMLDialogElement;
@@ -81,6 +83,7 @@ export class Viewer {
       showImage: (image) => this.choose(image),
       toggled: () => this.update(),
     });
+    this.measuring = new Measuring(this.page, this.tools);
     this.pane.onShown = (image) => this.shown(image);
     this.pane.onLost = (image) => image && tellImageState(image.id, "lost");
     this.bind();
@@ -133,7 +136,10 @@ export class Viewer {
       this.update();
     });
     this.stage.addEventListener("contextmenu", (event) => event.preventDefault());
-    this.tools.watch(() => this.update());
+    this.tools.watch(() => {
+      this.measuring.update();
+      this.update();
+    });
     bindKeys(this.page.keys, this.stage, this.life, (action) => this.act(action));
     this.life.onEnd(() => this.sizes.disconnect());
   }
@@ -153,6 +159,7 @@ export class Viewer {
     reportWhenDrawn(pane, image);
     this.machine.update();
     this.marking.follow(pane);
+    this.measuring.follow(pane);
     this.update();
   }
 
@@ -281,6 +288,7 @@ export class Viewer {
     for (const button of this.root.querySelectorAll<HTMLButtonElement>("[data-action=link]")) {
       button.disabled = !canLink;
     }
+    this.measuring.setShown(this.marking.areShown);
     for (const pane of this.panes()) {
       pane.root.classList.toggle("is-active", isOpen && pane === this.active);
     }
