@@ -15,8 +15,8 @@ from webportal.accounts.models import User
 from webportal.records.models import Radiograph
 from webportal.review.models import Read
 
-# Keys of the tools, what is dragged from and to, and the value in pixels; an ellipse is drawn from its
-# middle.
+# Keys of the tools, what is dragged from and to, and the value in pixels. An ellipse is
+# drawn from its middle.
 DRAGS = {
     "Length": ("d", (100, 150), (160, 230), 100),
     "Rectangle": ("b", (200, 300), (260, 400), 6000),

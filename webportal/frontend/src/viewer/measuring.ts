@@ -85,11 +85,11 @@ export class Measuring {
     const remove = button("mark-remove");
     remove.textContent = "×";
     remove.ariaLabel = `${this.page.texts["removeMeasurement"]}: ${place.textContent}`;
-    remove.addEventListener("click", () => {
+    remove.addEventListener("click", (event) => {
       const at = this.own.indexOf(measurement);
       this.own.splice(at, 1);
       this.changed();
-      this.focusLine(Math.min(at, this.own.length - 1));
+      this.focusLine(event, Math.min(at, this.own.length - 1));
     });
     return line(place, remove);
   }
@@ -101,18 +101,20 @@ export class Measuring {
     const keep = button("mark-keep");
     keep.textContent = this.page.texts["keep"] ?? "";
     keep.ariaLabel = `${keep.textContent}: ${place.textContent}`;
-    keep.addEventListener("click", () => {
+    keep.addEventListener("click", (event) => {
       const { uid, ...measurement } = finished;
       this.own.push(measurement);
       // What is kept is drawn from the form: the drawing that can still be moved makes way.
       this.tools.discard(uid);
       this.changed();
-      this.focusLine(this.own.length - 1);
+      this.focusLine(event, this.own.length - 1);
     });
     return line(place, keep);
   }
 
-  private focusLine(number: number): void {
+  /** Keep whoever works by keys in the list; after a click keys go on to mean what they always do. */
+  private focusLine({ detail: clicks }: MouseEvent, number: number): void {
+    if (clicks > 0) return;
     this.list?.querySelectorAll<HTMLElement>("button.mark-place")[number]?.focus();
   }
 
