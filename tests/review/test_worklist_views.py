@@ -183,7 +183,7 @@ def test_an_address_with_a_view_that_is_gone_shows_the_worklist(browser: Client)
 
 def test_a_view_of_a_name_that_is_known_says_that_it_replaces_it(browser: Client) -> None:
     save(browser, "Night", "category=likely")
-    assert "in the place of" not in browser.get("/worklist").text
+    assert "has replaced" not in browser.get("/worklist").text
     save(browser, "Night", "category=unlikely")
     assert "“Night” has replaced your earlier one of that name." in browser.get("/worklist").text
     assert SavedView.objects.get().filters == {"category": "unlikely"}
