@@ -10,16 +10,19 @@ from numpy.typing import NDArray
 from PIL import Image
 from pydicom import uid
 from pydicom.dataset import Dataset, FileDataset
+from pydicom.encaps import generate_fragments
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut
 
 from ml.images import jpeg, raster, whole
-from ml.images.elements import unused_bits
+from ml.images.elements import texts, unused_bits
 from ml.images.parsing import JPEG_FAMILY, NATIVE, frame, is_encapsulated, uncompressed_length
 from ml.images.types import GreyImage, ImageError, StoredImage, truncated
 
 PHOTOMETRIC_GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
 PHOTOMETRIC_LUMA = frozenset({"YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420"})
+# Of a JPEG or JPEG-LS stream, and of JPEG 2000 with its boxes or without.
+_STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP")
 _COSINE_SYNTAXES = frozenset({uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit})
 
 Developed = TypeVar("Developed", GreyImage, StoredImage)
@@ -34,8 +37,7 @@ def decode(dataset: FileDataset, develop: Develop[Developed]) -> GreyImage | Dev
     """
     syntax = dataset.file_meta.TransferSyntaxUID
     if syntax in NATIVE:
-        if len(dataset.PixelData) < uncompressed_length(dataset):
-            raise truncated()
+        _check_length(dataset)
         return _decode_by_pydicom(dataset, develop)
     if not is_encapsulated(dataset):
         raise ImageError(
@@ -43,6 +45,7 @@ def decode(dataset: FileDataset, develop: Develop[Developed]) -> GreyImage | Dev
             "The file says that its image is compressed, but it is not, or not all of it is there."
             " Export the image again.",
         )
+    _check_one_frame(dataset)
     if syntax not in JPEG_FAMILY:
         return _decode_by_pydicom(dataset, develop)
     data = frame(dataset)
@@ -59,6 +62,35 @@ def decode(dataset: FileDataset, develop: Develop[Developed]) -> GreyImage | Dev
         dataset.BitsAllocated = 16
     more = stream.precision > dataset.BitsStored
     return _decode_by_pydicom(dataset, develop, has_more_bits=more)
+
+
+def _check_length(dataset: FileDataset) -> None:
+    """Raise ImageError where uncompressed pixels are too few, or as many as those of two pictures.
+
+    Fewer bytes too many are padding, as older programs left it (PS3.5 8.1.1).
+    """
+    given, length = len(dataset.PixelData), uncompressed_length(dataset)
+    if "YBR_FULL_422" in texts(dataset, "PhotometricInterpretation") and given >= length * 3 // 2:
+        # Written whole, whatever its name says.
+        dataset.PhotometricInterpretation = "YBR_FULL"
+        length = uncompressed_length(dataset)
+    if given < length:
+        raise truncated()
+    if given >= 2 * length:
+        raise ImageError(
+            "contradictory_pixels",
+            "The file holds more pixels than its header describes, so that the picture would be cut"
+            " or torn. Export the image again.",
+        )
+
+
+def _check_one_frame(dataset: FileDataset) -> None:
+    """Raise ImageError where there are more frames than the one that the header announces."""
+    fragments = list(generate_fragments(dataset.PixelData))[1:]
+    is_rle = dataset.file_meta.TransferSyntaxUID == uid.RLELossless
+    begun = sum(is_rle or each.startswith(_STARTS) for each in fragments)
+    if begun > 1:
+        raise raster.multi_frame()
 
 
 def cosine_stream(dataset: FileDataset) -> bytes | None:
@@ -154,7 +186,8 @@ def _colour_to_grey(pixels: NDArray[Any], photometric: str, dataset: Dataset) ->
     bits = int(dataset.BitsStored) + unused_bits(dataset)
     if photometric == "PALETTE COLOR":
         pixels = apply_color_lut(pixels, dataset)
-        bits = pixels.dtype.itemsize * 8
+        # Many a table of 8 bits says that it has 16.
+        bits = 8 if int(pixels.max()) < 256 else pixels.dtype.itemsize * 8
     if bits > 8:
         pixels = pixels >> (bits - 8)
     samples = np.ascontiguousarray(pixels, dtype=np.uint8)

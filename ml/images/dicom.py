@@ -150,6 +150,13 @@ def check(facts: ImageFacts) -> None:
             "The image is written or compressed in a way (its transfer syntax) that is not"
             " supported. Export it uncompressed, or as JPEG, JPEG-LS, JPEG 2000 or RLE.",
         )
+    is_grey = facts.photometric_interpretation in PHOTOMETRIC_GREY
+    if not facts.photometric_interpretation or (is_grey and facts.samples_per_pixel == 3):
+        raise ImageError(
+            "contradictory_pixels",
+            "The file does not say whether its picture is grey or in colour, and which values are"
+            " bright (Photometric Interpretation), or contradicts itself. Export the image again.",
+        )
     if (
         facts.photometric_interpretation not in _PHOTOMETRIC
         or facts.samples_per_pixel not in (1, 3)

@@ -87,10 +87,12 @@ def parse(data: bytes, *, stop_before_pixels: bool = False) -> FileDataset:
     _refuse_index(dataset)
     if not len(dataset) or _is_cut(dataset):
         raise truncated()
+    _complete(dataset)
     if stop_before_pixels and dataset.file_meta.get("TransferSyntaxUID"):
         return dataset
     if stop_before_pixels:
         dataset = _read(data, False)
+        _complete(dataset)
     if "PixelData" in dataset:
         dataset.file_meta.TransferSyntaxUID = _transfer_syntax(dataset)
     return dataset
@@ -105,6 +107,19 @@ def _read(data: bytes, stop_before_pixels: bool) -> FileDataset:
         raise
     except Exception as error:  # pydicom raises many kinds for broken files
         raise undecodable(error) from None
+
+
+def _complete(dataset: FileDataset) -> None:
+    """Add what the header of an image lacks and what can only be one thing."""
+    if "BitsAllocated" not in dataset:
+        return
+    photometric = texts(dataset, "PhotometricInterpretation")[:1]
+    if "SamplesPerPixel" not in dataset and photometric and photometric[0].startswith("MONO"):
+        dataset.SamplesPerPixel = 1
+    if "BitsStored" not in dataset:
+        dataset.BitsStored = dataset.BitsAllocated
+    if "PixelRepresentation" not in dataset:
+        dataset.PixelRepresentation = 0
 
 
 def _refuse_index(dataset: FileDataset) -> None:

@@ -395,3 +395,28 @@ def test_describe_reads_the_header_of_a_png_or_jpeg(make: Any, bits: int, sample
 )
 def test_sniff_goes_by_content(data: bytes, kind: str | None) -> None:
     assert images.sniff(data) == kind
+
+
+@pytest.mark.parametrize("keyword", ["PixelRepresentation", "SamplesPerPixel", "BitsStored"])
+def test_what_can_only_be_one_thing_may_be_missing(keyword: str) -> None:
+    pixels = files.phantom(16)
+    data = files.without(files.dicom(pixels), keyword)
+    assert_same(images.read(data).pixels, images.read(files.dicom(pixels)).pixels)
+    images.check(images.describe(data))
+
+
+def test_a_palette_of_8_bits_that_says_16() -> None:
+    pixels = files.phantom()
+    ds = files.dataset(pixels, PhotometricInterpretation="PALETTE COLOR")
+    for colour in ("Red", "Green", "Blue"):
+        setattr(ds, f"{colour}PaletteColorLookupTableDescriptor", [256, 0, 16])
+        table = np.arange(256).astype("<u2").tobytes()
+        setattr(ds, f"{colour}PaletteColorLookupTableData", table)
+    assert_same(images.read(files.file_bytes(ds)).pixels, pixels, tolerance=1)
+
+
+def test_ybr_that_is_not_subsampled_whatever_its_name() -> None:
+    grey = files.phantom()
+    pixels = np.stack([grey, np.full_like(grey, 128), np.full_like(grey, 128)], axis=-1)
+    data = files.dicom(pixels, PhotometricInterpretation="YBR_FULL_422")
+    assert_same(images.read(data).pixels, grey)

@@ -12,6 +12,7 @@ import pydicom
 import pytest
 from PIL import Image
 from pydicom import uid
+from pydicom.encaps import encapsulate
 
 from ml import images
 from tests import dicom_files as files
@@ -109,6 +110,23 @@ def huge_dicom() -> bytes:
     return files.file_bytes(ds)
 
 
+def two_frames_as_one() -> bytes:
+    """A file of two compressed pictures that does not say so."""
+    ds = files.dataset(files.phantom())
+    frames = [files.jpeg(files.phantom(seed=seed)) for seed in range(2)]
+    ds.PixelData = encapsulate(frames)
+    ds["PixelData"].is_undefined_length = True
+    ds.file_meta.TransferSyntaxUID = uid.JPEGBaseline8Bit
+    return files.file_bytes(ds)
+
+
+def twice_as_many_pixels() -> bytes:
+    ds = files.dataset(files.phantom(12), 12)
+    ds.BitsAllocated = ds.BitsStored = 8
+    ds.HighBit = 7
+    return files.file_bytes(ds)
+
+
 REFUSED: dict[str, tuple[str, Callable[[], bytes]]] = {
     "zero bytes": ("empty", lambda: b""),
     "text": ("not_an_image", lambda: b"Dear colleague, ..."),
@@ -134,6 +152,18 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes]]] = {
     "dicom over the bound": ("too_many_pixels", huge_dicom),
     "jpeg larger than its dicom header": ("undecodable", jpeg_larger_than_its_header),
     "animated png": ("multi_frame", animated_png),
+    "two frames as one": ("multi_frame", two_frames_as_one),
+    "16 bits called 8": ("contradictory_pixels", twice_as_many_pixels),
+    "grey of three samples": (
+        "contradictory_pixels",
+        lambda: files.dicom(
+            np.stack([files.phantom()] * 3, axis=-1), PhotometricInterpretation="MONOCHROME2"
+        ),
+    ),
+    "neither grey nor colour": (
+        "contradictory_pixels",
+        lambda: files.without(files.dicom(files.phantom()), "PhotometricInterpretation"),
+    ),
     "multi-frame dicom": ("multi_frame", multi_frame_dicom),
     "ct": ("wrong_modality", lambda: files.dicom(files.phantom(), Modality="CT")),
     "ct class": (
