@@ -21,7 +21,10 @@ VENV_PYTHON = VENV / "bin" / "python"
 PROJECT = ROOT / "pyproject.toml"
 LOCK = ROOT / "requirements.lock"
 # Holds uv alone, so that `.venv` can be made anew at any time.
-TOOLS = ROOT / ".uv"
+TOOLS = ROOT / ".uv" / "venv"
+# Where uv puts a Python that it fetches. Its own place is the home of whoever installs, which services
+# of another user may not read.
+FETCHED_PYTHONS = ROOT / ".uv" / "python"
 # As in pyproject.toml: from the first up to, but not including, the second.
 PYTHONS = ((3, 11), (3, 14))
 # The portal, and a worker on the CPU, with their services on one machine.
@@ -132,7 +135,11 @@ def _require_venv() -> None:
 
 def _environment() -> dict[str, str]:
     """The environment of uv: it trusts whom the machine trusts, and takes pip's index."""
-    environment = {"UV_SYSTEM_CERTS": "true", **os.environ}
+    environment = {
+        "UV_SYSTEM_CERTS": "true",
+        "UV_PYTHON_INSTALL_DIR": str(FETCHED_PYTHONS),
+        **os.environ,
+    }
     index = os.environ.get("PIP_INDEX_URL") or _pip_index()
     if index:
         environment.setdefault("UV_DEFAULT_INDEX", index)
