@@ -22,8 +22,8 @@ PROJECT = ROOT / "pyproject.toml"
 LOCK = ROOT / "requirements.lock"
 # Holds uv alone, so that `.venv` can be made anew at any time.
 TOOLS = ROOT / ".uv" / "venv"
-# Where uv puts a Python that it fetches. Its own place is the home of whoever installs, which services
-# of another user may not read.
+# Where uv puts a Python that it fetches. Its own place is the home of whoever installs, which
+# services of another user may not read.
 FETCHED_PYTHONS = ROOT / ".uv" / "python"
 # As in pyproject.toml: from the first up to, but not including, the second.
 PYTHONS = ((3, 11), (3, 14))
