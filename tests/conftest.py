@@ -15,6 +15,24 @@ from pytest_django.fixtures import Settings
 from webportal.accounts.models import Role, User
 
 PASSWORD = "correct horse battery"
+LONGEST = ("workers", "e2e", "ml", "intake", "deploy")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where several processes share the tests, begin with the packages whose files take longest.
+
+    Otherwise all but one process would be idle at the end.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    folder = Path(__file__).parent
+
+    def place(item: pytest.Item) -> int:
+        package = item.path.relative_to(folder).parts[0]
+        return LONGEST.index(package) if package in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,6 +1,7 @@
 """Every check of the project: `python -m deploy.local.checks [--tests]`.
 
-All of them run, whatever fails; the exit status is 0 only when none failed.
+All of them run, whatever fails; the exit status is 0 only when none failed. The tests run beside
+the checks, in several processes: CHESTLINE_TEST_PROCESSES says in how many.
 """
 
 import argparse
@@ -28,9 +29,9 @@ SETTINGS = {
 
 
 def main() -> None:
-    """Run the checks and, with --tests, pytest after them; exit with 1 when one failed."""
+    """Run the checks and, with --tests, pytest beside them; exit with 1 when one failed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tests", action="store_true", help="then run the tests")
+    parser.add_argument("--tests", action="store_true", help="run the tests too")
     parser.add_argument("--write-openapi", action="store_true", help="only write docs/openapi.yaml")
     parser.add_argument("pytest_arguments", nargs="*", help="passed to pytest")
     options = parser.parse_args()
@@ -47,26 +48,48 @@ def main() -> None:
         "OpenAPI": _openapi_is_current,
         "locked packages": lock.is_current,
     }
-    if options.tests:
-        checks["Chromium"] = ensure_chromium
     failed = []
+    if options.tests and not ensure_chromium():
+        failed.append("Chromium")
+    tests = _start_tests(options.pytest_arguments) if options.tests else None
     for name, check in checks.items():
-        print(f"== {name}", flush=True)
+        print(f"\n== {name}", flush=True)
         if not check():
             failed.append(name)
-    print(f"== checks that failed: {', '.join(failed) or 'none'}", flush=True)
-    tested = not options.tests or _tests_pass(options.pytest_arguments)
-    sys.exit(0 if tested and not failed else 1)
+    if tests is not None and tests.wait() != 0:
+        failed.append("tests")
+    print(f"== failed: {', '.join(failed) or 'nothing'}", flush=True)
+    sys.exit(1 if failed else 0)
 
 
 def _run(*command: str, folder: Path = ROOT) -> bool:
     environment = {**node_environment(), **SETTINGS}
-    return subprocess.run(command, cwd=folder, env=environment, check=False).returncode == 0
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment,
+        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    # In one piece: the tests print at the same time.
+    print(done.stdout, end="", flush=True)
+    return done.returncode == 0
 
 
-def _tests_pass(arguments: list[str]) -> bool:
-    command = [sys.executable, "-m", "pytest", *arguments]
-    return subprocess.run(command, check=False).returncode == 0
+def _start_tests(arguments: list[str]) -> subprocess.Popen[bytes]:
+    # A file's tests stay in one process and share what its fixtures start.
+    spread = ["-n", str(_test_processes()), "--dist", "loadfile", "--no-loadscope-reorder"]
+    return subprocess.Popen([sys.executable, "-m", "pytest", "-q", *spread, *arguments])
+
+
+def _test_processes() -> int:
+    """How many processes run tests: one more than there are cores, because many tests wait."""
+    given = os.environ.get("CHESTLINE_TEST_PROCESSES")
+    # Each has a database, a broker and perhaps a network of its own, about a gigabyte in all.
+    return int(given) if given else min((os.cpu_count() or 1) + 1, 8)
 
 
 def _write_openapi(file: Path) -> bool:
