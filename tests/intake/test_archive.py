@@ -166,3 +166,20 @@ def test_a_name_in_another_encoding_is_left_as_the_format_has_it() -> None:
     data = in_code_page_437.getvalue().replace("ü".encode(), b"\x81n")
     file = without_the_flag_for_utf_8(io.BytesIO(data))
     assert [entry.name for entry in entries(file, LIMIT)] == ["Grünn.png"]
+
+
+@pytest.mark.parametrize("name", ["CXR 2026-01-01T10:30:00.dcm", "10:30/a.dcm"])
+def test_a_colon_in_a_name_leads_nowhere(name: str) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as target:
+        target.writestr(name, b"data")
+    (entry,) = entries(buffer, 1000)
+    assert (entry.name, entry.data, entry.refusal) == (name, b"data", None)
+
+
+def test_folders_written_with_backslashes_and_icons_of_folders_are_passed_over() -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as target:
+        for name in ("dir\\", "dir\\a.dcm", "Icon\r"):
+            target.writestr(name, b"" if name.endswith(("\\", "\r")) else b"data")
+    assert [entry.name for entry in entries(buffer, 1000)] == ["dir\\a.dcm"]

@@ -4,6 +4,7 @@ Nothing is unpacked to disk under a name from the archive, and nothing is read b
 whatever the archive's directory claims.
 """
 
+import re
 import stat
 import zipfile
 import zlib
@@ -25,7 +26,9 @@ _ENCRYPTED = 0x1
 _UTF_8 = 0x800
 # The other compressions unpack without a bound, at up to a million to one.
 _COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-_IGNORED_NAMES = {"dicomdir", "thumbs.db", "desktop.ini"}
+# A colon elsewhere is part of a name, as in `2026-01-01T10:30.dcm`.
+_DRIVE = re.compile(r"[A-Za-z]:")
+_IGNORED_NAMES = {"dicomdir", "thumbs.db", "desktop.ini", "icon\r"}
 _IGNORED_FOLDERS = {"__macosx"}
 
 
@@ -149,7 +152,7 @@ def _refused(name: str, code: str, message: str) -> Entry:
 
 def _is_ignored(info: zipfile.ZipInfo) -> bool:
     """Whether this is a folder, or one of the files that systems leave beside the real ones."""
-    if info.is_dir():
+    if info.filename.endswith(("/", "\\")):
         return True
     path = PurePosixPath(info.filename.replace("\\", "/").lower())
     return (
@@ -165,6 +168,6 @@ def _is_unsafe_path(name: str) -> bool:
         path.is_absolute()
         or ".." in path.parts
         or not path.name
-        or ":" in path.parts[0]
+        or _DRIVE.match(name) is not None
         or any(ord(character) < 32 for character in name)
     )
