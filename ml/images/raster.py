@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from ml.images import whole
+from ml.images import jpeg, whole
 from ml.images.types import (
     MAX_PIXELS,
     TOO_MANY_PIXELS,
@@ -53,6 +53,7 @@ def read(data: bytes, kind: ImageKind) -> GreyImage:
     of more than 8 bits that brings no window: such files often hold 10 or 12 bits of 16.
     """
     if kind == "jpeg":
+        _check_process(data)
         data = whole.completed(data)
     with _open(data, kind) as opened:
         image: Image.Image = opened
@@ -69,6 +70,17 @@ def read(data: bytes, kind: ImageKind) -> GreyImage:
             return _grey(image)
         except _DECODING_ERRORS as error:
             raise _undecodable(error) from None
+
+
+def _check_process(data: bytes) -> None:
+    """Raise ImageError for a sound JPEG of a kind that only DICOM files have, such as lossless."""
+    stream = jpeg.parse(data)
+    if stream is not None and stream.process not in jpeg.DCT:
+        raise ImageError(
+            "unsupported_compression",
+            "The JPEG is of a kind that is not supported outside DICOM, such as lossless JPEG or"
+            " JPEG-LS. Send the DICOM file, or export it again as PNG or baseline JPEG.",
+        )
 
 
 def is_upright(image: Image.Image) -> bool:

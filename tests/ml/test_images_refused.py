@@ -12,7 +12,7 @@ import pydicom
 import pytest
 from PIL import Image
 from pydicom import uid
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, generate_frames
 
 from ml import images
 from tests import dicom_files as files
@@ -127,6 +127,11 @@ def twice_as_many_pixels() -> bytes:
     return files.file_bytes(ds)
 
 
+def lossless_jpeg_alone() -> bytes:
+    data = files.compressed(files.dicom(files.phantom()), "JPEGLosslessProcess14_1")
+    return next(generate_frames(pydicom.dcmread(BytesIO(data)).PixelData, number_of_frames=1))
+
+
 REFUSED: dict[str, tuple[str, Callable[[], bytes]]] = {
     "zero bytes": ("empty", lambda: b""),
     "text": ("not_an_image", lambda: b"Dear colleague, ..."),
@@ -152,6 +157,7 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes]]] = {
     "dicom over the bound": ("too_many_pixels", huge_dicom),
     "jpeg larger than its dicom header": ("undecodable", jpeg_larger_than_its_header),
     "animated png": ("multi_frame", animated_png),
+    "lossless jpeg alone": ("unsupported_compression", lossless_jpeg_alone),
     "two frames as one": ("multi_frame", two_frames_as_one),
     "16 bits called 8": ("contradictory_pixels", twice_as_many_pixels),
     "grey of three samples": (
