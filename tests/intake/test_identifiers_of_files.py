@@ -175,3 +175,10 @@ def test_the_date_of_a_study(
 def test_a_placeholder_is_no_date_of_birth(born: str, send: Send) -> None:
     assert send(dicom(PatientBirthDate=born)).verdict == "accepted"
     assert Patient.objects.get().birth_date is None
+
+
+@pytest.mark.parametrize("word", ["UNKNOWN", "N/A", "0", "Anonymous"])
+def test_a_word_for_no_patient_id_makes_no_patient_of_several(word: str, send: Send) -> None:
+    item = send(dicom(PatientID=word))
+    assert (item.verdict, item.reason_code) == ("held", "no_identifier")
+    assert not Patient.objects.exists()

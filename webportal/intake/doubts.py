@@ -12,6 +12,7 @@ from webportal.intake.reasons import (
     NO_CHARACTER_SET,
 )
 from webportal.intake.study_dates import StudyMoment, born_by_bikram_sambat, real_birth_date
+from webportal.records.identifiers import is_placeholder_identifier
 
 _WORDS = {
     "PatientID": gettext_noop("Patient ID"),
@@ -22,6 +23,7 @@ _WORDS = {
 #: The codes of doubts that a person settles by correcting what the file says.
 CODES = (
     "letters_in_doubt",
+    "no_identifier",
     "bikram_sambat",
     "study_date_in_future",
     "dates_contradict",
@@ -33,6 +35,14 @@ def check_certain(facts: ImageFacts, moment: StudyMoment) -> None:
     if facts.doubtful_letters:
         raise PatientDoubtError("letters_in_doubt", _letters(facts))
     _check_calendar(facts, moment)
+    if is_placeholder_identifier(facts.patient_id):
+        raise PatientDoubtError(
+            "no_identifier",
+            gettext_noop(
+                "The file’s Patient ID stands for no number, and is shared by all who have none."
+                " Say whose image it is."
+            ),
+        )
     if moment.is_in_future:
         raise PatientDoubtError(
             "study_date_in_future",
