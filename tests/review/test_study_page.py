@@ -319,3 +319,20 @@ def test_a_day_without_a_time_stays_a_day(browser: Client) -> None:
     assert "2026-01-05 00:00" not in page
     Study.objects.filter(pk=study.pk).update(performed_at=day.replace(hour=8, minute=30))
     assert "2026-01-05 08:30" in browser.get(reverse("review:study", args=[study.pk])).text
+
+
+def test_no_browser_fills_in_what_signs(browser: Client, radiologist: User) -> None:
+    study = make_prediction().radiograph.study
+    passwords = re.findall(r'<input[^>]*type="password"[^>]*>', open_page(browser, study))
+    assert passwords
+    assert all('autocomplete="new-password"' in field for field in passwords)
+
+
+def test_a_draft_is_discarded_only_after_a_second_click(browser: Client, radiologist: User) -> None:
+    prediction = make_prediction()
+    study = prediction.radiograph.study
+    assert "Discard for good" not in open_page(browser, study)
+    save_draft(study, radiologist, Entry(prediction.pk, comment="Effusion"))
+    asked = re.search(r"<details class=\"discard\">.*?</details>", open_page(browser, study), re.S)
+    assert asked is not None
+    assert reverse("review:discard-draft", args=[study.pk]) in asked[0]

@@ -82,8 +82,9 @@ class ReadForm(IdentityFields):
     password = forms.CharField(
         required=False,
         strip=False,
+        # A browser must not fill in what signs: two keys would then sign in its owner's name.
         widget=forms.PasswordInput(
-            attrs={"autocomplete": "current-password", "class": "form-control form-control-sm"}
+            attrs={"autocomplete": "new-password", "class": "form-control form-control-sm"}
         ),
     )
 
@@ -176,7 +177,7 @@ class AddendumForm(IdentityFields):
         label=_("Your password"),
         strip=False,
         widget=forms.PasswordInput(
-            attrs={"autocomplete": "current-password", "class": "form-control form-control-sm"}
+            attrs={"autocomplete": "new-password", "class": "form-control form-control-sm"}
         ),
     )
 

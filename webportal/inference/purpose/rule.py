@@ -11,7 +11,8 @@ It compares what is known of an image with what the model's package says that it
   package's: *unconfirmed*. The answer keeps its place, and what is not known is said beside it.
 
 Every package is for frontal radiographs of whole chests; what else it does not declare, such as
-ages, is not asked for.
+ages, is not asked for. Whoever changes the rule adds a migration that empties `Prediction.purpose`,
+so that `manage.py prepare` judges all earlier results by it.
 """
 
 from collections.abc import Mapping, Sequence
