@@ -1,10 +1,20 @@
-"""python -m ml train | compare | evaluate | independent | predict | sameness | traps | benchmark"""
+"""python -m ml COMMAND: all that concerns the network (`--help` lists the commands)."""
 
 import argparse
 import os
 import sys
 
-from ml.commands import benchmark, compare, evaluate, independent, predict, sameness, train, traps
+from ml.commands import (
+    benchmark,
+    compare,
+    evaluate,
+    gate,
+    independent,
+    predict,
+    sameness,
+    train,
+    traps,
+)
 from ml.commands.errors import CommandError
 from ml.dataset import DatasetError
 from ml.package import PackageError
@@ -13,6 +23,7 @@ from ml.runtimes.choice import NoRuntimeError
 COMMANDS = {
     "train": train,
     "compare": compare,
+    "gate": gate,
     "evaluate": evaluate,
     "independent": independent,
     "predict": predict,

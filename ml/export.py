@@ -25,6 +25,7 @@ OPSET = 18
 # The ONNX file format that came with the opset, so that older runtimes read it too.
 IR_VERSION = 8
 BATCH = "n"
+CHANNELS_LAST = (0, 2, 3, 1)
 
 
 class ExportError(Exception):
@@ -113,6 +114,12 @@ def _pool(graph: _Graph, layer: layers.GlobalAveragePooling2D, inputs: list[str]
     return graph.node("ReduceMean", [*inputs, axes], layer.name, keepdims=0)
 
 
+def _average(graph: _Graph, layer: layers.AveragePooling2D, inputs: list[str]) -> str:
+    return graph.node(
+        "AveragePool", inputs, layer.name, kernel_shape=layer.pool_size, strides=layer.strides
+    )
+
+
 def _dense(graph: _Graph, layer: layers.Dense, inputs: list[str]) -> str:
     weights = [
         graph.constant(f"{layer.name}_{part}", values)
@@ -141,6 +148,7 @@ _TRANSLATIONS: Mapping[type[keras.Layer], Callable[[_Graph, Any, list[str]], str
     layers.ReLU: _relu,
     layers.UpSampling2D: _enlarge,
     layers.GlobalAveragePooling2D: _pool,
+    layers.AveragePooling2D: _average,
     layers.Dense: _dense,
     layers.Add: _add,
     layers.Identity: _identity,
@@ -184,7 +192,11 @@ def export_network(network: keras.Model, path: Path) -> None:
         names[id(layer.output)] = translate(graph, layer, [names[id(each)] for each in inputs])
     outputs = []
     for name, tensor in network.output.items():
-        graph.nodes.append(helper.make_node("Identity", [names[id(tensor)]], [name]))
+        if len(tensor.shape) == 4:
+            last = helper.make_node("Transpose", [names[id(tensor)]], [name], perm=CHANNELS_LAST)
+        else:
+            last = helper.make_node("Identity", [names[id(tensor)]], [name])
+        graph.nodes.append(last)
         shape = [BATCH, *tensor.shape[1:]]
         outputs.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, shape))
     size = network.input.shape[1]

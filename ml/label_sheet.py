@@ -56,6 +56,22 @@ def read_label_sheet(sheet: Path, folder: Path) -> tuple[list[LabelledImage], in
     return labelled, len(rows) - len(labelled)
 
 
+def read_pictures(sheet: Path) -> list[LabelledImage]:
+    """Return all files of a sheet, beside which they lie, whatever their labels.
+
+    Rows whose ``view`` is *frontal chest* are left out of sheets that also have other pictures.
+    """
+    with sheet.open(newline="", encoding="utf-8-sig") as stream:
+        rows = list(csv.DictReader(stream))
+    if not rows or FILE not in rows[0]:
+        raise DatasetError(f"{sheet} needs a column '{FILE}' and a row.")
+    return [
+        LabelledImage(sheet.parent / row[FILE], "", row.get(PATIENT) or row[FILE], "", 0, row)
+        for row in rows
+        if row.get("view") != "frontal chest"
+    ]
+
+
 def _labelled(row: dict[str, str], label: str, folder: Path, place: str) -> LabelledImage:
     if label not in KINDS:
         raise DatasetError(f"{place}: '{label}' is no label. Labels are: {', '.join(KINDS)}.")

@@ -28,6 +28,8 @@ NAME_PREFIX = "efficientnet_"
 CLASSIFIERS = ("classifier", "subtype")
 # The last stage before the last step of stride two; its features join the head's.
 LATERAL_STAGE = 4
+# The gate's places are so many of the map's wide: 7 x 7 for a 224-pixel image.
+LAYOUT_POOL = 2
 
 
 def build_network(
@@ -49,7 +51,9 @@ def build_network(
       pneumonia, before calibration;
     - ``activation_map`` (n, s, s), s = input_size / 16: the local log-odds of pneumonia, whose mean
       *is* the logit (the classifier is linear, so pooling before or after it gives the same);
-    - ``embedding`` (n, 1280): the pooled features under the classifiers.
+    - ``embedding`` (n, 1280): the pooled features under the classifiers;
+    - ``layout`` (n, s / 2, s / 2, channels): features from half-way, with their places, in which
+      the gate looks for a chest.
 
     The features under the classifiers are the last ones, enlarged, joined by finer ones from before
     the last step of stride two, as in the top of a feature pyramid (Lin et al., *Feature Pyramid
@@ -110,6 +114,7 @@ def build_network(
             index += 1
         if number == LATERAL_STAGE:
             finer = x
+    layout = layers.AveragePooling2D(LAYOUT_POOL, name="layout_pool")(finer)
 
     x = layers.Conv2D(EMBEDDING_SIZE, 1, use_bias=folded, name="head")(x)
     x = normalised(x, "head", activate=False)
@@ -136,6 +141,7 @@ def build_network(
             "subtype_logit": layers.Reshape((), name="subtype_logit", **as_float)(subtype),
             "activation_map": activation_map,
             "embedding": layers.Identity(name="embedding", **as_float)(embedding),
+            "layout": layers.Identity(name="layout", **as_float)(layout),
         },
         name=f"{NAME_PREFIX}{backbone}",
     )

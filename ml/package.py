@@ -13,7 +13,9 @@ from typing import Any
 
 from ml.calibration import Calibration
 
-FORMAT = 2
+FORMAT = 3
+# What a gate can be fitted anew for: those of before the network gave the gate its layout.
+REFITTABLE = (2, FORMAT)
 FACTS_FILE = "package.json"
 CARD_FILE = "card.md"
 WEIGHTS_FILE = "network.weights.h5"
@@ -23,7 +25,7 @@ GATE_FILE = "gate.npz"
 HASHES_FILE = "SHA256SUMS"
 FILES = (CARD_FILE, GATE_FILE, NETWORK_FILE, WEIGHTS_FILE, FACTS_FILE, PROBES_FILE)
 
-SHIPPED_PACKAGE = Path(__file__).parent / "packages" / "effnetlite0-2026.11.4"
+SHIPPED_PACKAGE = Path(__file__).parent / "packages" / "effnetlite0-2026.11.5"
 
 
 class PackageError(Exception):
@@ -113,8 +115,8 @@ class ModelPackage:
         return self.path / GATE_FILE
 
 
-def load_package(path: Path) -> ModelPackage:
-    """Read a package after verifying the hash of every file in it.
+def load_package(path: Path, formats: Sequence[int] = (FORMAT,)) -> ModelPackage:
+    """Read a package of one of the formats after verifying the hash of every file in it.
 
     Raises ``PackageError`` when a file is missing, altered or not listed in SHA256SUMS, and when
     package.json is of another format.
@@ -122,7 +124,7 @@ def load_package(path: Path) -> ModelPackage:
     sha256 = _verify(path)
     try:
         facts = json.loads((path / FACTS_FILE).read_text())
-        if facts["format"] != FORMAT:
+        if facts["format"] not in formats:
             raise PackageError(
                 "Model package {path} has format {found}; this version reads {readable}.",
                 {"path": path, "found": facts["format"], "readable": FORMAT},

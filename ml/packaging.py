@@ -16,7 +16,9 @@ from ml.card import write_card
 from ml.dataset import LabelledImage, labels
 from ml.evaluation import METHOD, Cases, measure
 from ml.export import export
-from ml.gate.fitting import PER_KIND, Seen, fit_gate, measure_gate
+from ml.gate.decision import Gate
+from ml.gate.fitting import PER_KIND, VARIED, Source, fit_gate
+from ml.gate.measuring import Measured, measure_gate
 from ml.heatmap import rim_share
 from ml.network import backbone_of
 from ml.occlusion import check_by_occlusion
@@ -34,7 +36,7 @@ from ml.package import (
     seal_package,
 )
 from ml.predictor import Predictor
-from ml.runtimes.interface import Runtime
+from ml.runtimes.interface import Outputs, Runtime
 from ml.runtimes.onnxruntime import ONNXRuntime
 from ml.sameness import compare_kinds_of_file, find_originals
 
@@ -54,7 +56,7 @@ class Responses:
     images: Sequence[LabelledImage]
     logits: Floats
     activation_maps: Floats
-    embeddings: Floats
+    layouts: Floats
     subtype_logits: Floats | None
 
     @classmethod
@@ -62,13 +64,25 @@ class Responses:
         cls, network: keras.Model, inputs: NDArray[np.uint8], images: Sequence[LabelledImage]
     ) -> Self:
         """Run the network over inputs (n, size, size), each with its label in ``images``."""
-        outputs = network.predict(inputs, batch_size=32, verbose=0)
+        return cls._of(network.predict(inputs, batch_size=32, verbose=0), inputs, images)
+
+    @classmethod
+    def of_runtime(
+        cls, network: Runtime, inputs: NDArray[np.uint8], images: Sequence[LabelledImage]
+    ) -> Self:
+        """Run an exported network, which is faster, as ``of`` does."""
+        return cls._of(network.outputs(inputs), inputs, images)
+
+    @classmethod
+    def _of(
+        cls, outputs: Outputs, inputs: NDArray[np.uint8], images: Sequence[LabelledImage]
+    ) -> Self:
         return cls(
             inputs,
             images,
             outputs["logit"],
             outputs["activation_map"],
-            outputs["embedding"],
+            outputs["layout"],
             outputs.get("subtype_logit"),
         )
 
@@ -148,21 +162,24 @@ def build_package(
     """
     folds = list(held_out.values())
     scale = Scale.fit(folds, training.images)
-    choosing, measured = seen_in_halves(folds)
+    choosing = is_choosing([image for fold in folds for image in fold.images])
+    held_out_inputs = np.concatenate([fold.inputs for fold in folds])
     out.mkdir(parents=True, exist_ok=True)
     network.save_weights(out / WEIGHTS_FILE)
     export(network, out)
     # Faster than Keras, and the export has just compared the two.
     exported = ONNXRuntime(out / NETWORK_FILE)
 
-    def embed(inputs: NDArray[np.uint8]) -> Floats:
-        return exported.outputs(inputs)["embedding"]
+    def layouts_of(inputs: NDArray[np.uint8]) -> Floats:
+        return exported.outputs(inputs)["layout"]
 
-    gate = fit_gate(Seen(training.inputs, training.embeddings), choosing, embed, outsiders_per_kind)
-    refused = {
-        name: np.array([r is not None for r in gate.check(fold.inputs, fold.embeddings)])
-        for name, fold in held_out.items()
-    }
+    gate = fit_gate(
+        [Source(training.inputs, held_out_inputs[choosing])],
+        layouts_of,
+        per_kind=outsiders_per_kind,
+        varied=min(VARIED, len(training.inputs)),
+    )
+    refused = {name: refused_by(gate, fold) for name, fold in held_out.items()}
     backbone = backbone_of(network)
     kinds = [image.kind for image in training.images if image.kind in ("bacteria", "virus")]
     package_facts: dict[str, Any] = {
@@ -190,20 +207,26 @@ def build_package(
         "heatmap_rim_share": rim_share(_maps_with_pneumonia(scale.pneumonia, held_out)),
         "figures": cross_measured(training.images, held_out, refused),
         "figures_method": METHOD,
-        "gate": measure_gate(gate, measured, embed, outsiders_per_kind),
+        "gate": measure_gate(
+            gate,
+            {"held-out images": measured_of(folds, ~choosing)},
+            layouts_of,
+            per_kind=outsiders_per_kind,
+        ),
         "occlusion": occlusion(exported, scale.pneumonia, held_out),
         "sameness": None,
         "training": dict(facts),
     }
     gate.save(out / GATE_FILE)
-    package = _write(out, package_facts)
+    package = write_package(out, package_facts)
     if fullres is None:
         return package
     sameness = compare_kinds_of_file(find_originals(fullres), Predictor(package))
-    return _write(out, {**package_facts, "sameness": sameness})
+    return write_package(out, {**package_facts, "sameness": sameness})
 
 
-def _write(out: Path, facts: Mapping[str, Any]) -> ModelPackage:
+def write_package(out: Path, facts: Mapping[str, Any]) -> ModelPackage:
+    """Write facts and card into a folder that has the rest, seal it and load it."""
     (out / FACTS_FILE).write_text(json.dumps(facts, indent=2) + "\n")
     (out / CARD_FILE).write_text(write_card(facts))
     seal_package(out)
@@ -250,16 +273,26 @@ def _maps_with_pneumonia(fitted: Calibration, held_out: Mapping[str, Responses])
     return fitted.log_odds(np.concatenate(maps))
 
 
-def seen_in_halves(folds: Sequence[Responses]) -> tuple[Seen, Seen]:
-    """Divide held-out radiographs in two, by patient: to choose the gate's limits, and to measure.
+def is_choosing(images: Sequence[LabelledImage]) -> NDArray[np.bool_]:
+    """Divide held-out radiographs in two, by patient: to choose the gate's limits, or to measure.
 
     Every second patient, in the order of their names, so that both halves have all kinds.
     """
-    inputs = np.concatenate([fold.inputs for fold in folds])
-    embeddings = np.concatenate([fold.embeddings for fold in folds])
-    patients = np.array([image.patient for fold in folds for image in fold.images])
-    choosing = np.isin(patients, np.unique(patients)[::2])
-    return (
-        Seen(inputs[choosing], embeddings[choosing]),
-        Seen(inputs[~choosing], embeddings[~choosing]),
+    patients = np.array([image.patient for image in images])
+    return np.isin(patients, np.unique(patients)[::2])
+
+
+def refused_by(gate: Gate, fold: Responses) -> NDArray[np.bool_]:
+    """Tell which images of a fold the gate refuses as they came: (n,)."""
+    return np.array([r is not None for r in gate.check(fold.inputs, fold.layouts)])
+
+
+def measured_of(folds: Sequence[Responses], chosen: NDArray[np.bool_]) -> Measured:
+    """Return the chosen images of the folds, all together, for measuring the gate by class."""
+    images = [image for fold in folds for image in fold.images]
+    kept = [image for image, is_kept in zip(images, chosen, strict=True) if is_kept]
+    return Measured(
+        np.concatenate([fold.inputs for fold in folds])[chosen],
+        [image.patient for image in kept],
+        {"class": [image.kind for image in kept]},
     )

@@ -5,9 +5,6 @@ from dataclasses import asdict
 from itertools import compress
 from pathlib import Path
 
-import numpy as np
-from tqdm import tqdm
-
 from ml.backbones import BACKBONES
 from ml.dataset import find_images, labels, load_inputs, make_folds
 
@@ -44,7 +41,6 @@ def run(arguments: argparse.Namespace) -> int:
     found = find_images(arguments.data)
     # What only training needs is not loaded for the other commands.
     from ml.acquisition import acquisition_fold
-    from ml.augmentation import augment
     from ml.packaging import Responses, build_package
     from ml.training import TrainingOptions, start_from_imagenet, train
 
@@ -75,17 +71,11 @@ def run(arguments: argparse.Namespace) -> int:
         options,
         arguments.checkpoints or arguments.out.with_name(f"{arguments.out.name}.checkpoints"),
     )
-    rng = np.random.default_rng(options.seed)
-    donors = inputs[rng.permutation(len(inputs))]
-    copies = [
-        augment(image, donor, rng)
-        for image, donor in zip(tqdm(inputs, "augmented copies"), donors, strict=True)
-    ]
     changed = "".join(f" --{name.replace('_', '-')} {value}" for name, value in given.items())
     package = build_package(
         arguments.out,
         network,
-        Responses.of(network, np.concatenate([inputs, copies]), training * 2),
+        Responses.of(network, inputs, training),
         {
             name: Responses.of(network, held_out_inputs[name], fold)
             for name, fold in held_out.items()

@@ -38,7 +38,7 @@ def judge(
     A second forward pass runs only for refused pictures that look like a radiograph inverted or
     turned. A picture that passes as it came is never touched.
     """
-    refusals = gate.check(inputs, outputs["embedding"])
+    refusals = gate.check(inputs, outputs["layout"])
     turns = [UPRIGHT] * len(inputs)
     suggested = _suggested(gate, inputs, refusals)
     if not suggested:
@@ -46,8 +46,8 @@ def judge(
     righted = np.stack([applied(turn, inputs[i]) for i, turn in suggested.items()])
     again = forward(righted)
     final = {name: values.copy() for name, values in outputs.items()}
-    passed = gate.check(righted, again["embedding"])
-    sure = gate.is_sure(righted, again["embedding"])
+    passed = gate.check(righted, again["layout"])
+    sure = gate.is_sure(righted, again["layout"])
     for j, (i, turn) in enumerate(suggested.items()):
         if passed[j] is not None:
             continue
@@ -72,13 +72,12 @@ def _suggested(
     return {i: turn for i, turn in zip(refused, turns, strict=True) if turn != UPRIGHT}
 
 
-def embeddings_only(embed: Callable[[NDArray[np.uint8]], Floats]) -> Forward:
-    """Return a forward pass for ``judge`` that knows embeddings alone, for measuring the gate."""
+def layouts_only(layouts_of: Callable[[NDArray[np.uint8]], Floats]) -> Forward:
+    """Return a forward pass for ``judge`` that knows layouts alone, for measuring the gate."""
 
     def forward(inputs: NDArray[np.uint8]) -> Outputs:
-        embeddings = np.asarray(embed(inputs), np.float32)
         return {
-            "embedding": embeddings,
+            "layout": np.asarray(layouts_of(inputs), np.float32),
             "activation_map": np.zeros((len(inputs), 1, 1), np.float32),
         }
 

@@ -15,7 +15,10 @@ from ml.outsiders import drawn, shipped, transformed
 from ml.outsiders.drawn import Picture, Rng
 from ml.preprocessing import squeeze
 
-Group = Literal["turned or inverted", "cropped", "other"]
+Group = Literal["turned or inverted", "cropped", "other", "real"]
+
+
+SIDELONG = "two halves over each other"
 
 
 class Outsiders(NamedTuple):
@@ -26,36 +29,45 @@ class Outsiders(NamedTuple):
     unseen: bool = False
 
 
-def for_fitting(radiographs: NDArray[np.uint8], per_kind: int, rng: Rng) -> dict[str, Outsiders]:
-    """Make outsiders of the kinds that may be fitted to, by kind.
+def from_radiographs(
+    radiographs: NDArray[np.uint8], per_kind: int, rng: Rng
+) -> dict[str, Outsiders]:
+    """Spoil real upright radiographs (n, size, size) in the ways that may be fitted to, by kind.
 
-    ``radiographs`` (n, size, size) are real ones, upright, to be spoilt: twice ``per_kind`` for
-    each kind, where there are so many; of every other kind there are ``per_kind``.
+    There are twice ``per_kind`` of each kind, where there are so many, and more of those that are
+    nearest to a lateral view.
     """
-    size = radiographs.shape[1]
     return {
         **_misoriented(radiographs, per_kind, rng),
         **_spoilt("cropped", transformed.CROPPED, radiographs, per_kind, rng),
         **_spoilt("other", transformed.SPOILT, radiographs, per_kind, rng),
+        **_sidelong(radiographs, 6 * per_kind, rng),
+        **_spoilt("other", transformed.SLICED, radiographs, 2 * per_kind, rng),
+    }
+
+
+def from_elsewhere(part: int, size: int, per_kind: int, rng: Rng) -> dict[str, Outsiders]:
+    """Make outsiders that may be fitted to, by kind, from drawings and shipped pictures.
+
+    ``part`` is 0 for fitting: no source picture of part 0 is in part 1.
+    """
+    return {
         **_drawn(drawn.FITTED, size, per_kind, rng),
-        **_shipped(0, size, per_kind, rng),
+        **_shipped(part, size, per_kind, rng),
     }
 
 
 def for_measuring(radiographs: NDArray[np.uint8], per_kind: int, rng: Rng) -> dict[str, Outsiders]:
     """Make outsiders of all kinds, by kind, from sources that none for fitting is made from.
 
-    ``radiographs`` must be of other patients than those given to ``for_fitting``.
+    ``radiographs`` must be of other patients than those given to ``from_radiographs``.
     """
     size = radiographs.shape[1]
     return {
-        **_misoriented(radiographs, per_kind, rng),
-        **_spoilt("cropped", transformed.CROPPED, radiographs, per_kind, rng),
-        **_spoilt("other", transformed.SPOILT, radiographs, per_kind, rng),
+        **from_radiographs(radiographs, per_kind, rng),
         **_spoilt("other", transformed.UNSEEN, radiographs, per_kind, rng, unseen=True),
-        **_drawn(drawn.FITTED, size, per_kind, rng),
+        **from_elsewhere(1, size, per_kind, rng),
         **_drawn(drawn.UNSEEN, size, per_kind, rng, unseen=True),
-        **_shipped(1, size, per_kind, rng),
     }
 
 
@@ -84,6 +96,12 @@ def _spoilt(
         )
         for kind, change in changes.items()
     }
+
+
+def _sidelong(radiographs: NDArray[np.uint8], n: int, rng: Rng) -> dict[str, Outsiders]:
+    pairs = rng.integers(len(radiographs), size=(n, 2))
+    pictures = [transformed.sidelong(*radiographs[pair], rng) for pair in pairs]
+    return {SIDELONG: Outsiders("other", np.stack(pictures))}
 
 
 def _drawn(

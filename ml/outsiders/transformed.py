@@ -3,8 +3,10 @@
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageFilter
 
+from ml.calibration import sigmoid
 from ml.gate.orientation import Turn
 from ml.outsiders.drawn import Picture, Rng
 from ml.preprocessing import squeeze
@@ -64,6 +66,51 @@ def _on_a_page(picture: Picture, rng: Rng) -> Picture:
     return page
 
 
+def _sliced(picture: Picture, rng: Rng) -> Picture:
+    """Draw a chest as a CT slice shows it: even tissue, sharp edges, black lungs with vessels."""
+    size, image = len(picture), Image.fromarray(picture)
+
+    def blurred(radius: float) -> NDArray[np.float32]:
+        smooth = image.filter(ImageFilter.GaussianBlur(radius * size / 224))
+        return np.asarray(smooth, np.float32) / 255
+
+    density = blurred(rng.uniform(2, 5)) - 0.6 * blurred(25)
+    edge = np.quantile(density, rng.uniform(0.35, 0.6))
+    is_tissue = sigmoid((density - edge) / rng.uniform(0.01, 0.03))
+    detail = picture / 255 - blurred(rng.uniform(1.5, 3))
+    detail /= detail.std() + 1e-4
+    tissue = rng.uniform(0.35, 0.85) + detail * rng.uniform(0.02, 0.08)
+    lung = rng.uniform(0, 0.2) + (detail * rng.uniform(0.08, 0.2)).clip(0, 0.8)
+    drawn = is_tissue * tissue + (1 - is_tissue) * lung
+    if rng.random() < 0.5:
+        drawn = drawn + rng.normal(0, rng.uniform(0.01, 0.06), drawn.shape)
+    pixels = (drawn.clip(0, 1) * 255).astype(np.uint8)
+    top, bottom, left, right = rng.uniform(0, 0.14, 4)
+    return _part((top, 1 - bottom), (left, 1 - right))(pixels, rng)
+
+
+def _half(picture: Picture, rng: Rng) -> Picture:
+    """Enlarge one side of a chest, from about its middle, facing either way."""
+    width = rng.uniform(0.38, 0.62)
+    left = float(rng.choice([0, 1 - width]))
+    rows = (rng.uniform(0, 0.12), rng.uniform(0.8, 1))
+    half = _part(rows, (left, left + width))(picture, rng)
+    return half[:, ::-1] if rng.random() < 0.5 else half
+
+
+def sidelong(one: Picture, other: Picture, rng: Rng) -> Picture:
+    """Lay the halves of two chests over each other: nearest to a lateral view that can be made."""
+    share, size = rng.uniform(0.35, 0.65), len(one)
+    laid = share * _half(one, rng) + (1 - share) * _half(other, rng)
+    image = Image.fromarray(laid.astype(np.uint8))
+    if rng.random() < 0.6:
+        width = int(rng.uniform(0.55, 1) * size)
+        page = Image.new("L", (size, size), int(rng.integers(0, 40)))
+        page.paste(image.resize((width, size)), (int(rng.integers(0, size - width + 1)), 0))
+        image = page.rotate(rng.uniform(-12, 12))
+    return np.asarray(image)
+
+
 # What can be put right.
 MISORIENTED: Mapping[str, Turn] = {
     "inverted": Turn(inverted=True),
@@ -87,6 +134,7 @@ SPOILT: Mapping[str, Change] = {
     "turned by 30 to 60 degrees": _diagonal,
     "shuffled squares": _shuffled,
 }
+SLICED: Mapping[str, Change] = {"drawn like a CT slice": _sliced}
 # Never fitted on, only measured.
 UNSEEN: Mapping[str, Change] = {
     "four on one sheet": _four_up,

@@ -32,11 +32,6 @@ def ungated(tmp_path_factory: pytest.TempPathFactory) -> Predictor:
     dataclasses.replace(
         gate,
         contrast_limit=-1,
-        likeness=dataclasses.replace(
-            gate.likeness,
-            layout=dataclasses.replace(gate.likeness.layout, limit=np.inf),
-            embedding=dataclasses.replace(gate.likeness.embedding, limit=np.inf),
-        ),
         classifier=dataclasses.replace(gate.classifier, limit=-np.inf),
     ).save(folder / "gate.npz")
     seal_package(folder)

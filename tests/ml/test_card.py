@@ -22,6 +22,17 @@ POINT = {
 GATE = {
     "radiographs": {"n": 530, "refused": 0.006, "turned": 0.0},
     "mirrored": {"n": 530, "refused": 0.02, "righted": 0.0, "righted_wrongly": 0.0, "named": 0.0},
+    "groups": [
+        {
+            "source": "elsewhere",
+            "by": "view",
+            "group": "PA",
+            "n": 264,
+            "n_patients": 200,
+            "refused": 0.004,
+            "refused_interval": [0.0, 0.011],
+        }
+    ],
     "clear_outsiders": {"n": 100, "refused": 0.987, "righted": 0.0},
     "outsiders": {
         "noise": {

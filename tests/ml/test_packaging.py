@@ -34,7 +34,7 @@ def invented(name: str, n: int, shift: float = 0.0, *, subtype: bool = True) -> 
         images=images,
         logits=np.where(ill, 2.0, -2.0) + rng.normal(shift, 1.0, n),
         activation_maps=rng.normal(0, 1, (n, 14, 14)),
-        embeddings=rng.normal(0, 1, (n, 8)),
+        layouts=rng.normal(0, 1, (n, 2, 2, 4)),
         subtype_logits=np.where(bacterial, 0.5, -0.5) + rng.normal(0, 1, n) if subtype else None,
     )
 
