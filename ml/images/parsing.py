@@ -15,6 +15,7 @@ from pydicom.dataset import FileDataset
 from pydicom.encaps import generate_frames
 
 from ml.images import jpeg
+from ml.images.deflated import inflated
 from ml.images.elements import texts
 from ml.images.types import ImageError, truncated
 
@@ -75,12 +76,8 @@ def parse(data: bytes, *, stop_before_pixels: bool = False) -> FileDataset:
     With `stop_before_pixels` the one that the file names is not compared with the pixels. Raises
     ImageError where there is no data set to be read, or no telling how its pixels are encoded.
     """
-    # Deflated files unpack as a whole while their header is read, to any size.
-    if str(uid.DeflatedExplicitVRLittleEndian).encode() in data[132:2048]:
-        raise ImageError(
-            "unsupported_compression",
-            "The DICOM file is deflated, which is not supported. Export it uncompressed.",
-        )
+    # pydicom would unpack them to any size, and for their header alone too.
+    data = inflated(data)
     if data[: len(_PREFIX)] == _PREFIX:
         data = bytes(_PREAMBLE) + data
     dataset = _read(data, stop_before_pixels)

@@ -67,6 +67,21 @@ def deflated() -> bytes:
     return files.file_bytes(ds)
 
 
+def damaged_deflated() -> bytes:
+    data = bytearray(deflated())
+    data[-3000:-2000] = bytes(range(250)) * 4
+    return bytes(data)
+
+
+def deflated_bomb() -> bytes:
+    """A file of some hundred kilobytes that unpacks to more than 200 MB."""
+    data = deflated()
+    end = 144 + int.from_bytes(data[140:144], "little")
+    packing = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
+    packed = b"".join(packing.compress(bytes(2**20)) for _ in range(250))
+    return data[:end] + packed + packing.flush()
+
+
 def with_transfer_syntax(syntax: uid.UID) -> bytes:
     ds = pydicom.dcmread(
         BytesIO(files.encapsulated_jpeg(files.jpeg(files.phantom()), files.phantom()))
@@ -184,7 +199,9 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes]]] = {
             files.phantom(), Modality="DX", PresentationIntentType="FOR PROCESSING"
         ),
     ),
-    "deflated": ("unsupported_compression", deflated),
+    "deflated and cut": ("truncated", lambda: deflated()[:-2000]),
+    "deflated and damaged": ("undecodable", damaged_deflated),
+    "deflated bomb": ("too_large", deflated_bomb),
     "video": ("unsupported_compression", lambda: with_transfer_syntax(uid.MPEG2MPML)),
     "32 bits": (
         "unsupported_pixels",
@@ -218,7 +235,16 @@ def test_refused(name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["zero bytes", "text", "png bomb", "ct", "ct class", "report", "multi-frame dicom", "deflated"],
+    [
+        "zero bytes",
+        "text",
+        "png bomb",
+        "ct",
+        "ct class",
+        "report",
+        "multi-frame dicom",
+        "deflated bomb",
+    ],
 )
 def test_the_header_is_enough_to_refuse(name: str) -> None:
     code, make = REFUSED[name]
