@@ -6,6 +6,7 @@ length, a big endian one has its groups the other way round, and each compressio
 marker of its own.
 """
 
+import re
 from io import BytesIO
 
 import pydicom
@@ -43,6 +44,9 @@ TRANSFER_SYNTAXES = NATIVE | JPEG_FAMILY | {uid.RLELossless}
 _PREAMBLE, _PREFIX = 128, b"DICM"
 _PIXEL_DATA, _UNDEFINED = 0x7FE00010, 0xFFFFFFFF
 _ITEM_TAG = b"\xfe\xff\x00\xe0"
+_SEQUENCE_DELIMITER = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"
+#: Pixel Data of undefined length, as explicit and implicit VR write it.
+_FRAGMENTS_BEGIN = re.compile(rb"\xe0\x7f\x10\x00(?:O[BW]\x00\x00)?\xff{4}(?=\xfe\xff\x00\xe0)")
 #: Two of them begin every data set that is a file of its own: SOP Class UID and what goes before.
 _FIRST_VRS = {b"UL", b"OB", b"CS", b"UI", b"DA", b"TM", b"LO", b"SH"}
 _LONGEST_FIRST_VALUE = 1024
@@ -80,6 +84,8 @@ def parse(data: bytes, *, stop_before_pixels: bool = False) -> FileDataset:
     data = inflated(data)
     if data[: len(_PREFIX)] == _PREFIX:
         data = bytes(_PREAMBLE) + data
+    if _lacks_delimiter(data):
+        data += _SEQUENCE_DELIMITER
     dataset = _read(data, stop_before_pixels)
     _refuse_index(dataset)
     if not len(dataset) or _is_cut(dataset):
@@ -93,6 +99,19 @@ def parse(data: bytes, *, stop_before_pixels: bool = False) -> FileDataset:
     if "PixelData" in dataset:
         dataset.file_meta.TransferSyntaxUID = _transfer_syntax(dataset)
     return dataset
+
+
+def _lacks_delimiter(data: bytes) -> bool:
+    """Whether the file ends with a whole fragment, and not with what closes them (PS3.5 A.4)."""
+    if data.endswith(_SEQUENCE_DELIMITER):
+        return False
+    found = _FRAGMENTS_BEGIN.search(data)
+    if found is None:
+        return False
+    at = found.end()
+    while data[at : at + 4] == _ITEM_TAG:
+        at += 8 + int.from_bytes(data[at + 4 : at + 8], "little")
+    return at == len(data)
 
 
 def _read(data: bytes, stop_before_pixels: bool) -> FileDataset:
