@@ -234,5 +234,5 @@ def test_measurements_come_back_with_the_portals_own_value(
     assert kept == drawn | {"value": 5.0, "unit": "px", "at_detector": False}
     beyond = entry(prediction, measurements=[drawn | {"points": [[0, 0], [5000, 5000]]}])
     refused = client.put(f"{study}/draft", beyond)
-    assert refused.status_code == 409
+    assert refused.status_code == 400
     assert refused.json()["type"] == "urn:chestline:problem:wrong-measurement"

@@ -14,12 +14,13 @@ from webportal.accounts.models import Role, User
 from webportal.accounts.throttle import Purpose
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
+from webportal.refusals import Conflict
 
 # Without letters and digits that look alike, because people copy a one-time password by hand.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
-class AccountError(Exception):
+class AccountError(Conflict):
     """Something that may not be done to an account; the message says why and what to do."""
 
 

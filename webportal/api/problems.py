@@ -15,32 +15,16 @@ from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
 
-from webportal.accounts.services import AccountError
-from webportal.inference.queue import QueueError
-from webportal.inference.registry import RegistryError
-from webportal.intake.errors import IntakeError, StorageFullError
-from webportal.records.services import RecordError, SignedIdentityError
-from webportal.review.refusals import ReadingError
+from webportal.refusals import Refusal
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:chestline:problem:"
 RETRY_SECONDS = 5
 
-HOW_TO_CORRECT = (
-    "Corrections are made with POST /patients/{id}/correct, and with POST"
-    " /studies/{id}/correct-patient for a study that is another person's."
-)
-
-# A refused signature is 403; a read that cannot be signed as it is, 400; the rest is a conflict
-# with what happened meanwhile.
-READING_STATUS = {
-    "wrong_password": HTTPStatus.FORBIDDEN,
-    "incomplete": HTTPStatus.BAD_REQUEST,
-    "reason_missing": HTTPStatus.BAD_REQUEST,
-    "not_fitting": HTTPStatus.BAD_REQUEST,
-    "unknown_value": HTTPStatus.BAD_REQUEST,
-    "wrong_mark": HTTPStatus.BAD_REQUEST,
-    "not_own_read": HTTPStatus.FORBIDDEN,
+# What a program can do that the words for people do not tell.
+ADVICE = {
+    "identity_signed": "Corrections are made with POST /patients/{id}/correct, and with POST"
+    " /studies/{id}/correct-patient for a study that is another person's.",
 }
 
 
@@ -64,9 +48,9 @@ class Problem(serializers.Serializer[Any]):
 
 def problem_response(exc: Exception, context: dict[str, Any]) -> Response | None:
     """Turn an exception into `application/problem+json`; None for a fault of ours."""
-    refusal = _refusal(exc)
-    if refusal is not None:
-        return _response(*refusal)
+    if isinstance(exc, Refusal):
+        detail = f"{exc.message} {ADVICE.get(exc.code, '')}".rstrip()
+        return _response(exc.status, exc.code, detail)
     if isinstance(exc, DjangoValidationError):
         exc = exceptions.ValidationError(serializers.as_serializer_error(exc))
     response = exception_handler(exc, context)
@@ -97,21 +81,6 @@ def form_problem(form: BaseForm) -> exceptions.ValidationError:
             for field, errors in form.errors.get_json_data().items()
         }
     )
-
-
-def _refusal(exc: Exception) -> tuple[HTTPStatus, str, str] | None:
-    """Status, code and words of a refusal by the services that pages and API share."""
-    if isinstance(exc, ReadingError):
-        return READING_STATUS.get(exc.code, HTTPStatus.CONFLICT), exc.code, exc.message
-    if isinstance(exc, StorageFullError):
-        return HTTPStatus.INSUFFICIENT_STORAGE, exc.code, exc.message
-    if isinstance(exc, IntakeError):
-        return HTTPStatus.CONFLICT, exc.code, exc.message
-    if isinstance(exc, SignedIdentityError):
-        return HTTPStatus.CONFLICT, exc.code, f"{exc} {HOW_TO_CORRECT}"
-    if isinstance(exc, QueueError | RegistryError | RecordError | AccountError):
-        return HTTPStatus.CONFLICT, "conflict", str(exc)
-    return None
 
 
 def _response(

@@ -25,11 +25,12 @@ from webportal.inference.hints import hint_after_commit
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction
 from webportal.inference.summary import refresh_summaries
 from webportal.records.models import Radiograph, Study
+from webportal.refusals import Conflict
 
 OPEN_STATES = [JobState.QUEUED, JobState.RUNNING]
 
 
-class QueueError(Exception):
+class QueueError(Conflict):
     """A person asked for something that the job's state does not allow; the message says why."""
 
 

@@ -14,9 +14,10 @@ from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.models import ModelVersion
+from webportal.refusals import Conflict
 
 
-class RegistryError(Exception):
+class RegistryError(Conflict):
     """A package cannot be registered or activated; the message says why and what to do."""
 
 

@@ -1,18 +1,14 @@
 """Errors of intake: `code` for programs, `message` for people, with what to do."""
 
+from http import HTTPStatus
+
 from django.utils.translation import gettext as _
 
+from webportal.refusals import Refusal
 
-class IntakeError(Exception):
+
+class IntakeError(Refusal):
     """Base of the reasons; neither code nor message ever quotes the file."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)
-        self.code = code
-        self.message = message
-
-    def __str__(self) -> str:
-        return self.message
 
 
 class RefusedError(IntakeError):
@@ -25,6 +21,8 @@ class PatientDoubtError(IntakeError):
 
 class StorageFullError(IntakeError):
     """The disk is too full. Nothing was stored; sending again later works."""
+
+    status = HTTPStatus.INSUFFICIENT_STORAGE
 
     def __init__(self) -> None:
         super().__init__(

@@ -13,14 +13,13 @@ from webportal.database.clock import clock
 from webportal.records.choices import ReadingState
 from webportal.records.identity import identity_change, identity_version, shown_identity
 from webportal.records.models import IdentityCorrection, Patient, Study
+from webportal.refusals import Conflict
 
 PATIENT_FIELDS = ("patient_id", "issuer", "name", "birth_date", "sex", "is_temporary")
 
 
-class RecordError(Exception):
+class RecordError(Conflict):
     """A change that the records do not allow; the message says what to do."""
-
-    code = "conflict"
 
 
 class SignedIdentityError(RecordError):

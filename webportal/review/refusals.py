@@ -1,13 +1,26 @@
 """Refusals of drafts and signatures, as readers see them."""
 
+from http import HTTPStatus
 
-class ReadingError(Exception):
-    """A refusal: `code` is a stable word for programs, `message` tells a person what to do."""
+from webportal.refusals import Refusal
+
+# A refused signature is 403; a read that cannot be signed as it is, 400; the rest is a conflict
+# with what happened meanwhile.
+_STATUS = {
+    "wrong_password": HTTPStatus.FORBIDDEN,
+    "incomplete": HTTPStatus.BAD_REQUEST,
+    "reason_missing": HTTPStatus.BAD_REQUEST,
+    "not_fitting": HTTPStatus.BAD_REQUEST,
+    "unknown_value": HTTPStatus.BAD_REQUEST,
+    "wrong_mark": HTTPStatus.BAD_REQUEST,
+    "wrong_measurement": HTTPStatus.BAD_REQUEST,
+    "not_own_read": HTTPStatus.FORBIDDEN,
+}
+
+
+class ReadingError(Refusal):
+    """A draft or a signature that is not taken."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code, message)
-        self.code = code
-        self.message = message
-
-    def __str__(self) -> str:
-        return self.message
+        self.status = _STATUS.get(code, HTTPStatus.CONFLICT)

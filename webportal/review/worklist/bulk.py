@@ -24,6 +24,7 @@ from webportal.inference import queue
 from webportal.inference.models import Job, JobState
 from webportal.records.choices import Priority, ReadingState
 from webportal.records.models import Radiograph, Study
+from webportal.refusals import Conflict
 from webportal.review.models import Read, ReadState
 
 # The end of the audit trail is locked while an action runs, and workers that want to write back
@@ -31,7 +32,7 @@ from webportal.review.models import Read, ReadState
 MOST = 500
 
 
-class BulkError(Exception):
+class BulkError(Conflict):
     """An action that cannot be done at all; the message says what to do."""
 
 
