@@ -67,7 +67,7 @@ def _reframed(image: Image.Image, rng: Rng) -> Image.Image:
         width, height = (rng.uniform(0.72, 1, 2) * size).astype(int).tolist()
         left = int(rng.integers(0, size - width + 1))
         top = int(rng.integers(0, size - height + 1))
-        ground = int(rng.choice([0, 0, 0, rng.integers(0, 60), 255]))
+        ground = int(rng.choice([0, 0, 0, int(rng.integers(0, 60)), 255]))
         page = Image.new("L", image.size, ground)
         page.paste(image.resize((width, height), Image.Resampling.BILINEAR), (left, top))
         return page

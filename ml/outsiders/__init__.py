@@ -100,7 +100,9 @@ def _spoilt(
 
 def _sidelong(radiographs: NDArray[np.uint8], n: int, rng: Rng) -> dict[str, Outsiders]:
     pairs = rng.integers(len(radiographs), size=(n, 2))
-    pictures = [transformed.sidelong(*radiographs[pair], rng) for pair in pairs]
+    pictures = [
+        transformed.sidelong(radiographs[one], radiographs[other], rng) for one, other in pairs
+    ]
     return {SIDELONG: Outsiders("other", np.stack(pictures))}
 
 

@@ -72,7 +72,7 @@ def _sliced(picture: Picture, rng: Rng) -> Picture:
 
     def blurred(radius: float) -> NDArray[np.float32]:
         smooth = image.filter(ImageFilter.GaussianBlur(radius * size / 224))
-        return np.asarray(smooth, np.float32) / 255
+        return np.asarray(smooth, np.float32) / np.float32(255)
 
     density = blurred(rng.uniform(2, 5)) - 0.6 * blurred(25)
     edge = np.quantile(density, rng.uniform(0.35, 0.6))
