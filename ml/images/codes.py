@@ -1,9 +1,10 @@
-"""Code sequences of a DICOM header (PS3.3 8.8): which view, body part and procedure it names."""
+"""What a DICOM header says of view, body part and procedure: codes, and Patient Orientation."""
 
 from collections.abc import Iterator
 
 from pydicom.dataset import Dataset
 
+from ml.images.geometry import orientation
 from ml.images.types import HeaderCode
 
 # More would be no radiograph's header; none of them may cost the file.
@@ -17,8 +18,13 @@ _PROCEDURES = (
 
 
 def header_codes(dataset: Dataset) -> tuple[HeaderCode, ...]:
-    """Return the codes of view, region and procedure, those that cannot be read left out."""
-    found = []
+    """Return the codes of view, region and procedure, those that cannot be read left out.
+
+    Patient Orientation (PS3.3 C.7.6.1.1.1) is among them, of the kind `orientation`: the sides that
+    rows and columns run to, as in `L\\F`.
+    """
+    across, down = orientation(dataset)
+    found = [HeaderCode("orientation", f"{across}\\{down}", "", "")] if across else []
     for view in _items(dataset, "ViewCodeSequence"):
         found.append(_code("view", view))
         found += [_code("view_modifier", m) for m in _items(view, "ViewModifierCodeSequence")]

@@ -192,3 +192,25 @@ def test_what_is_read_of_a_header() -> None:
         ("region", "39607008", "Lung, Left"),
         ("procedure", "X1", "XR CHEST"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("orientation", "is_from_the_side"),
+    [
+        (["P", "F"], True),
+        (["AF", "F"], True),
+        (["L", "P"], True),
+        (["L", "F"], False),
+        (["RP", "FA"], False),
+        (["R"], False),
+        (["?", "F"], False),
+    ],
+)
+def test_patient_orientation_tells_a_side_view_and_nothing_else(
+    orientation: list[str], is_from_the_side: bool
+) -> None:
+    data = file_bytes(dataset(phantom(), PatientOrientation=orientation))
+    codes = [vars(code) for code in images.describe(data).codes]
+    found = [view.projection for view in views_of("", codes)]
+    assert found == ([Projection.NOT_FRONTAL] if is_from_the_side else [])
+    assert [view.projection for view in views_of("AP", codes)][:1] == [Projection.AP]

@@ -1,8 +1,8 @@
 """View of an image, from every header element that names one.
 
-These are View Position (0018,5101) and View Code Sequence (0054,0220) with its modifiers; Body Part
-Examined sometimes has it too. View Position holds defined terms (PS3.3 C.8.1.1, C.8.11.5) in the
-standard, and anything in the world.
+These are View Position (0018,5101) and View Code Sequence (0054,0220) with its modifiers. Body Part
+Examined sometimes has it too, and Patient Orientation (0020,0020) tells a side view. View Position
+holds defined terms (PS3.3 C.8.1.1, C.8.11.5) in the standard, and anything in the world.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -118,10 +118,23 @@ def views_of(position: str, codes: Sequence[Mapping[str, str]], body_part: str =
     if coded:
         said = ", ".join(code["meaning"] or code["value"] for code in coded)
         views.append(View(said, _most_telling(map(_of_code, coded))))
+    views += [
+        View(f"Patient Orientation {code['value']}", Projection.NOT_FRONTAL)
+        for code in codes
+        if code.get("of") == "orientation" and _is_from_the_side(code["value"])
+    ]
     beside = _projection(tokens(body_part, _PHRASES), strict=False)
     if beside is not Projection.UNKNOWN:
         views.append(View(body_part, beside))
     return views
+
+
+def _is_from_the_side(orientation: str) -> bool:
+    """Whether rows or columns run mainly to the front or the back of the patient.
+
+    To the left and the right they run in frontal and in oblique views, so that says nothing.
+    """
+    return any(side[:1] in ("A", "P") for side in orientation.split("\\"))
 
 
 def _of_code(code: Mapping[str, str]) -> Projection:
