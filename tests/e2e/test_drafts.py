@@ -169,7 +169,7 @@ def test_an_addendum_outlives_the_session(
     page.get_by_role("button", name="Sign", exact=True).click()
     expect(page.get_by_role("heading", name="Add an addendum")).to_be_visible()
     page.get_by_label("Reason").fill("Seen later")
-    page.get_by_label("Text").fill("A small effusion.")
+    page.get_by_label("Text", exact=True).fill("A small effusion.")
     page.get_by_label("Your password").fill(PASSWORD)
     Session.objects.all().delete()
     page.get_by_role("button", name="Sign the addendum").click()
@@ -186,7 +186,7 @@ def test_a_refused_addendum_is_not_left_without_a_word(
     make_signed_read(study, radiologist)
     page = open_study(browser, study)
     page.get_by_label("Reason").fill("Seen later")
-    page.get_by_label("Text").fill("A small effusion.")
+    page.get_by_label("Text", exact=True).fill("A small effusion.")
     page.get_by_label("Your password").fill("wrong")
     page.get_by_role("button", name="Sign the addendum").click()
     expect(page.get_by_text("Nothing is signed; your text is kept")).to_be_visible()
@@ -198,7 +198,7 @@ def test_a_refused_addendum_is_not_left_without_a_word(
 
     page.on("dialog", stay)
     page.get_by_role("link", name="Worklist", exact=True).last.click()
-    expect(page.get_by_label("Text")).to_have_value("A small effusion.")
+    expect(page.get_by_label("Text", exact=True)).to_have_value("A small effusion.")
     assert asked == ["beforeunload"]
 
 

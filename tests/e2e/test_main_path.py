@@ -89,7 +89,7 @@ def read_and_sign(page: Page) -> None:
 
 def add_addendum(page: Page) -> None:
     page.get_by_label("Reason").fill("Second look")
-    page.get_by_label("Text").fill("Nothing to add.")
+    page.get_by_label("Text", exact=True).fill("Nothing to add.")
     page.get_by_label("Your password").fill(PASSWORD)
     page.get_by_role("button", name="Sign the addendum").click()
     expect(page.get_by_text("Nothing to add.")).to_be_visible()
