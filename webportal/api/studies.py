@@ -3,8 +3,6 @@
 import uuid
 from typing import Any
 
-import django_filters
-from django.db.models import QuerySet
 from django.forms import model_to_dict
 from drf_spectacular.utils import extend_schema, extend_schema_field
 from rest_framework import serializers
@@ -13,10 +11,10 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from webportal.accounts.models import Role, User
+from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS
-from webportal.api.base import PRIORITIES, Endpoint, PriorityField, SearchText
-from webportal.api.filters import OPEN, OPENING, StrictFilters
+from webportal.api.base import Endpoint, PriorityField, SearchText
+from webportal.api.filters import StrictFilters
 from webportal.api.findings import MODEL_IS, STANDS, FindingSerializer
 from webportal.api.patients import (
     IdentityCorrectionRequest,
@@ -24,12 +22,13 @@ from webportal.api.patients import (
     PatientSerializer,
 )
 from webportal.api.problems import form_problem
+from webportal.api.study_filters import StudyFilter
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.models import JobState
 from webportal.inference.purpose.reasons import sentences
 from webportal.intake.matching import Identity
-from webportal.records.choices import Category, Priority, Purpose, ReadingState, Symptom
+from webportal.records.choices import Category, Purpose, ReadingState, Symptom
 from webportal.records.forms import PatientForm
 from webportal.records.identity import identity_version
 from webportal.records.models import Study
@@ -39,7 +38,6 @@ from webportal.review.blinding import (
     studies_with_hidden_results,
     studies_with_withheld_results,
     waiting_blind,
-    withheld_results,
 )
 from webportal.review.case_records import (
     CASE_RECORD_FIELDS,
@@ -50,11 +48,10 @@ from webportal.review.case_records import (
 from webportal.review.corrections import studies_with_corrected_reads
 from webportal.review.forms import CaseRecordForm
 from webportal.review.preferences import reads_first
-from webportal.review.progress import NOTHING, in_state, progress_of
+from webportal.review.progress import NOTHING, progress_of
 from webportal.review.reservation import reservations_of
 from webportal.review.said import findings_of
 from webportal.review.second_reading import due_of_second_reading
-from webportal.review.worklist.filters import QUEUE_STATES
 from webportal.review.worklist.order import BLIND_URGENCY, URGENCY
 
 NOT_JUDGED = ("", "Not judged yet")
@@ -237,51 +234,6 @@ class CaseRecordSerializer(serializers.Serializer[Any]):
     accession_number = serializers.CharField(required=False, allow_blank=True)
     description = serializers.CharField(required=False, allow_blank=True)
     priority = PriorityField(required=False)
-
-
-class StudyFilter(django_filters.FilterSet):
-    """What studies can be narrowed by."""
-
-    reading_state = django_filters.ChoiceFilter(choices=ReadingState.choices)
-    priority = django_filters.ChoiceFilter(choices=PRIORITIES, method="by_priority")
-    category = django_filters.ChoiceFilter(
-        choices=Category.choices, method="by_category", label="For radiologists alone."
-    )
-    patient = django_filters.UUIDFilter(field_name="patient_id")
-    batch = django_filters.UUIDFilter(
-        field_name="radiographs__upload_items__batch_id", distinct=True
-    )
-    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
-    assigned_reader = django_filters.UUIDFilter(field_name="assigned_reader_id")
-    is_assigned = django_filters.BooleanFilter(
-        field_name="assigned_reader", lookup_expr="isnull", exclude=True
-    )
-    analysis = django_filters.ChoiceFilter(choices=QUEUE_STATES, method="by_analysis")
-
-    class Meta:
-        model = Study
-        fields: list[str] = []
-
-    def by_priority(self, studies: QuerySet[Study], name: str, value: str) -> QuerySet[Study]:
-        """Studies of a priority by its name."""
-        return studies.filter(priority=Priority[value.upper()])
-
-    def by_analysis(self, studies: QuerySet[Study], name: str, value: str) -> QuerySet[Study]:
-        """Studies of which an image is in this state of the queue."""
-        person = getattr(self.request, "user", None)
-        found = studies.filter(in_state(value))
-        # To be found as having no result would tell it.
-        return found.exclude(hidden_results(person)) if isinstance(person, User) else found
-
-    def by_category(self, studies: QuerySet[Study], name: str, value: str) -> QuerySet[Study]:
-        """Studies whose result is of a category; none for those who may not know results."""
-        person = getattr(self.request, "user", None)
-        if isinstance(person, User) and person.has_role(Role.RADIOLOGIST):
-            is_open = (self.data or {}).get(OPENING) == OPEN
-            found = studies.filter(category=value)
-            return found.exclude(withheld_results(person, is_open=is_open))
-        return studies.none()
 
 
 class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):

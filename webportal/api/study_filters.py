@@ -1,0 +1,61 @@
+"""Filters of the list of studies."""
+
+import django_filters
+from django.db.models import QuerySet
+
+from webportal.accounts.models import Role, User
+from webportal.api.base import PRIORITIES
+from webportal.api.filters import OPEN, OPENING
+from webportal.records.choices import Category, Priority, ReadingState
+from webportal.records.models import Study
+from webportal.review.blinding import (
+    hidden_results,
+    withheld_results,
+)
+from webportal.review.progress import in_state
+from webportal.review.worklist.filters import QUEUE_STATES
+
+
+class StudyFilter(django_filters.FilterSet):
+    """What studies can be narrowed by."""
+
+    reading_state = django_filters.ChoiceFilter(choices=ReadingState.choices)
+    priority = django_filters.ChoiceFilter(choices=PRIORITIES, method="by_priority")
+    category = django_filters.ChoiceFilter(
+        choices=Category.choices, method="by_category", label="For radiologists alone."
+    )
+    patient = django_filters.UUIDFilter(field_name="patient_id")
+    batch = django_filters.UUIDFilter(
+        field_name="radiographs__upload_items__batch_id", distinct=True
+    )
+    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
+    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    assigned_reader = django_filters.UUIDFilter(field_name="assigned_reader_id")
+    is_assigned = django_filters.BooleanFilter(
+        field_name="assigned_reader", lookup_expr="isnull", exclude=True
+    )
+    analysis = django_filters.ChoiceFilter(choices=QUEUE_STATES, method="by_analysis")
+
+    class Meta:
+        model = Study
+        fields: list[str] = []
+
+    def by_priority(self, studies: QuerySet[Study], name: str, value: str) -> QuerySet[Study]:
+        """Studies of a priority by its name."""
+        return studies.filter(priority=Priority[value.upper()])
+
+    def by_analysis(self, studies: QuerySet[Study], name: str, value: str) -> QuerySet[Study]:
+        """Studies of which an image is in this state of the queue."""
+        person = getattr(self.request, "user", None)
+        found = studies.filter(in_state(value))
+        # To be found as having no result would tell it.
+        return found.exclude(hidden_results(person)) if isinstance(person, User) else found
+
+    def by_category(self, studies: QuerySet[Study], name: str, value: str) -> QuerySet[Study]:
+        """Studies whose result is of a category; none for those who may not know results."""
+        person = getattr(self.request, "user", None)
+        if isinstance(person, User) and person.has_role(Role.RADIOLOGIST):
+            is_open = (self.data or {}).get(OPENING) == OPEN
+            found = studies.filter(category=value)
+            return found.exclude(withheld_results(person, is_open=is_open))
+        return studies.none()
