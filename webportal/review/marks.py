@@ -72,16 +72,19 @@ def _parse_mark(given: object) -> Mark:
     return Mark(uuid.UUID(str(given.get("radiograph"))), str(given.get("finding")), **numbers)
 
 
+def image_sizes(study: Study) -> dict[uuid.UUID, tuple[int, int]]:
+    """Columns and rows of each of a study's images."""
+    sizes = study.radiographs.values_list("pk", "columns", "rows")
+    return {pk: (columns, rows) for pk, columns, rows in sizes}
+
+
 def why_refused(study: Study, marks: Collection[Mark]) -> str:
     """What is wrong with marks on the images of a study, in words; '' when nothing is."""
     if not marks:
         return ""
     if len(marks) > MOST_MARKS:
         return _("A read holds at most {most} marks on the images.").format(most=MOST_MARKS)
-    sizes = {
-        pk: (columns, rows)
-        for pk, columns, rows in study.radiographs.values_list("pk", "columns", "rows")
-    }
+    sizes = image_sizes(study)
     for mark in marks:
         if mark.finding not in dict(MARKED_FINDINGS):
             return _("The finding of a mark is not one of those known.")

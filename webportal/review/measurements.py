@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 from ml import images
 from webportal.records.files import read_dicom
 from webportal.records.models import Radiograph, Study
+from webportal.review.marks import image_sizes
 
 MOST_MEASUREMENTS = 50
 # A hundredth of a pixel is far below what a hand can aim at, and survives JSON as it is.
@@ -36,7 +37,8 @@ class MeasurementKind(models.TextChoices):
     ELLIPSE = "ellipse", gettext_lazy("Ellipse")
 
 
-POINTS = {
+# How many points each kind has.
+POINTS: dict[str, int] = {
     MeasurementKind.LENGTH: 2,
     MeasurementKind.ANGLE: 3,
     MeasurementKind.RECTANGLE: 2,
@@ -112,12 +114,9 @@ def why_refused(study: Study, measurements: Collection[Measurement]) -> str:
         return ""
     if len(measurements) > MOST_MEASUREMENTS:
         return _("A read holds at most {most} measurements.").format(most=MOST_MEASUREMENTS)
-    sizes = {
-        pk: (columns, rows)
-        for pk, columns, rows in study.radiographs.values_list("pk", "columns", "rows")
-    }
+    sizes = image_sizes(study)
     for each in measurements:
-        if each.kind not in MeasurementKind or len(each.points) != POINTS[_kind(each)]:
+        if len(each.points) != POINTS.get(each.kind):
             return _("A measurement is not one of those known.")
         if each.radiograph not in sizes:
             return _("A measurement is on an image that does not belong to this study.")
@@ -195,10 +194,6 @@ def value_in_words(stored: Mapping[str, Any]) -> str:
     space = "" if unit == Unit.DEGREE else " "
     words = f"{stored['value']:.{decimals}f}{space}{unit.label}"
     return f"{words} {_('at the detector')}" if stored["at_detector"] else words
-
-
-def _kind(measurement: Measurement) -> MeasurementKind:
-    return MeasurementKind(measurement.kind)
 
 
 def _angle(first: Point, vertex: Point, last: Point) -> float:
