@@ -1,0 +1,73 @@
+"""What image files are, and what their headers say."""
+
+from typing import Any
+
+import pytest
+from pydicom import uid
+
+from ml import images
+from tests import dicom_files as files
+
+
+def test_describe_reads_the_header_of_a_dicom_file() -> None:
+    facts = images.describe(
+        files.dicom(
+            files.phantom(12),
+            12,
+            IssuerOfPatientID="HOSPITAL",
+            ViewPosition="PA",
+            ReferringPhysicianName="Doe^Jane",
+            StudyDescription="Chest",
+        )
+    )
+    assert (facts.kind, facts.rows, facts.columns, facts.bits_stored) == ("dicom", *files.SIZE, 12)
+    assert (facts.patient_id, facts.issuer_of_patient_id) == ("PHANTOM-1", "HOSPITAL")
+    assert facts.patient_name == "Phantom^One"
+    assert str(facts.patient_birth_date) == "1970-01-01"
+    assert (str(facts.study_date), str(facts.study_time)) == ("2024-02-29", "10:11:12")
+    assert (facts.modality, facts.view_position, facts.study_description) == ("CR", "PA", "Chest")
+    assert facts.referring_physician_name == "Doe^Jane"
+    assert facts.sop_class_uid == uid.ComputedRadiographyImageStorage
+
+
+def test_describe_survives_values_that_break_their_rules() -> None:
+    ds = files.dataset(files.phantom())
+    ds.add_new("PatientBirthDate", "DA", "")
+    data = files.file_bytes(ds).replace(b"20240229", b"20249999")
+    facts = images.describe(data)
+    assert facts.patient_birth_date is None
+    assert facts.study_date is None
+    assert facts.patient_id == "PHANTOM-1"
+
+
+@pytest.mark.parametrize(
+    ("make", "bits", "samples"),
+    [
+        (lambda: files.png(files.phantom()), 8, 1),
+        (lambda: files.png(files.phantom(16)), 16, 1),
+        (lambda: files.png(files.phantom(), "RGB"), 8, 3),
+        (lambda: files.jpeg(files.phantom()), 8, 1),
+        (lambda: files.jpeg(files.phantom(), "RGB"), 8, 3),
+    ],
+)
+def test_describe_reads_the_header_of_a_png_or_jpeg(make: Any, bits: int, samples: int) -> None:
+    facts = images.describe(make())
+    assert (facts.rows, facts.columns) == files.SIZE
+    assert (facts.bits_stored, facts.samples_per_pixel) == (bits, samples)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (files.png(files.phantom()), "png"),
+        (files.jpeg(files.phantom()), "jpeg"),
+        (files.dicom(files.phantom()), "dicom"),
+        (b"PK\x03\x04rest", "zip"),
+        (b"%PDF-1.7", None),
+        (b"", None),
+    ],
+    # Ids that are the same in every process; of the data they would hold its new UIDs.
+    ids=["png", "jpeg", "dicom", "zip", "pdf", "empty"],
+)
+def test_sniff_goes_by_content(data: bytes, kind: str | None) -> None:
+    assert images.sniff(data) == kind
