@@ -39,8 +39,8 @@ def check_certain(facts: ImageFacts, moment: StudyMoment) -> None:
         raise PatientDoubtError(
             "no_identifier",
             gettext_noop(
-                "The file’s Patient ID stands for no number, and is shared by all who have none."
-                " Say whose image it is."
+                "The file’s Patient ID is a placeholder that several patients may share. Say "
+                "whose image it is."
             ),
         )
     if moment.is_in_future:

@@ -212,7 +212,7 @@ def _spreadsheet_problems(values: dict[str, str]) -> Iterator[tuple[str, str]]:
         elif name != "file" and _SPREADSHEET_ERROR.fullmatch(value):
             problem = gettext("“%(value)s” is an error of the spreadsheet.") % {"value": value}
         elif name in ("birth_date", "study_date") and _is_placeholder(value):
-            problem = gettext("This date stands for none. Leave it out where it is not known.")
+            problem = gettext("This date is a placeholder. Leave it empty where it is not known.")
         if problem:
             yield name, problem
 
@@ -233,8 +233,8 @@ def placeholder_problem(identifier: str) -> str:
     if not is_placeholder_identifier(identifier):
         return ""
     words = gettext(
-        "“%(value)s” stands for no number, and would make one patient or study of several. Enter"
-        " the number as it is on the request."
+        "“%(value)s” is a placeholder, not a number, and would merge several patients or studies "
+        "into one. Enter the number as it is on the request."
     )
     return words % {"value": identifier}
 

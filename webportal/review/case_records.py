@@ -87,8 +87,8 @@ def refuse_if_in_hand(study: Study, by: User) -> None:
     raise ReadingError(
         "reserved",
         _(
-            "{reader} has this study in hand. Agree with them first; to say all the same whose"
-            " study it is, send despite_reservation."
+            "{reader} is reading this study. Agree with them first; to change its patient "
+            "anyway, send despite_reservation."
         ).format(reader=present.reader),
     )
 

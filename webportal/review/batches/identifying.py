@@ -89,7 +89,7 @@ class IdentifyForm(PatientForm):
             raise forms.ValidationError(gettext("Write the age with its unit: 3 y, 14 mo or 20 d."))
         written = f"{int(age['number']):03}{_UNITS[age['unit'][0]]}"
         if by_header(written) is None:
-            raise forms.ValidationError(gettext("Nobody is as old as that."))
+            raise forms.ValidationError(gettext("No patient is that old."))
         return written
 
     def clean_sex(self) -> str:
