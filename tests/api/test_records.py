@@ -281,7 +281,7 @@ def test_a_study_that_another_has_in_hand_is_moved_only_when_that_is_said(
     refused = move(client)
     assert refused.status_code == 409
     assert refused.json()["type"].endswith("reserved")
-    assert "reader has this study in hand" in refused.json()["detail"]
+    assert "reader is reading this study" in refused.json()["detail"]
     study.refresh_from_db()
     assert study.patient_id == former
     assert move(client, despite_reservation=True).status_code == 200

@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Dialog, Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.conftest import PASSWORD
-from tests.e2e.browser import NO_WEBGL, context_of
+from tests.e2e.browser import NO_WEBGL, context_of, wait_for_picture
 from tests.factories import make_prediction
 from tests.helpers import audit_actions
 from webportal.accounts.models import Role, User
@@ -149,8 +149,10 @@ def test_keys_pressed_while_a_signature_is_sent_do_nothing(
     browser: BrowserContext, study: Study
 ) -> None:
     page = open_study(browser, study)
+    wait_for_picture(page)
     page.keyboard.press("1")
     page.keyboard.press("Enter")
+    expect(page.locator("input[name=password]")).to_be_focused()
     page.keyboard.type(PASSWORD)
     for key in ("Enter", "Enter", "2", "Enter"):
         page.keyboard.press(key)

@@ -9,7 +9,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from tests.conftest import PASSWORD
 from tests.e2e.browser import await_image, page_of
-from tests.e2e.test_marks import COLUMNS, ROWS, drawn, on_screen
+from tests.e2e.test_marks import COLUMNS, ROWS, await_drawn_at, drawn, on_screen
 from tests.factories import make_prediction, make_radiograph, make_study
 from webportal.accounts.models import User
 from webportal.records.models import Radiograph
@@ -69,7 +69,13 @@ def kept(page: Page, count: int) -> list[dict[str, object]]:
 def test_what_is_kept_has_the_value_that_was_on_the_screen(page: Page, kind: str) -> None:
     drag(page, kind)
     keep = page.get_by_role("button", name=f"Keep with the read: {kind}")
-    on_page = keep.locator("xpath=..").locator("small").inner_text()
+    words = keep.locator("xpath=..").locator("small")
+    # Cornerstone measures anew with the next frame.
+    page.wait_for_function(
+        "([words, value]) => Math.abs(parseFloat(words.textContent) - value) < 0.06 * value",
+        arg=[words.element_handle(), DRAGS[kind][3]],
+    )
+    on_page = words.inner_text()
     keep.click()
     [measurement] = kept(page, 1)
     value = measurement["value"]
@@ -92,10 +98,7 @@ def test_a_length_is_drawn_kept_loaded_again_and_signed(page: Page) -> None:
 
     page.reload()
     await_image(page)
-    line = drawn(page, "line").first.bounding_box()
-    left, top = on_screen(page, 100, 150)
-    assert line is not None
-    assert (line["x"], line["y"]) == pytest.approx((left, top), abs=4)
+    await_drawn_at(page, "line", 100, 150)
     drag(page, "Rectangle")
     page.get_by_role("button", name="Keep with the read: Rectangle").click()
     kept(page, 2)

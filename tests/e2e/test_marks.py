@@ -51,6 +51,22 @@ def on_screen(page: Page, column: float, row: float) -> tuple[float, float]:
     return left + column * scale, box["y"] + row * scale
 
 
+# The pane may still get its size, and what is drawn follows with the next frame.
+IS_DRAWN_AT = """([shape, column, row, columns, rows]) => {
+    const pane = document.querySelector("[data-pane=current]");
+    const view = pane.querySelector(".pane-view").getBoundingClientRect();
+    const drawn = pane.querySelector(`.svg-layer ${shape}`)?.getBoundingClientRect();
+    const scale = view.height / rows;
+    const x = view.x + (view.width - columns * scale) / 2 + column * scale;
+    return drawn && Math.abs(drawn.x - x) < 4 && Math.abs(drawn.y - view.y - row * scale) < 4;
+}"""
+
+
+def await_drawn_at(page: Page, shape: str, column: float, row: float) -> None:
+    """Wait until the upper left corner of a shape is at a place of the upright, fitted image."""
+    page.wait_for_function(IS_DRAWN_AT, arg=[shape, column, row, COLUMNS, ROWS])
+
+
 def drag_box(page: Page) -> None:
     left, top, right, bottom = BOX
     page.mouse.move(*on_screen(page, left, top))
@@ -91,22 +107,13 @@ def test_a_box_is_drawn_drafted_signed_and_stays_with_the_picture(
 
     page.reload()
     await_image(page)
-    box = drawn(page, "rect").first.bounding_box()
-    x, y = on_screen(page, left, top)
-    assert box is not None
-    assert (box["x"], box["y"]) == pytest.approx((x, y), abs=4)
+    await_drawn_at(page, "rect", left, top)
     expect(drawn(page, "text")).to_have_text("Pneumonia")
     # It is no measurement, and it turns with the picture.
     expect(page.locator(".viewer-not-kept")).to_be_hidden()
     page.keyboard.press("x")
     page.keyboard.press("h")
-    x, y = on_screen(page, COLUMNS - right, top)
-    expect(page.locator("[data-pane=current][data-drawn]")).to_be_visible()
-    page.wait_for_function(
-        "x => Math.abs(document.querySelector('[data-pane=current] .svg-layer rect')"
-        ".getBoundingClientRect().x - x) < 4",
-        arg=x,
-    )
+    await_drawn_at(page, "rect", COLUMNS - right, top)
     page.keyboard.press("s")
     expect(drawn(page, "rect")).to_have_count(0)
 
