@@ -5,7 +5,8 @@ import time
 from webportal.audit import verification
 from webportal.intake.unreferenced import remove_unreferenced
 from webportal.notifications import finding, mail
-from workers import process, recovery
+from scheduler import recovery
+from workers import process
 from workers.app import CLEAN_SECONDS, app
 
 

@@ -1,0 +1,1 @@
+"""The scheduler: recovery of jobs, audit anchors, notifications and the upkeep of the storage."""
