@@ -1,10 +1,11 @@
-"""Celery application: queues, limits, schedule and start-up checks.
+"""Celery application: queue, limits and start-up checks.
 
 A message is only a hint that there is work; the job's row is the truth. Start an inference worker,
-one a device, and the one scheduler with
+one a device, with
 
     celery --app workers.app worker --pool prefork --concurrency 1 --queues inference
-    celery --app workers.app worker --pool solo --queues maintenance --beat
+
+`scheduler.app` is this application with the schedule and its tasks.
 """
 
 import logging
@@ -18,18 +19,6 @@ from webportal.inference.hints import INFERENCE_QUEUE
 from workers import process
 from workers.limits import HARD_LIMIT_SECONDS, VISIBILITY_SECONDS
 from workers.startup import refuse_misconfiguration
-
-MAINTENANCE_QUEUE = "maintenance"
-ANCHOR_SECONDS = 60
-NOTIFY_SECONDS = 20
-CLEAN_SECONDS = 300
-
-
-def _every(seconds: int, task: str) -> dict[str, Any]:
-    # A message that waited for a whole period is worthless: the next one is there.
-    options = {"queue": MAINTENANCE_QUEUE, "expires": seconds}
-    return {"task": f"workers.tasks.{task}", "schedule": seconds, "options": options}
-
 
 app = Celery("chestline", include=["workers.tasks"])
 app.conf.update(
@@ -58,14 +47,6 @@ app.conf.update(
     # Importing TensorFlow and loading the model takes longer than the four seconds that Celery
     # gives a process to start.
     worker_proc_alive_timeout=300,
-    # The schedule needs no memory of the last run, and so no file.
-    beat_scheduler="celery.beat:Scheduler",
-    beat_schedule={
-        "sweep": _every(settings.SWEEP_SECONDS, "sweep"),
-        "anchor_audit": _every(ANCHOR_SECONDS, "anchor_audit"),
-        "notify": _every(NOTIFY_SECONDS, "notify"),
-        "clean_storage": _every(CLEAN_SECONDS, "clean_storage"),
-    },
 )
 
 

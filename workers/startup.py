@@ -47,6 +47,8 @@ def _problems(worker: Any, *, serves_inference: bool) -> Iterator[str]:
 def _check_process(worker: Any, *, serves_inference: bool) -> Iterator[str]:
     if get_implementation(worker.pool_cls) not in (prefork.TaskPool, solo.TaskPool):
         yield "It needs --pool prefork or solo."
+    if not serves_inference and not worker.app.conf.beat_schedule:
+        yield "The scheduler is started with --app scheduler.app; workers.app has no schedule."
     if serves_inference and worker.concurrency != 1:
         yield (
             f"Its concurrency is {worker.concurrency}; one process serves one device. Give it "

@@ -25,6 +25,7 @@ COPY --from=packages /opt/venv /opt/venv
 COPY manage.py pyproject.toml ./
 COPY ml ml
 COPY workers workers
+COPY scheduler scheduler
 COPY webportal webportal
 USER chestline
 # `inspect ping` starts a client of its own, hence the long interval.

@@ -41,7 +41,7 @@ STOP_WAIT_SECONDS = 30.0
 MANAGE = [sys.executable, str(ROOT / "manage.py")]
 # Celery advises against root in eight lines a process; here the person has chosen it.
 NO_ROOT_WARNING = ["-W", "ignore:You're running the worker with superuser privileges"]
-CELERY = [sys.executable, *NO_ROOT_WARNING, "-m", "celery", "--app", "workers.app", "--quiet"]
+CELERY = [sys.executable, *NO_ROOT_WARNING, "-m", "celery", "--quiet"]
 
 
 class Interrupted(Exception):
@@ -147,7 +147,7 @@ def _programs(listener: socket.socket) -> list[Program]:
     return [
         Program("portal", [*gunicorn, "--bind", f"fd://{number}"], pass_fds=(number,)),
         Program("worker", _worker_command("worker")),
-        Program("scheduler", _celery("scheduler", *scheduler)),
+        Program("scheduler", _celery("scheduler.app", "scheduler", *scheduler)),
     ]
 
 
@@ -192,11 +192,11 @@ def _children(pid: int) -> int:
 
 
 def _worker_command(name: str) -> list[str]:
-    return _celery(name, "worker", "--queues", "inference", "--concurrency", "1")
+    return _celery("workers.app", name, "worker", "--queues", "inference", "--concurrency", "1")
 
 
-def _celery(name: str, *command: str) -> list[str]:
-    return [*CELERY, *command, "--hostname", f"{name}@%h", "--loglevel", "INFO"]
+def _celery(app: str, name: str, *command: str) -> list[str]:
+    return [*CELERY, "--app", app, *command, "--hostname", f"{name}@%h", "--loglevel", "INFO"]
 
 
 def _replace_process(command: list[str], environment: dict[str, str]) -> NoReturn:

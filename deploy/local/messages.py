@@ -16,7 +16,7 @@ from django.utils.translation.template import templatize
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCALE = ROOT / "webportal" / "locale"
-CODE = ("webportal", "workers", "ml")
+CODE = ("webportal", "workers", "scheduler", "ml")
 LEFT_OUT = {"node_modules", "migrations", "static"}
 Keywords = dict[str, tuple[int, ...] | None]
 KEYWORDS: Keywords = {

@@ -206,7 +206,9 @@ def test_the_command_exits_1_when_the_trail_was_changed(
 
 def test_every_kind_of_object_has_a_word() -> None:
     code = [
-        path.read_text() for app in ("webportal", "workers") for path in Path(app).rglob("*.py")
+        path.read_text()
+        for app in ("webportal", "workers", "scheduler")
+        for path in Path(app).rglob("*.py")
     ]
     written = {kind for text in code for kind in EVENT_OBJECT.findall(text)}
     assert len(written) > 10

@@ -77,11 +77,12 @@ def test_every_command_is_understood(source: str, command: list[str]) -> None:
     else:
         assert program == "celery"
         options_of_worker = arguments[arguments.index("worker") + 1 :]
-        assert "workers.app" in " ".join(arguments)
         context = click.Context(celery_worker)
         options, rest, _ = celery_worker.make_parser(context).parse_args(options_of_worker)
         assert not rest
         is_scheduler = bool(options.get("beat"))
+        application = "scheduler.app" if is_scheduler else "workers.app"
+        assert application in " ".join(arguments)
         assert options["queues"] == (MAINTENANCE_QUEUE if is_scheduler else INFERENCE_QUEUE)
 
 

@@ -35,6 +35,11 @@ WORKER = ["worker", "--pool", "prefork", "--concurrency", "1", "--queues", "infe
 SCHEDULER = ["worker", "--pool", "solo", "--queues", "maintenance", "--beat"]
 
 
+def start_scheduler(start: "Callable[..., CeleryProcess]") -> "CeleryProcess":
+    """Start the one scheduler."""
+    return start("scheduler@test", SCHEDULER, app="scheduler.app")
+
+
 def wait_until(condition: Callable[[], bool], what: str) -> None:
     """Wait for the condition, also through a restart of the database.
 

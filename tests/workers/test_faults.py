@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 from tests import services
 from tests.workers.conftest import (
-    SCHEDULER,
     CeleryProcess,
     assert_one_result_each,
     enqueue_all,
     finished_count,
+    start_scheduler,
     store,
     wait_until,
     wait_until_finished,
@@ -34,7 +34,7 @@ def test_a_killed_worker_costs_no_image(
 ) -> None:
     radiographs = make_radiographs(MANY)
     enqueue_all(radiographs)
-    start("scheduler@test", SCHEDULER)
+    start_scheduler(start)
     # Under another name than its successor, so that only its leases tell that it is dead.
     worker = start("a@test")
     in_the_middle()
@@ -63,7 +63,7 @@ def test_a_wiped_broker_costs_no_image(
     start: Start, model: ModelVersion, make_radiographs: MakeRadiographs
 ) -> None:
     radiographs = make_radiographs(MANY)
-    start("scheduler@test", SCHEDULER)
+    start_scheduler(start)
     start().wait_until_ready()
     enqueue_all(radiographs[: MANY // 2])
     in_the_middle()
@@ -77,7 +77,7 @@ def test_a_broker_that_was_away_costs_no_image(
     start: Start, model: ModelVersion, make_radiographs: MakeRadiographs
 ) -> None:
     radiographs = make_radiographs(MANY)
-    start("scheduler@test", SCHEDULER)
+    start_scheduler(start)
     start().wait_until_ready()
     enqueue_all(radiographs[: MANY // 2])
     in_the_middle()
@@ -108,7 +108,7 @@ def test_a_database_that_was_away_costs_no_image(
     start: Start, model: ModelVersion, make_radiographs: MakeRadiographs
 ) -> None:
     radiographs = make_radiographs(MANY)
-    start("scheduler@test", SCHEDULER)
+    start_scheduler(start)
     start().wait_until_ready()
     enqueue_all(radiographs)
     in_the_middle()
@@ -126,7 +126,7 @@ def test_a_file_that_kills_its_process_takes_no_other_file_with_it(
     radiographs = make_radiographs(40)
     deadly = store(b"KILL")
     enqueue_all([*radiographs[:20], deadly, *radiographs[20:]])
-    start("scheduler@test", SCHEDULER)
+    start_scheduler(start)
     start(app="tests.workers.deadly")
     wait_until(
         lambda: not Job.objects.filter(state__in=["queued", "running"]).exists(),

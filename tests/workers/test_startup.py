@@ -11,7 +11,7 @@ from django.db.migrations.recorder import MigrationRecorder
 from pytest_django.fixtures import Settings
 
 from tests.factories import make_model_version
-from tests.workers.conftest import WORKER, CeleryProcess
+from tests.workers.conftest import SCHEDULER, WORKER, CeleryProcess
 from webportal.inference.models import ModelVersion
 from workers import startup
 from workers.app import app
@@ -47,7 +47,15 @@ def test_another_pool_or_concurrency_is_refused(worker: dict[str, Any], words: s
 
 
 def test_the_scheduler_may_have_any_concurrency(model: ModelVersion) -> None:
-    assert problem(serves_inference=False, pool_cls="solo", concurrency=2) is None
+    scheduler = SimpleNamespace(conf=SimpleNamespace(beat_schedule={"sweep": {}}))
+    worker = {"pool_cls": "solo", "concurrency": 2, "app": scheduler}
+    assert problem(serves_inference=False, **worker) is None
+
+
+def test_a_scheduler_without_a_schedule_is_refused(start: Callable[..., CeleryProcess]) -> None:
+    worker = start("scheduler@test", SCHEDULER)
+    assert worker.process.wait(60) != 0
+    assert "The scheduler is started with --app scheduler.app" in worker.log.read_text()
 
 
 @pytest.mark.django_db

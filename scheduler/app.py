@@ -1,0 +1,38 @@
+"""The scheduler's Celery application: that of the workers, with a schedule and its tasks.
+
+It is a worker of its own, so that no sweep waits behind inference. One in the whole installation:
+
+    celery --app scheduler.app worker --pool solo --queues maintenance --beat
+"""
+
+from typing import Any
+
+from django.conf import settings
+
+from workers.app import app
+
+__all__ = ["app"]
+
+MAINTENANCE_QUEUE = "maintenance"
+ANCHOR_SECONDS = 60
+NOTIFY_SECONDS = 20
+CLEAN_SECONDS = 300
+
+
+def _every(seconds: int, task: str) -> dict[str, Any]:
+    # A message that waited for a whole period is worthless: the next one is there.
+    options = {"queue": MAINTENANCE_QUEUE, "expires": seconds}
+    return {"task": f"workers.tasks.{task}", "schedule": seconds, "options": options}
+
+
+app.conf.update(
+    include=[*app.conf.include, "scheduler.tasks"],
+    # The schedule needs no memory of the last run, and so no file.
+    beat_scheduler="celery.beat:Scheduler",
+    beat_schedule={
+        "sweep": _every(settings.SWEEP_SECONDS, "sweep"),
+        "anchor_audit": _every(ANCHOR_SECONDS, "anchor_audit"),
+        "notify": _every(NOTIFY_SECONDS, "notify"),
+        "clean_storage": _every(CLEAN_SECONDS, "clean_storage"),
+    },
+)
