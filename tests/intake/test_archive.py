@@ -9,8 +9,8 @@ from collections.abc import Callable
 import pytest
 
 from tests import dicom_files as files
-from webportal.intake import archive
-from webportal.intake.archive import Entry, entries
+from webportal.intake.checks import archive
+from webportal.intake.checks.archive import Entry, entries
 from webportal.intake.errors import RefusedError
 
 LIMIT = 50 * 1024**2

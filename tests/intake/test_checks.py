@@ -12,13 +12,13 @@ import pytest
 
 from ml.images import ImageError
 from tests import dicom_files as files
-from webportal.intake import checks, dicom
+from webportal.intake.checks import image_file, wrapping
 
-HEADER = dicom.Header(patient_id="P", study_instance_uid=dicom.make_uid("study"))
+HEADER = wrapping.Header(patient_id="P", study_instance_uid=wrapping.make_uid("study"))
 
 
-def check(data: bytes, header: dicom.Header | None = None) -> checks.CheckedImage:
-    return checks.check_apart(data, header, hashlib.sha256(data).hexdigest())
+def check(data: bytes, header: wrapping.Header | None = None) -> image_file.CheckedImage:
+    return image_file.check_apart(data, header, hashlib.sha256(data).hexdigest())
 
 
 def test_a_dicom_file_is_left_as_it_came() -> None:

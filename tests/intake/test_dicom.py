@@ -14,15 +14,15 @@ from pydicom.encaps import generate_frames
 
 from ml import images
 from tests import dicom_files as files
-from webportal.intake import dicom
+from webportal.intake.checks import wrapping
 
-HEADER = dicom.Header(
+HEADER = wrapping.Header(
     patient_id="P-1",
     issuer_of_patient_id="HOSPITAL",
     patient_name="Müller^Änne",
     patient_birth_date=date(1999, 12, 31),
     patient_sex="F",
-    study_instance_uid=dicom.make_uid("study"),
+    study_instance_uid=wrapping.make_uid("study"),
     accession_number="ACC1",
     study_description="Chest PA",
     referring_physician_name="Doe^Jane",
@@ -31,7 +31,7 @@ HEADER = dicom.Header(
 
 
 def wrap(data: bytes) -> bytes:
-    return dicom.wrap(data, HEADER, hashlib.sha256(data).hexdigest())
+    return wrapping.wrap(data, HEADER, hashlib.sha256(data).hexdigest())
 
 
 def parsed(data: bytes) -> pydicom.FileDataset:
@@ -130,9 +130,9 @@ def test_patient_and_study_are_in_the_header() -> None:
 
 
 def test_unknown_attributes_are_empty_and_present() -> None:
-    header = dicom.Header(patient_id="P", study_instance_uid=dicom.make_uid("study"))
+    header = wrapping.Header(patient_id="P", study_instance_uid=wrapping.make_uid("study"))
     data = files.png(files.phantom())
-    ds = parsed(dicom.wrap(data, header, hashlib.sha256(data).hexdigest()))
+    ds = parsed(wrapping.wrap(data, header, hashlib.sha256(data).hexdigest()))
     # Type 2 attributes of the modules of Secondary Capture (PS3.3 A.8.1).
     for keyword in (
         "PatientName",
@@ -162,4 +162,4 @@ def test_other_pixels_make_another_instance() -> None:
 
 @pytest.mark.parametrize("names", [("a",), ("a", "b"), ("instance", "0" * 64)])
 def test_made_uids_are_valid(names: tuple[str, ...]) -> None:
-    assert uid.UID(dicom.make_uid(*names)).is_valid
+    assert uid.UID(wrapping.make_uid(*names)).is_valid

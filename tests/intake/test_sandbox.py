@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from ml.images import ImageError
-from webportal.intake.sandbox import Limits, run
+from webportal.intake.checks.sandbox import Limits, run
 
 
 def add(left: int, right: int) -> int:
@@ -122,7 +122,7 @@ def test_no_process_is_left_behind() -> None:
 
 def test_the_sandbox_server_holds_neither_django_nor_a_thread() -> None:
     loaded, threads = run(loaded_modules)
-    assert "webportal.intake.checks" in loaded
+    assert "webportal.intake.checks.image_file" in loaded
     assert not {"django.db", "tensorflow"} & loaded
     assert threads == 1
 

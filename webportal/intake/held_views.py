@@ -14,7 +14,8 @@ from ml.images import ImageError
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.intake import doubts, preview, resolution, sandbox, store
+from webportal.intake import preview, resolution, store
+from webportal.intake.checks import doubts, sandbox
 from webportal.intake.errors import IntakeError, NotHeldError
 from webportal.intake.held_forms import HeldFileForm, initial_of
 from webportal.intake.models import UploadItem, Verdict

@@ -5,12 +5,13 @@ import hashlib
 from django.db.models import Q
 
 from ml.images import ImageFacts
-from webportal.intake import cases, dicom
+from webportal.intake import cases
 from webportal.intake.cases import CaseRecord
+from webportal.intake.checks import wrapping
+from webportal.intake.checks.study_dates import StudyMoment, real_birth_date, study_moment
 from webportal.intake.errors import RefusedError
 from webportal.intake.matching import Identity, StudyFacts
 from webportal.intake.models import IdentityMode, UploadBatch, Verdict
-from webportal.intake.study_dates import StudyMoment, real_birth_date, study_moment
 from webportal.records.choices import Sex
 from webportal.records.models import OWN_ISSUER
 
@@ -64,10 +65,12 @@ def not_in_sheet() -> RefusedError:
     )
 
 
-def header_for(batch: UploadBatch, record: CaseRecord | None, sha256: str) -> dicom.Header | None:
+def header_for(
+    batch: UploadBatch, record: CaseRecord | None, sha256: str
+) -> wrapping.Header | None:
     """Return the DICOM header for a JPEG or PNG; None where the sheet has no line for it."""
     if record is not None:
-        return dicom.Header(
+        return wrapping.Header(
             patient_id=record.patient_id,
             issuer_of_patient_id=record.issuer,
             patient_name=record.name,
@@ -80,8 +83,8 @@ def header_for(batch: UploadBatch, record: CaseRecord | None, sha256: str) -> di
         )
     if batch.identity_mode == IdentityMode.SHEET:
         return None
-    study_uid = dicom.make_uid("study", sha256)
-    return dicom.Header(
+    study_uid = wrapping.make_uid("study", sha256)
+    return wrapping.Header(
         patient_id=temporary_patient_id(study_uid),
         issuer_of_patient_id=OWN_ISSUER,
         study_instance_uid=study_uid,
@@ -96,8 +99,8 @@ def _study_uid(batch: UploadBatch, record: CaseRecord) -> str:
     """
     patient = (record.patient_id, record.issuer)
     if record.accession_number:
-        return dicom.make_uid("study", *patient, record.accession_number)
-    return dicom.make_uid("study", str(batch.pk), *patient, str(record.study_date or ""))
+        return wrapping.make_uid("study", *patient, record.accession_number)
+    return wrapping.make_uid("study", str(batch.pk), *patient, str(record.study_date or ""))
 
 
 def temporary_patient_id(study_instance_uid: str) -> str:

@@ -10,7 +10,7 @@ from django.utils.translation import gettext, gettext_noop
 
 from ml import images
 from webportal.inference import reasons as of_jobs
-from webportal.intake import checks
+from webportal.intake.checks import image_file
 
 ARCHIVE_TOO_LARGE = gettext_noop(
     "Unpacked, the ZIP file has more than {gigabytes} GB. Split it into smaller ones."
@@ -61,8 +61,8 @@ TEMPLATES = (
     PATIENT_LEFT_AS_IT_IS,
     TOO_LARGE,
     TOO_MANY_ENTRIES,
-    checks.TOO_SMALL,
-    *checks.IDENTIFIER_FAULTS.values(),
+    image_file.TOO_SMALL,
+    *image_file.IDENTIFIER_FAULTS.values(),
 )
 
 

@@ -14,8 +14,10 @@ from ml.images import ImageError, ImageFacts
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.intake import checks, dicom, incoming, matching, store, verdicts
+from webportal.intake import incoming, matching, store, verdicts
 from webportal.intake.cases import CaseRecord
+from webportal.intake.checks import image_file, wrapping
+from webportal.intake.checks.study_dates import StudyMoment, born_by_bikram_sambat
 from webportal.intake.errors import (
     IntakeError,
     NotHeldError,
@@ -25,7 +27,6 @@ from webportal.intake.errors import (
 )
 from webportal.intake.matching import Identity, StudyFacts
 from webportal.intake.models import UploadItem, Verdict
-from webportal.intake.study_dates import StudyMoment, born_by_bikram_sambat
 from webportal.intake.verdicts import Upload
 from webportal.records.ages import contradicts
 from webportal.records.identifiers import UNREADABLE
@@ -114,7 +115,7 @@ def question(item: UploadItem, by: User) -> Question:
     record = incoming.record_for(item.batch, item.file_name)
     header = incoming.header_for(item.batch, record, upload.sha256)
     try:
-        checked = checks.check_apart(upload.data, header, upload.sha256)
+        checked = image_file.check_apart(upload.data, header, upload.sha256)
     except ImageError as reason:
         raise RefusedError(reason.code, reason.message) from None
     claimed = incoming.identity(item.batch, record, checked.facts)
@@ -169,7 +170,7 @@ def _carry_out(
     asked: Question,
     identity: Identity,
     study: StudyFacts,
-    checked: checks.CheckedImage,
+    checked: image_file.CheckedImage,
     decision: Decision,
     by: User,
 ) -> UploadItem:
@@ -267,7 +268,7 @@ def _corrected_study(asked: Question, correction: Correction) -> StudyFacts:
         return study
     # A JPEG's or PNG's study was named after the patient that it turned out not to be of.
     names = (study.study_instance_uid, corrected.patient_id, corrected.issuer)
-    return replace(study, study_instance_uid=dicom.make_uid("corrected study", *names))
+    return replace(study, study_instance_uid=wrapping.make_uid("corrected study", *names))
 
 
 def _readable(text: str) -> str:
@@ -301,12 +302,12 @@ def _other_person(asked: Question) -> tuple[Identity, StudyFacts]:
     # A JPEG's or PNG's study was named after the patient that it turned out not to be of.
     if asked.kind != "dicom" or taken.exists():
         return identity, replace(
-            asked.study, study_instance_uid=dicom.make_uid("study of another person", uid)
+            asked.study, study_instance_uid=wrapping.make_uid("study of another person", uid)
         )
     return identity, asked.study
 
 
-def _check_again(asked: Question, identity: Identity, study: StudyFacts) -> checks.CheckedImage:
+def _check_again(asked: Question, identity: Identity, study: StudyFacts) -> image_file.CheckedImage:
     """Return the checked image; a JPEG or PNG as a DICOM instance of the patient decided on."""
     header = incoming.header_for(asked.upload.batch, asked.record, asked.upload.sha256)
     if header is not None:
@@ -321,7 +322,7 @@ def _check_again(asked: Question, identity: Identity, study: StudyFacts) -> chec
             accession_number=study.accession_number,
             study_date=study.performed_at and timezone.localtime(study.performed_at).date(),
         )
-    return checks.check_apart(asked.upload.data, header, asked.upload.sha256)
+    return image_file.check_apart(asked.upload.data, header, asked.upload.sha256)
 
 
 def _lock_held(item: UploadItem) -> str:

@@ -13,8 +13,9 @@ from ml.images import ImageError
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.intake import archive, checks, incoming, store, verdicts
+from webportal.intake import incoming, store, verdicts
 from webportal.intake.cases import CaseRecord
+from webportal.intake.checks import archive, image_file
 from webportal.intake.errors import RefusedError, StorageFullError, internal_error
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem
 from webportal.intake.reasons import TOO_LARGE
@@ -148,5 +149,5 @@ def _take_in(upload: Upload) -> UploadItem:
     header = incoming.header_for(upload.batch, record, upload.sha256)
     if header is None and images.sniff(upload.data) in ("jpeg", "png"):
         raise incoming.not_in_sheet()
-    checked = checks.check_apart(upload.data, header, upload.sha256)
+    checked = image_file.check_apart(upload.data, header, upload.sha256)
     return verdicts.accept(upload, record, checked)

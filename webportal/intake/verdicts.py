@@ -14,8 +14,8 @@ from webportal.audit.trail import Event, append, append_all
 from webportal.inference import queue
 from webportal.intake import incoming, matching, store
 from webportal.intake.cases import CaseRecord
-from webportal.intake.checks import CheckedImage
-from webportal.intake.doubts import check_certain
+from webportal.intake.checks.doubts import check_certain
+from webportal.intake.checks.image_file import CheckedImage
 from webportal.intake.errors import IntakeError, PatientDoubtError, RefusedError
 from webportal.intake.matching import Match
 from webportal.intake.models import UploadBatch, UploadItem, Verdict

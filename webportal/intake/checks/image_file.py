@@ -7,9 +7,9 @@ from django.utils import timezone
 
 from ml import images
 from ml.images import ImageError, ImageFacts, translatable
-from webportal.intake import dicom
-from webportal.intake.sandbox import run
-from webportal.intake.study_dates import born_by_bikram_sambat, real_birth_date
+from webportal.intake.checks import wrapping
+from webportal.intake.checks.sandbox import run
+from webportal.intake.checks.study_dates import born_by_bikram_sambat, real_birth_date
 from webportal.records.identifiers import Fault, identifier_fault, name_fault, several_values
 
 _UID = re.compile(r"[0-9.]{1,64}")
@@ -59,7 +59,7 @@ class CheckedImage:
     wrapped: bytes | None = None
 
 
-def check_apart(data: bytes, header: dicom.Header | None, sha256: str) -> CheckedImage:
+def check_apart(data: bytes, header: wrapping.Header | None, sha256: str) -> CheckedImage:
     """Do `check` in a process of its own, so that a file that harms the decoder harms only that."""
     checked = run(check, data, header, sha256)
     # Here, because the other process does not load the settings, which say what day it is.
@@ -67,7 +67,7 @@ def check_apart(data: bytes, header: dicom.Header | None, sha256: str) -> Checke
     return checked
 
 
-def check(data: bytes, header: dicom.Header | None, sha256: str) -> CheckedImage:
+def check(data: bytes, header: wrapping.Header | None, sha256: str) -> CheckedImage:
     """Decode the whole image and wrap a JPEG or PNG with `header`. Raises ImageError.
 
     `sha256` is the hash of `data`, in hex.
@@ -84,7 +84,7 @@ def check(data: bytes, header: dicom.Header | None, sha256: str) -> CheckedImage
         raise ImageError(
             "no_patient", "A JPEG or PNG does not name its patient. Say whose image it is."
         )
-    wrapped = dicom.wrap(data, header, sha256)
+    wrapped = wrapping.wrap(data, header, sha256)
     return CheckedImage(facts.kind, images.describe(wrapped), wrapped)
 
 

@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 # The modules are loaded before the first fork, so that every child has them already.
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["__main__", "webportal.intake.checks"])
+_context.set_forkserver_preload(["__main__", "webportal.intake.checks.image_file"])
 
 
 @dataclass(frozen=True)

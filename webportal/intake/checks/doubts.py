@@ -4,6 +4,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_noop
 
 from ml.images import ImageFacts
+from webportal.intake.checks.study_dates import StudyMoment, born_by_bikram_sambat, real_birth_date
 from webportal.intake.errors import PatientDoubtError
 from webportal.intake.reasons import (
     BIKRAM_SAMBAT,
@@ -11,7 +12,6 @@ from webportal.intake.reasons import (
     LETTERS_IN_DOUBT,
     NO_CHARACTER_SET,
 )
-from webportal.intake.study_dates import StudyMoment, born_by_bikram_sambat, real_birth_date
 from webportal.records.identifiers import is_placeholder_identifier
 
 _WORDS = {
