@@ -31,7 +31,7 @@ from webportal.accounts.services import create_token
 from webportal.inference import registry
 from webportal.inference.models import JobState, Prediction, Worker
 from webportal.intake import services
-from webportal.intake.cases import FORM_KEY, CaseRecord
+from webportal.intake.cases.case_record import FORM_KEY, CaseRecord
 from webportal.intake.models import UploadItem
 from webportal.notifications.models import Kind, Notification
 from webportal.operations.phantoms import draw_phantom

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from webportal.intake.cases import CaseRecord
+from webportal.intake.cases.case_record import CaseRecord
 from webportal.records.choices import Priority
 
 RECORD = CaseRecord(

@@ -8,8 +8,9 @@ from tests import dicom_files as files
 from tests.intake.case_record import RECORD
 from tests.intake.conftest import Send
 from webportal.accounts.models import User
-from webportal.intake import cases, services
-from webportal.intake.cases import CaseRecord
+from webportal.intake import services
+from webportal.intake.cases import case_record
+from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.models import IdentityMode
 from webportal.records.choices import Priority
 from webportal.records.models import Patient, Study
@@ -18,7 +19,7 @@ from webportal.records.models import Patient, Study
 @pytest.mark.django_db
 def test_a_form_gives_all_files_one_patient_and_study(send: Send, uploader: User) -> None:
     batch = services.create_batch(
-        uploader, identity_mode=IdentityMode.FORM, records={cases.FORM_KEY: RECORD}
+        uploader, identity_mode=IdentityMode.FORM, records={case_record.FORM_KEY: RECORD}
     )
     for seed in range(3):
         assert send(files.png(files.phantom(seed=seed)), f"{seed}.png", to=batch).radiograph
@@ -77,7 +78,7 @@ def test_a_dicom_file_of_another_patient_than_the_form_says_is_refused(
     send: Send, uploader: User
 ) -> None:
     batch = services.create_batch(
-        uploader, identity_mode=IdentityMode.FORM, records={cases.FORM_KEY: RECORD}
+        uploader, identity_mode=IdentityMode.FORM, records={case_record.FORM_KEY: RECORD}
     )
     item = send(files.dicom(files.phantom(), PatientID="P-2"), to=batch)
     assert (item.verdict, item.reason_code) == ("refused", "patient_contradiction")
@@ -86,7 +87,7 @@ def test_a_dicom_file_of_another_patient_than_the_form_says_is_refused(
 @pytest.mark.django_db
 def test_the_form_adds_what_a_dicom_file_cannot_say(send: Send, uploader: User) -> None:
     batch = services.create_batch(
-        uploader, identity_mode=IdentityMode.FORM, records={cases.FORM_KEY: RECORD}
+        uploader, identity_mode=IdentityMode.FORM, records={case_record.FORM_KEY: RECORD}
     )
     data = files.dicom(files.phantom(), PatientID="P-1", AccessionNumber="FROM-FILE")
     assert send(data, to=batch).verdict == "accepted"
@@ -99,7 +100,7 @@ def test_a_duplicate_given_to_another_patient_says_so(send: Send, uploader: User
     data = files.png(files.phantom())
     send(data)
     batch = services.create_batch(
-        uploader, identity_mode=IdentityMode.FORM, records={cases.FORM_KEY: RECORD}
+        uploader, identity_mode=IdentityMode.FORM, records={case_record.FORM_KEY: RECORD}
     )
     item = send(data, to=batch)
     assert item.verdict == "duplicate"
@@ -113,7 +114,7 @@ def test_a_duplicate_given_to_another_patient_says_so(send: Send, uploader: User
 def test_two_names_that_look_alike_never_share_a_line(
     send: Send, uploader: User, names: tuple[str, str], order: int
 ) -> None:
-    records = {cases.file_key(names[0]): CaseRecord("P-1")}
+    records = {case_record.file_key(names[0]): CaseRecord("P-1")}
     batch = services.create_batch(uploader, identity_mode=IdentityMode.SHEET, records=records)
     first, second = (
         send(files.png(files.phantom(seed=seed)), name, to=batch)

@@ -13,8 +13,9 @@ from tests.helpers import audit_actions
 from tests.intake.conftest import Send, stored_files
 from webportal.accounts.models import User
 from webportal.inference.models import Job
-from webportal.intake import cases, resolution, services, store
-from webportal.intake.cases import CaseRecord
+from webportal.intake import resolution, services, store
+from webportal.intake.cases import case_record
+from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.errors import NotHeldError, RefusedError
 from webportal.intake.models import IdentityMode, UploadItem
 from webportal.intake.resolution import Decision
@@ -144,7 +145,7 @@ def test_a_picture_is_wrapped_for_the_patient_decided_on(
     def held(seed: int) -> UploadItem:
         record = CaseRecord("PHANTOM-1", name="Doe^Jane")
         batch = services.create_batch(
-            uploader, identity_mode=IdentityMode.FORM, records={cases.FORM_KEY: record}
+            uploader, identity_mode=IdentityMode.FORM, records={case_record.FORM_KEY: record}
         )
         return send(files.png(files.phantom(seed=seed)), to=batch)
 

@@ -9,8 +9,9 @@ from pydicom import uid
 from tests import dicom_files as files
 from tests.intake.conftest import Send
 from webportal.accounts.models import User
-from webportal.intake import cases, services
-from webportal.intake.cases import CaseRecord, CaseRecordForm
+from webportal.intake import services
+from webportal.intake.cases import case_record
+from webportal.intake.cases.case_record import CaseRecord, CaseRecordForm
 from webportal.intake.models import IdentityMode
 from webportal.records.models import Patient, Study
 from webportal.records.searches import find_patients, with_words
@@ -51,7 +52,7 @@ def test_a_picture_with_a_long_accession_number_is_wrapped_whole(
 ) -> None:
     record = CaseRecord("P-1", accession_number="RAD-2026-0000123-XR-01")
     batch = services.create_batch(
-        uploader, identity_mode=IdentityMode.FORM, records={cases.FORM_KEY: record}
+        uploader, identity_mode=IdentityMode.FORM, records={case_record.FORM_KEY: record}
     )
     item = send(files.png(files.phantom()), to=batch)
     assert item.radiograph is not None

@@ -17,7 +17,7 @@ from webportal.api.base import PRIORITIES, Endpoint
 from webportal.api.findings import MODEL_IS, STANDS, FindingSerializer
 from webportal.inference.models import JobState
 from webportal.inference.purpose.reasons import sentences
-from webportal.intake import sheet
+from webportal.intake.cases import sheet
 from webportal.intake.models import UploadBatch, Verdict
 from webportal.records.choices import Category, Priority, Purpose, ReadingState
 from webportal.review.batches import results, views

@@ -7,10 +7,10 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from webportal.intake import cases
-from webportal.intake.cases import CaseRecord, CaseRecordForm
+from webportal.intake.cases import case_record
+from webportal.intake.cases.case_record import CaseRecord, CaseRecordForm
+from webportal.intake.cases.sheet import MAX_SHEET_BYTES, Sheet, parse
 from webportal.intake.models import IdentityMode
-from webportal.intake.sheet import MAX_SHEET_BYTES, Sheet, parse
 from webportal.records.choices import Priority
 
 MODES = [
@@ -88,4 +88,4 @@ def read_forms(
         return fields, {}
     if not case_form.is_valid():
         return None
-    return fields, {cases.FORM_KEY: case_form.record()}
+    return fields, {case_record.FORM_KEY: case_form.record()}

@@ -5,8 +5,8 @@ import hashlib
 from django.db.models import Q
 
 from ml.images import ImageFacts
-from webportal.intake import cases
-from webportal.intake.cases import CaseRecord
+from webportal.intake.cases import case_record
+from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks import wrapping
 from webportal.intake.checks.study_dates import StudyMoment, real_birth_date, study_moment
 from webportal.intake.errors import RefusedError
@@ -26,9 +26,9 @@ def record_for(batch: UploadBatch, file_name: str) -> CaseRecord | None:
 
 def _record_key(batch: UploadBatch, file_name: str) -> str | None:
     if batch.identity_mode == IdentityMode.FORM:
-        return cases.FORM_KEY
+        return case_record.FORM_KEY
     if batch.identity_mode == IdentityMode.SHEET:
-        return cases.matching_key(batch.case_records, file_name)
+        return case_record.matching_key(batch.case_records, file_name)
     return None
 
 

@@ -15,7 +15,7 @@ from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.intake import incoming, matching, store, verdicts
-from webportal.intake.cases import CaseRecord
+from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks import image_file, wrapping
 from webportal.intake.checks.study_dates import StudyMoment, born_by_bikram_sambat
 from webportal.intake.errors import (

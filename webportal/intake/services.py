@@ -14,7 +14,7 @@ from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.intake import incoming, store, verdicts
-from webportal.intake.cases import CaseRecord
+from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks import archive, image_file
 from webportal.intake.errors import RefusedError, StorageFullError, internal_error
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem

@@ -13,7 +13,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
 from webportal.inference import queue
 from webportal.intake import incoming, matching, store
-from webportal.intake.cases import CaseRecord
+from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks.doubts import check_certain
 from webportal.intake.checks.image_file import CheckedImage
 from webportal.intake.errors import IntakeError, PatientDoubtError, RefusedError

@@ -12,8 +12,9 @@ from PIL import Image
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
-from webportal.intake import cases, services
-from webportal.intake.cases import CaseRecord
+from webportal.intake import services
+from webportal.intake.cases import case_record
+from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.models import IdentityMode, UploadBatch
 from webportal.operations.phantoms import draw_phantom
 from webportal.records.choices import Priority
@@ -230,7 +231,7 @@ def _batch(phantom: Phantom, uploader: User) -> UploadBatch:
         return services.create_batch(uploader, name=name)
     today = timezone.localdate()
     records = {
-        cases.file_key(other.file_name): replace(
+        case_record.file_key(other.file_name): replace(
             other.record, study_date=today - timedelta(days=other.days_ago)
         )
         for other in PHANTOMS

@@ -9,7 +9,7 @@ from datetime import date
 
 from django.utils.translation import gettext
 
-from webportal.intake.cases import CaseRecord, CaseRecordForm, file_key
+from webportal.intake.cases.case_record import CaseRecord, CaseRecordForm, file_key
 from webportal.intake.checks.study_dates import is_placeholder_day
 from webportal.intake.matching import Identity, differences
 from webportal.records.choices import Priority, Sex, Symptom
