@@ -264,7 +264,7 @@ SPECTACULAR_SETTINGS = {
     # One name for one set of values, wherever it occurs.
     "ENUM_NAME_OVERRIDES": {
         "DecisionEnum": "webportal.review.models.Decision",
-        "HeldFileDecisionEnum": "webportal.intake.resolution.Decision",
+        "HeldFileDecisionEnum": "webportal.intake.held.resolution.Decision",
         "JobStateEnum": "webportal.inference.models.JobState",
         "NotificationKindEnum": "webportal.notifications.models.Kind",
         "ReadKindEnum": "webportal.review.models.ReadKind",

@@ -13,12 +13,13 @@ from tests.helpers import audit_actions
 from tests.intake.conftest import Send, stored_files
 from webportal.accounts.models import User
 from webportal.inference.models import Job
-from webportal.intake import resolution, services, store
+from webportal.intake import services, store
 from webportal.intake.cases import case_record
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.errors import NotHeldError, RefusedError
+from webportal.intake.held import resolution
+from webportal.intake.held.resolution import Decision
 from webportal.intake.models import IdentityMode, UploadItem
-from webportal.intake.resolution import Decision
 from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -2,7 +2,8 @@
 
 from django.urls import path
 
-from webportal.intake import held_views, views
+from webportal.intake import views
+from webportal.intake.held import views as held_views
 
 app_name = "intake"
 urlpatterns = [

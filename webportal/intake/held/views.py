@@ -14,13 +14,14 @@ from ml.images import ImageError
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.intake import preview, resolution, store
+from webportal.intake import store
 from webportal.intake.checks import doubts, sandbox
 from webportal.intake.errors import IntakeError, NotHeldError
-from webportal.intake.held_forms import HeldFileForm, initial_of
+from webportal.intake.held import preview, resolution
+from webportal.intake.held.forms import HeldFileForm, initial_of
+from webportal.intake.held.resolution import Correction, Decision, Question
 from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.reasons import in_words
-from webportal.intake.resolution import Correction, Decision, Question
 
 ITEMS_PER_PAGE = 100
 _DECIDED_AT_ONCE = (
