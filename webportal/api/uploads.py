@@ -24,9 +24,10 @@ from webportal.api.base import Endpoint, PriorityField
 from webportal.api.pagination import StableOrdering
 from webportal.api.patients import PatientSerializer
 from webportal.api.problems import form_problem
-from webportal.intake import services, summary
+from webportal.intake import services
+from webportal.intake.batches import summary
+from webportal.intake.batches.forms import BatchForm, read_forms
 from webportal.intake.cases.case_record import CaseRecordForm
-from webportal.intake.forms import BatchForm, read_forms
 from webportal.intake.held import resolution
 from webportal.intake.held.forms import HeldFileForm, initial_of
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem, Verdict

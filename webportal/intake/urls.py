@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from webportal.intake import views
+from webportal.intake.batches import views
 from webportal.intake.held import views as held_views
 
 app_name = "intake"

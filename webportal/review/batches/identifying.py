@@ -25,11 +25,11 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.purpose.ages import by_header
 from webportal.inference.purpose.keeping import judge_anew
+from webportal.intake.batches.summary import unidentified
 from webportal.intake.cases.sheet import parse_sex, placeholder_problem, spreadsheet_problem
 from webportal.intake.file_names import file_names
 from webportal.intake.matching import Identity
 from webportal.intake.models import UploadBatch
-from webportal.intake.summary import unidentified
 from webportal.records.choices import Sex
 from webportal.records.forms import PatientForm, form_values
 from webportal.records.models import OWN_ISSUER, Study

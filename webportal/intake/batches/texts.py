@@ -4,8 +4,8 @@ from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
+from webportal.intake.batches.summary import BatchSummary
 from webportal.intake.models import Verdict
-from webportal.intake.summary import BatchSummary
 
 
 def arrived(summary: BatchSummary) -> str:
