@@ -9,7 +9,7 @@ import time
 from scheduler import recovery
 from scheduler.app import CLEAN_SECONDS, app
 from webportal.audit import verification
-from webportal.intake.unreferenced import remove_unreferenced
+from webportal.intake.storage.unreferenced import remove_unreferenced
 from webportal.notifications import finding, mail
 
 

@@ -13,13 +13,13 @@ from tests.helpers import audit_actions
 from tests.intake.conftest import Send
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
-from webportal.intake import store
 from webportal.intake.errors import PatientDoubtError
 from webportal.intake.held import resolution
 from webportal.intake.held.resolution import Correction, Decision
 from webportal.intake.matching import Identity
 from webportal.intake.models import UploadItem
 from webportal.intake.reasons import in_words
+from webportal.intake.storage import blobs
 from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -176,8 +176,8 @@ def test_a_file_that_would_no_longer_be_taken_can_be_discarded(
     """A file that was held before its Patient ID counted as uncertain."""
     item = send(dicom(StudyDate="20820810", PatientID="P-1"))
     data = dicom(StudyDate="20820810", PatientID="P\\1")
-    with store.writing() as put:
-        key = store.new_held_key()
+    with blobs.writing() as put:
+        key = blobs.new_held_key()
         put(key, data)
     UploadItem.objects.filter(pk=item.pk).update(held_key=key)
     browser = sign_in(uploader)

@@ -13,13 +13,14 @@ from tests.helpers import audit_actions
 from tests.intake.conftest import Send, stored_files
 from webportal.accounts.models import User
 from webportal.inference.models import Job
-from webportal.intake import services, store
+from webportal.intake import services
 from webportal.intake.cases import case_record
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.errors import NotHeldError, RefusedError
 from webportal.intake.held import resolution
 from webportal.intake.held.resolution import Decision
 from webportal.intake.models import IdentityMode, UploadItem
+from webportal.intake.storage import blobs
 from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,7 +52,7 @@ def test_a_contradicting_file_is_held_and_changes_no_record(
     data = dicom(**elements)
     item = send(data)
     assert (item.verdict, item.reason_code) == ("held", "patient_mismatch")
-    assert store.read(item.held_key) == data
+    assert blobs.read(item.held_key) == data
     assert Patient.objects.get() == recorded
     assert Radiograph.objects.count() == Job.objects.count() == 1
     assert audit_actions()[-1] == "file.held"
@@ -153,7 +154,7 @@ def test_a_picture_is_wrapped_for_the_patient_decided_on(
     for seed, decision in enumerate((Decision.SAME, Decision.OTHER)):
         resolved = resolution.resolve(held(seed), decision, uploader)
         assert resolved.radiograph is not None
-        instance = pydicom.dcmread(BytesIO(store.read(resolved.radiograph.dicom_key)))
+        instance = pydicom.dcmread(BytesIO(blobs.read(resolved.radiograph.dicom_key)))
         study = resolved.radiograph.study
         assert instance.PatientID == study.patient.patient_id
         assert instance.PatientName == study.patient.name
@@ -203,7 +204,7 @@ def test_a_decision_that_cannot_be_carried_out_leaves_the_file_held(
         resolution.resolve(item, Decision.SAME, uploader)
     item.refresh_from_db()
     assert item.verdict == "held"
-    assert store.read(item.held_key)
+    assert blobs.read(item.held_key)
 
 
 def test_files_that_name_the_same_person_are_found_together(

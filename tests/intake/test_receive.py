@@ -21,9 +21,10 @@ from tests.intake.conftest import Send, stored_files, zip_of
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.inference.models import Job, JobState
-from webportal.intake import services, store, verdicts
+from webportal.intake import services, verdicts
 from webportal.intake.errors import StorageFullError
 from webportal.intake.models import UploadBatch, UploadItem
+from webportal.intake.storage import blobs
 from webportal.records.choices import Priority
 from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
 from webportal.storage import DurableFileSystemStorage
@@ -68,7 +69,7 @@ def test_a_dicom_file_is_stored_once_as_it_came(send: Send, storage_folder: Path
     digest = hashlib.sha256(data).hexdigest()
     assert radiograph.original_sha256 == radiograph.dicom_sha256 == digest
     assert stored_files(storage_folder) == [f"dicom/{digest[:2]}/{digest[2:4]}/{digest}.dcm"]
-    assert store.read(radiograph.dicom_key) == data
+    assert blobs.read(radiograph.dicom_key) == data
 
 
 @pytest.mark.parametrize("make", [files.png, files.jpeg])
@@ -78,8 +79,8 @@ def test_a_picture_is_stored_as_it_came_and_as_dicom(
     data = make(files.phantom())
     radiograph = send(data).radiograph
     assert radiograph is not None
-    assert store.read(radiograph.original_key) == data
-    instance = store.read(radiograph.dicom_key)
+    assert blobs.read(radiograph.original_key) == data
+    instance = blobs.read(radiograph.dicom_key)
     assert hashlib.sha256(instance).hexdigest() == radiograph.dicom_sha256
     assert pydicom.dcmread(BytesIO(instance)).SOPInstanceUID == radiograph.sop_instance_uid
     assert (images.read(instance).pixels == images.read(data).pixels).all()

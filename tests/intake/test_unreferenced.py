@@ -15,8 +15,8 @@ from tests import dicom_files as files
 from tests.helpers import audit_actions
 from tests.intake.conftest import Send, stored_files
 from webportal.audit.models import AuditEntry
-from webportal.intake import store, unreferenced
-from webportal.intake.unreferenced import SLICES, remove_unreferenced
+from webportal.intake.storage import blobs, unreferenced
+from webportal.intake.storage.unreferenced import SLICES, remove_unreferenced
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -50,8 +50,8 @@ def test_what_a_record_names_stays(send: Send, storage_folder: Path) -> None:
 @pytest.mark.parametrize(
     "key",
     [
-        store.original_key(DIGEST),
-        store.dicom_key(DIGEST),
+        blobs.original_key(DIGEST),
+        blobs.dicom_key(DIGEST),
         f"held/{DIGEST[:8]}",
         f"dicom/ab/ab/.incoming-{DIGEST[:8]}",
     ],
@@ -89,11 +89,11 @@ def test_a_file_that_is_sent_again_meanwhile_stays(
 
     monkeypatch.setattr(unreferenced, "_is_young", send_now)
     assert remove_unreferenced(int(digest[:2], 16)) == 0
-    assert stored_files(storage_folder) == [store.dicom_key(digest)]
+    assert stored_files(storage_folder) == [blobs.dicom_key(digest)]
 
 
 def send_and_forget(data: bytes) -> str:
     """Store bytes as a process does that is killed before it commits."""
     digest = hashlib.sha256(data).hexdigest()
-    default_storage.save(store.dicom_key(digest), ContentFile(data))
+    default_storage.save(blobs.dicom_key(digest), ContentFile(data))
     return digest

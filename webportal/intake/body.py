@@ -11,8 +11,9 @@ from django.http import HttpRequest
 from django.http.request import UnreadablePostError
 from django.utils.translation import gettext as _
 
-from webportal.intake import services, store
+from webportal.intake import services
 from webportal.intake.errors import IntakeError
+from webportal.intake.storage import blobs
 
 _CHUNK = 1024**2
 
@@ -43,7 +44,7 @@ def received(request: HttpRequest) -> Iterator[IO[bytes]]:
     if int(length) > limit:
         reason = services.too_large(limit)
         raise BodyError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason.code, reason.message)
-    store.check_space(int(length))
+    blobs.check_space(int(length))
     with tempfile.SpooledTemporaryFile(
         max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE, dir=settings.FILE_UPLOAD_TEMP_DIR
     ) as file:

@@ -13,12 +13,13 @@ from ml.images import ImageError
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.intake import incoming, store, verdicts
+from webportal.intake import incoming, verdicts
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks import archive, image_file
 from webportal.intake.errors import RefusedError, StorageFullError, internal_error
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem
 from webportal.intake.reasons import TOO_LARGE
+from webportal.intake.storage import blobs
 from webportal.intake.verdicts import Upload
 from webportal.records.choices import Priority
 
@@ -66,7 +67,7 @@ def receive_file(batch: UploadBatch, file_name: str, file: IO[bytes], by: User) 
     size = file.seek(0, 2)
     file.seek(0)
     kind = images.sniff(file.read(_SNIFFED_BYTES))
-    store.check_space(size)
+    blobs.check_space(size)
     limit = settings.UPLOAD_MAX_ARCHIVE_BYTES if kind == "zip" else settings.UPLOAD_MAX_BYTES
     if size > limit:
         return [verdicts.refuse(_unread(batch, name, file, size, by), too_large(limit))]
@@ -120,7 +121,7 @@ def _receive_archive(
         if entry.refusal is not None:
             items.append(verdicts.refuse(upload, entry.refusal))
             continue
-        store.check_space(upload.size)
+        blobs.check_space(upload.size)
         items.append(_receive_image(upload))
     return items
 

@@ -12,14 +12,15 @@ from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
 from webportal.inference import queue
-from webportal.intake import incoming, matching, store
+from webportal.intake import incoming, matching
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks.doubts import check_certain
 from webportal.intake.checks.image_file import CheckedImage
 from webportal.intake.errors import IntakeError, PatientDoubtError, RefusedError
 from webportal.intake.matching import Match
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
-from webportal.intake.unreferenced import lock_storing
+from webportal.intake.storage import blobs
+from webportal.intake.storage.unreferenced import lock_storing
 from webportal.records.models import Radiograph, Study
 from webportal.records.services import return_to_worklist
 
@@ -71,7 +72,7 @@ def accept(upload: Upload, record: CaseRecord | None, checked: CheckedImage) -> 
     incoming.refuse_second_use_of_line(upload.batch, upload.file_name)
     identity = incoming.identity(upload.batch, record, checked.facts)
     study_facts = incoming.study(upload.batch, record, checked.facts)
-    with store.writing() as put:
+    with blobs.writing() as put:
         try:
             check_certain(checked.facts, incoming.moment(record, checked.facts))
             with transaction.atomic():
@@ -117,8 +118,8 @@ def refuse(upload: Upload, reason: IntakeError | ImageError) -> UploadItem:
     return item
 
 
-def _hold(upload: Upload, doubt: PatientDoubtError, put: store.Put) -> UploadItem:
-    held_key = store.new_held_key()
+def _hold(upload: Upload, doubt: PatientDoubtError, put: blobs.Put) -> UploadItem:
+    held_key = blobs.new_held_key()
     put(held_key, upload.data)
     item = _save(
         upload,
@@ -137,7 +138,7 @@ def _item_event(action: Action, item: UploadItem) -> Event:
 
 
 def store_accepted(
-    upload: Upload, match: Match, checked: CheckedImage, put: store.Put
+    upload: Upload, match: Match, checked: CheckedImage, put: blobs.Put
 ) -> UploadItem:
     """Store the bytes and the radiograph, queue its inference and write the trail.
 
@@ -156,7 +157,7 @@ def store_accepted(
 
 
 def _store_radiograph(
-    upload: Upload, study: Study, checked: CheckedImage, put: store.Put
+    upload: Upload, study: Study, checked: CheckedImage, put: blobs.Put
 ) -> Radiograph:
     facts = checked.facts
     lock_instance(facts.sop_instance_uid)
@@ -168,11 +169,11 @@ def _store_radiograph(
         )
     if checked.wrapped is None:
         dicom_sha256 = upload.sha256
-        original_key = dicom_key = store.dicom_key(dicom_sha256)
+        original_key = dicom_key = blobs.dicom_key(dicom_sha256)
         put(dicom_key, upload.data)
     else:
         dicom_sha256 = hashlib.sha256(checked.wrapped).hexdigest()
-        original_key, dicom_key = store.original_key(upload.sha256), store.dicom_key(dicom_sha256)
+        original_key, dicom_key = blobs.original_key(upload.sha256), blobs.dicom_key(dicom_sha256)
         put(original_key, upload.data)
         put(dicom_key, checked.wrapped)
     return Radiograph.objects.create(

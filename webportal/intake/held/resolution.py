@@ -14,7 +14,7 @@ from ml.images import ImageError, ImageFacts
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.intake import incoming, matching, store, verdicts
+from webportal.intake import incoming, matching, verdicts
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks import image_file, wrapping
 from webportal.intake.checks.study_dates import StudyMoment, born_by_bikram_sambat
@@ -27,6 +27,7 @@ from webportal.intake.errors import (
 )
 from webportal.intake.matching import Identity, StudyFacts
 from webportal.intake.models import UploadItem, Verdict
+from webportal.intake.storage import blobs
 from webportal.intake.verdicts import Upload
 from webportal.records.ages import contradicts
 from webportal.records.identifiers import UNREADABLE
@@ -108,7 +109,7 @@ def question(item: UploadItem, by: User) -> Question:
     if item.verdict != Verdict.HELD:
         raise NotHeldError
     try:
-        data = store.read(item.held_key)
+        data = blobs.read(item.held_key)
     except FileNotFoundError:  # somebody else's decision was carried out since the item was read
         raise NotHeldError from None
     upload = Upload.of(item.batch, item.file_name, data, by)
@@ -180,7 +181,7 @@ def _carry_out(
         resolved = verdicts.duplicate(asked.upload, None)
         if resolved is None:
             match = matching.match(identity, study, by)
-            with store.writing() as put:
+            with blobs.writing() as put:
                 resolved = verdicts.store_accepted(asked.upload, match, checked, put)
         _note(resolved, decision, by)
         transaction.on_commit(lambda: default_storage.delete(held_key))

@@ -14,7 +14,6 @@ from ml.images import ImageError
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.intake import store
 from webportal.intake.checks import doubts, sandbox
 from webportal.intake.errors import IntakeError, NotHeldError
 from webportal.intake.held import preview, resolution
@@ -22,6 +21,7 @@ from webportal.intake.held.forms import HeldFileForm, initial_of
 from webportal.intake.held.resolution import Correction, Decision, Question
 from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.reasons import in_words
+from webportal.intake.storage import blobs
 
 ITEMS_PER_PAGE = 100
 _DECIDED_AT_ONCE = (
@@ -89,7 +89,7 @@ def held_image(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
     """The picture of a held file, small, for whoever decides whose image it is."""
     item = get_object_or_404(UploadItem, pk=item_id, verdict=Verdict.HELD)
     try:
-        picture = sandbox.run(preview.png, store.read(item.held_key))
+        picture = sandbox.run(preview.png, blobs.read(item.held_key))
     except (FileNotFoundError, ImageError):
         words = gettext("The picture cannot be shown.")
         return HttpResponse(words, status=404, content_type="text/plain; charset=utf-8")
