@@ -21,9 +21,10 @@ from tests.intake.conftest import Send, stored_files, zip_of
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.inference.models import Job, JobState
-from webportal.intake import services, verdicts
+from webportal.intake import services
 from webportal.intake.errors import StorageFullError
 from webportal.intake.models import UploadBatch, UploadItem
+from webportal.intake.pipeline import store
 from webportal.intake.storage import blobs
 from webportal.records.choices import Priority
 from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
@@ -286,14 +287,14 @@ def test_a_zip_that_was_interrupted_continues_where_it_stopped(
     batch: UploadBatch, uploader: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = zip_of(**{f"{n}__png": files.png(files.phantom(seed=n)) for n in range(4)})
-    accept = verdicts.accept
+    accept = store.accept
 
-    def lose_the_database_at_the_third(upload: verdicts.Upload, *args: object) -> UploadItem:
+    def lose_the_database_at_the_third(upload: store.Upload, *args: object) -> UploadItem:
         if upload.file_name == "a.zip/2.png":
             raise OSError("connection lost")
         return accept(upload, *args)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(verdicts, "accept", lose_the_database_at_the_third)
+    monkeypatch.setattr(store, "accept", lose_the_database_at_the_third)
     with pytest.raises(OSError, match="connection lost"):
         receive(batch, uploader, data)
     assert Radiograph.objects.count() == 2
@@ -306,7 +307,7 @@ def test_a_zip_that_was_interrupted_continues_where_it_stopped(
 
 
 @pytest.mark.parametrize(
-    "target", ["webportal.inference.queue.enqueue", "webportal.intake.verdicts.append_all"]
+    "target", ["webportal.inference.queue.enqueue", "webportal.intake.pipeline.store.append_all"]
 )
 @pytest.mark.parametrize("make", [files.png, lambda pixels: files.dicom(pixels)])
 def test_when_the_records_fail_no_bytes_stay(

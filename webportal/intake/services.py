@@ -13,14 +13,14 @@ from ml.images import ImageError
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.intake import incoming, verdicts
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks import archive, image_file
 from webportal.intake.errors import RefusedError, StorageFullError, internal_error
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem
+from webportal.intake.pipeline import identify, store
+from webportal.intake.pipeline.store import Upload
 from webportal.intake.reasons import TOO_LARGE
 from webportal.intake.storage import blobs
-from webportal.intake.verdicts import Upload
 from webportal.records.choices import Priority
 
 logger = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def receive_file(batch: UploadBatch, file_name: str, file: IO[bytes], by: User) 
     blobs.check_space(size)
     limit = settings.UPLOAD_MAX_ARCHIVE_BYTES if kind == "zip" else settings.UPLOAD_MAX_BYTES
     if size > limit:
-        return [verdicts.refuse(_unread(batch, name, file, size, by), too_large(limit))]
+        return [store.refuse(_unread(batch, name, file, size, by), too_large(limit))]
     if kind == "zip":
         return _receive_archive(batch, name, file, by)
     file.seek(0)
@@ -113,13 +113,13 @@ def _receive_archive(
         entries = archive.entries(file, settings.UPLOAD_MAX_BYTES)
     except RefusedError as reason:
         size = file.seek(0, 2)
-        return [verdicts.refuse(_unread(batch, archive_name, file, size, by), reason)]
+        return [store.refuse(_unread(batch, archive_name, file, size, by), reason)]
     items = []
     for entry in entries:
         name = _clean_name(f"{archive_name}/{entry.name}")
         upload = Upload.of(batch, name, entry.data, by)
         if entry.refusal is not None:
-            items.append(verdicts.refuse(upload, entry.refusal))
+            items.append(store.refuse(upload, entry.refusal))
             continue
         blobs.check_space(upload.size)
         items.append(_receive_image(upload))
@@ -129,26 +129,26 @@ def _receive_archive(
 def _receive_image(upload: Upload) -> UploadItem:
     """Give one file its verdict. A fault of ours is a verdict too, so that it stops no other."""
     try:
-        return verdicts.settled(upload) or _take_in(upload)
+        return store.settled(upload) or _take_in(upload)
     except (ImageError, RefusedError) as reason:
-        return verdicts.refuse(upload, reason)
+        return store.refuse(upload, reason)
     except (InterfaceError, OperationalError, OSError, StorageFullError):
         raise  # the same for every file, and over when it is sent again
     except Exception as error:
         # What the database refuses of this file's values, too; nothing of it is stored then.
         # Only the kind of error: its text may quote the file, and so a patient.
         logger.error("Taking in a file failed with %s", type(error).__name__)
-        return verdicts.refuse(upload, internal_error())
+        return store.refuse(upload, internal_error())
 
 
 def _take_in(upload: Upload) -> UploadItem:
-    record = incoming.record_for(upload.batch, upload.file_name)
+    record = identify.record_for(upload.batch, upload.file_name)
     # What is stored already was checked then, and is not decoded again.
-    item = verdicts.duplicate(upload, record)
+    item = store.duplicate(upload, record)
     if item is not None:
         return item
-    header = incoming.header_for(upload.batch, record, upload.sha256)
+    header = identify.header_for(upload.batch, record, upload.sha256)
     if header is None and images.sniff(upload.data) in ("jpeg", "png"):
-        raise incoming.not_in_sheet()
+        raise identify.not_in_sheet()
     checked = image_file.check_apart(upload.data, header, upload.sha256)
-    return verdicts.accept(upload, record, checked)
+    return store.accept(upload, record, checked)

@@ -15,13 +15,14 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
-from webportal.intake import body, services
+from webportal.intake import services
 from webportal.intake.batches import summary, texts, waiting
 from webportal.intake.batches.forms import BatchForm, read_forms
 from webportal.intake.cases import sheet
 from webportal.intake.cases.case_record import CaseRecordForm
 from webportal.intake.errors import IntakeError, StorageFullError
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
+from webportal.intake.pipeline import body
 from webportal.intake.reasons import in_words
 
 BATCHES_PER_PAGE = 30

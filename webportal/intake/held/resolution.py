@@ -14,7 +14,7 @@ from ml.images import ImageError, ImageFacts
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.intake import incoming, matching, verdicts
+from webportal.intake import matching
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks import image_file, wrapping
 from webportal.intake.checks.study_dates import StudyMoment, born_by_bikram_sambat
@@ -27,8 +27,9 @@ from webportal.intake.errors import (
 )
 from webportal.intake.matching import Identity, StudyFacts
 from webportal.intake.models import UploadItem, Verdict
+from webportal.intake.pipeline import identify, store
+from webportal.intake.pipeline.store import Upload
 from webportal.intake.storage import blobs
-from webportal.intake.verdicts import Upload
 from webportal.records.ages import contradicts
 from webportal.records.identifiers import UNREADABLE
 from webportal.records.models import Patient, Study
@@ -81,7 +82,7 @@ class Question:
     @property
     def moment(self) -> StudyMoment:
         """When the file says that the study was made, and what is in doubt about it."""
-        return incoming.moment(self.record, self.facts)
+        return identify.moment(self.record, self.facts)
 
     @property
     def born_by_bikram_sambat(self) -> date | None:
@@ -113,14 +114,14 @@ def question(item: UploadItem, by: User) -> Question:
     except FileNotFoundError:  # somebody else's decision was carried out since the item was read
         raise NotHeldError from None
     upload = Upload.of(item.batch, item.file_name, data, by)
-    record = incoming.record_for(item.batch, item.file_name)
-    header = incoming.header_for(item.batch, record, upload.sha256)
+    record = identify.record_for(item.batch, item.file_name)
+    header = identify.header_for(item.batch, record, upload.sha256)
     try:
         checked = image_file.check_apart(upload.data, header, upload.sha256)
     except ImageError as reason:
         raise RefusedError(reason.code, reason.message) from None
-    claimed = incoming.identity(item.batch, record, checked.facts)
-    study = incoming.study(item.batch, record, checked.facts)
+    claimed = identify.identity(item.batch, record, checked.facts)
+    study = identify.study(item.batch, record, checked.facts)
     return Question(
         upload, record, checked.kind, checked.facts, claimed, study, _recorded(claimed, study)
     )
@@ -176,13 +177,13 @@ def _carry_out(
     by: User,
 ) -> UploadItem:
     with transaction.atomic():
-        verdicts.lock(asked.upload.sha256)
+        store.lock(asked.upload.sha256)
         held_key = _lock_held(item)
-        resolved = verdicts.duplicate(asked.upload, None)
+        resolved = store.duplicate(asked.upload, None)
         if resolved is None:
             match = matching.match(identity, study, by)
             with blobs.writing() as put:
-                resolved = verdicts.store_accepted(asked.upload, match, checked, put)
+                resolved = store.store_accepted(asked.upload, match, checked, put)
         _note(resolved, decision, by)
         transaction.on_commit(lambda: default_storage.delete(held_key))
     return resolved
@@ -291,7 +292,7 @@ def _identity_of(patient: Patient) -> Identity:
 def _other_person(asked: Question) -> tuple[Identity, StudyFacts]:
     """Return a temporary patient, and a study of theirs where the file's own is another's."""
     uid = asked.study.study_instance_uid
-    identity = incoming.temporary_identity(asked.facts, uid)
+    identity = identify.temporary_identity(asked.facts, uid)
     born = identity.birth_date
     in_future = born is not None and born > timezone.localdate()
     identity = replace(
@@ -310,7 +311,7 @@ def _other_person(asked: Question) -> tuple[Identity, StudyFacts]:
 
 def _check_again(asked: Question, identity: Identity, study: StudyFacts) -> image_file.CheckedImage:
     """Return the checked image; a JPEG or PNG as a DICOM instance of the patient decided on."""
-    header = incoming.header_for(asked.upload.batch, asked.record, asked.upload.sha256)
+    header = identify.header_for(asked.upload.batch, asked.record, asked.upload.sha256)
     if header is not None:
         header = replace(
             header,

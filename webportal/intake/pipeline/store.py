@@ -12,13 +12,14 @@ from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
 from webportal.inference import queue
-from webportal.intake import incoming, matching
+from webportal.intake import matching
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks.doubts import check_certain
 from webportal.intake.checks.image_file import CheckedImage
 from webportal.intake.errors import IntakeError, PatientDoubtError, RefusedError
 from webportal.intake.matching import Match
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
+from webportal.intake.pipeline import identify
 from webportal.intake.storage import blobs
 from webportal.intake.storage.unreferenced import lock_storing
 from webportal.records.models import Radiograph, Study
@@ -69,12 +70,12 @@ def accept(upload: Upload, record: CaseRecord | None, checked: CheckedImage) -> 
     item = settled(upload) or duplicate(upload, record)
     if item is not None:
         return item
-    incoming.refuse_second_use_of_line(upload.batch, upload.file_name)
-    identity = incoming.identity(upload.batch, record, checked.facts)
-    study_facts = incoming.study(upload.batch, record, checked.facts)
+    identify.refuse_second_use_of_line(upload.batch, upload.file_name)
+    identity = identify.identity(upload.batch, record, checked.facts)
+    study_facts = identify.study(upload.batch, record, checked.facts)
     with blobs.writing() as put:
         try:
-            check_certain(checked.facts, incoming.moment(record, checked.facts))
+            check_certain(checked.facts, identify.moment(record, checked.facts))
             with transaction.atomic():
                 match = matching.match(identity, study_facts, upload.by)
         except PatientDoubtError as doubt:
