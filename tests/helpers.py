@@ -1,9 +1,12 @@
 """What tests of several packages ask or do."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models import F
 
+from webportal.accounts.models import PasswordAttempt
 from webportal.audit.models import AuditEntry
 
 
@@ -26,3 +29,8 @@ def let_time_pass(seconds: int = 31) -> None:
         )
         cursor.execute(f"ALTER TABLE review_read ENABLE {trigger}")
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+
+
+def let_attempts_pass(seconds: float) -> None:
+    """Let every wrong password be so much older."""
+    PasswordAttempt.objects.update(at=F("at") - timedelta(seconds=seconds))

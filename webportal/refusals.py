@@ -7,10 +7,12 @@ class Refusal(Exception):
     """Base of what pages show as a message and the API answers as a problem.
 
     `code` is a stable word for programs, `message` tells a person what to do, and `status` is the
-    API's answer. Neither code nor message ever quotes a file.
+    API's answer. Neither code nor message ever quotes a file. `retry_seconds` is set where the same
+    request may do later.
     """
 
     status = HTTPStatus.CONFLICT
+    retry_seconds: int | None = None
 
     def __init__(self, code: str, message: str) -> None:
         self.code = code

@@ -3,6 +3,7 @@
 `make run` sets every variable for a single machine; docs/deployment.md lists them all.
 """
 
+import os
 from pathlib import Path
 
 import django_stubs_ext
@@ -136,7 +137,7 @@ LOGIN_URL = "accounts:sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "accounts:sign-in"
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "webportal.accounts.hashing.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -148,6 +149,10 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
+# So many passwords of people who sign in are hashed at the same time in one process of the portal.
+PASSWORD_HASHES_AT_ONCE = env.int(
+    "PASSWORD_HASHES_AT_ONCE", default=max(1, (os.cpu_count() or 1) // 2)
+)
 SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", default=12 * 3600)
 
 # ── Security headers ────────────────────────────────────────────────────────────────────────────
@@ -167,6 +172,8 @@ SECURE_REFERRER_POLICY = "same-origin"
 # over the plain HTTP of a single machine.
 BEHIND_HTTPS = env.bool("BEHIND_HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_HTTPS
+# How many proxies in front append to X-Forwarded-For whom they were asked by.
+PROXY_COUNT = env.int("PROXY_COUNT", default=1 if BEHIND_HTTPS else 0)
 if BEHIND_HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = 31_536_000

@@ -9,9 +9,10 @@ from pytest_django.fixtures import Settings
 
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction
-from tests.helpers import audit_actions
+from tests.helpers import audit_actions, let_attempts_pass
 from tests.reading import identity_field, look_at
 from webportal.accounts.models import Role, User
+from webportal.accounts.throttle import ONE_PERSON
 from webportal.audit.models import Action
 from webportal.inference.models import Prediction
 from webportal.intake import services
@@ -67,6 +68,15 @@ def test_its_reader_unlocks_it(browser: Client, person: User, secret: str) -> No
     assert browser.get(reverse("review:worklist"), headers=PAGE).status_code == 200
     told = [each for each in audit_actions() if "lock" in each]
     assert told == [Action.SESSION_LOCKED, Action.UNLOCK_FAILED, Action.SESSION_UNLOCKED]
+
+
+def test_a_pin_cannot_be_guessed_without_limit(browser: Client, person: User) -> None:
+    set_pin(person, PASSWORD, PIN)
+    for number in range(ONE_PERSON.free):
+        assert unlock(browser, f"00000{number}") == 422
+    assert unlock(browser, PIN) == 422
+    let_attempts_pass(seconds=1)
+    assert unlock(browser, PIN) == 204
 
 
 def test_the_page_that_unlocks_leads_to_what_was_asked_for(browser: Client) -> None:

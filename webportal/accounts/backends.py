@@ -3,16 +3,16 @@
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
-from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
-from webportal.accounts import throttle
+from webportal.accounts import hashing, throttle
+from webportal.accounts.devices import known_device
 from webportal.accounts.models import User
-from webportal.accounts.throttle import Purpose
+from webportal.client_address import client_address, network_of
 
 
 class ThrottledBackend(ModelBackend):
-    """Django's check of the password, refused while too many were wrong."""
+    """Django's check of the password, made only when it is due and there is room for it."""
 
     def authenticate(
         self,
@@ -21,15 +21,23 @@ class ThrottledBackend(ModelBackend):
         password: str | None = None,
         **kwargs: Any,
     ) -> User | None:
-        """Return the user, or None; raises PermissionDenied while the name is throttled."""
+        """Return the user, or None.
+
+        Raises TooManyAttemptsError or BusyError where the password was not looked at. Neither is a
+        failed sign-in, so that a flood does not fill the audit trail.
+        """
         if username is None or password is None:
             return None
+        network = network_of(client_address(request))
+        attempt = throttle.sign_in_attempt(username, network, known_device(request, username))
+        attempt.begin()
         try:
-            throttle.begin(username, Purpose.SIGN_IN)
-        except throttle.TooManyAttemptsError as error:
-            raise PermissionDenied from error
-        user = super().authenticate(request, username, password)
+            with hashing.sign_ins.take():
+                user = super().authenticate(request, username, password)
+        except hashing.BusyError:
+            attempt.withdraw()
+            raise
         if not isinstance(user, User):
             return None
-        throttle.forget(username, Purpose.SIGN_IN)
+        attempt.succeed()
         return user

@@ -8,9 +8,8 @@ from django.contrib.auth.password_validation import password_validators_help_tex
 from django.utils.translation import gettext, gettext_noop, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from webportal.accounts import throttle
 from webportal.accounts.models import Role, User
-from webportal.accounts.throttle import Purpose
+from webportal.refusals import Refusal
 
 # Django says these in English alone.
 gettext_noop("Your password can’t be too similar to your other personal information.")
@@ -25,11 +24,16 @@ ngettext_lazy(
 class SignInForm(AuthenticationForm):
     """Name and password."""
 
-    def get_invalid_login_error(self) -> forms.ValidationError:
-        """Say that one has to wait, when that is why."""
-        if throttle.is_exhausted(self.cleaned_data["username"], Purpose.SIGN_IN):
-            return forms.ValidationError(gettext(throttle.ADVICE), code="throttled")
-        return super().get_invalid_login_error()
+    #: Why the password was not even looked at, if so.
+    refusal: Refusal | None = None
+
+    def clean(self) -> dict[str, Any]:
+        """Check the password, and say when one has to wait for that."""
+        try:
+            return super().clean()
+        except Refusal as refusal:
+            self.refusal = refusal
+            raise forms.ValidationError(refusal.message, code=refusal.code) from refusal
 
 
 class PasswordForm(forms.Form):

@@ -94,11 +94,30 @@ class User(AbstractBaseUser):
 class PasswordAttempt(models.Model):
     """A password that was tried lately and not found right; see webportal.accounts.throttle."""
 
-    name_digest = models.CharField(max_length=64)
+    name_digest = models.CharField(max_length=64, db_index=True)
+    key_digest = models.CharField(
+        max_length=64, help_text="What it counts for: a name, an address, or both together."
+    )
     at = models.DateTimeField(db_index=True)
 
     class Meta:
-        indexes = [models.Index(fields=["name_digest", "at"], name="password_attempts")]
+        indexes = [models.Index(fields=["key_digest", "at"], name="password_attempts")]
 
     def __str__(self) -> str:
         return f"Attempt {self.at}"
+
+
+class KnownDevice(models.Model):
+    """A browser in which a person has signed in; see webportal.accounts.devices."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
+    device_digest = models.CharField(max_length=64)
+    used_at = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "device_digest"], name="one_row_a_device")
+        ]
+
+    def __str__(self) -> str:
+        return f"Device of {self.user}"

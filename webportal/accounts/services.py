@@ -1,6 +1,7 @@
 """Creating and changing users, with their audit entries."""
 
 import secrets
+from collections.abc import Callable
 
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
@@ -10,8 +11,8 @@ from django.utils.translation import gettext as _
 from knox.models import AuthToken
 
 from webportal.accounts import throttle
+from webportal.accounts.devices import forget_devices
 from webportal.accounts.models import Role, User
-from webportal.accounts.throttle import Purpose
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.refusals import Conflict
@@ -99,8 +100,8 @@ def reset_password(user: User, by: User) -> str:
     user.set_password(password)
     user.must_change_password = True
     user.save(update_fields=["password", "must_change_password"])
-    for purpose in Purpose:
-        throttle.forget(user.username, purpose)
+    throttle.forget(user.username)
+    forget_devices(user)
     _revoke_all_tokens(user, by)
     append(Event(Action.PASSWORD_CHANGED, "user", user.pk, detail={"one_time": True}), by)
     return password
@@ -122,13 +123,19 @@ def confirm_password(user: User, password: str) -> None:
     Raises AccountError when the password is wrong, or when too many were. Wrong ones at the
     sign-in page do not count here: anybody can send those, and they must keep nobody from signing.
     """
+    confirm(user, lambda: user.check_password(password))
+
+
+def confirm(user: User, is_right: Callable[[], bool]) -> None:
+    """The same by any check of what only this person knows; it is made only when it is due."""
+    attempt = throttle.confirmation_attempt(user.username)
     try:
-        throttle.begin(user.username, Purpose.CONFIRM)
+        attempt.begin()
     except throttle.TooManyAttemptsError as error:
         raise AccountError(str(error)) from error
-    if not user.check_password(password):
+    if not is_right():
         raise AccountError(_("That is not your password."))
-    throttle.forget(user.username, Purpose.CONFIRM)
+    attempt.succeed()
 
 
 @transaction.atomic

@@ -1,76 +1,144 @@
-"""Throttling of password guesses.
+"""Slowing password guesses down, before anything is hashed.
 
-Attempts are counted in the database, because several portals may share it. A name is kept only as
-a keyed hash: people type a password into the name field now and then. Unknown names are counted
-like known ones, so that nothing shows which names exist. Signing in and confirming who one is
-while signed in are counted apart.
+Wrong passwords are counted for a name at one place, for a place whatever the name, and for a name
+wherever it is tried. After some free ones each count makes the next attempt wait, ever longer up to
+a limit, and never closes anything: nobody can lock a reader out by typing nonsense. A browser in
+which this person has signed in before is counted for itself alone (`devices.py`), so that guesses
+from elsewhere do not slow its owner down.
+
+Attempts are counted in the database, because several portals may share it, and names and addresses
+are kept only as keyed hashes: people type a password into the name field now and then. Unknown
+names are counted like known ones, so that nothing shows which names exist. Confirming who one is
+while signed in is counted apart.
 """
 
+import math
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from enum import StrEnum
+from http import HTTPStatus
 
+from django.db import connection, transaction
+from django.db.models import Count, Max
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
-from django.utils.translation import gettext, gettext_noop
+from django.utils.translation import ngettext
 
 from webportal.accounts.models import PasswordAttempt
+from webportal.refusals import Refusal
 
-MOST_FAILURES = 10
-WINDOW = timedelta(minutes=10)
-ADVICE = gettext_noop(
-    "Too many wrong passwords for this name. Wait ten minutes, or ask hospital IT for a new "
-    "one-time password."
-)
+MEMORY = timedelta(hours=1)
 
 
-class Purpose(StrEnum):
-    """What a password was typed for."""
+@dataclass(frozen=True)
+class Pace:
+    """How fast passwords may be tried: `free` at once, then one after each wait."""
 
-    SIGN_IN = "sign in"
-    CONFIRM = "confirm"
+    free: int
+    longest_seconds: int
 
-
-class TooManyAttemptsError(Exception):
-    """So many passwords were wrong that even the right one is refused for a while."""
-
-    def __init__(self) -> None:
-        super().__init__(gettext(ADVICE))
-
-
-def begin(username: str, purpose: Purpose) -> None:
-    """Count an attempt before its password is checked.
-
-    Raises TooManyAttemptsError when the name has used up its attempts; that one does not count, so
-    that a name opens again even while somebody keeps trying.
-    """
-    PasswordAttempt.objects.filter(at__lt=_window_start()).delete()
-    attempt = PasswordAttempt.objects.create(
-        name_digest=_digest(username, purpose), at=timezone.now()
-    )
-    if _recent(username, purpose) > MOST_FAILURES:
-        attempt.delete()
-        raise TooManyAttemptsError
+    def seconds_after(self, failures: int) -> int:
+        """The wait after so many wrong ones: 1, 2, 4, 8 … seconds."""
+        if failures < self.free:
+            return 0
+        return min(1 << min(failures - self.free, 12), self.longest_seconds)
 
 
-def forget(username: str, purpose: Purpose) -> None:
-    """Start anew: the password was right, or there is a new one."""
-    PasswordAttempt.objects.filter(name_digest=_digest(username, purpose)).delete()
+ONE_PERSON = Pace(free=5, longest_seconds=60)
+ONE_ADDRESS = Pace(free=50, longest_seconds=10)
+ONE_NAME = Pace(free=20, longest_seconds=30)
 
 
-def is_exhausted(username: str, purpose: Purpose) -> bool:
-    """Whether the next attempt with this name would be refused."""
-    return _recent(username, purpose) >= MOST_FAILURES
+class TooManyAttemptsError(Refusal):
+    """So many passwords were wrong that the next one has to wait, even the right one."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(
+            "throttled",
+            ngettext(
+                "Too many wrong passwords. Wait {seconds} second, then try again.",
+                "Too many wrong passwords. Wait {seconds} seconds, then try again.",
+                seconds,
+            ).format(seconds=seconds),
+        )
+        self.retry_seconds = seconds
 
 
-def _recent(username: str, purpose: Purpose) -> int:
-    return PasswordAttempt.objects.filter(
-        name_digest=_digest(username, purpose), at__gte=_window_start()
-    ).count()
+class Attempt:
+    """One password that somebody tries, with what it counts for."""
+
+    def __init__(self, username: str, paces: dict[str, Pace]) -> None:
+        self.name = _digest(username)
+        # The person's own count comes first in `paces`; the others are shared with strangers.
+        self.paces = {_digest(key): pace for key, pace in paces.items()}
+        self.rows: list[PasswordAttempt] = []
+
+    def begin(self) -> None:
+        """Count the attempt, before its password is checked.
+
+        Raises TooManyAttemptsError when it comes too early; that one does not count, so that
+        whoever keeps trying does not prolong the wait.
+        """
+        now = timezone.now()
+        PasswordAttempt.objects.filter(at__lt=now - MEMORY).delete()
+        with transaction.atomic():
+            # Of many that come at once, each sees those before it.
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int(self.name[:15], 16)])
+            wait = self._wait(now)
+            if wait:
+                raise TooManyAttemptsError(wait)
+            self.rows = PasswordAttempt.objects.bulk_create(
+                PasswordAttempt(name_digest=self.name, key_digest=key, at=now) for key in self.paces
+            )
+
+    def withdraw(self) -> None:
+        """Take the attempt back: its password was never checked."""
+        PasswordAttempt.objects.filter(pk__in=[row.pk for row in self.rows]).delete()
+
+    def succeed(self) -> None:
+        """The password was right: the person starts anew, strangers who guess do not."""
+        self.withdraw()
+        own = next(iter(self.paces))
+        PasswordAttempt.objects.filter(key_digest=own).delete()
+
+    def _wait(self, now: datetime) -> int:
+        counted = (
+            PasswordAttempt.objects.filter(key_digest__in=self.paces, at__gte=now - MEMORY)
+            .values_list("key_digest")
+            .annotate(Count("pk"), Max("at"))
+            .order_by()
+        )
+        waits = [0.0]
+        for key, failures, last in counted:
+            over = last + timedelta(seconds=self.paces[key].seconds_after(failures))
+            waits.append((over - now).total_seconds())
+        # Rounded up: whoever waits as long as told is not told again.
+        return math.ceil(max(waits))
 
 
-def _window_start() -> datetime:
-    return timezone.now() - WINDOW
+def sign_in_attempt(username: str, network: str, device: str) -> Attempt:
+    """A sign-in from a network; `device` is '' where the browser is none that this person uses."""
+    if device:
+        return Attempt(username, {f"device {device} {username}": ONE_PERSON})
+    paces = {
+        f"place {network} {username}": ONE_PERSON,
+        f"address {network}": ONE_ADDRESS,
+        f"name {username}": ONE_NAME,
+    }
+    return Attempt(username, paces)
 
 
-def _digest(username: str, purpose: Purpose) -> str:
-    return salted_hmac(f"password attempts to {purpose}", username, algorithm="sha256").hexdigest()
+def confirmation_attempt(username: str) -> Attempt:
+    """Somebody who is signed in proves who they are, before a signature for example."""
+    return Attempt(username, {f"confirm {username}": ONE_PERSON})
+
+
+def forget(username: str) -> None:
+    """Start anew: this person has a new password."""
+    PasswordAttempt.objects.filter(name_digest=_digest(username)).delete()
+
+
+def _digest(text: str) -> str:
+    return salted_hmac("password attempts", text, algorithm="sha256").hexdigest()

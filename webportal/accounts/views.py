@@ -5,6 +5,7 @@ import uuid
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
@@ -14,19 +15,36 @@ from django.views.decorators.http import require_http_methods, require_POST
 from knox.models import AuthToken
 
 from webportal.accounts import services
+from webportal.accounts.devices import remember_device
 from webportal.accounts.forms import NewUserForm, PasswordForm, SignInForm, UserForm
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
 
-sign_in = require_http_methods(["GET", "POST"])(
-    login_not_required(
-        LoginView.as_view(
-            template_name="accounts/sign_in.html",
-            authentication_form=SignInForm,
-            redirect_authenticated_user=True,
-        )
-    )
-)
+
+class SignIn(LoginView):
+    """The sign-in, which remembers the browser and says how long one has to wait."""
+
+    template_name = "accounts/sign_in.html"
+    authentication_form = SignInForm
+    redirect_authenticated_user = True
+
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """Sign in."""
+        response = super().form_valid(form)
+        remember_device(self.request, response, self.request.user)  # type: ignore[arg-type]
+        return response
+
+    def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
+        """Show what is wrong; 429 or 503 when the password was not looked at."""
+        response = super().form_invalid(form)
+        refusal = form.refusal if isinstance(form, SignInForm) else None
+        if refusal:
+            response.status_code = refusal.status
+            response.headers["Retry-After"] = str(refusal.retry_seconds)
+        return response
+
+
+sign_in = require_http_methods(["GET", "POST"])(login_not_required(SignIn.as_view()))
 sign_out = allow()(LogoutView.as_view())
 
 

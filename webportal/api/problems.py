@@ -50,7 +50,10 @@ def problem_response(exc: Exception, context: dict[str, Any]) -> Response | None
     """Turn an exception into `application/problem+json`; None for a fault of ours."""
     if isinstance(exc, Refusal):
         detail = f"{exc.message} {ADVICE.get(exc.code, '')}".rstrip()
-        return _response(exc.status, exc.code, detail)
+        refused = _response(exc.status, exc.code, detail)
+        if exc.retry_seconds:
+            refused.headers["Retry-After"] = str(exc.retry_seconds)
+        return refused
     if isinstance(exc, DjangoValidationError):
         exc = exceptions.ValidationError(serializers.as_serializer_error(exc))
     response = exception_handler(exc, context)

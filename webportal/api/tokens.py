@@ -8,16 +8,15 @@ from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from knox.models import AuthToken
 from rest_framework import serializers
-from rest_framework.exceptions import AuthenticationFailed, PermissionDenied, Throttled
+from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.generics import get_object_or_404
 from rest_framework.mixins import ListModelMixin
 from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from webportal.accounts import services, throttle
+from webportal.accounts import services
 from webportal.accounts.models import User
-from webportal.accounts.throttle import Purpose
 from webportal.api.base import Endpoint
 from webportal.api.permissions import EVERYONE, ByRole
 
@@ -68,11 +67,8 @@ class TokenEndpoint(ListModelMixin, Endpoint[Any]):
         """Create a token with a user name and a password. Open to everyone who has them."""
         given = Credentials(data=request.data)
         given.is_valid(raise_exception=True)
-        username = given.validated_data["username"]
         user = authenticate(request, **given.validated_data)
         if not isinstance(user, User):
-            if throttle.is_exhausted(username, Purpose.SIGN_IN):
-                raise Throttled(throttle.WINDOW.seconds, throttle.ADVICE)
             raise AuthenticationFailed("User name or password is wrong.")
         if user.must_change_password:
             raise PermissionDenied(

@@ -16,7 +16,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from webportal.accounts.models import User
-from webportal.accounts.services import AccountError, confirm_password
+from webportal.accounts.services import AccountError, confirm, confirm_password
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.review.models import SigningPin
@@ -42,12 +42,15 @@ def check_signer(signer: User, secret: str, failure: Event, pin_is_open: bool) -
 
 def confirm_signer(signer: User, secret: str, pin_is_open: bool) -> None:
     """Make sure that a person is who they are; raises AccountError."""
-    if pin_is_open and PIN.fullmatch(secret) and has_pin(signer):
-        # A wrong PIN goes on to the password, which counts the attempt and refuses too many.
-        pin_hash = SigningPin.objects.get(user=signer).pin_hash
-        if check_password(secret, pin_hash):
-            return
-    confirm_password(signer, secret)
+    confirm(
+        signer,
+        lambda: (pin_is_open and _is_pin(signer, secret)) or signer.check_password(secret),
+    )
+
+
+def _is_pin(signer: User, secret: str) -> bool:
+    pin = SigningPin.objects.filter(user=signer).first() if PIN.fullmatch(secret) else None
+    return pin is not None and check_password(secret, pin.pin_hash)
 
 
 def is_pin_offered() -> bool:

@@ -1,0 +1,45 @@
+"""Where a request comes from, also behind proxies."""
+
+from ipaddress import IPv6Address, ip_address
+
+from django.conf import settings
+from django.http import HttpRequest
+
+UNKNOWN = "unknown"
+
+
+def client_address(request: HttpRequest | None) -> str:
+    """The address of who asks; 'unknown' where the server does not tell, as over a Unix socket.
+
+    `PROXY_COUNT` proxies stand in front, and each appends to `X-Forwarded-For` whom it was asked
+    by. What is further to the left was written by the client, who may write anything.
+    """
+    if request is None:
+        return UNKNOWN
+    hops = [request.META.get("REMOTE_ADDR", "")]
+    if settings.PROXY_COUNT:
+        hops = [*request.headers.get("X-Forwarded-For", "").split(","), *hops]
+    # A proxy that appends nothing would be skipped: then its own address is as far as we know.
+    place = -1 - settings.PROXY_COUNT
+    told = hops[place] if len(hops) > settings.PROXY_COUNT else hops[-1]
+    return _valid(told) or _valid(hops[-1]) or UNKNOWN
+
+
+def network_of(address: str) -> str:
+    """The address as one count goes by it: of IPv6 its /64, for a single host has all of that."""
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(found, IPv6Address):
+        return f"{IPv6Address(int(found) >> 64 << 64)}/64"
+    return address
+
+
+def _valid(told: str) -> str:
+    try:
+        found = ip_address(told.strip())
+    except ValueError:
+        return ""
+    mapped = getattr(found, "ipv4_mapped", None)
+    return str(mapped or found)
