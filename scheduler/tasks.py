@@ -9,8 +9,8 @@ import time
 from scheduler import recovery
 from scheduler.app import CLEAN_SECONDS, app
 from webportal.audit import verification
-from webportal.intake.storage.unreferenced import remove_unreferenced
 from webportal.notifications import finding, mail
+from webportal.upkeep.unreferenced import remove_unreferenced
 
 
 @app.task(name="workers.tasks.sweep")

@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "webportal.inference",
     "webportal.notifications",
     "webportal.review",
+    "webportal.upkeep",
     "webportal.operations",
     "webportal.api",
     "django.contrib.auth",

@@ -21,9 +21,9 @@ from webportal.intake.matching import Match
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.intake.pipeline import identify
 from webportal.intake.storage import blobs
-from webportal.intake.storage.unreferenced import lock_storing
 from webportal.records.models import Radiograph, Study
 from webportal.records.services import return_to_worklist
+from webportal.storage.locks import lock_storing
 
 MEDIA_TYPES = {"dicom": "application/dicom", "jpeg": "image/jpeg", "png": "image/png"}
 

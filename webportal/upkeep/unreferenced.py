@@ -8,26 +8,19 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from django.core.files.storage import default_storage
-from django.db import connection, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.intake.models import UploadItem
 from webportal.records.models import Radiograph
+from webportal.storage.locks import lock_removing
 
 KEPT_FOR = timedelta(days=1)
 SLICES = 256
 FOLDERS = ("originals", "dicom")
 HELD_FOLDER = "held"
-#: Whoever stores a file holds this lock with others; removing one needs it alone.
-STORING_LOCK = 0x6368657374  # "chest"
-
-
-def lock_storing() -> None:
-    """Keep what is stored from being removed until the transaction ends and its records count."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [STORING_LOCK])
 
 
 def remove_unreferenced(number: int) -> int:
@@ -75,8 +68,7 @@ def _referenced(keys: list[str]) -> set[str]:
 def _remove(key: str) -> bool:
     if _is_young(key):
         return False
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [STORING_LOCK])
+    lock_removing()
     # Somebody may have sent the same content again meanwhile, and found it stored already.
     if _referenced([key]):
         return False

@@ -15,8 +15,9 @@ from tests import dicom_files as files
 from tests.helpers import audit_actions
 from tests.intake.conftest import Send, stored_files
 from webportal.audit.models import AuditEntry
-from webportal.intake.storage import blobs, unreferenced
-from webportal.intake.storage.unreferenced import SLICES, remove_unreferenced
+from webportal.intake.storage import blobs
+from webportal.upkeep import unreferenced
+from webportal.upkeep.unreferenced import SLICES, remove_unreferenced
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
