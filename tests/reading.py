@@ -7,9 +7,9 @@ from typing import Any
 from webportal.accounts.models import User
 from webportal.records.identity import identity_version, shown_identity
 from webportal.records.models import Study
-from webportal.review import addenda, reading
 from webportal.review.models import Addendum, Read
-from webportal.review.viewing import note_viewed
+from webportal.review.reads import addenda, reading
+from webportal.review.reads.viewing import note_viewed
 
 
 def look_at(study: Study, reader: User) -> None:

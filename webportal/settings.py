@@ -67,7 +67,7 @@ MIDDLEWARE = [
     "webportal.api.problems.render_405_page",
     "webportal.accounts.middleware.SignInMiddleware",
     "webportal.accounts.middleware.require_own_password",
-    "webportal.review.lock.refuse_while_locked",
+    "webportal.review.session.lock.refuse_while_locked",
 ]
 
 ROOT_URLCONF = "webportal.urls"
@@ -86,7 +86,7 @@ TEMPLATES = [
                 "webportal.operations.context.navigation",
                 "webportal.version.chestline_version",
                 "webportal.notifications.context.unread_notifications",
-                "webportal.review.take_back_page.offered",
+                "webportal.review.study.take_back_page.offered",
             ],
             "loaders": [
                 (

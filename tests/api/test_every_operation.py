@@ -35,9 +35,9 @@ from webportal.intake.cases.case_record import FORM_KEY, CaseRecord
 from webportal.intake.models import UploadItem
 from webportal.notifications.models import Kind, Notification
 from webportal.operations.phantoms import draw_phantom
-from webportal.review import reading, reservation
 from webportal.review.models import SecondReading, TextTemplate
-from webportal.review.reading import Entry
+from webportal.review.reads import reading, reservation
+from webportal.review.reads.reading import Entry
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ from tests.reading import add_addendum, sign
 from webportal.accounts.models import Role, User
 from webportal.inference.models import JobState, Worker
 from webportal.intake import services
-from webportal.review import reading
-from webportal.review.reading import Entry
+from webportal.review.reads import reading
+from webportal.review.reads.reading import Entry
 
 LISTS = [
     "patients",

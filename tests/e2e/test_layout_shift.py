@@ -23,7 +23,7 @@ from webportal.inference.models import Job
 from webportal.intake import services
 from webportal.intake.models import UploadBatch
 from webportal.records.models import Study
-from webportal.review.reservation import reserve
+from webportal.review.reads.reservation import reserve
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -14,7 +14,7 @@ from webportal.accounts.models import User
 from webportal.inference.models import Prediction
 from webportal.review.models import Read
 from webportal.review.preferences import ReadingPreference
-from webportal.review.viewer_tools import ACTIONS
+from webportal.review.study.viewer_tools import ACTIONS
 
 CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789?/+-=! "
 

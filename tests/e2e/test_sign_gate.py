@@ -14,8 +14,8 @@ from webportal.accounts.models import User
 from webportal.intake.matching import Identity
 from webportal.records.models import Study
 from webportal.records.services import change_patient
-from webportal.review.case_records import assign_patient
 from webportal.review.models import ImageView, Read
+from webportal.review.study.case_records import assign_patient
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

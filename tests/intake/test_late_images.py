@@ -16,9 +16,9 @@ from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.records.models import Patient, Study
 from webportal.records.services import RecordError
-from webportal.review.case_records import change_case_record
 from webportal.review.models import ReadState
-from webportal.review.reading import Entry, ReadingError
+from webportal.review.reads.reading import Entry, ReadingError
+from webportal.review.study.case_records import change_case_record
 
 pytestmark = pytest.mark.django_db
 

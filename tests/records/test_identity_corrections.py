@@ -17,7 +17,7 @@ from webportal.audit.models import AuditEntry
 from webportal.records.identity import shown_identity
 from webportal.records.models import IdentityCorrection, Patient, Study
 from webportal.records.services import RecordError, SignedIdentityError, change_patient
-from webportal.review.reading import Entry
+from webportal.review.reads.reading import Entry
 
 pytestmark = pytest.mark.django_db
 

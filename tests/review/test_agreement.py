@@ -13,14 +13,14 @@ from tests.conftest import PASSWORD
 from tests.factories import make_prediction
 from tests.reading import sign
 from webportal.accounts.models import Role, User
-from webportal.review.agreement import (
+from webportal.review.models import Read
+from webportal.review.reads.reading import Entry
+from webportal.review.reports.agreement import (
     Agreement,
     reader_against_reader,
     readers_against_model,
     reads_between,
 )
-from webportal.review.models import Read
-from webportal.review.reading import Entry
 
 
 @pytest.mark.parametrize(

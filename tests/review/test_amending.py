@@ -17,13 +17,13 @@ from webportal.accounts.models import Role, User
 from webportal.audit.models import AuditEntry
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
-from webportal.review.agreement import readers_against_model, reads_between
 from webportal.review.models import Read, SecondReading
-from webportal.review.reading import Entry, ReadingError, save_draft
-from webportal.review.reads import own_draft, signed_read
-from webportal.review.reservation import reservation_of, reserve
-from webportal.review.second_reading import due_read, signed_reads
-from webportal.review.standing import standing_reads, superseding_read
+from webportal.review.reads.queries import own_draft, signed_read
+from webportal.review.reads.reading import Entry, ReadingError, save_draft
+from webportal.review.reads.reservation import reservation_of, reserve
+from webportal.review.reads.second_reading import due_read, signed_reads
+from webportal.review.reads.standing import standing_reads, superseding_read
+from webportal.review.reports.agreement import readers_against_model, reads_between
 
 pytestmark = pytest.mark.django_db
 

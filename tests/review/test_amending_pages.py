@@ -13,10 +13,10 @@ from tests.helpers import let_time_pass
 from tests.reading import identity_field, look_at, present_identity, sign
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
-from webportal.review.marks import Mark
 from webportal.review.models import Read
-from webportal.review.reading import Entry
-from webportal.review.reads import own_draft, signed_read
+from webportal.review.reads.marks import Mark
+from webportal.review.reads.queries import own_draft, signed_read
+from webportal.review.reads.reading import Entry
 
 pytestmark = pytest.mark.django_db
 

@@ -34,7 +34,7 @@ from webportal.notifications.models import Kind, Notification
 from webportal.records.choices import Category, Concern
 from webportal.records.models import Study
 from webportal.review.models import Read, Reservation, SecondReading
-from webportal.review.reservation import peek_next, reserve_next
+from webportal.review.reads.reservation import peek_next, reserve_next
 from webportal.review.worklist.counts import tab_counts
 from webportal.review.worklist.filters import QUEUE_STATES, matching, order_of
 from webportal.review.worklist.order import ORDERS

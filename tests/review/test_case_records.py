@@ -23,8 +23,8 @@ from webportal.intake.matching import Identity
 from webportal.records.identity import shown_identity
 from webportal.records.models import OWN_ISSUER, IdentityCorrection, Patient, Study
 from webportal.records.services import RecordError, SignedIdentityError
-from webportal.review.case_records import assign_patient, change_case_record
-from webportal.review.reading import Entry
+from webportal.review.reads.reading import Entry
+from webportal.review.study.case_records import assign_patient, change_case_record
 
 pytestmark = pytest.mark.django_db
 

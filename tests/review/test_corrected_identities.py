@@ -25,9 +25,9 @@ from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import choose
 from webportal.records.models import CorrectionSeen, Patient, Study
 from webportal.records.services import change_patient
-from webportal.review.case_records import assign_patient
 from webportal.review.models import Read
-from webportal.review.reading import Entry
+from webportal.review.reads.reading import Entry
+from webportal.review.study.case_records import assign_patient
 
 pytestmark = pytest.mark.django_db
 

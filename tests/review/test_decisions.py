@@ -2,7 +2,7 @@
 
 import pytest
 
-from webportal.review.decisions import open_choices
+from webportal.review.reads.decisions import open_choices
 
 UNAIDED = {("unaided", "none"), ("unaided", "possible"), ("unaided", "definite")}
 

@@ -24,12 +24,12 @@ from webportal.intake.matching import Identity, StudyFacts, match
 from webportal.records.identity import shown_identity, version_of
 from webportal.records.models import Patient, Study
 from webportal.records.services import SignedIdentityError, change_patient
-from webportal.review import reading
-from webportal.review.addenda import add_addendum
-from webportal.review.case_records import assign_patient
 from webportal.review.models import Addendum, Read
-from webportal.review.reading import Entry, ReadingError, save_draft
-from webportal.review.whose_read import parse_identity
+from webportal.review.reads import reading
+from webportal.review.reads.addenda import add_addendum
+from webportal.review.reads.identity import parse_identity
+from webportal.review.reads.reading import Entry, ReadingError, save_draft
+from webportal.review.study.case_records import assign_patient
 
 UNAIDED = Entry(None, "unaided", "none")
 

@@ -13,9 +13,9 @@ from webportal.accounts.models import User
 from webportal.intake.matching import Identity
 from webportal.records.models import IdentityCorrection, Patient, Study
 from webportal.records.services import SignedIdentityError, change_patient
-from webportal.review import reading
-from webportal.review.case_records import assign_patient
-from webportal.review.reading import Entry, ReadingError
+from webportal.review.reads import reading
+from webportal.review.reads.reading import Entry, ReadingError
+from webportal.review.study.case_records import assign_patient
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -17,11 +17,11 @@ from webportal.accounts.models import Role, User
 from webportal.audit.models import AuditEntry
 from webportal.records.models import Study
 from webportal.records.services import return_to_worklist
-from webportal.review import reading
-from webportal.review.addenda import add_addendum
 from webportal.review.models import Addendum, ImageView, Read
-from webportal.review.reading import Entry, ReadingError, save_draft
-from webportal.review.viewing import images_not_viewed, note_viewed
+from webportal.review.reads import reading
+from webportal.review.reads.addenda import add_addendum
+from webportal.review.reads.reading import Entry, ReadingError, save_draft
+from webportal.review.reads.viewing import images_not_viewed, note_viewed
 
 pytestmark = pytest.mark.django_db
 

@@ -19,9 +19,9 @@ from webportal.accounts.models import Role, User
 from webportal.audit.models import Action, AuditEntry
 from webportal.inference.models import Prediction
 from webportal.records.models import Radiograph, Study
-from webportal.review.marks import MOST_MARKS, Mark, parse_marks
 from webportal.review.models import Read
-from webportal.review.reading import Entry, ReadingError, save_draft
+from webportal.review.reads.marks import MOST_MARKS, Mark, parse_marks
+from webportal.review.reads.reading import Entry, ReadingError, save_draft
 
 pytestmark = pytest.mark.django_db
 ROWS, COLUMNS = 96, 80

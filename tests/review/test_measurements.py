@@ -22,10 +22,10 @@ from webportal.audit.models import Action, AuditEntry
 from webportal.inference.models import Prediction
 from webportal.records.files import read_dicom
 from webportal.records.models import Radiograph
-from webportal.review.measurements import MOST_MEASUREMENTS, Measurement, value_of
 from webportal.review.models import Read
-from webportal.review.reading import Entry, ReadingError, save_draft
-from webportal.review.taking_back import take_back
+from webportal.review.reads.measurements import MOST_MEASUREMENTS, Measurement, value_of
+from webportal.review.reads.reading import Entry, ReadingError, save_draft
+from webportal.review.reads.taking_back import take_back
 
 pytestmark = pytest.mark.django_db
 ROWS, COLUMNS = 96, 80

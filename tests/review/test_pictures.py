@@ -15,7 +15,7 @@ from tests import dicom_files as files
 from tests.factories import make_prediction, make_radiograph, overwrite, replace_file
 from tests.helpers import audit_actions
 from webportal.accounts.models import User
-from webportal.review import rendering
+from webportal.review.study import rendering
 
 pytestmark = pytest.mark.django_db
 

@@ -17,8 +17,8 @@ from tests import dicom_files as files
 from tests.factories import make_prediction, make_radiograph, make_study, replace_file
 from tests.helpers import audit_actions
 from webportal.accounts.models import Role, User
-from webportal.review.pixels import ALIGNMENT
-from webportal.review.reservation import reserve
+from webportal.review.reads.reservation import reserve
+from webportal.review.study.pixels import ALIGNMENT
 
 pytestmark = pytest.mark.django_db
 

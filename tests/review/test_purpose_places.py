@@ -27,10 +27,10 @@ from webportal.notifications import stat_studies
 from webportal.notifications.models import Notification
 from webportal.records.choices import Priority
 from webportal.records.models import Study
-from webportal.review.decisions import open_choices
 from webportal.review.models import Decision
-from webportal.review.reads import leading_prediction
-from webportal.review.reservation import reserve_next
+from webportal.review.reads.decisions import open_choices
+from webportal.review.reads.queries import leading_prediction
+from webportal.review.reads.reservation import reserve_next
 
 pytestmark = pytest.mark.django_db
 

@@ -20,7 +20,6 @@ from webportal.notifications.models import Kind, Notification
 from webportal.records.choices import ReadingState
 from webportal.records.models import IdentityCorrection, Study
 from webportal.records.services import change_patient
-from webportal.review.marks import Mark
 from webportal.review.models import (
     Addendum,
     Decision,
@@ -30,6 +29,7 @@ from webportal.review.models import (
     ReadState,
     SecondReading,
 )
+from webportal.review.reads.marks import Mark
 from webportal.review.reports.key_image import MARK_COLOUR
 
 pytestmark = pytest.mark.django_db

@@ -17,8 +17,8 @@ from tests.reading import identity_field, look_at, sign
 from webportal.accounts.models import Role, User
 from webportal.records.models import Study
 from webportal.review.models import Reservation
-from webportal.review.reading import Entry, ReadingError
-from webportal.review.reservation import (
+from webportal.review.reads.reading import Entry, ReadingError
+from webportal.review.reads.reservation import (
     give_back,
     renew,
     reservation_of,

@@ -21,8 +21,8 @@ from webportal.intake import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.records.models import Study
 from webportal.review.models import Read, SecondReading
-from webportal.review.reading import Entry
-from webportal.review.said import Finding, findings_of
+from webportal.review.reads.headline import Finding, findings_of
+from webportal.review.reads.reading import Entry
 
 pytestmark = pytest.mark.django_db
 

@@ -15,10 +15,10 @@ from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
 from webportal.review.models import Read, SecondReading
-from webportal.review.reading import Entry, ReadingError
-from webportal.review.reads import signed_read
-from webportal.review.reservation import reserve_next
-from webportal.review.second_reading import due_read, is_drawn
+from webportal.review.reads.queries import signed_read
+from webportal.review.reads.reading import Entry, ReadingError
+from webportal.review.reads.reservation import reserve_next
+from webportal.review.reads.second_reading import due_read, is_drawn
 
 pytestmark = pytest.mark.django_db
 

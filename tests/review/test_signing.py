@@ -17,10 +17,16 @@ from tests.reading import add_addendum, sign
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
-from webportal.review.decisions import open_choices
 from webportal.review.models import Addendum, Read
-from webportal.review.reading import Entry, ReadingError, discard_draft, draft_version, save_draft
-from webportal.review.reads import leading_prediction
+from webportal.review.reads.decisions import open_choices
+from webportal.review.reads.queries import leading_prediction
+from webportal.review.reads.reading import (
+    Entry,
+    ReadingError,
+    discard_draft,
+    draft_version,
+    save_draft,
+)
 
 CATEGORIES = ["likely", "indeterminate", "unlikely", "not_assessable", ""]
 

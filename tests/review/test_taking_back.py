@@ -18,14 +18,14 @@ from webportal.accounts.models import Role, User
 from webportal.audit.models import AuditEntry
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
-from webportal.review.marks import Mark
 from webportal.review.models import Read, SecondReading
-from webportal.review.reading import Entry, ReadingError, save_draft
-from webportal.review.reads import own_draft, signed_read
-from webportal.review.reservation import reservation_of
-from webportal.review.second_reading import due_read
-from webportal.review.standing import TAKE_BACK_PERIOD, final_reads, is_final
-from webportal.review.taking_back import take_back
+from webportal.review.reads.marks import Mark
+from webportal.review.reads.queries import own_draft, signed_read
+from webportal.review.reads.reading import Entry, ReadingError, save_draft
+from webportal.review.reads.reservation import reservation_of
+from webportal.review.reads.second_reading import due_read
+from webportal.review.reads.standing import TAKE_BACK_PERIOD, final_reads, is_final
+from webportal.review.reads.taking_back import take_back
 
 pytestmark = pytest.mark.django_db
 

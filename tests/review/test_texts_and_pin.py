@@ -14,7 +14,7 @@ from tests.reading import identity_field, look_at
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
 from webportal.review.models import TextTemplate
-from webportal.review.reading_panel import templates_of
+from webportal.review.study.reading_panel import templates_of
 
 pytestmark = pytest.mark.django_db
 PIN = "271828"

@@ -14,7 +14,7 @@ from tests.factories import make_patient, make_prediction, make_radiograph, make
 from webportal.accounts.models import Role, User
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.records.models import Study
-from webportal.review.priors import timeline
+from webportal.review.study.priors import timeline
 
 pytestmark = pytest.mark.django_db
 

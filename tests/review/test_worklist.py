@@ -17,7 +17,7 @@ from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.services import create_batch
 from webportal.records.models import Patient, Study
 from webportal.review.models import SecondReading
-from webportal.review.reservation import reserve
+from webportal.review.reads.reservation import reserve
 from webportal.review.worklist.models import WorklistPreference
 
 pytestmark = pytest.mark.django_db

@@ -18,7 +18,7 @@ from webportal.inference.models import Job
 from webportal.inference.queue import awaiting_release
 from webportal.records.choices import Priority
 from webportal.records.models import Study
-from webportal.review.reading import Entry
+from webportal.review.reads.reading import Entry
 from webportal.review.worklist import bulk
 
 pytestmark = pytest.mark.django_db

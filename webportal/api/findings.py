@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from webportal.review.models import OtherFinding, Pneumonia
-from webportal.review.said import NOT_INTERPRETABLE
+from webportal.review.reads.headline import NOT_INTERPRETABLE
 
 STANDS = [
     ("", "Nothing to compare"),

@@ -23,8 +23,8 @@ from webportal.inference.purpose.expressions import shown_category, shown_probab
 from webportal.inference.purpose.reasons import sentences
 from webportal.records.choices import Category, Purpose
 from webportal.records.models import Study
-from webportal.review.blinding import hidden_results, withheld_results
-from webportal.review.rendering import heatmap_png
+from webportal.review.reads.blinding import hidden_results, withheld_results
+from webportal.review.study.rendering import heatmap_png
 
 
 class JobSerializer(serializers.ModelSerializer[Job]):

@@ -25,8 +25,8 @@ from webportal.audit.trail import Event, append
 from webportal.inference.queue import rerun, rerun_outdated
 from webportal.records.files import StoredFileError, read_dicom, read_original
 from webportal.records.models import Radiograph, Study
-from webportal.review.rendering import radiograph_png
-from webportal.review.viewing import note_viewed
+from webportal.review.reads.viewing import note_viewed
+from webportal.review.study.rendering import radiograph_png
 
 FILE = OpenApiTypes.BINARY
 MEDIA_TYPES = ("application/dicom", "image/jpeg", "image/png")

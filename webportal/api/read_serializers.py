@@ -8,16 +8,6 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from webportal.records.models import IdentityCorrection
-from webportal.review import reading
-from webportal.review.corrections import corrections_of
-from webportal.review.marks import MARKED_FINDINGS, MOST_MARKS, Mark
-from webportal.review.measurements import (
-    MOST_MEASUREMENTS,
-    Measurement,
-    MeasurementKind,
-    Unit,
-    parse_measurements,
-)
 from webportal.review.models import (
     Addendum,
     Decision,
@@ -28,7 +18,17 @@ from webportal.review.models import (
     ReadState,
     Zone,
 )
-from webportal.review.standing import final_at
+from webportal.review.reads import reading
+from webportal.review.reads.corrections import corrections_of
+from webportal.review.reads.marks import MARKED_FINDINGS, MOST_MARKS, Mark
+from webportal.review.reads.measurements import (
+    MOST_MEASUREMENTS,
+    Measurement,
+    MeasurementKind,
+    Unit,
+    parse_measurements,
+)
+from webportal.review.reads.standing import final_at
 
 
 class AddendumSerializer(serializers.ModelSerializer[Addendum]):

@@ -22,18 +22,18 @@ from webportal.api.read_serializers import (
     SignatureSerializer,
 )
 from webportal.records.models import Study
-from webportal.review import addenda, reading, reservation
-from webportal.review.blinding import studies_with_withheld_results, visible_reads
-from webportal.review.corrections import take_note
 from webportal.review.models import (
     Read,
     ReadState,
     Reservation,
     TextTemplate,
 )
-from webportal.review.reading_panel import templates_of
-from webportal.review.standing import stands
-from webportal.review.taking_back import take_back
+from webportal.review.reads import addenda, reading, reservation
+from webportal.review.reads.blinding import studies_with_withheld_results, visible_reads
+from webportal.review.reads.corrections import take_note
+from webportal.review.reads.standing import stands
+from webportal.review.reads.taking_back import take_back
+from webportal.review.study.reading_panel import templates_of
 
 
 class ReservationSerializer(serializers.ModelSerializer[Reservation]):

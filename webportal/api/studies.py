@@ -33,25 +33,25 @@ from webportal.records.forms import PatientForm
 from webportal.records.identity import identity_version
 from webportal.records.models import Study
 from webportal.records.searches import with_words
-from webportal.review.blinding import (
+from webportal.review.preferences import reads_first
+from webportal.review.reads.blinding import (
     hidden_results,
     studies_with_hidden_results,
     studies_with_withheld_results,
     waiting_blind,
 )
-from webportal.review.case_records import (
+from webportal.review.reads.corrections import studies_with_corrected_reads
+from webportal.review.reads.headline import findings_of
+from webportal.review.reads.reservation import reservations_of
+from webportal.review.reads.second_reading import due_of_second_reading
+from webportal.review.study.case_records import (
     CASE_RECORD_FIELDS,
     assign_patient,
     change_case_record,
     refuse_if_in_hand,
 )
-from webportal.review.corrections import studies_with_corrected_reads
-from webportal.review.forms import CaseRecordForm
-from webportal.review.preferences import reads_first
-from webportal.review.progress import NOTHING, progress_of
-from webportal.review.reservation import reservations_of
-from webportal.review.said import findings_of
-from webportal.review.second_reading import due_of_second_reading
+from webportal.review.study.forms import CaseRecordForm
+from webportal.review.study.progress import NOTHING, progress_of
 from webportal.review.worklist.order import BLIND_URGENCY, URGENCY
 
 NOT_JUDGED = ("", "Not judged yet")

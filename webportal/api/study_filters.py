@@ -8,11 +8,11 @@ from webportal.api.base import PRIORITIES
 from webportal.api.filters import OPEN, OPENING
 from webportal.records.choices import Category, Priority, ReadingState
 from webportal.records.models import Study
-from webportal.review.blinding import (
+from webportal.review.reads.blinding import (
     hidden_results,
     withheld_results,
 )
-from webportal.review.progress import in_state
+from webportal.review.study.progress import in_state
 from webportal.review.worklist.filters import QUEUE_STATES
 
 

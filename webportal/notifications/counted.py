@@ -20,7 +20,7 @@ from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import mail_state_for, mail_wanted
 from webportal.records.choices import ReadingState
 from webportal.records.models import Study
-from webportal.review.standing import standing_reads
+from webportal.review.reads.standing import standing_reads
 
 SETTLED = timedelta(seconds=60)
 #: What happened before is no news, were it the first run ever.

@@ -7,8 +7,8 @@ from webportal.notifications.counted import LOOK_BACK, SETTLED
 from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import mail_state_for, mail_wanted
 from webportal.review.models import ReadKind
-from webportal.review.second_reading import disagree
-from webportal.review.standing import standing_reads
+from webportal.review.reads.second_reading import disagree
+from webportal.review.reads.standing import standing_reads
 
 
 def note() -> int:

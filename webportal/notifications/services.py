@@ -13,8 +13,8 @@ from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.notifications.models import MailChoice, MailState, Notification
-from webportal.review.blinding import reads_without_model
 from webportal.review.preferences import reads_first
+from webportal.review.reads.blinding import reads_without_model
 
 
 def reads_without_result(person: User) -> bool:

@@ -127,7 +127,7 @@ class Study(ShownResult, models.Model):
 
     # What the worklist sorts by, kept here so that a hundred thousand studies sort by one index.
     # `concern` to `images_withheld` are written by webportal.inference.summary alone;
-    # `reading_state` by webportal.review.reading, and by `return_to_worklist` in records.services.
+    # `reading_state` by webportal.review.reads.reading, and by records.services.return_to_worklist.
     concern = models.PositiveSmallIntegerField(choices=Concern.choices, default=Concern.NO_RESULT)
     category = models.CharField(max_length=20, choices=Category.choices, blank=True)
     probability = models.FloatField(null=True)

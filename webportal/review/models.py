@@ -294,7 +294,7 @@ class SecondReading(models.Model):
 class Reservation(models.Model):
     """Who has a study in hand. It is over at `expires_at`, whether or not the row is still there.
 
-    Written by `webportal.review.reservation` alone.
+    Written by `webportal.review.reads.reservation` alone.
     """
 
     study = models.OneToOneField(
@@ -316,7 +316,7 @@ class Reservation(models.Model):
 class ImageView(models.Model):
     """That an image was on a reader's screen, and when first; the trail has every time.
 
-    Written by `webportal.review.viewing` alone.
+    Written by `webportal.review.reads.viewing` alone.
     """
 
     reader = models.ForeignKey(

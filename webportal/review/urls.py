@@ -2,15 +2,15 @@
 
 from django.urls import path
 
-from webportal.review import (
+from webportal.review import preferences
+from webportal.review.reports import agreement_page
+from webportal.review.session import lock_page
+from webportal.review.session import pin_page as signing_page
+from webportal.review.study import (
     actions,
-    agreement_page,
     images,
-    lock_page,
     patient_page,
     pixels,
-    preferences,
-    signing_page,
     take_back_page,
     text_templates,
     views,

@@ -15,7 +15,7 @@ from webportal.inference.purpose.reasons import in_short
 from webportal.intake.models import UploadBatch
 from webportal.records.choices import Category, Priority
 from webportal.review.batches.results import ANALYSED, Row
-from webportal.review.said import stands_to
+from webportal.review.reads.headline import stands_to
 from webportal.review.templatetags.review import percent
 
 DISCLAIMER = gettext_lazy(

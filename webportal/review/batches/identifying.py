@@ -34,7 +34,7 @@ from webportal.records.choices import Sex
 from webportal.records.forms import PatientForm, form_values
 from webportal.records.models import OWN_ISSUER, Study
 from webportal.records.services import RecordError
-from webportal.review.case_records import assign_patient
+from webportal.review.study.case_records import assign_patient
 
 #: So many lines stand on the page at once; the next ones come when these are done.
 MOST_LINES = 100

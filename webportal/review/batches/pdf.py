@@ -22,7 +22,7 @@ from webportal.review.batches.exports import (
     result_words_beside,
 )
 from webportal.review.batches.results import Row
-from webportal.review.printing import UNKNOWN, Document
+from webportal.review.reports.printing import UNKNOWN, Document
 
 
 class _Document(Document):

@@ -27,11 +27,11 @@ from webportal.inference.summary import ENDED_WITHOUT_RESULT
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.records.choices import Category, Concern, ReadingState
 from webportal.records.models import Study
-from webportal.review.blinding import withheld_results
-from webportal.review.corrections import has_corrected_read
 from webportal.review.models import Read
-from webportal.review.said import Finding, findings_of
-from webportal.review.standing import may_be_taken_back
+from webportal.review.reads.blinding import withheld_results
+from webportal.review.reads.corrections import has_corrected_read
+from webportal.review.reads.headline import Finding, findings_of
+from webportal.review.reads.standing import may_be_taken_back
 
 #: The analysis of an image that the model has looked at, whatever it found.
 ANALYSED = "analysed"

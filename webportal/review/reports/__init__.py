@@ -1,1 +1,1 @@
-"""The one-page report of a signed study for the referring clinician: page, print and PDF."""
+"""What is read outside of the study page: the report of a study, and agreement of reads."""

@@ -13,14 +13,14 @@ from django.utils.translation import gettext as _
 from webportal.accounts.models import Role, User
 from webportal.records.choices import ReadingState
 from webportal.records.models import Radiograph, Study
-from webportal.review import measurements
-from webportal.review.blinding import sees_read
-from webportal.review.corrections import corrections_of
-from webportal.review.marks import Mark, in_words, parse_marks
-from webportal.review.measurements import Measurement
 from webportal.review.models import Addendum, OtherFinding, Read, Zone
-from webportal.review.reads import signed_read
-from webportal.review.standing import final_reads, is_final
+from webportal.review.reads import measurements
+from webportal.review.reads.blinding import sees_read
+from webportal.review.reads.corrections import corrections_of
+from webportal.review.reads.marks import Mark, in_words, parse_marks
+from webportal.review.reads.measurements import Measurement
+from webportal.review.reads.queries import signed_read
+from webportal.review.reads.standing import final_reads, is_final
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from PIL import Image, ImageDraw
 
 from webportal.records.files import read_dicom
 from webportal.records.models import Radiograph
-from webportal.review.marks import Mark
-from webportal.review.measurements import Measurement, MeasurementKind
-from webportal.review.rendering import radiograph_png
+from webportal.review.reads.marks import Mark
+from webportal.review.reads.measurements import Measurement, MeasurementKind
+from webportal.review.study.rendering import radiograph_png
 
 MARK_COLOUR = (255, 196, 0)
 MEASURE_COLOUR = (120, 214, 255)

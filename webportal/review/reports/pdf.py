@@ -6,8 +6,8 @@ from django.utils.translation import gettext as _
 from fpdf.enums import Align
 
 from webportal.records.bikram_sambat import written_moment
-from webportal.review.printing import Document
 from webportal.review.reports.content import Report
+from webportal.review.reports.printing import Document
 from webportal.review.reports.words import facts, signatures
 
 _PICTURE_HEIGHT = 105.0  # millimetres

@@ -15,13 +15,13 @@ from webportal.records import identity
 from webportal.records.ages import age_in_months, contradicts
 from webportal.records.models import IdentityCorrection, Study
 from webportal.records.templatetags.records import with_nepali
-from webportal.review import corrections as identity_corrections
-from webportal.review import measurements
-from webportal.review.blinding import closes_result, hides_result, sees_read
-from webportal.review.marks import in_words, parse_marks
 from webportal.review.models import OtherFinding, Read, ReadState, Zone
 from webportal.review.preferences import closes_results, reads_first, results_are_open
-from webportal.review.said import Finding, stands_to
+from webportal.review.reads import corrections as identity_corrections
+from webportal.review.reads import measurements
+from webportal.review.reads.blinding import closes_result, hides_result, sees_read
+from webportal.review.reads.headline import Finding, stands_to
+from webportal.review.reads.marks import in_words, parse_marks
 
 register = template.Library()
 

@@ -14,7 +14,7 @@ from django.db.models import Q, QuerySet
 from webportal.accounts.models import User
 from webportal.records.choices import Concern, Priority, ReadingState
 from webportal.records.models import Study
-from webportal.review.blinding import reads_without_model, waiting_blind
+from webportal.review.reads.blinding import reads_without_model, waiting_blind
 from webportal.review.worklist.order import EVERY_STATE, SECOND_READS
 
 CAP = 10_000

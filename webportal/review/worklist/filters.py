@@ -14,8 +14,8 @@ from webportal.inference.models import JobState
 from webportal.records.choices import Category, Concern, Priority, ReadingState
 from webportal.records.models import Study
 from webportal.records.searches import with_words
-from webportal.review.blinding import closed_results, hidden_results, waiting_blind
-from webportal.review.progress import in_state
+from webportal.review.reads.blinding import closed_results, hidden_results, waiting_blind
+from webportal.review.study.progress import in_state
 from webportal.review.worklist.order import (
     BY_RESULT,
     EVERY_STATE,

@@ -17,15 +17,15 @@ from webportal.intake.file_names import file_names
 from webportal.records import searches
 from webportal.records.choices import Priority, ReadingState
 from webportal.records.models import Radiograph, Study
-from webportal.review.blinding import (
+from webportal.review.preferences import closes_results, reads_first
+from webportal.review.reads.blinding import (
     reads_without_model,
     studies_with_withheld_results,
 )
-from webportal.review.corrections import studies_with_corrected_reads
-from webportal.review.preferences import closes_results, reads_first
-from webportal.review.progress import NOTHING, progress_of
-from webportal.review.reservation import reservations_of
-from webportal.review.said import findings_of
+from webportal.review.reads.corrections import studies_with_corrected_reads
+from webportal.review.reads.headline import findings_of
+from webportal.review.reads.reservation import reservations_of
+from webportal.review.study.progress import NOTHING, progress_of
 from webportal.review.worklist.columns import COLUMNS, DEFAULT, columns_for, offered_columns
 from webportal.review.worklist.counts import Count, count_matches, tab_counts
 from webportal.review.worklist.filters import (

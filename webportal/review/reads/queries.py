@@ -1,0 +1,41 @@
+"""Queries for the reads of a study, and the result that each decides on."""
+
+from webportal.accounts.models import User
+from webportal.inference.models import Prediction
+from webportal.inference.summary import counting
+from webportal.records.models import Study
+from webportal.review.models import Read, ReadState
+from webportal.review.reads.blinding import hides_result
+from webportal.review.reads.second_reading import due_of_second_reading, signed_reads
+from webportal.review.reads.standing import stands
+
+
+def leading_prediction(study: Study) -> Prediction | None:
+    """The current result that a read of the study decides on: that which counts for the study."""
+    current = Prediction.objects.filter(radiograph__study=study, is_current=True)
+    return next(iter(counting(current.select_related("model_version"))), None)
+
+
+def result_for(study: Study, reader: User) -> Prediction | None:
+    """The result on which this reader decides; None too when they must read without it."""
+    return None if hides_result(reader, study) else leading_prediction(study)
+
+
+def signed_read(study: Study) -> Read | None:
+    """The read that counts, if the reading is done: the last of those signed.
+
+    That is the arbitration where there was one; of two readers who agree it is the second one's,
+    which has seen every image that the first had not.
+    """
+    reads = signed_reads(study)
+    return reads[-1] if reads and not due_of_second_reading(study) else None
+
+
+def own_signed_read(study: Study, reader: User) -> Read | None:
+    """The read of the study that this reader has signed, if any, in its latest revision."""
+    return study.reads.filter(stands(), reader=reader).select_related("amends").first()
+
+
+def own_draft(study: Study, reader: User) -> Read | None:
+    """What this reader has put down of the study and not signed, if anything."""
+    return Read.objects.filter(study=study, reader=reader, state=ReadState.DRAFT).first()

@@ -1,0 +1,263 @@
+"""Reservations: *Next* takes the most urgent study and keeps it for its reader.
+
+A reservation ends by the signature, when its reader gives it back, and by itself: the open page
+renews it, and RESERVATION_SECONDS after the last renewal others may have the study. It guards
+against double work, not against signing: whoever signs a study that another has in hand is warned.
+"""
+
+import uuid
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.utils import timezone
+
+from webportal.accounts.models import User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.records.choices import Concern
+from webportal.records.models import Study
+from webportal.review.models import Reservation
+from webportal.review.reads.blinding import hides_result, reads_without_model
+from webportal.review.reads.second_reading import may_read_blind
+
+# A study that this reader may read, that nobody else has in hand, and that is not assigned to
+# another. What is excluded is asked for once, so that the index gives the order.
+MAY_HAVE = """
+    FROM records_study AS study
+    LEFT JOIN review_reservation AS other ON other.study_id = study.id
+        AND other.reader_id <> %(reader)s AND other.expires_at > %(now)s
+    WHERE study.reading_state = 'unread' AND other.study_id IS NULL
+        AND {which}
+        AND study.id NOT IN (
+            SELECT own.study_id FROM review_read AS own
+            JOIN review_secondreading AS second ON second.study_id = own.study_id
+            WHERE own.reader_id = %(reader)s AND own.state = 'signed' AND second.due <> '')
+        AND (study.assigned_reader_id IS NULL OR study.assigned_reader_id = %(reader)s)
+        AND study.id IS DISTINCT FROM %(besides)s::uuid
+        AND {below}
+    ORDER BY {order}
+    LIMIT 1
+"""
+PEEK = f"SELECT study.id, study.priority, {{concern}}, study.created_at {MAY_HAVE}"
+# The locks are taken in the same statement: a row that another claim holds is passed over. A claim
+# that committed after this statement began shows in ON CONFLICT alone, and then nothing is taken.
+CLAIM = f"""
+WITH candidate AS (
+    SELECT study.id {MAY_HAVE}
+    FOR NO KEY UPDATE OF study SKIP LOCKED
+), claimed AS (
+    INSERT INTO review_reservation AS present (study_id, reader_id, reserved_at, expires_at)
+    SELECT id, %(reader)s, %(now)s, %(until)s FROM candidate
+    ON CONFLICT (study_id) DO UPDATE
+        SET reader_id = excluded.reader_id, expires_at = excluded.expires_at,
+            reserved_at = CASE WHEN present.reader_id = excluded.reader_id
+                THEN present.reserved_at ELSE excluded.reserved_at END
+        WHERE present.reader_id = excluded.reader_id OR present.expires_at <= %(now)s
+    RETURNING study_id, reserved_at
+)
+SELECT claimed.study_id, claimed.reserved_at
+FROM candidate LEFT JOIN claimed ON claimed.study_id = candidate.id
+"""
+
+
+@dataclass(frozen=True)
+class Pool:
+    """Some of the unread studies, by SQL: which, what counts as their concern, and their order."""
+
+    which: str
+    concern: str = "study.concern"
+    order: str = "study.priority, study.concern, study.created_at, study.id"
+
+    def statement(self, template: str, *, below: bool) -> str:
+        """Return the statement for this pool, of the studies below `besides` if wanted."""
+        place = f"(study.priority, {self.concern}, study.created_at, study.id)"
+        left = "(%(priority)s, %(concern)s, %(created_at)s, %(besides)s::uuid)"
+        return template.format(
+            which=self.which,
+            concern=self.concern,
+            order=self.order,
+            below=f"{place} > {left}" if below else "TRUE",
+        )
+
+
+SECOND_READS = "(SELECT study_id FROM review_secondreading WHERE due = 'second')"
+EVERY_READ = Pool("TRUE")
+NO_SECOND_READS = Pool(f"study.id NOT IN {SECOND_READS}")
+# Whoever must not know the result gets them all as if the model had called them likely: the place
+# of each then tells nothing, and those that somebody overruled wait no longer than before.
+BLIND_SECOND_READS = Pool(
+    f"study.id IN {SECOND_READS}",
+    concern=str(Concern.LIKELY.value),
+    order="study.priority, study.created_at, study.id",
+)
+
+
+@transaction.atomic
+def reserve_next(reader: User, after: Study | None = None) -> Study | None:
+    """Reserve the most urgent study for this reader and return it; None when there is none.
+
+    With `after`, a study that the reader leaves unread, that one is given back, and the next one
+    below it on the worklist is taken; below the last comes the first again.
+    """
+    study_id = None
+    if after is not None:
+        give_back(after, reader)
+        study_id = _claim(reader, after, below=True)
+    study_id = study_id or _claim(reader, after)
+    return Study.objects.get(pk=study_id) if study_id else None
+
+
+def peek_next(reader: User, besides: Study) -> list[Study]:
+    """The studies that `reserve_next` would most likely give after this one.
+
+    The first is what follows when `besides` is signed, another what follows when it is left unread.
+    Nothing is reserved: the viewer fetches their images ahead.
+    """
+    values = _values(reader, besides)
+    likely = [_first_places(reader, values, below=below)[:1] for below in (False, True)]
+    ids = list(dict.fromkeys(place.study_id for places in likely for place in places))
+    found = Study.objects.in_bulk(ids)
+    return [found[each] for each in ids if each in found]
+
+
+@transaction.atomic
+def reserve(study: Study, reader: User) -> Reservation:
+    """Reserve a study, or renew the reservation, and return who has it now: perhaps another."""
+    now = timezone.now()
+    Study.objects.select_for_update(no_key=True).get(pk=study.pk)
+    present = Reservation.objects.filter(study=study).select_related("reader").first()
+    if present is None:
+        present = Reservation(study=study, reader=reader, reserved_at=now)
+    is_over = present.expires_at is None or present.expires_at <= now
+    if present.reader_id != reader.pk and not is_over:
+        return present
+    if is_over:
+        present.reader, present.reserved_at = reader, now
+    present.expires_at = now + _duration()
+    present.save()
+    if is_over:
+        append(Event(Action.STUDY_RESERVED, "study", study.pk, study.pk), reader)
+    return present
+
+
+@transaction.atomic
+def renew(study: Study, reader: User) -> Reservation | None:
+    """Keep the reader's own reservation for longer and return who has the study now, if anybody."""
+    present = reservation_of(study)
+    if present is not None and present.reader_id == reader.pk:
+        present.expires_at = timezone.now() + _duration()
+        Reservation.objects.filter(study=study, reader=reader).update(expires_at=present.expires_at)
+    return present
+
+
+@transaction.atomic
+def give_back(study: Study, reader: User) -> bool:
+    """End the reader's own reservation of a study; whether there was one."""
+    deleted, _ = Reservation.objects.filter(
+        study=study, reader=reader, expires_at__gt=timezone.now()
+    ).delete()
+    if deleted:
+        append(Event(Action.RESERVATION_ENDED, "study", study.pk, study.pk), reader)
+    return bool(deleted)
+
+
+def end_by_signature(study: Study, reader: User | None = None) -> None:
+    """End whatever reservation a study has, because a read of it was signed; or this reader's."""
+    reservations = Reservation.objects.filter(study=study)
+    (reservations.filter(reader=reader) if reader else reservations).delete()
+
+
+def reservation_of(study: Study) -> Reservation | None:
+    """Who has a study in hand now."""
+    return reservations_of([study.pk]).get(study.pk)
+
+
+def reservations_of(study_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Reservation]:
+    """Who has which of these studies in hand now."""
+    present = Reservation.objects.filter(study__in=study_ids, expires_at__gt=timezone.now())
+    return {each.study_id: each for each in present.select_related("reader")}
+
+
+@dataclass(frozen=True, order=True)
+class _Place:
+    """Where a study stands for a reader; what sorts first is read first."""
+
+    priority: int
+    concern: int
+    created_at: datetime
+    study_id: uuid.UUID
+    pool: Pool = field(compare=False)
+
+
+def _claim(reader: User, besides: Study | None, below: bool = False) -> uuid.UUID | None:
+    values = _values(reader, besides)
+    pools = _pools(reader)
+    if len(pools) > 1:
+        pools = [place.pool for place in _first_places(reader, values, below=below)]
+    for pool in pools:
+        study_id = _claim_from(pool, values, reader, below=below)
+        if study_id is not None:
+            return study_id
+    return None
+
+
+def _pools(reader: User) -> list[Pool]:
+    if reads_without_model(reader):
+        return [NO_SECOND_READS, BLIND_SECOND_READS]
+    return [EVERY_READ if may_read_blind(reader) else NO_SECOND_READS]
+
+
+def _first_places(reader: User, values: dict[str, Any], *, below: bool) -> list[_Place]:
+    """The first place of each of the reader's pools, the most urgent of them first."""
+    places = []
+    with connection.cursor() as cursor:
+        for pool in _pools(reader):
+            cursor.execute(pool.statement(PEEK, below=below), values)
+            for study_id, priority, concern, created_at in cursor.fetchall():
+                places.append(_Place(priority, concern, created_at, study_id, pool))
+    return sorted(places)
+
+
+def _values(reader: User, besides: Study | None) -> dict[str, Any]:
+    now = timezone.now()
+    values: dict[str, Any] = {
+        "reader": reader.pk,
+        "now": now,
+        "until": now + _duration(),
+        "besides": besides.pk if besides else None,
+    }
+    if besides is None:
+        return values
+    is_blind = hides_result(reader, besides)
+    return values | {
+        "priority": besides.priority,
+        "concern": Concern.LIKELY if is_blind else besides.concern,
+        "created_at": besides.created_at,
+    }
+
+
+def _claim_from(
+    pool: Pool, values: dict[str, Any], reader: User, *, below: bool
+) -> uuid.UUID | None:
+    statement = pool.statement(CLAIM, below=below)
+    with connection.cursor() as cursor:
+        while True:
+            cursor.execute(statement, values)
+            row = cursor.fetchone()
+            if row is None:
+                return None
+            study_id, reserved_at = row
+            # Another reader was faster; the next statement sees their reservation.
+            if study_id is not None:
+                break
+    if reserved_at == values["now"]:
+        append(Event(Action.STUDY_RESERVED, "study", study_id, study_id), reader)
+    return uuid.UUID(str(study_id))
+
+
+def _duration() -> timedelta:
+    return timedelta(seconds=settings.RESERVATION_SECONDS)

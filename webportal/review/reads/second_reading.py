@@ -1,0 +1,140 @@
+"""Second reading: which studies are read twice, by whom, and when two readers disagree.
+
+The first signature decides whether a second read follows; the second one, whether an arbitration
+does; an amendment of either may change that. One person never makes two reads of a study. A second
+reader must not know the first read, so those who may look into the audit trail, which holds it, are
+never second readers.
+"""
+
+import uuid
+
+from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
+from django.utils.crypto import salted_hmac
+
+from webportal.accounts.models import Role, User
+from webportal.records.choices import Category
+from webportal.records.models import Study
+from webportal.review.models import (
+    Decision,
+    OtherFinding,
+    Pneumonia,
+    Read,
+    ReadKind,
+    ReadState,
+    SecondReading,
+    SecondReadingReason,
+)
+from webportal.review.reads.standing import stands
+
+READ_ORDER = list(ReadKind)
+
+
+def signed_reads(study: Study) -> list[Read]:
+    """The reads of a study that stand, each in its latest revision: first, second, arbitration."""
+    reads = study.reads.filter(stands()).select_related("reader", "prediction__model_version")
+    return sorted(reads, key=lambda read: READ_ORDER.index(ReadKind(read.kind)))
+
+
+def due_of_second_reading(study: Study) -> str:
+    """The second read or the arbitration if one is waited for, else ''."""
+    try:
+        return study.second_reading.due
+    except ObjectDoesNotExist:
+        return ""
+
+
+def due_read(study: Study) -> str:
+    """The kind of read that is to be made next; '' when there is nothing to sign but addenda."""
+    due = due_of_second_reading(study)
+    if due:
+        return due
+    is_read = study.reads.filter(state=ReadState.SIGNED).exists()
+    return "" if is_read else ReadKind.FIRST
+
+
+def may_read_blind(reader: User) -> bool:
+    """Whether this person can be a second reader at all."""
+    return reader.has_role(Role.RADIOLOGIST) and not reader.has_role(Role.AUDITOR)
+
+
+def has_signed(study: Study, reader: User) -> bool:
+    """Whether this person has made one of the study's reads."""
+    return study.reads.filter(state=ReadState.SIGNED, reader=reader).exists()
+
+
+def is_drawn(study_id: uuid.UUID) -> bool:
+    """Whether chance sends a study to a second reader: SECOND_READING_SHARE of all.
+
+    It follows from the study's id by a keyed hash: asking again never changes it, and nobody
+    without the portal's secret can tell beforehand.
+    """
+    digest = salted_hmac("second reading", str(study_id), algorithm="sha256").digest()
+    drawn = int.from_bytes(digest[:8], "big") / 2**64
+    return drawn < float(settings.SECOND_READING_SHARE)
+
+
+def advance(study: Study, signed: Read) -> str:
+    """Note what follows a read that was just signed, and return the kind of read now due.
+
+    An amended first read goes to a second reader too where it overrules a likely result; whether
+    chance sends the study there was settled when it was first signed. A second read that was once
+    asked for stays asked for, whatever an amendment says.
+    """
+    if signed.kind == ReadKind.FIRST and not SecondReading.objects.filter(study=study).exists():
+        reason = _reason_for_second_read(study, signed)
+        if reason:
+            SecondReading.objects.create(study=study, reason=reason, ordered_by=signed)
+    return settle(study)
+
+
+def settle(study: Study) -> str:
+    """Note which read is due by the reads that stand now, and return its kind; '' for none."""
+    standing = {read.kind: read for read in signed_reads(study)}
+    if ReadKind.FIRST not in standing:
+        return ReadKind.FIRST
+    second_reading = SecondReading.objects.filter(study=study).first()
+    if second_reading is None:
+        return ""
+    second_reading.due = _due_after_first(standing)
+    second_reading.save(update_fields=["due"])
+    return second_reading.due
+
+
+def take_order_back(study: Study, read: Read) -> None:
+    """Ask for no second read any more, if it was the signature of this read that asked for it."""
+    SecondReading.objects.filter(study=study, ordered_by=read).delete()
+
+
+def _due_after_first(standing: dict[str, Read]) -> str:
+    if ReadKind.SECOND not in standing:
+        return ReadKind.SECOND
+    if ReadKind.ARBITRATION in standing:
+        return ""
+    is_disputed = disagree(standing[ReadKind.FIRST], standing[ReadKind.SECOND])
+    return ReadKind.ARBITRATION if is_disputed else ""
+
+
+def disagree(first: Read, second: Read) -> bool:
+    """Whether a third reader has to decide.
+
+    That is so when the finding on pneumonia differs, or when one of the two alone saw a
+    pneumothorax, which has to be acted on at once.
+    """
+    alone = set(first.other_findings) ^ set(second.other_findings)
+    return first.pneumonia != second.pneumonia or OtherFinding.PNEUMOTHORAX in alone
+
+
+def _reason_for_second_read(study: Study, first: Read) -> str:
+    if not settings.SECOND_READING:
+        return ""
+    overruled_positive = (
+        first.decision == Decision.OVERRULE
+        and first.pneumonia == Pneumonia.NONE
+        and first.prediction is not None
+        and first.prediction.shown_category == Category.LIKELY
+    )
+    if overruled_positive:
+        return SecondReadingReason.OVERRULED
+    is_first_signature = first.revision == 0
+    return SecondReadingReason.DRAWN if is_first_signature and is_drawn(study.pk) else ""

@@ -1,0 +1,92 @@
+"""Authentication of a signature: the password, or the signing PIN for a while after it.
+
+As 21 CFR 11.200(a)(1)(i) has it, the first of a series of signatures in one session takes all
+components (the user name, of the session, and the password); later ones at least one that only its
+owner knows. That one is the password too, or a PIN of its owner's choice while the series is open:
+SIGNING_PIN_MINUTES after the last signature of the same session. Anything wrong ends the series.
+"""
+
+import re
+import time
+
+from django.conf import settings
+from django.contrib.auth.hashers import check_password, make_password
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from webportal.accounts.models import User
+from webportal.accounts.services import AccountError, confirm, confirm_password
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.review.models import SigningPin
+from webportal.review.reads.refusals import ReadingError
+
+LAST_SIGNATURE = "signing_last_at"
+PIN = re.compile(r"[0-9]{6,12}")
+
+
+def check_signer(signer: User, secret: str, failure: Event, pin_is_open: bool) -> None:
+    """Make sure that the person who signs is who they are, and note in the trail when not.
+
+    Raises ReadingError with the code wrong_password.
+    """
+    try:
+        confirm_signer(signer, secret, pin_is_open)
+    except AccountError as error:
+        append(failure, signer)
+        raise ReadingError(
+            "wrong_password", f"{error} " + _("Nothing is signed; your text is kept.")
+        ) from error
+
+
+def confirm_signer(signer: User, secret: str, pin_is_open: bool) -> None:
+    """Make sure that a person is who they are; raises AccountError."""
+    confirm(
+        signer,
+        lambda: (pin_is_open and _is_pin(signer, secret)) or signer.check_password(secret),
+    )
+
+
+def _is_pin(signer: User, secret: str) -> bool:
+    pin = SigningPin.objects.filter(user=signer).first() if PIN.fullmatch(secret) else None
+    return pin is not None and check_password(secret, pin.pin_hash)
+
+
+def is_pin_offered() -> bool:
+    """Whether hospital IT lets a PIN sign at all."""
+    return bool(settings.SIGNING_PIN_MINUTES > 0)
+
+
+def has_pin(signer: User) -> bool:
+    """Whether this person has chosen a PIN."""
+    return SigningPin.objects.filter(user=signer).exists()
+
+
+def pin_is_open(session: SessionBase) -> bool:
+    """Whether a series of signatures is going on in this session."""
+    seconds = settings.SIGNING_PIN_MINUTES * 60
+    return bool(time.time() - session.get(LAST_SIGNATURE, 0.0) < seconds)
+
+
+def continue_series(session: SessionBase) -> None:
+    """Note that a signature was given in this session."""
+    session[LAST_SIGNATURE] = time.time()
+
+
+def end_series(session: SessionBase) -> None:
+    """Ask for the password at the next signature."""
+    session.pop(LAST_SIGNATURE, None)
+
+
+@transaction.atomic
+def set_pin(user: User, password: str, pin: str) -> None:
+    """Set a person's signing PIN; '' removes it. Raises AccountError when something is wrong."""
+    confirm_password(user, password)
+    if pin and (not PIN.fullmatch(pin) or len(set(pin)) < 3):
+        raise AccountError(_("Choose 6 to 12 digits, at least three of them different."))
+    if pin:
+        SigningPin.objects.update_or_create(user=user, defaults={"pin_hash": make_password(pin)})
+    else:
+        SigningPin.objects.filter(user=user).delete()
+    append(Event(Action.SIGNING_PIN_SET, "user", user.pk, detail={"removed": not pin}), user)

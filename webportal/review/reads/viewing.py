@@ -1,0 +1,104 @@
+"""Images displayed to a reader: nothing else can be signed.
+
+Sent is not seen: an image counts when the program that shows it says that it is displayed, and
+from then on for this reader, because the pixels of an image never change. An image that joins a
+study later has been seen by nobody.
+"""
+
+from collections.abc import Iterable
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from webportal.accounts.models import User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.records.models import Radiograph, Study
+from webportal.review.models import Decision, ImageView, Read
+from webportal.review.reads.refusals import ReadingError
+
+
+@transaction.atomic
+def note_viewed(radiograph: Radiograph, viewer: User) -> None:
+    """Take down that an image is on a person's screen: each time in the trail, once for signing."""
+    view = ImageView(reader=viewer, radiograph=radiograph, first_at=timezone.now())
+    ImageView.objects.bulk_create([view], ignore_conflicts=True)
+    event = Event(Action.IMAGE_VIEWED, "radiograph", radiograph.pk, radiograph.study_id)
+    append(event, viewer)
+
+
+def images_not_viewed(study: Study, reader: User) -> list[Radiograph]:
+    """The images of a study that have never been on this reader's screen, in their order."""
+    return list(study.radiographs.exclude(views__reader=reader))
+
+
+def refuse_changed_images(study: Study, images: int | None) -> None:
+    """Refuse a signature when an image has joined the study since its page was made.
+
+    `images` is how many that page had, None when a program does not say. Raises ReadingError with
+    the code images_changed.
+    """
+    if images is not None and study.radiographs.count() != images:
+        raise ReadingError(
+            "images_changed",
+            _(
+                "Another image has joined this study since you opened the page. Look at it below,"
+                " check what you wrote and sign again; your text is kept."
+            ),
+        )
+
+
+def refuse_unviewed(study: Study, read: Read, not_viewed: list[Radiograph]) -> None:
+    """Refuse a read of images that its reader has not seen.
+
+    That a study is not interpretable may be said of an image that cannot be shown; then the
+    impression has to say so. Raises ReadingError with the code images_not_viewed or
+    reason_missing.
+    """
+    if study.radiographs.exists() and not not_viewed:
+        return
+    images = in_words(study, not_viewed) or _("this study has no image")
+    if read.decision != Decision.NOT_INTERPRETABLE:
+        raise ReadingError(
+            "images_not_viewed",
+            _(
+                "Not yet on your screen: {images}. Look at it, then sign again; your text is kept."
+                " If it cannot be shown, only “not interpretable” can be signed."
+            ).format(images=images),
+        )
+    if not read.comment.strip():
+        raise ReadingError(
+            "reason_missing",
+            _(
+                "Not on your screen: {images}. Say in the impression why the study is not"
+                " interpretable, then sign again."
+            ).format(images=images),
+        )
+
+
+def refuse_addendum_unviewed(
+    study: Study, not_viewed: list[Radiograph], despite_unseen: bool
+) -> None:
+    """Refuse to take a study off the worklist with an image that the author has not seen.
+
+    Raises ReadingError with the code images_not_viewed.
+    """
+    if not_viewed and not despite_unseen:
+        raise ReadingError(
+            "images_not_viewed",
+            _(
+                "Not yet on your screen: {images}. Look at it, then sign again. If it cannot be"
+                " shown, say so in the text and tick the box."
+            ).format(images=in_words(study, not_viewed)),
+        )
+
+
+def in_words(study: Study, images: Iterable[Radiograph]) -> str:
+    """Name images by their numbers, such as “image 1 of 3, image 3 of 3”."""
+    order = [each.pk for each in study.radiographs.all()]
+    return ", ".join(
+        _("image %(number)d of %(count)d")
+        % {"number": order.index(image.pk) + 1, "count": len(order)}
+        for image in images
+    )

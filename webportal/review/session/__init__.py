@@ -1,0 +1,1 @@
+"""A reader's session: the idle lock and the signing PIN."""

@@ -1,0 +1,73 @@
+"""Idle lock: pages of an unused session are covered, and the portal answers nothing more.
+
+The browser knows that nobody is there (frontend/src/lock.ts) and says so. From then on the session
+gets nothing but the way to unlock it, whatever tab or program asks. What was typed stays in the
+page; files that are being sent go on.
+"""
+
+from collections.abc import Callable
+
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+
+from webportal.accounts.models import User
+from webportal.accounts.services import AccountError
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.review.reads import signing
+
+LOCKED = "is_locked"
+# Addresses that never look at a session, or must not: see skip_auth_for_health.
+WITHOUT_SESSION = ("/health/", "/static/", "/metrics")
+
+
+@transaction.atomic
+def lock(session: SessionBase, person: User) -> None:
+    """Lock a session; the next signature in it takes the password again."""
+    if session.get(LOCKED):
+        return
+    session[LOCKED] = True
+    signing.end_series(session)
+    append(Event(Action.SESSION_LOCKED, "user", person.pk), person)
+
+
+def unlock(session: SessionBase, person: User, secret: str) -> None:
+    """Unlock a session by its person's password or signing PIN; raises AccountError for another."""
+    try:
+        signing.confirm_signer(person, secret, pin_is_open=signing.is_pin_offered())
+    except AccountError:
+        append(Event(Action.UNLOCK_FAILED, "user", person.pk), person)
+        raise
+    session.pop(LOCKED, None)
+    append(Event(Action.SESSION_UNLOCKED, "user", person.pk), person)
+
+
+def refuse_while_locked(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Answer a locked session with the page that unlocks it; programs get 423."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path.startswith(WITHOUT_SESSION) or not request.session.get(LOCKED):
+            return get_response(request)
+        if _is_open_to_locked(request):
+            return get_response(request)
+        is_page = request.method == "GET" and "text/html" in request.headers.get("Accept", "")
+        if is_page and "HX-Request" not in request.headers:
+            context = {"next": request.get_full_path()}
+            return render(request, "review/locked.html", context, status=423)
+        return JsonResponse({"detail": _("This session is locked.")}, status=423)
+
+    return middleware
+
+
+def _is_open_to_locked(request: HttpRequest) -> bool:
+    ways_out = ("review:unlock", "review:lock", "accounts:sign-out", "accounts:sign-in")
+    if request.path in (*(reverse(name) for name in ways_out), reverse("set-language")):
+        return True
+    # A night's upload does not stop because nobody touches the mouse.
+    return request.method != "GET" and request.path.startswith("/uploads/")

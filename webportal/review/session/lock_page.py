@@ -1,0 +1,43 @@
+"""Endpoints of the idle lock."""
+
+from django.conf import settings
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_POST
+
+from webportal.accounts.models import Role
+from webportal.accounts.roles import SignedInRequest, allow
+from webportal.accounts.services import AccountError
+from webportal.review.session import lock
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def lock_session(request: SignedInRequest) -> HttpResponse:
+    """Lock the session, where hospital IT has not switched that off."""
+    if settings.SESSION_LOCK_MINUTES:
+        lock.lock(request.session, request.user)
+    return HttpResponse(status=204)
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def unlock_session(request: SignedInRequest) -> HttpResponse:
+    """Unlock it with the password or the signing PIN.
+
+    A page that covers itself asks for JSON and goes on as it was; the page of a locked session
+    (review/locked.html) names in `next` what was asked for.
+    """
+    is_program = "application/json" in request.headers.get("Accept", "")
+    target = request.POST.get("next", "")
+    try:
+        lock.unlock(request.session, request.user, request.POST.get("secret", ""))
+    except AccountError as error:
+        if is_program:
+            return JsonResponse({"detail": str(error)}, status=422)
+        context = {"next": target, "error": str(error)}
+        return render(request, "review/locked.html", context, status=422)
+    if is_program:
+        return HttpResponse(status=204)
+    return redirect(target if url_has_allowed_host_and_scheme(target, None) else "home")

@@ -1,0 +1,241 @@
+"""Forms of the study page."""
+
+import uuid
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from webportal.accounts.models import Role, User
+from webportal.records.choices import Symptom
+from webportal.records.identifiers import validate_identifier
+from webportal.records.identity import version_of
+from webportal.records.models import Study
+from webportal.review.models import Decision, OtherFinding, Pneumonia, Read, ReadKind, Zone
+from webportal.review.reads.identity import parse_identity
+from webportal.review.reads.marks import Mark, parse_marks
+from webportal.review.reads.measurements import Measurement, parse_measurements, with_words
+from webportal.review.reads.reading import Entry
+
+_PAIRS = [
+    *(f"{decision}:{finding}" for decision in Decision.values for finding in Pneumonia.values),
+    f"{Decision.NOT_INTERPRETABLE}:",
+]
+
+
+class IdentityFields(forms.Form):
+    """Whose study it was when the page was made, and that a change of it was acknowledged.
+
+    `identity` is JSON as `shown_identity` has it; `identity_acknowledged` the fingerprint of the
+    identity that the page has shown in its place.
+    """
+
+    identity = forms.CharField(required=False, widget=forms.HiddenInput)
+    identity_acknowledged = forms.CharField(required=False)
+
+    def seen_identity(self) -> dict[str, str]:
+        """Return the identity of the page that was sent; {} when it said none."""
+        return parse_identity(self.data.get("identity", "")) or {}
+
+    def acknowledged_identity(self) -> str:
+        """Return the fingerprint of the identity that the reader acknowledged by sending this."""
+        seen = self.seen_identity()
+        acknowledged: str = self.cleaned_data["identity_acknowledged"]
+        return acknowledged or (version_of(seen) if seen else "")
+
+
+class ReadForm(IdentityFields):
+    """What a reader puts down. `choice` is a decision and a finding, joined by a colon."""
+
+    seen = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    images = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    kind = forms.ChoiceField(
+        choices=[("", ""), *ReadKind.choices], required=False, widget=forms.HiddenInput
+    )
+    choice = forms.ChoiceField(
+        choices=[("", ""), *((pair, pair) for pair in _PAIRS)], required=False
+    )
+    zones = forms.MultipleChoiceField(
+        choices=Zone.choices, required=False, widget=forms.CheckboxSelectMultiple
+    )
+    other_findings = forms.MultipleChoiceField(
+        choices=OtherFinding.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
+    )
+    marks = forms.JSONField(required=False, widget=forms.HiddenInput)
+    measurements = forms.JSONField(required=False, widget=forms.HiddenInput)
+    comment = forms.CharField(
+        required=False,
+        max_length=10_000,
+        widget=forms.Textarea(attrs={"rows": 3, "class": "form-control"}),
+    )
+    despite_reservation = forms.BooleanField(required=False)
+    version = forms.CharField(required=False, widget=forms.HiddenInput)
+    amends = forms.UUIDField(required=False, widget=forms.HiddenInput)
+    reason = forms.CharField(
+        label=_("Why you amend it"),
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(attrs={"class": "form-control form-control-sm"}),
+    )
+    password = forms.CharField(
+        required=False,
+        strip=False,
+        # A browser must not fill in what signs: two keys would then sign in its owner's name.
+        widget=forms.PasswordInput(
+            attrs={"autocomplete": "new-password", "class": "form-control form-control-sm"}
+        ),
+    )
+
+    def clean_marks(self) -> tuple[Mark, ...]:
+        """Read the marks; where they lie is checked when the read is kept."""
+        try:
+            return parse_marks(self.cleaned_data["marks"] or [])
+        except ValueError as error:
+            raise forms.ValidationError(_("The marks on the images cannot be read.")) from error
+
+    def clean_measurements(self) -> tuple[Measurement, ...]:
+        """Read the measurements; their values are computed when the read is kept."""
+        try:
+            return parse_measurements(self.cleaned_data["measurements"] or [])
+        except ValueError as error:
+            raise forms.ValidationError(_("The measurements cannot be read.")) from error
+
+    def entry(self) -> Entry:
+        """Return the entry of a form that is valid."""
+        decision, _, finding = self.cleaned_data["choice"].partition(":")
+        return Entry(
+            seen=self.cleaned_data["seen"],
+            decision=decision,
+            pneumonia=finding,
+            zones=tuple(self.cleaned_data["zones"]),
+            other_findings=tuple(self.cleaned_data["other_findings"]),
+            marks=self.cleaned_data["marks"],
+            measurements=self.cleaned_data["measurements"],
+            comment=self.cleaned_data["comment"],
+            # A page always says how many images it showed; one that does not showed none.
+            images=self.cleaned_data["images"] or 0,
+            kind=self.cleaned_data["kind"],
+            despite_reservation=self.cleaned_data["despite_reservation"],
+            # Programs that send forms of their own may not know of it.
+            version=self.cleaned_data["version"] if "version" in self.data else None,
+            amends=self.cleaned_data["amends"],
+            reason=self.cleaned_data["reason"] if self.cleaned_data["amends"] else "",
+            identity=self.acknowledged_identity(),
+            seen_identity=self.seen_identity(),
+        )
+
+
+def read_form(draft: Read | None, seen: uuid.UUID | None) -> ReadForm:
+    """Return the form of a reader who now sees the result `seen`, filled from their draft."""
+    initial: dict[str, Any] = {
+        "seen": seen,
+        "marks": draft.marks if draft else [],
+        "measurements": with_words(draft.measurements) if draft else [],
+    }
+    if draft is not None:
+        initial["choice"] = f"{draft.decision}:{draft.pneumonia}" if draft.decision else ""
+        initial["zones"] = draft.zones
+        initial["other_findings"] = draft.other_findings
+        initial["comment"] = draft.comment
+    return ReadForm(initial=initial)
+
+
+def amendment_form(
+    begun: Read | None, amended: Read, seen: uuid.UUID | None, choices: dict[str, str]
+) -> ReadForm:
+    """Return the form that amends a signed read, filled from what was begun, or from that read.
+
+    `choices` has the choice for each finding: on another result the same finding is another
+    decision.
+    """
+    form = read_form(begun or amended, seen)
+    form.initial["amends"] = amended.pk
+    form.initial["reason"] = begun.reason if begun else ""
+    source = begun or amended
+    form.initial["choice"] = choices.get(source.pneumonia, "") if source.decision else ""
+    return form
+
+
+class AddendumForm(IdentityFields):
+    """A text that adds to a signed read."""
+
+    images = forms.IntegerField(required=False, widget=forms.HiddenInput)
+    despite_unseen = forms.BooleanField(required=False)
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=200,
+        widget=forms.TextInput(attrs={"class": "form-control form-control-sm"}),
+    )
+    text = forms.CharField(
+        label=_("Text"),
+        max_length=10_000,
+        widget=forms.Textarea(attrs={"rows": 3, "class": "form-control"}),
+    )
+    addendum_password = forms.CharField(
+        label=_("Your password"),
+        strip=False,
+        widget=forms.PasswordInput(
+            attrs={"autocomplete": "new-password", "class": "form-control form-control-sm"}
+        ),
+    )
+
+    def shown_fields(self) -> list[forms.BoundField]:
+        """The fields that are written into; the page asks the rest beside the signature."""
+        return [self[name] for name in ("reason", "text", "addendum_password")]
+
+
+class CaseRecordForm(forms.ModelForm[Study]):
+    """A study's case record."""
+
+    symptoms = forms.MultipleChoiceField(
+        choices=Symptom.choices,
+        required=False,
+        widget=forms.CheckboxSelectMultiple(attrs={"class": "form-check-input"}),
+    )
+
+    class Meta:
+        model = Study
+        fields = [
+            "indication",
+            "symptoms",
+            "history",
+            "referring_physician",
+            "referrer",
+            "accession_number",
+            "description",
+            "priority",
+        ]
+        labels = {
+            "indication": _("Indication"),
+            "history": _("Relevant history"),
+            "referring_physician": _("Referring clinician"),
+            "referrer": _("Send the report to"),
+            "accession_number": _("Accession number"),
+            "description": _("Description"),
+            "priority": _("Priority"),
+        }
+        widgets = {
+            "description": forms.TextInput,
+            "referring_physician": forms.TextInput,
+            "indication": forms.Textarea(attrs={"rows": 2}),
+            "history": forms.Textarea(attrs={"rows": 3}),
+        }
+        help_texts = {
+            "referrer": _("Clinicians with an account are told when the study is signed."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        referrer = self.fields["referrer"]
+        assert isinstance(referrer, forms.ModelChoiceField)
+        people = User.objects.filter(is_active=True, roles__contains=[Role.REFERRER])
+        referrer.queryset = people.order_by("full_name", "username")
+
+    def clean_accession_number(self) -> str:
+        """Refuse an accession number that is not certain; what is on record may stay as it is."""
+        number: str = self.cleaned_data["accession_number"]
+        if "accession_number" in self.changed_data:
+            validate_identifier(number)
+        return number

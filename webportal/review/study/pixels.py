@@ -1,0 +1,121 @@
+"""Full-depth pixels of a radiograph for the viewer.
+
+A browser keeps what it fetched and may fetch before anybody looks. Therefore what is sent and what
+is seen are two entries in the audit trail: `image_fetched` when the pixels leave, `image_viewed`
+when the viewer says that they are on the screen.
+"""
+
+import json
+import logging
+import uuid
+
+import numpy as np
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.cache import patch_cache_control
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from ml import images
+from ml.images import ImageError, Overlay, StoredImage
+from webportal.accounts.models import Role
+from webportal.accounts.roles import SignedInRequest, allow
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.records.files import StoredFileError, read_dicom
+from webportal.records.models import Radiograph, Study
+from webportal.review.reads.reservation import peek_next
+from webportal.review.reads.viewing import note_viewed
+
+logger = logging.getLogger(__name__)
+
+YEAR_SECONDS = 365 * 24 * 3600
+# The pixels begin at a multiple of this, so that the browser can use them where they lie.
+ALIGNMENT = 8
+
+
+@allow(Role.RADIOLOGIST)
+@require_GET
+def pixels(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
+    """The radiograph as `pack` writes it; never changes, so that browsers keep it."""
+    radiograph = get_object_or_404(Radiograph, pk=radiograph_id)
+    try:
+        packed = pack(images.read_stored(read_dicom(radiograph)))
+    except StoredFileError as error:
+        return JsonResponse({"detail": str(error.message)}, status=500)
+    except ImageError as error:
+        logger.warning("Radiograph %s cannot be shown: %s", radiograph.pk, error.code)
+        return JsonResponse({"detail": error.message}, status=500)
+    event = Event(Action.IMAGE_FETCHED, "radiograph", radiograph.pk, radiograph.study_id)
+    append(event, request.user)
+    response = HttpResponse(packed, content_type="application/octet-stream")
+    patch_cache_control(response, private=True, max_age=YEAR_SECONDS, immutable=True)
+    return response
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def viewed(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
+    """Take down that the radiograph is on the reader's screen."""
+    note_viewed(get_object_or_404(Radiograph, pk=radiograph_id), request.user)
+    return HttpResponse(status=204)
+
+
+@allow(Role.RADIOLOGIST)
+@require_GET
+def ahead(request: SignedInRequest, study_id: uuid.UUID) -> JsonResponse:
+    """Where the pixels are that the reader will probably want after those of this study."""
+    following = peek_next(request.user, get_object_or_404(Study, pk=study_id))
+    radiographs = [each for study in following for each in study.radiographs.all()]
+    return JsonResponse(
+        {"pixels": [reverse("review:pixels", args=[each.pk]) for each in radiographs]}
+    )
+
+
+def pack(image: StoredImage) -> bytes:
+    """Write an image as a header and its pixels.
+
+    Four bytes hold the length of the header that follows them, little-endian; the header is JSON,
+    padded with spaces; then come rows × columns values, row by row, little-endian, of the type that
+    the header names as JavaScript names it. Where the header has an overlay with planes, a bit for
+    each pixel follows, row by row without a gap, the lowest bit of a byte first; 1 is drawn.
+    `aspect` is the height of a pixel beside its width, and `notes` say in the reader's language
+    what of the file's display could not be used.
+    """
+    kinds = {"uint8": "Uint8Array", "uint16": "Uint16Array", "int16": "Int16Array"}
+    rows, columns = image.pixels.shape
+    header = json.dumps(
+        {
+            "rows": rows,
+            "columns": columns,
+            "type": kinds[image.pixels.dtype.name],
+            "lower": image.lower,
+            "upper": image.upper,
+            "isInverted": image.is_inverted,
+            "hasStoredValues": image.has_stored_values,
+            "spacing": image.spacing,
+            "isCalibrated": image.is_calibrated,
+            "aspect": image.aspect,
+            "orientation": image.orientation,
+            "overlay": _overlay_facts(image.overlay),
+            "notes": [_(note) for note in image.notes],
+        },
+        allow_nan=False,
+    ).encode()
+    header += b" " * (-(len(header) + 4) % ALIGNMENT)
+    little_endian = image.pixels.astype(image.pixels.dtype.newbyteorder("<"), copy=False)
+    parts = [len(header).to_bytes(4, "little"), header, little_endian.tobytes()]
+    if image.overlay is not None and image.overlay.planes:
+        parts.append(np.packbits(image.overlay.mask, bitorder="little").tobytes())
+    return b"".join(parts)
+
+
+def _overlay_facts(overlay: Overlay | None) -> dict[str, int | bool] | None:
+    if overlay is None:
+        return None
+    return {
+        "planes": overlay.planes,
+        "unreadable": overlay.unreadable,
+        "isCut": overlay.is_cut,
+    }

@@ -1,0 +1,211 @@
+"""The reader's part of the study page: what is signed, and the form for what is not."""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from webportal.accounts.models import User
+from webportal.inference.models import Prediction
+from webportal.records.choices import ReadingState
+from webportal.records.identity import shown_identity
+from webportal.records.models import Study
+from webportal.review.models import (
+    Decision,
+    OtherFinding,
+    Pneumonia,
+    Read,
+    ReadKind,
+    TextTemplate,
+    Zone,
+)
+from webportal.review.reads import reservation
+from webportal.review.reads.blinding import hides_result, sees_read
+from webportal.review.reads.decisions import open_choices
+from webportal.review.reads.identity import identity_change
+from webportal.review.reads.queries import leading_prediction, own_draft
+from webportal.review.reads.reading import draft_version
+from webportal.review.reads.second_reading import due_read, may_read_blind, signed_reads
+from webportal.review.reads.signing import has_pin, is_pin_offered
+from webportal.review.session.pin_page import OFFER, PinForm
+from webportal.review.study.forms import AddendumForm, ReadForm, amendment_form, read_form
+
+HEADINGS = {
+    ReadKind.FIRST: gettext_lazy("Your read"),
+    ReadKind.SECOND: gettext_lazy("Your read, as second reader"),
+    ReadKind.ARBITRATION: gettext_lazy("Your read, as arbiter"),
+}
+WORDS = {
+    Decision.CONFIRM: gettext_lazy("confirms the model"),
+    Decision.OVERRULE: gettext_lazy("overrules the model"),
+    Decision.UNAIDED: "",
+    Decision.NOT_INTERPRETABLE: "",
+}
+# As one looks at the picture: the patient's right lung is on the left. The numbers are the keys.
+ZONE_ROWS = [
+    (Zone.RIGHT_UPPER, Zone.LEFT_UPPER),
+    (Zone.RIGHT_MIDDLE, Zone.LEFT_MIDDLE),
+    (Zone.RIGHT_LOWER, Zone.LEFT_LOWER),
+]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A pair of decision and finding to sign, in words, with the key that chooses it."""
+
+    value: str
+    key: str
+    finding: str
+    meaning: str
+    needs_picture: bool
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A finding or a zone that can be ticked, with the key that does it."""
+
+    value: str
+    key: str
+    label: str
+    is_ticked: bool
+
+
+def reading_panel(
+    study: Study,
+    reader: User,
+    form: ReadForm | None = None,
+    addendum_form: AddendumForm | None = None,
+    *,
+    amends: bool = False,
+    pin_is_open: bool = False,
+) -> dict[str, Any]:
+    """Collect what the panel shows to a reader; forms are those that were sent with errors.
+
+    With `amends` it has the form that amends the reader's own signed read, if there is one.
+    """
+    due = due_read(study)
+    is_hidden = hides_result(reader, study)
+    leading = None if is_hidden else leading_prediction(study)
+    reads = [read for read in signed_reads(study) if sees_read(reader, read)]
+    own = next((read for read in reads if read.reader_id == reader.pk), None)
+    signed = reads[-1] if reads and not due else None
+    refusal = _why_not(due, own, reader)
+    draft = own_draft(study, reader)
+    choices = _choices(leading)
+    amended = own if amends else None
+    seen = leading.pk if leading else None
+    if form is None and amended is not None:
+        by_finding = {each.value.partition(":")[2]: each.value for each in choices}
+        form = amendment_form(draft, amended, seen, by_finding)
+    form = form or read_form(draft, seen)
+    present = reservation.reservation_of(study)
+    # Of what was written before a change of the patient's data its reader is told.
+    now = shown_identity(study.patient)
+    begun_under = (draft.identity if draft else {}) or now
+    addendum_under = (addendum_form.seen_identity() if addendum_form else {}) or begun_under
+    return {
+        "shown_identity": json.dumps({"identity": json.dumps(now)}),
+        "seen_identity": json.dumps(begun_under),
+        "identity_change": identity_change(begun_under, study.patient),
+        "addendum_seen_identity": json.dumps(addendum_under),
+        "addendum_identity_change": identity_change(addendum_under, study.patient),
+        "due": due,
+        "heading": HEADINGS.get(ReadKind(due), "") if due else "",
+        "own": own,
+        "amended": amended,
+        "shows_form": (bool(due) and not refusal) or amended is not None,
+        "may_read": bool(due) and not refusal,
+        "refusal": refusal,
+        "reads": reads,
+        "signed": signed,
+        "addendum_to": signed or own,
+        "newer_result": signed and signed.prediction and leading and signed.prediction != leading,
+        "late_draft": draft if draft and not draft.amends_id and (not due or refusal) else None,
+        "begun_amendment": draft if draft and draft.amends_id and own else None,
+        "draft": draft,
+        "draft_version": draft_version(draft),
+        "draft_is_outdated": draft and draft.decision and draft.prediction != leading,
+        "form": form,
+        "hides_result": is_hidden,
+        "leading": leading,
+        "seen": leading.pk if leading else "",
+        "choices": choices,
+        "findings": _ticks(OtherFinding, form, "other_findings", first_key=5),
+        "zone_rows": _zone_rows(form),
+        "addendum_form": addendum_form or _addendum_form(draft),
+        "has_late_image": signed and study.reading_state == ReadingState.UNREAD,
+        "may_edit": due == ReadKind.FIRST,
+        "reservation": present,
+        "reserved_by_other": present if present and present.reader_id != reader.pk else None,
+        "text_templates": templates_of(reader),
+        "asks_for_pin": pin_is_open and has_pin(reader),
+        "offers_pin": is_pin_offered(),
+        # Who has just signed with the password knows what a PIN would spare.
+        "proposes_pin": pin_is_open and not has_pin(reader),
+        "pin_form": PinForm(prefix=OFFER),
+    }
+
+
+def templates_of(reader: User) -> list[TextTemplate]:
+    """The texts that this reader can put in, by key; one's own stands before a shared one."""
+    found = TextTemplate.objects.filter(Q(owner=reader) | Q(owner=None))
+    by_key = {each.key: each for each in sorted(found, key=lambda each: each.owner_id is not None)}
+    return [by_key[key] for key in sorted(by_key)]
+
+
+def _why_not(due: str, own: Read | None, reader: User) -> str:
+    """Why this person may not make the read that is due; '' when they may."""
+    if not due:
+        return ""
+    if own is not None and due == ReadKind.SECOND:
+        return _("You have signed the first read. The study waits for a second reader.")
+    if own is not None:
+        return _("The two readers disagree. The study waits for a third, who sees both reads.")
+    if due == ReadKind.SECOND and not may_read_blind(reader):
+        return _(
+            "The study waits for a second reader, who must not know the first read. As an auditor"
+            " you can look it up, so another radiologist has to read it."
+        )
+    return ""
+
+
+def _choices(leading: Prediction | None) -> list[Choice]:
+    choices = open_choices(leading.shown_category if leading else "")
+    return [
+        Choice(
+            value=f"{decision}:{finding}",
+            key=str(number),
+            finding=str(Pneumonia(finding).label) if finding else _("Not interpretable"),
+            meaning=str(WORDS[decision]),
+            needs_picture=decision != Decision.NOT_INTERPRETABLE,
+        )
+        for number, (decision, finding) in enumerate(choices, start=1)
+    ]
+
+
+def _ticks(
+    choices: type[OtherFinding] | type[Zone], form: ReadForm, field: str, first_key: int
+) -> list[Tick]:
+    ticked = form[field].value() or []
+    return [
+        Tick(each.value, str(number), str(each.label), each.value in ticked)
+        for number, each in enumerate(choices, start=first_key)
+    ]
+
+
+def _zone_rows(form: ReadForm) -> list[list[Tick]]:
+    ticks = {tick.value: tick for tick in _ticks(Zone, form, "zones", first_key=1)}
+    return [[ticks[zone] for zone in row] for row in ZONE_ROWS]
+
+
+def _addendum_form(draft: Read | None) -> AddendumForm:
+    """The form, filled with what the reader had written before somebody else signed."""
+    if draft is None or draft.amends_id is not None:
+        return AddendumForm()
+    own_read = ""
+    if draft.pneumonia:
+        own_read = _("My own read: {finding}.").format(finding=Pneumonia(draft.pneumonia).label)
+    return AddendumForm(initial={"text": "\n".join(filter(None, [own_read, draft.comment]))})

@@ -1,0 +1,70 @@
+"""Endpoints that offer and perform taking a signature back."""
+
+import time
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from webportal.accounts.models import Role
+from webportal.accounts.roles import SignedInRequest, allow
+from webportal.database.clock import clock
+from webportal.review.models import Read
+from webportal.review.reads.refusals import ReadingError
+from webportal.review.reads.standing import TAKE_BACK_PERIOD, final_at
+from webportal.review.reads.taking_back import take_back
+
+OFFER = "signed_just_now"
+
+
+def offer(session: SessionBase, read: Read) -> None:
+    """Offer on the pages that follow to take this signature back."""
+    session[OFFER] = {"read": str(read.pk), "at": time.time()}
+
+
+def offered(request: HttpRequest) -> dict[str, Any]:
+    """For every page: the read that was signed just now and the seconds that are left, or nothing.
+
+    The session remembers it, so that no page has to ask the database.
+    """
+    session = getattr(request, "session", None)
+    signed = session.get(OFFER) if session is not None else None
+    if signed is None:
+        return {}
+    left = round(TAKE_BACK_PERIOD.total_seconds() - (time.time() - signed["at"]))
+    return {"take_back": {"read": signed["read"], "seconds": left}} if left > 0 else {}
+
+
+def offered_for(own: Read | None) -> dict[str, Any]:
+    """For the page of a study that its reader has signed: the offer for that very signature.
+
+    Of several signatures in a row each has its own there, and none is taken for another. Empty
+    where this person has not signed the study: then the offer of every page stands.
+    """
+    final = final_at(own) if own else None
+    if own is None or final is None:
+        return {}
+    left = int((final - clock()).total_seconds())
+    return {"take_back": {"read": str(own.pk), "seconds": left} if left > 0 else None}
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def take_back_read(request: SignedInRequest, read_id: uuid.UUID) -> HttpResponse:
+    """Take one's own signature back and open the study with what was signed as a draft."""
+    read = get_object_or_404(Read, pk=read_id, reader=request.user)
+    try:
+        take_back(read, request.user)
+    except ReadingError as error:
+        messages.warning(request, str(error))
+    else:
+        messages.success(
+            request, _("Your signature is taken back. What you had signed is your draft again.")
+        )
+    request.session.pop(OFFER, None)
+    return redirect("review:study", read.study_id)

@@ -1,0 +1,316 @@
+"""The study page and the reader's read."""
+
+import uuid
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from webportal.accounts.models import Role
+from webportal.accounts.roles import SignedInRequest, allow
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.records.models import Study
+from webportal.review.models import ReadKind
+from webportal.review.preferences import results_are_open
+from webportal.review.reads import addenda, reading, reservation, signing
+from webportal.review.reads import queries as reads
+from webportal.review.reads.blinding import hides_result
+from webportal.review.reads.identity import identity_change, parse_identity
+from webportal.review.reads.second_reading import due_read, has_signed
+from webportal.review.study import take_back_page
+from webportal.review.study.context import study_context
+from webportal.review.study.forms import AddendumForm, ReadForm
+from webportal.review.study.progress import HIDDEN, NOTHING, progress_of
+
+
+def _study(study_id: uuid.UUID) -> Study:
+    return get_object_or_404(Study.objects.select_related("patient"), pk=study_id)
+
+
+@allow(Role.RADIOLOGIST)
+@never_cache
+@require_GET
+def study(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
+    """A study: its images, the model's result and the read."""
+    shown = _study(study_id)
+    append(Event(Action.STUDY_VIEWED, "study", shown.pk, shown.pk), request.user)
+    return _study_page(request, shown, amends="amend" in request.GET)
+
+
+def _study_page(
+    request: SignedInRequest,
+    shown: Study,
+    form: ReadForm | None = None,
+    addendum_form: AddendumForm | None = None,
+    status: int = 200,
+    *,
+    amends: bool = False,
+) -> HttpResponse:
+    context = study_context(
+        shown,
+        request.user,
+        form,
+        addendum_form,
+        amends=amends or (form is not None and bool(form.data.get("amends"))),
+        pin_is_open=signing.pin_is_open(request.session),
+        results_are_open=results_are_open(request),
+    )
+    context |= take_back_page.offered_for(context["own"])
+    return render(request, "review/study.html", context, status=status)
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def next_study(request: SignedInRequest) -> HttpResponse:
+    """Reserve the study to read next and open it; `after` names one that is left unread."""
+    after = request.POST.get("after", "")
+    left = Study.objects.filter(pk=after).first() if _is_uuid(after) else None
+    return _open_next(request, left)
+
+
+def _open_next(request: SignedInRequest, left: Study | None) -> HttpResponse:
+    taken = reservation.reserve_next(request.user, left)
+    if taken is None:
+        messages.success(request, _("There is nothing left for you to read."))
+        return redirect("review:worklist")
+    return redirect("review:study", taken.pk)
+
+
+@allow(Role.RADIOLOGIST)
+@require_http_methods(["GET", "POST"])
+def status(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
+    """What an open study page has to say of news: another identity, result, reader or signature.
+
+    The page sends the identity that it shows in a body, because addresses hold no patient data.
+    """
+    shown = _study(study_id)
+    leading = reads.result_for(shown, request.user)
+    counting = reads.signed_read(shown)
+    counted = request.GET.get("counts", "")
+    is_hidden = hides_result(request.user, shown)
+    due = due_read(shown)
+    was_due = request.GET.get("due", due)
+    seen = parse_identity(request.POST.get("identity", ""))
+    context = {
+        "study": shown,
+        "identity_change": identity_change(seen, shown.patient) if seen else None,
+        "progress": HIDDEN if is_hidden else progress_of([shown.pk]).get(shown.pk, NOTHING),
+        "reservation": reservation.reservation_of(shown),
+        "may_reserve": bool(due) and not has_signed(shown, request.user),
+        "signed_meanwhile": counting if was_due and not due else None,
+        "goes_on": bool(due) and due != was_due,
+        "is_taken_back": due == ReadKind.FIRST and due != was_due,
+        "is_amended": bool(counted) and (counting is None or str(counting.pk) != counted),
+        "has_news": str(leading.pk if leading else "") != request.GET.get("seen", ""),
+    }
+    return render(request, "review/status.html", context)
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def reserve(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
+    """Keep a study for oneself, unless somebody else has it in hand."""
+    shown = _study(study_id)
+    present = reservation.reserve(shown, request.user)
+    if present.reader_id != request.user.pk:
+        text = _("{reader} is already reading this study.").format(reader=present.reader)
+        messages.warning(request, text)
+    return redirect("review:study", shown.pk)
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def renew(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
+    """Say that the page is still open; htmx calls this now and then."""
+    reservation.renew(_study(study_id), request.user)
+    return HttpResponse(status=204)
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def give_back(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
+    """Let others have a study that one had in hand."""
+    reservation.give_back(_study(study_id), request.user)
+    messages.success(request, _("The study is free for others again."))
+    return redirect("review:worklist")
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def save_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
+    """Keep what the reader has typed; htmx calls this while they type."""
+    shown = _study(study_id)
+    form = ReadForm(request.POST)
+    error, is_conflict = "", False
+    if not _is_of_this_reader(request):
+        error = _not_of_this_reader(request)
+    elif not form.is_valid():
+        error = _("Not saved: the text is too long, or a value is unknown.")
+    else:
+        try:
+            draft = reading.save_draft(shown, request.user, form.entry())
+        except reading.ReadingError as refused:
+            is_conflict = refused.code == "draft_changed"
+            error = str(refused) if is_conflict else _("Not saved: {reason}").format(reason=refused)
+        else:
+            # Who writes has the study in hand, unless another has it already.
+            if draft.signed_at is None and due_read(shown):
+                reservation.reserve(shown, request.user)
+    if "HX-Request" in request.headers:
+        context = {"error": error, "saved_at": timezone.now(), "study": shown}
+        context["signed"] = None if due_read(shown) else reads.signed_read(shown)
+        context["is_conflict"] = is_conflict
+        response = render(request, "review/draft_state.html", context)
+        response.headers["X-Saved"] = "no" if error else "yes"
+        own = reads.own_draft(shown, request.user)
+        response.headers["X-Draft-Version"] = reading.draft_version(own)
+        return response
+    if error:
+        messages.error(request, error)
+    else:
+        messages.success(request, _("The draft is saved."))
+    return redirect(_page_of(shown, form))
+
+
+def _page_of(shown: Study, form: ReadForm) -> str:
+    """The address of the page that a form was on."""
+    amends = {"amend": "1"} if form.data.get("amends") else {}
+    return reverse("review:study", args=[shown.pk], query=amends)
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def discard_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
+    """Throw the reader's own draft away."""
+    shown = _study(study_id)
+    reading.discard_draft(shown, request.user)
+    messages.success(request, _("Your draft is discarded."))
+    return redirect("review:study", shown.pk)
+
+
+@allow(Role.RADIOLOGIST)
+@require_http_methods(["GET", "POST"])
+def sign(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
+    """Sign the read and, if so asked, go on to the next study.
+
+    A refusal shows the page again with everything that was typed.
+    """
+    shown = _study(study_id)
+    # Where somebody comes to who had to sign in first, or goes to the address once more.
+    if request.method == "GET":
+        return redirect("review:study", shown.pk)
+    if not _is_of_this_reader(request):
+        messages.error(request, _not_of_this_reader(request))
+        return redirect("review:study", shown.pk)
+    form = ReadForm(request.POST)
+    if form.is_valid():
+        try:
+            signed = reading.sign(
+                shown,
+                request.user,
+                form.entry(),
+                form.cleaned_data["password"],
+                pin_is_open=signing.pin_is_open(request.session),
+            )
+        except reading.ReadingError as error:
+            _refuse(request, form, "password", error)
+        else:
+            signing.continue_series(request.session)
+            take_back_page.offer(request.session, signed)
+            if request.POST.get("then") == "next":
+                messages.success(request, _signed_with_way_back(shown))
+                return _open_next(request, None)
+            is_amended = signed.amends_id is not None
+            words = _("The amendment is signed.") if is_amended else _("The read is signed.")
+            messages.success(request, words)
+            return redirect("review:study", shown.pk)
+    return _study_page(request, _study(study_id), form, status=422)
+
+
+def _signed_with_way_back(signed: Study) -> str:
+    """Say so on the study that follows; without the patient's name, which a cookie would keep."""
+    return format_html(
+        '{} <a href="{}">{}</a>',
+        _("The read is signed."),
+        reverse("review:study", args=[signed.pk]),
+        _("Show it"),
+    )
+
+
+@allow(Role.RADIOLOGIST)
+@require_http_methods(["GET", "POST"])
+def add_addendum(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
+    """Sign an addendum to the study's signed read, or to one's own while others still read it."""
+    shown = _study(study_id)
+    if request.method == "GET":
+        return redirect("review:study", shown.pk)
+    read = reads.signed_read(shown) or reads.own_signed_read(shown, request.user)
+    form = AddendumForm(request.POST)
+    if not _is_of_this_reader(request):
+        form.add_error(None, _not_of_this_reader(request))
+    if read is None:
+        messages.error(request, _("Nothing is signed yet: change the draft instead."))
+        return redirect("review:study", shown.pk)
+    if form.is_valid():
+        values = form.cleaned_data
+        try:
+            addenda.add_addendum(
+                read,
+                request.user,
+                values["reason"],
+                values["text"],
+                values["addendum_password"],
+                images=values["images"] or 0,
+                identity=form.acknowledged_identity(),
+                despite_unseen=values["despite_unseen"],
+                pin_is_open=signing.pin_is_open(request.session),
+            )
+        except reading.ReadingError as error:
+            _refuse(request, form, "addendum_password", error)
+        else:
+            signing.continue_series(request.session)
+            messages.success(request, _("The addendum is signed."))
+            return redirect("review:study", shown.pk)
+    return _study_page(request, shown, addendum_form=form, status=422)
+
+
+def _is_of_this_reader(request: SignedInRequest) -> bool:
+    """Whether the page that a form is on was opened by whoever is signed in now."""
+    return request.POST.get("reader", "") in ("", str(request.user.pk))
+
+
+def _not_of_this_reader(request: SignedInRequest) -> str:
+    return _(
+        "Not saved: {reader} has signed in since this page was opened. Sign in under your own name"
+        " in another tab, and it goes on."
+    ).format(reader=request.user)
+
+
+def _refuse(
+    request: SignedInRequest,
+    form: ReadForm | AddendumForm,
+    password_field: str,
+    error: reading.ReadingError,
+) -> None:
+    """Put a refusal into the form that was sent."""
+    is_about_password = error.code == "wrong_password"
+    form.add_error(password_field if is_about_password else None, error.message)
+    # The way to sign stays at hand, however far down the page it is.
+    form.fields[password_field].widget.attrs["autofocus"] = is_about_password
+    if is_about_password:
+        signing.end_series(request.session)
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        uuid.UUID(text)
+    except ValueError:
+        return False
+    return True
