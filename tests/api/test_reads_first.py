@@ -13,8 +13,7 @@ from webportal.accounts.models import User
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.intake import services
 from webportal.intake.models import UploadItem, Verdict
-from webportal.review.models import Read
-from webportal.review.preferences import ReadingPreference
+from webportal.review.models import Read, ReadingPreference
 
 pytestmark = pytest.mark.django_db
 

@@ -12,8 +12,7 @@ from tests.e2e.browser import await_image, page_of
 from tests.factories import make_prediction
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
-from webportal.review.models import Read
-from webportal.review.preferences import ReadingPreference
+from webportal.review.models import Read, ReadingPreference
 from webportal.review.study.viewer_tools import ACTIONS
 
 CHARACTERS = "abcdefghijklmnopqrstuvwxyz0123456789?/+-=! "

@@ -31,8 +31,7 @@ from webportal.intake import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.records.choices import Category, Concern
 from webportal.records.models import Study
-from webportal.review.models import Read, SecondReading
-from webportal.review.preferences import ReadingPreference
+from webportal.review.models import Read, ReadingPreference, SecondReading
 from webportal.review.worklist.order import ORDERS
 
 pytestmark = pytest.mark.django_db

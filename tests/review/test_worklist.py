@@ -16,9 +16,8 @@ from webportal.inference.queue import enqueue
 from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.services import create_batch
 from webportal.records.models import Patient, Study
-from webportal.review.models import SecondReading
+from webportal.review.models import SecondReading, WorklistPreference
 from webportal.review.reads.reservation import reserve
-from webportal.review.worklist.models import WorklistPreference
 
 pytestmark = pytest.mark.django_db
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from tests.factories import make_patient, make_prediction, make_study
 from webportal.accounts.models import Role, User
-from webportal.review.worklist.models import SavedView
+from webportal.review.models import SavedView
 
 pytestmark = pytest.mark.django_db
 

@@ -2,10 +2,8 @@
 
 from django.urls import path
 
-from webportal.review import preferences
 from webportal.review.reports import agreement_page
-from webportal.review.session import lock_page
-from webportal.review.session import pin_page as signing_page
+from webportal.review.session import lock_page, pin_page, preference_pages
 from webportal.review.study import (
     actions,
     images,
@@ -51,12 +49,12 @@ urlpatterns = [
     path("text-templates/<uuid:template_id>/remove", text_templates.remove, name="remove-template"),
     path("lock", lock_page.lock_session, name="lock"),
     path("unlock", lock_page.unlock_session, name="unlock"),
-    path("signing-pin", signing_page.signing_pin, name="signing-pin"),
+    path("signing-pin", pin_page.signing_pin, name="signing-pin"),
     path("agreement", agreement_page.agreement, name="agreement"),
     path("studies/<uuid:study_id>/ahead", pixels.ahead, name="ahead"),
-    path("shortcuts", preferences.choose_shortcuts, name="shortcuts"),
-    path("worklist/results", preferences.open_results, name="open-results"),
-    path("reads-first", preferences.choose_reads_first, name="reads-first"),
+    path("shortcuts", preference_pages.choose_shortcuts, name="shortcuts"),
+    path("worklist/results", preference_pages.open_results, name="open-results"),
+    path("reads-first", preference_pages.choose_reads_first, name="reads-first"),
     # Browsers keep the answer for a year: another layout of it needs another address.
     path("radiographs/<uuid:radiograph_id>/v2/pixels", pixels.pixels, name="pixels"),
     path("radiographs/<uuid:radiograph_id>/viewed", pixels.viewed, name="viewed"),

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.viewer.case import Case
 from tests.e2e.viewer.pane import await_radiograph, look_from_all_sides, pane, press
 from webportal.accounts.models import User
-from webportal.review.preferences import ReadingPreference
+from webportal.review.models import ReadingPreference
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -9,7 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts.models import User
-from webportal.review.worklist.models import SavedView, WorklistPreference
+from webportal.review.models import SavedView, WorklistPreference
 
 # In the order in which they are offered. The patient is always there: it leads to the study.
 COLUMNS: Mapping[str, str | Promise] = {

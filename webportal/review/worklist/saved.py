@@ -18,9 +18,9 @@ from django.views.decorators.http import require_http_methods, require_POST
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.records.choices import ReadingState
+from webportal.review.models import SavedView, WorklistPreference
 from webportal.review.worklist.columns import columns_for, forget_columns, remember_columns
 from webportal.review.worklist.filters import WorklistFilter, readers
-from webportal.review.worklist.models import SavedView, WorklistPreference
 
 LONGEST_NAME = 60
 

@@ -1,4 +1,4 @@
-"""People's worklist preferences: columns and saved views."""
+"""What people have chosen for reading and for the worklist, and their saved views."""
 
 import uuid
 
@@ -6,6 +6,29 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+
+
+class ReadingPreference(models.Model):
+    """What a reader has chosen; without a row it is what the fields' defaults say."""
+
+    reader = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        primary_key=True,
+        related_name="reading_preference",
+    )
+    reads_first = models.BooleanField(
+        default=False,
+        help_text="The model's result stays closed until the reader opens it or has signed.",
+    )
+
+    has_shortcuts = models.BooleanField(
+        default=True,
+        help_text="Single characters typed on the keyboard act in the worklist and the viewer.",
+    )
+
+    def __str__(self) -> str:
+        return f"Reading preference of {self.reader_id}"
 
 
 class WorklistPreference(models.Model):
@@ -29,9 +52,6 @@ class WorklistPreference(models.Model):
         help_text="What the worklist opens with, as long as this person may open it.",
     )
 
-    class Meta:
-        app_label = "review"
-
     def __str__(self) -> str:
         return f"Worklist of {self.user_id}"
 
@@ -53,7 +73,6 @@ class SavedView(models.Model):
     is_shared = models.BooleanField(default=False)
 
     class Meta:
-        app_label = "review"
         ordering = ["name"]
         constraints = [
             models.UniqueConstraint(fields=["owner", "name"], name="one_view_of_a_name"),

@@ -11,11 +11,6 @@ from django.utils.translation import gettext_lazy as _
 from webportal.inference.models import Prediction
 from webportal.records.models import Radiograph, Study
 
-# Django looks for an application's models here.
-from webportal.review.preferences import ReadingPreference as ReadingPreference
-from webportal.review.worklist.models import SavedView as SavedView
-from webportal.review.worklist.models import WorklistPreference as WorklistPreference
-
 
 class Decision(models.TextChoices):
     """How the reader stands to the model's result."""
