@@ -7,8 +7,10 @@ It is a worker of its own, so that no sweep waits behind inference. One in the w
 
 from typing import Any
 
+from celery.signals import worker_ready
 from django.conf import settings
 
+from webportal.audit import anchors
 from workers.app import app
 
 __all__ = ["app"]
@@ -36,3 +38,9 @@ app.conf.update(
         "clean_storage": _every(CLEAN_SECONDS, "clean_storage"),
     },
 )
+
+
+@worker_ready.connect
+def _anchor_at_once(**kwargs: Any) -> None:
+    """Write an anchor before the first minute is over: the last one may be of before a night."""
+    anchors.anchor()

@@ -8,7 +8,7 @@ import time
 
 from scheduler import recovery
 from scheduler.app import CLEAN_SECONDS, app
-from webportal.audit import verification
+from webportal.audit import anchors
 from webportal.notifications import finding, mail
 from webportal.upkeep.unreferenced import remove_unreferenced
 
@@ -22,7 +22,7 @@ def sweep() -> None:
 @app.task(name="workers.tasks.anchor_audit")
 def anchor_audit() -> None:
     """Write the head of the audit trail where the database cannot reach it."""
-    verification.anchor()
+    anchors.anchor()
 
 
 @app.task(name="workers.tasks.notify")

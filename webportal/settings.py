@@ -182,6 +182,9 @@ if BEHIND_HTTPS:
 # ── Audit trail ─────────────────────────────────────────────────────────────────────────────────
 AUDIT_KEY = env.str("AUDIT_KEY")
 AUDIT_ANCHOR_FILE = Path(env.str("AUDIT_ANCHOR_FILE", default=str(VAR_DIR / "audit" / "anchors")))
+# A second place for the same anchors: a file, best on another host, and a syslog server.
+AUDIT_ANCHOR_COPY = Path(copy) if (copy := env.str("AUDIT_ANCHOR_COPY", default="")) else None
+AUDIT_ANCHOR_SYSLOG = env.str("AUDIT_ANCHOR_SYSLOG", default="")
 
 # ── Intake ──────────────────────────────────────────────────────────────────────────────────────
 # Uploads come one file a request, so Django's limits on parts guard only against abuse.

@@ -28,6 +28,8 @@ SHARED = (
     "SECRET_KEY",
     "AUDIT_KEY",
     "AUDIT_ANCHOR_FILE",
+    "AUDIT_ANCHOR_COPY",
+    "AUDIT_ANCHOR_SYSLOG",
 )
 
 

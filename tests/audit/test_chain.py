@@ -2,16 +2,17 @@
 
 import threading
 import uuid
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from pytest_django.fixtures import Settings
 
+from webportal.audit import chain
+from webportal.audit.chain import batches
 from webportal.audit.models import Action, AuditEntry
-from webportal.audit.trail import Event, append
-from webportal.audit.verification import anchor, verify
+from webportal.audit.trail import Event, append, append_all, compute_mac
+from webportal.audit.verification import verify
 
 
 @pytest.mark.parametrize(
@@ -83,52 +84,25 @@ def test_another_key_makes_every_entry_an_altered_one(settings: Settings) -> Non
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize(
-    ("damage", "unreadable"),
-    [
-        (lambda text: text[:40], 1),
-        (lambda text: text + "3 abc", 1),
-        (lambda text: "\x00\xff" * 20 + "\n" + text, 1),
-        (lambda text: "not a number " + "0" * 64 + " now\n" + "\n" + text, 2),
-    ],
-    ids=["cut short", "half a line", "binary", "nonsense"],
-)
-def test_a_damaged_anchor_file_is_a_finding(
-    damage: Any, unreadable: int, settings: Settings
-) -> None:
-    append(Event(Action.SIGNED_IN), "someone")
-    anchor()
-    file: Path = settings.AUDIT_ANCHOR_FILE
-    file.write_text(damage(file.read_text()), encoding="latin-1")
-    findings = [str(finding) for finding in verify().findings]
-    assert len(findings) == 1
-    assert findings[0].startswith(f"the anchor file is damaged: {unreadable} unreadable")
+def test_the_walk_computes_the_macs_that_appending_does() -> None:
+    details: list[dict[str, Any]] = [
+        {},
+        {"value": 0.1, "ä": ["\u2028", None, {"b": 1e16, "a": -0.0}]},
+        {"10": True},
+    ]
+    for detail in details:
+        append(Event(Action.STUDY_CHANGED, 'a "study"', "ä", uuid.uuid4(), detail), "ann \\ 胸部")
+    entries = {entry.sequence: entry for entry in AuditEntry.objects.all()}
+    [batch] = batches(3)
+    for link in batch:
+        assert link.computed == link.mac == compute_mac(entries[link.sequence])
+        assert link.microseconds == int(entries[link.sequence].at.timestamp() * 1e6)
 
 
 @pytest.mark.django_db
-def test_an_anchor_after_a_torn_line_is_readable(settings: Settings) -> None:
-    append(Event(Action.SIGNED_IN), "someone")
-    settings.AUDIT_ANCHOR_FILE.write_text("1 0123")
-    assert anchor()
-    assert verify().anchors == 1
-
-
-@pytest.mark.django_db
-def test_an_unchanged_head_is_anchored_once() -> None:
-    assert not anchor()
-    append(Event(Action.SIGNED_IN), "someone")
-    assert anchor()
-    assert not anchor()
-    append(Event(Action.SIGNED_OUT), "someone")
-    assert anchor()
-    assert verify().anchors == 2
-
-
-@pytest.mark.django_db
-def test_anchors_that_contradict_each_other_are_found(settings: Settings) -> None:
-    append(Event(Action.SIGNED_IN), "someone")
-    settings.AUDIT_ANCHOR_FILE.write_text(f"1 {'f' * 64} 2026-01-01T00:00:00+00:00\n")
-    anchor()
-    findings = verify().findings
-    assert [finding.sequence for finding in findings] == [1]
-    assert "does not match its anchor" in findings[0].problem
+def test_the_walk_goes_on_over_several_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chain, "BATCH", 4)
+    append_all([Event(Action.STUDY_VIEWED, "study", str(n)) for n in range(10)], "ann")
+    done: list[tuple[int, int]] = []
+    assert verify(lambda entries, of: done.append((entries, of))).entries == 10
+    assert done == [(4, 10), (8, 10), (10, 10)]

@@ -18,10 +18,10 @@ from tests.audit.test_verification import behind_its_back
 from tests.helpers import audit_actions
 from webportal.accounts.models import User
 from webportal.audit import search
+from webportal.audit.anchors import anchor
 from webportal.audit.models import Action, AuditEntry
-from webportal.audit.templatetags.audit import OBJECTS
 from webportal.audit.trail import Event, append, append_all
-from webportal.audit.verification import anchor
+from webportal.audit.words import OBJECTS
 
 EVENT_OBJECT = re.compile(r"""\bEvent\(\s*[\w.]+,\s*"([a-z_]+)""")
 STUDY = uuid.UUID("11111111-1111-1111-1111-111111111111")

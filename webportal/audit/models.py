@@ -1,5 +1,7 @@
 """The append-only, chained audit trail."""
 
+from typing import Any
+
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
@@ -63,6 +65,12 @@ class Action(models.TextChoices):
     AUDIT_VIEWED = "audit.viewed", _("Audit trail viewed")
     AUDIT_EXPORTED = "audit.exported", _("Audit trail exported")
     AUDIT_VERIFIED = "audit.verified", _("Audit trail verified")
+    ANCHORS_BEGUN = "audit.anchors_begun", _("Anchors of the audit trail begun")
+
+
+def actions() -> list[tuple[str, Any]]:
+    """The choices of an entry's action; by this name in the migrations, which so outlive each."""
+    return Action.choices
 
 
 class AuditEntry(models.Model):
@@ -76,7 +84,7 @@ class AuditEntry(models.Model):
     at = models.DateTimeField()
     actor_id = models.UUIDField(null=True)
     actor = models.CharField(max_length=150)
-    action = models.CharField(max_length=40, choices=Action.choices)
+    action = models.CharField(max_length=40, choices=actions)
     object_type = models.CharField(max_length=40, blank=True)
     object_id = models.CharField(max_length=64, blank=True)
     study_id = models.UUIDField(null=True)
@@ -116,3 +124,22 @@ class ChainHead(models.Model):
 
     def __str__(self) -> str:
         return f"head {self.sequence}"
+
+
+class AnchorState(models.Model):
+    """The last anchor that was written: one row, sealed by webportal.audit.anchors alone."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    number = models.BigIntegerField(default=0)
+    signature = models.CharField(max_length=32, blank=True)
+    seal = models.CharField(max_length=32, blank=True)
+    at = models.DateTimeField(null=True)
+    unwritten = models.CharField(
+        max_length=200, blank=True, help_text="The settings of places that could not be written."
+    )
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_anchor_state")]
+
+    def __str__(self) -> str:
+        return f"anchor {self.number}"

@@ -99,10 +99,11 @@ def _as_stored(detail: dict[str, Any]) -> Any:
     Keys become text and tuples lists. jsonb keeps numbers as decimals, so that 1e16 comes back as
     a whole number and -0.0 as 0. Raises ValueError for what JSON cannot hold, such as NaN.
     """
-    return json.loads(json.dumps(detail, allow_nan=False), parse_float=_number)
+    return json.loads(json.dumps(detail, allow_nan=False), parse_float=as_stored_number)
 
 
-def _number(text: str) -> float:
+def as_stored_number(text: str) -> float:
+    """A number with a point or an exponent as PostgreSQL's jsonb gives it back."""
     exact = Decimal(text)
     return int(exact) if exact == exact.to_integral_value() else float(text)
 

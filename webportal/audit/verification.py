@@ -1,54 +1,28 @@
 """Checking the trail against itself and against the anchors kept outside the database."""
 
-import os
-import re
-from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
 from django.db import IntegrityError
 from django.utils import timezone
-from django.utils.translation import gettext as _
 
-from webportal.audit.models import Action, AuditEntry, ChainHead
-from webportal.audit.trail import Event, append, compute_mac
+from webportal.audit import anchors
+from webportal.audit.anchor_walk import AnchorWalk
+from webportal.audit.chain import Link, batches
+from webportal.audit.findings import MOST, Finding, Verdict
+from webportal.audit.models import Action, AnchorState, AuditEntry, ChainHead
+from webportal.audit.trail import Event, append
 
 START = "0" * 64
-_LONGEST_LINE = 256
-_ANCHOR = re.compile(r"([1-9][0-9]{0,17}) ([0-9a-f]{64}) \S+")
+# A slot of the clock in which the trail grew. More of them than this between two anchors is longer
+# than a stop of the scheduler, or of the machine for a night, explains.
+SLOT_MICROSECONDS = int(anchors.IDLE.total_seconds()) * 1_000_000
+MOST_SLOTS = int(anchors.LATE / anchors.IDLE) + 1
 
-
-@dataclass(frozen=True)
-class Finding:
-    """Something wrong with the trail: where, and in plain words, in the language of the page, what.
-
-    `sequence` is 0 when the anchor file or the chain's head is wrong and not an entry.
-    """
-
-    sequence: int
-    problem: str
-
-    def __str__(self) -> str:
-        if not self.sequence:
-            return self.problem
-        return _("entry {number}: {problem}").format(number=self.sequence, problem=self.problem)
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """Result of a verification: `findings` is empty when the trail is intact."""
-
-    entries: int
-    anchors: int
-    findings: list[Finding]
-
-    @property
-    def intact(self) -> bool:
-        """Whether nothing was found."""
-        return not self.findings
+Progress = Callable[[int, int], object]
 
 
 def verify_and_record(actor: Any = None) -> Verdict:
@@ -60,115 +34,148 @@ def verify_and_record(actor: Any = None) -> Verdict:
     detail = {"intact": verdict.intact, "findings": len(verdict.findings)}
     try:
         append(Event(Action.AUDIT_VERIFIED, detail=detail), actor)
-    except IntegrityError:
-        problem = _(
-            "the head of the chain does not match the last entry, so that nothing can be appended;"
-            " this verification is not in the trail"
-        )
-        return replace(verdict, findings=[*verdict.findings, Finding(0, problem)])
+    except (IntegrityError, ChainHead.DoesNotExist):
+        return replace(verdict, findings=[*verdict.findings, Finding("no_append")])
     return verdict
 
 
-def verify(limit: int = 100) -> Verdict:
+def verify(progress: Progress = lambda done, of: None) -> Verdict:
     """Recompute the chain and compare it with its head and the anchors.
 
-    Stops after `limit` findings. Reads the whole trail once, in order.
+    Reads the whole trail once, in order, and calls `progress` with how many entries of how many are
+    done. Stops after MOST findings.
     """
-    anchors = read_anchors()
-    # The head is read first and bounds the walk, so that entries appended meanwhile do no harm.
-    head = ChainHead.objects.get(pk=1)
-    findings = list(anchors.findings)
-    expected, previous_mac, count = 1, START, 0
-    entries = AuditEntry.objects.filter(sequence__lte=head.sequence).order_by("sequence")
-    for entry in entries.iterator(chunk_size=2000):
-        count += 1
-        findings.extend(_check_entry(entry, expected, previous_mac))
-        if anchors.macs.get(entry.sequence, {entry.mac}) != {entry.mac}:
-            problem = _("the entry does not match its anchor: the chain was rewritten up to here")
-            findings.append(Finding(entry.sequence, problem))
-        expected, previous_mac = entry.sequence + 1, entry.mac
-        if len(findings) >= limit:
-            return Verdict(count, len(anchors.macs), findings)
-    findings.extend(_check_end(expected - 1, previous_mac, head, max(anchors.macs, default=0)))
-    return Verdict(count, len(anchors.macs), findings)
+    walk = _Walk()
+    head = ChainHead.objects.filter(pk=1).first()
+    if head is None:
+        return Verdict(0, 0, [Finding("no_head")])
+    for batch in batches(head.sequence):
+        walk.along(batch)
+        progress(walk.count, head.sequence)
+        if len(walk.findings) >= MOST:
+            break
+    else:
+        walk.end(head)
+    return Verdict(walk.count, walk.first_place.count, walk.all_findings()[:MOST], walk.remarks)
 
 
-def _check_entry(entry: AuditEntry, expected: int, previous_mac: str) -> Iterator[Finding]:
-    if entry.sequence != expected:
-        last = entry.sequence - 1
-        missing = (
-            _("entry {number} was deleted")
-            if last == expected
-            else _("entries {number} to {last} were deleted")
+class _Walk:
+    """The way along the trail, with what was met last.
+
+    What bounds it is read in this order: the number of the last anchor, the files, the chain's
+    head. So whatever is appended meanwhile does no harm.
+    """
+
+    def __init__(self) -> None:
+        self.state = AnchorState.objects.filter(pk=1).first() or AnchorState()
+        self.begun = anchors.beginning()
+        expected = self.state.number
+        self.first_place = AnchorWalk(
+            "AUDIT_ANCHOR_FILE", settings.AUDIT_ANCHOR_FILE, self.begun, expected
         )
-        yield Finding(expected, missing.format(number=expected, last=last))
-    elif entry.previous_mac != previous_mac:
-        yield Finding(entry.sequence, _("the entry does not follow from the one before it"))
-    if compute_mac(entry) != entry.mac:
-        yield Finding(entry.sequence, _("the entry was altered"))
+        self.places = [self.first_place]
+        if settings.AUDIT_ANCHOR_COPY:
+            copy = settings.AUDIT_ANCHOR_COPY
+            self.places.append(
+                AnchorWalk("AUDIT_ANCHOR_COPY", copy, self.begun, expected, is_first_place=False)
+            )
+        self.findings: list[Finding] = []
+        self.remarks: list[Finding] = []
+        self.count = 0
+        self._expected, self._last_mac = 1, START
+        self._next_anchor = self._soonest()
+        self._first_at: int | None = None
+        self._slot = self._slots = 0
+
+    def along(self, batch: list[Link]) -> None:
+        """Check the entries that come next."""
+        self.count += len(batch)
+        if self._first_at is None:
+            self._first_at = batch[0].microseconds
+        expected, last_mac = self._expected, self._last_mac
+        for link in batch:
+            if link.sequence != expected or link.previous_mac != last_mac:
+                self._note_gap(link, expected)
+            if link.computed != link.mac:
+                self.findings.append(Finding("altered", link.sequence))
+            slot = link.microseconds // SLOT_MICROSECONDS
+            if slot != self._slot:
+                self._slot = slot
+                self._slots += 1
+            if link.sequence >= self._next_anchor:
+                self._meet_anchors(link)
+            expected, last_mac = link.sequence + 1, link.mac
+        self._expected, self._last_mac = expected, last_mac
+
+    def end(self, head: ChainHead) -> None:
+        """Check what is after the last entry."""
+        last = self._expected - 1
+        anchored = [place.end() for place in self.places]
+        self.findings.extend(_check_end(last, self._last_mac, head, max(anchored)))
+        if not anchors.is_sealed(self.state):
+            self.findings.append(Finding("state_altered"))
+        self.findings.extend(self._check_clock())
+        if self.begun is not None and self.begun.reason:
+            values = {"number": self.begun.number, "reason": self.begun.reason}
+            self.remarks.append(Finding("begun_anew", values=values))
+
+    def all_findings(self) -> list[Finding]:
+        """What was found in the trail, then what was found in each of the places."""
+        return [*self.findings, *(found for place in self.places for found in place.findings)]
+
+    def _note_gap(self, link: Link, expected: int) -> None:
+        if link.sequence == expected:
+            self.findings.append(Finding("not_following", link.sequence))
+            return
+        last = link.sequence - 1
+        code = "deleted" if last == expected else "deleted_range"
+        self.findings.append(Finding(code, expected, values={"number": expected, "last": last}))
+
+    def _meet_anchors(self, link: Link) -> None:
+        met = [place.meet(link.sequence, link.mac) for place in self.places]
+        if met[0]:
+            self._check_slots(link.sequence)
+            self._slots = 0
+        self._next_anchor = self._soonest()
+
+    def _check_slots(self, sequence: int) -> None:
+        # Of the time before anchors were signed, or begun anew, there is no telling.
+        is_of_now = self.begun is not None and sequence > self.begun.sequence
+        if is_of_now and self._slots > MOST_SLOTS:
+            self.findings.append(Finding("unanchored", sequence, values=_late()))
+
+    def _soonest(self) -> int:
+        return min(place.next_sequence for place in self.places)
+
+    def _check_clock(self) -> Iterator[Finding]:
+        """Whether anchors are there at all, and the last one is as young as the clock demands."""
+        now = timezone.now()
+        last = self.first_place.last
+        if last is not None:
+            if now - datetime.fromisoformat(last.at) > anchors.LATE:
+                yield Finding("anchors_late", values={"at": last.at[:16], **_late()})
+            return
+        if self.state.number or self.first_place.count or self._first_at is None:
+            return
+        if now - datetime.fromtimestamp(self._first_at / 1e6, UTC) > anchors.LATE:
+            yield Finding("anchors_never_written", values=_late())
+        else:
+            self.remarks.append(Finding("no_anchor_yet"))
+
+
+def _late() -> dict[str, int]:
+    minutes = int(anchors.LATE.total_seconds()) // 60
+    return {"minutes": minutes, "due": int(anchors.IDLE.total_seconds()) // 60}
 
 
 def _check_end(last: int, last_mac: str, head: ChainHead, last_anchor: int) -> Iterator[Finding]:
     known_end = max(head.sequence, last_anchor)
     if last < known_end:
-        problem = _("the trail was cut off: entries {number} to {last} are missing")
-        yield Finding(last + 1, problem.format(number=last + 1, last=known_end))
+        values = {"number": last + 1, "last": known_end}
+        yield Finding("cut_off", last + 1, values=values)
     elif last_mac != head.mac:
-        yield Finding(last, _("the last entry is not the head of the chain"))
+        yield Finding("not_the_head", last)
     # One statement sees one snapshot, so an append under way is never mistaken for a stray entry.
     stray = AuditEntry.objects.filter(sequence__gt=ChainHead.objects.values("sequence")).first()
     if stray is not None:
-        yield Finding(stray.sequence, _("the entry stands after the head of the chain"))
-
-
-def anchor() -> bool:
-    """Write the head of the chain to the anchor file, unless it is already there.
-
-    Each line is `<sequence> <mac> <ISO time>`. Returns whether a line was written.
-    """
-    head = ChainHead.objects.get(pk=1)
-    if head.sequence == 0:
-        return False
-    path: Path = settings.AUDIT_ANCHOR_FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+b") as file:
-        size = file.seek(0, os.SEEK_END)
-        file.seek(max(0, size - _LONGEST_LINE))
-        end = file.read().decode("ascii", errors="replace")
-        last = end.splitlines()[-1] if end else ""
-        if last.startswith(f"{head.sequence} {head.mac} "):
-            return False
-        # A line that a crash cut short must not spoil the next one.
-        start = "" if not end or end.endswith("\n") else "\n"
-        line = f"{start}{head.sequence} {head.mac} {timezone.now().isoformat()}\n"
-        file.write(line.encode("ascii"))
-        file.flush()
-        os.fsync(file.fileno())
-    return True
-
-
-@dataclass(frozen=True)
-class Anchors:
-    """The anchor file: MACs by sequence (more than one is a contradiction), and bad lines."""
-
-    macs: dict[int, set[str]]
-    findings: list[Finding]
-
-
-def read_anchors() -> Anchors:
-    """Read the anchor file; a missing file has no anchors."""
-    path: Path = settings.AUDIT_ANCHOR_FILE
-    macs: dict[int, set[str]] = defaultdict(set)
-    bad_lines = []
-    if path.exists():
-        lines = path.read_text(encoding="ascii", errors="replace").splitlines()
-        for number, line in enumerate(lines, start=1):
-            if match := _ANCHOR.fullmatch(line):
-                macs[int(match[1])].add(match[2])
-            else:
-                bad_lines.append(str(number))
-    if not bad_lines:
-        return Anchors(macs, [])
-    shown = ", ".join(bad_lines[:5]) + (" …" if len(bad_lines) > 5 else "")
-    problem = _("the anchor file is damaged: {count} unreadable (line {lines})")
-    return Anchors(macs, [Finding(0, problem.format(count=len(bad_lines), lines=shown))])
+        yield Finding("after_the_head", stray.sequence)

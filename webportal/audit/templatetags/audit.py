@@ -3,26 +3,10 @@
 from typing import Any
 
 from django import template
-from django.utils.translation import gettext_lazy as _
+
+from webportal.audit.words import OBJECTS
 
 register = template.Library()
-
-OBJECTS = {
-    "addendum": _("addendum"),
-    "batch": _("upload"),
-    "job": _("job"),
-    "model": _("model version"),
-    "notification": _("notification"),
-    "patient": _("patient"),
-    "radiograph": _("radiograph"),
-    "read": _("read"),
-    "study": _("study"),
-    "text_template": _("text template"),
-    "token": _("API token"),
-    "upload_item": _("uploaded file"),
-    "user": _("user"),
-    "worker": _("worker"),
-}
 
 
 @register.filter

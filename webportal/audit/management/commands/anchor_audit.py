@@ -2,15 +2,30 @@
 
 from typing import Any
 
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from webportal.audit.verification import anchor
+from webportal.audit import anchors
 
 
 class Command(BaseCommand):
-    """Append the chain's head to AUDIT_ANCHOR_FILE."""
+    """Append the chain's head to the anchors, or let those that count begin anew."""
 
-    help = "Write the head of the audit chain to AUDIT_ANCHOR_FILE."
+    help = "Write the head of the audit chain to AUDIT_ANCHOR_FILE and the further places."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--begin-anew",
+            metavar="REASON",
+            help="After a restored backup or lost anchors, once it is clear what happened: expect"
+            " anchors from the next one on. The reason goes into the trail.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
-        self.stdout.write("anchored" if anchor() else "already anchored")
+        reason = options["begin_anew"]
+        if reason is None:
+            self.stdout.write("anchored" if anchors.anchor() else "already anchored")
+            return
+        if not reason.strip():
+            raise CommandError("Give the reason for which the anchors begin anew.")
+        anchors.begin_anew(reason.strip())
+        self.stdout.write("begun anew; the anchors before are kept and no longer compared")

@@ -21,7 +21,7 @@ class Command(BaseCommand):
             self.stdout.write(
                 f"intact: {verdict.entries} entries, {verdict.anchors} anchors checked"
             )
-        for finding in verdict.findings:
-            self.stdout.write(str(finding))
+        for each in [*verdict.findings, *verdict.remarks]:
+            self.stdout.write(str(each))
         if not verdict.intact:
             sys.exit(1)

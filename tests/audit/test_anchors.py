@@ -1,0 +1,394 @@
+"""Anchors are signed, chained, counted and expected: whatever is done to them is a finding."""
+
+import socket
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from tests.audit.test_verification import behind_its_back
+from webportal.audit import anchors
+from webportal.audit.anchors import Anchor, anchor
+from webportal.audit.models import Action, AnchorState, AuditEntry, ChainHead
+from webportal.audit.trail import Event, append, compute_mac
+from webportal.audit.verification import verify
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def file(settings: Settings) -> Path:
+    path: Path = settings.AUDIT_ANCHOR_FILE
+    return path
+
+
+@pytest.fixture
+def anchored(file: Path) -> Path:
+    """Five entries, each of them anchored; the first anchor is of entry 2."""
+    for number in range(5):
+        append(Event(Action.STUDY_VIEWED, "study", str(number)), "ann")
+        anchor()
+    return file
+
+
+def lines(file: Path) -> list[str]:
+    return file.read_text().splitlines(keepends=True)
+
+
+def codes() -> set[str]:
+    return {finding.code for finding in verify().findings}
+
+
+def cut_back(sequence: int) -> None:
+    """Cut the trail off after an entry, as somebody with the database's owner rights would."""
+    mac = AuditEntry.objects.get(sequence=sequence).mac if sequence else "0" * 64
+    behind_its_back(f"DELETE FROM audit_auditentry WHERE sequence > {sequence}")
+    behind_its_back(f"UPDATE audit_chainhead SET sequence = {sequence}, mac = '{mac}'")
+
+
+def age(minutes: int) -> None:
+    """Let everything in the trail and in the anchors have happened earlier, without a gap."""
+    shift = timedelta(minutes=minutes)
+    previous = "0" * 64
+    for entry in AuditEntry.objects.order_by("sequence"):
+        entry.at -= shift
+        entry.previous_mac = previous
+        previous = compute_mac(entry)
+        behind_its_back(
+            f"UPDATE audit_auditentry SET at = '{entry.at.isoformat()}', mac = '{previous}',"
+            f" previous_mac = '{entry.previous_mac}' WHERE sequence = {entry.sequence}"
+        )
+    behind_its_back(f"UPDATE audit_chainhead SET mac = '{previous}'")
+
+
+def test_a_fresh_installation_is_intact_and_says_that_no_anchor_is_there_yet() -> None:
+    assert verify().intact
+    append(Event(Action.USER_CREATED), "system")
+    verdict = verify()
+    assert verdict.intact
+    assert [remark.code for remark in verdict.remarks] == ["no_anchor_yet"]
+
+
+def test_anchors_are_intact(anchored: Path) -> None:
+    verdict = verify()
+    assert verdict.intact
+    assert not verdict.remarks
+    assert verdict.anchors == 5
+    assert AnchorState.objects.get().number == 5
+
+
+def test_an_unchanged_head_is_anchored_again_after_ten_minutes() -> None:
+    assert not anchor()
+    append(Event(Action.SIGNED_IN), "someone")
+    assert anchor()
+    assert not anchor()
+    AnchorState.objects.update(at=timezone.now() - anchors.IDLE)
+    assert anchor()
+    assert not anchor()
+    append(Event(Action.SIGNED_OUT), "someone")
+    assert anchor()
+    assert verify().anchors == 3
+
+
+@pytest.mark.parametrize(
+    ("damage", "code"),
+    [
+        (lambda file: file.unlink(), "anchors_gone"),
+        (lambda file: file.write_text(""), "anchors_gone"),
+        (lambda file: file.write_text("".join(lines(file)[:-1])), "anchors_missing"),
+        (lambda file: file.write_text("".join(lines(file)[:1])), "anchors_missing"),
+        (lambda file: file.write_text("".join(lines(file)[1:])), "anchors_missing"),
+        (
+            lambda file: file.write_text("".join(lines(file)[:2] + lines(file)[3:])),
+            "anchors_missing",
+        ),
+        (lambda file: file.write_text("".join(reversed(lines(file)))), "anchor_out_of_line"),
+        (lambda file: file.write_text("".join(lines(file) * 2)), "anchor_out_of_line"),
+        (lambda file: file.write_text(file.read_text().replace("2026", "2025")), "anchor_forged"),
+        (lambda file: file.write_text(file.read_text()[:-20]), "anchors_damaged"),
+        (lambda file: file.write_bytes(b"\x00\xff\n" + file.read_bytes()), "anchors_damaged"),
+        (lambda file: file.write_text(file.read_text() + f"7 {'f' * 64} now\n"), "anchor_unsigned"),
+    ],
+    ids=[
+        "deleted",
+        "emptied",
+        "last cut off",
+        "all but one cut off",
+        "first cut off",
+        "one cut out",
+        "reversed",
+        "doubled",
+        "another time",
+        "half a line",
+        "binary",
+        "unsigned",
+    ],
+)
+def test_damage_to_the_file_is_found(
+    anchored: Path, damage: Callable[[Path], object], code: str
+) -> None:
+    assert "2026" in anchored.read_text() or code != "anchor_forged"
+    damage(anchored)
+    assert code in codes()
+    # It does not heal by going on.
+    append(Event(Action.SIGNED_IN), "ann")
+    anchor()
+    assert codes()
+
+
+def test_the_finding_says_what_to_do(anchored: Path) -> None:
+    anchored.unlink()
+    [finding] = verify().findings
+    assert str(finding).startswith("AUDIT_ANCHOR_FILE: the anchors are gone. 5 had been written.")
+    assert "fetch it from a backup or the second place" in str(finding)
+
+
+@pytest.mark.parametrize("last", [0, 1, 2, 4])
+def test_a_trail_cut_off_together_with_its_anchors_is_found(anchored: Path, last: int) -> None:
+    kept = [line for line in lines(anchored) if int(line.split()[1]) <= last]
+    anchored.write_text("".join(kept))
+    cut_back(last)
+    assert codes()
+    if last:
+        anchor()
+        assert codes()
+
+
+@pytest.mark.parametrize("last", [0, 1, 2, 4])
+def test_a_cut_off_trail_without_anchors_and_state_is_found(anchored: Path, last: int) -> None:
+    """The state is put back to what it was at first, which needs no key."""
+    anchored.unlink()
+    cut_back(last)
+    behind_its_back("UPDATE audit_anchorstate SET number = 0, signature = '', seal = '', at = NULL")
+    if last >= 2:
+        assert "state_altered" in codes()
+        anchor()
+        assert "state_altered" in codes()
+        return
+    # Nothing but the first entry is left; that is a finding as soon as it is old.
+    age(40)
+    assert codes() == ({"anchors_never_written"} if last else set())
+
+
+def test_a_state_made_of_an_earlier_line_is_found(anchored: Path) -> None:
+    earlier = Anchor.parse(lines(anchored)[2].strip())
+    assert earlier is not None
+    anchored.write_text("".join(lines(anchored)[:3]))
+    cut_back(earlier.sequence)
+    behind_its_back(
+        f"UPDATE audit_anchorstate SET number = {earlier.number},"
+        f" signature = '{earlier.signature}', seal = '{earlier.signature}'"
+    )
+    assert codes() == {"state_altered"}
+
+
+def test_old_anchors_are_a_finding(anchored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    later = timezone.now() + anchors.LATE
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    [finding] = verify().findings
+    assert finding.code == "anchors_late"
+    assert "one is due every 10 minutes" in str(finding)
+
+
+def test_a_trail_that_was_never_anchored_is_a_finding_when_it_is_old() -> None:
+    append(Event(Action.SIGNED_IN), "ann")
+    age(29)
+    assert codes() == set()
+    age(2)
+    assert codes() == {"anchors_never_written"}
+
+
+def test_a_trail_that_grew_for_long_without_anchors_is_a_finding(anchored: Path) -> None:
+    """As when lines were taken out, and those after them written anew without the key's help."""
+    start = timezone.now()
+    with pytest.MonkeyPatch.context() as patch:
+        for slot in range(6):
+            patch.setattr(timezone, "now", lambda slot=slot: start + slot * anchors.IDLE)
+            append(Event(Action.STUDY_VIEWED), "ann")
+        anchor()
+        assert codes() == {"unanchored"}
+        anchors.begin_anew("the scheduler was stopped for an hour")
+        verdict = verify()
+    assert verdict.intact
+    assert [remark.code for remark in verdict.remarks] == ["begun_anew"]
+
+
+def test_a_night_without_the_machine_is_no_finding(anchored: Path) -> None:
+    append(Event(Action.SIGNED_OUT), "ann")
+    morning = timezone.now() + timedelta(hours=14)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(timezone, "now", lambda: morning)
+        append(Event(Action.SIGNED_IN), "ann")
+        anchor()
+        assert verify().intact
+
+
+# ── Anchors without a signature, of earlier releases ────────────────────────────────────────────
+
+
+def unsigned(file: Path, *sequences: int) -> None:
+    macs = {entry.sequence: entry.mac for entry in AuditEntry.objects.all()}
+    at = timezone.now().isoformat()
+    file.write_text("".join(f"{number} {macs[number]} {at}\n" for number in sequences))
+
+
+def test_an_upgrade_keeps_the_unsigned_anchors(file: Path) -> None:
+    for _ in range(4):
+        append(Event(Action.STUDY_VIEWED), "ann")
+    unsigned(file, 2, 4)
+    age(600)
+    unsigned(file, 2, 4)
+    verdict = verify()
+    assert (verdict.intact, verdict.anchors) == (True, 2)
+    anchor()
+    verdict = verify()
+    assert (verdict.intact, verdict.anchors) == (True, 3)
+    cut_back(3)
+    assert "cut_off" in codes()
+
+
+@pytest.mark.parametrize("end", ["", "4 0123"], ids=["whole", "torn"])
+def test_the_first_signature_covers_the_unsigned_anchors(file: Path, end: str) -> None:
+    for _ in range(4):
+        append(Event(Action.STUDY_VIEWED), "ann")
+    unsigned(file, 2, 4)
+    file.write_text(file.read_text() + end)
+    anchor()
+    assert codes() == ({"anchors_damaged"} if end else set())
+    file.write_text("".join(lines(file)[1:]))
+    assert "anchors_before" in codes()
+
+
+def test_unsigned_anchors_that_contradict_each_other_are_found(file: Path) -> None:
+    append(Event(Action.SIGNED_IN), "someone")
+    unsigned(file, 1)
+    file.write_text(f"1 {'f' * 64} 2026-01-01T00:00:00+00:00\n" + file.read_text())
+    [finding] = verify().findings
+    assert (finding.code, finding.sequence) == ("other_than_anchored", 1)
+
+
+# ── Beginning anew ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_after_a_restored_backup_the_anchors_begin_anew(
+    anchored: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    [state] = AnchorState.objects.filter(number=5).values("number", "signature", "seal")
+    append(Event(Action.SIGNED_IN), "ann")
+    anchor()
+    # The backup is of before.
+    cut_back(6)
+    behind_its_back(
+        f"UPDATE audit_anchorstate SET number = {state['number']},"
+        f" signature = '{state['signature']}', seal = '{state['seal']}'"
+    )
+    assert codes() == {"cut_off"}
+    append(Event(Action.SIGNED_IN), "ben")
+    anchor()
+    assert codes() == {"other_than_anchored"}
+    with pytest.raises(CommandError, match="reason"):
+        call_command("anchor_audit", begin_anew=" ")
+    call_command("anchor_audit", begin_anew="backup of Monday restored")
+    verdict = verify()
+    assert verdict.intact
+    assert "because: backup of Monday restored" in str(verdict.remarks[0])
+    entry = AuditEntry.objects.filter(action=Action.ANCHORS_BEGUN).latest("sequence")
+    assert entry.detail == {"first": 8, "reason": "backup of Monday restored"}
+    anchored.write_text("".join(lines(anchored)[:-1]))
+    assert "anchors_gone" in codes()
+
+
+def test_a_forged_beginning_hides_nothing(anchored: Path) -> None:
+    head = ChainHead.objects.get()
+    behind_its_back(
+        "INSERT INTO audit_auditentry (sequence, at, actor, action, object_type, object_id, detail,"
+        f" previous_mac, mac) VALUES ({head.sequence + 1}, now(), 'x', 'audit.anchors_begun', '',"
+        f" '', '{{\"first\": 99}}', '{head.mac}', 'x')"
+    )
+    anchored.unlink()
+    assert codes() == {"after_the_head", "anchors_gone"}
+
+
+# ── Further places ──────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def copy(settings: Settings, tmp_path: Path) -> Path:
+    settings.AUDIT_ANCHOR_COPY = tmp_path / "elsewhere" / "anchors"
+    return tmp_path / "elsewhere" / "anchors"
+
+
+def test_a_second_file_has_the_same_anchors_also_those_of_before(
+    settings: Settings, anchored: Path, copy: Path
+) -> None:
+    assert codes() == {"anchors_gone"}
+    assert anchor()
+    assert copy.read_text() == anchored.read_text()
+    assert verify().intact
+
+
+def test_a_second_file_shows_what_the_first_has_lost(anchored: Path, copy: Path) -> None:
+    anchor()
+    anchored.unlink()
+    cut_back(3)
+    found = verify().findings
+    assert {"anchors_gone", "cut_off"} <= {finding.code for finding in found}
+    assert any("AUDIT_ANCHOR_FILE" in str(finding) for finding in found)
+
+
+def test_a_second_file_catches_up_when_it_is_there_again(anchored: Path, copy: Path) -> None:
+    copy.parent.write_text("a mount that is gone")
+    append(Event(Action.SIGNED_IN), "ann")
+    assert anchor()
+    assert AnchorState.objects.get().unwritten == "AUDIT_ANCHOR_COPY"
+    assert "anchors_gone" in codes()
+    copy.parent.unlink()
+    assert anchor()
+    assert AnchorState.objects.get().unwritten == ""
+    assert copy.read_text() == anchored.read_text()
+    assert verify().intact
+
+
+def test_syslog_gets_each_anchor_over_tcp(settings: Settings, anchored: Path) -> None:
+    received: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve() -> None:
+            stream, _ = server.accept()
+            with stream:
+                received.append(stream.makefile("rb").read())
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        settings.AUDIT_ANCHOR_SYSLOG = f"tcp://127.0.0.1:{server.getsockname()[1]}"
+        append(Event(Action.SIGNED_IN), "ann")
+        anchor()
+        thread.join()
+    assert received == [f"<86>chestline-anchor: {lines(anchored)[-1]}".encode()]
+    append(Event(Action.SIGNED_IN), "ann")
+    assert anchor()
+    assert AnchorState.objects.get().unwritten == "AUDIT_ANCHOR_SYSLOG"
+
+
+@pytest.mark.parametrize("kind", ["udp", "local"])
+def test_syslog_gets_each_anchor_as_a_datagram(
+    settings: Settings, anchored: Path, tmp_path: Path, kind: str
+) -> None:
+    family = socket.AF_INET if kind == "udp" else socket.AF_UNIX
+    with socket.socket(family, socket.SOCK_DGRAM) as server:
+        server.settimeout(10)
+        if kind == "udp":
+            server.bind(("127.0.0.1", 0))
+            settings.AUDIT_ANCHOR_SYSLOG = f"127.0.0.1:{server.getsockname()[1]}"
+        else:
+            server.bind(str(tmp_path / "log"))
+            settings.AUDIT_ANCHOR_SYSLOG = str(tmp_path / "log")
+        append(Event(Action.SIGNED_IN), "ann")
+        anchor()
+        message = f"<86>chestline-anchor: {lines(anchored)[-1].strip()}"
+        assert server.recv(1000).decode() == message

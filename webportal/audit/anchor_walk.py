@@ -1,0 +1,146 @@
+"""Comparing the anchors of one place with the trail, while both are read once and in order."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from webportal.audit.anchors import Anchor, Beginning
+from webportal.audit.findings import Finding
+
+NONE_LEFT = 2**63
+
+
+class AnchorWalk:
+    """The anchors of one file.
+
+    Made before the chain's head is read: what is appended to the file meanwhile is not looked at.
+
+    Args:
+        place: how findings call the file: the name of its setting.
+        path: where it is.
+        begun: from which number on anchors are expected; None where none was ever signed.
+        expected: the number of the last anchor, as the database has it.
+        is_first_place: whether the file has the anchors of before there were signatures.
+    """
+
+    def __init__(
+        self,
+        place: str,
+        path: Path,
+        begun: Beginning | None,
+        expected: int,
+        *,
+        is_first_place: bool = True,
+    ) -> None:
+        self.findings: list[Finding] = []
+        self.count = 0
+        self.last: Anchor | None = None
+        self.is_there = path.exists()
+        self._place, self._path = place, path
+        self._begun, self._expected = begun, expected
+        self._is_first_place = is_first_place
+        self._size = path.stat().st_size if self.is_there else 0
+        self._bad_lines: list[int] = []
+        self._anchors = self._read() if self.is_there else iter(())
+        self._next: Anchor | None = None
+        self._step()
+
+    @property
+    def next_sequence(self) -> int:
+        """The entry that the next anchor is of."""
+        return self._next.sequence if self._next is not None else NONE_LEFT
+
+    def meet(self, sequence: int, mac: str) -> bool:
+        """Compare an entry with the anchors of it; returns whether there is one.
+
+        Called when the walk along the trail has come to `next_sequence` or passed it.
+        """
+        is_anchored = False
+        while self._next is not None and self._next.sequence <= sequence:
+            if self._next.sequence == sequence:
+                is_anchored = True
+                if self._next.mac != mac:
+                    self._note("other_than_anchored", sequence)
+            self._step()
+        return is_anchored
+
+    def end(self) -> int:
+        """Read what is left, note what is missing, and return the last entry that is anchored."""
+        last = 0
+        while self._next is not None:
+            last = self._next.sequence
+            self._step()
+        if self._bad_lines:
+            lines = ", ".join(map(str, self._bad_lines[:5]))
+            lines += " …" if len(self._bad_lines) > 5 else ""
+            self._note("anchors_damaged", count=len(self._bad_lines), lines=lines)
+        number = self.last.number if self.last is not None else 0
+        first = self._begun.number if self._begun is not None else 1
+        if number < self._expected and self._expected >= first:
+            if number == 0:
+                self._note("anchors_gone", last=self._expected)
+            else:
+                self._note("anchors_missing", number=number + 1, last=self._expected)
+        return last
+
+    def _note(self, code: str, sequence: int = 0, **values: object) -> None:
+        if not sequence:
+            values["place"] = self._place
+        self.findings.append(Finding(code, sequence, values=values))
+
+    def _step(self) -> None:
+        self._next = next(self._anchors, None)
+        if self._next is not None:
+            self.count += 1
+
+    def _read(self) -> Iterator[Anchor]:
+        """The anchors that count, each checked against the one before it."""
+        digest, read = hashlib.sha256(), 0
+        with self._path.open("rb") as file:
+            for line_number, line in enumerate(file, start=1):
+                read += len(line)
+                if read > self._size:
+                    return
+                anchor = Anchor.parse(line.decode("ascii", errors="replace").rstrip("\n"))
+                if anchor is None:
+                    self._bad_lines.append(line_number)
+                elif self._counts(anchor, line_number, digest.hexdigest()[:32]):
+                    yield anchor
+                if self.last is None:
+                    digest.update(line)
+
+    def _counts(self, anchor: Anchor, line_number: int, before: str) -> bool:
+        """Whether an anchor is to be compared with the trail; notes what is wrong with it."""
+        first = self._begun.number if self._begun is not None else 1
+        if not anchor.number:
+            if self.last is not None:
+                self._note("anchor_unsigned", number=line_number)
+            return self.last is None and first == 1
+        if anchor.number < first:
+            return False
+        if not anchor.is_genuine:
+            self._note("anchor_forged", number=anchor.number)
+            return False
+        if self.last is None:
+            self._check_first(anchor, first, before)
+        else:
+            self._check_following(anchor, self.last)
+        self.last = anchor
+        return True
+
+    def _check_first(self, anchor: Anchor, first: int, before: str) -> None:
+        if first > 1:
+            # What stood before a new beginning has been looked into by whoever began anew.
+            self._bad_lines.clear()
+        if anchor.number > first:
+            self._note("anchors_missing", number=first, last=anchor.number - 1)
+        elif anchor.number == 1 and self._is_first_place and anchor.previous != before:
+            self._note("anchors_before")
+
+    def _check_following(self, anchor: Anchor, last: Anchor) -> None:
+        if anchor.number > last.number + 1:
+            self._note("anchors_missing", number=last.number + 1, last=anchor.number - 1)
+        elif anchor.number <= last.number or anchor.previous != last.signature:
+            self._note("anchor_out_of_line", number=anchor.number)
+        if anchor.sequence < last.sequence:
+            self._note("trail_turned_back", number=anchor.number)

@@ -1,0 +1,276 @@
+"""Anchors: the head of the chain, written down at intervals where the database does not reach.
+
+Each is a line `<number> <sequence> <mac> <ISO time> <previous> <signature>`: counted, naming the
+signature of the one before, and signed with AUDIT_KEY. The database keeps the number of the last
+one, sealed with the same key under another name, so that lines taken from the end of the file show.
+A head that has not changed is anchored all the same, only more rarely, so that the clock says how
+old the last anchor may be.
+
+Anchors from before there were signatures are `<sequence> <mac> <ISO time>`. They count until the
+first signed one, which covers the file up to it.
+"""
+
+import hashlib
+import hmac
+import logging
+import os
+import re
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from webportal.audit import syslog
+from webportal.audit.models import Action, AnchorState, AuditEntry, ChainHead
+from webportal.audit.trail import Event, append, compute_mac
+
+logger = logging.getLogger(__name__)
+
+# An unchanged head is anchored again after this long; see ANCHOR_SECONDS for a changed one.
+IDLE = timedelta(minutes=10)
+# An anchor that is older than this is overdue, whatever a busy scheduler may have done meanwhile.
+LATE = timedelta(minutes=30)
+NOTHING_BEFORE = "0" * 32
+_LONGEST_LINE = 512
+_SIGNED = re.compile(
+    r"([1-9][0-9]{0,17}) ([1-9][0-9]{0,17}) ([0-9a-f]{64}) (\S+) ([0-9a-f]{32}) ([0-9a-f]{32})"
+)
+_UNSIGNED = re.compile(r"([1-9][0-9]{0,17}) ([0-9a-f]{64}) (\S+)")
+
+
+@dataclass(frozen=True)
+class Anchor:
+    """One anchor. Of an unsigned one the number is 0 and the signature empty."""
+
+    sequence: int
+    mac: str
+    at: str
+    number: int = 0
+    previous: str = ""
+    signature: str = ""
+
+    @classmethod
+    def parse(cls, line: str) -> "Anchor | None":
+        """The anchor of a line, None where there is none in it."""
+        if found := _SIGNED.fullmatch(line):
+            number, sequence, mac, at, previous, signature = found.groups()
+            return cls(int(sequence), mac, at, int(number), previous, signature)
+        if found := _UNSIGNED.fullmatch(line):
+            return cls(int(found[1]), found[2], found[3])
+        return None
+
+    @property
+    def line(self) -> str:
+        """The line that `parse` takes, of a signed anchor."""
+        return f"{self._content} {self.signature}"
+
+    @property
+    def is_genuine(self) -> bool:
+        """Whether the signature is that of AUDIT_KEY."""
+        return hmac.compare_digest(self.signature, _hmac("anchor", self._content))
+
+    def signed(self) -> "Anchor":
+        """The same anchor with its signature."""
+        return replace(self, signature=_hmac("anchor", self._content))
+
+    @property
+    def _content(self) -> str:
+        return f"{self.number} {self.sequence} {self.mac} {self.at} {self.previous}"
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """From which number on anchors are expected, since which entry, and why not from the first."""
+
+    number: int
+    sequence: int
+    reason: str
+
+
+def beginning() -> Beginning | None:
+    """Where the anchors that count begin, as the trail says; None where none was ever signed."""
+    for entry in AuditEntry.objects.filter(action=Action.ANCHORS_BEGUN).order_by("-sequence"):
+        # A forged one is found as such, and must not hide the anchors meanwhile.
+        if hmac.compare_digest(compute_mac(entry), entry.mac):
+            detail = entry.detail
+            return Beginning(detail["first"], entry.sequence, detail.get("reason", ""))
+    return None
+
+
+def anchor() -> bool:
+    """Write the head of the chain down in every place, unless that was done a moment ago.
+
+    Returns whether an anchor was written. Raises OSError where AUDIT_ANCHOR_FILE cannot be written;
+    what else cannot is logged, and noted for the alert to hospital IT.
+    """
+    if not ChainHead.objects.filter(pk=1, sequence__gt=0).exists():
+        return False
+    if not AnchorState.objects.filter(number__gt=0).exists() and beginning() is None:
+        _begin()
+    # What is written down must be committed by now: an anchor of an entry that never came to be
+    # would look like a trail that was cut off.
+    with transaction.atomic():
+        state = AnchorState.objects.select_for_update().get(pk=1)
+        head = ChainHead.objects.get(pk=1)
+        if not _is_due(state, head):
+            return False
+        written = _next(state, head)
+        _write(settings.AUDIT_ANCHOR_FILE, written.line)
+        unwritten = [name for name, write in _further_places() if not _tried(name, write, written)]
+        # A state that somebody has altered stays as it is, to be found.
+        if is_sealed(state):
+            _keep(state, written, unwritten)
+    return True
+
+
+def begin_anew(reason: str) -> None:
+    """Let the anchors that count begin with the next one, and say in the trail why.
+
+    For when a backup was restored, or anchors were lost: what the older ones say is not compared
+    any more. They stay where they are.
+    """
+    _begin(reason)
+    anchor()
+
+
+@transaction.atomic
+def _begin(reason: str = "") -> None:
+    state = AnchorState.objects.select_for_update().get(pk=1)
+    last = _last_in(settings.AUDIT_ANCHOR_FILE)
+    number = max(state.number, last.number if last is not None else 0)
+    _keep(state, Anchor(0, "", "", number), [])
+    why = {"reason": reason} if reason else {}
+    append(Event(Action.ANCHORS_BEGUN, detail={"first": number + 1, **why}))
+
+
+def is_sealed(state: AnchorState) -> bool:
+    """Whether the state is as this module left it."""
+    if state.number == 0 and not state.seal:
+        return beginning() is None
+    return hmac.compare_digest(state.seal, _seal(state))
+
+
+def is_late(state: AnchorState) -> bool:
+    """Whether an anchor is overdue."""
+    return state.at is not None and timezone.now() - state.at > LATE
+
+
+def _is_due(state: AnchorState, head: ChainHead) -> bool:
+    last = _last_in(settings.AUDIT_ANCHOR_FILE)
+    if last is None or last.number == 0 or state.at is None:
+        return True
+    if (last.sequence, last.mac) != (head.sequence, head.mac) or _copy_lags(last):
+        return True
+    return timezone.now() - state.at >= IDLE
+
+
+def _copy_lags(last: Anchor) -> bool:
+    copy: Path | None = settings.AUDIT_ANCHOR_COPY
+    if copy is None:
+        return False
+    copied = _last_in(copy)
+    return copied is None or copied.number < last.number
+
+
+def _next(state: AnchorState, head: ChainHead) -> Anchor:
+    last = _last_in(settings.AUDIT_ANCHOR_FILE)
+    at = timezone.now().isoformat()
+    number, previous = state.number, state.signature or NOTHING_BEFORE
+    # A line that was written just before a crash, and not noted in the database.
+    if last is not None and last.number > number:
+        number, previous = last.number, last.signature
+    if number == 0:
+        previous = _digest_of(settings.AUDIT_ANCHOR_FILE)
+    return Anchor(head.sequence, head.mac, at, number + 1, previous).signed()
+
+
+def _digest_of(path: Path) -> str:
+    """What stands in anchor 1 for the file before it."""
+    before = path.read_bytes() if path.exists() else b""
+    if before and not before.endswith(b"\n"):
+        before += b"\n"
+    return hashlib.sha256(before).hexdigest()[:32]
+
+
+def _keep(state: AnchorState, anchor: Anchor, unwritten: list[str]) -> None:
+    state.number, state.signature = anchor.number, anchor.signature
+    state.at, state.unwritten = timezone.now(), ",".join(unwritten)
+    state.seal = _seal(state)
+    state.save()
+
+
+def _seal(state: AnchorState) -> str:
+    # Under another name than the lines, so that no line can be made into a state.
+    return _hmac("state", f"{state.number} {state.signature}")
+
+
+def _hmac(name: str, content: str) -> str:
+    key = settings.AUDIT_KEY.encode()
+    return hmac.new(key, f"{name}\n{content}".encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def _write(path: Path, line: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+b") as file:
+        end = _end_of(file)
+        # A line that a crash cut short must not spoil the next one.
+        start = "" if not end or end.endswith("\n") else "\n"
+        file.write(f"{start}{line}\n".encode("ascii"))
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _further_places() -> list[tuple[str, Any]]:
+    places: list[tuple[str, Any]] = []
+    if settings.AUDIT_ANCHOR_COPY:
+        places.append(("AUDIT_ANCHOR_COPY", _write_copy))
+    if settings.AUDIT_ANCHOR_SYSLOG:
+        places.append(("AUDIT_ANCHOR_SYSLOG", lambda written: syslog.send(written.line)))
+    return places
+
+
+def _tried(name: str, write: Any, written: Anchor) -> bool:
+    try:
+        write(written)
+    except OSError as error:
+        logger.error("An anchor of the audit trail cannot be written to %s: %s", name, error)
+        return False
+    return True
+
+
+def _write_copy(written: Anchor) -> None:
+    """Write an anchor to the second file, and before it those that it lacks at its end."""
+    copy = settings.AUDIT_ANCHOR_COPY
+    assert copy is not None
+    last = _last_in(copy)
+    if last is not None and last.number == written.number - 1:
+        return _write(copy, written.line)
+    known = last.number if last is not None else -1
+    with settings.AUDIT_ANCHOR_FILE.open(encoding="ascii", errors="replace") as lines:
+        missing = [line.rstrip("\n") for line in lines if _number(line) > known]
+    return _write(copy, "\n".join(missing) if missing else written.line)
+
+
+def _number(line: str) -> int:
+    parsed = Anchor.parse(line.rstrip("\n"))
+    return parsed.number if parsed is not None else -1
+
+
+def _last_in(path: Path) -> Anchor | None:
+    """The anchor in the last whole line of a file."""
+    if not path.exists():
+        return None
+    with path.open("rb") as file:
+        lines = _end_of(file).splitlines()
+    return next((found for line in reversed(lines) if (found := Anchor.parse(line))), None)
+
+
+def _end_of(file: Any) -> str:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - _LONGEST_LINE))
+    end: bytes = file.read()
+    return end.decode("ascii", errors="replace")

@@ -1,0 +1,66 @@
+"""Reading the chain from its beginning and computing every MAC anew, some thousand entries at once.
+
+An entry stays a row of text and becomes no object: that would be most of the time. The batches
+follow one another by the sequence, so that no statement and no snapshot lasts for long.
+"""
+
+import hmac
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+from json.encoder import encode_basestring_ascii as quoted
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import connection
+
+from webportal.audit.trail import as_stored_number
+
+BATCH = 10_000
+_READ = """
+SELECT sequence, previous_mac, mac, (extract(epoch FROM at) * 1000000)::bigint,
+    coalesce(actor_id::text, ''), actor, action, object_type, object_id,
+    coalesce(study_id::text, ''), detail::text
+FROM audit_auditentry WHERE sequence > %s AND sequence <= %s ORDER BY sequence LIMIT %s
+"""
+_parse = json.JSONDecoder(parse_float=as_stored_number).decode
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
+class Link(NamedTuple):
+    """What a verification needs of an entry; `computed` is the MAC that its content has."""
+
+    sequence: int
+    previous_mac: str
+    mac: str
+    computed: str
+    microseconds: int
+
+
+def batches(until: int) -> Iterator[list[Link]]:
+    """The entries up to a sequence, in order."""
+    keyed = hmac.new(settings.AUDIT_KEY.encode(), digestmod=sha256)
+    last = 0
+    while rows := _rows(last, until):
+        last = rows[-1][0]
+        yield [Link(row[0], row[1], row[2], _mac(keyed, row), row[3]) for row in rows]
+
+
+def _rows(after: int, until: int) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(_READ, [after, until, BATCH])
+        rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows
+
+
+def _mac(keyed: hmac.HMAC, row: tuple[Any, ...]) -> str:
+    """What `trail.compute_mac` gives, from the same canonical JSON; a test compares the two."""
+    sequence, previous, _, at, actor_id, actor, action, kind, object_id, study_id, detail = row
+    stored = "{}" if detail == "{}" else _canonical(_parse(detail))
+    content = (
+        f'[{quoted(previous)},{sequence},{at},"{actor_id}",{quoted(actor)},{quoted(action)},'
+        f'{quoted(kind)},{quoted(object_id)},"{study_id}",{stored}]'
+    )
+    mac = keyed.copy()
+    mac.update(content.encode())
+    return mac.hexdigest()

@@ -1,0 +1,111 @@
+"""What entries are about and what a verification finds, in words of the page's language."""
+
+from django.utils.translation import gettext_lazy as _
+
+OBJECTS = {
+    "addendum": _("addendum"),
+    "batch": _("upload"),
+    "job": _("job"),
+    "model": _("model version"),
+    "notification": _("notification"),
+    "patient": _("patient"),
+    "radiograph": _("radiograph"),
+    "read": _("read"),
+    "study": _("study"),
+    "text_template": _("text template"),
+    "token": _("API token"),
+    "upload_item": _("uploaded file"),
+    "user": _("user"),
+    "worker": _("worker"),
+}
+
+# Of what a verification says each stands under a code, so that findings are kept in the database
+# and read in any language.
+PROBLEMS = {
+    # The chain
+    "deleted": _("entry {number} was deleted"),
+    "deleted_range": _("entries {number} to {last} were deleted"),
+    "not_following": _("the entry does not follow from the one before it"),
+    "altered": _("the entry was altered"),
+    "cut_off": _("the trail was cut off: entries {number} to {last} are missing"),
+    "not_the_head": _("the last entry is not the head of the chain"),
+    "after_the_head": _("the entry stands after the head of the chain"),
+    "no_append": _(
+        "the head of the chain does not match the last entry, so that nothing can be appended;"
+        " this verification is not in the trail"
+    ),
+    "no_head": _(
+        "the head of the chain is missing from the database, so that nothing can be appended."
+        " Restore the latest backup beside the database, and compare."
+    ),
+    # The anchors
+    "other_than_anchored": _(
+        "the entry does not match its anchor: the chain was rewritten up to here"
+    ),
+    "anchors_gone": _(
+        "{place}: the anchors are gone. {last} had been written. Somebody removed the file, or it"
+        " is looked for in the wrong place: check AUDIT_ANCHOR_FILE and AUDIT_ANCHOR_COPY, and"
+        " that this is the scheduler’s host. Without the file a cut-off end of the trail does not"
+        " show: fetch it from a backup or the second place, and verify again."
+    ),
+    "anchors_missing": _(
+        "{place}: anchors {number} to {last} are missing. The file was shortened, or an older copy"
+        " of it put back. Fetch the missing lines from a backup or the second place, and verify"
+        " again."
+    ),
+    "anchors_never_written": _(
+        "no anchor was ever written, although the trail has been growing for longer than"
+        " {minutes} minutes, so that a cut-off end would not show. Check that the scheduler runs"
+        " and may write AUDIT_ANCHOR_FILE. If anchors were written before, somebody removed them."
+    ),
+    "anchors_late": _(
+        "no anchor was written after {at}, although one is due every {due} minutes, so that a"
+        " cut-off end of the trail since then would not show. Check that the scheduler runs and"
+        " may write AUDIT_ANCHOR_FILE. If it does, lines of the file or the database were put back"
+        " to an older state: compare with the second place."
+    ),
+    "unanchored": _(
+        "up to this entry no anchor was written for longer than {minutes} minutes in which the"
+        " trail grew. Either the scheduler was stopped then, or anchors were removed: compare with"
+        " the second place and with backups. When it is clear what happened, go on with"
+        " ‘manage.py anchor_audit --begin-anew’."
+    ),
+    "anchors_damaged": _("{place}: the anchor file is damaged: {count} unreadable (line {lines})"),
+    "anchor_forged": _(
+        "{place}: anchor {number} has not the signature of AUDIT_KEY: the line was altered, or put"
+        " in by somebody else. Compare with the second place."
+    ),
+    "anchor_unsigned": _(
+        "{place}: line {number} is an anchor without a signature, after anchors were signed:"
+        " somebody put it in. Compare with the second place."
+    ),
+    "anchor_out_of_line": _(
+        "{place}: anchor {number} does not follow from the one before it: lines were removed, or"
+        " are of another course of events. Compare with the second place."
+    ),
+    "anchors_before": _(
+        "{place}: the anchors without a signature from before an upgrade are not those that anchor"
+        " 1 was written after. Compare with the second place and with backups."
+    ),
+    "trail_turned_back": _(
+        "{place}: anchor {number} stands for an earlier entry than the one before it: the trail was"
+        " put back to an older state. If a backup was restored, say so with ‘manage.py"
+        " anchor_audit --begin-anew’."
+    ),
+    "state_altered": _(
+        "what the database keeps of the last anchor was altered or reset. Compare the anchors with"
+        " the second place and with backups; when it is clear what happened, go on with ‘manage.py"
+        " anchor_audit --begin-anew’."
+    ),
+}
+
+# What is no sign of a change and yet worth knowing.
+REMARKS = {
+    "no_anchor_yet": _(
+        "No anchor has been written yet, so a cut-off end would not show; is the scheduler running?"
+    ),
+    "begun_anew": _(
+        "The anchors were begun anew with number {number}, because: {reason}. Those of before are"
+        " not compared."
+    ),
+}
