@@ -20,9 +20,9 @@ import numpy as np
 import psutil
 
 from ml import images
-from ml.package import SHIPPED_PACKAGE, load_package
-from ml.predictor import Predictor
-from ml.preprocessing import network_input
+from ml.serving.package import SHIPPED_PACKAGE, load_package
+from ml.serving.predictor import Predictor
+from ml.serving.preprocessing import network_input
 
 BATCH_SIZE = 32
 

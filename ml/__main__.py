@@ -16,9 +16,9 @@ from ml.commands import (
     traps,
 )
 from ml.commands.errors import CommandError
-from ml.dataset import DatasetError
-from ml.package import PackageError
-from ml.runtimes.choice import NoRuntimeError
+from ml.research.dataset import DatasetError
+from ml.serving.package import PackageError
+from ml.serving.runtimes.choice import NoRuntimeError
 
 COMMANDS = {
     "train": train,

@@ -18,7 +18,7 @@ from django.utils import timezone
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import DigitalXRayImageStorageForPresentation, ExplicitVRLittleEndian, generate_uid
 
-from ml.package import (
+from ml.serving.package import (
     CARD_FILE,
     FACTS_FILE,
     FILES,

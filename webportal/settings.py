@@ -199,7 +199,7 @@ BROKER_URL = env.str("BROKER_URL")
 # A claim holds a batch of at most this many images for at most this long. The lease is far longer
 # than a batch takes, so only a dead worker outlives it.
 INFERENCE_BATCH_SIZE = env.int("INFERENCE_BATCH_SIZE", default=32)
-# What runs the network, and where; ml.runtimes.choice has the names.
+# What runs the network, and where; ml.serving.runtimes.choice has the names.
 INFERENCE_RUNTIME = env.str("INFERENCE_RUNTIME", default="auto")
 INFERENCE_DEVICE = env.str("INFERENCE_DEVICE", default="auto")
 INFERENCE_LEASE_SECONDS = env.int("INFERENCE_LEASE_SECONDS", default=60)

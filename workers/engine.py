@@ -20,9 +20,9 @@ import numpy as np
 from django.conf import settings
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connection
 
-from ml.assessment import Assessment
 from ml.images import ImageError
-from ml.predictor import Predictor
+from ml.serving.assessment import Assessment
+from ml.serving.predictor import Predictor
 from webportal.inference import reasons
 from webportal.inference.claims import ClaimedJob, Result, claim, fail, give_back, write_back
 from webportal.inference.hints import drop_hints, send_hint

@@ -4,7 +4,7 @@ import numpy as np
 from django.core.files.storage import default_storage
 
 from ml import images
-from ml.preprocessing import network_input
+from ml.serving.preprocessing import network_input
 from webportal.storage import DamagedFileError, read_verified
 
 

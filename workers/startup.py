@@ -13,8 +13,8 @@ from django.db import DatabaseError, connection, connections
 from django.db.migrations.executor import MigrationExecutor
 from kombu.exceptions import OperationalError
 
-from ml.package import PackageError
-from ml.runtimes.choice import DEVICES, RUNTIMES
+from ml.serving.package import PackageError
+from ml.serving.runtimes.choice import DEVICES, RUNTIMES
 from webportal.inference.registry import active_model, verified_package
 from webportal.storage import storage_folder
 from workers.limits import DRAIN_SECONDS, HARD_LIMIT_SECONDS, VISIBILITY_SECONDS

@@ -4,10 +4,10 @@ import argparse
 import os
 from dataclasses import asdict
 
-from ml.benchmark import BASELINE, BATCH_SIZES, Figures, measure_speed, runtimes_for
 from ml.commands.common import add_package_arguments, print_figures
 from ml.commands.errors import CommandError
-from ml.package import load_package
+from ml.research.benchmark import BASELINE, BATCH_SIZES, Figures, measure_speed, runtimes_for
+from ml.serving.package import load_package
 
 HELP = "images a second at batch 1, 8 and 32, memory and start of each runtime"
 

@@ -11,14 +11,14 @@ import numpy as np
 from tqdm import tqdm
 
 from ml import images
-from ml.assessment import Assessment
 from ml.commands.errors import CommandError
-from ml.dataset import LabelledImage
-from ml.evaluation import Cases
 from ml.images import ImageError
-from ml.package import SHIPPED_PACKAGE
-from ml.predictor import Predictor
-from ml.preprocessing import network_input
+from ml.research.dataset import LabelledImage
+from ml.research.evaluation import Cases
+from ml.serving.assessment import Assessment
+from ml.serving.package import SHIPPED_PACKAGE
+from ml.serving.predictor import Predictor
+from ml.serving.preprocessing import network_input
 
 Outcome = Assessment | ImageError | OSError
 

@@ -10,10 +10,10 @@ from tqdm import tqdm
 
 from ml.commands.common import print_figures
 from ml.commands.errors import CommandError
-from ml.dataset import find_images, make_folds
+from ml.research.dataset import find_images, make_folds
 
 if TYPE_CHECKING:
-    from ml.training import TrainingOptions
+    from ml.research.training import TrainingOptions
 
 HELP = "compare choices of training by short trainings"
 
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "tries",
         nargs="+",
         metavar="OPTION=VALUE[,OPTION=VALUE...]",
-        help="what a try changes of the options of ml.training.TrainingOptions",
+        help="what a try changes of the options of ml.research.training.TrainingOptions",
     )
     parser.add_argument("--data", type=Path, required=True, help="folders NORMAL and PNEUMONIA")
     parser.add_argument(
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train and measure what DIR has no figures of yet, then print the table."""
-    from ml.comparison import measure_speeds, run_try
+    from ml.research.comparison import measure_speeds, run_try
 
     folds = make_folds(find_images(arguments.data))
     options = {name: read_options(name) for name in arguments.tries}
@@ -65,7 +65,7 @@ def read_options(text: str) -> "TrainingOptions":
 
     Raises ``CommandError`` for an option that does not exist or cannot have the value.
     """
-    from ml.training import TrainingOptions
+    from ml.research.training import TrainingOptions
 
     short: dict[str, Any] = {"epochs": 6, "images_per_class": 800, "input_size": 160}
     kinds = {field.name: field.type for field in fields(TrainingOptions)}

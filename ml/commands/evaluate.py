@@ -6,12 +6,12 @@ from pathlib import Path
 
 from ml.commands.common import add_package_arguments, print_figures, read_cases
 from ml.commands.errors import CommandError
-from ml.dataset import LabelledImage, find_images
-from ml.evaluation import METHOD, measure, measure_groups
-from ml.label_sheet import check_column, group_of, read_label_sheet
-from ml.package import load_package
-from ml.predictor import Predictor
-from ml.sameness import compare_kinds_of_file, find_originals
+from ml.research.consistency import compare_kinds_of_file, find_originals
+from ml.research.dataset import LabelledImage, find_images
+from ml.research.evaluation import METHOD, measure, measure_groups
+from ml.research.label_sheet import check_column, group_of, read_label_sheet
+from ml.serving.package import load_package
+from ml.serving.predictor import Predictor
 
 HELP = "measure a package on labelled images"
 
@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plots:
         # Now, not after minutes of predicting.
         try:
-            from ml.plots import write_plots
+            from ml.research.plots import write_plots
         except ModuleNotFoundError as error:
             raise CommandError(
                 f"--plots needs {error.name}, which 'make install EXTRAS=evaluation' installs"

@@ -10,9 +10,9 @@ from typing import NamedTuple, Self
 import numpy as np
 
 from ml.commands.errors import CommandError
-from ml.dataset import LabelledImage, find_images, load_inputs, make_folds
-from ml.label_sheet import group_of, read_pictures
-from ml.package import (
+from ml.research.dataset import LabelledImage, find_images, load_inputs, make_folds
+from ml.research.label_sheet import group_of, read_pictures
+from ml.serving.package import (
     FACTS_FILE,
     FORMAT,
     GATE_FILE,
@@ -100,10 +100,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.out.exists():
         raise CommandError(f"{arguments.out} is there already. A changed package is a new version.")
     # What only this and training need is not loaded for the other commands.
-    from ml.export import export
-    from ml.gate.fitting import Source, fit_gate
-    from ml.gate.measuring import Measured, measure_gate
-    from ml.packaging import (
+    from ml.research.export import export
+    from ml.research.gate.fitting import Source, fit_gate
+    from ml.research.gate.measuring import Measured, measure_gate
+    from ml.research.packaging import (
         Responses,
         cross_measured,
         is_choosing,
@@ -111,8 +111,8 @@ def run(arguments: argparse.Namespace) -> int:
         refused_by,
         write_package,
     )
-    from ml.runtimes.onnxruntime import ONNXRuntime
-    from ml.runtimes.tensorflow import load_network
+    from ml.serving.runtimes.onnxruntime import ONNXRuntime
+    from ml.serving.runtimes.tensorflow import load_network
 
     package = load_package(arguments.package, REFITTABLE)
     size = package.input_size

@@ -5,13 +5,13 @@ import json
 import shutil
 from pathlib import Path
 
-from ml.card import write_card
 from ml.commands.common import read_cases
 from ml.commands.errors import CommandError
-from ml.dataset import find_images
-from ml.evaluation import measure
-from ml.package import CARD_FILE, FACTS_FILE, SHIPPED_PACKAGE, load_package, seal_package
-from ml.predictor import Predictor
+from ml.research.card import write_card
+from ml.research.dataset import find_images
+from ml.research.evaluation import measure
+from ml.serving.package import CARD_FILE, FACTS_FILE, SHIPPED_PACKAGE, load_package, seal_package
+from ml.serving.predictor import Predictor
 
 HELP = "add figures from independent images to a package, as a new version"
 

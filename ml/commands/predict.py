@@ -5,11 +5,11 @@ import json
 from dataclasses import asdict
 from pathlib import Path
 
-from ml.assessment import Assessment
 from ml.commands.common import Outcome, add_package_arguments, assess_files
 from ml.images import ImageError
-from ml.package import ModelPackage, load_package
-from ml.predictor import Predictor
+from ml.serving.assessment import Assessment
+from ml.serving.package import ModelPackage, load_package
+from ml.serving.predictor import Predictor
 
 HELP = "assess single files"
 

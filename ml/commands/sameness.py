@@ -4,9 +4,9 @@ import argparse
 from pathlib import Path
 
 from ml.commands.common import add_package_arguments, print_figures
-from ml.package import load_package
-from ml.predictor import Predictor
-from ml.sameness import compare_kinds_of_file, find_originals
+from ml.research.consistency import compare_kinds_of_file, find_originals
+from ml.serving.package import load_package
+from ml.serving.predictor import Predictor
 
 HELP = "compare the answers to full-size files, small copies, JPEG, PNG and DICOM"
 

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from itertools import compress
 from pathlib import Path
 
-from ml.backbones import BACKBONES
-from ml.dataset import find_images, labels, load_inputs, make_folds
+from ml.research.dataset import find_images, labels, load_inputs, make_folds
+from ml.serving.backbones import BACKBONES
 
 HELP = "train a network and write a model package"
 
@@ -40,9 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Train on all folds but the held-out ones, and pack."""
     found = find_images(arguments.data)
     # What only training needs is not loaded for the other commands.
-    from ml.acquisition import acquisition_fold
-    from ml.packaging import Responses, build_package
-    from ml.training import TrainingOptions, start_from_imagenet, train
+    from ml.research.acquisition import acquisition_fold
+    from ml.research.packaging import Responses, build_package
+    from ml.research.training import TrainingOptions, start_from_imagenet, train
 
     given = {
         name: value

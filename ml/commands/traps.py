@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from ml.commands.common import add_package_arguments, print_figures
-from ml.dataset import find_images, labels, load_inputs, make_folds
-from ml.package import load_package
-from ml.runtimes.choice import choose_runtime
-from ml.traps import spring_traps
+from ml.research.dataset import find_images, labels, load_inputs, make_folds
+from ml.research.shortcuts import spring_traps
+from ml.serving.package import load_package
+from ml.serving.runtimes.choice import choose_runtime
 
 HELP = "measure held-out images that are taken like those of the other class"
 BATCH = 32

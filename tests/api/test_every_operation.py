@@ -15,7 +15,7 @@ from PIL import Image
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
-from ml.package import SHIPPED_PACKAGE, load_package
+from ml.serving.package import SHIPPED_PACKAGE, load_package
 from tests.api.document import documented, validator
 from tests.conftest import PASSWORD
 from tests.factories import (

@@ -7,8 +7,8 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import translation
 
-from ml.card import TEMPLATE
-from ml.package import SHIPPED_PACKAGE, load_package
+from ml.research.card import TEMPLATE
+from ml.serving.package import SHIPPED_PACKAGE, load_package
 from tests.factories import make_model_version
 from webportal.accounts.models import User
 from webportal.inference import card_summary, registry

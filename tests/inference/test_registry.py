@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from ml.package import SHIPPED_PACKAGE, PackageError, load_package
+from ml.serving.package import SHIPPED_PACKAGE, PackageError, load_package
 from tests.factories import make_package
 from tests.helpers import audit_actions
 from webportal.accounts.models import User

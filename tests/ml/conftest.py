@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.gate import Gate
-from ml.package import SHIPPED_PACKAGE, ModelPackage, load_package, seal_package
-from ml.predictor import Predictor
+from ml.serving.gate import Gate
+from ml.serving.package import SHIPPED_PACKAGE, ModelPackage, load_package, seal_package
+from ml.serving.predictor import Predictor
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 
-from ml.network import build_network
+from ml.serving.network import build_network
 
 
 def random_network(input_size: int) -> keras.Model:

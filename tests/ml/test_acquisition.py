@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ml.acquisition import acquisition_traits, misleading, propensities
-from ml.dataset import LabelledImage
+from ml.research.acquisition import acquisition_traits, misleading, propensities
+from ml.research.dataset import LabelledImage
 
 
 def taken_in_two_ways(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, list[str]]:

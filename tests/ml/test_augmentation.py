@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ml.augmentation import augment, lend_grey_levels, lend_sharpness
+from ml.research.augmentation import augment, lend_grey_levels, lend_sharpness
 
 
 def test_augmented_images_differ_but_repeat_with_the_seed() -> None:

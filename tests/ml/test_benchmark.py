@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 
-from ml.package import ModelPackage
+from ml.serving.package import ModelPackage
 
 
 def benchmark(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -3,19 +3,19 @@
 import numpy as np
 import pytest
 
-from ml.assessment import categorise
-from ml.calibration import (
+from ml.research.evaluation import (
+    Cases,
+    expected_calibration_error,
+    sensitivity_and_specificity,
+)
+from ml.research.operating_points import operating_points
+from ml.serving.assessment import categorise
+from ml.serving.calibration import (
     fit_calibration,
     sigmoid,
     threshold_for_sensitivity,
     threshold_for_specificity,
 )
-from ml.evaluation import (
-    Cases,
-    expected_calibration_error,
-    sensitivity_and_specificity,
-)
-from ml.operating_points import operating_points
 
 
 def scores(n: int = 4000) -> tuple[np.ndarray, np.ndarray]:

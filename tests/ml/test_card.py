@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ml.card import write_card
-from ml.evaluation import METHOD, Cases, measure
+from ml.research.card import write_card
+from ml.research.evaluation import METHOD, Cases, measure
 
 THRESHOLDS = {"unlikely": 0.2, "decision": 0.5, "likely": 0.8}
 CALIBRATION = {"slope": 1.0, "offset": 0.0, "margin": 0.001, "prevalence": 0.743}

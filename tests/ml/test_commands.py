@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.package import SHIPPED_PACKAGE, ModelPackage, load_package, sha256_of
+from ml.serving.package import SHIPPED_PACKAGE, ModelPackage, load_package, sha256_of
 from tests import dicom_files
 
 

@@ -8,10 +8,10 @@ import pytest
 
 from ml.commands.compare import read_options
 from ml.commands.errors import CommandError
-from ml.comparison import measure_try
-from ml.dataset import LabelledImage
-from ml.export import export_network
-from ml.packaging import Responses
+from ml.research.comparison import measure_try
+from ml.research.dataset import LabelledImage
+from ml.research.export import export_network
+from ml.research.packaging import Responses
 from tests.ml.networks import random_network
 from tests.ml.test_commands import blank_set, run
 

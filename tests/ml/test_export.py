@@ -9,9 +9,9 @@ import numpy as np
 import onnx
 import pytest
 
-from ml import export as export_module
-from ml.export import ExportError, export, export_network
-from ml.package import NETWORK_FILE, PROBES_FILE
+from ml.research import export as export_module
+from ml.research.export import ExportError, export, export_network
+from ml.serving.package import NETWORK_FILE, PROBES_FILE
 from tests.ml.networks import random_network
 
 

@@ -1,6 +1,6 @@
 """The shipped gate refuses what is no frontal chest radiograph, says so, and lets radiographs pass.
 
-The kinds of outsiders are those of ``ml.outsiders``, drawn anew from seeds that no fit has used.
+The kinds are those of ``ml.research.ood_samples``, drawn anew from seeds that no fit has used.
 """
 
 import io
@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from ml import images
-from ml.outsiders import drawn
-from ml.predictor import Predictor
-from ml.preprocessing import network_input
+from ml.research.ood_samples import drawn
+from ml.serving.predictor import Predictor
+from ml.serving.preprocessing import network_input
 from webportal.operations.phantoms import draw_phantom
 
 SEED = 1_000_003
@@ -59,7 +59,7 @@ def test_drawn_outsiders_are_not_assessable(predictor: Predictor, kind: str) -> 
 
 def test_shipped_pictures_of_other_things_are_not_assessable(predictor: Predictor) -> None:
     pytest.importorskip("skimage", reason="needs the extra evaluation (scikit-image)")
-    from ml.outsiders import shipped
+    from ml.research.ood_samples import shipped
 
     rng = np.random.default_rng(SEED)
     views = [shipped.vary(source.greys, rng) for source in shipped.sources()[:-1:2]]

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from ml.gate.decision import Classifier, Gate
-from ml.gate.measuring import Measured, measure_gate
-from ml.gate.report import gate_section
+from ml.research.gate.measuring import Measured, measure_gate
+from ml.research.gate.report import gate_section
+from ml.serving.gate.decision import Classifier, Gate
 
 SIZE = 112
 MEAN_GREY = 1  # among the statistics

@@ -9,7 +9,14 @@ HEAVY = ("tensorflow", "keras", "jax", "torch", "matplotlib", "django")
 
 
 @pytest.mark.parametrize(
-    "module", ["ml.package", "ml.images", "ml.assessment", "ml.predictor", "ml.__main__"]
+    "module",
+    [
+        "ml.serving.package",
+        "ml.images",
+        "ml.serving.assessment",
+        "ml.serving.predictor",
+        "ml.__main__",
+    ],
 )
 def test_import_does_not_load_what_is_heavy(module: str) -> None:
     code = f"import sys, {module}; print([m for m in {HEAVY} if m in sys.modules])"

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from ml.backbones import BACKBONES
-from ml.network import EMBEDDING_SIZE, build_network, fold, multiplications, unfold
+from ml.serving.backbones import BACKBONES
+from ml.serving.network import EMBEDDING_SIZE, build_network, fold, multiplications, unfold
 
 
 def test_logit_is_the_mean_of_the_activation_map_and_linear_in_the_embedding() -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ml.package import (
+from ml.serving.package import (
     FILES,
     SHIPPED_PACKAGE,
     ModelPackage,

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.dataset import LabelledImage
-from ml.network import build_network
-from ml.packaging import Responses, Scale, build_package, cross_measured
-from ml.predictor import Predictor
+from ml.research.dataset import LabelledImage
+from ml.research.packaging import Responses, Scale, build_package, cross_measured
+from ml.serving.network import build_network
+from ml.serving.predictor import Predictor
 from tests import dicom_files
 
 SIZE = 224

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from ml.dataset import LabelledImage
-from ml.evaluation import Cases
+from ml.research.dataset import LabelledImage
+from ml.research.evaluation import Cases
 
 pytest.importorskip("matplotlib", reason="needs the extra evaluation (matplotlib)")
-from ml.plots import write_plots
+from ml.research.plots import write_plots
 
 THRESHOLDS = {"unlikely": 0.2, "decision": 0.5, "likely": 0.8}
 PLOTS = {"roc.png", "precision_recall.png", "reliability.png", "confusion.png", "worst_errors.png"}

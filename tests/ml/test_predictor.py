@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from ml.calibration import sigmoid
-from ml.package import ModelPackage
-from ml.predictor import Predictor
-from ml.runtimes.choice import choose_runtime
+from ml.serving.calibration import sigmoid
+from ml.serving.package import ModelPackage
+from ml.serving.predictor import Predictor
+from ml.serving.runtimes.choice import choose_runtime
 
 
 def pictures(n: int) -> np.ndarray:

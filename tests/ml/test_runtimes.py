@@ -11,11 +11,17 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from ml.export import export
-from ml.package import NETWORK_FILE, SHIPPED_PACKAGE, WEIGHTS_FILE, ModelPackage, seal_package
-from ml.package import load_package as load
-from ml.runtimes.choice import ON_CPU, NoRuntimeError, choose_runtime, start_runtime
-from ml.runtimes.probes import TOLERANCE, probe_inputs
+from ml.research.export import export
+from ml.serving.package import (
+    NETWORK_FILE,
+    SHIPPED_PACKAGE,
+    WEIGHTS_FILE,
+    ModelPackage,
+    seal_package,
+)
+from ml.serving.package import load_package as load
+from ml.serving.runtimes.choice import ON_CPU, NoRuntimeError, choose_runtime, start_runtime
+from ml.serving.runtimes.probes import TOLERANCE, probe_inputs
 from tests.ml.networks import random_network
 
 
@@ -62,8 +68,10 @@ def test_a_runtime_answers_like_keras_in_any_batch(name: str, package: ModelPack
 
 def test_auto_takes_the_fastest_and_loads_nothing_else() -> None:
     code = (
-        "import sys, ml.package, ml.predictor;"
-        "p = ml.predictor.Predictor(ml.package.load_package(ml.package.SHIPPED_PACKAGE));"
+        "import sys;"
+        "from ml.serving.package import SHIPPED_PACKAGE, load_package;"
+        "from ml.serving.predictor import Predictor;"
+        "p = Predictor(load_package(SHIPPED_PACKAGE));"
         "print(p.device_name, [m for m in ('tensorflow', 'keras', 'openvino') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -85,7 +93,7 @@ def test_a_runtime_that_is_not_installed_is_passed_over(
     package: ModelPackage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    monkeypatch.delitem(sys.modules, "ml.runtimes.onnxruntime", raising=False)
+    monkeypatch.delitem(sys.modules, "ml.serving.runtimes.onnxruntime", raising=False)
     assert choose_runtime(package, 8, device="cpu").name == "openvino"
     assert "onnxruntime is not installed; 'make install EXTRAS=worker' installs it" in caplog.text
 
@@ -95,7 +103,7 @@ def test_where_tensorflow_is_missing_the_error_says_what_installs_it(
     package: ModelPackage, monkeypatch: pytest.MonkeyPatch, device: str, extra: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "keras", None)
-    monkeypatch.delitem(sys.modules, "ml.runtimes.tensorflow", raising=False)
+    monkeypatch.delitem(sys.modules, "ml.serving.runtimes.tensorflow", raising=False)
     with pytest.raises(
         NoRuntimeError, match=f"keras is not installed; 'make install EXTRAS={extra}'"
     ):

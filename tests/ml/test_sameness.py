@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 
 from ml import images
-from ml.dataset import DatasetError
-from ml.predictor import Predictor
-from ml.sameness import EXTRA, KINDS, compare_kinds_of_file, find_originals, kinds_of_file, spread
+from ml.research.consistency import (
+    EXTRA,
+    KINDS,
+    compare_kinds_of_file,
+    find_originals,
+    kinds_of_file,
+    spread,
+)
+from ml.research.dataset import DatasetError
+from ml.serving.predictor import Predictor
 from tests import dicom_files
 
 NAN = np.nan

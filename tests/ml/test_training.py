@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ml.dataset import LabelledImage
-from ml.network import build_network
-from ml.training import BalancedBatches, RimPenalty, TrainingOptions, train
+from ml.research.dataset import LabelledImage
+from ml.research.training import BalancedBatches, RimPenalty, TrainingOptions, train
+from ml.serving.network import build_network
 
 OPTIONS = TrainingOptions(
     input_size=32, epochs=2, images_per_class=8, batch_size=8, head_dropout=0.0

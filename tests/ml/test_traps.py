@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ml.traps import spring_traps
+from ml.research.shortcuts import spring_traps
 
 
 def taken_and_ill(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

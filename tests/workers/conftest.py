@@ -21,7 +21,7 @@ from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
 
-from ml.package import SHIPPED_PACKAGE, load_package
+from ml.serving.package import SHIPPED_PACKAGE, load_package
 from tests import services
 from tests.factories import make_radiograph, make_study, make_uploader
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker

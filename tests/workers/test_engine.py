@@ -14,7 +14,7 @@ from django.db import connection
 from numpy.typing import NDArray
 from pytest_django.fixtures import Settings
 
-from ml.assessment import Assessment
+from ml.serving.assessment import Assessment
 from tests.factories import make_job, make_model_version, make_package, overwrite, replace_file
 from webportal.audit.models import AuditEntry
 from webportal.inference import registry
@@ -32,7 +32,7 @@ SIZE = 8
 
 
 class StandIn:
-    """Predicts like ml.predictor.Predictor; `refuses` says on which inputs it raises."""
+    """Predicts like ml.serving.predictor.Predictor; `refuses` says on which inputs it raises."""
 
     refuses: Callable[[NDArray[np.uint8]], bool] = staticmethod(lambda batch: False)
     probability = 0.9

@@ -30,7 +30,7 @@ class ModelVersion(models.Model):
     )
     independent_figures = models.JSONField(
         default=list,
-        help_text="Figures from images that took no part in making it; see ml.package.",
+        help_text="Figures from images that took no part in making it; see ml.serving.package.",
     )
     card = models.TextField(help_text="The model card, Markdown.")
     is_active = models.BooleanField(default=False)
@@ -152,7 +152,7 @@ class Job(models.Model):
         return f"Job {self.id} ({self.state})"
 
 
-# What a model may have done to a picture before it assessed it; see ml.assessment.Assessment.
+# What a model may have done to a picture before it assessed it; see ml.serving.assessment.
 CORRECTIONS = {
     "inverted": _("inverting the grey values"),
     "rotated_90_clockwise": _("turning it by 90° clockwise"),

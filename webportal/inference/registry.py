@@ -9,7 +9,13 @@ from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from ml.package import HASHES_FILE, SHIPPED_PACKAGE, ModelPackage, PackageError, load_package
+from ml.serving.package import (
+    HASHES_FILE,
+    SHIPPED_PACKAGE,
+    ModelPackage,
+    PackageError,
+    load_package,
+)
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append

@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
             name="independent_figures",
             field=models.JSONField(
                 default=list,
-                help_text="Figures from images that took no part in making it; see ml.package.",
+                help_text="Figures from images that took no part in making it; see ml.serving.package.",
             ),
         ),
         migrations.AddField(

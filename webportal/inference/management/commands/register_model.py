@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from ml.package import SHIPPED_PACKAGE, PackageError, load_package
+from ml.serving.package import SHIPPED_PACKAGE, PackageError, load_package
 from webportal.inference.registry import RegistryError, activate, register
 
 

@@ -1,5 +1,0 @@
-"""The gate: is this an upright frontal chest radiograph at all, and can it be made one?"""
-
-from ml.gate.decision import Gate, Refusal
-
-__all__ = ["Gate", "Refusal"]

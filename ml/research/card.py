@@ -1,0 +1,231 @@
+"""The model card, written from a package's measured figures.
+
+Form: Mitchell et al., *Model Cards for Model Reporting* (FAT* 2019).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from ml.research.gate.report import gate_section
+from ml.research.heatmap import rim_area
+
+TEMPLATE = Path(__file__).with_name("card_template.md")
+
+FOLDS = {
+    "random": ": patients drawn at random.",
+    "pessimistic": ": the normals with the lowest patient numbers and pneumonia patients drawn to"
+    " match, as in the published test split, which was not used for anything.",
+}
+SHARES = {
+    "accuracy": "accuracy",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "accuracy_refused_as_wrong": "accuracy, refused images counted as wrong",
+    "refused": "refused by the gate",
+}
+SCORES = {
+    "auroc": "AUROC",
+    "average_precision": "average precision",
+    "brier": "Brier score",
+    "ece": "calibration error",
+}
+
+
+def write_card(facts: Mapping[str, Any]) -> str:
+    """Return the card of a package as Markdown; ``facts`` is its package.json."""
+    training = facts["training"]
+    population = facts["population"]
+    places = facts["heatmap_places"]
+    calibration = facts["calibration"]
+    return Template(TEMPLATE.read_text()).substitute(
+        name=facts["name"],
+        version=facts["version"],
+        backbone=facts["backbone"].title(),
+        size=facts["input"]["size"],
+        places=places,
+        youngest=population["youngest_years"],
+        oldest=population["oldest_years"],
+        images=f"{training['images']:,}",
+        patients=f"{training['patients']:,}",
+        pneumonia=f"{training['pneumonia']:,}",
+        folds="\n".join(f"- *{name}*{FOLDS.get(name, '')}" for name in facts["figures"]),
+        evaluated=f"{sum(fold['n'] for fold in facts['figures'].values()):,}",
+        intervals=facts["figures_method"]["intervals"],
+        figures=_folds_table(facts["figures"], {**SCORES, **SHARES}),
+        points_by_fold=_points_by_fold(facts["figures"]),
+        thresholds=_thresholds_table(facts["thresholds"]),
+        independent=_independent(facts.get("independent", [])),
+        subtypes=_subtypes(facts),
+        prevalence=f"{calibration['prevalence']:.0%}",
+        lowest=f"{calibration['margin']:.2g}",
+        highest=f"{1 - calibration['margin']:.4g}",
+        full_scale=f"{facts['heatmap_full_scale']:.1f}",
+        rim=f"{facts['heatmap_rim_share']:.0%}",
+        rim_area=f"{rim_area(places):.0%}",
+        occlusion=_occlusion(facts["occlusion"]),
+        sameness=_sameness(facts["sameness"]),
+        gate=gate_section(facts["gate"]),
+        command=training["command"],
+        options=", ".join(f"{name} {value}" for name, value in training["options"].items()),
+    )
+
+
+def _folds_table(figures: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+    """Return a column for each fold and a line for each figure, with its interval."""
+    counts = [
+        ("images", *(f"{fold['n']:,}" for fold in figures.values())),
+        ("with pneumonia", *(f"{fold['n_pneumonia']:,}" for fold in figures.values())),
+        ("patients", *(f"{fold['n_patients']:,}" for fold in figures.values())),
+    ]
+    lines = [
+        (label, *(_figure(fold, key) for fold in figures.values())) for key, label in labels.items()
+    ]
+    return _table(["", *figures], [*counts, *lines])
+
+
+def _points_by_fold(figures: Mapping[str, Any], of: str = "fold") -> str:
+    lines = [
+        (
+            name,
+            point,
+            f"{at['threshold']:.3f}",
+            _figure(at, "sensitivity"),
+            _figure(at, "specificity"),
+        )
+        for name, fold in figures.items()
+        for point, at in fold["operating_points"].items()
+    ]
+    heads = [of, "operating point", "threshold", "sensitivity", "specificity"]
+    return _table(heads, lines)
+
+
+def _thresholds_table(thresholds: Mapping[str, Any]) -> str:
+    lines = [
+        (name, f"{point['threshold']:.3f}", point["criterion"])
+        for name, point in thresholds.items()
+    ]
+    return _table(["operating point", "threshold", "chosen for"], lines)
+
+
+def _independent(sets: Sequence[Mapping[str, Any]]) -> str:
+    """Return what was measured on independent images, at the version's own thresholds."""
+    if not sets:
+        return (
+            "None: every image took part in training this version or in choosing its thresholds, so"
+            " how often its operating points are right is not known. Measure it on images of your"
+            " own (`python -m ml independent`)."
+        )
+    figures = {each["source"]: each for each in sets}
+    return (
+        f"{_folds_table(figures, {**SCORES, **SHARES})}\n\nAt every operating point:\n\n"
+        f"{_points_by_fold(figures, 'images')}"
+    )
+
+
+def _subtypes(facts: Mapping[str, Any]) -> str:
+    """Return what is known of bacterial and viral pattern."""
+    figures = facts["figures"]
+    found = _table(
+        ["fold", "bacterial: images", "found", "viral: images", "found"],
+        [
+            (
+                name,
+                *(
+                    cell
+                    for kind in ("bacteria", "virus")
+                    for cell in (
+                        fold["subtypes"][kind]["n"],
+                        _figure(fold["subtypes"][kind], "sensitivity"),
+                    )
+                ),
+            )
+            for name, fold in figures.items()
+        ],
+    )
+    text = f"Pneumonia found, at the operating point *decision*, by its kind:\n\n{found}\n\n"
+    if not facts["bacterial_calibration"]:
+        return text + "This version does not tell bacterial from viral pattern."
+    told = {name: fold["bacterial_against_viral"] for name, fold in figures.items()}
+    labels = {
+        "auroc": "AUROC",
+        "accuracy": "accuracy at a probability of 0.5",
+        "accuracy_of_the_commoner": "accuracy of always naming the commoner kind",
+        "brier": "Brier score",
+        "ece": "calibration error",
+    }
+    told_apart = _table(
+        ["", *told],
+        [
+            ("images", *(fold["n"] for fold in told.values())),
+            *(
+                (label, *(_figure(fold, key) for fold in told.values()))
+                for key, label in labels.items()
+            ),
+        ],
+    )
+    prevalence = facts["bacterial_calibration"]["prevalence"]
+    return text + (
+        "Bacterial told from viral pattern, of images with pneumonia that were assessed:\n\n"
+        f"{told_apart}\n\n"
+        "**Do not base treatment on it.** The labels are the publishers', of one hospital, and the"
+        " two patterns overlap on a radiograph: readers disagree on them too. The output is a hint,"
+        f" means nothing where there is no pneumonia, and presumes that {prevalence:.0%} of the"
+        " pneumonias are bacterial, as in the training images."
+    )
+
+
+def _occlusion(found: Mapping[str, Any]) -> str:
+    ratio = f", {found['ratio']:.1f} times as much" if found["ratio"] else ""
+    return (
+        f"Checked on {found['n']} held-out images with pneumonia: covering the hottest square, of"
+        f" {found['area']:.0%} of the image, with its mean grey lowers the log-odds more than"
+        f" covering squares of the same size at random places ({found['random_boxes']} an image)"
+        f" does on average in {found['hottest_drops_more']:.0%} of the images. The median drop is"
+        f" {found['median_drop_hottest']:.2f} against {found['median_drop_random']:.2f}{ratio};"
+        f" the median difference within an image is {found['median_difference']:.2f}."
+    )
+
+
+def _sameness(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "Not measured for this version."
+    lines = [
+        (kind, f"{against['same']:.1%}", _score(against["largest_difference"]), against["refused"])
+        for group in ("against_original", "extra")
+        for kind, against in found[group].items()
+    ]
+    heads = ["against the full-size original", "same", "largest difference", "refused"]
+    extra = " and ".join(found["extra"])
+    return (
+        f"{found['n']} full-size files, each also as a small copy squeezed to a square (JPEG"
+        " quality 75), as JPEG of quality 60, PNG and DICOM. The probabilities of all of these are"
+        f" within {found['tolerance']} for {found['same']:.1%} of the images. Most of them were"
+        f" among the training images, which makes the answers steadier.\n\n{_table(heads, lines)}"
+        f"\n\nThe last line ({extra}) is told apart and not counted above."
+    )
+
+
+def _figure(figures: Mapping[str, Any], key: str) -> str:
+    """Return a figure and its interval, a share in per cent."""
+    shown = _score if key in SCORES else _share
+    text = shown(figures[key])
+    interval = figures.get(f"{key}_interval")
+    if figures[key] is None or not interval:
+        return text
+    low, high = (shown(end) for end in interval)
+    return f"{text} ({low} to {high})"
+
+
+def _share(value: float | None) -> str:
+    return "–" if value is None else f"{value:.1%}"
+
+
+def _score(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _table(heads: Sequence[str], lines: Iterable[Sequence[object]]) -> str:
+    rows = [heads, ["---"] * len(heads), *lines]
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)

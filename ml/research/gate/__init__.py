@@ -1,0 +1,1 @@
+"""Fitting the gate and measuring what it does."""

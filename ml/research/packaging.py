@@ -1,0 +1,298 @@
+"""From a trained network to a model package, with everything that the held-out folds tell."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.research.card import write_card
+from ml.research.consistency import compare_kinds_of_file, find_originals
+from ml.research.dataset import LabelledImage, labels
+from ml.research.evaluation import METHOD, Cases, measure
+from ml.research.export import export
+from ml.research.gate.fitting import PER_KIND, VARIED, Source, fit_gate
+from ml.research.gate.measuring import Measured, measure_gate
+from ml.research.heatmap import rim_share
+from ml.research.occlusion import check_by_occlusion
+from ml.research.operating_points import operating_points
+from ml.serving import calibration
+from ml.serving.calibration import Calibration, Floats
+from ml.serving.gate.decision import Gate
+from ml.serving.network import backbone_of
+from ml.serving.package import (
+    CARD_FILE,
+    FACTS_FILE,
+    FORMAT,
+    GATE_FILE,
+    NETWORK_FILE,
+    WEIGHTS_FILE,
+    ModelPackage,
+    OperatingPoint,
+    load_package,
+    seal_package,
+)
+from ml.serving.predictor import Predictor
+from ml.serving.runtimes.interface import Outputs, Runtime
+from ml.serving.runtimes.onnxruntime import ONNXRuntime
+
+# Of the images that networks are trained and calibrated on.
+POPULATION = {"youngest_years": 1, "oldest_years": 5, "views": ["AP"]}
+OCCLUDED_IMAGES = 200
+# As likely as not before the image is seen. The data tell nothing of how common pneumonia is where
+# the model is used, and three in four, as in them, is far from any clinic.
+PRESUMED_PREVALENCE = 0.5
+
+
+@dataclass(frozen=True)
+class Responses:
+    """What the network says to a set of labelled inputs; ``subtype_logits`` where it has them."""
+
+    inputs: NDArray[np.uint8]
+    images: Sequence[LabelledImage]
+    logits: Floats
+    activation_maps: Floats
+    layouts: Floats
+    subtype_logits: Floats | None
+
+    @classmethod
+    def of(
+        cls, network: keras.Model, inputs: NDArray[np.uint8], images: Sequence[LabelledImage]
+    ) -> Self:
+        """Run the network over inputs (n, size, size), each with its label in ``images``."""
+        return cls._of(network.predict(inputs, batch_size=32, verbose=0), inputs, images)
+
+    @classmethod
+    def of_runtime(
+        cls, network: Runtime, inputs: NDArray[np.uint8], images: Sequence[LabelledImage]
+    ) -> Self:
+        """Run an exported network, which is faster, as ``of`` does."""
+        return cls._of(network.outputs(inputs), inputs, images)
+
+    @classmethod
+    def _of(
+        cls, outputs: Outputs, inputs: NDArray[np.uint8], images: Sequence[LabelledImage]
+    ) -> Self:
+        return cls(
+            inputs,
+            images,
+            outputs["logit"],
+            outputs["activation_map"],
+            outputs["layout"],
+            outputs.get("subtype_logit"),
+        )
+
+    @property
+    def targets(self) -> Floats:
+        """Return 1 for pneumonia and 0 for normal: (n,)."""
+        return labels(list(self.images))
+
+
+@dataclass(frozen=True)
+class Scale:
+    """From log-odds to what a person reads: both calibrations and the operating points."""
+
+    pneumonia: Calibration
+    bacterial: Calibration | None
+    points: Mapping[str, OperatingPoint]
+
+    @classmethod
+    def fit(cls, folds: Sequence[Responses], training: Sequence[LabelledImage]) -> Self:
+        """Fit to held-out folds, all together.
+
+        The probability of pneumonia presumes PRESUMED_PREVALENCE, that of a bacterial pattern the
+        share of the ``training`` images.
+        """
+        images = [image for fold in folds for image in fold.images]
+        logits = np.concatenate([fold.logits for fold in folds])
+        pneumonia = calibration.fit_calibration(logits, labels(images), PRESUMED_PREVALENCE)
+        cases = Cases.of(images, pneumonia.probabilities(logits))
+        return cls(pneumonia, _fit_bacterial(folds, training), operating_points(cases))
+
+    def cases(self, fold: Responses, refused: NDArray[np.bool_]) -> Cases:
+        """Return what a person would be told of a fold's images."""
+
+        def told(fitted: Calibration, logits: Floats) -> Floats:
+            return np.where(refused, np.nan, fitted.probabilities(logits))
+
+        bacterial = None
+        if self.bacterial and fold.subtype_logits is not None:
+            bacterial = told(self.bacterial, fold.subtype_logits)
+        return Cases.of(fold.images, told(self.pneumonia, fold.logits), bacterial)
+
+
+def _fit_bacterial(
+    folds: Sequence[Responses], training: Sequence[LabelledImage]
+) -> Calibration | None:
+    """Fit the second output to the images with pneumonia of known kind."""
+    given = [fold for fold in folds if fold.subtype_logits is not None]
+    if not given:
+        return None
+    kinds = np.array([image.kind for fold in given for image in fold.images])
+    logits = np.concatenate([fold.subtype_logits for fold in given])
+    known = np.isin(kinds, ("bacteria", "virus"))
+    trained_on = [image.kind for image in training if image.kind in ("bacteria", "virus")]
+    return calibration.fit_calibration(
+        logits[known],
+        (kinds[known] == "bacteria").astype(np.float64),
+        trained_on.count("bacteria") / len(trained_on),
+    )
+
+
+def build_package(
+    out: Path,
+    network: keras.Model,
+    training: Responses,
+    held_out: Mapping[str, Responses],
+    facts: Mapping[str, Any],
+    fullres: Path | None = None,
+    outsiders_per_kind: int = PER_KIND,
+) -> ModelPackage:
+    """Calibrate, set the operating points, fit the gate, measure, and write the package.
+
+    ``held_out`` are the folds that training never saw, two or more; calibration and operating
+    points come from all of them together, the gate's limits from half of their patients. The
+    figures of a fold are measured with calibration and operating points from the *other* folds.
+    ``facts`` describe the training. ``fullres`` has full-size files to compare kinds of file with,
+    in folders NORMAL and PNEUMONIA. ``outsiders_per_kind`` is for the gate, see ``fit_gate``.
+    """
+    folds = list(held_out.values())
+    scale = Scale.fit(folds, training.images)
+    choosing = is_choosing([image for fold in folds for image in fold.images])
+    held_out_inputs = np.concatenate([fold.inputs for fold in folds])
+    out.mkdir(parents=True, exist_ok=True)
+    network.save_weights(out / WEIGHTS_FILE)
+    export(network, out)
+    # Faster than Keras, and the export has just compared the two.
+    exported = ONNXRuntime(out / NETWORK_FILE)
+
+    def layouts_of(inputs: NDArray[np.uint8]) -> Floats:
+        return exported.outputs(inputs)["layout"]
+
+    gate = fit_gate(
+        [Source(training.inputs, held_out_inputs[choosing])],
+        layouts_of,
+        per_kind=outsiders_per_kind,
+        varied=min(VARIED, len(training.inputs)),
+    )
+    refused = {name: refused_by(gate, fold) for name, fold in held_out.items()}
+    backbone = backbone_of(network)
+    kinds = [image.kind for image in training.images if image.kind in ("bacteria", "virus")]
+    package_facts: dict[str, Any] = {
+        "format": FORMAT,
+        "name": f"Pneumonia on frontal chest radiographs (EfficientNet-{backbone.title()})",
+        "version": out.name,
+        "backbone": backbone,
+        "input": {
+            "size": int(network.input_shape[1]),
+            "pixels": "uint8 grey, MONOCHROME2, squeezed to a square",
+        },
+        "thresholds": {name: asdict(point) for name, point in scale.points.items()},
+        "calibration": {
+            **scale.pneumonia._asdict(),
+            "prevalence": PRESUMED_PREVALENCE,
+        },
+        "bacterial_calibration": scale.bacterial
+        and {
+            **scale.bacterial._asdict(),
+            "prevalence": round(kinds.count("bacteria") / len(kinds), 4),
+        },
+        "population": POPULATION,
+        "heatmap_places": int(folds[0].activation_maps.shape[1]),
+        "heatmap_full_scale": full_scale(scale.pneumonia, held_out),
+        "heatmap_rim_share": rim_share(_maps_with_pneumonia(scale.pneumonia, held_out)),
+        "figures": cross_measured(training.images, held_out, refused),
+        "figures_method": METHOD,
+        "gate": measure_gate(
+            gate,
+            {"held-out images": measured_of(folds, ~choosing)},
+            layouts_of,
+            per_kind=outsiders_per_kind,
+        ),
+        "occlusion": occlusion(exported, scale.pneumonia, held_out),
+        "sameness": None,
+        "training": dict(facts),
+    }
+    gate.save(out / GATE_FILE)
+    package = write_package(out, package_facts)
+    if fullres is None:
+        return package
+    sameness = compare_kinds_of_file(find_originals(fullres), Predictor(package))
+    return write_package(out, {**package_facts, "sameness": sameness})
+
+
+def write_package(out: Path, facts: Mapping[str, Any]) -> ModelPackage:
+    """Write facts and card into a folder that has the rest, seal it and load it."""
+    (out / FACTS_FILE).write_text(json.dumps(facts, indent=2) + "\n")
+    (out / CARD_FILE).write_text(write_card(facts))
+    seal_package(out)
+    return load_package(out)
+
+
+def cross_measured(
+    training: Sequence[LabelledImage],
+    held_out: Mapping[str, Responses],
+    refused: Mapping[str, NDArray[np.bool_]],
+) -> dict[str, Any]:
+    """Measure each fold with calibration and operating points from the other folds."""
+    figures = {}
+    for name, fold in held_out.items():
+        scale = Scale.fit([other for key, other in held_out.items() if key != name], training)
+        thresholds = {key: point.threshold for key, point in scale.points.items()}
+        figures[name] = measure(scale.cases(fold, refused[name]), thresholds)
+    return figures
+
+
+def occlusion(
+    network: Runtime, fitted: Calibration, held_out: Mapping[str, Responses]
+) -> dict[str, Any]:
+    """Check the heat map on a sample of the held-out images with pneumonia."""
+    targets = np.concatenate([fold.targets for fold in held_out.values()])
+    ill = np.flatnonzero(targets == 1)
+    sample = np.random.default_rng(0).permutation(ill)[:OCCLUDED_IMAGES]
+    inputs = np.concatenate([fold.inputs for fold in held_out.values()])[sample]
+    maps = np.concatenate([fold.activation_maps for fold in held_out.values()])[sample]
+
+    def log_odds(pictures: NDArray[np.uint8]) -> Floats:
+        return fitted.log_odds(network.outputs(pictures)["logit"])
+
+    return check_by_occlusion(log_odds, inputs, fitted.log_odds(maps))
+
+
+def full_scale(fitted: Calibration, held_out: Mapping[str, Responses]) -> float:
+    """Return the log-odds that 99 % of places stay below in held-out images with pneumonia."""
+    return float(np.quantile(_maps_with_pneumonia(fitted, held_out), 0.99))
+
+
+def _maps_with_pneumonia(fitted: Calibration, held_out: Mapping[str, Responses]) -> Floats:
+    maps = [fold.activation_maps[fold.targets == 1] for fold in held_out.values()]
+    return fitted.log_odds(np.concatenate(maps))
+
+
+def is_choosing(images: Sequence[LabelledImage]) -> NDArray[np.bool_]:
+    """Divide held-out radiographs in two, by patient: to choose the gate's limits, or to measure.
+
+    Every second patient, in the order of their names, so that both halves have all kinds.
+    """
+    patients = np.array([image.patient for image in images])
+    return np.isin(patients, np.unique(patients)[::2])
+
+
+def refused_by(gate: Gate, fold: Responses) -> NDArray[np.bool_]:
+    """Tell which images of a fold the gate refuses as they came: (n,)."""
+    return np.array([r is not None for r in gate.check(fold.inputs, fold.layouts)])
+
+
+def measured_of(folds: Sequence[Responses], chosen: NDArray[np.bool_]) -> Measured:
+    """Return the chosen images of the folds, all together, for measuring the gate by class."""
+    images = [image for fold in folds for image in fold.images]
+    kept = [image for image, is_kept in zip(images, chosen, strict=True) if is_kept]
+    return Measured(
+        np.concatenate([fold.inputs for fold in folds])[chosen],
+        [image.patient for image in kept],
+        {"class": [image.kind for image in kept]},
+    )

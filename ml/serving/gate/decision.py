@@ -1,0 +1,127 @@
+"""The gate's decision on a picture, from the picture and what the network sees in it.
+
+A linear classifier, which has seen chests of several hospitals, varied in many ways, and pictures
+that are none, decides by features from half-way through the network, each with its place, and by
+simple statistics of the picture. It is not asked whether a picture is like those that the network
+was trained on: an adult's chest is a chest.
+"""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.serving.calibration import Floats
+from ml.serving.gate.measures import contrast, statistics, thumbnails
+from ml.serving.gate.orientation import Turn, righting_turns
+
+# The first rows of the classifier's weights; the rest are other kinds of outsiders.
+CHEST, CROPPED_CHEST, OTHER = range(3)
+# Odds of e^5 to 1, about 150, that it is a part of a chest rather than anything else.
+CERTAINLY_CROPPED = 5.0
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why an image is not assessable: a stable code and plain English for the radiologist."""
+
+    code: str
+    reason: str
+
+
+NO_CONTRAST = Refusal("no_contrast", "The picture is blank or has almost no contrast")
+NOT_FRONTAL_CHEST = Refusal(
+    "not_frontal_chest", "The picture does not look like an upright frontal chest radiograph"
+)
+CROPPED = Refusal("cropped", "The picture seems to show only a part of the chest")
+INVERTED = Refusal("inverted", "The picture seems to be inverted: what should be bright is dark")
+ROTATED = Refusal("rotated", "The picture seems to be turned on its side or upside down")
+
+
+def features(inputs: NDArray[np.uint8], layouts: Floats) -> Floats:
+    """Return what the classifier weighs, of inputs (n, s, s) and layouts (n, p, p, c): (n, f)."""
+    return np.concatenate([statistics(inputs), layouts.reshape(len(layouts), -1)], axis=1)
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A linear classifier: ``weights`` (k, f) and ``biases`` (k,) for k classes.
+
+    Chest, part of a chest, anything else, and kinds of outsiders that have a class of their own.
+
+    ``limit`` is the lowest score that is let through; ``sure_limit``, which is higher, the lowest
+    for a picture that has been put right.
+    """
+
+    weights: Floats
+    biases: Floats
+    limit: float
+    sure_limit: float
+
+    def log_odds(self, weighed: Floats) -> Floats:
+        """Return the log-odds of the classes, up to a common constant: (n, k)."""
+        return np.asarray(weighed @ self.weights.T + self.biases)
+
+    def score(self, weighed: Floats) -> Floats:
+        """Return the log-odds of an upright frontal chest against all else: (n,)."""
+        odds = self.log_odds(weighed)
+        return np.asarray(odds[:, CHEST] - np.logaddexp.reduce(odds[:, CROPPED_CHEST:], axis=1))
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The whole gate. ``upright`` (196,) weighs thumbnails for which way up they are."""
+
+    contrast_limit: float
+    classifier: Classifier
+    upright: Floats
+
+    def check(self, inputs: NDArray[np.uint8], layouts: Floats) -> list[Refusal | None]:
+        """Judge network inputs (n, s, s) with their layouts (n, p, p, c); None lets through."""
+        blank = contrast(inputs) < self.contrast_limit
+        weighed = features(inputs, layouts)
+        unlike = self.classifier.score(weighed) < self.classifier.limit
+        odds = self.classifier.log_odds(weighed)
+        others = np.logaddexp.reduce(odds[:, OTHER:], axis=1)
+        cropped = odds[:, CROPPED_CHEST] - others > CERTAINLY_CROPPED
+
+        def refusal(blank: bool, unlike: bool, cropped: bool) -> Refusal | None:
+            if blank:
+                return NO_CONTRAST
+            if not unlike:
+                return None
+            return CROPPED if cropped else NOT_FRONTAL_CHEST
+
+        return [refusal(*flags) for flags in zip(blank, unlike, cropped, strict=True)]
+
+    def is_sure(self, inputs: NDArray[np.uint8], layouts: Floats) -> NDArray[np.bool_]:
+        """Tell which pictures pass by such a margin that putting them right was right: (n,)."""
+        score = self.classifier.score(features(inputs, layouts))
+        return np.asarray(score >= self.classifier.sure_limit)
+
+    def righting_turns(self, inputs: NDArray[np.uint8]) -> list[Turn]:
+        """Return for each of (n, s, s) what would most likely make it an upright radiograph."""
+        return righting_turns(self.upright, thumbnails(inputs))
+
+    def save(self, path: Path) -> None:
+        """Write the gate as an .npz file."""
+        np.savez_compressed(
+            path,
+            contrast_limit=self.contrast_limit,
+            upright=self.upright,
+            **{field.name: getattr(self.classifier, field.name) for field in fields(Classifier)},
+        )
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        """Read what ``save`` wrote."""
+        with np.load(path, allow_pickle=False) as stored:
+            classifier = Classifier(
+                stored["weights"],
+                stored["biases"],
+                float(stored["limit"]),
+                float(stored["sure_limit"]),
+            )
+            return cls(float(stored["contrast_limit"]), classifier, stored["upright"])

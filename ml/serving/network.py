@@ -1,0 +1,204 @@
+"""EfficientNet-Lite for grey images, with an exact class activation map from the same pass.
+
+Architecture: Tan and Le, *EfficientNet: Rethinking Model Scaling for Convolutional Neural
+Networks* (ICML 2019), in the 'Lite' form of the TensorFlow authors: no squeeze-and-excitation,
+ReLU6, stem and head not scaled. Class activation map: Zhou et al., *Learning Deep Features for
+Discriminative Localization* (CVPR 2016).
+
+Written against ``keras`` alone, so that it runs on TensorFlow, JAX and PyTorch.
+"""
+
+import keras
+import numpy as np
+from keras import layers
+
+from ml.serving.backbones import Stage, scaled_stages
+
+BATCH_NORM_EPSILON = 1e-3
+EMBEDDING_SIZE = 1280
+# Four steps of stride two after the stem's: the last features of a 224-pixel image have 7 x 7
+# places.
+TOTAL_STRIDE = 32
+# The features under the head have twice as many: 14 x 14 for a 224-pixel image.
+MAP_STRIDE = 16
+# JAX always needs its compiler; TensorFlow's own kernels are many times faster than XLA on a CPU.
+JIT_COMPILE = keras.config.backend() == "jax"
+STEM_FILTERS = 32
+NAME_PREFIX = "efficientnet_"
+CLASSIFIERS = ("classifier", "subtype")
+# The last stage before the last step of stride two; its features join the head's.
+LATERAL_STAGE = 4
+# The gate's places are so many of the map's wide: 7 x 7 for a 224-pixel image.
+LAYOUT_POOL = 2
+
+
+def build_network(
+    input_size: int,
+    *,
+    backbone: str = "lite0",
+    head_dropout: float = 0.0,
+    stochastic_depth: float = 0.0,
+    batch_norm_momentum: float = 0.99,
+    folded: bool = False,
+) -> keras.Model:
+    """Build the network, with random weights.
+
+    The input is a batch of grey images, (n, input_size, input_size), values 0 to 255. The outputs,
+    all float32 and all from one forward pass:
+
+    - ``logit`` (n,): log-odds of pneumonia before calibration;
+    - ``subtype_logit`` (n,): log-odds of a bacterial against a viral pattern, for an image with
+      pneumonia, before calibration;
+    - ``activation_map`` (n, s, s), s = input_size / 16: the local log-odds of pneumonia, whose mean
+      *is* the logit (the classifier is linear, so pooling before or after it gives the same);
+    - ``embedding`` (n, 1280): the pooled features under the classifiers;
+    - ``layout`` (n, s / 2, s / 2, channels): features from half-way, with their places, in which
+      the gate looks for a chest.
+
+    The features under the classifiers are the last ones, enlarged, joined by finer ones from before
+    the last step of stride two, as in the top of a feature pyramid (Lin et al., *Feature Pyramid
+    Networks for Object Detection*, CVPR 2017), so that the map shows more than 7 x 7 places.
+
+    ``backbone`` is one of ``ml.serving.backbones.BACKBONES``. ``head_dropout`` and
+    ``stochastic_depth`` (the last block's drop rate, growing linearly from 0) act in training only.
+    A ``folded`` network has no batch normalisation but a bias in each
+    convolution: the form for serving, which ``fold`` makes.
+    """
+    if input_size % TOTAL_STRIDE:
+        raise ValueError(f"input_size must be a multiple of {TOTAL_STRIDE}, not {input_size}")
+
+    def normalised(x: keras.KerasTensor, name: str, *, activate: bool) -> keras.KerasTensor:
+        if not folded:
+            x = layers.BatchNormalization(
+                epsilon=BATCH_NORM_EPSILON, momentum=batch_norm_momentum, name=f"{name}_bn"
+            )(x)
+        return layers.ReLU(max_value=6.0, name=f"{name}_relu6")(x) if activate else x
+
+    def block(
+        x: keras.KerasTensor, name: str, stage: Stage, stride: int, drop_rate: float
+    ) -> keras.KerasTensor:
+        skip = x
+        channels = x.shape[-1]
+        if stage.expansion != 1:
+            x = layers.Conv2D(
+                channels * stage.expansion, 1, use_bias=folded, name=f"{name}_expand"
+            )(x)
+            x = normalised(x, f"{name}_expand", activate=True)
+        x = layers.DepthwiseConv2D(
+            stage.kernel, stride, padding="same", use_bias=folded, name=f"{name}_depthwise"
+        )(x)
+        x = normalised(x, f"{name}_depthwise", activate=True)
+        x = layers.Conv2D(stage.filters, 1, use_bias=folded, name=f"{name}_project")(x)
+        x = normalised(x, f"{name}_project", activate=False)
+        if stride != 1 or channels != stage.filters:
+            return x
+        if drop_rate > 0:
+            # One decision an image: the whole branch is kept or dropped.
+            x = layers.Dropout(drop_rate, noise_shape=(None, 1, 1, 1), name=f"{name}_drop")(x)
+        return layers.Add(name=f"{name}_add")([skip, x])
+
+    image = keras.Input((input_size, input_size), name="image", dtype="float32")
+    x = layers.Reshape((input_size, input_size, 1), name="channel")(image)
+    # The mean and scale with which the ImageNet weights were trained.
+    x = layers.Rescaling(1 / 128, offset=-127 / 128, name="scale")(x)
+    x = layers.Conv2D(STEM_FILTERS, 3, 2, padding="same", use_bias=folded, name="stem")(x)
+    x = normalised(x, "stem", activate=True)
+
+    stages = scaled_stages(backbone)
+    blocks = sum(stage.repeats for stage in stages)
+    index = 0
+    for number, stage in enumerate(stages):
+        for repeat in range(stage.repeats):
+            stride = stage.stride if repeat == 0 else 1
+            x = block(x, f"block{index}", stage, stride, stochastic_depth * index / blocks)
+            index += 1
+        if number == LATERAL_STAGE:
+            finer = x
+    layout = layers.AveragePooling2D(LAYOUT_POOL, name="layout_pool")(finer)
+
+    x = layers.Conv2D(EMBEDDING_SIZE, 1, use_bias=folded, name="head")(x)
+    x = normalised(x, "head", activate=False)
+    x = layers.UpSampling2D(TOTAL_STRIDE // MAP_STRIDE, interpolation="bilinear", name="enlarge")(x)
+    finer = layers.Conv2D(EMBEDDING_SIZE, 1, use_bias=folded, name="lateral")(finer)
+    finer = normalised(finer, "lateral", activate=False)
+    x = layers.Add(name="join")([x, finer])
+    features = layers.ReLU(max_value=6.0, name="join_relu6")(x)
+    embedding = layers.GlobalAveragePooling2D(name="pool")(features)
+    if head_dropout > 0:
+        # Dropping whole feature maps equals dropping components of the pooled vector.
+        features = layers.SpatialDropout2D(head_dropout, name="dropout")(features)
+    local = layers.Conv2D(1, 1, name="classifier")(features)
+    pooled = layers.GlobalAveragePooling2D(name="dropped_pool")(features)
+    subtype = layers.Dense(1, name="subtype")(pooled)
+    places = input_size // MAP_STRIDE
+    as_float = {"dtype": "float32"}
+    activation_map = layers.Reshape((places, places), name="activation_map", **as_float)(local)
+    logit = layers.GlobalAveragePooling2D(name="logit_pool", **as_float)(local)
+    network = keras.Model(
+        image,
+        {
+            "logit": layers.Reshape((), name="logit", **as_float)(logit),
+            "subtype_logit": layers.Reshape((), name="subtype_logit", **as_float)(subtype),
+            "activation_map": activation_map,
+            "embedding": layers.Identity(name="embedding", **as_float)(embedding),
+            "layout": layers.Identity(name="layout", **as_float)(layout),
+        },
+        name=f"{NAME_PREFIX}{backbone}",
+    )
+    network.compile(jit_compile=JIT_COMPILE)
+    return network
+
+
+def backbone_of(network: keras.Model) -> str:
+    """Return which of ``BACKBONES`` a network is."""
+    return str(network.name.removeprefix(NAME_PREFIX))
+
+
+def multiplications(network: keras.Model) -> int:
+    """Return how many multiplications the convolutions take for one image."""
+    convolutions = (
+        layer
+        for layer in network.layers
+        if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D)
+    )
+    return sum(int(np.prod(c.kernel.shape + c.output.shape[1:3])) for c in convolutions)
+
+
+def fold(network: keras.Model) -> keras.Model:
+    """Return the same function as a folded network: faster, with less memory, not for training.
+
+    Each batch normalisation becomes part of the convolution before it (Jacob et al.,
+    *Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference*,
+    CVPR 2018, section 3.2).
+    """
+    folded = build_network(network.input_shape[1], backbone=backbone_of(network), folded=True)
+    for layer in folded.layers:
+        if not layer.weights:
+            continue
+        source = network.get_layer(layer.name).get_weights()
+        if layer.name not in CLASSIFIERS:
+            gamma, beta, mean, variance = network.get_layer(f"{layer.name}_bn").get_weights()
+            scale = gamma / np.sqrt(variance + BATCH_NORM_EPSILON)
+            (kernel,) = source
+            # A depthwise kernel ends in (channels, 1), any other in (in, channels).
+            depthwise = isinstance(layer, layers.DepthwiseConv2D)
+            source = [kernel * (scale[:, None] if depthwise else scale), beta - mean * scale]
+        layer.set_weights(source)
+    return folded
+
+
+def unfold(network: keras.Model) -> keras.Model:
+    """Return the same function in the form in which it is trained, which is slower."""
+    unfolded = build_network(network.input_shape[1], backbone=backbone_of(network))
+    for layer in network.layers:
+        if not layer.weights:
+            continue
+        weights = layer.get_weights()
+        if layer.name not in CLASSIFIERS:
+            kernel, bias = weights
+            ones, zeros = np.ones_like(bias), np.zeros_like(bias)
+            gamma = ones * np.sqrt(1 + BATCH_NORM_EPSILON)
+            unfolded.get_layer(f"{layer.name}_bn").set_weights([gamma, bias, zeros, ones])
+            weights = [kernel]
+        unfolded.get_layer(layer.name).set_weights(weights)
+    return unfolded

@@ -1,0 +1,219 @@
+"""The model package: a folder with weights, thresholds, calibration, gate, card and hashes.
+
+``SHA256SUMS`` lists the hash of every other file, in the form that ``sha256sum --check`` reads; its
+own hash is the package's. Imports no deep-learning library: the portal reads packages too.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ml.serving.calibration import Calibration
+
+FORMAT = 3
+# What a gate can be fitted anew for: those of before the network gave the gate its layout.
+REFITTABLE = (2, FORMAT)
+FACTS_FILE = "package.json"
+CARD_FILE = "card.md"
+WEIGHTS_FILE = "network.weights.h5"
+NETWORK_FILE = "network.onnx"
+PROBES_FILE = "probes.npz"
+GATE_FILE = "gate.npz"
+HASHES_FILE = "SHA256SUMS"
+FILES = (CARD_FILE, GATE_FILE, NETWORK_FILE, WEIGHTS_FILE, FACTS_FILE, PROBES_FILE)
+
+SHIPPED_PACKAGE = Path(__file__).parents[1] / "packages" / "effnetlite0-2026.11.5"
+
+
+class PackageError(Exception):
+    """A folder is not a model package that can be trusted; the words say why.
+
+    `message` is English with `{}` fields, so that whoever shows it to a person can translate it;
+    `values` fills them.
+    """
+
+    def __init__(self, message: str, values: Mapping[str, object]) -> None:
+        super().__init__(message, values)
+        self.message = message
+        self.values = values
+
+    def __str__(self) -> str:
+        return self.message.format(**self.values)
+
+
+@dataclass(frozen=True)
+class OperatingPoint:
+    """A threshold on the calibrated probability, and what it does on the held-out folds.
+
+    The intervals are those of 95 % confidence.
+    """
+
+    threshold: float
+    criterion: str
+    sensitivity: float
+    specificity: float
+    sensitivity_interval: tuple[float, float]
+    specificity_interval: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class ModelPackage:
+    """A package whose hashes have been verified.
+
+    ``backbone`` is one of ``ml.serving.backbones.BACKBONES``.
+    ``thresholds`` has the operating points ``unlikely`` (below it an image is *unlikely*),
+    ``likely`` (from it on an image is *likely*) and ``decision`` (for a yes or no).
+    ``calibration`` turns the network's log-odds of pneumonia into calibrated ones, and
+    ``bacterial_calibration`` those of bacterial against viral pattern (None: no such output);
+    ``heatmap_full_scale`` is the calibrated log-odds that a heat map shows as 255.
+    ``figures`` and ``training`` are facts for people, as in package.json. ``population`` is what
+    the probability presumes: ``prevalence`` (share with pneumonia it was calibrated on, or None),
+    ``youngest_years``, ``oldest_years`` and ``views`` (View Position), as far as they are given.
+    ``independent`` are figures from images that took no part in training the version or in choosing
+    its calibration and thresholds: for each set those of ``ml.research.evaluation.measure``, at the
+    version's own thresholds, and its ``source`` in words. Packages of before there were any have
+    none.
+    """
+
+    path: Path
+    name: str
+    version: str
+    sha256: str
+    backbone: str
+    input_size: int
+    thresholds: Mapping[str, OperatingPoint]
+    calibration: Calibration
+    bacterial_calibration: Calibration | None
+    heatmap_full_scale: float
+    figures: Mapping[str, Any]
+    training: Mapping[str, Any]
+    card: str
+    population: Mapping[str, Any] = field(default_factory=dict)
+    independent: Sequence[Mapping[str, Any]] = ()
+
+    @property
+    def weights_path(self) -> Path:
+        """Return the file with the network's weights, for Keras."""
+        return self.path / WEIGHTS_FILE
+
+    @property
+    def network_path(self) -> Path:
+        """Return the file with the whole network, in the ONNX format."""
+        return self.path / NETWORK_FILE
+
+    @property
+    def probes_path(self) -> Path:
+        """Return the file with probe inputs and the network's own answers to them."""
+        return self.path / PROBES_FILE
+
+    @property
+    def gate_path(self) -> Path:
+        """Return the file with the gate's parameters."""
+        return self.path / GATE_FILE
+
+
+def load_package(path: Path, formats: Sequence[int] = (FORMAT,)) -> ModelPackage:
+    """Read a package of one of the formats after verifying the hash of every file in it.
+
+    Raises ``PackageError`` when a file is missing, altered or not listed in SHA256SUMS, and when
+    package.json is of another format.
+    """
+    sha256 = _verify(path)
+    try:
+        facts = json.loads((path / FACTS_FILE).read_text())
+        if facts["format"] not in formats:
+            raise PackageError(
+                "Model package {path} has format {found}; this version reads {readable}.",
+                {"path": path, "found": facts["format"], "readable": FORMAT},
+            )
+        return ModelPackage(
+            path=path,
+            name=facts["name"],
+            version=facts["version"],
+            sha256=sha256,
+            backbone=facts.get("backbone", "lite0"),
+            input_size=facts["input"]["size"],
+            thresholds={n: _operating_point(p) for n, p in facts["thresholds"].items()},
+            calibration=_calibration(facts["calibration"]),
+            bacterial_calibration=(
+                _calibration(facts["bacterial_calibration"])
+                if facts["bacterial_calibration"]
+                else None
+            ),
+            heatmap_full_scale=facts["heatmap_full_scale"],
+            figures=facts["figures"],
+            training=facts["training"],
+            card=(path / CARD_FILE).read_text(),
+            population={
+                "prevalence": facts["calibration"].get("prevalence"),
+                **facts.get("population", {}),
+            },
+            independent=facts.get("independent", []),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise PackageError(
+            "{path} is not as it should be: {error}.",
+            {"path": path / FACTS_FILE, "error": repr(error)},
+        ) from error
+
+
+def _calibration(facts: Mapping[str, Any]) -> Calibration:
+    return Calibration(facts["slope"], facts["offset"], facts["margin"])
+
+
+def _operating_point(facts: Mapping[str, Any]) -> OperatingPoint:
+    low_high = {key: tuple(facts[key]) for key in ("sensitivity_interval", "specificity_interval")}
+    return OperatingPoint(**{**facts, **low_high})
+
+
+def _verify(path: Path) -> str:
+    """Compare every file with its hash and return the package's."""
+    try:
+        listing = (path / HASHES_FILE).read_bytes()
+    except OSError as error:
+        raise PackageError(
+            "{path} is no model package: {file} cannot be read ({error}).",
+            {"path": path, "file": HASHES_FILE, "error": error.strerror},
+        ) from error
+    lines = (line.split("  ", 1) for line in listing.decode().splitlines() if "  " in line)
+    listed = {name: digest for digest, name in lines}
+    for name in FILES:
+        values = {"path": path, "file": name}
+        if name not in listed:
+            raise PackageError(
+                "Model package {path}: {listing} does not list {file}.",
+                {**values, "listing": HASHES_FILE},
+            )
+        try:
+            found = sha256_of(path / name)
+        except FileNotFoundError as error:
+            raise PackageError(
+                "Model package {path}: {file} is missing. Install the package again.", values
+            ) from error
+        except OSError as error:
+            raise PackageError(
+                "Model package {path}: {file} cannot be read ({error}).",
+                {**values, "error": error.strerror},
+            ) from error
+        if found != listed[name]:
+            raise PackageError(
+                "Model package {path}: {file} is not the file that was packed (SHA-256 {found},"
+                " expected {expected}). Install the package again.",
+                {**values, "found": found, "expected": listed[name]},
+            )
+    return hashlib.sha256(listing).hexdigest()
+
+
+def sha256_of(file: Path) -> str:
+    """Return a file's SHA-256 in hexadecimal."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def seal_package(path: Path) -> None:
+    """Write SHA256SUMS over a package's files. Raises OSError when one is missing."""
+    lines = [f"{sha256_of(path / name)}  {name}\n" for name in FILES]
+    (path / HASHES_FILE).write_text("".join(lines))

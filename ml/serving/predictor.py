@@ -1,0 +1,102 @@
+"""Serving: a loaded package that turns network inputs into assessments.
+
+Importing this module is cheap; the library that runs the network is imported when a ``Predictor``
+is made.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.serving.assessment import Assessment, categorise
+from ml.serving.gate.decision import Gate, Refusal
+from ml.serving.gate.orientation import UPRIGHT, Turn
+from ml.serving.gate.reorientation import Judged, judge
+from ml.serving.package import ModelPackage
+from ml.serving.runtimes.choice import AUTO, choose_runtime
+
+
+class Predictor:
+    """A package ready to predict, on one device, for one caller at a time.
+
+    ``runtime`` and ``device`` are those of ``choose_runtime``, which may raise. ``device_name``
+    says where and by what the network runs. With ``ignore_gate`` every picture is assessed as it
+    came, for measuring the network alone.
+    """
+
+    def __init__(
+        self,
+        package: ModelPackage,
+        batch_size: int = 32,
+        device: str = AUTO,
+        runtime: str = AUTO,
+        *,
+        ignore_gate: bool = False,
+    ) -> None:
+        if batch_size < 1:
+            raise ValueError(f"batch_size must be at least 1, not {batch_size}")
+        self.package = package
+        self.batch_size = batch_size
+        self._gate = None if ignore_gate else Gate.load(package.gate_path)
+        self._runtime = choose_runtime(package, batch_size, runtime, device)
+        self.device_name = self._runtime.device_name
+
+    def predict(self, batch: NDArray[np.uint8]) -> list[Assessment]:
+        """Assess network inputs, (n, size, size) uint8 with any n, in their order."""
+        size = self.package.input_size
+        if batch.dtype != np.uint8 or batch.ndim != 3 or batch.shape[1:] != (size, size):
+            raise ValueError(
+                f"Expected (n, {size}, {size}) uint8, not {batch.shape} {batch.dtype}."
+            )
+        assessments: list[Assessment] = []
+        for start in range(0, len(batch), self.batch_size):
+            assessments += self._predict_some(batch[start : start + self.batch_size])
+        return assessments
+
+    def _predict_some(self, inputs: NDArray[np.uint8]) -> list[Assessment]:
+        outputs, refusals, turns = self._judged(inputs)
+        probabilities = self.package.calibration.probabilities(outputs["logit"])
+        heatmaps = self._heatmaps(outputs["activation_map"])
+        bacterial: list[float | None] = [None] * len(inputs)
+        if self.package.bacterial_calibration:
+            logits = outputs["subtype_logit"]
+            bacterial = self.package.bacterial_calibration.probabilities(logits).tolist()
+        return [
+            self._assessment(*results)
+            for results in zip(
+                probabilities.tolist(), bacterial, heatmaps, refusals, turns, strict=True
+            )
+        ]
+
+    def _judged(self, inputs: NDArray[np.uint8]) -> Judged:
+        forward = self._runtime.outputs
+        outputs = forward(inputs)
+        if self._gate is None:
+            return Judged(outputs, [None] * len(inputs), [UPRIGHT] * len(inputs))
+        return judge(self._gate, inputs, outputs, forward)
+
+    def _assessment(
+        self,
+        probability: float,
+        bacterial_probability: float | None,
+        heatmap: NDArray[np.uint8],
+        refusal: Refusal | None,
+        turn: Turn,
+    ) -> Assessment:
+        if refusal:
+            nothing = np.zeros_like(heatmap)
+            return Assessment(None, "not_assessable", refusal.code, refusal.reason, nothing)
+        thresholds = self.package.thresholds
+        category = categorise(
+            probability,
+            unlikely_below=thresholds["unlikely"].threshold,
+            likely_from=thresholds["likely"].threshold,
+        )
+        return Assessment(
+            probability, category, "", "", heatmap, bacterial_probability, correction=turn.name
+        )
+
+    def _heatmaps(self, activation_maps: NDArray[np.float32]) -> NDArray[np.uint8]:
+        evidence = (
+            self.package.calibration.log_odds(activation_maps) / self.package.heatmap_full_scale
+        )
+        return np.round(evidence.clip(0, 1) * 255).astype(np.uint8)

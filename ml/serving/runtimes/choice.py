@@ -1,0 +1,112 @@
+"""Which runtime runs a package: the most preferred that gives the package's own answers."""
+
+import logging
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from ml.serving.package import ModelPackage
+from ml.serving.runtimes.interface import Runtime
+from ml.serving.runtimes.probes import TOLERANCE, worst_difference
+
+logger = logging.getLogger(__name__)
+
+AUTO = "auto"
+# The extra of pyproject.toml that installs each; a CPU worker comes with the first alone.
+EXTRAS = {"onnxruntime": "worker", "openvino": "openvino", "tensorflow": "worker-tensorflow"}
+# In the order of preference; docs/benchmarks.md has the figures.
+ON_CPU = ("onnxruntime", "openvino", "tensorflow")
+ON_GPU = ("tensorflow",)
+RUNTIMES = (AUTO, *ON_CPU)
+DEVICES = (AUTO, "cpu", "gpu")
+# Ways of TensorFlow that the benchmark measures and no worker takes: the network as it is trained,
+# with its batch normalisations, is slower, XLA on a CPU many times so, and float16 gives other
+# answers.
+TENSORFLOW_OPTIONS: dict[str, dict[str, bool]] = {
+    "tensorflow": {},
+    "tensorflow-unfolded": {"folded": False},
+    "tensorflow-xla": {"xla": True},
+    "tensorflow-float16": {"mixed_precision": True},
+    "tensorflow-float16-xla": {"mixed_precision": True, "xla": True},
+}
+# A TensorFlow batch is padded to one of these, or to the batch size.
+BATCH_SHAPES = (1, 8, 32)
+# What the drivers of NVIDIA, AMD and Windows' Linux subsystem put there. Asking TensorFlow instead
+# would load it into every worker.
+GPU_DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/kfd"), Path("/dev/dxg"))
+
+
+class NoRuntimeError(Exception):
+    """No runtime can run the package; the message says why for each."""
+
+
+def choose_runtime(
+    package: ModelPackage, batch_size: int, runtime: str = AUTO, device: str = AUTO
+) -> Runtime:
+    """Start the first runtime that can be used, in the order of RUNTIMES, on a GPU before a CPU.
+
+    A runtime is used when it can be loaded and answers the package's probes as recorded; for one
+    that is not the reason is logged. ``runtime`` and ``device`` may name the only one to try.
+    Raises ``ValueError`` for an unknown one, and ``NoRuntimeError`` when none can be used.
+    """
+    if runtime not in RUNTIMES:
+        raise ValueError(f"runtime must be one of {', '.join(RUNTIMES)}, not {runtime!r}")
+    if device not in DEVICES:
+        raise ValueError(f"device must be one of {', '.join(DEVICES)}, not {device!r}")
+    problems = []
+    for name, place in _candidates(runtime, device):
+        try:
+            started = start_runtime(name, package, place, batch_size)
+            output, difference = worst_difference(started, package.probes_path)
+            if difference <= TOLERANCE:
+                return started
+            problem = f"its {output} differs from the recorded one by {difference:.2g}"
+        except ModuleNotFoundError as error:
+            extra = "gpu" if place == "gpu" else EXTRAS[name]
+            problem = f"{error.name} is not installed; 'make install EXTRAS={extra}' installs it"
+        except Exception as error:  # whatever a library raises, the next one may work
+            problem = str(error) or type(error).__name__
+        problems.append(f"{name} on {place}: {problem}")
+        logger.warning("A runtime is not used: %s", problems[-1])
+    reasons = "; ".join(problems) or f"{runtime} does not run on a {device}"
+    raise NoRuntimeError(f"Model {package.version} cannot be run: {reasons}.")
+
+
+def start_runtime(name: str, package: ModelPackage, device: str, batch_size: int) -> Runtime:
+    """Load a runtime's library, and the package's network into it.
+
+    ``name`` is one of ON_CPU or TENSORFLOW_OPTIONS. What a library raises is not caught.
+    """
+    # What is not used is not imported: a worker on ONNX Runtime never loads TensorFlow.
+    if name == "openvino":
+        from ml.serving.runtimes.openvino import OpenVINORuntime
+
+        return OpenVINORuntime(package.network_path)
+    if name == "onnxruntime":
+        from ml.serving.runtimes.onnxruntime import ONNXRuntime
+
+        return ONNXRuntime(package.network_path)
+    from ml.serving.runtimes.tensorflow import TensorFlowRuntime
+
+    shapes = (*(n for n in BATCH_SHAPES if n < batch_size), batch_size)
+    return TensorFlowRuntime(
+        package.weights_path,
+        package.backbone,
+        package.input_size,
+        device,
+        shapes,
+        **TENSORFLOW_OPTIONS[name],
+    )
+
+
+def _candidates(runtime: str, device: str) -> Iterator[tuple[str, str]]:
+    if device == "gpu" or (device == AUTO and has_gpu_driver()):
+        yield from ((name, "gpu") for name in ON_GPU if runtime in (AUTO, name))
+    if device != "gpu":
+        yield from ((name, "cpu") for name in ON_CPU if runtime in (AUTO, name))
+
+
+def has_gpu_driver() -> bool:
+    """Whether this process may have a GPU."""
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    return not hidden and any(path.exists() for path in GPU_DRIVERS)

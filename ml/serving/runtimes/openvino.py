@@ -1,0 +1,41 @@
+"""OpenVINO on the CPU. Imports neither Keras nor a backend of it."""
+
+from pathlib import Path
+
+import numpy as np
+import openvino
+from numpy.typing import NDArray
+
+from ml.serving.runtimes.interface import CPU_CHUNK, Outputs, cores, in_chunks
+
+
+class OpenVINORuntime:
+    """The package's ONNX model, compiled for the processor at hand."""
+
+    name = "openvino"
+
+    def __init__(self, network_path: Path) -> None:
+        # Where the processor has bfloat16 that would be the default; the answers must be the same.
+        # Threads are not pinned: two workers of one machine would be pinned to the same cores.
+        options = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_PRECISION_HINT": "f32",
+            "INFERENCE_NUM_THREADS": cores(),
+            "ENABLE_CPU_PINNING": False,
+        }
+        self._compiled = openvino.Core().compile_model(network_path, "CPU", options)
+        # A value that passes unchanged through several nodes has all their names; of those only the
+        # network's outputs have no colon.
+        self._names = [
+            next(name for name in sorted(output.names) if ":" not in name)
+            for output in self._compiled.outputs
+        ]
+        self.device_name = "cpu, openvino"
+
+    def outputs(self, inputs: NDArray[np.uint8]) -> Outputs:
+        """Run the network; see ``Runtime``."""
+        return in_chunks(self._run, inputs, CPU_CHUNK)
+
+    def _run(self, inputs: NDArray[np.uint8]) -> Outputs:
+        values = self._compiled(inputs).values()
+        return dict(zip(self._names, values, strict=True))

@@ -1,0 +1,56 @@
+"""Probe inputs with the network's own answers, which every runtime has to give too.
+
+The answers are recorded with the package, so that a runtime that computes something else on some
+machine is found before it assesses anything.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ml.serving.runtimes.interface import Outputs, Runtime
+
+TOLERANCE = 1e-3
+_INPUTS = "inputs"
+
+
+def probe_inputs(size: int) -> NDArray[np.uint8]:
+    """Return pictures that no radiograph went into, (8, size, size): noise of several grains."""
+    rng = np.random.default_rng(0)
+    rows = np.arange(size)
+
+    def noise(grain: int) -> NDArray[np.uint8]:
+        places = -(-size // grain)
+        coarse = rng.integers(0, 256, (places, places), dtype=np.uint8)
+        return coarse[np.ix_(rows // grain, rows // grain)]
+
+    blank = [np.full((size, size), grey, np.uint8) for grey in (0, 255)]
+    return np.stack([*blank, *(noise(grain) for grain in (1, 2, 5, 14, 32, 90))])
+
+
+def write_probes(path: Path, inputs: NDArray[np.uint8], outputs: Outputs) -> None:
+    """Store probe inputs with the network's outputs."""
+    arrays: dict[str, Any] = {_INPUTS: inputs, **outputs}
+    np.savez_compressed(path, **arrays)
+
+
+def worst_difference(runtime: Runtime, path: Path) -> tuple[str, float]:
+    """Compare a runtime's answers to the stored probes with the stored ones.
+
+    Returns the output that differs most and by how much, relative where the stored value is above
+    1; infinity for an output that is missing or not a number.
+    """
+    with np.load(path, allow_pickle=False) as stored:
+        expected = {name: stored[name] for name in stored.files}
+    outputs = runtime.outputs(expected.pop(_INPUTS))
+
+    def error(name: str) -> float:
+        if name not in outputs:
+            return np.inf
+        errors = np.abs(outputs[name] - expected[name]) / np.maximum(np.abs(expected[name]), 1)
+        return float(np.nan_to_num(errors, nan=np.inf).max())
+
+    worst = max(expected, key=error)
+    return worst, error(worst)
