@@ -30,7 +30,8 @@ from webportal.accounts.models import Role, User
 from webportal.accounts.services import create_token
 from webportal.inference import registry
 from webportal.inference.models import JobState, Prediction, Worker
-from webportal.intake import services
+from webportal.intake import pipeline
+from webportal.intake.batches import services
 from webportal.intake.cases.case_record import FORM_KEY, CaseRecord
 from webportal.intake.models import UploadItem
 from webportal.notifications.models import Kind, Notification
@@ -271,7 +272,7 @@ class World:
         records = {FORM_KEY: CaseRecord("P-1", name="Phantom^Anna")}
         batch = services.create_batch(self.uploader, identity_mode="form", records=records)
         file = io.BytesIO(phantom_png(1))
-        return services.receive_file(batch, "held.png", file, self.uploader)[0]
+        return pipeline.receive_file(batch, "held.png", file, self.uploader)[0]
 
     @property
     def held(self) -> Any:

@@ -11,7 +11,7 @@ from tests.factories import make_job, make_prediction, make_study
 from tests.reading import add_addendum, sign
 from webportal.accounts.models import Role, User
 from webportal.inference.models import JobState, Worker
-from webportal.intake import services
+from webportal.intake.batches import services
 from webportal.review.reads import reading
 from webportal.review.reads.reading import Entry
 

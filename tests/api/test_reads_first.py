@@ -11,7 +11,7 @@ from tests.api.conftest import Call
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
 from webportal.accounts.models import User
 from webportal.inference.models import Job, JobState, Prediction
-from webportal.intake import services
+from webportal.intake.batches import services
 from webportal.intake.models import UploadItem, Verdict
 from webportal.review.models import Read, ReadingPreference
 

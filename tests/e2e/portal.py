@@ -28,7 +28,8 @@ from tests.factories import (
 from webportal.accounts.models import Role, User
 from webportal.inference import registry
 from webportal.inference.models import Job, ModelVersion, Prediction, Worker
-from webportal.intake import services
+from webportal.intake import pipeline
+from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.notifications.models import Kind, Notification
 from webportal.records.choices import Category
@@ -158,7 +159,7 @@ def _upload(uploader: User) -> tuple[UploadBatch, UploadItem]:
         ("other-patient.dcm", files.dicom(files.phantom(seed=1), PatientName="Doe^Jane")),
         ("without-patient.png", files.png(files.phantom(seed=2))),
     ):
-        services.receive_file(batch, name, BytesIO(data), uploader)
+        pipeline.receive_file(batch, name, BytesIO(data), uploader)
     taken = batch.items.filter(radiograph__isnull=False).first()
     assert taken is not None
     assert taken.radiograph is not None

@@ -11,7 +11,8 @@ from tests import dicom_files as files
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
 from webportal.accounts.models import Role, User
 from webportal.inference.models import ModelVersion
-from webportal.intake import services
+from webportal.intake import pipeline
+from webportal.intake.batches import services
 from webportal.notifications.models import Kind, Notification
 from webportal.operations.phantoms import draw_phantom
 from webportal.records.choices import Category
@@ -109,7 +110,7 @@ def _upload(by: User) -> None:
             PatientName=f"Phantom^{number}",
             AccessionNumber=f"PH-20{number}",
         )
-        services.receive_file(batch, f"night/{seed:03}.dcm", BytesIO(data), by)
+        pipeline.receive_file(batch, f"night/{seed:03}.dcm", BytesIO(data), by)
     contradicting = files.dicom(files.phantom(12, (900, 1000)), 12, PatientID="PHANTOM-80")
-    services.receive_file(batch, "night/005.dcm", BytesIO(contradicting), by)
-    services.receive_file(batch, "night/letter.txt", BytesIO(b"Dear colleague"), by)
+    pipeline.receive_file(batch, "night/005.dcm", BytesIO(contradicting), by)
+    pipeline.receive_file(batch, "night/letter.txt", BytesIO(b"Dear colleague"), by)

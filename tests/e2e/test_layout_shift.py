@@ -20,7 +20,8 @@ from tests.e2e.browser import context_of
 from tests.factories import make_job, make_patient, make_prediction, make_radiograph, make_study
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job
-from webportal.intake import services
+from webportal.intake import pipeline
+from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch
 from webportal.records.models import Study
 from webportal.review.reads.reservation import reserve
@@ -96,7 +97,7 @@ def half(reader: User, folder: Path) -> UploadBatch:
     batch = services.create_batch(reader, name="Night")
     services.announce(batch, FILES)
     for path in sorted(folder.iterdir())[: FILES // 2]:
-        services.receive_file(batch, f"night/{path.name}", BytesIO(path.read_bytes()), reader)
+        pipeline.receive_file(batch, f"night/{path.name}", BytesIO(path.read_bytes()), reader)
     return batch
 
 
@@ -133,7 +134,7 @@ def test_an_upload_that_is_watched(
 ) -> None:
     page.goto(f"/uploads/{half.pk}")
     for number, path in enumerate(sorted(folder.iterdir())[FILES // 2 :]):
-        services.receive_file(half, f"night/{path.name}", BytesIO(path.read_bytes()), reader)
+        pipeline.receive_file(half, f"night/{path.name}", BytesIO(path.read_bytes()), reader)
         if number % 4 == 0:
             page.wait_for_timeout(1000)
     stuck = half.items.filter(verdict="accepted").first()

@@ -10,7 +10,8 @@ import pytest
 from pytest_django.fixtures import Settings
 
 from webportal.accounts.models import User
-from webportal.intake import services
+from webportal.intake import pipeline
+from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.storage import storage_from_url
 
@@ -37,7 +38,7 @@ def send(uploader: User, batch: UploadBatch) -> Send:
     """Send one file and return its item; into `batch` unless another is given."""
 
     def sent(data: bytes, file_name: str = "image", to: UploadBatch | None = None) -> UploadItem:
-        (item,) = services.receive_file(to or batch, file_name, io.BytesIO(data), uploader)
+        (item,) = pipeline.receive_file(to or batch, file_name, io.BytesIO(data), uploader)
         return item
 
     return sent

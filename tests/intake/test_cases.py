@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from tests.intake.case_record import RECORD
-from webportal.intake.cases import case_record, sheet
+from webportal.intake.cases import lookup, sheet
 from webportal.intake.cases.case_record import CaseRecord
 
 
@@ -145,8 +145,8 @@ def test_a_sheet_that_cannot_be_read_is_reported(data: bytes, expected: str) -> 
     ],
 )
 def test_a_file_finds_its_line_by_the_end_of_its_path(in_sheet: str, sent: str, fits: bool) -> None:
-    records = {case_record.file_key(in_sheet): RECORD}
-    assert (case_record.matching_key(records, sent) is not None) == fits
+    records = {lookup.file_key(in_sheet): RECORD}
+    assert (lookup.matching_key(records, sent) is not None) == fits
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from tests.intake.conftest import stored_files
 from webportal.accounts.models import Role, User
 from webportal.audit.verification import verify
 from webportal.inference.models import Job
-from webportal.intake import services
+from webportal.intake import pipeline
+from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.records.models import Patient, Radiograph, Study
 
@@ -35,7 +36,7 @@ def send_at_once(
     def send(batch: UploadBatch, name: str, data: bytes) -> None:
         try:
             start.wait()
-            results.extend(services.receive_file(batch, name, io.BytesIO(data), uploader))
+            results.extend(pipeline.receive_file(batch, name, io.BytesIO(data), uploader))
         except Exception as error:
             results.append(error)
         finally:

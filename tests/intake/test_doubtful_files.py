@@ -16,7 +16,7 @@ from webportal.audit.models import AuditEntry
 from webportal.intake.errors import PatientDoubtError
 from webportal.intake.held import resolution
 from webportal.intake.held.resolution import Correction, Decision
-from webportal.intake.matching import Identity
+from webportal.intake.identity import Identity
 from webportal.intake.models import UploadItem
 from webportal.intake.reasons import in_words
 from webportal.intake.storage import blobs

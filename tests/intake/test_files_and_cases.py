@@ -8,8 +8,8 @@ from tests import dicom_files as files
 from tests.intake.case_record import RECORD
 from tests.intake.conftest import Send
 from webportal.accounts.models import User
-from webportal.intake import services
-from webportal.intake.cases import case_record
+from webportal.intake.batches import services
+from webportal.intake.cases import case_record, lookup
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.models import IdentityMode
 from webportal.records.choices import Priority
@@ -114,7 +114,7 @@ def test_a_duplicate_given_to_another_patient_says_so(send: Send, uploader: User
 def test_two_names_that_look_alike_never_share_a_line(
     send: Send, uploader: User, names: tuple[str, str], order: int
 ) -> None:
-    records = {case_record.file_key(names[0]): CaseRecord("P-1")}
+    records = {lookup.file_key(names[0]): CaseRecord("P-1")}
     batch = services.create_batch(uploader, identity_mode=IdentityMode.SHEET, records=records)
     first, second = (
         send(files.png(files.phantom(seed=seed)), name, to=batch)

@@ -13,7 +13,7 @@ from tests.helpers import audit_actions
 from tests.intake.conftest import Send, stored_files
 from webportal.accounts.models import User
 from webportal.inference.models import Job
-from webportal.intake import services
+from webportal.intake.batches import services
 from webportal.intake.cases import case_record
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.errors import NotHeldError, RefusedError

@@ -9,7 +9,7 @@ from pydicom import uid
 from tests import dicom_files as files
 from tests.intake.conftest import Send
 from webportal.accounts.models import User
-from webportal.intake import services
+from webportal.intake.batches import services
 from webportal.intake.cases import case_record
 from webportal.intake.cases.case_record import CaseRecord, CaseRecordForm
 from webportal.intake.models import IdentityMode

@@ -10,7 +10,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from tests import dicom_files as files
 from webportal.accounts.models import Role, User
-from webportal.intake import services
+from webportal.intake.batches import services
 from webportal.intake.models import UploadItem
 from webportal.records.models import Radiograph
 

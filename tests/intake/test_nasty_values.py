@@ -13,7 +13,7 @@ from tests import dicom_files as files
 from tests.helpers import audit_actions
 from tests.intake.conftest import zip_of
 from webportal.accounts.models import User
-from webportal.intake import services
+from webportal.intake import pipeline
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.records.models import Radiograph
 
@@ -121,7 +121,7 @@ def verdicts_of(
 ) -> list[UploadItem]:
     members = {f"{i:02}__dcm": nasty(keyword, value, i) for i, value in enumerate(values)}
     archive = zip_of(**members, zz_good__dcm=files.dicom(files.phantom(seed=99), PatientID="GOOD"))
-    return services.receive_file(batch, "all.zip", io.BytesIO(archive), by)
+    return pipeline.receive_file(batch, "all.zip", io.BytesIO(archive), by)
 
 
 @pytest.mark.parametrize("keyword", VALUES)
@@ -144,7 +144,7 @@ def test_the_last_second_of_all_days_west_of_greenwich(
 ) -> None:
     settings.TIME_ZONE = "America/New_York"
     data = files.dicom(files.phantom(), StudyDate="99991231", StudyTime="235959")
-    (item,) = services.receive_file(batch, "last.dcm", io.BytesIO(data), uploader)
+    (item,) = pipeline.receive_file(batch, "last.dcm", io.BytesIO(data), uploader)
     assert item.verdict == Verdict.ACCEPTED
     assert item.radiograph is not None
     assert item.radiograph.study.performed_at is None
@@ -175,7 +175,7 @@ def test_what_the_database_refuses_is_the_verdict_of_that_file_alone(
         a__dcm=files.dicom(files.phantom(seed=1), PatientID="BAD"),
         b__dcm=files.dicom(files.phantom(seed=2), PatientID="GOOD"),
     )
-    items = services.receive_file(batch, "all.zip", io.BytesIO(archive), uploader)
+    items = pipeline.receive_file(batch, "all.zip", io.BytesIO(archive), uploader)
     assert [item.verdict for item in items] == ["refused", "accepted"]
     assert items[0].reason_code == "internal_error"
     assert audit_actions().count("file.refused") == 1

@@ -18,7 +18,7 @@ from tests.factories import make_worker
 from tests.helpers import audit_actions
 from tests.intake.conftest import Send
 from webportal.accounts.models import User
-from webportal.intake import services
+from webportal.intake.batches import services
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem
 from webportal.records.choices import Priority
 from webportal.records.models import Patient, Radiograph

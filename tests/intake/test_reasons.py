@@ -15,7 +15,7 @@ from tests.factories import make_job
 from webportal.accounts.models import User
 from webportal.inference import reasons as of_jobs
 from webportal.inference.models import JobState
-from webportal.intake import reasons, services
+from webportal.intake import pipeline, reasons
 from webportal.intake.models import UploadBatch
 from webportal.intake.templatetags.reasons import in_words as shown
 
@@ -51,10 +51,10 @@ def test_a_sentence_that_is_not_known_is_shown_as_it_is_stored_and_marked_as_eng
 def test_a_held_file_says_why_in_the_language_of_the_page(
     uploader: User, batch: UploadBatch, sign_in: Callable[[User], Client]
 ) -> None:
-    services.receive_file(batch, "a.dcm", BytesIO(files.dicom(files.phantom())), uploader)
+    pipeline.receive_file(batch, "a.dcm", BytesIO(files.dicom(files.phantom())), uploader)
     other = files.dicom(files.phantom(seed=1), PatientName="Doe^Jane", PatientSex="F")
     with translation.override("ne"):
-        (item,) = services.receive_file(batch, "b.dcm", BytesIO(other), uploader)
+        (item,) = pipeline.receive_file(batch, "b.dcm", BytesIO(other), uploader)
     assert "has another name" in item.reason, "stored in English, whoever sends it"
     page = sign_in(uploader).get(reverse("intake:held"), headers=NEPALI).text
     assert "बिरामीको नाम" in page
@@ -66,7 +66,7 @@ def test_the_browser_is_told_in_its_language_and_programs_in_english(
     uploader: User, batch: UploadBatch, sign_in: Callable[[User], Client], settings: Settings
 ) -> None:
     settings.UPLOAD_MAX_BYTES = 3 * 1024**2
-    services.receive_file(batch, "big.png", BytesIO(bytes(settings.UPLOAD_MAX_BYTES + 1)), uploader)
+    pipeline.receive_file(batch, "big.png", BytesIO(bytes(settings.UPLOAD_MAX_BYTES + 1)), uploader)
     client = sign_in(uploader)
     address = reverse("intake:received", args=[batch.pk])
     (item,) = client.get(address, headers=NEPALI).json()["items"]

@@ -21,10 +21,12 @@ from tests.intake.conftest import Send, stored_files, zip_of
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.inference.models import Job, JobState
-from webportal.intake import services
+from webportal.intake import pipeline
+from webportal.intake.batches import services
 from webportal.intake.errors import StorageFullError
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.intake.pipeline import store
+from webportal.intake.pipeline.upload import Upload
 from webportal.intake.storage import blobs
 from webportal.records.choices import Priority
 from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
@@ -260,7 +262,7 @@ def test_the_same_image_in_another_batch_is_a_duplicate(send: Send, uploader: Us
 
 
 def receive(batch: UploadBatch, by: User, data: bytes) -> dict[str, str]:
-    items = services.receive_file(batch, "a.zip", io.BytesIO(data), by)
+    items = pipeline.receive_file(batch, "a.zip", io.BytesIO(data), by)
     return {item.file_name: item.verdict for item in items}
 
 
@@ -289,7 +291,7 @@ def test_a_zip_that_was_interrupted_continues_where_it_stopped(
     data = zip_of(**{f"{n}__png": files.png(files.phantom(seed=n)) for n in range(4)})
     accept = store.accept
 
-    def lose_the_database_at_the_third(upload: store.Upload, *args: object) -> UploadItem:
+    def lose_the_database_at_the_third(upload: Upload, *args: object) -> UploadItem:
         if upload.file_name == "a.zip/2.png":
             raise OSError("connection lost")
         return accept(upload, *args)  # type: ignore[arg-type]
@@ -353,7 +355,7 @@ def test_a_fault_of_ours_is_a_verdict_and_logs_nothing_of_the_file(
     def fail(*_: object) -> None:
         raise RuntimeError("Doe^Jane")
 
-    monkeypatch.setattr("webportal.intake.matching.match", fail)
+    monkeypatch.setattr("webportal.intake.pipeline.match.match", fail)
     item = send(files.dicom(files.phantom(), PatientName="Doe^Jane"))
     assert (item.verdict, item.reason_code) == ("refused", "internal_error")
     assert "RuntimeError" in caplog.text

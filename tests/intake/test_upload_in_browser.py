@@ -15,7 +15,7 @@ from tests.conftest import PASSWORD
 from tests.e2e.browser import context_of
 from tests.factories import make_patient, make_radiograph, make_study
 from webportal.accounts.models import Role, User
-from webportal.intake import services
+from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.records.models import Radiograph
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 from tests.factories import make_job, make_prediction, make_radiograph, make_study
 from webportal.accounts.models import User
 from webportal.inference.models import Job, JobState, Prediction
-from webportal.intake import services
+from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.notifications import finding
 from webportal.notifications.models import Kind, Notification

@@ -10,7 +10,7 @@ from django.utils import timezone
 from tests.factories import make_prediction, make_radiograph, make_study
 from tests.helpers import audit_actions
 from webportal.accounts.models import User
-from webportal.intake import services as intake
+from webportal.intake.batches import services as intake
 from webportal.notifications import finding
 from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import chosen_kinds, unread_count

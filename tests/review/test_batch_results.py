@@ -15,7 +15,7 @@ from tests.helpers import audit_actions
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.inference.models import Prediction
-from webportal.intake import services
+from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.records.choices import Category, ReadingState
 from webportal.review.models import SecondReading

@@ -27,7 +27,7 @@ from tests.factories import (
 )
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, Prediction
-from webportal.intake import services
+from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.notifications import finding
 from webportal.notifications.models import Kind, Notification

@@ -19,7 +19,7 @@ from tests.helpers import audit_actions
 from tests.reading import sign
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
-from webportal.intake.matching import Identity
+from webportal.intake.identity import Identity
 from webportal.records.identity import shown_identity
 from webportal.records.models import OWN_ISSUER, IdentityCorrection, Patient, Study
 from webportal.records.services import RecordError, SignedIdentityError

@@ -16,8 +16,8 @@ from tests.helpers import let_time_pass
 from tests.reading import sign
 from webportal.accounts.models import Role, User
 from webportal.audit.models import AuditEntry
-from webportal.intake import services
-from webportal.intake.matching import Identity
+from webportal.intake.batches import services
+from webportal.intake.identity import Identity
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.notifications import finding
 from webportal.notifications.mail import deliver

@@ -8,7 +8,7 @@ from django.test import Client
 from tests.factories import make_patient, make_radiograph, make_study
 from tests.helpers import audit_actions
 from webportal.accounts.models import User
-from webportal.intake import services
+from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.records.choices import ReadingState
 from webportal.records.models import OWN_ISSUER, Patient, Study

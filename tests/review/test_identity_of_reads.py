@@ -20,7 +20,9 @@ from tests.factories import make_patient, make_radiograph, make_study
 from tests.reading import look_at, present_identity, sign
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
-from webportal.intake.matching import Identity, StudyFacts, match
+from webportal.intake.identity import Identity
+from webportal.intake.pipeline.identify import StudyFacts
+from webportal.intake.pipeline.match import match
 from webportal.records.identity import shown_identity, version_of
 from webportal.records.models import Patient, Study
 from webportal.records.services import SignedIdentityError, change_patient

@@ -10,7 +10,7 @@ from tests.conftest import PASSWORD
 from tests.factories import make_patient, make_radiograph, make_study
 from tests.reading import look_at, present_identity, sign
 from webportal.accounts.models import User
-from webportal.intake.matching import Identity
+from webportal.intake.identity import Identity
 from webportal.records.models import IdentityCorrection, Patient, Study
 from webportal.records.services import SignedIdentityError, change_patient
 from webportal.review.reads import reading

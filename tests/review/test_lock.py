@@ -15,7 +15,7 @@ from webportal.accounts.models import Role, User
 from webportal.accounts.throttle import ONE_PERSON
 from webportal.audit.models import Action
 from webportal.inference.models import Prediction
-from webportal.intake import services
+from webportal.intake.batches import services
 from webportal.review.reads.signing import set_pin
 
 pytestmark = pytest.mark.django_db

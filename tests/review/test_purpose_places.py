@@ -21,7 +21,7 @@ from tests.factories import (
 )
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
-from webportal.intake import services
+from webportal.intake.batches import services
 from webportal.intake.models import UploadItem, Verdict
 from webportal.notifications import stat_studies
 from webportal.notifications.models import Notification

@@ -27,7 +27,7 @@ from tests.factories import (
 )
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
-from webportal.intake import services
+from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.records.choices import Category, Concern
 from webportal.records.models import Study

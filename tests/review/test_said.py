@@ -17,7 +17,7 @@ from tests.factories import make_prediction
 from tests.helpers import let_time_pass
 from tests.reading import add_addendum, sign
 from webportal.accounts.models import Role, User
-from webportal.intake import services
+from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.records.models import Study
 from webportal.review.models import Read, SecondReading

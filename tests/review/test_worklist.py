@@ -13,8 +13,8 @@ from tests.factories import make_job, make_patient, make_radiograph, make_study
 from tests.review.worklist_cases import shown, study_of
 from webportal.accounts.models import Role, User
 from webportal.inference.queue import enqueue
+from webportal.intake.batches.services import create_batch
 from webportal.intake.models import UploadItem, Verdict
-from webportal.intake.services import create_batch
 from webportal.records.models import Patient, Study
 from webportal.review.models import SecondReading, WorklistPreference
 from webportal.review.reads.reservation import reserve

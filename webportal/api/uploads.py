@@ -24,13 +24,14 @@ from webportal.api.base import Endpoint, PriorityField
 from webportal.api.pagination import StableOrdering
 from webportal.api.patients import PatientSerializer
 from webportal.api.problems import form_problem
-from webportal.intake import services
-from webportal.intake.batches import summary
+from webportal.intake import pipeline
+from webportal.intake.batches import services, summary
 from webportal.intake.batches.forms import BatchForm, read_forms
 from webportal.intake.cases.case_record import CaseRecordForm
 from webportal.intake.held import resolution
 from webportal.intake.held.forms import HeldFileForm, initial_of
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem, Verdict
+from webportal.intake.pipeline.receive import too_large
 from webportal.records.choices import Priority, Sex, Symptom
 
 # Beside the file a request carries names and boundaries.
@@ -248,7 +249,7 @@ class BatchFileEndpoint(Endpoint[UploadItem]):
         """Refuse what is far too large before its body is read and fills the disk."""
         limit = max(settings.UPLOAD_MAX_BYTES, settings.UPLOAD_MAX_ARCHIVE_BYTES)
         if int(request.META.get("CONTENT_LENGTH") or 0) > limit + REQUEST_OVERHEAD:
-            raise TooLarge(services.too_large(limit).message)
+            raise TooLarge(too_large(limit).message)
         super().initial(request, *args, **kwargs)
 
     def get_queryset(self) -> QuerySet[UploadItem]:
@@ -279,7 +280,7 @@ class BatchFileEndpoint(Endpoint[UploadItem]):
         if "expected" in given.validated_data:
             services.announce(batch, given.validated_data["expected"])
         path = given.validated_data.get("path") or file.name
-        items = services.receive_file(batch, path, file, self.person)
+        items = pipeline.receive_file(batch, path, file, self.person)
         return Response(Verdicts({"items": items}).data)
 
 

@@ -12,8 +12,9 @@ from PIL import Image
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
-from webportal.intake import services
-from webportal.intake.cases import case_record
+from webportal.intake import pipeline
+from webportal.intake.batches import services
+from webportal.intake.cases import lookup
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.models import IdentityMode, UploadBatch
 from webportal.operations.phantoms import draw_phantom
@@ -203,7 +204,7 @@ def load() -> Iterator[tuple[str, str]]:
         item = batch.items.filter(file_name=phantom.file_name, radiograph__isnull=False).first()
         if item is None:
             file = BytesIO(phantom.png())
-            item = services.receive_file(batch, phantom.file_name, file, uploader)[0]
+            item = pipeline.receive_file(batch, phantom.file_name, file, uploader)[0]
             _mark(batch, uploader)
         yield phantom.file_name, f"{item.get_verdict_display()} {item.reason}".strip()
 
@@ -231,7 +232,7 @@ def _batch(phantom: Phantom, uploader: User) -> UploadBatch:
         return services.create_batch(uploader, name=name)
     today = timezone.localdate()
     records = {
-        case_record.file_key(other.file_name): replace(
+        lookup.file_key(other.file_name): replace(
             other.record, study_date=today - timedelta(days=other.days_ago)
         )
         for other in PHANTOMS

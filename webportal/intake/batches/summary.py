@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from django.db.models import Count, QuerySet
 
 from webportal.inference.models import Job, JobState
-from webportal.intake.cases import case_record
+from webportal.intake.cases import lookup
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem, Verdict
 from webportal.records.choices import ReadingState
 from webportal.records.models import Study
@@ -129,7 +129,7 @@ def lines_without_file(batch: UploadBatch) -> Missing | None:
     if batch.identity_mode != IdentityMode.SHEET:
         return None
     arrived = batch.items.exclude(verdict=Verdict.REFUSED).values_list("file_name", flat=True)
-    used = {case_record.matching_key(batch.case_records, name) for name in arrived}
+    used = {lookup.matching_key(batch.case_records, name) for name in arrived}
     unused = [key for key in batch.case_records if key not in used]
     return Missing(len(unused), unused[:_NAMES_SHOWN]) if unused else None
 

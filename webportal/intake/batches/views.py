@@ -15,8 +15,8 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
-from webportal.intake import services
-from webportal.intake.batches import summary, texts, waiting
+from webportal.intake import pipeline
+from webportal.intake.batches import services, summary, texts, waiting
 from webportal.intake.batches.forms import BatchForm, read_forms
 from webportal.intake.cases import sheet
 from webportal.intake.cases.case_record import CaseRecordForm
@@ -207,7 +207,7 @@ def upload(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     path = unquote(request.headers.get("X-File-Path", ""))
     try:
         with body.received(request) as file:
-            items = services.receive_file(found, path, file, request.user)
+            items = pipeline.receive_file(found, path, file, request.user)
     except body.BodyError as reason:
         return _problem(reason.status, reason)
     except StorageFullError as reason:

@@ -1,7 +1,5 @@
-"""Case records supplied for files, and matching them to files."""
+"""Case records supplied for files."""
 
-import unicodedata
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import date
 from typing import Any
@@ -159,28 +157,3 @@ class CaseRecordForm(forms.Form):
         fields = dict(self.cleaned_data)
         names = [fields.pop("family_name"), fields.pop("given_name")]
         return CaseRecord(name="^".join(names).rstrip("^"), priority=priority, **fields)
-
-
-def file_key(name: str) -> str:
-    """Return a file's name or path in the one form in which names are compared.
-
-    Names that look alike are alike: composed or decomposed, in any letter case, with any of the
-    spaces of Unicode, and without the letters that nobody sees (U+202F and zero-width joiners in
-    names given by macOS or typed on a Nepali keyboard).
-    """
-    visible = "".join(
-        " " if unicodedata.category(letter) == "Zs" else letter
-        for letter in unicodedata.normalize("NFC", name)
-        if unicodedata.category(letter) != "Cf"
-    ).replace("\\", "/")
-    return "/".join(part for part in visible.split("/") if part not in ("", ".")).casefold()
-
-
-def matching_key(records: Mapping[str, Any], file_name: str) -> str | None:
-    """Return the key of the sheet's line for a file: by its path, or by the end of its path."""
-    parts = file_key(file_name).split("/")
-    for start in range(len(parts)):
-        key = "/".join(parts[start:])
-        if key in records:
-            return key
-    return None

@@ -9,9 +9,10 @@ from datetime import date
 
 from django.utils.translation import gettext
 
-from webportal.intake.cases.case_record import CaseRecord, CaseRecordForm, file_key
+from webportal.intake.cases.case_record import CaseRecord, CaseRecordForm
+from webportal.intake.cases.lookup import file_key
 from webportal.intake.checks.study_dates import is_placeholder_day
-from webportal.intake.matching import Identity, differences
+from webportal.intake.identity import Identity, differences
 from webportal.records.choices import Priority, Sex, Symptom
 from webportal.records.identifiers import is_placeholder_identifier
 

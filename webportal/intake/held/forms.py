@@ -8,7 +8,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from webportal.intake.held.resolution import Correction, Question
-from webportal.intake.matching import Identity
+from webportal.intake.identity import Identity
 from webportal.records.ages import contradicts
 from webportal.records.forms import PatientForm, check_study_date, form_values
 from webportal.records.identifiers import LONGEST, validate_identifier

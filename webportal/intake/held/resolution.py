@@ -14,7 +14,7 @@ from ml.images import ImageError, ImageFacts
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.intake import matching
+from webportal.intake.cases import lookup
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks import image_file, wrapping
 from webportal.intake.checks.study_dates import StudyMoment, born_by_bikram_sambat
@@ -25,10 +25,16 @@ from webportal.intake.errors import (
     RefusedError,
     internal_error,
 )
-from webportal.intake.matching import Identity, StudyFacts
+from webportal.intake.identity import (
+    Identity,
+    differences,
+    existing_patient,
+    temporary_identity,
+)
 from webportal.intake.models import UploadItem, Verdict
-from webportal.intake.pipeline import identify, store
-from webportal.intake.pipeline.store import Upload
+from webportal.intake.pipeline import check, identify, match, store
+from webportal.intake.pipeline.identify import StudyFacts
+from webportal.intake.pipeline.upload import Upload
 from webportal.intake.storage import blobs
 from webportal.records.ages import contradicts
 from webportal.records.identifiers import UNREADABLE
@@ -63,7 +69,8 @@ class Question:
     """A held file beside the record that it contradicts.
 
     `claimed`: the patient that the file, or the case record sent with it, names; `recorded`: the
-    patient that it would belong to by its identifiers, None where nobody is.
+    patient that it would belong to by its identifiers, None where nobody is; `moment`: when the
+    file says that the study was made, and what is in doubt about it.
     """
 
     upload: Upload
@@ -72,17 +79,13 @@ class Question:
     facts: ImageFacts
     claimed: Identity
     study: StudyFacts
+    moment: StudyMoment
     recorded: Patient | None
 
     @property
     def differences(self) -> list[str]:
         """What the two disagree on."""
-        return matching.differences(self.recorded, self.claimed) if self.recorded else []
-
-    @property
-    def moment(self) -> StudyMoment:
-        """When the file says that the study was made, and what is in doubt about it."""
-        return identify.moment(self.record, self.facts)
+        return differences(self.recorded, self.claimed) if self.recorded else []
 
     @property
     def born_by_bikram_sambat(self) -> date | None:
@@ -114,23 +117,28 @@ def question(item: UploadItem, by: User) -> Question:
     except FileNotFoundError:  # somebody else's decision was carried out since the item was read
         raise NotHeldError from None
     upload = Upload.of(item.batch, item.file_name, data, by)
-    record = identify.record_for(item.batch, item.file_name)
-    header = identify.header_for(item.batch, record, upload.sha256)
+    record = lookup.record_for(item.batch, item.file_name)
     try:
-        checked = image_file.check_apart(upload.data, header, upload.sha256)
+        checked = check.check(upload, record)
     except ImageError as reason:
         raise RefusedError(reason.code, reason.message) from None
-    claimed = identify.identity(item.batch, record, checked.facts)
-    study = identify.study(item.batch, record, checked.facts)
+    claim = identify.identify(item.batch, record, checked.facts)
     return Question(
-        upload, record, checked.kind, checked.facts, claimed, study, _recorded(claimed, study)
+        upload,
+        record,
+        checked.kind,
+        checked.facts,
+        claim.patient,
+        claim.study,
+        claim.moment,
+        _recorded(claim.patient, claim.study),
     )
 
 
 def _recorded(claimed: Identity, study: StudyFacts) -> Patient | None:
-    patient = matching.existing_patient(claimed)
+    patient = existing_patient(claimed)
     existing = Study.objects.filter(study_instance_uid=study.study_instance_uid).first()
-    if existing is not None and (patient is None or not matching.differences(patient, claimed)):
+    if existing is not None and (patient is None or not differences(patient, claimed)):
         return existing.patient
     return patient
 
@@ -176,14 +184,12 @@ def _carry_out(
     decision: Decision,
     by: User,
 ) -> UploadItem:
-    with transaction.atomic():
-        store.lock(asked.upload.sha256)
+    with store.alone(asked.upload.sha256) as put:
         held_key = _lock_held(item)
         resolved = store.duplicate(asked.upload, None)
         if resolved is None:
-            match = matching.match(identity, study, by)
-            with blobs.writing() as put:
-                resolved = store.store_accepted(asked.upload, match, checked, put)
+            found = match.match(identity, study, by)
+            resolved = store.accept(asked.upload, checked, found, put)
         _note(resolved, decision, by)
         transaction.on_commit(lambda: default_storage.delete(held_key))
     return resolved
@@ -292,7 +298,7 @@ def _identity_of(patient: Patient) -> Identity:
 def _other_person(asked: Question) -> tuple[Identity, StudyFacts]:
     """Return a temporary patient, and a study of theirs where the file's own is another's."""
     uid = asked.study.study_instance_uid
-    identity = identify.temporary_identity(asked.facts, uid)
+    identity = temporary_identity(asked.facts, uid)
     born = identity.birth_date
     in_future = born is not None and born > timezone.localdate()
     identity = replace(
@@ -311,7 +317,7 @@ def _other_person(asked: Question) -> tuple[Identity, StudyFacts]:
 
 def _check_again(asked: Question, identity: Identity, study: StudyFacts) -> image_file.CheckedImage:
     """Return the checked image; a JPEG or PNG as a DICOM instance of the patient decided on."""
-    header = identify.header_for(asked.upload.batch, asked.record, asked.upload.sha256)
+    header = check.header_for(asked.upload.batch, asked.record, asked.upload.sha256)
     if header is not None:
         header = replace(
             header,

@@ -1,0 +1,69 @@
+"""The one way of a file into the portal: receive, check, identify, match, store."""
+
+import logging
+from typing import IO
+
+from django.db import InterfaceError, OperationalError
+
+from ml.images import ImageError
+from webportal.accounts.models import User
+from webportal.intake.cases import lookup
+from webportal.intake.checks.doubts import check_certain
+from webportal.intake.errors import (
+    PatientDoubtError,
+    RefusedError,
+    StorageFullError,
+    internal_error,
+)
+from webportal.intake.models import UploadBatch, UploadItem
+from webportal.intake.pipeline import check, identify, match, receive, store
+from webportal.intake.pipeline.upload import Upload
+
+logger = logging.getLogger(__name__)
+
+
+def receive_file(batch: UploadBatch, file_name: str, file: IO[bytes], by: User) -> list[UploadItem]:
+    """Take one file in and return the verdict: one item, or one for each file of a ZIP.
+
+    Sending a file again returns the same verdict and creates nothing; only a refused file is looked
+    at anew, and a ZIP whose connection broke continues where it stopped. Raises StorageFullError
+    where there is no space; nothing of the file is kept then.
+    """
+    return [_verdict_on(upload) for upload in receive.uploads(batch, file_name, file, by)]
+
+
+def _verdict_on(upload: Upload) -> UploadItem:
+    """Take a file in, or refuse it. A fault of ours is a refusal too, so that it stops no other."""
+    try:
+        return _take_in(upload)
+    except (ImageError, RefusedError) as reason:
+        return store.refuse(upload, reason)
+    except (InterfaceError, OperationalError, OSError, StorageFullError):
+        raise  # the same for every file, and over when it is sent again
+    except Exception as error:
+        # What the database refuses of this file's values, too; nothing of it is stored then.
+        # Only the kind of error: its text may quote the file, and so a patient.
+        logger.error("Taking in a file failed with %s", type(error).__name__)
+        return store.refuse(upload, internal_error())
+
+
+def _take_in(upload: Upload) -> UploadItem:
+    """Lead a file through the steps. Raises ImageError or RefusedError where one refuses it."""
+    if upload.refusal is not None:
+        raise upload.refusal
+    record = lookup.record_for(upload.batch, upload.file_name)
+    # What is stored already was checked then, and is not decoded again.
+    if (item := store.known(upload, record)) is not None:
+        return item
+    checked = check.check(upload, record)
+    claim = identify.identify(upload.batch, record, checked.facts)
+    with store.alone(upload.sha256) as put:
+        if (item := store.known(upload, record)) is not None:
+            return item
+        lookup.refuse_second_use_of_line(upload.batch, upload.file_name)
+        try:
+            check_certain(checked.facts, claim.moment)
+            found = match.match(claim.patient, claim.study, upload.by)
+        except PatientDoubtError as doubt:
+            return store.hold(upload, doubt, put)
+        return store.accept(upload, checked, found, put)

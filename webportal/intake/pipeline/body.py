@@ -11,8 +11,8 @@ from django.http import HttpRequest
 from django.http.request import UnreadablePostError
 from django.utils.translation import gettext as _
 
-from webportal.intake import services
 from webportal.intake.errors import IntakeError
+from webportal.intake.pipeline.receive import too_large
 from webportal.intake.storage import blobs
 
 _CHUNK = 1024**2
@@ -42,7 +42,7 @@ def received(request: HttpRequest) -> Iterator[IO[bytes]]:
         )
     limit = max(settings.UPLOAD_MAX_BYTES, settings.UPLOAD_MAX_ARCHIVE_BYTES)
     if int(length) > limit:
-        reason = services.too_large(limit)
+        reason = too_large(limit)
         raise BodyError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason.code, reason.message)
     blobs.check_space(int(length))
     with tempfile.SpooledTemporaryFile(

@@ -1,25 +1,24 @@
-"""Committing the verdict on a file: bytes, records and audit entries together, or nothing."""
+"""Store: the verdict on a file, its bytes, records and audit entries together, or nothing."""
 
 import hashlib
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 from django.db import connection, transaction
 from django.utils.translation import gettext_noop
 
 from ml.images import ImageError
-from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
 from webportal.inference import queue
-from webportal.intake import matching
 from webportal.intake.cases.case_record import CaseRecord
-from webportal.intake.checks.doubts import check_certain
 from webportal.intake.checks.image_file import CheckedImage
 from webportal.intake.errors import IntakeError, PatientDoubtError, RefusedError
-from webportal.intake.matching import Match
-from webportal.intake.models import UploadBatch, UploadItem, Verdict
-from webportal.intake.pipeline import identify
+from webportal.intake.models import UploadItem, Verdict
+from webportal.intake.pipeline.match import Match
+from webportal.intake.pipeline.upload import Upload
 from webportal.intake.storage import blobs
 from webportal.records.models import Radiograph, Study
 from webportal.records.services import return_to_worklist
@@ -32,55 +31,27 @@ MEDIA_TYPES = {"dicom": "application/dicom", "jpeg": "image/jpeg", "png": "image
 HEADER_TEXT = 64
 
 
-@dataclass(frozen=True)
-class Upload:
-    """One file as it came, in which batch and from whom. `data` is empty if it was never read."""
-
-    batch: UploadBatch
-    file_name: str
-    by: User
-    sha256: str
-    size: int
-    data: bytes = field(default=b"", repr=False)
-
-    @classmethod
-    def of(cls, batch: UploadBatch, file_name: str, data: bytes, by: User) -> "Upload":
-        """Return the upload of `data`."""
-        return cls(batch, file_name, by, hashlib.sha256(data).hexdigest(), len(data), data)
-
-    @property
-    def key(self) -> dict[str, Any]:
-        """By what its item is found."""
-        return {"batch": self.batch, "file_name": self.file_name, "sha256": self.sha256}
-
-
 def settled(upload: Upload) -> UploadItem | None:
     """Return the verdict that the file has already; a refusal is no settled verdict."""
     return UploadItem.objects.filter(**upload.key).exclude(verdict=Verdict.REFUSED).first()
 
 
-@transaction.atomic
-def accept(upload: Upload, record: CaseRecord | None, checked: CheckedImage) -> UploadItem:
-    """Store a checked image and queue its inference; or hold it where a person is to decide.
+def known(upload: Upload, record: CaseRecord | None) -> UploadItem | None:
+    """Return the verdict on a file that needs no further look, None where it needs one."""
+    return settled(upload) or duplicate(upload, record)
 
-    Raises RefusedError where the records forbid it. Two requests with the same content wait for
-    each other here; the later one finds what the earlier one stored.
+
+@contextmanager
+def alone(sha256: str) -> Iterator[blobs.Put]:
+    """Give a function that stores bytes, in a transaction that stores all or nothing.
+
+    Two requests with the same content wait for each other here; the later one finds what the
+    earlier one stored.
     """
-    lock(upload.sha256)
-    item = settled(upload) or duplicate(upload, record)
-    if item is not None:
-        return item
-    identify.refuse_second_use_of_line(upload.batch, upload.file_name)
-    identity = identify.identity(upload.batch, record, checked.facts)
-    study_facts = identify.study(upload.batch, record, checked.facts)
-    with blobs.writing() as put:
-        try:
-            check_certain(checked.facts, identify.moment(record, checked.facts))
-            with transaction.atomic():
-                match = matching.match(identity, study_facts, upload.by)
-        except PatientDoubtError as doubt:
-            return _hold(upload, doubt, put)
-        return store_accepted(upload, match, checked, put)
+    with transaction.atomic():
+        _lock(sha256)
+        with blobs.writing() as put:
+            yield put
 
 
 def duplicate(upload: Upload, record: CaseRecord | None) -> UploadItem | None:
@@ -108,7 +79,7 @@ def duplicate(upload: Upload, record: CaseRecord | None) -> UploadItem | None:
 @transaction.atomic
 def refuse(upload: Upload, reason: IntakeError | ImageError) -> UploadItem:
     """Note that a file was refused and why; nothing of it is kept."""
-    lock(upload.sha256)
+    _lock(upload.sha256)
     earlier = UploadItem.objects.filter(**upload.key).first()
     if earlier is not None and (
         earlier.verdict != Verdict.REFUSED or earlier.reason_code == reason.code
@@ -119,7 +90,8 @@ def refuse(upload: Upload, reason: IntakeError | ImageError) -> UploadItem:
     return item
 
 
-def _hold(upload: Upload, doubt: PatientDoubtError, put: blobs.Put) -> UploadItem:
+def hold(upload: Upload, doubt: PatientDoubtError, put: blobs.Put) -> UploadItem:
+    """Keep a file aside until a person has decided whose image it is."""
     held_key = blobs.new_held_key()
     put(held_key, upload.data)
     item = _save(
@@ -138,9 +110,7 @@ def _item_event(action: Action, item: UploadItem) -> Event:
     return Event(action, "upload_item", item.pk, detail=detail)
 
 
-def store_accepted(
-    upload: Upload, match: Match, checked: CheckedImage, put: blobs.Put
-) -> UploadItem:
+def accept(upload: Upload, checked: CheckedImage, match: Match, put: blobs.Put) -> UploadItem:
     """Store the bytes and the radiograph, queue its inference and write the trail.
 
     Raises RefusedError where the same image (SOP Instance UID) is stored with other content.
@@ -161,7 +131,7 @@ def _store_radiograph(
     upload: Upload, study: Study, checked: CheckedImage, put: blobs.Put
 ) -> Radiograph:
     facts = checked.facts
-    lock_instance(facts.sop_instance_uid)
+    _lock_instance(facts.sop_instance_uid)
     if Radiograph.objects.filter(sop_instance_uid=facts.sop_instance_uid).exists():
         raise RefusedError(
             "instance_exists",
@@ -206,7 +176,7 @@ def _save(upload: Upload, **fields: Any) -> UploadItem:
     return item
 
 
-def lock(sha256: str) -> None:
+def _lock(sha256: str) -> None:
     """Hold, until the transaction ends, the lock on a content: one request at a time stores it."""
     with connection.cursor() as cursor:
         number = int.from_bytes(bytes.fromhex(sha256[:16]), "big", signed=True)
@@ -214,7 +184,7 @@ def lock(sha256: str) -> None:
     lock_storing()
 
 
-def lock_instance(sop_instance_uid: str) -> None:
-    """Hold, until the transaction ends, the lock on an image's UID, as `lock` does on a content."""
+def _lock_instance(sop_instance_uid: str) -> None:
+    """Hold, until the transaction ends, the lock on an image's UID, as `_lock` on a content."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [sop_instance_uid])

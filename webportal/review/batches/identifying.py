@@ -28,7 +28,7 @@ from webportal.inference.purpose.keeping import judge_anew
 from webportal.intake.batches.summary import unidentified
 from webportal.intake.cases.sheet import parse_sex, placeholder_problem, spreadsheet_problem
 from webportal.intake.file_names import file_names
-from webportal.intake.matching import Identity
+from webportal.intake.identity import Identity
 from webportal.intake.models import UploadBatch
 from webportal.records.choices import Sex
 from webportal.records.forms import PatientForm, form_values

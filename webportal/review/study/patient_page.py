@@ -18,7 +18,7 @@ from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.intake.matching import Identity, differences, existing_patient
+from webportal.intake.identity import Identity, differences, existing_patient
 from webportal.records import searches
 from webportal.records.forms import LONGEST_REASON, PatientForm, form_values
 from webportal.records.identity import identity_version

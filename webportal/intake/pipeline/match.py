@@ -1,53 +1,18 @@
-"""Patient matching: which patient and study an image belongs to. Doubt is left to a person."""
+"""Match: which patient and study an image belongs to. Doubt is left to a person."""
 
-from dataclasses import dataclass, field
-from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from django.utils.translation import gettext_noop
+from django.db import transaction
 
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event
 from webportal.intake.errors import PatientDoubtError
+from webportal.intake.identity import FIELD_WORDS, Identity, differences
+from webportal.intake.pipeline.identify import StudyFacts
 from webportal.intake.reasons import PATIENT_LEFT_AS_IT_IS, PATIENT_MISMATCH
-from webportal.records.choices import Priority
-from webportal.records.identifiers import UNREADABLE, comparable
 from webportal.records.models import Patient, Study
 from webportal.records.services import complete_patient, lock_patient
-
-FIELD_WORDS = {
-    "name": gettext_noop("name"),
-    "birth_date": gettext_noop("date of birth"),
-    "sex": gettext_noop("sex"),
-}
-
-
-@dataclass(frozen=True)
-class Identity:
-    """A patient as a file or a case record names them."""
-
-    patient_id: str
-    issuer: str = ""
-    name: str = ""
-    birth_date: date | None = None
-    sex: str = ""
-    is_temporary: bool = False
-
-
-@dataclass(frozen=True)
-class StudyFacts:
-    """A study as a file and its case record describe it."""
-
-    study_instance_uid: str
-    accession_number: str = ""
-    description: str = ""
-    performed_at: datetime | None = None
-    referring_physician: str = ""
-    indication: str = ""
-    symptoms: list[str] = field(default_factory=list)
-    history: str = ""
-    priority: int = Priority.ROUTINE
 
 
 class Match(NamedTuple):
@@ -58,51 +23,13 @@ class Match(NamedTuple):
     note: str = ""
 
 
-def differences(one: Identity | Patient, other: Identity | Patient) -> list[str]:
-    """Return what the two disagree on; what one of them does not say is no disagreement."""
-    compared = {
-        "name": _comparable_names(one.name, other.name),
-        "birth_date": (one.birth_date, other.birth_date),
-        "sex": (one.sex, other.sex),
-    }
-    return [
-        FIELD_WORDS[name]
-        for name, (left, right) in compared.items()
-        if left and right and left != right
-    ]
-
-
-def _comparable_names(one: str, other: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Both names in the first way of writing that both have; empty where they share none.
-
-    A person name (PS3.5 6.2.1) is written in up to three: alphabetic, ideographic, phonetic. One
-    with letters that could not be read is like no other: the lost ones may differ.
-    """
-    if UNREADABLE in one + other:
-        return (("one", one), ("other", other)) if one and other else ((), ())
-    for left, right in zip(one.split("="), other.split("="), strict=False):
-        if _components(left) and _components(right):
-            return _components(left), _components(right)
-    return (), ()
-
-
-def _components(group: str) -> tuple[str, ...]:
-    """The filled components of a way of writing, as names are compared."""
-    parts = map(comparable, group.split("^"))
-    return tuple(part for part in parts if part)
-
-
-def existing_patient(identity: Identity) -> Patient | None:
-    """Return the patient recorded under this Patient ID and issuer."""
-    return Patient.objects.filter(patient_id=identity.patient_id, issuer=identity.issuer).first()
-
-
+@transaction.atomic
 def match(identity: Identity, study: StudyFacts, by: User) -> Match:
     """Return the study, found or created with its patient.
 
     What the patient's record lacks is filled in, until a read of a study of theirs is signed.
-    Raises PatientDoubtError where the patient's record says otherwise, or the study belongs to
-    somebody else.
+    Raises PatientDoubtError, and leaves nothing behind, where the patient's record says otherwise
+    or the study belongs to somebody else.
     """
     patient, events, note = _patient(identity)
     unlike = differences(patient, identity)

@@ -1,0 +1,36 @@
+"""Opening an upload batch."""
+
+from django.db import transaction
+
+from webportal.accounts.models import User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.intake.cases.case_record import CaseRecord
+from webportal.intake.models import IdentityMode, UploadBatch
+from webportal.records.choices import Priority
+
+
+@transaction.atomic
+def create_batch(
+    by: User,
+    *,
+    name: str = "",
+    priority: int = Priority.ROUTINE,
+    identity_mode: str = IdentityMode.TEMPORARY,
+    records: dict[str, CaseRecord] | None = None,
+) -> UploadBatch:
+    """Open a batch. `records`: `{cases.FORM_KEY: ...}` for a form, one per file for a sheet."""
+    batch = UploadBatch.objects.create(
+        created_by=by,
+        name=name,
+        priority=priority,
+        identity_mode=identity_mode,
+        case_records={key: record.as_json() for key, record in (records or {}).items()},
+    )
+    append(Event(Action.BATCH_CREATED, "batch", batch.pk), by)
+    return batch
+
+
+def announce(batch: UploadBatch, files: int) -> None:
+    """Note that the sender has so many files in all for the batch."""
+    UploadBatch.objects.filter(pk=batch.pk, expected_files__lt=files).update(expected_files=files)

@@ -1,0 +1,83 @@
+"""Finding the case record that belongs to a file."""
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Q
+
+from webportal.intake.cases.case_record import FORM_KEY, CaseRecord
+from webportal.intake.errors import RefusedError
+from webportal.intake.models import IdentityMode, UploadBatch, Verdict
+
+
+def file_key(name: str) -> str:
+    """Return a file's name or path in the one form in which names are compared.
+
+    Names that look alike are alike: composed or decomposed, in any letter case, with any of the
+    spaces of Unicode, and without the letters that nobody sees (U+202F and zero-width joiners in
+    names given by macOS or typed on a Nepali keyboard).
+    """
+    visible = "".join(
+        " " if unicodedata.category(letter) == "Zs" else letter
+        for letter in unicodedata.normalize("NFC", name)
+        if unicodedata.category(letter) != "Cf"
+    ).replace("\\", "/")
+    return "/".join(part for part in visible.split("/") if part not in ("", ".")).casefold()
+
+
+def matching_key(records: Mapping[str, Any], file_name: str) -> str | None:
+    """Return the key of the sheet's line for a file: by its path, or by the end of its path."""
+    parts = file_key(file_name).split("/")
+    for start in range(len(parts)):
+        key = "/".join(parts[start:])
+        if key in records:
+            return key
+    return None
+
+
+def record_for(batch: UploadBatch, file_name: str) -> CaseRecord | None:
+    """Return the case record that the uploader gave for a file, if any."""
+    key = _record_key(batch, file_name)
+    return None if key is None else CaseRecord.from_json(batch.case_records[key])
+
+
+def _record_key(batch: UploadBatch, file_name: str) -> str | None:
+    if batch.identity_mode == IdentityMode.FORM:
+        return FORM_KEY
+    if batch.identity_mode == IdentityMode.SHEET:
+        return matching_key(batch.case_records, file_name)
+    return None
+
+
+def refuse_second_use_of_line(batch: UploadBatch, file_name: str) -> None:
+    """Raise RefusedError where a sheet's line serves another file of the batch already.
+
+    A line may name a file without its folder. Where two folders hold a file of that name, or one
+    folder two names that look alike, the line would give both to one patient. Locks the batch, so
+    that two such files cannot pass together.
+    """
+    if batch.identity_mode != IdentityMode.SHEET:
+        return
+    key = _record_key(batch, file_name)
+    if key is None:
+        return
+    UploadBatch.objects.select_for_update(no_key=True).get(pk=batch.pk)
+    others = batch.items.exclude(file_name=file_name).exclude(verdict=Verdict.REFUSED)
+    may_be_alike = Q(file_name__iendswith=key.rsplit("/", 1)[-1]) | Q(file_name__regex=r"[^ -~]")
+    for name in others.filter(may_be_alike).values_list("file_name", flat=True):
+        if _record_key(batch, name) == key:
+            raise RefusedError(
+                "ambiguous_sheet_line",
+                "Two files fit the same line of the sheet. Write the folder before the file's name"
+                " in the sheet, and send the sheet and this file as a new batch.",
+            )
+
+
+def not_in_sheet() -> RefusedError:
+    """Return the refusal of a file that needs a line in the sheet and has none."""
+    return RefusedError(
+        "not_in_sheet",
+        "The sheet has no line for this file. Add the line, and send the sheet and this file as a"
+        " new batch.",
+    )

@@ -1,0 +1,88 @@
+"""Receive: what was sent, as one upload for each file."""
+
+import hashlib
+import unicodedata
+from collections.abc import Iterator
+from typing import IO
+
+from django.conf import settings
+
+from ml import images
+from webportal.accounts.models import User
+from webportal.intake.checks import archive
+from webportal.intake.errors import RefusedError
+from webportal.intake.models import UploadBatch
+from webportal.intake.pipeline.upload import Upload
+from webportal.intake.reasons import TOO_LARGE
+from webportal.intake.storage import blobs
+
+_SNIFFED_BYTES = 132
+_MAX_NAME = 400
+_DIRECTION_CHANGES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
+
+
+def uploads(batch: UploadBatch, file_name: str, file: IO[bytes], by: User) -> Iterator[Upload]:
+    """Yield the file, or each file of a ZIP.
+
+    One that is refused unread is yielded with its refusal. Raises StorageFullError where there is
+    no space.
+    """
+    name = _clean_name(file_name)
+    size = file.seek(0, 2)
+    file.seek(0)
+    kind = images.sniff(file.read(_SNIFFED_BYTES))
+    blobs.check_space(size)
+    limit = settings.UPLOAD_MAX_ARCHIVE_BYTES if kind == "zip" else settings.UPLOAD_MAX_BYTES
+    if size > limit:
+        yield _unread(batch, name, file, by, too_large(limit))
+    elif kind == "zip":
+        yield from _unpacked(batch, name, file, by)
+    else:
+        file.seek(0)
+        yield Upload.of(batch, name, file.read(), by)
+
+
+def too_large(limit: int) -> RefusedError:
+    """Return the refusal of a file of more than `limit` bytes."""
+    return RefusedError("too_large", TOO_LARGE.format(megabytes=limit // 1024**2))
+
+
+def _clean_name(file_name: str) -> str:
+    """Return a name that can be stored and shown; of a path too long the end counts.
+
+    Control characters go, and those that turn the direction of writing, by which one name can be
+    made to look like another. All other letters stay, whether or not they can be seen: by them a
+    file finds its line in a sheet.
+    """
+    kept = "".join(letter for letter in file_name if _may_stand_in_name(letter))
+    return kept.replace("\\", "/").lstrip("/")[-_MAX_NAME:] or "unnamed"
+
+
+def _may_stand_in_name(letter: str) -> bool:
+    turns_direction = unicodedata.bidirectional(letter) in _DIRECTION_CHANGES
+    return not turns_direction and unicodedata.category(letter) not in ("Cc", "Cs", "Zl", "Zp")
+
+
+def _unread(
+    batch: UploadBatch, name: str, file: IO[bytes], by: User, refusal: RefusedError
+) -> Upload:
+    size = file.seek(0, 2)
+    file.seek(0)
+    digest = hashlib.sha256()
+    while chunk := file.read(1024**2):
+        digest.update(chunk)
+    return Upload(batch, name, by, digest.hexdigest(), size, refusal=refusal)
+
+
+def _unpacked(batch: UploadBatch, archive_name: str, file: IO[bytes], by: User) -> Iterator[Upload]:
+    try:
+        entries = archive.entries(file, settings.UPLOAD_MAX_BYTES)
+    except RefusedError as refusal:
+        yield _unread(batch, archive_name, file, by, refusal)
+        return
+    for entry in entries:
+        name = _clean_name(f"{archive_name}/{entry.name}")
+        upload = Upload.of(batch, name, entry.data, by, entry.refusal)
+        if upload.refusal is None:
+            blobs.check_space(upload.size)
+        yield upload

@@ -1,0 +1,42 @@
+"""One file on its way through intake."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Any
+
+from webportal.accounts.models import User
+from webportal.intake.errors import RefusedError
+from webportal.intake.models import UploadBatch
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One file as it came, in which batch and from whom.
+
+    `refusal` says why it is refused before anything looks into it; `data` may be empty then.
+    """
+
+    batch: UploadBatch
+    file_name: str
+    by: User
+    sha256: str
+    size: int
+    data: bytes = field(default=b"", repr=False)
+    refusal: RefusedError | None = None
+
+    @classmethod
+    def of(
+        cls,
+        batch: UploadBatch,
+        file_name: str,
+        data: bytes,
+        by: User,
+        refusal: RefusedError | None = None,
+    ) -> "Upload":
+        """Return the upload of `data`."""
+        return cls(batch, file_name, by, hashlib.sha256(data).hexdigest(), len(data), data, refusal)
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """By what its item is found."""
+        return {"batch": self.batch, "file_name": self.file_name, "sha256": self.sha256}
