@@ -13,6 +13,7 @@ from tests.helpers import audit_actions
 from tests.intake.conftest import Send, stored_files
 from webportal.accounts.models import User
 from webportal.inference.models import Job
+from webportal.intake import blobs
 from webportal.intake.batches import services
 from webportal.intake.cases import case_record
 from webportal.intake.cases.case_record import CaseRecord
@@ -20,7 +21,6 @@ from webportal.intake.errors import NotHeldError, RefusedError
 from webportal.intake.held import resolution
 from webportal.intake.held.resolution import Decision
 from webportal.intake.models import IdentityMode, UploadItem
-from webportal.intake.storage import blobs
 from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
 
 pytestmark = pytest.mark.django_db(transaction=True)

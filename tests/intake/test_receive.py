@@ -21,13 +21,12 @@ from tests.intake.conftest import Send, stored_files, zip_of
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.inference.models import Job, JobState
-from webportal.intake import pipeline
+from webportal.intake import blobs, pipeline
 from webportal.intake.batches import services
 from webportal.intake.errors import StorageFullError
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.intake.pipeline import store
 from webportal.intake.pipeline.upload import Upload
-from webportal.intake.storage import blobs
 from webportal.records.choices import Priority
 from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
 from webportal.storage import DurableFileSystemStorage

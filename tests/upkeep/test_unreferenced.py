@@ -15,7 +15,7 @@ from tests import dicom_files as files
 from tests.helpers import audit_actions
 from tests.intake.conftest import Send, stored_files
 from webportal.audit.models import AuditEntry
-from webportal.intake.storage import blobs
+from webportal.intake import blobs
 from webportal.upkeep import unreferenced
 from webportal.upkeep.unreferenced import SLICES, remove_unreferenced
 

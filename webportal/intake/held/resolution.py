@@ -14,6 +14,7 @@ from ml.images import ImageError, ImageFacts
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
+from webportal.intake import blobs
 from webportal.intake.cases import lookup
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks import image_file, wrapping
@@ -35,7 +36,6 @@ from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.pipeline import check, identify, match, store
 from webportal.intake.pipeline.identify import StudyFacts
 from webportal.intake.pipeline.upload import Upload
-from webportal.intake.storage import blobs
 from webportal.records.ages import contradicts
 from webportal.records.identifiers import UNREADABLE
 from webportal.records.models import Patient, Study

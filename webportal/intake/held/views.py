@@ -14,6 +14,7 @@ from ml.images import ImageError
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
+from webportal.intake import blobs
 from webportal.intake.checks import doubts, sandbox
 from webportal.intake.errors import IntakeError, NotHeldError
 from webportal.intake.held import preview, resolution
@@ -21,7 +22,6 @@ from webportal.intake.held.forms import HeldFileForm, initial_of
 from webportal.intake.held.resolution import Correction, Decision, Question
 from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.reasons import in_words
-from webportal.intake.storage import blobs
 
 ITEMS_PER_PAGE = 100
 _DECIDED_AT_ONCE = (

@@ -11,9 +11,9 @@ from django.http import HttpRequest
 from django.http.request import UnreadablePostError
 from django.utils.translation import gettext as _
 
+from webportal.intake import blobs
 from webportal.intake.errors import IntakeError
 from webportal.intake.pipeline.receive import too_large
-from webportal.intake.storage import blobs
 
 _CHUNK = 1024**2
 

@@ -9,12 +9,12 @@ from django.conf import settings
 
 from ml import images
 from webportal.accounts.models import User
+from webportal.intake import blobs
 from webportal.intake.checks import archive
 from webportal.intake.errors import RefusedError
 from webportal.intake.models import UploadBatch
 from webportal.intake.pipeline.upload import Upload
 from webportal.intake.reasons import TOO_LARGE
-from webportal.intake.storage import blobs
 
 _SNIFFED_BYTES = 132
 _MAX_NAME = 400

@@ -13,13 +13,13 @@ from ml.images import ImageError
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
 from webportal.inference import queue
+from webportal.intake import blobs
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks.image_file import CheckedImage
 from webportal.intake.errors import IntakeError, PatientDoubtError, RefusedError
 from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.pipeline.match import Match
 from webportal.intake.pipeline.upload import Upload
-from webportal.intake.storage import blobs
 from webportal.records.models import Radiograph, Study
 from webportal.records.services import return_to_worklist
 from webportal.storage.locks import lock_storing
