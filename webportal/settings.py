@@ -56,6 +56,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
     "webportal.front_end.StaticFiles",
+    "webportal.caching.keep_nothing",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "webportal.language.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",

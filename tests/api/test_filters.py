@@ -8,6 +8,7 @@ from rest_framework.test import APIClient
 
 from tests.factories import make_job, make_prediction, make_radiograph, make_study
 from webportal.accounts.models import Role, User
+from webportal.inference.models import JobState
 
 pytestmark = pytest.mark.django_db
 
@@ -84,3 +85,30 @@ def test_uploaders_are_refused_them_too(
     role: Role, make_user: Callable[..., User], as_user: Callable[[User], APIClient]
 ) -> None:
     assert problem(as_user(make_user(role)), "studies?foo=1")["code"] == "unknown_filter"
+
+
+def test_an_uploader_learns_nothing_of_a_result_by_how_a_job_ended(
+    uploader: User, it_person: User, as_user: Callable[[User], APIClient]
+) -> None:
+    judged = make_job(make_radiograph(make_study()), state=JobState.DONE)
+    refused = make_job(
+        make_radiograph(make_study()),
+        state=JobState.REFUSED,
+        reason_code="not_frontal",
+        reason="This is no frontal chest radiograph.",
+    )
+    client = as_user(uploader)
+
+    def found(query: str, by: APIClient = client) -> set[str]:
+        return {job["id"] for job in by.get(f"/api/v1/jobs?{query}").json()["results"]}
+
+    both = {str(judged.pk), str(refused.pk)}
+    assert found("state=done") == found("state=done&state=refused") == found("") == both
+    assert found("state=refused") == found("state=queued") == set()
+    for job in (judged, refused):
+        told = client.get(f"/api/v1/jobs/{job.pk}").json()
+        assert (told["state"], told["reason_code"], told["reason"]) == ("done", "", "")
+        study = client.get(f"/api/v1/studies/{job.radiograph.study_id}").json()
+        assert study["analysis"] == "done"
+    # Those who look after the queue have to know.
+    assert found("state=refused", as_user(it_person)) == {str(refused.pk)}

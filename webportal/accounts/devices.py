@@ -29,7 +29,11 @@ def known_device(request: HttpRequest | None, username: str) -> str:
 
 def remember_device(request: HttpRequest, response: HttpResponse, user: User) -> None:
     """Know this browser again when the person signs in here the next time."""
-    value = request.COOKIES.get(COOKIE) or secrets.token_urlsafe(24)
+    value = request.COOKIES.get(COOKIE)
+    if not value:
+        value = secrets.token_urlsafe(24)
+        # Earlier releases let browsers keep pictures for a year.
+        response.headers["Clear-Site-Data"] = '"cache"'
     now = timezone.now()
     KnownDevice.objects.filter(used_at__lt=now - REMEMBERED).delete()
     KnownDevice.objects.update_or_create(

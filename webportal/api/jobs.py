@@ -52,11 +52,23 @@ class JobSerializer(serializers.ModelSerializer[Job]):
             "created_by",
         ]
 
+    def to_representation(self, instance: Job) -> dict[str, Any]:
+        """The job; that the model refused its picture is told to those who may know results."""
+        told: dict[str, Any] = super().to_representation(instance)
+        if instance.state == JobState.REFUSED and not _knows_ends(self.context["request"]):
+            told |= {"state": JobState.DONE, "reason_code": "", "reason": ""}
+        return told
+
+
+def _knows_ends(request: Any) -> bool:
+    """Whether the caller may know how the model took a picture."""
+    return bool(request.user.has_role(Role.RADIOLOGIST, Role.IT))
+
 
 class JobFilter(django_filters.FilterSet):
     """What jobs can be narrowed by."""
 
-    state = django_filters.MultipleChoiceFilter(choices=JobState.choices)
+    state = django_filters.MultipleChoiceFilter(choices=JobState.choices, method="by_state")
     radiograph = django_filters.UUIDFilter(field_name="radiograph_id")
     study = django_filters.UUIDFilter(field_name="radiograph__study_id")
     batch = django_filters.UUIDFilter(
@@ -69,6 +81,15 @@ class JobFilter(django_filters.FilterSet):
     class Meta:
         model = Job
         fields: list[str] = []
+
+    def by_state(self, jobs: QuerySet[Job], name: str, value: list[str]) -> QuerySet[Job]:
+        """Jobs in any of these states, as the caller is told them."""
+        states = set(value)
+        if not _knows_ends(self.request):
+            states.discard(JobState.REFUSED)
+            if JobState.DONE in states:
+                states.add(JobState.REFUSED)
+        return jobs.filter(state__in=states) if value else jobs
 
     def by_release(self, jobs: QuerySet[Job], name: str, value: bool) -> QuerySet[Job]:
         """Jobs in quarantine, or all others."""

@@ -170,8 +170,8 @@ class StudySerializer(serializers.ModelSerializer[Study]):
             return "none"
         state = self.context["progress"].get(study.pk, NOTHING).state or "none"
         # That a picture was refused is a result.
-        is_told = state != JobState.REFUSED or not self.get_result_withheld(study)
-        return state if is_told else JobState.DONE
+        shows_result = self.context["shows_results"] and not self.get_result_withheld(study)
+        return JobState.DONE if state == JobState.REFUSED and not shows_result else state
 
     def get_result_withheld(self, study: Study) -> bool:
         """Whether there is, or will be, a result that this caller is not shown yet."""

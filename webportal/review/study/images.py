@@ -6,7 +6,6 @@ from io import BytesIO
 
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
-from django.utils.cache import patch_cache_control
 from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_GET
 
@@ -42,14 +41,11 @@ def image(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
     append(
         Event(Action.IMAGE_FETCHED, "radiograph", radiograph.pk, radiograph.study_id), request.user
     )
-    response = HttpResponse(picture, content_type="image/png")
-    patch_cache_control(response, private=True, max_age=3600)
-    return response
+    return HttpResponse(picture, content_type="image/png")
 
 
 @allow(Role.RADIOLOGIST)
 @require_GET
-@cache_control(private=True, max_age=3600)
 def heatmap(request: SignedInRequest, prediction_id: uuid.UUID) -> HttpResponse:
     """The heat map of a result as a PNG to lay on the radiograph."""
     visible = Prediction.objects.filter(visible_predictions(request.user))
@@ -68,7 +64,7 @@ def heatmap(request: SignedInRequest, prediction_id: uuid.UUID) -> HttpResponse:
 
 @allow(Role.RADIOLOGIST)
 @require_GET
-@cache_control(private=True, max_age=86400)
+@cache_control(public=True, max_age=86400)
 def legend(request: HttpRequest) -> HttpResponse:
     """The colours of the heat maps."""
     return HttpResponse(rendering.legend_png(), content_type="image/png")

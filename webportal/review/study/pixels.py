@@ -1,6 +1,6 @@
 """Full-depth pixels of a radiograph for the viewer.
 
-A browser keeps what it fetched and may fetch before anybody looks. Therefore what is sent and what
+The viewer keeps what it fetched and fetches before anybody looks. Therefore what is sent and what
 is seen are two entries in the audit trail: `image_fetched` when the pixels leave, `image_viewed`
 when the viewer says that they are on the screen.
 """
@@ -13,7 +13,6 @@ import numpy as np
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
-from django.utils.cache import patch_cache_control
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_POST
 
@@ -30,7 +29,6 @@ from webportal.review.reads.viewing import note_viewed
 
 logger = logging.getLogger(__name__)
 
-YEAR_SECONDS = 365 * 24 * 3600
 # The pixels begin at a multiple of this, so that the browser can use them where they lie.
 ALIGNMENT = 8
 
@@ -38,7 +36,7 @@ ALIGNMENT = 8
 @allow(Role.RADIOLOGIST)
 @require_GET
 def pixels(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
-    """The radiograph as `pack` writes it; never changes, so that browsers keep it."""
+    """The radiograph as `pack` writes it."""
     radiograph = get_object_or_404(Radiograph, pk=radiograph_id)
     try:
         packed = pack(images.read_stored(read_dicom(radiograph)))
@@ -49,9 +47,7 @@ def pixels(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
         return JsonResponse({"detail": error.message}, status=500)
     event = Event(Action.IMAGE_FETCHED, "radiograph", radiograph.pk, radiograph.study_id)
     append(event, request.user)
-    response = HttpResponse(packed, content_type="application/octet-stream")
-    patch_cache_control(response, private=True, max_age=YEAR_SECONDS, immutable=True)
-    return response
+    return HttpResponse(packed, content_type="application/octet-stream")
 
 
 @allow(Role.RADIOLOGIST)
