@@ -37,6 +37,8 @@ def problem(client: APIClient, address: str) -> dict[str, Any]:
         ("studies?category=probable", "category", "invalid_choice"),
         ("studies?priority=0", "priority", "invalid_choice"),
         ("studies?created_after=yesterday", "created_after", "invalid"),
+        ("studies?created_after=2026-01-01T00:00:00-17:19", "created_after", "invalid"),
+        ("studies?created_before=0001-01-01T00:00:00%2B14:00", "created_before", "invalid"),
         ("studies?assigned_reader=me", "assigned_reader", "invalid"),
         ("studies?is_assigned=maybe", "is_assigned", "invalid_choice"),
         ("studies?ordering=patient__name", "ordering", "unknown_ordering"),

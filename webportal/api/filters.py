@@ -1,9 +1,12 @@
 """Strict filters: unknown names and values are refused with a problem."""
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import django_filters
+from django import forms
 from django.db.models import QuerySet
+from django_filters.fields import IsoDateTimeField
 from django_filters.rest_framework import DjangoFilterBackend
 from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.views import APIView
@@ -11,7 +14,35 @@ from rest_framework.views import APIView
 YES_OR_NO = ("true", "false")
 # How one who reads first asks for results that are closed until they have read.
 OPENING, OPEN = "results", "open"
+FARTHEST_ZONE = timedelta(hours=14)
 PAGES = ("page", "page_size", "cursor")
+
+
+class MomentField(IsoDateTimeField):
+    """A moment in ISO 8601, of a time zone that there can be: the database refuses others."""
+
+    def to_python(self, value: Any) -> datetime | None:
+        """Return the moment in UTC; raises ValidationError."""
+        moment: datetime | None = super().to_python(value)
+        if moment is None:
+            return None
+        offset = moment.utcoffset() or timedelta()
+        if abs(offset) > FARTHEST_ZONE:
+            raise forms.ValidationError(
+                "No time zone is as far from UTC as this offset.", code="invalid"
+            )
+        try:
+            return moment.astimezone(UTC)
+        except OverflowError as error:
+            raise forms.ValidationError(
+                "This is before or after all years.", code="invalid"
+            ) from error
+
+
+class MomentFilter(django_filters.IsoDateTimeFilter):
+    """Narrows a list by a moment."""
+
+    field_class = MomentField
 
 
 class StrictFilters(DjangoFilterBackend):

@@ -1,10 +1,11 @@
 """Pagination and ordering of lists."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db.models import QuerySet
-from rest_framework.exceptions import ErrorDetail, ValidationError
+from rest_framework.exceptions import ErrorDetail, NotFound, ValidationError
 from rest_framework.filters import OrderingFilter
 from rest_framework.pagination import CursorPagination, PageNumberPagination
 from rest_framework.request import Request
@@ -37,6 +38,14 @@ class TrailPages(_NullLinks, CursorPagination):
     page_size = 100
     page_size_query_param = "page_size"
     max_page_size = 500
+
+    def decode_cursor(self, request: Request) -> Any:
+        """The place that the address names; raises NotFound for one that no page has named."""
+        cursor = super().decode_cursor(request)
+        position = cursor.position if cursor else None
+        if position is not None and not re.fullmatch("[0-9]{1,18}", str(position)):
+            raise NotFound(self.invalid_cursor_message)
+        return cursor
 
 
 class StableOrdering(OrderingFilter):

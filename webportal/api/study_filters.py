@@ -5,7 +5,7 @@ from django.db.models import QuerySet
 
 from webportal.accounts.models import Role, User
 from webportal.api.base import PRIORITIES
-from webportal.api.filters import OPEN, OPENING
+from webportal.api.filters import OPEN, OPENING, MomentFilter
 from webportal.records.choices import Category, Priority, ReadingState
 from webportal.records.models import Study
 from webportal.review.reads.blinding import (
@@ -28,8 +28,8 @@ class StudyFilter(django_filters.FilterSet):
     batch = django_filters.UUIDFilter(
         field_name="radiographs__upload_items__batch_id", distinct=True
     )
-    created_after = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="gte")
-    created_before = django_filters.IsoDateTimeFilter(field_name="created_at", lookup_expr="lt")
+    created_after = MomentFilter(field_name="created_at", lookup_expr="gte")
+    created_before = MomentFilter(field_name="created_at", lookup_expr="lt")
     assigned_reader = django_filters.UUIDFilter(field_name="assigned_reader_id")
     is_assigned = django_filters.BooleanFilter(
         field_name="assigned_reader", lookup_expr="isnull", exclude=True
