@@ -7,13 +7,13 @@ import sys
 from ml.commands import (
     benchmark,
     compare,
+    consistency,
     evaluate,
     gate,
     independent,
     predict,
-    sameness,
+    shortcuts,
     train,
-    traps,
 )
 from ml.commands.errors import CommandError
 from ml.research.dataset import DatasetError
@@ -27,8 +27,8 @@ COMMANDS = {
     "evaluate": evaluate,
     "independent": independent,
     "predict": predict,
-    "sameness": sameness,
-    "traps": traps,
+    "consistency": consistency,
+    "shortcuts": shortcuts,
     "benchmark": benchmark,
 }
 

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Train and measure what DIR has no figures of yet, then print the table."""
-    from ml.research.comparison import measure_speeds, run_try
+    from ml.research.comparison import measure_speeds, run_trial
 
     folds = make_folds(find_images(arguments.data))
     options = {name: read_options(name) for name in arguments.tries}
@@ -45,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
         done = arguments.out / f"{name}.json"
         if not done.exists():
             tqdm.write(name)
-            measured = run_try(folds, options[name], arguments.out / name)
+            measured = run_trial(folds, options[name], arguments.out / name)
             done.write_text(json.dumps(asdict(measured)))
         figures[name] = json.loads(done.read_text())
     speeds = measure_speeds(
@@ -81,7 +81,7 @@ def read_options(text: str) -> "TrainingOptions":
 
 
 def _table(figures: dict[str, dict[str, Any]]) -> list[str]:
-    header = ["try", "acquisition", "three folds", "traps", "rim", "images/s", "training, s"]
+    header = ["trial", "acquisition", "three folds", "shortcuts", "rim", "images/s", "training, s"]
     rows = [header, ["---"] * len(header)]
     for name, measured in figures.items():
         rows.append(
@@ -90,7 +90,8 @@ def _table(figures: dict[str, dict[str, Any]]) -> list[str]:
                 f"{measured['acquisition_auroc']:.3f},"
                 f" {100 * measured['acquisition_specificity']:.0f} %",
                 f"{measured['pooled_auroc']:.4f}",
-                f"{measured['trapped_auroc']:.3f}, {100 * measured['trapped_specificity']:.0f} %",
+                f"{measured['shortcuts_auroc']:.3f},"
+                f" {100 * measured['shortcuts_specificity']:.0f} %",
                 f"{100 * measured['rim_share']:.0f} %",
                 f"{measured['images_per_second']:.0f}",
                 f"{measured['training_seconds']:.0f}",

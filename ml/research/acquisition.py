@@ -1,4 +1,4 @@
-"""How an image was taken, apart from what it shows: the trap of this kind of data set.
+"""How an image was taken, apart from what it shows: the shortcut in this kind of data set.
 
 In the training set, contrast, black borders and sharpness alone tell normal from pneumonia with an
 AUROC of 0.94, because the two classes were not collected in the same way. A network that learns

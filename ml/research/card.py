@@ -65,7 +65,7 @@ def write_card(facts: Mapping[str, Any]) -> str:
         rim=f"{facts['heatmap_rim_share']:.0%}",
         rim_area=f"{rim_area(places):.0%}",
         occlusion=_occlusion(facts["occlusion"]),
-        sameness=_sameness(facts["sameness"]),
+        consistency=_consistency(facts["sameness"]),
         gate=gate_section(facts["gate"]),
         command=training["command"],
         options=", ".join(f"{name} {value}" for name, value in training["options"].items()),
@@ -188,7 +188,7 @@ def _occlusion(found: Mapping[str, Any]) -> str:
     )
 
 
-def _sameness(found: Mapping[str, Any] | None) -> str:
+def _consistency(found: Mapping[str, Any] | None) -> str:
     if found is None:
         return "Not measured for this version."
     lines = [

@@ -17,7 +17,7 @@ from ml.research.evaluation import auroc
 from ml.research.export import export_network
 from ml.research.heatmap import rim_share
 from ml.research.packaging import Responses
-from ml.research.shortcuts import specificity_at_sensitivity, spring_traps
+from ml.research.shortcuts import lend_shortcuts, specificity_at_sensitivity
 from ml.research.training import TrainingOptions, start_from_imagenet, train
 from ml.serving.calibration import Floats
 from ml.serving.runtimes.onnxruntime import ONNXRuntime
@@ -27,11 +27,11 @@ TURNS, TURN_SECONDS = 9, 0.5
 
 
 @dataclass(frozen=True)
-class Try:
+class Trial:
     """How a short training did on the patients that it never saw.
 
     ``acquisition`` is the fold of the misleading patients (``ml.research.acquisition``),
-    ``pooled`` all three folds together, ``trapped`` these with all of
+    ``pooled`` all three folds together, ``shortcuts`` these with all of
     ``ml.research.shortcuts`` lent by the other class; specificities are at a sensitivity of 97 %.
     ``rim_share`` is that of the evidence for pneumonia, before calibration.
     """
@@ -39,13 +39,13 @@ class Try:
     acquisition_auroc: float
     acquisition_specificity: float
     pooled_auroc: float
-    trapped_auroc: float
-    trapped_specificity: float
+    shortcuts_auroc: float
+    shortcuts_specificity: float
     rim_share: float
     training_seconds: float
 
 
-def run_try(folds: Folds, options: TrainingOptions, place: Path) -> Try:
+def run_trial(folds: Folds, options: TrainingOptions, place: Path) -> Trial:
     """Train without the misleading patients, and measure.
 
     Leaves the network at ``place`` + '.onnx'; ``place`` + '.checkpoints' is the folder from which a
@@ -68,10 +68,10 @@ def run_try(folds: Folds, options: TrainingOptions, place: Path) -> Try:
     acquisition = Responses.of(network, inputs[held], list(compress(folds.training, held)))
     others = folds.random + folds.pessimistic
     rest = Responses.of(network, load_inputs(others, options.input_size, "other folds"), others)
-    return measure_try(network, [acquisition, rest], seconds)
+    return measure_trial(network, [acquisition, rest], seconds)
 
 
-def measure_try(network: keras.Model, folds: Sequence[Responses], seconds: float) -> Try:
+def measure_trial(network: keras.Model, folds: Sequence[Responses], seconds: float) -> Trial:
     """Measure a network by its responses to the fold of the misleading patients, and to others."""
     targets = np.concatenate([fold.targets for fold in folds])
     logits = np.concatenate([fold.logits for fold in folds])
@@ -80,13 +80,13 @@ def measure_try(network: keras.Model, folds: Sequence[Responses], seconds: float
     def logits_of(pictures: NDArray[np.uint8]) -> Floats:
         return np.asarray(network.predict(pictures, batch_size=32, verbose=0)["logit"])
 
-    trapped = spring_traps(np.concatenate([fold.inputs for fold in folds]), targets, logits_of)
-    return Try(
+    shortcuts = lend_shortcuts(np.concatenate([fold.inputs for fold in folds]), targets, logits_of)
+    return Trial(
         acquisition_auroc=round(float(auroc(folds[0].targets, folds[0].logits)), 4),
         acquisition_specificity=specificity_at_sensitivity(folds[0].targets, folds[0].logits),
         pooled_auroc=round(float(auroc(targets, logits)), 4),
-        trapped_auroc=trapped["all three"]["auroc"],
-        trapped_specificity=trapped["all three"]["specificity"],
+        shortcuts_auroc=shortcuts["all three"]["auroc"],
+        shortcuts_specificity=shortcuts["all three"]["specificity"],
         rim_share=rim_share(maps[targets == 1]),
         training_seconds=round(seconds),
     )

@@ -150,7 +150,7 @@ def build_package(
     held_out: Mapping[str, Responses],
     facts: Mapping[str, Any],
     fullres: Path | None = None,
-    outsiders_per_kind: int = PER_KIND,
+    ood_per_kind: int = PER_KIND,
 ) -> ModelPackage:
     """Calibrate, set the operating points, fit the gate, measure, and write the package.
 
@@ -158,7 +158,7 @@ def build_package(
     points come from all of them together, the gate's limits from half of their patients. The
     figures of a fold are measured with calibration and operating points from the *other* folds.
     ``facts`` describe the training. ``fullres`` has full-size files to compare kinds of file with,
-    in folders NORMAL and PNEUMONIA. ``outsiders_per_kind`` is for the gate, see ``fit_gate``.
+    in folders NORMAL and PNEUMONIA. ``ood_per_kind`` is for the gate, see ``fit_gate``.
     """
     folds = list(held_out.values())
     scale = Scale.fit(folds, training.images)
@@ -176,7 +176,7 @@ def build_package(
     gate = fit_gate(
         [Source(training.inputs, held_out_inputs[choosing])],
         layouts_of,
-        per_kind=outsiders_per_kind,
+        per_kind=ood_per_kind,
         varied=min(VARIED, len(training.inputs)),
     )
     refused = {name: refused_by(gate, fold) for name, fold in held_out.items()}
@@ -211,7 +211,7 @@ def build_package(
             gate,
             {"held-out images": measured_of(folds, ~choosing)},
             layouts_of,
-            per_kind=outsiders_per_kind,
+            per_kind=ood_per_kind,
         ),
         "occlusion": occlusion(exported, scale.pneumonia, held_out),
         "sameness": None,
@@ -221,8 +221,8 @@ def build_package(
     package = write_package(out, package_facts)
     if fullres is None:
         return package
-    sameness = compare_kinds_of_file(find_originals(fullres), Predictor(package))
-    return write_package(out, {**package_facts, "sameness": sameness})
+    consistency = compare_kinds_of_file(find_originals(fullres), Predictor(package))
+    return write_package(out, {**package_facts, "sameness": consistency})
 
 
 def write_package(out: Path, facts: Mapping[str, Any]) -> ModelPackage:

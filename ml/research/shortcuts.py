@@ -41,7 +41,7 @@ LENT: Mapping[str, Lend] = {
 }
 
 
-def spring_traps(
+def lend_shortcuts(
     inputs: Pixels, targets: Floats, logits_of: Callable[[Pixels], Floats], seed: int = 0
 ) -> dict[str, dict[str, float]]:
     """Measure AUROC, and specificity at a sensitivity of 97 %, with each thing lent.

@@ -126,7 +126,7 @@ class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self.begin(self.epoch + 1)
 
 
-class GoOnAt(keras.callbacks.Callback):  # type: ignore[misc]
+class ResumeEpoch(keras.callbacks.Callback):  # type: ignore[misc]
     """Let the batches begin at the epoch to which a broken-off training had come."""
 
     def __init__(self, batches: BalancedBatches) -> None:
@@ -209,7 +209,7 @@ def train(
             keras.callbacks.BackupAndRestore(
                 str(checkpoints), double_checkpoint=True, delete_checkpoint=False
             ),
-            GoOnAt(batches),
+            ResumeEpoch(batches),
         ],
     )
     folded = fold(network)

@@ -163,14 +163,14 @@ def test_a_class_without_images_is_a_dash() -> None:
 
 def test_kinds_of_file_are_shown_where_they_were_compared() -> None:
     against = {"same": 0.979, "largest_difference": 0.084, "refused": 1}
-    sameness = {
+    consistency = {
         "n": 48,
         "tolerance": 0.05,
         "same": 0.958,
         "against_original": {"PNG": against},
         "extra": {"small": against},
     }
-    card = write_card(facts(sameness=sameness))
+    card = write_card(facts(sameness=consistency))
     assert "within 0.05 for 95.8% of the images" in card
     assert "| PNG | 97.9% | 0.084 | 1 |" in card
 

@@ -190,9 +190,9 @@ def test_evaluate_needs_matplotlib_for_plots_alone(tmp_path: Path) -> None:
     [
         ("evaluate", ["--data", "{}"]),
         ("train", ["--data", "{}", "--out", "{}/out"]),
-        ("sameness", ["--fullres", "{}"]),
+        ("consistency", ["--fullres", "{}"]),
     ],
-    ids=["evaluate", "train", "sameness"],
+    ids=["evaluate", "train", "consistency"],
 )
 def test_data_without_labels_is_a_plain_error(
     tmp_path: Path, command: str, arguments: list[str]

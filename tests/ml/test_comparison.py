@@ -8,7 +8,7 @@ import pytest
 
 from ml.commands.compare import read_options
 from ml.commands.errors import CommandError
-from ml.research.comparison import measure_try
+from ml.research.comparison import measure_trial
 from ml.research.dataset import LabelledImage
 from ml.research.export import export_network
 from ml.research.packaging import Responses
@@ -19,8 +19,8 @@ FIGURES = {
     "acquisition_auroc": 0.9912,
     "acquisition_specificity": 0.92,
     "pooled_auroc": 0.9941,
-    "trapped_auroc": 0.9832,
-    "trapped_specificity": 0.86,
+    "shortcuts_auroc": 0.9832,
+    "shortcuts_specificity": 0.86,
     "rim_share": 0.034,
     "training_seconds": 300,
 }
@@ -54,7 +54,7 @@ def test_a_network_is_measured_on_the_misleading_fold_alone_and_on_all() -> None
     well_told = [LabelledImage(Path("n"), "normal", "n", "", 0)] * half
     well_told += [LabelledImage(Path("v"), "virus", "v", "", 0)] * half
 
-    measured = measure_try(
+    measured = measure_trial(
         network,
         [
             Responses.of(network, inputs[order], well_told),

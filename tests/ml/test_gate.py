@@ -46,7 +46,7 @@ def test_a_picture_without_contrast_is_not_assessable(
 
 
 @pytest.mark.parametrize("kind", [*drawn.FITTED, *drawn.UNSEEN])
-def test_drawn_outsiders_are_not_assessable(predictor: Predictor, kind: str) -> None:
+def test_drawn_ood_samples_are_not_assessable(predictor: Predictor, kind: str) -> None:
     draw = {**drawn.FITTED, **drawn.UNSEEN}[kind]
     rng = np.random.default_rng(SEED)
     results = predictor.predict(np.stack([draw(rng) for _ in range(8)]))

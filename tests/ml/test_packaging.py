@@ -105,7 +105,7 @@ def test_a_package_is_built_and_served_as_measured(tmp_path: Path) -> None:
     training = Responses.of(network, phantoms("training", 16), labelled("training", 16))
     about = {"images": 16, "pneumonia": 12, "patients": 16, "command": "train", "options": {"a": 1}}
     package = build_package(
-        tmp_path / "made-2026.11", network, training, folds, about, outsiders_per_kind=1
+        tmp_path / "made-2026.11", network, training, folds, about, ood_per_kind=1
     )
 
     assert package.version == "made-2026.11"

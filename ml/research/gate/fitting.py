@@ -1,4 +1,4 @@
-"""Fitting the gate to radiographs of several sources and to outsiders.
+"""Fitting the gate to radiographs of several sources and to OOD pictures.
 
 Needs the extra `training`; nothing here is loaded when serving.
 """
@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ml.research import ood_samples as outsiders
+from ml.research import ood_samples
 from ml.research.gate.variation import vary_chest
 from ml.research.ood_samples import transformed
 from ml.serving.calibration import Floats
@@ -30,8 +30,8 @@ DIRECTIONS = 128
 REGULARISATION = 0.05
 # How many times those count that stand for lateral views, of which no real ones may be fitted to.
 SIDELONG_WEIGHT = 4.0
-# Kinds of outsiders with a class of their own.
-OWN_CLASSES = (*transformed.MISORIENTED, *transformed.SLICED, outsiders.SIDELONG)
+# Kinds of OOD pictures with a class of their own.
+OWN_CLASSES = (*transformed.MISORIENTED, *transformed.SLICED, ood_samples.SIDELONG)
 PER_KIND = 40
 VARIED = 700
 
@@ -56,8 +56,8 @@ def fit_gate(
 ) -> Gate:
     """Fit the gate; ``layouts_of`` gives the network's layouts (n, p, p, c) of any inputs.
 
-    From each source there are ``varied`` changed radiographs beside its own, and outsiders that are
-    made from it, ``per_kind`` of each kind. ``others`` are real pictures that are no chest.
+    From each source there are ``varied`` changed radiographs beside its own, and OOD pictures that
+    are made from it, ``per_kind`` of each kind. ``others`` are real pictures that are no chest.
     """
     rng = np.random.default_rng(seed)
     everybody = np.concatenate([source.fitted for source in sources])
@@ -70,20 +70,20 @@ def fit_gate(
             for i, donor in zip(chosen, donors, strict=True)
         ]
         chests += [source.fitted, np.stack(changed)]
-        made += list(outsiders.from_radiographs(source.fitted, per_kind, rng).items())
-    made += outsiders.from_elsewhere(0, everybody.shape[1], per_kind, rng).items()
+        made += list(ood_samples.from_radiographs(source.fitted, per_kind, rng).items())
+    made += ood_samples.from_elsewhere(0, everybody.shape[1], per_kind, rng).items()
     if others is not None and len(others):
-        made.append(("real", outsiders.Outsiders("real", others)))
+        made.append(("real", ood_samples.Samples("real", others)))
     return fit_to(sources, chests, made, layouts_of)
 
 
 def fit_to(
     sources: Sequence[Source],
     chests: Sequence[Pixels],
-    made: Sequence[tuple[str, outsiders.Outsiders]],
+    made: Sequence[tuple[str, ood_samples.Samples]],
     layouts_of: Layouts,
 ) -> Gate:
-    """Fit the gate to given chests, the sources' own and changed ones, and outsiders by kind."""
+    """Fit the gate to given chests, the sources' own and changed ones, and OOD pictures by kind."""
     everybody = np.concatenate([source.fitted for source in sources])
     classifier = _fit_classifier(chests, made, layouts_of)
     scores = [
@@ -103,7 +103,7 @@ def fit_to(
 
 def _fit_classifier(
     chests: Sequence[Pixels],
-    made: Sequence[tuple[str, outsiders.Outsiders]],
+    made: Sequence[tuple[str, ood_samples.Samples]],
     layouts_of: Layouts,
 ) -> Classifier:
     """Fit a multinomial logistic regression on the main directions; no limits yet."""
@@ -113,8 +113,8 @@ def _fit_classifier(
     parts = [*chests, *(kind.pictures for _, kind in made)]
     sizes = [len(part) for part in parts]
     classes = [CHEST] * len(chests) + [_class_of(name, kind) for name, kind in made]
-    importance = [SIDELONG_WEIGHT if name == outsiders.SIDELONG else 1.0 for name, _ in made]
-    # Chests weigh as much as all outsiders together.
+    importance = [SIDELONG_WEIGHT if name == ood_samples.SIDELONG else 1.0 for name, _ in made]
+    # Chests weigh as much as all OOD pictures together.
     others = np.dot(importance, sizes[len(chests) :])
     importance = [others / sum(sizes[: len(chests)])] * len(chests) + importance
     weighed = np.concatenate([features(part, layouts_of(part)) for part in parts])
@@ -147,8 +147,8 @@ def _fit_classifier(
     return Classifier(weights.astype(np.float32), biases.astype(np.float32), -np.inf, -np.inf)
 
 
-def _class_of(name: str, kind: outsiders.Outsiders) -> int:
-    """Return the class of a kind of outsiders.
+def _class_of(name: str, kind: ood_samples.Samples) -> int:
+    """Return the class of a kind of OOD pictures.
 
     Those that lie nearest to chests, each on a side of its own, have classes of their own.
     """

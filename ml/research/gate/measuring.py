@@ -1,12 +1,11 @@
-"""What the gate does to radiographs and outsiders that nothing was fitted to or chosen on."""
+"""What the gate does to radiographs and OOD pictures that nothing was fitted to or chosen on."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ml.research import bootstrap
-from ml.research import ood_samples as outsiders
+from ml.research import bootstrap, ood_samples
 from ml.research.gate.fitting import PER_KIND, Layouts, Pixels
 from ml.research.ood_samples import transformed
 from ml.serving.gate.decision import NOT_FRONTAL_CHEST, Gate
@@ -31,7 +30,7 @@ def measure_gate(
     gate: Gate,
     sources: Mapping[str, Measured],
     layouts_of: Layouts,
-    real_outsiders: Mapping[str, Pixels] | None = None,
+    real_ood: Mapping[str, Pixels] | None = None,
     per_kind: int = PER_KIND,
     seed: int = 1,
 ) -> dict[str, Any]:
@@ -43,17 +42,17 @@ def measure_gate(
     kind: ``refused``; let through after they were put right, ``righted``, and by another turn than
     the one that undoes what was done to them, ``righted_wrongly``; ``named``, refused with a reason
     that says more than *not a frontal chest*. ``clear_outsiders`` sums up all those that cannot be
-    put right and are not merely cropped. ``real_outsiders`` are given by kind.
+    put right and are not merely cropped. ``real_ood`` are given by kind.
     """
     rng = np.random.default_rng(seed)
     everybody = np.concatenate([source.inputs for source in sources.values()])
-    made = outsiders.for_measuring(everybody, per_kind, rng)
-    for kind, pictures in (real_outsiders or {}).items():
-        made[kind] = outsiders.Outsiders("real", pictures)
+    made = ood_samples.for_measuring(everybody, per_kind, rng)
+    for kind, pictures in (real_ood or {}).items():
+        made[kind] = ood_samples.Samples("real", pictures)
     by_kind = {}
     for kind, (group, pictures, unseen) in made.items():
         turn = transformed.MISORIENTED.get(kind)
-        figures = _outsiders(gate, pictures, layouts_of, turn.undone if turn else None)
+        figures = _ood_figures(gate, pictures, layouts_of, turn.undone if turn else None)
         by_kind[kind] = {"group": group, "unseen": unseen, **figures}
     groups = []
     for name, source in sources.items():
@@ -68,7 +67,7 @@ def measure_gate(
             "turned": _share(_turned_if_refused(gate, everybody, layouts_of)),
         },
         "groups": groups,
-        "mirrored": _outsiders(gate, everybody[:, :, ::-1], layouts_of, None),
+        "mirrored": _ood_figures(gate, everybody[:, :, ::-1], layouts_of, None),
         "clear_outsiders": _summed([f for f in by_kind.values() if f["group"] == "other"]),
         "outsiders": by_kind,
     }
@@ -119,17 +118,17 @@ def _judged(gate: Gate, pictures: Pixels, layouts_of: Layouts) -> Judged:
     return Judged({}, refusals, turns)
 
 
-def _outsiders(
+def _ood_figures(
     gate: Gate, pictures: Pixels, layouts_of: Layouts, undone_by: Turn | None
 ) -> dict[str, float]:
     _, refusals, turns = _judged(gate, pictures, layouts_of)
-    righted = [turn != UPRIGHT for turn in turns]
+    turned = [turn != UPRIGHT for turn in turns]
     wrongly = [turn not in (UPRIGHT, undone_by) for turn in turns]
     named = [r is not None and r is not NOT_FRONTAL_CHEST for r in refusals]
     return {
         "n": len(pictures),
         "refused": _share([refusal is not None for refusal in refusals]),
-        "righted": _share(righted),
+        "righted": _share(turned),
         "righted_wrongly": _share(wrongly),
         "named": _share(named),
     }
@@ -137,12 +136,12 @@ def _outsiders(
 
 def _turned_if_refused(gate: Gate, inputs: Pixels, layouts_of: Layouts) -> list[bool]:
     """Tell which upright radiographs would be turned or inverted if they did not pass first."""
-    turns = gate.righting_turns(inputs)
+    turns = gate.upright_turns(inputs)
     suspected = [i for i, turn in enumerate(turns) if turn != UPRIGHT]
     if not suspected:
         return [False] * len(inputs)
-    righted = np.stack([applied(turns[i], inputs[i]) for i in suspected])
-    sure = gate.is_sure(righted, layouts_of(righted))
+    turned = np.stack([applied(turns[i], inputs[i]) for i in suspected])
+    sure = gate.is_sure(turned, layouts_of(turned))
     wrong = {i for i, is_sure in zip(suspected, sure, strict=True) if is_sure}
     return [i in wrong for i in range(len(inputs))]
 

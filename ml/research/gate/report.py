@@ -9,7 +9,7 @@ def gate_section(figures: Mapping[str, Any]) -> str:
     radiographs, clear = figures["radiographs"], figures["clear_outsiders"]
     mirrored = figures["mirrored"]
     heads = (
-        "outsiders, n, refused, put right and assessed, put right wrongly, assessed as they came"
+        "OOD pictures, n, refused, put right and assessed, put right wrongly, assessed as they came"
     )
     lines = [
         f"On {radiographs['n']:,} radiographs of patients to whom nothing was fitted and on whom no"
@@ -18,8 +18,8 @@ def gate_section(figures: Mapping[str, Any]) -> str:
         "",
         f"- real upright radiographs refused: **{radiographs['refused']:.1%}**; those that would be"
         f" turned or inverted, were they refused: {radiographs['turned']:.2%}",
-        f"- clear outsiders refused: **{clear['refused']:.2%}** of {clear['n']:,}; assessed after"
-        f' they were put "right": {clear["righted"]:.2%}',
+        f"- pictures that are clearly no chest refused: **{clear['refused']:.2%}** of"
+        f' {clear["n"]:,}; assessed after they were put "right": {clear["righted"]:.2%}',
         f"- mirrored radiographs refused: {mirrored['refused']:.1%}, put right: none by design; the"
         " heart may lie on the right, and nothing tells left from right",
         "",

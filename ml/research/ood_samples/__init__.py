@@ -1,4 +1,4 @@
-"""Outsiders: pictures that are no upright frontal chest radiographs, to fit and measure the gate.
+"""Out-of-distribution (OOD) pictures, no upright frontal chest radiographs, for the gate.
 
 Those for fitting and those for measuring have no source picture in common, and some kinds are kept
 for measuring alone: what the gate does to them tells about pictures nobody thought of.
@@ -21,7 +21,7 @@ Group = Literal["turned or inverted", "cropped", "other", "real"]
 SIDELONG = "two halves over each other"
 
 
-class Outsiders(NamedTuple):
+class Samples(NamedTuple):
     """Pictures of one kind, (n, size, size) uint8; ``unseen`` when nothing was fitted to it."""
 
     group: Group
@@ -29,9 +29,7 @@ class Outsiders(NamedTuple):
     unseen: bool = False
 
 
-def from_radiographs(
-    radiographs: NDArray[np.uint8], per_kind: int, rng: Rng
-) -> dict[str, Outsiders]:
+def from_radiographs(radiographs: NDArray[np.uint8], per_kind: int, rng: Rng) -> dict[str, Samples]:
     """Spoil real upright radiographs (n, size, size) in the ways that may be fitted to, by kind.
 
     There are twice ``per_kind`` of each kind, where there are so many, and more of those that are
@@ -46,8 +44,8 @@ def from_radiographs(
     }
 
 
-def from_elsewhere(part: int, size: int, per_kind: int, rng: Rng) -> dict[str, Outsiders]:
-    """Make outsiders that may be fitted to, by kind, from drawings and shipped pictures.
+def from_elsewhere(part: int, size: int, per_kind: int, rng: Rng) -> dict[str, Samples]:
+    """Make OOD pictures that may be fitted to, by kind, from drawings and shipped pictures.
 
     ``part`` is 0 for fitting: no source picture of part 0 is in part 1.
     """
@@ -57,8 +55,8 @@ def from_elsewhere(part: int, size: int, per_kind: int, rng: Rng) -> dict[str, O
     }
 
 
-def for_measuring(radiographs: NDArray[np.uint8], per_kind: int, rng: Rng) -> dict[str, Outsiders]:
-    """Make outsiders of all kinds, by kind, from sources that none for fitting is made from.
+def for_measuring(radiographs: NDArray[np.uint8], per_kind: int, rng: Rng) -> dict[str, Samples]:
+    """Make OOD pictures of all kinds, by kind, from sources that none for fitting is made from.
 
     ``radiographs`` must be of other patients than those given to ``from_radiographs``.
     """
@@ -75,9 +73,9 @@ def _some(radiographs: NDArray[np.uint8], per_kind: int, rng: Rng) -> NDArray[np
     return radiographs[rng.permutation(len(radiographs))[: 2 * per_kind]]
 
 
-def _misoriented(radiographs: NDArray[np.uint8], per_kind: int, rng: Rng) -> dict[str, Outsiders]:
+def _misoriented(radiographs: NDArray[np.uint8], per_kind: int, rng: Rng) -> dict[str, Samples]:
     return {
-        kind: Outsiders("turned or inverted", applied(turn, _some(radiographs, per_kind, rng)))
+        kind: Samples("turned or inverted", applied(turn, _some(radiographs, per_kind, rng)))
         for kind, turn in transformed.MISORIENTED.items()
     }
 
@@ -89,33 +87,33 @@ def _spoilt(
     per_kind: int,
     rng: Rng,
     unseen: bool = False,
-) -> dict[str, Outsiders]:
+) -> dict[str, Samples]:
     return {
-        kind: Outsiders(
+        kind: Samples(
             group, np.stack([change(p, rng) for p in _some(radiographs, per_kind, rng)]), unseen
         )
         for kind, change in changes.items()
     }
 
 
-def _sidelong(radiographs: NDArray[np.uint8], n: int, rng: Rng) -> dict[str, Outsiders]:
+def _sidelong(radiographs: NDArray[np.uint8], n: int, rng: Rng) -> dict[str, Samples]:
     pairs = rng.integers(len(radiographs), size=(n, 2))
     pictures = [
         transformed.sidelong(radiographs[one], radiographs[other], rng) for one, other in pairs
     ]
-    return {SIDELONG: Outsiders("other", np.stack(pictures))}
+    return {SIDELONG: Samples("other", np.stack(pictures))}
 
 
 def _drawn(
     kinds: Mapping[str, drawn.Drawing], size: int, per_kind: int, rng: Rng, unseen: bool = False
-) -> dict[str, Outsiders]:
+) -> dict[str, Samples]:
     return {
-        kind: Outsiders("other", _sized([draw(rng) for _ in range(per_kind)], size), unseen)
+        kind: Samples("other", _sized([draw(rng) for _ in range(per_kind)], size), unseen)
         for kind, draw in kinds.items()
     }
 
 
-def _shipped(part: int, size: int, per_kind: int, rng: Rng) -> dict[str, Outsiders]:
+def _shipped(part: int, size: int, per_kind: int, rng: Rng) -> dict[str, Samples]:
     """Take every second source of a kind, from this one on; part 1 has all of the unseen kinds."""
     found = shipped.sources()
     made = {}
@@ -126,7 +124,7 @@ def _shipped(part: int, size: int, per_kind: int, rng: Rng) -> dict[str, Outside
         sources = [source for source in found if source.kind == kind]
         chosen = sources if unseen else sources[part::2]
         views = [shipped.vary(chosen[i % len(chosen)].greys, rng) for i in range(per_kind)]
-        made[kind] = Outsiders("other", _sized(views, size), unseen)
+        made[kind] = Samples("other", _sized(views, size), unseen)
     return made
 
 

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from ml.serving.calibration import Floats
 from ml.serving.gate.measures import contrast, statistics, thumbnails
-from ml.serving.gate.orientation import Turn, righting_turns
+from ml.serving.gate.orientation import Turn, upright_turns
 
-# The first rows of the classifier's weights; the rest are other kinds of outsiders.
+# The first rows of the classifier's weights; the rest are other kinds of OOD pictures.
 CHEST, CROPPED_CHEST, OTHER = range(3)
 # Odds of e^5 to 1, about 150, that it is a part of a chest rather than anything else.
 CERTAINLY_CROPPED = 5.0
@@ -49,7 +49,7 @@ def features(inputs: NDArray[np.uint8], layouts: Floats) -> Floats:
 class Classifier:
     """A linear classifier: ``weights`` (k, f) and ``biases`` (k,) for k classes.
 
-    Chest, part of a chest, anything else, and kinds of outsiders that have a class of their own.
+    Chest, part of a chest, anything else, and kinds of OOD pictures that have a class of their own.
 
     ``limit`` is the lowest score that is let through; ``sure_limit``, which is higher, the lowest
     for a picture that has been put right.
@@ -101,9 +101,9 @@ class Gate:
         score = self.classifier.score(features(inputs, layouts))
         return np.asarray(score >= self.classifier.sure_limit)
 
-    def righting_turns(self, inputs: NDArray[np.uint8]) -> list[Turn]:
+    def upright_turns(self, inputs: NDArray[np.uint8]) -> list[Turn]:
         """Return for each of (n, s, s) what would most likely make it an upright radiograph."""
-        return righting_turns(self.upright, thumbnails(inputs))
+        return upright_turns(self.upright, thumbnails(inputs))
 
     def save(self, path: Path) -> None:
         """Write the gate as an .npz file."""

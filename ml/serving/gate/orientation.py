@@ -68,7 +68,7 @@ def fit_upright(thumbnails: Floats) -> Floats:
     return np.asarray(np.linalg.solve(shrunk, thumbnails.mean(axis=0)), np.float32)
 
 
-def righting_turns(upright: Floats, thumbnails: Floats) -> list[Turn]:
+def upright_turns(upright: Floats, thumbnails: Floats) -> list[Turn]:
     """Return for each of (n, 196) thumbnails what would most likely make it upright."""
     scores = np.stack([_turned(thumbnails, turn) @ upright for turn in TURNS], axis=1)
     return [TURNS[index] for index in scores.argmax(axis=1)]

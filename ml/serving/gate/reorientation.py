@@ -43,11 +43,11 @@ def judge(
     suggested = _suggested(gate, inputs, refusals)
     if not suggested:
         return Judged(outputs, refusals, turns)
-    righted = np.stack([applied(turn, inputs[i]) for i, turn in suggested.items()])
-    again = forward(righted)
+    turned = np.stack([applied(turn, inputs[i]) for i, turn in suggested.items()])
+    again = forward(turned)
     final = {name: values.copy() for name, values in outputs.items()}
-    passed = gate.check(righted, again["layout"])
-    sure = gate.is_sure(righted, again["layout"])
+    passed = gate.check(turned, again["layout"])
+    sure = gate.is_sure(turned, again["layout"])
     for j, (i, turn) in enumerate(suggested.items()):
         if passed[j] is not None:
             continue
@@ -68,7 +68,7 @@ def _suggested(
     refused = [i for i, refusal in enumerate(refusals) if refusal not in (None, NO_CONTRAST)]
     if not refused:
         return {}
-    turns = gate.righting_turns(inputs[refused])
+    turns = gate.upright_turns(inputs[refused])
     return {i: turn for i, turn in zip(refused, turns, strict=True) if turn != UPRIGHT}
 
 

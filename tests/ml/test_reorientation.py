@@ -50,9 +50,9 @@ def test_a_misoriented_picture_is_put_right_and_its_map_put_back(gate: Gate, tur
     upright = phantoms(100, 8)
     came = applied(turn, upright)
     judged = judge(gate, came, forward(came), forward)
-    righted = [i for i, done in enumerate(judged.turns) if done != UPRIGHT]
-    assert len(righted) >= 6
-    for i in righted:
+    turned = [i for i, done in enumerate(judged.turns) if done != UPRIGHT]
+    assert len(turned) >= 6
+    for i in turned:
         assert judged.turns[i] == turn.undone
         assert judged.refusals[i] is None
         # What the network said is about the upright picture ...
@@ -111,9 +111,9 @@ def test_real_radiographs_are_put_right(predictor: Predictor, radiographs: Path)
     as_they_are = predictor.predict(inputs)
     for turn in MISORIENTED:
         results = predictor.predict(applied(turn, inputs))
-        righted = [r for r in results if r.correction]
-        assert {result.correction for result in righted} == {turn.undone.name}
-        assert len(righted) >= 0.9 * len(inputs)
+        turned = [r for r in results if r.correction]
+        assert {result.correction for result in turned} == {turn.undone.name}
+        assert len(turned) >= 0.9 * len(inputs)
         for upright, result in zip(as_they_are, results, strict=True):
             if result.correction and upright.probability is not None:
                 assert result.probability == pytest.approx(upright.probability, abs=1e-3)
