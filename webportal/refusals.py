@@ -11,7 +11,7 @@ class Refusal(Exception):
     request may do later.
     """
 
-    status = HTTPStatus.CONFLICT
+    status: HTTPStatus = HTTPStatus.CONFLICT
     retry_seconds: int | None = None
 
     def __init__(self, code: str, message: str) -> None:

@@ -191,6 +191,9 @@ AUDIT_ANCHOR_SYSLOG = env.str("AUDIT_ANCHOR_SYSLOG", default="")
 # Uploads come one file a request, so Django's limits on parts guard only against abuse.
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=200 * 1024**2)
 UPLOAD_MAX_ARCHIVE_BYTES = env.int("UPLOAD_MAX_ARCHIVE_BYTES", default=4 * 1024**3)
+# So many ZIP files are unpacked at once in a process of the portal, each for at most so long.
+UPLOAD_ARCHIVES_AT_ONCE = env.int("UPLOAD_ARCHIVES_AT_ONCE", default=2)
+UPLOAD_ARCHIVE_SECONDS = env.int("UPLOAD_ARCHIVE_SECONDS", default=15 * 60)
 UPLOAD_MIN_FREE_BYTES = env.int("UPLOAD_MIN_FREE_BYTES", default=1024**3)
 FILE_UPLOAD_TEMP_DIR = None
 FILE_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024**2

@@ -15,6 +15,10 @@ from webportal.intake.checks import image_file
 ARCHIVE_TOO_LARGE = gettext_noop(
     "Unpacked, the ZIP file has more than {gigabytes} GB. Split it into smaller ones."
 )
+ARCHIVE_TOO_SLOW = gettext_noop(
+    "The files in the ZIP took longer than {minutes} minutes to check; what was taken in by then is"
+    " stored. Send it again to go on with the rest, or split it into smaller ones."
+)
 BIKRAM_SAMBAT = gettext_noop(
     "The date of the study is {given}, in the future. It looks like Bikram Sambat, in which it is"
     " {converted} of the common era. Say whether it is that, or when the study was made."
@@ -53,6 +57,7 @@ TEMPLATES = (
     images.TOO_MANY_PIXELS,
     images.WRONG_MODALITY,
     ARCHIVE_TOO_LARGE,
+    ARCHIVE_TOO_SLOW,
     BIKRAM_SAMBAT,
     BORN_BY_BIKRAM_SAMBAT,
     LETTERS_IN_DOUBT,

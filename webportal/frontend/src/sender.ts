@@ -5,6 +5,8 @@ import { MOST_PATH, SendError, send, type Verdict } from "./sending";
 const LANES = 4;
 /** Waits before a file is tried again, in milliseconds; after the last one a person has to ask. */
 const BACK_OFF = [1000, 2000, 4000, 8000, 16000];
+/** The wait of a file whose turn has not come, in milliseconds: it asks until it has. */
+const ITS_TURN = 2000;
 
 export type State = "waiting" | "sending" | "delivered" | "failed";
 
@@ -123,7 +125,9 @@ export class Sender {
   private fillLanes(): void {
     // While the connection is lost one file finds out whether it is back.
     while (!this.isHalted && this.active < (this.isLost ? 1 : LANES)) {
-      const next = this.uploads.find(({ state }) => state === "waiting");
+      // The portal unpacks one ZIP of a person at a time.
+      const isUnpacking = this.uploads.some(({ state, path }) => state === "sending" && isArchive(path));
+      const next = this.uploads.find(({ state, path }) => state === "waiting" && !(isUnpacking && isArchive(path)));
       if (!next) return;
       this.active += 1;
       next.state = "sending";
@@ -152,8 +156,8 @@ export class Sender {
           else await this.waitForConnection();
           return;
         }
-        const wait = BACK_OFF[attempt];
-        if (obstacle !== "passing" || wait === undefined) {
+        const wait = obstacle === "busy" ? ITS_TURN : BACK_OFF[attempt];
+        if (!["busy", "passing"].includes(obstacle) || wait === undefined) {
           Object.assign(upload, { state: "failed", words: this.describe(error as SendError) });
           return;
         }
@@ -172,7 +176,7 @@ export class Sender {
   private async sendNow(upload: Upload): Promise<Verdict[]> {
     const verdicts = await send(upload.file, upload.path, {
       ...this.address,
-      expected: this.uploads.filter(({ path }) => !path.toLowerCase().endsWith(".zip")).length,
+      expected: this.uploads.filter(({ path }) => !isArchive(path)).length,
       onProgress: (sent) => {
         upload.sent = Math.min(sent, upload.file.size);
         this.onChange();
@@ -208,4 +212,8 @@ export class Sender {
       setTimeout(resolve, wait);
     });
   }
+}
+
+function isArchive(path: string): boolean {
+  return path.toLowerCase().endsWith(".zip");
 }

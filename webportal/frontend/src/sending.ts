@@ -12,10 +12,10 @@ export interface Verdict {
 
 /**
  * Why there is no verdict. `lost`: no connection, go on when it is back. `passing`: try this file
- * again a little later. `blocked`: no file would get through, a person has to act. `final`: this
+ * again a little later. `busy`: it is not its turn yet. `blocked`: no file would get through, a person has to act. `final`: this
  * file will not be taken. `unreadable`: the file is no longer what was chosen.
  */
-export type Obstacle = "lost" | "passing" | "blocked" | "final" | "unreadable";
+export type Obstacle = "lost" | "passing" | "busy" | "blocked" | "final" | "unreadable";
 
 /** The server did not give a verdict. `message` is the server's own, if it sent one. */
 export class SendError extends Error {
@@ -42,6 +42,7 @@ export const MOST_PATH = 400;
 const STALLED = 30_000;
 const SIGNED_OUT = [401, 403];
 const AWAY = [502, 503, 504];
+const BUSY = 429;
 const DISK_FULL = 507;
 
 /** Send one file as the body of one request. Sending a file again is harmless. */
@@ -88,7 +89,8 @@ function errorOf(request: XMLHttpRequest, answer: Answer | undefined, url: strin
   if (wentElsewhere || SIGNED_OUT.includes(status)) return new SendError("blocked", 401);
   if (status === DISK_FULL) return new SendError("blocked", status, message);
   if (AWAY.includes(status)) return new SendError("lost", status);
-  const passes = status >= 500 || status === 429 || answer?.code === "interrupted";
+  if (status === BUSY) return new SendError("busy", status, message);
+  const passes = status >= 500 || answer?.code === "interrupted";
   return new SendError(passes ? "passing" : "final", status, message);
 }
 

@@ -63,6 +63,36 @@ test("every file arrives, at most four of them at a time", async () => {
   expect(most).toBe(4);
 });
 
+test("of several ZIP files one travels at a time, and other files beside it", async () => {
+  let zips = 0;
+  let most = 0;
+  take = async ({ headers }) => {
+    const isZip = pathOf(headers).endsWith(".ZIP");
+    most = Math.max(most, (zips += Number(isZip)));
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    zips -= Number(isZip);
+    return accepted(pathOf(headers));
+  };
+  const sender = newSender();
+  await sender.add(files("1.ZIP", "2.ZIP", "3.ZIP", "a.dcm", "b.dcm"));
+  await vi.waitFor(() => expect(sender.isBusy).toBe(false), PATIENCE);
+  expect(most).toBe(1);
+  expect(portal.to("/send")).toHaveLength(5);
+});
+
+test("a ZIP whose turn has not come asks again, and does not count as lost", async () => {
+  let asked = 0;
+  take = ({ headers }) => {
+    asked += 1;
+    return asked === 1 ? { status: 429, json: { code: "archive_waits", message: "Wait." } } : accepted(pathOf(headers));
+  };
+  const sender = newSender();
+  await sender.add(files("a.zip"));
+  expect(sender.isLost).toBe(false);
+  await until(sender, "delivered");
+  expect(asked).toBe(2);
+});
+
 test("files that systems leave behind, and the same file chosen twice, are not sent", async () => {
   const sender = newSender();
   await sender.add(files("a.dcm", "Thumbs.db", "__MACOSX/._a.dcm", ".DS_Store"));

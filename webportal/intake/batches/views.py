@@ -20,9 +20,9 @@ from webportal.intake.batches import services, summary, texts, waiting
 from webportal.intake.batches.forms import BatchForm, read_forms
 from webportal.intake.cases import sheet
 from webportal.intake.cases.case_record import CaseRecordForm
-from webportal.intake.errors import IntakeError, StorageFullError
+from webportal.intake.errors import IntakeError
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
-from webportal.intake.pipeline import body
+from webportal.intake.pipeline import body, turns
 from webportal.intake.reasons import in_words
 
 BATCHES_PER_PAGE = 30
@@ -206,17 +206,20 @@ def upload(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
         services.announce(found, min(int(expected), _MOST_EXPECTED))
     path = unquote(request.headers.get("X-File-Path", ""))
     try:
+        if path.lower().endswith(".zip"):
+            # Before its bytes have travelled, for it may have many of them.
+            turns.refuse_if_no_turn(request.user)
         with body.received(request) as file:
             items = pipeline.receive_file(found, path, file, request.user)
-    except body.BodyError as reason:
-        return _problem(reason.status, reason)
-    except StorageFullError as reason:
-        return _problem(HTTPStatus.INSUFFICIENT_STORAGE, reason)
+    except IntakeError as reason:
+        return _problem(reason)
     return JsonResponse({"items": [_as_json(item) for item in items]})
 
 
-def _problem(status: HTTPStatus, reason: IntakeError) -> JsonResponse:
-    return JsonResponse({"code": reason.code, "message": in_words(reason.message)}, status=status)
+def _problem(reason: IntakeError) -> JsonResponse:
+    answer = {"code": reason.code, "message": in_words(reason.message)}
+    headers = {"Retry-After": str(reason.retry_seconds)} if reason.retry_seconds else {}
+    return JsonResponse(answer, status=reason.status, headers=headers)
 
 
 def _as_json(item: UploadItem) -> dict[str, Any]:

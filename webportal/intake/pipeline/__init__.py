@@ -1,6 +1,7 @@
 """The one way of a file into the portal: receive, check, identify, match, store."""
 
 import logging
+from contextlib import closing
 from typing import IO
 
 from django.db import InterfaceError, OperationalError
@@ -27,9 +28,12 @@ def receive_file(batch: UploadBatch, file_name: str, file: IO[bytes], by: User) 
 
     Sending a file again returns the same verdict and creates nothing; only a refused file is looked
     at anew, and a ZIP whose connection broke continues where it stopped. Raises StorageFullError
-    where there is no space; nothing of the file is kept then.
+    where there is no space, and ArchiveWaitsError where a ZIP has to wait; nothing of the file is
+    kept then.
     """
-    return [_verdict_on(upload) for upload in receive.uploads(batch, file_name, file, by)]
+    # Closed at once, whatever happens: a ZIP keeps its person from sending another.
+    with closing(receive.uploads(batch, file_name, file, by)) as uploads:
+        return [_verdict_on(upload) for upload in uploads]
 
 
 def _verdict_on(upload: Upload) -> UploadItem:

@@ -2,7 +2,7 @@
 
 import hashlib
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import IO
 
 from django.conf import settings
@@ -13,6 +13,7 @@ from webportal.intake import blobs
 from webportal.intake.checks import archive
 from webportal.intake.errors import RefusedError
 from webportal.intake.models import UploadBatch
+from webportal.intake.pipeline import turns
 from webportal.intake.pipeline.upload import Upload
 from webportal.intake.reasons import TOO_LARGE
 
@@ -21,11 +22,13 @@ _MAX_NAME = 400
 _DIRECTION_CHANGES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"}
 
 
-def uploads(batch: UploadBatch, file_name: str, file: IO[bytes], by: User) -> Iterator[Upload]:
+def uploads(
+    batch: UploadBatch, file_name: str, file: IO[bytes], by: User
+) -> Generator[Upload, None, None]:
     """Yield the file, or each file of a ZIP.
 
     One that is refused unread is yielded with its refusal. Raises StorageFullError where there is
-    no space.
+    no space, and ArchiveWaitsError where a ZIP has to wait.
     """
     name = _clean_name(file_name)
     size = file.seek(0, 2)
@@ -36,7 +39,8 @@ def uploads(batch: UploadBatch, file_name: str, file: IO[bytes], by: User) -> It
     if size > limit:
         yield _unread(batch, name, file, by, too_large(limit))
     elif kind == "zip":
-        yield from _unpacked(batch, name, file, by)
+        with turns.unpacking(by):
+            yield from _unpacked(batch, name, file, by)
     else:
         file.seek(0)
         yield Upload.of(batch, name, file.read(), by)
@@ -80,7 +84,11 @@ def _unpacked(batch: UploadBatch, archive_name: str, file: IO[bytes], by: User) 
     except RefusedError as refusal:
         yield _unread(batch, archive_name, file, by, refusal)
         return
+    clock = turns.Clock()
     for entry in entries:
+        if (too_slow := clock.refusal()) is not None:
+            yield _unread(batch, archive_name, file, by, too_slow)
+            return
         name = _clean_name(f"{archive_name}/{entry.name}")
         upload = Upload.of(batch, name, entry.data, by, entry.refusal)
         if upload.refusal is None:
