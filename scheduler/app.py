@@ -19,6 +19,7 @@ MAINTENANCE_QUEUE = "maintenance"
 ANCHOR_SECONDS = 60
 NOTIFY_SECONDS = 20
 CLEAN_SECONDS = 300
+MARK_SECONDS = 60
 
 
 def _every(seconds: int, task: str) -> dict[str, Any]:
@@ -36,6 +37,7 @@ app.conf.update(
         "anchor_audit": _every(ANCHOR_SECONDS, "anchor_audit"),
         "notify": _every(NOTIFY_SECONDS, "notify"),
         "clean_storage": _every(CLEAN_SECONDS, "clean_storage"),
+        "watch_database": _every(MARK_SECONDS, "watch_database"),
     },
 )
 

@@ -10,6 +10,7 @@ from scheduler import recovery
 from scheduler.app import CLEAN_SECONDS, app
 from webportal.audit import anchors
 from webportal.notifications import finding, mail
+from webportal.upkeep import pauses
 from webportal.upkeep.unreferenced import remove_unreferenced
 
 
@@ -34,5 +35,14 @@ def notify() -> None:
 
 @app.task(name="workers.tasks.clean_storage")
 def clean_storage() -> None:
-    """Remove what no record names from the next slice of the storage; all of it within a day."""
+    """Move what no record names from the next slice of the storage to the trash.
+
+    All slices have their turn within a day.
+    """
     remove_unreferenced(int(time.time() // CLEAN_SECONDS))
+
+
+@app.task(name="workers.tasks.watch_database")
+def watch_database() -> None:
+    """Mark in the storage how far the database is; where it is older than that, remove nothing."""
+    pauses.watch_database()

@@ -1,6 +1,7 @@
 """Files are kept in a folder or in an S3 bucket, as STORAGE_URL says."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import boto3
@@ -8,9 +9,11 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, storages
+from django.utils import timezone
 from moto.server import ThreadedMotoServer
 
-from webportal.storage import storage_from_url
+import webportal.storage
+from webportal.storage import list_folder, modified_at, storage_from_url, trash
 
 
 @pytest.fixture
@@ -41,6 +44,36 @@ def write_read_delete(storage: Storage) -> None:
         assert file.read() == b"first"
     storage.delete(name)
     assert not storage.exists(name)
+
+
+def move_and_date(storage: Storage, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the trash needs of a storage."""
+    for module in (webportal.storage, trash):
+        monkeypatch.setattr(module, "default_storage", storage)
+    storage.save("held/1", ContentFile(b"held"))
+    before = timezone.now() - timedelta(seconds=2)
+    trash.discard("held/1")
+    trash.discard("held/1")
+    assert not storage.exists("held/1")
+    assert modified_at("held/1") is None
+    came = modified_at("trash/held/1")
+    assert came is not None
+    assert came >= before
+    assert list_folder("trash/held")[1] == ["1"]
+    assert trash.take_back("held/1")
+    assert not trash.take_back("held/1")
+    with storage.open("held/1") as file:
+        assert file.read() == b"held"
+    assert not storage.exists("trash/held/1")
+    assert list_folder("nowhere") == ([], [])
+
+
+def test_a_folder_has_a_trash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    move_and_date(open_storage(f"file://{tmp_path}/storage"), monkeypatch)
+
+
+def test_a_bucket_has_a_trash(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    move_and_date(open_storage(f"s3://{bucket}/hospital"), monkeypatch)
 
 
 def test_a_folder_keeps_files(tmp_path: Path) -> None:

@@ -195,6 +195,12 @@ UPLOAD_MAX_ARCHIVE_BYTES = env.int("UPLOAD_MAX_ARCHIVE_BYTES", default=4 * 1024*
 UPLOAD_ARCHIVES_AT_ONCE = env.int("UPLOAD_ARCHIVES_AT_ONCE", default=2)
 UPLOAD_ARCHIVE_SECONDS = env.int("UPLOAD_ARCHIVE_SECONDS", default=15 * 60)
 UPLOAD_MIN_FREE_BYTES = env.int("UPLOAD_MIN_FREE_BYTES", default=1024**3)
+# A stored file that no record names is kept in the trash for so long.
+STORAGE_TRASH_DAYS = env.int("STORAGE_TRASH_DAYS", default=30)
+# Where more would go within a day than so many files, or such a share of the recorded images, none
+# goes until hospital IT has looked at it.
+STORAGE_REMOVAL_FILES = env.int("STORAGE_REMOVAL_FILES", default=100)
+STORAGE_REMOVAL_SHARE = env.float("STORAGE_REMOVAL_SHARE", default=0.02)
 FILE_UPLOAD_TEMP_DIR = None
 FILE_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024**2
 

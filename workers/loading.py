@@ -1,11 +1,10 @@
 """Loading a job's file from storage into the network's input."""
 
 import numpy as np
-from django.core.files.storage import default_storage
 
 from ml import images
 from ml.serving.preprocessing import network_input
-from webportal.storage import DamagedFileError, read_verified
+from webportal.storage import DamagedFileError, is_storage_away, read_verified
 
 
 class StorageAwayError(Exception):
@@ -34,12 +33,3 @@ def _read(key: str, sha256: str) -> bytes:
         if is_storage_away():
             raise StorageAwayError from error
         raise UnreadableFileError from error
-
-
-def is_storage_away() -> bool:
-    """Whether the storage cannot be listed, or holds nothing, as when its volume is not mounted."""
-    try:
-        folders, files = default_storage.listdir("")
-    except Exception:
-        return True
-    return not folders and not files

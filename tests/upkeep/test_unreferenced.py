@@ -1,9 +1,8 @@
-"""Files in the storage that no record names are removed, and no others."""
+"""Files in the storage that no record names go to the trash, and no others."""
 
 import hashlib
-import os
 import threading
-import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,39 +12,30 @@ from django.db import connection
 
 from tests import dicom_files as files
 from tests.helpers import audit_actions
-from tests.intake.conftest import Send, stored_files
+from tests.intake.conftest import Send
+from tests.upkeep.files import age, kept_files, remove_all
 from webportal.audit.models import AuditEntry
 from webportal.intake import blobs
 from webportal.upkeep import unreferenced
-from webportal.upkeep.unreferenced import SLICES, remove_unreferenced
+from webportal.upkeep.models import RemovalPause
+from webportal.upkeep.unreferenced import remove_unreferenced
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 DIGEST = "ab" * 32
-TWO_DAYS = 2 * 24 * 3600
-
-
-def age(folder: Path) -> None:
-    """Make every stored file two days old."""
-    then = time.time() - TWO_DAYS
-    for path in folder.rglob("*"):
-        os.utime(path, (then, then))
-
-
-def remove_all() -> int:
-    return sum(remove_unreferenced(number) for number in range(SLICES))
 
 
 def test_what_a_record_names_stays(send: Send, storage_folder: Path) -> None:
     send(files.dicom(files.phantom()))
     send(files.png(files.phantom(seed=1)))
     assert send(files.dicom(files.phantom(seed=2), PatientName="Doe^Jane")).verdict == "held"
-    before = stored_files(storage_folder)
+    before = kept_files(storage_folder)
     age(storage_folder)
     assert remove_all() == 0
-    assert stored_files(storage_folder) == before
+    assert kept_files(storage_folder) == before
     assert len(before) == 4
     assert "files.removed" not in audit_actions()
+    assert not RemovalPause.objects.exists()
 
 
 @pytest.mark.parametrize(
@@ -60,12 +50,12 @@ def test_what_a_record_names_stays(send: Send, storage_folder: Path) -> None:
 def test_what_a_killed_process_left_goes_after_a_day(key: str, storage_folder: Path) -> None:
     default_storage.save(key, ContentFile(b"left behind"))
     assert remove_all() == 0
-    assert stored_files(storage_folder) == [key]
+    assert kept_files(storage_folder) == [key]
     age(storage_folder)
     assert remove_unreferenced(0xAB) == 1
-    assert stored_files(storage_folder) == []
+    assert kept_files(storage_folder) == [f"trash/{key}"]
     entry = AuditEntry.objects.get(action="files.removed")
-    assert (entry.actor, entry.detail) == ("system", {"files": 1})
+    assert (entry.actor, entry.detail) == ("system", {"key": key})
 
 
 def test_a_file_that_is_sent_again_meanwhile_stays(
@@ -74,23 +64,23 @@ def test_a_file_that_is_sent_again_meanwhile_stays(
     data = files.dicom(files.phantom())
     digest = send_and_forget(data)
     age(storage_folder)
-    is_young = unreferenced._is_young
+    is_older = unreferenced._is_older
 
     def send_and_close() -> None:
         send(data)
         connection.close()
 
-    def send_now(key: str) -> bool:
+    def send_now(key: str, period: timedelta) -> bool:
         """What was looked at is sent again, by another process, before it is removed."""
-        young = is_young(key)
+        older = is_older(key, period)
         sender = threading.Thread(target=send_and_close)
         sender.start()
         sender.join()
-        return young
+        return older
 
-    monkeypatch.setattr(unreferenced, "_is_young", send_now)
+    monkeypatch.setattr(unreferenced, "_is_older", send_now)
     assert remove_unreferenced(int(digest[:2], 16)) == 0
-    assert stored_files(storage_folder) == [blobs.dicom_key(digest)]
+    assert kept_files(storage_folder) == [blobs.dicom_key(digest)]
 
 
 def send_and_forget(data: bytes) -> str:

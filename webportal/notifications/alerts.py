@@ -15,6 +15,8 @@ from webportal.inference import health
 from webportal.inference.health import Alert
 from webportal.notifications.models import Kind, MailState, Notification, SystemAlert
 from webportal.notifications.services import mail_state_for, mail_wanted
+from webportal.upkeep.models import PauseReason
+from webportal.upkeep.pauses import open_pauses
 
 PATIENCE = timedelta(minutes=2)
 # An e-mail that was refused so often is not a passing fault of the mail server.
@@ -24,9 +26,27 @@ MAIL_FAILING = Alert(
     "mail_failing",
     _("E-mail cannot be sent. Check the mail server and its settings (EMAIL_URL)."),
 )
+REMOVAL_ALERTS = {
+    PauseReason.OLDER_DATABASE: Alert(
+        "removal_older_database",
+        _(
+            "The database is older than the storage, as after a restore, so no files are removed"
+            " from the storage. Upload again what is not in the database, then resume the removal"
+            " on the page of the queue."
+        ),
+    ),
+    PauseReason.TOO_MANY: Alert(
+        "removal_too_many",
+        _(
+            "Far more stored files than usual are in no record, so none are removed. Find out why,"
+            " then resume the removal on the page of the queue."
+        ),
+    ),
+}
 ALERTS = {
     alert.code: alert
     for alert in (
+        *REMOVAL_ALERTS.values(),
         health.NO_WORKER,
         health.ALL_DRAINING,
         health.QUEUE_STUCK,
@@ -42,6 +62,7 @@ ALERTS = {
 def current_alerts() -> list[Alert]:
     """What needs hospital IT now."""
     alerts = health.queue_health().alerts
+    alerts += [REMOVAL_ALERTS[PauseReason(each.reason)] for each in open_pauses()]
     return [*alerts, MAIL_FAILING] if _mail_fails() else alerts
 
 

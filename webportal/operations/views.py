@@ -24,6 +24,8 @@ from webportal.inference.models import Job, JobState, Worker
 from webportal.inference.queue import QueueError, awaiting_release, cancel, release_from_quarantine
 from webportal.notifications.alerts import current_alerts
 from webportal.operations.health import broker_answers
+from webportal.upkeep import pauses
+from webportal.upkeep.models import RemovalPause
 
 START_PAGES = [
     (Role.RADIOLOGIST, "review:worklist"),
@@ -72,6 +74,7 @@ def _status() -> dict[str, Any]:
         "queued": queued[:SHOWN_JOBS],
         "running": running[:SHOWN_JOBS],
         "quarantined": quarantined[:SHOWN_JOBS],
+        "pauses": pauses.open_pauses(),
         "shown_jobs": SHOWN_JOBS,
     }
 
@@ -93,6 +96,17 @@ def resume(request: SignedInRequest, name: str) -> HttpResponse:
     """Let a drained worker take jobs again."""
     fleet.resume(get_object_or_404(Worker, pk=name), request.user)
     messages.success(request, _("{name} takes jobs again.").format(name=name))
+    return redirect("operations:queue")
+
+
+@allow(Role.IT)
+@require_POST
+def resume_removal(request: SignedInRequest, pause_id: uuid.UUID) -> HttpResponse:
+    """Let the scheduler remove files again that no record names."""
+    if pauses.resume(get_object_or_404(RemovalPause, pk=pause_id), request.user):
+        messages.success(request, _("Files without a record go to the trash again."))
+    else:
+        messages.info(request, _("Somebody else has resumed it already."))
     return redirect("operations:queue")
 
 

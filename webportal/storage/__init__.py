@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import tempfile
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -49,6 +50,17 @@ class DurableFileSystemStorage(FileSystemStorage):
         _flush_folder(path.parent)
         return name
 
+    def move(self, name: str, target: str) -> None:
+        """Give a file another name in one step, and the present as its time."""
+        source, path = Path(self.path(name)), Path(self.path(target))
+        path.parent.mkdir(
+            parents=True, exist_ok=True, mode=self.directory_permissions_mode or 0o777
+        )
+        source.replace(path)
+        os.utime(path)
+        _flush_folder(path.parent)
+        _flush_folder(source.parent)
+
 
 def _flush_folder(folder: Path) -> None:
     """Flush a folder to the disk, so that a rename in it survives a power cut."""
@@ -69,6 +81,42 @@ def read_verified(key: str, sha256: str) -> bytes:
     if hashlib.sha256(data).hexdigest() != sha256:
         raise DamagedFileError(key)
     return data
+
+
+def move(key: str, target: str) -> None:
+    """Keep under `target` what was kept under `key`; its time is then the present.
+
+    Raises FileNotFoundError where nothing is stored under `key`.
+    """
+    if isinstance(default_storage, DurableFileSystemStorage):
+        default_storage.move(key, target)
+        return
+    # In a bucket a copy is whole or not there; broken off in between, both are there.
+    with default_storage.open(key) as file:
+        default_storage.save(target, file)
+    default_storage.delete(key)
+
+
+def modified_at(key: str) -> datetime | None:
+    """When what is stored under a key was stored; None where nothing is."""
+    return default_storage.get_modified_time(key) if default_storage.exists(key) else None
+
+
+def list_folder(folder: str) -> tuple[list[str], list[str]]:
+    """The folders and the files in a folder of the storage; none where it does not exist."""
+    try:
+        return default_storage.listdir(folder)
+    except FileNotFoundError:
+        return [], []
+
+
+def is_storage_away() -> bool:
+    """Whether the storage cannot be listed, or holds nothing, as when its volume is not mounted."""
+    try:
+        folders, files = default_storage.listdir("")
+    except Exception:  # a bucket's client raises many kinds
+        return True
+    return not folders and not files
 
 
 def storage_folder() -> Path | None:

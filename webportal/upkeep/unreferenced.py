@@ -1,83 +1,118 @@
-"""Removing stored files that no record names.
+"""Removing stored files that no record names, by way of the trash.
 
-A process that is killed between storing bytes and committing the records leaves such files. The
-storage is looked through in 256 slices, one a run, so that no run is long however much is stored.
+A process that is killed between storing bytes and committing the records leaves such files. So does
+a database that is restored from a backup: what came after the backup is then the only copy. Files
+therefore go to the trash, where they stay for STORAGE_TRASH_DAYS; nothing goes where the database
+looks older than the storage, or where much would go at once; and what a record names again is put
+back.
 """
 
-from collections.abc import Iterator
+import logging
 from datetime import timedelta
 
+from django.conf import settings
 from django.core.files.storage import default_storage
 from django.db import transaction
 from django.utils import timezone
 
-from webportal.audit.models import Action
+from webportal.audit.models import Action, AuditEntry
 from webportal.audit.trail import Event, append
-from webportal.intake.models import UploadItem
 from webportal.records.models import Radiograph
+from webportal.storage import modified_at, trash
 from webportal.storage.locks import lock_removing
+from webportal.upkeep import pauses
+from webportal.upkeep.models import PauseReason
+from webportal.upkeep.slices import keys_in_trash, keys_of, referenced
+
+logger = logging.getLogger(__name__)
 
 KEPT_FOR = timedelta(days=1)
-SLICES = 256
-FOLDERS = ("originals", "dicom")
-HELD_FOLDER = "held"
+#: What a killed process leaves at most: a file as it came, and as DICOM.
+ALWAYS_ALLOWED = 2
 
 
 def remove_unreferenced(number: int) -> int:
-    """Remove the files of slice `number` that no record names, older than a day; return how many.
+    """Move the files of slice `number` that no record names to the trash; return how many.
 
-    What was removed is in the audit trail as a count, because nothing else is known of it.
+    Files younger than a day stay. What has been in the trash long enough is removed for good.
     """
-    keys = list(_keys(f"{number % SLICES:02x}"))
-    removed = sum(_remove(key) for key in sorted(set(keys) - _referenced(keys)))
+    put_back(number)
+    pauses.watch_database()
+    if pauses.open_pauses().exists():
+        return 0
+    keys = unreferenced(number)
+    if _are_too_many(keys):
+        pauses.pause(PauseReason.TOO_MANY, len(keys))
+        return 0
+    removed = sum(_remove(key) for key in keys)
     if removed:
-        append(Event(Action.FILES_REMOVED, detail={"files": removed}))
+        logger.warning("Moved %d files that no record names to the trash", removed)
+    _empty_trash(number)
     return removed
 
 
-def _keys(prefix: str) -> Iterator[str]:
-    """The keys of a slice: those whose content's hash, or whose random name, begins with it."""
-    for folder in FOLDERS:
-        for subfolder in _list(f"{folder}/{prefix}")[0]:
-            path = f"{folder}/{prefix}/{subfolder}"
-            yield from (f"{path}/{name}" for name in _list(path)[1])
-    names = _list(HELD_FOLDER)[1]
-    yield from (f"{HELD_FOLDER}/{name}" for name in names if name.startswith(prefix))
+def unreferenced(number: int) -> list[str]:
+    """The files of a slice that no record names and that are older than a day."""
+    keys = keys_of(number)
+    return [key for key in sorted(set(keys) - referenced(keys)) if _is_older(key, KEPT_FOR)]
 
 
-def _list(folder: str) -> tuple[list[str], list[str]]:
-    try:
-        return default_storage.listdir(folder)
-    except FileNotFoundError:
-        return [], []
+def put_back(number: int) -> int:
+    """Put back what is in the trash and is named by a record again; return how many files."""
+    back = sum(_put_back(key) for key in sorted(referenced(keys_in_trash(number))))
+    if back:
+        logger.warning("Put %d files back from the trash: records name them again", back)
+    return back
 
 
-def _referenced(keys: list[str]) -> set[str]:
-    """Those of the keys that a record names."""
-    found: set[str] = set()
-    for names, field in (
-        (Radiograph.objects, "original_key"),
-        (Radiograph.objects, "dicom_key"),
-        (UploadItem.objects, "held_key"),
-    ):
-        found |= set(names.filter(**{f"{field}__in": keys}).values_list(field, flat=True))
-    return found
+def _are_too_many(keys: list[str]) -> bool:
+    if not keys or pauses.is_unlimited():
+        return False
+    lately = AuditEntry.objects.filter(
+        action=Action.FILES_REMOVED, at__gt=timezone.now() - timedelta(days=1)
+    )
+    share = int(settings.STORAGE_REMOVAL_SHARE * Radiograph.objects.count())
+    allowed: int = max(ALWAYS_ALLOWED, min(settings.STORAGE_REMOVAL_FILES, share))
+    return lately.count() + len(keys) > allowed
 
 
 @transaction.atomic
 def _remove(key: str) -> bool:
-    if _is_young(key):
-        return False
     lock_removing()
     # Somebody may have sent the same content again meanwhile, and found it stored already.
-    if _referenced([key]):
+    if referenced([key]):
         return False
-    default_storage.delete(key)
+    append(Event(Action.FILES_REMOVED, "file", detail={"key": key}))
+    trash.discard(key)
     return True
 
 
-def _is_young(key: str) -> bool:
-    try:
-        return bool(default_storage.get_modified_time(key) > timezone.now() - KEPT_FOR)
-    except FileNotFoundError:
-        return True
+@transaction.atomic
+def _put_back(key: str) -> bool:
+    lock_removing()
+    if not referenced([key]) or not trash.take_back(key):
+        return False
+    append(Event(Action.FILE_PUT_BACK, "file", detail={"key": key}))
+    return True
+
+
+def _empty_trash(number: int) -> None:
+    period = timedelta(days=settings.STORAGE_TRASH_DAYS)
+    for key in keys_in_trash(number):
+        if _is_older(trash.key_in_trash(key), period):
+            _remove_for_good(key)
+
+
+@transaction.atomic
+def _remove_for_good(key: str) -> None:
+    lock_removing()
+    # A record may name it again, and then it is needed, unless it was stored again, too.
+    if referenced([key]) and not default_storage.exists(key):
+        return
+    append(Event(Action.TRASH_EMPTIED, "file", detail={"key": key}))
+    default_storage.delete(trash.key_in_trash(key))
+
+
+def _is_older(key: str, age: timedelta) -> bool:
+    at = modified_at(key)
+    return at is not None and at < timezone.now() - age

@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 
-from django.core.files.storage import default_storage
 from django.db import DataError, IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -39,6 +38,7 @@ from webportal.intake.pipeline.upload import Upload
 from webportal.records.ages import contradicts
 from webportal.records.identifiers import UNREADABLE
 from webportal.records.models import Patient, Study
+from webportal.storage import trash
 
 logger = logging.getLogger(__name__)
 
@@ -191,7 +191,7 @@ def _carry_out(
             found = match.match(identity, study, by)
             resolved = store.accept(asked.upload, checked, found, put)
         _note(resolved, decision, by)
-        transaction.on_commit(lambda: default_storage.delete(held_key))
+        transaction.on_commit(lambda: trash.discard(held_key))
     return resolved
 
 
@@ -348,7 +348,7 @@ def _discard(item: UploadItem, by: User) -> UploadItem:
     item.reason = gettext_noop("A person looked at it and discarded it.")
     item.save(update_fields=["verdict", "held_key", "reason_code", "reason", "updated_at"])
     _note(item, Decision.DISCARD, by)
-    transaction.on_commit(lambda: default_storage.delete(held_key))
+    transaction.on_commit(lambda: trash.discard(held_key))
     return item
 
 

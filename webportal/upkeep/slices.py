@@ -1,0 +1,44 @@
+"""The storage in 256 slices, so that no run over one is long however much is stored."""
+
+from collections.abc import Iterator
+
+from webportal.intake.models import UploadItem
+from webportal.records.models import Radiograph
+from webportal.storage import list_folder
+from webportal.storage.trash import FOLDER as TRASH
+
+SLICES = 256
+_FOLDERS = ("originals", "dicom")
+_HELD_FOLDER = "held"
+
+
+def keys_of(number: int) -> list[str]:
+    """The keys of a slice: those whose content's hash, or whose random name, begins with it."""
+    return list(_keys("", number))
+
+
+def keys_in_trash(number: int) -> list[str]:
+    """The keys that files of a slice had before they came into the trash."""
+    return [key.removeprefix(f"{TRASH}/") for key in _keys(f"{TRASH}/", number)]
+
+
+def _keys(root: str, number: int) -> Iterator[str]:
+    prefix = f"{number % SLICES:02x}"
+    for folder in _FOLDERS:
+        for subfolder in list_folder(f"{root}{folder}/{prefix}")[0]:
+            path = f"{root}{folder}/{prefix}/{subfolder}"
+            yield from (f"{path}/{name}" for name in list_folder(path)[1])
+    held = f"{root}{_HELD_FOLDER}"
+    yield from (f"{held}/{name}" for name in list_folder(held)[1] if name.startswith(prefix))
+
+
+def referenced(keys: list[str]) -> set[str]:
+    """Those of the keys that a record names."""
+    found: set[str] = set()
+    for names, field in (
+        (Radiograph.objects, "original_key"),
+        (Radiograph.objects, "dicom_key"),
+        (UploadItem.objects, "held_key"),
+    ):
+        found |= set(names.filter(**{f"{field}__in": keys}).values_list(field, flat=True))
+    return found
