@@ -1,67 +1,14 @@
-"""A front end that is built anew while the portal runs."""
+"""Static files: compressed, kept by browsers, and there as long as a running portal names them."""
 
 import json
+import os
+import time
 from pathlib import Path
 
 import pytest
-from django.http import HttpRequest, HttpResponse, HttpResponseNotFound
-from django.test import Client, RequestFactory
-from django_vite.core.asset_loader import DjangoViteConfig
-from pytest_django.fixtures import Settings
+from django.test import Client
 
-from deploy.local.frontend import DIST
-from webportal.front_end import FrontEnd, StaticFiles
-
-
-@pytest.fixture
-def dist(tmp_path: Path, settings: Settings) -> Path:
-    settings.STATICFILES_DIRS = [tmp_path]
-    return tmp_path / "dist"
-
-
-def build(dist: Path, version: str) -> None:
-    """Do as Vite does: empty the folder, then write files with a hash in their names."""
-    for old in dist.glob("*.js"):
-        old.unlink()
-    dist.mkdir(exist_ok=True)
-    (dist / f"main-{version}.js").write_text(version)
-    (dist / "manifest.json").write_text(
-        json.dumps({"src/main.ts": {"file": f"main-{version}.js", "isEntry": True}})
-    )
-
-
-def test_pages_name_the_files_of_the_newest_build(dist: Path) -> None:
-    build(dist, "one")
-    config = DjangoViteConfig(static_url_prefix="dist", manifest_path=dist / "manifest.json")
-    front_end = FrontEnd(config)
-    assert "dist/main-one.js" in front_end.generate_vite_asset("src/main.ts")
-    (dist / "manifest.json").unlink()  # while a build is under way
-    assert "dist/main-one.js" in front_end.generate_vite_asset("src/main.ts")
-    (dist / "manifest.json").write_text("{")
-    assert "dist/main-one.js" in front_end.generate_vite_asset("src/main.ts")
-    build(dist, "three")
-    assert "dist/main-three.js" in front_end.generate_vite_asset("src/main.ts")
-
-
-# Closing a response looks after the database's connections.
-@pytest.mark.django_db
-def test_new_files_are_served_and_those_that_are_gone_are_not_found(dist: Path) -> None:
-    def elsewhere(request: HttpRequest) -> HttpResponse:
-        return HttpResponseNotFound()
-
-    build(dist, "one")
-    static_files = StaticFiles(elsewhere)
-
-    def status(path: str) -> int:
-        response = static_files(RequestFactory().get(path))
-        response.close()
-        return response.status_code
-
-    assert status("/static/dist/main-one.js") == 200
-    build(dist, "two")
-    assert status("/static/dist/main-two.js") == 200
-    assert status("/static/dist/main-one.js") == 404
-    assert status("/static/dist/../../secret") == 404
+from deploy.local.frontend import DIST, KEPT_SECONDS, remove_old_files
 
 
 @pytest.mark.parametrize(
@@ -77,10 +24,23 @@ def test_built_files_are_sent_compressed(client: Client, accepted: str, sent: st
     assert len(body) < len(whole) / 2 if sent else body == whole
 
 
-def test_only_files_with_a_hash_in_their_names_are_kept_for_a_year(client: Client) -> None:
-    kept = "max-age=31536000, public, immutable"
-    assert client.get(built("src/main.ts")).headers["Cache-Control"] == kept
+def test_only_files_with_a_hash_in_their_names_are_kept_for_years(client: Client) -> None:
+    kept = client.get(built("src/main.ts")).headers["Cache-Control"]
+    assert kept == "max-age=315360000, public, immutable"
     assert client.get("/static/icon.svg").headers["Cache-Control"] == "max-age=60, public"
+
+
+def test_files_of_the_build_before_stay_for_a_while(tmp_path: Path) -> None:
+    now = time.time()
+    ages = {"of-now.js": 0, "of-the-build-before.js": KEPT_SECONDS / 2, "old.js": 2 * KEPT_SECONDS}
+    (tmp_path / "assets").mkdir()
+    for name, age in ages.items():
+        file = tmp_path / "assets" / name
+        file.touch()
+        os.utime(file, (now - age, now - age))
+    remove_old_files(tmp_path, now)
+    left = {file.name for file in (tmp_path / "assets").iterdir()}
+    assert left == {"of-now.js", "of-the-build-before.js"}
 
 
 def built(source: str) -> str:

@@ -55,7 +55,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "csp.middleware.CSPMiddleware",
-    "webportal.front_end.StaticFiles",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "webportal.caching.keep_nothing",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "webportal.language.LanguageMiddleware",
@@ -303,7 +303,6 @@ WHITENOISE_USE_FINDERS = True
 WHITENOISE_IMMUTABLE_FILE_TEST = r"^/static/dist/assets/.+-[\w-]{8}\.\w+$"
 DJANGO_VITE = {
     "default": {
-        "app_client_class": "webportal.front_end.FrontEnd",
         "static_url_prefix": "dist",
         "manifest_path": BASE_DIR / "webportal" / "static" / "dist" / ".vite" / "manifest.json",
     }

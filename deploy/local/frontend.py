@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,8 @@ FRONTEND = ROOT / "webportal" / "frontend"
 DIST = ROOT / "webportal" / "static" / "dist"
 # Vite's own requirement.
 NODE_VERSIONS = "20.19 or later of 20, or 22.12 or later"
+# How long the files of earlier builds stay for portals and pages that were opened before.
+KEPT_SECONDS = 7 * 24 * 60 * 60
 
 
 def build_frontend(*, with_checks: bool) -> None:
@@ -43,6 +46,7 @@ def build_frontend(*, with_checks: bool) -> None:
     if not is_built:
         print("      building", flush=True)
         _npm(environment, "run", "build")
+        remove_old_files(DIST, time.time())
         (DIST / ".stamp").write_text(built)
 
 
@@ -72,6 +76,13 @@ def node_environment() -> dict[str, str]:
         (programs / name).symlink_to(npm / f"{name}-cli.js")
         (npm / f"{name}-cli.js").chmod(0o755)
     return environment
+
+
+def remove_old_files(dist: Path, now: float) -> None:
+    """Remove what builds before the last one left, once it is older than ``KEPT_SECONDS``."""
+    for file in (dist / "assets").iterdir():
+        if file.stat().st_mtime < now - KEPT_SECONDS:
+            file.unlink()
 
 
 def _npm(environment: dict[str, str], *arguments: str) -> None:

@@ -68,7 +68,8 @@ export default defineConfig({
   build: {
     target: "esnext",
     outDir: "../static/dist",
-    emptyOutDir: true,
+    // A portal that runs goes on serving the files that it started with; the installer removes old ones.
+    emptyOutDir: false,
     // django-vite reads this to turn an entry's name into its hashed files.
     manifest: true,
     // The content security policy allows files of this site, not data: URLs.
