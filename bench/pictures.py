@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from webportal.demo.phantoms import draw_phantom
 from webportal.intake.checks.wrapping import Header, make_uid, wrap
-from webportal.operations.phantoms import draw_phantom
 
 SMALLEST, LARGEST = 224, 2000
 

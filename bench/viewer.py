@@ -88,8 +88,8 @@ def _store(count: int) -> list[tuple[uuid.UUID, uuid.UUID]]:
 
     from bench import pictures, records
     from webportal.accounts.models import Role, User
+    from webportal.demo.phantoms import draw_phantom
     from webportal.intake.checks.wrapping import Header, make_uid, wrap
-    from webportal.operations.phantoms import draw_phantom
     from webportal.records.models import Radiograph
 
     User.objects.create_user("radiologist", PASSWORD, [Role.RADIOLOGIST])

@@ -28,9 +28,9 @@ from ml.serving.package import (
     seal_package,
 )
 from webportal.accounts.models import Role, User
+from webportal.demo.phantoms import draw_phantom
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
 from webportal.inference.purpose.keeping import judge_anew
-from webportal.operations.phantoms import draw_phantom
 from webportal.records.choices import Category
 from webportal.records.models import Patient, Radiograph, Study
 

@@ -37,6 +37,7 @@ INSTALLED_APPS = [
     "webportal.upkeep",
     "webportal.operations",
     "webportal.api",
+    "webportal.demo",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -58,20 +59,20 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "webportal.caching.keep_nothing",
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "webportal.language.LanguageMiddleware",
+    "webportal.site.language.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "webportal.accounts.middleware.skip_auth_for_health",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "webportal.api.problems.render_405_page",
+    "webportal.site.errors.render_405_page",
     "webportal.accounts.middleware.SignInMiddleware",
     "webportal.accounts.middleware.require_own_password",
     "webportal.review.session.lock.refuse_while_locked",
 ]
 
-ROOT_URLCONF = "webportal.urls"
+ROOT_URLCONF = "webportal.site.urls"
 WSGI_APPLICATION = "webportal.wsgi.application"
 
 TEMPLATES = [
@@ -84,7 +85,7 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-                "webportal.operations.context.navigation",
+                "webportal.site.navigation.navigation",
                 "webportal.version.chestline_version",
                 "webportal.notifications.context.unread_notifications",
                 "webportal.review.study.take_back_page.offered",

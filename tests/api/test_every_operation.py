@@ -28,6 +28,7 @@ from tests.factories import (
 from tests.reading import look_at, present_identity, sign
 from webportal.accounts.models import Role, User
 from webportal.accounts.services import create_token
+from webportal.demo.phantoms import draw_phantom
 from webportal.inference import registry
 from webportal.inference.models import JobState, Prediction, Worker
 from webportal.intake import pipeline
@@ -35,7 +36,6 @@ from webportal.intake.batches import services
 from webportal.intake.cases.case_record import FORM_KEY, CaseRecord
 from webportal.intake.models import UploadItem
 from webportal.notifications.models import Kind, Notification
-from webportal.operations.phantoms import draw_phantom
 from webportal.review.models import SecondReading, TextTemplate
 from webportal.review.reads import reading, reservation
 from webportal.review.reads.reading import Entry

@@ -17,8 +17,8 @@ from tests.conftest import PASSWORD
 from tests.factories import make_model_version
 from webportal.accounts.models import User
 from webportal.accounts.services import create_token
+from webportal.demo.phantoms import draw_phantom
 from webportal.inference.claims import Result, claim, write_back
-from webportal.operations.phantoms import draw_phantom
 from webportal.records.models import Radiograph
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "examples" / "upload_folder.py"

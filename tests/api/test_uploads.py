@@ -12,8 +12,8 @@ from rest_framework.test import APIClient
 from tests.api.conftest import Call
 from tests.factories import make_patient
 from webportal.accounts.models import User
+from webportal.demo.phantoms import draw_phantom
 from webportal.intake.models import UploadItem
-from webportal.operations.phantoms import draw_phantom
 from webportal.records.models import Patient, Radiograph, Study
 
 pytestmark = pytest.mark.django_db

@@ -10,11 +10,11 @@ from django.utils import timezone
 from tests import dicom_files as files
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
 from webportal.accounts.models import Role, User
+from webportal.demo.phantoms import draw_phantom
 from webportal.inference.models import ModelVersion
 from webportal.intake import pipeline
 from webportal.intake.batches import services
 from webportal.notifications.models import Kind, Notification
-from webportal.operations.phantoms import draw_phantom
 from webportal.records.choices import Category
 from webportal.records.models import Study
 from webportal.review.models import Read, SavedView, SecondReading, TextTemplate

@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 from tests.e2e.browser import chromium, note_complaints
 from tests.e2e.steps import PASSWORD, choose_own_password, sign_in
 from tests.e2e.system import System
-from webportal.operations.phantoms import draw_phantom
+from webportal.demo.phantoms import draw_phantom
 
 RESULTS_SECONDS = 120
 

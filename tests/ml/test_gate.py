@@ -14,7 +14,7 @@ from ml import images
 from ml.research.ood_samples import drawn
 from ml.serving.predictor import Predictor
 from ml.serving.preprocessing import network_input
-from webportal.operations.phantoms import draw_phantom
+from webportal.demo.phantoms import draw_phantom
 
 SEED = 1_000_003
 REFUSED_AS = ("no_contrast", "not_frontal_chest", "cropped", "inverted", "rotated")

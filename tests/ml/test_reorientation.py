@@ -12,7 +12,7 @@ from ml.serving.gate.orientation import TURNS, UPRIGHT, Turn, applied, rotated
 from ml.serving.gate.reorientation import judge
 from ml.serving.predictor import Predictor
 from ml.serving.preprocessing import network_input
-from webportal.operations.phantoms import draw_phantom
+from webportal.demo.phantoms import draw_phantom
 
 MISORIENTED = [turn for turn in TURNS if turn != UPRIGHT]
 SIZE = 112

@@ -8,7 +8,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import ValidationError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
@@ -139,8 +139,3 @@ def reset_password(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse
         return redirect("accounts:user", person.pk)
     context = {"users": User.objects.all(), "form": NewUserForm(), "created": (person, password)}
     return render(request, "accounts/users.html", context)
-
-
-def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """The 403 page: says that the role is missing and where to go."""
-    return render(request, "403.html", status=403)

@@ -1,16 +1,11 @@
 """Errors as Problem Details (RFC 9457): what happened, and what to do."""
 
-import sys
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db import InterfaceError, OperationalError
 from django.forms import BaseForm
-from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
-from django.template.loader import render_to_string
-from django.views import defaults
+from django.http import JsonResponse
 from rest_framework import exceptions, serializers
 from rest_framework.response import Response
 from rest_framework.views import exception_handler
@@ -19,7 +14,6 @@ from webportal.refusals import Refusal
 
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:chestline:problem:"
-RETRY_SECONDS = 5
 
 # What a program can do that the words for people do not tell.
 ADVICE = {
@@ -93,6 +87,12 @@ def _response(
     return Response(body, status=status, content_type=MEDIA_TYPE)
 
 
+def problem_json(status: HTTPStatus, detail: str) -> JsonResponse:
+    """The same for a request that no view of the API has reached."""
+    body = _body(status, status.name.lower(), detail)
+    return JsonResponse(body, status=status, content_type=MEDIA_TYPE)
+
+
 def _body(status: HTTPStatus, code: str, detail: str) -> dict[str, Any]:
     return {
         "type": TYPE + code.replace("_", "-"),
@@ -116,69 +116,3 @@ def _flatten(detail: Any, path: str = "#") -> list[dict[str, str]]:
             found += _flatten(part, path if is_text else f"{path}/{number}")
         return found
     return [{"pointer": path, "code": getattr(detail, "code", "invalid"), "detail": str(detail)}]
-
-
-# ── What Django answers where no view of the API was reached ────────────────────────────────────
-
-
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """400, as a problem under /api/."""
-    detail = "The request cannot be understood."
-    return _api_problem(request, HTTPStatus.BAD_REQUEST, detail) or defaults.bad_request(
-        request, exception
-    )
-
-
-def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
-    """404, as a problem under /api/."""
-    detail = "There is nothing at this address; /api/v1/openapi.yaml lists what there is."
-    return _api_problem(request, HTTPStatus.NOT_FOUND, detail) or defaults.page_not_found(
-        request, exception
-    )
-
-
-def server_error(request: HttpRequest) -> HttpResponseBase:
-    """500, or 503 while the database does not answer; as a problem under /api/."""
-    if isinstance(sys.exception(), OperationalError | InterfaceError):
-        return _database_away(request)
-    detail = "Something went wrong on our side. Try again, or tell hospital IT the time."
-    return _api_problem(request, HTTPStatus.INTERNAL_SERVER_ERROR, detail) or defaults.server_error(
-        request
-    )
-
-
-def render_405_page(
-    get_response: Callable[[HttpRequest], HttpResponse],
-) -> Callable[[HttpRequest], HttpResponse]:
-    """Show a page, not an empty 405, at addresses that only take what a form sends."""
-
-    def middleware(request: HttpRequest) -> HttpResponse:
-        response = get_response(request)
-        if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED or response.content:
-            return response
-        if request.method == "GET" and not request.path.startswith("/api/"):
-            response.content = render_to_string("405.html").encode()
-        return response
-
-    return middleware
-
-
-def _database_away(request: HttpRequest) -> HttpResponseBase:
-    detail = (
-        "The database is not responding. What was stored before is safe; try again in a moment."
-    )
-    response = _api_problem(request, HTTPStatus.SERVICE_UNAVAILABLE, detail) or HttpResponse(
-        # Without the request: whoever it is from cannot be looked up now.
-        render_to_string("503.html", {"is_form": request.method not in ("GET", "HEAD")}),
-        status=HTTPStatus.SERVICE_UNAVAILABLE,
-    )
-    response.headers["Retry-After"] = str(RETRY_SECONDS)
-    response.headers["Cache-Control"] = "no-store"
-    return response
-
-
-def _api_problem(request: HttpRequest, status: HTTPStatus, detail: str) -> HttpResponse | None:
-    if not request.path.startswith("/api/"):
-        return None
-    body = _body(status, status.name.lower(), detail)
-    return JsonResponse(body, status=status, content_type=MEDIA_TYPE)

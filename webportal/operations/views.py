@@ -1,4 +1,4 @@
-"""The start page, and the pages of hospital IT."""
+"""The pages of hospital IT."""
 
 import uuid
 from collections.abc import Callable
@@ -26,24 +26,6 @@ from webportal.notifications.alerts import current_alerts
 from webportal.operations.health import broker_answers
 from webportal.upkeep import pauses
 from webportal.upkeep.models import RemovalPause
-
-START_PAGES = [
-    (Role.RADIOLOGIST, "review:worklist"),
-    (Role.UPLOADER, "intake:batches"),
-    (Role.IT, "operations:queue"),
-    (Role.AUDITOR, "audit:trail"),
-    (Role.REFERRER, "reports:list"),
-]
-
-
-@allow()
-@require_safe
-def home(request: SignedInRequest) -> HttpResponse:
-    """Send each person to the page where their work starts."""
-    for role, page in START_PAGES:
-        if request.user.has_role(role):
-            return redirect(page)
-    return redirect("accounts:tokens")
 
 
 @allow(Role.IT)

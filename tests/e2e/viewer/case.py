@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from tests import dicom_files as files
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study, replace_file
-from webportal.operations.phantoms import draw_phantom
+from webportal.demo.phantoms import draw_phantom
 from webportal.records.models import Radiograph, Study
 
 SPACING = 0.2

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from webportal.operations.phantoms import draw_phantom
+from webportal.demo.phantoms import draw_phantom
 
 
 def test_a_seed_gives_one_picture() -> None:

@@ -12,12 +12,12 @@ from PIL import Image
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
+from webportal.demo.phantoms import draw_phantom
 from webportal.intake import pipeline
 from webportal.intake.batches import services
 from webportal.intake.cases import lookup
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.models import IdentityMode, UploadBatch
-from webportal.operations.phantoms import draw_phantom
 from webportal.records.choices import Priority
 from webportal.records.models import Study
 

@@ -6,8 +6,8 @@ import pytest
 from django.core.management import call_command
 
 from webportal.accounts.models import User
+from webportal.demo import demonstration, phantoms
 from webportal.inference.models import Job
-from webportal.operations import demonstration, phantoms
 from webportal.records.models import Patient, Study
 
 pytestmark = pytest.mark.django_db

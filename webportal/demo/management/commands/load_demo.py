@@ -4,7 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
-from webportal.operations import demonstration
+from webportal.demo import demonstration
 
 
 class Command(BaseCommand):

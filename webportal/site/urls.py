@@ -2,13 +2,13 @@
 
 from django.urls import include, path
 
-from webportal import language
-from webportal.operations.views import home
+from webportal.site import language
+from webportal.site.home import home
 
-handler400 = "webportal.api.problems.bad_request"
-handler403 = "webportal.accounts.views.permission_denied"
-handler404 = "webportal.api.problems.not_found"
-handler500 = "webportal.api.problems.server_error"
+handler400 = "webportal.site.errors.bad_request"
+handler403 = "webportal.site.errors.permission_denied"
+handler404 = "webportal.site.errors.not_found"
+handler500 = "webportal.site.errors.server_error"
 
 urlpatterns = [
     path("", home, name="home"),

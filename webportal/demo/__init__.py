@@ -1,0 +1,1 @@
+"""The demonstration: phantoms, and the studies that `load_demo` makes of them."""

@@ -1,0 +1,11 @@
+"""App configuration."""
+
+from django.apps import AppConfig
+
+
+class DemoConfig(AppConfig):
+    """Demonstration."""
+
+    name = "webportal.demo"
+    label = "demo"
+    verbose_name = "Demonstration"

@@ -1,0 +1,1 @@
+"""The portal as a whole: URLs, error pages, navigation, language, the start page."""
