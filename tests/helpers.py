@@ -1,8 +1,10 @@
 """What tests of several packages ask or do."""
 
+import os
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from django.db import connection, transaction
 from django.db.models import F
 
@@ -29,6 +31,16 @@ def let_time_pass(seconds: int = 31) -> None:
         )
         cursor.execute(f"ALTER TABLE review_read ENABLE {trigger}")
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")
+
+
+def make_read_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the operating system call every folder read-only, as on a disk that has failed."""
+    access = os.access
+
+    def without_writing(path: os.PathLike[str], mode: int) -> bool:
+        return not mode & os.W_OK and access(path, mode)
+
+    monkeypatch.setattr(os, "access", without_writing)
 
 
 def let_attempts_pass(seconds: float) -> None:

@@ -326,9 +326,20 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
-        "line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"},
+        "line": {
+            "()": "webportal.logs.Formatter",
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        },
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "filters": {"requests": {"()": "webportal.logs.Requests"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["requests"],
+        },
+    },
     "root": {"handlers": ["stderr"], "level": "INFO"},
     # What makes PDF files names the letters that it draws, and so of patients' names.
     "loggers": {"fontTools": {"level": "ERROR"}, "fpdf": {"level": "ERROR"}},

@@ -9,15 +9,16 @@ from urllib.parse import quote
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 from PIL import Image
 from pytest_django.fixtures import Settings
 
 from tests import dicom_files as files
 from tests.factories import make_worker
-from tests.helpers import audit_actions
+from tests.helpers import audit_actions, make_read_only
 from tests.intake.conftest import Send
-from webportal.accounts.models import User
+from webportal.accounts.models import Role, User
 from webportal.intake.batches import services
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem
 from webportal.records.choices import Priority
@@ -81,6 +82,21 @@ def test_a_nearly_full_disk_is_said_so(
     assert response.status_code == 507
     assert "space" in response.json()["message"]
     assert not UploadItem.objects.exists()
+
+
+def test_a_storage_that_can_only_be_read_is_said_so_and_reading_goes_on(
+    browser: Client, batch: UploadBatch, uploader: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert post_file(browser, batch, files.png(files.phantom())).status_code == 200
+    make_read_only(monkeypatch)
+    response = post_file(browser, batch, files.png(files.phantom(seed=2)))
+    assert (response.status_code, response.json()["code"]) == (507, "storage_read_only")
+    assert "reading goes on" in response.json()["message"]
+    assert UploadItem.objects.count() == 1
+    uploader.roles = [Role.RADIOLOGIST]
+    uploader.save()
+    pixels = reverse("review:pixels", args=[Radiograph.objects.get().pk])
+    assert browser.get(pixels).status_code == 200
 
 
 def test_more_files_were_announced_than_arrived(browser: Client, batch: UploadBatch) -> None:

@@ -23,7 +23,7 @@ from webportal.audit.models import AuditEntry
 from webportal.inference.models import Job, JobState
 from webportal.intake import blobs, pipeline
 from webportal.intake.batches import services
-from webportal.intake.errors import StorageFullError
+from webportal.intake.errors import StorageFullError, StorageReadOnlyError
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.intake.pipeline import store
 from webportal.intake.pipeline.upload import Upload
@@ -331,18 +331,30 @@ def test_when_the_records_fail_no_bytes_stay(
     assert send(data).verdict == "accepted"
 
 
+@pytest.mark.parametrize(
+    ("reason", "refusal"),
+    [
+        (errno.ENOSPC, StorageFullError),
+        (errno.EROFS, StorageReadOnlyError),
+        (errno.EACCES, StorageReadOnlyError),
+    ],
+)
 def test_when_the_storage_fails_no_records_stay(
-    send: Send, storage_folder: Path, monkeypatch: pytest.MonkeyPatch
+    send: Send,
+    storage_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    reason: int,
+    refusal: type[Exception],
 ) -> None:
     save = DurableFileSystemStorage._save
 
     def full(self: DurableFileSystemStorage, name: str, content: File[bytes]) -> str:
         if name.startswith("dicom/"):
-            raise OSError(errno.ENOSPC, "No space left on device")
+            raise OSError(reason, "It cannot be written")
         return save(self, name, content)
 
     monkeypatch.setattr(DurableFileSystemStorage, "_save", full)
-    with pytest.raises(StorageFullError):
+    with pytest.raises(refusal):
         send(files.png(files.phantom()))
     assert not any(counts().values())
     assert stored_files(storage_folder) == []

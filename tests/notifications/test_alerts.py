@@ -9,6 +9,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from tests.factories import make_job, make_worker
+from tests.helpers import make_read_only
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, Worker
 from webportal.notifications import finding
@@ -97,6 +98,14 @@ def test_a_disk_that_fills_up_is_told_before_uploads_are_refused(
     settings.UPLOAD_MIN_FREE_BYTES = free * 2
     find_after_patience()
     assert told(it_person) == ["storage_full", "storage_low"]
+
+
+def test_a_storage_that_takes_no_files_is_told(
+    it_person: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_read_only(monkeypatch)
+    find_after_patience()
+    assert "storage_read_only" in told(it_person)
 
 
 @pytest.mark.parametrize(

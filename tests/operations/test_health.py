@@ -10,6 +10,7 @@ from django.db import connection
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+from tests.helpers import make_read_only
 from webportal.operations import health
 from webportal.version import VERSION
 
@@ -33,7 +34,7 @@ def test_ready_when_everything_answers(client: Client) -> None:
     assert response.json() == {
         "status": "ready",
         "version": VERSION,
-        "checks": {"database": "ok", "migrations": "ok", "storage": "ok", "broker": "ok"},
+        "checks": dict.fromkeys(("database", "migrations", "storage", "uploads", "broker"), "ok"),
     }
 
 
@@ -42,7 +43,25 @@ def test_a_missing_broker_is_told_and_does_no_harm(client: Client, settings: Set
     settings.BROKER_URL = "redis://127.0.0.1:1/0"
     response = client.get("/health/ready")
     assert response.status_code == 200
+    assert response.json()["status"] == "degraded"
     assert response.json()["checks"]["broker"] == "failing"
+
+
+@pytest.mark.django_db
+def test_degraded_while_the_storage_can_only_be_read(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_read_only(monkeypatch)
+    response = client.get("/health/ready")
+    assert response.status_code == 200
+    assert response.json()["status"] == "degraded"
+    assert response.json()["checks"] | {"broker": "ok"} == {
+        "database": "ok",
+        "migrations": "ok",
+        "storage": "ok",
+        "uploads": "failing",
+        "broker": "ok",
+    }
 
 
 @pytest.mark.django_db

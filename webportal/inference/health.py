@@ -14,7 +14,7 @@ from webportal.inference.fleet import ALIVE, TAKE_JOBS, WorkerState, workers_wit
 from webportal.inference.models import Job, JobState, Worker
 from webportal.inference.queue import awaiting_release
 from webportal.records.choices import Priority
-from webportal.storage import free_bytes
+from webportal.storage import free_bytes, takes_files
 
 SHOWN_JOBS = 20
 # From this many times the space at which uploads are refused, hospital IT is warned.
@@ -43,6 +43,7 @@ class QueueHealth:
     finished_last_hour: int
     workers: dict[WorkerState, int]
     free_bytes: int | None
+    takes_files: bool
 
     @property
     def all_queued(self) -> int:
@@ -75,7 +76,9 @@ class QueueHealth:
             found.append(WORKER_LOST)
         if self.awaiting_release:
             found.append(QUARANTINED)
-        if self.free_bytes is not None:
+        if not self.takes_files:
+            found.append(STORAGE_READ_ONLY)
+        elif self.free_bytes is not None:
             if self.free_bytes < settings.UPLOAD_MIN_FREE_BYTES:
                 found.append(STORAGE_FULL)
             elif self.free_bytes < EARLY_WARNING * settings.UPLOAD_MIN_FREE_BYTES:
@@ -118,6 +121,13 @@ QUARANTINED = Alert(
 STORAGE_FULL = Alert(
     "storage_full", gettext_lazy("The storage is nearly full and uploads are refused. Make room.")
 )
+STORAGE_READ_ONLY = Alert(
+    "storage_read_only",
+    gettext_lazy(
+        "The storage takes no files, so uploads are refused. Check the disk or the mount, and the"
+        " rights of the portal's account on it."
+    ),
+)
 STORAGE_LOW = Alert(
     "storage_low",
     gettext_lazy("The storage is filling up. Make room before uploads have to be refused."),
@@ -148,6 +158,7 @@ def queue_health() -> QueueHealth:
         finished_last_hour=finished.count(),
         workers=workers,
         free_bytes=free_bytes(),
+        takes_files=takes_files(),
     )
 
 

@@ -3,16 +3,18 @@
 import errno
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from webportal.intake.errors import StorageFullError
-from webportal.storage import free_bytes
+from webportal.intake.errors import StorageFullError, StorageReadOnlyError
+from webportal.storage import free_bytes, takes_files
 
 Put = Callable[[str, bytes], None]
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def original_key(sha256: str) -> str:
@@ -31,7 +33,9 @@ def new_held_key() -> str:
 
 
 def check_space(size: int) -> None:
-    """Raise StorageFullError where storing `size` bytes would leave too little free space."""
+    """Raise StorageRefusesError where nothing can be stored, or `size` bytes leave too little."""
+    if not takes_files():
+        raise StorageReadOnlyError()
     free = free_bytes()
     # A file may be kept twice: as it came, and as DICOM.
     if free is not None and free - 2 * size < settings.UPLOAD_MIN_FREE_BYTES:
@@ -55,9 +59,13 @@ def writing() -> Iterator[Put]:
         yield put
     except BaseException as error:
         for key in written:
-            default_storage.delete(key)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            # What stays, on a disk that takes no changes, has no record and is removed later.
+            with suppress(OSError):
+                default_storage.delete(key)
+        if isinstance(error, OSError) and error.errno in _FULL:
             raise StorageFullError() from None
+        if isinstance(error, OSError) and error.errno in _READ_ONLY:
+            raise StorageReadOnlyError() from None
         raise
 
 

@@ -19,10 +19,27 @@ class PatientDoubtError(IntakeError):
     """It is not certain whose image this is; the file is held until a person has decided."""
 
 
-class StorageFullError(IntakeError):
-    """The disk is too full. Nothing was stored; sending again later works."""
+class StorageRefusesError(IntakeError):
+    """Nothing can be stored now, of this file or any other; sending again later works."""
 
     status = HTTPStatus.INSUFFICIENT_STORAGE
+
+
+class StorageReadOnlyError(StorageRefusesError):
+    """The storage takes no files: a disk that failed, or a share that is mounted read-only."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "storage_read_only",
+            _(
+                "The server cannot store images at present; reading goes on. Nothing is lost: tell"
+                " hospital IT that the storage is read-only, and send the rest again afterwards."
+            ),
+        )
+
+
+class StorageFullError(StorageRefusesError):
+    """The disk is too full. Nothing was stored."""
 
     def __init__(self) -> None:
         super().__init__(

@@ -52,6 +52,7 @@ ALERTS = {
         health.QUEUE_STUCK,
         health.WORKER_LOST,
         health.QUARANTINED,
+        health.STORAGE_READ_ONLY,
         health.STORAGE_FULL,
         health.STORAGE_LOW,
         MAIL_FAILING,

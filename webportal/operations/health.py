@@ -3,9 +3,7 @@
 Both addresses are open to everyone, so they say only which part fails, never why.
 """
 
-import os
 from functools import cache
-from pathlib import Path
 
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
@@ -17,7 +15,7 @@ from django.views.decorators.http import require_safe
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
-from webportal.storage import storage_folder
+from webportal.storage import gives_files, takes_files
 from webportal.version import VERSION
 
 BROKER_TIMEOUT_SECONDS = 1
@@ -37,24 +35,23 @@ def live(request: HttpRequest) -> JsonResponse:
 def ready(request: HttpRequest) -> JsonResponse:
     """Whether requests can be served: 200, or 503 with the check that fails.
 
-    A storage that is a bucket is not asked, because that may take long.
-
-    A broker that is away is reported and changes nothing: jobs are rows, and the sweep tells the
-    workers of them once the broker is back.
+    *Degraded* is ready, too, because studies can be read. A storage that takes no files refuses
+    uploads. A broker that is away changes nothing for people: jobs are rows, and the sweep tells
+    the workers of them once the broker is back.
     """
     database = _database_answers()
     needed = {
         "database": database,
         "migrations": database and not _unapplied_migrations(),
+        "storage": gives_files(),
     }
-    folder = storage_folder()
-    if folder is not None:
-        needed["storage"] = _is_writable(folder)
     is_ready = all(needed.values())
-    checks = needed | {"broker": broker_answers()}
+    wanted = {"uploads": needed["storage"] and takes_files(), "broker": broker_answers()}
+    checks = needed | wanted
+    status = "degraded" if is_ready and not all(wanted.values()) else "ready"
     return JsonResponse(
         {
-            "status": "ready" if is_ready else "not ready",
+            "status": status if is_ready else "not ready",
             "version": VERSION,
             "checks": {name: "ok" if passed else "failing" for name, passed in checks.items()},
         },
@@ -89,14 +86,6 @@ def _require_migrations() -> None:
     loader = MigrationLoader(connection)
     if loader.graph.nodes.keys() - loader.applied_migrations.keys():
         raise LookupError
-
-
-def _is_writable(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def broker_answers() -> bool:

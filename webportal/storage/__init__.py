@@ -125,14 +125,34 @@ def storage_folder() -> Path | None:
     return Path(default_storage.path("")) if is_folder else None
 
 
+def takes_files() -> bool:
+    """Whether files can be written; a bucket is not asked, because that may take long."""
+    return _may(os.W_OK | os.X_OK)
+
+
+def gives_files() -> bool:
+    """Whether files can be read; a bucket is not asked."""
+    return _may(os.R_OK | os.X_OK)
+
+
+def _may(rights: int) -> bool:
+    folder = storage_folder()
+    return folder is None or os.access(_existing(folder), rights)
+
+
 def free_bytes() -> int | None:
     """Free space on the disk of the storage; None when it is a bucket, which has no end."""
     folder = storage_folder()
     if folder is None:
         return None
+    return shutil.disk_usage(_existing(folder)).free
+
+
+def _existing(folder: Path) -> Path:
+    """The folder, or where it would be made."""
     while not folder.exists():
         folder = folder.parent
-    return shutil.disk_usage(folder).free
+    return folder
 
 
 def storage_from_url(url: str) -> dict[str, Any]:

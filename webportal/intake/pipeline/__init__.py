@@ -13,7 +13,7 @@ from webportal.intake.checks.doubts import check_certain
 from webportal.intake.errors import (
     PatientDoubtError,
     RefusedError,
-    StorageFullError,
+    StorageRefusesError,
     internal_error,
 )
 from webportal.intake.models import UploadBatch, UploadItem
@@ -27,9 +27,9 @@ def receive_file(batch: UploadBatch, file_name: str, file: IO[bytes], by: User) 
     """Take one file in and return the verdict: one item, or one for each file of a ZIP.
 
     Sending a file again returns the same verdict and creates nothing; only a refused file is looked
-    at anew, and a ZIP whose connection broke continues where it stopped. Raises StorageFullError
-    where there is no space, and ArchiveWaitsError where a ZIP has to wait; nothing of the file is
-    kept then.
+    at anew, and a ZIP whose connection broke continues where it stopped. Raises StorageRefusesError
+    where nothing can be stored, and ArchiveWaitsError where a ZIP has to wait; nothing of the
+    file is kept then.
     """
     # Closed at once, whatever happens: a ZIP keeps its person from sending another.
     with closing(receive.uploads(batch, file_name, file, by)) as uploads:
@@ -42,7 +42,7 @@ def _verdict_on(upload: Upload) -> UploadItem:
         return _take_in(upload)
     except (ImageError, RefusedError) as reason:
         return store.refuse(upload, reason)
-    except (InterfaceError, OperationalError, OSError, StorageFullError):
+    except (InterfaceError, OperationalError, OSError, StorageRefusesError):
         raise  # the same for every file, and over when it is sent again
     except Exception as error:
         # What the database refuses of this file's values, too; nothing of it is stored then.

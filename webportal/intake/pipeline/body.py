@@ -33,7 +33,7 @@ def received(request: HttpRequest) -> Iterator[IO[bytes]]:
     The length is looked at first, so that a file too large never fills the disk, and compared
     afterwards: a server hands a body over as if it were whole when the connection broke.
 
-    Raises BodyError, and StorageFullError where there is no space.
+    Raises BodyError, and StorageRefusesError where nothing can be stored.
     """
     length = request.headers.get("Content-Length", "")
     if not length.isdecimal():

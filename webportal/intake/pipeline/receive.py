@@ -27,8 +27,8 @@ def uploads(
 ) -> Generator[Upload, None, None]:
     """Yield the file, or each file of a ZIP.
 
-    One that is refused unread is yielded with its refusal. Raises StorageFullError where there is
-    no space, and ArchiveWaitsError where a ZIP has to wait.
+    One that is refused unread is yielded with its refusal. Raises StorageRefusesError where nothing
+    can be stored, and ArchiveWaitsError where a ZIP has to wait.
     """
     name = _clean_name(file_name)
     size = file.seek(0, 2)

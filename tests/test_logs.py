@@ -1,0 +1,98 @@
+"""Logs hold what a fault needs to be found, one line of a refusal, and nobody's name."""
+
+import logging
+from collections.abc import Callable, Iterator
+from io import StringIO
+
+import pytest
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.test import Client
+from django.utils.log import configure_logging
+
+from tests.factories import make_patient
+from webportal import logs
+from webportal.accounts.models import User
+from webportal.api import studies
+
+pytestmark = pytest.mark.django_db
+NAME = "Secret-Sophie"
+
+
+@pytest.fixture
+def written() -> Iterator[StringIO]:
+    """What the portal's own handler writes."""
+    stream = StringIO()
+    configure_logging(settings.LOGGING_CONFIG, settings.LOGGING)
+    (handler,) = [each for each in logging.root.handlers if each.get_name() == "stderr"]
+    assert isinstance(handler, logging.StreamHandler)
+    before = handler.setStream(stream)
+    yield stream
+    handler.setStream(before)
+
+
+def test_a_refusal_is_one_line_and_names_no_path(
+    written: StringIO, uploader: User, sign_in: Callable[[User], Client]
+) -> None:
+    browser = sign_in(uploader)
+    assert browser.get("/users").status_code == 403
+    (line,) = written.getvalue().splitlines()
+    assert line.endswith("403 GET /users")
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        (f"/patients/{NAME}", "404 GET an address that does not exist"),
+        (f"/operations/workers/{NAME}/drain", "403 POST /operations/workers/<str:name>/drain"),
+        (f"/worklist/search?x={NAME}", "403 POST /worklist/search"),
+        (f"/api/v1/workers/{NAME}", "403 GET /api/v1/workers/<str:name>"),
+    ],
+)
+def test_what_was_typed_into_an_address_is_not_written(
+    written: StringIO,
+    uploader: User,
+    sign_in: Callable[[User], Client],
+    address: str,
+    said: str,
+) -> None:
+    sign_in(uploader).generic(said.split()[1], address)
+    (line,) = written.getvalue().splitlines()
+    assert line.endswith(said)
+    assert NAME not in line
+
+
+def test_one_sender_cannot_fill_the_log(written: StringIO) -> None:
+    for _ in range(logs.LINES_A_MINUTE + 5):
+        Client().get("/nothing", REMOTE_ADDR="192.0.2.1")
+    Client().get("/nothing", REMOTE_ADDR="192.0.2.2")
+    # Two minutes where the clock strikes meanwhile.
+    assert len(written.getvalue().splitlines()) <= 2 * logs.LINES_A_MINUTE + 1
+
+
+def test_a_fault_keeps_its_traceback_and_the_address_its_pattern(
+    written: StringIO,
+    radiologist: User,
+    sign_in: Callable[[User], Client],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def broken(*args: object) -> None:
+        raise RuntimeError("Something is broken")
+
+    monkeypatch.setattr(studies, "progress_of", broken)
+    client = sign_in(radiologist)
+    client.raise_request_exception = False
+    assert client.get("/api/v1/studies").status_code == 500
+    assert "500 GET /api/v1/studies" in written.getvalue()
+    assert "RuntimeError: Something is broken" in written.getvalue()
+
+
+def test_the_row_that_a_database_refuses_is_not_written(written: StringIO) -> None:
+    patient = make_patient(patient_id=NAME)
+    try:
+        with transaction.atomic():
+            make_patient(patient_id=NAME, issuer=patient.issuer)
+    except IntegrityError:
+        logging.getLogger("webportal").exception("It failed")
+    assert "IntegrityError" in written.getvalue()
+    assert NAME not in written.getvalue()

@@ -1,0 +1,67 @@
+"""What the logs hold: enough to find a fault, one line where nothing is broken, and no patient.
+
+Addresses are written as their patterns: what somebody types there may be a name. Refusals of one
+sender are few a minute, however many there are, so that nobody can fill the logs and push out what
+others need to find in them.
+"""
+
+import logging
+import re
+import time
+from threading import Lock
+from typing import Any
+
+from django.http import HttpRequest
+
+from webportal.client_address import client_address
+
+LINES_A_MINUTE = 30
+# PostgreSQL quotes the row that it refuses.
+_QUOTED = re.compile(r"^(DETAIL|CONTEXT|LINE \d+|\s*\^).*\n?", re.MULTILINE)
+
+
+class Formatter(logging.Formatter):
+    """Writes tracebacks without the values that the database quotes in its errors."""
+
+    def formatException(self, ei: Any) -> str:
+        """The traceback."""
+        return _QUOTED.sub("", super().formatException(ei)).rstrip()
+
+
+class Requests(logging.Filter):
+    """Rewrites what Django logs of requests."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = Lock()
+        self._minute = 0
+        self._lines: dict[str, int] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the record is written; one of a request names no path."""
+        request = getattr(record, "request", None)
+        if not isinstance(request, HttpRequest):
+            return True
+        status = getattr(record, "status_code", None)
+        is_fault = record.levelno >= logging.ERROR
+        if not is_fault:
+            # Nothing is broken, so where in the code it was decided tells nothing.
+            record.exc_info = record.exc_text = None
+            if not self._has_room(client_address(request)):
+                return False
+        record.msg = f"{status or record.levelname} {request.method} {_pattern(request)}"
+        record.args = ()
+        return True
+
+    def _has_room(self, sender: str) -> bool:
+        with self._lock:
+            minute = int(time.monotonic() // 60)
+            if minute != self._minute:
+                self._minute, self._lines = minute, {}
+            self._lines[sender] = self._lines.get(sender, 0) + 1
+            return self._lines[sender] <= LINES_A_MINUTE
+
+
+def _pattern(request: HttpRequest) -> str:
+    match = request.resolver_match
+    return f"/{match.route}" if match else "an address that does not exist"
