@@ -27,20 +27,20 @@ manage:  ## run manage.py against the running system: make manage ARGS="verify_a
 	@$(LOCAL) exec python manage.py $(ARGS)
 
 test: install-dev  ## run every check, then the tests
-	@$(VENV_PYTHON) -m deploy.local.checks --tests
+	@$(VENV_PYTHON) -m tools.checks --tests
 
 check: install-dev  ## run every check but the tests
-	@$(VENV_PYTHON) -m deploy.local.checks
+	@$(VENV_PYTHON) -m tools.checks
 
 format: install-dev  ## format the code
 	@$(VENV_PYTHON) -m ruff check --fix-only --quiet .
 	@$(VENV_PYTHON) -m ruff format .
 
 openapi: install-dev  ## write docs/openapi.yaml
-	@$(VENV_PYTHON) -m deploy.local.checks --write-openapi
+	@$(VENV_PYTHON) -m tools.checks --write-openapi
 
 messages: install-dev  ## collect the texts for translation and compile the catalogues
-	@$(VENV_PYTHON) -m deploy.local.messages
+	@$(VENV_PYTHON) -m tools.messages
 
 screenshots: install-dev  ## photograph the pages for docs/images
 	@$(VENV_PYTHON) -m tests.e2e.screenshots
@@ -50,7 +50,7 @@ bench: install-dev  ## measure throughput, latency and memory
 	@$(VENV_PYTHON) -m bench.viewer
 
 lock: install-dev  ## lock the packages of pyproject.toml; make lock ARGS="--upgrade-package django"
-	@$(VENV_PYTHON) -m deploy.local.lock $(ARGS)
+	@$(VENV_PYTHON) -m tools.lock $(ARGS)
 
 install: python  ## install the packages and build the front end; make install EXTRAS=gpu adds to them
 	@$(INSTALL) $(EXTRAS)

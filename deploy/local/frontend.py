@@ -80,7 +80,7 @@ def node_environment() -> dict[str, str]:
 
 def remove_old_files(dist: Path, now: float) -> None:
     """Remove what builds before the last one left, once it is older than ``KEPT_SECONDS``."""
-    for file in (dist / "assets").iterdir():
+    for file in (dist / "assets").glob("*"):
         if file.stat().st_mtime < now - KEPT_SECONDS:
             file.unlink()
 

@@ -17,7 +17,7 @@ from playwright.sync_api import (
 )
 from pytest_django.live_server_helper import LiveServer
 
-from deploy.local.chromium import find_chromium
+from tools.chromium import find_chromium
 
 # What draws WebGL on a machine without a graphics card.
 WEBGL = ("--use-angle=swiftshader", "--enable-unsafe-swiftshader")

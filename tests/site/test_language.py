@@ -12,8 +12,8 @@ from django.urls import reverse
 from django.utils import translation
 from django.utils.formats import number_format
 
-from deploy.local import messages
 from tests.conftest import PASSWORD
+from tools import messages
 from webportal.accounts.models import Role, User
 from webportal.records.choices import Category
 

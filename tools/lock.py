@@ -1,4 +1,4 @@
-"""Locks the packages: `python -m deploy.local.lock [OPTION …]`, with options of `uv pip compile`.
+"""Locks the packages: `python -m tools.lock [OPTION …]`, with options of `uv pip compile`.
 
 `requirements.lock` pins, by hash, everything that pyproject.toml may install; every installation is
 bound by it. `requirements.txt` is its part for those who install with pip. Neither names a package

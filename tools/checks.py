@@ -1,4 +1,4 @@
-"""Every check of the project: `python -m deploy.local.checks [--tests]`.
+"""Every check of the project: `python -m tools.checks [--tests]`.
 
 All of them run, whatever fails; the exit status is 0 only when none failed. The tests run beside
 the checks, in several processes: CHESTLINE_TEST_PROCESSES says in how many.
@@ -12,10 +12,10 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from deploy.local import lock
-from deploy.local.chromium import ensure_chromium
 from deploy.local.frontend import FRONTEND, node_environment
 from deploy.local.system import ROOT
+from tools import lock
+from tools.chromium import ensure_chromium
 
 OPENAPI = ROOT / "docs" / "openapi.yaml"
 MANAGE = (sys.executable, "manage.py")

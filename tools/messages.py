@@ -14,7 +14,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 from django.utils.translation.template import templatize
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 LOCALE = ROOT / "webportal" / "locale"
 CODE = ("webportal", "workers", "scheduler", "ml")
 LEFT_OUT = {"node_modules", "migrations", "static"}

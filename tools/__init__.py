@@ -1,0 +1,1 @@
+"""What developers run: the checks, the translation catalogues, the lock of the packages."""
