@@ -6,7 +6,7 @@ LOCAL := $(VENV_PYTHON) -m deploy.local
 INSTALL := $(PYTHON) -m deploy.local.install
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop worker demo manage test check format openapi screenshots bench messages lock python install install-dev
+.PHONY: help run stop worker demo manage test coverage check format openapi screenshots bench messages lock python install install-dev
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /    make \1\t/p' Makefile | expand -t 24
@@ -28,6 +28,9 @@ manage:  ## run manage.py against the running system: make manage ARGS="verify_a
 
 test: install-dev  ## run every check, then the tests
 	@$(VENV_PYTHON) -m tools.checks --tests
+
+coverage: install-dev  ## run the tests alone and show which lines and branches they reach
+	@$(VENV_PYTHON) -m tools.checks --coverage
 
 check: install-dev  ## run every check but the tests
 	@$(VENV_PYTHON) -m tools.checks

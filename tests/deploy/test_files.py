@@ -4,6 +4,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -144,12 +145,30 @@ def test_the_gpu_override_changes_only_the_worker() -> None:
     assert f"ARG {argument}=" in (CONTAINERS / "worker.Dockerfile").read_text()
 
 
-def test_docker_compose_accepts_the_files(tmp_path: Path) -> None:
-    if shutil.which("docker") is None or _run("docker", "compose", "version").returncode != 0:
-        pytest.skip("no docker client with the compose plugin on this machine")
-    files = ("-f", str(COMPOSE / "compose.yaml"), "-f", str(COMPOSE / "compose.gpu.yaml"))
-    done = _run("docker", "compose", *files, "config", "--quiet")
-    assert done.returncode == 0, done.stderr
+def test_compose_files_follow_the_specification() -> None:
+    files = [str(path) for path in sorted(COMPOSE.glob("compose*.yaml"))]
+    assert len(files) == 2
+    _assert_follows("compose-spec", *files)
+    if shutil.which("docker") and _run("docker", "compose", "version").returncode == 0:
+        options = [part for file in files for part in ("-f", file)]
+        done = _run("docker", "compose", *options, "config", "--quiet")
+        assert done.returncode == 0, done.stderr
+
+
+def test_compose_names_only_what_it_defines() -> None:
+    document = _compose("compose.yaml")
+    services = document["services"]
+    for name, service in services.items():
+        assert set(service.get("depends_on", ())) <= set(services), name
+        for kind in ("secrets", "networks", "configs"):
+            assert set(service.get(kind, ())) <= set(document.get(kind, ())), name
+        mounted = {volume.split(":")[0] for volume in service.get("volumes", ())}
+        assert {each for each in mounted if each[0] not in "./~"} <= set(document["volumes"]), name
+    assert set(_compose("compose.gpu.yaml")["services"]) <= set(services)
+
+
+def test_the_citation_can_be_read_by_programs() -> None:
+    _assert_follows("citation-file-format", str(ROOT / "CITATION.cff"))
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.stem)
@@ -212,6 +231,13 @@ def test_every_setting_is_documented() -> None:
     text = (ROOT / "docs" / "deployment.md").read_text()
     documented = set(re.findall(r"^\| `([A-Z_]+)` \|", text, re.MULTILINE))
     assert documented == _settings_variables()
+
+
+def _assert_follows(schema: str, *files: str) -> None:
+    """Fail unless the files follow a published schema, which the checker brings with it."""
+    checker = (sys.executable, "-m", "check_jsonschema", "--builtin-schema", f"vendor.{schema}")
+    done = _run(*checker, *files)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def _run(*command: str) -> subprocess.CompletedProcess[str]:
