@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from bench import worklist
 from bench.bare import Loop
 from bench.system import InferenceWorker, Portal, database_and_broker
+from ml.serving.runtimes.interface import cores
 
 if TYPE_CHECKING:
     from bench.measures import Figure
@@ -62,9 +63,8 @@ def _measure(stack: ExitStack, folder: Path, images: int, uploads: int) -> "list
 
 
 def _print(figures: "list[Figure]") -> None:
-    cores = len(os.sched_getaffinity(0))
     load = os.getloadavg()[0]
-    _say(f"\n{cores} cores; load average {load:.1f}, the benchmark's own included\n")
+    _say(f"\n{cores()} cores; load average {load:.1f}, the benchmark's own included\n")
     _say(f"{'':48} {'measured':>9} {'baseline':>9} {'':9} {'ratio':>6}  target")
     for figure in figures:
         verdict = "met" if figure.is_met else "MISSED"

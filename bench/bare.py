@@ -6,7 +6,6 @@ lists of files from `Loop` and answers with seconds.
 """
 
 import json
-import os
 import subprocess
 import sys
 import time
@@ -23,6 +22,7 @@ from ml import images
 from ml.serving.package import SHIPPED_PACKAGE, load_package
 from ml.serving.predictor import Predictor
 from ml.serving.preprocessing import network_input
+from ml.serving.runtimes.interface import cores
 
 BATCH_SIZE = 32
 
@@ -70,7 +70,7 @@ def main() -> None:
     def load(file: str) -> np.ndarray:
         return network_input(images.read(Path(file).read_bytes()), size)
 
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as decoders:
+    with ThreadPoolExecutor(cores()) as decoders:
 
         def begin(files: Sequence[str]) -> list[Future[np.ndarray]]:
             return [decoders.submit(load, file) for file in files]

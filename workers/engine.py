@@ -23,6 +23,7 @@ from django.db import DataError, IntegrityError, InterfaceError, OperationalErro
 from ml.images import ImageError
 from ml.serving.assessment import Assessment
 from ml.serving.predictor import Predictor
+from ml.serving.runtimes.interface import cores
 from webportal.inference import reasons
 from webportal.inference.claims import ClaimedJob, Result, claim, fail, give_back, write_back
 from webportal.inference.hints import drop_hints, send_hint
@@ -193,8 +194,7 @@ class Engine:
         gc.collect()
         gc.freeze()
         if self._decoders is None:
-            cores = len(os.sched_getaffinity(0))
-            self._decoders = ThreadPoolExecutor(min(cores, MAX_DECODERS), "decoder")
+            self._decoders = ThreadPoolExecutor(min(cores(), MAX_DECODERS), "decoder")
         logger.info("Model %s is ready on %s", model.version, self.device_name)
 
     # ── Finishing ───────────────────────────────────────────────────────────────────────────────

@@ -8,6 +8,7 @@ from ml.commands.common import add_package_arguments, print_figures
 from ml.commands.errors import CommandError
 from ml.research.benchmark import BASELINE, BATCH_SIZES, Figures, measure_speed, runtimes_for
 from ml.serving.package import load_package
+from ml.serving.runtimes.interface import cores
 
 HELP = "images a second at batch 1, 8 and 32, memory and start of each runtime"
 
@@ -36,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         facts = {
             "package": package.version,
-            "cores": len(os.sched_getaffinity(0)),
+            "cores": cores(),
             "load_average": round(os.getloadavg()[0], 1),
             "runtimes": {label: asdict(measured) for label, measured in figures.items()},
             "failed": failed,

@@ -4,6 +4,7 @@ The processes take turns, so that other load on the machine falls on all of them
 """
 
 import json
+import resource
 import statistics
 import subprocess
 import sys
@@ -205,6 +206,9 @@ def _main(name: str, device: str, package_path: Path, started: float) -> None:
 
 def _peak_memory() -> int:
     """Return the most bytes that this process had resident."""
+    if sys.platform == "darwin":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    # Not ru_maxrss: on Linux it keeps what the parent had before this program was started.
     status = Path("/proc/self/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024

@@ -1,6 +1,7 @@
 """The interface of a runtime. Imports no deep-learning library."""
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -32,6 +33,8 @@ class Runtime(Protocol):
 
 def cores() -> int:
     """Return how many processor cores this process may use."""
+    if sys.platform == "darwin":
+        return os.cpu_count() or 1
     return len(os.sched_getaffinity(0))
 
 

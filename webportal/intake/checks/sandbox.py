@@ -103,9 +103,11 @@ def _child(
 
 
 def _confine(limits: Limits) -> None:
-    pages = int(Path("/proc/self/statm").read_text().split()[0])
-    memory = pages * resource.getpagesize() + limits.memory
-    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
+    # Without /proc, on macOS, the kernel enforces no limit on memory either.
+    statm = Path("/proc/self/statm")
+    if statm.exists():
+        memory = int(statm.read_text().split()[0]) * resource.getpagesize() + limits.memory
+        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 1))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # Decoders complain about a file on stderr, and may quote it.
