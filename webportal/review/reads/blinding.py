@@ -18,7 +18,6 @@ from django.conf import settings
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from webportal.accounts.models import User
-from webportal.inference.models import Prediction
 from webportal.records.choices import ReadingState
 from webportal.records.models import Study
 from webportal.review.models import Read, ReadKind, ReadState, SecondReading
@@ -117,11 +116,6 @@ def visible_predictions(person: User) -> Q:
     Closed ones are among them: the study page, which opens them in place, asks for this.
     """
     return ~Q(radiograph__study__in=Study.objects.filter(hidden_results(person)))
-
-
-def sees_prediction(person: User, prediction: Prediction) -> bool:
-    """Whether one prediction is among those of `visible_predictions`."""
-    return not studies_with_hidden_results(person, [prediction.radiograph.study_id])
 
 
 def _fresh_second_reads(person: User) -> QuerySet[Read]:
