@@ -21,7 +21,7 @@ urlpatterns = [
     path("", include("webportal.review.reports.urls")),
     path("", include("webportal.review.urls")),
     path("", include("webportal.inference.urls")),
-    path("audit/", include("webportal.audit.urls")),
+    path("audit/", include("webportal.auditing.urls")),
     path("", include("webportal.operations.urls")),
     path("api/v1/", include("webportal.api.urls")),
 ]

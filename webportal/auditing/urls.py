@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from webportal.audit import views
+from webportal.auditing import views
 
 app_name = "audit"
 urlpatterns = [
