@@ -9,7 +9,7 @@ import time
 from scheduler import recovery
 from scheduler.app import CLEAN_SECONDS, app
 from webportal.audit import anchors
-from webportal.notifications import finding, mail
+from webportal.notifications import mail, run
 from webportal.upkeep import pauses
 from webportal.upkeep.unreferenced import remove_unreferenced
 
@@ -29,7 +29,7 @@ def anchor_audit() -> None:
 @app.task(name="workers.tasks.notify")
 def notify() -> None:
     """Tell people what waits for them, and send the e-mail that is due."""
-    finding.find()
+    run.note_all()
     mail.deliver()
 
 

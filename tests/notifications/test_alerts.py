@@ -12,7 +12,7 @@ from tests.factories import make_job, make_worker
 from tests.helpers import make_read_only
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, Worker
-from webportal.notifications import finding
+from webportal.notifications import run
 from webportal.notifications.alerts import PATIENCE
 from webportal.notifications.mail import MOST_ATTEMPTS
 from webportal.notifications.models import Kind, MailState, Notification, SystemAlert
@@ -29,9 +29,9 @@ def _worker(db: None) -> None:
 
 def find_after_patience() -> None:
     """Let the scheduler look twice, with PATIENCE between."""
-    finding.find()
+    run.note_all()
     SystemAlert.objects.filter(cleared_at=None).update(since=timezone.now() - PATIENCE)
-    finding.find()
+    run.note_all()
 
 
 def told(person: User) -> list[str]:
@@ -124,7 +124,7 @@ def test_failing_mail_is_told_on_the_page(fields: dict[str, object], it_person: 
 
 def test_what_is_over_within_the_patience_wakes_nobody(it_person: User) -> None:
     stop_workers()
-    finding.find()
+    run.note_all()
     Worker.objects.update(stopped_at=None)
     find_after_patience()
     assert told(it_person) == []
@@ -139,7 +139,7 @@ def test_what_is_over_says_so_sends_no_mail_and_is_told_anew_when_it_returns(
     find_after_patience()
     assert Notification.objects.get().mail_state == MailState.DUE
     Job.objects.update(state=JobState.CANCELLED)
-    finding.find()
+    run.note_all()
     assert Notification.objects.get().mail_state == MailState.NONE
     client.force_login(it_person)
     page = client.get("/notifications/").text

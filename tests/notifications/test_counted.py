@@ -10,7 +10,7 @@ from django.utils import timezone
 from tests.conftest import PASSWORD
 from tests.factories import make_study
 from webportal.accounts.models import Role, User
-from webportal.notifications import finding
+from webportal.notifications import run
 from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import mark_read
 from webportal.records.choices import ReadingState
@@ -59,8 +59,8 @@ def test_a_reader_is_told_once_how_many_studies_were_assigned(
     radiologist: User, coordinator: User
 ) -> None:
     assign_a_while_ago(radiologist, coordinator, 3)
-    finding.find()
-    finding.find()
+    run.note_all()
+    run.note_all()
     assert told(radiologist) == [(Kind.STUDIES_ASSIGNED, 3)]
     assert told(coordinator) == []
 
@@ -69,18 +69,18 @@ def test_what_comes_while_it_is_unread_is_added_and_what_comes_later_is_told_ane
     radiologist: User, coordinator: User
 ) -> None:
     assign_a_while_ago(radiologist, coordinator, 2)
-    finding.find()
+    run.note_all()
     Notification.objects.update(counted_until=timezone.now() - 2 * A_WHILE)
     Study.objects.update(assigned_at=timezone.now() - 3 * A_WHILE)
     assign_a_while_ago(radiologist, coordinator, 1)
-    finding.find()
+    run.note_all()
     assert told(radiologist) == [(Kind.STUDIES_ASSIGNED, 3)]
     mark_read(radiologist)
     assert told(radiologist) == []
-    finding.find()
+    run.note_all()
     assert told(radiologist) == []
     Notification.objects.update(counted_until=timezone.now() - 2 * A_WHILE)
-    finding.find()
+    run.note_all()
     assert told(radiologist) == [(Kind.STUDIES_ASSIGNED, 1)]
 
 
@@ -90,7 +90,7 @@ def test_who_takes_a_study_themselves_is_not_told_and_neither_is_who_lost_it_aga
     assign_a_while_ago(coordinator, coordinator)
     (study,) = assign_a_while_ago(radiologist, coordinator)
     assign([study.pk], None, coordinator)
-    finding.find()
+    run.note_all()
     assert told(coordinator) == []
     assert told(radiologist) == []
 
@@ -100,16 +100,16 @@ def test_an_uploader_is_told_of_signed_studies_once_the_signature_stands(
 ) -> None:
     fresh, old = make_study(created_by=uploader), make_study(created_by=uploader)
     sign_a_while_ago(fresh, radiologist, ago=timedelta(seconds=20))
-    finding.find()
+    run.note_all()
     assert told(uploader) == []
     sign_a_while_ago(old, radiologist)
-    finding.find()
+    run.note_all()
     assert told(uploader) == [(Kind.STUDIES_SIGNED, 1)]
 
 
 def test_who_signs_a_study_of_their_own_upload_is_not_told(radiologist: User) -> None:
     sign_a_while_ago(make_study(created_by=radiologist), radiologist)
-    finding.find()
+    run.note_all()
     assert told(radiologist) == []
 
 
@@ -119,7 +119,7 @@ def test_a_study_that_waits_for_another_read_is_not_told_as_signed(
     study = make_study(created_by=uploader)
     sign_a_while_ago(study, radiologist)
     Study.objects.update(reading_state=ReadingState.UNREAD)
-    finding.find()
+    run.note_all()
     assert told(uploader) == []
 
 
@@ -127,7 +127,7 @@ def test_a_notification_says_the_number_and_leads_to_the_studies(
     client: Client, radiologist: User, coordinator: User
 ) -> None:
     assign_a_while_ago(radiologist, coordinator, 2)
-    finding.find()
+    run.note_all()
     client.login(username=radiologist.username, password=PASSWORD)
     page = client.get("/notifications/")
     assert "2 studies were assigned to you" in page.text

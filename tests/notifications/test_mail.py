@@ -19,7 +19,7 @@ from tests.factories import make_patient, make_prediction, make_radiograph, make
 from tests.helpers import audit_actions
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
-from webportal.notifications import finding, mail
+from webportal.notifications import mail, run
 from webportal.notifications.mail import MOST_ATTEMPTS, deliver
 from webportal.notifications.models import Kind, MailState, Notification
 from webportal.notifications.services import choose, mark_read
@@ -91,9 +91,9 @@ def reader(radiologist: User) -> User:
 
 
 def test_who_chose_so_gets_one_e_mail(mailbox: Mailbox, study: Study, reader: User) -> None:
-    finding.find()
+    run.note_all()
     assert deliver() == 1
-    finding.find()
+    run.note_all()
     assert deliver() == 0
     (message,) = mailbox.messages
     assert mailbox.recipients == [["reader@hospital.example"]]
@@ -109,7 +109,7 @@ def test_each_gets_it_in_the_language_that_they_chose(
     colleague = make_user(Role.RADIOLOGIST, username="colleague")
     choose(colleague, "colleague@hospital.example", [Kind.STAT_UNREAD])
     User.objects.filter(pk=reader.pk).update(language="ne")
-    finding.find()
+    run.note_all()
     assert deliver() == 2
     by_recipient = dict(zip((to for (to,) in mailbox.recipients), mailbox.messages, strict=True))
     nepali = by_recipient["reader@hospital.example"]
@@ -125,17 +125,17 @@ def test_each_gets_it_in_the_language_that_they_chose(
 def test_many_studies_are_one_e_mail_an_interval(
     mailbox: Mailbox, study: Study, reader: User
 ) -> None:
-    finding.find()
+    run.note_all()
     assert deliver() == 1
     hour = timedelta(minutes=61)
     for _ in range(3):
         another = make_study(priority=Priority.STAT)
         then = timezone.now() - timedelta(minutes=31)
         make_prediction(make_radiograph(another), Category.LIKELY, created_at=then)
-        finding.find()
+        run.note_all()
         mark_read(reader)
         Notification.objects.update(read_at=timezone.now() - timedelta(minutes=5))
-    finding.find()
+    run.note_all()
     assert deliver() == 0, "the interval has not passed"
     told = Notification.objects.filter(mail_state=MailState.SENT).get()
     assert told.mailed_at is not None
@@ -150,15 +150,15 @@ def test_many_studies_are_one_e_mail_an_interval(
 def test_who_reads_no_page_gets_another_e_mail_when_more_wait(
     mailbox: Mailbox, study: Study, reader: User
 ) -> None:
-    finding.find()
+    run.note_all()
     deliver()
     earlier = timezone.now() - timedelta(minutes=61)
     Notification.objects.update(created_at=earlier, mailed_at=earlier)
-    finding.find()
+    run.note_all()
     assert deliver() == 1, "a study has begun to wait since"
     Notification.objects.filter(read_at=None).update(created_at=earlier)
     Prediction.objects.update(created_at=earlier - timedelta(hours=1))
-    finding.find()
+    run.note_all()
     assert deliver() == 0, "nothing has"
     assert Notification.objects.filter(read_at=None).count() == 1
 
@@ -166,14 +166,14 @@ def test_who_reads_no_page_gets_another_e_mail_when_more_wait(
 def test_what_was_read_on_the_page_needs_no_e_mail(
     mailbox: Mailbox, study: Study, reader: User
 ) -> None:
-    finding.find()
+    run.note_all()
     mark_read(reader)
     assert deliver() == 0
     assert mailbox.messages == []
 
 
 def test_the_e_mail_holds_no_patient_data(mailbox: Mailbox, study: Study, reader: User) -> None:
-    finding.find()
+    run.note_all()
     deliver()
     (message,) = mailbox.messages
     text = message.as_string()
@@ -182,7 +182,7 @@ def test_the_e_mail_holds_no_patient_data(mailbox: Mailbox, study: Study, reader
 
 
 def test_who_did_not_choose_gets_none(mailbox: Mailbox, study: Study, radiologist: User) -> None:
-    finding.find()
+    run.note_all()
     assert deliver() == 0
     assert Notification.objects.get().mail_state == MailState.NONE
     assert mailbox.messages == []
@@ -192,7 +192,7 @@ def test_without_a_mail_server_nothing_is_due(
     study: Study, reader: User, settings: LazySettings
 ) -> None:
     settings.MAIL_ENABLED = False
-    finding.find()
+    run.note_all()
     assert Notification.objects.get().mail_state == MailState.NONE
 
 
@@ -200,7 +200,7 @@ def test_a_server_that_refuses_for_a_while_gets_it_later(
     mailbox: Mailbox, study: Study, reader: User
 ) -> None:
     mailbox.answer = "451 Try again later"
-    finding.find()
+    run.note_all()
     assert deliver() == 0
     assert deliver() == 0, "not before its time"
     told = Notification.objects.get()
@@ -219,7 +219,7 @@ def test_what_is_never_taken_is_given_up_and_said_so(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     mailbox.answer = "550 No such person reader@hospital.example"
-    finding.find()
+    run.note_all()
     for _ in range(MOST_ATTEMPTS):
         Notification.objects.update(mail_due_at=timezone.now())
         deliver()
@@ -235,10 +235,10 @@ def test_a_study_that_is_read_before_the_e_mail_needs_none(
     mailbox: Mailbox, study: Study, reader: User
 ) -> None:
     mailbox.answer = "451 Try again later"
-    finding.find()
+    run.note_all()
     deliver()
     Study.objects.update(reading_state=ReadingState.SIGNED)
-    finding.find()
+    run.note_all()
     mailbox.answer = ""
     Notification.objects.filter(mail_state=MailState.DUE).update(mail_due_at=timezone.now())
     assert deliver() == 0
@@ -251,7 +251,7 @@ def test_two_schedulers_send_it_once(mailbox: Mailbox, study: Study, reader: Use
 
     def schedule() -> None:
         barrier.wait()
-        finding.find()
+        run.note_all()
         deliver()
         connection.close()
 
@@ -268,7 +268,7 @@ def test_two_schedulers_send_it_once(mailbox: Mailbox, study: Study, reader: Use
 def test_a_process_killed_after_sending_sends_it_again_under_the_same_id(
     mailbox: Mailbox, study: Study, reader: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    finding.find()
+    run.note_all()
 
     def die(*_: object) -> None:
         raise KeyboardInterrupt

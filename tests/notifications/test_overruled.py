@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from tests.factories import make_study
 from webportal.accounts.models import Role, User
-from webportal.notifications import finding
+from webportal.notifications import run
 from webportal.notifications.models import Kind, Notification
 from webportal.records.choices import ReadingState
 from webportal.records.models import Study
@@ -40,8 +40,8 @@ def read_three_times(readers: list[User], findings: list[Pneumonia], minutes_ago
 
 def test_only_the_reader_who_was_overruled_is_told_and_once(readers: list[User]) -> None:
     study = read_three_times(readers, [Pneumonia.NONE, Pneumonia.DEFINITE, Pneumonia.DEFINITE])
-    finding.find()
-    finding.find()
+    run.note_all()
+    run.note_all()
     (told,) = Notification.objects.filter(kind=Kind.READ_OVERRULED)
     assert (told.recipient, told.kind, told.study) == (readers[0], Kind.READ_OVERRULED, study)
 
@@ -49,13 +49,13 @@ def test_only_the_reader_who_was_overruled_is_told_and_once(readers: list[User])
 def test_not_before_the_arbitration_stands(readers: list[User]) -> None:
     findings = [Pneumonia.NONE, Pneumonia.DEFINITE, Pneumonia.DEFINITE]
     read_three_times(readers, findings, minutes_ago=0)
-    finding.find()
+    run.note_all()
     assert not Notification.objects.filter(kind=Kind.READ_OVERRULED).exists()
 
 
 def test_it_leads_to_the_study(client: Client, readers: list[User]) -> None:
     study = read_three_times(readers, [Pneumonia.NONE, Pneumonia.DEFINITE, Pneumonia.DEFINITE])
-    finding.find()
+    run.note_all()
     client.force_login(readers[0])
     page = client.get("/notifications/")
     assert "An arbitration decided otherwise than your read of a study" in page.text

@@ -11,7 +11,7 @@ from tests.factories import make_prediction, make_radiograph, make_study
 from tests.helpers import audit_actions
 from webportal.accounts.models import User
 from webportal.intake.batches import services as intake
-from webportal.notifications import finding
+from webportal.notifications import run
 from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import chosen_kinds, unread_count
 from webportal.records.choices import Category, Priority
@@ -27,7 +27,7 @@ def waiting(radiologist: User) -> Study:
     study = make_study(priority=Priority.STAT)
     then = timezone.now() - timedelta(hours=1)
     make_prediction(make_radiograph(study), Category.LIKELY, created_at=then)
-    finding.find()
+    run.note_all()
     return study
 
 
@@ -63,7 +63,7 @@ def test_who_reads_first_reads_of_no_result(
     client = sign_in(radiologist)
     assert "likely" not in client.get("/notifications/").text
     Study.objects.update(created_at=timezone.now() - timedelta(hours=1))
-    finding.find()
+    run.note_all()
     page = client.get("/notifications/").text
     assert "1 stat study has waited unread for longer than 30 minutes" in page
     assert "likely" not in page

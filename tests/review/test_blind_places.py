@@ -29,7 +29,7 @@ from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
-from webportal.notifications import finding
+from webportal.notifications import run
 from webportal.notifications.models import Kind, Notification
 from webportal.records.choices import Category, Concern
 from webportal.records.models import Study
@@ -307,12 +307,12 @@ def test_a_stat_study_that_somebody_has_read_is_told_to_nobody(
     long_ago = timezone.now() - timedelta(hours=3)
     make_prediction(make_radiograph(study), Category.LIKELY, created_at=long_ago)
     Study.objects.update(created_at=long_ago)
-    finding.find()
+    run.note_all()
     told = Notification.objects.filter(kind=Kind.STAT_UNREAD, read_at=None)
     assert told.count() == 2
     assert not told.exclude(category="").exists()
     SecondReading.objects.create(study=study, reason="overruled")
-    finding.find()
+    run.note_all()
     assert not told.exists()
     address = reverse("notifications:open", args=[Notification.objects.get(recipient=reader).pk])
     assert sign_in(reader).get(address)["Location"] == "/worklist?priority=0"

@@ -19,7 +19,7 @@ from webportal.audit.models import AuditEntry
 from webportal.intake.batches import services
 from webportal.intake.identity import Identity
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
-from webportal.notifications import finding
+from webportal.notifications import run
 from webportal.notifications.mail import deliver
 from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import choose
@@ -199,14 +199,14 @@ def test_the_reader_is_told_once_of_each_correction(
     sign_in: Callable[[User], Client],
 ) -> None:
     make_radiograph(make_study(patient=patient))
-    assert finding.find() == 0
+    assert run.note_all() == 0
     correct(patient, corrector)
-    assert finding.find() == 1
-    assert finding.find() == 0
+    assert run.note_all() == 1
+    assert run.note_all() == 0
     told = Notification.objects.get()
     assert (told.recipient, told.kind) == (radiologist, Kind.IDENTITY_CORRECTED)
     correct(patient, corrector, "Phantom^Ewka")
-    assert finding.find() == 1
+    assert run.note_all() == 1
     browser = sign_in(radiologist)
     page = browser.get(reverse("notifications:list")).text
     assert "The identity under which you signed a read was corrected" in page
@@ -224,7 +224,7 @@ def test_of_several_studies_there_is_one_notification_that_leads_to_the_patient(
     other = make_radiograph(make_study(patient=patient)).study
     sign(other, radiologist, Entry(None, "unaided", "none"), PASSWORD)
     correct(patient, corrector)
-    assert finding.find() == 1
+    assert run.note_all() == 1
     told = Notification.objects.get()
     answer = sign_in(radiologist).get(reverse("notifications:open", args=[told.pk]))
     assert answer.headers["Location"] == reverse("records:patient", args=[patient.pk])
@@ -234,7 +234,7 @@ def test_who_corrects_their_own_read_is_not_told(
     read: Read, patient: Patient, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     correct(patient, radiologist)
-    assert finding.find() == 0
+    assert run.note_all() == 0
     page = sign_in(radiologist).get(reverse("review:study", args=[read.study_id])).text
     assert "Signed as" in page
     assert SEEN not in page
@@ -248,12 +248,12 @@ def test_what_was_seen_on_the_page_needs_no_notification(
     sign_in: Callable[[User], Client],
 ) -> None:
     correct(patient, corrector)
-    finding.find()
+    run.note_all()
     sign_in(radiologist).post(reverse("review:correction-seen", args=[read.study_id]))
-    finding.find()
+    run.note_all()
     assert Notification.objects.get().read_at is not None
     Notification.objects.all().delete()
-    assert finding.find() == 0
+    assert run.note_all() == 0
 
 
 def test_e_mail_follows_the_choice_and_names_nobody(
@@ -262,7 +262,7 @@ def test_e_mail_follows_the_choice_and_names_nobody(
     settings.MAIL_ENABLED = True
     choose(radiologist, "reader@example.org", [Kind.IDENTITY_CORRECTED])
     correct(patient, corrector)
-    finding.find()
+    run.note_all()
     assert deliver() == 1
     (message,) = mail.outbox
     assert "corrected" in message.subject
@@ -297,7 +297,7 @@ def test_a_second_reader_learns_nothing_from_it(
         f"/uploads/{batch.pk}/results",
     ]
     correct(patient, corrector)
-    finding.find()
+    run.note_all()
     assert not Notification.objects.filter(recipient=second).exists()
     for address in pages:
         text = browser.get(address).text

@@ -15,7 +15,7 @@ from pytest_django.fixtures import Settings
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study, overwrite
 from tests.helpers import audit_actions
 from webportal.accounts.models import Role, User
-from webportal.notifications import finding
+from webportal.notifications import run
 from webportal.notifications.models import Kind, Notification
 from webportal.records.choices import ReadingState
 from webportal.records.models import IdentityCorrection, Study
@@ -137,7 +137,7 @@ def test_a_clinician_is_told_and_led_to_the_list(
     client: Client, study: Study, radiologist: User, referrer: User
 ) -> None:
     sign(study, radiologist)
-    finding.find()
+    run.note_all()
     (told,) = Notification.objects.filter(recipient=referrer)
     assert (told.kind, told.studies) == (Kind.REPORTS_READY, 1)
     client.force_login(referrer)

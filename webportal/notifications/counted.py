@@ -17,14 +17,12 @@ from django.utils import timezone
 
 from webportal.accounts.models import Role
 from webportal.notifications.models import Kind, Notification
-from webportal.notifications.services import mail_state_for, mail_wanted
+from webportal.notifications.services import LOOK_BACK, mail_state_for, mail_wanted
 from webportal.records.choices import ReadingState
 from webportal.records.models import Study
 from webportal.review.reads.standing import standing_reads
 
 SETTLED = timedelta(seconds=60)
-#: What happened before is no news, were it the first run ever.
-LOOK_BACK = timedelta(days=7)
 
 
 def note() -> int:

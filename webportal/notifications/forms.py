@@ -10,7 +10,7 @@ from webportal.accounts.models import Role, User
 from webportal.accounts.roles import UPLOADERS
 from webportal.notifications.models import Kind
 
-# Who is told of what; see webportal.notifications.finding.
+# Who is told of what; see webportal.notifications.run.
 ROLES = {
     Kind.BATCH_DONE: UPLOADERS,
     Kind.STUDIES_SIGNED: UPLOADERS,

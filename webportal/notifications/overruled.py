@@ -3,9 +3,9 @@
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
 
-from webportal.notifications.counted import LOOK_BACK, SETTLED
+from webportal.notifications.counted import SETTLED
 from webportal.notifications.models import Kind, Notification
-from webportal.notifications.services import mail_state_for, mail_wanted
+from webportal.notifications.services import LOOK_BACK, mail_state_for, mail_wanted
 from webportal.review.models import ReadKind
 from webportal.review.reads.second_reading import disagree
 from webportal.review.reads.standing import standing_reads

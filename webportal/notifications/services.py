@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Collection
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +16,9 @@ from webportal.audit.trail import Event, append
 from webportal.notifications.models import MailChoice, MailState, Notification
 from webportal.review.preferences import reads_first
 from webportal.review.reads.blinding import reads_without_model
+
+#: What happened before is no news, were it the first run ever.
+LOOK_BACK = timedelta(days=7)
 
 
 def reads_without_result(person: User) -> bool:

@@ -13,7 +13,7 @@ from webportal.accounts.models import User
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
-from webportal.notifications import finding
+from webportal.notifications import run
 from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import mark_read, notifications_of, unread_count
 from webportal.records.choices import Category, Priority, ReadingState
@@ -65,8 +65,8 @@ def test_the_uploader_is_told_once_that_a_batch_is_done(
     add: Callable[..., UploadItem], batch: UploadBatch, uploader: User, radiologist: User
 ) -> None:
     add()
-    assert finding.find() == 1
-    assert finding.find() == 0
+    assert run.note_all() == 1
+    assert run.note_all() == 0
     told = Notification.objects.get()
     assert (told.recipient, told.kind, told.batch) == (uploader, Kind.BATCH_DONE, batch)
 
@@ -77,11 +77,11 @@ def test_a_batch_with_an_image_left_to_analyse_is_not_done(
 ) -> None:
     add()
     item = add(state)
-    assert finding.find() == 0
+    assert run.note_all() == 0
     Job.objects.filter(radiograph=item.radiograph).update(
         state=JobState.CANCELLED, leased_until=None, finished_at=timezone.now()
     )
-    assert finding.find() == 1
+    assert run.note_all() == 1
 
 
 def test_a_batch_is_not_done_before_every_announced_file_is_there(
@@ -89,18 +89,18 @@ def test_a_batch_is_not_done_before_every_announced_file_is_there(
 ) -> None:
     add()
     services.announce(batch, 2)
-    assert finding.find() == 0
+    assert run.note_all() == 0
     add()
-    assert finding.find() == 1
+    assert run.note_all() == 1
 
 
 def test_a_batch_is_not_done_while_files_arrive(add: Callable[..., UploadItem]) -> None:
     add(ago=timedelta(seconds=5))
-    assert finding.find() == 0
+    assert run.note_all() == 0
 
 
 def test_an_empty_batch_is_no_news(batch: UploadBatch) -> None:
-    assert finding.find() == 0
+    assert run.note_all() == 0
 
 
 def test_what_was_done_long_before_is_no_news(
@@ -108,7 +108,7 @@ def test_what_was_done_long_before_is_no_news(
 ) -> None:
     add()
     UploadBatch.objects.update(created_at=timezone.now() - timedelta(days=30))
-    assert finding.find() == 0
+    assert run.note_all() == 0
 
 
 # ── A stat study ────────────────────────────────────────────────────────────────────────────────
@@ -122,8 +122,8 @@ def test_every_radiologist_is_told_once_of_all_stat_studies_that_wait(
     User.objects.filter(pk=stopped.pk).update(is_active=False)
     make_stat()
     longest = make_stat(ago=timedelta(hours=5))
-    assert finding.find() == 2
-    assert finding.find() == 0
+    assert run.note_all() == 2
+    assert run.note_all() == 0
     assert {each.recipient for each in Notification.objects.all()} == {radiologist, other}
     for told in Notification.objects.all():
         result = Prediction.objects.get(radiograph__study=longest)
@@ -133,24 +133,24 @@ def test_every_radiologist_is_told_once_of_all_stat_studies_that_wait(
 
 def test_an_unread_notification_follows_what_waits(radiologist: User) -> None:
     first = make_stat()
-    finding.find()
+    run.note_all()
     make_stat()
     make_stat()
-    assert finding.find() == 0
+    assert run.note_all() == 0
     assert Notification.objects.get().studies == 3
     Study.objects.filter(pk=first.pk).update(reading_state=ReadingState.SIGNED)
-    finding.find()
+    run.note_all()
     assert Notification.objects.get().studies == 2
 
 
 def test_once_read_it_comes_again_when_another_study_has_begun_to_wait(radiologist: User) -> None:
     make_stat()
-    finding.find()
+    run.note_all()
     mark_read(radiologist)
-    assert finding.find() == 0, "it is known already"
+    assert run.note_all() == 0, "it is known already"
     Notification.objects.update(read_at=timezone.now() - timedelta(minutes=5))
     make_stat(ago=timedelta(minutes=32))
-    assert finding.find() == 1
+    assert run.note_all() == 1
     assert Notification.objects.get(read_at=None).studies == 2
 
 
@@ -158,11 +158,11 @@ def test_once_read_it_comes_again_after_an_interval_if_studies_still_wait(
     radiologist: User,
 ) -> None:
     make_stat()
-    finding.find()
+    run.note_all()
     Notification.objects.update(read_at=timezone.now() - timedelta(minutes=59))
-    assert finding.find() == 0
+    assert run.note_all() == 0
     Notification.objects.update(read_at=timezone.now() - timedelta(minutes=61))
-    assert finding.find() == 1
+    assert run.note_all() == 1
     assert unread_count(radiologist) == 1
 
 
@@ -174,7 +174,7 @@ def test_who_reads_first_is_told_of_all_that_wait_and_of_no_result(radiologist: 
     make_study(priority=Priority.STAT)
     Study.objects.update(created_at=came)
     make_stat()
-    finding.find()
+    run.note_all()
     told = Notification.objects.get()
     assert (told.category, told.studies, told.waiting_since) == ("", 3, came)
 
@@ -184,10 +184,10 @@ def test_what_tells_a_result_is_not_shown_to_who_has_come_to_read_first(
 ) -> None:
     make_stat()
     Study.objects.update(created_at=timezone.now() - LONG_AGO)
-    finding.find()
+    run.note_all()
     ReadingPreference.objects.create(reader=radiologist, reads_first=True)
     assert not notifications_of(radiologist).exists()
-    finding.find()
+    run.note_all()
     assert notifications_of(radiologist).get().category == ""
 
 
@@ -198,7 +198,7 @@ def test_a_blind_second_reader_is_told_of_no_result(
     auditor = make_user("radiologist", "auditor", username="auditor")
     make_stat()
     Study.objects.update(created_at=timezone.now() - LONG_AGO)
-    finding.find()
+    run.note_all()
     assert Notification.objects.get(recipient=radiologist).category == ""
     assert Notification.objects.get(recipient=auditor).category == Category.LIKELY
 
@@ -215,21 +215,21 @@ def test_a_blind_second_reader_is_told_of_no_result(
 )
 def test_nobody_is_told_of_other_studies(fields: dict[str, Any], radiologist: User) -> None:
     make_stat(**fields)
-    assert finding.find() == 0
+    assert run.note_all() == 0
 
 
 def test_the_limit_is_a_setting(radiologist: User, settings: LazySettings) -> None:
     settings.STAT_UNREAD_MINUTES = 300
     make_stat()
-    assert finding.find() == 0
+    assert run.note_all() == 0
 
 
 def test_what_has_been_read_meanwhile_waits_for_nobody(radiologist: User) -> None:
     study = make_stat()
-    finding.find()
+    run.note_all()
     assert unread_count(radiologist) == 1
     Study.objects.filter(pk=study.pk).update(reading_state=ReadingState.SIGNED)
-    finding.find()
+    run.note_all()
     assert unread_count(radiologist) == 0
 
 
@@ -238,7 +238,7 @@ def test_one_s_own_notifications_alone_are_marked(
 ) -> None:
     other = make_user("radiologist", username="other")
     make_stat()
-    finding.find()
+    run.note_all()
     mark_read(radiologist, Notification.objects.get(recipient=other).pk)
     assert (unread_count(radiologist), unread_count(other)) == (1, 1)
     mark_read(radiologist)
