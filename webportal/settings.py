@@ -224,7 +224,8 @@ METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────
 # How long 'next' keeps a study for its reader after the open page last said that it is there.
 RESERVATION_SECONDS = env.int("RESERVATION_SECONDS", default=900)
-# For so many minutes after a signature the reader's signing PIN does in place of the password.
+# For so many minutes after a signature the reader's signing PIN is accepted instead of the
+# password.
 SIGNING_PIN_MINUTES = env.int("SIGNING_PIN_MINUTES", default=15)
 # After so many minutes without a key or the mouse the pages of somebody who reads are covered, and
 # want the password or the PIN again; 0 for never.

@@ -181,7 +181,7 @@ class ReadSerializer(serializers.ModelSerializer[Read]):
 
 
 class EntrySerializer(serializers.Serializer[Any]):
-    """What a reader puts down."""
+    """A reader's input."""
 
     prediction = serializers.UUIDField(
         allow_null=True, help_text="The result that the reader saw; null when there was none."

@@ -1,4 +1,4 @@
-"""Reading preferences: whether a reader reads before the model, and by which keys."""
+"""Reading preferences: reading before seeing the model's result, and keyboard shortcuts."""
 
 from webportal.accounts.models import User
 from webportal.accounts.roles import SignedInRequest
@@ -13,15 +13,15 @@ def reads_first(reader: User) -> bool:
 
 
 def has_shortcuts(reader: User) -> bool:
-    """Whether single characters act for this reader (WCAG 2.1.4 wants a way to say no)."""
+    """Whether this reader has single-character shortcuts on (WCAG 2.1.4 requires an off switch)."""
     return not ReadingPreference.objects.filter(reader=reader, has_shortcuts=False).exists()
 
 
 def results_are_open(request: SignedInRequest) -> bool:
-    """Whether this reader has opened the results of what is unread, for this session."""
+    """Whether this reader has opened the results of unread studies for this session."""
     return bool(request.session.get(RESULTS_ARE_OPEN, False))
 
 
 def closes_results(request: SignedInRequest) -> bool:
-    """Whether the pages keep results closed that this reader's own read comes before."""
+    """Whether the pages hide results until this reader has signed."""
     return reads_first(request.user) and not results_are_open(request)

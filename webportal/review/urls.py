@@ -55,7 +55,7 @@ urlpatterns = [
     path("shortcuts", preference_pages.choose_shortcuts, name="shortcuts"),
     path("worklist/results", preference_pages.open_results, name="open-results"),
     path("reads-first", preference_pages.choose_reads_first, name="reads-first"),
-    # Browsers keep the answer for a year: another layout of it needs another address.
+    # Browsers cache the response for a year: a new format needs a new URL.
     path("radiographs/<uuid:radiograph_id>/v2/pixels", pixels.pixels, name="pixels"),
     path("radiographs/<uuid:radiograph_id>/viewed", pixels.viewed, name="viewed"),
     path("radiographs/<uuid:radiograph_id>/image.png", images.image, name="image"),

@@ -23,13 +23,14 @@ DISCLAIMER = gettext_lazy(
     " where a finding is signed; the signed read in the portal is what holds."
 )
 IDENTITY_CORRECTED = gettext_lazy("identity corrected")
-# What a spreadsheet would take for a formula (OWASP, CSV Injection), wide letters included.
+# Prefixes that a spreadsheet would treat as a formula (OWASP, CSV Injection), including full-width
+# ones.
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @dataclass(frozen=True)
 class Export:
-    """What goes into a file: `rows` as `exported_by` may see them, with or without results."""
+    """Contents of an export: `rows` as `exported_by` may see them, with or without results."""
 
     batch: UploadBatch
     rows: Sequence[Row]
@@ -38,9 +39,9 @@ class Export:
 
 
 def as_csv(export: Export) -> str:
-    """Return one line a file, UTF-8 with names of columns that stay; safe to open in a spreadsheet.
+    """Return one row per file, in UTF-8 with stable column names; safe to open in a spreadsheet.
 
-    Cells that a spreadsheet would run as a formula begin with an apostrophe.
+    Cells that a spreadsheet would evaluate as a formula are prefixed with an apostrophe.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer)
@@ -73,7 +74,7 @@ def _harmless(cells: Iterable[str]) -> list[str]:
 
 
 def _finding_cells(row: Row) -> list[str]:
-    """The signed finding, and how it stands to the model's result; empty where none counts."""
+    """The signed finding and its relation to the model's result; empty if there is none."""
     if row.finding is None:
         return [""] * 5
     others, at = "; ".join(row.finding.others), timezone.localtime(row.finding.signed_at)
@@ -82,7 +83,7 @@ def _finding_cells(row: Row) -> list[str]:
 
 
 def finding_words(row: Row) -> str:
-    """The signed finding in words, with who signed it and when; '' where none counts."""
+    """The signed finding as text, with signer and time; '' if there is none."""
     if row.finding is None:
         return ""
     labels = ", ".join([row.finding.label, *row.finding.other_labels])
@@ -91,18 +92,18 @@ def finding_words(row: Row) -> str:
 
 
 def date_words(at: datetime | None) -> str:
-    """The day in the local time; '' where none is known."""
+    """The date in local time; '' if unknown."""
     return "" if at is None else f"{timezone.localtime(at):%Y-%m-%d}"
 
 
 def result_words_beside(row: Row) -> str:
-    """The model's result as it stands beside a signed finding: agreeing with it, or overruled."""
+    """The model's result as shown beside a signed finding: whether it agrees or was overruled."""
     stands = stands_to(row.finding, row.category) if row.finding else ""
     return f"{result_words(row)} – {stands}" if stands else result_words(row)
 
 
 def result_words(row: Row) -> str:
-    """The result of a file in words; where there is none, how far the analysis has come."""
+    """The result of a file as text, or the progress of its analysis if there is none yet."""
     if row.category:
         words = str(Category(row.category).label)
         return words if row.probability is None else f"{words}, {percent(row.probability)}"

@@ -1,7 +1,7 @@
 """Identifying all patients of an upload in one table.
 
-Each line is one study with a temporary identity. Lines are saved one by one: what is wrong with one
-keeps no other from being saved, and lines that nobody filled in stay as they are.
+Each row is one study with a temporary identity. Rows are saved independently: an error in one does
+not prevent the others from being saved, and empty rows are left unchanged.
 """
 
 import re
@@ -36,10 +36,10 @@ from webportal.records.models import OWN_ISSUER, Study
 from webportal.records.services import RecordError
 from webportal.review.study.case_records import assign_patient
 
-#: So many lines stand on the page at once; the next ones come when these are done.
+#: Rows per page; the next ones follow once these are done.
 MOST_LINES = 100
 _AGE = re.compile(r"(?P<number>\d{1,3})\s*(?P<unit>y|years?|mo|m|months?|w|weeks?|d|days?)\.?")
-# The letters of DICOM's Age String (PS3.5, VR AS).
+# Unit letters of DICOM's Age String (PS3.5, VR AS).
 _UNITS = {"y": "Y", "m": "M", "w": "W", "d": "D"}
 
 
@@ -47,7 +47,7 @@ COLUMNS = ("family_name", "given_name", "birth_date", "age", "sex", "patient_id"
 
 
 class IdentifyForm(PatientForm):
-    """Who the patient of one study is, and how old they were, where no date of birth is known."""
+    """The patient of one study, with the age if the date of birth is unknown."""
 
     study = forms.UUIDField(widget=forms.HiddenInput)
     birth_date = forms.DateField(
@@ -72,7 +72,7 @@ class IdentifyForm(PatientForm):
         return [self[name] for name in COLUMNS]
 
     def clean_patient_id(self) -> str:
-        """Refuse what a spreadsheet made of an identifier, and words for none."""
+        """Reject identifiers mangled by a spreadsheet, and placeholders."""
         patient_id: str = self.cleaned_data["patient_id"]
         problem = spreadsheet_problem(patient_id) or placeholder_problem(patient_id)
         if problem:
@@ -80,7 +80,7 @@ class IdentifyForm(PatientForm):
         return patient_id
 
     def clean_age(self) -> str:
-        """Return the age as DICOM writes it, 003Y; it is never guessed which unit was meant."""
+        """Return the age as a DICOM Age String (003Y); a missing unit is never guessed."""
         text: str = self.cleaned_data["age"].strip().lower()
         if not text:
             return ""
@@ -93,24 +93,24 @@ class IdentifyForm(PatientForm):
         return written
 
     def clean_sex(self) -> str:
-        """Refuse what is none of the letters or words for a sex."""
+        """Reject anything other than the accepted codes and words for sex."""
         sex = parse_sex(self.cleaned_data["sex"].strip())
         if sex not in ("", *Sex.values):
             raise forms.ValidationError(gettext("Write the sex as F, M or O, or leave it out."))
         return sex
 
     def identity(self) -> Identity:
-        """Return the identity that was filled in."""
+        """Return the identity entered."""
         values = self.values()
         del values["study"], values["age"]
         return Identity(**values)
 
 
 class _Lines(forms.BaseFormSet[IdentifyForm]):
-    """The table; a line that nobody filled in is no mistake."""
+    """The formset; an empty row is not an error."""
 
     def get_form_kwargs(self, index: int | None) -> dict[str, Any]:
-        """Let every line be left as it is."""
+        """Allow every row to be left empty."""
         return {"empty_permitted": True}
 
 
@@ -126,7 +126,7 @@ def _first_unidentified(batch: UploadBatch) -> list[Study]:
 @never_cache
 @require_http_methods(["GET", "POST"])
 def identify(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
-    """The table; what is left of it after saving, with what is wrong, until nothing is."""
+    """Show and save the table; rows that could not be saved are shown again with their errors."""
     batch = get_object_or_404(UploadBatch, pk=batch_id)
     if request.method != "POST":
         return _page(request, batch, _lines_of(_first_unidentified(batch)))
@@ -148,7 +148,7 @@ def _lines_of(studies: Iterable[Study]) -> "forms.BaseFormSet[IdentifyForm]":
 
 
 def _initial(studies: Iterable[Study]) -> list[dict[str, Any]]:
-    """What is known of the patients; a temporary Patient ID stands for nothing."""
+    """Initial values from the records; temporary Patient IDs are left blank."""
     known = []
     for study in studies:
         values = form_values(study.patient) | {"patient_id": "", "study": study.pk}
@@ -159,7 +159,7 @@ def _initial(studies: Iterable[Study]) -> list[dict[str, Any]]:
 
 
 def _posted(data: Mapping[str, str]) -> list[Study]:
-    """The studies of the lines that were sent, in their order; whoever they are now."""
+    """The studies of the submitted rows, in order, whoever their patients are now."""
     ids = []
     for number in range(MOST_LINES):
         try:
@@ -175,7 +175,7 @@ def _is_filled_in(line: IdentifyForm) -> bool:
 
 
 def _save(line: IdentifyForm, by: User) -> bool:
-    """Save one line by itself; what keeps it from being saved is said in it."""
+    """Save one row; an error is reported in that row."""
     try:
         with transaction.atomic():
             study = Study.objects.select_related("patient").get(pk=line.cleaned_data["study"])
@@ -190,7 +190,7 @@ def _save(line: IdentifyForm, by: User) -> bool:
 
 
 def _note_age(study: Study, age: str, by: User) -> None:
-    """Record the age at the study for those images whose files do not say it."""
+    """Record the age at the study for images whose files do not state it."""
     if not age or not study.radiographs.filter(patient_age="").update(patient_age=age):
         return
     detail = {"fields": ["patient_age"], "patient_age": age}
@@ -199,7 +199,7 @@ def _note_age(study: Study, age: str, by: User) -> None:
 
 
 def _study_of(line: IdentifyForm) -> uuid.UUID | None:
-    """The study that a line is about; None where what was sent names none."""
+    """The study of a row; None if the submitted id matches none."""
     try:
         return uuid.UUID(str(line["study"].value()))
     except ValueError:

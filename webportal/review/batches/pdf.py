@@ -1,6 +1,6 @@
 """A batch's results as a PDF.
 
-Apart from the other exports, because what it needs is large and few processes ever print.
+Separate from the other exports because its dependencies are large and few processes ever need them.
 """
 
 from django.utils import timezone
@@ -26,7 +26,7 @@ from webportal.review.reports.printing import UNKNOWN, Document
 
 
 class _Document(Document):
-    """A4 across, with what it is and the page's number on every page."""
+    """A4 landscape, with title and page number on every page."""
 
     def __init__(self, export: Export) -> None:
         super().__init__(orientation="landscape")
@@ -35,7 +35,7 @@ class _Document(Document):
         self.set_title(str(export.batch))
 
     def header(self) -> None:
-        """Name the batch."""
+        """Print the batch name."""
         self.set_font("noto", style="B", size=12)
         name = self.in_known_letters(str(self.export.batch))
         self.cell(text=_("Results of an upload: %(name)s") % {"name": name})
@@ -48,7 +48,7 @@ class _Document(Document):
         self.ln(3)
 
     def footer(self) -> None:
-        """Say what this is not, and which page of how many."""
+        """Print the disclaimer and the page number."""
         self.set_y(-20)
         self.set_font("noto", size=8)
         self.multi_cell(w=0, text=str(DISCLAIMER), new_x="LMARGIN", new_y="NEXT")
@@ -57,7 +57,7 @@ class _Document(Document):
 
 
 def as_pdf(export: Export) -> bytes:
-    """Return a table of the files with a heading, the disclaimer and a number on every page."""
+    """Return a table of the files with a heading, the disclaimer and page numbers."""
     document = _Document(export)
     document.add_page()
     document.set_font("noto", size=9)
@@ -90,7 +90,7 @@ def as_pdf(export: Export) -> bytes:
         for cells in ([*names, *results], *lines):
             printed = table.row()
             for place, cell in enumerate(cells):
-                # A reason stands across all that there is not.
+                # A reason spans all empty columns.
                 printed.cell(cell, colspan=len(widths) - len(cells) + 1 if place == 1 else 1)
     return bytes(document.output())
 
@@ -114,7 +114,7 @@ def _result(row: Row) -> str:
 
 
 def _cells(row: Row, export: Export) -> list[str]:
-    """What stands in a line; of a file without a patient its name, the reason and the verdict."""
+    """Cells of a row; for a file without a patient its name, the reason and the verdict."""
     state = ReadingState(row.reading_state) if row.reading_state else Verdict(row.verdict)
     if not row.patient_id:
         return [row.file_name, in_words(row.reason), str(state.label)]

@@ -1,4 +1,4 @@
-"""Results of a batch's files, as far as the person who asks may know them."""
+"""Results of a batch's files, as far as the requesting user may see them."""
 
 import uuid
 from collections.abc import Collection, Iterable, Iterator
@@ -33,7 +33,7 @@ from webportal.review.reads.corrections import has_corrected_read
 from webportal.review.reads.headline import Finding, findings_of
 from webportal.review.reads.standing import may_be_taken_back
 
-#: The analysis of an image that the model has looked at, whatever it found.
+#: Analysis state of an image that the model has processed, whatever the result.
 ANALYSED = "analysed"
 CHUNK = 2000
 _LAST = max(Concern) + 1
@@ -51,13 +51,13 @@ _NO_TEXT = (
 class Row:
     """One file. `category` is "" and `probability` None where there is no result, or none to see.
 
-    Both are those that are shown of the result; `purpose` and its reasons are the result's.
+    Both are the shown values; `purpose` and its reasons are the result's.
 
     `analysis` is ANALYSED or the state of its newest job, `reading_state` that of its study; both
-    "" for a file that was not taken in. `identity_corrected`: a signed read that the person may see
-    was signed under another identity than the patient has now. `result_withheld`: the person is
-    not shown what the model says of the study before their own read. `finding` is the signed one of
-    its study, None for those who may not know it.
+    "" for a file that was not accepted. `identity_corrected`: a signed read that the person may see
+    was signed under another identity than the patient has now. `result_withheld`: the person does
+    not see the model's result before their own read. `finding` is the study's signed finding, None
+    if the person may not see it.
     """
 
     file_name: str
@@ -81,7 +81,7 @@ class Row:
     finding: Finding | None = None
 
 
-# What a table can be sorted by; of equal ones the file's name decides.
+# Sort keys of the table; ties are broken by file name.
 SORTS = {
     "file": ["file_name"],
     "verdict": ["verdict"],
@@ -94,17 +94,17 @@ SORTS = {
 
 
 def shows_results(person: User) -> bool:
-    """Whether this person may know results of the model at all."""
+    """Whether this person may see the model's results at all."""
     return person.has_role(Role.RADIOLOGIST)
 
 
 def items_of(
     batch: UploadBatch, person: User, sort: str = "", *, is_open: bool = False
 ) -> QuerySet[UploadItem]:
-    """Return the batch's files with the fields of `Row`, sorted by a key of SORTS, `-` downwards.
+    """Return the batch's files with the fields of `Row`, sorted by a key of SORTS, `-` descending.
 
-    A result that the person is not shown counts as none, in the order as well. `is_open` is
-    that of `withheld_results`.
+    A result hidden from the person counts as none, also for sorting. `is_open` is that of
+    `withheld_results`.
     """
     predictions = Prediction.objects.filter(radiograph=OuterRef("radiograph"), is_current=True)
     if not shows_results(person):
@@ -113,7 +113,7 @@ def items_of(
     predictions = predictions.exclude(radiograph__study__in=withheld)
     jobs = Job.objects.filter(radiograph=OuterRef("radiograph")).order_by("-queued_at")
     ranks = [When(category=each.value, then=Value(Concern.of(each))) for each in Category]
-    # What the analysis failed on needs a person, as what the model cannot judge does.
+    # A failed analysis needs a person, as does an image the model cannot assess.
     ranks.append(When(analysis__in=ENDED_WITHOUT_RESULT, then=Value(Concern.NOT_ASSESSABLE)))
     study = "radiograph__study"
     items = batch.items.annotate(
@@ -142,7 +142,7 @@ def _order(sort: str) -> list[OrderBy]:
     for name in SORTS.get(sort.removeprefix("-"), []):
         downwards = name.startswith("-") != backwards
         field = F(name.removeprefix("-"))
-        # Files that were not taken in have none of it, and come last either way.
+        # Files that were not accepted have none of these, and sort last either way.
         order.append(field.desc(nulls_last=True) if downwards else field.asc(nulls_last=True))
     return order
 
@@ -150,8 +150,8 @@ def _order(sort: str) -> list[OrderBy]:
 def rows(items: QuerySet[UploadItem], person: User, *, only_final: bool = False) -> Iterator[Row]:
     """Return each file of `items_of` as a row for the same person.
 
-    With `only_final` no finding is told that its reader may still take back, and its study counts
-    as unread: signed without a finding the model's result would read as the signed one.
+    With `only_final`, findings that can still be taken back are left out and their studies count as
+    unread: in a signed study without a finding, the model's result could be mistaken for it.
     """
     names = [field.name for field in fields(Row) if field.name != "finding"]
     for chunk in _in_chunks(items.values(*names).iterator(chunk_size=CHUNK), CHUNK):
@@ -180,7 +180,7 @@ def _row(values: dict[str, Any], names: list[str], findings: dict[uuid.UUID, Fin
         name: values[name] if name in _NO_TEXT else values[name] or "" for name in names
     }
     known["purpose_reasons"] = known["purpose_reasons"] or []
-    # That a picture is not assessable is a result, which not everybody may know.
+    # 'Not assessable' is itself a result, which not everybody may see.
     if known["analysis"] in (JobState.DONE, JobState.REFUSED):
         known["analysis"] = ANALYSED
     return Row(**known, finding=findings.get(values["study_id"]))

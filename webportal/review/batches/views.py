@@ -37,7 +37,7 @@ COLUMNS = [
 @never_cache
 @require_GET
 def batch_results(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
-    """What came of each file of a batch, in the order that the person chose."""
+    """The outcome of each file of a batch, in the chosen order."""
     batch = get_object_or_404(UploadBatch.objects.select_related("created_by"), pk=batch_id)
     sort = request.GET.get("sort", "result")
     items = results.items_of(batch, request.user, sort, is_open=results_are_open(request))
@@ -80,7 +80,7 @@ def _shown(row: results.Row) -> dict[str, object]:
 @never_cache
 @require_GET
 def batch_csv(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
-    """The results as a CSV file; that they were taken out is in the audit trail."""
+    """The results as a CSV file; the export is audited."""
     batch = get_object_or_404(UploadBatch, pk=batch_id)
     return csv_response(_export(request, batch, "csv"))
 
@@ -89,10 +89,10 @@ def batch_csv(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
 @never_cache
 @require_GET
 def batch_pdf(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
-    """The results as a PDF file; that they were taken out is in the audit trail."""
+    """The results as a PDF file; the export is audited."""
     batch = get_object_or_404(UploadBatch, pk=batch_id)
     chosen = _export(request, batch, "pdf")
-    # Libraries and tables of fonts, which only who prints needs: a fifth of the process's memory.
+    # Imported lazily: PDF libraries and font tables take a fifth of the process's memory.
     from webportal.review.batches.pdf import as_pdf
 
     return _download(as_pdf(chosen), "application/pdf", f"chestline-{batch.pk}.pdf")
@@ -106,7 +106,7 @@ def _export(request: SignedInRequest, batch: UploadBatch, kind: str) -> Export:
 def export(
     batch: UploadBatch, by: User, kind: str, sort: str = "", *, is_open: bool = False
 ) -> Export:
-    """Collect what a person may take out of a batch, and note in the trail that they did.
+    """Collect the rows of a batch that a person may export, and audit the export.
 
     `is_open` is that of `withheld_results`.
     """
@@ -118,9 +118,9 @@ def export(
 
 
 def csv_response(chosen: Export) -> HttpResponse:
-    """The CSV file as an answer."""
+    """The CSV file as an HTTP response."""
     text = exports.as_csv(chosen)
-    # The mark at the start is how spreadsheets know UTF-8.
+    # Spreadsheets recognise UTF-8 by the byte order mark.
     data = b"\xef\xbb\xbf" + text.encode()
     return _download(data, "text/csv; charset=utf-8", f"chestline-{chosen.batch.pk}.csv")
 

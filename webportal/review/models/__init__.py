@@ -1,4 +1,4 @@
-"""Models of review: reads and what hangs on them, and readers' preferences."""
+"""Models of review: reads and related records, and readers' preferences."""
 
 from webportal.review.models.preferences import ReadingPreference, SavedView, WorklistPreference
 from webportal.review.models.reads import (

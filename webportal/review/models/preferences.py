@@ -1,4 +1,4 @@
-"""What people have chosen for reading and for the worklist, and their saved views."""
+"""Reading and worklist preferences, and saved views."""
 
 import uuid
 
@@ -9,7 +9,7 @@ from django.db.models import Q
 
 
 class ReadingPreference(models.Model):
-    """What a reader has chosen; without a row it is what the fields' defaults say."""
+    """A reader's preferences; without a row the field defaults apply."""
 
     reader = models.OneToOneField(
         settings.AUTH_USER_MODEL,
@@ -32,7 +32,7 @@ class ReadingPreference(models.Model):
 
 
 class WorklistPreference(models.Model):
-    """How one person wants to see the worklist."""
+    """One person's worklist preferences."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL,
@@ -57,10 +57,10 @@ class WorklistPreference(models.Model):
 
 
 class SavedView(models.Model):
-    """Filters, order and columns under a name, of one person or shared with all readers.
+    """Named filters, order and columns, personal or shared with all readers.
 
-    `filters` is what the address says, the order with it: names to values. It holds no search and
-    with it no patient data.
+    `filters` maps the query parameters, including the order, to values. It holds no search terms,
+    and so no patient data.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -1,4 +1,4 @@
-"""Reads, and the addenda after a read is signed."""
+"""Reads and addenda."""
 
 import uuid
 
@@ -13,7 +13,7 @@ from webportal.records.models import Radiograph, Study
 
 
 class Decision(models.TextChoices):
-    """How the reader stands to the model's result."""
+    """The reader's decision on the model's result."""
 
     CONFIRM = "confirm", _("Confirm")
     OVERRULE = "overrule", _("Overrule")
@@ -30,7 +30,7 @@ class Pneumonia(models.TextChoices):
 
 
 class Zone(models.TextChoices):
-    """A zone of the lungs, named from the patient's side; codes are in `findings`."""
+    """A lung zone, with the patient's left and right; for codes see `codes`."""
 
     RIGHT_UPPER = "right_upper", _("Right upper zone")
     RIGHT_MIDDLE = "right_middle", _("Right middle zone")
@@ -41,7 +41,7 @@ class Zone(models.TextChoices):
 
 
 class OtherFinding(models.TextChoices):
-    """Further findings on a chest radiograph; codes are in `findings`."""
+    """Other findings on a chest radiograph; for codes see `codes`."""
 
     EFFUSION = "effusion", _("Pleural effusion")
     CARDIOMEGALY = "cardiomegaly", _("Cardiomegaly")
@@ -51,9 +51,9 @@ class OtherFinding(models.TextChoices):
 
 
 class ReadState(models.TextChoices):
-    """A read is edited as a draft and never again after it is signed.
+    """A read is editable as a draft and immutable once signed.
 
-    One whose signature was taken back in time stays as it was signed, and counts for nothing.
+    A read whose signature was taken back in time keeps its content and has no effect.
     """
 
     DRAFT = "draft", _("Draft")
@@ -62,10 +62,10 @@ class ReadState(models.TextChoices):
 
 
 class ReadKind(models.TextChoices):
-    """Which of a study's reads it is. Only studies that go to a second reader have more than one.
+    """The kind of read. Only studies that go to a second reader have more than one.
 
-    The values sort in the order in which the reads are made, but for their spelling; `READ_ORDER`
-    in `second_reading` has it.
+    The values do not sort in the order in which the reads are made; `READ_ORDER` in
+    `second_reading` does.
     """
 
     FIRST = "first", _("First read")
@@ -83,9 +83,9 @@ class SecondReadingReason(models.TextChoices):
 class Read(models.Model):
     """One radiologist's read of a study.
 
-    Triggers refuse any change to a signed read, but that its signature is taken back in time. A
-    read is amended by another one of the same reader and kind: which of them counts follows from
-    `amends` (see `standing`) and is written nowhere.
+    Triggers refuse any change to a signed read, except taking its signature back in time. A read is
+    amended by another one of the same reader and kind; which of them counts is derived from
+    `amends` (see `standing`), not stored.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -242,10 +242,10 @@ class Addendum(models.Model):
 
 
 class SecondReading(models.Model):
-    """That a study goes to a second reader, and how far that has come.
+    """The second reading of a study and its progress.
 
-    Made by the signature of a first read. `due` is the read that is waited for: the second, then
-    perhaps the arbitration, then none.
+    Created when a first read is signed. `due` is the read that is pending: the second, then perhaps
+    the arbitration, then none.
     """
 
     study = models.OneToOneField(
@@ -287,9 +287,9 @@ class SecondReading(models.Model):
 
 
 class Reservation(models.Model):
-    """Who has a study in hand. It is over at `expires_at`, whether or not the row is still there.
+    """Who is reading a study. It ends at `expires_at`, whether or not the row still exists.
 
-    Written by `webportal.review.reads.reservation` alone.
+    Written only by `webportal.review.reads.reservation`.
     """
 
     study = models.OneToOneField(
@@ -309,16 +309,16 @@ class Reservation(models.Model):
 
 
 class ImageView(models.Model):
-    """That an image was on a reader's screen, and when first; the trail has every time.
+    """The first time an image was on a reader's screen; the trail has every time.
 
-    Written by `webportal.review.reads.viewing` alone.
+    Written only by `webportal.review.reads.viewing`.
     """
 
     reader = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         on_delete=models.PROTECT,
         related_name="image_views",
-        db_index=False,  # the constraint's serves it
+        db_index=False,  # covered by the constraint's index
     )
     radiograph = models.ForeignKey(Radiograph, on_delete=models.PROTECT, related_name="views")
     first_at = models.DateTimeField()
@@ -336,7 +336,7 @@ class ImageView(models.Model):
 
 
 class TextTemplate(models.Model):
-    """A piece of text for the impression, put in by its key: one's own, or shared by all."""
+    """A text snippet for the impression, inserted by its key; personal or shared."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     owner = models.ForeignKey(
@@ -368,7 +368,7 @@ class TextTemplate(models.Model):
 
 
 class SigningPin(models.Model):
-    """A short secret with which its owner signs once the password has opened a series."""
+    """A short secret that its owner can sign with after the password has opened a series."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL,

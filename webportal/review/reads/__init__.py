@@ -1,4 +1,4 @@
 """Reads: drafting, signing, addenda, amendments, second reading, and who may see what of them.
 
-Rules alone: nothing here answers a request.
+Domain rules only: nothing here handles a request.
 """

@@ -34,11 +34,11 @@ def add_addendum(
     despite_unseen: bool = False,
     pin_is_open: bool = False,
 ) -> Addendum:
-    """Sign a text that adds to a signed read; the author's draft of that study is then done with.
+    """Sign an addendum to a signed read; the author's draft for that study is then removed.
 
     A study that came back to the worklist because of a later image is closed again when `images`,
-    the number of images of the author's page, covers it and the author has seen each of them;
-    `despite_unseen` says that the text speaks of one that cannot be shown. `identity` is the
+    the number of images on the author's page, covers it and the author has seen each of them;
+    `despite_unseen` means that the text addresses one that cannot be shown. `identity` is the
     fingerprint of the patient's identity that the author saw. Signing the same text twice changes
     nothing. Raises ReadingError with one of the codes not_signed, incomplete, wrong_password,
     identity_changed, images_changed or images_not_viewed.
@@ -65,7 +65,7 @@ def add_addendum(
         same = read.addenda.filter(author=author, reason=reason, text=text).first()
         if same is not None:
             return same
-        # An amendment that the author has begun is another thing, and stays.
+        # A draft amendment by the author is separate and is kept.
         drafts = Read.objects.filter(study=read.study_id, reader=author, state=ReadState.DRAFT)
         drafts.filter(amends=None).delete()
         addendum = Addendum.objects.create(

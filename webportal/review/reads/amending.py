@@ -1,6 +1,6 @@
 """Amended reads: a new read by the same reader, with a reason, that supersedes the signed one.
 
-Only its author amends a read. Whoever else sees it otherwise writes an addendum.
+Only its author may amend a read. Others who disagree write an addendum.
 """
 
 import uuid
@@ -15,7 +15,7 @@ from webportal.review.reads.standing import superseding_read
 
 
 def own_read_to_amend(study: Study, author: User, read_id: uuid.UUID) -> Read:
-    """The signed read of that id; raises ReadingError when it is not one of this author's here."""
+    """This author's signed read of the study with that id; raises ReadingError if there is none."""
     read = study.reads.filter(pk=read_id, reader=author, state=ReadState.SIGNED).first()
     if read is None:
         raise ReadingError(
@@ -29,7 +29,7 @@ def own_read_to_amend(study: Study, author: User, read_id: uuid.UUID) -> Read:
 
 
 def refuse_amendment(amended: Read, reason: str) -> None:
-    """Raise ReadingError where this read was amended already, or no reason is given."""
+    """Raise ReadingError if this read was already amended, or no reason is given."""
     if superseding_read(amended) is not None:
         raise ReadingError(
             "already_amended",

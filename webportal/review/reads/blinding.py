@@ -1,14 +1,14 @@
-"""Blinding: what a person who may yet be a study's second reader must not see.
+"""Blinding: what a potential second reader of a study must not see.
 
-While the second read of a study is due, nobody who could make it sees the first one, and with
-SECOND_READING_BLIND_TO_AI neither the model's results. Every page and endpoint that shows reads or
-results asks here, and so does everything that narrows studies down, counts or orders them by what
-follows from a result: a place among others tells as much as a word.
+While the second read of a study is due, nobody who could make it sees the first one or, with
+SECOND_READING_BLIND_TO_AI, the model's results. Every page and endpoint that shows reads or results
+uses this module, and so does everything that filters, counts or sorts studies by a result: a
+position in a list reveals as much as the result itself.
 
-A weaker kind is the choice of a reader to read first: the results of what is still to be read are
-closed, until that reader has signed the study or opens them. `withheld_results` covers both kinds,
-and whatever shows results asks it; `is_open` says that this reader has opened the closed ones, for
-the session on the pages, for one request over REST. On the study page they are opened in place.
+A weaker form is a reader's choice to read first: results of unread studies are closed until that
+reader signs the study or opens them. `withheld_results` covers both forms, and everything that
+shows results uses it; `is_open` means that this reader has opened the closed ones, for the session
+on the pages, for one request over REST. On the study page they are opened in place.
 """
 
 import uuid
@@ -29,7 +29,7 @@ NOTHING = Q(pk__in=[])
 
 
 def visible_reads(person: User) -> Q:
-    """A condition on reads: one's own, and of the others those signed ones that one may see."""
+    """Filter for reads: the person's own, and those signed by others that they may see."""
     signed = Q(state=ReadState.SIGNED)
     if may_read_blind(person):
         signed &= ~Q(study__second_reading__due=ReadKind.SECOND)
@@ -38,36 +38,36 @@ def visible_reads(person: User) -> Q:
 
 
 def sees_read(person: User, read: Read) -> bool:
-    """Whether one read is among those of `visible_reads`, for reads that are loaded already."""
+    """Like `visible_reads`, for a read that is already loaded."""
     if read.reader_id == person.pk:
         return True
     return read.state == ReadState.SIGNED and not _is_blind(person, read.study)
 
 
 def reads_without_model(person: User) -> bool:
-    """Whether there may be studies whose results of the model are hidden from this person."""
+    """Whether there may be studies whose model results are hidden from this person."""
     return settings.SECOND_READING_BLIND_TO_AI and may_read_blind(person)
 
 
 def waiting_blind(person: User) -> Q:
-    """A condition on studies: those whose second read this person may make without the model."""
+    """Filter for studies whose second read this person may make blind to the model."""
     if not reads_without_model(person):
         return NOTHING
     own = Read.objects.filter(study=OuterRef("study"), reader=person, state=ReadState.SIGNED)
     waiting = SecondReading.objects.filter(~Exists(own), due=ReadKind.SECOND)
-    # They are few: PostgreSQL looks them up once and then asks a table in memory.
+    # They are few: PostgreSQL looks them up once and then probes a hash table.
     return Q(pk__in=waiting.values("study"))
 
 
 def hidden_results(person: User) -> Q:
-    """A condition on studies: those whose results of the model are hidden from this person."""
+    """Filter for studies whose model results are hidden from this person."""
     if not reads_without_model(person):
         return NOTHING
     return waiting_blind(person) | Q(pk__in=_fresh_second_reads(person).values("study"))
 
 
 def studies_with_hidden_results(person: User, study_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    """Which of these studies are among those of `hidden_results`."""
+    """Those of the given studies that match `hidden_results`."""
     if not reads_without_model(person):
         return set()
     hidden = Study.objects.filter(hidden_results(person), pk__in=study_ids)
@@ -75,7 +75,7 @@ def studies_with_hidden_results(person: User, study_ids: Collection[uuid.UUID]) 
 
 
 def closed_results(person: User) -> Q:
-    """A condition on studies: those unread whose results wait until this person has read them."""
+    """Filter for unread studies whose results stay closed until this person has read them."""
     if not reads_first(person):
         return NOTHING
     own = Read.objects.filter(study=OuterRef("pk"), reader=person, state=ReadState.SIGNED)
@@ -88,10 +88,9 @@ def closes_result(person: User, study: Study) -> bool:
 
 
 def withheld_results(person: User, *, is_open: bool = False) -> Q:
-    """A condition on studies: those whose results this person is not shown.
+    """Filter for studies whose results this person is not shown.
 
-    That is those of `hidden_results`, and unless the person has opened them those of
-    `closed_results`.
+    These are `hidden_results` and, unless the person has opened them, `closed_results`.
     """
     hidden = hidden_results(person)
     return hidden if is_open else hidden | closed_results(person)
@@ -100,7 +99,7 @@ def withheld_results(person: User, *, is_open: bool = False) -> Q:
 def studies_with_withheld_results(
     person: User, study_ids: Collection[uuid.UUID], *, is_open: bool = False
 ) -> set[uuid.UUID]:
-    """Which of these studies are among those of `withheld_results`."""
+    """Those of the given studies that match `withheld_results`."""
     withheld = Study.objects.filter(withheld_results(person, is_open=is_open), pk__in=study_ids)
     return set(withheld.values_list("pk", flat=True))
 
@@ -111,15 +110,15 @@ def hides_result(person: User, study: Study) -> bool:
 
 
 def visible_predictions(person: User) -> Q:
-    """A condition on predictions: those of studies whose results this person may see.
+    """Filter for predictions of studies whose results this person may see.
 
-    Closed ones are among them: the study page, which opens them in place, asks for this.
+    Includes closed ones, for the study page, which opens them in place.
     """
     return ~Q(radiograph__study__in=Study.objects.filter(hidden_results(person)))
 
 
 def _fresh_second_reads(person: User) -> QuerySet[Read]:
-    """The second reads that this person may still take back; an amended one is blind no more."""
+    """The second reads that this person may still take back; an amended one is no longer blind."""
     return Read.objects.filter(may_be_taken_back(), reader=person, kind=ReadKind.SECOND, revision=0)
 
 

@@ -1,4 +1,4 @@
-"""RadLex and SNOMED CT codes of the structured findings, for whatever leaves the portal.
+"""RadLex and SNOMED CT codes of the structured findings, for exports and the API.
 
 RadLex is version 4.3 (https://radlex.org), which has no class for cardiomegaly. SNOMED CT has no
 concept for a zone of one lung: the zone is one of DICOM PS3.16 CID 6171 'Zone of Lung', to be
@@ -23,7 +23,7 @@ RIGHT, LEFT = "24028007", "7771000"
 UPPER, MIDDLE, LOWER = "281392002", "281393007", "281394001"
 
 PNEUMONIA = Code("RID5350", "233604007")
-# How sure the reader is, as a qualifier of the finding: absent, possible, present.
+# The reader's certainty as a qualifier of the finding: absent, possible, present.
 CERTAINTY = {
     Pneumonia.NONE: Code("RID28473", "2667000"),
     Pneumonia.POSSIBLE: Code("", "371930009"),
@@ -37,7 +37,7 @@ ZONES = {
     Zone.LEFT_MIDDLE: Code("RID1352", MIDDLE, LEFT),
     Zone.LEFT_LOWER: Code("RID1355", LOWER, LEFT),
 }
-# 'Other' is said in the impression and has no code.
+# 'Other' is described in the impression and has no code.
 OTHER_FINDINGS = {
     OtherFinding.EFFUSION: Code("RID34539", "60046008"),
     OtherFinding.CARDIOMEGALY: Code("", "8186001"),

@@ -1,7 +1,7 @@
 """Reads signed under an identity that has been corrected since.
 
-Such a read is marked wherever it is shown. Whoever sees the read sees the mark, and nobody else:
-a second reader who must not know the first read learns nothing from it.
+Such a read is flagged wherever it is shown. Only people who may see the read see the flag, so it
+reveals nothing to a blinded second reader.
 """
 
 import uuid
@@ -20,18 +20,18 @@ from webportal.review.reads.standing import stands
 
 
 def corrections_of(read: Read) -> list[IdentityCorrection]:
-    """Return the corrections made since the read was signed, the first one first.
+    """Return the corrections made since the read was signed, oldest first.
 
-    A list of reads wants `study__identity_corrections__corrected_by` fetched before.
+    For lists of reads, prefetch `study__identity_corrections__corrected_by`.
     """
     made = read.study.identity_corrections.all()
     return [each for each in made if read.signed_at and each.at > read.signed_at]
 
 
 def unseen_corrections(read: Read, person: User) -> list[IdentityCorrection]:
-    """Return those of which the person, who signed the read, has not taken note yet.
+    """Return the corrections that the person, who signed the read, has not acknowledged yet.
 
-    Of a correction of their own they have.
+    Their own corrections count as acknowledged.
     """
     if read.reader_id != person.pk:
         return []
@@ -42,9 +42,9 @@ def unseen_corrections(read: Read, person: User) -> list[IdentityCorrection]:
 
 
 def has_corrected_read(person: User, study: str = "pk") -> Exists:
-    """A condition: a study has a marked read that this person may see. `study` leads to its id.
+    """Filter for studies with a flagged read that this person may see; `study` leads to its id.
 
-    A read that was amended since stands no more, and marks its study no more.
+    A read that was amended since no longer stands and no longer flags its study.
     """
     marked = Read.objects.filter(
         visible_reads(person),
@@ -56,14 +56,14 @@ def has_corrected_read(person: User, study: str = "pk") -> Exists:
 
 
 def studies_with_corrected_reads(person: User, study_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    """Which of these studies are among those of `has_corrected_read`."""
+    """Those of the given studies that match `has_corrected_read`."""
     marked = Study.objects.filter(has_corrected_read(person), pk__in=study_ids)
     return set(marked.values_list("pk", flat=True))
 
 
 @transaction.atomic
 def take_note(study: Study, person: User) -> int:
-    """Note that a reader has seen what was corrected of their reads; return how many were new."""
+    """Acknowledge the corrections to a reader's own reads; return how many were new."""
     Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     unseen = {
         each.pk: each

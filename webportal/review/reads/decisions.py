@@ -1,7 +1,7 @@
-"""Which findings go with which decision on the model's result.
+"""Mapping of findings to decisions on the model's result.
 
-The reader says what they see; whether that confirms or overrules the model follows from it without
-ambiguity, so nobody is asked twice.
+The reader records findings; whether they confirm or overrule the model follows unambiguously, so
+nobody is asked twice.
 """
 
 from webportal.records.choices import Category
@@ -20,9 +20,9 @@ CONFIRMING = {
 def open_choices(category: str) -> list[tuple[Decision, str]]:
     """The pairs of decision and pneumonia finding that a reader may sign, for a result's category.
 
-    They are always in the order none, possible, definite, not interpretable. `category` is a value
-    of `Category`, or '' where there is no result. A picture that the model could not assess, or
-    was not made for, counts as having none: there is nothing to confirm or overrule.
+    Always in the order none, possible, definite, not interpretable. `category` is a value of
+    `Category`, or '' where there is no result. An image that the model could not assess, or that is
+    outside its purpose, counts as having none: there is nothing to confirm or overrule.
     """
     confirming = CONFIRMING.get(Category(category)) if category else None
     choices = []

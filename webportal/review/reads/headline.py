@@ -1,7 +1,7 @@
-"""What a study shows first: the signed finding that counts, then the model's result.
+"""What a study shows first: the standing signed finding, then the model's result.
 
-Every list, table, file and answer that shows studies takes the signed finding from here, so that
-nowhere the model's result stands alone where a radiologist has decided.
+Every list, table, file and response that shows studies gets the signed finding from here, so that
+the model's result is never shown alone where a radiologist has decided.
 """
 
 import uuid
@@ -25,10 +25,10 @@ NOT_INTERPRETABLE = Decision.NOT_INTERPRETABLE.value
 
 @dataclass(frozen=True)
 class Finding:
-    """The signed finding that counts of a study.
+    """The standing signed finding of a study.
 
     `value` is one of `Pneumonia` or NOT_INTERPRETABLE. `addenda` is how many were signed to the
-    read; `covers_all` is False where an image has joined the study since.
+    read; `covers_all` is False if an image has been added to the study since.
     """
 
     read: uuid.UUID
@@ -43,20 +43,20 @@ class Finding:
 
     @property
     def label(self) -> str:
-        """The finding in words, other findings apart."""
+        """The finding as text, without other findings."""
         if self.value == NOT_INTERPRETABLE:
             return gettext("Not interpretable")
         return str(Pneumonia(self.value).label)
 
     @property
     def other_labels(self) -> list[str]:
-        """The other findings in words."""
+        """The other findings as text."""
         return [str(OtherFinding(each).label) for each in self.others]
 
     def against(self, category: str) -> str:
-        """How it stands to a result of the model: agrees, overruled, differs, or '' for neither.
+        """Relation to the model's result: agrees, overruled, differs, or '' for none of these.
 
-        It differs where the reader did not decide on that result: it was made later, or hidden.
+        'Differs' if the reader did not decide on that result because it came later or was hidden.
         """
         confirming = CONFIRMING.get(category)  # type: ignore[call-overload]  # an enum of texts
         if confirming is None or self.value == NOT_INTERPRETABLE:
@@ -67,7 +67,7 @@ class Finding:
 
 
 def stands_to(finding: Finding, category: str) -> str:
-    """The same in words, as they stand behind the model's result."""
+    """The same as text, as shown after the model's result."""
     words = {
         "agrees": gettext("agrees"),
         "overruled": gettext("overruled"),
@@ -79,14 +79,14 @@ def stands_to(finding: Finding, category: str) -> str:
 def findings_of(
     study_ids: Collection[uuid.UUID], person: User, *, only_final: bool = False
 ) -> dict[uuid.UUID, Finding]:
-    """The signed finding of each study that has one which counts and which this person may know.
+    """The standing signed finding of each study that has one and that this person may see.
 
-    It takes one query. With `only_final` those are left out that may still be taken back: for what
-    leaves the portal.
+    Takes one query. `only_final` leaves out findings that may still be taken back, for anything
+    that leaves the portal.
     """
     if not person.has_role(Role.RADIOLOGIST):
         return {}
-    # While another read is waited for, none counts.
+    # While another read is pending, none counts.
     is_settled = Q(study__second_reading=None) | Q(study__second_reading__due="")
     reads = standing_reads().filter(is_settled, visible_reads(person), study__in=study_ids)
     if only_final:
@@ -99,7 +99,7 @@ def findings_of(
 
 
 def _finding(read: Read) -> Finding:
-    assert read.signed_at is not None  # a constraint of the database
+    assert read.signed_at is not None  # by a database constraint
     return Finding(
         read=read.pk,
         value=read.pneumonia or NOT_INTERPRETABLE,

@@ -23,7 +23,7 @@ LABELS = {
 
 @dataclass(frozen=True)
 class Change:
-    """One value of an identity that is not what it was, in words."""
+    """One changed value of an identity, as text."""
 
     label: str
     before: str
@@ -32,10 +32,10 @@ class Change:
 
 @dataclass(frozen=True)
 class IdentityChange:
-    """How the identity that a reader saw differs from the present one.
+    """How the identity that a reader saw differs from the current one.
 
-    `is_moved` says that the study belongs to another patient's record now; `version` is the
-    fingerprint of the present identity.
+    `is_moved` means that the study now belongs to another patient's record; `version` is the
+    fingerprint of the current identity.
     """
 
     is_moved: bool
@@ -65,7 +65,7 @@ def _in_words(name: str, before: str, after: str) -> tuple[str, str]:
         before, after = words.get(before, before), words.get(after, after)
     elif name == "name":
         shown = [Patient(name=each).display_name for each in (before, after)]
-        # Two names that read the same are told apart only as DICOM writes them.
+        # Two names that read the same can differ only in their DICOM form.
         if shown[0] != shown[1]:
             before, after = shown
     unknown = _("not known")
@@ -73,7 +73,7 @@ def _in_words(name: str, before: str, after: str) -> tuple[str, str]:
 
 
 def parse_identity(text: str) -> dict[str, str] | None:
-    """Read an identity that a page was made with; None for what is none."""
+    """Parse the identity that a page was rendered with; None if it is invalid."""
     try:
         given = json.loads(text)
     except ValueError:
@@ -86,17 +86,17 @@ def parse_identity(text: str) -> dict[str, str] | None:
 def identity_for_draft(
     patient: Patient, acknowledged: str, seen: Mapping[str, str], kept: dict[str, str]
 ) -> dict[str, str]:
-    """Return the identity to keep with a draft: the present one once its reader acknowledged it.
+    """Return the identity to keep with a draft: the current one once its reader acknowledged it.
 
-    Until then it is the one under which the draft was begun, so that whoever comes back to it is
-    told of the change.
+    Until then it is the one under which the draft was started, so that the change is shown to a
+    reader who comes back to it.
     """
     now = shown_identity(patient)
     return now if acknowledged == version_of(now) else dict(seen) or kept
 
 
 def lock_identity(study: Study, acknowledged: str) -> dict[str, str]:
-    """Return the identity to sign under, which stays as it is until the transaction ends.
+    """Return the identity to sign under, locked until the transaction ends.
 
     The study must be locked. Raises ReadingError with the code identity_changed when it is not the
     one whose fingerprint the reader acknowledged.

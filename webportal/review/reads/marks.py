@@ -1,7 +1,7 @@
 """Marks: points and boxes on an image that a reader places for a finding.
 
 They are in pixels of the stored image, counted from 0 at its upper left corner, so that a mark
-stays where it is however the picture is zoomed, turned or flipped. A read keeps them as JSON.
+stays in place however the image is zoomed, rotated or flipped. A read keeps them as JSON.
 """
 
 import uuid
@@ -23,7 +23,7 @@ NUMBERS = ("column", "row", "width", "height")
 
 @dataclass(frozen=True)
 class Mark:
-    """A point, whose width and height are 0, or a box from its upper left pixel on."""
+    """A point (width and height 0), or a box given by its upper left pixel."""
 
     radiograph: uuid.UUID
     finding: str
@@ -34,7 +34,7 @@ class Mark:
 
     @property
     def is_point(self) -> bool:
-        """Whether it is one place rather than a box."""
+        """Whether it is a point rather than a box."""
         return self.width == 0 and self.height == 0
 
     def fits(self, columns: int, rows: int) -> bool:
@@ -48,7 +48,7 @@ class Mark:
         )
 
     def as_json(self) -> dict[str, Any]:
-        """The mark as it is stored, sent and covered by the signature."""
+        """The mark as stored, sent and signed."""
         return {
             "radiograph": str(self.radiograph),
             "finding": self.finding,
@@ -57,7 +57,7 @@ class Mark:
 
 
 def parse_marks(given: object) -> tuple[Mark, ...]:
-    """Read what `Mark.as_json` writes, as a list; raises ValueError for anything else."""
+    """Parse a list of marks as written by `Mark.as_json`; raises ValueError for anything else."""
     if not isinstance(given, list):
         raise ValueError("marks are a list")
     return tuple(_parse_mark(each) for each in given)
@@ -79,7 +79,7 @@ def image_sizes(study: Study) -> dict[uuid.UUID, tuple[int, int]]:
 
 
 def why_refused(study: Study, marks: Collection[Mark]) -> str:
-    """What is wrong with marks on the images of a study, in words; '' when nothing is."""
+    """Why marks on the images of a study are invalid, as text; '' if they are valid."""
     if not marks:
         return ""
     if len(marks) > MOST_MARKS:
@@ -101,7 +101,7 @@ def why_refused(study: Study, marks: Collection[Mark]) -> str:
 def finding_not_put_down(
     marks: Collection[Mark], pneumonia: str, other_findings: Collection[str]
 ) -> str:
-    """The first finding, in words, that is marked on an image but not part of the read."""
+    """The first finding, as text, that is marked on an image but not part of the read."""
     put_down = set(other_findings)
     if pneumonia in (Pneumonia.POSSIBLE, Pneumonia.DEFINITE):
         put_down.add(PNEUMONIA)
@@ -111,7 +111,7 @@ def finding_not_put_down(
 
 
 def in_words(marks: Sequence[Mark], study: Study) -> list[str]:
-    """Each mark for people who do not see the picture."""
+    """A text alternative for each mark."""
     numbers = {pk: n for n, pk in enumerate(study.radiographs.values_list("pk", flat=True), 1)}
     labels = dict(MARKED_FINDINGS)
     return [_words(mark, str(labels[mark.finding]), numbers[mark.radiograph]) for mark in marks]

@@ -1,8 +1,8 @@
 """Measurements on an image that a reader keeps with the read: lengths, angles and areas.
 
 Points are in pixels of the stored image, counted from 0 at its upper left corner, so that a
-measurement stays where it is however the picture is zoomed, turned or flipped. The value follows
-from the points and from the size of a pixel in the stored file; it is never taken from a browser.
+measurement stays in place however the image is zoomed, rotated or flipped. The value is computed
+from the points and the pixel spacing in the stored file; it is never taken from a browser.
 """
 
 import math
@@ -21,7 +21,7 @@ from webportal.records.models import Radiograph, Study
 from webportal.review.reads.marks import image_sizes
 
 MOST_MEASUREMENTS = 50
-# A hundredth of a pixel is far below what a hand can aim at, and survives JSON as it is.
+# A hundredth of a pixel is far finer than any pointer, and survives JSON unchanged.
 _DECIMALS = 2
 _GREATEST = 100_000
 
@@ -47,7 +47,7 @@ POINTS: dict[str, int] = {
 
 
 class Unit(models.TextChoices):
-    """Units of values; pixels where the file does not say how large one is."""
+    """Units of values; pixels if the file gives no pixel spacing."""
 
     MILLIMETRE = "mm", gettext_lazy("mm")
     PIXEL = "px", gettext_lazy("px")
@@ -72,19 +72,19 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Value:
-    """What a measurement gives. `at_detector`: lengths there, greater than in the patient."""
+    """A measured value. `at_detector`: length at the detector, greater than in the patient."""
 
     value: float
     unit: str
     at_detector: bool = False
 
     def as_json(self) -> dict[str, Any]:
-        """The value as it is stored beside the points."""
+        """The value as stored beside the points."""
         return {"value": self.value, "unit": self.unit, "at_detector": self.at_detector}
 
 
 def parse_measurements(given: object) -> tuple[Measurement, ...]:
-    """Read what `Measurement.as_json` writes, as a list; raises ValueError for anything else."""
+    """Parse a list as written by `Measurement.as_json`; raises ValueError for anything else."""
     if not isinstance(given, list):
         raise ValueError("measurements are a list")
     return tuple(_parse(each) for each in given)
@@ -102,14 +102,14 @@ def _parse_point(given: object) -> Point:
         raise ValueError("a point has a column and a row")
     column, row = given
     for number in (column, row):
-        # NaN is within no bounds.
+        # Also rejects NaN.
         if type(number) not in (int, float) or not 0 <= number <= _GREATEST:
             raise ValueError("a point is in pixels of an image")
     return round(float(column), _DECIMALS), round(float(row), _DECIMALS)
 
 
 def why_refused(study: Study, measurements: Collection[Measurement]) -> str:
-    """What is wrong with measurements on the images of a study, in words; '' when nothing is."""
+    """Why measurements on the images of a study are invalid, as text; '' if they are valid."""
     if not measurements:
         return ""
     if len(measurements) > MOST_MEASUREMENTS:
@@ -150,7 +150,7 @@ def measured(
 
 
 def value_of(measurement: Measurement, shape: images.PixelShape) -> Value:
-    """Measure: millimetres where the file says how large a pixel is, else widths of a pixel."""
+    """Compute the value: in millimetres if the file gives the pixel spacing, else in pixels."""
     height, width = shape.spacing or (shape.aspect, 1.0)
     places = [(column * width, row * height) for column, row in measurement.points]
     if measurement.kind == MeasurementKind.ANGLE:
@@ -167,7 +167,7 @@ def value_of(measurement: Measurement, shape: images.PixelShape) -> Value:
 
 
 def in_words(measurements: Sequence[Mapping[str, Any]], study: Study) -> list[str]:
-    """Each stored measurement for people who do not see the picture."""
+    """A text alternative for each stored measurement."""
     numbers = {
         str(pk): number
         for number, pk in enumerate(study.radiographs.values_list("pk", flat=True), 1)
@@ -183,7 +183,7 @@ def in_words(measurements: Sequence[Mapping[str, Any]], study: Study) -> list[st
 
 
 def with_words(measurements: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Stored measurements with their values in words, for the viewer."""
+    """Stored measurements with their values as text, for the viewer."""
     return [{**each, "words": value_in_words(each)} for each in measurements]
 
 

@@ -11,21 +11,21 @@ from webportal.review.reads.standing import stands
 
 
 def leading_prediction(study: Study) -> Prediction | None:
-    """The current result that a read of the study decides on: that which counts for the study."""
+    """The current result that a read of the study decides on: the one that counts for the study."""
     current = Prediction.objects.filter(radiograph__study=study, is_current=True)
     return next(iter(counting(current.select_related("model_version"))), None)
 
 
 def result_for(study: Study, reader: User) -> Prediction | None:
-    """The result on which this reader decides; None too when they must read without it."""
+    """The result on which this reader decides; also None if they must read without it."""
     return None if hides_result(reader, study) else leading_prediction(study)
 
 
 def signed_read(study: Study) -> Read | None:
-    """The read that counts, if the reading is done: the last of those signed.
+    """The standing read, if reading is complete: the last one signed.
 
-    That is the arbitration where there was one; of two readers who agree it is the second one's,
-    which has seen every image that the first had not.
+    That is the arbitration if there was one; of two readers who agree it is the second, who may
+    have seen images that the first had not.
     """
     reads = signed_reads(study)
     return reads[-1] if reads and not due_of_second_reading(study) else None
@@ -37,5 +37,5 @@ def own_signed_read(study: Study, reader: User) -> Read | None:
 
 
 def own_draft(study: Study, reader: User) -> Read | None:
-    """What this reader has put down of the study and not signed, if anything."""
+    """This reader's unsigned draft for the study, if any."""
     return Read.objects.filter(study=study, reader=reader, state=ReadState.DRAFT).first()

@@ -1,8 +1,8 @@
 """Drafting and signing reads.
 
-A read is bound to the result that the reader saw: when another result has taken its place, signing
-is refused until the reader has seen that one. What a reader typed is kept as a draft whatever
-becomes of the signature. Locks are taken in the order study, patient, head of the audit trail.
+A read is bound to the result that the reader saw: if it has been replaced, signing is refused until
+the reader has seen the new one. Input is kept as a draft whether or not the signature succeeds.
+Locks are taken in the order study, patient, head of the audit trail.
 """
 
 import hashlib
@@ -54,16 +54,16 @@ from webportal.review.reads.viewing import images_not_viewed, refuse_changed_ima
 
 @dataclass(frozen=True)
 class Entry:
-    """What a reader puts down.
+    """A reader's input.
 
     `seen` is the id of the result on the reader's screen, if any; `images` how many images were
-    there and `kind` which read of the study was asked for, None when the reader's program does not
-    say. `despite_reservation` says that the reader knows that another has the study in hand.
-    `version` is that of the draft on the screen, "" when there was none: a draft that was changed
-    in another window meanwhile is not written over. `amends` is the id of the reader's own signed
-    read that this one corrects, for `reason`. `identity` is the fingerprint of the patient's
-    identity that the reader has acknowledged, and `seen_identity` the identity under which the
-    draft was begun, {} where that is not known.
+    there and `kind` which read of the study was asked for, None if the client does not say.
+    `despite_reservation` means that the reader knows that another reader is reading the study.
+    `version` is that of the draft on the screen, "" if there was none: a draft changed in another
+    window meanwhile is not overwritten. `amends` is the id of the reader's own signed read that
+    this one corrects, for `reason`. `identity` is the fingerprint of the patient's identity that
+    the reader has acknowledged, and `seen_identity` the identity under which the draft was begun,
+    {} where that is not known.
     """
 
     seen: uuid.UUID | None
@@ -86,11 +86,10 @@ class Entry:
 
 @transaction.atomic
 def save_draft(study: Study, reader: User, entry: Entry) -> Read:
-    """Keep what the reader has put down so far; a draft may be incomplete.
+    """Save the reader's input so far; a draft may be incomplete.
 
-    Of a study that is already signed it is kept too, so that it can become an addendum. Raises
-    ReadingError with one of the codes unknown_value, wrong_mark, wrong_measurement, not_own_read
-    or draft_changed.
+    It is also kept for a signed study, so that it can become an addendum. Raises ReadingError with
+    one of the codes unknown_value, wrong_mark, wrong_measurement, not_own_read or draft_changed.
     """
     _check_values(study, entry)
     if entry.amends is not None:
@@ -121,7 +120,7 @@ def save_draft(study: Study, reader: User, entry: Entry) -> Read:
 
 
 def _measured(study: Study, entry: Entry, draft: Read) -> list[dict[str, Any]]:
-    """The measurements with the values that the stored files give."""
+    """The measurements with values computed from the stored files."""
     try:
         return measurements.measured(study, entry.measurements, draft.measurements)
     except (StoredFileError, ImageError) as error:
@@ -129,7 +128,7 @@ def _measured(study: Study, entry: Entry, draft: Read) -> list[dict[str, Any]]:
 
 
 def draft_version(draft: Read | None) -> str:
-    """What tells one state of a draft from another; "" for none."""
+    """The version of a draft; "" for none."""
     return draft.updated_at.isoformat() if draft is not None else ""
 
 
@@ -144,7 +143,7 @@ def _refuse_other_draft(draft: Read | None, entry: Entry) -> None:
 
 @transaction.atomic
 def discard_draft(study: Study, reader: User) -> None:
-    """Remove the reader's own draft, if there is one."""
+    """Delete the reader's own draft, if there is one."""
     for draft in Read.objects.filter(study=study, reader=reader, state=ReadState.DRAFT):
         append(Event(Action.READ_SAVED, "read", draft.pk, study.pk, {"discarded": True}), reader)
         draft.delete()
@@ -153,14 +152,14 @@ def discard_draft(study: Study, reader: User) -> None:
 def sign(
     study: Study, reader: User, entry: Entry, password: str, *, pin_is_open: bool = False
 ) -> Read:
-    """Sign the read that is due, or an amendment of one's own; the same twice changes nothing.
+    """Sign the read that is due, or an amendment of one's own; idempotent.
 
     The study leaves the worklist unless a second read or an arbitration follows. With `pin_is_open`
-    the reader's signing PIN does in place of the password. Raises ReadingError with one of the
-    codes wrong_password, already_signed, already_amended, reading_changed, not_blind, reserved,
+    the reader's signing PIN is accepted instead of the password. Raises ReadingError with one of
+    the codes wrong_password, already_signed, already_amended, reading_changed, not_blind, reserved,
     result_changed, images_changed, images_not_viewed, reason_missing, identity_changed, incomplete,
-    not_fitting, draft_changed, not_own_read, unknown_value or wrong_mark. Only after the last four
-    is nothing kept.
+    not_fitting, draft_changed, not_own_read, unknown_value or wrong_mark. Nothing is saved after
+    the last four.
     """
     draft = save_draft(study, reader, entry)
     entry = replace(entry, version=None)
@@ -182,7 +181,7 @@ def sign(
         _check_complete(read, entry, current)
         not_viewed = images_not_viewed(locked, reader)
         refuse_unviewed(locked, read, not_viewed)
-        # A reader who read without the model's help is bound to no result of it.
+        # A reader who read without the model is bound to no result.
         read.prediction = None if read.decision == Decision.UNAIDED else current
         read.identity = lock_identity(locked, entry.identity)
         read.state, read.signed_at = ReadState.SIGNED, clock()
@@ -198,7 +197,7 @@ def sign(
 
 
 def _what_is_signed(read: Read, not_viewed: list[Radiograph]) -> dict[str, object]:
-    """The whole read for the trail; of what names the patient the SHA-256."""
+    """The whole read for the trail; values that identify the patient as SHA-256."""
     detail: dict[str, object] = {
         "kind": read.kind,
         "decision": read.decision,
@@ -337,7 +336,7 @@ def _check_complete(read: Read, entry: Entry, current: Prediction | None) -> Non
 
 
 def _signed_the_same(study: Study, reader: User, entry: Entry) -> Read | None:
-    """The reader's signed read, when it says what `entry` says: a request that came twice."""
+    """The reader's signed read, if identical to `entry`: a repeated request."""
     signed = own_signed_read(study, reader)
     if signed is None or not _holds(signed, entry):
         return None

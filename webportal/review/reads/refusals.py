@@ -4,8 +4,8 @@ from http import HTTPStatus
 
 from webportal.refusals import Refusal
 
-# A refused signature is 403; a read that cannot be signed as it is, 400; the rest is a conflict
-# with what happened meanwhile.
+# A failed authentication is 403, an invalid read 400; the rest are conflicts with concurrent
+# changes.
 _STATUS = {
     "wrong_password": HTTPStatus.FORBIDDEN,
     "incomplete": HTTPStatus.BAD_REQUEST,
@@ -19,7 +19,7 @@ _STATUS = {
 
 
 class ReadingError(Refusal):
-    """A draft or a signature that is not taken."""
+    """A draft or signature was refused."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(code, message)

@@ -1,8 +1,8 @@
-"""Reservations: *Next* takes the most urgent study and keeps it for its reader.
+"""Reservations: *Next* takes the most urgent study and reserves it for its reader.
 
-A reservation ends by the signature, when its reader gives it back, and by itself: the open page
-renews it, and RESERVATION_SECONDS after the last renewal others may have the study. It guards
-against double work, not against signing: whoever signs a study that another has in hand is warned.
+A reservation ends with the signature, when its reader releases it, or by timeout: the open page
+renews it, and RESERVATION_SECONDS after the last renewal others may take the study. It prevents
+duplicate work, not signing: signing a study that another is reading only gives a warning.
 """
 
 import uuid
@@ -24,8 +24,8 @@ from webportal.review.models import Reservation
 from webportal.review.reads.blinding import hides_result, reads_without_model
 from webportal.review.reads.second_reading import may_read_blind
 
-# A study that this reader may read, that nobody else has in hand, and that is not assigned to
-# another. What is excluded is asked for once, so that the index gives the order.
+# A study that this reader may read, that nobody else is reading, and that is not assigned to
+# another. Exclusions are evaluated once, so that the index gives the order.
 MAY_HAVE = """
     FROM records_study AS study
     LEFT JOIN review_reservation AS other ON other.study_id = study.id
@@ -43,8 +43,8 @@ MAY_HAVE = """
     LIMIT 1
 """
 PEEK = f"SELECT study.id, study.priority, {{concern}}, study.created_at {MAY_HAVE}"
-# The locks are taken in the same statement: a row that another claim holds is passed over. A claim
-# that committed after this statement began shows in ON CONFLICT alone, and then nothing is taken.
+# The locks are taken in the same statement: a row that another claim holds is skipped. A claim that
+# committed after this statement began only shows in ON CONFLICT, and then nothing is taken.
 CLAIM = f"""
 WITH candidate AS (
     SELECT study.id {MAY_HAVE}
@@ -66,7 +66,7 @@ FROM candidate LEFT JOIN claimed ON claimed.study_id = candidate.id
 
 @dataclass(frozen=True)
 class Pool:
-    """Some of the unread studies, by SQL: which, what counts as their concern, and their order."""
+    """A subset of the unread studies in SQL: condition, concern, and order."""
 
     which: str
     concern: str = "study.concern"
@@ -87,8 +87,8 @@ class Pool:
 SECOND_READS = "(SELECT study_id FROM review_secondreading WHERE due = 'second')"
 EVERY_READ = Pool("TRUE")
 NO_SECOND_READS = Pool(f"study.id NOT IN {SECOND_READS}")
-# Whoever must not know the result gets them all as if the model had called them likely: the place
-# of each then tells nothing, and those that somebody overruled wait no longer than before.
+# Blinded readers get them all as if the model had called them likely: positions then reveal
+# nothing, and overruled ones are not delayed.
 BLIND_SECOND_READS = Pool(
     f"study.id IN {SECOND_READS}",
     concern=str(Concern.LIKELY.value),
@@ -100,8 +100,8 @@ BLIND_SECOND_READS = Pool(
 def reserve_next(reader: User, after: Study | None = None) -> Study | None:
     """Reserve the most urgent study for this reader and return it; None when there is none.
 
-    With `after`, a study that the reader leaves unread, that one is given back, and the next one
-    below it on the worklist is taken; below the last comes the first again.
+    `after` is a study that the reader leaves unread: it is released, and the next one below it on
+    the worklist is taken, wrapping around at the end.
     """
     study_id = None
     if after is not None:
@@ -114,8 +114,8 @@ def reserve_next(reader: User, after: Study | None = None) -> Study | None:
 def peek_next(reader: User, besides: Study) -> list[Study]:
     """The studies that `reserve_next` would most likely give after this one.
 
-    The first is what follows when `besides` is signed, another what follows when it is left unread.
-    Nothing is reserved: the viewer fetches their images ahead.
+    The first follows if `besides` is signed, another if it is left unread. Nothing is reserved: the
+    viewer prefetches their images.
     """
     values = _values(reader, besides)
     likely = [_first_places(reader, values, below=below)[:1] for below in (False, True)]
@@ -126,7 +126,7 @@ def peek_next(reader: User, besides: Study) -> list[Study]:
 
 @transaction.atomic
 def reserve(study: Study, reader: User) -> Reservation:
-    """Reserve a study, or renew the reservation, and return who has it now: perhaps another."""
+    """Reserve a study, or renew the reservation, and return the current one, perhaps another's."""
     now = timezone.now()
     Study.objects.select_for_update(no_key=True).get(pk=study.pk)
     present = Reservation.objects.filter(study=study).select_related("reader").first()
@@ -146,7 +146,7 @@ def reserve(study: Study, reader: User) -> Reservation:
 
 @transaction.atomic
 def renew(study: Study, reader: User) -> Reservation | None:
-    """Keep the reader's own reservation for longer and return who has the study now, if anybody."""
+    """Extend the reader's own reservation and return the current holder, if any."""
     present = reservation_of(study)
     if present is not None and present.reader_id == reader.pk:
         present.expires_at = timezone.now() + _duration()
@@ -156,7 +156,7 @@ def renew(study: Study, reader: User) -> Reservation | None:
 
 @transaction.atomic
 def give_back(study: Study, reader: User) -> bool:
-    """End the reader's own reservation of a study; whether there was one."""
+    """Release the reader's own reservation of a study; return whether there was one."""
     deleted, _ = Reservation.objects.filter(
         study=study, reader=reader, expires_at__gt=timezone.now()
     ).delete()
@@ -166,25 +166,25 @@ def give_back(study: Study, reader: User) -> bool:
 
 
 def end_by_signature(study: Study, reader: User | None = None) -> None:
-    """End whatever reservation a study has, because a read of it was signed; or this reader's."""
+    """End any reservation of a study, or only this reader's, because a read of it was signed."""
     reservations = Reservation.objects.filter(study=study)
     (reservations.filter(reader=reader) if reader else reservations).delete()
 
 
 def reservation_of(study: Study) -> Reservation | None:
-    """Who has a study in hand now."""
+    """Who is reading a study now."""
     return reservations_of([study.pk]).get(study.pk)
 
 
 def reservations_of(study_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Reservation]:
-    """Who has which of these studies in hand now."""
+    """Who is reading which of these studies now."""
     present = Reservation.objects.filter(study__in=study_ids, expires_at__gt=timezone.now())
     return {each.study_id: each for each in present.select_related("reader")}
 
 
 @dataclass(frozen=True, order=True)
 class _Place:
-    """Where a study stands for a reader; what sorts first is read first."""
+    """Sort position of a study for a reader."""
 
     priority: int
     concern: int
@@ -251,7 +251,7 @@ def _claim_from(
             if row is None:
                 return None
             study_id, reserved_at = row
-            # Another reader was faster; the next statement sees their reservation.
+            # Another reader was faster; the retry sees their reservation.
             if study_id is not None:
                 break
     if reserved_at == values["now"]:

@@ -1,8 +1,8 @@
 """Second reading: which studies are read twice, by whom, and when two readers disagree.
 
-The first signature decides whether a second read follows; the second one, whether an arbitration
+The first signature decides whether a second read follows, the second one whether an arbitration
 does; an amendment of either may change that. One person never makes two reads of a study. A second
-reader must not know the first read, so those who may look into the audit trail, which holds it, are
+reader must not know the first read, so people with access to the audit trail, which holds it, are
 never second readers.
 """
 
@@ -31,13 +31,13 @@ READ_ORDER = list(ReadKind)
 
 
 def signed_reads(study: Study) -> list[Read]:
-    """The reads of a study that stand, each in its latest revision: first, second, arbitration."""
+    """The standing reads of a study, each in its latest revision: first, second, arbitration."""
     reads = study.reads.filter(stands()).select_related("reader", "prediction__model_version")
     return sorted(reads, key=lambda read: READ_ORDER.index(ReadKind(read.kind)))
 
 
 def due_of_second_reading(study: Study) -> str:
-    """The second read or the arbitration if one is waited for, else ''."""
+    """The second read or the arbitration if one is pending, else ''."""
     try:
         return study.second_reading.due
     except ObjectDoesNotExist:
@@ -45,7 +45,7 @@ def due_of_second_reading(study: Study) -> str:
 
 
 def due_read(study: Study) -> str:
-    """The kind of read that is to be made next; '' when there is nothing to sign but addenda."""
+    """The kind of read due next; '' if only addenda can be signed."""
     due = due_of_second_reading(study)
     if due:
         return due
@@ -64,10 +64,10 @@ def has_signed(study: Study, reader: User) -> bool:
 
 
 def is_drawn(study_id: uuid.UUID) -> bool:
-    """Whether chance sends a study to a second reader: SECOND_READING_SHARE of all.
+    """Whether a study is randomly selected for a second reader: SECOND_READING_SHARE of all.
 
-    It follows from the study's id by a keyed hash: asking again never changes it, and nobody
-    without the portal's secret can tell beforehand.
+    Derived from the study's id by a keyed hash: repeatable, and unpredictable without the portal's
+    secret.
     """
     digest = salted_hmac("second reading", str(study_id), algorithm="sha256").digest()
     drawn = int.from_bytes(digest[:8], "big") / 2**64
@@ -75,11 +75,11 @@ def is_drawn(study_id: uuid.UUID) -> bool:
 
 
 def advance(study: Study, signed: Read) -> str:
-    """Note what follows a read that was just signed, and return the kind of read now due.
+    """Record what follows a read that was just signed, and return the kind of read now due.
 
-    An amended first read goes to a second reader too where it overrules a likely result; whether
-    chance sends the study there was settled when it was first signed. A second read that was once
-    asked for stays asked for, whatever an amendment says.
+    An amended first read also goes to a second reader if it overrules a likely result; random
+    selection was settled at the first signature. A second read, once required, stays required
+    whatever an amendment says.
     """
     if signed.kind == ReadKind.FIRST and not SecondReading.objects.filter(study=study).exists():
         reason = _reason_for_second_read(study, signed)
@@ -89,7 +89,7 @@ def advance(study: Study, signed: Read) -> str:
 
 
 def settle(study: Study) -> str:
-    """Note which read is due by the reads that stand now, and return its kind; '' for none."""
+    """Record which read is due given the standing reads, and return its kind; '' for none."""
     standing = {read.kind: read for read in signed_reads(study)}
     if ReadKind.FIRST not in standing:
         return ReadKind.FIRST
@@ -102,7 +102,7 @@ def settle(study: Study) -> str:
 
 
 def take_order_back(study: Study, read: Read) -> None:
-    """Ask for no second read any more, if it was the signature of this read that asked for it."""
+    """Cancel the second read if the signature of this read required it."""
     SecondReading.objects.filter(study=study, ordered_by=read).delete()
 
 
@@ -118,8 +118,8 @@ def _due_after_first(standing: dict[str, Read]) -> str:
 def disagree(first: Read, second: Read) -> bool:
     """Whether a third reader has to decide.
 
-    That is so when the finding on pneumonia differs, or when one of the two alone saw a
-    pneumothorax, which has to be acted on at once.
+    True if the finding on pneumonia differs, or only one of the two saw a pneumothorax, which has
+    to be acted on at once.
     """
     alone = set(first.other_findings) ^ set(second.other_findings)
     return first.pneumonia != second.pneumonia or OtherFinding.PNEUMOTHORAX in alone

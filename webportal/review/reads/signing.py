@@ -2,8 +2,9 @@
 
 As 21 CFR 11.200(a)(1)(i) has it, the first of a series of signatures in one session takes all
 components (the user name, of the session, and the password); later ones at least one that only its
-owner knows. That one is the password too, or a PIN of its owner's choice while the series is open:
-SIGNING_PIN_MINUTES after the last signature of the same session. Anything wrong ends the series.
+owner knows. That is the password, or a PIN chosen by its owner while the series is open:
+SIGNING_PIN_MINUTES after the last signature of the same session. Any failed attempt ends the
+series.
 """
 
 import re
@@ -27,7 +28,7 @@ PIN = re.compile(r"[0-9]{6,12}")
 
 
 def check_signer(signer: User, secret: str, failure: Event, pin_is_open: bool) -> None:
-    """Make sure that the person who signs is who they are, and note in the trail when not.
+    """Authenticate the signer, and audit failures.
 
     Raises ReadingError with the code wrong_password.
     """
@@ -41,7 +42,7 @@ def check_signer(signer: User, secret: str, failure: Event, pin_is_open: bool) -
 
 
 def confirm_signer(signer: User, secret: str, pin_is_open: bool) -> None:
-    """Make sure that a person is who they are; raises AccountError."""
+    """Confirm a person's identity; raises AccountError."""
     confirm(
         signer,
         lambda: (pin_is_open and _is_pin(signer, secret)) or signer.check_password(secret),
@@ -54,34 +55,34 @@ def _is_pin(signer: User, secret: str) -> bool:
 
 
 def is_pin_offered() -> bool:
-    """Whether hospital IT lets a PIN sign at all."""
+    """Whether hospital IT allows signing with a PIN."""
     return bool(settings.SIGNING_PIN_MINUTES > 0)
 
 
 def has_pin(signer: User) -> bool:
-    """Whether this person has chosen a PIN."""
+    """Whether this person has set a PIN."""
     return SigningPin.objects.filter(user=signer).exists()
 
 
 def pin_is_open(session: SessionBase) -> bool:
-    """Whether a series of signatures is going on in this session."""
+    """Whether a series of signatures is open in this session."""
     seconds = settings.SIGNING_PIN_MINUTES * 60
     return bool(time.time() - session.get(LAST_SIGNATURE, 0.0) < seconds)
 
 
 def continue_series(session: SessionBase) -> None:
-    """Note that a signature was given in this session."""
+    """Record that a signature was given in this session."""
     session[LAST_SIGNATURE] = time.time()
 
 
 def end_series(session: SessionBase) -> None:
-    """Ask for the password at the next signature."""
+    """Require the password for the next signature."""
     session.pop(LAST_SIGNATURE, None)
 
 
 @transaction.atomic
 def set_pin(user: User, password: str, pin: str) -> None:
-    """Set a person's signing PIN; '' removes it. Raises AccountError when something is wrong."""
+    """Set a person's signing PIN; '' removes it. Raises AccountError if it is not allowed."""
     confirm_password(user, password)
     if pin and (not PIN.fullmatch(pin) or len(set(pin)) < 3):
         raise AccountError(_("Choose 6 to 12 digits, at least three of them different."))

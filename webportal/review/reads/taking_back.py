@@ -1,6 +1,6 @@
 """Taking a signature back within TAKE_BACK_PERIOD, for slips noticed at once.
 
-The read stays as it was signed, with another state, and its content becomes the reader's draft. The
+The read stays as signed, with another state, and its content becomes the reader's draft. The
 database's clock decides, and a trigger allows nothing else.
 """
 
@@ -20,7 +20,7 @@ from webportal.review.reads.refusals import ReadingError
 from webportal.review.reads.second_reading import READ_ORDER, settle, take_order_back
 from webportal.review.reads.standing import final_at, superseding_read
 
-# What a draft has of the read that it continues; what only a signature settles is left out.
+# Fields copied to the draft; those set only by a signature are left out.
 KEPT = (
     "prediction_id",
     "decision",
@@ -37,10 +37,10 @@ KEPT = (
 
 
 def take_back(read: Read, reader: User) -> Read:
-    """Take one's own signature back, and return the draft that the read is again.
+    """Take one's own signature back and return the resulting draft.
 
-    A draft that the reader has begun since is kept instead. Raises ReadingError with one of the
-    codes not_own_read, not_signed, too_late or signed_on_top.
+    A draft started since then is kept instead. Raises ReadingError with one of the codes
+    not_own_read, not_signed, too_late or signed_on_top.
     """
     if read.reader_id != reader.pk:
         raise ReadingError("not_own_read", _("Only its reader can take a signature back."))
@@ -65,7 +65,7 @@ def take_back(read: Read, reader: User) -> Read:
 
 
 def _refuse(read: Read) -> None:
-    """Raise ReadingError where the signature cannot be taken back (any more)."""
+    """Raise ReadingError if the signature cannot be taken back (any more)."""
     if read.state == ReadState.TAKEN_BACK:
         raise ReadingError("not_signed", _("This signature is taken back already."))
     final = final_at(read)
@@ -114,7 +114,7 @@ def _too_late() -> ReadingError:
 
 
 def _has_unread_image(study: Study) -> bool:
-    """Whether an image has joined the study since the last signature that is left."""
+    """Whether an image has been added since the last remaining signature."""
     reads = Read.objects.filter(study=study, state=ReadState.SIGNED)
     addenda = Addendum.objects.filter(read__study=study)
     moments = [*reads.values_list("signed_at"), *addenda.values_list("signed_at")]
@@ -123,7 +123,7 @@ def _has_unread_image(study: Study) -> bool:
 
 
 def _draft_of(signed: Read, begun: Read | None) -> Read:
-    """Make a draft of what was signed; one that the reader has begun since stays instead."""
+    """Create a draft from the signed read, unless the reader has started one since."""
     if begun is None:
         values = {name: getattr(signed, name) for name in KEPT}
         return Read.objects.create(study_id=signed.study_id, reader_id=signed.reader_id, **values)

@@ -1,8 +1,8 @@
 """Images displayed to a reader: nothing else can be signed.
 
-Sent is not seen: an image counts when the program that shows it says that it is displayed, and
-from then on for this reader, because the pixels of an image never change. An image that joins a
-study later has been seen by nobody.
+Sent is not seen: an image counts once the client reports that it is displayed, and from then on for
+this reader, because the pixels of an image never change. An image added to a study later has been
+seen by nobody.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ from webportal.review.reads.refusals import ReadingError
 
 @transaction.atomic
 def note_viewed(radiograph: Radiograph, viewer: User) -> None:
-    """Take down that an image is on a person's screen: each time in the trail, once for signing."""
+    """Record that an image is on a person's screen: each time in the trail, once for signing."""
     view = ImageView(reader=viewer, radiograph=radiograph, first_at=timezone.now())
     ImageView.objects.bulk_create([view], ignore_conflicts=True)
     event = Event(Action.IMAGE_VIEWED, "radiograph", radiograph.pk, radiograph.study_id)
@@ -34,9 +34,9 @@ def images_not_viewed(study: Study, reader: User) -> list[Radiograph]:
 
 
 def refuse_changed_images(study: Study, images: int | None) -> None:
-    """Refuse a signature when an image has joined the study since its page was made.
+    """Refuse a signature if an image has been added to the study since its page was rendered.
 
-    `images` is how many that page had, None when a program does not say. Raises ReadingError with
+    `images` is how many that page had, None if the client does not say. Raises ReadingError with
     the code images_changed.
     """
     if images is not None and study.radiographs.count() != images:
@@ -52,9 +52,8 @@ def refuse_changed_images(study: Study, images: int | None) -> None:
 def refuse_unviewed(study: Study, read: Read, not_viewed: list[Radiograph]) -> None:
     """Refuse a read of images that its reader has not seen.
 
-    That a study is not interpretable may be said of an image that cannot be shown; then the
-    impression has to say so. Raises ReadingError with the code images_not_viewed or
-    reason_missing.
+    A study whose image cannot be shown may be signed as not interpretable; the impression must then
+    say so. Raises ReadingError with the code images_not_viewed or reason_missing.
     """
     if study.radiographs.exists() and not not_viewed:
         return
@@ -95,7 +94,7 @@ def refuse_addendum_unviewed(
 
 
 def in_words(study: Study, images: Iterable[Radiograph]) -> str:
-    """Name images by their numbers, such as “image 1 of 3, image 3 of 3”."""
+    """Images by number, such as “image 1 of 3, image 3 of 3”."""
     order = [each.pk for each in study.radiographs.all()]
     return ", ".join(
         _("image %(number)d of %(count)d")

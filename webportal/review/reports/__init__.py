@@ -1,1 +1,1 @@
-"""What is read outside of the study page: the report of a study, and agreement of reads."""
+"""The report of a study, and the agreement page."""

@@ -1,8 +1,8 @@
 """Agreement beyond chance between readers and the model, and between two readers: Cohen's kappa.
 
 Both sides are reduced to two answers, pneumonia or not. A reader's *possible* and *definite* count
-as pneumonia; the model's answer is taken at its version's decision threshold. Reads of a picture
-that is not interpretable or not assessable are left out.
+as pneumonia; the model's answer is taken at its version's decision threshold. Reads of images that
+are not interpretable or not assessable are left out.
 """
 
 import math
@@ -20,12 +20,12 @@ from webportal.review.models import Pneumonia, Read, ReadKind, SecondReadingReas
 from webportal.review.reads.standing import standing_reads
 
 NORMAL_975 = 1.959963984540054  # the 97.5 % point of the normal distribution
-NO_VARIANCE = 1e-12  # 0, but for what floating point makes of it
+NO_VARIANCE = 1e-12  # zero, up to rounding errors
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """A 2 × 2 table of two raters, and what follows from it."""
+    """A 2 × 2 table of two raters and the derived statistics."""
 
     both: int
     only_first: int
@@ -34,7 +34,7 @@ class Agreement:
 
     @property
     def count(self) -> int:
-        """How many cases both have rated."""
+        """Number of cases rated by both."""
         return self.both + self.only_first + self.only_second + self.neither
 
     @property
@@ -44,11 +44,11 @@ class Agreement:
 
     @property
     def kappa(self) -> float | None:
-        """Cohen's kappa; None where it is not defined.
+        """Cohen's kappa; None if undefined.
 
         J. Cohen, A coefficient of agreement for nominal scales, Educational and Psychological
-        Measurement 20 (1960) 37-46. It is not defined when both raters only ever gave one and the
-        same answer, because then chance alone makes them agree.
+        Measurement 20 (1960) 37-46. It is undefined if both raters only ever gave the same single
+        answer, because chance alone then makes them agree.
         """
         expected = self._expected()
         if self.observed is None or expected is None or expected == 1.0:
@@ -59,10 +59,10 @@ class Agreement:
     def interval(self) -> tuple[float, float] | None:
         """The 95 % interval of kappa, kappa ± 1.96 standard errors, kept within -1 and 1.
 
-        The large-sample standard error is that of J. L. Fleiss, J. Cohen and B. S. Everitt,
-        Large sample standard errors of kappa and weighted kappa, Psychological Bulletin 72 (1969)
-        323-327, equation 13. None where that error comes out as 0, when they never disagree or one
-        rater only ever gave one answer: an interval without width would claim certainty.
+        The large-sample standard error is that of J. L. Fleiss, J. Cohen and B. S. Everitt, Large
+        sample standard errors of kappa and weighted kappa, Psychological Bulletin 72 (1969)
+        323-327, equation 13. None if that error is 0, because they never disagree or one rater only
+        ever gave one answer: a zero-width interval would claim certainty.
         """
         kappa, expected = self.kappa, self._expected()
         if kappa is None or expected is None:
@@ -96,7 +96,7 @@ class Agreement:
 
 
 def tally(pairs: Iterable[tuple[bool, bool]]) -> Agreement:
-    """Count pairs of answers, each whether there is pneumonia."""
+    """Count pairs of answers (True for pneumonia)."""
     cells = [[0, 0], [0, 0]]
     for first, second in pairs:
         cells[not first][not second] += 1
@@ -104,10 +104,10 @@ def tally(pairs: Iterable[tuple[bool, bool]]) -> Agreement:
 
 
 def reads_between(since: date | None, until: date | None) -> QuerySet[Read]:
-    """The interpretable reads of those days that stand, each in its latest revision.
+    """The standing interpretable reads of those days, each in its latest revision.
 
-    Studies that still wait for their second reader are left out: figures of few studies would tell
-    what the first reader found.
+    Studies still waiting for their second reader are left out: figures of few studies could reveal
+    the first read.
     """
     reads = standing_reads().filter(pneumonia__in=Pneumonia.values)
     reads = reads.exclude(study__second_reading__due=ReadKind.SECOND)
@@ -119,10 +119,10 @@ def reads_between(since: date | None, until: date | None) -> QuerySet[Read]:
 
 
 def readers_against_model(reads: QuerySet[Read], reader: User | None = None) -> Agreement:
-    """Readers, or one of them, as the first rater and the model as the second.
+    """Agreement of readers, or of one of them, as the first rater with the model as the second.
 
-    A read without a result of its own, as by a second reader who did not see any, is compared with
-    the result that the study's first reader saw.
+    A read without a result, such as that of a blinded second reader, is compared with the result
+    that the study's first reader saw.
     """
     if reader is not None:
         reads = reads.filter(reader=reader)
@@ -142,9 +142,9 @@ def readers_against_model(reads: QuerySet[Read], reader: User | None = None) -> 
 def reader_against_reader(
     reads: QuerySet[Read], reader: User | None = None, only_drawn: bool = False
 ) -> Agreement:
-    """First and second readers of the same studies; with `reader`, they and all others.
+    """Agreement of first and second readers; with `reader`, of that reader with all others.
 
-    With `only_drawn` those studies alone that chance sent to a second reader: the others were sent
+    With `only_drawn`, only studies randomly selected for a second reader: the others were selected
     because the first reader disagreed with the model, and are harder than most.
     """
     seconds = reads.filter(kind=ReadKind.SECOND)
@@ -164,7 +164,7 @@ def reader_against_reader(
         "pneumonia", "first_finding", "first_reader"
     ):
         pair = (_is_positive(first_finding), _is_positive(finding))
-        # Of one reader's figures that reader is the first rater.
+        # For a single reader's figures, that reader is the first rater.
         is_own_second = reader is not None and first_reader != reader.pk
         pairs.append((pair[1], pair[0]) if is_own_second else pair)
     return tally(pairs)
@@ -175,9 +175,9 @@ def _is_positive(finding: str) -> bool:
 
 
 def _model_answers(ids: set[uuid.UUID]) -> dict[uuid.UUID, bool]:
-    """Whether each of the results that have a figure reaches its version's decision threshold.
+    """Whether each result with a probability reaches its version's decision threshold.
 
-    Those outside the model's purpose are no answers of it.
+    Results outside the model's purpose are excluded.
     """
     answers = Prediction.objects.filter(pk__in=ids, probability__isnull=False)
     rows = answers.exclude(purpose__in=(Purpose.OUTSIDE, Purpose.WITHHELD)).values_list(

@@ -24,7 +24,7 @@ AXIS_START, AXIS_WIDTH = 6, 228
 
 @dataclass(frozen=True)
 class Row:
-    """An agreement with its words, and kappa and its interval on an axis from -1 to 1."""
+    """An agreement with its label, and kappa and its interval on an axis from -1 to 1."""
 
     label: str
     first: str
@@ -33,22 +33,22 @@ class Row:
 
     @property
     def mark(self) -> int:
-        """Where kappa is on the axis."""
+        """Position of kappa on the axis."""
         return _place(self.figures.kappa or 0.0)
 
     @property
     def low(self) -> int:
-        """Where its interval begins."""
+        """Start of the interval on the axis."""
         return _place(self.figures.interval[0]) if self.figures.interval else 0
 
     @property
     def width(self) -> int:
-        """How wide its interval is."""
+        """Width of the interval on the axis."""
         return _place(self.figures.interval[1]) - self.low if self.figures.interval else 0
 
 
 class RangeForm(forms.Form):
-    """Of which days the signed reads are counted."""
+    """Date range of the signed reads to count."""
 
     since = forms.DateField(
         label=gettext_lazy("Signed from"),
@@ -65,7 +65,7 @@ class RangeForm(forms.Form):
 @allow(Role.RADIOLOGIST, Role.IT, Role.AUDITOR)
 @require_GET
 def agreement(request: SignedInRequest) -> HttpResponse:
-    """Pooled figures for all; radiologists see their own as well, and nobody another's."""
+    """Pooled figures for all; radiologists also see their own, and nobody another's."""
     form = RangeForm(request.GET)
     form.is_valid()
     days: dict[str, date | None] = form.cleaned_data
@@ -77,7 +77,7 @@ def agreement(request: SignedInRequest) -> HttpResponse:
 
 
 def agreement_rows(since: date | None, until: date | None, own: User | None) -> list[Row]:
-    """The figures of those days, and among them one reader's own."""
+    """The figures for those days, including one reader's own."""
     reads = reads_between(since, until)
     rows = [
         Row(_("All readers and the model"), _("reader"), _("model"), readers_against_model(reads)),

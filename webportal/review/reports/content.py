@@ -1,7 +1,7 @@
 """Content of a signed study's report, and who may open it.
 
-There is a report once the reading is done and its last signature can no longer be taken back. It
-says what the reader found; what the model computed is not part of it.
+A report exists once reading is complete and its last signature can no longer be taken back. It
+contains the reader's findings and nothing from the model.
 """
 
 from collections.abc import Sequence
@@ -25,7 +25,7 @@ from webportal.review.reads.standing import final_reads, is_final
 
 @dataclass(frozen=True)
 class Report:
-    """A report; `marks` and `measured` are what the reader put on the key image."""
+    """A report; `marks` and `measured` are the reader's annotations on the key image."""
 
     study: Study
     read: Read
@@ -36,12 +36,12 @@ class Report:
 
     @property
     def finding(self) -> str:
-        """The finding on pneumonia, in words."""
+        """The finding on pneumonia, as text."""
         return str(self.read.get_pneumonia_display()) or _("Not interpretable")
 
     @property
     def details(self) -> list[str]:
-        """Where the pneumonia is, the other findings, and what is marked and measured."""
+        """Location of the pneumonia, other findings, marks and measurements."""
         zones = [str(Zone(zone).label) for zone in self.read.zones]
         others = [str(OtherFinding(each).label) for each in self.read.other_findings]
         marked = in_words(parse_marks(self.read.marks), self.study)
@@ -60,7 +60,7 @@ class Report:
 
 
 def report_of(study: Study) -> Report | None:
-    """Return the report of a study; None while its reading is not done or not yet final."""
+    """Return the report of a study; None until reading is complete and final."""
     read = signed_read(study)
     if study.reading_state != ReadingState.SIGNED or read is None or not is_final(read):
         return None
@@ -83,8 +83,8 @@ def report_of(study: Study) -> Report | None:
 def may_open(person: User, report: Report) -> bool:
     """Whether this person may open a report.
 
-    Radiologists and uploaders may, unless they are to read the study blind; a referring clinician
-    those of the studies that name them.
+    Radiologists and uploaders may, unless they are to read the study blind; referring clinicians
+    only for studies that name them.
     """
     if person.has_role(Role.RADIOLOGIST, Role.UPLOADER):
         return sees_read(person, report.read)
@@ -92,7 +92,7 @@ def may_open(person: User, report: Report) -> bool:
 
 
 def reports_for(referrer: User) -> QuerySet[Study]:
-    """The studies of which there is a report for this referring clinician, the newest first."""
+    """The studies with a report for this referring clinician, newest first."""
     final = final_reads().filter(study=OuterRef("pk"))
     referred = Study.objects.filter(referrer=referrer, reading_state=ReadingState.SIGNED)
     return referred.filter(Exists(final)).select_related("patient").order_by("-created_at", "id")

@@ -19,9 +19,9 @@ POINT_RADIUS = 14
 def key_image_png(
     radiograph: Radiograph, marks: Sequence[Mark], measured: Sequence[Measurement] = ()
 ) -> bytes:
-    """Render a radiograph as an RGB PNG with what the reader marked and measured on it.
+    """Render a radiograph as an RGB PNG with the reader's marks and measurements.
 
-    Raises StoredFileError and ImageError as the files of the radiograph do.
+    Raises StoredFileError or ImageError if its file cannot be read.
     """
     picture = Image.open(BytesIO(radiograph_png(read_dicom(radiograph)))).convert("RGB")
     across, down = picture.width / radiograph.columns, picture.height / radiograph.rows

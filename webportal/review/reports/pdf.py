@@ -1,4 +1,4 @@
-"""The report of a study as a PDF of one page, more only where the text is long."""
+"""The report of a study as a PDF, one page unless the text is long."""
 
 from io import BytesIO
 
@@ -15,7 +15,7 @@ _TEXT_WIDTH = 180.0
 
 
 def as_pdf(report: Report, picture: bytes | None) -> bytes:
-    """Return the report; `picture` is the key image as a PNG, None where it cannot be shown."""
+    """Return the PDF; `picture` is the key image as a PNG, None if it cannot be shown."""
     document = Document(orientation="portrait")
     document.set_margins(15, 15, 15)
     document.set_auto_page_break(auto=True, margin=15)
@@ -52,7 +52,7 @@ def as_pdf(report: Report, picture: bytes | None) -> bytes:
 
 
 def _write(document: Document, text: str, *, size: int, style: str = "") -> None:
-    # Bold exists for Latin letters alone; a name in another script keeps its letters.
+    # Bold is available for Latin script only; names in other scripts use the regular font.
     document.set_font("noto", style=style, size=size)
     known = document.in_known_letters(text)
     document.multi_cell(w=0, text=known, new_x="LMARGIN", new_y="NEXT")

@@ -1,7 +1,7 @@
 """PDF output in every script for which a font is bundled.
 
-Imported only where something is printed: the libraries and tables of fonts are a fifth of a portal
-process's memory.
+Import this module lazily: the PDF libraries and font tables take a fifth of a portal process's
+memory.
 """
 
 import unicodedata
@@ -13,7 +13,7 @@ from fpdf.fonts import TTFFont
 
 _FONTS = Path(__file__).parent / "fonts"
 _FALLBACKS = ("latin-ext", "greek", "cyrillic", "vietnamese", "devanagari")
-#: Stands for a letter that no font here has; nothing must vanish from a name.
+#: Placeholder for a character that no bundled font has; nothing must vanish from a name.
 UNKNOWN = "\N{REPLACEMENT CHARACTER}"
 
 
@@ -27,15 +27,15 @@ class Document(FPDF):
         for script in _FALLBACKS:
             self.add_font(script, fname=_FONTS / f"noto-sans-{script}-400-normal.woff")
         self.set_fallback_fonts(list(_FALLBACKS), exact_match=False)
-        self.set_text_shaping(True)  # Devanagari letters join
+        self.set_text_shaping(True)  # Devanagari needs shaping
         fonts = [font for font in self.fonts.values() if isinstance(font, TTFFont)]
         self.known = {code for font in fonts for code in font.cmap}
         self.set_creator("Chestline")
 
     def in_known_letters(self, text: str) -> str:
-        """Put a sign in the place of each letter that no font has."""
+        """Replace each character that no bundled font has with a placeholder."""
         return "".join(letter if self._is_known(letter) else UNKNOWN for letter in text)
 
     def _is_known(self, letter: str) -> bool:
-        # Signs without a picture of their own only say how others join.
+        # Characters without a glyph only control joining.
         return ord(letter) in self.known or unicodedata.category(letter) in ("Cc", "Cf", "Mn")

@@ -28,7 +28,7 @@ REPORTS_PER_PAGE = 50
 @never_cache
 @require_GET
 def reports(request: SignedInRequest) -> HttpResponse:
-    """The reports on the patients whom this clinician has referred."""
+    """The reports on the patients referred by this clinician."""
     page = Paginator(reports_for(request.user), REPORTS_PER_PAGE).get_page(request.GET.get("page"))
     return render(request, "review/reports/list.html", {"page": page})
 
@@ -37,7 +37,7 @@ def reports(request: SignedInRequest) -> HttpResponse:
 @never_cache
 @require_GET
 def report(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
-    """The report of a study on one page, made for printing."""
+    """The report of a study on one page, laid out for printing."""
     study, found = _find(request, study_id)
     if found is None:
         return _not_there_yet(request, study)
@@ -79,7 +79,7 @@ def key_image(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 
 def _find(request: SignedInRequest, study_id: uuid.UUID) -> tuple[Study, Report | None]:
     """Return a study and its report; raises PermissionDenied for those who may not open it."""
-    # Before anybody has signed, the id of a study tells a referring clinician nothing either.
+    # Do not reveal to a referring clinician whether an unsigned study exists.
     study = get_object_or_404(Study.objects.select_related("patient"), pk=study_id)
     only_own = not request.user.has_role(Role.RADIOLOGIST, Role.UPLOADER)
     if only_own and study.referrer_id != request.user.pk:

@@ -13,7 +13,7 @@ CORRECTED = gettext_lazy(
 
 
 def facts(report: Report) -> list[tuple[str, str]]:
-    """Who was examined, when and why, as labels and values; what is not known is left out."""
+    """Patient, date and indication as labels and values; unknown values are left out."""
     study, patient = report.study, report.study.patient
     number = f"{patient.patient_id} ({patient.issuer})" if patient.issuer else patient.patient_id
     lines = [
@@ -37,7 +37,7 @@ def _study_in_words(report: Report) -> str:
 
 
 def signatures(report: Report) -> list[str]:
-    """Who signed, when, and what a reader of the report must know of the signature."""
+    """Signer, time, and remarks on the signature."""
     read = report.read
     assert read.signed_at is not None
     words = (

@@ -1,8 +1,8 @@
-"""Idle lock: pages of an unused session are covered, and the portal answers nothing more.
+"""Idle lock: pages of an idle session are covered, and the portal refuses its requests.
 
-The browser knows that nobody is there (frontend/src/lock.ts) and says so. From then on the session
-gets nothing but the way to unlock it, whatever tab or program asks. What was typed stays in the
-page; files that are being sent go on.
+The browser detects inactivity (frontend/src/lock.ts) and reports it. From then on every request of
+the session, from any tab, gets only the unlock page. Input stays in the page; running uploads
+continue.
 """
 
 from collections.abc import Callable
@@ -21,13 +21,13 @@ from webportal.audit.trail import Event, append
 from webportal.review.reads import signing
 
 LOCKED = "is_locked"
-# Addresses that never look at a session, or must not: see skip_auth_for_health.
+# URLs that never use a session, or must not: see skip_auth_for_health.
 WITHOUT_SESSION = ("/health/", "/static/", "/metrics")
 
 
 @transaction.atomic
 def lock(session: SessionBase, person: User) -> None:
-    """Lock a session; the next signature in it takes the password again."""
+    """Lock a session; the next signature in it requires the password again."""
     if session.get(LOCKED):
         return
     session[LOCKED] = True
@@ -36,7 +36,7 @@ def lock(session: SessionBase, person: User) -> None:
 
 
 def unlock(session: SessionBase, person: User, secret: str) -> None:
-    """Unlock a session by its person's password or signing PIN; raises AccountError for another."""
+    """Unlock a session with its user's password or signing PIN; raises AccountError if wrong."""
     try:
         signing.confirm_signer(person, secret, pin_is_open=signing.is_pin_offered())
     except AccountError:
@@ -49,7 +49,7 @@ def unlock(session: SessionBase, person: User, secret: str) -> None:
 def refuse_while_locked(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Answer a locked session with the page that unlocks it; programs get 423."""
+    """Respond to a locked session with the unlock page; scripts get 423."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         if request.path.startswith(WITHOUT_SESSION) or not request.session.get(LOCKED):
@@ -69,5 +69,5 @@ def _is_open_to_locked(request: HttpRequest) -> bool:
     ways_out = ("review:unlock", "review:lock", "accounts:sign-out", "accounts:sign-in")
     if request.path in (*(reverse(name) for name in ways_out), reverse("set-language")):
         return True
-    # A night's upload does not stop because nobody touches the mouse.
+    # An overnight upload must not stop because nobody touches the mouse.
     return request.method != "GET" and request.path.startswith("/uploads/")

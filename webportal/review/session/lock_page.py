@@ -15,7 +15,7 @@ from webportal.review.session import lock
 @allow(Role.RADIOLOGIST)
 @require_POST
 def lock_session(request: SignedInRequest) -> HttpResponse:
-    """Lock the session, where hospital IT has not switched that off."""
+    """Lock the session, unless hospital IT has disabled it."""
     if settings.SESSION_LOCK_MINUTES:
         lock.lock(request.session, request.user)
     return HttpResponse(status=204)
@@ -26,8 +26,8 @@ def lock_session(request: SignedInRequest) -> HttpResponse:
 def unlock_session(request: SignedInRequest) -> HttpResponse:
     """Unlock it with the password or the signing PIN.
 
-    A page that covers itself asks for JSON and goes on as it was; the page of a locked session
-    (review/locked.html) names in `next` what was asked for.
+    A covered page requests JSON and continues as it was; the unlock page (review/locked.html)
+    passes the requested URL in `next`.
     """
     is_program = "application/json" in request.headers.get("Accept", "")
     target = request.POST.get("next", "")

@@ -14,12 +14,12 @@ from webportal.accounts.roles import SignedInRequest, allow
 from webportal.accounts.services import AccountError
 from webportal.review.reads import signing
 
-# The prefix of the form's fields on a study page, where there are other passwords.
+# Field prefix on a study page, which has other password fields.
 OFFER = "offer"
 
 
 class PinForm(forms.Form):
-    """A new signing PIN, or none, and the password that allows it."""
+    """A new signing PIN, or none, confirmed with the password."""
 
     pin = forms.CharField(
         label=gettext_lazy("New PIN"),
@@ -41,7 +41,7 @@ class PinForm(forms.Form):
     )
 
     def clean(self) -> dict[str, str]:
-        """Refuse two PINs that differ."""
+        """Reject PINs that differ."""
         values = super().clean() or {}
         if values.get("pin") != values.get("again"):
             self.add_error("again", _("The two PINs differ."))
@@ -51,7 +51,7 @@ class PinForm(forms.Form):
 @allow(Role.RADIOLOGIST)
 @require_http_methods(["GET", "POST"])
 def signing_pin(request: SignedInRequest) -> HttpResponse:
-    """Choose, change or remove one's own signing PIN; a study page takes back the form alone."""
+    """Choose, change or remove one's own signing PIN; a study page gets only the form back."""
     if "HX-Request" in request.headers:
         return _offered_pin(request)
     form = PinForm(request.POST or None)
@@ -75,7 +75,7 @@ def signing_pin(request: SignedInRequest) -> HttpResponse:
 
 
 def _offered_pin(request: SignedInRequest) -> HttpResponse:
-    """Set the PIN that a study page proposed after a signature."""
+    """Set the PIN offered on a study page after a signature."""
     form = PinForm(request.POST or None, prefix=OFFER)
     is_set = False
     if form.is_valid():

@@ -1,4 +1,4 @@
-"""Endpoints by which a reader chooses how to read."""
+"""Endpoints for reading preferences."""
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -16,7 +16,7 @@ from webportal.review.preferences import RESULTS_ARE_OPEN
 @allow(Role.RADIOLOGIST)
 @require_POST
 def choose_shortcuts(request: SignedInRequest) -> HttpResponse:
-    """Remember whether single characters act, and go back to the page of the choice."""
+    """Switch single-character shortcuts on or off, and return to the previous page."""
     chosen = request.POST.get("shortcuts") == "on"
     ReadingPreference.objects.update_or_create(
         reader=request.user, defaults={"has_shortcuts": chosen}
@@ -33,7 +33,7 @@ def choose_shortcuts(request: SignedInRequest) -> HttpResponse:
 @allow(Role.RADIOLOGIST)
 @require_POST
 def open_results(request: SignedInRequest) -> HttpResponse:
-    """Open the results of what is unread, or close them again, for the rest of this session."""
+    """Open the results of unread studies, or close them again, for the rest of this session."""
     request.session[RESULTS_ARE_OPEN] = request.POST.get("open") == "on"
     return _back(request)
 
@@ -41,7 +41,7 @@ def open_results(request: SignedInRequest) -> HttpResponse:
 @allow(Role.RADIOLOGIST)
 @require_POST
 def choose_reads_first(request: SignedInRequest) -> HttpResponse:
-    """Remember the choice and go back to the page that it was made on."""
+    """Save the choice and return to the previous page."""
     chosen = request.POST.get("reads_first") == "on"
     ReadingPreference.objects.update_or_create(
         reader=request.user, defaults={"reads_first": chosen}

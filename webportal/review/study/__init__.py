@@ -1,1 +1,1 @@
-"""The study page: its viewer, the model's result, the reading form, and what is done to a study."""
+"""The study page: viewer, model result, reading form, and actions on a study."""

@@ -37,7 +37,7 @@ def rerun(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
 @allow(Role.RADIOLOGIST)
 @require_POST
 def rerun_study(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
-    """Ask the active model about the images whose results are of another version."""
+    """Re-run the images whose results are from a version other than the active one."""
     study = get_object_or_404(Study, pk=study_id)
     return _ask_queue(
         request,
@@ -76,7 +76,7 @@ def release(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
 def _ask_queue(
     request: SignedInRequest, study_id: uuid.UUID, change: Callable[[], object], done: str
 ) -> HttpResponse:
-    """Change a job and say that it is `done`, or why it cannot be."""
+    """Change a job and show the message `done`, or why it was not possible."""
     try:
         change()
     except queue.QueueError as error:
@@ -89,7 +89,7 @@ def _ask_queue(
 @allow(Role.RADIOLOGIST)
 @require_POST
 def raise_priority(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
-    """Let a study be analysed and read sooner."""
+    """Raise a study's priority for analysis and reading."""
     study = get_object_or_404(Study, pk=study_id)
     wanted = {str(priority.value): priority for priority in Priority if priority < study.priority}
     priority = wanted.get(request.POST.get("priority", ""))
@@ -127,7 +127,7 @@ def case_record(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 
 
 def back(request: SignedInRequest, study: Study) -> HttpResponse:
-    """Go back to the study, or to its patient whoever may not open it."""
+    """Return to the study, or to its patient for users who may not open it."""
     if request.user.has_role(Role.RADIOLOGIST):
         return redirect("review:study", study.pk)
     return redirect("records:patient", Study.objects.get(pk=study.pk).patient_id)
@@ -136,7 +136,7 @@ def back(request: SignedInRequest, study: Study) -> HttpResponse:
 @allow(Role.RADIOLOGIST)
 @require_POST
 def correction_seen(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
-    """Note that a reader has seen how the identity was corrected under which they signed."""
+    """Record that a reader has seen the correction of the identity they signed under."""
     study = get_object_or_404(Study, pk=study_id)
     if corrections.take_note(study, request.user):
         messages.success(request, _("It is noted that you have seen the correction."))

@@ -31,9 +31,9 @@ CASE_RECORD_FIELDS = (
 
 @transaction.atomic
 def change_case_record(study: Study, values: dict[str, Any], by: User) -> list[str]:
-    """Change fields of the case record and return the names of those that changed.
+    """Change case record fields and return the names of those that changed.
 
-    A new priority goes for the study's waiting jobs too. Raises RecordError after signing.
+    A new priority also applies to the study's waiting jobs. Raises RecordError after signing.
     """
     if "priority" in values:
         queue.change_priority(study.pk, values["priority"])
@@ -56,12 +56,12 @@ def change_case_record(study: Study, values: dict[str, Any], by: User) -> list[s
 
 
 def assign_patient(study: Study, identity: Identity, by: User, reason: str = "") -> Patient:
-    """Say whose study it is: complete its temporary patient, or move it to the patient named.
+    """Assign a study's patient: complete its temporary patient, or move it to the given one.
 
-    The patient is the one recorded under the Patient ID and issuer. Where that record has another
+    The patient is the one recorded under the Patient ID and issuer. If that record has another
     name, birth date or sex, nothing is changed: a person has to find out which is right. Raises
-    RecordError then, and SignedIdentityError where a read is signed and `by` may not correct that,
-    or gives no reason.
+    RecordError then, and SignedIdentityError if a read is signed and `by` may not correct it or
+    gives no reason.
     """
     try:
         with transaction.atomic():
@@ -76,10 +76,10 @@ def assign_patient(study: Study, identity: Identity, by: User, reason: str = "")
 
 
 def refuse_if_in_hand(study: Study, by: User) -> None:
-    """Raise ReadingError where another reader has the study in hand, who would be surprised.
+    """Raise ReadingError if another reader is currently reading the study.
 
-    For programs; the page says so before it asks for the confirmation of a move. What comes
-    meanwhile stops at the signature, which names the identity that its reader saw.
+    For the API; the page warns before asking to confirm a move. Later changes are caught at the
+    signature, which names the identity that its reader saw.
     """
     present = reservation_of(study)
     if present is None or present.reader_id == by.pk:
@@ -97,10 +97,10 @@ def refuse_if_in_hand(study: Study, by: User) -> None:
 def assign_known_patient(
     study: Study, patient: Patient, shown: str, by: User, reason: str = ""
 ) -> None:
-    """Move a study to a patient on record, whom a person has set beside the present one.
+    """Move a study to a recorded patient, after a person has compared the two.
 
-    `shown` is the version of that patient's identity which they saw. Raises RecordError where it
-    has changed since, and SignedIdentityError as `assign_patient` does.
+    `shown` is the version of that patient's identity that they saw. Raises RecordError if it has
+    changed since, and SignedIdentityError as `assign_patient` does.
     """
     locked = _lock(study.pk)
     if locked.patient_id == patient.pk:

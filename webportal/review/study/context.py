@@ -22,7 +22,7 @@ from webportal.review.study.viewer_data import viewer_context
 
 @dataclass(frozen=True)
 class ShownRadiograph:
-    """One radiograph with the model's part in it; `number` counts from 1."""
+    """One radiograph with its model result; `number` counts from 1."""
 
     number: int
     radiograph: Radiograph
@@ -34,7 +34,7 @@ class ShownRadiograph:
 
     @property
     def may_cancel(self) -> bool:
-        """Whether its job still waits in the queue."""
+        """Whether its job is still queued."""
         return self.job is not None and self.job.state == JobState.QUEUED
 
     @property
@@ -60,10 +60,10 @@ def study_context(
     pin_is_open: bool = False,
     results_are_open: bool = False,
 ) -> dict[str, Any]:
-    """Collect what the page of a study shows to a reader; forms are those sent with errors.
+    """Build the context of the study page for a reader; forms are those submitted with errors.
 
-    With `amends` the page is that on which the reader amends their own signed read. With
-    `results_are_open` a reader who reads first has opened the results of other unread studies.
+    With `amends` the reader is amending their own signed read. `results_are_open` means that a
+    reader who reads first has opened the results of other unread studies.
     """
     panel = reading_panel(
         study, reader, form, addendum_form, amends=amends, pin_is_open=pin_is_open
@@ -116,7 +116,7 @@ def _shown_radiographs(study: Study, reader: User, hides_result: bool) -> list[S
     shown = []
     for number, radiograph in enumerate(study.radiographs.all(), start=1):
         job, results = jobs.get(radiograph.pk), predictions[radiograph.pk]
-        # Where there is any result, the first is the current one.
+        # If there is any result, the first is the current one.
         prediction = results[0] if results else None
         shown.append(
             ShownRadiograph(

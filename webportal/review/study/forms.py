@@ -24,28 +24,28 @@ _PAIRS = [
 
 
 class IdentityFields(forms.Form):
-    """Whose study it was when the page was made, and that a change of it was acknowledged.
+    """The patient's identity when the page was rendered, and whether a change was acknowledged.
 
     `identity` is JSON as `shown_identity` has it; `identity_acknowledged` the fingerprint of the
-    identity that the page has shown in its place.
+    changed identity shown on the page.
     """
 
     identity = forms.CharField(required=False, widget=forms.HiddenInput)
     identity_acknowledged = forms.CharField(required=False)
 
     def seen_identity(self) -> dict[str, str]:
-        """Return the identity of the page that was sent; {} when it said none."""
+        """Return the identity submitted with the page; {} if none."""
         return parse_identity(self.data.get("identity", "")) or {}
 
     def acknowledged_identity(self) -> str:
-        """Return the fingerprint of the identity that the reader acknowledged by sending this."""
+        """Return the fingerprint of the identity that the reader acknowledged by submitting."""
         seen = self.seen_identity()
         acknowledged: str = self.cleaned_data["identity_acknowledged"]
         return acknowledged or (version_of(seen) if seen else "")
 
 
 class ReadForm(IdentityFields):
-    """What a reader puts down. `choice` is a decision and a finding, joined by a colon."""
+    """A reader's input. `choice` is a decision and a finding, joined by a colon."""
 
     seen = forms.UUIDField(required=False, widget=forms.HiddenInput)
     images = forms.IntegerField(required=False, widget=forms.HiddenInput)
@@ -82,28 +82,28 @@ class ReadForm(IdentityFields):
     password = forms.CharField(
         required=False,
         strip=False,
-        # A browser must not fill in what signs: two keys would then sign in its owner's name.
+        # The browser must not autofill the password: two keystrokes would then sign.
         widget=forms.PasswordInput(
             attrs={"autocomplete": "new-password", "class": "form-control form-control-sm"}
         ),
     )
 
     def clean_marks(self) -> tuple[Mark, ...]:
-        """Read the marks; where they lie is checked when the read is kept."""
+        """Parse the marks; their positions are checked when the read is saved."""
         try:
             return parse_marks(self.cleaned_data["marks"] or [])
         except ValueError as error:
             raise forms.ValidationError(_("The marks on the images cannot be read.")) from error
 
     def clean_measurements(self) -> tuple[Measurement, ...]:
-        """Read the measurements; their values are computed when the read is kept."""
+        """Parse the measurements; their values are computed when the read is saved."""
         try:
             return parse_measurements(self.cleaned_data["measurements"] or [])
         except ValueError as error:
             raise forms.ValidationError(_("The measurements cannot be read.")) from error
 
     def entry(self) -> Entry:
-        """Return the entry of a form that is valid."""
+        """Return the entry of a valid form."""
         decision, _, finding = self.cleaned_data["choice"].partition(":")
         return Entry(
             seen=self.cleaned_data["seen"],
@@ -114,11 +114,11 @@ class ReadForm(IdentityFields):
             marks=self.cleaned_data["marks"],
             measurements=self.cleaned_data["measurements"],
             comment=self.cleaned_data["comment"],
-            # A page always says how many images it showed; one that does not showed none.
+            # A page always submits how many images it showed; if missing, it showed none.
             images=self.cleaned_data["images"] or 0,
             kind=self.cleaned_data["kind"],
             despite_reservation=self.cleaned_data["despite_reservation"],
-            # Programs that send forms of their own may not know of it.
+            # Scripts that submit the form may not send it.
             version=self.cleaned_data["version"] if "version" in self.data else None,
             amends=self.cleaned_data["amends"],
             reason=self.cleaned_data["reason"] if self.cleaned_data["amends"] else "",
@@ -128,7 +128,7 @@ class ReadForm(IdentityFields):
 
 
 def read_form(draft: Read | None, seen: uuid.UUID | None) -> ReadForm:
-    """Return the form of a reader who now sees the result `seen`, filled from their draft."""
+    """Return the form for a reader who sees the result `seen`, filled from their draft."""
     initial: dict[str, Any] = {
         "seen": seen,
         "marks": draft.marks if draft else [],
@@ -145,10 +145,9 @@ def read_form(draft: Read | None, seen: uuid.UUID | None) -> ReadForm:
 def amendment_form(
     begun: Read | None, amended: Read, seen: uuid.UUID | None, choices: dict[str, str]
 ) -> ReadForm:
-    """Return the form that amends a signed read, filled from what was begun, or from that read.
+    """Return the form for amending a signed read, filled from the draft, or else from that read.
 
-    `choices` has the choice for each finding: on another result the same finding is another
-    decision.
+    `choices` maps findings to choices: with another result the same finding is another decision.
     """
     form = read_form(begun or amended, seen)
     form.initial["amends"] = amended.pk
@@ -159,7 +158,7 @@ def amendment_form(
 
 
 class AddendumForm(IdentityFields):
-    """A text that adds to a signed read."""
+    """An addendum to a signed read."""
 
     images = forms.IntegerField(required=False, widget=forms.HiddenInput)
     despite_unseen = forms.BooleanField(required=False)
@@ -182,7 +181,7 @@ class AddendumForm(IdentityFields):
     )
 
     def shown_fields(self) -> list[forms.BoundField]:
-        """The fields that are written into; the page asks the rest beside the signature."""
+        """The text fields; the rest are beside the signature."""
         return [self[name] for name in ("reason", "text", "addendum_password")]
 
 
@@ -234,7 +233,7 @@ class CaseRecordForm(forms.ModelForm[Study]):
         referrer.queryset = people.order_by("full_name", "username")
 
     def clean_accession_number(self) -> str:
-        """Refuse an accession number that is not certain; what is on record may stay as it is."""
+        """Reject an invalid accession number; a recorded one may stay as it is."""
         number: str = self.cleaned_data["accession_number"]
         if "accession_number" in self.changed_data:
             validate_identifier(number)

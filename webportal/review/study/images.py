@@ -1,4 +1,4 @@
-"""The pictures of the study page and the files behind them."""
+"""Images of the study page and the files behind them."""
 
 import logging
 import uuid
@@ -29,7 +29,7 @@ EXTENSIONS = {"application/dicom": "dcm", "image/jpeg": "jpg", "image/png": "png
 @allow(Role.RADIOLOGIST)
 @require_GET
 def image(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
-    """The radiograph as a PNG, for a browser in which the viewer does not run."""
+    """The radiograph as a PNG, for browsers in which the viewer does not run."""
     radiograph = get_object_or_404(Radiograph, pk=radiograph_id)
     try:
         picture = rendering.radiograph_png(read_dicom(radiograph))
@@ -47,7 +47,7 @@ def image(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
 @allow(Role.RADIOLOGIST)
 @require_GET
 def heatmap(request: SignedInRequest, prediction_id: uuid.UUID) -> HttpResponse:
-    """The heat map of a result as a PNG to lay on the radiograph."""
+    """The heat map of a result as a PNG to overlay on the radiograph."""
     visible = Prediction.objects.filter(visible_predictions(request.user))
     predictions = visible.select_related("radiograph").exclude(heatmap_rows=0)
     predictions = predictions.exclude(purpose=Purpose.WITHHELD)

@@ -1,4 +1,4 @@
-"""The model's result for an image, in words for the study page."""
+"""The model's result for an image, as text for the study page."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from webportal.inference.purpose.reasons import sentences
 from webportal.records.choices import Category
 
 SCALE_WIDTH = 320
-# What floating point makes of a whole number.
+# Tolerance for rounding errors of whole numbers.
 ROUNDING = 1e-6
 
 LABELS = {"likely": gettext_lazy("Likely from"), "unlikely": gettext_lazy("Unlikely below")}
@@ -31,7 +31,7 @@ _MEASURED_ON = gettext_lazy(
     " (%(source)s); the ranges are 95 %% confidence intervals. Elsewhere it may be worse."
 )
 
-# What a reader can do about a picture that the model refused, by the gate's reason.
+# What a reader can do about an image that the gate refused, by reason.
 NEXT_STEPS = {
     "no_contrast": gettext_lazy(
         "Look at the picture: if it is blank, ask for the file again and upload it."
@@ -60,7 +60,7 @@ NEXT_STEPS = {
 
 @dataclass(frozen=True)
 class Scale:
-    """A probability among the operating points of its version, in units of SCALE_WIDTH."""
+    """A probability on a scale with its version's operating points, in units of SCALE_WIDTH."""
 
     mark: int
     unlikely_below: int
@@ -79,7 +79,7 @@ class Point:
 
 @dataclass(frozen=True)
 class Opinion:
-    """A current result in words; `earlier` are the results that it replaced, newest first.
+    """A current result as text; `earlier` are the results that it replaced, newest first.
 
     `points` are the operating points that decided on the category, `other_points` the rest.
     """
@@ -97,19 +97,19 @@ class Opinion:
 
     @property
     def bacterial(self) -> float | None:
-        """The probability of the bacterial pattern, where it is worth showing."""
+        """The probability of the bacterial pattern, if meaningful."""
         if self.prediction.shown_category in (Category.LIKELY, Category.INDETERMINATE):
             return self.prediction.bacterial_probability
         return None
 
     @property
     def viral(self) -> float | None:
-        """The rest: the probability of the viral pattern."""
+        """The complement: the probability of the viral pattern."""
         return None if self.bacterial is None else 1.0 - self.bacterial
 
 
 def opinion(results: Sequence[Prediction], active: ModelVersion | None) -> Opinion:
-    """Put the results of an image into words.
+    """Describe the results of an image.
 
     `results` begins with the current one, the others follow newest first; `active` is the version
     that workers run now.
@@ -154,9 +154,9 @@ def _point(model: ModelVersion, name: str) -> Point:
 
 
 def _in_a_thousand(prediction: Prediction) -> list[str]:
-    """What was measured at the operating point that decided, as natural frequencies.
+    """Performance at the operating point that decided, as natural frequencies.
 
-    From independent images alone, with the interval and where they come from.
+    From independent images only, with interval and source.
     """
     category = prediction.shown_category
     if category not in (Category.LIKELY, Category.UNLIKELY):
@@ -182,7 +182,7 @@ def _frequencies(category: str, point: dict[str, Any]) -> str:
 
 
 def _of_a_thousand(interval: Sequence[float], *, of_the_others: bool = False) -> str:
-    """The interval of a share as numbers of 1,000; rounded outwards, so that none claims more."""
+    """The interval of a proportion per 1,000, rounded outwards so as not to overstate precision."""
     low, high = (1 - interval[1], 1 - interval[0]) if of_the_others else interval
     return _("%(low)s to %(high)s") % {
         "low": math.floor(low * 1000 + ROUNDING),

@@ -34,7 +34,7 @@ MOST_FOUND = 20
 
 
 class MoveForm(forms.Form):
-    """The confirmation of a move: with a reason after a signature, and despite contradictions."""
+    """Confirmation of a move: with a reason after a signature, and despite contradictions."""
 
     shown = forms.CharField(required=False, widget=forms.HiddenInput)
     reason = forms.CharField(
@@ -64,9 +64,9 @@ class MoveForm(forms.Form):
 @never_cache
 @require_http_methods(["GET", "POST"])
 def study_patient(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
-    """Say whose study it is: complete a temporary identity, or move the study.
+    """Assign the patient: complete a temporary identity, or move the study.
 
-    A study is moved only after both persons were shown side by side.
+    A study is moved only after both patients were shown side by side.
     """
     study = get_object_or_404(Study.objects.select_related("patient"), pk=study_id)
     if _is_signed(study) and not may_correct(request.user):
@@ -87,7 +87,7 @@ def study_patient(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse
 
 
 def _known(request: SignedInRequest, study: Study, other: Patient) -> HttpResponse:
-    """Compare with a patient on record; move the study when that is confirmed."""
+    """Compare with a recorded patient; move the study once confirmed."""
     if other == study.patient:
         messages.warning(request, _("The study is recorded for this patient already."))
         return redirect("review:study-patient", study.pk)
@@ -107,7 +107,7 @@ def _known(request: SignedInRequest, study: Study, other: Patient) -> HttpRespon
 
 
 def _named(request: SignedInRequest, study: Study, *, is_confirmed: bool) -> HttpResponse:
-    """Take a patient that was typed in: one on record, or one that is to be recorded."""
+    """Handle a patient entered by hand: a recorded one, or a new one."""
     named = PatientForm(request.POST)
     if not named.is_valid():
         return _choice(request, study, named)
@@ -146,7 +146,7 @@ def _named(request: SignedInRequest, study: Study, *, is_confirmed: bool) -> Htt
 def _choice(
     request: SignedInRequest, study: Study, named: PatientForm, known: Patient | None = None
 ) -> HttpResponse:
-    """The search, what it found, and the form of a new patient; `known` has the ID typed in."""
+    """The search, its matches, and the form for a new patient; `known` has the ID entered."""
     text = searches.recall(request, request.GET.get("search", ""))
     found: list[Patient] = []
     if text:
@@ -174,7 +174,7 @@ def _comparison(
     form: MoveForm | None = None,
     named: PatientForm | None = None,
 ) -> HttpResponse:
-    """Both persons side by side; `named` is the form of one who is not on record yet."""
+    """Both patients side by side; `named` is the form for one not yet recorded."""
     context = {
         "study": study,
         "other": other,
@@ -212,7 +212,7 @@ def _reservation_of_other(request: SignedInRequest, study: Study) -> Reservation
 
 
 def _known_identity(study: Study) -> dict[str, object]:
-    """A temporary patient's ID stands for nothing, so that the form leaves it to be filled in."""
+    """Initial values of the form; a temporary Patient ID is left blank."""
     if not study.patient.is_temporary:
         return {}
     values = form_values(study.patient) | {"patient_id": ""}

@@ -18,13 +18,13 @@ from webportal.review.templatetags.review import age
 
 logger = logging.getLogger(__name__)
 
-#: Ages at a study that differ by more than this are pointed out.
+#: Age differences at a study beyond this are pointed out.
 FAR_APART_MONTHS = 24
 
 
 @dataclass(frozen=True)
 class Row:
-    """One value of everybody compared; `differs` says that the two patients disagree on it."""
+    """One compared value; `differs` if the two patients disagree on it."""
 
     label: str
     values: list[str]
@@ -33,7 +33,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two patients, and what the study's files say: the rows of a table, and what to warn of."""
+    """Two patients and the identities in the study's files: table rows and warnings."""
 
     rows: list[Row]
     files: list[Identity]
@@ -47,9 +47,9 @@ def compare(study: Study, other: Patient) -> Comparison:
 
 
 def identities_in_files(study: Study) -> list[Identity]:
-    """Return whom the study's DICOM files name, each person once.
+    """Return the distinct identities in the study's DICOM files.
 
-    The header of a JPEG or PNG was written by the portal and says nothing of its own.
+    The header of a JPEG or PNG was written by the portal and is no independent evidence.
     """
     found = []
     for radiograph in study.radiographs.filter(media_type="application/dicom"):
@@ -60,7 +60,7 @@ def identities_in_files(study: Study) -> list[Identity]:
             logger.warning("The header of radiograph %s cannot be read", radiograph.pk)
             continue
         identity = identity_in_header(facts)
-        # An ID of ours in a file that came back says nothing of who it is.
+        # A temporary ID in a re-imported file identifies nobody.
         if identity.is_temporary:
             identity = replace(identity, patient_id="", issuer="", is_temporary=False)
         if identity not in found and any(vars(identity).values()):
@@ -69,7 +69,7 @@ def identities_in_files(study: Study) -> list[Identity]:
 
 
 def in_words(named: Identity) -> str:
-    """Whom a file names, on one line."""
+    """The identity in a file, on one line."""
     born = named.birth_date.isoformat() if named.birth_date else ""
     return identity_in_words(vars(named) | {"birth_date": born})
 
@@ -125,7 +125,7 @@ def _contradictions(study: Study, other: Patient, files: list[Identity]) -> list
 
 
 def _contradicting_file(named: Identity, other: Patient) -> list[str]:
-    """What a file says of its patient that the other patient's record does not."""
+    """Values in a file that contradict the other patient's record."""
     found = []
     if named.patient_id and named.patient_id != other.patient_id:
         found.append(

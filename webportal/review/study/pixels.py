@@ -1,8 +1,8 @@
 """Full-depth pixels of a radiograph for the viewer.
 
-The viewer keeps what it fetched and fetches before anybody looks. Therefore what is sent and what
-is seen are two entries in the audit trail: `image_fetched` when the pixels leave, `image_viewed`
-when the viewer says that they are on the screen.
+The viewer caches and prefetches images. Sending and viewing are therefore separate audit entries:
+`image_fetched` when the pixels leave the portal, `image_viewed` when the viewer reports that they
+are on the screen.
 """
 
 import json
@@ -29,7 +29,7 @@ from webportal.review.reads.viewing import note_viewed
 
 logger = logging.getLogger(__name__)
 
-# The pixels begin at a multiple of this, so that the browser can use them where they lie.
+# The pixels are aligned to a multiple of this, so that the browser can use them in place.
 ALIGNMENT = 8
 
 
@@ -53,7 +53,7 @@ def pixels(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
 @allow(Role.RADIOLOGIST)
 @require_POST
 def viewed(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
-    """Take down that the radiograph is on the reader's screen."""
+    """Record that the radiograph is on the reader's screen."""
     note_viewed(get_object_or_404(Radiograph, pk=radiograph_id), request.user)
     return HttpResponse(status=204)
 
@@ -61,7 +61,7 @@ def viewed(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
 @allow(Role.RADIOLOGIST)
 @require_GET
 def ahead(request: SignedInRequest, study_id: uuid.UUID) -> JsonResponse:
-    """Where the pixels are that the reader will probably want after those of this study."""
+    """URLs of the pixels that the reader will probably need after this study."""
     following = peek_next(request.user, get_object_or_404(Study, pk=study_id))
     radiographs = [each for study in following for each in study.radiographs.all()]
     return JsonResponse(
@@ -70,14 +70,14 @@ def ahead(request: SignedInRequest, study_id: uuid.UUID) -> JsonResponse:
 
 
 def pack(image: StoredImage) -> bytes:
-    """Write an image as a header and its pixels.
+    """Serialise an image as a header and its pixels.
 
     Four bytes hold the length of the header that follows them, little-endian; the header is JSON,
-    padded with spaces; then come rows × columns values, row by row, little-endian, of the type that
-    the header names as JavaScript names it. Where the header has an overlay with planes, a bit for
-    each pixel follows, row by row without a gap, the lowest bit of a byte first; 1 is drawn.
-    `aspect` is the height of a pixel beside its width, and `notes` say in the reader's language
-    what of the file's display could not be used.
+    padded with spaces; then come rows × columns values, row by row, little-endian, of the
+    JavaScript type named in the header. If the header has an overlay with planes, one bit per pixel
+    follows, row by row without padding, least significant bit first; 1 is drawn. `aspect` is the
+    ratio of a pixel's height to its width, and `notes` state in the reader's language which display
+    attributes of the file could not be used.
     """
     kinds = {"uint8": "Uint8Array", "uint16": "Uint16Array", "int16": "Int16Array"}
     rows, columns = image.pixels.shape

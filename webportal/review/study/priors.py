@@ -25,9 +25,9 @@ DAYS_A_MONTH, DAYS_A_YEAR = 30.44, 365.25
 
 @dataclass(frozen=True)
 class TimelineEntry:
-    """One study of the patient; `interval` says in words how far it is from the one shown.
+    """One study of the patient; `interval` is its distance in time from the current one, as text.
 
-    `at` is None and `interval` empty where no date was given.
+    `at` is None and `interval` empty if it has no date.
     """
 
     study: Study
@@ -45,15 +45,15 @@ class TimelineEntry:
 
     @property
     def can_be_compared(self) -> bool:
-        """Whether it is another study with an image to lay beside the one shown."""
+        """Whether it is another study with an image to compare with."""
         return not self.is_shown and bool(self.radiographs)
 
 
 def timeline(study: Study, reader: User, *, is_open: bool = False) -> list[TimelineEntry]:
-    """The patient's studies, the newest first, as far as this reader may see what was said.
+    """The patient's studies, newest first, with the reads and results this reader may see.
 
-    Those without a date come last. `is_open` is that of `withheld_results`; of the study shown the
-    page opens a closed result in place.
+    Undated studies come last. `is_open` is that of `withheld_results`; a closed result of the
+    current study is opened in place by the page.
     """
     signed = standing_reads().filter(visible_reads(reader))
     studies = list(
@@ -75,7 +75,7 @@ def timeline(study: Study, reader: User, *, is_open: bool = False) -> list[Timel
 
 
 def interval(days: int) -> str:
-    """How far a study lies before (negative) or after another, in the unit that people use."""
+    """Time from one study to another (negative if before), in a suitable unit."""
     if days == 0:
         return _("the same day")
     distance = abs(days)
@@ -109,7 +109,7 @@ def _entry(
 
 
 def _with_finding(entry: TimelineEntry, finding: Finding | None) -> TimelineEntry:
-    """Put the read that counts first."""
+    """Put the standing read first."""
     if finding is None:
         return entry
     reads = sorted(entry.reads, key=lambda read: read.pk != finding.read)

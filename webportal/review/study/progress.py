@@ -14,7 +14,7 @@ from webportal.inference.queue import OPEN_STATES, awaiting_release
 
 @dataclass(frozen=True)
 class Progress:
-    """A state with what happens next, for people; `is_open` while a worker will still come."""
+    """A state and what happens next, as text; `is_open` while a worker will still process it."""
 
     state: str
     words: str | Promise
@@ -22,11 +22,11 @@ class Progress:
 
     @property
     def is_open(self) -> bool:
-        """Whether a result is still to come by itself."""
+        """Whether a result is still expected."""
         return self.state in (JobState.RUNNING, JobState.QUEUED)
 
 
-# Worst first: the first that is true of any of a study's radiographs is true of the study.
+# Worst first: the first one that applies to any of a study's radiographs applies to the study.
 STATES = [
     Progress(
         JobState.QUARANTINED,
@@ -63,7 +63,7 @@ NOTHING = Progress(
 )
 
 
-# Of a study that somebody has to read without knowing what the model says of it.
+# For a study that has to be read blind to the model.
 HIDDEN = Progress(
     "hidden",
     gettext_lazy("Hidden while you read"),
@@ -93,11 +93,11 @@ def progress_of(study_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Progress]:
 
 
 def in_state(state: str) -> Q:
-    """A condition on studies: one of their radiographs is in this state of the queue."""
+    """Filter for studies with a radiograph in this queue state."""
     if state == JobState.QUARANTINED:
         jobs = awaiting_release()
     elif state in OPEN_STATES:
-        # An open job is its image's latest: none is made while it is there.
+        # An open job is its image's latest: no other is created meanwhile.
         jobs = Job.objects.filter(state=state)
     else:
         later = Job.objects.filter(

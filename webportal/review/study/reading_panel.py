@@ -1,4 +1,4 @@
-"""The reader's part of the study page: what is signed, and the form for what is not."""
+"""The reader's part of the study page: signed reads and the reading form."""
 
 import json
 from dataclasses import dataclass
@@ -44,7 +44,7 @@ WORDS = {
     Decision.UNAIDED: "",
     Decision.NOT_INTERPRETABLE: "",
 }
-# As one looks at the picture: the patient's right lung is on the left. The numbers are the keys.
+# As displayed: the patient's right lung is on the left. The numbers are the keys.
 ZONE_ROWS = [
     (Zone.RIGHT_UPPER, Zone.LEFT_UPPER),
     (Zone.RIGHT_MIDDLE, Zone.LEFT_MIDDLE),
@@ -54,7 +54,7 @@ ZONE_ROWS = [
 
 @dataclass(frozen=True)
 class Choice:
-    """A pair of decision and finding to sign, in words, with the key that chooses it."""
+    """A pair of decision and finding, with its label and key."""
 
     value: str
     key: str
@@ -65,7 +65,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Tick:
-    """A finding or a zone that can be ticked, with the key that does it."""
+    """A finding or zone checkbox with its key."""
 
     value: str
     key: str
@@ -82,9 +82,9 @@ def reading_panel(
     amends: bool = False,
     pin_is_open: bool = False,
 ) -> dict[str, Any]:
-    """Collect what the panel shows to a reader; forms are those that were sent with errors.
+    """Build the context of the panel; forms are those submitted with errors.
 
-    With `amends` it has the form that amends the reader's own signed read, if there is one.
+    With `amends` it has the form for amending the reader's own signed read, if there is one.
     """
     due = due_read(study)
     is_hidden = hides_result(reader, study)
@@ -102,7 +102,7 @@ def reading_panel(
         form = amendment_form(draft, amended, seen, by_finding)
     form = form or read_form(draft, seen)
     present = reservation.reservation_of(study)
-    # Of what was written before a change of the patient's data its reader is told.
+    # The reader is told if the patient's data changed after the draft was written.
     now = shown_identity(study.patient)
     begun_under = (draft.identity if draft else {}) or now
     addendum_under = (addendum_form.seen_identity() if addendum_form else {}) or begun_under
@@ -143,21 +143,21 @@ def reading_panel(
         "text_templates": templates_of(reader),
         "asks_for_pin": pin_is_open and has_pin(reader),
         "offers_pin": is_pin_offered(),
-        # Who has just signed with the password knows what a PIN would spare.
+        # Offered right after signing with the password, when its benefit is obvious.
         "proposes_pin": pin_is_open and not has_pin(reader),
         "pin_form": PinForm(prefix=OFFER),
     }
 
 
 def templates_of(reader: User) -> list[TextTemplate]:
-    """The texts that this reader can put in, by key; one's own stands before a shared one."""
+    """The text templates available to this reader, by key; personal ones take precedence."""
     found = TextTemplate.objects.filter(Q(owner=reader) | Q(owner=None))
     by_key = {each.key: each for each in sorted(found, key=lambda each: each.owner_id is not None)}
     return [by_key[key] for key in sorted(by_key)]
 
 
 def _why_not(due: str, own: Read | None, reader: User) -> str:
-    """Why this person may not make the read that is due; '' when they may."""
+    """Why this person may not make the read that is due; '' if they may."""
     if not due:
         return ""
     if own is not None and due == ReadKind.SECOND:
@@ -202,7 +202,7 @@ def _zone_rows(form: ReadForm) -> list[list[Tick]]:
 
 
 def _addendum_form(draft: Read | None) -> AddendumForm:
-    """The form, filled with what the reader had written before somebody else signed."""
+    """The form, filled with the reader's draft from before somebody else signed."""
     if draft is None or draft.amends_id is not None:
         return AddendumForm()
     own_read = ""

@@ -1,4 +1,4 @@
-"""Pictures for the browser: a radiograph in 8 bits, and the heat map in colour."""
+"""Image rendering for the browser: radiographs in 8 bits, heat maps in colour."""
 
 from io import BytesIO
 
@@ -11,26 +11,26 @@ from ml import images
 MAX_SIDE = 2048
 HEATMAP_SIDE = 512
 LEGEND_SIZE = (160, 8)
-# The side of the square around each pixel of an overlay that is black, so that it shows on white.
+# Side of the black square around each overlay pixel, so that it is visible on white.
 EDGE = 5
 
-# Nine stops of 'plasma', whose lightness rises evenly (N. Smith and S. van der Walt, 2015; CC0).
+# Nine stops of 'plasma', which has linear lightness (N. Smith and S. van der Walt, 2015; CC0).
 _PLASMA = np.array(
     [
         [13, 8, 135], [76, 2, 161], [126, 3, 168], [170, 35, 149], [204, 71, 120],
         [230, 108, 92], [248, 148, 65], [253, 195, 40], [240, 249, 33],
     ]
 )  # fmt: skip
-# Below the first value the map is clear, from the second on it is solid; its opacity on screen is
-# the reader's to set, so that between them nothing else depends on the value.
+# Transparent below the first value, solid from the second on; the reader sets the opacity on
+# screen.
 _CLEAR_BELOW, _SOLID_FROM = 0.15, 0.4
 
 
 def radiograph_png(dicom: bytes) -> bytes:
     """Render a stored radiograph as an 8-bit grey PNG, at most MAX_SIDE pixels a side.
 
-    Overlay planes of the file are drawn into it, white with a black edge. Where the file's pixels
-    are not square, those of the PNG are. Raises ImageError when the file cannot be decoded.
+    Overlay planes of the file are drawn into it, white with a black edge. The PNG's pixels are
+    square even if the file's are not. Raises ImageError when the file cannot be decoded.
     """
     grey = images.read(dicom)
     pixels = grey.pixels if grey.max_value == 255 else (grey.pixels >> 8).astype(np.uint8)
@@ -50,14 +50,14 @@ def _draw_overlay(picture: Image.Image, overlay: images.Overlay | None) -> None:
 def heatmap_png(
     cells: bytes, rows: int, columns: int, picture_rows: int, picture_columns: int
 ) -> bytes:
-    """Render a heat map as an RGBA PNG of the picture's shape.
+    """Render a heat map as an RGBA PNG of the image's shape.
 
     Args:
-        cells: rows × columns bytes, row by row, that cover the whole picture evenly; 0 is no
-            evidence, 255 the most that is shown.
+        cells: rows × columns bytes, row by row, covering the whole image evenly; 0 is no
+            evidence, 255 the maximum shown.
         rows: of cells.
         columns: of cells.
-        picture_rows: of the picture that the map is laid on.
+        picture_rows: of the image under the map.
         picture_columns: likewise.
     """
     longest = max(picture_rows, picture_columns)
@@ -70,7 +70,7 @@ def heatmap_png(
 
 
 def legend_png() -> bytes:
-    """Render the colours of the heat map from low to high, as they are laid on a picture."""
+    """Render the heat map's colour scale from low to high, as overlaid on an image."""
     width, height = LEGEND_SIZE
     ramp = np.linspace(0, 255, width).round().astype(np.uint8)
     return _png(_coloured(np.tile(ramp, (height, 1))))
@@ -88,6 +88,6 @@ def _coloured(values: NDArray[np.uint8]) -> Image.Image:
 
 def _png(picture: Image.Image) -> bytes:
     buffer = BytesIO()
-    # The fastest compression: the picture crosses one network once.
+    # Fastest compression: the image crosses the network once.
     picture.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()

@@ -23,14 +23,14 @@ OFFER = "signed_just_now"
 
 
 def offer(session: SessionBase, read: Read) -> None:
-    """Offer on the pages that follow to take this signature back."""
+    """Offer taking this signature back on the following pages."""
     session[OFFER] = {"read": str(read.pk), "at": time.time()}
 
 
 def offered(request: HttpRequest) -> dict[str, Any]:
-    """For every page: the read that was signed just now and the seconds that are left, or nothing.
+    """For every page: the read just signed and the seconds left, or nothing.
 
-    The session remembers it, so that no page has to ask the database.
+    Kept in the session, so that no page has to query the database.
     """
     session = getattr(request, "session", None)
     signed = session.get(OFFER) if session is not None else None
@@ -41,10 +41,10 @@ def offered(request: HttpRequest) -> dict[str, Any]:
 
 
 def offered_for(own: Read | None) -> dict[str, Any]:
-    """For the page of a study that its reader has signed: the offer for that very signature.
+    """For the page of a study signed by this reader: the offer for that signature.
 
-    Of several signatures in a row each has its own there, and none is taken for another. Empty
-    where this person has not signed the study: then the offer of every page stands.
+    With several signatures in a row, each study page offers its own. Empty if this person has not
+    signed the study: the general offer then applies.
     """
     final = final_at(own) if own else None
     if own is None or final is None:
@@ -56,7 +56,7 @@ def offered_for(own: Read | None) -> dict[str, Any]:
 @allow(Role.RADIOLOGIST)
 @require_POST
 def take_back_read(request: SignedInRequest, read_id: uuid.UUID) -> HttpResponse:
-    """Take one's own signature back and open the study with what was signed as a draft."""
+    """Take one's own signature back and open the study with the read as a draft."""
     read = get_object_or_404(Read, pk=read_id, reader=request.user)
     try:
         take_back(read, request.user)

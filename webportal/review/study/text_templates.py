@@ -20,7 +20,7 @@ from webportal.review.models import TextTemplate
 
 
 class TemplateForm(forms.ModelForm[TextTemplate]):
-    """A text, its key, and whether all radiologists have it."""
+    """A text, its key, and whether it is shared with all radiologists."""
 
     key = forms.RegexField(
         r"^[a-z0-9]$",
@@ -44,7 +44,7 @@ class TemplateForm(forms.ModelForm[TextTemplate]):
 
 
 def texts_of(person: User) -> QuerySet[TextTemplate]:
-    """The texts that this person may use and change: their own, and the shared ones."""
+    """The texts that this person may use and change: personal and shared."""
     return TextTemplate.objects.filter(Q(owner=person) | Q(owner=None)).order_by("key")
 
 
@@ -85,7 +85,7 @@ def remove(request: SignedInRequest, template_id: uuid.UUID) -> HttpResponse:
 
 
 def _save(form: TemplateForm, by: User) -> bool:
-    """Save the text of a valid form; its key must be free among those of the same owner."""
+    """Save the text of a valid form; its key must be unique for its owner."""
     template = form.save(commit=False)
     template.owner = None if form.cleaned_data["is_shared"] else by
     try:

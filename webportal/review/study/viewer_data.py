@@ -1,4 +1,4 @@
-"""Viewer data of the study page: images, earlier studies, keys and words."""
+"""Viewer data of the study page: images, earlier studies, keys and texts."""
 
 from typing import Any
 
@@ -28,11 +28,11 @@ def viewer_context(
     amended: Read | None = None,
     results_are_open: bool = False,
 ) -> dict[str, Any]:
-    """Collect what viewer.html and timeline.html show.
+    """Build the context of viewer.html and timeline.html.
 
-    `first` is the image to open on, `may_mark` whether the page has the form of a read, into which
-    marks go; those of the read that is `amended` there are in the form already. With
-    `results_are_open` the reader has opened what is closed to one who reads first.
+    `first` is the image to open, `may_mark` whether the page has a reading form for marks; those of
+    the `amended` read are already in the form. `results_are_open` means that the reader has opened
+    closed results.
     """
     entries = timeline(study, reader, is_open=results_are_open)
     has_keys = has_shortcuts(reader)
@@ -47,7 +47,7 @@ def viewer_context(
         "viewer_tools": [
             action for action in in_group(Group.TOOL) if may_mark or action.name != "tool-mark"
         ],
-        # Wheel and fingers zoom; buttons are for those who have neither these nor the keys.
+        # Zoom works by wheel and touch; the buttons are for users with neither these nor the keys.
         "viewer_views": [
             action
             for action in in_group(Group.VIEW)
@@ -74,7 +74,7 @@ def viewer_context(
                 }
                 for entry in priors
             ],
-            # Of the reads that this reader may see, those of earlier studies too.
+            # From the reads that this reader may see, including those of earlier studies.
             "marks": [
                 mark | {"by": str(read.reader)}
                 for entry in entries
@@ -122,7 +122,7 @@ def viewer_context(
 
 
 def _orientation_texts() -> dict[str, str]:
-    """How a picture is turned, and what follows for the zones; degrees are clockwise."""
+    """Image orientation and its effect on the zones, as text; degrees are clockwise."""
     return {
         "rotated90": _("Rotated 90° right"),
         "rotated180": _("Rotated 180°"),
@@ -138,7 +138,7 @@ def _orientation_texts() -> dict[str, str]:
 
 
 def _heatmaps(study: Study, reader: User) -> dict[Any, str]:
-    """The addresses of the heat maps that this reader may see, by radiograph."""
+    """URLs of the heat maps that this reader may see, by radiograph."""
     predictions = Prediction.objects.filter(
         visible_predictions(reader),
         radiograph__study=study,

@@ -1,7 +1,7 @@
-"""The viewer's tools and keys, shared by the toolbar, the list of keys and the script.
+"""The viewer's tools and shortcuts, shared by the toolbar, the shortcut list and the script.
 
-The keys are OHIF's. The digits alone are those of the reading form, so that the windows, which OHIF
-has on them, want Shift.
+The shortcuts are OHIF's. Plain digits belong to the reading form, so the window presets, which OHIF
+has on digits, need Shift.
 """
 
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Group(StrEnum):
-    """Where an action stands."""
+    """The group of an action."""
 
     TOOL = "tool"
     VIEW = "view"
@@ -34,10 +34,10 @@ GROUP_LABELS = {
 
 @dataclass(frozen=True)
 class ViewerAction:
-    """Something that the viewer does on a key.
+    """A viewer action with its shortcut.
 
-    `key` is the `key` of a keyboard event, for the digits `Shift+` and the digit; `icon` the name
-    of a symbol in viewer_icons.html, '' for what has no button.
+    `key` is the `key` of a keyboard event, for digits `Shift+` and the digit; `icon` the name of a
+    symbol in viewer_icons.html, '' if it has no button.
     """
 
     name: str
@@ -48,12 +48,12 @@ class ViewerAction:
 
     @property
     def is_character(self) -> bool:
-        """Whether the key writes something: those can be switched off (WCAG 2.1.4)."""
+        """Whether the shortcut is a single character: those can be switched off (WCAG 2.1.4)."""
         return len(self.key) == 1 or self.key.startswith("Shift+")
 
     @property
     def key_label(self) -> str | Promise:
-        """The key as it is printed on a keyboard."""
+        """The key as printed on a keyboard."""
         return KEY_LABELS.get(self.key, self.key.upper() if len(self.key) == 1 else self.key)
 
 
@@ -126,7 +126,7 @@ def in_group(group: Group) -> list[ViewerAction]:
 
 
 def key_list(has_shortcuts: bool) -> list[tuple[str | Promise, list[ViewerAction]]]:
-    """The actions by the headings of their groups, for the list of keys that act."""
+    """The actions by group heading, for the shortcut list."""
     groups = [
         (label, [each for each in in_group(group) if has_shortcuts or not each.is_character])
         for group, label in GROUP_LABELS.items()
@@ -135,5 +135,5 @@ def key_list(has_shortcuts: bool) -> list[tuple[str | Promise, list[ViewerAction
 
 
 def key_bindings() -> dict[str, str]:
-    """Which key does what, for the script."""
+    """Shortcuts by action, for the script."""
     return {action.key: action.name for action in ACTIONS}

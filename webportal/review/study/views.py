@@ -1,4 +1,4 @@
-"""The study page and the reader's read."""
+"""Views of the study page and the reader's read."""
 
 import uuid
 
@@ -69,7 +69,7 @@ def _study_page(
 @allow(Role.RADIOLOGIST)
 @require_POST
 def next_study(request: SignedInRequest) -> HttpResponse:
-    """Reserve the study to read next and open it; `after` names one that is left unread."""
+    """Reserve the study to read next and open it; `after` is one that is left unread."""
     after = request.POST.get("after", "")
     left = Study.objects.filter(pk=after).first() if _is_uuid(after) else None
     return _open_next(request, left)
@@ -86,9 +86,9 @@ def _open_next(request: SignedInRequest, left: Study | None) -> HttpResponse:
 @allow(Role.RADIOLOGIST)
 @require_http_methods(["GET", "POST"])
 def status(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
-    """What an open study page has to say of news: another identity, result, reader or signature.
+    """News for an open study page: a changed identity, result, reader or signature.
 
-    The page sends the identity that it shows in a body, because addresses hold no patient data.
+    The page posts the identity that it shows, because URLs must not contain patient data.
     """
     shown = _study(study_id)
     leading = reads.result_for(shown, request.user)
@@ -116,7 +116,7 @@ def status(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 @allow(Role.RADIOLOGIST)
 @require_POST
 def reserve(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
-    """Keep a study for oneself, unless somebody else has it in hand."""
+    """Reserve a study, unless somebody else is reading it."""
     shown = _study(study_id)
     present = reservation.reserve(shown, request.user)
     if present.reader_id != request.user.pk:
@@ -128,7 +128,7 @@ def reserve(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 @allow(Role.RADIOLOGIST)
 @require_POST
 def renew(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
-    """Say that the page is still open; htmx calls this now and then."""
+    """Renew the reservation while the page is open; polled by htmx."""
     reservation.renew(_study(study_id), request.user)
     return HttpResponse(status=204)
 
@@ -136,7 +136,7 @@ def renew(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 @allow(Role.RADIOLOGIST)
 @require_POST
 def give_back(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
-    """Let others have a study that one had in hand."""
+    """Release one's reservation of a study."""
     reservation.give_back(_study(study_id), request.user)
     messages.success(request, _("The study is free for others again."))
     return redirect("review:worklist")
@@ -145,7 +145,7 @@ def give_back(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 @allow(Role.RADIOLOGIST)
 @require_POST
 def save_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
-    """Keep what the reader has typed; htmx calls this while they type."""
+    """Save the reader's input as a draft; called by htmx while they type."""
     shown = _study(study_id)
     form = ReadForm(request.POST)
     error, is_conflict = "", False
@@ -160,7 +160,7 @@ def save_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
             is_conflict = refused.code == "draft_changed"
             error = str(refused) if is_conflict else _("Not saved: {reason}").format(reason=refused)
         else:
-            # Who writes has the study in hand, unless another has it already.
+            # Writing a draft reserves the study, unless another has already reserved it.
             if draft.signed_at is None and due_read(shown):
                 reservation.reserve(shown, request.user)
     if "HX-Request" in request.headers:
@@ -180,7 +180,7 @@ def save_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 
 
 def _page_of(shown: Study, form: ReadForm) -> str:
-    """The address of the page that a form was on."""
+    """The URL of the page that a form was on."""
     amends = {"amend": "1"} if form.data.get("amends") else {}
     return reverse("review:study", args=[shown.pk], query=amends)
 
@@ -188,7 +188,7 @@ def _page_of(shown: Study, form: ReadForm) -> str:
 @allow(Role.RADIOLOGIST)
 @require_POST
 def discard_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
-    """Throw the reader's own draft away."""
+    """Discard the reader's own draft."""
     shown = _study(study_id)
     reading.discard_draft(shown, request.user)
     messages.success(request, _("Your draft is discarded."))
@@ -198,12 +198,12 @@ def discard_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse
 @allow(Role.RADIOLOGIST)
 @require_http_methods(["GET", "POST"])
 def sign(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
-    """Sign the read and, if so asked, go on to the next study.
+    """Sign the read and, if requested, open the next study.
 
-    A refusal shows the page again with everything that was typed.
+    A refusal shows the page again with all input.
     """
     shown = _study(study_id)
-    # Where somebody comes to who had to sign in first, or goes to the address once more.
+    # Reached after signing in first, or by visiting the URL again.
     if request.method == "GET":
         return redirect("review:study", shown.pk)
     if not _is_of_this_reader(request):
@@ -235,7 +235,7 @@ def sign(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 
 
 def _signed_with_way_back(signed: Study) -> str:
-    """Say so on the study that follows; without the patient's name, which a cookie would keep."""
+    """Confirm the signature on the next study; no patient name, as a cookie would keep it."""
     return format_html(
         '{} <a href="{}">{}</a>',
         _("The read is signed."),
@@ -282,7 +282,7 @@ def add_addendum(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 
 
 def _is_of_this_reader(request: SignedInRequest) -> bool:
-    """Whether the page that a form is on was opened by whoever is signed in now."""
+    """Whether the form's page was opened by the user who is signed in now."""
     return request.POST.get("reader", "") in ("", str(request.user.pk))
 
 
@@ -299,10 +299,10 @@ def _refuse(
     password_field: str,
     error: reading.ReadingError,
 ) -> None:
-    """Put a refusal into the form that was sent."""
+    """Add a refusal to the submitted form."""
     is_about_password = error.code == "wrong_password"
     form.add_error(password_field if is_about_password else None, error.message)
-    # The way to sign stays at hand, however far down the page it is.
+    # The sign button stays reachable wherever the page is scrolled.
     form.fields[password_field].widget.attrs["autofocus"] = is_about_password
     if is_about_password:
         signing.end_series(request.session)

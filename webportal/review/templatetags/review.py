@@ -1,4 +1,4 @@
-"""Template tags for figures and times."""
+"""Template tags for reads, results, figures and times."""
 
 from datetime import date, datetime
 
@@ -28,7 +28,7 @@ register = template.Library()
 
 @register.filter
 def percent(probability: float | None) -> str:
-    """A probability as people read it; never 0 % or 100 %, which would claim certainty."""
+    """A probability as a percentage; never 0 % or 100 %, which would claim certainty."""
     if probability is None:
         return ""
     if probability < 0.01:
@@ -40,7 +40,7 @@ def percent(probability: float | None) -> str:
 
 @register.filter
 def waited(since: datetime) -> str:
-    """How long ago that was: minutes for the first two hours, then hours, then days."""
+    """Time since then: in minutes for the first two hours, then hours, then days."""
     minutes = max(0, int((timezone.now() - since).total_seconds() // 60))
     if minutes < 120:
         return gettext("{minutes} min").format(minutes=minutes)
@@ -52,7 +52,7 @@ def waited(since: datetime) -> str:
 
 @register.filter
 def examined(moment: datetime | None) -> str:
-    """When a study was made: the day alone where the file names no time of day."""
+    """Date and time of a study; the date only if the file has no time."""
     if moment is None:
         return gettext("date not given")
     local = timezone.localtime(moment)
@@ -63,7 +63,7 @@ def examined(moment: datetime | None) -> str:
 
 @register.filter
 def age(birth_date: date | None, on: date | datetime | None) -> str:
-    """A person's age that day: months for the first two years, then years; "" if not known."""
+    """A person's age on that day: in months for the first two years, then years; "" if unknown."""
     day = timezone.localtime(on).date() if isinstance(on, datetime) else on
     if contradicts(birth_date, day):
         return gettext("age unclear: dates contradict")
@@ -72,7 +72,7 @@ def age(birth_date: date | None, on: date | datetime | None) -> str:
 
 @register.filter
 def age_then(study: Study, patient_age: str) -> str:
-    """A patient's age at a study, as `age` has it; without dates as the file itself gives it.
+    """A patient's age at a study, as `age` formats it; without dates as given in the file.
 
     `patient_age` is Patient's Age (0010,1010) of the study's images.
     """
@@ -83,7 +83,7 @@ def age_then(study: Study, patient_age: str) -> str:
 
 @register.filter
 def doubts(result: Prediction | Study) -> list[str]:
-    """What is doubtful about a result of the model, each in a few words."""
+    """The doubts about a model result, each in a few words."""
     words = in_short(result.purpose_reasons)
     if isinstance(result, Study):
         if result.images_differ:
@@ -101,7 +101,7 @@ def _withheld(images: int) -> str:
 
 @register.filter
 def age_today(birth_date: date | None) -> str:
-    """A person's age today, in the words of `age`."""
+    """A person's age today, formatted as by `age`."""
     return _months_in_words(age_in_months(birth_date, timezone.localdate()))
 
 
@@ -115,25 +115,25 @@ def _months_in_words(months: int | None) -> str:
 
 @register.filter
 def finding(value: str) -> str:
-    """One of the other findings, in words."""
+    """The label of an other finding."""
     return str(OtherFinding(value).label)
 
 
 @register.filter
 def against(finding: Finding | None, category: str) -> str:
-    """How the signed finding stands to the model's result, in words."""
+    """The relation of the signed finding to the model's result, as text."""
     return stands_to(finding, category) if finding else ""
 
 
 @register.filter
 def zone(value: str) -> str:
-    """A zone of the lungs, in words."""
+    """The label of a lung zone."""
     return str(Zone(value).label)
 
 
 @register.filter
 def marks_in_words(read: Read) -> list[str]:
-    """The places on the images that a read marks, for those who do not see the picture."""
+    """Text alternative for a read's marks on the images."""
     return in_words(parse_marks(read.marks), read.study)
 
 
@@ -145,7 +145,7 @@ def measurements_in_words(read: Read) -> list[str]:
 
 @register.filter
 def reads_for(study: Study, person: User) -> list[Read]:
-    """The reads of a study that stand and that this person may see, in the order of signing."""
+    """The standing reads of a study that this person may see, in the order of signing."""
     signed = [read for read in study.reads.all() if read.state == ReadState.SIGNED]
     superseded = {read.amends_id for read in signed}
     reads = [read for read in signed if read.pk not in superseded and sees_read(person, read)]
@@ -154,7 +154,7 @@ def reads_for(study: Study, person: User) -> list[Read]:
 
 @register.filter
 def superseded(read: Read) -> list[Read]:
-    """The reads that this one has superseded, the latest first."""
+    """The reads superseded by this one, latest first."""
     earlier = []
     while read.amends is not None:
         read = read.amends
@@ -164,9 +164,9 @@ def superseded(read: Read) -> list[Read]:
 
 @register.simple_tag(takes_context=True)
 def result_kept_from(context: Context, study: Study) -> str:
-    """Why who asks for a page is not shown what the model says of a study; '' where they are.
+    """Why the current user is not shown the model's result of a study; '' if they are.
 
-    "hidden" of a study that they are to read blind, "closed" where they read first.
+    "hidden" if they are to read the study blind, "closed" if they read first.
     """
     request = context["request"]
     if hides_result(request.user, study):
@@ -177,7 +177,7 @@ def result_kept_from(context: Context, study: Study) -> str:
 
 @register.inclusion_tag("review/results_closed.html", takes_context=True)
 def results_closed(context: Context) -> dict[str, object]:
-    """Tell one who reads first that results are closed, and how to open them; else nothing."""
+    """A notice that results are closed for those who read first, with a way to open them."""
     request = context["request"]
     return {
         "request": request,
@@ -188,7 +188,7 @@ def results_closed(context: Context) -> dict[str, object]:
 
 @register.filter
 def corrections(read: Read) -> list[IdentityCorrection]:
-    """How the identity was corrected under which a read was signed."""
+    """The corrections of the identity under which a read was signed."""
     return identity_corrections.corrections_of(read)
 
 
@@ -200,7 +200,7 @@ def has_corrected_read(study: Study, person: User) -> bool:
 
 @register.filter
 def unseen_corrections(read: Read, person: User) -> list[IdentityCorrection]:
-    """Those of them that its reader has not taken note of; none for anybody else."""
+    """The corrections that its reader has not acknowledged; none for anybody else."""
     return identity_corrections.unseen_corrections(read, person)
 
 

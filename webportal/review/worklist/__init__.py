@@ -1,1 +1,1 @@
-"""The worklist: filters, order, counts, and the pages that show and change it."""
+"""The worklist: filters, order, counts, and its pages."""

@@ -1,8 +1,8 @@
 """Bulk actions on studies: assign, prioritise, re-run.
 
-Each action is one transaction with an audit entry for each study that changed. What cannot be
-changed is left as it is, with the reason. Locks are taken in the order that
-webportal.inference.queue names.
+Each action is one transaction with an audit entry for each study that changed. Studies that cannot
+be changed are skipped, with the reason. Locks are taken in the order that webportal.inference.queue
+names.
 """
 
 import uuid
@@ -27,32 +27,32 @@ from webportal.records.models import Radiograph, Study
 from webportal.refusals import Conflict
 from webportal.review.models import Read, ReadState
 
-# The end of the audit trail is locked while an action runs, and workers that want to write back
-# wait for it: some seconds for this many.
+# The end of the audit trail is locked while an action runs, and workers writing back wait for it:
+# some seconds for this many.
 MOST = 500
 
 
 class BulkError(Conflict):
-    """An action that cannot be done at all; the message says what to do."""
+    """The action cannot be done at all; the message says what to do."""
 
 
 @dataclass
 class Outcome:
-    """What became of the studies: those that changed, and under each reason those that did not."""
+    """The outcome: the studies that changed, and those that did not, by reason."""
 
     changed: list[uuid.UUID] = field(default_factory=list)
     unchanged: dict[str, list[uuid.UUID]] = field(default_factory=lambda: defaultdict(list))
 
     def leave(self, study_id: uuid.UUID, reason: str) -> None:
-        """Note that a study is left as it is."""
+        """Record that a study was skipped."""
         self.unchanged[reason].append(study_id)
 
 
 @transaction.atomic
 def assign(study_ids: Collection[uuid.UUID], reader: User | None, by: User) -> Outcome:
-    """Ask a reader to read the studies, or take them back from whoever was asked.
+    """Assign the studies to a reader, or unassign them.
 
-    Raises BulkError when that person reads no studies, or when they are too many.
+    Raises BulkError if that person does not read studies, or there are too many.
     """
     _check_number(study_ids)
     if reader is not None and not (reader.is_active and reader.has_role(Role.RADIOLOGIST)):
@@ -86,9 +86,9 @@ def assign(study_ids: Collection[uuid.UUID], reader: User | None, by: User) -> O
 
 @transaction.atomic
 def prioritise(study_ids: Collection[uuid.UUID], priority: Priority, by: User) -> Outcome:
-    """Let the studies be analysed and read sooner or later.
+    """Change the priority of the studies.
 
-    Raises PermissionDenied for people who are no coordinators, BulkError when they are too many.
+    Raises PermissionDenied unless `by` is a coordinator, BulkError if there are too many.
     """
     _check_number(study_ids)
     if not by.has_role(Role.COORDINATOR):
@@ -122,14 +122,14 @@ def prioritise(study_ids: Collection[uuid.UUID], priority: Priority, by: User) -
 
 @transaction.atomic
 def rerun(study_ids: Collection[uuid.UUID], by: User) -> Outcome:
-    """Run the model again about every image of the studies that is not in the queue.
+    """Re-run the model on every image of the studies that is not in the queue.
 
-    A quarantined image is released. A study counts as changed when one of its images is queued.
-    Raises BulkError when they are too many.
+    A quarantined image is released. A study counts as changed if one of its images is queued.
+    Raises BulkError if there are too many.
     """
     _check_number(study_ids)
     known = set(Study.objects.filter(pk__in=study_ids).values_list("pk", flat=True))
-    # All are locked before the first entry is written, which locks the end of the audit trail.
+    # Lock all before writing the first entry, which locks the end of the audit trail.
     locked = list(
         Radiograph.objects.filter(study__in=known)
         .select_related("study")
@@ -174,7 +174,7 @@ def _check_number(study_ids: Collection[uuid.UUID]) -> None:
 
 
 def _lock(study_ids: Collection[uuid.UUID], outcome: Outcome) -> list[Study]:
-    """Lock and return the studies, in the order of their ids; those that are gone are noted."""
+    """Lock and return the studies in the order of their ids; record those that are gone."""
     studies = list(
         Study.objects.filter(pk__in=study_ids).order_by("pk").select_for_update(no_key=True)
     )

@@ -31,12 +31,12 @@ ACTIONS = [
     ("rerun", _("Re-run")),
 ]
 NOBODY = "none"
-# How many studies of one reason the result names; the number is that of all.
+# How many studies the result lists per reason; the count includes all.
 NAMED = 50
 
 
 class BulkForm(forms.Form):
-    """An action on the studies that were selected, or on all that the address matches."""
+    """An action on the selected studies, or on all that match the URL's filters."""
 
     action = forms.ChoiceField(choices=ACTIONS)
     scope = forms.ChoiceField(choices=[("selected", ""), ("all", "")])
@@ -59,7 +59,7 @@ class BulkForm(forms.Form):
             ) from None
 
     def clean(self) -> None:
-        """Refuse an action without what it needs."""
+        """Reject an action without its required fields."""
         super().clean()
         action = self.cleaned_data.get("action")
         if action == "assign" and not self.data.get("reader"):
@@ -70,7 +70,7 @@ class BulkForm(forms.Form):
 
 @dataclass(frozen=True)
 class Left:
-    """Studies that were left as they are, with the reason; `more` of them are not named."""
+    """Skipped studies with the reason; `more` of them are not listed."""
 
     reason: str
     studies: list[Study]
@@ -78,7 +78,7 @@ class Left:
 
     @property
     def number(self) -> int:
-        """How many they are in all."""
+        """Total number."""
         return len(self.studies) + self.more
 
 
@@ -86,7 +86,7 @@ class Left:
 @never_cache
 @require_POST
 def bulk(request: SignedInRequest) -> HttpResponse:
-    """Do an action on selected studies; for all that match, show the number and ask first."""
+    """Perform an action on selected studies; for all that match, ask first, showing the number."""
     form = BulkForm(request.POST)
     query = QueryDict(request.POST.get("query", ""))
     back = reverse("review:worklist", query=query)
@@ -110,7 +110,7 @@ def bulk(request: SignedInRequest) -> HttpResponse:
 
 
 def _confirm(request: SignedInRequest, query: QueryDict, context: dict[str, Any]) -> HttpResponse:
-    """Ask before all that match are changed: those counted now, and none that comes meanwhile."""
+    """Ask before changing all that match: those counted now, none that arrive later."""
     chosen = WorklistFilter(query, list(readers())).chosen()
     text = searches.recall(request, chosen.get("search", ""))
     is_closed = closes_results(request)
@@ -122,9 +122,9 @@ def _confirm(request: SignedInRequest, query: QueryDict, context: dict[str, Any]
 
 
 def _selected(data: QueryDict) -> list[uuid.UUID]:
-    """The studies of the ticked rows, or those of the confirmation, in one field.
+    """The selected studies, or those of the confirmation, which are in a single field.
 
-    Raises BulkError when they are no ids.
+    Raises BulkError for invalid ids.
     """
     given = [*data.getlist("study"), *filter(None, data.get("studies", "").split(","))]
     try:
@@ -144,7 +144,7 @@ def _do(values: dict[str, Any], study_ids: list[uuid.UUID], by: User) -> Outcome
 
 
 def _words(values: dict[str, Any]) -> str | Promise:
-    """What the action does, for the confirmation and the result."""
+    """Description of the action, for the confirmation and the result."""
     if values["action"] == "rerun":
         return gettext("Run the model again")
     if values["action"] == "prioritise":

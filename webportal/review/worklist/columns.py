@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from webportal.accounts.models import User
 from webportal.review.models import SavedView, WorklistPreference
 
-# In the order in which they are offered. The patient is always there: it leads to the study.
+# In the order offered. The patient column is mandatory: it links to the study.
 COLUMNS: Mapping[str, str | Promise] = {
     "priority": _("Priority"),
     "result": _("Model’s result"),
@@ -42,19 +42,19 @@ DEFAULT = (
 
 
 def known_columns(names: Iterable[str]) -> list[str]:
-    """Return those of the names that are columns, each once and in their order; the patient too."""
+    """Return the valid column names, deduplicated and in order, always with the patient."""
     known = dict.fromkeys(name for name in names if name in COLUMNS)
     return list(known) if ALWAYS in known else [ALWAYS, *known]
 
 
 def offered_columns(shown: list[str]) -> list[tuple[str, str | Promise, bool]]:
-    """Return every column, its label and whether it is shown; those that are stand in order."""
+    """Return every column with its label and whether it is shown, shown ones first in order."""
     others = [name for name in COLUMNS if name not in shown]
     return [(name, COLUMNS[name], name in shown) for name in [*shown, *others]]
 
 
 def columns_for(user: User, view: SavedView | None) -> list[str]:
-    """Return the columns of the view that is open, else those that the person chose."""
+    """Return the columns of the open view, else the person's own."""
     if view is not None:
         return known_columns(view.columns)
     preference = WorklistPreference.objects.filter(user=user).first()
@@ -62,12 +62,12 @@ def columns_for(user: User, view: SavedView | None) -> list[str]:
 
 
 def remember_columns(user: User, names: Iterable[str]) -> None:
-    """Keep a person's choice, in that order."""
+    """Save a person's choice, in that order."""
     WorklistPreference.objects.update_or_create(
         user=user, defaults={"columns": known_columns(names)}
     )
 
 
 def forget_columns(user: User) -> None:
-    """Give a person the usual columns again."""
+    """Reset a person's columns to the default."""
     WorklistPreference.objects.filter(user=user).update(columns=[])

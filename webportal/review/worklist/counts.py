@@ -1,7 +1,7 @@
-"""Counts of studies that do not scan a hundred thousand rows at every glance.
+"""Capped counts of studies, so that no page view scans a hundred thousand rows.
 
-Counting stops at CAP, which is as exact as a worklist needs; every count is of one range of an
-index. See docs/architecture.md.
+Counting stops at CAP, which is as exact as a worklist needs; each count is one index range. See
+docs/architecture.md.
 """
 
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ OTHERS = ("stat", "mine")
 
 @dataclass(frozen=True)
 class Count:
-    """A number of things, which is at least `number` when it `is_capped`."""
+    """A count; at least `number` if it `is_capped`."""
 
     number: int
     is_capped: bool
@@ -38,7 +38,7 @@ class Count:
 
 
 def capped(number: int, cap: int) -> Count:
-    """Return what was counted up to one more than the cap."""
+    """Make a count from rows counted up to one more than the cap."""
     return Count(min(number, cap), number > cap)
 
 
@@ -48,15 +48,15 @@ def count_matches(studies: QuerySet[Study]) -> Count:
 
 
 def tab_counts(state: str, reader: User) -> dict[str, Count]:
-    """Count each reading state and all; of the shown one also by result, stat and the reader's own.
+    """Count each reading state and all; in the current one also results, stat and one's own.
 
-    The keys are the reading states, `second` for what the reader reads blind, `all`, the names of
-    `Concern` in small letters, `stat` and `mine`. Studies that are read blind count under no result
-    and are apart from the unread ones.
+    The keys are the reading states, `second` for what the reader reads blind, `all`, the lowercase
+    names of `Concern`, `stat` and `mine`. Studies that are read blind count under no result and are
+    apart from the unread ones.
     """
     hidden = _hidden_counts(reader)
     second = hidden[SECOND_READS]
-    # Those that are taken away again must not make a capped count look like an exact one.
+    # Subtracting hidden ones must not make a capped count look exact.
     numbers = _numbers(EVERY_STATE if state == SECOND_READS else state, reader, CAP + 1 + second)
     numbers |= {SECOND_READS: second, ReadingState.UNREAD: numbers[ReadingState.UNREAD] - second}
     if state == SECOND_READS:
@@ -69,7 +69,7 @@ def tab_counts(state: str, reader: User) -> dict[str, Count]:
 
 
 def _numbers(state: str, reader: User, most: int) -> dict[str, int]:
-    """Count, up to so many, whatever is hidden from the reader."""
+    """Count up to the cap, including what is hidden from the reader."""
     within = "TRUE" if state == EVERY_STATE else "reading_state = %(state)s"
     conditions = {each: f"reading_state = '{each}'" for each in ReadingState.values}
     conditions[EVERY_STATE] = "TRUE"
@@ -77,7 +77,7 @@ def _numbers(state: str, reader: User, most: int) -> dict[str, int]:
     conditions["mine"] = f"{within} AND assigned_reader_id = %(reader)s"
     priorities = ", ".join(str(priority) for priority in Priority.values)
     for name, concern in RESULTS.items():
-        # Naming every priority makes each a range of the index, whose second column it is.
+        # Listing every priority makes each an index range, as it is the index's second column.
         conditions[name] = f"{within} AND priority IN ({priorities}) AND concern = {concern.value}"
     counts = ", ".join(
         f"(SELECT count(*) FROM (SELECT FROM records_study WHERE {condition} LIMIT {most}) AS s)"
@@ -89,7 +89,7 @@ def _numbers(state: str, reader: User, most: int) -> dict[str, int]:
 
 
 def _hidden_counts(reader: User) -> dict[str, int]:
-    """Count the studies that the reader reads blind under the names that `tab_counts` gives."""
+    """Count the studies that the reader reads blind, under the keys of `tab_counts`."""
     asked = {"stat": Q(priority=Priority.STAT), "mine": Q(assigned_reader=reader)}
     asked |= {name: Q(concern=concern) for name, concern in RESULTS.items()}
     if not reads_without_model(reader):

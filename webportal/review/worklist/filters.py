@@ -32,7 +32,7 @@ QUEUE_STATES = [
     (JobState.QUARANTINED.value, _("Model failed")),
     (JobState.CANCELLED.value, _("Cancelled")),
 ]
-# Those outside the model's purpose stand with those that it could not assess: both need a person.
+# Outside its purpose is grouped with not assessable: both need a person.
 RESULTS = [
     (Category.LIKELY.value, Category.LIKELY.label),
     (Category.INDETERMINATE.value, Category.INDETERMINATE.label),
@@ -40,8 +40,8 @@ RESULTS = [
     (Category.UNLIKELY.value, Category.UNLIKELY.label),
 ]
 MINE, NOBODYS = "me", "none"
-# What an address says beyond the filters, and a saved view does not keep: a search stands for
-# patient data in one person's session, and the rest for a place in the list.
+# Query parameters that a saved view does not keep: a search refers to patient data in one person's
+# session, the others to a position in the list.
 NOT_KEPT = ("search",)
 
 
@@ -53,7 +53,7 @@ def readers() -> QuerySet[User]:
 
 
 class WorklistFilter(forms.Form):
-    """What the address may say about the studies to show. It names no patient."""
+    """Query parameters of the worklist. They name no patient."""
 
     state = forms.ChoiceField(
         choices=[*ReadingState.choices, (SECOND_READS, _("Second reads")), (EVERY_STATE, _("All"))],
@@ -105,24 +105,24 @@ class WorklistFilter(forms.Form):
             field.widget.attrs["class"] = style
 
     def chosen(self) -> dict[str, Any]:
-        """Return the values that are valid; what is not counts as not given."""
+        """Return the valid values; invalid ones count as not given."""
         self.is_valid()
         return {name: value for name, value in self.cleaned_data.items() if value not in ("", None)}
 
     def to_keep(self) -> dict[str, str]:
-        """Return the choices as an address has them, without the search."""
+        """Return the choices as query parameters, without the search."""
         return {name: str(value) for name, value in self.chosen().items() if name not in NOT_KEPT}
 
 
 def state_of(chosen: dict[str, Any]) -> str:
-    """The reading state that is shown: the unread studies unless chosen otherwise."""
+    """The reading state shown: unread by default."""
     return str(chosen.get("state", ReadingState.UNREAD))
 
 
 def order_of(chosen: dict[str, Any], *, is_closed: bool = False) -> Order:
-    """The order that was chosen, or the one that fits the reading state.
+    """The chosen order, or the default of the reading state.
 
-    It tells no result where those of unread studies are closed to the reader.
+    It reveals no result if those of unread studies are closed to the reader.
     """
     state = state_of(chosen)
     closed = is_closed and state != ReadingState.SIGNED
@@ -132,11 +132,11 @@ def order_of(chosen: dict[str, Any], *, is_closed: bool = False) -> Order:
 def matching(
     chosen: dict[str, Any], text: str, reader: User | None = None, *, is_closed: bool = False
 ) -> QuerySet[Study]:
-    """Return the studies that match, in no order; `reader` is who asks, and must not know some.
+    """Return the matching studies, unordered, without results that `reader` must not see.
 
-    Studies whose result is hidden from the reader are apart from the unread ones, and not among
-    any that are found or ordered by a result. Where results are closed to the reader, who reads
-    first, those studies are not among any that are found by a result.
+    Studies whose result is hidden from the reader are separate from the unread ones and never
+    filtered or sorted by a result. If results are closed because the reader reads first, those
+    studies are left out of any filter by result.
     """
     studies = _in_state(chosen, reader)
     if is_closed and reader is not None and _is_by_result(chosen):
@@ -154,14 +154,14 @@ def matching(
         studies = studies.filter(assigned_reader=_reader_of(chosen["assigned"], reader))
     if "since" in chosen:
         studies = studies.filter(created_at__gte=_start_of(chosen["since"]))
-    # No day follows the calendar's last one, so that it leaves nothing out.
+    # No day follows the calendar's last one, so it excludes nothing.
     if chosen.get("until", date.max) < date.max:
         studies = studies.filter(created_at__lt=_start_of(chosen["until"] + timedelta(days=1)))
     return with_words(studies, text)
 
 
 def _in_state(chosen: dict[str, Any], reader: User | None) -> QuerySet[Study]:
-    """The studies of the reading state that is shown, without those that this choice would tell."""
+    """The studies of the reading state, without those that the filter would reveal."""
     studies, state = Study.objects.all(), state_of(chosen)
     hidden = hidden_results(reader) if reader else Q(pk__in=[])
     is_by_result = _is_by_result(chosen)
@@ -175,7 +175,7 @@ def _in_state(chosen: dict[str, Any], reader: User | None) -> QuerySet[Study]:
 
 
 def _is_by_result(chosen: dict[str, Any]) -> bool:
-    # How far the model is tells that there is no result yet.
+    # The analysis progress reveals that there is no result yet.
     return "category" in chosen or "queue" in chosen
 
 
@@ -188,5 +188,5 @@ def _reader_of(assigned: str, reader: User | None) -> uuid.UUID | None:
 
 
 def _start_of(day: date) -> datetime:
-    """Midnight of the day here; compared as a moment, because an index knows no days."""
+    """Local midnight of the day; compared as a timestamp so that the index is used."""
     return timezone.make_aware(datetime.combine(day, time.min))

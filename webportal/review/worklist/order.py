@@ -1,8 +1,8 @@
 """Orders of the worklist, with keyset pagination that costs the same at any depth.
 
-A page begins after a place in the order, not at a number, so that the database steps to it in the
-index instead of counting the rows before it. Each order has an index in `Study.Meta`, one for a
-single reading state and one for all.
+A page starts after a cursor, not at an offset, so that the database seeks in the index instead of
+counting the rows before it. Each order has an index in `Study.Meta`, one for a single reading state
+and one for all.
 """
 
 import uuid
@@ -20,13 +20,13 @@ from webportal.records.choices import ReadingState
 from webportal.records.models import KNOWN_PROBABILITY, Study
 
 STUDIES_PER_PAGE = 50
-# The most urgent first, among them the worst, among them those that wait longest.
+# Most urgent first, then worst, then waiting longest.
 URGENCY = ("priority", "concern", "created_at", "id")
-# Studies of one patient come as they were received.
+# Studies of one patient in the order received.
 NAME = ("sort_name", "created_at", "id")
 PATIENT_ID = ("sort_patient_id", "created_at", "id")
 EVERY_STATE = "all"
-# Not a reading state, but what waits for this reader's blind second read.
+# Not a reading state, but studies waiting for this reader's blind second read.
 SECOND_READS = "second"
 
 
@@ -39,10 +39,10 @@ def _moment(text: str) -> datetime:
 
 @dataclass(frozen=True)
 class Order:
-    """An order of studies: by `keys`, all of them rising or all falling.
+    """An order of studies by `keys`, all ascending or all descending.
 
-    `read` makes of each part of a cursor's text what the key is compared with. Where a place names
-    a patient, `is_private`, the cursor is the id of the study at that place.
+    `read` converts each part of a cursor's text for comparison with its key. If the key identifies
+    a patient (`is_private`), the cursor is the id of the study instead.
     """
 
     label: str | Promise
@@ -60,19 +60,19 @@ class Order:
     def beyond(
         self, studies: QuerySet[Study], place: tuple[Any, ...], *, backwards: bool = False
     ) -> QuerySet[Study]:
-        """Return the studies that come after a place, or before it."""
+        """Return the studies after a position, or before it."""
         falls = self.is_falling != backwards
         lookup = TupleLessThan if falls else TupleGreaterThan
         return studies.filter(lookup(Tuple(*self.keys), place))
 
     def cursor(self, study: Study) -> str:
-        """Return the place of a study as text for an address; it holds no patient data."""
+        """Return the cursor of a study for the URL; it contains no patient data."""
         if self.is_private:
             return str(study.pk)
         return "~".join(_as_text(getattr(study, name)) for name in self.names)
 
     def place(self, cursor: str) -> tuple[Any, ...] | None:
-        """Return the place that a cursor names, None when it is no cursor of this order."""
+        """Parse a cursor into a position; None if it is not valid for this order."""
         if self.is_private:
             return _place_of_study(cursor, self.names)
         parts = cursor.split("~")
@@ -146,8 +146,8 @@ ORDERS: Mapping[str, Order] = {
 
 # These follow from the model's result.
 BY_RESULT = ("urgency", "probability")
-# In the place of urgency where the result must not be known: for second reads, which are few, and
-# for those who read first. What is unread is sorted without an index of its own.
+# Replaces urgency where the result must not be revealed: for second reads, which are few, and for
+# those who read first. Unread studies are then sorted without a dedicated index.
 BLIND_URGENCY = Order(
     _("Most urgent first"),
     (F("priority"), F("created_at"), F("id")),
@@ -157,9 +157,9 @@ BLIND_URGENCY = Order(
 
 
 def order_in(state: str, name: str, *, is_closed: bool = False) -> Order:
-    """Return the order of that name, or one that tells no result.
+    """Return the order of that name, or one that reveals no result.
 
-    That is for `SECOND_READS`, and where results `is_closed` to the reader.
+    The latter for `SECOND_READS`, and if results are closed to the reader (`is_closed`).
     """
     tells_none = state == SECOND_READS or is_closed
     return BLIND_URGENCY if tells_none and name in BY_RESULT else ORDERS[name]
@@ -173,15 +173,15 @@ def orders_in(state: str, *, is_closed: bool = False) -> list[tuple[str, str | P
 
 
 def default_order(state: str) -> str:
-    """What is read comes by urgency; what is looked up, the newest first."""
+    """Urgency for worklists to read, newest first for looking up."""
     return "urgency" if state in (ReadingState.UNREAD, SECOND_READS) else "newest"
 
 
 @dataclass(frozen=True)
 class Page:
-    """Some studies in order; `previous` and `next` are the cursors of the pages beside it, or ''.
+    """A page of ordered studies; `previous` and `next` are the cursors of adjacent pages, or ''.
 
-    `is_first` is false on any page but the one without a cursor.
+    `is_first` is true only for the page without a cursor.
     """
 
     studies: list[Study]
@@ -191,7 +191,7 @@ class Page:
 
 
 def page_of(studies: QuerySet[Study], order: Order, *, after: str = "", before: str = "") -> Page:
-    """Return the page after or before a cursor; the first one for none, or for a wrong one."""
+    """Return the page after or before a cursor; the first one if it is missing or invalid."""
     backwards = bool(before)
     place = order.place(before or after) if before or after else None
     if place is None:

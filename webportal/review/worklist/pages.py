@@ -1,4 +1,4 @@
-"""The worklist's page: the list, the search, and the study to read next."""
+"""Views of the worklist: list and search."""
 
 from typing import Any
 
@@ -52,7 +52,7 @@ from webportal.review.worklist.saved import (
     open_view,
 )
 
-# What sorts by a click on its heading.
+# Columns sortable by clicking their heading.
 SORTED_BY = {
     "priority": "urgency",
     "result": "probability",
@@ -68,9 +68,9 @@ PLACES = ("after", "before")
 @never_cache
 @require_GET
 def worklist(request: SignedInRequest) -> HttpResponse:
-    """The worklist, or for htmx only its tabs and table.
+    """The worklist page, or for htmx only its tabs and table.
 
-    The bare address leads to the view that the reader's worklist opens with.
+    Without parameters, redirects to the reader's default view.
     """
     live = "HX-Request" in request.headers
     default = None if request.GET or live else default_view(request.user)
@@ -89,7 +89,7 @@ def worklist(request: SignedInRequest) -> HttpResponse:
     is_closed = closes_results(request)
     studies = matching(chosen, text, request.user, is_closed=is_closed)
     page = _page(request, chosen, studies, columns, is_closed=is_closed)
-    # Of signed studies nothing is closed.
+    # Results of signed studies are never closed.
     is_closed &= state != ReadingState.SIGNED
     tells_results = state != SECOND_READS and not is_closed
     is_filtered = bool(text) or bool(set(chosen) - {"state", "order", "search"})
@@ -100,7 +100,7 @@ def worklist(request: SignedInRequest) -> HttpResponse:
         "rows": _rows(page, request.user, is_closed=is_closed),
         "columns": _headings(request, columns, order, state, is_closed=is_closed),
         "names": columns,
-        # On a narrow screen some of the usual columns give way, those that somebody chose do not.
+        # On narrow screens some default columns are hidden, chosen ones are not.
         "has_own_columns": set(columns) - {"state"} != set(DEFAULT),
         "state": state,
         "order": order,
@@ -136,7 +136,7 @@ def worklist(request: SignedInRequest) -> HttpResponse:
 @allow(Role.RADIOLOGIST)
 @require_POST
 def search(request: SignedInRequest) -> HttpResponse:
-    """Keep the text that was searched for and show what it finds among the chosen studies."""
+    """Store the search text and show the matches among the filtered studies."""
     query = QueryDict(request.META["QUERY_STRING"], mutable=True)
     for outdated in ("search", *PLACES):
         query.pop(outdated, None)
@@ -154,7 +154,7 @@ def _page(
     *,
     is_closed: bool,
 ) -> Page:
-    """The page at the place in the address; the first one when there is nothing before that."""
+    """The page at the URL's cursor; the first one if nothing precedes it."""
     shown = studies.select_related("patient", "assigned_reader", "second_reading")
     if "images" in columns:
         shown = shown.prefetch_related("radiographs")
@@ -167,7 +167,7 @@ def _page(
 
 
 def _rows(page: Page, reader: User, *, is_closed: bool) -> list[dict[str, Any]]:
-    """What each row shows besides the study: what is signed, how far the model is, who reads it."""
+    """What each row shows besides the study: signed finding, analysis progress, current reader."""
     ids = [study.pk for study in page.studies]
     aged = Radiograph.objects.filter(study__in=ids).exclude(patient_age="")
     ages = dict(aged.values_list("study", "patient_age"))
@@ -193,7 +193,7 @@ def _rows(page: Page, reader: User, *, is_closed: bool) -> list[dict[str, Any]]:
 
 
 def _address(request: SignedInRequest, **changes: Any) -> str:
-    """The address of the first page with other filters; None takes a filter away."""
+    """URL of the first page with changed filters; None removes a filter."""
     query = request.GET.copy()
     for name, value in {**dict.fromkeys(PLACES), **changes}.items():
         if value is None:
@@ -206,7 +206,7 @@ def _address(request: SignedInRequest, **changes: Any) -> str:
 def _headings(
     request: SignedInRequest, columns: list[str], order: str, state: str, *, is_closed: bool
 ) -> list[dict[str, Any]]:
-    """The columns with their headings; those that sort have an address."""
+    """The columns with their headings; sortable ones have a URL."""
     offered = dict(orders_in(state, is_closed=is_closed))
     return [
         {
@@ -228,9 +228,9 @@ def _is_of_signed(column: str, state: str) -> bool:
 
 
 def _tabs(request: SignedInRequest, state: str, counts: dict[str, Count]) -> list[dict[str, Any]]:
-    """The reading states, each with its count and address, which keeps the search alone.
+    """The reading states, each with its count and a URL that keeps only the search.
 
-    Who reads without the model has those studies apart, where no place tells a result.
+    Blinded readers have those studies on a separate tab, where the order reveals no result.
     """
     kept = {"search": request.GET["search"]} if request.GET.get("search") else {}
     labels = [*ReadingState.choices, (EVERY_STATE, gettext("All"))]
@@ -256,7 +256,7 @@ def _chips(
     *,
     tells_results: bool,
 ) -> list[dict[str, Any]]:
-    """What is asked for most within a reading state; one click chooses it, another lets it go."""
+    """Quick filters within a reading state; a click toggles them."""
     offered = [
         (gettext("assigned to me"), "mine", "assigned", MINE),
         (gettext("stat"), "stat", "priority", Priority.STAT.value),
@@ -269,7 +269,7 @@ def _chips(
         (gettext("without a result"), "no_result", "category", "none"),
     ]
     if state in (ReadingState.SIGNED, EVERY_STATE):
-        # Beside signed findings it must be plain whose results these are.
+        # Beside signed findings it must be clear whose results these are.
         by_result = [
             (_of_model(label), counted, name, value) for label, counted, name, value in by_result
         ]

@@ -32,7 +32,7 @@ def views_of(user: User) -> QuerySet[SavedView]:
 
 
 def open_view(user: User, query: QueryDict) -> SavedView | None:
-    """Return the view that an address names, None when there is none or it is gone."""
+    """Return the view named in the URL, None if there is none or it was deleted."""
     try:
         key = uuid.UUID(query.get("view", ""))
     except ValueError:
@@ -48,12 +48,12 @@ def may_change(user: User, view: SavedView) -> bool:
 
 
 def address_of(view: SavedView) -> str:
-    """The address that opens a view."""
+    """URL that opens a view."""
     return reverse("review:worklist", query={**view.filters, "view": str(view.pk)})
 
 
 def list_address(query: QueryDict) -> str:
-    """The address of the list that a query asks for, never the bare one: that opens a view."""
+    """URL of the list for a query, never without parameters, which would open the default view."""
     return reverse("review:worklist", query=query or {"state": ReadingState.UNREAD})
 
 
@@ -69,7 +69,7 @@ def menu_of(user: User) -> list[dict[str, Any]]:
 def default_view(user: User) -> SavedView | None:
     """Return the view that the worklist opens with; None for the built-in list.
 
-    A view that is no longer shared is nobody else's default any more.
+    A view that is no longer shared is ignored as others' default.
     """
     chosen = WorklistPreference.objects.filter(user=user).values("default_view")
     return views_of(user).filter(pk__in=chosen).first()
@@ -102,9 +102,9 @@ class ViewForm(forms.Form):
 @allow(Role.RADIOLOGIST)
 @require_POST
 def choose_columns(request: SignedInRequest) -> HttpResponse:
-    """Keep which columns this person wants, and in which order, or give them the usual ones.
+    """Save this person's columns and their order, or reset them to the default.
 
-    An open view is left, because it has its own. The script that moves a column shows it itself.
+    An open view is closed, because it has its own columns. The script updates the table itself.
     """
     if "usual" in request.POST:
         forget_columns(request.user)
@@ -120,7 +120,7 @@ def choose_columns(request: SignedInRequest) -> HttpResponse:
 @allow(Role.RADIOLOGIST)
 @require_POST
 def save_view(request: SignedInRequest) -> HttpResponse:
-    """Save what the worklist shows now under a name; a view of that name is replaced."""
+    """Save the current worklist settings under a name; a view of that name is replaced."""
     query = QueryDict(request.POST.get("query", ""))
     name = " ".join(request.POST.get("name", "").replace("\0", " ").split())
     is_shared = "is_shared" in request.POST
@@ -157,7 +157,7 @@ def save_view(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @transaction.atomic
 def change_view(request: SignedInRequest, view_id: uuid.UUID) -> HttpResponse:
-    """Rename a view, or let the worklist open with it, which all may who have it."""
+    """Rename a view, or make it one's default, which anyone who can see it may."""
     # Locked: another window may be deleting it.
     view = views_of(request.user).select_for_update(of=("self",)).filter(pk=view_id).first()
     if view is None:
@@ -177,7 +177,7 @@ def change_view(request: SignedInRequest, view_id: uuid.UUID) -> HttpResponse:
 
 
 def _rename(form: ViewForm, view: SavedView) -> bool:
-    """Give the view the name of a valid form; its owner must have no other view of that name."""
+    """Rename the view from a valid form; the name must be unique for its owner."""
     before, name = view.name, form.cleaned_data.get("name", view.name)
     try:
         with transaction.atomic():
@@ -199,7 +199,7 @@ def _gone(request: SignedInRequest) -> HttpResponse:
 @never_cache
 @require_http_methods(["GET", "POST"])
 def delete_view(request: SignedInRequest, view_id: uuid.UUID) -> HttpResponse:
-    """Ask, then delete a view; the studies stay as they are."""
+    """Delete a view after confirmation; studies are not affected."""
     view = views_of(request.user).filter(pk=view_id).first()
     if view is None:
         return _gone(request)
