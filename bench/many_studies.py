@@ -179,8 +179,8 @@ def _job(radiograph: Any, draw: random.Random) -> Any:
 def _session(reader: Any) -> str:
     """A session of the reader, who has searched for all of SEARCHES."""
     from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-    from django.contrib.sessions.backends.db import SessionStore
 
+    from webportal.accounts.sessions import SessionStore
     from webportal.records import searches
 
     session = SessionStore()

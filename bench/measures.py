@@ -88,7 +88,7 @@ def latency(runs: int, by: User, portal: Portal, loop: Loop) -> Figure:
 
     Each image is uploaded to a system with nothing else to do.
     """
-    api = Api(portal.port, create_token(by))
+    api = Api(portal.port, create_token(by, "a script"))
     batch = api.post_json("/api/v1/batches", {"name": "bench"})["id"]
     drawn = [pictures.as_jpeg(pictures.draw(10_000 + n, LATENCY_ROWS)) for n in range(runs)]
     waited, bare = [], []

@@ -8,6 +8,7 @@ others need to find in them.
 import logging
 import re
 import time
+from http import HTTPStatus
 from threading import Lock
 from typing import Any
 
@@ -43,7 +44,8 @@ class Requests(logging.Filter):
         if not isinstance(request, HttpRequest):
             return True
         status = getattr(record, "status_code", None)
-        is_fault = record.levelno >= logging.ERROR
+        # What is busy or out of space is no fault of the code's, and comes in numbers.
+        is_fault = status == HTTPStatus.INTERNAL_SERVER_ERROR
         if not is_fault:
             # Nothing is broken, so where in the code it was decided tells nothing.
             record.exc_info = record.exc_text = None

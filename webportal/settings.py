@@ -5,6 +5,7 @@
 
 import os
 from pathlib import Path
+from typing import Any
 
 import django_stubs_ext
 import environ
@@ -43,7 +44,6 @@ INSTALLED_APPS = [
     "django.contrib.humanize",
     "django.contrib.messages",
     "django.contrib.postgres",
-    "django.contrib.sessions",
     "django.contrib.staticfiles",
     "csp",
     "django_filters",
@@ -143,19 +143,28 @@ PASSWORD_HASHERS = [
     "webportal.accounts.hashing.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
-AUTH_PASSWORD_VALIDATORS = [
+AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in (
         "UserAttributeSimilarityValidator",
-        "MinimumLengthValidator",
         "CommonPasswordValidator",
         "NumericPasswordValidator",
     )
+]
+AUTH_PASSWORD_VALIDATORS += [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "webportal.accounts.password_patterns.PatternValidator"},
 ]
 # So many passwords of people who sign in are hashed at the same time in one process of the portal.
 PASSWORD_HASHES_AT_ONCE = env.int(
     "PASSWORD_HASHES_AT_ONCE", default=max(1, (os.cpu_count() or 1) // 2)
 )
+SESSION_ENGINE = "webportal.accounts.sessions"
+# A session ends with the browser, and after so long in any case.
+SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", default=12 * 3600)
 
 # ── Security headers ────────────────────────────────────────────────────────────────────────────
@@ -274,7 +283,12 @@ REST_FRAMEWORK = {
     "EXCEPTION_HANDLER": "webportal.api.problems.problem_response",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
-REST_KNOX = {"TOKEN_TTL": None}
+KNOX_TOKEN_MODEL = "accounts.ApiToken"
+# Its own table is never made.
+MIGRATION_MODULES = {"knox": None}
+# How many tokens a person may have, and for how many days one is good at the longest.
+API_TOKENS_PER_PERSON = env.int("API_TOKENS_PER_PERSON", default=10)
+API_TOKEN_DAYS = env.int("API_TOKEN_DAYS", default=365)
 SPECTACULAR_SETTINGS = {
     "TITLE": "Chestline",
     "DESCRIPTION": "Chest X-ray studies, the model's results and the radiologists' reads.",

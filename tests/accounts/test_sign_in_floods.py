@@ -53,7 +53,7 @@ def test_only_a_few_passwords_are_hashed_at_once_and_the_others_are_told_at_once
         assert answer.status_code == 503
         assert answer["Retry-After"] == "3"
         assert "Try again in a few seconds" in answer.content.decode()
-    answer = APIClient().post("/api/v1/tokens", {"username": "x", "password": "y"})
+    answer = APIClient().post("/api/v1/tokens", {"username": "x", "password": "y", "name": "z"})
     assert (answer.status_code, answer.json()["type"]) == (503, "urn:chestline:problem:busy")
     assert answer["Retry-After"] == "3"
 

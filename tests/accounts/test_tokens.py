@@ -1,15 +1,20 @@
 """One's own API tokens: shown once, stored as a digest, worthless when revoked."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.test import Client
-from knox.models import AuthToken
+from django.utils import timezone
+from pytest_django.fixtures import Settings
 
+from tests.conftest import PASSWORD
 from tests.helpers import audit_actions
 from webportal.accounts import services
-from webportal.accounts.models import User
+from webportal.accounts.models import ApiToken, User
 from webportal.audit.models import Action
+
+NEW = {"name": "Night upload", "days": "30", "password": PASSWORD}
 
 
 @pytest.fixture
@@ -18,11 +23,11 @@ def client(radiologist: User, sign_in: Callable[[User], Client]) -> Client:
 
 
 def test_a_token_is_shown_once_and_revoked(client: Client) -> None:
-    secret = client.post("/account/tokens").context["secret"]
+    secret = client.post("/account/tokens", NEW).context["secret"]
     page = client.get("/account/tokens").text
     assert secret not in page
     assert secret[:8] in page
-    token = AuthToken.objects.get()
+    token = ApiToken.objects.get()
     assert secret not in (token.digest, token.token_key)
     header = {"Authorization": f"Token {secret}"}
     assert Client().get("/api/v1/tokens", headers=header).status_code == 200
@@ -33,7 +38,59 @@ def test_a_token_is_shown_once_and_revoked(client: Client) -> None:
 
 
 def test_nobody_revokes_the_token_of_another(client: Client, uploader: User) -> None:
-    services.create_token(uploader)
-    key = AuthToken.objects.get().token_key
+    services.create_token(uploader, "a script")
+    key = ApiToken.objects.get().token_key
     assert client.post(f"/account/tokens/{key}/revoke").status_code == 404
-    assert AuthToken.objects.exists()
+    assert ApiToken.objects.exists()
+
+
+@pytest.mark.parametrize("left_out", ["name", "days", "password"])
+def test_a_token_needs_a_name_an_end_and_the_password(client: Client, left_out: str) -> None:
+    answer = client.post("/account/tokens", NEW | {left_out: ""})
+    assert answer.context["secret"] is None
+    assert not ApiToken.objects.exists()
+
+
+def test_a_wrong_password_makes_no_token(client: Client) -> None:
+    answer = client.post("/account/tokens", NEW | {"password": "wrong"})
+    assert "not your password" in answer.text
+    assert not ApiToken.objects.exists()
+
+
+def test_a_token_is_worthless_after_its_days(client: Client) -> None:
+    secret = client.post("/account/tokens", NEW).context["secret"]
+    token = ApiToken.objects.get()
+    assert token.expiry is not None
+    assert timedelta(days=29) < token.expiry - timezone.now() <= timedelta(days=30)
+    header = {"Authorization": f"Token {secret}"}
+    assert Client().get("/api/v1/tokens", headers=header).status_code == 200
+    ApiToken.objects.update(expiry=timezone.now())
+    assert "expired" in client.get("/account/tokens").text
+    assert Client().get("/api/v1/tokens", headers=header).status_code == 401
+
+
+def test_hospital_it_limits_number_and_life_of_tokens(client: Client, settings: Settings) -> None:
+    settings.API_TOKENS_PER_PERSON, settings.API_TOKEN_DAYS = 2, 7
+    assert "365 days" not in client.get("/account/tokens").text
+    for _ in range(2):
+        assert client.post("/account/tokens", NEW | {"days": "7"}).context["secret"]
+    assert "Revoke one first" in client.post("/account/tokens", NEW | {"days": "7"}).text
+    # One that has expired makes room.
+    last = ApiToken.objects.latest("created")
+    ApiToken.objects.filter(pk=last.pk).update(expiry=timezone.now())
+    assert client.post("/account/tokens", NEW | {"days": "7"}).context["secret"]
+
+
+def test_a_new_password_ends_ones_tokens(radiologist: User) -> None:
+    secret = services.create_token(radiologist, "a script")
+    services.change_own_password(radiologist, "quite another battery")
+    assert not ApiToken.objects.exists()
+    header = {"Authorization": f"Token {secret}"}
+    assert Client().get("/api/v1/tokens", headers=header).status_code == 401
+
+
+def test_it_is_noted_when_a_token_was_used(radiologist: User) -> None:
+    header = {"Authorization": f"Token {services.create_token(radiologist, 'a script')}"}
+    assert ApiToken.objects.get().used_at is None
+    Client().get("/api/v1/tokens", headers=header)
+    assert ApiToken.objects.get().used_at is not None

@@ -9,12 +9,11 @@ from django.apps import apps as django_apps
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
-from knox.models import AuthToken
 
 from tests.conftest import PASSWORD
 from tests.helpers import audit_actions
 from webportal.accounts import services
-from webportal.accounts.models import Role, User
+from webportal.accounts.models import ApiToken, Role, User
 from webportal.audit.models import Action, AuditEntry
 
 
@@ -68,13 +67,13 @@ def test_a_stopped_person_is_out_at_once(
     client: Client, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     theirs = sign_in(radiologist)
-    token = services.create_token(radiologist)
+    token = services.create_token(radiologist, "a script")
     assert theirs.get("/account/tokens").status_code == 200
 
     client.post(f"/users/{radiologist.pk}", {"roles": ["radiologist"]})
 
     assert theirs.get("/account/tokens").headers["Location"].startswith("/sign-in")
-    assert not AuthToken.objects.exists()
+    assert not ApiToken.objects.exists()
     header = {"Authorization": f"Token {token}"}
     assert Client().get("/api/v1/tokens", headers=header).status_code == 401
     # Allowed again, the person signs in anew; an old token does not come back to life.
@@ -99,12 +98,12 @@ def test_a_new_one_time_password_ends_sessions_and_tokens(
     client: Client, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     theirs = sign_in(radiologist)
-    services.create_token(radiologist)
+    services.create_token(radiologist, "a script")
     response = client.post(f"/users/{radiologist.pk}/reset-password")
     _, password = response.context["created"]
     assert password in response.text
     assert theirs.get("/account/tokens").headers["Location"].startswith("/sign-in")
-    assert not AuthToken.objects.exists()
+    assert not ApiToken.objects.exists()
     radiologist.refresh_from_db()
     assert radiologist.check_password(password)
     assert radiologist.must_change_password

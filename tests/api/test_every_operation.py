@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from django.utils import timezone
-from knox.models import AuthToken
 from PIL import Image
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
@@ -26,7 +25,7 @@ from tests.factories import (
     make_study,
 )
 from tests.reading import look_at, present_identity, sign
-from webportal.accounts.models import Role, User
+from webportal.accounts.models import ApiToken, Role, User
 from webportal.accounts.services import create_token
 from webportal.demo.phantoms import draw_phantom
 from webportal.inference import registry
@@ -81,6 +80,7 @@ def _of(name: str) -> dict[str, str]:
     return {"id": name}
 
 
+CREDENTIALS = {"username": "radiologist", "password": PASSWORD, "name": "a script"}
 ENTRY = {"prediction": "@prediction", "decision": "confirm", "pneumonia": "definite"}
 SIGNATURE = ENTRY | {"password": PASSWORD, "identity": "@identity"}
 ADDENDUM = {"reason": "Second look", "text": "A rib is broken.", "password": PASSWORD}
@@ -160,7 +160,7 @@ OPERATIONS: dict[str, Operation] = {
     "studies_sign_create": Operation(R, path=_of("looked_at"), body=SIGNATURE),
     "text_templates_list": Operation(R),
     "tokens_list": Operation(R),
-    "tokens_create": Operation(None, 201, body={"username": "radiologist", "password": PASSWORD}),
+    "tokens_create": Operation(None, 201, body=CREDENTIALS),
     "tokens_destroy": Operation(R, 204, path={"key": "token"}),
     "users_list": Operation(IT),
     "users_create": Operation(IT, 201, body={"username": "ann", "roles": ["radiologist"]}),
@@ -299,8 +299,8 @@ class World:
 
     @property
     def token(self) -> Any:
-        create_token(self.radiologist)
-        return AuthToken.objects.get().token_key
+        create_token(self.radiologist, "a script")
+        return ApiToken.objects.get().token_key
 
     def fill(self, operation_id: str) -> None:
         """Make what a list is to show."""

@@ -55,7 +55,13 @@ def test_the_script_uploads_a_folder_and_prints_the_results(
         Image.fromarray(draw_phantom(seed, (160, 136), opacity=False)).save(folder / name)
     (folder / "notes.txt").write_text("no image")
 
-    script = [sys.executable, str(SCRIPT), live_server.url, create_token(user), str(folder)]
+    script = [
+        sys.executable,
+        str(SCRIPT),
+        live_server.url,
+        create_token(user, "a script"),
+        str(folder),
+    ]
     done = subprocess.run(script, capture_output=True, text=True, check=False, timeout=120)
 
     assert done.stderr == ""
@@ -79,7 +85,13 @@ def test_a_broken_run_is_repeated_and_stores_nothing_twice(
     folder.mkdir()
     phantom = Image.fromarray(draw_phantom(0, (160, 136), opacity=False))
     phantom.save(folder / "one.png")
-    script = [sys.executable, str(SCRIPT), live_server.url, create_token(user), str(folder)]
+    script = [
+        sys.executable,
+        str(SCRIPT),
+        live_server.url,
+        create_token(user, "a script"),
+        str(folder),
+    ]
     for verdict in ("accepted", "duplicate"):
         done = subprocess.run(script, capture_output=True, text=True, check=False, timeout=120)
         (line,) = csv.DictReader(io.StringIO(done.stdout))

@@ -65,12 +65,12 @@ def test_a_missing_role(auditor: User, as_user: Call) -> None:
 
 def test_a_one_time_password_is_to_be_changed_first(radiologist: User) -> None:
     User.objects.update(must_change_password=True)
-    header = {"Authorization": f"Token {create_token(radiologist)}"}
+    header = {"Authorization": f"Token {create_token(radiologist, 'a script')}"}
     response = APIClient().get("/api/v1/studies", headers=header)
     assert (
         "choose your own password" in problem(response, 403, "password-change-required")["detail"]
     )
-    credentials = {"username": radiologist.username, "password": PASSWORD}
+    credentials = {"username": radiologist.username, "password": PASSWORD, "name": "a script"}
     response = APIClient().post("/api/v1/tokens", credentials)
     problem(response, 403, "password-change-required")
     # A session is refused in the same words, not sent to a page.
@@ -137,14 +137,14 @@ def test_a_conflict_with_the_state_of_a_job(it_person: User, as_user: Call) -> N
 
 
 def test_too_many_wrong_passwords(radiologist: User) -> None:
-    credentials = {"username": radiologist.username, "password": "wrong"}
+    credentials = {"username": radiologist.username, "password": "wrong", "name": "a script"}
     for _ in range(throttle.ONE_PERSON.free):
         response = APIClient().post("/api/v1/tokens", credentials)
         problem(response, 401, "authentication-failed")
     response = APIClient().post("/api/v1/tokens", credentials)
     assert "Wait 1 second" in problem(response, 429, "throttled")["detail"]
     assert response["Retry-After"] == "1"
-    right = credentials | {"password": PASSWORD}
+    right = credentials | {"password": PASSWORD, "name": "a script"}
     problem(APIClient().post("/api/v1/tokens", right), 429, "throttled")
 
 

@@ -1,19 +1,18 @@
 """A name and a password become a token, audited like any sign-in."""
 
 import pytest
-from knox.models import AuthToken
 from rest_framework.test import APIClient
 
 from tests.conftest import PASSWORD
 from tests.helpers import audit_actions
-from webportal.accounts.models import User
+from webportal.accounts.models import ApiToken, User
 from webportal.audit.models import Action
 
 pytestmark = pytest.mark.django_db
 
 
 def test_a_token_works_until_it_is_revoked(radiologist: User) -> None:
-    credentials = {"username": radiologist.username, "password": PASSWORD}
+    credentials = {"username": radiologist.username, "password": PASSWORD, "name": "a script"}
     response = APIClient().post("/api/v1/tokens", credentials)
     assert response.status_code == 201
     client = APIClient(headers={"Authorization": f"Token {response.json()['token']}"})
@@ -25,28 +24,28 @@ def test_a_token_works_until_it_is_revoked(radiologist: User) -> None:
 
 
 def test_a_wrong_password_is_audited(radiologist: User) -> None:
-    credentials = {"username": radiologist.username, "password": "wrong"}
+    credentials = {"username": radiologist.username, "password": "wrong", "name": "a script"}
     assert APIClient().post("/api/v1/tokens", credentials).status_code == 401
     assert audit_actions(actor=radiologist.username) == [Action.SIGN_IN_FAILED]
-    assert not AuthToken.objects.exists()
+    assert not ApiToken.objects.exists()
 
 
 def test_a_stopped_user_gets_no_token_and_uses_none(radiologist: User) -> None:
-    _, secret = AuthToken.objects.create(radiologist)
+    _, secret = ApiToken.objects.create(radiologist, name="a script")
     User.objects.update(is_active=False)
-    credentials = {"username": radiologist.username, "password": PASSWORD}
+    credentials = {"username": radiologist.username, "password": PASSWORD, "name": "a script"}
     assert APIClient().post("/api/v1/tokens", credentials).status_code == 401
     client = APIClient(headers={"Authorization": f"Token {secret}"})
     assert client.get("/api/v1/tokens").status_code == 401
 
 
 def test_one_sees_and_revokes_ones_own_alone(radiologist: User, uploader: User) -> None:
-    theirs, _ = AuthToken.objects.create(uploader)
+    theirs, _ = ApiToken.objects.create(uploader, name="a script")
     client = APIClient()
     client.force_authenticate(radiologist)
     assert client.get("/api/v1/tokens").json()["results"] == []
     assert client.delete(f"/api/v1/tokens/{theirs.token_key}").status_code == 404
-    assert AuthToken.objects.exists()
+    assert ApiToken.objects.exists()
 
 
 def test_a_session_of_the_portal_calls_too_and_needs_its_csrf_token(radiologist: User) -> None:

@@ -61,7 +61,7 @@ def test_roles_change_and_what_is_left_out_stays(client: APIClient, radiologist:
 
 
 def test_a_stopped_persons_token_ends(client: APIClient, radiologist: User) -> None:
-    token = create_token(radiologist)
+    token = create_token(radiologist, "a script")
     client.patch(f"{ADDRESS}/{radiologist.pk}", {"is_active": False})
     header = {"Authorization": f"Token {token}"}
     assert Client().get("/api/v1/tokens", headers=header).status_code == 401

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.test import Client
 from django.utils import timezone
 from playwright.sync_api import BrowserContext, Dialog, Page, Route, expect
@@ -13,7 +12,7 @@ from tests.conftest import PASSWORD
 from tests.e2e.browser import NO_WEBGL, context_of, wait_for_picture
 from tests.factories import make_prediction
 from tests.helpers import audit_actions
-from webportal.accounts.models import Role, User
+from webportal.accounts.models import Role, Session, User
 from webportal.audit.models import Action
 from webportal.records.models import Study
 from webportal.review.models import Addendum, Read

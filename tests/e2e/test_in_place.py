@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from django.contrib.sessions.models import Session
 from django.test import Client
 from playwright.sync_api import BrowserContext, Dialog, Page, Request, Route, expect
 from pytest_django.live_server_helper import LiveServer
@@ -23,7 +22,7 @@ from tests.factories import (
     replace_file,
 )
 from tests.helpers import audit_actions
-from webportal.accounts.models import User
+from webportal.accounts.models import Session, User
 from webportal.records.models import Study
 from webportal.review.models import Read, Reservation
 

@@ -3,12 +3,14 @@
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.password_validation import password_validators_help_texts
-from django.utils.translation import gettext, gettext_noop, ngettext_lazy
+from django.utils.translation import gettext, gettext_noop, ngettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts.models import Role, User
+from webportal.accounts.services import USUAL_TOKEN_DAYS
 from webportal.refusals import Refusal
 
 # Django says these in English alone.
@@ -64,6 +66,34 @@ class PasswordForm(forms.Form):
             self.add_error(
                 "again", gettext("The two new passwords differ; type the same one twice.")
             )
+
+
+class TokenForm(forms.Form):
+    """A new API token."""
+
+    name = forms.CharField(
+        label=_("What uses it"),
+        max_length=100,
+        help_text=_("Such as the name of the program and its machine."),
+    )
+    days = forms.TypedChoiceField(label=_("Good for"), coerce=int)
+    password = forms.CharField(
+        label=_("Your password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        most: int = settings.API_TOKEN_DAYS
+        offered = [days for days in (30, USUAL_TOKEN_DAYS, 365) if days < most] + [most]
+        choices = [
+            (days, ngettext("{days} day", "{days} days", days).format(days=days))
+            for days in offered
+        ]
+        field = self.fields["days"]
+        assert isinstance(field, forms.TypedChoiceField)
+        field.choices, field.initial = choices, min(USUAL_TOKEN_DAYS, most)
 
 
 class NewUserForm(forms.ModelForm[User]):

@@ -2,14 +2,17 @@
 
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
 from django.contrib.auth.validators import UnicodeUsernameValidator
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
+from knox.models import AbstractAuthToken
 
 
 class Role(models.TextChoices):
@@ -38,7 +41,7 @@ class UserManager(BaseUserManager["User"]):
         return user
 
 
-class User(AbstractBaseUser):
+class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
     """A person, or another system, that signs in."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -89,6 +92,32 @@ class User(AbstractBaseUser):
     def has_role(self, *roles: str) -> bool:
         """Whether this person holds at least one of the roles."""
         return any(role in self.roles for role in roles)
+
+
+class Session(AbstractBaseSession):
+    """A session with its person; see webportal.accounts.sessions."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+")
+
+    @classmethod
+    def get_session_store_class(cls) -> type[Any]:
+        """What reads and writes them."""
+        from webportal.accounts.sessions import SessionStore
+
+        return SessionStore
+
+
+class ApiToken(AbstractAuthToken):  # type: ignore[misc]
+    """A token for a program that does what its owner may do; kept as a digest."""
+
+    name = models.CharField(max_length=100, help_text="What uses it.")
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=~Q(name=""), name="api_token_has_name"),
+            models.CheckConstraint(condition=Q(expiry__isnull=False), name="api_token_expires"),
+        ]
 
 
 class PasswordAttempt(models.Model):

@@ -2,21 +2,23 @@
 
 import secrets
 from collections.abc import Callable
+from datetime import timedelta
 
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
-from knox.models import AuthToken
 
-from webportal.accounts import throttle
+from webportal.accounts import sessions, throttle
 from webportal.accounts.devices import forget_devices
-from webportal.accounts.models import Role, User
+from webportal.accounts.models import ApiToken, Role, User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.refusals import Conflict
 
+USUAL_TOKEN_DAYS = 90
 # Without letters and digits that look alike, because people copy a one-time password by hand.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
@@ -84,6 +86,7 @@ def change_user(user: User, *, roles: list[str], is_active: bool, by: User) -> N
     user.roles, user.is_active = roles, is_active
     user.save(update_fields=["roles", "is_active"])
     if not is_active:
+        sessions.end_all(user)
         _revoke_all_tokens(user, by)
     append(Event(Action.USER_CHANGED, "user", user.pk, detail=detail), by)
 
@@ -102,6 +105,7 @@ def reset_password(user: User, by: User) -> str:
     user.save(update_fields=["password", "must_change_password"])
     throttle.forget(user.username)
     forget_devices(user)
+    sessions.end_all(user)
     _revoke_all_tokens(user, by)
     append(Event(Action.PASSWORD_CHANGED, "user", user.pk, detail={"one_time": True}), by)
     return password
@@ -109,11 +113,16 @@ def reset_password(user: User, by: User) -> str:
 
 @transaction.atomic
 def change_own_password(user: User, password: str) -> None:
-    """Set the password that the person chose; raises ValidationError when it is too weak."""
+    """Set the password that the person chose; other sessions and all API tokens end.
+
+    Raises ValidationError when it is too weak.
+    """
     validate_password(password, user)
     user.set_password(password)
     user.must_change_password = False
     user.save(update_fields=["password", "must_change_password"])
+    sessions.end_all(user)
+    _revoke_all_tokens(user, user)
     append(Event(Action.PASSWORD_CHANGED, "user", user.pk), user)
 
 
@@ -139,20 +148,52 @@ def confirm(user: User, is_right: Callable[[], bool]) -> None:
 
 
 @transaction.atomic
-def create_token(user: User) -> str:
-    """Create an API token for this person; the token itself is returned once and never stored."""
-    token, secret = AuthToken.objects.create(user)
-    append(Event(Action.TOKEN_CREATED, "token", token.token_key), user)
+def create_token(user: User, name: str, days: int = USUAL_TOKEN_DAYS) -> str:
+    """Create an API token for this person; the token itself is returned once and never stored.
+
+    `name` says what uses it, and after `days` it is worthless. Raises AccountError when the person
+    has as many as are allowed. Whoever calls has made sure who the person is.
+    """
+    # Of two requests at once the second one counts the first one's token.
+    User.objects.select_for_update().get(pk=user.pk)
+    tokens = ApiToken.objects.filter(user=user)
+    tokens.filter(expiry__lte=timezone.now()).delete()
+    if tokens.count() >= settings.API_TOKENS_PER_PERSON:
+        raise AccountError(
+            _("You have {count} API tokens, the most there may be. Revoke one first.").format(
+                count=settings.API_TOKENS_PER_PERSON
+            )
+        )
+    days = min(days, settings.API_TOKEN_DAYS)
+    token, secret = ApiToken.objects.create(user, expiry=timedelta(days=days), name=name)
+    detail = {"name": name, "days": days}
+    append(Event(Action.TOKEN_CREATED, "token", token.token_key, detail=detail), user)
     return str(secret)
 
 
 @transaction.atomic
-def revoke_token(token: AuthToken, by: User) -> None:
+def sign_out_everywhere(user: User) -> None:
+    """End all of the person's sessions; no browser is known any more. Tokens go on."""
+    count = sessions.end_all(user)
+    forget_devices(user)
+    detail = {"everywhere": True, "sessions": count}
+    append(Event(Action.SIGNED_OUT, "user", user.pk, detail=detail), user)
+
+
+@transaction.atomic
+def end_session(user: User, session_id: str) -> None:
+    """End one of the person's other sessions."""
+    if sessions.end(user, session_id):
+        append(Event(Action.SIGNED_OUT, "user", user.pk, detail={"elsewhere": True}), user)
+
+
+@transaction.atomic
+def revoke_token(token: ApiToken, by: User) -> None:
     """Make an API token worthless."""
     append(Event(Action.TOKEN_REVOKED, "token", token.token_key), by)
     token.delete()
 
 
 def _revoke_all_tokens(user: User, by: User) -> None:
-    for token in AuthToken.objects.filter(user=user):
+    for token in ApiToken.objects.filter(user=user):
         revoke_token(token, by)

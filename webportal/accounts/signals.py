@@ -7,6 +7,7 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from webportal.accounts import sessions
 from webportal.accounts.models import User
 from webportal.accounts.services import remember_language
 from webportal.audit.models import Action
@@ -16,6 +17,9 @@ from webportal.audit.trail import Event, append
 @receiver(user_logged_in)
 def signed_in(request: HttpRequest, user: Any, **kwargs: Any) -> None:
     """Append the sign-in, and keep the language that was chosen before it."""
+    if request.session.get("_auth_user_id"):
+        sessions.describe(request)
+        sessions.forget_ended()
     append(Event(Action.SIGNED_IN, "user", user.pk), user)
     remember_language(user, request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME))
 

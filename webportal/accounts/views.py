@@ -2,6 +2,7 @@
 
 import uuid
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.decorators import login_not_required
@@ -10,14 +11,14 @@ from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_http_methods, require_POST
-from knox.models import AuthToken
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from webportal.accounts import services
+from webportal.accounts import services, sessions
 from webportal.accounts.devices import remember_device
-from webportal.accounts.forms import NewUserForm, PasswordForm, SignInForm, UserForm
-from webportal.accounts.models import Role, User
+from webportal.accounts.forms import NewUserForm, PasswordForm, SignInForm, TokenForm, UserForm
+from webportal.accounts.models import ApiToken, Role, User
 from webportal.accounts.roles import SignedInRequest, allow
 
 
@@ -78,16 +79,64 @@ def _change_password(request: SignedInRequest, form: PasswordForm) -> bool:
 @require_http_methods(["GET", "POST"])
 def tokens(request: SignedInRequest) -> HttpResponse:
     """One's own API tokens; a new one is shown once."""
-    secret = services.create_token(request.user) if request.method == "POST" else None
-    own = AuthToken.objects.filter(user=request.user).order_by("-created")
-    return render(request, "accounts/tokens.html", {"tokens": own, "secret": secret})
+    form = TokenForm(request.POST or None)
+    secret = _create_token(request, form) if form.is_valid() else None
+    context = {
+        "tokens": ApiToken.objects.filter(user=request.user).order_by("-created"),
+        "form": form if secret is None else TokenForm(),
+        "secret": secret,
+        "now": timezone.now(),
+        "most": settings.API_TOKENS_PER_PERSON,
+    }
+    return render(request, "accounts/tokens.html", context)
+
+
+def _create_token(request: SignedInRequest, form: TokenForm) -> str | None:
+    given = form.cleaned_data
+    try:
+        services.confirm_password(request.user, given["password"])
+    except services.AccountError as error:
+        form.add_error("password", str(error))
+        return None
+    try:
+        return services.create_token(request.user, given["name"], given["days"])
+    except services.AccountError as error:
+        form.add_error(None, str(error))
+        return None
+
+
+@allow()
+@require_safe
+def own_sessions(request: SignedInRequest) -> HttpResponse:
+    """Where one is signed in."""
+    found = sessions.sessions_of(request.user, request.session)
+    return render(request, "accounts/sessions.html", {"sessions": found})
+
+
+@allow()
+@require_POST
+def end_session(request: SignedInRequest, session_id: uuid.UUID) -> HttpResponse:
+    """End one of one's own sessions."""
+    services.end_session(request.user, str(session_id))
+    messages.success(request, _("That session has ended."))
+    return redirect("accounts:sessions")
+
+
+@allow()
+@require_POST
+def sign_out_everywhere(request: SignedInRequest) -> HttpResponse:
+    """End all of one's own sessions, this one too."""
+    services.sign_out_everywhere(request.user)
+    # The audit trail has it; Django's own sign-out would say it once more.
+    request.session.flush()
+    return redirect("accounts:sign-in")
 
 
 @allow()
 @require_POST
 def revoke_token(request: SignedInRequest, token_key: str) -> HttpResponse:
     """Revoke one of one's own tokens."""
-    token = get_object_or_404(AuthToken, token_key=token_key, user=request.user)
+    token = get_object_or_404(ApiToken, token_key=token_key, user=request.user)
     services.revoke_token(token, request.user)
     messages.success(request, _("The token is revoked."))
     return redirect("accounts:tokens")

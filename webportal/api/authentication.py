@@ -1,18 +1,26 @@
 """Token authentication: `Authorization: Token …`."""
 
+from datetime import timedelta
+
+from django.utils import timezone
 from knox.auth import TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 
-from webportal.accounts.models import User
+from webportal.accounts.models import ApiToken, User
+
+_USE_NOTED_EVERY = timedelta(minutes=1)
 
 
 class APITokenAuthentication(TokenAuthentication):  # type: ignore[misc]
     """Knox's tokens; one that is no token at all is refused like a wrong one."""
 
-    def authenticate_credentials(self, token: bytes) -> tuple[User, object]:
+    def authenticate_credentials(self, token: bytes) -> tuple[User, ApiToken]:
         """Return the token's user and the token; raises AuthenticationFailed."""
         try:
             user, found = super().authenticate_credentials(token)
         except ValueError as error:
             raise AuthenticationFailed("Invalid token.") from error
+        now = timezone.now()
+        if found.used_at is None or now - found.used_at > _USE_NOTED_EVERY:
+            ApiToken.objects.filter(pk=found.pk).update(used_at=now)
         return user, found

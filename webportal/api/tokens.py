@@ -6,7 +6,6 @@ from django.contrib.auth import authenticate
 from django.contrib.auth.signals import user_logged_in
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
-from knox.models import AuthToken
 from rest_framework import serializers
 from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.generics import get_object_or_404
@@ -16,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from webportal.accounts import services
-from webportal.accounts.models import User
+from webportal.accounts.models import ApiToken, User
 from webportal.api.base import Endpoint
 from webportal.api.permissions import EVERYONE, ByRole
 
@@ -26,6 +25,12 @@ class Credentials(serializers.Serializer[Any]):
 
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(trim_whitespace=False, write_only=True)
+    name = serializers.CharField(max_length=100, help_text="What uses the token.")
+    days = serializers.IntegerField(
+        default=services.USUAL_TOKEN_DAYS,
+        min_value=1,
+        help_text="For how long it is good; hospital IT may have set a lower limit.",
+    )
 
 
 class NewToken(serializers.Serializer[Any]):
@@ -40,8 +45,8 @@ class Token(serializers.ModelSerializer[Any]):
     key = serializers.CharField(source="token_key", help_text="What the token begins with.")
 
     class Meta:
-        model = AuthToken
-        fields = ["key", "created"]
+        model = ApiToken
+        fields = ["key", "name", "created", "expiry", "used_at"]
 
 
 class TokenEndpoint(ListModelMixin, Endpoint[Any]):
@@ -59,15 +64,20 @@ class TokenEndpoint(ListModelMixin, Endpoint[Any]):
 
     def get_queryset(self) -> QuerySet[Any]:
         """The caller's own."""
-        own: QuerySet[Any] = AuthToken.objects.filter(user=self.person)
+        own: QuerySet[Any] = ApiToken.objects.filter(user=self.person)
         return own.order_by("-created", "digest")
 
     @extend_schema(request=Credentials, responses={201: NewToken}, auth=[])
     def create(self, request: Request) -> Response:
-        """Create a token with a user name and a password. Open to everyone who has them."""
+        """Create a token with a user name and a password. Open to everyone who has them.
+
+        409 `conflict` where the person has as many tokens as are allowed. A new password ends all.
+        """
         given = Credentials(data=request.data)
         given.is_valid(raise_exception=True)
-        user = authenticate(request, **given.validated_data)
+        values = dict(given.validated_data)
+        name, days = values.pop("name"), values.pop("days")
+        user = authenticate(request, **values)
         if not isinstance(user, User):
             raise AuthenticationFailed("User name or password is wrong.")
         if user.must_change_password:
@@ -76,7 +86,7 @@ class TokenEndpoint(ListModelMixin, Endpoint[Any]):
                 code="password_change_required",
             )
         user_logged_in.send(sender=User, request=request, user=user)
-        return Response({"token": services.create_token(user)}, status=201)
+        return Response({"token": services.create_token(user, name, days)}, status=201)
 
     def destroy(self, request: Request, key: str) -> Response:
         """Revoke one of one's own tokens."""

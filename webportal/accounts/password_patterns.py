@@ -1,0 +1,38 @@
+"""Refusing passwords that follow the patterns by which people make them."""
+
+from django.contrib.auth.base_user import AbstractBaseUser
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from zxcvbn import zxcvbn
+
+from webportal.accounts.models import User
+
+# What people of a hospital think of first.
+WORDS = ["chestline", "hospital", "radiology", "radiologist", "pneumonia", "thorax", "xray", "ward"]
+# zxcvbn's scale goes to 4; from 3 on, guessing takes more than ten thousand million attempts or so.
+LEAST_SCORE = 3
+# What follows makes a password no weaker, and takes long to look through.
+_CHECKED_LETTERS = 72
+
+
+class PatternValidator:
+    """Refuses words with a year, keyboard rows, repetitions and the like, by zxcvbn."""
+
+    def validate(self, password: str, user: AbstractBaseUser | None = None) -> None:
+        """Raise ValidationError for a password that is easy to guess."""
+        known = [*WORDS]
+        if isinstance(user, User):
+            known += [user.username, *user.full_name.split(), user.email.partition("@")[0]]
+        checked = zxcvbn(password[:_CHECKED_LETTERS], user_inputs=[word for word in known if word])
+        if checked["score"] < LEAST_SCORE:
+            raise ValidationError(
+                _(
+                    "This password is easy to guess: it follows a common pattern. Take three or"
+                    " four words that have nothing to do with one another."
+                ),
+                code="password_pattern",
+            )
+
+    def get_help_text(self) -> str:
+        """What is wanted."""
+        return _("Three or four words that have nothing to do with one another make a good one.")

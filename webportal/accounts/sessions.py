@@ -1,0 +1,130 @@
+"""Sessions of the portal: whose they are, from where, and ending them.
+
+Django's sessions in the database do not say whose they are; these do.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from django.contrib.sessions.backends import db
+from django.contrib.sessions.backends.base import SessionBase
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+
+from webportal.accounts.models import Session, User
+from webportal.client_address import client_address
+
+_ABOUT = "signed_in"
+_BROWSERS = (
+    ("Edg/", "Edge"),
+    ("OPR/", "Opera"),
+    ("Firefox/", "Firefox"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+)
+_SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS", "macOS"),
+    ("CrOS", "ChromeOS"),
+    ("Linux", "Linux"),
+)
+
+
+class SessionStore(db.SessionStore):
+    """Keeps beside a session whose it is. Named by SESSION_ENGINE."""
+
+    @classmethod
+    def get_model_class(cls) -> type[Session]:
+        """The table."""
+        return Session
+
+    def create_model_instance(self, data: dict[str, Any]) -> Session:
+        """The row to save."""
+        row: Session = super().create_model_instance(data)  # type: ignore[assignment]
+        row.user_id = data.get("_auth_user_id")
+        return row
+
+
+@dataclass(frozen=True)
+class OpenSession:
+    """One of a person's sessions, for them to recognise it by."""
+
+    id: str
+    since: datetime | None
+    until: datetime
+    address: str
+    browser: str
+    is_this: bool
+
+
+def describe(request: HttpRequest) -> None:
+    """Note where the session that has just begun comes from."""
+    request.session[_ABOUT] = {
+        "id": str(uuid4()),
+        "at": timezone.now().isoformat(),
+        "address": client_address(request),
+        "browser": _browser(request.headers.get("User-Agent", "")),
+    }
+
+
+def sessions_of(user: User, current: SessionBase) -> list[OpenSession]:
+    """The person's sessions that have not ended, the newest first."""
+    found = [_open(row, current) for row in _rows(user)]
+    return sorted(found, key=lambda each: (each.is_this, each.until), reverse=True)
+
+
+def end(user: User, session_id: str) -> bool:
+    """End one of the person's sessions; whether there was one of this id."""
+    for row in _rows(user):
+        if _about(row).get("id") == session_id:
+            row.delete()
+            return True
+    return False
+
+
+def end_all(user: User) -> int:
+    """End all of the person's sessions, and return how many there were."""
+    count = _rows(user).count()
+    Session.objects.filter(user=user).delete()
+    return count
+
+
+def forget_ended() -> None:
+    """Remove what ended without a sign-out."""
+    Session.objects.filter(expire_date__lt=timezone.now()).delete()
+
+
+def _rows(user: User) -> QuerySet[Session]:
+    return Session.objects.filter(user=user, expire_date__gt=timezone.now())
+
+
+def _about(row: Session) -> dict[str, str]:
+    found: dict[str, str] = row.get_decoded().get(_ABOUT, {})
+    return found
+
+
+def _open(row: Session, current: SessionBase) -> OpenSession:
+    about = _about(row)
+    return OpenSession(
+        id=about.get("id", ""),
+        since=parse_datetime(about.get("at", "")),
+        until=row.expire_date,
+        address=about.get("address", ""),
+        browser=about.get("browser", ""),
+        is_this=row.session_key == current.session_key,
+    )
+
+
+def _browser(agent: str) -> str:
+    """Browser and system in words that people know; the whole of it says too much to read."""
+    names = [
+        next((name for mark, name in known if mark in agent), "") for known in (_BROWSERS, _SYSTEMS)
+    ]
+    return ", ".join(name for name in names if name)
