@@ -7,8 +7,9 @@ class Refusal(Exception):
     """Base of what pages show as a message and the API answers as a problem.
 
     `code` is a stable word for programs, `message` tells a person what to do, and `status` is the
-    API's answer. Neither code nor message ever quotes a file. `retry_seconds` is set where the same
-    request may do later.
+    API's answer. A message may hold patient data (a date that contradicts another), so it is shown
+    and never logged; the code never does. `retry_seconds` is set where the same request may do
+    later.
     """
 
     status: HTTPStatus = HTTPStatus.CONFLICT

@@ -184,7 +184,6 @@ def _facts(dataset: FileDataset) -> ImageFacts:
         sop_class_uid=_identifier(dataset, "SOPClassUID"),
         sop_instance_uid=_identifier(dataset, "SOPInstanceUID"),
         study_instance_uid=_identifier(dataset, "StudyInstanceUID"),
-        series_instance_uid=_identifier(dataset, "SeriesInstanceUID"),
         modality=text("Modality"),
         view_position=_all_of(dataset, "ViewPosition"),
         image_laterality=text("ImageLaterality") or text("Laterality"),
@@ -198,7 +197,6 @@ def _facts(dataset: FileDataset) -> ImageFacts:
         patient_sex=_identifier(dataset, "PatientSex"),
         accession_number=_identifier(dataset, "AccessionNumber"),
         patient_age=text("PatientAge"),
-        study_id=text("StudyID"),
         study_date=_date(dataset, "StudyDate"),
         study_time=_time(dataset, "StudyTime"),
         study_description=_identifier(dataset, "StudyDescription").replace("\0", ""),
@@ -207,8 +205,6 @@ def _facts(dataset: FileDataset) -> ImageFacts:
         acquisition_time=_time(dataset, "AcquisitionTime"),
         content_date=_date(dataset, "ContentDate"),
         content_time=_time(dataset, "ContentTime"),
-        institution_name=text("InstitutionName"),
-        manufacturer=text("Manufacturer"),
         doubtful_letters=tuple(
             keyword for keyword in _IDENTIFYING if not _letters(dataset, keyword).are_sure
         ),

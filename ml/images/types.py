@@ -149,7 +149,6 @@ class ImageFacts:
     sop_class_uid: str = ""
     sop_instance_uid: str = ""
     study_instance_uid: str = ""
-    series_instance_uid: str = ""
     modality: str = ""
     view_position: str = ""
     image_laterality: str = ""
@@ -163,7 +162,6 @@ class ImageFacts:
     patient_sex: str = ""
     patient_age: str = ""
     accession_number: str = ""
-    study_id: str = ""
     study_date: date | None = None
     study_time: time | None = None
     study_description: str = ""
@@ -172,7 +170,5 @@ class ImageFacts:
     acquisition_time: time | None = None
     content_date: date | None = None
     content_time: time | None = None
-    institution_name: str = ""
-    manufacturer: str = ""
     doubtful_letters: tuple[str, ...] = ()
     character_set: str = ""

@@ -61,6 +61,8 @@ def test_draft_sign_and_addendum(
         "overrule",
         str(radiologist),
     )
+    codes = {each["term"]: each["snomed_ct"] for each in read["codes"]}
+    assert codes == {"pneumonia": "233604007", "none": "2667000", "effusion": "60046008"}
     assert client.get(study).json()["reading_state"] == "signed"
     # The same signature again, after a lost answer, is the same read.
     again = client.post(f"{study}/sign", given)

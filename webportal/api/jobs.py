@@ -15,6 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from webportal.accounts.models import Role
+from webportal.accounts.roles import UPLOADERS
 from webportal.api.base import Endpoint, NoBody, PriorityField
 from webportal.inference import fleet, queue, registry
 from webportal.inference.fleet import WorkerState, workers_with_states
@@ -105,9 +106,9 @@ class JobEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Job]):
     filterset_class = JobFilter
     ordering_fields = ["queued_at", "finished_at", "priority"]
     ordering = ["-queued_at"]
-    roles = dict.fromkeys(
-        ("list", "retrieve"), (Role.UPLOADER, Role.RADIOLOGIST, Role.IT)
-    ) | dict.fromkeys(("cancel", "release"), (Role.RADIOLOGIST, Role.IT))
+    roles = dict.fromkeys(("list", "retrieve"), (*UPLOADERS, Role.IT)) | dict.fromkeys(
+        ("cancel", "release"), (Role.RADIOLOGIST, Role.IT)
+    )
     opens_results = ("list", "retrieve")
 
     def get_queryset(self) -> QuerySet[Job]:

@@ -1,6 +1,7 @@
 """Serializers of reads, marks and addenda, and of signatures."""
 
 import uuid
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ from webportal.review.models import (
     Zone,
 )
 from webportal.review.reads import reading
+from webportal.review.reads.codes import coded_findings
 from webportal.review.reads.corrections import corrections_of
 from webportal.review.reads.marks import MARKED_FINDINGS, MOST_MARKS, Mark
 from webportal.review.reads.measurements import (
@@ -106,6 +108,15 @@ class IdentityCorrectionSerializer(serializers.ModelSerializer[IdentityCorrectio
         fields = ["id", "at", "corrected_by", "corrected_by_name", "reason", "before", "after"]
 
 
+class CodedFinding(serializers.Serializer[Any]):
+    """A finding, certainty or zone of a read, coded; '' where a scheme has no code for it."""
+
+    term = serializers.CharField(help_text="`pneumonia`, or a value of the read's fields.")
+    radlex = serializers.CharField(help_text="RadLex 4.3.")
+    snomed_ct = serializers.CharField()
+    laterality = serializers.CharField(help_text="SNOMED CT qualifier of a zone.")
+
+
 class ReadSerializer(serializers.ModelSerializer[Read]):
     """One radiologist's read of a study."""
 
@@ -116,6 +127,9 @@ class ReadSerializer(serializers.ModelSerializer[Read]):
     )
     marks = MarkSerializer(many=True)
     measurements = MeasurementSerializer(many=True)
+    codes = serializers.SerializerMethodField(
+        help_text="The same in RadLex and SNOMED CT; what is in the comment alone has no code."
+    )
     superseded_by = serializers.SerializerMethodField(
         help_text="The signed amendment that counts in its place, or that was amended in turn."
     )
@@ -142,6 +156,7 @@ class ReadSerializer(serializers.ModelSerializer[Read]):
             "pneumonia",
             "zones",
             "other_findings",
+            "codes",
             "marks",
             "measurements",
             "comment",
@@ -164,6 +179,11 @@ class ReadSerializer(serializers.ModelSerializer[Read]):
         if is_closed and read.reader_id != self.context["request"].user.pk:
             answer |= {"prediction": None, "decision": ""}
         return answer
+
+    @extend_schema_field(CodedFinding(many=True))
+    def get_codes(self, read: Read) -> Any:
+        """The coded findings."""
+        return [{"term": term, **asdict(code)} for term, code in coded_findings(read)]
 
     def get_superseded_by(self, read: Read) -> uuid.UUID | None:
         """The amendment's id."""

@@ -1,12 +1,14 @@
 """Searching; an address holds only a key to a text kept in the session, and no patient's name."""
 
 import secrets
+import uuid
+from collections.abc import Iterable
 
 from django.db import connection
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
-from webportal.records.models import Patient, Study, StudySearch
+from webportal.records.models import Patient, Radiograph, Study, StudySearch
 
 SESSION_KEY = "searches"
 KEPT = 30
@@ -77,3 +79,10 @@ def find_patients(text: str) -> QuerySet[Patient]:
 
 def _piece(word: str) -> str:
     return word if len(word) >= SHORTEST_PIECE else f" {word}"
+
+
+def stated_ages(studies: Iterable[uuid.UUID]) -> dict[uuid.UUID, str]:
+    """The Patient Age (``004Y``) that the files of each study state, the first image's first."""
+    stated = Radiograph.objects.filter(study__in=studies).exclude(patient_age="")
+    newest_first = stated.order_by("-created_at", "-id").values_list("study", "patient_age")
+    return dict(newest_first)

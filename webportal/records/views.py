@@ -11,8 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from webportal.accounts.models import Role
-from webportal.accounts.roles import SignedInRequest, allow
+from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.records import searches, services
@@ -22,7 +21,7 @@ from webportal.records.models import NEWEST_FIRST, Patient, Radiograph
 PATIENTS_PER_PAGE = 50
 
 
-@allow(Role.RADIOLOGIST, Role.UPLOADER)
+@allow(*UPLOADERS)
 @require_GET
 def patients(request: SignedInRequest) -> HttpResponse:
     """The patients by name, or those that a search finds."""
@@ -43,7 +42,7 @@ def patients(request: SignedInRequest) -> HttpResponse:
     return render(request, "records/patients.html", context)
 
 
-@allow(Role.RADIOLOGIST, Role.UPLOADER)
+@allow(*UPLOADERS)
 @require_POST
 def search(request: SignedInRequest) -> HttpResponse:
     """Keep the text that was searched for and show what it finds."""
@@ -52,7 +51,7 @@ def search(request: SignedInRequest) -> HttpResponse:
     return redirect(reverse("records:patients", query=query))
 
 
-@allow(Role.RADIOLOGIST, Role.UPLOADER)
+@allow(*UPLOADERS)
 @require_GET
 def patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
     """A patient's history, newest first; results, reads and addenda for radiologists alone."""
@@ -70,7 +69,7 @@ def patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
     return render(request, "records/patient.html", {"patient": shown, "studies": studies})
 
 
-@allow(Role.RADIOLOGIST, Role.UPLOADER)
+@allow(*UPLOADERS)
 @require_http_methods(["GET", "POST"])
 def edit_patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
     """Correct or complete a patient's data; once a study is signed, with a reason."""

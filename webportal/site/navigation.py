@@ -26,7 +26,7 @@ class Link:
 LINKS = [
     Link(_("Worklist"), "review:worklist", (Role.RADIOLOGIST,)),
     Link(_("Uploads"), "intake:batches", UPLOADERS),
-    Link(_("Patients"), "records:patients", (Role.RADIOLOGIST, Role.UPLOADER)),
+    Link(_("Patients"), "records:patients", UPLOADERS),
     Link(_("Reports"), "reports:list", (Role.REFERRER,)),
     Link(_("Queue"), "operations:queue", (Role.IT,)),
     Link(_("Models"), "inference:models", (Role.RADIOLOGIST, Role.IT)),

@@ -19,7 +19,7 @@ def create_batch(
     identity_mode: str = IdentityMode.TEMPORARY,
     records: dict[str, CaseRecord] | None = None,
 ) -> UploadBatch:
-    """Open a batch. `records`: `{cases.FORM_KEY: ...}` for a form, one per file for a sheet."""
+    """Open a batch. `records` holds one for `FORM_KEY` (a form), or one for each file (a sheet)."""
     batch = UploadBatch.objects.create(
         created_by=by,
         name=name,

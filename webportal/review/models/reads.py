@@ -30,7 +30,7 @@ class Pneumonia(models.TextChoices):
 
 
 class Zone(models.TextChoices):
-    """A lung zone, with the patient's left and right; for codes see `codes`."""
+    """A lung zone, with the patient's left and right; for codes see `reads.codes`."""
 
     RIGHT_UPPER = "right_upper", _("Right upper zone")
     RIGHT_MIDDLE = "right_middle", _("Right middle zone")
@@ -41,7 +41,7 @@ class Zone(models.TextChoices):
 
 
 class OtherFinding(models.TextChoices):
-    """Other findings on a chest radiograph; for codes see `codes`."""
+    """Other findings on a chest radiograph; for codes see `reads.codes`."""
 
     EFFUSION = "effusion", _("Pleural effusion")
     CARDIOMEGALY = "cardiomegaly", _("Cardiomegaly")

@@ -1,4 +1,4 @@
-"""RadLex and SNOMED CT codes of the structured findings, for exports and the API.
+"""RadLex and SNOMED CT codes of the structured findings, which the API gives with each read.
 
 RadLex is version 4.3 (https://radlex.org), which has no class for cardiomegaly. SNOMED CT has no
 concept for a zone of one lung: the zone is one of DICOM PS3.16 CID 6171 'Zone of Lung', to be
@@ -7,7 +7,7 @@ post-coordinated with the laterality of CID 244.
 
 from dataclasses import dataclass
 
-from webportal.review.models import OtherFinding, Pneumonia, Zone
+from webportal.review.models import OtherFinding, Pneumonia, Read, Zone
 
 
 @dataclass(frozen=True)
@@ -44,3 +44,14 @@ OTHER_FINDINGS = {
     OtherFinding.PNEUMOTHORAX: Code("RID5352", "36118008"),
     OtherFinding.ATELECTASIS: Code("RID28493", "46621007"),
 }
+
+
+def coded_findings(read: Read) -> list[tuple[str, Code]]:
+    """What a read says, each finding, certainty and zone with its codes; 'other' has none."""
+    said: list[tuple[str, Code]] = []
+    if read.pneumonia:
+        said.append(("pneumonia", PNEUMONIA))
+        said.append((read.pneumonia, CERTAINTY[Pneumonia(read.pneumonia)]))
+    said += [(zone, ZONES[Zone(zone)]) for zone in read.zones]
+    others = (OtherFinding(each) for each in read.other_findings)
+    return said + [(each, OTHER_FINDINGS[each]) for each in others if each in OTHER_FINDINGS]

@@ -42,6 +42,7 @@ from webportal.review.reads.measurements import Measurement
 from webportal.review.reads.queries import own_draft, own_signed_read, result_for
 from webportal.review.reads.refusals import ReadingError as ReadingError
 from webportal.review.reads.second_reading import (
+    NOT_BLIND,
     advance,
     due_read,
     has_signed,
@@ -267,10 +268,7 @@ def _kind_to_sign(study: Study, reader: User, entry: Entry) -> str:
     if due == ReadKind.SECOND and not may_read_blind(reader):
         raise ReadingError(
             "not_blind",
-            _(
-                "This study waits for a second reader, who must not know the first read. As an"
-                " auditor you can look it up, so another radiologist has to read it."
-            ),
+            str(NOT_BLIND),
         )
     if due == ReadKind.FIRST and entry.kind not in (None, "", due):
         raise ReadingError(

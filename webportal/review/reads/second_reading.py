@@ -11,6 +11,7 @@ import uuid
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
 from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy
 
 from webportal.accounts.models import Role, User
 from webportal.records.choices import Category
@@ -51,6 +52,12 @@ def due_read(study: Study) -> str:
         return due
     is_read = study.reads.filter(state=ReadState.SIGNED).exists()
     return "" if is_read else ReadKind.FIRST
+
+
+NOT_BLIND = gettext_lazy(
+    "This study waits for a second reader, who must not know the first read. As an auditor you can"
+    " look it up, so another radiologist has to read it."
+)
 
 
 def may_read_blind(reader: User) -> bool:

@@ -11,6 +11,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.utils.translation import gettext as _
 
 from webportal.accounts.models import Role, User
+from webportal.accounts.roles import UPLOADERS
 from webportal.records.choices import ReadingState
 from webportal.records.models import Radiograph, Study
 from webportal.review.models import Addendum, OtherFinding, Read, Zone
@@ -86,7 +87,7 @@ def may_open(person: User, report: Report) -> bool:
     Radiologists and uploaders may, unless they are to read the study blind; referring clinicians
     only for studies that name them.
     """
-    if person.has_role(Role.RADIOLOGIST, Role.UPLOADER):
+    if person.has_role(*UPLOADERS):
         return sees_read(person, report.read)
     return person.has_role(Role.REFERRER) and report.study.referrer_id == person.pk
 

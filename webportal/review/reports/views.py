@@ -11,7 +11,7 @@ from django.views.decorators.http import require_GET
 
 from ml.images import ImageError
 from webportal.accounts.models import Role
-from webportal.accounts.roles import SignedInRequest, allow
+from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.records.files import StoredFileError
@@ -20,7 +20,7 @@ from webportal.review.reports.content import Report, may_open, report_of, report
 from webportal.review.reports.key_image import key_image_png
 from webportal.review.reports.words import facts, signatures
 
-READERS = (Role.RADIOLOGIST, Role.UPLOADER, Role.REFERRER)
+READERS = (*UPLOADERS, Role.REFERRER)
 REPORTS_PER_PAGE = 50
 
 
@@ -81,7 +81,7 @@ def _find(request: SignedInRequest, study_id: uuid.UUID) -> tuple[Study, Report 
     """Return a study and its report; raises PermissionDenied for those who may not open it."""
     # Do not reveal to a referring clinician whether an unsigned study exists.
     study = get_object_or_404(Study.objects.select_related("patient"), pk=study_id)
-    only_own = not request.user.has_role(Role.RADIOLOGIST, Role.UPLOADER)
+    only_own = not request.user.has_role(*UPLOADERS)
     if only_own and study.referrer_id != request.user.pk:
         raise PermissionDenied
     found = report_of(study)

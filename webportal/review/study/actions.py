@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from webportal.accounts.models import Role
-from webportal.accounts.roles import SignedInRequest, allow
+from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.inference import queue
 from webportal.inference.models import Job
 from webportal.records.choices import Priority
@@ -107,7 +107,7 @@ def raise_priority(request: SignedInRequest, study_id: uuid.UUID) -> HttpRespons
     return redirect("review:study", study.pk)
 
 
-@allow(Role.RADIOLOGIST, Role.UPLOADER)
+@allow(*UPLOADERS)
 @require_http_methods(["GET", "POST"])
 def case_record(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Correct or complete a study's case record."""

@@ -17,7 +17,7 @@ from webportal.review.models import ReadState
 from webportal.review.reads.refusals import ReadingError
 from webportal.review.reads.reservation import reservation_of
 
-CASE_RECORD_FIELDS = (
+CASE_RECORD_FIELDS = [
     "indication",
     "symptoms",
     "history",
@@ -26,7 +26,7 @@ CASE_RECORD_FIELDS = (
     "accession_number",
     "description",
     "priority",
-)
+]
 
 
 @transaction.atomic

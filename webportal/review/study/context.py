@@ -12,6 +12,7 @@ from webportal.inference.registry import active_model
 from webportal.intake.file_names import file_names
 from webportal.records.choices import Priority, Symptom
 from webportal.records.models import Radiograph, Study
+from webportal.records.searches import stated_ages
 from webportal.review.reads.viewing import images_not_viewed
 from webportal.review.study.forms import AddendumForm, ReadForm
 from webportal.review.study.model_result import Opinion, opinion
@@ -81,7 +82,7 @@ def study_context(
             "symptoms": [Symptom(symptom).label for symptom in study.symptoms],
             "radiographs": radiographs,
             "first": first,
-            "patient_age": next(filter(None, (s.radiograph.patient_age for s in radiographs)), ""),
+            "patient_age": stated_ages([study.pk]).get(study.pk, ""),
             "is_open": any(shown.progress.is_open for shown in radiographs),
             "raises": [p for p in Priority if p < study.priority],
             "files": file_names([study.pk]).get(study.pk, []) if study.patient.is_temporary else [],

@@ -16,6 +16,7 @@ from webportal.review.reads.identity import parse_identity
 from webportal.review.reads.marks import Mark, parse_marks
 from webportal.review.reads.measurements import Measurement, parse_measurements, with_words
 from webportal.review.reads.reading import Entry
+from webportal.review.study.case_records import CASE_RECORD_FIELDS
 
 _PAIRS = [
     *(f"{decision}:{finding}" for decision in Decision.values for finding in Pneumonia.values),
@@ -196,16 +197,7 @@ class CaseRecordForm(forms.ModelForm[Study]):
 
     class Meta:
         model = Study
-        fields = [
-            "indication",
-            "symptoms",
-            "history",
-            "referring_physician",
-            "referrer",
-            "accession_number",
-            "description",
-            "priority",
-        ]
+        fields = CASE_RECORD_FIELDS
         labels = {
             "indication": _("Indication"),
             "history": _("Relevant history"),

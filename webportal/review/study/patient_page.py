@@ -14,8 +14,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from webportal.accounts.models import Role
-from webportal.accounts.roles import SignedInRequest, allow
+from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.intake.identity import Identity, differences, existing_patient
@@ -60,7 +59,7 @@ class MoveForm(forms.Form):
             del self.fields["checked"]
 
 
-@allow(Role.RADIOLOGIST, Role.UPLOADER)
+@allow(*UPLOADERS)
 @never_cache
 @require_http_methods(["GET", "POST"])
 def study_patient(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:

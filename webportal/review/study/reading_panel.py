@@ -28,7 +28,7 @@ from webportal.review.reads.decisions import open_choices
 from webportal.review.reads.identity import identity_change
 from webportal.review.reads.queries import leading_prediction, own_draft
 from webportal.review.reads.reading import draft_version
-from webportal.review.reads.second_reading import due_read, may_read_blind, signed_reads
+from webportal.review.reads.second_reading import NOT_BLIND, due_read, may_read_blind, signed_reads
 from webportal.review.reads.signing import has_pin, is_pin_offered
 from webportal.review.session.pin_page import OFFER, PinForm
 from webportal.review.study.forms import AddendumForm, ReadForm, amendment_form, read_form
@@ -165,10 +165,7 @@ def _why_not(due: str, own: Read | None, reader: User) -> str:
     if own is not None:
         return _("The two readers disagree. The study waits for a third, who sees both reads.")
     if due == ReadKind.SECOND and not may_read_blind(reader):
-        return _(
-            "The study waits for a second reader, who must not know the first read. As an auditor"
-            " you can look it up, so another radiologist has to read it."
-        )
+        return str(NOT_BLIND)
     return ""
 
 

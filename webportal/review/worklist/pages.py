@@ -16,7 +16,8 @@ from webportal.accounts.roles import SignedInRequest, allow
 from webportal.intake.file_names import file_names
 from webportal.records import searches
 from webportal.records.choices import Priority, ReadingState
-from webportal.records.models import Radiograph, Study
+from webportal.records.models import Study
+from webportal.records.searches import stated_ages
 from webportal.review.preferences import closes_results, reads_first
 from webportal.review.reads.blinding import (
     reads_without_model,
@@ -169,8 +170,7 @@ def _page(
 def _rows(page: Page, reader: User, *, is_closed: bool) -> list[dict[str, Any]]:
     """What each row shows besides the study: signed finding, analysis progress, current reader."""
     ids = [study.pk for study in page.studies]
-    aged = Radiograph.objects.filter(study__in=ids).exclude(patient_age="")
-    ages = dict(aged.values_list("study", "patient_age"))
+    ages = stated_ages(ids)
     progress, reservations = progress_of(ids), reservations_of(ids)
     hidden = studies_with_withheld_results(reader, ids, is_open=not is_closed)
     corrected = studies_with_corrected_reads(reader, ids)

@@ -1,0 +1,22 @@
+"""Coded findings: everything that a read can say in a field has its codes."""
+
+from webportal.review.models import OtherFinding, Pneumonia, Read, Zone
+from webportal.review.reads.codes import coded_findings
+
+
+def test_whatever_can_be_chosen_is_coded() -> None:
+    read = Read(
+        pneumonia=Pneumonia.DEFINITE,
+        zones=Zone.values,
+        other_findings=OtherFinding.values,
+    )
+    coded = dict(coded_findings(read))
+    chosen = {"pneumonia", Pneumonia.DEFINITE, *Zone.values, *OtherFinding.values}
+    # 'Other' is said in the impression.
+    assert set(coded) == chosen - {OtherFinding.OTHER}
+    assert all(code.snomed_ct for code in coded.values())
+    assert coded[Zone.RIGHT_UPPER].laterality != coded[Zone.LEFT_UPPER].laterality
+
+
+def test_a_read_that_says_nothing_has_no_codes() -> None:
+    assert coded_findings(Read()) == []
