@@ -1,1 +1,1 @@
-"""The scheduler: recovery of jobs, audit anchors, notifications and the upkeep of the storage."""
+"""The scheduler: job recovery, audit anchors, notifications and storage maintenance."""

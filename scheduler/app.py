@@ -1,6 +1,6 @@
-"""The scheduler's Celery application: that of the workers, with a schedule and its tasks.
+"""The scheduler's Celery application: the workers' application plus the schedule and its tasks.
 
-It is a worker of its own, so that no sweep waits behind inference. One in the whole installation:
+It is a separate worker, so that no sweep waits behind inference. Run exactly one per installation:
 
     celery --app scheduler.app worker --pool solo --queues maintenance --beat
 """
@@ -23,14 +23,14 @@ MARK_SECONDS = 60
 
 
 def _every(seconds: int, task: str) -> dict[str, Any]:
-    # A message that waited for a whole period is worthless: the next one is there.
+    # A message that waited for a whole period is obsolete: the next one is there.
     options = {"queue": MAINTENANCE_QUEUE, "expires": seconds}
     return {"task": f"workers.tasks.{task}", "schedule": seconds, "options": options}
 
 
 app.conf.update(
     include=[*app.conf.include, "scheduler.tasks"],
-    # The schedule needs no memory of the last run, and so no file.
+    # The schedule needs no record of the last run, and so no file.
     beat_scheduler="celery.beat:Scheduler",
     beat_schedule={
         "sweep": _every(settings.SWEEP_SECONDS, "sweep"),
@@ -44,5 +44,5 @@ app.conf.update(
 
 @worker_ready.connect
 def _anchor_at_once(**kwargs: Any) -> None:
-    """Write an anchor before the first minute is over: the last one may be of before a night."""
+    """Write an anchor at start-up: the last one may be hours old."""
     anchors.anchor()

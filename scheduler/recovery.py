@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def sweep() -> None:
-    """Return expired leases to the queue; where jobs wait too long, hint once an idle worker."""
+    """Requeue expired leases; if jobs have waited too long, send one hint per idle worker."""
     expired = expire_leases()
     if expired:
         logger.warning("Took back %d jobs from workers that fell silent", expired)

@@ -1,7 +1,7 @@
 """Celery application: queue, limits and start-up checks.
 
-A message is only a hint that there is work; the job's row is the truth. Start an inference worker,
-one a device, with
+A message is only a hint that there is work; the job's row is the source of truth. Start an
+inference worker, one per device, with
 
     celery --app workers.app worker --pool prefork --concurrency 1 --queues inference
 
@@ -33,16 +33,17 @@ app.conf.update(
     task_serializer="json",
     task_default_queue=INFERENCE_QUEUE,
     task_ignore_result=True,
-    # A hint is done when its work is done; one whose worker was lost goes back to the broker. The
-    # attempt counted in each job's row keeps that from going on for ever.
+    # Hints are acknowledged late; if a worker is lost, its hint returns to the broker. The attempt
+    # count in each job's row limits the retries.
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     worker_prefetch_multiplier=1,
-    # There is no soft limit: what hangs is a decoder or the device, in native code that an
-    # exception does not reach. The process is killed and replaced, and the jobs are tried alone.
+    # There is no soft limit: hangs occur in a decoder or the device, in native code that an
+    # exception cannot interrupt. The process is killed and replaced, and its jobs are retried one
+    # at a time.
     task_time_limit=HARD_LIMIT_SECONDS,
-    # A worker that lost the broker still holds its jobs, and its results are good: what protects
-    # against a job being done twice is the claim, not the message.
+    # A worker that lost the broker still holds its jobs, and its results are valid: the claim, not
+    # the message, prevents duplicate work.
     worker_cancel_long_running_tasks_on_connection_loss=False,
     # Importing TensorFlow and loading the model takes longer than the four seconds that Celery
     # gives a process to start.
@@ -52,7 +53,7 @@ app.conf.update(
 
 @setup_logging.connect
 def _set_up_logging(**kwargs: Any) -> None:
-    """Leave logging to Django's settings, and out of it three lines for every hint.
+    """Leave logging to Django's settings, and suppress Celery's three lines per hint.
 
     Celery adds handlers of its own unless something is connected to this signal.
     """
@@ -62,7 +63,7 @@ def _set_up_logging(**kwargs: Any) -> None:
 
 @worker_init.connect
 def _prepare(sender: Any, **kwargs: Any) -> None:
-    """Refuse a misconfigured start; in an inference worker, make ready for the fork."""
+    """Refuse a misconfigured start; in an inference worker, prepare for the fork."""
     serves_inference = INFERENCE_QUEUE in sender.app.amqp.queues.consume_from
     refuse_misconfiguration(sender, serves_inference=serves_inference)
     if serves_inference:

@@ -1,9 +1,8 @@
 """claim → decode → predict → write back, for one device.
 
-While one batch is on the device the next one is claimed, read and decoded by a pool of threads, and
-the results of the one before are written back by another.
-What goes wrong with one image is that image's affair; what goes wrong with the database, the
-storage or the device costs no job an attempt.
+While one batch is on the device, a thread pool claims, reads and decodes the next one, and another
+thread writes back the results of the previous one. An error in one image affects only that image;
+failures of the database, the storage or the device do not count as attempts.
 """
 
 import gc
@@ -53,18 +52,18 @@ class Batch:
 
     @property
     def is_retry(self) -> bool:
-        """Whether this is a job that failed before; it is then the only one."""
+        """Whether this is a job that failed before; it is then the only one in the batch."""
         return self.jobs[0].attempt > 1
 
 
 class Engine:
     """The loop of one worker process.
 
-    Cheap to make: the model is loaded by `load_active_model`, or by the first batch.
+    Cheap to construct: the model is loaded by `load_active_model`, or with the first batch.
 
     Args:
         worker: the worker's name, under which it claims.
-        is_stopping: whether to end after the batch at hand.
+        is_stopping: whether to stop after the current batch.
     """
 
     def __init__(self, worker: str, is_stopping: Callable[[], bool]) -> None:
@@ -82,28 +81,28 @@ class Engine:
 
     @property
     def device_name(self) -> str:
-        """Where the model runs; '' until it is loaded."""
+        """The device the model runs on; '' until it is loaded."""
         return self._predictor.device_name if self._predictor else ""
 
     @property
     def model_version(self) -> str:
-        """Which version is loaded; '' for none."""
+        """The loaded version; '' for none."""
         return self._model.version if self._model else ""
 
     @property
     def idle_seconds(self) -> float:
-        """For how long nothing has been done here; 0 while at work."""
+        """Seconds since the last activity; 0 while working."""
         since = self._idle_since
         return 0.0 if since is None else time.monotonic() - since
 
     def held_jobs(self) -> list[ClaimedJob]:
-        """The jobs whose leases are to be renewed. May be called from any thread."""
+        """The jobs whose leases need renewing. Thread-safe."""
         return list(self._held.values())
 
     def drain(self) -> None:
-        """Work until the queue is empty, the worker stops, or DRAIN_SECONDS are over.
+        """Work until the queue is empty, the worker stops, or DRAIN_SECONDS have passed.
 
-        In the last case a hint is sent for whoever goes on.
+        In the last case a hint is sent so that work continues.
         """
         with self._one_at_a_time:
             self._idle_since = None
@@ -112,7 +111,7 @@ class Engine:
             finally:
                 self._writing = None
                 self._writer.submit(_close_connection).result()
-                # What is still held after an error is left to its lease.
+                # Jobs still held after an error are left to their lease.
                 self._held.clear()
                 self._idle_since = time.monotonic()
 
@@ -124,8 +123,8 @@ class Engine:
             if batch is None:
                 return
             if not has_hinted and (batch.is_retry or len(batch.jobs) == self._batch_size):
-                # There may be more than one worker can do; the hint wakes the next one, which does
-                # the same. It also is the one for whoever goes on from here.
+                # There may be more work than one worker can do; the hint wakes the next one, which
+                # does the same. It also covers continuing after this task.
                 has_hinted = send_hint()
             ahead = None if batch.is_retry else self._take(busy=True)
             self._finish(batch)
@@ -145,7 +144,7 @@ class Engine:
         return size
 
     def _take(self, *, busy: bool = False) -> Batch | None:
-        """Claim a batch and begin to read it; None when there is nothing to do now."""
+        """Claim a batch and start reading it; None if there is nothing to do."""
         if self._is_outdated():
             if busy:
                 return None
@@ -163,7 +162,7 @@ class Engine:
         return Batch(jobs, inputs)
 
     def _look_again(self) -> Batch | None:
-        """Make one look at the queue do for all the hints that still wait."""
+        """Check the queue once on behalf of all the hints still waiting."""
         drop_hints()
         return self._take()
 
@@ -171,9 +170,9 @@ class Engine:
         return self._model is None or self.persist(active_model) != self._model
 
     def load_active_model(self) -> None:
-        """Load the package of the active version, unless it is loaded.
+        """Load the package of the active version, unless already loaded.
 
-        Raises NoModelError, and PackageError when its package is gone or not the one registered.
+        Raises NoModelError, and PackageError if its package is missing or not the one registered.
         """
         model = self.persist(active_model)
         if model is None:
@@ -189,8 +188,8 @@ class Engine:
             runtime=settings.INFERENCE_RUNTIME,
         )
         self._model = model
-        # TensorFlow leaves so many objects that looking through them all takes a quarter of a
-        # second, in which nothing else runs. From here on they are not looked at.
+        # TensorFlow creates so many objects that a full garbage collection takes a quarter of a
+        # second, in which nothing else runs. Freeze them.
         gc.collect()
         gc.freeze()
         if self._decoders is None:
@@ -214,12 +213,12 @@ class Engine:
             except StorageAwayError:
                 unread.append(job)
             except Exception as error:
-                # Its message may quote the file, and so a patient.
+                # The message may quote the file, and so patient data.
                 kind = type(error).__name__
                 logger.error("Reading the image of job %s raised %s", job.id, kind)
                 self._fail(job, "reading_failed", reasons.READING_FAILED.format(error=kind))
         results = self._predict(loaded) if loaded else []
-        # One batch at a time: what is computed and not written must not pile up.
+        # One batch at a time, so that unwritten results do not pile up.
         self._wait_for_the_writer()
         self._writing = self._writer.submit(self._write, results)
         if unread:
@@ -230,13 +229,13 @@ class Engine:
             self._pause_seconds = 1.0
 
     def _wait_for_the_writer(self) -> None:
-        """Return once nothing is being written; raises what the last write raised."""
+        """Wait until nothing is being written; re-raises the last write's error."""
         if self._writing is not None:
             self._writing.result()
             self._writing = None
 
     def _predict(self, loaded: Sequence[tuple[ClaimedJob, np.ndarray]]) -> list[Result]:
-        """Predict all, or each alone when that fails; an image that cannot be is a failed job."""
+        """Predict the batch, or image by image if that fails; what still fails is a failed job."""
         assert self._predictor is not None
         try:
             assessments = self._predictor.predict(np.stack([image for _, image in loaded]))
@@ -254,10 +253,10 @@ class Engine:
         ]
 
     def _end_if_device_is_broken(self, jobs: Sequence[ClaimedJob]) -> None:
-        """End the process when not even an empty image can be predicted.
+        """Exit if not even an empty image can be predicted.
 
-        Otherwise a broken device would put the whole queue in quarantine. Celery starts a new
-        process, other workers go on with the jobs.
+        Otherwise a broken device would quarantine the whole queue. Celery starts a new process, and
+        other workers take over the jobs.
         """
         assert self._predictor is not None
         size = self._predictor.package.input_size
@@ -269,7 +268,7 @@ class Engine:
             os._exit(1)
 
     def _write(self, results: Sequence[Result]) -> None:
-        """Write a batch back, or each result alone when the database refuses one of them."""
+        """Write a batch back, or result by result if the database rejects one of them."""
         model = self._model
         assert model is not None
         try:
@@ -299,10 +298,10 @@ class Engine:
     # ── Waiting ─────────────────────────────────────────────────────────────────────────────────
 
     def persist(self, operation: Callable[[], T]) -> T:
-        """Do something in the database, again and again while it is away.
+        """Run a database operation, retrying while the database is unavailable.
 
-        Raises OperationalError or InterfaceError when it stays away for longer than a lease, after
-        which nothing that this worker holds is worth keeping.
+        Raises OperationalError or InterfaceError after more than a lease, when this worker no
+        longer holds its jobs.
         """
         give_up = time.monotonic() + settings.INFERENCE_LEASE_SECONDS
         wait = 0.1
@@ -318,7 +317,7 @@ class Engine:
             wait = min(2 * wait, LONGEST_WAIT_SECONDS)
 
     def _pause(self) -> None:
-        """Wait for the storage to come back, longer each time."""
+        """Wait for the storage to come back, with increasing delays."""
         end = time.monotonic() + self._pause_seconds
         while time.monotonic() < end and not self._is_stopping():
             time.sleep(0.1)

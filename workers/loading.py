@@ -8,18 +8,18 @@ from webportal.storage import DamagedFileError, is_storage_away, read_verified
 
 
 class StorageAwayError(Exception):
-    """The storage as a whole cannot be read; no file is to blame."""
+    """The storage as a whole is unavailable; the file is not the cause."""
 
 
 class UnreadableFileError(Exception):
-    """The storage is there, but not this file, or not in one piece."""
+    """The storage is available, but this file is missing or incomplete."""
 
 
 def load_input(key: str, sha256: str, size: int) -> np.ndarray:
     """Read and decode a stored file into network input, (size, size) uint8.
 
-    Raises DamagedFileError when it is not the file of that SHA-256, ImageError when it cannot be
-    decoded, UnreadableFileError and StorageAwayError.
+    Raises DamagedFileError if its SHA-256 differs, ImageError if it cannot be decoded,
+    UnreadableFileError and StorageAwayError.
     """
     return network_input(images.read(_read(key, sha256)), size)
 
@@ -29,7 +29,7 @@ def _read(key: str, sha256: str) -> bytes:
         return read_verified(key, sha256)
     except DamagedFileError:
         raise
-    except Exception as error:  # a bucket's client raises many kinds
+    except Exception as error:  # S3 clients raise many kinds
         if is_storage_away():
             raise StorageAwayError from error
         raise UnreadableFileError from error

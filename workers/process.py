@@ -30,19 +30,19 @@ from workers.engine import Engine
 
 logger = logging.getLogger(__name__)
 
-# For how long the main process may take to confirm an order.
+# How long the main process may take to confirm a control command.
 ORDER_SECONDS = 2.0
 
 _process: "Process | None" = None
 
 
 class Process:
-    """What one inference worker has besides Celery."""
+    """The state of one inference worker besides Celery."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        # One shared byte. An event of multiprocessing has a lock in it, which a child that is
-        # killed may take with it.
+        # One shared byte. A multiprocessing event contains a lock that a killed child may never
+        # release.
         self._stop_flag = mmap.mmap(-1, 1)
         self.engine = Engine(name, self.is_stopping)
         self._consumes = True
@@ -52,21 +52,21 @@ class Process:
         return self._stop_flag[0] != 0
 
     def stop(self) -> None:
-        """Tell the engine to end after the batch at hand. Called in the main process."""
+        """Tell the engine to stop after the current batch. Called in the main process."""
         self._stop_flag[0] = 1
 
     def start(self) -> None:
-        """Begin work in the process that predicts: load the model, report, ask for work."""
+        """Start work in the predicting process: load the model, report, ask for work."""
         try:
             self.engine.persist(lambda: report_start(self.name))
-            # Whatever bears this name is of a predecessor, which is dead.
+            # Anything under this name belongs to a dead predecessor.
             self.engine.persist(lambda: release_worker(self.name))
             self.engine.load_active_model()
         except Exception:
-            # The first task tries again, and fails visibly if that cannot be.
+            # The first task retries, and fails visibly if it cannot.
             logger.exception("The engine is not ready")
         threading.Thread(target=self._keep_reporting, daemon=True, name="heartbeat").start()
-        # There may be jobs whose hints went missing while no worker ran.
+        # Hints may have been lost while no worker was running.
         send_hint()
 
     def _keep_reporting(self) -> None:
@@ -94,10 +94,10 @@ class Process:
             self._look_after_overdue_jobs()
 
     def _consume(self, wanted: bool) -> None:
-        """Take hints, or leave them to other workers: one that drains would waste them.
+        """Consume hints, or leave them to other workers: a draining one would waste them.
 
-        An order that the main process does not confirm, because it is just then without a broker or
-        busy with a batch, is given again with the next heartbeat.
+        A command that the main process does not confirm, because it has lost the broker or is busy
+        with a batch, is repeated with the next heartbeat.
         """
         if wanted == self._consumes:
             return
@@ -114,14 +114,14 @@ class Process:
             logger.warning("Whether this worker takes hints could not be changed; trying again")
             return
         self._consumes = wanted
-        # One may have been wasted already.
+        # A hint may already have been wasted.
         send_hint()
 
     def _look_after_overdue_jobs(self) -> None:
-        """Work without having been asked when jobs wait although this worker is idle.
+        """Start work without a hint if jobs wait while this worker is idle.
 
-        Then hints are not sent, or do not arrive: the broker is away, or Celery has lost its
-        connection for good, as it has been seen to do.
+        Hints are then not being sent or delivered: the broker is down, or Celery has lost its
+        connection for good, which has been observed.
         """
         patience = 2 * settings.SWEEP_SECONDS
         if self.engine.idle_seconds < patience:
@@ -140,11 +140,11 @@ class Process:
 
 
 def serve(name: str) -> None:
-    """Make this Celery worker one that predicts. Called before its child process is forked."""
+    """Make this Celery worker an inference worker. Called before its child process is forked."""
     global _process
     process = _process = Process(name)
 
-    # Kept referenced by these signals' receivers, which are weak otherwise.
+    # Keeps the signal receivers referenced, which are weak otherwise.
     @worker_process_init.connect(weak=False)
     def start(**kwargs: Any) -> None:
         process.start()
@@ -160,10 +160,10 @@ def serve(name: str) -> None:
 
 @control_command()
 def consume_hints(state: Any) -> dict[str, str]:
-    """Take hints again after Celery's `cancel_consumer`. Runs in the worker's main process.
+    """Resume consuming after Celery's `cancel_consumer`. Runs in the worker's main process.
 
-    Celery's `add_consumer` does not select a queue again that `cancel_consumer` has deselected, so
-    the consumer made after the next loss of the broker would lack it.
+    Celery's `add_consumer` does not reselect a queue deselected by `cancel_consumer`, so the
+    consumer created after the next loss of the broker would lack it.
     """
     consumer = state.consumer
 

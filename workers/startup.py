@@ -23,7 +23,7 @@ logger = logging.getLogger(__name__)
 
 
 def refuse_misconfiguration(worker: Any, *, serves_inference: bool) -> None:
-    """Exit with a message when the Celery worker `worker` cannot do its work as configured."""
+    """Exit with a message if the Celery worker `worker` cannot work as configured."""
     try:
         problem = next(_problems(worker, serves_inference=serves_inference), None)
     finally:
@@ -102,17 +102,17 @@ def _check_storage() -> Iterator[str]:
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True)
         default_storage.listdir("")
-    except Exception as error:  # a bucket's client raises many kinds
+    except Exception as error:  # S3 clients raise many kinds
         yield f"The storage (STORAGE_URL) cannot be read: {error}"
 
 
 def _warn_of_eviction(worker: Any) -> None:
-    """Say so when the broker throws messages away for want of memory. A lost hint costs time."""
+    """Warn if the broker evicts messages when short of memory. A lost hint costs time."""
     try:
         with worker.app.connection_for_read() as broker:
             policy = broker.default_channel.client.config_get("maxmemory-policy")
     except (OperationalError, redis.RedisError, OSError):
-        # Celery waits for a broker that is away; hosted ones often do not tell their settings.
+        # Celery waits for an unavailable broker; hosted ones often do not expose their settings.
         return
     if policy.get("maxmemory-policy", "noeviction") != "noeviction":
         logger.warning(

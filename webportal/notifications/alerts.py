@@ -1,7 +1,7 @@
 """Alerts for hospital IT, raised while the system needs attention and cleared afterwards.
 
-An alert is a row from the moment it is first seen until it is clear. IT is told of one that has
-lasted for PATIENCE, once a person; what clears by itself before that wakes nobody.
+An alert is a row from when it is first detected until it clears. Each IT user is notified once an
+alert has lasted for PATIENCE; alerts that clear earlier wake nobody.
 """
 
 from datetime import timedelta
@@ -19,7 +19,7 @@ from webportal.upkeep.models import PauseReason
 from webportal.upkeep.pauses import open_pauses
 
 PATIENCE = timedelta(minutes=2)
-# An e-mail that was refused so often is not a passing fault of the mail server.
+# An e-mail refused this often is not a transient fault of the mail server.
 _REFUSALS = 3
 
 MAIL_FAILING = Alert(
@@ -61,14 +61,14 @@ ALERTS = {
 
 
 def current_alerts() -> list[Alert]:
-    """What needs hospital IT now."""
+    """The current alerts."""
     alerts = health.queue_health().alerts
     alerts += [REMOVAL_ALERTS[PauseReason(each.reason)] for each in open_pauses()]
     return [*alerts, MAIL_FAILING] if _mail_fails() else alerts
 
 
 def _mail_fails() -> bool:
-    """Whether e-mail is being refused, or was given up within the last day."""
+    """Whether e-mail is being refused, or was given up in the last 24 hours."""
     recent = Notification.objects.filter(created_at__gt=timezone.now() - timedelta(days=1))
     is_refused = Notification.objects.filter(
         mail_state=MailState.DUE, mail_attempts__gte=_REFUSALS
@@ -78,7 +78,7 @@ def _mail_fails() -> bool:
 
 @transaction.atomic
 def note() -> int:
-    """Note which alerts have begun and which are over; return how many notifications there are."""
+    """Record new and cleared alerts; return how many notifications were created."""
     now = timezone.now()
     codes = [alert.code for alert in current_alerts()]
     unclear = SystemAlert.objects.filter(cleared_at=None)

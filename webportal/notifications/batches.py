@@ -11,7 +11,7 @@ from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import LOOK_BACK, mail_state_for, mail_wanted
 
-#: A sender may not have announced how many files there are: then silence is the end.
+#: If the number of files was not announced, the upload counts as done after this silence.
 QUIET = timedelta(seconds=60)
 
 
@@ -30,14 +30,14 @@ def note() -> int:
             )
             for batch in done
         ),
-        # Another scheduler may have noted the same meanwhile.
+        # Another scheduler may have created it meanwhile.
         ignore_conflicts=True,
     )
     return len(done)
 
 
 def _done() -> list[UploadBatch]:
-    """Those batches that are complete, quiet, and have no image left to analyse."""
+    """Batches that are complete, quiet, and have no image left to analyse."""
     now = timezone.now()
     items = UploadItem.objects.filter(batch=OuterRef("pk"))
     open_jobs = Job.objects.filter(

@@ -10,7 +10,7 @@ from webportal.notifications.services import unread_count
 
 
 def unread_notifications(request: HttpRequest) -> dict[str, Any]:
-    """Give templates the number of unread notifications; it is counted only where it is shown."""
+    """Provide the number of unread notifications to templates, counted lazily."""
     user = getattr(request, "user", None)
     if not isinstance(user, User) or user.must_change_password:
         return {}

@@ -12,9 +12,9 @@ from webportal.review.models import Read, ReadState
 
 
 def note() -> int:
-    """Note which readers are to be told of which corrections; return how many notifications.
+    """Notify readers of corrections; return how many notifications were created.
 
-    Whoever made the correction, or has taken note of it on the page, is not told.
+    People who made the correction or acknowledged it on the page are not notified.
     """
     unread = Notification.objects.filter(kind=Kind.IDENTITY_CORRECTED, read_at=None)
     known = CorrectionSeen.objects.filter(
@@ -39,7 +39,7 @@ def note() -> int:
 
 
 def _untold() -> list[tuple[uuid.UUID, uuid.UUID]]:
-    """Each reader, and each correction of which they do not know yet."""
+    """Pairs of reader and correction that have not been notified yet."""
     signed = Read.objects.filter(
         state=ReadState.SIGNED, reader__is_active=True, reader__roles__contains=[Role.RADIOLOGIST]
     ).annotate(

@@ -1,8 +1,8 @@
-"""Counting notifications: how many studies were assigned to people, or signed for them.
+"""Notifications with a count: how many studies were assigned to people, or signed for them.
 
-A person has one unread notification of each kind. What happens while it is unread is added to its
-number; after it was read, the next event makes another. Events are told SETTLED after they
-happened: by then their transaction is committed, and a signature can no longer be taken back.
+A person has one unread notification of each kind. Events while it is unread increase its count;
+after it is read, the next event creates another. Events are notified SETTLED after they happened:
+by then their transaction has committed, and a signature can no longer be taken back.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ SETTLED = timedelta(seconds=60)
 
 
 def note() -> int:
-    """Bring everybody's notifications up to date; return how many there are more."""
+    """Update everybody's notifications; return how many were created."""
     until = timezone.now() - SETTLED
     assigned = Study.objects.filter(
         reading_state=ReadingState.UNREAD,
@@ -52,7 +52,7 @@ def note() -> int:
 
 @dataclass(frozen=True)
 class _News:
-    """Events to be told; `person`, `at` and `study` name the fields of whom, when and which."""
+    """Events to notify; `person`, `at` and `study` are the names of their fields."""
 
     kind: Kind
     events: QuerySet[Any]
@@ -62,7 +62,7 @@ class _News:
 
 
 def _fresh(news: _News, until: datetime) -> list[dict[str, Any]]:
-    """Count the studies of each person with an event since what they were last told."""
+    """Count the studies of each person with an event since their last notification."""
     person, at = news.person, news.at
     told = Notification.objects.filter(kind=news.kind, recipient=OuterRef(person))
     last = told.order_by("-counted_until").values("counted_until")[:1]
@@ -87,7 +87,7 @@ def _tell(kind: Kind, rows: Iterable[dict[str, Any]], until: datetime) -> int:
 @transaction.atomic
 def _tell_one(kind: Kind, row: dict[str, Any], until: datetime, wants_mail: bool) -> int:
     unread = Notification.objects.filter(recipient=row["person"], kind=kind, read_at=None)
-    # Only where no other scheduler has counted the same meanwhile.
+    # Only if no other scheduler has counted the same meanwhile.
     same = unread.filter(counted_until=row["told_until"])
     if same.update(studies=F("studies") + row["studies"], counted_until=until):
         return 0

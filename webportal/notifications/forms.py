@@ -24,7 +24,7 @@ ROLES = {
 
 
 class MailForm(forms.Form):
-    """Where e-mail goes to, and of what."""
+    """E-mail address, and kinds to send."""
 
     email = forms.EmailField(
         label=_("Your e-mail address"), required=False, max_length=254, widget=forms.EmailInput
@@ -43,7 +43,7 @@ class MailForm(forms.Form):
         )
 
     def clean(self) -> dict[str, Any]:
-        """E-mail needs an address."""
+        """Require an address for e-mail."""
         fields = self.cleaned_data
         if fields.get("kinds") and not fields.get("email") and "email" not in self.errors:
             self.add_error("email", gettext("Enter the e-mail address."))

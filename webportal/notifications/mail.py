@@ -1,8 +1,8 @@
-"""Sending the e-mail of notifications: no patient data in it, only that something waits.
+"""Sending notification e-mails: they contain no patient data, only that something is waiting.
 
-Each is sent and noted as sent under a lock on its row, so that two schedulers never send the same.
-A process that is killed between the two sends it again, under the same Message-ID, by which mail
-systems know the second as the first.
+Each is sent and recorded as sent under a lock on its row, so that two schedulers never send the
+same one. A process killed in between sends it again with the same Message-ID, by which mail systems
+recognise the duplicate.
 """
 
 import logging
@@ -31,7 +31,7 @@ _LONGEST_WAIT = timedelta(hours=2)
 
 
 def deliver() -> int:
-    """Send what is due; return how many were sent. What fails is tried again later, eight times."""
+    """Send what is due; return how many were sent. Failures are retried later, eight times."""
     if not settings.MAIL_ENABLED:
         return 0
     due = Notification.objects.filter(mail_state=MailState.DUE, mail_due_at__lte=timezone.now())
@@ -62,7 +62,7 @@ def _deliver(notification_id: uuid.UUID) -> bool:
 
 
 def _postpone(notification: Notification, error: Exception) -> None:
-    """Try again later. Only the kind of error is logged: its text may hold an address."""
+    """Schedule a retry. Only the type of error is logged: its text may contain an address."""
     notification.mail_attempts += 1
     logger.warning("An e-mail was not taken (%s)", type(error).__name__)
     if notification.mail_attempts >= MOST_ATTEMPTS:
@@ -74,7 +74,7 @@ def _postpone(notification: Notification, error: Exception) -> None:
 
 
 def _message(notification: Notification) -> EmailMessage:
-    """Return the e-mail in the language that its reader chose in the page last."""
+    """Return the e-mail in the language its recipient last chose on the page."""
     language = notification.recipient.language or settings.LANGUAGE_CODE
     with translation.override(language):
         message = _words(notification)
@@ -96,7 +96,7 @@ def _words(notification: Notification) -> EmailMessage:
             "Chestline: %(studies)d stat studies wait unread",
             notification.studies,
         )
-        # Mail leaves the house: not a word of the result.
+        # E-mail leaves the hospital: never mention the result.
         text = ngettext(
             "%(studies)d stat study has been waiting unread for longer than %(minutes)d minutes.",
             "%(studies)d stat studies have been waiting unread for longer than"

@@ -1,8 +1,8 @@
-"""Notifications, and of what kinds a person wants e-mail.
+"""Notifications and e-mail preferences.
 
-A row is the truth: it says that a person is to be told of a thing, and how far the e-mail has come.
-A batch is named once a person, and of stat studies one notification a person is unread, both by
-a constraint, so that nobody is told twice.
+The row is the source of truth: it records a notification for a person and the state of its e-mail.
+Constraints allow one notification per batch and person, and one unread stat notification per
+person, so that nobody is notified twice.
 """
 
 import uuid
@@ -19,7 +19,7 @@ from webportal.records.models import IdentityCorrection, Study
 
 
 class Kind(models.TextChoices):
-    """What a notification tells."""
+    """Kinds of notification."""
 
     BATCH_DONE = "batch_done", _("An upload of mine is done")
     STAT_UNREAD = "stat_unread", _("A stat study waits unread for too long")
@@ -34,12 +34,12 @@ class Kind(models.TextChoices):
     SYSTEM_ALERT = "system_alert", _("The system needs attention")
 
 
-#: Of these a person has one unread notification, whose number grows until it is read.
+#: Kinds with one unread notification per person, whose count grows until it is read.
 COUNTED_KINDS = [Kind.STUDIES_ASSIGNED, Kind.STUDIES_SIGNED, Kind.REPORTS_READY]
 
 
 class MailState(models.TextChoices):
-    """How far the e-mail of a notification has come."""
+    """State of a notification's e-mail."""
 
     NONE = "none", _("No e-mail")
     DUE = "due", _("E-mail to be sent")
@@ -48,7 +48,7 @@ class MailState(models.TextChoices):
 
 
 class SystemAlert(models.Model):
-    """That something needed hospital IT from `since` on, until `cleared_at`; see `alerts`."""
+    """A problem for hospital IT from `since` until `cleared_at`; see `alerts`."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     code = models.CharField(max_length=40)
@@ -68,7 +68,7 @@ class SystemAlert(models.Model):
 
 
 class Notification(models.Model):
-    """That one person is to be told of one thing."""
+    """A notification for one person."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     recipient = models.ForeignKey(
@@ -188,7 +188,7 @@ class Notification(models.Model):
 
 
 class MailChoice(models.Model):
-    """Of which kinds a person wants e-mail; without a row of none."""
+    """Kinds for which a person wants e-mail; without a row none."""
 
     user = models.OneToOneField(
         settings.AUTH_USER_MODEL,

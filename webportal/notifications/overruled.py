@@ -12,7 +12,7 @@ from webportal.review.reads.standing import standing_reads
 
 
 def note() -> int:
-    """Tell each such reader once; return how many notifications there are more."""
+    """Notify each such reader once; return how many notifications were created."""
     until = timezone.now() - SETTLED
     arbitrations = standing_reads().filter(
         kind=ReadKind.ARBITRATION,

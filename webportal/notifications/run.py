@@ -1,7 +1,7 @@
 """Noting what everybody is to be told.
 
-Run by the scheduler at intervals. Nothing is kept between two runs: what has been told is in the
-rows, so a scheduler that was stopped goes on where it was, and two of them tell nothing twice.
+Run by the scheduler at intervals. No state is kept between runs: the rows record what has been
+notified, so a restarted scheduler continues, and two of them never notify twice.
 """
 
 from webportal.notifications import alerts, batches, corrections, counted, overruled, stat_studies
@@ -18,5 +18,5 @@ _NOTERS = (
 
 
 def note_all() -> int:
-    """Note what people are to be told now; return how many notifications there are more."""
+    """Create the notifications that are due; return how many."""
     return sum(note() for note in _NOTERS)

@@ -17,20 +17,20 @@ from webportal.notifications.models import MailChoice, MailState, Notification
 from webportal.review.preferences import reads_first
 from webportal.review.reads.blinding import reads_without_model
 
-#: What happened before is no news, were it the first run ever.
+#: Older events are not notified, even on the first run.
 LOOK_BACK = timedelta(days=7)
 
 
 def reads_without_result(person: User) -> bool:
-    """Whether this person reads before the model's result, and must not be told of it."""
+    """Whether this person reads first, and must not be notified of the model's results."""
     return reads_first(person) or reads_without_model(person)
 
 
 def notifications_of(person: User) -> QuerySet[Notification]:
-    """What a person was told, the newest first.
+    """A person's notifications, newest first.
 
-    What tells a result of the model is left out for those who have come to read before it; the
-    next run of the scheduler gives them the number of all stat studies.
+    Those that reveal a model result are left out for people who have since chosen to read first;
+    the next run of the scheduler gives them the number of all stat studies.
     """
     told = Notification.objects.filter(recipient=person).select_related(
         "batch", "alert", "correction"
@@ -39,19 +39,19 @@ def notifications_of(person: User) -> QuerySet[Notification]:
 
 
 def unread_count(person: User) -> int:
-    """How much of it the person has not looked at."""
+    """Number of unread ones."""
     return notifications_of(person).filter(read_at=None).count()
 
 
 def mark_read(person: User, only: uuid.UUID | None = None) -> None:
-    """Note that the person has looked at one notification, or at all."""
+    """Mark one or all of the person's notifications as read."""
     unread = Notification.objects.filter(recipient=person, read_at=None)
     close(unread if only is None else unread.filter(pk=only))
 
 
 @transaction.atomic
 def close(notifications: QuerySet[Notification]) -> None:
-    """Note that there is nothing more to tell: they are read, and their e-mail is not needed."""
+    """Close notifications that are obsolete: mark them read and cancel their e-mail."""
     ids = list(notifications.select_for_update(of=("self",)).values_list("pk", flat=True))
     closed = Notification.objects.filter(pk__in=ids)
     closed.filter(mail_state=MailState.DUE).update(mail_state=MailState.NONE, mail_due_at=None)
@@ -59,7 +59,7 @@ def close(notifications: QuerySet[Notification]) -> None:
 
 
 def mail_wanted(kind: str, people: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    """Who of these people gets e-mail of this kind."""
+    """Those of the given people who get e-mail of this kind."""
     if not settings.MAIL_ENABLED:
         return set()
     choices = MailChoice.objects.filter(~Q(user__email=""), user__in=people, kinds__contains=[kind])
@@ -67,21 +67,21 @@ def mail_wanted(kind: str, people: Collection[uuid.UUID]) -> set[uuid.UUID]:
 
 
 def mail_state_for(wants_mail: bool) -> dict[str, Any]:
-    """The fields of a notification by which its e-mail is sent at once, or not at all."""
+    """Field values of a notification that send its e-mail at once, or not at all."""
     if not wants_mail:
         return {}
     return {"mail_state": MailState.DUE, "mail_due_at": timezone.now()}
 
 
 def chosen_kinds(person: User) -> list[str]:
-    """Of which kinds the person wants e-mail."""
+    """The kinds for which the person wants e-mail."""
     choice = MailChoice.objects.filter(user=person).first()
     return list(choice.kinds) if choice else []
 
 
 @transaction.atomic
 def choose(person: User, email: str, kinds: Collection[str]) -> None:
-    """Say where e-mail goes to, and of which kinds; "" and none switch it off."""
+    """Set the e-mail address and kinds; "" or no kinds switches e-mail off."""
     MailChoice.objects.update_or_create(user=person, defaults={"kinds": sorted(kinds)})
     detail: dict[str, object] = {"kinds": sorted(kinds)}
     if email != person.email:

@@ -1,8 +1,8 @@
 """Notifying radiologists of stat studies that have waited unread for too long.
 
-Of all of them there is one notification a person: while it is unread its numbers follow what
-waits. Another comes when a study has begun to wait for too long since, or if any still waits an
-interval after the last was read. An interval passes at least between two e-mails to one person.
+There is one notification per person for all of them, whose numbers are updated while it is unread.
+Another is created when a further study has started to wait too long, or if any still waits an
+interval after the last was read. E-mails to one person are at least an interval apart.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ from webportal.records.models import Study
 
 @dataclass(frozen=True)
 class Waiting:
-    """The stat studies that wait for too long, and since when the first and the last of them do."""
+    """The stat studies that have waited too long; when the first and last began to wait."""
 
     category: str
     studies: int
@@ -32,7 +32,7 @@ class Waiting:
 
 
 def note() -> int:
-    """Bring every radiologist's notification up to date; return how many there are more."""
+    """Update every radiologist's notification; return how many were created."""
     radiologists = User.objects.filter(is_active=True, roles__contains=[Role.RADIOLOGIST])
     likely, all_of_them = _with_likely_result(), _whatever_result()
     unread = Notification.objects.filter(kind=Kind.STAT_UNREAD, read_at=None)
@@ -45,7 +45,7 @@ def note() -> int:
 
 
 def _with_likely_result() -> Waiting | None:
-    """They wait since the model has called them likely."""
+    """Waiting since the model called them likely."""
     results = Prediction.objects.filter(
         _unread("radiograph__study__"),
         radiograph__study__category=Category.LIKELY,
@@ -56,12 +56,12 @@ def _with_likely_result() -> Waiting | None:
 
 
 def _whatever_result() -> Waiting | None:
-    """They wait since they came: that depends on no result, nor on whether there is one."""
+    """Waiting since arrival, independent of any result."""
     return _waiting("", Study.objects.filter(_unread("")), "pk")
 
 
 def _unread(study: str) -> Q:
-    """Stat studies that nobody has read; whoever reads one next may have to do so on their own."""
+    """Stat studies that nobody has read; their next reader may have to read blind."""
     return Q(
         **{
             f"{study}priority": Priority.STAT,
@@ -107,13 +107,13 @@ def _tell(person: User, waiting: Waiting | None, wants_mail: bool) -> int:
         earliest = mailed + _interval() if mailed else timezone.now()
         notification.mail_state = MailState.DUE
         notification.mail_due_at = max(timezone.now(), earliest)
-    # Another scheduler may have noted the same meanwhile.
+    # Another scheduler may have created it meanwhile.
     Notification.objects.bulk_create([notification], ignore_conflicts=True)
     return 1
 
 
 def _is_due(latest: Notification, waiting: Waiting) -> bool:
-    """Whether there is more to tell than the person's latest notification does."""
+    """Whether there is more than the person's latest notification covers."""
     known = latest.read_at or latest.created_at
     is_old = known + _interval() <= timezone.now()
     is_more = waiting.last + _limit() > known

@@ -44,7 +44,7 @@ def notifications(request: SignedInRequest) -> HttpResponse:
 @never_cache
 @require_GET
 def badge(request: SignedInRequest) -> HttpResponse:
-    """The badge in the header, asked for again and again."""
+    """The badge in the header, polled by the page."""
     return render(request, "notifications/badge.html")
 
 
@@ -52,7 +52,7 @@ def badge(request: SignedInRequest) -> HttpResponse:
 @never_cache
 @require_GET
 def open_notification(request: SignedInRequest, notification_id: uuid.UUID) -> HttpResponse:
-    """Go where a notification points to; it is then read."""
+    """Mark a notification as read and redirect to its target."""
     told = get_object_or_404(Notification, recipient=request.user, pk=notification_id)
     services.mark_read(request.user, told.pk)
     if told.kind == Kind.BATCH_DONE:
@@ -76,7 +76,7 @@ def open_notification(request: SignedInRequest, notification_id: uuid.UUID) -> H
 
 
 def _where_corrected(correction: IdentityCorrection, reader: User) -> str:
-    """The study whose read it marks; of several the history of the patient."""
+    """The affected study, or the patient's history if there are several."""
     signed = Read.objects.filter(reader=reader, state=ReadState.SIGNED, signed_at__lt=correction.at)
     studies = list(correction.studies.filter(reads__in=signed).distinct()[:2])
     if len(studies) == 1:
@@ -89,7 +89,7 @@ def _where_corrected(correction: IdentityCorrection, reader: User) -> str:
 @allow()
 @require_POST
 def read_all(request: SignedInRequest) -> HttpResponse:
-    """Note that the person has seen everything."""
+    """Mark everything as read."""
     services.mark_read(request.user)
     return redirect("notifications:list")
 
@@ -97,7 +97,7 @@ def read_all(request: SignedInRequest) -> HttpResponse:
 @allow()
 @require_http_methods(["GET", "POST"])
 def preferences(request: SignedInRequest) -> HttpResponse:
-    """The choice of e-mail."""
+    """E-mail preferences."""
     chosen = {"email": request.user.email, "kinds": services.chosen_kinds(request.user)}
     form = MailForm(request.user, request.POST or None, initial=chosen)
     if request.method == "POST" and form.is_valid():

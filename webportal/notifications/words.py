@@ -8,7 +8,7 @@ from webportal.notifications.models import Kind, Notification
 
 
 def in_words(told: Notification) -> str:
-    """The sentence of a notification that is the same wherever it is read."""
+    """The text of a notification, the same on the page and by e-mail."""
     figures = {"studies": told.studies}
     if told.kind == Kind.STUDIES_ASSIGNED:
         return (

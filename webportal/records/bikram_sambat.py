@@ -1,6 +1,6 @@
 """Dates of the Bikram Sambat calendar, Nepal's own, beside ISO 8601.
 
-Nothing is stored in it: a date is kept in the common era, and Nepali readers see both.
+Dates are always stored in the common era; Nepali readers see both.
 """
 
 from datetime import date, datetime
@@ -12,7 +12,7 @@ LANGUAGE = "ne"
 
 
 def local_day(moment: date | datetime) -> date:
-    """The day of a moment in the portal's time zone; a date is its own day."""
+    """The date of a datetime in the portal's time zone; a date is returned as is."""
     return timezone.localtime(moment).date() if isinstance(moment, datetime) else moment
 
 
@@ -29,7 +29,7 @@ def in_bikram_sambat(day: date) -> str:
 
 
 def from_bikram_sambat(year: int, month: int, day: int) -> date | None:
-    """The day of the common era that a date of Bikram Sambat is; None where there is none such."""
+    """Convert a Bikram Sambat date to the common era; None if it does not exist."""
     try:
         found: date = nepali_datetime.date(year, month, day).to_datetime_date()
     except (ValueError, OverflowError):
@@ -45,14 +45,14 @@ def beside_iso(moment: date | datetime) -> str:
 
 
 def written_day(day: date | datetime) -> str:
-    """The day in ISO 8601; for readers of Nepali with the Bikram Sambat date in brackets."""
+    """The date in ISO 8601; for Nepali readers with the Bikram Sambat date in brackets."""
     iso = local_day(day).isoformat()
     nepali = beside_iso(day)
     return f"{iso} ({nepali})" if nepali else iso
 
 
 def written_moment(moment: datetime) -> str:
-    """The moment to the minute with its time zone, for what leaves the portal; as `written_day`."""
+    """The time to the minute with its time zone, for exports; like `written_day`."""
     iso = f"{timezone.localtime(moment):%Y-%m-%d %H:%M %Z}"
     nepali = beside_iso(moment)
     return f"{iso} ({nepali})" if nepali else iso

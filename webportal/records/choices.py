@@ -1,4 +1,4 @@
-"""Choices of the case record's fields, and the order that follows from them."""
+"""Choices of the case record's fields, with their sort order."""
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
@@ -13,7 +13,7 @@ class Sex(models.TextChoices):
 
 
 class Priority(models.IntegerChoices):
-    """How soon a study must be read; the smaller the sooner."""
+    """How soon a study must be read; lower is sooner."""
 
     STAT = 0, _("Stat")
     URGENT = 1, _("Urgent")
@@ -36,14 +36,14 @@ class Symptom(models.TextChoices):
 
 
 class Category(models.TextChoices):
-    """What the model says of a radiograph or, by its worst radiograph, of a study."""
+    """The model's result for a radiograph or, by its worst radiograph, for a study."""
 
     LIKELY = "likely", _("Pneumonia likely")
     INDETERMINATE = "indeterminate", _("Indeterminate")
     UNLIKELY = "unlikely", _("Pneumonia unlikely")
     NOT_ASSESSABLE = "not_assessable", _("Not assessable")
     OUTSIDE_PURPOSE = "outside_purpose", _("Outside its purpose")
-    # Of a study alone: an image has no result, and none will come by itself.
+    # Studies only: an image has no result, and none will arrive.
     FAILED = "failed", _("Not analysed")
 
 
@@ -57,10 +57,10 @@ class Purpose(models.TextChoices):
 
 
 class Concern(models.IntegerChoices):
-    """A study's place on the worklist by its worst result; the smaller the sooner.
+    """A study's rank on the worklist by its worst result; lower is sooner.
 
-    A picture that the model cannot judge, was not made for, or failed on, stands before one that
-    it calls unlikely, because nobody has judged it yet.
+    An image that the model cannot assess, was not made for, or failed on, ranks above one that it
+    calls unlikely, because nobody has assessed it yet.
     """
 
     LIKELY = 0
@@ -78,7 +78,7 @@ class Concern(models.IntegerChoices):
 
 
 class ReadingState(models.TextChoices):
-    """How far the reading of a study has come."""
+    """Reading status of a study."""
 
     UNREAD = "unread", _("Unread")
     SIGNED = "signed", _("Signed")

@@ -1,4 +1,4 @@
-"""Reading a radiograph's stored files, with their recorded checksums compared."""
+"""Reading a radiograph's stored files and verifying their checksums."""
 
 import logging
 

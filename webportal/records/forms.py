@@ -19,13 +19,13 @@ LONGEST_REASON = 1000
 plain_text = RegexValidator(
     r"^[^\\^=\x00-\x1f]*$", _("Leave out the characters \\, ^ and = and line breaks.")
 )
-#: For every form, sheet and request that takes an identifier or a part of a name.
+#: For every form, CSV sheet and API request with an identifier or a part of a name.
 IDENTIFIER = (plain_text, validate_identifier)
 NAME = (plain_text, validate_name)
 
 
 def check_birth_date(day: date | None) -> None:
-    """Raise ValidationError for a birth in the future, or longer ago than anybody lives."""
+    """Raise ValidationError for a birth date in the future or impossibly long ago."""
     if day is None:
         return
     if day > timezone.localdate():
@@ -36,7 +36,7 @@ def check_birth_date(day: date | None) -> None:
 
 
 def check_study_date(day: date | None) -> None:
-    """Raise ValidationError for a study in the future, or before there were X-rays."""
+    """Raise ValidationError for a study date in the future, or before there were X-rays."""
     if day is None:
         return
     if day > timezone.localdate():
@@ -46,7 +46,7 @@ def check_study_date(day: date | None) -> None:
 
 
 class PatientForm(forms.Form):
-    """Who a patient is."""
+    """A patient's identity."""
 
     patient_id = forms.CharField(label=_("Patient ID"), max_length=LONGEST, validators=IDENTIFIER)
     issuer = forms.CharField(
@@ -72,20 +72,20 @@ class PatientForm(forms.Form):
     )
 
     def clean_birth_date(self) -> date | None:
-        """Refuse a birth in the future, or longer ago than anybody lives."""
+        """Reject a birth date in the future or impossibly long ago."""
         birth_date: date | None = self.cleaned_data["birth_date"]
         check_birth_date(birth_date)
         return birth_date
 
     def values(self) -> dict[str, Any]:
-        """Return what was filled in, by the names of the model's fields."""
+        """Return the values entered, by model field name."""
         values = dict(self.cleaned_data)
         names = [values.pop("family_name"), values.pop("given_name")]
         return values | {"name": "^".join(names).rstrip("^")}
 
 
 class CorrectionForm(PatientForm):
-    """Who a patient is, corrected after a signature."""
+    """A patient's identity, corrected after a signature."""
 
     reason = forms.CharField(
         label=_("Reason for the correction"),
@@ -97,7 +97,7 @@ class CorrectionForm(PatientForm):
     )
 
     def values(self) -> dict[str, Any]:
-        """Return what was filled in, by the names of the model's fields; without the reason."""
+        """Return the values entered, by model field name, without the reason."""
         values = super().values()
         del values["reason"]
         return values

@@ -1,8 +1,8 @@
 """Rules for identifiers and names: one set for files, forms, sheet and API.
 
-An identifier is kept as it came or not at all. Nothing is cut, cleaned or guessed, because two that
-look alike, or become alike, make one patient of two. Knows neither Django's settings nor the
-database, so that the check of a stranger's file can use it.
+An identifier is stored as received or not at all. Nothing is truncated, cleaned or guessed, because
+identifiers that look or become alike would merge two patients. Independent of Django's settings and
+the database, so that the file check sandbox can use it.
 """
 
 import unicodedata
@@ -14,10 +14,10 @@ from django.utils.translation import gettext as _
 
 from ml.images import translatable
 
-#: Letters of a Patient ID, its issuer (VR LO) and an accession number. VR SH allows accession
-#: numbers of 16; longer ones are common, and are kept.
+#: Maximum length of a Patient ID, its issuer (VR LO) and an accession number. VR SH allows 16
+#: characters for accession numbers; longer ones are common, and are accepted.
 LONGEST = 64
-#: Letters of a name in all its ways of writing; PS3.5 allows 64 for each of three.
+#: Maximum length of a name with all its component groups; PS3.5 allows 64 for each of three.
 LONGEST_NAME = 500
 
 UNREADABLE = "\N{REPLACEMENT CHARACTER}"
@@ -37,18 +37,18 @@ SEVERAL_VALUES = translatable("It holds a backslash, which parts two values: it 
 TOO_LONG = translatable("It is longer than {longest} characters.")
 UNREADABLE_LETTERS = translatable("It holds letters that could not be read ({letters}).")
 
-# Letters, marks and symbols that are drawn as nothing.
+# Characters without a visible glyph.
 _BLANKS = frozenset(
     "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
     "\u180b\u180c\u180d\u180f"
     + "".join(map(chr, range(0xFE00, 0xFE10)))
     + "".join(map(chr, range(0xE0100, 0xE01F0)))
 )
-# They turn the direction in which all that follows is written.
+# They change the writing direction of everything that follows.
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-# What people and programs write where they know no identifier. It is no one's.
+# Placeholders that people and programs enter for an unknown identifier.
 _PLACEHOLDERS = frozenset({
     *("-", "--", "---", ".", "?", "??", "???", "0", "00", "000", "0000"),
     *("n/a", "na", "nan", "nat", "none", "null", "nil", "<na>", "<null>", "(null)", "(none)"),
@@ -59,7 +59,7 @@ _PLACEHOLDERS = frozenset({
 
 @dataclass(frozen=True)
 class Fault:
-    """Why a text is not taken: `code` for programs, `template` with `values` for people."""
+    """Why a text is rejected: `code` for programs, `template` with `values` for people."""
 
     code: str
     template: str
@@ -72,7 +72,7 @@ class Fault:
 
 
 def identifier_fault(text: str) -> Fault | None:
-    """Return what is wrong with a Patient ID, an issuer or an accession number; None if nothing."""
+    """Return the fault of a Patient ID, issuer or accession number; None if valid."""
     return (
         _too_long(text, LONGEST)
         or _fault(text, _is_control, "control_characters", CONTROL_CHARACTERS)
@@ -83,10 +83,10 @@ def identifier_fault(text: str) -> Fault | None:
 
 
 def name_fault(text: str) -> Fault | None:
-    """Return what is wrong with a person's name; None if nothing.
+    """Return the fault of a person's name; None if valid.
 
-    Joiners, which Nepali and Persian need, and the spaces of other scripts may stand in a name:
-    names are compared without them.
+    Joiners, which Nepali and Persian need, and other scripts' spaces are allowed in a name: names
+    are compared without them.
     """
     return (
         _too_long(text, LONGEST_NAME)
@@ -97,30 +97,29 @@ def name_fault(text: str) -> Fault | None:
 
 
 def several_values(text: str) -> Fault | None:
-    """Return the fault of a text with the backslash that parts values in DICOM."""
+    """Return the fault of a text that contains a backslash, which separates values in DICOM."""
     return Fault("several_values", SEVERAL_VALUES) if "\\" in text else None
 
 
 def is_placeholder_identifier(text: str) -> bool:
-    """Whether a text stands for no identifier, and is shared by all who have none."""
+    """Whether a text is a placeholder shared by patients without an identifier."""
     return " ".join(text.split()).casefold() in _PLACEHOLDERS
 
 
 def validate_identifier(text: str) -> None:
-    """Raise ValidationError, in the language of the page, for what is no certain identifier."""
+    """Raise ValidationError, in the page's language, for an invalid identifier."""
     _raise(identifier_fault(text))
 
 
 def validate_name(text: str) -> None:
-    """Raise ValidationError, in the language of the page, for what cannot be a name."""
+    """Raise ValidationError, in the page's language, for an invalid name."""
     _raise(name_fault(text))
 
 
 def comparable(name: str) -> str:
-    """Return a name, or a part of one, in the form in which names are compared.
+    """Return a name, or a part of one, normalised for comparison.
 
-    Composed and decomposed letters are alike, so are capitals and small ones, and all spaces;
-    letters that nobody sees do not count.
+    Ignores composition, case, the kind of space, and invisible characters.
     """
     composed = unicodedata.normalize("NFC", name)
     visible = "".join(letter for letter in composed if not _is_formatting(letter))
@@ -151,7 +150,7 @@ def _decomposed(text: str) -> Fault | None:
 
 
 def _code_points(letters: list[str]) -> str:
-    """Name letters as 'U+200B'; of a text full of them the first few."""
+    """List characters as 'U+200B', at most the first few."""
     return ", ".join(f"U+{ord(letter):04X}" for letter in letters[:5])
 
 
@@ -169,5 +168,5 @@ def _is_formatting(letter: str) -> bool:
 
 def _is_invisible(letter: str) -> bool:
     is_other_space = unicodedata.category(letter) == "Zs" and letter != " "
-    # Private and unassigned letters look like nothing, or like something else on each machine.
+    # Private-use and unassigned characters look like nothing, or different on every machine.
     return is_other_space or _is_formatting(letter) or unicodedata.category(letter) in ("Co", "Cn")

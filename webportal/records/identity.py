@@ -12,12 +12,12 @@ from webportal.records.bikram_sambat import written_day
 from webportal.records.choices import Sex
 from webportal.records.models import Patient
 
-# `patient` is the key of the record: two records that say the same are still two persons.
+# `patient` is the record's primary key: two records with equal data are still two persons.
 IDENTITY_FIELDS = ("patient", "patient_id", "issuer", "name", "birth_date", "sex")
 
 
 def shown_identity(patient: Patient) -> dict[str, str]:
-    """Return the identity as plain JSON, by the names in IDENTITY_FIELDS; dates are ISO 8601."""
+    """Return the identity as plain JSON, keyed by IDENTITY_FIELDS; dates are ISO 8601."""
     return {
         "patient": str(patient.pk),
         "patient_id": patient.patient_id,
@@ -31,19 +31,19 @@ def shown_identity(patient: Patient) -> dict[str, str]:
 def version_of(identity: Mapping[str, str]) -> str:
     """Return the fingerprint of an identity as `shown_identity` gives it, 64 hex digits.
 
-    It changes with each of the values and tells none of them.
+    It changes with each of the values and reveals none of them.
     """
     values = [identity.get(name, "") for name in IDENTITY_FIELDS]
     return hashlib.sha256(json.dumps(values, separators=(",", ":")).encode()).hexdigest()
 
 
 def identity_version(patient: Patient) -> str:
-    """Return the fingerprint of what a patient's record says now."""
+    """Return the fingerprint of a patient's current record."""
     return version_of(shown_identity(patient))
 
 
 def identity_change(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, Any]:
-    """Return the old and the new values of what differs, for the audit trail."""
+    """Return the old and new values that differ, for the audit trail."""
     changed = [name for name in IDENTITY_FIELDS if before[name] != after[name]]
     return {
         "before": {name: before[name] for name in changed},
@@ -52,7 +52,7 @@ def identity_change(before: Mapping[str, str], after: Mapping[str, str]) -> dict
 
 
 def identity_in_words(identity: Mapping[str, str]) -> str:
-    """Return an identity of `shown_identity` as people read it, on one line."""
+    """Return an identity from `shown_identity` as one line of text."""
     patient = Patient(name=identity["name"], patient_id=identity["patient_id"])
     born = identity["birth_date"]
     number, issuer = identity["patient_id"], identity["issuer"]

@@ -26,10 +26,10 @@ OWN_ISSUER = "CHESTLINE"
 
 
 def name_components(name: str) -> list[str]:
-    """Return the components, family name first, of a DICOM person name (PS3.5 6.2.1).
+    """Return the components of a DICOM person name, family name first (PS3.5 6.2.1).
 
-    Of its ways of writing (alphabetic, ideographic, phonetic) the first one with letters counts;
-    a name without any is one empty component. `sorted_name` in the database chooses alike.
+    Uses the first non-empty component group (alphabetic, ideographic, phonetic); an empty name is
+    one empty component. `sorted_name` in the database does the same.
     """
     filled = [group for group in name.split("=")[:3] if group.strip(" ^")]
     return [component.strip() for component in filled[0].split("^")] if filled else [""]
@@ -64,17 +64,17 @@ class Patient(models.Model):
 
     @property
     def display_name(self) -> str:
-        """The name as people write it, `FAMILY, Given` for DICOM's `FAMILY^Given`; else the ID."""
+        """The display form of the name, `FAMILY, Given` for DICOM's `FAMILY^Given`; else the ID."""
         parts = [part for part in name_components(self.name) if part]
         if not parts:
             return self.patient_id
         return ", ".join([parts[0], " ".join(parts[1:])]) if len(parts) > 1 else parts[0]
 
 
-# The order of a patient's studies; those without a date come last.
+# Order of a patient's studies; undated ones come last.
 NEWEST_FIRST = (F("performed_at").desc(nulls_last=True), F("created_at").desc(), "id")
 
-# Studies without a figure come after all others when the most probable come first.
+# Studies without a probability sort last when the most probable come first.
 KNOWN_PROBABILITY = Coalesce("probability", -1.0)
 
 
@@ -116,7 +116,7 @@ class Study(ShownResult, models.Model):
         related_name="assigned_studies",
         null=True,
         blank=True,
-        db_index=False,  # `study_assigned` serves it
+        db_index=False,  # covered by `study_assigned`
         help_text="Who is asked to read it; written by webportal.review.worklist.bulk.",
     )
     assigned_at = models.DateTimeField(
@@ -125,8 +125,8 @@ class Study(ShownResult, models.Model):
         help_text="When somebody else asked that reader; none where they took it themselves.",
     )
 
-    # What the worklist sorts by, kept here so that a hundred thousand studies sort by one index.
-    # `concern` to `images_withheld` are written by webportal.inference.summary alone;
+    # Worklist sort keys, denormalised here so that a hundred thousand studies sort by one index.
+    # `concern` to `images_withheld` are written only by webportal.inference.summary;
     # `reading_state` by webportal.review.reads.reading, and by records.services.return_to_worklist.
     concern = models.PositiveSmallIntegerField(choices=Concern.choices, default=Concern.NO_RESULT)
     category = models.CharField(max_length=20, choices=Category.choices, blank=True)
@@ -145,8 +145,8 @@ class Study(ShownResult, models.Model):
         max_length=10, choices=ReadingState.choices, default=ReadingState.UNREAD
     )
 
-    # The patient's name and Patient ID in the form in which they sort, and the Patient ID alone;
-    # written by triggers (see the migrations). What a program sets here is not kept.
+    # The patient's name and Patient ID in sortable form, and the Patient ID alone; written by
+    # triggers (see the migrations), which overwrite anything set here.
     sort_name = models.TextField(default="", editable=False, db_collation="C")
     sort_patient_id = models.TextField(default="", editable=False, db_collation="C")
 
@@ -158,7 +158,7 @@ class Study(ShownResult, models.Model):
                 fields=["reading_state", "priority", "concern", "created_at", "id"],
                 name="study_worklist",
             ),
-            # One for each order of the worklist, in one reading state and in all; see
+            # One for each order of the worklist, per reading state and overall; see
             # webportal.review.worklist.order.
             models.Index(
                 fields=["priority", "concern", "created_at", "id"], name="study_all_urgency"
@@ -226,11 +226,11 @@ class Study(ShownResult, models.Model):
 
 
 class StudySearch(models.Model):
-    """The words by which a study is found: its patient's name and ID, and its accession number.
+    """Search text of a study: its patient's name and ID, and its accession number.
 
-    In small letters without accents, one blank before each word. Written by triggers alone (see the
-    migration), and apart from the study because every change of a study's row would go into the
-    index of trigrams again.
+    Lowercase without accents, with a blank before each word. Written only by triggers (see the
+    migration), and separate from the study because otherwise every change of a study's row would
+    update the trigram index.
     """
 
     study = models.OneToOneField(
@@ -241,7 +241,7 @@ class StudySearch(models.Model):
     class Meta:
         verbose_name_plural = "study searches"
         indexes = [
-            # No pending list: every search would have to read through it.
+            # No pending list: every search would have to scan it.
             GinIndex(
                 fields=["text"],
                 opclasses=["gin_trgm_ops"],
@@ -255,7 +255,7 @@ class StudySearch(models.Model):
 
 
 class Radiograph(models.Model):
-    """One image of a study: the bytes as they came and the DICOM instance made of them.
+    """One image of a study: the bytes as received and the DICOM instance made from them.
 
     Both are stored under their SHA-256; see webportal.intake.
     """
@@ -265,8 +265,8 @@ class Radiograph(models.Model):
     sop_instance_uid = models.CharField("SOP Instance UID", max_length=64, unique=True)
     sop_class_uid = models.CharField("SOP Class UID", max_length=64)
     modality = models.CharField(max_length=16)
-    # What the header says of the picture and the patient, as it is written there; what files were
-    # stored with before these columns came stays unknown.
+    # Header values on the image and the patient, as written there; unknown for files stored before
+    # these columns were added.
     view_position = models.CharField(max_length=64, blank=True)
     body_part = models.CharField("Body Part Examined", max_length=64, blank=True)
     laterality = models.CharField("Image Laterality", max_length=16, blank=True)
@@ -313,11 +313,11 @@ class Radiograph(models.Model):
 
 
 class IdentityCorrection(models.Model):
-    """That an identity was corrected after reads had been signed under the former one.
+    """A correction of an identity after reads had been signed under the former one.
 
-    Every read of `studies` that was signed before `at` is marked by it. `before` and `after` are as
-    `shown_identity` in webportal.records.identity has them. Written by webportal.records.services
-    alone, and never changed.
+    It flags every read of `studies` that was signed before `at`. `before` and `after` are as
+    `shown_identity` in webportal.records.identity has them. Written only by
+    webportal.records.services, and never changed.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -343,7 +343,7 @@ class IdentityCorrection(models.Model):
 
 
 class CorrectionSeen(models.Model):
-    """That a reader has taken note of a correction of what they had signed under."""
+    """A reader's acknowledgement of a correction of an identity they had signed under."""
 
     correction = models.ForeignKey(
         IdentityCorrection, on_delete=models.PROTECT, related_name="seen"

@@ -1,4 +1,4 @@
-"""Searching; an address holds only a key to a text kept in the session, and no patient's name."""
+"""Searching; the URL holds only a key to a text kept in the session, no patient's name."""
 
 import secrets
 import uuid
@@ -13,12 +13,12 @@ from webportal.records.models import Patient, Radiograph, Study, StudySearch
 SESSION_KEY = "searches"
 KEPT = 30
 LONGEST = 200
-# Shorter pieces are in no index of trigrams; they are looked for where a word begins.
+# Shorter terms cannot use the trigram index; they match only at the start of a word.
 SHORTEST_PIECE = 3
 
 
 def remember(request: HttpRequest, text: str) -> str:
-    """Keep a search text and return the key for the address; '' for an empty text."""
+    """Store a search text and return the key for the URL; '' for an empty text."""
     text = " ".join(text.split())
     if not text:
         return ""
@@ -32,13 +32,13 @@ def remember(request: HttpRequest, text: str) -> str:
 
 
 def recall(request: HttpRequest, key: str) -> str:
-    """Return the text that was kept under the key, '' when it is not known in this session."""
+    """Return the text stored under the key, '' if unknown in this session."""
     kept: dict[str, str] = request.session.get(SESSION_KEY, {})
     return kept.get(key, "")
 
 
 def words_of(text: str) -> list[str]:
-    """Return the words of a search as `StudySearch` has them: small letters, no accents."""
+    """Return the words of a search normalised as in `StudySearch`: lowercase, no accents."""
     if not text.strip():
         return []
     with connection.cursor() as cursor:
@@ -48,9 +48,9 @@ def words_of(text: str) -> list[str]:
 
 
 def with_words(studies: QuerySet[Study], text: str) -> QuerySet[Study]:
-    """Return those of the studies in whose patient, Patient ID or accession number each word is.
+    """Return the studies whose patient's name, Patient ID or accession number contain every word.
 
-    A word of three letters or more is found anywhere in them, a shorter one where a word begins.
+    A word of three or more characters matches anywhere, a shorter one at the start of a word.
     """
     for word in words_of(text):
         studies = studies.filter(search__text__contains=_piece(word))
@@ -58,9 +58,9 @@ def with_words(studies: QuerySet[Study], text: str) -> QuerySet[Study]:
 
 
 def find_patients(text: str) -> QuerySet[Patient]:
-    """Return the patients of whom each word is in the name, Patient ID or an accession number.
+    """Return the patients whose name, Patient ID or an accession number contain every word.
 
-    Patients of whom there is no study are found by name and Patient ID as they are written.
+    Patients without a study are found by name and Patient ID as written.
     """
     found = Patient.objects.all()
     if not text.strip():

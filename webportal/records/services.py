@@ -1,4 +1,4 @@
-"""Changing the case record, with the audit entries."""
+"""Changing the case record, with audit entries."""
 
 from typing import Any
 
@@ -19,13 +19,13 @@ PATIENT_FIELDS = ("patient_id", "issuer", "name", "birth_date", "sex", "is_tempo
 
 
 class RecordError(Conflict):
-    """A change that the records do not allow; the message says what to do."""
+    """A change that is not allowed; the message says what to do."""
 
 
 class SignedIdentityError(RecordError):
-    """A change of an identity under which a read is signed, where it was not made as a correction.
+    """An identity under which a read is signed was changed other than by a correction.
 
-    A radiologist makes it, and gives a reason.
+    Corrections are made by a radiologist, with a reason.
     """
 
     code = "identity_signed"
@@ -36,10 +36,10 @@ def change_patient(
 ) -> list[str]:
     """Change a patient's data and return the names of the fields that changed.
 
-    A temporary patient who is given another Patient ID is temporary no longer. Once a read of one
-    of the patient's studies is signed this is a correction: it needs a reason and a radiologist.
-    Raises SignedIdentityError where it lacks one of them, and RecordError when another patient has
-    that Patient ID.
+    A temporary patient given another Patient ID is no longer temporary. Once a read of one of the
+    patient's studies is signed this is a correction: it needs a reason and a radiologist. Raises
+    SignedIdentityError if one of them is missing, and RecordError if another patient has that
+    Patient ID.
     """
     try:
         with transaction.atomic():
@@ -77,7 +77,7 @@ def change_patient(
 
 
 def complete_patient(patient: Patient, values: dict[str, Any]) -> list[Event]:
-    """Fill in what a patient's record lacks and return what to audit.
+    """Fill in missing values of a patient's record and return what to audit.
 
     Nothing is filled in, and nothing returned, once a read of one of the patient's studies is
     signed: that is a correction, which a person makes. The patient must be locked.
@@ -97,10 +97,10 @@ def move_study(
 ) -> list[Event]:
     """Record a study for another patient and return what to audit. The study must be locked.
 
-    A temporary patient who has no study any more is removed. `shown` is the version of the other
-    patient's identity that a person has compared. Once a read of the study is signed this is a
-    correction, as in `change_patient`. Raises SignedIdentityError for what that lacks, and
-    RecordError where the other patient's record is no longer what it was.
+    A temporary patient without studies is deleted. `shown` is the version of the other patient's
+    identity that a person has compared. Once a read of the study is signed this is a correction, as
+    in `change_patient`. Raises SignedIdentityError if its conditions are not met, and RecordError
+    if the other patient's record has changed.
     """
     signed = signed_among(Study.objects.filter(pk=study.pk))
     if signed:
@@ -129,12 +129,12 @@ def move_study(
 
 
 def signed_among(studies: QuerySet[Study]) -> list[Study]:
-    """Return those of the studies of which somebody has signed a read, be others due or not."""
+    """Return the studies with at least one signed read, whether or not others are due."""
     return list(studies.filter(reads__state=ReadingState.SIGNED).distinct().order_by("pk"))
 
 
 def may_correct(person: User) -> bool:
-    """Whether this person may change an identity under which a read is signed."""
+    """Whether this person may correct an identity under which a read is signed."""
     return person.has_role(Role.RADIOLOGIST)
 
 
@@ -158,7 +158,7 @@ def _refuse_without_right(by: User, reason: str) -> None:
 def _correct(
     signed: list[Study], before: dict[str, str], after: dict[str, str], reason: str, by: User
 ) -> list[Event]:
-    """Keep what was corrected, for the marks on what was signed before; return what to audit."""
+    """Record the correction, which flags earlier signatures; return what to audit."""
     correction = IdentityCorrection.objects.create(
         before=before, after=after, reason=reason.strip(), corrected_by=by, at=clock()
     )
@@ -172,10 +172,10 @@ def _correct(
 
 
 def lock_patient(patient: Patient) -> Patient:
-    """Lock a patient whose data are to change, and before it the patient's studies.
+    """Lock a patient about to be changed, after locking the patient's studies.
 
-    Triggers write a changed name and Patient ID into the studies, and whoever signs a read holds
-    the study and then the patient: in another order the two would wait for each other.
+    Triggers write a changed name and Patient ID into the studies, and signing locks the study and
+    then the patient: another order could deadlock.
     """
     studies = Study.objects.filter(patient=patient).order_by("pk")
     list(studies.select_for_update(no_key=True).values_list("pk", flat=True))
@@ -183,7 +183,7 @@ def lock_patient(patient: Patient) -> Patient:
 
 
 def return_to_worklist(study: Study) -> list[Event]:
-    """Let a study be read again when an image joins it after the signature; what to audit.
+    """Return a study to the worklist when an image is added after signing; return what to audit.
 
     The study must be locked. The signed read stays; an addendum closes the study again.
     """

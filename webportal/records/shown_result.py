@@ -1,4 +1,4 @@
-"""The model's result as people see it, for an image or a study."""
+"""The model's result as displayed, for an image or a study."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from webportal.records.choices import Category, Purpose
 
 
 class ShownResult:
-    """What is shown of a result, of an image or a study: the rule on a model's purpose is in it.
+    """The displayed part of a result of an image or a study, applying the purpose rule.
 
     For classes with the fields `category`, `probability`, `purpose` and `purpose_reasons`.
     """
@@ -17,7 +17,7 @@ class ShownResult:
 
     @property
     def shown_category(self) -> str:
-        """The category that people see and that counts; '' where there is no result."""
+        """The displayed and effective category; '' if there is no result."""
         category: str = self.category
         if category in ("", Category.NOT_ASSESSABLE):
             return category
@@ -27,17 +27,17 @@ class ShownResult:
 
     @property
     def shown_label(self) -> str:
-        """The category in words."""
+        """The category's label."""
         return str(Category(self.shown_category).label)
 
     @property
     def shown_probability(self) -> float | None:
-        """The figure that is shown beside the category, None where none is."""
+        """The displayed probability, None if none."""
         is_plain = self.purpose not in (Purpose.OUTSIDE, Purpose.WITHHELD)
         return self.probability if is_plain else None
 
     @property
     def is_outside(self) -> bool:
-        """Whether the model gave an answer that lies outside its purpose."""
+        """Whether the result is outside the model's purpose."""
         answered: bool = self.category not in ("", Category.NOT_ASSESSABLE)
         return answered and self.purpose == Purpose.OUTSIDE

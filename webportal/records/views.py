@@ -24,7 +24,7 @@ PATIENTS_PER_PAGE = 50
 @allow(*UPLOADERS)
 @require_GET
 def patients(request: SignedInRequest) -> HttpResponse:
-    """The patients by name, or those that a search finds."""
+    """The patients by name, or the matches of a search."""
     text = searches.recall(request, request.GET.get("search", ""))
     found = (
         searches.find_patients(text)
@@ -45,7 +45,7 @@ def patients(request: SignedInRequest) -> HttpResponse:
 @allow(*UPLOADERS)
 @require_POST
 def search(request: SignedInRequest) -> HttpResponse:
-    """Keep the text that was searched for and show what it finds."""
+    """Store the search text and show the matches."""
     key = searches.remember(request, request.POST.get("text", ""))
     query = {"search": key} if key else {}
     return redirect(reverse("records:patients", query=query))
@@ -72,7 +72,7 @@ def patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
 @allow(*UPLOADERS)
 @require_http_methods(["GET", "POST"])
 def edit_patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
-    """Correct or complete a patient's data; once a study is signed, with a reason."""
+    """Correct or complete a patient's data; with a reason once a study is signed."""
     shown = get_object_or_404(Patient, pk=patient_id)
     signed = services.signed_among(shown.studies.all())
     form_class = CorrectionForm if signed else PatientForm
@@ -100,7 +100,7 @@ def edit_patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpRespons
 
 
 def _keep_name(shown: Patient, form: PatientForm) -> dict[str, object]:
-    """What was filled in; an untouched name keeps the components that the form does not show."""
+    """The values entered; an unchanged name keeps the components that the form does not show."""
     values = form.values()
     if not {"family_name", "given_name"} & set(form.changed_data):
         values["name"] = shown.name
@@ -108,7 +108,7 @@ def _keep_name(shown: Patient, form: PatientForm) -> dict[str, object]:
 
 
 def _first_file() -> QuerySet[Radiograph, str]:
-    """The name of the first file of a patient, by which temporary identities are told apart."""
+    """The name of a patient's first file, which distinguishes temporary identities."""
     images = Radiograph.objects.filter(
         study__patient=OuterRef("pk"), study__patient__is_temporary=True
     )

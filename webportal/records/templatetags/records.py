@@ -20,28 +20,28 @@ SEX_LETTERS = {Sex.FEMALE: _("F"), Sex.MALE: _("M"), Sex.OTHER: _("O")}
 
 @register.filter
 def day(value: date | datetime | None) -> str:
-    """A date, or the day of a moment; "" for none."""
+    """A date, or the date of a datetime; "" for none."""
     return with_nepali(local_day(value).isoformat(), value) if value else ""
 
 
 @register.filter
 def moment(value: datetime | None) -> str:
-    """A moment to the minute; "" for none."""
+    """A datetime to the minute; "" for none."""
     return with_nepali(f"{timezone.localtime(value):%Y-%m-%d %H:%M}", value) if value else ""
 
 
 @register.filter
 def moment_with_zone(value: datetime) -> str:
-    """A moment to the minute with its time zone, for what leaves the portal."""
+    """A datetime to the minute with its time zone, for exports."""
     return written_moment(value)
 
 
 def with_nepali(iso: str, value: date | datetime) -> str:
-    """A date as it is written, for readers of Nepali with the Bikram Sambat date in brackets."""
+    """A formatted date, for Nepali readers with the Bikram Sambat date in brackets."""
     nepali = beside_iso(value)
     if not nepali:
         return iso
-    # May break between the two, and nowhere else.
+    # May wrap between the two, and nowhere else.
     return format_html(
         '<span class="text-nowrap">{}</span> <span class="text-nowrap bikram-sambat">({})</span>',
         iso,
@@ -63,5 +63,5 @@ def sex_letter(sex: str) -> str:
 
 @register.filter
 def sex_in_words(sex: str) -> str:
-    """The sex in words; what is none of DICOM's values as it is."""
+    """The label for sex; values not defined by DICOM as they are."""
     return str(Sex(sex).label) if sex in Sex.values else sex
