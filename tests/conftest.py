@@ -1,6 +1,7 @@
 """Fixtures that tests of every package use."""
 
 import os
+import sys
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 
@@ -34,6 +35,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return LONGEST.index(package) if package in LONGEST else len(LONGEST)
 
     items.sort(key=place)
+
+
+def pytest_collection_finish() -> None:
+    """Start Playwright before the first test where one of them has imported it."""
+    if browser := sys.modules.get("tests.e2e.browser"):
+        browser.start_playwright()
 
 
 @pytest.hookimpl(wrapper=True)

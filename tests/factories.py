@@ -77,7 +77,8 @@ def make_study(**fields: Any) -> Study:
 
 
 @cache
-def _drawn(seed: int, size: tuple[int, int]) -> "np.ndarray[Any, np.dtype[np.uint8]]":
+def drawn(seed: int, size: tuple[int, int]) -> "np.ndarray[Any, np.dtype[np.uint8]]":
+    """A phantom that is drawn once: one of 700 rows takes a second."""
     return draw_phantom(seed, size, opacity=False)
 
 
@@ -88,7 +89,7 @@ def make_radiograph(
     study = study or make_study()
     # Their UIDs make the files differ; drawing each anew took a third of the time of many tests. A
     # prime number, so that neighbours differ however many numbers are used between them.
-    pixels = _drawn(next(_numbers) % 7, size)
+    pixels = drawn(next(_numbers) % 7, size)
     dataset = phantom_dataset(pixels, study)
     data = BytesIO()
     pydicom.dcmwrite(data, dataset, enforce_file_format=True)

@@ -1,6 +1,8 @@
 """What tests of several packages ask or do."""
 
 import os
+import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,6 +12,17 @@ from django.db.models import F
 
 from webportal.accounts.models import PasswordAttempt
 from webportal.audit.models import AuditEntry
+
+# Enough for a machine that is busy with other things; when all is well nothing waits this long.
+PATIENCE_SECONDS = 90
+
+
+def wait_until(condition: Callable[[], object], what: str) -> None:
+    """Return as soon as the condition holds, asking again and again; fails when it never does."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline, f"waited in vain until {what}"
+        time.sleep(0.02)
 
 
 def audit_actions(**filters: Any) -> list[str]:

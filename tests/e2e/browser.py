@@ -1,17 +1,19 @@
 """Headless Chromium for tests and screenshots."""
 
+import atexit
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
-import pytest
 from django.db import connections
 from django.test import Client
 from playwright.sync_api import (
     Browser,
     BrowserContext,
-    BrowserType,
     Page,
+    Playwright,
     expect,
     sync_playwright,
 )
@@ -25,23 +27,46 @@ NO_WEBGL = ("--disable-3d-apis",)
 # On a busy machine the first start is slow.
 START_SECONDS = 180
 PATIENCE = 90_000  # milliseconds
+# Until then the page has done what it does at once, drawn it, and told its observers.
+TWO_FRAMES = "() => new Promise(f => requestAnimationFrame(() => requestAnimationFrame(f)))"
+
+
+@cache
+def start_playwright() -> Playwright:
+    """The only Playwright of this process: a second one cannot run beside it.
+
+    It keeps an event loop in this thread, which changes where Django keeps its connections. Tests
+    start it before they use the database.
+    """
+    # Beside an event loop Django would otherwise not touch the database.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    playwright = sync_playwright().start()
+    atexit.register(playwright.stop)
+    return playwright
+
+
+@cache
+def shared_chromium(*arguments: str) -> Browser:
+    """The Chromium with these arguments that all tests of this process share.
+
+    Starting one takes longer than many a test does; contexts of their own keep the tests apart.
+    """
+    return _launch(*arguments)
 
 
 @contextmanager
 def chromium(*arguments: str) -> Iterator[Browser]:
-    """Start the machine's own Chromium, with further arguments of its command line."""
-    with sync_playwright() as playwright:
-        browser = launch(playwright.chromium, *arguments)
-        yield browser
-        browser.close()
+    """Start a Chromium for one purpose, with further arguments of its command line."""
+    browser = _launch(*arguments)
+    yield browser
+    browser.close()
 
 
-def launch(browser_type: BrowserType, *arguments: str) -> Browser:
-    """Start one more Chromium in a Playwright that runs already: there can be only one."""
+def _launch(*arguments: str) -> Browser:
     path = find_chromium()
     if path is None:
         raise RuntimeError("No Chromium is installed; 'make test' installs one or says how.")
-    return browser_type.launch(
+    return start_playwright().chromium.launch(
         executable_path=path,
         timeout=START_SECONDS * 1000,
         args=[
@@ -58,20 +83,17 @@ def launch(browser_type: BrowserType, *arguments: str) -> Browser:
 def context_of(
     client: Client, server: LiveServer, *arguments: str, **options: Any
 ) -> Iterator[BrowserContext]:
-    """A Chromium in which the person whom `client` has signed in at the server is signed in.
+    """A browser context in which the person whom `client` has signed in at the server is signed in.
 
-    `arguments` are those of its command line, `options` those of the context.
+    `arguments` are those of the browser's command line, `options` those of the context.
     """
-    # Playwright keeps an event loop in this thread, where Django would not touch the database.
-    with pytest.MonkeyPatch.context() as patch, chromium(*arguments) as browser:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        context = browser.new_context(base_url=server.url, **options)
-        context.set_default_timeout(PATIENCE)
-        session = client.cookies["sessionid"].value
-        context.add_cookies([{"name": "sessionid", "value": session, "url": server.url}])
-        yield context
-        context.close()
-        connections.close_all()
+    context = shared_chromium(*arguments).new_context(base_url=server.url, **options)
+    context.set_default_timeout(PATIENCE)
+    session = client.cookies["sessionid"].value
+    context.add_cookies([{"name": "sessionid", "value": session, "url": server.url}])
+    yield context
+    context.close()
+    connections.close_all()
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from pathlib import Path
 from PIL import Image
 from playwright.sync_api import Page, expect
 
-from tests.e2e.browser import WEBGL, chromium
+from tests.e2e.browser import WEBGL, await_image, chromium
 from tests.e2e.steps import choose_own_password, sign_in
 from tests.e2e.system import ROOT, System, running_system
 
@@ -123,8 +123,7 @@ def _photograph_the_model(page: Page) -> None:
 def _photograph_a_study(page: Page) -> None:
     page.goto("/worklist")
     page.locator(".worklist-row", has_text="PH-1001").get_by_role("link").click()
-    expect(page.locator("[data-pane=current][data-shown]")).to_be_visible()
-    page.wait_for_timeout(2000)
+    await_image(page)
     page.keyboard.press("3")
     page.keyboard.press("o")
     overlay = page.locator("[data-pane=current] .pane-heatmap")
@@ -138,8 +137,8 @@ def _photograph_a_study(page: Page) -> None:
     _measure(page)
     photograph(page, "study-tools")
     page.keyboard.press("c")
-    expect(page.locator("[data-pane=prior][data-shown]")).to_be_visible()
-    page.wait_for_timeout(2000)
+    expect(page.locator("[data-pane=prior][data-shown][data-drawn]")).to_be_visible()
+    page.wait_for_load_state("networkidle")
     photograph(page, "study-prior")
     page.get_by_role("main").get_by_role("heading", level=1).get_by_role("link").click()
     page.wait_for_load_state("networkidle")
@@ -158,13 +157,14 @@ def _measure(page: Page) -> None:
     box = page.locator("[data-pane=current] .pane-view").bounding_box()
     assert box is not None
     middle = (box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    for key, start, end in (("d", (-120, 60), (130, 60)), ("e", (-130, -120), (-40, 0))):
+    drags = (("d", (-120, 60), (130, 60)), ("e", (-130, -120), (-40, 0)))
+    for number, (key, start, end) in enumerate(drags, start=1):
         page.keyboard.press(key)
         page.mouse.move(middle[0] + start[0], middle[1] + start[1])
         page.mouse.down()
         page.mouse.move(middle[0] + end[0], middle[1] + end[1], steps=5)
         page.mouse.up()
-        page.wait_for_timeout(500)
+        expect(page.locator("[data-pane=current] .svg-layer text")).to_have_count(number)
 
 
 if __name__ == "__main__":

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import psutil
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 from pypdf import PdfReader
 
 from tests import dicom_files as files
-from tests.e2e.browser import chromium
+from tests.e2e.browser import shared_chromium
 from tests.e2e.steps import choose_own_password, sign_in
 from tests.e2e.system import System
 
@@ -21,10 +21,11 @@ ANALYSIS = 900_000
 
 @pytest.fixture
 def page(system: System) -> Iterator[Page]:
-    with chromium() as browser:
-        page = browser.new_page(base_url=system.url, viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(60_000)
-        yield page
+    size = ViewportSize(width=1440, height=900)
+    page = shared_chromium().new_page(base_url=system.url, viewport=size)
+    page.set_default_timeout(60_000)
+    yield page
+    page.close()
 
 
 @pytest.fixture

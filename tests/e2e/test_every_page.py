@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.db import connections
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, expect
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests.conftest import PASSWORD
-from tests.e2e.browser import NO_WEBGL, chromium
+from tests.e2e.browser import NO_WEBGL, TWO_FRAMES, shared_chromium
 from tests.e2e.portal import Portal, filled_portal
 from tests.e2e.system import ROOT
 from tests.factories import make_prediction, make_radiograph, make_study
@@ -84,29 +84,19 @@ def portal(
     django_db_blocker: DjangoDbBlocker,
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Portal]:
-    with pytest.MonkeyPatch.context() as patch, django_db_blocker.unblock():
-        # Playwright keeps an event loop in this thread, where Django would not touch the database.
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        with filled_portal(tmp_path_factory.mktemp("packages")) as portal:
-            yield portal
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium(*NO_WEBGL) as browser:
-        yield browser
+    folder = tmp_path_factory.mktemp("packages")
+    with django_db_blocker.unblock(), filled_portal(folder) as portal:
+        yield portal
 
 
 @pytest.fixture
-def open_context(
-    portal: Portal, browser: Browser
-) -> Iterator[Callable[[Role | None], BrowserContext]]:
+def open_context(portal: Portal) -> Iterator[Callable[[Role | None], BrowserContext]]:
     """Open a tablet's browser for somebody; the test fails when one of its pages complains."""
     problems: list[str] = []
     contexts: list[BrowserContext] = []
 
     def opened(role: Role | None) -> BrowserContext:
-        context = browser.new_context(
+        context = shared_chromium(*NO_WEBGL).new_context(
             base_url=portal.url,
             viewport={"width": 1280, "height": 800},
             has_touch=True,
@@ -272,11 +262,11 @@ def test_live_updates_shift_nothing(
     page = open_context(role).new_page()
     page.goto(address_of(address, portal))
     settle(page)
+    page.evaluate("document.addEventListener('htmx:afterSettle', () => { window.hasNews = true })")
     with ThreadPoolExecutor(1) as thread:  # outside the test's transaction
         thread.submit(more_of_everything).result()
-    with page.expect_response(lambda answer: answer.request.headers.get("hx-request") == "true"):
-        pass
-    page.wait_for_timeout(1000)
+    page.wait_for_function("() => window.hasNews")
+    page.evaluate(TWO_FRAMES)
     assert page.evaluate("checks.shifts.reduce((sum, value) => sum + value, 0)") < MOST_SHIFT
 
 

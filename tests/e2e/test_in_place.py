@@ -179,7 +179,7 @@ def test_no_picture_is_beside_another_studys_panel_on_a_slow_network(
     page: Page, cases: list[Case]
 ) -> None:
     def slowly(route: Route) -> None:
-        time.sleep(1.2)
+        time.sleep(1.2)  # what a network takes, and nothing is waited for
         route.continue_()
 
     for slow in ("**/pixels", "**/studies/*", "**/worklist/next", "**/sign"):
@@ -280,9 +280,10 @@ def test_what_cannot_be_kept_is_not_left_without_a_word(page: Page, cases: list[
     page.keyboard.press("Escape")
     page.keyboard.press("n")
     expect(page.locator("#draft-state")).to_contain_text("is not responding")
-    page.wait_for_function("!document.querySelector('main').inert")
+    page.wait_for_function("() => !document.querySelector('main').inert")
     expect(page.get_by_label("Impression")).to_have_value("Right base.")
-    page.wait_for_timeout(1000)
+    # The next try at saving asks nobody.
+    page.wait_for_event("response", lambda answer: answer.url.endswith("/draft"))
     assert asked == ["beforeunload"]
     page.unroute("**/draft")
     expect(page.locator("#draft-state")).to_contain_text("Draft saved")

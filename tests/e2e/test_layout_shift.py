@@ -16,7 +16,7 @@ from pytest_django.fixtures import Settings
 from pytest_django.live_server_helper import LiveServer
 
 from tests import dicom_files as files
-from tests.e2e.browser import context_of
+from tests.e2e.browser import TWO_FRAMES, context_of
 from tests.factories import make_job, make_patient, make_prediction, make_radiograph, make_study
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job
@@ -33,13 +33,16 @@ MOST = 0.02
 FILES = 24
 SHIFTS = """
 window.shifts = [];
-new PerformanceObserver((list) => {
-  for (const entry of list.getEntries()) {
+const note = (entries) => {
+  for (const entry of entries) {
     if (entry.hadRecentInput) continue;
     const moved = entry.sources.map(({ node }) => node?.id || node?.className || node?.nodeName);
     window.shifts.push([entry.value, String(moved)]);
   }
-}).observe({ type: "layout-shift", buffered: true });
+};
+const observer = new PerformanceObserver((list) => note(list.getEntries()));
+observer.observe({ type: "layout-shift", buffered: true });
+window.note_latest_shifts = () => note(observer.takeRecords());
 """
 
 
@@ -66,7 +69,8 @@ def page(
 
 def assert_still(page: Page) -> None:
     """Fail with what moved, and how much, if that was more than a little since the page opened."""
-    page.wait_for_timeout(300)  # until the browser has told
+    page.evaluate(TWO_FRAMES)
+    page.evaluate("window.note_latest_shifts()")
     shifts = page.evaluate("window.shifts")
     assert sum(value for value, _ in shifts) < MOST, shifts
 
@@ -136,7 +140,7 @@ def test_an_upload_that_is_watched(
     for number, path in enumerate(sorted(folder.iterdir())[FILES // 2 :]):
         pipeline.receive_file(half, f"night/{path.name}", BytesIO(path.read_bytes()), reader)
         if number % 4 == 0:
-            page.wait_for_timeout(1000)
+            page.wait_for_event("response", lambda answer: "/status" in answer.url)
     stuck = half.items.filter(verdict="accepted").first()
     assert stuck is not None
     assert_bar_agrees(page, f"All {FILES} files have arrived", 1)

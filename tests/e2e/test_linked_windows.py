@@ -42,11 +42,8 @@ def page(
     radiologist: User,
     live_server: LiveServer,
     sign_in: Callable[[User], Client],
-    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[Page]:
     """A study of MONOCHROME2 with an earlier one of MONOCHROME1 beside it."""
-    # Playwright keeps an event loop in this thread, where Django would not touch the database.
-    monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
     patient = make_patient()
     study_of(patient, "MONOCHROME1", days_ago=200)
     study = study_of(patient, "MONOCHROME2", days_ago=0)

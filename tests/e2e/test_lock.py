@@ -91,7 +91,12 @@ def test_one_tab_unlocks_the_others(page: Page, study: Study) -> None:
 
 
 def test_a_page_that_is_used_stays_open(page: Page) -> None:
+    page.clock.install()
+    page.reload()
+    await_image(page)
     for _ in range(8):
-        page.wait_for_timeout(1000)
+        page.clock.run_for(1000)
         page.keyboard.press("Shift")
     expect(page.locator("#lock")).to_be_hidden()
+    page.clock.run_for(6000)
+    expect(page.locator("#lock")).to_be_visible()

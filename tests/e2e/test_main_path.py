@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, ViewportSize, expect
 
-from tests.e2e.browser import chromium, note_complaints
+from tests.e2e.browser import note_complaints, shared_chromium
 from tests.e2e.steps import PASSWORD, choose_own_password, sign_in
 from tests.e2e.system import System
 from webportal.demo.phantoms import draw_phantom
@@ -18,14 +18,15 @@ RESULTS_SECONDS = 120
 @pytest.fixture
 def page(system: System) -> Iterator[Page]:
     """A page that fails the test when its scripts fail or the security policy blocks something."""
-    with chromium() as browser:
-        page = browser.new_page(base_url=system.url, viewport={"width": 1440, "height": 900})
-        page.set_default_timeout(30_000)
-        problems: list[str] = []
-        note_complaints(page, problems)
-        yield page
-        # The answer to a wrong password is one that the browser notes as an error.
-        assert [problem for problem in problems if "status of 422" not in problem] == []
+    size = ViewportSize(width=1440, height=900)
+    page = shared_chromium().new_page(base_url=system.url, viewport=size)
+    page.set_default_timeout(30_000)
+    problems: list[str] = []
+    note_complaints(page, problems)
+    yield page
+    page.close()
+    # The answer to a wrong password is one that the browser notes as an error.
+    assert [problem for problem in problems if "status of 422" not in problem] == []
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests.conftest import PASSWORD
-from tests.e2e.browser import await_image, page_of
+from tests.e2e.browser import TWO_FRAMES, await_image, page_of
 from tests.factories import make_prediction
 from webportal.accounts.models import User
 from webportal.inference.models import Prediction
@@ -72,7 +72,9 @@ def test_no_character_does_anything(page: Page, prediction: Prediction, place: s
         page.keyboard.press(character)
     for digit in "123456":
         page.keyboard.press(f"Shift+Digit{digit}")
-    page.wait_for_timeout(500)
+    # What a key had asked the portal for is answered before this.
+    page.evaluate("() => fetch(location.href).then((answer) => answer.text())")
+    page.evaluate(TWO_FRAMES)
     assert what_keys_change(page) == before
     expect(page.locator("form[data-read] kbd:not(.btn kbd)")).to_have_count(0)
     expect(page.locator("[aria-keyshortcuts]")).to_have_count(0)

@@ -8,7 +8,7 @@ from django.test import Client
 from playwright.sync_api import Page, expect
 from pytest_django.live_server_helper import LiveServer
 
-from tests.e2e.browser import await_image, page_of
+from tests.e2e.browser import TWO_FRAMES, await_image, page_of
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
 from webportal.accounts.models import Role, User
 from webportal.records.models import Radiograph
@@ -70,9 +70,9 @@ def touch(page: Page, *steps: list[Point]) -> None:
         more = number > 0 and len(fingers) <= len(steps[number - 1])
         kind = "touchMove" if more else "touchStart"
         browser.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
-        page.wait_for_timeout(30)
+        page.evaluate(TWO_FRAMES)
     browser.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
-    page.wait_for_timeout(300)
+    page.evaluate(TWO_FRAMES)
     expect(page.locator("[data-pane=current][data-drawn]")).to_be_visible()
 
 

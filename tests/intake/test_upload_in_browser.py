@@ -3,16 +3,17 @@
 import base64
 import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from django.test import Client
-from playwright.sync_api import BrowserContext, Locator, Page, Route, expect
+from playwright.sync_api import BrowserContext, Error, Locator, Page, Route, expect
 from pytest_django.live_server_helper import LiveServer
 
 from tests import dicom_files as files
 from tests.conftest import PASSWORD
-from tests.e2e.browser import context_of
+from tests.e2e.browser import TWO_FRAMES, context_of
 from tests.factories import make_patient, make_radiograph, make_study
 from webportal.accounts.models import Role, User
 from webportal.intake.batches import services
@@ -35,6 +36,8 @@ def context(
     expect.set_options(timeout=PATIENCE)
     with context_of(sign_in(make_user(Role.UPLOADER)), live_server) as context:
         yield context
+        while _holds:
+            _holds.pop().abandon()
 
 
 @pytest.fixture
@@ -100,6 +103,7 @@ class Hold:
     def __init__(self, page: Page, after: int = 0) -> None:
         self.held: list[Route] = []
         self._passing: float = after
+        _holds.append(self)
         page.route("**/files", self._meet)
 
     def _meet(self, route: Route) -> None:
@@ -116,8 +120,18 @@ class Hold:
     def release(self) -> None:
         """Let those that are held go on, and all that come."""
         self.end()
+        while self.held:
+            self.held.pop(0).continue_()
+
+    def abandon(self) -> None:
+        """Answer those that are still held: Playwright waits for each."""
         for route in self.held:
-            route.continue_()
+            # Those that a page asked for which is no more have no answer.
+            with suppress(Error):
+                route.abort()
+
+
+_holds: list[Hold] = []
 
 
 def progress(page: Page) -> Locator:
@@ -156,7 +170,7 @@ def test_four_files_travel_at_once(page: Page, folder: Path) -> None:
     hold = Hold(page)
     choose_folder(page, folder)
     expect(page.locator(".file-row.is-sending")).to_have_count(4)
-    page.wait_for_timeout(500)
+    page.evaluate(TWO_FRAMES)
     assert len(hold.held) == 4
     hold.release()
     arrived(page, 8)
@@ -235,10 +249,12 @@ def test_a_full_disk_holds_everything_until_a_person_goes_on(page: Page, folder:
         sent.append(route)
         route.fulfill(status=507, json={"message": "No space."})
 
+    page.clock.install()
     page.route("**/files", full)
     choose_folder(page, folder)
     expect(page.get_by_role("alert").filter(has_text="No space.")).to_be_visible()
-    page.wait_for_timeout(500)
+    expect(page.locator(".file-row.is-sending")).to_have_count(0)
+    page.clock.run_for(60_000)
     assert len(sent) == 4, "what cannot succeed is not tried for every file"
     page.unroute("**/files")
     page.locator("[data-blocked]").get_by_role("button", name="Resume").click()
@@ -323,9 +339,10 @@ def test_a_paused_upload_is_paused_after_a_reload(page: Page, folder: Path) -> N
     page.get_by_role("button", name="Choose a folder").click()
     page.get_by_role("button", name="Pause").click()
     hold.end()
+    page.clock.install()
     page.reload()
     expect(page.get_by_text("Paused")).to_be_visible()
-    page.wait_for_timeout(500)
+    page.clock.run_for(60_000)
     assert not UploadItem.objects.exists()
     page.get_by_role("button", name="Resume").first.click()
     arrived(page, 8)

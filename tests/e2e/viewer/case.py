@@ -7,8 +7,14 @@ import numpy as np
 from django.utils import timezone
 
 from tests import dicom_files as files
-from tests.factories import make_patient, make_prediction, make_radiograph, make_study, replace_file
-from webportal.demo.phantoms import draw_phantom
+from tests.factories import (
+    drawn,
+    make_patient,
+    make_prediction,
+    make_radiograph,
+    make_study,
+    replace_file,
+)
 from webportal.records.models import Radiograph, Study
 
 SPACING = 0.2
@@ -53,7 +59,7 @@ def make_case() -> Case:
 
 def make_marked(study: Study, photometric: str, size: tuple[int, int] = (700, 700)) -> Radiograph:
     """A 12-bit phantom with a white square in the middle of MARKED_CELL."""
-    greys = draw_phantom(1, size, opacity=False).astype(np.uint16) * 12
+    greys = drawn(1, size).astype(np.uint16) * 12
     assert greys.max() <= BRIGHTEST_PHANTOM
     rows, columns = size
     top, left = (

@@ -8,25 +8,20 @@ from django.test import Client
 from playwright.sync_api import Browser, Page
 from pytest_django.live_server_helper import LiveServer
 
-from tests.e2e.browser import NO_WEBGL, WEBGL, chromium, launch, note_complaints
+from tests.e2e.browser import NO_WEBGL, WEBGL, note_complaints, shared_chromium
 from tests.e2e.viewer.case import Case, make_case
 from tests.e2e.viewer.pane import LIKE_A_GRAPHICS_CARD, PATIENCE, await_radiograph
 from webportal.accounts.models import Role, User
 
 
-@pytest.fixture(scope="module", autouse=True)
-def browser() -> Iterator[Browser]:
-    # Playwright keeps an event loop in this thread, where Django would not touch the database.
-    with pytest.MonkeyPatch.context() as patch, chromium(*WEBGL) as browser:
-        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
-        yield browser
+@pytest.fixture
+def browser() -> Browser:
+    return shared_chromium(*WEBGL)
 
 
 @pytest.fixture
-def browser_without_webgl(browser: Browser) -> Iterator[Browser]:
-    without = launch(browser.browser_type, *NO_WEBGL)
-    yield without
-    without.close()
+def browser_without_webgl() -> Browser:
+    return shared_chromium(*NO_WEBGL)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from playwright.sync_api import Locator, Page, expect
 
+from tests.e2e.browser import TWO_FRAMES
 from tests.e2e.viewer.case import WHITE
 from webportal.records.models import Radiograph
 
@@ -25,7 +26,19 @@ LIKE_A_GRAPHICS_CARD = """for (const kind of [WebGLRenderingContext, WebGL2Rende
         return name === 0x9246 ? "A graphics card" : ask.call(this, name);
     };
 }"""
-NEXT_FRAMES = "() => new Promise(f => requestAnimationFrame(() => requestAnimationFrame(f)))"
+# What a pane says of its measurement once that has not changed for half a second: it follows a drag
+# at most ten times a second.
+MEASURED = """pane => new Promise((done) => {
+    let [before, since] = ["", 0];
+    const look = (now) => {
+        const lines = [...pane.querySelectorAll(".svg-layer text tspan")];
+        const text = lines.map((line) => line.textContent).join(" | ");
+        if (text !== before || !text) [before, since] = [text, now];
+        if (now - since > 500) done(text);
+        else requestAnimationFrame(look);
+    };
+    requestAnimationFrame(look);
+})"""
 
 
 def pane(page: Page, name: str = "current") -> Locator:
@@ -40,7 +53,7 @@ def await_radiograph(page: Page, radiograph: Radiograph, name: str = "current") 
 
 def await_drawing(page: Page) -> None:
     """Wait until every picture on the screen is what was last asked for."""
-    page.evaluate(NEXT_FRAMES)  # what was pressed takes effect in one of them
+    page.evaluate(TWO_FRAMES)  # what was pressed takes effect in one of them
     expect(page.locator("[data-shown]:not([data-drawn])")).to_have_count(0, timeout=PATIENCE)
 
 
@@ -85,13 +98,7 @@ def drag(page: Page, start: tuple[float, float], end: tuple[float, float], **opt
 
 def measurement(page: Page) -> str:
     """The text beside the only measurement, once it follows the mouse no more."""
-    lines = pane(page).locator(".svg-layer text tspan")
-    expect(lines.first).to_be_visible()
-    before, now = "", " | ".join(lines.all_text_contents())
-    while now != before:
-        page.wait_for_timeout(SECONDS / 2)
-        before, now = now, " | ".join(lines.all_text_contents())
-    return now
+    return str(pane(page).evaluate(MEASURED))
 
 
 def zoom(page: Page, name: str = "current") -> int:

@@ -11,7 +11,6 @@ from playwright.sync_api import Page, expect
 from tests.e2e.viewer.case import CELLS, SPACING, WHITE
 from tests.e2e.viewer.pane import (
     PATIENCE,
-    SECONDS,
     assert_measured_up_to_the_edge,
     drag,
     mark,
@@ -20,6 +19,7 @@ from tests.e2e.viewer.pane import (
     photograph,
     press,
 )
+from tests.helpers import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -68,9 +68,11 @@ def test_the_magnifying_glass_shows_what_is_under_it(page: Page) -> None:
     expect(lens.locator("canvas.cornerstone-canvas")).to_be_visible()
     expect(lens).to_have_attribute("data-shown", re.compile(".+"), timeout=PATIENCE)
     page.mouse.move(box["x"] + x + 1, box["y"] + y)
-    page.wait_for_timeout(SECONDS)
-    magnified = np.asarray(Image.open(BytesIO(lens.screenshot())).convert("L"))
-    middle = magnified[magnified.shape[0] // 2, magnified.shape[1] // 2]
-    assert middle > 230
+
+    def has_white_in_the_middle() -> bool:
+        magnified = np.asarray(Image.open(BytesIO(lens.screenshot())).convert("L"))
+        return bool(magnified[magnified.shape[0] // 2, magnified.shape[1] // 2] > 230)
+
+    wait_until(has_white_in_the_middle, "the white mark was under the glass")
     page.mouse.up()
     expect(lens).to_be_hidden()

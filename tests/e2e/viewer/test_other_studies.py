@@ -8,22 +8,34 @@ from playwright.sync_api import Browser, Page, expect
 from tests.e2e.viewer.case import Case
 from tests.e2e.viewer.pane import (
     LIKE_A_GRAPHICS_CARD,
-    SECONDS,
+    await_drawing,
     await_radiograph,
     pane,
     press,
     state,
     zoom,
 )
-from tests.helpers import audit_actions
+from tests.helpers import audit_actions, wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # As on a busy machine: a new size of the panes is heard of after the pictures have arrived.
 LATE_SIZES = """const Prompt = window.ResizeObserver;
+window.sizes_on_their_way = 0;
 window.ResizeObserver = class extends Prompt {
-    constructor(hear) { super((...sizes) => setTimeout(() => hear(...sizes), 1500)); }
+    constructor(hear) {
+        super((...sizes) => {
+            window.sizes_on_their_way += 1;
+            setTimeout(() => { hear(...sizes); window.sizes_on_their_way -= 1; }, 1500);
+        });
+    }
 };"""
+
+
+def await_sizes(page: Page) -> None:
+    """Wait until the page has heard of every size that its panes have."""
+    page.wait_for_function("() => window.sizes_on_their_way === 0")
+    await_drawing(page)
 
 
 def test_a_prior_is_laid_beside_and_linked_on_demand(page: Page, case: Case) -> None:
@@ -55,10 +67,10 @@ def test_a_prior_is_fitted_also_when_it_arrives_before_its_pane_has_its_size(
     open_case: Callable[..., Page], browser: Browser, case: Case
 ) -> None:
     page = open_case(browser, LIKE_A_GRAPHICS_CARD, LATE_SIZES)
-    page.wait_for_timeout(2 * SECONDS)
+    await_sizes(page)
     press(page, "c")
     await_radiograph(page, case.prior, "prior")
-    page.wait_for_timeout(2 * SECONDS)
+    await_sizes(page)
     shown = zoom(page, "prior")
     press(page, "ArrowRight", "=")
     assert zoom(page, "prior") == pytest.approx(shown, abs=1)
@@ -68,18 +80,18 @@ def test_the_next_study_is_fetched_ahead_and_counts_as_seen_when_it_is(
     page: Page, case: Case
 ) -> None:
     following = case.following
-    for _ in range(60):
-        if audit_actions(study_id=following.study_id):
-            break
-        page.wait_for_timeout(SECONDS)
+    # The browser lists what has arrived to the last byte.
+    page.wait_for_function(
+        "id => performance.getEntriesByType('resource').some(each => each.name.includes(id))",
+        arg=str(following.pk),
+    )
     assert audit_actions(study_id=following.study_id) == ["image.fetched"]
-    page.wait_for_timeout(SECONDS)
-    page.goto(f"/studies/{following.study_id}")
+    page.keyboard.press("n")
     await_radiograph(page, following)
-    for _ in range(60):
-        if "image.viewed" in audit_actions(study_id=following.study_id):
-            break
-        page.wait_for_timeout(SECONDS)
+    wait_until(
+        lambda: "image.viewed" in audit_actions(study_id=following.study_id),
+        "the picture counted as viewed",
+    )
     actions = audit_actions(study_id=following.study_id)
     assert actions.count("image.fetched") == 1
     assert actions.count("image.viewed") == 1

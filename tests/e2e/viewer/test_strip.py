@@ -7,7 +7,7 @@ from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.e2e.viewer.case import Case
 from tests.e2e.viewer.pane import await_radiograph, pane, press, state
-from tests.helpers import audit_actions
+from tests.helpers import audit_actions, wait_until
 from webportal.records.models import Radiograph
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -35,11 +35,10 @@ def test_two_images_of_a_study_side_by_side(
     press(page, ".")
     await_radiograph(page, case.monochrome1, "prior")
     expect(item(page, case.monochrome1).locator(".strip-shown")).to_be_visible()
-    for _ in range(60):
-        if audit_actions(study_id=case.study.pk).count("image.viewed") == 2:
-            break
-        page.wait_for_timeout(500)
-    assert audit_actions(study_id=case.study.pk).count("image.viewed") == 2
+    wait_until(
+        lambda: audit_actions(study_id=case.study.pk).count("image.viewed") == 2,
+        "the second image counted as viewed",
+    )
     # Two views of a study have neither window nor place in common.
     expect(page.locator(".viewer-toolbar [data-action=link]")).to_be_disabled()
     before = state(page, "prior")
