@@ -38,6 +38,7 @@ check: install-dev  ## run every check but the tests
 format: install-dev  ## format the code
 	@$(VENV_PYTHON) -m ruff check --fix-only --quiet .
 	@$(VENV_PYTHON) -m ruff format .
+	@$(VENV_PYTHON) -m tools.npm run format
 
 openapi: install-dev  ## write docs/openapi.yaml
 	@$(VENV_PYTHON) -m tools.checks --write-openapi

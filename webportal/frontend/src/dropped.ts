@@ -44,7 +44,8 @@ export async function filesBelow(handles: Handle[], onFound: (count: number) => 
   const found: Found[] = [];
   const visit = async (handle: Handle, path: string): Promise<void> => {
     if (handle.kind === "directory") {
-      for await (const child of (handle as FileSystemDirectoryHandle).values()) await visit(child, `${path}/${child.name}`);
+      for await (const child of (handle as FileSystemDirectoryHandle).values())
+        await visit(child, `${path}/${child.name}`);
       return;
     }
     const reopen = (): Promise<File> => (handle as FileSystemFileHandle).getFile();
@@ -65,7 +66,9 @@ async function walk(entry: FileSystemEntry): Promise<Found[]> {
   const reader = entry.createReader();
   for (;;) {
     // A reader hands out at most a hundred entries a call.
-    const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
+    const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
+      reader.readEntries(resolve, reject),
+    );
     if (some.length === 0) return found;
     for (const each of some) found.push(...(await walk(each)));
   }

@@ -14,7 +14,11 @@ export class FileList {
   private isOwnScroll = false;
 
   /** `fill` writes the file of an index into a row made of `template`. */
-  constructor(root: HTMLElement, template: HTMLTemplateElement, fill: (row: HTMLElement, index: number) => void) {
+  constructor(
+    root: HTMLElement,
+    template: HTMLTemplateElement,
+    fill: (row: HTMLElement, index: number) => void,
+  ) {
     this.root = root;
     this.template = template;
     this.fill = fill;

@@ -33,7 +33,8 @@ class Lock {
   constructor(dialog: HTMLDialogElement) {
     this.dialog = dialog;
     this.limit = Number(dialog.dataset["seconds"]) * 1000;
-    for (const kind of USES) window.addEventListener(kind, () => this.used(), { passive: true, capture: true });
+    for (const kind of USES)
+      window.addEventListener(kind, () => this.used(), { passive: true, capture: true });
     dialog.addEventListener("submit", (event) => this.submits(event));
     // Escape is no way past it, however often.
     dialog.addEventListener("cancel", (event) => event.preventDefault());

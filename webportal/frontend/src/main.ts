@@ -19,9 +19,9 @@ import { submitOnChange } from "./filters";
 import { onEachPage } from "./life";
 import { keepLive } from "./live";
 import { lockWhenIdle } from "./lock";
-import { openInPlace } from "./swap";
 import { bindPasteTable } from "./paste_table";
 import { bindPrintButtons } from "./print";
+import { openInPlace } from "./swap";
 import { offerTakeBack } from "./take_back";
 import { bindWorklist } from "./worklist";
 

@@ -102,7 +102,5 @@ function find(form: HTMLFormElement, selector: string): HTMLElement | null {
 }
 
 function isTypedInto(target: HTMLElement): boolean {
-  return target.matches(
-    "textarea, select, input:not([type=radio]):not([type=checkbox]):not([type=range])",
-  );
+  return target.matches("textarea, select, input:not([type=radio]):not([type=checkbox]):not([type=range])");
 }

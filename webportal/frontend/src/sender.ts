@@ -1,4 +1,4 @@
-import { isSystemFile, type Found } from "./dropped";
+import { type Found, isSystemFile } from "./dropped";
 import { MOST_PATH, SendError, send, type Verdict } from "./sending";
 
 /** How many files travel at once. */
@@ -104,7 +104,9 @@ export class Sender {
 
   /** Whether every file that is on its way has left this machine. */
   get isAllSent(): boolean {
-    return this.uploads.every(({ state, sent, file }) => state !== "waiting" && (state !== "sending" || sent >= file.size));
+    return this.uploads.every(
+      ({ state, sent, file }) => state !== "waiting" && (state !== "sending" || sent >= file.size),
+    );
   }
 
   private get isHalted(): boolean {
@@ -127,7 +129,9 @@ export class Sender {
     while (!this.isHalted && this.active < (this.isLost ? 1 : LANES)) {
       // The portal unpacks one ZIP of a person at a time.
       const isUnpacking = this.uploads.some(({ state, path }) => state === "sending" && isArchive(path));
-      const next = this.uploads.find(({ state, path }) => state === "waiting" && !(isUnpacking && isArchive(path)));
+      const next = this.uploads.find(
+        ({ state, path }) => state === "waiting" && !(isUnpacking && isArchive(path)),
+      );
       if (!next) return;
       this.active += 1;
       next.state = "sending";

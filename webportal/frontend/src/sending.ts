@@ -95,10 +95,13 @@ function errorOf(request: XMLHttpRequest, answer: Answer | undefined, url: strin
 }
 
 async function isReadable(file: File): Promise<boolean> {
-  return file.slice(0, 1).arrayBuffer().then(
-    () => true,
-    () => false,
-  );
+  return file
+    .slice(0, 1)
+    .arrayBuffer()
+    .then(
+      () => true,
+      () => false,
+    );
 }
 
 interface Answer {

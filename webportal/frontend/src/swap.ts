@@ -58,10 +58,7 @@ export function stopStudies(): void {
  * Send a form and put the page that it leads to in place of this one. False when the answer was no
  * such page: then nothing has changed here.
  */
-export async function submitInPlace(
-  form: HTMLFormElement,
-  button: HTMLElement | null,
-): Promise<boolean> {
+export async function submitInPlace(form: HTMLFormElement, button: HTMLElement | null): Promise<boolean> {
   if (!isReady || turning) return false;
   isSending = true;
   try {
@@ -145,11 +142,7 @@ async function turn(address: string, { body, isBack = false, scroll = 0 }: Turn)
 }
 
 /** Fetch a page; null when it is none that can be put in place of this one. */
-async function bring(
-  address: string,
-  { controller }: Turning,
-  body?: FormData,
-): Promise<Fetched | null> {
+async function bring(address: string, { controller }: Turning, body?: FormData): Promise<Fetched | null> {
   try {
     const signal = AbortSignal.any([controller.signal, AbortSignal.timeout(GIVE_UP_MS)]);
     const request = body ? { method: "POST", body } : { cache: "no-store" as const };
@@ -201,7 +194,8 @@ function focusOn(left: string): void {
   const heading = content?.querySelector<HTMLElement>("h1");
   if (heading) heading.tabIndex = -1;
   const row = `a.stretched-link[href="${CSS.escape(left)}"]`;
-  const target = content?.querySelector<HTMLElement>("[autofocus]") ?? content?.querySelector<HTMLElement>(row);
+  const target =
+    content?.querySelector<HTMLElement>("[autofocus]") ?? content?.querySelector<HTMLElement>(row);
   (target ?? heading)?.focus({ preventScroll: true });
 }
 

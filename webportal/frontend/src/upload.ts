@@ -2,7 +2,7 @@ import "vite/modulepreload-polyfill";
 
 import "./intake.css";
 
-import { droppedIn, filesBelow, type Chosen, type Found, type Handle } from "./dropped";
+import { type Chosen, droppedIn, type Found, filesBelow, type Handle } from "./dropped";
 import { FileList } from "./file_list";
 import { Rate } from "./rate";
 import { forget, mayRead, recall, remember } from "./remembered";
@@ -47,8 +47,10 @@ class Uploader {
       (found) => this.tooLarge(found),
       (error) => this.words(error),
     );
-    this.list = new FileList(this.part(".file-list"), this.part<HTMLTemplateElement>("#file-row"), (row, index) =>
-      this.fillRow(row, this.sender.uploads[index]!),
+    this.list = new FileList(
+      this.part(".file-list"),
+      this.part<HTMLTemplateElement>("#file-row"),
+      (row, index) => this.fillRow(row, this.sender.uploads[index]!),
     );
     this.connectInputs();
     this.connectDropZone();
@@ -66,7 +68,10 @@ class Uploader {
         else input.click();
       });
       input.addEventListener("change", () => {
-        const files = [...(input.files ?? [])].map((file) => ({ file, path: file.webkitRelativePath || file.name }));
+        const files = [...(input.files ?? [])].map((file) => ({
+          file,
+          path: file.webkitRelativePath || file.name,
+        }));
         void this.choose({ handles: [], files });
         input.value = ""; // so that the same folder can be chosen again
       });
@@ -113,7 +118,12 @@ class Uploader {
 
   private async keep(): Promise<void> {
     if (!this.handles.length) return;
-    await remember({ batch: this.batch, handles: this.handles, isPaused: this.sender.isPaused, at: Date.now() });
+    await remember({
+      batch: this.batch,
+      handles: this.handles,
+      isPaused: this.sender.isPaused,
+      at: Date.now(),
+    });
   }
 
   private async goOnAfterReload(): Promise<void> {
@@ -126,7 +136,9 @@ class Uploader {
     }
     this.offerToGoOn(true);
     this.part("[data-go-on] button").addEventListener("click", () => {
-      void mayRead(kept.handles, true).then((may) => (may ? this.choose({ handles: kept.handles, files: [] }) : undefined));
+      void mayRead(kept.handles, true).then((may) =>
+        may ? this.choose({ handles: kept.handles, files: [] }) : undefined,
+      );
     });
   }
 
@@ -144,7 +156,8 @@ class Uploader {
     this.part("[data-blocked] button").addEventListener("click", () => this.sender.unblock());
     this.part(".failures").addEventListener("click", (event) => {
       const words = (event.target as HTMLElement).dataset["retry"];
-      if (words !== undefined) void this.sender.retry((each) => each.state === "failed" && each.words === words);
+      if (words !== undefined)
+        void this.sender.retry((each) => each.state === "failed" && each.words === words);
     });
     document.addEventListener("click", (event) => {
       const code = (event.target as HTMLElement).dataset["retryRefused"];
@@ -188,7 +201,9 @@ class Uploader {
     if (upload.state === "failed") return this.texts["notSent"]!;
     if (upload.state === "delivered") {
       const [first, ...others] = upload.verdicts;
-      return others.length ? filled(this.texts["archive"]!, others.length + 1) : (this.texts[first?.verdict ?? ""] ?? "");
+      return others.length
+        ? filled(this.texts["archive"]!, others.length + 1)
+        : (this.texts[first?.verdict ?? ""] ?? "");
     }
     if (upload.isRetried) return this.texts["again"]!;
     if (upload.sent >= upload.file.size) return this.texts["checking"]!;
@@ -231,7 +246,11 @@ class Uploader {
     this.part("[data-progress]").textContent = words;
     const bar = this.part<HTMLProgressElement>(".batch-progress");
     [bar.max, bar.value] = [total || 1, done];
-    this.part("[data-rate]").textContent = this.speed(done, total, isPaused || isLost || !isBusy || blockedBy !== undefined);
+    this.part("[data-rate]").textContent = this.speed(
+      done,
+      total,
+      isPaused || isLost || !isBusy || blockedBy !== undefined,
+    );
     const pause = this.part("[data-pause]");
     pause.textContent = this.texts[isPaused ? "resume" : "pause"]!;
     pause.hidden = !isBusy;
@@ -285,7 +304,9 @@ class Uploader {
   }
 
   private failure(words: string, files: Upload[]): Node {
-    const row = this.part<HTMLTemplateElement>("#failure-row").content.firstElementChild!.cloneNode(true) as HTMLElement;
+    const row = this.part<HTMLTemplateElement>("#failure-row").content.firstElementChild!.cloneNode(
+      true,
+    ) as HTMLElement;
     row.querySelector(".count")!.textContent = String(files.length);
     row.querySelector(".reason")!.textContent = words;
     const names = files.slice(0, NAMES_SHOWN).map(({ path }) => path);
@@ -306,7 +327,12 @@ class Uploader {
   }
 
   private fillRow(row: HTMLElement, upload: Upload): void {
-    const [name, size, bar, state] = row.children as unknown as [HTMLElement, HTMLElement, HTMLProgressElement, HTMLElement];
+    const [name, size, bar, state] = row.children as unknown as [
+      HTMLElement,
+      HTMLElement,
+      HTMLProgressElement,
+      HTMLElement,
+    ];
     setText(name, upload.path);
     name.title = upload.path;
     setText(size, inUnits(upload.file.size, this.texts));
@@ -343,7 +369,9 @@ class Uploader {
 }
 
 function isRefused({ state, verdicts }: Upload, code: string): boolean {
-  return state === "delivered" && verdicts.some((each) => each.verdict === "refused" && each.reason_code === code);
+  return (
+    state === "delivered" && verdicts.some((each) => each.verdict === "refused" && each.reason_code === code)
+  );
 }
 
 function setText(element: HTMLElement, text: string): void {

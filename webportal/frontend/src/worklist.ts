@@ -2,7 +2,7 @@ import htmx from "htmx.org";
 
 import type { Life } from "./life";
 import { isSwitchedOff } from "./shortcuts";
-import { ROWS, holdRows } from "./worklist/rows";
+import { holdRows, ROWS } from "./worklist/rows";
 import { Selection } from "./worklist/selection";
 
 /** For how long after the last touch of the table its rows stay where they are. */
@@ -39,8 +39,7 @@ function keepRowsInPlace(list: HTMLElement, selection: Selection): void {
     selection.clear();
     htmx.trigger(list, "live");
   });
-  const isInUse = (): boolean =>
-    !selection.isEmpty || performance.now() - touchedAt < CALM_MILLISECONDS;
+  const isInUse = (): boolean => !selection.isEmpty || performance.now() - touchedAt < CALM_MILLISECONDS;
 
   list.addEventListener("htmx:beforeSwap", (event) => {
     const { detail } = event as CustomEvent<{ serverResponse: string; shouldSwap: boolean }>;
@@ -62,9 +61,7 @@ function keepRowsInPlace(list: HTMLElement, selection: Selection): void {
 
 function bindKeys(selection: Selection, { signal }: Life): void {
   const shortcuts = document.querySelector<HTMLDialogElement>("#shortcuts");
-  document
-    .querySelector("[data-opens-shortcuts]")
-    ?.addEventListener("click", () => shortcuts?.showModal());
+  document.querySelector("[data-opens-shortcuts]")?.addEventListener("click", () => shortcuts?.showModal());
   const pressed = (event: KeyboardEvent): void => {
     const target = event.target as HTMLElement;
     if (event.ctrlKey || event.metaKey || event.altKey || shortcuts?.open) return;

@@ -1,6 +1,6 @@
 /** Fetches what will probably be read next, while the reader looks at this. */
 
-import { Enums, cache, imageLoader } from "@cornerstonejs/core";
+import { cache, Enums, imageLoader } from "@cornerstonejs/core";
 
 import type { Life } from "../life";
 import { imageId } from "./pixels";

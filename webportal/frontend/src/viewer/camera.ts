@@ -2,10 +2,10 @@
 
 import {
   Enums,
+  getShouldUseCPURendering,
   type RenderingEngine,
   type StackViewport,
   type Types,
-  getShouldUseCPURendering,
 } from "@cornerstonejs/core";
 
 import type { Turn } from "./orientation";
@@ -56,8 +56,7 @@ function countFromMiddles(viewport: StackViewport): void {
       const [column, row] = worldToIndex(world);
       return [column - 0.5, row - 0.5, 0];
     };
-    places.indexToWorld = ([column, row], world) =>
-      indexToWorld([column + 0.5, row + 0.5, 0], world);
+    places.indexToWorld = ([column, row], world) => indexToWorld([column + 0.5, row + 0.5, 0], world);
     return image;
   };
 }

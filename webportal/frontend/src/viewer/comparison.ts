@@ -3,8 +3,8 @@
  * place and window of both together on demand.
  */
 
+import { find, type ImageEntry, type PriorEntry } from "./page";
 import type { Pane } from "./pane";
-import { type ImageEntry, type PriorEntry, find } from "./page";
 
 export class Comparison {
   isOpen = false;

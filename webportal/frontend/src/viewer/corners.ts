@@ -1,7 +1,7 @@
 /** What is written around a picture: whose it is, how it lies, its window and its scale. */
 
-import { type Turn, sidesOnScreen, turnName } from "./orientation";
-import { type ImageEntry, find } from "./page";
+import { sidesOnScreen, type Turn, turnName } from "./orientation";
+import { find, type ImageEntry } from "./page";
 import type { PixelHeader } from "./pixels";
 import type { GreyRange } from "./windows";
 

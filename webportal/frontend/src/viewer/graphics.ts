@@ -3,7 +3,7 @@
  * driver, after sleep, or when many pages draw. Cornerstone goes on and says that it has drawn.
  */
 
-import { type RenderingEngine, getShouldUseCPURendering } from "@cornerstonejs/core";
+import { getShouldUseCPURendering, type RenderingEngine } from "@cornerstonejs/core";
 
 import type { Life } from "../life";
 import { stopStudies } from "../swap";

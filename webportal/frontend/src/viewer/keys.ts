@@ -4,7 +4,8 @@ import type { Life } from "../life";
 import { isSwitchedOff } from "../shortcuts";
 
 const DIGIT = /^Digit([1-9])$/;
-const TYPING = "textarea, select, [contenteditable], input:not([type=range]):not([type=radio]):not([type=checkbox])";
+const TYPING =
+  "textarea, select, [contenteditable], input:not([type=range]):not([type=radio]):not([type=checkbox])";
 
 export function bindKeys(
   keys: Record<string, string>,

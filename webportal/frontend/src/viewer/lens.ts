@@ -3,8 +3,8 @@
 import type { RenderingEngine } from "@cornerstonejs/core";
 
 import type { Life } from "../life";
-import { Pane } from "./pane";
 import type { ImageEntry } from "./page";
+import { Pane } from "./pane";
 
 const MAGNIFICATION = 3;
 
@@ -15,12 +15,7 @@ export class Lens {
   private pane: Pane | null = null;
   private image: ImageEntry | null = null;
 
-  constructor(
-    engine: RenderingEngine,
-    life: Life,
-    root: HTMLElement,
-    texts: Record<string, string>,
-  ) {
+  constructor(engine: RenderingEngine, life: Life, root: HTMLElement, texts: Record<string, string>) {
     this.root = root;
     this.make = () => new Pane(engine, life, "lens", root, texts);
   }

@@ -3,7 +3,8 @@
 import type { Types } from "@cornerstonejs/core";
 import { AnnotationDisplayTool, annotation, drawing, type Types as ToolTypes } from "@cornerstonejs/tools";
 
-import type { Pane, Point } from "./pane";
+import type { Pane } from "./pane";
+import type { Point } from "./view";
 
 /** The colour of what people say, apart from that of measurements and of the heat map. */
 const COLOR = "rgb(108, 195, 160)";

@@ -1,8 +1,9 @@
 /** Places marked for a finding: drawn on the pictures, and kept in the reading form. */
 
-import { type Drawn, MarkTool, drawOn } from "./mark_tool";
-import { type ImageEntry, type Mark, type PageData, RememberedFinding, find } from "./page";
-import type { Pane, Point } from "./pane";
+import { type Drawn, drawOn, MarkTool } from "./mark_tool";
+import { find, type ImageEntry, type Mark, type PageData, RememberedFinding } from "./page";
+import type { Pane } from "./pane";
+import type { Point } from "./view";
 
 /** Dragging less far than this, in pixels of the screen, is a click. */
 const CLICK = 5;
@@ -120,7 +121,13 @@ export class Marking {
     const place: Pick<Drawn, "shape" | "points"> =
       width === 0
         ? { shape: "point", points: [[column + 0.5, row + 0.5]] }
-        : { shape: "box", points: [[column, row], [column + width, row + height]] };
+        : {
+            shape: "box",
+            points: [
+              [column, row],
+              [column + width, row + height],
+            ],
+          };
     return { radiograph, ...place, label, isSigned, isChosen: mark === this.focused };
   }
 

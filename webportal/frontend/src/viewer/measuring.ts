@@ -1,7 +1,7 @@
 /** Measurements that a reader keeps with the read: drawn on the pictures, and in the reading form. */
 
-import { KeptTool, type Drawn, drawOn } from "./mark_tool";
-import { type Measurement, type PageData, find } from "./page";
+import { type Drawn, drawOn, KeptTool } from "./mark_tool";
+import { find, type Measurement, type PageData } from "./page";
 import type { Pane } from "./pane";
 import type { Finished, Tools } from "./tools";
 
@@ -76,7 +76,10 @@ export class Measuring {
     const { kind, radiograph, words } = measurement;
     const place = button("mark-place");
     place.append(...this.described(kind, radiograph, words));
-    for (const [event, chosen] of [["focus", measurement], ["blur", null]] as const) {
+    for (const [event, chosen] of [
+      ["focus", measurement],
+      ["blur", null],
+    ] as const) {
       place.addEventListener(event, () => {
         this.focused = chosen;
         this.redraw();

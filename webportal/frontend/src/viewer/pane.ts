@@ -1,44 +1,29 @@
 /** One picture on the screen: a Cornerstone3D viewport with what is written around it. */
 
-import { Enums, type RenderingEngine, type StackViewport, imageLoader } from "@cornerstonejs/core";
 import type { Types } from "@cornerstonejs/core";
+import { Enums, imageLoader, type RenderingEngine, type StackViewport } from "@cornerstonejs/core";
 import { utilities } from "@cornerstonejs/tools";
 
 import type { Life } from "../life";
-import { type Camera, aim, cameraOf, cornerOf, extentOf, openViewport } from "./camera";
+import { aim, type Camera, cameraOf, openViewport } from "./camera";
 import { Corners } from "./corners";
 import { watchGraphics } from "./graphics";
 import { HeatmapLayer } from "./heatmap";
 import {
-  type Turn,
-  UPRIGHT,
   flippedHorizontally,
   flippedVertically,
   sidesOnScreen,
+  type Turn,
   turnedBy,
+  UPRIGHT,
 } from "./orientation";
 import { OverlayLayer } from "./overlay";
-import { type ImageEntry, find } from "./page";
-import { ImageRefused, type PixelHeader, type Pixels, headerOf, imageId } from "./pixels";
+import { find, type ImageEntry } from "./page";
+import { headerOf, ImageRefused, imageId, type PixelHeader, type Pixels } from "./pixels";
+import { fittedScale, type Point, shareOf, type View, worldOf } from "./view";
 import { type GreyRange, greysAt, sharesOf, windowOf } from "./windows";
 
-export type Point = [number, number];
-
 const WHEEL_STEP = 1.15;
-
-/** What two panes can share, free of either picture's size and greys. */
-export interface View {
-  turn: Turn;
-  isFitted: boolean;
-  /** How many times larger than fitted. */
-  zoom: number;
-  /** Which point of the picture is in the middle, in shares of its width and height. */
-  centre: Point;
-  /** The window in shares of the range that the file asks for, counted from what it shows dark. */
-  lower: number;
-  upper: number;
-  isInverted: boolean;
-}
 
 export class Pane {
   readonly root: HTMLElement;
@@ -209,7 +194,7 @@ export class Pane {
   }
 
   private layFitted(): void {
-    this.place(this.middle(), this.fittedScale());
+    this.place(this.at([0.5, 0.5]), this.fittedScale());
     this.isFitted = true;
   }
 
@@ -281,19 +266,9 @@ export class Pane {
     return cameraOf(this.viewport);
   }
 
-  private extent(): Point {
-    return extentOf(this.header as PixelHeader);
-  }
-
-  private corner(): Point {
-    return cornerOf(this.header as PixelHeader);
-  }
-
   /** Where shares of width and height are in Cornerstone's world. */
-  private at([x, y]: Point): Types.Point3 {
-    const [width, height] = this.extent();
-    const [left, top] = this.corner();
-    return [left + x * width, top + y * height, 0];
+  private at(share: Point): Types.Point3 {
+    return worldOf(this.header as PixelHeader, share);
   }
 
   /** Where a place in pixels of the stored image is in Cornerstone's world. */
@@ -301,16 +276,8 @@ export class Pane {
     return this.at([column / this.size.columns, row / this.size.rows]);
   }
 
-  private middle(): Types.Point3 {
-    return this.at([0.5, 0.5]);
-  }
-
   private fittedScale(): number {
-    const [width, height] = this.extent();
-    const isLying = this.turn.rotation % 180 !== 0;
-    const [across, down] = isLying ? [height, width] : [width, height];
-    const { clientWidth, clientHeight } = this.element;
-    return Math.max(down, (across * clientHeight) / Math.max(clientWidth, 1)) / 2;
+    return fittedScale(this.header as PixelHeader, this.turn, this.element);
   }
 
   // ── Greys ─────────────────────────────────────────────────────────────────────────────────────
@@ -351,13 +318,11 @@ export class Pane {
     const { isInverted } = this.header as PixelHeader;
     const { lower, upper } = sharesOf(this.greys(), this.header as PixelHeader);
     const { focalPoint, parallelScale } = this.camera();
-    const [width, height] = this.extent();
-    const [left, top] = this.corner();
     return {
       turn: this.turn,
       isFitted: this.isFitted,
       zoom: this.fittedScale() / parallelScale,
-      centre: [(focalPoint[0] - left) / width, (focalPoint[1] - top) / height],
+      centre: shareOf(this.header as PixelHeader, focalPoint),
       lower,
       upper,
       isInverted: this.isInverted() !== isInverted,
@@ -384,10 +349,7 @@ export class Pane {
 
   /** Which share of width and height is at a point of the element. */
   shareAt(point: Point): Point {
-    const [x, y] = this.viewport.canvasToWorld(point);
-    const [width, height] = this.extent();
-    const [left, top] = this.corner();
-    return [(x - left) / width, (y - top) / height];
+    return shareOf(this.header as PixelHeader, this.viewport.canvasToWorld(point));
   }
 
   /** Where a share of width and height is, in pixels of the element. */
@@ -426,11 +388,7 @@ export class Pane {
     if (this.isLost()) return this.lose();
     this.root.dataset["drawn"] = "";
     if (!this.isBusy) this.kept = this.isFitted ? null : this.view();
-    const corners: [Point, Point, Point] = [
-      this.placeOf([0, 0]),
-      this.placeOf([1, 0]),
-      this.placeOf([0, 1]),
-    ];
+    const corners: [Point, Point, Point] = [this.placeOf([0, 0]), this.placeOf([1, 0]), this.placeOf([0, 1])];
     this.heatmap.place(...corners);
     const pixel = Math.hypot(corners[1][0] - corners[0][0], corners[1][1] - corners[0][1]);
     const scale = pixel / this.header.columns;

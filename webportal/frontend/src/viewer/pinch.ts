@@ -1,6 +1,7 @@
 /** Two fingers on a picture: what is between them follows them, larger as they go apart. */
 
-import type { Pane, Point } from "./pane";
+import type { Pane } from "./pane";
+import type { Point } from "./view";
 
 /** `began` is called when the second finger has come, before anything moves. */
 export function watchPinch(pane: Pane, began: () => void): void {

@@ -1,6 +1,6 @@
 /** Brings radiographs at their full depth from the portal into Cornerstone3D. */
 
-import { Enums, cache, imageLoader, metaData, utilities, type Types } from "@cornerstonejs/core";
+import { cache, Enums, imageLoader, metaData, type Types, utilities } from "@cornerstonejs/core";
 
 import type { OverlayPlanes } from "./overlay";
 
@@ -70,9 +70,7 @@ async function load(id: string, isAhead: boolean): Promise<Types.IImage> {
   if (!response.ok || response.redirected) throw new Error(`The portal answered ${response.status}`);
   const bytes = await response.arrayBuffer();
   const length = new DataView(bytes).getUint32(0, true);
-  const header = JSON.parse(
-    new TextDecoder().decode(new Uint8Array(bytes, 4, length)),
-  ) as PixelHeader;
+  const header = JSON.parse(new TextDecoder().decode(new Uint8Array(bytes, 4, length))) as PixelHeader;
   const pixels = new TYPES[header.type](bytes, 4 + length, header.rows * header.columns);
   if (header.overlay) header.overlay.bits = new Uint8Array(bytes, 4 + length + pixels.byteLength);
   headers.set(id, header);

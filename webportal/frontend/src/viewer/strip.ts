@@ -4,8 +4,8 @@ import { imageLoader } from "@cornerstonejs/core";
 
 import { hearOfImages } from "../gate";
 import type { Life } from "../life";
-import { type ImageEntry, find } from "./page";
-import { type PixelHeader, type Pixels, headerOf, imageId, pixelSize } from "./pixels";
+import { find, type ImageEntry } from "./page";
+import { headerOf, imageId, type PixelHeader, type Pixels, pixelSize } from "./pixels";
 
 export class Strip {
   private readonly root: HTMLElement;

@@ -3,19 +3,19 @@
 import { type Types as CoreTypes, eventTarget } from "@cornerstonejs/core";
 import {
   AngleTool,
+  addTool,
+  annotation,
+  cancelActiveManipulations,
   EllipticalROITool,
   Enums,
   LengthTool,
   PanTool,
   RectangleROITool,
   ToolGroupManager,
+  type Types,
+  utilities,
   WindowLevelTool,
   ZoomTool,
-  addTool,
-  annotation,
-  cancelActiveManipulations,
-  utilities,
-  type Types,
 } from "@cornerstonejs/tools";
 
 import type { Life } from "../life";

@@ -2,9 +2,9 @@
 
 import {
   Enums,
-  RenderingEngine,
   getShouldUseCPURendering,
   init as initCore,
+  RenderingEngine,
   setUseCPURendering,
 } from "@cornerstonejs/core";
 import { init as initTools } from "@cornerstonejs/tools";
@@ -19,7 +19,7 @@ import { Lens } from "./lens";
 import { MachineLayer } from "./machine";
 import { Marking } from "./marking";
 import { Measuring } from "./measuring";
-import { type ImageEntry, RememberedSettings, find, readPage } from "./page";
+import { find, type ImageEntry, RememberedSettings, readPage } from "./page";
 import { Pane } from "./pane";
 import { watchPinch } from "./pinch";
 import { registerPixels } from "./pixels";
@@ -181,9 +181,7 @@ export class Viewer {
     if (pane === (isOwn ? this.active : this.pane) && pane.sides) {
       followSides(pane.sides.names, pane.sides.turn, this.page.texts);
     }
-    find(this.root, "[data-action=overlay]").hidden = !this.panes().some(
-      ({ overlay }) => overlay.exists,
-    );
+    find(this.root, "[data-action=overlay]").hidden = !this.panes().some(({ overlay }) => overlay.exists);
   }
 
   private toggleOverlays(): void {
@@ -207,33 +205,33 @@ export class Viewer {
   private act(action: string): void {
     const { active, comparison } = this;
     const actions: Record<string, () => void> = {
-      "invert": () => active.invert(),
+      invert: () => active.invert(),
       "flip-horizontal": () => active.flipHorizontally(),
       "flip-vertical": () => active.flipVertically(),
       "rotate-left": () => active.rotate(-90),
       "rotate-right": () => active.rotate(90),
-      "fit": () => active.fit(),
-      "reset": () => active.reset(),
+      fit: () => active.fit(),
+      reset: () => active.reset(),
       "zoom-in": () => active.zoomBy(ZOOM_STEP),
       "zoom-out": () => active.zoomBy(1 / ZOOM_STEP),
       "delete-last": () => this.tools.deleteLast(),
       "delete-all": () => this.tools.deleteAll(),
-      "cancel": () => {
+      cancel: () => {
         this.marking.cancel();
         this.tools.cancel(this.panes().map((pane) => pane.element));
       },
-      "heatmap": () => this.machine.toggle(),
-      "marks": () => this.marking.toggle(),
-      "overlay": () => this.toggleOverlays(),
-      "texts": () => this.stage.classList.toggle("hides-texts"),
-      "compare": () => comparison.toggle(),
+      heatmap: () => this.machine.toggle(),
+      marks: () => this.marking.toggle(),
+      overlay: () => this.toggleOverlays(),
+      texts: () => this.stage.classList.toggle("hides-texts"),
+      compare: () => comparison.toggle(),
       "two-up": () => comparison.toggleOwn(),
-      "link": () => this.link(),
+      link: () => this.link(),
       "next-pane": () => this.activate(this.panes().at(-1) ?? active),
       "previous-pane": () => this.activate(this.pane),
       "next-image": () => this.step(1),
       "previous-image": () => this.step(-1),
-      "help": () => this.help.showModal(),
+      help: () => this.help.showModal(),
     };
     if (action.startsWith("tool-")) this.chooseTool(action);
     else if (action.startsWith("window-")) active.useWindow(Number(action.slice(-1)));
@@ -270,12 +268,12 @@ export class Viewer {
     const { isOpen, isLinked, canLink, showsOwn } = this.comparison;
     if (!isOpen) this.active = this.pane;
     const isOn: Record<string, boolean> = {
-      "compare": canLink,
+      compare: canLink,
       "two-up": showsOwn,
-      "link": canLink && isLinked,
-      "marks": this.marking.areShown,
-      "overlay": this.areOverlaysShown,
-      "texts": !this.stage.classList.contains("hides-texts"),
+      link: canLink && isLinked,
+      marks: this.marking.areShown,
+      overlay: this.areOverlaysShown,
+      texts: !this.stage.classList.contains("hides-texts"),
     };
     for (const button of this.root.querySelectorAll<HTMLElement>(".viewer-toolbar [data-action]")) {
       const action = button.dataset["action"] ?? "";

@@ -1,6 +1,6 @@
 /** The zones of the reading form lie as the picture does: what is at its right is at theirs. */
 
-import { type Turn, sidesOnScreen } from "./orientation";
+import { sidesOnScreen, type Turn } from "./orientation";
 
 /** How a frontal view is laid by convention, for files that do not say it. */
 const USUAL: [string, string] = ["L", "F"];

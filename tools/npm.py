@@ -1,0 +1,10 @@
+"""npm in the folder of the front end, with the Node.js that built it: `python -m tools.npm …`."""
+
+import subprocess
+import sys
+
+from deploy.local.frontend import FRONTEND, node_environment
+
+if __name__ == "__main__":
+    command = ["npm", *sys.argv[1:]]
+    sys.exit(subprocess.run(command, cwd=FRONTEND, env=node_environment(), check=False).returncode)
