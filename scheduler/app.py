@@ -20,12 +20,15 @@ ANCHOR_SECONDS = 60
 NOTIFY_SECONDS = 20
 CLEAN_SECONDS = 300
 MARK_SECONDS = 60
+CHECK_SECONDS = 20
+#: What checking files may take of that; everything else of the scheduler waits for it.
+MOST_CHECKING_SECONDS = 2.0
 
 
 def _every(seconds: int, task: str) -> dict[str, Any]:
     # A message that waited for a whole period is obsolete: the next one is there.
     options = {"queue": MAINTENANCE_QUEUE, "expires": seconds}
-    return {"task": f"workers.tasks.{task}", "schedule": seconds, "options": options}
+    return {"task": task, "schedule": seconds, "options": options}
 
 
 app.conf.update(
@@ -33,11 +36,12 @@ app.conf.update(
     # The schedule needs no record of the last run, and so no file.
     beat_scheduler="celery.beat:Scheduler",
     beat_schedule={
-        "sweep": _every(settings.SWEEP_SECONDS, "sweep"),
-        "anchor_audit": _every(ANCHOR_SECONDS, "anchor_audit"),
-        "notify": _every(NOTIFY_SECONDS, "notify"),
-        "clean_storage": _every(CLEAN_SECONDS, "clean_storage"),
-        "watch_database": _every(MARK_SECONDS, "watch_database"),
+        "sweep": _every(settings.SWEEP_SECONDS, "workers.tasks.sweep"),
+        "anchor_audit": _every(ANCHOR_SECONDS, "workers.tasks.anchor_audit"),
+        "notify": _every(NOTIFY_SECONDS, "workers.tasks.notify"),
+        "clean_storage": _every(CLEAN_SECONDS, "workers.tasks.clean_storage"),
+        "check_storage": _every(CHECK_SECONDS, "scheduler.tasks.check_storage"),
+        "watch_database": _every(MARK_SECONDS, "scheduler.tasks.watch_database"),
     },
 )
 

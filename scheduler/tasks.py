@@ -1,16 +1,18 @@
 """The scheduler's Celery tasks, each a thin call.
 
-They keep the names from when they belonged to the workers, because messages may be waiting in the
-broker during an upgrade.
+The first ones keep the names from when they belonged to the workers, because messages may be
+waiting in the broker during an upgrade.
 """
 
 import time
 
+from django.conf import settings
+
 from scheduler import recovery
-from scheduler.app import CLEAN_SECONDS, app
+from scheduler.app import CHECK_SECONDS, CLEAN_SECONDS, MOST_CHECKING_SECONDS, app
 from webportal.audit import anchors
 from webportal.notifications import mail, run
-from webportal.upkeep import pauses
+from webportal.upkeep import checking, pauses
 from webportal.upkeep.unreferenced import remove_unreferenced
 
 
@@ -42,7 +44,17 @@ def clean_storage() -> None:
     remove_unreferenced(int(time.time() // CLEAN_SECONDS))
 
 
-@app.task(name="workers.tasks.watch_database")
+@app.task(name="scheduler.tasks.watch_database")
 def watch_database() -> None:
     """Record the database's position in the storage; if it is older, stop removing."""
     pauses.watch_database()
+
+
+@app.task(name="scheduler.tasks.check_storage")
+def check_storage() -> None:
+    """Compare the stored files that come next with their checksums, where a round is due."""
+    check = checking.due_round()
+    if check is not None:
+        megabytes = settings.STORAGE_CHECK_MEGABYTES * CHECK_SECONDS
+        most_bytes = int(megabytes * 1024**2)
+        checking.check_some(check, most_bytes=most_bytes, most_seconds=MOST_CHECKING_SECONDS)

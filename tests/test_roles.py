@@ -128,6 +128,7 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "operations/workers/<str:name>/resume": {"POST": (IT,)},
     "operations/jobs/<uuid:job_id>/release": {"POST": (IT,)},
     "operations/jobs/<uuid:job_id>/cancel": {"POST": (IT,)},
+    "operations/files/<uuid:fault_id>/check": {"POST": (IT,)},
     "operations/removal/<uuid:pause_id>/resume": {"POST": (IT,)},
     "metrics": {"GET": (IT,)},
     "health/live": {"GET": PUBLIC},

@@ -1,19 +1,29 @@
 """Files are kept in a folder or in an S3 bucket, as STORAGE_URL says."""
 
+import errno
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.core.files import File
 from django.core.files.base import ContentFile
-from django.core.files.storage import Storage, storages
+from django.core.files.storage import FileSystemStorage, Storage, storages
 from django.utils import timezone
 from moto.server import ThreadedMotoServer
 
 import webportal.storage
-from webportal.storage import list_folder, modified_at, storage_from_url, trash
+from webportal.storage import (
+    DamagedFileError,
+    list_folder,
+    modified_at,
+    read_verified,
+    storage_from_url,
+    trash,
+)
 
 
 @pytest.fixture
@@ -91,6 +101,16 @@ def test_a_file_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ConnectionError):
         storage.save("dicom/torn.dcm", Torn(b"half and half"))
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_what_the_disk_cannot_read_is_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+    class BadDisk(FileSystemStorage):
+        def open(self, name: str, mode: str = "rb") -> File[Any]:
+            raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(webportal.storage, "default_storage", BadDisk())
+    with pytest.raises(DamagedFileError):
+        read_verified("dicom/a.dcm", "0" * 64)
 
 
 def test_a_bucket_keeps_files(bucket: str) -> None:

@@ -211,6 +211,10 @@ STORAGE_TRASH_DAYS = env.int("STORAGE_TRASH_DAYS", default=30)
 # goes until hospital IT has looked at it.
 STORAGE_REMOVAL_FILES = env.int("STORAGE_REMOVAL_FILES", default=100)
 STORAGE_REMOVAL_SHARE = env.float("STORAGE_REMOVAL_SHARE", default=0.02)
+# Every so many days the scheduler begins to compare all stored files with their checksums, 0 for
+# never, and reads at most so many megabytes a second for it.
+STORAGE_CHECK_DAYS = env.int("STORAGE_CHECK_DAYS", default=7)
+STORAGE_CHECK_MEGABYTES = env.float("STORAGE_CHECK_MEGABYTES", default=5)
 FILE_UPLOAD_TEMP_DIR = None
 FILE_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024**2
 

@@ -25,12 +25,13 @@ from ml.serving.predictor import Predictor
 from ml.serving.runtimes.interface import cores
 from webportal.inference import reasons
 from webportal.inference.claims import ClaimedJob, Result, claim, fail, give_back, write_back
+from webportal.inference.faults import note_file_fault
 from webportal.inference.hints import drop_hints, send_hint
 from webportal.inference.models import ModelVersion
 from webportal.inference.registry import active_model, verified_package
-from webportal.storage import DamagedFileError
+from webportal.storage import DamagedFileError, StorageAwayError
 from workers.limits import DRAIN_SECONDS
-from workers.loading import StorageAwayError, UnreadableFileError, load_input
+from workers.loading import UnreadableFileError, load_input
 
 logger = logging.getLogger(__name__)
 
@@ -207,8 +208,10 @@ class Engine:
             except ImageError as error:
                 self._fail(job, error.code, error.message, is_final=True)
             except DamagedFileError:
+                self._note_file_fault(job)
                 self._fail(job, "file_damaged", reasons.FILE_DAMAGED)
             except UnreadableFileError:
+                self._note_file_fault(job)
                 self._fail(job, "file_unreadable", reasons.FILE_UNREADABLE)
             except StorageAwayError:
                 unread.append(job)
@@ -286,6 +289,13 @@ class Engine:
     def _fail(self, job: ClaimedJob, code: str, reason: str, *, is_final: bool = False) -> None:
         self.persist(lambda: fail(self.worker, job, code, reason, is_final=is_final))
         self._let_go([job])
+
+    def _note_file_fault(self, job: ClaimedJob) -> None:
+        try:
+            self.persist(lambda: note_file_fault(job))
+        except Exception:
+            # The job's own failure says as much.
+            logger.exception("The fault of a stored file could not be noted")
 
     def _give_back(self, jobs: Sequence[ClaimedJob]) -> None:
         self.persist(lambda: give_back(self.worker, jobs))

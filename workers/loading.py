@@ -4,11 +4,7 @@ import numpy as np
 
 from ml import images
 from ml.serving.preprocessing import network_input
-from webportal.storage import DamagedFileError, is_storage_away, read_verified
-
-
-class StorageAwayError(Exception):
-    """The storage as a whole is unavailable; the file is not the cause."""
+from webportal.storage import DamagedFileError, StorageAwayError, is_storage_away, read_verified
 
 
 class UnreadableFileError(Exception):

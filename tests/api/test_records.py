@@ -73,7 +73,7 @@ def test_a_file_missing_from_the_storage_is_told(client: APIClient) -> None:
         response = client.get(f"/api/v1/radiographs/{radiograph.pk}/{what}")
         assert response.status_code == 500
         assert response.json()["type"] == "urn:chestline:problem:file-missing"
-    assert audit_actions() == []
+    assert audit_actions() == ["file.damaged"]
 
 
 def test_uploaders_complete_each_other_s_studies_and_know_no_result(

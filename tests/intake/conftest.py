@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.files.storage import default_storage
 from pytest_django.fixtures import Settings
 
 from webportal.accounts.models import User
@@ -42,6 +43,12 @@ def send(uploader: User, batch: UploadBatch) -> Send:
         return item
 
     return sent
+
+
+def stored(key: str) -> bytes:
+    """What the storage holds under a key."""
+    with default_storage.open(key) as file:
+        return bytes(file.read())
 
 
 def stored_files(folder: Path) -> list[str]:

@@ -6,14 +6,12 @@ from typing import Any
 
 import pydicom
 import pytest
-from django.core.files.storage import default_storage
 
 from tests import dicom_files as files
 from tests.helpers import audit_actions
-from tests.intake.conftest import Send, stored_files
+from tests.intake.conftest import Send, stored, stored_files
 from webportal.accounts.models import User
 from webportal.inference.models import Job
-from webportal.intake import blobs
 from webportal.intake.batches import services
 from webportal.intake.cases import case_record
 from webportal.intake.cases.case_record import CaseRecord
@@ -22,6 +20,7 @@ from webportal.intake.held import resolution
 from webportal.intake.held.resolution import Decision
 from webportal.intake.models import IdentityMode, UploadItem
 from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
+from webportal.storage import read_verified
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -52,7 +51,7 @@ def test_a_contradicting_file_is_held_and_changes_no_record(
     data = dicom(**elements)
     item = send(data)
     assert (item.verdict, item.reason_code) == ("held", "patient_mismatch")
-    assert blobs.read(item.held_key) == data
+    assert stored(item.held_key) == data
     assert Patient.objects.get() == recorded
     assert Radiograph.objects.count() == Job.objects.count() == 1
     assert audit_actions()[-1] == "file.held"
@@ -154,7 +153,7 @@ def test_a_picture_is_wrapped_for_the_patient_decided_on(
     for seed, decision in enumerate((Decision.SAME, Decision.OTHER)):
         resolved = resolution.resolve(held(seed), decision, uploader)
         assert resolved.radiograph is not None
-        instance = pydicom.dcmread(BytesIO(blobs.read(resolved.radiograph.dicom_key)))
+        instance = pydicom.dcmread(BytesIO(stored(resolved.radiograph.dicom_key)))
         study = resolved.radiograph.study
         assert instance.PatientID == study.patient.patient_id
         assert instance.PatientName == study.patient.name
@@ -186,10 +185,21 @@ def test_a_decision_is_made_once(
 
 @pytest.mark.parametrize("decision", [Decision.SAME, Decision.OTHER])
 def test_a_file_removed_by_a_simultaneous_decision_is_no_longer_held(
-    decision: Decision, recorded: Patient, send: Send, uploader: User
+    decision: Decision,
+    recorded: Patient,
+    send: Send,
+    uploader: User,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     item = send(dicom(PatientName="Doe^Jane"))
-    default_storage.delete(item.held_key)
+    read = read_verified
+
+    def read_too_late(key: str, sha256: str) -> bytes:
+        monkeypatch.undo()
+        resolution.resolve(UploadItem.objects.get(pk=item.pk), Decision.DISCARD, uploader)
+        return read(key, sha256)
+
+    monkeypatch.setattr(resolution, "read_verified", read_too_late)
     with pytest.raises(NotHeldError):
         resolution.resolve(item, decision, uploader)
     assert Radiograph.objects.count() == 1
@@ -204,7 +214,7 @@ def test_a_decision_that_cannot_be_carried_out_leaves_the_file_held(
         resolution.resolve(item, Decision.SAME, uploader)
     item.refresh_from_db()
     assert item.verdict == "held"
-    assert blobs.read(item.held_key)
+    assert stored(item.held_key)
 
 
 def test_files_that_name_the_same_person_are_found_together(

@@ -17,11 +17,11 @@ from pytest_django.fixtures import Settings
 from ml import images
 from tests import dicom_files as files
 from tests.helpers import audit_actions
-from tests.intake.conftest import Send, stored_files, zip_of
+from tests.intake.conftest import Send, stored, stored_files, zip_of
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.inference.models import Job, JobState
-from webportal.intake import blobs, pipeline
+from webportal.intake import pipeline
 from webportal.intake.batches import services
 from webportal.intake.errors import StorageFullError, StorageReadOnlyError
 from webportal.intake.models import UploadBatch, UploadItem
@@ -71,7 +71,7 @@ def test_a_dicom_file_is_stored_once_as_it_came(send: Send, storage_folder: Path
     digest = hashlib.sha256(data).hexdigest()
     assert radiograph.original_sha256 == radiograph.dicom_sha256 == digest
     assert stored_files(storage_folder) == [f"dicom/{digest[:2]}/{digest[2:4]}/{digest}.dcm"]
-    assert blobs.read(radiograph.dicom_key) == data
+    assert stored(radiograph.dicom_key) == data
 
 
 @pytest.mark.parametrize("make", [files.png, files.jpeg])
@@ -81,8 +81,8 @@ def test_a_picture_is_stored_as_it_came_and_as_dicom(
     data = make(files.phantom())
     radiograph = send(data).radiograph
     assert radiograph is not None
-    assert blobs.read(radiograph.original_key) == data
-    instance = blobs.read(radiograph.dicom_key)
+    assert stored(radiograph.original_key) == data
+    instance = stored(radiograph.dicom_key)
     assert hashlib.sha256(instance).hexdigest() == radiograph.dicom_sha256
     assert pydicom.dcmread(BytesIO(instance)).SOPInstanceUID == radiograph.sop_instance_uid
     assert (images.read(instance).pixels == images.read(data).pixels).all()

@@ -66,7 +66,7 @@ def test_an_image_whose_file_is_lost_says_so_and_is_not_audited_as_viewed(browse
         answer = browser.get(reverse(page, args=[radiograph.pk]))
         assert answer.status_code == 500
         assert "missing from the storage" in answer.content.decode()
-    assert audit_actions(study_id=radiograph.study_id) == []
+    assert audit_actions(study_id=radiograph.study_id) == ["file.damaged"]
 
 
 def test_an_image_that_cannot_be_decoded_says_so(browser: Client) -> None:
@@ -85,7 +85,7 @@ def test_another_file_in_its_place_is_neither_shown_nor_handed_out(browser: Clie
         answer = browser.get(reverse(page, args=[radiograph.pk]))
         assert answer.status_code == 500
         assert "its checksum differs" in answer.content.decode()
-    assert audit_actions(study_id=radiograph.study_id) == []
+    assert audit_actions(study_id=radiograph.study_id) == ["file.damaged"]
 
 
 def test_the_original_comes_byte_for_byte(browser: Client) -> None:

@@ -20,7 +20,7 @@ from webportal.audit.models import AuditEntry
 from webportal.inference import registry
 from webportal.inference.claims import ClaimedJob, Result
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction
-from webportal.records.models import Radiograph
+from webportal.records.models import FileFault, Radiograph
 from workers import engine as engine_module
 from workers.engine import Engine
 from workers.loading import load_input
@@ -133,6 +133,9 @@ def test_a_file_that_is_missing_is_quarantined_after_three_attempts(engine: Engi
     missing.refresh_from_db()
     assert (missing.state, missing.attempt) == (JobState.QUARANTINED, 3)
     assert missing.reason_code == "file_unreadable"
+    fault = FileFault.objects.get()
+    assert (fault.key, fault.kind) == (missing.radiograph.dicom_key, "missing")
+    assert fault.radiograph_id == missing.radiograph_id
     assert states() == ["done", "quarantined"]
 
 
@@ -145,6 +148,7 @@ def test_a_file_that_was_cut_on_the_disk_is_said_to_be_damaged_there(engine: Eng
     job.refresh_from_db()
     assert (job.state, job.reason_code) == (JobState.QUARANTINED, "file_damaged")
     assert "not in transfer" in job.reason
+    assert FileFault.objects.get().kind == "damaged"
 
 
 def test_a_storage_that_is_away_costs_no_attempt(
@@ -163,6 +167,7 @@ def test_a_storage_that_is_away_costs_no_attempt(
     engine.drain()
     assert states() == ["done"] * 2
     assert set(Job.objects.values_list("attempt", flat=True)) == {1}
+    assert not FileFault.objects.exists()
 
 
 def test_an_image_on_which_the_model_fails_takes_no_other_with_it(

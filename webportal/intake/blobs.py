@@ -67,9 +67,3 @@ def writing() -> Iterator[Put]:
         if isinstance(error, OSError) and error.errno in _READ_ONLY:
             raise StorageReadOnlyError() from None
         raise
-
-
-def read(key: str) -> bytes:
-    """Return what is stored under a key."""
-    with default_storage.open(key) as file:
-        return bytes(file.read())

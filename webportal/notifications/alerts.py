@@ -15,6 +15,7 @@ from webportal.inference import health
 from webportal.inference.health import Alert
 from webportal.notifications.models import Kind, MailState, Notification, SystemAlert
 from webportal.notifications.services import mail_state_for, mail_wanted
+from webportal.records.file_faults import open_faults
 from webportal.upkeep.models import PauseReason
 from webportal.upkeep.pauses import open_pauses
 
@@ -25,6 +26,13 @@ _REFUSALS = 3
 MAIL_FAILING = Alert(
     "mail_failing",
     _("E-mail cannot be sent. Check the mail server and its settings (EMAIL_URL)."),
+)
+FILE_FAULT = Alert(
+    "file_fault",
+    _(
+        "A stored file is missing or damaged. It is not shown, handed out or analysed until the"
+        " same file is uploaded again or put back from a backup."
+    ),
 )
 REMOVAL_ALERTS = {
     PauseReason.OLDER_DATABASE: Alert(
@@ -46,6 +54,7 @@ REMOVAL_ALERTS = {
 ALERTS = {
     alert.code: alert
     for alert in (
+        FILE_FAULT,
         *REMOVAL_ALERTS.values(),
         health.NO_WORKER,
         health.ALL_DRAINING,
@@ -64,6 +73,8 @@ def current_alerts() -> list[Alert]:
     """The current alerts."""
     alerts = health.queue_health().alerts
     alerts += [REMOVAL_ALERTS[PauseReason(each.reason)] for each in open_pauses()]
+    if open_faults().exists():
+        alerts.append(FILE_FAULT)
     return [*alerts, MAIL_FAILING] if _mail_fails() else alerts
 
 

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_safe
 
 from webportal.accounts.models import Role, User
 from webportal.inference.health import jobs_by_state, queue_health
+from webportal.records.file_faults import open_faults
 
 
 @login_not_required
@@ -69,6 +70,11 @@ def _lines() -> Iterator[str]:
         health.finished_last_hour,
     )
     yield from _gauge("chestline_workers", "Workers by state.", "state", health.workers.items())
+    yield from _number(
+        "chestline_stored_file_faults",
+        "Stored files that are missing or damaged.",
+        open_faults().count(),
+    )
     if health.free_bytes is not None:
         yield from _number(
             "chestline_storage_free_bytes", "Free bytes of the storage.", health.free_bytes

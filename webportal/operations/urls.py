@@ -11,6 +11,7 @@ urlpatterns = [
     path("operations/workers/<str:name>/resume", views.resume, name="resume"),
     path("operations/jobs/<uuid:job_id>/release", views.release_job, name="release-job"),
     path("operations/jobs/<uuid:job_id>/cancel", views.cancel_job, name="cancel-job"),
+    path("operations/files/<uuid:fault_id>/check", views.check_file, name="check-file"),
     path("operations/removal/<uuid:pause_id>/resume", views.resume_removal, name="resume-removal"),
     path("metrics", metrics.metrics, name="metrics"),
     path("health/live", health.live, name="live"),

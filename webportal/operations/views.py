@@ -24,8 +24,13 @@ from webportal.inference.models import Job, JobState, Worker
 from webportal.inference.queue import QueueError, awaiting_release, cancel, release_from_quarantine
 from webportal.notifications.alerts import current_alerts
 from webportal.operations.health import broker_answers
+from webportal.records.file_faults import open_faults
+from webportal.records.files import AWAY
+from webportal.records.models import FileFault
+from webportal.storage import StorageAwayError
 from webportal.upkeep import pauses
-from webportal.upkeep.models import RemovalPause
+from webportal.upkeep.checking import check_again
+from webportal.upkeep.models import RemovalPause, StorageCheck
 
 
 @allow(Role.IT)
@@ -57,6 +62,10 @@ def _status() -> dict[str, Any]:
         "running": running[:SHOWN_JOBS],
         "quarantined": quarantined[:SHOWN_JOBS],
         "pauses": pauses.open_pauses(),
+        "faults": open_faults()[:SHOWN_JOBS],
+        "all_faults": open_faults().count(),
+        "check": StorageCheck.objects.first(),
+        "complete_check": StorageCheck.objects.exclude(finished_at=None).first(),
         "shown_jobs": SHOWN_JOBS,
     }
 
@@ -89,6 +98,23 @@ def resume_removal(request: SignedInRequest, pause_id: uuid.UUID) -> HttpRespons
         messages.success(request, _("Files without a record go to the trash again."))
     else:
         messages.info(request, _("Somebody else has resumed it already."))
+    return redirect("operations:queue")
+
+
+@allow(Role.IT)
+@require_POST
+def check_file(request: SignedInRequest, fault_id: uuid.UUID) -> HttpResponse:
+    """Compare a stored file that was missing or damaged once more."""
+    fault = get_object_or_404(FileFault, pk=fault_id)
+    try:
+        is_intact = check_again(fault, request.user)
+    except StorageAwayError:
+        messages.error(request, AWAY)
+    else:
+        if is_intact:
+            messages.success(request, _("The file is as it was received."))
+        else:
+            messages.error(request, _("The file is still missing or damaged."))
     return redirect("operations:queue")
 
 

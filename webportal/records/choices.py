@@ -82,3 +82,10 @@ class ReadingState(models.TextChoices):
 
     UNREAD = "unread", _("Unread")
     SIGNED = "signed", _("Signed")
+
+
+class FaultKind(models.TextChoices):
+    """What is wrong with a stored file."""
+
+    MISSING = "missing", _("Missing")
+    DAMAGED = "damaged", _("Damaged")

@@ -1,20 +1,22 @@
 """Reading a radiograph's stored files and verifying their checksums."""
 
-import logging
-
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from webportal.records import file_faults
+from webportal.records.choices import FaultKind
 from webportal.records.models import Radiograph
-from webportal.storage import DamagedFileError, read_verified
+from webportal.storage import DamagedFileError, StorageAwayError, read_verified
 
-logger = logging.getLogger(__name__)
-
-MISSING = _("The file of this image is missing from the storage; tell hospital IT.")
-DAMAGED = _(
-    "The stored file of this image is not the one that was received: its checksum differs. Do not"
-    " read from it; tell hospital IT."
+MISSING = _(
+    "The file of this image is missing from the storage. Hospital IT is told; uploading the same"
+    " file again repairs it."
 )
+DAMAGED = _(
+    "The stored file of this image is not the one that was received: its checksum differs. It is"
+    " not shown. Hospital IT is told; uploading the same file again repairs it."
+)
+AWAY = _("The storage of the images cannot be reached; tell hospital IT.")
 
 
 class StoredFileError(Exception):
@@ -39,9 +41,20 @@ def read_original(radiograph: Radiograph) -> bytes:
 def _read(radiograph: Radiograph, key: str, sha256: str) -> bytes:
     try:
         return read_verified(key, sha256)
-    except FileNotFoundError as error:
-        logger.error("A file of radiograph %s is missing from the storage", radiograph.pk)
-        raise StoredFileError("file_missing", MISSING) from error
-    except DamagedFileError as error:
-        logger.error("A file of radiograph %s is not the one recorded", radiograph.pk)
-        raise StoredFileError("file_damaged", DAMAGED) from error
+    except (FileNotFoundError, DamagedFileError):
+        _look_again(radiograph, key, sha256)
+        return read_verified(key, sha256)
+
+
+def _look_again(radiograph: Radiograph, key: str, sha256: str) -> None:
+    """Tell hospital IT of a file that is missing or damaged; raises StoredFileError then."""
+    try:
+        fault = file_faults.fault_of(key, sha256)
+    except StorageAwayError as error:
+        raise StoredFileError("storage_away", AWAY) from error
+    if fault is None:
+        return
+    file_faults.note(key, fault, radiograph.pk)
+    if fault == FaultKind.MISSING:
+        raise StoredFileError("file_missing", MISSING)
+    raise StoredFileError("file_damaged", DAMAGED)

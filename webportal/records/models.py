@@ -12,6 +12,7 @@ from django.db.models.functions import Coalesce
 from webportal.records.choices import (
     Category,
     Concern,
+    FaultKind,
     Priority,
     Purpose,
     ReadingState,
@@ -363,3 +364,30 @@ class CorrectionSeen(models.Model):
 
     def __str__(self) -> str:
         return f"Correction {self.correction_id} seen by {self.reader_id}"
+
+
+class FileFault(models.Model):
+    """That a stored file was found missing or damaged; open until it is as recorded again.
+
+    Written by webportal.records.file_faults alone.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    key = models.CharField(max_length=200)
+    kind = models.CharField(max_length=10, choices=FaultKind.choices)
+    radiograph = models.ForeignKey(
+        Radiograph, on_delete=models.PROTECT, null=True, blank=True, related_name="file_faults"
+    )
+    found_at = models.DateTimeField(auto_now_add=True)
+    repaired_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-found_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["key"], condition=Q(repaired_at=None), name="one_open_fault_of_a_file"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.key}"

@@ -1,5 +1,6 @@
 """Storage backends for uploaded files: a folder, or an S3 bucket."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -16,6 +17,10 @@ from django.core.files.storage import FileSystemStorage, default_storage
 
 class DamagedFileError(Exception):
     """A stored file is not the one that was recorded when it was stored."""
+
+
+class StorageAwayError(OSError):
+    """The storage as a whole is unavailable; no file is the cause."""
 
 
 class DurableFileSystemStorage(FileSystemStorage):
@@ -74,10 +79,16 @@ def _flush_folder(folder: Path) -> None:
 def read_verified(key: str, sha256: str) -> bytes:
     """Return what is stored under a key, compared with the SHA-256 that was recorded for it.
 
-    Raises DamagedFileError where they differ, and FileNotFoundError where nothing is stored.
+    Raises DamagedFileError where they differ or the disk cannot read all of it, and
+    FileNotFoundError where nothing is stored.
     """
-    with default_storage.open(key) as file:
-        data = bytes(file.read())
+    try:
+        with default_storage.open(key) as file:
+            data = bytes(file.read())
+    except OSError as error:
+        if error.errno == errno.EIO:
+            raise DamagedFileError(key) from error
+        raise
     if hashlib.sha256(data).hexdigest() != sha256:
         raise DamagedFileError(key)
     return data

@@ -1,4 +1,4 @@
-"""What must outlast a run of the scheduler: that removing files is paused."""
+"""What must outlast a run of the scheduler: pauses of the removal, and how far the check is."""
 
 import uuid
 
@@ -45,3 +45,40 @@ class RemovalPause(models.Model):
 
     def __str__(self) -> str:
         return f"{self.reason} since {self.since:%Y-%m-%d %H:%M}"
+
+
+class StorageCheck(models.Model):
+    """One round in which every stored file is read and compared; see `checking`."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    last_step_at = models.DateTimeField()
+    position = models.CharField(
+        max_length=50, blank=True, help_text="The last image, or held file, that was checked."
+    )
+    images = models.PositiveIntegerField(
+        help_text="How many there were at the start, those of held files included."
+    )
+    checked_images = models.PositiveIntegerField(default=0)
+    checked_bytes = models.PositiveBigIntegerField(default=0)
+    faults = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-started_at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["finished_at"],
+                condition=Q(finished_at=None),
+                name="one_open_check",
+                nulls_distinct=False,
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Check of {self.started_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def percent(self) -> int:
+        """How far the round is; images that came since its start are not counted at the start."""
+        return min(100, 100 * self.checked_images // max(1, self.images))

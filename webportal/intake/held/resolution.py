@@ -6,14 +6,13 @@ from datetime import date, datetime, time
 
 from django.db import DataError, IntegrityError, models, transaction
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
-from django.utils.translation import gettext_noop
 
 from ml.images import ImageError, ImageFacts
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.intake import blobs
 from webportal.intake.cases import lookup
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks import image_file, wrapping
@@ -35,10 +34,11 @@ from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.pipeline import check, identify, match, store
 from webportal.intake.pipeline.identify import StudyFacts
 from webportal.intake.pipeline.upload import Upload
+from webportal.records import file_faults
 from webportal.records.ages import contradicts
 from webportal.records.identifiers import UNREADABLE
 from webportal.records.models import Patient, Study
-from webportal.storage import trash
+from webportal.storage import DamagedFileError, read_verified, trash
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +48,10 @@ NOT_BIKRAM_SAMBAT = gettext_noop("No date of this file looks like Bikram Sambat.
 CONVERTED_CONTRADICT = gettext_noop(
     "Read as Bikram Sambat, the dates of birth and study still contradict each other. Write the"
     " right ones."
+)
+HELD_FILE_DAMAGED = gettext_noop(
+    "The stored file is missing, or not the one that was received. Hospital IT is told. Send the"
+    " same file again to the same upload, which repairs it, or discard it."
 )
 NOBODY_RECORDED = gettext_noop(
     "Nobody is recorded under what the file says. Correct it, or say that it is another person."
@@ -112,10 +116,7 @@ def question(item: UploadItem, by: User) -> Question:
     item.refresh_from_db()
     if item.verdict != Verdict.HELD:
         raise NotHeldError
-    try:
-        data = blobs.read(item.held_key)
-    except FileNotFoundError:  # somebody else's decision was carried out since the item was read
-        raise NotHeldError from None
+    data = _read_held(item)
     upload = Upload.of(item.batch, item.file_name, data, by)
     record = lookup.record_for(item.batch, item.file_name)
     try:
@@ -237,6 +238,21 @@ def for_another(correction: Correction, asked: Question, other: Question) -> Cor
         raise PatientDoubtError("study_date_in_doubt", OWN_DATE_IN_DOUBT)
     at = other.moment.at
     return Correction(correction.identity, number, timezone.localtime(at).date() if at else None)
+
+
+def _read_held(item: UploadItem) -> bytes:
+    """Return a held file, compared with the hash that it came with."""
+    try:
+        return read_verified(item.held_key, item.sha256)
+    except (FileNotFoundError, DamagedFileError):
+        item.refresh_from_db()
+    if item.verdict != Verdict.HELD:  # somebody else's decision was carried out meanwhile
+        raise NotHeldError
+    fault = file_faults.fault_of(item.held_key, item.sha256)
+    if fault is None:
+        return read_verified(item.held_key, item.sha256)
+    file_faults.note(item.held_key, fault)
+    raise RefusedError("file_damaged", gettext(HELD_FILE_DAMAGED))
 
 
 def _claimed(item: UploadItem, by: User) -> Identity | None:

@@ -14,7 +14,6 @@ from ml.images import ImageError
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.intake import blobs
 from webportal.intake.checks import doubts, sandbox
 from webportal.intake.errors import IntakeError, NotHeldError
 from webportal.intake.held import preview, resolution
@@ -22,6 +21,7 @@ from webportal.intake.held.forms import HeldFileForm, initial_of
 from webportal.intake.held.resolution import Correction, Decision, Question
 from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.reasons import in_words
+from webportal.storage import DamagedFileError, read_verified
 
 ITEMS_PER_PAGE = 100
 _DECIDED_AT_ONCE = (
@@ -89,8 +89,8 @@ def held_image(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
     """The picture of a held file, small, for whoever decides whose image it is."""
     item = get_object_or_404(UploadItem, pk=item_id, verdict=Verdict.HELD)
     try:
-        picture = sandbox.run(preview.png, blobs.read(item.held_key))
-    except (FileNotFoundError, ImageError):
+        picture = sandbox.run(preview.png, read_verified(item.held_key, item.sha256))
+    except (FileNotFoundError, DamagedFileError, ImageError):
         words = gettext("The picture cannot be shown.")
         return HttpResponse(words, status=404, content_type="text/plain; charset=utf-8")
     append(Event(Action.IMAGE_VIEWED, "upload_item", item.pk), request.user)

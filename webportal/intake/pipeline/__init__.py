@@ -17,7 +17,7 @@ from webportal.intake.errors import (
     internal_error,
 )
 from webportal.intake.models import UploadBatch, UploadItem
-from webportal.intake.pipeline import check, identify, match, receive, store
+from webportal.intake.pipeline import check, identify, match, receive, repair, store
 from webportal.intake.pipeline.upload import Upload
 
 logger = logging.getLogger(__name__)
@@ -58,6 +58,7 @@ def _take_in(upload: Upload) -> UploadItem:
     record = lookup.record_for(upload.batch, upload.file_name)
     # What is stored already was checked then, and is not decoded again.
     if (item := store.known(upload, record)) is not None:
+        repair.repair(upload, item)
         return item
     checked = check.check(upload, record)
     claim = identify.identify(upload.batch, record, checked.facts)

@@ -3,7 +3,6 @@
 import logging
 from dataclasses import dataclass, replace
 
-from django.core.files.storage import default_storage
 from django.utils.translation import gettext as _
 
 from ml import images
@@ -12,6 +11,7 @@ from webportal.intake.identity import Identity, differences, identity_in_header
 from webportal.records.ages import age_in_months, examined_on
 from webportal.records.bikram_sambat import written_day
 from webportal.records.choices import Sex
+from webportal.records.files import StoredFileError, read_original
 from webportal.records.identity import identity_in_words
 from webportal.records.models import Patient, Study
 from webportal.review.templatetags.review import age
@@ -54,9 +54,8 @@ def identities_in_files(study: Study) -> list[Identity]:
     found = []
     for radiograph in study.radiographs.filter(media_type="application/dicom"):
         try:
-            with default_storage.open(radiograph.original_key) as file:
-                facts = images.describe(file.read())
-        except (FileNotFoundError, ImageError):
+            facts = images.describe(read_original(radiograph))
+        except (StoredFileError, ImageError):
             logger.warning("The header of radiograph %s cannot be read", radiograph.pk)
             continue
         identity = identity_in_header(facts)

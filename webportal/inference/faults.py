@@ -1,0 +1,27 @@
+"""Stored files that workers cannot read: told to hospital IT, and analysed once repaired."""
+
+from webportal.accounts.models import User
+from webportal.inference.claims import ClaimedJob
+from webportal.inference.queue import awaiting_release, release_from_quarantine
+from webportal.records import file_faults
+from webportal.records.models import Radiograph
+from webportal.storage import StorageAwayError
+
+#: Why a job failed that may succeed once the file is repaired.
+_OF_FILES = ("file_damaged", "file_unreadable")
+
+
+def note_file_fault(job: ClaimedJob) -> None:
+    """Look at the file of a job once more; tell hospital IT of what is wrong with it."""
+    try:
+        fault = file_faults.fault_of(job.dicom_key, job.dicom_sha256)
+    except StorageAwayError:
+        return
+    if fault is not None:
+        file_faults.note(job.dicom_key, fault, job.radiograph_id)
+
+
+def analyse_again(radiograph: Radiograph, by: User) -> None:
+    """Queue an image again whose analysis failed for want of its file."""
+    for job in awaiting_release().filter(radiograph=radiograph, reason_code__in=_OF_FILES):
+        release_from_quarantine(job, by)
