@@ -12,7 +12,7 @@ from webportal.client_address import client_address, network_of
 
 
 class ThrottledBackend(ModelBackend):
-    """Django's check of the password, made only when it is due and there is room for it."""
+    """Django's password check, subject to throttling and limited concurrency."""
 
     def authenticate(
         self,
@@ -23,8 +23,8 @@ class ThrottledBackend(ModelBackend):
     ) -> User | None:
         """Return the user, or None.
 
-        Raises TooManyAttemptsError or BusyError where the password was not looked at. Neither is a
-        failed sign-in, so that a flood does not fill the audit trail.
+        Raises TooManyAttemptsError or BusyError if the password was not checked. Neither counts as
+        a failed sign-in, so that a flood does not fill the audit trail.
         """
         if username is None or password is None:
             return None

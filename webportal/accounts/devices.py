@@ -1,7 +1,7 @@
 """Browsers in which a person has signed in before.
 
-A random value in a cookie tells a browser from others; it opens nothing. Wrong passwords that are
-sent from elsewhere do not slow down whoever comes with one that is known for the name.
+A random value in a cookie identifies a browser; it grants no access. Wrong passwords sent from
+elsewhere do not slow down a user in a known browser.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ REMEMBERED = timedelta(days=180)
 
 
 def known_device(request: HttpRequest | None, username: str) -> str:
-    """The digest of the browser that asks, or '' when nobody of that name has signed in there."""
+    """The digest of the requesting browser, or '' if that user has never signed in there."""
     digest = _digest_of(request)
     fresh = Q(used_at__gte=timezone.now() - REMEMBERED)
     known = KnownDevice.objects.filter(fresh, user__username=username, device_digest=digest)
@@ -28,11 +28,11 @@ def known_device(request: HttpRequest | None, username: str) -> str:
 
 
 def remember_device(request: HttpRequest, response: HttpResponse, user: User) -> None:
-    """Know this browser again when the person signs in here the next time."""
+    """Recognise this browser at the person's next sign-in."""
     value = request.COOKIES.get(COOKIE)
     if not value:
         value = secrets.token_urlsafe(24)
-        # Earlier releases let browsers keep pictures for a year.
+        # Earlier releases let browsers cache images for a year.
         response.headers["Clear-Site-Data"] = '"cache"'
     now = timezone.now()
     KnownDevice.objects.filter(used_at__lt=now - REMEMBERED).delete()
@@ -51,7 +51,7 @@ def remember_device(request: HttpRequest, response: HttpResponse, user: User) ->
 
 
 def forget_devices(user: User) -> None:
-    """Know none of this person's browsers any more."""
+    """Forget all of this person's browsers."""
     KnownDevice.objects.filter(user=user).delete()
 
 

@@ -13,7 +13,7 @@ from webportal.accounts.models import Role, User
 from webportal.accounts.services import USUAL_TOKEN_DAYS
 from webportal.refusals import Refusal
 
-# Django says these in English alone.
+# Django has these in English only.
 gettext_noop("Your password can’t be too similar to your other personal information.")
 gettext_noop("Your password can’t be a commonly used password.")
 gettext_noop("Your password can’t be entirely numeric.")
@@ -26,11 +26,11 @@ ngettext_lazy(
 class SignInForm(AuthenticationForm):
     """Name and password."""
 
-    #: Why the password was not even looked at, if so.
+    #: Why the password was not checked, if so.
     refusal: Refusal | None = None
 
     def clean(self) -> dict[str, Any]:
-        """Check the password, and say when one has to wait for that."""
+        """Check the password, or say how long to wait."""
         try:
             return super().clean()
         except Refusal as refusal:
@@ -39,7 +39,7 @@ class SignInForm(AuthenticationForm):
 
 
 class PasswordForm(forms.Form):
-    """A person chooses a new password, proving the present one."""
+    """Change one's own password, confirming the current one."""
 
     current = forms.CharField(
         label=_("Present password"),
@@ -56,11 +56,11 @@ class PasswordForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Here, because a page's language is known no earlier.
+        # Set here, because the page's language is not known earlier.
         self.fields["new"].help_text = " ".join(password_validators_help_texts())
 
     def clean(self) -> None:
-        """Refuse two new passwords that differ."""
+        """Reject new passwords that differ."""
         super().clean()
         if self.cleaned_data.get("new") != self.cleaned_data.get("again"):
             self.add_error(
@@ -109,7 +109,7 @@ class NewUserForm(forms.ModelForm[User]):
         labels = {"full_name": _("Full name")}
 
     def clean_username(self) -> str:
-        """Refuse a name that differs from another only by case: people would mix them up."""
+        """Reject a name that differs from another only in case: people would mix them up."""
         name: str = self.cleaned_data["username"]
         if User.objects.filter(username__iexact=name).exists():
             taken = User._meta.get_field("username").error_messages["unique"]

@@ -1,4 +1,4 @@
-"""Hashing passwords: slow on purpose, so only a few at once where anybody may ask for it."""
+"""Password hashing: deliberately slow, so concurrency is limited for unauthenticated requests."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,16 +13,16 @@ from webportal.refusals import Refusal
 
 
 class Argon2PasswordHasher(hashers.Argon2PasswordHasher):
-    """Django's, on one core each: what it costs a guesser is the same, and pages keep the others.
+    """Django's hasher on one core: guessing costs the same, and pages keep the other cores.
 
-    Passwords that were hashed with Django's own parameters are hashed anew at the next sign-in.
+    Passwords hashed with Django's own parameters are rehashed at the next sign-in.
     """
 
     parallelism = 1
 
 
 class BusyError(Refusal):
-    """More people try passwords at once than can be checked."""
+    """More passwords were submitted at once than can be checked."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
     retry_seconds = 3
@@ -35,9 +35,9 @@ class BusyError(Refusal):
 
 
 class Turns:
-    """Lets `at_once` hash at the same time and as many again wait; the others are refused at once.
+    """Lets `at_once` threads hash concurrently and as many again wait; others are refused.
 
-    Whoever waits keeps one of the portal's threads from showing pages, so only few may.
+    A waiting request occupies one of the portal's threads, so only a few may wait.
     """
 
     def __init__(self, at_once: int, patience_seconds: float) -> None:
@@ -47,7 +47,7 @@ class Turns:
 
     @contextmanager
     def take(self) -> Iterator[None]:
-        """Hash within this; raises BusyError when it is too full or takes too long."""
+        """Hold a slot while hashing; raises BusyError if none becomes free in time."""
         if not self._present.acquire(blocking=False):
             raise BusyError
         try:
@@ -61,6 +61,6 @@ class Turns:
             self._present.release()
 
 
-#: Of those who are not signed in. Who is signed in has no need of a turn: a flood at the sign-in
-#: must keep nobody from signing a read, and one person's attempts are few (`throttle.py`).
+#: For unauthenticated requests only: a flood at the sign-in must keep nobody from signing a read,
+#: and a signed-in person's attempts are few (`throttle.py`).
 sign_ins = Turns(settings.PASSWORD_HASHES_AT_ONCE, patience_seconds=2)

@@ -16,10 +16,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 def skip_auth_for_health(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Answer the health addresses without looking up who asks.
+    """Serve the health endpoints without loading the user.
 
-    Django's LoginRequiredMiddleware looks at the user of every request, also where none is
-    required, and a lookup fails just when these addresses are to tell that the database is away.
+    Django's LoginRequiredMiddleware loads the user for every request, even if none is required, and
+    that fails exactly when these endpoints should report that the database is down.
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -31,10 +31,10 @@ def skip_auth_for_health(
 
 
 class SignInMiddleware(LoginRequiredMiddleware):
-    """Ask for the sign-in, and come back to a page.
+    """Redirect to the sign-in, and afterwards back to a page.
 
-    Django's own comes back to the address that was asked for. Where something was sent to it that
-    is not sent again, the page that it came from is the one to come back to.
+    Django's own returns to the requested URL. For a form submission, which is not repeated, this
+    one returns to the page that it came from.
     """
 
     def handle_no_permission(
@@ -57,9 +57,9 @@ def _page_that_sent(request: HttpRequest) -> str:
 def require_own_password(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Send people with a one-time password to the page where they choose their own.
+    """Redirect people with a one-time password to the page where they choose their own.
 
-    The API refuses them itself, in words for programs (webportal.api.permissions).
+    The API rejects them itself, in machine-readable form (webportal.api.permissions).
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:

@@ -16,15 +16,15 @@ from knox.models import AbstractAuthToken
 
 
 class Role(models.TextChoices):
-    """What a person does; one person may hold several roles."""
+    """A role; one person may hold several."""
 
     UPLOADER = "uploader", _("Uploader")
     RADIOLOGIST = "radiologist", _("Radiologist")
     IT = "it", _("Hospital IT")
     AUDITOR = "auditor", _("Auditor")
-    # Held beside Radiologist: orders the work of others, see webportal.review.worklist.
+    # In addition to Radiologist: prioritises others' work, see webportal.review.worklist.
     COORDINATOR = "coordinator", _("Worklist coordinator")
-    # Opens the reports of the studies that name them, and nothing else of a patient.
+    # Opens the reports of studies that name them, and nothing else about a patient.
     REFERRER = "referrer", _("Referring clinician")
 
 
@@ -77,7 +77,7 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
                 condition=Q(roles__contained_by=Role.values), name="user_roles_known"
             ),
             models.CheckConstraint(condition=~Q(username=""), name="user_name_not_empty"),
-            # Names that differ only by case would be mixed up by people.
+            # Names that differ only in case would be confused.
             models.UniqueConstraint(Lower("username"), name="user_name_whatever_case"),
         ]
 
@@ -121,7 +121,7 @@ class ApiToken(AbstractAuthToken):  # type: ignore[misc]
 
 
 class PasswordAttempt(models.Model):
-    """A password that was tried lately and not found right; see webportal.accounts.throttle."""
+    """A recent failed password attempt; see webportal.accounts.throttle."""
 
     name_digest = models.CharField(max_length=64, db_index=True)
     key_digest = models.CharField(

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponseBase
 
 from webportal.accounts.models import Role, User
 
-#: Who sends images in: radiographers, and radiologists who upload themselves.
+#: Roles that upload images: radiographers, and radiologists who upload themselves.
 UPLOADERS: tuple[Role, ...] = (Role.UPLOADER, Role.RADIOLOGIST)
 
 View = Callable[..., HttpResponseBase]
@@ -22,10 +22,10 @@ class SignedInRequest(HttpRequest):
 
 
 def allow(*roles: Role) -> Callable[[View], View]:
-    """Open a view to people who hold one of `roles`, or to everyone signed in when none is given.
+    """Allow a view for users with one of `roles`, or for everyone signed in if none is given.
 
-    Others get 403. The roles stay readable as `view.allowed_roles`, for the test that walks every
-    URL with every role.
+    Others get 403. The roles are exposed as `view.allowed_roles`, for the test of every URL with
+    every role.
     """
 
     def decorate(view: View) -> View:

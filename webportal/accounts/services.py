@@ -19,12 +19,12 @@ from webportal.audit.trail import Event, append
 from webportal.refusals import Conflict
 
 USUAL_TOKEN_DAYS = 90
-# Without letters and digits that look alike, because people copy a one-time password by hand.
+# Without similar-looking characters, because people copy a one-time password by hand.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
 
 class AccountError(Conflict):
-    """Something that may not be done to an account; the message says why and what to do."""
+    """The change to an account is not allowed; the message says why and what to do."""
 
 
 def one_time_password() -> str:
@@ -33,7 +33,7 @@ def one_time_password() -> str:
 
 
 def remember_language(user: User, language: str | None) -> None:
-    """Keep the language that a person chose in the page; what is not offered changes nothing."""
+    """Store the language chosen on the page; unsupported ones are ignored."""
     if language in dict(settings.LANGUAGES) and language != user.language:
         user.language = language
         user.save(update_fields=["language"])
@@ -45,7 +45,7 @@ def create_user(
 ) -> tuple[User, str]:
     """Create a user with a one-time password; return both. The password is shown once.
 
-    Raises AccountError when somebody has that name already, written alike or not.
+    Raises AccountError if the name is already taken, ignoring case.
     """
     password = one_time_password()
     try:
@@ -63,12 +63,12 @@ def create_user(
 
 @transaction.atomic
 def change_user(user: User, *, roles: list[str], is_active: bool, by: User) -> None:
-    """Change a person's roles and whether they may sign in; a stopped person's tokens end too.
+    """Change a person's roles and whether they may sign in; deactivation also revokes their tokens.
 
-    Raises AccountError when members of IT would lock themselves out, and PermissionDenied when
-    `by` is no longer one.
+    Raises AccountError if an IT member would lock themselves out, and PermissionDenied if `by` is
+    no longer one.
     """
-    # Two members of IT who stop each other at the same moment wait for each other here.
+    # Serialises IT members who deactivate each other at the same moment.
     locked = User.objects.select_for_update().filter(pk__in=[user.pk, by.pk]).order_by("pk")
     people = {person.pk: person for person in locked}
     acting, user = people[by.pk], people[user.pk]
@@ -127,16 +127,16 @@ def change_own_password(user: User, password: str) -> None:
 
 
 def confirm_password(user: User, password: str) -> None:
-    """Make sure that the signed-in person is who they are, before a signature for example.
+    """Confirm the signed-in person's identity, for example before a signature.
 
-    Raises AccountError when the password is wrong, or when too many were. Wrong ones at the
-    sign-in page do not count here: anybody can send those, and they must keep nobody from signing.
+    Raises AccountError if the password is wrong, or after too many failures. Failures at the
+    sign-in page do not count here: anybody can cause those, and they must keep nobody from signing.
     """
     confirm(user, lambda: user.check_password(password))
 
 
 def confirm(user: User, is_right: Callable[[], bool]) -> None:
-    """The same by any check of what only this person knows; it is made only when it is due."""
+    """Like `confirm_password`, with any check of a secret, subject to throttling."""
     attempt = throttle.confirmation_attempt(user.username)
     try:
         attempt.begin()
@@ -189,7 +189,7 @@ def end_session(user: User, session_id: str) -> None:
 
 @transaction.atomic
 def revoke_token(token: ApiToken, by: User) -> None:
-    """Make an API token worthless."""
+    """Revoke an API token."""
     append(Event(Action.TOKEN_REVOKED, "token", token.token_key), by)
     token.delete()
 

@@ -33,9 +33,9 @@ def signed_out(user: Any, **kwargs: Any) -> None:
 
 @receiver(user_login_failed)
 def sign_in_failed(credentials: dict[str, Any], **kwargs: Any) -> None:
-    """Append the failure with the name that was tried.
+    """Append the failure with the name that was entered.
 
-    People type a password into the name field now and then, so only a known name is written.
+    People sometimes type a password into the name field, so only a known name is recorded.
     """
     name = str(credentials.get("username", ""))
     known = User.objects.filter(username=name).first()

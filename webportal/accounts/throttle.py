@@ -1,15 +1,14 @@
-"""Slowing password guesses down, before anything is hashed.
+"""Throttling of password attempts, before anything is hashed.
 
-Wrong passwords are counted for a name at one place, for a place whatever the name, and for a name
-wherever it is tried. After some free ones each count makes the next attempt wait, ever longer up to
-a limit, and never closes anything: nobody can lock a reader out by typing nonsense. A browser in
-which this person has signed in before is counted for itself alone (`devices.py`), so that guesses
-from elsewhere do not slow its owner down.
+Wrong passwords are counted per name and address, per address, and per name. After some free ones
+each count delays the next attempt, increasingly up to a limit, and never locks an account: nobody
+can lock a reader out by guessing. A browser in which this person has signed in before is counted
+separately (`devices.py`), so that guesses from elsewhere do not slow its owner down.
 
 Attempts are counted in the database, because several portals may share it, and names and addresses
-are kept only as keyed hashes: people type a password into the name field now and then. Unknown
-names are counted like known ones, so that nothing shows which names exist. Confirming who one is
-while signed in is counted apart.
+are kept only as keyed hashes: people sometimes type a password into the name field. Unknown names
+are counted like known ones, so that nothing reveals which names exist. Confirmations while signed
+in are counted separately.
 """
 
 import math
@@ -31,13 +30,13 @@ MEMORY = timedelta(hours=1)
 
 @dataclass(frozen=True)
 class Pace:
-    """How fast passwords may be tried: `free` at once, then one after each wait."""
+    """Rate of attempts: `free` without delay, then one after each wait."""
 
     free: int
     longest_seconds: int
 
     def seconds_after(self, failures: int) -> int:
-        """The wait after so many wrong ones: 1, 2, 4, 8 … seconds."""
+        """The delay after that many failures: 1, 2, 4, 8 … seconds."""
         if failures < self.free:
             return 0
         return min(1 << min(failures - self.free, 12), self.longest_seconds)
@@ -49,7 +48,7 @@ ONE_NAME = Pace(free=20, longest_seconds=30)
 
 
 class TooManyAttemptsError(Refusal):
-    """So many passwords were wrong that the next one has to wait, even the right one."""
+    """After too many failures the next attempt has to wait, even with the right password."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
 
@@ -66,24 +65,24 @@ class TooManyAttemptsError(Refusal):
 
 
 class Attempt:
-    """One password that somebody tries, with what it counts for."""
+    """A password attempt, with the counters it belongs to."""
 
     def __init__(self, username: str, paces: dict[str, Pace]) -> None:
         self.name = _digest(username)
-        # The person's own count comes first in `paces`; the others are shared with strangers.
+        # The person's own counter comes first in `paces`; the others are shared with strangers.
         self.paces = {_digest(key): pace for key, pace in paces.items()}
         self.rows: list[PasswordAttempt] = []
 
     def begin(self) -> None:
         """Count the attempt, before its password is checked.
 
-        Raises TooManyAttemptsError when it comes too early; that one does not count, so that
-        whoever keeps trying does not prolong the wait.
+        Raises TooManyAttemptsError if it comes too early; such attempts do not count, so that
+        retrying does not prolong the wait.
         """
         now = timezone.now()
         PasswordAttempt.objects.filter(at__lt=now - MEMORY).delete()
         with transaction.atomic():
-            # Of many that come at once, each sees those before it.
+            # Concurrent attempts each see those before them.
             with connection.cursor() as cursor:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int(self.name[:15], 16)])
             wait = self._wait(now)
@@ -94,11 +93,11 @@ class Attempt:
             )
 
     def withdraw(self) -> None:
-        """Take the attempt back: its password was never checked."""
+        """Undo the attempt: its password was never checked."""
         PasswordAttempt.objects.filter(pk__in=[row.pk for row in self.rows]).delete()
 
     def succeed(self) -> None:
-        """The password was right: the person starts anew, strangers who guess do not."""
+        """The password was right: reset the person's own counter, but not the shared ones."""
         self.withdraw()
         own = next(iter(self.paces))
         PasswordAttempt.objects.filter(key_digest=own).delete()
@@ -114,12 +113,12 @@ class Attempt:
         for key, failures, last in counted:
             over = last + timedelta(seconds=self.paces[key].seconds_after(failures))
             waits.append((over - now).total_seconds())
-        # Rounded up: whoever waits as long as told is not told again.
+        # Rounded up, so that waiting as long as stated is enough.
         return math.ceil(max(waits))
 
 
 def sign_in_attempt(username: str, network: str, device: str) -> Attempt:
-    """A sign-in from a network; `device` is '' where the browser is none that this person uses."""
+    """A sign-in from a network; `device` is '' for a browser unknown for this person."""
     if device:
         return Attempt(username, {f"device {device} {username}": ONE_PERSON})
     paces = {
@@ -131,12 +130,12 @@ def sign_in_attempt(username: str, network: str, device: str) -> Attempt:
 
 
 def confirmation_attempt(username: str) -> Attempt:
-    """Somebody who is signed in proves who they are, before a signature for example."""
+    """A signed-in person confirms their identity, for example before a signature."""
     return Attempt(username, {f"confirm {username}": ONE_PERSON})
 
 
 def forget(username: str) -> None:
-    """Start anew: this person has a new password."""
+    """Reset the counters: this person has a new password."""
     PasswordAttempt.objects.filter(name_digest=_digest(username)).delete()
 
 

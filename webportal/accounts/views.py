@@ -1,4 +1,4 @@
-"""Sign-in, one's own password and tokens, and user management for hospital IT."""
+"""Sign-in, personal password and tokens, and user management for hospital IT."""
 
 import uuid
 
@@ -23,7 +23,7 @@ from webportal.accounts.roles import SignedInRequest, allow
 
 
 class SignIn(LoginView):
-    """The sign-in, which remembers the browser and says how long one has to wait."""
+    """The sign-in view, which remembers the browser and says how long to wait."""
 
     template_name = "accounts/sign_in.html"
     authentication_form = SignInForm
@@ -36,7 +36,7 @@ class SignIn(LoginView):
         return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        """Show what is wrong; 429 or 503 when the password was not looked at."""
+        """Show the errors; 429 or 503 if the password was not checked."""
         response = super().form_invalid(form)
         refusal = form.refusal if isinstance(form, SignInForm) else None
         if refusal:
@@ -52,7 +52,7 @@ sign_out = allow()(LogoutView.as_view())
 @allow()
 @require_http_methods(["GET", "POST"])
 def change_password(request: SignedInRequest) -> HttpResponse:
-    """Choose a new password, or replace the one-time one."""
+    """Change the password, or replace the one-time one."""
     form = PasswordForm(request.POST or None)
     if form.is_valid() and _change_password(request, form):
         messages.success(request, _("Your password is changed."))

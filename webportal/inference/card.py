@@ -10,14 +10,14 @@ from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import OptionsDict
 
-# Without "html", markup in a card is shown as text: a card comes with a package, from elsewhere.
+# No "html": markup in a card is shown as text, because packages are external input.
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
 def _picture_in_words(
     renderer: RendererHTML, tokens: Sequence[Token], number: int, options: OptionsDict, env: Any
 ) -> str:
-    """Plots stay with the package; here is what they show."""
+    """Plots stay with the package; show their text alternative."""
     return f"<em>{escape(tokens[number].content)}</em>"
 
 

@@ -1,7 +1,7 @@
-"""What a model card says, for readers of another language: the card itself is English, and hashed.
+"""Summary of a model card for readers of another language: the card itself is English, and hashed.
 
-Sentences of the card are translated one by one, and shown only where the card of that version has
-them, so that the summary never says more than the card does. Figures come from the version.
+The card's sentences are translated one by one, and shown only if that version's card contains them,
+so that the summary never says more than the card. Figures come from the version.
 """
 
 from collections.abc import Sequence
@@ -85,7 +85,7 @@ def card_summary(model: ModelVersion) -> CardSummary:
 
 
 def _said(model: ModelVersion, sentences: Sequence[str]) -> list[str]:
-    """Translate those of the sentences that the card has."""
+    """Translate the sentences that the card contains."""
     # Emphasis may begin or end within a sentence.
     card = model.card.replace("*", "")
     ages = {name: model.population.get(name) for name in ("youngest_years", "oldest_years")}

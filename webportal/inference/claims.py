@@ -1,8 +1,8 @@
 """The workers' side of the queue: claim jobs and report their outcome.
 
-A worker's claim is a lease. Whatever it reports later is taken only while the job still runs under
-the same worker and attempt, so that a worker that lost its lease changes nothing. Leases are
-measured by the database's clock alone, because the clocks of several machines differ.
+A worker's claim is a lease. Its reports are accepted only while the job is still running under the
+same worker and attempt, so that a worker that lost its lease changes nothing. Leases are measured
+by the database's clock only, because the clocks of several machines differ.
 
 See `queue` for the states of a job, and for the order in which locks are taken.
 """
@@ -36,9 +36,9 @@ logger = logging.getLogger(__name__)
 
 WORKER_LOST = "worker_lost"
 
-# The first in line decides. A job that comes back after a failure is taken alone, so that it can
-# harm no other; otherwise it is those before the first such job. `MATERIALIZED` because the planner
-# may otherwise run the locking part more than once.
+# The first in line decides: a job being retried is claimed alone, so that it can harm no other;
+# otherwise those before the first such job are claimed. `MATERIALIZED` because the planner may
+# otherwise run the locking part more than once.
 CLAIM = """
 WITH line AS MATERIALIZED (
     SELECT id, attempt, priority, queued_at FROM inference_job
@@ -62,7 +62,7 @@ RETURNING job.id, job.attempt, job.radiograph_id, radiograph.dicom_key, radiogra
 
 @dataclass(frozen=True)
 class ClaimedJob:
-    """What a worker needs to know of a job; `attempt` is the fence of everything it reports."""
+    """The data of a job for its worker; `attempt` fences everything it reports."""
 
     id: uuid.UUID
     attempt: int
@@ -73,7 +73,7 @@ class ClaimedJob:
 
 @dataclass(frozen=True)
 class Result:
-    """A model's answer for a claimed job; `heatmap` has one byte a cell, row by row."""
+    """The model's output for a claimed job; `heatmap` has one byte per cell, row by row."""
 
     job: ClaimedJob
     category: str
@@ -90,9 +90,9 @@ class Result:
 def claim(worker: str, limit: int, *, busy: bool = False) -> list[ClaimedJob]:
     """Lease up to `limit` queued jobs to the worker, most urgent first, and commit.
 
-    Counts the attempt. A job that failed before is claimed alone, and not at all while the worker
-    is `busy` with others, because it may kill the process and they would die with it. A draining
-    worker gets nothing.
+    Counts the attempt. A job that failed before is claimed alone, and not while the worker is
+    `busy` with others, because it may crash the process and take them with it. A draining worker
+    gets nothing.
     """
     parameters: dict[str, Any] = {
         "worker": worker,
@@ -106,7 +106,7 @@ def claim(worker: str, limit: int, *, busy: bool = False) -> list[ClaimedJob]:
 
 
 def extend_leases(worker: str, jobs: Sequence[ClaimedJob]) -> None:
-    """Renew the lease of jobs that the worker is still busy with."""
+    """Renew the leases of jobs that the worker is still processing."""
     _held_by(worker, jobs).update(leased_until=Now() + _lease())
 
 
@@ -116,7 +116,7 @@ def write_back(
 ) -> int:
     """Store the results of a batch, all or none, and close their jobs.
 
-    Results of jobs that the worker no longer holds are dropped. Returns how many were stored.
+    Results of jobs that the worker no longer holds are discarded. Returns how many were stored.
     """
     held = _lock([result.job for result in results], worker)
     results = [result for result in results if result.job.id in held]
@@ -192,8 +192,8 @@ def fail(
 ) -> None:
     """Return a job to the queue after an error, or quarantine it.
 
-    It is quarantined when its attempts are used up, or at once when the error `is_final`: no
-    further attempt could end otherwise. Does nothing when the worker no longer holds the job.
+    It is quarantined when its attempts are used up, or at once if the error `is_final`, so that
+    retrying is pointless. Does nothing if the worker no longer holds the job.
     """
     for held in _lock([job], worker).values():
         _end_attempt(held, reason_code, reason, is_final=is_final)
@@ -202,7 +202,7 @@ def fail(
 
 @transaction.atomic
 def give_back(worker: str, jobs: Sequence[ClaimedJob]) -> None:
-    """Return jobs that the worker claimed and then did not begin; the attempt does not count."""
+    """Return jobs that the worker claimed but did not start; the attempt does not count."""
     held = _lock(jobs, worker)
     if not held:
         return
@@ -217,7 +217,7 @@ def give_back(worker: str, jobs: Sequence[ClaimedJob]) -> None:
 
 
 def release_worker(worker: str) -> int:
-    """Take back what the worker held before it was started (again); returns how many jobs.
+    """Requeue the jobs held by the worker's previous process; returns how many.
 
     Called by a worker process that starts: its predecessor of the same name is dead.
     """
@@ -225,15 +225,15 @@ def release_worker(worker: str) -> int:
 
 
 def expire_leases() -> int:
-    """Take back every job whose lease has run out; returns how many.
+    """Requeue every job whose lease has expired; returns how many.
 
-    One row's failure holds up no other; the first error is raised at the end.
+    An error in one row does not stop the others; the first error is raised at the end.
     """
     return _end_lost(Q(leased_until__lt=Now()))
 
 
 def _answer(result: Result) -> dict[str, Any]:
-    """What the audit trail says of a result."""
+    """Audit values of a result."""
     answer = {
         "category": result.category,
         "probability": result.probability,
@@ -244,13 +244,13 @@ def _answer(result: Result) -> dict[str, Any]:
 
 
 def _doubt(judgement: Judgement) -> dict[str, Any]:
-    """What the audit trail says of a result that is not plainly within its purpose."""
+    """Audit values of a result that is not clearly within its purpose."""
     is_plain = judgement.purpose == Purpose.WITHIN
     return {} if is_plain else {"purpose": judgement.purpose.value}
 
 
 def _kept(result: Result, judgement: Judgement) -> Result:
-    """Return the result as it is kept: without the model's answer where that is withheld."""
+    """Return the result as stored: without the model's output if that is withheld."""
     if judgement.purpose != Purpose.WITHHELD:
         return result
     reason = judgement.reasons[0]
@@ -271,7 +271,7 @@ def _lease() -> timedelta:
 
 
 def _held_by(worker: str, jobs: Sequence[ClaimedJob]) -> QuerySet[Job]:
-    """Those of the jobs that still run under this worker and attempt."""
+    """The jobs still running under this worker and attempt."""
     claims = Q(pk__in=[])
     for attempt in {job.attempt for job in jobs}:
         claims |= Q(attempt=attempt, pk__in=[job.id for job in jobs if job.attempt == attempt])
@@ -279,21 +279,21 @@ def _held_by(worker: str, jobs: Sequence[ClaimedJob]) -> QuerySet[Job]:
 
 
 def _lock(jobs: Sequence[ClaimedJob], worker: str) -> dict[uuid.UUID, Job]:
-    """Lock those of the jobs that the worker still holds, in the order of their ids."""
+    """Lock the jobs that the worker still holds, in the order of their ids."""
     held = _held_by(worker, jobs).select_related("radiograph").order_by("pk")
-    # Whole rows of jobs and radiographs would be a fifth of the time that a write takes.
+    # Loading whole rows of jobs and radiographs would take a fifth of the write.
     needed = held.only("attempt", "worker", "radiograph__study")
     return {job.pk: job for job in needed.select_for_update(of=("self",))}
 
 
 def _end_lost(condition: Q) -> int:
-    """End the attempt of running jobs that match, each in a transaction of its own."""
+    """End the attempt of matching running jobs, each in its own transaction."""
     lost = Job.objects.filter(condition, state=JobState.RUNNING)
     ended, first_error = 0, None
     for job_id in list(lost.order_by("queued_at").values_list("pk", flat=True)):
         try:
             with transaction.atomic():
-                # The condition is checked again under the lock: the worker may have reported.
+                # Re-check under the lock: the worker may have reported meanwhile.
                 locked = lost.select_for_update(of=("self",)).select_related("radiograph")
                 job = locked.filter(pk=job_id).first()
                 if job is not None:

@@ -1,8 +1,8 @@
-"""A version's operating points and figures as table rows, for one version or two side by side.
+"""Table rows of operating points and figures, for one version or two side by side.
 
 Only figures from independent images are shown, which took no part in training the version or in
-choosing its calibration and thresholds (`ModelVersion.independent_figures`). Figures from other
-images flatter; the card has them, with the words that they need.
+choosing its calibration and thresholds (`ModelVersion.independent_figures`). Others are optimistic;
+they are in the card, with that caveat.
 """
 
 from collections.abc import Callable, Sequence
@@ -43,7 +43,7 @@ NOT_MEASURED = gettext_lazy(
 
 @dataclass(frozen=True)
 class Row:
-    """One figure in words, with its value for each version; '–' where a version has none."""
+    """One labelled figure with its value for each version; '–' if a version has none."""
 
     label: str
     values: Sequence[str]
@@ -51,14 +51,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Section:
-    """Figures that belong together."""
+    """A group of figures."""
 
     title: str
     rows: Sequence[Row]
 
 
 def percent(share: float) -> str:
-    """A share with one decimal; one that is not quite all or nothing is not rounded to it."""
+    """A percentage with one decimal; never rounded to 0 % or 100 %."""
     shown = f"{share * 100:.1f}"
     if shown == "100.0" and share < 1:
         return "> 99.9 %"
@@ -80,15 +80,15 @@ def sections(models: Sequence[ModelVersion]) -> list[Section]:
 
 
 def sources(models: Sequence[ModelVersion]) -> list[str]:
-    """On which images any of the versions was measured, in words of their packages."""
+    """Image sources that any of the versions was measured on, as named in their packages."""
     return list(dict.fromkeys(each["source"] for m in models for each in m.independent_figures))
 
 
 def independent_points(model: ModelVersion, name: str) -> list[dict[str, Any]]:
-    """What each independent source tells of an operating point of the version.
+    """Figures of each independent source at an operating point of the version.
 
-    Each has `source`, `n` and `n_patients` besides the figures. Those that were measured at another
-    threshold than the version's are none of it; nor are those of images of one class alone.
+    Each has `source`, `n` and `n_patients` besides the figures. Figures measured at another
+    threshold, or on images of a single class, are left out.
     """
     threshold = model.thresholds[name]["threshold"]
     return [
@@ -101,7 +101,7 @@ def independent_points(model: ModelVersion, name: str) -> list[dict[str, Any]]:
 
 
 def population_words(model: ModelVersion) -> str:
-    """On whom the version's probability was calibrated, in words; '' when it does not say."""
+    """The population the probability was calibrated on, as text; '' if not stated."""
     given = model.population
     parts = [_("images")]
     if given.get("youngest_years") is not None and given.get("oldest_years") is not None:
@@ -153,7 +153,7 @@ def _of_source(model: ModelVersion, source: str) -> dict[str, Any]:
 
 
 def figure(figures: dict[str, Any], key: str) -> str:
-    """A measured figure with its 95 % interval; '–' where it is missing."""
+    """A measured figure with its 95 % interval; '–' if missing."""
     if figures.get(key) is None:
         return "–"
     if key in COUNTS:
@@ -164,9 +164,9 @@ def figure(figures: dict[str, Any], key: str) -> str:
 
 
 def share_words(figures: dict[str, Any] | None, key: str) -> str:
-    """A measured share with its 95 % interval; '–' where either is missing.
+    """A measured proportion with its 95 % interval; '–' if either is missing.
 
-    All or nothing is no finding but the end of a list: of it the interval alone is told.
+    For 0 % and 100 % only the interval is given: the point estimate would mislead.
     """
     if not figures or figures.get(key) is None or not figures.get(f"{key}_interval"):
         return "–"

@@ -32,7 +32,7 @@ ALIVE = [*TAKE_JOBS, WorkerState.DRAINING]
 
 
 class Standing(TypedDict):
-    """What `workers_with_states` adds to a worker."""
+    """Annotations that `workers_with_states` adds to a worker."""
 
     state: str
     running_jobs: int
@@ -41,7 +41,7 @@ class Standing(TypedDict):
 def workers_with_states() -> "QuerySet[WithAnnotations[Worker, Standing]]":
     """Every worker, annotated with `state` (a WorkerState) and `running_jobs`.
 
-    A worker that was not seen for the length of a lease is lost: others take over its jobs.
+    A worker not seen for the length of a lease is lost: others take over its jobs.
     """
     running = (
         Job.objects.filter(state=JobState.RUNNING, worker=OuterRef("name"))

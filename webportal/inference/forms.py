@@ -1,4 +1,4 @@
-"""Form that chooses two versions to compare."""
+"""Form for choosing two versions to compare."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -15,5 +15,5 @@ class ComparisonForm(forms.Form):
     def __init__(self, *args: object, **kwargs: object) -> None:
         super().__init__(*args, **kwargs)  # type: ignore[arg-type]
         for field in self.fields.values():
-            # Names of models are English.
+            # Model names are English.
             field.widget.attrs |= {"class": "form-select form-select-sm w-auto", "lang": "en"}

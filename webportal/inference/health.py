@@ -17,13 +17,13 @@ from webportal.records.choices import Priority
 from webportal.storage import free_bytes, takes_files
 
 SHOWN_JOBS = 20
-# From this many times the space at which uploads are refused, hospital IT is warned.
+# Hospital IT is warned below this multiple of the space at which uploads are refused.
 EARLY_WARNING = 2
 
 
 @dataclass(frozen=True)
 class Alert:
-    """What somebody must look after now: a stable code, and words that say what to do."""
+    """An alert: a stable code, and a text that says what to do."""
 
     code: str
     message: str | Promise
@@ -34,7 +34,7 @@ class Alert:
 
 @dataclass(frozen=True)
 class QueueHealth:
-    """What hospital IT must know at a glance."""
+    """Queue status for hospital IT."""
 
     queued: dict[Priority, int]
     running: int
@@ -52,7 +52,7 @@ class QueueHealth:
 
     @property
     def oldest_wait_text(self) -> str:
-        """The oldest wait as people say it: '42 s', '7 min' or '3 h 12 min'."""
+        """The longest wait as text: '42 s', '7 min' or '3 h 12 min'."""
         seconds = int(self.oldest_wait.total_seconds())
         if seconds < 60:
             return _("{seconds} s").format(seconds=seconds)
@@ -63,7 +63,7 @@ class QueueHealth:
 
     @property
     def alerts(self) -> list[Alert]:
-        """What somebody must look after now."""
+        """The current alerts."""
         alive = sum(self.workers[state] for state in ALIVE)
         found = []
         if not alive:
@@ -87,7 +87,7 @@ class QueueHealth:
 
     @property
     def is_stuck(self) -> bool:
-        """Whether jobs wait although workers could take them; what a ping would not show."""
+        """Whether jobs wait although workers could take them, which a ping would not show."""
         patience = timedelta(seconds=settings.QUEUE_ALERT_SECONDS)
         return self.workers[WorkerState.IDLE] > 0 and self.oldest_wait > patience
 
@@ -163,14 +163,14 @@ def queue_health() -> QueueHealth:
 
 
 def jobs_by_state() -> dict[JobState, int]:
-    """How many jobs there are in each state, ever."""
+    """Total number of jobs in each state."""
     rows = Job.objects.order_by().values("state").annotate(count=Count("pk"))
     return dict.fromkeys(JobState, 0) | {JobState(row["state"]): row["count"] for row in rows}
 
 
 @dataclass(frozen=True)
 class Failures:
-    """Jobs that ended without a result for the same reason within the last day."""
+    """Jobs that ended without a result for the same reason in the last 24 hours."""
 
     state: str
     reason_code: str
@@ -197,11 +197,11 @@ def failures_of_the_last_day() -> list[Failures]:
 
 
 def recent_workers() -> list[Worker]:
-    """Every worker that runs, and those that stopped or were lost within the last day."""
+    """Running workers, and those that stopped or were lost in the last 24 hours."""
     return list(workers_with_states().filter(_recent()))
 
 
 def _recent() -> Q:
-    """A condition on workers: they run, or stopped or were lost within the last day."""
+    """Filter for workers that are running, or stopped or were lost in the last 24 hours."""
     recently = timezone.now() - timedelta(days=1)
     return Q(stopped_at=None, last_seen_at__gte=recently) | Q(stopped_at__gte=recently)

@@ -1,4 +1,4 @@
-"""Hints to the workers, over Celery, that there is work; they may be lost, doubled or late."""
+"""Hints to the workers, over Celery, that there is work; may be lost, duplicated or late."""
 
 import logging
 
@@ -14,8 +14,8 @@ logger = logging.getLogger(__name__)
 DRAIN_TASK = "workers.tasks.drain"
 INFERENCE_QUEUE = "inference"
 
-# Only sends; the application that receives is workers.app. Without a broker an upload must not
-# wait, so a send fails within seconds and is left to the sweep.
+# Send-only; the receiving application is workers.app. An upload must not wait for a missing broker,
+# so sending fails within seconds and is left to the sweep.
 _sender = Celery("chestline-hints", broker=settings.BROKER_URL, set_as_current=False)
 _sender.conf.update(
     broker_transport_options={
@@ -29,7 +29,7 @@ _sender.conf.update(
 
 
 def send_hint() -> bool:
-    """Put 'there is work' on the queue; returns whether the broker took it."""
+    """Queue a hint; returns whether the broker accepted it."""
     try:
         _sender.send_task(DRAIN_TASK, queue=INFERENCE_QUEUE, retry=False)
     except (OperationalError, OSError) as error:
@@ -39,11 +39,11 @@ def send_hint() -> bool:
 
 
 def drop_hints() -> None:
-    """Take all waiting hints off the queue.
+    """Remove all waiting hints from the queue.
 
-    For a worker that found nothing more to do and looks once again afterwards: what those hints
-    tell of was committed before they were sent. Five hundred uploads send five hundred hints, and
-    each would cost a worker a look at an empty queue.
+    For a worker that found nothing more to do and checks once again afterwards: the work was
+    committed before its hints were sent. Five hundred uploads send five hundred hints, each of
+    which would cost a worker a query of an empty queue.
     """
     try:
         with _sender.connection_for_write() as broker:
@@ -53,7 +53,7 @@ def drop_hints() -> None:
 
 
 def hint_after_commit() -> None:
-    """Send a hint, one for all, once the present transaction is committed."""
+    """Send a single hint once the current transaction has committed."""
     if all(function is not _send_hint for _, function, *_ in connection.run_on_commit):
         transaction.on_commit(_send_hint)
 

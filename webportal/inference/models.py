@@ -63,7 +63,7 @@ class ModelVersion(models.Model):
 
 
 class JobState(models.TextChoices):
-    """See webportal.inference.queue for who may go where."""
+    """For transitions see webportal.inference.queue."""
 
     QUEUED = "queued", _("Queued")
     RUNNING = "running", _("Running")
@@ -74,9 +74,9 @@ class JobState(models.TextChoices):
 
 
 class Job(models.Model):
-    """One inference of one radiograph.
+    """One inference job for one radiograph.
 
-    Its state is changed by webportal.inference.queue and webportal.inference.claims alone.
+    Its state is changed only by webportal.inference.queue and webportal.inference.claims.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -112,7 +112,7 @@ class Job(models.Model):
             ),
             models.Index(fields=["leased_until"], name="job_leases", condition=Q(state="running")),
             models.Index(fields=["state", "finished_at"], name="job_state"),
-            # By which studies are listed; far most jobs are done and in no such list.
+            # For listing studies; most jobs are done and appear in no such list.
             models.Index(
                 fields=["state", "study"],
                 name="job_study",
@@ -152,7 +152,7 @@ class Job(models.Model):
         return f"Job {self.id} ({self.state})"
 
 
-# What a model may have done to a picture before it assessed it; see ml.serving.assessment.
+# Preprocessing that may have altered the image before assessment; see ml.serving.assessment.
 CORRECTIONS = {
     "inverted": _("inverting the grey values"),
     "rotated_90_clockwise": _("turning it by 90° clockwise"),
@@ -162,10 +162,10 @@ CORRECTIONS = {
 
 
 class Prediction(ShownResult, models.Model):
-    """What one model version said of one radiograph. At most one is current.
+    """The result of one model version for one radiograph. At most one is current.
 
-    `category` and `probability` are the model's own answer; `shown_category` and
-    `shown_probability` are what people see of it.
+    `category` and `probability` are the model's own output; `shown_category` and
+    `shown_probability` are what is displayed.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -247,13 +247,13 @@ class Prediction(ShownResult, models.Model):
 
     @property
     def correction_words(self) -> str:
-        """What was done to the picture before it was assessed, in words; '' for nothing."""
+        """How the image was altered before assessment, as text; '' if it was not."""
         codes = self.correction.split("+") if self.correction else []
         return get_text_list([str(CORRECTIONS.get(c, c)) for c in codes], gettext("and"))
 
 
 class Worker(models.Model):
-    """A worker process as it last reported itself; one process serves one device."""
+    """A worker process as last reported; one process serves one device."""
 
     name = models.CharField(primary_key=True, max_length=150)
     device = models.CharField(max_length=100, blank=True)

@@ -1,4 +1,4 @@
-"""Heartbeats of worker processes. What people see of them is in fleet.py."""
+"""Heartbeats of worker processes. For how they are displayed see fleet.py."""
 
 from django.conf import settings
 from django.db.models.functions import Now
@@ -7,19 +7,19 @@ from webportal.inference.models import Worker
 
 
 def heartbeat_seconds() -> float:
-    """How often a worker reports itself: three times in the length of a lease, at least."""
+    """Heartbeat interval: at least three per lease."""
     lease: int = settings.INFERENCE_LEASE_SECONDS
     return min(10.0, lease / 3)
 
 
 def report_start(name: str) -> None:
-    """Say that a worker process has started. One that was draining still is."""
+    """Record that a worker process has started. Draining is preserved."""
     fresh = {"started_at": Now(), "last_seen_at": Now(), "stopped_at": None}
     Worker.objects.update_or_create(name=name, defaults=fresh)
 
 
 def report_alive(name: str, device: str, model_version: str) -> bool:
-    """Say that a worker is alive and what it runs; returns whether it is to drain."""
+    """Record a worker's heartbeat and what it runs; returns whether it should drain."""
     seen = {"last_seen_at": Now(), "device": device, "model_version": model_version}
     worker, _ = Worker.objects.update_or_create(
         name=name, defaults=seen, create_defaults=seen | {"started_at": Now()}
@@ -28,5 +28,5 @@ def report_alive(name: str, device: str, model_version: str) -> bool:
 
 
 def report_stop(name: str) -> None:
-    """Say that a worker process ends in good order."""
+    """Record that a worker process has shut down cleanly."""
     Worker.objects.filter(name=name).update(last_seen_at=Now(), stopped_at=Now())

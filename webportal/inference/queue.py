@@ -31,15 +31,15 @@ OPEN_STATES = [JobState.QUEUED, JobState.RUNNING]
 
 
 class QueueError(Conflict):
-    """A person asked for something that the job's state does not allow; the message says why."""
+    """The job's state does not allow the action; the message says why."""
 
 
 @transaction.atomic
 def enqueue(radiograph: Radiograph, by: User) -> Job:
-    """Queue an inference of the radiograph at its study's priority, and hint after commit.
+    """Queue an inference job at the study's priority, and send a hint after commit.
 
-    While a job of this radiograph is queued or running, that job is returned instead. Earlier
-    jobs, whatever became of them, never stand in the way.
+    If a job for this radiograph is queued or running, that job is returned instead. Earlier jobs,
+    whatever their outcome, never prevent a new one.
     """
     Radiograph.objects.select_for_update(no_key=True).get(pk=radiograph.pk)
     open_job = Job.objects.filter(radiograph=radiograph, state__in=OPEN_STATES).first()
@@ -59,7 +59,7 @@ def enqueue(radiograph: Radiograph, by: User) -> Job:
 
 @transaction.atomic
 def rerun(radiograph: Radiograph, by: User) -> Job:
-    """Queue another inference of a radiograph that has had one.
+    """Queue another inference job for a radiograph.
 
     Raises QueueError while one is queued or running.
     """
@@ -71,14 +71,14 @@ def rerun(radiograph: Radiograph, by: User) -> Job:
 
 @transaction.atomic
 def rerun_outdated(study: Study, by: User) -> list[Job]:
-    """Queue another inference of each image whose result is of another version than the active one.
+    """Queue a new job for each image whose result is not the active version's.
 
-    Raises QueueError when there is none, or all of those are in the queue already.
+    Raises QueueError if there is none, or all are already queued.
     """
     outdated = Prediction.objects.filter(
         radiograph__study=study, is_current=True, model_version__is_active=False
     )
-    # All are locked before the first entry takes the head of the trail.
+    # Lock all before the first entry locks the head of the trail.
     radiographs = list(
         Radiograph.objects.select_for_update(no_key=True)
         .filter(pk__in=outdated.values("radiograph"))
@@ -97,9 +97,9 @@ def rerun_outdated(study: Study, by: User) -> list[Job]:
 
 @transaction.atomic
 def cancel(job: Job, by: User) -> Job:
-    """Take a job out of the queue, or give up one in quarantine.
+    """Cancel a queued or quarantined job.
 
-    Raises QueueError when it is in neither.
+    Raises QueueError in any other state.
     """
     locked = Job.objects.select_for_update().select_related("radiograph").get(pk=job.pk)
     if locked.state == JobState.RUNNING:
@@ -119,8 +119,8 @@ def cancel(job: Job, by: User) -> Job:
 def release_from_quarantine(job: Job, by: User) -> Job:
     """Queue a new job for a quarantined image, and return the new job.
 
-    The quarantined job stays as it is, as a record. Raises QueueError when the job is not in
-    quarantine or was released before.
+    The quarantined job is kept as a record. Raises QueueError if the job is not in quarantine or
+    was released before.
     """
     Radiograph.objects.select_for_update(no_key=True).get(pk=job.radiograph_id)
     if not awaiting_release().filter(pk=job.pk).exists():
@@ -133,13 +133,13 @@ def release_from_quarantine(job: Job, by: User) -> Job:
 
 
 def change_priority(study_id: uuid.UUID, priority: int) -> None:
-    """Let the waiting jobs of a study be taken at another priority."""
+    """Change the priority of a study's queued jobs."""
     waiting = Job.objects.filter(radiograph__study=study_id, state=JobState.QUEUED)
     waiting.update(priority=priority)
 
 
 def awaiting_release() -> QuerySet[Job]:
-    """The quarantined jobs whose image nobody has queued again since."""
+    """The quarantined jobs whose image has not been queued again since."""
     later = Job.objects.filter(
         radiograph=OuterRef("radiograph"), queued_at__gt=OuterRef("queued_at")
     )
@@ -147,5 +147,5 @@ def awaiting_release() -> QuerySet[Job]:
 
 
 def overdue(patience: timedelta) -> QuerySet[Job]:
-    """Jobs that have been waiting for longer than `patience`."""
+    """Jobs waiting for longer than `patience`."""
     return Job.objects.filter(state=JobState.QUEUED, queued_at__lt=Now() - patience)

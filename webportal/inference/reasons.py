@@ -1,4 +1,4 @@
-"""Why a job ended as it did, in the words that are stored: English, `{}` for what is filled in."""
+"""Reasons for job outcomes as stored: in English, with `{}` placeholders."""
 
 from django.utils.translation import gettext_noop
 
@@ -26,7 +26,7 @@ WORKER_LOST = gettext_noop(
     " may be the cause."
 )
 
-#: Those in which something is filled in.
+#: Templates with placeholders.
 TEMPLATES = (
     NOT_CHEST,
     NOT_FRONTAL_VIEW,

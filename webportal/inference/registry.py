@@ -29,10 +29,10 @@ class RegistryError(Conflict):
 
 @dataclass(frozen=True)
 class ModelNews:
-    """What hospital IT has to know of the models.
+    """News about models for hospital IT.
 
-    `newer` came with this release while `active` goes on; `is_lost` when the package of `active`
-    is not there any more, so that no worker can load it.
+    `newer` came with this release while `active` stays in use; `is_lost` if the package of `active`
+    is missing, so that no worker can load it.
     """
 
     active: ModelVersion | None
@@ -41,27 +41,27 @@ class ModelNews:
 
 
 def active_model() -> ModelVersion | None:
-    """The version that workers run, None when none is active."""
+    """The version that workers run, None if none is active."""
     return ModelVersion.objects.filter(is_active=True).first()
 
 
 def package_path(model: ModelVersion) -> Path:
-    """Where the version's package lies on this machine.
+    """Path of the version's package on this machine.
 
-    A package that came with the code is found relative to the code, wherever that is installed.
+    A package shipped with the code is located relative to it, wherever that is installed.
     """
     return settings.BASE_DIR / model.package_path
 
 
 def has_package(model: ModelVersion) -> bool:
-    """Whether the version's package lies on this machine; its contents are not looked at."""
+    """Whether the version's package exists on this machine; its contents are not checked."""
     return (package_path(model) / HASHES_FILE).is_file()
 
 
 def verified_package(model: ModelVersion) -> ModelPackage:
     """Read the version's package.
 
-    Raises PackageError, saying what to do, when it is gone or is not the one that was registered.
+    Raises PackageError, saying what to do, if it is missing or not the one that was registered.
     """
     if not has_package(model):
         raise PackageError(
@@ -81,9 +81,9 @@ def verified_package(model: ModelVersion) -> ModelPackage:
 
 
 def news() -> ModelNews:
-    """What there is to say of the active version and of the one that came with this release.
+    """News about the active version and the one that came with this release.
 
-    A version that was active before is no news: somebody went back from it.
+    A version that was active before is not news: somebody has reverted from it.
     """
     active = active_model()
     newer = ModelVersion.objects.filter(
@@ -97,10 +97,10 @@ def news() -> ModelNews:
 def register(package: ModelPackage, by: User | None) -> tuple[ModelVersion, bool]:
     """Register a verified package, and activate it when no version is active.
 
-    While another version is active it stays that: which model reads is for a person to decide.
-    Card, figures and operating points are kept with the version, so that they outlive the package.
-    Returns the version and whether it is new. Raises RegistryError when another package was
-    registered under the same version.
+    Another active version stays active: which model reads is for a person to decide. Card, figures
+    and operating points are stored with the version, so that they outlive the package. Returns the
+    version and whether it is new. Raises RegistryError if another package was registered under the
+    same version.
     """
     path = _stored_path(package.path)
     known = ModelVersion.objects.filter(package_sha256=package.sha256).first()
@@ -136,9 +136,9 @@ def register(package: ModelPackage, by: User | None) -> tuple[ModelVersion, bool
 def activate(model: ModelVersion, by: User | None) -> None:
     """Make this the version that workers run from their next batch on.
 
-    Raises RegistryError when its package is gone or was altered.
+    Raises RegistryError if its package is missing or was altered.
     """
-    # Two people who activate at once wait for each other here.
+    # Serialises concurrent activations.
     versions = list(ModelVersion.objects.select_for_update().order_by("pk"))
     former = next((version for version in versions if version.is_active), None)
     if former == model:

@@ -1,6 +1,6 @@
 """Re-evaluating results when patient or study changes.
 
-By signals, so that no way of correcting a birth date or of moving a study can forget it.
+Uses signals, so that no code path that corrects a birth date or moves a study can forget it.
 """
 
 from typing import Any
@@ -25,6 +25,6 @@ def patient_saved(
 def study_saved(
     instance: Study, created: bool, update_fields: frozenset[str] | None, **_: Any
 ) -> None:
-    """Its date may have changed, or whose it is."""
+    """Its date or patient may have changed."""
     if not created and (update_fields is None or {"patient", "performed_at"} & update_fields):
         judge_anew([instance.pk])

@@ -1,8 +1,8 @@
-"""A study's place on the worklist, from its images' current results.
+"""A study's rank on the worklist, from its images' current results.
 
-Images that are withheld by their header (a lateral beside a frontal) do not count while another
-does; of those that count the worst does, and that they differ is kept with the study. An image on
-which the analysis failed counts like one that the model cannot judge: a person has to look.
+Images withheld because of their header (a lateral beside a frontal) do not count while another
+does; of those that count the worst decides, and whether they differ is stored with the study. An
+image with a failed analysis counts like one that the model cannot assess: a person has to look.
 """
 
 import json
@@ -18,7 +18,7 @@ from webportal.inference.models import Job, JobState, Prediction
 from webportal.records.choices import Category, Concern, Purpose
 from webportal.records.models import Study
 
-# One statement for a whole batch: Django's bulk_update takes as long as all the rest of the write.
+# One statement for a whole batch: Django's bulk_update takes as long as the rest of the write.
 REFRESH = """
 UPDATE records_study AS study
 SET concern = summary.concern, category = summary.category, probability = summary.probability,
@@ -32,7 +32,7 @@ WHERE study.id = summary.id
 """
 
 
-# What is kept of a study on whose image the analysis failed, where no result goes before.
+# Summary of a study with a failed analysis, if no result takes precedence.
 NO_ANSWER: dict[str, Any] = {
     "concern": Concern.NOT_ASSESSABLE,
     "category": Category.FAILED,
@@ -45,7 +45,7 @@ ENDED_WITHOUT_RESULT = (JobState.QUARANTINED, JobState.CANCELLED)
 
 
 def counting(results: Iterable[Prediction]) -> list[Prediction]:
-    """Those current results of a study that count for it, the one that leads first."""
+    """The current results that count for a study, the leading one first."""
     found = list(results)
     shown = [result for result in found if result.purpose != Purpose.WITHHELD]
     return sorted(shown or found, key=_worst_first)
@@ -56,9 +56,9 @@ def _worst_first(result: Prediction) -> tuple[int, float, uuid.UUID]:
 
 
 def lock_studies(study_ids: Collection[uuid.UUID]) -> list[uuid.UUID]:
-    """Lock the studies before their results are changed, and return which there are.
+    """Lock the studies before their results are changed, and return those that exist.
 
-    Of two workers that finish images of one study the second so sees the first one's result, and
+    If two workers finish images of one study, the second then sees the first one's result, and
     nobody waits for a study while holding its results.
     """
     studies = Study.objects.filter(pk__in=study_ids).order_by("pk")
@@ -66,7 +66,7 @@ def lock_studies(study_ids: Collection[uuid.UUID]) -> list[uuid.UUID]:
 
 
 def refresh_summaries(study_ids: Collection[uuid.UUID]) -> None:
-    """Write what the worklist shows and sorts by of the studies, from their current results."""
+    """Update the studies' worklist columns from their current results."""
     by_study: dict[uuid.UUID, list[Prediction]] = defaultdict(list)
     locked = lock_studies(study_ids)
     current = Prediction.objects.filter(is_current=True, radiograph__study__in=locked)
@@ -84,7 +84,7 @@ def refresh_summaries(study_ids: Collection[uuid.UUID]) -> None:
 
 
 def _with_failed_image(study_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
-    """Those of the studies with an image that has no result, and whose last job ended without."""
+    """The studies with an image that has no result and whose last job ended without one."""
     current = Prediction.objects.filter(radiograph=OuterRef("radiograph"), is_current=True)
     later = Job.objects.filter(
         radiograph=OuterRef("radiograph"), queued_at__gt=OuterRef("queued_at")

@@ -46,7 +46,7 @@ def model(request: SignedInRequest, model_id: uuid.UUID) -> HttpResponse:
         "models": [shown],
         "sections": sections([shown]),
         "card": card_html(shown.card),
-        # In English the card speaks for itself.
+        # No summary in English.
         "summary": card_summary(shown) if get_language() != settings.LANGUAGE_CODE else None,
         "has_package": registry.has_package(shown),
         "active": registry.active_model(),
@@ -68,7 +68,7 @@ def compare(request: SignedInRequest) -> HttpResponse:
 @allow(Role.IT)
 @require_http_methods(["GET", "POST"])
 def activate(request: SignedInRequest, model_id: uuid.UUID) -> HttpResponse:
-    """Say what would change, and on confirmation make a version the one that workers run."""
+    """Show what would change and, on confirmation, activate a version."""
     chosen = get_object_or_404(ModelVersion, pk=model_id)
     active = registry.active_model()
     if chosen == active:

@@ -1,1 +1,1 @@
-"""What a model version was made for, and whether a result is within it."""
+"""The intended purpose of a model version, and whether a result is within it."""

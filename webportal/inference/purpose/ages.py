@@ -1,7 +1,7 @@
-"""Patient's age at the time of the image, as far as dates and header agree.
+"""The patient's age at the time of the image, as far as dates and header agree.
 
-Birth date and Patient's Age (0010,1010) may both be there, contradict each other, or be impossible:
-what cannot be is not known.
+Birth date and Patient's Age (0010,1010) may both be present, contradict each other, or be
+impossible: impossible values count as unknown.
 """
 
 import re
@@ -10,7 +10,7 @@ from datetime import date, timedelta
 
 from webportal.records.ages import age_in_months
 
-# Nobody has lived longer than 122 years: of a birth in 1900 somebody has typed nothing in.
+# Nobody has lived longer than 122 years: a birth date in 1900 is a placeholder.
 OLDEST_MONTHS = 123 * 12 - 1
 DAYS_A_MONTH = 365.25 / 12
 # One may be rounded up, the other down.
@@ -20,22 +20,22 @@ _DAYS = {"D": 1.0, "W": 7.0, "M": DAYS_A_MONTH, "Y": 365.25}
 
 @dataclass(frozen=True)
 class Given:
-    """An age that one place tells: it lies from `months` up to, not including, `below`."""
+    """An age from one source, in the half-open range from `months` to `below`."""
 
     months: int
     below: int
 
 
 def by_dates(born: date, taken: date) -> Given | None:
-    """The age in whole months by the dates, None where the two cannot both be right."""
+    """The age in whole months from the dates, None if they cannot both be right."""
     months = age_in_months(born, taken)
     return None if months is None or months > OLDEST_MONTHS else Given(months, months + 1)
 
 
 def by_header(given: str) -> Given | None:
-    """The age that Patient's Age (VR AS, `045Y`) tells, None where it is none or cannot be.
+    """The age in Patient's Age (VR AS, `045Y`), None if invalid or impossible.
 
-    A number without its unit is no age: it may be years or months.
+    A number without a unit is rejected: it may be years or months.
     """
     match = re.fullmatch(r"(\d{1,3})\s*([DWMY])", given.strip().upper())
     if match is None:
@@ -47,13 +47,13 @@ def by_header(given: str) -> Given | None:
 
 
 def contradict(one: Given, other: Given) -> bool:
-    """Whether two ages lie further apart than rounding explains."""
+    """Whether two ages differ by more than rounding explains."""
     apart = max(one.months - (other.below - 1), other.months - (one.below - 1), 0)
     return apart > TOLERANCE_MONTHS
 
 
 def can_be(taken: date, received: date) -> bool:
-    """Whether an image that was received that day can have been taken on the other.
+    """Whether an image received on one day can have been taken on the other.
 
     A clock in another time zone may be a day ahead.
     """

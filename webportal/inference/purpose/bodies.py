@@ -13,7 +13,7 @@ from webportal.inference.purpose.words import parted, tokens, word_set
 
 
 class Region(Enum):
-    """What is shown, as far as it matters to a model for whole chests."""
+    """The body region, as far as it matters to a model for whole chests."""
 
     CHEST = "chest"
     PART = "part of a chest"
@@ -23,7 +23,7 @@ class Region(Enum):
 
 @dataclass(frozen=True)
 class Body:
-    """A body part that one place of the header names, as it is written there."""
+    """A body part from one header element, as written there."""
 
     said: str
     region: Region
@@ -65,7 +65,7 @@ _BESIDE = word_set(
 _SIDES = {"L": "L", "LT": "L", "LEFT": "L", "R": "R", "RT": "R", "RIGHT": "R"}
 _KNOWN = frozenset({*_CHEST, *_PART, *_OTHER, *_BESIDE, *_SIDES, "TO"})
 
-# SNOMED CT, and SNOMED RT in older files; of the others the meaning tells.
+# SNOMED CT, and SNOMED RT in older files; for other schemes the code meaning is used.
 _CHEST_CODES = word_set(
     """
     51185008 816094009 T-D3000 39607008 T-28000 43799004
@@ -80,9 +80,9 @@ _PART_CODES = word_set(
 
 
 def bodies_of(part: str, codes: Sequence[Mapping[str, str]]) -> list[Body]:
-    """Return the body part that each place names, those that name none left out.
+    """Return the body parts named by the header elements.
 
-    Of a procedure, whose words are a hospital's own, only what is understood counts.
+    Of a procedure, whose wording is local to each hospital, only recognised words count.
     """
     bodies = []
     if part:
@@ -98,14 +98,14 @@ def bodies_of(part: str, codes: Sequence[Mapping[str, str]]) -> list[Body]:
 
 
 def one_side(laterality: str) -> str:
-    """Return the side, L or R, that Image Laterality or Laterality names alone, else ''."""
+    """Return the side, L or R, if Image Laterality or Laterality names just one, else ''."""
     sides = {_SIDES.get(word, "") for word in tokens(laterality)}
     return sides.pop() if len(sides) == 1 else ""
 
 
 def _of_code(code: Mapping[str, str]) -> Region:
     by_words = _region(code["meaning"])
-    # A modifier in the meaning may leave half of what the code names.
+    # A modifier in the code meaning may restrict it to one half.
     if code["value"] in _PART_CODES or by_words is Region.PART:
         return Region.PART
     return Region.CHEST if code["value"] in _CHEST_CODES else by_words
@@ -125,7 +125,7 @@ def _region(text: str) -> Region:
 
 
 def _of_procedure(text: str) -> Region:
-    """Return what a procedure is of; one that is of a chest among others is one of a chest."""
+    """Return the body part of a procedure; chest if it is among several."""
     found = set(_split(text))
     if found & (_CHEST - {"THORACIC"}):
         return Region.CHEST

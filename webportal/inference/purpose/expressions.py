@@ -1,4 +1,4 @@
-"""Database expressions for the shown result, as `ShownResult` has it for one row."""
+"""Database expressions for the displayed result, matching `ShownResult` in Python."""
 
 from django.db.models import Case, CharField, F, Q, Value, When
 
@@ -8,7 +8,7 @@ _UNSHOWN = Q(purpose__in=(Purpose.OUTSIDE, Purpose.WITHHELD))
 
 
 def shown_category() -> Case:
-    """The category of a Prediction that people see and that counts."""
+    """The displayed and effective category of a Prediction."""
     return Case(
         When(category=Category.NOT_ASSESSABLE, then=F("category")),
         When(purpose=Purpose.WITHHELD, then=Value(Category.NOT_ASSESSABLE.value)),
@@ -19,5 +19,5 @@ def shown_category() -> Case:
 
 
 def shown_probability() -> Case:
-    """The figure of a Prediction that is shown beside its category, null where none is."""
+    """The displayed probability of a Prediction, null if none."""
     return Case(When(_UNSHOWN, then=Value(None)), default=F("probability"))

@@ -12,7 +12,7 @@ from webportal.inference.summary import lock_studies, refresh_summaries
 from webportal.records.models import Radiograph
 
 BATCH = 500
-# All that the rule asks for, and nothing else: workers look at it for every batch.
+# Only the fields that the rule needs: workers load them for every batch.
 NEEDED = (
     "view_position",
     "body_part",
@@ -26,14 +26,14 @@ NEEDED = (
 
 
 def known_of(radiographs: Collection[uuid.UUID]) -> dict[uuid.UUID, Said]:
-    """What is known of each of the radiographs."""
+    """The known facts of each radiograph."""
     found = Radiograph.objects.filter(pk__in=radiographs).select_related("study__patient")
     return {radiograph.pk: Said.of(radiograph) for radiograph in found.only(*NEEDED)}
 
 
 @transaction.atomic
 def judge_anew(study_ids: Collection[uuid.UUID]) -> None:
-    """Judge all results of the studies, earlier ones too, and write their summaries."""
+    """Re-evaluate all results of the studies, earlier ones too, and update their summaries."""
     locked = lock_studies(study_ids)
     results = Prediction.objects.filter(radiograph__study__in=locked)
     if _write(results):
@@ -41,7 +41,7 @@ def judge_anew(study_ids: Collection[uuid.UUID]) -> None:
 
 
 def judge_unjudged() -> int:
-    """Judge the results of before there was the rule, in batches; return how many there were."""
+    """Evaluate results from before the rule existed, in batches; return how many."""
     done = 0
     while batch := list(
         Prediction.objects.filter(purpose="").values_list("radiograph__study", flat=True)[:BATCH]
@@ -52,7 +52,7 @@ def judge_unjudged() -> int:
 
 
 def _write(results: QuerySet[Prediction]) -> int:
-    """Write the judgement of each; return how many have changed."""
+    """Store the judgements; return how many have changed."""
     found = list(results.select_related("model_version").defer("heatmap", "model_version__card"))
     known = known_of({result.radiograph_id for result in found})
     changed = 0

@@ -1,7 +1,7 @@
-"""Reasons why a result is not plainly within its purpose: sentences, and short forms for a row.
+"""Reasons why a result is not clearly within its purpose, as sentences and short labels.
 
-The reasons are kept as codes with their values (`Prediction.purpose_reasons`), so that they are
-read in the language of the page.
+Reasons are stored as codes with values (`Prediction.purpose_reasons`), so that they can be shown in
+the page's language.
 """
 
 from collections.abc import Mapping, Sequence
@@ -54,7 +54,7 @@ LONG = {
         " model was made for %(youngest)s to %(oldest)s years. Check which is right."
     ),
 }
-#: Those of withheld results, which are kept with the result as any refusal is.
+#: Reasons of withheld results, stored with the result like any refusal.
 WITHHELD = {
     "not_frontal_view": reasons.NOT_FRONTAL_VIEW,
     "not_chest": reasons.NOT_CHEST,
@@ -87,18 +87,18 @@ SHORT = {
 
 
 def sentences(given: Sequence[Sequence[Any]]) -> list[str]:
-    """Return stored reasons as sentences, in the language of the page."""
+    """Return stored reasons as sentences in the page's language."""
     return [_sentence(code, values) for code, values in given]
 
 
 def in_short(given: Sequence[Sequence[Any]]) -> list[str]:
-    """Return stored reasons in a few words each, none of them twice."""
+    """Return short labels of stored reasons, without duplicates."""
     words = (str(SHORT[code]) % _shown(code, values) for code, values in given)
     return list(dict.fromkeys(words))
 
 
 def age_words(months: int) -> str:
-    """An age as people say it: months for the first two years, then years."""
+    """An age as text: in months for the first two years, then in years."""
     if months < INFANT_MONTHS:
         return ngettext("%(count)d month", "%(count)d months", months) % {"count": months}
     years = months // 12

@@ -1,6 +1,6 @@
 """The one rule that decides whether a result is shown, shown with a warning, or withheld.
 
-It compares what is known of an image with what the model's package says that it was made for
+It compares what is known of an image with the intended population declared by the model's package
 (`ModelVersion.population`):
 
 - not a frontal view, or not a whole chest: *withheld*. The model's answer to such a picture means
@@ -10,9 +10,9 @@ It compares what is known of an image with what the model's package says that it
 - an age or a view that is not known, a word that nobody knows, another frontal view than the
   package's: *unconfirmed*. The answer keeps its place, and what is not known is said beside it.
 
-Every package is for frontal radiographs of whole chests; what else it does not declare, such as
-ages, is not asked for. Whoever changes the rule adds a migration that empties `Prediction.purpose`,
-so that `manage.py prepare` judges all earlier results by it.
+Every package is for frontal radiographs of whole chests; other criteria, such as age, apply only if
+declared. When changing the rule, add a migration that empties `Prediction.purpose`, so that
+`manage.py prepare` re-evaluates all earlier results.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,9 +35,9 @@ _SEVERITY = (Purpose.WITHIN, Purpose.UNCONFIRMED, Purpose.OUTSIDE, Purpose.WITHH
 
 @dataclass(frozen=True)
 class Said:
-    """What is known of an image: from its header as it was written, and from the case record.
+    """What is known of an image, from its header as written and from the case record.
 
-    `taken` is the day of the study, None where none is recorded; `received` that of the upload.
+    `taken` is the study date, None if not recorded; `received` the upload date.
     """
 
     received: date
@@ -51,7 +51,7 @@ class Said:
 
     @classmethod
     def of(cls, radiograph: Radiograph) -> "Said":
-        """What is known of a radiograph; its study and patient are looked up if need be."""
+        """The known facts of a radiograph; loads its study and patient if needed."""
         study = radiograph.study
         return cls(
             received=timezone.localtime(study.created_at).date(),
@@ -67,7 +67,7 @@ class Said:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a result is not plainly within its purpose: a code of `reasons`, and its values."""
+    """Why a result is not clearly within its purpose: a code from `reasons`, and its values."""
 
     code: str
     purpose: Purpose
@@ -76,19 +76,19 @@ class Reason:
 
 @dataclass(frozen=True)
 class Judgement:
-    """The verdict, and what led to it, the gravest first."""
+    """The verdict and its reasons, most serious first."""
 
     purpose: Purpose
     reasons: Sequence[Reason]
 
     @property
     def stored(self) -> list[list[Any]]:
-        """The reasons as they are kept with a result."""
+        """The reasons as stored with a result."""
         return [[reason.code, dict(reason.values)] for reason in self.reasons]
 
 
 def judge(population: Mapping[str, Any], said: Said) -> Judgement:
-    """Decide on a result of a version that was made for `population`."""
+    """Judge a result of a version intended for `population`."""
     reasons = [*_of_view(population, said), *_of_body(said), *_of_age(population, said)]
     reasons.sort(key=lambda reason: -_SEVERITY.index(reason.purpose))
     return Judgement(reasons[0].purpose if reasons else Purpose.WITHIN, reasons)
@@ -177,7 +177,7 @@ def _of_age(population: Mapping[str, Any], said: Said) -> list[Reason]:
 
 
 def _dated(said: Said) -> tuple[Given | None, list[Reason]]:
-    """The age by birth date and day of the study, and what is doubtful about these."""
+    """The age from birth date and study date, with any doubts about these."""
     if said.birth_date is None or said.taken is None:
         return None, []
     age = by_dates(said.birth_date, said.taken) if can_be(said.taken, said.received) else None
@@ -188,10 +188,10 @@ def _dated(said: Said) -> tuple[Given | None, list[Reason]]:
 
 
 def _without_age(made_for: Mapping[str, int], said: Said) -> list[Reason]:
-    """What there is to say where no age is known.
+    """Reasons if no age is known.
 
-    The day of the upload is not that of the study, but who is grown up by then mostly was before,
-    and who is too young even then was younger still.
+    The upload date is not the study date, but an adult at upload was mostly one before, and a
+    patient too young even at upload was younger still.
     """
     if said.birth_date is not None and said.taken is None:
         age = by_dates(said.birth_date, said.received)

@@ -13,7 +13,7 @@ from webportal.inference.purpose.words import parted, tokens, word_set
 
 
 class Projection(Enum):
-    """How the beam went; FRONTAL where the header does not tell AP from PA."""
+    """The projection; FRONTAL if the header does not distinguish AP from PA."""
 
     AP = "AP"
     PA = "PA"
@@ -24,7 +24,7 @@ class Projection(Enum):
 
 @dataclass(frozen=True)
 class View:
-    """A view that one place of the header names, as it is written there."""
+    """A view from one header element, as written there."""
 
     said: str
     projection: Projection
@@ -65,7 +65,7 @@ _OTHER = """
     PARIETOORBITAL FLEXION EXTENSION
 """
 _NOT_FRONTAL = word_set(_LATERAL + _OBLIQUE + _DECUBITUS + _OTHER)
-# How the patient was placed and what else is written beside the view; they leave it as it is.
+# Patient positioning and other words found with a view, which do not change it.
 _BESIDE = word_set(
     """
     SUPINE SUP ERECT UPRIGHT STANDING SITTING SEATED SEMI SEMIERECT SEMIUPRIGHT SEMISUPINE
@@ -100,16 +100,15 @@ _NOT_FRONTAL_CODES = word_set(
 
 
 def views_of(position: str, codes: Sequence[Mapping[str, str]], body_part: str = "") -> list[View]:
-    """Return the view that each place names, those that name none left out.
+    """Return the views named by the header elements.
 
-    `codes` are those of `Radiograph.codes`. Of a body part only words that are known to be views
-    count.
+    `codes` are those of `Radiograph.codes`. Of a body part, only words known to be views count.
     """
     views = []
     if position:
         views.append(View(position, _projection(tokens(position, _PHRASES))))
     coded = [code for code in codes if code.get("of") == "view"]
-    # A modifier says more of the view that it belongs to; most of them leave it frontal.
+    # A modifier refines its view; most leave it frontal.
     coded += [
         code
         for code in codes
@@ -130,9 +129,9 @@ def views_of(position: str, codes: Sequence[Mapping[str, str]], body_part: str =
 
 
 def _is_from_the_side(orientation: str) -> bool:
-    """Whether rows or columns run mainly to the front or the back of the patient.
+    """Whether rows or columns run mainly anterior or posterior.
 
-    To the left and the right they run in frontal and in oblique views, so that says nothing.
+    Left and right occur in both frontal and oblique views, so they are inconclusive.
     """
     return any(side[:1] in ("A", "P") for side in orientation.split("\\"))
 
@@ -146,7 +145,7 @@ def _of_code(code: Mapping[str, str]) -> Projection:
 
 
 def _projection(words: Sequence[str], *, strict: bool = True) -> Projection:
-    """Return what the words say; where `strict`, one that is unknown leaves a frontal view open."""
+    """Return the projection; if `strict`, unknown words leave a frontal view uncertain."""
     split = [part for word in words for part in _parts(word)]
     if _NOT_FRONTAL.intersection(split):
         return Projection.NOT_FRONTAL
@@ -160,7 +159,7 @@ def _parts(word: str) -> list[str]:
 
 
 def _most_telling(projections: Iterable[Projection]) -> Projection:
-    """Return the one of several that says most; AP and PA together are frontal, whichever it is."""
+    """Return the most specific of several; AP and PA together are frontal."""
     found = set(projections)
     if Projection.NOT_FRONTAL in found:
         return Projection.NOT_FRONTAL

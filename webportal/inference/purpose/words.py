@@ -6,14 +6,14 @@ from collections.abc import Collection, Mapping
 
 
 def word_set(text: str) -> frozenset[str]:
-    """The words of a text, as a table that is read more easily than a list."""
+    """The words of a text, for readable word tables."""
     return frozenset(text.split())
 
 
 def tokens(text: str, phrases: Mapping[str, str] | None = None) -> list[str]:
-    """Return the words of a text in capitals, without accents; what is no letter or digit parts.
+    """Return the words of a text in upper case, without accents, split at other characters.
 
-    A number stands alone, also where it is written behind a word (`LAT2`).
+    A number is a word of its own, even directly after a word (`LAT2`).
 
     `phrases` are expressions of several words (regular expressions) and the word that stands for
     each.
@@ -27,7 +27,7 @@ def tokens(text: str, phrases: Mapping[str, str] | None = None) -> list[str]:
 
 
 def parted(word: str, known: Collection[str]) -> list[str]:
-    """Return the known words that are written together as one (`PAERECT`), or the word alone."""
+    """Split a compound of known words (`PAERECT`), or return the word alone."""
     for length in range(len(word) - 1, 1, -1):
         head, rest = word[:length], word[length:]
         if head not in known:
