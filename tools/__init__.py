@@ -1,1 +1,1 @@
-"""What developers run: the checks, the translation catalogues, the lock of the packages."""
+"""Developer tools: checks, translation catalogues, dependency lock."""

@@ -152,13 +152,13 @@ def _programs(listener: socket.socket) -> list[Program]:
 
 
 def worker(folders: Folders) -> NoReturn:
-    """Become one more worker of the running system."""
+    """Exec an additional worker for the running system."""
     name = f"worker-{os.getpid()}"
     _replace_process(_worker_command(name), running_environment(folders))
 
 
 def execute_command(folders: Folders, command: list[str]) -> NoReturn:
-    """Become `command`, which finds the running system's settings, Python and PostgreSQL tools."""
+    """Exec `command` with the running system's settings, Python and PostgreSQL tools."""
     environment = running_environment(folders)
     tools = [str(Path(sys.executable).parent), str(postgres_programs()), os.environ["PATH"]]
     environment["PATH"] = os.pathsep.join(tools)

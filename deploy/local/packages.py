@@ -134,7 +134,7 @@ def _require_venv() -> None:
 
 
 def _environment() -> dict[str, str]:
-    """The environment of uv: it trusts whom the machine trusts, and takes pip's index."""
+    """The environment for uv: the machine's trusted certificates and pip's index."""
     environment = {
         "UV_SYSTEM_CERTS": "true",
         "UV_PYTHON_INSTALL_DIR": str(FETCHED_PYTHONS),

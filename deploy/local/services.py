@@ -1,7 +1,7 @@
 """PostgreSQL and Valkey from their wheels, as services of one machine and of the tests.
 
-Both keep everything they need in one folder, listen only where this machine can reach them, ask
-for a password, and start again after a crash or a power cut without a hand on them.
+Both keep everything they need in one folder, listen only where this machine can reach them, require
+a password, and recover from a crash or power cut unattended.
 """
 
 import hashlib
@@ -52,7 +52,7 @@ class Service(ABC):
     @property
     @abstractmethod
     def url(self) -> str:
-        """Where clients connect to, with the password."""
+        """Connection URL, with the password."""
 
     @property
     def pid(self) -> int:
@@ -62,7 +62,7 @@ class Service(ABC):
         return self._process.pid
 
     def start(self) -> None:
-        """Start the server and return once it answers; raises ServiceError when it does not."""
+        """Start the server and wait until it responds; raises ServiceError if it does not."""
         if self._process is not None:
             raise ServiceError(f"{self.name} is already running")
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ class Service(ABC):
             raise
 
     def keep_running(self) -> bool:
-        """Start the server again if it has ended by itself; returns whether it had."""
+        """Restart the server if it has exited; returns whether it had."""
         if self._process is None or self._process.poll() is None:
             return False
         self._process = None
@@ -106,7 +106,7 @@ class Service(ABC):
         self._process = None
 
     def kill(self) -> None:
-        """End the server and its children at once with SIGKILL, as a power cut would."""
+        """Kill the server and its children with SIGKILL, like a power cut."""
         if self._process is None:
             return
         try:
@@ -196,7 +196,7 @@ class Postgres(Service):
 
     @property
     def url(self) -> str:
-        """Where clients connect to, as DATABASE_URL has it."""
+        """Connection URL in the form of DATABASE_URL."""
         host = quote(str(self.socket_dir), safe="")
         return f"postgresql://{ROLE}:{self._password()}@/{ROLE}?host={host}"
 
@@ -305,7 +305,7 @@ class Valkey(Service):
 
     @property
     def url(self) -> str:
-        """Where clients connect to, as BROKER_URL has it."""
+        """Connection URL in the form of BROKER_URL."""
         return f"redis://:{self._password()}@127.0.0.1:{self.port_file.read_text()}/0"
 
     def _is_leftover(self, process: psutil.Process) -> bool:

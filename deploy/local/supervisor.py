@@ -1,8 +1,8 @@
 """Process supervisor: start, show output, restart, stop.
 
-supervisord restarts each program alone, too; it neither hands programs a listening socket, nor
-checks that PostgreSQL and the broker answer, nor ends a first start that fails with the reason on
-the screen.
+supervisord also restarts each program separately, but it does not pass a listening socket to
+programs, does not check that PostgreSQL and the broker respond, and does not abort a failed first
+start with the reason on the screen.
 """
 
 import logging

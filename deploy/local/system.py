@@ -18,9 +18,9 @@ from deploy.local.services import write_private
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_PORT = 8000
 WILDCARDS = ("0.0.0.0", "::")
-# Ports that cannot be had: used by another program, or reserved for root.
+# Unavailable ports: used by another program, or reserved for root.
 TAKEN = (errno.EADDRINUSE, errno.EACCES)
-# What every process of one system has to agree on.
+# Settings that all processes of one system must share.
 SHARED = (
     "DATABASE_URL",
     "BROKER_URL",
@@ -39,7 +39,7 @@ class SystemStateError(Exception):
 
 @dataclass(frozen=True)
 class Folders:
-    """Where one machine keeps what it has, below `var`."""
+    """The data folders of one machine, below `var`."""
 
     var: Path
 
@@ -50,12 +50,12 @@ class Folders:
 
     @property
     def log(self) -> Path:
-        """What the processes print."""
+        """Output of the processes."""
         return self.var / "log"
 
     @property
     def run(self) -> Path:
-        """What only a running system needs."""
+        """State needed only while the system runs."""
         return self.var / "run"
 
     @property
@@ -140,7 +140,7 @@ def own_settings(folders: Folders, hosts: list[str]) -> dict[str, str]:
 
 
 def write_environment(folders: Folders, settings: dict[str, str]) -> None:
-    """Leave the running system's settings, given and own, for `running_environment`."""
+    """Store the running system's settings, given and generated, for `running_environment`."""
     names = [variable for name in SHARED for variable in (name, f"{name}_FILE")]
     given = {name: os.environ[name] for name in names if name in os.environ}
     write_private(folders.environment, json.dumps(given | settings, indent=1))
@@ -192,7 +192,7 @@ def url_of(listener: socket.socket) -> str:
 
 
 def host_names(listener: socket.socket) -> list[str]:
-    """The names under which the portal may be asked for: no more than where it listens."""
+    """The allowed host names: only those it listens on."""
     names = {"localhost", "127.0.0.1", "[::1]"}
     host = listener.getsockname()[0]
     if host in WILDCARDS:

@@ -1,7 +1,6 @@
-"""Image files: what they are, what their headers say, and their grey pixels.
+"""Image files: format detection, header metadata, and greyscale pixels.
 
-Knows DICOM radiographs, JPEG and PNG. Works on bytes, holds no state and may be used from many
-threads.
+Supports DICOM radiographs, JPEG and PNG. Works on bytes, stateless and thread-safe.
 """
 
 from typing import Literal
@@ -53,7 +52,7 @@ _ZIP_SIGNATURES = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")
 
 
 def sniff(data: bytes) -> Kind | None:
-    """Return the kind of file by its first 132 bytes, or None if it is none of those known here."""
+    """Return the file type from its first 132 bytes, or None if unsupported."""
     if begins_like_dicom(data):
         return "dicom"
     if data[:3] == b"\xff\xd8\xff":
@@ -66,18 +65,18 @@ def sniff(data: bytes) -> Kind | None:
 
 
 def describe(data: bytes) -> ImageFacts:
-    """Return what the header of an image file says. Decodes no pixels. Raises ImageError."""
+    """Return the header metadata of an image file without decoding pixels. Raises ImageError."""
     kind = _image_kind(data)
     return dicom.describe(data) if kind == "dicom" else raster.describe(data, kind)
 
 
 def pixel_shape(data: bytes) -> PixelShape:
-    """Return what a DICOM file says of the size and shape of its pixels. Raises ImageError."""
+    """Return the pixel size and aspect ratio of a DICOM file. Raises ImageError."""
     return dicom.pixel_shape(data)
 
 
 def check(facts: ImageFacts) -> None:
-    """Raise ImageError where the header alone tells that `read` will not take the file."""
+    """Raise ImageError if the header alone shows that `read` will reject the file."""
     if facts.kind == "dicom":
         dicom.check(facts)
     elif facts.number_of_frames > 1:
@@ -85,28 +84,28 @@ def check(facts: ImageFacts) -> None:
 
 
 def read(data: bytes) -> GreyImage:
-    """Decode an image file into the greys that a person is shown. Raises ImageError."""
+    """Decode an image file into display-ready greys. Raises ImageError."""
     kind = _image_kind(data)
     return dicom.read(data) if kind == "dicom" else raster.read(data, kind)
 
 
 def read_stored(data: bytes) -> StoredImage:
-    """Decode a DICOM file at its full depth, for a viewer. Raises ImageError."""
+    """Decode a DICOM file at full bit depth, for a viewer. Raises ImageError."""
     return dicom.read_stored(data)
 
 
 def read_overlay(data: bytes) -> Overlay | None:
-    """Return what a DICOM file lays over its picture, None when that is nothing.
+    """Return the overlay of a DICOM file, None if it has none.
 
-    It is for people to see: `read`, and so the model, never has it. Raises ImageError.
+    For people only: `read`, and so the model, never includes it. Raises ImageError.
     """
     return dicom.read_overlay(data)
 
 
 def check_whole(data: bytes) -> None:
-    """Raise ImageError where part of the picture is missing in a JPEG, alone or inside DICOM.
+    """Raise ImageError if image data is missing from a JPEG, standalone or within DICOM.
 
-    For a file that `read` takes; it takes some of these, and paints grey where they are damaged.
+    For a file that `read` accepts; `read` accepts some damaged ones and fills the damage with grey.
     """
     kind = _image_kind(data)
     stream = dicom.cosine_jpeg(data) if kind == "dicom" else data if kind == "jpeg" else None
@@ -115,7 +114,7 @@ def check_whole(data: bytes) -> None:
 
 
 def complete_jpeg(data: bytes) -> bytes:
-    """Return a JPEG file that `read` takes with its end marker, whether or not it had one."""
+    """Return a JPEG file that `read` accepts, with the end marker added if missing."""
     return whole.completed(data)
 
 

@@ -1,4 +1,4 @@
-"""What a DICOM header says of view, body part and procedure: codes, and Patient Orientation."""
+"""View, body part and procedure codes of a DICOM header, and Patient Orientation."""
 
 from collections.abc import Iterator
 
@@ -7,7 +7,7 @@ from pydicom.dataset import Dataset
 from ml.images.geometry import orientation
 from ml.images.types import HeaderCode
 
-# More would be no radiograph's header; none of them may cost the file.
+# No radiograph's header has more; an excess must not cost the file.
 MAX_CODES = 20
 MAX_LENGTH = 64
 _PROCEDURES = (
@@ -18,7 +18,7 @@ _PROCEDURES = (
 
 
 def header_codes(dataset: Dataset) -> tuple[HeaderCode, ...]:
-    """Return the codes of view, region and procedure, those that cannot be read left out.
+    """Return the codes of view, region and procedure, omitting unreadable ones.
 
     Patient Orientation (PS3.3 C.7.6.1.1.1) is among them, of the kind `orientation`: the sides that
     rows and columns run to, as in `L\\F`.

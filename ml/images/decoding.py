@@ -1,4 +1,4 @@
-"""From a DICOM data set to its greys: which decoder, and what it is given."""
+"""Decoding the pixels of a DICOM data set: choice of decoder and its input."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -21,17 +21,17 @@ from ml.images.types import GreyImage, ImageError, StoredImage, truncated
 
 PHOTOMETRIC_GREY = frozenset({"MONOCHROME1", "MONOCHROME2"})
 PHOTOMETRIC_LUMA = frozenset({"YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_420"})
-# Of a JPEG or JPEG-LS stream, and of JPEG 2000 with its boxes or without.
+# First bytes of a JPEG or JPEG-LS stream, and of JPEG 2000 with or without boxes.
 _STARTS = (b"\xff\xd8\xff", b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP")
 _COSINE_SYNTAXES = frozenset({uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit})
 
 Developed = TypeVar("Developed", GreyImage, StoredImage)
-#: What makes greys of stored values and their data set.
+#: Converts stored values and their data set to greys.
 Develop = Callable[[NDArray[Any], Dataset], Developed]
 
 
 def decode(dataset: FileDataset, develop: Develop[Developed]) -> GreyImage | Developed:
-    """Decode the pixels; those of a grey image are developed by `grayscale.render` or `keep`.
+    """Decode the pixels; greyscale ones are processed by `grayscale.render` or `keep`.
 
     Raises ImageError, and whatever a decoder raises.
     """
@@ -57,7 +57,7 @@ def decode(dataset: FileDataset, develop: Develop[Developed]) -> GreyImage | Dev
         photometric = dataset.PhotometricInterpretation
         if photometric in PHOTOMETRIC_GREY | PHOTOMETRIC_LUMA:
             return _decode_8_bits(data, dataset, develop)
-    # What the codestream says goes before the header (PS3.5 8.2).
+    # The codestream takes precedence over the header (PS3.5 8.2).
     if stream.precision > 8 and dataset.BitsAllocated == 8:
         dataset.BitsAllocated = 16
     more = stream.precision > dataset.BitsStored
@@ -65,9 +65,9 @@ def decode(dataset: FileDataset, develop: Develop[Developed]) -> GreyImage | Dev
 
 
 def _check_length(dataset: FileDataset) -> None:
-    """Raise ImageError where uncompressed pixels are too few, or as many as those of two pictures.
+    """Raise ImageError if uncompressed pixel data is too short, or long enough for two images.
 
-    Fewer bytes too many are padding, as older programs left it (PS3.5 8.1.1).
+    A smaller excess is padding, as left by older programs (PS3.5 8.1.1).
     """
     given, length = len(dataset.PixelData), uncompressed_length(dataset)
     if "YBR_FULL_422" in texts(dataset, "PhotometricInterpretation") and given >= length * 3 // 2:
@@ -85,7 +85,7 @@ def _check_length(dataset: FileDataset) -> None:
 
 
 def _check_one_frame(dataset: FileDataset) -> None:
-    """Raise ImageError where there are more frames than the one that the header announces."""
+    """Raise ImageError if there are more frames than the one announced in the header."""
     fragments = list(generate_fragments(dataset.PixelData))[1:]
     is_rle = dataset.file_meta.TransferSyntaxUID == uid.RLELossless
     begun = sum(is_rle or each.startswith(_STARTS) for each in fragments)
@@ -94,7 +94,7 @@ def _check_one_frame(dataset: FileDataset) -> None:
 
 
 def cosine_stream(dataset: FileDataset) -> bytes | None:
-    """Return the compressed frame where it is a JPEG that libjpeg decodes, else None."""
+    """Return the compressed frame if it is a JPEG that libjpeg can decode, else None."""
     if dataset.file_meta.TransferSyntaxUID not in _COSINE_SYNTAXES:
         return None
     data = frame(dataset)
@@ -103,9 +103,9 @@ def cosine_stream(dataset: FileDataset) -> bytes | None:
 
 
 def _codestream(data: bytes, dataset: Dataset) -> jpeg.Codestream:
-    """Return what a codestream says of itself, before it is decoded.
+    """Return the codestream's own header, before decoding.
 
-    Raises ImageError where it is of another size than the header says.
+    Raises ImageError if its size differs from the DICOM header.
     """
     stream = jpeg.parse(data)
     if stream is None or (stream.rows, stream.columns) != (dataset.Rows, dataset.Columns):
@@ -138,7 +138,7 @@ def _decode_8_bits(
 def _decode_12_bits(
     data: bytes, dataset: FileDataset, develop: Develop[Developed]
 ) -> GreyImage | Developed:
-    """Decode by GDCM itself: pydicom holds it to be unable to, as its earlier versions were."""
+    """Decode by calling GDCM directly: pydicom assumes it cannot, as earlier versions could not."""
     if dataset.SamplesPerPixel != 1 or dataset.BitsAllocated != 16:
         raise ImageError(
             "unsupported_pixels",
@@ -160,7 +160,7 @@ def _decode_12_bits(
     image.SetTransferSyntax(gdcm.TransferSyntax(gdcm.TransferSyntax.JPEGExtendedProcess2_4))
     image.SetPixelFormat(gdcm.PixelFormat(1, 16, 12, 11, 0))
     image.SetDataElement(element)
-    # GDCM gives the bytes as text.
+    # GDCM returns the bytes as str.
     values = np.frombuffer(image.GetBuffer().encode("utf-8", "surrogateescape"), np.uint16)
     return develop(values.reshape(dataset.Rows, dataset.Columns), dataset)
 
@@ -169,7 +169,7 @@ def _decode_by_pydicom(
     dataset: FileDataset, develop: Develop[Developed], *, has_more_bits: bool = False
 ) -> GreyImage | Developed:
     decoder = get_decoder(dataset.file_meta.TransferSyntaxUID)
-    # No copy, and the bits above Bits Stored are left to the look-up.
+    # No copy; the bits above Bits Stored are handled by the look-up.
     options: Any = {"view_only": True, "correct_unused_bits": False}
     # Without this GDCM clears the bits above the lowest.
     if unused_bits(dataset) or has_more_bits:
@@ -186,7 +186,7 @@ def _colour_to_grey(pixels: NDArray[Any], photometric: str, dataset: Dataset) ->
     bits = int(dataset.BitsStored) + unused_bits(dataset)
     if photometric == "PALETTE COLOR":
         pixels = apply_color_lut(pixels, dataset)
-        # Many a table of 8 bits says that it has 16.
+        # Many 8-bit tables declare 16 bits.
         bits = 8 if int(pixels.max()) < 256 else pixels.dtype.itemsize * 8
     if bits > 8:
         pixels = pixels >> (bits - 8)

@@ -1,4 +1,4 @@
-"""Files of the transfer syntax Deflated Explicit VR Little Endian (PS3.5 A.5), unpacked."""
+"""Inflating files with transfer syntax Deflated Explicit VR Little Endian (PS3.5 A.5)."""
 
 import zlib
 
@@ -6,7 +6,7 @@ from pydicom import uid
 
 from ml.images.types import MAX_PIXELS, ImageError, truncated
 
-# Pixels of 16 bits, and a header of a size that none has.
+# 16-bit pixels, plus more than any header takes.
 _MOST_BYTES = 2 * MAX_PIXELS + 2**24
 _DEFLATED = str(uid.DeflatedExplicitVRLittleEndian).encode()
 # Of the same length, as UI values are padded, so that no length in the header changes.
@@ -16,9 +16,9 @@ _GROUP_LENGTH_AT, _GROUP_LENGTH = 132, b"\x02\x00\x00\x00UL\x04\x00"
 
 
 def inflated(data: bytes) -> bytes:
-    """Return a deflated file as one of Explicit VR Little Endian, and any other as it is.
+    """Return a deflated file as Explicit VR Little Endian, and any other unchanged.
 
-    Raises ImageError where it is cut short or damaged, or unpacks to more than any radiograph has.
+    Raises ImageError if it is truncated or damaged, or inflates to more than any radiograph needs.
     """
     if _DEFLATED not in data[_GROUP_LENGTH_AT:2048]:
         return data

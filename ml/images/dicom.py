@@ -1,4 +1,4 @@
-"""DICOM: which instances are radiographs we read, what their header says, and their pixels."""
+"""DICOM: supported radiograph instances, their header metadata, and their pixels."""
 
 import re
 from collections.abc import Callable
@@ -47,7 +47,7 @@ SOP_CLASSES = frozenset(
 
 _PHOTOMETRIC = PHOTOMETRIC_GREY | PHOTOMETRIC_LUMA | {"RGB", "YBR_ICT", "YBR_RCT", "PALETTE COLOR"}
 
-#: What tells patients and their studies apart, as far as it is written in letters.
+#: Text elements that identify patients and studies.
 _IDENTIFYING = ("PatientID", "IssuerOfPatientID", "PatientName", "AccessionNumber")
 # VR DA and TM (PS3.5 6.2), with the points and colons of ACR-NEMA too.
 _DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)", re.ASCII)
@@ -55,7 +55,7 @@ _TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,6}))?)?)?", re.ASCII
 
 
 def describe(data: bytes) -> ImageFacts:
-    """Read the header of a DICOM file. Raises ImageError when it has none that can be read."""
+    """Read the header of a DICOM file. Raises ImageError if it is unreadable."""
     return _facts(parse(data, stop_before_pixels=True))
 
 
@@ -65,7 +65,7 @@ def pixel_shape(data: bytes) -> geometry.PixelShape:
 
 
 def read(data: bytes) -> GreyImage:
-    """Decode a DICOM radiograph. Raises ImageError when it is none, or cannot be decoded."""
+    """Decode a DICOM radiograph. Raises ImageError if it is not one, or cannot be decoded."""
     dataset = parse(data)
     return replace(_read(dataset, grayscale.render), aspect=geometry.of(dataset).aspect)
 
@@ -96,12 +96,12 @@ def read_overlay(data: bytes) -> Overlay | None:
 
 
 def cosine_jpeg(data: bytes) -> bytes | None:
-    """Return the JPEG in a DICOM file that `read` takes, None where its image is no such one."""
+    """Return the JPEG in a DICOM file that `read` accepts, None if its image is not one."""
     return cosine_stream(parse(data))
 
 
 def _read(dataset: FileDataset, develop: Develop[Developed]) -> GreyImage | Developed:
-    """Decode the pixels; those of a grey image are developed by `grayscale.render` or `keep`."""
+    """Decode the pixels; greyscale ones are processed by `grayscale.render` or `keep`."""
     check(_facts(dataset))
     if "PixelData" not in dataset:
         raise _no_image()
@@ -109,12 +109,12 @@ def _read(dataset: FileDataset, develop: Develop[Developed]) -> GreyImage | Deve
         return decode(dataset, develop)
     except (ImageError, MemoryError):
         raise
-    except Exception as error:  # the decoders raise whatever they like
+    except Exception as error:  # decoders raise arbitrary exceptions
         raise undecodable(error) from None
 
 
 def check(facts: ImageFacts) -> None:
-    """Raise ImageError unless the header is that of one radiograph that can be decoded here."""
+    """Raise ImageError unless the header describes a single radiograph that can be decoded."""
     if not facts.modality and not facts.rows:
         raise _no_image()
     if facts.modality not in MODALITIES:
@@ -233,7 +233,7 @@ def _text_reader(dataset: Dataset) -> Callable[[str], str]:
 
 
 def _all_of(dataset: Dataset, keyword: str) -> str:
-    """Return every value of an element that should have one, the more as another word."""
+    """Return all values of an element that should be single-valued, joined."""
     try:
         value = dataset.get(keyword)
     except Exception:  # one unreadable element must not cost the file
@@ -243,7 +243,7 @@ def _all_of(dataset: Dataset, keyword: str) -> str:
 
 
 def _identifier(dataset: Dataset, keyword: str) -> str:
-    """Return text as it is written, several values too, without its padding alone."""
+    """Return text as written, including multiple values, with only the padding removed."""
     return _letters(dataset, keyword).text.rstrip("\0 ").lstrip(" ")
 
 
@@ -252,7 +252,7 @@ def _letters(dataset: Dataset, keyword: str) -> letters.Letters:
     value = None if element is None else element.value
     if isinstance(value, bytes):
         return letters.decode(value, _character_sets(dataset))
-    # Somebody has looked at the element before, so that pydicom has decoded it already.
+    # The element was accessed before, so pydicom has already decoded it.
     values = value if isinstance(value, MultiValue) else [value or ""]
     text = "\\".join(str(each) for each in values)
     return letters.Letters(text, are_sure=letters.UNREADABLE not in text)
@@ -294,7 +294,7 @@ def _time(dataset: Dataset, keyword: str) -> time | None:
 
 
 def _known_word(modality: str) -> str:
-    """Return the modality if it is a code word: a broken file could have anything in its place."""
+    """Return the modality if it is a valid code string: a broken file could contain anything."""
     return modality if modality.isalpha() and len(modality) <= 4 else "not given"
 
 

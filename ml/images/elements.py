@@ -1,4 +1,4 @@
-"""Reading elements that may hold anything, so that one that is broken costs only itself."""
+"""Tolerant reading of elements, so that a broken one affects nothing else."""
 
 import math
 import re
@@ -11,12 +11,12 @@ from pydicom.dataset import Dataset
 
 _BINARY = {"US", "SS", "US or SS", "UL", "SL", "FL", "FD"}
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
-#: Nothing that a radiograph says about its greys or its scale comes near this.
+#: No legitimate grey or scale value of a radiograph comes near this.
 _LARGEST = 1e9
 
 
 def numbers(dataset: Dataset, keyword: str) -> list[float | None]:
-    """Return each value of a numeric element, None for one that is no number or not a finite one.
+    """Return each value of a numeric element, None for values that are not finite numbers.
 
     The list is empty where the element is absent or has no value.
     """
@@ -24,12 +24,12 @@ def numbers(dataset: Dataset, keyword: str) -> list[float | None]:
 
 
 def first_number(dataset: Dataset, keyword: str) -> float | None:
-    """Return the first value of a numeric element that can be used, None where there is none."""
+    """Return the first usable value of a numeric element, None if there is none."""
     return next((value for value in numbers(dataset, keyword) if value is not None), None)
 
 
 def texts(dataset: Dataset, keyword: str) -> list[str]:
-    """Return each value of an element as text in capitals; none where it cannot be read."""
+    """Return each value of an element as upper-case text; empty if unreadable."""
     values = [value for value in _values(dataset, keyword) if value is not None]
     return [str(value).strip("\0 ").upper() for value in values]
 
@@ -45,7 +45,7 @@ def unused_bits(dataset: Dataset) -> int:
 
 
 def items(dataset: Dataset, keyword: str) -> list[Dataset] | None:
-    """Return the items of a sequence, none where it is absent; None where it cannot be read."""
+    """Return the items of a sequence, empty if absent, None if unreadable."""
     try:
         found = list(dataset.get(keyword) or ())
         return found if all(isinstance(item, Dataset) for item in found) else None
@@ -54,10 +54,9 @@ def items(dataset: Dataset, keyword: str) -> list[Dataset] | None:
 
 
 def words(item: Dataset, keyword: str, *, little_endian: bool = True) -> NDArray[np.uint16] | None:
-    """Return an element of 16-bit words, None where it is absent, empty or cannot be read.
+    """Return an element of 16-bit words, None if absent, empty or unreadable.
 
-    Its VR does not matter: the words are taken as they lie in the file. An odd last byte of a
-    list of bytes becomes a word.
+    The VR is ignored: the words are taken as stored. An odd last byte becomes a word.
     """
     try:
         value = item.get(keyword)
@@ -72,11 +71,11 @@ def words(item: Dataset, keyword: str, *, little_endian: bool = True) -> NDArray
 
 
 def _values(dataset: Dataset, keyword: str) -> list[Any]:
-    """Return the values of an element, [None] where it cannot be read."""
+    """Return the values of an element, [None] if unreadable."""
     if keyword not in dataset:
         return []
     try:
-        # As it lies in the file: pydicom gives no value at all where one of several is broken.
+        # Raw, because pydicom returns no value at all if one of several is broken.
         item = dataset.get_item(keyword)
         value = item.value
         vr = dictionary_VR(keyword) if item.VR in (None, "UN") else item.VR

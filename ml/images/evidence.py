@@ -1,8 +1,7 @@
-"""What the pixels themselves show of how they are stored, where the header says otherwise.
+"""Evidence in the pixels on how they are stored, where it contradicts the header.
 
-A picture is smooth, and one that is read with too few bits or with a sign that it has not is torn
-along lines: its neighbours there lie at the opposite ends of the range. That is evident enough to
-go by.
+Images are smooth; one read with too few bits, or wrongly as signed, has discontinuities along
+lines, where neighbouring pixels lie at opposite ends of the range.
 """
 
 from typing import Any
@@ -19,15 +18,15 @@ NO_SIGN = translatable(
     "The file says that its pixel values have a sign (Pixel Representation), and its pixels that"
     " they have none; they are shown without."
 )
-# Tears in fewer neighbours than these may be burnt-in letters.
+# Fewer discontinuities than this may be burnt-in text.
 _FEWEST_TEARS = 0.002
 _LINES = 256
 
 
 def used_bits(stored: NDArray[Any], bits: int) -> int:
-    """Return how many bits unsigned values have: `bits`, or more where that is a smoother picture.
+    """Return the bit depth of unsigned values: `bits`, or more if that gives a smoother image.
 
-    What else may lie above the picture, such as an overlay, only makes it rougher.
+    Anything else in the upper bits, such as an overlay, only makes it rougher.
     """
     used = int(np.bitwise_or.reduce(stored, axis=None)).bit_length()
     if used <= bits:
@@ -38,7 +37,7 @@ def used_bits(stored: NDArray[Any], bits: int) -> int:
 
 
 def has_sign(stored: NDArray[Any], bits: int) -> bool:
-    """Whether values of `bits` bits that are said to have a sign have one."""
+    """Whether `bits`-bit values declared as signed really are signed."""
     lines = _lines(stored)
     without = np.abs(np.diff(lines, axis=1))
     with_sign = np.abs(np.diff(lines ^ 2 ** (bits - 1), axis=1))
@@ -48,7 +47,7 @@ def has_sign(stored: NDArray[Any], bits: int) -> bool:
 
 
 def _lines(stored: NDArray[Any]) -> NDArray[np.int32]:
-    """Return enough of the rows to judge by, as numbers that may be subtracted."""
+    """Return a sample of rows, in a type that can be subtracted."""
     return stored[:: max(1, len(stored) // _LINES)].astype(np.int32)
 
 

@@ -1,4 +1,4 @@
-"""The size and shape of a pixel, and which way the picture lies."""
+"""Pixel size, aspect ratio, and image orientation."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ SPACING_UNUSABLE = translatable(
     "The file's pixel spacing or aspect ratio cannot be used; its pixels are shown as squares,"
     " without a scale."
 )
-# Beyond these a pair of numbers tells of no detector and no film.
+# Values beyond these are not plausible for any detector or film.
 _SMALLEST_MM, _GREATEST_ASPECT = 0.001, 10
 _SPACINGS = ("PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing")
 _ASPECT = "PixelAspectRatio"
@@ -28,7 +28,7 @@ class PixelShape:
 
 
 def of(dataset: Dataset) -> PixelShape:
-    """Return what a file says of its pixels: their size (PS3.3 10.7.1), or at least their shape."""
+    """Return the pixel spacing (PS3.3 10.7.1), or at least the aspect ratio, of a file."""
     spacing, is_calibrated = _spacing(dataset)
     shape = spacing or _pair(dataset, _ASPECT)
     if shape is not None:
@@ -38,7 +38,7 @@ def of(dataset: Dataset) -> PixelShape:
 
 
 def orientation(dataset: Dataset) -> tuple[str, str]:
-    """The sides that rows and columns run to, each one to three of the letters A F H L P R."""
+    """The directions of rows and columns, each one to three of the letters A F H L P R."""
     sides = texts(dataset, "PatientOrientation")
     if len(sides) != 2 or any(not side or set(side) - set("AFHLPR") for side in sides):
         return "", ""
@@ -46,7 +46,7 @@ def orientation(dataset: Dataset) -> tuple[str, str]:
 
 
 def _spacing(dataset: Dataset) -> tuple[tuple[float, float] | None, bool]:
-    """Return mm between rows and columns, and whether that holds in the patient."""
+    """Return the spacing of rows and columns in mm, and whether it is calibrated to the patient."""
     at_detector = _pair(dataset, "ImagerPixelSpacing")
     spacing = _pair(dataset, "PixelSpacing")
     magnification = first_number(dataset, "EstimatedRadiographicMagnificationFactor") or 0
@@ -59,7 +59,7 @@ def _spacing(dataset: Dataset) -> tuple[tuple[float, float] | None, bool]:
 
 
 def _pair(dataset: Dataset, keyword: str) -> tuple[float, float] | None:
-    """Return two positive numbers of a size that goes together, or None."""
+    """Return two positive numbers of consistent magnitude, or None."""
     given = [value for value in numbers(dataset, keyword) if value and value >= _SMALLEST_MM]
     if len(given) != 2 or max(given) > _GREATEST_ASPECT * min(given):
         return None

@@ -1,10 +1,10 @@
-"""The DICOM grayscale pipeline: stored values → rescale → VOI → what is shown (PS3.4 section N.2).
+"""The DICOM grayscale pipeline: stored values → rescale → VOI → display (PS3.4 section N.2).
 
-Every step maps one value to one value, so the whole pipeline is worked out once for the at most
-65,536 values that a pixel can have and then applied by a single look-up, however large the image.
+Every step maps one value to one value, so the whole pipeline is computed once for the at most
+65,536 possible pixel values and then applied by a single look-up, however large the image.
 
-What a file says about its display is optional. Where something of it cannot be used, the next best
-takes its place and a note says so; it never costs the picture.
+Display attributes are optional. If one is unusable, the next best replaces it, with a note; it
+never causes a rejection.
 """
 
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ Bounds = tuple[float, float]
 
 @dataclass(frozen=True)
 class _Voi:
-    """How bright, from 0 to 1, each possible value is; `bounds` where a linear window says that."""
+    """Brightness, 0 to 1, of each possible value; `bounds` if given by a linear window."""
 
     shown: Values
     bounds: Bounds | None
@@ -48,7 +48,7 @@ class _Voi:
 
 @dataclass(frozen=True)
 class _Pipeline:
-    """What is done to the pixels.
+    """The pixel transformation.
 
     `codes`: for each pixel the place of its value among the possible ones; `values`: these after
     the Modality LUT; `padding`: which of them are no picture.
@@ -153,7 +153,7 @@ def _render(pipeline: _Pipeline) -> GreyImage:
 
 
 def _used(codes: NDArray[Any], bits: int, shift: int) -> NDArray[Any]:
-    """Return the bits of the picture alone."""
+    """Return only the bits of the image."""
     if shift and not _are_at_the_bottom(codes, bits, shift):
         codes = codes >> codes.dtype.type(shift)
     if bits < codes.dtype.itemsize * 8:
@@ -162,9 +162,9 @@ def _used(codes: NDArray[Any], bits: int, shift: int) -> NDArray[Any]:
 
 
 def _are_at_the_bottom(codes: NDArray[Any], bits: int, shift: int) -> bool:
-    """Whether the pixels lie in the lowest bits against what High Bit says.
+    """Whether the pixels are in the lowest bits contrary to High Bit.
 
-    Then nothing is above these, and something is where nothing of the picture should be.
+    Then the bits above are empty, and the supposedly unused low bits are not.
     """
     used = int(np.bitwise_or.reduce(codes, axis=None))
     return used < 2**bits and bool(used % 2**shift)
@@ -175,7 +175,7 @@ def _padding(
 ) -> NDArray[np.bool_] | None:
     """Return which stored values are Pixel Padding (PS3.3 C.7.5.1.1.2), not image.
 
-    Padding that would leave nothing of the picture is none.
+    Padding that would leave nothing of the image is ignored.
     """
     given = numbers(dataset, "PixelPaddingValue")
     if not given:
@@ -194,7 +194,7 @@ def _padding(
 
 
 def _span(codes: NDArray[Any], padding: NDArray[np.bool_] | None) -> slice:
-    """Return the range of the possible values in which the picture is, padding at its ends off."""
+    """Return the range of values of the image, excluding padding at its ends."""
     first, last = int(codes.min()), int(codes.max())
     if padding is not None:
         inside = np.flatnonzero(~padding[first : last + 1])
@@ -203,7 +203,7 @@ def _span(codes: NDArray[Any], padding: NDArray[np.bool_] | None) -> slice:
 
 
 def _shows_something(shown: Values, span: slice) -> bool:
-    """Whether there is more than one grey; also where the picture has but one value."""
+    """Whether there is more than one grey; also true if the image has only one value."""
     part = shown[span]
     return part.size < 2 or bool(np.ptp(part) > 1e-6)
 
@@ -211,7 +211,7 @@ def _shows_something(shown: Values, span: slice) -> bool:
 def _rescaled(values: Values, dataset: Dataset, notes: list[str]) -> Values | None:
     """Apply the Modality LUT module (PS3.3 C.11.1); None where what the file asks cannot be done.
 
-    Then nothing is known of the units, in which the file's windows are given.
+    The units in which the file's windows are given are then unknown.
     """
     sequence = items(dataset, "ModalityLUTSequence")
     if sequence is None:
@@ -236,7 +236,7 @@ def _scaled(values: Values, dataset: Dataset, notes: list[str]) -> Values | None
         notes.append(RESCALE_UNUSABLE)
         return None
     scaled: Values = values * slope + intercept
-    if not np.diff(scaled).all():  # a slope of nothing, or next to nothing
+    if not np.diff(scaled).all():  # a slope of zero, or nearly zero
         notes.append(RESCALE_UNUSABLE)
         return None
     if len(slopes) > 1 or len(intercepts) > 1:
@@ -247,7 +247,7 @@ def _scaled(values: Values, dataset: Dataset, notes: list[str]) -> Values | None
 def _voi(values: Values, dataset: Dataset, span: slice, notes: list[str]) -> _Voi | None:
     """Return the first VOI LUT or window (PS3.3 C.11.2) that can be used; None without one.
 
-    One that shows the whole picture, the values in `span`, black or white cannot.
+    One that shows all values in `span` black or white is unusable.
     """
     sequence = items(dataset, "VOILUTSequence")
     for number, item in enumerate(sequence or ()):
@@ -294,7 +294,7 @@ def _windowed(values: Values, center: float, width: float, function: str) -> _Vo
     if function == "LINEAR_EXACT":
         shown = np.clip((values - center) / width + 0.5, 0, 1)
         return _Voi(shown, (center - width / 2, center + width / 2))
-    # The narrowest window of all is a threshold, which has no two values between.
+    # The narrowest window is a threshold.
     half = max(width - 1, 0.01) / 2
     bounds = (center - 0.5 - half, center - 0.5 + half)
     if width == 1:

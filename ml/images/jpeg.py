@@ -1,4 +1,4 @@
-"""What a JPEG-family codestream says about itself, read from its markers without decoding."""
+"""Header of a JPEG-family codestream, read from its markers without decoding."""
 
 from dataclasses import dataclass
 
@@ -24,7 +24,7 @@ class Codestream:
 
 
 def parse(data: bytes) -> Codestream | None:
-    """Return what the frame header says, or None when there is none to be found."""
+    """Return the frame header, or None if there is none."""
     if data[4:8] == b"jP  ":  # some writers leave the JP2 boxes around the codestream
         data = data[max(data.find(_JPEG_2000_START, 0, 4096), 0) :]
     if data[:4] == _JPEG_2000_START:

@@ -1,14 +1,14 @@
-"""The letters of DICOM text by its Specific Character Set (PS3.5 6.1.2), and whether they are sure.
+"""Decoding DICOM text by its Specific Character Set (PS3.5 6.1.2), with its certainty.
 
-Decoded here and not by pydicom, which keeps the escape sequences of ISO 2022 IR 58 in the text,
-refuses those that are not declared, and tells of lost letters by a warning alone.
+Not done with pydicom, which leaves escape sequences of ISO 2022 IR 58 in the text, rejects
+undeclared ones, and reports lost characters only by a warning.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-#: Stands for each letter that could not be read.
+#: Replaces each character that could not be decoded.
 UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 
 _ENCODINGS = {
@@ -34,7 +34,7 @@ _ENCODINGS = {
 _GB_18030, _GBK = "gb18030", "gbk"
 # These know no escape sequences, and their letters may hold the bytes of a delimiter.
 _STAND_ALONE = {"utf_8", _GB_18030, _GBK}
-# Almost no text in these is valid UTF-8 by chance; in Thai and others short words are.
+# Text in these is almost never valid UTF-8 by chance; in Thai and others, short words are.
 _LATIN = {"ascii", "latin_1", "iso8859_2", "iso8859_3", "iso8859_4", "iso8859_9", "iso8859_15"}
 
 # Escape sequences (PS3.3 C.12.1.1.2), with or without that the file declares their set: each says
@@ -68,9 +68,9 @@ _TERM = re.compile(r"ISO[ _-]?(?:2022[ _-]?)?(?:IR[ _-]?)?(\d{1,3})")
 
 @dataclass(frozen=True)
 class Letters:
-    """A text, `text`, with UNREADABLE in place of each letter that could not be read.
+    """A text, `text`, with UNREADABLE in place of each character that could not be decoded.
 
-    `are_sure` is False too where the bytes are plainly of another character set than declared.
+    `are_sure` is also False if the bytes are clearly in another character set than declared.
     """
 
     text: str
@@ -87,15 +87,15 @@ def decode(raw: bytes, declared: Sequence[str]) -> Letters:
     if first in _LATIN and not raw.isascii() and _is_utf_8(raw):
         return Letters(raw.decode(), are_sure=False)
     if first == "ascii" and not any(declared):
-        # Where nothing is declared, this is what other programs show; no letter gets lost.
+        # If nothing is declared, other programs use this too; no character is lost.
         first = "latin_1"
     return _checked(raw.decode(first, "replace"))
 
 
 def known_terms(declared: Sequence[str]) -> str:
-    """Return the declared sets as far as the standard knows them; '' where there is none.
+    """Return the declared sets that the standard defines; '' if there are none.
 
-    What a file holds in their place may be anything, a patient's name too.
+    A file may contain anything there, even a patient's name.
     """
     return ", ".join(term for term in declared if _name(term))
 

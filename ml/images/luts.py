@@ -1,4 +1,4 @@
-"""Look-up tables of a DICOM file (PS3.3 C.11.1.1.1), also those that are not as they declare."""
+"""Look-up tables of a DICOM file (PS3.3 C.11.1.1.1), including ones with wrong descriptors."""
 
 from dataclasses import dataclass
 
@@ -20,7 +20,7 @@ class Lut:
     full_scale: float
 
     def apply(self, values: Values) -> Values:
-        """Return the entry for each value; those beyond an end of the table get that end's."""
+        """Return the entry for each value, clamped to the ends of the table."""
         first = self.first
         if first >= 32768 and values.min() < 0:  # a signed first value read as unsigned
             first -= 65536
@@ -30,12 +30,12 @@ class Lut:
 
 
 def is_empty(item: Dataset) -> bool:
-    """Whether an item of a LUT sequence holds no table at all, as some writers leave it."""
+    """Whether an item of a LUT sequence has no table at all, as some writers leave it."""
     return not numbers(item, "LUTDescriptor") and words(item, "LUTData") is None
 
 
 def read(item: Dataset, *, little_endian: bool) -> Lut | None:
-    """Return the table of an item of a LUT sequence; None where it cannot be used.
+    """Return the table of an item of a LUT sequence; None if unusable.
 
     That is where its descriptor is none, where it has fewer entries than the descriptor says, or
     where all are the same. The descriptor's third value, the bits of an entry, is often that of

@@ -1,7 +1,6 @@
 """Overlay planes of a DICOM file (repeating groups 60xx, PS3.3 C.9.2): side markers, regions, text.
 
-They lie over the picture for people to see. The pixels know nothing of them, so no model ever gets
-them.
+They are shown over the image for people only; no model ever gets them.
 """
 
 from dataclasses import dataclass
@@ -29,13 +28,13 @@ LOSSY = frozenset(
 @dataclass(frozen=True)
 class _Plane:
     bits: NDArray[np.bool_]
-    # Where its first pixel lies in the picture, both counted from 0.
+    # Position of its first pixel in the image, counted from 0.
     row: int
     column: int
 
 
 def read(dataset: FileDataset) -> Overlay | None:
-    """Lay all overlay planes over each other; None when the file has none. Never raises."""
+    """Combine all overlay planes; None if the file has none. Never raises."""
     rows, columns = int(dataset.Rows), int(dataset.Columns)
     mask = np.zeros((rows, columns), np.bool_)
     planes = unreadable = 0
@@ -45,7 +44,7 @@ def read(dataset: FileDataset) -> Overlay | None:
             continue
         try:
             plane = _plane(dataset, group)
-        except Exception:  # whatever is wrong with an overlay must not cost the picture
+        except Exception:  # a faulty overlay must not cost the image
             unreadable += 1
             continue
         is_cut |= _lay(mask, plane)
@@ -93,7 +92,7 @@ def _separate(dataset: FileDataset, group: int, rows: int, columns: int) -> NDAr
 
 
 def _embedded(dataset: FileDataset, bit: int) -> NDArray[np.bool_]:
-    """Take a plane out of a bit of Pixel Data that the greys leave unused (retired in 2004)."""
+    """Extract a plane from an unused bit of Pixel Data (retired in 2004)."""
     lowest = int(dataset.HighBit) + 1 - int(dataset.BitsStored)
     if lowest <= bit <= int(dataset.HighBit) or not 0 <= bit < int(dataset.BitsAllocated):
         raise ValueError("the overlay is not in an unused bit")
@@ -109,7 +108,7 @@ def _embedded(dataset: FileDataset, bit: int) -> NDArray[np.bool_]:
 
 
 def _lay(mask: NDArray[np.bool_], plane: _Plane) -> bool:
-    """Add a plane to the mask; whether something of it lies beside the picture."""
+    """Add a plane to the mask; return whether part of it lies outside the image."""
     rows, columns = mask.shape
     top, left = max(0, -plane.row), max(0, -plane.column)
     inside = plane.bits[top : max(0, rows - plane.row), left : max(0, columns - plane.column)]

@@ -1,9 +1,8 @@
-"""From the bytes of a DICOM file to its data set, and how that is encoded.
+"""Parsing a DICOM file and determining its encoding.
 
-A file may lack the preamble or the Transfer Syntax UID, or name another one than its own. What its
-bytes show beyond doubt counts then: a data set of Explicit VR has letters where others have a
-length, a big endian one has its groups the other way round, and each compression begins with a
-marker of its own.
+A file may lack the preamble or the Transfer Syntax UID, or declare a wrong one. Unambiguous
+evidence in its bytes then counts: Explicit VR has letters where implicit VR has a length, big
+endian swaps the group numbers, and each compression begins with its own marker.
 """
 
 import re
@@ -62,7 +61,7 @@ _BY_PROCESS = {
 
 
 def begins_like_dicom(data: bytes) -> bool:
-    """Whether the first 132 bytes of a file are those of a DICOM file, with its preamble or not."""
+    """Whether the first 132 bytes are those of a DICOM file, with or without preamble."""
     if data[_PREAMBLE:][: len(_PREFIX)] == _PREFIX or data[: len(_PREFIX)] == _PREFIX:
         return True
     group, vr = data[:2], data[4:6]
@@ -75,12 +74,12 @@ def begins_like_dicom(data: bytes) -> bool:
 
 
 def parse(data: bytes, *, stop_before_pixels: bool = False) -> FileDataset:
-    """Return the data set of a DICOM file, with the Transfer Syntax UID that its bytes have.
+    """Return the data set of a DICOM file, with its actual Transfer Syntax UID.
 
     With `stop_before_pixels` the one that the file names is not compared with the pixels. Raises
     ImageError where there is no data set to be read, or no telling how its pixels are encoded.
     """
-    # pydicom would unpack them to any size, and for their header alone too.
+    # pydicom would inflate them to any size, even for the header alone.
     data = inflated(data)
     if data[: len(_PREFIX)] == _PREFIX:
         data = bytes(_PREAMBLE) + data
@@ -126,7 +125,7 @@ def _read(data: bytes, stop_before_pixels: bool) -> FileDataset:
 
 
 def _complete(dataset: FileDataset) -> None:
-    """Add what the header of an image lacks and what can only be one thing."""
+    """Add missing header values that are unambiguous."""
     if "BitsAllocated" not in dataset:
         return
     photometric = texts(dataset, "PhotometricInterpretation")[:1]
@@ -149,7 +148,7 @@ def _refuse_index(dataset: FileDataset) -> None:
 
 
 def _is_cut(dataset: FileDataset) -> bool:
-    """Whether the file ends within the value of an element of the header."""
+    """Whether the file ends within a header element's value."""
     last = max(dataset.keys())
     element = dataset.get_item(last)
     length = getattr(element, "length", _UNDEFINED)  # of an element as it lies in the file
@@ -164,7 +163,7 @@ def frame(dataset: FileDataset) -> bytes:
 
 
 def _transfer_syntax(dataset: FileDataset) -> uid.UID:
-    """Return the transfer syntax that the pixels have, which is nearly always the one named."""
+    """Return the actual transfer syntax of the pixels, nearly always the one declared."""
     named = uid.UID(str(dataset.file_meta.get("TransferSyntaxUID") or ""))
     if named and named not in TRANSFER_SYNTAXES:
         return named
@@ -194,7 +193,7 @@ def _uncompressed_syntax(dataset: FileDataset) -> uid.UID:
 
 
 def is_encapsulated(dataset: FileDataset) -> bool:
-    """Whether the pixels lie in fragments, as compressed ones must (PS3.5 A.4)."""
+    """Whether the pixels are in fragments, as compressed ones must be (PS3.5 A.4)."""
     element = dataset["PixelData"]
     return bool(element.is_undefined_length) or (
         bytes(element.value[:4]) == _ITEM_TAG and not _is_as_long_as_uncompressed(dataset)
@@ -202,7 +201,7 @@ def is_encapsulated(dataset: FileDataset) -> bool:
 
 
 def uncompressed_length(dataset: FileDataset) -> int:
-    """Return how many bytes the pixels of the one frame take when they are not compressed."""
+    """Return the uncompressed length of the frame in bytes."""
     bits = dataset.Rows * dataset.Columns * dataset.SamplesPerPixel * dataset.BitsAllocated
     # As it lies in the file: what was converted once can no longer be looked at letter by letter.
     if "YBR_FULL_422" in texts(dataset, "PhotometricInterpretation"):
@@ -219,7 +218,7 @@ def _is_as_long_as_uncompressed(dataset: FileDataset) -> bool:
 
 
 def _compressed_syntaxes(dataset: FileDataset) -> tuple[uid.UID, ...]:
-    """Return the syntaxes that the compressed frame may have by its first bytes."""
+    """Return the possible transfer syntaxes of the compressed frame from its first bytes."""
     try:
         data = frame(dataset)
     except Exception:  # pydicom raises many kinds for broken fragments
@@ -238,7 +237,7 @@ def _begins_like_rle(data: bytes) -> bool:
 
 
 def undecodable(error: Exception) -> ImageError:
-    """Return the refusal of a DICOM file that a library could not read."""
+    """Return the error for a DICOM file that a library could not read."""
     if isinstance(error, EOFError) or "truncated" in str(error).lower():
         return truncated()
     return ImageError(

@@ -184,14 +184,14 @@ _DECODING_ERRORS = (OSError, SyntaxError, ValueError, IndexError, EOFError, stru
 
 
 def multi_frame() -> ImageError:
-    """Return the refusal of a file with several pictures."""
+    """Return the error for a multi-frame file."""
     return ImageError(
         "multi_frame", "The file holds several pictures. Save each picture as a file of its own."
     )
 
 
 def too_many_pixels() -> ImageError:
-    """Return the refusal of an image beyond MAX_PIXELS."""
+    """Return the error for an image beyond MAX_PIXELS."""
     message = TOO_MANY_PIXELS.format(millions=MAX_PIXELS // 1_000_000)
     return ImageError("too_many_pixels", message)
 

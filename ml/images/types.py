@@ -1,4 +1,4 @@
-"""What reading an image gives, or the reason why it cannot be read."""
+"""Types for image data, metadata and errors."""
 
 from dataclasses import dataclass
 from datetime import date, time
@@ -30,7 +30,7 @@ WRONG_MODALITY = translatable(
 
 
 class ImageError(Exception):
-    """The bytes are not an image that can be read.
+    """The bytes are not a readable image.
 
     `code` is a stable word for programs; `message` tells a person what is wrong and what to do.
     Neither ever carries a value from the file, because that may be patient data.
@@ -46,7 +46,7 @@ class ImageError(Exception):
 
 
 def truncated() -> ImageError:
-    """Return the refusal of a file that was cut short."""
+    """Return the error for a truncated file."""
     return ImageError(
         "truncated",
         "The file ends before the image does. Copy or export it again; the transfer was cut short.",
@@ -55,7 +55,7 @@ def truncated() -> ImageError:
 
 @dataclass(frozen=True)
 class GreyImage:
-    """A radiograph ready to look at.
+    """A display-ready radiograph.
 
     `pixels`: rows × columns, C-contiguous, uint8 with `max_value` 255 or uint16 with `max_value`
     65535; a bigger value is brighter on screen (bone bright, air dark: MONOCHROME2), with the
@@ -70,7 +70,7 @@ class GreyImage:
 
 @dataclass(frozen=True)
 class Overlay:
-    """What a file lays over its picture.
+    """The overlay of a file.
 
     `mask`: rows × columns of the picture, true where any plane draws. `planes`: how many of them
     are in the mask. `unreadable`: how many the file announces and does not hold as it should.
@@ -85,7 +85,7 @@ class Overlay:
 
 @dataclass(frozen=True)
 class StoredImage:
-    """A radiograph at its full depth, with what a viewer needs to show it.
+    """A radiograph at full bit depth, with the metadata that a viewer needs.
 
     `pixels`: rows × columns, C-contiguous, uint8, uint16 or int16, native byte order. With
     `has_stored_values` they are the file's own values after its Modality LUT; without, greys as

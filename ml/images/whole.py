@@ -1,9 +1,9 @@
-"""Whether all of the picture is in a JPEG, by decoding its coded data with warnings as errors.
+"""Completeness check for JPEG image data, by decoding it with warnings as errors.
 
-libjpeg, which Pillow uses, goes on after damage with a warning that Pillow does not pass on, and
-paints grey. Damage that happens to be valid code is found by nothing, because a JPEG has no
-checksum. What takes nothing from the picture is no damage: a missing end marker, filling behind the
-last pixel, application segments that break their rules.
+libjpeg, which Pillow uses, continues after damage with a warning that Pillow does not pass on, and
+fills with grey. Damage that happens to be valid code cannot be detected, because a JPEG has no
+checksum. Defects that do not affect the image are ignored: a missing end marker, padding after the
+last pixel, malformed application segments.
 """
 
 import re
@@ -42,7 +42,7 @@ def completed(stream: bytes) -> bytes:
 
 
 def check(stream: bytes) -> None:
-    """Raise ImageError where part of the picture of a JPEG is missing or damaged."""
+    """Raise ImageError if part of a JPEG's image data is missing or damaged."""
     stream = completed(stream)
     if _is_sound(stream):
         return
