@@ -1,8 +1,8 @@
 """The baseline: the same files decoded and predicted in a loop, with no queue and no database.
 
-As good a loop as there is: while one batch is predicted, the next is read and decoded by as many
-threads as there are cores. It runs in a process of its own, `python -m bench.bare`, which takes
-lists of files from `Loop` and answers with seconds.
+An optimised loop: while one batch is predicted, the next is read and decoded with one thread per
+core. It runs in a separate process, `python -m bench.bare`, which receives lists of files from
+`Loop` and returns seconds.
 """
 
 import json

@@ -1,8 +1,8 @@
 """python -m bench.many_studies N: fill a database with studies for the worklist's benchmark.
 
-Names are put together of syllables; nobody is called so. States, results, priorities and readers
-are drawn with a fixed seed, spread as a busy department has them. Prints what the benchmark asks
-for: a session in which a radiologist is signed in, and places deep in the list.
+Names are composed of random syllables. States, results, priorities and readers are drawn with a
+fixed seed, spread as a busy department has them. Prints what the benchmark asks for: a session in
+which a radiologist is signed in, and places deep in the list.
 """
 
 import json

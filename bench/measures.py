@@ -1,4 +1,4 @@
-"""What is measured. Measurement and baseline take turns, so that other load falls on both."""
+"""The measurements. Measurement and baseline alternate, so that other load affects both."""
 
 import http.client
 import json

@@ -37,7 +37,7 @@ def as_deep_png(pixels: NDArray[np.uint8]) -> bytes:
 def stored_files(count: int) -> list[bytes]:
     """Make `count` different DICOM files from small to large, as intake would store them.
 
-    Half hold a JPEG as it came, a quarter 8-bit and a quarter 16-bit uncompressed pixels.
+    Half contain a JPEG as received, a quarter 8-bit and a quarter 16-bit uncompressed pixels.
     """
     encoders = (as_jpeg, as_png, as_jpeg, as_deep_png)
     files = []

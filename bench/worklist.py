@@ -1,7 +1,7 @@
 """The worklist with a hundred thousand studies, beside the same pages with a hundred.
 
-Two portals, each with a database of its own, answer the same requests in turn. What is timed is
-the server's whole answer over HTTP: session, queries, templates.
+Two portals, each with its own database, serve the same requests alternately. The full HTTP response
+is timed: session, queries, templates.
 """
 
 import argparse

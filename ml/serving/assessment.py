@@ -1,4 +1,4 @@
-"""What the model says about one image. Imports no deep-learning library."""
+"""The model's assessment of one image. Imports no deep-learning library."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -14,23 +14,23 @@ class Assessment:
     """The model's result for one image.
 
     ``probability`` is the calibrated probability of pneumonia, 0 to 1, or None when the image is
-    not assessable; ``category`` follows from it by the package's operating points.
-    ``reason_code`` and ``reason`` (plain English, for the radiologist) say why an image is not
-    assessable and are '' otherwise.
+    not assessable; ``category`` follows from it by the package's operating points. ``reason_code``
+    and ``reason`` (plain English, for the radiologist) explain why an image is not assessable and
+    are '' otherwise.
 
     ``heatmap`` (h, w) uint8 is the class activation map on the network's square view of the image,
-    to be stretched over the whole image, top left first. Its scale is fixed for a package and is
-    not adapted to the image: 0 where the place speaks against pneumonia or for neither; above that
-    proportional to the place's log-odds of pneumonia; 255 at the package's
-    ``heatmap_full_scale`` log-odds and beyond. It is all 0 when the image is not assessable.
+    to be stretched over the whole image, top left first. Its scale is fixed per package and not
+    adapted to the image: 0 for evidence against pneumonia or none; above that proportional to the
+    local log-odds of pneumonia; 255 at the package's ``heatmap_full_scale`` log-odds and beyond. It
+    is all 0 when the image is not assessable.
 
-    ``bacterial_probability`` is the calibrated probability, 0 to 1, that a pneumonia, if it is one,
-    is of the bacterial rather than the viral pattern; None when the image is not assessable and
-    when the package has no such output.
+    ``bacterial_probability`` is the calibrated probability, 0 to 1, that a pneumonia, if present,
+    has a bacterial rather than a viral pattern; None if the image is not assessable or the package
+    has no such output.
 
-    ``correction`` is what was done to the image before it was assessed: '' for nothing, or
+    ``correction`` states how the image was altered before assessment: '' if it was not, or
     'inverted' and one of 'rotated_90_clockwise', 'rotated_180', 'rotated_90_counterclockwise',
-    either or both, joined by '+'. The heat map is in the frame of the image as it came.
+    either or both, joined by '+'. The heat map is in the frame of the image as received.
     """
 
     probability: float | None

@@ -1,4 +1,4 @@
-"""The family of EfficientNet-Lite in numbers; needs no deep-learning library.
+"""Parameters of the EfficientNet-Lite family; needs no deep-learning library.
 
 Tan and Le, *EfficientNet: Rethinking Model Scaling for Convolutional Neural Networks* (ICML 2019),
 in the 'Lite' form of the TensorFlow authors: stem and head are not scaled.
@@ -19,7 +19,7 @@ class Stage(NamedTuple):
 
 
 class Scaling(NamedTuple):
-    """How much wider and deeper than the smallest a network of the family is."""
+    """Width and depth multipliers relative to the smallest network of the family."""
 
     width: float
     depth: float
@@ -41,8 +41,8 @@ BACKBONES = {"lite0": Scaling(1.0, 1.0), "lite1": Scaling(1.0, 1.1), "lite2": Sc
 def scaled_stages(backbone: str) -> tuple[Stage, ...]:
     """Return the stages of a network of the family, by its name in ``BACKBONES``.
 
-    As the TensorFlow authors have it: filters are rounded to multiples of 8, by a tenth down at
-    most; repeats are rounded up, those of the first and the last stage stay.
+    As in the TensorFlow authors' code: filters are rounded to multiples of 8, at most a tenth down;
+    repeats are rounded up, except in the first and last stage.
     """
     width, depth = BACKBONES[backbone]
 

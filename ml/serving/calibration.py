@@ -11,8 +11,8 @@ Floats = NDArray[np.floating]
 class Calibration(NamedTuple):
     """Calibrated log-odds = slope * log-odds + offset.
 
-    ``margin`` keeps stated probabilities between margin and 1 - margin, in the same order: it is
-    the most that the images of the fit support.
+    ``margin`` keeps stated probabilities between margin and 1 - margin, preserving order: the most
+    extreme values that the fitted images support.
     """
 
     slope: float
@@ -30,7 +30,7 @@ class Calibration(NamedTuple):
 
 
 def sigmoid(log_odds: Floats) -> Floats:
-    """Return the probability that goes with log-odds."""
+    """Return the probability for given log-odds."""
     return 1 / (1 + np.exp(-log_odds))
 
 

@@ -5,7 +5,7 @@ Networks* (ICML 2019), in the 'Lite' form of the TensorFlow authors: no squeeze-
 ReLU6, stem and head not scaled. Class activation map: Zhou et al., *Learning Deep Features for
 Discriminative Localization* (CVPR 2016).
 
-Written against ``keras`` alone, so that it runs on TensorFlow, JAX and PyTorch.
+Uses only ``keras``, so that it runs on TensorFlow, JAX and PyTorch.
 """
 
 import keras
@@ -93,7 +93,7 @@ def build_network(
         if stride != 1 or channels != stage.filters:
             return x
         if drop_rate > 0:
-            # One decision an image: the whole branch is kept or dropped.
+            # One decision per image: the whole branch is kept or dropped.
             x = layers.Dropout(drop_rate, noise_shape=(None, 1, 1, 1), name=f"{name}_drop")(x)
         return layers.Add(name=f"{name}_add")([skip, x])
 

@@ -29,10 +29,10 @@ SHIPPED_PACKAGE = Path(__file__).parents[1] / "packages" / "effnetlite0-2026.11.
 
 
 class PackageError(Exception):
-    """A folder is not a model package that can be trusted; the words say why.
+    """The folder is not a valid model package; the message says why.
 
-    `message` is English with `{}` fields, so that whoever shows it to a person can translate it;
-    `values` fills them.
+    `message` is English with `{}` fields, filled from `values`, so that it can be translated for
+    display.
     """
 
     def __init__(self, message: str, values: Mapping[str, object]) -> None:
@@ -46,7 +46,7 @@ class PackageError(Exception):
 
 @dataclass(frozen=True)
 class OperatingPoint:
-    """A threshold on the calibrated probability, and what it does on the held-out folds.
+    """A threshold on the calibrated probability, with its performance on the held-out folds.
 
     The intervals are those of 95 % confidence.
     """
@@ -63,19 +63,18 @@ class OperatingPoint:
 class ModelPackage:
     """A package whose hashes have been verified.
 
-    ``backbone`` is one of ``ml.serving.backbones.BACKBONES``.
-    ``thresholds`` has the operating points ``unlikely`` (below it an image is *unlikely*),
-    ``likely`` (from it on an image is *likely*) and ``decision`` (for a yes or no).
-    ``calibration`` turns the network's log-odds of pneumonia into calibrated ones, and
-    ``bacterial_calibration`` those of bacterial against viral pattern (None: no such output);
-    ``heatmap_full_scale`` is the calibrated log-odds that a heat map shows as 255.
-    ``figures`` and ``training`` are facts for people, as in package.json. ``population`` is what
-    the probability presumes: ``prevalence`` (share with pneumonia it was calibrated on, or None),
-    ``youngest_years``, ``oldest_years`` and ``views`` (View Position), as far as they are given.
-    ``independent`` are figures from images that took no part in training the version or in choosing
-    its calibration and thresholds: for each set those of ``ml.research.evaluation.measure``, at the
-    version's own thresholds, and its ``source`` in words. Packages of before there were any have
-    none.
+    ``backbone`` is one of ``ml.serving.backbones.BACKBONES``. ``thresholds`` has the operating
+    points ``unlikely`` (below it an image is *unlikely*), ``likely`` (from it on an image is
+    *likely*) and ``decision`` (for a yes or no). ``calibration`` turns the network's log-odds of
+    pneumonia into calibrated ones, and ``bacterial_calibration`` those of bacterial against viral
+    pattern (None: no such output); ``heatmap_full_scale`` is the calibrated log-odds that a heat
+    map shows as 255. ``figures`` and ``training`` are facts for people, as in package.json.
+    ``population`` is what the probability presumes: ``prevalence`` (share with pneumonia it was
+    calibrated on, or None), ``youngest_years``, ``oldest_years`` and ``views`` (View Position), as
+    far as they are given. ``independent`` are figures from images that took no part in training the
+    version or in choosing its calibration and thresholds: for each set those of
+    ``ml.research.evaluation.measure``, at the version's own thresholds, and its ``source`` in
+    words. Older packages have none.
     """
 
     path: Path
@@ -106,7 +105,7 @@ class ModelPackage:
 
     @property
     def probes_path(self) -> Path:
-        """Return the file with probe inputs and the network's own answers to them."""
+        """Return the file with probe inputs and the network's recorded outputs."""
         return self.path / PROBES_FILE
 
     @property

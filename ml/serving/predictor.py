@@ -1,7 +1,6 @@
 """Serving: a loaded package that turns network inputs into assessments.
 
-Importing this module is cheap; the library that runs the network is imported when a ``Predictor``
-is made.
+Importing this module is cheap; the inference library is imported when a ``Predictor`` is created.
 """
 
 import numpy as np
@@ -16,11 +15,11 @@ from ml.serving.runtimes.choice import AUTO, choose_runtime
 
 
 class Predictor:
-    """A package ready to predict, on one device, for one caller at a time.
+    """A loaded package on one device, for one caller at a time.
 
     ``runtime`` and ``device`` are those of ``choose_runtime``, which may raise. ``device_name``
-    says where and by what the network runs. With ``ignore_gate`` every picture is assessed as it
-    came, for measuring the network alone.
+    describes device and runtime. With ``ignore_gate`` every image is assessed as received, for
+    measuring the network alone.
     """
 
     def __init__(
@@ -41,7 +40,7 @@ class Predictor:
         self.device_name = self._runtime.device_name
 
     def predict(self, batch: NDArray[np.uint8]) -> list[Assessment]:
-        """Assess network inputs, (n, size, size) uint8 with any n, in their order."""
+        """Assess network inputs, (n, size, size) uint8 with any n, in order."""
         size = self.package.input_size
         if batch.dtype != np.uint8 or batch.ndim != 3 or batch.shape[1:] != (size, size):
             raise ValueError(

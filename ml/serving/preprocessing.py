@@ -1,4 +1,4 @@
-"""Grey pixels -> network input. The one path, for training and for serving."""
+"""Grey pixels -> network input, shared by training and serving."""
 
 import numpy as np
 from PIL import Image

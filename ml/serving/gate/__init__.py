@@ -1,4 +1,4 @@
-"""The gate: is this an upright frontal chest radiograph at all, and can it be made one?"""
+"""The gate: whether an image is an upright frontal chest radiograph, or can be made one."""
 
 from ml.serving.gate.decision import Gate, Refusal
 

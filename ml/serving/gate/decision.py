@@ -1,9 +1,8 @@
-"""The gate's decision on a picture, from the picture and what the network sees in it.
+"""The gate's decision on an image, from the image and the network's features.
 
-A linear classifier, which has seen chests of several hospitals, varied in many ways, and pictures
-that are none, decides by features from half-way through the network, each with its place, and by
-simple statistics of the picture. It is not asked whether a picture is like those that the network
-was trained on: an adult's chest is a chest.
+A linear classifier, fitted on augmented chest radiographs of several hospitals and on other images,
+decides from spatial features half-way through the network and simple image statistics. It does not
+measure similarity to the network's training images: an adult's chest is a chest.
 """
 
 from dataclasses import dataclass, fields
@@ -19,7 +18,7 @@ from ml.serving.gate.orientation import Turn, upright_turns
 
 # The first rows of the classifier's weights; the rest are other kinds of OOD pictures.
 CHEST, CROPPED_CHEST, OTHER = range(3)
-# Odds of e^5 to 1, about 150, that it is a part of a chest rather than anything else.
+# Odds of e^5 to 1, about 150, for part of a chest rather than anything else.
 CERTAINLY_CROPPED = 5.0
 
 
@@ -41,7 +40,7 @@ ROTATED = Refusal("rotated", "The picture seems to be turned on its side or upsi
 
 
 def features(inputs: NDArray[np.uint8], layouts: Floats) -> Floats:
-    """Return what the classifier weighs, of inputs (n, s, s) and layouts (n, p, p, c): (n, f)."""
+    """Return the classifier's features of inputs (n, s, s) and layouts (n, p, p, c): (n, f)."""
     return np.concatenate([statistics(inputs), layouts.reshape(len(layouts), -1)], axis=1)
 
 
@@ -49,10 +48,10 @@ def features(inputs: NDArray[np.uint8], layouts: Floats) -> Floats:
 class Classifier:
     """A linear classifier: ``weights`` (k, f) and ``biases`` (k,) for k classes.
 
-    Chest, part of a chest, anything else, and kinds of OOD pictures that have a class of their own.
+    Chest, part of a chest, anything else, and kinds of OOD images with their own class.
 
-    ``limit`` is the lowest score that is let through; ``sure_limit``, which is higher, the lowest
-    for a picture that has been put right.
+    ``limit`` is the lowest score that passes; ``sure_limit``, which is higher, the lowest for a
+    reoriented image.
     """
 
     weights: Floats
@@ -72,14 +71,14 @@ class Classifier:
 
 @dataclass(frozen=True)
 class Gate:
-    """The whole gate. ``upright`` (196,) weighs thumbnails for which way up they are."""
+    """The complete gate. ``upright`` (196,) are the orientation weights for thumbnails."""
 
     contrast_limit: float
     classifier: Classifier
     upright: Floats
 
     def check(self, inputs: NDArray[np.uint8], layouts: Floats) -> list[Refusal | None]:
-        """Judge network inputs (n, s, s) with their layouts (n, p, p, c); None lets through."""
+        """Check network inputs (n, s, s) with their layouts (n, p, p, c); None means passed."""
         blank = contrast(inputs) < self.contrast_limit
         weighed = features(inputs, layouts)
         unlike = self.classifier.score(weighed) < self.classifier.limit
@@ -97,12 +96,12 @@ class Gate:
         return [refusal(*flags) for flags in zip(blank, unlike, cropped, strict=True)]
 
     def is_sure(self, inputs: NDArray[np.uint8], layouts: Floats) -> NDArray[np.bool_]:
-        """Tell which pictures pass by such a margin that putting them right was right: (n,)."""
+        """Whether each image passes by enough margin to confirm its reorientation: (n,)."""
         score = self.classifier.score(features(inputs, layouts))
         return np.asarray(score >= self.classifier.sure_limit)
 
     def upright_turns(self, inputs: NDArray[np.uint8]) -> list[Turn]:
-        """Return for each of (n, s, s) what would most likely make it an upright radiograph."""
+        """Return for each of (n, s, s) the turn most likely to make it an upright radiograph."""
         return upright_turns(self.upright, thumbnails(inputs))
 
     def save(self, path: Path) -> None:
@@ -116,7 +115,7 @@ class Gate:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read what ``save`` wrote."""
+        """Load a gate written by ``save``."""
         with np.load(path, allow_pickle=False) as stored:
             classifier = Classifier(
                 stored["weights"],

@@ -1,4 +1,4 @@
-"""What the gate looks at in a picture: small views of it and simple statistics."""
+"""Image measures used by the gate: thumbnails and simple statistics."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,8 @@ def thumbnails(inputs: NDArray[np.uint8]) -> Floats:
 def statistics(inputs: NDArray[np.uint8]) -> Floats:
     """Return (n, 12) figures of network inputs (n, s, s).
 
-    Contrast; mean and deviation of the greys; likeness to the picture mirrored, and to it upside
-    down; mean of the rim, its share of black, and its share of white; entropy of the greys;
+    Contrast; mean and deviation of the greys; correlation with the image mirrored, and with it
+    upside down; mean of the rim, its share of black, and its share of white; entropy of the greys;
     roughness along rows, along columns, and of single pixels (logarithms, relative to the
     contrast).
     """

@@ -1,10 +1,10 @@
-"""Which way up a picture is.
+"""Orientation of an image.
 
-A linear discriminant on small thumbnails tells the eight ways apart in which a radiograph may
-come: upright or inverted, and turned by quarters. It needs no forward pass; whether its answer
-holds is for the gate to say, on the picture put right.
+A linear discriminant on small thumbnails distinguishes eight orientations: greys normal or
+inverted, and four quarter turns. It needs no forward pass; the gate verifies its answer on the
+reoriented image.
 
-Mirrored pictures are not told apart and never put right: the heart may lie on the right.
+Mirrored images are neither detected nor corrected: the heart may be on the right.
 """
 
 from typing import Any, NamedTuple
@@ -20,14 +20,14 @@ QUARTERS = ("", "rotated_90_clockwise", "rotated_180", "rotated_90_counterclockw
 
 
 class Turn(NamedTuple):
-    """What is done to a picture: its greys inverted or not, then quarter turns clockwise."""
+    """A transformation: greys inverted or not, then quarter turns clockwise."""
 
     inverted: bool = False
     quarters: int = 0
 
     @property
     def undone(self) -> "Turn":
-        """Return the turn that puts the picture back."""
+        """Return the inverse turn."""
         return Turn(self.inverted, -self.quarters % 4)
 
     @property
@@ -42,12 +42,12 @@ TURNS = tuple(Turn(inverted, quarters) for inverted in (False, True) for quarter
 
 
 def rotated(pictures: NDArray[Any], quarters: int) -> NDArray[Any]:
-    """Return pictures (..., s, s) turned clockwise by so many quarters."""
+    """Return images (..., s, s) rotated clockwise by a number of quarter turns."""
     return np.ascontiguousarray(np.rot90(pictures, -quarters, axes=(-2, -1)))
 
 
 def applied(turn: Turn, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Return pictures (..., s, s) uint8 turned and inverted."""
+    """Return images (..., s, s) uint8 inverted and rotated."""
     turned = rotated(pictures, turn.quarters)
     return 255 - turned if turn.inverted else turned
 
@@ -55,26 +55,26 @@ def applied(turn: Turn, pictures: NDArray[np.uint8]) -> NDArray[np.uint8]:
 def fit_upright(thumbnails: Floats) -> Floats:
     """Fit the discriminant to (n, 196) thumbnails of upright radiographs: weights (196,).
 
-    Fisher's, for eight classes of which each is a turned copy of the first, with the classes'
-    common covariance shrunk towards its diagonal.
+    Fisher's discriminant, for eight classes that are each a transformed copy of the first, with
+    their common covariance shrunk towards its diagonal.
     """
     covariance = np.mean(
         [np.cov(_turned(thumbnails, Turn(False, q)), rowvar=False) for q in range(4)], axis=0
     )
     diagonal = np.diag(np.diag(covariance))
     shrunk = (1 - SHRINKAGE) * covariance + SHRINKAGE * diagonal
-    # The thumbnails sum to zero, so that without this the matrix could be singular.
+    # The thumbnails sum to zero, so the matrix could otherwise be singular.
     shrunk += 1e-3 * np.eye(len(shrunk))
     return np.asarray(np.linalg.solve(shrunk, thumbnails.mean(axis=0)), np.float32)
 
 
 def upright_turns(upright: Floats, thumbnails: Floats) -> list[Turn]:
-    """Return for each of (n, 196) thumbnails what would most likely make it upright."""
+    """Return for each of (n, 196) thumbnails the turn most likely to make it upright."""
     scores = np.stack([_turned(thumbnails, turn) @ upright for turn in TURNS], axis=1)
     return [TURNS[index] for index in scores.argmax(axis=1)]
 
 
 def _turned(thumbnails: Floats, turn: Turn) -> Floats:
-    """Turn thumbnails, which have mean 0: to invert them is to change the sign."""
+    """Transform thumbnails, which have mean 0, so inverting is a change of sign."""
     turned = rotated(thumbnails.reshape(-1, THUMBNAIL, THUMBNAIL), turn.quarters)
     return (-turned if turn.inverted else turned).reshape(len(thumbnails), -1)

@@ -1,4 +1,4 @@
-"""Putting pictures right that came inverted or turned by quarters, where that is certain."""
+"""Reorienting images that are inverted or rotated by quarter turns, if that is certain."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -15,11 +15,11 @@ Forward = Callable[[NDArray[np.uint8]], Outputs]
 
 
 class Judged(NamedTuple):
-    """The gate's answers for a batch, in its order.
+    """The gate's results for a batch, in its order.
 
-    ``outputs`` are the network's for the pictures as they were put right, the activation map in the
-    frame of the picture as it came. ``refusals`` are None for what is let through. ``turns`` say
-    what was done to put a picture right, ``UPRIGHT`` for nothing.
+    ``outputs`` are the network's for the reoriented images, with the activation map in the frame of
+    the image as received. ``refusals`` are None for images that passed. ``turns`` are the
+    reorientations applied, ``UPRIGHT`` for none.
     """
 
     outputs: Outputs
@@ -33,10 +33,10 @@ def judge(
     outputs: Outputs,
     forward: Forward,
 ) -> Judged:
-    """Judge network inputs (n, s, s), and put right which of the refused ones can be.
+    """Check network inputs (n, s, s), and reorient refused ones where possible.
 
-    A second forward pass runs only for refused pictures that look like a radiograph inverted or
-    turned. A picture that passes as it came is never touched.
+    A second forward pass runs only for refused images that look like an inverted or rotated
+    radiograph. An image that passes as received is never altered.
     """
     refusals = gate.check(inputs, outputs["layout"])
     turns = [UPRIGHT] * len(inputs)
@@ -64,7 +64,7 @@ def judge(
 def _suggested(
     gate: Gate, inputs: NDArray[np.uint8], refusals: list[Refusal | None]
 ) -> dict[int, Turn]:
-    """Return by index which refused pictures are worth another look, and how to turn them."""
+    """Return, by index, the refused images worth a second pass, with the turn to apply."""
     refused = [i for i, refusal in enumerate(refusals) if refusal not in (None, NO_CONTRAST)]
     if not refused:
         return {}
@@ -73,7 +73,7 @@ def _suggested(
 
 
 def layouts_only(layouts_of: Callable[[NDArray[np.uint8]], Floats]) -> Forward:
-    """Return a forward pass for ``judge`` that knows layouts alone, for measuring the gate."""
+    """Return a forward pass for ``judge`` that gives only layouts, for measuring the gate."""
 
     def forward(inputs: NDArray[np.uint8]) -> Outputs:
         return {

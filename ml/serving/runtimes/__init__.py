@@ -1,1 +1,1 @@
-"""What runs a package's network: one module a runtime, behind one small interface."""
+"""Inference runtimes: one module per runtime, behind one small interface."""

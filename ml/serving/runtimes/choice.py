@@ -1,4 +1,4 @@
-"""Which runtime runs a package: the most preferred that gives the package's own answers."""
+"""Choosing the runtime for a package: the first to reproduce its reference outputs."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ from ml.serving.runtimes.probes import TOLERANCE, worst_difference
 logger = logging.getLogger(__name__)
 
 AUTO = "auto"
-# The extra of pyproject.toml that installs each; a CPU worker comes with the first alone.
+# The pyproject.toml extra that installs each; a CPU worker has only the first.
 EXTRAS = {"onnxruntime": "worker", "openvino": "openvino", "tensorflow": "worker-tensorflow"}
 # In the order of preference; docs/benchmarks.md has the figures.
 ON_CPU = ("onnxruntime", "openvino", "tensorflow")
@@ -31,8 +31,8 @@ TENSORFLOW_OPTIONS: dict[str, dict[str, bool]] = {
 }
 # A TensorFlow batch is padded to one of these, or to the batch size.
 BATCH_SHAPES = (1, 8, 32)
-# What the drivers of NVIDIA, AMD and Windows' Linux subsystem put there. Asking TensorFlow instead
-# would load it into every worker.
+# Device files of NVIDIA, AMD and WSL drivers. Asking TensorFlow instead would load it into every
+# worker.
 GPU_DRIVERS = (Path("/dev/nvidiactl"), Path("/dev/kfd"), Path("/dev/dxg"))
 
 
@@ -45,9 +45,9 @@ def choose_runtime(
 ) -> Runtime:
     """Start the first runtime that can be used, in the order of RUNTIMES, on a GPU before a CPU.
 
-    A runtime is used when it can be loaded and answers the package's probes as recorded; for one
-    that is not the reason is logged. ``runtime`` and ``device`` may name the only one to try.
-    Raises ``ValueError`` for an unknown one, and ``NoRuntimeError`` when none can be used.
+    A runtime is used if it can be loaded and reproduces the package's recorded outputs; otherwise
+    the reason is logged. ``runtime`` and ``device`` may name the only one to try. Raises
+    ``ValueError`` for an unknown one, and ``NoRuntimeError`` when none can be used.
     """
     if runtime not in RUNTIMES:
         raise ValueError(f"runtime must be one of {', '.join(RUNTIMES)}, not {runtime!r}")
@@ -64,7 +64,7 @@ def choose_runtime(
         except ModuleNotFoundError as error:
             extra = "gpu" if place == "gpu" else EXTRAS[name]
             problem = f"{error.name} is not installed; 'make install EXTRAS={extra}' installs it"
-        except Exception as error:  # whatever a library raises, the next one may work
+        except Exception as error:  # libraries raise anything; the next one may work
             problem = str(error) or type(error).__name__
         problems.append(f"{name} on {place}: {problem}")
         logger.warning("A runtime is not used: %s", problems[-1])
@@ -77,7 +77,7 @@ def start_runtime(name: str, package: ModelPackage, device: str, batch_size: int
 
     ``name`` is one of ON_CPU or TENSORFLOW_OPTIONS. What a library raises is not caught.
     """
-    # What is not used is not imported: a worker on ONNX Runtime never loads TensorFlow.
+    # Imported only if used: a worker on ONNX Runtime never loads TensorFlow.
     if name == "openvino":
         from ml.serving.runtimes.openvino import OpenVINORuntime
 

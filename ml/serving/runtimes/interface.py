@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 Outputs = Mapping[str, NDArray[np.float32]]
-# On a CPU more images at once than this leave its caches: no faster, and with more memory.
+# On a CPU larger chunks exceed its caches: no faster, and more memory.
 CPU_CHUNK = 8
 
 
 class Runtime(Protocol):
-    """A network that is ready to run, on one device, for one caller at a time.
+    """A loaded network on one device, for one caller at a time.
 
-    ``name`` is the runtime's, as in INFERENCE_RUNTIME; ``device_name`` says where and by what the
-    network runs.
+    ``name`` is the runtime's, as in INFERENCE_RUNTIME; ``device_name`` describes device and
+    runtime.
     """
 
     name: str

@@ -17,7 +17,7 @@ class ONNXRuntime:
     def __init__(self, network_path: Path) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = cores()
-        # Threads that wait by spinning take the cores from the threads that decode images.
+        # Spinning threads would take the cores from the threads that decode images.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = onnxruntime.InferenceSession(
             network_path, options, providers=["CPUExecutionProvider"]

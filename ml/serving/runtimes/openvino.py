@@ -10,12 +10,12 @@ from ml.serving.runtimes.interface import CPU_CHUNK, Outputs, cores, in_chunks
 
 
 class OpenVINORuntime:
-    """The package's ONNX model, compiled for the processor at hand."""
+    """The package's ONNX model, compiled for this machine's CPU."""
 
     name = "openvino"
 
     def __init__(self, network_path: Path) -> None:
-        # Where the processor has bfloat16 that would be the default; the answers must be the same.
+        # On CPUs with bfloat16 that would be the default; the outputs must be the same everywhere.
         # Threads are not pinned: two workers of one machine would be pinned to the same cores.
         options = {
             "PERFORMANCE_HINT": "LATENCY",

@@ -1,7 +1,7 @@
-"""Probe inputs with the network's own answers, which every runtime has to give too.
+"""Probe inputs with the network's reference outputs, which every runtime has to reproduce.
 
-The answers are recorded with the package, so that a runtime that computes something else on some
-machine is found before it assesses anything.
+The outputs are recorded with the package, so that a runtime that computes something else on some
+machine is detected before it assesses anything.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ _INPUTS = "inputs"
 
 
 def probe_inputs(size: int) -> NDArray[np.uint8]:
-    """Return pictures that no radiograph went into, (8, size, size): noise of several grains."""
+    """Return synthetic images, (8, size, size): noise at several scales."""
     rng = np.random.default_rng(0)
     rows = np.arange(size)
 
@@ -37,7 +37,7 @@ def write_probes(path: Path, inputs: NDArray[np.uint8], outputs: Outputs) -> Non
 
 
 def worst_difference(runtime: Runtime, path: Path) -> tuple[str, float]:
-    """Compare a runtime's answers to the stored probes with the stored ones.
+    """Compare a runtime's outputs for the probes with the stored ones.
 
     Returns the output that differs most and by how much, relative where the stored value is above
     1; infinity for an output that is missing or not a number.

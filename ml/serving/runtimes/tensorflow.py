@@ -7,9 +7,9 @@ import os
 
 # On a GPU, TensorFloat-32 would give other answers than a CPU; read when CUDA's libraries load.
 os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
-# Without it TensorFlow takes the whole memory of a GPU that it may share.
+# Otherwise TensorFlow takes the whole memory of a shared GPU.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
-# TensorFlow's own messages would drown ours; its errors are still shown.
+# Silence TensorFlow's log messages except errors.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
-/** What the page does while the portal or its database does not answer. */
+/** Page behaviour while the portal or its database is not responding. */
 
 const ASK_SECONDS = 3;
 
-/** On the page that says so: ask until it answers again, then load what was asked for. */
+/** On the error page: poll until the portal responds again, then load the requested page. */
 export function returnWhenReady(): void {
   document.querySelector("[data-go-back]")?.addEventListener("click", () => history.back());
   const notice = document.querySelector<HTMLElement>("[data-returns]");
@@ -11,7 +11,7 @@ export function returnWhenReady(): void {
   const ask = async (): Promise<void> => {
     if (!(await isReady())) return;
     clearInterval(timer);
-    // What was sent must not be sent twice without being asked.
+    // Never resubmit a form without asking.
     if (notice.dataset["returns"] === "by-itself") return location.reload();
     for (const text of notice.querySelectorAll<HTMLElement>("p")) text.hidden = !text.hidden;
   };
@@ -25,7 +25,7 @@ async function isReady(): Promise<boolean> {
   }
 }
 
-/** On every other page: say that what is on it may be old, until something is answered again. */
+/** On every other page: warn that its content may be out of date, until a request succeeds. */
 export function sayWhenAway(): void {
   const notice = document.querySelector<HTMLElement>("#away");
   if (!notice) return;

@@ -7,7 +7,7 @@ export function submitOnChange({ signal }: Life): void {
     for (const button of form.querySelectorAll("button")) button.hidden = true;
     form.addEventListener("change", () => form.requestSubmit());
     form.addEventListener("submit", () => {
-      // What is not chosen stays out of the address.
+      // Keep unset filters out of the URL.
       for (const field of fields) field.disabled = field.value === "";
     });
     // Somebody who comes back finds the page as it was left, its fields still switched off.

@@ -1,4 +1,4 @@
-/** How many bytes a second got through lately. */
+/** Recent upload rate in bytes per second. */
 export class Rate {
   private samples: [number, number][] = [];
 
@@ -11,12 +11,12 @@ export class Rate {
     this.samples = this.samples.filter(([at]) => now - at <= 10_000);
   }
 
-  /** Forget what was before a pause. */
+  /** Reset after a pause. */
   reset(): void {
     this.samples = [];
   }
 
-  /** Bytes a second; 0 while nothing is known. */
+  /** Bytes per second; 0 while unknown. */
   get value(): number {
     const [first, last] = [this.samples[0], this.samples.at(-1)];
     if (!first || !last || last[0] - first[0] < 500) return 0;

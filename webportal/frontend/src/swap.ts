@@ -11,7 +11,7 @@ import { mayLeave, onEachPage, turnPage } from "./life";
 const PAGES = /^\/(studies\/[0-9a-f-]{36}|worklist)$/;
 const STUDY = /^\/studies\//;
 const GIVE_UP_MS = 20_000;
-// A notice for less than this only flickers.
+// A notice shown for less than this would only flicker.
 const NOTICE_AFTER_MS = 400;
 
 interface Fetched {
@@ -21,17 +21,17 @@ interface Fetched {
 
 interface Turning {
   controller: AbortController;
-  /** Let the present page be used again. */
+  /** Make the current page usable again. */
   release(): void;
 }
 
 let isReady = false;
-/** Path and query of what is on the screen. */
+/** Path and query of the displayed page. */
 let shown = here();
 let turning: Turning | null = null;
 let isSending = false;
 
-/** Take links, the forms that ask for it, and the browser's history. */
+/** Intercept links, forms that opt in, and the browser's history. */
 export function openInPlace(): void {
   document.addEventListener("click", (event) => followLink(event));
   document.addEventListener("submit", (event) => followForm(event));
@@ -42,14 +42,14 @@ export function openInPlace(): void {
   });
 }
 
-/** From now on studies can be opened in place: what shows them is loaded. */
+/** Studies can be opened in place from now on: the viewer code is loaded. */
 export function allowStudies(): void {
   isReady = true;
-  // For tests and programs that look at the page.
+  // For tests and scripts that inspect the page.
   document.documentElement.dataset["opens"] = "in-place";
 }
 
-/** From now on each study is opened in a document of its own: this one can draw no more. */
+/** From now on load a new document for each study: this one can no longer draw. */
 export function stopStudies(): void {
   isReady = false;
 }
@@ -103,7 +103,7 @@ function followHistory(event: PopStateEvent): void {
   });
 }
 
-/** A key pressed on the way is meant for the page that comes. */
+/** A key pressed meanwhile is meant for the next page. */
 function holdKey(event: KeyboardEvent): void {
   if (!turning || event.ctrlKey || event.metaKey || event.altKey) return;
   event.preventDefault();
@@ -121,7 +121,7 @@ function canOpen(address: string): boolean {
 interface Turn {
   body?: FormData;
   isBack?: boolean;
-  /** How far down the page was when it was left. */
+  /** Scroll position when the page was left. */
   scroll?: number;
 }
 
@@ -141,7 +141,7 @@ async function turn(address: string, { body, isBack = false, scroll = 0 }: Turn)
   return true;
 }
 
-/** Fetch a page; null when it is none that can be put in place of this one. */
+/** Fetch a page; null if it cannot replace this one in place. */
 async function bring(address: string, { controller }: Turning, body?: FormData): Promise<Fetched | null> {
   try {
     const signal = AbortSignal.any([controller.signal, AbortSignal.timeout(GIVE_UP_MS)]);
@@ -159,7 +159,7 @@ async function bring(address: string, { controller }: Turning, body?: FormData):
   }
 }
 
-/** All at once, so that no picture is ever seen beside another study's panels. */
+/** All at once, so that no image is ever shown beside another study's panels. */
 function put({ page, address }: Fetched, isBack: boolean): void {
   const left = shown;
   if (!isBack && address !== shown) {
@@ -188,7 +188,7 @@ function put({ page, address }: Fetched, isBack: boolean): void {
   focusOn(left);
 }
 
-/** Where a reader begins: what went wrong, the row that they came back from, or the heading. */
+/** Initial focus: the error, the row the reader came back from, or the heading. */
 function focusOn(left: string): void {
   const content = main();
   const heading = content?.querySelector<HTMLElement>("h1");
@@ -199,7 +199,7 @@ function focusOn(left: string): void {
   (target ?? heading)?.focus({ preventScroll: true });
 }
 
-/** Nothing on the page can be used until the next one is there, or it turns out that none comes. */
+/** The page is inert until the next one has arrived or failed. */
 function holdPage(): () => void {
   const content = main();
   const notice = document.querySelector<HTMLElement>("#opening");
@@ -224,7 +224,7 @@ function copyAttribute(from: HTMLElement, name: string): void {
   else document.body.setAttribute(name, value);
 }
 
-/** Which build of scripts and styles a page wants. */
+/** The build of scripts and styles that a page needs. */
 function version(page: Document): string {
   const script = page.querySelector("head script[type=module]")?.getAttribute("src");
   const style = page.querySelector("head link[rel=stylesheet]")?.getAttribute("href");

@@ -16,7 +16,7 @@ const PAINT = 150;
 const NAMES_SHOWN = 5;
 const FORBIDDEN = 401;
 
-/** As file managers list files: 2 before 10. */
+/** Natural order, as in file managers: 2 before 10. */
 const byName = new Intl.Collator(document.documentElement.lang, { numeric: true });
 
 type Texts = Record<string, string>;
@@ -78,7 +78,7 @@ class Uploader {
     }
   }
 
-  /** Where the browser can, choose a folder in a way that outlives a reload. */
+  /** If the browser supports it, choose a folder in a way that survives a reload. */
   private async pickFolder(): Promise<void> {
     try {
       const folder = await (window as PickerWindow).showDirectoryPicker!({ id: "chestline" });
@@ -343,7 +343,7 @@ class Uploader {
     row.className = `file-row is-${upload.state} ${verdict && `file-verdict-${verdict}`}`;
   }
 
-  /** Tell screen readers now and then how far it is: at each tenth, and at the end. */
+  /** Announce progress to screen readers at each tenth and at the end. */
   private announce(words: string, done: number, total: number): void {
     const tenth = total ? Math.floor((10 * done) / total) : -1;
     if (tenth === this.announced) return;
@@ -353,7 +353,7 @@ class Uploader {
 
   private delivered = 0;
 
-  /** Have the server's list of verdicts drawn anew: soon, but not for every single file. */
+  /** Refresh the server's list of verdicts soon, but not for every file. */
   private refreshVerdicts(delivered: number): void {
     if (delivered === this.delivered) return;
     this.delivered = delivered;

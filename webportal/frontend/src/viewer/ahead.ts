@@ -1,4 +1,4 @@
-/** Fetches what will probably be read next, while the reader looks at this. */
+/** Prefetches what will probably be read next. */
 
 import { cache, Enums, imageLoader } from "@cornerstonejs/core";
 
@@ -21,7 +21,7 @@ export async function fetchAhead(address: string, { signal }: Life): Promise<voi
   }
 }
 
-/** What fails is asked for again by whoever opens it, who is then told. */
+/** Failures are retried, and reported, when the image is opened. */
 async function keep(id: string): Promise<void> {
   if (cache.getImageLoadObject(id)) return;
   try {

@@ -1,4 +1,4 @@
-/** How Cornerstone's camera looks at a picture: WebGL and the processor's code want it differently. */
+/** Cornerstone's camera for an image: WebGL and CPU rendering need different settings. */
 
 import {
   Enums,

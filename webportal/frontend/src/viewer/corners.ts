@@ -1,4 +1,4 @@
-/** What is written around a picture: whose it is, how it lies, its window and its scale. */
+/** Annotations around an image: patient, orientation, window and scale. */
 
 import { sidesOnScreen, type Turn, turnName } from "./orientation";
 import { find, type ImageEntry } from "./page";
@@ -58,7 +58,7 @@ export class Corners {
     this.drawScale(shown);
   }
 
-  /** What nobody may overlook: that the picture is not shown as it was taken, or not the whole of it. */
+  /** Warnings not to be overlooked: the image is not shown as taken, or not completely. */
   private writeBadges({ header, turn, isOverlayHidden }: Shown): void {
     const { overlay } = header;
     const names = [
@@ -67,7 +67,7 @@ export class Corners {
       overlay?.unreadable ? "overlayUnreadable" : "",
       overlay?.isCut ? "overlayCut" : "",
     ].filter((name) => name !== "");
-    // Pixels that a browser kept from an earlier version bring no notes.
+    // Pixels cached from an earlier version have no notes.
     const notes = (header.notes ?? []).join(" ");
     const words = [...names.map((name) => this.texts[name] ?? ""), notes];
     const badges = find(this.root, ".pane-badges");

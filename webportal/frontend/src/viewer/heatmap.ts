@@ -1,4 +1,4 @@
-/** The model's heat map on a picture: an image that is laid exactly where the picture is drawn. */
+/** The model's heat map: an image placed exactly over the displayed radiograph. */
 
 import { type Corner, layBetween } from "./layer";
 
@@ -19,12 +19,12 @@ export class HeatmapLayer {
     canvas.after(this.image);
   }
 
-  /** Whether the picture has one. */
+  /** Whether the image has one. */
   get exists(): boolean {
     return this.source !== "";
   }
 
-  /** Use the map at an address; "" is none. */
+  /** Use the map at a URL; "" for none. */
   show(source: string): void {
     this.source = source;
     this.image.removeAttribute("src");

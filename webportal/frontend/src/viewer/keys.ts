@@ -1,4 +1,4 @@
-/** Keys of the viewer; they are given by the page, which also lists them for people. */
+/** Keyboard shortcuts of the viewer, defined by the page, which also lists them. */
 
 import type { Life } from "../life";
 import { isSwitchedOff } from "../shortcuts";

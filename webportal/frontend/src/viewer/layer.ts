@@ -1,4 +1,4 @@
-/** Lays an element exactly where a pane draws its picture, however that is zoomed, turned or flipped. */
+/** Places an element exactly over a pane's image, however it is zoomed, rotated or flipped. */
 
 export type Corner = [number, number];
 

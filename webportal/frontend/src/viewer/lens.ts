@@ -1,4 +1,4 @@
-/** The magnifying glass: a small pane of the same picture that follows the pointer. */
+/** The magnifying glass: a small pane of the same image that follows the pointer. */
 
 import type { RenderingEngine } from "@cornerstonejs/core";
 

@@ -1,4 +1,4 @@
-/** The model's part: its heat map, and that it waits for readers who want to read first. */
+/** The model's result: its heat map, closed for readers who read first. */
 
 import { find } from "./page";
 import type { Pane } from "./pane";
@@ -12,7 +12,7 @@ export class MachineLayer {
   private readonly onOff: HTMLInputElement;
   private readonly opacity: HTMLInputElement;
   private readonly result: HTMLDetailsElement | null;
-  /** Switched on for each study anew. */
+  /** Reset for each study. */
   private isOn = false;
 
   /** `panes` gives those that are on the screen. */

@@ -1,4 +1,4 @@
-/** Draws what readers put on pictures, as annotations of Cornerstone3D that no mouse can move. */
+/** Draws readers' annotations as Cornerstone3D annotations that the mouse cannot move. */
 
 import type { Types } from "@cornerstonejs/core";
 import { AnnotationDisplayTool, annotation, drawing, type Types as ToolTypes } from "@cornerstonejs/tools";
@@ -6,7 +6,7 @@ import { AnnotationDisplayTool, annotation, drawing, type Types as ToolTypes } f
 import type { Pane } from "./pane";
 import type { Point } from "./view";
 
-/** The colour of what people say, apart from that of measurements and of the heat map. */
+/** The colour of readers' annotations, distinct from measurements and the heat map. */
 const COLOR = "rgb(108, 195, 160)";
 const TEXT_COLOR = "rgb(190, 235, 217)";
 const LABEL_HEIGHT = 20;

@@ -1,4 +1,4 @@
-/** Places marked for a finding: drawn on the pictures, and kept in the reading form. */
+/** Marks for findings: drawn on the images, and stored in the reading form. */
 
 import { type Drawn, drawOn, MarkTool } from "./mark_tool";
 import { find, type ImageEntry, type Mark, type PageData, RememberedFinding } from "./page";
@@ -196,7 +196,7 @@ export class Marking {
     if (this.finding && last in this.page.findings) this.finding.value = last;
   }
 
-  /** What was ticked last is probably what is marked next. */
+  /** The finding ticked last is probably marked next. */
   private proposeFinding(event: Event): void {
     const ticked = event.target as HTMLInputElement;
     if (!this.finding || !ticked.checked) return;
@@ -220,7 +220,7 @@ export class Marking {
 
   private add(mark: Mark): void {
     this.own.push(mark);
-    // Whoever marks an effusion sees one.
+    // Marking an effusion implies the finding.
     const tick = this.form?.querySelector<HTMLInputElement>(`#finding-${mark.finding}`);
     if (tick && !tick.checked) tick.click();
     this.changed();
@@ -285,7 +285,7 @@ export class Marking {
     find(place, "small").textContent = `${image} ${size} · ${mark.column} | ${mark.row}`;
   }
 
-  /** Let a mark stand out on its picture. */
+  /** Highlight a mark on its image. */
   private focus(mark: Mark | null): void {
     this.focused = mark;
     const image = this.page.images.find(({ id }) => id === mark?.radiograph);

@@ -1,4 +1,4 @@
-/** Measurements that a reader keeps with the read: drawn on the pictures, and in the reading form. */
+/** Measurements kept with the read: drawn on the images, and stored in the reading form. */
 
 import { type Drawn, drawOn, KeptTool } from "./mark_tool";
 import { find, type Measurement, type PageData } from "./page";

@@ -1,4 +1,4 @@
-/** The eight ways to lay a picture: mirrored or not, then turned clockwise by quarters. */
+/** The eight orientations of an image: mirrored or not, then rotated clockwise by quarter turns. */
 export interface Turn {
   /** Clockwise on the screen, in degrees: 0, 90, 180 or 270. */
   rotation: number;

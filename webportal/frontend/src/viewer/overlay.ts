@@ -1,4 +1,4 @@
-/** The overlay planes of a file, drawn over its picture: side markers, regions, text. */
+/** The overlay planes of a file, drawn over its image: side markers, regions, text. */
 
 import { type Corner, layBetween } from "./layer";
 import type { PixelHeader } from "./pixels";

@@ -1,12 +1,12 @@
-/** What the page tells the viewer, and what the viewer remembers for its reader. */
+/** Page data for the viewer, and viewer settings stored for the reader. */
 
-/** One radiograph: where its pixels are, and what is written in the corners of its picture. */
+/** One radiograph: the URL of its pixels, and its corner annotations. */
 export interface ImageEntry {
   id: string;
   label: string;
   pixels: string;
   viewed: string;
-  /** Where its heat map is; "" when it has none. */
+  /** URL of its heat map; "" if it has none. */
   heatmap: string;
   /** Lines for the upper left and the upper right corner. */
   patient: string[];
@@ -54,9 +54,9 @@ export interface PageData {
   measurements: Measurement[];
   /** The findings that can be marked, in words. */
   findings: Record<string, string>;
-  /** Where to ask what will probably be read next. */
+  /** URL that lists what will probably be read next. */
   ahead: string;
-  /** Which key does what. */
+  /** Actions by key. */
   keys: Record<string, string>;
   texts: Record<string, string>;
 }

@@ -1,4 +1,4 @@
-/** One picture on the screen: a Cornerstone3D viewport with what is written around it. */
+/** One pane: a Cornerstone3D viewport with its annotations. */
 
 import type { Types } from "@cornerstonejs/core";
 import { Enums, imageLoader, type RenderingEngine, type StackViewport } from "@cornerstonejs/core";
@@ -46,7 +46,7 @@ export class Pane {
   private header: PixelHeader | null = null;
   private turn: Turn = UPRIGHT;
   private isFitted = true;
-  /** While the pane moves itself nobody is told. */
+  /** Suppresses notifications while the pane moves itself. */
   private isBusy = false;
   /** Whether nothing can be drawn any more. */
   private readonly isLost: () => boolean;
@@ -373,12 +373,12 @@ export class Pane {
     this.onChange();
   }
 
-  /** Draw again what lies on the picture. */
+  /** Redraw what is on top of the image. */
   redraw(): void {
     utilities.triggerAnnotationRenderForViewportIds([this.id]);
   }
 
-  /** Says, for tests and programs that look at the page, that the screen lags behind. */
+  /** Tells tests and scripts that the screen is not up to date. */
   private awaitDrawing(): void {
     delete this.root.dataset["drawn"];
   }

@@ -1,4 +1,4 @@
-/** Two fingers on a picture: what is between them follows them, larger as they go apart. */
+/** Two-finger gestures: the image follows the fingers and zooms as they move apart. */
 
 import type { Pane } from "./pane";
 import type { Point } from "./view";
@@ -28,7 +28,7 @@ export function watchPinch(pane: Pane, began: () => void): void {
   }
 }
 
-/** Where two fingers are, null for any other number of them. */
+/** Positions of two fingers, null for any other number. */
 function span(fingers: Map<number, Point>): { middle: Point; distance: number } | null {
   const [one, other] = [...fingers.values()];
   if (!one || !other || fingers.size !== 2) return null;

@@ -1,4 +1,4 @@
-/** Brings radiographs at their full depth from the portal into Cornerstone3D. */
+/** Loads radiographs at full bit depth from the portal into Cornerstone3D. */
 
 import { cache, Enums, imageLoader, metaData, type Types, utilities } from "@cornerstonejs/core";
 
@@ -31,7 +31,7 @@ export interface PixelHeader {
 
 export type Pixels = Uint8Array | Uint16Array | Int16Array;
 
-/** The portal's own words on why it cannot give an image. */
+/** The portal's message on why it cannot provide an image. */
 export class ImageRefused extends Error {}
 
 const headers = new Map<string, PixelHeader>();
@@ -66,7 +66,7 @@ async function load(id: string, isAhead: boolean): Promise<Types.IImage> {
   if (response.headers.get("Content-Type")?.startsWith("application/json")) {
     throw new ImageRefused(((await response.json()) as { detail: string }).detail);
   }
-  // A portal that has signed the reader out answers with the page to sign in.
+  // After a sign-out the portal responds with the sign-in page.
   if (!response.ok || response.redirected) throw new Error(`The portal answered ${response.status}`);
   const bytes = await response.arrayBuffer();
   const length = new DataView(bytes).getUint32(0, true);
@@ -141,7 +141,7 @@ function range(pixels: Pixels): { min: number; max: number } {
   return { min, max };
 }
 
-/** Answers what Cornerstone asks of an image, in the modules of its metadata. */
+/** Metadata provider for Cornerstone. */
 function describe(module: string, id: string): unknown {
   const header = headers.get(id);
   if (!header) return undefined;

@@ -1,4 +1,4 @@
-/** All images of the study on a strip: small pictures of them, and which have been on the screen. */
+/** The strip of thumbnails of the study's images, with ticks for those viewed. */
 
 import { imageLoader } from "@cornerstonejs/core";
 
@@ -22,7 +22,7 @@ export class Strip {
     });
   }
 
-  /** Say that the trail knows an image to have been on the screen. */
+  /** Show that an image has been recorded as viewed. */
   private tick(image: string): void {
     const item = this.root.querySelector(`[data-strip="${image}"]`);
     if (item) find(item, ".strip-shown").hidden = false;

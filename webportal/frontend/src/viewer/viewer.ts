@@ -1,4 +1,4 @@
-/** The viewer of the study page: its panes, and what buttons and keys do. */
+/** The viewer of the study page: panes, buttons and shortcuts. */
 
 import {
   Enums,
@@ -31,7 +31,7 @@ import { followSides } from "./zones";
 const ENGINE = "reading";
 const ZOOM_STEP = 1.2;
 
-/** Goes on from study to study; to start it anew takes longer than all the rest. */
+/** Kept from study to study; restarting it takes longer than everything else. */
 let engine: RenderingEngine;
 
 export class Viewer {
@@ -154,7 +154,7 @@ export class Viewer {
     void this.pane.show(image);
   }
 
-  /** An image is on the screen, in whichever pane. */
+  /** An image has been displayed, in any pane. */
   private arrived(pane: Pane, image: ImageEntry): void {
     reportWhenDrawn(pane, image);
     this.machine.update();
@@ -263,7 +263,7 @@ export class Viewer {
     this.settings.change({ linked: this.comparison.isLinked });
   }
 
-  /** Let the buttons and the frame say what is on. */
+  /** Update the buttons and the frame to the current state. */
   private update(): void {
     const { isOpen, isLinked, canLink, showsOwn } = this.comparison;
     if (!isOpen) this.active = this.pane;
@@ -294,7 +294,7 @@ export class Viewer {
   }
 }
 
-/** Whether the browser only imitates a graphics card: Cornerstone's own code is then far faster. */
+/** Whether WebGL is software-emulated: Cornerstone's CPU rendering is then far faster. */
 function isWebGLInSoftware(): boolean {
   const context = document.createElement("canvas").getContext("webgl2");
   const names = context?.getExtension("WEBGL_debug_renderer_info");

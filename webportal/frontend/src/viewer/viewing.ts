@@ -1,4 +1,4 @@
-/** Tells the audit trail, and the forms that sign, which images have been on the screen. */
+/** Reports to the audit trail and the signing forms which images have been displayed. */
 
 import { Enums } from "@cornerstonejs/core";
 
@@ -25,7 +25,7 @@ async function report(image: ImageEntry): Promise<void> {
   tellImageState(image.id, "viewed");
 }
 
-/** A page in a tab that is hidden shows nothing. */
+/** A hidden tab displays nothing. */
 function inSight(): Promise<void> {
   if (!document.hidden) return Promise.resolve();
   return new Promise((resolve) => {

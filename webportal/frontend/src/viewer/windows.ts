@@ -1,4 +1,4 @@
-/** Windows to choose from; those of a radiograph follow from its own greys, having no fixed unit. */
+/** Window presets, derived from a radiograph's own greys, which have no fixed unit. */
 
 import type { PixelHeader, Pixels } from "./pixels";
 

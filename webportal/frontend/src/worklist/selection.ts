@@ -1,6 +1,6 @@
 import type { Life } from "../life";
 
-/** The ticked rows; they stay ticked whatever an update brings. */
+/** The selected rows, kept across updates. */
 export class Selection {
   private readonly ids = new Set<string>();
   private readonly bar = document.querySelector<HTMLFormElement>("#bulk");
@@ -73,7 +73,7 @@ export class Selection {
   }
 }
 
-/** Let the browser ask for what a bulk action needs: a page that only says so loses the selection. */
+/** Use browser validation for a bulk action's required fields: an error page would lose the selection. */
 function asksFor(clicked: Element): void {
   const button = clicked.closest<HTMLButtonElement>("button[name=action]");
   if (!button) return;
