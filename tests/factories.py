@@ -30,7 +30,7 @@ from ml.serving.package import (
 from webportal.accounts.models import Role, User
 from webportal.demo.phantoms import draw_phantom
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
-from webportal.inference.purpose.keeping import judge_anew
+from webportal.inference.purpose.keeping import reevaluate
 from webportal.records.choices import Category
 from webportal.records.models import Patient, Radiograph, Study
 
@@ -243,7 +243,7 @@ def make_prediction(
         "created_at": timezone.now(),
     }
     prediction = Prediction.objects.create(**defaults | fields)
-    judge_anew([radiograph.study_id])
+    reevaluate([radiograph.study_id])
     radiograph.study.refresh_from_db()
     prediction.refresh_from_db()
     return prediction

@@ -9,13 +9,13 @@ from webportal.records.identity import identity_version, shown_identity
 from webportal.records.models import Study
 from webportal.review.models import Addendum, Read
 from webportal.review.reads import addenda, reading
-from webportal.review.reads.viewing import note_viewed
+from webportal.review.reads.viewing import record_viewed
 
 
 def look_at(study: Study, reader: User) -> None:
     """Have every image that the study has now on the reader's screen."""
     for radiograph in study.radiographs.all():
-        note_viewed(radiograph, reader)
+        record_viewed(radiograph, reader)
 
 
 def present_identity(study: Study) -> str:

@@ -11,7 +11,7 @@ from tests.inference.cases import claim_one, likely, make_radiograph, unlikely
 from webportal.audit.models import Action, AuditEntry
 from webportal.inference.claims import Result, write_back
 from webportal.inference.models import Job, JobState, Prediction
-from webportal.inference.purpose.keeping import judge_unjudged
+from webportal.inference.purpose.keeping import evaluate_unjudged
 from webportal.inference.queue import enqueue
 from webportal.records.choices import Category, Concern, Purpose
 from webportal.records.models import Patient, Radiograph, Study
@@ -175,4 +175,4 @@ def test_results_of_before_the_rule_are_judged_when_the_database_is_prepared() -
     assert summary(adult)[:3] == (Category.OUTSIDE_PURPOSE, Concern.NOT_ASSESSABLE, None)
     assert summary(lateral)[:3] == (Category.NOT_ASSESSABLE, Concern.NOT_ASSESSABLE, None)
     assert summary(child)[:3] == (Category.LIKELY, Concern.LIKELY, 0.9)
-    assert judge_unjudged() == 0
+    assert evaluate_unjudged() == 0

@@ -101,7 +101,7 @@ def test_an_amendment_can_be_amended(prediction: Prediction, radiologist: User) 
     assert draft.amends == first
 
 
-def test_the_trail_says_what_was_signed_in_place_of_what(
+def test_the_trail_records_the_amended_and_the_original_read(
     prediction: Prediction, radiologist: User
 ) -> None:
     first = read(prediction, radiologist, "none")

@@ -81,7 +81,7 @@ def test_the_worst_comes_first_and_a_click_turns_the_order(
     assert names == ["c.png", "b.png", "a.png"]
 
 
-def test_no_probability_is_said_to_be_certain(
+def test_no_probability_is_shown_as_certain(
     add: Callable[..., UploadItem], batch: UploadBatch, both: User, sign_in: Callable[..., Client]
 ) -> None:
     add("a.png", Category.LIKELY)

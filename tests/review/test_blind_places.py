@@ -300,7 +300,7 @@ def test_next_gives_second_reads_as_if_they_were_likely(reader: User) -> None:
     assert reserve_next(reader) == expected[0]
 
 
-def test_a_stat_study_that_somebody_has_read_is_told_to_nobody(
+def test_nobody_is_notified_of_a_stat_study_already_read(
     reader: User, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     study = make_study(priority=0)

@@ -18,5 +18,5 @@ def test_whatever_can_be_chosen_is_coded() -> None:
     assert coded[Zone.RIGHT_UPPER].laterality != coded[Zone.LEFT_UPPER].laterality
 
 
-def test_a_read_that_says_nothing_has_no_codes() -> None:
+def test_an_empty_read_has_no_codes() -> None:
     assert coded_findings(Read()) == []

@@ -72,7 +72,7 @@ def put_in_batch(read: Read, by: User) -> UploadBatch:
     return batch
 
 
-def test_a_signed_read_says_under_whom_it_was_signed_and_what_became_of_it(
+def test_a_signed_read_shows_its_identity_and_the_correction(
     read: Read, patient: Patient, corrector: User, sign_in: Callable[[User], Client]
 ) -> None:
     later = make_radiograph(make_study(patient=patient)).study
@@ -93,7 +93,7 @@ def test_a_signed_read_says_under_whom_it_was_signed_and_what_became_of_it(
     assert MARK in browser.get(reverse("review:worklist") + "?state=signed").text
 
 
-def test_of_several_corrections_all_are_told(
+def test_all_corrections_are_shown(
     read: Read, patient: Patient, corrector: User, sign_in: Callable[[User], Client]
 ) -> None:
     correct(patient, corrector)
@@ -154,7 +154,7 @@ def test_the_results_of_an_upload_have_the_mark(
     assert browser.get(f"{address}.pdf").status_code == 200
 
 
-def test_its_reader_says_that_they_have_seen_it(
+def test_the_reader_acknowledges_the_correction(
     read: Read,
     patient: Patient,
     radiologist: User,
@@ -178,7 +178,7 @@ def test_its_reader_says_that_they_have_seen_it(
     assert (entry.actor_id, entry.study_id) == (radiologist.pk, read.study_id)
 
 
-def test_a_program_says_that_its_reader_has_seen_it(
+def test_the_reader_acknowledges_the_correction_over_the_api(
     read: Read, patient: Patient, radiologist: User, corrector: User
 ) -> None:
     correct(patient, corrector)
@@ -191,7 +191,7 @@ def test_a_program_says_that_its_reader_has_seen_it(
 # ── Telling the reader ──────────────────────────────────────────────────────────────────────────
 
 
-def test_the_reader_is_told_once_of_each_correction(
+def test_the_reader_is_notified_once_of_each_correction(
     read: Read,
     patient: Patient,
     radiologist: User,
@@ -230,7 +230,7 @@ def test_of_several_studies_there_is_one_notification_that_leads_to_the_patient(
     assert answer.headers["Location"] == reverse("records:patient", args=[patient.pk])
 
 
-def test_who_corrects_their_own_read_is_not_told(
+def test_readers_are_not_notified_of_their_own_correction(
     read: Read, patient: Patient, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     correct(patient, radiologist)
@@ -256,7 +256,7 @@ def test_what_was_seen_on_the_page_needs_no_notification(
     assert run.note_all() == 0
 
 
-def test_e_mail_follows_the_choice_and_names_nobody(
+def test_e_mail_follows_the_preferences_and_contains_no_patient_data(
     read: Read, patient: Patient, radiologist: User, corrector: User, settings: Settings
 ) -> None:
     settings.MAIL_ENABLED = True

@@ -257,7 +257,7 @@ def test_an_open_page_hears_of_a_change(browser: Client, radiologist: User) -> N
 
 
 @pytest.mark.parametrize("text", ["", "{", "7", "[]", "{}", '{"name": 7}'])
-def test_what_is_no_identity_is_none(text: str) -> None:
+def test_an_invalid_identity_is_none(text: str) -> None:
     assert parse_identity(text) is None
 
 

@@ -21,7 +21,7 @@ from webportal.review.models import Addendum, ImageView, Read
 from webportal.review.reads import reading
 from webportal.review.reads.addenda import add_addendum
 from webportal.review.reads.reading import Entry, ReadingError, save_draft
-from webportal.review.reads.viewing import images_not_viewed, note_viewed
+from webportal.review.reads.viewing import images_not_viewed, record_viewed
 
 pytestmark = pytest.mark.django_db
 
@@ -59,11 +59,11 @@ def test_no_finding_is_signed_before_every_image_was_seen(
     assert refused.code == "images_not_viewed"
     assert "image 1 of 3, image 2 of 3, image 3 of 3" in refused.message
     assert Read.objects.get().comment == "Clear."
-    note_viewed(first, radiologist)
-    note_viewed(third, radiologist)
+    record_viewed(first, radiologist)
+    record_viewed(third, radiologist)
     refused = refusal(lambda: sign(study, radiologist, entry))
     assert "Not yet on your screen: image 2 of 3." in refused.message
-    note_viewed(second, radiologist)
+    record_viewed(second, radiologist)
     assert sign(study, radiologist, entry).state == "signed"
 
 
@@ -85,7 +85,7 @@ def test_an_image_that_joins_must_be_seen_too(study: Study, radiologist: User) -
     late = make_radiograph(study)
     refused = refusal(lambda: sign(study, radiologist, UNAIDED))
     assert "image 4 of 4" in refused.message
-    note_viewed(late, radiologist)
+    record_viewed(late, radiologist)
     assert sign(study, radiologist, UNAIDED).state == "signed"
 
 
@@ -99,7 +99,7 @@ def test_what_cannot_be_shown_is_not_interpretable_for_a_reason(
     study: Study, radiologist: User
 ) -> None:
     seen, *unseen = study.radiographs.all()
-    note_viewed(seen, radiologist)
+    record_viewed(seen, radiologist)
     silent = replace(NOT_INTERPRETABLE, comment=" ")
     assert refusal(lambda: sign(study, radiologist, silent)).code == "reason_missing"
     sign(study, radiologist, NOT_INTERPRETABLE)
@@ -115,9 +115,9 @@ def test_what_was_seen_is_not_interpretable_without_a_word(study: Study, radiolo
 
 def test_each_view_is_in_the_trail_and_one_in_the_table(study: Study, radiologist: User) -> None:
     image = study.radiographs.all()[0]
-    note_viewed(image, radiologist)
+    record_viewed(image, radiologist)
     first = ImageView.objects.get().first_at
-    note_viewed(image, radiologist)
+    record_viewed(image, radiologist)
     assert ImageView.objects.get().first_at == first
     assert audit_actions(object_id=str(image.pk)) == ["image.viewed"] * 2
 
@@ -139,7 +139,7 @@ def test_the_page_says_which_images_are_missing(
     study: Study, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     first, second, third = study.radiographs.all()
-    note_viewed(second, radiologist)
+    record_viewed(second, radiologist)
     browser = sign_in(radiologist)
     page = browser.get(reverse("review:study", args=[study.pk])).content.decode()
     for image, is_missing in ((first, True), (second, False), (third, True)):

@@ -110,7 +110,7 @@ def test_the_signature_after_it_takes_the_password(
     assert sign(PIN, second) == 422
 
 
-def test_a_running_upload_goes_on(browser: Client, person: User) -> None:
+def test_a_running_upload_continues(browser: Client, person: User) -> None:
     batch = services.create_batch(person, name="Night")
     address = reverse("intake:batch", args=[batch.pk])
     assert browser.get(address, headers=PAGE).status_code == 423

@@ -110,7 +110,7 @@ def test_no_pattern_where_pneumonia_is_unlikely_or_the_version_has_none(browser:
     assert "Pattern" not in panel_of(browser, "likely")
 
 
-def test_what_was_put_right_is_said(browser: Client) -> None:
+def test_reorientation_is_reported(browser: Client) -> None:
     panel = panel_of(browser, correction="inverted+rotated_90_clockwise")
     assert "Assessed after inverting the grey values and turning it by 90° clockwise." in panel
     assert "Assessed after" not in panel_of(browser)
@@ -148,7 +148,7 @@ CHILD = date(2023, 6, 2)
         ({}, date(2026, 7, 1), "cannot both be right"),
     ],
 )
-def test_what_is_not_known_of_an_image_is_said_beside_the_result(
+def test_unknown_header_values_are_shown_beside_the_result(
     browser: Client, header: dict[str, str], born: date | None, said: str
 ) -> None:
     panel = panel_for(browser, born, **header)
@@ -204,7 +204,7 @@ def test_what_to_do_when_it_is_not_assessable(browser: Client) -> None:
     assert "sensitivity" not in panel
 
 
-def test_an_older_result_can_be_made_anew_by_the_active_version(browser: Client) -> None:
+def test_an_older_result_can_be_rerun_with_the_active_version(browser: Client) -> None:
     study = make_study()
     for _ in range(2):
         make_prediction(make_radiograph(study), model_version=make_model_version("old"))

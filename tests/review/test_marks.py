@@ -132,7 +132,7 @@ def test_what_is_marked_must_be_put_down_to_be_signed(
     assert Read.objects.get().state == "draft"
 
 
-def test_the_form_brings_marks_and_says_what_is_wrong_with_them(
+def test_the_form_submits_marks_and_reports_their_errors(
     seen: Prediction, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     client, study = sign_in(radiologist), seen.radiograph.study

@@ -103,7 +103,7 @@ def test_what_is_read_next_is_fetched_ahead_and_nothing_is_written_down(browser:
     assert audit_actions(action__startswith="image.") == []
 
 
-def test_what_another_reader_has_in_hand_is_not_fetched_ahead(
+def test_studies_reserved_by_others_are_not_prefetched(
     browser: Client, make_user: Callable[..., User]
 ) -> None:
     shown = make_study(created_at=timezone.now() - timedelta(days=1))

@@ -69,7 +69,7 @@ def test_the_worklists_row_of_an_adult_is_neither_red_nor_green(browser: Client)
             assert word not in shown
 
 
-def test_the_worklists_row_says_what_is_not_known(browser: Client) -> None:
+def test_the_worklist_row_shows_unknown_values(browser: Client) -> None:
     result = add("likely", None, view_position="")
     shown = row(browser.get("/worklist").text, result.radiograph.study)
     assert "Pneumonia likely · 93 %" in shown
@@ -246,7 +246,7 @@ def test_the_interface_for_programs(radiologist: User) -> None:
     assert ids("/api/v1/studies?category=likely") == [str(child.radiograph.study_id)]
 
 
-def test_nobody_is_told_of_a_likely_result_outside_the_purpose(radiologist: User) -> None:
+def test_nobody_is_notified_of_a_likely_result_outside_the_purpose(radiologist: User) -> None:
     result = add("likely", ADULT)
     Study.objects.update(priority=Priority.STAT)
     Prediction.objects.update(created_at=timezone.now() - timedelta(hours=2))

@@ -87,7 +87,7 @@ def page(browser: Client, query: str = "") -> str:
     return re.sub(r'csrfmiddlewaretoken" value="\w+"|CSRFToken": "\w+"', "", text)
 
 
-def test_no_list_of_what_is_unread_tells_a_result(browser: Client, unread: list[Study]) -> None:
+def test_no_list_of_unread_studies_reveals_a_result(browser: Client, unread: list[Study]) -> None:
     filters = ["", "category=likely", "category=none", "queue=queued", "priority=2"]
     queries = [f"state={state}&{each}" for state, each in product(["unread", "all"], filters)]
     queries += [f"state={state}&order={order}" for state, order in product(["", "all"], ORDERS)]
@@ -239,7 +239,7 @@ def test_the_page_of_a_patient_keeps_results_closed_until_they_are_opened(
     assert LIKELY in browser.get(address).content.decode()
 
 
-def test_how_another_met_a_closed_result_is_not_told_on_the_page_of_the_patient(
+def test_anothers_decision_on_a_closed_result_is_hidden_on_the_patient_page(
     browser: Client, make_user: Callable[..., User]
 ) -> None:
     study = study_with("likely")

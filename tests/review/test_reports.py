@@ -69,7 +69,7 @@ def words_of_pdf(client: Client, study: Study) -> tuple[int, str]:
     return len(pages), "\n".join(page.extract_text() for page in pages)
 
 
-def test_it_says_what_the_reader_found_and_nothing_of_the_model(
+def test_the_report_contains_the_findings_and_nothing_from_the_model(
     client: Client, study: Study, radiologist: User, referrer: User
 ) -> None:
     make_prediction(make_radiograph(study), "unlikely", probability=0.01)
@@ -133,7 +133,7 @@ def test_a_clinician_opens_the_reports_on_their_own_patients_alone(
     assert client.get(f"/patients/{study.patient_id}").status_code == 403
 
 
-def test_a_clinician_is_told_and_led_to_the_list(
+def test_a_clinician_is_notified_and_led_to_the_list(
     client: Client, study: Study, radiologist: User, referrer: User
 ) -> None:
     sign(study, radiologist)
@@ -235,7 +235,7 @@ def test_it_says_that_the_identity_was_corrected_after_the_signature(
     assert words in " ".join(words_of_pdf(client, study)[1].split())
 
 
-def test_a_correction_before_the_signature_is_none_of_the_report_s(
+def test_a_correction_before_the_signature_is_not_in_the_report(
     client: Client, study: Study, radiologist: User
 ) -> None:
     early = sign(study, radiologist, ago=3600)

@@ -37,7 +37,7 @@ def expire() -> None:
 
 
 @pytest.mark.django_db
-def test_next_is_the_most_urgent_that_nobody_has(radiologist: User, other: User) -> None:
+def test_next_is_the_most_urgent_unreserved_study(radiologist: User, other: User) -> None:
     routine = make_study()
     stat = make_study(priority=0)
     make_study(priority=0, reading_state="signed")

@@ -54,7 +54,7 @@ def finding_of(read: Read, person: User) -> Finding | None:
         ("possible", "not_assessable", ""),
     ],
 )
-def test_agreement_or_overrule_is_said(
+def test_agreement_or_overrule_is_shown(
     finding: str, category: str, stands: str, radiologist: User
 ) -> None:
     found = finding_of(signed(finding, category, radiologist), radiologist)
@@ -63,7 +63,7 @@ def test_agreement_or_overrule_is_said(
     assert found.against(category) == stands
 
 
-def test_a_result_that_came_later_is_not_said_to_be_overruled(radiologist: User) -> None:
+def test_a_later_result_is_not_shown_as_overruled(radiologist: User) -> None:
     read = signed("definite", "likely", radiologist)
     make_prediction(read.study.radiographs.get(), "unlikely")
     found = finding_of(read, radiologist)
@@ -71,7 +71,7 @@ def test_a_result_that_came_later_is_not_said_to_be_overruled(radiologist: User)
     assert found.against("unlikely") == "differs"
 
 
-def test_amendments_addenda_and_late_images_are_said(
+def test_amendments_addenda_and_late_images_are_shown(
     radiologist: User, make_user: Callable[..., User]
 ) -> None:
     read = signed("none", "likely", radiologist)

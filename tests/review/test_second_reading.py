@@ -140,7 +140,7 @@ def test_a_smaller_difference_needs_no_third(prediction: Prediction, readers: li
     assert state(prediction.radiograph.study) == ("signed", "")
 
 
-def test_nobody_makes_two_reads(prediction: Prediction, readers: list[User]) -> None:
+def test_nobody_reads_a_study_twice(prediction: Prediction, readers: list[User]) -> None:
     study = prediction.radiograph.study
     first = read(prediction, readers[0], "none")
     assert refusal(lambda: read(prediction, readers[0], "possible")) == "already_signed"

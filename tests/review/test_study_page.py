@@ -163,7 +163,7 @@ def test_a_result_that_changed_is_shown_before_it_is_signed(browser: Client) -> 
     assert post(browser, "sign", study, seen=new.pk, images=1, **values).status_code == 302
 
 
-def test_a_page_opened_before_somebody_else_signed_says_so(
+def test_a_page_opened_before_another_signature_shows_it(
     browser: Client, make_user: Callable[..., User]
 ) -> None:
     prediction = make_prediction(category="likely")

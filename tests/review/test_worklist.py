@@ -107,7 +107,7 @@ def test_htmx_gets_the_table_alone(browser: Client) -> None:
     assert "HX-Request" in table.headers["Vary"]
 
 
-def test_words_for_what_is_not_finished(browser: Client) -> None:
+def test_labels_of_unfinished_states(browser: Client) -> None:
     for state in ("queued", "running", "quarantined", "cancelled"):
         make_job(study_of().radiographs.get(), state)
     text = browser.get(reverse("review:worklist")).content.decode()

@@ -66,7 +66,7 @@ def test_a_study_is_taken_back_from_its_reader(radiologist: User) -> None:
 
 
 @pytest.mark.parametrize("roles", [[Role.UPLOADER], []])
-def test_nobody_is_asked_to_read_who_cannot(
+def test_studies_are_assigned_only_to_readers(
     roles: list[Role], radiologist: User, make_user: Callable[..., User]
 ) -> None:
     other = make_user(*roles, username="other")
@@ -218,7 +218,7 @@ def test_more_than_the_limit_are_not_offered(
         {"action": "explode"},
     ],
 )
-def test_an_action_that_is_not_complete_says_so(
+def test_an_incomplete_action_is_rejected(
     values: dict[str, Any], coordinator: User, sign_in: Callable[[User], Client]
 ) -> None:
     study = make_study()

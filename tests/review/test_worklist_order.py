@@ -136,7 +136,7 @@ def test_the_order_by_name_follows_corrections(browser: Client) -> None:
     assert listed() == [moved, first]
 
 
-def test_an_address_in_the_order_of_names_names_nobody(
+def test_a_cursor_in_name_order_contains_no_name(
     browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("webportal.review.worklist.order.STUDIES_PER_PAGE", 2)

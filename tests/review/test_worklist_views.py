@@ -181,7 +181,7 @@ def test_an_address_with_a_view_that_is_gone_shows_the_worklist(browser: Client)
         assert browser.get("/worklist", {"view": key}).status_code == 200
 
 
-def test_a_view_of_a_name_that_is_known_says_that_it_replaces_it(browser: Client) -> None:
+def test_saving_a_view_under_an_existing_name_warns_of_replacing_it(browser: Client) -> None:
     save(browser, "Night", "category=likely")
     assert "has replaced" not in browser.get("/worklist").text
     save(browser, "Night", "category=unlikely")
@@ -189,7 +189,7 @@ def test_a_view_of_a_name_that_is_known_says_that_it_replaces_it(browser: Client
     assert SavedView.objects.get().filters == {"category": "unlikely"}
 
 
-def test_a_view_that_another_window_has_deleted_is_said_to_be_gone(browser: Client) -> None:
+def test_a_view_deleted_in_another_window_is_reported_as_gone(browser: Client) -> None:
     save(browser, "Night")
     address = reverse("review:delete-view", args=[SavedView.objects.get().pk])
     browser.post(address)
@@ -219,7 +219,7 @@ def opened(browser: Client, address: str = "/worklist") -> SavedView | None:
     return view
 
 
-def test_whoever_deletes_a_shared_view_is_told_that_others_lose_it(
+def test_deleting_a_shared_view_warns_that_others_lose_it(
     sign_in: Callable[[User], Client], coordinator: User
 ) -> None:
     view = SavedView.objects.create(owner=coordinator, name="Shared", is_shared=True)

@@ -122,7 +122,7 @@ def test_both_persons_stand_side_by_side_before_anything_moves(
         ({"birth_date": date(1983, 1, 1)}, "The ages at the study are far apart: 4 y and 41 y."),
     ],
 )
-def test_what_contradicts_it_is_said_and_has_to_be_checked(
+def test_contradictions_are_shown_and_must_be_confirmed(
     other: dict[str, Any], words: str, study: Study, browser: Client
 ) -> None:
     patient = make_patient(**{"sex": "F", "birth_date": date(2020, 5, 5)} | other)
@@ -151,7 +151,7 @@ def test_what_the_file_itself_names_is_shown_and_held_against_the_other(
     assert "The file says" in page.text
 
 
-def test_another_reader_who_has_it_in_hand_is_named_first(
+def test_another_reader_of_the_study_is_named_first(
     study: Study,
     sister: Patient,
     browser: Client,

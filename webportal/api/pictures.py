@@ -25,7 +25,7 @@ from webportal.audit.trail import Event, append
 from webportal.inference.queue import rerun, rerun_outdated
 from webportal.records.files import StoredFileError, read_dicom, read_original
 from webportal.records.models import Radiograph, Study
-from webportal.review.reads.viewing import note_viewed
+from webportal.review.reads.viewing import record_viewed
 from webportal.review.study.rendering import radiograph_png
 
 FILE = OpenApiTypes.BINARY
@@ -120,7 +120,7 @@ class RadiographEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Radiograph
 
         Signing a study needs this of each of its images. That the file was fetched says nothing.
         """
-        note_viewed(self.get_object(), self.person)
+        record_viewed(self.get_object(), self.person)
         return Response(status=204)
 
     @extend_schema(request=NoBody, responses={201: JobSerializer})

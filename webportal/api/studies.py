@@ -48,7 +48,7 @@ from webportal.review.study.case_records import (
     CASE_RECORD_FIELDS,
     assign_patient,
     change_case_record,
-    refuse_if_in_hand,
+    refuse_if_reserved,
 )
 from webportal.review.study.forms import CaseRecordForm
 from webportal.review.study.progress import NOTHING, progress_of
@@ -352,7 +352,7 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
         study = self.get_object()
         form = PatientForm(given)
         if not given["despite_reservation"]:
-            refuse_if_in_hand(study, self.person)
+            refuse_if_reserved(study, self.person)
         if not form.is_valid():
             raise form_problem(form)
         patient = assign_patient(study, Identity(**form.values()), self.person, reason)

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 
-from webportal.inference.purpose.keeping import judge_anew
+from webportal.inference.purpose.keeping import reevaluate
 from webportal.records.models import Patient, Study
 
 
@@ -18,7 +18,7 @@ def patient_saved(
 ) -> None:
     """The birth date may have changed."""
     if not created and (update_fields is None or "birth_date" in update_fields):
-        judge_anew(list(instance.studies.values_list("pk", flat=True)))
+        reevaluate(list(instance.studies.values_list("pk", flat=True)))
 
 
 @receiver(post_save, sender=Study)
@@ -27,4 +27,4 @@ def study_saved(
 ) -> None:
     """Its date or patient may have changed."""
     if not created and (update_fields is None or {"patient", "performed_at"} & update_fields):
-        judge_anew([instance.pk])
+        reevaluate([instance.pk])

@@ -32,7 +32,7 @@ def known_of(radiographs: Collection[uuid.UUID]) -> dict[uuid.UUID, Said]:
 
 
 @transaction.atomic
-def judge_anew(study_ids: Collection[uuid.UUID]) -> None:
+def reevaluate(study_ids: Collection[uuid.UUID]) -> None:
     """Re-evaluate all results of the studies, earlier ones too, and update their summaries."""
     locked = lock_studies(study_ids)
     results = Prediction.objects.filter(radiograph__study__in=locked)
@@ -40,13 +40,13 @@ def judge_anew(study_ids: Collection[uuid.UUID]) -> None:
         refresh_summaries(locked)
 
 
-def judge_unjudged() -> int:
+def evaluate_unjudged() -> int:
     """Evaluate results from before the rule existed, in batches; return how many."""
     done = 0
     while batch := list(
         Prediction.objects.filter(purpose="").values_list("radiograph__study", flat=True)[:BATCH]
     ):
-        judge_anew(set(batch))
+        reevaluate(set(batch))
         done += len(batch)
     return done
 

@@ -24,7 +24,7 @@ from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.purpose.ages import by_header
-from webportal.inference.purpose.keeping import judge_anew
+from webportal.inference.purpose.keeping import reevaluate
 from webportal.intake.batches.summary import unidentified
 from webportal.intake.cases.sheet import parse_sex, placeholder_problem, spreadsheet_problem
 from webportal.intake.file_names import file_names
@@ -195,7 +195,7 @@ def _note_age(study: Study, age: str, by: User) -> None:
         return
     detail = {"fields": ["patient_age"], "patient_age": age}
     append(Event(Action.STUDY_CHANGED, "study", study.pk, study.pk, detail), by)
-    judge_anew([study.pk])
+    reevaluate([study.pk])
 
 
 def _study_of(line: IdentifyForm) -> uuid.UUID | None:

@@ -20,7 +20,7 @@ from webportal.review.reads.refusals import ReadingError
 
 
 @transaction.atomic
-def note_viewed(radiograph: Radiograph, viewer: User) -> None:
+def record_viewed(radiograph: Radiograph, viewer: User) -> None:
     """Record that an image is on a person's screen: each time in the trail, once for signing."""
     view = ImageView(reader=viewer, radiograph=radiograph, first_at=timezone.now())
     ImageView.objects.bulk_create([view], ignore_conflicts=True)

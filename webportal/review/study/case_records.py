@@ -75,7 +75,7 @@ def assign_patient(study: Study, identity: Identity, by: User, reason: str = "")
         ) from None
 
 
-def refuse_if_in_hand(study: Study, by: User) -> None:
+def refuse_if_reserved(study: Study, by: User) -> None:
     """Raise ReadingError if another reader is currently reading the study.
 
     For the API; the page warns before asking to confirm a move. Later changes are caught at the

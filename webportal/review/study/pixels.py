@@ -25,7 +25,7 @@ from webportal.audit.trail import Event, append
 from webportal.records.files import StoredFileError, read_dicom
 from webportal.records.models import Radiograph, Study
 from webportal.review.reads.reservation import peek_next
-from webportal.review.reads.viewing import note_viewed
+from webportal.review.reads.viewing import record_viewed
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def pixels(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def viewed(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
     """Record that the radiograph is on the reader's screen."""
-    note_viewed(get_object_or_404(Radiograph, pk=radiograph_id), request.user)
+    record_viewed(get_object_or_404(Radiograph, pk=radiograph_id), request.user)
     return HttpResponse(status=204)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand
 
-from webportal.inference.purpose.keeping import judge_unjudged
+from webportal.inference.purpose.keeping import evaluate_unjudged
 
 
 class Command(BaseCommand):
@@ -19,5 +19,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         call_command("migrate", interactive=False, verbosity=options["verbosity"])
         call_command("register_model", stdout=self.stdout)
-        judge_unjudged()
+        evaluate_unjudged()
         call_command("create_first_administrator", stdout=self.stdout)
