@@ -158,6 +158,13 @@ AUTH_PASSWORD_VALIDATORS += [
     },
     {"NAME": "webportal.accounts.password_patterns.PatternValidator"},
 ]
+# Whether nobody gives themselves roles, nor holds some together (webportal.accounts.separation):
+# always, never, or auto, which is from the second administrator on.
+ROLE_SEPARATION = env.str("ROLE_SEPARATION", default="auto")
+if ROLE_SEPARATION not in ("always", "never", "auto"):
+    raise environ.ImproperlyConfigured("ROLE_SEPARATION must be always, never or auto.")
+# For so many hours a one-time password lets its person choose their own.
+ONE_TIME_PASSWORD_HOURS = env.int("ONE_TIME_PASSWORD_HOURS", default=72)
 # So many passwords of people who sign in are hashed at the same time in one process of the portal.
 PASSWORD_HASHES_AT_ONCE = env.int(
     "PASSWORD_HASHES_AT_ONCE", default=max(1, (os.cpu_count() or 1) // 2)

@@ -1,14 +1,31 @@
 """Authentication backend with throttling."""
 
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
+from django.utils.translation import gettext
 
 from webportal.accounts import hashing, throttle
 from webportal.accounts.devices import known_device
 from webportal.accounts.models import User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
 from webportal.client_address import client_address, network_of
+from webportal.refusals import Refusal
+
+
+class ExpiredPasswordError(Refusal):
+    """The one-time password was right, and is good no more."""
+
+    status = HTTPStatus.FORBIDDEN
+
+    def __init__(self) -> None:
+        super().__init__(
+            "one_time_password_expired",
+            gettext("Your one-time password has expired. Ask hospital IT for a new one."),
+        )
 
 
 class ThrottledBackend(ModelBackend):
@@ -23,8 +40,9 @@ class ThrottledBackend(ModelBackend):
     ) -> User | None:
         """Return the user, or None.
 
-        Raises TooManyAttemptsError or BusyError if the password was not checked. Neither counts as
-        a failed sign-in, so that a flood does not fill the audit trail.
+        Raises TooManyAttemptsError or BusyError where the password was not looked at. Neither is a
+        failed sign-in, so that a flood does not fill the audit trail. Raises ExpiredPasswordError
+        for a one-time password that is good no more.
         """
         if username is None or password is None:
             return None
@@ -40,4 +58,8 @@ class ThrottledBackend(ModelBackend):
         if not isinstance(user, User):
             return None
         attempt.succeed()
+        if user.has_expired_password:
+            detail = {"one_time_password": "expired"}
+            append(Event(Action.SIGN_IN_FAILED, "user", user.pk, detail=detail), user)
+            raise ExpiredPasswordError
         return user

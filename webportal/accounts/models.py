@@ -11,6 +11,7 @@ from django.contrib.sessions.base_session import AbstractBaseSession
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Lower
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 
@@ -57,6 +58,9 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
     roles = ArrayField(models.CharField(max_length=20, choices=Role.choices), default=list)
     is_active = models.BooleanField(default=True)
     must_change_password = models.BooleanField(default=False)
+    one_time_password_until = models.DateTimeField(
+        null=True, blank=True, help_text="Empty where there is none, or one without an end."
+    )
     language = models.CharField(
         max_length=10,
         blank=True,
@@ -88,6 +92,12 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
     def role_labels(self) -> list[str]:
         """The roles in words."""
         return [str(Role(role).label) for role in self.roles]
+
+    @property
+    def has_expired_password(self) -> bool:
+        """Whether the person has a one-time password that is good no more."""
+        until = self.one_time_password_until
+        return self.must_change_password and until is not None and until <= timezone.now()
 
     def has_role(self, *roles: str) -> bool:
         """Whether this person holds at least one of the roles."""

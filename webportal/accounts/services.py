@@ -1,17 +1,18 @@
 """Creating and changing users, with their audit entries."""
 
 import secrets
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from django.dispatch import Signal
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from webportal.accounts import sessions, throttle
+from webportal.accounts import separation, sessions, throttle
 from webportal.accounts.devices import forget_devices
 from webportal.accounts.models import ApiToken, Role, User
 from webportal.audit.models import Action
@@ -19,6 +20,8 @@ from webportal.audit.trail import Event, append
 from webportal.refusals import Conflict
 
 USUAL_TOKEN_DAYS = 90
+#: That a person (`user`) was given a one-time password by somebody else; within the transaction.
+password_reset = Signal()
 # Without similar-looking characters, because people copy a one-time password by hand.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
 
@@ -45,13 +48,22 @@ def create_user(
 ) -> tuple[User, str]:
     """Create a user with a one-time password; return both. The password is shown once.
 
-    Raises AccountError if the name is already taken, ignoring case.
+    Raises AccountError when somebody has that name already, written alike or not, and for roles
+    that one person may not hold together. The first administrator's password, with no `by`, has no
+    end, because nobody could give another.
     """
+    if by is not None:
+        _refuse_conflict(roles)
     password = one_time_password()
     try:
         with transaction.atomic():
             user = User.objects.create_user(
-                username, password, roles, full_name=full_name, must_change_password=True
+                username,
+                password,
+                roles,
+                full_name=full_name,
+                must_change_password=True,
+                one_time_password_until=None if by is None else _one_time_end(),
             )
     except IntegrityError as error:
         if not User.objects.filter(username__iexact=username).exists():
@@ -65,8 +77,8 @@ def create_user(
 def change_user(user: User, *, roles: list[str], is_active: bool, by: User) -> None:
     """Change a person's roles and whether they may sign in; deactivation also revokes their tokens.
 
-    Raises AccountError if an IT member would lock themselves out, and PermissionDenied if `by` is
-    no longer one.
+    Raises AccountError when members of IT would lock themselves out or give themselves a role, for
+    roles that one person may not hold together, and PermissionDenied when `by` is no longer of IT.
     """
     # Serialises IT members who deactivate each other at the same moment.
     locked = User.objects.select_for_update().filter(pk__in=[user.pk, by.pk]).order_by("pk")
@@ -79,6 +91,10 @@ def change_user(user: User, *, roles: list[str], is_active: bool, by: User) -> N
     roles = sorted(roles)
     if (user.roles, user.is_active) == (roles, is_active):
         return
+    if set(roles) - set(user.roles):
+        if user == acting and separation.is_enforced():
+            raise AccountError(_("Ask another member of IT: nobody gives themselves roles."))
+        _refuse_conflict(roles)
     detail = {
         "roles": {"from": user.roles, "to": roles},
         "active": {"from": user.is_active, "to": is_active},
@@ -95,20 +111,39 @@ def change_user(user: User, *, roles: list[str], is_active: bool, by: User) -> N
 def reset_password(user: User, by: User) -> str:
     """Give a person a new one-time password and return it; sessions and tokens end.
 
-    Raises AccountError for one's own account.
+    The person is told (`password_reset`), so that nobody takes their name unnoticed. Raises
+    AccountError for one's own account.
     """
     if user == by:
         raise AccountError(_("Choose a new password in the menu under your name, top right."))
     password = one_time_password()
     user.set_password(password)
     user.must_change_password = True
-    user.save(update_fields=["password", "must_change_password"])
+    user.one_time_password_until = _one_time_end()
+    user.save(update_fields=["password", "must_change_password", "one_time_password_until"])
     throttle.forget(user.username)
     forget_devices(user)
     sessions.end_all(user)
     _revoke_all_tokens(user, by)
+    password_reset.send(sender=User, user=user)
     append(Event(Action.PASSWORD_CHANGED, "user", user.pk, detail={"one_time": True}), by)
     return password
+
+
+def _one_time_end() -> datetime:
+    return timezone.now() + timedelta(hours=settings.ONE_TIME_PASSWORD_HOURS)
+
+
+def _refuse_conflict(roles: Collection[str]) -> None:
+    found = separation.conflict(roles) if separation.is_enforced() else None
+    if found is not None:
+        first, second = (str(role.label) for role in found)
+        raise AccountError(
+            _(
+                "One person may not be {first} and {second}. Take one of the roles away, or give"
+                " the person a second account."
+            ).format(first=first, second=second)
+        )
 
 
 @transaction.atomic
@@ -120,7 +155,8 @@ def change_own_password(user: User, password: str) -> None:
     validate_password(password, user)
     user.set_password(password)
     user.must_change_password = False
-    user.save(update_fields=["password", "must_change_password"])
+    user.one_time_password_until = None
+    user.save(update_fields=["password", "must_change_password", "one_time_password_until"])
     sessions.end_all(user)
     _revoke_all_tokens(user, user)
     append(Event(Action.PASSWORD_CHANGED, "user", user.pk), user)

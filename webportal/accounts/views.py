@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from webportal.accounts import services, sessions
+from webportal.accounts import separation, services, sessions
 from webportal.accounts.devices import remember_device
 from webportal.accounts.forms import NewUserForm, PasswordForm, SignInForm, TokenForm, UserForm
 from webportal.accounts.models import ApiToken, Role, User
@@ -36,11 +36,12 @@ class SignIn(LoginView):
         return response
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        """Show the errors; 429 or 503 if the password was not checked."""
+        """Show what is wrong; 429 or 503 when the password was not looked at, 403 expired."""
         response = super().form_invalid(form)
         refusal = form.refusal if isinstance(form, SignInForm) else None
         if refusal:
             response.status_code = refusal.status
+        if refusal and refusal.retry_seconds:
             response.headers["Retry-After"] = str(refusal.retry_seconds)
         return response
 
@@ -152,10 +153,23 @@ def users(request: SignedInRequest) -> HttpResponse:
         try:
             created = services.create_user(**form.cleaned_data, by=request.user)
         except services.AccountError as error:
-            form.add_error("username", str(error))
+            form.add_error(None, str(error))
         else:
             form = NewUserForm()
-    context = {"users": User.objects.all(), "form": form, "created": created}
+    return _users_page(request, form, created)
+
+
+def _users_page(
+    request: SignedInRequest, form: NewUserForm, created: tuple[User, str] | None
+) -> HttpResponse:
+    people = User.objects.all()
+    context = {
+        "users": people,
+        "form": form,
+        "created": created,
+        "hours": settings.ONE_TIME_PASSWORD_HOURS,
+        "in_conflict": [person.pk for person in people if separation.conflict(person.roles)],
+    }
     return render(request, "accounts/users.html", context)
 
 
@@ -186,5 +200,4 @@ def reset_password(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse
     except services.AccountError as error:
         messages.error(request, str(error))
         return redirect("accounts:user", person.pk)
-    context = {"users": User.objects.all(), "form": NewUserForm(), "created": (person, password)}
-    return render(request, "accounts/users.html", context)
+    return _users_page(request, NewUserForm(), (person, password))

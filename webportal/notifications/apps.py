@@ -8,3 +8,7 @@ class NotificationsConfig(AppConfig):
 
     name = "webportal.notifications"
     label = "notifications"
+
+    def ready(self) -> None:
+        """Listen to what is told at once."""
+        from webportal.notifications import password_resets  # noqa: F401

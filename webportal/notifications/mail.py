@@ -108,6 +108,8 @@ def _words(notification: Notification) -> EmailMessage:
     link = address + reverse("notifications:open", args=[notification.pk])
     choices = address + reverse("notifications:preferences")
     footer = _("You asked for this e-mail; your choice is at %(address)s") % {"address": choices}
+    if notification.kind == Kind.PASSWORD_RESET:
+        footer = _("Everybody gets this e-mail; nobody can choose not to.")
     return EmailMessage(
         subject,
         f"{text}\n\n{link}\n\n-- \n{footer}\n",

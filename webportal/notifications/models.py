@@ -32,6 +32,8 @@ class Kind(models.TextChoices):
     )
     REPORTS_READY = "reports_ready", _("There are reports on patients whom I referred")
     SYSTEM_ALERT = "system_alert", _("The system needs attention")
+    # Told to everybody whom it concerns, by e-mail too: nobody can choose not to know.
+    PASSWORD_RESET = "password_reset", _("Hospital IT gave me a one-time password")
 
 
 #: Kinds with one unread notification per person, whose count grows until it is read.
@@ -167,7 +169,8 @@ class Notification(models.Model):
                 )
                 | Q(kind="identity_corrected", batch=None, study=None, alert=None)
                 | Q(kind="read_overruled", batch=None, study__isnull=False, alert=None)
-                | Q(kind="system_alert", batch=None, study=None, alert__isnull=False),
+                | Q(kind="system_alert", batch=None, study=None, alert__isnull=False)
+                | Q(kind="password_reset", batch=None, study=None, alert=None),
                 name="notification_names_its_thing",
             ),
             models.CheckConstraint(

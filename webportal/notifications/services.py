@@ -13,7 +13,7 @@ from django.utils import timezone
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.notifications.models import MailChoice, MailState, Notification
+from webportal.notifications.models import Kind, MailChoice, MailState, Notification
 from webportal.review.preferences import reads_first
 from webportal.review.reads.blinding import reads_without_model
 
@@ -51,10 +51,14 @@ def mark_read(person: User, only: uuid.UUID | None = None) -> None:
 
 @transaction.atomic
 def close(notifications: QuerySet[Notification]) -> None:
-    """Close notifications that are obsolete: mark them read and cancel their e-mail."""
+    """Note that there is nothing more to tell: they are read, and their e-mail is not needed.
+
+    But for that of a reset password, since whoever reads it on the page may be somebody else.
+    """
     ids = list(notifications.select_for_update(of=("self",)).values_list("pk", flat=True))
     closed = Notification.objects.filter(pk__in=ids)
-    closed.filter(mail_state=MailState.DUE).update(mail_state=MailState.NONE, mail_due_at=None)
+    needless = closed.filter(mail_state=MailState.DUE).exclude(kind=Kind.PASSWORD_RESET)
+    needless.update(mail_state=MailState.NONE, mail_due_at=None)
     closed.update(read_at=timezone.now())
 
 

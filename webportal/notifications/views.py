@@ -67,6 +67,8 @@ def open_notification(request: SignedInRequest, notification_id: uuid.UUID) -> H
         return redirect("review:study", told.study_id)
     if told.correction is not None:
         return redirect(_where_corrected(told.correction, request.user))
+    if told.kind == Kind.PASSWORD_RESET:
+        return redirect("accounts:sessions")
     if told.kind == Kind.SYSTEM_ALERT:
         return redirect("operations:queue")
     filters = {"priority": str(Priority.STAT.value)}

@@ -41,6 +41,11 @@ def in_words(told: Notification) -> str:
         return _("An arbitration decided otherwise than your read of a study")
     if told.kind == Kind.IDENTITY_CORRECTED:
         return _("The identity under which you signed a read was corrected")
+    if told.kind == Kind.PASSWORD_RESET:
+        return _(
+            "Hospital IT gave you a one-time password; if you did not ask for it, tell the security"
+            " officer"
+        )
     assert told.alert is not None
     alert = ALERTS.get(told.alert.code)
     return str(alert) if alert else told.alert.code
