@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from importlib import import_module
 
 import pytest
+from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
@@ -94,3 +96,23 @@ def test_it_is_noted_when_a_token_was_used(radiologist: User) -> None:
     assert ApiToken.objects.get().used_at is None
     Client().get("/api/v1/tokens", headers=header)
     assert ApiToken.objects.get().used_at is not None
+
+
+def test_tokens_of_before_work_for_a_quarter_of_a_year(radiologist: User) -> None:
+    migration = import_module("webportal.accounts.migrations.0008_sessions_and_tokens")
+    secret = services.create_token(radiologist, "a script")
+    with connection.cursor() as cursor:
+        # As an upgraded database has it.
+        cursor.execute(
+            "CREATE TABLE knox_authtoken AS SELECT digest, token_key, user_id, created,"
+            " NULL::timestamptz AS expiry FROM accounts_apitoken"
+        )
+        ApiToken.objects.all().delete()
+        cursor.execute(migration.MOVE_TOKENS)
+        cursor.execute("SELECT to_regclass('knox_authtoken')")
+        assert cursor.fetchone() == (None,)
+    token = ApiToken.objects.get()
+    assert token.expiry is not None
+    assert token.expiry - timezone.now() > timedelta(days=89)
+    header = {"Authorization": f"Token {secret}"}
+    assert Client().get("/api/v1/tokens", headers=header).status_code == 200
