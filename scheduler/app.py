@@ -17,6 +17,7 @@ __all__ = ["app"]
 
 MAINTENANCE_QUEUE = "maintenance"
 ANCHOR_SECONDS = 60
+VERIFY_SECONDS = 10
 NOTIFY_SECONDS = 20
 CLEAN_SECONDS = 300
 MARK_SECONDS = 60
@@ -38,6 +39,7 @@ app.conf.update(
     beat_schedule={
         "sweep": _every(settings.SWEEP_SECONDS, "workers.tasks.sweep"),
         "anchor_audit": _every(ANCHOR_SECONDS, "workers.tasks.anchor_audit"),
+        "verify_audit": _every(VERIFY_SECONDS, "scheduler.tasks.verify_audit"),
         "notify": _every(NOTIFY_SECONDS, "workers.tasks.notify"),
         "clean_storage": _every(CLEAN_SECONDS, "workers.tasks.clean_storage"),
         "check_storage": _every(CHECK_SECONDS, "scheduler.tasks.check_storage"),

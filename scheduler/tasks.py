@@ -10,7 +10,7 @@ from django.conf import settings
 
 from scheduler import recovery
 from scheduler.app import CHECK_SECONDS, CLEAN_SECONDS, MOST_CHECKING_SECONDS, app
-from webportal.audit import anchors
+from webportal.audit import anchors, runs
 from webportal.notifications import mail, run
 from webportal.upkeep import checking, pauses
 from webportal.upkeep.unreferenced import remove_unreferenced
@@ -26,6 +26,12 @@ def sweep() -> None:
 def anchor_audit() -> None:
     """Write the head of the audit trail outside the database."""
     anchors.anchor()
+
+
+@app.task
+def verify_audit() -> None:
+    """Start the verification that an auditor asked for, or the daily one, in another process."""
+    runs.start_if_due()
 
 
 @app.task(name="workers.tasks.notify")

@@ -122,6 +122,7 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "audit/": {"GET": (A,)},
     "audit/export": {"GET": (A,)},
     "audit/verify": {"POST": (A,)},
+    "audit/verification": {"GET": (A,)},
     # operations
     "operations": {"GET": (IT,)},
     "operations/workers/<str:name>/drain": {"POST": (IT,)},
@@ -200,6 +201,7 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "api/v1/users/<uuid:pk>/reset-password": {"POST": (IT,)},
     "api/v1/audit-entries": {"GET": (A,)},
     "api/v1/audit-entries/verify": {"POST": (A,)},
+    "api/v1/audit-entries/verification": {"GET": (A,)},
 }
 
 

@@ -203,6 +203,13 @@ AUDIT_ANCHOR_FILE = Path(env.str("AUDIT_ANCHOR_FILE", default=str(VAR_DIR / "aud
 # A second place for the same anchors: a file, best on another host, and a syslog server.
 AUDIT_ANCHOR_COPY = Path(copy) if (copy := env.str("AUDIT_ANCHOR_COPY", default="")) else None
 AUDIT_ANCHOR_SYSLOG = env.str("AUDIT_ANCHOR_SYSLOG", default="")
+# How the records are compared with the trail; each app knows its own.
+AUDIT_CHECKS = [
+    "webportal.accounts.reconciliation.CHECKS",
+    "webportal.records.reconciliation.CHECKS",
+    "webportal.inference.reconciliation.CHECKS",
+    "webportal.review.reads.reconciliation.CHECKS",
+]
 
 # ── Intake ──────────────────────────────────────────────────────────────────────────────────────
 # Uploads come one file a request, so Django's limits on parts guard only against abuse.

@@ -34,7 +34,8 @@ def test_a_new_user_gets_a_one_time_password_shown_once(client: Client) -> None:
     assert ann.must_change_password
     assert ann.roles == ["radiologist", "uploader"]
     entry = AuditEntry.objects.get(action=Action.USER_CREATED)
-    assert (entry.object_id, entry.detail) == (str(ann.pk), {"roles": ann.roles})
+    assert entry.object_id == str(ann.pk)
+    assert entry.detail == {"roles": ann.roles, "active": True}
 
 
 @pytest.mark.parametrize("write", [str, str.upper, str.title])

@@ -1,12 +1,14 @@
 """The auditor reads and verifies the trail over REST, and each of these is in it."""
 
 import pytest
+from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from tests.api.conftest import Call
 from tests.audit.test_verification import behind_its_back
 from tests.helpers import audit_actions
 from webportal.accounts.models import User
+from webportal.audit import runs
 from webportal.audit.models import Action, AuditEntry
 from webportal.audit.trail import Event, append_all
 
@@ -39,10 +41,27 @@ def test_a_filter_that_makes_no_sense(client: APIClient) -> None:
     assert audit_actions() == []
 
 
-def test_the_verdict(client: APIClient) -> None:
+def test_the_verdict(client: APIClient, settings: Settings) -> None:
+    settings.AUDIT_CHECKS = []
     append_all([Event(Action.STUDY_VIEWED)], "ann")
-    assert client.post("/api/v1/audit-entries/verify").json()["intact"] is True
+    assert client.get("/api/v1/audit-entries/verification").status_code == 404
+    asked = client.post("/api/v1/audit-entries/verify")
+    assert asked.status_code == 202
+    assert (asked.json()["state"], asked.json()["intact"]) == ("waiting", None)
+    runs.run_queued()
+    verdict = client.get("/api/v1/audit-entries/verification").json()
+    assert (verdict["state"], verdict["intact"], verdict["findings"]) == ("done", True, [])
     behind_its_back("UPDATE audit_auditentry SET actor = 'ben' WHERE sequence = 1")
-    verdict = client.post("/api/v1/audit-entries/verify").json()
+    client.post("/api/v1/audit-entries/verify")
+    runs.run_queued()
+    verdict = client.get("/api/v1/audit-entries/verification").json()
     assert verdict["intact"] is False
-    assert verdict["findings"] == [{"sequence": 1, "problem": "the entry was altered"}]
+    assert verdict["findings"] == [
+        {
+            "code": "altered",
+            "sequence": 1,
+            "object_type": "",
+            "object_id": "",
+            "problem": "the entry was altered",
+        }
+    ]

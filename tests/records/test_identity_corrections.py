@@ -14,7 +14,7 @@ from tests.helpers import audit_actions
 from tests.reading import sign
 from webportal.accounts.models import Role, User
 from webportal.audit.models import AuditEntry
-from webportal.records.identity import shown_identity
+from webportal.records.identity import identity_version, shown_identity, version_of
 from webportal.records.models import IdentityCorrection, Patient, Study
 from webportal.records.services import RecordError, SignedIdentityError, change_patient
 from webportal.review.reads.reading import Entry
@@ -52,10 +52,12 @@ def test_before_a_signature_old_and_new_values_are_kept_in_the_trail(
     assert change_patient(patient, values, uploader) == ["name", "birth_date"]
     entry = AuditEntry.objects.get()
     assert entry.action == "patient.changed"
+    patient.refresh_from_db()
     assert entry.detail == {
         "fields": ["name", "birth_date"],
         "before": {"name": "Phantom^Eva", "birth_date": "2020-01-02"},
         "after": {"name": "Phantom^Ewa", "birth_date": ""},
+        "identity_sha256": identity_version(patient),
     }
     assert not IdentityCorrection.objects.exists()
 
@@ -95,6 +97,7 @@ def test_after_a_signature_a_radiologist_corrects_with_a_reason(
         "reason": REASON,
         "before": {name: before[name]},
         "after": {name: after[name]},
+        "identity_sha256": version_of(after),
     }
     assert "patient.changed" not in audit_actions(study_id=unsigned.pk)
 

@@ -69,7 +69,8 @@ def create_user(
         if not User.objects.filter(username__iexact=username).exists():
             raise
         raise AccountError(_("There is already a user of that name.")) from error
-    append(Event(Action.USER_CREATED, "user", user.pk, detail={"roles": user.roles}), by)
+    detail = {"roles": user.roles, "active": user.is_active}
+    append(Event(Action.USER_CREATED, "user", user.pk, detail=detail), by)
     return user, password
 
 

@@ -4,9 +4,10 @@ from typing import Any
 
 from django.db.models import QuerySet
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
-from rest_framework import serializers
+from drf_spectacular.utils import OpenApiParameter, extend_schema, extend_schema_field
+from rest_framework import serializers, status
 from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -14,10 +15,10 @@ from webportal.accounts.models import Role
 from webportal.api.base import Endpoint, NoBody
 from webportal.api.pagination import TrailPages
 from webportal.api.problems import form_problem
-from webportal.audit.models import Action, AuditEntry
+from webportal.audit import runs
+from webportal.audit.models import Action, AuditEntry, Verification
 from webportal.audit.search import TrailFilter
 from webportal.audit.trail import Event, append
-from webportal.audit.verification import verify_and_record
 
 FILTERS = [
     OpenApiParameter("actor", OpenApiTypes.STR),
@@ -51,19 +52,54 @@ class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
 
 
 class TrailFinding(serializers.Serializer[Any]):
-    """Something wrong with the trail."""
+    """Something wrong with the trail, the anchors or a record."""
 
-    sequence = serializers.IntegerField(help_text="Of the entry; 0 for the anchor file.")
+    code = serializers.CharField()
+    sequence = serializers.IntegerField(help_text="Of the entry; 0 where it is about no entry.")
+    object_type = serializers.CharField(help_text="Of the record; empty where it is about none.")
+    object_id = serializers.CharField()
     problem = serializers.CharField()
 
 
-class TrailVerdict(serializers.Serializer[Any]):
-    """Result of a verification."""
+class TrailVerification(serializers.ModelSerializer[Verification]):
+    """A verification: how far it has come, and in the end what it found."""
 
-    intact = serializers.BooleanField()
-    entries = serializers.IntegerField()
-    anchors = serializers.IntegerField()
-    findings = TrailFinding(many=True)
+    state = serializers.ChoiceField(["waiting", "running", "done"], read_only=True)
+    intact = serializers.SerializerMethodField(help_text="Null until it is done.")
+    findings = serializers.SerializerMethodField()
+    remarks = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Verification
+        fields = [
+            "state",
+            "requested_at",
+            "requested_by",
+            "finished_at",
+            "done",
+            "total",
+            "intact",
+            "entries",
+            "anchors",
+            "findings",
+            "remarks",
+        ]
+
+    def get_intact(self, verification: Verification) -> bool | None:
+        """Whether nothing was found."""
+        verdict = verification.verdict
+        return None if verdict is None else verdict.intact
+
+    @extend_schema_field(TrailFinding(many=True))
+    def get_findings(self, verification: Verification) -> Any:
+        """What is wrong."""
+        verdict = verification.verdict
+        return TrailFinding(verdict.findings if verdict else [], many=True).data
+
+    def get_remarks(self, verification: Verification) -> list[str]:
+        """What is no sign of a change and yet worth knowing."""
+        verdict = verification.verdict
+        return [str(remark) for remark in verdict.remarks] if verdict else []
 
 
 class AuditEntryEndpoint(Endpoint[AuditEntry]):
@@ -73,7 +109,7 @@ class AuditEntryEndpoint(Endpoint[AuditEntry]):
     serializer_class = AuditEntrySerializer
     pagination_class = TrailPages
     filter_backends = []
-    roles = dict.fromkeys(("list", "verify"), (Role.AUDITOR,))
+    roles = dict.fromkeys(("list", "verify", "verification"), (Role.AUDITOR,))
 
     @extend_schema(parameters=FILTERS)
     def list(self, request: Request) -> Response:
@@ -86,8 +122,21 @@ class AuditEntryEndpoint(Endpoint[AuditEntry]):
         append(Event(Action.AUDIT_VIEWED, detail=form.used()), self.person)
         return self.get_paginated_response(page)
 
-    @extend_schema(request=NoBody, responses=TrailVerdict)
+    @extend_schema(request=NoBody, responses={202: TrailVerification})
     @action(detail=False, methods=["post"])
     def verify(self, request: Request) -> Response:
-        """Check the whole trail against itself and against the anchors outside the database."""
-        return Response(TrailVerdict(verify_and_record(self.person)).data)
+        """Ask for a verification of the trail, its anchors and the records.
+
+        It runs outside of the request; ask for it at `/audit-entries/verification`.
+        """
+        asked = runs.request(self.person)
+        return Response(TrailVerification(asked).data, status=status.HTTP_202_ACCEPTED)
+
+    @extend_schema(responses=TrailVerification)
+    @action(detail=False, pagination_class=None)
+    def verification(self, request: Request) -> Response:
+        """The verification that was asked for last; 404 before the first."""
+        latest = runs.latest()
+        if latest is None:
+            raise NotFound
+        return Response(TrailVerification(latest).data)

@@ -1,9 +1,12 @@
 """The append-only, chained audit trail."""
 
+import uuid
 from typing import Any
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+
+from webportal.audit.findings import Finding, Verdict
 
 
 class Action(models.TextChoices):
@@ -149,3 +152,60 @@ class AnchorState(models.Model):
 
     def __str__(self) -> str:
         return f"anchor {self.number}"
+
+
+class Verification(models.Model):
+    """One verification: asked for, run outside of any request, and what it found.
+
+    Written by webportal.audit.runs alone.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    requested_at = models.DateTimeField()
+    requested_by_id = models.UUIDField(null=True)
+    requested_by = models.CharField(max_length=150)
+    started_at = models.DateTimeField(null=True)
+    seen_at = models.DateTimeField(null=True, help_text="When it last said how far it had come.")
+    finished_at = models.DateTimeField(null=True)
+    done = models.BigIntegerField(default=0, help_text="Entries, then records, so far.")
+    total = models.BigIntegerField(default=0, help_text="Of so many.")
+    entries = models.BigIntegerField(default=0)
+    anchors = models.BigIntegerField(default=0)
+    findings = models.JSONField(default=list)
+    remarks = models.JSONField(default=list)
+
+    class Meta:
+        ordering = ["-requested_at"]
+        constraints = [
+            # Two at once would only slow each other down.
+            models.UniqueConstraint(
+                fields=["finished_at"],
+                condition=models.Q(finished_at=None),
+                nulls_distinct=False,
+                name="one_open_verification",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"verification of {self.requested_at:%Y-%m-%d %H:%M}"
+
+    @property
+    def state(self) -> str:
+        """One of `waiting`, `running` and `done`."""
+        if self.finished_at is not None:
+            return "done"
+        return "waiting" if self.started_at is None else "running"
+
+    @property
+    def percent(self) -> int:
+        """How far it has come."""
+        return 100 * self.done // self.total if self.total else 0
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """What was found, once it is done."""
+        if self.finished_at is None:
+            return None
+        findings = [Finding.from_json(each) for each in self.findings]
+        remarks = [Finding.from_json(each) for each in self.remarks]
+        return Verdict(self.entries, self.anchors, findings, remarks)

@@ -1,20 +1,16 @@
 """Checking the trail against itself and against the anchors kept outside the database."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from django.conf import settings
-from django.db import IntegrityError
 from django.utils import timezone
 
 from webportal.audit import anchors
 from webportal.audit.anchor_walk import AnchorWalk
 from webportal.audit.chain import Link, batches
 from webportal.audit.findings import MOST, Finding, Verdict
-from webportal.audit.models import Action, AnchorState, AuditEntry, ChainHead
-from webportal.audit.trail import Event, append
+from webportal.audit.models import AnchorState, AuditEntry, ChainHead
 
 START = "0" * 64
 # A slot of the clock in which the trail grew. More of them than this between two anchors is longer
@@ -23,20 +19,6 @@ SLOT_MICROSECONDS = int(anchors.IDLE.total_seconds()) * 1_000_000
 MOST_SLOTS = int(anchors.LATE / anchors.IDLE) + 1
 
 Progress = Callable[[int, int], object]
-
-
-def verify_and_record(actor: Any = None) -> Verdict:
-    """Verify the trail and append that it was verified, by whom and with which verdict.
-
-    Where the trail takes no entry any more, the verdict says so instead.
-    """
-    verdict = verify()
-    detail = {"intact": verdict.intact, "findings": len(verdict.findings)}
-    try:
-        append(Event(Action.AUDIT_VERIFIED, detail=detail), actor)
-    except (IntegrityError, ChainHead.DoesNotExist):
-        return replace(verdict, findings=[*verdict.findings, Finding("no_append")])
-    return verdict
 
 
 def verify(progress: Progress = lambda done, of: None) -> Verdict:

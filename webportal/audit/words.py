@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 OBJECTS = {
     "addendum": _("addendum"),
     "batch": _("upload"),
+    "correction": _("correction of an identity"),
     "file": _("stored file"),
     "job": _("job"),
     "model": _("model version"),
@@ -39,6 +40,27 @@ PROBLEMS = {
     "no_head": _(
         "the head of the chain is missing from the database, so that nothing can be appended."
         " Restore the latest backup beside the database, and compare."
+    ),
+    # The records
+    "row_without_entry": _(
+        "it is in the database, and the trail does not say how it came there: it was put in past"
+        " the portal. Compare with a backup, and with the people who are named in it."
+    ),
+    "row_missing": _(
+        "the trail says that it was made, and it is gone from the database: it was deleted past the"
+        " portal. Fetch it from a backup."
+    ),
+    "row_differs": _(
+        "the database says otherwise than the trail ({fields}): it was changed past the portal."
+        " Compare with a backup, and with what the trail says of it."
+    ),
+    "row_orphaned": _(
+        "what it belongs to is not in the database: one of the two was changed or deleted past the"
+        " portal. Compare with a backup, and with what the trail says of it."
+    ),
+    "summary_differs": _(
+        "the worklist shows otherwise than the results of its images ({fields}): it was changed"
+        " past the portal. Look at the results on the study’s page."
     ),
     # The anchors
     "other_than_anchored": _(

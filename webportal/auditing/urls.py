@@ -9,4 +9,5 @@ urlpatterns = [
     path("", views.trail, name="trail"),
     path("export", views.export, name="export"),
     path("verify", views.verify_now, name="verify"),
+    path("verification", views.verification, name="verification"),
 ]

@@ -218,7 +218,7 @@ def _uploader() -> User:
         user = User.objects.create_user(
             USERNAME, None, [], full_name="Demonstration", is_active=False
         )
-        append(Event(Action.USER_CREATED, "user", user.pk, detail={"roles": []}))
+        append(Event(Action.USER_CREATED, "user", user.pk, detail={"roles": [], "active": False}))
         return user
 
 

@@ -7,6 +7,7 @@ by the database's clock only, because the clocks of several machines differ.
 See `queue` for the states of a job, and for the order in which locks are taken.
 """
 
+import hashlib
 import logging
 import uuid
 from collections import defaultdict
@@ -239,6 +240,8 @@ def _answer(result: Result) -> dict[str, Any]:
         "probability": result.probability,
         "bacterial_probability": result.bacterial_probability,
         "correction": result.correction,
+        "reason_code": result.reason_code,
+        "heatmap_sha256": hashlib.sha256(result.heatmap).hexdigest(),
     }
     return {name: value for name, value in answer.items() if value not in (None, "")}
 

@@ -67,20 +67,24 @@ def lock_studies(study_ids: Collection[uuid.UUID]) -> list[uuid.UUID]:
 
 def refresh_summaries(study_ids: Collection[uuid.UUID]) -> None:
     """Update the studies' worklist columns from their current results."""
+    summaries = summaries_of(lock_studies(study_ids))
+    with connection.cursor() as cursor:
+        cursor.execute(REFRESH, [json.dumps(summaries)])
+
+
+def summaries_of(study_ids: Sequence[uuid.UUID]) -> list[dict[str, Any]]:
+    """What the current results of the studies come to; of those that have any, or a failure."""
     by_study: dict[uuid.UUID, list[Prediction]] = defaultdict(list)
-    locked = lock_studies(study_ids)
-    current = Prediction.objects.filter(is_current=True, radiograph__study__in=locked)
+    current = Prediction.objects.filter(is_current=True, radiograph__study__in=study_ids)
     needed = ("category", "probability", "purpose", "purpose_reasons", "radiograph__study_id")
     for result in current.select_related("radiograph").only(*needed):
         by_study[result.radiograph.study_id].append(result)
-    failed = _with_failed_image(locked)
-    summaries = [
+    failed = _with_failed_image(study_ids)
+    return [
         _summary(study_id, by_study[study_id], study_id in failed)
-        for study_id in locked
+        for study_id in study_ids
         if study_id in by_study or study_id in failed
     ]
-    with connection.cursor() as cursor:
-        cursor.execute(REFRESH, [json.dumps(summaries)])
 
 
 def _with_failed_image(study_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:

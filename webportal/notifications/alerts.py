@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts.models import Role, User
+from webportal.audit import health as audit
 from webportal.inference import health
 from webportal.inference.health import Alert
 from webportal.notifications.models import Kind, MailState, Notification, SystemAlert
@@ -51,7 +52,8 @@ REMOVAL_ALERTS = {
         ),
     ),
 }
-ALERTS = {
+AUDIT = {code: Alert(code, words) for code, words in audit.WORDS.items()}
+ALERTS = AUDIT | {
     alert.code: alert
     for alert in (
         FILE_FAULT,
@@ -71,7 +73,7 @@ ALERTS = {
 
 def current_alerts() -> list[Alert]:
     """The current alerts."""
-    alerts = health.queue_health().alerts
+    alerts = [*health.queue_health().alerts, *(AUDIT[code] for code in audit.problems())]
     alerts += [REMOVAL_ALERTS[PauseReason(each.reason)] for each in open_pauses()]
     if open_faults().exists():
         alerts.append(FILE_FAULT)

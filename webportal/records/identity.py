@@ -42,12 +42,21 @@ def identity_version(patient: Patient) -> str:
     return version_of(shown_identity(patient))
 
 
+def identity_made(patient: Patient) -> dict[str, str]:
+    """Return what the audit trail says of a new patient: the fingerprint alone."""
+    return {"identity_sha256": identity_version(patient)}
+
+
 def identity_change(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, Any]:
-    """Return the old and new values that differ, for the audit trail."""
+    """Return the old and new values that differ, for the audit trail.
+
+    With the fingerprint of the whole, which reveals a later change made without the portal.
+    """
     changed = [name for name in IDENTITY_FIELDS if before[name] != after[name]]
     return {
         "before": {name: before[name] for name in changed},
         "after": {name: after[name] for name in changed},
+        "identity_sha256": version_of(after),
     }
 
 

@@ -11,6 +11,7 @@ from webportal.intake.errors import PatientDoubtError
 from webportal.intake.identity import FIELD_WORDS, Identity, differences
 from webportal.intake.pipeline.identify import StudyFacts
 from webportal.intake.reasons import PATIENT_LEFT_AS_IT_IS, PATIENT_MISMATCH
+from webportal.records.identity import identity_made
 from webportal.records.models import Patient, Study
 from webportal.records.services import complete_patient, lock_patient
 
@@ -51,7 +52,11 @@ def _patient(identity: Identity) -> tuple[Patient, list[Event], str]:
         },
     )
     if created:
-        return patient, [Event(Action.PATIENT_CREATED, "patient", patient.pk)], ""
+        return (
+            patient,
+            [Event(Action.PATIENT_CREATED, "patient", patient.pk, detail=identity_made(patient))],
+            "",
+        )
     if not _missing(patient, identity) or differences(patient, identity):
         return patient, [], ""
     patient = lock_patient(patient)
@@ -93,7 +98,12 @@ def _study_of(
         },
     )
     if created:
-        return study, [*events, Event(Action.STUDY_CREATED, "study", study.pk, study.pk)]
+        detail: dict[str, Any] = {
+            "patient": str(patient.pk),
+            "study_instance_uid": study.study_instance_uid,
+            "priority": study.priority,
+        }
+        return study, [*events, Event(Action.STUDY_CREATED, "study", study.pk, study.pk, detail)]
     if study.patient_id != patient.pk:
         raise PatientDoubtError(
             "study_mismatch",
@@ -102,7 +112,7 @@ def _study_of(
         )
     if facts.priority >= study.priority:
         return study, events
-    detail: dict[str, Any] = {"priority": facts.priority, "previous_priority": study.priority}
+    detail = {"priority": facts.priority, "previous_priority": study.priority}
     study.priority = facts.priority
     study.save(update_fields=["priority"])
     return study, [*events, Event(Action.STUDY_CHANGED, "study", study.pk, study.pk, detail)]

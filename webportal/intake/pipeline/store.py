@@ -120,7 +120,11 @@ def accept(upload: Upload, checked: CheckedImage, match: Match, put: blobs.Put) 
     events = [*match.events, *return_to_worklist(study)]
     radiograph = _store_radiograph(upload, study, checked, put)
     item = _save(upload, verdict=Verdict.ACCEPTED, radiograph=radiograph, reason=match.note)
-    detail = {"sha256": upload.sha256, "batch": str(upload.batch.pk)}
+    detail = {
+        "sha256": upload.sha256,
+        "dicom_sha256": radiograph.dicom_sha256,
+        "batch": str(upload.batch.pk),
+    }
     stored = Event(Action.RADIOGRAPH_STORED, "radiograph", radiograph.pk, study.pk, detail)
     append_all([*events, stored], upload.by)
     queue.enqueue(radiograph, upload.by)

@@ -1,5 +1,7 @@
 """Signing addenda. Locks are taken as in `reading`."""
 
+import hashlib
+
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -75,6 +77,8 @@ def add_addendum(
             "read": str(read.pk),
             "patient": signed_under["patient"],
             "identity_sha256": version_of(signed_under),
+            "reason_sha256": hashlib.sha256(reason.encode()).hexdigest(),
+            "text_sha256": hashlib.sha256(text.encode()).hexdigest(),
         }
         if not_viewed:
             detail["images_not_viewed"] = [str(image.pk) for image in not_viewed]

@@ -11,6 +11,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
 from webportal.inference import queue
 from webportal.intake.identity import Identity, differences, existing_patient
+from webportal.records.identity import identity_made
 from webportal.records.models import Patient, Study
 from webportal.records.services import RecordError, change_patient, move_study
 from webportal.review.models import ReadState
@@ -119,7 +120,9 @@ def _assign_patient(study: Study, identity: Identity, by: User, reason: str) -> 
     events = []
     if patient is None:
         patient = Patient.objects.create(**vars(identity))
-        events.append(Event(Action.PATIENT_CREATED, "patient", patient.pk))
+        events.append(
+            Event(Action.PATIENT_CREATED, "patient", patient.pk, detail=identity_made(patient))
+        )
     else:
         _refuse_mismatch(patient, identity)
     append_all([*events, *move_study(study, patient, by, reason)], by)

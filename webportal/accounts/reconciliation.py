@@ -1,0 +1,59 @@
+"""People and tokens compared with the audit trail."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+
+from webportal.accounts.models import ApiToken, User
+from webportal.audit.models import Action
+from webportal.audit.reconciliation import Check, Entries, unlike
+
+
+def _differences_of_user(user: User, entries: Entries) -> Iterator[str]:
+    roles, is_active = None, None
+    for entry in entries:
+        if entry.action == Action.USER_CREATED:
+            roles, is_active = entry.detail.get("roles"), entry.detail.get("active")
+        elif entry.action == Action.USER_CHANGED:
+            roles = entry.detail.get("roles", {}).get("to", roles)
+            is_active = entry.detail.get("active", {}).get("to", is_active)
+    if roles is not None and sorted(roles) != sorted(user.roles):
+        yield "roles"
+    if is_active is not None and is_active != user.is_active:
+        yield "is_active"
+
+
+def _differences_of_token(token: ApiToken, entries: Entries) -> Iterator[str]:
+    created = entries[0]
+    yield from unlike(created.detail, {"name": token.name})
+    if created.actor_id != token.user_id:
+        yield "user"
+    if any(entry.action == Action.TOKEN_REVOKED for entry in entries):
+        yield "revoked"
+    days = created.detail.get("days")
+    if days is not None and not _is_near(token.expiry, created.at + timedelta(days=days)):
+        yield "expiry"
+
+
+def _is_near(expiry: datetime | None, due: datetime) -> bool:
+    return expiry is not None and abs(expiry - due) < timedelta(minutes=10)
+
+
+CHECKS = [
+    Check(
+        kind="user",
+        rows=User.objects.all,
+        made=(Action.USER_CREATED,),
+        told=(Action.USER_CHANGED,),
+        differences=_differences_of_user,
+    ),
+    Check(
+        kind="token",
+        rows=ApiToken.objects.all,
+        made=(Action.TOKEN_CREATED,),
+        told=(Action.TOKEN_REVOKED,),
+        differences=_differences_of_token,
+        key="token_key",
+        # Those that have expired are removed without a word.
+        is_kept=False,
+    ),
+]

@@ -1,0 +1,40 @@
+"""What of the audit trail needs somebody now, by the codes of the alerts."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from webportal.audit import anchors
+from webportal.audit.models import AnchorState, Verification
+
+NOT_INTACT = "audit_not_intact"
+ANCHORS_LATE = "audit_anchors_late"
+PLACE_AWAY = "audit_place_away"
+
+WORDS: dict[str, str | Promise] = {
+    NOT_INTACT: _(
+        "The last verification of the audit trail found something. Keep the database and the anchor"
+        " file as they are, run ‘manage.py verify_audit’, and tell an auditor."
+    ),
+    ANCHORS_LATE: _(
+        "No anchor of the audit trail has been written for half an hour. Check that the scheduler"
+        " may write AUDIT_ANCHOR_FILE; its log says what is wrong."
+    ),
+    PLACE_AWAY: _(
+        "The second place for the anchors of the audit trail cannot be written. Check"
+        " AUDIT_ANCHOR_COPY and AUDIT_ANCHOR_SYSLOG; the scheduler’s log says what is wrong."
+    ),
+}
+
+
+def problems() -> list[str]:
+    """The codes of what needs somebody now."""
+    found = []
+    last = Verification.objects.exclude(finished_at=None).order_by("-finished_at").first()
+    if last is not None and last.findings:
+        found.append(NOT_INTACT)
+    state = AnchorState.objects.filter(pk=1).first()
+    if state is None or anchors.is_late(state):
+        found.append(ANCHORS_LATE)
+    elif state.unwritten:
+        found.append(PLACE_AWAY)
+    return found

@@ -1,0 +1,185 @@
+"""Comparing the records with what the trail says of them, in both directions.
+
+The apps above bring a `Check` for each kind of record (AUDIT_CHECKS in the settings). Rows are read
+in batches of their keys, entries in batches of their sequence, each batch in one snapshot, so that
+what people do meanwhile is never a finding.
+"""
+
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from django.conf import settings
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import connection, transaction
+from django.db.models import Model, Q, QuerySet
+from django.utils.module_loading import import_string
+
+from webportal.audit.findings import MOST, Finding
+from webportal.audit.models import Action, AuditEntry
+
+BATCH = 1000
+
+Entries = Sequence[AuditEntry]
+Differences = Callable[[Any, Entries], Iterable[str]]
+
+
+class Comparison(Protocol):
+    """One of AUDIT_CHECKS; most are a `Check`."""
+
+    def rows(self) -> QuerySet[Any]:
+        """The rows that are compared, for how far it has come."""
+
+    def run(self) -> Iterator[tuple[int, list[Finding]]]:
+        """Compare everything; yields how many rows each batch had, and what was found in it."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """How the rows of one kind are compared with the trail.
+
+    Args:
+        kind: the object type of their entries.
+        rows: all rows that the trail knows. What they belong to is looked up by prefetch_related,
+            because a join would leave out those that belong to nothing.
+        made: the actions of which each row must have one, and each of whose entries has its row.
+        differences: the names of what a row says other than its entries, given in their order. They
+            are those whose object the row is, and of `of_study` those of the study.
+        told: further actions that say something of a row.
+        of_study: actions on other objects that say something of a study.
+        key: by which of its fields entries name a row.
+        named: the detail in which they do; their object where nothing else is said.
+        is_kept: whether each entry of `made` still has its row.
+        removed: of keys without a row, those that the trail says were removed.
+    """
+
+    kind: str
+    rows: Callable[[], QuerySet[Any]]
+    made: tuple[Action, ...]
+    differences: Differences
+    told: tuple[Action, ...] = ()
+    of_study: tuple[Action, ...] = ()
+    key: str = "pk"
+    named: str = ""
+    is_kept: bool = True
+    removed: Callable[[Collection[str]], set[str]] = field(default=lambda keys: set())
+
+    def run(self) -> Iterator[tuple[int, list[Finding]]]:
+        """Compare everything; yields how many rows each batch had, and what was found in it."""
+        yield from self._rows_with_entries()
+        if self.is_kept:
+            yield from self._entries_with_rows()
+
+    def _rows_with_entries(self) -> Iterator[tuple[int, list[Finding]]]:
+        rows = self.rows().order_by("pk")
+        last: Any = None
+        while True:
+            with snapshot():
+                batch = list((rows if last is None else rows.filter(pk__gt=last))[:BATCH])
+                if not batch:
+                    return
+                last = batch[-1].pk
+                found = list(self._compare(batch))
+            yield len(batch), found
+
+    def _compare(self, batch: list[Model]) -> Iterator[Finding]:
+        keys = [str(getattr(row, self.key)) for row in batch]
+        told = self._entries_about(keys)
+        for key, row in zip(keys, batch, strict=True):
+            entries = told[key]
+            if not any(entry.action in self.made for entry in entries):
+                yield Finding("row_without_entry", object_type=self.kind, object_id=key)
+                continue
+            try:
+                names = list(self.differences(row, entries))
+            except ObjectDoesNotExist:
+                yield Finding("row_orphaned", object_type=self.kind, object_id=key)
+                continue
+            if names:
+                values = {"fields": ", ".join(names)}
+                yield Finding("row_differs", object_type=self.kind, object_id=key, values=values)
+
+    def _entries_about(self, keys: list[str]) -> dict[str, list[AuditEntry]]:
+        named = f"detail__{self.named}" if self.named else "object_id"
+        about = Q(**{f"{named}__in": keys}, action__in=(*self.made, *self.told))
+        if self.of_study:
+            about |= Q(study_id__in=keys, action__in=self.of_study)
+        told: dict[str, list[AuditEntry]] = defaultdict(list)
+        for entry in AuditEntry.objects.filter(about).order_by("sequence"):
+            is_of_study = entry.action in self.of_study
+            told[str(entry.study_id) if is_of_study else self._named_by(entry)].append(entry)
+        return told
+
+    def _named_by(self, entry: AuditEntry) -> str:
+        return str(entry.detail.get(self.named, "")) if self.named else entry.object_id
+
+    def _entries_with_rows(self) -> Iterator[tuple[int, list[Finding]]]:
+        made = AuditEntry.objects.filter(action__in=self.made).order_by("sequence")
+        last = 0
+        while True:
+            with snapshot():
+                batch = list(made.filter(sequence__gt=last)[:BATCH])
+                if not batch:
+                    return
+                last = batch[-1].sequence
+                found = list(self._missing({self._named_by(entry) for entry in batch}))
+            yield 0, found
+
+    def _missing(self, keys: set[str]) -> Iterator[Finding]:
+        there = self.rows().filter(**{f"{self.key}__in": keys}).values_list(self.key, flat=True)
+        missing = keys - {str(key) for key in there}
+        if missing:
+            missing -= self.removed(missing)
+        for key in sorted(missing):
+            yield Finding("row_missing", object_type=self.kind, object_id=key)
+
+
+def checks() -> list[Comparison]:
+    """The checks that the apps bring."""
+    return [check for path in settings.AUDIT_CHECKS for check in import_string(path)]
+
+
+def reconcile(progress: Callable[[int, int], object] = lambda done, of: None) -> list[Finding]:
+    """Compare all records with the trail; at most MOST findings.
+
+    Calls `progress` with how many rows of how many are compared.
+    """
+    all_checks = checks()
+    total = sum(check.rows().count() for check in all_checks)
+    done = 0
+    findings: list[Finding] = []
+    for check in all_checks:
+        for rows, found in check.run():
+            done += rows
+            findings += found
+            progress(done, max(done, total))
+            if len(findings) >= MOST:
+                return findings[:MOST]
+    return findings
+
+
+@contextmanager
+def snapshot() -> Iterator[None]:
+    """Let all statements within see the same moment; within a transaction as that has it."""
+    is_outermost = not connection.in_atomic_block
+    with transaction.atomic():
+        if is_outermost:
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        yield
+
+
+def said_last(entries: Iterable[AuditEntry], name: str) -> Any:
+    """What the last entry that has a detail of this name says there; None where none does."""
+    told = [entry.detail[name] for entry in entries if name in entry.detail]
+    return told[-1] if told else None
+
+
+def unlike(said: dict[str, Any], row: dict[str, Any]) -> list[str]:
+    """The names of what the trail says and the row says otherwise.
+
+    What an entry of an earlier release does not say yet is no difference.
+    """
+    return [name for name in row if name in said and said[name] != row[name]]

@@ -1,0 +1,127 @@
+"""Verifications that are asked for on a page or due by the clock, run in a process of their own.
+
+A page asks; the scheduler starts `manage.py verify_audit --queued`, so that neither a request nor
+the sweep of the queue waits for it; the page shows how far it has come.
+"""
+
+import logging
+import subprocess
+import sys
+from datetime import timedelta
+from time import monotonic
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+
+from webportal.audit.findings import Finding
+from webportal.audit.models import Action, AuditEntry, ChainHead, Verification
+from webportal.audit.reconciliation import reconcile
+from webportal.audit.trail import SYSTEM, Event, append
+from webportal.audit.verification import Progress, verify
+
+logger = logging.getLogger(__name__)
+
+EVERY = timedelta(days=1)
+# One that has not said anything for so long has died.
+SILENT = timedelta(minutes=5)
+_TELL_SECONDS = 1.0
+_child: "subprocess.Popen[bytes] | None" = None
+
+
+def request(by: Any = None) -> Verification:
+    """Ask for a verification, or return the one that is waiting or under way."""
+    try:
+        with transaction.atomic():
+            return Verification.objects.create(
+                requested_at=timezone.now(),
+                requested_by_id=getattr(by, "pk", None),
+                requested_by=getattr(by, "username", SYSTEM),
+            )
+    except IntegrityError:
+        return Verification.objects.get(finished_at=None)
+
+
+def latest() -> Verification | None:
+    """The verification that was asked for last."""
+    return Verification.objects.first()
+
+
+def run_now(progress: Progress) -> Verification:
+    """Verify here and now, beside one that may be under way elsewhere."""
+    now = timezone.now()
+    return _run(Verification(requested_at=now, requested_by=SYSTEM, started_at=now), progress)
+
+
+def run_queued() -> Verification | None:
+    """Run the verification that waits; None where none does."""
+    now = timezone.now()
+    waiting = Verification.objects.filter(finished_at=None, started_at=None)
+    if not waiting.update(started_at=now, seen_at=now):
+        return None
+    verification = Verification.objects.get(finished_at=None)
+    told_at = monotonic()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal told_at
+        if monotonic() - told_at < _TELL_SECONDS:
+            return
+        told_at = monotonic()
+        verification.done, verification.total = done, total
+        verification.seen_at = timezone.now()
+        verification.save(update_fields=["done", "total", "seen_at"])
+
+    return _run(verification, tell)
+
+
+def start_if_due() -> bool:
+    """Start the verification that waits, or the daily one, in another process."""
+    global _child
+    if _child is not None and _child.poll() is None:
+        return False
+    _child = None
+    if not _is_due():
+        return False
+    command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "verify_audit", "--queued"]
+    _child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    return True
+
+
+def _is_due() -> bool:
+    now = timezone.now()
+    unfinished = Verification.objects.filter(finished_at=None)
+    died = unfinished.filter(seen_at__lt=now - SILENT)
+    if died.update(started_at=None, seen_at=None):
+        logger.warning("A verification of the audit trail ended before it was done; once more")
+    if unfinished.exists():
+        return unfinished.filter(started_at=None).exists()
+    if Verification.objects.filter(finished_at__gt=now - EVERY).exists():
+        return False
+    # A fresh installation is asked the next day.
+    if not AuditEntry.objects.filter(at__lt=now - EVERY).exists():
+        return False
+    request()
+    return True
+
+
+def _run(verification: Verification, tell: Progress) -> Verification:
+    verdict = verify(tell)
+    read = verdict.entries
+    # What is forged in the trail may say anything of the records.
+    records = reconcile(lambda done, total: tell(read + done, read + total))
+    findings = [*verdict.findings, *records]
+    asked_by = verification.requested_by_id
+    requester = asked_by and get_user_model().objects.filter(pk=asked_by).first()
+    detail = {"intact": not findings, "findings": len(findings)}
+    try:
+        append(Event(Action.AUDIT_VERIFIED, detail=detail), requester)
+    except (IntegrityError, ChainHead.DoesNotExist):
+        findings.append(Finding("no_append"))
+    verification.finished_at = timezone.now()
+    verification.entries, verification.anchors = verdict.entries, verdict.anchors
+    verification.findings = [finding.as_json() for finding in findings]
+    verification.remarks = [remark.as_json() for remark in verdict.remarks]
+    verification.save()
+    return verification
