@@ -1,18 +1,11 @@
 """Measurements kept with the read, in a browser: drawn, kept, loaded again, signed."""
 
-from collections.abc import Callable, Iterator
-
 import pytest
-from django.test import Client
 from playwright.sync_api import Page, expect
-from pytest_django.live_server_helper import LiveServer
 
 from tests.conftest import PASSWORD
-from tests.e2e.browser import await_image, page_of
-from tests.e2e.test_marks import COLUMNS, ROWS, await_drawn_at, drawn, on_screen
-from tests.factories import make_prediction, make_radiograph, make_study
-from webportal.accounts.models import User
-from webportal.records.models import Radiograph
+from tests.e2e.browser import await_image
+from tests.e2e.drawing.picture import await_draft, await_drawn_at, drag, drawn
 from webportal.review.models import Read
 
 # Keys of the tools, what is dragged from and to, and the value in pixels. An ellipse is
@@ -24,50 +17,20 @@ DRAGS = {
 }
 
 
-@pytest.fixture
-def radiograph(transactional_db: None) -> Radiograph:
-    radiograph = make_radiograph(make_study(), size=(ROWS, COLUMNS))
-    make_prediction(radiograph, "likely")
-    return radiograph
-
-
-@pytest.fixture
-def page(
-    radiograph: Radiograph,
-    live_server: LiveServer,
-    radiologist: User,
-    sign_in: Callable[[User], Client],
-) -> Iterator[Page]:
-    """The study's page with the image on it."""
-    size = {"width": 1400, "height": 900}
-    with page_of(sign_in(radiologist), live_server, viewport=size) as page:
-        page.goto(f"/studies/{radiograph.study_id}")
-        await_image(page)
-        yield page
-
-
-def drag(page: Page, kind: str) -> None:
+def measure(page: Page, kind: str) -> None:
     key, start, end, _ = DRAGS[kind]
     page.keyboard.press(key)
-    page.mouse.move(*on_screen(page, *start))
-    page.mouse.down()
-    page.mouse.move(*on_screen(page, *end), steps=4)
-    page.mouse.up()
+    drag(page, start, end)
 
 
-def kept(page: Page, count: int) -> list[dict[str, object]]:
+def kept(count: int) -> list[dict[str, object]]:
     """The measurements of the draft, once it holds so many."""
-    for _ in range(60):
-        found = Read.objects.filter(state="draft").first()
-        if found is not None and len(found.measurements) == count:
-            return list(found.measurements)
-        page.wait_for_timeout(500)
-    raise AssertionError(f"the draft holds {found and found.measurements}")
+    return list(await_draft(lambda draft: len(draft.measurements) == count).measurements)
 
 
 @pytest.mark.parametrize("kind", DRAGS)
 def test_what_is_kept_has_the_value_that_was_on_the_screen(page: Page, kind: str) -> None:
-    drag(page, kind)
+    measure(page, kind)
     keep = page.get_by_role("button", name=f"Keep with the read: {kind}")
     # Cornerstone measures anew with the next frame, and the line is written anew.
     page.wait_for_function(
@@ -77,7 +40,7 @@ def test_what_is_kept_has_the_value_that_was_on_the_screen(page: Page, kind: str
     )
     on_page = keep.locator("xpath=..").locator("small").inner_text()
     keep.click()
-    [measurement] = kept(page, 1)
+    [measurement] = kept(1)
     value = measurement["value"]
     assert isinstance(value, float)
     assert value == pytest.approx(DRAGS[kind][3], rel=0.06)
@@ -86,7 +49,7 @@ def test_what_is_kept_has_the_value_that_was_on_the_screen(page: Page, kind: str
 
 def test_a_length_is_drawn_kept_loaded_again_and_signed(page: Page) -> None:
     page.keyboard.press("3")
-    drag(page, "Length")
+    measure(page, "Length")
     note = page.locator(".viewer-not-kept")
     expect(note).to_be_visible()
     expect(page.get_by_role("group", name="Measurements")).to_be_visible()
@@ -94,16 +57,16 @@ def test_a_length_is_drawn_kept_loaded_again_and_signed(page: Page) -> None:
     # It is drawn by the read from now on, in place of what could still be moved.
     expect(note).to_be_hidden()
     expect(drawn(page, "text")).to_contain_text("px")
-    [measurement] = kept(page, 1)
+    [measurement] = kept(1)
 
     page.reload()
     await_image(page)
     await_drawn_at(page, "line", 100, 150)
-    drag(page, "Rectangle")
+    measure(page, "Rectangle")
     page.get_by_role("button", name="Keep with the read: Rectangle").click()
-    kept(page, 2)
+    kept(2)
     page.get_by_role("button", name="Remove the measurement: Rectangle").click()
-    assert kept(page, 1) == [measurement]
+    assert kept(1) == [measurement]
 
     page.keyboard.press("Enter")
     page.keyboard.type(PASSWORD)

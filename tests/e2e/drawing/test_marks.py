@@ -1,92 +1,37 @@
 """Findings marked on the image, in a browser: by mouse, by keyboard, as a draft and signed."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from django.test import Client
-from playwright.sync_api import Locator, Page, expect
-from pytest_django.live_server_helper import LiveServer
+from playwright.sync_api import Page, expect
 
 from tests.conftest import PASSWORD
-from tests.e2e.browser import await_image, page_of, wait_for_picture
-from tests.factories import make_prediction, make_radiograph, make_study
-from webportal.accounts.models import User
+from tests.e2e.browser import await_image, wait_for_picture
+from tests.e2e.drawing.picture import (
+    COLUMNS,
+    ROWS,
+    await_draft,
+    await_drawn_at,
+    drag,
+    drawn,
+    on_screen,
+)
 from webportal.records.models import Radiograph
 from webportal.review.models import Read
 
-COLUMNS, ROWS = 500, 600
 Marks = list[dict[str, Any]]
 BOX = (100, 150, 200, 250)  # left, top, right, bottom in pixels of the image
 
 
-@pytest.fixture
-def radiograph(transactional_db: None) -> Radiograph:
-    radiograph = make_radiograph(make_study(), size=(ROWS, COLUMNS))
-    make_prediction(radiograph, "likely")
-    return radiograph
-
-
-@pytest.fixture
-def page(
-    radiograph: Radiograph,
-    live_server: LiveServer,
-    radiologist: User,
-    sign_in: Callable[[User], Client],
-) -> Iterator[Page]:
-    """The study's page with the image on it."""
-    size = {"width": 1400, "height": 900}
-    with page_of(sign_in(radiologist), live_server, viewport=size) as page:
-        page.goto(f"/studies/{radiograph.study_id}")
-        await_image(page)
-        yield page
-
-
-def on_screen(page: Page, column: float, row: float) -> tuple[float, float]:
-    """Where a place of the upright, fitted image is in the window: it is as high as its pane."""
-    box = page.locator("[data-pane=current] .pane-view").bounding_box()
-    assert box is not None
-    scale = box["height"] / ROWS
-    left = box["x"] + (box["width"] - COLUMNS * scale) / 2
-    return left + column * scale, box["y"] + row * scale
-
-
-# The pane may still get its size, and what is drawn follows with the next frame.
-IS_DRAWN_AT = """([shape, column, row, columns, rows]) => {
-    const pane = document.querySelector("[data-pane=current]");
-    const view = pane.querySelector(".pane-view").getBoundingClientRect();
-    const drawn = pane.querySelector(`.svg-layer ${shape}`)?.getBoundingClientRect();
-    const scale = view.height / rows;
-    const x = view.x + (view.width - columns * scale) / 2 + column * scale;
-    return drawn && Math.abs(drawn.x - x) < 4 && Math.abs(drawn.y - view.y - row * scale) < 4;
-}"""
-
-
-def await_drawn_at(page: Page, shape: str, column: float, row: float) -> None:
-    """Wait until the upper left corner of a shape is at a place of the upright, fitted image."""
-    page.wait_for_function(IS_DRAWN_AT, arg=[shape, column, row, COLUMNS, ROWS])
-
-
 def drag_box(page: Page) -> None:
     left, top, right, bottom = BOX
-    page.mouse.move(*on_screen(page, left, top))
-    page.mouse.down()
-    page.mouse.move(*on_screen(page, right, bottom), steps=4)
-    page.mouse.up()
+    drag(page, (left, top), (right, bottom))
 
 
-def drawn(page: Page, shape: str) -> Locator:
-    return page.locator(f"[data-pane=current] .svg-layer {shape}")
-
-
-def draft(page: Page, is_right: Callable[[Marks], object] = bool) -> Marks:
+def draft_marks(is_right: Callable[[Marks], object] = bool) -> Marks:
     """The marks of the draft, once it has been kept with what was done last."""
-    for _ in range(60):
-        found = Read.objects.filter(state="draft").first()
-        if found is not None and is_right(found.marks):
-            return list(found.marks)
-        page.wait_for_timeout(500)
-    raise AssertionError(f"the draft holds {found and found.marks}")
+    return list(await_draft(lambda draft: is_right(draft.marks)).marks)
 
 
 def test_a_box_is_drawn_drafted_signed_and_stays_with_the_picture(
@@ -96,7 +41,7 @@ def test_a_box_is_drawn_drafted_signed_and_stays_with_the_picture(
     page.keyboard.press("f")
     drag_box(page)
     expect(page.locator(".mark-place")).to_have_count(1)
-    (mark,) = draft(page)
+    (mark,) = draft_marks()
     assert mark["radiograph"] == str(radiograph.pk)
     assert mark["finding"] == "pneumonia"
     left, top, right, bottom = BOX
@@ -132,7 +77,7 @@ def test_a_click_marks_the_finding_ticked_last_and_delete_removes_it(page: Page)
     page.keyboard.press("5")
     page.locator("[data-mark-tool]").click()
     page.mouse.click(*on_screen(page, 300.5, 400.5))
-    (mark,) = draft(page)
+    (mark,) = draft_marks()
     assert (mark["finding"], mark["width"], mark["height"]) == ("effusion", 0, 0)
     assert (mark["column"], mark["row"]) == (
         pytest.approx(300, abs=2),
@@ -145,7 +90,7 @@ def test_a_click_marks_the_finding_ticked_last_and_delete_removes_it(page: Page)
     page.get_by_role("button", name="Delete the mark").click()
     expect(page.locator(".mark-place")).to_have_count(0)
     expect(drawn(page, "circle")).to_have_count(0)
-    draft(page, lambda marks: not marks)
+    draft_marks(lambda marks: not marks)
 
 
 def test_the_finding_chosen_last_outlives_a_reload(page: Page) -> None:
@@ -169,7 +114,7 @@ def test_a_mark_is_placed_moved_and_sized_by_the_keyboard(page: Page) -> None:
     place = page.locator(".mark-place")
     expect(place).to_be_focused()
     expect(page.locator("#finding-effusion")).to_be_checked()
-    (mark,) = draft(page)
+    (mark,) = draft_marks()
     assert (mark["column"], mark["row"]) == (
         pytest.approx(COLUMNS / 2, abs=2),
         pytest.approx(ROWS / 2, abs=2),
@@ -177,7 +122,7 @@ def test_a_mark_is_placed_moved_and_sized_by_the_keyboard(page: Page) -> None:
     for key in ("ArrowUp", "ArrowLeft", "Shift+ArrowRight", "Shift+ArrowDown"):
         page.keyboard.press(key)
     expect(place).to_contain_text("×")
-    (moved,) = draft(page, lambda marks: marks[0]["height"] > 1)
+    (moved,) = draft_marks(lambda marks: marks[0]["height"] > 1)
     assert moved["column"] < mark["column"]
     assert moved["row"] < mark["row"]
     assert moved["width"] > 1
