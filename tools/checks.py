@@ -16,6 +16,7 @@ from deploy.local.frontend import FRONTEND, node_environment
 from deploy.local.system import ROOT
 from tools import lock
 from tools.chromium import ensure_chromium
+from tools.programs import ensure_program
 
 OPENAPI = ROOT / "docs" / "openapi.yaml"
 MANAGE = (sys.executable, "manage.py")
@@ -41,6 +42,7 @@ def main() -> None:
     os.chdir(ROOT)
     if options.coverage:
         # Apart from the other tests: tracing every line makes them half as slow again.
+        ensure_chromium()
         sys.exit(_start_tests(["--cov", *options.pytest_arguments]).wait())
     if options.write_openapi:
         sys.exit(0 if _write_openapi(OPENAPI) else 1)
@@ -86,6 +88,8 @@ def _run(*command: str, folder: Path = ROOT) -> bool:
 
 
 def _start_tests(arguments: list[str]) -> subprocess.Popen[bytes]:
+    # The test of the systemd units is skipped without it, which CI does not allow.
+    ensure_program("systemd-analyze", "systemd")
     # A file's tests stay in one process and share what its fixtures start.
     spread = ["-n", str(_test_processes()), "--dist", "loadfile", "--no-loadscope-reorder"]
     return subprocess.Popen([sys.executable, "-m", "pytest", "-q", *spread, *arguments])

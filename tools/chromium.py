@@ -1,8 +1,8 @@
 """Chromium for the browser tests."""
 
-import os
 import shutil
-import subprocess
+
+from tools.programs import ensure_program
 
 # The same browser without windows, tabs and menus, which a page costs a fifth of the time.
 HEADLESS_SHELL = "chromium-headless-shell"
@@ -16,19 +16,10 @@ def find_chromium() -> str | None:
 
 def ensure_chromium() -> bool:
     """Install Chromium with apt-get where that is possible; returns whether there is one."""
-    may_install = os.geteuid() == 0 and shutil.which("apt-get") is not None
-    if may_install and not _install(HEADLESS_SHELL) and find_chromium() is None:
-        _install("chromium")
+    if not ensure_program(HEADLESS_SHELL) and find_chromium() is None:
+        ensure_program("chromium")
     if find_chromium() is not None:
         return True
     print("The browser tests need Chromium or Chrome. Install it, for example with")
     print("    sudo apt-get install chromium")
     return False
-
-
-def _install(package: str) -> bool:
-    """Install a package whose program has its name; returns whether it is there."""
-    if shutil.which(package) is None:
-        for command in (["update"], ["install", "--yes", "--no-install-recommends", package]):
-            subprocess.run(["apt-get", "-qq", *command], check=False)
-    return shutil.which(package) is not None

@@ -1,0 +1,18 @@
+"""Programs that the tests use and no Python package brings."""
+
+import os
+import shutil
+import subprocess
+
+
+def ensure_program(name: str, package: str = "") -> bool:
+    """Install a program with apt-get where that is possible; returns whether it is there.
+
+    `package` is the system's package with it, where that has another name.
+    """
+    may_install = os.geteuid() == 0 and shutil.which("apt-get") is not None
+    if shutil.which(name) is None and may_install:
+        install = ["install", "--yes", "--no-install-recommends", package or name]
+        for command in (["update"], install):
+            subprocess.run(["apt-get", "-qq", *command], check=False)
+    return shutil.which(name) is not None
