@@ -1,7 +1,9 @@
 """Whatever is appended, by however many at once, verifies afterwards."""
 
+import hmac
 import threading
 import uuid
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -81,6 +83,52 @@ def test_another_key_makes_every_entry_an_altered_one(settings: Settings) -> Non
     append(Event(Action.SIGNED_IN), "someone")
     settings.AUDIT_KEY = "another key"
     assert [str(finding) for finding in verify().findings] == ["entry 1: the entry was altered"]
+
+
+def made_entry(**changed: Any) -> AuditEntry:
+    fields: dict[str, Any] = {
+        "sequence": 7,
+        "at": datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC),
+        "actor_id": uuid.UUID(int=1),
+        "actor": "ann",
+        "action": "study.viewed",
+        "object_type": "study",
+        "object_id": "s",
+        "study_id": uuid.UUID(int=2),
+        "detail": {"a": 1},
+        "previous_mac": "ab",
+    }
+    return AuditEntry(**fields | changed)
+
+
+def test_the_mac_is_that_of_the_documented_content(settings: Settings) -> None:
+    settings.AUDIT_KEY = "a key"
+    content = (
+        '["ab",7,1767323045000006,"00000000-0000-0000-0000-000000000001","ann","study.viewed",'
+        '"study","s","00000000-0000-0000-0000-000000000002",{"a":1}]'
+    )
+    expected = hmac.new(b"a key", content.encode(), "sha256").hexdigest()
+    assert compute_mac(made_entry()) == expected
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"previous_mac": "ac"},
+        {"sequence": 8},
+        {"at": datetime(2026, 1, 2, 3, 4, 5, 7, tzinfo=UTC)},
+        {"actor_id": None},
+        {"actor": "bob"},
+        {"action": "study.changed"},
+        {"object_type": "read"},
+        {"object_id": "t"},
+        {"study_id": None},
+        {"detail": {"a": 2}},
+    ],
+    ids=lambda changed: str(*changed),
+)
+def test_the_mac_covers_every_part_of_an_entry(changed: dict[str, Any]) -> None:
+    assert compute_mac(made_entry(**changed)) != compute_mac(made_entry())
 
 
 @pytest.mark.django_db
