@@ -171,7 +171,7 @@ def _job(radiograph: Any, draw: random.Random) -> Any:
         queued_at=study.performed_at,
         finished_at=None if state in ("queued", "running") else study.performed_at,
         reason_code="bench" if reason else "",
-        reason=reason,
+        reason_params={"text": reason} if reason else {},
         created_by=study.created_by,
     )
 

@@ -216,7 +216,13 @@ def make_job(
         defaults |= {"finished_at": now}
     if state in (JobState.REFUSED, JobState.QUARANTINED):
         defaults |= {"reason_code": "test", "reason": "The test says so."}
-    return Job.objects.create(**defaults | fields)
+    return Job.objects.create(**in_codes(defaults | fields))
+
+
+def in_codes(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return fields of a row with its `reason` as a code that stands for these very words."""
+    words = fields.pop("reason", "")
+    return {"reason_params": {"text": words}} | fields if words else fields
 
 
 @transaction.atomic
@@ -242,7 +248,7 @@ def make_prediction(
         "device": "CPU",
         "created_at": timezone.now(),
     }
-    prediction = Prediction.objects.create(**defaults | fields)
+    prediction = Prediction.objects.create(**in_codes(defaults | fields))
     reevaluate([radiograph.study_id])
     radiograph.study.refresh_from_db()
     prediction.refresh_from_db()

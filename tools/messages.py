@@ -26,13 +26,8 @@ KEYWORDS: Keywords = {
     "gettext_noop": None,
     "ngettext": (1, 2),
     "ngettext_lazy": (1, 2),
-    # Reasons for people, kept in English with what they are about and translated when shown.
-    "ImageError": (2,),
+    # English with `{}` fields, translated when shown.
     "PackageError": (1,),
-    "RefusedError": (2,),
-    "PatientDoubtError": (2,),
-    "Refusal": (2,),
-    "_refused": (3,),
     "translatable": None,
 }
 Text = str | tuple[str, ...]

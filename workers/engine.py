@@ -23,12 +23,12 @@ from ml.images import ImageError
 from ml.serving.assessment import Assessment
 from ml.serving.predictor import Predictor
 from ml.serving.runtimes.interface import cores
-from webportal.inference import reasons
 from webportal.inference.claims import ClaimedJob, Result, claim, fail, give_back, write_back
 from webportal.inference.faults import note_file_fault
 from webportal.inference.hints import drop_hints, send_hint
 from webportal.inference.models import ModelVersion
 from webportal.inference.registry import active_model, verified_package
+from webportal.reasons import Reason
 from webportal.storage import DamagedFileError, StorageAwayError
 from workers.limits import DRAIN_SECONDS
 from workers.loading import UnreadableFileError, load_input
@@ -206,20 +206,20 @@ class Engine:
             try:
                 loaded.append((job, future.result()))
             except ImageError as error:
-                self._fail(job, error.code, error.message, is_final=True)
+                self._fail(job, Reason.of(error), is_final=True)
             except DamagedFileError:
                 self._note_file_fault(job)
-                self._fail(job, "file_damaged", reasons.FILE_DAMAGED)
+                self._fail(job, Reason("file_damaged"))
             except UnreadableFileError:
                 self._note_file_fault(job)
-                self._fail(job, "file_unreadable", reasons.FILE_UNREADABLE)
+                self._fail(job, Reason("file_unreadable"))
             except StorageAwayError:
                 unread.append(job)
             except Exception as error:
                 # The message may quote the file, and so patient data.
                 kind = type(error).__name__
                 logger.error("Reading the image of job %s raised %s", job.id, kind)
-                self._fail(job, "reading_failed", reasons.READING_FAILED.format(error=kind))
+                self._fail(job, Reason("reading_failed", {"error": kind}))
         results = self._predict(loaded) if loaded else []
         # One batch at a time, so that unwritten results do not pile up.
         self._wait_for_the_writer()
@@ -247,8 +247,8 @@ class Engine:
             self._end_if_device_is_broken([job for job, _ in loaded])
             if len(loaded) > 1:
                 return [result for each in loaded for result in self._predict([each])]
-            reason = reasons.PREDICTION_FAILED.format(error=type(error).__name__)
-            self._fail(loaded[0][0], "prediction_failed", reason)
+            reason = Reason("prediction_failed", {"error": type(error).__name__})
+            self._fail(loaded[0][0], reason)
             return []
         return [
             _result(job, assessment)
@@ -283,11 +283,11 @@ class Engine:
                 for result in results:
                     self._write([result])
                 return
-            reason = reasons.RESULT_REFUSED.format(error=type(error).__name__)
-            self._fail(results[0].job, "result_refused", reason)
+            reason = Reason("result_refused", {"error": type(error).__name__})
+            self._fail(results[0].job, reason)
 
-    def _fail(self, job: ClaimedJob, code: str, reason: str, *, is_final: bool = False) -> None:
-        self.persist(lambda: fail(self.worker, job, code, reason, is_final=is_final))
+    def _fail(self, job: ClaimedJob, reason: Reason, *, is_final: bool = False) -> None:
+        self.persist(lambda: fail(self.worker, job, reason, is_final=is_final))
         self._let_go([job])
 
     def _note_file_fault(self, job: ClaimedJob) -> None:
@@ -344,8 +344,7 @@ def _result(job: ClaimedJob, assessment: Assessment) -> Result:
         job=job,
         category=assessment.category,
         probability=assessment.probability,
-        reason_code=assessment.reason_code,
-        reason=assessment.reason,
+        reason=Reason(assessment.reason_code),
         heatmap=assessment.heatmap.tobytes(),
         heatmap_rows=rows,
         heatmap_columns=columns,

@@ -7,12 +7,11 @@ from typing import Literal
 
 from ml.images import dicom, raster, whole
 from ml.images.geometry import PixelShape
+from ml.images.messages import MESSAGES, translatable
 from ml.images.parsing import begins_like_dicom
 from ml.images.raster import fit
 from ml.images.types import (
     MAX_PIXELS,
-    TOO_MANY_PIXELS,
-    WRONG_MODALITY,
     GreyImage,
     HeaderCode,
     ImageError,
@@ -21,13 +20,11 @@ from ml.images.types import (
     Kind,
     Overlay,
     StoredImage,
-    translatable,
 )
 
 __all__ = [
     "MAX_PIXELS",
-    "TOO_MANY_PIXELS",
-    "WRONG_MODALITY",
+    "MESSAGES",
     "GreyImage",
     "HeaderCode",
     "ImageError",
@@ -120,16 +117,9 @@ def complete_jpeg(data: bytes) -> bytes:
 
 def _image_kind(data: bytes) -> Literal["dicom", "jpeg", "png"]:
     if not data:
-        raise ImageError(
-            "empty",
-            "The file is empty (zero bytes). Copy or export it again and send the new copy.",
-        )
+        raise ImageError("empty")
     kind: Kind | None = sniff(data)
     if kind is None or kind == "zip":
-        raise ImageError(
-            "not_an_image",
-            "The file is not a DICOM, JPEG or PNG image."
-            " Send the radiograph itself, exported as one of these.",
-        )
+        raise ImageError("not_an_image")
     image_kind: ImageKind = kind
     return image_kind

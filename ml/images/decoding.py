@@ -40,11 +40,7 @@ def decode(dataset: FileDataset, develop: Develop[Developed]) -> GreyImage | Dev
         _check_length(dataset)
         return _decode_by_pydicom(dataset, develop)
     if not is_encapsulated(dataset):
-        raise ImageError(
-            "undecodable",
-            "The file says that its image is compressed, but it is not, or not all of it is there."
-            " Export the image again.",
-        )
+        raise ImageError("undecodable", variant="not_compressed")
     _check_one_frame(dataset)
     if syntax not in JPEG_FAMILY:
         return _decode_by_pydicom(dataset, develop)
@@ -77,11 +73,7 @@ def _check_length(dataset: FileDataset) -> None:
     if given < length:
         raise truncated()
     if given >= 2 * length:
-        raise ImageError(
-            "contradictory_pixels",
-            "The file holds more pixels than its header describes, so that the picture would be cut"
-            " or torn. Export the image again.",
-        )
+        raise ImageError("contradictory_pixels")
 
 
 def _check_one_frame(dataset: FileDataset) -> None:
@@ -109,17 +101,9 @@ def _codestream(data: bytes, dataset: Dataset) -> jpeg.Codestream:
     """
     stream = jpeg.parse(data)
     if stream is None or (stream.rows, stream.columns) != (dataset.Rows, dataset.Columns):
-        raise ImageError(
-            "undecodable",
-            "The compressed image is damaged, or its size is not the one in the DICOM header."
-            " Export the image again.",
-        )
+        raise ImageError("undecodable", variant="frame")
     if stream.process in jpeg.DCT and stream.precision not in (8, 12):
-        raise ImageError(
-            "unsupported_compression",
-            "The image is compressed as a JPEG of a kind that is not supported."
-            " Export it uncompressed, or as JPEG of 8 or 12 bits, JPEG-LS, JPEG 2000 or RLE.",
-        )
+        raise ImageError("unsupported_compression", variant="frame")
     return stream
 
 
@@ -140,11 +124,7 @@ def _decode_12_bits(
 ) -> GreyImage | Developed:
     """Decode by calling GDCM directly: pydicom assumes it cannot, as earlier versions could not."""
     if dataset.SamplesPerPixel != 1 or dataset.BitsAllocated != 16:
-        raise ImageError(
-            "unsupported_pixels",
-            "The pixels are stored in a way that radiographs do not use."
-            " Export the image as 8 to 16 bit greyscale.",
-        )
+        raise ImageError("unsupported_pixels")
     fragment = gdcm.Fragment()
     fragment.SetByteStringValue(data)
     fragments = gdcm.SequenceOfFragments.New()

@@ -34,16 +34,11 @@ def inflated(data: bytes) -> bytes:
     except zlib.error:
         raise _unreadable() from None
     if unpacking.unconsumed_tail:
-        raise ImageError(
-            "too_large", "The file unpacks to far more than an image would. Export it uncompressed."
-        )
+        raise ImageError("too_large", variant="deflated")
     if not unpacking.eof:
         raise truncated()
     return data[:end].replace(_DEFLATED, _EXPLICIT) + dataset
 
 
 def _unreadable() -> ImageError:
-    return ImageError(
-        "undecodable",
-        "The deflated DICOM file cannot be unpacked. Export it again, uncompressed.",
-    )
+    return ImageError("undecodable", variant="deflated")

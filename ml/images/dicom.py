@@ -23,7 +23,6 @@ from ml.images.decoding import (
 from ml.images.parsing import TRANSFER_SYNTAXES, parse, undecodable
 from ml.images.types import (
     MAX_PIXELS,
-    WRONG_MODALITY,
     GreyImage,
     ImageError,
     ImageFacts,
@@ -118,55 +117,31 @@ def check(facts: ImageFacts) -> None:
     if not facts.modality and not facts.rows:
         raise _no_image()
     if facts.modality not in MODALITIES:
-        message = WRONG_MODALITY.format(modality=_known_word(facts.modality))
-        raise ImageError("wrong_modality", message)
+        raise ImageError("wrong_modality", modality=_known_word(facts.modality))
     if (
         facts.sop_class_uid == uid.DigitalXRayImageStorageForProcessing
         or facts.presentation_intent_type.upper() == "FOR PROCESSING"
     ):
-        raise ImageError(
-            "for_processing",
-            "This is the detector's raw image ('for processing'), not made to be looked at."
-            " Send the 'for presentation' image of the same exposure.",
-        )
+        raise ImageError("for_processing")
     if facts.sop_class_uid and facts.sop_class_uid not in SOP_CLASSES:
-        raise ImageError(
-            "wrong_modality",
-            "The DICOM object is not a plain radiograph (its SOP class is another)."
-            " Send the CR, DX or secondary capture images of the study.",
-        )
+        raise ImageError("wrong_modality", variant="sop_class")
     if facts.rows == 0 or facts.columns == 0:
         raise _no_image()
     if facts.number_of_frames > 1:
-        raise ImageError(
-            "multi_frame",
-            "The file holds several frames. Send every radiograph as a single-frame image.",
-        )
+        raise ImageError("multi_frame")
     if facts.rows * facts.columns > MAX_PIXELS:
         raise raster.too_many_pixels()
     if facts.transfer_syntax_uid and facts.transfer_syntax_uid not in TRANSFER_SYNTAXES:
-        raise ImageError(
-            "unsupported_compression",
-            "The image is written or compressed in a way (its transfer syntax) that is not"
-            " supported. Export it uncompressed, or as JPEG, JPEG-LS, JPEG 2000 or RLE.",
-        )
+        raise ImageError("unsupported_compression")
     is_grey = facts.photometric_interpretation in PHOTOMETRIC_GREY
     if not facts.photometric_interpretation or (is_grey and facts.samples_per_pixel == 3):
-        raise ImageError(
-            "contradictory_pixels",
-            "The file does not say whether its picture is grey or in colour, and which values are"
-            " bright (Photometric Interpretation), or contradicts itself. Export the image again.",
-        )
+        raise ImageError("contradictory_pixels", variant="photometric")
     if (
         facts.photometric_interpretation not in _PHOTOMETRIC
         or facts.samples_per_pixel not in (1, 3)
         or not 2 <= facts.bits_stored <= 16
     ):
-        raise ImageError(
-            "unsupported_pixels",
-            "The pixels are stored in a way that radiographs do not use."
-            " Export the image as 8 to 16 bit greyscale.",
-        )
+        raise ImageError("unsupported_pixels")
 
 
 def _facts(dataset: FileDataset) -> ImageFacts:
@@ -299,8 +274,4 @@ def _known_word(modality: str) -> str:
 
 
 def _no_image() -> ImageError:
-    return ImageError(
-        "no_image",
-        "The DICOM object holds no image, or ends before it."
-        " Send the images of the study, not its reports or other objects.",
-    )
+    return ImageError("no_image")

@@ -17,7 +17,8 @@ from pydicom.dataset import Dataset
 from ml.images import evidence, luts
 from ml.images.elements import first_number, items, numbers, texts, unused_bits
 from ml.images.luts import Values
-from ml.images.types import GreyImage, StoredImage, translatable
+from ml.images.messages import translatable
+from ml.images.types import GreyImage, StoredImage
 
 MODALITY_LUT_EMPTY = translatable("The file's modality table (Modality LUT) is empty.")
 MODALITY_LUT_UNUSABLE = translatable("The file's modality table (Modality LUT) cannot be used.")

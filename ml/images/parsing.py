@@ -140,11 +140,7 @@ def _complete(dataset: FileDataset) -> None:
 def _refuse_index(dataset: FileDataset) -> None:
     storage = dataset.file_meta.get("MediaStorageSOPClassUID")
     if storage == uid.MediaStorageDirectoryStorage or "DirectoryRecordSequence" in dataset:
-        raise ImageError(
-            "no_image",
-            "This is a DICOMDIR, the index of a disc or folder, and holds no image itself. Send"
-            " the images that it lists.",
-        )
+        raise ImageError("no_image", variant="dicomdir")
 
 
 def _is_cut(dataset: FileDataset) -> bool:
@@ -178,11 +174,7 @@ def _transfer_syntax(dataset: FileDataset) -> uid.UID:
         return possible[0]
     if named and named not in NATIVE:
         return named
-    raise ImageError(
-        "unsupported_compression",
-        "The file does not say how its image is compressed (Transfer Syntax UID), and it cannot be"
-        " told from the image. Export it again, uncompressed.",
-    )
+    raise ImageError("unsupported_compression", variant="not_named")
 
 
 def _uncompressed_syntax(dataset: FileDataset) -> uid.UID:
@@ -240,7 +232,4 @@ def undecodable(error: Exception) -> ImageError:
     """Return the error for a DICOM file that a library could not read."""
     if isinstance(error, EOFError) or "truncated" in str(error).lower():
         return truncated()
-    return ImageError(
-        "undecodable",
-        "The DICOM file is damaged or of a kind that cannot be decoded. Export the image again.",
-    )
+    return ImageError("undecodable", variant="dicom")

@@ -12,7 +12,6 @@ from PIL import Image, ImageOps
 from ml.images import jpeg, whole
 from ml.images.types import (
     MAX_PIXELS,
-    TOO_MANY_PIXELS,
     GreyImage,
     ImageError,
     ImageFacts,
@@ -76,11 +75,7 @@ def _check_process(data: bytes) -> None:
     """Raise ImageError for a sound JPEG of a kind that only DICOM files have, such as lossless."""
     stream = jpeg.parse(data)
     if stream is not None and stream.process not in jpeg.DCT:
-        raise ImageError(
-            "unsupported_compression",
-            "The JPEG is of a kind that is not supported outside DICOM, such as lossless JPEG or"
-            " JPEG-LS. Send the DICOM file, or export it again as PNG or baseline JPEG.",
-        )
+        raise ImageError("unsupported_compression", variant="jpeg")
 
 
 def is_upright(image: Image.Image) -> bool:
@@ -185,22 +180,15 @@ _DECODING_ERRORS = (OSError, SyntaxError, ValueError, IndexError, EOFError, stru
 
 def multi_frame() -> ImageError:
     """Return the error for a multi-frame file."""
-    return ImageError(
-        "multi_frame", "The file holds several pictures. Save each picture as a file of its own."
-    )
+    return ImageError("multi_frame", variant="pictures")
 
 
 def too_many_pixels() -> ImageError:
     """Return the error for an image beyond MAX_PIXELS."""
-    message = TOO_MANY_PIXELS.format(millions=MAX_PIXELS // 1_000_000)
-    return ImageError("too_many_pixels", message)
+    return ImageError("too_many_pixels", millions=MAX_PIXELS // 1_000_000)
 
 
 def _undecodable(error: Exception) -> ImageError:
     if "truncated" in str(error).lower() or isinstance(error, (EOFError, struct.error)):
         return truncated()
-    return ImageError(
-        "undecodable",
-        "The image data is damaged or of a kind that cannot be decoded."
-        " Export it again as DICOM, PNG or baseline JPEG.",
-    )
+    return ImageError("undecodable")

@@ -1,11 +1,15 @@
 """Types for image data, metadata and errors."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, time
-from typing import Any, Literal
+from functools import partial
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+
+from ml.images.messages import MESSAGES
 
 Kind = Literal["dicom", "jpeg", "png", "zip"]
 ImageKind = Literal["dicom", "jpeg", "png"]
@@ -14,32 +18,30 @@ ImageKind = Literal["dicom", "jpeg", "png"]
 MAX_PIXELS = 100_000_000
 
 
-def translatable(message: str) -> str:
-    """Mark a message with `{}` fields for whoever collects and translates them; changes nothing."""
-    return message
-
-
-TOO_MANY_PIXELS = translatable(
-    "The image is larger than {millions} million pixels, which no chest radiograph is. Export it"
-    " again at the size it was taken."
-)
-WRONG_MODALITY = translatable(
-    "The modality is {modality}, not CR, DX or RG. Only plain radiographs of the chest can be read:"
-    " send those of the study."
-)
-
-
 class ImageError(Exception):
     """The bytes are not a readable image.
 
-    `code` is a stable word for programs; `message` tells a person what is wrong and what to do.
-    Neither ever carries a value from the file, because that may be patient data.
+    `code` is a stable word for programs. `params` fill its message in; among them `variant` tells
+    two messages of one code apart. They carry no value from the file, because that may be patient
+    data.
     """
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(code, message)
+    messages: ClassVar[Mapping[str, str]] = MESSAGES
+
+    def __init__(self, code: str, **params: Any) -> None:
+        super().__init__(code, params)
         self.code = code
-        self.message = message
+        self.params = params
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return partial(type(self), self.code, **self.params), ()
+
+    @property
+    def message(self) -> str:
+        """What is wrong and what to do, in English."""
+        variant = self.params.get("variant")
+        template = self.messages[f"{self.code}.{variant}" if variant else self.code]
+        return template.format(**self.params)
 
     def __str__(self) -> str:
         return self.message
@@ -47,10 +49,7 @@ class ImageError(Exception):
 
 def truncated() -> ImageError:
     """Return the error for a truncated file."""
-    return ImageError(
-        "truncated",
-        "The file ends before the image does. Copy or export it again; the transfer was cut short.",
-    )
+    return ImageError("truncated")
 
 
 @dataclass(frozen=True)

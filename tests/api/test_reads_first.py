@@ -99,7 +99,10 @@ def test_predictions_and_heat_maps_wait(client: APIClient, prediction: Predictio
 def test_that_a_picture_was_refused_is_a_result(client: APIClient) -> None:
     refused = make_prediction(category="not_assessable")
     Job.objects.filter(radiograph=refused.radiograph).update(
-        state=JobState.REFUSED, finished_at=timezone.now(), reason_code="x", reason="Not frontal."
+        state=JobState.REFUSED,
+        finished_at=timezone.now(),
+        reason_code="x",
+        reason_params={"text": "Not frontal."},
     )
     study = f"studies/{refused.radiograph.study_id}"
     assert ask(client, study)["analysis"] == "done"

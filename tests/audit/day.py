@@ -18,6 +18,7 @@ from webportal.inference.models import Prediction
 from webportal.inference.queue import rerun
 from webportal.intake.batches.services import create_batch
 from webportal.intake.pipeline import receive_file
+from webportal.reasons import NO_REASON, Reason
 from webportal.records.choices import Priority
 from webportal.records.identity import identity_version
 from webportal.records.models import Radiograph, Study
@@ -77,8 +78,7 @@ def analyse() -> None:
                 job,
                 category,
                 probability,
-                "no_contrast" if refused else "",
-                "Blank." if refused else "",
+                Reason("no_contrast") if refused else NO_REASON,
                 bytes([number]) * 49,
                 7,
                 7,

@@ -240,7 +240,7 @@ def more_of_everything() -> None:
         leased_until=None,
         finished_at="2026-01-01T00:00Z",
         reason_code="test",
-        reason="The test says so.",
+        reason_params={"text": "The test says so."},
     )
     connections.close_all()
 

@@ -7,6 +7,7 @@ from webportal.accounts.models import User
 from webportal.inference.claims import ClaimedJob, Result, claim
 from webportal.inference.models import Job
 from webportal.inference.queue import enqueue
+from webportal.reasons import NO_REASON, Reason
 from webportal.records.choices import Priority
 from webportal.records.models import Radiograph, Study
 
@@ -43,15 +44,15 @@ def queued(count: int = 1, priority: Priority = Priority.ROUTINE) -> list[Job]:
 
 
 def likely(job: ClaimedJob, probability: float = 0.9) -> Result:
-    return Result(job, "likely", probability, "", "", bytes(49), 7, 7)
+    return Result(job, "likely", probability, NO_REASON, bytes(49), 7, 7)
 
 
 def unlikely(job: ClaimedJob, probability: float = 0.1) -> Result:
-    return Result(job, "unlikely", probability, "", "", bytes(49), 7, 7)
+    return Result(job, "unlikely", probability, NO_REASON, bytes(49), 7, 7)
 
 
 def not_assessable(job: ClaimedJob) -> Result:
-    return Result(job, "not_assessable", None, "no_contrast", "Blank.", b"", 0, 0)
+    return Result(job, "not_assessable", None, Reason("no_contrast", {"text": "Blank."}), b"", 0, 0)
 
 
 def claim_one(worker: str = "a") -> ClaimedJob:

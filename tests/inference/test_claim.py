@@ -11,6 +11,7 @@ from tests.inference.cases import claim_one, make_radiograph, make_user, queued
 from webportal.inference.claims import ClaimedJob, claim, extend_leases, fail, give_back
 from webportal.inference.models import Job, JobState, Worker
 from webportal.inference.queue import enqueue
+from webportal.reasons import Reason
 from webportal.records.choices import Priority
 
 pytestmark = pytest.mark.django_db
@@ -50,7 +51,7 @@ def test_a_claim_takes_no_more_than_its_limit() -> None:
 
 def test_a_job_that_failed_before_is_claimed_alone() -> None:
     first, *others = queued(4)
-    fail("a", claim_one(), "error", "It failed.")
+    fail("a", claim_one(), Reason("error", {"text": "It failed."}))
     assert ids(claim("b", 32)) == {first.pk}
     assert ids(claim("b", 32)) == {job.pk for job in others}
 
@@ -60,7 +61,7 @@ def test_those_in_line_before_a_failed_job_are_claimed_without_it() -> None:
     claimed = claim("a", 3)
     last = next(job for job in claimed if job.id == jobs[2].pk)
     give_back("a", [job for job in claimed if job is not last])
-    fail("a", last, "error", "It failed.")
+    fail("a", last, Reason("error", {"text": "It failed."}))
     assert ids(claim("b", 32)) == {job.pk for job in jobs[:2]}
     assert ids(claim("b", 32)) == {last.id}
 
@@ -68,7 +69,7 @@ def test_those_in_line_before_a_failed_job_are_claimed_without_it() -> None:
 def test_a_busy_worker_is_not_given_a_job_that_failed_before() -> None:
     queued(2)
     failed = claim_one()
-    fail("a", failed, "error", "It failed.")
+    fail("a", failed, Reason("error", {"text": "It failed."}))
     assert claim("a", 32, busy=True) == []
     assert ids(claim("a", 32)) == {failed.id}
     assert len(claim("a", 32, busy=True)) == 1

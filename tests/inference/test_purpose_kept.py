@@ -89,7 +89,7 @@ def test_of_a_withheld_result_no_figure_is_kept_anywhere(
     prediction = of(assessed(study, **header))
     assert (prediction.category, prediction.probability) == ("not_assessable", None)
     assert (prediction.purpose, prediction.reason_code) == (Purpose.WITHHELD, reason_code)
-    assert "The file says" in prediction.reason
+    assert "The file says" in str(prediction.reason)
     assert not any(bytes(prediction.heatmap))
     assert Job.objects.get().state == JobState.REFUSED
     assert summary(study)[:3] == (Category.NOT_ASSESSABLE, Concern.NOT_ASSESSABLE, None)

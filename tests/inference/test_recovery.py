@@ -20,6 +20,7 @@ from webportal.inference.queue import (
     overdue,
     release_from_quarantine,
 )
+from webportal.reasons import Reason
 from webportal.records.choices import Category, Concern
 from webportal.records.models import Study
 
@@ -51,7 +52,7 @@ def test_a_job_whose_worker_dies_three_times_is_quarantined() -> None:
         expire_leases()
     job.refresh_from_db()
     assert (job.state, job.attempt, job.reason_code) == (JobState.QUARANTINED, 3, "worker_lost")
-    assert "attempts: 3" in job.reason
+    assert "attempts: 3" in str(job.reason)
     assert job.finished_at is not None
     assert audit_actions(object_id=str(job.pk))[-1] == "job.quarantined"
     assert claim("a", 32) == []
@@ -60,14 +61,14 @@ def test_a_job_whose_worker_dies_three_times_is_quarantined() -> None:
 def test_errors_lead_to_quarantine_with_the_last_reason() -> None:
     (job,) = queued()
     for attempt in range(3):
-        fail("a", claim_one("a"), "error", f"Reason {attempt}.")
+        fail("a", claim_one("a"), Reason("error", {"text": f"Reason {attempt}."}))
     job.refresh_from_db()
-    assert (job.state, job.reason) == (JobState.QUARANTINED, "Reason 2.")
+    assert (job.state, str(job.reason)) == (JobState.QUARANTINED, "Reason 2.")
 
 
 def test_a_final_error_leads_to_quarantine_at_once() -> None:
     (job,) = queued()
-    fail("a", claim_one("a"), "truncated", "The file ends early.", is_final=True)
+    fail("a", claim_one("a"), Reason("truncated", {"text": "The file ends early."}), is_final=True)
     job.refresh_from_db()
     assert (job.state, job.attempt, job.reason_code) == (JobState.QUARANTINED, 1, "truncated")
 
@@ -78,17 +79,17 @@ def test_a_failure_reported_late_changes_nothing() -> None:
     expire_all()
     expire_leases()
     claim_one("b")
-    fail("a", late, "error", "Late.")
+    fail("a", late, Reason("error", {"text": "Late."}))
     job.refresh_from_db()
     assert (job.state, job.worker) == (JobState.RUNNING, "b")
 
 
 def test_the_reason_of_a_failure_is_gone_once_the_job_is_done() -> None:
     (job,) = queued()
-    fail("a", claim_one("a"), "error", "It failed.")
+    fail("a", claim_one("a"), Reason("error", {"text": "It failed."}))
     write_back("a", "cpu:0", make_model_version(), [likely(claim_one("a"))])
     job.refresh_from_db()
-    assert (job.state, job.reason) == (JobState.DONE, "")
+    assert (job.state, str(job.reason)) == (JobState.DONE, "")
 
 
 def test_a_worker_that_starts_again_gives_up_its_own_former_claims_only() -> None:
@@ -107,10 +108,10 @@ def test_one_job_that_cannot_be_taken_back_holds_up_no_other(
     expire_all()
     end_attempt = claims._end_attempt
 
-    def fail_for_the_first(job: Job, *args: str) -> None:
+    def fail_for_the_first(job: Job, reason: Reason) -> None:
         if job.pk == first.pk:
             raise DatabaseError("a disk error, say")
-        end_attempt(job, *args)
+        end_attempt(job, reason)
 
     monkeypatch.setattr(claims, "_end_attempt", fail_for_the_first)
     with pytest.raises(DatabaseError):
@@ -122,7 +123,7 @@ def test_one_job_that_cannot_be_taken_back_holds_up_no_other(
 
 def test_a_quarantined_job_does_not_block_a_new_one() -> None:
     (job,) = queued()
-    fail("a", claim_one("a"), "error", "Broken.", is_final=True)
+    fail("a", claim_one("a"), Reason("error", {"text": "Broken."}), is_final=True)
     again = enqueue(job.radiograph, make_user())
     assert again.pk != job.pk
     assert claim_one("a").id == again.pk
@@ -130,7 +131,7 @@ def test_a_quarantined_job_does_not_block_a_new_one() -> None:
 
 def test_a_person_releases_a_job_from_quarantine_once() -> None:
     (job,) = queued()
-    fail("a", claim_one("a"), "error", "Broken.", is_final=True)
+    fail("a", claim_one("a"), Reason("error", {"text": "Broken."}), is_final=True)
     assert list(awaiting_release()) == [job]
     released = release_from_quarantine(job, make_user("it"))
     assert (released.state, released.attempt) == (JobState.QUEUED, 0)
@@ -158,7 +159,7 @@ NEEDS_A_PERSON = (Concern.NOT_ASSESSABLE, Category.FAILED, None)
 
 def test_a_study_whose_analysis_failed_stands_with_those_that_need_a_person() -> None:
     queued()
-    fail("a", claim_one("a"), "broken", "Broken.", is_final=True)
+    fail("a", claim_one("a"), Reason("broken", {"text": "Broken."}), is_final=True)
     assert standing() == NEEDS_A_PERSON
 
 
@@ -173,7 +174,7 @@ def test_an_unlikely_result_of_one_image_does_not_cover_the_failure_of_another()
     enqueue(make_radiograph(job.radiograph.study), make_user())
     one, other = claim("a", 2)
     write_back("a", "cpu:0", make_model_version(), [unlikely(one)])
-    fail("a", other, "broken", "Broken.", is_final=True)
+    fail("a", other, Reason("broken", {"text": "Broken."}), is_final=True)
     assert standing() == NEEDS_A_PERSON
 
 
@@ -181,14 +182,14 @@ def test_a_likely_result_of_one_image_goes_before_the_failure_of_another() -> No
     (job,) = queued()
     enqueue(make_radiograph(job.radiograph.study), make_user())
     one, other = claim("a", 2)
-    fail("a", one, "broken", "Broken.", is_final=True)
+    fail("a", one, Reason("broken", {"text": "Broken."}), is_final=True)
     write_back("a", "cpu:0", make_model_version(), [likely(other)])
     assert standing()[:2] == (Concern.LIKELY, Category.LIKELY)
 
 
 def test_a_result_after_a_release_takes_the_failure_away() -> None:
     (job,) = queued()
-    fail("a", claim_one("a"), "broken", "Broken.", is_final=True)
+    fail("a", claim_one("a"), Reason("broken", {"text": "Broken."}), is_final=True)
     job.refresh_from_db()
     release_from_quarantine(job, make_user())
     write_back("a", "cpu:0", make_model_version(), [unlikely(claim_one("a"))])
@@ -199,5 +200,5 @@ def test_a_failed_rerun_leaves_the_result_that_there_is() -> None:
     (job,) = queued()
     write_back("a", "cpu:0", make_model_version(), [unlikely(claim_one("a"))])
     enqueue(job.radiograph, make_user())
-    fail("a", claim_one("a"), "broken", "Broken.", is_final=True)
+    fail("a", claim_one("a"), Reason("broken", {"text": "Broken."}), is_final=True)
     assert standing()[:2] == (Concern.UNLIKELY, Category.UNLIKELY)

@@ -8,6 +8,7 @@ from tests.inference.cases import claim_one, likely, make_user, queued
 from webportal.inference.claims import claim, fail, write_back
 from webportal.inference.models import Job, JobState
 from webportal.inference.queue import QueueError, awaiting_release, cancel, enqueue, rerun
+from webportal.reasons import Reason
 
 pytestmark = pytest.mark.django_db
 
@@ -39,7 +40,7 @@ def test_a_job_that_runs_or_is_closed_is_not_cancelled() -> None:
 
 def test_a_quarantined_job_that_nobody_wants_is_given_up() -> None:
     (job,) = queued()
-    fail("a", claim_one("a"), "undecodable", "It cannot be read.", is_final=True)
+    fail("a", claim_one("a"), Reason("undecodable", {"text": "It cannot be read."}), is_final=True)
     assert awaiting_release().get() == job
     cancel(job, make_user())
     assert not awaiting_release().exists()

@@ -44,7 +44,7 @@ def test_a_batch_is_stored_and_its_jobs_are_closed() -> None:
         ("unlikely", "a", "cpu:0", True),
         ("not_assessable", "a", "cpu:0", True),
     }
-    assert Job.objects.get(pk=third.id).reason == "Blank."
+    assert str(Job.objects.get(pk=third.id).reason) == "Blank."
     assert Worker.objects.get().finished_jobs == 3
     for job in jobs:
         assert audit_actions(object_id=str(job.pk)) == ["job.queued", "job.finished"]

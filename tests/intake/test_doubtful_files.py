@@ -19,7 +19,6 @@ from webportal.intake.held import resolution
 from webportal.intake.held.resolution import Correction, Decision
 from webportal.intake.identity import Identity
 from webportal.intake.models import UploadItem
-from webportal.intake.reasons import in_words
 from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -40,8 +39,8 @@ def test_lost_letters_are_no_evidence_of_being_the_same(send: Send) -> None:
     for seed, name in enumerate(("Müller^Jan", "Möller^Jan")):
         item = send(misdeclared(name, seed), str(seed))
         assert (item.verdict, item.reason_code) == ("held", "letters_in_doubt")
-        assert "patient's name" in item.reason
-        assert "ISO_IR 192" in item.reason
+        assert "patient's name" in str(item.reason)
+        assert "ISO_IR 192" in str(item.reason)
     assert not Patient.objects.exists()
 
 
@@ -209,13 +208,13 @@ def test_over_rest(send: Send, uploader: User, sign_in: Callable[[User], Client]
 
 def test_the_reason_says_what_the_date_is_in_bikram_sambat(send: Send) -> None:
     item = send(dicom(StudyDate="20820101"))
-    assert "2082-01-01" in item.reason
-    assert "2025-04-14" in item.reason
+    assert "2082-01-01" in str(item.reason)
+    assert "2025-04-14" in str(item.reason)
     with translation.override("ne"):
-        assert "2025-04-14" in in_words(item.reason)
+        assert "2025-04-14" in str(item.reason)
     born = send(dicom(1, StudyDate="20260301", PatientBirthDate="20720112"), "2")
-    assert "2072-01-12" in born.reason
-    assert "2015-04-25" in born.reason
+    assert "2072-01-12" in str(born.reason)
+    assert "2015-04-25" in str(born.reason)
 
 
 def test_a_person_says_that_the_dates_are_in_bikram_sambat(send: Send, uploader: User) -> None:

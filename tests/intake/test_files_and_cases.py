@@ -104,7 +104,7 @@ def test_a_duplicate_given_to_another_patient_says_so(send: Send, uploader: User
     )
     item = send(data, to=batch)
     assert item.verdict == "duplicate"
-    assert "another patient" in item.reason
+    assert "another patient" in str(item.reason)
     assert not Patient.objects.filter(patient_id="P-1").exists()
 
 

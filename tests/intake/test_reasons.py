@@ -1,4 +1,4 @@
-"""Reasons with figures and names in them: stored in English, shown in the reader's language."""
+"""Reasons: stored as codes, shown in the reader's language."""
 
 import re
 from collections.abc import Callable
@@ -10,41 +10,66 @@ from django.urls import reverse
 from django.utils import translation
 from pytest_django.fixtures import Settings
 
+from ml.images import MESSAGES as of_images
+from ml.serving.refusals import MESSAGES as of_model
 from tests import dicom_files as files
 from tests.factories import make_job
 from webportal.accounts.models import User
-from webportal.inference import reasons as of_jobs
 from webportal.inference.models import JobState
-from webportal.intake import pipeline, reasons
+from webportal.inference.reasons import MESSAGES as of_jobs
+from webportal.intake import pipeline
+from webportal.intake.checks.messages import MESSAGES as of_checks
 from webportal.intake.models import UploadBatch
+from webportal.intake.reasons import MESSAGES as of_files
 from webportal.intake.templatetags.reasons import in_words as shown
+from webportal.reasons import NO_REASON, Reason, register
 
 NEPALI = {"Accept-Language": "ne"}
 
 
-@pytest.mark.parametrize("template", reasons.TEMPLATES)
-def test_what_is_filled_in_stays_and_the_rest_is_translated(template: str) -> None:
-    values = {name: f"{name}-7" for name in re.findall(r"\{(\w+)\}", template)}
-    stored = template.format(**values)
-    assert reasons.in_words(stored) == stored
+MESSAGES = of_images | of_model | of_jobs | of_checks | of_files
+SAMPLES = {"attribute": ["PatientID"], "attributes": ["PatientName", "PatientID"]}
+SAMPLES |= {"differences": ["name", "birth_date"], "missing": ["sex"]}
+
+
+@pytest.mark.parametrize("key", MESSAGES)
+def test_what_is_filled_in_stays_and_the_rest_is_translated(key: str) -> None:
+    code, _, variant = key.partition(".")
+    names = re.findall(r"\{(\w+)\}", MESSAGES[key])
+    params = {name: SAMPLES.get(name, f"{name}-7") for name in names}
+    reason = Reason(code, params | ({"variant": variant} if variant else {}))
     with translation.override("ne"):
-        words = reasons.in_words(stored)
-    assert words != stored
-    assert all(value in words for value in values.values())
+        words = str(reason)
+    assert words != reason.english
+    assert all(value in words for value in params.values() if isinstance(value, str))
     assert not re.search(r"\b(the|is|of|image|file)\b", words)
 
 
 def test_words_of_ours_that_are_filled_in_are_translated_too() -> None:
-    stored = reasons.PATIENT_MISMATCH.format(differences="name and date of birth")
     with translation.override("ne"):
-        assert "नाम र जन्म मिति" in reasons.in_words(stored)
+        words = str(Reason("patient_mismatch", {"differences": ["name", "birth_date"]}))
+    assert "नाम र जन्म मिति" in words
 
 
-def test_a_sentence_that_is_not_known_is_shown_as_it_is_stored_and_marked_as_english() -> None:
+def test_numbers_are_grouped() -> None:
+    assert "more than 5,000 files" in str(Reason("too_many_entries", {"files": 5000}))
+
+
+def test_a_sentence_of_no_code_is_shown_as_it_is_stored_and_marked_as_english() -> None:
+    odd = Reason("other", {"text": "Too <odd> for 1.0."})
     with translation.override("ne"):
-        assert shown("Too <odd> for 1.0.") == '<span lang="en">Too &lt;odd&gt; for 1.0.</span>'
-        assert shown("") == ""
-    assert shown("Too odd for 1.0.") == "Too odd for 1.0."
+        assert shown(odd) == '<span lang="en">Too &lt;odd&gt; for 1.0.</span>'
+        assert shown(NO_REASON) == ""
+    assert shown(odd) == "Too <odd> for 1.0."
+
+
+def test_a_code_of_another_release_is_shown_itself() -> None:
+    assert str(Reason("of_tomorrow", {"pixels": 3})) == "of_tomorrow"
+
+
+def test_no_code_has_two_messages() -> None:
+    with pytest.raises(ValueError, match="truncated"):
+        register({"truncated": "It was cut."})
 
 
 @pytest.mark.django_db
@@ -55,7 +80,7 @@ def test_a_held_file_says_why_in_the_language_of_the_page(
     other = files.dicom(files.phantom(seed=1), PatientName="Doe^Jane", PatientSex="F")
     with translation.override("ne"):
         (item,) = pipeline.receive_file(batch, "b.dcm", BytesIO(other), uploader)
-    assert "has another name" in item.reason, "stored in English, whoever sends it"
+    assert item.reason == Reason("patient_mismatch", {"differences": ["name", "sex"]})
     page = sign_in(uploader).get(reverse("intake:held"), headers=NEPALI).text
     assert "बिरामीको नाम" in page
     assert "Patient record" not in page
@@ -79,11 +104,12 @@ def test_the_browser_is_told_in_its_language_and_programs_in_english(
 def test_hospital_it_reads_why_a_job_failed_in_the_language_of_the_page(
     it_person: User, sign_in: Callable[[User], Client]
 ) -> None:
-    reason = of_jobs.WORKER_LOST.format(attempts=3)
-    make_job(state=JobState.QUARANTINED, reason=reason, reason_code="worker_lost")
+    job = make_job(
+        state=JobState.QUARANTINED, reason_code="worker_lost", reason_params={"attempts": 3}
+    )
     page = sign_in(it_person).get("/operations", headers=NEPALI).text
     with translation.override("ne"):
-        in_nepali = translation.gettext(of_jobs.WORKER_LOST).format(attempts=3)
-    assert in_nepali != reason
+        in_nepali = str(job.reason)
+    assert in_nepali != job.reason.english
     assert in_nepali in page
-    assert reason not in page
+    assert job.reason.english not in page

@@ -46,7 +46,7 @@ def quarantine_job(radiograph: Radiograph, code: str) -> None:
     Job.objects.filter(radiograph=radiograph).update(
         state=JobState.QUARANTINED,
         reason_code=code,
-        reason="reason",
+        reason_params={"text": "reason"},
         attempt=1,
         finished_at=timezone.now(),
     )
@@ -72,7 +72,7 @@ def test_a_dicom_file(
     quarantine_job(radiograph, "file_damaged")
     to = None if again_in == "the same batch" else create_batch(uploader)
     item = send(data, to=to)
-    assert (item.verdict, item.reason) == (
+    assert (item.verdict, item.reason_code) == (
         ("accepted", "") if to is None else ("duplicate", REPAIRED)
     )
     assert path.read_bytes() == read_dicom(radiograph) == data

@@ -18,7 +18,7 @@ def add(left: int, right: int) -> int:
 
 
 def refuse() -> None:
-    raise ImageError("truncated", "The file ends before the image does.")
+    raise ImageError("too_many_pixels", millions=7)
 
 
 def crash() -> None:
@@ -59,10 +59,8 @@ def test_the_result_comes_back() -> None:
 def test_a_refusal_comes_back_as_it_was() -> None:
     with pytest.raises(ImageError) as refusal:
         run(refuse)
-    assert (refusal.value.code, refusal.value.message) == (
-        "truncated",
-        "The file ends before the image does.",
-    )
+    assert (refusal.value.code, refusal.value.params) == ("too_many_pixels", {"millions": 7})
+    assert "larger than 7 million pixels" in refusal.value.message
 
 
 def test_a_crash_is_a_refusal() -> None:

@@ -300,7 +300,6 @@ def test_at_820_pixels_the_columns_have_room_beside_a_long_name(page: Page) -> N
         file_name="letter.txt",
         sha256="b" * 64,
         verdict="refused",
-        reason="This is not a DICOM, JPEG or PNG image. Export the image again as one of these.",
         reason_code="not_an_image",
         **common,
     )

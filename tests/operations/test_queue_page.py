@@ -79,7 +79,7 @@ def test_depth_wait_throughput_and_failures(client: Client) -> None:
     assert health.oldest_wait_text == "3 h 12 min"
     assert health.finished_last_hour == 2
     assert health.awaiting_release == 3
-    failures = [(item.reason_code, item.count) for item in response.context["failures"]]
+    failures = [(item.reason.code, item.count) for item in response.context["failures"]]
     assert failures == [("unreadable", 2), ("not_frontal", 1)]
 
 

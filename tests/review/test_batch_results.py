@@ -95,7 +95,13 @@ def test_refused_files_come_with_their_reason(
     batch: UploadBatch, both: User, sign_in: Callable[..., Client]
 ) -> None:
     UploadItem.objects.create(
-        batch=batch, file_name="x.txt", sha256="0" * 64, size=1, verdict="refused", reason="No."
+        batch=batch,
+        file_name="x.txt",
+        sha256="0" * 64,
+        size=1,
+        verdict="refused",
+        reason_code="other",
+        reason_params={"text": "No."},
     )
     client = sign_in(both)
     (line,) = lines(client, batch)

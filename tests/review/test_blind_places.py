@@ -98,12 +98,12 @@ def give_other_results(studies: list[Study]) -> None:
         Prediction.objects.filter(radiograph__study=study).update(
             category=other,
             probability=probability,
-            reason="Not frontal." if refused else "",
+            reason_params={"text": "Not frontal."} if refused else {},
             reason_code="x" if refused else "",
         )
         Job.objects.filter(study=study).update(
             state=JobState.REFUSED if refused else JobState.DONE,
-            reason="Not frontal." if refused else "",
+            reason_params={"text": "Not frontal."} if refused else {},
             reason_code="x" if refused else "",
         )
         Study.objects.filter(pk=study.pk).update(

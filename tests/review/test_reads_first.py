@@ -74,7 +74,7 @@ def give_other_results(studies: list[Study]) -> None:
         Prediction.objects.filter(radiograph__study=study).update(
             category=other,
             probability=probability,
-            reason="Not frontal." if refused else "",
+            reason_params={"text": "Not frontal."} if refused else {},
             reason_code="x" if refused else "",
         )
         Study.objects.filter(pk=study.pk).update(

@@ -58,7 +58,7 @@ def test_result_in_words_with_its_card(browser: Client) -> None:
 def test_not_assessable_has_its_reason_and_no_figure(browser: Client) -> None:
     prediction = make_prediction(category="not_assessable")
     page = open_page(browser, prediction.radiograph.study)
-    assert prediction.reason in page
+    assert str(prediction.reason) in page
     assert "confirms the model" not in page
     assert 'value="unaided:none"' in page
     assert '"heatmap": ""' in page

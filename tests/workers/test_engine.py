@@ -101,7 +101,7 @@ def test_a_view_that_is_not_frontal_gets_no_figure(view_position: str, engine: E
     engine.drain()
     prediction = Prediction.objects.get()
     assert (prediction.category, prediction.probability) == ("not_assessable", None)
-    assert f"no frontal view ({view_position})" in prediction.reason
+    assert f"no frontal view ({view_position})" in str(prediction.reason)
     assert states() == ["refused"]
 
 
@@ -147,7 +147,7 @@ def test_a_file_that_was_cut_on_the_disk_is_said_to_be_damaged_there(engine: Eng
     engine.drain()
     job.refresh_from_db()
     assert (job.state, job.reason_code) == (JobState.QUARANTINED, "file_damaged")
-    assert "not in transfer" in job.reason
+    assert "not in transfer" in str(job.reason)
     assert FileFault.objects.get().kind == "damaged"
 
 

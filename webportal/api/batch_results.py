@@ -32,6 +32,7 @@ class ResultSerializer(serializers.Serializer[Any]):
 
     file_name = serializers.CharField()
     verdict = serializers.ChoiceField(choices=Verdict.choices)
+    reason_code = serializers.CharField()
     reason = serializers.CharField()
     patient_name = serializers.CharField()
     patient_id = serializers.CharField()
@@ -138,6 +139,7 @@ def _named(row: results.Row) -> dict[str, Any]:
     named = None if row.priority is None else Priority(row.priority).name.lower()
     return asdict(row) | {
         "priority": named,
+        "reason": row.reason.english,
         "doubts": sentences(row.purpose_reasons),
         "finding": row.finding,
         "model_is": row.finding.against(row.category) if row.finding else "",

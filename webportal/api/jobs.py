@@ -33,6 +33,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
 
     study = serializers.UUIDField(source="radiograph.study_id")
     priority = PriorityField()
+    reason = serializers.CharField(source="reason.english", read_only=True)
 
     class Meta:
         model = Job
@@ -154,6 +155,7 @@ class PredictionSerializer(serializers.ModelSerializer[Prediction]):
     doubts = serializers.SerializerMethodField(
         help_text="Why the result is not plainly within the model's purpose."
     )
+    reason = serializers.CharField(source="reason.english", read_only=True)
 
     class Meta:
         model = Prediction

@@ -126,6 +126,7 @@ class ItemSerializer(serializers.ModelSerializer[UploadItem]):
     """One file of a batch and its verdict."""
 
     study = serializers.UUIDField(source="radiograph.study_id", default=None, allow_null=True)
+    reason = serializers.CharField(source="reason.english", read_only=True)
 
     class Meta:
         model = UploadItem

@@ -11,5 +11,5 @@ class InferenceConfig(AppConfig):
     verbose_name = "Inference"
 
     def ready(self) -> None:
-        """Connect the signals."""
-        from webportal.inference import signals  # noqa: F401
+        """Connect the signals, and register the reasons."""
+        from webportal.inference import reasons, signals  # noqa: F401

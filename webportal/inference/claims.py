@@ -24,13 +24,12 @@ from django.utils import timezone
 
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
-from webportal.inference import reasons
 from webportal.inference.hints import hint_after_commit
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
 from webportal.inference.purpose.keeping import known_of
-from webportal.inference.purpose.reasons import WITHHELD
 from webportal.inference.purpose.rule import Judgement, judge
 from webportal.inference.summary import lock_studies, refresh_summaries
+from webportal.reasons import Reason
 from webportal.records.choices import Category, Purpose
 
 logger = logging.getLogger(__name__)
@@ -79,8 +78,7 @@ class Result:
     job: ClaimedJob
     category: str
     probability: float | None
-    reason_code: str
-    reason: str
+    reason: Reason
     heatmap: bytes
     heatmap_rows: int
     heatmap_columns: int
@@ -132,16 +130,17 @@ def write_back(
         radiograph: judge(model_version.population, said) for radiograph, said in known.items()
     }
     results = [_kept(each, judged[each.job.radiograph_id]) for each in results]
-    by_outcome: dict[tuple[JobState, str, str], list[uuid.UUID]] = defaultdict(list)
+    by_outcome: dict[tuple[JobState, str, str], list[Result]] = defaultdict(list)
     for result in results:
         refused = result.category == Category.NOT_ASSESSABLE
         state = JobState.REFUSED if refused else JobState.DONE
-        by_outcome[state, result.reason_code, result.reason].append(result.job.id)
-    for (state, reason_code, reason), job_ids in by_outcome.items():
-        Job.objects.filter(pk__in=job_ids).update(
+        by_outcome[state, result.reason.code, repr(result.reason.params)].append(result)
+    for (state, _, _), alike in by_outcome.items():
+        reason = alike[0].reason
+        Job.objects.filter(pk__in=[result.job.id for result in alike]).update(
             state=state,
-            reason_code=reason_code,
-            reason=reason,
+            reason_code=reason.code,
+            reason_params=reason.params,
             leased_until=None,
             finished_at=now,
         )
@@ -155,8 +154,8 @@ def write_back(
             model_version=model_version,
             category=result.category,
             probability=result.probability,
-            reason_code=result.reason_code,
-            reason=result.reason,
+            reason_code=result.reason.code,
+            reason_params=result.reason.params,
             bacterial_probability=result.bacterial_probability,
             correction=result.correction,
             purpose=judged[result.job.radiograph_id].purpose,
@@ -188,16 +187,14 @@ def write_back(
 
 
 @transaction.atomic
-def fail(
-    worker: str, job: ClaimedJob, reason_code: str, reason: str, *, is_final: bool = False
-) -> None:
+def fail(worker: str, job: ClaimedJob, reason: Reason, *, is_final: bool = False) -> None:
     """Return a job to the queue after an error, or quarantine it.
 
     It is quarantined when its attempts are used up, or at once if the error `is_final`, so that
     retrying is pointless. Does nothing if the worker no longer holds the job.
     """
     for held in _lock([job], worker).values():
-        _end_attempt(held, reason_code, reason, is_final=is_final)
+        _end_attempt(held, reason, is_final=is_final)
         hint_after_commit()
 
 
@@ -240,7 +237,7 @@ def _answer(result: Result) -> dict[str, Any]:
         "probability": result.probability,
         "bacterial_probability": result.bacterial_probability,
         "correction": result.correction,
-        "reason_code": result.reason_code,
+        "reason_code": result.reason.code,
         "heatmap_sha256": hashlib.sha256(result.heatmap).hexdigest(),
     }
     return {name: value for name, value in answer.items() if value not in (None, "")}
@@ -262,8 +259,7 @@ def _kept(result: Result, judgement: Judgement) -> Result:
         category=Category.NOT_ASSESSABLE,
         probability=None,
         bacterial_probability=None,
-        reason_code=reason.code,
-        reason=WITHHELD[reason.code].format(**reason.values),
+        reason=Reason(reason.code, dict(reason.values)),
         correction="",
         heatmap=bytes(len(result.heatmap)),
     )
@@ -300,8 +296,7 @@ def _end_lost(condition: Q) -> int:
                 locked = lost.select_for_update(of=("self",)).select_related("radiograph")
                 job = locked.filter(pk=job_id).first()
                 if job is not None:
-                    reason = reasons.WORKER_LOST.format(attempts=job.attempt)
-                    _end_attempt(job, WORKER_LOST, reason)
+                    _end_attempt(job, Reason(WORKER_LOST, {"attempts": job.attempt}))
                     ended += 1
         except DatabaseError as error:
             logger.exception("Job %s could not be taken back", job_id)
@@ -313,11 +308,11 @@ def _end_lost(condition: Q) -> int:
     return ended
 
 
-def _end_attempt(job: Job, reason_code: str, reason: str, *, is_final: bool = False) -> None:
+def _end_attempt(job: Job, reason: Reason, *, is_final: bool = False) -> None:
     """Return a locked, running job to the queue, or quarantine it; see `fail`."""
     job.leased_until = None
-    job.reason_code, job.reason = reason_code, reason
-    detail = {"reason": reason_code, "attempt": job.attempt, "worker": job.worker}
+    job.reason_code, job.reason_params = reason.code, dict(reason.params)
+    detail = {"reason": reason.code, "attempt": job.attempt, "worker": job.worker}
     if is_final or job.attempt >= settings.INFERENCE_MAX_ATTEMPTS:
         job.state, job.finished_at = JobState.QUARANTINED, timezone.now()
         action = Action.JOB_QUARANTINED
@@ -325,7 +320,14 @@ def _end_attempt(job: Job, reason_code: str, reason: str, *, is_final: bool = Fa
         job.state, job.worker = JobState.QUEUED, ""
         action = Action.JOB_RETURNED
     job.save(
-        update_fields=["state", "worker", "leased_until", "finished_at", "reason_code", "reason"]
+        update_fields=[
+            "state",
+            "worker",
+            "leased_until",
+            "finished_at",
+            "reason_code",
+            "reason_params",
+        ]
     )
     if job.state == JobState.QUARANTINED:
         refresh_summaries([job.radiograph.study_id])

@@ -1,10 +1,12 @@
 """Queue metrics computed from the database: no patient data, IDs only."""
 
+import json
 from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db.models import Count, Min, Q
+from django.db.models import Count, Min, Q, TextField
+from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
@@ -13,6 +15,7 @@ from django.utils.translation import gettext_lazy
 from webportal.inference.fleet import ALIVE, TAKE_JOBS, WorkerState, workers_with_states
 from webportal.inference.models import Job, JobState, Worker
 from webportal.inference.queue import awaiting_release
+from webportal.reasons import Reason
 from webportal.records.choices import Priority
 from webportal.storage import free_bytes, takes_files
 
@@ -173,8 +176,7 @@ class Failures:
     """Jobs that ended without a result for the same reason in the last 24 hours."""
 
     state: str
-    reason_code: str
-    reason: str
+    reason: Reason
     count: int
 
 
@@ -187,11 +189,15 @@ def failures_of_the_last_day() -> list[Failures]:
         )
         .order_by()
         .values("state", "reason_code")
-        .annotate(count=Count("pk"), reason=Min("reason"))
+        .annotate(count=Count("pk"), example=Min(Cast("reason_params", TextField())))
         .order_by("-count", "reason_code")
     )
     return [
-        Failures(str(JobState(row["state"]).label), row["reason_code"], row["reason"], row["count"])
+        Failures(
+            str(JobState(row["state"]).label),
+            Reason(row["reason_code"], json.loads(row["example"])),
+            row["count"],
+        )
         for row in rows
     ]
 

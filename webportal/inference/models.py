@@ -9,6 +9,7 @@ from django.utils.text import get_text_list
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from webportal.reasons import Reasoned
 from webportal.records.choices import Category, Priority, Purpose
 from webportal.records.models import SHA256_HEX, Radiograph, Study
 from webportal.records.shown_result import ShownResult
@@ -73,7 +74,7 @@ class JobState(models.TextChoices):
     CANCELLED = "cancelled", _("Cancelled")
 
 
-class Job(models.Model):
+class Job(Reasoned):
     """One inference job for one radiograph.
 
     Its state is changed only by webportal.inference.queue and webportal.inference.claims.
@@ -96,8 +97,6 @@ class Job(models.Model):
     queued_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
-    reason_code = models.CharField(max_length=40, blank=True)
-    reason = models.TextField(blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
     )
@@ -140,7 +139,7 @@ class Job(models.Model):
                 name="job_finished_when_closed",
             ),
             models.CheckConstraint(
-                condition=~Q(state__in=["refused", "quarantined"]) | ~Q(reason=""),
+                condition=~Q(state__in=["refused", "quarantined"]) | ~Q(reason_code=""),
                 name="job_reason_given",
             ),
             models.CheckConstraint(
@@ -161,7 +160,7 @@ CORRECTIONS = {
 }
 
 
-class Prediction(ShownResult, models.Model):
+class Prediction(ShownResult, Reasoned):
     """The result of one model version for one radiograph. At most one is current.
 
     `category` and `probability` are the model's own output; `shown_category` and
@@ -193,8 +192,6 @@ class Prediction(ShownResult, models.Model):
             "map lies on the picture as it came."
         ),
     )
-    reason_code = models.CharField(max_length=40, blank=True)
-    reason = models.TextField(blank=True)
     purpose = models.CharField(
         max_length=12,
         choices=Purpose.choices,
@@ -225,12 +222,12 @@ class Prediction(ShownResult, models.Model):
                 name="one_current_prediction_per_radiograph",
             ),
             models.CheckConstraint(
-                condition=Q(category="not_assessable", probability=None) & ~Q(reason="")
+                condition=Q(category="not_assessable", probability=None) & ~Q(reason_code="")
                 | Q(
                     category__in=["likely", "indeterminate", "unlikely"],
                     probability__gte=0.0,
                     probability__lte=1.0,
-                    reason="",
+                    reason_code="",
                 ),
                 name="prediction_complete",
             ),

@@ -1,38 +1,39 @@
-"""Reasons for job outcomes as stored: in English, with `{}` placeholders."""
+"""Reasons for job outcomes: messages by code, with `{}` placeholders."""
 
 from django.utils.translation import gettext_noop
 
-FILE_UNREADABLE = gettext_noop("The image's file is missing from the storage, or cannot be read.")
-FILE_DAMAGED = gettext_noop(
-    "The stored file is not the one that was received: its checksum differs. It was damaged or"
-    " changed in the storage of this portal, not in transfer."
-)
-NOT_CHEST = gettext_noop(
-    "The file says that this shows {part}; the model was made for chests alone."
-)
-NOT_FRONTAL_VIEW = gettext_noop(
-    "The file says that this is no frontal view ({view}); the model was made for frontal ones"
-    " alone."
-)
-PART_OF_CHEST = gettext_noop(
-    "The file says that this shows a part of the chest ({part}); the model was made for whole"
-    " chests alone."
-)
-PREDICTION_FAILED = gettext_noop("The model failed on this image ({error}).")
-READING_FAILED = gettext_noop("Reading the image failed ({error}).")
-RESULT_REFUSED = gettext_noop("The model's result could not be stored ({error}).")
-WORKER_LOST = gettext_noop(
-    "The worker stopped or was cut off while it had this image (attempts: {attempts}). The image"
-    " may be the cause."
-)
+from ml import images
+from ml.serving import refusals
+from webportal.reasons import register
 
-#: Templates with placeholders.
-TEMPLATES = (
-    NOT_CHEST,
-    NOT_FRONTAL_VIEW,
-    PART_OF_CHEST,
-    PREDICTION_FAILED,
-    READING_FAILED,
-    RESULT_REFUSED,
-    WORKER_LOST,
-)
+MESSAGES = {
+    "file_unreadable": gettext_noop(
+        "The image's file is missing from the storage, or cannot be read."
+    ),
+    "file_damaged": gettext_noop(
+        "The stored file is not the one that was received: its checksum differs. It was damaged or"
+        " changed in the storage of this portal, not in transfer."
+    ),
+    "not_chest": gettext_noop(
+        "The file says that this shows {part}; the model was made for chests alone."
+    ),
+    "not_frontal_view": gettext_noop(
+        "The file says that this is no frontal view ({view}); the model was made for frontal ones"
+        " alone."
+    ),
+    "part_of_chest": gettext_noop(
+        "The file says that this shows a part of the chest ({part}); the model was made for whole"
+        " chests alone."
+    ),
+    "prediction_failed": gettext_noop("The model failed on this image ({error})."),
+    "reading_failed": gettext_noop("Reading the image failed ({error})."),
+    "result_refused": gettext_noop("The model's result could not be stored ({error})."),
+    "worker_lost": gettext_noop(
+        "The worker stopped or was cut off while it had this image (attempts: {attempts}). The"
+        " image may be the cause."
+    ),
+}
+
+register(images.MESSAGES)
+register(refusals.MESSAGES)
+register(MESSAGES)

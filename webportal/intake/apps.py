@@ -9,3 +9,7 @@ class IntakeConfig(AppConfig):
     name = "webportal.intake"
     label = "intake"
     verbose_name = "Intake"
+
+    def ready(self) -> None:
+        """Register the reasons."""
+        from webportal.intake import reasons  # noqa: F401

@@ -1,9 +1,11 @@
 """Errors of intake: `code` for programs, `message` for people, with what to do."""
 
 from http import HTTPStatus
+from typing import Any
 
 from django.utils.translation import gettext as _
 
+from webportal.reasons import Reason
 from webportal.refusals import Refusal
 
 
@@ -11,11 +13,19 @@ class IntakeError(Refusal):
     """Base of the reasons; neither code nor message ever quotes the file."""
 
 
-class RefusedError(IntakeError):
+class ReasonedError(IntakeError):
+    """An error whose reason is kept with the file; see `webportal.intake.reasons`."""
+
+    def __init__(self, code: str, **params: Any) -> None:
+        self.reason = Reason(code, params)
+        super().__init__(code, str(self.reason))
+
+
+class RefusedError(ReasonedError):
     """The file is refused; nothing of it is kept."""
 
 
-class PatientDoubtError(IntakeError):
+class PatientDoubtError(ReasonedError):
     """It is not certain whose image this is; the file is held until a person has decided."""
 
 
@@ -49,14 +59,6 @@ class StorageFullError(StorageRefusesError):
                 " hospital IT, and send the rest again when there is space."
             ),
         )
-
-
-def internal_error() -> RefusedError:
-    """Return the refusal of a file on which we failed, so that it stops no other."""
-    return RefusedError(
-        "internal_error",
-        "The server failed on this file. Send it again; if that fails too, tell hospital IT.",
-    )
 
 
 class NotHeldError(IntakeError):

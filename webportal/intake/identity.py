@@ -4,20 +4,16 @@ import hashlib
 from dataclasses import dataclass
 from datetime import date
 
-from django.utils.translation import gettext_noop
-
 from ml.images import ImageFacts
 from webportal.intake.checks.study_dates import real_birth_date
+from webportal.reasons import FIELDS
 from webportal.records.choices import Sex
 from webportal.records.identifiers import UNREADABLE, comparable
 from webportal.records.models import OWN_ISSUER, Patient
 
 TEMPORARY_PREFIX = "TMP-"
-FIELD_WORDS = {
-    "name": gettext_noop("name"),
-    "birth_date": gettext_noop("date of birth"),
-    "sex": gettext_noop("sex"),
-}
+#: What tells two people under one Patient ID apart.
+COMPARED = ("name", "birth_date", "sex")
 
 
 @dataclass(frozen=True)
@@ -65,17 +61,18 @@ def identity_in_header(facts: ImageFacts) -> Identity:
 
 
 def differences(one: Identity | Patient, other: Identity | Patient) -> list[str]:
-    """Return what the two disagree on; what one of them does not say is no disagreement."""
+    """Return what the two disagree on, in words; see `differing`."""
+    return [FIELDS[name] for name in differing(one, other)]
+
+
+def differing(one: Identity | Patient, other: Identity | Patient) -> list[str]:
+    """Return which of COMPARED the two disagree on; silence of one of them is no disagreement."""
     compared = {
         "name": _comparable_names(one.name, other.name),
         "birth_date": (one.birth_date, other.birth_date),
         "sex": (one.sex, other.sex),
     }
-    return [
-        FIELD_WORDS[name]
-        for name, (left, right) in compared.items()
-        if left and right and left != right
-    ]
+    return [name for name, (left, right) in compared.items() if left and right and left != right]
 
 
 def _comparable_names(one: str, other: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -7,6 +7,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from webportal.reasons import Reasoned
 from webportal.records.choices import Priority
 from webportal.records.models import Radiograph
 
@@ -66,7 +67,7 @@ class Verdict(models.TextChoices):
     DISCARDED = "discarded", _("Discarded after review")
 
 
-class UploadItem(models.Model):
+class UploadItem(Reasoned):
     """One file of a batch and its verdict. A file sent again updates the same item."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -75,8 +76,6 @@ class UploadItem(models.Model):
     sha256 = models.CharField(max_length=64)
     size = models.PositiveBigIntegerField()
     verdict = models.CharField(max_length=10, choices=Verdict.choices)
-    reason_code = models.CharField(max_length=40, blank=True)
-    reason = models.TextField(blank=True)
     radiograph = models.ForeignKey(
         Radiograph, on_delete=models.PROTECT, null=True, blank=True, related_name="upload_items"
     )
@@ -94,8 +93,8 @@ class UploadItem(models.Model):
             ),
             models.CheckConstraint(
                 condition=Q(verdict__in=["accepted", "duplicate"], radiograph__isnull=False)
-                | Q(verdict="held", radiograph=None) & ~Q(held_key="") & ~Q(reason="")
-                | Q(verdict__in=["refused", "discarded"], radiograph=None) & ~Q(reason=""),
+                | Q(verdict="held", radiograph=None) & ~Q(held_key="") & ~Q(reason_code="")
+                | Q(verdict__in=["refused", "discarded"], radiograph=None) & ~Q(reason_code=""),
                 name="item_verdict_complete",
             ),
         ]

@@ -1,92 +1,134 @@
-"""Reasons that are stored with a file or a job: kept in English, shown in the reader's language.
+"""Why a file was refused, held, or taken in with a note: messages by code."""
 
-What is always the same is looked up as it is stored. A sentence with a figure or a name in it is
-known again by its template, whenever it was stored; one that is of no template is shown as it is.
-"""
+from django.utils.translation import gettext_noop
 
-import re
+from webportal.intake.checks import messages as of_checks
+from webportal.reasons import register
 
-from django.utils.translation import gettext, gettext_noop
+MESSAGES = {
+    # Refused: archives
+    "archive_bomb": gettext_noop(
+        "The file unpacks to far more than an image would. Send the image without the ZIP."
+    ),
+    "archive_too_large": gettext_noop(
+        "Unpacked, the ZIP file has more than {gigabytes} GB. Split it into smaller ones."
+    ),
+    "archive_too_slow": gettext_noop(
+        "The files in the ZIP took longer than {minutes} minutes to check; what was taken in by"
+        " then is stored. Send it again to go on with the rest, or split it into smaller ones."
+    ),
+    "damaged_archive": gettext_noop(
+        "The ZIP file is damaged or incomplete. Make it again, or send the files without it."
+    ),
+    "damaged_entry": gettext_noop(
+        "The file is damaged inside the ZIP. Make the ZIP again, or send the file without it."
+    ),
+    "empty_archive": gettext_noop("The ZIP file holds no files. Send one that does."),
+    "encrypted": gettext_noop("The file is encrypted. Make the ZIP again without a password."),
+    "link": gettext_noop("This is a link, not a file. Put the file itself into the ZIP."),
+    "nested_archive": gettext_noop("This is a ZIP inside the ZIP. Unpack it and send its files."),
+    "too_many_entries": gettext_noop(
+        "The ZIP file holds more than {files} files. Split it into smaller ones."
+    ),
+    "unsafe_path": gettext_noop(
+        "The name of this file in the ZIP leads outside it. Make the ZIP again from a folder."
+    ),
+    "unsupported_zip": gettext_noop(
+        "The ZIP is compressed in an unusual way. Make it again with the usual one, Deflate."
+    ),
+    # Refused: others
+    "ambiguous_sheet_line": gettext_noop(
+        "Two files fit the same line of the sheet. Write the folder before the file's name in the"
+        " sheet, and send the sheet and this file as a new batch."
+    ),
+    "instance_exists": gettext_noop(
+        "Another file of this very image (the same SOP Instance UID) is stored already, with other"
+        " content. Look at its study; send only what is missing there."
+    ),
+    "internal_error": gettext_noop(
+        "The server failed on this file. Send it again; if that fails too, tell hospital IT."
+    ),
+    "not_in_sheet": gettext_noop(
+        "The sheet has no line for this file. Add the line, and send the sheet and this file as a"
+        " new batch."
+    ),
+    "patient_contradiction": gettext_noop(
+        "The file names another patient than you did. Check which is right, and send the file in a"
+        " new batch with the right patient, or without one."
+    ),
+    "too_large": gettext_noop(
+        "The file is larger than {megabytes} MB, the limit for one file. Export the image again,"
+        " compressed."
+    ),
+    # Held
+    "bikram_sambat": gettext_noop(
+        "The date of the study is {given}, in the future. It looks like Bikram Sambat, in which it"
+        " is {converted} of the common era. Say whether it is that, or when the study was made."
+    ),
+    "bikram_sambat.birth": gettext_noop(
+        "The patient's date of birth is {given}, in the future. It may be in Bikram Sambat, in"
+        " which it is {converted} of the common era. Say whether it is that, or when the patient"
+        " was born."
+    ),
+    "dates_contradict": gettext_noop(
+        "The dates of the file cannot be right: the study lies before the birth, more than 130"
+        " years after it, or before there were X-rays. Say which date is right, or leave it out."
+    ),
+    "letters_in_doubt": gettext_noop(
+        "Letters of the {attributes} cannot be read for certain: they are not of the character set"
+        " that the file declares ({declared}). Look at the picture and the request, and correct"
+        " them."
+    ),
+    "letters_in_doubt.no_character_set": gettext_noop(
+        "Letters of the {attributes} cannot be read for certain: the file declares no character"
+        " set that is known. Look at the picture and the request, and correct them."
+    ),
+    "no_identifier": gettext_noop(
+        "The file’s Patient ID is a placeholder that several patients may share. Say whose image"
+        " it is."
+    ),
+    "patient_mismatch": gettext_noop(
+        "The patient record with this Patient ID has another {differences}. Decide on the list of"
+        " held files whose image this is."
+    ),
+    "study_date_in_future": gettext_noop(
+        "The date of the study is in the future. Say when the study was made, or leave the date"
+        " out."
+    ),
+    "study_mismatch": gettext_noop(
+        "The study that this image belongs to is recorded for another patient. Decide on the list"
+        " of held files whose image this is."
+    ),
+    # Why a decision on a held file cannot be carried out
+    "dates_contradict.converted": gettext_noop(
+        "Read as Bikram Sambat, the dates of birth and study still contradict each other. Write"
+        " the right ones."
+    ),
+    "file_damaged.held": gettext_noop(
+        "The stored file is missing, or not the one that was received. Hospital IT is told. Send"
+        " the same file again to the same upload, which repairs it, or discard it."
+    ),
+    "nobody_recorded": gettext_noop(
+        "Nobody is recorded under what the file says. Correct it, or say that it is another person."
+    ),
+    "not_bikram_sambat": gettext_noop("No date of this file looks like Bikram Sambat."),
+    "study_date_in_doubt": gettext_noop(
+        "The date of its study is in doubt: decide on it by itself."
+    ),
+    # Discarded, or taken in
+    "discarded": gettext_noop("A person looked at it and discarded it."),
+    "recorded_for_another": gettext_noop(
+        "It is recorded for another patient than you gave. Open that patient and check which is"
+        " right."
+    ),
+    "repaired": gettext_noop(
+        "The stored file was missing or damaged; this one has taken its place."
+    ),
+    "signed_record_kept": gettext_noop(
+        "The file also gives the patient’s {missing}, which the record lacks. A study of the"
+        " patient is signed, so the record is left as it is: a radiologist can correct it."
+    ),
+}
 
-from ml import images
-from webportal.inference import reasons as of_jobs
-from webportal.intake.checks import image_file
-
-ARCHIVE_TOO_LARGE = gettext_noop(
-    "Unpacked, the ZIP file has more than {gigabytes} GB. Split it into smaller ones."
-)
-ARCHIVE_TOO_SLOW = gettext_noop(
-    "The files in the ZIP took longer than {minutes} minutes to check; what was taken in by then is"
-    " stored. Send it again to go on with the rest, or split it into smaller ones."
-)
-BIKRAM_SAMBAT = gettext_noop(
-    "The date of the study is {given}, in the future. It looks like Bikram Sambat, in which it is"
-    " {converted} of the common era. Say whether it is that, or when the study was made."
-)
-BORN_BY_BIKRAM_SAMBAT = gettext_noop(
-    "The patient's date of birth is {given}, in the future. It may be in Bikram Sambat, in which"
-    " it is {converted} of the common era. Say whether it is that, or when the patient was born."
-)
-LETTERS_IN_DOUBT = gettext_noop(
-    "Letters of the {attributes} cannot be read for certain: they are not of the character set that"
-    " the file declares ({declared}). Look at the picture and the request, and correct them."
-)
-NO_CHARACTER_SET = gettext_noop(
-    "Letters of the {attributes} cannot be read for certain: the file declares no character set"
-    " that is known. Look at the picture and the request, and correct them."
-)
-PATIENT_MISMATCH = gettext_noop(
-    "The patient record with this Patient ID has another {differences}. Decide on the list of held"
-    " files whose image this is."
-)
-PATIENT_LEFT_AS_IT_IS = gettext_noop(
-    "The file also gives the patient’s {missing}, which the record lacks. A study of the patient is"
-    " signed, so the record is left as it is: a radiologist can correct it."
-)
-TOO_LARGE = gettext_noop(
-    "The file is larger than {megabytes} MB, the limit for one file. Export the image again,"
-    " compressed."
-)
-TOO_MANY_ENTRIES = gettext_noop(
-    "The ZIP file holds more than {files} files. Split it into smaller ones."
-)
-
-#: Those in which something is filled in.
-TEMPLATES = (
-    *of_jobs.TEMPLATES,
-    images.TOO_MANY_PIXELS,
-    images.WRONG_MODALITY,
-    ARCHIVE_TOO_LARGE,
-    ARCHIVE_TOO_SLOW,
-    BIKRAM_SAMBAT,
-    BORN_BY_BIKRAM_SAMBAT,
-    LETTERS_IN_DOUBT,
-    NO_CHARACTER_SET,
-    PATIENT_MISMATCH,
-    PATIENT_LEFT_AS_IT_IS,
-    TOO_LARGE,
-    TOO_MANY_ENTRIES,
-    image_file.TOO_SMALL,
-    *image_file.IDENTIFIER_FAULTS.values(),
-)
-
-
-def in_words(reason: str) -> str:
-    """Return a stored reason in the language of the page."""
-    for template, pattern in _PATTERNS.items():
-        if found := pattern.fullmatch(reason):
-            values = {name: _value(value) for name, value in found.groupdict().items()}
-            return gettext(template).format(**values)
-    return gettext(reason) if reason else ""
-
-
-def _value(value: str) -> str:
-    """Translate what was filled in where it is a word of ours, such as the name of a field."""
-    return f" {gettext('and')} ".join(gettext(part) for part in value.split(" and "))
-
-
-def _pattern(template: str) -> re.Pattern[str]:
-    return re.compile(re.sub(r"\\{(\w+)\\}", r"(?P<\1>.+?)", re.escape(template)))
-
-
-_PATTERNS = {template: _pattern(template) for template in TEMPLATES}
+register(of_checks.MESSAGES)
+register(MESSAGES)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from ml.serving.calibration import Floats
 from ml.serving.gate.measures import contrast, statistics, thumbnails
 from ml.serving.gate.orientation import Turn, upright_turns
+from ml.serving.refusals import MESSAGES
 
 # The first rows of the classifier's weights; the rest are other kinds of OOD pictures.
 CHEST, CROPPED_CHEST, OTHER = range(3)
@@ -24,19 +25,21 @@ CERTAINLY_CROPPED = 5.0
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why an image is not assessable: a stable code and plain English for the radiologist."""
+    """Why an image is not assessable: a stable code, a key of `ml.serving.refusals.MESSAGES`."""
 
     code: str
-    reason: str
+
+    @property
+    def reason(self) -> str:
+        """Plain English for the radiologist."""
+        return MESSAGES[self.code]
 
 
-NO_CONTRAST = Refusal("no_contrast", "The picture is blank or has almost no contrast")
-NOT_FRONTAL_CHEST = Refusal(
-    "not_frontal_chest", "The picture does not look like an upright frontal chest radiograph"
-)
-CROPPED = Refusal("cropped", "The picture seems to show only a part of the chest")
-INVERTED = Refusal("inverted", "The picture seems to be inverted: what should be bright is dark")
-ROTATED = Refusal("rotated", "The picture seems to be turned on its side or upside down")
+NO_CONTRAST = Refusal("no_contrast")
+NOT_FRONTAL_CHEST = Refusal("not_frontal_chest")
+CROPPED = Refusal("cropped")
+INVERTED = Refusal("inverted")
+ROTATED = Refusal("rotated")
 
 
 def features(inputs: NDArray[np.uint8], layouts: Floats) -> Floats:

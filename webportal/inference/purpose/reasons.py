@@ -10,7 +10,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, gettext_noop, ngettext
 
-from webportal.inference import reasons
+from webportal.reasons import Reason
 
 INFANT_MONTHS = 24
 
@@ -55,11 +55,7 @@ LONG = {
     ),
 }
 #: Reasons of withheld results, stored with the result like any refusal.
-WITHHELD = {
-    "not_frontal_view": reasons.NOT_FRONTAL_VIEW,
-    "not_chest": reasons.NOT_CHEST,
-    "part_of_chest": reasons.PART_OF_CHEST,
-}
+WITHHELD = ("not_frontal_view", "not_chest", "part_of_chest")
 _OUTSIDE_IN_YEARS = gettext_noop(
     "The patient was %(age)s years old; the model was made for %(youngest)s to %(oldest)s."
 )
@@ -107,7 +103,7 @@ def age_words(months: int) -> str:
 
 def _sentence(code: str, values: Mapping[str, Any]) -> str:
     if code in WITHHELD:
-        return _(WITHHELD[code]).format(**values)
+        return str(Reason(code, values))
     if code != "age_outside":
         return str(LONG[code]) % _shown(code, values)
     if values["months"] < INFANT_MONTHS:

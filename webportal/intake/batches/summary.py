@@ -7,6 +7,7 @@ from django.db.models import Count, QuerySet
 from webportal.inference.models import Job, JobState
 from webportal.intake.cases import lookup
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem, Verdict
+from webportal.reasons import Reason
 from webportal.records.choices import ReadingState
 from webportal.records.models import Study
 
@@ -17,8 +18,7 @@ _NAMES_SHOWN = 8
 class Failure:
     """The refused files of a batch that share a reason."""
 
-    code: str
-    reason: str
+    reason: Reason
     count: int
     file_names: list[str]
 
@@ -101,13 +101,17 @@ def failures(batch: UploadBatch) -> list[Failure]:
     """Return the refused files grouped by reason, the most frequent first."""
     refused = batch.items.filter(verdict=Verdict.REFUSED)
     groups = (
-        refused.values_list("reason_code", "reason")
+        refused.values_list("reason_code", "reason_params")
         .annotate(count=Count("pk"))
         .order_by("-count", "reason_code")
     )
     return [
-        Failure(code, reason, count, _some_names(refused.filter(reason_code=code, reason=reason)))
-        for code, reason, count in groups
+        Failure(
+            Reason(code, params),
+            count,
+            _some_names(refused.filter(reason_code=code, reason_params=params)),
+        )
+        for code, params, count in groups
     ]
 
 

@@ -23,7 +23,6 @@ from webportal.intake.cases.case_record import CaseRecordForm
 from webportal.intake.errors import IntakeError
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.intake.pipeline import body, turns
-from webportal.intake.reasons import in_words
 
 BATCHES_PER_PAGE = 30
 ITEMS_PER_PAGE = 100
@@ -188,7 +187,9 @@ def _batch_context(request: SignedInRequest, batch_id: uuid.UUID) -> dict[str, A
 def received(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     """What arrived of a batch, as JSON, so that a browser sends only what is missing."""
     found = get_object_or_404(UploadBatch, pk=batch_id)
-    items = found.items.only("file_name", "size", "sha256", "verdict", "reason_code", "reason")
+    items = found.items.only(
+        "file_name", "size", "sha256", "verdict", "reason_code", "reason_params"
+    )
     return JsonResponse({"items": [_as_json(item) for item in items]})
 
 
@@ -217,7 +218,7 @@ def upload(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
 
 
 def _problem(reason: IntakeError) -> JsonResponse:
-    answer = {"code": reason.code, "message": in_words(reason.message)}
+    answer = {"code": reason.code, "message": reason.message}
     headers = {"Retry-After": str(reason.retry_seconds)} if reason.retry_seconds else {}
     return JsonResponse(answer, status=reason.status, headers=headers)
 
@@ -229,5 +230,5 @@ def _as_json(item: UploadItem) -> dict[str, Any]:
         "sha256": item.sha256,
         "verdict": item.verdict,
         "reason_code": item.reason_code,
-        "reason": in_words(item.reason),
+        "reason": str(item.reason),
     }

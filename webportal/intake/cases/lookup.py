@@ -67,17 +67,9 @@ def refuse_second_use_of_line(batch: UploadBatch, file_name: str) -> None:
     may_be_alike = Q(file_name__iendswith=key.rsplit("/", 1)[-1]) | Q(file_name__regex=r"[^ -~]")
     for name in others.filter(may_be_alike).values_list("file_name", flat=True):
         if _record_key(batch, name) == key:
-            raise RefusedError(
-                "ambiguous_sheet_line",
-                "Two files fit the same line of the sheet. Write the folder before the file's name"
-                " in the sheet, and send the sheet and this file as a new batch.",
-            )
+            raise RefusedError("ambiguous_sheet_line")
 
 
 def not_in_sheet() -> RefusedError:
     """Return the refusal of a file that needs a line in the sheet and has none."""
-    return RefusedError(
-        "not_in_sheet",
-        "The sheet has no line for this file. Add the line, and send the sheet and this file as a"
-        " new batch.",
-    )
+    return RefusedError("not_in_sheet")

@@ -15,7 +15,6 @@ from typing import IO
 
 from ml import images
 from webportal.intake.errors import RefusedError
-from webportal.intake.reasons import ARCHIVE_TOO_LARGE, TOO_LARGE, TOO_MANY_ENTRIES
 
 MAX_ENTRIES = 5_000
 MAX_TOTAL_BYTES = 20 * 1024**3
@@ -50,10 +49,7 @@ def entries(file: IO[bytes], max_entry_bytes: int) -> Iterator[Entry]:
     try:
         archive = zipfile.ZipFile(file)
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError, EOFError):
-        raise RefusedError(
-            "damaged_archive",
-            "The ZIP file is damaged or incomplete. Make it again, or send the files without it.",
-        ) from None
+        raise RefusedError("damaged_archive") from None
     infos = [info for info in archive.infolist() if not _is_ignored(info)]
     _check_archive(infos)
     return _entries(archive, infos, max_entry_bytes)
@@ -61,13 +57,11 @@ def entries(file: IO[bytes], max_entry_bytes: int) -> Iterator[Entry]:
 
 def _check_archive(infos: list[zipfile.ZipInfo]) -> None:
     if not infos:
-        raise RefusedError("empty_archive", "The ZIP file holds no files. Send one that does.")
+        raise RefusedError("empty_archive")
     if len(infos) > MAX_ENTRIES:
-        message = TOO_MANY_ENTRIES.format(files=f"{MAX_ENTRIES:,}")
-        raise RefusedError("too_many_entries", message)
+        raise RefusedError("too_many_entries", files=MAX_ENTRIES)
     if sum(info.file_size for info in infos) > MAX_TOTAL_BYTES:
-        message = ARCHIVE_TOO_LARGE.format(gigabytes=MAX_TOTAL_BYTES // 1024**3)
-        raise RefusedError("archive_too_large", message)
+        raise RefusedError("archive_too_large", gigabytes=MAX_TOTAL_BYTES // 1024**3)
 
 
 def _entries(
@@ -96,34 +90,18 @@ def _name(info: zipfile.ZipInfo) -> str:
 
 def _refuse(info: zipfile.ZipInfo, name: str, max_entry_bytes: int) -> Entry | None:
     if _is_unsafe_path(name):
-        return _refused(
-            name,
-            "unsafe_path",
-            "The name of this file in the ZIP leads outside it. Make the ZIP again from a folder.",
-        )
+        return _refused(name, "unsafe_path")
     if stat.S_ISLNK(info.external_attr >> 16):
-        return _refused(
-            name, "link", "This is a link, not a file. Put the file itself into the ZIP."
-        )
+        return _refused(name, "link")
     if info.flag_bits & _ENCRYPTED:
-        return _refused(
-            name, "encrypted", "The file is encrypted. Make the ZIP again without a password."
-        )
+        return _refused(name, "encrypted")
     if info.compress_type not in _COMPRESSIONS:
-        return _refused(
-            name,
-            "unsupported_zip",
-            "The ZIP is compressed in an unusual way. Make it again with the usual one, Deflate.",
-        )
+        return _refused(name, "unsupported_zip")
     if info.file_size > max_entry_bytes:
-        return _refused(name, "too_large", TOO_LARGE.format(megabytes=max_entry_bytes // 1024**2))
+        return _refused(name, "too_large", megabytes=max_entry_bytes // 1024**2)
     largest_expected = max(_RATIO_COUNTS_FROM, info.compress_size * MAX_RATIO)
     if info.file_size > largest_expected:
-        return _refused(
-            name,
-            "archive_bomb",
-            "The file unpacks to far more than an image would. Send the image without the ZIP.",
-        )
+        return _refused(name, "archive_bomb")
     return None
 
 
@@ -134,20 +112,14 @@ def _read(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Entry:
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError):
         data = b""
     if len(data) != info.file_size:
-        return _refused(
-            name,
-            "damaged_entry",
-            "The file is damaged inside the ZIP. Make the ZIP again, or send the file without it.",
-        )
+        return _refused(name, "damaged_entry")
     if images.sniff(data[:132]) == "zip":
-        return _refused(
-            name, "nested_archive", "This is a ZIP inside the ZIP. Unpack it and send its files."
-        )
+        return _refused(name, "nested_archive")
     return Entry(name, data)
 
 
-def _refused(name: str, code: str, message: str) -> Entry:
-    return Entry(name, refusal=RefusedError(code, message))
+def _refused(name: str, code: str, **params: int) -> Entry:
+    return Entry(name, refusal=RefusedError(code, **params))
 
 
 def _is_ignored(info: zipfile.ZipInfo) -> bool:

@@ -1,25 +1,12 @@
 """What a file says of its patient and study that is not certain: a person is asked then."""
 
 from django.utils import timezone
-from django.utils.translation import gettext_noop
 
 from ml.images import ImageFacts
 from webportal.intake.checks.study_dates import StudyMoment, born_by_bikram_sambat, real_birth_date
 from webportal.intake.errors import PatientDoubtError
-from webportal.intake.reasons import (
-    BIKRAM_SAMBAT,
-    BORN_BY_BIKRAM_SAMBAT,
-    LETTERS_IN_DOUBT,
-    NO_CHARACTER_SET,
-)
 from webportal.records.identifiers import is_placeholder_identifier
 
-_WORDS = {
-    "PatientID": gettext_noop("Patient ID"),
-    "IssuerOfPatientID": gettext_noop("issuer of the Patient ID"),
-    "PatientName": gettext_noop("patient's name"),
-    "AccessionNumber": gettext_noop("accession number"),
-}
 #: The codes of doubts that a person settles by correcting what the file says.
 CODES = (
     "letters_in_doubt",
@@ -33,50 +20,35 @@ CODES = (
 def check_certain(facts: ImageFacts, moment: StudyMoment) -> None:
     """Raise PatientDoubtError where letters got lost, or the dates cannot be."""
     if facts.doubtful_letters:
-        raise PatientDoubtError("letters_in_doubt", _letters(facts))
+        raise _doubtful_letters(facts)
     _check_calendar(facts, moment)
     if is_placeholder_identifier(facts.patient_id):
-        raise PatientDoubtError(
-            "no_identifier",
-            gettext_noop(
-                "The file’s Patient ID is a placeholder that several patients may share. Say "
-                "whose image it is."
-            ),
-        )
+        raise PatientDoubtError("no_identifier")
     if moment.is_in_future:
-        raise PatientDoubtError(
-            "study_date_in_future",
-            gettext_noop(
-                "The date of the study is in the future. Say when the study was made, or leave the"
-                " date out."
-            ),
-        )
+        raise PatientDoubtError("study_date_in_future")
     if moment.doubtful is not None:
-        raise PatientDoubtError(
-            "dates_contradict",
-            gettext_noop(
-                "The dates of the file cannot be right: the study lies before the birth, more than"
-                " 130 years after it, or before there were X-rays. Say which date is right, or"
-                " leave it out."
-            ),
-        )
+        raise PatientDoubtError("dates_contradict")
 
 
 def _check_calendar(facts: ImageFacts, moment: StudyMoment) -> None:
     """Raise PatientDoubtError where a date in the future makes sense in Bikram Sambat."""
     if moment.doubtful is not None and moment.by_bikram_sambat is not None:
         converted = timezone.localtime(moment.by_bikram_sambat).date()
-        words = BIKRAM_SAMBAT.format(given=moment.doubtful, converted=converted)
-        raise PatientDoubtError("bikram_sambat", words)
+        dates = {"given": moment.doubtful.isoformat(), "converted": converted.isoformat()}
+        raise PatientDoubtError("bikram_sambat", **dates)
     born = real_birth_date(facts)
     born_then = born_by_bikram_sambat(born) if born else None
-    if born_then is not None:
-        words = BORN_BY_BIKRAM_SAMBAT.format(given=born, converted=born_then)
-        raise PatientDoubtError("bikram_sambat", words)
+    if born is not None and born_then is not None:
+        dates = {"given": born.isoformat(), "converted": born_then.isoformat()}
+        raise PatientDoubtError("bikram_sambat", variant="birth", **dates)
 
 
-def _letters(facts: ImageFacts) -> str:
-    attributes = " and ".join(_WORDS[keyword] for keyword in facts.doubtful_letters)
+def _doubtful_letters(facts: ImageFacts) -> PatientDoubtError:
+    attributes = list(facts.doubtful_letters)
     if not facts.character_set:
-        return NO_CHARACTER_SET.format(attributes=attributes)
-    return LETTERS_IN_DOUBT.format(attributes=attributes, declared=facts.character_set)
+        return PatientDoubtError(
+            "letters_in_doubt", variant="no_character_set", attributes=attributes
+        )
+    return PatientDoubtError(
+        "letters_in_doubt", attributes=attributes, declared=facts.character_set
+    )

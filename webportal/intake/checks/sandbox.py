@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from ml.images import ImageError
+from webportal.intake.checks.messages import CheckError
 
 Result = TypeVar("Result")
 
@@ -71,16 +72,11 @@ def run(
 
 
 def _too_slow() -> ImageError:
-    return ImageError(
-        "too_slow", "The image takes too long to decode. Export it again, uncompressed."
-    )
+    return CheckError("too_slow")
 
 
 def _decoder_failed() -> ImageError:
-    return ImageError(
-        "decoder_failed",
-        "The image is damaged in a way that stops the decoder. Export it again.",
-    )
+    return CheckError("decoder_failed")
 
 
 def _child(
@@ -95,10 +91,7 @@ def _child(
     except ImageError as error:
         result = error
     except MemoryError:
-        result = ImageError(
-            "too_much_memory",
-            "Decoding the image takes too much memory. Export it again, uncompressed.",
-        )
+        result = CheckError("too_much_memory")
     sending.send(result)
 
 

@@ -6,7 +6,6 @@ from datetime import date, datetime, time
 
 from django.db import DataError, IntegrityError, models, transaction
 from django.utils import timezone
-from django.utils.translation import gettext, gettext_noop
 from django.utils.translation import gettext_lazy as _
 
 from ml.images import ImageError, ImageFacts
@@ -22,7 +21,6 @@ from webportal.intake.errors import (
     NotHeldError,
     PatientDoubtError,
     RefusedError,
-    internal_error,
 )
 from webportal.intake.identity import (
     Identity,
@@ -43,19 +41,6 @@ from webportal.storage import DamagedFileError, read_verified, trash
 logger = logging.getLogger(__name__)
 
 _CORRECTED_ALIKE = ("letters_in_doubt", "patient_mismatch")
-OWN_DATE_IN_DOUBT = gettext_noop("The date of its study is in doubt: decide on it by itself.")
-NOT_BIKRAM_SAMBAT = gettext_noop("No date of this file looks like Bikram Sambat.")
-CONVERTED_CONTRADICT = gettext_noop(
-    "Read as Bikram Sambat, the dates of birth and study still contradict each other. Write the"
-    " right ones."
-)
-HELD_FILE_DAMAGED = gettext_noop(
-    "The stored file is missing, or not the one that was received. Hospital IT is told. Send the"
-    " same file again to the same upload, which repairs it, or discard it."
-)
-NOBODY_RECORDED = gettext_noop(
-    "Nobody is recorded under what the file says. Correct it, or say that it is another person."
-)
 
 
 class Decision(models.TextChoices):
@@ -121,8 +106,8 @@ def question(item: UploadItem, by: User) -> Question:
     record = lookup.record_for(item.batch, item.file_name)
     try:
         checked = check.check(upload, record)
-    except ImageError as reason:
-        raise RefusedError(reason.code, reason.message) from None
+    except ImageError as error:
+        raise RefusedError(error.code, **error.params) from None
     claim = identify.identify(item.batch, record, checked.facts)
     return Question(
         upload,
@@ -158,7 +143,7 @@ def resolve(
     asked = question(item, by)
     if decision == Decision.SAME:
         if asked.recorded is None:
-            raise PatientDoubtError("nobody_recorded", NOBODY_RECORDED)
+            raise PatientDoubtError("nobody_recorded")
         identity, study = _identity_of(asked.recorded), asked.study
     elif decision == Decision.BIKRAM_SAMBAT:
         identity, study = _converted(asked)
@@ -173,7 +158,7 @@ def resolve(
     except (DataError, IntegrityError) as error:
         # Only the kind of error: its text may quote the file, and so a patient.
         logger.error("Deciding on a held file failed with %s", type(error).__name__)
-        raise internal_error() from None
+        raise RefusedError("internal_error") from None
 
 
 def _carry_out(
@@ -235,7 +220,7 @@ def for_another(correction: Correction, asked: Question, other: Question) -> Cor
     if asked.moment == other.moment:
         return Correction(correction.identity, number, correction.study_date)
     if other.moment.doubtful is not None:
-        raise PatientDoubtError("study_date_in_doubt", OWN_DATE_IN_DOUBT)
+        raise PatientDoubtError("study_date_in_doubt")
     at = other.moment.at
     return Correction(correction.identity, number, timezone.localtime(at).date() if at else None)
 
@@ -252,7 +237,7 @@ def _read_held(item: UploadItem) -> bytes:
     if fault is None:
         return read_verified(item.held_key, item.sha256)
     file_faults.note(item.held_key, fault)
-    raise RefusedError("file_damaged", gettext(HELD_FILE_DAMAGED))
+    raise RefusedError("file_damaged", variant="held")
 
 
 def _claimed(item: UploadItem, by: User) -> Identity | None:
@@ -267,12 +252,12 @@ def _converted(asked: Question) -> tuple[Identity, StudyFacts]:
     """Return patient and study with the dates that are in the future read as Bikram Sambat."""
     born, at = asked.born_by_bikram_sambat, asked.moment.by_bikram_sambat
     if born is None and at is None:
-        raise PatientDoubtError("not_bikram_sambat", NOT_BIKRAM_SAMBAT)
+        raise PatientDoubtError("not_bikram_sambat")
     identity = replace(asked.claimed, birth_date=born or asked.claimed.birth_date)
     study = replace(asked.study, performed_at=at or asked.study.performed_at)
     day = timezone.localtime(study.performed_at).date() if study.performed_at else None
     if contradicts(identity.birth_date, day):
-        raise PatientDoubtError("dates_contradict", CONVERTED_CONTRADICT)
+        raise PatientDoubtError("dates_contradict", variant="converted")
     return identity, study
 
 
@@ -360,9 +345,8 @@ def _lock_held(item: UploadItem) -> str:
 def _discard(item: UploadItem, by: User) -> UploadItem:
     held_key = _lock_held(item)
     item.verdict, item.held_key = Verdict.DISCARDED, ""
-    item.reason_code = "discarded"
-    item.reason = gettext_noop("A person looked at it and discarded it.")
-    item.save(update_fields=["verdict", "held_key", "reason_code", "reason", "updated_at"])
+    item.reason_code, item.reason_params = "discarded", {}
+    item.save(update_fields=["verdict", "held_key", "reason_code", "reason_params", "updated_at"])
     _note(item, Decision.DISCARD, by)
     transaction.on_commit(lambda: trash.discard(held_key))
     return item

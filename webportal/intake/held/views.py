@@ -20,7 +20,6 @@ from webportal.intake.held import preview, resolution
 from webportal.intake.held.forms import HeldFileForm, initial_of
 from webportal.intake.held.resolution import Correction, Decision, Question
 from webportal.intake.models import UploadItem, Verdict
-from webportal.intake.reasons import in_words
 from webportal.storage import DamagedFileError, read_verified
 
 ITEMS_PER_PAGE = 100
@@ -115,7 +114,7 @@ def _decide(
     except NotHeldError:
         raise
     except IntakeError as reason:
-        words = gettext("The file is still held. %(reason)s") % {"reason": in_words(reason.message)}
+        words = gettext("The file is still held. %(reason)s") % {"reason": reason.message}
         messages.error(request, words)
         return redirect("intake:held-item", item.pk)
     left: list[str] = []
@@ -127,7 +126,7 @@ def _decide(
                 said = resolution.for_another(correction, asked, its)
             resolution.resolve(other, decision, request.user, said)
         except IntakeError as reason:
-            left.append(f"{other.file_name}: {in_words(reason.message)}")
+            left.append(f"{other.file_name}: {reason.message}")
     messages.success(request, _done(decision, 1 + len(others) - len(left)))
     if left:
         words = gettext("Not decided: %(files)s") % {"files": " ".join(left)}

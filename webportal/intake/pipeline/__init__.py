@@ -10,15 +10,11 @@ from ml.images import ImageError
 from webportal.accounts.models import User
 from webportal.intake.cases import lookup
 from webportal.intake.checks.doubts import check_certain
-from webportal.intake.errors import (
-    PatientDoubtError,
-    RefusedError,
-    StorageRefusesError,
-    internal_error,
-)
+from webportal.intake.errors import PatientDoubtError, RefusedError, StorageRefusesError
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.intake.pipeline import check, identify, match, receive, repair, store
 from webportal.intake.pipeline.upload import Upload
+from webportal.reasons import Reason
 
 logger = logging.getLogger(__name__)
 
@@ -40,15 +36,17 @@ def _verdict_on(upload: Upload) -> UploadItem:
     """Take a file in, or refuse it. A fault of ours is a refusal too, so that it stops no other."""
     try:
         return _take_in(upload)
-    except (ImageError, RefusedError) as reason:
-        return store.refuse(upload, reason)
+    except ImageError as error:
+        return store.refuse(upload, Reason.of(error))
+    except RefusedError as error:
+        return store.refuse(upload, error.reason)
     except (InterfaceError, OperationalError, OSError, StorageRefusesError):
         raise  # the same for every file, and over when it is sent again
     except Exception as error:
         # What the database refuses of this file's values, too; nothing of it is stored then.
         # Only the kind of error: its text may quote the file, and so a patient.
         logger.error("Taking in a file failed with %s", type(error).__name__)
-        return store.refuse(upload, internal_error())
+        return store.refuse(upload, Reason("internal_error"))
 
 
 def _take_in(upload: Upload) -> UploadItem:

@@ -51,11 +51,7 @@ def _patient(batch: UploadBatch, record: CaseRecord | None, facts: ImageFacts) -
     if facts.patient_id:
         own = identity_in_header(facts)
         if record is not None and _contradicts(own, record):
-            raise RefusedError(
-                "patient_contradiction",
-                "The file names another patient than you did. Check which is right, and send the"
-                " file in a new batch with the right patient, or without one.",
-            )
+            raise RefusedError("patient_contradiction")
         return own
     if record is not None:
         return Identity(

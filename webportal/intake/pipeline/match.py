@@ -8,9 +8,9 @@ from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event
 from webportal.intake.errors import PatientDoubtError
-from webportal.intake.identity import FIELD_WORDS, Identity, differences
+from webportal.intake.identity import COMPARED, Identity, differences, differing
 from webportal.intake.pipeline.identify import StudyFacts
-from webportal.intake.reasons import PATIENT_LEFT_AS_IT_IS, PATIENT_MISMATCH
+from webportal.reasons import NO_REASON, Reason
 from webportal.records.identity import identity_made
 from webportal.records.models import Patient, Study
 from webportal.records.services import complete_patient, lock_patient
@@ -21,7 +21,7 @@ class Match(NamedTuple):
 
     study: Study
     events: list[Event]
-    note: str = ""
+    note: Reason = NO_REASON
 
 
 @transaction.atomic
@@ -33,14 +33,13 @@ def match(identity: Identity, study: StudyFacts, by: User) -> Match:
     or the study belongs to somebody else.
     """
     patient, events, note = _patient(identity)
-    unlike = differences(patient, identity)
+    unlike = differing(patient, identity)
     if unlike:
-        message = PATIENT_MISMATCH.format(differences=" and ".join(unlike))
-        raise PatientDoubtError("patient_mismatch", message)
+        raise PatientDoubtError("patient_mismatch", differences=unlike)
     return Match(*_study_of(patient, study, events, by), note)
 
 
-def _patient(identity: Identity) -> tuple[Patient, list[Event], str]:
+def _patient(identity: Identity) -> tuple[Patient, list[Event], Reason]:
     patient, created = Patient.objects.get_or_create(
         patient_id=identity.patient_id,
         issuer=identity.issuer,
@@ -55,26 +54,25 @@ def _patient(identity: Identity) -> tuple[Patient, list[Event], str]:
         return (
             patient,
             [Event(Action.PATIENT_CREATED, "patient", patient.pk, detail=identity_made(patient))],
-            "",
+            NO_REASON,
         )
     if not _missing(patient, identity) or differences(patient, identity):
-        return patient, [], ""
+        return patient, [], NO_REASON
     patient = lock_patient(patient)
     missing = _missing(patient, identity)
     if not missing or differences(patient, identity):
-        return patient, [], ""
+        return patient, [], NO_REASON
     events = complete_patient(patient, missing)
     if events:
-        return patient, events, ""
-    names = " and ".join(FIELD_WORDS[name] for name in missing)
-    return patient, [], PATIENT_LEFT_AS_IT_IS.format(missing=names)
+        return patient, events, NO_REASON
+    return patient, [], Reason("signed_record_kept", {"missing": list(missing)})
 
 
 def _missing(patient: Patient, identity: Identity) -> dict[str, Any]:
     """What the patient's record does not say yet and `identity` does."""
     return {
         name: getattr(identity, name)
-        for name in FIELD_WORDS
+        for name in COMPARED
         if getattr(identity, name) and not getattr(patient, name)
     }
 
@@ -105,11 +103,7 @@ def _study_of(
         }
         return study, [*events, Event(Action.STUDY_CREATED, "study", study.pk, study.pk, detail)]
     if study.patient_id != patient.pk:
-        raise PatientDoubtError(
-            "study_mismatch",
-            "The study that this image belongs to is recorded for another patient."
-            " Decide on the list of held files whose image this is.",
-        )
+        raise PatientDoubtError("study_mismatch")
     if facts.priority >= study.priority:
         return study, events
     detail = {"priority": facts.priority, "previous_priority": study.priority}

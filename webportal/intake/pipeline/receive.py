@@ -15,7 +15,6 @@ from webportal.intake.errors import RefusedError
 from webportal.intake.models import UploadBatch
 from webportal.intake.pipeline import turns
 from webportal.intake.pipeline.upload import Upload
-from webportal.intake.reasons import TOO_LARGE
 
 _SNIFFED_BYTES = 132
 _MAX_NAME = 400
@@ -48,7 +47,7 @@ def uploads(
 
 def too_large(limit: int) -> RefusedError:
     """Return the refusal of a file of more than `limit` bytes."""
-    return RefusedError("too_large", TOO_LARGE.format(megabytes=limit // 1024**2))
+    return RefusedError("too_large", megabytes=limit // 1024**2)
 
 
 def _clean_name(file_name: str) -> str:

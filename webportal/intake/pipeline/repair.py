@@ -4,7 +4,6 @@ import hashlib
 from dataclasses import dataclass
 
 from django.utils import timezone
-from django.utils.translation import gettext_noop
 
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append_all
@@ -18,7 +17,7 @@ from webportal.records import file_faults
 from webportal.records.models import Radiograph
 from webportal.storage import quarantine
 
-REPAIRED = gettext_noop("The stored file was missing or damaged; this one has taken its place.")
+REPAIRED = "repaired"
 
 
 @dataclass(frozen=True)
@@ -59,8 +58,8 @@ def repair(upload: Upload, item: UploadItem) -> None:
         if radiograph is not None:
             analyse_again(radiograph, upload.by)
         if events and item.verdict == Verdict.DUPLICATE and not item.reason:
-            item.reason = REPAIRED
-            item.save(update_fields=["reason", "updated_at"])
+            item.reason_code, item.reason_params = REPAIRED, {}
+            item.save(update_fields=["reason_code", "reason_params", "updated_at"])
         append_all(events, upload.by)
 
 

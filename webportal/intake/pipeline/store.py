@@ -7,19 +7,18 @@ from dataclasses import asdict
 from typing import Any
 
 from django.db import connection, transaction
-from django.utils.translation import gettext_noop
 
-from ml.images import ImageError
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
 from webportal.inference import queue
 from webportal.intake import blobs
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks.image_file import CheckedImage
-from webportal.intake.errors import IntakeError, PatientDoubtError, RefusedError
+from webportal.intake.errors import PatientDoubtError, RefusedError
 from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.pipeline.match import Match
 from webportal.intake.pipeline.upload import Upload
+from webportal.reasons import NO_REASON, Reason
 from webportal.records.models import Radiograph, Study
 from webportal.records.services import return_to_worklist
 from webportal.storage.locks import lock_storing
@@ -64,20 +63,17 @@ def duplicate(upload: Upload, record: CaseRecord | None) -> UploadItem | None:
     if radiograph is None:
         return None
     patient = radiograph.study.patient
-    reason = ""
+    reason = NO_REASON
     if record is not None and (record.patient_id, record.issuer) != (
         patient.patient_id,
         patient.issuer,
     ):
-        reason = gettext_noop(
-            "It is recorded for another patient than you gave. Open that patient and check which"
-            " is right."
-        )
+        reason = Reason("recorded_for_another")
     return _save(upload, verdict=Verdict.DUPLICATE, radiograph=radiograph, reason=reason)
 
 
 @transaction.atomic
-def refuse(upload: Upload, reason: IntakeError | ImageError) -> UploadItem:
+def refuse(upload: Upload, reason: Reason) -> UploadItem:
     """Note that a file was refused and why; nothing of it is kept."""
     _lock(upload.sha256)
     earlier = UploadItem.objects.filter(**upload.key).first()
@@ -85,7 +81,7 @@ def refuse(upload: Upload, reason: IntakeError | ImageError) -> UploadItem:
         earlier.verdict != Verdict.REFUSED or earlier.reason_code == reason.code
     ):
         return earlier
-    item = _save(upload, verdict=Verdict.REFUSED, reason_code=reason.code, reason=reason.message)
+    item = _save(upload, verdict=Verdict.REFUSED, reason=reason)
     append(_item_event(Action.FILE_REFUSED, item), upload.by)
     return item
 
@@ -97,8 +93,7 @@ def hold(upload: Upload, doubt: PatientDoubtError, put: blobs.Put) -> UploadItem
     item = _save(
         upload,
         verdict=Verdict.HELD,
-        reason_code=doubt.code,
-        reason=doubt.message,
+        reason=doubt.reason,
         held_key=held_key,
     )
     append(_item_event(Action.FILE_HELD, item), upload.by)
@@ -137,11 +132,7 @@ def _store_radiograph(
     facts = checked.facts
     _lock_instance(facts.sop_instance_uid)
     if Radiograph.objects.filter(sop_instance_uid=facts.sop_instance_uid).exists():
-        raise RefusedError(
-            "instance_exists",
-            "Another file of this very image (the same SOP Instance UID) is stored already, with"
-            " other content. Look at its study; send only what is missing there.",
-        )
+        raise RefusedError("instance_exists")
     if checked.wrapped is None:
         dicom_sha256 = upload.sha256
         original_key = dicom_key = blobs.dicom_key(dicom_sha256)
@@ -173,9 +164,9 @@ def _store_radiograph(
     )
 
 
-def _save(upload: Upload, **fields: Any) -> UploadItem:
-    nothing = {"reason_code": "", "reason": "", "held_key": "", "radiograph": None}
-    defaults = {"size": upload.size} | nothing | fields
+def _save(upload: Upload, *, reason: Reason, **fields: Any) -> UploadItem:
+    why = {"reason_code": reason.code, "reason_params": reason.params}
+    defaults = {"size": upload.size, "held_key": "", "radiograph": None} | why | fields
     item, _ = UploadItem.objects.update_or_create(**upload.key, defaults=defaults)
     return item
 

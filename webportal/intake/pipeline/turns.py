@@ -16,7 +16,6 @@ from django.utils.translation import gettext as _
 
 from webportal.accounts.models import User
 from webportal.intake.errors import IntakeError, RefusedError
-from webportal.intake.reasons import ARCHIVE_TOO_SLOW
 
 _lock = Lock()
 _unpacking: set[uuid.UUID] = set()
@@ -70,4 +69,4 @@ class Clock:
         if time.monotonic() < self._ends_at:
             return None
         minutes = -(-settings.UPLOAD_ARCHIVE_SECONDS // 60)
-        return RefusedError("archive_too_slow", ARCHIVE_TOO_SLOW.format(minutes=minutes))
+        return RefusedError("archive_too_slow", minutes=minutes)

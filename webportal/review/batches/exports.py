@@ -61,7 +61,7 @@ def as_csv(export: Export) -> str:
             doubts = "; ".join(in_short(row.purpose_reasons))
             found = [*_finding_cells(row), row.category, probability, row.purpose, doubts]
             found += [row.model_version, "yes" if row.result_withheld else ""]
-        cells = [row.file_name, row.verdict, row.reason, row.patient_id, row.patient_name]
+        cells = [row.file_name, row.verdict, row.reason.english, row.patient_id, row.patient_name]
         cells += [str(row.study_id or ""), row.accession_number, date_words(row.performed_at)]
         cells += ["" if row.priority is None else Priority(row.priority).name.lower()]
         corrected = "yes" if row.identity_corrected else ""

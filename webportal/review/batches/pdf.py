@@ -10,7 +10,6 @@ from fpdf.fonts import FontFace
 
 from webportal.inference.purpose.reasons import in_short
 from webportal.intake.models import Verdict
-from webportal.intake.reasons import in_words
 from webportal.records.choices import Category, Priority, ReadingState
 from webportal.records.models import Patient
 from webportal.review.batches.exports import (
@@ -117,7 +116,7 @@ def _cells(row: Row, export: Export) -> list[str]:
     """Cells of a row; for a file without a patient its name, the reason and the verdict."""
     state = ReadingState(row.reading_state) if row.reading_state else Verdict(row.verdict)
     if not row.patient_id:
-        return [row.file_name, in_words(row.reason), str(state.label)]
+        return [row.file_name, str(row.reason), str(state.label)]
     patient = Patient(name=row.patient_name, patient_id=row.patient_id)
     name = patient.display_name if patient.name else ""
     priority = "" if row.priority is None else str(Priority(row.priority).label)

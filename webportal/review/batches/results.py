@@ -25,6 +25,7 @@ from webportal.inference.models import Job, JobState, Prediction
 from webportal.inference.purpose.expressions import shown_category, shown_probability
 from webportal.inference.summary import ENDED_WITHOUT_RESULT
 from webportal.intake.models import UploadBatch, UploadItem
+from webportal.reasons import Reason
 from webportal.records.choices import Category, Concern, ReadingState
 from webportal.records.models import Study
 from webportal.review.models import Read
@@ -62,7 +63,8 @@ class Row:
 
     file_name: str
     verdict: str
-    reason: str
+    reason_code: str
+    reason_params: dict[str, Any]
     patient_name: str
     patient_id: str
     study_id: uuid.UUID | None
@@ -79,6 +81,11 @@ class Row:
     identity_corrected: bool
     result_withheld: bool
     finding: Finding | None = None
+
+    @property
+    def reason(self) -> Reason:
+        """Why the file was refused or held."""
+        return Reason(self.reason_code, self.reason_params)
 
 
 # Sort keys of the table; ties are broken by file name.
@@ -180,6 +187,7 @@ def _row(values: dict[str, Any], names: list[str], findings: dict[uuid.UUID, Fin
         name: values[name] if name in _NO_TEXT else values[name] or "" for name in names
     }
     known["purpose_reasons"] = known["purpose_reasons"] or []
+    known["reason_params"] = known["reason_params"] or {}
     # 'Not assessable' is itself a result, which not everybody may see.
     if known["analysis"] in (JobState.DONE, JobState.REFUSED):
         known["analysis"] = ANALYSED

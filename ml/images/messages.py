@@ -1,0 +1,103 @@
+"""Why a file is refused as an image, in English, by code or by `code.variant`."""
+
+
+def translatable(message: str) -> str:
+    """Mark a message with `{}` fields for whoever collects and translates them; changes nothing."""
+    return message
+
+
+MESSAGES = {
+    "contradictory_pixels": translatable(
+        "The file holds more pixels than its header describes, so that the picture would be cut or"
+        " torn. Export the image again."
+    ),
+    "contradictory_pixels.photometric": translatable(
+        "The file does not say whether its picture is grey or in colour, and which values are"
+        " bright (Photometric Interpretation), or contradicts itself. Export the image again."
+    ),
+    "damaged_jpeg": translatable(
+        "The image data is damaged in the middle of the file, so that part of the picture would be"
+        " missing. Copy or export it again."
+    ),
+    "empty": translatable(
+        "The file is empty (zero bytes). Copy or export it again and send the new copy."
+    ),
+    "for_processing": translatable(
+        "This is the detector's raw image ('for processing'), not made to be looked at. Send the"
+        " 'for presentation' image of the same exposure."
+    ),
+    "multi_frame": translatable(
+        "The file holds several frames. Send every radiograph as a single-frame image."
+    ),
+    "multi_frame.pictures": translatable(
+        "The file holds several pictures. Save each picture as a file of its own."
+    ),
+    "no_image": translatable(
+        "The DICOM object holds no image, or ends before it. Send the images of the study, not its"
+        " reports or other objects."
+    ),
+    "no_image.dicomdir": translatable(
+        "This is a DICOMDIR, the index of a disc or folder, and holds no image itself. Send the"
+        " images that it lists."
+    ),
+    "not_an_image": translatable(
+        "The file is not a DICOM, JPEG or PNG image. Send the radiograph itself, exported as one"
+        " of these."
+    ),
+    "too_large.deflated": translatable(
+        "The file unpacks to far more than an image would. Export it uncompressed."
+    ),
+    "too_many_pixels": translatable(
+        "The image is larger than {millions} million pixels, which no chest radiograph is. Export"
+        " it again at the size it was taken."
+    ),
+    "truncated": translatable(
+        "The file ends before the image does. Copy or export it again; the transfer was cut short."
+    ),
+    "undecodable": translatable(
+        "The image data is damaged or of a kind that cannot be decoded. Export it again as DICOM,"
+        " PNG or baseline JPEG."
+    ),
+    "undecodable.deflated": translatable(
+        "The deflated DICOM file cannot be unpacked. Export it again, uncompressed."
+    ),
+    "undecodable.dicom": translatable(
+        "The DICOM file is damaged or of a kind that cannot be decoded. Export the image again."
+    ),
+    "undecodable.frame": translatable(
+        "The compressed image is damaged, or its size is not the one in the DICOM header. Export"
+        " the image again."
+    ),
+    "undecodable.not_compressed": translatable(
+        "The file says that its image is compressed, but it is not, or not all of it is there."
+        " Export the image again."
+    ),
+    "unsupported_compression": translatable(
+        "The image is written or compressed in a way (its transfer syntax) that is not supported."
+        " Export it uncompressed, or as JPEG, JPEG-LS, JPEG 2000 or RLE."
+    ),
+    "unsupported_compression.frame": translatable(
+        "The image is compressed as a JPEG of a kind that is not supported. Export it uncompressed,"
+        " or as JPEG of 8 or 12 bits, JPEG-LS, JPEG 2000 or RLE."
+    ),
+    "unsupported_compression.jpeg": translatable(
+        "The JPEG is of a kind that is not supported outside DICOM, such as lossless JPEG or"
+        " JPEG-LS. Send the DICOM file, or export it again as PNG or baseline JPEG."
+    ),
+    "unsupported_compression.not_named": translatable(
+        "The file does not say how its image is compressed (Transfer Syntax UID), and it cannot be"
+        " told from the image. Export it again, uncompressed."
+    ),
+    "unsupported_pixels": translatable(
+        "The pixels are stored in a way that radiographs do not use. Export the image as 8 to 16"
+        " bit greyscale."
+    ),
+    "wrong_modality": translatable(
+        "The modality is {modality}, not CR, DX or RG. Only plain radiographs of the chest can be"
+        " read: send those of the study."
+    ),
+    "wrong_modality.sop_class": translatable(
+        "The DICOM object is not a plain radiograph (its SOP class is another). Send the CR, DX or"
+        " secondary capture images of the study."
+    ),
+}

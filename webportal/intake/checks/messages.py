@@ -1,0 +1,56 @@
+"""Why the checks refuse a file, besides what `ml.images` says; knows no settings."""
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from ml.images import ImageError, translatable
+
+# Of those with an attribute, by the code of webportal.records.identifiers.
+MESSAGES = {
+    "birth_date_in_future": translatable(
+        "The patient's date of birth is in the future. Correct it where the image was made, and"
+        " export it again."
+    ),
+    "control_characters": translatable(
+        "The {attribute} holds line breaks or other control characters ({letters}), so it is not"
+        " certain whose image this is. Correct it where the image was made, and export it again."
+    ),
+    "decoder_failed": translatable(
+        "The image is damaged in a way that stops the decoder. Export it again."
+    ),
+    "decomposed_letters": translatable(
+        "The {attribute} is written with accents apart from their letters ({letters}), so it is not"
+        " certain whose image this is. Correct it where the image was made, and export it again."
+    ),
+    "incomplete_header": translatable(
+        "The DICOM file lacks valid identifiers of its image or study. Export it again."
+    ),
+    "invisible_letters": translatable(
+        "The {attribute} holds letters that nobody sees, or spaces of another kind ({letters}), so"
+        " it is not certain whose image this is. Correct it where the image was made, and export"
+        " it again."
+    ),
+    "no_patient": translatable("A JPEG or PNG does not name its patient. Say whose image it is."),
+    "several_values": translatable(
+        "The {attribute} holds a backslash, which parts two values, so it is not certain whose"
+        " image this is. Correct it where the image was made, and export it again."
+    ),
+    "too_long": translatable(
+        "The {attribute} is longer than {longest} characters. It is not cut, because cut it could"
+        " be another's. Correct it where the image was made, and export it again."
+    ),
+    "too_much_memory": translatable(
+        "Decoding the image takes too much memory. Export it again, uncompressed."
+    ),
+    "too_slow": translatable("The image takes too long to decode. Export it again, uncompressed."),
+    "too_small": translatable(
+        "The image has fewer than {pixels} pixels a side, too few to see a lung in: it is probably"
+        " a thumbnail. Send the radiograph at the size it was taken."
+    ),
+}
+
+
+class CheckError(ImageError):
+    """The image can be read, or might be, and is not taken."""
+
+    messages: ClassVar[Mapping[str, str]] = MESSAGES
