@@ -18,5 +18,11 @@ secret postgres_password "$(random)"
 secret valkey_password "$(random)"
 secret secret_key "$(random)"
 secret audit_key "$(random)"
-secret database_url "postgresql://chestline:$(cat secrets/postgres_password)@postgres:5432/chestline"
+secret runtime_password "$(random)"
+# Where one role did everything, its address is kept as that of the owner, who migrates.
+if [ -e secrets/database_url ] && [ ! -e secrets/database_owner_url ]; then
+    mv secrets/database_url secrets/database_owner_url
+fi
+secret database_owner_url "postgresql://chestline:$(cat secrets/postgres_password)@postgres:5432/chestline"
+secret database_url "postgresql://chestline_app:$(cat secrets/runtime_password)@postgres:5432/chestline"
 secret broker_url "redis://:$(cat secrets/valkey_password)@valkey:6379/0"

@@ -22,6 +22,7 @@ from deploy.local.processes import find_processes, kill_processes
 from deploy.local.services import Postgres, Service, Valkey, postgres_programs
 from deploy.local.supervisor import MARKER, STOP_SIGNALS, Program, StartError, Supervisor
 from deploy.local.system import (
+    OWNER,
     ROOT,
     Folders,
     SystemStateError,
@@ -33,6 +34,7 @@ from deploy.local.system import (
     running_environment,
     supervisor_pid,
     url_of,
+    without_owner,
     write_environment,
 )
 
@@ -96,8 +98,9 @@ def _run(folders: Folders, running: ExitStack) -> None:
     settings = own_settings(folders, host_names(listener))
 
     _say("[3/5] Database and broker")
+    postgres = Postgres(folders.var / "postgres")
     services: dict[str, Service] = {
-        "DATABASE_URL": Postgres(folders.var / "postgres"),
+        "DATABASE_URL": postgres,
         "BROKER_URL": Valkey(folders.var / "valkey"),
     }
     for name in [name for name in services if is_given(name)]:
@@ -107,13 +110,17 @@ def _run(folders: Folders, running: ExitStack) -> None:
         running.callback(_stop_undisturbed, service)
         service.start()
         settings[name] = service.url
+    owner = {}
+    if "DATABASE_URL" in services:
+        settings["DATABASE_URL"] = postgres.runtime_url
+        owner = {OWNER: postgres.url}
     environment = {**os.environ, **settings, MARKER: str(folders.var)}
 
     _say("[4/5] Tables, first administrator, model")
     # In a session of its own, so that Ctrl-C reaches this process alone, which then ends it.
     prepared = subprocess.run(
         [*MANAGE, "prepare", "--verbosity", "0"],
-        env=environment,
+        env=environment | owner,
         check=False,
         start_new_session=True,
     )
@@ -121,7 +128,9 @@ def _run(folders: Folders, running: ExitStack) -> None:
         raise StartError("'manage.py prepare' failed; its message is above.")
 
     _say("[5/5] Portal, worker, scheduler")
-    write_environment(folders, settings)
+    write_environment(folders, settings | owner)
+    # What runs from here on has no use for the owner's rights.
+    without_owner(environment)
     programs = _programs(listener)
     supervisor = Supervisor(programs, list(services.values()), environment, folders.log)
     url = url_of(listener)
@@ -154,7 +163,7 @@ def _programs(listener: socket.socket) -> list[Program]:
 def worker(folders: Folders) -> NoReturn:
     """Exec an additional worker for the running system."""
     name = f"worker-{os.getpid()}"
-    _replace_process(_worker_command(name), running_environment(folders))
+    _replace_process(_worker_command(name), without_owner(running_environment(folders)))
 
 
 def execute_command(folders: Folders, command: list[str]) -> NoReturn:

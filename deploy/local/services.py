@@ -36,6 +36,12 @@ LOG_LIMIT_BYTES = 10_000_000
 # Linux allows 107 bytes for the path of a Unix socket.
 SOCKET_PATH_LIMIT = 100
 ROLE = "chestline"
+# By which everything but migrations connects; see webportal.database.roles.
+RUNTIME_ROLE = "chestline_app"
+
+
+# Who may connect: pg_hba.conf.
+ACCESS = f"local all {ROLE} scram-sha-256\nlocal all {RUNTIME_ROLE} scram-sha-256\n"
 
 
 class Service(ABC):
@@ -162,18 +168,19 @@ class Service(ABC):
         lines = self.log_file.read_text(errors="replace").splitlines()
         return "\n".join([f"The end of {self.log_file}:", *lines[-10:]])
 
-    def _password(self) -> str:
-        """The service's password, generated at the first start."""
-        file = self.data_dir / "password"
+    def _password(self, name: str = "password") -> str:
+        """The service's password, or another one, generated at the first start."""
+        file = self.data_dir / name
         if not file.exists():
             write_private(file, secrets.token_urlsafe(32))
         return file.read_text()
 
 
 class Postgres(Service):
-    """PostgreSQL 18 on a Unix socket, with a role and a database `chestline`.
+    """PostgreSQL 18 on a Unix socket, with a database `chestline` and two roles.
 
-    The role owns the database and may create others (the tests need one), and is no superuser.
+    `chestline` owns the database and may create others (the tests need one), and is no superuser.
+    `chestline_app` owns nothing. A cluster of before there were two gets the second at its start.
 
     Args:
         data_dir: the service's folder, made when it does not exist.
@@ -196,9 +203,17 @@ class Postgres(Service):
 
     @property
     def url(self) -> str:
-        """Connection URL in the form of DATABASE_URL."""
+        """Connection URL of the owner, in the form of DATABASE_URL."""
+        return self._url(ROLE, "password")
+
+    @property
+    def runtime_url(self) -> str:
+        """The same for the runtime role, which owns nothing."""
+        return self._url(RUNTIME_ROLE, "app_password")
+
+    def _url(self, role: str, password_file: str) -> str:
         host = quote(str(self.socket_dir), safe="")
-        return f"postgresql://{ROLE}:{self._password()}@/{ROLE}?host={host}"
+        return f"postgresql://{role}:{self._password(password_file)}@/{ROLE}?host={host}"
 
     def _is_leftover(self, process: psutil.Process) -> bool:
         if process.name() != "postgres":
@@ -222,6 +237,10 @@ class Postgres(Service):
             self.socket_dir / ".s.PGSQL.5432.lock",
         ):
             file.unlink(missing_ok=True)
+        access = self.cluster / "pg_hba.conf"
+        if access.read_text() != ACCESS:
+            self._run_commands(self.cluster, *self._runtime_role())
+            access.write_text(ACCESS)
 
     def _create_cluster(self) -> None:
         # Made beside its place and moved there at the end, so that an interrupted first start
@@ -240,15 +259,30 @@ class Postgres(Service):
             *("--auth", "reject", "--no-instructions"),
             *(() if self.durable else ("--no-sync",)),
         )
-        password = self._password()
+        self._run_commands(
+            unfinished,
+            f"CREATE ROLE {ROLE} LOGIN CREATEDB PASSWORD '{self._password()}'",
+            f"CREATE DATABASE {ROLE} OWNER {ROLE}",
+            *self._runtime_role(),
+        )
+        (unfinished / "pg_hba.conf").write_text(ACCESS)
+        unfinished.rename(self.cluster)
+
+    def _runtime_role(self) -> tuple[str, ...]:
+        """The commands that make the runtime role, on a line each; safe to repeat."""
+        return (
+            f"DO $$ BEGIN CREATE ROLE {RUNTIME_ROLE} LOGIN;"
+            " EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+            f"ALTER ROLE {RUNTIME_ROLE} PASSWORD '{self._password('app_password')}'",
+        )
+
+    def _run_commands(self, cluster: Path, *commands: str) -> None:
+        """Run commands as the superuser, who cannot connect to a server."""
         self._run_tool(
             "postgres",
-            *("--single", "-D", str(unfinished), "postgres"),
-            commands=f"CREATE ROLE {ROLE} LOGIN CREATEDB PASSWORD '{password}'\n"
-            f"CREATE DATABASE {ROLE} OWNER {ROLE}\n",
+            *("--single", "-D", str(cluster), "postgres"),
+            commands="".join(f"{command}\n" for command in commands),
         )
-        (unfinished / "pg_hba.conf").write_text(f"local all {ROLE} scram-sha-256\n")
-        unfinished.rename(self.cluster)
 
     def _run_tool(self, tool: str, *arguments: str, commands: str = "") -> None:
         done = subprocess.run(

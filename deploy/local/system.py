@@ -20,9 +20,11 @@ DEFAULT_PORT = 8000
 WILDCARDS = ("0.0.0.0", "::")
 # Unavailable ports: used by another program, or reserved for root.
 TAKEN = (errno.EADDRINUSE, errno.EACCES)
+OWNER = "DATABASE_OWNER_URL"
 # Settings that all processes of one system must share.
 SHARED = (
     "DATABASE_URL",
+    OWNER,
     "BROKER_URL",
     "STORAGE_URL",
     "SECRET_KEY",
@@ -156,6 +158,13 @@ def running_environment(folders: Folders) -> dict[str, str]:
         raise SystemStateError("Chestline is not running here. Start it with 'make run' first.")
     settings: dict[str, str] = json.loads(folders.environment.read_text())
     return {**os.environ, **settings}
+
+
+def without_owner(environment: dict[str, str]) -> dict[str, str]:
+    """Take the owner's access to the database out of an environment, and return it."""
+    for name in (OWNER, f"{OWNER}_FILE"):
+        environment.pop(name, None)
+    return environment
 
 
 def listen(address: str) -> socket.socket:

@@ -10,6 +10,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import psycopg
@@ -127,6 +128,10 @@ def test_it_starts_beside_a_taken_port_stops_without_a_trace_and_starts_again(
         address = system.wait_until_ready()
         assert _is_ready(address)
         assert not address.endswith(f":{taken}")
+    of_programs = [process.environ() for process in _processes_of(var)]
+    urls = {each["DATABASE_URL"] for each in of_programs if "DATABASE_URL" in each}
+    assert {urlsplit(url).username for url in urls} == {"chestline_app"}
+    assert not any("DATABASE_OWNER_URL" in each for each in of_programs)
     assert "one-time password" in system.output
 
     again = _run(environment, "run")

@@ -46,6 +46,30 @@ def test_the_role_owns_the_database_and_is_no_superuser(postgres: Postgres) -> N
     assert row == (False, True)
 
 
+def test_the_runtime_role_owns_nothing(postgres: Postgres) -> None:
+    with psycopg.connect(postgres.runtime_url) as connection:
+        row = connection.execute(
+            "SELECT rolname, rolsuper, rolcreatedb, rolcreaterole FROM pg_roles"
+            " WHERE rolname = current_user"
+        ).fetchone()
+        assert row == ("chestline_app", False, False, False)
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            connection.execute("CREATE TABLE reads (id int)")
+
+
+def test_a_cluster_of_before_there_were_two_roles_gets_the_second(tmp_path: Path) -> None:
+    with Postgres(tmp_path / "postgres", durable=False) as postgres:
+        psycopg.connect(postgres.url).execute("CREATE TABLE reads (id int)").connection.commit()
+    (postgres.cluster / "pg_hba.conf").write_text("local all chestline scram-sha-256\n")
+    (postgres.data_dir / "app_password").unlink()
+    postgres._run_commands(postgres.cluster, "DROP ROLE chestline_app")
+    for _ in range(2):
+        with postgres:
+            psycopg.connect(postgres.runtime_url).close()
+            with psycopg.connect(postgres.url) as connection:
+                assert connection.execute("SELECT count(*) FROM reads").fetchone() == (0,)
+
+
 def test_trigrams_are_made_of_every_script(postgres: Postgres) -> None:
     with psycopg.connect(postgres.url) as connection:
         connection.execute("CREATE EXTENSION pg_trgm")

@@ -1,0 +1,106 @@
+"""The role that portal and workers connect by owns nothing, and the trail is safe from it."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from django.db import connection
+
+from tests import services
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.database import roles
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+Runtime = psycopg.Connection[tuple[object, ...]]
+
+
+def in_test_database(url: str) -> str:
+    return urlsplit(url)._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
+
+
+@pytest.fixture
+def owner_url() -> str:
+    return in_test_database(services.postgres.url)
+
+
+@pytest.fixture
+def runtime_url() -> str:
+    return in_test_database(services.postgres.runtime_url)
+
+
+@pytest.fixture
+def runtime(owner_url: str, runtime_url: str) -> Iterator[Runtime]:
+    append(Event(Action.SIGNED_IN), "ann")
+    roles.ensure_runtime_role(owner_url, runtime_url)
+    roles.grant(owner_url, runtime_url)
+    with psycopg.connect(runtime_url, autocommit=True) as connected:
+        yield connected
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE audit_auditentry DISABLE TRIGGER USER",
+        "ALTER TABLE audit_chainhead DISABLE TRIGGER USER",
+        "ALTER TABLE review_read DISABLE TRIGGER ALL",
+        "ALTER TABLE audit_auditentry OWNER TO chestline_app",
+        "DROP TRIGGER audit_no_change ON audit_auditentry",
+        "DROP FUNCTION audit_refuse_change() CASCADE",
+        "CREATE OR REPLACE FUNCTION audit_refuse_change() RETURNS trigger LANGUAGE plpgsql"
+        " AS 'BEGIN RETURN NEW; END'",
+        "SET session_replication_role = replica",
+        "SET ROLE chestline",
+        "TRUNCATE audit_auditentry",
+        "TRUNCATE review_read CASCADE",
+        "UPDATE audit_auditentry SET actor = 'ben'",
+        "DELETE FROM audit_auditentry",
+        "DELETE FROM audit_chainhead",
+        "DELETE FROM audit_anchorstate",
+        "INSERT INTO audit_chainhead VALUES (2, 0, '')",
+        "DELETE FROM django_migrations",
+        "DROP TABLE audit_auditentry",
+        "CREATE TABLE audit_other (id int)",
+        "CREATE DATABASE other",
+        "CREATE ROLE other",
+    ],
+)
+def test_the_runtime_role_cannot_get_at_the_trail(runtime: Runtime, statement: str) -> None:
+    with pytest.raises(psycopg.errors.InsufficientPrivilege):
+        runtime.execute(statement)
+
+
+def test_the_runtime_role_appends_and_changes_records(runtime: Runtime) -> None:
+    runtime.execute("SELECT * FROM audit_chainhead FOR UPDATE")
+    runtime.execute(
+        "INSERT INTO audit_auditentry (sequence, at, actor, action, object_type, object_id, detail,"
+        " previous_mac, mac) VALUES (2, now(), 'ann', 'user.signed_out', '', '', '{}', '', 'x')"
+    )
+    runtime.execute("UPDATE audit_chainhead SET sequence = 2")
+    runtime.execute("UPDATE audit_anchorstate SET number = 1")
+    runtime.execute("DELETE FROM review_reservation")
+    with pytest.raises(psycopg.errors.IntegrityConstraintViolation, match="append-only"):
+        runtime.execute("UPDATE audit_chainhead SET sequence = 1")
+
+
+def test_a_role_that_is_missing_is_made_or_asked_for(owner_url: str, runtime_url: str) -> None:
+    missing = runtime_url.replace("chestline_app", "chestline_other")
+    with pytest.raises(roles.RoleError, match="CREATE ROLE chestline_other LOGIN"):
+        roles.ensure_runtime_role(owner_url, missing)
+
+
+def test_a_role_with_the_owners_rights_is_refused(owner_url: str) -> None:
+    with pytest.raises(roles.RoleError, match="name the same role"):
+        roles.ensure_runtime_role(owner_url, owner_url)
+
+
+def test_a_member_of_the_owner_is_refused(
+    owner_url: str, runtime_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swapped = roles.role_of(owner_url)
+    # Every role is a member of itself, the owner too.
+    monkeypatch.setattr(roles, "role_of", lambda url: swapped if url == owner_url else "postgres")
+    with pytest.raises(roles.RoleError, match="superuser or a member"):
+        roles.ensure_runtime_role(owner_url, runtime_url)

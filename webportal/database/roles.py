@@ -1,0 +1,84 @@
+"""The two database roles: the owner migrates, the runtime role does everything else.
+
+The owner of a table may switch its triggers off. So the portal, the workers and the scheduler use
+a role that owns nothing: it cannot change what is in the audit trail, nor what is signed.
+"""
+
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+from psycopg import sql
+
+# What the runtime role may not do to these, beyond what nobody but an owner may.
+_WITHHELD = {
+    "audit_auditentry": "UPDATE, DELETE",
+    "audit_chainhead": "INSERT, DELETE",
+    "audit_anchorstate": "INSERT, DELETE",
+    "django_migrations": "INSERT, UPDATE, DELETE",
+}
+
+
+class RoleError(Exception):
+    """The roles are not as they must be; the message says what to do."""
+
+
+def role_of(url: str) -> str:
+    """The role by which a database URL connects."""
+    return unquote(urlsplit(url).username or "")
+
+
+def ensure_runtime_role(owner_url: str, runtime_url: str) -> None:
+    """Make the runtime role where it is missing, with the password of its URL.
+
+    Raises RoleError where the owner may not do that, and where the runtime role would have the
+    owner's rights.
+    """
+    owner, runtime = role_of(owner_url), role_of(runtime_url)
+    if owner == runtime:
+        raise RoleError(
+            "DATABASE_URL and DATABASE_OWNER_URL name the same role. Give DATABASE_URL a role of"
+            " its own, which owns nothing."
+        )
+    with psycopg.connect(owner_url) as connection:
+        found = connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = %s", [runtime])
+        row = found.fetchone()
+        if row is None:
+            _create(connection, owner, runtime, unquote(urlsplit(runtime_url).password or ""))
+            return
+        inherits = connection.execute("SELECT pg_has_role(%s, %s, 'MEMBER')", [runtime, owner])
+        if row[0] or inherits.fetchone() == (True,):
+            raise RoleError(
+                f"The role {runtime} of DATABASE_URL is a superuser or a member of {owner}, and so"
+                " could change the audit trail. Take that from it, or name another role."
+            )
+
+
+def grant(owner_url: str, runtime_url: str) -> None:
+    """Let the runtime role do its work on all tables that there are now, and nothing else."""
+    role = sql.Identifier(role_of(runtime_url))
+    statements = [
+        "GRANT USAGE ON SCHEMA public TO {role}",
+        "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
+        "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
+        *(f"REVOKE {rights} ON {table} FROM {{role}}" for table, rights in _WITHHELD.items()),
+    ]
+    # In one transaction: processes that are running notice nothing.
+    with psycopg.connect(owner_url) as connection:
+        for statement in statements:
+            connection.execute(sql.SQL(statement).format(role=role))
+
+
+def _create(
+    connection: "psycopg.Connection[tuple[object, ...]]", owner: str, runtime: str, password: str
+) -> None:
+    create = sql.SQL("CREATE ROLE {role} LOGIN PASSWORD {password}")
+    try:
+        connection.execute(
+            create.format(role=sql.Identifier(runtime), password=sql.Literal(password))
+        )
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise RoleError(
+            f"The role {runtime} of DATABASE_URL does not exist, and {owner} may not make it. Let"
+            f" an administrator of the database do: CREATE ROLE {runtime} LOGIN PASSWORD '…'"
+        ) from error
