@@ -105,7 +105,7 @@ def test_what_is_wrong_with_a_new_password_is_said_in_the_language_of_the_page(
     client.force_login(radiologist)
     passwords = {"current": PASSWORD, "new": "123", "again": "123"}
     nepali = client.post("/account/password", passwords, headers={"Accept-Language": "ne"}).text
-    assert "कम्तीमा 8 अक्षर हुनुपर्छ" in nepali
+    assert "कम्तीमा 12 अक्षर हुनुपर्छ" in nepali
     assert "too short" not in nepali
 
 
