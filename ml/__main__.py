@@ -12,6 +12,7 @@ from ml.commands import (
     gate,
     independent,
     predict,
+    refine,
     shortcuts,
     train,
 )
@@ -22,6 +23,7 @@ from ml.serving.runtimes.choice import NoRuntimeError
 
 COMMANDS = {
     "train": train,
+    "refine": refine,
     "compare": compare,
     "gate": gate,
     "evaluate": evaluate,

@@ -57,6 +57,8 @@ def write_card(facts: Mapping[str, Any]) -> str:
         points_by_fold=_points_by_fold(facts["figures"]),
         thresholds=_thresholds_table(facts["thresholds"]),
         independent=_independent(facts.get("independent", [])),
+        adults=_adults(facts.get("adults")),
+        refined=_refined(training),
         subtypes=_subtypes(facts),
         prevalence=f"{calibration['prevalence']:.0%}",
         lowest=f"{calibration['margin']:.2g}",
@@ -121,6 +123,36 @@ def _independent(sets: Sequence[Mapping[str, Any]]) -> str:
     return (
         f"{_folds_table(figures, {**SCORES, **SHARES})}\n\nAt every operating point:\n\n"
         f"{_points_by_fold(figures, 'images')}"
+    )
+
+
+def _adults(figures: Mapping[str, Any] | None) -> str:
+    """Return what is known of adults, for whom the package is not made."""
+    if not figures:
+        return "Not measured: this version has seen no adult."
+    return (
+        "Adults and adolescents of the NIH Clinical Center (ChestX-ray14), as radiologists read"
+        " them (RSNA Pneumonia Detection Challenge and others). Each image was assessed by the"
+        " network that was trained without its patient, at this version's calibration and"
+        " thresholds; the network that ships is the mean of these networks. *Normal* means a normal"
+        " chest in the first two columns, and no opacity in the last, where most are ill in another"
+        " way. Within a view, because the view alone tells much of the class.\n\n"
+        f"{_folds_table(figures, {**SCORES, **SHARES})}"
+    )
+
+
+def _refined(training: Mapping[str, Any]) -> str:
+    adults = training.get("adults")
+    if not adults:
+        return ""
+    return (
+        f"\n\nTo these came {adults['images']:,} radiographs of {adults['patients']:,} adults and"
+        " adolescents out of ChestX-ray14 (Wang et al., CVPR 2017; NIH Clinical Center, no"
+        f" restriction on use), {adults['read_by_radiologists']:,} of them read by radiologists as"
+        " *opacity*, *normal* or *abnormal without opacity* (Shih et al., Radiology: Artificial"
+        " Intelligence 2019, and others). Of the rest the findings are known that software took"
+        " from the reports, which are noisy and count for less. The network of"
+        f" {adults['start']} went on from there, in its last two stages alone."
     )
 
 

@@ -181,7 +181,6 @@ def build_package(
     )
     refused = {name: refused_by(gate, fold) for name, fold in held_out.items()}
     backbone = backbone_of(network)
-    kinds = [image.kind for image in training.images if image.kind in ("bacteria", "virus")]
     package_facts: dict[str, Any] = {
         "format": FORMAT,
         "name": f"Pneumonia on frontal chest radiographs (EfficientNet-{backbone.title()})",
@@ -191,6 +190,30 @@ def build_package(
             "size": int(network.input_shape[1]),
             "pixels": "uint8 grey, MONOCHROME2, squeezed to a square",
         },
+        "population": POPULATION,
+        **network_facts(exported, scale, training.images, held_out, refused),
+        "gate": measure_gate(
+            gate,
+            {"held-out images": measured_of(folds, ~choosing)},
+            layouts_of,
+            per_kind=ood_per_kind,
+        ),
+        "training": dict(facts),
+    }
+    gate.save(out / GATE_FILE)
+    return with_consistency(write_package(out, package_facts), fullres)
+
+
+def network_facts(
+    exported: Runtime,
+    scale: Scale,
+    training: Sequence[LabelledImage],
+    held_out: Mapping[str, Responses],
+    refused: Mapping[str, NDArray[np.bool_]],
+) -> dict[str, Any]:
+    """Return what a package says of its network, from the held-out folds."""
+    kinds = [image.kind for image in training if image.kind in ("bacteria", "virus")]
+    return {
         "thresholds": {name: asdict(point) for name, point in scale.points.items()},
         "calibration": {
             **scale.pneumonia._asdict(),
@@ -201,28 +224,23 @@ def build_package(
             **scale.bacterial._asdict(),
             "prevalence": round(kinds.count("bacteria") / len(kinds), 4),
         },
-        "population": POPULATION,
-        "heatmap_places": int(folds[0].activation_maps.shape[1]),
+        "heatmap_places": int(next(iter(held_out.values())).activation_maps.shape[1]),
         "heatmap_full_scale": full_scale(scale.pneumonia, held_out),
         "heatmap_rim_share": rim_share(_maps_with_pneumonia(scale.pneumonia, held_out)),
-        "figures": cross_measured(training.images, held_out, refused),
+        "figures": cross_measured(training, held_out, refused),
         "figures_method": METHOD,
-        "gate": measure_gate(
-            gate,
-            {"held-out images": measured_of(folds, ~choosing)},
-            layouts_of,
-            per_kind=ood_per_kind,
-        ),
         "occlusion": occlusion(exported, scale.pneumonia, held_out),
         "sameness": None,
-        "training": dict(facts),
     }
-    gate.save(out / GATE_FILE)
-    package = write_package(out, package_facts)
+
+
+def with_consistency(package: ModelPackage, fullres: Path | None) -> ModelPackage:
+    """Write a package again with how alike its answers to several kinds of file are."""
     if fullres is None:
         return package
     consistency = compare_kinds_of_file(find_originals(fullres), Predictor(package))
-    return write_package(out, {**package_facts, "sameness": consistency})
+    facts = json.loads((package.path / FACTS_FILE).read_text())
+    return write_package(package.path, {**facts, "sameness": consistency})
 
 
 def write_package(out: Path, facts: Mapping[str, Any]) -> ModelPackage:

@@ -23,14 +23,14 @@ def vary_chest(pixels: Pixels, donor: Pixels, rng: Rng) -> Pixels:
     """
     if rng.random() < 0.6:
         pixels = augment(pixels, donor, rng)
-    image = _reframed(Image.fromarray(_other_greys(pixels, rng)), rng)
+    image = reframed(Image.fromarray(other_greys(pixels, rng)), rng)
     if rng.random() < 0.2:
-        image = _collimated(image, rng)
+        image = collimated(image, rng)
     draw = ImageDraw.Draw(image)
     if rng.random() < 0.4:
-        _write_letters(draw, image.width, rng)
+        write_letters(draw, image.width, rng)
     if rng.random() < 0.3:
-        _lay_tubes(draw, image.width, rng)
+        lay_tubes(draw, image.width, rng)
     if rng.random() < 0.2:
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.5, 2.2)))
     varied = np.asarray(image)
@@ -41,7 +41,7 @@ def vary_chest(pixels: Pixels, donor: Pixels, rng: Rng) -> Pixels:
     return np.ascontiguousarray(varied[:, ::-1]) if rng.random() < 0.15 else varied
 
 
-def _other_greys(pixels: Pixels, rng: Rng) -> Pixels:
+def other_greys(pixels: Pixels, rng: Rng) -> Pixels:
     """Change window, curve, local contrast and range of the greys."""
     greys = pixels.astype(np.float32) / 255
     if rng.random() < 0.3:
@@ -60,7 +60,7 @@ def _other_greys(pixels: Pixels, rng: Rng) -> Pixels:
     return np.asarray(greys.clip(0, 1) * 255, np.uint8)
 
 
-def _reframed(image: Image.Image, rng: Rng) -> Image.Image:
+def reframed(image: Image.Image, rng: Rng) -> Image.Image:
     """Put the picture smaller on a ground of one grey, or cut its borders, or neither."""
     size, choice = image.width, rng.random()
     if choice < 0.3:
@@ -78,7 +78,7 @@ def _reframed(image: Image.Image, rng: Rng) -> Image.Image:
     return image
 
 
-def _collimated(image: Image.Image, rng: Rng) -> Image.Image:
+def collimated(image: Image.Image, rng: Rng) -> Image.Image:
     """Darken all beyond four slightly oblique edges."""
     size = image.width
     left, top, right, bottom = (rng.uniform(0.02, 0.15, 4) * size).tolist()
@@ -94,7 +94,8 @@ def _collimated(image: Image.Image, rng: Rng) -> Image.Image:
     return Image.composite(image, Image.new("L", image.size, int(rng.integers(0, 30))), exposed)
 
 
-def _write_letters(draw: ImageDraw.ImageDraw, size: int, rng: Rng) -> None:
+def write_letters(draw: ImageDraw.ImageDraw, size: int, rng: Rng) -> None:
+    """Write a few bright words anywhere, as markers, names and times are burnt in."""
     for _ in range(rng.integers(1, 5)):
         text = "".join(rng.choice(LETTERS, rng.integers(1, 9)))
         font = FONT.font_variant(size=int(rng.uniform(0.035, 0.15) * size))  # type: ignore[union-attr]
@@ -102,7 +103,7 @@ def _write_letters(draw: ImageDraw.ImageDraw, size: int, rng: Rng) -> None:
         draw.text((x, y), text, fill=int(rng.integers(150, 256)), font=font)
 
 
-def _lay_tubes(draw: ImageDraw.ImageDraw, size: int, rng: Rng) -> None:
+def lay_tubes(draw: ImageDraw.ImageDraw, size: int, rng: Rng) -> None:
     """Draw bright curves, as tubes and wires, and a few electrodes."""
     steps = np.linspace(0, 1, 30)[:, None]
     for _ in range(rng.integers(1, 5)):

@@ -1,0 +1,105 @@
+"""Go on from a package's network with adults' radiographs beside the children's."""
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from ml.commands.errors import CommandError
+from ml.research.dataset import find_images, labels, load_inputs, make_folds
+from ml.research.label_sheet import read_pictures
+from ml.serving.package import SHIPPED_PACKAGE, load_package
+
+HELP = "go on from a package's network with adults' radiographs beside the children's"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument("--data", type=Path, required=True, help="folders NORMAL and PNEUMONIA")
+    parser.add_argument(
+        "--adults",
+        type=Path,
+        required=True,
+        metavar="CSV",
+        help="a sheet (file, patient, view, labels, trust, rsna, google_airspace) of adults'"
+        " radiographs, beside it",
+    )
+    parser.add_argument("--out", type=Path, required=True, help="the package; its name = version")
+    parser.add_argument("--package", type=Path, default=SHIPPED_PACKAGE, metavar="DIR")
+    parser.add_argument(
+        "--checkpoints",
+        type=Path,
+        metavar="DIR",
+        help="where a broken-off training goes on from (default: OUT.checkpoints)",
+    )
+    parser.add_argument("--pool", type=int, metavar="N", help="changed images (default: 12000)")
+    parser.add_argument("--steps", type=int, help="of each of the three trainings (default: 320)")
+    parser.add_argument(
+        "--fullres", type=Path, metavar="DIR", help="full-size files to compare kinds of file with"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Train without each part of the patients, average the networks, measure and pack."""
+    if arguments.out.exists():
+        raise CommandError(f"{arguments.out} is there already. A changed package is a new version.")
+    # What only training needs is not loaded for the other commands.
+    from ml.research.packaging import Responses
+    from ml.research.refined import build_refined_package
+    from ml.research.refining import Material, RefiningOptions, refine_in_parts
+    from ml.research.targets import UNREAD, Targets, reading_of
+    from ml.serving.runtimes.tensorflow import load_network
+
+    start = load_package(arguments.package)
+    size = start.input_size
+    given = {
+        name: value for name in ("pool", "steps") if (value := getattr(arguments, name)) is not None
+    }
+    # The folds that the start held out stay held out.
+    options = RefiningOptions(**given, seed=start.training["options"]["seed"])
+    folds = make_folds(find_images(arguments.data), seed=options.seed)
+    adults = read_pictures(arguments.adults)
+    material = Material(
+        np.concatenate(
+            [load_inputs(folds.training, size, "children"), load_inputs(adults, size, "adults")]
+        ),
+        [*folds.training, *adults],
+        Targets.joined([Targets.of_children(folds.training), Targets.of_adults(adults)]),
+    )
+    checkpoints = arguments.checkpoints or arguments.out.with_name(
+        f"{arguments.out.name}.checkpoints"
+    )
+    refined = refine_in_parts(
+        load_network(start.weights_path, start.backbone, size), material, options, checkpoints
+    )
+    read = [n for n, i in enumerate(material.images) if i.columns and reading_of(i) != UNREAD]
+    package = build_refined_package(
+        arguments.out,
+        refined.network,
+        start,
+        folds.training,
+        {
+            name: Responses.of(refined.network, load_inputs(fold, size, name), fold)
+            for name, fold in (("random", folds.random), ("pessimistic", folds.pessimistic))
+        },
+        refined.left_out(material, np.array(read)),
+        {
+            "images": len(folds.training),
+            "pneumonia": int(labels(folds.training).sum()),
+            "patients": len({image.patient for image in folds.training}),
+            "adults": {
+                "images": len(adults),
+                "patients": len({image.patient for image in adults}),
+                "read_by_radiologists": len(read),
+                "start": start.version,
+            },
+            "command": "python -m ml refine --data DIR --adults CSV --package"
+            f" {start.version} --out {arguments.out.name}"
+            + "".join(f" --{name} {value}" for name, value in given.items()),
+            "options": asdict(options),
+        },
+        arguments.fullres,
+    )
+    print(f"Wrote {package.path} (SHA-256 {package.sha256})")
+    return 0

@@ -1,0 +1,94 @@
+"""From a refined network to a package."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ml.research.dataset import LabelledImage
+from ml.research.packaging import Responses, Scale
+from ml.research.refined import build_refined_package, measure_adults
+from ml.serving.package import SHIPPED_PACKAGE, ModelPackage
+from ml.serving.runtimes.tensorflow import load_network
+from tests.ml.test_packaging import invented, labelled, phantoms
+
+RSNA = ("Lung Opacity", "Normal", "No Lung Opacity / Not Normal")
+
+
+def adults(n: int) -> list[LabelledImage]:
+    return [
+        LabelledImage(
+            Path(f"{i}.jpg"),
+            "",
+            f"a{i}",
+            "",
+            i,
+            {"rsna": RSNA[i % 3], "view": ("PA", "AP")[i // 3 % 2], "labels": "", "trust": ""},
+        )
+        for i in range(n)
+    ]
+
+
+def test_adults_are_measured_within_views_and_against_all_others() -> None:
+    folds = {"one": invented("one", 400), "other": invented("other", 400)}
+    scale = Scale.fit(list(folds.values()), labelled("training", 400))
+    images = adults(120)
+    logits = np.array([{"L": 3.0, "N": -3.0}[i.columns["rsna"][0]] for i in images])
+    logits += [3.0 if "Not Normal" in i.columns["rsna"] else 0.0 for i in images]
+    ill_of_another_kind = np.array(["Not Normal" in image.columns["rsna"] for image in images])
+    nothing = np.zeros((120, 1, 1))
+    said = Responses(nothing, images, logits, nothing, nothing, None)
+
+    figures = measure_adults(said, scale, {"unlikely": 0.3, "decision": 0.5, "likely": 0.7})
+
+    assert {name: each["n"] for name, each in figures.items()} == {
+        "opacity against normal, PA": 40,
+        "opacity against normal, AP": 40,
+        "opacity against all others": 120,
+    }
+    assert figures["opacity against normal, PA"]["auroc"] == 1
+    assert figures["opacity against all others"]["specificity"] < 1
+    assert ill_of_another_kind.sum() == 40
+
+
+@pytest.mark.timeout(900)
+def test_a_refined_package_has_the_starts_gate_and_says_what_it_is_for_adults(
+    tmp_path: Path, shipped: ModelPackage
+) -> None:
+    network = load_network(shipped.weights_path, shipped.backbone, shipped.input_size)
+    classifier = network.get_layer("classifier")
+    kernel, bias = classifier.get_weights()
+    classifier.set_weights([kernel * 0.9, bias])
+    folds = {
+        name: Responses.of(network, phantoms(name, 8), labelled(name, 8))
+        for name in ("random", "lowest")
+    }
+    about = {
+        "images": 16,
+        "pneumonia": 12,
+        "patients": 16,
+        "adults": {"images": 6, "patients": 6, "read_by_radiologists": 6, "start": "the-start"},
+        "command": "refine",
+        "options": {"seed": 0},
+    }
+    package = build_refined_package(
+        tmp_path / "refined-2026.11",
+        network,
+        shipped,
+        labelled("training", 16),
+        folds,
+        Responses.of(network, phantoms("adults", 12), adults(12)),
+        about,
+    )
+
+    assert package.gate_path.read_bytes() == shipped.gate_path.read_bytes()
+    facts = json.loads((package.path / "package.json").read_text())
+    before = json.loads((SHIPPED_PACKAGE / "package.json").read_text())
+    assert facts["gate"] == before["gate"]
+    assert facts["population"] == before["population"]
+    assert set(facts["figures"]) == {"random", "lowest"}
+    assert facts["adults"]["opacity against all others"]["n"] == 12
+    assert "6 radiographs of 6 adults" in package.card
+    assert "the-start" in package.card
+    assert "| opacity against normal, PA |" in package.card
