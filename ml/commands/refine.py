@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where a broken-off training goes on from (default: OUT.checkpoints)",
     )
-    parser.add_argument("--pool", type=int, metavar="N", help="changed images (default: 12000)")
-    parser.add_argument("--steps", type=int, help="of each of the three trainings (default: 320)")
+    parser.add_argument("--pool", type=int, metavar="N", help="changed images (default: 8640)")
+    parser.add_argument("--steps", type=int, help="of each training, (default: 200)")
     parser.add_argument(
         "--fullres", type=Path, metavar="DIR", help="full-size files to compare kinds of file with"
     )
@@ -46,8 +46,9 @@ def run(arguments: argparse.Namespace) -> int:
         raise CommandError(f"{arguments.out} is there already. A changed package is a new version.")
     # What only training needs is not loaded for the other commands.
     from ml.research.packaging import Responses
-    from ml.research.refined import build_refined_package
+    from ml.research.refined import Folds, build_refined_package
     from ml.research.refining import Material, RefiningOptions, refine_in_parts
+    from ml.research.shortcuts import with_all_lent
     from ml.research.targets import UNREAD, Targets, reading_of
     from ml.serving.runtimes.tensorflow import load_network
 
@@ -74,16 +75,17 @@ def run(arguments: argparse.Namespace) -> int:
         load_network(start.weights_path, start.backbone, size), material, options, checkpoints
     )
     read = [n for n, i in enumerate(material.images) if i.columns and reading_of(i) != UNREAD]
+    children, lent = {}, {}
+    for name, fold in (("random", folds.random), ("pessimistic", folds.pessimistic)):
+        inputs = load_inputs(fold, size, name)
+        children[name] = Responses.of(refined.network, inputs, fold)
+        lent[name] = Responses.of(refined.network, with_all_lent(inputs, labels(fold)), fold)
     package = build_refined_package(
         arguments.out,
         refined.network,
         start,
         folds.training,
-        {
-            name: Responses.of(refined.network, load_inputs(fold, size, name), fold)
-            for name, fold in (("random", folds.random), ("pessimistic", folds.pessimistic))
-        },
-        refined.left_out(material, np.array(read)),
+        Folds(children, lent, refined.left_out(material, np.array(read))),
         {
             "images": len(folds.training),
             "pneumonia": int(labels(folds.training).sum()),

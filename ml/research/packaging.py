@@ -191,7 +191,8 @@ def build_package(
             "pixels": "uint8 grey, MONOCHROME2, squeezed to a square",
         },
         "population": POPULATION,
-        **network_facts(exported, scale, training.images, held_out, refused),
+        **network_facts(exported, scale, training.images, held_out),
+        "figures": cross_measured(training.images, held_out, refused),
         "gate": measure_gate(
             gate,
             {"held-out images": measured_of(folds, ~choosing)},
@@ -209,9 +210,8 @@ def network_facts(
     scale: Scale,
     training: Sequence[LabelledImage],
     held_out: Mapping[str, Responses],
-    refused: Mapping[str, NDArray[np.bool_]],
 ) -> dict[str, Any]:
-    """Return what a package says of its network, from the held-out folds."""
+    """Return what a package says of its network, but the figures, from the held-out folds."""
     kinds = [image.kind for image in training if image.kind in ("bacteria", "virus")]
     return {
         "thresholds": {name: asdict(point) for name, point in scale.points.items()},
@@ -227,7 +227,6 @@ def network_facts(
         "heatmap_places": int(next(iter(held_out.values())).activation_maps.shape[1]),
         "heatmap_full_scale": full_scale(scale.pneumonia, held_out),
         "heatmap_rim_share": rim_share(_maps_with_pneumonia(scale.pneumonia, held_out)),
-        "figures": cross_measured(training, held_out, refused),
         "figures_method": METHOD,
         "occlusion": occlusion(exported, scale.pneumonia, held_out),
         "sameness": None,

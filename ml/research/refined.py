@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy as np
 from ml.research.dataset import LabelledImage
 from ml.research.evaluation import Cases, measure
 from ml.research.export import export
+from ml.research.operating_points import operating_points
 from ml.research.packaging import (
     Responses,
     Scale,
@@ -33,48 +35,85 @@ from ml.serving.package import (
 from ml.serving.runtimes.onnxruntime import ONNXRuntime
 
 
+@dataclass(frozen=True)
+class Folds:
+    """What calibrates a refined network.
+
+    ``children`` are the held-out folds, whom no training saw; ``lent`` the same images with greys,
+    sharpness and corners of the other class, as devices never seen may have them; ``adults`` those
+    that radiologists read, each with the answer of a network that did not see the patient.
+    """
+
+    children: Mapping[str, Responses]
+    lent: Mapping[str, Responses]
+    adults: Responses
+
+    def scale(self, training: Sequence[LabelledImage], without: str = "") -> Scale:
+        """Fit to all but one of the children's folds.
+
+        The calibration is that of all groups together, of adults those with an opacity and those
+        with a normal chest. *Likely* has its specificity in all of them; *unlikely* and *decision*
+        have their sensitivities in children, for whom the version is made.
+        """
+        children = [fold for name, fold in self.children.items() if name != without]
+        lent = [replace(f, subtype_logits=None) for n, f in self.lent.items() if n != without]
+        scale = Scale.fit([*children, *lent, _plain(self.adults)], training)
+        logits = np.concatenate([fold.logits for fold in children])
+        images = [image for fold in children for image in fold.images]
+        points = operating_points(Cases.of(images, scale.pneumonia.probabilities(logits)))
+        highest = max(points["likely"], scale.points["likely"], key=lambda point: point.threshold)
+        return replace(scale, points={**points, "likely": highest})
+
+
 def build_refined_package(
     out: Path,
     network: keras.Model,
     start: ModelPackage,
     training: Sequence[LabelledImage],
-    held_out: Mapping[str, Responses],
-    adults: Responses,
+    folds: Folds,
     facts: Mapping[str, Any],
     fullres: Path | None = None,
 ) -> ModelPackage:
     """Calibrate, set the operating points, measure, and write the package, with the start's gate.
 
     The gate looks at features that refining leaves as they are, so its figures hold too.
-    ``held_out`` are children whom no training saw. ``adults`` were read by radiologists; each has
-    the answer of the network that was trained without the patient.
     """
     out.mkdir(parents=True, exist_ok=True)
     network.save_weights(out / WEIGHTS_FILE)
     export(network, out)
     shutil.copy(start.gate_path, out / GATE_FILE)
     gate = Gate.load(start.gate_path)
-    scale = Scale.fit(list(held_out.values()), training)
-    thresholds = {name: point.threshold for name, point in scale.points.items()}
+    scale = folds.scale(training)
+    figures = {}
+    for name, fold in folds.children.items():
+        others = folds.scale(training, without=name)
+        figures[name] = measure(others.cases(fold, refused_by(gate, fold)), _thresholds(others))
     package_facts = json.loads((start.path / FACTS_FILE).read_text()) | {
         "format": FORMAT,
         "version": out.name,
-        **network_facts(
-            ONNXRuntime(out / NETWORK_FILE),
-            scale,
-            training,
-            held_out,
-            {name: refused_by(gate, fold) for name, fold in held_out.items()},
-        ),
-        "adults": measure_adults(adults, scale, thresholds),
+        **network_facts(ONNXRuntime(out / NETWORK_FILE), scale, training, folds.children),
+        "figures": figures,
+        "adults": measure_adults(folds.adults, scale),
         "training": dict(facts),
     }
     return with_consistency(write_package(out, package_facts), fullres)
 
 
-def measure_adults(
-    adults: Responses, scale: Scale, thresholds: Mapping[str, float]
-) -> dict[str, Any]:
+def _thresholds(scale: Scale) -> dict[str, float]:
+    return {name: point.threshold for name, point in scale.points.items()}
+
+
+def _plain(adults: Responses) -> Responses:
+    """Return the adults with an opacity and those with a normal chest, under these names."""
+    kinds = {OPACITY: "pneumonia", NORMAL: "normal"}
+    readings = [reading_of(image) for image in adults.images]
+    kept = np.flatnonzero([reading in kinds for reading in readings])
+    images = [replace(adults.images[row], kind=kinds[readings[row]]) for row in kept]
+    maps, layouts = adults.activation_maps[kept], adults.layouts[kept]
+    return Responses(adults.inputs[kept], images, adults.logits[kept], maps, layouts, None)
+
+
+def measure_adults(adults: Responses, scale: Scale) -> dict[str, Any]:
     """Measure opacity against normal within each view, where the view cannot help, and all."""
     readings = np.array([reading_of(image) for image in adults.images])
     views = np.array([image.columns["view"] for image in adults.images])
@@ -89,4 +128,5 @@ def measure_adults(
         "opacity against normal, AP": plain & (views == "AP"),
         "opacity against all others": np.ones(len(readings), np.bool_),
     }
+    thresholds = _thresholds(scale)
     return {name: measure(cases.subset(chosen), thresholds) for name, chosen in groups.items()}

@@ -2,9 +2,9 @@
 
 The stem and the first five stages stay as they are. So their features are computed once for each
 changed image, and the gate, which looks at them, stays what it is. The last two stages and the
-classifiers learn from a pool of such features. Of ``PARTS`` parts of the patients each is left out
-of one training, which is how the recipe is measured; the mean of these networks' weights ships
-(Wortsman et al., *Model Soups*, ICML 2022).
+classifiers learn from a pool of such features. Each training leaves one of ``PARTS`` parts of the
+patients out, which is how the recipe is measured; the mean of the weights of all ships (Wortsman et
+al., *Model Soups*, ICML 2022), mixed with those of the start.
 """
 
 import zlib
@@ -40,11 +40,13 @@ Rng = np.random.Generator
 class RefiningOptions:
     """What was chosen; goes into the package as it is."""
 
-    pool: int = 12000
-    steps: int = 320
+    pool: int = 8640
+    steps: int = 200
+    decay_steps: int = 320
+    left_out: tuple[int, ...] = (0, 2)
     batch_size: int = 32
     learning_rate: float = 3e-4
-    start_share: float = 0.0
+    start_share: float = 0.7
     weight_decay: float = 1e-3
     label_smoothing: float = 0.05
     findings_weight: float = 0.5
@@ -246,10 +248,11 @@ def refine(
             "abnormal": layers.Dense(1, kernel_initializer="zeros")(pooled),
         },
     )
-    warm_up = options.steps // 12
+    # The trainings end before the rate has come down; the average of the weights makes up for it.
+    warm_up = options.decay_steps // 12
     schedule = keras.optimizers.schedules.CosineDecay(
         options.learning_rate / 20,
-        decay_steps=options.steps - warm_up,
+        decay_steps=options.decay_steps - warm_up,
         warmup_target=options.learning_rate,
         warmup_steps=warm_up,
     )
@@ -299,19 +302,22 @@ class Refined(NamedTuple):
     """The network that ships, and those of which each left a part of the patients out."""
 
     network: keras.Model
-    parts: list[keras.Model]
+    parts: dict[int, keras.Model]
 
     def left_out(self, material: Material, rows: np.ndarray) -> Responses:
-        """Return what is said of chosen images by the networks that did not see their patients."""
+        """Return what is said of chosen images by networks that did not see their patients.
+
+        Images whose patients all networks saw are left out.
+        """
         parts = material.parts[rows]
-        order = np.concatenate([rows[parts == part] for part in range(PARTS)])
+        order = np.concatenate([rows[parts == part] for part in self.parts])
         said = [
             Responses.of(
                 network,
                 material.inputs[rows[parts == part]],
                 [material.images[row] for row in rows[parts == part]],
             )
-            for part, network in enumerate(self.parts)
+            for part, network in self.parts.items()
         ]
         return Responses(
             material.inputs[order],
@@ -326,7 +332,7 @@ class Refined(NamedTuple):
 def refine_in_parts(
     start: keras.Model, material: Material, options: RefiningOptions, checkpoints: Path
 ) -> Refined:
-    """Train without each part of the patients; mix each network, and all, with the start's weights.
+    """Train without each of some parts of the patients; mix the weights with those of the start.
 
     What is done is kept in ``checkpoints``, and a broken-off run of the same options goes on.
     """
@@ -337,14 +343,14 @@ def refine_in_parts(
     with np.load(kept) as arrays:
         pool = Pool(**arrays)
     share = options.start_share
-    mixed = [
-        averaged(
+    mixed = {
+        part: averaged(
             [start, refine(start, pool, material, part, options, checkpoints / f"part{part}")],
             [share, 1 - share],
         )
-        for part in range(PARTS)
-    ]
-    return Refined(averaged(mixed), mixed)
+        for part in options.left_out
+    }
+    return Refined(averaged(list(mixed.values())), mixed)
 
 
 def averaged(networks: Sequence[keras.Model], shares: Sequence[float] | None = None) -> keras.Model:

@@ -50,8 +50,7 @@ def lend_shortcuts(
     log-odds.
     """
     rng = np.random.default_rng(seed)
-    members = [np.flatnonzero(targets == target) for target in (0, 1)]
-    donors = inputs[[rng.choice(members[1 - int(target)]) for target in targets]]
+    donors = _donors(inputs, targets, rng)
     figures = {}
     for name, lend in LENT.items():
         pairs = zip(inputs, donors, strict=True)
@@ -61,6 +60,18 @@ def lend_shortcuts(
             "specificity": specificity_at_sensitivity(targets, logits),
         }
     return figures
+
+
+def with_all_lent(inputs: Pixels, targets: Floats, seed: int = 0) -> Pixels:
+    """Return inputs (n, size, size), each with all three things of an image of the other class."""
+    rng = np.random.default_rng(seed)
+    pairs = zip(inputs, _donors(inputs, targets, rng), strict=True)
+    return np.stack([LENT["all three"](pixels, donor, rng) for pixels, donor in pairs])
+
+
+def _donors(inputs: Pixels, targets: Floats, rng: np.random.Generator) -> Pixels:
+    members = [np.flatnonzero(targets == target) for target in (0, 1)]
+    return inputs[[rng.choice(members[1 - int(target)]) for target in targets]]
 
 
 def specificity_at_sensitivity(targets: Floats, logits: Floats) -> float:

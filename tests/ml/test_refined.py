@@ -8,7 +8,7 @@ import pytest
 
 from ml.research.dataset import LabelledImage
 from ml.research.packaging import Responses, Scale
-from ml.research.refined import build_refined_package, measure_adults
+from ml.research.refined import Folds, build_refined_package, measure_adults
 from ml.serving.package import SHIPPED_PACKAGE, ModelPackage
 from ml.serving.runtimes.tensorflow import load_network
 from tests.ml.test_packaging import invented, labelled, phantoms
@@ -40,7 +40,7 @@ def test_adults_are_measured_within_views_and_against_all_others() -> None:
     nothing = np.zeros((120, 1, 1))
     said = Responses(nothing, images, logits, nothing, nothing, None)
 
-    figures = measure_adults(said, scale, {"unlikely": 0.3, "decision": 0.5, "likely": 0.7})
+    figures = measure_adults(said, scale)
 
     assert {name: each["n"] for name, each in figures.items()} == {
         "opacity against normal, PA": 40,
@@ -50,6 +50,33 @@ def test_adults_are_measured_within_views_and_against_all_others() -> None:
     assert figures["opacity against normal, PA"]["auroc"] == 1
     assert figures["opacity against all others"]["specificity"] < 1
     assert ill_of_another_kind.sum() == 40
+
+
+def test_calibration_asks_the_adults_too_and_sensitivities_the_children_alone() -> None:
+    children = {"one": invented("one", 400), "other": invented("other", 400)}
+    images = adults(120)
+    nothing = np.zeros((120, 1, 1))
+
+    def folds(shift: float) -> Folds:
+        ill = np.array([i.columns["rsna"] == "Lung Opacity" for i in images])
+        logits = np.where(ill, 2.0, shift) + np.random.default_rng(0).normal(0, 1, 120)
+        said = Responses(nothing, images, logits, nothing, nothing, None)
+        return Folds(children, children, said)
+
+    training = labelled("training", 400)
+    clear, high = (folds(shift).scale(training) for shift in (-2.0, 3.0))
+
+    def at(scale: Scale, logit: float) -> float:
+        return float(scale.pneumonia.probabilities(np.array(logit)))
+
+    def logit_of(scale: Scale, name: str) -> float:
+        grid = np.linspace(-8, 8, 16001)
+        told = scale.pneumonia.probabilities(grid)
+        return float(grid[np.searchsorted(told, scale.points[name].threshold)])
+
+    assert at(high, 3.0) < at(clear, 3.0)
+    assert logit_of(high, "decision") == pytest.approx(logit_of(clear, "decision"), abs=0.01)
+    assert logit_of(high, "likely") > logit_of(clear, "likely") + 1
 
 
 @pytest.mark.timeout(900)
@@ -77,8 +104,7 @@ def test_a_refined_package_has_the_starts_gate_and_says_what_it_is_for_adults(
         network,
         shipped,
         labelled("training", 16),
-        folds,
-        Responses.of(network, phantoms("adults", 12), adults(12)),
+        Folds(folds, folds, Responses.of(network, phantoms("adults", 12), adults(12))),
         about,
     )
 
