@@ -31,6 +31,7 @@ from ml.serving.package import (
     NETWORK_FILE,
     WEIGHTS_FILE,
     ModelPackage,
+    OperatingPoint,
 )
 from ml.serving.runtimes.onnxruntime import ONNXRuntime
 
@@ -57,12 +58,20 @@ class Folds:
         """
         children = [fold for name, fold in self.children.items() if name != without]
         lent = [replace(f, subtype_logits=None) for n, f in self.lent.items() if n != without]
-        scale = Scale.fit([*children, *lent, _plain(self.adults)], training)
-        logits = np.concatenate([fold.logits for fold in children])
-        images = [image for fold in children for image in fold.images]
-        points = operating_points(Cases.of(images, scale.pneumonia.probabilities(logits)))
-        highest = max(points["likely"], scale.points["likely"], key=lambda point: point.threshold)
-        return replace(scale, points={**points, "likely": highest})
+        plain = _plain(self.adults)
+        fitted = Scale.fit([*children, *lent, plain], training)
+        # An image that was lent something is no further patient: it makes nothing more certain.
+        seen = sum(len(fold.images) for fold in (*children, plain))
+        pneumonia = fitted.pneumonia._replace(margin=1 / (seen + 2))
+
+        def points(folds: Sequence[Responses]) -> dict[str, OperatingPoint]:
+            images = [image for fold in folds for image in fold.images]
+            logits = np.concatenate([fold.logits for fold in folds])
+            return operating_points(Cases.of(images, pneumonia.probabilities(logits)))
+
+        of_children, of_all = points(children), points([*children, *lent, plain])
+        highest = max(of_children["likely"], of_all["likely"], key=lambda point: point.threshold)
+        return Scale(pneumonia, fitted.bacterial, {**of_children, "likely": highest})
 
 
 def build_refined_package(
