@@ -116,7 +116,7 @@ def _plain(adults: Responses) -> Responses:
     """Return the adults with an opacity and those with a normal chest, under these names."""
     kinds = {OPACITY: "pneumonia", NORMAL: "normal"}
     readings = [reading_of(image) for image in adults.images]
-    kept = np.flatnonzero([reading in kinds for reading in readings])
+    kept = [row for row, reading in enumerate(readings) if reading in kinds]
     images = [replace(adults.images[row], kind=kinds[readings[row]]) for row in kept]
     maps, layouts = adults.activation_maps[kept], adults.layouts[kept]
     return Responses(adults.inputs[kept], images, adults.logits[kept], maps, layouts, None)

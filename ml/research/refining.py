@@ -139,7 +139,7 @@ def _chances(material: Material, options: RefiningOptions) -> np.ndarray:
         balance = options.acquisition_balance if name in ("normal", "pneumonia") else 0.0
         weighed = balance * overlap[members] / overlap[members].sum()
         chances[members] = share * (weighed + (1 - balance) / members.sum())
-    return chances / chances.sum()
+    return np.asarray(chances / chances.sum())
 
 
 def change(pixels: np.ndarray, donor: np.ndarray, rng: Rng) -> np.ndarray:

@@ -42,8 +42,8 @@ OUT_OF_SCOPE = (
 )
 NOT_TESTED = (
     gettext_noop(
-        "Nothing else was tested: no other hospital, country, make of equipment, portable or"
-        " bedside radiograph, no adult, no newborn, no posterior-anterior view."
+        "Of children nothing else was tested: no other hospital, country or make of equipment, no"
+        " portable or bedside radiograph, no newborn."
     ),
     gettext_noop(
         "Sex, exact age, ethnicity, severity, other diseases, equipment: not recorded in the data,"
