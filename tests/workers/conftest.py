@@ -20,6 +20,7 @@ import redis
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 from django.db import OperationalError, connection
+from pytest_django.fixtures import Settings
 
 from ml.serving.package import SHIPPED_PACKAGE, load_package
 from tests import services
@@ -100,10 +101,14 @@ _running: list[CeleryProcess] = []
 
 
 @pytest.fixture
-def start(transactional_db: None, tmp_path: Path) -> Iterator[Callable[..., CeleryProcess]]:
+def start(
+    transactional_db: None, settings: Settings, tmp_path: Path
+) -> Iterator[Callable[..., CeleryProcess]]:
     """Start a Celery process; whatever still runs at the end is killed."""
     environment = os.environ | {
         "DATABASE_URL": _test_database_url(),
+        "AUDIT_ANCHOR_FILE": str(settings.AUDIT_ANCHOR_FILE),
+        "INFERENCE_BATCH_SIZE": "8",
         "INFERENCE_LEASE_SECONDS": "6",
         "SWEEP_SECONDS": "2",
         "PYTHONUNBUFFERED": "1",

@@ -18,7 +18,8 @@ from webportal.audit.verification import verify
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction
 from webportal.records.models import Radiograph
 
-MANY = 500
+# Twenty batches, so that there is a middle also on a fast machine.
+MANY = 160
 
 Start = Callable[..., CeleryProcess]
 MakeRadiographs = Callable[[int], list[Radiograph]]

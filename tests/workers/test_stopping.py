@@ -23,6 +23,7 @@ from webportal.records.models import Radiograph
 from workers.app import app
 
 Start = Callable[..., CeleryProcess]
+MANY = 160
 MakeRadiographs = Callable[[int], list[Radiograph]]
 
 
@@ -42,12 +43,12 @@ def takes_hints_again(worker: str) -> bool:
 def test_a_stopped_worker_gives_back_what_it_has_not_begun(
     start: Start, model: ModelVersion, make_radiographs: MakeRadiographs
 ) -> None:
-    radiographs = make_radiographs(400)
+    radiographs = make_radiographs(MANY)
     enqueue_all(radiographs)
     worker = start()
     wait_until(lambda: finished_count() > 0, "the first batch was finished")
     worker.stop()
-    assert 0 < finished_count() < 400
+    assert 0 < finished_count() < MANY
     assert not Job.objects.filter(state=JobState.RUNNING).exists()
     assert Job.objects.filter(state=JobState.QUEUED).aggregate(Max("attempt")) == {
         "attempt__max": 0
