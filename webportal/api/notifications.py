@@ -18,15 +18,25 @@ from webportal.notifications.models import Notification
 
 
 class NotificationSerializer(serializers.ModelSerializer[Notification]):
-    """One thing that the caller was told of.
+    """One thing the caller was notified of.
 
-    A batch that is done, stat studies that wait, or an identity corrected after their signature.
+    `kind` says which of the fields name it: `batch_done` the `batch`, `read_overruled` the `study`,
+    `identity_corrected` the `correction`, `system_alert` the `alert`. `stat_unread`,
+    `studies_assigned`, `studies_signed` and `reports_ready` count `studies`. `password_reset`
+    is about the caller's own account.
     """
+
+    alert = serializers.CharField(
+        source="alert.code",
+        read_only=True,
+        allow_null=True,
+        help_text="The code of what needs hospital IT, such as `no_worker` or `storage_low`.",
+    )
 
     class Meta:
         model = Notification
-        fields = ["id", "kind", "batch", "correction", "studies", "waiting_since"]
-        fields += ["category", "created_at", "read_at"]
+        fields = ["id", "kind", "batch", "study", "correction", "alert", "studies"]
+        fields += ["waiting_since", "category", "created_at", "read_at"]
 
 
 class NotificationFilter(django_filters.FilterSet):

@@ -6,21 +6,8 @@ from django import forms
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from webportal.accounts.models import Role, User
-from webportal.accounts.roles import UPLOADERS
-from webportal.notifications.models import Kind
-
-# Who is told of what; see webportal.notifications.run.
-ROLES = {
-    Kind.BATCH_DONE: UPLOADERS,
-    Kind.STUDIES_SIGNED: UPLOADERS,
-    Kind.STAT_UNREAD: (Role.RADIOLOGIST,),
-    Kind.STUDIES_ASSIGNED: (Role.RADIOLOGIST,),
-    Kind.READ_OVERRULED: (Role.RADIOLOGIST,),
-    Kind.IDENTITY_CORRECTED: (Role.RADIOLOGIST,),
-    Kind.REPORTS_READY: (Role.REFERRER,),
-    Kind.SYSTEM_ALERT: (Role.IT,),
-}
+from webportal.accounts.models import User
+from webportal.notifications.kinds import KINDS
 
 
 class MailForm(forms.Form):
@@ -33,7 +20,9 @@ class MailForm(forms.Form):
     def __init__(self, person: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         offered = [
-            (kind.value, kind.label) for kind, roles in ROLES.items() if person.has_role(*roles)
+            (kind.value, kind.label)
+            for kind, about in KINDS.items()
+            if person.has_role(*about.roles)
         ]
         self.fields["kinds"] = forms.MultipleChoiceField(
             label=_("E-mail me when"),

@@ -16,12 +16,11 @@ from django.db import transaction
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
+from webportal.notifications.kinds import KINDS, subject_and_text
 from webportal.notifications.models import Kind, MailState, Notification
-from webportal.notifications.words import in_words
 
 logger = logging.getLogger(__name__)
 
@@ -83,32 +82,12 @@ def _message(notification: Notification) -> EmailMessage:
 
 
 def _words(notification: Notification) -> EmailMessage:
-    if notification.kind == Kind.BATCH_DONE:
-        subject = _("Chestline: an upload of yours is done")
-        text = _("All the images of one of your uploads have been looked at.")
-    elif notification.kind != Kind.STAT_UNREAD:
-        sentence = in_words(notification)
-        subject, text = f"Chestline: {sentence}", f"{sentence}."
-    else:
-        figures = {"studies": notification.studies, "minutes": settings.STAT_UNREAD_MINUTES}
-        subject = ngettext(
-            "Chestline: %(studies)d stat study waits unread",
-            "Chestline: %(studies)d stat studies wait unread",
-            notification.studies,
-        )
-        # E-mail leaves the hospital: never mention the result.
-        text = ngettext(
-            "%(studies)d stat study has been waiting unread for longer than %(minutes)d minutes.",
-            "%(studies)d stat studies have been waiting unread for longer than"
-            " %(minutes)d minutes.",
-            notification.studies,
-        )
-        subject, text = subject % figures, text % figures
+    subject, text = subject_and_text(notification)
     address = settings.PORTAL_URL.rstrip("/")
     link = address + reverse("notifications:open", args=[notification.pk])
     choices = address + reverse("notifications:preferences")
     footer = _("You asked for this e-mail; your choice is at %(address)s") % {"address": choices}
-    if notification.kind == Kind.PASSWORD_RESET:
+    if not KINDS[Kind(notification.kind)].roles:
         footer = _("Everybody gets this e-mail; nobody can choose not to.")
     return EmailMessage(
         subject,

@@ -37,6 +37,7 @@ class Kind(models.TextChoices):
 
 
 #: Kinds with one unread notification per person, whose count grows until it is read.
+#: Everything else about a kind is in webportal.notifications.kinds.
 COUNTED_KINDS = [Kind.STUDIES_ASSIGNED, Kind.STUDIES_SIGNED, Kind.REPORTS_READY]
 
 

@@ -1,51 +1,116 @@
-"""Text of notifications, on the page and by e-mail: no patient data."""
+"""Texts of notifications, on the page and by e-mail: no patient data.
 
+The e-mail repeats the sentence on the page unless the kind has an e-mail text of its own.
+"""
+
+from django.conf import settings
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from webportal.notifications.alerts import ALERTS
-from webportal.notifications.models import Kind, Notification
+from webportal.notifications.models import Notification
+from webportal.records.choices import Category
 
 
-def in_words(told: Notification) -> str:
-    """The text of a notification, the same on the page and by e-mail."""
-    figures = {"studies": told.studies}
-    if told.kind == Kind.STUDIES_ASSIGNED:
-        return (
-            ngettext(
-                "%(studies)d study was assigned to you",
-                "%(studies)d studies were assigned to you",
-                told.studies,
-            )
-            % figures
+def batch_done(told: Notification) -> str:
+    """Name the upload: only its uploader sees this."""
+    return _("The upload “%(name)s” is done") % {"name": told.batch}
+
+
+def mail_of_batch_done(_told: Notification) -> tuple[str, str]:
+    """Do not name the upload: its name may be a patient's."""
+    return (
+        _("Chestline: an upload of yours is done"),
+        _("All the images of one of your uploads have been looked at."),
+    )
+
+
+def stat_unread(told: Notification) -> str:
+    """How many are waiting, and their result if the recipient may know it."""
+    if told.category == Category.LIKELY:
+        sentence = ngettext(
+            "%(shown)s stat study with a likely result has waited unread for longer than"
+            " %(minutes)s minutes",
+            "%(shown)s stat studies with a likely result have waited unread for longer than"
+            " %(minutes)s minutes",
+            told.studies,
         )
-    if told.kind == Kind.STUDIES_SIGNED:
-        return (
-            ngettext(
-                "%(studies)d study that you uploaded has been signed",
-                "%(studies)d studies that you uploaded have been signed",
-                told.studies,
-            )
-            % figures
+    else:
+        sentence = ngettext(
+            "%(shown)s stat study has waited unread for longer than %(minutes)s minutes",
+            "%(shown)s stat studies have waited unread for longer than %(minutes)s minutes",
+            told.studies,
         )
-    if told.kind == Kind.REPORTS_READY:
-        return (
-            ngettext(
-                "%(studies)d report on a patient whom you referred is ready",
-                "%(studies)d reports on patients whom you referred are ready",
-                told.studies,
-            )
-            % figures
-        )
-    if told.kind == Kind.READ_OVERRULED:
-        return _("An arbitration decided otherwise than your read of a study")
-    if told.kind == Kind.IDENTITY_CORRECTED:
-        return _("The identity under which you signed a read was corrected")
-    if told.kind == Kind.PASSWORD_RESET:
-        return _(
-            "Hospital IT gave you a one-time password; if you did not ask for it, tell the security"
-            " officer"
-        )
-    assert told.alert is not None
+    return sentence % {"shown": intcomma(told.studies), "minutes": settings.STAT_UNREAD_MINUTES}
+
+
+def mail_of_stat_unread(told: Notification) -> tuple[str, str]:
+    """How many are waiting. E-mail leaves the hospital: never mention the result."""
+    figures = {"studies": told.studies, "minutes": settings.STAT_UNREAD_MINUTES}
+    subject = ngettext(
+        "Chestline: %(studies)d stat study waits unread",
+        "Chestline: %(studies)d stat studies wait unread",
+        told.studies,
+    )
+    text = ngettext(
+        "%(studies)d stat study has been waiting unread for longer than %(minutes)d minutes.",
+        "%(studies)d stat studies have been waiting unread for longer than %(minutes)d minutes.",
+        told.studies,
+    )
+    return subject % figures, text % figures
+
+
+def studies_assigned(told: Notification) -> str:
+    """How many were assigned."""
+    sentence = ngettext(
+        "%(studies)d study was assigned to you",
+        "%(studies)d studies were assigned to you",
+        told.studies,
+    )
+    return sentence % {"studies": told.studies}
+
+
+def studies_signed(told: Notification) -> str:
+    """How many were signed."""
+    sentence = ngettext(
+        "%(studies)d study that you uploaded has been signed",
+        "%(studies)d studies that you uploaded have been signed",
+        told.studies,
+    )
+    return sentence % {"studies": told.studies}
+
+
+def reports_ready(told: Notification) -> str:
+    """How many are ready."""
+    sentence = ngettext(
+        "%(studies)d report on a patient whom you referred is ready",
+        "%(studies)d reports on patients whom you referred are ready",
+        told.studies,
+    )
+    return sentence % {"studies": told.studies}
+
+
+def read_overruled(_told: Notification) -> str:
+    """Name no patient: the study page does."""
+    return _("An arbitration decided otherwise than your read of a study")
+
+
+def identity_corrected(_told: Notification) -> str:
+    """Name no patient: the study page does."""
+    return _("The identity under which you signed a read was corrected")
+
+
+def password_reset(_told: Notification) -> str:
+    """What happened, and what to do if it was not asked for."""
+    return _(
+        "Hospital IT gave you a one-time password; if you did not ask for it, tell the security"
+        " officer"
+    )
+
+
+def system_alert(told: Notification) -> str:
+    """What is wrong; an alert unknown to this version is named by its code."""
+    assert told.alert is not None, "the database refuses one without its alert"
     alert = ALERTS.get(told.alert.code)
     return str(alert) if alert else told.alert.code

@@ -2,7 +2,7 @@
 
 from django import template
 
-from webportal.notifications import words
+from webportal.notifications import kinds
 
 register = template.Library()
-register.filter("in_words", words.in_words)
+register.filter("in_words", kinds.sentence)

@@ -1,0 +1,30 @@
+"""A program's notifications: what each is about."""
+
+import pytest
+
+from tests.api.conftest import Call
+from tests.notifications.one_of_each import make_notification
+from webportal.accounts.models import User
+from webportal.notifications.models import Kind
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_it_names_what_it_is_about(kind: Kind, radiologist: User, as_user: Call) -> None:
+    told = make_notification(kind, radiologist)
+    client = as_user(radiologist)
+    (found,) = client.get("/api/v1/notifications").json()["results"]
+    named = {
+        "batch": told.batch and str(told.batch.pk),
+        "study": told.study and str(told.study.pk),
+        "correction": told.correction and str(told.correction.pk),
+        "alert": told.alert and told.alert.code,
+        "studies": told.studies,
+    }
+    assert {name: found[name] for name in named} == named
+    assert found["kind"] == kind
+    assert any(named.values()) or kind == Kind.PASSWORD_RESET, "a program can tell what it is about"
+    read = client.post(f"/api/v1/notifications/{told.pk}/read").json()
+    assert {name: read[name] for name in named} == named
+    assert read["read_at"] is not None

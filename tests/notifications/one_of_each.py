@@ -1,0 +1,57 @@
+"""Make a notification of any kind."""
+
+from typing import Any
+
+from django.utils import timezone
+
+from tests.factories import make_study
+from webportal.accounts.models import User
+from webportal.intake.batches.services import create_batch
+from webportal.notifications.models import COUNTED_KINDS, Kind, Notification, SystemAlert
+from webportal.records.identity import shown_identity
+from webportal.records.models import IdentityCorrection
+from webportal.review.models import Decision, Pneumonia, Read, ReadState
+
+
+def make_notification(kind: Kind, recipient: User) -> Notification:
+    """A notification of two studies, or of one thing, depending on its kind."""
+    return Notification.objects.create(recipient=recipient, kind=kind, **_thing(kind, recipient))
+
+
+def _thing(kind: Kind, recipient: User) -> dict[str, Any]:
+    now = timezone.now()
+    if kind in COUNTED_KINDS:
+        return {"studies": 2, "counted_until": now}
+    if kind == Kind.STAT_UNREAD:
+        return {"studies": 2, "waiting_since": now}
+    if kind == Kind.BATCH_DONE:
+        return {"batch": create_batch(recipient)}
+    if kind == Kind.READ_OVERRULED:
+        return {"study": make_study()}
+    if kind == Kind.IDENTITY_CORRECTED:
+        return {"correction": _correction(recipient)}
+    if kind == Kind.PASSWORD_RESET:
+        return {}
+    return {"alert": SystemAlert.objects.create(code="quarantined", since=now)}
+
+
+def _correction(reader: User) -> IdentityCorrection:
+    study = make_study()
+    Read.objects.create(
+        study=study,
+        reader=reader,
+        state=ReadState.SIGNED,
+        decision=Decision.UNAIDED,
+        pneumonia=Pneumonia.NONE,
+        signed_at=timezone.now(),
+    )
+    identity = shown_identity(study.patient)
+    correction = IdentityCorrection.objects.create(
+        before=identity,
+        after=identity | {"name": "Phantom^Ewa"},
+        reason="Mistyped.",
+        corrected_by=study.created_by,
+        at=timezone.now(),
+    )
+    correction.studies.add(study)
+    return correction

@@ -1,0 +1,109 @@
+"""Everything about each kind of notification: recipients, wording and target.
+
+Only the kinds that count studies are listed beside `Kind`, because database constraints use them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.urls import reverse
+
+from webportal.accounts.models import Role
+from webportal.accounts.roles import UPLOADERS
+from webportal.notifications import words
+from webportal.notifications.models import Kind, Notification
+from webportal.notifications.services import reads_without_result
+from webportal.records.choices import Priority
+from webportal.review.models import Read, ReadState
+from webportal.review.worklist.filters import MINE
+
+
+def _results_of_batch(told: Notification) -> str:
+    return reverse("results:batch", args=[told.batch_id])
+
+
+def _stat_worklist(told: Notification) -> str:
+    filters = {"priority": str(Priority.STAT.value)}
+    if told.category and not reads_without_result(told.recipient):
+        filters["category"] = told.category
+    return reverse("review:worklist", query=filters)
+
+
+def _own_worklist(_told: Notification) -> str:
+    return reverse("review:worklist", query={"assigned": MINE})
+
+
+def _study(told: Notification) -> str:
+    return reverse("review:study", args=[told.study_id])
+
+
+def _corrected_study(told: Notification) -> str:
+    """The affected study, or the patient's history if there are several."""
+    assert told.correction is not None, "the database refuses one without its correction"
+    signed = Read.objects.filter(
+        reader=told.recipient_id, state=ReadState.SIGNED, signed_at__lt=told.correction.at
+    )
+    studies = list(told.correction.studies.filter(reads__in=signed).distinct()[:2])
+    if len(studies) == 1:
+        return reverse("review:study", args=[studies[0].pk])
+    if studies:
+        return reverse("records:patient", args=[studies[0].patient_id])
+    return reverse("notifications:list")
+
+
+@dataclass(frozen=True)
+class About:
+    """One kind: whom it concerns, its sentence, the page it opens, and its e-mail.
+
+    `roles` may choose e-mail for it; where there are none, everybody gets it without asking. `mail`
+    gives subject and text where the sentence will not do.
+    """
+
+    roles: tuple[Role, ...]
+    sentence: Callable[[Notification], str]
+    opens: Callable[[Notification], str]
+    mail: Callable[[Notification], tuple[str, str]] | None = None
+
+
+KINDS = {
+    Kind.BATCH_DONE: About(
+        UPLOADERS, words.batch_done, _results_of_batch, words.mail_of_batch_done
+    ),
+    Kind.STUDIES_SIGNED: About(
+        UPLOADERS, words.studies_signed, lambda _told: reverse("intake:batches")
+    ),
+    Kind.STAT_UNREAD: About(
+        (Role.RADIOLOGIST,), words.stat_unread, _stat_worklist, words.mail_of_stat_unread
+    ),
+    Kind.STUDIES_ASSIGNED: About((Role.RADIOLOGIST,), words.studies_assigned, _own_worklist),
+    Kind.READ_OVERRULED: About((Role.RADIOLOGIST,), words.read_overruled, _study),
+    Kind.IDENTITY_CORRECTED: About((Role.RADIOLOGIST,), words.identity_corrected, _corrected_study),
+    Kind.REPORTS_READY: About(
+        (Role.REFERRER,), words.reports_ready, lambda _told: reverse("reports:list")
+    ),
+    Kind.PASSWORD_RESET: About(
+        (), words.password_reset, lambda _told: reverse("accounts:sessions")
+    ),
+    Kind.SYSTEM_ALERT: About(
+        (Role.IT,), words.system_alert, lambda _told: reverse("operations:queue")
+    ),
+}
+
+
+def sentence(told: Notification) -> str:
+    """The sentence on the page."""
+    return KINDS[Kind(told.kind)].sentence(told)
+
+
+def subject_and_text(told: Notification) -> tuple[str, str]:
+    """Return subject and text of the e-mail, without the link."""
+    about = KINDS[Kind(told.kind)]
+    if about.mail:
+        return about.mail(told)
+    said = about.sentence(told)
+    return f"Chestline: {said}", f"{said}."
+
+
+def address(told: Notification) -> str:
+    """The path of the page it opens."""
+    return KINDS[Kind(told.kind)].opens(told)
