@@ -221,4 +221,4 @@ def _page(
         if line not in done
     ]
     context = {"batch": batch, "lines": lines, "shown": shown, "most": MOST_LINES}
-    return render(request, "review/identify.html", context, status=status)
+    return render(request, "review/batches/identify.html", context, status=status)

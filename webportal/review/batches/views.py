@@ -57,7 +57,7 @@ def batch_results(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse
         "may_read": request.user.has_role(Role.RADIOLOGIST),
         "disclaimer": DISCLAIMER,
     }
-    return render(request, "review/batch_results.html", context)
+    return render(request, "review/batches/batch_results.html", context)
 
 
 def _may_know(request: SignedInRequest) -> bool:

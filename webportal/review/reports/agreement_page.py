@@ -73,7 +73,7 @@ def agreement(request: SignedInRequest) -> HttpResponse:
     rows = agreement_rows(
         days.get("since"), days.get("until"), request.user if is_radiologist else None
     )
-    return render(request, "review/agreement.html", {"form": form, "rows": rows})
+    return render(request, "review/reports/agreement.html", {"form": form, "rows": rows})
 
 
 def agreement_rows(since: date | None, until: date | None, own: User | None) -> list[Row]:

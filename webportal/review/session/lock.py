@@ -59,7 +59,7 @@ def refuse_while_locked(
         is_page = request.method == "GET" and "text/html" in request.headers.get("Accept", "")
         if is_page and "HX-Request" not in request.headers:
             context = {"next": request.get_full_path()}
-            return render(request, "review/locked.html", context, status=423)
+            return render(request, "review/session/locked.html", context, status=423)
         return JsonResponse({"detail": _("This session is locked.")}, status=423)
 
     return middleware

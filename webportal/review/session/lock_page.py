@@ -26,8 +26,8 @@ def lock_session(request: SignedInRequest) -> HttpResponse:
 def unlock_session(request: SignedInRequest) -> HttpResponse:
     """Unlock it with the password or the signing PIN.
 
-    A covered page requests JSON and continues as it was; the unlock page (review/locked.html)
-    passes the requested URL in `next`.
+    A covered page requests JSON and continues as it was; the unlock page
+    (review/session/locked.html) passes the requested URL in `next`.
     """
     is_program = "application/json" in request.headers.get("Accept", "")
     target = request.POST.get("next", "")
@@ -37,7 +37,7 @@ def unlock_session(request: SignedInRequest) -> HttpResponse:
         if is_program:
             return JsonResponse({"detail": str(error)}, status=422)
         context = {"next": target, "error": str(error)}
-        return render(request, "review/locked.html", context, status=422)
+        return render(request, "review/session/locked.html", context, status=422)
     if is_program:
         return HttpResponse(status=204)
     return redirect(target if url_has_allowed_host_and_scheme(target, None) else "home")

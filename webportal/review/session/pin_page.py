@@ -71,7 +71,9 @@ def signing_pin(request: SignedInRequest) -> HttpResponse:
         "has_pin": signing.has_pin(request.user),
         "minutes": settings.SIGNING_PIN_MINUTES,
     }
-    return render(request, "review/signing_pin.html", context, status=422 if form.is_bound else 200)
+    return render(
+        request, "review/session/signing_pin.html", context, status=422 if form.is_bound else 200
+    )
 
 
 def _offered_pin(request: SignedInRequest) -> HttpResponse:
@@ -87,4 +89,6 @@ def _offered_pin(request: SignedInRequest) -> HttpResponse:
             is_set = True
         except AccountError as error:
             form.add_error(None, str(error))
-    return render(request, "review/pin_offer.html", {"pin_form": form, "pin_is_set": is_set})
+    return render(
+        request, "review/session/pin_offer.html", {"pin_form": form, "pin_is_set": is_set}
+    )

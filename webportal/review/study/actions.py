@@ -123,7 +123,7 @@ def case_record(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
                 request, _("The case record is changed.") if changed else _("Nothing changed.")
             )
             return back(request, study)
-    return render(request, "review/case_record.html", {"study": study, "form": form})
+    return render(request, "review/study/case_record.html", {"study": study, "form": form})
 
 
 def back(request: SignedInRequest, study: Study) -> HttpResponse:

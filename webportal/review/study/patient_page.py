@@ -71,7 +71,7 @@ def study_patient(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse
     if _is_signed(study) and not may_correct(request.user):
         status = 403 if request.method == "POST" else 200
         context = {"study": study, "is_refused": True}
-        return render(request, "review/study_patient.html", context, status=status)
+        return render(request, "review/study/study_patient.html", context, status=status)
     step = request.POST.get("step", "")
     if step == "search":
         key = searches.remember(request, request.POST.get("text", "")[: searches.LONGEST])
@@ -163,7 +163,7 @@ def _choice(
         "found": found[:MOST_FOUND],
         "finds_more": len(found) > MOST_FOUND,
     }
-    return render(request, "review/study_patient.html", context)
+    return render(request, "review/study/study_patient.html", context)
 
 
 def _comparison(
@@ -183,7 +183,7 @@ def _comparison(
         "is_signed": _is_signed(study),
         "reservation": _reservation_of_other(request, study),
     }
-    return render(request, "review/study_patient_compare.html", context)
+    return render(request, "review/study/study_patient_compare.html", context)
 
 
 def _move_form(study: Study, other: Patient, data: Any = None) -> MoveForm:

@@ -104,4 +104,4 @@ def _page(
 ) -> HttpResponse:
     context = {"templates": texts_of(request.user), "form": form, "edited": edited}
     status = 422 if form.is_bound else 200
-    return render(request, "review/text_templates.html", context, status=status)
+    return render(request, "review/study/text_templates.html", context, status=status)

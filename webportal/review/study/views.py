@@ -63,7 +63,7 @@ def _study_page(
         results_are_open=results_are_open(request),
     )
     context |= take_back_page.offered_for(context["own"])
-    return render(request, "review/study.html", context, status=status)
+    return render(request, "review/study/study.html", context, status=status)
 
 
 @allow(Role.RADIOLOGIST)
@@ -110,7 +110,7 @@ def status(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         "is_amended": bool(counted) and (counting is None or str(counting.pk) != counted),
         "has_news": str(leading.pk if leading else "") != request.GET.get("seen", ""),
     }
-    return render(request, "review/status.html", context)
+    return render(request, "review/study/status.html", context)
 
 
 @allow(Role.RADIOLOGIST)
@@ -167,7 +167,7 @@ def save_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         context = {"error": error, "saved_at": timezone.now(), "study": shown}
         context["signed"] = None if due_read(shown) else reads.signed_read(shown)
         context["is_conflict"] = is_conflict
-        response = render(request, "review/draft_state.html", context)
+        response = render(request, "review/study/draft_state.html", context)
         response.headers["X-Saved"] = "no" if error else "yes"
         own = reads.own_draft(shown, request.user)
         response.headers["X-Draft-Version"] = reading.draft_version(own)

@@ -175,7 +175,7 @@ def result_kept_from(context: Context, study: Study) -> str:
     return "closed" if is_closed else ""
 
 
-@register.inclusion_tag("review/results_closed.html", takes_context=True)
+@register.inclusion_tag("review/reads/results_closed.html", takes_context=True)
 def results_closed(context: Context) -> dict[str, object]:
     """A notice that results are closed for those who read first, with a way to open them."""
     request = context["request"]

@@ -106,7 +106,7 @@ def bulk(request: SignedInRequest) -> HttpResponse:
         messages.warning(request, str(error))
         return redirect(back)
     context |= {"changed": len(outcome.changed), "left": _left(outcome)}
-    return render(request, "review/worklist_bulk_result.html", context)
+    return render(request, "review/worklist/worklist_bulk_result.html", context)
 
 
 def _confirm(request: SignedInRequest, query: QueryDict, context: dict[str, Any]) -> HttpResponse:
@@ -118,7 +118,7 @@ def _confirm(request: SignedInRequest, query: QueryDict, context: dict[str, Any]
     ids = [str(study_id) for study_id in found.values_list("pk", flat=True)[: MOST + 1]]
     context |= {"number": len(ids), "ids": ",".join(ids), "most": MOST}
     context |= {"is_too_many": len(ids) > MOST}
-    return render(request, "review/worklist_bulk_confirm.html", context)
+    return render(request, "review/worklist/worklist_bulk_confirm.html", context)
 
 
 def _selected(data: QueryDict) -> list[uuid.UUID]:

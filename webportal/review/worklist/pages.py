@@ -128,7 +128,7 @@ def worklist(request: SignedInRequest) -> HttpResponse:
             "views": menu_of(request.user),
             "is_coordinator": request.user.has_role(Role.COORDINATOR),
         }
-    template = "review/worklist_live.html" if live else "review/worklist.html"
+    template = "review/worklist/worklist_live.html" if live else "review/worklist/worklist.html"
     response = render(request, template, context)
     patch_vary_headers(response, ["HX-Request"])
     return response

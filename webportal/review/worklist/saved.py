@@ -173,7 +173,7 @@ def change_view(request: SignedInRequest, view_id: uuid.UUID) -> HttpResponse:
         return redirect(address_of(view))
     context = {"view": view, "form": form, "may_change": is_changeable, "back": address_of(view)}
     status = 422 if form.is_bound else 200
-    return render(request, "review/worklist_view.html", context, status=status)
+    return render(request, "review/worklist/worklist_view.html", context, status=status)
 
 
 def _rename(form: ViewForm, view: SavedView) -> bool:
@@ -207,7 +207,7 @@ def delete_view(request: SignedInRequest, view_id: uuid.UUID) -> HttpResponse:
         raise PermissionDenied
     if request.method == "GET":
         context = {"view": view, "back": address_of(view)}
-        return render(request, "review/worklist_view_delete.html", context)
+        return render(request, "review/worklist/worklist_view_delete.html", context)
     view.delete()
     messages.success(request, gettext("The view “%(name)s” is deleted.") % {"name": view.name})
     return redirect("review:worklist")
