@@ -21,6 +21,8 @@ from webportal.audit.findings import MOST, Finding
 from webportal.audit.models import Action, AuditEntry
 
 BATCH = 1000
+# What values raise that the portal never writes; they must not end a verification.
+UNREADABLE = (LookupError, TypeError, ValueError, AttributeError)
 
 Entries = Sequence[AuditEntry]
 Differences = Callable[[Any, Entries], Iterable[str]]
@@ -97,6 +99,8 @@ class Check:
             except ObjectDoesNotExist:
                 yield Finding("row_orphaned", object_type=self.kind, object_id=key)
                 continue
+            except UNREADABLE:
+                names = ["unreadable"]
             if names:
                 values = {"fields": ", ".join(names)}
                 yield Finding("row_differs", object_type=self.kind, object_id=key, values=values)

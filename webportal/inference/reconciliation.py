@@ -10,7 +10,7 @@ from django.db.models import Prefetch
 
 from webportal.audit.findings import Finding
 from webportal.audit.models import Action, AuditEntry
-from webportal.audit.reconciliation import BATCH, Check, Entries, snapshot, unlike
+from webportal.audit.reconciliation import BATCH, UNREADABLE, Check, Entries, snapshot, unlike
 from webportal.inference.models import JobState, ModelVersion, Prediction
 from webportal.inference.purpose.rule import Said, judge
 from webportal.inference.summary import summaries_of
@@ -101,14 +101,26 @@ class _Counting:
 
 
 def _differences_of_summaries(studies: list[Study]) -> Iterator[Finding]:
-    summaries = {each["id"]: each for each in summaries_of([study.pk for study in studies])}
+    try:
+        summaries = {each["id"]: each for each in summaries_of([study.pk for study in studies])}
+    except UNREADABLE:
+        # A result that cannot be: find out of which study.
+        if len(studies) > 1:
+            for study in studies:
+                yield from _differences_of_summaries([study])
+        else:
+            yield _summary_differs(studies[0], "unreadable")
+        return
     for study in studies:
         summary = summaries.get(str(study.pk), _NO_RESULT)
         names = [name for name in _NO_RESULT if getattr(study, name) != summary[name]]
         if names:
-            values = {"fields": ", ".join(names)}
-            key = str(study.pk)
-            yield Finding("summary_differs", object_type="study", object_id=key, values=values)
+            yield _summary_differs(study, ", ".join(names))
+
+
+def _summary_differs(study: Study, fields: str) -> Finding:
+    key, values = str(study.pk), {"fields": fields}
+    return Finding("summary_differs", object_type="study", object_id=key, values=values)
 
 
 # What a study has on which there is nothing to show yet.
