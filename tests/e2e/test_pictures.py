@@ -6,6 +6,7 @@ from tests.e2e.system import ROOT
 
 
 def test_every_photograph_is_shown_and_every_shown_one_is_there() -> None:
-    shown = re.findall(r"\]\(images/([\w-]+\.png)\)", (ROOT / "docs" / "pages.md").read_text())
+    shown = re.findall(r"\]\(images/([\w-]+\.webp)\)", (ROOT / "docs" / "pages.md").read_text())
+    assert shown
     assert len(shown) == len(set(shown))
-    assert set(shown) == {path.name for path in (ROOT / "docs" / "images").glob("*.png")}
+    assert set(shown) == {path.name for path in (ROOT / "docs" / "images").glob("*.webp")}
