@@ -35,7 +35,6 @@ VOUCHED_FOR = {
         "probability",
         "purpose",
         "images_differ",
-        "reading_state",
     ],
     "records_radiograph": [
         "study_id",
@@ -130,6 +129,16 @@ def test_progress_is_told(spent_day: None) -> None:
     told: list[tuple[int, int]] = []
     reconcile(lambda done, of: told.append((done, of)))
     assert told[-1][0] == told[-1][1] > 30
+
+
+@pytest.mark.parametrize("state", ["signed", ""])
+def test_a_study_that_nobody_has_signed_does_not_leave_the_worklist(
+    spent_day: None, state: str
+) -> None:
+    unsigned = "id NOT IN (SELECT study_id FROM review_read WHERE state = 'signed')"
+    with undone():
+        execute(f"UPDATE records_study SET reading_state = %s WHERE {unsigned}", state)
+        assert {finding.values["fields"] for finding in found()} == {"reading_state"}
 
 
 def test_a_value_that_cannot_be_is_found_and_ends_nothing(spent_day: None) -> None:

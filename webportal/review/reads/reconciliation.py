@@ -86,7 +86,7 @@ class _ReadingStates:
         return Study.objects.none()
 
     def run(self) -> Iterator[tuple[int, list[Finding]]]:
-        done = Study.objects.filter(reading_state=ReadingState.SIGNED)
+        done = Study.objects.exclude(reading_state=ReadingState.UNREAD)
         signed = Read.objects.filter(study=OuterRef("pk"), state=ReadState.SIGNED)
         keys = list(done.filter(~Exists(signed)).values_list("pk", flat=True)[:MOST])
         values = {"fields": "reading_state"}
