@@ -27,6 +27,7 @@ from tests.factories import (
 from tests.reading import look_at, present_identity, sign
 from webportal.accounts.models import ApiToken, Role, User
 from webportal.accounts.services import create_token
+from webportal.audit import runs
 from webportal.demo.phantoms import draw_phantom
 from webportal.inference import registry
 from webportal.inference.models import JobState, Prediction, Worker
@@ -92,7 +93,8 @@ C = Role.COORDINATOR
 OPERATIONS: dict[str, Operation] = {
     "agreement_list": Operation(R),
     "audit_entries_list": Operation(A),
-    "audit_entries_verify_create": Operation(A),
+    "audit_entries_verification_retrieve": Operation(A, path={"last": "verification"}),
+    "audit_entries_verify_create": Operation(A, 202),
     "batches_list": Operation(U),
     "batches_create": Operation(U, 201, body={"name": "CT 5", "priority": "urgent"}),
     "batches_retrieve": Operation(U, path=_of("batch")),
@@ -239,6 +241,10 @@ class World:
         study = self.result.radiograph.study
         entry = Entry(self.result.pk, "confirm", "definite")
         return sign(study, self.radiologist, entry, PASSWORD).pk
+
+    @property
+    def verification(self) -> Any:
+        return runs.request(self.radiologist).pk
 
     @property
     def second_read(self) -> Any:

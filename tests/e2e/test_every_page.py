@@ -47,6 +47,7 @@ OF_SIGNED = {"studies/<uuid:study_id>/report"}
 # Answers to GET that are no pages: files, pictures, parts of pages, answers to programs, redirects.
 NO_PAGES = {
     "",
+    "audit/verification",
     "uploads/sheet.csv",
     "uploads/held/<uuid:item_id>/image.png",
     "uploads/<uuid:batch_id>/status",
