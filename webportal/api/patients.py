@@ -13,10 +13,10 @@ from rest_framework.response import Response
 from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS
 from webportal.api.base import Endpoint, SearchText
+from webportal.api.forms import FormSerializer
 from webportal.api.problems import form_problem
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.records.choices import Sex
 from webportal.records.forms import LONGEST_REASON, PatientForm, form_values
 from webportal.records.models import Patient
 from webportal.records.searches import find_patients
@@ -40,15 +40,11 @@ class PatientSerializer(serializers.ModelSerializer[Patient]):
         ]
 
 
-class IdentitySerializer(serializers.Serializer[Any]):
+class IdentitySerializer(FormSerializer):
     """Who a patient is. What is left out stays as it is."""
 
-    patient_id = serializers.CharField(required=False)
-    issuer = serializers.CharField(required=False, allow_blank=True)
-    family_name = serializers.CharField(required=False, allow_blank=True)
-    given_name = serializers.CharField(required=False, allow_blank=True)
-    birth_date = serializers.DateField(required=False, allow_null=True)
-    sex = serializers.ChoiceField(choices=Sex.choices, required=False, allow_blank=True)
+    form = PatientForm
+    is_partial = True
 
 
 class IdentityCorrectionRequest(IdentitySerializer):

@@ -21,6 +21,7 @@ from rest_framework.response import Response
 
 from webportal.accounts.roles import UPLOADERS
 from webportal.api.base import Endpoint, PriorityField
+from webportal.api.forms import FormSerializer
 from webportal.api.pagination import StableOrdering
 from webportal.api.patients import PatientSerializer
 from webportal.api.problems import form_problem
@@ -32,7 +33,7 @@ from webportal.intake.held import resolution
 from webportal.intake.held.forms import HeldFileForm, initial_of
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem, Verdict
 from webportal.intake.pipeline.receive import too_large
-from webportal.records.choices import Priority, Sex, Symptom
+from webportal.records.choices import Priority
 
 # Beside the file a request carries names and boundaries.
 REQUEST_OVERHEAD = 1024**2
@@ -45,23 +46,10 @@ class TooLarge(APIException):
     default_code = "too_large"
 
 
-class UploadCaseRecord(serializers.Serializer[Any]):
+class UploadCaseRecord(FormSerializer):
     """The patient and the study of all files of a batch, checked as in the portal."""
 
-    patient_id = serializers.CharField()
-    issuer = serializers.CharField(required=False, allow_blank=True)
-    family_name = serializers.CharField(required=False, allow_blank=True)
-    given_name = serializers.CharField(required=False, allow_blank=True)
-    birth_date = serializers.DateField(required=False, allow_null=True)
-    sex = serializers.ChoiceField(choices=Sex.choices, required=False, allow_blank=True)
-    accession_number = serializers.CharField(required=False, allow_blank=True)
-    study_date = serializers.DateField(required=False, allow_null=True)
-    referring_physician = serializers.CharField(required=False, allow_blank=True)
-    indication = serializers.CharField(required=False, allow_blank=True)
-    symptoms = serializers.ListField(
-        child=serializers.ChoiceField(choices=Symptom.choices), required=False
-    )
-    history = serializers.CharField(required=False, allow_blank=True)
+    form = CaseRecordForm
 
 
 class NewBatch(serializers.Serializer[Any]):
@@ -310,17 +298,11 @@ class QuestionSerializer(serializers.Serializer[Any]):
     )
 
 
-class FileCorrection(serializers.Serializer[Any]):
+class FileCorrection(FormSerializer):
     """What is said in place of the file. What is left out stays as the file says it."""
 
-    patient_id = serializers.CharField(required=False)
-    issuer = serializers.CharField(required=False, allow_blank=True)
-    family_name = serializers.CharField(required=False, allow_blank=True)
-    given_name = serializers.CharField(required=False, allow_blank=True)
-    birth_date = serializers.DateField(required=False, allow_null=True)
-    sex = serializers.ChoiceField(choices=Sex.choices, required=False, allow_blank=True)
-    accession_number = serializers.CharField(required=False, allow_blank=True)
-    study_date = serializers.DateField(required=False, allow_null=True)
+    form = HeldFileForm
+    is_partial = True
 
 
 class Resolution(serializers.Serializer[Any]):

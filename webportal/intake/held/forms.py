@@ -2,49 +2,28 @@
 
 from typing import Any
 
-from django import forms
 from django.utils import timezone
-from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from webportal.intake.held.resolution import Correction, Question
 from webportal.intake.identity import Identity
-from webportal.records.ages import contradicts
-from webportal.records.forms import PatientForm, check_study_date, form_values
-from webportal.records.identifiers import LONGEST, validate_identifier
+from webportal.records.fields import StudyFields, plain_text
+from webportal.records.forms import PatientForm, form_values
 from webportal.records.models import Patient
 
 
-class HeldFileForm(PatientForm):
+class HeldFileForm(StudyFields, PatientForm):
     """Whose image a held file is and when it was made, filled in with what the file says."""
 
     # The form may be out of sight, where a browser could not say what it wants filled in.
     use_required_attribute = False
 
-    accession_number = forms.CharField(
-        label=_("Accession number"),
-        max_length=LONGEST,
-        required=False,
-        validators=[validate_identifier],
-    )
-    study_date = forms.DateField(
-        label=_("Date of the study"),
-        required=False,
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
-        help_text=_("Leave it empty where nobody knows it."),
-    )
-
-    def clean(self) -> dict[str, Any]:
-        """Refuse a study that the date of birth contradicts, or in the future."""
-        fields = self.cleaned_data
-        try:
-            check_study_date(fields.get("study_date"))
-        except forms.ValidationError as problem:
-            self.add_error("study_date", problem)
-        if contradicts(fields.get("birth_date"), fields.get("study_date")):
-            words = gettext("The date of birth and the date of the study contradict each other.")
-            self.add_error("study_date", words)
-        return fields
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        number = self.fields["accession_number"]
+        # Of a file's accession numbers there may be several, parted by a backslash.
+        number.validators = [each for each in number.validators if each is not plain_text]
+        self.fields["study_date"].help_text = _("Leave it empty where nobody knows it.")
 
     def correction(self, asked: Question) -> Correction:
         """Return what a valid form says.

@@ -4,10 +4,12 @@ import uuid
 from typing import Any
 
 from django import forms
+from django.core.validators import MaxLengthValidator
 from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts.models import Role, User
 from webportal.records.choices import Symptom
+from webportal.records.fields import LONGEST_TEXTS
 from webportal.records.identifiers import validate_identifier
 from webportal.records.identity import version_of
 from webportal.records.models import Study
@@ -223,6 +225,10 @@ class CaseRecordForm(forms.ModelForm[Study]):
         assert isinstance(referrer, forms.ModelChoiceField)
         people = User.objects.filter(is_active=True, roles__contains=[Role.REFERRER])
         referrer.queryset = people.order_by("full_name", "username")
+        for name in ("indication", "history", "referring_physician"):
+            # What is on record, as from a file, may be longer, and may stay as it is.
+            longest = max(LONGEST_TEXTS[name], len(self.initial.get(name, "")))
+            self.fields[name].validators.append(MaxLengthValidator(longest))
 
     def clean_accession_number(self) -> str:
         """Reject an invalid accession number; a recorded one may stay as it is."""
