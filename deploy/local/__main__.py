@@ -19,7 +19,8 @@ import psutil
 
 from deploy.local.errors import ServiceError
 from deploy.local.processes import find_processes, kill_processes
-from deploy.local.services import Postgres, Service, Valkey, postgres_programs
+from deploy.local.service import Service
+from deploy.local.services import Postgres, Valkey, postgres_programs
 from deploy.local.supervisor import MARKER, STOP_SIGNALS, Program, StartError, Supervisor
 from deploy.local.system import (
     OWNER,

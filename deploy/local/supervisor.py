@@ -19,7 +19,7 @@ from logging.handlers import RotatingFileHandler
 from pathlib import Path
 from types import FrameType
 
-from deploy.local.services import Service
+from deploy.local.service import Service
 
 # Marks the processes of one supervisor, so that the next one finds them if this one is killed.
 MARKER = "CHESTLINE_SUPERVISOR"

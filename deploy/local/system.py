@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.services import write_private
+from deploy.local.service import write_private
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_PORT = 8000

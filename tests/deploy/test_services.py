@@ -14,7 +14,8 @@ import pytest
 import redis
 
 from deploy.local import services
-from deploy.local.services import Postgres, Service, Valkey
+from deploy.local.service import Service
+from deploy.local.services import Postgres, Valkey
 
 
 @pytest.fixture

@@ -11,9 +11,11 @@ from django.core.files.storage import default_storage
 from pytest_django.fixtures import Settings
 
 from webportal.accounts.models import User
+from webportal.inference.models import Job
 from webportal.intake import pipeline
 from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem
+from webportal.records.models import Patient, Radiograph, Study
 from webportal.storage import storage_from_url
 
 Send = Callable[..., UploadItem]
@@ -63,3 +65,9 @@ def zip_of(**members: Any) -> bytes:
         for name, data in members.items():
             target.writestr(name.replace("__", "."), data)
     return buffer.getvalue()
+
+
+def counts() -> dict[str, int]:
+    """How many rows there are of what a file may leave."""
+    models = (Patient, Study, Radiograph, Job, UploadItem)
+    return {model.__name__: model._default_manager.count() for model in models}

@@ -17,26 +17,17 @@ from pytest_django.fixtures import Settings
 from ml import images
 from tests import dicom_files as files
 from tests.helpers import audit_actions
-from tests.intake.conftest import Send, stored, stored_files, zip_of
+from tests.intake.conftest import Send, counts, stored, stored_files, zip_of
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.inference.models import Job, JobState
-from webportal.intake import pipeline
 from webportal.intake.batches import services
 from webportal.intake.errors import StorageFullError, StorageReadOnlyError
-from webportal.intake.models import UploadBatch, UploadItem
-from webportal.intake.pipeline import store
-from webportal.intake.pipeline.upload import Upload
 from webportal.records.choices import Priority
 from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
 from webportal.storage import DurableFileSystemStorage
 
 pytestmark = pytest.mark.django_db
-
-
-def counts() -> dict[str, int]:
-    models = (Patient, Study, Radiograph, Job, UploadItem)
-    return {model.__name__: model._default_manager.count() for model in models}
 
 
 # ── Accepted ────────────────────────────────────────────────────────────────────────────────────
@@ -255,53 +246,6 @@ def test_the_same_image_in_another_batch_is_a_duplicate(send: Send, uploader: Us
     second = send(data, "b.png", to=services.create_batch(uploader))
     assert (second.verdict, second.radiograph) == ("duplicate", first.radiograph)
     assert Radiograph.objects.count() == Job.objects.count() == 1
-
-
-# ── ZIP ─────────────────────────────────────────────────────────────────────────────────────────
-
-
-def receive(batch: UploadBatch, by: User, data: bytes) -> dict[str, str]:
-    items = pipeline.receive_file(batch, "a.zip", io.BytesIO(data), by)
-    return {item.file_name: item.verdict for item in items}
-
-
-def test_each_file_of_a_zip_has_a_verdict_of_its_own(batch: UploadBatch, uploader: User) -> None:
-    data = zip_of(
-        good__png=files.png(files.phantom()),
-        bad__png=b"nonsense",
-        worse__zip=zip_of(a=b"x"),
-        other__png=files.png(files.phantom(seed=1)),
-    )
-    expected = {
-        "a.zip/good.png": "accepted",
-        "a.zip/bad.png": "refused",
-        "a.zip/worse.zip": "refused",
-        "a.zip/other.png": "accepted",
-    }
-    assert receive(batch, uploader, data) == expected
-    before = counts()
-    assert receive(batch, uploader, data) == expected
-    assert counts() == before
-
-
-def test_a_zip_that_was_interrupted_continues_where_it_stopped(
-    batch: UploadBatch, uploader: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    data = zip_of(**{f"{n}__png": files.png(files.phantom(seed=n)) for n in range(4)})
-    accept = store.accept
-
-    def lose_the_database_at_the_third(upload: Upload, *args: object) -> UploadItem:
-        if upload.file_name == "a.zip/2.png":
-            raise OSError("connection lost")
-        return accept(upload, *args)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(store, "accept", lose_the_database_at_the_third)
-    with pytest.raises(OSError, match="connection lost"):
-        receive(batch, uploader, data)
-    assert Radiograph.objects.count() == 2
-    monkeypatch.undo()
-    assert set(receive(batch, uploader, data).values()) == {"accepted"}
-    assert Radiograph.objects.count() == Job.objects.count() == 4
 
 
 # ── Nothing half-stored ─────────────────────────────────────────────────────────────────────────
