@@ -108,10 +108,10 @@ def test_what_was_held_together_before_is_shown_and_can_be_taken_apart(
 ) -> None:
     colleague.roles = ["auditor", "it", "radiologist"]
     colleague.save()
-    assert "roles of two people" in sign_in(it_person).get("/users").text
+    assert "conflicting roles" in sign_in(it_person).get("/users").text
     change(colleague, ["auditor", "it"], it_person)
     change(colleague, ["it"], it_person)
-    assert "roles of two people" not in sign_in(it_person).get("/users").text
+    assert "conflicting roles" not in sign_in(it_person).get("/users").text
 
 
 def test_a_one_time_password_expires(

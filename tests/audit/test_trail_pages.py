@@ -94,7 +94,7 @@ def verified(client: Client, **headers: str) -> str:
     """Ask for a verification, let it run, and return what the page says then."""
     answer = client.post("/audit/verify")
     assert (answer.status_code, answer["Location"]) == (302, "/audit/")
-    assert "begins within some seconds" in client.get("/audit/verification").text
+    assert "starts within a few seconds" in client.get("/audit/verification").text
     runs.run_queued()
     return client.get("/audit/verification", headers=headers).text
 

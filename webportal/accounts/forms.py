@@ -72,11 +72,11 @@ class TokenForm(forms.Form):
     """A new API token."""
 
     name = forms.CharField(
-        label=_("What uses it"),
+        label=_("Used by"),
         max_length=100,
-        help_text=_("Such as the name of the program and its machine."),
+        help_text=_("For example the program and the machine it runs on."),
     )
-    days = forms.TypedChoiceField(label=_("Good for"), coerce=int)
+    days = forms.TypedChoiceField(label=_("Valid for"), coerce=int)
     password = forms.CharField(
         label=_("Your password"),
         strip=False,
