@@ -41,7 +41,7 @@ def main() -> None:
     options = parser.parse_args()
     os.chdir(ROOT)
     if options.coverage:
-        # Apart from the other tests: tracing every line makes them half as slow again.
+        # In a command of its own, because tracing every line takes time.
         ensure_chromium()
         sys.exit(_start_tests(["--cov", *options.pytest_arguments]).wait())
     if options.write_openapi:
