@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from tests.factories import make_job, make_patient, make_radiograph, make_study
-from tests.review.worklist_cases import shown, study_of
+from tests.review.worklist.cases import shown, study_of
 from webportal.accounts.models import Role, User
 from webportal.inference.queue import enqueue
 from webportal.intake.batches.services import create_batch

@@ -9,7 +9,7 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.factories import make_patient, make_study
-from tests.review.worklist_cases import shown, study_of
+from tests.review.worklist.cases import shown, study_of
 from webportal.accounts.models import User
 from webportal.records.models import Patient, Study
 from webportal.records.services import change_patient
