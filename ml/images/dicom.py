@@ -159,6 +159,10 @@ def _facts(dataset: FileDataset) -> ImageFacts:
         sop_class_uid=_identifier(dataset, "SOPClassUID"),
         sop_instance_uid=_identifier(dataset, "SOPInstanceUID"),
         study_instance_uid=_identifier(dataset, "StudyInstanceUID"),
+        series_instance_uid=_identifier(dataset, "SeriesInstanceUID"),
+        series_number=_integer(dataset, "SeriesNumber"),
+        series_description=text("SeriesDescription"),
+        instance_number=_integer(dataset, "InstanceNumber"),
         modality=text("Modality"),
         view_position=_all_of(dataset, "ViewPosition"),
         image_laterality=text("ImageLaterality") or text("Laterality"),
@@ -180,6 +184,11 @@ def _facts(dataset: FileDataset) -> ImageFacts:
         acquisition_time=_time(dataset, "AcquisitionTime"),
         content_date=_date(dataset, "ContentDate"),
         content_time=_time(dataset, "ContentTime"),
+        manufacturer=text("Manufacturer"),
+        manufacturer_model_name=text("ManufacturerModelName"),
+        station_name=text("StationName"),
+        institution_name=text("InstitutionName"),
+        source_ae_title=str(meta.get("SourceApplicationEntityTitle", "")).replace("\0", "").strip(),
         doubtful_letters=tuple(
             keyword for keyword in _IDENTIFYING if not _letters(dataset, keyword).are_sure
         ),
@@ -246,6 +255,16 @@ def _number(dataset: Dataset, keyword: str) -> int:
         return int(_value(dataset, keyword) or 0)
     except (TypeError, ValueError, OverflowError):
         return 0
+
+
+def _integer(dataset: Dataset, keyword: str) -> int | None:
+    """Return a number of VR IS, None where there is none or it is beyond the VR's 32 bits."""
+    value = _value(dataset, keyword)
+    try:
+        number = None if value in (None, "") else int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return number if number is not None and -(2**31) <= number < 2**31 else None
 
 
 def _date(dataset: Dataset, keyword: str) -> date | None:

@@ -148,6 +148,10 @@ class ImageFacts:
     sop_class_uid: str = ""
     sop_instance_uid: str = ""
     study_instance_uid: str = ""
+    series_instance_uid: str = ""
+    series_number: int | None = None
+    series_description: str = ""
+    instance_number: int | None = None
     modality: str = ""
     view_position: str = ""
     image_laterality: str = ""
@@ -169,5 +173,10 @@ class ImageFacts:
     acquisition_time: time | None = None
     content_date: date | None = None
     content_time: time | None = None
+    manufacturer: str = ""
+    manufacturer_model_name: str = ""
+    station_name: str = ""
+    institution_name: str = ""
+    source_ae_title: str = ""
     doubtful_letters: tuple[str, ...] = ()
     character_set: str = ""

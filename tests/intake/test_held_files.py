@@ -15,7 +15,7 @@ from webportal.inference.models import Job
 from webportal.intake.batches import services
 from webportal.intake.cases import case_record
 from webportal.intake.cases.case_record import CaseRecord
-from webportal.intake.errors import NotHeldError, RefusedError
+from webportal.intake.errors import NotHeldError, PatientDoubtError
 from webportal.intake.held import resolution
 from webportal.intake.held.resolution import Decision
 from webportal.intake.models import IdentityMode, UploadItem
@@ -208,10 +208,9 @@ def test_a_file_removed_by_a_simultaneous_decision_is_no_longer_held(
 def test_a_decision_that_cannot_be_carried_out_leaves_the_file_held(
     recorded: Patient, send: Send, uploader: User
 ) -> None:
-    uid = Radiograph.objects.get().sop_instance_uid
-    item = send(dicom(PatientName="Doe^Jane", SOPInstanceUID=uid))
-    with pytest.raises(RefusedError):
-        resolution.resolve(item, Decision.SAME, uploader)
+    item = send(dicom(PatientName="Doe^Jane"))
+    with pytest.raises(PatientDoubtError):
+        resolution.resolve(item, Decision.BIKRAM_SAMBAT, uploader)
     item.refresh_from_db()
     assert item.verdict == "held"
     assert stored(item.held_key)

@@ -5,9 +5,10 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pydicom
 import pytest
@@ -23,6 +24,7 @@ from webportal.audit.models import AuditEntry
 from webportal.inference.models import Job, JobState
 from webportal.intake.batches import services
 from webportal.intake.errors import StorageFullError, StorageReadOnlyError
+from webportal.intake.held.resolution import Decision, resolve
 from webportal.records.choices import Priority
 from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
 from webportal.storage import DurableFileSystemStorage
@@ -190,13 +192,60 @@ def test_a_file_over_the_size_limit_is_refused(send: Send, settings: Settings) -
     assert item.reason_code == "too_large"
 
 
-def test_a_second_file_of_the_same_instance_is_refused(send: Send) -> None:
+def test_the_same_image_with_other_bytes_is_held_and_overwrites_nothing(
+    send: Send, uploader: User
+) -> None:
     ds = files.dataset(files.phantom())
-    send(files.file_bytes(ds), "first")
+    first = files.file_bytes(ds)
+    send(first, "first")
     ds.StudyDescription = "Exported again"
-    item = send(files.file_bytes(ds), "second")
-    assert (item.verdict, item.reason_code) == ("refused", "instance_exists")
-    assert Radiograph.objects.count() == 1
+    second = files.file_bytes(ds)
+    item = send(second, "second")
+    assert (item.verdict, item.reason_code) == ("held", "instance_exists")
+    assert stored(Radiograph.objects.get().dicom_key) == first
+
+    resolve(item, Decision.SAME, uploader)
+    one, other = Radiograph.objects.order_by("created_at")
+    assert (one.study, one.sop_instance_uid) == (other.study, ds.SOPInstanceUID)
+    assert stored(one.dicom_key) == first
+    assert stored(other.original_key) == second
+    kept = pydicom.dcmread(io.BytesIO(stored(other.dicom_key)))
+    assert kept.SOPInstanceUID == other.sop_instance_uid != ds.SOPInstanceUID
+    assert kept.PixelData == ds.PixelData
+    assert send(second, "again").verdict == "duplicate"
+
+
+def test_equipment_and_times_of_an_image_are_recorded_by_series(send: Send) -> None:
+    made: dict[str, Any] = {
+        "Manufacturer": "Phantom Works",
+        "ManufacturerModelName": "P-1",
+        "StationName": "ROOM1",
+    }
+    made |= {"InstitutionName": "Town Hospital", "AcquisitionDate": "20240229"}
+    series: dict[str, Any] = {
+        "SeriesInstanceUID": "1.2.3.4",
+        "SeriesNumber": 3,
+        "StudyInstanceUID": "1.2.3",
+    }
+    for number in (1, 2):
+        pixels = files.phantom(seed=number)
+        elements: dict[str, Any] = {"InstanceNumber": number, "AcquisitionTime": f"10111{number}"}
+        send(files.dicom(pixels, **made, **series, **elements), f"image {number}")
+    send(files.without(files.dicom(files.phantom(seed=3)), "SeriesInstanceUID"), "image 3")
+    one, two, without = Radiograph.objects.order_by("created_at")
+    recorded = one.series
+    assert recorded is not None
+    assert recorded == two.series
+    assert (recorded.series_instance_uid, recorded.number, recorded.modality) == (
+        "1.2.3.4",
+        3,
+        "CR",
+    )
+    assert recorded.equipment == "Phantom Works · P-1 · ROOM1"
+    assert recorded.institution == "Town Hospital"
+    assert (one.instance_number, two.instance_number) == (1, 2)
+    assert one.acquired_at == datetime(2024, 2, 29, 10, 11, 11, tzinfo=UTC)
+    assert (without.series, without.instance_number, without.acquired_at) == (None, None, None)
 
 
 def test_a_refused_file_is_looked_at_anew_when_it_is_sent_again(

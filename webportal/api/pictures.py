@@ -24,7 +24,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.queue import rerun, rerun_outdated
 from webportal.records.files import StoredFileError, read_dicom, read_original
-from webportal.records.models import Radiograph, Study
+from webportal.records.models import Radiograph, Series, Study
 from webportal.review.reads.viewing import record_viewed
 from webportal.review.study.rendering import radiograph_png
 
@@ -38,14 +38,41 @@ class UnreadableImage(APIException):
     status_code = status.HTTP_500_INTERNAL_SERVER_ERROR
 
 
+class SeriesSerializer(serializers.ModelSerializer[Series]):
+    """Images that one piece of equipment made together, as the first file's header has it."""
+
+    class Meta:
+        model = Series
+        fields = [
+            "id",
+            "series_instance_uid",
+            "number",
+            "description",
+            "modality",
+            "body_part",
+            "laterality",
+            "manufacturer",
+            "model_name",
+            "station_name",
+            "ae_title",
+            "institution",
+        ]
+
+
 class RadiographSerializer(serializers.ModelSerializer[Radiograph]):
-    """One image of a study."""
+    """One image of a study; `series` is null where the file names none or it is not known."""
+
+    series = SeriesSerializer(read_only=True, allow_null=True)
 
     class Meta:
         model = Radiograph
         fields = [
             "id",
             "study",
+            "series",
+            "instance_number",
+            "acquired_at",
+            "patient_age",
             "sop_instance_uid",
             "sop_class_uid",
             "modality",
@@ -76,7 +103,7 @@ class RadiographFilter(django_filters.FilterSet):
 class RadiographEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Radiograph]):
     """Radiographs; the pictures themselves for radiologists alone."""
 
-    queryset = Radiograph.objects.all()
+    queryset = Radiograph.objects.select_related("series")
     serializer_class = RadiographSerializer
     filterset_class = RadiographFilter
     ordering_fields = ["created_at"]

@@ -41,10 +41,6 @@ MESSAGES = {
         "Two files fit the same line of the sheet. Write the folder before the file's name in the"
         " sheet, and send the sheet and this file as a new batch."
     ),
-    "instance_exists": gettext_noop(
-        "Another file of this very image (the same SOP Instance UID) is stored already, with other"
-        " content. Look at its study; send only what is missing there."
-    ),
     "internal_error": gettext_noop(
         "The server failed on this file. Send it again; if that fails too, tell hospital IT."
     ),
@@ -73,6 +69,11 @@ MESSAGES = {
     "dates_contradict": gettext_noop(
         "The dates of the file cannot be right: the study lies before the birth, more than 130"
         " years after it, or before there were X-rays. Say which date is right, or leave it out."
+    ),
+    "instance_exists": gettext_noop(
+        "Another file of this image (the same SOP Instance UID) is stored already, with other"
+        " content. Compare the two: discard this one, or say whose it is to keep both; it then"
+        " becomes an image of its own with a new SOP Instance UID."
     ),
     "letters_in_doubt": gettext_noop(
         "Letters of the {attributes} cannot be read for certain: they are not of the character set"

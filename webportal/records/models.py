@@ -255,6 +255,51 @@ class StudySearch(models.Model):
         return f"Words of study {self.study_id}"
 
 
+class Series(models.Model):
+    """Images of a study that one piece of equipment made together (PS3.3 C.7.3.1).
+
+    The values are those in the header of the image that came first, as written there, and empty
+    where it says nothing.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="series")
+    series_instance_uid = models.CharField("Series Instance UID", max_length=64)
+    number = models.IntegerField("Series Number", null=True, blank=True)
+    description = models.TextField(blank=True)
+    modality = models.CharField(max_length=16, blank=True)
+    body_part = models.CharField("Body Part Examined", max_length=64, blank=True)
+    laterality = models.CharField(max_length=16, blank=True)
+    manufacturer = models.TextField(blank=True)
+    model_name = models.TextField("Manufacturer's Model Name", blank=True)
+    station_name = models.CharField(max_length=64, blank=True)
+    ae_title = models.CharField(
+        "AE title", max_length=64, blank=True, help_text="Of whoever sent or wrote the file."
+    )
+    institution = models.TextField(blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name_plural = "series"
+        ordering = ["number", "created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["study", "series_instance_uid"], name="series_once_per_study"
+            ),
+            models.CheckConstraint(
+                condition=~Q(series_instance_uid=""), name="series_uid_not_empty"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Series {self.id}"
+
+    @property
+    def equipment(self) -> str:
+        """Manufacturer, model and station, as far as they are known."""
+        return " · ".join(filter(None, [self.manufacturer, self.model_name, self.station_name]))
+
+
 class Radiograph(models.Model):
     """One image of a study: the bytes as received and the DICOM instance made from them.
 
@@ -265,6 +310,18 @@ class Radiograph(models.Model):
     study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="radiographs")
     sop_instance_uid = models.CharField("SOP Instance UID", max_length=64, unique=True)
     sop_class_uid = models.CharField("SOP Class UID", max_length=64)
+    series = models.ForeignKey(
+        Series,
+        on_delete=models.PROTECT,
+        related_name="radiographs",
+        null=True,
+        blank=True,
+        help_text="None where the file names none, or was stored before series were recorded.",
+    )
+    instance_number = models.IntegerField("Instance Number", null=True, blank=True)
+    acquired_at = models.DateTimeField(
+        null=True, blank=True, help_text="Acquisition Date and Time, where the file gives both."
+    )
     modality = models.CharField(max_length=16)
     # Header values on the image and the patient, as written there; unknown for files stored before
     # these columns were added.

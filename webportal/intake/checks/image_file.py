@@ -39,6 +39,16 @@ def check_apart(data: bytes, header: wrapping.Header | None, sha256: str) -> Che
     return checked
 
 
+def own_instance_apart(data: bytes, sha256: str) -> CheckedImage:
+    """Return a DICOM file that was checked before as an image of its own; see `wrapping`."""
+    return run(_own_instance, data, sha256)
+
+
+def _own_instance(data: bytes, sha256: str) -> CheckedImage:
+    wrapped = wrapping.as_own_instance(data, sha256)
+    return CheckedImage("dicom", images.describe(wrapped), wrapped)
+
+
 def check(data: bytes, header: wrapping.Header | None, sha256: str) -> CheckedImage:
     """Decode the whole image and wrap a JPEG or PNG with `header`. Raises ImageError.
 

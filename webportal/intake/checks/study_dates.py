@@ -73,6 +73,19 @@ def study_moment(facts: ImageFacts, given: date | None, born: date | None) -> St
     return StudyMoment()
 
 
+def acquisition_moment(facts: ImageFacts) -> datetime | None:
+    """When the image itself was made; None unless the file gives a day and a time of day.
+
+    Nor where the day is a placeholder or lies in the future.
+    """
+    day, moment = facts.acquisition_date, facts.acquisition_time
+    if day is None or moment is None or is_placeholder_day(day) or day == _UNIX_ZERO:
+        return None
+    if not FIRST_RADIOGRAPH <= day <= timezone.localdate() + _AHEAD:
+        return None
+    return timezone.make_aware(datetime.combine(day, moment))
+
+
 def _by_bikram_sambat(day: date, moment: time) -> datetime | None:
     converted = from_bikram_sambat(day.year, day.month, day.day)
     today = timezone.localdate()

@@ -81,6 +81,19 @@ def wrap(data: bytes, header: Header, sha256: str) -> bytes:
     return buffer.getvalue()
 
 
+def as_own_instance(data: bytes, sha256: str) -> bytes:
+    """Return a DICOM file as an image of its own, for where its SOP Instance UID is taken.
+
+    Only that UID changes; the new one follows from `sha256`, the hash of `data`.
+    """
+    ds = pydicom.dcmread(BytesIO(data), force=True)
+    ds.SOPInstanceUID = uid.UID(make_uid("instance", sha256))
+    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
+    buffer = BytesIO()
+    pydicom.dcmwrite(buffer, ds, enforce_file_format=True)
+    return buffer.getvalue()
+
+
 def _new_instance(header: Header, sha256: str) -> FileDataset:
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = uid.SecondaryCaptureImageStorage

@@ -317,7 +317,10 @@ def _other_person(asked: Question) -> tuple[Identity, StudyFacts]:
 
 
 def _check_again(asked: Question, identity: Identity, study: StudyFacts) -> image_file.CheckedImage:
-    """Return the checked image; a JPEG or PNG as a DICOM instance of the patient decided on."""
+    """Return the checked image; a JPEG or PNG as a DICOM instance of the patient decided on.
+
+    A DICOM file whose SOP Instance UID is taken becomes an image of its own.
+    """
     header = check.header_for(asked.upload.batch, asked.record, asked.upload.sha256)
     if header is not None:
         header = replace(
@@ -331,7 +334,10 @@ def _check_again(asked: Question, identity: Identity, study: StudyFacts) -> imag
             accession_number=study.accession_number,
             study_date=study.performed_at and timezone.localtime(study.performed_at).date(),
         )
-    return image_file.check_apart(asked.upload.data, header, asked.upload.sha256)
+    data, sha256 = asked.upload.data, asked.upload.sha256
+    if asked.kind == "dicom" and store.has_instance(asked.facts.sop_instance_uid):
+        return image_file.own_instance_apart(data, sha256)
+    return image_file.check_apart(data, header, sha256)
 
 
 def _lock_held(item: UploadItem) -> str:

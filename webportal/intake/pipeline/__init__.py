@@ -65,6 +65,7 @@ def _take_in(upload: Upload) -> UploadItem:
             return item
         lookup.refuse_second_use_of_line(upload.batch, upload.file_name)
         try:
+            store.refuse_to_overwrite(checked.facts)
             check_certain(checked.facts, claim.moment)
             found = match.match(claim.patient, claim.study, upload.by)
         except PatientDoubtError as doubt:

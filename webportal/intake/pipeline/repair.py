@@ -75,7 +75,14 @@ def _parts(upload: Upload, item: UploadItem) -> list[_Part]:
 
 
 def _wrap_again(upload: Upload, radiograph: Radiograph) -> bytes:
-    """Make the DICOM instance of a JPEG or PNG again, for patient and study as they are now."""
+    """Make the DICOM instance of an image again, for patient and study as they are now.
+
+    Of a DICOM file it is one with a SOP Instance UID of its own; see held/resolution.py.
+    """
+    if radiograph.media_type == store.MEDIA_TYPES["dicom"]:
+        own = image_file.own_instance_apart(upload.data, upload.sha256).wrapped
+        assert own is not None
+        return own
     study = radiograph.study
     patient = study.patient
     at = study.performed_at

@@ -1,6 +1,7 @@
 """Store: the verdict on a file, its bytes, records and audit entries together, or nothing."""
 
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -8,18 +9,20 @@ from typing import Any
 
 from django.db import connection, transaction
 
+from ml.images import ImageFacts
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
 from webportal.inference import queue
 from webportal.intake import blobs
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks.image_file import CheckedImage
+from webportal.intake.checks.study_dates import acquisition_moment
 from webportal.intake.errors import PatientDoubtError, RefusedError
 from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.pipeline.match import Match
 from webportal.intake.pipeline.upload import Upload
 from webportal.reasons import NO_REASON, Reason
-from webportal.records.models import Radiograph, Study
+from webportal.records.models import Radiograph, Series, Study
 from webportal.records.services import return_to_worklist
 from webportal.storage.locks import lock_storing
 
@@ -28,6 +31,7 @@ MEDIA_TYPES = {"dicom": "application/dicom", "jpeg": "image/jpeg", "png": "image
 # What a word of the header is kept up to: four times what the standard allows. It is compared with
 # known words and never identifies anything.
 HEADER_TEXT = 64
+_UID = re.compile(r"[0-9.]{1,64}")
 
 
 def settled(upload: Upload) -> UploadItem | None:
@@ -38,6 +42,21 @@ def settled(upload: Upload) -> UploadItem | None:
 def known(upload: Upload, record: CaseRecord | None) -> UploadItem | None:
     """Return the verdict on a file that needs no further look, None where it needs one."""
     return settled(upload) or duplicate(upload, record)
+
+
+def has_instance(sop_instance_uid: str) -> bool:
+    """Whether an image with this SOP Instance UID is stored."""
+    return Radiograph.objects.filter(sop_instance_uid=sop_instance_uid).exists()
+
+
+def refuse_to_overwrite(facts: ImageFacts) -> None:
+    """Raise PatientDoubtError where the same image is stored with other content.
+
+    The caller is in a transaction, until whose end nobody else stores the image.
+    """
+    _lock_instance(facts.sop_instance_uid)
+    if has_instance(facts.sop_instance_uid):
+        raise PatientDoubtError("instance_exists")
 
 
 @contextmanager
@@ -108,7 +127,8 @@ def _item_event(action: Action, item: UploadItem) -> Event:
 def accept(upload: Upload, checked: CheckedImage, match: Match, put: blobs.Put) -> UploadItem:
     """Store the bytes and the radiograph, queue its inference and write the trail.
 
-    Raises RefusedError where the same image (SOP Instance UID) is stored with other content.
+    Raises RefusedError where the same image (SOP Instance UID) is stored with other content:
+    `refuse_to_overwrite` finds that out before anything is matched.
     """
     # Locked, so that nobody signs the study without this image while it joins.
     study = Study.objects.select_for_update(no_key=True).get(pk=match.study.pk)
@@ -131,7 +151,7 @@ def _store_radiograph(
 ) -> Radiograph:
     facts = checked.facts
     _lock_instance(facts.sop_instance_uid)
-    if Radiograph.objects.filter(sop_instance_uid=facts.sop_instance_uid).exists():
+    if has_instance(facts.sop_instance_uid):
         raise RefusedError("instance_exists")
     if checked.wrapped is None:
         dicom_sha256 = upload.sha256
@@ -144,6 +164,9 @@ def _store_radiograph(
         put(dicom_key, checked.wrapped)
     return Radiograph.objects.create(
         study=study,
+        series=_series_of(study, facts),
+        instance_number=facts.instance_number,
+        acquired_at=acquisition_moment(facts),
         sop_instance_uid=facts.sop_instance_uid,
         sop_class_uid=facts.sop_class_uid,
         modality=facts.modality,
@@ -162,6 +185,29 @@ def _store_radiograph(
         dicom_sha256=dicom_sha256,
         dicom_key=dicom_key,
     )
+
+
+def _series_of(study: Study, facts: ImageFacts) -> Series | None:
+    """Return the series that an image names, found or created; None where it names none."""
+    if _UID.fullmatch(facts.series_instance_uid) is None:
+        return None
+    series, _ = Series.objects.get_or_create(
+        study=study,
+        series_instance_uid=facts.series_instance_uid,
+        defaults={
+            "number": facts.series_number,
+            "description": facts.series_description,
+            "modality": facts.modality,
+            "body_part": facts.body_part_examined[:HEADER_TEXT],
+            "laterality": facts.image_laterality[:16],
+            "manufacturer": facts.manufacturer,
+            "model_name": facts.manufacturer_model_name,
+            "station_name": facts.station_name[:HEADER_TEXT],
+            "ae_title": facts.source_ae_title[:HEADER_TEXT],
+            "institution": facts.institution_name,
+        },
+    )
+    return series
 
 
 def _save(upload: Upload, *, reason: Reason, **fields: Any) -> UploadItem:

@@ -79,6 +79,7 @@ def study_context(
         | {
             "study": study,
             "patient": study.patient,
+            "series": study.series.all(),
             "symptoms": [Symptom(symptom).label for symptom in study.symptoms],
             "radiographs": radiographs,
             "first": first,
