@@ -8,7 +8,7 @@ import pytest
 
 from webportal.inference.purpose.ages import by_header
 from webportal.inference.purpose.reasons import in_short, sentences
-from webportal.inference.purpose.rule import Judgement, Said, judge
+from webportal.inference.purpose.rule import Judgement, KnownFacts, judge
 from webportal.records.choices import Purpose
 
 CHILDREN = {"prevalence": 0.5, "youngest_years": 1, "oldest_years": 5, "views": ["AP"]}
@@ -24,7 +24,7 @@ KNOWN = {
 
 
 def judged(population: dict[str, Any] = CHILDREN, **said: Any) -> Judgement:
-    return judge(population, Said(**{**KNOWN, **said}))
+    return judge(population, KnownFacts(**{**KNOWN, **said}))
 
 
 def told(judgement: Judgement) -> str:

@@ -36,7 +36,7 @@ def words(table: str) -> list[str]:
 
 def projection(position: str) -> Projection:
     (view,) = views_of(position, [])
-    assert view.said == position
+    assert view.text == position
     return view.projection
 
 
@@ -84,14 +84,14 @@ def code(value: str, meaning: str = "", of: str = "view") -> dict[str, str]:
 def test_what_a_view_code_says(value: str, meaning: str, expected: Projection) -> None:
     (view,) = views_of("", [code(value, meaning)])
     assert view.projection is expected
-    assert view.said == (meaning or value)
+    assert view.text == (meaning or value)
 
 
 def test_a_modifier_can_make_a_frontal_view_none() -> None:
     frontal = code("399348003", "antero-posterior")
     (view,) = views_of("", [frontal, code("111069", "Crosstable", "view_modifier")])
     assert view.projection is Projection.NOT_FRONTAL
-    assert view.said == "antero-posterior, Crosstable"
+    assert view.text == "antero-posterior, Crosstable"
     (view,) = views_of("", [frontal, code("X", "Erect", "view_modifier")])
     assert view.projection is Projection.AP
 
@@ -128,7 +128,7 @@ NO_WORD = "HEART|FOO|CHEST FOO|UNKNOWN|胸部"
 )
 def test_what_a_body_part_says(part: str, expected: Region) -> None:
     (body,) = bodies_of(part, [])
-    assert (body.said, body.region) == (part, expected)
+    assert (body.text, body.region) == (part, expected)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from webportal.intake.cases import case_record
 from webportal.intake.cases.case_record import CaseRecord, CaseRecordForm
 from webportal.intake.models import IdentityMode
 from webportal.records.models import Patient, Study
-from webportal.records.searches import find_patients, with_words
+from webportal.records.searches import filter_by_text, find_patients
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -37,7 +37,7 @@ def test_long_accession_numbers_are_kept_and_found(send: Send) -> None:
         assert item.verdict == "accepted"
     numbers = set(Study.objects.values_list("accession_number", flat=True))
     assert numbers == {"RAD-2026-0000123-XR-01", "RAD-2026-0000123-XR-02"}
-    found = with_words(Study.objects.all(), "RAD-2026-0000123-XR-02").get()
+    found = filter_by_text(Study.objects.all(), "RAD-2026-0000123-XR-02").get()
     assert found.accession_number == "RAD-2026-0000123-XR-02"
 
 
@@ -62,7 +62,7 @@ def test_a_picture_with_a_long_accession_number_is_wrapped_whole(
 def test_several_accession_numbers_of_a_study_are_kept_and_found(send: Send) -> None:
     assert send(dicom(AccessionNumber="ONE1\\TWO2")).verdict == "accepted"
     assert Study.objects.get().accession_number == "ONE1\\TWO2"
-    assert with_words(Study.objects.all(), "TWO2").exists()
+    assert filter_by_text(Study.objects.all(), "TWO2").exists()
 
 
 @pytest.mark.parametrize(
@@ -137,7 +137,7 @@ def test_a_decomposed_name_is_found_by_its_plain_and_its_accented_letters(send: 
     data = dicom(PatientName="Jose\u0301^क्\u200dषमा", SpecificCharacterSet="ISO_IR 192")
     assert send(data).verdict == "accepted"
     for words in ("josé", "jose", "JOSE\u0301", "क्षमा", "क्\u200dषमा"):
-        assert with_words(Study.objects.all(), words).exists(), words
+        assert filter_by_text(Study.objects.all(), words).exists(), words
     assert Study.objects.get().sort_name.startswith("jose\x02")
 
 

@@ -21,7 +21,7 @@ from webportal.intake import pipeline
 from webportal.intake.checks.messages import MESSAGES as of_checks
 from webportal.intake.models import UploadBatch
 from webportal.intake.reasons import MESSAGES as of_files
-from webportal.intake.templatetags.reasons import in_words as shown
+from webportal.intake.templatetags.reasons import render_reason as shown
 from webportal.reasons import NO_REASON, Reason, register
 
 NEPALI = {"Accept-Language": "ne"}

@@ -55,7 +55,7 @@ def test_its_e_mail_has_a_subject_and_a_text(kind: Kind, make_user: Callable[...
     assert text.endswith(".")
 
 
-@pytest.mark.parametrize("kind", [kind for kind, about in KINDS.items() if about.roles])
+@pytest.mark.parametrize("kind", [kind for kind, details in KINDS.items() if details.roles])
 def test_e_mail_of_it_is_offered_to_those_whom_it_concerns(
     kind: Kind, make_user: Callable[..., User], sign_in: Callable[[User], Client]
 ) -> None:

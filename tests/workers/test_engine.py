@@ -266,7 +266,7 @@ def test_what_was_put_right_and_the_pattern_reach_the_record(
         0.7,
         "inverted+rotated_180",
     )
-    assert prediction.correction_words == "inverting the grey values and turning it by 180°"
+    assert prediction.correction_text == "inverting the grey values and turning it by 180°"
     detail = AuditEntry.objects.get(action="job.finished").detail
     assert (detail["bacterial_probability"], detail["correction"]) == (0.7, "inverted+rotated_180")
 

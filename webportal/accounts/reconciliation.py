@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 from webportal.accounts.models import ApiToken, User
 from webportal.audit.models import Action
-from webportal.audit.reconciliation import Check, Entries, unlike
+from webportal.audit.reconciliation import Check, Entries, differing_fields
 
 
 def _differences_of_user(user: User, entries: Entries) -> Iterator[str]:
@@ -24,7 +24,7 @@ def _differences_of_user(user: User, entries: Entries) -> Iterator[str]:
 
 def _differences_of_token(token: ApiToken, entries: Entries) -> Iterator[str]:
     created = entries[0]
-    yield from unlike(created.detail, {"name": token.name})
+    yield from differing_fields(created.detail, {"name": token.name})
     if created.actor_id != token.user_id:
         yield "user"
     if any(entry.action == Action.TOKEN_REVOKED for entry in entries):

@@ -32,7 +32,7 @@ from webportal.records.choices import Category, Purpose, ReadingState, Symptom
 from webportal.records.forms import PatientForm
 from webportal.records.identity import identity_version
 from webportal.records.models import Study
-from webportal.records.searches import with_words
+from webportal.records.searches import filter_by_text
 from webportal.review.preferences import reads_first
 from webportal.review.reads.blinding import (
     hidden_results,
@@ -304,7 +304,7 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
         """Studies by words of the patient's name or Patient ID, or the accession number."""
         given = SearchText(data=request.data)
         given.is_valid(raise_exception=True)
-        found = with_words(self.get_queryset(), given.validated_data["text"])
+        found = filter_by_text(self.get_queryset(), given.validated_data["text"])
         page = self.paginate_queryset(found.order_by("-created_at", "pk"))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 

@@ -79,7 +79,7 @@ class UserEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[User]):
         values = {"full_name": "", **given.validated_data}
         values["roles"] = sorted(set(values["roles"]))
         user, password = services.create_user(**values, by=self.person)
-        return Response(_told_once(user, password), status=201)
+        return Response(_with_password(user, password), status=201)
 
     @extend_schema(request=UserChange)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -98,8 +98,8 @@ class UserEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[User]):
         """Give a person a new one-time password; their sessions and tokens end. 409 for oneself."""
         user = self.get_object()
         password = services.reset_password(user, self.person)
-        return Response(_told_once(user, password))
+        return Response(_with_password(user, password))
 
 
-def _told_once(user: User, password: str) -> dict[str, Any]:
+def _with_password(user: User, password: str) -> dict[str, Any]:
     return OneTimePassword({"user": user, "one_time_password": password}).data

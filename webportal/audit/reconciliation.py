@@ -52,7 +52,7 @@ class Check:
         told: further actions that say something of a row.
         of_study: actions on other objects that say something of a study.
         key: by which of its fields entries name a row.
-        named: the detail in which they do; their object where nothing else is said.
+        named: the detail in which they do; their object where nothing else is recorded.
         is_kept: whether each entry of `made` still has its row.
         removed: of keys without a row, those that the trail says were removed.
     """
@@ -175,15 +175,15 @@ def snapshot() -> Iterator[None]:
         yield
 
 
-def said_last(entries: Iterable[AuditEntry], name: str) -> Any:
+def last_recorded(entries: Iterable[AuditEntry], name: str) -> Any:
     """What the last entry that has a detail of this name says there; None where none does."""
     told = [entry.detail[name] for entry in entries if name in entry.detail]
     return told[-1] if told else None
 
 
-def unlike(said: dict[str, Any], row: dict[str, Any]) -> list[str]:
+def differing_fields(recorded: dict[str, Any], row: dict[str, Any]) -> list[str]:
     """The names of what the trail says and the row says otherwise.
 
     What an entry of an earlier release does not say yet is no difference.
     """
-    return [name for name in row if name in said and said[name] != row[name]]
+    return [name for name in row if name in recorded and recorded[name] != row[name]]

@@ -14,14 +14,14 @@ from markdown_it.utils import OptionsDict
 _MARKDOWN = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
-def _picture_in_words(
+def _render_image_as_text(
     renderer: RendererHTML, tokens: Sequence[Token], number: int, options: OptionsDict, env: Any
 ) -> str:
     """Plots stay with the package; show their text alternative."""
     return f"<em>{escape(tokens[number].content)}</em>"
 
 
-_MARKDOWN.add_render_rule("image", _picture_in_words)
+_MARKDOWN.add_render_rule("image", _render_image_as_text)
 
 
 def card_html(card: str) -> SafeString:

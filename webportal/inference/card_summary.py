@@ -16,9 +16,9 @@ from webportal.inference.figures import (
     POINTS,
     SCORES,
     SHARES,
+    describe_population,
     figure,
     percent,
-    population_words,
 )
 from webportal.inference.models import ModelVersion
 
@@ -75,16 +75,16 @@ class CardSummary:
 def card_summary(model: ModelVersion) -> CardSummary:
     """Return the summary of a version's card."""
     return CardSummary(
-        _said(model, INTENDED_USE),
-        population_words(model),
-        _said(model, OUT_OF_SCOPE),
+        _sentences_in_card(model, INTENDED_USE),
+        describe_population(model),
+        _sentences_in_card(model, OUT_OF_SCOPE),
         [_measured(each) for each in model.independent_figures] or [str(NOT_MEASURED)],
         _points(model),
-        _said(model, NOT_TESTED),
+        _sentences_in_card(model, NOT_TESTED),
     )
 
 
-def _said(model: ModelVersion, sentences: Sequence[str]) -> list[str]:
+def _sentences_in_card(model: ModelVersion, sentences: Sequence[str]) -> list[str]:
     """Translate the sentences that the card contains."""
     # Emphasis may begin or end within a sentence.
     card = model.card.replace("*", "")
@@ -98,7 +98,7 @@ def _measured(figures: dict[str, Any]) -> str:
         "images": figure(figures, "n"),
         "patients": figure(figures, "n_patients"),
         "pneumonia": figure(figures, "n_pneumonia"),
-        "figures": _in_words(figures),
+        "figures": _format_figures(figures),
         "refused": _whole(figure(figures, "refused")),
     }
     return _(
@@ -116,7 +116,7 @@ def _points(model: ModelVersion) -> list[str]:
     ]
 
 
-def _in_words(figures: dict[str, Any]) -> str:
+def _format_figures(figures: dict[str, Any]) -> str:
     known = {name: label for name, label in _SHOWN.items() if name in figures}
     return ", ".join(f"{label} {_whole(figure(figures, name))}" for name, label in known.items())
 

@@ -26,7 +26,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
 from webportal.inference.hints import hint_after_commit
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
-from webportal.inference.purpose.keeping import known_of
+from webportal.inference.purpose.keeping import load_known_facts
 from webportal.inference.purpose.rule import Judgement, judge
 from webportal.inference.summary import lock_studies, refresh_summaries
 from webportal.reasons import Reason
@@ -125,9 +125,9 @@ def write_back(
     radiograph_ids = [result.job.radiograph_id for result in results]
     study_ids = {job.radiograph.study_id for job in held.values()}
     lock_studies(study_ids)
-    known = known_of(radiograph_ids)
+    known = load_known_facts(radiograph_ids)
     judged = {
-        radiograph: judge(model_version.population, said) for radiograph, said in known.items()
+        radiograph: judge(model_version.population, facts) for radiograph, facts in known.items()
     }
     results = [_kept(each, judged[each.job.radiograph_id]) for each in results]
     by_outcome: dict[tuple[JobState, str, str], list[Result]] = defaultdict(list)

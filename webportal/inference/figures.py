@@ -100,7 +100,7 @@ def independent_points(model: ModelVersion, name: str) -> list[dict[str, Any]]:
     ]
 
 
-def population_words(model: ModelVersion) -> str:
+def describe_population(model: ModelVersion) -> str:
     """The population the probability was calibrated on, as text; '' if not stated."""
     given = model.population
     parts = [_("images")]
@@ -126,7 +126,7 @@ def _points(models: Sequence[ModelVersion]) -> Section:
 
 
 def _population(models: Sequence[ModelVersion]) -> Section:
-    words = [population_words(model) or "–" for model in models]
+    words = [describe_population(model) or "–" for model in models]
     rows = [Row(_("Images"), words)] if any(model.population for model in models) else []
     return Section(_("Calibrated on"), rows)
 
@@ -142,7 +142,7 @@ def _measured(source: str, models: Sequence[ModelVersion]) -> Section:
         points = [each.get("operating_points", {}).get(name) for each in figures]
         if any(points):
             for key in ("sensitivity", "specificity"):
-                values = [share_words(point, key) for point in points]
+                values = [format_share(point, key) for point in points]
                 rows.append(Row(f"{label}: {SHARES[key]}", values))
     title = _("Measured on independent images: %(source)s") % {"source": source}
     return Section(title, rows)
@@ -159,11 +159,11 @@ def figure(figures: dict[str, Any], key: str) -> str:
     if key in COUNTS:
         return f"{figures[key]:,}"
     if key in SHARES:
-        return share_words(figures, key)
+        return format_share(figures, key)
     return f"{figures[key]:.3f}" + _interval(figures, key, "{:.3f}".format)
 
 
-def share_words(figures: dict[str, Any] | None, key: str) -> str:
+def format_share(figures: dict[str, Any] | None, key: str) -> str:
     """A measured proportion with its 95 % interval; '–' if either is missing.
 
     For 0 % and 100 % only the interval is given: the point estimate would mislead.

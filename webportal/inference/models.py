@@ -243,7 +243,7 @@ class Prediction(ShownResult, Reasoned):
         return f"Prediction {self.id} ({self.category})"
 
     @property
-    def correction_words(self) -> str:
+    def correction_text(self) -> str:
         """How the image was altered before assessment, as text; '' if it was not."""
         codes = self.correction.split("+") if self.correction else []
         return get_text_list([str(CORRECTIONS.get(c, c)) for c in codes], gettext("and"))

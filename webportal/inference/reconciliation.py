@@ -10,9 +10,16 @@ from django.db.models import Prefetch
 
 from webportal.audit.findings import Finding
 from webportal.audit.models import Action, AuditEntry
-from webportal.audit.reconciliation import BATCH, UNREADABLE, Check, Entries, snapshot, unlike
+from webportal.audit.reconciliation import (
+    BATCH,
+    UNREADABLE,
+    Check,
+    Entries,
+    differing_fields,
+    snapshot,
+)
 from webportal.inference.models import JobState, ModelVersion, Prediction
-from webportal.inference.purpose.rule import Said, judge
+from webportal.inference.purpose.rule import KnownFacts, judge
 from webportal.inference.summary import summaries_of
 from webportal.records.models import Study
 
@@ -29,7 +36,7 @@ SELECT job_id FROM (
 
 
 def _differences_of_model(model: ModelVersion, entries: Entries) -> list[str]:
-    fields = unlike(
+    fields = differing_fields(
         entries[0].detail, {"version": model.version, "package_sha256": model.package_sha256}
     )
     activated = AuditEntry.objects.filter(action=Action.MODEL_ACTIVATED).order_by("-sequence")
@@ -46,10 +53,10 @@ def _results() -> Any:
 
 def _differences_of_result(result: Prediction, entries: Entries) -> Iterator[str]:
     finished = entries[0]
-    # What is empty is not said.
-    said = {"probability": None, "bacterial_probability": None, "correction": ""}
-    yield from unlike(
-        said | finished.detail,
+    # What is empty is not recorded.
+    recorded = {"probability": None, "bacterial_probability": None, "correction": ""}
+    yield from differing_fields(
+        recorded | finished.detail,
         {
             "category": result.category,
             "probability": result.probability,
@@ -66,7 +73,7 @@ def _differences_of_result(result: Prediction, entries: Entries) -> Iterator[str
         yield "radiograph"
     if job.study_id != radiograph.study_id or job.state not in (JobState.DONE, JobState.REFUSED):
         yield "job"
-    judgement = judge(result.model_version.population, Said.of(radiograph))
+    judgement = judge(result.model_version.population, KnownFacts.of(radiograph))
     if (judgement.purpose, judgement.stored) != (result.purpose, result.purpose_reasons):
         yield "purpose"
 

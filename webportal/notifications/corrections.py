@@ -21,8 +21,8 @@ def note() -> int:
         reader=OuterRef("recipient"), correction=OuterRef("correction")
     )
     close(unread.filter(Exists(known)))
-    untold = _untold()
-    wanted = mail_wanted(Kind.IDENTITY_CORRECTED, {reader for reader, _correction in untold})
+    to_notify = _reads_to_notify()
+    wanted = mail_wanted(Kind.IDENTITY_CORRECTED, {reader for reader, _correction in to_notify})
     Notification.objects.bulk_create(
         (
             Notification(
@@ -31,14 +31,14 @@ def note() -> int:
                 correction_id=correction,
                 **mail_state_for(reader in wanted),
             )
-            for reader, correction in untold
+            for reader, correction in to_notify
         ),
         ignore_conflicts=True,
     )
-    return len(untold)
+    return len(to_notify)
 
 
-def _untold() -> list[tuple[uuid.UUID, uuid.UUID]]:
+def _reads_to_notify() -> list[tuple[uuid.UUID, uuid.UUID]]:
     """Pairs of reader and correction that have not been notified yet."""
     signed = Read.objects.filter(
         state=ReadState.SIGNED, reader__is_active=True, reader__roles__contains=[Role.RADIOLOGIST]

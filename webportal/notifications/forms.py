@@ -21,8 +21,8 @@ class MailForm(forms.Form):
         super().__init__(*args, **kwargs)
         offered = [
             (kind.value, kind.label)
-            for kind, about in KINDS.items()
-            if person.has_role(*about.roles)
+            for kind, details in KINDS.items()
+            if person.has_role(*details.roles)
         ]
         self.fields["kinds"] = forms.MultipleChoiceField(
             label=_("E-mail me when"),

@@ -52,7 +52,7 @@ def _corrected_study(told: Notification) -> str:
 
 
 @dataclass(frozen=True)
-class About:
+class KindDetails:
     """One kind: whom it concerns, its sentence, the page it opens, and its e-mail.
 
     `roles` may choose e-mail for it; where there are none, everybody gets it without asking. `mail`
@@ -66,25 +66,27 @@ class About:
 
 
 KINDS = {
-    Kind.BATCH_DONE: About(
+    Kind.BATCH_DONE: KindDetails(
         UPLOADERS, words.batch_done, _results_of_batch, words.mail_of_batch_done
     ),
-    Kind.STUDIES_SIGNED: About(
+    Kind.STUDIES_SIGNED: KindDetails(
         UPLOADERS, words.studies_signed, lambda _told: reverse("intake:batches")
     ),
-    Kind.STAT_UNREAD: About(
+    Kind.STAT_UNREAD: KindDetails(
         (Role.RADIOLOGIST,), words.stat_unread, _stat_worklist, words.mail_of_stat_unread
     ),
-    Kind.STUDIES_ASSIGNED: About((Role.RADIOLOGIST,), words.studies_assigned, _own_worklist),
-    Kind.READ_OVERRULED: About((Role.RADIOLOGIST,), words.read_overruled, _study),
-    Kind.IDENTITY_CORRECTED: About((Role.RADIOLOGIST,), words.identity_corrected, _corrected_study),
-    Kind.REPORTS_READY: About(
+    Kind.STUDIES_ASSIGNED: KindDetails((Role.RADIOLOGIST,), words.studies_assigned, _own_worklist),
+    Kind.READ_OVERRULED: KindDetails((Role.RADIOLOGIST,), words.read_overruled, _study),
+    Kind.IDENTITY_CORRECTED: KindDetails(
+        (Role.RADIOLOGIST,), words.identity_corrected, _corrected_study
+    ),
+    Kind.REPORTS_READY: KindDetails(
         (Role.REFERRER,), words.reports_ready, lambda _told: reverse("reports:list")
     ),
-    Kind.PASSWORD_RESET: About(
+    Kind.PASSWORD_RESET: KindDetails(
         (), words.password_reset, lambda _told: reverse("accounts:sessions")
     ),
-    Kind.SYSTEM_ALERT: About(
+    Kind.SYSTEM_ALERT: KindDetails(
         (Role.IT,), words.system_alert, lambda _told: reverse("operations:queue")
     ),
 }
@@ -97,11 +99,11 @@ def sentence(told: Notification) -> str:
 
 def subject_and_text(told: Notification) -> tuple[str, str]:
     """Return subject and text of the e-mail, without the link."""
-    about = KINDS[Kind(told.kind)]
-    if about.mail:
-        return about.mail(told)
-    said = about.sentence(told)
-    return f"Chestline: {said}", f"{said}."
+    details = KINDS[Kind(told.kind)]
+    if details.mail:
+        return details.mail(told)
+    text = details.sentence(told)
+    return f"Chestline: {text}", f"{text}."
 
 
 def address(told: Notification) -> str:

@@ -76,12 +76,12 @@ def _message(notification: Notification) -> EmailMessage:
     """Return the e-mail in the language its recipient last chose on the page."""
     language = notification.recipient.language or settings.LANGUAGE_CODE
     with translation.override(language):
-        message = _words(notification)
+        message = _compose(notification)
     message.extra_headers["Content-Language"] = language
     return message
 
 
-def _words(notification: Notification) -> EmailMessage:
+def _compose(notification: Notification) -> EmailMessage:
     subject, text = subject_and_text(notification)
     address = settings.PORTAL_URL.rstrip("/")
     link = address + reverse("notifications:open", args=[notification.pk])

@@ -60,7 +60,7 @@ def identity_change(before: Mapping[str, str], after: Mapping[str, str]) -> dict
     }
 
 
-def identity_in_words(identity: Mapping[str, str]) -> str:
+def format_identity(identity: Mapping[str, str]) -> str:
     """Return an identity from `shown_identity` as one line of text."""
     patient = Patient(name=identity["name"], patient_id=identity["patient_id"])
     born = identity["birth_date"]

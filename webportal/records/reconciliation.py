@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 from webportal.audit.models import Action, AuditEntry
-from webportal.audit.reconciliation import Check, Entries, said_last, unlike
+from webportal.audit.reconciliation import Check, Entries, differing_fields, last_recorded
 from webportal.records.identity import identity_version, shown_identity, version_of
 from webportal.records.models import (
     CorrectionSeen,
@@ -19,11 +19,11 @@ _SIGNED = (Action.READ_SIGNED, Action.READ_AMENDED, Action.ADDENDUM_SIGNED)
 
 
 def _differences_of_patient(patient: Patient, entries: Entries) -> Iterator[str]:
-    said: dict[str, str] = {}
+    recorded: dict[str, str] = {}
     for entry in entries:
-        said |= entry.detail.get("after", {})
-    fields = unlike(said, shown_identity(patient))
-    version = said_last(entries, "identity_sha256")
+        recorded |= entry.detail.get("after", {})
+    fields = differing_fields(recorded, shown_identity(patient))
+    version = last_recorded(entries, "identity_sha256")
     if version not in (None, identity_version(patient)):
         fields = fields or ["identity"]
     yield from fields
@@ -37,18 +37,18 @@ def _removed_patients(keys: Collection[str]) -> set[str]:
 
 
 def _differences_of_study(study: Study, entries: Entries) -> list[str]:
-    said: dict[str, Any] = {"assigned_reader": ""}
+    recorded: dict[str, Any] = {"assigned_reader": ""}
     for entry in entries:
         detail = entry.detail
         if entry.action == Action.IDENTITY_CORRECTED:
             detail = detail.get("after", {})
         elif "to" in detail:
             what = "assigned_reader" if detail.get("fields") == ["assigned_reader"] else "patient"
-            said[what] = detail["to"]
+            recorded[what] = detail["to"]
             continue
-        said |= {name: detail[name] for name in _OF_A_STUDY if name in detail}
-    return unlike(
-        said,
+        recorded |= {name: detail[name] for name in _OF_A_STUDY if name in detail}
+    return differing_fields(
+        recorded,
         {
             "patient": str(study.patient_id),
             "study_instance_uid": study.study_instance_uid,
@@ -65,10 +65,10 @@ def _differences_of_radiograph(radiograph: Radiograph, entries: Entries) -> Iter
     [stored] = entries[:1]
     if stored.study_id != radiograph.study_id:
         yield "study"
-    said = {"original_sha256": stored.detail.get("sha256"), **stored.detail}
+    recorded = {"original_sha256": stored.detail.get("sha256"), **stored.detail}
     for kind in ("original", "dicom"):
         sha256, key = getattr(radiograph, f"{kind}_sha256"), getattr(radiograph, f"{kind}_key")
-        yield from unlike(said, {f"{kind}_sha256": sha256})
+        yield from differing_fields(recorded, {f"{kind}_sha256": sha256})
         # Files lie under their SHA-256.
         if sha256 not in key:
             yield f"{kind}_key"

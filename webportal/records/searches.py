@@ -37,7 +37,7 @@ def recall(request: HttpRequest, key: str) -> str:
     return kept.get(key, "")
 
 
-def words_of(text: str) -> list[str]:
+def normalised_words(text: str) -> list[str]:
     """Return the words of a search normalised as in `StudySearch`: lowercase, no accents."""
     if not text.strip():
         return []
@@ -47,12 +47,12 @@ def words_of(text: str) -> list[str]:
     return str(words).split()
 
 
-def with_words(studies: QuerySet[Study], text: str) -> QuerySet[Study]:
+def filter_by_text(studies: QuerySet[Study], text: str) -> QuerySet[Study]:
     """Return the studies whose patient's name, Patient ID or accession number contain every word.
 
     A word of three or more characters matches anywhere, a shorter one at the start of a word.
     """
-    for word in words_of(text):
+    for word in normalised_words(text):
         studies = studies.filter(search__text__contains=_piece(word))
     return studies
 
@@ -66,7 +66,7 @@ def find_patients(text: str) -> QuerySet[Patient]:
     if not text.strip():
         return found
     of_studies = StudySearch.objects.all()
-    for word in words_of(text):
+    for word in normalised_words(text):
         of_studies = of_studies.filter(text__contains=_piece(word))
     without_study = Q(studies=None)
     for word in text.replace(",", " ").split():

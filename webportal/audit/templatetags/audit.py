@@ -10,7 +10,7 @@ register = template.Library()
 
 
 @register.filter
-def object_in_words(object_type: str) -> str:
+def object_label(object_type: str) -> str:
     """What kind of thing an entry is about; a kind without a word as it is stored."""
     return str(OBJECTS.get(object_type, object_type))
 

@@ -25,7 +25,7 @@ class Region(Enum):
 class Body:
     """A body part from one header element, as written there."""
 
-    said: str
+    text: str
     region: Region
 
 

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from webportal.inference.models import Prediction
-from webportal.inference.purpose.rule import Said, judge
+from webportal.inference.purpose.rule import KnownFacts, judge
 from webportal.inference.summary import lock_studies, refresh_summaries
 from webportal.records.models import Radiograph
 
@@ -25,10 +25,10 @@ NEEDED = (
 )
 
 
-def known_of(radiographs: Collection[uuid.UUID]) -> dict[uuid.UUID, Said]:
+def load_known_facts(radiographs: Collection[uuid.UUID]) -> dict[uuid.UUID, KnownFacts]:
     """The known facts of each radiograph."""
     found = Radiograph.objects.filter(pk__in=radiographs).select_related("study__patient")
-    return {radiograph.pk: Said.of(radiograph) for radiograph in found.only(*NEEDED)}
+    return {radiograph.pk: KnownFacts.of(radiograph) for radiograph in found.only(*NEEDED)}
 
 
 @transaction.atomic
@@ -54,7 +54,7 @@ def evaluate_unjudged() -> int:
 def _write(results: QuerySet[Prediction]) -> int:
     """Store the judgements; return how many have changed."""
     found = list(results.select_related("model_version").defer("heatmap", "model_version__card"))
-    known = known_of({result.radiograph_id for result in found})
+    known = load_known_facts({result.radiograph_id for result in found})
     changed = 0
     for result in found:
         judgement = judge(result.model_version.population, known[result.radiograph_id])

@@ -93,7 +93,7 @@ def in_short(given: Sequence[Sequence[Any]]) -> list[str]:
     return list(dict.fromkeys(words))
 
 
-def age_words(months: int) -> str:
+def format_age(months: int) -> str:
     """An age as text: in months for the first two years, then in years."""
     if months < INFANT_MONTHS:
         return ngettext("%(count)d month", "%(count)d months", months) % {"count": months}
@@ -114,7 +114,7 @@ def _sentence(code: str, values: Mapping[str, Any]) -> str:
 def _shown(code: str, values: Mapping[str, Any]) -> dict[str, Any]:
     shown = dict(values)
     if code == "ages_contradict":
-        shown |= {name: age_words(values[name]) for name in ("one", "other")}
+        shown |= {name: format_age(values[name]) for name in ("one", "other")}
     if "months" in values:
-        shown["age"] = age_words(values["months"])
+        shown["age"] = format_age(values["months"])
     return shown

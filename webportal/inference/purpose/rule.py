@@ -34,7 +34,7 @@ _SEVERITY = (Purpose.WITHIN, Purpose.UNCONFIRMED, Purpose.OUTSIDE, Purpose.WITHH
 
 
 @dataclass(frozen=True)
-class Said:
+class KnownFacts:
     """What is known of an image, from its header as written and from the case record.
 
     `taken` is the study date, None if not recorded; `received` the upload date.
@@ -50,7 +50,7 @@ class Said:
     codes: Sequence[Mapping[str, str]] = ()
 
     @classmethod
-    def of(cls, radiograph: Radiograph) -> "Said":
+    def of(cls, radiograph: Radiograph) -> "KnownFacts":
         """The known facts of a radiograph; loads its study and patient if needed."""
         study = radiograph.study
         return cls(
@@ -87,24 +87,24 @@ class Judgement:
         return [[reason.code, dict(reason.values)] for reason in self.reasons]
 
 
-def judge(population: Mapping[str, Any], said: Said) -> Judgement:
+def judge(population: Mapping[str, Any], facts: KnownFacts) -> Judgement:
     """Judge a result of a version intended for `population`."""
-    reasons = [*_of_view(population, said), *_of_body(said), *_of_age(population, said)]
+    reasons = [*_of_view(population, facts), *_of_body(facts), *_of_age(population, facts)]
     reasons.sort(key=lambda reason: -_SEVERITY.index(reason.purpose))
     return Judgement(reasons[0].purpose if reasons else Purpose.WITHIN, reasons)
 
 
-def _of_view(population: Mapping[str, Any], said: Said) -> list[Reason]:
-    views = views_of(said.view_position, said.codes, said.body_part)
+def _of_view(population: Mapping[str, Any], facts: KnownFacts) -> list[Reason]:
+    views = views_of(facts.view_position, facts.codes, facts.body_part)
     frontal = [view for view in views if view.projection in FRONTAL]
     others = [view for view in views if view.projection is Projection.NOT_FRONTAL]
     if others and not frontal:
-        return [Reason("not_frontal_view", Purpose.WITHHELD, {"view": others[0].said})]
+        return [Reason("not_frontal_view", Purpose.WITHHELD, {"view": others[0].text})]
     if others:
-        values = {"one": frontal[0].said, "other": others[0].said}
+        values = {"one": frontal[0].text, "other": others[0].text}
         return [Reason("views_contradict", Purpose.OUTSIDE, values)]
     reasons = [
-        Reason("view_word", Purpose.UNCONFIRMED, {"view": view.said})
+        Reason("view_word", Purpose.UNCONFIRMED, {"view": view.text})
         for view in views
         if view.projection is Projection.UNKNOWN
     ]
@@ -115,7 +115,7 @@ def _of_frontal(made_for: Sequence[str], frontal: Sequence[View], is_said: bool)
     """Compare AP and PA with what the package declares."""
     if not made_for:
         return []
-    named = {view.projection: view.said for view in frontal}
+    named = {view.projection: view.text for view in frontal}
     if Projection.AP in named and Projection.PA in named:
         values = {"one": named[Projection.AP], "other": named[Projection.PA]}
         return [Reason("views_contradict", Purpose.UNCONFIRMED, values)]
@@ -131,40 +131,40 @@ def _of_frontal(made_for: Sequence[str], frontal: Sequence[View], is_said: bool)
     return [Reason("view_unknown", Purpose.UNCONFIRMED, {"views": views})]
 
 
-def _of_body(said: Said) -> list[Reason]:
-    bodies = bodies_of(said.body_part, said.codes)
+def _of_body(facts: KnownFacts) -> list[Reason]:
+    bodies = bodies_of(facts.body_part, facts.codes)
     chests = [body for body in bodies if body.region is Region.CHEST]
     others = [body for body in bodies if body.region in (Region.OTHER, Region.PART)]
     if others and chests:
-        values = {"one": chests[0].said, "other": others[0].said}
+        values = {"one": chests[0].text, "other": others[0].text}
         return [Reason("bodies_contradict", Purpose.OUTSIDE, values)]
     if others:
         code = "part_of_chest" if others[0].region is Region.PART else "not_chest"
-        return [Reason(code, Purpose.WITHHELD, {"part": others[0].said})]
+        return [Reason(code, Purpose.WITHHELD, {"part": others[0].text})]
     reasons = [
-        Reason("body_word", Purpose.UNCONFIRMED, {"part": body.said})
+        Reason("body_word", Purpose.UNCONFIRMED, {"part": body.text})
         for body in bodies
         if body.region is Region.UNKNOWN
     ]
-    side = one_side(said.laterality)
+    side = one_side(facts.laterality)
     if side:
         reasons.append(Reason("one_side", Purpose.UNCONFIRMED, {"side": side}))
     return reasons
 
 
-def _of_age(population: Mapping[str, Any], said: Said) -> list[Reason]:
+def _of_age(population: Mapping[str, Any], facts: KnownFacts) -> list[Reason]:
     youngest, oldest = population.get("youngest_years"), population.get("oldest_years")
     if youngest is None or oldest is None:
         return []
     made_for = {"youngest": youngest, "oldest": oldest}
-    written = by_header(said.patient_age)
-    dated, doubts = _dated(said)
-    if written is None and dated is None and said.patient_age:
-        unreadable = Reason("age_unreadable", Purpose.UNCONFIRMED, {"given": said.patient_age})
+    written = by_header(facts.patient_age)
+    dated, doubts = _dated(facts)
+    if written is None and dated is None and facts.patient_age:
+        unreadable = Reason("age_unreadable", Purpose.UNCONFIRMED, {"given": facts.patient_age})
         doubts = [*doubts, unreadable]
     ages = [age for age in (dated, written) if age is not None]
     if not ages:
-        return doubts or _without_age(made_for, said)
+        return doubts or _without_age(made_for, facts)
     beyond = [age for age in ages if not _fits(age, made_for)]
     if dated and written and contradict(dated, written):
         values = {"one": dated.months, "other": written.months, **made_for}
@@ -176,25 +176,25 @@ def _of_age(population: Mapping[str, Any], said: Said) -> list[Reason]:
     return doubts
 
 
-def _dated(said: Said) -> tuple[Given | None, list[Reason]]:
+def _dated(facts: KnownFacts) -> tuple[Given | None, list[Reason]]:
     """The age from birth date and study date, with any doubts about these."""
-    if said.birth_date is None or said.taken is None:
+    if facts.birth_date is None or facts.taken is None:
         return None, []
-    age = by_dates(said.birth_date, said.taken) if can_be(said.taken, said.received) else None
+    age = by_dates(facts.birth_date, facts.taken) if can_be(facts.taken, facts.received) else None
     if age is not None:
         return age, []
-    values = {"born": said.birth_date.isoformat(), "taken": said.taken.isoformat()}
+    values = {"born": facts.birth_date.isoformat(), "taken": facts.taken.isoformat()}
     return None, [Reason("dates_contradict", Purpose.UNCONFIRMED, values)]
 
 
-def _without_age(made_for: Mapping[str, int], said: Said) -> list[Reason]:
+def _without_age(made_for: Mapping[str, int], facts: KnownFacts) -> list[Reason]:
     """Reasons if no age is known.
 
     The upload date is not the study date, but an adult at upload was mostly one before, and a
     patient too young even at upload was younger still.
     """
-    if said.birth_date is not None and said.taken is None:
-        age = by_dates(said.birth_date, said.received)
+    if facts.birth_date is not None and facts.taken is None:
+        age = by_dates(facts.birth_date, facts.received)
         if age is not None:
             purpose = Purpose.UNCONFIRMED if _fits(age, made_for) else Purpose.OUTSIDE
             return [Reason("study_undated", purpose, {"months": age.months, **made_for})]

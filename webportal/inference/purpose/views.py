@@ -26,7 +26,7 @@ class Projection(Enum):
 class View:
     """A view from one header element, as written there."""
 
-    said: str
+    text: str
     projection: Projection
 
 
@@ -115,8 +115,8 @@ def views_of(position: str, codes: Sequence[Mapping[str, str]], body_part: str =
         if code.get("of") == "view_modifier" and _of_code(code) is Projection.NOT_FRONTAL
     ]
     if coded:
-        said = ", ".join(code["meaning"] or code["value"] for code in coded)
-        views.append(View(said, _most_telling(map(_of_code, coded))))
+        text = ", ".join(code["meaning"] or code["value"] for code in coded)
+        views.append(View(text, _most_telling(map(_of_code, coded))))
     views += [
         View(f"Patient Orientation {code['value']}", Projection.NOT_FRONTAL)
         for code in codes

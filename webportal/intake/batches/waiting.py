@@ -51,7 +51,7 @@ class Analysis:
     What the model found is left out: not everybody who sees a batch may know.
     """
 
-    words: str
+    label: str
     place: int | None
 
 
@@ -81,11 +81,12 @@ def analyses(radiograph_ids: Collection[uuid.UUID | None]) -> dict[uuid.UUID, An
         cursor.execute(EACH, [known])
         places = dict(cursor.fetchall())
     return {
-        job.radiograph_id: Analysis(_words(job), places.get(job.radiograph_id)) for job in newest
+        job.radiograph_id: Analysis(_progress_label(job), places.get(job.radiograph_id))
+        for job in newest
     }
 
 
-def _words(job: Job) -> str:
+def _progress_label(job: Job) -> str:
     if job.state in (JobState.DONE, JobState.REFUSED):
         return gettext("Analysed")
     return str(job.get_state_display())

@@ -11,7 +11,7 @@ register = template.Library()
 
 
 @register.filter
-def in_words(reason: Reason) -> str:
+def render_reason(reason: Reason) -> str:
     """The reason in the language of the page, or marked as English where it has no other."""
     words = str(reason)
     if words and words == reason.english and get_language() != settings.LANGUAGE_CODE:

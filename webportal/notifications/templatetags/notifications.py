@@ -5,4 +5,4 @@ from django import template
 from webportal.notifications import kinds
 
 register = template.Library()
-register.filter("in_words", kinds.sentence)
+register.filter("sentence", kinds.sentence)

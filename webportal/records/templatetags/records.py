@@ -62,6 +62,6 @@ def sex_letter(sex: str) -> str:
 
 
 @register.filter
-def sex_in_words(sex: str) -> str:
+def sex_label(sex: str) -> str:
     """The label for sex; values not defined by DICOM as they are."""
     return str(Sex(sex).label) if sex in Sex.values else sex

@@ -62,7 +62,7 @@ def as_csv(export: Export) -> str:
             found = [*_finding_cells(row), row.category, probability, row.purpose, doubts]
             found += [row.model_version, "yes" if row.result_withheld else ""]
         cells = [row.file_name, row.verdict, row.reason.english, row.patient_id, row.patient_name]
-        cells += [str(row.study_id or ""), row.accession_number, date_words(row.performed_at)]
+        cells += [str(row.study_id or ""), row.accession_number, format_date(row.performed_at)]
         cells += ["" if row.priority is None else Priority(row.priority).name.lower()]
         corrected = "yes" if row.identity_corrected else ""
         writer.writerow(_harmless([*cells, row.analysis, *found, row.reading_state, corrected]))
@@ -82,7 +82,7 @@ def _finding_cells(row: Row) -> list[str]:
     return [row.finding.value, others, row.finding.reader, f"{at:%Y-%m-%d %H:%M}", stands]
 
 
-def finding_words(row: Row) -> str:
+def describe_finding(row: Row) -> str:
     """The signed finding as text, with signer and time; '' if there is none."""
     if row.finding is None:
         return ""
@@ -91,18 +91,18 @@ def finding_words(row: Row) -> str:
     return f"{labels} ({row.finding.reader}, {at})"
 
 
-def date_words(at: datetime | None) -> str:
+def format_date(at: datetime | None) -> str:
     """The date in local time; '' if unknown."""
     return "" if at is None else f"{timezone.localtime(at):%Y-%m-%d}"
 
 
-def result_words_beside(row: Row) -> str:
+def describe_compared_result(row: Row) -> str:
     """The model's result as shown beside a signed finding: whether it agrees or was overruled."""
     stands = stands_to(row.finding, row.category) if row.finding else ""
-    return f"{result_words(row)} – {stands}" if stands else result_words(row)
+    return f"{describe_result(row)} – {stands}" if stands else describe_result(row)
 
 
-def result_words(row: Row) -> str:
+def describe_result(row: Row) -> str:
     """The result of a file as text, or the progress of its analysis if there is none yet."""
     if row.category:
         words = str(Category(row.category).label)

@@ -16,9 +16,9 @@ from webportal.review.batches.exports import (
     DISCLAIMER,
     IDENTITY_CORRECTED,
     Export,
-    date_words,
-    finding_words,
-    result_words_beside,
+    describe_compared_result,
+    describe_finding,
+    format_date,
 )
 from webportal.review.batches.results import Row
 from webportal.review.reports.printing import UNKNOWN, Document
@@ -109,7 +109,7 @@ def _counts(export: Export) -> str:
 
 def _result(row: Row) -> str:
     doubts = in_short(row.purpose_reasons)
-    return "; ".join([result_words_beside(row), *doubts])
+    return "; ".join([describe_compared_result(row), *doubts])
 
 
 def _cells(row: Row, export: Export) -> list[str]:
@@ -120,13 +120,13 @@ def _cells(row: Row, export: Export) -> list[str]:
     patient = Patient(name=row.patient_name, patient_id=row.patient_id)
     name = patient.display_name if patient.name else ""
     priority = "" if row.priority is None else str(Priority(row.priority).label)
-    read = finding_words(row) or str(state.label)
+    read = describe_finding(row) or str(state.label)
     results = [_result(row)] if export.with_results else []
     return [
         row.file_name,
         name,
         row.patient_id,
-        date_words(row.performed_at) or _("not given"),
+        format_date(row.performed_at) or _("not given"),
         priority,
         f"{read}, {IDENTITY_CORRECTED}" if row.identity_corrected else read,
         *results,

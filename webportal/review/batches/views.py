@@ -70,7 +70,7 @@ def _shown(row: results.Row) -> dict[str, object]:
         "patient": Patient(name=row.patient_name, patient_id=row.patient_id).display_name,
         "priority": "" if row.priority is None else Priority(row.priority).label,
         "verdict": Verdict(row.verdict).label,
-        "result": exports.result_words(row),
+        "result": exports.describe_result(row),
         "doubts": in_short(row.purpose_reasons),
         "read": ReadingState(row.reading_state).label if row.reading_state else "",
     }

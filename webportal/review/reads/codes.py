@@ -48,10 +48,10 @@ OTHER_FINDINGS = {
 
 def coded_findings(read: Read) -> list[tuple[str, Code]]:
     """What a read says, each finding, certainty and zone with its codes; 'other' has none."""
-    said: list[tuple[str, Code]] = []
+    coded: list[tuple[str, Code]] = []
     if read.pneumonia:
-        said.append(("pneumonia", PNEUMONIA))
-        said.append((read.pneumonia, CERTAINTY[Pneumonia(read.pneumonia)]))
-    said += [(zone, ZONES[Zone(zone)]) for zone in read.zones]
+        coded.append(("pneumonia", PNEUMONIA))
+        coded.append((read.pneumonia, CERTAINTY[Pneumonia(read.pneumonia)]))
+    coded += [(zone, ZONES[Zone(zone)]) for zone in read.zones]
     others = (OtherFinding(each) for each in read.other_findings)
-    return said + [(each, OTHER_FINDINGS[each]) for each in others if each in OTHER_FINDINGS]
+    return coded + [(each, OTHER_FINDINGS[each]) for each in others if each in OTHER_FINDINGS]

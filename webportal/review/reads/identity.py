@@ -52,14 +52,14 @@ def identity_change(seen: Mapping[str, str], patient: Patient) -> IdentityChange
     if version_of(seen) == version_of(now):
         return None
     changes = [
-        Change(str(label), *_in_words(name, seen[name], now[name]))
+        Change(str(label), *_format_change(name, seen[name], now[name]))
         for name, label in LABELS.items()
         if seen[name] != now[name]
     ]
     return IdentityChange(seen["patient"] != now["patient"], changes, version_of(now))
 
 
-def _in_words(name: str, before: str, after: str) -> tuple[str, str]:
+def _format_change(name: str, before: str, after: str) -> tuple[str, str]:
     if name == "sex":
         words = {sex.value: str(sex.label) for sex in Sex}
         before, after = words.get(before, before), words.get(after, after)

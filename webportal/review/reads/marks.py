@@ -110,14 +110,16 @@ def finding_not_put_down(
     return str(dict(MARKED_FINDINGS)[finding]) if finding else ""
 
 
-def in_words(marks: Sequence[Mark], study: Study) -> list[str]:
+def describe_marks(marks: Sequence[Mark], study: Study) -> list[str]:
     """A text alternative for each mark."""
     numbers = {pk: n for n, pk in enumerate(study.radiographs.values_list("pk", flat=True), 1)}
     labels = dict(MARKED_FINDINGS)
-    return [_words(mark, str(labels[mark.finding]), numbers[mark.radiograph]) for mark in marks]
+    return [
+        _describe_mark(mark, str(labels[mark.finding]), numbers[mark.radiograph]) for mark in marks
+    ]
 
 
-def _words(mark: Mark, finding: str, number: int) -> str:
+def _describe_mark(mark: Mark, finding: str, number: int) -> str:
     words = (
         _("{finding}: point on image {number}, column {column}, row {row}")
         if mark.is_point

@@ -166,7 +166,7 @@ def value_of(measurement: Measurement, shape: images.PixelShape) -> Value:
     return Value(round(across * down * share, _DECIMALS), unit, at_detector)
 
 
-def in_words(measurements: Sequence[Mapping[str, Any]], study: Study) -> list[str]:
+def describe_measurements(measurements: Sequence[Mapping[str, Any]], study: Study) -> list[str]:
     """A text alternative for each stored measurement."""
     numbers = {
         str(pk): number
@@ -176,18 +176,18 @@ def in_words(measurements: Sequence[Mapping[str, Any]], study: Study) -> list[st
         _("{kind} on image {number}: {value}").format(
             kind=MeasurementKind(each["kind"]).label,
             number=numbers[each["radiograph"]],
-            value=value_in_words(each),
+            value=format_value(each),
         )
         for each in measurements
     ]
 
 
-def with_words(measurements: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def with_formatted_values(measurements: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Stored measurements with their values as text, for the viewer."""
-    return [{**each, "words": value_in_words(each)} for each in measurements]
+    return [{**each, "words": format_value(each)} for each in measurements]
 
 
-def value_in_words(stored: Mapping[str, Any]) -> str:
+def format_value(stored: Mapping[str, Any]) -> str:
     """The value of a stored measurement with its unit, as the viewer writes it."""
     unit = Unit(stored["unit"])
     decimals = 0 if unit in (Unit.SQUARE_MILLIMETRE, Unit.SQUARE_PIXEL) else 1

@@ -9,7 +9,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 
 from webportal.audit.findings import MOST, Finding
 from webportal.audit.models import Action, AuditEntry
-from webportal.audit.reconciliation import Check, Entries, unlike
+from webportal.audit.reconciliation import Check, Entries, differing_fields
 from webportal.records.choices import ReadingState
 from webportal.records.identity import version_of
 from webportal.records.models import Study
@@ -26,7 +26,7 @@ def _signed() -> QuerySet[Read]:
 def _differences_of_read(read: Read, entries: Entries) -> Iterator[str]:
     signed = entries[0]
     result = read.prediction
-    yield from unlike(
+    yield from differing_fields(
         {"prediction": "", "model": "", "amends": "", "revision": 0} | signed.detail,
         {
             "kind": read.kind,
@@ -54,7 +54,7 @@ def _differences_of_read(read: Read, entries: Entries) -> Iterator[str]:
 
 def _differences_of_addendum(addendum: Addendum, entries: Entries) -> Iterator[str]:
     signed = entries[0]
-    yield from unlike(
+    yield from differing_fields(
         signed.detail,
         {
             "read": str(addendum.read_id),

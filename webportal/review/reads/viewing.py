@@ -57,7 +57,7 @@ def refuse_unviewed(study: Study, read: Read, not_viewed: list[Radiograph]) -> N
     """
     if study.radiographs.exists() and not not_viewed:
         return
-    images = in_words(study, not_viewed) or _("this study has no image")
+    images = list_images(study, not_viewed) or _("this study has no image")
     if read.decision != Decision.NOT_INTERPRETABLE:
         raise ReadingError(
             "images_not_viewed",
@@ -89,11 +89,11 @@ def refuse_addendum_unviewed(
             _(
                 "Not yet on your screen: {images}. Look at it, then sign again. If it cannot be"
                 " shown, say so in the text and tick the box."
-            ).format(images=in_words(study, not_viewed)),
+            ).format(images=list_images(study, not_viewed)),
         )
 
 
-def in_words(study: Study, images: Iterable[Radiograph]) -> str:
+def list_images(study: Study, images: Iterable[Radiograph]) -> str:
     """Images by number, such as “image 1 of 3, image 3 of 3”."""
     order = [each.pk for each in study.radiographs.all()]
     return ", ".join(

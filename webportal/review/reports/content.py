@@ -18,7 +18,7 @@ from webportal.review.models import Addendum, OtherFinding, Read, Zone
 from webportal.review.reads import measurements
 from webportal.review.reads.blinding import sees_read
 from webportal.review.reads.corrections import corrections_of
-from webportal.review.reads.marks import Mark, in_words, parse_marks
+from webportal.review.reads.marks import Mark, describe_marks, parse_marks
 from webportal.review.reads.measurements import Measurement
 from webportal.review.reads.queries import signed_read
 from webportal.review.reads.standing import final_reads, is_final
@@ -45,8 +45,8 @@ class Report:
         """Location of the pneumonia, other findings, marks and measurements."""
         zones = [str(Zone(zone).label) for zone in self.read.zones]
         others = [str(OtherFinding(each).label) for each in self.read.other_findings]
-        marked = in_words(parse_marks(self.read.marks), self.study)
-        measured = measurements.in_words(self.read.measurements, self.study)
+        marked = describe_marks(parse_marks(self.read.marks), self.study)
+        measured = measurements.describe_measurements(self.read.measurements, self.study)
         return [*filter(None, [", ".join(zones), ", ".join(others)]), *marked, *measured]
 
     @property

@@ -21,7 +21,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         (_("Patient ID"), _("temporary identity") if patient.is_temporary else number),
         (_("Date of birth"), written_day(patient.birth_date) if patient.birth_date else ""),
         (_("Sex"), str(Sex(patient.sex).label) if patient.sex else ""),
-        (_("Study"), _study_in_words(report)),
+        (_("Study"), _describe_study(report)),
         (_("Accession number"), study.accession_number),
         (_("Referring clinician"), study.referring_physician),
         (_("Indication"), study.indication),
@@ -29,7 +29,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
     return [(label, value) for label, value in lines if value]
 
 
-def _study_in_words(report: Report) -> str:
+def _describe_study(report: Report) -> str:
     study = report.study
     what = study.description or _("Chest radiograph")
     day = written_day(study.performed_at) if study.performed_at else _("date not given")

@@ -16,7 +16,11 @@ from webportal.records.models import Study
 from webportal.review.models import Decision, OtherFinding, Pneumonia, Read, ReadKind, Zone
 from webportal.review.reads.identity import parse_identity
 from webportal.review.reads.marks import Mark, parse_marks
-from webportal.review.reads.measurements import Measurement, parse_measurements, with_words
+from webportal.review.reads.measurements import (
+    Measurement,
+    parse_measurements,
+    with_formatted_values,
+)
 from webportal.review.reads.reading import Entry
 from webportal.review.study.case_records import CASE_RECORD_FIELDS
 
@@ -135,7 +139,7 @@ def read_form(draft: Read | None, seen: uuid.UUID | None) -> ReadForm:
     initial: dict[str, Any] = {
         "seen": seen,
         "marks": draft.marks if draft else [],
-        "measurements": with_words(draft.measurements) if draft else [],
+        "measurements": with_formatted_values(draft.measurements) if draft else [],
     }
     if draft is not None:
         initial["choice"] = f"{draft.decision}:{draft.pneumonia}" if draft.decision else ""

@@ -27,7 +27,7 @@ from webportal.review.models import Reservation
 from webportal.review.reads.reservation import reservation_of
 from webportal.review.study.actions import back
 from webportal.review.study.case_records import assign_known_patient, assign_patient
-from webportal.review.study.persons import compare, identities_in_files, in_words
+from webportal.review.study.persons import compare, format_identity_in_file, identities_in_files
 
 MOST_FOUND = 20
 
@@ -156,7 +156,7 @@ def _choice(
         "study": study,
         "form": named,
         "known": known,
-        "files": [in_words(each) for each in identities_in_files(study)],
+        "files": [format_identity_in_file(each) for each in identities_in_files(study)],
         "is_signed": _is_signed(study),
         "reservation": _reservation_of_other(request, study),
         "search_text": text,

@@ -12,7 +12,7 @@ from webportal.records.ages import age_in_months, examined_on
 from webportal.records.bikram_sambat import written_day
 from webportal.records.choices import Sex
 from webportal.records.files import StoredFileError, read_original
-from webportal.records.identity import identity_in_words
+from webportal.records.identity import format_identity
 from webportal.records.models import Patient, Study
 from webportal.review.templatetags.review import age
 
@@ -67,10 +67,10 @@ def identities_in_files(study: Study) -> list[Identity]:
     return found
 
 
-def in_words(named: Identity) -> str:
+def format_identity_in_file(named: Identity) -> str:
     """The identity in a file, on one line."""
     born = named.birth_date.isoformat() if named.birth_date else ""
-    return identity_in_words(vars(named) | {"birth_date": born})
+    return format_identity(vars(named) | {"birth_date": born})
 
 
 def _rows(study: Study, other: Patient, files: list[Identity]) -> list[Row]:

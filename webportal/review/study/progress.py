@@ -17,7 +17,7 @@ class Progress:
     """A state and what happens next, as text; `is_open` while a worker will still process it."""
 
     state: str
-    words: str | Promise
+    label: str | Promise
     next_step: str | Promise
 
     @property

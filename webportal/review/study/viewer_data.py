@@ -14,7 +14,7 @@ from webportal.review.models import Read
 from webportal.review.preferences import has_shortcuts, reads_first
 from webportal.review.reads.blinding import closes_result, visible_predictions
 from webportal.review.reads.marks import MARKED_FINDINGS
-from webportal.review.reads.measurements import MeasurementKind, with_words
+from webportal.review.reads.measurements import MeasurementKind, with_formatted_values
 from webportal.review.study.priors import TimelineEntry, timeline
 from webportal.review.study.viewer_tools import Group, by_name, in_group, key_bindings, key_list
 
@@ -87,7 +87,7 @@ def viewer_context(
                 for entry in entries
                 for read in entry.reads
                 if read != amended
-                for each in with_words(read.measurements)
+                for each in with_formatted_values(read.measurements)
             ],
             "findings": {finding: str(label) for finding, label in MARKED_FINDINGS},
             "ahead": reverse("review:ahead", args=[study.pk]),

@@ -18,10 +18,10 @@ from webportal.records.templatetags.records import with_nepali
 from webportal.review.models import OtherFinding, Read, ReadState, Zone
 from webportal.review.preferences import closes_results, reads_first, results_are_open
 from webportal.review.reads import corrections as identity_corrections
-from webportal.review.reads import measurements
+from webportal.review.reads import marks, measurements
 from webportal.review.reads.blinding import closes_result, hides_result, sees_read
 from webportal.review.reads.headline import Finding, stands_to
-from webportal.review.reads.marks import in_words, parse_marks
+from webportal.review.reads.marks import parse_marks
 
 register = template.Library()
 
@@ -67,7 +67,7 @@ def age(birth_date: date | None, on: date | datetime | None) -> str:
     day = timezone.localtime(on).date() if isinstance(on, datetime) else on
     if contradicts(birth_date, day):
         return gettext("age unclear: dates contradict")
-    return _months_in_words(age_in_months(birth_date, day))
+    return _format_months(age_in_months(birth_date, day))
 
 
 @register.filter
@@ -78,7 +78,7 @@ def age_then(study: Study, patient_age: str) -> str:
     """
     words = age(study.patient.birth_date, study.performed_at)
     given = by_header(patient_age or "")
-    return words or _months_in_words(given.months if given else None)
+    return words or _format_months(given.months if given else None)
 
 
 @register.filter
@@ -102,10 +102,10 @@ def _withheld(images: int) -> str:
 @register.filter
 def age_today(birth_date: date | None) -> str:
     """A person's age today, formatted as by `age`."""
-    return _months_in_words(age_in_months(birth_date, timezone.localdate()))
+    return _format_months(age_in_months(birth_date, timezone.localdate()))
 
 
-def _months_in_words(months: int | None) -> str:
+def _format_months(months: int | None) -> str:
     if months is None:
         return ""
     if months < 24:
@@ -132,15 +132,15 @@ def zone(value: str) -> str:
 
 
 @register.filter
-def marks_in_words(read: Read) -> list[str]:
+def describe_marks(read: Read) -> list[str]:
     """Text alternative for a read's marks on the images."""
-    return in_words(parse_marks(read.marks), read.study)
+    return marks.describe_marks(parse_marks(read.marks), read.study)
 
 
 @register.filter
-def measurements_in_words(read: Read) -> list[str]:
+def describe_measurements(read: Read) -> list[str]:
     """The measurements of a read with their values."""
-    return measurements.in_words(read.measurements, read.study)
+    return measurements.describe_measurements(read.measurements, read.study)
 
 
 @register.filter
@@ -205,6 +205,6 @@ def unseen_corrections(read: Read, person: User) -> list[IdentityCorrection]:
 
 
 @register.filter
-def identity_in_words(recorded: dict[str, str]) -> str:
+def format_identity(recorded: dict[str, str]) -> str:
     """A recorded identity on one line."""
-    return identity.identity_in_words(recorded)
+    return identity.format_identity(recorded)

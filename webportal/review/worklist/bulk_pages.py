@@ -97,7 +97,7 @@ def bulk(request: SignedInRequest) -> HttpResponse:
     values = form.cleaned_data
     if values["action"] == "prioritise" and not request.user.has_role(Role.COORDINATOR):
         raise PermissionDenied
-    context: dict[str, Any] = {"words": _words(values), "back": back, "form": form}
+    context: dict[str, Any] = {"words": _describe_action(values), "back": back, "form": form}
     if values["scope"] == "all":
         return _confirm(request, query, context)
     try:
@@ -143,7 +143,7 @@ def _do(values: dict[str, Any], study_ids: list[uuid.UUID], by: User) -> Outcome
     return rerun(study_ids, by)
 
 
-def _words(values: dict[str, Any]) -> str | Promise:
+def _describe_action(values: dict[str, Any]) -> str | Promise:
     """Description of the action, for the confirmation and the result."""
     if values["action"] == "rerun":
         return gettext("Run the model again")

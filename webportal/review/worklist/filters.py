@@ -13,7 +13,7 @@ from webportal.accounts.models import Role, User
 from webportal.inference.models import JobState
 from webportal.records.choices import Category, Concern, Priority, ReadingState
 from webportal.records.models import Study
-from webportal.records.searches import with_words
+from webportal.records.searches import filter_by_text
 from webportal.review.reads.blinding import closed_results, hidden_results, waiting_blind
 from webportal.review.study.progress import in_state
 from webportal.review.worklist.order import (
@@ -157,7 +157,7 @@ def matching(
     # No day follows the calendar's last one, so it excludes nothing.
     if chosen.get("until", date.max) < date.max:
         studies = studies.filter(created_at__lt=_start_of(chosen["until"] + timedelta(days=1)))
-    return with_words(studies, text)
+    return filter_by_text(studies, text)
 
 
 def _in_state(chosen: dict[str, Any], reader: User | None) -> QuerySet[Study]:
