@@ -8,7 +8,6 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webportal.accounts.roles import SignedInRequest, allow
@@ -20,7 +19,6 @@ PER_PAGE = 50
 
 
 @allow()
-@never_cache
 @require_GET
 def notifications(request: SignedInRequest) -> HttpResponse:
     """What the person was told, the newest first."""
@@ -31,7 +29,6 @@ def notifications(request: SignedInRequest) -> HttpResponse:
 
 
 @allow()
-@never_cache
 @require_GET
 def badge(request: SignedInRequest) -> HttpResponse:
     """The badge in the header, polled by the page."""
@@ -39,7 +36,6 @@ def badge(request: SignedInRequest) -> HttpResponse:
 
 
 @allow()
-@never_cache
 @require_GET
 def open_notification(request: SignedInRequest, notification_id: uuid.UUID) -> HttpResponse:
     """Mark a notification as read and redirect to its target."""

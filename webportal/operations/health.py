@@ -10,7 +10,6 @@ from django.contrib.auth.decorators import login_not_required
 from django.db import DatabaseError, connection
 from django.db.migrations.loader import MigrationLoader
 from django.http import HttpRequest, JsonResponse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 from kombu import Connection
 from kombu.exceptions import OperationalError
@@ -23,7 +22,6 @@ BROKER_TIMEOUT_SECONDS = 1
 
 @login_not_required
 @require_safe
-@never_cache
 def live(request: HttpRequest) -> JsonResponse:
     """The process answers; nothing else is asked."""
     return JsonResponse({"status": "live", "version": VERSION})
@@ -31,7 +29,6 @@ def live(request: HttpRequest) -> JsonResponse:
 
 @login_not_required
 @require_safe
-@never_cache
 def ready(request: HttpRequest) -> JsonResponse:
     """Whether requests can be served: 200, or 503 with the check that fails.
 

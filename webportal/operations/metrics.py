@@ -6,7 +6,6 @@ from hmac import compare_digest
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from webportal.accounts.models import Role, User
@@ -16,7 +15,6 @@ from webportal.records.file_faults import open_faults
 
 @login_not_required
 @require_safe
-@never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
     """Text format 0.0.4, for the bearer of METRICS_TOKEN or for a member of IT who is signed in."""
     if not _has_token(request) and not _is_it(request):

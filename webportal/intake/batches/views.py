@@ -10,7 +10,6 @@ from django.core.paginator import Paginator
 from django.db.models import Count, Q
 from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webportal.accounts.models import Role
@@ -138,7 +137,6 @@ def _cells(line: sheet.Line, names: list[str]) -> list[tuple[str, list[str]]]:
 
 
 @allow(*UPLOADERS)
-@never_cache
 @require_GET
 def batch(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     """A batch: the place to drop files, and what became of those that arrived."""
@@ -151,7 +149,6 @@ def batch(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
 
 
 @allow(*UPLOADERS)
-@never_cache
 @require_GET
 def batch_status(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     """The part of a batch's page that changes while files arrive and are analysed."""
@@ -182,7 +179,6 @@ def _batch_context(request: SignedInRequest, batch_id: uuid.UUID) -> dict[str, A
 
 
 @allow(*UPLOADERS)
-@never_cache
 @require_GET
 def received(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     """What arrived of a batch, as JSON, so that a browser sends only what is missing."""

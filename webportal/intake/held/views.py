@@ -7,7 +7,6 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext, ngettext
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods
 
 from ml.images import ImageError
@@ -41,7 +40,6 @@ def held(request: SignedInRequest) -> HttpResponse:
 
 
 @allow(*UPLOADERS)
-@never_cache
 @require_http_methods(["GET", "POST"])
 def held_item(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
     """One held file beside the record that it contradicts, and the decision on it."""
@@ -82,7 +80,6 @@ def held_item(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
 
 
 @allow(*UPLOADERS)
-@never_cache
 @require_GET
 def held_image(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
     """The picture of a held file, small, for whoever decides whose image it is."""

@@ -16,7 +16,6 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from webportal.accounts.models import User
@@ -123,7 +122,6 @@ def _first_unidentified(batch: UploadBatch) -> list[Study]:
 
 
 @allow(*UPLOADERS)
-@never_cache
 @require_http_methods(["GET", "POST"])
 def identify(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     """Show and save the table; rows that could not be saved are shown again with their errors."""

@@ -6,7 +6,6 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from webportal.accounts.models import Role, User
@@ -34,7 +33,6 @@ COLUMNS = [
 
 
 @allow(*UPLOADERS)
-@never_cache
 @require_GET
 def batch_results(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     """The outcome of each file of a batch, in the chosen order."""
@@ -77,7 +75,6 @@ def _shown(row: results.Row) -> dict[str, object]:
 
 
 @allow(*UPLOADERS)
-@never_cache
 @require_GET
 def batch_csv(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     """The results as a CSV file; the export is audited."""
@@ -86,7 +83,6 @@ def batch_csv(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
 
 
 @allow(*UPLOADERS)
-@never_cache
 @require_GET
 def batch_pdf(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     """The results as a PDF file; the export is audited."""

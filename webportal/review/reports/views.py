@@ -6,7 +6,6 @@ from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, render
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET
 
 from ml.images import ImageError
@@ -25,7 +24,6 @@ REPORTS_PER_PAGE = 50
 
 
 @allow(Role.REFERRER)
-@never_cache
 @require_GET
 def reports(request: SignedInRequest) -> HttpResponse:
     """The reports on the patients referred by this clinician."""
@@ -34,7 +32,6 @@ def reports(request: SignedInRequest) -> HttpResponse:
 
 
 @allow(*READERS)
-@never_cache
 @require_GET
 def report(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """The report of a study on one page, laid out for printing."""
@@ -47,7 +44,6 @@ def report(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 
 
 @allow(*READERS)
-@never_cache
 @require_GET
 def report_pdf(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """The report as a PDF."""
@@ -66,7 +62,6 @@ def report_pdf(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 
 
 @allow(*READERS)
-@never_cache
 @require_GET
 def key_image(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """The key image of a report."""

@@ -6,7 +6,7 @@ from io import BytesIO
 
 from django.http import FileResponse, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404
-from django.views.decorators.cache import cache_control, never_cache
+from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET
 
 from ml.images import ImageError
@@ -72,7 +72,6 @@ def legend(request: HttpRequest) -> HttpResponse:
 
 @allow(Role.RADIOLOGIST)
 @require_GET
-@never_cache
 def original(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponseBase:
     """The file as it was uploaded, byte for byte."""
     radiograph = get_object_or_404(Radiograph, pk=radiograph_id)

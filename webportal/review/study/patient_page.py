@@ -11,7 +11,6 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
@@ -60,7 +59,6 @@ class MoveForm(forms.Form):
 
 
 @allow(*UPLOADERS)
-@never_cache
 @require_http_methods(["GET", "POST"])
 def study_patient(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Assign the patient: complete a temporary identity, or move the study.

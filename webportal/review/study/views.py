@@ -9,7 +9,6 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webportal.accounts.models import Role
@@ -35,7 +34,6 @@ def _study(study_id: uuid.UUID) -> Study:
 
 
 @allow(Role.RADIOLOGIST)
-@never_cache
 @require_GET
 def study(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """A study: its images, the model's result and the read."""

@@ -13,7 +13,6 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from webportal.accounts.models import Role, User
@@ -83,7 +82,6 @@ class Left:
 
 
 @allow(Role.RADIOLOGIST)
-@never_cache
 @require_POST
 def bulk(request: SignedInRequest) -> HttpResponse:
     """Perform an action on selected studies; for all that match, ask first, showing the number."""

@@ -8,7 +8,6 @@ from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from webportal.accounts.models import Role, User
@@ -66,7 +65,6 @@ PLACES = ("after", "before")
 
 
 @allow(Role.RADIOLOGIST)
-@never_cache
 @require_GET
 def worklist(request: SignedInRequest) -> HttpResponse:
     """The worklist page, or for htmx only its tabs and table.

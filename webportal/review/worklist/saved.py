@@ -12,7 +12,6 @@ from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST
 
 from webportal.accounts.models import Role, User
@@ -153,7 +152,6 @@ def save_view(request: SignedInRequest) -> HttpResponse:
 
 
 @allow(Role.RADIOLOGIST)
-@never_cache
 @require_http_methods(["GET", "POST"])
 @transaction.atomic
 def change_view(request: SignedInRequest, view_id: uuid.UUID) -> HttpResponse:
@@ -196,7 +194,6 @@ def _gone(request: SignedInRequest) -> HttpResponse:
 
 
 @allow(Role.RADIOLOGIST)
-@never_cache
 @require_http_methods(["GET", "POST"])
 def delete_view(request: SignedInRequest, view_id: uuid.UUID) -> HttpResponse:
     """Delete a view after confirmation; studies are not affected."""
