@@ -1,14 +1,21 @@
 """A reader as most tests want one: has every image on the screen, and knows whose they are."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+from tests.conftest import PASSWORD
 from webportal.accounts.models import User
+from webportal.inference.models import Prediction
 from webportal.records.identity import identity_version, shown_identity
 from webportal.records.models import Study
 from webportal.review.models import Addendum, Read
 from webportal.review.reads import addenda, reading
+from webportal.review.reads.reading import Entry, ReadingError
+from webportal.review.reads.second_reading import due_read
 from webportal.review.reads.viewing import record_viewed
 
 
@@ -33,6 +40,30 @@ def sign(study: Study, reader: User, entry: reading.Entry, password: str, **more
     look_at(study, reader)
     entry = replace(entry, identity=entry.identity or present_identity(study))
     return reading.sign(study, reader, entry, password, **more)
+
+
+def entry(seen: Prediction, finding: str, **more: Any) -> Entry:
+    """The finding on a result that is called likely or unlikely, with the decision that follows."""
+    confirms = (finding == "none") == (seen.category == "unlikely")
+    return Entry(seen.pk, "confirm" if confirms else "overrule", finding, **more)
+
+
+def read(seen: Prediction, reader: User, finding: str, **more: Any) -> Read:
+    """Sign the finding on a result."""
+    return sign(seen.radiograph.study, reader, entry(seen, finding, **more), PASSWORD)
+
+
+def state(study: Study) -> tuple[str, str]:
+    """The study's reading state, and the kind of read that is due next."""
+    study = Study.objects.get(pk=study.pk)
+    return study.reading_state, due_read(study)
+
+
+def refusal(act: Callable[[], object]) -> str:
+    """The code with which something is refused."""
+    with pytest.raises(ReadingError) as caught:
+        act()
+    return caught.value.code
 
 
 def add_addendum(

@@ -49,11 +49,6 @@ def add(
     return make_prediction(radiograph, category, model_version=model)
 
 
-@pytest.fixture
-def browser(radiologist: User, sign_in: Callable[[User], Client]) -> Client:
-    return sign_in(radiologist)
-
-
 def row(page: str, study: Study) -> str:
     return page.split(f'id="row-{study.pk}"', 1)[1].split("</tr>", 1)[0]
 

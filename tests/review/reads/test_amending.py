@@ -1,7 +1,6 @@
 """A signed read is corrected by another of the same reader, which counts in its place."""
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,45 +11,20 @@ from pytest_django.fixtures import Settings
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction, make_radiograph
 from tests.helpers import audit_actions
-from tests.reading import add_addendum, sign
-from webportal.accounts.models import Role, User
+from tests.reading import add_addendum, entry, read, refusal, sign, state
+from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
 from webportal.review.models import Read, SecondReading
 from webportal.review.reads.queries import own_draft, signed_read
-from webportal.review.reads.reading import Entry, ReadingError, save_draft
+from webportal.review.reads.reading import ReadingError, save_draft
 from webportal.review.reads.reservation import reservation_of, reserve
-from webportal.review.reads.second_reading import due_read, signed_reads
+from webportal.review.reads.second_reading import signed_reads
 from webportal.review.reads.standing import standing_reads, superseding_read
 from webportal.review.reports.agreement import readers_against_model, reads_between
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def readers(make_user: Callable[..., User]) -> list[User]:
-    return [make_user(Role.RADIOLOGIST, username=f"reader{n}") for n in range(3)]
-
-
-@pytest.fixture
-def prediction() -> Prediction:
-    return make_prediction(category="unlikely")
-
-
-@pytest.fixture
-def twice(settings: Settings) -> None:
-    settings.SECOND_READING = True
-    settings.SECOND_READING_SHARE = 1.0
-
-
-def entry(seen: Prediction, finding: str, **more: Any) -> Entry:
-    confirms = (finding == "none") == (seen.category == "unlikely")
-    return Entry(seen.pk, "confirm" if confirms else "overrule", finding, **more)
-
-
-def read(seen: Prediction, reader: User, finding: str, **more: Any) -> Read:
-    return sign(seen.radiograph.study, reader, entry(seen, finding, **more), PASSWORD)
 
 
 def amend(
@@ -58,17 +32,6 @@ def amend(
 ) -> Read:
     put_down = entry(seen, finding, amends=amended.pk, reason=reason, **more)
     return sign(amended.study, amended.reader, put_down, PASSWORD)
-
-
-def state(study: Study) -> tuple[str, str]:
-    study = Study.objects.get(pk=study.pk)
-    return study.reading_state, due_read(study)
-
-
-def refusal(act: Callable[[], object]) -> str:
-    with pytest.raises(ReadingError) as caught:
-        act()
-    return caught.value.code
 
 
 def test_the_amendment_counts_and_the_earlier_read_is_kept(

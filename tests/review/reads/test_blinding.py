@@ -18,16 +18,10 @@ from webportal.records.models import Study
 from webportal.review.models import Read
 from webportal.review.reads.reading import Entry, ReadingError
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("twice")]
 
 SECRET = "Words of the first reader alone"
 RESULT = ("category-likely", "93 %")
-
-
-@pytest.fixture(autouse=True)
-def _every_study_twice(settings: Settings) -> None:
-    settings.SECOND_READING = True
-    settings.SECOND_READING_SHARE = 1.0
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from django.urls import reverse
 
 from tests.conftest import PASSWORD
 from tests.factories import make_patient, make_radiograph, make_study
-from tests.reading import look_at, present_identity, sign
+from tests.reading import look_at, present_identity, refusal, sign
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.intake.identity import Identity
@@ -34,12 +34,6 @@ from webportal.review.reads.reading import Entry, ReadingError, save_draft
 from webportal.review.study.case_records import assign_patient
 
 UNAIDED = Entry(None, "unaided", "none")
-
-
-def refusal(act: Callable[[], object]) -> str:
-    with pytest.raises(ReadingError) as caught:
-        act()
-    return caught.value.code
 
 
 def study_of(name: str = "Before^Phantom") -> Study:
@@ -160,11 +154,6 @@ def test_a_draft_remembers_the_identity_until_the_change_is_acknowledged(
 def from_page(begun: dict[str, str], **more: Any) -> Entry:
     """What a page sends on which the draft was begun under this identity."""
     return replace(UNAIDED, **{"identity": version_of(begun), "seen_identity": begun} | more)
-
-
-@pytest.fixture
-def browser(radiologist: User, sign_in: Callable[[User], Client]) -> Client:
-    return sign_in(radiologist)
 
 
 def form_of(study: Study, begun: dict[str, str], **more: str) -> dict[str, str]:

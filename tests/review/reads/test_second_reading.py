@@ -10,50 +10,17 @@ from pytest_django.fixtures import Settings
 
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction, make_radiograph
-from tests.reading import add_addendum, sign
+from tests.reading import add_addendum, read, refusal, sign, state
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
 from webportal.review.models import Read, SecondReading
 from webportal.review.reads.queries import signed_read
-from webportal.review.reads.reading import Entry, ReadingError
+from webportal.review.reads.reading import Entry
 from webportal.review.reads.reservation import reserve_next
-from webportal.review.reads.second_reading import due_read, is_drawn
+from webportal.review.reads.second_reading import is_drawn
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def _every_study_twice(settings: Settings) -> None:
-    settings.SECOND_READING = True
-    settings.SECOND_READING_SHARE = 1.0
-
-
-@pytest.fixture
-def readers(make_user: Callable[..., User]) -> list[User]:
-    return [make_user(Role.RADIOLOGIST, username=f"reader{n}") for n in range(4)]
-
-
-@pytest.fixture
-def prediction() -> Prediction:
-    return make_prediction(category="unlikely")
-
-
-def read(seen: Prediction, reader: User, finding: str, **more: object) -> Read:
-    decision = "confirm" if finding == "none" else "overrule"
-    entry = Entry(seen.pk, decision, finding, **more)  # type: ignore[arg-type]
-    return sign(seen.radiograph.study, reader, entry, PASSWORD)
-
-
-def state(study: Study) -> tuple[str, str]:
-    study = Study.objects.get(pk=study.pk)
-    return study.reading_state, due_read(study)
-
-
-def refusal(act: Callable[[], object]) -> str:
-    with pytest.raises(ReadingError) as caught:
-        act()
-    return caught.value.code
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("twice")]
 
 
 def test_the_draw_is_settled_by_the_study_and_of_the_right_size(settings: Settings) -> None:

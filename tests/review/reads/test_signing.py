@@ -13,7 +13,7 @@ from django.utils import timezone
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction, make_radiograph, make_study
 from tests.helpers import audit_actions
-from tests.reading import add_addendum, sign
+from tests.reading import add_addendum, refusal, sign
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
@@ -38,12 +38,6 @@ def study_with(category: str) -> tuple[Study, Prediction | None]:
 
 def entry(seen: Prediction | None, decision: str, pneumonia: str, **more: Any) -> Entry:
     return Entry(seen.pk if seen else None, decision, pneumonia, **more)
-
-
-def refusal(act: Callable[[], object]) -> str:
-    with pytest.raises(ReadingError) as caught:
-        act()
-    return caught.value.code
 
 
 @pytest.mark.django_db

@@ -3,18 +3,16 @@
 import re
 import threading
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.db import IntegrityError, connection, transaction
 from django.test import Client
-from pytest_django.fixtures import Settings
 
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction, make_radiograph
 from tests.helpers import audit_actions, let_time_pass
-from tests.reading import add_addendum, identity_field, look_at, sign
-from webportal.accounts.models import Role, User
+from tests.reading import add_addendum, identity_field, look_at, read, refusal, sign, state
+from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
@@ -23,43 +21,10 @@ from webportal.review.reads.marks import Mark
 from webportal.review.reads.queries import own_draft, signed_read
 from webportal.review.reads.reading import Entry, ReadingError, save_draft
 from webportal.review.reads.reservation import reservation_of
-from webportal.review.reads.second_reading import due_read
 from webportal.review.reads.standing import TAKE_BACK_PERIOD, final_reads, is_final
 from webportal.review.reads.taking_back import take_back
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def readers(make_user: Callable[..., User]) -> list[User]:
-    return [make_user(Role.RADIOLOGIST, username=f"reader{n}") for n in range(3)]
-
-
-@pytest.fixture
-def prediction() -> Prediction:
-    return make_prediction(category="unlikely")
-
-
-@pytest.fixture
-def twice(settings: Settings) -> None:
-    settings.SECOND_READING = True
-    settings.SECOND_READING_SHARE = 1.0
-
-
-def read(seen: Prediction, reader: User, finding: str, **more: Any) -> Read:
-    decision = "confirm" if finding == "none" else "overrule"
-    return sign(seen.radiograph.study, reader, Entry(seen.pk, decision, finding, **more), PASSWORD)
-
-
-def state(study: Study) -> tuple[str, str]:
-    study = Study.objects.get(pk=study.pk)
-    return study.reading_state, due_read(study)
-
-
-def refusal(act: Callable[[], object]) -> str:
-    with pytest.raises(ReadingError) as caught:
-        act()
-    return caught.value.code
 
 
 def test_what_is_taken_back_is_a_draft_again(prediction: Prediction, radiologist: User) -> None:

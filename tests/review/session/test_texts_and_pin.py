@@ -20,11 +20,6 @@ pytestmark = pytest.mark.django_db
 PIN = "271828"
 
 
-@pytest.fixture
-def browser(radiologist: User, sign_in: Callable[[User], Client]) -> Client:
-    return sign_in(radiologist)
-
-
 def save(browser: Client, **values: str) -> Any:
     fields = {"key": "n", "name": "Normal", "text": "Lungs clear.", **values}
     return browser.post(reverse("review:text-templates"), fields)

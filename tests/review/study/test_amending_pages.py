@@ -40,11 +40,6 @@ def signed(prediction: Prediction, radiologist: User) -> Read:
 
 
 @pytest.fixture
-def browser(radiologist: User, sign_in: Callable[[User], Client]) -> Client:
-    return sign_in(radiologist)
-
-
-@pytest.fixture
 def program(radiologist: User) -> APIClient:
     client = APIClient()
     client.force_authenticate(radiologist)

@@ -1,7 +1,6 @@
 """What the study page says of the model's result, and of results of several versions."""
 
 import re
-from collections.abc import Callable
 from datetime import date
 from typing import Any
 
@@ -18,7 +17,6 @@ from tests.factories import (
     make_radiograph,
     make_study,
 )
-from webportal.accounts.models import User
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.records.choices import Category
 from webportal.records.models import Study
@@ -26,11 +24,6 @@ from webportal.records.models import Study
 pytestmark = pytest.mark.django_db
 
 POPULATION = {"prevalence": 0.73, "youngest_years": 1, "oldest_years": 5, "views": ["AP"]}
-
-
-@pytest.fixture
-def browser(radiologist: User, sign_in: Callable[[User], Client]) -> Client:
-    return sign_in(radiologist)
 
 
 def machine_panel(browser: Client, study: Study) -> str:

@@ -1,6 +1,5 @@
 """The pictures of the study page: what they show and what is written down of their viewing."""
 
-from collections.abc import Callable
 from io import BytesIO
 
 import numpy as np
@@ -14,15 +13,9 @@ from ml import images
 from tests import dicom_files as files
 from tests.factories import make_prediction, make_radiograph, overwrite, replace_file
 from tests.helpers import audit_actions
-from webportal.accounts.models import User
 from webportal.review.study import rendering
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def browser(radiologist: User, sign_in: Callable[[User], Client]) -> Client:
-    return sign_in(radiologist)
 
 
 def picture(content: bytes) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":

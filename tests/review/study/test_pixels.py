@@ -23,11 +23,6 @@ from webportal.review.study.pixels import ALIGNMENT
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def browser(radiologist: User, sign_in: Callable[[User], Client]) -> Client:
-    return sign_in(radiologist)
-
-
 def unpack(content: bytes) -> tuple[dict[str, Any], "np.ndarray[Any, Any]"]:
     length = int.from_bytes(content[:4], "little")
     header = json.loads(content[4 : 4 + length])

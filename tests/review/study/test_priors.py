@@ -23,11 +23,6 @@ from webportal.review.study.priors import interval, timeline
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def browser(radiologist: User, sign_in: Callable[[User], Client]) -> Client:
-    return sign_in(radiologist)
-
-
 def made(year: int, month: int, day: int) -> datetime:
     return datetime(year, month, day, 12, tzinfo=UTC)
 

@@ -22,11 +22,6 @@ from webportal.review.reads.reading import Entry, save_draft
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def browser(radiologist: User, sign_in: Callable[[User], Client]) -> Client:
-    return sign_in(radiologist)
-
-
 def open_page(browser: Client, study: Study) -> str:
     answer = browser.get(reverse("review:study", args=[study.pk]))
     assert answer.status_code == 200

@@ -1,7 +1,6 @@
 """The orders of the worklist, and its pages in each of them."""
 
 import uuid
-from collections.abc import Callable
 
 import pytest
 from django.db import connection
@@ -10,18 +9,12 @@ from django.urls import reverse
 
 from tests.factories import make_patient, make_study
 from tests.review.worklist.cases import shown, study_of
-from webportal.accounts.models import User
 from webportal.records.models import Patient, Study
 from webportal.records.services import change_patient
 from webportal.review.worklist.filters import matching
 from webportal.review.worklist.order import ORDERS, STUDIES_PER_PAGE
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def browser(radiologist: User, sign_in: Callable[[User], Client]) -> Client:
-    return sign_in(radiologist)
 
 
 def test_order_is_priority_then_concern_then_waiting_time(browser: Client) -> None:

@@ -1,7 +1,6 @@
 """The worklist in the order of Patient IDs."""
 
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,16 +8,10 @@ from django.test import Client
 from django.urls import reverse
 
 from tests.factories import make_patient, make_study
-from webportal.accounts.models import User
 from webportal.records.models import Patient, Study
 from webportal.records.services import change_patient
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def browser(radiologist: User, sign_in: Callable[[User], Client]) -> Client:
-    return sign_in(radiologist)
 
 
 def listed(browser: Client, **query: str) -> Any:

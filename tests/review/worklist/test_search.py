@@ -1,7 +1,6 @@
 """Finding studies on the worklist by words."""
 
 import re
-from collections.abc import Callable
 
 import pytest
 from django.db import connection
@@ -10,16 +9,10 @@ from django.urls import reverse
 
 from tests.factories import make_patient, make_study
 from tests.review.worklist.cases import shown, study_of
-from webportal.accounts.models import User
 from webportal.records.models import Patient, Study, StudySearch
 from webportal.review.worklist.filters import matching
 
 pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture
-def browser(radiologist: User, sign_in: Callable[[User], Client]) -> Client:
-    return sign_in(radiologist)
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,6 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
-def browser(radiologist: User, sign_in: Callable[[User], Client]) -> Client:
-    return sign_in(radiologist)
-
-
-@pytest.fixture
 def coordinator(make_user: Callable[..., User]) -> User:
     return make_user(Role.RADIOLOGIST, Role.COORDINATOR, username="head")
 

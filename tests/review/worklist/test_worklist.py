@@ -28,11 +28,6 @@ def _blind_second_reading(settings: Settings) -> None:
     settings.SECOND_READING_BLIND_TO_AI = True
 
 
-@pytest.fixture
-def browser(radiologist: User, sign_in: Callable[[User], Client]) -> Client:
-    return sign_in(radiologist)
-
-
 def test_filters(browser: Client, radiologist: User) -> None:
     stat = study_of("likely", priority=0, assigned_reader=radiologist)
     unlikely = study_of("unlikely")
