@@ -47,6 +47,11 @@ class Loop:
         self._process.kill()
         self._process.communicate()
 
+    @property
+    def pid(self) -> int:
+        """The process with the loop."""
+        return self._process.pid
+
     def run(self, files: Sequence[Path]) -> float:
         """Decode and predict the files in batches; returns the seconds that it took."""
         assert self._process.stdin is not None

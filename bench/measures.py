@@ -53,7 +53,7 @@ def throughput(radiographs: Sequence[Radiograph], by: User, loop: Loop) -> Figur
     for start in range(0, len(radiographs), CHUNK):
         chunk = radiographs[start : start + CHUNK]
         bare_seconds += loop.run([file_of(radiograph) for radiograph in chunk])
-        queue_seconds += _through_the_queue(chunk, by)
+        queue_seconds += through_the_queue(chunk, by)
     measured, baseline = len(radiographs) / queue_seconds, len(radiographs) / bare_seconds
     return Figure(
         f"throughput of {len(radiographs)} images, one worker",
@@ -65,7 +65,8 @@ def throughput(radiographs: Sequence[Radiograph], by: User, loop: Loop) -> Figur
     )
 
 
-def _through_the_queue(radiographs: Sequence[Radiograph], by: User) -> float:
+def through_the_queue(radiographs: Sequence[Radiograph], by: User) -> float:
+    """Queue the radiographs; returns the seconds from the commit until all have a result."""
     with transaction.atomic():
         for radiograph in radiographs:
             enqueue(radiograph, by)

@@ -25,8 +25,8 @@ START_SECONDS = 300
 
 
 @contextmanager
-def database_and_broker(folder: Path) -> Iterator[None]:
-    """Start both below `folder`, point the settings to them, and prepare the database."""
+def database_and_broker(folder: Path) -> Iterator[dict[str, int]]:
+    """Start both below `folder`, prepare the settings and the database; yields their pids."""
     with Postgres(folder / "postgres") as postgres, Valkey(folder / "valkey") as valkey:
         os.environ |= {
             "DJANGO_SETTINGS_MODULE": "webportal.settings",
@@ -44,7 +44,7 @@ def database_and_broker(folder: Path) -> Iterator[None]:
 
         call_command("migrate", verbosity=0)
         call_command("register_model")
-        yield
+        yield {"postgresql": postgres.pid, "valkey": valkey.pid}
         connections.close_all()
 
 
@@ -62,6 +62,11 @@ class Portal:
         while not self._is_ready():
             _check(self._process, log, started)
         self.start_seconds = time.perf_counter() - started
+
+    @property
+    def pid(self) -> int:
+        """The process that started all others of the portal."""
+        return self._process.pid
 
     def resident_bytes(self) -> int:
         """The memory of the process that serves requests."""
@@ -92,6 +97,11 @@ class InferenceWorker:
         while not Worker.objects.exclude(model_version="").exists():
             time.sleep(0.1)
             _check(self._process, log, started)
+
+    @property
+    def pid(self) -> int:
+        """Its main process."""
+        return self._process.pid
 
     def resident_bytes(self) -> int:
         """The memory of its two processes together; what they share counts once."""

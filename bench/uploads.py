@@ -1,0 +1,259 @@
+"""python -m bench.uploads: full-size JPEGs over REST to the last stored result, and the drain.
+
+Both are measured against the bare loop over the same files, in turn, so that other load on the
+machine falls on both. Beside the images a second stands the processor time that a file takes in
+each process, which other load hardly changes.
+"""
+
+import argparse
+import http.client
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from pathlib import Path
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Self
+
+import psutil
+
+from bench.bare import Loop
+from bench.system import InferenceWorker, Portal, database_and_broker
+from ml.serving.runtimes.interface import cores
+
+SMALLEST, LARGEST = 1000, 2200
+DIFFERENT_PICTURES = 40
+CHUNK = 100
+UPLOAD_TARGET, DRAIN_TARGET = 0.85, 0.95
+RESULT_SECONDS = 300
+
+
+class ProcessorTime:
+    """Milliseconds, user and system, of named processes with all that they started, ended or not.
+
+    What the portal's checks take, in processes of their own, is counted as `checks`.
+    """
+
+    def __init__(self, processes: dict[str, int]) -> None:
+        self._processes = {name: psutil.Process(pid) for name, pid in processes.items()}
+
+    def __call__(self) -> Counter[str]:
+        """Milliseconds so far, by name."""
+        spent: Counter[str] = Counter()
+        for name, process in self._processes.items():
+            _add(spent, name, process)
+        return spent
+
+
+def _add(spent: Counter[str], name: str, process: psutil.Process) -> None:
+    try:
+        if any("forkserver" in argument for argument in process.cmdline()):
+            name = "checks"
+        times = process.cpu_times()
+        own, ended = times.user + times.system, times.children_user + times.children_system
+        spent[name] += round(1000 * (own + ended))
+        for child in process.children():
+            _add(spent, name, child)
+    except psutil.NoSuchProcess:
+        pass
+
+
+class Sender:
+    """Sends files over REST on one connection that stays open, as a script with a session does."""
+
+    def __init__(self, port: int, token: str, batch: str) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=RESULT_SECONDS)
+        self._token, self._batch = token, batch
+
+    def send(self, name: str, data: bytes) -> str:
+        """Send one JPEG and return the id of its radiograph. Raises RuntimeError if refused."""
+        boundary = uuid.uuid4().hex
+        head = (
+            f"--{boundary}\r\n"
+            f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n'
+            "Content-Type: image/jpeg\r\n\r\n"
+        )
+        body = head.encode() + data + f"\r\n--{boundary}--\r\n".encode()
+        headers = {
+            "Authorization": f"Token {self._token}",
+            "Content-Type": f"multipart/form-data; boundary={boundary}",
+        }
+        path = f"/api/v1/batches/{self._batch}/files"
+        self._connection.request("POST", path, body, headers)
+        response = self._connection.getresponse()
+        answer = response.read()
+        if response.status != http.HTTPStatus.OK:
+            raise RuntimeError(f"POST {path}: {response.status} {answer.decode()}")
+        (item,) = json.loads(answer)["items"]
+        if item["verdict"] != "accepted":
+            raise RuntimeError(f"{name} was not accepted: {item['reason']}")
+        return str(item["radiograph"])
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+def numbered(picture: bytes, number: int) -> bytes:
+    """The JPEG with a comment (marker COM) of its own: another file that shows the same."""
+    comment = f"phantom {number}".encode()
+    return picture[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + picture[2:]
+
+
+def send_all(senders: Sequence[Sender], files: Sequence[tuple[str, bytes]]) -> list[str]:
+    """Send the files over all connections at once; returns the ids of their radiographs."""
+    waiting: SimpleQueue[tuple[str, bytes] | None] = SimpleQueue()
+    for file in [*files, *[None] * len(senders)]:
+        waiting.put(file)
+
+    def work(sender: Sender) -> list[str]:
+        return [sender.send(*file) for file in iter(waiting.get, None)]
+
+    with ThreadPoolExecutor(len(senders)) as threads:
+        return [radiograph for sent in threads.map(work, senders) for radiograph in sent]
+
+
+class Measured:
+    """A context manager that adds up seconds and processor time of what is done within."""
+
+    def __init__(self, processor_time: Callable[[], Counter[str]]) -> None:
+        self._processor_time = processor_time
+        self.seconds = 0.0
+        self.processor: Counter[str] = Counter()
+
+    def __enter__(self) -> Self:
+        self._before = self._processor_time()
+        self._started = time.perf_counter()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.seconds += time.perf_counter() - self._started
+        after = self._processor_time()
+        self.processor.update({name: after[name] - self._before[name] for name in after})
+
+
+def main() -> int:
+    """Measure, print the table, and return 1 when a target is missed."""
+    parser = argparse.ArgumentParser(prog="python -m bench.uploads", description=__doc__)
+    parser.add_argument("--files", type=int, default=300, help="files to send")
+    parser.add_argument("--connections", type=int, default=8, help="connections that send at once")
+    options = parser.parse_args()
+    # Unwinds as Ctrl-C does, so that nothing that was started is left behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chestline-bench-")))
+        services = stack.enter_context(database_and_broker(folder))
+        return 0 if _measure(stack, folder, services, options.files, options.connections) else 1
+
+
+def _measure(
+    stack: ExitStack, folder: Path, services: dict[str, int], count: int, connections: int
+) -> bool:
+    # Importable only now that the settings are there.
+    from bench import measures, pictures, records
+    from webportal.accounts.services import create_token
+    from webportal.inference.models import Prediction
+    from webportal.records.models import Radiograph
+
+    _say(f"Drawing {min(count, DIFFERENT_PICTURES)} phantoms")
+    drawn = [
+        pictures.as_jpeg(pictures.draw(number, rows))
+        for number, rows in enumerate(_sizes(min(count, DIFFERENT_PICTURES)))
+    ]
+    files = [(f"{n}.jpeg", numbered(drawn[n % len(drawn)], n)) for n in range(count)]
+    warm_up = [(f"w{n}.jpeg", numbered(drawn[n % len(drawn)], count + n)) for n in range(16)]
+    by = records.make_uploader()
+    portal = Portal(stack, folder / "portal.log")
+    worker = InferenceWorker(stack, folder / "worker.log")
+    loop = stack.enter_context(Loop())
+    api = measures.Api(portal.port, create_token(by, "a script"))
+    batch = api.post_json("/api/v1/batches", {"name": "bench"})["id"]
+    token = create_token(by, "another script")
+
+    def upload(chunk: Sequence[tuple[str, bytes]]) -> list[Radiograph]:
+        # Anew for each chunk: the portal closes connections that are idle meanwhile.
+        with ExitStack() as opened:
+            senders = [
+                opened.enter_context(closing(Sender(portal.port, token, batch)))
+                for _ in range(connections)
+            ]
+            sent = send_all(senders, chunk)
+        stored = list(Radiograph.objects.filter(pk__in=sent).select_related("study"))
+        has_result = Prediction.objects.filter(radiograph__in=stored, is_current=True)
+        give_up = time.perf_counter() + RESULT_SECONDS
+        while has_result.count() < len(stored):
+            if time.perf_counter() > give_up:
+                raise RuntimeError("Some images have no result.")
+            time.sleep(0.02)
+        return stored
+
+    loop.run([records.file_of(radiograph) for radiograph in upload(warm_up)])
+    time.sleep(measures.SETTLE_SECONDS)
+    system = Measured(ProcessorTime({"portal": portal.pid, "worker": worker.pid} | services))
+    drain = Measured(ProcessorTime({"worker": worker.pid} | services))
+    bare = Measured(ProcessorTime({"loop": loop.pid}))
+    _say(f"Sending {count} files of {sum(len(data) for _, data in files) // count // 1000} kB")
+    for start in range(0, count, CHUNK):
+        with system:
+            stored = upload(files[start : start + CHUNK])
+        time.sleep(measures.SETTLE_SECONDS)
+        with bare:
+            loop.run([records.file_of(radiograph) for radiograph in stored])
+        with drain as measured:
+            measured.seconds -= measures.SETTLE_SECONDS  # which it waits for afterwards
+            measures.through_the_queue(stored, by)
+    return _report(count, system, drain, bare)
+
+
+def _sizes(count: int) -> list[int]:
+    return [SMALLEST + (LARGEST - SMALLEST) * n // max(count - 1, 1) for n in range(count)]
+
+
+def _report(count: int, system: Measured, drain: Measured, bare: Measured) -> bool:
+    load = os.getloadavg()[0]
+    _say(f"\n{cores()} cores; load average {load:.1f}, the benchmark's own included\n")
+    _say(f"{'':36} {'files/s':>8} {'ratio':>6} {'processor, ms a file':>22}")
+    loop_time = bare.processor.total()
+    for name, figure in (
+        ("bare loop", bare),
+        ("upload to stored result", system),
+        ("queue to stored result", drain),
+    ):
+        parts = ", ".join(f"{part} {spent / count:.1f}" for part, spent in figure.processor.items())
+        _say(
+            f"{name:36} {count / figure.seconds:8.1f} {bare.seconds / figure.seconds:6.2f}"
+            f" {figure.processor.total() / count:22.1f}  ({parts})"
+        )
+    share = loop_time / system.processor.total()
+    _say(f"\nprocessor time of the loop / of the path of an upload: {share:.2f}")
+    met = True
+    for name, figure, target in (
+        ("upload to stored result", system, UPLOAD_TARGET),
+        ("queue to stored result", drain, DRAIN_TARGET),
+    ):
+        is_met = bare.seconds / figure.seconds >= target
+        met = met and is_met
+        _say(f"{name}: ratio of at least {target}: {'met' if is_met else 'MISSED'}")
+    return met
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
