@@ -13,9 +13,9 @@ from webportal.inference.models import Prediction
 from webportal.records.identity import identity_version, shown_identity
 from webportal.records.models import Study
 from webportal.review.models import Addendum, Read
-from webportal.review.reads import addenda, reading
-from webportal.review.reads.reading import Entry, ReadingError
+from webportal.review.reads import addenda, services
 from webportal.review.reads.second_reading import due_read
+from webportal.review.reads.services import Entry, ReadingError
 from webportal.review.reads.viewing import record_viewed
 
 
@@ -35,11 +35,11 @@ def identity_field(study: Study) -> dict[str, str]:
     return {"identity": json.dumps(shown_identity(Study.objects.get(pk=study.pk).patient))}
 
 
-def sign(study: Study, reader: User, entry: reading.Entry, password: str, **more: Any) -> Read:
+def sign(study: Study, reader: User, entry: services.Entry, password: str, **more: Any) -> Read:
     """Look at everything and sign."""
     look_at(study, reader)
     entry = replace(entry, identity=entry.identity or present_identity(study))
-    return reading.sign(study, reader, entry, password, **more)
+    return services.sign(study, reader, entry, password, **more)
 
 
 def entry(seen: Prediction, finding: str, **more: Any) -> Entry:

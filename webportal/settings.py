@@ -88,7 +88,7 @@ TEMPLATES = [
                 "webportal.site.navigation.navigation",
                 "webportal.version.chestline_version",
                 "webportal.notifications.context.unread_notifications",
-                "webportal.review.study.take_back_page.offered",
+                "webportal.review.study.take_back_views.offered",
             ],
             "loaders": [
                 (

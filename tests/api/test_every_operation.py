@@ -37,8 +37,8 @@ from webportal.intake.cases.case_record import FORM_KEY, CaseRecord
 from webportal.intake.models import UploadItem
 from webportal.notifications.models import Kind, Notification
 from webportal.review.models import SecondReading, TextTemplate
-from webportal.review.reads import reading, reservation
-from webportal.review.reads.reading import Entry
+from webportal.review.reads import reservation
+from webportal.review.reads.services import Entry, save_draft
 
 
 @dataclass(frozen=True)
@@ -269,7 +269,7 @@ class World:
     @property
     def drafted(self) -> Any:
         study = make_study()
-        reading.save_draft(study, self.radiologist, Entry(None, comment="So far nothing."))
+        save_draft(study, self.radiologist, Entry(None, comment="So far nothing."))
         return study.pk
 
     @cached_property

@@ -12,8 +12,7 @@ from tests.reading import add_addendum, sign
 from webportal.accounts.models import Role, User
 from webportal.inference.models import JobState, Worker
 from webportal.intake.batches import services
-from webportal.review.reads import reading
-from webportal.review.reads.reading import Entry
+from webportal.review.reads.services import Entry, save_draft
 
 LISTS = [
     "patients",
@@ -43,7 +42,7 @@ def fill(user: User) -> None:
         entry = Entry(prediction.pk, "confirm", "definite")
         read = sign(prediction.radiograph.study, user, entry, PASSWORD)
         add_addendum(read, user, "Again", "Looked at again.", PASSWORD)
-        reading.save_draft(make_study(), user, Entry(None))
+        save_draft(make_study(), user, Entry(None))
         services.create_batch(user)
         now = timezone.now()
         Worker.objects.create(name=f"w{now}{number}", started_at=now, last_seen_at=now)

@@ -11,7 +11,7 @@ from tests.factories import make_prediction, make_study
 from tests.reading import sign
 from webportal.accounts.models import Role, User
 from webportal.review.models import Reservation, TextTemplate
-from webportal.review.reads.reading import Entry
+from webportal.review.reads.services import Entry
 
 pytestmark = pytest.mark.django_db
 NEXT = "/api/v1/studies/next"

@@ -19,8 +19,8 @@ from webportal.records.choices import Category, Priority, ReadingState
 from webportal.records.identity import shown_identity
 from webportal.records.models import Study
 from webportal.review.models import Read
-from webportal.review.reads.reading import Entry
 from webportal.review.reads.reservation import reserve
+from webportal.review.reads.services import Entry
 
 pytestmark = pytest.mark.django_db
 

@@ -25,7 +25,7 @@ from webportal.records.models import Radiograph, Study
 from webportal.records.services import change_patient
 from webportal.review.reads.corrections import take_note
 from webportal.review.reads.decisions import open_choices
-from webportal.review.reads.reading import Entry
+from webportal.review.reads.services import Entry
 from webportal.review.reads.taking_back import take_back
 from webportal.review.study.case_records import assign_known_patient
 from webportal.review.worklist.bulk import prioritise

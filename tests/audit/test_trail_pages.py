@@ -20,9 +20,9 @@ from tests.helpers import audit_actions
 from webportal.accounts.models import User
 from webportal.audit import runs, search
 from webportal.audit.anchors import anchor
+from webportal.audit.messages import OBJECTS
 from webportal.audit.models import Action, AuditEntry
 from webportal.audit.trail import Event, append, append_all
-from webportal.audit.words import OBJECTS
 
 EVENT_OBJECT = re.compile(r"""\bEvent\(\s*[\w.]+,\s*"([a-z_]+)""")
 STUDY = uuid.UUID("11111111-1111-1111-1111-111111111111")

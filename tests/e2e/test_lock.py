@@ -14,7 +14,7 @@ from tests.factories import make_patient, make_prediction, make_radiograph, make
 from webportal.accounts.models import User
 from webportal.records.models import Study
 from webportal.review.models import Read
-from webportal.review.reads.signing import set_pin
+from webportal.review.reads.authentication import set_pin
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PIN = "271828"

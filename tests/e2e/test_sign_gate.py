@@ -11,7 +11,7 @@ from tests.conftest import PASSWORD
 from tests.e2e.browser import WEBGL, await_image, context_of
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
 from webportal.accounts.models import User
-from webportal.intake.identity import Identity
+from webportal.intake.claimed_identity import Identity
 from webportal.records.models import Study
 from webportal.records.services import change_patient
 from webportal.review.models import ImageView, Read

@@ -14,10 +14,10 @@ from tests.intake.conftest import Send
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.intake import blobs
+from webportal.intake.claimed_identity import Identity
 from webportal.intake.errors import PatientDoubtError
 from webportal.intake.held import resolution
 from webportal.intake.held.resolution import Correction, Decision
-from webportal.intake.identity import Identity
 from webportal.intake.models import UploadItem
 from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
 

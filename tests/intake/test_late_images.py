@@ -18,7 +18,7 @@ from webportal.reasons import NO_REASON
 from webportal.records.models import Patient, Study
 from webportal.records.services import RecordError
 from webportal.review.models import ReadState
-from webportal.review.reads.reading import Entry, ReadingError
+from webportal.review.reads.services import Entry, ReadingError
 from webportal.review.study.case_records import change_case_record
 
 pytestmark = pytest.mark.django_db

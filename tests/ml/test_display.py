@@ -12,7 +12,7 @@ from pydicom.sequence import Sequence
 from ml import images
 from ml.images import evidence, geometry, grayscale
 from tests import dicom_files as files
-from webportal.review.study.pixels import pack
+from webportal.review.study.pixel_views import pack
 
 DEEP = files.phantom(12)
 WINDOW: dict[str, Any] = {"WindowCenter": 2048, "WindowWidth": 4096}

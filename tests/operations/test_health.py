@@ -11,13 +11,13 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 
 from tests.helpers import make_read_only
-from webportal.operations import health
+from webportal.operations import health_views
 from webportal.version import VERSION
 
 
 @pytest.fixture(autouse=True)
 def _nothing_remembered() -> None:
-    health._require_migrations.cache_clear()
+    health_views._require_migrations.cache_clear()
 
 
 def test_live_asks_nobody(client: Client) -> None:

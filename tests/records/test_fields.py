@@ -12,7 +12,7 @@ from webportal.intake.held.forms import HeldFileForm
 from webportal.records.fields import CaseFields, PatientFields
 from webportal.records.forms import CorrectionForm, PatientForm
 from webportal.records.models import Patient
-from webportal.review.batches.identifying import IdentifyForm
+from webportal.review.batches.identify_views import IdentifyForm
 from webportal.review.study.forms import CaseRecordForm as StudyCaseRecordForm
 
 FIELDS = PatientFields.base_fields | CaseFields.base_fields

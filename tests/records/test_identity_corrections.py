@@ -17,7 +17,7 @@ from webportal.audit.models import AuditEntry
 from webportal.records.identity import identity_version, shown_identity, version_of
 from webportal.records.models import IdentityCorrection, Patient, Study
 from webportal.records.services import RecordError, SignedIdentityError, change_patient
-from webportal.review.reads.reading import Entry
+from webportal.review.reads.services import Entry
 
 pytestmark = pytest.mark.django_db
 

@@ -14,7 +14,7 @@ from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.records.models import Patient
 from webportal.records.services import RecordError, change_patient
-from webportal.review.reads.reading import Entry
+from webportal.review.reads.services import Entry
 
 pytestmark = pytest.mark.django_db
 

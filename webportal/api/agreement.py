@@ -10,7 +10,7 @@ from rest_framework.response import Response
 from webportal.accounts.models import Role
 from webportal.api.base import Endpoint
 from webportal.review.models import Read
-from webportal.review.reports.agreement_page import agreement_rows
+from webportal.review.reports.agreement_views import agreement_rows
 
 
 class DaysSerializer(serializers.Serializer[Any]):

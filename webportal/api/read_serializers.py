@@ -19,7 +19,7 @@ from webportal.review.models import (
     ReadState,
     Zone,
 )
-from webportal.review.reads import reading
+from webportal.review.reads import services
 from webportal.review.reads.codes import coded_findings
 from webportal.review.reads.corrections import corrections_of
 from webportal.review.reads.marks import MARKED_FINDINGS, MOST_MARKS, Mark
@@ -257,10 +257,10 @@ class EntrySerializer(serializers.Serializer[Any]):
         " patient's data, or the patient, are others by now.",
     )
 
-    def entry(self) -> reading.Entry:
+    def entry(self) -> services.Entry:
         """The entry of a serializer that is valid."""
         given = self.validated_data
-        return reading.Entry(
+        return services.Entry(
             seen=given["prediction"],
             decision=given["decision"],
             pneumonia=given["pneumonia"],

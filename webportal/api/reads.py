@@ -28,7 +28,7 @@ from webportal.review.models import (
     Reservation,
     TextTemplate,
 )
-from webportal.review.reads import addenda, reading, reservation
+from webportal.review.reads import addenda, reservation, services
 from webportal.review.reads.blinding import studies_with_withheld_results, visible_reads
 from webportal.review.reads.corrections import take_note
 from webportal.review.reads.standing import stands
@@ -141,14 +141,14 @@ class ReadingEndpoint(Endpoint[Study]):
         """Keep what the reader has put down so far; it may be incomplete."""
         given = EntrySerializer(data=request.data)
         given.is_valid(raise_exception=True)
-        read = reading.save_draft(self.get_object(), self.person, given.entry())
+        read = services.save_draft(self.get_object(), self.person, given.entry())
         return Response(ReadSerializer(read).data)
 
     @extend_schema(request=None, responses={204: None})
     @draft.mapping.delete
     def discard_draft(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Throw one's own draft away."""
-        reading.discard_draft(self.get_object(), self.person)
+        services.discard_draft(self.get_object(), self.person)
         return Response(status=204)
 
     @extend_schema(request=SignatureSerializer, responses=ReadSerializer)
@@ -162,7 +162,7 @@ class ReadingEndpoint(Endpoint[Study]):
         given = SignatureSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         password = given.validated_data["password"]
-        read = reading.sign(self.get_object(), self.person, given.entry(), password)
+        read = services.sign(self.get_object(), self.person, given.entry(), password)
         return Response(ReadSerializer(read).data)
 
 

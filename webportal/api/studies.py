@@ -27,7 +27,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.models import JobState
 from webportal.inference.purpose.reasons import sentences
-from webportal.intake.identity import Identity
+from webportal.intake.claimed_identity import Identity
 from webportal.records.choices import Category, Purpose, ReadingState, Symptom
 from webportal.records.forms import PatientForm
 from webportal.records.identity import identity_version

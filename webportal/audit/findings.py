@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from webportal.audit.words import OBJECTS, PROBLEMS, REMARKS
+from webportal.audit.messages import OBJECTS, PROBLEMS, REMARKS
 
 MOST = 100
 

@@ -10,7 +10,7 @@ from django.urls import reverse
 
 from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS
-from webportal.notifications import words
+from webportal.notifications import messages
 from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import reads_without_result
 from webportal.records.choices import Priority
@@ -67,27 +67,29 @@ class KindDetails:
 
 KINDS = {
     Kind.BATCH_DONE: KindDetails(
-        UPLOADERS, words.batch_done, _results_of_batch, words.mail_of_batch_done
+        UPLOADERS, messages.batch_done, _results_of_batch, messages.mail_of_batch_done
     ),
     Kind.STUDIES_SIGNED: KindDetails(
-        UPLOADERS, words.studies_signed, lambda _told: reverse("intake:batches")
+        UPLOADERS, messages.studies_signed, lambda _told: reverse("intake:batches")
     ),
     Kind.STAT_UNREAD: KindDetails(
-        (Role.RADIOLOGIST,), words.stat_unread, _stat_worklist, words.mail_of_stat_unread
+        (Role.RADIOLOGIST,), messages.stat_unread, _stat_worklist, messages.mail_of_stat_unread
     ),
-    Kind.STUDIES_ASSIGNED: KindDetails((Role.RADIOLOGIST,), words.studies_assigned, _own_worklist),
-    Kind.READ_OVERRULED: KindDetails((Role.RADIOLOGIST,), words.read_overruled, _study),
+    Kind.STUDIES_ASSIGNED: KindDetails(
+        (Role.RADIOLOGIST,), messages.studies_assigned, _own_worklist
+    ),
+    Kind.READ_OVERRULED: KindDetails((Role.RADIOLOGIST,), messages.read_overruled, _study),
     Kind.IDENTITY_CORRECTED: KindDetails(
-        (Role.RADIOLOGIST,), words.identity_corrected, _corrected_study
+        (Role.RADIOLOGIST,), messages.identity_corrected, _corrected_study
     ),
     Kind.REPORTS_READY: KindDetails(
-        (Role.REFERRER,), words.reports_ready, lambda _told: reverse("reports:list")
+        (Role.REFERRER,), messages.reports_ready, lambda _told: reverse("reports:list")
     ),
     Kind.PASSWORD_RESET: KindDetails(
-        (), words.password_reset, lambda _told: reverse("accounts:sessions")
+        (), messages.password_reset, lambda _told: reverse("accounts:sessions")
     ),
     Kind.SYSTEM_ALERT: KindDetails(
-        (Role.IT,), words.system_alert, lambda _told: reverse("operations:queue")
+        (Role.IT,), messages.system_alert, lambda _told: reverse("operations:queue")
     ),
 }
 

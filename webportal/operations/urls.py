@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from webportal.operations import health, metrics, views
+from webportal.operations import health_views, metrics_views, views
 
 app_name = "operations"
 urlpatterns = [
@@ -13,7 +13,7 @@ urlpatterns = [
     path("operations/jobs/<uuid:job_id>/cancel", views.cancel_job, name="cancel-job"),
     path("operations/files/<uuid:fault_id>/check", views.check_file, name="check-file"),
     path("operations/removal/<uuid:pause_id>/resume", views.resume_removal, name="resume-removal"),
-    path("metrics", metrics.metrics, name="metrics"),
-    path("health/live", health.live, name="live"),
-    path("health/ready", health.ready, name="ready"),
+    path("metrics", metrics_views.metrics, name="metrics"),
+    path("health/live", health_views.live, name="live"),
+    path("health/ready", health_views.ready, name="ready"),
 ]

@@ -23,7 +23,7 @@ from webportal.inference.health import (
 from webportal.inference.models import Job, JobState, Worker
 from webportal.inference.queue import QueueError, awaiting_release, cancel, release_from_quarantine
 from webportal.notifications.alerts import current_alerts
-from webportal.operations.health import broker_answers
+from webportal.operations.health_views import broker_answers
 from webportal.records.file_faults import open_faults
 from webportal.records.files import AWAY
 from webportal.records.models import FileFault

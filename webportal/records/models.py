@@ -128,7 +128,7 @@ class Study(ShownResult, models.Model):
 
     # Worklist sort keys, denormalised here so that a hundred thousand studies sort by one index.
     # `concern` to `images_withheld` are written only by webportal.inference.summary;
-    # `reading_state` by webportal.review.reads.reading, and by records.services.return_to_worklist.
+    # `reading_state` by webportal.review.reads.services and records.services.return_to_worklist.
     concern = models.PositiveSmallIntegerField(choices=Concern.choices, default=Concern.NO_RESULT)
     category = models.CharField(max_length=20, choices=Category.choices, blank=True)
     probability = models.FloatField(null=True)

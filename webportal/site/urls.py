@@ -2,8 +2,7 @@
 
 from django.urls import include, path
 
-from webportal.site import language
-from webportal.site.home import home
+from webportal.site import views
 
 handler400 = "webportal.site.errors.bad_request"
 handler403 = "webportal.site.errors.permission_denied"
@@ -11,8 +10,8 @@ handler404 = "webportal.site.errors.not_found"
 handler500 = "webportal.site.errors.server_error"
 
 urlpatterns = [
-    path("", home, name="home"),
-    path("language", language.choose, name="set-language"),
+    path("", views.home, name="home"),
+    path("language", views.choose_language, name="set-language"),
     path("", include("webportal.accounts.urls")),
     path("", include("webportal.records.urls")),
     path("uploads/", include("webportal.intake.urls")),

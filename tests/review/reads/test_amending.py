@@ -18,9 +18,9 @@ from webportal.inference.models import Prediction
 from webportal.records.models import Study
 from webportal.review.models import Read, SecondReading
 from webportal.review.reads.queries import own_draft, signed_read
-from webportal.review.reads.reading import ReadingError, save_draft
 from webportal.review.reads.reservation import reservation_of, reserve
 from webportal.review.reads.second_reading import signed_reads
+from webportal.review.reads.services import ReadingError, save_draft
 from webportal.review.reads.standing import standing_reads, superseding_read
 from webportal.review.reports.agreement import readers_against_model, reads_between
 

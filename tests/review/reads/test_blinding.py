@@ -16,7 +16,7 @@ from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
 from webportal.review.models import Read
-from webportal.review.reads.reading import Entry, ReadingError
+from webportal.review.reads.services import Entry, ReadingError
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("twice")]
 

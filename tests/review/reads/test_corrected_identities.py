@@ -17,7 +17,7 @@ from tests.reading import sign
 from webportal.accounts.models import Role, User
 from webportal.audit.models import AuditEntry
 from webportal.intake.batches import services
-from webportal.intake.identity import Identity
+from webportal.intake.claimed_identity import Identity
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.notifications import run
 from webportal.notifications.mail import deliver
@@ -26,7 +26,7 @@ from webportal.notifications.services import choose
 from webportal.records.models import CorrectionSeen, Patient, Study
 from webportal.records.services import change_patient
 from webportal.review.models import Read
-from webportal.review.reads.reading import Entry
+from webportal.review.reads.services import Entry
 from webportal.review.study.case_records import assign_patient
 
 pytestmark = pytest.mark.django_db

@@ -20,17 +20,17 @@ from tests.factories import make_patient, make_radiograph, make_study
 from tests.reading import look_at, present_identity, refusal, sign
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
-from webportal.intake.identity import Identity
+from webportal.intake.claimed_identity import Identity
 from webportal.intake.pipeline.identify import StudyFacts
 from webportal.intake.pipeline.match import match
 from webportal.records.identity import shown_identity, version_of
 from webportal.records.models import Patient, Study
 from webportal.records.services import SignedIdentityError, change_patient
 from webportal.review.models import Addendum, Read
-from webportal.review.reads import reading
+from webportal.review.reads import services
 from webportal.review.reads.addenda import add_addendum
-from webportal.review.reads.identity import parse_identity
-from webportal.review.reads.reading import Entry, ReadingError, save_draft
+from webportal.review.reads.services import Entry, ReadingError, save_draft
+from webportal.review.reads.signed_identity import parse_identity
 from webportal.review.study.case_records import assign_patient
 
 UNAIDED = Entry(None, "unaided", "none")
@@ -93,11 +93,11 @@ def test_a_read_is_not_signed_under_an_identity_that_its_reader_did_not_see(
     seen = replace(UNAIDED, identity=present_identity(study), comment="Clear.")
     look_at(study, radiologist)
     change_patient(study.patient, values, radiologist)
-    assert refusal(lambda: reading.sign(study, radiologist, seen, PASSWORD)) == "identity_changed"
+    assert refusal(lambda: services.sign(study, radiologist, seen, PASSWORD)) == "identity_changed"
     draft = Read.objects.get()
     assert (draft.state, draft.comment) == ("draft", "Clear.")
     again = replace(seen, identity=present_identity(study))
-    assert reading.sign(study, radiologist, again, PASSWORD).state == "signed"
+    assert services.sign(study, radiologist, again, PASSWORD).state == "signed"
 
 
 @pytest.mark.django_db
@@ -108,14 +108,14 @@ def test_a_study_that_was_moved_is_not_signed_unacknowledged(radiologist: User) 
     # The other person bears the same name and birth date.
     other = Identity("TWIN", "TEST", "Before^Phantom", date(2021, 2, 3), "F")
     assign_patient(study, other, radiologist)
-    assert refusal(lambda: reading.sign(study, radiologist, seen, PASSWORD)) == "identity_changed"
+    assert refusal(lambda: services.sign(study, radiologist, seen, PASSWORD)) == "identity_changed"
 
 
 @pytest.mark.django_db
 def test_without_an_identity_nothing_is_signed(radiologist: User) -> None:
     study = study_of()
     look_at(study, radiologist)
-    act = partial(reading.sign, study, radiologist, UNAIDED, PASSWORD)
+    act = partial(services.sign, study, radiologist, UNAIDED, PASSWORD)
     assert refusal(act) == "identity_changed"
 
 
@@ -317,7 +317,7 @@ def test_a_signature_waits_for_a_change_under_way_and_is_refused(
     }
     # The reader's text goes first, as the page sends it.
     save_draft(study, radiologist, seen)
-    (error,) = while_open(changes[way], lambda: reading.sign(study, radiologist, seen, PASSWORD))
+    (error,) = while_open(changes[way], lambda: services.sign(study, radiologist, seen, PASSWORD))
     assert isinstance(error, ReadingError)
     assert error.code == "identity_changed"
     assert Read.objects.get().state == "draft"
@@ -329,7 +329,7 @@ def test_a_change_waits_for_a_signature_under_way_and_is_a_correction(radiologis
     look_at(study, radiologist)
     seen = replace(UNAIDED, identity=present_identity(study))
     (error,) = while_open(
-        lambda: reading.sign(study, radiologist, seen, PASSWORD),
+        lambda: services.sign(study, radiologist, seen, PASSWORD),
         lambda: change_patient(study.patient, {"name": "After^P"}, radiologist),
     )
     assert isinstance(error, SignedIdentityError)
@@ -345,7 +345,7 @@ def test_a_correction_and_a_signature_never_wait_for_each_other_for_ever(radiolo
         values = {"name": f"After^{number}", "patient_id": f"N{number}"}
         acts: list[Callable[[], object]] = [
             partial(change_patient, study.patient, values, radiologist, "Misspelt"),
-            partial(reading.sign, study, radiologist, seen, PASSWORD),
+            partial(services.sign, study, radiologist, seen, PASSWORD),
         ]
         raised = at_once(*acts)
         codes = [error.code for error in raised if isinstance(error, ReadingError)]

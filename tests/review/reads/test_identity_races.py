@@ -10,11 +10,11 @@ from tests.conftest import PASSWORD
 from tests.factories import make_patient, make_radiograph, make_study
 from tests.reading import look_at, present_identity, sign
 from webportal.accounts.models import User
-from webportal.intake.identity import Identity
+from webportal.intake.claimed_identity import Identity
 from webportal.records.models import IdentityCorrection, Patient, Study
 from webportal.records.services import SignedIdentityError, change_patient
-from webportal.review.reads import reading
-from webportal.review.reads.reading import Entry, ReadingError
+from webportal.review.reads import services
+from webportal.review.reads.services import Entry, ReadingError
 from webportal.review.study.case_records import assign_patient
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -88,7 +88,7 @@ def test_a_signature_waits_for_a_change_and_is_refused(
             assign_patient(study, Identity("H-2", name="Doe^Jane"), uploader)
         else:
             change_patient(study.patient, {"name": "Doe^Jane"}, uploader)
-        signing = Act(lambda: reading.sign(study, radiologist, entry, PASSWORD))
+        signing = Act(lambda: services.sign(study, radiologist, entry, PASSWORD))
         assert signing.waits()
     refused = signing.end()
     assert isinstance(refused, ReadingError)

@@ -18,9 +18,9 @@ from webportal.audit.models import AuditEntry
 from webportal.records.models import Study
 from webportal.records.services import return_to_worklist
 from webportal.review.models import Addendum, ImageView, Read
-from webportal.review.reads import reading
+from webportal.review.reads import services
 from webportal.review.reads.addenda import add_addendum
-from webportal.review.reads.reading import Entry, ReadingError, save_draft
+from webportal.review.reads.services import Entry, ReadingError, save_draft
 from webportal.review.reads.viewing import images_not_viewed, record_viewed
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +40,7 @@ def study() -> Study:
 
 def sign(study: Study, reader: User, entry: Entry) -> Read:
     entry = replace(entry, identity=present_identity(study))
-    return reading.sign(study, reader, entry, PASSWORD)
+    return services.sign(study, reader, entry, PASSWORD)
 
 
 def refusal(act: Callable[[], object]) -> ReadingError:

@@ -21,7 +21,7 @@ from webportal.inference.models import Prediction
 from webportal.records.models import Radiograph, Study
 from webportal.review.models import Read
 from webportal.review.reads.marks import MOST_MARKS, Mark, parse_marks
-from webportal.review.reads.reading import Entry, ReadingError, save_draft
+from webportal.review.reads.services import Entry, ReadingError, save_draft
 
 pytestmark = pytest.mark.django_db
 ROWS, COLUMNS = 96, 80

@@ -24,7 +24,7 @@ from webportal.records.files import read_dicom
 from webportal.records.models import Radiograph
 from webportal.review.models import Read
 from webportal.review.reads.measurements import MOST_MEASUREMENTS, Measurement, value_of
-from webportal.review.reads.reading import Entry, ReadingError, save_draft
+from webportal.review.reads.services import Entry, ReadingError, save_draft
 from webportal.review.reads.taking_back import take_back
 
 pytestmark = pytest.mark.django_db

@@ -17,7 +17,6 @@ from tests.reading import identity_field, look_at, sign
 from webportal.accounts.models import Role, User
 from webportal.records.models import Study
 from webportal.review.models import Reservation
-from webportal.review.reads.reading import Entry, ReadingError
 from webportal.review.reads.reservation import (
     give_back,
     renew,
@@ -25,6 +24,7 @@ from webportal.review.reads.reservation import (
     reserve,
     reserve_next,
 )
+from webportal.review.reads.services import Entry, ReadingError
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ from webportal.inference.models import Prediction
 from webportal.records.models import Study
 from webportal.review.models import Read, SecondReading
 from webportal.review.reads.queries import signed_read
-from webportal.review.reads.reading import Entry
 from webportal.review.reads.reservation import reserve_next
 from webportal.review.reads.second_reading import is_drawn
+from webportal.review.reads.services import Entry
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("twice")]
 

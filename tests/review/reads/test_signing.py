@@ -20,7 +20,7 @@ from webportal.records.models import Study
 from webportal.review.models import Addendum, Read
 from webportal.review.reads.decisions import open_choices
 from webportal.review.reads.queries import leading_prediction
-from webportal.review.reads.reading import (
+from webportal.review.reads.services import (
     Entry,
     ReadingError,
     discard_draft,

@@ -10,7 +10,7 @@ from tests.reading import sign
 from webportal.accounts.models import User
 from webportal.audit.verification import verify
 from webportal.review.models import Read
-from webportal.review.reads.reading import Entry
+from webportal.review.reads.services import Entry
 
 
 @pytest.mark.django_db(transaction=True)

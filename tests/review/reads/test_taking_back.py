@@ -19,8 +19,8 @@ from webportal.records.models import Study
 from webportal.review.models import Read, SecondReading
 from webportal.review.reads.marks import Mark
 from webportal.review.reads.queries import own_draft, signed_read
-from webportal.review.reads.reading import Entry, ReadingError, save_draft
 from webportal.review.reads.reservation import reservation_of
+from webportal.review.reads.services import Entry, ReadingError, save_draft
 from webportal.review.reads.standing import TAKE_BACK_PERIOD, final_reads, is_final
 from webportal.review.reads.taking_back import take_back
 

@@ -14,7 +14,7 @@ from tests.factories import make_prediction
 from tests.reading import sign
 from webportal.accounts.models import Role, User
 from webportal.review.models import Read
-from webportal.review.reads.reading import Entry
+from webportal.review.reads.services import Entry
 from webportal.review.reports.agreement import (
     Agreement,
     reader_against_reader,

@@ -16,7 +16,7 @@ from webportal.accounts.throttle import ONE_PERSON
 from webportal.audit.models import Action
 from webportal.inference.models import Prediction
 from webportal.intake.batches import services
-from webportal.review.reads.signing import set_pin
+from webportal.review.reads.authentication import set_pin
 
 pytestmark = pytest.mark.django_db
 PIN = "271828"

@@ -16,7 +16,7 @@ from webportal.inference.models import Prediction
 from webportal.review.models import Read
 from webportal.review.reads.marks import Mark
 from webportal.review.reads.queries import own_draft, signed_read
-from webportal.review.reads.reading import Entry
+from webportal.review.reads.services import Entry
 
 pytestmark = pytest.mark.django_db
 

@@ -19,11 +19,11 @@ from tests.helpers import audit_actions
 from tests.reading import sign
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
-from webportal.intake.identity import Identity
+from webportal.intake.claimed_identity import Identity
 from webportal.records.identity import shown_identity
 from webportal.records.models import OWN_ISSUER, IdentityCorrection, Patient, Study
 from webportal.records.services import RecordError, SignedIdentityError
-from webportal.review.reads.reading import Entry
+from webportal.review.reads.services import Entry
 from webportal.review.study.case_records import assign_patient, change_case_record
 
 pytestmark = pytest.mark.django_db

@@ -18,7 +18,7 @@ from tests.factories import make_prediction, make_radiograph, make_study, replac
 from tests.helpers import audit_actions
 from webportal.accounts.models import Role, User
 from webportal.review.reads.reservation import reserve
-from webportal.review.study.pixels import ALIGNMENT
+from webportal.review.study.pixel_views import ALIGNMENT
 
 pytestmark = pytest.mark.django_db
 

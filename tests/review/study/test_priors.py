@@ -17,7 +17,7 @@ from tests.reading import sign
 from webportal.accounts.models import Role, User
 from webportal.records.models import Study
 from webportal.review.models import ReadKind, SecondReading, SecondReadingReason
-from webportal.review.reads.reading import Entry
+from webportal.review.reads.services import Entry
 from webportal.review.study.priors import interval, timeline
 
 pytestmark = pytest.mark.django_db

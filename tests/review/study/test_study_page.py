@@ -17,7 +17,7 @@ from tests.reading import identity_field, look_at, sign
 from webportal.accounts.models import Role, User
 from webportal.records.models import Study
 from webportal.review.models import Read
-from webportal.review.reads.reading import Entry, save_draft
+from webportal.review.reads.services import Entry, save_draft
 
 pytestmark = pytest.mark.django_db
 

@@ -18,8 +18,8 @@ from webportal.accounts.models import Role, User
 from webportal.records.identity import identity_version
 from webportal.records.models import OWN_ISSUER, IdentityCorrection, Patient, Study
 from webportal.records.services import change_patient
-from webportal.review.reads.reading import Entry
 from webportal.review.reads.reservation import reserve
+from webportal.review.reads.services import Entry
 
 pytestmark = pytest.mark.django_db
 

@@ -18,7 +18,7 @@ from webportal.inference.models import Job
 from webportal.inference.queue import awaiting_release
 from webportal.records.choices import Priority
 from webportal.records.models import Study
-from webportal.review.reads.reading import Entry
+from webportal.review.reads.services import Entry
 from webportal.review.worklist import bulk
 
 pytestmark = pytest.mark.django_db
@@ -199,7 +199,7 @@ def test_all_that_match_are_counted_and_asked_for_first(
 def test_more_than_the_limit_are_not_offered(
     radiologist: User, sign_in: Callable[[User], Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("webportal.review.worklist.bulk_pages.MOST", 2)
+    monkeypatch.setattr("webportal.review.worklist.bulk_views.MOST", 2)
     for _ in range(3):
         make_study()
     asked = post(sign_in(radiologist), action="rerun", scope="all")

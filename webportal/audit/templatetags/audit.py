@@ -4,7 +4,7 @@ from typing import Any
 
 from django import template
 
-from webportal.audit.words import OBJECTS
+from webportal.audit.messages import OBJECTS
 
 register = template.Library()
 

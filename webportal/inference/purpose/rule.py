@@ -24,7 +24,7 @@ from django.utils import timezone
 
 from webportal.inference.purpose.ages import Given, by_dates, by_header, can_be, contradict
 from webportal.inference.purpose.bodies import Region, bodies_of, one_side
-from webportal.inference.purpose.views import Projection, View, views_of
+from webportal.inference.purpose.projections import Projection, View, views_of
 from webportal.records.ages import examined_on
 from webportal.records.choices import Purpose
 from webportal.records.models import Radiograph

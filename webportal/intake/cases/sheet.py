@@ -12,7 +12,7 @@ from django.utils.translation import gettext
 from webportal.intake.cases.case_record import CaseRecord, CaseRecordForm
 from webportal.intake.cases.lookup import file_key
 from webportal.intake.checks.study_dates import is_placeholder_day
-from webportal.intake.identity import Identity, differences
+from webportal.intake.claimed_identity import Identity, differences
 from webportal.records.choices import Priority, Sex, Symptom
 from webportal.records.identifiers import is_placeholder_identifier
 

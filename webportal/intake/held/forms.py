@@ -5,8 +5,8 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from webportal.intake.claimed_identity import Identity
 from webportal.intake.held.resolution import Correction, Question
-from webportal.intake.identity import Identity
 from webportal.records.fields import StudyFields, plain_text
 from webportal.records.forms import PatientForm, form_values
 from webportal.records.models import Patient

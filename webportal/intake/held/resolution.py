@@ -16,17 +16,17 @@ from webportal.intake.cases import lookup
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks import image_file, wrapping
 from webportal.intake.checks.study_dates import StudyMoment, born_by_bikram_sambat
+from webportal.intake.claimed_identity import (
+    Identity,
+    differences,
+    existing_patient,
+    temporary_identity,
+)
 from webportal.intake.errors import (
     IntakeError,
     NotHeldError,
     PatientDoubtError,
     RefusedError,
-)
-from webportal.intake.identity import (
-    Identity,
-    differences,
-    existing_patient,
-    temporary_identity,
 )
 from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.pipeline import check, identify, match, store

@@ -5,7 +5,7 @@ from webportal.intake.cases import lookup
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks import image_file, wrapping
 from webportal.intake.checks.image_file import CheckedImage
-from webportal.intake.identity import temporary_patient_id
+from webportal.intake.claimed_identity import temporary_patient_id
 from webportal.intake.models import IdentityMode, UploadBatch
 from webportal.intake.pipeline.upload import Upload
 from webportal.records.models import OWN_ISSUER

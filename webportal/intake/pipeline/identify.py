@@ -7,8 +7,8 @@ from ml.images import ImageFacts
 from webportal.intake.cases import lookup
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks.study_dates import StudyMoment, real_birth_date, study_moment
+from webportal.intake.claimed_identity import Identity, identity_in_header, temporary_identity
 from webportal.intake.errors import RefusedError
-from webportal.intake.identity import Identity, identity_in_header, temporary_identity
 from webportal.intake.models import IdentityMode, UploadBatch
 from webportal.records.choices import Priority
 

@@ -7,8 +7,8 @@ from django.db import transaction
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event
+from webportal.intake.claimed_identity import COMPARED, Identity, differences, differing
 from webportal.intake.errors import PatientDoubtError
-from webportal.intake.identity import COMPARED, Identity, differences, differing
 from webportal.intake.pipeline.identify import StudyFacts
 from webportal.reasons import NO_REASON, Reason
 from webportal.records.identity import identity_made

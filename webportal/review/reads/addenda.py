@@ -13,10 +13,10 @@ from webportal.records.choices import ReadingState
 from webportal.records.identity import version_of
 from webportal.records.models import Radiograph, Study
 from webportal.review.models import Addendum, Read, ReadState
-from webportal.review.reads.identity import lock_identity
+from webportal.review.reads.authentication import check_signer
 from webportal.review.reads.refusals import ReadingError
 from webportal.review.reads.second_reading import due_of_second_reading
-from webportal.review.reads.signing import check_signer
+from webportal.review.reads.signed_identity import lock_identity
 from webportal.review.reads.viewing import (
     images_not_viewed,
     refuse_addendum_unviewed,

@@ -7,8 +7,8 @@ from fpdf.enums import Align
 
 from webportal.records.bikram_sambat import written_moment
 from webportal.review.reports.content import Report
+from webportal.review.reports.lines import facts, signatures
 from webportal.review.reports.printing import Document
-from webportal.review.reports.words import facts, signatures
 
 _PICTURE_HEIGHT = 105.0  # millimetres
 _TEXT_WIDTH = 180.0

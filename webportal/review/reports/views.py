@@ -17,7 +17,7 @@ from webportal.records.files import StoredFileError
 from webportal.records.models import Study
 from webportal.review.reports.content import Report, may_open, report_of, reports_for
 from webportal.review.reports.key_image import key_image_png
-from webportal.review.reports.words import facts, signatures
+from webportal.review.reports.lines import facts, signatures
 
 READERS = (*UPLOADERS, Role.REFERRER)
 REPORTS_PER_PAGE = 50

@@ -18,7 +18,7 @@ from webportal.accounts.models import User
 from webportal.accounts.services import AccountError
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.review.reads import signing
+from webportal.review.reads import authentication
 
 LOCKED = "is_locked"
 # URLs that never use a session, or must not: see skip_auth_for_health.
@@ -31,14 +31,14 @@ def lock(session: SessionBase, person: User) -> None:
     if session.get(LOCKED):
         return
     session[LOCKED] = True
-    signing.end_series(session)
+    authentication.end_series(session)
     append(Event(Action.SESSION_LOCKED, "user", person.pk), person)
 
 
 def unlock(session: SessionBase, person: User, secret: str) -> None:
     """Unlock a session with its user's password or signing PIN; raises AccountError if wrong."""
     try:
-        signing.confirm_signer(person, secret, pin_is_open=signing.is_pin_offered())
+        authentication.confirm_signer(person, secret, pin_is_open=authentication.is_pin_offered())
     except AccountError:
         append(Event(Action.UNLOCK_FAILED, "user", person.pk), person)
         raise

@@ -10,7 +10,7 @@ from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
 from webportal.inference import queue
-from webportal.intake.identity import Identity, differences, existing_patient
+from webportal.intake.claimed_identity import Identity, differences, existing_patient
 from webportal.records.identity import identity_made
 from webportal.records.models import Patient, Study
 from webportal.records.services import RecordError, change_patient, move_study

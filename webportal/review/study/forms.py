@@ -14,14 +14,14 @@ from webportal.records.identifiers import validate_identifier
 from webportal.records.identity import version_of
 from webportal.records.models import Study
 from webportal.review.models import Decision, OtherFinding, Pneumonia, Read, ReadKind, Zone
-from webportal.review.reads.identity import parse_identity
 from webportal.review.reads.marks import Mark, parse_marks
 from webportal.review.reads.measurements import (
     Measurement,
     parse_measurements,
     with_formatted_values,
 )
-from webportal.review.reads.reading import Entry
+from webportal.review.reads.services import Entry
+from webportal.review.reads.signed_identity import parse_identity
 from webportal.review.study.case_records import CASE_RECORD_FIELDS
 
 _PAIRS = [

@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from ml import images
 from ml.images import ImageError
-from webportal.intake.identity import Identity, differences, identity_in_header
+from webportal.intake.claimed_identity import Identity, differences, identity_in_header
 from webportal.records.ages import age_in_months, examined_on
 from webportal.records.bikram_sambat import written_day
 from webportal.records.choices import Sex

@@ -23,14 +23,14 @@ from webportal.review.models import (
     Zone,
 )
 from webportal.review.reads import reservation
+from webportal.review.reads.authentication import has_pin, is_pin_offered
 from webportal.review.reads.blinding import hides_result, sees_read
 from webportal.review.reads.decisions import open_choices
-from webportal.review.reads.identity import identity_change
 from webportal.review.reads.queries import leading_prediction, own_draft
-from webportal.review.reads.reading import draft_version
 from webportal.review.reads.second_reading import NOT_BLIND, due_read, may_read_blind, signed_reads
-from webportal.review.reads.signing import has_pin, is_pin_offered
-from webportal.review.session.pin_page import OFFER, PinForm
+from webportal.review.reads.services import draft_version
+from webportal.review.reads.signed_identity import identity_change
+from webportal.review.session.pin_views import OFFER, PinForm
 from webportal.review.study.forms import AddendumForm, ReadForm, amendment_form, read_form
 
 HEADINGS = {

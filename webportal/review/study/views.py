@@ -18,12 +18,12 @@ from webportal.audit.trail import Event, append
 from webportal.records.models import Study
 from webportal.review.models import ReadKind
 from webportal.review.preferences import results_are_open
-from webportal.review.reads import addenda, reading, reservation, signing
+from webportal.review.reads import addenda, authentication, reservation, services
 from webportal.review.reads import queries as reads
 from webportal.review.reads.blinding import hides_result
-from webportal.review.reads.identity import identity_change, parse_identity
 from webportal.review.reads.second_reading import due_read, has_signed
-from webportal.review.study import take_back_page
+from webportal.review.reads.signed_identity import identity_change, parse_identity
+from webportal.review.study import take_back_views
 from webportal.review.study.context import study_context
 from webportal.review.study.forms import AddendumForm, ReadForm
 from webportal.review.study.progress import HIDDEN, NOTHING, progress_of
@@ -57,10 +57,10 @@ def _study_page(
         form,
         addendum_form,
         amends=amends or (form is not None and bool(form.data.get("amends"))),
-        pin_is_open=signing.pin_is_open(request.session),
+        pin_is_open=authentication.pin_is_open(request.session),
         results_are_open=results_are_open(request),
     )
-    context |= take_back_page.offered_for(context["own"])
+    context |= take_back_views.offered_for(context["own"])
     return render(request, "review/study/study.html", context, status=status)
 
 
@@ -153,8 +153,8 @@ def save_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         error = _("Not saved: the text is too long, or a value is unknown.")
     else:
         try:
-            draft = reading.save_draft(shown, request.user, form.entry())
-        except reading.ReadingError as refused:
+            draft = services.save_draft(shown, request.user, form.entry())
+        except services.ReadingError as refused:
             is_conflict = refused.code == "draft_changed"
             error = str(refused) if is_conflict else _("Not saved: {reason}").format(reason=refused)
         else:
@@ -168,7 +168,7 @@ def save_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         response = render(request, "review/study/draft_state.html", context)
         response.headers["X-Saved"] = "no" if error else "yes"
         own = reads.own_draft(shown, request.user)
-        response.headers["X-Draft-Version"] = reading.draft_version(own)
+        response.headers["X-Draft-Version"] = services.draft_version(own)
         return response
     if error:
         messages.error(request, error)
@@ -188,7 +188,7 @@ def _page_of(shown: Study, form: ReadForm) -> str:
 def discard_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Discard the reader's own draft."""
     shown = _study(study_id)
-    reading.discard_draft(shown, request.user)
+    services.discard_draft(shown, request.user)
     messages.success(request, _("Your draft is discarded."))
     return redirect("review:study", shown.pk)
 
@@ -210,18 +210,18 @@ def sign(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     form = ReadForm(request.POST)
     if form.is_valid():
         try:
-            signed = reading.sign(
+            signed = services.sign(
                 shown,
                 request.user,
                 form.entry(),
                 form.cleaned_data["password"],
-                pin_is_open=signing.pin_is_open(request.session),
+                pin_is_open=authentication.pin_is_open(request.session),
             )
-        except reading.ReadingError as error:
+        except services.ReadingError as error:
             _refuse(request, form, "password", error)
         else:
-            signing.continue_series(request.session)
-            take_back_page.offer(request.session, signed)
+            authentication.continue_series(request.session)
+            take_back_views.offer(request.session, signed)
             if request.POST.get("then") == "next":
                 messages.success(request, _signed_with_way_back(shown))
                 return _open_next(request, None)
@@ -268,12 +268,12 @@ def add_addendum(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
                 images=values["images"] or 0,
                 identity=form.acknowledged_identity(),
                 despite_unseen=values["despite_unseen"],
-                pin_is_open=signing.pin_is_open(request.session),
+                pin_is_open=authentication.pin_is_open(request.session),
             )
-        except reading.ReadingError as error:
+        except services.ReadingError as error:
             _refuse(request, form, "addendum_password", error)
         else:
-            signing.continue_series(request.session)
+            authentication.continue_series(request.session)
             messages.success(request, _("The addendum is signed."))
             return redirect("review:study", shown.pk)
     return _study_page(request, shown, addendum_form=form, status=422)
@@ -295,7 +295,7 @@ def _refuse(
     request: SignedInRequest,
     form: ReadForm | AddendumForm,
     password_field: str,
-    error: reading.ReadingError,
+    error: services.ReadingError,
 ) -> None:
     """Add a refusal to the submitted form."""
     is_about_password = error.code == "wrong_password"
@@ -303,7 +303,7 @@ def _refuse(
     # The sign button stays reachable wherever the page is scrolled.
     form.fields[password_field].widget.attrs["autofocus"] = is_about_password
     if is_about_password:
-        signing.end_series(request.session)
+        authentication.end_series(request.session)
 
 
 def _is_uuid(text: str) -> bool:

@@ -9,7 +9,7 @@ const SCHEME = "chestline";
 const CACHE_BYTES = 512 * 1024 ** 2;
 const TYPES = { Uint8Array, Uint16Array, Int16Array };
 
-/** What the portal writes before the pixels; see `pack` in webportal/review/study/pixels.py. */
+/** What the portal writes before the pixels; see `pack` in webportal/review/study/pixel_views.py. */
 export interface PixelHeader {
   rows: number;
   columns: number;

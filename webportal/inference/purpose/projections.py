@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from webportal.inference.purpose.words import parted, tokens, word_set
+from webportal.inference.purpose.header_words import parted, tokens, word_set
 
 
 class Projection(Enum):

@@ -1,10 +1,10 @@
-"""Authentication of a signature: the password, or the signing PIN for a while after it.
+"""Authentication of the signer: by password, or for a while afterwards by signing PIN.
 
-As 21 CFR 11.200(a)(1)(i) has it, the first of a series of signatures in one session takes all
-components (the user name, of the session, and the password); later ones at least one that only its
-owner knows. That is the password, or a PIN chosen by its owner while the series is open:
-SIGNING_PIN_MINUTES after the last signature of the same session. Any failed attempt ends the
-series.
+As 21 CFR 11.200(a)(1)(i) requires, the first of a series of signatures in one session takes all
+components: the user name (which the session supplies) and the password. Later ones take at least
+one component that only its owner knows: the password, or a PIN that the owner chose while the
+series was open. A series stays open for SIGNING_PIN_MINUTES after the last signature of the same
+session. Any failed attempt ends it.
 """
 
 import re

@@ -26,8 +26,8 @@ from webportal.inference.purpose.ages import by_header
 from webportal.inference.purpose.keeping import reevaluate
 from webportal.intake.batches.summary import unidentified
 from webportal.intake.cases.sheet import parse_sex, placeholder_problem, spreadsheet_problem
+from webportal.intake.claimed_identity import Identity
 from webportal.intake.file_names import file_names
-from webportal.intake.identity import Identity
 from webportal.intake.models import UploadBatch
 from webportal.records.choices import Sex
 from webportal.records.forms import PatientForm, form_values

@@ -16,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.intake.identity import Identity, differences, existing_patient
+from webportal.intake.claimed_identity import Identity, differences, existing_patient
 from webportal.records import searches
 from webportal.records.forms import LONGEST_REASON, PatientForm, form_values
 from webportal.records.identity import identity_version
@@ -24,7 +24,7 @@ from webportal.records.models import OWN_ISSUER, Patient, Study
 from webportal.records.services import RecordError, may_correct, signed_among
 from webportal.review.models import Reservation
 from webportal.review.reads.reservation import reservation_of
-from webportal.review.study.actions import back
+from webportal.review.study.action_views import back
 from webportal.review.study.case_records import assign_known_patient, assign_patient
 from webportal.review.study.persons import compare, format_identity_in_file, identities_in_files
 

@@ -22,7 +22,7 @@ from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.records.models import Study
 from webportal.review.models import Read, SecondReading
 from webportal.review.reads.headline import Finding, findings_of
-from webportal.review.reads.reading import Entry
+from webportal.review.reads.services import Entry
 
 pytestmark = pytest.mark.django_db
 

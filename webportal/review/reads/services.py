@@ -35,8 +35,8 @@ from webportal.review.models import (
 )
 from webportal.review.reads import measurements, reservation
 from webportal.review.reads.amending import own_read_to_amend, refuse_amendment
+from webportal.review.reads.authentication import check_signer
 from webportal.review.reads.decisions import open_choices
-from webportal.review.reads.identity import identity_for_draft, lock_identity
 from webportal.review.reads.marks import Mark, finding_not_put_down, parse_marks, why_refused
 from webportal.review.reads.measurements import Measurement
 from webportal.review.reads.queries import own_draft, own_signed_read, result_for
@@ -49,7 +49,7 @@ from webportal.review.reads.second_reading import (
     may_read_blind,
     signed_reads,
 )
-from webportal.review.reads.signing import check_signer
+from webportal.review.reads.signed_identity import identity_for_draft, lock_identity
 from webportal.review.reads.viewing import images_not_viewed, refuse_changed_images, refuse_unviewed
 
 

@@ -7,7 +7,7 @@ from pydicom.sequence import Sequence
 from ml import images
 from tests.dicom_files import dataset, file_bytes, phantom
 from webportal.inference.purpose.bodies import Region, bodies_of
-from webportal.inference.purpose.views import Projection, views_of
+from webportal.inference.purpose.projections import Projection, views_of
 
 FRONTAL = {
     Projection.AP: """

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.accounts.services import AccountError
-from webportal.review.reads import signing
+from webportal.review.reads import authentication
 
 # Field prefix on a study page, which has other password fields.
 OFFER = "offer"
@@ -57,7 +57,9 @@ def signing_pin(request: SignedInRequest) -> HttpResponse:
     form = PinForm(request.POST or None)
     if form.is_valid():
         try:
-            signing.set_pin(request.user, form.cleaned_data["password"], form.cleaned_data["pin"])
+            authentication.set_pin(
+                request.user, form.cleaned_data["password"], form.cleaned_data["pin"]
+            )
         except AccountError as error:
             form.add_error(None, str(error))
         else:
@@ -68,7 +70,7 @@ def signing_pin(request: SignedInRequest) -> HttpResponse:
             return redirect("review:signing-pin")
     context = {
         "form": form,
-        "has_pin": signing.has_pin(request.user),
+        "has_pin": authentication.has_pin(request.user),
         "minutes": settings.SIGNING_PIN_MINUTES,
     }
     return render(
@@ -85,7 +87,7 @@ def _offered_pin(request: SignedInRequest) -> HttpResponse:
         try:
             if not pin:
                 raise AccountError(_("Type the PIN that you choose."))
-            signing.set_pin(request.user, form.cleaned_data["password"], pin)
+            authentication.set_pin(request.user, form.cleaned_data["password"], pin)
             is_set = True
         except AccountError as error:
             form.add_error(None, str(error))

@@ -44,7 +44,7 @@ from webportal.review.worklist.order import (
     orders_in,
     page_of,
 )
-from webportal.review.worklist.saved import (
+from webportal.review.worklist.saved_views import (
     address_of,
     default_view,
     list_address,

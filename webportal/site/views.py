@@ -1,0 +1,44 @@
+"""The start page and the choice of language."""
+
+from django.conf import settings
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.views.decorators.http import require_POST, require_safe
+from django.views.i18n import set_language
+
+from webportal.accounts.models import Role
+from webportal.accounts.roles import SignedInRequest, allow
+from webportal.accounts.services import remember_language
+
+START_PAGES = [
+    (Role.RADIOLOGIST, "review:worklist"),
+    (Role.UPLOADER, "intake:batches"),
+    (Role.IT, "operations:queue"),
+    (Role.AUDITOR, "audit:trail"),
+    (Role.REFERRER, "reports:list"),
+]
+
+
+@allow()
+@require_safe
+def home(request: SignedInRequest) -> HttpResponse:
+    """Send each person to the page where their work starts."""
+    for role, page in START_PAGES:
+        if request.user.has_role(role):
+            return redirect(page)
+    return redirect("accounts:tokens")
+
+
+@require_POST
+@login_not_required
+def choose_language(request: HttpRequest) -> HttpResponse:
+    """Store the choice in a cookie and, if somebody is signed in, with their account; then go back.
+
+    Django's own view validates the language and the address to go back to.
+    """
+    response = set_language(request)
+    chosen = response.cookies.get(settings.LANGUAGE_COOKIE_NAME)
+    if chosen is not None and request.user.is_authenticated:
+        remember_language(request.user, chosen.value)
+    return response
