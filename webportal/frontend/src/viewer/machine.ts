@@ -43,7 +43,7 @@ export class MachineLayer {
     const isHidden = this.result !== null && !this.result.open;
     document.querySelector(".study-page")?.classList.toggle("machine-is-hidden", isHidden);
     const isOn = this.isOn && !isHidden;
-    const exists = this.panes().some(({ heatmap }) => heatmap.exists);
+    const exists = this.panes().some(({ layers }) => layers.heatmap.exists);
     this.onOff.disabled = isHidden || !exists;
     this.onOff.checked = isOn && exists;
     this.opacity.disabled = !this.onOff.checked;
@@ -51,6 +51,6 @@ export class MachineLayer {
     const legend = find(this.root, ".viewer-legend");
     legend.hidden = !exists || isHidden;
     legend.classList.toggle("is-off", !this.onOff.checked);
-    for (const { heatmap } of this.panes()) heatmap.set(isOn, Number(this.opacity.value));
+    for (const { layers } of this.panes()) layers.heatmap.set(isOn, Number(this.opacity.value));
   }
 }

@@ -8,7 +8,7 @@ import type { Life } from "../life";
 import { aim, type Camera, cameraOf, openViewport } from "./camera";
 import { Corners } from "./corners";
 import { watchGraphics } from "./graphics";
-import { HeatmapLayer } from "./heatmap";
+import { Layers } from "./layers";
 import {
   flippedHorizontally,
   flippedVertically,
@@ -17,20 +17,17 @@ import {
   turnedBy,
   UPRIGHT,
 } from "./orientation";
-import { OverlayLayer } from "./overlay";
 import { find, type ImageEntry } from "./page";
 import { headerOf, ImageRefused, imageId, type PixelHeader, type Pixels } from "./pixels";
 import { fittedScale, type Point, shareOf, type View, worldOf } from "./view";
+import { watchWheel } from "./wheel";
 import { type GreyRange, greysAt, sharesOf, windowOf } from "./windows";
-
-const WHEEL_STEP = 1.15;
 
 export class Pane {
   readonly root: HTMLElement;
   readonly element: HTMLDivElement;
   readonly id: string;
-  readonly heatmap: HeatmapLayer;
-  readonly overlay: OverlayLayer;
+  readonly layers: Layers;
   /** Called when the view has changed, and when a picture is there but not drawn yet. */
   onChange: () => void = () => undefined;
   onShown: (image: ImageEntry) => void = () => undefined;
@@ -66,13 +63,12 @@ export class Pane {
     this.message = find(root, ".pane-message");
     this.viewport = openViewport(engine, id, this.element);
     this.corners = new Corners(root, texts);
-    this.overlay = new OverlayLayer(find(this.element, "canvas"));
-    this.heatmap = new HeatmapLayer(find(this.element, "canvas"));
+    this.layers = new Layers(find(this.element, "canvas"));
     const { IMAGE_RENDERED, CAMERA_MODIFIED, VOI_MODIFIED } = Enums.Events;
     this.element.addEventListener(IMAGE_RENDERED, () => this.rendered());
     this.element.addEventListener(CAMERA_MODIFIED, () => this.moved());
-    this.element.addEventListener(VOI_MODIFIED, () => this.windowed());
-    this.element.addEventListener("wheel", (event) => this.turnWheel(event), { passive: false });
+    this.element.addEventListener(VOI_MODIFIED, () => this.changed());
+    watchWheel(this);
     this.isLost = watchGraphics(engine, id, life, () => this.lose());
     life.onEnd(() => {
       // An image that is on its way finds nothing to be shown on.
@@ -90,8 +86,7 @@ export class Pane {
     this.header = null;
     delete this.root.dataset["shown"];
     this.say(this.corners.texts["loading"] ?? "");
-    this.heatmap.show("");
-    this.overlay.show(null);
+    this.layers.clear();
     const id = imageId(image.pixels);
     try {
       // Cornerstone would lay one that comes late over another that was chosen meanwhile.
@@ -108,15 +103,14 @@ export class Pane {
     this.root.classList.remove("is-empty");
     this.say("");
     this.corners.describe(image);
-    this.heatmap.show(image.heatmap);
-    this.overlay.show(this.header);
+    this.layers.show(image, this.header);
     this.restore();
     this.root.dataset["shown"] = image.id;
     this.onShown(image);
   }
 
   setOverlay(isShown: boolean): void {
-    this.overlay.set(isShown);
+    this.layers.overlay.set(isShown);
     if (this.header) this.rendered();
   }
 
@@ -136,8 +130,7 @@ export class Pane {
     this.header = null;
     delete this.root.dataset["shown"];
     delete this.root.dataset["drawn"];
-    this.heatmap.show("");
-    this.overlay.show(null);
+    this.layers.clear();
     this.empty(this.corners.texts["lost"] ?? "");
     this.onLost(image);
   }
@@ -213,13 +206,10 @@ export class Pane {
   private lay(turn: Turn): void {
     if (!this.header) return;
     this.turn = turn;
-    if (this.isFitted) {
-      this.fit();
-    } else {
-      const { focalPoint, parallelScale } = this.camera();
-      this.place(focalPoint, parallelScale);
-      this.onChange();
-    }
+    if (this.isFitted) return this.fit();
+    const { focalPoint, parallelScale } = this.camera();
+    this.place(focalPoint, parallelScale);
+    this.onChange();
   }
 
   zoomBy(factor: number): void {
@@ -246,18 +236,16 @@ export class Pane {
     this.onChange();
   }
 
-  private turnWheel(event: WheelEvent): void {
-    event.preventDefault();
-    const notches = Math.max(-3, Math.min(3, event.deltaY / 100));
-    const box = this.element.getBoundingClientRect();
-    this.zoomAt([event.clientX - box.left, event.clientY - box.top], WHEEL_STEP ** -notches);
-  }
-
   /** Put a point of the picture, in millimetres or pixels, in the middle. */
   private place(focalPoint: Types.Point3, parallelScale: number): void {
+    this.draw(() => aim(this.viewport, this.turn, { focalPoint, parallelScale }));
+  }
+
+  /** Change what the viewport shows without taking it for the reader's own doing. */
+  private draw(change: () => void): void {
     this.isBusy = true;
     this.awaitDrawing();
-    aim(this.viewport, this.turn, { focalPoint, parallelScale });
+    change();
     this.viewport.render();
     this.isBusy = false;
   }
@@ -297,11 +285,7 @@ export class Pane {
   }
 
   private setGreys(voiRange: GreyRange, invert: boolean): void {
-    this.isBusy = true;
-    this.awaitDrawing();
-    this.viewport.setProperties({ voiRange, invert });
-    this.viewport.render();
-    this.isBusy = false;
+    this.draw(() => this.viewport.setProperties({ voiRange, invert }));
   }
 
   private greys(): GreyRange {
@@ -362,12 +346,11 @@ export class Pane {
 
   private moved(): void {
     if (this.isBusy || !this.header) return;
-    this.awaitDrawing();
     this.isFitted = false;
-    this.onChange();
+    this.changed();
   }
 
-  private windowed(): void {
+  private changed(): void {
     if (this.isBusy || !this.header) return;
     this.awaitDrawing();
     this.onChange();
@@ -389,17 +372,14 @@ export class Pane {
     this.root.dataset["drawn"] = "";
     if (!this.isBusy) this.kept = this.isFitted ? null : this.view();
     const corners: [Point, Point, Point] = [this.placeOf([0, 0]), this.placeOf([1, 0]), this.placeOf([0, 1])];
-    this.heatmap.place(...corners);
-    const pixel = Math.hypot(corners[1][0] - corners[0][0], corners[1][1] - corners[0][1]);
-    const scale = pixel / this.header.columns;
-    this.overlay.place(...corners, scale);
+    const scale = this.layers.place(corners, this.header.columns);
     this.corners.update({
       header: this.header,
       turn: this.turn,
       scale,
       greys: this.greys(),
       isInverted: this.isInverted() !== this.header.isInverted,
-      isOverlayHidden: this.overlay.isHidden,
+      isOverlayHidden: this.layers.overlay.isHidden,
     });
     this.onDrawn();
   }

@@ -181,7 +181,9 @@ export class Viewer {
     if (pane === (isOwn ? this.active : this.pane) && pane.sides) {
       followSides(pane.sides.names, pane.sides.turn, this.page.texts);
     }
-    find(this.root, "[data-action=overlay]").hidden = !this.panes().some(({ overlay }) => overlay.exists);
+    find(this.root, "[data-action=overlay]").hidden = !this.panes().some(
+      ({ layers }) => layers.overlay.exists,
+    );
   }
 
   private toggleOverlays(): void {

@@ -1,0 +1,39 @@
+/** What lies over a pane's image and moves with it: the heat map and the overlay planes. */
+
+import { HeatmapLayer } from "./heatmap";
+import { OverlayLayer } from "./overlay";
+import type { ImageEntry } from "./page";
+import type { PixelHeader } from "./pixels";
+import type { Point } from "./view";
+
+export class Layers {
+  readonly heatmap: HeatmapLayer;
+  readonly overlay: OverlayLayer;
+
+  constructor(canvas: HTMLElement) {
+    this.overlay = new OverlayLayer(canvas);
+    this.heatmap = new HeatmapLayer(canvas);
+  }
+
+  show(image: ImageEntry, header: PixelHeader): void {
+    this.heatmap.show(image.heatmap);
+    this.overlay.show(header);
+  }
+
+  clear(): void {
+    this.heatmap.show("");
+    this.overlay.show(null);
+  }
+
+  /**
+   * Lay them between three corners of the image (top left, top right, bottom left), in pixels of the
+   * pane. Returns how many pixels of the screen there are for each of the picture's `columns`.
+   */
+  place(corners: [Point, Point, Point], columns: number): number {
+    const [topLeft, topRight] = corners;
+    const scale = Math.hypot(topRight[0] - topLeft[0], topRight[1] - topLeft[1]) / columns;
+    this.heatmap.place(...corners);
+    this.overlay.place(...corners, scale);
+    return scale;
+  }
+}
