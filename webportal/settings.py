@@ -69,6 +69,7 @@ MIDDLEWARE = [
     "webportal.site.errors.render_405_page",
     "webportal.accounts.middleware.SignInMiddleware",
     "webportal.accounts.middleware.require_own_password",
+    "webportal.accounts.middleware.require_second_factor",
     "webportal.review.session.lock.refuse_while_locked",
 ]
 
@@ -166,6 +167,10 @@ AUTH_PASSWORD_VALIDATORS += [
 ROLE_SEPARATION = env.str("ROLE_SEPARATION", default="auto")
 if ROLE_SEPARATION not in ("always", "never", "auto"):
     raise environ.ImproperlyConfigured("ROLE_SEPARATION must be always, never or auto.")
+# Who holds one of these roles signs in with a second factor, and does nothing before there is one.
+REQUIRE_SECOND_FACTOR = env.list("REQUIRE_SECOND_FACTOR", default=[])
+# Encrypts the secrets of authenticator apps: the first key encrypts, all of them decrypt.
+SECOND_FACTOR_KEYS = env.list("SECOND_FACTOR_KEYS", default=[]) or [SECRET_KEY]
 # For so many hours a one-time password lets its person choose their own.
 ONE_TIME_PASSWORD_HOURS = env.int("ONE_TIME_PASSWORD_HOURS", default=72)
 # So many passwords of people who sign in are hashed at the same time in one process of the portal.
@@ -377,6 +382,11 @@ LOGGING = {
         },
     },
     "root": {"handlers": ["stderr"], "level": "INFO"},
-    # What makes PDF files names the letters that it draws, and so of patients' names.
-    "loggers": {"fontTools": {"level": "ERROR"}, "fpdf": {"level": "ERROR"}},
+    "loggers": {
+        # What makes PDF files names the letters that it draws, and so of patients' names.
+        "fontTools": {"level": "ERROR"},
+        "fpdf": {"level": "ERROR"},
+        # Names each passkey that is used.
+        "fido2": {"level": "WARNING"},
+    },
 }

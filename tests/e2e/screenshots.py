@@ -28,6 +28,7 @@ PAGES = {
     "models": "/models",
     "users": "/users",
     "api-tokens": "/account/tokens",
+    "second-factor": "/account/second-factor",
     "change-password": "/account/password",
     "audit": "/audit/",
 }

@@ -47,6 +47,8 @@ OF_SIGNED = {"studies/<uuid:study_id>/report"}
 # Answers to GET that are no pages: files, pictures, parts of pages, answers to programs, redirects.
 NO_PAGES = {
     "",
+    # Opens after a password (test_passkeys.py).
+    "sign-in/second-step",
     "audit/verification",
     "uploads/sheet.csv",
     "uploads/held/<uuid:item_id>/image.png",

@@ -7,7 +7,13 @@ from django.utils import timezone
 from tests.factories import make_study
 from webportal.accounts.models import User
 from webportal.intake.batches.services import create_batch
-from webportal.notifications.models import COUNTED_KINDS, Kind, Notification, SystemAlert
+from webportal.notifications.models import (
+    ACCOUNT_KINDS,
+    COUNTED_KINDS,
+    Kind,
+    Notification,
+    SystemAlert,
+)
 from webportal.records.identity import shown_identity
 from webportal.records.models import IdentityCorrection
 from webportal.review.models import Decision, Pneumonia, Read, ReadState
@@ -30,7 +36,7 @@ def _thing(kind: Kind, recipient: User) -> dict[str, Any]:
         return {"study": make_study()}
     if kind == Kind.IDENTITY_CORRECTED:
         return {"correction": _correction(recipient)}
-    if kind == Kind.PASSWORD_RESET:
+    if kind in ACCOUNT_KINDS:
         return {}
     return {"alert": SystemAlert.objects.create(code="quarantined", since=now)}
 

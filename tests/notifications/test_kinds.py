@@ -21,6 +21,9 @@ SENTENCES = {
     Kind.IDENTITY_CORRECTED: "The identity under which you signed a read was corrected",
     Kind.REPORTS_READY: "2 reports on patients whom you referred are ready",
     Kind.PASSWORD_RESET: "Hospital IT gave you a one-time password",
+    Kind.FACTOR_ADDED: "A second factor was added to your account",
+    Kind.FACTOR_REMOVED: "A second factor of yours was removed",
+    Kind.FACTOR_RESET: "Hospital IT reset your second factor",
     Kind.SYSTEM_ALERT: "An image is in quarantine",
 }
 SUBJECTS = SENTENCES | {

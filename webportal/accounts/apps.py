@@ -11,5 +11,5 @@ class AccountsConfig(AppConfig):
     verbose_name = "Accounts"
 
     def ready(self) -> None:
-        """Connect the sign-in signals to the audit trail."""
-        from webportal.accounts import signals  # noqa: F401
+        """Connect the sign-in signals to the audit trail, and check the settings."""
+        from webportal.accounts import checks, signals  # noqa: F401

@@ -68,6 +68,42 @@ class PasswordForm(forms.Form):
             )
 
 
+class ConfirmForm(forms.Form):
+    """The password once more."""
+
+    password = forms.CharField(
+        label=_("Your password"),
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
+    )
+
+
+class CodeForm(forms.Form):
+    """A code of the authenticator app, or a recovery code."""
+
+    code = forms.CharField(
+        label=_("Code"),
+        max_length=20,
+        widget=forms.TextInput(
+            attrs={"autocomplete": "one-time-code", "autofocus": True, "spellcheck": "false"}
+        ),
+    )
+
+
+class PasskeyForm(forms.Form):
+    """A new passkey: its name, and what the browser made (frontend/src/passkeys.ts)."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        max_length=60,
+        help_text=_("For example the device it is on. Only you see it."),
+    )
+    passkey = forms.JSONField(
+        widget=forms.HiddenInput,
+        error_messages={"required": _("The browser made no passkey. Try again.")},
+    )
+
+
 class TokenForm(forms.Form):
     """A new API token."""
 

@@ -1,4 +1,4 @@
-"""Middleware: sessions, one-time passwords, and health checks without a session."""
+"""Middleware: sessions, one-time passwords, second factors, and health checks without a session."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,6 +11,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
+
+from webportal.accounts import second_factor
+from webportal.accounts.models import User
 
 
 def skip_auth_for_health(
@@ -70,5 +73,29 @@ def require_own_password(
         if request.path in open_to_all or request.path.startswith("/api/"):
             return get_response(request)
         return redirect(change)
+
+    return middleware
+
+
+def require_second_factor(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Redirect people whose role needs a second factor to the page where they add theirs.
+
+    The API rejects them itself, in machine-readable form (webportal.api.permissions).
+    """
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        user = request.user
+        if not isinstance(user, User) or not second_factor.is_missing(user):
+            return get_response(request)
+        page = reverse("accounts:second-factor")
+        open_to_all = ("sign-out", "change-password", "confirm")
+        paths = [reverse(f"accounts:{name}") for name in open_to_all]
+        if request.path in (*paths, reverse("set-language")):
+            return get_response(request)
+        if request.path.startswith((page, "/api/")):
+            return get_response(request)
+        return redirect(page)
 
     return middleware

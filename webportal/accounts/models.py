@@ -160,3 +160,60 @@ class KnownDevice(models.Model):
 
     def __str__(self) -> str:
         return f"Device of {self.user}"
+
+
+class Authenticator(models.Model):
+    """The app with which a person makes codes (TOTP, RFC 6238); see webportal.accounts.codes."""
+
+    user = models.OneToOneField(
+        User, on_delete=models.CASCADE, primary_key=True, related_name="authenticator"
+    )
+    secret = models.TextField(help_text="Encrypted; see webportal.accounts.encryption.")
+    last_step = models.BigIntegerField(
+        default=0, help_text="The period of the last code that was used: none is good twice."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    def __str__(self) -> str:
+        return f"Authenticator app of {self.user}"
+
+
+class RecoveryCode(models.Model):
+    """A code for once, for those who have lost everything else; kept as a keyed hash."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="recovery_codes")
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "digest"], name="one_row_a_recovery_code")
+        ]
+
+    def __str__(self) -> str:
+        return f"Recovery code of {self.user}"
+
+
+class Passkey(models.Model):
+    """A passkey (WebAuthn) of a person; see webportal.accounts.passkeys."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="passkeys")
+    name = models.CharField(max_length=60)
+    credential_id = models.BinaryField(unique=True)
+    credential = models.BinaryField(help_text="Attested credential data, with the public key.")
+    sign_count = models.PositiveBigIntegerField(default=0)
+    domain = models.CharField(
+        max_length=253, help_text="The host name for which the browser made it, and no other."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    used_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["created_at"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(name=""), name="passkey_has_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

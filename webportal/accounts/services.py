@@ -15,11 +15,14 @@ from django.utils.translation import gettext as _
 from webportal.accounts import separation, sessions, throttle
 from webportal.accounts.devices import forget_devices
 from webportal.accounts.models import ApiToken, Role, User
-from webportal.audit.models import Action
+from webportal.audit.models import Action, AuditEntry
 from webportal.audit.trail import Event, append
 from webportal.refusals import Conflict
 
 USUAL_TOKEN_DAYS = 90
+# Within so long the same administrator does not both give a one-time password and take the second
+# factor away, which together take over an account.
+APART = timedelta(days=3)
 #: That a person (`user`) was given a one-time password by somebody else; within the transaction.
 password_reset = Signal()
 # Without similar-looking characters, because people copy a one-time password by hand.
@@ -104,7 +107,7 @@ def change_user(user: User, *, roles: list[str], is_active: bool, by: User) -> N
     user.save(update_fields=["roles", "is_active"])
     if not is_active:
         sessions.end_all(user)
-        _revoke_all_tokens(user, by)
+        revoke_all_tokens(user, by)
     append(Event(Action.USER_CHANGED, "user", user.pk, detail=detail), by)
 
 
@@ -113,10 +116,11 @@ def reset_password(user: User, by: User) -> str:
     """Give a person a new one-time password and return it; sessions and tokens end.
 
     The person is told (`password_reset`), so that nobody takes their name unnoticed. Raises
-    AccountError for one's own account.
+    AccountError for one's own account, and where `by` has just reset the person's second factor.
     """
     if user == by:
         raise AccountError(_("Choose a new password in the menu under your name, top right."))
+    refuse_takeover(user, by, Action.FACTORS_RESET)
     password = one_time_password()
     user.set_password(password)
     user.must_change_password = True
@@ -125,7 +129,7 @@ def reset_password(user: User, by: User) -> str:
     throttle.forget(user.username)
     forget_devices(user)
     sessions.end_all(user)
-    _revoke_all_tokens(user, by)
+    revoke_all_tokens(user, by)
     password_reset.send(sender=User, user=user)
     append(Event(Action.PASSWORD_CHANGED, "user", user.pk, detail={"one_time": True}), by)
     return password
@@ -159,7 +163,7 @@ def change_own_password(user: User, password: str) -> None:
     user.one_time_password_until = None
     user.save(update_fields=["password", "must_change_password", "one_time_password_until"])
     sessions.end_all(user)
-    _revoke_all_tokens(user, user)
+    revoke_all_tokens(user, user)
     append(Event(Action.PASSWORD_CHANGED, "user", user.pk), user)
 
 
@@ -231,6 +235,24 @@ def revoke_token(token: ApiToken, by: User) -> None:
     token.delete()
 
 
-def _revoke_all_tokens(user: User, by: User) -> None:
+def revoke_all_tokens(user: User, by: User) -> None:
+    """Revoke every API token of this person."""
     for token in ApiToken.objects.filter(user=user):
         revoke_token(token, by)
+
+
+def refuse_takeover(user: User, by: User, other: Action) -> None:
+    """Raise AccountError when `by` did the other half of taking over this account a while ago.
+
+    Where a single person administers everything this cannot be had (webportal.accounts.separation).
+    """
+    recent = AuditEntry.objects.filter(
+        action=other, object_id=str(user.pk), actor_id=by.pk, at__gte=timezone.now() - APART
+    )
+    if separation.is_enforced() and recent.exists():
+        raise AccountError(
+            _(
+                "Ask another member of IT. Whoever both gives a one-time password and resets the"
+                " second factor within three days could sign in as this person."
+            )
+        )

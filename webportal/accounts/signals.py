@@ -7,7 +7,7 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.dispatch import receiver
 from django.http import HttpRequest
 
-from webportal.accounts import sessions
+from webportal.accounts import confirmation, sessions, sign_in
 from webportal.accounts.models import User
 from webportal.accounts.services import remember_language
 from webportal.audit.models import Action
@@ -20,7 +20,8 @@ def signed_in(request: HttpRequest, user: Any, **kwargs: Any) -> None:
     if request.session.get("_auth_user_id"):
         sessions.describe(request)
         sessions.forget_ended()
-    append(Event(Action.SIGNED_IN, "user", user.pk), user)
+        confirmation.confirm(request.session)
+    append(Event(Action.SIGNED_IN, "user", user.pk, detail=sign_in.how(request)), user)
     remember_language(user, request.COOKIES.get(settings.LANGUAGE_COOKIE_NAME))
 
 

@@ -45,6 +45,8 @@ class Pace:
 ONE_PERSON = Pace(free=5, longest_seconds=60)
 ONE_ADDRESS = Pace(free=50, longest_seconds=10)
 ONE_NAME = Pace(free=20, longest_seconds=30)
+# Of a million codes three are right at any time, so that guessing has to be slower.
+ONE_CODE = Pace(free=5, longest_seconds=900)
 
 
 class TooManyAttemptsError(Refusal):
@@ -64,11 +66,29 @@ class TooManyAttemptsError(Refusal):
         self.retry_seconds = seconds
 
 
+class TooManyCodesError(TooManyAttemptsError):
+    """After too many wrong codes the next one has to wait, even if it is right."""
+
+    def __init__(self, seconds: int) -> None:
+        super().__init__(seconds)
+        self.message = ngettext(
+            "Too many wrong codes. Wait {seconds} second, or use a passkey.",
+            "Too many wrong codes. Wait {seconds} seconds, or use a passkey.",
+            seconds,
+        ).format(seconds=seconds)
+
+
 class Attempt:
     """A password attempt, with the counters it belongs to."""
 
-    def __init__(self, username: str, paces: dict[str, Pace]) -> None:
+    def __init__(
+        self,
+        username: str,
+        paces: dict[str, Pace],
+        error: type[TooManyAttemptsError] = TooManyAttemptsError,
+    ) -> None:
         self.name = _digest(username)
+        self.error = error
         # The person's own counter comes first in `paces`; the others are shared with strangers.
         self.paces = {_digest(key): pace for key, pace in paces.items()}
         self.rows: list[PasswordAttempt] = []
@@ -87,7 +107,7 @@ class Attempt:
                 cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int(self.name[:15], 16)])
             wait = self._wait(now)
             if wait:
-                raise TooManyAttemptsError(wait)
+                raise self.error(wait)
             self.rows = PasswordAttempt.objects.bulk_create(
                 PasswordAttempt(name_digest=self.name, key_digest=key, at=now) for key in self.paces
             )
@@ -132,6 +152,15 @@ def sign_in_attempt(username: str, network: str, device: str) -> Attempt:
 def confirmation_attempt(username: str) -> Attempt:
     """A signed-in person confirms their identity, for example before a signature."""
     return Attempt(username, {f"confirm {username}": ONE_PERSON})
+
+
+def code_attempt(username: str, device: str) -> Attempt:
+    """A code of the second factor, after the right password; `device` as for `sign_in_attempt`.
+
+    Whoever has somebody's password can slow codes down, but not those sent from a known browser.
+    """
+    key = f"code {device} {username}" if device else f"code {username}"
+    return Attempt(username, {key: ONE_CODE}, TooManyCodesError)
 
 
 def forget(username: str) -> None:

@@ -2,19 +2,47 @@
 
 from django.urls import path
 
-from webportal.accounts import views
+from webportal.accounts import second_factor_views, sign_in_views, views
 
 app_name = "accounts"
 urlpatterns = [
     path("sign-in", views.sign_in, name="sign-in"),
+    path("sign-in/second-step", sign_in_views.second_step, name="second-step"),
+    path("sign-in/passkey", sign_in_views.passkey_sign_in, name="passkey-sign-in"),
+    path("sign-in/passkey/options", sign_in_views.passkey_options, name="passkey-options"),
     path("sign-out", views.sign_out, name="sign-out"),
     path("account/password", views.change_password, name="change-password"),
     path("account/sessions", views.own_sessions, name="sessions"),
     path("account/sessions/<uuid:session_id>/end", views.end_session, name="end-session"),
     path("account/sign-out-everywhere", views.sign_out_everywhere, name="sign-out-everywhere"),
+    path("account/confirm", second_factor_views.confirm, name="confirm"),
+    path("account/second-factor", second_factor_views.overview, name="second-factor"),
+    path("account/second-factor/app", second_factor_views.app, name="app"),
+    path("account/second-factor/app/remove", second_factor_views.remove_app, name="remove-app"),
+    path(
+        "account/second-factor/recovery-codes",
+        second_factor_views.recovery_codes,
+        name="recovery-codes",
+    ),
+    path("account/second-factor/passkeys", second_factor_views.passkeys, name="passkeys"),
+    path(
+        "account/second-factor/passkeys/options",
+        second_factor_views.new_passkey_options,
+        name="new-passkey-options",
+    ),
+    path(
+        "account/second-factor/passkeys/<uuid:passkey_id>/remove",
+        second_factor_views.remove_passkey,
+        name="remove-passkey",
+    ),
     path("account/tokens", views.tokens, name="tokens"),
     path("account/tokens/<str:token_key>/revoke", views.revoke_token, name="revoke-token"),
     path("users", views.users, name="users"),
     path("users/<uuid:user_id>", views.user, name="user"),
     path("users/<uuid:user_id>/reset-password", views.reset_password, name="reset-password"),
+    path(
+        "users/<uuid:user_id>/reset-second-factor",
+        views.reset_second_factor,
+        name="reset-second-factor",
+    ),
 ]

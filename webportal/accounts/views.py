@@ -1,6 +1,7 @@
 """Sign-in, personal password and tokens, and user management for hospital IT."""
 
 import uuid
+from typing import Any
 
 from django.conf import settings
 from django.contrib import messages
@@ -15,11 +16,13 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from webportal.accounts import separation, services, sessions
+from webportal.accounts import second_factor, separation, services, sessions
 from webportal.accounts.devices import remember_device
 from webportal.accounts.forms import NewUserForm, PasswordForm, SignInForm, TokenForm, UserForm
 from webportal.accounts.models import ApiToken, Role, User
+from webportal.accounts.passkeys import why_unavailable
 from webportal.accounts.roles import SignedInRequest, allow
+from webportal.accounts.sign_in import wait_for_second_step
 
 
 class SignIn(LoginView):
@@ -30,10 +33,18 @@ class SignIn(LoginView):
     redirect_authenticated_user = True
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        """Sign in."""
+        """Sign in, or go on to the second step."""
+        user = form.get_user()
+        if second_factor.has_one(user):
+            wait_for_second_step(self.request, user, self.get_success_url())
+            return redirect("accounts:second-step")
         response = super().form_valid(form)
-        remember_device(self.request, response, self.request.user)  # type: ignore[arg-type]
+        remember_device(self.request, response, user)
         return response
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """Say why there are no passkeys, where the address has none."""
+        return super().get_context_data(no_passkeys=why_unavailable(self.request), **kwargs)
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         """Show what is wrong; 429 or 503 when the password was not looked at, 403 expired."""
@@ -187,7 +198,24 @@ def user(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse:
         else:
             messages.success(request, _("{name} is changed.").format(name=person))
             return redirect("accounts:users")
-    return render(request, "accounts/user.html", {"person": person, "form": form})
+    context = {"person": person, "form": form, "has_second_factor": second_factor.has_one(person)}
+    return render(request, "accounts/user.html", context)
+
+
+@allow(Role.IT)
+@require_POST
+def reset_second_factor(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse:
+    """Remove the second factor of a person who has lost it."""
+    person = get_object_or_404(User, pk=user_id)
+    try:
+        second_factor.reset(person, request.user)
+    except services.AccountError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(
+            request, _("{name} has no second factor any more, and was told.").format(name=person)
+        )
+    return redirect("accounts:user", person.pk)
 
 
 @allow(Role.IT)

@@ -22,8 +22,8 @@ class NotificationSerializer(serializers.ModelSerializer[Notification]):
 
     `kind` says which of the fields name it: `batch_done` the `batch`, `read_overruled` the `study`,
     `identity_corrected` the `correction`, `system_alert` the `alert`. `stat_unread`,
-    `studies_assigned`, `studies_signed` and `reports_ready` count `studies`. `password_reset`
-    is about the caller's own account.
+    `studies_assigned`, `studies_signed` and `reports_ready` count `studies`. `password_reset`,
+    `factor_added`, `factor_removed` and `factor_reset` are about the caller's own account.
     """
 
     alert = serializers.CharField(

@@ -6,6 +6,7 @@ from rest_framework.exceptions import PermissionDenied
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from webportal.accounts import second_factor
 from webportal.accounts.models import Role, User
 
 EVERYONE = tuple(Role)
@@ -34,6 +35,11 @@ class ByRole(BasePermission):
             raise PermissionDenied(
                 "Sign in to the portal and choose your own password first.",
                 code="password_change_required",
+            )
+        if second_factor.is_missing(user):
+            raise PermissionDenied(
+                "Sign in to the portal and add a second factor first.",
+                code="second_factor_required",
             )
         if view.action in (None, "metadata"):
             # The method is not one of the endpoint's, and the answer to that is 405.

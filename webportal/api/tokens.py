@@ -14,7 +14,7 @@ from rest_framework.permissions import AllowAny, BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from webportal.accounts import services
+from webportal.accounts import second_factor, services, sign_in
 from webportal.accounts.models import ApiToken, User
 from webportal.api.base import Endpoint
 from webportal.api.permissions import EVERYONE, ByRole
@@ -25,6 +25,13 @@ class Credentials(serializers.Serializer[Any]):
 
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(trim_whitespace=False, write_only=True)
+    code = serializers.CharField(
+        default="",
+        allow_blank=True,
+        max_length=20,
+        write_only=True,
+        help_text="A code of the authenticator app or a recovery code, of those who have one.",
+    )
     name = serializers.CharField(max_length=100, help_text="What uses the token.")
     days = serializers.IntegerField(
         default=services.USUAL_TOKEN_DAYS,
@@ -71,12 +78,14 @@ class TokenEndpoint(ListModelMixin, Endpoint[Any]):
     def create(self, request: Request) -> Response:
         """Create a token with a user name and a password. Open to everyone who has them.
 
+        Those who have a second factor send a `code`; with passkeys alone they create tokens on the
+        page. 403 `second_factor_required` without it, 429 after too many wrong ones.
         409 `conflict` where the person has as many tokens as are allowed. A new password ends all.
         """
         given = Credentials(data=request.data)
         given.is_valid(raise_exception=True)
         values = dict(given.validated_data)
-        name, days = values.pop("name"), values.pop("days")
+        name, days, code = values.pop("name"), values.pop("days"), values.pop("code")
         user = authenticate(request, **values)
         if not isinstance(user, User):
             raise AuthenticationFailed("User name or password is wrong.")
@@ -85,6 +94,7 @@ class TokenEndpoint(ListModelMixin, Endpoint[Any]):
                 "Sign in to the portal and choose your own password first.",
                 code="password_change_required",
             )
+        _check_second_factor(request, user, code)
         user_logged_in.send(sender=User, request=request, user=user)
         return Response({"token": services.create_token(user, name, days)}, status=201)
 
@@ -93,3 +103,22 @@ class TokenEndpoint(ListModelMixin, Endpoint[Any]):
         token = get_object_or_404(self.get_queryset(), token_key=key)
         services.revoke_token(token, self.person)
         return Response(status=204)
+
+
+def _check_second_factor(request: Request, user: User, code: str) -> None:
+    if second_factor.is_missing(user):
+        raise PermissionDenied(
+            "Sign in to the portal and add a second factor first.", code="second_factor_required"
+        )
+    if not second_factor.has_one(user):
+        return
+    if not code:
+        raise PermissionDenied(
+            "Send a code of the second factor too, or create the token in the portal.",
+            code="second_factor_required",
+        )
+    try:
+        second_factor.use_code(request, user, code)
+    except services.AccountError as error:
+        sign_in.note_wrong_factor(user, "code")
+        raise AuthenticationFailed(str(error)) from error

@@ -11,4 +11,4 @@ class NotificationsConfig(AppConfig):
 
     def ready(self) -> None:
         """Listen to what is told at once."""
-        from webportal.notifications import password_resets  # noqa: F401
+        from webportal.notifications import own_account  # noqa: F401

@@ -51,6 +51,10 @@ def _corrected_study(told: Notification) -> str:
     return reverse("notifications:list")
 
 
+def _second_factor(_told: Notification) -> str:
+    return reverse("accounts:second-factor")
+
+
 @dataclass(frozen=True)
 class KindDetails:
     """One kind: whom it concerns, its sentence, the page it opens, and its e-mail.
@@ -88,6 +92,9 @@ KINDS = {
     Kind.PASSWORD_RESET: KindDetails(
         (), messages.password_reset, lambda _told: reverse("accounts:sessions")
     ),
+    Kind.FACTOR_ADDED: KindDetails((), messages.factor_added, _second_factor),
+    Kind.FACTOR_REMOVED: KindDetails((), messages.factor_removed, _second_factor),
+    Kind.FACTOR_RESET: KindDetails((), messages.factor_reset, _second_factor),
     Kind.SYSTEM_ALERT: KindDetails(
         (Role.IT,), messages.system_alert, lambda _told: reverse("operations:queue")
     ),

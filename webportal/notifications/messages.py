@@ -109,6 +109,26 @@ def password_reset(_told: Notification) -> str:
     )
 
 
+def factor_added(_told: Notification) -> str:
+    """What happened, and what to do if somebody else did it."""
+    return _(
+        "A second factor was added to your account; if it was not you, remove it and change your"
+        " password"
+    )
+
+
+def factor_removed(_told: Notification) -> str:
+    """What happened, and what to do if somebody else did it."""
+    return _("A second factor of yours was removed; if it was not you, change your password")
+
+
+def factor_reset(_told: Notification) -> str:
+    """What happened, and what to do if it was not asked for."""
+    return _(
+        "Hospital IT reset your second factor; if you did not ask for it, tell the security officer"
+    )
+
+
 def system_alert(told: Notification) -> str:
     """What is wrong; an alert unknown to this version is named by its code."""
     assert told.alert is not None, "the database refuses one without its alert"

@@ -32,13 +32,23 @@ class Kind(models.TextChoices):
     )
     REPORTS_READY = "reports_ready", _("There are reports on patients whom I referred")
     SYSTEM_ALERT = "system_alert", _("The system needs attention")
-    # Told to everybody whom it concerns, by e-mail too: nobody can choose not to know.
     PASSWORD_RESET = "password_reset", _("Hospital IT gave me a one-time password")
+    FACTOR_ADDED = "factor_added", _("A second factor was added to my account")
+    FACTOR_REMOVED = "factor_removed", _("A second factor of mine was removed")
+    FACTOR_RESET = "factor_reset", _("Hospital IT reset my second factor")
 
 
 #: Kinds with one unread notification per person, whose count grows until it is read.
 #: Everything else about a kind is in webportal.notifications.kinds.
 COUNTED_KINDS = [Kind.STUDIES_ASSIGNED, Kind.STUDIES_SIGNED, Kind.REPORTS_READY]
+
+#: Kinds about the person's own account, which nobody can choose not to know.
+ACCOUNT_KINDS = [
+    Kind.PASSWORD_RESET,
+    Kind.FACTOR_ADDED,
+    Kind.FACTOR_REMOVED,
+    Kind.FACTOR_RESET,
+]
 
 
 class MailState(models.TextChoices):
@@ -171,7 +181,7 @@ class Notification(models.Model):
                 | Q(kind="identity_corrected", batch=None, study=None, alert=None)
                 | Q(kind="read_overruled", batch=None, study__isnull=False, alert=None)
                 | Q(kind="system_alert", batch=None, study=None, alert__isnull=False)
-                | Q(kind="password_reset", batch=None, study=None, alert=None),
+                | Q(kind__in=ACCOUNT_KINDS, batch=None, study=None, alert=None),
                 name="notification_names_its_thing",
             ),
             models.CheckConstraint(

@@ -13,7 +13,7 @@ from django.utils import timezone
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.notifications.models import Kind, MailChoice, MailState, Notification
+from webportal.notifications.models import ACCOUNT_KINDS, MailChoice, MailState, Notification
 from webportal.review.preferences import reads_first
 from webportal.review.reads.blinding import reads_without_model
 
@@ -57,7 +57,7 @@ def close(notifications: QuerySet[Notification]) -> None:
     """
     ids = list(notifications.select_for_update(of=("self",)).values_list("pk", flat=True))
     closed = Notification.objects.filter(pk__in=ids)
-    needless = closed.filter(mail_state=MailState.DUE).exclude(kind=Kind.PASSWORD_RESET)
+    needless = closed.filter(mail_state=MailState.DUE).exclude(kind__in=ACCOUNT_KINDS)
     needless.update(mail_state=MailState.NONE, mail_due_at=None)
     closed.update(read_at=timezone.now())
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import UPLOADERS
+from webportal.accounts.second_factor import is_missing
 from webportal.review.preferences import has_shortcuts
 
 
@@ -39,7 +40,7 @@ LINKS = [
 def navigation(request: HttpRequest) -> dict[str, Any]:
     """Give templates the links that this person may follow."""
     user = getattr(request, "user", None)
-    if not isinstance(user, User) or user.must_change_password:
+    if not isinstance(user, User) or user.must_change_password or is_missing(user):
         return {"navigation": []}
     return {
         "navigation": [link for link in LINKS if user.has_role(*link.roles)],

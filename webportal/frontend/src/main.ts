@@ -19,6 +19,7 @@ import { submitOnChange } from "./filters";
 import { onEachPage } from "./life";
 import { keepLive } from "./live";
 import { lockWhenIdle } from "./lock";
+import { bindPasskeys } from "./passkeys";
 import { bindPasteTable } from "./paste_table";
 import { bindPrintButtons } from "./print";
 import { openInPlace } from "./swap";
@@ -40,5 +41,6 @@ onEachPage((life) => {
   bindWorklist(life);
   bindColumns();
 });
+bindPasskeys();
 bindPrintButtons();
 bindPasteTable();

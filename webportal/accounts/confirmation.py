@@ -1,0 +1,43 @@
+"""Pages that change how a person signs in want to know first who sits there.
+
+Signing in shows it, and so does typing the password once more; both hold for a few minutes.
+"""
+
+import time
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.sessions.backends.base import SessionBase
+from django.http import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+
+from webportal.accounts.roles import SignedInRequest
+
+SESSION_KEY = "confirmed_at"
+GOOD_FOR_SECONDS = 300
+
+View = Callable[..., HttpResponseBase]
+
+
+def confirm(session: SessionBase) -> None:
+    """Note that the person has just shown who they are."""
+    session[SESSION_KEY] = time.time()
+
+
+def is_confirmed(session: SessionBase) -> bool:
+    """Whether the person has shown that a few minutes ago at most."""
+    return bool(time.time() - session.get(SESSION_KEY, 0.0) < GOOD_FOR_SECONDS)
+
+
+def confirmed(view: View) -> View:
+    """Lead to the page that asks for the password, and from there to the second factor's page."""
+
+    @wraps(view)
+    def guarded(request: SignedInRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if not is_confirmed(request.session):
+            return redirect(reverse("accounts:confirm"))
+        return view(request, *args, **kwargs)
+
+    return guarded

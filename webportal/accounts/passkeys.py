@@ -1,0 +1,187 @@
+"""Passkeys (WebAuthn): made, and asked for, by the browser for this portal's host name alone.
+
+What the browser signs is bound to a challenge that is in the session, is good once, for a few
+minutes and for one purpose: an answer that unlocks a session signs no read.
+"""
+
+import ipaddress
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from django.db.models import Q
+from django.http import HttpRequest
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from fido2.server import Fido2Server
+from fido2.webauthn import (
+    AttestedCredentialData,
+    AuthenticationResponse,
+    PublicKeyCredentialRpEntity,
+    PublicKeyCredentialUserEntity,
+    ResidentKeyRequirement,
+    UserVerificationRequirement,
+)
+
+from webportal.accounts.models import Passkey, User
+from webportal.refusals import Conflict
+
+SESSION_KEY = "passkey_challenges"
+GOOD_FOR_SECONDS = 300
+# Tabs each have their own; beyond that the oldest is dropped.
+MOST_CHALLENGES = 8
+MOST_PASSKEYS = 10
+
+
+class PasskeyError(Conflict):
+    """The browser's answer is not taken; the message says what to do."""
+
+    code = "passkey_refused"
+
+
+def why_unavailable(request: HttpRequest) -> str:
+    """Why this address can have no passkeys, in words; '' where it can.
+
+    Browsers make them for host names only, and only over HTTPS or on localhost.
+    """
+    host = _host(request)
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        if request.is_secure() or host == "localhost":
+            return ""
+        return _("Passkeys need HTTPS, and this page was opened without it. Ask hospital IT.")
+    return _(
+        "Passkeys need a host name, and this page was opened by the IP address {address}. Open it"
+        " by its name, on this machine as localhost."
+    ).format(address=host)
+
+
+def begin_making(request: HttpRequest, user: User) -> dict[str, Any]:
+    """What the browser needs to make a passkey for this person."""
+    _refuse_unavailable(request)
+    credentials = [_credential(passkey) for passkey in user.passkeys.all()]
+    if len(credentials) >= MOST_PASSKEYS:
+        raise PasskeyError(_("You have ten passkeys, the most there may be. Remove one first."))
+    options, state = _server(request).register_begin(
+        PublicKeyCredentialUserEntity(id=user.pk.bytes, name=user.username, display_name=str(user)),
+        credentials,
+        resident_key_requirement=ResidentKeyRequirement.REQUIRED,
+        user_verification=UserVerificationRequirement.REQUIRED,
+    )
+    _keep(request, "make", state)
+    return dict(options)
+
+
+def finish_making(
+    request: HttpRequest, user: User, answer: Mapping[str, Any], name: str
+) -> Passkey:
+    """Keep the passkey that the browser has made; raises PasskeyError."""
+    state = _take(request, "make")
+    try:
+        made = _server(request).register_complete(state, answer)
+    except (ValueError, TypeError, KeyError) as error:
+        raise _not_taken() from error
+    credential = made.credential_data
+    assert credential is not None, "register_complete makes sure of it"
+    if Passkey.objects.filter(credential_id=credential.credential_id).exists():
+        raise PasskeyError(_("That passkey is in use already."))
+    return Passkey.objects.create(
+        user=user,
+        name=name,
+        credential_id=credential.credential_id,
+        credential=bytes(credential),
+        sign_count=made.counter,
+        domain=_host(request),
+    )
+
+
+def begin_asking(request: HttpRequest, purpose: str, user: User | None) -> dict[str, Any]:
+    """What the browser needs to ask for a passkey: the person's, or anybody's when None.
+
+    Raises PasskeyError where this address can have none, or the person has none for it.
+    """
+    _refuse_unavailable(request)
+    credentials = None
+    if user is not None:
+        own = user.passkeys.filter(domain=_host(request))
+        credentials = [_credential(passkey) for passkey in own]
+        if not credentials:
+            raise PasskeyError(_("You have no passkey for this address."))
+    options, state = _server(request).authenticate_begin(
+        credentials, user_verification=UserVerificationRequirement.REQUIRED
+    )
+    _keep(request, purpose, state)
+    return dict(options)
+
+
+def finish_asking(
+    request: HttpRequest, purpose: str, user: User | None, answer: Mapping[str, Any]
+) -> Passkey:
+    """The passkey that has answered, of this person if one is given; raises PasskeyError.
+
+    A counter that does not grow gives a copied passkey away; many have none and always say 0.
+    """
+    state = _take(request, purpose)
+    try:
+        response = AuthenticationResponse.from_dict(answer)
+        counter = response.response.authenticator_data.counter
+        found = Passkey.objects.select_related("user").filter(credential_id=response.raw_id)
+        passkey = (found if user is None else found.filter(user=user)).first()
+        if passkey is None:
+            raise PasskeyError(_("The portal does not know that passkey. Sign in another way."))
+        _server(request).authenticate_complete(state, [_credential(passkey)], response)
+    except (ValueError, TypeError, KeyError) as error:
+        raise _not_taken() from error
+    grows = Q(sign_count__lt=counter) if counter else Q(sign_count=0)
+    counted = Passkey.objects.filter(grows, pk=passkey.pk)
+    if not counted.update(sign_count=counter, used_at=timezone.now()):
+        raise PasskeyError(
+            _("That passkey seems to have been copied. Remove it, and tell hospital IT.")
+        )
+    return passkey
+
+
+def _server(request: HttpRequest) -> Fido2Server:
+    host = _host(request)
+    origin = f"{request.scheme}://{request.get_host()}"
+    relying_party = PublicKeyCredentialRpEntity(id=host, name="Chestline")
+    return Fido2Server(relying_party, verify_origin=lambda named: named == origin)
+
+
+def _host(request: HttpRequest) -> str:
+    host = request.get_host()
+    return host if host.endswith("]") else host.rpartition(":")[0] or host
+
+
+def _credential(passkey: Passkey) -> AttestedCredentialData:
+    return AttestedCredentialData(bytes(passkey.credential))
+
+
+def _refuse_unavailable(request: HttpRequest) -> None:
+    if why := why_unavailable(request):
+        raise PasskeyError(why)
+
+
+def _not_taken() -> PasskeyError:
+    return PasskeyError(_("The passkey was not accepted. Try again."))
+
+
+def _keep(request: HttpRequest, purpose: str, state: Any) -> None:
+    kept = dict(request.session.get(SESSION_KEY, {}))
+    kept.pop(purpose, None)
+    for oldest in list(kept)[: max(0, len(kept) + 1 - MOST_CHALLENGES)]:
+        del kept[oldest]
+    verification = str(state["user_verification"].value)
+    kept[purpose] = {"challenge": state["challenge"], "user_verification": verification}
+    kept[purpose]["until"] = time.time() + GOOD_FOR_SECONDS
+    request.session[SESSION_KEY] = kept
+
+
+def _take(request: HttpRequest, purpose: str) -> Any:
+    kept = dict(request.session.get(SESSION_KEY, {}))
+    state = kept.pop(purpose, None)
+    request.session[SESSION_KEY] = kept
+    if state is None or state["until"] < time.time():
+        raise PasskeyError(_("That took too long. Try again."))
+    return state

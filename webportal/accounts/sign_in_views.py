@@ -1,0 +1,77 @@
+"""The second step of signing in, and signing in by passkey."""
+
+from django.contrib.auth.decorators import login_not_required
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods, require_POST
+
+from webportal.accounts import passkeys, second_factor, sign_in
+from webportal.accounts.forms import CodeForm
+from webportal.accounts.passkey_forms import answer_of
+from webportal.accounts.passkeys import PasskeyError
+from webportal.accounts.services import AccountError
+from webportal.accounts.throttle import TooManyAttemptsError
+
+# The purpose to which the browser's answer is bound.
+SIGN_IN = "sign-in"
+
+
+@login_not_required
+@require_http_methods(["GET", "POST"])
+def second_step(request: HttpRequest) -> HttpResponse:
+    """Ask for the second factor of somebody whose password was right."""
+    found = sign_in.waiting(request)
+    if found is None:
+        return redirect("accounts:sign-in")
+    form = CodeForm(request.POST or None)
+    status = 200
+    if form.is_valid():
+        try:
+            factor = second_factor.use_code(request, found.user, form.cleaned_data["code"])
+        except AccountError as error:
+            sign_in.note_wrong_factor(found.user, "code")
+            form.add_error("code", str(error))
+        except TooManyAttemptsError as error:
+            form.add_error("code", str(error))
+            status = error.status
+        else:
+            return sign_in.complete(request, found.user, found.target, factor)
+    context = {
+        "form": form,
+        "target": found.target,
+        "has_app": second_factor.has_app(found.user),
+        "has_passkey": found.user.passkeys.exists(),
+        "no_passkeys": passkeys.why_unavailable(request),
+    }
+    return render(request, "accounts/second_step.html", context, status=status)
+
+
+@login_not_required
+@require_POST
+def passkey_options(request: HttpRequest) -> HttpResponse:
+    """What the browser needs to ask for the passkey of whoever wants to sign in."""
+    try:
+        return JsonResponse(passkeys.begin_asking(request, SIGN_IN, user=None))
+    except PasskeyError as error:
+        return JsonResponse({"detail": str(error)}, status=422)
+
+
+@login_not_required
+@require_POST
+def passkey_sign_in(request: HttpRequest) -> HttpResponse:
+    """Sign in by passkey alone.
+
+    It is something that the person has, unlocked by something that they know or are. No number of
+    wrong passwords keeps anybody from it: nobody can guess a signature.
+    """
+    try:
+        passkey = passkeys.finish_asking(request, SIGN_IN, None, answer_of(request))
+        if not passkey.user.is_active:
+            sign_in.note_wrong_factor(passkey.user, second_factor.PASSKEY)
+            raise PasskeyError(_("You may not sign in any more. Ask hospital IT."))
+    except PasskeyError as error:
+        context = {"error": str(error), "next": request.POST.get("next", "")}
+        return render(request, "accounts/passkey_refused.html", context, status=422)
+    target = request.POST.get("next", "")
+    return sign_in.complete(request, passkey.user, target, second_factor.PASSKEY)

@@ -1,0 +1,42 @@
+"""Telling people what happened to their own account: one-time passwords and second factors.
+
+It is noted with the event itself, and goes by e-mail to every address that is known, whatever its
+owner has chosen: whoever did it could use the account in its owner's name.
+"""
+
+from typing import Any
+
+from django.conf import settings
+from django.dispatch import receiver
+
+from webportal.accounts import second_factor
+from webportal.accounts.models import User
+from webportal.accounts.services import password_reset
+from webportal.notifications.models import Kind, Notification
+from webportal.notifications.services import mail_state_for
+
+_FACTOR_KINDS = {
+    "added": Kind.FACTOR_ADDED,
+    "removed": Kind.FACTOR_REMOVED,
+    "reset": Kind.FACTOR_RESET,
+}
+
+
+@receiver(password_reset)
+def tell_of_password(user: User, **kwargs: Any) -> None:
+    """Note that the person is to be told of the one-time password."""
+    _tell(user, Kind.PASSWORD_RESET)
+
+
+@receiver(second_factor.changed)
+def tell_of_factor(user: User, what: str, **kwargs: Any) -> None:
+    """Note that the person is to be told what became of their second factor."""
+    _tell(user, _FACTOR_KINDS[what])
+
+
+def _tell(user: User, kind: Kind) -> None:
+    Notification.objects.create(
+        recipient=user,
+        kind=kind,
+        **mail_state_for(settings.MAIL_ENABLED and bool(user.email)),
+    )
