@@ -14,7 +14,7 @@ from webportal.review.reports.agreement_views import agreement_rows
 
 
 class DaysSerializer(serializers.Serializer[Any]):
-    """Of which days the signed reads are counted."""
+    """The range of days whose signed reads are counted."""
 
     since = serializers.DateField(required=False)
     until = serializers.DateField(required=False)
@@ -37,12 +37,12 @@ class AgreementSerializer(serializers.Serializer[Any]):
         source="figures.interval",
         child=serializers.FloatField(),
         allow_null=True,
-        help_text="The 95 % interval of kappa; null where the answers vary too little for one.",
+        help_text="The 95 % interval of kappa; null if the answers vary too little to compute one.",
     )
 
 
 class AgreementEndpoint(Endpoint[Read]):
-    """Agreement beyond chance: pooled, and for radiologists their own as well."""
+    """Agreement beyond chance: pooled, and for radiologists also their own."""
 
     queryset = Read.objects.none()
     filter_backends = []

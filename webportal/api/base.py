@@ -19,7 +19,8 @@ PRIORITIES = [(priority.name.lower(), priority.label) for priority in Priority]
 class Endpoint(GenericViewSet[_Thing]):
     """A viewset whose `roles` say, for each action, who may use it.
 
-    `opens_results` names the actions whose answers show results that one who reads first opens.
+    `opens_results` names the actions whose answers show model results that a caller who reads
+    first has to open.
     """
 
     permission_classes = [ByRole]
@@ -29,15 +30,15 @@ class Endpoint(GenericViewSet[_Thing]):
 
     @property
     def person(self) -> User:
-        """Who calls; ByRole lets nobody else in."""
+        """The caller, whom ByRole has authenticated."""
         user = self.request.user
         if not isinstance(user, User):
-            raise TypeError("An endpoint without ByRole asked who calls.")
+            raise TypeError("The endpoint asks for the caller, but does not use ByRole.")
         return user
 
     @property
     def results_are_open(self) -> bool:
-        """Whether the caller, who may read first, opens the results of this answer."""
+        """Whether a caller who reads first has asked for the results in this answer."""
         return self.request.query_params.get(OPENING) == OPEN
 
 
@@ -57,9 +58,9 @@ class PriorityField(serializers.ChoiceField):
 
 
 class SearchText(serializers.Serializer[Any]):
-    """What to search for. It is sent in the body, because an address must hold no patient data."""
+    """The search text, sent in the body because a URL must not contain patient data."""
 
-    text = serializers.CharField(max_length=200, help_text="Words that must all be found.")
+    text = serializers.CharField(max_length=200, help_text="Words, all of which must be found.")
 
 
 class NoBody(serializers.Serializer[Any]):

@@ -1,4 +1,4 @@
-"""Results of a batch's files, and validation of a sheet before a batch exists."""
+"""Results of a batch's files, and validation of a sheet before a batch is created."""
 
 from dataclasses import asdict
 from typing import Any
@@ -22,13 +22,13 @@ from webportal.intake.models import UploadBatch, Verdict
 from webportal.records.choices import Category, Priority, Purpose, ReadingState
 from webportal.review.batches import results, views
 
-NOTHING = ("", "Not known to the caller, or not there")
+NOTHING = ("", "Does not exist, or is not visible to the caller")
 WAITING_STATES = (JobState.QUEUED, JobState.RUNNING, JobState.QUARANTINED, JobState.CANCELLED)
 ANALYSES = [NOTHING, (results.ANALYSED, "Analysed"), *((s.value, s.label) for s in WAITING_STATES)]
 
 
 class ResultSerializer(serializers.Serializer[Any]):
-    """One file of a batch and what came of it."""
+    """One file of a batch and its result."""
 
     file_name = serializers.CharField()
     verdict = serializers.ChoiceField(choices=Verdict.choices)
@@ -47,18 +47,21 @@ class ResultSerializer(serializers.Serializer[Any]):
     probability = serializers.FloatField(allow_null=True)
     purpose = serializers.ChoiceField(choices=[NOTHING, *Purpose.choices])
     doubts = serializers.ListField(
-        child=serializers.CharField(), help_text="Why the result is not plainly within its purpose."
+        child=serializers.CharField(),
+        help_text="Why the result is not clearly within the model's purpose.",
     )
     model_version = serializers.CharField()
     reading_state = serializers.ChoiceField(choices=[NOTHING, *ReadingState.choices])
     identity_corrected = serializers.BooleanField(
-        help_text="Whether a read was signed under another identity than the patient has now."
+        help_text="Whether a read was signed under an identity that differs from the"
+        " patient's present one."
     )
     result_withheld = serializers.BooleanField(
-        help_text="Whether the caller is not shown what the model says before their own read."
+        help_text="Whether the model's result is withheld from the caller until they have"
+        " read the study."
     )
     finding = FindingSerializer(
-        allow_null=True, help_text="What is signed of its study; for radiologists alone."
+        allow_null=True, help_text="The signed finding of its study; for radiologists only."
     )
     model_is = serializers.ChoiceField(choices=STANDS, help_text=MODEL_IS)
 
@@ -70,16 +73,16 @@ class SheetText(serializers.Serializer[Any]):
 
 
 class SheetProblem(serializers.Serializer[Any]):
-    """What is wrong with a value of a line."""
+    """What is wrong with one value in a line."""
 
-    column = serializers.CharField(help_text="Empty for the line as a whole.")
+    column = serializers.CharField(help_text="Empty if the problem concerns the whole line.")
     message = serializers.CharField()
 
 
 class SheetLine(serializers.Serializer[Any]):
-    """A line of a sheet and its verdict."""
+    """A line of a sheet and its problems."""
 
-    number = serializers.IntegerField(help_text="Line 1 is the one with the column names.")
+    number = serializers.IntegerField(help_text="Line 1 contains the column names.")
     file = serializers.CharField()
     problems = SheetProblem(many=True)
 
@@ -87,7 +90,7 @@ class SheetLine(serializers.Serializer[Any]):
 class CheckedSheet(serializers.Serializer[Any]):
     """Every line of a sheet."""
 
-    is_good = serializers.BooleanField(help_text="Whether a batch can be opened with it.")
+    is_good = serializers.BooleanField(help_text="Whether a batch can be created from it.")
     lines = SheetLine(many=True)
 
 
@@ -101,7 +104,7 @@ class BatchResultEndpoint(Endpoint[UploadBatch]):
     @extend_schema(responses=ResultSerializer(many=True))
     @action(detail=True, filter_backends=[])
     def results(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """What came of each file of a batch; the model's results for radiologists alone."""
+        """The result of each file of a batch; the model's results for radiologists only."""
         items: QuerySet[Any] = results.items_of(
             self.get_object(), self.person, "file", is_open=self.results_are_open
         )
@@ -116,7 +119,7 @@ class BatchResultEndpoint(Endpoint[UploadBatch]):
     )
     @action(detail=True, url_path="results.csv", filter_backends=[])
     def results_csv(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
-        """All the results as one CSV file; that they were taken out is in the audit trail."""
+        """All the results as one CSV file; the export is recorded in the audit trail."""
         return views.csv_response(
             views.export(
                 self.get_object(), self.person, "csv", "file", is_open=self.results_are_open

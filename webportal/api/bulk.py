@@ -1,4 +1,4 @@
-"""Changing many studies at once, as the worklist's bulk actions do."""
+"""Changing many studies at once, like the bulk actions of the worklist."""
 
 from typing import Any
 
@@ -31,20 +31,20 @@ class ManyPriorities(ManyStudies):
 
 
 class ManyAssignments(ManyStudies):
-    """The studies and who is to read them; null for nobody."""
+    """The studies, and the radiologist to assign them to; null for nobody."""
 
     reader = serializers.PrimaryKeyRelatedField(queryset=readers(), allow_null=True)
 
 
 class LeftStudies(serializers.Serializer[Any]):
-    """Studies that were left as they are, and why."""
+    """Studies that were not changed, and why."""
 
     reason = serializers.CharField()
     studies = serializers.ListField(child=serializers.UUIDField())
 
 
 class BulkResult(serializers.Serializer[Any]):
-    """Which studies changed and which did not. All changes are made, or none."""
+    """Which studies changed and which did not. Either all changes are made or none."""
 
     changed = serializers.ListField(child=serializers.UUIDField())
     unchanged = LeftStudies(many=True)
@@ -65,7 +65,7 @@ class BulkEndpoint(Endpoint[Study]):
     @extend_schema(request=ManyPriorities, responses=BulkResult)
     @action(detail=False, methods=["post"], url_path="bulk/priority")
     def bulk_priority(self, request: Request) -> Response:
-        """Let studies be analysed and read sooner or later; signed ones stay as they are."""
+        """Change the priority of studies; signed ones are not changed."""
         given = _given(ManyPriorities, request)
         priority = Priority(given["priority"])
         return _answer(bulk.prioritise(given["studies"], priority, self.person))
@@ -73,20 +73,20 @@ class BulkEndpoint(Endpoint[Study]):
     @extend_schema(request=ManyAssignments, responses=BulkResult)
     @action(detail=False, methods=["post"], url_path="bulk/assign")
     def bulk_assign(self, request: Request) -> Response:
-        """Ask a radiologist to read studies, or nobody; signed ones stay as they are."""
+        """Assign studies to a radiologist, or to nobody; signed ones are not changed."""
         given = _given(ManyAssignments, request)
         return _answer(bulk.assign(given["studies"], given["reader"], self.person))
 
     @extend_schema(request=ManyStudies, responses=BulkResult)
     @action(detail=False, methods=["post"], url_path="bulk/rerun")
     def bulk_rerun(self, request: Request) -> Response:
-        """Queue the images of studies again; those that are in the queue stay there."""
+        """Queue the images of studies again; those already in the queue stay there."""
         given = _given(ManyStudies, request)
         return _answer(bulk.rerun(given["studies"], self.person))
 
 
 def _given(serializer: type[ManyStudies], request: Request) -> dict[str, Any]:
-    """The body's values, each study once."""
+    """The validated body, with each study once."""
     given = serializer(data=request.data)
     given.is_valid(raise_exception=True)
     values: dict[str, Any] = given.validated_data

@@ -12,14 +12,14 @@ from rest_framework.exceptions import ErrorDetail, ValidationError
 from rest_framework.views import APIView
 
 YES_OR_NO = ("true", "false")
-# How one who reads first asks for results that are closed until they have read.
+# With this, a caller who reads first asks for results that are closed until they have signed.
 OPENING, OPEN = "results", "open"
 FARTHEST_ZONE = timedelta(hours=14)
 PAGES = ("page", "page_size", "cursor")
 
 
 class MomentField(IsoDateTimeField):
-    """A moment in ISO 8601, of a time zone that there can be: the database refuses others."""
+    """An ISO 8601 time with a possible UTC offset: the database rejects others."""
 
     def to_python(self, value: Any) -> datetime | None:
         """Return the moment in UTC; raises ValidationError."""
@@ -29,30 +29,28 @@ class MomentField(IsoDateTimeField):
         offset = moment.utcoffset() or timedelta()
         if abs(offset) > FARTHEST_ZONE:
             raise forms.ValidationError(
-                "No time zone is as far from UTC as this offset.", code="invalid"
+                "No time zone has an offset from UTC this large.", code="invalid"
             )
         try:
             return moment.astimezone(UTC)
         except OverflowError as error:
-            raise forms.ValidationError(
-                "This is before or after all years.", code="invalid"
-            ) from error
+            raise forms.ValidationError("The year is out of range.", code="invalid") from error
 
 
 class MomentFilter(django_filters.IsoDateTimeFilter):
-    """Narrows a list by a moment."""
+    """Filters a list by a time."""
 
     field_class = MomentField
 
 
 class StrictFilters(DjangoFilterBackend):
-    """Narrows a list by its filters, and refuses parameters and values that it does not know.
+    """Filters a list, and refuses unknown parameters and values.
 
     A list that ignored a misspelt filter would show everything as if it matched.
     """
 
     def filter_queryset(self, request: Any, queryset: QuerySet[Any], view: Any) -> Any:
-        """Return what matches; raises ValidationError for an unknown name or value."""
+        """Return the matching rows; raises ValidationError for an unknown name or value."""
         filterset = self.get_filterset_class(view, queryset)
         filters = filterset.base_filters if filterset else {}
         known = {*filters, *PAGES, *(["ordering"] if _is_ordered(view) else [])}
@@ -74,12 +72,13 @@ class StrictFilters(DjangoFilterBackend):
 
 
 def _is_ordered(view: APIView) -> bool:
-    # Only a whole list is sorted as the caller likes; see StableOrdering.
+    # Only complete lists can be sorted by the caller; see StableOrdering.
     backends = getattr(view, "filter_backends", [])
     return any(hasattr(backend, "ordering_param") for backend in backends)
 
 
 def _unknown_name(known: set[str]) -> ErrorDetail:
     return ErrorDetail(
-        f"There is no filter of this name. Known are: {', '.join(sorted(known))}.", "unknown_filter"
+        f"There is no filter of this name. Known filters: {', '.join(sorted(known))}.",
+        "unknown_filter",
     )

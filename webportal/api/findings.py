@@ -11,14 +11,14 @@ STANDS = [
     ("", "Nothing to compare"),
     ("agrees", "As the finding says"),
     ("overruled", "Overruled by the reader"),
-    ("differs", "Other than the finding, which was not signed on this result"),
+    ("differs", "Differs from the finding, which was signed without this result"),
 ]
-MODEL_IS = "How the model's result stands to the signed finding."
+MODEL_IS = "Whether the model's result agrees with the signed finding."
 VALUES = [*Pneumonia.choices, (NOT_INTERPRETABLE, "Not interpretable")]
 
 
 class FindingSerializer(serializers.Serializer[Any]):
-    """What a reader has signed of a study, and counts."""
+    """The signed finding of a study that counts."""
 
     read = serializers.UUIDField()
     value = serializers.ChoiceField(choices=VALUES)
@@ -28,7 +28,8 @@ class FindingSerializer(serializers.Serializer[Any]):
     reader_name = serializers.CharField(source="reader")
     signed_at = serializers.DateTimeField()
     is_amended = serializers.BooleanField()
-    addenda = serializers.IntegerField(help_text="How many were signed to the read.")
+    addenda = serializers.IntegerField(help_text="The number of signed addenda.")
     covers_all_images = serializers.BooleanField(
-        source="covers_all", help_text="False where an image has joined the study since."
+        source="covers_all",
+        help_text="False if an image was added to the study after the signature.",
     )

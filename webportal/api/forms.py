@@ -1,4 +1,4 @@
-"""Serializers with the fields of a form, which checks what they take."""
+"""Serializers with the fields of a Django form, which validates their input."""
 
 from typing import Any, ClassVar
 
@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 
 class FormSerializer(serializers.Serializer[Any]):
-    """Takes the fields of `form`, and those declared beside them.
+    """Has the fields of `form`, and any declared in addition.
 
     Where `is_partial` each of them may be left out. What the form wants beyond types and lengths it
     says itself: see `form_problem`.
@@ -45,7 +45,7 @@ def _serialized(
 
 
 def _choices(field: forms.ChoiceField) -> list[tuple[Any, Any]]:
-    """The choices of a form's field but for the empty one."""
+    """The choices of a form field without the empty one."""
     widget = field.widget
     assert isinstance(widget, forms.widgets.ChoiceWidget)
     return [(value, label) for value, label in widget.choices if value != ""]

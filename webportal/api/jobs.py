@@ -55,7 +55,7 @@ class JobSerializer(serializers.ModelSerializer[Job]):
         ]
 
     def to_representation(self, instance: Job) -> dict[str, Any]:
-        """The job; that the model refused its picture is told to those who may know results."""
+        """The job; only callers who may see results learn that the model refused the image."""
         told: dict[str, Any] = super().to_representation(instance)
         if instance.state == JobState.REFUSED and not _knows_ends(self.context["request"]):
             told |= {"state": JobState.DONE, "reason_code": "", "reason": ""}
@@ -63,12 +63,12 @@ class JobSerializer(serializers.ModelSerializer[Job]):
 
 
 def _knows_ends(request: Any) -> bool:
-    """Whether the caller may know how the model took a picture."""
+    """Whether the caller may learn how the analysis of an image ended."""
     return bool(request.user.has_role(Role.RADIOLOGIST, Role.IT))
 
 
 class JobFilter(django_filters.FilterSet):
-    """What jobs can be narrowed by."""
+    """Filters of the list of jobs."""
 
     state = django_filters.MultipleChoiceFilter(choices=JobState.choices, method="by_state")
     radiograph = django_filters.UUIDFilter(field_name="radiograph_id")
@@ -77,7 +77,7 @@ class JobFilter(django_filters.FilterSet):
         field_name="radiograph__upload_items__batch_id", distinct=True
     )
     awaiting_release = django_filters.BooleanFilter(
-        method="by_release", label="Quarantined, and nobody has queued the image again."
+        method="by_release", label="Quarantined, and the image has not been queued again."
     )
 
     class Meta:
@@ -85,7 +85,7 @@ class JobFilter(django_filters.FilterSet):
         fields: list[str] = []
 
     def by_state(self, jobs: QuerySet[Job], name: str, value: list[str]) -> QuerySet[Job]:
-        """Jobs in any of these states, as the caller is told them."""
+        """Jobs in any of these states, as shown to the caller."""
         states = set(value)
         if not _knows_ends(self.request):
             states.discard(JobState.REFUSED)
@@ -100,7 +100,7 @@ class JobFilter(django_filters.FilterSet):
 
 
 class JobEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Job]):
-    """Jobs: ids alone, no patient data."""
+    """Jobs: ids only, no patient data."""
 
     queryset = Job.objects.select_related("radiograph")
     serializer_class = JobSerializer
@@ -113,7 +113,7 @@ class JobEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Job]):
     opens_results = ("list", "retrieve")
 
     def get_queryset(self) -> QuerySet[Job]:
-        """Those that the caller may know: how a job ended may tell a result that is hidden."""
+        """The jobs visible to the caller: how a job ended may reveal a hidden result."""
         hidden = Study.objects.filter(hidden_results(self.person))
         withheld = Study.objects.filter(
             withheld_results(self.person, is_open=self.results_are_open)
@@ -137,14 +137,15 @@ class JobEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Job]):
 
 
 class PredictionSerializer(serializers.ModelSerializer[Prediction]):
-    """What one model version said of one radiograph."""
+    """The result of one model version for one radiograph."""
 
     study = serializers.UUIDField(source="radiograph.study_id")
     model_version = serializers.CharField(source="model_version.version")
     category = serializers.ChoiceField(
         source="shown_category",
         choices=Category.choices,
-        help_text="`outside_purpose`: the model answered, and was not made for such an image.",
+        help_text="`outside_purpose`: there is a result, but the model is not intended for"
+        " such an image.",
     )
     probability = serializers.FloatField(
         source="shown_probability",
@@ -153,7 +154,7 @@ class PredictionSerializer(serializers.ModelSerializer[Prediction]):
     )
     bacterial_probability = serializers.SerializerMethodField()
     doubts = serializers.SerializerMethodField(
-        help_text="Why the result is not plainly within the model's purpose."
+        help_text="Why the result is not clearly within the model's purpose."
     )
     reason = serializers.CharField(source="reason.english", read_only=True)
 
@@ -183,7 +184,7 @@ class PredictionSerializer(serializers.ModelSerializer[Prediction]):
 
     @extend_schema_field(serializers.FloatField(allow_null=True))
     def get_bacterial_probability(self, prediction: Prediction) -> float | None:
-        """Null wherever the probability is."""
+        """Null where the probability is null."""
         is_shown = prediction.shown_probability is not None
         return prediction.bacterial_probability if is_shown else None
 
@@ -194,7 +195,7 @@ class PredictionSerializer(serializers.ModelSerializer[Prediction]):
 
 
 class PredictionFilter(django_filters.FilterSet):
-    """What predictions can be narrowed by."""
+    """Filters of the list of predictions."""
 
     radiograph = django_filters.UUIDFilter(field_name="radiograph_id")
     study = django_filters.UUIDFilter(field_name="radiograph__study_id")
@@ -212,7 +213,7 @@ class PredictionFilter(django_filters.FilterSet):
     def by_category(
         self, predictions: QuerySet[Prediction], name: str, value: str
     ) -> QuerySet[Prediction]:
-        """Results of a category, as it is shown."""
+        """Results whose displayed category is one of these."""
         return predictions.alias(shown=shown_category()).filter(shown=value)
 
 
@@ -229,7 +230,7 @@ class PredictionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Prediction
     opens_results = ("list", "retrieve", "heatmap")
 
     def get_queryset(self) -> QuerySet[Prediction]:
-        """Those that the caller is shown: not of studies to be read before or without them."""
+        """The results visible to the caller: none of studies to be read first or blind."""
         withheld = Study.objects.filter(
             withheld_results(self.person, is_open=self.results_are_open)
         )
@@ -239,7 +240,7 @@ class PredictionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Prediction
     @extend_schema(responses={(200, "image/png"): OpenApiTypes.BINARY})
     @action(detail=True)
     def heatmap(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
-        """The class activation map as a coloured PNG to lay on the radiograph."""
+        """The class activation map as a coloured PNG to overlay on the radiograph."""
         prediction = self.get_object()
         if not prediction.heatmap_rows or prediction.purpose == Purpose.WITHHELD:
             raise NotFound("This result has no heat map.")
@@ -265,7 +266,7 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
         ),
     )
     population = serializers.DictField(
-        help_text="What it was made for, and what its probability presumes."
+        help_text="The intended population, for which its probability is calibrated."
     )
 
     class Meta:
@@ -287,7 +288,7 @@ class ModelVersionSerializer(serializers.ModelSerializer[ModelVersion]):
 
     @extend_schema_field(serializers.DictField(child=serializers.DictField()))
     def get_thresholds(self, version: ModelVersion) -> dict[str, dict[str, Any]]:
-        """Each with its threshold on the probability, and what it was chosen for."""
+        """Each with its probability threshold and the criterion by which it was chosen."""
         return {
             name: {key: point[key] for key in ("threshold", "criterion") if key in point}
             for name, point in version.thresholds.items()
@@ -307,9 +308,9 @@ class ModelVersionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[ModelVer
     @extend_schema(request=NoBody)
     @action(detail=True, methods=["post"])
     def activate(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Make this the version that workers run from their next batch on.
+        """Activate this version; workers use it from their next batch on.
 
-        409 when its package is gone from this release, or was altered.
+        409 if its package is missing from this release or was altered.
         """
         version = self.get_object()
         registry.activate(version, self.person)
@@ -350,13 +351,13 @@ class WorkerEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Worker]):
     roles = dict.fromkeys(("list", "retrieve", "drain", "resume"), (Role.IT,))
 
     def get_queryset(self) -> QuerySet[Worker]:
-        """Every worker, with its state."""
+        """All workers, with their states."""
         return workers_with_states().order_by("name")
 
     @extend_schema(request=NoBody)
     @action(detail=True, methods=["post"])
     def drain(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Let a worker finish what it has and take no further jobs."""
+        """Let a worker finish its current jobs and take no more."""
         fleet.drain(self.get_object(), self.person)
         return Response(self.get_serializer(self.get_object()).data)
 

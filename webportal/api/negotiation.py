@@ -8,7 +8,7 @@ from rest_framework.request import Request
 
 
 class SingleRenderer(DefaultContentNegotiation):
-    """Each endpoint answers in its one type, whatever the Accept header prefers."""
+    """Answers in the endpoint's only media type and ignores the Accept header."""
 
     def select_renderer(
         self,

@@ -18,7 +18,7 @@ from webportal.notifications.models import Notification
 
 
 class NotificationSerializer(serializers.ModelSerializer[Notification]):
-    """One thing the caller was notified of.
+    """One notification of the caller.
 
     `kind` says which of the fields name it: `batch_done` the `batch`, `read_overruled` the `study`,
     `identity_corrected` the `correction`, `system_alert` the `alert`. `stat_unread`,
@@ -30,7 +30,7 @@ class NotificationSerializer(serializers.ModelSerializer[Notification]):
         source="alert.code",
         read_only=True,
         allow_null=True,
-        help_text="The code of what needs hospital IT, such as `no_worker` or `storage_low`.",
+        help_text="The code of the problem, such as `no_worker` or `storage_low`.",
     )
 
     class Meta:
@@ -40,7 +40,7 @@ class NotificationSerializer(serializers.ModelSerializer[Notification]):
 
 
 class NotificationFilter(django_filters.FilterSet):
-    """What notifications can be narrowed by."""
+    """Filters of the list of notifications."""
 
     unread = django_filters.BooleanFilter(field_name="read_at", lookup_expr="isnull")
 
@@ -60,13 +60,13 @@ class NotificationEndpoint(ListModelMixin, Endpoint[Notification]):
     roles = dict.fromkeys(("list", "read"), EVERYONE)
 
     def get_queryset(self) -> QuerySet[Notification]:
-        """Those of the caller."""
+        """The caller's notifications."""
         return services.notifications_of(self.person)
 
     @extend_schema(request=NoBody, responses=NotificationSerializer)
     @action(detail=True, methods=["post"])
     def read(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Note that the caller has seen it."""
+        """Mark the notification as read."""
         told = self.get_object()
         services.mark_read(self.person, told.pk)
         told.refresh_from_db()

@@ -13,10 +13,10 @@ from rest_framework.views import APIView
 
 
 class _NullLinks:
-    """Describes the links as OpenAPI 3.1 writes what may be null."""
+    """Describes the links as nullable in the way of OpenAPI 3.1."""
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
-        """A page, whose links are null at its ends."""
+        """A page; the links of the first and last page are null."""
         page: dict[str, Any] = super().get_paginated_response_schema(schema)  # type: ignore[misc]
         for name in ("next", "previous"):
             page["properties"][name] = {"type": ["string", "null"], "format": "uri"}
@@ -40,7 +40,7 @@ class TrailPages(_NullLinks, CursorPagination):
     max_page_size = 500
 
     def decode_cursor(self, request: Request) -> Any:
-        """The place that the address names; raises NotFound for one that no page has named."""
+        """The position given in the URL; raises NotFound if it is not one that a page gave out."""
         cursor = super().decode_cursor(request)
         position = cursor.position if cursor else None
         if position is not None and not re.fullmatch("[0-9]{1,18}", str(position)):
@@ -49,19 +49,19 @@ class TrailPages(_NullLinks, CursorPagination):
 
 
 class StableOrdering(OrderingFilter):
-    """`?ordering=`, with the id at the end, so that no row is on two pages or on none."""
+    """`?ordering=` with the id as last key, so that no row is on two pages or on none."""
 
     def get_ordering(
         self, request: Request, queryset: QuerySet[Any], view: APIView
     ) -> Sequence[str] | None:
-        """The order that was asked for, or the view's own; ValidationError for an unknown one."""
+        """The requested or default order; raises ValidationError for an unknown one."""
         fields = [name.strip() for name in request.query_params.get("ordering", "").split(",")]
         wanted = [name for name in fields if name]
         known = self.remove_invalid_fields(queryset, wanted, view, request)
         if len(known) < len(wanted):
             valid = self.get_valid_fields(queryset, view, {"request": request})
             names = ", ".join(name for name, _ in valid)
-            detail = f"Sort by one of: {names}; a minus sign sorts downwards."
+            detail = f"Sort by one of: {names}; a minus sign sorts in descending order."
             raise ValidationError({"ordering": [ErrorDetail(detail, "unknown_ordering")]})
         ordering = super().get_ordering(request, queryset, view)
         by = getattr(view, "ordered_by", {})
@@ -70,6 +70,6 @@ class StableOrdering(OrderingFilter):
 
 
 def _renamed(name: str, ordered_by: Mapping[str, str]) -> str:
-    """Return what the database orders by where a caller asks for a field that is not a column."""
+    """Return the database column for an API field that has another name."""
     sign, field = ("-", name[1:]) if name.startswith("-") else ("", name)
     return sign + ordered_by.get(field, field)

@@ -8,7 +8,7 @@ from rest_framework.exceptions import ParseError
 
 
 class JSONParser(parsers.JSONParser):
-    """JSON, nested no deeper than Python can follow."""
+    """JSON, nested no deeper than Python's recursion limit allows."""
 
     def parse(
         self,
@@ -16,7 +16,7 @@ class JSONParser(parsers.JSONParser):
         media_type: str | None = None,
         parser_context: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
-        """Return what the body says. Raises ParseError."""
+        """Return the parsed body. Raises ParseError."""
         try:
             return super().parse(stream, media_type, parser_context)
         except RecursionError:

@@ -41,22 +41,22 @@ class PatientSerializer(serializers.ModelSerializer[Patient]):
 
 
 class IdentitySerializer(FormSerializer):
-    """Who a patient is. What is left out stays as it is."""
+    """A patient's identity. Fields that are left out stay as they are."""
 
     form = PatientForm
     is_partial = True
 
 
 class IdentityCorrectionRequest(IdentitySerializer):
-    """Who a patient is, corrected after a signature, and why. What is left out stays as it is."""
+    """A correction after a signature, with its reason. Fields left out stay as they are."""
 
     reason = serializers.CharField(
-        max_length=LONGEST_REASON, help_text="Why the identity is corrected."
+        max_length=LONGEST_REASON, help_text="The reason for the correction."
     )
 
 
 class PatientFilter(django_filters.FilterSet):
-    """Filters that put no patient data into an address."""
+    """Filters of the list of patients; none puts patient data into a URL."""
 
     is_temporary = django_filters.BooleanFilter()
 
@@ -78,7 +78,7 @@ class PatientEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Patient]):
     }
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """One patient; that it was viewed is an event of the audit trail."""
+        """One patient; viewing it is recorded in the audit trail."""
         patient = self.get_object()
         append(Event(Action.PATIENT_VIEWED, "patient", patient.pk), self.person)
         return Response(self.get_serializer(patient).data)
@@ -86,7 +86,7 @@ class PatientEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Patient]):
     @extend_schema(request=SearchText, responses={200: PatientSerializer(many=True)})
     @action(detail=False, methods=["post"], filter_backends=[])
     def search(self, request: Request) -> Response:
-        """Patients by words of their name, Patient ID or accession numbers."""
+        """Find patients by words from their name, Patient ID or accession numbers."""
         given = SearchText(data=request.data)
         given.is_valid(raise_exception=True)
         found = find_patients(given.validated_data["text"]).order_by("name", "patient_id", "pk")
@@ -109,7 +109,7 @@ class PatientEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Patient]):
         """Correct a patient's data after a study of the patient is signed.
 
         The old and the new values are kept in the audit trail, the reads signed before are marked,
-        and their readers told.
+        and their readers notified.
         """
         given = IdentityCorrectionRequest(data=request.data)
         given.is_valid(raise_exception=True)
@@ -123,7 +123,7 @@ class PatientEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Patient]):
             raise form_problem(form)
         values = form.values()
         if not {"family_name", "given_name"} & set(given):
-            # A name may have components that the form does not know.
+            # A name may have components for which the form has no field.
             values["name"] = patient.name
         change_patient(patient, values, self.person, reason)
         patient.refresh_from_db()

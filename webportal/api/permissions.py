@@ -1,4 +1,4 @@
-"""Role-based permissions: each viewset names the roles of each of its actions."""
+"""Role-based permissions: each viewset lists the roles allowed for each action."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ EVERYONE = tuple(Role)
 
 
 class DenyAll(BasePermission):
-    """The default: an endpoint that names no roles is closed."""
+    """The default: an endpoint that lists no roles is closed to everyone."""
 
     def has_permission(self, request: Request, view: Any) -> bool:
         """Refuse everyone."""
@@ -21,9 +21,9 @@ class DenyAll(BasePermission):
 
 
 class ByRole(BasePermission):
-    """Opens an action to those who hold one of `view.roles[view.action]`.
+    """Allows an action to callers who hold one of `view.roles[view.action]`.
 
-    An action that is not listed there is closed.
+    An action that is not listed there is closed to everyone.
     """
 
     def has_permission(self, request: Request, view: Any) -> bool:
@@ -42,6 +42,6 @@ class ByRole(BasePermission):
                 code="second_factor_required",
             )
         if view.action in (None, "metadata"):
-            # The method is not one of the endpoint's, and the answer to that is 405.
+            # The endpoint does not support the method; the answer to that is 405.
             return True
         return user.has_role(*view.roles.get(view.action, ()))

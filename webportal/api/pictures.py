@@ -1,4 +1,4 @@
-"""Radiographs: their metadata, files and pictures."""
+"""Radiographs: metadata, files and rendered images."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -33,13 +33,13 @@ MEDIA_TYPES = ("application/dicom", "image/jpeg", "image/png")
 
 
 class UnreadableImage(APIException):
-    """The stored file is missing, damaged or cannot be shown: a person must look after it."""
+    """The stored file is missing, damaged or cannot be shown; somebody has to repair it."""
 
     status_code = status.HTTP_500_INTERNAL_SERVER_ERROR
 
 
 class SeriesSerializer(serializers.ModelSerializer[Series]):
-    """Images that one piece of equipment made together, as the first file's header has it."""
+    """A DICOM series, as described by the header of its first file."""
 
     class Meta:
         model = Series
@@ -60,7 +60,7 @@ class SeriesSerializer(serializers.ModelSerializer[Series]):
 
 
 class RadiographSerializer(serializers.ModelSerializer[Radiograph]):
-    """One image of a study; `series` is null where the file names none or it is not known."""
+    """One image of a study; `series` is null if the file names none or it is unknown."""
 
     series = SeriesSerializer(read_only=True, allow_null=True)
 
@@ -89,7 +89,7 @@ class RadiographSerializer(serializers.ModelSerializer[Radiograph]):
 
 
 class RadiographFilter(django_filters.FilterSet):
-    """What radiographs can be narrowed by."""
+    """Filters of the list of radiographs."""
 
     study = django_filters.UUIDFilter(field_name="study_id")
     batch = django_filters.UUIDFilter(field_name="upload_items__batch_id", distinct=True)
@@ -101,7 +101,7 @@ class RadiographFilter(django_filters.FilterSet):
 
 
 class RadiographEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Radiograph]):
-    """Radiographs; the pictures themselves for radiologists alone."""
+    """Radiographs; the images themselves for radiologists only."""
 
     queryset = Radiograph.objects.select_related("series")
     serializer_class = RadiographSerializer
@@ -122,7 +122,7 @@ class RadiographEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Radiograph
     @extend_schema(responses={(200, "application/dicom"): FILE})
     @action(detail=True)
     def dicom(self, request: Request, *args: Any, **kwargs: Any) -> FileResponse:
-        """The DICOM instance; of a JPEG or PNG, the one that was made of it."""
+        """The DICOM instance; for a JPEG or PNG, the one created from it."""
         radiograph = self.get_object()
         return self._download(radiograph, read_dicom, "application/dicom", "dicom")
 
@@ -143,9 +143,9 @@ class RadiographEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Radiograph
     @extend_schema(request=NoBody, responses={204: None})
     @action(detail=True, methods=["post"])
     def viewed(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Say that the image is displayed to the caller now, at a size at which it can be read.
+        """Report that the image is being displayed to the caller, large enough to be read.
 
-        Signing a study needs this of each of its images. That the file was fetched says nothing.
+        Signing a study requires this for each of its images. Fetching the file does not count.
         """
         record_viewed(self.get_object(), self.person)
         return Response(status=204)
@@ -153,7 +153,7 @@ class RadiographEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Radiograph
     @extend_schema(request=NoBody, responses={201: JobSerializer})
     @action(detail=True, methods=["post"])
     def rerun(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Queue another inference; 409 while one is queued or running."""
+        """Queue another analysis; 409 while one is queued or running."""
         job = rerun(self.get_object(), self.person)
         return Response(JobSerializer(job).data, status=201)
 
@@ -177,7 +177,7 @@ class RadiographEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Radiograph
 
 
 class StudyRerunEndpoint(Endpoint[Any]):
-    """Studies whose results are of an older model version than the active one."""
+    """Studies with results from a model version other than the active one."""
 
     queryset = Study.objects.all()
     serializer_class = JobSerializer
@@ -187,9 +187,9 @@ class StudyRerunEndpoint(Endpoint[Any]):
     @extend_schema(request=NoBody, responses={201: JobSerializer(many=True)})
     @action(detail=True, methods=["post"], pagination_class=None)
     def rerun(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Queue the images whose results are of another version than the active one; 409 if none.
+        """Queue the images whose results are not from the active version; 409 if there are none.
 
-        Their results stay in the record.
+        Their earlier results are kept.
         """
         jobs = rerun_outdated(self.get_object(), self.person)
         return Response(JobSerializer(jobs, many=True).data, status=201)

@@ -15,10 +15,10 @@ from webportal.refusals import Refusal
 MEDIA_TYPE = "application/problem+json"
 TYPE = "urn:chestline:problem:"
 
-# What a program can do that the words for people do not tell.
+# Advice for programs that the message for people does not contain.
 ADVICE = {
     "identity_signed": "Corrections are made with POST /patients/{id}/correct, and with POST"
-    " /studies/{id}/correct-patient for a study that is another person's.",
+    " /studies/{id}/correct-patient for a study that belongs to another person.",
 }
 
 
@@ -34,14 +34,14 @@ class Problem(serializers.Serializer[Any]):
     """Problem Details (RFC 9457)."""
 
     type = serializers.CharField(help_text="`urn:chestline:problem:` and the kind of problem.")
-    title = serializers.CharField(help_text="The HTTP status in words.")
+    title = serializers.CharField(help_text="The reason phrase of the HTTP status.")
     status = serializers.IntegerField()
     detail = serializers.CharField(help_text="What happened and what to do, for people.")
     errors = ProblemError(many=True, required=False)  # type: ignore[assignment]
 
 
 def problem_response(exc: Exception, context: dict[str, Any]) -> Response | None:
-    """Turn an exception into `application/problem+json`; None for a fault of ours."""
+    """Turn an exception into `application/problem+json`; None for an internal error."""
     if isinstance(exc, Refusal):
         detail = f"{exc.message} {ADVICE.get(exc.code, '')}".rstrip()
         refused = _response(exc.status, exc.code, detail)
@@ -54,11 +54,11 @@ def problem_response(exc: Exception, context: dict[str, Any]) -> Response | None
     if response is None:
         return None
     if isinstance(exc, exceptions.ValidationError):
-        detail = "Some values are not as they must be; see errors."
+        detail = "Some values are not valid; see errors."
         problem = _response(HTTPStatus.BAD_REQUEST, "invalid", detail, _flatten(exc.detail))
     else:
         status = HTTPStatus(response.status_code)
-        # Django's own Http404 and PermissionDenied carry no words for people.
+        # Django's own Http404 and PermissionDenied have no message for people.
         words: Any = getattr(exc, "detail", "") or response.data["detail"]
         problem = _response(status, getattr(words, "code", status.name.lower()), str(words))
     for name in ("WWW-Authenticate", "Retry-After", "Allow"):
@@ -68,7 +68,7 @@ def problem_response(exc: Exception, context: dict[str, Any]) -> Response | None
 
 
 def form_problem(form: BaseForm) -> exceptions.ValidationError:
-    """The errors of a Django form, for those endpoints whose rules are a page's."""
+    """The errors of a Django form, for endpoints that share a page's form."""
     return exceptions.ValidationError(
         {
             "" if field == "__all__" else field: [
@@ -88,7 +88,7 @@ def _response(
 
 
 def problem_json(status: HTTPStatus, detail: str) -> JsonResponse:
-    """The same for a request that no view of the API has reached."""
+    """The same for a request that reached no view of the API."""
     body = _body(status, status.name.lower(), detail)
     return JsonResponse(body, status=status, content_type=MEDIA_TYPE)
 

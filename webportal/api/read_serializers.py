@@ -44,24 +44,24 @@ class AddendumSerializer(serializers.ModelSerializer[Addendum]):
 
 
 class MarkSerializer(serializers.Serializer[Any]):
-    """A place on an image, in pixels of the stored image from its upper left corner on."""
+    """A place on an image, in pixels of the stored image, counted from its upper left corner."""
 
-    radiograph = serializers.UUIDField(help_text="The image, one of the study's.")
+    radiograph = serializers.UUIDField(help_text="The id of one of the study's images.")
     finding = serializers.ChoiceField(
         choices=MARKED_FINDINGS, help_text="`pneumonia`, or one of `other_findings`."
     )
-    column = serializers.IntegerField(min_value=0, help_text="Counted from 0, from the left.")
-    row = serializers.IntegerField(min_value=0, help_text="Counted from 0, from the top.")
+    column = serializers.IntegerField(min_value=0, help_text="Counted from 0 at the left.")
+    row = serializers.IntegerField(min_value=0, help_text="Counted from 0 at the top.")
     width = serializers.IntegerField(
-        min_value=0, default=0, help_text="Of a box, in pixels; a point has 0 for both."
+        min_value=0, default=0, help_text="Size of a box in pixels; 0 for a point."
     )
     height = serializers.IntegerField(min_value=0, default=0)
 
 
 class MeasurementSerializer(serializers.Serializer[Any]):
-    """A measurement on an image. Its value is computed by the portal and cannot be given."""
+    """A measurement on an image. The portal computes its value; it cannot be set."""
 
-    radiograph = serializers.UUIDField(help_text="The image, one of the study's.")
+    radiograph = serializers.UUIDField(help_text="The id of one of the study's images.")
     kind = serializers.ChoiceField(choices=MeasurementKind.choices)
     points = serializers.ListField(
         child=serializers.ListField(
@@ -76,7 +76,7 @@ class MeasurementSerializer(serializers.Serializer[Any]):
     unit = serializers.ChoiceField(
         choices=Unit.choices,
         read_only=True,
-        help_text="`px` and `px2` where the file does not say how large a pixel is.",
+        help_text="`px` and `px2` if the file does not give the size of a pixel.",
     )
     at_detector = serializers.BooleanField(
         read_only=True,
@@ -86,18 +86,18 @@ class MeasurementSerializer(serializers.Serializer[Any]):
 
 
 class IdentityOfRead(serializers.Serializer[Any]):
-    """Who a patient is, as it is recorded with a signature; '' for what is not known."""
+    """The patient's identity as recorded with a signature; '' for unknown values."""
 
     patient = serializers.UUIDField()
     patient_id = serializers.CharField()
     issuer = serializers.CharField()
-    name = serializers.CharField(help_text="In DICOM's form, FAMILY^Given.")
+    name = serializers.CharField(help_text="In DICOM form, FAMILY^Given.")
     birth_date = serializers.CharField(help_text="ISO 8601.")
     sex = serializers.CharField()
 
 
 class IdentityCorrectionSerializer(serializers.ModelSerializer[IdentityCorrection]):
-    """That the patient's identity was corrected after the read was signed."""
+    """A correction of the patient's identity, made after the read was signed."""
 
     before = IdentityOfRead()
     after = IdentityOfRead()
@@ -109,7 +109,7 @@ class IdentityCorrectionSerializer(serializers.ModelSerializer[IdentityCorrectio
 
 
 class CodedFinding(serializers.Serializer[Any]):
-    """A finding, certainty or zone of a read, coded; '' where a scheme has no code for it."""
+    """A finding, certainty or zone of a read with its codes; '' if a scheme has none."""
 
     term = serializers.CharField(help_text="`pneumonia`, or a value of the read's fields.")
     radlex = serializers.CharField(help_text="RadLex 4.3.")
@@ -128,18 +128,19 @@ class ReadSerializer(serializers.ModelSerializer[Read]):
     marks = MarkSerializer(many=True)
     measurements = MeasurementSerializer(many=True)
     codes = serializers.SerializerMethodField(
-        help_text="The same in RadLex and SNOMED CT; what is in the comment alone has no code."
+        help_text="The same in RadLex and SNOMED CT; findings only in the comment have no code."
     )
     superseded_by = serializers.SerializerMethodField(
-        help_text="The signed amendment that counts in its place, or that was amended in turn."
+        help_text="The amendment that superseded it, which may itself have been superseded."
     )
     final_at = serializers.SerializerMethodField(
-        help_text="Until then its reader may take the signature back; null for a draft."
+        help_text="Until then its reader can take the signature back; null for a draft."
     )
     addenda = AddendumSerializer(many=True)
     identity_corrections = serializers.SerializerMethodField(
-        help_text="The read was signed under `before` of the first; `after` of the last is what the"
-        " patient is recorded as now."
+        help_text="The read was signed under `before` of the first one; `after` of the"
+        " last one is the"
+        " identity on record now."
     )
 
     class Meta:
@@ -173,7 +174,7 @@ class ReadSerializer(serializers.ModelSerializer[Read]):
         ]
 
     def to_representation(self, read: Read) -> dict[str, Any]:
-        """The read; of another's, where results are closed to the caller, not how it met one."""
+        """The read; another reader's without decision while results are closed to the caller."""
         answer = super().to_representation(read)
         is_closed = read.study_id in self.context.get("withheld", ())
         if is_closed and read.reader_id != self.context["request"].user.pk:
@@ -191,27 +192,27 @@ class ReadSerializer(serializers.ModelSerializer[Read]):
         return signed[0].pk if signed else None
 
     def get_final_at(self, read: Read) -> datetime | None:
-        """The end of the period after the signature."""
+        """The end of the period in which the signature can be taken back."""
         return final_at(read)
 
     @extend_schema_field(IdentityCorrectionSerializer(many=True))
     def get_identity_corrections(self, read: Read) -> Any:
-        """Those made since it was signed."""
+        """The corrections made since it was signed."""
         return IdentityCorrectionSerializer(corrections_of(read), many=True).data
 
 
 class EntrySerializer(serializers.Serializer[Any]):
-    """A reader's input."""
+    """A reader's input for a read."""
 
     prediction = serializers.UUIDField(
-        allow_null=True, help_text="The result that the reader saw; null when there was none."
+        allow_null=True, help_text="The result that the reader saw; null if there was none."
     )
     decision = serializers.ChoiceField(choices=Decision.choices, allow_blank=True, default="")
     pneumonia = serializers.ChoiceField(choices=Pneumonia.choices, allow_blank=True, default="")
     zones = serializers.ListField(
         child=serializers.ChoiceField(choices=Zone.choices),
         default=list,
-        help_text="Where the pneumonia is, from the patient's side.",
+        help_text="Where the pneumonia is; sides are the patient's.",
     )
     other_findings = serializers.ListField(
         child=serializers.ChoiceField(choices=OtherFinding.choices), default=list
@@ -220,7 +221,8 @@ class EntrySerializer(serializers.Serializer[Any]):
         child=MarkSerializer(),
         default=list,
         max_length=MOST_MARKS,
-        help_text="Where findings are on the images; to be signed each must be of a finding of the"
+        help_text="Where findings are on the images; at signing each must belong to a"
+        " finding of the"
         " read.",
     )
     measurements = serializers.ListField(
@@ -230,13 +232,13 @@ class EntrySerializer(serializers.Serializer[Any]):
     images = serializers.IntegerField(
         allow_null=True,
         default=None,
-        help_text="How many images the reader saw: signing is refused when another has joined.",
+        help_text="How many images the reader saw: signing is refused if one was added since.",
     )
     kind = serializers.ChoiceField(
         choices=ReadKind.choices,
         allow_null=True,
         default=None,
-        help_text="The read that was asked for: signing is refused when another is due by now.",
+        help_text="The kind of read intended: signing is refused if a different one is due by now.",
     )
     despite_reservation = serializers.BooleanField(
         default=False, help_text="Sign although another reader is reading the study."
@@ -244,21 +246,24 @@ class EntrySerializer(serializers.Serializer[Any]):
     amends = serializers.UUIDField(
         allow_null=True,
         default=None,
-        help_text="One's own signed read of this study that this one is to take the place of.",
+        help_text="The caller's own signed read of this study that this one is to replace.",
     )
     reason = serializers.CharField(
-        max_length=200, allow_blank=True, default="", help_text="Why; an amendment needs one."
+        max_length=200,
+        allow_blank=True,
+        default="",
+        help_text="The reason; required for an amendment.",
     )
 
     identity = serializers.CharField(
         default="",
         allow_blank=True,
-        help_text="`identity` of the study as the reader saw it. Signing is refused when the"
-        " patient's data, or the patient, are others by now.",
+        help_text="`identity` of the study as the reader saw it. Signing is refused if the"
+        " patient's data, or the patient, have changed since.",
     )
 
     def entry(self) -> services.Entry:
-        """The entry of a serializer that is valid."""
+        """Return the entry given by a validated serializer."""
         given = self.validated_data
         return services.Entry(
             seen=given["prediction"],
@@ -284,11 +289,11 @@ def _measurement(given: dict[str, Any]) -> Measurement:
 
 
 class SignatureSerializer(EntrySerializer):
-    """A read to be signed; the password signs it, not the token."""
+    """A read to be signed; this takes the password, not only the token."""
 
     identity = serializers.CharField(
-        help_text="`identity` of the study as the reader saw it: signing is refused when the"
-        " patient's data, or the patient, are others by now."
+        help_text="`identity` of the study as the reader saw it: signing is refused if the"
+        " patient's data, or the patient, have changed since."
     )
     password = serializers.CharField(trim_whitespace=False, write_only=True)
 
@@ -301,16 +306,17 @@ class NewAddendum(serializers.Serializer[Any]):
     images = serializers.IntegerField(
         allow_null=True,
         default=None,
-        help_text="How many images the author saw; needed to close a study that an image joined"
+        help_text="How many images the author saw; needed to close a study that an image"
+        " was added to"
         " after the signature.",
     )
     identity = serializers.CharField(
-        help_text="`identity` of the study as the author saw it: signing is refused when the"
-        " patient's data, or the patient, are others by now."
+        help_text="`identity` of the study as the author saw it: signing is refused if the"
+        " patient's data, or the patient, have changed since."
     )
     despite_unseen = serializers.BooleanField(
         default=False,
-        help_text="Close the study although an image was never displayed to the author, because"
-        " it cannot be; the text says so.",
+        help_text="Close the study although an image was never displayed to the author because"
+        " it cannot be displayed; the text must say so.",
     )
     password = serializers.CharField(trim_whitespace=False, write_only=True)

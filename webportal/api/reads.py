@@ -1,4 +1,4 @@
-"""Reads: the reader's draft of a study, its signature, and addenda."""
+"""Reads: drafts, signatures and addenda."""
 
 from typing import Any
 
@@ -37,7 +37,7 @@ from webportal.review.study.reading_panel import templates_of
 
 
 class ReservationSerializer(serializers.ModelSerializer[Reservation]):
-    """Who is reading a study, and until when if nothing renews it."""
+    """Who is reading a study, and until when unless it is renewed."""
 
     reader_name = serializers.CharField(source="reader")
 
@@ -47,17 +47,17 @@ class ReservationSerializer(serializers.ModelSerializer[Reservation]):
 
 
 class TakeNext(serializers.Serializer[Any]):
-    """Which study to leave unread, if any."""
+    """The study to release unread, if any."""
 
     after = serializers.UUIDField(
         allow_null=True,
         default=None,
-        help_text="A study to give back; the next one below it on the worklist is taken.",
+        help_text="A study to release; the next one below it on the worklist is reserved.",
     )
 
 
 class TextTemplateSerializer(serializers.ModelSerializer[TextTemplate]):
-    """A text for the impression."""
+    """A text template for the impression."""
 
     is_shared = serializers.SerializerMethodField()
 
@@ -71,7 +71,7 @@ class TextTemplateSerializer(serializers.ModelSerializer[TextTemplate]):
 
 
 class TextTemplateEndpoint(Endpoint[TextTemplate]):
-    """The texts that the caller can put into an impression; they are edited in the portal."""
+    """The text templates that the caller can use; they are edited in the portal."""
 
     queryset = TextTemplate.objects.all()
     serializer_class = TextTemplateSerializer
@@ -81,7 +81,7 @@ class TextTemplateEndpoint(Endpoint[TextTemplate]):
 
     @extend_schema(responses=TextTemplateSerializer(many=True))
     def list(self, request: Request) -> Response:
-        """One text for each key; one's own stands before a shared one."""
+        """One template per key; the caller's own takes precedence over a shared one."""
         return Response(TextTemplateSerializer(templates_of(self.person), many=True).data)
 
 
@@ -102,7 +102,7 @@ class ReadingEndpoint(Endpoint[Study]):
     )
     @action(detail=False, methods=["post"], url_path="next")
     def take_next(self, request: Request) -> Response:
-        """Reserve the most urgent study that one may read; 204 when there is none."""
+        """Reserve the most urgent study that the caller may read; 204 if there is none."""
         given = TakeNext(data=request.data)
         given.is_valid(raise_exception=True)
         left = Study.objects.filter(pk=given.validated_data["after"]).first()
@@ -114,21 +114,21 @@ class ReadingEndpoint(Endpoint[Study]):
     @extend_schema(request=NoBody, responses=ReservationSerializer)
     @action(detail=True, methods=["put"])
     def reservation(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Reserve a study, or renew that; the answer names another reader who has it."""
+        """Reserve a study, or renew a reservation; the answer names whoever holds it."""
         present = reservation.reserve(self.get_object(), self.person)
         return Response(ReservationSerializer(present).data)
 
     @extend_schema(request=None, responses={204: None})
     @reservation.mapping.delete
     def give_back(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Give one's own reservation back."""
+        """Release the caller's own reservation."""
         reservation.give_back(self.get_object(), self.person)
         return Response(status=204)
 
     @extend_schema(responses=ReadSerializer)
     @action(detail=True)
     def draft(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """One's own draft; 404 when there is none."""
+        """The caller's own draft; 404 if there is none."""
         drafts = Read.objects.filter(reader=self.person, state=ReadState.DRAFT)
         draft = drafts.filter(study=self.get_object()).first()
         if draft is None:
@@ -138,7 +138,7 @@ class ReadingEndpoint(Endpoint[Study]):
     @extend_schema(request=EntrySerializer, responses=ReadSerializer)
     @draft.mapping.put
     def save_draft(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Keep what the reader has put down so far; it may be incomplete."""
+        """Save the caller's input so far, which may be incomplete."""
         given = EntrySerializer(data=request.data)
         given.is_valid(raise_exception=True)
         read = services.save_draft(self.get_object(), self.person, given.entry())
@@ -147,17 +147,17 @@ class ReadingEndpoint(Endpoint[Study]):
     @extend_schema(request=None, responses={204: None})
     @draft.mapping.delete
     def discard_draft(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Throw one's own draft away."""
+        """Discard the caller's own draft."""
         services.discard_draft(self.get_object(), self.person)
         return Response(status=204)
 
     @extend_schema(request=SignatureSerializer, responses=ReadSerializer)
     @action(detail=True, methods=["post"])
     def sign(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Sign a read, or an amendment of one's own; signing the same twice changes nothing.
+        """Sign a read, or an amendment of one's own; repeating the request changes nothing.
 
-        403 when the password is wrong, 409 when another result or another signature came in
-        between: the read is kept as a draft then.
+        403 if the password is wrong, 409 if another result or another signature came in
+        between; the read is then kept as a draft.
         """
         given = SignatureSerializer(data=request.data)
         given.is_valid(raise_exception=True)
@@ -167,13 +167,13 @@ class ReadingEndpoint(Endpoint[Study]):
 
 
 class ReadFilter(django_filters.FilterSet):
-    """What reads can be narrowed by."""
+    """Filters of the list of reads."""
 
     study = django_filters.UUIDFilter(field_name="study_id")
     reader = django_filters.UUIDFilter(field_name="reader_id")
     state = django_filters.ChoiceFilter(choices=ReadState.choices)
     stands = django_filters.BooleanFilter(
-        method="by_standing", label="Signed and superseded by no amendment, or not."
+        method="by_standing", label="Signed and not superseded by an amendment, or the opposite."
     )
 
     class Meta:
@@ -181,12 +181,12 @@ class ReadFilter(django_filters.FilterSet):
         fields: list[str] = []
 
     def by_standing(self, reads: QuerySet[Read], name: str, value: bool) -> QuerySet[Read]:
-        """Those that count, or the others: superseded, taken back, drafts."""
+        """Reads that count, or all others: superseded, taken back, drafts."""
         return reads.filter(stands()) if value else reads.exclude(stands())
 
 
 class ReadEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Read]):
-    """Signed reads, and one's own drafts."""
+    """Signed reads, and the caller's own drafts."""
 
     queryset = Read.objects.select_related("reader", "study").prefetch_related(
         "addenda__author", "amendments", "study__identity_corrections__corrected_by"
@@ -202,7 +202,7 @@ class ReadEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Read]):
     opens_results = ("list", "retrieve")
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
-        """A serializer that knows of which studies the caller is not shown the model's result."""
+        """A serializer that knows for which studies the model's result is withheld."""
         if args:
             reads = args[0] if kwargs.get("many") else [args[0]]
             ids = [read.study_id for read in reads if read.reader_id != self.person.pk]
@@ -213,13 +213,13 @@ class ReadEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Read]):
         return super().get_serializer(*args, **kwargs)
 
     def get_queryset(self) -> QuerySet[Read]:
-        """Nobody reads the draft of another, nor the first read of what they may read second."""
+        """No drafts of others, and no first reads of studies that the caller may read second."""
         return super().get_queryset().filter(visible_reads(self.person))
 
     @extend_schema(request=NewAddendum, responses={201: AddendumSerializer})
     @action(detail=True, methods=["post"])
     def addenda(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Sign a text that adds to a signed read."""
+        """Sign an addendum to a signed read."""
         given = NewAddendum(data=request.data)
         given.is_valid(raise_exception=True)
         addendum = addenda.add_addendum(self.get_object(), self.person, **given.validated_data)
@@ -228,16 +228,16 @@ class ReadEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Read]):
     @extend_schema(request=NoBody, responses=ReadSerializer)
     @action(detail=True, methods=["post"], url_path="take-back")
     def take_back(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Take one's own signature back within 30 seconds; the answer is the draft it is again.
+        """Take one's own signature back within 30 seconds; the answer is the draft.
 
-        409 when that is over, or when something else was signed on top of it.
+        409 after that, or if something else was signed on top of it.
         """
         return Response(ReadSerializer(take_back(self.get_object(), self.person)).data)
 
     @extend_schema(request=NoBody, responses=ReadSerializer)
     @action(detail=True, methods=["post"], url_path="corrections-seen")
     def corrections_seen(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Note that the caller has seen how the identity of their read was corrected."""
+        """Acknowledge the corrections of the identity under which the caller signed the read."""
         read = self.get_object()
         take_note(read.study, self.person)
         return Response(ReadSerializer(read).data)

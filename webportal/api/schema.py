@@ -1,4 +1,4 @@
-"""OpenAPI schema: roles in the descriptions, problems among the responses."""
+"""OpenAPI schema: adds roles to descriptions and problems to responses."""
 
 from typing import Any
 
@@ -12,9 +12,9 @@ from webportal.api.permissions import EVERYONE, ByRole
 from webportal.api.problems import MEDIA_TYPE, Problem
 
 DESCRIPTIONS = {
-    "400": "Some value is not as it must be.",
-    "401": "No token, or one that is not valid.",
-    "403": "Not open to your role, or your own password is to be chosen first.",
+    "400": "Some values are not valid.",
+    "401": "No token, or an invalid one.",
+    "403": "Not allowed for your role, or you must choose your own password first.",
     "404": "There is no such thing.",
     "default": "Any other problem.",
 }
@@ -32,20 +32,20 @@ class APITokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped
     name = "token"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
-        """The header, its prefix and where a token comes from."""
+        """The header, its prefix and how to get a token."""
         return {
             "type": "apiKey",
             "in": "header",
             "name": "Authorization",
-            "description": "`Token` and the token, from `POST /api/v1/tokens` or the portal.",
+            "description": "`Token` followed by a token from `POST /api/v1/tokens` or the portal.",
         }
 
 
 class Schema(AutoSchema):
-    """Describes one operation."""
+    """Generates the description of one operation."""
 
     def get_description(self) -> str:  # type: ignore[override]
-        """The action's docstring and the roles that may use it."""
+        """The action's docstring and the roles allowed to use it."""
         action = getattr(self.view, "action", None)
         roles = getattr(self.view, "roles", {}).get(action, ())
         if not roles:
@@ -56,7 +56,7 @@ class Schema(AutoSchema):
         return f"{super().get_description()}\n\nOpen to: {names}."
 
     def get_override_parameters(self) -> Any:
-        """The switch of what shows results, beside what the action itself declares."""
+        """Add the parameter that opens results to those that the action declares."""
         declared = super().get_override_parameters()
         action = getattr(self.view, "action", None)
         is_switched = action in getattr(self.view, "opens_results", ())

@@ -1,4 +1,4 @@
-"""Studies with their case records and results."""
+"""Studies with case records and results."""
 
 import uuid
 from typing import Any
@@ -63,24 +63,26 @@ class StudyResult(serializers.Serializer[Study]):
 
     category = serializers.ChoiceField(
         choices=Category.choices,
-        help_text="`outside_purpose`: the model answered, and was not made for such an image.",
+        help_text="`outside_purpose`: there is a result, but the model is not intended for"
+        " such an image.",
     )
     probability = serializers.FloatField(allow_null=True)
     purpose = serializers.ChoiceField(choices=[NOT_JUDGED, *Purpose.choices])
     doubts = serializers.ListField(
-        child=serializers.CharField(), help_text="Why it is not plainly within its purpose."
+        child=serializers.CharField(),
+        help_text="Why the result is not clearly within the model's purpose.",
     )
     images_differ = serializers.BooleanField(
-        help_text="Whether the model says of one image other than of another."
+        help_text="Whether the model's results differ between images."
     )
     images_withheld = serializers.IntegerField(
-        help_text="Images beside those that count for which the model was not made."
+        help_text="The number of further images for which the model is not intended."
     )
     model_is = serializers.ChoiceField(choices=STANDS, help_text=MODEL_IS)
 
 
 class StudySerializer(serializers.ModelSerializer[Study]):
-    """A study with its case record, how far it has come, and the model's result."""
+    """A study with its case record, its progress, and the model's result."""
 
     priority = PriorityField()
     symptoms = serializers.ListField(child=serializers.ChoiceField(choices=Symptom.choices))
@@ -89,27 +91,31 @@ class StudySerializer(serializers.ModelSerializer[Study]):
         " are no radiologists."
     )
     analysis = serializers.SerializerMethodField(
-        help_text="How far the model has come with the study's radiographs."
+        help_text="The progress of the analysis of the study's radiographs."
     )
     result = serializers.SerializerMethodField(
-        help_text="Null while there is none, and for callers who are no radiologists."
+        help_text="Null while there is none, and for callers who are not radiologists."
     )
 
     result_withheld = serializers.SerializerMethodField(
-        help_text="Whether the caller is not shown what the model says before their own read. Where"
+        help_text="Whether the model's result is withheld from the caller until they have"
+        " read the study. If"
         " they have chosen to read first, `results=open` in the address shows it."
     )
     second_reading = serializers.SerializerMethodField(
-        help_text="The second read or the arbitration, while one is waited for."
+        help_text="`second` or `arbitration` while such a read is due."
     )
-    reserved_by = serializers.SerializerMethodField(help_text="Who is reading the study now.")
+    reserved_by = serializers.SerializerMethodField(
+        help_text="The id of whoever is reading the study now."
+    )
     identity_corrected = serializers.SerializerMethodField(
-        help_text="Whether a read that the caller may see was signed under another identity than"
-        " the patient has now; `identity_corrections` of the read tell which."
+        help_text="Whether a read visible to the caller was signed under an identity that"
+        " differs from"
+        " the present one; see `identity_corrections` of the read."
     )
     identity = serializers.SerializerMethodField(
         help_text="Fingerprint of the patient's record: Patient ID, issuer, name, birth date, sex."
-        " It changes with each of them, and when the study is moved to another patient."
+        " It changes with any of them, and if the study is moved to another patient."
     )
 
     class Meta:
@@ -146,7 +152,7 @@ class StudySerializer(serializers.ModelSerializer[Study]):
         serializers.ChoiceField(choices=["second", "arbitration"], allow_null=True)
     )
     def get_second_reading(self, study: Study) -> str | None:
-        """The kind of read that is due after the first."""
+        """The kind of read due after the first."""
         return due_of_second_reading(study) or None
 
     @extend_schema_field(serializers.UUIDField(allow_null=True))
@@ -156,11 +162,11 @@ class StudySerializer(serializers.ModelSerializer[Study]):
         return reservation.reader_id if reservation else None
 
     def get_identity_corrected(self, study: Study) -> bool:
-        """Whether there is a marked read."""
+        """Whether a read visible to the caller is affected by a correction."""
         return study.pk in self.context["corrected"]
 
     def get_identity(self, study: Study) -> str:
-        """What a signature names."""
+        """The fingerprint that a signature has to name."""
         return identity_version(study.patient)
 
     @extend_schema_field(serializers.ChoiceField(choices=ANALYSIS_STATES))
@@ -169,23 +175,23 @@ class StudySerializer(serializers.ModelSerializer[Study]):
         if study.pk in self.context["hidden"]:
             return "none"
         state = self.context["progress"].get(study.pk, NOTHING).state or "none"
-        # That a picture was refused is a result.
+        # The refusal of an image is a result, too.
         shows_result = self.context["shows_results"] and not self.get_result_withheld(study)
         return JobState.DONE if state == JobState.REFUSED and not shows_result else state
 
     def get_result_withheld(self, study: Study) -> bool:
-        """Whether there is, or will be, a result that this caller is not shown yet."""
+        """Whether there is, or will be, a result that is withheld from this caller for now."""
         return study.pk in self.context["withheld"]
 
     @extend_schema_field(FindingSerializer(allow_null=True))
     def get_finding(self, study: Study) -> Any:
-        """What is shown of a signed study, before the model's result."""
+        """The signed finding, which clients show before the model's result."""
         finding = self.context["findings"].get(study.pk)
         return FindingSerializer(finding).data if finding else None
 
     @extend_schema_field(StudyResult(allow_null=True))
     def get_result(self, study: Study) -> dict[str, Any] | None:
-        """What the worklist shows; for radiologists alone."""
+        """The result as shown on the worklist; for radiologists only."""
         is_kept = self.get_result_withheld(study) or not self.context["shows_results"]
         if is_kept or not study.category:
             return None
@@ -202,23 +208,23 @@ class StudySerializer(serializers.ModelSerializer[Study]):
 
 
 class DespiteReservation(serializers.Serializer[Any]):
-    """That another reader may have the study in hand."""
+    """Whether to proceed although another reader has reserved the study."""
 
     despite_reservation = serializers.BooleanField(
-        default=False, help_text="Say so although another reader has the study in hand."
+        default=False, help_text="Proceed although another reader has reserved the study."
     )
 
 
 class WhoseStudy(IdentitySerializer, DespiteReservation):
-    """Who the patient of a study is."""
+    """The patient to assign a study to."""
 
 
 class WhoseStudyCorrected(IdentityCorrectionRequest, DespiteReservation):
-    """Who the patient of a study is, corrected after a signature, and why."""
+    """The patient to assign a study to after a signature, with the reason."""
 
 
 class CaseRecordSerializer(serializers.Serializer[Any]):
-    """A study's case record. What is left out stays as it is."""
+    """A study's case record. Fields that are left out stay as they are."""
 
     indication = serializers.CharField(required=False, allow_blank=True)
     symptoms = serializers.ListField(
@@ -229,7 +235,7 @@ class CaseRecordSerializer(serializers.Serializer[Any]):
     referrer = serializers.UUIDField(
         required=False,
         allow_null=True,
-        help_text="The account of the referring clinician, who is told of the report.",
+        help_text="The account of the referring clinician, who is notified of the report.",
     )
     accession_number = serializers.CharField(required=False, allow_blank=True)
     description = serializers.CharField(required=False, allow_blank=True)
@@ -237,7 +243,7 @@ class CaseRecordSerializer(serializers.Serializer[Any]):
 
 
 class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
-    """Studies: without results for uploaders, who complete each other's when the shift changes."""
+    """Studies: without results for uploaders, who may complete one another's case records."""
 
     queryset = Study.objects.select_related("second_reading", "patient")
     serializer_class = StudySerializer
@@ -250,7 +256,7 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
     opens_results = ("list", "retrieve", "search", "worklist")
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
-        """A serializer that knows how far the model has come with the studies it is given."""
+        """A serializer that knows the progress of the studies' analysis."""
         if args:
             studies = args[0] if kwargs.get("many") else [args[0]]
             ids = [study.pk for study in studies]
@@ -269,7 +275,7 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
         return super().get_serializer(*args, **kwargs)
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """One study; that it was viewed is an event of the audit trail."""
+        """One study; viewing it is recorded in the audit trail."""
         study = self.get_object()
         append(Event(Action.STUDY_VIEWED, "study", study.pk, study.pk), self.person)
         return Response(self.get_serializer(study).data)
@@ -279,8 +285,8 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
     def worklist(self, request: Request) -> Response:
         """The unread studies in the order in which they should be read.
 
-        Without those that the caller reads without knowing the model's result: see second-reads.
-        For one who reads first the order is by priority and time waited alone.
+        Studies that the caller reads blind are left out: see second-reads.
+        For callers who read first, the order depends on priority and waiting time only.
         """
         unread = self.get_queryset().filter(reading_state=ReadingState.UNREAD)
         studies = self.filter_queryset(unread.exclude(hidden_results(self.person)))
@@ -292,7 +298,7 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
     @extend_schema(operation_id="studies_second_reads", responses=StudySerializer(many=True))
     @action(detail=False, filter_backends=[StrictFilters], url_path="second-reads")
     def second_reads(self, request: Request) -> Response:
-        """The studies that the caller reads blind, by priority and time waited, and no result."""
+        """The studies that the caller reads blind, by priority and waiting time; no results."""
         waiting = self.get_queryset().filter(waiting_blind(self.person))
         studies = BLIND_URGENCY.sort(self.filter_queryset(waiting))
         page = self.paginate_queryset(studies)
@@ -301,7 +307,7 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
     @extend_schema(request=SearchText, responses={200: StudySerializer(many=True)})
     @action(detail=False, methods=["post"], filter_backends=[])
     def search(self, request: Request) -> Response:
-        """Studies by words of the patient's name or Patient ID, or the accession number."""
+        """Find studies by words from the patient's name, Patient ID or accession number."""
         given = SearchText(data=request.data)
         given.is_valid(raise_exception=True)
         found = filter_by_text(self.get_queryset(), given.validated_data["text"])
@@ -310,7 +316,7 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
 
     @extend_schema(request=CaseRecordSerializer)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Correct or complete a study's case record, until it is signed."""
+        """Correct or complete a study's case record until the study is signed."""
         study = self.get_object()
         given = CaseRecordSerializer(data=request.data)
         given.is_valid(raise_exception=True)
@@ -325,10 +331,10 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
     @extend_schema(request=WhoseStudy, responses=PatientSerializer)
     @action(detail=True, methods=["put"])
     def patient(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Say whose study it is: complete a temporary identity, or move the study.
+        """Assign a study to a patient: complete a temporary identity, or move the study.
 
-        After a signature 409 `identity-signed`: see correct-patient. 409 `reserved` while another
-        reader has the study in hand, unless `despite_reservation` is true; their open page then
+        409 `identity-signed` after a signature: see correct-patient. 409 `reserved` while another
+        reader has reserved the study, unless `despite_reservation` is true; their open page then
         shows the change, and they confirm it before they sign.
         """
         given = WhoseStudy(data=request.data)
@@ -338,10 +344,10 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
     @extend_schema(request=WhoseStudyCorrected, responses=PatientSerializer)
     @action(detail=True, methods=["post"], url_path="correct-patient")
     def correct_patient(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Say whose study it is after a read of it is signed.
+        """Assign a study to another patient after a read of it has been signed.
 
         The old and the new values are kept in the audit trail, the reads signed before are marked,
-        and their readers told. 409 `reserved` as of the patient.
+        and their readers notified. 409 `reserved` as for `patient`.
         """
         given = WhoseStudyCorrected(data=request.data)
         given.is_valid(raise_exception=True)

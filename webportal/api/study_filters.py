@@ -17,7 +17,7 @@ from webportal.review.worklist.filters import QUEUE_STATES
 
 
 class StudyFilter(django_filters.FilterSet):
-    """What studies can be narrowed by."""
+    """Filters of the list of studies."""
 
     reading_state = django_filters.ChoiceFilter(choices=ReadingState.choices)
     priority = django_filters.ChoiceFilter(choices=PRIORITIES, method="by_priority")
@@ -41,18 +41,18 @@ class StudyFilter(django_filters.FilterSet):
         fields: list[str] = []
 
     def by_priority(self, studies: QuerySet[Study], name: str, value: str) -> QuerySet[Study]:
-        """Studies of a priority by its name."""
+        """Studies with this priority, given by name."""
         return studies.filter(priority=Priority[value.upper()])
 
     def by_analysis(self, studies: QuerySet[Study], name: str, value: str) -> QuerySet[Study]:
-        """Studies of which an image is in this state of the queue."""
+        """Studies with an image in this state of the queue."""
         person = getattr(self.request, "user", None)
         found = studies.filter(in_state(value))
-        # To be found as having no result would tell it.
+        # Finding a study by the absence of a result would reveal it.
         return found.exclude(hidden_results(person)) if isinstance(person, User) else found
 
     def by_category(self, studies: QuerySet[Study], name: str, value: str) -> QuerySet[Study]:
-        """Studies whose result is of a category; none for those who may not know results."""
+        """Studies whose result has this category; none for callers who may not see results."""
         person = getattr(self.request, "user", None)
         if isinstance(person, User) and person.has_role(Role.RADIOLOGIST):
             is_open = (self.data or {}).get(OPENING) == OPEN

@@ -21,7 +21,7 @@ from webportal.api.permissions import EVERYONE, ByRole
 
 
 class Credentials(serializers.Serializer[Any]):
-    """Whom a token is for."""
+    """User name and password, with the name and lifetime of the token."""
 
     username = serializers.CharField(max_length=150)
     password = serializers.CharField(trim_whitespace=False, write_only=True)
@@ -36,20 +36,20 @@ class Credentials(serializers.Serializer[Any]):
     days = serializers.IntegerField(
         default=services.USUAL_TOKEN_DAYS,
         min_value=1,
-        help_text="For how long it is good; hospital IT may have set a lower limit.",
+        help_text="How long it is valid; hospital IT may have set a lower limit.",
     )
 
 
 class NewToken(serializers.Serializer[Any]):
-    """A token, told once."""
+    """A new token, shown only once."""
 
     token = serializers.CharField(help_text="Send it as `Authorization: Token …`.")
 
 
 class Token(serializers.ModelSerializer[Any]):
-    """What is known of a token: never the token itself."""
+    """Description of a token, without the token itself."""
 
-    key = serializers.CharField(source="token_key", help_text="What the token begins with.")
+    key = serializers.CharField(source="token_key", help_text="The first characters of the token.")
 
     class Meta:
         model = ApiToken
@@ -57,7 +57,7 @@ class Token(serializers.ModelSerializer[Any]):
 
 
 class TokenEndpoint(ListModelMixin, Endpoint[Any]):
-    """One's own tokens."""
+    """The caller's own tokens."""
 
     serializer_class = Token
     lookup_field = "key"
@@ -66,21 +66,22 @@ class TokenEndpoint(ListModelMixin, Endpoint[Any]):
     roles = {"list": EVERYONE, "destroy": EVERYONE}
 
     def get_permissions(self) -> list[BasePermission]:
-        """Who creates a token signs in by it, and is nobody yet."""
+        """Creating a token needs no token, because its caller is not signed in yet."""
         return [AllowAny()] if self.action == "create" else [ByRole()]
 
     def get_queryset(self) -> QuerySet[Any]:
-        """The caller's own."""
+        """The caller's own tokens."""
         own: QuerySet[Any] = ApiToken.objects.filter(user=self.person)
         return own.order_by("-created", "digest")
 
     @extend_schema(request=Credentials, responses={201: NewToken}, auth=[])
     def create(self, request: Request) -> Response:
-        """Create a token with a user name and a password. Open to everyone who has them.
+        """Create a token with user name and password. Open to everyone who has them.
 
-        Those who have a second factor send a `code`; with passkeys alone they create tokens on the
-        page. 403 `second_factor_required` without it, 429 after too many wrong ones.
-        409 `conflict` where the person has as many tokens as are allowed. A new password ends all.
+        Users with a second factor send a `code`; those who only have passkeys create tokens in the
+        portal. 403 `second_factor_required` without a code, 429 after too many wrong ones.
+        409 `conflict` if the user already has the maximum number of tokens. Changing the password
+        revokes all of them.
         """
         given = Credentials(data=request.data)
         given.is_valid(raise_exception=True)

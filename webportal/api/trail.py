@@ -1,4 +1,4 @@
-"""The audit trail: reading and verifying it, each itself an event."""
+"""The audit trail: reading and verifying it, both of which are themselves recorded."""
 
 from typing import Any
 
@@ -23,14 +23,14 @@ from webportal.audit.trail import Event, append
 FILTERS = [
     OpenApiParameter("actor", OpenApiTypes.STR),
     OpenApiParameter("action", OpenApiTypes.STR, enum=Action.values),
-    OpenApiParameter("object_id", OpenApiTypes.STR, description="Of an object or a study."),
+    OpenApiParameter("object_id", OpenApiTypes.STR, description="The id of an object or a study."),
     OpenApiParameter("first_day", OpenApiTypes.DATE),
     OpenApiParameter("last_day", OpenApiTypes.DATE),
 ]
 
 
 class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
-    """One event, with the MACs that chain it to the one before."""
+    """One event, with the MACs that chain it to the one before it."""
 
     detail = serializers.DictField()
 
@@ -55,14 +55,18 @@ class TrailFinding(serializers.Serializer[Any]):
     """Something wrong with the trail, the anchors or a record."""
 
     code = serializers.CharField()
-    sequence = serializers.IntegerField(help_text="Of the entry; 0 where it is about no entry.")
-    object_type = serializers.CharField(help_text="Of the record; empty where it is about none.")
+    sequence = serializers.IntegerField(
+        help_text="The number of the entry; 0 if it does not concern an entry."
+    )
+    object_type = serializers.CharField(
+        help_text="The type of the record; empty if it does not concern a record."
+    )
     object_id = serializers.CharField()
     problem = serializers.CharField()
 
 
 class TrailVerification(serializers.ModelSerializer[Verification]):
-    """A verification: how far it has come, and in the end what it found."""
+    """A verification: its progress and, at the end, its findings."""
 
     state = serializers.ChoiceField(["waiting", "running", "done"], read_only=True)
     intact = serializers.SerializerMethodField(help_text="Null until it is done.")
@@ -86,7 +90,7 @@ class TrailVerification(serializers.ModelSerializer[Verification]):
         ]
 
     def get_intact(self, verification: Verification) -> bool | None:
-        """Whether nothing was found."""
+        """Whether the verification found nothing wrong."""
         verdict = verification.verdict
         return None if verdict is None else verdict.intact
 
@@ -97,7 +101,7 @@ class TrailVerification(serializers.ModelSerializer[Verification]):
         return TrailFinding(verdict.findings if verdict else [], many=True).data
 
     def get_remarks(self, verification: Verification) -> list[str]:
-        """What is no sign of a change and yet worth knowing."""
+        """Remarks that are worth knowing but no sign of tampering."""
         verdict = verification.verdict
         return [str(remark) for remark in verdict.remarks] if verdict else []
 
@@ -113,7 +117,7 @@ class AuditEntryEndpoint(Endpoint[AuditEntry]):
 
     @extend_schema(parameters=FILTERS)
     def list(self, request: Request) -> Response:
-        """The trail, newest first; that it was read is an event too."""
+        """The trail, newest first; reading it is itself recorded."""
         form = TrailFilter(request.query_params)
         if not form.is_valid():
             raise form_problem(form)
@@ -125,9 +129,9 @@ class AuditEntryEndpoint(Endpoint[AuditEntry]):
     @extend_schema(request=NoBody, responses={202: TrailVerification})
     @action(detail=False, methods=["post"])
     def verify(self, request: Request) -> Response:
-        """Ask for a verification of the trail, its anchors and the records.
+        """Request a verification of the trail, its anchors and the records.
 
-        It runs outside of the request; ask for it at `/audit-entries/verification`.
+        It runs in the background; get its state at `/audit-entries/verification`.
         """
         asked = runs.request(self.person)
         return Response(TrailVerification(asked).data, status=status.HTTP_202_ACCEPTED)
@@ -135,7 +139,7 @@ class AuditEntryEndpoint(Endpoint[AuditEntry]):
     @extend_schema(responses=TrailVerification)
     @action(detail=False, pagination_class=None)
     def verification(self, request: Request) -> Response:
-        """The verification that was asked for last; 404 before the first."""
+        """The verification requested last; 404 before the first one."""
         latest = runs.latest()
         if latest is None:
             raise NotFound

@@ -1,4 +1,4 @@
-"""Upload batches, the files sent to them, and the files held for patient matching."""
+"""Upload batches, their files, and the files held because their patient is in doubt."""
 
 import uuid
 from http import HTTPStatus
@@ -35,59 +35,61 @@ from webportal.intake.models import IdentityMode, UploadBatch, UploadItem, Verdi
 from webportal.intake.pipeline.receive import too_large
 from webportal.records.choices import Priority
 
-# Beside the file a request carries names and boundaries.
+# A request contains names and boundaries besides the file.
 REQUEST_OVERHEAD = 1024**2
 
 
 class TooLarge(APIException):
-    """The request is larger than any file may be."""
+    """The request is larger than the largest file allowed."""
 
     status_code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     default_code = "too_large"
 
 
 class UploadCaseRecord(FormSerializer):
-    """The patient and the study of all files of a batch, checked as in the portal."""
+    """Patient and study of all files of a batch, validated as in the portal."""
 
     form = CaseRecordForm
 
 
 class NewBatch(serializers.Serializer[Any]):
-    """How the files of a batch are to be taken in."""
+    """How the files of a batch get their patients."""
 
     name = serializers.CharField(max_length=100, required=False, allow_blank=True)
     priority = PriorityField(default=Priority.ROUTINE)
     identity_mode = serializers.ChoiceField(
         choices=IdentityMode.choices,
         default=IdentityMode.TEMPORARY,
-        help_text="Where the patient of a file comes from when the file itself does not say.",
+        help_text="Where the patient of a file comes from if the file itself does not name one.",
     )
     case_record = UploadCaseRecord(required=False, help_text="For the mode `form`.")
     sheet = serializers.CharField(
         required=False,
         trim_whitespace=False,
-        help_text="For the mode `sheet`: the text of the CSV sheet, one line a file.",
+        help_text="For the mode `sheet`: the text of the CSV sheet, one line per file.",
     )
 
 
 class SummarySerializer(serializers.Serializer[Any]):
-    """How far a batch has come: verdicts of its files, and inferences of the accepted ones."""
+    """The progress of a batch: verdicts of its files, and analyses of the accepted ones."""
 
-    expected = serializers.IntegerField(help_text="Files the sender announced; 0 if none.")
-    received = serializers.IntegerField(help_text="Files that have a verdict.")
+    expected = serializers.IntegerField(
+        help_text="Number of files that the sender announced; 0 if not announced."
+    )
+    received = serializers.IntegerField(help_text="Number of files that have a verdict.")
     accepted = serializers.IntegerField()
     duplicate = serializers.IntegerField()
     held = serializers.IntegerField()
     refused = serializers.IntegerField()
     discarded = serializers.IntegerField()
-    waiting = serializers.IntegerField(help_text="Images whose inference is still to come.")
+    waiting = serializers.IntegerField(help_text="Images not analysed yet.")
     analysed = serializers.IntegerField()
     failed = serializers.IntegerField(help_text="Failed and cancelled analyses.")
     unidentified = serializers.IntegerField(help_text="Studies with a temporary identity.")
 
 
 class BatchSerializer(serializers.ModelSerializer[UploadBatch]):
-    """Files that one person sends together."""
+    """Files that one user sends together."""
 
     priority = PriorityField()
 
@@ -97,7 +99,7 @@ class BatchSerializer(serializers.ModelSerializer[UploadBatch]):
 
 
 class CountedBatchSerializer(BatchSerializer):
-    """A batch and how far it has come."""
+    """A batch and its progress."""
 
     summary = serializers.SerializerMethodField()
 
@@ -106,7 +108,7 @@ class CountedBatchSerializer(BatchSerializer):
 
     @extend_schema_field(SummarySerializer)
     def get_summary(self, batch: UploadBatch) -> dict[str, Any]:
-        """Counted now."""
+        """The progress at this moment."""
         return SummarySerializer(summary.summarise(batch)).data
 
 
@@ -139,24 +141,24 @@ class NewFile(serializers.Serializer[Any]):
 
     file = serializers.FileField(allow_empty_file=True, max_length=400)
     path = serializers.CharField(
-        required=False, help_text="The file's path in its folder; else its name counts."
+        required=False, help_text="The file's path within its folder; by default its name."
     )
     expected = serializers.IntegerField(
         required=False,
         min_value=0,
         max_value=1_000_000,
-        help_text="How many files the sender has in all.",
+        help_text="How many files the sender has in total.",
     )
 
 
 class Verdicts(serializers.Serializer[Any]):
-    """What became of a file: one item, or one for each file of a ZIP."""
+    """The verdict on a file: one item, or one for each file of a ZIP."""
 
     items = ItemSerializer(many=True)
 
 
 class ItemFilter(django_filters.FilterSet):
-    """What items can be narrowed by."""
+    """Filters of the list of a batch's files."""
 
     verdict = django_filters.MultipleChoiceFilter(choices=Verdict.choices)
 
@@ -166,7 +168,7 @@ class ItemFilter(django_filters.FilterSet):
 
 
 class BatchFilter(django_filters.FilterSet):
-    """What batches can be narrowed by."""
+    """Filters of the list of batches."""
 
     created_by = django_filters.UUIDFilter(field_name="created_by_id")
 
@@ -187,12 +189,12 @@ class BatchEndpoint(ListModelMixin, Endpoint[UploadBatch]):
 
     @extend_schema(responses=CountedBatchSerializer)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """One batch and how far it has come."""
+        """One batch and its progress."""
         return Response(CountedBatchSerializer(self.get_object()).data)
 
     @extend_schema(request=NewBatch, responses={201: CountedBatchSerializer})
     def create(self, request: Request) -> Response:
-        """Open a batch; files are sent to it afterwards."""
+        """Create a batch; files are then sent to it."""
         given = NewBatch(data=request.data)
         given.is_valid(raise_exception=True)
         values = given.validated_data
@@ -235,14 +237,14 @@ class BatchFileEndpoint(Endpoint[UploadItem]):
     parser_classes = [MultiPartParser]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        """Refuse what is far too large before its body is read and fills the disk."""
+        """Refuse a request that is far too large before its body is read and fills the disk."""
         limit = max(settings.UPLOAD_MAX_BYTES, settings.UPLOAD_MAX_ARCHIVE_BYTES)
         if int(request.META.get("CONTENT_LENGTH") or 0) > limit + REQUEST_OVERHEAD:
             raise TooLarge(too_large(limit).message)
         super().initial(request, *args, **kwargs)
 
     def get_queryset(self) -> QuerySet[UploadItem]:
-        """Those of the batch in the address."""
+        """The files of the batch in the URL."""
         return super().get_queryset().filter(batch=self.kwargs["batch_id"])
 
     def list(self, request: Request, batch_id: uuid.UUID) -> Response:
@@ -261,7 +263,7 @@ class BatchFileEndpoint(Endpoint[UploadItem]):
         batch = get_object_or_404(UploadBatch, pk=batch_id)
         if sum(len(files) for _, files in request.FILES.lists()) > 1:
             raise ValidationError(
-                {"file": "Send one file in a request, or several as one ZIP. Nothing was stored."}
+                {"file": "Send one file per request, or several as one ZIP. Nothing was stored."}
             )
         given = NewFile(data=request.data)
         given.is_valid(raise_exception=True)
@@ -274,7 +276,7 @@ class BatchFileEndpoint(Endpoint[UploadItem]):
 
 
 class ClaimedIdentity(serializers.Serializer[Any]):
-    """The patient as the held file, or the case record sent with it, names them."""
+    """The patient as named by the held file or by the case record sent with it."""
 
     patient_id = serializers.CharField()
     issuer = serializers.CharField()
@@ -284,12 +286,12 @@ class ClaimedIdentity(serializers.Serializer[Any]):
 
 
 class QuestionSerializer(serializers.Serializer[Any]):
-    """A held file beside the record that it contradicts."""
+    """A held file together with the record that it contradicts."""
 
     item = ItemSerializer()
     claimed = ClaimedIdentity()
     recorded = PatientSerializer(
-        allow_null=True, help_text="Null where nobody is recorded under what the file says."
+        allow_null=True, help_text="Null if no patient is recorded under the file's Patient ID."
     )
     differences = serializers.ListField(child=serializers.CharField())
     alike = serializers.ListField(
@@ -299,14 +301,14 @@ class QuestionSerializer(serializers.Serializer[Any]):
 
 
 class FileCorrection(FormSerializer):
-    """What is said in place of the file. What is left out stays as the file says it."""
+    """Values that replace the file's. For fields left out, the file's values are used."""
 
     form = HeldFileForm
     is_partial = True
 
 
 class Resolution(serializers.Serializer[Any]):
-    """What a person decides of a held file."""
+    """A person's decision on a held file."""
 
     decision = serializers.ChoiceField(choices=resolution.Decision.choices)
     correction = FileCorrection(required=False, help_text="For the decision `corrected`.")
@@ -324,7 +326,7 @@ class HeldFileEndpoint(ListModelMixin, Endpoint[UploadItem]):
 
     @extend_schema(responses=QuestionSerializer)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """What a person needs to know to decide."""
+        """What a person needs to know in order to decide."""
         item = self.get_object()
         asked = resolution.question(item, self.person)
         question = {
@@ -339,7 +341,7 @@ class HeldFileEndpoint(ListModelMixin, Endpoint[UploadItem]):
     @extend_schema(request=Resolution, responses=ItemSerializer)
     @action(detail=True, methods=["post"])
     def resolve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Carry a decision out and return the file with its new verdict."""
+        """Carry out a decision and return the file with its new verdict."""
         given = Resolution(data=request.data)
         given.is_valid(raise_exception=True)
         decision = resolution.Decision(given.validated_data["decision"])

@@ -1,4 +1,4 @@
-"""Users: hospital IT adds them, gives them roles and stops them. No password can be read."""
+"""Users: hospital IT adds them, assigns roles and deactivates them."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from webportal.api.base import Endpoint, NoBody
 
 
 class UserSerializer(serializers.ModelSerializer[User]):
-    """A person, or another system, that signs in."""
+    """The account of a person or of another system."""
 
     roles = serializers.ListField(child=serializers.ChoiceField(choices=Role.choices))
 
@@ -34,7 +34,7 @@ class UserSerializer(serializers.ModelSerializer[User]):
 
 
 class NewUserSerializer(serializers.ModelSerializer[User]):
-    """Whom to add."""
+    """A user to add."""
 
     roles = serializers.ListField(child=serializers.ChoiceField(choices=Role.choices))
 
@@ -44,7 +44,7 @@ class NewUserSerializer(serializers.ModelSerializer[User]):
 
 
 class UserChange(serializers.Serializer[User]):
-    """What to change; what is left out stays as it is."""
+    """Changes to a user; fields that are left out stay as they are."""
 
     roles = serializers.ListField(
         child=serializers.ChoiceField(choices=Role.choices), required=False
@@ -53,7 +53,7 @@ class UserChange(serializers.Serializer[User]):
 
 
 class OneTimePassword(serializers.Serializer[Any]):
-    """A person's password until they choose their own, told once."""
+    """A temporary password, shown once and valid until the user chooses their own."""
 
     user = UserSerializer()
     one_time_password = serializers.CharField()
@@ -73,7 +73,7 @@ class UserEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[User]):
 
     @extend_schema(request=NewUserSerializer, responses={201: OneTimePassword})
     def create(self, request: Request) -> Response:
-        """Add a user, whose one-time password is in this answer alone; 409 for a taken name."""
+        """Add a user. Only this answer contains the one-time password; 409 if the name is taken."""
         given = NewUserSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         values = {"full_name": "", **given.validated_data}
@@ -83,7 +83,7 @@ class UserEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[User]):
 
     @extend_schema(request=UserChange)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Change a person's roles, or stop them; 409 where one would lock oneself out."""
+        """Change a user's roles, or deactivate them; 409 if that would lock the caller out."""
         user = self.get_object()
         given = UserChange(data=request.data)
         given.is_valid(raise_exception=True)
@@ -95,7 +95,7 @@ class UserEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[User]):
     @extend_schema(request=NoBody, responses=OneTimePassword)
     @action(detail=True, methods=["post"], url_path="reset-password")
     def reset_password(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Give a person a new one-time password; their sessions and tokens end. 409 for oneself."""
+        """Give a user a new one-time password; their sessions and tokens end. 409 for oneself."""
         user = self.get_object()
         password = services.reset_password(user, self.person)
         return Response(_with_password(user, password))
