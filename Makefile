@@ -6,7 +6,7 @@ LOCAL := $(VENV_PYTHON) -m deploy.local
 INSTALL := $(PYTHON) -m deploy.local.install
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop worker demo manage test coverage check format openapi screenshots bench messages lock python install install-dev
+.PHONY: help run stop worker demo manage restore test coverage check format openapi screenshots bench messages lock python install install-dev
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /    make \1\t/p' Makefile | expand -t 24
@@ -25,6 +25,9 @@ demo:  ## load phantom studies into the running system
 
 manage:  ## run manage.py against the running system: make manage ARGS="verify_audit"
 	@$(LOCAL) exec python manage.py $(ARGS)
+
+restore: install  ## restore a backup before the first start: make restore ARGS="NAME"
+	@$(LOCAL) restore $(ARGS)
 
 test: install-dev  ## run every check, then the tests
 	@$(VENV_PYTHON) -m tools.checks --tests

@@ -22,6 +22,7 @@ NOTIFY_SECONDS = 20
 CLEAN_SECONDS = 300
 MARK_SECONDS = 60
 CHECK_SECONDS = 20
+BACK_UP_SECONDS = 60
 #: What checking files may take of that; everything else of the scheduler waits for it.
 MOST_CHECKING_SECONDS = 2.0
 
@@ -43,6 +44,7 @@ app.conf.update(
         "notify": _every(NOTIFY_SECONDS, "workers.tasks.notify"),
         "clean_storage": _every(CLEAN_SECONDS, "workers.tasks.clean_storage"),
         "check_storage": _every(CHECK_SECONDS, "scheduler.tasks.check_storage"),
+        "back_up": _every(BACK_UP_SECONDS, "scheduler.tasks.back_up"),
         "watch_database": _every(MARK_SECONDS, "scheduler.tasks.watch_database"),
     },
 )

@@ -11,6 +11,7 @@ from django.conf import settings
 from scheduler import recovery
 from scheduler.app import CHECK_SECONDS, CLEAN_SECONDS, MOST_CHECKING_SECONDS, app
 from webportal.audit import anchors, runs
+from webportal.backups import runs as backup_runs
 from webportal.notifications import mail, run
 from webportal.upkeep import checking, pauses
 from webportal.upkeep.unreferenced import remove_unreferenced
@@ -32,6 +33,12 @@ def anchor_audit() -> None:
 def verify_audit() -> None:
     """Start the verification that an auditor asked for, or the daily one, in another process."""
     runs.start_if_due()
+
+
+@app.task(name="scheduler.tasks.back_up")
+def back_up() -> None:
+    """Start a backup in another process, where one is due."""
+    backup_runs.start_if_due()
 
 
 @app.task(name="workers.tasks.notify")

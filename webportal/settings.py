@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "webportal.notifications",
     "webportal.review",
     "webportal.upkeep",
+    "webportal.backups",
     "webportal.operations",
     "webportal.api",
     "webportal.demo",
@@ -136,6 +137,19 @@ STORAGES = {
     "default": storage_from_url(env.str("STORAGE_URL", default=f"file://{VAR_DIR}/storage")),
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
+
+# Where encrypted backups go, whom they are encrypted to (public keys of age), and the secret key
+# that reads them again, which only a restoration needs.
+BACKUP_REPOSITORY = env.str("BACKUP_REPOSITORY", default="")
+BACKUP_RECIPIENTS = env.list("BACKUP_RECIPIENTS", default=[])
+BACKUP_IDENTITY = env.str("BACKUP_IDENTITY", default="")
+# The scheduler makes one as often, 0 for never; hospital IT is alerted when the last is older.
+BACKUP_EVERY_HOURS = env.float("BACKUP_EVERY_HOURS", default=0)
+BACKUP_MAX_AGE_HOURS = env.float("BACKUP_MAX_AGE_HOURS", default=48)
+# Older ones are deleted after the next complete one; 0 keeps all.
+BACKUP_KEEP_DAYS = env.int("BACKUP_KEEP_DAYS", default=0)
+if BACKUP_REPOSITORY:
+    STORAGES["backups"] = storage_from_url(BACKUP_REPOSITORY, "BACKUP_REPOSITORY")
 
 # ── People ──────────────────────────────────────────────────────────────────────────────────────
 AUTH_USER_MODEL = "accounts.User"

@@ -11,11 +11,11 @@ RUN python -m venv /opt/uv \
     && /opt/uv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r uv.txt \
     && /opt/uv/bin/uv venv /opt/venv \
     && /opt/uv/bin/uv pip install --python /opt/venv/bin/python --no-cache --compile-bytecode \
-        --require-hashes -r pyproject.toml -c requirements.lock --extra "$EXTRA"
+        --require-hashes -r pyproject.toml -c requirements.lock --extra "$EXTRA" --extra backup
 
 FROM python:3.13-slim-bookworm
 RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/chestline chestline \
-    && install -d -o chestline -g chestline -m 0700 /var/lib/chestline /var/lib/chestline/storage /var/lib/chestline/audit
+    && install -d -o chestline -g chestline -m 0700 /var/lib/chestline /var/lib/chestline/storage /var/lib/chestline/audit /var/lib/chestline/backups
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

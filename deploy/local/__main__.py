@@ -1,4 +1,4 @@
-"""Chestline on one machine: `python -m deploy.local run | worker | exec … | stop`."""
+"""Chestline on one machine: `python -m deploy.local run | worker | exec … | restore … | stop`."""
 
 import argparse
 import http.client
@@ -60,6 +60,8 @@ def main() -> None:
     commands.add_parser("stop", help="stop the running system")
     execute = commands.add_parser("exec", help="run a command in the running system's environment")
     execute.add_argument("arguments", nargs=argparse.REMAINDER)
+    restore_it = commands.add_parser("restore", help="restore a backup before the first start")
+    restore_it.add_argument("arguments", nargs=argparse.REMAINDER)
     options = parser.parse_args()
 
     # Everything below finds manage.py and the packages from here.
@@ -72,6 +74,8 @@ def main() -> None:
             worker(folders)
         elif options.command == "stop":
             stop(folders)
+        elif options.command == "restore":
+            sys.exit(restore(folders, options.arguments))
         else:
             execute_command(folders, options.arguments)
     except (ServiceError, StartError, SystemStateError) as error:
@@ -159,6 +163,22 @@ def _programs(listener: socket.socket) -> list[Program]:
         Program("worker", _worker_command("worker")),
         Program("scheduler", _celery("scheduler.app", "scheduler", *scheduler)),
     ]
+
+
+def restore(folders: Folders, arguments: list[str]) -> int:
+    """Start the database alone, run `manage.py restore` on it, and return its exit status."""
+    folders.create()
+    with only_supervisor(folders), ExitStack() as running:
+        settings = own_settings(folders, ["localhost"])
+        if not is_given("BROKER_URL"):  # a restoration queues nothing
+            settings["BROKER_URL"] = "redis://unused"
+        if not is_given("DATABASE_URL"):
+            postgres = Postgres(folders.var / "postgres")
+            running.callback(_stop_undisturbed, postgres)
+            postgres.start()
+            settings |= {"DATABASE_URL": postgres.runtime_url, OWNER: postgres.url}
+        command = [*MANAGE, "restore", *arguments]
+        return subprocess.run(command, env={**os.environ, **settings}, check=False).returncode
 
 
 def worker(folders: Folders) -> NoReturn:

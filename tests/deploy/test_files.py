@@ -89,6 +89,7 @@ def test_every_command_is_understood(source: str, command: list[str]) -> None:
 
 def test_compose_has_every_part_once() -> None:
     services = _compose("compose.yaml")["services"]
+    assert services.pop("restore")["profiles"] == ["restore"]
     assert set(services) == {"postgres", "valkey", "prepare", "portal", "scheduler", "worker"}
     # A fixed name or port would prevent `--scale worker=3`.
     assert not {"container_name", "ports", "hostname"} & set(services["worker"])

@@ -18,6 +18,7 @@ import pytest
 
 from deploy.local.processes import find_processes
 from tests.services import postgres, valkey
+from webportal.backups import encryption
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-m", "deploy.local"]
@@ -154,6 +155,29 @@ def test_it_starts_beside_a_taken_port_stops_without_a_trace_and_starts_again(
     assert _run(environment, "stop").returncode == 0
     assert second.process.wait() == 0
     assert not _processes_of(var)
+
+
+def test_a_backup_is_restored_on_another_machine(
+    var: Path, tmp_path: Path, start: Callable[..., System], environment: dict[str, str]
+) -> None:
+    secret, public = encryption.new_identity()
+    (tmp_path / "key").write_text(secret)
+    (tmp_path / "repository").mkdir()
+    backups = {"BACKUP_REPOSITORY": f"file://{tmp_path}/repository", "BACKUP_RECIPIENTS": public}
+    system = start(**backups)
+    system.wait_until_ready()
+    made = _run(environment, "exec", "python", "manage.py", "backup")
+    assert made.returncode == 0, made.stdout + made.stderr
+    assert system.stop(signal.SIGINT) == 0
+
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / "secrets").mkdir(parents=True)
+    (elsewhere / "secrets" / "audit_key").write_text((var / "secrets" / "audit_key").read_text())
+    identity = {"BACKUP_IDENTITY_FILE": str(tmp_path / "key"), "CHESTLINE_VAR": str(elsewhere)}
+    restored = _run(environment | backups | identity, "restore")
+    assert restored.returncode == 0, restored.stdout + restored.stderr
+    assert "Restored and intact" in restored.stdout
+    assert not _processes_of(elsewhere)
 
 
 def test_it_starts_again_after_its_supervisor_was_killed(

@@ -229,8 +229,16 @@ def end_session(user: User, session_id: str) -> None:
 
 
 @transaction.atomic
-def revoke_token(token: ApiToken, by: User) -> None:
-    """Revoke an API token."""
+def end_all_access() -> None:
+    """End everybody's sessions and API tokens, as after the restoration of a backup."""
+    sessions.end_everybodys()
+    for token in ApiToken.objects.all():
+        revoke_token(token, None)
+
+
+@transaction.atomic
+def revoke_token(token: ApiToken, by: User | None) -> None:
+    """Revoke an API token; `by` is None for the system."""
     append(Event(Action.TOKEN_REVOKED, "token", token.token_key), by)
     token.delete()
 

@@ -96,6 +96,11 @@ def end_all(user: User) -> int:
     return count
 
 
+def end_everybodys() -> None:
+    """End all sessions that there are."""
+    Session.objects.all().delete()
+
+
 def forget_ended() -> None:
     """Remove what ended without a sign-out."""
     Session.objects.filter(expire_date__lt=timezone.now()).delete()

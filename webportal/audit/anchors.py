@@ -147,6 +147,24 @@ def _begin(reason: str = "") -> None:
     append(Event(Action.ANCHORS_BEGUN, detail={"first": number + 1, **why}))
 
 
+def lines_until(number: int) -> bytes | None:
+    """The anchors up to a number, as they are in AUDIT_ANCHOR_FILE; None where it lacks that one.
+
+    Those from before there were signatures are among them.
+    """
+    path: Path = settings.AUDIT_ANCHOR_FILE
+    if not path.exists():
+        return None
+    kept, is_there = [], number == 0
+    for line in path.read_bytes().splitlines(keepends=True):
+        found = _number(line.decode("ascii", errors="replace"))
+        if found > number:
+            break
+        kept.append(line)
+        is_there = is_there or found == number
+    return b"".join(kept) if is_there else None
+
+
 def is_sealed(state: AnchorState) -> bool:
     """Whether the state is as this module left it."""
     if state.number == 0 and not state.seal:

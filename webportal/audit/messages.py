@@ -4,6 +4,7 @@ from django.utils.translation import gettext_lazy as _
 
 OBJECTS = {
     "addendum": _("addendum"),
+    "backup": _("backup"),
     "batch": _("upload"),
     "correction": _("correction of an identity"),
     "file": _("stored file"),

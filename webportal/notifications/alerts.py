@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts.models import Role, User
 from webportal.audit import health as audit
+from webportal.backups import health as backups
 from webportal.inference import health
 from webportal.inference.health import Alert
 from webportal.notifications.models import Kind, MailState, Notification, SystemAlert
@@ -53,27 +54,33 @@ REMOVAL_ALERTS = {
     ),
 }
 AUDIT = {code: Alert(code, words) for code, words in audit.WORDS.items()}
-ALERTS = AUDIT | {
-    alert.code: alert
-    for alert in (
-        FILE_FAULT,
-        *REMOVAL_ALERTS.values(),
-        health.NO_WORKER,
-        health.ALL_DRAINING,
-        health.QUEUE_STUCK,
-        health.WORKER_LOST,
-        health.QUARANTINED,
-        health.STORAGE_READ_ONLY,
-        health.STORAGE_FULL,
-        health.STORAGE_LOW,
-        MAIL_FAILING,
-    )
-}
+BACKUPS = {code: Alert(code, words) for code, words in backups.WORDS.items()}
+ALERTS = (
+    AUDIT
+    | BACKUPS
+    | {
+        alert.code: alert
+        for alert in (
+            FILE_FAULT,
+            *REMOVAL_ALERTS.values(),
+            health.NO_WORKER,
+            health.ALL_DRAINING,
+            health.QUEUE_STUCK,
+            health.WORKER_LOST,
+            health.QUARANTINED,
+            health.STORAGE_READ_ONLY,
+            health.STORAGE_FULL,
+            health.STORAGE_LOW,
+            MAIL_FAILING,
+        )
+    }
+)
 
 
 def current_alerts() -> list[Alert]:
     """The current alerts."""
     alerts = [*health.queue_health().alerts, *(AUDIT[code] for code in audit.problems())]
+    alerts += [BACKUPS[code] for code in backups.problems()]
     alerts += [REMOVAL_ALERTS[PauseReason(each.reason)] for each in open_pauses()]
     if open_faults().exists():
         alerts.append(FILE_FAULT)

@@ -6,9 +6,11 @@ from hmac import compare_digest
 from django.conf import settings
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from webportal.accounts.models import Role, User
+from webportal.backups.health import latest_complete
 from webportal.inference.health import jobs_by_state, queue_health
 from webportal.records.file_faults import open_faults
 
@@ -73,6 +75,16 @@ def _lines() -> Iterator[str]:
         "Stored files that are missing or damaged.",
         open_faults().count(),
     )
+    complete = latest_complete()
+    if complete is not None:
+        yield from _number(
+            "chestline_backup_age_seconds",
+            "How long ago the last complete backup was begun.",
+            (timezone.now() - complete.started_at).total_seconds(),
+        )
+        yield from _number(
+            "chestline_backup_bytes", "Size of the last complete backup.", complete.bytes
+        )
     if health.free_bytes is not None:
         yield from _number(
             "chestline_storage_free_bytes", "Free bytes of the storage.", health.free_bytes

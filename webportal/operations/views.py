@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
+from webportal.backups import health as backups
 from webportal.inference import fleet, registry
 from webportal.inference.health import (
     SHOWN_JOBS,
@@ -47,6 +48,7 @@ def queue(request: SignedInRequest) -> HttpResponse:
 
 
 def _status() -> dict[str, Any]:
+    backup = backups.latest()
     queued = Job.objects.filter(state=JobState.QUEUED).order_by("priority", "queued_at", "id")
     running = Job.objects.filter(state=JobState.RUNNING).order_by("worker", "started_at", "id")
     quarantined = awaiting_release().order_by("-finished_at")
@@ -66,6 +68,10 @@ def _status() -> dict[str, Any]:
         "all_faults": open_faults().count(),
         "check": StorageCheck.objects.first(),
         "complete_check": StorageCheck.objects.exclude(finished_at=None).first(),
+        "backs_up": backups.is_configured(),
+        "backup": backup,
+        "backup_failure": backups.why(backup) if backup else "",
+        "complete_backup": backups.latest_complete(),
         "shown_jobs": SHOWN_JOBS,
     }
 

@@ -166,8 +166,8 @@ def _existing(folder: Path) -> Path:
     return folder
 
 
-def storage_from_url(url: str) -> dict[str, Any]:
-    """Turn `STORAGE_URL` into an entry of Django's STORAGES.
+def storage_from_url(url: str, setting: str = "STORAGE_URL") -> dict[str, Any]:
+    """Turn the URL of a setting into an entry of Django's STORAGES.
 
     `file:///absolute/folder` keeps files in a folder that portal and workers share;
     `s3://bucket` or `s3://bucket/prefix` keeps them in an S3 bucket, whose address and keys boto3
@@ -194,5 +194,5 @@ def storage_from_url(url: str) -> dict[str, Any]:
             },
         }
     raise ImproperlyConfigured(
-        f"STORAGE_URL is {url!r}; it must look like file:///absolute/folder or s3://bucket/prefix."
+        f"{setting} is {url!r}; it must look like file:///absolute/folder or s3://bucket/prefix."
     )

@@ -42,3 +42,15 @@ def referenced(keys: list[str]) -> set[str]:
     ):
         found |= set(names.filter(**{f"{field}__in": keys}).values_list(field, flat=True))
     return found
+
+
+def named_files() -> Iterator[tuple[str, str]]:
+    """Key and SHA-256 of every file that a record names; one that two name may come twice."""
+    images = Radiograph.objects.order_by("pk").values_list(
+        "original_key", "original_sha256", "dicom_key", "dicom_sha256"
+    )
+    for original_key, original_sha256, dicom_key, dicom_sha256 in images.iterator():
+        yield original_key, original_sha256
+        yield dicom_key, dicom_sha256
+    held = UploadItem.objects.exclude(held_key="").values_list("held_key", "sha256")
+    yield from held.iterator()

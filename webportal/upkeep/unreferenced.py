@@ -19,7 +19,7 @@ from webportal.audit.models import Action, AuditEntry
 from webportal.audit.trail import Event, append
 from webportal.records.models import Radiograph
 from webportal.storage import modified_at, trash
-from webportal.storage.locks import lock_removing
+from webportal.storage.locks import lock_removing, may_remove_for_good
 from webportal.upkeep import pauses
 from webportal.upkeep.models import PauseReason
 from webportal.upkeep.slices import keys_in_trash, keys_of, referenced
@@ -105,6 +105,9 @@ def _empty_trash(number: int) -> None:
 
 @transaction.atomic
 def _remove_for_good(key: str) -> None:
+    # A backup copies what its snapshot of the database names, also out of the trash.
+    if not may_remove_for_good():
+        return
     lock_removing()
     # A record may name it again, and then it is needed, unless it was stored again, too.
     if referenced([key]) and not default_storage.exists(key):

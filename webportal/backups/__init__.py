@@ -1,0 +1,1 @@
+"""Encrypted, incremental backups of the database and the stored files, and restoring them."""

@@ -1,0 +1,11 @@
+"""App configuration."""
+
+from django.apps import AppConfig
+
+
+class BackupsConfig(AppConfig):
+    """Backups and their restoration."""
+
+    name = "webportal.backups"
+    label = "backups"
+    verbose_name = "Backups"

@@ -1,0 +1,77 @@
+"""How the backups are: for the page of hospital IT, its alerts, and the metrics."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from webportal.backups import repository
+from webportal.backups.models import Backup, BackupState
+
+LATE = "backup_late"
+NOT_COMPLETE = "backup_not_complete"
+
+WORDS: dict[str, str | Promise] = {
+    LATE: _(
+        "The last complete backup is too old. See what the page of the queue says of the last"
+        " attempt, and run ‘manage.py backup’."
+    ),
+    NOT_COMPLETE: _(
+        "The last backup failed, lacks files, or was found damaged. The page of the queue says"
+        " what happened."
+    ),
+}
+FAILURES: dict[str, str | Promise] = {
+    "interrupted": _("It was interrupted. The next one continues where it ended."),
+    "settings": _("The settings of the backup are not valid; its log says which."),
+    "repository_away": _("The folder of BACKUP_REPOSITORY does not exist. Is its disk mounted?"),
+    "repository_empty": _("BACKUP_REPOSITORY is empty although it held backups."),
+    "repository_refuses": _("BACKUP_REPOSITORY cannot be written or read. Is its disk full?"),
+    "other_system": _("BACKUP_REPOSITORY holds backups that were made with another AUDIT_KEY."),
+    "other_database": _("BACKUP_REPOSITORY holds backups of a later state, or another database."),
+    "manifest": _("The newest manifest in BACKUP_REPOSITORY is damaged."),
+    "database": _("The database could not be dumped; the log of the backup says why."),
+    "storage_away": _("The storage could not be read."),
+    "files_lost": _("Stored files are missing or damaged, and in no earlier backup."),
+    "no_anchors": _("The anchors of the audit trail are not in AUDIT_ANCHOR_FILE on this host."),
+}
+UNEXPECTED = _("It failed unexpectedly; its log says why.")
+
+
+def is_configured() -> bool:
+    """Whether backups are made with Chestline's own command at all."""
+    return repository.is_configured()
+
+
+def latest() -> Backup | None:
+    """The backup that was begun last."""
+    return Backup.objects.first()
+
+
+def latest_complete() -> Backup | None:
+    """The last backup with everything in it."""
+    return Backup.objects.filter(state=BackupState.COMPLETE).first()
+
+
+def why(backup: Backup) -> str:
+    """What went wrong in a backup, in words; empty where nothing did."""
+    return str(FAILURES.get(backup.failure, UNEXPECTED)) if backup.failure else ""
+
+
+def problems() -> list[str]:
+    """The codes of what needs somebody now."""
+    if not is_configured():
+        return []
+    found = []
+    oldest_good = timezone.now() - timedelta(hours=settings.BACKUP_MAX_AGE_HOURS)
+    complete = latest_complete()
+    if settings.BACKUP_MAX_AGE_HOURS > 0 and (
+        complete is None or complete.started_at < oldest_good
+    ):
+        found.append(LATE)
+    ended = Backup.objects.exclude(state=BackupState.RUNNING).first()
+    if ended is not None and (ended.state != BackupState.COMPLETE or ended.faults):
+        found.append(NOT_COMPLETE)
+    return found

@@ -1,0 +1,135 @@
+"""What a backup consists of: its manifest, written last, without which there is no backup.
+
+It holds no patient data: names of files, checksums, and sizes. It is not encrypted, so that a
+machine without the identity can continue and verify backups, but carries a MAC under AUDIT_KEY.
+Since encrypting needs no secret, only that MAC shows that a backup is genuine.
+"""
+
+import gzip
+import hashlib
+import hmac
+import json
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from django.conf import settings
+
+from webportal.backups.errors import BackupError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The SHA-256 of some content, and SHA-256 and size of the encrypted object that holds it."""
+
+    sha256: str
+    object_sha256: str
+    object_bytes: int
+
+    def as_list(self) -> list[Any]:
+        """The form in the manifest, which has very many of these."""
+        return [self.sha256, self.object_sha256, self.object_bytes]
+
+
+@dataclass
+class Manifest:
+    """All parts of one backup.
+
+    Args:
+        name: of the backup, and so when it was begun.
+        chestline: the release that made it.
+        migrations: those that the database has had, as `app.name`.
+        chain: sequence and MAC of the last entry of the audit trail.
+        database: the dump.
+        anchors: the anchors of the audit trail, None where there are none.
+        files: the stored files that the database names, by key.
+        lost: the keys of those that were missing or damaged, and are in no backup.
+    """
+
+    name: str
+    chestline: str
+    migrations: list[str]
+    chain: tuple[int, str]
+    database: Stored
+    anchors: Stored | None
+    files: dict[str, Stored] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
+
+    @property
+    def object_bytes(self) -> int:
+        """How much it takes in the repository, with what other backups share."""
+        return sum(stored.object_bytes for _, stored in self.objects())
+
+    def objects(self) -> list[tuple[str, Stored]]:
+        """Every object of the repository that belongs to it, by name."""
+        own = [(database_name(self.name), self.database)]
+        if self.anchors is not None:
+            own.append((anchors_name(self.name), self.anchors))
+        return own + [(file_name(key), stored) for key, stored in self.files.items()]
+
+
+def manifest_name(backup: str) -> str:
+    """Where the manifest of a backup is kept."""
+    return f"backups/{backup}.json.gz"
+
+
+def database_name(backup: str) -> str:
+    """Where the dump of a backup is kept."""
+    return f"databases/{backup}.dump.age"
+
+
+def anchors_name(backup: str) -> str:
+    """Where the anchors of a backup are kept."""
+    return f"anchors/{backup}.age"
+
+
+def file_name(key: str) -> str:
+    """Where a stored file is kept, for all backups that name it."""
+    return f"files/{key}.age"
+
+
+def write(manifest: Manifest) -> bytes:
+    """The manifest as bytes: a line with its MAC, then JSON, compressed."""
+    content = asdict(manifest) | {
+        "format": FORMAT,
+        "database": manifest.database.as_list(),
+        "anchors": manifest.anchors and manifest.anchors.as_list(),
+        "files": {key: stored.as_list() for key, stored in manifest.files.items()},
+    }
+    text = json.dumps(content, separators=(",", ":")).encode()
+    return gzip.compress(f"{_mac(text)}\n".encode() + text, mtime=0)
+
+
+def read(data: bytes) -> Manifest:
+    """The manifest of its bytes.
+
+    Raises BackupError where it is damaged, is not that of this AUDIT_KEY, or is of a newer format.
+    """
+    try:
+        mac, _, text = gzip.decompress(data).partition(b"\n")
+    except (OSError, EOFError) as error:
+        raise BackupError("manifest", "The manifest of the backup is damaged.") from error
+    if not hmac.compare_digest(mac, _mac(text).encode()):
+        raise BackupError(
+            "other_system",
+            "The backup was made with another AUDIT_KEY, or its manifest was altered. Set"
+            " AUDIT_KEY to that of the system that was backed up, or use another repository.",
+        )
+    content: dict[str, Any] = json.loads(text)
+    if content.pop("format") != FORMAT:
+        raise BackupError(
+            "newer_release",
+            f"The backup was made by Chestline {content['chestline']}, whose format this release"
+            " does not know. Install that release.",
+        )
+    content["chain"] = tuple(content["chain"])
+    content["database"] = Stored(*content["database"])
+    content["anchors"] = content["anchors"] and Stored(*content["anchors"])
+    content["files"] = {key: Stored(*stored) for key, stored in content["files"].items()}
+    return Manifest(**content)
+
+
+def _mac(text: bytes) -> str:
+    # Under a name of its own, so that nothing else that AUDIT_KEY signs passes for a manifest.
+    return hmac.new(settings.AUDIT_KEY.encode(), b"backup\n" + text, hashlib.sha256).hexdigest()

@@ -1,0 +1,161 @@
+"""The repository: a folder or a bucket with encrypted objects, each written once and whole."""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from django.conf import settings
+from django.core.files import File
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage, Storage, storages
+
+from webportal.backups import encryption, manifest
+from webportal.backups.errors import BackupError
+from webportal.backups.manifest import Manifest, Stored
+
+_CHUNK = 1024**2
+
+
+class _HashingReader:
+    """Reads a stream, and knows the SHA-256 of what has been read."""
+
+    def __init__(self, source: IO[bytes]) -> None:
+        self._source = source
+        self._hash = hashlib.sha256()
+
+    def read(self, size: int = -1) -> bytes:
+        """Read at most so many bytes."""
+        data = self._source.read(size)
+        self._hash.update(data)
+        return data
+
+    @property
+    def sha256(self) -> str:
+        """Of what has been read so far."""
+        return self._hash.hexdigest()
+
+
+def is_configured() -> bool:
+    """Whether there is a repository at all."""
+    return bool(settings.BACKUP_REPOSITORY)
+
+
+def storage() -> Storage:
+    """The repository; raises BackupError where none is set, or its folder is not there."""
+    if not is_configured():
+        raise BackupError(
+            "settings",
+            "BACKUP_REPOSITORY is not set: file:///folder or s3://bucket/prefix.",
+        )
+    found = storages["backups"]
+    # A folder that is made here would hide that a disk is not mounted.
+    if isinstance(found, FileSystemStorage) and not Path(found.path("")).is_dir():
+        raise BackupError(
+            "repository_away",
+            f"The folder {found.path('')} of BACKUP_REPOSITORY does not exist. Mount its disk, or"
+            " make the folder.",
+        )
+    return found
+
+
+def names() -> list[str]:
+    """The names of the backups, oldest first."""
+    try:
+        files = storage().listdir("backups")[1]
+    except FileNotFoundError:
+        return []
+    suffix = manifest.manifest_name("").removeprefix("backups/")
+    return sorted(file.removesuffix(suffix) for file in files if file.endswith(suffix))
+
+
+def read_manifest(backup: str) -> Manifest:
+    """The manifest of a backup; raises BackupError where there is none, or it is not genuine."""
+    try:
+        with storage().open(manifest.manifest_name(backup)) as file:
+            return manifest.read(file.read())
+    except FileNotFoundError:
+        raise BackupError(
+            "no_backup",
+            f"There is no backup {backup} in the repository; ‘manage.py backup --list’ lists them.",
+        ) from None
+
+
+def write_manifest(written: Manifest) -> None:
+    """Write the manifest, by which the backup comes to be."""
+    storage().save(manifest.manifest_name(written.name), ContentFile(manifest.write(written)))
+
+
+def put(name: str, source: IO[bytes], check: Callable[[], None] = lambda: None) -> Stored:
+    """Encrypt a stream into an object.
+
+    `check` is called once the stream has been read; where it raises, there is no object.
+    """
+    with tempfile.TemporaryFile() as encrypted:
+        reader = _HashingReader(source)
+        encryption.encrypt(reader, encrypted)
+        check()
+        encrypted.seek(0)
+        object_sha256 = hashlib.file_digest(encrypted, "sha256").hexdigest()
+        stored = Stored(reader.sha256, object_sha256, encrypted.tell())
+        storage().save(name, File(encrypted))
+    return stored
+
+
+def size(name: str) -> int | None:
+    """The size of an object; None where there is none."""
+    try:
+        return storage().size(name)
+    except FileNotFoundError:
+        return None
+
+
+def is_intact(name: str, stored: Stored) -> bool:
+    """Whether an object has the SHA-256 that it was written with; needs no key."""
+    try:
+        with storage().open(name) as file:
+            return _object_sha256(file) == stored.object_sha256
+    except FileNotFoundError:
+        return False
+
+
+def known(name: str, sha256: str) -> Stored | None:
+    """What an object holds of which no manifest speaks, as after a backup that was broken off."""
+    object_bytes = size(name)
+    if object_bytes is None:
+        return None
+    with storage().open(name) as file:
+        return Stored(sha256, _object_sha256(file), object_bytes)
+
+
+@contextmanager
+def opened(name: str, stored: Stored) -> Iterator[IO[bytes]]:
+    """Give the decrypted content of an object, as a file that has no name.
+
+    Raises BackupError where it is missing, cannot be decrypted, or is not what was backed up.
+    """
+    with tempfile.TemporaryFile() as content:
+        try:
+            with storage().open(name) as file:
+                encryption.decrypt(file, content)
+        except FileNotFoundError:
+            raise BackupError("object_missing", f"{name} is not in the repository.") from None
+        content.seek(0)
+        if hashlib.file_digest(content, "sha256").hexdigest() != stored.sha256:
+            raise BackupError("object_damaged", f"{name} is not what was backed up.")
+        content.seek(0)
+        yield content
+
+
+def delete(name: str) -> None:
+    """Delete an object."""
+    storage().delete(name)
+
+
+def _object_sha256(file: "File[bytes]") -> str:
+    digest = hashlib.sha256()
+    for chunk in file.chunks(_CHUNK):
+        digest.update(chunk)
+    return digest.hexdigest()
