@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from ml.images import ImageError
+from webportal.intake.checks import sandbox
 from webportal.intake.checks.sandbox import Limits, run
 
 
@@ -27,6 +28,28 @@ def crash() -> None:
 
 def eat_memory() -> int:
     return len(bytearray(10 * 1024**3))
+
+
+def take_memory(count: int) -> int:
+    return len(bytearray(count))
+
+
+def work(seconds: float) -> str:
+    end = time.process_time() + seconds
+    while time.process_time() < end:
+        pass
+    return "done"
+
+
+def spoil_this_process() -> int:
+    os.environ["SPOILED"] = "1"
+    return os.getpid()
+
+
+def crash_if_spoiled() -> int:
+    if "SPOILED" in os.environ:
+        os.abort()
+    return os.getpid()
 
 
 def spin() -> None:
@@ -107,15 +130,56 @@ def test_calls_from_many_threads_do_not_disturb_each_other() -> None:
 
 def test_no_process_is_left_behind() -> None:
     run(add, 1, 1)
-    before = {child.pid for child in psutil.Process().children(recursive=True)}
+    before = len(psutil.Process().children(recursive=True))
     for function in (crash, refuse):
         with pytest.raises(ImageError):
             run(function)
     with pytest.raises(ImageError):
         run(sleep, limits=Limits(wall_seconds=0.2))
     run(add, 1, 1)
-    after = {child.pid for child in psutil.Process().children(recursive=True)}
-    assert after <= before
+    assert len(psutil.Process().children(recursive=True)) <= before
+
+
+def test_one_process_does_call_after_call_and_is_replaced_in_the_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sandbox, "CALLS", 3)
+    sandbox._idle.clear()
+    numbers = [run(os.getpid) for _ in range(6)]
+    assert len(set(numbers)) == 2
+    assert numbers == sorted(numbers, key=numbers.index)
+    assert os.getpid() not in numbers
+    assert not any(psutil.pid_exists(number) for number in numbers)
+
+
+def test_a_refused_file_costs_no_process() -> None:
+    before = run(os.getpid)
+    with pytest.raises(ImageError):
+        run(refuse)
+    assert run(os.getpid) == before
+
+
+def test_each_call_has_limits_of_its_own() -> None:
+    run(add, 1, 1, limits=Limits(memory=1, cpu_seconds=1))
+    assert run(take_memory, 300 * 1024**2) == 300 * 1024**2
+    with pytest.raises(ImageError) as refusal:
+        run(take_memory, 300 * 1024**2, limits=Limits(memory=256 * 1024**2))
+    assert refusal.value.code == "too_much_memory"
+    assert [run(work, 0.6, limits=Limits(cpu_seconds=1)) for _ in range(4)] == ["done"] * 4
+    with pytest.raises(ImageError) as refusal:
+        run(spin, limits=Limits(cpu_seconds=1))
+    assert refusal.value.code == "too_slow"
+
+
+def test_no_file_suffers_from_one_before_it() -> None:
+    spoiled = run(spoil_this_process)
+    assert run(crash_if_spoiled) != spoiled
+
+
+def test_a_process_that_has_ended_meanwhile_costs_nothing() -> None:
+    ended = run(os.getpid)
+    os.kill(ended, 9)
+    assert run(os.getpid) != ended
 
 
 def test_the_sandbox_server_holds_neither_django_nor_a_thread() -> None:

@@ -1,18 +1,25 @@
-"""Running code on untrusted files in a process of its own, with limits.
+"""Running code on untrusted files in another process, with limits.
 
 A file that crashes a decoder, eats memory or never ends costs only itself. The processes are forked
-from a server that has the decoders loaded, so that one costs milliseconds, and that has no threads,
-so that forking is safe beside a threaded web server. The server reaps them.
+from a server that has the decoders loaded, and that has no threads, so that forking is safe beside
+a threaded web server. The server reaps them.
+
+A process takes one call after the other, each within limits of its own, because starting one costs
+more than checking a file. It is replaced after a call that ended badly, and after CALLS in any
+case. That it could not do a call is believed only of a process that has done nothing before: else
+the call is repeated in a new one, so that no file suffers from one before it.
 """
 
-import contextlib
 import multiprocessing
 import os
 import resource
 import signal
+from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -24,6 +31,11 @@ Result = TypeVar("Result")
 # The modules are loaded before the first fork, so that every child has them already.
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["__main__", "webportal.intake.checks.image_file"])
+
+#: After so many calls a process is replaced: what decoders leak does not add up.
+CALLS = 100
+#: After so many seconds without a call a process ends, and its memory is free.
+IDLE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
@@ -38,73 +50,150 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
+class _Lost(Exception):
+    """The process has ended without an answer; `signal` ended it, if one did."""
+
+    def __init__(self, exit_code: int | None) -> None:
+        super().__init__()
+        self.signal = -exit_code if exit_code and exit_code < 0 else None
+
+
+class _Checker:
+    """A process that does calls, one at a time."""
+
+    def __init__(self) -> None:
+        self._connection, theirs = _context.Pipe()
+        with theirs:
+            self._process: BaseProcess = _context.Process(
+                target=_serve, args=(theirs,), daemon=True
+            )
+            self._process.start()
+        self.calls = 0
+
+    def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], limits: Limits) -> Any:
+        """Return what the function returns, or the ImageError that it raises or that ends it.
+
+        Raises _Lost where the process ended instead.
+        """
+        self.calls += 1
+        try:
+            self._connection.send((limits, function, arguments))
+            return self._connection.recv() if self._connection.poll(limits.wall_seconds) else None
+        except (EOFError, OSError):
+            self._process.join(timeout=1)
+            raise _Lost(self._process.exitcode) from None
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        self._connection.close()
+        if self._process.is_alive():
+            self._process.kill()
+        self._process.join()
+
+
+_idle: deque[_Checker] = deque()
+# A process that is forked from this one shares nothing with it.
+os.register_at_fork(after_in_child=_idle.clear)
+
+
 def run(
     function: Callable[..., Result], *arguments: Any, limits: Limits = DEFAULT_LIMITS
 ) -> Result:
-    """Return `function(*arguments)`, called in a process of its own.
+    """Return `function(*arguments)`, called in another process.
 
     The function must be importable; arguments and result must be picklable. An ImageError that it
     raises is raised here too, and any other way to end becomes an ImageError: `too_much_memory`,
     `too_slow` or `decoder_failed`.
     """
-    receiving, sending = _context.Pipe(duplex=False)
-    process = _context.Process(
-        target=_child, args=(sending, limits, function, arguments), daemon=True
-    )
-    with receiving:
-        with sending:
-            process.start()
-        try:
-            answered = receiving.poll(limits.wall_seconds)
-            result = receiving.recv() if answered else _too_slow()
-        except (EOFError, OSError):
-            result = None
-        finally:
-            process.join(timeout=1)
-            if process.is_alive():
-                process.kill()
-                process.join()
-    if result is None:
-        result = _too_slow() if process.exitcode == -signal.SIGXCPU else _decoder_failed()
+    result = _call(_take(), function, arguments, limits)
+    if result is _REPEAT:
+        result = _call(_Checker(), function, arguments, limits)
     if isinstance(result, ImageError):
         raise result
     return cast(Result, result)
 
 
-def _too_slow() -> ImageError:
-    return CheckError("too_slow")
+_REPEAT = object()
 
 
-def _decoder_failed() -> ImageError:
-    return CheckError("decoder_failed")
+def _take() -> _Checker:
+    try:
+        return _idle.pop()
+    except IndexError:
+        return _Checker()
 
 
-def _child(
-    sending: Connection,
-    limits: Limits,
+def _call(
+    checker: _Checker,
     function: Callable[..., Any],
     arguments: tuple[Any, ...],
-) -> None:
+    limits: Limits,
+) -> Any:
+    """Return the result or the ImageError, or _REPEAT where another process is to try."""
+    is_new = checker.calls == 0
+    is_sound = False
+    try:
+        result = checker.call(function, arguments, limits)
+        if result is None:
+            return CheckError("too_slow")
+        answer, is_sound = result
+        return answer if is_sound or is_new else _REPEAT
+    except _Lost as lost:
+        if lost.signal == signal.SIGPROF:
+            return CheckError("too_slow")
+        return CheckError("decoder_failed") if is_new else _REPEAT
+    finally:
+        if is_sound and checker.calls < CALLS:
+            _idle.append(checker)
+        else:
+            checker.end()
+
+
+def _serve(connection: Connection) -> None:
+    """Do the calls that arrive, until none does; in the process of its own."""
+    _be_silent()
+    while connection.poll(IDLE_SECONDS):
+        try:
+            limits, function, arguments = connection.recv()
+        except EOFError:
+            return
+        connection.send(_answer(limits, function, arguments))
+
+
+def _answer(
+    limits: Limits, function: Callable[..., Any], arguments: tuple[Any, ...]
+) -> tuple[Any, bool]:
+    """Return the result or the ImageError, and whether this process is as good as before."""
     _confine(limits)
     try:
-        result: Any = function(*arguments)
+        return function(*arguments), True
     except ImageError as error:
-        result = error
+        return error, True
     except MemoryError:
-        result = CheckError("too_much_memory")
-    sending.send(result)
+        return CheckError("too_much_memory"), False
 
 
 def _confine(limits: Limits) -> None:
+    """Set the limits for what comes next; those of the call before count no more."""
     # Without /proc, on macOS, the kernel enforces no limit on memory either.
     statm = Path("/proc/self/statm")
     if statm.exists():
         memory = int(statm.read_text().split()[0]) * resource.getpagesize() + limits.memory
-        resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
-    resource.setrlimit(resource.RLIMIT_CPU, (limits.cpu_seconds, limits.cpu_seconds + 1))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        _limit(resource.RLIMIT_AS, memory)
+    # SIGPROF ends the process, native code or not. RLIMIT_CPU counts from the process's start, by
+    # a clock that no program can read exactly.
+    signal.setitimer(signal.ITIMER_PROF, limits.cpu_seconds)
+    _limit(resource.RLIMIT_CORE, 0)
+
+
+def _limit(what: int, most: int) -> None:
+    _, hard = resource.getrlimit(what)
+    resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
+
+
+def _be_silent() -> None:
     # Decoders complain about a file on stderr, and may quote it.
-    with contextlib.suppress(OSError):
+    with suppress(OSError):
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)
         os.dup2(silence, 2)
