@@ -57,6 +57,11 @@ def why_unavailable(request: HttpRequest) -> str:
     ).format(address=host)
 
 
+def has_one_here(request: HttpRequest, user: User) -> bool:
+    """Whether this person has a passkey for this address."""
+    return user.passkeys.filter(domain=_host(request)).exists()
+
+
 def begin_making(request: HttpRequest, user: User) -> dict[str, Any]:
     """What the browser needs to make a passkey for this person."""
     _refuse_unavailable(request)

@@ -1,14 +1,14 @@
 """The second step of signing in, and signing in by passkey."""
 
 from django.contrib.auth.decorators import login_not_required
-from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
 from webportal.accounts import passkeys, second_factor, sign_in
 from webportal.accounts.forms import CodeForm
-from webportal.accounts.passkey_forms import answer_of
+from webportal.accounts.passkey_forms import answer_of, options_for
 from webportal.accounts.passkeys import PasskeyError
 from webportal.accounts.services import AccountError
 from webportal.accounts.throttle import TooManyAttemptsError
@@ -51,10 +51,7 @@ def second_step(request: HttpRequest) -> HttpResponse:
 @require_POST
 def passkey_options(request: HttpRequest) -> HttpResponse:
     """What the browser needs to ask for the passkey of whoever wants to sign in."""
-    try:
-        return JsonResponse(passkeys.begin_asking(request, SIGN_IN, user=None))
-    except PasskeyError as error:
-        return JsonResponse({"detail": str(error)}, status=422)
+    return options_for(request, SIGN_IN, user=None)
 
 
 @login_not_required

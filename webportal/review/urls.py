@@ -7,6 +7,7 @@ from webportal.review.session import lock_views, pin_views, preference_views
 from webportal.review.study import (
     action_views,
     image_views,
+    passkey_views,
     patient_views,
     pixel_views,
     take_back_views,
@@ -33,6 +34,11 @@ urlpatterns = [
     path("studies/<uuid:study_id>/reservation/give-back", study_views.give_back, name="give-back"),
     path("studies/<uuid:study_id>/draft", study_views.save_draft, name="draft"),
     path("studies/<uuid:study_id>/draft/discard", study_views.discard_draft, name="discard-draft"),
+    path(
+        "studies/<uuid:study_id>/sign/passkey",
+        passkey_views.passkey_options,
+        name="sign-passkey",
+    ),
     path("studies/<uuid:study_id>/sign", study_views.sign, name="sign"),
     path("studies/<uuid:study_id>/addendum", study_views.add_addendum, name="addendum"),
     path(
@@ -55,6 +61,7 @@ urlpatterns = [
         name="remove-template",
     ),
     path("lock", lock_views.lock_session, name="lock"),
+    path("unlock/passkey", lock_views.passkey_options, name="unlock-passkey"),
     path("unlock", lock_views.unlock_session, name="unlock"),
     path("signing-pin", pin_views.signing_pin, name="signing-pin"),
     path("agreement", agreement_views.agreement, name="agreement"),

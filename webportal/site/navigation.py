@@ -10,6 +10,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts.models import Role, User
+from webportal.accounts.passkeys import has_one_here
 from webportal.accounts.roles import UPLOADERS
 from webportal.accounts.second_factor import is_missing
 from webportal.review.preferences import has_shortcuts
@@ -45,6 +46,7 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     return {
         "navigation": [link for link in LINKS if user.has_role(*link.roles)],
         "offers_signing_pin": settings.SIGNING_PIN_MINUTES > 0 and user.has_role(Role.RADIOLOGIST),
+        "has_passkey": cache(lambda: has_one_here(request, user)),
         "lock_seconds": _lock_seconds(user),
         # Those who read have the pages on which keys act.
         "offers_shortcuts": user.has_role(Role.RADIOLOGIST),

@@ -134,6 +134,7 @@ export class DraftKeeper {
   private entry(): FormData {
     const entry = new FormData(this.form);
     entry.delete("password");
+    entry.delete("passkey");
     entry.delete("csrfmiddlewaretoken");
     return entry;
   }

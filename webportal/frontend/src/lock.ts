@@ -129,6 +129,8 @@ class Lock {
   private async unlock(form: HTMLFormElement): Promise<void> {
     const body = new FormData(form);
     if (this.secret) this.secret.value = "";
+    const passkey = form.elements.namedItem("passkey") as HTMLInputElement | null;
+    if (passkey) passkey.value = "";
     try {
       const headers = { Accept: "application/json" };
       const answer = await fetch(form.action, { method: "POST", body, headers });

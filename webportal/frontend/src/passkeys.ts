@@ -9,7 +9,7 @@ import { csrfToken, renewToken } from "./csrf";
 type Kind = "create" | "get";
 
 /** Why there is no passkey, in words for the person. */
-export class NoPasskey extends Error {}
+class NoPasskey extends Error {}
 
 export function bindPasskeys(): void {
   document.addEventListener("submit", (event) => {
@@ -17,26 +17,41 @@ export function bindPasskeys(): void {
     const kind = form.dataset["passkey"] as Kind | undefined;
     if (!kind) return;
     event.preventDefault();
-    void answerAndSend(form, kind);
+    const options = form.dataset["passkeyOptions"] ?? "";
+    void answerAndSend(form, options, kind, () => form.submit());
+  });
+  // A form that is sent with a passkey or without has a button for it.
+  document.addEventListener("click", (event) => {
+    const button = (event.target as Element).closest<HTMLButtonElement>("[data-passkey-ask]");
+    if (!button?.form) return;
+    event.preventDefault();
+    const { form } = button;
+    const options = button.dataset["passkeyAsk"] ?? "";
+    void answerAndSend(form, options, "get", () => form.requestSubmit(button));
   });
 }
 
-async function answerAndSend(form: HTMLFormElement, kind: Kind): Promise<void> {
-  const button = form.querySelector("button");
+async function answerAndSend(
+  form: HTMLFormElement,
+  options: string,
+  kind: Kind,
+  send: () => void,
+): Promise<void> {
   const place = form.querySelector<HTMLElement>("[data-passkey-news]");
   const field = form.elements.namedItem("passkey") as HTMLInputElement;
-  if (button) button.disabled = true;
-  if (place) place.textContent = "";
+  // The browser asks for one at a time.
+  if (!place || place.ariaBusy === "true") return;
+  place.ariaBusy = "true";
+  place.textContent = "";
   try {
-    const texts = place?.dataset ?? {};
-    field.value = await askForPasskey(form.dataset["passkeyOptions"] ?? "", kind, texts);
+    field.value = await askForPasskey(options, kind, place.dataset);
     renewToken(form);
-    form.submit();
+    send();
   } catch (error) {
     if (!(error instanceof NoPasskey)) throw error;
-    if (place) place.textContent = error.message;
+    place.textContent = error.message;
   } finally {
-    if (button) button.disabled = false;
+    place.ariaBusy = null;
   }
 }
 
@@ -44,15 +59,10 @@ async function answerAndSend(form: HTMLFormElement, kind: Kind): Promise<void> {
  * The browser's answer as JSON, to options that `address` gives. Throws `NoPasskey`, with a text of
  * `texts` (unsupported, stopped, unreachable) or what the portal says.
  */
-export async function askForPasskey(
-  address: string,
-  kind: Kind,
-  texts: DOMStringMap,
-  body?: FormData,
-): Promise<string> {
+async function askForPasskey(address: string, kind: Kind, texts: DOMStringMap): Promise<string> {
   if (!("PublicKeyCredential" in window) || !PublicKeyCredential.parseRequestOptionsFromJSON)
     throw new NoPasskey(texts["unsupported"]);
-  const publicKey = await fetchOptions(address, texts, body);
+  const publicKey = await fetchOptions(address, texts);
   try {
     const credential = await (kind === "create"
       ? navigator.credentials.create({
@@ -73,14 +83,10 @@ export async function askForPasskey(
   throw new NoPasskey(texts["stopped"]);
 }
 
-async function fetchOptions(
-  address: string,
-  texts: DOMStringMap,
-  body: FormData | undefined,
-): Promise<unknown> {
+async function fetchOptions(address: string, texts: DOMStringMap): Promise<unknown> {
   const headers = { "X-CSRFToken": csrfToken(), Accept: "application/json" };
   try {
-    const answer = await fetch(address, { method: "POST", headers, body: body ?? null });
+    const answer = await fetch(address, { method: "POST", headers });
     const told = (await answer.json()) as { publicKey?: unknown; detail?: string };
     if (answer.ok) return told.publicKey;
     throw new NoPasskey(told.detail);

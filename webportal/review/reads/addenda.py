@@ -13,7 +13,7 @@ from webportal.records.choices import ReadingState
 from webportal.records.identity import version_of
 from webportal.records.models import Radiograph, Study
 from webportal.review.models import Addendum, Read, ReadState
-from webportal.review.reads.authentication import check_signer
+from webportal.review.reads.authentication import Secret, check_signer
 from webportal.review.reads.refusals import ReadingError
 from webportal.review.reads.second_reading import due_of_second_reading
 from webportal.review.reads.signed_identity import lock_identity
@@ -29,7 +29,7 @@ def add_addendum(
     author: User,
     reason: str,
     text: str,
-    password: str,
+    secret: Secret,
     images: int | None = None,
     *,
     identity: str,
@@ -53,7 +53,7 @@ def add_addendum(
     if not reason or not text:
         raise ReadingError("incomplete", _("An addendum needs both a reason and a text."))
     failure = Event(Action.SIGNATURE_FAILED, "read", read.pk, read.study_id)
-    check_signer(author, password, failure, pin_is_open)
+    check_signer(author, secret, failure, pin_is_open)
     with transaction.atomic():
         study = Study.objects.select_for_update(no_key=True).get(pk=read.study_id)
         refuse_changed_images(study, images)

@@ -4,7 +4,7 @@ As 21 CFR 11.200(a)(1)(i) requires, the first of a series of signatures in one s
 components: the user name (which the session supplies) and the password. Later ones take at least
 one component that only its owner knows: the password, or a PIN that the owner chose while the
 series was open. A series stays open for SIGNING_PIN_MINUTES after the last signature of the same
-session. Any failed attempt ends it.
+session. Any failed attempt ends it. A passkey is all components at once, and signs at any time.
 """
 
 import re
@@ -16,7 +16,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from webportal.accounts.models import User
+from webportal.accounts.models import Passkey, User
 from webportal.accounts.services import AccountError, confirm, confirm_password
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
@@ -27,7 +27,11 @@ LAST_SIGNATURE = "signing_last_at"
 PIN = re.compile(r"[0-9]{6,12}")
 
 
-def check_signer(signer: User, secret: str, failure: Event, pin_is_open: bool) -> None:
+#: What a person shows: a password or PIN, or a passkey that has just answered for this purpose.
+Secret = str | Passkey
+
+
+def check_signer(signer: User, secret: Secret, failure: Event, pin_is_open: bool) -> None:
     """Authenticate the signer, and audit failures.
 
     Raises ReadingError with the code wrong_password.
@@ -41,8 +45,16 @@ def check_signer(signer: User, secret: str, failure: Event, pin_is_open: bool) -
         ) from error
 
 
-def confirm_signer(signer: User, secret: str, pin_is_open: bool) -> None:
-    """Confirm a person's identity; raises AccountError."""
+def confirm_signer(signer: User, secret: Secret, pin_is_open: bool) -> None:
+    """Confirm a person's identity; raises AccountError.
+
+    A passkey is two components at once, the device and its owner's PIN or biometrics, and cannot be
+    guessed: it is not throttled.
+    """
+    if isinstance(secret, Passkey):
+        if secret.user_id != signer.pk:
+            raise AccountError(_("That passkey is somebody else’s."))
+        return
     confirm(
         signer,
         lambda: (pin_is_open and _is_pin(signer, secret)) or signer.check_password(secret),

@@ -15,7 +15,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from ml.images import ImageError
-from webportal.accounts.models import User
+from webportal.accounts.models import Passkey, User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.database.clock import clock
@@ -35,7 +35,7 @@ from webportal.review.models import (
 )
 from webportal.review.reads import measurements, reservation
 from webportal.review.reads.amending import own_read_to_amend, refuse_amendment
-from webportal.review.reads.authentication import check_signer
+from webportal.review.reads.authentication import Secret, check_signer
 from webportal.review.reads.decisions import open_choices
 from webportal.review.reads.marks import Mark, finding_not_put_down, parse_marks, why_refused
 from webportal.review.reads.measurements import Measurement
@@ -151,21 +151,21 @@ def discard_draft(study: Study, reader: User) -> None:
 
 
 def sign(
-    study: Study, reader: User, entry: Entry, password: str, *, pin_is_open: bool = False
+    study: Study, reader: User, entry: Entry, secret: Secret, *, pin_is_open: bool = False
 ) -> Read:
     """Sign the read that is due, or an amendment of one's own; idempotent.
 
-    The study leaves the worklist unless a second read or an arbitration follows. With `pin_is_open`
-    the reader's signing PIN is accepted instead of the password. Raises ReadingError with one of
-    the codes wrong_password, already_signed, already_amended, reading_changed, not_blind, reserved,
-    result_changed, images_changed, images_not_viewed, reason_missing, identity_changed, incomplete,
-    not_fitting, draft_changed, not_own_read, unknown_value or wrong_mark. Nothing is saved after
-    the last four.
+    The study leaves the worklist unless a second read or an arbitration follows. `secret` is the
+    password, a passkey that has answered, or with `pin_is_open` the signing PIN. Raises
+    ReadingError with one of the codes wrong_password, already_signed, already_amended,
+    reading_changed, not_blind, reserved, result_changed, images_changed, images_not_viewed,
+    reason_missing, identity_changed, incomplete, not_fitting, draft_changed, not_own_read,
+    unknown_value or wrong_mark. Nothing is saved after the last four.
     """
     draft = save_draft(study, reader, entry)
     entry = replace(entry, version=None)
     failure = Event(Action.SIGNATURE_FAILED, "read", draft.pk, study.pk)
-    check_signer(reader, password, failure, pin_is_open)
+    check_signer(reader, secret, failure, pin_is_open)
     with transaction.atomic():
         locked = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
         read = save_draft(locked, reader, entry)
@@ -193,6 +193,8 @@ def sign(
         reservation.end_by_signature(locked, reader if read.amends is not None else None)
         action = Action.READ_AMENDED if read.amends is not None else Action.READ_SIGNED
         detail = _what_is_signed(read, not_viewed)
+        if isinstance(secret, Passkey):
+            detail["passkey"] = str(secret.pk)
         append(Event(action, "read", read.pk, study.pk, detail), reader)
     return read
 

@@ -35,15 +35,23 @@ def lock(session: SessionBase, person: User) -> None:
     append(Event(Action.SESSION_LOCKED, "user", person.pk), person)
 
 
-def unlock(session: SessionBase, person: User, secret: str) -> None:
-    """Unlock a session with its user's password or signing PIN; raises AccountError if wrong."""
+def unlock(session: SessionBase, person: User, secret: authentication.Secret) -> None:
+    """Unlock a session with its user's password, signing PIN or passkey.
+
+    Raises AccountError if it is wrong.
+    """
     try:
         authentication.confirm_signer(person, secret, pin_is_open=authentication.is_pin_offered())
     except AccountError:
-        append(Event(Action.UNLOCK_FAILED, "user", person.pk), person)
+        note_failure(person)
         raise
     session.pop(LOCKED, None)
     append(Event(Action.SESSION_UNLOCKED, "user", person.pk), person)
+
+
+def note_failure(person: User) -> None:
+    """Append that unlocking failed."""
+    append(Event(Action.UNLOCK_FAILED, "user", person.pk), person)
 
 
 def refuse_while_locked(
@@ -66,7 +74,13 @@ def refuse_while_locked(
 
 
 def _is_open_to_locked(request: HttpRequest) -> bool:
-    ways_out = ("review:unlock", "review:lock", "accounts:sign-out", "accounts:sign-in")
+    ways_out = (
+        "review:unlock",
+        "review:unlock-passkey",
+        "review:lock",
+        "accounts:sign-out",
+        "accounts:sign-in",
+    )
     if request.path in (*(reverse(name) for name in ways_out), reverse("set-language")):
         return True
     # An overnight upload must not stop because nobody touches the mouse.

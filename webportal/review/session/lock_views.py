@@ -6,10 +6,16 @@ from django.shortcuts import redirect, render
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
+from webportal.accounts import passkey_forms, passkeys
 from webportal.accounts.models import Role
+from webportal.accounts.passkeys import PasskeyError
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.accounts.services import AccountError
+from webportal.review.reads.authentication import Secret
 from webportal.review.session import lock
+
+# The purpose to which the browser's answer is bound.
+UNLOCK = "unlock"
 
 
 @allow(Role.RADIOLOGIST)
@@ -24,7 +30,7 @@ def lock_session(request: SignedInRequest) -> HttpResponse:
 @allow(Role.RADIOLOGIST)
 @require_POST
 def unlock_session(request: SignedInRequest) -> HttpResponse:
-    """Unlock it with the password or the signing PIN.
+    """Unlock it with the password, the signing PIN or a passkey.
 
     A covered page requests JSON and continues as it was; the unlock page
     (review/session/locked.html) passes the requested URL in `next`.
@@ -32,8 +38,8 @@ def unlock_session(request: SignedInRequest) -> HttpResponse:
     is_program = "application/json" in request.headers.get("Accept", "")
     target = request.POST.get("next", "")
     try:
-        lock.unlock(request.session, request.user, request.POST.get("secret", ""))
-    except AccountError as error:
+        lock.unlock(request.session, request.user, _secret(request))
+    except (AccountError, PasskeyError) as error:
         if is_program:
             return JsonResponse({"detail": str(error)}, status=422)
         context = {"next": target, "error": str(error)}
@@ -41,3 +47,21 @@ def unlock_session(request: SignedInRequest) -> HttpResponse:
     if is_program:
         return HttpResponse(status=204)
     return redirect(target if url_has_allowed_host_and_scheme(target, None) else "home")
+
+
+def _secret(request: SignedInRequest) -> Secret:
+    if not request.POST.get(passkey_forms.FIELD):
+        return request.POST.get("secret", "")
+    try:
+        answer = passkey_forms.answer_of(request)
+        return passkeys.finish_asking(request, UNLOCK, request.user, answer)
+    except PasskeyError:
+        lock.note_failure(request.user)
+        raise
+
+
+@allow(Role.RADIOLOGIST)
+@require_POST
+def passkey_options(request: SignedInRequest) -> HttpResponse:
+    """What the browser needs to ask for the passkey that unlocks the session."""
+    return passkey_forms.options_for(request, UNLOCK, request.user)

@@ -7,6 +7,7 @@ from django import forms
 from django.core.validators import MaxLengthValidator
 from django.utils.translation import gettext_lazy as _
 
+from webportal.accounts import passkey_forms
 from webportal.accounts.models import Role, User
 from webportal.records.choices import Symptom
 from webportal.records.fields import LONGEST_TEXTS
@@ -181,11 +182,25 @@ class AddendumForm(IdentityFields):
     )
     addendum_password = forms.CharField(
         label=_("Your password"),
+        # Unless the browser has sent a passkey.
+        required=False,
         strip=False,
         widget=forms.PasswordInput(
-            attrs={"autocomplete": "new-password", "class": "form-control form-control-sm"}
+            attrs={
+                "autocomplete": "new-password",
+                "class": "form-control form-control-sm",
+                "required": True,
+            }
         ),
     )
+
+    def clean_addendum_password(self) -> str:
+        """Want the password of those who sign without a passkey."""
+        password: str = self.cleaned_data["addendum_password"]
+        if not password and not self.data.get(passkey_forms.FIELD):
+            field = self.fields["addendum_password"]
+            raise forms.ValidationError(field.error_messages["required"], code="required")
+        return password
 
     def shown_fields(self) -> list[forms.BoundField]:
         """The text fields; the rest are beside the signature."""

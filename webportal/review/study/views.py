@@ -26,6 +26,7 @@ from webportal.review.reads.signed_identity import identity_change, parse_identi
 from webportal.review.study import take_back_views
 from webportal.review.study.context import study_context
 from webportal.review.study.forms import AddendumForm, ReadForm
+from webportal.review.study.passkey_views import secret_shown
 from webportal.review.study.progress import HIDDEN, NOTHING, progress_of
 
 
@@ -214,7 +215,7 @@ def sign(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
                 shown,
                 request.user,
                 form.entry(),
-                form.cleaned_data["password"],
+                secret_shown(request, shown, form.cleaned_data["password"]),
                 pin_is_open=authentication.pin_is_open(request.session),
             )
         except services.ReadingError as error:
@@ -264,7 +265,7 @@ def add_addendum(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
                 request.user,
                 values["reason"],
                 values["text"],
-                values["addendum_password"],
+                secret_shown(request, shown, values["addendum_password"]),
                 images=values["images"] or 0,
                 identity=form.acknowledged_identity(),
                 despite_unseen=values["despite_unseen"],
