@@ -7,9 +7,10 @@ It is a separate worker, so that no sweep waits behind inference. Run exactly on
 
 from typing import Any
 
-from celery.signals import worker_ready
+from celery.signals import worker_ready, worker_shutdown
 from django.conf import settings
 
+from webportal.access.system import record_start, record_stop
 from webportal.audit import anchors
 from workers.app import app
 
@@ -23,6 +24,7 @@ CLEAN_SECONDS = 300
 MARK_SECONDS = 60
 CHECK_SECONDS = 20
 BACK_UP_SECONDS = 60
+FORGET_SECONDS = 3600
 #: What checking files may take of that; everything else of the scheduler waits for it.
 MOST_CHECKING_SECONDS = 2.0
 
@@ -43,6 +45,7 @@ app.conf.update(
         "verify_audit": _every(VERIFY_SECONDS, "scheduler.tasks.verify_audit"),
         "notify": _every(NOTIFY_SECONDS, "workers.tasks.notify"),
         "clean_storage": _every(CLEAN_SECONDS, "workers.tasks.clean_storage"),
+        "remove_old_access": _every(FORGET_SECONDS, "scheduler.tasks.remove_old_access"),
         "check_storage": _every(CHECK_SECONDS, "scheduler.tasks.check_storage"),
         "back_up": _every(BACK_UP_SECONDS, "scheduler.tasks.back_up"),
         "watch_database": _every(MARK_SECONDS, "scheduler.tasks.watch_database"),
@@ -51,6 +54,13 @@ app.conf.update(
 
 
 @worker_ready.connect
-def _anchor_at_once(**kwargs: Any) -> None:
-    """Write an anchor at start-up: the last one may be hours old."""
+def _begin(**kwargs: Any) -> None:
+    """Record the start, and write an anchor: the last one may be hours old."""
+    record_start("scheduler")
     anchors.anchor()
+
+
+@worker_shutdown.connect
+def _record_stop(**kwargs: Any) -> None:
+    """Record an orderly stop."""
+    record_stop("scheduler")

@@ -10,6 +10,7 @@ from django.conf import settings
 
 from scheduler import recovery
 from scheduler.app import CHECK_SECONDS, CLEAN_SECONDS, MOST_CHECKING_SECONDS, app
+from webportal.access import removal
 from webportal.audit import anchors, runs
 from webportal.backups import runs as backup_runs
 from webportal.notifications import mail, run
@@ -61,6 +62,12 @@ def clean_storage() -> None:
 def watch_database() -> None:
     """Record the database's position in the storage; if it is older, stop removing."""
     pauses.watch_database()
+
+
+@app.task(name="scheduler.tasks.remove_old_access")
+def remove_old_access() -> None:
+    """Remove entries of the access log that are older than they have to be kept."""
+    removal.remove_old()
 
 
 @app.task(name="scheduler.tasks.check_storage")

@@ -60,14 +60,16 @@ def pytest_runtest_makereport(
 
 @pytest.fixture(autouse=True, scope="session")
 def _flush_past_the_triggers() -> Iterator[None]:
-    """Let tests with real transactions empty the audit trail afterwards, which triggers refuse."""
+    """Let tests with real transactions empty trail and access log, which triggers refuse."""
     flush = DatabaseOperations.execute_sql_flush
 
     def without_triggers(self: DatabaseOperations, sql_list: list[str]) -> None:
         statements = [
             "ALTER TABLE audit_auditentry DISABLE TRIGGER USER",
+            "ALTER TABLE access_accessentry DISABLE TRIGGER USER",
             *sql_list,
             "ALTER TABLE audit_auditentry ENABLE TRIGGER USER",
+            "ALTER TABLE access_accessentry ENABLE TRIGGER USER",
             "INSERT INTO audit_chainhead VALUES (1, 0, repeat('0', 64))",
             "INSERT INTO audit_anchorstate VALUES (1, 0, '', '', NULL, '')",
         ]

@@ -29,6 +29,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
 INSTALLED_APPS = [
     "webportal.accounts",
+    "webportal.access",
     "webportal.audit",
     "webportal.records",
     "webportal.intake",
@@ -59,6 +60,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "webportal.caching.keep_nothing",
+    "webportal.access.middleware.record_access",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "webportal.site.language.LanguageMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -225,6 +227,10 @@ AUDIT_ANCHOR_FILE = Path(env.str("AUDIT_ANCHOR_FILE", default=str(VAR_DIR / "aud
 # A second place for the same anchors: a file, best on another host, and a syslog server.
 AUDIT_ANCHOR_COPY = Path(copy) if (copy := env.str("AUDIT_ANCHOR_COPY", default="")) else None
 AUDIT_ANCHOR_SYSLOG = env.str("AUDIT_ANCHOR_SYSLOG", default="")
+# Entries of the access log are kept for so many days, 0 for ever; a year is the least.
+ACCESS_LOG_DAYS = env.int("ACCESS_LOG_DAYS", default=3653)
+if 0 < ACCESS_LOG_DAYS < 366:
+    raise environ.ImproperlyConfigured("ACCESS_LOG_DAYS must be 0 or at least 366.")
 # How the records are compared with the trail; each app knows its own.
 AUDIT_CHECKS = [
     "webportal.accounts.reconciliation.CHECKS",

@@ -25,6 +25,7 @@ from tests.factories import (
     make_study,
 )
 from tests.reading import look_at, present_identity, sign
+from webportal.access.models import AccessEntry
 from webportal.accounts.models import ApiToken, Role, User
 from webportal.accounts.services import create_token
 from webportal.audit import runs
@@ -36,6 +37,7 @@ from webportal.intake.batches import services
 from webportal.intake.cases.case_record import FORM_KEY, CaseRecord
 from webportal.intake.models import UploadItem
 from webportal.notifications.models import Kind, Notification
+from webportal.records.models import Patient, Study
 from webportal.review.models import SecondReading, TextTemplate
 from webportal.review.reads import reservation
 from webportal.review.reads.services import Entry, save_draft
@@ -352,6 +354,7 @@ def test_an_operation_answers_as_documented(
         response = client.generic(method, address, *_json(operation.body, world))
 
     assert response.status_code == operation.status, getattr(response, "data", response)
+    assert_recorded(response)
     answer = description["responses"][str(operation.status)]
     if "content" not in answer:
         assert not response.content
@@ -373,6 +376,23 @@ def test_an_operation_answers_as_documented(
         for error in validator(schema).iter_errors(response.json())
     ]
     assert complaints == []
+
+
+def assert_recorded(response: Any) -> None:
+    """Whoever the answer shows is in the access log."""
+    body = response.content if not response.streaming else b""
+    entry = AccessEntry.objects.first()
+    for patient in Patient.objects.all():
+        if f'"{patient.patient_id}"'.encode() in body:
+            assert entry is not None
+            assert patient.pk in entry.patient_ids
+    for study in Study.objects.all():
+        if study.study_instance_uid.encode() in body:
+            assert entry is not None
+            assert study.pk in entry.study_ids
+    if response.streaming or response.get("Content-Type") == "image/png":
+        assert entry is not None
+        assert entry.study_ids
 
 
 def _json(body: Any, world: World) -> tuple[str, str]:

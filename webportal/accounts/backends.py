@@ -7,6 +7,7 @@ from django.contrib.auth.backends import ModelBackend
 from django.http import HttpRequest
 from django.utils.translation import gettext
 
+from webportal.access.shown import sign_in_tried
 from webportal.accounts import hashing, throttle
 from webportal.accounts.devices import known_device
 from webportal.accounts.models import User
@@ -60,6 +61,7 @@ class ThrottledBackend(ModelBackend):
         attempt.succeed()
         if user.has_expired_password:
             detail = {"one_time_password": "expired"}
+            sign_in_tried(request, user.username)
             append(Event(Action.SIGN_IN_FAILED, "user", user.pk, detail=detail), user)
             raise ExpiredPasswordError
         return user

@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import resolve_url
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from webportal.access.shown import sign_in_tried
 from webportal.accounts.devices import remember_device
 from webportal.accounts.models import User
 from webportal.audit.models import Action
@@ -55,8 +56,9 @@ def complete(request: HttpRequest, user: User, target: str, factor: str) -> Http
     return response
 
 
-def note_wrong_factor(user: User, factor: str) -> None:
+def note_wrong_factor(request: HttpRequest, user: User, factor: str) -> None:
     """Append that a second factor was wrong, or a passkey not accepted."""
+    sign_in_tried(request, user.username)
     append(Event(Action.SIGN_IN_FAILED, "user", user.pk, detail={"second_factor": factor}), user)
 
 

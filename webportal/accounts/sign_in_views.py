@@ -30,7 +30,7 @@ def second_step(request: HttpRequest) -> HttpResponse:
         try:
             factor = second_factor.use_code(request, found.user, form.cleaned_data["code"])
         except AccountError as error:
-            sign_in.note_wrong_factor(found.user, "code")
+            sign_in.note_wrong_factor(request, found.user, "code")
             form.add_error("code", str(error))
         except TooManyAttemptsError as error:
             form.add_error("code", str(error))
@@ -65,7 +65,7 @@ def passkey_sign_in(request: HttpRequest) -> HttpResponse:
     try:
         passkey = passkeys.finish_asking(request, SIGN_IN, None, answer_of(request))
         if not passkey.user.is_active:
-            sign_in.note_wrong_factor(passkey.user, second_factor.PASSKEY)
+            sign_in.note_wrong_factor(request, passkey.user, second_factor.PASSKEY)
             raise PasskeyError(_("You may not sign in any more. Ask hospital IT."))
     except PasskeyError as error:
         context = {"error": str(error), "next": request.POST.get("next", "")}

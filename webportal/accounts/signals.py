@@ -7,6 +7,7 @@ from django.contrib.auth.signals import user_logged_in, user_logged_out, user_lo
 from django.dispatch import receiver
 from django.http import HttpRequest
 
+from webportal.access.shown import sign_in_tried
 from webportal.accounts import confirmation, sessions, sign_in
 from webportal.accounts.models import User
 from webportal.accounts.services import remember_language
@@ -33,14 +34,15 @@ def signed_out(user: Any, **kwargs: Any) -> None:
 
 
 @receiver(user_login_failed)
-def sign_in_failed(credentials: dict[str, Any], **kwargs: Any) -> None:
+def sign_in_failed(
+    credentials: dict[str, Any], request: HttpRequest | None = None, **kwargs: Any
+) -> None:
     """Append the failure with the name that was entered.
 
     People sometimes type a password into the name field, so only a known name is recorded.
     """
     name = str(credentials.get("username", ""))
     known = User.objects.filter(username=name).first()
-    append(
-        Event(Action.SIGN_IN_FAILED, "user", known.pk if known else ""),
-        known.username if known else "unknown",
-    )
+    tried = known.username if known else "unknown"
+    sign_in_tried(request, tried)
+    append(Event(Action.SIGN_IN_FAILED, "user", known.pk if known else ""), tried)

@@ -9,6 +9,7 @@ from rest_framework.viewsets import GenericViewSet
 from webportal.accounts.models import Role, User
 from webportal.api.filters import OPEN, OPENING
 from webportal.api.permissions import ByRole
+from webportal.api.shown import show_all
 from webportal.records.choices import Priority
 
 _Thing = TypeVar("_Thing", bound=Model)
@@ -27,6 +28,12 @@ class Endpoint(GenericViewSet[_Thing]):
     roles: ClassVar[dict[str, tuple[Role, ...]]]
     opens_results: ClassVar[tuple[str, ...]] = ()
     lookup_value_converter = "uuid"
+
+    def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
+        """The serializer; what it is given to show goes into the access log."""
+        if args:
+            show_all(self.request, args[0] if kwargs.get("many") else [args[0]])
+        return super().get_serializer(*args, **kwargs)
 
     @property
     def person(self) -> User:

@@ -110,7 +110,8 @@ class BatchResultEndpoint(Endpoint[UploadBatch]):
         )
         page: Any = self.paginate_queryset(items)
         found = {row.pk: row for row in page}
-        rows = results.rows(items.filter(pk__in=found), self.person)
+        rows = list(results.rows(items.filter(pk__in=found), self.person))
+        results.show_rows(request, rows)
         return self.get_paginated_response(ResultSerializer(map(_named, rows), many=True).data)
 
     @extend_schema(
@@ -120,11 +121,11 @@ class BatchResultEndpoint(Endpoint[UploadBatch]):
     @action(detail=True, url_path="results.csv", filter_backends=[])
     def results_csv(self, request: Request, *args: Any, **kwargs: Any) -> HttpResponse:
         """All the results as one CSV file; the export is recorded in the audit trail."""
-        return views.csv_response(
-            views.export(
-                self.get_object(), self.person, "csv", "file", is_open=self.results_are_open
-            )
+        chosen = views.export(
+            self.get_object(), self.person, "csv", "file", is_open=self.results_are_open
         )
+        results.show_rows(request, chosen.rows)
+        return views.csv_response(chosen)
 
     @extend_schema(request=SheetText, responses=CheckedSheet)
     @action(detail=False, methods=["post"], url_path="check-sheet", filter_backends=[])

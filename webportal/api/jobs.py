@@ -17,6 +17,7 @@ from rest_framework.response import Response
 from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS
 from webportal.api.base import Endpoint, NoBody, PriorityField
+from webportal.api.shown import show_all
 from webportal.inference import fleet, queue, registry
 from webportal.inference.fleet import WorkerState, workers_with_states
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
@@ -251,6 +252,7 @@ class PredictionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Prediction
             prediction.radiograph.rows,
             prediction.radiograph.columns,
         )
+        show_all(request, [prediction])
         return HttpResponse(picture, content_type="image/png")
 
 

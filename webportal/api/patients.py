@@ -10,6 +10,7 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from webportal.access.shown import show
 from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS
 from webportal.api.base import Endpoint, SearchText
@@ -89,6 +90,7 @@ class PatientEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Patient]):
         """Find patients by words from their name, Patient ID or accession numbers."""
         given = SearchText(data=request.data)
         given.is_valid(raise_exception=True)
+        show(request, text=given.validated_data["text"])
         found = find_patients(given.validated_data["text"]).order_by("name", "patient_id", "pk")
         page = self.get_serializer(self.paginate_queryset(found), many=True)
         return self.get_paginated_response(page.data)

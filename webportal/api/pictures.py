@@ -20,6 +20,7 @@ from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS
 from webportal.api.base import Endpoint, NoBody
 from webportal.api.jobs import JobSerializer
+from webportal.api.shown import show_all
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.queue import rerun, rerun_outdated
@@ -172,6 +173,7 @@ class RadiographEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Radiograph
         return FileResponse(BytesIO(data), content_type=media_type)
 
     def _note(self, what: Action, radiograph: Radiograph, detail: dict[str, str]) -> None:
+        show_all(self.request, [radiograph])
         event = Event(what, "radiograph", radiograph.pk, radiograph.study_id, detail)
         append(event, self.person)
 

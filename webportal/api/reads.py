@@ -21,6 +21,7 @@ from webportal.api.read_serializers import (
     ReadSerializer,
     SignatureSerializer,
 )
+from webportal.api.shown import show_all
 from webportal.records.models import Study
 from webportal.review.models import (
     Read,
@@ -133,7 +134,7 @@ class ReadingEndpoint(Endpoint[Study]):
         draft = drafts.filter(study=self.get_object()).first()
         if draft is None:
             raise NotFound("You have no draft of this study.")
-        return Response(ReadSerializer(draft).data)
+        return _answer(request, draft)
 
     @extend_schema(request=EntrySerializer, responses=ReadSerializer)
     @draft.mapping.put
@@ -142,7 +143,7 @@ class ReadingEndpoint(Endpoint[Study]):
         given = EntrySerializer(data=request.data)
         given.is_valid(raise_exception=True)
         read = services.save_draft(self.get_object(), self.person, given.entry())
-        return Response(ReadSerializer(read).data)
+        return _answer(request, read)
 
     @extend_schema(request=None, responses={204: None})
     @draft.mapping.delete
@@ -163,7 +164,7 @@ class ReadingEndpoint(Endpoint[Study]):
         given.is_valid(raise_exception=True)
         password = given.validated_data["password"]
         read = services.sign(self.get_object(), self.person, given.entry(), password)
-        return Response(ReadSerializer(read).data)
+        return _answer(request, read)
 
 
 class ReadFilter(django_filters.FilterSet):
@@ -223,6 +224,7 @@ class ReadEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Read]):
         given = NewAddendum(data=request.data)
         given.is_valid(raise_exception=True)
         addendum = addenda.add_addendum(self.get_object(), self.person, **given.validated_data)
+        show_all(request, [addendum])
         return Response(AddendumSerializer(addendum).data, status=201)
 
     @extend_schema(request=NoBody, responses=ReadSerializer)
@@ -232,7 +234,7 @@ class ReadEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Read]):
 
         409 after that, or if something else was signed on top of it.
         """
-        return Response(ReadSerializer(take_back(self.get_object(), self.person)).data)
+        return _answer(request, take_back(self.get_object(), self.person))
 
     @extend_schema(request=NoBody, responses=ReadSerializer)
     @action(detail=True, methods=["post"], url_path="corrections-seen")
@@ -240,4 +242,9 @@ class ReadEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Read]):
         """Acknowledge the corrections of the identity under which the caller signed the read."""
         read = self.get_object()
         take_note(read.study, self.person)
-        return Response(ReadSerializer(read).data)
+        return _answer(request, read)
+
+
+def _answer(request: Request, read: Read) -> Response:
+    show_all(request, [read])
+    return Response(ReadSerializer(read).data)

@@ -11,6 +11,7 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from webportal.access.shown import show
 from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS
 from webportal.api.base import Endpoint, PriorityField, SearchText
@@ -22,6 +23,7 @@ from webportal.api.patients import (
     PatientSerializer,
 )
 from webportal.api.problems import form_problem
+from webportal.api.shown import show_all
 from webportal.api.study_filters import StudyFilter
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
@@ -310,6 +312,7 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
         """Find studies by words from the patient's name, Patient ID or accession number."""
         given = SearchText(data=request.data)
         given.is_valid(raise_exception=True)
+        show(request, text=given.validated_data["text"])
         found = filter_by_text(self.get_queryset(), given.validated_data["text"])
         page = self.paginate_queryset(found.order_by("-created_at", "pk"))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
@@ -362,4 +365,5 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
         if not form.is_valid():
             raise form_problem(form)
         patient = assign_patient(study, Identity(**form.values()), self.person, reason)
+        show_all(self.request, [patient, study])
         return Response(PatientSerializer(patient).data)

@@ -25,6 +25,7 @@ from webportal.api.forms import FormSerializer
 from webportal.api.pagination import StableOrdering
 from webportal.api.patients import PatientSerializer
 from webportal.api.problems import form_problem
+from webportal.api.shown import show_all
 from webportal.intake import pipeline
 from webportal.intake.batches import services, summary
 from webportal.intake.batches.forms import BatchForm, read_forms
@@ -190,7 +191,9 @@ class BatchEndpoint(ListModelMixin, Endpoint[UploadBatch]):
     @extend_schema(responses=CountedBatchSerializer)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """One batch and its progress."""
-        return Response(CountedBatchSerializer(self.get_object()).data)
+        batch = self.get_object()
+        show_all(request, [batch])
+        return Response(CountedBatchSerializer(batch).data)
 
     @extend_schema(request=NewBatch, responses={201: CountedBatchSerializer})
     def create(self, request: Request) -> Response:
@@ -208,6 +211,7 @@ class BatchEndpoint(ListModelMixin, Endpoint[UploadBatch]):
             raise _batch_problem(batch_form, case_form)
         fields, records = answer
         batch = services.create_batch(self.person, **fields, records=records)
+        show_all(request, [batch])
         return Response(CountedBatchSerializer(batch).data, status=201)
 
 
@@ -272,6 +276,7 @@ class BatchFileEndpoint(Endpoint[UploadItem]):
             services.announce(batch, given.validated_data["expected"])
         path = given.validated_data.get("path") or file.name
         items = pipeline.receive_file(batch, path, file, self.person)
+        show_all(request, items)
         return Response(Verdicts({"items": items}).data)
 
 
@@ -329,12 +334,14 @@ class HeldFileEndpoint(ListModelMixin, Endpoint[UploadItem]):
         """What a person needs to know in order to decide."""
         item = self.get_object()
         asked = resolution.question(item, self.person)
+        alike = resolution.alike(item, self.person)
+        show_all(request, [item, *alike, *([asked.recorded] if asked.recorded else [])])
         question = {
             "item": item,
             "claimed": asked.claimed,
             "recorded": asked.recorded,
             "differences": asked.differences,
-            "alike": [other.pk for other in resolution.alike(item, self.person)],
+            "alike": [other.pk for other in alike],
         }
         return Response(QuestionSerializer(question).data)
 

@@ -11,6 +11,7 @@ from psycopg import sql
 
 # What the runtime role may not do to these, beyond what nobody but an owner may.
 _WITHHELD = {
+    "access_accessentry": "UPDATE, DELETE",
     "audit_auditentry": "UPDATE, DELETE",
     "audit_chainhead": "INSERT, DELETE",
     "audit_anchorstate": "INSERT, DELETE",
@@ -61,6 +62,7 @@ def grant(owner_url: str, runtime_url: str) -> None:
         "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}",
         "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
         "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
+        "GRANT EXECUTE ON FUNCTION access_remove TO {role}",
         *(f"REVOKE {rights} ON {table} FROM {{role}}" for table, rights in _WITHHELD.items()),
     ]
     # In one transaction: processes that are running notice nothing.

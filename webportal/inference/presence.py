@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db.models.functions import Now
 
+from webportal.access.system import record_start, record_stop
 from webportal.inference.models import Worker
 
 
@@ -16,6 +17,7 @@ def report_start(name: str) -> None:
     """Record that a worker process has started. Draining is preserved."""
     fresh = {"started_at": Now(), "last_seen_at": Now(), "stopped_at": None}
     Worker.objects.update_or_create(name=name, defaults=fresh)
+    record_start("worker", name)
 
 
 def report_alive(name: str, device: str, model_version: str) -> bool:
@@ -30,3 +32,4 @@ def report_alive(name: str, device: str, model_version: str) -> bool:
 def report_stop(name: str) -> None:
     """Record that a worker process has shut down cleanly."""
     Worker.objects.filter(name=name).update(last_seen_at=Now(), stopped_at=Now())
+    record_stop("worker", name)

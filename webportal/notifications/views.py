@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from webportal.access.shown import show
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.notifications import kinds, services
 from webportal.notifications.forms import MailForm
@@ -24,6 +25,7 @@ def notifications(request: SignedInRequest) -> HttpResponse:
     """What the person was told, the newest first."""
     told = services.notifications_of(request.user)
     page = Paginator(told, PER_PAGE).get_page(request.GET.get("page"))
+    show(request, study_ids=[each.study_id for each in page if each.study_id])
     context = {"page": page, "unread": services.unread_count(request.user)}
     return render(request, "notifications/notifications.html", context)
 

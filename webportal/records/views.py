@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from webportal.access.shown import show
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
@@ -34,8 +35,10 @@ def patients(request: SignedInRequest) -> HttpResponse:
     )
     if request.GET.get("temporary"):
         found = found.filter(is_temporary=True)
+    page = Paginator(found, PATIENTS_PER_PAGE).get_page(request.GET.get("page"))
+    show(request, patient_ids=[each.pk for each in page], text=text)
     context = {
-        "page": Paginator(found, PATIENTS_PER_PAGE).get_page(request.GET.get("page")),
+        "page": page,
         "search_text": text,
         "only_temporary": bool(request.GET.get("temporary")),
     }
@@ -66,6 +69,7 @@ def patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
         "identity_corrections__corrected_by",
     )
     append(Event(Action.PATIENT_VIEWED, "patient", shown.pk), request.user)
+    show(request, *studies, patient_ids=[shown.pk])
     return render(request, "records/patient.html", {"patient": shown, "studies": studies})
 
 
@@ -90,6 +94,7 @@ def edit_patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpRespons
                 request, _("The patient is changed.") if changed else _("Nothing changed.")
             )
             return redirect("records:patient", shown.pk)
+    show(request, *signed, patient_ids=[shown.pk])
     context = {
         "patient": shown,
         "form": form,

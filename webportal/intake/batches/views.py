@@ -12,6 +12,7 @@ from django.http import HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from webportal.access.shown import show
 from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.intake import pipeline
@@ -22,6 +23,7 @@ from webportal.intake.cases.case_record import CaseRecordForm
 from webportal.intake.errors import IntakeError
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.intake.pipeline import body, turns
+from webportal.intake.shown import show_items
 
 BATCHES_PER_PAGE = 30
 ITEMS_PER_PAGE = 100
@@ -43,6 +45,7 @@ def batches(request: SignedInRequest) -> HttpResponse:
         .annotate(received=Count("items"), **counts)
         .order_by("-created_at")
     )
+    show(request)
     context = {
         "page": Paginator(found, BATCHES_PER_PAGE).get_page(request.GET.get("page")),
         "held_count": UploadItem.objects.filter(verdict=Verdict.HELD).count(),
@@ -163,6 +166,7 @@ def _batch_context(request: SignedInRequest, batch_id: uuid.UUID) -> dict[str, A
         items = items.filter(verdict=shown)
     counted = summary.summarise(found)
     page = Paginator(items, ITEMS_PER_PAGE).get_page(request.GET.get("page"))
+    show_items(request, page)
     return {
         "batch": found,
         "summary": counted,
@@ -183,9 +187,16 @@ def _batch_context(request: SignedInRequest, batch_id: uuid.UUID) -> dict[str, A
 def received(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     """What arrived of a batch, as JSON, so that a browser sends only what is missing."""
     found = get_object_or_404(UploadBatch, pk=batch_id)
-    items = found.items.only(
-        "file_name", "size", "sha256", "verdict", "reason_code", "reason_params"
+    items = found.items.select_related("radiograph").only(
+        "file_name",
+        "size",
+        "sha256",
+        "verdict",
+        "reason_code",
+        "reason_params",
+        "radiograph__study",
     )
+    show_items(request, items)
     return JsonResponse({"items": [_as_json(item) for item in items]})
 
 

@@ -10,6 +10,7 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_GET, require_http_methods
 
 from ml.images import ImageError
+from webportal.access.shown import show
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
@@ -19,6 +20,7 @@ from webportal.intake.held import preview, resolution
 from webportal.intake.held.forms import HeldFileForm, initial_of
 from webportal.intake.held.resolution import Correction, Decision, Question
 from webportal.intake.models import UploadItem, Verdict
+from webportal.intake.shown import show_items
 from webportal.storage import DamagedFileError, read_verified
 
 ITEMS_PER_PAGE = 100
@@ -36,6 +38,7 @@ def held(request: SignedInRequest) -> HttpResponse:
     """The manual-match list: files whose patient is in doubt, the oldest first."""
     items = UploadItem.objects.filter(verdict=Verdict.HELD).select_related("batch__created_by")
     page = Paginator(items, ITEMS_PER_PAGE).get_page(request.GET.get("page"))
+    show_items(request, page)
     return render(request, "intake/held.html", {"page": page})
 
 
@@ -63,12 +66,15 @@ def held_item(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
         messages.info(request, reason.message)
         return redirect("intake:held")
     except IntakeError as reason:
+        show_items(request, [item, *alike])
         return render(request, "intake/held_item.html", context | {"refusal": reason.message})
     is_corrected = decision == Decision.CORRECTED
     form = HeldFileForm(request.POST if is_corrected else None, initial=initial_of(asked))
     if is_corrected and form.is_valid():
         return _decide(request, item, Decision.CORRECTED, asked, form.correction(asked))
+    show_items(request, [item, *alike])
     if asked.recorded is not None:
+        show(request, patient_ids=[asked.recorded.pk])
         append(Event(Action.PATIENT_VIEWED, "patient", asked.recorded.pk), request.user)
     context |= {
         "asked": asked,
@@ -90,6 +96,7 @@ def held_image(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
         words = gettext("The picture cannot be shown.")
         return HttpResponse(words, status=404, content_type="text/plain; charset=utf-8")
     append(Event(Action.IMAGE_VIEWED, "upload_item", item.pk), request.user)
+    show_items(request, [item])
     return HttpResponse(picture, content_type="image/png")
 
 

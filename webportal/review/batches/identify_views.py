@@ -18,6 +18,7 @@ from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_http_methods
 
+from webportal.access.shown import show
 from webportal.accounts.models import User
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
@@ -213,6 +214,7 @@ def _page(
 ) -> HttpResponse:
     studies = {line: _study_of(line) for line in lines}
     names = file_names([study for study in studies.values() if study])
+    show(request, study_ids=[study for study in studies.values() if study])
     shown = [
         {"form": line, "files": names.get(study, []) if study else []}
         for line, study in studies.items()

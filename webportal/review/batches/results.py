@@ -19,7 +19,9 @@ from django.db.models import (
     When,
 )
 from django.db.models.expressions import OrderBy
+from django.http import HttpRequest
 
+from webportal.access.shown import show
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.inference.purpose.expressions import shown_category, shown_probability
@@ -39,6 +41,7 @@ ANALYSED = "analysed"
 CHUNK = 2000
 _LAST = max(Concern) + 1
 _NO_TEXT = (
+    "id",
     "study_id",
     "performed_at",
     "priority",
@@ -61,6 +64,7 @@ class Row:
     if the person may not see it.
     """
 
+    id: uuid.UUID
     file_name: str
     verdict: str
     reason_code: str
@@ -98,6 +102,16 @@ SORTS = {
     "result": ["concern", "-probability"],
     "read": ["reading_state"],
 }
+
+
+def show_rows(request: HttpRequest, rows: Iterable[Row]) -> None:
+    """Say, for the access log, whose files an answer shows."""
+    rows = list(rows)
+    show(
+        request,
+        study_ids=[row.study_id for row in rows if row.study_id],
+        file_ids=[row.id for row in rows if row.study_id is None],
+    )
 
 
 def shows_results(person: User) -> bool:

@@ -40,12 +40,13 @@ def batch_results(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse
     sort = request.GET.get("sort", "result")
     items = results.items_of(batch, request.user, sort, is_open=results_are_open(request))
     page = Paginator(items, ROWS_PER_PAGE).get_page(request.GET.get("page"))
-    shown = [_shown(row) for row in results.rows(page.object_list, request.user)]  # type: ignore[arg-type]
+    rows = list(results.rows(page.object_list, request.user))  # type: ignore[arg-type]
+    results.show_rows(request, rows)
     columns = [each for each in COLUMNS if each[0] != "result" or _may_know(request)]
     context = {
         "batch": batch,
         "page": page,
-        "rows": shown,
+        "rows": [_shown(row) for row in rows],
         "columns": [
             {"key": key, "label": label, "next": f"-{key}" if sort == key else key}
             | {"direction": {key: "ascending", f"-{key}": "descending"}.get(sort, "none")}
@@ -96,7 +97,9 @@ def batch_pdf(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
 
 def _export(request: SignedInRequest, batch: UploadBatch, kind: str) -> Export:
     sort, is_open = request.GET.get("sort", ""), results_are_open(request)
-    return export(batch, request.user, kind, sort, is_open=is_open)
+    chosen = export(batch, request.user, kind, sort, is_open=is_open)
+    results.show_rows(request, chosen.rows)
+    return chosen
 
 
 def export(

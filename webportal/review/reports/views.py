@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from ml.images import ImageError
+from webportal.access.shown import show
 from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
@@ -28,6 +29,7 @@ REPORTS_PER_PAGE = 50
 def reports(request: SignedInRequest) -> HttpResponse:
     """The reports on the patients referred by this clinician."""
     page = Paginator(reports_for(request.user), REPORTS_PER_PAGE).get_page(request.GET.get("page"))
+    show(request, *page)
     return render(request, "review/reports/list.html", {"page": page})
 
 
@@ -69,6 +71,7 @@ def key_image(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     picture = _picture(found) if found else None
     if picture is None:
         return HttpResponse(status=404)
+    show(request, study_ids=[study_id])
     return HttpResponse(picture, content_type="image/png")
 
 
@@ -86,6 +89,7 @@ def _find(request: SignedInRequest, study_id: uuid.UUID) -> tuple[Study, Report 
 
 
 def _not_there_yet(request: SignedInRequest, study: Study) -> HttpResponse:
+    show(request, study)
     return render(request, "review/reports/none_yet.html", {"study": study}, status=404)
 
 
@@ -102,3 +106,4 @@ def _note(request: SignedInRequest, found: Report, form: str) -> None:
     study = found.study
     detail = {"form": form, "read": str(found.read.pk)}
     append(Event(Action.REPORT_OPENED, "study", study.pk, study.pk, detail), request.user)
+    show(request, study)

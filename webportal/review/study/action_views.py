@@ -9,6 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from webportal.access.shown import show
 from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.inference import queue
@@ -123,6 +124,7 @@ def case_record(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
                 request, _("The case record is changed.") if changed else _("Nothing changed.")
             )
             return back(request, study)
+    show(request, study)
     return render(request, "review/study/case_record.html", {"study": study, "form": form})
 
 

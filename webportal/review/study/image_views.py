@@ -10,6 +10,7 @@ from django.views.decorators.cache import cache_control
 from django.views.decorators.http import require_GET
 
 from ml.images import ImageError
+from webportal.access.shown import show
 from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.audit.models import Action
@@ -41,6 +42,7 @@ def image(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
     append(
         Event(Action.IMAGE_FETCHED, "radiograph", radiograph.pk, radiograph.study_id), request.user
     )
+    show(request, study_ids=[radiograph.study_id])
     return HttpResponse(picture, content_type="image/png")
 
 
@@ -59,6 +61,7 @@ def heatmap(request: SignedInRequest, prediction_id: uuid.UUID) -> HttpResponse:
         prediction.radiograph.rows,
         prediction.radiograph.columns,
     )
+    show(request, study_ids=[prediction.radiograph.study_id])
     return HttpResponse(picture, content_type="image/png")
 
 
@@ -83,6 +86,7 @@ def original(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse
         Event(Action.IMAGE_DOWNLOADED, "radiograph", radiograph.pk, radiograph.study_id),
         request.user,
     )
+    show(request, study_ids=[radiograph.study_id])
     return FileResponse(
         BytesIO(data),
         as_attachment=True,

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
+from webportal.access.shown import show
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
@@ -66,6 +67,7 @@ def study_patient(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse
     A study is moved only after both patients were shown side by side.
     """
     study = get_object_or_404(Study.objects.select_related("patient"), pk=study_id)
+    show(request, study)
     if _is_signed(study) and not may_correct(request.user):
         status = 403 if request.method == "POST" else 200
         context = {"study": study, "is_refused": True}
@@ -150,6 +152,8 @@ def _choice(
         matching = searches.find_patients(text).exclude(pk=study.patient_id)
         counted = matching.annotate(study_count=Count("studies"))
         found = list(counted.order_by("name", "patient_id", "pk")[: MOST_FOUND + 1])
+    known_ids = [known.pk] if known else []
+    show(request, patient_ids=[*(each.pk for each in found[:MOST_FOUND]), *known_ids], text=text)
     context = {
         "study": study,
         "form": named,
@@ -172,6 +176,8 @@ def _comparison(
     named: PatientForm | None = None,
 ) -> HttpResponse:
     """Both patients side by side; `named` is the form for one not yet recorded."""
+    # One entered by hand is not recorded yet.
+    show(request, patient_ids=[] if named is not None else [other.pk])
     context = {
         "study": study,
         "other": other,

@@ -18,6 +18,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from ml import images
 from ml.images import ImageError, Overlay, StoredImage
+from webportal.access.shown import show
 from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.audit.models import Action
@@ -47,6 +48,7 @@ def pixels(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
         return JsonResponse({"detail": error.message}, status=500)
     event = Event(Action.IMAGE_FETCHED, "radiograph", radiograph.pk, radiograph.study_id)
     append(event, request.user)
+    show(request, study_ids=[radiograph.study_id])
     return HttpResponse(packed, content_type="application/octet-stream")
 
 

@@ -11,6 +11,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from webportal.access.shown import show
 from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.audit.models import Action
@@ -62,6 +63,7 @@ def _study_page(
         results_are_open=results_are_open(request),
     )
     context |= take_back_views.offered_for(context["own"])
+    show(request, shown, *(entry.study for entry in context["timeline"]))
     return render(request, "review/study/study.html", context, status=status)
 
 
@@ -97,9 +99,12 @@ def status(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     due = due_read(shown)
     was_due = request.GET.get("due", due)
     seen = parse_identity(request.POST.get("identity", ""))
+    change = identity_change(seen, shown.patient) if seen else None
+    if change is not None:
+        show(request, shown)
     context = {
         "study": shown,
-        "identity_change": identity_change(seen, shown.patient) if seen else None,
+        "identity_change": change,
         "progress": HIDDEN if is_hidden else progress_of([shown.pk]).get(shown.pk, NOTHING),
         "reservation": reservation.reservation_of(shown),
         "may_reserve": bool(due) and not has_signed(shown, request.user),

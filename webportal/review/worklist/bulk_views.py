@@ -15,6 +15,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
+from webportal.access.shown import show
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.records import searches
@@ -103,7 +104,9 @@ def bulk(request: SignedInRequest) -> HttpResponse:
     except BulkError as error:
         messages.warning(request, str(error))
         return redirect(back)
-    context |= {"changed": len(outcome.changed), "left": _left(outcome)}
+    left = _left(outcome)
+    show(request, *(study for each in left for study in each.studies))
+    context |= {"changed": len(outcome.changed), "left": left}
     return render(request, "review/worklist/worklist_bulk_result.html", context)
 
 

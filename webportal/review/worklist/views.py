@@ -10,6 +10,7 @@ from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
+from webportal.access.shown import show
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.intake.file_names import file_names
@@ -91,6 +92,7 @@ def worklist(request: SignedInRequest) -> HttpResponse:
     # Results of signed studies are never closed.
     is_closed &= state != ReadingState.SIGNED
     tells_results = state != SECOND_READS and not is_closed
+    show(request, *page.studies, text=text)
     is_filtered = bool(text) or bool(set(chosen) - {"state", "order", "search"})
     counts = tab_counts(state, request.user)
     context: dict[str, Any] = {

@@ -1,0 +1,33 @@
+"""Removing entries that are older than they have to be kept."""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from webportal.access.models import AccessEntry
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.database.clock import clock
+
+MOST_AT_ONCE = 20_000
+
+
+def remove_old() -> int:
+    """Remove some of the entries older than ACCESS_LOG_DAYS, and return how many.
+
+    The runtime role may not delete; a function of the owner's does it, of nothing younger than a
+    year. That entries were removed is in the audit trail.
+    """
+    if not settings.ACCESS_LOG_DAYS:
+        return 0
+    before = clock() - timedelta(days=settings.ACCESS_LOG_DAYS)
+    if not AccessEntry.objects.filter(at__lt=before).exists():
+        return 0
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT access_remove(%s, %s)", [before, MOST_AT_ONCE])
+        count: int = cursor.fetchone()[0]
+        if count:
+            detail = {"entries": count, "older_than": before.isoformat()}
+            append(Event(Action.ACCESS_REMOVED, detail=detail))
+    return count

@@ -1,0 +1,261 @@
+"""What each address of the portal shows: the declaration that every route needs.
+
+A route without one answers nothing (`middleware.py`), and one that shows patients must say whom
+(`shown.py`) in every answer.
+"""
+
+from dataclasses import dataclass
+
+from webportal.access.models import Kind
+
+
+@dataclass(frozen=True)
+class Declaration:
+    """What a route shows.
+
+    Where `always` is set, an answer that does not say whom it shows is withheld. What is `polled`
+    is asked for again and again by an open page: an answer to such a request is recorded
+    for those whom the same session has not just been shown.
+    """
+
+    kind: Kind
+    always: bool = True
+    polled: bool = False
+
+
+#: What may be about a patient; the rest is what hospital IT and auditors look after.
+OF_PATIENTS = frozenset(
+    {
+        Kind.LIST,
+        Kind.PATIENT,
+        Kind.STUDY,
+        Kind.IMAGE,
+        Kind.RESULT,
+        Kind.REPORT,
+        Kind.EXPORT,
+        Kind.HELD_FILE,
+        Kind.NOTIFICATION,
+    }
+)
+
+
+class UndeclaredError(Exception):
+    """A route, or an answer, of which nobody has said what it shows."""
+
+
+_FORM_OF_STUDY = Declaration(Kind.STUDY, always=False)
+
+# None: the answer is never about a patient, nor about what hospital IT administers.
+_ROUTES: dict[str, Declaration | Kind | None] = {
+    "home": None,
+    "set-language": None,
+    # accounts
+    "accounts:sign-in": Declaration(Kind.SIGN_IN, always=False),
+    "accounts:second-step": Declaration(Kind.SIGN_IN, always=False),
+    "accounts:passkey-sign-in": Declaration(Kind.SIGN_IN, always=False),
+    "accounts:passkey-options": None,
+    "accounts:confirm": None,
+    "accounts:second-factor": None,
+    "accounts:recovery-codes": None,
+    "accounts:app": None,
+    "accounts:remove-app": None,
+    "accounts:passkeys": None,
+    "accounts:new-passkey-options": None,
+    "accounts:remove-passkey": None,
+    "accounts:sign-out": None,
+    "accounts:change-password": None,
+    "accounts:sessions": None,
+    "accounts:end-session": None,
+    "accounts:sign-out-everywhere": None,
+    "accounts:tokens": None,
+    "accounts:revoke-token": None,
+    "accounts:users": Kind.USERS,
+    "accounts:user": Kind.USERS,
+    "accounts:reset-password": None,
+    "accounts:reset-second-factor": None,
+    # records
+    "records:patients": Kind.LIST,
+    "records:search": None,
+    "records:patient": Kind.PATIENT,
+    "records:edit-patient": Kind.PATIENT,
+    # intake
+    "intake:batches": Kind.LIST,
+    "intake:new-batch": None,
+    "intake:sheet-template": None,
+    # What the sender's own sheet says, before any of it is recorded.
+    "intake:check-sheet": None,
+    "intake:held": Kind.LIST,
+    "intake:held-item": Declaration(Kind.HELD_FILE, always=False),
+    "intake:held-image": Kind.IMAGE,
+    "intake:batch": Kind.LIST,
+    "intake:batch-status": Declaration(Kind.LIST, polled=True),
+    "intake:received": Declaration(Kind.LIST, polled=True),
+    "intake:upload": Declaration(Kind.LIST, always=False),
+    # notifications
+    "notifications:list": Kind.NOTIFICATION,
+    "notifications:badge": None,
+    "notifications:read-all": None,
+    "notifications:preferences": None,
+    "notifications:open": None,
+    # batches of uploads
+    "results:batch": Kind.LIST,
+    "results:identify": Kind.LIST,
+    "results:csv": Kind.EXPORT,
+    "results:pdf": Kind.EXPORT,
+    # reports
+    "reports:list": Kind.LIST,
+    "reports:report": Kind.REPORT,
+    "reports:pdf": Kind.REPORT,
+    "reports:key-image": Kind.IMAGE,
+    # review
+    "review:worklist": Declaration(Kind.LIST, polled=True),
+    "review:search": None,
+    "review:next": None,
+    "review:columns": None,
+    "review:save-view": None,
+    "review:change-view": None,
+    "review:delete-view": None,
+    "review:bulk": Declaration(Kind.LIST, always=False),
+    "review:study": Kind.STUDY,
+    "review:status": _FORM_OF_STUDY,
+    "review:reserve": None,
+    "review:renew": None,
+    "review:give-back": None,
+    "review:draft": None,
+    "review:discard-draft": None,
+    "review:sign": _FORM_OF_STUDY,
+    "review:addendum": _FORM_OF_STUDY,
+    "review:correction-seen": None,
+    "review:priority": None,
+    "review:rerun-study": None,
+    "review:case-record": Kind.STUDY,
+    "review:study-patient": Kind.STUDY,
+    "review:take-back": None,
+    "review:text-templates": None,
+    "review:text-template": None,
+    "review:remove-template": None,
+    "review:lock": None,
+    "review:unlock": None,
+    "review:signing-pin": None,
+    "review:agreement": None,
+    # Addresses of images that the browser may fetch: ids alone.
+    "review:ahead": None,
+    "review:shortcuts": None,
+    "review:open-results": None,
+    "review:reads-first": None,
+    "review:pixels": Kind.IMAGE,
+    "review:viewed": None,
+    "review:image": Kind.IMAGE,
+    "review:original": Kind.EXPORT,
+    "review:rerun": None,
+    "review:heatmap": Kind.RESULT,
+    "review:legend": None,
+    "review:cancel": None,
+    "review:release": None,
+    # inference
+    "inference:models": None,
+    "inference:compare": None,
+    "inference:model": None,
+    "inference:activate": Kind.OPERATION,
+    # audit
+    "audit:trail": Kind.AUDIT,
+    "audit:export": Kind.AUDIT,
+    "audit:verify": None,
+    "audit:verification": Declaration(Kind.AUDIT, polled=True),
+    # operations
+    "operations:queue": Declaration(Kind.OPERATION, polled=True),
+    "operations:drain": None,
+    "operations:resume": None,
+    "operations:release-job": None,
+    "operations:cancel-job": None,
+    "operations:check-file": None,
+    "operations:resume-removal": None,
+    # Figures without a patient, asked for by a monitor every few seconds.
+    "operations:metrics": None,
+    "operations:live": None,
+    "operations:ready": None,
+    # API
+    "api:schema": None,
+    "api:token-list": Declaration(Kind.SIGN_IN, always=False),
+    "api:token-detail": None,
+    "api:patient-list": Kind.LIST,
+    "api:patient-search": Kind.LIST,
+    "api:patient-detail": Kind.PATIENT,
+    "api:patient-correct": Kind.PATIENT,
+    "api:study-list": Kind.LIST,
+    "api:study-search": Kind.LIST,
+    "api:study-worklist": Kind.LIST,
+    "api:study-second-reads": Kind.LIST,
+    "api:study-detail": Kind.STUDY,
+    "api:study-patient": Kind.PATIENT,
+    "api:study-correct-patient": Kind.PATIENT,
+    "api:study-rerun-rerun": None,
+    "api:bulk-bulk-assign": None,
+    "api:bulk-bulk-priority": None,
+    "api:bulk-bulk-rerun": None,
+    "api:reading-take-next": None,
+    "api:reading-draft": Kind.STUDY,
+    "api:reading-reservation": None,
+    "api:reading-sign": Kind.STUDY,
+    "api:radiograph-list": Kind.LIST,
+    "api:radiograph-detail": Kind.IMAGE,
+    "api:radiograph-original": Kind.EXPORT,
+    "api:radiograph-dicom": Kind.EXPORT,
+    "api:radiograph-image": Kind.IMAGE,
+    "api:radiograph-viewed": None,
+    "api:radiograph-rerun": None,
+    "api:job-list": Kind.OPERATION,
+    "api:job-detail": Kind.OPERATION,
+    "api:job-cancel": Kind.OPERATION,
+    "api:job-release": Kind.OPERATION,
+    "api:prediction-list": Kind.RESULT,
+    "api:prediction-detail": Kind.RESULT,
+    "api:prediction-heatmap": Kind.RESULT,
+    "api:agreement-list": None,
+    "api:text-template-list": None,
+    "api:read-list": Kind.LIST,
+    "api:read-detail": Kind.STUDY,
+    "api:read-addenda": Kind.STUDY,
+    "api:read-take-back": Kind.STUDY,
+    "api:read-corrections-seen": Kind.STUDY,
+    "api:batch-list": Kind.LIST,
+    "api:batch-detail": Kind.LIST,
+    "api:batch-files": Kind.LIST,
+    "api:batch-result-check-sheet": None,
+    "api:batch-result-results": Kind.LIST,
+    "api:batch-result-results-csv": Kind.EXPORT,
+    "api:notification-list": Kind.NOTIFICATION,
+    "api:notification-read": Kind.NOTIFICATION,
+    "api:held-file-list": Kind.LIST,
+    "api:held-file-detail": Kind.HELD_FILE,
+    "api:held-file-resolve": Kind.HELD_FILE,
+    "api:model-version-list": None,
+    "api:model-version-detail": None,
+    "api:model-version-activate": Kind.OPERATION,
+    "api:worker-list": Kind.OPERATION,
+    "api:worker-detail": Kind.OPERATION,
+    "api:worker-drain": Kind.OPERATION,
+    "api:worker-resume": Kind.OPERATION,
+    "api:user-list": Kind.USERS,
+    "api:user-detail": Kind.USERS,
+    "api:user-reset-password": None,
+    "api:audit-entry-list": Kind.AUDIT,
+    "api:audit-entry-verify": Kind.AUDIT,
+    "api:audit-entry-verification": Kind.AUDIT,
+}
+
+ROUTES: dict[str, Declaration | None] = {
+    name: Declaration(shows) if isinstance(shows, Kind) else shows
+    for name, shows in _ROUTES.items()
+}
+
+
+def declaration_of(route: str) -> Declaration | None:
+    """What a route shows; raises UndeclaredError where nobody has said it."""
+    try:
+        return ROUTES[route]
+    except KeyError:
+        raise UndeclaredError(
+            f"Nobody has declared what {route or 'this route'} shows: add it to"
+            " webportal/access/routes.py."
+        ) from None

@@ -1,0 +1,70 @@
+"""What an answer shows: views say it while they make the answer, the middleware writes it down."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from uuid import UUID
+
+from django.http import HttpRequest
+
+
+class _Study(Protocol):
+    pk: Any
+    patient_id: Any
+
+
+@dataclass
+class Shown:
+    """The ids of all that one answer shows, each once and in order."""
+
+    is_told: bool = False
+    studies: dict[UUID, None] = field(default_factory=dict)
+    patients: dict[UUID, None] = field(default_factory=dict)
+    files: dict[UUID, None] = field(default_factory=dict)
+    criteria: dict[str, Any] = field(default_factory=dict)
+    tried: str = ""
+
+    @property
+    def names_somebody(self) -> bool:
+        """Whether it shows a patient's data."""
+        return bool(self.studies or self.patients or self.files)
+
+
+def shown_in(request: HttpRequest) -> Shown:
+    """What the answer to this request is known to show so far."""
+    found: Shown | None = getattr(request, "shown", None)
+    if found is None:
+        # Only without the middleware, as in a test of one view.
+        found = Shown()
+        request.shown = found  # type: ignore[attr-defined]
+    return found
+
+
+def show(
+    request: HttpRequest,
+    *studies: _Study,
+    study_ids: Iterable[UUID] = (),
+    patient_ids: Iterable[UUID] = (),
+    file_ids: Iterable[UUID] = (),
+    **criteria: Any,
+) -> None:
+    """Say what the answer shows: all rows of a list; nothing where it turned out to be empty.
+
+    `file_ids` are items of uploads that are no images of a study. `criteria` are what was searched
+    by, where the address does not have it; they may be patient data.
+    """
+    told = shown_in(request)
+    told.is_told = True
+    for study in studies:
+        told.studies[study.pk] = None
+        told.patients[study.patient_id] = None
+    told.studies |= dict.fromkeys(study_ids)
+    told.patients |= dict.fromkeys(patient_ids)
+    told.files |= dict.fromkeys(file_ids)
+    told.criteria |= {name: value for name, value in criteria.items() if value}
+
+
+def sign_in_tried(request: HttpRequest | None, name: str) -> None:
+    """Say under which name a sign-in failed; `name` is that of a user, or 'unknown'."""
+    if request is not None:
+        shown_in(request).tried = name

@@ -1,0 +1,27 @@
+"""Limits what somebody who has not signed in can write into the access log."""
+
+import time
+from threading import Lock
+
+from webportal.client_address import network_of
+
+ENTRIES_A_MINUTE = 60
+
+
+class Strangers:
+    """Counts the refusals of those who are not signed in, by network and minute."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._minute = 0
+        self._entries: dict[str, int] = {}
+
+    def count(self, address: str) -> int:
+        """How many there are of this network within this minute, with this one."""
+        network = network_of(address)
+        with self._lock:
+            minute = int(time.monotonic() // 60)
+            if minute != self._minute:
+                self._minute, self._entries = minute, {}
+            self._entries[network] = self._entries.get(network, 0) + 1
+            return self._entries[network]

@@ -1,0 +1,43 @@
+"""Entries for starts and stops of the portal, the workers and the scheduler."""
+
+import logging
+import os
+import socket
+
+from django.db import DatabaseError, InterfaceError
+
+from webportal.access.models import AccessEntry, Kind, Outcome
+
+SYSTEM = "system"
+
+logger = logging.getLogger(__name__)
+
+
+def record_start(program: str, name: str = "") -> None:
+    """Record that a process of `program` has started; `name` is that of a worker.
+
+    Raises nothing where the database is away: that it is must not keep anything from starting.
+    """
+    _record(Kind.START, program, name)
+
+
+def record_stop(program: str, name: str = "") -> None:
+    """Record that it ends in an orderly way; what is killed leaves no entry."""
+    _record(Kind.STOP, program, name)
+
+
+def _record(kind: Kind, program: str, name: str) -> None:
+    process = name or f"{socket.gethostname()}:{os.getpid()}"
+    try:
+        AccessEntry.objects.create(
+            kind=kind,
+            outcome=Outcome.DONE,
+            user=SYSTEM,
+            roles=[],
+            study_ids=[],
+            patient_ids=[],
+            file_ids=[],
+            criteria={"program": program, "process": process},
+        )
+    except (DatabaseError, InterfaceError) as error:
+        logger.warning("The %s of the %s is not in the access log: %s", kind, program, error)

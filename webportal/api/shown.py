@@ -1,0 +1,72 @@
+"""Saying, for the access log, whose data an answer of the API shows."""
+
+from collections.abc import Iterable
+from functools import singledispatch
+from typing import Any
+
+from django.http import HttpRequest
+
+from webportal.access.shown import show
+from webportal.inference.models import Job, Prediction
+from webportal.intake.models import UploadItem
+from webportal.intake.shown import show_items
+from webportal.notifications.models import Notification
+from webportal.records.models import Patient, Radiograph, Study
+from webportal.review.models import Addendum, Read
+
+
+def show_all(request: HttpRequest, things: Iterable[Any]) -> None:
+    """Say that the answer shows these, whatever they are; those about no patient count as told."""
+    show(request)
+    for thing in things:
+        _show(thing, request)
+
+
+@singledispatch
+def _show(thing: Any, request: HttpRequest) -> None:
+    """Nothing to say of what is about no patient."""
+
+
+@_show.register
+def _(thing: Study, request: HttpRequest) -> None:
+    show(request, thing)
+
+
+@_show.register
+def _(thing: Patient, request: HttpRequest) -> None:
+    show(request, patient_ids=[thing.pk])
+
+
+@_show.register
+def _(thing: Radiograph, request: HttpRequest) -> None:
+    show(request, study_ids=[thing.study_id])
+
+
+@_show.register
+def _(thing: Job, request: HttpRequest) -> None:
+    show(request, study_ids=[thing.radiograph.study_id])
+
+
+@_show.register
+def _(thing: Prediction, request: HttpRequest) -> None:
+    show(request, study_ids=[thing.radiograph.study_id])
+
+
+@_show.register
+def _(thing: Read, request: HttpRequest) -> None:
+    show(request, study_ids=[thing.study_id])
+
+
+@_show.register
+def _(thing: Addendum, request: HttpRequest) -> None:
+    show(request, study_ids=[thing.read.study_id])
+
+
+@_show.register
+def _(thing: UploadItem, request: HttpRequest) -> None:
+    show_items(request, [thing])
+
+
+@_show.register
+def _(thing: Notification, request: HttpRequest) -> None:
+    show(request, study_ids=[thing.study_id] if thing.study_id else [])

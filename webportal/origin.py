@@ -1,0 +1,76 @@
+"""Where the request that is being answered comes from, for whoever keeps a record of it."""
+
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from django.http import HttpRequest
+
+from webportal.client_address import client_address
+
+LONGEST_DEVICE = 200
+LONGEST_TOKEN = 120
+_SESSION_DIGITS = 16
+
+_answered: ContextVar[HttpRequest | None] = ContextVar("answered", default=None)
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The client's address and user agent, and the session or API token that it used.
+
+    `session` is the beginning of the SHA-256 of the session's key, `token` what the token begins
+    with and its name; '' where there is none.
+    """
+
+    address: str
+    device: str = ""
+    session: str = ""
+    token: str = ""
+
+    def as_json(self) -> dict[str, str]:
+        """What is known."""
+        return {name: value for name, value in vars(self).items() if value}
+
+
+@contextmanager
+def answering(request: HttpRequest) -> Iterator[None]:
+    """While this lasts, what the thread does is done for the request."""
+    token = _answered.set(request)
+    try:
+        yield
+    finally:
+        _answered.reset(token)
+
+
+def current_origin() -> Origin | None:
+    """The origin of the request that this thread is answering; None outside of requests."""
+    request = _answered.get()
+    return origin_of(request) if request is not None else None
+
+
+def origin_of(request: HttpRequest) -> Origin:
+    """Where a request comes from, as far as it is known by now."""
+    return Origin(
+        client_address(request), device_of(request), _session_of(request), _token_of(request)
+    )
+
+
+def device_of(request: HttpRequest) -> str:
+    """The user agent, as far as it is kept; without what PostgreSQL cannot hold."""
+    return request.headers.get("User-Agent", "").replace("\0", "")[:LONGEST_DEVICE]
+
+
+def _session_of(request: HttpRequest) -> str:
+    session = getattr(request, "session", None)
+    # A client with a token has no session, whatever cookie it sends.
+    key = session.session_key if session is not None and not _token_of(request) else None
+    return hashlib.sha256(key.encode()).hexdigest()[:_SESSION_DIGITS] if key else ""
+
+
+def _token_of(request: HttpRequest) -> str:
+    token = getattr(request, "auth", None)
+    key = getattr(token, "token_key", "")
+    return f"{key} {getattr(token, 'name', '')}".strip()[:LONGEST_TOKEN] if key else ""
