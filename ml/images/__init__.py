@@ -33,6 +33,7 @@ __all__ = [
     "PixelShape",
     "StoredImage",
     "check",
+    "check_decodes",
     "check_whole",
     "complete_jpeg",
     "describe",
@@ -84,6 +85,15 @@ def read(data: bytes) -> GreyImage:
     """Decode an image file into display-ready greys. Raises ImageError."""
     kind = _image_kind(data)
     return dicom.read(data) if kind == "dicom" else raster.read(data, kind)
+
+
+def check_decodes(data: bytes) -> None:
+    """Raise the ImageError that `read` would raise, where possible in less time."""
+    kind = _image_kind(data)
+    if kind == "dicom":
+        dicom.read(data)
+    else:
+        raster.check(data, kind)
 
 
 def read_stored(data: bytes) -> StoredImage:

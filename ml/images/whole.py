@@ -18,6 +18,7 @@ _START, _END = b"\xff\xd8", b"\xff\xd9"
 _HUFFMAN_TABLES, _START_OF_SCAN, _END_OF_IMAGE = 0xC4, 0xDA, 0xD9
 #: What the coded data needs: frame and scan headers, tables, the restart interval.
 _NEEDED = {*jpeg.DCT, _HUFFMAN_TABLES, 0xDB, 0xDD, _START_OF_SCAN}
+_SMALLEST = 8  # times smaller than the original
 #: In coded data 0xFF is followed by 0, a restart marker, or the next segment.
 _NEXT_MARKER = re.compile(rb"\xff+[\x01-\xcf\xd8-\xfe]")
 #: Of a sequential scan: all coefficients at full precision. Some writers leave zeros (NEMA's own).
@@ -107,7 +108,10 @@ def _is_sound(stream: bytes) -> bool:
     ]
     colours = "CMYK" if frame.components == 4 else "GRAY"
     try:
-        simplejpeg.decode_jpeg(b"".join([_START, *needed, _END]), colours, strict=True)
+        # All of the code is read, whatever the size of the picture that is made of it.
+        simplejpeg.decode_jpeg(
+            b"".join([_START, *needed, _END]), colours, min_factor=_SMALLEST, strict=True
+        )
     except ValueError:
         return False
     return True

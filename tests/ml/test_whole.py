@@ -9,6 +9,7 @@ import numpy as np
 import pydicom
 import pytest
 from numpy.typing import NDArray
+from PIL import Image
 from pydicom import uid
 from pydicom.encaps import encapsulate
 
@@ -160,3 +161,33 @@ def test_other_compressions_that_are_cut_are_refused(name: str) -> None:
     with pytest.raises(images.ImageError) as refusal:
         images.read(files.file_bytes(ds))
     assert refusal.value.code in {"truncated", "undecodable"}
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+@pytest.mark.parametrize("is_progressive", [False, True])
+def test_the_quick_check_says_what_reading_says(mode: str, is_progressive: bool) -> None:
+    buffer = BytesIO()
+    picture = Image.fromarray(PIXELS).convert(mode)
+    picture.save(buffer, "JPEG", quality=85, progressive=is_progressive)
+    whole, chance = buffer.getvalue(), random.Random(5)
+    verdicts = set()
+    for _ in range(60):
+        damaged = bytearray(whole)
+        # Half of the damage is in the tables and headers.
+        for _ in range(chance.choice((1, 3))):
+            within = chance.choice((700, len(whole)))
+            damaged[chance.randrange(2, within)] = chance.randrange(256)
+        if chance.random() < 0.3:
+            del damaged[chance.randrange(4, len(whole)) :]
+        read = verdict(images.read, bytes(damaged))
+        assert verdict(images.check_decodes, bytes(damaged)) == read
+        verdicts.add(read)
+    assert len(verdicts) > 2
+
+
+def verdict(function: Callable[[bytes], object], data: bytes) -> str:
+    try:
+        function(data)
+    except images.ImageError as error:
+        return error.code
+    return "fine"

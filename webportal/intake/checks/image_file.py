@@ -57,7 +57,7 @@ def check(data: bytes, header: wrapping.Header | None, sha256: str) -> CheckedIm
     facts = images.describe(data)
     images.check(facts)
     _check_size(facts)
-    images.read(data)
+    images.check_decodes(data)
     images.check_whole(data)
     if facts.kind == "dicom":
         _check_identifiers(facts)
