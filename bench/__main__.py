@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--studies", type=int, default=100_000, help="studies on the worklist")
     parser.add_argument("--requests", type=int, default=40, help="worklist requests of each kind")
     options = parser.parse_args()
-    # Unwinds as Ctrl-C does, so that nothing that was started is left behind.
+    # Unwinds like Ctrl-C, so that no started process is left behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chestline-bench-")))
@@ -43,7 +43,7 @@ def main() -> int:
 
 
 def _measure(stack: ExitStack, folder: Path, images: int, uploads: int) -> "list[Figure]":
-    # Importable only now that the settings are there.
+    # Can only be imported now that the settings exist.
     from bench import measures, pictures, records
 
     _say(f"Drawing {min(images, DIFFERENT_FILES)} phantoms")

@@ -1,4 +1,4 @@
-"""The baseline: the same files decoded and predicted in a loop, with no queue and no database.
+"""The baseline: the same files decoded and predicted in a loop, without queue or database.
 
 An optimised loop: while one batch is predicted, the next is read and decoded with one thread per
 core. It runs in a separate process, `python -m bench.bare`, which receives lists of files from
@@ -28,7 +28,7 @@ BATCH_SIZE = 32
 
 
 class Loop:
-    """The process with the bare loop, ready to run."""
+    """The process that runs the bare loop."""
 
     def __enter__(self) -> Self:
         command = [sys.executable, "-m", "bench.bare"]
@@ -49,17 +49,17 @@ class Loop:
 
     @property
     def pid(self) -> int:
-        """The process with the loop."""
+        """The process id of the loop."""
         return self._process.pid
 
     def run(self, files: Sequence[Path]) -> float:
-        """Decode and predict the files in batches; returns the seconds that it took."""
+        """Decode and predict the files in batches; return the seconds taken."""
         assert self._process.stdin is not None
         print(json.dumps([str(file) for file in files]), file=self._process.stdin, flush=True)
         return self._answer()
 
     def resident_bytes(self) -> int:
-        """The memory that the process takes."""
+        """The memory used by the process."""
         return int(psutil.Process(self._process.pid).memory_info().rss)
 
     def _answer(self) -> float:
@@ -68,7 +68,7 @@ class Loop:
 
 
 def main() -> None:
-    """Answer each line on stdin, a JSON list of files, with the seconds that they took."""
+    """For each line on stdin, a JSON list of files, print the seconds taken."""
     predictor = Predictor(load_package(SHIPPED_PACKAGE), BATCH_SIZE)
     size = predictor.package.input_size
 

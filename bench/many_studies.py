@@ -1,7 +1,7 @@
 """python -m bench.many_studies N: fill a database with studies for the worklist's benchmark.
 
-Names are composed of random syllables. States, results, priorities and readers are drawn with a
-fixed seed, spread as a busy department has them. Prints what the benchmark asks for: a session in
+Names consist of random syllables. States, results, priorities and readers are drawn with a
+fixed seed and distributed as in a busy department. Prints what the benchmark needs: a session in
 which a radiologist is signed in, and places deep in the list.
 """
 
@@ -40,7 +40,7 @@ SYLLABLES = [
     "mi",
     "mö",
 ]
-# A department sees this much in a year or so.
+# What a department sees in about a year.
 MINUTES_APART = 5
 SEARCHES = {
     "short": "ba",
@@ -58,7 +58,7 @@ JOB_STATES = {"queued": 37, "running": 1, "quarantined": 1, "cancelled": 1}
 
 
 def main() -> None:
-    """Migrate, fill with as many studies as the argument says, and print what came of it."""
+    """Migrate, create the given number of studies, and print session and cursors."""
     django.setup()
     from django.core.management import call_command
 
@@ -89,7 +89,7 @@ def _fill(count: int) -> dict[str, Any]:
         Job.objects.bulk_create(_job(radiograph, draw) for radiograph in radiographs)
     Study.objects.update(created_at=F("performed_at"))
     with connection.cursor() as cursor:
-        # As autovacuum leaves it within minutes.
+        # What autovacuum does within minutes.
         cursor.execute("VACUUM (FULL, ANALYZE)")
         cursor.execute("VACUUM")
     return {"session": _session(reader), "places": _places()}
@@ -103,7 +103,7 @@ def _patient(number: int, draw: random.Random) -> Any:
 
 
 def _study(number: int, draw: random.Random, patients: list[Any], reader: Any, other: Any) -> Any:
-    """A study that came `number` intervals ago."""
+    """A study that arrived `number` intervals ago."""
     from django.utils import timezone
 
     from webportal.records.choices import Concern
@@ -150,7 +150,7 @@ def _radiograph(study: Any) -> Any:
 
 
 def _job(radiograph: Any, draw: random.Random) -> Any:
-    """The study's latest job: finished where there is a result, else somewhere on its way."""
+    """The study's latest job: finished if there is a result, otherwise in some other state."""
     from django.utils import timezone
 
     from webportal.inference.models import Job

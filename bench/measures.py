@@ -32,7 +32,7 @@ LATENCY_ROWS = 1200
 
 @dataclass(frozen=True)
 class Figure:
-    """One line of the table; `ratio` is measured / baseline."""
+    """One row of the table; `ratio` is measured / baseline."""
 
     name: str
     measured: float
@@ -43,12 +43,12 @@ class Figure:
 
     @property
     def ratio(self) -> float:
-        """The measured value over the baseline."""
+        """The measured value divided by the baseline."""
         return self.measured / self.baseline
 
 
 def throughput(radiographs: Sequence[Radiograph], by: User, loop: Loop) -> Figure:
-    """Images a second through the queue with one worker, against the bare loop."""
+    """Images per second through the queue with one worker, compared with the bare loop."""
     bare_seconds = queue_seconds = 0.0
     for start in range(0, len(radiographs), CHUNK):
         chunk = radiographs[start : start + CHUNK]
@@ -66,7 +66,7 @@ def throughput(radiographs: Sequence[Radiograph], by: User, loop: Loop) -> Figur
 
 
 def through_the_queue(radiographs: Sequence[Radiograph], by: User) -> float:
-    """Queue the radiographs; returns the seconds from the commit until all have a result."""
+    """Queue the radiographs; return the seconds from the commit until all have a result."""
     with transaction.atomic():
         for radiograph in radiographs:
             enqueue(radiograph, by)
@@ -79,15 +79,15 @@ def through_the_queue(radiographs: Sequence[Radiograph], by: User) -> float:
     stored = Prediction.objects.filter(radiograph__in=ids, is_current=True).count()
     if stored != len(radiographs):
         raise RuntimeError(f"{len(radiographs) - stored} images have no result.")
-    # The worker may have another look at the empty queue, which is not to slow what comes next.
+    # The worker may check the empty queue again, which must not slow the next measurement.
     time.sleep(SETTLE_SECONDS)
     return seconds
 
 
 def latency(runs: int, by: User, portal: Portal, loop: Loop) -> Figure:
-    """Median time from the upload's response to the result, against bare decoding and predicting.
+    """Median time from the upload's response to the result, compared with the bare loop.
 
-    Each image is uploaded to a system with nothing else to do.
+    Each image is uploaded to an idle system.
     """
     api = Api(portal.port, create_token(by, "a script"))
     batch = api.post_json("/api/v1/batches", {"name": "bench"})["id"]
@@ -114,7 +114,7 @@ def latency(runs: int, by: User, portal: Portal, loop: Loop) -> Figure:
 
 
 def footprint(portal: Portal, worker: InferenceWorker, loop: Loop) -> list[Figure]:
-    """Memory of portal and worker, and the portal's start."""
+    """Memory of portal and worker, and the start-up time of the portal."""
     seconds, portal_bytes = _bare_portal()
     web = portal.resident_bytes() / MEGABYTE
     inference = worker.resident_bytes() / MEGABYTE
@@ -140,7 +140,7 @@ def footprint(portal: Portal, worker: InferenceWorker, loop: Loop) -> list[Figur
 
 
 def _bare_portal() -> tuple[float, int]:
-    """Seconds and bytes of a Python process that does no more than set Django up."""
+    """Start-up time and memory of a Python process that only sets up Django."""
     program = "import django, psutil; django.setup(); print(psutil.Process().memory_info().rss)"
     started = time.perf_counter()
     done = subprocess.run(
@@ -150,19 +150,19 @@ def _bare_portal() -> tuple[float, int]:
 
 
 class Api:
-    """The portal's REST interface, as a script would use it."""
+    """The REST API, used as by a script."""
 
     def __init__(self, port: int, token: str) -> None:
         self._port = port
         self._headers = {"Authorization": f"Token {token}"}
 
     def post_json(self, path: str, body: dict[str, str]) -> dict[str, str]:
-        """POST `body` and return the answer; raises RuntimeError when it is an error."""
+        """POST `body` and return the answer; raises RuntimeError for an error."""
         answer: dict[str, str] = self._post(path, json.dumps(body).encode(), "application/json")
         return answer
 
     def post_file(self, path: str, data: bytes) -> dict[str, list[dict[str, str]]]:
-        """POST a file as a form does and return the answer."""
+        """POST a file as a form would, and return the answer."""
         boundary = uuid.uuid4().hex
         head = (
             f"--{boundary}\r\n"

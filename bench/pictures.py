@@ -1,4 +1,4 @@
-"""Phantoms for the benchmark: JPEG and PNG files, and the DICOM files that intake makes of them."""
+"""Phantoms for the benchmark: JPEG and PNG files, and DICOM files as made from them by intake."""
 
 import hashlib
 from io import BytesIO
@@ -35,7 +35,7 @@ def as_deep_png(pixels: NDArray[np.uint8]) -> bytes:
 
 
 def stored_files(count: int) -> list[bytes]:
-    """Make `count` different DICOM files from small to large, as intake would store them.
+    """Make `count` different DICOM files, from small to large, as intake would store them.
 
     Half contain a JPEG as received, a quarter 8-bit and a quarter 16-bit uncompressed pixels.
     """

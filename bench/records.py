@@ -16,12 +16,12 @@ DX = "1.2.840.10008.5.1.4.1.1.1.1"
 
 
 def make_uploader() -> User:
-    """The person to whom everything belongs."""
+    """The user who owns everything."""
     return User.objects.create_user("bench", None, [Role.UPLOADER])
 
 
 def store_radiographs(files: Sequence[bytes], count: int, by: User) -> list[Radiograph]:
-    """Make `count` studies of one radiograph each, which take turns with the stored files."""
+    """Make `count` studies of one radiograph each, cycling through the stored files."""
     keys = [
         default_storage.save(f"bench/{number}.dcm", ContentFile(data))
         for number, data in enumerate(files)
@@ -57,7 +57,7 @@ def store_radiographs(files: Sequence[bytes], count: int, by: User) -> list[Radi
 
 
 def file_of(radiograph: Radiograph) -> Path:
-    """Where the radiograph's DICOM file lies."""
+    """The path of the radiograph's DICOM file."""
     return Path(default_storage.path(radiograph.dicom_key))
 
 

@@ -1,4 +1,4 @@
-"""A system of the benchmark's own: database and broker, portal and one worker."""
+"""A separate system for the benchmark: database, broker, portal and one worker."""
 
 import http.client
 import os
@@ -26,7 +26,7 @@ START_SECONDS = 300
 
 @contextmanager
 def database_and_broker(folder: Path) -> Iterator[dict[str, int]]:
-    """Start both below `folder`, prepare the settings and the database; yields their pids."""
+    """Start both in `folder`, prepare settings and database; yields their process ids."""
     with Postgres(folder / "postgres") as postgres, Valkey(folder / "valkey") as valkey:
         os.environ |= {
             "DJANGO_SETTINGS_MODULE": "webportal.settings",
@@ -49,7 +49,7 @@ def database_and_broker(folder: Path) -> Iterator[dict[str, int]]:
 
 
 class Portal:
-    """The portal as `make run` serves it: its port, and how long it took to be ready."""
+    """The portal as `make run` starts it: its port, and how long it took to be ready."""
 
     def __init__(
         self, stack: ExitStack, log: Path, environment: Mapping[str, str] | None = None
@@ -65,16 +65,16 @@ class Portal:
 
     @property
     def pid(self) -> int:
-        """The process that started all others of the portal."""
+        """The process id of the portal's main process."""
         return self._process.pid
 
     def resident_bytes(self) -> int:
-        """The memory of the process that serves requests."""
+        """The memory used by the process that serves requests."""
         (worker,) = psutil.Process(self._process.pid).children()
         return int(worker.memory_info().rss)
 
     def _is_ready(self) -> bool:
-        # Short: the socket takes connections before, and even without, a process to answer them.
+        # Short: the socket accepts connections even before a process answers them.
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
         try:
             connection.request("GET", "/health/ready")
@@ -100,11 +100,11 @@ class InferenceWorker:
 
     @property
     def pid(self) -> int:
-        """Its main process."""
+        """The process id of the worker's main process."""
         return self._process.pid
 
     def resident_bytes(self) -> int:
-        """The memory of its two processes together; what they share counts once."""
+        """The memory of its two processes together; shared memory counts once."""
         main = psutil.Process(self._process.pid)
         return sum(int(each.memory_full_info().pss) for each in (main, *main.children()))
 

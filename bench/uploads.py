@@ -1,8 +1,8 @@
-"""python -m bench.uploads: full-size JPEGs over REST to the last stored result, and the drain.
+"""python -m bench.uploads: full-size JPEGs from upload over REST to the last stored result.
 
-Both are measured against the bare loop over the same files, in turn, so that other load on the
-machine falls on both. Beside the images a second stands the processor time that a file takes in
-each process, which other load hardly changes.
+The upload and the drain of the queue alternate with the bare loop over the same files, so that
+other load on the machine affects both. Besides images per second it prints the processor time per
+file in each process, which other load hardly changes.
 """
 
 import argparse
@@ -37,9 +37,9 @@ RESULT_SECONDS = 300
 
 
 class ProcessorTime:
-    """Milliseconds, user and system, of named processes with all that they started, ended or not.
+    """Milliseconds of processor time of named processes with all their children, past and present.
 
-    What the portal's checks take, in processes of their own, is counted as `checks`.
+    The portal's checks, which run in separate processes, are counted as `checks`.
     """
 
     def __init__(self, processes: dict[str, int]) -> None:
@@ -67,7 +67,7 @@ def _add(spent: Counter[str], name: str, process: psutil.Process) -> None:
 
 
 class Sender:
-    """Sends files over REST on one connection that stays open, as a script with a session does."""
+    """Sends files over REST on one persistent connection, as a script with a session does."""
 
     def __init__(self, port: int, token: str, batch: str) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=RESULT_SECONDS)
@@ -103,13 +103,13 @@ class Sender:
 
 
 def numbered(picture: bytes, number: int) -> bytes:
-    """The JPEG with a comment (marker COM) of its own: another file that shows the same."""
+    """The JPEG with its own comment (marker COM): a different file with the same image."""
     comment = f"phantom {number}".encode()
     return picture[:2] + b"\xff\xfe" + (len(comment) + 2).to_bytes(2, "big") + comment + picture[2:]
 
 
 def send_all(senders: Sequence[Sender], files: Sequence[tuple[str, bytes]]) -> list[str]:
-    """Send the files over all connections at once; returns the ids of their radiographs."""
+    """Send the files over all connections in parallel; return the ids of their radiographs."""
     waiting: SimpleQueue[tuple[str, bytes] | None] = SimpleQueue()
     for file in [*files, *[None] * len(senders)]:
         waiting.put(file)
@@ -122,7 +122,7 @@ def send_all(senders: Sequence[Sender], files: Sequence[tuple[str, bytes]]) -> l
 
 
 class Measured:
-    """A context manager that adds up seconds and processor time of what is done within."""
+    """A context manager that adds up the seconds and processor time spent within."""
 
     def __init__(self, processor_time: Callable[[], Counter[str]]) -> None:
         self._processor_time = processor_time
@@ -151,7 +151,7 @@ def main() -> int:
     parser.add_argument("--files", type=int, default=300, help="files to send")
     parser.add_argument("--connections", type=int, default=8, help="connections that send at once")
     options = parser.parse_args()
-    # Unwinds as Ctrl-C does, so that nothing that was started is left behind.
+    # Unwinds like Ctrl-C, so that no started process is left behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="chestline-bench-")))
@@ -162,7 +162,7 @@ def main() -> int:
 def _measure(
     stack: ExitStack, folder: Path, services: dict[str, int], count: int, connections: int
 ) -> bool:
-    # Importable only now that the settings are there.
+    # Can only be imported now that the settings exist.
     from bench import measures, pictures, records
     from webportal.accounts.services import create_token
     from webportal.inference.models import Prediction
@@ -184,7 +184,7 @@ def _measure(
     token = create_token(by, "another script")
 
     def upload(chunk: Sequence[tuple[str, bytes]]) -> list[Radiograph]:
-        # Anew for each chunk: the portal closes connections that are idle meanwhile.
+        # New ones for each chunk: the portal closes idle connections.
         with ExitStack() as opened:
             senders = [
                 opened.enter_context(closing(Sender(portal.port, token, batch)))

@@ -1,13 +1,13 @@
 """Time to image in the viewer: the first study, and the one after *Next*.
 
-`python -m bench.viewer [--runs N]`. Each run opens the study page in a browser that knows nothing
-yet. The measure is the time from the page's load event until Cornerstone has drawn the image; the
-baseline the time that the browser takes to fetch, decode and draw the portal's 8-bit PNG of the
-same radiograph in a page that is loaded. Both take turns.
+`python -m bench.viewer [--runs N]`. Each run opens the study page in a browser with nothing
+cached. The measure is the time from the page's load event until Cornerstone has drawn the image;
+the baseline is the time that the browser takes to fetch, decode and draw the portal's 8-bit PNG of
+the same radiograph in a loaded page. The two alternate.
 
-Then one reader goes from study to study, with the pixels of the next one fetched ahead. The measure
-is the time from the click on *Next* until the image of the next study is drawn; the baseline the
-time from opening the same study's address, as a whole page, until then. Both take turns, too.
+Then one reader goes from study to study, with the pixels of the next one prefetched. The measure
+is the time from the click on *Next* until the image of the next study is drawn; the baseline is the
+time until then from opening the same study's URL as a whole page. These alternate, too.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from tests.e2e.browser import NO_WEBGL, WEBGL, chromium
 SIDE = 2000
 TARGET_MS = 500
 TARGET_NEXT_MS = 300
-# By then what follows is fetched ahead.
+# By then the next study has been prefetched.
 AHEAD_MS = 3_000
 PASSWORD = "for the benchmark alone"
 PATIENCE_MS = 120_000
@@ -48,7 +48,7 @@ SINCE_LOAD = """() => {
 }"""
 
 
-# An older front end loads a whole page instead, which would be measured as if it were the swap.
+# An older front end loads a whole page instead, which would be mistaken for the swap.
 OPENS_IN_PLACE = "html[data-opens=in-place]"
 IMAGES_DRAWN = "() => performance.getEntriesByName('first-image').length"
 GO_ON = """() => {
@@ -83,7 +83,7 @@ def main() -> int:
 
 
 def _store(count: int) -> list[tuple[uuid.UUID, uuid.UUID]]:
-    """Studies of an uncompressed 16-bit phantom each, as intake would have stored it."""
+    """Studies with one uncompressed 16-bit phantom each, as stored by intake."""
     import hashlib
 
     from bench import pictures, records
@@ -106,7 +106,7 @@ def _store(count: int) -> list[tuple[uuid.UUID, uuid.UUID]]:
 def _measure(
     browser: Browser, address: str, study: uuid.UUID, radiograph: uuid.UUID
 ) -> tuple[float, float]:
-    """Milliseconds until the viewer's image and until the plain picture is on the screen."""
+    """Milliseconds until the viewer's image, and until the plain PNG, is on the screen."""
     page = _signed_in(browser, address)
     plain = float(page.evaluate(DRAW_PICTURE, f"/radiographs/{radiograph}/image.png"))
     page.goto(f"/studies/{study}")

@@ -1,4 +1,4 @@
-"""The worklist with a hundred thousand studies, beside the same pages with a hundred.
+"""The worklist with a hundred thousand studies, compared with a hundred.
 
 Two portals, each with its own database, serve the same requests alternately. The full HTTP response
 is timed: session, queries, templates.
@@ -33,7 +33,7 @@ ORDERS = ("urgency", "waiting", "newest", "probability", "name", "patient_id")
 
 @dataclass(frozen=True)
 class Timing:
-    """How long one kind of request took, in ms, with many studies and with few."""
+    """Response times of one kind of request, in ms, with many studies and with few."""
 
     name: str
     many: list[float]
@@ -41,12 +41,12 @@ class Timing:
 
     @property
     def is_met(self) -> bool:
-        """Whether nineteen of twenty answers with many studies came in time."""
+        """Whether 95 % of the responses with many studies were in time."""
         return percentile_95(self.many) < TARGET_MILLISECONDS
 
 
 class Site:
-    """A portal over a database with so many studies, and a radiologist signed in there."""
+    """A portal over a database with this many studies, with a radiologist signed in."""
 
     def __init__(self, stack: ExitStack, folder: Path, studies: int) -> None:
         environment = os.environ | {"DATABASE_URL": _create_database(f"worklist_{studies}")}
@@ -60,7 +60,7 @@ class Site:
         self._port = Portal(stack, folder / f"worklist-{studies}.log", environment).port
 
     def get(self, query: dict[str, str], *, live: bool = False) -> float:
-        """Ask for the worklist; returns the milliseconds. Raises RuntimeError for no page."""
+        """Request the worklist; return the milliseconds. Raises RuntimeError on failure."""
         headers = {"Cookie": self._cookie} | ({"HX-Request": "true"} if live else {})
         with closing(http.client.HTTPConnection("127.0.0.1", self._port)) as connection:
             connection.connect()
@@ -75,7 +75,7 @@ class Site:
 
 
 def measure(stack: ExitStack, folder: Path, studies: int, requests: int) -> list[Timing]:
-    """Time every kind of request that often at both sites, in turn."""
+    """Time every kind of request this often, alternating between both sites."""
     few, many = Site(stack, folder, FEW), Site(stack, folder, studies)
     timings = []
     for name, query in kinds(many.places):
@@ -93,7 +93,7 @@ def measure(stack: ExitStack, folder: Path, studies: int, requests: int) -> list
 
 
 def kinds(places: dict[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Every kind of request: its name and what the address says."""
+    """Every kind of request: its name and its query."""
     for state in ("unread", "signed", "all"):
         yield f"tab {state}", {"state": state}
         for order in ORDERS:
@@ -132,12 +132,12 @@ PLACES_OF = {"page before, unread, urgency": "unread urgency"} | {
 
 
 def percentile_95(values: list[float]) -> float:
-    """The value below which nineteen of twenty lie."""
+    """The 95th percentile."""
     return statistics.quantiles(values, n=20)[-1]
 
 
 def table(timings: list[Timing]) -> str:
-    """The timings as lines of text, p50 and p95 in ms."""
+    """The timings as a table, p50 and p95 in ms."""
     lines = [f"{'':44} {'many p50':>9} {'p95':>7} {'few p50':>9} {'p95':>7}  target p95 under 100"]
     for timing in timings:
         figures = [statistics.median(timing.many), percentile_95(timing.many)]
@@ -151,7 +151,7 @@ def table(timings: list[Timing]) -> str:
 
 
 def _create_database(name: str) -> str:
-    """Create a database beside the benchmark's own and return its address."""
+    """Create a further database on the benchmark's server and return its URL."""
     url = os.environ["DATABASE_URL"]
     with psycopg.connect(url, autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
@@ -160,7 +160,7 @@ def _create_database(name: str) -> str:
 
 
 def main() -> int:
-    """`python -m bench.worklist`: this part of the benchmark alone."""
+    """`python -m bench.worklist`: only this part of the benchmark."""
     parser = argparse.ArgumentParser(prog="python -m bench.worklist", description=__doc__)
     parser.add_argument("--studies", type=int, default=100_000)
     parser.add_argument("--requests", type=int, default=40, help="of each kind")

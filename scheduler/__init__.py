@@ -4,6 +4,6 @@ import os
 
 import django
 
-# Before `scheduler.app` imports models of the portal.
+# Must happen before `scheduler.app` imports the portal's models.
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "webportal.settings")
 django.setup()

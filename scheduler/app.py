@@ -25,12 +25,12 @@ MARK_SECONDS = 60
 CHECK_SECONDS = 20
 BACK_UP_SECONDS = 60
 FORGET_SECONDS = 3600
-#: What checking files may take of that; everything else of the scheduler waits for it.
+#: How much of that checking files may take; the scheduler's other tasks wait meanwhile.
 MOST_CHECKING_SECONDS = 2.0
 
 
 def _every(seconds: int, task: str) -> dict[str, Any]:
-    # A message that waited for a whole period is obsolete: the next one is there.
+    # A message that has waited for a whole period is obsolete: the next one has arrived.
     options = {"queue": MAINTENANCE_QUEUE, "expires": seconds}
     return {"task": task, "schedule": seconds, "options": options}
 

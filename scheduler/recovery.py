@@ -17,7 +17,7 @@ def sweep() -> None:
     """Requeue expired leases; if jobs have waited too long, send one hint per idle worker."""
     expired = expire_leases()
     if expired:
-        logger.warning("Took back %d jobs from workers that fell silent", expired)
+        logger.warning("Took back %d jobs from workers that stopped responding", expired)
     if overdue(timedelta(seconds=settings.SWEEP_SECONDS)).exists():
         idle = workers_with_states().filter(state=WorkerState.IDLE).count()
         for _ in range(max(1, idle)):

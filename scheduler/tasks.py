@@ -72,7 +72,7 @@ def remove_old_access() -> None:
 
 @app.task(name="scheduler.tasks.check_storage")
 def check_storage() -> None:
-    """Compare the stored files that come next with their checksums, where a round is due."""
+    """Compare the next stored files with their checksums if a round is due."""
     check = checking.due_round()
     if check is not None:
         megabytes = settings.STORAGE_CHECK_MEGABYTES * CHECK_SECONDS

@@ -1,6 +1,6 @@
 """Every check of the project: `python -m tools.checks [--tests | --coverage]`.
 
-All of them run, whatever fails; the exit status is 0 only when none failed. The tests run beside
+All of them run even if one fails; the exit status is 0 only if none failed. The tests run beside
 the checks, in several processes: CHESTLINE_TEST_PROCESSES says in how many.
 """
 
@@ -30,18 +30,18 @@ SETTINGS = {
 
 
 def main() -> None:
-    """Run the checks and, with --tests, pytest beside them; exit with 1 when one failed."""
+    """Run the checks and, with --tests, pytest beside them; exit with 1 if any failed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tests", action="store_true", help="run the tests too")
     parser.add_argument("--write-openapi", action="store_true", help="only write docs/openapi.yaml")
     parser.add_argument("pytest_arguments", nargs="*", help="passed to pytest")
     parser.add_argument(
-        "--coverage", action="store_true", help="only run the tests, and show what they reach"
+        "--coverage", action="store_true", help="only run the tests, and show their coverage"
     )
     options = parser.parse_args()
     os.chdir(ROOT)
     if options.coverage:
-        # In a command of its own, because tracing every line takes time.
+        # Separate, because tracing every line takes time.
         ensure_chromium()
         sys.exit(_start_tests(["--cov", *options.pytest_arguments]).wait())
     if options.write_openapi:
@@ -82,23 +82,23 @@ def _run(*command: str, folder: Path = ROOT) -> bool:
         text=True,
         errors="replace",
     )
-    # In one piece: the tests print at the same time.
+    # In a single write, because the tests print at the same time.
     print(done.stdout, end="", flush=True)
     return done.returncode == 0
 
 
 def _start_tests(arguments: list[str]) -> subprocess.Popen[bytes]:
-    # The test of the systemd units is skipped without it, which CI does not allow.
+    # Without it the test of the systemd units is skipped, which CI does not allow.
     ensure_program("systemd-analyze", "systemd")
-    # A file's tests stay in one process and share what its fixtures start.
+    # The tests of a file stay in one process and share what its fixtures start.
     spread = ["-n", str(_test_processes()), "--dist", "loadfile", "--no-loadscope-reorder"]
     return subprocess.Popen([sys.executable, "-m", "pytest", "-q", *spread, *arguments])
 
 
 def _test_processes() -> int:
-    """How many processes run tests: one more than there are cores, because many tests wait."""
+    """The number of test processes: one more than there are cores, because many tests wait."""
     given = os.environ.get("CHESTLINE_TEST_PROCESSES")
-    # Each has a database, a broker and perhaps a network of its own, about a gigabyte in all.
+    # Each has its own database, broker and perhaps network, about a gigabyte in total.
     return int(given) if given else min((os.cpu_count() or 1) + 1, 8)
 
 
@@ -113,7 +113,7 @@ def _openapi_is_current() -> bool:
             return False
         if OPENAPI.exists() and OPENAPI.read_text() == present.read_text():
             return True
-    print(f"{OPENAPI.relative_to(ROOT)} is not what the API is now: run 'make openapi'")
+    print(f"{OPENAPI.relative_to(ROOT)} does not match the API: run 'make openapi'")
     return False
 
 

@@ -4,18 +4,18 @@ import shutil
 
 from tools.programs import ensure_program
 
-# The same browser without windows, tabs and menus, which a page costs a fifth of the time.
+# The same browser without windows, tabs and menus; it opens a page in a fifth of the time.
 HEADLESS_SHELL = "chromium-headless-shell"
 NAMES = (HEADLESS_SHELL, "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def find_chromium() -> str | None:
-    """The path of an installed Chromium or Chrome, None when there is none."""
+    """The path of an installed Chromium or Chrome, or None."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 def ensure_chromium() -> bool:
-    """Install Chromium with apt-get where that is possible; returns whether there is one."""
+    """Install Chromium with apt-get if possible; return whether it is installed."""
     if not ensure_program(HEADLESS_SHELL) and find_chromium() is None:
         ensure_program("chromium")
     if find_chromium() is not None:

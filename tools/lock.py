@@ -1,8 +1,8 @@
 """Locks the packages: `python -m tools.lock [OPTION …]`, with options of `uv pip compile`.
 
-`requirements.lock` pins, by hash, everything that pyproject.toml may install; every installation is
-bound by it. `requirements.txt` is its part for those who install with pip. Neither names a package
-index, so that a hospital's mirror serves as well as the public one.
+`requirements.lock` pins by hash everything that pyproject.toml may install; every installation is
+bound by it. `requirements.txt` is the subset for installing with pip. Neither names a package
+index, so that a hospital's mirror works as well as the public one.
 """
 
 import shutil
@@ -19,13 +19,13 @@ FILES = ("requirements.lock", "requirements.txt")
 
 
 def main() -> None:
-    """Write both files; what is locked stays as it is unless an option says otherwise."""
+    """Write both files; locked versions are kept unless an option says otherwise."""
     if not _write(ROOT, sys.argv[1:]):
         sys.exit(1)
 
 
 def is_current() -> bool:
-    """Whether both files are what pyproject.toml asks for. Needs the package index."""
+    """Whether both files match pyproject.toml. Needs the package index."""
     with tempfile.TemporaryDirectory() as folder:
         for name in FILES:
             shutil.copy(ROOT / name, folder)
@@ -35,7 +35,7 @@ def is_current() -> bool:
             name for name in FILES if (ROOT / name).read_text() != (Path(folder) / name).read_text()
         ]
     for name in stale:
-        print(f"{name} is not what pyproject.toml asks for: run 'make lock'")
+        print(f"{name} does not match pyproject.toml: run 'make lock'")
     return not stale
 
 

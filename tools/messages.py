@@ -1,7 +1,7 @@
-"""Collects the translatable texts into the catalogues and compiles them.
+"""Collects the translatable texts into the catalogues, and compiles them.
 
-`make messages` runs it after texts were changed. Babel does it, so that no machine needs GNU
-gettext. The compiled catalogues are kept beside their sources, so that installing needs neither.
+`make messages` runs it after texts have changed. It uses Babel, so that no machine needs GNU
+gettext. The compiled catalogues are committed, so that an installation needs neither.
 """
 
 import io
@@ -26,7 +26,7 @@ KEYWORDS: Keywords = {
     "gettext_noop": None,
     "ngettext": (1, 2),
     "ngettext_lazy": (1, 2),
-    # English with `{}` fields, translated when shown.
+    # English templates with `{}` fields, translated when shown.
     "PackageError": (1,),
     "translatable": None,
 }
@@ -34,7 +34,7 @@ Text = str | tuple[str, ...]
 
 
 def main() -> None:
-    """Bring every catalogue up to date and compile it."""
+    """Update and compile every catalogue."""
     for source in sorted(LOCALE.glob("*/LC_MESSAGES/django.po")):
         catalog = updated(source)
         source.write_bytes(as_po(catalog))
@@ -44,7 +44,7 @@ def main() -> None:
 
 
 def texts() -> Iterator[tuple[str, Text]]:
-    """Yield each text of templates and code with the file that it is in."""
+    """Yield each text in templates and code, with its file."""
     for folder in CODE:
         for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix not in (".html", ".txt", ".py") or LEFT_OUT & set(path.parts):
@@ -58,7 +58,7 @@ def texts() -> Iterator[tuple[str, Text]]:
 
 
 def updated(source: Path) -> Catalog:
-    """Return the catalogue with the texts of today: new ones empty, and without those gone."""
+    """Return the catalogue with the current texts: new ones added empty, unused ones removed."""
     catalog = read_catalog(source)
     template = Catalog()
     for name, text in texts():
@@ -69,32 +69,32 @@ def updated(source: Path) -> Catalog:
 
 
 def read_catalog(source: Path) -> Catalog:
-    """Read a catalogue; its folder names its language."""
+    """Read a catalogue; the name of its folder is its language."""
     with source.open("rb") as file:
         return read_po(file, locale=source.parents[1].name)
 
 
 def as_po(catalog: Catalog) -> bytes:
-    """Return a catalogue as its source, sorted, so that changes are easy to read."""
+    """Return a catalogue as a .po file, sorted, so that changes are easy to review."""
     file = io.BytesIO()
     write_po(file, catalog, width=100, sort_output=True, include_lineno=False)
     return file.getvalue()
 
 
 def as_mo(catalog: Catalog) -> bytes:
-    """Return a catalogue as Django reads it."""
+    """Return a catalogue as a compiled .mo file."""
     file = io.BytesIO()
     write_mo(file, catalog)
     return file.getvalue()
 
 
 def is_translated(message: Message) -> bool:
-    """Whether there is a translation, and of each plural form."""
+    """Whether there is a translation, including every plural form."""
     return bool(message.string) and all(message.string or ())
 
 
 def _as_python(template: str) -> str:
-    """Return a template's texts as calls of gettext, each line at the margin as Python wants it."""
+    """Return a template's texts as calls of gettext, without indentation, as Python requires."""
     return "\n".join(line.strip() for line in templatize(template).splitlines())
 
 

@@ -1,4 +1,4 @@
-"""npm in the folder of the front end, with the Node.js that built it: `python -m tools.npm …`."""
+"""Runs npm in the front end's folder with the Node.js that builds it: `python -m tools.npm …`."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Programs that the tests use and no Python package brings."""
+"""Programs that the tests use and that no Python package provides."""
 
 import os
 import shutil
@@ -6,9 +6,9 @@ import subprocess
 
 
 def ensure_program(name: str, package: str = "") -> bool:
-    """Install a program with apt-get where that is possible; returns whether it is there.
+    """Install a program with apt-get if possible; return whether it is installed.
 
-    `package` is the system's package with it, where that has another name.
+    `package` is the system package that contains it, if it has a different name.
     """
     may_install = os.geteuid() == 0 and shutil.which("apt-get") is not None
     if shutil.which(name) is None and may_install:

@@ -122,7 +122,7 @@ def _run(folders: Folders, running: ExitStack) -> None:
     environment = {**os.environ, **settings, MARKER: str(folders.var)}
 
     _say("[4/5] Tables, first administrator, model")
-    # In a session of its own, so that Ctrl-C reaches this process alone, which then ends it.
+    # In a session of its own, so that Ctrl-C reaches only this process, which then ends it.
     prepared = subprocess.run(
         [*MANAGE, "prepare", "--verbosity", "0"],
         env=environment | owner,
@@ -134,7 +134,7 @@ def _run(folders: Folders, running: ExitStack) -> None:
 
     _say("[5/5] Portal, worker, scheduler")
     write_environment(folders, settings | owner)
-    # What runs from here on has no use for the owner's rights.
+    # The processes started from here on do not need the owner's rights.
     without_owner(environment)
     programs = _programs(listener)
     supervisor = Supervisor(programs, list(services.values()), environment, folders.log)
@@ -146,7 +146,7 @@ def _run(folders: Folders, running: ExitStack) -> None:
 
 
 def _stop_undisturbed(service: Service) -> None:
-    # What stops here holds the data; an impatient second Ctrl-C must not cut it short.
+    # The services that stop here hold the data: a second Ctrl-C must not interrupt them.
     for number in STOP_SIGNALS:
         signal.signal(number, signal.SIG_IGN)
     service.stop()
@@ -154,9 +154,9 @@ def _stop_undisturbed(service: Service) -> None:
 
 def _programs(listener: socket.socket) -> list[Program]:
     gunicorn = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn_conf.py"]
-    # The scheduler is a worker of its own, so that no sweep waits behind inference.
+    # The scheduler is a separate worker, so that no sweep waits behind inference.
     scheduler = ["worker", "--pool", "solo", "--queues", "maintenance", "--beat"]
-    # Handed over by number, so that the address stays taken while the portal is restarted.
+    # Handed over as a file descriptor, so that the port stays bound while the portal restarts.
     number = listener.fileno()
     return [
         Program("portal", [*gunicorn, "--bind", f"fd://{number}"], pass_fds=(number,)),
@@ -206,7 +206,7 @@ def stop(folders: Folders) -> None:
     left, last_end = _children(pid), time.monotonic()
     while supervisor_pid(folders) is not None:
         still_left = _children(pid)
-        # A busy machine takes its time: as long as processes end, the system is stopping.
+        # A busy machine takes longer: as long as processes keep ending, the system is stopping.
         if still_left < left:
             left, last_end = still_left, time.monotonic()
         if time.monotonic() > last_end + STOP_WAIT_SECONDS:

@@ -1,4 +1,4 @@
-"""Builds the front end when its sources changed, with the machine's Node.js or one of a wheel."""
+"""Builds the front end when its sources have changed, with the machine's Node.js or a wheel's."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ FRONTEND = ROOT / "webportal" / "frontend"
 DIST = ROOT / "webportal" / "static" / "dist"
 # Vite's own requirement.
 NODE_VERSIONS = "20.19 or later of 20, or 22.12 or later"
-# How long the files of earlier builds stay for portals and pages that were opened before.
+# How long the files of earlier builds are kept for portals and pages opened before the build.
 KEPT_SECONDS = 7 * 24 * 60 * 60
 
 
 def build_frontend(*, with_checks: bool) -> None:
     """Fetch the packages of the front end and build it, each only when needed.
 
-    Each step leaves a stamp, a hash of what it was made from. ``with_checks`` also fetches what
+    Each step leaves a stamp, a hash of its inputs. ``with_checks`` also fetches what
     checks the sources. Raises ``InstallError``.
     """
     lists = [FRONTEND / name for name in ("package.json", "package-lock.json", ".npmrc")]
@@ -67,7 +67,7 @@ def node_environment() -> dict[str, str]:
         check=True,
     )
     wheel = Path(found.stdout.strip())
-    # A wheel cannot hold links, so npm's commands are put beside node here.
+    # A wheel cannot contain links, so npm's commands are created beside node here.
     shutil.rmtree(programs, ignore_errors=True)
     programs.mkdir()
     (programs / "node").symlink_to(wheel / "bin" / "node")
@@ -79,7 +79,7 @@ def node_environment() -> dict[str, str]:
 
 
 def remove_old_files(dist: Path, now: float) -> None:
-    """Remove what builds before the last one left, once it is older than ``KEPT_SECONDS``."""
+    """Remove files of builds before the last one that are older than ``KEPT_SECONDS``."""
     for file in (dist / "assets").glob("*"):
         if file.stat().st_mtime < now - KEPT_SECONDS:
             file.unlink()

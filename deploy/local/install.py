@@ -1,6 +1,6 @@
 """Installs what Chestline runs on: `python -m deploy.local.install [EXTRA …]`.
 
-The extras are those of pyproject.toml. Run by the system's Python, see `packages`.
+The extras are those of pyproject.toml. It is run by the system's Python; see `packages`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def main() -> None:
     parser.add_argument("extras", nargs="*", help="of pyproject.toml; remembered from then on")
     options = parser.parse_args()
     try:
-        # Two of these at once would trip over each other's half-installed packages.
+        # Two installations at once would interfere with each other.
         with (ROOT / ".install.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             print("[1/5] Python packages", flush=True)

@@ -20,25 +20,25 @@ VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
 PROJECT = ROOT / "pyproject.toml"
 LOCK = ROOT / "requirements.lock"
-# Holds uv alone, so that `.venv` can be made anew at any time.
+# Contains only uv, so that `.venv` can be recreated at any time.
 TOOLS = ROOT / ".uv" / "venv"
-# Where uv puts a Python that it fetches. Its own place is the home of whoever installs, which
-# services of another user may not read.
+# Where uv puts a Python that it fetches. Its default is in the home of the installing user, which
+# services of another user cannot read.
 FETCHED_PYTHONS = ROOT / ".uv" / "python"
-# As in pyproject.toml: from the first up to, but not including, the second.
+# As in pyproject.toml: from the first version up to, but not including, the second.
 PYTHONS = ((3, 11), (3, 14))
 # The portal, and a worker on the CPU, with their services on one machine.
 ALWAYS = ("local", "worker")
 
 
 class InstallError(Exception):
-    """Something is missing; the message says what to do."""
+    """The installation failed; the message says what to do."""
 
 
 def install_packages(extras: Iterable[str] = ()) -> list[str]:
     """Install what every machine needs, ``extras``, and the extras that were asked for before.
 
-    Does nothing, and needs no network, when all that is installed. Returns all the extras. Raises
+    Does nothing, and needs no network, if all of that is installed. Returns all the extras. Raises
     ``InstallError``.
     """
     stamp = VENV / "installed"

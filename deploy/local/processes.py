@@ -1,4 +1,4 @@
-"""Finding and ending processes that an earlier run left behind."""
+"""Finding and killing processes left behind by an earlier run."""
 
 import time
 from collections.abc import Callable, Iterable
@@ -7,7 +7,7 @@ import psutil
 
 
 def find_processes(matches: Callable[[psutil.Process], bool]) -> list[psutil.Process]:
-    """Return the running processes for which `matches` holds; unreadable ones are passed over."""
+    """Return the running processes for which `matches` is true; unreadable ones are skipped."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -32,7 +32,7 @@ def kill_processes(processes: Iterable[psutil.Process], *, timeout: float = 10.0
 
 
 def _runs(process: psutil.Process) -> bool:
-    # An ended process stays a zombie until its parent asks for it, which is not ours to wait for.
+    # A dead process stays a zombie until its parent reaps it; do not wait for that.
     try:
         return bool(process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

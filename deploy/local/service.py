@@ -1,4 +1,4 @@
-"""A server process of one machine: how it is started, stopped and restarted, and its password."""
+"""A server process on a single machine: starting, stopping, restarting, and its password."""
 
 import os
 import secrets
@@ -53,7 +53,7 @@ class Service(ABC):
         if self.log_file.exists() and self.log_file.stat().st_size > LOG_LIMIT_BYTES:
             self.log_file.rename(self.log_file.with_suffix(".log.1"))
         with self.log_file.open("ab") as log:
-            # A session of its own keeps a Ctrl-C in the terminal away from the server: it has to
+            # A session of its own shields the server from a Ctrl-C in the terminal: it has to
             # outlive the processes that use it.
             self._process = subprocess.Popen(
                 self._command(),
@@ -69,7 +69,7 @@ class Service(ABC):
             raise
 
     def keep_running(self) -> bool:
-        """Restart the server if it has exited; returns whether it had."""
+        """Restart the server if it has exited; return whether it had."""
         if self._process is None or self._process.poll() is None:
             return False
         self._process = None
@@ -77,7 +77,7 @@ class Service(ABC):
         return True
 
     def stop(self, *, timeout: float = 5.0) -> None:
-        """Stop the server, its data safe on disk; kill it when that takes over `timeout` s."""
+        """Stop the server with its data safe on disk; kill it after `timeout` seconds."""
         if self._process is None:
             return
         self._process.send_signal(self.stop_signal)
@@ -114,11 +114,11 @@ class Service(ABC):
 
     @abstractmethod
     def _is_leftover(self, process: psutil.Process) -> bool:
-        """Whether `process` serves this data folder, left behind by a run that was killed."""
+        """Whether `process` was left behind by a killed run and serves this data folder."""
 
     @abstractmethod
     def _prepare(self) -> None:
-        """Make the data folder ready for a start."""
+        """Prepare the data folder for a start."""
 
     @abstractmethod
     def _command(self) -> list[str]:
@@ -126,7 +126,7 @@ class Service(ABC):
 
     @abstractmethod
     def _answers(self) -> bool:
-        """Whether the server accepts a client."""
+        """Whether the server accepts connections."""
 
     def _wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
@@ -145,7 +145,7 @@ class Service(ABC):
         return "\n".join([f"The end of {self.log_file}:", *lines[-10:]])
 
     def _password(self, name: str = "password") -> str:
-        """The service's password, or another one, generated at the first start."""
+        """The service's password, or the named further one, generated at the first start."""
         file = self.data_dir / name
         if not file.exists():
             write_private(file, secrets.token_urlsafe(32))
@@ -153,7 +153,7 @@ class Service(ABC):
 
 
 def write_private(file: Path, text: str) -> None:
-    """Write `text` to `file`, complete or not at all, readable by its owner alone."""
+    """Write `text` to `file` atomically, readable only by its owner."""
     unfinished = file.with_name(f"{file.name}.unfinished")
     unfinished.unlink(missing_ok=True)
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

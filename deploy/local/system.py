@@ -1,4 +1,4 @@
-"""The running system of one machine: its folders, its secrets, its environment."""
+"""The running system on a single machine: folders, secrets and environment."""
 
 import errno
 import fcntl
@@ -38,12 +38,12 @@ SHARED = (
 
 
 class SystemStateError(Exception):
-    """The system cannot be used as it is; the message says what to do."""
+    """The system is not in a usable state; the message says what to do."""
 
 
 @dataclass(frozen=True)
 class Folders:
-    """The data folders of one machine, below `var`."""
+    """The data folders on a single machine, below `var`."""
 
     var: Path
 
@@ -64,12 +64,12 @@ class Folders:
 
     @property
     def secrets(self) -> Path:
-        """The keys generated at the first start; to be kept with the backups."""
+        """The keys generated at the first start; back them up, too."""
         return self.var / "secrets"
 
     @property
     def lock(self) -> Path:
-        """Locked by the supervisor, whose process id it holds."""
+        """Locked by the supervisor; contains its process id."""
         return self.run / "supervisor"
 
     @property
@@ -78,7 +78,7 @@ class Folders:
         return self.run / "environment.json"
 
     def create(self) -> None:
-        """Make the folders, closed to other users; raises SystemStateError if they are not ours."""
+        """Create the folders, closed to other users; raises SystemStateError if not ours."""
         try:
             for folder in (self.var, self.log, self.run, self.secrets):
                 folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -94,7 +94,7 @@ class Folders:
 
 @contextmanager
 def only_supervisor(folders: Folders) -> Iterator[None]:
-    """Hold the lock that one supervisor a folder has; the system drops it when the process ends.
+    """Hold the lock that allows one supervisor per folder; it is released when the process ends.
 
     Raises:
         SystemStateError: another supervisor holds it.
@@ -116,7 +116,7 @@ def only_supervisor(folders: Folders) -> Iterator[None]:
 
 
 def supervisor_pid(folders: Folders) -> int | None:
-    """The process id of the running supervisor, None when there is none."""
+    """The process id of the running supervisor, or None."""
     if not folders.lock.exists():
         return None
     with folders.lock.open() as lock:
@@ -128,12 +128,12 @@ def supervisor_pid(folders: Folders) -> int | None:
 
 
 def is_given(name: str) -> bool:
-    """Whether the environment sets `name`, itself or as the file that holds it (`name`_FILE)."""
+    """Whether the environment sets `name`, directly or through a file (`name`_FILE)."""
     return name in os.environ or f"{name}_FILE" in os.environ
 
 
 def own_settings(folders: Folders, hosts: list[str]) -> dict[str, str]:
-    """The settings of the portal and the workers that the environment does not give."""
+    """The settings of portal and workers that the environment does not set."""
     settings = {"CHESTLINE_VAR": str(folders.var)}
     for name in ("SECRET_KEY", "AUDIT_KEY"):
         if not is_given(name):
@@ -163,14 +163,14 @@ def running_environment(folders: Folders) -> dict[str, str]:
 
 
 def without_owner(environment: dict[str, str]) -> dict[str, str]:
-    """Take the owner's access to the database out of an environment, and return it."""
+    """Remove the owner's database URL from an environment, and return it."""
     for name in (OWNER, f"{OWNER}_FILE"):
         environment.pop(name, None)
     return environment
 
 
 def listen(address: str) -> socket.socket:
-    """Listen on `address` (host or host:port), on the next free port where that one is taken.
+    """Listen on `address` (host or host:port), or on the next free port if that one is taken.
 
     Raises:
         SystemStateError: the host is not an address of this machine.

@@ -1,4 +1,4 @@
-"""Running PostgreSQL, which refuses to be root, for somebody who is."""
+"""Running PostgreSQL, which refuses to run as root, for the root user."""
 
 import os
 import pwd
@@ -8,7 +8,7 @@ from deploy.local.errors import ServiceError
 
 
 def unprivileged_ids() -> tuple[int, int]:
-    """User and group id of 'nobody'; raises ServiceError where there is no such account."""
+    """User and group id of 'nobody'; raises ServiceError if there is no such account."""
     try:
         account = pwd.getpwnam("nobody")
     except KeyError:
@@ -20,11 +20,11 @@ def unprivileged_ids() -> tuple[int, int]:
 
 
 def as_unprivileged() -> list[str]:
-    """The command prefix under which PostgreSQL, which refuses to run as root, does run.
+    """The command prefix that makes PostgreSQL run although the user is root.
 
-    Empty for an ordinary user. For root the server runs as 'nobody', and keeps the one capability
-    that lets it pass folders which only root may enter, such as /root itself. The alternative
-    would be to open those folders to everybody. Raises ServiceError where that cannot be done.
+    Empty for an ordinary user. For root, the server runs as 'nobody' and keeps the one capability
+    that lets it traverse folders which only root may enter, such as /root. The alternative
+    would be to open those folders to everybody. Raises ServiceError if it cannot be done.
     """
     if os.geteuid() != 0:
         return []
@@ -42,7 +42,7 @@ def as_unprivileged() -> list[str]:
         "--clear-groups",
         "--inh-caps=+dac_override",
         "--ambient-caps=+dac_override",
-        # Without it access(2), by which initdb looks for its files, ignores the capability.
+        # Without it, access(2), which initdb uses to look for its files, ignores the capability.
         "--securebits=+no_setuid_fixup",
         "--no-new-privs",
         "--",

@@ -1,9 +1,9 @@
-"""Django's backend for PostgreSQL, with limits that hold when the database itself cannot keep any.
+"""Django's PostgreSQL backend, with timeouts that work even if the database itself hangs.
 
-A server that is stopped, or whose disk hangs, leaves the connection up and answers nothing: its own
-statement timeout does not come, and the kernel goes on acknowledging. So the client counts, too.
-Django's connection pool does not help: it limits the wait for a free connection, not for an answer,
-and `tcp_user_timeout` ends only what the kernel does not acknowledge.
+A server that is stopped, or whose disk hangs, keeps the connection open without responding: its
+statement timeout never fires, and its kernel keeps acknowledging. So the client has a timeout of
+its own. Django's connection pool does not help: it limits the wait for a free connection, not for
+a response, and `tcp_user_timeout` only covers data that the kernel does not acknowledge.
 """
 
 import time
@@ -12,29 +12,29 @@ from typing import Any
 import psycopg
 from django.db.backends.postgresql import base
 
-# A connection is asked whether it still answers before a request uses it; that takes no time.
+# How long a connection may take to respond to the check before a request uses it.
 CHECK_SECONDS = 5.0
-# After one request has found the database silent, the others do not wait for it in turn.
+# After one request has found the database unresponsive, others do not wait for it in turn.
 SILENT_SECONDS = 5.0
 
 
 class LimitedConnection(psycopg.Connection[Any]):
-    """A connection that is given up when it is silent for `patience` seconds, if that is set."""
+    """A connection that is closed after `patience` seconds without a response, if that is set."""
 
     patience: float | None = None
 
     def wait(self, gen: Any, interval: float = 0.1, timeout: float | None = None) -> Any:
-        """Wait for an answer.
+        """Wait for a response.
 
         Raises:
-            OperationalError: none came in time; the connection is closed then.
+            OperationalError: there was none in time; the connection is then closed.
         """
         if self.patience is None or timeout is not None:
             return super().wait(gen, interval, timeout)
         try:
             return super().wait(gen, interval, self.patience)
         except psycopg.OperationalError as error:
-            # An answer, be it an error, ends the statement; a broken connection has no state.
+            # A response, even an error, ends the statement; a broken connection has no state.
             if self.pgconn.transaction_status != psycopg.pq.TransactionStatus.ACTIVE:
                 raise
             self.pgconn.finish()
@@ -44,7 +44,7 @@ class LimitedConnection(psycopg.Connection[Any]):
 
 
 class _Psycopg:
-    """The module psycopg, but for the connections that it makes."""
+    """The module psycopg, except that `connect` creates a LimitedConnection."""
 
     connect = staticmethod(LimitedConnection.connect)
 
@@ -53,10 +53,10 @@ class _Psycopg:
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
-    """One thread's connection; `PATIENCE_SECONDS` of the settings is None where nobody waits."""
+    """One thread's connection; the setting `PATIENCE_SECONDS` is None where nobody is waiting."""
 
     Database = _Psycopg()  # type: ignore[assignment]
-    # Of all threads: when the database was found silent, on the clock of time.monotonic.
+    # Shared by all threads: when the database was found unresponsive, by time.monotonic.
     _silent_since = -SILENT_SECONDS
 
     @property
@@ -65,7 +65,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return seconds
 
     def get_new_connection(self, conn_params: dict[str, Any]) -> LimitedConnection:
-        """Connect; raises OperationalError at once while the database is known to be silent."""
+        """Connect; raises OperationalError at once while the database is known not to respond."""
         if self._patience is None:
             made: LimitedConnection = super().get_new_connection(conn_params)
             return made
@@ -80,7 +80,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
         return made
 
     def is_usable(self) -> bool:
-        """Whether the connection answers, soon."""
+        """Whether the connection responds promptly."""
         if self._patience is None or self.connection is None:
             return bool(super().is_usable())
         connection = self.connection

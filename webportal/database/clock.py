@@ -6,7 +6,7 @@ from django.db import connection
 
 
 def clock() -> datetime:
-    """The time now, not that at which the transaction began."""
+    """The present time, not that at which the transaction began."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT clock_timestamp()")
         moment: datetime = cursor.fetchone()[0]

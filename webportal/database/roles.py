@@ -1,7 +1,7 @@
 """The two database roles: the owner migrates, the runtime role does everything else.
 
-The owner of a table may switch its triggers off. So the portal, the workers and the scheduler use
-a role that owns nothing: it cannot change what is in the audit trail, nor what is signed.
+The owner of a table can disable its triggers. So the portal, the workers and the scheduler use
+a role that owns nothing: it cannot change the audit trail or signed reads.
 """
 
 from urllib.parse import unquote, urlsplit
@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 from psycopg import sql
 
-# What the runtime role may not do to these, beyond what nobody but an owner may.
+# What the runtime role must not do to these tables, besides what only an owner can do.
 _WITHHELD = {
     "access_accessentry": "UPDATE, DELETE",
     "audit_auditentry": "UPDATE, DELETE",
@@ -20,18 +20,18 @@ _WITHHELD = {
 
 
 class RoleError(Exception):
-    """The roles are not as they must be; the message says what to do."""
+    """The roles are not set up correctly; the message says what to do."""
 
 
 def role_of(url: str) -> str:
-    """The role by which a database URL connects."""
+    """The role named in a database URL."""
     return unquote(urlsplit(url).username or "")
 
 
 def ensure_runtime_role(owner_url: str, runtime_url: str) -> None:
-    """Make the runtime role where it is missing, with the password of its URL.
+    """Create the runtime role if it is missing, with the password from its URL.
 
-    Raises RoleError where the owner may not do that, and where the runtime role would have the
+    Raises RoleError if the owner may not do that, or if the runtime role would have the
     owner's rights.
     """
     owner, runtime = role_of(owner_url), role_of(runtime_url)
@@ -50,12 +50,12 @@ def ensure_runtime_role(owner_url: str, runtime_url: str) -> None:
         if row[0] or inherits.fetchone() == (True,):
             raise RoleError(
                 f"The role {runtime} of DATABASE_URL is a superuser or a member of {owner}, and so"
-                " could change the audit trail. Take that from it, or name another role."
+                " could change the audit trail. Revoke that, or name another role."
             )
 
 
 def grant(owner_url: str, runtime_url: str) -> None:
-    """Let the runtime role do its work on all tables that there are now, and nothing else."""
+    """Grant the runtime role what it needs on all present tables, and nothing else."""
     role = sql.Identifier(role_of(runtime_url))
     statements = [
         "GRANT USAGE ON SCHEMA public TO {role}",
@@ -65,7 +65,7 @@ def grant(owner_url: str, runtime_url: str) -> None:
         "GRANT EXECUTE ON FUNCTION access_remove TO {role}",
         *(f"REVOKE {rights} ON {table} FROM {{role}}" for table, rights in _WITHHELD.items()),
     ]
-    # In one transaction: processes that are running notice nothing.
+    # In one transaction, so that running processes are not affected.
     with psycopg.connect(owner_url) as connection:
         for statement in statements:
             connection.execute(sql.SQL(statement).format(role=role))
@@ -81,6 +81,6 @@ def _create(
         )
     except psycopg.errors.InsufficientPrivilege as error:
         raise RoleError(
-            f"The role {runtime} of DATABASE_URL does not exist, and {owner} may not make it. Let"
-            f" an administrator of the database do: CREATE ROLE {runtime} LOGIN PASSWORD '…'"
+            f"The role {runtime} of DATABASE_URL does not exist, and {owner} may not create it. Ask"
+            f" a database administrator to run: CREATE ROLE {runtime} LOGIN PASSWORD '…'"
         ) from error

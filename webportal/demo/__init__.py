@@ -1,1 +1,1 @@
-"""The demonstration: phantoms, and the studies that `load_demo` makes of them."""
+"""Demonstration data: phantoms, and the studies that `load_demo` makes from them."""

@@ -38,15 +38,15 @@ class Phantom:
 
     @property
     def seed(self) -> int:
-        """The number that its picture follows from."""
+        """The seed of its image."""
         return int(self.file_name.removeprefix("phantom-").removesuffix(".png"))
 
     def png(self) -> bytes:
-        """Draw it."""
+        """The image as a PNG."""
         rows = 1000 + self.seed % 5 * 60
         columns = 1300 + self.seed % 4 * 50
         buffer = BytesIO()
-        # The model takes most collimated phantoms for radiographs and refuses the others as
+        # The model accepts most collimated phantoms as radiographs and refuses the others as
         # drawings, so that both kinds of result are there to see.
         collimated = self.seed % 4 != 0
         pixels = draw_phantom(self.seed, (rows, columns), self.opacity, collimated)
@@ -197,7 +197,7 @@ PHANTOMS = [
 
 
 def load() -> Iterator[tuple[str, str]]:
-    """Take in every phantom that is not there yet; yields file names and verdicts as it goes."""
+    """Upload every phantom that is missing; yields file names and verdicts as it goes."""
     uploader = _uploader()
     for phantom in PHANTOMS:
         batch = _batch(phantom, uploader)
@@ -210,7 +210,7 @@ def load() -> Iterator[tuple[str, str]]:
 
 
 def _uploader() -> User:
-    """The user to whom the phantoms belong: cannot sign in."""
+    """The user who owns the phantoms and cannot sign in."""
     known = User.objects.filter(username=USERNAME).first()
     if known is not None:
         return known
@@ -223,7 +223,7 @@ def _uploader() -> User:
 
 
 def _batch(phantom: Phantom, uploader: User) -> UploadBatch:
-    """The batch of a former run, so that nothing is sent twice, or a new one."""
+    """The batch of an earlier run, so that nothing is uploaded twice, or a new one."""
     name = BATCH_NAME if phantom.record else UNNAMED_BATCH_NAME
     known = UploadBatch.objects.filter(created_by=uploader, name=name).first()
     if known is not None:

@@ -1,7 +1,7 @@
-"""Phantom chest radiographs for demonstration, tests and the pictures in the docs.
+"""Phantom chest radiographs for demonstration, tests and the images in the docs.
 
-A picture is the sum of what each part of the body would absorb, as a radiograph is. Positions are
-in units of the picture's height, from its middle line and its upper edge.
+An image is the sum of what each part of the body would absorb, like a radiograph. Positions are
+in units of the image's height, from its midline and its upper edge.
 """
 
 from typing import Any
@@ -12,13 +12,13 @@ from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 Picture = NDArray[np.float32]
 
-# Parts are drawn within these heights and then scaled: their edges are soft anyway.
+# Parts are drawn at most this high and then scaled up, because their edges are soft anyway.
 _LEAST_DRAWING_ROWS = 256
 _MOST_DRAWING_ROWS = 1024
 _SUPERSAMPLING = 2
 
 
-# What collimation to the lungs leaves out of a whole picture at the top, bottom and either side.
+# What collimation to the lungs cuts off at the top, at the bottom and on either side.
 _TOP, _BOTTOM, _SIDE = 0.09, 0.18, 0.083
 
 
@@ -28,10 +28,10 @@ def draw_phantom(
     """Draw a frontal chest radiograph with the word PHANTOM burnt in.
 
     Args:
-        seed: the same seed gives the same picture.
+        seed: the same seed gives the same image.
         size: rows and columns; at least 64 each.
         opacity: add a consolidation to one lung.
-        collimated: show the lungs alone, without arms, neck and belly.
+        collimated: show only the lungs, without arms, neck and abdomen.
 
     Returns:
         rows × columns greys, bright where the body absorbs most.
@@ -70,9 +70,9 @@ def _burn_in_label(picture: Image.Image) -> None:
 
 
 class _Chest:
-    """One chest with its own proportions; `aspect` is the picture's width by its height.
+    """One chest with its own proportions; `aspect` is the image's width divided by its height.
 
-    Sides: -1 is the patient's right, on the left of the picture; 1 the patient's left.
+    Sides: -1 is the patient's right, on the left of the image; 1 is the patient's left.
     """
 
     def __init__(self, seed: int, rows: int, aspect: float) -> None:
@@ -92,7 +92,7 @@ class _Chest:
         right, left = self._lung(-1), self._lung(1)
         lungs = np.maximum(right, left)
         heart, vessels = self._heart(), self._great_vessels()
-        # Where the heart is, there is less air before and behind it.
+        # Where the heart is, there is less air in front of and behind it.
         air = lungs * (1 - 0.80 * heart) * (1 - 0.6 * vessels)
         absorbed = self._torso() + self._belly() + 0.15 * heart + 0.09 * vessels + self._arms()
         absorbed += -0.40 * air * self.softness - self._airways()
@@ -117,7 +117,7 @@ class _Chest:
         return _float32(self.softness * inside * (0.34 + 0.46 * _blur(depth, 0.01)))
 
     def _lung(self, side: int) -> Picture:
-        """Where one lung is, 0 to 1, thinner towards its borders."""
+        """The thickness of one lung, 0 to 1, decreasing towards its borders."""
         dome = self.base - (0.03 if side < 0 else 0.0)
         lateral = [(0.12, 0.135), (0.175, 0.15), (0.23, 0.20), (0.285, 0.29), (0.328, 0.40)]
         lateral += [(0.357, 0.53), (0.375, 0.66), (0.378, dome + 0.05), (0.372, dome + 0.06)]
@@ -131,7 +131,7 @@ class _Chest:
         return _float32(_blur(mask, 0.0035) * (0.45 + 0.55 * np.clip(core * 2 - 0.75, 0, 1)))
 
     def _belly(self) -> Picture:
-        """What lies under the diaphragm, with the stomach's air on the patient's left."""
+        """The abdomen, with the stomach bubble on the patient's left."""
         below = np.clip((self.y - self.base + 0.10) / 0.14, 0, 1)
         bubble = self._ellipse((0.17 * self.wall / 0.4, self.base + 0.055), (0.055, 0.026), 8)
         return _float32(0.18 * below - 0.16 * _blur(bubble, 0.010))
@@ -145,7 +145,7 @@ class _Chest:
         return _float32(np.maximum.reduce(parts))
 
     def _great_vessels(self) -> Picture:
-        """Aorta, caval vein and the hila."""
+        """Aorta, vena cava and the hila."""
         scale = self.wall / 0.4
         trunk = self._ellipse((0.004, 0.33), (0.064 * scale, 0.26), 0)
         knob = self._ellipse((0.050 * scale, 0.325), (0.036, 0.036), 0)
@@ -164,7 +164,7 @@ class _Chest:
         return _float32(0.13 * _blur(np.maximum.reduce([trachea, right, left]), 0.005))
 
     def _vessels(self) -> Picture:
-        """Branching lung vessels, fading from the hila to the borders."""
+        """Branching pulmonary vessels, fading from the hila to the periphery."""
         canvas, draw = self._canvas()
         for side in (-1, 1):
             for angle in np.linspace(-1.25, 1.3, 11) + self.random.normal(0, 0.08, 11):
@@ -196,7 +196,7 @@ class _Chest:
             self._branch(draw, end, side, turn, width * 0.68, generations - 1)
 
     def _consolidation(self, lung: Picture, side: int) -> Picture:
-        """A patchy, ill-defined whiteness in one zone of a lung."""
+        """A patchy, ill-defined opacity in one zone of a lung."""
         centre_x = side * self.random.uniform(0.17, 0.25) * self.wall / 0.4
         centre_y = self.random.uniform(0.40, 0.64)
         patch = np.zeros_like(self.x)
@@ -233,7 +233,7 @@ class _Chest:
         )
 
     def _ribs(self) -> Picture:
-        """Ten pairs, each a tilted ring seen from the front: back, side and front part."""
+        """Ten pairs, each a tilted ring seen from the front, with its back, side and front part."""
         back, draw_back = self._canvas()
         front, draw_front = self._canvas()
         for side in (-1, 1):
@@ -256,7 +256,7 @@ class _Chest:
         return [self._pixel((float(a), float(b))) for a, b in zip(x, y, strict=True)]
 
     def _bone(self, canvas: Image.Image, amount: float) -> Picture:
-        """A bone absorbs most at its rim, where the beam passes the cortex along its length."""
+        """A bone absorbs most at its rim, where the beam runs along the cortex."""
         shape = self._shape(canvas)
         rim = np.clip(_blur(shape, 0.0012) - _blur(shape, 0.0055), 0, 1)
         return _float32(amount * (0.62 * _blur(shape, 0.0022) + 1.1 * rim))
@@ -271,7 +271,7 @@ class _Chest:
         return self._bone(canvas, 0.16)
 
     def _arms(self) -> Picture:
-        """Upper arms beside the chest, with their bones."""
+        """The upper arms beside the chest, with their bones."""
         flesh, bone = np.zeros_like(self.x), np.zeros_like(self.x)
         for side in (-1, 1):
             knots = [(0.40, 0.13), (0.47, 0.22), (0.52, 0.40), (0.54, 0.62)]
@@ -299,7 +299,7 @@ class _Chest:
     # ── Drawing ─────────────────────────────────────────────────────────────────────────────────
 
     def _clouds(self, cells: int) -> Picture:
-        """Smooth random clouds of about `cells` to the height, with a deviation near 1."""
+        """Smooth random noise, about `cells` blobs per height, with a standard deviation near 1."""
         coarse = self.random.normal(
             0, 1.6, (cells, max(2, round(cells * self.columns / self.rows)))
         )
@@ -345,7 +345,7 @@ class _Chest:
 
 
 def _smooth(knots: list[tuple[float, float]], closed: bool) -> list[tuple[float, float]]:
-    """A Catmull-Rom curve through the knots, ten points to each stretch."""
+    """A Catmull-Rom curve through the knots, ten points per segment."""
     points = np.array(knots)
     if closed:
         points = np.vstack([points[-1:], points, points[:2]])
@@ -366,10 +366,10 @@ def _smooth(knots: list[tuple[float, float]], closed: bool) -> list[tuple[float,
 
 
 def _blur(picture: NDArray[Any], radius: float) -> Picture:
-    """Blur by a Gaussian of this deviation, in units of the picture's height.
+    """Blur with a Gaussian of this standard deviation, in units of the image's height.
 
-    Pillow blurs bytes only: the picture goes through 8 bits between its own limits twice, the
-    second time with what the first time lost.
+    Pillow blurs only bytes, so the image is blurred twice at 8 bits between its own limits, the
+    second time with the rounding error of the first.
     """
     low, high = float(picture.min()), float(picture.max())
     span = (high - low) or 1.0

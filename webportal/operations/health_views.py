@@ -23,7 +23,7 @@ BROKER_TIMEOUT_SECONDS = 1
 @login_not_required
 @require_safe
 def live(request: HttpRequest) -> JsonResponse:
-    """The process answers; nothing else is asked."""
+    """Report that the process responds; nothing else is checked."""
     return JsonResponse({"status": "live", "version": VERSION})
 
 
@@ -32,9 +32,9 @@ def live(request: HttpRequest) -> JsonResponse:
 def ready(request: HttpRequest) -> JsonResponse:
     """Whether requests can be served: 200, or 503 with the check that fails.
 
-    *Degraded* is ready, too, because studies can be read. A storage that takes no files refuses
-    uploads. A broker that is away changes nothing for people: jobs are rows, and the sweep tells
-    the workers of them once the broker is back.
+    *Degraded* counts as ready because studies can be read. A storage that takes no files refuses
+    uploads. An unavailable broker changes nothing for people: jobs are rows, and the sweep tells
+    the workers about them once the broker is back.
     """
     database = _database_answers()
     needed = {
@@ -75,18 +75,18 @@ def _unapplied_migrations() -> bool:
 
 @cache
 def _require_migrations() -> None:
-    """Raise LookupError while a migration is missing; asks the database until none is.
+    """Raise LookupError while a migration is missing; checks the database until none is.
 
     Only success is remembered, because exceptions are not cached.
     """
-    # Each one is asked for: a plan up to the newest ones is empty whatever lacks before them.
+    # Each one is checked: a plan up to the newest is empty even if an earlier one is missing.
     loader = MigrationLoader(connection)
     if loader.graph.nodes.keys() - loader.applied_migrations.keys():
         raise LookupError
 
 
 def broker_answers() -> bool:
-    """Whether the broker takes connections; waits for at most about two seconds."""
+    """Whether the broker accepts connections; waits for about two seconds at most."""
     limits = {"socket_connect_timeout": BROKER_TIMEOUT_SECONDS, "socket_timeout": 1}
     with Connection(settings.BROKER_URL, transport_options=limits) as broker:
         try:

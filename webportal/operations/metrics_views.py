@@ -18,7 +18,7 @@ from webportal.records.file_faults import open_faults
 @login_not_required
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Text format 0.0.4, for the bearer of METRICS_TOKEN or for a member of IT who is signed in."""
+    """Text format 0.0.4, for the bearer of METRICS_TOKEN or a signed-in member of hospital IT."""
     if not _has_token(request) and not _is_it(request):
         return HttpResponse(
             "Send METRICS_TOKEN as 'Authorization: Bearer …', or sign in as hospital IT.\n",
@@ -98,7 +98,7 @@ def _number(name: str, explanation: str, value: float) -> Iterator[str]:
 def _gauge(
     name: str, explanation: str, label: str, values: Iterable[tuple[str, int]]
 ) -> Iterator[str]:
-    """A gauge with one label, whose values are names of states and need no escaping."""
+    """A gauge with one label, whose values are state names and need no escaping."""
     yield f"# HELP {name} {explanation}\n# TYPE {name} gauge\n"
     for state, value in values:
         yield f'{name}{{{label}="{state}"}} {value}\n'

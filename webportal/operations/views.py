@@ -37,9 +37,9 @@ from webportal.upkeep.models import RemovalPause, StorageCheck
 @allow(Role.IT)
 @require_safe
 def queue(request: SignedInRequest) -> HttpResponse:
-    """Queue, workers and failures; the part that changes asks for itself again every few seconds.
+    """Queue, workers and failures; the part that changes is refreshed every few seconds.
 
-    An htmx request gets that part alone.
+    An htmx request gets only that part.
     """
     template = (
         "operations/status.html" if "HX-Request" in request.headers else "operations/queue.html"
@@ -79,7 +79,7 @@ def _status() -> dict[str, Any]:
 @allow(Role.IT)
 @require_POST
 def drain(request: SignedInRequest, name: str) -> HttpResponse:
-    """Tell a worker to finish what it has and take nothing more."""
+    """Tell a worker to finish its current jobs and take no more."""
     fleet.drain(get_object_or_404(Worker, pk=name), request.user)
     messages.success(
         request, _("{name} finishes its current batch and takes no more jobs.").format(name=name)
@@ -99,7 +99,7 @@ def resume(request: SignedInRequest, name: str) -> HttpResponse:
 @allow(Role.IT)
 @require_POST
 def resume_removal(request: SignedInRequest, pause_id: uuid.UUID) -> HttpResponse:
-    """Let the scheduler remove files again that no record names."""
+    """Let the scheduler resume removing files that no record names."""
     if pauses.resume(get_object_or_404(RemovalPause, pk=pause_id), request.user):
         messages.success(request, _("Files without a record go to the trash again."))
     else:
@@ -110,7 +110,7 @@ def resume_removal(request: SignedInRequest, pause_id: uuid.UUID) -> HttpRespons
 @allow(Role.IT)
 @require_POST
 def check_file(request: SignedInRequest, fault_id: uuid.UUID) -> HttpResponse:
-    """Compare a stored file that was missing or damaged once more."""
+    """Check once more a stored file that was missing or damaged."""
     fault = get_object_or_404(FileFault, pk=fault_id)
     try:
         is_intact = check_again(fault, request.user)

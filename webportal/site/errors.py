@@ -23,20 +23,20 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
 
 
 def permission_denied(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """403: says that the role is missing and where to go."""
+    """403: say that the role is missing, and where to go."""
     return render(request, "403.html", status=HTTPStatus.FORBIDDEN)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """404."""
     if _is_api(request):
-        detail = "There is nothing at this address; /api/v1/openapi.yaml lists what there is."
+        detail = "There is nothing at this address; see /api/v1/openapi.yaml for what exists."
         return problem_json(HTTPStatus.NOT_FOUND, detail)
     return defaults.page_not_found(request, exception)
 
 
 def server_error(request: HttpRequest) -> HttpResponseBase:
-    """500, or 503 while the database does not answer."""
+    """500, or 503 while the database does not respond."""
     if isinstance(sys.exception(), OperationalError | InterfaceError):
         return _database_away(request)
     if _is_api(request):
@@ -48,7 +48,7 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
 def render_405_page(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Middleware: show a page, not an empty 405, at addresses that only take what a form sends."""
+    """Middleware: show a page instead of an empty 405 at URLs that only accept POST."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
         response = get_response(request)
@@ -69,7 +69,7 @@ def _database_away(request: HttpRequest) -> HttpResponseBase:
         )
         response = problem_json(HTTPStatus.SERVICE_UNAVAILABLE, detail)
     else:
-        # Without the request: whoever it is from cannot be looked up now.
+        # Without the request, because its user cannot be looked up now.
         is_form = request.method not in ("GET", "HEAD")
         page = render_to_string("503.html", {"is_form": is_form})
         response = HttpResponse(page, status=HTTPStatus.SERVICE_UNAVAILABLE)

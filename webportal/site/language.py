@@ -1,4 +1,4 @@
-"""Language selection: the one chosen in the page, else the browser's, else English."""
+"""Language selection: the language chosen on the page, else the browser's, else English."""
 
 from django.conf import settings
 from django.http import HttpRequest
@@ -8,10 +8,10 @@ from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext_noop, ngettext_lazy
 
-# Programs read these, and compare what they read: English, whatever the caller's browser prefers.
+# Read by programs, which compare texts: always English.
 FOR_PROGRAMS = ("/api/", "/metrics", "/health/")
 
-# Django spells the units of sizes out, where every text of these pages says MB.
+# Django spells out the units of sizes; the texts of these pages say MB.
 ngettext_lazy("%(size)d byte", "%(size)d bytes")
 gettext_noop("%s KB")
 gettext_noop("%s MB")
@@ -20,10 +20,10 @@ gettext_noop("%s TB")
 
 
 class LanguageMiddleware(LocaleMiddleware):
-    """Django's choice of the language, for people's pages alone."""
+    """Django's choice of the language, but only for pages that people see."""
 
     def process_request(self, request: HttpRequest) -> None:
-        """Speak the language of whoever asks; English to programs."""
+        """Use the language of the user, and English for programs."""
         if request.path.startswith(FOR_PROGRAMS):
             translation.activate(settings.LANGUAGE_CODE)
             request.LANGUAGE_CODE = settings.LANGUAGE_CODE
@@ -33,9 +33,9 @@ class LanguageMiddleware(LocaleMiddleware):
     def process_response(
         self, request: HttpRequest, response: HttpResponseBase
     ) -> HttpResponseBase:
-        """Tell caches what a page depends on; what programs get depends on no language."""
+        """Tell caches what a page depends on; responses to programs depend on no language."""
         if request.path.startswith(FOR_PROGRAMS):
             return response
-        # The choice is in a cookie, which Django's own middleware does not say.
+        # The choice is in a cookie, which Django's own middleware does not declare.
         patch_vary_headers(response, ["Cookie"])
         return super().process_response(request, response)

@@ -1,4 +1,4 @@
-"""Context processor: the navigation of every page."""
+"""Context processor for the navigation on every page."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -18,7 +18,7 @@ from webportal.review.preferences import has_shortcuts
 
 @dataclass(frozen=True)
 class Link:
-    """An entry of the navigation, shown to people with one of the roles."""
+    """An entry of the navigation, shown to users with one of the roles."""
 
     label: str | Promise
     view_name: str
@@ -39,7 +39,7 @@ LINKS = [
 
 
 def navigation(request: HttpRequest) -> dict[str, Any]:
-    """Give templates the links that this person may follow."""
+    """Give templates the links that this user may follow."""
     user = getattr(request, "user", None)
     if not isinstance(user, User) or user.must_change_password or is_missing(user):
         return {"navigation": []}
@@ -48,12 +48,12 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
         "offers_signing_pin": settings.SIGNING_PIN_MINUTES > 0 and user.has_role(Role.RADIOLOGIST),
         "has_passkey": cache(lambda: has_one_here(request, user)),
         "lock_seconds": _lock_seconds(user),
-        # Those who read have the pages on which keys act.
+        # Only readers have pages with single-character shortcuts.
         "offers_shortcuts": user.has_role(Role.RADIOLOGIST),
         "has_shortcuts": cache(lambda: has_shortcuts(user)),
     }
 
 
 def _lock_seconds(user: User) -> int:
-    """After how long without use the page covers itself; 0 for never."""
+    """After how many seconds without input the page is covered; 0 for never."""
     return round(settings.SESSION_LOCK_MINUTES * 60) if user.has_role(Role.RADIOLOGIST) else 0

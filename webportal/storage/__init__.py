@@ -16,22 +16,22 @@ from django.core.files.storage import FileSystemStorage, default_storage
 
 
 class DamagedFileError(Exception):
-    """A stored file is not the one that was recorded when it was stored."""
+    """A stored file differs from what was recorded when it was stored."""
 
 
 class StorageAwayError(OSError):
-    """The storage as a whole is unavailable; no file is the cause."""
+    """The storage as a whole is unavailable; the cause is not a single file."""
 
 
 class DurableFileSystemStorage(FileSystemStorage):
-    """Files in a folder, each either whole under its name or not there.
+    """Files in a folder, written atomically.
 
-    A file is written under a temporary name beside its own, flushed to the disk and renamed. Names
+    A file is written under a temporary name in the same folder, flushed to disk and renamed. Names
     follow from content, so writing a name again writes the same bytes.
     """
 
     def get_available_name(self, name: str, max_length: int | None = None) -> str:
-        """Return the name as it is: the same name is the same content."""
+        """Return the name unchanged: the same name means the same content."""
         return name
 
     def _save(self, name: str, content: "File[Any]") -> str:
@@ -56,7 +56,7 @@ class DurableFileSystemStorage(FileSystemStorage):
         return name
 
     def move(self, name: str, target: str) -> None:
-        """Give a file another name in one step, and the present as its time."""
+        """Rename a file atomically, and set its time to the present."""
         source, path = Path(self.path(name)), Path(self.path(target))
         path.parent.mkdir(
             parents=True, exist_ok=True, mode=self.directory_permissions_mode or 0o777
@@ -68,7 +68,7 @@ class DurableFileSystemStorage(FileSystemStorage):
 
 
 def _flush_folder(folder: Path) -> None:
-    """Flush a folder to the disk, so that a rename in it survives a power cut."""
+    """Flush a folder to disk, so that a rename in it survives a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -77,10 +77,10 @@ def _flush_folder(folder: Path) -> None:
 
 
 def read_verified(key: str, sha256: str) -> bytes:
-    """Return what is stored under a key, compared with the SHA-256 that was recorded for it.
+    """Return the file stored under a key, verified against the SHA-256 recorded for it.
 
-    Raises DamagedFileError where they differ or the disk cannot read all of it, and
-    FileNotFoundError where nothing is stored.
+    Raises DamagedFileError if it differs or cannot be read completely, and
+    FileNotFoundError if there is no such file.
     """
     try:
         with default_storage.open(key) as file:
@@ -95,26 +95,26 @@ def read_verified(key: str, sha256: str) -> bytes:
 
 
 def move(key: str, target: str) -> None:
-    """Keep under `target` what was kept under `key`; its time is then the present.
+    """Rename a stored file from `key` to `target` and set its time to the present.
 
-    Raises FileNotFoundError where nothing is stored under `key`.
+    Raises FileNotFoundError if nothing is stored under `key`.
     """
     if isinstance(default_storage, DurableFileSystemStorage):
         default_storage.move(key, target)
         return
-    # In a bucket a copy is whole or not there; broken off in between, both are there.
+    # In a bucket a copy is complete or absent; after an interruption both files may exist.
     with default_storage.open(key) as file:
         default_storage.save(target, file)
     default_storage.delete(key)
 
 
 def modified_at(key: str) -> datetime | None:
-    """When what is stored under a key was stored; None where nothing is."""
+    """When the file under a key was stored; None if there is none."""
     return default_storage.get_modified_time(key) if default_storage.exists(key) else None
 
 
 def list_folder(folder: str) -> tuple[list[str], list[str]]:
-    """The folders and the files in a folder of the storage; none where it does not exist."""
+    """The folders and the files in a folder of the storage; none if it does not exist."""
     try:
         return default_storage.listdir(folder)
     except FileNotFoundError:
@@ -122,27 +122,27 @@ def list_folder(folder: str) -> tuple[list[str], list[str]]:
 
 
 def is_storage_away() -> bool:
-    """Whether the storage cannot be listed, or holds nothing, as when its volume is not mounted."""
+    """Whether the storage cannot be listed or is empty, as when its volume is not mounted."""
     try:
         folders, files = default_storage.listdir("")
-    except Exception:  # a bucket's client raises many kinds
+    except Exception:  # S3 clients raise many kinds
         return True
     return not folders and not files
 
 
 def storage_folder() -> Path | None:
-    """The folder that files are kept in, which may not exist yet; None when it is a bucket."""
+    """The folder of the storage, which may not exist yet; None for a bucket."""
     is_folder = isinstance(default_storage, FileSystemStorage)
     return Path(default_storage.path("")) if is_folder else None
 
 
 def takes_files() -> bool:
-    """Whether files can be written; a bucket is not asked, because that may take long."""
+    """Whether files can be written; a bucket is not checked, because that may take long."""
     return _may(os.W_OK | os.X_OK)
 
 
 def gives_files() -> bool:
-    """Whether files can be read; a bucket is not asked."""
+    """Whether files can be read; a bucket is not checked."""
     return _may(os.R_OK | os.X_OK)
 
 
@@ -152,7 +152,7 @@ def _may(rights: int) -> bool:
 
 
 def free_bytes() -> int | None:
-    """Free space on the disk of the storage; None when it is a bucket, which has no end."""
+    """Free space on the disk of the storage; None for a bucket, which has no limit."""
     folder = storage_folder()
     if folder is None:
         return None
@@ -160,7 +160,7 @@ def free_bytes() -> int | None:
 
 
 def _existing(folder: Path) -> Path:
-    """The folder, or where it would be made."""
+    """The folder, or its nearest parent that exists."""
     while not folder.exists():
         folder = folder.parent
     return folder

@@ -1,7 +1,7 @@
-"""Locks between those who store files and whoever removes them.
+"""Locks between transactions that store files, the one that removes files, and backups.
 
-Advisory locks of PostgreSQL, which end with the transaction. Who stores holds the first with
-others, who removes holds it alone. A backup holds the second alone for as long as it takes.
+Advisory locks of PostgreSQL, released at the end of the transaction. The first is shared for
+storing and exclusive for removing. A backup holds the second exclusively for as long as it runs.
 """
 
 from django.db import connection
@@ -12,13 +12,13 @@ _BACKUP = 0x6368657375
 
 
 def lock_storing() -> None:
-    """Keep what is stored from being removed until the transaction ends and its records count."""
+    """Prevent the removal of files until the transaction, and thus its records, are committed."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock_shared(%s)", [_NUMBER])
 
 
 def lock_removing() -> None:
-    """Keep others from storing, and from relying on what is stored, until the transaction ends."""
+    """Prevent others from storing files, or relying on stored ones, until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_NUMBER])
 

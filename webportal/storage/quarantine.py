@@ -1,4 +1,4 @@
-"""The quarantine: damaged files, kept aside as evidence when the right bytes take their place."""
+"""The quarantine: damaged files, kept as evidence when the correct bytes replace them."""
 
 from webportal.storage import move
 
@@ -6,7 +6,7 @@ FOLDER = "quarantine"
 
 
 def set_aside(key: str) -> None:
-    """Move a damaged file into the quarantine; where there is none, do nothing."""
+    """Move a damaged file into the quarantine; do nothing if it does not exist."""
     try:
         move(key, f"{FOLDER}/{key}")
     except FileNotFoundError:

@@ -1,6 +1,6 @@
-"""The trash: files that were taken away are kept for a while, each under its key in a folder.
+"""The trash: removed files are kept for a while, each under its key in a folder.
 
-A file's time is that of when it came into the trash.
+A file's time is when it was moved into the trash.
 """
 
 from django.core.files.storage import default_storage
@@ -11,12 +11,12 @@ FOLDER = "trash"
 
 
 def key_in_trash(key: str) -> str:
-    """Where the trash keeps the file of a key."""
+    """The key under which the trash keeps a file."""
     return f"{FOLDER}/{key}"
 
 
 def discard(key: str) -> None:
-    """Move a file into the trash; where there is none any more, do nothing."""
+    """Move a file into the trash; do nothing if it no longer exists."""
     try:
         move(key, key_in_trash(key))
     except FileNotFoundError:
@@ -24,7 +24,7 @@ def discard(key: str) -> None:
 
 
 def take_back(key: str) -> bool:
-    """Move a file from the trash to its place; return whether it was there and its place empty."""
+    """Restore a file from the trash; return False if it is not there or its key is in use."""
     if default_storage.exists(key):
         return False
     try:

@@ -1,1 +1,1 @@
-"""The upkeep of the storage: files that no record names, and files that are not what they were."""
+"""Storage maintenance: files that no record names, and files that are missing or damaged."""

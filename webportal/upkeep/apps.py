@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class UpkeepConfig(AppConfig):
-    """The upkeep of the storage."""
+    """Storage maintenance."""
 
     name = "webportal.upkeep"
     label = "upkeep"

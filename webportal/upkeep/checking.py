@@ -1,7 +1,7 @@
-"""Checking stored files: each is read in turn and compared with what was recorded of it.
+"""Checking stored files: each is read and compared with its recorded SHA-256.
 
-A round over all images goes on in small steps, from where the last one ended, whoever makes the
-next: the scheduler, slowly, or `manage.py check_storage`.
+A round over all images proceeds in small steps. Each continues where the last one ended, whether it
+is made by the scheduler, slowly, or by `manage.py check_storage`.
 """
 
 import time
@@ -30,7 +30,7 @@ from webportal.upkeep.models import StorageCheck
 _Row = TypeVar("_Row", Radiograph, UploadItem)
 
 _AT_ONCE = 100
-# What a position begins with.
+# The first word of a position.
 _IMAGES, _HELD = "image", "held"
 _FIELDS = ("original_key", "original_sha256", "dicom_key", "dicom_sha256")
 
@@ -47,7 +47,7 @@ class _Owner:
 
 @dataclass
 class _Step:
-    """What a step has found, before it is noted."""
+    """The findings of a step, before they are recorded."""
 
     position: str
     images: int = 0
@@ -57,7 +57,7 @@ class _Step:
 
 
 def due_round() -> StorageCheck | None:
-    """The round that is to be gone on with now: the open one, or a new one where it is time."""
+    """The round to continue now: the open one, or a new one if it is due."""
     days = settings.STORAGE_CHECK_DAYS
     if days <= 0:
         return None
@@ -70,7 +70,7 @@ def due_round() -> StorageCheck | None:
 
 
 def begin() -> StorageCheck:
-    """Return the open round, or begin one."""
+    """Return the open round, or start one."""
     now = timezone.now()
     try:
         with transaction.atomic():
@@ -82,15 +82,15 @@ def begin() -> StorageCheck:
                     "images": Radiograph.objects.count() + _held().count(),
                 },
             )
-    except IntegrityError:  # somebody else has begun it just now
+    except IntegrityError:  # somebody else has just started it
         check = StorageCheck.objects.get(finished_at=None)
     return check
 
 
 def check_some(check: StorageCheck, *, most_bytes: int, most_seconds: float) -> StorageCheck:
-    """Check the files that come next, up to about so many bytes and seconds; return the round.
+    """Check the next files, up to about so many bytes and seconds; return the round.
 
-    Raises StorageAwayError where the storage as a whole cannot be read.
+    Raises StorageAwayError if the storage as a whole cannot be read.
     """
     until = time.monotonic() + most_seconds
     step = _Step(check.position)
@@ -106,9 +106,9 @@ def check_some(check: StorageCheck, *, most_bytes: int, most_seconds: float) -> 
 
 
 def _after(position: str) -> Iterator[_Owner]:
-    """What comes after a position: images in the order of their ids, then held files in theirs.
+    """What follows a position: images ordered by id, then held files ordered by id.
 
-    None is met twice; what comes meanwhile, before the position, is left to the next round.
+    Nothing is checked twice; rows added before the position are left to the next round.
     """
     kind, _, last = position.rpartition(" ")
     if not position or kind == _IMAGES:
@@ -121,7 +121,7 @@ def _after(position: str) -> Iterator[_Owner]:
 
 
 def _by_id(rows: QuerySet[_Row], last: str) -> Iterator[_Row]:
-    """All rows after one, a hundred a query."""
+    """All rows after the given one, a hundred per query."""
     rows = rows.order_by("pk")
     while True:
         some = list((rows.filter(pk__gt=last) if last else rows)[:_AT_ONCE])
@@ -147,7 +147,7 @@ def _check(owner: _Owner, step: _Step) -> None:
         try:
             step.bytes += len(read_verified(key, sha256))
         except (FileNotFoundError, DamagedFileError):
-            # A held file may have been decided on meanwhile, and lie in the trash.
+            # A held file may have been decided on meanwhile, and be in the trash.
             if owner.held_item and not _held().filter(pk=owner.held_item).exists():
                 continue
             fault = file_faults.fault_of(key, sha256)
@@ -160,9 +160,9 @@ def _check(owner: _Owner, step: _Step) -> None:
 
 
 def check_again(fault: FileFault, by: User) -> bool:
-    """Look at a file that was at fault; return whether it is as recorded, which ends the fault.
+    """Check a faulty file again; return whether it is now as recorded, which ends the fault.
 
-    Where the model failed for want of the file, the image is queued again.
+    If the model failed because of the file, the image is queued again.
     """
     sha256 = _recorded_sha256(fault)
     if sha256 is not None and file_faults.fault_of(fault.key, sha256) is not None:
@@ -180,7 +180,7 @@ def check_again(fault: FileFault, by: User) -> bool:
 
 
 def _recorded_sha256(fault: FileFault) -> str | None:
-    """What a file must have; None where no record names it any more."""
+    """The recorded SHA-256 of a file; None if no record names it any more."""
     if fault.radiograph is None:
         held = UploadItem.objects.filter(held_key=fault.key)
         return held.values_list("sha256", flat=True).first()
@@ -200,7 +200,7 @@ def _note(check: StorageCheck, step: _Step, *, is_at_end: bool) -> None:
         checked_bytes=F("checked_bytes") + step.bytes,
         faults=F("faults") + len(step.faults),
     )
-    if not noted:  # another has checked the same meanwhile
+    if not noted:  # another check of the same file was faster
         return
     file_faults.close(step.intact)
     for key, fault, radiograph_id in step.faults:

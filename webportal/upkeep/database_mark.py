@@ -1,9 +1,9 @@
-"""A mark in the storage of how far the database was, by which an older database is known.
+"""A mark in the storage of the database's last state, which reveals an older database.
 
-Files that came after a backup of the database are in no record once it is restored, and are the
-only copies. The mark names the last entry of the audit trail: a database that does not have that
-entry is an older one, or another. The trail grows with every file that is stored, and two trails
-that parted never have the same entry.
+After a restore, files stored since the backup are in no record, and are the
+only copies. The mark names the last entry of the audit trail: a database that does not contain that
+entry is older, or a different one. The trail grows with every file that is stored, and two trails
+that have diverged never contain the same entry.
 """
 
 import json
@@ -18,9 +18,9 @@ KEY = "database.json"
 
 
 def write() -> None:
-    """Mark how far the database is.
+    """Record the present state of the database in the storage.
 
-    An empty storage gets no mark: its volume may not be mounted, and must go on looking empty.
+    An empty storage gets no mark: its volume may not be mounted, and must keep looking empty.
     """
     head = ChainHead.objects.get(pk=1)
     if head.sequence == 0 or is_storage_away():
@@ -31,7 +31,7 @@ def write() -> None:
 
 
 def is_contradicted() -> bool:
-    """Whether the database lacks what it had when the storage was marked."""
+    """Whether the database lacks the entry named by the mark."""
     mark = _read()
     if mark is None:
         return False
@@ -40,7 +40,7 @@ def is_contradicted() -> bool:
 
 
 def _read() -> tuple[int, str] | None:
-    """The mark, None where there is none; one that cannot be read is that of no database."""
+    """The mark, None if there is none; an unreadable one matches no database."""
     try:
         with default_storage.open(KEY) as file:
             mark = json.loads(file.read())

@@ -1,4 +1,4 @@
-"""What must outlast a run of the scheduler: pauses of the removal, and how far the check is."""
+"""State kept between runs of the scheduler: pauses of the removal, and progress of the check."""
 
 import uuid
 
@@ -15,7 +15,7 @@ class PauseReason(models.TextChoices):
 
 
 class RemovalPause(models.Model):
-    """That no files are removed from the storage, from `since` until hospital IT has resumed it."""
+    """A period in which no files are removed, from `since` until hospital IT resumes removal."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     reason = models.CharField(max_length=20, choices=PauseReason.choices)
@@ -48,7 +48,7 @@ class RemovalPause(models.Model):
 
 
 class StorageCheck(models.Model):
-    """One round in which every stored file is read and compared; see `checking`."""
+    """One round in which every stored file is checked; see `checking`."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     started_at = models.DateTimeField()
@@ -80,5 +80,5 @@ class StorageCheck(models.Model):
 
     @property
     def percent(self) -> int:
-        """How far the round is; images that came since its start are not counted at the start."""
+        """The progress of the round; the total does not include images added since its start."""
         return min(100, 100 * self.checked_images // max(1, self.images))

@@ -15,18 +15,18 @@ from webportal.upkeep.models import PauseReason, RemovalPause
 
 logger = logging.getLogger(__name__)
 
-#: For so long after somebody has resumed it, the removal goes on however much is to go.
+#: For this long after somebody has resumed it, removal is not limited.
 UNLIMITED_FOR = timedelta(days=1)
 
 
 def open_pauses() -> QuerySet[RemovalPause]:
-    """What keeps files from being removed now."""
+    """The pauses in force now."""
     return RemovalPause.objects.filter(ended_at=None)
 
 
 @transaction.atomic
 def pause(reason: PauseReason, files: int = 0) -> None:
-    """Remove no more files until somebody resumes it."""
+    """Stop removing files until somebody resumes it."""
     begun, is_new = RemovalPause.objects.get_or_create(
         reason=reason, ended_at=None, defaults={"files": files, "since": timezone.now()}
     )
@@ -37,7 +37,7 @@ def pause(reason: PauseReason, files: int = 0) -> None:
 
 
 def resume(paused: RemovalPause, by: User) -> bool:
-    """End a pause; return False where somebody else has."""
+    """End a pause; return False if somebody else already has."""
     with transaction.atomic():
         ended = open_pauses().filter(pk=paused.pk).update(ended_at=timezone.now(), ended_by=by)
         if not ended:
@@ -50,13 +50,13 @@ def resume(paused: RemovalPause, by: User) -> bool:
 
 
 def is_unlimited() -> bool:
-    """Whether somebody has lately looked at how much is to go, and resumed it."""
+    """Whether somebody has recently reviewed the number of files and resumed removal."""
     lately = timezone.now() - UNLIMITED_FOR
     return RemovalPause.objects.filter(reason=PauseReason.TOO_MANY, ended_at__gt=lately).exists()
 
 
 def watch_database() -> None:
-    """Pause the removal where the database is older than the storage; else mark how far it is."""
+    """Pause removal if the database is older than the storage; otherwise update the mark."""
     if database_mark.is_contradicted():
         pause(PauseReason.OLDER_DATABASE)
     else:

@@ -1,4 +1,4 @@
-"""The storage in 256 slices, so that no run over one is long however much is stored."""
+"""The storage in 256 slices, so that processing one is quick however much is stored."""
 
 from collections.abc import Iterator
 
@@ -13,12 +13,12 @@ _HELD_FOLDER = "held"
 
 
 def keys_of(number: int) -> list[str]:
-    """The keys of a slice: those whose content's hash, or whose random name, begins with it."""
+    """The keys of a slice: those whose hash or random name begins with its number."""
     return list(_keys("", number))
 
 
 def keys_in_trash(number: int) -> list[str]:
-    """The keys that files of a slice had before they came into the trash."""
+    """The original keys of the files of a slice that are in the trash."""
     return [key.removeprefix(f"{TRASH}/") for key in _keys(f"{TRASH}/", number)]
 
 
@@ -33,7 +33,7 @@ def _keys(root: str, number: int) -> Iterator[str]:
 
 
 def referenced(keys: list[str]) -> set[str]:
-    """Those of the keys that a record names."""
+    """The given keys that a record names."""
     found: set[str] = set()
     for names, field in (
         (Radiograph.objects, "original_key"),

@@ -1,10 +1,10 @@
-"""Removing stored files that no record names, by way of the trash.
+"""Moving stored files that no record names to the trash.
 
 A process that is killed between storing bytes and committing the records leaves such files. So does
-a database that is restored from a backup: what came after the backup is then the only copy. Files
-therefore go to the trash, where they stay for STORAGE_TRASH_DAYS; nothing goes where the database
-looks older than the storage, or where much would go at once; and what a record names again is put
-back.
+a database that is restored from a backup: files stored since then are the only copies. Files
+therefore stay in the trash for STORAGE_TRASH_DAYS; none is moved while the database looks older
+than the storage, or if too many would be moved at once; and files that a record names again are
+put back.
 """
 
 import logging
@@ -27,14 +27,14 @@ from webportal.upkeep.slices import keys_in_trash, keys_of, referenced
 logger = logging.getLogger(__name__)
 
 KEPT_FOR = timedelta(days=1)
-#: What a killed process leaves at most: a file as it came, and as DICOM.
+#: What a killed process leaves at most: a file as received, and as DICOM.
 ALWAYS_ALLOWED = 2
 
 
 def remove_unreferenced(number: int) -> int:
     """Move the files of slice `number` that no record names to the trash; return how many.
 
-    Files younger than a day stay. What has been in the trash long enough is removed for good.
+    Files younger than a day stay. Files that have been in the trash long enough are deleted.
     """
     put_back(number)
     pauses.watch_database()
@@ -58,7 +58,7 @@ def unreferenced(number: int) -> list[str]:
 
 
 def put_back(number: int) -> int:
-    """Put back what is in the trash and is named by a record again; return how many files."""
+    """Restore files from the trash that a record names again; return how many."""
     back = sum(_put_back(key) for key in sorted(referenced(keys_in_trash(number))))
     if back:
         logger.warning("Put %d files back from the trash: records name them again", back)
@@ -79,7 +79,7 @@ def _are_too_many(keys: list[str]) -> bool:
 @transaction.atomic
 def _remove(key: str) -> bool:
     lock_removing()
-    # Somebody may have sent the same content again meanwhile, and found it stored already.
+    # Somebody may have uploaded the same content meanwhile, and found it already stored.
     if referenced([key]):
         return False
     append(Event(Action.FILES_REMOVED, "file", detail={"key": key}))
@@ -109,7 +109,7 @@ def _remove_for_good(key: str) -> None:
     if not may_remove_for_good():
         return
     lock_removing()
-    # A record may name it again, and then it is needed, unless it was stored again, too.
+    # If a record names it again it is needed, unless it has been stored again, too.
     if referenced([key]) and not default_storage.exists(key):
         return
     append(Event(Action.TRASH_EMPTIED, "file", detail={"key": key}))

@@ -8,7 +8,7 @@ from webportal.demo import demonstration
 
 
 class Command(BaseCommand):
-    """Load the phantoms that are not there yet; safe to repeat."""
+    """Load the phantoms that are missing; safe to repeat."""
 
     help = "Load marked phantom studies of invented patients."
 

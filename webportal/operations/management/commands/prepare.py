@@ -10,7 +10,7 @@ from webportal.inference.purpose.keeping import evaluate_unjudged
 
 
 class Command(BaseCommand):
-    """Migrate, register the shipped model, judge old results, create the first administrator.
+    """Migrate, register the shipped model, evaluate old results, create the first administrator.
 
     Safe to repeat.
     """

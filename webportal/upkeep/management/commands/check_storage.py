@@ -1,4 +1,4 @@
-"""Read every stored file and compare it with what was recorded of it."""
+"""Read every stored file and compare it with its recorded SHA-256."""
 
 import time
 from typing import Any
@@ -14,19 +14,21 @@ _STEP_SECONDS = 1.0
 
 
 class Command(BaseCommand):
-    """Go on with the round of the check, or begin one, and stay until it is over.
+    """Continue the open round of the check, or start one, and finish it.
 
-    Stopped with Ctrl-C, it goes on where it stopped when it is called again.
+    After Ctrl-C, the next call continues where this one stopped.
     """
 
-    help = "Compares every stored file with its recorded SHA-256; fails where one is at fault."
+    help = (
+        "Compares every stored file with its recorded SHA-256; fails if one is missing or damaged."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--megabytes-per-second",
             type=float,
             default=20,
-            help="how much is read at most, 0 for as much as the disk gives (default: 20)",
+            help="megabytes read per second at most, 0 for no limit (default: 20)",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

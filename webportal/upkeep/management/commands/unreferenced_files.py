@@ -9,7 +9,7 @@ from webportal.upkeep.unreferenced import unreferenced
 
 
 class Command(BaseCommand):
-    """List what the scheduler would move to the trash: one key of the storage a line."""
+    """List what the scheduler would move to the trash, one storage key per line."""
 
     help = "Lists the stored files, older than a day, that no record names."
 
