@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 
 from ml.commands import (
     benchmark,
@@ -35,15 +36,15 @@ COMMANDS = {
 }
 
 
-def main() -> int:
-    """Run the command line and return the exit status."""
+def main(command_line: Sequence[str] | None = None) -> int:
+    """Run a command line, by default that of the process; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m ml", description="Chestline's network.")
     commands = parser.add_subparsers(required=True)
     for name, module in COMMANDS.items():
         command = commands.add_parser(name, help=module.HELP)
         module.add_arguments(command)
         command.set_defaults(run=module.run)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(command_line)
     # TensorFlow's own messages would drown ours; its errors are still shown.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:

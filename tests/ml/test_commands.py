@@ -4,18 +4,36 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from ml.__main__ import main
 from ml.serving.package import SHIPPED_PACKAGE, ModelPackage, load_package, sha256_of
 from tests import dicom_files
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ml", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+class Run(Protocol):
+    def __call__(self, *arguments: str | Path) -> subprocess.CompletedProcess[str]: ...
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Run:
+    """Run a command in this process: a new one would take seconds to load the libraries."""
+
+    def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+        words = [str(argument) for argument in arguments]
+        status = main(words)
+        said = capsys.readouterr()
+        return subprocess.CompletedProcess(words, status, said.out, said.err)
+
+    return run
+
+
+def run_process(*command: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
 
 
 def blank_set(folder: Path) -> Path:
@@ -31,7 +49,8 @@ def test_predict_gives_a_result_or_a_reason_for_each_file(tmp_path: Path) -> Non
     Image.fromarray(np.zeros((300, 400), np.uint8)).save(blank)
     broken.write_bytes(blank.read_bytes()[:60])
 
-    done = run("predict", broken, tmp_path / "missing.png", tmp_path, blank, "--json")
+    files = map(str, (broken, tmp_path / "missing.png", tmp_path, blank))
+    done = run_process("-m", "ml", "predict", *files, "--json")
 
     results = json.loads(done.stdout)
     assert done.returncode == 1
@@ -47,7 +66,7 @@ def test_predict_gives_a_result_or_a_reason_for_each_file(tmp_path: Path) -> Non
 
 
 def test_predict_tells_all_of_files_of_any_kind(
-    tmp_path: Path, radiographs: Path, shipped: ModelPackage
+    tmp_path: Path, radiographs: Path, shipped: ModelPackage, run: Run
 ) -> None:
     jpeg = min((radiographs / "PNEUMONIA").iterdir())
     pixels = np.asarray(Image.open(jpeg).convert("L"))
@@ -74,7 +93,7 @@ def test_predict_tells_all_of_files_of_any_kind(
 
 
 def test_evaluate_on_real_radiographs(
-    radiographs: Path, shipped: ModelPackage, tmp_path: Path
+    radiographs: Path, shipped: ModelPackage, tmp_path: Path, run: Run
 ) -> None:
     """End to end on full-size files. Most of them are training images: a check of the path, not
     of the network."""
@@ -101,7 +120,7 @@ def test_evaluate_on_real_radiographs(
     }
 
 
-def test_evaluate_names_what_it_cannot_read_and_measures_the_rest(tmp_path: Path) -> None:
+def test_evaluate_names_what_it_cannot_read_and_measures_the_rest(tmp_path: Path, run: Run) -> None:
     data = blank_set(tmp_path)
     (data / "NORMAL" / "notes.txt").write_text("no picture")
 
@@ -117,7 +136,7 @@ def test_evaluate_names_what_it_cannot_read_and_measures_the_rest(tmp_path: Path
     assert figures["accuracy_refused_as_wrong"] == 0.0
 
 
-def test_evaluate_takes_a_sheet_and_gives_figures_by_group(tmp_path: Path) -> None:
+def test_evaluate_takes_a_sheet_and_gives_figures_by_group(tmp_path: Path, run: Run) -> None:
     data = blank_set(tmp_path / "images")
     rows = ["NORMAL/IM-1-1.png,normal,AP", "PNEUMONIA/person1_virus_1.png,pneumonia,PA"]
     sheet = tmp_path / "labels.csv"
@@ -138,7 +157,7 @@ def test_evaluate_takes_a_sheet_and_gives_figures_by_group(tmp_path: Path) -> No
     assert ungated["groups"]["AP"]["auroc"] is None
 
 
-def test_evaluate_says_which_column_is_missing(tmp_path: Path) -> None:
+def test_evaluate_says_which_column_is_missing(tmp_path: Path, run: Run) -> None:
     sheet = tmp_path / "labels.csv"
     sheet.write_text("file,label\na.png,normal\n")
     assert "no column 'view'" in run("evaluate", "--labels", sheet, "--by", "view").stderr
@@ -146,7 +165,9 @@ def test_evaluate_says_which_column_is_missing(tmp_path: Path) -> None:
     assert "--data or --labels" in run("evaluate").stderr
 
 
-def test_independent_figures_make_a_new_version_of_the_same_network(tmp_path: Path) -> None:
+def test_independent_figures_make_a_new_version_of_the_same_network(
+    tmp_path: Path, run: Run
+) -> None:
     data, out = blank_set(tmp_path), tmp_path / "measured-1"
     arguments = ("independent", "--data", data, "--of", "blank sheets", "--out", out)
     done = run(*arguments)
@@ -175,12 +196,11 @@ def test_evaluate_needs_matplotlib_for_plots_alone(tmp_path: Path) -> None:
         "import sys; sys.modules['matplotlib'] = None; import ml.__main__;"
         " sys.argv[0] = 'ml'; sys.exit(ml.__main__.main())"
     )
-    command = [sys.executable, "-c", without, "evaluate", "--data", str(data)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    command = ["-c", without, "evaluate", "--data", str(data)]
+    done = run_process(*command)
     assert done.returncode == 0, done.stderr
     assert "refused: 1.0" in done.stdout
-    command += ["--plots", str(tmp_path / "plots")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = run_process(*command, "--plots", str(tmp_path / "plots"))
     assert done.returncode == 1
     assert "make install EXTRAS=evaluation" in done.stderr.splitlines()[-1]
 
@@ -195,14 +215,14 @@ def test_evaluate_needs_matplotlib_for_plots_alone(tmp_path: Path) -> None:
     ids=["evaluate", "train", "consistency"],
 )
 def test_data_without_labels_is_a_plain_error(
-    tmp_path: Path, command: str, arguments: list[str]
+    tmp_path: Path, command: str, arguments: list[str], run: Run
 ) -> None:
     done = run(command, *(argument.format(tmp_path) for argument in arguments))
     assert done.returncode == 1
     assert done.stderr.strip().splitlines()[-1].startswith("error: No file in a folder named")
 
 
-def test_a_folder_that_is_no_package_is_a_plain_error(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_package_is_a_plain_error(tmp_path: Path, run: Run) -> None:
     done = run("benchmark", "--package", tmp_path)
     assert done.returncode == 1
     assert "is no model package" in done.stderr
