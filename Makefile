@@ -6,7 +6,7 @@ LOCAL := $(VENV_PYTHON) -m deploy.local
 INSTALL := $(PYTHON) -m deploy.local.install
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop worker demo manage restore test coverage check format openapi screenshots bench messages lock python install install-dev
+.PHONY: help run stop worker demo manage restore test coverage mutants check format openapi screenshots bench messages lock python install install-dev
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /    make \1\t/p' Makefile | expand -t 24
@@ -34,6 +34,10 @@ test: install-dev  ## run every check, then the tests
 
 coverage: install-dev  ## run the tests alone and show which lines and branches they reach
 	@$(VENV_PYTHON) -m tools.checks --coverage
+
+mutants:  ## change the code where it matters most and list what no test notices; ARGS="--sample 200"
+	@$(MAKE) --no-print-directory install-dev EXTRAS=mutants
+	@nice $(VENV_PYTHON) -m tools.mutants $(ARGS)
 
 check: install-dev  ## run every check but the tests
 	@$(VENV_PYTHON) -m tools.checks

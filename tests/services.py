@@ -21,7 +21,9 @@ folder = Path(tempfile.mkdtemp(prefix="chestline-test-"))
 atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
-postgres = Postgres(folder / "postgres", durable=False)
+# `make mutants` runs pytest a thousand times, on a server that it has started.
+_running = os.environ.get("CHESTLINE_TEST_POSTGRES")
+postgres = Postgres(Path(_running) if _running else folder / "postgres", durable=False)
 valkey = Valkey(folder / "valkey")
 
 os.environ |= {
@@ -34,8 +36,9 @@ os.environ |= {
     "BROKER_URL": "redis://unused",
 }
 if _runs_tests:
-    postgres.start()
-    atexit.register(postgres.stop)
+    if not _running:
+        postgres.start()
+        atexit.register(postgres.stop)
     valkey.start()
     atexit.register(valkey.stop)
     os.environ |= {"DATABASE_URL": postgres.url, "BROKER_URL": valkey.url}
