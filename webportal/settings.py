@@ -38,6 +38,7 @@ INSTALLED_APPS = [
     "webportal.review",
     "webportal.upkeep",
     "webportal.backups",
+    "webportal.network",
     "webportal.operations",
     "webportal.api",
     "webportal.demo",
@@ -259,6 +260,31 @@ STORAGE_CHECK_DAYS = env.int("STORAGE_CHECK_DAYS", default=7)
 STORAGE_CHECK_MEGABYTES = env.float("STORAGE_CHECK_MEGABYTES", default=5)
 FILE_UPLOAD_TEMP_DIR = None
 FILE_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024**2
+
+# ── DICOM network ───────────────────────────────────────────────────────────────────────────────
+# As what and where the receiver listens (manage.py receive_dicom).
+DICOM_AE_TITLE = env.str("DICOM_AE_TITLE", default="CHESTLINE").strip(" ")
+if not (DICOM_AE_TITLE.isascii() and 1 <= len(DICOM_AE_TITLE) <= 16 and "\\" not in DICOM_AE_TITLE):
+    raise environ.ImproperlyConfigured("DICOM_AE_TITLE must be 1 to 16 ASCII characters.")
+DICOM_ADDRESS = env.str("DICOM_ADDRESS", default="127.0.0.1")
+DICOM_PORT = env.int("DICOM_PORT", default=11112)
+# Where instances wait until they are taken in; on a disk of the receiver's own machine.
+DICOM_INBOX = Path(env.str("DICOM_INBOX", default=str(VAR_DIR / "dicom-inbox")))
+# A study is taken in once nothing of it has come for so long.
+DICOM_STUDY_QUIET_SECONDS = env.float("DICOM_STUDY_QUIET_SECONDS", default=10)
+# Reports, key objects and presentation states: not accepted (refuse), or set aside (keep).
+DICOM_OTHER_OBJECTS = env.str("DICOM_OTHER_OBJECTS", default="refuse")
+if DICOM_OTHER_OBJECTS not in ("refuse", "keep"):
+    raise environ.ImproperlyConfigured("DICOM_OTHER_OBJECTS must be refuse or keep.")
+DICOM_ASSOCIATIONS = env.int("DICOM_ASSOCIATIONS", default=10)
+DICOM_IDLE_SECONDS = env.float("DICOM_IDLE_SECONDS", default=60)
+DICOM_ANSWER_SECONDS = env.float("DICOM_ANSWER_SECONDS", default=30)
+# The longest PDU that is accepted; a larger one costs memory, a smaller one time.
+DICOM_PDU_BYTES = env.int("DICOM_PDU_BYTES", default=1024**2)
+# Files in PEM: the receiver's certificate and key, and whose clients' certificates are required.
+DICOM_TLS_CERTIFICATE = env.str("DICOM_TLS_CERTIFICATE", default="")
+DICOM_TLS_KEY = env.str("DICOM_TLS_KEY", default="")
+DICOM_TLS_CLIENT_CA = env.str("DICOM_TLS_CLIENT_CA", default="")
 
 # ── Queue and workers ───────────────────────────────────────────────────────────────────────────
 BROKER_URL = env.str("BROKER_URL")

@@ -27,6 +27,7 @@ from deploy.local.system import (
     ROOT,
     Folders,
     SystemStateError,
+    dicom_port,
     host_names,
     is_given,
     listen,
@@ -83,7 +84,7 @@ def main() -> None:
 
 
 def run(folders: Folders) -> None:
-    """Start database, broker, portal, worker and scheduler; stop them on Ctrl-C or SIGTERM."""
+    """Start the services and programs of a machine; stop them on Ctrl-C or SIGTERM."""
     folders.create()
     with only_supervisor(folders):
         for number in STOP_SIGNALS:
@@ -119,6 +120,7 @@ def _run(folders: Folders, running: ExitStack) -> None:
     if "DATABASE_URL" in services:
         settings["DATABASE_URL"] = postgres.runtime_url
         owner = {OWNER: postgres.url}
+    settings["DICOM_PORT"] = str(dicom_port())
     environment = {**os.environ, **settings, MARKER: str(folders.var)}
 
     _say("[4/5] Tables, first administrator, model")
@@ -132,7 +134,7 @@ def _run(folders: Folders, running: ExitStack) -> None:
     if prepared.returncode != 0:
         raise StartError("'manage.py prepare' failed; its message is above.")
 
-    _say("[5/5] Portal, worker, scheduler")
+    _say("[5/5] Portal, worker, receiver, scheduler")
     write_environment(folders, settings | owner)
     # The processes started from here on do not need the owner's rights.
     without_owner(environment)
@@ -141,7 +143,10 @@ def _run(folders: Folders, running: ExitStack) -> None:
     url = url_of(listener)
     supervisor.run(
         is_ready=lambda: _answers(url),
-        on_ready=lambda: _say(f"\nChestline is at {url}   (Ctrl-C stops it)\n"),
+        on_ready=lambda: _say(
+            f"\nChestline is at {url}   (Ctrl-C stops it)\n"
+            f"It receives DICOM on port {settings['DICOM_PORT']}.\n"
+        ),
     )
 
 
@@ -161,6 +166,7 @@ def _programs(listener: socket.socket) -> list[Program]:
     return [
         Program("portal", [*gunicorn, "--bind", f"fd://{number}"], pass_fds=(number,)),
         Program("worker", _worker_command("worker")),
+        Program("receiver", [*MANAGE, "receive_dicom"]),
         Program("scheduler", _celery("scheduler.app", "scheduler", *scheduler)),
     ]
 

@@ -17,6 +17,7 @@ from deploy.local.service import write_private
 
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_PORT = 8000
+DEFAULT_DICOM_PORT = 11112
 WILDCARDS = ("0.0.0.0", "::")
 # Unavailable ports: used by another program, or reserved for root.
 TAKEN = (errno.EADDRINUSE, errno.EACCES)
@@ -34,6 +35,9 @@ SHARED = (
     "AUDIT_ANCHOR_SYSLOG",
     "BACKUP_REPOSITORY",
     "BACKUP_RECIPIENTS",
+    "DICOM_AE_TITLE",
+    "DICOM_PORT",
+    "DICOM_INBOX",
 )
 
 
@@ -192,6 +196,29 @@ def listen(address: str) -> socket.socket:
             continue
         return listener
     raise SystemStateError(f"No port from {port} on is free on {host} (CHESTLINE_LISTEN).")
+
+
+def dicom_port() -> int:
+    """DICOM_PORT, else the first free port from the usual one on.
+
+    Raises:
+        SystemStateError: the one that was given is taken.
+    """
+    given = os.environ.get("DICOM_PORT")
+    host = os.environ.get("DICOM_ADDRESS", "127.0.0.1")
+    first = DEFAULT_DICOM_PORT if given is None else int(given)
+    for port in range(first, first + (200 if given is None else 1)):
+        with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((host, port))
+            except OSError:
+                continue
+            return port
+    raise SystemStateError(
+        f"Cannot receive DICOM on {host}, port {first} (DICOM_ADDRESS, DICOM_PORT): it is taken,"
+        " or no address of this machine."
+    )
 
 
 def url_of(listener: socket.socket) -> str:

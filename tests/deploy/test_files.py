@@ -90,7 +90,15 @@ def test_every_command_is_understood(source: str, command: list[str]) -> None:
 def test_compose_has_every_part_once() -> None:
     services = _compose("compose.yaml")["services"]
     assert services.pop("restore")["profiles"] == ["restore"]
-    assert set(services) == {"postgres", "valkey", "prepare", "portal", "scheduler", "worker"}
+    assert set(services) == {
+        "postgres",
+        "valkey",
+        "prepare",
+        "portal",
+        "receiver",
+        "scheduler",
+        "worker",
+    }
     # A fixed name or port would prevent `--scale worker=3`.
     assert not {"container_name", "ports", "hostname"} & set(services["worker"])
     assert services["worker"]["stop_grace_period"] == "2m"
@@ -98,7 +106,7 @@ def test_compose_has_every_part_once() -> None:
 
 def test_compose_starts_nothing_before_the_database_is_prepared() -> None:
     services = _compose("compose.yaml")["services"]
-    for name in ("portal", "scheduler", "worker"):
+    for name in ("portal", "receiver", "scheduler", "worker"):
         condition = services[name]["depends_on"]["prepare"]["condition"]
         assert condition == "service_completed_successfully"
 
@@ -106,7 +114,7 @@ def test_compose_starts_nothing_before_the_database_is_prepared() -> None:
 def test_compose_hands_over_only_settings_that_are_read() -> None:
     services = _compose("compose.yaml")["services"]
     known = _settings_variables()
-    for name in ("prepare", "portal", "scheduler", "worker"):
+    for name in ("prepare", "portal", "receiver", "scheduler", "worker"):
         variables = set(services[name]["environment"])
         given = {v if v in known else v.removesuffix("_FILE") for v in variables}
         assert given <= known

@@ -67,6 +67,9 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
         default="",
         help_text="Chosen in the page last, for what reaches the person elsewhere; '' when never.",
     )
+    is_node = models.BooleanField(
+        default=False, help_text="Stands for a DICOM node; has no password and no role."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = UserManager()
@@ -81,6 +84,9 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
                 condition=Q(roles__contained_by=Role.values), name="user_roles_known"
             ),
             models.CheckConstraint(condition=~Q(username=""), name="user_name_not_empty"),
+            models.CheckConstraint(
+                condition=Q(is_node=False) | Q(roles=[]), name="node_has_no_role"
+            ),
             # Names that differ only in case would be confused.
             models.UniqueConstraint(Lower("username"), name="user_name_whatever_case"),
         ]

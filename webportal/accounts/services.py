@@ -78,6 +78,31 @@ def create_user(
 
 
 @transaction.atomic
+def create_node_account(ae_title: str, description: str, by: User) -> User:
+    """Create the account that stands for a DICOM node; nobody can sign in with it.
+
+    No person's name has a colon. Raises IntegrityError where there is one of this AE title, written
+    alike or not.
+    """
+    user = User.objects.create_user(
+        f"dicom:{ae_title}", None, [], full_name=_node_name(ae_title, description), is_node=True
+    )
+    detail = {"roles": [], "active": user.is_active, "node": ae_title}
+    append(Event(Action.USER_CREATED, "user", user.pk, detail=detail), by)
+    return user
+
+
+def describe_node_account(account: User, ae_title: str, description: str) -> None:
+    """Name a node's account after what the node is now said to be."""
+    account.full_name = _node_name(ae_title, description)
+    account.save(update_fields=["full_name"])
+
+
+def _node_name(ae_title: str, description: str) -> str:
+    return f"{ae_title} ({description})" if description else ae_title
+
+
+@transaction.atomic
 def change_user(user: User, *, roles: list[str], is_active: bool, by: User) -> None:
     """Change a person's roles and whether they may sign in; deactivation also revokes their tokens.
 

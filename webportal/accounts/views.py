@@ -173,7 +173,7 @@ def users(request: SignedInRequest) -> HttpResponse:
 def _users_page(
     request: SignedInRequest, form: NewUserForm, created: tuple[User, str] | None
 ) -> HttpResponse:
-    people = User.objects.all()
+    people = User.objects.filter(is_node=False)
     context = {
         "users": people,
         "form": form,
@@ -188,7 +188,7 @@ def _users_page(
 @require_http_methods(["GET", "POST"])
 def user(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse:
     """Change a person's roles, or stop them from signing in."""
-    person = get_object_or_404(User, pk=user_id)
+    person = get_object_or_404(User, pk=user_id, is_node=False)
     form = UserForm(request.POST or None, instance=User.objects.get(pk=user_id))
     if form.is_valid():
         try:
@@ -222,7 +222,7 @@ def reset_second_factor(request: SignedInRequest, user_id: uuid.UUID) -> HttpRes
 @require_POST
 def reset_password(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse:
     """Give a person a new one-time password, shown once."""
-    person = get_object_or_404(User, pk=user_id)
+    person = get_object_or_404(User, pk=user_id, is_node=False)
     try:
         password = services.reset_password(person, request.user)
     except services.AccountError as error:

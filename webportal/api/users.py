@@ -62,7 +62,7 @@ class OneTimePassword(serializers.Serializer[Any]):
 class UserEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[User]):
     """Users."""
 
-    queryset = User.objects.all()
+    queryset = User.objects.filter(is_node=False)
     serializer_class = UserSerializer
     filterset_fields = ["username", "is_active"]
     ordering_fields = ["username", "created_at", "last_login"]

@@ -41,6 +41,9 @@ MESSAGES = {
         "Two files fit the same line of the sheet. Write the folder before the file's name in the"
         " sheet, and send the sheet and this file as a new batch."
     ),
+    "inbox_file_missing": gettext_noop(
+        "The received file is missing from the inbox. Send the image again from the device."
+    ),
     "internal_error": gettext_noop(
         "The server failed on this file. Send it again; if that fails too, tell hospital IT."
     ),

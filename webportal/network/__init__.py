@@ -1,0 +1,1 @@
+"""Images from modalities and PACS over the DICOM network."""

@@ -1,0 +1,39 @@
+"""Who may call, and a list of who did and was not let in."""
+
+from django.db import connection
+from django.db.models import F
+from django.utils import timezone
+
+from webportal.network.models import Node, RejectedCaller
+from webportal.network.nodes import may_call_from
+
+UNKNOWN, INACTIVE, ADDRESS, CALLED = "unknown", "inactive", "address", "called"
+_KEPT = 50
+
+
+def known_caller(calling: str, address: str) -> Node | str:
+    """Return the node that calls, or why it is none."""
+    node = Node.objects.filter(ae_title=calling).select_related("account").first()
+    if node is None:
+        return UNKNOWN
+    if not node.is_active:
+        return INACTIVE
+    return node if may_call_from(node, address) else ADDRESS
+
+
+def note_rejected(calling: str, called: str, address: str, reason: str) -> None:
+    """Note a caller for the page of hospital IT; the oldest are forgotten."""
+    who = {"calling_ae_title": calling, "called_ae_title": called, "address": address}
+    _, created = RejectedCaller.objects.update_or_create(
+        **who,
+        reason=reason,
+        defaults={"times": F("times") + 1, "at": timezone.now()},
+        create_defaults={"at": timezone.now()},
+    )
+    if created:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "DELETE FROM network_rejectedcaller WHERE id NOT IN"
+                " (SELECT id FROM network_rejectedcaller ORDER BY at DESC LIMIT %s)",
+                [_KEPT],
+            )

@@ -1,0 +1,38 @@
+"""C-ECHO: whether a node answers."""
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+from pynetdicom import AE
+
+from webportal.accounts.models import User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.network.models import Node
+from webportal.network.sop_classes import VERIFICATION
+
+_PATIENCE_SECONDS = 5
+
+
+def echo(node: Node, by: User) -> tuple[bool, str]:
+    """Ask a node for a C-ECHO; return whether it answered, and a sentence about it."""
+    if not node.host or node.port is None:
+        return False, _("Give a single address and the port on which the node listens.")
+    entity = AE(ae_title=settings.DICOM_AE_TITLE)
+    entity.acse_timeout = entity.dimse_timeout = _PATIENCE_SECONDS
+    entity.connection_timeout = entity.network_timeout = _PATIENCE_SECONDS
+    entity.add_requested_context(VERIFICATION)
+    association = entity.associate(node.host, node.port, ae_title=node.ae_title)
+    answered, words = False, ""
+    if association.is_established:
+        status = association.send_c_echo()
+        association.release()
+        answered = bool(status) and status.Status == 0
+        words = _("It answered.") if answered else _("It let us in, and did not answer the echo.")
+    elif association.is_rejected:
+        words = _(
+            "It rejected the association. Add Chestline's AE title {title} and address there."
+        ).format(title=settings.DICOM_AE_TITLE)
+    else:
+        words = _("Nothing answers at {host}, port {port}.").format(host=node.host, port=node.port)
+    append(Event(Action.NODE_TESTED, "node", node.pk, detail={"answered": answered}), by)
+    return answered, words

@@ -1,0 +1,185 @@
+"""The inbox: instances that are on disk and in the database before their sender is told so.
+
+First the file, then the row: a process that is killed in between leaves a file without a row, of
+which nobody was told that it is safe. Files lie under their SHA-256.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from webportal.accounts.models import User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.network.models import InboxState, Node, ReceivedInstance
+from webportal.network.sop_classes import OTHERS
+from webportal.refusals import Conflict
+
+#: The states in which the inbox keeps the file.
+KEPT = (InboxState.WAITING, InboxState.REFUSED, InboxState.SET_ASIDE)
+_CLEARED_AT_ONCE = 100
+_NOT_SETTLED: dict[str, Any] = {
+    "settled_at": None,
+    "reason_code": "",
+    "reason_params": {},
+    "attempts": 0,
+}
+
+
+class InboxError(Conflict):
+    """What was asked of an instance is not possible in its state."""
+
+
+class InboxFullError(OSError):
+    """The disk of the inbox has too little space left."""
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """An instance as it arrived, `data` being a DICOM file."""
+
+    node: Node
+    address: str
+    study_instance_uid: str
+    sop_instance_uid: str
+    sop_class_uid: str
+    transfer_syntax_uid: str
+    data: bytes
+
+
+def folder() -> Path:
+    """The folder of the inbox, which is made where there is none."""
+    path: Path = settings.DICOM_INBOX
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def check_space(size: int) -> None:
+    """Raise InboxFullError where `size` bytes leave less than UPLOAD_MIN_FREE_BYTES."""
+    # Twice: the inbox and the storage have it both for a while.
+    if shutil.disk_usage(folder()).free - 2 * size < settings.UPLOAD_MIN_FREE_BYTES:
+        raise InboxFullError
+
+
+def receive(arrival: Arrival) -> ReceivedInstance:
+    """Keep an instance; when this returns, it survives a power cut.
+
+    Bytes that came before are the same row. Raises InboxFullError, OSError, and errors of the
+    database; the sender must send again then.
+    """
+    check_space(len(arrival.data))
+    sha256 = hashlib.sha256(arrival.data).hexdigest()
+    now = timezone.now()
+    is_image = arrival.sop_class_uid not in OTHERS
+    came = {"node": arrival.node, "address": arrival.address, "received_at": now}
+    state = InboxState.WAITING if is_image else InboxState.SET_ASIDE
+    # Under the lock of the row, so that whoever settles it does not remove the file meanwhile.
+    with transaction.atomic():
+        row, created = ReceivedInstance.objects.select_for_update().get_or_create(
+            sha256=sha256,
+            defaults=came
+            | {
+                "study_instance_uid": arrival.study_instance_uid,
+                "sop_instance_uid": arrival.sop_instance_uid,
+                "sop_class_uid": arrival.sop_class_uid,
+                "transfer_syntax_uid": arrival.transfer_syntax_uid,
+                "size": len(arrival.data),
+                "state": state,
+                "first_received_at": now,
+            },
+        )
+        _write(row.file_name, arrival.data)
+        if not created:
+            again = (
+                came
+                | _NOT_SETTLED
+                | {"state": state, "has_file": True, "times_received": F("times_received") + 1}
+            )
+            ReceivedInstance.objects.filter(pk=row.pk).update(**again)
+    return row
+
+
+def read(row: ReceivedInstance) -> bytes:
+    """Return the file of an instance. Raises FileNotFoundError."""
+    return (folder() / row.file_name).read_bytes()
+
+
+def clear() -> None:
+    """Remove the files whose bytes the storage has, and those that a person discarded."""
+    while _clear_some():
+        pass
+
+
+@transaction.atomic
+def _clear_some() -> bool:
+    # Who receives the same bytes again holds the lock of the row.
+    rows = list(
+        ReceivedInstance.objects.select_for_update(skip_locked=True)
+        .filter(has_file=True)
+        .exclude(state__in=KEPT)[:_CLEARED_AT_ONCE]
+    )
+    for row in rows:
+        (folder() / row.file_name).unlink(missing_ok=True)
+    ReceivedInstance.objects.filter(pk__in=[row.pk for row in rows]).update(has_file=False)
+    return len(rows) == _CLEARED_AT_ONCE
+
+
+def _write(name: str, data: bytes) -> None:
+    """Write a file as a whole and flush it and its folder to the disk."""
+    place = folder()
+    descriptor, temporary = tempfile.mkstemp(prefix=".incoming-", dir=place)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(temporary).replace(place / name)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    flushed = os.open(place, os.O_RDONLY)
+    try:
+        os.fsync(flushed)
+    finally:
+        os.close(flushed)
+
+
+def remove_unfinished() -> None:
+    """Remove what a killed receiver was writing; nobody was told that it is safe.
+
+    To be called while nothing is received.
+    """
+    for file in folder().glob(".incoming-*"):
+        file.unlink(missing_ok=True)
+
+
+@transaction.atomic
+def retry(row: ReceivedInstance, by: User) -> None:
+    """Let a refused instance be looked at again. Raises InboxError."""
+    locked = ReceivedInstance.objects.select_for_update().get(pk=row.pk)
+    if locked.state != InboxState.REFUSED:
+        raise InboxError(_("Only a refused instance can be tried again."))
+    fields = _NOT_SETTLED | {"state": InboxState.WAITING}
+    ReceivedInstance.objects.filter(pk=row.pk).update(**fields)
+    append(Event(Action.RECEIVED_RETRIED, "received_instance", row.pk), by)
+
+
+@transaction.atomic
+def discard(row: ReceivedInstance, by: User) -> None:
+    """Discard a refused instance, or one that was set aside, for good. Raises InboxError."""
+    locked = ReceivedInstance.objects.select_for_update().get(pk=row.pk)
+    if locked.state not in (InboxState.REFUSED, InboxState.SET_ASIDE):
+        raise InboxError(_("Only what was refused or set aside can be discarded."))
+    locked.state, locked.settled_at = InboxState.DISCARDED, timezone.now()
+    locked.save(update_fields=["state", "settled_at"])
+    append(Event(Action.RECEIVED_DISCARDED, "received_instance", row.pk), by)

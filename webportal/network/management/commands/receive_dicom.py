@@ -1,0 +1,61 @@
+"""`manage.py receive_dicom`: the process that receives images from modalities and PACS."""
+
+import logging
+import signal
+import threading
+from argparse import ArgumentParser
+from types import FrameType
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+from django.db import Error, connection
+
+from webportal.network import inbox, scp
+from webportal.network.taking_in import work_off
+
+logger = logging.getLogger(__name__)
+
+# Between two looks into the inbox.
+_PAUSE_SECONDS = 1.0
+
+
+class Command(BaseCommand):
+    """Listen until SIGTERM or Ctrl-C, and take in what the inbox holds meanwhile."""
+
+    help = "Receive images over the DICOM network (C-ECHO, C-STORE) and take them in."
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--address", default=settings.DICOM_ADDRESS)
+        parser.add_argument("--port", type=int, default=settings.DICOM_PORT)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stopping = threading.Event()
+
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            stopping.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, stop)
+        try:
+            server = scp.start(options["address"], options["port"])
+        except OSError as error:
+            raise CommandError(
+                f"Cannot listen on {options['address']}, port {options['port']} (DICOM_ADDRESS,"
+                f" DICOM_PORT): {error.strerror}."
+            ) from error
+        # No other process listens here, so that what is unfinished is a dead one's.
+        inbox.remove_unfinished()
+        port = server.server_address[1]
+        self.stdout.write(f"Receiving as {settings.DICOM_AE_TITLE} on port {port}.")
+        self.stdout.flush()
+        try:
+            while not stopping.is_set():
+                try:
+                    work_off(stopping.is_set)
+                except Error as error:
+                    logger.error("The inbox waits: %s", type(error).__name__)
+                    connection.close()
+                stopping.wait(_PAUSE_SECONDS)
+        finally:
+            server.stop()

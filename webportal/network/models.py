@@ -1,0 +1,174 @@
+"""Nodes of the DICOM network, and the inbox of what they sent."""
+
+import uuid
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from webportal.intake.models import UploadBatch, UploadItem, Verdict
+from webportal.reasons import NO_REASON, Reason, Reasoned
+from webportal.records.models import SHA256_HEX
+
+LONGEST_AE_TITLE = 16
+
+
+class Node(models.Model):
+    """A modality or PACS that may send images.
+
+    `account` stands for it wherever somebody did something: batches, studies and the audit trail.
+    It has no password and no role.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    ae_title = models.CharField(_("AE title"), max_length=LONGEST_AE_TITLE, unique=True)
+    description = models.CharField(_("description"), max_length=100, blank=True)
+    addresses = ArrayField(
+        models.CharField(max_length=50),
+        help_text="IP addresses and networks from which it calls.",
+    )
+    port = models.PositiveIntegerField(
+        _("port"), null=True, blank=True, help_text="On which it listens, if it does."
+    )
+    is_active = models.BooleanField(default=True)
+    account = models.OneToOneField(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="node"
+    )
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["ae_title"]
+        constraints = [
+            models.CheckConstraint(condition=~Q(ae_title=""), name="node_has_ae_title"),
+            models.CheckConstraint(condition=~Q(addresses=[]), name="node_has_address"),
+            models.CheckConstraint(
+                condition=Q(port=None) | Q(port__gte=1, port__lte=65535), name="node_port"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.ae_title
+
+    @property
+    def host(self) -> str:
+        """Where it is called: its first address that is no network, '' where there is none."""
+        return next((each for each in self.addresses if "/" not in each), "")
+
+
+class InboxState(models.TextChoices):
+    """What became of an instance that was received."""
+
+    WAITING = "waiting", _("Waiting")
+    TAKEN = "taken", _("Taken in")
+    HELD = "held", _("Held: to be decided")
+    REFUSED = "refused", _("Refused")
+    SET_ASIDE = "set_aside", _("Kept, no image")
+    DISCARDED = "discarded", _("Discarded")
+
+
+class ReceivedInstance(Reasoned):
+    """An instance that a node sent and was told is safe: the row of a file in the inbox.
+
+    The same bytes sent again are the same row. The file goes once the storage has its bytes;
+    refused and set aside ones keep it until a person discards them.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="received")
+    address = models.GenericIPAddressField(help_text="From where it came last.")
+    study_instance_uid = models.CharField("Study Instance UID", max_length=64, blank=True)
+    sop_instance_uid = models.CharField("SOP Instance UID", max_length=64)
+    sop_class_uid = models.CharField("SOP Class UID", max_length=64)
+    transfer_syntax_uid = models.CharField("Transfer Syntax UID", max_length=64)
+    sha256 = models.CharField(max_length=64, unique=True)
+    size = models.PositiveBigIntegerField()
+    state = models.CharField(max_length=10, choices=InboxState.choices, default=InboxState.WAITING)
+    has_file = models.BooleanField(default=True, help_text="Whether the inbox keeps its file.")
+    attempts = models.PositiveSmallIntegerField(
+        default=0, help_text="How often taking it in was begun and not ended."
+    )
+    times_received = models.PositiveIntegerField(default=1)
+    batch = models.ForeignKey(
+        UploadBatch, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    item = models.ForeignKey(
+        UploadItem, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    first_received_at = models.DateTimeField()
+    received_at = models.DateTimeField(help_text="The last time.")
+    settled_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["-received_at", "id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(sha256__regex=SHA256_HEX), name="received_hash"),
+            models.CheckConstraint(
+                condition=Q(state__in=InboxState.values), name="received_state_known"
+            ),
+            models.CheckConstraint(
+                condition=~Q(state="refused") | ~Q(reason_code=""), name="received_refused_why"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["-received_at", "id"], name="received_newest"),
+            models.Index(
+                fields=["node", "study_instance_uid"],
+                name="received_waiting",
+                condition=Q(state="waiting"),
+            ),
+            models.Index(fields=["sop_instance_uid"], name="received_instance"),
+            models.Index(fields=["settled_at"], name="received_files", condition=Q(has_file=True)),
+        ]
+
+    def __str__(self) -> str:
+        return f"Instance {self.id}: {self.state}"
+
+    @property
+    def file_name(self) -> str:
+        """Under what name the inbox keeps it."""
+        return f"{self.sha256}.dcm"
+
+    @property
+    def outcome(self) -> str:
+        """What became of it, in words; of a held file what was decided since."""
+        if self.item is not None and self.state in (InboxState.TAKEN, InboxState.HELD):
+            return str(Verdict(self.item.verdict).label)
+        return str(InboxState(self.state).label)
+
+    @property
+    def why(self) -> Reason:
+        """Why it is as it is."""
+        if self.reason:
+            return self.reason
+        return self.item.reason if self.item is not None else NO_REASON
+
+
+class RejectedCaller(models.Model):
+    """Who called and was not let in, for whoever is about to add a node: one row for each.
+
+    Written by webportal.network.callers, which keeps only the latest.
+    """
+
+    calling_ae_title = models.CharField(max_length=LONGEST_AE_TITLE)
+    called_ae_title = models.CharField(max_length=LONGEST_AE_TITLE)
+    address = models.GenericIPAddressField()
+    reason = models.CharField(max_length=20)
+    times = models.PositiveIntegerField(default=1)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-at"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["calling_ae_title", "called_ae_title", "address", "reason"],
+                name="one_row_a_rejected_caller",
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.calling_ae_title} from {self.address}"

@@ -1,0 +1,122 @@
+"""Adding and changing nodes, with their audit entries."""
+
+import ipaddress
+from collections.abc import Collection
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from webportal.accounts import services as accounts
+from webportal.accounts.models import User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.network.models import LONGEST_AE_TITLE, Node
+from webportal.refusals import Conflict
+
+
+class NodeError(Conflict):
+    """A node cannot be added or changed so; the message says why and what to do."""
+
+
+def read_ae_title(text: str) -> str:
+    """Return an AE title without its padding (VR AE, PS3.5 6.2). Raises NodeError."""
+    title = text.strip(" ")
+    if not title:
+        raise NodeError(_("Write the AE title, as it is set on the device."))
+    if len(title) > LONGEST_AE_TITLE:
+        raise NodeError(_("An AE title has at most 16 characters."))
+    if "\\" in title or not (title.isascii() and title.isprintable()):
+        raise NodeError(_("An AE title has letters, digits and signs of ASCII, and no backslash."))
+    return title
+
+
+def read_addresses(texts: Collection[str]) -> list[str]:
+    """Return IP addresses and networks in their usual form, each once. Raises NodeError."""
+    found: list[str] = []
+    for text in texts:
+        try:
+            network = ipaddress.ip_network(text)
+        except ValueError:
+            raise NodeError(
+                _(
+                    "{text} is no IP address or network. Write one such as 192.168.10.21 or"
+                    " 192.168.10.0/24."
+                ).format(text=text)
+            ) from None
+        single = network.num_addresses == 1
+        found.append(str(network.network_address) if single else str(network))
+    if not found:
+        raise NodeError(_("Write the addresses from which the device calls."))
+    return list(dict.fromkeys(found))
+
+
+def may_call_from(node: Node, address: str) -> bool:
+    """Whether a node calls from this address."""
+    caller = ipaddress.ip_address(address)
+    if isinstance(caller, ipaddress.IPv6Address) and caller.ipv4_mapped is not None:
+        caller = caller.ipv4_mapped
+    return any(caller in ipaddress.ip_network(each) for each in node.addresses)
+
+
+@transaction.atomic
+def create_node(
+    ae_title: str, description: str, addresses: Collection[str], port: int | None, by: User
+) -> Node:
+    """Add a node with its account. Raises NodeError, as for an AE title that is taken."""
+    title, places = read_ae_title(ae_title), read_addresses(addresses)
+    try:
+        with transaction.atomic():
+            account = accounts.create_node_account(title, description, by)
+            node = Node.objects.create(
+                ae_title=title,
+                description=description,
+                addresses=places,
+                port=port,
+                account=account,
+                created_by=by,
+            )
+    except IntegrityError:
+        raise NodeError(
+            _("There is already a node with this AE title, or one that differs only in case.")
+        ) from None
+    append(Event(Action.NODE_CREATED, "node", node.pk, detail=_said_of(node)), by)
+    return node
+
+
+@transaction.atomic
+def change_node(
+    node: Node,
+    *,
+    description: str,
+    addresses: Collection[str],
+    port: int | None,
+    is_active: bool,
+    by: User,
+) -> Node:
+    """Change a node; its AE title stays. Associations that are open go on. Raises NodeError."""
+    locked = Node.objects.select_for_update().get(pk=node.pk)
+    before = _said_of(locked)
+    locked.description, locked.addresses = description, read_addresses(addresses)
+    locked.port, locked.is_active = port, is_active
+    after = _said_of(locked)
+    if after == before:
+        return locked
+    locked.save(update_fields=["description", "addresses", "port", "is_active"])
+    accounts.describe_node_account(locked.account, locked.ae_title, description)
+    detail = {
+        name: {"from": before[name], "to": value}
+        for name, value in after.items()
+        if before[name] != value
+    }
+    append(Event(Action.NODE_CHANGED, "node", locked.pk, detail=detail), by)
+    return locked
+
+
+def _said_of(node: Node) -> dict[str, object]:
+    return {
+        "ae_title": node.ae_title,
+        "description": node.description,
+        "addresses": node.addresses,
+        "port": node.port,
+        "active": node.is_active,
+    }

@@ -1,0 +1,227 @@
+"""The receiver: verification (C-ECHO) and storage (C-STORE) for the nodes that may call.
+
+It decodes nothing: an instance is written as it was encoded, and answered with success once it is
+in the inbox for good. What it holds of a data set in memory is one instance for each association.
+"""
+
+import logging
+import re
+import ssl
+import threading
+from collections.abc import Callable
+from io import BytesIO
+from socketserver import BaseServer
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django.db import Error, connection
+from pydicom import dcmread, uid
+from pydicom.dataset import FileMetaDataset
+from pydicom.filewriter import write_file_meta_info
+from pynetdicom import AE, evt
+from pynetdicom.events import Event
+from pynetdicom.transport import ThreadedAssociationServer
+
+from webportal.network import callers, inbox
+from webportal.network.models import Node
+from webportal.network.sop_classes import offered
+
+logger = logging.getLogger(__name__)
+
+IMPLEMENTATION_UID = uid.UID("2.25.193456070265131786394041312164364512107")
+IMPLEMENTATION_NAME = "CHESTLINE"
+
+SUCCESS = 0x0000
+PROCESSING_FAILURE = 0x0110
+OUT_OF_RESOURCES = 0xA700
+CANNOT_UNDERSTAND = 0xC000
+
+# PS3.8 9.3.4: rejected for good, by the user of the service, for this reason.
+_PERMANENT, _BY_USER = 0x01, 0x01
+CALLING_NOT_RECOGNISED, CALLED_NOT_RECOGNISED = 0x03, 0x07
+# Rejected for now, by the provider's presentation part: its limit is reached.
+_TRANSIENT, _BY_PROVIDER, LOCAL_LIMIT = 0x02, 0x03, 0x02
+
+_UID = re.compile(r"[0-9.]{1,64}")
+_MOST_CONNECTIONS = 200
+# PS3.8 9.2: the connection closed (Evt17) while the request was awaited (Sta2).
+_CLOSED_UNASKED = ("Sta2", "Evt17")
+# RFC 9325 (BCP 195), for the profile of PS3.15 B.9: what goes with TLS 1.2; 1.3 has no weak ones.
+_CIPHERS = "ECDHE+AESGCM:DHE+AESGCM"
+
+
+class Server(ThreadedAssociationServer):
+    """The listening socket; a thread serves each connection."""
+
+    # Of more connections at once than pynetdicom's 5 each waits a second to try again.
+    request_queue_size = 128
+
+    def stop(self) -> None:
+        """Stop listening; what is open ends with the process."""
+        BaseServer.shutdown(self)
+        self.server_close()
+
+
+def start(address: str, port: int) -> Server:
+    """Listen, and return the server, which a thread of its own serves. Raises OSError."""
+    entity = AE(ae_title=settings.DICOM_AE_TITLE)
+    entity.implementation_class_uid = IMPLEMENTATION_UID
+    entity.implementation_version_name = IMPLEMENTATION_NAME
+    # Counts connections that have not even asked yet; those that were let in are counted below.
+    entity.maximum_associations = _MOST_CONNECTIONS
+    entity.maximum_pdu_size = settings.DICOM_PDU_BYTES
+    entity.network_timeout = settings.DICOM_IDLE_SECONDS
+    entity.dimse_timeout = entity.acse_timeout = settings.DICOM_ANSWER_SECONDS
+    for sop_class, syntaxes in offered():
+        entity.add_supported_context(sop_class, list(syntaxes))
+    handlers: list[Any] = [
+        (evt.EVT_REQUESTED, _with_connection(_admit)),
+        (evt.EVT_C_STORE, _with_connection(_store)),
+        (evt.EVT_FSM_TRANSITION, _forget),
+    ]
+    server = entity.make_server(
+        (address, port), evt_handlers=handlers, ssl_context=_tls(), server_class=Server
+    )
+    assert isinstance(server, Server)
+    threading.Thread(target=server.serve_forever, name="DICOM server", daemon=True).start()
+    return server
+
+
+def _tls() -> ssl.SSLContext | None:
+    """How associations are encrypted: BCP 195's profile; None where no certificate is given."""
+    if not settings.DICOM_TLS_CERTIFICATE:
+        if settings.DICOM_TLS_CLIENT_CA:
+            raise ImproperlyConfigured("DICOM_TLS_CLIENT_CA needs DICOM_TLS_CERTIFICATE, too.")
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(_CIPHERS)
+    context.load_cert_chain(settings.DICOM_TLS_CERTIFICATE, settings.DICOM_TLS_KEY or None)
+    if settings.DICOM_TLS_CLIENT_CA:
+        context.load_verify_locations(settings.DICOM_TLS_CLIENT_CA)
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def _with_connection(handle: Callable[[Event], Any]) -> Callable[[Event], Any]:
+    """Give the handler a connection to the database that is closed with it.
+
+    Each association has a thread of its own, whose connection nobody would close.
+    """
+
+    def handled(event: Event) -> Any:
+        try:
+            return handle(event)
+        finally:
+            connection.close()
+
+    return handled
+
+
+def _admit(event: Event) -> None:
+    """Reject an association unless a known node asks for us; see webportal.network.callers."""
+    association: Any = event.assoc
+    request = association.requestor.primitive
+    calling, called = request.calling_ae_title.strip(), request.called_ae_title.strip()
+    address = association.requestor.address
+    try:
+        found = callers.known_caller(calling, address)
+        if not isinstance(found, Node):
+            reason, why = CALLING_NOT_RECOGNISED, found
+        elif called != settings.DICOM_AE_TITLE:
+            reason, why = CALLED_NOT_RECOGNISED, callers.CALLED
+        else:
+            association.chestline_node = found
+            if _open_associations(association.ae) >= settings.DICOM_ASSOCIATIONS:
+                _reject(association, _TRANSIENT, _BY_PROVIDER, LOCAL_LIMIT)
+            return
+        callers.note_rejected(calling, called, address, why)
+    except Error as error:
+        logger.error("An association is rejected: %s", type(error).__name__)
+        _reject(association, _TRANSIENT, _BY_PROVIDER, LOCAL_LIMIT)
+        return
+    logger.warning("An association from %s is rejected: %s", address, why)
+    _reject(association, _PERMANENT, _BY_USER, reason)
+
+
+def _open_associations(entity: AE) -> int:
+    return sum(each.is_acceptor and each.is_established for each in entity.active_associations)
+
+
+def _forget(event: Event) -> None:
+    """Let the thread of a connection end that was closed before it asked for an association.
+
+    pynetdicom would let it wait for the request until its time is over.
+    """
+    if (event.current_state, event.fsm_event) == _CLOSED_UNASKED:
+        event.assoc.dul.to_user_queue.put(None)
+
+
+def _reject(association: Any, result: int, source: int, reason: int) -> None:
+    association.acse.send_reject(result, source, reason)
+    association.kill()
+
+
+def _store(event: Event) -> int:
+    """Keep an instance; the status of the answer."""
+    association: Any = event.assoc
+    request: Any = event.request
+    sop_class = str(request.AffectedSOPClassUID)
+    sop_instance = str(request.AffectedSOPInstanceUID)
+    syntax = str(event.context.transfer_syntax)
+    data = _file_of(sop_class, sop_instance, syntax, request.DataSet.getvalue())
+    study = _study_of(data)
+    if study is None:
+        return CANNOT_UNDERSTAND
+    try:
+        inbox.receive(
+            inbox.Arrival(
+                node=association.chestline_node,
+                address=association.requestor.address,
+                study_instance_uid=study,
+                sop_instance_uid=sop_instance,
+                sop_class_uid=sop_class,
+                transfer_syntax_uid=syntax,
+                data=data,
+            )
+        )
+    except OSError as error:
+        logger.error("An instance cannot be kept: %s", type(error).__name__)
+        return OUT_OF_RESOURCES
+    except Error as error:
+        logger.error("An instance cannot be recorded: %s", type(error).__name__)
+        return PROCESSING_FAILURE
+    return SUCCESS
+
+
+def _file_of(sop_class: str, sop_instance: str, syntax: str, encoded: bytes) -> bytes:
+    """Return a data set as a DICOM file (PS3.10 7.1).
+
+    It says nothing of who sent it or when, so that an instance sent again is the same file.
+    """
+    meta = FileMetaDataset()
+    meta.FileMetaInformationVersion = b"\0\1"
+    meta.MediaStorageSOPClassUID = uid.UID(sop_class)
+    meta.MediaStorageSOPInstanceUID = uid.UID(sop_instance)
+    meta.TransferSyntaxUID = uid.UID(syntax)
+    meta.ImplementationClassUID = IMPLEMENTATION_UID
+    meta.ImplementationVersionName = IMPLEMENTATION_NAME
+    file: Any = BytesIO()
+    file.write(b"\0" * 128 + b"DICM")
+    write_file_meta_info(file, meta, enforce_standard=True)
+    file.write(encoded)
+    return bytes(file.getvalue())
+
+
+def _study_of(data: bytes) -> str | None:
+    """Return the Study Instance UID of a file, '' where it has none; None where it is no data set.
+
+    Whether the image is any good is found out later.
+    """
+    try:
+        header = dcmread(BytesIO(data), stop_before_pixels=True, specific_tags=["StudyInstanceUID"])
+        study = str(header.get("StudyInstanceUID", "") or "")
+    except Exception:  # pydicom raises arbitrary exceptions on broken data sets
+        return None
+    return study if _UID.fullmatch(study) else ""

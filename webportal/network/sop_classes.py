@@ -1,0 +1,37 @@
+"""What the receiver negotiates: the tables of the conformance statement."""
+
+from django.conf import settings
+from pydicom import uid
+
+from ml.images.dicom import SOP_CLASSES
+from ml.images.parsing import TRANSFER_SYNTAXES
+
+VERIFICATION = uid.UID("1.2.840.10008.1.1")
+
+#: Images, in every transfer syntax that intake reads.
+IMAGES: tuple[uid.UID, ...] = tuple(sorted(SOP_CLASSES))
+IMAGE_SYNTAXES: tuple[uid.UID, ...] = tuple(sorted(TRANSFER_SYNTAXES))
+
+#: Objects that come with the images of a study and are none (DICOM_OTHER_OBJECTS).
+OTHERS: tuple[uid.UID, ...] = (
+    uid.BasicTextSRStorage,
+    uid.EnhancedSRStorage,
+    uid.ComprehensiveSRStorage,
+    uid.XRayRadiationDoseSRStorage,
+    uid.KeyObjectSelectionDocumentStorage,
+    uid.GrayscaleSoftcopyPresentationStateStorage,
+)
+PLAIN_SYNTAXES: tuple[uid.UID, ...] = (uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian)
+
+
+def offered() -> list[tuple[uid.UID, tuple[uid.UID, ...]]]:
+    """Every SOP class that is accepted by the present settings, with its transfer syntaxes."""
+    contexts = [(VERIFICATION, PLAIN_SYNTAXES), *((each, IMAGE_SYNTAXES) for each in IMAGES)]
+    if settings.DICOM_OTHER_OBJECTS == "keep":
+        contexts += [(each, PLAIN_SYNTAXES) for each in OTHERS]
+    return contexts
+
+
+def name_of(sop_class_uid: str) -> str:
+    """The standard's name of a SOP class or transfer syntax, else the UID."""
+    return str(uid.UID(sop_class_uid).name)

@@ -1,0 +1,156 @@
+"""Taking in what the inbox holds, study by study, through the pipeline of uploads.
+
+One process does it at a time. Killed in the middle, it goes on where it was: the pipeline gives a
+file that it knows the verdict that it gave before.
+"""
+
+import io
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import Error, connection, transaction
+from django.db.models import Count, Max, Min
+from django.utils import timezone
+
+from webportal.accounts.models import User
+from webportal.intake import pipeline
+from webportal.intake.batches import services
+from webportal.intake.errors import StorageRefusesError
+from webportal.intake.models import UploadBatch, UploadItem, Verdict
+from webportal.network import inbox
+from webportal.network.models import InboxState, Node, ReceivedInstance
+from webportal.reasons import Reason
+from webportal.records.models import Series
+
+logger = logging.getLogger(__name__)
+
+# A study that never falls quiet is taken in after so many times the quiet.
+_MOST_QUIETS = 20
+_MOST_ATTEMPTS = 3
+_LOCK = 0x6469636F6D  # "dicom"
+
+_STATES = {
+    Verdict.ACCEPTED: InboxState.TAKEN,
+    Verdict.DUPLICATE: InboxState.TAKEN,
+    Verdict.HELD: InboxState.HELD,
+    Verdict.REFUSED: InboxState.REFUSED,
+    # A person discarded the same file before; what they decided stands.
+    Verdict.DISCARDED: InboxState.DISCARDED,
+}
+
+
+def work_off(should_stop: Callable[[], bool] = lambda: False) -> int:
+    """Take in every study of the inbox that has fallen quiet; return how many instances settled.
+
+    Does nothing while another process does it. Where nothing can be stored, all keeps waiting.
+    """
+    with _alone() as is_mine:
+        if not is_mine:
+            return 0
+        inbox.clear()
+        settled = 0
+        for node, study in _quiet_studies():
+            batch = _batch_for(node, study)
+            for row in ReceivedInstance.objects.filter(
+                state=InboxState.WAITING, node=node, study_instance_uid=study, batch=batch
+            ).order_by("received_at"):
+                if should_stop():
+                    return settled
+                try:
+                    _take_in(row, batch, node.account)
+                except (StorageRefusesError, OSError, Error) as error:
+                    logger.error("The inbox waits: %s", type(error).__name__)
+                    return settled
+                settled += 1
+        return settled
+
+
+@contextmanager
+def _alone() -> Iterator[bool]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
+        [is_mine] = cursor.fetchone()
+    try:
+        yield is_mine
+    finally:
+        if is_mine:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+
+
+def _quiet_studies() -> list[tuple[Node, str]]:
+    """The studies of which nothing came for a while, those that came first before others."""
+    quiet = timedelta(seconds=settings.DICOM_STUDY_QUIET_SECONDS)
+    now = timezone.now()
+    found = (
+        ReceivedInstance.objects.filter(state=InboxState.WAITING)
+        .values("node", "study_instance_uid")
+        .annotate(first=Min("received_at"), last=Max("received_at"))
+        .order_by("first")
+    )
+    due = [
+        (each["node"], each["study_instance_uid"])
+        for each in found
+        if each["last"] <= now - quiet or each["first"] <= now - _MOST_QUIETS * quiet
+    ]
+    nodes = Node.objects.select_related("account").in_bulk({node for node, _study in due})
+    return [(nodes[node], study) for node, study in due]
+
+
+@transaction.atomic
+def _batch_for(node: Node, study: str) -> UploadBatch:
+    """Return the batch of a study's waiting instances: an earlier one, where some of them has."""
+    waiting = ReceivedInstance.objects.filter(
+        state=InboxState.WAITING, node=node, study_instance_uid=study
+    )
+    earlier = waiting.exclude(batch=None).select_related("batch").first()
+    if earlier is not None and earlier.batch is not None:
+        batch = earlier.batch
+    else:
+        at = timezone.localtime().strftime("%Y-%m-%d %H:%M")
+        batch = services.create_batch(node.account, name=f"{node.ae_title} {at}")
+    waiting.update(batch=batch)
+    files = ReceivedInstance.objects.filter(batch=batch).aggregate(all=Count("pk"))["all"]
+    services.announce(batch, files)
+    return batch
+
+
+def _take_in(row: ReceivedInstance, batch: UploadBatch, by: User) -> None:
+    """Give one instance its verdict. Raises what concerns every file alike."""
+    attempts = row.attempts + 1
+    ReceivedInstance.objects.filter(pk=row.pk).update(attempts=attempts)
+    if attempts > _MOST_ATTEMPTS:
+        _settle(row, None, InboxState.REFUSED, Reason("internal_error"))
+        return
+    try:
+        data = inbox.read(row)
+    except FileNotFoundError:
+        _settle(row, None, InboxState.REFUSED, Reason("inbox_file_missing"))
+        return
+    try:
+        name = f"{row.sop_instance_uid}.dcm"
+        [item] = pipeline.receive_file(batch, name, io.BytesIO(data), by)
+    except (StorageRefusesError, OSError, Error):
+        ReceivedInstance.objects.filter(pk=row.pk).update(attempts=row.attempts)
+        raise
+    _settle(row, item, _STATES[Verdict(item.verdict)], item.reason)
+
+
+@transaction.atomic
+def _settle(
+    row: ReceivedInstance, item: UploadItem | None, state: InboxState, reason: Reason
+) -> None:
+    """Record what became of an instance, unless the same bytes came again and wait again."""
+    locked = ReceivedInstance.objects.select_for_update().get(pk=row.pk)
+    if locked.times_received != row.times_received:
+        return
+    locked.item, locked.state, locked.settled_at = item, state, timezone.now()
+    locked.attempts = 0
+    locked.reason_code, locked.reason_params = reason.code, dict(reason.params)
+    locked.save()
+    if item is not None and item.radiograph is not None and item.radiograph.series_id:
+        series = Series.objects.filter(pk=item.radiograph.series_id, ae_title="")
+        series.update(ae_title=locked.node.ae_title)
