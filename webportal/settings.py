@@ -71,6 +71,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "webportal.site.errors.render_405_page",
+    "webportal.accounts.oidc.sessions.ask_again_when_due",
     "webportal.accounts.middleware.SignInMiddleware",
     "webportal.accounts.middleware.require_own_password",
     "webportal.accounts.middleware.require_second_factor",
@@ -188,6 +189,24 @@ if ROLE_SEPARATION not in ("always", "never", "auto"):
 REQUIRE_SECOND_FACTOR = env.list("REQUIRE_SECOND_FACTOR", default=[])
 # Encrypts the secrets of authenticator apps: the first key encrypts, all of them decrypt.
 SECOND_FACTOR_KEYS = env.list("SECOND_FACTOR_KEYS", default=[]) or [SECRET_KEY]
+# The hospital's identity provider (OpenID Connect, webportal.accounts.oidc), if there is one.
+OIDC_ISSUER = env.str("OIDC_ISSUER", default="")
+OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")
+OIDC_CLIENT_SECRET = env.str("OIDC_CLIENT_SECRET", default="")
+OIDC_NAME = env.str("OIDC_NAME", default="your hospital account")
+OIDC_SCOPES = env.list("OIDC_SCOPES", default=["openid", "profile", "email"])
+OIDC_USERNAME_CLAIM = env.str("OIDC_USERNAME_CLAIM", default="preferred_username")
+OIDC_GROUPS_CLAIM = env.str("OIDC_GROUPS_CLAIM", default="groups")
+# Groups and the roles that they give: readers=radiologist+coordinator,informatics=it.
+OIDC_ROLES = {
+    group: tuple(roles.split("+")) for group, roles in env.dict("OIDC_ROLES", default={}).items()
+}
+# Whether whoever the provider knows gets an account, or only those whom hospital IT has added.
+OIDC_CREATE_USERS = env.bool("OIDC_CREATE_USERS", default=False)
+OIDC_REFRESH_MINUTES = env.float("OIDC_REFRESH_MINUTES", default=10)
+# Without it, passwords and passkeys sign in only those who may break the glass.
+LOCAL_SIGN_IN = env.bool("LOCAL_SIGN_IN", default=True)
+BREAK_GLASS_USERS = env.list("BREAK_GLASS_USERS", default=[])
 # For so many hours a one-time password lets its person choose their own.
 ONE_TIME_PASSWORD_HOURS = env.int("ONE_TIME_PASSWORD_HOURS", default=72)
 # So many passwords of people who sign in are hashed at the same time in one process of the portal.

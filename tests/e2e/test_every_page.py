@@ -49,6 +49,9 @@ NO_PAGES = {
     "",
     # Opens after a password (test_passkeys.py).
     "sign-in/second-step",
+    # Leave for the identity provider.
+    "sign-in/provider",
+    "sign-in/provider/callback",
     "audit/verification",
     "uploads/sheet.csv",
     "uploads/held/<uuid:item_id>/image.png",

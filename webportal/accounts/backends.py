@@ -11,6 +11,7 @@ from webportal.access.shown import sign_in_tried
 from webportal.accounts import hashing, throttle
 from webportal.accounts.devices import known_device
 from webportal.accounts.models import User
+from webportal.accounts.sign_in import LocalSignInError, refuse_local
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.client_address import client_address, network_of
@@ -59,6 +60,12 @@ class ThrottledBackend(ModelBackend):
         if not isinstance(user, User):
             return None
         attempt.succeed()
+        try:
+            refuse_local(user)
+        except LocalSignInError:
+            detail = {"local_sign_in": "off"}
+            append(Event(Action.SIGN_IN_FAILED, "user", user.pk, detail=detail), user)
+            raise
         if user.has_expired_password:
             detail = {"one_time_password": "expired"}
             sign_in_tried(request, user.username)

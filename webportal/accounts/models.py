@@ -114,6 +114,13 @@ class Session(AbstractBaseSession):
     """A session with its person; see webportal.accounts.sessions."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+")
+    provider_sid = models.CharField(
+        max_length=255,
+        blank=True,
+        default="",
+        db_index=True,
+        help_text="What the identity provider calls the session in which this one began.",
+    )
 
     @classmethod
     def get_session_store_class(cls) -> type[Any]:
@@ -223,3 +230,31 @@ class Passkey(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class FederatedIdentity(models.Model):
+    """Who a person is at the identity provider; see webportal.accounts.oidc."""
+
+    user = models.OneToOneField(
+        User, on_delete=models.CASCADE, primary_key=True, related_name="federated_identity"
+    )
+    issuer = models.CharField(max_length=255)
+    subject = models.CharField(max_length=255)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["issuer", "subject"], name="one_person_a_subject")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} at {self.issuer}"
+
+
+class UsedLogoutToken(models.Model):
+    """A logout token that was used, kept until it has expired; see webportal.accounts.oidc."""
+
+    jti = models.CharField(max_length=255, primary_key=True)
+    until = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return self.jti

@@ -33,8 +33,11 @@ def has_app(user: User) -> bool:
 
 
 def is_required(user: User) -> bool:
-    """Whether hospital IT requires a second factor of a role that this person holds."""
-    return user.has_role(*settings.REQUIRE_SECOND_FACTOR)
+    """Whether hospital IT requires a second factor of a role that this person holds.
+
+    Of those who have no password the identity provider asks for it.
+    """
+    return user.has_role(*settings.REQUIRE_SECOND_FACTOR) and user.has_usable_password()
 
 
 def is_missing(user: User) -> bool:

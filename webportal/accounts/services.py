@@ -262,13 +262,13 @@ def end_all_access() -> None:
 
 
 @transaction.atomic
-def revoke_token(token: ApiToken, by: User | None) -> None:
-    """Revoke an API token; `by` is None for the system."""
+def revoke_token(token: ApiToken, by: User | str | None) -> None:
+    """Revoke an API token; `by` is a name for another system, None for this one."""
     append(Event(Action.TOKEN_REVOKED, "token", token.token_key), by)
     token.delete()
 
 
-def revoke_all_tokens(user: User, by: User) -> None:
+def revoke_all_tokens(user: User, by: User | str) -> None:
     """Revoke every API token of this person."""
     for token in ApiToken.objects.filter(user=user):
         revoke_token(token, by)

@@ -19,6 +19,8 @@ from webportal.accounts.models import Session, User
 from webportal.client_address import client_address
 
 _ABOUT = "signed_in"
+#: What a session that began at the identity provider knows of it (webportal.accounts.oidc).
+FEDERATED = "federated"
 _BROWSERS = (
     ("Edg/", "Edge"),
     ("OPR/", "Opera"),
@@ -49,6 +51,7 @@ class SessionStore(db.SessionStore):
         """The row to save."""
         row: Session = super().create_model_instance(data)  # type: ignore[assignment]
         row.user_id = data.get("_auth_user_id")
+        row.provider_sid = data.get(FEDERATED, {}).get("sid", "")
         return row
 
 
@@ -99,6 +102,19 @@ def end_all(user: User) -> int:
 def end_everybodys() -> None:
     """End all sessions that there are."""
     Session.objects.all().delete()
+
+
+def end_federated(sid: str, owner: User | None) -> list[User]:
+    """End what began in a session of the identity provider, of this owner if one is given.
+
+    Returns whose sessions ended, a person for each.
+    """
+    found = Session.objects.filter(provider_sid=sid, expire_date__gt=timezone.now())
+    if owner is not None:
+        found = found.filter(user=owner)
+    people = [row.user for row in found.select_related("user") if row.user is not None]
+    found.delete()
+    return people
 
 
 def forget_ended() -> None:

@@ -67,8 +67,9 @@ def passkey_sign_in(request: HttpRequest) -> HttpResponse:
         if not passkey.user.is_active:
             sign_in.note_wrong_factor(request, passkey.user, second_factor.PASSKEY)
             raise PasskeyError(_("You may not sign in any more. Ask hospital IT."))
-    except PasskeyError as error:
+        sign_in.refuse_local(passkey.user)
+    except (PasskeyError, sign_in.LocalSignInError) as error:
         context = {"error": str(error), "next": request.POST.get("next", "")}
-        return render(request, "accounts/passkey_refused.html", context, status=422)
+        return render(request, "accounts/sign_in_refused.html", context, status=422)
     target = request.POST.get("next", "")
     return sign_in.complete(request, passkey.user, target, second_factor.PASSKEY)

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from webportal.accounts import second_factor_views, sign_in_views, views
+from webportal.accounts.oidc import views as oidc_views
 
 app_name = "accounts"
 urlpatterns = [
@@ -10,6 +11,9 @@ urlpatterns = [
     path("sign-in/second-step", sign_in_views.second_step, name="second-step"),
     path("sign-in/passkey", sign_in_views.passkey_sign_in, name="passkey-sign-in"),
     path("sign-in/passkey/options", sign_in_views.passkey_options, name="passkey-options"),
+    path("sign-in/provider", oidc_views.start, name="oidc"),
+    path("sign-in/provider/callback", oidc_views.callback, name="oidc-callback"),
+    path("sign-in/provider/logout", oidc_views.back_channel_logout, name="oidc-logout"),
     path("sign-out", views.sign_out, name="sign-out"),
     path("account/password", views.change_password, name="change-password"),
     path("account/sessions", views.own_sessions, name="sessions"),

@@ -20,9 +20,10 @@ from webportal.accounts import second_factor, separation, services, sessions
 from webportal.accounts.devices import remember_device
 from webportal.accounts.forms import NewUserForm, PasswordForm, SignInForm, TokenForm, UserForm
 from webportal.accounts.models import ApiToken, Role, User
+from webportal.accounts.oidc import provider
 from webportal.accounts.passkeys import why_unavailable
 from webportal.accounts.roles import SignedInRequest, allow
-from webportal.accounts.sign_in import wait_for_second_step
+from webportal.accounts.sign_in import note_password, wait_for_second_step
 
 
 class SignIn(LoginView):
@@ -38,13 +39,19 @@ class SignIn(LoginView):
         if second_factor.has_one(user):
             wait_for_second_step(self.request, user, self.get_success_url())
             return redirect("accounts:second-step")
+        note_password(self.request, user)
         response = super().form_valid(form)
         remember_device(self.request, response, user)
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Say why there are no passkeys, where the address has none."""
-        return super().get_context_data(no_passkeys=why_unavailable(self.request), **kwargs)
+        """Say which ways of signing in there are."""
+        return super().get_context_data(
+            no_passkeys=why_unavailable(self.request),
+            provider_name=settings.OIDC_NAME if provider.is_offered() else "",
+            has_local_sign_in=settings.LOCAL_SIGN_IN,
+            **kwargs,
+        )
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
         """Show what is wrong; 429 or 503 when the password was not looked at, 403 expired."""

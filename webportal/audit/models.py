@@ -18,6 +18,7 @@ class Action(models.TextChoices):
     USER_CREATED = "user.created", _("User created")
     USER_CHANGED = "user.changed", _("User changed")
     PASSWORD_CHANGED = "user.password_changed", _("Password changed")
+    IDENTITY_LINKED = "user.identity_linked", _("Account linked to the identity provider")
     FACTOR_ADDED = "user.factor_added", _("Second factor added")
     FACTOR_REMOVED = "user.factor_removed", _("Second factor removed")
     FACTORS_RESET = "user.factors_reset", _("Second factor reset by hospital IT")

@@ -1,0 +1,343 @@
+"""Signing in at an identity provider that runs as a process of its own."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+from uuid import uuid4
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.test import Client
+from pytest_django.fixtures import Settings
+
+from tests.accounts.identity_provider import IdentityProvider, running_provider
+from tests.accounts.soft_passkey import SoftPasskey
+from tests.conftest import PASSWORD
+from tests.helpers import audit_actions
+from webportal.accounts import services
+from webportal.accounts.models import FederatedIdentity, Passkey, Role, User
+from webportal.accounts.oidc.logout import EVENT
+from webportal.audit.models import Action, AuditEntry
+
+pytestmark = pytest.mark.django_db
+CLIENT_ID = "chestline"
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[IdentityProvider]:
+    with running_provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def provider(process: IdentityProvider, settings: Settings) -> IdentityProvider:
+    settings.OIDC_ISSUER = process.url
+    settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET = CLIENT_ID, "secret"
+    settings.OIDC_NAME = "Bir Hospital"
+    settings.OIDC_ROLES = {"readers": ("radiologist",), "informatics": ("it",)}
+    settings.OIDC_CREATE_USERS = True
+    return process
+
+
+def is_signed_in(client: Client) -> bool:
+    return client.get("/account/sessions").status_code == 200
+
+
+def test_without_a_provider_there_is_no_way_to_one(client: Client) -> None:
+    assert "provider" not in client.get("/sign-in").text
+    for address in ("", "/callback"):
+        assert client.get(f"/sign-in/provider{address}").status_code == 404
+    assert client.post("/sign-in/provider/logout").status_code == 404
+
+
+def test_somebody_new_gets_an_account_with_the_roles_of_their_groups(
+    client: Client, provider: IdentityProvider
+) -> None:
+    assert "Sign in with Bir Hospital" in client.get("/sign-in?next=/worklist").text
+    provider.knows("asha", groups=["readers", "staff"])
+    assert provider.sign_in(client, "asha", "/worklist").headers["Location"] == "/worklist"
+    assert client.get("/worklist").status_code == 200
+    user = User.objects.get()
+    assert (user.username, str(user), user.roles) == ("asha", "Asha Tester", ["radiologist"])
+    assert not user.has_usable_password()
+    assert audit_actions() == [Action.USER_CREATED, Action.IDENTITY_LINKED, Action.SIGNED_IN]
+    assert AuditEntry.objects.latest("sequence").detail == {"identity_provider": True}
+
+
+def test_the_request_is_bound_to_the_browser_and_to_its_code(
+    client: Client, provider: IdentityProvider
+) -> None:
+    provider.knows("asha", groups=["readers"])
+    address = client.get("/sign-in/provider").headers["Location"]
+    asked = parse_qs(urlsplit(address).query)
+    assert asked["code_challenge_method"] == ["S256"]
+    assert {"state", "nonce", "code_challenge"} <= set(asked)
+    back = urlsplit(provider.leads_back(address, "asha"))
+    callback = f"{back.path}?{back.query}"
+    # Sent to somebody else's browser, it signs nobody in.
+    assert Client().get(callback).status_code == 422
+    assert client.get(callback).status_code == 302
+    client.post("/sign-out")
+    assert client.get(callback).status_code == 422
+
+
+@pytest.mark.parametrize("query", ["", "?error=access_denied", "?code=x&state=y", "?code=x"])
+def test_an_answer_that_is_none_signs_nobody_in(
+    client: Client, provider: IdentityProvider, query: str
+) -> None:
+    response = client.get(f"/sign-in/provider/callback{query}")
+    assert (response.status_code, is_signed_in(client)) == (422, False)
+
+
+def test_it_leads_to_no_other_site(client: Client, provider: IdentityProvider) -> None:
+    provider.knows("asha", groups=["readers"])
+    response = provider.sign_in(client, "asha", "https://elsewhere.example/")
+    assert response.headers["Location"] == "/"
+
+
+def test_only_known_names_where_nobody_is_added(
+    client: Client, provider: IdentityProvider, settings: Settings, make_user: Callable[..., User]
+) -> None:
+    settings.OIDC_CREATE_USERS = False
+    provider.knows("asha", groups=["readers"])
+    assert "no account asha here" in provider.sign_in(client, "asha").text
+    known = make_user(Role.UPLOADER, username="Asha")
+    assert provider.sign_in(client, "asha").status_code == 302
+    known.refresh_from_db()
+    assert known.roles == ["radiologist"]
+
+
+def test_a_name_that_is_given_to_somebody_else_opens_no_account(
+    client: Client, provider: IdentityProvider
+) -> None:
+    provider.knows("asha", groups=["readers"])
+    provider.sign_in(client, "asha")
+    provider.knows("other", preferred_username="asha", groups=["readers"])
+    assert "belongs to somebody else" in provider.sign_in(Client(), "other").text
+    # Whom the provider renames stays the same person.
+    provider.knows("asha", preferred_username="asha.new", groups=["readers"])
+    assert provider.sign_in(Client(), "asha").status_code == 302
+    assert User.objects.get().username == "asha"
+
+
+def test_a_name_that_is_no_name_opens_no_account(
+    client: Client, provider: IdentityProvider
+) -> None:
+    provider.knows("asha", preferred_username="a<b>", groups=["readers"])
+    assert "valid username" in provider.sign_in(client, "asha").text
+    provider.knows("asha", preferred_username="", groups=["readers"])
+    assert "sent no user name" in provider.sign_in(client, "asha").text
+    assert not User.objects.exists()
+
+
+def test_without_a_role_nobody_comes_in(client: Client, provider: IdentityProvider) -> None:
+    provider.knows("asha", groups=["staff"])
+    response = provider.sign_in(client, "asha")
+    assert (response.status_code, "None of your groups" in response.text) == (422, True)
+    assert audit_actions() == [Action.SIGN_IN_FAILED]
+
+
+def test_groups_whose_roles_do_not_go_together_are_refused(
+    client: Client, provider: IdentityProvider, settings: Settings
+) -> None:
+    settings.ROLE_SEPARATION = "always"
+    provider.knows("asha", groups=["readers", "informatics"])
+    assert "which one person may not be" in provider.sign_in(client, "asha").text
+    assert not User.objects.exists()
+
+
+def test_a_stopped_account_stays_stopped(client: Client, provider: IdentityProvider) -> None:
+    provider.knows("asha", groups=["readers"])
+    provider.sign_in(client, "asha")
+    User.objects.update(is_active=False)
+    assert "may not sign in any more" in provider.sign_in(Client(), "asha").text
+
+
+def make_due(client: Client) -> None:
+    session = client.session
+    session["federated"] |= {"due": time.time() - 1}
+    session.save()
+
+
+def test_a_group_that_was_taken_away_is_gone_at_the_next_refresh(
+    client: Client, provider: IdentityProvider
+) -> None:
+    provider.knows("asha", groups=["readers", "informatics"])
+    provider.sign_in(client, "asha")
+    provider.knows("asha", groups=["informatics"])
+    assert client.get("/worklist").status_code == 200
+    make_due(client)
+    assert client.get("/worklist").status_code == 403
+    assert client.get("/users").status_code == 200
+    entry = AuditEntry.objects.filter(action=Action.USER_CHANGED).get()
+    assert entry.detail == {"roles": {"from": ["it", "radiologist"], "to": ["it"]}}
+    # With the last group the session goes, and what tokens may do.
+    token = services.create_token(User.objects.get(), "export")
+    provider.knows("asha", groups=[])
+    make_due(client)
+    assert client.get("/users").headers["Location"].startswith("/sign-in")
+    assert not is_signed_in(client)
+    header = {"Authorization": f"Token {token}"}
+    assert Client().get("/api/v1/users", headers=header).status_code == 403
+
+
+def test_a_provider_that_does_not_answer_ends_no_session(
+    client: Client, provider: IdentityProvider, settings: Settings
+) -> None:
+    provider.knows("asha", groups=["readers"])
+    provider.sign_in(client, "asha")
+    make_due(client)
+    settings.OIDC_ISSUER = "http://127.0.0.1:9"
+    assert client.get("/worklist").status_code == 200
+    assert "does not answer" in Client().get("/sign-in/provider").text
+    # It is asked again after a minute, not with each request.
+    assert client.session["federated"]["due"] > time.time() + 30
+
+
+def logout_token(provider: IdentityProvider, sub: str = "asha", **claims: Any) -> str:
+    whole = {"events": {EVENT: {}}, "jti": str(uuid4())} | claims
+    client_id = whole.pop("client_id", CLIENT_ID)
+    return provider.signs(sub, client_id, groups=["readers"], **whole)
+
+
+def send(token: str) -> tuple[int, str]:
+    client = Client(enforce_csrf_checks=True)
+    response = client.post("/sign-in/provider/logout", {"logout_token": token})
+    assert "no-store" in response.headers["Cache-Control"]
+    problem = "" if response.status_code == 200 else response.json()["error_description"]
+    return response.status_code, problem
+
+
+@pytest.fixture
+def browsers(provider: IdentityProvider) -> tuple[Client, Client]:
+    """Two browsers of the same person, each in a session of its own at the provider."""
+    both = Client(), Client()
+    for sid, browser in zip(("s1", "s2"), both, strict=True):
+        provider.knows("asha", groups=["readers"], sid=sid)
+        provider.sign_in(browser, "asha")
+    return both
+
+
+def test_the_provider_ends_one_session(
+    provider: IdentityProvider, browsers: tuple[Client, Client]
+) -> None:
+    token = services.create_token(User.objects.get(), "export")
+    told = logout_token(provider, sid="s1")
+    assert send(told) == (200, "")
+    assert [is_signed_in(browser) for browser in browsers] == [False, True]
+    header = {"Authorization": f"Token {token}"}
+    assert Client().get("/api/v1/studies", headers=header).status_code == 200
+    assert send(told) == (400, "it was used before")
+
+
+def test_the_provider_ends_everything_of_a_person(
+    provider: IdentityProvider, browsers: tuple[Client, Client]
+) -> None:
+    token = services.create_token(User.objects.get(), "export")
+    provider.signs("asha", CLIENT_ID)
+    assert send(logout_token(provider, sid=None))[0] == 200
+    assert [is_signed_in(browser) for browser in browsers] == [False, False]
+    header = {"Authorization": f"Token {token}"}
+    assert Client().get("/api/v1/studies", headers=header).status_code == 401
+    entries = AuditEntry.objects.filter(action=Action.SIGNED_OUT)
+    assert entries.get().detail == {"identity_provider": True, "sessions": 2}
+
+
+def test_of_strangers_it_ends_nothing(
+    provider: IdentityProvider, browsers: tuple[Client, Client]
+) -> None:
+    assert send(logout_token(provider, "stranger", sid="s1"))[0] == 200
+    assert [is_signed_in(browser) for browser in browsers] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("claims", "problem"),
+    [
+        ({"events": {}}, "events does not say"),
+        ({"events": "x"}, "events does not say"),
+        ({"jti": None}, "not valid"),
+        ({"nonce": "x"}, "ID token"),
+        ({"client_id": "another"}, "not valid"),
+    ],
+)
+def test_a_token_that_is_no_logout_token_ends_nothing(
+    provider: IdentityProvider,
+    browsers: tuple[Client, Client],
+    claims: dict[str, Any],
+    problem: str,
+) -> None:
+    status, told = send(logout_token(provider, **claims))
+    assert (status, problem in told) == (400, True), told
+    assert [is_signed_in(browser) for browser in browsers] == [True, True]
+
+
+def test_a_token_that_the_provider_did_not_sign_ends_nothing(
+    provider: IdentityProvider, browsers: tuple[Client, Client]
+) -> None:
+    head, body, signature = logout_token(provider).split(".")
+    other = logout_token(provider).split(".")[2]
+    for forged in (f"{head}.{body}.{other}", f"{head}.{body}.", "x.y.z", ""):
+        assert send(forged)[0] == 400
+    with running_provider() as another:
+        assert send(logout_token(another))[0] == 400
+    assert [is_signed_in(browser) for browser in browsers] == [True, True]
+    assert signature
+
+
+def sign_in_by_password(client: Client, name: str) -> Any:
+    return client.post("/sign-in", {"username": name, "password": PASSWORD})
+
+
+def test_passwords_can_be_left_to_emergencies(
+    provider: IdentityProvider, settings: Settings, make_user: Callable[..., User]
+) -> None:
+    settings.LOCAL_SIGN_IN, settings.BREAK_GLASS_USERS = False, ["emergency"]
+    reader = make_user(Role.RADIOLOGIST)
+    make_user(Role.IT, username="emergency")
+    client = Client(headers={"Host": "localhost"})
+    refused = sign_in_by_password(client, reader.username)
+    assert (refused.status_code, "Sign in with Bir Hospital instead" in refused.text) == (403, True)
+    body = {"username": reader.username, "password": PASSWORD, "name": "export"}
+    answer = client.post("/api/v1/tokens", body, content_type="application/json")
+    assert answer.status_code == 403
+    passkey = SoftPasskey()
+    client.force_login(reader)
+    add = "/account/second-factor/passkeys"
+    made = passkey.make(client.post(f"{add}/options").json())
+    client.post(add, {"name": "Laptop", "passkey": made})
+    assert Passkey.objects.exists()
+    client.post("/sign-out")
+    asked = client.post("/sign-in/passkey/options").json()
+    refused = client.post("/sign-in/passkey", {"passkey": passkey.answer(asked)})
+    assert (refused.status_code, is_signed_in(client)) == (422, False)
+
+    assert sign_in_by_password(client, "emergency").status_code == 302
+    assert AuditEntry.objects.latest("sequence").detail == {"break_glass": True}
+    # Who administers the provider does not become the administrator here.
+    provider.knows("emergency", groups=["informatics"])
+    assert "by its password alone" in provider.sign_in(Client(), "emergency").text
+    assert not FederatedIdentity.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("OIDC_ROLES", {"readers": ("reader",)}, "reader, which is no role"),
+        ("OIDC_CLIENT_SECRET", "", "needs OIDC_CLIENT_ID"),
+        ("OIDC_ISSUER", "http://id.hospital.example", "must begin with https"),
+    ],
+)
+def test_settings_that_do_not_fit_stop_the_start(
+    provider: IdentityProvider, settings: Settings, name: str, value: object, problem: str
+) -> None:
+    setattr(settings, name, value)
+    with pytest.raises(SystemCheckError, match=problem):
+        call_command("check")
+
+
+def test_without_a_provider_passwords_cannot_be_switched_off(settings: Settings) -> None:
+    settings.LOCAL_SIGN_IN = False
+    with pytest.raises(SystemCheckError, match="nobody could sign in"):
+        call_command("check")

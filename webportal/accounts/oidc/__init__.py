@@ -1,0 +1,1 @@
+"""Sign-in by the hospital's identity provider (OpenID Connect)."""

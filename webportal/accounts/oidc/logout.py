@@ -1,0 +1,123 @@
+"""Back-channel logout (OpenID Connect Back-Channel Logout 1.0): the provider ends sessions here.
+
+It sends a signed logout token. With a session id (`sid`) that session ends; with the person alone
+(`sub`) all of theirs end, and their API tokens are revoked.
+"""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import requests
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from joserfc import jwt
+from joserfc.errors import InvalidKeyIdError, JoseError
+from joserfc.jwk import KeySet
+
+from webportal.accounts import services, sessions
+from webportal.accounts.models import FederatedIdentity, UsedLogoutToken, User
+from webportal.accounts.oidc import people, provider
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+
+EVENT = "http://schemas.openid.net/event/backchannel-logout"
+# Clocks may differ by so much, and a token may be so old.
+LEEWAY_SECONDS = 120
+GOOD_FOR = timedelta(minutes=10)
+LONGEST_JTI = 255
+_FETCH_KEYS_EVERY_SECONDS = 60
+_keys_fetched_at = 0.0
+
+
+class LogoutTokenError(Exception):
+    """The token is not to be believed; the message says why, for the provider's log."""
+
+
+def log_out(token: str) -> None:
+    """End what the logout token says; raises LogoutTokenError."""
+    claims = _checked(token)
+    with transaction.atomic():
+        _use_once(claims)
+        owner = None
+        if "sub" in claims:
+            named = FederatedIdentity.objects.filter(
+                issuer=settings.OIDC_ISSUER, subject=str(claims["sub"])
+            )
+            identity = named.select_related("user").first()
+            # Somebody who has never signed in here has nothing that could end.
+            if identity is None:
+                return
+            owner = identity.user
+        if claims.get("sid"):
+            _end_session(str(claims["sid"]), owner)
+        elif owner is not None:
+            _end_everything(owner)
+
+
+def _checked(token: str) -> dict[str, Any]:
+    try:
+        claims: dict[str, Any] = dict(_decoded(token).claims)
+        registry = jwt.JWTClaimsRegistry(
+            leeway=LEEWAY_SECONDS,
+            iss={"essential": True, "value": settings.OIDC_ISSUER},
+            aud={"essential": True, "value": settings.OIDC_CLIENT_ID},
+            iat={"essential": True},
+            exp={"essential": True},
+            jti={"essential": True},
+        )
+        registry.validate(claims)
+    except (JoseError, ValueError, TypeError) as error:
+        raise LogoutTokenError(f"not valid: {error}") from error
+    except requests.RequestException as error:
+        raise LogoutTokenError("the provider's keys cannot be fetched") from error
+    events = claims.get("events")
+    if not isinstance(events, dict) or EVENT not in events:
+        raise LogoutTokenError("events does not say that it is a logout token")
+    if "nonce" in claims:
+        raise LogoutTokenError("an ID token is no logout token")
+    if not (claims.get("sub") or claims.get("sid")):
+        raise LogoutTokenError("it names neither sub nor sid")
+    if claims["iat"] < time.time() - GOOD_FOR.total_seconds():
+        raise LogoutTokenError("it is too old")
+    return claims
+
+
+def _decoded(token: str) -> jwt.Token:
+    keys = provider.client().fetch_jwk_set()
+    try:
+        return jwt.decode(token, KeySet.import_key_set(keys), algorithms=provider.ALGORITHMS)
+    except InvalidKeyIdError:
+        # The provider has new keys. Anybody can name an unknown one, so they are not fetched often.
+        global _keys_fetched_at
+        if time.monotonic() - _keys_fetched_at < _FETCH_KEYS_EVERY_SECONDS:
+            raise
+        _keys_fetched_at = time.monotonic()
+        keys = provider.client().fetch_jwk_set(force=True)
+        return jwt.decode(token, KeySet.import_key_set(keys), algorithms=provider.ALGORITHMS)
+
+
+def _use_once(claims: dict[str, Any]) -> None:
+    UsedLogoutToken.objects.filter(until__lt=timezone.now()).delete()
+    until = datetime.fromtimestamp(claims["exp"] + 2 * LEEWAY_SECONDS, UTC)
+    jti = str(claims["jti"])
+    if len(jti) > LONGEST_JTI:
+        raise LogoutTokenError(f"jti is longer than {LONGEST_JTI} characters")
+    try:
+        with transaction.atomic():
+            UsedLogoutToken.objects.create(jti=jti, until=until)
+    except IntegrityError as error:
+        raise LogoutTokenError("it was used before") from error
+
+
+def _end_session(sid: str, owner: User | None) -> None:
+    for user in sessions.end_federated(sid, owner):
+        detail = {"identity_provider": True}
+        append(Event(Action.SIGNED_OUT, "user", user.pk, detail=detail), people.PROVIDER)
+
+
+def _end_everything(user: User) -> None:
+    detail = {"identity_provider": True, "sessions": sessions.end_all(user)}
+    append(Event(Action.SIGNED_OUT, "user", user.pk, detail=detail), people.PROVIDER)
+    services.revoke_all_tokens(user, people.PROVIDER)

@@ -1,0 +1,132 @@
+"""Who it is that the identity provider names: their account and their roles.
+
+The subject of the provider, not the name, identifies a person once they have signed in.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from webportal.accounts import separation
+from webportal.accounts.models import FederatedIdentity, Role, User
+from webportal.accounts.oidc.provider import ProviderRefusal
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+
+#: Who changes accounts in the trail where a group at the provider did.
+PROVIDER = "identity provider"
+
+
+def person_of(claims: Mapping[str, Any]) -> User:
+    """The account of whom the provider names, with the roles that their groups give.
+
+    It is found by the provider's subject; at the first sign-in by the name, or made where
+    OIDC_CREATE_USERS allows it. Raises ProviderRefusal.
+    """
+    subject = str(claims["sub"])
+    identity = FederatedIdentity.objects.filter(issuer=settings.OIDC_ISSUER, subject=subject)
+    found = identity.select_related("user").first()
+    user = found.user if found else _first_time(claims, subject)
+    if not user.is_active:
+        raise ProviderRefusal(_("You may not sign in any more. Ask hospital IT."))
+    update_roles(user, claims)
+    return user
+
+
+def update_roles(user: User, claims: Mapping[str, Any]) -> None:
+    """Give the person the roles of their groups, where OIDC_ROLES names any; audited.
+
+    Raises ProviderRefusal where no group gives a role, or the roles are not to be held together.
+    """
+    if not settings.OIDC_ROLES:
+        return
+    try:
+        roles = _roles_of(claims)
+    except ProviderRefusal:
+        # Neither their API tokens nor another session keep what the groups gave before.
+        _set_roles(user, [])
+        raise
+    _set_roles(user, roles)
+
+
+@transaction.atomic
+def _set_roles(user: User, roles: list[str]) -> None:
+    locked = User.objects.select_for_update().get(pk=user.pk)
+    if locked.roles != roles:
+        detail = {"roles": {"from": locked.roles, "to": roles}}
+        locked.roles = user.roles = roles
+        locked.save(update_fields=["roles"])
+        append(Event(Action.USER_CHANGED, "user", user.pk, detail=detail), PROVIDER)
+
+
+def _roles_of(claims: Mapping[str, Any]) -> list[str]:
+    told = claims.get(settings.OIDC_GROUPS_CLAIM) or []
+    groups = [told] if isinstance(told, str) else list(told)
+    roles = sorted({role for group in groups for role in settings.OIDC_ROLES.get(str(group), ())})
+    if not roles:
+        raise ProviderRefusal(_("None of your groups has a role in Chestline. Ask hospital IT."))
+    _refuse_conflict(roles)
+    return roles
+
+
+def _refuse_conflict(roles: Collection[str]) -> None:
+    found = separation.conflict(roles) if separation.is_enforced() else None
+    if found:
+        first, second = (str(Role(role).label) for role in found)
+        raise ProviderRefusal(
+            _(
+                "Your groups make you {first} and {second}, which one person may not be. Ask"
+                " hospital IT."
+            ).format(first=first, second=second)
+        )
+
+
+@transaction.atomic
+def _first_time(claims: Mapping[str, Any], subject: str) -> User:
+    name = str(claims.get(settings.OIDC_USERNAME_CLAIM) or "")
+    if not name:
+        raise ProviderRefusal(
+            _("The identity provider sent no user name ({claim}). Ask hospital IT.").format(
+                claim=settings.OIDC_USERNAME_CLAIM
+            )
+        )
+    user = User.objects.filter(username__iexact=name).first()
+    if user is None:
+        user = _make(name, claims)
+    # Whoever administers the provider must not become the way in that does without it.
+    elif user.username in settings.BREAK_GLASS_USERS:
+        raise ProviderRefusal(_("This account signs in by its password alone."))
+    elif user.is_node:
+        raise ProviderRefusal(_("This account is that of a DICOM node, and nobody’s."))
+    try:
+        with transaction.atomic():
+            FederatedIdentity.objects.create(
+                user=user, issuer=settings.OIDC_ISSUER, subject=subject
+            )
+    except IntegrityError as error:
+        raise ProviderRefusal(
+            _(
+                "The account {name} belongs to somebody else at the provider. Ask hospital IT."
+            ).format(name=name)
+        ) from error
+    append(Event(Action.IDENTITY_LINKED, "user", user.pk), PROVIDER)
+    return user
+
+
+def _make(name: str, claims: Mapping[str, Any]) -> User:
+    if not settings.OIDC_CREATE_USERS:
+        raise ProviderRefusal(
+            _("There is no account {name} here. Ask hospital IT to add it.").format(name=name)
+        )
+    roles = _roles_of(claims) if settings.OIDC_ROLES else []
+    full_name = str(claims.get("name") or "")[:150]
+    user = User(username=name, full_name=full_name, roles=roles)
+    user.set_unusable_password()
+    user.full_clean(exclude=["password", "roles"])
+    user.save()
+    detail = {"roles": roles, "active": True}
+    append(Event(Action.USER_CREATED, "user", user.pk, detail=detail), PROVIDER)
+    return user

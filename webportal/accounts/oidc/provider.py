@@ -1,0 +1,127 @@
+"""The identity provider: asking it, and checking what it says.
+
+Authlib makes and checks the code flow: state, nonce and PKCE, and the ID token's signature by the
+provider's published keys.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import requests
+from authlib.integrations.base_client import OAuthError
+from authlib.integrations.django_client import DjangoOAuth2App, OAuth
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from joserfc.errors import JoseError
+
+from webportal.refusals import Refusal
+
+TIMEOUT_SECONDS = 10
+# Published keys verify; a key that is shared with the client, or none, does not.
+ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
+
+
+class ProviderUnreachableError(Exception):
+    """The identity provider did not answer, or not as one."""
+
+
+class RefusedByProviderError(Exception):
+    """The identity provider said no, or what it said is not to be believed."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the provider said of a person, and the token by which it can be asked again."""
+
+    claims: Mapping[str, Any]
+    refresh_token: str
+
+
+def is_offered() -> bool:
+    """Whether hospital IT has named an identity provider."""
+    return bool(settings.OIDC_ISSUER)
+
+
+def redirect_to_it(request: HttpRequest, callback: str) -> HttpResponse:
+    """Lead the browser to the provider, which leads it back to `callback`."""
+    try:
+        response: HttpResponse = client().authorize_redirect(request, callback)
+    except (requests.RequestException, ValueError, RuntimeError) as error:
+        raise ProviderUnreachableError from error
+    return response
+
+
+def answer_to(request: HttpRequest) -> Answer:
+    """What the provider says of the person whom it has just led back."""
+    wanted = {
+        "iss": {"essential": True, "values": [settings.OIDC_ISSUER]},
+        "aud": {"essential": True, "values": [settings.OIDC_CLIENT_ID]},
+    }
+    try:
+        token = client().authorize_access_token(request, claims_options=wanted)
+        if "userinfo" not in token:
+            raise RefusedByProviderError("no ID token")
+        claims = dict(token["userinfo"])
+        return Answer(_with_userinfo(claims, token), token.get("refresh_token", ""))
+    except (OAuthError, JoseError) as error:
+        raise RefusedByProviderError(str(error)) from error
+    except (requests.RequestException, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise ProviderUnreachableError from error
+
+
+def ask_again(subject: str, refresh_token: str) -> Answer:
+    """What the provider says now of somebody who has signed in by it."""
+    try:
+        token = client().fetch_access_token(grant_type="refresh_token", refresh_token=refresh_token)
+        claims = _with_userinfo({"sub": subject}, token)
+        return Answer(claims, token.get("refresh_token") or refresh_token)
+    except (OAuthError, JoseError) as error:
+        raise RefusedByProviderError(str(error)) from error
+    except requests.HTTPError as error:
+        if error.response.status_code in (400, 401, 403):
+            raise RefusedByProviderError(str(error)) from error
+        raise ProviderUnreachableError from error
+    except (requests.RequestException, ValueError, KeyError, TypeError, RuntimeError) as error:
+        raise ProviderUnreachableError from error
+
+
+def _with_userinfo(claims: dict[str, Any], token: Mapping[str, Any]) -> dict[str, Any]:
+    """Many providers leave groups out of the ID token; the user info has the present ones."""
+    told = dict(client().userinfo(token=token))
+    if told.get("sub") != claims["sub"]:
+        raise RefusedByProviderError("the user info is somebody else's")
+    return claims | told
+
+
+def client() -> DjangoOAuth2App:
+    """Authlib's client for the provider of the settings."""
+    return _client(
+        settings.OIDC_ISSUER,
+        settings.OIDC_CLIENT_ID,
+        settings.OIDC_CLIENT_SECRET,
+        " ".join(settings.OIDC_SCOPES),
+    )
+
+
+@cache
+def _client(issuer: str, client_id: str, secret: str, scope: str) -> DjangoOAuth2App:
+    return OAuth().register(
+        "hospital",
+        client_id=client_id,
+        client_secret=secret,
+        server_metadata_url=f"{issuer.rstrip('/')}/.well-known/openid-configuration",
+        client_kwargs={
+            "scope": scope,
+            "code_challenge_method": "S256",
+            "default_timeout": TIMEOUT_SECONDS,
+        },
+    )
+
+
+class ProviderRefusal(Refusal):
+    """Somebody whom the provider knows may not sign in here; the message says why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("provider_refused", message)

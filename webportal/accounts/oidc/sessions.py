@@ -1,0 +1,97 @@
+"""Sessions that began at the identity provider: asking again while they last.
+
+Every OIDC_REFRESH_MINUTES the next request asks the provider, by the refresh token, what it says of
+the person now. A group that was taken away is gone then, and so is the session of somebody whom the
+provider does not know any more. Where the provider gives no refresh token, that is only noticed at
+the next sign-in, or told by back-channel logout. While the provider does not answer, sessions go
+on.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.base import SessionBase
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from webportal.accounts import sessions
+from webportal.accounts.encryption import UnreadableSecretError, decrypt, encrypt
+from webportal.accounts.models import Session, User
+from webportal.accounts.oidc import people, provider
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+
+RETRY_SECONDS = 60
+
+logger = logging.getLogger(__name__)
+
+
+def begin(session: SessionBase, answer: provider.Answer) -> None:
+    """Note that the session began at the provider, with what it can be asked by again."""
+    session[sessions.FEDERATED] = {
+        "sub": str(answer.claims["sub"]),
+        "sid": str(answer.claims.get("sid", "")),
+        "refresh": encrypt(answer.refresh_token) if answer.refresh_token else "",
+        "due": time.time() + settings.OIDC_REFRESH_MINUTES * 60,
+    }
+
+
+def ask_again_when_due(
+    get_response: Callable[[HttpRequest], HttpResponse],
+) -> Callable[[HttpRequest], HttpResponse]:
+    """Ask the provider what it says of the person now, when it is time to."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        # Health checks have no session, and these addresses load none.
+        if not request.path.startswith(("/health/", "/static/", "/metrics")):
+            noted = request.session.get(sessions.FEDERATED)
+            if noted and noted["refresh"] and noted["due"] < time.time():
+                _ask_again(request)
+        return get_response(request)
+
+    return middleware
+
+
+def _ask_again(request: HttpRequest) -> None:
+    user = request.user
+    noted = _take_turn(request.session)
+    if noted is None or not isinstance(user, User):
+        return
+    try:
+        answer = provider.ask_again(noted["sub"], decrypt(noted["refresh"]))
+        people.update_roles(user, answer.claims)
+    except provider.ProviderUnreachableError:
+        logger.warning("the identity provider does not answer; sessions go on meanwhile")
+        return
+    except (provider.RefusedByProviderError, provider.ProviderRefusal, UnreadableSecretError):
+        detail = {"identity_provider": True}
+        append(Event(Action.SIGNED_OUT, "user", user.pk, detail=detail), people.PROVIDER)
+        request.session.flush()
+        request.user = AnonymousUser()
+        return
+    due = time.time() + settings.OIDC_REFRESH_MINUTES * 60
+    noted |= {"refresh": encrypt(answer.refresh_token), "due": due}
+    request.session[sessions.FEDERATED] = noted
+
+
+@transaction.atomic
+def _take_turn(session: SessionBase) -> dict[str, Any] | None:
+    """What is noted, for one request of several at once: a refresh token may be good only once."""
+    row = Session.objects.select_for_update().filter(pk=session.session_key).first()
+    noted: dict[str, Any] | None = row.get_decoded().get(sessions.FEDERATED) if row else None
+    if noted is None or noted["due"] >= time.time():
+        return None
+    noted["due"] = time.time() + RETRY_SECONDS
+    session[sessions.FEDERATED] = noted
+    session.save()
+    return noted
+
+
+def callback_address(request: HttpRequest) -> str:
+    """Where the provider leads the browser back to; to be registered there."""
+    return request.build_absolute_uri(reverse("accounts:oidc-callback"))
