@@ -1,5 +1,6 @@
 """Whatever is appended, by however many at once, verifies afterwards."""
 
+import hashlib
 import hmac
 import threading
 import uuid
@@ -8,8 +9,11 @@ from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.test import Client
 from pytest_django.fixtures import Settings
 
+from tests.conftest import PASSWORD
+from webportal.accounts.models import Role, User
 from webportal.audit import chain
 from webportal.audit.chain import batches
 from webportal.audit.models import Action, AuditEntry
@@ -124,6 +128,8 @@ def test_the_mac_is_that_of_the_documented_content(settings: Settings) -> None:
         {"object_id": "t"},
         {"study_id": None},
         {"detail": {"a": 2}},
+        {"origin": {}},
+        {"origin": {"address": "192.0.2.1"}},
     ],
     ids=lambda changed: str(*changed),
 )
@@ -154,3 +160,47 @@ def test_the_walk_goes_on_over_several_batches(monkeypatch: pytest.MonkeyPatch) 
     done: list[tuple[int, int]] = []
     assert verify(lambda entries, of: done.append((entries, of))).entries == 10
     assert done == [(4, 10), (8, 10), (10, 10)]
+
+
+@pytest.mark.django_db
+def test_entries_with_and_without_an_origin_verify_in_one_chain(radiologist: User) -> None:
+    append(Event(Action.AUDIT_VERIFIED))
+    client = Client()
+    client.post(
+        "/sign-in",
+        {"username": radiologist.username, "password": PASSWORD},
+        REMOTE_ADDR="192.0.2.9",
+        headers={"User-Agent": "Firefox/140"},
+    )
+    append(Event(Action.AUDIT_VERIFIED))
+    system, signed_in, again = AuditEntry.objects.order_by("sequence")
+    assert system.origin is None
+    assert again.origin is None
+    session = hashlib.sha256(str(client.session.session_key).encode()).hexdigest()[:16]
+    assert signed_in.origin == {
+        "address": "192.0.2.9",
+        "device": "Firefox/140",
+        "session": session,
+    }
+    assert verify().findings == []
+
+
+@pytest.mark.parametrize("forged", ["NULL", "'{}'", "'null'", '\'{"address": "192.0.2.1"}\''])
+@pytest.mark.django_db
+def test_an_origin_that_was_changed_or_taken_away_is_found(sign_in: Any, forged: str) -> None:
+    sign_in(User.objects.create_user("auditor", None, [Role.AUDITOR])).get("/audit/")
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_auditentry DISABLE TRIGGER USER")
+        cursor.execute(
+            f"UPDATE audit_auditentry SET origin = {forged} WHERE action = 'audit.viewed'"
+        )
+    assert "the entry was altered" in str(verify().findings[0])
+
+
+@pytest.mark.django_db
+def test_an_origin_added_to_an_older_entry_is_found() -> None:
+    append(Event(Action.AUDIT_VERIFIED))
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE audit_auditentry DISABLE TRIGGER USER")
+        cursor.execute("UPDATE audit_auditentry SET origin = '{}'")
+    assert "the entry was altered" in str(verify().findings[0])

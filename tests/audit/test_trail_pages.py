@@ -155,6 +155,7 @@ def test_export_holds_what_the_filter_finds(client: Client) -> None:
             "detail": {"wo": "Köln, 胸部"},
             "previous_mac": entry.previous_mac,
             "mac": entry.mac,
+            "origin": None,
         }
     ]
     assert "attachment" in response["Content-Disposition"]

@@ -33,6 +33,12 @@ class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
     """One event, with the MACs that chain it to the one before it."""
 
     detail = serializers.DictField()
+    origin = serializers.DictField(
+        allow_null=True,
+        help_text="`address`, `device`, `session` (beginning of its key's SHA-256) and `token` of"
+        " the request, as far as there are; null for what was done outside of one, and for"
+        " entries of earlier releases.",
+    )
 
     class Meta:
         model = AuditEntry
@@ -48,6 +54,7 @@ class AuditEntrySerializer(serializers.ModelSerializer[AuditEntry]):
             "detail",
             "previous_mac",
             "mac",
+            "origin",
         ]
 
 

@@ -20,7 +20,7 @@ BATCH = 10_000
 _READ = """
 SELECT sequence, previous_mac, mac, (extract(epoch FROM at) * 1000000)::bigint,
     coalesce(actor_id::text, ''), actor, action, object_type, object_id,
-    coalesce(study_id::text, ''), detail::text
+    coalesce(study_id::text, ''), detail::text, origin::text
 FROM audit_auditentry WHERE sequence > %s AND sequence <= %s ORDER BY sequence LIMIT %s
 """
 _parse = json.JSONDecoder(parse_float=as_stored_number).decode
@@ -55,12 +55,17 @@ def _rows(after: int, until: int) -> list[tuple[Any, ...]]:
 
 def _mac(keyed: hmac.HMAC, row: tuple[Any, ...]) -> str:
     """What `trail.compute_mac` gives, from the same canonical JSON; a test compares the two."""
-    sequence, previous, _, at, actor_id, actor, action, kind, object_id, study_id, detail = row
-    stored = "{}" if detail == "{}" else _canonical(_parse(detail))
+    sequence, previous, _, at, actor_id, actor, action, kind, object_id, study_id, *stored = row
+    detail, origin = stored
     content = (
         f'[{quoted(previous)},{sequence},{at},"{actor_id}",{quoted(actor)},{quoted(action)},'
-        f'{quoted(kind)},{quoted(object_id)},"{study_id}",{stored}]'
+        f'{quoted(kind)},{quoted(object_id)},"{study_id}",{_as_canonical(detail)}'
+        f"{'' if origin is None else ',' + _as_canonical(origin)}]"
     )
     mac = keyed.copy()
     mac.update(content.encode())
     return mac.hexdigest()
+
+
+def _as_canonical(stored: str) -> str:
+    return "{}" if stored == "{}" else _canonical(_parse(stored))

@@ -112,6 +112,10 @@ class AuditEntry(models.Model):
     object_id = models.CharField(max_length=64, blank=True)
     study_id = models.UUIDField(null=True)
     detail = models.JSONField(default=dict)
+    origin = models.JSONField(
+        null=True,
+        help_text="Address, device, session and token of the request; empty outside of one.",
+    )
     previous_mac = models.CharField(max_length=64)
     mac = models.CharField(max_length=64, unique=True)
 

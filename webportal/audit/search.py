@@ -29,6 +29,7 @@ COLUMNS = [
     "detail",
     "previous_mac",
     "mac",
+    "origin",
 ]
 
 
@@ -114,7 +115,9 @@ def csv_lines(entries: QuerySet[AuditEntry]) -> Iterator[str]:
     yield _csv_line(COLUMNS)
     for row in _rows(entries):
         detail = json.dumps(row["detail"], ensure_ascii=False)
-        yield _csv_line([_cell(value) for value in (row | {"detail": detail}).values()])
+        origin = json.dumps(row["origin"], ensure_ascii=False) if row["origin"] else ""
+        texts = row | {"detail": detail, "origin": origin}
+        yield _csv_line([_cell(value) for value in texts.values()])
 
 
 def _rows(entries: QuerySet[AuditEntry]) -> Iterator[dict[str, Any]]:

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from webportal.audit.models import Action, AuditEntry, ChainHead
+from webportal.origin import current_origin
 
 SYSTEM = "system"
 
@@ -47,6 +48,7 @@ def append_all(events: Iterable[Event], actor: Any = None) -> list[AuditEntry]:
     if not events:
         return []
     actor_id, actor_name = _identity(actor)
+    origin = current_origin()
     with transaction.atomic():
         head = ChainHead.objects.select_for_update().get(pk=1)
         now = timezone.now()
@@ -62,6 +64,7 @@ def append_all(events: Iterable[Event], actor: Any = None) -> list[AuditEntry]:
                 object_id=str(event.object_id),
                 study_id=event.study_id,
                 detail=event.detail,
+                origin=origin.as_json() if origin else None,
                 previous_mac=head.mac,
             )
             entry.mac = compute_mac(entry)
@@ -73,23 +76,26 @@ def append_all(events: Iterable[Event], actor: Any = None) -> list[AuditEntry]:
 
 
 def compute_mac(entry: AuditEntry) -> str:
-    """HMAC-SHA-256, in hex, over the previous MAC and the entry's content as canonical JSON."""
-    content = json.dumps(
-        [
-            entry.previous_mac,
-            entry.sequence,
-            _microseconds(entry.at),
-            str(entry.actor_id or ""),
-            entry.actor,
-            entry.action,
-            entry.object_type,
-            entry.object_id,
-            str(entry.study_id or ""),
-            _as_stored(entry.detail),
-        ],
-        sort_keys=True,
-        separators=(",", ":"),
-    )
+    """HMAC-SHA-256, in hex, over the previous MAC and the entry's content as canonical JSON.
+
+    An entry without an origin has none in its content either, so that those of before there were
+    any still verify.
+    """
+    values = [
+        entry.previous_mac,
+        entry.sequence,
+        _microseconds(entry.at),
+        str(entry.actor_id or ""),
+        entry.actor,
+        entry.action,
+        entry.object_type,
+        entry.object_id,
+        str(entry.study_id or ""),
+        _as_stored(entry.detail),
+    ]
+    if entry.origin is not None:
+        values.append(_as_stored(entry.origin))
+    content = json.dumps(values, sort_keys=True, separators=(",", ":"))
     return hmac.new(settings.AUDIT_KEY.encode(), content.encode(), hashlib.sha256).hexdigest()
 
 
