@@ -138,6 +138,9 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     # audit
     "audit/": {"GET": (A,)},
     "audit/export": {"GET": (A,)},
+    "audit/access": {"GET": (A,)},
+    "audit/access/search": {"POST": (A,)},
+    "audit/access/export/<str:file_format>": {"GET": (A,)},
     "audit/verify": {"POST": (A,)},
     "audit/verification": {"GET": (A,)},
     # operations
@@ -216,6 +219,8 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "api/v1/users": {"GET": (IT,), "POST": (IT,)},
     "api/v1/users/<uuid:pk>": {"GET": (IT,), "PATCH": (IT,)},
     "api/v1/users/<uuid:pk>/reset-password": {"POST": (IT,)},
+    "api/v1/access-entries": {"GET": (A,)},
+    "api/v1/access-entries/patients": {"POST": (A,)},
     "api/v1/audit-entries": {"GET": (A,)},
     "api/v1/audit-entries/verify": {"POST": (A,)},
     "api/v1/audit-entries/verification": {"GET": (A,)},

@@ -40,6 +40,7 @@ INSTALLED_APPS = [
     "webportal.backups",
     "webportal.network",
     "webportal.operations",
+    "webportal.auditing",
     "webportal.api",
     "webportal.demo",
     "django.contrib.auth",

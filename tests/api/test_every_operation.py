@@ -56,6 +56,7 @@ class Operation:
 
 # What must be there before a list is asked for.
 LISTED = {
+    "access_entries_patients_create": "patient",
     "agreement_list": "read",
     "batches_list": "batch",
     "held_files_list": "held",
@@ -94,6 +95,8 @@ C = Role.COORDINATOR
 
 OPERATIONS: dict[str, Operation] = {
     "agreement_list": Operation(R),
+    "access_entries_list": Operation(A),
+    "access_entries_patients_create": Operation(A, body={"text": "phantom"}),
     "audit_entries_list": Operation(A),
     "audit_entries_verification_retrieve": Operation(A, path={"last": "verification"}),
     "audit_entries_verify_create": Operation(A, 202),

@@ -31,6 +31,7 @@ PAGES = {
     "second-factor": "/account/second-factor",
     "change-password": "/account/password",
     "audit": "/audit/",
+    "access-log": "/audit/access",
 }
 PATIENCE = 300_000  # milliseconds
 

@@ -165,6 +165,9 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     # audit
     "audit:trail": Kind.AUDIT,
     "audit:export": Kind.AUDIT,
+    "audit:accesses": Kind.AUDIT,
+    "audit:search-accesses": None,
+    "audit:export-accesses": Kind.AUDIT,
     "audit:verify": None,
     "audit:verification": Declaration(Kind.AUDIT, polled=True),
     # operations
@@ -244,6 +247,8 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     "api:user-list": Kind.USERS,
     "api:user-detail": Kind.USERS,
     "api:user-reset-password": None,
+    "api:access-entry-list": Kind.AUDIT,
+    "api:access-entry-patients": Kind.AUDIT,
     "api:audit-entry-list": Kind.AUDIT,
     "api:audit-entry-verify": Kind.AUDIT,
     "api:audit-entry-verification": Kind.AUDIT,

@@ -5,6 +5,7 @@ from drf_spectacular.renderers import OpenApiYamlRenderer
 from drf_spectacular.views import SpectacularAPIView
 from rest_framework.routers import SimpleRouter
 
+from webportal.api.access import AccessEntryEndpoint
 from webportal.api.agreement import AgreementEndpoint
 from webportal.api.batch_results import BatchResultEndpoint
 from webportal.api.bulk import BulkEndpoint
@@ -41,6 +42,7 @@ router.register("held-files", HeldFileEndpoint, "held-file")
 router.register("model-versions", ModelVersionEndpoint, "model-version")
 router.register("workers", WorkerEndpoint, "worker")
 router.register("users", UserEndpoint, "user")
+router.register("access-entries", AccessEntryEndpoint, "access-entry")
 router.register("audit-entries", AuditEntryEndpoint, "audit-entry")
 
 urlpatterns = [

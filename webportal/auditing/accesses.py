@@ -1,0 +1,186 @@
+"""Searching the access log: filters, who was shown a patient how often, and single entries."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+from django.contrib.postgres.aggregates import ArrayAgg
+from django.db.models import Count, Max, Min, Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from webportal.access.models import AccessEntry, Kind, Outcome
+from webportal.accounts.models import Role, User
+
+PAGE_SIZE = 100
+MOST_GROUPS = 500
+COLUMNS = [
+    "id",
+    "at",
+    "user_id",
+    "user",
+    "roles",
+    "kind",
+    "outcome",
+    "address",
+    "device",
+    "session",
+    "token",
+    "method",
+    "route",
+    "status",
+    "target",
+    "study_ids",
+    "patient_ids",
+    "file_ids",
+    "criteria",
+]
+
+
+class AccessFilter(forms.Form):
+    """What to look for beside a patient. Every field is optional and narrows the log further."""
+
+    user = forms.CharField(
+        label=_("User"), required=False, max_length=150, help_text=_("Full user name")
+    )
+    address = forms.CharField(label=_("Address"), required=False, max_length=45)
+    kind = forms.ChoiceField(
+        label=_("What"), required=False, choices=[("", _("Everything")), *Kind.choices]
+    )
+    first_day = forms.DateField(
+        label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
+    last_day = forms.DateField(
+        label=_("To and including"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for field in self.fields.values():
+            kind = "select" if isinstance(field.widget, forms.Select) else "control"
+            field.widget.attrs["class"] = f"form-{kind} form-{kind}-sm"
+
+    def used(self) -> dict[str, str]:
+        """The filters in use."""
+        return {name: str(value) for name, value in self.cleaned_data.items() if value}
+
+    def entries(self, about: Q | None = None) -> QuerySet[AccessEntry]:
+        """The entries that match, newest first; `about` is the condition of a subject."""
+        wanted = self.cleaned_data
+        entries = AccessEntry.objects.order_by("-id")
+        if about is not None:
+            entries = entries.filter(about)
+        for name in ("user", "address", "kind"):
+            if wanted[name]:
+                entries = entries.filter(**{name: wanted[name]})
+        if wanted["first_day"]:
+            entries = entries.filter(at__gte=_start_of(wanted["first_day"]))
+        # No day follows the calendar's last one, so that it leaves nothing out.
+        if wanted["last_day"] and wanted["last_day"] < date.max:
+            entries = entries.filter(at__lt=_start_of(wanted["last_day"] + timedelta(days=1)))
+        return entries
+
+
+@dataclass(frozen=True)
+class Group:
+    """How often one person was shown a patient in one way, from when to when and where."""
+
+    user: str
+    full_name: str
+    roles: list[str]
+    kind: str
+    outcome: str
+    count: int
+    first: datetime
+    last: datetime
+    addresses: list[str]
+
+    @property
+    def role_labels(self) -> str:
+        """The roles in words."""
+        return role_labels(self.roles)
+
+    @property
+    def what(self) -> str:
+        """What was shown, in words; a refusal says so."""
+        return what(self.kind, self.outcome)
+
+
+def role_labels(roles: list[str]) -> str:
+    """Roles in words; one that this version does not know as it is stored."""
+    return ", ".join(str(Role(role).label) if role in Role.values else role for role in roles)
+
+
+def what(kind: str, outcome: str) -> str:
+    """A kind in words, with an outcome that is no success."""
+    label = str(Kind(kind).label) if kind in Kind.values else kind
+    return label if outcome == Outcome.DONE else f"{label}: {Outcome(outcome).label}"
+
+
+def groups_of(entries: QuerySet[AccessEntry]) -> list[Group]:
+    """The entries by person, role and what was shown, the latest first, at most MOST_GROUPS."""
+    rows = list(
+        entries.order_by()
+        .values("user", "roles", "kind", "outcome")
+        .annotate(
+            count=Count("id"),
+            first=Min("at"),
+            last=Max("at"),
+            addresses=ArrayAgg("address", distinct=True, default=[]),
+        )
+        .order_by("-last")[:MOST_GROUPS]
+    )
+    users = User.objects.filter(username__in={row["user"] for row in rows})
+    names = dict(users.values_list("username", "full_name"))
+    return [Group(full_name=names.get(row["user"], ""), **row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of entries, newest first, and where the next one starts."""
+
+    entries: list[AccessEntry]
+    older: int | None
+    has_newer: bool
+
+
+def page_of(entries: QuerySet[AccessEntry], before: int | None) -> Page:
+    """The newest PAGE_SIZE entries below the id `before`, or the newest of all."""
+    below = entries if before is None else entries.filter(id__lt=before)
+    found = list(below[: PAGE_SIZE + 1])
+    shown = found[:PAGE_SIZE]
+    return Page(shown, shown[-1].pk if len(found) > PAGE_SIZE else None, before is not None)
+
+
+def csv_lines(entries: QuerySet[AccessEntry]) -> Iterator[str]:
+    """A header and one line an entry, safe to open in a spreadsheet; ids are parted by blanks."""
+    yield _line(COLUMNS)
+    for entry in entries.iterator(chunk_size=2000):
+        values = {name: getattr(entry, name) for name in COLUMNS}
+        values["at"] = entry.at.isoformat()
+        values["criteria"] = json.dumps(entry.criteria, ensure_ascii=False)
+        for name in ("roles", "study_ids", "patient_ids", "file_ids"):
+            values[name] = " ".join(map(str, values[name]))
+        yield _line([_cell(value) for value in values.values()])
+
+
+def _line(values: list[Any]) -> str:
+    line = io.StringIO()
+    csv.writer(line).writerow(values)
+    return line.getvalue()
+
+
+def _cell(value: object) -> object:
+    """A name such as '@name' would be a formula in a spreadsheet; an apostrophe stops that."""
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return value
+
+
+def _start_of(day: date) -> datetime:
+    return timezone.make_aware(datetime.combine(day, time.min))
