@@ -223,7 +223,9 @@ class ReadEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Read]):
         """Sign an addendum to a signed read."""
         given = NewAddendum(data=request.data)
         given.is_valid(raise_exception=True)
-        addendum = addenda.add_addendum(self.get_object(), self.person, **given.validated_data)
+        values = dict(given.validated_data)
+        secret = values.pop("password")
+        addendum = addenda.add_addendum(self.get_object(), self.person, secret=secret, **values)
         show_all(request, [addendum])
         return Response(AddendumSerializer(addendum).data, status=201)
 
