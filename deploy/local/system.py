@@ -222,10 +222,10 @@ def dicom_port() -> int:
 
 
 def url_of(listener: socket.socket) -> str:
-    """The address to open in a browser on this machine."""
+    """The address to open in a browser on this machine; by name, as passkeys need one."""
     host, port = listener.getsockname()[:2]
-    if host in WILDCARDS:
-        host = "127.0.0.1"
+    if host in WILDCARDS or host in ("127.0.0.1", "::1"):
+        host = "localhost"
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 

@@ -37,7 +37,7 @@ def taken() -> socket.socket:
 def test_a_taken_port_is_passed_over(taken: socket.socket) -> None:
     with taken, listen(f"127.0.0.1:{taken.getsockname()[1]}") as listener:
         assert listener.getsockname()[1] > taken.getsockname()[1]
-        assert url_of(listener) == f"http://127.0.0.1:{listener.getsockname()[1]}"
+        assert url_of(listener) == f"http://localhost:{listener.getsockname()[1]}"
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1", "no-such-host.invalid", "127.0.0.1:http"])
@@ -60,7 +60,7 @@ def test_on_all_addresses_every_name_of_the_machine_is_answered() -> None:
     }
     with listen("0.0.0.0:0") as listener:
         assert own | {socket.gethostname()} <= set(host_names(listener))
-        assert url_of(listener).startswith("http://127.0.0.1:")
+        assert url_of(listener).startswith("http://localhost:")
 
 
 def test_keys_are_generated_once_and_closed_to_others(
