@@ -24,6 +24,7 @@ from tests.factories import (
     make_prediction,
     make_study,
 )
+from tests.network.rows import make_node, make_received
 from tests.reading import look_at, present_identity, sign
 from webportal.access.models import AccessEntry
 from webportal.accounts.models import ApiToken, Role, User
@@ -36,6 +37,7 @@ from webportal.intake import pipeline
 from webportal.intake.batches import services
 from webportal.intake.cases.case_record import FORM_KEY, CaseRecord
 from webportal.intake.models import UploadItem
+from webportal.network.models import Node
 from webportal.notifications.models import Kind, Notification
 from webportal.records.models import Patient, Study
 from webportal.review.models import SecondReading, TextTemplate
@@ -74,6 +76,8 @@ LISTED = {
     "studies_worklist": "study",
     "text_templates_list": "text",
     "tokens_list": "token",
+    "dicom_nodes_list": "node",
+    "received_instances_list": "received",
     "users_list": "person",
     "workers_list": "worker",
 }
@@ -169,6 +173,17 @@ OPERATIONS: dict[str, Operation] = {
     "tokens_list": Operation(R),
     "tokens_create": Operation(None, 201, body=CREDENTIALS),
     "tokens_destroy": Operation(R, 204, path={"key": "token"}),
+    "dicom_nodes_list": Operation(IT),
+    "dicom_nodes_create": Operation(
+        IT, 201, body={"ae_title": "CR9", "addresses": ["10.0.0.9"], "port": 104}
+    ),
+    "dicom_nodes_retrieve": Operation(IT, path=_of("node")),
+    "dicom_nodes_partial_update": Operation(IT, path=_of("node"), body={"is_active": False}),
+    "dicom_nodes_echo_create": Operation(IT, path=_of("node")),
+    "received_instances_list": Operation(IT),
+    "received_instances_retrieve": Operation(IT, path=_of("received")),
+    "received_instances_retry_create": Operation(IT, path=_of("received")),
+    "received_instances_discard_create": Operation(IT, path=_of("received")),
     "users_list": Operation(IT),
     "users_create": Operation(IT, 201, body={"username": "ann", "roles": ["radiologist"]}),
     "users_retrieve": Operation(IT, path=_of("person")),
@@ -298,6 +313,14 @@ class World:
         batch = services.create_batch(self.uploader)
         kind = Kind.BATCH_DONE
         return Notification.objects.create(recipient=self.uploader, kind=kind, batch=batch).pk
+
+    @cached_property
+    def node(self) -> Any:
+        return make_node().pk
+
+    @property
+    def received(self) -> Any:
+        return make_received(Node.objects.get(pk=self.node)).pk
 
     @property
     def person(self) -> Any:

@@ -25,12 +25,15 @@ from tests.factories import (
     make_radiograph,
     make_study,
 )
+from tests.network.rows import make_node, make_received
 from webportal.accounts.models import Role, User
 from webportal.inference import registry
 from webportal.inference.models import Job, ModelVersion, Prediction, Worker
 from webportal.intake import pipeline
 from webportal.intake.batches import services
 from webportal.intake.models import UploadBatch, UploadItem
+from webportal.network import callers
+from webportal.network.models import InboxState
 from webportal.notifications.models import Kind, Notification
 from webportal.records.choices import Category
 from webportal.records.models import Study
@@ -126,7 +129,12 @@ def _fill(people: dict[Role, User], folder: Path) -> dict[str, str]:
     Notification.objects.create(recipient=people[Role.UPLOADER], kind=Kind.BATCH_DONE, batch=batch)
     waiting = {"studies": 2, "waiting_since": timezone.now(), "category": Category.LIKELY}
     Notification.objects.create(recipient=reader, kind=Kind.STAT_UNREAD, **waiting)
+    node = make_node(port=104)
+    for state in InboxState:
+        make_received(node, state)
+    callers.note_rejected("CR2", "CHESTLINE", "192.0.2.7", callers.UNKNOWN)
     return {
+        "node_id": str(node.pk),
         "user_id": str(people[Role.UPLOADER].pk),
         "patient_id": str(study.patient_id),
         "study_id": str(study.pk),

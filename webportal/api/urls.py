@@ -10,6 +10,7 @@ from webportal.api.agreement import AgreementEndpoint
 from webportal.api.batch_results import BatchResultEndpoint
 from webportal.api.bulk import BulkEndpoint
 from webportal.api.jobs import JobEndpoint, ModelVersionEndpoint, PredictionEndpoint, WorkerEndpoint
+from webportal.api.network import NodeEndpoint, ReceivedEndpoint
 from webportal.api.notifications import NotificationEndpoint
 from webportal.api.patients import PatientEndpoint
 from webportal.api.pictures import RadiographEndpoint, StudyRerunEndpoint
@@ -43,6 +44,8 @@ router.register("model-versions", ModelVersionEndpoint, "model-version")
 router.register("workers", WorkerEndpoint, "worker")
 router.register("users", UserEndpoint, "user")
 router.register("access-entries", AccessEntryEndpoint, "access-entry")
+router.register("dicom-nodes", NodeEndpoint, "dicom-node")
+router.register("received-instances", ReceivedEndpoint, "received-instance")
 router.register("audit-entries", AuditEntryEndpoint, "audit-entry")
 
 urlpatterns = [

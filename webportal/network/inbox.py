@@ -27,6 +27,8 @@ from webportal.refusals import Conflict
 
 #: The states in which the inbox keeps the file.
 KEPT = (InboxState.WAITING, InboxState.REFUSED, InboxState.SET_ASIDE)
+#: The states in which a person may discard it.
+DISCARDABLE = (InboxState.REFUSED, InboxState.SET_ASIDE)
 _CLEARED_AT_ONCE = 100
 _NOT_SETTLED: dict[str, Any] = {
     "settled_at": None,
@@ -178,7 +180,7 @@ def retry(row: ReceivedInstance, by: User) -> None:
 def discard(row: ReceivedInstance, by: User) -> None:
     """Discard a refused instance, or one that was set aside, for good. Raises InboxError."""
     locked = ReceivedInstance.objects.select_for_update().get(pk=row.pk)
-    if locked.state not in (InboxState.REFUSED, InboxState.SET_ASIDE):
+    if locked.state not in DISCARDABLE:
         raise InboxError(_("Only what was refused or set aside can be discarded."))
     locked.state, locked.settled_at = InboxState.DISCARDED, timezone.now()
     locked.save(update_fields=["state", "settled_at"])

@@ -33,6 +33,7 @@ LINKS = [
     Link(_("Queue"), "operations:queue", (Role.IT,)),
     Link(_("Models"), "inference:models", (Role.RADIOLOGIST, Role.IT)),
     Link(_("Agreement"), "review:agreement", (Role.RADIOLOGIST, Role.IT, Role.AUDITOR)),
+    Link(_("DICOM"), "network:network", (Role.IT,)),
     Link(_("Users"), "accounts:users", (Role.IT,)),
     Link(_("Audit trail"), "audit:trail", (Role.AUDITOR,)),
     Link(_("Access log"), "audit:accesses", (Role.AUDITOR,)),

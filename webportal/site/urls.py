@@ -22,5 +22,6 @@ urlpatterns = [
     path("", include("webportal.inference.urls")),
     path("audit/", include("webportal.auditing.urls")),
     path("", include("webportal.operations.urls")),
+    path("", include("webportal.network.urls")),
     path("api/v1/", include("webportal.api.urls")),
 ]

@@ -1,0 +1,136 @@
+"""Nodes and the inbox: pages and REST for hospital IT."""
+
+import shutil
+import socket
+import subprocess
+from collections.abc import Callable
+
+import pytest
+from django.test import Client
+from rest_framework.test import APIClient
+
+from tests.helpers import audit_actions, wait_until
+from tests.network.rows import make_node, make_received
+from webportal.accounts.models import User
+from webportal.audit.models import AuditEntry
+from webportal.audit.verification import verify
+from webportal.network import inbox
+from webportal.network.models import InboxState, Node
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def client(it_person: User, sign_in: Callable[[User], Client]) -> Client:
+    return sign_in(it_person)
+
+
+NEW = {"ae_title": " CR2 ", "description": "Room 2", "addresses": "10.0.0.5, 10.1.0.0/16"}
+
+
+def test_a_device_is_added_with_an_account_that_is_no_person(client: Client) -> None:
+    assert client.post("/dicom", NEW).status_code == 302
+    node = Node.objects.get()
+    assert (node.ae_title, node.addresses) == ("CR2", ["10.0.0.5", "10.1.0.0/16"])
+    account = node.account
+    assert (account.is_node, account.roles, account.has_usable_password()) == (True, [], False)
+    assert audit_actions(object_type="node") == ["node.created"]
+    assert "CR2" in client.get("/dicom").content.decode()
+    assert "dicom:CR2" not in client.get("/users").content.decode()
+    assert client.get(f"/users/{account.pk}").status_code == 404
+    assert client.post(f"/users/{account.pk}/reset-password").status_code == 404
+    assert not {finding.code for finding in verify().findings} & {"user_without_entry"}
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("ae_title", "A\\B", "no backslash"),
+        ("addresses", "CR-ROOM", "no IP address"),
+        ("addresses", "10.0.0.1/8", "no IP address"),
+        ("port", "70000", "65535"),
+    ],
+)
+def test_what_is_no_device_is_said_and_nothing_is_added(
+    client: Client, field: str, value: str, said: str
+) -> None:
+    answer = client.post("/dicom", NEW | {field: value})
+    assert said in answer.content.decode()
+    assert not Node.objects.exists()
+
+
+def test_an_ae_title_is_taken_once_whatever_its_case(client: Client) -> None:
+    client.post("/dicom", NEW)
+    answer = client.post("/dicom", NEW | {"ae_title": "cr2"})
+    assert "already a node" in answer.content.decode()
+    assert Node.objects.count() == 1
+
+
+def test_a_change_is_in_the_trail_by_value(client: Client) -> None:
+    node = make_node()
+    client.post(f"/dicom/nodes/{node.pk}", {"description": "Room 1", "addresses": "127.0.0.1"})
+    node.refresh_from_db()
+    assert not node.is_active
+    entry = AuditEntry.objects.get(action="node.changed")
+    assert entry.detail == {"active": {"from": True, "to": False}}
+
+
+def test_a_refused_instance_is_tried_again_or_discarded(client: Client) -> None:
+    node = make_node()
+    first, second = make_received(node), make_received(node)
+    aside = make_received(node, InboxState.SET_ASIDE)
+    page = client.get("/dicom/inbox?state=refused").content.decode()
+    assert first.sop_instance_uid in page
+    assert aside.sop_instance_uid not in page
+
+    client.post(f"/dicom/inbox/{first.pk}/retry")
+    for row in (second, aside):
+        assert "for good?" in client.get(f"/dicom/inbox?discard={row.pk}").content.decode()
+        client.post(f"/dicom/inbox/{row.pk}/discard")
+    for row in (first, second, aside):
+        row.refresh_from_db()
+    assert (first.state, first.reason_code) == ("waiting", "")
+    assert [second.state, aside.state] == ["discarded", "discarded"]
+    assert audit_actions(object_type="received_instance") == [
+        "received.retried",
+        "received.discarded",
+        "received.discarded",
+    ]
+    inbox.clear()
+    assert [path.name for path in inbox.folder().iterdir()] == [first.file_name]
+
+
+def test_what_waits_is_neither_tried_again_nor_discarded(it_person: User) -> None:
+    row = make_received(make_node(), InboxState.WAITING)
+    client = APIClient()
+    client.force_authenticate(it_person)
+    for verb in ("retry", "discard"):
+        assert client.post(f"/api/v1/received-instances/{row.pk}/{verb}").status_code == 409
+    inbox.clear()
+    assert (inbox.folder() / row.file_name).exists()
+
+
+@pytest.mark.skipif(shutil.which("storescp") is None, reason="dcmtk is not installed")
+def test_the_connection_to_a_device_is_tested_by_an_echo(client: Client) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    node = make_node(port=port)
+    said = client.post(f"/dicom/nodes/{node.pk}/test", follow=True).content.decode()
+    assert "Nothing answers" in said
+    listening = subprocess.Popen(["storescp", "-aet", "CR1", str(port)])
+    try:
+        wait_until(lambda: _listens(port), "the device listens")
+        said = client.post(f"/dicom/nodes/{node.pk}/test", follow=True).content.decode()
+        assert "It answered." in said
+    finally:
+        listening.kill()
+        listening.wait()
+    assert audit_actions(action="node.tested") == ["node.tested"] * 2
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True

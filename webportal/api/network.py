@@ -1,0 +1,176 @@
+"""The DICOM network: nodes, and what they sent. No patient is named."""
+
+from typing import Any
+
+import django_filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
+from rest_framework.decorators import action
+from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from webportal.accounts.models import Role
+from webportal.api.base import Endpoint, NoBody
+from webportal.network import echo, inbox, nodes
+from webportal.network.models import InboxState, Node, ReceivedInstance
+
+
+class NodeSerializer(serializers.ModelSerializer[Node]):
+    """A modality or PACS that may send images."""
+
+    class Meta:
+        model = Node
+        fields = [
+            "id",
+            "ae_title",
+            "description",
+            "addresses",
+            "port",
+            "is_active",
+            "created_by",
+            "created_at",
+        ]
+
+
+class NewNode(serializers.Serializer[Any]):
+    """Which node to add."""
+
+    ae_title = serializers.CharField(max_length=16)
+    description = serializers.CharField(max_length=100, allow_blank=True, default="")
+    addresses = serializers.ListField(
+        child=serializers.CharField(max_length=50),
+        min_length=1,
+        max_length=50,
+        help_text="IP addresses, or networks such as 192.168.10.0/24.",
+    )
+    port = serializers.IntegerField(
+        min_value=1, max_value=65535, allow_null=True, default=None, help_text="If it listens."
+    )
+
+
+class NodeChange(serializers.Serializer[Any]):
+    """What to change; what is left out stays as it is."""
+
+    description = serializers.CharField(max_length=100, allow_blank=True, required=False)
+    addresses = serializers.ListField(
+        child=serializers.CharField(max_length=50), min_length=1, max_length=50, required=False
+    )
+    port = serializers.IntegerField(min_value=1, max_value=65535, allow_null=True, required=False)
+    is_active = serializers.BooleanField(required=False, help_text="Whether it may send.")
+
+
+class EchoAnswer(serializers.Serializer[Any]):
+    """What came of a C-ECHO."""
+
+    answered = serializers.BooleanField()
+    message = serializers.CharField()
+
+
+class NodeEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Node]):
+    """Nodes of the DICOM network."""
+
+    queryset = Node.objects.all()
+    serializer_class = NodeSerializer
+    filterset_fields = ["ae_title", "is_active"]
+    ordering_fields = ["ae_title", "created_at"]
+    ordering = ["ae_title"]
+    roles = dict.fromkeys(("list", "retrieve", "create", "partial_update", "echo"), (Role.IT,))
+
+    @extend_schema(request=NewNode, responses={201: NodeSerializer})
+    def create(self, request: Request) -> Response:
+        """Add a node; 409 for an AE title that is taken, and for what is no address."""
+        given = NewNode(data=request.data)
+        given.is_valid(raise_exception=True)
+        node = nodes.create_node(**given.validated_data, by=self.person)
+        return Response(self.get_serializer(node).data, status=201)
+
+    @extend_schema(request=NodeChange)
+    def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Change a node, or stop it from sending."""
+        node = self.get_object()
+        given = NodeChange(data=request.data)
+        given.is_valid(raise_exception=True)
+        now = {
+            name: getattr(node, name) for name in ("description", "addresses", "port", "is_active")
+        }
+        changed = nodes.change_node(node, **now | given.validated_data, by=self.person)
+        return Response(self.get_serializer(changed).data)
+
+    @extend_schema(request=NoBody, responses=EchoAnswer)
+    @action(detail=True, methods=["post"])
+    def echo(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Send the node a C-ECHO."""
+        answered, words = echo.echo(self.get_object(), self.person)
+        return Response({"answered": answered, "message": words})
+
+
+class ReceivedSerializer(serializers.ModelSerializer[ReceivedInstance]):
+    """An instance that a node sent; `item` is its file in the batch, once it is taken in."""
+
+    reason = serializers.SerializerMethodField()
+
+    class Meta:
+        model = ReceivedInstance
+        fields = [
+            "id",
+            "node",
+            "address",
+            "study_instance_uid",
+            "sop_instance_uid",
+            "sop_class_uid",
+            "transfer_syntax_uid",
+            "sha256",
+            "size",
+            "state",
+            "reason_code",
+            "reason",
+            "times_received",
+            "batch",
+            "item",
+            "first_received_at",
+            "received_at",
+            "settled_at",
+        ]
+
+    def get_reason(self, row: ReceivedInstance) -> str:
+        """The reason in English; '' where there is none."""
+        return row.reason.english if row.reason else ""
+
+
+class ReceivedFilter(django_filters.FilterSet):
+    """What received instances can be narrowed by."""
+
+    node = django_filters.UUIDFilter(field_name="node_id")
+    state = django_filters.ChoiceFilter(choices=InboxState.choices)
+    sop_instance_uid = django_filters.CharFilter()
+    study_instance_uid = django_filters.CharFilter()
+
+    class Meta:
+        model = ReceivedInstance
+        fields: list[str] = []
+
+
+class ReceivedEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[ReceivedInstance]):
+    """The inbox of the DICOM network."""
+
+    queryset = ReceivedInstance.objects.select_related("item")
+    serializer_class = ReceivedSerializer
+    filterset_class = ReceivedFilter
+    ordering_fields = ["received_at"]
+    ordering = ["-received_at"]
+    roles = dict.fromkeys(("list", "retrieve", "retry", "discard"), (Role.IT,))
+
+    @extend_schema(request=NoBody)
+    @action(detail=True, methods=["post"])
+    def retry(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Let a refused instance be looked at again; 409 in any other state."""
+        inbox.retry(self.get_object(), self.person)
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(request=NoBody)
+    @action(detail=True, methods=["post"])
+    def discard(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Discard for good what was refused or set aside; 409 in any other state."""
+        inbox.discard(self.get_object(), self.person)
+        return Response(self.get_serializer(self.get_object()).data)

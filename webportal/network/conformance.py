@@ -1,0 +1,62 @@
+"""The tables of the conformance statement (docs/dicom.md), from what the receiver negotiates."""
+
+from webportal.network import scp
+from webportal.network.sop_classes import (
+    IMAGE_SYNTAXES,
+    IMAGES,
+    OTHERS,
+    PLAIN_SYNTAXES,
+    VERIFICATION,
+    name_of,
+)
+
+BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
+
+_STATUSES = (
+    (scp.SUCCESS, "the instance and its record are on the disk"),
+    (scp.PROCESSING_FAILURE, "the database does not answer; send it again"),
+    (scp.OUT_OF_RESOURCES, "the disk has too little space, or cannot be written to; send it again"),
+    (scp.CANNOT_UNDERSTAND, "the data set cannot be read as DICOM"),
+)
+_REJECTIONS = (
+    ("permanent, service user, 3", "the calling AE title is unknown, inactive or not from there"),
+    ("permanent, service user, 7", "the called AE title is not the receiver's"),
+    ("transient, presentation, 2", "too many associations, or the database does not answer"),
+)
+
+
+def tables() -> str:
+    """Return the tables in Markdown."""
+    lines = [
+        f"Implementation Class UID `{scp.IMPLEMENTATION_UID}`, implementation version name"
+        f" `{scp.IMPLEMENTATION_NAME}`.",
+        "",
+        "| SOP class | UID | role | transfer syntaxes |",
+        "| --- | --- | --- | --- |",
+        f"| {name_of(VERIFICATION)} | `{VERIFICATION}` | SCP, SCU | plain |",
+        *(f"| {name_of(each)} | `{each}` | SCP | all below |" for each in IMAGES),
+        *(f"| {name_of(each)} | `{each}` | SCP if kept | plain |" for each in OTHERS),
+        "",
+        "| transfer syntax | UID | plain |",
+        "| --- | --- | --- |",
+        *(
+            f"| {name_of(each)} | `{each}` | {'yes' if each in PLAIN_SYNTAXES else 'no'} |"
+            for each in IMAGE_SYNTAXES
+        ),
+        "",
+        "| status of C-STORE | meaning |",
+        "| --- | --- |",
+        *(f"| 0x{code:04X} | {meaning} |" for code, meaning in _STATUSES),
+        "",
+        "| association rejected (result, source, reason) | when |",
+        "| --- | --- |",
+        *(f"| {code} | {meaning} |" for code, meaning in _REJECTIONS),
+    ]
+    return "\n".join(lines)
+
+
+def fill_in(document: str) -> str:
+    """Return a document with the present tables between its marks."""
+    before, _, rest = document.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return f"{before}{BEGIN}\n\n{tables()}\n\n{END}{after}"

@@ -1,0 +1,64 @@
+"""Forms of the nodes."""
+
+import re
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from webportal.network.models import Node
+from webportal.network.nodes import NodeError, read_addresses, read_ae_title
+
+_BETWEEN = re.compile(r"[\s,;]+")
+
+
+class NodeForm(forms.Form):
+    """A node as hospital IT describes it."""
+
+    ae_title = forms.CharField(
+        label=_("AE title"), max_length=16, help_text=_("As it is set on the device.")
+    )
+    description = forms.CharField(label=_("Description"), max_length=100, required=False)
+    addresses = forms.CharField(
+        label=_("Addresses"),
+        max_length=500,
+        help_text=_("IP addresses or networks from which it calls, separated by spaces."),
+    )
+    port = forms.IntegerField(
+        label=_("Port"),
+        min_value=1,
+        max_value=65535,
+        required=False,
+        help_text=_("On which the device listens; for testing the connection."),
+    )
+
+    def clean_ae_title(self) -> str:
+        """The title without its padding."""
+        try:
+            return read_ae_title(self.cleaned_data["ae_title"])
+        except NodeError as error:
+            raise forms.ValidationError(error.message) from None
+
+    def clean_addresses(self) -> list[str]:
+        """The addresses in their usual form."""
+        texts = [text for text in _BETWEEN.split(self.cleaned_data["addresses"]) if text]
+        try:
+            return read_addresses(texts)
+        except NodeError as error:
+            raise forms.ValidationError(error.message) from None
+
+
+class NodeChangeForm(NodeForm):
+    """The same of a node that there is, whose AE title stays."""
+
+    is_active = forms.BooleanField(label=_("May send"), required=False)
+
+    def __init__(self, *args: Any, node: Node, **kwargs: Any) -> None:
+        kwargs["initial"] = {
+            "description": node.description,
+            "addresses": " ".join(node.addresses),
+            "port": node.port,
+            "is_active": node.is_active,
+        }
+        super().__init__(*args, **kwargs)
+        del self.fields["ae_title"]

@@ -1,0 +1,136 @@
+"""Pages of the DICOM network, for hospital IT. They name no patient."""
+
+import uuid
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Count, Max, Q
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from webportal.accounts.models import Role
+from webportal.accounts.roles import SignedInRequest, allow
+from webportal.network import callers, echo, inbox, nodes
+from webportal.network.forms import NodeChangeForm, NodeForm
+from webportal.network.models import InboxState, Node, ReceivedInstance, RejectedCaller
+from webportal.network.sop_classes import name_of
+from webportal.refusals import Conflict
+
+_ROWS_PER_PAGE = 50
+_WHY_REJECTED = {
+    callers.UNKNOWN: gettext_lazy("unknown AE title"),
+    callers.INACTIVE: gettext_lazy("may not send"),
+    callers.ADDRESS: gettext_lazy("not from this address"),
+    callers.CALLED: gettext_lazy("asked for another AE title"),
+}
+
+
+@allow(Role.IT)
+@require_http_methods(["GET", "POST"])
+def network(request: SignedInRequest) -> HttpResponse:
+    """Nodes, adding one, and who was not let in."""
+    form = NodeForm(request.POST or None)
+    if form.is_valid():
+        try:
+            node = nodes.create_node(**form.cleaned_data, by=request.user)
+        except nodes.NodeError as error:
+            form.add_error(None, error.message)
+        else:
+            messages.success(request, _("{node} may send images now.").format(node=node))
+            return redirect("network:network")
+    waiting = Count("received", filter=Q(received__state=InboxState.WAITING))
+    refused = Count("received", filter=Q(received__state=InboxState.REFUSED))
+    context = {
+        "form": form,
+        "nodes": Node.objects.annotate(
+            last_at=Max("received__received_at"), waiting=waiting, refused=refused
+        ),
+        "rejected": [(each, _WHY_REJECTED.get(each.reason, "")) for each in _rejected()],
+        "ae_title": settings.DICOM_AE_TITLE,
+        "port": settings.DICOM_PORT,
+    }
+    return render(request, "network/network.html", context)
+
+
+def _rejected() -> list[RejectedCaller]:
+    return list(RejectedCaller.objects.all()[:10])
+
+
+@allow(Role.IT)
+@require_http_methods(["GET", "POST"])
+def node(request: SignedInRequest, node_id: uuid.UUID) -> HttpResponse:
+    """Change a node, or stop it from sending."""
+    shown = get_object_or_404(Node, pk=node_id)
+    form = NodeChangeForm(request.POST or None, node=shown)
+    if form.is_valid():
+        nodes.change_node(shown, **form.cleaned_data, by=request.user)
+        messages.success(request, _("{name} is changed.").format(name=shown))
+        return redirect("network:network")
+    return render(request, "network/node.html", {"node": shown, "form": form})
+
+
+@allow(Role.IT)
+@require_POST
+def test_node(request: SignedInRequest, node_id: uuid.UUID) -> HttpResponse:
+    """Send a node a C-ECHO and say what came of it."""
+    called = get_object_or_404(Node, pk=node_id)
+    answered, words = echo.echo(called, request.user)
+    (messages.success if answered else messages.warning)(request, f"{called}: {words}")
+    return redirect("network:network")
+
+
+@allow(Role.IT)
+@require_GET
+def received(request: SignedInRequest) -> HttpResponse:
+    """The inbox: what came, from whom, and what became of it; the newest first."""
+    state = request.GET.get("state", "")
+    found = ReceivedInstance.objects.select_related("node", "item")
+    if state in InboxState.values:
+        found = found.filter(state=state)
+    counts = dict(ReceivedInstance.objects.order_by().values_list("state").annotate(Count("pk")))
+    page = Paginator(found, _ROWS_PER_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "page": page,
+        "rows": [(row, name_of(row.sop_class_uid)) for row in page],
+        "states": [(each, counts.get(each.value, 0)) for each in InboxState],
+        "state": state,
+        "discarding": _discarding(request.GET.get("discard", "")),
+    }
+    return render(request, "network/inbox.html", context)
+
+
+def _discarding(asked: str) -> ReceivedInstance | None:
+    """Return what the person is asked about before it is discarded."""
+    try:
+        found = ReceivedInstance.objects.select_related("node").filter(pk=uuid.UUID(asked))
+    except ValueError:
+        return None
+    return found.filter(state__in=inbox.DISCARDABLE).first()
+
+
+@allow(Role.IT)
+@require_POST
+def retry(request: SignedInRequest, received_id: uuid.UUID) -> HttpResponse:
+    """Let a refused instance be looked at again."""
+    try:
+        inbox.retry(get_object_or_404(ReceivedInstance, pk=received_id), request.user)
+        messages.success(request, _("It is looked at again within seconds."))
+    except Conflict as error:
+        messages.warning(request, error.message)
+    return redirect("network:inbox")
+
+
+@allow(Role.IT)
+@require_POST
+def discard(request: SignedInRequest, received_id: uuid.UUID) -> HttpResponse:
+    """Discard an instance that was refused or set aside."""
+    try:
+        inbox.discard(get_object_or_404(ReceivedInstance, pk=received_id), request.user)
+        messages.success(request, _("The instance is discarded."))
+    except Conflict as error:
+        messages.warning(request, error.message)
+    return redirect("network:inbox")
