@@ -138,9 +138,9 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     # audit
     "audit/": {"GET": (A,)},
     "audit/export": {"GET": (A,)},
-    "audit/access": {"GET": (A,)},
-    "audit/access/search": {"POST": (A,)},
-    "audit/access/export/<str:file_format>": {"GET": (A,)},
+    "access-log": {"GET": (A,)},
+    "access-log/search": {"POST": (A,)},
+    "access-log/export/<str:file_format>": {"GET": (A,)},
     "audit/verify": {"POST": (A,)},
     "audit/verification": {"GET": (A,)},
     # operations

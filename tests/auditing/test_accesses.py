@@ -53,13 +53,13 @@ def open_all(study: Study, person: User, address: str) -> None:
 
 
 def groups(client: Client, **query: str) -> list[tuple[str, str, int]]:
-    context = client.get("/audit/access", query).context
+    context = client.get("/access-log", query).context
     return sorted((each.user, each.kind, each.count) for each in context["groups"])
 
 
 @pytest.mark.parametrize("text", ["lammergeier anna", "LAM-1", "ACC-77"])
 def test_a_search_shows_who_saw_the_patient_and_how(auditing: Client, text: str) -> None:
-    answer = auditing.post("/audit/access/search", {"text": text}, follow=True)
+    answer = auditing.post("/access-log/search", {"text": text}, follow=True)
     assert text not in answer.redirect_chain[0][0]
     assert [
         (each.user, each.kind, each.count, each.addresses) for each in answer.context["groups"]
@@ -91,7 +91,7 @@ def test_a_refused_attempt_is_among_them(auditing: Client, seen: Study, uploader
     client = Client()
     client.force_login(uploader)
     client.get(f"/studies/{seen.pk}")
-    answer = auditing.get("/audit/access", {"patient": str(seen.patient_id)})
+    answer = auditing.get("/access-log", {"patient": str(seen.patient_id)})
     assert ("uploader", "refused") in [
         (each.user, each.outcome) for each in answer.context["groups"]
     ]
@@ -113,7 +113,7 @@ def test_a_study_that_was_moved_is_found_under_both_identities(
     then = groups(auditing, patient=str(wrong.pk))
     assert ("radiologist", "study", 1) in then
     assert [user for user, _, _ in then if user == "late"] == []
-    by_number = auditing.post("/audit/access/search", {"text": "LAM-1"}, follow=True)
+    by_number = auditing.post("/access-log/search", {"text": "LAM-1"}, follow=True)
     assert {each.pk for each in by_number.context["found"]} == {wrong.pk, right.pk}
 
 
@@ -128,7 +128,7 @@ def test_a_temporary_patient_that_is_gone_is_found_by_what_it_was_called(
     with transaction.atomic():
         append_all(move_study(study, right, radiologist), radiologist)
     assert not Patient.objects.filter(pk=unknown.pk).exists()
-    answer = auditing.post("/audit/access/search", {"text": "TEMP-9"}, follow=True)
+    answer = auditing.post("/access-log/search", {"text": "TEMP-9"}, follow=True)
     assert answer.context["subject"].patient == right
     assert "TEMP-9" in str(answer.context["subject"].former_identities)
     assert {each.kind for each in answer.context["groups"]} == {"list", "study", "image"}
@@ -136,7 +136,7 @@ def test_a_temporary_patient_that_is_gone_is_found_by_what_it_was_called(
 
 def test_a_former_name_is_found_and_shown(auditing: Client, seen: Study, radiologist: User) -> None:
     change_patient(seen.patient, {"name": "Bartgeier^Anna"}, radiologist)
-    answer = auditing.post("/audit/access/search", {"text": "Lammergeier"}, follow=True)
+    answer = auditing.post("/access-log/search", {"text": "Lammergeier"}, follow=True)
     assert answer.context["subject"].patient == seen.patient
     assert "LAMMERGEIER" in answer.content.decode().upper()
 
@@ -149,11 +149,11 @@ def test_filters_narrow_by_person_address_kind_and_day(auditing: Client, seen: S
     assert len(groups(auditing, patient=patient, address="192.0.2.1")) == 3
     assert groups(auditing, patient=patient, kind="image") == [("radiologist", "image", 1)]
     assert groups(auditing, patient=patient, last_day=str(day - timedelta(days=2))) == []
-    assert auditing.get("/audit/access", {"first_day": "x"}).status_code == 400
+    assert auditing.get("/access-log", {"first_day": "x"}).status_code == 400
 
 
 def test_single_entries_are_paged_without_a_patient(auditing: Client, seen: Study) -> None:
-    answer = auditing.get("/audit/access", {"user": "radiologist"})
+    answer = auditing.get("/access-log", {"user": "radiologist"})
     assert {entry.user for entry in answer.context["page"].entries} == {"radiologist"}
     assert "LAMMERGEIER" in answer.content.decode().upper()
     last = AccessEntry.objects.filter(kind="audit").first()
@@ -163,16 +163,16 @@ def test_single_entries_are_paged_without_a_patient(auditing: Client, seen: Stud
 
 def test_the_exports_have_every_entry_and_are_recorded(auditing: Client, seen: Study) -> None:
     query = {"patient": str(seen.patient_id)}
-    answer = auditing.get("/audit/access/export/csv", query)
+    answer = auditing.get("/access-log/export/csv", query)
     rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode())))
     mine = [row for row in rows if row["user"] == "radiologist"]
     assert {row["kind"] for row in mine} == {"list", "study", "image"}
-    answer = auditing.get("/audit/access/export/pdf", query)
+    answer = auditing.get("/access-log/export/pdf", query)
     pages = PdfReader(io.BytesIO(answer.content)).pages
     words = "\n".join(page.extract_text() for page in pages)
     assert "LAM-1" in words
     assert words.count("192.0.2.1") >= 6
-    assert auditing.get("/audit/access/export/doc", query).status_code == 400
+    assert auditing.get("/access-log/export/doc", query).status_code == 400
     noted = AuditEntry.objects.filter(action=Action.ACCESS_EXPORTED)
     assert sorted(entry.detail["format"] for entry in noted) == ["csv", "pdf"]
 

@@ -31,7 +31,7 @@ PAGES = {
     "second-factor": "/account/second-factor",
     "change-password": "/account/password",
     "audit": "/audit/",
-    "access-log": "/audit/access",
+    "access-log": "/access-log",
 }
 PATIENCE = 300_000  # milliseconds
 

@@ -71,7 +71,7 @@ NO_PAGES = {
     "predictions/<uuid:prediction_id>/heatmap.png",
     "heatmap-legend.png",
     "audit/export",
-    "audit/access/export/<str:file_format>",
+    "access-log/export/<str:file_format>",
     "metrics",
     "health/live",
     "health/ready",

@@ -20,7 +20,7 @@ from webportal.audit.trail import Event, append
 from webportal.auditing.accesses import AccessFilter, csv_lines, groups_of, page_of
 from webportal.auditing.subjects import Subject, find_subjects, subject_of
 from webportal.records import searches
-from webportal.records.models import Patient
+from webportal.records.models import Patient, Study
 
 
 @dataclass(frozen=True)
@@ -108,12 +108,19 @@ def _note(request: SignedInRequest, action: Action, asked: Question, file_format
     append(Event(action, "patient" if patient else "", patient, detail=detail), request.user)
 
 
-def _patients_of(request: SignedInRequest, entries: list[AccessEntry]) -> dict[UUID, Patient]:
-    """The patients of entries that are about a single one, by id."""
-    ids = [entry.patient_ids[0] for entry in entries if len(entry.patient_ids) == 1]
-    patients = Patient.objects.in_bulk(ids)
+def _patients_of(request: SignedInRequest, entries: list[AccessEntry]) -> dict[int, Patient]:
+    """The patients of those entries that are about a single one, by the entry's id."""
+    own = {each.pk: each.patient_ids[0] for each in entries if len(each.patient_ids) == 1}
+    of_study = {
+        each.pk: each.study_ids[0]
+        for each in entries
+        if not each.patient_ids and len(each.study_ids) == 1
+    }
+    studies = Study.objects.in_bulk(of_study.values())
+    own |= {key: studies[study].patient_id for key, study in of_study.items() if study in studies}
+    patients = Patient.objects.in_bulk(own.values())
     show(request, patient_ids=patients)
-    return patients
+    return {key: patients[patient] for key, patient in own.items() if patient in patients}
 
 
 def _is_uuid(text: str) -> bool:

@@ -6,11 +6,11 @@ from webportal.auditing import access_views, views
 
 app_name = "audit"
 urlpatterns = [
-    path("", views.trail, name="trail"),
-    path("export", views.export, name="export"),
-    path("access", access_views.accesses, name="accesses"),
-    path("access/search", access_views.search, name="search-accesses"),
-    path("access/export/<str:file_format>", access_views.export, name="export-accesses"),
-    path("verify", views.verify_now, name="verify"),
-    path("verification", views.verification, name="verification"),
+    path("audit/", views.trail, name="trail"),
+    path("audit/export", views.export, name="export"),
+    path("access-log", access_views.accesses, name="accesses"),
+    path("access-log/search", access_views.search, name="search-accesses"),
+    path("access-log/export/<str:file_format>", access_views.export, name="export-accesses"),
+    path("audit/verify", views.verify_now, name="verify"),
+    path("audit/verification", views.verification, name="verification"),
 ]

@@ -20,7 +20,7 @@ urlpatterns = [
     path("", include("webportal.review.reports.urls")),
     path("", include("webportal.review.urls")),
     path("", include("webportal.inference.urls")),
-    path("audit/", include("webportal.auditing.urls")),
+    path("", include("webportal.auditing.urls")),
     path("", include("webportal.operations.urls")),
     path("", include("webportal.network.urls")),
     path("api/v1/", include("webportal.api.urls")),

@@ -1,7 +1,6 @@
 """Template filters that put an entry of the access log into words."""
 
 from collections.abc import Mapping
-from uuid import UUID
 
 from django import template
 from django.urls import reverse
@@ -28,9 +27,9 @@ def access_in_words(entry: AccessEntry) -> str:
 
 
 @register.filter
-def whom(entry: AccessEntry, patients: Mapping[UUID, Patient]) -> str:
+def whom(entry: AccessEntry, patients: Mapping[int, Patient]) -> str:
     """The patient where it is one, else how many studies or patients."""
-    patient = patients.get(entry.patient_ids[0]) if len(entry.patient_ids) == 1 else None
+    patient = patients.get(entry.pk)
     if patient is not None:
         address = reverse("audit:accesses", query={"patient": patient.pk})
         return format_html('<a href="{}">{}</a>', address, patient)
