@@ -1,22 +1,25 @@
 """One's own API tokens: shown once, stored as a digest, worthless when revoked."""
 
+import json
 from collections.abc import Callable
 from datetime import timedelta
 from importlib import import_module
+from uuid import uuid4
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
+from rest_framework.test import APIClient
 
 from tests.conftest import PASSWORD
 from tests.helpers import audit_actions
 from webportal.accounts import services
-from webportal.accounts.models import ApiToken, User
-from webportal.audit.models import Action
+from webportal.accounts.models import ApiToken, TokenScope, User
+from webportal.audit.models import Action, AuditEntry
 
-NEW = {"name": "Night upload", "days": "30", "password": PASSWORD}
+NEW = {"name": "Night upload", "days": "30", "scope": "all", "password": PASSWORD}
 
 
 @pytest.fixture
@@ -116,3 +119,52 @@ def test_tokens_of_before_work_for_a_quarter_of_a_year(radiologist: User) -> Non
     assert token.expiry - timezone.now() > timedelta(days=89)
     header = {"Authorization": f"Token {secret}"}
     assert Client().get("/api/v1/tokens", headers=header).status_code == 200
+
+
+def ask(token: str, method: str, address: str, body: object = None) -> tuple[int, str]:
+    header = {"Authorization": f"Token {token}"}
+    response = APIClient().generic(
+        method, f"/api/v1/{address}", json.dumps(body or {}), "application/json", headers=header
+    )
+    told = response.json().get("type", "") if response.status_code == 403 else ""
+    return response.status_code, told.removeprefix("urn:chestline:problem:")
+
+
+def test_a_token_that_only_reads_changes_nothing(radiologist: User) -> None:
+    token = services.create_token(radiologist, "export", scope=TokenScope.READ)
+    assert ask(token, "GET", "studies") == (200, "")
+    assert ask(token, "POST", "studies/search", {"text": "doe"}) == (200, "")
+    assert ask(token, "POST", "patients/search", {"text": "doe"}) == (200, "")
+    refused = (403, "token-scope")
+    assert ask(token, "POST", "batches") == refused
+    assert ask(token, "POST", f"studies/{uuid4()}/sign") == refused
+    assert ask(token, "PATCH", f"studies/{uuid4()}") == refused
+    assert ask(token, "PUT", f"studies/{uuid4()}/draft") == refused
+    assert ask(token, "DELETE", "tokens/x") == refused
+
+
+def test_a_token_that_only_uploads_shows_no_patient(radiologist: User) -> None:
+    token = services.create_token(radiologist, "modality", scope=TokenScope.UPLOAD)
+    status, _told = ask(token, "POST", "batches", {"name": "Night"})
+    assert status == 201
+    assert ask(token, "GET", "batches") == (200, "")
+    refused = (403, "token-scope")
+    for address in ("studies", "patients", "reads", "held-files", f"batches/{uuid4()}/results"):
+        assert ask(token, "GET", address) == refused
+    assert ask(token, "POST", "studies/search", {"text": "doe"}) == refused
+
+
+def test_a_scope_gives_no_role(uploader: User) -> None:
+    token = services.create_token(uploader, "export", scope=TokenScope.READ)
+    assert ask(token, "GET", "reads") == (403, "permission-denied")
+
+
+def test_the_scope_is_chosen_on_the_page_and_kept_in_the_trail(
+    uploader: User, sign_in: Callable[[User], Client]
+) -> None:
+    values = {"name": "modality", "days": 30, "scope": "upload", "password": PASSWORD}
+    page = sign_in(uploader).post("/account/tokens", values).text
+    assert "<td>Upload only</td>" in page
+    assert ApiToken.objects.get().scope == TokenScope.UPLOAD
+    entry = AuditEntry.objects.get(action=Action.TOKEN_CREATED)
+    assert entry.detail["scope"] == "upload"

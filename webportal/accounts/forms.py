@@ -9,7 +9,7 @@ from django.contrib.auth.password_validation import password_validators_help_tex
 from django.utils.translation import gettext, gettext_noop, ngettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from webportal.accounts.models import Role, User
+from webportal.accounts.models import Role, TokenScope, User
 from webportal.accounts.services import USUAL_TOKEN_DAYS
 from webportal.refusals import Refusal
 
@@ -112,6 +112,7 @@ class TokenForm(forms.Form):
         max_length=100,
         help_text=_("For example the program and the machine it runs on."),
     )
+    scope = forms.ChoiceField(label=_("May do"), choices=TokenScope.choices, initial=TokenScope.ALL)
     days = forms.TypedChoiceField(label=_("Valid for"), coerce=int)
     password = forms.CharField(
         label=_("Your password"),

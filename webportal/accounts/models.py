@@ -130,14 +130,32 @@ class Session(AbstractBaseSession):
         return SessionStore
 
 
+class TokenScope(models.TextChoices):
+    """What a token may do of what its owner may do."""
+
+    READ = "read", _("Read only")
+    UPLOAD = "upload", _("Upload only")
+    ALL = "all", _("Everything that you may do")
+
+
 class ApiToken(AbstractAuthToken):  # type: ignore[misc]
-    """A token for a program that does what its owner may do; kept as a digest."""
+    """A token for a program that does what its owner may do, or less; kept as a digest."""
 
     name = models.CharField(max_length=100, help_text="What uses it.")
     used_at = models.DateTimeField(null=True, blank=True)
+    scope = models.CharField(
+        max_length=10,
+        choices=TokenScope.choices,
+        default=TokenScope.ALL,
+        # The migration that moves the tokens of before names its own columns alone.
+        db_default=TokenScope.ALL,
+    )
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=Q(scope__in=TokenScope.values), name="api_token_scope_known"
+            ),
             models.CheckConstraint(condition=~Q(name=""), name="api_token_has_name"),
             models.CheckConstraint(condition=Q(expiry__isnull=False), name="api_token_expires"),
         ]

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from webportal.accounts.models import ApiToken, User
+from webportal.accounts.models import ApiToken, TokenScope, User
 from webportal.audit.models import Action
 from webportal.audit.reconciliation import Check, Entries, differing_fields
 
@@ -24,7 +24,9 @@ def _differences_of_user(user: User, entries: Entries) -> Iterator[str]:
 
 def _differences_of_token(token: ApiToken, entries: Entries) -> Iterator[str]:
     created = entries[0]
-    yield from differing_fields(created.detail, {"name": token.name})
+    # Tokens made before there were scopes do everything.
+    detail = {"scope": TokenScope.ALL} | created.detail
+    yield from differing_fields(detail, {"name": token.name, "scope": token.scope})
     if created.actor_id != token.user_id:
         yield "user"
     if any(entry.action == Action.TOKEN_REVOKED for entry in entries):

@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 
 from webportal.accounts import separation, sessions, throttle
 from webportal.accounts.devices import forget_devices
-from webportal.accounts.models import ApiToken, Role, User
+from webportal.accounts.models import ApiToken, Role, TokenScope, User
 from webportal.audit.models import Action, AuditEntry
 from webportal.audit.trail import Event, append
 from webportal.refusals import Conflict
@@ -214,7 +214,9 @@ def confirm(user: User, is_right: Callable[[], bool]) -> None:
 
 
 @transaction.atomic
-def create_token(user: User, name: str, days: int = USUAL_TOKEN_DAYS) -> str:
+def create_token(
+    user: User, name: str, days: int = USUAL_TOKEN_DAYS, scope: str = TokenScope.ALL
+) -> str:
     """Create an API token for this person; the token itself is returned once and never stored.
 
     `name` says what uses it, and after `days` it is worthless. Raises AccountError when the person
@@ -231,8 +233,10 @@ def create_token(user: User, name: str, days: int = USUAL_TOKEN_DAYS) -> str:
             )
         )
     days = min(days, settings.API_TOKEN_DAYS)
-    token, secret = ApiToken.objects.create(user, expiry=timedelta(days=days), name=name)
-    detail = {"name": name, "days": days}
+    token, secret = ApiToken.objects.create(
+        user, expiry=timedelta(days=days), name=name, scope=scope
+    )
+    detail = {"name": name, "days": days, "scope": scope}
     append(Event(Action.TOKEN_CREATED, "token", token.token_key, detail=detail), user)
     return str(secret)
 

@@ -118,7 +118,7 @@ def _create_token(request: SignedInRequest, form: TokenForm) -> str | None:
         form.add_error("password", str(error))
         return None
     try:
-        return services.create_token(request.user, given["name"], given["days"])
+        return services.create_token(request.user, given["name"], given["days"], given["scope"])
     except services.AccountError as error:
         form.add_error(None, str(error))
         return None

@@ -21,12 +21,15 @@ class Endpoint(GenericViewSet[_Thing]):
     """A viewset whose `roles` say, for each action, who may use it.
 
     `opens_results` names the actions whose answers show model results that a caller who reads
-    first has to open.
+    first has to open. Tokens that only read may use GET and the actions in `read_by_post`, those
+    that only upload the actions in `of_uploading`.
     """
 
     permission_classes = [ByRole]
     roles: ClassVar[dict[str, tuple[Role, ...]]]
     opens_results: ClassVar[tuple[str, ...]] = ()
+    read_by_post: ClassVar[tuple[str, ...]] = ()
+    of_uploading: ClassVar[tuple[str, ...]] = ()
     lookup_value_converter = "uuid"
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:

@@ -100,6 +100,7 @@ class BatchResultEndpoint(Endpoint[UploadBatch]):
     queryset = UploadBatch.objects.all()
     roles = dict.fromkeys(("results", "results_csv"), UPLOADERS) | {"check_sheet": UPLOADERS}
     opens_results = ("results", "results_csv")
+    read_by_post = of_uploading = ("check_sheet",)
 
     @extend_schema(responses=ResultSerializer(many=True))
     @action(detail=True, filter_backends=[])

@@ -77,6 +77,7 @@ class PatientEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Patient]):
     roles = dict.fromkeys(("list", "retrieve", "partial_update", "search"), UPLOADERS) | {
         "correct": (Role.RADIOLOGIST,)
     }
+    read_by_post = ("search",)
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """One patient; viewing it is recorded in the audit trail."""

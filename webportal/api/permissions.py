@@ -3,11 +3,11 @@
 from typing import Any
 
 from rest_framework.exceptions import PermissionDenied
-from rest_framework.permissions import BasePermission
+from rest_framework.permissions import SAFE_METHODS, BasePermission
 from rest_framework.request import Request
 
 from webportal.accounts import second_factor
-from webportal.accounts.models import Role, User
+from webportal.accounts.models import ApiToken, Role, TokenScope, User
 
 EVERYONE = tuple(Role)
 
@@ -44,4 +44,19 @@ class ByRole(BasePermission):
         if view.action in (None, "metadata"):
             # The endpoint does not support the method; the answer to that is 405.
             return True
+        if isinstance(request.auth, ApiToken) and not _covers(request.auth, request, view):
+            raise PermissionDenied(
+                "This token may only read."
+                if request.auth.scope == TokenScope.READ
+                else "This token may only upload.",
+                code="token_scope",
+            )
         return user.has_role(*view.roles.get(view.action, ()))
+
+
+def _covers(token: ApiToken, request: Request, view: Any) -> bool:
+    if token.scope == TokenScope.READ:
+        return request.method in SAFE_METHODS or view.action in view.read_by_post
+    if token.scope == TokenScope.UPLOAD:
+        return view.action in view.of_uploading
+    return True

@@ -256,6 +256,7 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
         ("list", "retrieve", "partial_update", "patient", "search"), UPLOADERS
     ) | dict.fromkeys(("worklist", "second_reads", "correct_patient"), (Role.RADIOLOGIST,))
     opens_results = ("list", "retrieve", "search", "worklist")
+    read_by_post = ("search",)
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
         """A serializer that knows the progress of the studies' analysis."""

@@ -15,7 +15,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from webportal.accounts import second_factor, services, sign_in
-from webportal.accounts.models import ApiToken, User
+from webportal.accounts.models import ApiToken, TokenScope, User
 from webportal.api.base import Endpoint
 from webportal.api.permissions import EVERYONE, ByRole
 
@@ -38,6 +38,11 @@ class Credentials(serializers.Serializer[Any]):
         min_value=1,
         help_text="How long it is valid; hospital IT may have set a lower limit.",
     )
+    scope = serializers.ChoiceField(
+        choices=TokenScope.choices,
+        default=TokenScope.ALL,
+        help_text="What it may do of what its owner may do.",
+    )
 
 
 class NewToken(serializers.Serializer[Any]):
@@ -53,7 +58,7 @@ class Token(serializers.ModelSerializer[Any]):
 
     class Meta:
         model = ApiToken
-        fields = ["key", "name", "created", "expiry", "used_at"]
+        fields = ["key", "name", "created", "expiry", "used_at", "scope"]
 
 
 class TokenEndpoint(ListModelMixin, Endpoint[Any]):
@@ -87,6 +92,7 @@ class TokenEndpoint(ListModelMixin, Endpoint[Any]):
         given.is_valid(raise_exception=True)
         values = dict(given.validated_data)
         name, days, code = values.pop("name"), values.pop("days"), values.pop("code")
+        scope = values.pop("scope")
         user = authenticate(request, **values)
         if not isinstance(user, User):
             raise AuthenticationFailed("User name or password is wrong.")
@@ -97,7 +103,7 @@ class TokenEndpoint(ListModelMixin, Endpoint[Any]):
             )
         _check_second_factor(request, user, code)
         user_logged_in.send(sender=User, request=request, user=user)
-        return Response({"token": services.create_token(user, name, days)}, status=201)
+        return Response({"token": services.create_token(user, name, days, scope)}, status=201)
 
     def destroy(self, request: Request, key: str) -> Response:
         """Revoke one of one's own tokens."""

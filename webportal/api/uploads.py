@@ -187,6 +187,7 @@ class BatchEndpoint(ListModelMixin, Endpoint[UploadBatch]):
     ordering_fields = ["created_at"]
     ordering = ["-created_at"]
     roles = dict.fromkeys(("list", "retrieve", "create"), UPLOADERS)
+    of_uploading = ("list", "retrieve", "create")
 
     @extend_schema(responses=CountedBatchSerializer)
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -238,6 +239,7 @@ class BatchFileEndpoint(Endpoint[UploadItem]):
     ordering_fields = ["created_at", "file_name"]
     ordering = ["created_at"]
     roles = dict.fromkeys(("list", "create"), UPLOADERS)
+    of_uploading = ("list", "create")
     parser_classes = [MultiPartParser]
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
