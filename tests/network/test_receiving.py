@@ -14,6 +14,7 @@ import pydicom
 import pytest
 from django.core.files.storage import default_storage
 from pydicom import uid
+from pynetdicom import AE
 
 from tests import dicom_files as files
 from tests.helpers import audit_actions, wait_until
@@ -22,6 +23,7 @@ from webportal.audit.verification import verify
 from webportal.inference.models import Job
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.network.models import InboxState, Node, ReceivedInstance, RejectedCaller
+from webportal.network.sop_classes import VERIFICATION
 from webportal.records.models import Radiograph, Series, Study
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -237,3 +239,61 @@ def test_connections_that_open_and_close_leave_nothing(start_receiver: Start, no
         lambda: process.num_fds() <= before[0] + 2 and process.num_threads() <= before[1] + 2,
         "threads and files are back",
     )
+
+
+def certificate(folder: Path, name: str, signed_by: str = "") -> None:
+    """A key and a certificate for 127.0.0.1; its own authority unless `signed_by` names one."""
+    key, request, signed = (folder / f"{name}.{kind}" for kind in ("key", "csr", "pem"))
+    new = ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}"]
+    if not signed_by:
+        made = [*new, "-x509", "-days", "2", "-keyout", str(key), "-out", str(signed)]
+        subprocess.run(made, check=True, capture_output=True)
+        return
+    made = [*new, "-keyout", str(key), "-out", str(request)]
+    subprocess.run(made, check=True, capture_output=True)
+    authority = [
+        "-CA",
+        str(folder / f"{signed_by}.pem"),
+        "-CAkey",
+        str(folder / f"{signed_by}.key"),
+    ]
+    sign = ["openssl", "x509", "-req", "-days", "2", "-in", str(request), *authority]
+    subprocess.run([*sign, "-out", str(signed)], check=True, capture_output=True)
+
+
+def test_with_certificates_only_clients_that_have_one_are_heard(
+    start_receiver: Start, node: Node, tmp_path: Path
+) -> None:
+    certificate(tmp_path, "authority")
+    certificate(tmp_path, "receiver", "authority")
+    certificate(tmp_path, "modality", "authority")
+    certificate(tmp_path, "stranger")
+    receiver = start_receiver(
+        DICOM_TLS_CERTIFICATE=f"{tmp_path}/receiver.pem",
+        DICOM_TLS_KEY=f"{tmp_path}/receiver.key",
+        DICOM_TLS_CLIENT_CA=f"{tmp_path}/authority.pem",
+    )
+    trusted = ("+cf", tmp_path / "authority.pem")
+
+    def echo(name: str) -> int:
+        own = (tmp_path / f"{name}.key", tmp_path / f"{name}.pem")
+        return receiver.call("echoscu", "+tls", *own, *trusted).returncode
+
+    assert receiver.call("echoscu").returncode != 0
+    assert echo("stranger") != 0
+    # Nor is anybody kept waiting by a client that never begins its handshake.
+    with socket.create_connection(("127.0.0.1", receiver.port)):
+        assert echo("modality") == 0
+
+
+def test_more_associations_than_allowed_are_rejected_for_now(
+    start_receiver: Start, node: Node
+) -> None:
+    receiver = start_receiver(DICOM_ASSOCIATIONS="1")
+    entity = AE("CR1")
+    entity.add_requested_context(VERIFICATION)
+    first = entity.associate("127.0.0.1", receiver.port, ae_title="CHESTLINE")
+    assert first.is_established
+    assert "Local Limit Exceeded" in receiver.call("echoscu").stdout
+    first.release()
+    wait_until(lambda: receiver.call("echoscu").returncode == 0, "there is room again")

@@ -6,6 +6,7 @@ in the inbox for good. What it holds of a data set in memory is one instance for
 
 import logging
 import re
+import socket
 import ssl
 import threading
 from collections.abc import Callable
@@ -56,6 +57,32 @@ class Server(ThreadedAssociationServer):
 
     # Of more connections at once than pynetdicom's 5 each waits a second to try again.
     request_queue_size = 128
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        """Accept a connection; its handshake is left to its thread.
+
+        pynetdicom does it here, where a client that sends nothing would keep all others out.
+        """
+        assert self.socket is not None
+        client, address = self.socket.accept()
+        if self.ssl_context is not None:
+            client = self.ssl_context.wrap_socket(
+                client, server_side=True, do_handshake_on_connect=False
+            )
+        return client, address
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Serve a connection, after its handshake if it is encrypted."""
+        if isinstance(request, ssl.SSLSocket):
+            request.settimeout(settings.DICOM_ANSWER_SECONDS)
+            try:
+                request.do_handshake()
+            except OSError as error:
+                logger.warning("A TLS handshake failed: %s", type(error).__name__)
+                self.shutdown_request(request)
+                return
+            request.settimeout(None)
+        super().process_request_thread(request, client_address)
 
     def stop(self) -> None:
         """Stop listening; what is open ends with the process."""
