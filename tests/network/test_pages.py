@@ -4,9 +4,11 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from django.test import Client
+from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from tests.helpers import audit_actions, wait_until
@@ -14,7 +16,7 @@ from tests.network.rows import make_node, make_received
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.audit.verification import verify
-from webportal.network import inbox
+from webportal.network import inbox, taking_in
 from webportal.network.models import InboxState, Node
 
 pytestmark = pytest.mark.django_db
@@ -108,6 +110,19 @@ def test_what_waits_is_neither_tried_again_nor_discarded(it_person: User) -> Non
         assert client.post(f"/api/v1/received-instances/{row.pk}/{verb}").status_code == 409
     inbox.clear()
     assert (inbox.folder() / row.file_name).exists()
+
+
+def test_a_file_that_the_inbox_lost_or_damaged_is_refused_and_costs_no_other(
+    settings: Settings, storage_folder: Path
+) -> None:
+    settings.DICOM_STUDY_QUIET_SECONDS = 0
+    node = make_node()
+    lost, damaged = (make_received(node, InboxState.WAITING) for _ in range(2))
+    (inbox.folder() / lost.file_name).unlink()
+    assert taking_in.work_off() == 2
+    for row in (lost, damaged):
+        row.refresh_from_db()
+        assert (row.state, row.reason_code) == ("refused", "inbox_file_missing")
 
 
 @pytest.mark.skipif(shutil.which("storescp") is None, reason="dcmtk is not installed")

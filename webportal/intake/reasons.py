@@ -42,7 +42,8 @@ MESSAGES = {
         " sheet, and send the sheet and this file as a new batch."
     ),
     "inbox_file_missing": gettext_noop(
-        "The received file is missing from the inbox. Send the image again from the device."
+        "The received file is missing from the inbox, or damaged. Send the image again from the"
+        " device."
     ),
     "internal_error": gettext_noop(
         "The server failed on this file. Send it again; if that fails too, tell hospital IT."

@@ -24,6 +24,7 @@ from webportal.audit.trail import Event, append
 from webportal.network.models import InboxState, Node, ReceivedInstance
 from webportal.network.sop_classes import OTHERS
 from webportal.refusals import Conflict
+from webportal.storage import DamagedFileError
 
 #: The states in which the inbox keeps the file.
 KEPT = (InboxState.WAITING, InboxState.REFUSED, InboxState.SET_ASIDE)
@@ -112,8 +113,11 @@ def receive(arrival: Arrival) -> ReceivedInstance:
 
 
 def read(row: ReceivedInstance) -> bytes:
-    """Return the file of an instance. Raises FileNotFoundError."""
-    return (folder() / row.file_name).read_bytes()
+    """Return the file of an instance. Raises FileNotFoundError and DamagedFileError."""
+    data = (folder() / row.file_name).read_bytes()
+    if hashlib.sha256(data).hexdigest() != row.sha256:
+        raise DamagedFileError(row.file_name)
+    return data
 
 
 def clear() -> None:

@@ -24,6 +24,7 @@ from webportal.network import inbox
 from webportal.network.models import InboxState, Node, ReceivedInstance
 from webportal.reasons import Reason
 from webportal.records.models import Series
+from webportal.storage import DamagedFileError
 
 logger = logging.getLogger(__name__)
 
@@ -127,7 +128,7 @@ def _take_in(row: ReceivedInstance, batch: UploadBatch, by: User) -> None:
         return
     try:
         data = inbox.read(row)
-    except FileNotFoundError:
+    except (FileNotFoundError, DamagedFileError):
         _settle(row, None, InboxState.REFUSED, Reason("inbox_file_missing"))
         return
     try:
