@@ -127,6 +127,8 @@ def test_a_name_that_is_no_name_opens_no_account(
 ) -> None:
     provider.knows("asha", preferred_username="a<b>", groups=["readers"])
     assert "valid username" in provider.sign_in(client, "asha").text
+    provider.knows("asha", name="A" * 151, groups=["readers"])
+    assert "at most 150 characters" in provider.sign_in(client, "asha").text
     provider.knows("asha", preferred_username="", groups=["readers"])
     assert "sent no user name" in provider.sign_in(client, "asha").text
     assert not User.objects.exists()

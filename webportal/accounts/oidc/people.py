@@ -122,7 +122,7 @@ def _make(name: str, claims: Mapping[str, Any]) -> User:
             _("There is no account {name} here. Ask hospital IT to add it.").format(name=name)
         )
     roles = _roles_of(claims) if settings.OIDC_ROLES else []
-    full_name = str(claims.get("name") or "")[:150]
+    full_name = str(claims.get("name") or "")
     user = User(username=name, full_name=full_name, roles=roles)
     user.set_unusable_password()
     user.full_clean(exclude=["password", "roles"])
