@@ -1,5 +1,6 @@
 """Nodes and the inbox: pages and REST for hospital IT."""
 
+import hashlib
 import shutil
 import socket
 import subprocess
@@ -11,11 +12,13 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
+from tests import dicom_files as files
 from tests.helpers import audit_actions, wait_until
 from tests.network.rows import make_node, make_received
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.audit.verification import verify
+from webportal.intake.errors import StorageFullError
 from webportal.network import inbox, taking_in
 from webportal.network.models import InboxState, Node
 
@@ -123,6 +126,26 @@ def test_a_file_that_the_inbox_lost_or_damaged_is_refused_and_costs_no_other(
     for row in (lost, damaged):
         row.refresh_from_db()
         assert (row.state, row.reason_code) == ("refused", "inbox_file_missing")
+
+
+def test_a_storage_that_takes_nothing_refuses_nothing(
+    settings: Settings, storage_folder: Path
+) -> None:
+    settings.DICOM_STUDY_QUIET_SECONDS = 0
+    data = files.dicom(files.phantom())
+    row = make_received(
+        make_node(), InboxState.WAITING, sha256=hashlib.sha256(data).hexdigest(), size=len(data)
+    )
+    (inbox.folder() / row.file_name).write_bytes(data)
+    settings.UPLOAD_MIN_FREE_BYTES = 2**60
+    with pytest.raises(StorageFullError):
+        taking_in.work_off()
+    row.refresh_from_db()
+    assert (row.state, row.attempts) == ("waiting", 0)
+    settings.UPLOAD_MIN_FREE_BYTES = 0
+    assert taking_in.work_off() == 1
+    row.refresh_from_db()
+    assert row.state == "taken"
 
 
 @pytest.mark.skipif(shutil.which("storescp") is None, reason="dcmtk is not installed")

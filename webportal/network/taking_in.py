@@ -5,7 +5,6 @@ file that it knows the verdict that it gave before.
 """
 
 import io
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -26,8 +25,6 @@ from webportal.reasons import Reason
 from webportal.records.models import Series
 from webportal.storage import DamagedFileError
 
-logger = logging.getLogger(__name__)
-
 # A study that never falls quiet is taken in after so many times the quiet.
 _MOST_QUIETS = 20
 _MOST_ATTEMPTS = 3
@@ -46,7 +43,8 @@ _STATES = {
 def work_off(should_stop: Callable[[], bool] = lambda: False) -> int:
     """Take in every study of the inbox that has fallen quiet; return how many instances settled.
 
-    Does nothing while another process does it. Where nothing can be stored, all keeps waiting.
+    Does nothing while another process does it. Raises StorageRefusesError, OSError and errors of
+    the database where nothing can be stored; all keeps waiting then.
     """
     with _alone() as is_mine:
         if not is_mine:
@@ -60,11 +58,7 @@ def work_off(should_stop: Callable[[], bool] = lambda: False) -> int:
             ).order_by("received_at"):
                 if should_stop():
                     return settled
-                try:
-                    _take_in(row, batch, node.account)
-                except (StorageRefusesError, OSError, Error) as error:
-                    logger.error("The inbox waits: %s", type(error).__name__)
-                    return settled
+                _take_in(row, batch, node.account)
                 settled += 1
         return settled
 

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, connection
 
+from webportal.intake.errors import StorageRefusesError
 from webportal.network import inbox, scp
 from webportal.network.taking_in import work_off
 
@@ -18,6 +19,7 @@ logger = logging.getLogger(__name__)
 
 # Between two looks into the inbox.
 _PAUSE_SECONDS = 1.0
+_PAUSE_AFTER_FAULT_SECONDS = 10.0
 
 
 class Command(BaseCommand):
@@ -53,9 +55,10 @@ class Command(BaseCommand):
             while not stopping.is_set():
                 try:
                     work_off(stopping.is_set)
-                except Error as error:
+                except (StorageRefusesError, OSError, Error) as error:
                     logger.error("The inbox waits: %s", type(error).__name__)
                     connection.close()
+                    stopping.wait(_PAUSE_AFTER_FAULT_SECONDS)
                 stopping.wait(_PAUSE_SECONDS)
         finally:
             server.stop()
