@@ -16,6 +16,7 @@ from tests.accounts.identity_provider import IdentityProvider, running_provider
 from tests.accounts.soft_passkey import SoftPasskey
 from tests.conftest import PASSWORD
 from tests.helpers import audit_actions
+from webportal.access.models import AccessEntry
 from webportal.accounts import services
 from webportal.accounts.models import FederatedIdentity, Passkey, Role, User
 from webportal.accounts.oidc.logout import EVENT
@@ -139,6 +140,7 @@ def test_without_a_role_nobody_comes_in(client: Client, provider: IdentityProvid
     response = provider.sign_in(client, "asha")
     assert (response.status_code, "None of your groups" in response.text) == (422, True)
     assert audit_actions() == [Action.SIGN_IN_FAILED]
+    assert [each.outcome for each in AccessEntry.objects.all()] == ["failed"]
 
 
 def test_groups_whose_roles_do_not_go_together_are_refused(

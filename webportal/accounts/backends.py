@@ -64,6 +64,7 @@ class ThrottledBackend(ModelBackend):
             refuse_local(user)
         except LocalSignInError:
             detail = {"local_sign_in": "off"}
+            sign_in_tried(request, user.username)
             append(Event(Action.SIGN_IN_FAILED, "user", user.pk, detail=detail), user)
             raise
         if user.has_expired_password:

@@ -12,6 +12,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
+from webportal.access.shown import sign_in_tried
 from webportal.accounts.devices import remember_device
 from webportal.accounts.oidc import logout, people, provider
 from webportal.accounts.oidc import sessions as federated
@@ -71,6 +72,7 @@ def _unreachable(request: HttpRequest) -> HttpResponse:
 
 def _refused(request: HttpRequest, error: str) -> HttpResponse:
     detail = {"identity_provider": True}
+    sign_in_tried(request, people.PROVIDER)
     append(Event(Action.SIGN_IN_FAILED, "user", "", detail=detail), people.PROVIDER)
     return render(request, "accounts/sign_in_refused.html", {"error": error}, status=422)
 
