@@ -151,6 +151,9 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "operations/jobs/<uuid:job_id>/cancel": {"POST": (IT,)},
     "operations/files/<uuid:fault_id>/check": {"POST": (IT,)},
     "operations/removal/<uuid:pause_id>/resume": {"POST": (IT,)},
+    "retention": {"GET": (IT,)},
+    "retention/holds/<uuid:hold_id>/lift": {"POST": (IT,)},
+    "patients/<uuid:patient_id>/hold": {"POST": (U, R)},
     "metrics": {"GET": (IT,)},
     # network
     "dicom": {"GET": (IT,), "POST": (IT,)},

@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "webportal.upkeep",
     "webportal.backups",
     "webportal.network",
+    "webportal.retention",
     "webportal.operations",
     "webportal.auditing",
     "webportal.api",
@@ -278,6 +279,10 @@ STORAGE_REMOVAL_SHARE = env.float("STORAGE_REMOVAL_SHARE", default=0.02)
 # never, and reads at most so many megabytes a second for it.
 STORAGE_CHECK_DAYS = env.int("STORAGE_CHECK_DAYS", default=7)
 STORAGE_CHECK_MEGABYTES = env.float("STORAGE_CHECK_MEGABYTES", default=5)
+# Studies are due for removal so many years after the examination or the last signature, 0 for
+# never; those of minors not before the patient is so old.
+RETENTION_YEARS = env.int("RETENTION_YEARS", default=0)
+RETENTION_MINORS_UNTIL = env.int("RETENTION_MINORS_UNTIL", default=0)
 FILE_UPLOAD_TEMP_DIR = None
 FILE_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024**2
 

@@ -43,6 +43,12 @@ def make_user(db: None) -> Callable[..., User]:
     return make
 
 
+@pytest.fixture(autouse=True)
+def inbox_folder(tmp_path: Path, settings: Settings) -> Path:
+    settings.DICOM_INBOX = tmp_path / "inbox"
+    return tmp_path / "inbox"
+
+
 @pytest.fixture
 def identity_file(tmp_path: Path, settings: Settings) -> Path:
     """The secret key, which the portal itself does not know."""
@@ -106,6 +112,7 @@ def other(
         "DATABASE_OWNER_URL": owner_url,
         "STORAGE_URL": f"file://{folder}/storage",
         "AUDIT_ANCHOR_FILE": str(folder / "anchors"),
+        "DICOM_INBOX": str(folder / "inbox"),
         "BACKUP_REPOSITORY": f"file://{repository_folder}",
         "BACKUP_RECIPIENTS": settings.BACKUP_RECIPIENTS[0],
         "BACKUP_IDENTITY_FILE": str(identity_file),

@@ -1,12 +1,15 @@
 """A backup that is made while the system is in use brings all of it back."""
 
 import gzip
+import hashlib
+import io
 import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+import pydicom
 import pytest
 from django.db import connection
 from django.utils import timezone
@@ -28,6 +31,9 @@ from webportal.backups.models import Backup
 from webportal.intake.held import resolution
 from webportal.intake.held.resolution import Decision
 from webportal.intake.models import UploadItem
+from webportal.network import inbox
+from webportal.network.models import Node, ReceivedInstance
+from webportal.network.nodes import create_node
 from webportal.records.models import Radiograph
 from webportal.review.reads.services import Entry
 
@@ -38,6 +44,7 @@ KEPT_AS_THEY_WERE = (
     ("records_study", "id"),
     ("records_radiograph", "id"),
     ("intake_uploaditem", "id"),
+    ("network_receivedinstance", "id"),
     ("review_read", "id"),
     ("accounts_user", "id"),
 )
@@ -52,9 +59,23 @@ def dicom(seed: int, **elements: Any) -> bytes:
     return files.dicom(files.phantom(seed=seed), **elements)
 
 
+RECEIVED = dicom(6)
+
+
+def receive(data: bytes, node: Node) -> None:
+    """Let the DICOM inbox have an instance that nobody has looked at."""
+    header = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True)
+    about = (header.StudyInstanceUID, header.SOPInstanceUID, header.SOPClassUID)
+    arrival = inbox.Arrival(node, "127.0.0.1", *about, header.file_meta.TransferSyntaxUID, data)
+    inbox.receive(arrival)
+
+
 @pytest.fixture
-def contents(send: Send, radiologist: User) -> None:
-    """Two images of a patient, a signed read, a held file, a token, and anchors."""
+def contents(send: Send, radiologist: User, it_person: User) -> None:
+    """Two images, a signed read, a held file, an instance in the inbox, a token, and anchors."""
+    node = create_node("CR1", "Room 1", ["127.0.0.1"], None, it_person)
+    receive(RECEIVED, node)
+    receive(dicom(7), node)
     send(dicom(1))
     send(files.jpeg(files.phantom(seed=2)))
     study = Radiograph.objects.filter(original_key__startswith="dicom").get().study
@@ -91,6 +112,7 @@ def test_everything_comes_back(
     send: Send,
     uploader: User,
     storage_folder: Path,
+    inbox_folder: Path,
     repository_folder: Path,
     other: Other,
     settings: Settings,
@@ -99,11 +121,16 @@ def test_everything_comes_back(
     settings.STORAGE_TRASH_DAYS = 0
     before = {table: rows(this_url(), table, order) for table, order in KEPT_AS_THEY_WERE}
     trail = rows(this_url(), "audit_auditentry", "sequence")
+    received = hashes(inbox_folder)
     named = {key: sha for key, sha in hashes(storage_folder).items() if key != "database.json"}
 
     def go_on() -> None:
         """Upload another file, and let the held one go to the trash, which is emptied at once."""
         send(dicom(4))
+        send(RECEIVED)
+        sha256 = hashlib.sha256(RECEIVED).hexdigest()
+        ReceivedInstance.objects.filter(sha256=sha256).update(state="taken")
+        inbox.clear()
         resolution.resolve(UploadItem.objects.get(verdict="held"), Decision.DISCARD, uploader)
         age(storage_folder)
         remove_all()
@@ -111,7 +138,8 @@ def test_everything_comes_back(
 
     while_dumping(monkeypatch, go_on)
     backup = taking.take()
-    assert (backup.state, backup.files, backup.lost_files) == ("complete", len(named), 0)
+    assert (backup.state, backup.files, backup.lost_files) == ("complete", len(named) + 2, 0)
+    assert len(hashes(inbox_folder)) == 1
     # What it copied out of the trash may go once it is done.
     assert any(key.startswith("trash/held/") for key in hashes(storage_folder))
     remove_all()
@@ -126,6 +154,8 @@ def test_everything_comes_back(
     later = [entry["action"] for entry in restored[len(trail) :]]
     assert later[:3] == ["token.revoked", "removal.paused", "backup.restored"]
     assert hashes(other.storage) == named
+    assert len(received) == 2
+    assert hashes(other.folder / "inbox") == received
     assert other.rows("accounts_session", "session_key") == []
     assert other.rows("accounts_apitoken", "digest") == []
     assert [each["state"] for each in other.rows("backups_backup")] == ["complete"]
@@ -162,7 +192,11 @@ def test_files_that_are_in_the_repository_are_not_copied_again(
     contents: None, send: Send, storage_folder: Path, repository_folder: Path
 ) -> None:
     first = taking.take()
-    inodes = {path: path.stat().st_ino for path in (repository_folder / "files").rglob("*.age")}
+    copied = [
+        *(repository_folder / "files").rglob("*.age"),
+        *(repository_folder / "inbox").rglob("*.age"),
+    ]
+    inodes = {path: path.stat().st_ino for path in copied}
     assert first.new_files == first.files == len(inodes)
     send(dicom(5))
     second = taking.take()
@@ -177,7 +211,7 @@ def test_a_backup_that_was_broken_off_goes_on(
     copied: list[str] = []
 
     def put_two(name: str, source: IO[bytes], *more: Any) -> Stored:
-        if name.startswith("files/"):
+        if name.startswith(("files/", "inbox/")):
             if len(copied) == 2:
                 raise KeyboardInterrupt
             copied.append(name)

@@ -200,7 +200,7 @@ def test_dockerfiles_copy_what_exists_and_run_as_an_ordinary_user(dockerfile: Pa
 
 
 def test_images_install_locked_packages_and_only_what_they_need() -> None:
-    for name, extra in {"portal": "", "worker": ' --extra "$EXTRA"'}.items():
+    for name, extra in {"portal": "", "worker": ' --extra "$EXTRA" --extra backup'}.items():
         text = (CONTAINERS / f"{name}.Dockerfile").read_text()
         assert f"--require-hashes -r pyproject.toml -c requirements.lock{extra}\n" in text
     assert "\nARG EXTRA=worker\n" in (CONTAINERS / "worker.Dockerfile").read_text()

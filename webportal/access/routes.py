@@ -186,6 +186,10 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     "operations:check-file": None,
     "operations:resume-removal": None,
     # Figures without a patient, asked for by a monitor every few seconds.
+    "retention:retention": Kind.OPERATION,
+    "retention:lift": None,
+    # It leads to the patient's page, which says whom it shows.
+    "retention:place": None,
     "operations:metrics": None,
     "operations:live": None,
     "operations:ready": None,

@@ -48,6 +48,8 @@ class Action(models.TextChoices):
     REMOVAL_RESUMED = "removal.resumed", _("Removal of files resumed")
     FILE_DAMAGED = "file.damaged", _("Stored file found missing or damaged")
     FILE_REPAIRED = "file.repaired", _("Stored file repaired")
+    HOLD_PLACED = "hold.placed", _("Legal hold placed")
+    HOLD_LIFTED = "hold.lifted", _("Legal hold lifted")
     BACKUP_RESTORED = "backup.restored", _("Backup restored")
     REPORT_OPENED = "report.opened", _("Report opened")
     BATCH_EXPORTED = "batch.exported", _("Results of a batch exported")

@@ -44,6 +44,7 @@ class Manifest:
         database: the dump.
         anchors: the anchors of the audit trail, None where there are none.
         files: the stored files that the database names, by key.
+        inbox: the files of the DICOM inbox, by name.
         lost: the keys of those that were missing or damaged, and are in no backup.
     """
 
@@ -54,6 +55,7 @@ class Manifest:
     database: Stored
     anchors: Stored | None
     files: dict[str, Stored] = field(default_factory=dict)
+    inbox: dict[str, Stored] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
 
     @property
@@ -66,6 +68,7 @@ class Manifest:
         own = [(database_name(self.name), self.database)]
         if self.anchors is not None:
             own.append((anchors_name(self.name), self.anchors))
+        own += [(inbox_name(name), stored) for name, stored in self.inbox.items()]
         return own + [(file_name(key), stored) for key, stored in self.files.items()]
 
 
@@ -89,6 +92,11 @@ def file_name(key: str) -> str:
     return f"files/{key}.age"
 
 
+def inbox_name(name: str) -> str:
+    """Where a file of the DICOM inbox is kept, for all backups that name it."""
+    return f"inbox/{name}.age"
+
+
 def write(manifest: Manifest) -> bytes:
     """The manifest as bytes: a line with its MAC, then JSON, compressed."""
     content = asdict(manifest) | {
@@ -96,6 +104,7 @@ def write(manifest: Manifest) -> bytes:
         "database": manifest.database.as_list(),
         "anchors": manifest.anchors and manifest.anchors.as_list(),
         "files": {key: stored.as_list() for key, stored in manifest.files.items()},
+        "inbox": {name: stored.as_list() for name, stored in manifest.inbox.items()},
     }
     text = json.dumps(content, separators=(",", ":")).encode()
     return gzip.compress(f"{_mac(text)}\n".encode() + text, mtime=0)
@@ -126,7 +135,8 @@ def read(data: bytes) -> Manifest:
     content["chain"] = tuple(content["chain"])
     content["database"] = Stored(*content["database"])
     content["anchors"] = content["anchors"] and Stored(*content["anchors"])
-    content["files"] = {key: Stored(*stored) for key, stored in content["files"].items()}
+    for part in ("files", "inbox"):
+        content[part] = {key: Stored(*stored) for key, stored in content[part].items()}
     return Manifest(**content)
 
 

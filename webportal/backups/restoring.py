@@ -24,6 +24,7 @@ from webportal.backups.errors import BackupError
 from webportal.backups.manifest import Manifest
 from webportal.backups.models import Backup, BackupState
 from webportal.database import schema
+from webportal.network import inbox
 from webportal.storage import DamagedFileError, read_verified
 from webportal.upkeep import pauses
 from webportal.upkeep.models import PauseReason
@@ -75,6 +76,14 @@ def _check_release(restored: Manifest) -> None:
 
 def _restore_files(restored: Manifest, say: Say, *, without_files: bool) -> None:
     faults = []
+    for name, stored in restored.inbox.items():
+        try:
+            with repository.opened(manifest.inbox_name(name), stored) as content:
+                inbox.put_back(name, content.read())
+        except BackupError as error:
+            if error.code == "settings":
+                raise
+            faults.append(name)
     for number, (key, stored) in enumerate(restored.files.items(), 1):
         if not _is_there(key, stored.sha256):
             try:
@@ -138,8 +147,8 @@ def _finish(restored: Manifest) -> None:
     Backup.objects.filter(name=restored.name).update(
         state=BackupState.INCOMPLETE if restored.lost else BackupState.COMPLETE,
         finished_at=now,
-        files=len(restored.files),
-        done_files=len(restored.files),
+        files=len(restored.files) + len(restored.inbox),
+        done_files=len(restored.files) + len(restored.inbox),
         lost_files=len(restored.lost),
         bytes=restored.object_bytes,
     )

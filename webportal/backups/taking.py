@@ -7,10 +7,12 @@ long that takes. Those that the repository has already are not read again. What 
 backup that was broken off counts as well.
 """
 
+import hashlib
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from io import BytesIO
 
@@ -25,6 +27,9 @@ from webportal.backups import database, encryption, manifest, repository
 from webportal.backups.errors import BackupError
 from webportal.backups.manifest import Manifest, Stored
 from webportal.backups.models import Backup, BackupState
+from webportal.intake.blobs import dicom_key
+from webportal.intake.models import UploadItem
+from webportal.network import inbox
 from webportal.storage import DamagedFileError, StorageAwayError, is_storage_away, read_verified
 from webportal.storage.locks import lock_backing_up
 from webportal.storage.trash import key_in_trash
@@ -122,12 +127,28 @@ def _earlier(*, may_begin_repository: bool) -> Manifest | None:
     return newest
 
 
+@dataclass(frozen=True)
+class _Part:
+    """A file to copy: its key, its object, and how it is read where no backup has it."""
+
+    key: str
+    name: str
+    sha256: str
+    known: Stored | None
+    source: Callable[[str, str], bytes | None]
+
+    def read(self) -> bytes | None:
+        """The file; None where there is no intact one."""
+        return self.source(self.key, self.sha256)
+
+
 class _Taking:
     """One backup on its way."""
 
     def __init__(self, backup: Backup, earlier: Manifest | None) -> None:
         self.backup = backup
         self._known = earlier.files if earlier is not None else {}
+        self._known_inbox = earlier.inbox if earlier is not None else {}
         self._told_at = time.monotonic()
 
     def run(self) -> Manifest:
@@ -135,7 +156,7 @@ class _Taking:
         backup = self.backup
         with database.snapshot() as snapshot:
             head = ChainHead.objects.get(pk=1)
-            named = dict(named_files())
+            named, waiting = dict(named_files()), inbox.kept_names()
             applied = MigrationRecorder(connection).applied_migrations()
             last_anchor = AnchorState.objects.get(pk=1).number
             dump = self._dump(snapshot)
@@ -147,10 +168,16 @@ class _Taking:
             database=dump,
             anchors=self._copy_anchors(last_anchor),
         )
-        backup.files = len(named)
+        backup.files = len(named) + len(waiting)
+        # First, because what waits there does not wait for long.
+        for key, sha256 in waiting:
+            part = _Part(
+                key, manifest.inbox_name(key), sha256, self._known_inbox.get(key), _read_received
+            )
+            self._copy(part, written.inbox, written.lost)
         for key, sha256 in sorted(named.items()):
-            self._copy(key, sha256, written)
-            self._tell()
+            part = _Part(key, manifest.file_name(key), sha256, self._known.get(key), _read)
+            self._copy(part, written.files, written.lost)
         repository.write_manifest(written)
         is_whole = not written.lost and (written.anchors is not None or not last_anchor)
         backup.state = BackupState.COMPLETE if is_whole else BackupState.INCOMPLETE
@@ -181,21 +208,21 @@ class _Taking:
         self.backup.new_bytes += stored.object_bytes
         return stored
 
-    def _copy(self, key: str, sha256: str, written: Manifest) -> None:
-        name = manifest.file_name(key)
-        stored = self._known.get(key)
-        if stored is None or repository.size(name) != stored.object_bytes:
-            stored = None if stored else repository.known(name, sha256)
+    def _copy(self, part: _Part, copied: dict[str, Stored], lost: list[str]) -> None:
+        stored = part.known
+        if stored is None or repository.size(part.name) != stored.object_bytes:
+            stored = None if stored else repository.known(part.name, part.sha256)
             if stored is None:
-                data = _read(key, sha256)
+                data = part.read()
                 if data is None:
-                    logger.error("A stored file is missing or damaged: %s", key)
-                    written.lost.append(key)
+                    logger.error("A stored file is missing or damaged: %s", part.key)
+                    lost.append(part.key)
                     return
-                stored = repository.put(name, BytesIO(data))
+                stored = repository.put(part.name, BytesIO(data))
             self.backup.new_files += 1
             self.backup.new_bytes += stored.object_bytes
-        written.files[key] = stored
+        copied[part.key] = stored
+        self._tell()
 
     def _tell(self) -> None:
         self.backup.done_files += 1
@@ -219,6 +246,19 @@ def _read(key: str, sha256: str) -> bytes | None:
     if is_storage_away():
         raise StorageAwayError("The storage cannot be read; see STORAGE_URL.")
     return None
+
+
+def _read_received(name: str, sha256: str) -> bytes | None:
+    """A file of the DICOM inbox, from the storage if it was taken in meanwhile."""
+    try:
+        data = (inbox.folder() / name).read_bytes()
+    except FileNotFoundError:
+        pass
+    else:
+        if hashlib.sha256(data).hexdigest() == sha256:
+            return data
+    held = UploadItem.objects.filter(sha256=sha256).exclude(held_key="").first()
+    return _read(held.held_key if held is not None else dicom_key(sha256), sha256)
 
 
 def _code_of(error: BaseException) -> str:

@@ -120,6 +120,17 @@ def read(row: ReceivedInstance) -> bytes:
     return data
 
 
+def kept_names() -> list[tuple[str, str]]:
+    """File name and SHA-256 of every instance that the inbox keeps."""
+    kept = ReceivedInstance.objects.filter(has_file=True, state__in=KEPT).order_by("pk")
+    return [(row.file_name, row.sha256) for row in kept]
+
+
+def put_back(name: str, data: bytes) -> None:
+    """Write a file of the inbox again, as when a backup is restored."""
+    _write(name, data)
+
+
 def clear() -> None:
     """Remove the files whose bytes the storage has, and those that a person discarded."""
     while _clear_some():

@@ -35,6 +35,7 @@ LINKS = [
     Link(_("Agreement"), "review:agreement", (Role.RADIOLOGIST, Role.IT, Role.AUDITOR)),
     Link(_("DICOM"), "network:network", (Role.IT,)),
     Link(_("Users"), "accounts:users", (Role.IT,)),
+    Link(_("Retention"), "retention:retention", (Role.IT,)),
     Link(_("Audit trail"), "audit:trail", (Role.AUDITOR,)),
     Link(_("Access log"), "audit:accesses", (Role.AUDITOR,)),
 ]

@@ -23,5 +23,6 @@ urlpatterns = [
     path("", include("webportal.auditing.urls")),
     path("", include("webportal.operations.urls")),
     path("", include("webportal.network.urls")),
+    path("", include("webportal.retention.urls")),
     path("api/v1/", include("webportal.api.urls")),
 ]

@@ -1,0 +1,69 @@
+"""Placing and lifting legal holds."""
+
+from django.db import IntegrityError, transaction
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from webportal.accounts.models import User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.records.models import Patient, Study
+from webportal.refusals import Conflict
+from webportal.retention.models import REASON_LENGTH, LegalHold
+
+
+class HoldError(Conflict):
+    """A hold cannot be placed."""
+
+
+def open_holds() -> QuerySet[LegalHold]:
+    """The holds that nobody has lifted."""
+    return LegalHold.objects.filter(lifted_at=None)
+
+
+def holds_of(patient: Patient) -> QuerySet[LegalHold]:
+    """The open holds on a patient and on their studies."""
+    return open_holds().filter(Q(patient=patient) | Q(study__patient=patient))
+
+
+def place(on: Patient | Study, reason: str, by: User) -> LegalHold:
+    """Keep a patient's studies, or one study, until somebody lifts the hold.
+
+    Raises HoldError without a reason, where there is a hold already, and for a temporary patient,
+    who disappears when the study is identified.
+    """
+    reason = reason.strip()
+    if not reason:
+        raise HoldError(_("Give the reason of the hold."))
+    if len(reason) > REASON_LENGTH:
+        raise HoldError(
+            _("The reason is too long: at most {count} characters.").format(count=REASON_LENGTH)
+        )
+    if isinstance(on, Patient) and on.is_temporary:
+        raise HoldError(_("The identity is temporary. Place the hold on the study."))
+    kind = "patient" if isinstance(on, Patient) else "study"
+    try:
+        with transaction.atomic():
+            hold = LegalHold.objects.create(
+                **{kind: on}, reason=reason, placed_at=timezone.now(), placed_by=by
+            )
+            study_id = on.pk if isinstance(on, Study) else None
+            detail = {"hold": str(hold.pk), "reason": reason}
+            append(Event(Action.HOLD_PLACED, kind, on.pk, study_id, detail), by)
+    except IntegrityError as error:
+        raise HoldError(_("There is a hold on it already.")) from error
+    return hold
+
+
+def lift(hold: LegalHold, by: User) -> bool:
+    """Lift a hold; return False where somebody else has."""
+    with transaction.atomic():
+        if not open_holds().filter(pk=hold.pk).update(lifted_at=timezone.now(), lifted_by=by):
+            return False
+        kind = "patient" if hold.patient_id else "study"
+        object_id = hold.patient_id or hold.study_id
+        assert object_id is not None
+        detail = {"hold": str(hold.pk)}
+        append(Event(Action.HOLD_LIFTED, kind, object_id, hold.study_id, detail), by)
+    return True

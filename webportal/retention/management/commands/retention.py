@@ -1,0 +1,27 @@
+"""`manage.py retention --dry-run`: list the studies that are due for removal."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser, no_translations
+
+from webportal.retention import rule
+
+
+class Command(BaseCommand):
+    """Prints a line a study: its id, and since when its time has been running."""
+
+    help = "List the studies that are older than RETENTION_YEARS and on no legal hold."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--dry-run", action="store_true", help="List them; remove nothing.")
+
+    @no_translations
+    def handle(self, *args: Any, **options: Any) -> None:
+        if not options["dry_run"]:
+            raise CommandError("This release removes nothing. ‘--dry-run’ lists what is due.")
+        if not rule.is_set():
+            raise CommandError("There is no rule: RETENTION_YEARS is 0.")
+        for study in rule.due().iterator():
+            self.stdout.write(f"{study.pk} {study.begun_at:%Y-%m-%d}")
+        figures = rule.figures()
+        self.stderr.write(f"{figures.due} studies are due; {figures.held} more are on legal hold.")

@@ -1,0 +1,110 @@
+"""Which studies are older than the hospital has to keep them.
+
+A study's time begins with the examination, or with its upload where that is not known, and anew
+with each later signature and addendum. RETENTION_YEARS after that it is due; of somebody who was a
+minor at the examination not before they reach RETENTION_MINORS_UNTIL. Without a birth date the
+patient counts as born on the day of the examination, so that nothing is due too early.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypedDict
+
+from django.conf import settings
+from django.db.models import (
+    DateTimeField,
+    Exists,
+    F,
+    Func,
+    IntegerField,
+    OuterRef,
+    Q,
+    QuerySet,
+    Subquery,
+    Value,
+)
+from django.db.models.functions import Cast, Coalesce, Greatest
+from django.utils import timezone
+from django_stubs_ext import WithAnnotations
+
+from webportal.records.models import Study
+from webportal.retention.holds import open_holds
+from webportal.review.models import Addendum, Read
+
+MAJORITY = 18
+
+
+class _Dates(TypedDict):
+    examined_at: datetime
+    begun_at: datetime
+
+
+@dataclass(frozen=True)
+class Figures:
+    """How many studies are due, and how many would be but for a hold."""
+
+    due: int
+    held: int
+
+
+def is_set() -> bool:
+    """Whether there is a rule at all."""
+    return bool(settings.RETENTION_YEARS > 0)
+
+
+def due(now: datetime | None = None) -> "QuerySet[WithAnnotations[Study, _Dates]]":
+    """The studies that are due and on no hold, oldest first; none without a rule.
+
+    Each has `begun_at`, when its time began.
+    """
+    return _past_their_time(now).exclude(_is_held()).order_by("begun_at", "id")
+
+
+def figures() -> Figures:
+    """How many there are."""
+    past = _past_their_time(None)
+    held = past.filter(_is_held()).count()
+    return Figures(due=past.count() - held, held=held)
+
+
+def _past_their_time(now: datetime | None) -> "QuerySet[WithAnnotations[Study, _Dates]]":
+    now = now or timezone.now()
+    examined = Coalesce("performed_at", "created_at")
+    studies = Study.objects.annotate(
+        examined_at=examined,
+        begun_at=Greatest(examined, _last(Read, "study"), _last(Addendum, "read__study")),
+    )
+    if not is_set():
+        return studies.none()
+    studies = studies.filter(begun_at__lte=_after(Value(now), -settings.RETENTION_YEARS))
+    if settings.RETENTION_MINORS_UNTIL <= 0:
+        return studies
+    born = Coalesce(Cast("patient__birth_date", DateTimeField()), F("examined_at"))
+    return studies.annotate(born_at=born).filter(
+        Q(examined_at__gte=_after(F("born_at"), MAJORITY))
+        | Q(born_at__lte=_after(Value(now), -settings.RETENTION_MINORS_UNTIL))
+    )
+
+
+def _last(model: type[Read] | type[Addendum], study: str) -> Subquery:
+    """The last signature of a study; a draft has none, and one taken back counts as well."""
+    of_study = model._default_manager.filter(**{study: OuterRef("pk")}, signed_at__isnull=False)
+    return Subquery(of_study.order_by("-signed_at").values("signed_at")[:1])
+
+
+def _after(moment: F | Value, years: int) -> Func:
+    """A moment so many years later, on the same day of the calendar."""
+    return Func(
+        Cast(moment, DateTimeField()),
+        Value(years, output_field=IntegerField()),
+        template="(%(expressions)s))",
+        function="",
+        arg_joiner=" + make_interval(years => ",
+        output_field=DateTimeField(),
+    )
+
+
+def _is_held() -> Q:
+    of_patient = open_holds().filter(patient=OuterRef("patient"))
+    of_study = open_holds().filter(study=OuterRef("pk"))
+    return Q(Exists(of_patient)) | Q(Exists(of_study))
