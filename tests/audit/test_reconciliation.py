@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,20 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from pytest_django.fixtures import Settings
 
+from tests import dicom_files
 from tests.audit import day
+from webportal.accounts.models import User
+from webportal.audit import reconciliation
 from webportal.audit.findings import Finding
+from webportal.audit.models import Action
 from webportal.audit.reconciliation import reconcile
+from webportal.audit.trail import Event, append
 from webportal.audit.verification import verify
+from webportal.intake.batches.services import create_batch
+from webportal.intake.pipeline import receive_file
+from webportal.records.identity import identity_version
+from webportal.records.models import Patient
+from webportal.review.study.case_records import assign_known_patient
 from webportal.storage import storage_from_url
 
 pytestmark = pytest.mark.django_db
@@ -129,6 +140,36 @@ def test_progress_is_told(spent_day: None) -> None:
     told: list[tuple[int, int]] = []
     reconcile(lambda done, of: told.append((done, of)))
     assert told[-1][0] == told[-1][1] > 30
+
+
+def test_a_temporary_patient_who_was_identified_is_no_finding(spent_day: None) -> None:
+    uploader = User.objects.get(username="uploader")
+    file = BytesIO(dicom_files.png(dicom_files.phantom(seed=9)))
+    [item] = receive_file(create_batch(uploader), "9.png", file, uploader)
+    assert item.radiograph is not None, item.reason
+    study, known = item.radiograph.study, Patient.objects.filter(patient_id="P0").get()
+    assert study.patient.is_temporary
+    assign_known_patient(study, known, identity_version(known), uploader)
+    assert not Patient.objects.filter(pk=study.patient_id).exists()
+    assert found() == []
+
+
+def test_all_is_found_in_batches_of_two_as_well(
+    spent_day: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reconciliation, "BATCH", 2)
+    assert found() == []
+    with undone():
+        execute("UPDATE records_patient SET sex = 'F'")
+        execute("DELETE FROM review_addendum")
+        codes = [(finding.code, finding.object_type) for finding in found()]
+    assert codes.count(("row_differs", "patient")) == Patient.objects.count()
+    assert codes.count(("row_missing", "addendum")) == 1
+
+
+def test_the_very_first_entry_needs_its_row_too() -> None:
+    append(Event(Action.PATIENT_CREATED, "patient", uuid.uuid4()), "ann")
+    assert [finding.code for finding in found()] == ["row_missing"]
 
 
 @pytest.mark.parametrize("state", ["signed", ""])
