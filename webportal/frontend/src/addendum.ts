@@ -1,14 +1,14 @@
 import { renewToken } from "./csrf";
 import type { Life } from "./life";
 
-/** Nothing of an addendum is kept before it is signed, so it is sent only to a portal that answers. */
+/** Addenda have no drafts, so one is submitted only while the portal is responding. */
 export function guardAddendum(life: Life): void {
   const form = document.querySelector<HTMLFormElement>("form[data-addendum]");
   const text = form?.querySelector("textarea");
   const state = form?.querySelector<HTMLElement>(".draft-state");
   if (!form || !text || !state) return;
   const reason = form.querySelector<HTMLInputElement>("[name=reason]");
-  // Of what was refused nothing is kept either, although the page came with it.
+  // A refused addendum is not stored either, although the page shows its text.
   const isRefused = form.hasAttribute("data-refused");
   let isLeaving = false;
 
@@ -24,7 +24,7 @@ export function guardAddendum(life: Life): void {
     if (refusal) return;
     leaves();
     form.submit();
-    // One that is stopped in the browser must not leave the form locked.
+    // A submission stopped in the browser must not leave the form locked.
     setTimeout(() => {
       isLeaving = false;
     }, 20_000);

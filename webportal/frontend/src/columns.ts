@@ -1,11 +1,11 @@
 import htmx from "htmx.org";
 
-/** How far, in pixels, a heading is pulled before that is a drag and no click. */
+/** How many pixels a heading must be moved before it counts as a drag rather than a click. */
 const DRAG = 6;
 
 /**
- * Columns of the worklist move by their headings, pulled with the mouse, and by the buttons of the
- * columns' menu. The menu's form holds their order, and what it sends is kept for the person.
+ * Worklist columns are moved by dragging their headings, or with the buttons of the column menu. The
+ * menu's form holds their order, and submitting it saves the order for the user.
  */
 export function bindColumns(): void {
   const form = document.querySelector<HTMLFormElement>("#columns");
@@ -40,7 +40,7 @@ function bindMenu(form: HTMLFormElement): void {
   });
 }
 
-/** Bring the menu into the order of the headings; what was pulled to its place is chosen by that. */
+/** Sort the menu like the headings; a column that was dragged counts as chosen. */
 function arrange(form: HTMLFormElement, order: string[], moved: string): void {
   const choices = form.querySelector(".column-choices");
   const of = (name: string): Element | null | undefined => choices?.querySelector(`[data-column="${name}"]`);
@@ -49,7 +49,7 @@ function arrange(form: HTMLFormElement, order: string[], moved: string): void {
   if (box) box.checked = true;
 }
 
-/** Keep the order; the list is drawn anew by itself, an open view is left for one's own columns. */
+/** Save the order; the list refreshes by itself, and an open view gives way to the user's own columns. */
 async function keep(form: HTMLFormElement, list: HTMLElement): Promise<void> {
   if ("leavesView" in form.dataset) {
     form.requestSubmit();
@@ -62,26 +62,26 @@ async function keep(form: HTMLFormElement, list: HTMLElement): Promise<void> {
 type Dropped = (order: string[], moved: string) => void;
 
 function bindHeadings(list: HTMLElement, dropped: Dropped): void {
-  // A heading's link would otherwise be pulled out of the page.
+  // Otherwise the browser would drag the heading's link.
   list.addEventListener("dragstart", (event) => {
     if ((event.target as Element).closest("thead")) event.preventDefault();
   });
   list.addEventListener("pointerdown", (event) => {
     const heading = (event.target as Element).closest<HTMLElement>("th[data-column]");
-    // A finger scrolls the table; the menu's buttons are there for it.
+    // Touch scrolls the table; the menu has buttons instead.
     if (!heading || event.button !== 0 || event.pointerType === "touch") return;
     new Drag(list, heading.dataset["column"]!, event.clientX, dropped);
   });
 }
 
-/** One pull at a heading, from the button's going down until it is let go. */
+/** One drag of a heading, from pressing the button to releasing it. */
 class Drag {
   private readonly list: HTMLElement;
   private readonly name: string;
   private readonly from: number;
   private readonly dropped: Dropped;
   private readonly listening = new AbortController();
-  /** Before which column it would stand; '' for the end, undefined while nothing was pulled yet. */
+  /** The column before which it would be dropped; '' for the end, undefined before any movement. */
   private before: string | undefined;
 
   constructor(list: HTMLElement, name: string, from: number, dropped: Dropped) {
@@ -137,9 +137,9 @@ class Drag {
     this.dropped(order, this.name);
   }
 
-  /** Move the cells at once; what the server sends then is the same. */
+  /** Move the cells immediately; the server's response will look the same. */
   private place(names: string[], order: string[]): void {
-    const first = 1; // after the box that selects
+    const first = 1; // after the selection checkbox
     for (const row of this.list.querySelectorAll<HTMLTableRowElement>("table tr")) {
       const cells = [...row.cells];
       row.append(...order.map((name) => cells[first + names.indexOf(name)]!));

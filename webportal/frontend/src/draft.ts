@@ -2,16 +2,16 @@ import { csrfToken, renewToken } from "./csrf";
 import type { Life } from "./life";
 import { submitInPlace } from "./swap";
 
-// Soon after a change, however fast the next one follows, so that little is ever unsaved.
+// Counted from the first change, even if more follow, so that little is ever unsaved.
 const SAVE_AFTER_MS = 800;
 const RETRY_MS = [2_000, 5_000, 10_000, 15_000];
 const GIVE_UP_MS = 12_000;
-// A signature that was stopped in the browser must not leave the form locked.
+// A signature stopped in the browser must not leave the form locked.
 const SIGNING_MS = 20_000;
 
 /**
- * Keeps what a reader puts down: saves it while they go on and when they leave, goes on trying when
- * that fails, and sends a signature only when the portal has just answered.
+ * Saves a reader's draft while they work and when they leave the page, retries if that fails, and
+ * submits a signature only when the portal has just responded.
  */
 export class DraftKeeper {
   private readonly form: HTMLFormElement;
@@ -70,7 +70,7 @@ export class DraftKeeper {
     if (this.isUnsaved && !this.isConflict && !this.isLeaving) void this.save();
   }
 
-  /** Before another page takes the place of this one: whether everything is with the portal. */
+  /** Called before another page replaces this one: returns whether everything is saved. */
   private async isKept(): Promise<boolean> {
     if (this.isLeaving || (!this.isUnsaved && !this.sending)) return true;
     return !this.isConflict && (await this.save());
@@ -81,7 +81,7 @@ export class DraftKeeper {
     this.isOver = true;
   }
 
-  /** Send what is there; whether the portal has taken it. */
+  /** Send the draft; returns whether the portal has saved it. */
   private async save(): Promise<boolean> {
     clearTimeout(this.timer);
     this.timer = undefined;
@@ -99,7 +99,7 @@ export class DraftKeeper {
     const upTo = this.changes;
     try {
       const answer = await this.post(this.entry());
-      // The page of the sign-in, or a token that was another session's.
+      // The sign-in page, or a token from another session.
       if (answer.type === "opaqueredirect" || answer.status === 403) {
         return this.fails(this.form.dataset["signedOut"]);
       }
@@ -125,7 +125,7 @@ export class DraftKeeper {
       body,
       headers: { "HX-Request": "true", "X-CSRFToken": csrfToken() },
       redirect: "manual",
-      // The reader may leave the page while it is on its way.
+      // The reader may leave the page meanwhile.
       keepalive: true,
       signal: AbortSignal.timeout(GIVE_UP_MS),
     });
@@ -143,7 +143,7 @@ export class DraftKeeper {
     return this.form.elements.namedItem("version") as HTMLInputElement;
   }
 
-  /** What is on this page takes the place of what another window has saved. */
+  /** Overwrite the draft saved by another window with the one on this page. */
   private keepMine(): void {
     this.version.value = this.form.dataset["stored"] ?? "";
     this.isConflict = false;
@@ -152,10 +152,10 @@ export class DraftKeeper {
 
   private leaves(event: BeforeUnloadEvent): void {
     if (this.isLeaving || !this.isUnsaved) return;
-    // The browser asks whether to leave, and stays if so told.
+    // The browser asks whether to leave the page.
     if (this.failures > 0 || this.isConflict) return event.preventDefault();
     const entry = this.entry();
-    // One that is under way makes another version, of this same page.
+    // A request in flight will create a newer version, from this same page.
     if (this.sending) entry.delete("version");
     this.saved = this.changes;
     this.post(entry).catch(() => undefined);
@@ -175,7 +175,7 @@ export class DraftKeeper {
     if (!this.isSigning) void this.sign(button instanceof HTMLButtonElement ? button : null);
   }
 
-  /** Save once more, which shows that the portal answers this very reader; then sign. */
+  /** Save once more, which shows that the portal is responding to this reader; then sign. */
   private async sign(button: HTMLButtonElement | null): Promise<void> {
     this.form.setAttribute("aria-busy", "true");
     this.say(this.form.dataset["signing"]);
@@ -198,7 +198,7 @@ export class DraftKeeper {
     this.isLeaving = false;
   }
 
-  /** Keys pressed while a signature is on its way are meant for the page that follows. */
+  /** Keys pressed while a signature is being submitted are meant for the next page. */
   private blocks(event: KeyboardEvent): void {
     if (!this.isSigning || event.ctrlKey || event.metaKey || event.altKey) return;
     event.preventDefault();

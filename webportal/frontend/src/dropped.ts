@@ -1,8 +1,8 @@
-/** A file that a person chose, and its path in the folder that it came from. */
+/** A file chosen by the user, and its path within the chosen folder. */
 export interface Found {
   file: File;
   path: string;
-  /** Reads the file anew, where the browser can: what was changed on the disk reads no more. */
+  /** Reads the file again if the browser can, because a file changed on disk becomes unreadable. */
   reopen?: () => Promise<File>;
 }
 
@@ -13,7 +13,7 @@ interface DroppedItem extends DataTransferItem {
   getAsFileSystemHandle?(): Promise<Handle | null>;
 }
 
-/** What was chosen: handles where the browser gives them, else the files themselves. */
+/** The user's choice: handles if the browser supports them, otherwise the files themselves. */
 export interface Chosen {
   handles: Handle[];
   files: Found[];
@@ -21,16 +21,16 @@ export interface Chosen {
 
 const SYSTEM_FILES = new Set(["dicomdir", "thumbs.db", "desktop.ini"]);
 
-/** Whether it is one of the files that systems leave beside the real ones. */
+/** Whether it is a file that operating systems create beside the real ones. */
 export function isSystemFile(path: string): boolean {
   const parts = path.toLowerCase().split("/");
   const name = parts.at(-1) ?? "";
   return name.startsWith(".") || SYSTEM_FILES.has(name) || parts.includes("__macosx");
 }
 
-/** What was dropped. */
+/** The dropped files and folders. */
 export async function droppedIn(transfer: DataTransfer): Promise<Chosen> {
-  // Both have to be asked for at once: after the event the transfer is empty.
+  // Both must be read immediately: after the event the transfer is empty.
   const items: DroppedItem[] = [...transfer.items].filter(({ kind }) => kind === "file");
   const entries = items.map((item) => item.webkitGetAsEntry()).filter((entry) => entry !== null);
   const asked = items.map((item) => item.getAsFileSystemHandle?.() ?? Promise.resolve(null));
@@ -39,7 +39,7 @@ export async function droppedIn(transfer: DataTransfer): Promise<Chosen> {
   return { handles: [], files: (await Promise.all(entries.map(walk))).flat() };
 }
 
-/** Every file below the handles; `onFound` is told how many there are so far. */
+/** Every file below the handles; calls `onFound` with the number found so far. */
 export async function filesBelow(handles: Handle[], onFound: (count: number) => void): Promise<Found[]> {
   const found: Found[] = [];
   const visit = async (handle: Handle, path: string): Promise<void> => {
@@ -65,7 +65,7 @@ async function walk(entry: FileSystemEntry): Promise<Found[]> {
   const found: Found[] = [];
   const reader = entry.createReader();
   for (;;) {
-    // A reader hands out at most a hundred entries a call.
+    // A directory reader returns at most a hundred entries per call.
     const some = await new Promise<FileSystemEntry[]>((resolve, reject) =>
       reader.readEntries(resolve, reject),
     );

@@ -1,6 +1,6 @@
 /**
- * A list of which only the rows in sight are in the page, so that five thousand scroll as smoothly
- * as five. Rows are of one height, and are reused as they leave the sight.
+ * A list that renders only the visible rows, so that five thousand scroll as smoothly as five. All
+ * rows have the same height and are reused.
  */
 export class FileList {
   private readonly root: HTMLElement;
@@ -13,7 +13,7 @@ export class FileList {
   private isFollowing = true;
   private isOwnScroll = false;
 
-  /** `fill` writes the file of an index into a row made of `template`. */
+  /** `fill` writes the file with an index into a row made from `template`. */
   constructor(
     root: HTMLElement,
     template: HTMLTemplateElement,
@@ -27,7 +27,7 @@ export class FileList {
     root.append(this.canvas);
     this.rowHeight = Number.parseFloat(getComputedStyle(root).getPropertyValue("--row-height"));
     root.addEventListener("scroll", () => {
-      // Who scrolls by hand is not pulled away again, until the end of the list is reached.
+      // After scrolling by hand the list stays put, until its end is reached.
       if (!this.isOwnScroll) this.isFollowing = root.scrollTop + root.clientHeight >= root.scrollHeight - 1;
       this.isOwnScroll = false;
       this.paint();
@@ -35,7 +35,7 @@ export class FileList {
     new ResizeObserver(() => this.paint()).observe(root);
   }
 
-  /** Show `count` files, with `current` in sight unless the person has scrolled elsewhere. */
+  /** Show `count` files, with `current` visible unless the user has scrolled elsewhere. */
   show(count: number, current: number): void {
     if (count !== this.count) {
       this.count = count;

@@ -10,7 +10,7 @@ export function submitOnChange({ signal }: Life): void {
       // Keep unset filters out of the URL.
       for (const field of fields) field.disabled = field.value === "";
     });
-    // Somebody who comes back finds the page as it was left, its fields still switched off.
+    // The browser restores the page as it was left, with its fields still disabled.
     const enable = (): void => {
       for (const field of fields) field.disabled = false;
     };

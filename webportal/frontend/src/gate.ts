@@ -1,9 +1,6 @@
 import type { Life } from "./life";
 
-/**
- * What the viewer says of an image: it is on its way, it is drawn, the trail knows that it was seen, or
- * it can be shown no more.
- */
+/** What the viewer reports about an image: loading, drawn, recorded as viewed, or no longer displayable. */
 export type ImageState = "loading" | "drawn" | "viewed" | "lost";
 
 interface ImageNews {
@@ -17,19 +14,19 @@ export function tellImageState(image: string, state: ImageState): void {
   document.dispatchEvent(new CustomEvent<ImageNews>(NEWS, { detail: { image, state } }));
 }
 
-/** Call `hear` with each piece of news of an image while the page lives. */
+/** Call `hear` with each report about an image as long as the page lives. */
 export function hearOfImages({ signal }: Life, hear: (news: ImageNews) => void): void {
   const told = (event: Event): void => hear((event as CustomEvent<ImageNews>).detail);
   document.addEventListener(NEWS, told, { signal });
 }
 
 /**
- * Lets a form be signed only when its reader has the pictures, and knows whose they are. The portal
- * refuses the rest; here it is said beforehand, and findings wait until there is a picture.
+ * Allows signing only once the reader has seen the images and knows whose they are. The portal refuses
+ * anything else; this says so in advance, and disables the findings until an image is shown.
  */
 export class SignGate {
   private readonly form: HTMLFormElement;
-  /** Every image that was drawn on this page, and can be again. */
+  /** Every image that has been drawn on this page and can still be shown. */
   private readonly drawn = new Set<string>();
   private chosen = "";
 
@@ -82,7 +79,7 @@ export class SignGate {
     }
   }
 
-  /** Whether a change of the patient's data waits to be confirmed. */
+  /** Whether a change of the patient's data has yet to be confirmed. */
   private get asks(): boolean {
     return this.form.querySelector("[name=identity_acknowledged]:not(:checked)") !== null;
   }
@@ -91,7 +88,7 @@ export class SignGate {
     return this.form.querySelector("[data-needs-picture]") !== null;
   }
 
-  /** Whether the reader says that an image cannot be shown: what is signed then needs a reason. */
+  /** Whether the reader states that an image cannot be shown: the signature then needs a reason. */
   private get isExcused(): boolean {
     if (this.form.querySelector("[name=despite_unseen]:checked")) return true;
     const choice = this.form.querySelector<HTMLInputElement>("[name=choice]:checked");
@@ -107,7 +104,7 @@ export class SignGate {
   }
 }
 
-/** Guard each form of the page that signs something. */
+/** Guard every form on the page that signs something. */
 export function guardSignatures(life: Life): void {
   const buttons = [...document.querySelectorAll<HTMLButtonElement>("[data-signs]")];
   for (const form of new Set(buttons.map((button) => button.form))) if (form) new SignGate(form, life);

@@ -1,9 +1,9 @@
 /**
- * The life of a page. Worklist and study take each other's place without a new document (swap.ts), so
- * whatever a page starts has to end with it: listeners on document and window, timers, Cornerstone's.
+ * The lifetime of a page. Worklist and study pages replace each other without a new document (swap.ts),
+ * so whatever a page starts must end with it: listeners on document and window, timers, Cornerstone.
  */
 
-/** Makes sure that nothing is lost by leaving; whether that worked. */
+/** Makes sure that nothing is lost by leaving; returns whether that worked. */
 type Check = () => Promise<boolean>;
 type Start = (life: Life) => void;
 
@@ -21,7 +21,7 @@ export class Life {
     this.signal.addEventListener("abort", act, { once: true });
   }
 
-  /** Ask before another page takes this one's place; "no" leaves it to the browser, which asks the reader. */
+  /** Ask before another page replaces this one; on "no" the browser takes over and asks the reader. */
   beforeLeaving(check: Check): void {
     this.checks.push(check);
   }
@@ -39,18 +39,18 @@ export class Life {
 let current = new Life();
 const starts: Start[] = [];
 
-/** Start something on the present page and on every page that takes its place. */
+/** Start something on the current page and on every page that replaces it. */
 export function onEachPage(start: Start): void {
   starts.push(start);
   start(current);
 }
 
-/** Whether the present page can be left without losing anything. */
+/** Whether the current page can be left without losing anything. */
 export function mayLeave(): Promise<boolean> {
   return current.mayEnd();
 }
 
-/** End the present page, put the next one in its place by `change`, and start that. */
+/** End the current page, replace it with `change`, and start the new one. */
 export function turnPage(change: () => void): void {
   current.end();
   current = new Life();

@@ -3,7 +3,7 @@ import htmx from "htmx.org";
 import { csrfToken } from "./csrf";
 import { isLocked } from "./lock";
 
-// A page says that nothing answers sooner than the portal gives a silent database up.
+// Shorter than the portal's own timeout for an unresponsive database.
 const LIVE_TIMEOUT_MS = 12_000;
 
 interface LiveRequest {
@@ -13,8 +13,8 @@ interface LiveRequest {
 }
 
 /**
- * Send the event `live` to every element with `data-live-seconds`, that often while the page is
- * visible and once when it comes back to sight. htmx's own `every` would ask hidden pages too.
+ * Send the event `live` to every element with `data-live-seconds` at that interval while the page is
+ * visible, and once when it becomes visible again. htmx's own `every` would also poll hidden pages.
  */
 export function keepLive(): void {
   sayWhenSignedOut();
@@ -22,7 +22,7 @@ export function keepLive(): void {
     const { detail } = event as CustomEvent<LiveRequest>;
     if (!detail.elt.matches("[data-live-seconds]")) return;
     detail.timeout = LIVE_TIMEOUT_MS;
-    // Signing in again in another tab has made that of this page worthless.
+    // Signing in again in another tab has invalidated this page's token.
     detail.headers["X-CSRFToken"] = csrfToken();
   });
   const last = new WeakMap<Element, number>();
@@ -44,7 +44,7 @@ export function keepLive(): void {
   document.addEventListener("visibilitychange", refresh);
 }
 
-/** Say so instead of showing the sign-in page in place of what was asked for. */
+/** Report it instead of showing the sign-in page in place of the requested content. */
 function sayWhenSignedOut(): void {
   document.addEventListener("htmx:beforeSwap", (event) => {
     const { detail } = event as CustomEvent<{ xhr: XMLHttpRequest; shouldSwap: boolean }>;

@@ -1,22 +1,22 @@
-/** Covers the page when nobody uses it any more, until its reader says who they are. */
+/** Covers a page that nobody is using until its reader authenticates again. */
 
 import { csrfToken, renewToken } from "./csrf";
 
 const ACTIVITY = "chestline.activity";
 const LOCKED = "chestline.locked";
 const CHECK_MS = 1000;
-// All tabs share one reader; so often is enough to tell the others.
+// How often activity is reported to the other tabs.
 const TELL_MS = 2000;
 const USES = ["pointerdown", "pointermove", "keydown", "wheel", "touchstart"];
 
 export function lockWhenIdle(): void {
   const dialog = document.querySelector<HTMLDialogElement>("#lock");
-  // A page that has none is the sign-in's or the like: somebody is there.
+  // Pages without a cover, such as the sign-in page, prove that somebody is there.
   if (!dialog) return write(ACTIVITY, String(Date.now()));
   new Lock(dialog);
 }
 
-/** Whether the page is covered: then the portal gives it nothing. */
+/** Whether the page is covered; the portal then refuses its requests. */
 export function isLocked(): boolean {
   return document.querySelector<HTMLDialogElement>("#lock")?.open ?? false;
 }
@@ -26,7 +26,7 @@ class Lock {
   private readonly limit: number;
   private told = 0;
   private isCovered = false;
-  /** Whether the portal knows, too. */
+  /** Whether the portal has locked the session, too. */
   private isClosed = false;
   private wasFocused: HTMLElement | null = null;
 
@@ -36,11 +36,11 @@ class Lock {
     for (const kind of USES)
       window.addEventListener(kind, () => this.used(), { passive: true, capture: true });
     dialog.addEventListener("submit", (event) => this.submits(event));
-    // Escape is no way past it, however often.
+    // Escape must not close it, however often it is pressed.
     dialog.addEventListener("cancel", (event) => event.preventDefault());
     dialog.addEventListener("close", () => this.isCovered && dialog.showModal());
     window.addEventListener("storage", ({ key }) => key === LOCKED && this.follow());
-    // The portal has given this page, so the session is not locked.
+    // The portal has served this page, so the session is not locked.
     if (read(LOCKED) !== "") write(LOCKED, "");
     this.used();
     setInterval(() => this.check(), CHECK_MS);
@@ -50,7 +50,7 @@ class Lock {
   private used(): void {
     const now = Date.now();
     if (this.isCovered || now - this.told < Math.min(TELL_MS, this.limit / 4)) return;
-    // After a sleep of the machine the first touch comes before the check.
+    // After the machine has slept, the first input arrives before the check.
     if (this.told > 0 && this.isOver(now)) return this.check();
     this.told = now;
     write(ACTIVITY, String(now));
@@ -82,7 +82,7 @@ class Lock {
     }
   }
 
-  /** What another tab did. */
+  /** React to what another tab did. */
   private follow(): void {
     if (read(LOCKED) !== "") this.cover();
     else this.uncover();
@@ -119,7 +119,7 @@ class Lock {
   private submits(event: SubmitEvent): void {
     const form = event.target as HTMLFormElement;
     renewToken(form);
-    // Signing out is a page of its own.
+    // Signing out leads to another page.
     if (event.submitter?.hasAttribute("formaction")) return;
     event.preventDefault();
     event.stopPropagation();
@@ -134,7 +134,7 @@ class Lock {
     try {
       const headers = { Accept: "application/json" };
       const answer = await fetch(form.action, { method: "POST", body, headers });
-      // The session has ended meanwhile: the sign-in comes back to this page.
+      // The session has ended meanwhile: sign-in returns to this page.
       if (answer.redirected) return location.reload();
       if (answer.ok) return this.uncover();
       const { detail } = (await answer.json()) as { detail: string };
@@ -151,7 +151,7 @@ class Lock {
   }
 }
 
-// A browser that keeps nothing still covers the tab that nobody uses.
+// A browser without storage still covers an unused tab.
 function read(key: string): string {
   try {
     return localStorage.getItem(key) ?? "";

@@ -1,7 +1,7 @@
 /**
- * Pasting cells of a spreadsheet into a table of fields marked `data-paste-table`: they go from the
- * field on to the right and downwards. All of them or none: one line too many is a heading, or not the
- * lines of these files, and each would be taken for the person of another.
+ * Pastes spreadsheet cells into a table of fields marked `data-paste-table`, from the focused field to
+ * the right and downwards. All or nothing: one line too many means a heading, or lines for other files,
+ * and each person would end up with somebody else's images.
  */
 export function bindPasteTable(): void {
   document.addEventListener("paste", (event) => {
@@ -20,8 +20,8 @@ export function bindPasteTable(): void {
 }
 
 /**
- * The cells of text as spreadsheets copy it: lines, with tabs between cells, or semicolons where
- * there is no tab. A cell that has line breaks of its own is in quotes, and they become spaces.
+ * Parses text as copied from a spreadsheet: lines of cells separated by tabs, or by semicolons if there
+ * is no tab. Line breaks within quoted cells become spaces.
  */
 export function cellsOf(text: string): string[][] {
   const plain = text.replace(/\r\n?/g, "\n");
@@ -39,7 +39,7 @@ export function cellsOf(text: string): string[][] {
 }
 
 interface Place {
-  /** Where the value goes; undefined beyond the table. */
+  /** The field for the value; undefined outside the table. */
   target: HTMLInputElement | undefined;
   value: string;
 }
@@ -55,7 +55,7 @@ function placesOf(table: HTMLElement, from: HTMLInputElement, cells: string[][])
   );
 }
 
-/** Why these values are not those of the fields that they would go into; "" when nothing says so. */
+/** Why these values do not match the fields that they would go into; "" if they seem to. */
 function problemOf(table: HTMLElement, places: Place[][]): string {
   const { tooMany, tooWide, noDate } = table.dataset;
   const fitting = places.filter((line) => line[0]!.target).length;

@@ -1,8 +1,8 @@
-/** Recent upload rate in bytes per second. */
+/** The recent upload rate. */
 export class Rate {
   private samples: [number, number][] = [];
 
-  /** Note that `bytes` have been sent in all by now; the last ten seconds count. */
+  /** Record that `bytes` have been sent in total; the last ten seconds count. */
   note(bytes: number): void {
     const now = performance.now();
     const last = this.samples.at(-1);

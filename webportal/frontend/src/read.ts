@@ -4,13 +4,13 @@ import type { Life } from "./life";
 import { isSwitchedOff } from "./shortcuts";
 
 /**
- * The reading form by keys: digits choose findings, `g` and a digit a zone, `q` and a key put a text
- * in, Enter signs. Letters that the viewer has for itself are none of them.
+ * Keyboard shortcuts of the reading form: digits choose findings, `g` and a digit a zone, `q` and a key
+ * insert a text, Enter signs. None of them are shortcuts of the viewer.
  */
 export function bindReadKeys(life: Life): void {
   const form = document.querySelector<HTMLFormElement>("form[data-read]");
   if (form) new DraftKeeper(form, life);
-  // Before the viewer hears of a key: while texts or zones are asked for, its letters are theirs.
+  // Before the viewer gets the key: a prompt for texts or zones takes letters that are its shortcuts.
   document.addEventListener("keydown", (event) => readsKey(form, event), {
     capture: true,
     signal: life.signal,
@@ -33,7 +33,7 @@ function readsKey(form: HTMLFormElement | null, event: KeyboardEvent): void {
   } else if (event.key === "n") document.querySelector<HTMLElement>("[data-next-study]")?.click();
 }
 
-/** Do what a key means while the form is open; whether it means anything. */
+/** Handle a key while the form is open; returns whether it was handled. */
 function reads(form: HTMLFormElement, event: KeyboardEvent, target: HTMLElement): boolean {
   const templates = form.querySelector<HTMLDetailsElement>("[data-templates]");
   if (templates?.open) {
@@ -68,12 +68,12 @@ function reads(form: HTMLFormElement, event: KeyboardEvent, target: HTMLElement)
   return true;
 }
 
-/** Click on what can be used now: findings wait for a picture. */
+/** Click an input unless it is inert, as findings are until an image is shown. */
 function press(input: HTMLElement | null): void {
   if (!input?.closest("[inert]")) input?.click();
 }
 
-/** Sign and go on when the password is there, else ask for it. */
+/** Sign if the password has been typed, otherwise focus its field. */
 function signs(form: HTMLFormElement): void {
   const password = form.querySelector<HTMLInputElement>("input[name=password]");
   const button = form.querySelector<HTMLButtonElement>("button[data-signs]");
@@ -81,7 +81,7 @@ function signs(form: HTMLFormElement): void {
   else if (!button?.disabled) form.requestSubmit(button);
 }
 
-/** Do something with a part of the form and bring it into sight. */
+/** Change a part of the form and scroll it into view. */
 function show(part: HTMLElement | null, change: () => void): void {
   change();
   part?.scrollIntoView({ block: "center" });

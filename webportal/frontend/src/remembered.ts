@@ -1,6 +1,6 @@
 import type { Handle } from "./dropped";
 
-/** What outlives a reload: the chosen folders of a batch, and whether sending was paused. */
+/** State that survives a reload: the chosen folders of a batch, and whether sending was paused. */
 export interface Remembered {
   batch: string;
   handles: Handle[];
@@ -16,12 +16,12 @@ interface AskableHandle extends FileSystemHandle {
 const STORE = "batches";
 const KEPT_FOR = 30 * 24 * 3600 * 1000; // milliseconds
 
-/** What is remembered of a batch; undefined where nothing is, or the browser keeps nothing. */
+/** The stored state of a batch; undefined if there is none or the browser stores nothing. */
 export async function recall(batch: string): Promise<Remembered | undefined> {
   return run("readonly", (store) => store.get(batch));
 }
 
-/** Remember a batch, and forget those that nobody came back to. */
+/** Store the state of a batch, and delete that of abandoned ones. */
 export async function remember(kept: Remembered): Promise<void> {
   const all = (await run<Remembered[]>("readonly", (store) => store.getAll())) ?? [];
   for (const { batch, at } of all) if (at < Date.now() - KEPT_FOR) await forget(batch);
@@ -33,7 +33,7 @@ export async function forget(batch: string): Promise<void> {
   await run("readwrite", (store) => store.delete(batch));
 }
 
-/** Whether all the handles may be read; with `ask`, after a click, the browser asks the person. */
+/** Whether all handles may be read; with `ask`, after a click, the browser asks the user. */
 export async function mayRead(handles: Handle[], ask: boolean): Promise<boolean> {
   for (const handle of handles as AskableHandle[]) {
     let state = (await handle.queryPermission?.({ mode: "read" })) ?? "granted";
@@ -55,7 +55,7 @@ async function run<Result>(
       database.close();
     }
   } catch {
-    return undefined; // a private window: then the folder has to be chosen again
+    return undefined; // a private window: the folder has to be chosen again
   }
 }
 

@@ -1,16 +1,16 @@
 import { type Found, isSystemFile } from "./dropped";
 import { MOST_PATH, SendError, send, type Verdict } from "./sending";
 
-/** How many files travel at once. */
+/** How many files are sent in parallel. */
 const LANES = 4;
-/** Waits before a file is tried again, in milliseconds; after the last one a person has to ask. */
+/** Delays between retries of a file, in milliseconds; after the last one the user has to ask. */
 const BACK_OFF = [1000, 2000, 4000, 8000, 16000];
-/** The wait of a file whose turn has not come, in milliseconds: it asks until it has. */
+/** The delay before a file that has to wait its turn asks again, in milliseconds. */
 const ITS_TURN = 2000;
 
 export type State = "waiting" | "sending" | "delivered" | "failed";
 
-/** A file on its way. `words` says why it failed, or what the server says of it. */
+/** A file being sent. `words` is the reason of a failure or the server's message. */
 export interface Upload extends Found {
   state: State;
   sent: number;
@@ -29,7 +29,7 @@ export class Sender {
   readonly uploads: Upload[] = [];
   isPaused = false;
   isLost = false;
-  /** What keeps every file from being sent, until a person has seen to it. */
+  /** What prevents all files from being sent until somebody has resolved it. */
   blockedBy: SendError | undefined;
   private readonly address: Address;
   private readonly onChange: () => void;
@@ -41,7 +41,7 @@ export class Sender {
   private losses = 0;
   private wake: (() => void) | undefined;
 
-  /** `refuse` says why a file is not even tried, or ""; `describe` puts an error into words. */
+  /** `refuse` returns why a file is not even tried, or ""; `describe` returns an error's message. */
   constructor(
     address: Address,
     onChange: () => void,
@@ -55,7 +55,7 @@ export class Sender {
     window.addEventListener("online", () => this.wake?.());
   }
 
-  /** Put files at the end of the line, but for those that are in it or that have arrived. */
+  /** Append files to the queue, except those already queued or delivered. */
   async add(found: Found[]): Promise<void> {
     await this.askWhatArrived();
     for (const one of found) {
@@ -76,20 +76,20 @@ export class Sender {
     this.onChange();
   }
 
-  /** Go on after a person has seen to what blocked it. */
+  /** Continue after somebody has resolved what blocked sending. */
   unblock(): void {
     this.blockedBy = undefined;
     this.fillLanes();
     this.onChange();
   }
 
-  /** Send again those for which `concerns` holds, read anew from the disk where possible. */
+  /** Retry the files for which `concerns` is true, re-read from disk if possible. */
   async retry(concerns: (upload: Upload) => boolean): Promise<void> {
     for (const upload of this.uploads.filter(concerns)) {
       try {
         if (upload.reopen) upload.file = await upload.reopen();
       } catch {
-        continue; // it stays failed, for the reason that is shown
+        continue; // it stays failed, with the reason shown
       }
       if (this.refuse(upload)) continue;
       this.received.delete(upload.path);
@@ -102,7 +102,7 @@ export class Sender {
     return this.uploads.some(({ state }) => state === "waiting" || state === "sending");
   }
 
-  /** Whether every file that is on its way has left this machine. */
+  /** Whether every file being sent has left this machine. */
   get isAllSent(): boolean {
     return this.uploads.every(
       ({ state, sent, file }) => state !== "waiting" && (state !== "sending" || sent >= file.size),
@@ -117,7 +117,7 @@ export class Sender {
     const items = await fetch(this.address.receivedUrl)
       .then((response) => response.json())
       .then((answer: { items: Verdict[] }) => answer.items)
-      .catch(() => []); // then everything is sent, and nothing is stored twice
+      .catch(() => []); // then everything is sent again, which stores nothing twice
     this.received.clear();
     for (const item of items) {
       this.received.set(item.file_name, [...(this.received.get(item.file_name) ?? []), item]);
@@ -125,9 +125,9 @@ export class Sender {
   }
 
   private fillLanes(): void {
-    // While the connection is lost one file finds out whether it is back.
+    // While the connection is lost, a single file tests whether it is back.
     while (!this.isHalted && this.active < (this.isLost ? 1 : LANES)) {
-      // The portal unpacks one ZIP of a person at a time.
+      // The portal unpacks one ZIP per user at a time.
       const isUnpacking = this.uploads.some(({ state, path }) => state === "sending" && isArchive(path));
       const next = this.uploads.find(
         ({ state, path }) => state === "waiting" && !(isUnpacking && isArchive(path)),
@@ -143,7 +143,7 @@ export class Sender {
     }
   }
 
-  /** See one file through; it ends up delivered, failed, or waiting again where all has to wait. */
+  /** Process one file until it is delivered, has failed, or has to wait with all others. */
   private async deliver(upload: Upload): Promise<void> {
     for (let attempt = 0; ; attempt += 1) {
       try {
@@ -190,10 +190,10 @@ export class Sender {
     return verdicts;
   }
 
-  /** The verdict on a file that the server has already, found by its path, size and content. */
+  /** The verdict on a file that the server already has, found by path, size and content. */
   private async arrivedBefore({ path, file }: Upload): Promise<Verdict[] | undefined> {
     const candidates = this.received.get(path.slice(-MOST_PATH))?.filter(({ size }) => size === file.size);
-    // Without HTTPS a browser computes no hash; the server then finds out by itself.
+    // Without HTTPS a browser computes no hashes; the server then detects duplicates itself.
     if (!candidates?.length || !window.isSecureContext) return undefined;
     try {
       const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", await file.arrayBuffer()));
@@ -206,7 +206,7 @@ export class Sender {
   }
 
   private async waitForConnection(): Promise<void> {
-    if (this.isLost && this.active > 1) return; // another file waits already
+    if (this.isLost && this.active > 1) return; // another file is already waiting
     this.isLost = true;
     const wait = BACK_OFF[Math.min(this.losses, BACK_OFF.length - 1)];
     this.losses += 1;

@@ -1,6 +1,6 @@
 import { csrfToken } from "./csrf";
 
-/** What the server says of a file; a ZIP gets one for each file in it. */
+/** The server's verdict on a file; a ZIP gets one for each file in it. */
 export interface Verdict {
   file_name: string;
   size: number;
@@ -17,7 +17,7 @@ export interface Verdict {
  */
 export type Obstacle = "lost" | "passing" | "busy" | "blocked" | "final" | "unreadable";
 
-/** The server did not give a verdict. `message` is the server's own, if it sent one. */
+/** The server gave no verdict. `message` is the server's own, if it sent one. */
 export class SendError extends Error {
   readonly obstacle: Obstacle;
   readonly status: number;
@@ -31,14 +31,14 @@ export class SendError extends Error {
 
 interface Options {
   url: string;
-  /** How many files there are in all. */
+  /** The total number of files. */
   expected: number;
   onProgress: (bytes: number) => void;
 }
 
-/** As long as the server's column for names; of a longer path the end counts. */
+/** The length of the server's column for names; only the end of a longer path is sent. */
 export const MOST_PATH = 400;
-/** How long, in milliseconds, a file may be on its way without a byte getting through. */
+/** How long, in milliseconds, an upload may make no progress. */
 const STALLED = 30_000;
 const SIGNED_OUT = [401, 403];
 const AWAY = [502, 503, 504];
@@ -48,7 +48,7 @@ const DISK_FULL = 507;
 /** Send one file as the body of one request. Sending a file again is harmless. */
 export function send(file: File, path: string, options: Options): Promise<Verdict[]> {
   return new Promise((resolve, reject) => {
-    // Not fetch, which does not tell how much has been sent.
+    // Not fetch, which does not report upload progress.
     const request = new XMLHttpRequest();
     request.open("POST", options.url);
     request.setRequestHeader("X-CSRFToken", csrfToken());
@@ -59,7 +59,7 @@ export function send(file: File, path: string, options: Options): Promise<Verdic
     let stalled = setTimeout(abort, STALLED);
     request.upload.onprogress = ({ loaded }) => {
       clearTimeout(stalled);
-      // Once all of it is there, the server may take its time to look at it.
+      // Once everything has been sent, the server may take its time to check it.
       if (loaded < file.size) stalled = setTimeout(abort, STALLED);
       options.onProgress(loaded);
     };
@@ -70,7 +70,7 @@ export function send(file: File, path: string, options: Options): Promise<Verdic
     };
     request.onabort = () => reject(new SendError("lost"));
     request.onerror = () => {
-      // The browser says the same of a lost connection and of a file that cannot be read.
+      // The browser reports a lost connection and an unreadable file alike.
       isReadable(file).then((readable) => reject(new SendError(readable ? "lost" : "unreadable")));
     };
     request.onload = () => {

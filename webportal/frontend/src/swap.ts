@@ -1,7 +1,7 @@
 /**
- * Opens studies and the worklist in place of one another without loading a document: Cornerstone goes
- * on, and so do the pixels that were fetched ahead. Whatever does not go as planned (another kind of
- * page, a sign-in, an error, a newer version of the portal) is left to the browser.
+ * Replaces studies and the worklist by one another without loading a document, so that Cornerstone and
+ * the prefetched pixels are kept. Anything unexpected (another kind of page, a sign-in, an error, a newer
+ * version of the portal) is left to the browser.
  */
 
 import htmx from "htmx.org";
@@ -42,7 +42,7 @@ export function openInPlace(): void {
   });
 }
 
-/** Studies can be opened in place from now on: the viewer code is loaded. */
+/** From now on studies can be opened in place: the viewer code is loaded. */
 export function allowStudies(): void {
   isReady = true;
   // For tests and scripts that inspect the page.
@@ -55,8 +55,8 @@ export function stopStudies(): void {
 }
 
 /**
- * Send a form and put the page that it leads to in place of this one. False when the answer was no
- * such page: then nothing has changed here.
+ * Submit a form and replace this page with the one that it leads to. Returns false, with nothing changed
+ * here, if the response was not such a page.
  */
 export async function submitInPlace(form: HTMLFormElement, button: HTMLElement | null): Promise<boolean> {
   if (!isReady || turning) return false;
@@ -91,13 +91,13 @@ function followForm(event: SubmitEvent): void {
 
 function followHistory(event: PopStateEvent): void {
   const address = here();
-  // Only a fragment; or a signature is on its way, whose page comes on top.
+  // Only a fragment; or a signature is being submitted, and its page will follow.
   if (address === shown || isSending) return;
   if (!canOpen(address)) return location.reload();
   const { scroll = 0 } = (event.state ?? {}) as { scroll?: number };
   void turn(address, { isBack: true, scroll }).then((isOpen) => {
     if (isOpen || here() !== address) return;
-    // The address is that of what is seen until the browser has asked, where it has to.
+    // The URL stays that of the visible page until the browser has asked, if it has to.
     history.pushState(null, "", shown);
     location.assign(address);
   });
@@ -131,7 +131,7 @@ async function turn(address: string, { body, isBack = false, scroll = 0 }: Turn)
   const own: Turning = { controller: new AbortController(), release: holdPage() };
   turning = own;
   const fetched = (await mayLeave()) ? await bring(address, own, body) : null;
-  // Another step through the history came meanwhile: that one counts.
+  // Another navigation through the history has overtaken this one.
   if (turning !== own) return true;
   turning = null;
   own.release();
@@ -150,7 +150,7 @@ async function bring(address: string, { controller }: Turning, body?: FormData):
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
     const content = main(page);
     if (content?.dataset["swap"] === undefined || version(page) !== version(document)) return null;
-    // Parsed without scripts they are elements like others, and their pictures would be fetched.
+    // Without scripting, `noscript` contents are parsed as elements, and their images would be fetched.
     for (const unwanted of page.querySelectorAll("noscript")) unwanted.remove();
     const { pathname, search } = new URL(answer.url);
     return { page, address: content.dataset["address"] ?? pathname + search };
@@ -159,7 +159,7 @@ async function bring(address: string, { controller }: Turning, body?: FormData):
   }
 }
 
-/** All at once, so that no image is ever shown beside another study's panels. */
+/** Replace everything at once, so that no image is ever shown beside another study's panels. */
 function put({ page, address }: Fetched, isBack: boolean): void {
   const left = shown;
   if (!isBack && address !== shown) {

@@ -3,7 +3,7 @@ import { isSwitchedOff } from "./shortcuts";
 const TICK_MS = 250;
 const TYPED_INTO = "textarea, select, input:not([type=radio]):not([type=checkbox]):not([type=range])";
 
-/** Count the seconds down in which a signature can be taken back, and take it back by `u`. */
+/** Count down the seconds in which a signature can be taken back, and take it back on `u`. */
 export function offerTakeBack(): void {
   const ends = new WeakMap<HTMLElement, number>();
   const count = (): void => {
@@ -11,7 +11,7 @@ export function offerTakeBack(): void {
       const end = ends.get(form) ?? performance.now() + Number(form.dataset["takeBack"]) * 1000;
       ends.set(form, end);
       const left = Math.ceil((end - performance.now()) / 1000);
-      // It keeps its place, so that nothing moves when it goes.
+      // It keeps its space, so that nothing moves when it disappears.
       form.classList.toggle("is-over", left <= 0);
       const shown = form.querySelector("[data-seconds]");
       if (shown && left > 0) shown.textContent = String(left);

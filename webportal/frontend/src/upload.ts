@@ -9,9 +9,9 @@ import { forget, mayRead, recall, remember } from "./remembered";
 import { Sender, type Upload } from "./sender";
 import type { SendError } from "./sending";
 
-/** How often, at most, the list of verdicts is asked for while files arrive, in milliseconds. */
+/** The minimum interval between refreshes of the verdicts while files arrive, in milliseconds. */
 const REFRESH = 1000;
-/** How often, at most, the page is drawn while files are on their way, in milliseconds. */
+/** The minimum interval between redraws of the page while files are sent, in milliseconds. */
 const PAINT = 150;
 const NAMES_SHOWN = 5;
 const FORBIDDEN = 401;
@@ -84,13 +84,13 @@ class Uploader {
       const folder = await (window as PickerWindow).showDirectoryPicker!({ id: "chestline" });
       await this.choose({ handles: [folder], files: [] });
     } catch (error) {
-      if ((error as Error).name !== "AbortError") throw error; // the person changed their mind
+      if ((error as Error).name !== "AbortError") throw error; // the user cancelled
     }
   }
 
   private connectDropZone(): void {
     const zone = this.part(".drop-zone");
-    // Files that miss the zone must not replace the page.
+    // Files dropped outside the zone must not replace the page.
     for (const name of ["dragover", "drop"] as const) {
       document.addEventListener(name, (event) => event.preventDefault());
     }
@@ -114,7 +114,7 @@ class Uploader {
     await this.sender.add(found);
   }
 
-  // ── What outlives a reload ───────────────────────────────────────────────────────────────────
+  // ── Across reloads ──────────────────────────────────────────────────────────────────────────
 
   private async keep(): Promise<void> {
     if (!this.handles.length) return;
@@ -163,7 +163,7 @@ class Uploader {
       const code = (event.target as HTMLElement).dataset["retryRefused"];
       if (code !== undefined) void this.sender.retry((each) => isRefused(each, code));
     });
-    // What the server drew anew knows nothing of the files that this page holds.
+    // The server's rendering does not know about the files that this page holds.
     document.addEventListener("htmx:afterSwap", () => {
       this.offerRetries();
       this.showWhatArrived();
@@ -239,7 +239,7 @@ class Uploader {
     const isIdle = uploads.length === 0;
     this.part(".file-list").hidden = isIdle;
     this.part(".sending-hint").hidden = !isIdle;
-    if (isIdle) return; // what the server said of the upload stays
+    if (isIdle) return; // keep what the server rendered
     const all = delivered === uploads.length;
     const progress = filled(this.texts[all ? "allArrived" : "progress"]!, delivered, uploads.length);
     const words = failed ? `${progress}, ${filled(this.texts["failedCount"]!, failed)}` : progress;
@@ -268,7 +268,7 @@ class Uploader {
     }
   }
 
-  /** While this page sends nothing, another may, or a program. */
+  /** While this page sends nothing, another page or a program may. */
   private showWhatArrived(): void {
     const { received, awaited, arrived } = document.querySelector<HTMLElement>("#batch-status")!.dataset;
     if (this.sender.uploads.length || !arrived) return;
@@ -283,7 +283,7 @@ class Uploader {
       this.rate.reset();
       return this.sender.isPaused && this.sender.isBusy ? this.texts["paused"]! : "";
     }
-    // The bar, which counts what was sent, is full before the last verdicts are there.
+    // The bar counts what was sent and is full before the last verdicts arrive.
     if (this.sender.isAllSent) return this.texts["checking"]!;
     this.rate.note(done);
     const { value } = this.rate;
@@ -318,7 +318,7 @@ class Uploader {
     return row;
   }
 
-  /** Show the retry beside those of the server's reasons of which this page holds files. */
+  /** Show a retry button beside each of the server's reasons for which this page holds files. */
   private offerRetries(): void {
     for (const button of document.querySelectorAll<HTMLElement>("[data-retry-refused]")) {
       const code = button.dataset["retryRefused"]!;
