@@ -16,7 +16,7 @@ from tests.helpers import audit_actions
 from tests.reading import identity_field, look_at, sign
 from webportal.accounts.models import Role, User
 from webportal.records.models import Study
-from webportal.review.models import Read
+from webportal.review.models import OtherFinding, Read
 from webportal.review.reads.services import Entry, save_draft
 
 pytestmark = pytest.mark.django_db
@@ -331,3 +331,15 @@ def test_a_draft_is_discarded_only_after_a_second_click(browser: Client, radiolo
     asked = re.search(r"<details class=\"discard\">.*?</details>", open_page(browser, study), re.S)
     assert asked is not None
     assert reverse("review:discard-draft", args=[study.pk]) in asked[0]
+
+
+def test_every_finding_has_a_key_of_its_own_that_the_list_of_keys_shows(browser: Client) -> None:
+    page = browser.get(f"/studies/{make_study().pk}")
+    keys = [finding.key for finding in page.context["findings"]]
+    assert [finding.value for finding in page.context["findings"]] == OtherFinding.values
+    assert len(set(keys)) == len(keys)
+    listed = page.text[page.text.index("<h3>Reading</h3>") :]
+    for finding in page.context["findings"]:
+        assert f'data-read-key="{finding.key}"' in page.text
+        assert f"<kbd>{finding.key}</kbd>" in listed
+        assert finding.label in listed

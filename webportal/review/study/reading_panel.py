@@ -44,6 +44,9 @@ WORDS = {
     Decision.UNAIDED: "",
     Decision.NOT_INTERPRETABLE: "",
 }
+# In the order of OtherFinding. Readers know them by heart: append, never reorder.
+FINDING_KEYS = "567890"
+ZONE_KEYS = "123456"
 # As displayed: the patient's right lung is on the left. The numbers are the keys.
 ZONE_ROWS = [
     (Zone.RIGHT_UPPER, Zone.LEFT_UPPER),
@@ -133,7 +136,7 @@ def reading_panel(
         "leading": leading,
         "seen": leading.pk if leading else "",
         "choices": choices,
-        "findings": _ticks(OtherFinding, form, "other_findings", first_key=5),
+        "findings": _ticks(OtherFinding, form, "other_findings", FINDING_KEYS),
         "zone_rows": _zone_rows(form),
         "addendum_form": addendum_form or _addendum_form(draft),
         "has_late_image": signed and study.reading_state == ReadingState.UNREAD,
@@ -184,17 +187,17 @@ def _choices(leading: Prediction | None) -> list[Choice]:
 
 
 def _ticks(
-    choices: type[OtherFinding] | type[Zone], form: ReadForm, field: str, first_key: int
+    choices: type[OtherFinding] | type[Zone], form: ReadForm, field: str, keys: str
 ) -> list[Tick]:
     ticked = form[field].value() or []
     return [
-        Tick(each.value, str(number), str(each.label), each.value in ticked)
-        for number, each in enumerate(choices, start=first_key)
+        Tick(each.value, keys[number], str(each.label), each.value in ticked)
+        for number, each in enumerate(choices)
     ]
 
 
 def _zone_rows(form: ReadForm) -> list[list[Tick]]:
-    ticks = {tick.value: tick for tick in _ticks(Zone, form, "zones", first_key=1)}
+    ticks = {tick.value: tick for tick in _ticks(Zone, form, "zones", ZONE_KEYS)}
     return [[ticks[zone] for zone in row] for row in ZONE_ROWS]
 
 
