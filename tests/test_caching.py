@@ -23,7 +23,7 @@ def keeps(response: object) -> bool:
     return "no-store" not in getattr(response, "headers", {}).get("Cache-Control", "")
 
 
-def test_no_address_lets_a_browser_keep_its_answer(browser: Client) -> None:
+def test_no_response_may_be_cached_by_browsers(browser: Client) -> None:
     User.objects.update(roles=[Role.IT, Role.RADIOLOGIST, Role.UPLOADER, Role.AUDITOR])
     kept = [address for address in ADDRESSES if keeps(browser.get(filled(address)))]
     # The colours of all heat maps tell nothing of anybody.
@@ -46,7 +46,7 @@ def test_pictures_and_results_of_a_patient_are_not_kept(browser: Client) -> None
         assert "max-age" not in answer.headers["Cache-Control"]
 
 
-def test_what_earlier_releases_left_in_a_browser_goes_with_the_first_sign_in(
+def test_browser_data_of_earlier_releases_is_cleared_at_the_first_sign_in(
     radiologist: User,
 ) -> None:
     browser, values = Client(), {"username": radiologist.username, "password": PASSWORD}

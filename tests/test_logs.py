@@ -49,7 +49,7 @@ def test_a_refusal_is_one_line_and_names_no_path(
         (f"/api/v1/workers/{NAME}", "403 GET /api/v1/workers/<str:name>"),
     ],
 )
-def test_what_was_typed_into_an_address_is_not_written(
+def test_text_typed_into_a_url_is_not_logged(
     written: StringIO,
     uploader: User,
     sign_in: Callable[[User], Client],

@@ -103,7 +103,7 @@ def test_a_file_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_what_the_disk_cannot_read_is_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_the_disk_cannot_read_is_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
     class BadDisk(FileSystemStorage):
         def open(self, name: str, mode: str = "rb") -> File[Any]:
             raise OSError(errno.EIO, "Input/output error")

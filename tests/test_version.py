@@ -16,7 +16,7 @@ def test_it_is_a_semantic_version() -> None:
 
 
 @pytest.mark.django_db
-def test_it_stands_at_the_foot_of_a_page(client: Client) -> None:
+def test_the_version_is_in_the_footer(client: Client) -> None:
     page = client.get("/sign-in").content.decode()
     footer = page[page.index("<footer") : page.index("</footer>")]
     assert f"Chestline {VERSION}" in footer

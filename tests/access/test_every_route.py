@@ -108,7 +108,7 @@ def _is_of(entry: AccessEntry, somebody: dict[str, Any]) -> bool:
     )
 
 
-def test_whoever_is_shown_a_patient_on_a_page_is_in_the_log(
+def test_everyone_who_is_shown_a_patient_on_a_page_is_in_the_log(
     somebody: dict[str, Any], uploader: User, radiologist: User, it_person: User, auditor: User
 ) -> None:
     people = {Role(each.roles[0]): each for each in (radiologist, uploader, it_person, auditor)}

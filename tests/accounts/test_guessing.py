@@ -46,7 +46,7 @@ def test_each_wrong_password_makes_the_next_wait_longer(radiologist: User, known
     assert sign_in(name, PASSWORD) == (302 if known else 200)
 
 
-def test_what_comes_too_early_is_not_hashed_and_not_in_the_trail(
+def test_an_attempt_during_the_delay_is_neither_hashed_nor_in_the_trail(
     radiologist: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail(radiologist.username, FREE)
@@ -63,7 +63,7 @@ def test_guesses_from_one_place_do_not_slow_down_others(radiologist: User) -> No
     assert sign_in(radiologist.username, PASSWORD, HERE) == 302
 
 
-def test_who_tries_one_password_on_many_names_is_slowed_down(radiologist: User) -> None:
+def test_trying_one_password_on_many_names_is_slowed_down(radiologist: User) -> None:
     for number in range(throttle.ONE_ADDRESS.free):
         fail(f"name-{number}", 1, ELSEWHERE)
     assert sign_in("yet-another", "wrong", ELSEWHERE) == 429
@@ -78,7 +78,7 @@ def test_an_address_is_not_freed_by_an_account_of_ones_own(radiologist: User) ->
     assert sign_in("name", "wrong", ELSEWHERE) == 429
 
 
-def test_who_tries_one_name_from_many_places_is_slowed_down_and_its_owner_is_not(
+def test_attempts_on_one_name_from_many_places_are_slowed_down_but_its_owner_is_not(
     radiologist: User, uploader: User
 ) -> None:
     own = Client()

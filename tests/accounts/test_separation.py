@@ -103,7 +103,7 @@ def test_hospital_it_can_switch_it_off(
     change(it_person, ["auditor", "it"], it_person)
 
 
-def test_what_was_held_together_before_is_shown_and_can_be_taken_apart(
+def test_conflicting_roles_from_before_are_shown_and_can_be_separated(
     it_person: User, colleague: User, sign_in: Callable[[User], Client]
 ) -> None:
     colleague.roles = ["auditor", "it", "radiologist"]

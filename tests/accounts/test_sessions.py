@@ -75,7 +75,7 @@ def test_a_new_password_ends_the_other_sessions(radiologist: User) -> None:
     assert len(here.get("/account/sessions").context["sessions"]) == 1
 
 
-def test_whom_hospital_it_stops_has_no_session(radiologist: User, it_person: User) -> None:
+def test_a_deactivated_user_has_no_session(radiologist: User, it_person: User) -> None:
     signed_in(radiologist)
     services.change_user(radiologist, roles=["radiologist"], is_active=False, by=it_person)
     assert not Session.objects.filter(user=radiologist).exists()

@@ -143,7 +143,7 @@ def test_a_password_is_not_changed_to_something_bad(
         (None, "/"),
     ],
 )
-def test_who_had_sent_something_comes_back_to_the_page_it_was_sent_from(
+def test_after_a_rejected_post_sign_in_returns_to_the_page_of_the_form(
     client: Client, radiologist: User, sender: str | None, goes_on_to: str
 ) -> None:
     headers = {"Referer": sender} if sender else {}

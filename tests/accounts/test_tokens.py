@@ -86,7 +86,7 @@ def test_hospital_it_limits_number_and_life_of_tokens(client: Client, settings: 
     assert client.post("/account/tokens", NEW | {"days": "7"}).context["secret"]
 
 
-def test_a_new_password_ends_ones_tokens(radiologist: User) -> None:
+def test_a_new_password_revokes_all_tokens(radiologist: User) -> None:
     secret = services.create_token(radiologist, "a script")
     services.change_own_password(radiologist, "quite another battery")
     assert not ApiToken.objects.exists()

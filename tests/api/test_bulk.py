@@ -56,7 +56,7 @@ def test_assign_and_rerun(client: APIClient) -> None:
         ("assign", {"studies": [str(uuid.UUID(int=1))], "reader": str(uuid.UUID(int=2))}),
     ],
 )
-def test_what_cannot_be_done_is_a_problem(client: APIClient, action: str, body: object) -> None:
+def test_an_impossible_action_is_a_problem(client: APIClient, action: str, body: object) -> None:
     response = client.post(f"/api/v1/studies/bulk/{action}", body)
     assert response.status_code == 400
     assert response.json()["errors"]

@@ -50,9 +50,7 @@ def problem(client: APIClient, address: str) -> dict[str, Any]:
         ("predictions?is_current=x", "is_current", "invalid_choice"),
     ],
 )
-def test_what_is_not_known_is_refused(
-    client: APIClient, address: str, name: str, code: str
-) -> None:
+def test_unknown_filters_are_refused(client: APIClient, address: str, name: str, code: str) -> None:
     make_study()
     error = problem(client, address)
     assert error["pointer"] == f"#/{name}"
@@ -64,7 +62,7 @@ def test_the_words_say_what_is_known(client: APIClient) -> None:
     assert "created_at" in problem(client, "studies?ordering=name")["detail"]
 
 
-def test_what_is_known_filters(
+def test_known_filters_are_applied(
     client: APIClient, radiologist: User, make_user: Callable[..., User]
 ) -> None:
     mine = make_study(assigned_reader=radiologist)

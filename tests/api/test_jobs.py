@@ -40,7 +40,7 @@ def test_jobs_are_found_by_state(client: APIClient) -> None:
     assert waiting["reason"] == "The test says so."
 
 
-def test_no_patient_data_for_it(client: APIClient) -> None:
+def test_hospital_it_gets_no_patient_data(client: APIClient) -> None:
     patient = make_patient(name="Secret^Sophie", patient_id="SECRET-1")
     make_job(make_radiograph(make_study(patient=patient, accession_number="SECRET")))
     assert "secret" not in client.get("/api/v1/jobs").content.decode().lower()

@@ -92,7 +92,7 @@ def ask(browser: Client, path: str, name: str, value: str) -> int:
     return status
 
 
-def test_no_value_in_an_address_is_a_fault_of_ours(browser: Client) -> None:
+def test_no_value_in_a_url_causes_an_internal_error(browser: Client) -> None:
     make_prediction()
     make_job()
     faults = [

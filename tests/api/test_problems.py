@@ -41,7 +41,7 @@ def test_an_unknown_object(radiologist: User, as_user: Call) -> None:
     problem(client.get("/api/v1/studies/not-an-id"), 404, "not-found")
 
 
-def test_no_token_or_a_wrong_one(radiologist: User) -> None:
+def test_a_missing_or_wrong_token_is_refused(radiologist: User) -> None:
     response = APIClient().get("/api/v1/studies")
     problem(response, 401, "not-authenticated")
     assert response["WWW-Authenticate"] == "Token"

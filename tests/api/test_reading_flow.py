@@ -70,7 +70,7 @@ def test_texts_are_ones_own_and_the_shared_ones(
     assert found == [("e", "Effusion.", True), ("n", "Own words.", False)]
 
 
-def test_agreement_is_ones_own_for_radiologists_and_pooled_for_it(
+def test_agreement_is_the_own_one_for_radiologists_and_pooled_for_hospital_it(
     client: APIClient, radiologist: User, other: User, it_person: User, as_user: Call
 ) -> None:
     for reader, category, decision, finding in (

@@ -178,7 +178,7 @@ def test_an_uploader_cannot_say_that_an_image_was_viewed(
     assert answer.status_code == 403
 
 
-def test_what_cannot_be_shown_is_signed_as_not_interpretable_with_a_reason(
+def test_an_image_that_cannot_be_shown_is_signed_as_not_interpretable_with_a_reason(
     client: APIClient, prediction: Prediction, study: str
 ) -> None:
     identity = client.get(study).json()["identity"]

@@ -253,7 +253,7 @@ def test_searching_finds_by_words(client: APIClient) -> None:
 
 
 @pytest.mark.parametrize("is_signed", [False, True])
-def test_a_study_that_another_has_in_hand_is_moved_only_when_that_is_said(
+def test_a_study_reserved_by_another_is_moved_only_if_asked_explicitly(
     as_user: Call, make_user: Callable[..., User], radiologist: User, is_signed: bool
 ) -> None:
     study = make_prediction().radiograph.study
@@ -289,7 +289,9 @@ def test_a_study_that_another_has_in_hand_is_moved_only_when_that_is_said(
     assert study.patient.patient_id == "OTHER-1"
 
 
-def test_who_has_a_study_in_hand_says_whose_it_is(as_user: Call, radiologist: User) -> None:
+def test_a_reserved_study_is_assigned_to_a_patient_by_its_reader(
+    as_user: Call, radiologist: User
+) -> None:
     study = make_prediction().radiograph.study
     reserve(study, radiologist)
     given = {"patient_id": "OTHER-1", "family_name": "Other"}

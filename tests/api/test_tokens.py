@@ -39,7 +39,7 @@ def test_a_stopped_user_gets_no_token_and_uses_none(radiologist: User) -> None:
     assert client.get("/api/v1/tokens").status_code == 401
 
 
-def test_one_sees_and_revokes_ones_own_alone(radiologist: User, uploader: User) -> None:
+def test_users_see_and_revoke_only_their_own_tokens(radiologist: User, uploader: User) -> None:
     theirs, _ = ApiToken.objects.create(uploader, name="a script")
     client = APIClient()
     client.force_authenticate(radiologist)

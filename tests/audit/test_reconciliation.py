@@ -281,7 +281,7 @@ def damage(data: Any) -> str:
     return f"{table}.{column}: {before} -> {after}"
 
 
-def test_whatever_is_changed_past_the_portal_is_found(spent_day: None) -> None:
+def test_every_change_made_past_the_portal_is_found(spent_day: None) -> None:
     @settings(
         max_examples=60,
         deadline=None,

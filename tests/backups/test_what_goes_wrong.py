@@ -165,7 +165,7 @@ def test_two_are_not_made_at_once(stored: None, monkeypatch: pytest.MonkeyPatch)
     assert not Backup.objects.exists()
 
 
-def test_what_a_killed_process_left_open_is_closed_by_the_next(stored: None) -> None:
+def test_a_backup_left_open_by_a_killed_process_is_closed_by_the_next(stored: None) -> None:
     now = timezone.now()
     Backup.objects.create(name="killed", started_at=now, seen_at=now)
     taking.take()

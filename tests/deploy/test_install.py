@@ -117,7 +117,7 @@ def test_a_package_that_cannot_be_fetched_is_named_and_tried_again(checkout: Pat
         assert "needs a package index" in failed.stderr
 
 
-def test_what_was_asked_for_once_stays_installed(checkout: Path) -> None:
+def test_requested_extras_stay_installed(checkout: Path) -> None:
     assert _make_install(checkout, "EXTRAS=gpu").returncode == 0
     (checkout / "pyproject.toml").write_text((checkout / "pyproject.toml").read_text() + "\n")
     assert _make_install(checkout).returncode == 0
@@ -135,7 +135,7 @@ def test_a_python_that_cannot_run_the_installer_is_refused_with_what_to_do(check
     assert "PYTHON=" in failed.stdout
 
 
-def test_where_no_supported_python_can_be_had_one_line_says_what_to_do(checkout: Path) -> None:
+def test_without_a_supported_python_one_line_says_what_to_do(checkout: Path) -> None:
     packages = checkout / "deploy" / "local" / "packages.py"
     older = packages.read_text().replace(f"PYTHONS = {PYTHONS}", "PYTHONS = ((3, 7), (3, 8))")
     packages.write_text(older)
@@ -196,7 +196,7 @@ def test_every_python_package_is_locked_by_hash() -> None:
         assert not [pin for pin in pins if "==" not in pin or " --hash=sha256:" not in pin]
 
 
-def test_who_installs_with_pip_gets_what_is_locked_and_the_tests(tmp_path: Path) -> None:
+def test_installing_with_pip_uses_the_locked_versions_and_can_run_the_tests(tmp_path: Path) -> None:
     locked = set(re.findall(r"^\S+==\S+", LOCK.read_text(), re.MULTILINE))
     exported = re.findall(r"^\S+==\S+", (ROOT / "requirements.txt").read_text(), re.MULTILINE)
     assert locked >= set(exported)

@@ -51,7 +51,7 @@ def test_behind_loopback_only_loopback_names_are_answered() -> None:
         assert host_names(listener) == ["127.0.0.1", "[::1]", "localhost"]
 
 
-def test_on_all_addresses_every_name_of_the_machine_is_answered() -> None:
+def test_listening_on_all_addresses_allows_every_name_of_the_machine() -> None:
     own = {
         address.address
         for addresses in psutil.net_if_addrs().values()

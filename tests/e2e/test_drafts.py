@@ -59,7 +59,7 @@ def sign_in_anew(browser: BrowserContext, name: str) -> None:
     page.close()
 
 
-def test_who_leaves_at_once_finds_the_text_again(browser: BrowserContext, study: Study) -> None:
+def test_text_is_kept_when_the_reader_leaves_at_once(browser: BrowserContext, study: Study) -> None:
     page = open_study(browser, study)
     write(page, "Right base.")
     page.get_by_role("link", name="Worklist", exact=True).last.click()
@@ -68,7 +68,7 @@ def test_who_leaves_at_once_finds_the_text_again(browser: BrowserContext, study:
     expect(page.get_by_label("Impression")).to_have_value("Right base.")
 
 
-def test_of_two_windows_neither_writes_over_the_other(
+def test_two_windows_do_not_overwrite_each_others_draft(
     browser: BrowserContext, study: Study
 ) -> None:
     first, second = open_study(browser, study), open_study(browser, study)
@@ -107,7 +107,7 @@ def test_a_session_that_ends_costs_neither_text_nor_signature(
     assert Read.objects.get(state="signed").comment == "Right base."
 
 
-def test_what_one_reader_typed_never_becomes_another_readers(
+def test_text_typed_by_one_reader_never_becomes_anothers(
     browser: BrowserContext, study: Study, make_user: Callable[..., User]
 ) -> None:
     other = make_user(Role.RADIOLOGIST, username="other")

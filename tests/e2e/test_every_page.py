@@ -219,7 +219,7 @@ def test_the_checks_find_what_they_look_for(
         ("studies/<uuid:study_id>", ".panel-machine summary", ".panel-machine details[open]"),
     ],
 )
-def test_what_a_page_opens_is_accessible_too(
+def test_dialogs_and_menus_of_a_page_are_accessible_too(
     address: str,
     opener: str,
     opened: str,

@@ -231,7 +231,7 @@ def test_the_heading_of_the_study_that_comes_is_in_focus_and_keys_work_at_once(
     expect(zoom).to_have_text(f"{fitted} %")
 
 
-def test_what_an_open_study_asks_for_ends_with_it(
+def test_requests_of_an_open_study_end_with_it(
     page: Page, cases: list[Case], radiologist: User
 ) -> None:
     first, second, _ = cases
@@ -254,7 +254,7 @@ def test_what_an_open_study_asks_for_ends_with_it(
     assert viewed.count("image.viewed") == 1
 
 
-def test_what_was_typed_is_kept_before_the_next_study_comes(page: Page, cases: list[Case]) -> None:
+def test_typed_text_is_saved_before_the_next_study_opens(page: Page, cases: list[Case]) -> None:
     first, second, _ = cases
     page.keyboard.press("n")
     expect_case(page, first)
@@ -266,7 +266,7 @@ def test_what_was_typed_is_kept_before_the_next_study_comes(page: Page, cases: l
     assert Read.objects.get().study == first.study
 
 
-def test_what_cannot_be_kept_is_not_left_without_a_word(page: Page, cases: list[Case]) -> None:
+def test_leaving_a_page_with_unsaved_text_asks_first(page: Page, cases: list[Case]) -> None:
     first, second, _ = cases
     page.keyboard.press("n")
     expect_case(page, first)

@@ -211,7 +211,7 @@ def test_a_study_that_moves_while_it_is_signed_is_refused(
     assert Read.objects.get().identity["name"] == "Thapa^Bina"
 
 
-def test_without_the_program_of_the_page_nothing_is_signed(
+def test_nothing_is_signed_without_javascript(
     context: BrowserContext, page: Page, study: Study
 ) -> None:
     page.route("**/*.js", lambda route: route.abort())

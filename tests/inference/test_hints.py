@@ -54,7 +54,7 @@ def test_many_jobs_of_one_transaction_are_hinted_at_once() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_no_hint_is_sent_of_what_was_rolled_back() -> None:
+def test_no_hint_is_sent_after_a_rollback() -> None:
     with transaction.atomic():
         hint_after_commit()
         transaction.set_rollback(True)
@@ -62,7 +62,7 @@ def test_no_hint_is_sent_of_what_was_rolled_back() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_without_a_broker_a_job_is_queued_all_the_same() -> None:
+def test_a_job_is_queued_without_a_broker() -> None:
     services.valkey.stop()
     try:
         queued()
@@ -78,7 +78,7 @@ def test_hints_that_are_not_needed_are_dropped() -> None:
     assert hints() == []
 
 
-def test_without_a_broker_nothing_is_dropped_and_nothing_breaks() -> None:
+def test_dropping_hints_without_a_broker_does_no_harm() -> None:
     services.valkey.stop()
     try:
         drop_hints()

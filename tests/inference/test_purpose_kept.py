@@ -82,7 +82,7 @@ def test_a_plain_result_is_kept_as_it_is() -> None:
         ({"body_part": "RIBS"}, "part_of_chest"),
     ],
 )
-def test_of_a_withheld_result_no_figure_is_kept_anywhere(
+def test_no_figure_of_a_withheld_result_is_stored_anywhere(
     header: dict[str, Any], reason_code: str
 ) -> None:
     study = study_of()
@@ -111,7 +111,7 @@ def test_a_result_outside_the_purpose_stands_with_those_that_need_a_person(make:
     assert study.purpose_reasons[0][0] == "age_outside"
 
 
-def test_what_is_not_known_leaves_a_result_its_place() -> None:
+def test_unknown_facts_do_not_change_the_place_of_a_result() -> None:
     study = study_of(None)
     assessed(study, view_position="")
     assert summary(study) == (Category.LIKELY, Concern.LIKELY, 0.9, False, 0)
@@ -120,14 +120,14 @@ def test_what_is_not_known_leaves_a_result_its_place() -> None:
 
 
 @pytest.mark.parametrize("lateral_first", [True, False])
-def test_of_a_frontal_and_a_lateral_view_the_frontal_one_counts(*, lateral_first: bool) -> None:
+def test_the_frontal_view_counts_beside_a_lateral_one(*, lateral_first: bool) -> None:
     study = study_of()
     for view in ("LAT", "AP") if lateral_first else ("AP", "LAT"):
         assessed(study, unlikely, 0.1, view_position=view)
     assert summary(study) == (Category.UNLIKELY, Concern.UNLIKELY, 0.1, False, 1)
 
 
-def test_of_two_frontal_views_the_worse_counts_and_that_they_differ_is_kept() -> None:
+def test_the_worse_of_two_frontal_views_counts_and_their_difference_is_stored() -> None:
     study = study_of()
     assessed(study, unlikely, 0.1)
     assert summary(study) == (Category.UNLIKELY, Concern.UNLIKELY, 0.1, False, 0)

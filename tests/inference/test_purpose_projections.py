@@ -48,7 +48,7 @@ def projection(position: str) -> Projection:
         *((word, Projection.UNKNOWN) for word in words(UNKNOWN)),
     ],
 )
-def test_what_a_view_position_says(position: str, expected: Projection) -> None:
+def test_view_positions(position: str, expected: Projection) -> None:
     assert projection(position) is expected
 
 
@@ -81,7 +81,7 @@ def code(value: str, meaning: str = "", of: str = "view") -> dict[str, str]:
         ("LOCAL1", "Special", Projection.UNKNOWN),
     ],
 )
-def test_what_a_view_code_says(value: str, meaning: str, expected: Projection) -> None:
+def test_view_codes(value: str, meaning: str, expected: Projection) -> None:
     (view,) = views_of("", [code(value, meaning)])
     assert view.projection is expected
     assert view.text == (meaning or value)
@@ -126,7 +126,7 @@ NO_WORD = "HEART|FOO|CHEST FOO|UNKNOWN|胸部"
         *((word, Region.UNKNOWN) for word in words(NO_WORD)),
     ],
 )
-def test_what_a_body_part_says(part: str, expected: Region) -> None:
+def test_body_parts(part: str, expected: Region) -> None:
     (body,) = bodies_of(part, [])
     assert (body.text, body.region) == (part, expected)
 
@@ -151,9 +151,7 @@ def test_what_a_body_part_says(part: str, expected: Region) -> None:
         ("procedure", "1", "Follow-up, ward 3", []),
     ],
 )
-def test_what_codes_say_of_the_body(
-    of: str, value: str, meaning: str, expected: list[Region]
-) -> None:
+def test_codes_of_the_body_part(of: str, value: str, meaning: str, expected: list[Region]) -> None:
     assert [body.region for body in bodies_of("", [code(value, meaning, of)])] == expected
 
 
@@ -165,7 +163,7 @@ def item(value: str, meaning: str, **elements: object) -> Dataset:
     return found
 
 
-def test_what_is_read_of_a_header() -> None:
+def test_view_and_body_codes_are_read_from_the_header() -> None:
     modifier = item("111069", "Crosstable")
     side = item("7771000", "Left")
     header = dataset(

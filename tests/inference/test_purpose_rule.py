@@ -165,7 +165,7 @@ def test_views_and_body_parts(said: dict[str, Any], purpose: Purpose, words: str
     assert words in told(judgement)
 
 
-def test_what_a_package_does_not_declare_is_not_asked_for() -> None:
+def test_undeclared_limits_of_a_package_are_not_checked() -> None:
     assert judged({}, birth_date=None, view_position="").purpose == Purpose.WITHIN
     assert judged({}, birth_date=date(1950, 1, 1), view_position="PA").purpose == Purpose.WITHIN
     # All packages are for frontal radiographs of whole chests.

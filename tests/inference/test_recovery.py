@@ -163,7 +163,7 @@ def test_a_study_whose_analysis_failed_stands_with_those_that_need_a_person() ->
     assert standing() == NEEDS_A_PERSON
 
 
-def test_so_does_one_whose_analysis_was_cancelled() -> None:
+def test_a_study_whose_analysis_was_cancelled_does_so_too() -> None:
     (job,) = queued()
     cancel(job, make_user())
     assert standing() == NEEDS_A_PERSON

@@ -81,7 +81,7 @@ def test_a_result_written_twice_is_stored_once() -> None:
     assert write_back("a", "cpu:0", model, [result]) == 0
 
 
-def test_a_batch_with_an_impossible_result_is_stored_not_at_all() -> None:
+def test_a_batch_with_an_impossible_result_is_not_stored_at_all() -> None:
     queued(2)
     first, second = claim("a", 2)
     with pytest.raises(IntegrityError):

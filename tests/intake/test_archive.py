@@ -68,7 +68,7 @@ def test_files_come_out_with_their_paths() -> None:
     assert result == [Entry("study/a.png", image), Entry("b.png", image)]
 
 
-def test_what_systems_leave_beside_the_files_is_passed_over() -> None:
+def test_files_of_the_operating_system_are_skipped() -> None:
     names = [
         "__MACOSX/._a.png",
         "x/.DS_Store",
@@ -111,7 +111,7 @@ def test_a_bad_member_is_refused_with_its_reason(name: str) -> None:
     assert entry.data == b""
 
 
-def test_a_bad_member_costs_no_other() -> None:
+def test_a_bad_member_does_not_affect_the_others() -> None:
     assert names_and_reasons(with_damaged_member()) == [
         ("a.png", "damaged_entry"),
         ("b.png", ""),

@@ -64,7 +64,7 @@ def test_only_some_are_unpacked_at_once(
     assert post(uploader, batch).status_code == 200
 
 
-def test_what_goes_wrong_gives_the_turn_back(
+def test_a_failure_releases_the_turn(
     uploader: User, batch: UploadBatch, settings: Settings
 ) -> None:
     settings.UPLOAD_MIN_FREE_BYTES = 0

@@ -163,7 +163,7 @@ def test_a_file_finds_its_line_by_the_end_of_its_path(in_sheet: str, sent: str, 
         "sep=,\r\nfile,patient_id\r\na.png,P-1\r\n",
     ],
 )
-def test_what_spreadsheets_add_is_passed_over(text: str) -> None:
+def test_additions_of_spreadsheets_are_ignored(text: str) -> None:
     checked = sheet.parse(text.encode())
     assert checked.bad_lines == []
     assert checked.names == ["file", "patient_id"]

@@ -85,7 +85,7 @@ def test_several_accession_numbers_of_a_study_are_kept_and_found(send: Send) -> 
         ({"PatientID": "P\n1"}, "control_characters", "U+000A"),
     ],
 )
-def test_what_is_not_certain_is_refused_and_named(
+def test_uncertain_identifiers_are_refused_and_named(
     elements: dict[str, Any], code: str, named: str, send: Send
 ) -> None:
     item = send(dicom(SpecificCharacterSet="ISO_IR 192", **elements))

@@ -37,7 +37,7 @@ def send(server: LiveServer, browser: Client, address: str, length: int, body: b
     return answer
 
 
-def test_nothing_of_a_file_that_came_in_part_is_kept(
+def test_a_partly_received_file_leaves_nothing(
     live_server: LiveServer, make_user: Callable[..., User], sign_in: Callable[[User], Client]
 ) -> None:
     uploader = make_user(Role.UPLOADER)

@@ -168,7 +168,7 @@ def _database_refuses_bad() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("_database_refuses_bad")
-def test_what_the_database_refuses_is_the_verdict_of_that_file_alone(
+def test_a_value_that_the_database_rejects_affects_only_that_file(
     batch: UploadBatch, uploader: User
 ) -> None:
     archive = zip_of(

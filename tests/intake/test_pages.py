@@ -74,7 +74,7 @@ def test_a_body_over_the_limit_is_not_even_read(
     assert response.json()["code"] == "too_large"
 
 
-def test_a_nearly_full_disk_is_said_so(
+def test_a_nearly_full_disk_is_reported(
     browser: Client, batch: UploadBatch, settings: Settings
 ) -> None:
     settings.UPLOAD_MIN_FREE_BYTES = 2**62
@@ -84,7 +84,7 @@ def test_a_nearly_full_disk_is_said_so(
     assert not UploadItem.objects.exists()
 
 
-def test_a_storage_that_can_only_be_read_is_said_so_and_reading_goes_on(
+def test_a_read_only_storage_is_reported_and_reading_continues(
     browser: Client, batch: UploadBatch, uploader: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert post_file(browser, batch, files.png(files.phantom())).status_code == 200
@@ -143,7 +143,7 @@ def test_a_form_that_is_not_complete_says_what_is_missing(browser: Client) -> No
     assert not UploadBatch.objects.exists()
 
 
-def test_no_field_out_of_sight_keeps_the_browser_from_sending(browser: Client) -> None:
+def test_no_hidden_field_keeps_the_browser_from_submitting(browser: Client) -> None:
     fields = re.findall(r'<[^>]* name="case-[^>]*>', browser.get("/uploads/new").text)
     assert len(fields) > 10
     assert not [field for field in fields if "required" in field]
@@ -250,7 +250,7 @@ def test_nobody_is_next_while_no_worker_takes_jobs(
     assert "next in the queue" not in page
 
 
-def test_what_arrived_is_told_as_json(browser: Client, batch: UploadBatch, send: Send) -> None:
+def test_received_files_are_listed_as_json(browser: Client, batch: UploadBatch, send: Send) -> None:
     item = send(files.png(files.phantom()), "a.png")
     send(b"nonsense", "b.txt")
     a, b = browser.get(f"/uploads/{batch.pk}/received").json()["items"]

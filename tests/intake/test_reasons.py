@@ -33,7 +33,7 @@ SAMPLES |= {"differences": ["name", "birth_date"], "missing": ["sex"]}
 
 
 @pytest.mark.parametrize("key", MESSAGES)
-def test_what_is_filled_in_stays_and_the_rest_is_translated(key: str) -> None:
+def test_values_stay_and_the_text_around_them_is_translated(key: str) -> None:
     code, _, variant = key.partition(".")
     names = re.findall(r"\{(\w+)\}", MESSAGES[key])
     params = {name: SAMPLES.get(name, f"{name}-7") for name in names}

@@ -304,7 +304,7 @@ def test_the_same_image_in_another_batch_is_a_duplicate(send: Send, uploader: Us
     "target", ["webportal.inference.queue.enqueue", "webportal.intake.pipeline.store.append_all"]
 )
 @pytest.mark.parametrize("make", [files.png, lambda pixels: files.dicom(pixels)])
-def test_when_the_records_fail_no_bytes_stay(
+def test_no_bytes_are_left_if_the_records_fail(
     target: str,
     make: Callable[..., bytes],
     send: Send,
@@ -332,7 +332,7 @@ def test_when_the_records_fail_no_bytes_stay(
         (errno.EACCES, StorageReadOnlyError),
     ],
 )
-def test_when_the_storage_fails_no_records_stay(
+def test_no_records_are_left_if_the_storage_fails(
     send: Send,
     storage_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -380,7 +380,7 @@ def test_file_names_are_made_fit_to_store(send: Send, given: str, kept: str) -> 
     assert send(files.png(files.phantom()), given).file_name == kept
 
 
-def test_what_the_header_says_of_age_view_and_body_part_is_kept(send: Send) -> None:
+def test_age_view_and_body_part_of_the_header_are_stored(send: Send) -> None:
     code = pydicom.Dataset()
     code.CodeValue, code.CodingSchemeDesignator = "399067008", "SCT"
     code.CodeMeaning = "lateral"

@@ -171,7 +171,7 @@ def test_each_call_has_limits_of_its_own() -> None:
     assert refusal.value.code == "too_slow"
 
 
-def test_no_file_suffers_from_one_before_it() -> None:
+def test_no_file_is_affected_by_the_one_before_it() -> None:
     spoiled = run(spoil_this_process)
     assert run(crash_if_spoiled) != spoiled
 

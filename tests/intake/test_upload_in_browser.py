@@ -190,7 +190,7 @@ def test_sending_is_paused_and_goes_on(page: Page, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("status", [None, 502])
-def test_a_lost_connection_is_said_and_sending_goes_on_by_itself(
+def test_a_lost_connection_is_reported_and_sending_resumes_by_itself(
     status: int | None, page: Page, folder: Path
 ) -> None:
     faults = iter(range(6))
@@ -211,9 +211,7 @@ def test_a_lost_connection_is_said_and_sending_goes_on_by_itself(
     assert Radiograph.objects.count() == 8
 
 
-def test_a_cable_that_is_pulled_costs_nothing(
-    context: BrowserContext, page: Page, folder: Path
-) -> None:
+def test_a_pulled_cable_loses_nothing(context: BrowserContext, page: Page, folder: Path) -> None:
     hold = Hold(page, after=3)
     choose_folder(page, folder)
     expect(progress(page)).to_have_text("3 of 8 files have arrived")
@@ -261,7 +259,7 @@ def test_a_full_disk_holds_everything_until_a_person_goes_on(page: Page, folder:
     arrived(page, 8)
 
 
-def test_who_is_signed_out_is_told_what_to_do(
+def test_a_signed_out_user_is_told_what_to_do(
     context: BrowserContext, page: Page, folder: Path
 ) -> None:
     context.clear_cookies()
@@ -347,7 +345,7 @@ def test_a_paused_upload_is_paused_after_a_reload(page: Page, folder: Path) -> N
     arrived(page, 8)
 
 
-def test_without_handles_the_same_folder_is_chosen_again(page: Page, folder: Path) -> None:
+def test_the_folder_is_chosen_again_if_there_are_no_handles(page: Page, folder: Path) -> None:
     hold = Hold(page, after=3)
     choose_folder(page, folder)
     expect(progress(page)).to_have_text("3 of 8 files have arrived")

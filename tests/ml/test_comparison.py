@@ -68,7 +68,7 @@ def test_a_network_is_measured_on_the_misleading_fold_alone_and_on_all() -> None
     assert measured.training_seconds == 12
 
 
-def test_what_is_done_is_kept_and_only_the_speed_is_measured_again(tmp_path: Path) -> None:
+def test_finished_parts_are_kept_and_only_the_speed_is_measured_again(tmp_path: Path) -> None:
     sizes = {"input_size=32": 32, "input_size=128": 128}
     for name, size in sizes.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(FIGURES))

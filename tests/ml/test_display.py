@@ -107,7 +107,7 @@ def test_the_next_window_counts_where_the_first_cannot_be_used(first: str) -> No
     assert_shown_like(data, WINDOWED, *notes)
 
 
-def test_what_follows_a_good_window_does_not_matter() -> None:
+def test_values_after_a_usable_window_are_ignored() -> None:
     assert_shown_like(with_texts(WindowCenter="2048\\NaN", WindowWidth="4096\\x"), WINDOWED)
 
 
@@ -386,7 +386,7 @@ VRS = ("DS", "US", "SQ", "UN")
 
 
 @pytest.mark.parametrize("keyword", OPTIONAL)
-def test_no_optional_element_costs_the_picture(keyword: str) -> None:
+def test_no_optional_element_prevents_decoding(keyword: str) -> None:
     # A window says nothing of values that a good slope has moved away from it.
     has_window = keyword not in ("WindowCenter", "RescaleSlope", "RescaleIntercept")
     window = WINDOW if has_window else {}

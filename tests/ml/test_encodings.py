@@ -85,7 +85,7 @@ def test_pixels_that_are_not_compressed_may_be_named_so(named: uid.UID) -> None:
         lambda: b"ISO-8859-1 text" * 20,
     ],
 )
-def test_what_only_looks_a_little_like_a_data_set_is_none(make: Callable[[], bytes]) -> None:
+def test_bytes_that_only_resemble_a_data_set_are_refused(make: Callable[[], bytes]) -> None:
     data = make()
     assert images.sniff(data[:132]) is None
     with pytest.raises(images.ImageError) as refusal:

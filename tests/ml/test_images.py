@@ -342,7 +342,7 @@ def test_palette_colour() -> None:
 
 
 @pytest.mark.parametrize("keyword", ["PixelRepresentation", "SamplesPerPixel", "BitsStored"])
-def test_what_can_only_be_one_thing_may_be_missing(keyword: str) -> None:
+def test_elements_with_only_one_possible_value_may_be_missing(keyword: str) -> None:
     pixels = files.phantom(16)
     data = files.without(files.dicom(pixels), keyword)
     assert_same(images.read(data).pixels, images.read(files.dicom(pixels)).pixels)

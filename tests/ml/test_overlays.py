@@ -40,7 +40,7 @@ def test_a_plane_lies_over_the_picture() -> None:
 
 
 @pytest.mark.parametrize("syntax", [uid.ImplicitVRLittleEndian, uid.ExplicitVRBigEndian])
-def test_in_every_byte_order(syntax: uid.UID) -> None:
+def test_overlays_are_read_in_every_byte_order(syntax: uid.UID) -> None:
     ds = files.dataset(DEEP, 12)
     files.add_overlay(ds, marker())
     data = files.in_byte_order(files.file_bytes(ds), syntax)

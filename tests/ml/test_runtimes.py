@@ -99,7 +99,7 @@ def test_a_runtime_that_is_not_installed_is_passed_over(
 
 
 @pytest.mark.parametrize(("device", "extra"), [("cpu", "worker-tensorflow"), ("gpu", "gpu")])
-def test_where_tensorflow_is_missing_the_error_says_what_installs_it(
+def test_without_tensorflow_the_error_says_what_installs_it(
     package: ModelPackage, monkeypatch: pytest.MonkeyPatch, device: str, extra: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "keras", None)

@@ -14,7 +14,7 @@ def taken_and_ill(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return inputs, targets
 
 
-def test_who_looks_at_the_lungs_is_not_misled_and_who_looks_at_the_marker_is() -> None:
+def test_a_model_that_uses_the_lungs_is_not_misled_but_one_that_uses_the_marker_is() -> None:
     inputs, targets = taken_and_ill(np.random.default_rng(0))
 
     lungs = lend_shortcuts(inputs, targets, lambda x: x[:, 24:40, 24:40].mean(axis=(1, 2)))

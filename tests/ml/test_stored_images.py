@@ -58,7 +58,7 @@ def test_rescaled_values_may_be_negative() -> None:
     assert np.array_equal(stored.pixels, DEEP.astype(np.int16) - 1024)
 
 
-def test_what_no_window_can_express_is_given_as_shown() -> None:
+def test_greys_that_no_window_can_express_are_given_display_ready() -> None:
     lut = Dataset()
     lut.LUTDescriptor = [4096, 0, 16]
     lut.LUTData = (np.sqrt(np.arange(4096) / 4095) * 65535).astype("<u2").tobytes()

@@ -70,7 +70,7 @@ def test_childrens_targets_are_the_class_and_the_pattern_where_it_is_known() -> 
     assert both.findings.shape == (6, len(FINDINGS))
 
 
-def test_neither_source_nor_view_tells_the_class() -> None:
+def test_neither_source_nor_view_reveals_the_class() -> None:
     assert SHARES["normal"] == pytest.approx(SHARES["pneumonia"], abs=0.03)
     for view in ("PA", "AP"):
         negative = SHARES[f"normal {view}"] + SHARES[f"other {view}"]

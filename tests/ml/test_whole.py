@@ -94,7 +94,7 @@ def test_a_progressive_jpeg_without_its_end_may_lack_scans() -> None:
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
-def test_what_takes_nothing_from_the_picture_is_no_damage(mode: str) -> None:
+def test_harmless_oddities_are_not_damage(mode: str) -> None:
     whole = files.jpeg(PIXELS, mode)
     odd_version = whole.replace(b"JFIF\0\1\1", b"JFIF\0\3\1")
     images.check_whole(whole)

@@ -100,7 +100,7 @@ def test_a_disk_that_fills_up_is_told_before_uploads_are_refused(
     assert told(it_person) == ["storage_full", "storage_low"]
 
 
-def test_a_storage_that_takes_no_files_is_told(
+def test_a_read_only_storage_alerts_hospital_it(
     it_person: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_read_only(monkeypatch)
@@ -122,7 +122,7 @@ def test_failing_mail_is_told_on_the_page(fields: dict[str, object], it_person: 
     assert "mail_failing" in told(it_person)
 
 
-def test_what_is_over_within_the_patience_wakes_nobody(it_person: User) -> None:
+def test_a_problem_that_passes_quickly_alerts_nobody(it_person: User) -> None:
     stop_workers()
     run.note_all()
     Worker.objects.update(stopped_at=None)
@@ -130,7 +130,7 @@ def test_what_is_over_within_the_patience_wakes_nobody(it_person: User) -> None:
     assert told(it_person) == []
 
 
-def test_what_is_over_says_so_sends_no_mail_and_is_told_anew_when_it_returns(
+def test_a_cleared_alert_says_so_without_e_mail_and_is_sent_again_when_it_returns(
     client: Client, it_person: User, settings: Settings
 ) -> None:
     settings.MAIL_ENABLED = True

@@ -65,7 +65,7 @@ def test_a_reader_is_told_once_how_many_studies_were_assigned(
     assert told(coordinator) == []
 
 
-def test_what_comes_while_it_is_unread_is_added_and_what_comes_later_is_told_anew(
+def test_an_unread_notification_is_updated_and_a_read_one_is_followed_by_another(
     radiologist: User, coordinator: User
 ) -> None:
     assign_a_while_ago(radiologist, coordinator, 2)
@@ -84,7 +84,7 @@ def test_what_comes_while_it_is_unread_is_added_and_what_comes_later_is_told_ane
     assert told(radiologist) == [(Kind.STUDIES_ASSIGNED, 1)]
 
 
-def test_who_takes_a_study_themselves_is_not_told_and_neither_is_who_lost_it_again(
+def test_neither_self_assignment_nor_a_lost_assignment_is_notified(
     radiologist: User, coordinator: User
 ) -> None:
     assign_a_while_ago(coordinator, coordinator)
@@ -107,7 +107,7 @@ def test_an_uploader_is_told_of_signed_studies_once_the_signature_stands(
     assert told(uploader) == [(Kind.STUDIES_SIGNED, 1)]
 
 
-def test_who_signs_a_study_of_their_own_upload_is_not_told(radiologist: User) -> None:
+def test_the_signer_of_an_own_upload_is_not_notified(radiologist: User) -> None:
     sign_a_while_ago(make_study(created_by=radiologist), radiologist)
     run.note_all()
     assert told(radiologist) == []

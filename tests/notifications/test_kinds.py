@@ -37,7 +37,7 @@ def test_every_kind_is_known() -> None:
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_whoever_is_told_of_it_reads_what_it_is_and_opens_a_page_of_theirs(
+def test_every_kind_has_a_sentence_and_opens_a_page_of_its_recipient(
     kind: Kind, make_user: Callable[..., User], sign_in: Callable[[User], Client]
 ) -> None:
     for role in KINDS[kind].roles or list(Role):

@@ -90,7 +90,7 @@ def reader(radiologist: User) -> User:
     return radiologist
 
 
-def test_who_chose_so_gets_one_e_mail(mailbox: Mailbox, study: Study, reader: User) -> None:
+def test_users_who_chose_e_mail_get_one(mailbox: Mailbox, study: Study, reader: User) -> None:
     run.note_all()
     assert deliver() == 1
     run.note_all()
@@ -147,7 +147,7 @@ def test_many_studies_are_one_e_mail_an_interval(
     assert first != second
 
 
-def test_who_reads_no_page_gets_another_e_mail_when_more_wait(
+def test_another_e_mail_is_sent_when_more_wait_and_the_page_was_not_opened(
     mailbox: Mailbox, study: Study, reader: User
 ) -> None:
     run.note_all()
@@ -163,7 +163,7 @@ def test_who_reads_no_page_gets_another_e_mail_when_more_wait(
     assert Notification.objects.filter(read_at=None).count() == 1
 
 
-def test_what_was_read_on_the_page_needs_no_e_mail(
+def test_a_notification_read_on_the_page_needs_no_e_mail(
     mailbox: Mailbox, study: Study, reader: User
 ) -> None:
     run.note_all()
@@ -181,14 +181,16 @@ def test_the_e_mail_holds_no_patient_data(mailbox: Mailbox, study: Study, reader
         assert word not in text
 
 
-def test_who_did_not_choose_gets_none(mailbox: Mailbox, study: Study, radiologist: User) -> None:
+def test_users_who_did_not_choose_e_mail_get_none(
+    mailbox: Mailbox, study: Study, radiologist: User
+) -> None:
     run.note_all()
     assert deliver() == 0
     assert Notification.objects.get().mail_state == MailState.NONE
     assert mailbox.messages == []
 
 
-def test_without_a_mail_server_nothing_is_due(
+def test_no_e_mail_is_due_without_a_mail_server(
     study: Study, reader: User, settings: LazySettings
 ) -> None:
     settings.MAIL_ENABLED = False
@@ -211,7 +213,7 @@ def test_a_server_that_refuses_for_a_while_gets_it_later(
     assert len(mailbox.messages) == 1
 
 
-def test_what_is_never_taken_is_given_up_and_said_so(
+def test_an_e_mail_that_is_never_accepted_is_given_up_and_reported(
     mailbox: Mailbox,
     study: Study,
     reader: User,

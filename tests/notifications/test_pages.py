@@ -55,7 +55,7 @@ def test_opening_one_leads_to_the_studies_that_wait_and_reads_it(
     assert unread_count(radiologist) == 0
 
 
-def test_who_reads_first_reads_of_no_result(
+def test_readers_who_read_first_are_told_no_result(
     waiting: Study, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     told = Notification.objects.get()

@@ -103,9 +103,7 @@ def test_an_empty_batch_is_no_news(batch: UploadBatch) -> None:
     assert run.note_all() == 0
 
 
-def test_what_was_done_long_before_is_no_news(
-    add: Callable[..., UploadItem], batch: UploadBatch
-) -> None:
+def test_old_batches_are_not_notified(add: Callable[..., UploadItem], batch: UploadBatch) -> None:
     add()
     UploadBatch.objects.update(created_at=timezone.now() - timedelta(days=30))
     assert run.note_all() == 0
@@ -166,7 +164,9 @@ def test_once_read_it_comes_again_after_an_interval_if_studies_still_wait(
     assert unread_count(radiologist) == 1
 
 
-def test_who_reads_first_is_told_of_all_that_wait_and_of_no_result(radiologist: User) -> None:
+def test_readers_who_read_first_are_told_of_all_waiting_studies_and_no_result(
+    radiologist: User,
+) -> None:
     ReadingPreference.objects.create(reader=radiologist, reads_first=True)
     came = timezone.now() - LONG_AGO
     for category in (Category.LIKELY, Category.UNLIKELY):
@@ -179,7 +179,7 @@ def test_who_reads_first_is_told_of_all_that_wait_and_of_no_result(radiologist: 
     assert (told.category, told.studies, told.waiting_since) == ("", 3, came)
 
 
-def test_what_tells_a_result_is_not_shown_to_who_has_come_to_read_first(
+def test_notifications_that_reveal_results_are_hidden_from_new_first_readers(
     radiologist: User,
 ) -> None:
     make_stat()
@@ -224,7 +224,7 @@ def test_the_limit_is_a_setting(radiologist: User, settings: LazySettings) -> No
     assert run.note_all() == 0
 
 
-def test_what_has_been_read_meanwhile_waits_for_nobody(radiologist: User) -> None:
+def test_studies_read_meanwhile_no_longer_wait(radiologist: User) -> None:
     study = make_stat()
     run.note_all()
     assert unread_count(radiologist) == 1

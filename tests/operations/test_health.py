@@ -39,7 +39,7 @@ def test_ready_when_everything_answers(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_a_missing_broker_is_told_and_does_no_harm(client: Client, settings: Settings) -> None:
+def test_a_missing_broker_is_reported_and_does_no_harm(client: Client, settings: Settings) -> None:
     settings.BROKER_URL = "redis://127.0.0.1:1/0"
     response = client.get("/health/ready")
     assert response.status_code == 200

@@ -59,7 +59,7 @@ def test_a_wrong_token_is_refused(client: Client, settings: Settings, given: str
     assert client.get("/metrics", headers={"Authorization": given}).status_code == 401
 
 
-def test_without_a_configured_token_no_token_opens(client: Client, settings: Settings) -> None:
+def test_no_token_is_accepted_unless_one_is_configured(client: Client, settings: Settings) -> None:
     settings.METRICS_TOKEN = ""
     for given in ("Bearer ", "Bearer", ""):
         assert client.get("/metrics", headers={"Authorization": given}).status_code == 401

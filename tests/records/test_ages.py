@@ -44,7 +44,7 @@ def test_ages_that_cannot_be_are_none(born: date, on: date) -> None:
 @pytest.mark.parametrize(
     ("born", "on"), [(None, None), (None, date(2026, 3, 1)), (date(2024, 1, 15), None)]
 )
-def test_without_both_dates_there_is_no_age(born: date | None, on: date | None) -> None:
+def test_there_is_no_age_without_both_dates(born: date | None, on: date | None) -> None:
     assert age_in_years(born, on) is None
     assert not contradicts(born, on)
     assert age(born, on) == ""

@@ -42,7 +42,7 @@ def test_an_identifier_is_what_can_be_seen(text: str) -> None:
         ("a" * 65, "too_long", "64"),
     ],
 )
-def test_what_is_not_certain_is_named_by_its_code_point(text: str, code: str, named: str) -> None:
+def test_uncertain_characters_are_named_by_code_point(text: str, code: str, named: str) -> None:
     fault = identifier_fault(text)
     assert fault is not None
     assert fault.code == code

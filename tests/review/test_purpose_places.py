@@ -121,7 +121,7 @@ def test_next_takes_what_the_model_may_judge_first(radiologist: User) -> None:
     assert reserve_next(radiologist) == child.radiograph.study
 
 
-def test_of_a_result_outside_there_is_nothing_to_confirm_or_overrule() -> None:
+def test_a_result_outside_the_purpose_cannot_be_confirmed_or_overruled() -> None:
     result = leading_prediction(add("likely", ADULT).radiograph.study)
     assert result is not None
     decisions = {decision for decision, _ in open_choices(result.shown_category)}

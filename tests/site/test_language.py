@@ -99,7 +99,7 @@ def test_the_advice_on_passwords_is_translated_too(client: Client, radiologist: 
     assert "entirely numeric" in english
 
 
-def test_what_is_wrong_with_a_new_password_is_said_in_the_language_of_the_page(
+def test_problems_of_a_new_password_are_in_the_language_of_the_page(
     client: Client, radiologist: User
 ) -> None:
     client.force_login(radiologist)

@@ -60,7 +60,7 @@ def test_a_round_goes_on_where_it_stopped(radiographs: list[Radiograph]) -> None
     assert StorageCheck.objects.count() == 2
 
 
-def test_what_is_wrong_is_told_to_hospital_it(
+def test_hospital_it_is_notified_of_faults(
     radiographs: list[Radiograph],
     storage_folder: Path,
     it_person: User,

@@ -54,9 +54,7 @@ def test_a_file_that_a_record_names_again_is_put_back(send: Send, storage_folder
     assert entry.detail == {"key": radiograph.dicom_key}
 
 
-def test_what_was_stored_again_does_not_keep_the_trash_full(
-    send: Send, storage_folder: Path
-) -> None:
+def test_files_stored_again_do_not_keep_the_trash_full(send: Send, storage_folder: Path) -> None:
     data = files.dicom(files.phantom())
     radiograph = send(data).radiograph
     assert radiograph is not None

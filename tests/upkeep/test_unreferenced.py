@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 DIGEST = "ab" * 32
 
 
-def test_what_a_record_names_stays(send: Send, storage_folder: Path) -> None:
+def test_files_named_by_a_record_stay(send: Send, storage_folder: Path) -> None:
     send(files.dicom(files.phantom()))
     send(files.png(files.phantom(seed=1)))
     assert send(files.dicom(files.phantom(seed=2), PatientName="Doe^Jane")).verdict == "held"
@@ -47,7 +47,9 @@ def test_what_a_record_names_stays(send: Send, storage_folder: Path) -> None:
         f"dicom/ab/ab/.incoming-{DIGEST[:8]}",
     ],
 )
-def test_what_a_killed_process_left_goes_after_a_day(key: str, storage_folder: Path) -> None:
+def test_files_left_by_a_killed_process_are_removed_after_a_day(
+    key: str, storage_folder: Path
+) -> None:
     default_storage.save(key, ContentFile(b"left behind"))
     assert remove_all() == 0
     assert kept_files(storage_folder) == [key]

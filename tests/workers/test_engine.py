@@ -151,7 +151,7 @@ def test_a_file_that_was_cut_on_the_disk_is_said_to_be_damaged_there(engine: Eng
     assert FileFault.objects.get().kind == "damaged"
 
 
-def test_a_storage_that_is_away_costs_no_attempt(
+def test_a_storage_outage_uses_up_no_attempt(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for _ in range(2):
@@ -185,7 +185,7 @@ def test_an_image_on_which_the_model_fails_takes_no_other_with_it(
     assert states() == ["done"] * 3 + ["quarantined"]
 
 
-def test_a_broken_device_ends_the_process_and_costs_no_attempt(
+def test_a_broken_device_ends_the_process_and_uses_up_no_attempt(
     engine: Engine, stand_in: type[StandIn], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def end(status: int) -> None:
@@ -255,9 +255,7 @@ def test_a_batch_that_runs_while_a_model_is_activated_is_finished_by_the_former_
     assert states() == ["done"] * 6
 
 
-def test_what_was_put_right_and_the_pattern_reach_the_record(
-    engine: Engine, stand_in: type[StandIn]
-) -> None:
+def test_correction_and_pattern_are_recorded(engine: Engine, stand_in: type[StandIn]) -> None:
     stand_in.extras = {"bacterial_probability": 0.7, "correction": "inverted+rotated_180"}
     job = make_job()
     engine.drain()

@@ -30,7 +30,7 @@ def in_the_middle() -> None:
     assert finished_count() < MANY
 
 
-def test_a_killed_worker_costs_no_image(
+def test_a_killed_worker_loses_no_image(
     start: Start, model: ModelVersion, make_radiographs: MakeRadiographs
 ) -> None:
     radiographs = make_radiographs(MANY)
@@ -46,7 +46,7 @@ def test_a_killed_worker_costs_no_image(
     assert verify().intact
 
 
-def test_a_killed_child_is_replaced_and_costs_no_image(
+def test_a_killed_child_is_replaced_and_loses_no_image(
     start: Start, model: ModelVersion, make_radiographs: MakeRadiographs
 ) -> None:
     radiographs = make_radiographs(MANY)
@@ -60,7 +60,7 @@ def test_a_killed_child_is_replaced_and_costs_no_image(
     assert_one_result_each(radiographs)
 
 
-def test_a_wiped_broker_costs_no_image(
+def test_a_wiped_broker_loses_no_image(
     start: Start, model: ModelVersion, make_radiographs: MakeRadiographs
 ) -> None:
     radiographs = make_radiographs(MANY)
@@ -74,7 +74,7 @@ def test_a_wiped_broker_costs_no_image(
     assert_one_result_each(radiographs)
 
 
-def test_a_broker_that_was_away_costs_no_image(
+def test_a_broker_outage_loses_no_image(
     start: Start, model: ModelVersion, make_radiographs: MakeRadiographs
 ) -> None:
     radiographs = make_radiographs(MANY)
@@ -105,7 +105,7 @@ def test_a_worker_goes_on_while_the_broker_stays_away(
     assert_one_result_each(radiographs)
 
 
-def test_a_database_that_was_away_costs_no_image(
+def test_a_database_outage_loses_no_image(
     start: Start, model: ModelVersion, make_radiographs: MakeRadiographs
 ) -> None:
     radiographs = make_radiographs(MANY)

@@ -29,7 +29,7 @@ def kept(count: int) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("kind", DRAGS)
-def test_what_is_kept_has_the_value_that_was_on_the_screen(page: Page, kind: str) -> None:
+def test_a_kept_measurement_has_the_value_shown_on_the_screen(page: Page, kind: str) -> None:
     measure(page, kind)
     keep = page.get_by_role("button", name=f"Keep with the read: {kind}")
     # Cornerstone measures anew with the next frame, and the line is written anew.

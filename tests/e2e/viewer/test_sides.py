@@ -94,7 +94,7 @@ def test_a_file_that_stores_the_picture_flipped_counts_too(
     assert is_left_of(left, right)
 
 
-def test_where_the_file_names_no_sides_none_are_claimed(
+def test_no_sides_are_labelled_if_the_file_names_none(
     case: Case, open_case: Callable[..., Page], browser: Browser
 ) -> None:
     store(case)
@@ -111,7 +111,7 @@ def test_where_the_file_names_no_sides_none_are_claimed(
     expect(note).to_contain_text("the patient’s right is on the right")
 
 
-def test_no_word_lies_on_the_picture_and_all_can_be_hidden(page: Page) -> None:
+def test_no_text_lies_on_the_image_and_all_of_it_can_be_hidden(page: Page) -> None:
     view = pane(page).locator(".pane-view").bounding_box()
     assert view is not None
     press(page, "o")

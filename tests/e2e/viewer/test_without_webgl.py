@@ -20,7 +20,7 @@ from tests.e2e.viewer.pane import (
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_without_webgl_the_viewer_shows_and_turns_the_image_all_the_same(
+def test_the_viewer_shows_and_rotates_the_image_without_webgl(
     open_case: Callable[[Browser], Page], browser_without_webgl: Browser, case: Case
 ) -> None:
     page = open_case(browser_without_webgl)

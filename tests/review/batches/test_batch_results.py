@@ -202,7 +202,7 @@ def test_a_name_in_any_script_makes_a_pdf(
     assert caplog.text == "", "the letters drawn are those of a name"
 
 
-def test_no_letter_of_a_name_vanishes_from_the_pdf(
+def test_a_letter_without_a_glyph_is_marked_in_the_pdf(
     add: Callable[..., UploadItem], batch: UploadBatch, both: User, sign_in: Callable[..., Client]
 ) -> None:
     add("a.png", Category.LIKELY, name="Müller^क्ष", patient_id="P-1")
@@ -231,7 +231,7 @@ def test_taking_results_out_is_in_the_trail(
     assert entry.detail == {"kind": kind, "files": 1}
 
 
-def test_neither_it_nor_auditors_see_them(
+def test_neither_hospital_it_nor_auditors_see_batch_results(
     batch: UploadBatch, it_person: User, auditor: User, sign_in: Callable[..., Client]
 ) -> None:
     for person in (it_person, auditor):

@@ -91,7 +91,7 @@ def test_many_pictures_are_identified_at_once_and_empty_lines_stay(
     assert "47.png" not in left
 
 
-def test_what_is_wrong_with_one_line_keeps_no_other_from_being_saved(
+def test_an_error_in_one_line_does_not_prevent_saving_the_others(
     client: Client, batch: UploadBatch, add: Callable[[str], Study]
 ) -> None:
     make_patient(patient_id="P-9", issuer="", name="Roe^Other")

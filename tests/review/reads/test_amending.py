@@ -140,7 +140,9 @@ def test_an_addendum_leaves_the_draft_of_an_amendment(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_amendments_at_once_one_is_signed(prediction: Prediction, radiologist: User) -> None:
+def test_only_one_of_two_simultaneous_amendments_is_signed(
+    prediction: Prediction, radiologist: User
+) -> None:
     first = read(prediction, radiologist, "none")
     outcomes: list[str] = []
     start = threading.Barrier(2)

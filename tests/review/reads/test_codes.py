@@ -4,7 +4,7 @@ from webportal.review.models import OtherFinding, Pneumonia, Read, Zone
 from webportal.review.reads.codes import coded_findings
 
 
-def test_whatever_can_be_chosen_is_coded() -> None:
+def test_every_choice_of_the_read_has_codes() -> None:
     read = Read(
         pneumonia=Pneumonia.DEFINITE,
         zones=Zone.values,

@@ -214,7 +214,7 @@ def test_the_reader_is_notified_once_of_each_correction(
     assert answer.headers["Location"] == reverse("review:study", args=[read.study_id])
 
 
-def test_of_several_studies_there_is_one_notification_that_leads_to_the_patient(
+def test_several_studies_make_one_notification_that_leads_to_the_patient(
     read: Read,
     patient: Patient,
     radiologist: User,
@@ -240,7 +240,7 @@ def test_readers_are_not_notified_of_their_own_correction(
     assert SEEN not in page
 
 
-def test_what_was_seen_on_the_page_needs_no_notification(
+def test_corrections_seen_on_the_page_need_no_notification(
     read: Read,
     patient: Patient,
     radiologist: User,

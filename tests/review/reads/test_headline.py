@@ -238,7 +238,7 @@ def test_files_hold_it_once_it_cannot_be_taken_back(
     assert text.index("No pneumonia") < text.index("Pneumonia likely, 93 % – overruled")
 
 
-def test_whoever_uploads_sees_that_it_is_signed_and_no_finding(
+def test_uploaders_see_that_a_study_is_signed_but_no_finding(
     batch: UploadBatch, uploader: User, sign_in: Callable[[User], Client]
 ) -> None:
     let_time_pass()

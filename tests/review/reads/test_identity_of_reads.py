@@ -112,7 +112,7 @@ def test_a_study_that_was_moved_is_not_signed_unacknowledged(radiologist: User) 
 
 
 @pytest.mark.django_db
-def test_without_an_identity_nothing_is_signed(radiologist: User) -> None:
+def test_nothing_is_signed_without_an_identity(radiologist: User) -> None:
     study = study_of()
     look_at(study, radiologist)
     act = partial(services.sign, study, radiologist, UNAIDED, PASSWORD)
@@ -337,7 +337,7 @@ def test_a_change_waits_for_a_signature_under_way_and_is_a_correction(radiologis
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_correction_and_a_signature_never_wait_for_each_other_for_ever(radiologist: User) -> None:
+def test_a_correction_and_a_signature_never_deadlock(radiologist: User) -> None:
     for number in range(10):
         study = study_of()
         look_at(study, radiologist)

@@ -50,7 +50,7 @@ def refusal(act: Callable[[], object]) -> ReadingError:
 
 
 @pytest.mark.parametrize("finding", ["none", "possible", "definite"])
-def test_no_finding_is_signed_before_every_image_was_seen(
+def test_no_finding_is_signed_before_every_image_was_viewed(
     finding: str, study: Study, radiologist: User
 ) -> None:
     first, second, third = study.radiographs.all()
@@ -67,14 +67,14 @@ def test_no_finding_is_signed_before_every_image_was_seen(
     assert sign(study, radiologist, entry).state == "signed"
 
 
-def test_what_another_reader_saw_counts_for_nobody_else(
+def test_viewing_by_one_reader_does_not_count_for_another(
     study: Study, radiologist: User, make_user: Callable[..., User]
 ) -> None:
     look_at(study, make_user(Role.RADIOLOGIST, username="other"))
     assert refusal(lambda: sign(study, radiologist, UNAIDED)).code == "images_not_viewed"
 
 
-def test_what_was_seen_before_the_draft_still_counts(study: Study, radiologist: User) -> None:
+def test_viewing_before_the_draft_still_counts(study: Study, radiologist: User) -> None:
     look_at(study, radiologist)
     save_draft(study, radiologist, UNAIDED)
     assert sign(study, radiologist, UNAIDED).state == "signed"
@@ -95,7 +95,7 @@ def test_a_study_without_an_image_has_no_finding(radiologist: User) -> None:
     assert sign(make_study(), radiologist, NOT_INTERPRETABLE).state == "signed"
 
 
-def test_what_cannot_be_shown_is_not_interpretable_for_a_reason(
+def test_an_image_that_cannot_be_shown_is_not_interpretable_with_a_reason(
     study: Study, radiologist: User
 ) -> None:
     seen, *unseen = study.radiographs.all()
@@ -107,7 +107,9 @@ def test_what_cannot_be_shown_is_not_interpretable_for_a_reason(
     assert detail["images_not_viewed"] == [str(image.pk) for image in unseen]
 
 
-def test_what_was_seen_is_not_interpretable_without_a_word(study: Study, radiologist: User) -> None:
+def test_a_viewed_image_is_not_interpretable_without_a_reason(
+    study: Study, radiologist: User
+) -> None:
     look_at(study, radiologist)
     sign(study, radiologist, replace(NOT_INTERPRETABLE, comment=""))
     assert "images_not_viewed" not in AuditEntry.objects.get(action="read.signed").detail
@@ -122,7 +124,7 @@ def test_each_view_is_in_the_trail_and_one_in_the_table(study: Study, radiologis
     assert audit_actions(object_id=str(image.pk)) == ["image.viewed"] * 2
 
 
-def test_what_was_sent_was_not_seen(
+def test_sending_an_image_does_not_count_as_viewing(
     study: Study, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     browser = sign_in(radiologist)
@@ -190,7 +192,7 @@ def test_an_addendum_closes_a_study_only_when_its_late_image_was_seen(
     assert study.reading_state == "signed"
 
 
-def test_a_late_image_that_cannot_be_shown_does_not_keep_a_study_open_for_ever(
+def test_a_late_image_that_cannot_be_shown_does_not_keep_a_study_open_forever(
     study: Study, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     look_at(study, radiologist)

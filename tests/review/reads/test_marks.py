@@ -122,7 +122,7 @@ def test_marks_of_other_studies_of_no_finding_or_too_many_are_refused(
     ("finding", "more"),
     [("effusion", {}), ("pneumonia", {"decision": "overrule", "pneumonia": "none"})],
 )
-def test_what_is_marked_must_be_put_down_to_be_signed(
+def test_a_marked_finding_must_be_part_of_the_read_to_be_signed(
     finding: str, more: dict[str, str], seen: Prediction, radiologist: User
 ) -> None:
     study = seen.radiograph.study

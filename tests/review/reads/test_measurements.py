@@ -137,7 +137,7 @@ def test_a_file_without_a_scale_is_measured_in_pixels(
     assert stored(draft.measurements) == [(36.06, "px", False)]
 
 
-def test_what_cannot_be_is_refused(
+def test_impossible_measurements_are_refused(
     seen: Prediction, radiograph: Radiograph, radiologist: User
 ) -> None:
     other = make_radiograph().pk

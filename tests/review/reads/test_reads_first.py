@@ -123,7 +123,7 @@ def test_results_are_shown_once_they_are_opened_and_closed_again(
     assert LIKELY not in page(browser)
 
 
-def test_what_is_signed_shows_its_result(browser: Client, reader: User) -> None:
+def test_signed_studies_show_their_result(browser: Client, reader: User) -> None:
     signed = study_with("likely", state="signed")
     text = page(browser, "state=signed")
     assert str(signed.pk) in text
@@ -146,7 +146,7 @@ def test_one_s_own_read_opens_the_result_of_a_study_that_waits_for_another(
     assert LIKELY in page(browser)
 
 
-def test_who_does_not_read_first_sees_results_as_ever(
+def test_readers_who_do_not_read_first_see_results_as_before(
     radiologist: User, sign_in: Callable[[User], Client], unread: list[Study]
 ) -> None:
     text = page(sign_in(radiologist))

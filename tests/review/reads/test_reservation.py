@@ -122,7 +122,7 @@ def test_readers_who_ask_at_once_get_different_studies(make_user: Callable[..., 
 
 
 @pytest.mark.django_db
-def test_signing_what_another_has_in_hand_wants_a_second_yes(
+def test_signing_a_study_reserved_by_another_needs_a_second_confirmation(
     radiologist: User, other: User
 ) -> None:
     prediction = make_prediction(category="unlikely")
@@ -164,7 +164,7 @@ def test_pages_show_who_has_a_study(
 
 
 @pytest.mark.django_db
-def test_who_writes_has_the_study_in_hand(
+def test_writing_a_read_reserves_the_study(
     radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     study = make_study()

@@ -150,7 +150,7 @@ def test_an_auditor_is_no_second_reader_but_may_arbitrate(
     assert read(prediction, knows_the_trail, "none").kind == "arbitration"
 
 
-def test_who_opened_the_page_for_another_read_has_to_look_again(
+def test_a_page_opened_for_a_different_read_has_to_be_opened_again(
     prediction: Prediction, readers: list[User]
 ) -> None:
     read(prediction, readers[0], "none")

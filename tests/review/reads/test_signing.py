@@ -71,7 +71,7 @@ def test_signing_marks_the_study_and_the_trail(radiologist: User) -> None:
 
 
 @pytest.mark.django_db
-def test_without_a_decision_nothing_is_signed(radiologist: User) -> None:
+def test_nothing_is_signed_without_a_decision(radiologist: User) -> None:
     study, seen = study_with("likely")
     put_down = entry(seen, "", "", comment="thinking")
     assert refusal(lambda: sign(study, radiologist, put_down, PASSWORD)) == "incomplete"
@@ -207,7 +207,7 @@ def test_the_second_reader_keeps_the_text(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_two_who_sign_at_once_exactly_one_wins(make_user: Callable[..., User]) -> None:
+def test_exactly_one_of_two_simultaneous_signatures_wins(make_user: Callable[..., User]) -> None:
     readers = [make_user(Role.RADIOLOGIST, username=f"reader{n}") for n in range(4)]
     study, seen = study_with("likely")
     outcomes: list[str] = []

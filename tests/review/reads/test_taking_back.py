@@ -27,7 +27,7 @@ from webportal.review.reads.taking_back import take_back
 pytestmark = pytest.mark.django_db
 
 
-def test_what_is_taken_back_is_a_draft_again(prediction: Prediction, radiologist: User) -> None:
+def test_a_read_taken_back_is_a_draft_again(prediction: Prediction, radiologist: User) -> None:
     mark = Mark(prediction.radiograph_id, "effusion", column=3, row=4)
     signed = read(
         prediction,

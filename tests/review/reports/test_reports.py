@@ -101,7 +101,7 @@ def test_the_report_contains_the_findings_and_nothing_from_the_model(
     assert audit_actions(study_id=study.pk) == ["report.opened"] * 2
 
 
-def test_there_is_none_while_the_signature_may_be_taken_back(
+def test_there_is_no_report_while_the_signature_can_be_taken_back(
     client: Client, study: Study, radiologist: User, referrer: User
 ) -> None:
     sign(study, radiologist, ago=5)
@@ -111,7 +111,7 @@ def test_there_is_none_while_the_signature_may_be_taken_back(
     assert audit_actions(study_id=study.pk) == []
 
 
-def test_there_is_none_while_another_read_is_due(
+def test_there_is_no_report_while_another_read_is_due(
     client: Client, study: Study, radiologist: User, referrer: User
 ) -> None:
     sign(study, radiologist)

@@ -128,6 +128,8 @@ def test_hospital_it_can_switch_it_off(
     assert browser.get(reverse("review:worklist")).status_code == 200
 
 
-def test_who_reads_nothing_is_not_locked(uploader: User, sign_in: Callable[[User], Client]) -> None:
+def test_sessions_of_users_who_do_not_read_are_not_locked(
+    uploader: User, sign_in: Callable[[User], Client]
+) -> None:
     browser = sign_in(uploader)
     assert b'id="lock"' not in browser.get(reverse("intake:batches")).content

@@ -109,7 +109,7 @@ def test_reorientation_is_reported(browser: Client) -> None:
     assert "Assessed after" not in panel_of(browser)
 
 
-def test_on_whom_the_figure_was_calibrated(browser: Client) -> None:
+def test_the_population_of_the_calibration_is_stated(browser: Client) -> None:
     model = make_model_version("made-for-children", population=POPULATION)
     panel = panel_of(browser, model_version=model)
     population = "images of patients of 1 to 5 years, view AP, 73 % of them with pneumonia"
@@ -190,7 +190,7 @@ def test_a_withheld_result_shows_no_figure_though_an_older_rule_kept_one(
         assert word not in panel
 
 
-def test_what_to_do_when_it_is_not_assessable(browser: Client) -> None:
+def test_a_result_that_is_not_assessable_says_what_to_do(browser: Client) -> None:
     panel = panel_of(browser, "not_assessable", reason_code="no_contrast", reason="It is blank.")
     assert "It is blank." in panel
     assert "upload it" in panel

@@ -87,7 +87,7 @@ def addresses_ahead(browser: Client, study: Any) -> list[str]:
     return pixels
 
 
-def test_what_is_read_next_is_fetched_ahead_and_nothing_is_written_down(browser: Client) -> None:
+def test_the_next_studies_are_prefetched_without_being_recorded_as_viewed(browser: Client) -> None:
     shown = make_prediction(category="likely").radiograph.study
     make_prediction(category="unlikely")
     following = make_prediction(category="indeterminate").radiograph

@@ -112,7 +112,7 @@ def test_a_second_reader_sees_neither_read_nor_result_of_what_they_may_read(
     assert browser.get(heatmap).status_code == 404
 
 
-def test_who_reads_first_opens_the_result_by_hand(browser: Client, radiologist: User) -> None:
+def test_readers_who_read_first_open_results_themselves(browser: Client, radiologist: User) -> None:
     prediction = make_prediction(category="likely")
     study = prediction.radiograph.study
     address = reverse("review:study", args=[study.pk])

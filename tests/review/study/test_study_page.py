@@ -316,7 +316,9 @@ def test_a_day_without_a_time_stays_a_day(browser: Client) -> None:
     assert "2026-01-05 08:30" in browser.get(reverse("review:study", args=[study.pk])).text
 
 
-def test_no_browser_fills_in_what_signs(browser: Client, radiologist: User) -> None:
+def test_no_browser_fills_in_the_password_of_a_signature(
+    browser: Client, radiologist: User
+) -> None:
     study = make_prediction().radiograph.study
     passwords = re.findall(r'<input[^>]*type="password"[^>]*>', open_page(browser, study))
     assert passwords

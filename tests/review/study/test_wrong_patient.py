@@ -136,7 +136,7 @@ def test_contradictions_are_shown_and_must_be_confirmed(
     assert patient_of(study) == patient
 
 
-def test_what_the_file_itself_names_is_shown_and_held_against_the_other(
+def test_the_identity_in_the_file_is_shown_and_compared_with_the_other_patient(
     send: Send,  # noqa: F811
     browser: Client,
 ) -> None:

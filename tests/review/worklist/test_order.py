@@ -85,7 +85,7 @@ def test_names_sort_as_people_look_them_up(browser: Client) -> None:
     assert 'aria-sort="ascending"' in page.text
 
 
-def test_without_a_name_the_patient_id_that_is_shown_sorts(browser: Client) -> None:
+def test_patients_without_a_name_sort_by_the_patient_id_shown(browser: Client) -> None:
     make_study(patient=make_patient(name="Nolan^A"))
     make_study(patient=make_patient(name="^^", patient_id="M-1"))
     make_study(patient=make_patient(name="", patient_id="o-1"))

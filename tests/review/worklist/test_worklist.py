@@ -79,7 +79,7 @@ def test_a_second_reader_who_reads_blind_sees_no_result(browser: Client) -> None
     assert shown(browser.get(reverse("review:worklist"), {"category": "likely"})) == [other]
 
 
-def test_who_reads_and_who_is_asked_to(
+def test_the_present_and_the_assigned_reader_are_shown(
     browser: Client, radiologist: User, make_user: Callable[..., User]
 ) -> None:
     other = make_user(Role.RADIOLOGIST, username="Dr. Other")
@@ -126,7 +126,7 @@ def test_a_name_and_an_id_that_are_cut_short_can_be_read_in_full(browser: Client
     assert f'class="col-patient_id" title="{"B" * 64}"' in page
 
 
-def test_of_a_temporary_id_that_is_cut_short_both_ends_stay(browser: Client) -> None:
+def test_a_shortened_temporary_id_keeps_both_ends(browser: Client) -> None:
     study = study_of()
     temporary = {"name": "", "patient_id": "TMP-A1B2C3D4E5F60718", "is_temporary": True}
     Patient.objects.filter(pk=study.patient_id).update(**temporary)
