@@ -301,7 +301,8 @@ def test_the_same_image_in_another_batch_is_a_duplicate(send: Send, uploader: Us
 
 
 @pytest.mark.parametrize(
-    "target", ["webportal.inference.queue.enqueue", "webportal.intake.pipeline.store.append_all"]
+    "target",
+    ["webportal.inference.queue.enqueue_new", "webportal.intake.pipeline.store.append_all"],
 )
 @pytest.mark.parametrize("make", [files.png, lambda pixels: files.dicom(pixels)])
 def test_no_bytes_are_left_if_the_records_fail(

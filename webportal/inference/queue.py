@@ -45,6 +45,22 @@ def enqueue(radiograph: Radiograph, by: User) -> Job:
     open_job = Job.objects.filter(radiograph=radiograph, state__in=OPEN_STATES).first()
     if open_job is not None:
         return open_job
+    job, event = _queued(radiograph, by)
+    append(event, by)
+    return job
+
+
+def enqueue_new(radiograph: Radiograph, by: User) -> Event:
+    """Queue the first job of a radiograph that the caller's transaction has created.
+
+    Nobody else can see the radiograph yet, so nothing is locked. Returns what to audit, which the
+    caller appends with its own events.
+    """
+    _, event = _queued(radiograph, by)
+    return event
+
+
+def _queued(radiograph: Radiograph, by: User) -> tuple[Job, Event]:
     job = Job.objects.create(
         radiograph=radiograph,
         study_id=radiograph.study_id,
@@ -53,8 +69,7 @@ def enqueue(radiograph: Radiograph, by: User) -> Job:
         created_by=by,
     )
     hint_after_commit()
-    append(Event(Action.JOB_QUEUED, "job", job.pk, radiograph.study_id), by)
-    return job
+    return job, Event(Action.JOB_QUEUED, "job", job.pk, radiograph.study_id)
 
 
 @transaction.atomic

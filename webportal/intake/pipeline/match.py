@@ -7,6 +7,7 @@ from django.db import transaction
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event
+from webportal.database.rows import insert_or_get
 from webportal.intake.claimed_identity import COMPARED, Identity, differences, differing
 from webportal.intake.errors import PatientDoubtError
 from webportal.intake.pipeline.identify import StudyFacts
@@ -40,16 +41,15 @@ def match(identity: Identity, study: StudyFacts, by: User) -> Match:
 
 
 def _patient(identity: Identity) -> tuple[Patient, list[Event], Reason]:
-    patient, created = Patient.objects.get_or_create(
-        patient_id=identity.patient_id,
-        issuer=identity.issuer,
-        defaults={
-            "name": identity.name,
-            "birth_date": identity.birth_date,
-            "sex": identity.sex,
-            "is_temporary": identity.is_temporary,
-        },
+    key = {"patient_id": identity.patient_id, "issuer": identity.issuer}
+    new = Patient(
+        **key,
+        name=identity.name,
+        birth_date=identity.birth_date,
+        sex=identity.sex,
+        is_temporary=identity.is_temporary,
     )
+    patient, created = insert_or_get(new, **key)
     if created:
         return (
             patient,
@@ -80,21 +80,20 @@ def _missing(patient: Patient, identity: Identity) -> dict[str, Any]:
 def _study_of(
     patient: Patient, facts: StudyFacts, events: list[Event], by: User
 ) -> tuple[Study, list[Event]]:
-    study, created = Study.objects.get_or_create(
+    new = Study(
         study_instance_uid=facts.study_instance_uid,
-        defaults={
-            "patient": patient,
-            "accession_number": facts.accession_number,
-            "description": facts.description,
-            "performed_at": facts.performed_at,
-            "referring_physician": facts.referring_physician,
-            "indication": facts.indication,
-            "symptoms": facts.symptoms,
-            "history": facts.history,
-            "priority": facts.priority,
-            "created_by": by,
-        },
+        patient=patient,
+        accession_number=facts.accession_number,
+        description=facts.description,
+        performed_at=facts.performed_at,
+        referring_physician=facts.referring_physician,
+        indication=facts.indication,
+        symptoms=facts.symptoms,
+        history=facts.history,
+        priority=facts.priority,
+        created_by=by,
     )
+    study, created = insert_or_get(new, study_instance_uid=facts.study_instance_uid)
     if created:
         detail: dict[str, Any] = {
             "patient": str(patient.pk),

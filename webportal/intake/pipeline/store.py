@@ -12,6 +12,7 @@ from django.db import connection, transaction
 from ml.images import ImageFacts
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
+from webportal.database.rows import insert_or_get
 from webportal.inference import queue
 from webportal.intake import blobs
 from webportal.intake.cases.case_record import CaseRecord
@@ -141,8 +142,9 @@ def accept(upload: Upload, checked: CheckedImage, match: Match, put: blobs.Put) 
         "batch": str(upload.batch.pk),
     }
     stored = Event(Action.RADIOGRAPH_STORED, "radiograph", radiograph.pk, study.pk, detail)
-    append_all([*events, stored], upload.by)
-    queue.enqueue(radiograph, upload.by)
+    queued = queue.enqueue_new(radiograph, upload.by)
+    # Last, because the end of the trail stays locked until the transaction ends.
+    append_all([*events, stored, queued], upload.by)
     return item
 
 
@@ -191,29 +193,32 @@ def _series_of(study: Study, facts: ImageFacts) -> Series | None:
     """Return the series that an image names, found or created; None where it names none."""
     if _UID.fullmatch(facts.series_instance_uid) is None:
         return None
-    series, _ = Series.objects.get_or_create(
+    new = Series(
         study=study,
         series_instance_uid=facts.series_instance_uid,
-        defaults={
-            "number": facts.series_number,
-            "description": facts.series_description,
-            "modality": facts.modality,
-            "body_part": facts.body_part_examined[:HEADER_TEXT],
-            "laterality": facts.image_laterality[:16],
-            "manufacturer": facts.manufacturer,
-            "model_name": facts.manufacturer_model_name,
-            "station_name": facts.station_name[:HEADER_TEXT],
-            "ae_title": facts.source_ae_title[:HEADER_TEXT],
-            "institution": facts.institution_name,
-        },
+        number=facts.series_number,
+        description=facts.series_description,
+        modality=facts.modality,
+        body_part=facts.body_part_examined[:HEADER_TEXT],
+        laterality=facts.image_laterality[:16],
+        manufacturer=facts.manufacturer,
+        model_name=facts.manufacturer_model_name,
+        station_name=facts.station_name[:HEADER_TEXT],
+        ae_title=facts.source_ae_title[:HEADER_TEXT],
+        institution=facts.institution_name,
     )
+    series, _ = insert_or_get(new, study=study, series_instance_uid=facts.series_instance_uid)
     return series
 
 
 def _save(upload: Upload, *, reason: Reason, **fields: Any) -> UploadItem:
     why = {"reason_code": reason.code, "reason_params": reason.params}
-    defaults = {"size": upload.size, "held_key": "", "radiograph": None} | why | fields
-    item, _ = UploadItem.objects.update_or_create(**upload.key, defaults=defaults)
+    values = {"size": upload.size, "held_key": "", "radiograph": None} | why | fields
+    item, is_new = insert_or_get(UploadItem(**upload.key, **values), **upload.key)
+    for name, value in values.items():
+        setattr(item, name, value)
+    if not is_new:
+        item.save(update_fields=[*values, "updated_at"])
     return item
 
 
