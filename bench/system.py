@@ -15,7 +15,7 @@ import psutil
 from deploy.local.services import Postgres, Valkey
 from deploy.local.system import listen
 
-GUNICORN = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn_conf.py"]
+SERVER = [sys.executable, "-m", "webportal.server"]
 WORKER = [
     *(sys.executable, "-m", "celery", "--app", "workers.app", "--quiet", "worker"),
     *("--pool", "prefork", "--concurrency", "1", "--queues", "inference"),
@@ -56,7 +56,7 @@ class Portal:
     ) -> None:
         listener = stack.enter_context(listen("127.0.0.1:18000"))
         self.port: int = listener.getsockname()[1]
-        command = [*GUNICORN, "--bind", f"fd://{listener.fileno()}"]
+        command = [*SERVER, "--fd", str(listener.fileno())]
         started = time.perf_counter()
         self._process = _start(stack, command, log, (listener.fileno(),), environment)
         while not self._is_ready():
@@ -70,8 +70,7 @@ class Portal:
 
     def resident_bytes(self) -> int:
         """The memory used by the process that serves requests."""
-        (worker,) = psutil.Process(self._process.pid).children()
-        return int(worker.memory_info().rss)
+        return int(psutil.Process(self._process.pid).memory_info().rss)
 
     def _is_ready(self) -> bool:
         # Short: the socket accepts connections even before a process answers them.

@@ -283,6 +283,13 @@ STORAGE_CHECK_MEGABYTES = env.float("STORAGE_CHECK_MEGABYTES", default=5)
 # never; those of minors not before the patient is so old.
 RETENTION_YEARS = env.int("RETENTION_YEARS", default=0)
 RETENTION_MINORS_UNTIL = env.int("RETENTION_MINORS_UNTIL", default=0)
+# Where the portal's server keeps bodies and answers while they travel: on a disk, not in memory.
+UPLOAD_TEMP_DIR = Path(env.str("UPLOAD_TEMP_DIR", default=str(VAR_DIR / "incoming")))
+# So many requests are answered at once, and beside them so many files of uploads taken in; one
+# person may send so many at the same time.
+PORTAL_THREADS = env.int("PORTAL_THREADS", default=8)
+UPLOADS_AT_ONCE = env.int("UPLOADS_AT_ONCE", default=4)
+UPLOADS_PER_PERSON = env.int("UPLOADS_PER_PERSON", default=8)
 FILE_UPLOAD_TEMP_DIR = None
 FILE_UPLOAD_MAX_MEMORY_SIZE = 8 * 1024**2
 

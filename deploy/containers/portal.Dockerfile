@@ -33,10 +33,9 @@ COPY manage.py pyproject.toml ./
 COPY ml ml
 COPY workers workers
 COPY webportal webportal
-COPY deploy/__init__.py deploy/gunicorn_conf.py deploy/
 COPY --from=frontend /build/webportal/static/dist webportal/static/dist
 USER chestline
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/live', timeout=4)"]
-CMD ["gunicorn", "--config", "deploy/gunicorn_conf.py", "--bind", "0.0.0.0:8000"]
+CMD ["python", "-m", "webportal.server", "--bind", "0.0.0.0:8000"]

@@ -158,13 +158,13 @@ def _stop_undisturbed(service: Service) -> None:
 
 
 def _programs(listener: socket.socket) -> list[Program]:
-    gunicorn = [sys.executable, "-m", "gunicorn", "--config", "deploy/gunicorn_conf.py"]
+    server = [sys.executable, "-m", "webportal.server"]
     # The scheduler is a separate worker, so that no sweep waits behind inference.
     scheduler = ["worker", "--pool", "solo", "--queues", "maintenance", "--beat"]
     # Handed over as a file descriptor, so that the port stays bound while the portal restarts.
     number = listener.fileno()
     return [
-        Program("portal", [*gunicorn, "--bind", f"fd://{number}"], pass_fds=(number,)),
+        Program("portal", [*server, "--fd", str(number)], pass_fds=(number,)),
         Program("worker", _worker_command("worker")),
         Program("receiver", [*MANAGE, "receive_dicom"]),
         Program("scheduler", _celery("scheduler.app", "scheduler", *scheduler)),

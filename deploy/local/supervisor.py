@@ -164,7 +164,7 @@ class Supervisor:
     def _stop_all(self) -> None:
         running = [program.process for program in self.programs if program.process is not None]
         print("\nStopping …", flush=True)
-        # Only the main process: those of Celery and gunicorn stop their own children in order.
+        # Only the main process: Celery's stops its own children in order.
         for process in running:
             process.terminate()
         deadline = time.monotonic() + STOP_SECONDS

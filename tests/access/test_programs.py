@@ -1,9 +1,11 @@
-"""Starts and stops of portal, workers and scheduler are in the access log."""
+"""Starts and stops of workers and scheduler are in the access log.
+
+Those of the portal: tests/server/test_slow_clients.py.
+"""
 
 import pytest
 
 import scheduler.app
-from deploy import gunicorn_conf
 from webportal.access.models import AccessEntry
 from webportal.inference.presence import report_start, report_stop
 
@@ -15,13 +17,6 @@ def said() -> list[tuple[str, str]]:
     return [(entry.kind, entry.criteria["program"]) for entry in entries]
 
 
-def test_a_process_of_the_portal_says_when_it_starts_and_stops() -> None:
-    gunicorn_conf.post_worker_init(None)
-    gunicorn_conf.worker_exit(None, None)
-    assert said() == [("start", "portal"), ("stop", "portal")]
-    assert {entry.user for entry in AccessEntry.objects.all()} == {"system"}
-
-
 def test_a_worker_says_when_it_starts_and_stops() -> None:
     report_start("gpu-1@host")
     report_stop("gpu-1@host")
@@ -29,6 +24,7 @@ def test_a_worker_says_when_it_starts_and_stops() -> None:
     entry = AccessEntry.objects.first()
     assert entry is not None
     assert entry.criteria["process"] == "gpu-1@host"
+    assert {each.user for each in AccessEntry.objects.all()} == {"system"}
 
 
 def test_the_scheduler_says_when_it_starts_and_stops() -> None:

@@ -13,9 +13,9 @@ import click
 import pytest
 import yaml
 from celery.bin.worker import worker as celery_worker
-from gunicorn.config import Config
 
 from webportal.inference.hints import INFERENCE_QUEUE
+from webportal.server import __main__ as server
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTAINERS = ROOT / "deploy" / "containers"
@@ -41,7 +41,7 @@ def _dockerfile_command(name: str) -> list[str]:
     found = re.search(r"^CMD (\[.*\])$", text, re.MULTILINE)
     assert found is not None
     command: list[str] = yaml.safe_load(found[1])
-    return command
+    return command[2:] if command[:2] == ["python", "-m"] else command
 
 
 def _unit_value(unit: Path, key: str) -> str:
@@ -68,13 +68,12 @@ def _all_commands() -> dict[str, list[str]]:
 @pytest.mark.parametrize(("source", "command"), _all_commands().items())
 def test_every_command_is_understood(source: str, command: list[str]) -> None:
     program, *arguments = command
-    if program == "python":
+    if program == "webportal.server":
+        assert server.read_options(arguments).bind.endswith(":8000")
+    elif program == "python":
         assert (ROOT / arguments[0]).is_file()
         (name,) = arguments[1:]
         assert list(ROOT.glob(f"webportal/*/management/commands/{name}.py"))
-    elif program == "gunicorn":
-        options = Config().parser().parse_args(arguments)
-        assert (ROOT / options.config).is_file()
     else:
         assert program == "celery"
         options_of_worker = arguments[arguments.index("worker") + 1 :]

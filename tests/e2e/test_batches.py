@@ -42,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 def kill_portal(system: System) -> None:
     """Kill what serves the pages, as a crash would; the supervisor starts it again."""
     for process in psutil.process_iter(["cmdline"]):
-        serves_pages = "gunicorn" in (process.info["cmdline"] or [])
+        serves_pages = "webportal.server" in (process.info["cmdline"] or [])
         if serves_pages and process.environ().get("CHESTLINE_VAR") == str(system.var):
             process.kill()
 

@@ -87,9 +87,9 @@ def _response(
     return Response(body, status=status, content_type=MEDIA_TYPE)
 
 
-def problem_json(status: HTTPStatus, detail: str) -> JsonResponse:
+def problem_json(status: HTTPStatus, detail: str, code: str = "") -> JsonResponse:
     """The same for a request that reached no view of the API."""
-    body = _body(status, status.name.lower(), detail)
+    body = _body(status, code or status.name.lower(), detail)
     return JsonResponse(body, status=status, content_type=MEDIA_TYPE)
 
 

@@ -19,6 +19,13 @@ gettext_noop("%s GB")
 gettext_noop("%s TB")
 
 
+def language_of(request: HttpRequest) -> str:
+    """The language of the answer to a request: the one of whoever asks; English for programs."""
+    if request.path.startswith(FOR_PROGRAMS):
+        return settings.LANGUAGE_CODE
+    return translation.get_language_from_request(request)
+
+
 class LanguageMiddleware(LocaleMiddleware):
     """Django's choice of the language, but only for pages that people see."""
 

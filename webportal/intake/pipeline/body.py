@@ -15,6 +15,8 @@ from webportal.intake import blobs
 from webportal.intake.errors import IntakeError
 from webportal.intake.pipeline.receive import too_large
 
+# The body as a file, in the request's environment, where the server took all of it in before.
+TAKEN_IN = "chestline.body"
 _CHUNK = 1024**2
 
 
@@ -33,6 +35,8 @@ def received(request: HttpRequest) -> Iterator[IO[bytes]]:
     The length is looked at first, so that a file too large never fills the disk, and compared
     afterwards: a server hands a body over as if it were whole when the connection broke.
 
+    The portal's own server has done both, and a body that it took in is not copied.
+
     Raises BodyError, and StorageRefusesError where nothing can be stored.
     """
     length = request.headers.get("Content-Length", "")
@@ -45,6 +49,9 @@ def received(request: HttpRequest) -> Iterator[IO[bytes]]:
         reason = too_large(limit)
         raise BodyError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason.code, reason.message)
     blobs.check_space(int(length))
+    if (taken_in := request.META.get(TAKEN_IN)) is not None:
+        yield taken_in
+        return
     with tempfile.SpooledTemporaryFile(
         max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE, dir=settings.FILE_UPLOAD_TEMP_DIR
     ) as file:

@@ -1,0 +1,154 @@
+"""Bodies that are not to be sent are refused before they travel."""
+
+import http.client
+import json
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from email.message import Message
+
+from tests import dicom_files as files
+from tests.server.conftest import Server, answer, upload_head
+from webportal.access.models import AccessEntry, Kind, Outcome
+from webportal.accounts.models import Role, User
+from webportal.accounts.services import create_token
+from webportal.intake.batches import services
+from webportal.server.bridge import environ_of
+
+GIGABYTES_4 = 4 * 1024**3
+
+
+def head(path: str, *headers: str) -> bytes:
+    return "\r\n".join([f"POST {path} HTTP/1.1", "Host: 127.0.0.1", *headers, "", ""]).encode()
+
+
+def ask(server: Server, request: bytes) -> tuple[int, bytes, Message]:
+    with server.connect() as connection:
+        connection.sendall(request)
+        response = answer(connection)
+        return response.status, response.read(), response.headers
+
+
+def test_a_body_from_nobody_is_refused_before_it_travels(server: Server, uploader: User) -> None:
+    batch = services.create_batch(uploader)
+    for path in (f"/uploads/{batch.pk}/files", f"/api/v1/batches/{batch.pk}/files"):
+        # No 100 Continue comes first, by which a client would begin to send.
+        status, _, _headers = ask(
+            server, head(path, f"Content-Length: {GIGABYTES_4}", "Expect: 100-continue")
+        )
+        if path.startswith("/api/"):
+            assert status == 401
+        else:
+            # No sign-in, and so no token against forged requests either.
+            assert status == 403
+    for path, expected in (("/sign-in", 403), ("/api/v1/batches", 401), ("/nowhere", 404)):
+        assert ask(server, head(path, "Content-Length: 100000"))[0] == expected
+    token = "Authorization: Token of-nobody"
+    address = f"/api/v1/batches/{batch.pk}/files"
+    assert ask(server, head(address, token, f"Content-Length: {GIGABYTES_4}"))[0] == 401
+    assert AccessEntry.objects.filter(kind=Kind.TOKEN, outcome=Outcome.FAILED).count() == 1
+    assert server.files_on_disk() == 0
+
+
+def test_a_body_beyond_the_limits_is_refused_before_it_travels(
+    start_server: Callable[..., Server], make_user: Callable[..., User]
+) -> None:
+    server = start_server(UPLOAD_MAX_ARCHIVE_BYTES="1000", UPLOAD_MAX_BYTES=str(300 * 1024**2))
+    sender, reader = make_user(Role.UPLOADER), make_user(Role.COORDINATOR)
+    status, body, _ = ask(server, upload_head(sender, 302 * 1024**2))
+    assert (status, json.loads(body)["code"]) == (413, "too_large")
+    assert b"300 MB" in body
+    status, body, _ = ask(server, upload_head(sender, None))
+    assert (status, json.loads(body)["code"]) == (411, "no_length")
+    status, body, _ = ask(server, upload_head(sender, None, "Transfer-Encoding: chunked"))
+    assert (status, json.loads(body)["code"]) == (411, "no_length")
+    assert ask(server, upload_head(reader, 1000))[0] == 403
+    assert ask(server, head("/uploads", f"Content-Length: {17 * 1024**2}"))[0] == 413
+
+
+def test_one_person_may_not_send_everything_at_once(
+    start_server: Callable[..., Server], make_user: Callable[..., User]
+) -> None:
+    server = start_server(UPLOADS_PER_PERSON="2")
+    greedy, other = make_user(Role.UPLOADER), make_user(Role.RADIOLOGIST)
+    data = files.png(files.phantom())
+    with ExitStack() as stack:
+        first, second = (stack.enter_context(server.connect()) for _ in range(2))
+        for each in (first, second):
+            each.sendall(upload_head(greedy, len(data), "Expect: 100-continue"))
+            assert each.recv(100).startswith(b"HTTP/1.1 100 ")
+        status, body, headers = ask(server, upload_head(greedy, len(data)) + data)
+        assert (status, json.loads(body)["code"]) == (429, "too_many_uploads")
+        assert headers["Retry-After"] == "5"
+
+        token = create_token(greedy, "a script")
+        batch = services.create_batch(greedy)
+        path = f"/api/v1/batches/{batch.pk}/files"
+        lines = (f"Authorization: Token {token}", "Content-Length: 1000")
+        status, body, headers = ask(server, head(path, *lines))
+        assert status == 429
+        assert headers["Content-Type"] == "application/problem+json"
+        assert json.loads(body)["type"].endswith(":too-many-uploads")
+
+        assert ask(server, upload_head(other, len(data)) + data)[0] == 200
+        first.sendall(data)
+        assert answer(first).status == 200
+        assert ask(server, upload_head(greedy, len(data)) + data)[0] == 200
+
+
+def test_a_request_whose_end_is_in_doubt_is_refused(server: Server) -> None:
+    doubtful = [
+        ("Content-Length: 4", "Transfer-Encoding: chunked"),
+        ("Content-Length: 4", "Content-Length: 5"),
+        ("Content-Length: four",),
+        ("Transfer-Encoding: identity",),
+        ("Host: other.example",),
+        ("Content-Length : 4",),
+    ]
+    smuggled = b"0\r\n\r\nGET /health/live HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"
+    for headers in doubtful:
+        with server.connect() as connection:
+            connection.sendall(head("/sign-in", *headers) + smuggled)
+            received = b""
+            while part := connection.recv(65536):
+                received += part
+        assert received.startswith(b"HTTP/1.1 4"), headers
+        assert received.count(b"HTTP/1.1 ") == 1, headers
+
+
+def test_an_unknown_length_does_for_what_is_small(server: Server, uploader: User) -> None:
+    token = create_token(uploader, "a script")
+    headers = {"Authorization": f"Token {token}", "Content-Type": "application/json"}
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as api:
+        # An iterable goes out in chunks.
+        api.request("POST", "/api/v1/batches", iter([b'{"name": ', b'"night"}']), headers)
+        response = api.getresponse()
+        assert response.status == 201
+        assert json.load(response)["name"] == "night"
+        # The connection serves another request.
+        api.request("GET", "/api/v1/batches", headers=headers)
+        response = api.getresponse()
+        assert response.status == 200
+        assert response.headers.get("Server") is None
+
+
+def test_names_with_underscores_are_no_headers_of_proxies() -> None:
+    scope = {
+        "method": "GET",
+        "path": "/",
+        "query_string": b"",
+        "http_version": "1.1",
+        "scheme": "http",
+        "server": ("127.0.0.1", 8000),
+        "client": ("192.0.2.7", 1),
+        "headers": [
+            (b"x-forwarded-for", b"192.0.2.1"),
+            (b"x_forwarded_for", b"192.0.2.66"),
+            (b"x-forwarded-for", b"192.0.2.2"),
+            (b"cookie", b"a=1"),
+            (b"cookie", b"b=2"),
+        ],
+    }
+    environ = environ_of(scope)
+    assert environ["HTTP_X_FORWARDED_FOR"] == "192.0.2.1,192.0.2.2"
+    assert environ["HTTP_COOKIE"] == "a=1; b=2"
+    assert environ["REMOTE_ADDR"] == "192.0.2.7"

@@ -1,0 +1,104 @@
+"""Serves the portal: `python -m webportal.server --bind HOST:PORT`, or `--fd N`."""
+
+import argparse
+import logging
+import os
+import resource
+import signal
+import socket
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import uvicorn
+
+KEEP_ALIVE_SECONDS = 15
+STOP_SECONDS = 5
+HEADER_BYTES = 32 * 1024
+BACKLOG = 1024
+# What an interrupted process left in the folder for uploads goes after so long.
+LEFT_OVER_SECONDS = 86_400
+
+logger = logging.getLogger("webportal.server")
+
+
+def main() -> None:
+    """Serve until SIGTERM; requests under way get a few seconds to be answered."""
+    options = read_options()
+    _allow_many_files()
+    # Sets Django up, which the bridge needs.
+    from webportal.wsgi import application  # noqa: I001
+
+    from django.conf import settings
+    from webportal.access.system import record_start, record_stop
+    from webportal.server.bridge import Bridge
+    from webportal.server.connections import Connection, prepare_listener
+
+    _use_folder(Path(settings.UPLOAD_TEMP_DIR))
+    listener = _listener(options)
+    prepare_listener(listener)
+    # Whoever sends no HTTP is to fill no log.
+    logging.getLogger("uvicorn").setLevel(logging.ERROR)
+    config = uvicorn.Config(
+        Bridge(application),
+        loop="asyncio",
+        http=Connection,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        # webportal.client_address knows how many proxies are trusted.
+        proxy_headers=False,
+        server_header=False,
+        backlog=BACKLOG,
+        h11_max_incomplete_event_size=HEADER_BYTES,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    record_start("portal")
+    # uvicorn raises the signal that stopped it once more, by which the process would end at once.
+    signal.signal(signal.SIGTERM, lambda *_: None)
+    logger.info("listening on %s", listener.getsockname())
+    with suppress(KeyboardInterrupt):
+        uvicorn.Server(config).run(sockets=[listener])
+    record_stop("portal")
+    # Python would wait for threads, and a ZIP may take minutes; what is stored of it is stored.
+    os._exit(0)
+
+
+def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the options on the command line."""
+    parser = argparse.ArgumentParser(prog="python -m webportal.server", description=__doc__)
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--bind", metavar="HOST:PORT", help="listen here; [HOST]:PORT for IPv6")
+    where.add_argument("--fd", type=int, help="the number of a socket that listens already")
+    return parser.parse_args(arguments)
+
+
+def _listener(options: argparse.Namespace) -> socket.socket:
+    if options.fd is not None:
+        return socket.socket(fileno=options.fd)
+    host, _, port = options.bind.rpartition(":")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host.strip("[]"), int(port)), family=family, backlog=BACKLOG)
+
+
+def _allow_many_files() -> None:
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _use_folder(folder: Path) -> None:
+    """Let large bodies be kept in `folder` while they travel; /tmp may be in memory."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for file in folder.iterdir():
+        if time.time() - file.stat().st_mtime > LEFT_OVER_SECONDS and file.is_file():
+            file.unlink(missing_ok=True)
+    os.environ["TMPDIR"] = str(folder)
+    tempfile.tempdir = None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,164 @@
+"""Who may send a file or another large body, decided before any of it is taken in."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any
+from urllib.parse import unquote
+
+from django.conf import settings
+from django.contrib.auth import get_user
+from django.core.handlers.wsgi import WSGIRequest
+from django.db import close_old_connections
+from django.http import HttpResponse, JsonResponse
+from django.urls import Resolver404, resolve
+from django.utils import translation
+from django.utils.translation import gettext as _
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
+
+from webportal.accounts.models import ApiToken, User
+from webportal.accounts.roles import UPLOADERS
+from webportal.accounts.sessions import SessionStore
+from webportal.api.authentication import APITokenAuthentication
+from webportal.api.problems import problem_json
+from webportal.api.uploads import REQUEST_OVERHEAD
+from webportal.intake import blobs
+from webportal.intake.pipeline import turns
+from webportal.intake.pipeline.receive import too_large
+from webportal.refusals import Refusal
+from webportal.site.language import language_of
+
+Environ = Mapping[str, Any]
+# What anybody may send: the form of the sign-in is far smaller.
+OPEN_BYTES = 64 * 1024
+# What people who are signed in may send that is no file of an upload: a CSV sheet.
+LARGEST_FORM_BYTES = 16 * 1024**2
+_UPLOADS = ("intake:upload", "api:batch-files")
+_RETRY_SECONDS = 5
+
+
+class BodyRefused(Refusal):
+    """The body is not taken in."""
+
+    def __init__(self, status: HTTPStatus, code: str, message: str) -> None:
+        super().__init__(code, message)
+        self.status = status
+
+
+class TooManyUploadsError(Refusal):
+    """The person sends as many files as one may at the same time; it works a little later."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+    retry_seconds = _RETRY_SECONDS
+
+    def __init__(self) -> None:
+        super().__init__(
+            "too_many_uploads",
+            _(
+                "You are sending as many files at once as one person may. Send this one again when"
+                " another has arrived."
+            ),
+        )
+
+
+def is_upload(environ: Environ) -> bool:
+    """Whether the request sends a file of an upload."""
+    if environ["REQUEST_METHOD"] != "POST":
+        return False
+    try:
+        found = resolve(_request(environ).path_info)
+    except Resolver404:
+        return False
+    return found.view_name in _UPLOADS
+
+
+def largest_body() -> int:
+    """The largest body of an upload, in bytes."""
+    largest: int = max(settings.UPLOAD_MAX_BYTES, settings.UPLOAD_MAX_ARCHIVE_BYTES)
+    return largest + REQUEST_OVERHEAD
+
+
+def admit(environ: Environ, length: int) -> uuid.UUID | None:
+    """Return who sends a body of `length` bytes, None where nobody is known who may send it.
+
+    Django then answers without the body, so that it alone decides how, and what is recorded. The
+    view checks everything again, and more; this keeps the disk free for those who may upload.
+    Raises a Refusal where the person may send it, but not now.
+    """
+    close_old_connections()
+    try:
+        return _admit(environ, length)
+    finally:
+        close_old_connections()
+
+
+def _admit(environ: Environ, length: int) -> uuid.UUID | None:
+    request = _request(environ)
+    with translation.override(language_of(request)):
+        user = _user(request)
+        if user is None:
+            return None
+        if not is_upload(environ):
+            return user.pk
+        if not user.has_role(*UPLOADERS):
+            return None
+        blobs.check_space(length)
+        if unquote(request.headers.get("X-File-Path", "")).lower().endswith(".zip"):
+            turns.refuse_if_no_turn(user)
+        return user.pk
+
+
+def body_too_large(environ: Environ) -> BodyRefused:
+    """Return the refusal of a body beyond the limit of its address."""
+    limit = largest_body() - REQUEST_OVERHEAD if is_upload(environ) else LARGEST_FORM_BYTES
+    reason = too_large(limit)
+    return BodyRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason.code, reason.message)
+
+
+def no_length() -> BodyRefused:
+    """Return the refusal of a file that does not say how long it is."""
+    message = _("The request does not say how long it is.")
+    return BodyRefused(HTTPStatus.LENGTH_REQUIRED, "no_length", message)
+
+
+def stalled() -> BodyRefused:
+    """Return the refusal of a body that stopped arriving."""
+    message = _("The connection broke before the whole file had arrived. Send it again.")
+    return BodyRefused(HTTPStatus.REQUEST_TIMEOUT, "interrupted", message)
+
+
+def refusal_response(environ: Environ, refuse: Callable[[], Refusal]) -> HttpResponse:
+    """Return a refusal as the pages' scripts, or programs, read it, in their language."""
+    request = _request(environ)
+    with translation.override(language_of(request)):
+        refusal = refuse()
+        if request.path_info.startswith("/api/"):
+            response = problem_json(refusal.status, refusal.message, refusal.code)
+        else:
+            answer = {"code": refusal.code, "message": refusal.message}
+            response = JsonResponse(answer, status=refusal.status)
+    if refusal.retry_seconds:
+        response.headers["Retry-After"] = str(refusal.retry_seconds)
+    response.headers["Cache-Control"] = "no-store, private"
+    return response
+
+
+def _request(environ: Environ) -> WSGIRequest:
+    """The request without its body."""
+    return WSGIRequest({**environ, "wsgi.input": BytesIO()})
+
+
+def _user(request: WSGIRequest) -> User | None:
+    try:
+        found: tuple[User, ApiToken] | None = APITokenAuthentication().authenticate(
+            Request(request)
+        )
+    except AuthenticationFailed:
+        return None
+    if found:
+        return found[0]
+    request.session = SessionStore(request.COOKIES.get(settings.SESSION_COOKIE_NAME))
+    user = get_user(request)
+    return user if isinstance(user, User) else None

@@ -1,0 +1,89 @@
+"""Bodies of requests and answers, in a file on the disk unless they are small."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from concurrent.futures import ThreadPoolExecutor
+from tempfile import SpooledTemporaryFile
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Body = SpooledTemporaryFile[bytes]
+
+# What is larger is kept on the disk.
+MEMORY_BYTES = 64 * 1024
+# A body may go without a byte for so long.
+STALL_SECONDS = 30
+_CHUNK = 256 * 1024
+
+# A disk that is slow to write to must not hold up the loop, which serves everybody.
+_disk = ThreadPoolExecutor(4, thread_name_prefix="disk")
+
+
+class GoneError(Exception):
+    """The client hung up."""
+
+
+class StalledError(Exception):
+    """The client sends nothing any more."""
+
+
+class OverLimitError(Exception):
+    """More arrives than the request may have."""
+
+
+def new_body() -> Body:
+    """Return an empty body, in the folder for temporary files once it is large."""
+    return SpooledTemporaryFile(max_size=MEMORY_BYTES)
+
+
+async def take_in(receive: Receive, body: Body, limit: int) -> int:
+    """Write a request's body into `body` at the client's pace, and return how long it is.
+
+    Raises GoneError, StalledError, and OverLimitError beyond `limit` bytes.
+    """
+    length, part, is_whole = 0, bytearray(), False
+    while not is_whole:
+        try:
+            async with asyncio.timeout(STALL_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            raise StalledError from None
+        if message["type"] != "http.request":
+            raise GoneError
+        part += message.get("body", b"")
+        is_whole = not message.get("more_body", False)
+        if length + len(part) > limit:
+            raise OverLimitError
+        if len(part) >= _CHUNK or is_whole:
+            await _write(body, bytes(part))
+            length += len(part)
+            part.clear()
+    body.seek(0)
+    return length
+
+
+async def give_out(body: Body, length: int, send: Send) -> None:
+    """Send a body of `length` bytes at the client's pace."""
+    body.seek(0)
+    left = length
+    while left > 0:
+        chunk = await _read(body, length)
+        left -= len(chunk)
+        await send({"type": "http.response.body", "body": chunk, "more_body": left > 0})
+    if length == 0:
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+async def _write(body: Body, part: bytes) -> None:
+    if len(part) <= MEMORY_BYTES:
+        body.write(part)
+    else:
+        await asyncio.get_running_loop().run_in_executor(_disk, body.write, part)
+
+
+async def _read(body: Body, length: int) -> bytes:
+    if length <= MEMORY_BYTES:
+        return body.read(_CHUNK)
+    return await asyncio.get_running_loop().run_in_executor(_disk, body.read, _CHUNK)

@@ -1,0 +1,230 @@
+"""Django behind an asynchronous server: threads answer requests and never wait for clients."""
+
+import asyncio
+import sys
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
+from io import BytesIO
+from typing import Any, TypeVar
+from wsgiref.types import StartResponse, WSGIApplication
+
+from django.conf import settings
+from django.urls import get_resolver
+
+from webportal.intake.pipeline.body import TAKEN_IN
+from webportal.refusals import Refusal
+from webportal.server import admission, bodies
+from webportal.server.bodies import Body, Message, Receive, Send
+
+T = TypeVar("T")
+Environ = dict[str, Any]
+Headers = list[tuple[bytes, bytes]]
+_WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+
+
+@dataclass
+class Answer:
+    """What Django answers, whole."""
+
+    status: int = 500
+    headers: Headers = field(default_factory=list)
+    body: Body = field(default_factory=bodies.new_body)
+
+
+class Bridge:
+    """An ASGI application that serves a WSGI one.
+
+    Pages and files of uploads have threads of their own, so that neither a ZIP that is unpacked nor
+    many files at once hold up a page.
+    """
+
+    def __init__(self, application: WSGIApplication) -> None:
+        # Loads the views, which would otherwise hold up the loop at the first request.
+        _ = get_resolver().url_patterns
+        self._application = application
+        self._pages = ThreadPoolExecutor(settings.PORTAL_THREADS, thread_name_prefix="page")
+        self._uploads = ThreadPoolExecutor(settings.UPLOADS_AT_ONCE, thread_name_prefix="upload")
+        self._sending: Counter[uuid.UUID] = Counter()
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        names = {name for name, _ in scope["headers"]}
+        if {b"content-length", b"transfer-encoding"} <= names:
+            # Two servers in a row could disagree about where this request ends.
+            await _send_text(send, HTTPStatus.BAD_REQUEST, "Two lengths of one request.\n")
+            return
+        environ = environ_of(scope)
+        with bodies.new_body() as body:
+            try:
+                answer = await self._answer(environ, body, receive)
+            except bodies.GoneError:
+                return
+            with answer.body:
+                await _send(answer, environ["REQUEST_METHOD"], send)
+
+    async def _answer(self, environ: Environ, body: Body, receive: Receive) -> Answer:
+        length = _announced(environ)
+        is_upload = admission.is_upload(environ)
+        if is_upload and length is None:
+            return await self._refuse(environ, admission.no_length)
+        limit = admission.largest_body() if is_upload else admission.LARGEST_FORM_BYTES
+        too_large = partial(admission.body_too_large, environ)
+        if (length or 0) > limit:
+            return await self._refuse(environ, too_large)
+        if not is_upload and (length is None or length <= admission.OPEN_BYTES):
+            limit = admission.OPEN_BYTES
+        try:
+            if limit == admission.OPEN_BYTES:
+                return await self._take_in(environ, body, receive, limit, self._pages)
+            person = await self._run(self._pages, partial(admission.admit, environ, length or 0))
+            if person is None:
+                return await self._run(
+                    self._pages, partial(answer_of, self._application, without_body(environ))
+                )
+            with self._place(person):
+                threads = self._uploads if is_upload else self._pages
+                return await self._take_in(environ, body, receive, limit, threads)
+        except Refusal as error:
+            refusal = error
+            return await self._refuse(environ, lambda: refusal)
+        except bodies.OverLimitError:
+            return await self._refuse(environ, too_large)
+        except bodies.StalledError:
+            return await self._refuse(environ, admission.stalled, is_last=True)
+
+    async def _take_in(
+        self,
+        environ: Environ,
+        body: Body,
+        receive: Receive,
+        limit: int,
+        threads: ThreadPoolExecutor,
+    ) -> Answer:
+        length = await bodies.take_in(receive, body, limit)
+        environ |= {"wsgi.input": body, TAKEN_IN: body}
+        if length:
+            environ["CONTENT_LENGTH"] = str(length)
+        return await self._run(threads, partial(answer_of, self._application, environ))
+
+    @contextmanager
+    def _place(self, person: uuid.UUID) -> Iterator[None]:
+        if self._sending[person] >= settings.UPLOADS_PER_PERSON:
+            raise admission.TooManyUploadsError
+        self._sending[person] += 1
+        try:
+            yield
+        finally:
+            self._sending[person] -= 1
+            if not self._sending[person]:
+                del self._sending[person]
+
+    async def _refuse(
+        self, environ: Environ, refuse: Callable[[], Refusal], *, is_last: bool = False
+    ) -> Answer:
+        """Answer in place of Django; what still arrives of the body is read and thrown away."""
+        response = await self._run(
+            self._pages, partial(admission.refusal_response, environ, refuse)
+        )
+        answer = Answer(response.status_code, _encoded(response.items()))
+        if is_last:
+            answer.headers.append((b"connection", b"close"))
+        answer.body.write(response.content)
+        return answer
+
+    async def _run(self, threads: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(threads, work)
+
+
+def environ_of(scope: Message) -> Environ:
+    """The request as WSGI (PEP 3333) describes it, without its body."""
+    host, port = scope["server"] or ("localhost", None)
+    environ: Environ = {
+        "REQUEST_METHOD": scope["method"],
+        "SCRIPT_NAME": "",
+        "PATH_INFO": scope["path"].encode().decode("latin-1"),
+        "QUERY_STRING": scope["query_string"].decode("latin-1"),
+        "SERVER_NAME": host,
+        "SERVER_PORT": str(port or 80),
+        "SERVER_PROTOCOL": f"HTTP/{scope['http_version']}",
+        "REMOTE_ADDR": scope["client"][0] if scope["client"] else "",
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": scope["scheme"],
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    for raw_name, raw_value in scope["headers"]:
+        # A proxy that sets X-Forwarded-For lets X_Forwarded_For through, which would be the same.
+        if b"_" in raw_name:
+            continue
+        name, value = (
+            raw_name.decode("latin-1").upper().replace("-", "_"),
+            raw_value.decode("latin-1"),
+        )
+        if name not in ("CONTENT_LENGTH", "CONTENT_TYPE"):
+            name = f"HTTP_{name}"
+        separator = "; " if name == "HTTP_COOKIE" else ","
+        environ[name] = f"{environ[name]}{separator}{value}" if name in environ else value
+    return environ
+
+
+def without_body(environ: Environ) -> Environ:
+    """The same request as if it had no body."""
+    return environ | {"CONTENT_LENGTH": "0", "wsgi.input": BytesIO()}
+
+
+def answer_of(application: WSGIApplication, environ: Environ) -> Answer:
+    """Have a WSGI application answer, and keep all of the answer."""
+    answer = Answer()
+
+    def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> Any:
+        answer.status, answer.headers = int(status.split()[0]), _encoded(headers)
+        return answer.body.write
+
+    starter: StartResponse = start_response
+    chunks = application(environ, starter)
+    try:
+        for chunk in chunks:
+            answer.body.write(chunk)
+    finally:
+        if hasattr(chunks, "close"):
+            chunks.close()
+    return answer
+
+
+def _announced(environ: Environ) -> int | None:
+    """The length of the body, None where it comes in chunks that say their own."""
+    if "HTTP_TRANSFER_ENCODING" in environ:
+        return None
+    length = environ.get("CONTENT_LENGTH", "")
+    # uvicorn has refused what is no number; a request without a body needs no length.
+    return int(length) if length else 0
+
+
+def _encoded(headers: Iterable[tuple[str, str]]) -> Headers:
+    # Django begins the value of a cookie with a space.
+    return [
+        (name.lower().encode("latin-1"), value.strip().encode("latin-1")) for name, value in headers
+    ]
+
+
+async def _send(answer: Answer, method: str, send: Send) -> None:
+    length = answer.body.tell()
+    names = {name for name, _ in answer.headers}
+    if b"content-length" not in names and method != "HEAD" and answer.status not in _WITHOUT_BODY:
+        answer.headers.append((b"content-length", str(length).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
+    await bodies.give_out(answer.body, length, send)
+
+
+async def _send_text(send: Send, status: HTTPStatus, text: str) -> None:
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close")]
+    await send({"type": "http.response.start", "status": status.value, "headers": headers})
+    await send({"type": "http.response.body", "body": text.encode(), "more_body": False})
