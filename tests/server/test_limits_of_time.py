@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 from wsgiref.types import StartResponse
 
@@ -26,9 +27,10 @@ def application(environ: dict[str, Any], start_response: StartResponse) -> list[
 
 
 @pytest.fixture
-def start(settings: Settings) -> Iterator[Callable[[], tuple[uvicorn.Server, int]]]:
+def start(settings: Settings, tmp_path: Path) -> Iterator[Callable[[], tuple[uvicorn.Server, int]]]:
     """Serve it in a thread, with the limits as they are then and one thread for pages."""
     settings.PORTAL_THREADS = 1
+    settings.UPLOAD_TEMP_DIR = tmp_path
     started = []
 
     def run() -> tuple[uvicorn.Server, int]:

@@ -6,7 +6,6 @@ import os
 import resource
 import signal
 import socket
-import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -36,7 +35,7 @@ def main() -> None:
     from webportal.server.bridge import Bridge
     from webportal.server.connections import Connection, prepare_listener
 
-    _use_folder(Path(settings.UPLOAD_TEMP_DIR))
+    _prepare_folder(settings.UPLOAD_TEMP_DIR)
     listener = _listener(options)
     prepare_listener(listener)
     # Whoever sends no HTTP is to fill no log.
@@ -90,14 +89,17 @@ def _allow_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _use_folder(folder: Path) -> None:
-    """Let large bodies be kept in `folder` while they travel; /tmp may be in memory."""
+def _prepare_folder(folder: Path) -> None:
+    """Make the folder for bodies under way, and remove what an interrupted process left there."""
+    from django.conf import settings
+
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Parts of forms, too. Not by TMPDIR: sockets of processes lie there, whose paths must be short.
+    settings.FILE_UPLOAD_TEMP_DIR = str(folder)
     for file in folder.iterdir():
-        if time.time() - file.stat().st_mtime > LEFT_OVER_SECONDS and file.is_file():
-            file.unlink(missing_ok=True)
-    os.environ["TMPDIR"] = str(folder)
-    tempfile.tempdir = None
+        with suppress(FileNotFoundError):
+            if file.is_file() and time.time() - file.stat().st_mtime > LEFT_OVER_SECONDS:
+                file.unlink()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from tempfile import SpooledTemporaryFile
 from typing import Any
 
+from django.conf import settings
+
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
@@ -15,6 +17,8 @@ Body = SpooledTemporaryFile[bytes]
 MEMORY_BYTES = 64 * 1024
 # A body may go without a byte for so long.
 STALL_SECONDS = 30
+# A body that anybody may send has to be whole after so long, however steadily it trickles in.
+OPEN_SECONDS = 60
 _CHUNK = 256 * 1024
 
 # A disk that is slow to write to must not hold up the loop, which serves everybody.
@@ -34,8 +38,8 @@ class OverLimitError(Exception):
 
 
 def new_body() -> Body:
-    """Return an empty body, in the folder for temporary files once it is large."""
-    return SpooledTemporaryFile(max_size=MEMORY_BYTES)
+    """Return an empty body, which moves to UPLOAD_TEMP_DIR once it is large."""
+    return SpooledTemporaryFile(max_size=MEMORY_BYTES, dir=str(settings.UPLOAD_TEMP_DIR))
 
 
 async def take_in(receive: Receive, body: Body, limit: int) -> int:

@@ -81,7 +81,9 @@ class Bridge:
             limit = admission.OPEN_BYTES
         try:
             if limit == admission.OPEN_BYTES:
-                return await self._take_in(environ, body, receive, limit, self._pages)
+                return await self._take_in(
+                    environ, body, receive, limit, self._pages, bodies.OPEN_SECONDS
+                )
             person = await self._run(self._pages, partial(admission.admit, environ, length or 0))
             if person is None:
                 return await self._run(
@@ -105,8 +107,13 @@ class Bridge:
         receive: Receive,
         limit: int,
         threads: ThreadPoolExecutor,
+        seconds: float | None = None,
     ) -> Answer:
-        length = await bodies.take_in(receive, body, limit)
+        try:
+            async with asyncio.timeout(seconds):
+                length = await bodies.take_in(receive, body, limit)
+        except TimeoutError:
+            raise bodies.StalledError from None
         environ |= {"wsgi.input": body, TAKEN_IN: body}
         if length:
             environ["CONTENT_LENGTH"] = str(length)
