@@ -51,8 +51,7 @@ def append_all(events: Iterable[Event], actor: Any = None) -> list[AuditEntry]:
     origin = current_origin()
     for event in events:
         _as_stored(event.detail)  # refuses what JSON cannot hold before anything is locked
-    # Without a savepoint: an entry that cannot be written undoes all of the caller's changes.
-    with transaction.atomic(savepoint=False):
+    with transaction.atomic():
         head = ChainHead.objects.select_for_update().get(pk=1)
         now = timezone.now()
         entries = []
