@@ -11,9 +11,11 @@ from pytest_django.fixtures import Settings
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction
 from tests.reading import identity_field, look_at
-from webportal.accounts.models import Role, User
+from webportal.accounts.models import PasswordAttempt, Role, User
+from webportal.accounts.services import AccountError
 from webportal.inference.models import Prediction
 from webportal.review.models import TextTemplate
+from webportal.review.reads.authentication import set_pin
 from webportal.review.study.reading_panel import templates_of
 
 pytestmark = pytest.mark.django_db
@@ -142,3 +144,9 @@ def test_a_pin_is_chosen_on_the_study_page_after_the_first_signature(browser: Cl
     assert "Your PIN is set." in choose()
     assert sign(browser, seen[2], PIN) == 302
     assert offer not in browser.get(pages[2]).content.decode()
+
+
+def test_a_wrong_password_for_a_new_pin_counts_as_a_guess(radiologist: User) -> None:
+    with pytest.raises(AccountError):
+        set_pin(radiologist, "not the password", "481516")
+    assert PasswordAttempt.objects.exists()

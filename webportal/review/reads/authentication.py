@@ -92,14 +92,16 @@ def end_series(session: SessionBase) -> None:
     session.pop(LAST_SIGNATURE, None)
 
 
-@transaction.atomic
 def set_pin(user: User, password: str, pin: str) -> None:
     """Set a person's signing PIN; '' removes it. Raises AccountError if it is not allowed."""
     confirm_password(user, password)
     if pin and (not PIN.fullmatch(pin) or len(set(pin)) < 3):
         raise AccountError(_("Choose 6 to 12 digits, at least three of them different."))
-    if pin:
-        SigningPin.objects.update_or_create(user=user, defaults={"pin_hash": make_password(pin)})
-    else:
-        SigningPin.objects.filter(user=user).delete()
-    append(Event(Action.SIGNING_PIN_SET, "user", user.pk, detail={"removed": not pin}), user)
+    # A wrong password above has to stay counted, so it is not part of the transaction.
+    with transaction.atomic():
+        if pin:
+            values = {"pin_hash": make_password(pin)}
+            SigningPin.objects.update_or_create(user=user, defaults=values)
+        else:
+            SigningPin.objects.filter(user=user).delete()
+        append(Event(Action.SIGNING_PIN_SET, "user", user.pk, detail={"removed": not pin}), user)
