@@ -39,8 +39,10 @@ def person_of(claims: Mapping[str, Any]) -> User:
 def update_roles(user: User, claims: Mapping[str, Any]) -> None:
     """Give the person the roles of their groups, where OIDC_ROLES names any; audited.
 
-    Raises ProviderRefusal where no group gives a role, or the roles are not to be held together.
+    Raises ProviderRefusal where no group gives a role, the roles are not to be held together, or
+    the account is one for emergencies, which the provider has no say in.
     """
+    _refuse_break_glass(user)
     if not settings.OIDC_ROLES:
         return
     try:
@@ -96,10 +98,8 @@ def _first_time(claims: Mapping[str, Any], subject: str) -> User:
     user = User.objects.filter(username__iexact=name).first()
     if user is None:
         user = _make(name, claims)
-    # Whoever administers the provider must not become the way in that does without it.
-    elif user.username in settings.BREAK_GLASS_USERS:
-        raise ProviderRefusal(_("This account signs in by its password alone."))
-    elif user.is_node:
+    _refuse_break_glass(user)
+    if user.is_node:
         raise ProviderRefusal(_("This account is that of a DICOM node, and nobody’s."))
     try:
         with transaction.atomic():
@@ -114,6 +114,12 @@ def _first_time(claims: Mapping[str, Any], subject: str) -> User:
         ) from error
     append(Event(Action.IDENTITY_LINKED, "user", user.pk), PROVIDER)
     return user
+
+
+def _refuse_break_glass(user: User) -> None:
+    # Whoever administers the provider must not become the way in that does without it.
+    if user.username in settings.BREAK_GLASS_USERS:
+        raise ProviderRefusal(_("This account signs in by its password alone."))
 
 
 def _make(name: str, claims: Mapping[str, Any]) -> User:
