@@ -290,6 +290,26 @@ def test_a_token_that_the_provider_did_not_sign_ends_nothing(
     assert signature
 
 
+def test_the_provider_has_no_say_in_an_account_named_for_emergencies_later(
+    provider: IdentityProvider, settings: Settings
+) -> None:
+    provider.knows("emergency", groups=["informatics"])
+    provider.sign_in(Client(), "emergency")
+    roles = User.objects.get(username="emergency").roles
+    settings.BREAK_GLASS_USERS = ["emergency"]
+    provider.knows("emergency", groups=[])
+    assert "by its password alone" in provider.sign_in(Client(), "emergency").text
+    assert User.objects.get(username="emergency").roles == roles != []
+
+
+def test_a_stranger_at_the_callback_fills_no_trail(
+    client: Client, provider: IdentityProvider
+) -> None:
+    entries = AuditEntry.objects.count()
+    assert client.get("/sign-in/provider/callback", {"error": "x"}).status_code == 422
+    assert AuditEntry.objects.count() == entries
+
+
 def sign_in_by_password(client: Client, name: str) -> Any:
     return client.post("/sign-in", {"username": name, "password": PASSWORD})
 

@@ -44,14 +44,17 @@ def callback(request: HttpRequest) -> HttpResponse:
     """Sign in whom the provider names."""
     if not provider.is_offered():
         raise Http404
-    target = request.session.pop(_TARGET, "")
+    target = request.session.pop(_TARGET, None)
+    if target is None:
+        # No sign-in was begun here: a stranger must not be able to fill the trail.
+        return _show_refusal(request, _("The identity provider did not sign you in. Try again."))
     try:
         answer = provider.answer_to(request)
         user = people.person_of(answer.claims)
     except provider.ProviderUnreachableError:
         return _unreachable(request)
     except provider.RefusedByProviderError as error:
-        logger.warning("sign-in by the identity provider refused: %s", error)
+        logger.warning("sign-in by the identity provider refused: %r", str(error))
         return _refused(request, _("The identity provider did not sign you in. Try again."))
     except provider.ProviderRefusal as refusal:
         return _refused(request, str(refusal))
@@ -74,6 +77,10 @@ def _refused(request: HttpRequest, error: str) -> HttpResponse:
     detail = {"identity_provider": True}
     sign_in_tried(request, people.PROVIDER)
     append(Event(Action.SIGN_IN_FAILED, "user", "", detail=detail), people.PROVIDER)
+    return _show_refusal(request, error)
+
+
+def _show_refusal(request: HttpRequest, error: str) -> HttpResponse:
     return render(request, "accounts/sign_in_refused.html", {"error": error}, status=422)
 
 
