@@ -113,6 +113,9 @@ def test_a_study_that_was_moved_is_found_under_both_identities(
     then = groups(auditing, patient=str(wrong.pk))
     assert ("radiologist", "study", 1) in then
     assert [user for user, _, _ in then if user == "late"] == []
+    # What is handed to one patient names no other person.
+    page = auditing.get("/access-log", {"patient": str(right.pk)})
+    assert page.context["subject"].former_identities == []
     by_number = auditing.post("/access-log/search", {"text": "LAM-1"}, follow=True)
     assert {each.pk for each in by_number.context["found"]} == {wrong.pk, right.pk}
 

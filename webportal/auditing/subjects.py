@@ -27,8 +27,9 @@ _ABOUT_IDENTITIES = (Action.PATIENT_CHANGED, Action.STUDY_CHANGED, Action.IDENTI
 class Subject:
     """A patient with what entries may name them by.
 
-    `former_studies` were the patient's until they were moved away, and `former_patients` had one
-    of the patient's present studies until it was moved here.
+    `former_studies` were the patient's until they were moved away, and `former_patients` are the
+    temporary ones that had one of the patient's present studies until it was moved here. Another
+    person whose study it was by mistake is none of them: their record is not this patient's.
     """
 
     patient: Patient
@@ -59,7 +60,9 @@ def subject_of(patient: Patient) -> Subject:
     """The patient with all studies and identities that there are and were."""
     studies = list(Study.objects.filter(patient=patient).values_list("pk", flat=True))
     own = str(patient.pk)
-    here = _changes().filter(study_id__in=studies, detail__before__has_key="patient")
+    here = _of_nobody_else(
+        _changes().filter(study_id__in=studies, detail__before__has_key="patient")
+    )
     away = _changes().filter(detail__before__patient=own).exclude(study_id__in=studies)
     renamed = _changes().filter(object_type="patient", object_id=own)
     former_patients = [
@@ -74,6 +77,15 @@ def subject_of(patient: Patient) -> Subject:
         former_patients=former_patients,
         former_identities=_in_words([*here, *renamed]),
     )
+
+
+def _of_nobody_else(changes: Iterable[AuditEntry]) -> list[AuditEntry]:
+    """Leave out the moves from a patient who is still recorded as another person."""
+    moves = list(changes)
+    ids = {entry.detail["before"]["patient"] for entry in moves}
+    people = Patient.objects.filter(pk__in=ids, is_temporary=False).values_list("pk", flat=True)
+    others = {str(pk) for pk in people}
+    return [entry for entry in moves if entry.detail["before"]["patient"] not in others]
 
 
 def find_subjects(text: str) -> list[Patient]:
