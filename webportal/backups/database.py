@@ -21,7 +21,12 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from webportal.backups.errors import BackupError
 
 # Tables of which one that holds anything shows that the database is in use.
-_RECORDS = ("records_patient", "intake_uploadbatch", "review_read")
+_RECORDS = (
+    "records_patient",
+    "intake_uploadbatch",
+    "review_read",
+    "network_receivedinstance",
+)
 _TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 
 

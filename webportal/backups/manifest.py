@@ -136,7 +136,7 @@ def read(data: bytes) -> Manifest:
     content["database"] = Stored(*content["database"])
     content["anchors"] = content["anchors"] and Stored(*content["anchors"])
     for part in ("files", "inbox"):
-        content[part] = {key: Stored(*stored) for key, stored in content[part].items()}
+        content[part] = {key: Stored(*stored) for key, stored in content.get(part, {}).items()}
     return Manifest(**content)
 
 

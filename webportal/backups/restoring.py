@@ -50,6 +50,8 @@ def restore(name: str, say: Say, *, without_files: bool = False) -> Verification
     say(f"Restoring the backup {name}: {len(restored.files)} files")
     _restore_files(restored, say, without_files=without_files)
     if not is_begun:
+        # Copying the files took a while, in which somebody may have started the portal.
+        database.check_unused()
         say("Restoring the database")
         with repository.opened(manifest.database_name(name), restored.database) as dump:
             database.replace_with(dump)

@@ -63,8 +63,8 @@ def take(*, may_begin_repository: bool = False) -> Backup:
             backup.failure = _code_of(error)
             backup.save()
             raise
-    if backup.state == BackupState.COMPLETE:
-        _delete_old(written)
+        if backup.state == BackupState.COMPLETE:
+            _delete_old(written)
     return backup
 
 
