@@ -6,8 +6,9 @@ a threaded web server. The server reaps them.
 
 A process takes one call after the other, each within limits of its own, because starting one costs
 more than checking a file. It is replaced after a call that ended badly, and after CALLS in any
-case. That it could not do a call is believed only of a process that has done nothing before: else
-the call is repeated in a new one, so that no file suffers from one before it.
+case. That it crashed or ran out of memory is believed only of a process that has done nothing
+before: else the call is repeated in a new one, so that no file suffers from one before it. That a
+call took too long is believed of any.
 """
 
 import multiprocessing
