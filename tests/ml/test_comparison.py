@@ -13,7 +13,7 @@ from ml.research.dataset import LabelledImage
 from ml.research.export import export_network
 from ml.research.packaging import Responses
 from tests.ml.networks import random_network
-from tests.ml.test_commands import blank_set, run
+from tests.ml.test_commands import blank_set, run_process
 
 FIGURES = {
     "acquisition_auroc": 0.9912,
@@ -75,7 +75,8 @@ def test_finished_parts_are_kept_and_only_the_speed_is_measured_again(tmp_path: 
         export_network(random_network(size), tmp_path / f"{name}.onnx")
     data = blank_set(tmp_path / "data")
 
-    done = run("compare", *sizes, "--data", data, "--out", tmp_path)
+    folders = ("--data", str(data), "--out", str(tmp_path))
+    done = run_process("-m", "ml", "compare", *sizes, *folders)
 
     assert done.returncode == 0, done.stderr
     small, large = (line.split(" | ") for line in done.stdout.splitlines()[2:])
