@@ -6,7 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -89,7 +89,7 @@ class Bridge:
                 return await self._run(
                     self._pages, partial(answer_of, self._application, without_body(environ))
                 )
-            with self._place(person):
+            with self._place(person) if is_upload else nullcontext():
                 threads = self._uploads if is_upload else self._pages
                 return await self._take_in(environ, body, receive, limit, threads)
         except Refusal as error:
