@@ -20,7 +20,7 @@ from webportal.api.problems import form_problem
 from webportal.api.shown import show_all
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.auditing.accesses import AccessFilter
+from webportal.auditing.accesses import COLUMNS, AccessFilter
 from webportal.auditing.subjects import Subject, find_subjects, subject_of
 from webportal.records.models import Patient
 
@@ -53,27 +53,7 @@ class AccessEntrySerializer(serializers.ModelSerializer[AccessEntry]):
 
     class Meta:
         model = AccessEntry
-        fields = [
-            "id",
-            "at",
-            "user_id",
-            "user",
-            "roles",
-            "kind",
-            "outcome",
-            "address",
-            "device",
-            "session",
-            "token",
-            "method",
-            "route",
-            "status",
-            "target",
-            "study_ids",
-            "patient_ids",
-            "file_ids",
-            "criteria",
-        ]
+        fields = COLUMNS
 
 
 class AccessEntryEndpoint(Endpoint[AccessEntry]):

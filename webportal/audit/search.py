@@ -33,21 +33,9 @@ COLUMNS = [
 ]
 
 
-class TrailFilter(forms.Form):
-    """What to look for. Every field is optional and narrows the trail further."""
+class LogFilter(forms.Form):
+    """Filters that every log has: its days. Subclasses name the fields that come before them."""
 
-    actor = forms.CharField(
-        label=_("Who"),
-        required=False,
-        max_length=150,
-        help_text=_("User name, or system or unknown"),
-    )
-    action = forms.ChoiceField(
-        label=_("What"), required=False, choices=[("", _("Everything")), *Action.choices]
-    )
-    object_id = forms.CharField(
-        label=_("Object or study"), required=False, max_length=64, help_text=_("Full ID")
-    )
     first_day = forms.DateField(
         label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"})
     )
@@ -64,6 +52,25 @@ class TrailFilter(forms.Form):
     def used(self) -> dict[str, str]:
         """The filters in use, for the entry that says who looked for what."""
         return {name: str(value) for name, value in self.cleaned_data.items() if value}
+
+
+class TrailFilter(LogFilter):
+    """What to look for. Every field is optional and narrows the trail further."""
+
+    actor = forms.CharField(
+        label=_("Who"),
+        required=False,
+        max_length=150,
+        help_text=_("User name, or system or unknown"),
+    )
+    action = forms.ChoiceField(
+        label=_("What"), required=False, choices=[("", _("Everything")), *Action.choices]
+    )
+    object_id = forms.CharField(
+        label=_("Object or study"), required=False, max_length=64, help_text=_("Full ID")
+    )
+
+    field_order = ("actor", "action", "object_id")
 
     def entries(self) -> QuerySet[AuditEntry]:
         """The entries that match, newest first."""

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from webportal.access.models import AccessEntry, Kind, Outcome
 from webportal.accounts.models import Role, User
+from webportal.audit.search import LogFilter
 
 PAGE_SIZE = 100
 MOST_GROUPS = 500
@@ -42,7 +43,7 @@ COLUMNS = [
 ]
 
 
-class AccessFilter(forms.Form):
+class AccessFilter(LogFilter):
     """What to look for beside a patient. Every field is optional and narrows the log further."""
 
     user = forms.CharField(
@@ -52,22 +53,8 @@ class AccessFilter(forms.Form):
     kind = forms.ChoiceField(
         label=_("What"), required=False, choices=[("", _("Everything")), *Kind.choices]
     )
-    first_day = forms.DateField(
-        label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"})
-    )
-    last_day = forms.DateField(
-        label=_("To and including"), required=False, widget=forms.DateInput(attrs={"type": "date"})
-    )
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        for field in self.fields.values():
-            kind = "select" if isinstance(field.widget, forms.Select) else "control"
-            field.widget.attrs["class"] = f"form-{kind} form-{kind}-sm"
-
-    def used(self) -> dict[str, str]:
-        """The filters in use."""
-        return {name: str(value) for name, value in self.cleaned_data.items() if value}
+    field_order = ("user", "address", "kind")
 
     def entries(self, about: Q | None = None) -> QuerySet[AccessEntry]:
         """The entries that match, newest first; `about` is the condition of a subject."""
