@@ -57,7 +57,7 @@ def test_a_passkey_is_made_and_signs_in(page: Page, radiologist: User) -> None:
     page.get_by_role("button", name="Add a passkey").click()
     expect(page.locator("#recovery-codes li")).to_have_count(codes.RECOVERY_CODES)
     assert Passkey.objects.get().name == "Reading room"
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I have saved them").click()
     sign_out(page, radiologist)
 
     # With the password it is the second step, without one the first.
@@ -85,7 +85,7 @@ def test_a_passkey_unlocks_and_signs(page: Page, radiologist: User) -> None:
     page.goto("/account/second-factor")
     page.get_by_label("Name").fill("Reading room")
     page.get_by_role("button", name="Add a passkey").click()
-    page.get_by_role("link", name="I have kept them").click()
+    page.get_by_role("link", name="I have saved them").click()
     page.goto(f"/studies/{prediction.radiograph.study_id}")
     await_image(page)
     token = page.evaluate("document.cookie.match(/csrftoken=([^;]+)/)[1]")

@@ -284,6 +284,6 @@ def declaration_of(route: str) -> Declaration | None:
         return ROUTES[route]
     except KeyError:
         raise UndeclaredError(
-            f"Nobody has declared what {route or 'this route'} shows: add it to"
+            f"What {route or 'this route'} shows is not declared: add it to"
             " webportal/access/routes.py."
         ) from None

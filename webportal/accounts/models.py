@@ -135,7 +135,7 @@ class TokenScope(models.TextChoices):
 
     READ = "read", _("Read only")
     UPLOAD = "upload", _("Upload only")
-    ALL = "all", _("Everything that you may do")
+    ALL = "all", _("Everything you are allowed to do")
 
 
 class ApiToken(AbstractAuthToken):  # type: ignore[misc]

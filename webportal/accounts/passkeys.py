@@ -67,7 +67,7 @@ def begin_making(request: HttpRequest, user: User) -> dict[str, Any]:
     _refuse_unavailable(request)
     credentials = [_credential(passkey) for passkey in user.passkeys.all()]
     if len(credentials) >= MOST_PASSKEYS:
-        raise PasskeyError(_("You have ten passkeys, the most there may be. Remove one first."))
+        raise PasskeyError(_("You already have ten passkeys, the maximum. Remove one first."))
     options, state = _server(request).register_begin(
         PublicKeyCredentialUserEntity(id=user.pk.bytes, name=user.username, display_name=str(user)),
         credentials,

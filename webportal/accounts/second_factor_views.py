@@ -77,7 +77,7 @@ def app(request: SignedInRequest) -> HttpResponse:
             form.add_error("code", str(error))
         else:
             request.session.pop(_NEW_SECRET, None)
-            messages.success(request, _("The authenticator app is added."))
+            messages.success(request, _("The authenticator app has been added."))
             return _after_adding(request, made)
     request.session[_NEW_SECRET] = encryption.encrypt(secret)
     address = codes.address_of(secret, request.user.username, "Chestline")
@@ -105,7 +105,7 @@ def remove_app(request: SignedInRequest) -> HttpResponse:
     except services.AccountError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, _("The authenticator app is removed."))
+        messages.success(request, _("The authenticator app has been removed."))
     return redirect("accounts:second-factor")
 
 
@@ -145,7 +145,7 @@ def passkeys(request: SignedInRequest) -> HttpResponse:
         except Refusal as error:
             form.add_error(None, str(error))
         else:
-            messages.success(request, _("The passkey is added."))
+            messages.success(request, _("The passkey has been added."))
             return _after_adding(request, made)
     return _overview(request, form, status=422)
 
@@ -161,5 +161,5 @@ def remove_passkey(request: SignedInRequest, passkey_id: uuid.UUID) -> HttpRespo
     except services.AccountError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, _("The passkey is removed."))
+        messages.success(request, _("The passkey has been removed."))
     return redirect("accounts:second-factor")

@@ -1,7 +1,7 @@
 """Whom the access log is asked about: a patient under every identity that there was.
 
-A study that was moved, and a temporary patient that is no more, are found by the identity of then
-as by that of now: the trail keeps both.
+A moved study, and a temporary patient that no longer exists, are found by their former identity as
+well as by the current one: the trail keeps both.
 """
 
 from collections.abc import Iterable

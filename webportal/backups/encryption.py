@@ -1,6 +1,6 @@
 """Encryption with age: everybody who has a recipient encrypts, only the identity decrypts.
 
-So the machine that makes the backups cannot read them, and neither can whoever takes it over.
+So the machine that makes the backups cannot read them, and neither can an intruder on it.
 """
 
 from collections.abc import Sequence

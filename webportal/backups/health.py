@@ -15,12 +15,12 @@ NOT_COMPLETE = "backup_not_complete"
 
 WORDS: dict[str, str | Promise] = {
     LATE: _(
-        "The last complete backup is too old. See what the page of the queue says of the last"
-        " attempt, and run ‘manage.py backup’."
+        "There is no recent complete backup. See the last attempt on the Queue page, and run"
+        " ‘manage.py backup’."
     ),
     NOT_COMPLETE: _(
-        "The last backup failed, lacks files, or was found damaged. The page of the queue says"
-        " what happened."
+        "The last backup failed, lacks files, or was found damaged. The Queue page says what"
+        " happened."
     ),
 }
 FAILURES: dict[str, str | Promise] = {

@@ -92,7 +92,7 @@ def _only_one() -> Iterator[None]:
 
 
 def _close_interrupted() -> None:
-    """Whoever holds the lock knows that no other backup is under way."""
+    """Close backups that were cut short; the lock shows that no other one is under way."""
     Backup.objects.filter(state=BackupState.RUNNING).update(
         state=BackupState.FAILED, failure="interrupted", finished_at=timezone.now()
     )

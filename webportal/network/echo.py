@@ -27,7 +27,11 @@ def echo(node: Node, by: User) -> tuple[bool, str]:
         status = association.send_c_echo()
         association.release()
         answered = bool(status) and status.Status == 0
-        words = _("It answered.") if answered else _("It let us in, and did not answer the echo.")
+        words = (
+            _("It answered.")
+            if answered
+            else _("It accepted the association but did not answer the C-ECHO.")
+        )
     elif association.is_rejected:
         words = _(
             "It rejected the association. Add Chestline's AE title {title} and address there."

@@ -22,7 +22,7 @@ class NodeForm(forms.Form):
     addresses = forms.CharField(
         label=_("Addresses"),
         max_length=500,
-        help_text=_("IP addresses or networks from which it calls, separated by spaces."),
+        help_text=_("IP addresses or networks from which it connects, separated by spaces."),
     )
     port = forms.IntegerField(
         label=_("Port"),

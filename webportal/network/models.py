@@ -149,7 +149,7 @@ class ReceivedInstance(Reasoned):
 
 
 class RejectedCaller(models.Model):
-    """Who called and was not let in, for whoever is about to add a node: one row for each.
+    """A rejected caller, to help IT add the node: one row for each.
 
     Written by webportal.network.callers, which keeps only the latest.
     """

@@ -22,11 +22,13 @@ def read_ae_title(text: str) -> str:
     """Return an AE title without its padding (VR AE, PS3.5 6.2). Raises NodeError."""
     title = text.strip(" ")
     if not title:
-        raise NodeError(_("Write the AE title, as it is set on the device."))
+        raise NodeError(_("Enter the AE title as it is set on the device."))
     if len(title) > LONGEST_AE_TITLE:
         raise NodeError(_("An AE title has at most 16 characters."))
     if "\\" in title or not (title.isascii() and title.isprintable()):
-        raise NodeError(_("An AE title has letters, digits and signs of ASCII, and no backslash."))
+        raise NodeError(
+            _("An AE title may contain ASCII letters, digits and punctuation, but no backslash.")
+        )
     return title
 
 
@@ -46,7 +48,7 @@ def read_addresses(texts: Collection[str]) -> list[str]:
         single = network.num_addresses == 1
         found.append(str(network.network_address) if single else str(network))
     if not found:
-        raise NodeError(_("Write the addresses from which the device calls."))
+        raise NodeError(_("Enter the addresses from which the device connects."))
     return list(dict.fromkeys(found))
 
 

@@ -118,7 +118,7 @@ def retry(request: SignedInRequest, received_id: uuid.UUID) -> HttpResponse:
     """Let a refused instance be looked at again."""
     try:
         inbox.retry(get_object_or_404(ReceivedInstance, pk=received_id), request.user)
-        messages.success(request, _("It is looked at again within seconds."))
+        messages.success(request, _("It will be processed again within seconds."))
     except Conflict as error:
         messages.warning(request, error.message)
     return redirect("network:inbox")
@@ -130,7 +130,7 @@ def discard(request: SignedInRequest, received_id: uuid.UUID) -> HttpResponse:
     """Discard an instance that was refused or set aside."""
     try:
         inbox.discard(get_object_or_404(ReceivedInstance, pk=received_id), request.user)
-        messages.success(request, _("The instance is discarded."))
+        messages.success(request, _("The instance has been discarded."))
     except Conflict as error:
         messages.warning(request, error.message)
     return redirect("network:inbox")

@@ -39,7 +39,7 @@ def retention(request: SignedInRequest) -> HttpResponse:
 def lift(request: SignedInRequest, hold_id: uuid.UUID) -> HttpResponse:
     """Lift a hold."""
     if holds.lift(get_object_or_404(LegalHold, pk=hold_id), request.user):
-        messages.success(request, _("The hold is lifted."))
+        messages.success(request, _("The hold has been lifted."))
     else:
         messages.info(request, _("Somebody else has lifted it already."))
     return redirect("retention:retention")
@@ -58,7 +58,7 @@ def place(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
     except holds.HoldError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, _("The hold is placed. Hospital IT can lift it."))
+        messages.success(request, _("The hold has been placed. Hospital IT can lift it."))
     return redirect("records:patient", patient_id)
 
 

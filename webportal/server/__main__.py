@@ -38,7 +38,7 @@ def main() -> None:
     _prepare_folder(settings.UPLOAD_TEMP_DIR)
     listener = _listener(options)
     prepare_listener(listener)
-    # Whoever sends no HTTP is to fill no log.
+    # Clients that do not speak HTTP must not be able to fill the log.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     config = uvicorn.Config(
         Bridge(application),

@@ -17,7 +17,7 @@ _FILES_EACH = 3
 
 
 class Connection(H11Protocol):
-    """uvicorn's HTTP/1.1, which of itself would wait for headers for ever."""
+    """uvicorn's HTTP/1.1 with a time limit for headers, which uvicorn itself does not have."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
                 choices=[
                     ("read", "Read only"),
                     ("upload", "Upload only"),
-                    ("all", "Everything that you may do"),
+                    ("all", "Everything you are allowed to do"),
                 ],
                 db_default="all",
                 default="all",

@@ -53,7 +53,7 @@ def confirm_signer(signer: User, secret: Secret, pin_is_open: bool) -> None:
     """
     if isinstance(secret, Passkey):
         if secret.user_id != signer.pk:
-            raise AccountError(_("That passkey is somebody else’s."))
+            raise AccountError(_("That passkey belongs to somebody else."))
         return
     confirm(
         signer,
