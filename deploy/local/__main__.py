@@ -103,7 +103,7 @@ def _run(folders: Folders, running: ExitStack) -> None:
     listener = running.enter_context(listen(os.environ.get("CHESTLINE_LISTEN", "127.0.0.1")))
     settings = own_settings(folders, host_names(listener))
 
-    _say("[3/5] Database and broker")
+    _say("[2/4] Database and broker")
     postgres = Postgres(folders.var / "postgres")
     services: dict[str, Service] = {
         "DATABASE_URL": postgres,
@@ -123,7 +123,7 @@ def _run(folders: Folders, running: ExitStack) -> None:
     settings["DICOM_PORT"] = str(dicom_port())
     environment = {**os.environ, **settings, MARKER: str(folders.var)}
 
-    _say("[4/5] Tables, first administrator, model")
+    _say("[3/4] Tables, first administrator, model")
     # In a session of its own, so that Ctrl-C reaches only this process, which then ends it.
     prepared = subprocess.run(
         [*MANAGE, "prepare", "--verbosity", "0"],
@@ -134,7 +134,7 @@ def _run(folders: Folders, running: ExitStack) -> None:
     if prepared.returncode != 0:
         raise StartError("'manage.py prepare' failed; its message is above.")
 
-    _say("[5/5] Portal, worker, receiver, scheduler")
+    _say("[4/4] Portal, worker, receiver, scheduler")
     write_environment(folders, settings | owner)
     # The processes started from here on do not need the owner's rights.
     without_owner(environment)

@@ -40,11 +40,11 @@ def build_frontend(*, with_checks: bool) -> None:
         return
     environment = node_environment()
     if not is_fetched:
-        print("      fetching its packages", flush=True)
+        print("      fetching the packages of the front end", flush=True)
         _npm(environment, "ci", *([] if with_checks else ["--omit=dev"]))
         stamp.write_text(enough[-1])
     if not is_built:
-        print("      building", flush=True)
+        print("      building the front end", flush=True)
         _npm(environment, "run", "build")
         remove_old_files(DIST, time.time())
         (DIST / ".stamp").write_text(built)
@@ -52,11 +52,11 @@ def build_frontend(*, with_checks: bool) -> None:
 
 def node_environment() -> dict[str, str]:
     """The environment in which `npm` and `node` are found: the system's, or those of the wheel."""
-    if _has_node(os.environ):
+    if has_node(os.environ):
         return dict(os.environ)
     programs = VENV / "node-bin"
     environment = {**os.environ, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
-    if _has_node(environment):
+    if has_node(environment):
         return environment
     print(f"      no Node.js {NODE_VERSIONS}: installing it as a Python wheel", flush=True)
     install_packages(["node"])
@@ -78,6 +78,20 @@ def node_environment() -> dict[str, str]:
     return environment
 
 
+def has_node(environment: Mapping[str, str]) -> bool:
+    """Whether ``environment`` leads to npm and a Node.js that Vite supports."""
+    path = environment["PATH"]
+    node, npm = shutil.which("node", path=path), shutil.which("npm", path=path)
+    if node is None or npm is None:
+        return False
+    shown = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
+    version = re.match(r"v(\d+)\.(\d+)", shown)
+    if version is None:
+        return False
+    major, minor = int(version[1]), int(version[2])
+    return (major == 20 and minor >= 19) or (major == 22 and minor >= 12) or major > 22
+
+
 def remove_old_files(dist: Path, now: float) -> None:
     """Remove files of builds before the last one that are older than ``KEPT_SECONDS``."""
     for file in (dist / "assets").glob("*"):
@@ -97,19 +111,6 @@ def _npm(environment: dict[str, str], *arguments: str) -> None:
     )
     if done.returncode != 0:
         raise InstallError(f"{done.stdout}\n'npm {' '.join(arguments)}' failed; see above.")
-
-
-def _has_node(environment: Mapping[str, str]) -> bool:
-    path = environment["PATH"]
-    node, npm = shutil.which("node", path=path), shutil.which("npm", path=path)
-    if node is None or npm is None:
-        return False
-    shown = subprocess.run([node, "--version"], capture_output=True, text=True, check=False).stdout
-    version = re.match(r"v(\d+)\.(\d+)", shown)
-    if version is None:
-        return False
-    major, minor = int(version[1]), int(version[2])
-    return (major == 20 and minor >= 19) or (major == 22 and minor >= 12) or major > 22
 
 
 def _read(stamp: Path) -> str:

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import argparse
 import fcntl
+import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
-from deploy.local.frontend import build_frontend
-from deploy.local.packages import ROOT, InstallError, install_packages
+from deploy.local.frontend import build_frontend, has_node
+from deploy.local.packages import ROOT, InstallError, chosen_extras, install_packages
 
 
 def main() -> None:
@@ -22,14 +24,25 @@ def main() -> None:
         # Two installations at once would interfere with each other.
         with (ROOT / ".install.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            print("[1/5] Python packages", flush=True)
-            extras = install_packages(options.extras)
-            print("[2/5] Front end", flush=True)
-            build_frontend(with_checks="dev" in extras)
+            _install(chosen_extras(options.extras))
     except InstallError as error:
         sys.exit(f"\n{error}")
     except KeyboardInterrupt:
         sys.exit("\nInterrupted. The next start continues from here.")
+
+
+def _install(extras: list[str]) -> None:
+    with_checks = "dev" in extras
+    print("[1/4] Python packages and front end", flush=True)
+    if not has_node(os.environ):
+        # Node.js is then one of the Python packages.
+        install_packages(extras)
+        build_frontend(with_checks=with_checks)
+        return
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        front_end = beside.submit(build_frontend, with_checks=with_checks)
+        install_packages(extras)
+        front_end.result()
 
 
 if __name__ == "__main__":

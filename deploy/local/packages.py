@@ -18,6 +18,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / "bin" / "python"
+# What is installed: a hash of the two files below, then the extras.
+STAMP = VENV / "installed"
 PROJECT = ROOT / "pyproject.toml"
 LOCK = ROOT / "requirements.lock"
 # Contains only uv, so that `.venv` can be recreated at any time.
@@ -35,22 +37,24 @@ class InstallError(Exception):
     """The installation failed; the message says what to do."""
 
 
-def install_packages(extras: Iterable[str] = ()) -> list[str]:
-    """Install what every machine needs, ``extras``, and the extras that were asked for before.
+def chosen_extras(extras: Iterable[str] = ()) -> list[str]:
+    """Return the extras that every machine needs, ``extras``, and those requested before."""
+    return sorted({*ALWAYS, *_installed()[1:], *extras})
 
-    Does nothing, and needs no network, if all of that is installed. Returns all the extras. Raises
-    ``InstallError``.
+
+def install_packages(extras: Iterable[str] = ()) -> None:
+    """Install the packages of ``chosen_extras``.
+
+    Does nothing, and needs no network, if they are installed. Raises ``InstallError``.
     """
-    stamp = VENV / "installed"
-    installed = stamp.read_text().split() if stamp.exists() else []
-    chosen = sorted({*ALWAYS, *installed[1:], *extras})
+    chosen = chosen_extras(extras)
     wanted = [digest([PROJECT, LOCK]), *chosen]
-    if installed == wanted and _venv_works():
-        return chosen
+    if _installed() == wanted and _venv_works():
+        return
     uv = _uv()
     environment = _environment()
     _make_venv(uv, environment)
-    print("      fetching and installing", flush=True)
+    print("      fetching and installing Python packages", flush=True)
     command = [
         *(uv, "pip", "install", "--python", str(VENV_PYTHON), "--exact", "--compile-bytecode"),
         *("--require-hashes", "--requirements", str(PROJECT), "--constraints", str(LOCK)),
@@ -62,8 +66,11 @@ def install_packages(extras: Iterable[str] = ()) -> list[str]:
             "uv could not install the packages; see above. The first start needs a package index "
             "(UV_DEFAULT_INDEX, or pip's own configuration, says which); later starts need none."
         )
-    stamp.write_text(" ".join(wanted))
-    return chosen
+    STAMP.write_text(" ".join(wanted))
+
+
+def _installed() -> list[str]:
+    return STAMP.read_text().split() if STAMP.exists() else []
 
 
 def digest(files: Iterable[Path]) -> str:

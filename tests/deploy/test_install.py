@@ -95,7 +95,7 @@ def test_a_second_start_installs_nothing_and_needs_no_node(checkout: Path) -> No
         (tools / tool).symlink_to(str(shutil.which(tool)))
     second = _make_install(checkout, PATH=str(tools))
     assert second.returncode == 0, second.stdout + second.stderr
-    assert second.stdout == "[1/5] Python packages\n[2/5] Front end\n"
+    assert second.stdout == "[1/4] Python packages and front end\n"
     assert (checkout / "webportal" / "static" / "dist" / "kept").exists()
 
 

@@ -221,7 +221,7 @@ def test_an_interrupt_during_the_start_leaves_no_process(
     system = start()
     assert system.process.stdout is not None
     for line in system.process.stdout:
-        if line.startswith("[4/5]"):
+        if line.startswith("[3/4]"):
             break
     assert system.stop(signal.SIGINT) == 0
     assert not _processes_of(var)

@@ -47,13 +47,15 @@ function compress(): Plugin {
   return {
     name: "compress",
     async writeBundle({ dir = "." }, bundle) {
-      for (const name of Object.keys(bundle).filter((name) => /\.(js|css|svg)$/.test(name))) {
-        const content = await readFile(join(dir, name));
-        for (const [ending, way] of Object.entries(ways)) {
+      const texts = Object.keys(bundle).filter((name) => /\.(js|css|svg)$/.test(name));
+      const copies = texts.flatMap((name) => Object.entries(ways).map((way) => [name, ...way] as const));
+      await Promise.all(
+        copies.map(async ([name, ending, way]) => {
+          const content = await readFile(join(dir, name));
           const packed = await way(content);
           if (packed.length < content.length) await writeFile(join(dir, `${name}.${ending}`), packed);
-        }
-      }
+        }),
+      );
     },
   };
 }
