@@ -106,6 +106,7 @@ def _study(number: int, draw: random.Random, patients: list[Any], reader: Any, o
     """A study that arrived `number` intervals ago."""
     from django.utils import timezone
 
+    from webportal.accounts.models import GENERAL
     from webportal.records.choices import Concern
     from webportal.records.models import Study
 
@@ -119,6 +120,7 @@ def _study(number: int, draw: random.Random, patients: list[Any], reader: Any, o
         priority=draw.choices([0, 1, 2], [3, 12, 85])[0],
         is_phantom=True,
         created_by=other,
+        department_id=GENERAL,
         performed_at=timezone.now() - number * timedelta(minutes=MINUTES_APART),
         category=category,
         concern=Concern[category.upper() or "NO_RESULT"],

@@ -9,7 +9,7 @@ from pathlib import Path
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from webportal.accounts.models import Role, User
+from webportal.accounts.models import GENERAL, Role, User
 from webportal.records.models import Patient, Radiograph, Study
 
 DX = "1.2.840.10008.5.1.4.1.1.1.1"
@@ -34,7 +34,8 @@ def store_radiographs(files: Sequence[bytes], count: int, by: User) -> list[Radi
         for key in keys
     }
     studies = Study.objects.bulk_create(
-        Study(patient=patient, study_instance_uid=_uid(), created_by=by) for patient in patients
+        Study(patient=patient, study_instance_uid=_uid(), created_by=by, department_id=GENERAL)
+        for patient in patients
     )
     return Radiograph.objects.bulk_create(
         Radiograph(

@@ -13,7 +13,7 @@ from django.utils import translation
 from psycopg.errors import DeadlockDetected
 from pytest_django.fixtures import Settings
 
-from webportal.accounts.models import Role, User
+from webportal.accounts.models import GENERAL, Role, User
 
 PASSWORD = "correct horse battery"
 SKIPS_FAIL = "CHESTLINE_SKIPS_FAIL"
@@ -71,6 +71,8 @@ def _flush_past_the_triggers() -> Iterator[None]:
             "ALTER TABLE audit_auditentry ENABLE TRIGGER USER",
             "ALTER TABLE access_accessentry ENABLE TRIGGER USER",
             "INSERT INTO audit_chainhead VALUES (1, 0, repeat('0', 64))",
+            "INSERT INTO accounts_department (id, name, created_at)"
+            f" VALUES ('{GENERAL}', 'General', now())",
             "INSERT INTO audit_anchorstate VALUES (1, 0, '', '', NULL, '')",
         ]
         # A page that was left may still be sending its draft, which locks the tables in its order.

@@ -27,7 +27,7 @@ from ml.serving.package import (
     load_package,
     seal_package,
 )
-from webportal.accounts.models import Role, User
+from webportal.accounts.models import GENERAL, Role, User
 from webportal.demo.phantoms import draw_phantom
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
 from webportal.inference.purpose.keeping import reevaluate
@@ -72,7 +72,11 @@ def make_study(**fields: Any) -> Study:
     """A study with no radiograph in it yet; `fields` are those of the model."""
     if "patient" not in fields:
         fields["patient"] = make_patient()
-    defaults = {"study_instance_uid": generate_uid(), "created_by": make_uploader()}
+    defaults = {
+        "study_instance_uid": generate_uid(),
+        "created_by": make_uploader(),
+        "department_id": GENERAL,
+    }
     return Study.objects.create(**defaults | fields)
 
 

@@ -15,6 +15,9 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 
+#: The department of an installation that had none; also the first one of a new installation.
+GENERAL = uuid.UUID("6d1f3c5e-2b0a-4a53-9d5e-6a1c6f6e0001")
+
 
 class Role(models.TextChoices):
     """A role; one person may hold several."""
@@ -29,16 +32,38 @@ class Role(models.TextChoices):
     REFERRER = "referrer", _("Referring clinician")
 
 
+class Department(models.Model):
+    """A part of the hospital; each study belongs to one, see webportal.records.visibility."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(_("name"), max_length=100)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(Lower("name"), name="department_name_whatever_case"),
+            models.CheckConstraint(condition=~Q(name=""), name="department_has_name"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class UserManager(BaseUserManager["User"]):
     """Creates users with a hashed password."""
 
     def create_user(
         self, username: str, password: str | None, roles: Sequence[str], **fields: object
     ) -> "User":
-        """Save and return a new user; `roles` are values of `Role`."""
+        """Save and return a new user; `roles` are values of `Role`.
+
+        While there is only one department, the person belongs to it.
+        """
         user = self.model(username=username, roles=sorted(roles), **fields)
         user.set_password(password)
         user.save()
+        user.join_only_department()
         return user
 
 
@@ -69,6 +94,12 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
     )
     is_node = models.BooleanField(
         default=False, help_text="Stands for a DICOM node; has no password and no role."
+    )
+    departments = models.ManyToManyField(
+        Department, through="Membership", related_name="people", blank=True
+    )
+    sees_all_departments = models.BooleanField(
+        default=False, help_text="Also those that are added later."
     )
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -108,6 +139,28 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
     def has_role(self, *roles: str) -> bool:
         """Whether this person holds at least one of the roles."""
         return any(role in self.roles for role in roles)
+
+    def join_only_department(self) -> None:
+        """Let a new person belong to the only department, where there is only one."""
+        found = list(Department.objects.all()[:2])
+        if len(found) == 1 and not self.is_node:
+            self.departments.add(found[0])
+
+
+class Membership(models.Model):
+    """That a person belongs to a department; its heads are told of emergency access to it."""
+
+    user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="memberships")
+    department = models.ForeignKey(Department, on_delete=models.PROTECT, related_name="memberships")
+    is_head = models.BooleanField(default=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "department"], name="once_in_a_department")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.department}"
 
 
 class Session(AbstractBaseSession):

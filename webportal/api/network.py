@@ -10,7 +10,7 @@ from rest_framework.mixins import ListModelMixin, RetrieveModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from webportal.accounts.models import Role
+from webportal.accounts.models import Department, Role
 from webportal.api.base import Endpoint, NoBody
 from webportal.network import echo, inbox, nodes
 from webportal.network.models import InboxState, Node, ReceivedInstance
@@ -27,6 +27,7 @@ class NodeSerializer(serializers.ModelSerializer[Node]):
             "description",
             "addresses",
             "port",
+            "department",
             "is_active",
             "created_by",
             "created_at",
@@ -47,6 +48,11 @@ class NewNode(serializers.Serializer[Any]):
     port = serializers.IntegerField(
         min_value=1, max_value=65535, allow_null=True, default=None, help_text="If it listens."
     )
+    department = serializers.PrimaryKeyRelatedField(
+        queryset=Department.objects.all(),
+        required=False,
+        help_text="To which new studies from it belong; may be left out while there is only one.",
+    )
 
 
 class NodeChange(serializers.Serializer[Any]):
@@ -58,6 +64,9 @@ class NodeChange(serializers.Serializer[Any]):
     )
     port = serializers.IntegerField(min_value=1, max_value=65535, allow_null=True, required=False)
     is_active = serializers.BooleanField(required=False, help_text="Whether it may send.")
+    department = serializers.PrimaryKeyRelatedField(
+        queryset=Department.objects.all(), required=False
+    )
 
 
 class EchoAnswer(serializers.Serializer[Any]):

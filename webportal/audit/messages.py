@@ -7,6 +7,8 @@ OBJECTS = {
     "backup": _("backup"),
     "batch": _("upload"),
     "correction": _("correction of an identity"),
+    "department": _("department"),
+    "emergency": _("emergency access"),
     "file": _("stored file"),
     "job": _("job"),
     "model": _("model version"),

@@ -13,6 +13,7 @@ from webportal.reasons import Reasoned
 from webportal.records.choices import Category, Priority, Purpose
 from webportal.records.models import SHA256_HEX, Radiograph, Study
 from webportal.records.shown_result import ShownResult
+from webportal.records.visibility import OfStudy
 
 
 class ModelVersion(models.Model):
@@ -74,7 +75,7 @@ class JobState(models.TextChoices):
     CANCELLED = "cancelled", _("Cancelled")
 
 
-class Job(Reasoned):
+class Job(Reasoned, OfStudy):
     """One inference job for one radiograph.
 
     Its state is changed only by webportal.inference.queue and webportal.inference.claims.
@@ -160,12 +161,14 @@ CORRECTIONS = {
 }
 
 
-class Prediction(ShownResult, Reasoned):
+class Prediction(ShownResult, Reasoned, OfStudy):
     """The result of one model version for one radiograph. At most one is current.
 
     `category` and `probability` are the model's own output; `shown_category` and
     `shown_probability` are what is displayed.
     """
+
+    study_path = "radiograph__study"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     radiograph = models.ForeignKey(Radiograph, on_delete=models.PROTECT, related_name="predictions")

@@ -7,9 +7,11 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from webportal.accounts.models import Department
 from webportal.reasons import Reasoned
 from webportal.records.choices import Priority
 from webportal.records.models import Radiograph
+from webportal.records.visibility import OfStudy, Scope
 
 
 class IdentityMode(models.TextChoices):
@@ -20,13 +22,19 @@ class IdentityMode(models.TextChoices):
     SHEET = "sheet", _("A CSV sheet with one line for each file")
 
 
-class UploadBatch(models.Model):
+class UploadBatch(OfStudy):
     """Files that one person sends together."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=100, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="upload_batches"
+    )
+    department = models.ForeignKey(
+        Department,
+        on_delete=models.PROTECT,
+        related_name="upload_batches",
+        help_text="Of the studies that are created from its files.",
     )
     created_at = models.DateTimeField(auto_now_add=True)
     priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.ROUTINE)
@@ -53,6 +61,11 @@ class UploadBatch(models.Model):
             ),
         ]
 
+    @classmethod
+    def visible_in(cls, scope: Scope) -> Q:
+        """Those of the person's departments; an emergency is about a patient, not about these."""
+        return scope.of_departments()
+
     def __str__(self) -> str:
         return self.name or f"Batch {self.created_at:%Y-%m-%d %H:%M}"
 
@@ -67,7 +80,7 @@ class Verdict(models.TextChoices):
     DISCARDED = "discarded", _("Discarded after review")
 
 
-class UploadItem(Reasoned):
+class UploadItem(Reasoned, OfStudy):
     """One file of a batch and its verdict. A file sent again updates the same item."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -101,6 +114,11 @@ class UploadItem(Reasoned):
         indexes = [
             models.Index(fields=["verdict"], name="item_held", condition=Q(verdict="held")),
         ]
+
+    @classmethod
+    def visible_in(cls, scope: Scope) -> Q:
+        """Those of visible batches; their images may belong to a study that is not visible."""
+        return scope.of_departments("batch__department")
 
     def __str__(self) -> str:
         return f"{self.file_name}: {self.verdict}"

@@ -56,6 +56,10 @@ MESSAGES = {
         "The file names another patient than you did. Check which is right, and send the file in a"
         " new batch with the right patient, or without one."
     ),
+    "study_elsewhere": gettext_noop(
+        "The study of this image belongs to another department. Ask somebody of that department to"
+        " send the file, or to move the study."
+    ),
     "too_large": gettext_noop(
         "The file is larger than {megabytes} MB, the limit for one file. Export the image again,"
         " compressed."
@@ -128,6 +132,10 @@ MESSAGES = {
     ),
     "repaired": gettext_noop(
         "The stored file was missing or damaged; this one has taken its place."
+    ),
+    "stored_elsewhere": gettext_noop(
+        "The image is stored already, in another department, and is not in yours. Where it belongs"
+        " to yours, ask hospital IT who can move the study."
     ),
     "signed_record_kept": gettext_noop(
         "The file also gives the patient’s {missing}, which the record lacks. A study of the"

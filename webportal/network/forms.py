@@ -6,6 +6,8 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from webportal.accounts.departments import only_department
+from webportal.accounts.models import Department
 from webportal.network.models import Node
 from webportal.network.nodes import NodeError, read_addresses, read_ae_title
 
@@ -31,6 +33,17 @@ class NodeForm(forms.Form):
         required=False,
         help_text=_("On which the device listens; for testing the connection."),
     )
+
+    department = forms.ModelChoiceField(
+        Department.objects.all(),
+        label=_("Department"),
+        help_text=_("New studies from this device belong to it."),
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if only_department():
+            del self.fields["department"]
 
     def clean_ae_title(self) -> str:
         """The title without its padding."""
@@ -59,6 +72,7 @@ class NodeChangeForm(NodeForm):
             "addresses": " ".join(node.addresses),
             "port": node.port,
             "is_active": node.is_active,
+            "department": node.department_id,
         }
         super().__init__(*args, **kwargs)
         del self.fields["ae_title"]

@@ -8,6 +8,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from webportal.accounts.models import Department
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.reasons import NO_REASON, Reason, Reasoned
 from webportal.records.models import SHA256_HEX
@@ -31,6 +32,13 @@ class Node(models.Model):
     )
     port = models.PositiveIntegerField(
         _("port"), null=True, blank=True, help_text="On which it listens, if it does."
+    )
+    department = models.ForeignKey(
+        Department,
+        verbose_name=_("department"),
+        on_delete=models.PROTECT,
+        related_name="nodes",
+        help_text=_("New studies from this device belong to it."),
     )
     is_active = models.BooleanField(default=True)
     account = models.OneToOneField(

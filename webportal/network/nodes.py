@@ -7,7 +7,8 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from webportal.accounts import services as accounts
-from webportal.accounts.models import User
+from webportal.accounts.departments import only_department
+from webportal.accounts.models import Department, User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.network.models import LONGEST_AE_TITLE, Node
@@ -62,10 +63,21 @@ def may_call_from(node: Node, address: str) -> bool:
 
 @transaction.atomic
 def create_node(
-    ae_title: str, description: str, addresses: Collection[str], port: int | None, by: User
+    ae_title: str,
+    description: str,
+    addresses: Collection[str],
+    port: int | None,
+    by: User,
+    department: Department | None = None,
 ) -> Node:
-    """Add a node with its account. Raises NodeError, as for an AE title that is taken."""
+    """Add a node with its account; `department` is that of its studies, by default the only one.
+
+    Raises NodeError, as for an AE title that is taken.
+    """
     title, places = read_ae_title(ae_title), read_addresses(addresses)
+    department = department or only_department()
+    if department is None:
+        raise NodeError(_("Say to which department the studies of this device belong."))
     try:
         with transaction.atomic():
             account = accounts.create_node_account(title, description, by)
@@ -74,6 +86,7 @@ def create_node(
                 description=description,
                 addresses=places,
                 port=port,
+                department=department,
                 account=account,
                 created_by=by,
             )
@@ -94,16 +107,22 @@ def change_node(
     port: int | None,
     is_active: bool,
     by: User,
+    department: Department | None = None,
 ) -> Node:
-    """Change a node; its AE title stays. Associations that are open go on. Raises NodeError."""
+    """Change a node; its AE title stays, and its department where none is named.
+
+    Associations that are open go on, and batches that are open keep their department. Raises
+    NodeError.
+    """
     locked = Node.objects.select_for_update().get(pk=node.pk)
     before = _said_of(locked)
     locked.description, locked.addresses = description, read_addresses(addresses)
     locked.port, locked.is_active = port, is_active
+    locked.department = department or locked.department
     after = _said_of(locked)
     if after == before:
         return locked
-    locked.save(update_fields=["description", "addresses", "port", "is_active"])
+    locked.save(update_fields=["description", "addresses", "port", "is_active", "department"])
     accounts.describe_node_account(locked.account, locked.ae_title, description)
     detail = {
         name: {"from": before[name], "to": value}
@@ -121,4 +140,5 @@ def _said_of(node: Node) -> dict[str, object]:
         "addresses": node.addresses,
         "port": node.port,
         "active": node.is_active,
+        "department": str(node.department_id),
     }

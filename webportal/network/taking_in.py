@@ -106,7 +106,9 @@ def _batch_for(node: Node, study: str) -> UploadBatch:
         batch = earlier.batch
     else:
         at = timezone.localtime().strftime("%Y-%m-%d %H:%M")
-        batch = services.create_batch(node.account, name=f"{node.ae_title} {at}")
+        batch = services.create_batch(
+            node.account, name=f"{node.ae_title} {at}", department=node.department
+        )
     waiting.update(batch=batch)
     files = ReceivedInstance.objects.filter(batch=batch).aggregate(all=Count("pk"))["all"]
     services.announce(batch, files)

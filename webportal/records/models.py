@@ -6,9 +6,10 @@ from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import F, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce
 
+from webportal.accounts.models import Department
 from webportal.records.choices import (
     Category,
     Concern,
@@ -19,8 +20,28 @@ from webportal.records.choices import (
     Sex,
     Symptom,
 )
+from webportal.records.emergency_models import EmergencyAccess, Outcome
 from webportal.records.identifiers import LONGEST, LONGEST_NAME
 from webportal.records.shown_result import ShownResult
+from webportal.records.visibility import OfStudy, Scope
+
+__all__ = [
+    "KNOWN_PROBABILITY",
+    "NEWEST_FIRST",
+    "OWN_ISSUER",
+    "SHA256_HEX",
+    "CorrectionSeen",
+    "EmergencyAccess",
+    "FileFault",
+    "IdentityCorrection",
+    "Outcome",
+    "Patient",
+    "Radiograph",
+    "Series",
+    "Study",
+    "StudySearch",
+    "name_components",
+]
 
 SHA256_HEX = r"^[0-9a-f]{64}$"
 OWN_ISSUER = "CHESTLINE"
@@ -36,7 +57,7 @@ def name_components(name: str) -> list[str]:
     return [component.strip() for component in filled[0].split("^")] if filled else [""]
 
 
-class Patient(models.Model):
+class Patient(OfStudy):
     """A person, known by Patient ID and its issuer (DICOM (0010,0020) and (0010,0021))."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -63,6 +84,14 @@ class Patient(models.Model):
     def __str__(self) -> str:
         return self.display_name
 
+    @classmethod
+    def visible_in(cls, scope: Scope) -> Q:
+        """Those with a visible study; without any, for people who see all departments."""
+        if scope.departments is None:
+            return Q()
+        studies = Study.objects.filter(scope.of_departments(), patient=OuterRef("pk"))
+        return Q(Exists(studies)) | Q(pk__in=sorted(scope.patients))
+
     @property
     def display_name(self) -> str:
         """The display form of the name, `FAMILY, Given` for DICOM's `FAMILY^Given`; else the ID."""
@@ -79,8 +108,10 @@ NEWEST_FIRST = (F("performed_at").desc(nulls_last=True), F("created_at").desc(),
 KNOWN_PROBABILITY = Coalesce("probability", -1.0)
 
 
-class Study(ShownResult, models.Model):
+class Study(ShownResult, OfStudy):
     """One examination of a patient, with the case record that came with it."""
+
+    study_path = ""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     patient = models.ForeignKey(Patient, on_delete=models.PROTECT, related_name="studies")
@@ -105,6 +136,13 @@ class Study(ShownResult, models.Model):
     priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.ROUTINE)
     is_phantom = models.BooleanField(
         default=False, help_text="Drawn by the project for demonstration; not a person."
+    )
+    department = models.ForeignKey(
+        Department,
+        on_delete=models.PROTECT,
+        related_name="studies",
+        db_index=False,  # the last column of the indexes of the worklist
+        help_text="Whose people see it; changed by webportal.records.moving alone.",
     )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="studies"
@@ -156,28 +194,47 @@ class Study(ShownResult, models.Model):
         ordering = ["-created_at"]
         indexes = [
             models.Index(
-                fields=["reading_state", "priority", "concern", "created_at", "id"],
+                fields=["reading_state", "priority", "concern", "created_at", "id", "department"],
                 name="study_worklist",
             ),
             # One for each order of the worklist, per reading state and overall; see
-            # webportal.review.worklist.order.
+            # webportal.review.worklist.order. The department comes last, so that the studies of
+            # others are passed over within the index.
             models.Index(
-                fields=["priority", "concern", "created_at", "id"], name="study_all_urgency"
+                fields=["priority", "concern", "created_at", "id", "department"],
+                name="study_all_urgency",
             ),
-            models.Index(fields=["reading_state", "created_at", "id"], name="study_received"),
-            models.Index(fields=["created_at", "id"], name="study_all_received"),
-            models.Index(F("reading_state"), KNOWN_PROBABILITY, F("id"), name="study_probable"),
-            models.Index(KNOWN_PROBABILITY, F("id"), name="study_all_probable"),
             models.Index(
-                fields=["reading_state", "sort_name", "created_at", "id"], name="study_name"
+                fields=["reading_state", "created_at", "id", "department"],
+                name="study_received",
             ),
-            models.Index(fields=["sort_name", "created_at", "id"], name="study_all_name"),
             models.Index(
-                fields=["reading_state", "sort_patient_id", "created_at", "id"],
+                fields=["created_at", "id", "department"],
+                name="study_all_received",
+            ),
+            models.Index(
+                F("reading_state"),
+                KNOWN_PROBABILITY,
+                F("id"),
+                F("department"),
+                name="study_probable",
+            ),
+            models.Index(KNOWN_PROBABILITY, F("id"), F("department"), name="study_all_probable"),
+            models.Index(
+                fields=["reading_state", "sort_name", "created_at", "id", "department"],
+                name="study_name",
+            ),
+            models.Index(
+                fields=["sort_name", "created_at", "id", "department"],
+                name="study_all_name",
+            ),
+            models.Index(
+                fields=["reading_state", "sort_patient_id", "created_at", "id", "department"],
                 name="study_patient_id",
             ),
             models.Index(
-                fields=["sort_patient_id", "created_at", "id"], name="study_all_patient_id"
+                fields=["sort_patient_id", "created_at", "id", "department"],
+                name="study_all_patient_id",
             ),
             models.Index(
                 fields=[
@@ -187,6 +244,7 @@ class Study(ShownResult, models.Model):
                     "concern",
                     "created_at",
                     "id",
+                    "department",
                 ],
                 condition=Q(assigned_reader__isnull=False),
                 name="study_assigned",
@@ -226,7 +284,7 @@ class Study(ShownResult, models.Model):
         return f"Study {self.accession_number or self.id}"
 
 
-class StudySearch(models.Model):
+class StudySearch(OfStudy):
     """Search text of a study: its patient's name and ID, and its accession number.
 
     Lowercase without accents, with a blank before each word. Written only by triggers (see the
@@ -255,7 +313,7 @@ class StudySearch(models.Model):
         return f"Words of study {self.study_id}"
 
 
-class Series(models.Model):
+class Series(OfStudy):
     """Images of a study that one piece of equipment made together (PS3.3 C.7.3.1).
 
     The values are those in the header of the image that came first, as written there, and empty
@@ -300,7 +358,7 @@ class Series(models.Model):
         return " · ".join(filter(None, [self.manufacturer, self.model_name, self.station_name]))
 
 
-class Radiograph(models.Model):
+class Radiograph(OfStudy):
     """One image of a study: the bytes as received and the DICOM instance made from them.
 
     Both are stored under their SHA-256; see webportal.intake.
@@ -423,11 +481,13 @@ class CorrectionSeen(models.Model):
         return f"Correction {self.correction_id} seen by {self.reader_id}"
 
 
-class FileFault(models.Model):
+class FileFault(OfStudy):
     """That a stored file was found missing or damaged; open until it is as recorded again.
 
     Written by webportal.records.file_faults alone.
     """
+
+    study_path = "radiograph__study"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     key = models.CharField(max_length=200)

@@ -313,7 +313,7 @@ def test_a_signature_waits_for_a_change_under_way_and_is_refused(
     changes: dict[str, Callable[[], object]] = {
         "moved": lambda: assign_patient(study, Identity("B", "TEST", "Other^One"), radiologist),
         "renamed": lambda: change_patient(study.patient, {"name": "After^P"}, radiologist),
-        "completed": lambda: match(completed, StudyFacts("1.2.3"), radiologist),
+        "completed": lambda: match(completed, StudyFacts("1.2.3"), radiologist, study.department),
     }
     # The reader's text goes first, as the page sends it.
     save_draft(study, radiologist, seen)

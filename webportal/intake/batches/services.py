@@ -2,7 +2,8 @@
 
 from django.db import transaction
 
-from webportal.accounts.models import User
+from webportal.accounts.departments import choose
+from webportal.accounts.models import Department, User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.intake.cases.case_record import CaseRecord
@@ -17,11 +18,17 @@ def create_batch(
     name: str = "",
     priority: int = Priority.ROUTINE,
     identity_mode: str = IdentityMode.TEMPORARY,
+    department: Department | None = None,
     records: dict[str, CaseRecord] | None = None,
 ) -> UploadBatch:
-    """Open a batch. `records` holds one for `FORM_KEY` (a form), or one for each file (a sheet)."""
+    """Open a batch. `records` holds one for `FORM_KEY` (a form), or one for each file (a sheet).
+
+    Its new studies belong to `department`, by default the person's only one. Raises DepartmentError
+    where that is none of theirs, or they have none or several and name none.
+    """
     batch = UploadBatch.objects.create(
         created_by=by,
+        department=choose(department, by),
         name=name,
         priority=priority,
         identity_mode=identity_mode,

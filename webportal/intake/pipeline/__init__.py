@@ -65,9 +65,9 @@ def _take_in(upload: Upload) -> UploadItem:
             return item
         lookup.refuse_second_use_of_line(upload.batch, upload.file_name)
         try:
-            store.refuse_to_overwrite(checked.facts)
+            store.refuse_to_overwrite(checked.facts, upload.by)
             check_certain(checked.facts, claim.moment)
-            found = match.match(claim.patient, claim.study, upload.by)
+            found = match.match(claim.patient, claim.study, upload.by, upload.batch.department)
         except PatientDoubtError as doubt:
             return store.hold(upload, doubt, put)
         return store.accept(upload, checked, found, put)

@@ -4,12 +4,12 @@ from typing import Any, NamedTuple
 
 from django.db import transaction
 
-from webportal.accounts.models import User
+from webportal.accounts.models import Department, User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event
 from webportal.database.rows import insert_or_get
 from webportal.intake.claimed_identity import COMPARED, Identity, differences, differing
-from webportal.intake.errors import PatientDoubtError
+from webportal.intake.errors import PatientDoubtError, RefusedError
 from webportal.intake.pipeline.identify import StudyFacts
 from webportal.reasons import NO_REASON, Reason
 from webportal.records.identity import identity_made
@@ -26,18 +26,19 @@ class Match(NamedTuple):
 
 
 @transaction.atomic
-def match(identity: Identity, study: StudyFacts, by: User) -> Match:
-    """Return the study, found or created with its patient.
+def match(identity: Identity, study: StudyFacts, by: User, department: Department) -> Match:
+    """Return the study, found or created with its patient, a new one in `department`.
 
     What the patient's record lacks is filled in, until a read of a study of theirs is signed.
     Raises PatientDoubtError, and leaves nothing behind, where the patient's record says otherwise
-    or the study belongs to somebody else.
+    or the study belongs to somebody else; RefusedError where the study is in a department of
+    others.
     """
     patient, events, note = _patient(identity)
     unlike = differing(patient, identity)
     if unlike:
         raise PatientDoubtError("patient_mismatch", differences=unlike)
-    return Match(*_study_of(patient, study, events, by), note)
+    return Match(*_study_of(patient, study, events, by, department), note)
 
 
 def _patient(identity: Identity) -> tuple[Patient, list[Event], Reason]:
@@ -68,6 +69,17 @@ def _patient(identity: Identity) -> tuple[Patient, list[Event], Reason]:
     return patient, [], Reason("signed_record_kept", {"missing": list(missing)})
 
 
+def is_elsewhere(study: Study, by: User) -> bool:
+    """Whether `by` may not see the study; nothing is elsewhere for a DICOM node."""
+    return not by.is_node and not Study.objects.visible_to(by).filter(pk=study.pk).exists()
+
+
+def refuse_elsewhere(study: Study, by: User) -> None:
+    """Raise RefusedError where `by` may not see the study, so that nobody adds to it unseen."""
+    if is_elsewhere(study, by):
+        raise RefusedError("study_elsewhere")
+
+
 def _missing(patient: Patient, identity: Identity) -> dict[str, Any]:
     """What the patient's record does not say yet and `identity` does."""
     return {
@@ -78,7 +90,11 @@ def _missing(patient: Patient, identity: Identity) -> dict[str, Any]:
 
 
 def _study_of(
-    patient: Patient, facts: StudyFacts, events: list[Event], by: User
+    patient: Patient,
+    facts: StudyFacts,
+    events: list[Event],
+    by: User,
+    department: Department,
 ) -> tuple[Study, list[Event]]:
     new = Study(
         study_instance_uid=facts.study_instance_uid,
@@ -91,6 +107,7 @@ def _study_of(
         symptoms=facts.symptoms,
         history=facts.history,
         priority=facts.priority,
+        department=department,
         created_by=by,
     )
     study, created = insert_or_get(new, study_instance_uid=facts.study_instance_uid)
@@ -99,8 +116,10 @@ def _study_of(
             "patient": str(patient.pk),
             "study_instance_uid": study.study_instance_uid,
             "priority": study.priority,
+            "department": str(department.pk),
         }
         return study, [*events, Event(Action.STUDY_CREATED, "study", study.pk, study.pk, detail)]
+    refuse_elsewhere(study, by)
     if study.patient_id != patient.pk:
         raise PatientDoubtError("study_mismatch")
     if facts.priority >= study.priority:

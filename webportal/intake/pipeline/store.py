@@ -10,6 +10,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from ml.images import ImageFacts
+from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
 from webportal.database.rows import insert_or_get
@@ -20,6 +21,7 @@ from webportal.intake.checks.image_file import CheckedImage
 from webportal.intake.checks.study_dates import acquisition_moment
 from webportal.intake.errors import PatientDoubtError, RefusedError
 from webportal.intake.models import UploadItem, Verdict
+from webportal.intake.pipeline import match
 from webportal.intake.pipeline.match import Match
 from webportal.intake.pipeline.upload import Upload
 from webportal.reasons import NO_REASON, Reason
@@ -50,13 +52,17 @@ def has_instance(sop_instance_uid: str) -> bool:
     return Radiograph.objects.filter(sop_instance_uid=sop_instance_uid).exists()
 
 
-def refuse_to_overwrite(facts: ImageFacts) -> None:
+def refuse_to_overwrite(facts: ImageFacts, by: User) -> None:
     """Raise PatientDoubtError where the same image is stored with other content.
+
+    RefusedError where that is in a department of others: `by` could not compare the two.
 
     The caller is in a transaction, until whose end nobody else stores the image.
     """
     _lock_instance(facts.sop_instance_uid)
-    if has_instance(facts.sop_instance_uid):
+    stored = Radiograph.objects.filter(sop_instance_uid=facts.sop_instance_uid)
+    for radiograph in stored.select_related("study"):
+        match.refuse_elsewhere(radiograph.study, by)
         raise PatientDoubtError("instance_exists")
 
 
@@ -84,7 +90,9 @@ def duplicate(upload: Upload, record: CaseRecord | None) -> UploadItem | None:
         return None
     patient = radiograph.study.patient
     reason = NO_REASON
-    if record is not None and (record.patient_id, record.issuer) != (
+    if match.is_elsewhere(radiograph.study, upload.by):
+        reason = Reason("stored_elsewhere")
+    elif record is not None and (record.patient_id, record.issuer) != (
         patient.patient_id,
         patient.issuer,
     ):
@@ -125,17 +133,17 @@ def _item_event(action: Action, item: UploadItem) -> Event:
     return Event(action, "upload_item", item.pk, detail=detail)
 
 
-def accept(upload: Upload, checked: CheckedImage, match: Match, put: blobs.Put) -> UploadItem:
+def accept(upload: Upload, checked: CheckedImage, found: Match, put: blobs.Put) -> UploadItem:
     """Store the bytes and the radiograph, queue its inference and write the trail.
 
     Raises RefusedError where the same image (SOP Instance UID) is stored with other content:
     `refuse_to_overwrite` finds that out before anything is matched.
     """
     # Locked, so that nobody signs the study without this image while it joins.
-    study = Study.objects.select_for_update(no_key=True).get(pk=match.study.pk)
-    events = [*match.events, *return_to_worklist(study)]
+    study = Study.objects.select_for_update(no_key=True).get(pk=found.study.pk)
+    events = [*found.events, *return_to_worklist(study)]
     radiograph = _store_radiograph(upload, study, checked, put)
-    item = _save(upload, verdict=Verdict.ACCEPTED, radiograph=radiograph, reason=match.note)
+    item = _save(upload, verdict=Verdict.ACCEPTED, radiograph=radiograph, reason=found.note)
     detail = {
         "sha256": upload.sha256,
         "dicom_sha256": radiograph.dicom_sha256,

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from webportal.inference.models import Prediction
 from webportal.records.models import Radiograph, Study
+from webportal.records.visibility import OfStudy
 
 
 class Decision(models.TextChoices):
@@ -80,7 +81,7 @@ class SecondReadingReason(models.TextChoices):
     OVERRULED = "overruled", _("A positive result of the model was overruled")
 
 
-class Read(models.Model):
+class Read(OfStudy):
     """One radiologist's read of a study.
 
     Triggers refuse any change to a signed read, except taking its signature back in time. A read is
@@ -218,8 +219,10 @@ class Read(models.Model):
         return f"Read {self.id} ({self.state})"
 
 
-class Addendum(models.Model):
+class Addendum(OfStudy):
     """Signed text added to a signed read, with the reason for it; never edited."""
+
+    study_path = "read__study"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     read = models.ForeignKey(Read, on_delete=models.PROTECT, related_name="addenda")
@@ -241,7 +244,7 @@ class Addendum(models.Model):
         return f"Addendum {self.id}"
 
 
-class SecondReading(models.Model):
+class SecondReading(OfStudy):
     """The second reading of a study and its progress.
 
     Created when a first read is signed. `due` is the read that is pending: the second, then perhaps
@@ -286,7 +289,7 @@ class SecondReading(models.Model):
         return f"Second reading of {self.study_id} ({self.due or 'done'})"
 
 
-class Reservation(models.Model):
+class Reservation(OfStudy):
     """Who is reading a study. It ends at `expires_at`, whether or not the row still exists.
 
     Written only by `webportal.review.reads.reservation`.
@@ -308,11 +311,13 @@ class Reservation(models.Model):
         return f"Reservation of {self.study_id}"
 
 
-class ImageView(models.Model):
+class ImageView(OfStudy):
     """The first time an image was on a reader's screen; the trail has every time.
 
     Written only by `webportal.review.reads.viewing`.
     """
+
+    study_path = "radiograph__study"
 
     reader = models.ForeignKey(
         settings.AUTH_USER_MODEL,

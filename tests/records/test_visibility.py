@@ -1,0 +1,83 @@
+"""What a person sees: the studies of their departments, and a patient's in an emergency."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from tests.factories import make_job, make_patient, make_radiograph, make_study
+from webportal.accounts.models import Department, Role, User
+from webportal.inference.models import Job
+from webportal.records.models import EmergencyAccess, Patient, Radiograph, Study
+
+MakeUser = Callable[..., User]
+
+
+@pytest.fixture
+def person(make_user: MakeUser) -> User:
+    """Somebody of the department General."""
+    return make_user(Role.RADIOLOGIST)
+
+
+@pytest.fixture
+def elsewhere(person: User) -> Department:
+    """A department that is not the person's."""
+    return Department.objects.create(name="Elsewhere")
+
+
+def test_while_there_is_one_department_everybody_sees_everything(person: User) -> None:
+    study = make_study()
+    assert list(Study.objects.visible_to(person)) == [study]
+
+
+def test_studies_of_other_departments_are_not_there(person: User, elsewhere: Department) -> None:
+    own, other = make_study(), make_study(department=elsewhere)
+    assert list(Study.objects.visible_to(person)) == [own]
+    assert list(Patient.objects.visible_to(person)) == [own.patient]
+    make_radiograph(other)
+    make_job(make_radiograph(own))
+    assert {each.study for each in Radiograph.objects.visible_to(person)} == {own}
+    assert {each.study for each in Job.objects.visible_to(person)} == {own}
+    person.departments.add(elsewhere)
+    assert set(Study.objects.visible_to(person)) == {own, other}
+
+
+def test_somebody_of_no_department_sees_nothing(person: User, elsewhere: Department) -> None:
+    make_study()
+    person.departments.clear()
+    assert not Study.objects.visible_to(person).exists()
+    assert not Patient.objects.visible_to(person).exists()
+
+
+def test_who_sees_all_departments_sees_those_to_come(person: User, elsewhere: Department) -> None:
+    study = make_study(department=elsewhere)
+    without_study = make_patient()
+    person.sees_all_departments = True
+    assert list(Study.objects.visible_to(person)) == [study]
+    assert without_study in Patient.objects.visible_to(person)
+
+
+def test_an_emergency_opens_one_patient_until_it_ends(person: User, elsewhere: Department) -> None:
+    wanted, other = make_study(department=elsewhere), make_study(department=elsewhere)
+    now = timezone.now()
+    access = EmergencyAccess.objects.create(
+        person=person,
+        patient=wanted.patient,
+        reason="Trauma room",
+        began_at=now,
+        ends_at=now + timedelta(hours=1),
+    )
+    assert list(Study.objects.visible_to(person)) == [wanted]
+    assert list(Patient.objects.visible_to(person)) == [wanted.patient]
+    assert other.patient not in Patient.objects.visible_to(person)
+    access.ends_at = now
+    access.save()
+    assert not Study.objects.visible_to(person).exists()
+
+
+def test_new_people_belong_to_the_only_department_alone(
+    person: User, elsewhere: Department, make_user: MakeUser
+) -> None:
+    assert [each.name for each in person.departments.all()] == ["General"]
+    assert not make_user(Role.UPLOADER).departments.exists()

@@ -1,0 +1,79 @@
+"""Departments: adding and renaming them, and which of them a person may choose."""
+
+from django.db import IntegrityError, transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from webportal.accounts.models import Department, User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.refusals import Conflict
+
+
+class DepartmentError(Conflict):
+    """The department cannot be chosen or changed so; the message says what to do."""
+
+
+def departments_of(person: User) -> QuerySet[Department]:
+    """Those whose studies the person sees."""
+    if person.sees_all_departments:
+        return Department.objects.all()
+    return Department.objects.filter(people=person)
+
+
+def only_department() -> Department | None:
+    """The only one; None where there are several."""
+    found = list(Department.objects.all()[:2])
+    return found[0] if len(found) == 1 else None
+
+
+def choose(department: Department | None, by: User) -> Department:
+    """Return the department of new studies: the one named, or the person's only one.
+
+    Raises DepartmentError where it is none of theirs, or they have none or several and name none.
+    A DICOM node brings its own.
+    """
+    if by.is_node and department is not None:
+        return department
+    own = list(departments_of(by))
+    if department is None:
+        if len(own) == 1:
+            return own[0]
+        raise DepartmentError(
+            _("Say to which department the studies belong.")
+            if own
+            else _("You belong to no department. Ask hospital IT to add you to one.")
+        )
+    if department not in own:
+        raise DepartmentError(_("You do not belong to that department. Choose one of yours."))
+    return department
+
+
+@transaction.atomic
+def create_department(name: str, by: User) -> Department:
+    """Add a department; nobody belongs to it yet. Raises DepartmentError for a name in use."""
+    department = Department(name=name)
+    _save(department)
+    detail = {"name": name}
+    append(Event(Action.DEPARTMENT_CREATED, "department", department.pk, detail=detail), by)
+    return department
+
+
+@transaction.atomic
+def rename_department(department: Department, name: str, by: User) -> None:
+    """Give a department another name. Raises DepartmentError for a name in use."""
+    locked = Department.objects.select_for_update().get(pk=department.pk)
+    if locked.name == name:
+        return
+    detail = {"name": {"from": locked.name, "to": name}}
+    locked.name = name
+    _save(locked)
+    append(Event(Action.DEPARTMENT_CHANGED, "department", locked.pk, detail=detail), by)
+
+
+def _save(department: Department) -> None:
+    try:
+        with transaction.atomic():
+            department.save()
+    except IntegrityError as error:
+        raise DepartmentError(_("There is already a department of that name.")) from error

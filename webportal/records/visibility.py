@@ -1,0 +1,92 @@
+"""Which studies a person may see: those of their departments, and of a patient in an emergency.
+
+Everything that works on behalf of a person starts from `Model.objects.visible_to(person)`;
+`tools/scoping.py` finds what does not. An object that is not visible is answered as one that does
+not exist.
+"""
+
+import uuid
+from dataclasses import dataclass
+from typing import ClassVar, Self, TypeVar
+
+from django.db import models
+from django.db.models import Exists, OuterRef, Q
+from django.utils import timezone
+
+from webportal.accounts.models import Department, User
+from webportal.records.emergency_models import EmergencyAccess
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The departments a person sees (None: all), and the patients of an emergency."""
+
+    departments: frozenset[uuid.UUID] | None
+    patients: frozenset[uuid.UUID] = frozenset()
+
+    def of_departments(self, path: str = "department") -> Q:
+        """A condition on the department alone; `path` leads to it."""
+        if self.departments is None:
+            return Q()
+        return Q(**{f"{path}__in": sorted(self.departments)})
+
+    def of_studies(self, path: str = "") -> Q:
+        """A condition on a study, to which `path` leads: `""`, or such as `"radiograph__study"`."""
+        prefix = f"{path}__" if path else ""
+        found = self.of_departments(f"{prefix}department")
+        if self.departments is not None and self.patients:
+            found |= Q(**{f"{prefix}patient__in": sorted(self.patients)})
+        return found
+
+
+def scope_of(person: User) -> Scope:
+    """What the person sees now; ids, not a subquery, so that the worklist uses its indexes."""
+    if person.sees_all_departments:
+        return Scope(None)
+    own = Exists(person.memberships.filter(department=OuterRef("pk")))
+    is_own = dict(Department.objects.annotate(is_own=own).values_list("pk", "is_own"))
+    if all(is_own.values()):
+        return Scope(None)
+    emergencies = EmergencyAccess.objects.filter(person=person, ends_at__gt=timezone.now())
+    return Scope(
+        frozenset(pk for pk, is_mine in is_own.items() if is_mine),
+        frozenset(each.patient_id for each in emergencies),
+    )
+
+
+def has_departments() -> bool:
+    """Whether there is more than one department; otherwise the pages show nothing of them."""
+    return Department.objects.count() > 1
+
+
+_M = TypeVar("_M", bound=models.Model)
+
+
+class VisibleQuerySet(models.QuerySet[_M]):
+    """Rows that belong to a study, or to a batch."""
+
+    def visible_to(self, person: User) -> Self:
+        """Those that the person may see."""
+        return self.filter(visible(self.model, scope_of(person)))
+
+
+class OfStudy(models.Model):
+    """A row of a study; `study_path` leads to it."""
+
+    study_path: ClassVar[str] = "study"
+
+    objects = VisibleQuerySet.as_manager()
+
+    class Meta:
+        abstract = True
+
+    @classmethod
+    def visible_in(cls, scope: Scope) -> Q:
+        """The condition on its rows."""
+        return scope.of_studies(cls.study_path)
+
+
+def visible(model: type[models.Model], scope: Scope) -> Q:
+    """The condition on rows of a model."""
+    condition: Q = model.visible_in(scope)  # type: ignore[attr-defined]
+    return condition
