@@ -40,6 +40,15 @@ def test_a_second_file_has_the_unsigned_anchors_too(file: Path, copy: Path) -> N
     assert len(lines(copy)) == 3
 
 
+def test_what_spoils_the_first_file_is_no_finding_in_the_second(file: Path, copy: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text("moved here from the old machine\n")
+    append(Event(Action.SIGNED_IN), "ann")
+    anchor()
+    [finding] = verify().findings
+    assert (finding.code, finding.values["place"]) == ("anchors_damaged", "AUDIT_ANCHOR_FILE")
+
+
 def test_a_second_file_shows_what_the_first_has_lost(anchored: Path, copy: Path) -> None:
     anchor()
     anchored.unlink()

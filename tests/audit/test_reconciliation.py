@@ -167,6 +167,12 @@ def test_all_is_found_in_batches_of_two_as_well(
     assert codes.count(("row_missing", "addendum")) == 1
 
 
+def test_a_view_of_an_image_that_is_gone_is_no_finding(spent_day: None) -> None:
+    with undone():
+        execute("DELETE FROM review_imageview")
+        assert found() == []
+
+
 def test_the_very_first_entry_needs_its_row_too() -> None:
     append(Event(Action.PATIENT_CREATED, "patient", uuid.uuid4()), "ann")
     assert [finding.code for finding in found()] == ["row_missing"]

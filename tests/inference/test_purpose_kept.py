@@ -98,6 +98,14 @@ def test_no_figure_of_a_withheld_result_is_stored_anywhere(
     assert detail["purpose"] == "withheld"
 
 
+def test_a_withheld_result_gives_the_reason_for_which_it_is_withheld() -> None:
+    prediction = of(assessed(study_of(ADULT), view_position="LATERAL"))
+    codes = [code for code, _ in prediction.purpose_reasons]
+    assert codes == ["not_frontal_view", "age_outside"]
+    assert prediction.reason_code == "not_frontal_view"
+    assert Job.objects.get().reason_code == "not_frontal_view"
+
+
 @pytest.mark.parametrize("make", [likely, unlikely])
 def test_a_result_outside_the_purpose_stands_with_those_that_need_a_person(make: Any) -> None:
     study = study_of(ADULT)

@@ -16,6 +16,12 @@ from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
 from webportal.review.models import Read
+from webportal.review.reads.blinding import (
+    hidden_results,
+    hides_result,
+    sees_read,
+    visible_reads,
+)
 from webportal.review.reads.services import Entry, ReadingError
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("twice")]
@@ -149,6 +155,41 @@ def test_the_model_is_hidden_too_where_that_is_set(
         assert not [word for word in (*RESULT, SECRET) if word in text], address
     let_time_pass()
     assert "93 %" in browser.get(pages(study, following)[0]).content.decode()
+
+
+def test_each_reader_sees_of_a_study_read_twice_what_is_open_to_them(
+    radiologist: User,
+    first_reader: User,
+    make_user: Callable[..., User],
+    study: Study,
+    prediction: Prediction,
+    settings: Settings,
+) -> None:
+    settings.SECOND_READING_BLIND_TO_AI = True
+    third = make_user(Role.RADIOLOGIST, username="third")
+    auditor = make_user(Role.AUDITOR, username="auditor")
+
+    def seen_by(person: User) -> str:
+        reads = Read.objects.filter(visible_reads(person)).order_by("signed_at")
+        assert [read for read in Read.objects.order_by("signed_at") if sees_read(person, read)] == [
+            *reads
+        ]
+        hidden = Study.objects.filter(hidden_results(person)).exists()
+        assert hidden == hides_result(person, study)
+        return " ".join([*(read.kind for read in reads), "result" if not hidden else "-"])
+
+    assert seen_by(first_reader) == "first result"
+    assert seen_by(radiologist) == "-"
+    assert seen_by(third) == "-"
+    assert seen_by(auditor) == "first result"
+    sign(study, radiologist, Entry(None, "unaided", "definite"), PASSWORD)
+    # The second reader may take the read back and read again; to all others it is signed.
+    assert seen_by(first_reader) == "first second result"
+    assert seen_by(radiologist) == "second -"
+    assert seen_by(third) == "first second result"
+    assert seen_by(auditor) == "first second result"
+    let_time_pass()
+    assert seen_by(radiologist) == "first second result"
 
 
 def test_the_first_reader_still_sees_their_own(

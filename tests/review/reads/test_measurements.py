@@ -157,6 +157,23 @@ def test_impossible_measurements_are_refused(
     assert not Read.objects.exists()
 
 
+@pytest.mark.parametrize(
+    ("kind", "number"), [("length", 2), ("angle", 3), ("rectangle", 2), ("ellipse", 2)]
+)
+def test_each_kind_has_its_number_of_points(
+    kind: str, number: int, seen: Prediction, radiograph: Radiograph, radiologist: User
+) -> None:
+    corners = (*CORNER, (30.0, 10.0))
+    for given in range(len(corners) + 1):
+        measurement = Measurement(radiograph.pk, kind, corners[:given])
+        if given == number:
+            draft = save_draft(radiograph.study, radiologist, entry(seen, measurement))
+            assert len(draft.measurements) == 1
+            continue
+        with pytest.raises(ReadingError, match="not one of those known"):
+            save_draft(radiograph.study, radiologist, entry(seen, measurement))
+
+
 def test_a_file_that_was_changed_gives_no_value(
     seen: Prediction, radiograph: Radiograph, radiologist: User
 ) -> None:

@@ -92,6 +92,25 @@ def test_a_reservation_ends_by_itself_and_the_open_page_renews_it(
     assert Reservation.objects.get().reader == other
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("is_over", [True, False])
+@pytest.mark.parametrize("is_own", [True, False])
+def test_reserving_takes_over_what_has_ended_and_renews_ones_own(
+    radiologist: User, other: User, *, is_own: bool, is_over: bool
+) -> None:
+    study = make_study()
+    holder = radiologist if is_own else other
+    ends_at = timezone.now() + timedelta(minutes=-1 if is_over else 1)
+    Reservation.objects.create(
+        study=study, reader=holder, reserved_at=timezone.now(), expires_at=ends_at
+    )
+    present = reserve(study, radiologist)
+    assert present == Reservation.objects.get()
+    assert present.reader == (radiologist if is_over else holder)
+    assert (present.expires_at > ends_at) == (is_own or is_over)
+    assert audit_actions(object_id=study.pk) == (["study.reserved"] if is_over else [])
+
+
 @pytest.mark.django_db(transaction=True)
 def test_readers_who_ask_at_once_get_different_studies(make_user: Callable[..., User]) -> None:
     readers = [make_user(Role.RADIOLOGIST, username=f"reader{n}") for n in range(6)]

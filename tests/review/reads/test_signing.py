@@ -15,6 +15,7 @@ from tests.factories import make_prediction, make_radiograph, make_study
 from tests.helpers import audit_actions
 from tests.reading import add_addendum, refusal, sign
 from webportal.accounts.models import Role, User
+from webportal.audit.models import AuditEntry
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
 from webportal.review.models import Addendum, Read
@@ -158,6 +159,9 @@ def test_a_draft_is_saved_again_only_when_it_changed(radiologist: User) -> None:
     assert audit_actions(study_id=study.pk) == ["read.saved", "read.saved"]
     discard_draft(study, radiologist)
     assert not Read.objects.exists()
+    *saved, discarded = AuditEntry.objects.filter(study_id=study.pk).order_by("sequence")
+    assert [each.detail for each in saved] == [{}, {}]
+    assert (discarded.action, discarded.detail) == ("read.saved", {"discarded": True})
 
 
 @pytest.mark.django_db

@@ -70,6 +70,15 @@ def test_its_reader_unlocks_it(browser: Client, person: User, secret: str) -> No
     assert told == [Action.SESSION_LOCKED, Action.UNLOCK_FAILED, Action.SESSION_UNLOCKED]
 
 
+def test_no_pin_unlocks_where_none_is_allowed(
+    browser: Client, person: User, settings: Settings
+) -> None:
+    set_pin(person, PASSWORD, PIN)
+    settings.SIGNING_PIN_MINUTES = 0
+    assert unlock(browser, PIN) == 422
+    assert unlock(browser, PASSWORD) == 204
+
+
 def test_a_pin_cannot_be_guessed_without_limit(browser: Client, person: User) -> None:
     set_pin(person, PASSWORD, PIN)
     for number in range(ONE_PERSON.free):

@@ -87,7 +87,7 @@ def closes_result(person: User, study: Study) -> bool:
     return Study.objects.filter(closed_results(person), pk=study.pk).exists()
 
 
-def withheld_results(person: User, *, is_open: bool = False) -> Q:
+def withheld_results(person: User, *, is_open: bool) -> Q:
     """Filter for studies whose results this person is not shown.
 
     These are `hidden_results` and, unless the person has opened them, `closed_results`.
@@ -97,7 +97,7 @@ def withheld_results(person: User, *, is_open: bool = False) -> Q:
 
 
 def studies_with_withheld_results(
-    person: User, study_ids: Collection[uuid.UUID], *, is_open: bool = False
+    person: User, study_ids: Collection[uuid.UUID], *, is_open: bool
 ) -> set[uuid.UUID]:
     """Those of the given studies that match `withheld_results`."""
     withheld = Study.objects.filter(withheld_results(person, is_open=is_open), pk__in=study_ids)
