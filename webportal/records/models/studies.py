@@ -1,10 +1,9 @@
-"""The case record: patients, their studies and the radiographs in them."""
+"""Patients and their studies."""
 
 import uuid
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
-from django.contrib.postgres.indexes import GinIndex
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce
@@ -13,37 +12,16 @@ from webportal.accounts.models import Department
 from webportal.records.choices import (
     Category,
     Concern,
-    FaultKind,
     Priority,
     Purpose,
     ReadingState,
     Sex,
     Symptom,
 )
-from webportal.records.emergency_models import EmergencyAccess, Outcome
 from webportal.records.identifiers import LONGEST, LONGEST_NAME
 from webportal.records.shown_result import ShownResult
 from webportal.records.visibility import OfStudy, Scope
 
-__all__ = [
-    "KNOWN_PROBABILITY",
-    "NEWEST_FIRST",
-    "OWN_ISSUER",
-    "SHA256_HEX",
-    "CorrectionSeen",
-    "EmergencyAccess",
-    "FileFault",
-    "IdentityCorrection",
-    "Outcome",
-    "Patient",
-    "Radiograph",
-    "Series",
-    "Study",
-    "StudySearch",
-    "name_components",
-]
-
-SHA256_HEX = r"^[0-9a-f]{64}$"
 OWN_ISSUER = "CHESTLINE"
 
 
@@ -282,229 +260,3 @@ class Study(ShownResult, OfStudy):
 
     def __str__(self) -> str:
         return f"Study {self.accession_number or self.id}"
-
-
-class StudySearch(OfStudy):
-    """Search text of a study: its patient's name and ID, and its accession number.
-
-    Lowercase without accents, with a blank before each word. Written only by triggers (see the
-    migration), and separate from the study because otherwise every change of a study's row would
-    update the trigram index.
-    """
-
-    study = models.OneToOneField(
-        Study, on_delete=models.CASCADE, primary_key=True, related_name="search"
-    )
-    text = models.TextField()
-
-    class Meta:
-        verbose_name_plural = "study searches"
-        indexes = [
-            # No pending list: every search would have to scan it.
-            GinIndex(
-                fields=["text"],
-                opclasses=["gin_trgm_ops"],
-                fastupdate=False,
-                name="study_search_text",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"Words of study {self.study_id}"
-
-
-class Series(OfStudy):
-    """Images of a study that one piece of equipment made together (PS3.3 C.7.3.1).
-
-    The values are those in the header of the image that came first, as written there, and empty
-    where it says nothing.
-    """
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="series")
-    series_instance_uid = models.CharField("Series Instance UID", max_length=64)
-    number = models.IntegerField("Series Number", null=True, blank=True)
-    description = models.TextField(blank=True)
-    modality = models.CharField(max_length=16, blank=True)
-    body_part = models.CharField("Body Part Examined", max_length=64, blank=True)
-    laterality = models.CharField(max_length=16, blank=True)
-    manufacturer = models.TextField(blank=True)
-    model_name = models.TextField("Manufacturer's Model Name", blank=True)
-    station_name = models.CharField(max_length=64, blank=True)
-    ae_title = models.CharField(
-        "AE title", max_length=64, blank=True, help_text="Of whoever sent or wrote the file."
-    )
-    institution = models.TextField(blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        verbose_name_plural = "series"
-        ordering = ["number", "created_at", "id"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["study", "series_instance_uid"], name="series_once_per_study"
-            ),
-            models.CheckConstraint(
-                condition=~Q(series_instance_uid=""), name="series_uid_not_empty"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"Series {self.id}"
-
-    @property
-    def equipment(self) -> str:
-        """Manufacturer, model and station, as far as they are known."""
-        return " · ".join(filter(None, [self.manufacturer, self.model_name, self.station_name]))
-
-
-class Radiograph(OfStudy):
-    """One image of a study: the bytes as received and the DICOM instance made from them.
-
-    Both are stored under their SHA-256; see webportal.intake.
-    """
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="radiographs")
-    sop_instance_uid = models.CharField("SOP Instance UID", max_length=64, unique=True)
-    sop_class_uid = models.CharField("SOP Class UID", max_length=64)
-    series = models.ForeignKey(
-        Series,
-        on_delete=models.PROTECT,
-        related_name="radiographs",
-        null=True,
-        blank=True,
-        help_text="None where the file names none, or was stored before series were recorded.",
-    )
-    instance_number = models.IntegerField("Instance Number", null=True, blank=True)
-    acquired_at = models.DateTimeField(
-        null=True, blank=True, help_text="Acquisition Date and Time, where the file gives both."
-    )
-    modality = models.CharField(max_length=16)
-    # Header values on the image and the patient, as written there; unknown for files stored before
-    # these columns were added.
-    view_position = models.CharField(max_length=64, blank=True)
-    body_part = models.CharField("Body Part Examined", max_length=64, blank=True)
-    laterality = models.CharField("Image Laterality", max_length=16, blank=True)
-    patient_age = models.CharField("Patient's Age", max_length=16, blank=True)
-    codes = models.JSONField(
-        default=list,
-        help_text=(
-            "Codes of view, view modifier, region and procedure: objects with `of`, `value`,"
-            " `scheme` and `meaning`."
-        ),
-    )
-    rows = models.PositiveIntegerField()
-    columns = models.PositiveIntegerField()
-    bits_stored = models.PositiveSmallIntegerField()
-    media_type = models.CharField("media type of the original", max_length=32)
-    original_sha256 = models.CharField(max_length=64, unique=True)
-    original_key = models.CharField(max_length=200)
-    original_bytes = models.PositiveBigIntegerField()
-    dicom_sha256 = models.CharField(max_length=64)
-    dicom_key = models.CharField(max_length=200)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ["created_at", "id"]
-        constraints = [
-            models.CheckConstraint(condition=~Q(sop_instance_uid=""), name="radiograph_uid"),
-            models.CheckConstraint(
-                condition=Q(original_sha256__regex=SHA256_HEX) & Q(dicom_sha256__regex=SHA256_HEX),
-                name="radiograph_hashes",
-            ),
-            models.CheckConstraint(
-                condition=Q(rows__gte=1) & Q(columns__gte=1), name="radiograph_size"
-            ),
-            models.CheckConstraint(
-                condition=Q(bits_stored__gte=1) & Q(bits_stored__lte=16), name="radiograph_bits"
-            ),
-            models.CheckConstraint(
-                condition=Q(modality__in=["CR", "DX", "RG", "OT"]), name="radiograph_modality"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"Radiograph {self.id}"
-
-
-class IdentityCorrection(models.Model):
-    """A correction of an identity after reads had been signed under the former one.
-
-    It flags every read of `studies` that was signed before `at`. `before` and `after` are as
-    `shown_identity` in webportal.records.identity has them. Written only by
-    webportal.records.services, and never changed.
-    """
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    studies = models.ManyToManyField(
-        Study, related_name="identity_corrections", help_text="Those that were signed then."
-    )
-    before = models.JSONField()
-    after = models.JSONField()
-    reason = models.TextField()
-    corrected_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="identity_corrections"
-    )
-    at = models.DateTimeField()
-
-    class Meta:
-        ordering = ["at"]
-        constraints = [
-            models.CheckConstraint(condition=~Q(reason=""), name="identity_correction_has_reason"),
-        ]
-
-    def __str__(self) -> str:
-        return f"Correction {self.id}"
-
-
-class CorrectionSeen(models.Model):
-    """A reader's acknowledgement of a correction of an identity they had signed under."""
-
-    correction = models.ForeignKey(
-        IdentityCorrection, on_delete=models.PROTECT, related_name="seen"
-    )
-    reader = models.ForeignKey(
-        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="corrections_seen"
-    )
-    at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        verbose_name_plural = "corrections seen"
-        constraints = [
-            models.UniqueConstraint(
-                fields=["correction", "reader"], name="correction_seen_once_a_reader"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"Correction {self.correction_id} seen by {self.reader_id}"
-
-
-class FileFault(OfStudy):
-    """That a stored file was found missing or damaged; open until it is as recorded again.
-
-    Written by webportal.records.file_faults alone.
-    """
-
-    study_path = "radiograph__study"
-
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    key = models.CharField(max_length=200)
-    kind = models.CharField(max_length=10, choices=FaultKind.choices)
-    radiograph = models.ForeignKey(
-        Radiograph, on_delete=models.PROTECT, null=True, blank=True, related_name="file_faults"
-    )
-    found_at = models.DateTimeField(auto_now_add=True)
-    repaired_at = models.DateTimeField(null=True, blank=True)
-
-    class Meta:
-        ordering = ["-found_at"]
-        constraints = [
-            models.UniqueConstraint(
-                fields=["key"], condition=Q(repaired_at=None), name="one_open_fault_of_a_file"
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind}: {self.key}"
