@@ -16,6 +16,33 @@ from django.http import HttpRequest
 
 from webportal.client_address import client_address
 
+LOGGING: dict[str, Any] = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {
+            "()": "webportal.logs.Formatter",
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        },
+    },
+    "filters": {"requests": {"()": "webportal.logs.Requests"}},
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["requests"],
+        },
+    },
+    "root": {"handlers": ["stderr"], "level": "INFO"},
+    "loggers": {
+        # What makes PDF files names the letters that it draws, and so of patients' names.
+        "fontTools": {"level": "ERROR"},
+        "fpdf": {"level": "ERROR"},
+        # Names each passkey that is used.
+        "fido2": {"level": "WARNING"},
+    },
+}
 LINES_A_MINUTE = 30
 # PostgreSQL quotes the row that it refuses.
 _QUOTED = re.compile(r"^(DETAIL|CONTEXT|LINE \d+|\s*\^).*\n?", re.MULTILINE)

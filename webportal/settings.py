@@ -11,8 +11,10 @@ import django_stubs_ext
 import environ
 from csp.constants import NONE, SELF
 
+from webportal import logs
+from webportal.api import framework
+from webportal.database.config import database_from_config
 from webportal.storage import storage_from_url
-from webportal.version import VERSION
 
 # Lets generic classes such as ModelForm[User] be written as the type checker reads them.
 django_stubs_ext.monkeypatch()
@@ -112,31 +114,13 @@ TEMPLATES = [
 # The role of DATABASE_URL need not own the tables: `manage.py prepare` alone connects as the owner.
 DATABASE_URL = env.str("DATABASE_URL")
 DATABASE_OWNER_URL = env.str("DATABASE_OWNER_URL", default="")
-DATABASES = {"default": env.db("DATABASE_URL")}
-if DATABASES["default"]["ENGINE"] != "django.db.backends.postgresql":
-    raise environ.ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database.")
-DATABASES["default"]["ENGINE"] = "webportal.database"
-DATABASES["default"]["CONN_MAX_AGE"] = 60
-# A database that was stopped and started again must not cost a request or a batch.
-DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
-# A database host that is switched off refuses nothing; without a limit each request would hang.
-# One that is cut off in the middle of an answer is noticed as soon, and not after hours.
-for option, value in {
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-}.items():
-    DATABASES["default"].setdefault("OPTIONS", {}).setdefault(option, value)
 # A statement that takes longer is given up; 0 for never. The portal sets 30 (webportal.wsgi): no
 # page waits longer behind a lock or a slow disk, while workers and commands may take their time.
-if statement_seconds := env.int("DATABASE_STATEMENT_SECONDS", default=0):
-    DATABASES["default"]["OPTIONS"].setdefault(
-        "options", f"-c statement_timeout={statement_seconds}s"
+DATABASES = {
+    "default": database_from_config(
+        env.db("DATABASE_URL"), env.int("DATABASE_STATEMENT_SECONDS", default=0)
     )
-    # A database that hangs cannot even do that; then the client gives up.
-    DATABASES["default"]["PATIENCE_SECONDS"] = statement_seconds + 5
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 STORAGES = {
@@ -368,52 +352,14 @@ if MAIL_ENABLED:
         )
 
 # ── API ─────────────────────────────────────────────────────────────────────────────────────────
-REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": [
-        "webportal.api.authentication.APITokenAuthentication",
-        "rest_framework.authentication.SessionAuthentication",
-    ],
-    "DEFAULT_PERMISSION_CLASSES": ["webportal.api.permissions.DenyAll"],
-    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["webportal.api.parsers.JSONParser"],
-    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "webportal.api.negotiation.SingleRenderer",
-    "DEFAULT_METADATA_CLASS": None,
-    "DEFAULT_FILTER_BACKENDS": [
-        "webportal.api.filters.StrictFilters",
-        "webportal.api.pagination.StableOrdering",
-    ],
-    "DEFAULT_PAGINATION_CLASS": "webportal.api.pagination.Pages",
-    "DEFAULT_SCHEMA_CLASS": "webportal.api.schema.Schema",
-    "EXCEPTION_HANDLER": "webportal.api.problems.problem_response",
-    "TEST_REQUEST_DEFAULT_FORMAT": "json",
-}
+REST_FRAMEWORK = framework.REST_FRAMEWORK
+SPECTACULAR_SETTINGS = framework.SPECTACULAR_SETTINGS
 KNOX_TOKEN_MODEL = "accounts.ApiToken"
 # Its own table is never made.
 MIGRATION_MODULES = {"knox": None}
 # How many tokens a person may have, and for how many days one is good at the longest.
 API_TOKENS_PER_PERSON = env.int("API_TOKENS_PER_PERSON", default=10)
 API_TOKEN_DAYS = env.int("API_TOKEN_DAYS", default=365)
-SPECTACULAR_SETTINGS = {
-    "TITLE": "Chestline",
-    "DESCRIPTION": "Chest X-ray studies, the model's results and the radiologists' reads.",
-    "VERSION": VERSION,
-    "OAS_VERSION": "3.1.0",
-    "SCHEMA_PATH_PREFIX": "/api/v1",
-    "SERVE_INCLUDE_SCHEMA": False,
-    # Tokens are for programs; the session is how the portal's own pages would call.
-    "AUTHENTICATION_WHITELIST": ["webportal.api.authentication.APITokenAuthentication"],
-    # One name for one set of values, wherever it occurs.
-    "ENUM_NAME_OVERRIDES": {
-        "DecisionEnum": "webportal.review.models.Decision",
-        "HeldFileDecisionEnum": "webportal.intake.held.resolution.Decision",
-        "JobStateEnum": "webportal.inference.models.JobState",
-        "NotificationKindEnum": "webportal.notifications.models.Kind",
-        "ReadKindEnum": "webportal.review.models.ReadKind",
-        "ReadStateEnum": "webportal.review.models.ReadState",
-        "WorkerStateEnum": "webportal.inference.fleet.WorkerState",
-        "PriorityEnum": "webportal.api.base.PRIORITIES",
-    },
-}
 
 # ── Pages ───────────────────────────────────────────────────────────────────────────────────────
 STATIC_URL = "/static/"
@@ -441,30 +387,4 @@ TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
 
 # ── Logs ────────────────────────────────────────────────────────────────────────────────────────
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "()": "webportal.logs.Formatter",
-            "format": "{asctime} {levelname} {name}: {message}",
-            "style": "{",
-        },
-    },
-    "filters": {"requests": {"()": "webportal.logs.Requests"}},
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["requests"],
-        },
-    },
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {
-        # What makes PDF files names the letters that it draws, and so of patients' names.
-        "fontTools": {"level": "ERROR"},
-        "fpdf": {"level": "ERROR"},
-        # Names each passkey that is used.
-        "fido2": {"level": "WARNING"},
-    },
-}
+LOGGING: dict[str, Any] = logs.LOGGING
