@@ -1,1 +1,1 @@
-"""The access log: who was shown what. Views tell `shown.py`; `middleware.py` writes the entries."""
+"""The access log: which patients each user was shown. Views report them; the middleware logs."""

@@ -1,9 +1,9 @@
-"""The access log's application."""
+"""App configuration."""
 
 from django.apps import AppConfig
 
 
 class AccessConfig(AppConfig):
-    """Registers the models of the access log."""
+    """The access log."""
 
     name = "webportal.access"

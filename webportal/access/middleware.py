@@ -1,6 +1,6 @@
-"""The middleware that records what each answer shows, before it is sent.
+"""The middleware that logs what each response shows, before it is sent.
 
-An answer that cannot be recorded is not sent: whoever was shown a patient is in the log.
+A response that cannot be logged is not sent, so everybody who was shown a patient is in the log.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ GIVEN = (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
 LONGEST_METHOD = 10
 LONGEST_VALUE = 200
 MOST_VALUES = 30
-# A key to words that only the session has; the view tells the words.
+# A key to search terms kept in the session; the view reports the terms themselves.
 OPAQUE = ("search",)
 
 _repeats = Repeats()
@@ -32,7 +32,7 @@ Answer = Callable[[HttpRequest], HttpResponseBase]
 
 
 def record_access(get_response: Answer) -> Answer:
-    """Record each answer that shows a patient, or what IT and auditors read, and each refusal."""
+    """Log each response that shows a patient, or data that IT and auditors read, and each refusal."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         shown = request.shown = Shown()  # type: ignore[attr-defined]
@@ -41,7 +41,7 @@ def record_access(get_response: Answer) -> Answer:
             try:
                 _record(request, response, shown)
             except BaseException:
-                # What is closed is not sent; an answer in words takes its place.
+                # The closed response is not sent; an error response replaces it.
                 response.close()
                 raise
         return response
@@ -106,9 +106,9 @@ def _is_to_be_recorded(
 
 
 def _save_what_is_new(entry: AccessEntry, *, is_repeated: bool) -> None:
-    """Record a page that is asked for again and again: of repetitions only what is new."""
+    """Log a polling page: of repeated responses, only what is new."""
     place = (f"{entry.user_id} {entry.session or entry.token}", entry.route)
-    # None stands for the page as such, which may show nobody.
+    # None stands for the page itself, which may show no patient.
     shown = [None, *entry.study_ids, *entry.patient_ids, *entry.file_ids]
     if is_repeated:
         new = _repeats.new_of(place, shown)
@@ -149,7 +149,7 @@ def _entry(
 
 
 def _roles_in_use(request: HttpRequest, user: Any) -> list[str]:
-    """The person's roles that open what was asked for; all of them where none does."""
+    """The user's roles that grant access to this route; all of their roles if none does."""
     match = request.resolver_match
     view: Any = match.func if match else None
     allowed = getattr(view, "allowed_roles", None)
@@ -164,13 +164,13 @@ def _target(kwargs: dict[str, Any]) -> UUID | None:
 
 
 def _criteria(request: HttpRequest) -> dict[str, Any]:
-    """The filters in the address."""
+    """The filters in the query string."""
     given = {name: value for name, value in request.GET.items() if value and name not in OPAQUE}
     return _as_stored(dict(list(given.items())[:MOST_VALUES]))
 
 
 def _as_stored(criteria: dict[str, Any]) -> dict[str, Any]:
-    """As much of it as is kept, without what PostgreSQL cannot hold."""
+    """The value truncated to the stored length, without characters that PostgreSQL rejects."""
     return {
         name.replace("\0", "")[:LONGEST_VALUE]: str(value).replace("\0", "")[:LONGEST_VALUE]
         for name, value in criteria.items()

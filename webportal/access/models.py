@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Kind(models.TextChoices):
-    """What an answer shows, or what happened; docs/architecture.md gives their ATNA events."""
+    """What a response shows, or what happened; docs/architecture.md maps these to ATNA events."""
 
     LIST = "list", _("In a list")
     PATIENT = "patient", _("Patient’s record")
@@ -30,7 +30,7 @@ class Kind(models.TextChoices):
 
 
 class Outcome(models.TextChoices):
-    """How it ended."""
+    """The outcome of the request."""
 
     DONE = "done", _("Done")
     REFUSED = "refused", _("Refused")
@@ -38,15 +38,15 @@ class Outcome(models.TextChoices):
 
 
 def kinds() -> list[tuple[str, object]]:
-    """The choices of `kind`; by this name in the migrations, which so outlive each."""
+    """The choices of `kind`; migrations refer to this function, so they survive changes."""
     return list(Kind.choices)
 
 
 class AccessEntry(models.Model):
-    """One answered request, or one start or stop of a program.
+    """One request answered, or one start or stop of a process. Written by webportal.access only.
 
-    Written by webportal.access alone. Triggers refuse UPDATE and TRUNCATE, and DELETE of what is
-    younger than a year. There are no foreign keys: an entry outlasts what it names.
+    Triggers refuse UPDATE and TRUNCATE, and DELETE of entries younger than a year. There are no
+    foreign keys: an entry outlives the objects it refers to.
     """
 
     at = models.DateTimeField(db_default=Now())
@@ -77,7 +77,7 @@ class AccessEntry(models.Model):
             GinIndex(fields=["study_ids"], name="access_studies"),
             GinIndex(fields=["patient_ids"], name="access_patients"),
             GinIndex(fields=["file_ids"], name="access_files", condition=~models.Q(file_ids=[])),
-            # Entries lie in the order of time, so that this index stays tiny.
+            # Entries are inserted in chronological order, so a BRIN index stays tiny.
             BrinIndex(fields=["at"], name="access_at", autosummarize=True),
             models.Index(fields=["user", "id"], name="access_user"),
             models.Index(fields=["address", "id"], name="access_address"),

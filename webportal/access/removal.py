@@ -1,4 +1,4 @@
-"""Removing entries that are older than they have to be kept."""
+"""Removing entries whose retention period has passed."""
 
 from datetime import timedelta
 
@@ -14,10 +14,10 @@ MOST_AT_ONCE = 20_000
 
 
 def remove_old() -> int:
-    """Remove some of the entries older than ACCESS_LOG_DAYS, and return how many.
+    """Remove a batch of entries older than ACCESS_LOG_DAYS, and return how many.
 
-    The runtime role may not delete; a function of the owner's does it, of nothing younger than a
-    year. That entries were removed is in the audit trail.
+    The runtime role may not delete; a SECURITY DEFINER function does, but nothing younger than a
+    year. The removal is recorded in the audit trail.
     """
     if not settings.ACCESS_LOG_DAYS:
         return 0

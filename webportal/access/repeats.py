@@ -1,8 +1,8 @@
-"""What a session has just been shown, so that a page that keeps itself current fills no log.
+"""What a session has just been shown, so that polling pages do not fill the log.
 
-The worklist asks every four seconds. Of its answers are recorded the rows that the same session has
-not been shown at this address within `REMEMBERED_SECONDS`. Each process of the portal remembers on
-its own; one that forgets records more, never less.
+The worklist polls every four seconds. Only rows that the same session has not been shown at this
+URL within `REMEMBERED_SECONDS` are logged. Each portal process has its own memory; after a restart
+it logs more, never less.
 """
 
 import time
@@ -17,21 +17,21 @@ MOST_IDS = 2000
 
 
 class Repeats:
-    """The ids that each place, a session and a route, was shown, and when."""
+    """The ids that each place (a session and a route) was shown, and when."""
 
     def __init__(self) -> None:
         self._lock = Lock()
         self._places: OrderedDict[tuple[str, str], dict[UUID | None, float]] = OrderedDict()
 
     def new_of(self, place: tuple[str, str], ids: Iterable[UUID | None]) -> set[UUID | None]:
-        """Those that this place was not shown a short time ago."""
+        """The ids that this place was not shown recently."""
         since = time.monotonic() - REMEMBERED_SECONDS
         with self._lock:
             known = self._places.get(place, {})
             return {each for each in ids if known.get(each, since) <= since}
 
     def remember(self, place: tuple[str, str], ids: Iterable[UUID | None]) -> None:
-        """Note what was recorded."""
+        """Remember what was logged."""
         now = time.monotonic()
         with self._lock:
             known = self._places.pop(place, {})

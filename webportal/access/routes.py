@@ -1,7 +1,7 @@
-"""What each address of the portal shows: the declaration that every route needs.
+"""What each route of the portal shows: the declaration that every route needs.
 
-A route without one answers nothing (`middleware.py`), and one that shows patients must say whom
-(`shown.py`) in every answer.
+A route without one returns nothing (`middleware.py`), and one that shows patients must report them
+(`shown.py`) in every response.
 """
 
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ from webportal.access.models import Kind
 class Declaration:
     """What a route shows.
 
-    Where `always` is set, an answer that does not say whom it shows is withheld. What is `polled`
-    is asked for again and again by an open page: an answer to such a request is recorded
-    for those whom the same session has not just been shown.
+    If `always` is set, a response without reported patients is withheld. `polled` routes are
+    requested repeatedly by an open page: responses to such requests are logged only for patients
+    that the same session has not just been shown.
     """
 
     kind: Kind
@@ -23,7 +23,7 @@ class Declaration:
     polled: bool = False
 
 
-#: What may be about a patient; the rest is what hospital IT and auditors look after.
+#: Kinds that may concern a patient; the others concern what hospital IT and auditors administer.
 OF_PATIENTS = frozenset(
     {
         Kind.LIST,
@@ -40,12 +40,12 @@ OF_PATIENTS = frozenset(
 
 
 class UndeclaredError(Exception):
-    """A route, or an answer, of which nobody has said what it shows."""
+    """A route without a declaration, or a response without the patients it shows."""
 
 
 _FORM_OF_STUDY = Declaration(Kind.STUDY, always=False)
 
-# None: the answer is never about a patient, nor about what hospital IT administers.
+# None: the response never concerns a patient, nor data administered by hospital IT.
 _ROUTES: dict[str, Declaration | Kind | None] = {
     "home": None,
     "set-language": None,
@@ -85,7 +85,7 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     "intake:batches": Kind.LIST,
     "intake:new-batch": None,
     "intake:sheet-template": None,
-    # What the sender's own sheet says, before any of it is recorded.
+    # The content of the uploader's own sheet, before any of it is recorded.
     "intake:check-sheet": None,
     "intake:held": Kind.LIST,
     "intake:held-item": Declaration(Kind.HELD_FILE, always=False),
@@ -143,7 +143,7 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     "review:unlock-passkey": None,
     "review:signing-pin": None,
     "review:agreement": None,
-    # Addresses of images that the browser may fetch: ids alone.
+    # URLs of images that the browser may fetch: ids only.
     "review:ahead": None,
     "review:shortcuts": None,
     "review:open-results": None,
@@ -185,10 +185,10 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     "operations:cancel-job": None,
     "operations:check-file": None,
     "operations:resume-removal": None,
-    # Figures without a patient, asked for by a monitor every few seconds.
+    # Figures without patient data, polled by a monitoring system every few seconds.
     "retention:retention": Kind.OPERATION,
     "retention:lift": None,
-    # It leads to the patient's page, which says whom it shows.
+    # It redirects to the patient's page, which reports the patient.
     "retention:place": None,
     "operations:metrics": None,
     "operations:live": None,
@@ -279,7 +279,7 @@ ROUTES: dict[str, Declaration | None] = {
 
 
 def declaration_of(route: str) -> Declaration | None:
-    """What a route shows; raises UndeclaredError where nobody has said it."""
+    """What a route shows; raises UndeclaredError if it has no declaration."""
     try:
         return ROUTES[route]
     except KeyError:

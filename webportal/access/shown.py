@@ -1,4 +1,4 @@
-"""What an answer shows: views say it while they make the answer, the middleware writes it down."""
+"""What a response shows: views report it while building the response, the middleware logs it."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ class _Study(Protocol):
 
 @dataclass
 class Shown:
-    """The ids of all that one answer shows, each once and in order."""
+    """The ids of everything that one response shows, each once and in order."""
 
     is_told: bool = False
     studies: dict[UUID, None] = field(default_factory=dict)
@@ -26,15 +26,15 @@ class Shown:
 
     @property
     def names_somebody(self) -> bool:
-        """Whether it shows a patient's data."""
+        """Whether a patient's data are shown."""
         return bool(self.studies or self.patients or self.files)
 
 
 def shown_in(request: HttpRequest) -> Shown:
-    """What the answer to this request is known to show so far."""
+    """What the response to this request is known to show so far."""
     found: Shown | None = getattr(request, "shown", None)
     if found is None:
-        # Only without the middleware, as in a test of one view.
+        # Without the middleware, as in a test of a single view.
         found = Shown()
         request.shown = found  # type: ignore[attr-defined]
     return found
@@ -48,10 +48,10 @@ def show(
     file_ids: Iterable[UUID] = (),
     **criteria: Any,
 ) -> None:
-    """Say what the answer shows: all rows of a list; nothing where it turned out to be empty.
+    """Report what the response shows: all rows of a list, or nothing if it is empty.
 
-    `file_ids` are items of uploads that are no images of a study. `criteria` are what was searched
-    by, where the address does not have it; they may be patient data.
+    `file_ids` are uploaded files that are not images of a study. `criteria` are the search
+    criteria, unless the URL contains them; they may be patient data.
     """
     told = shown_in(request)
     told.is_told = True
@@ -65,6 +65,6 @@ def show(
 
 
 def sign_in_tried(request: HttpRequest | None, name: str) -> None:
-    """Say under which name a sign-in failed; `name` is that of a user, or 'unknown'."""
+    """Report a failed sign-in; `name` is an existing user name, or 'unknown'."""
     if request is not None:
         shown_in(request).tried = name

@@ -1,4 +1,4 @@
-"""Limits what somebody who has not signed in can write into the access log."""
+"""Rate limiting of access log entries caused by clients that are not signed in."""
 
 import time
 from threading import Lock
@@ -9,7 +9,7 @@ ENTRIES_A_MINUTE = 60
 
 
 class Strangers:
-    """Counts the refusals of those who are not signed in, by network and minute."""
+    """Counts the refusals of clients that are not signed in, per network and minute."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -17,7 +17,7 @@ class Strangers:
         self._entries: dict[str, int] = {}
 
     def count(self, address: str) -> int:
-        """How many there are of this network within this minute, with this one."""
+        """The number of refusals of this network within this minute, including this one."""
         network = network_of(address)
         with self._lock:
             minute = int(time.monotonic() // 60)

@@ -14,15 +14,15 @@ logger = logging.getLogger(__name__)
 
 
 def record_start(program: str, name: str = "") -> None:
-    """Record that a process of `program` has started; `name` is that of a worker.
+    """Log that a process of `program` has started; `name` is that of a worker.
 
-    Raises nothing where the database is away: that it is must not keep anything from starting.
+    Raises nothing if the database is unavailable: this must not keep a process from starting.
     """
     _record(Kind.START, program, name)
 
 
 def record_stop(program: str, name: str = "") -> None:
-    """Record that it ends in an orderly way; what is killed leaves no entry."""
+    """Log an orderly shutdown; a killed process leaves no entry."""
     _record(Kind.STOP, program, name)
 
 

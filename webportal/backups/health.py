@@ -1,4 +1,4 @@
-"""How the backups are: for the page of hospital IT, its alerts, and the metrics."""
+"""The state of the backups, for hospital IT's page, its alerts, and the metrics."""
 
 from datetime import timedelta
 
@@ -46,22 +46,22 @@ def is_configured() -> bool:
 
 
 def latest() -> Backup | None:
-    """The backup that was begun last."""
+    """The backup started most recently."""
     return Backup.objects.first()
 
 
 def latest_complete() -> Backup | None:
-    """The last backup with everything in it."""
+    """The latest complete backup."""
     return Backup.objects.filter(state=BackupState.COMPLETE).first()
 
 
 def why(backup: Backup) -> str:
-    """What went wrong in a backup, in words; empty where nothing did."""
+    """What went wrong in a backup, in words; empty if nothing did."""
     return str(FAILURES.get(backup.failure, UNEXPECTED)) if backup.failure else ""
 
 
 def problems() -> list[str]:
-    """The codes of what needs somebody now."""
+    """The codes of the problems that need attention."""
     if not is_configured():
         return []
     found = []

@@ -1,8 +1,8 @@
-"""What a backup consists of: its manifest, written last, without which there is no backup.
+"""The contents of a backup: its manifest, written last; without it there is no backup.
 
-It holds no patient data: names of files, checksums, and sizes. It is not encrypted, so that a
-machine without the identity can continue and verify backups, but carries a MAC under AUDIT_KEY.
-Since encrypting needs no secret, only that MAC shows that a backup is genuine.
+It contains no patient data: only file names, checksums and sizes. It is not encrypted, so that a
+machine without the identity can continue and verify backups, but it carries a MAC under AUDIT_KEY.
+Since encrypting needs no secret, only that MAC proves that a backup is genuine.
 """
 
 import gzip
@@ -21,14 +21,14 @@ FORMAT = 1
 
 @dataclass(frozen=True)
 class Stored:
-    """The SHA-256 of some content, and SHA-256 and size of the encrypted object that holds it."""
+    """The SHA-256 of a content, and SHA-256 and size of the encrypted object that holds it."""
 
     sha256: str
     object_sha256: str
     object_bytes: int
 
     def as_list(self) -> list[Any]:
-        """The form in the manifest, which has very many of these."""
+        """The compact form used in the manifest, which has very many of these."""
         return [self.sha256, self.object_sha256, self.object_bytes]
 
 
@@ -60,11 +60,11 @@ class Manifest:
 
     @property
     def object_bytes(self) -> int:
-        """How much it takes in the repository, with what other backups share."""
+        """The size of its objects in the repository, including those shared with other backups."""
         return sum(stored.object_bytes for _, stored in self.objects())
 
     def objects(self) -> list[tuple[str, Stored]]:
-        """Every object of the repository that belongs to it, by name."""
+        """Every object of the repository that belongs to the backup, by name."""
         own = [(database_name(self.name), self.database)]
         if self.anchors is not None:
             own.append((anchors_name(self.name), self.anchors))
@@ -73,27 +73,27 @@ class Manifest:
 
 
 def manifest_name(backup: str) -> str:
-    """Where the manifest of a backup is kept."""
+    """The object name of a backup's manifest."""
     return f"backups/{backup}.json.gz"
 
 
 def database_name(backup: str) -> str:
-    """Where the dump of a backup is kept."""
+    """The object name of a backup's dump."""
     return f"databases/{backup}.dump.age"
 
 
 def anchors_name(backup: str) -> str:
-    """Where the anchors of a backup are kept."""
+    """The object name of a backup's anchors."""
     return f"anchors/{backup}.age"
 
 
 def file_name(key: str) -> str:
-    """Where a stored file is kept, for all backups that name it."""
+    """The object name of a stored file, for all backups that contain it."""
     return f"files/{key}.age"
 
 
 def inbox_name(name: str) -> str:
-    """Where a file of the DICOM inbox is kept, for all backups that name it."""
+    """The object name of a file of the DICOM inbox, for all backups that contain it."""
     return f"inbox/{name}.age"
 
 
@@ -111,9 +111,9 @@ def write(manifest: Manifest) -> bytes:
 
 
 def read(data: bytes) -> Manifest:
-    """The manifest of its bytes.
+    """Parse a manifest.
 
-    Raises BackupError where it is damaged, is not that of this AUDIT_KEY, or is of a newer format.
+    Raises BackupError if it is damaged, not signed with this AUDIT_KEY, or in a newer format.
     """
     try:
         mac, _, text = gzip.decompress(data).partition(b"\n")
@@ -141,5 +141,6 @@ def read(data: bytes) -> Manifest:
 
 
 def _mac(text: bytes) -> str:
-    # Under a name of its own, so that nothing else that AUDIT_KEY signs passes for a manifest.
+    # Derived for this purpose only, so that nothing else signed with AUDIT_KEY passes for a
+    # manifest.
     return hmac.new(settings.AUDIT_KEY.encode(), b"backup\n" + text, hashlib.sha256).hexdigest()

@@ -1,4 +1,4 @@
-"""What is known of each backup that was begun."""
+"""The record of each backup that was started."""
 
 import uuid
 
@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class BackupState(models.TextChoices):
-    """How far a backup is, or how it ended."""
+    """The progress or outcome of a backup."""
 
     RUNNING = "running", _("running")
     COMPLETE = "complete", _("complete")
@@ -17,7 +17,7 @@ class BackupState(models.TextChoices):
 
 
 class Backup(models.Model):
-    """One backup. The row is for people to look at; what can be restored is in the repository."""
+    """One backup. The row is informational; only the repository determines what can be restored."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=40, unique=True)
@@ -63,5 +63,5 @@ class Backup(models.Model):
 
     @property
     def percent(self) -> int:
-        """How far it has come, by files."""
+        """The progress, by number of files."""
         return 100 * self.done_files // self.files if self.files else 0

@@ -1,4 +1,4 @@
-"""The repository: a folder or a bucket with encrypted objects, each written once and whole."""
+"""The repository: a folder or a bucket of encrypted objects, each written once and completely."""
 
 import hashlib
 import tempfile
@@ -20,38 +20,38 @@ _CHUNK = 1024**2
 
 
 class _HashingReader:
-    """Reads a stream, and knows the SHA-256 of what has been read."""
+    """Reads a stream while computing the SHA-256 of what has been read."""
 
     def __init__(self, source: IO[bytes]) -> None:
         self._source = source
         self._hash = hashlib.sha256()
 
     def read(self, size: int = -1) -> bytes:
-        """Read at most so many bytes."""
+        """Read up to that many bytes."""
         data = self._source.read(size)
         self._hash.update(data)
         return data
 
     @property
     def sha256(self) -> str:
-        """Of what has been read so far."""
+        """The SHA-256 of what has been read so far."""
         return self._hash.hexdigest()
 
 
 def is_configured() -> bool:
-    """Whether there is a repository at all."""
+    """Whether a repository is configured."""
     return bool(settings.BACKUP_REPOSITORY)
 
 
 def storage() -> Storage:
-    """The repository; raises BackupError where none is set, or its folder is not there."""
+    """The repository; raises BackupError if none is configured, or its folder does not exist."""
     if not is_configured():
         raise BackupError(
             "settings",
             "BACKUP_REPOSITORY is not set: file:///folder or s3://bucket/prefix.",
         )
     found = storages["backups"]
-    # A folder that is made here would hide that a disk is not mounted.
+    # Creating the folder would hide that a disk is not mounted.
     if isinstance(found, FileSystemStorage) and not Path(found.path("")).is_dir():
         raise BackupError(
             "repository_away",
@@ -72,7 +72,7 @@ def names() -> list[str]:
 
 
 def read_manifest(backup: str) -> Manifest:
-    """The manifest of a backup; raises BackupError where there is none, or it is not genuine."""
+    """The manifest of a backup; raises BackupError if it is missing or not genuine."""
     try:
         with storage().open(manifest.manifest_name(backup)) as file:
             return manifest.read(file.read())
@@ -84,14 +84,14 @@ def read_manifest(backup: str) -> Manifest:
 
 
 def write_manifest(written: Manifest) -> None:
-    """Write the manifest, by which the backup comes to be."""
+    """Write the manifest, which completes the backup."""
     storage().save(manifest.manifest_name(written.name), ContentFile(manifest.write(written)))
 
 
 def put(name: str, source: IO[bytes], check: Callable[[], None] = lambda: None) -> Stored:
     """Encrypt a stream into an object.
 
-    `check` is called once the stream has been read; where it raises, there is no object.
+    `check` is called once the stream has been read; if it raises, no object is created.
     """
     with tempfile.TemporaryFile() as encrypted:
         reader = _HashingReader(source)
@@ -105,7 +105,7 @@ def put(name: str, source: IO[bytes], check: Callable[[], None] = lambda: None) 
 
 
 def size(name: str) -> int | None:
-    """The size of an object; None where there is none."""
+    """The size of an object; None if it does not exist."""
     try:
         return storage().size(name)
     except FileNotFoundError:
@@ -113,7 +113,7 @@ def size(name: str) -> int | None:
 
 
 def is_intact(name: str, stored: Stored) -> bool:
-    """Whether an object has the SHA-256 that it was written with; needs no key."""
+    """Whether an object has the SHA-256 it was written with; needs no key."""
     try:
         with storage().open(name) as file:
             return _object_sha256(file) == stored.object_sha256
@@ -122,7 +122,7 @@ def is_intact(name: str, stored: Stored) -> bool:
 
 
 def known(name: str, sha256: str) -> Stored | None:
-    """What an object holds of which no manifest speaks, as after a backup that was broken off."""
+    """What an object without a manifest contains, as after an interrupted backup."""
     object_bytes = size(name)
     if object_bytes is None:
         return None
@@ -132,7 +132,7 @@ def known(name: str, sha256: str) -> Stored | None:
 
 @contextmanager
 def opened(name: str, stored: Stored) -> Iterator[IO[bytes]]:
-    """Give the decrypted content of an object, as a file that has no name.
+    """Yield the decrypted content of an object as an unnamed file.
 
     Raises BackupError where it is missing, cannot be decrypted, or is not what was backed up.
     """

@@ -1,7 +1,7 @@
 """Restoring a backup into an empty system.
 
 Files first, then the database, so that no record is ever without its file. Each step can be
-repeated: broken off, the same command goes on.
+repeated: after an interruption, run the same command again.
 """
 
 import tempfile
@@ -50,7 +50,7 @@ def restore(name: str, say: Say, *, without_files: bool = False) -> Verification
     say(f"Restoring the backup {name}: {len(restored.files)} files")
     _restore_files(restored, say, without_files=without_files)
     if not is_begun:
-        # Copying the files took a while, in which somebody may have started the portal.
+        # Copying the files took a while; somebody may have started the portal meanwhile.
         database.check_unused()
         say("Restoring the database")
         with repository.opened(manifest.database_name(name), restored.database) as dump:
@@ -65,7 +65,7 @@ def restore(name: str, say: Say, *, without_files: bool = False) -> Verification
 
 
 def _check_release(restored: Manifest) -> None:
-    """Raise BackupError where the database has had migrations that this release does not know."""
+    """Raise BackupError if the database has migrations that this release does not know."""
     known = {f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations or ()}
     unknown = sorted(set(restored.migrations) - known)
     if unknown:
@@ -118,7 +118,7 @@ def _is_there(key: str, sha256: str) -> bool:
 
 
 def _restore_anchors(restored: Manifest, say: Say) -> None:
-    """Put the anchors of the backup in place; a file that is there already is kept beside it."""
+    """Put the anchors of the backup in place; an existing file is kept beside it."""
     if restored.anchors is None:
         say("The backup has no anchors of the audit trail.")
         return
@@ -140,12 +140,12 @@ def _restore_anchors(restored: Manifest, say: Say) -> None:
 
 @transaction.atomic
 def _finish(restored: Manifest) -> None:
-    """End what must not go on from the past, and say in the trail what happened."""
+    """Close what was open at the time of the backup, and record the restore in the trail."""
     now = timezone.now()
     end_all_access()
-    # Files that came since the backup may be in the storage, and are the only copies.
+    # Files received since the backup may be in the storage, and are the only copies.
     pauses.pause(PauseReason.OLDER_DATABASE)
-    # The snapshot was taken while the backup was under way.
+    # In the snapshot, the backup itself was still running.
     Backup.objects.filter(name=restored.name).update(
         state=BackupState.INCOMPLETE if restored.lost else BackupState.COMPLETE,
         finished_at=now,

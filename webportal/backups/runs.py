@@ -1,4 +1,4 @@
-"""Starting a backup by the clock, in a process of its own: no sweep waits for it."""
+"""Starting scheduled backups, in a separate process so that they do not delay the sweep."""
 
 import subprocess
 import sys
@@ -10,13 +10,13 @@ from django.utils import timezone
 from webportal.backups import repository
 from webportal.backups.models import Backup, BackupState
 
-# A backup that failed is tried again after this long, or when it would be due anyway.
+# A failed backup is retried after this long, or when it would be due anyway.
 RETRY = timedelta(hours=1)
 _child: "subprocess.Popen[bytes] | None" = None
 
 
 def start_if_due() -> bool:
-    """Start the backup that BACKUP_EVERY_HOURS asks for, unless one is under way."""
+    """Start a backup if BACKUP_EVERY_HOURS requires one, unless one is running."""
     global _child
     if _child is not None and _child.poll() is None:
         return False
@@ -29,7 +29,7 @@ def start_if_due() -> bool:
 
 
 def is_due() -> bool:
-    """Whether it is time for a backup."""
+    """Whether a backup is due."""
     if not repository.is_configured() or settings.BACKUP_EVERY_HOURS <= 0:
         return False
     last = Backup.objects.first()

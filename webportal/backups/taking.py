@@ -1,10 +1,10 @@
 """Making a backup while the system is in use.
 
-The database is dumped from one snapshot. Every stored file that this snapshot names is then in the
-storage, and stays there or in the trash until the backup is done: content never changes under a
-key, and the lock keeps the trash from being emptied. So the files can be copied afterwards, however
-long that takes. Those that the repository has already are not read again. What was copied by a
-backup that was broken off counts as well.
+The database is dumped from one snapshot. Every stored file that this snapshot references is in the
+storage, and stays there or in the trash until the backup is complete: content never changes under a
+key, and the lock keeps the trash from being emptied. The files can therefore be copied afterwards,
+however long that takes. Files already in the repository are not read again, including those copied
+by an interrupted backup.
 """
 
 import hashlib
@@ -38,7 +38,7 @@ from webportal.version import VERSION
 
 logger = logging.getLogger(__name__)
 
-# Whoever empties the trash holds the lock for an instant; another backup for much longer.
+# Emptying the trash holds the lock only briefly; another backup holds it much longer.
 _WAIT_SECONDS = 5
 _TELL_SECONDS = 2.0
 
@@ -46,9 +46,8 @@ _TELL_SECONDS = 2.0
 def take(*, may_begin_repository: bool = False) -> Backup:
     """Make a backup and return its row, which says whether all files could be copied.
 
-    `may_begin_repository` is for a repository that is empty although there have been backups.
-
-    Raises BackupError where there is none in the end; the row of the attempt says so, too.
+    `may_begin_repository` allows an empty repository although there have been backups. Raises
+    BackupError if no backup results; the row of the attempt then records that.
     """
     with _only_one():
         _close_interrupted()
@@ -70,7 +69,7 @@ def take(*, may_begin_repository: bool = False) -> Backup:
 
 @contextmanager
 def _only_one() -> Iterator[None]:
-    """Hold the lock on a connection of its own, whose transaction does nothing else."""
+    """Hold the lock on a separate connection whose transaction does nothing else."""
     guard = connection.copy()
     try:
         guard.set_autocommit(False)
@@ -81,7 +80,7 @@ def _only_one() -> Iterator[None]:
         except OperationalError as error:
             raise BackupError("busy", "Another backup is being made.") from error
         yield
-        with guard.cursor() as cursor:  # the lock was held to the end
+        with guard.cursor() as cursor:  # the lock was held until the end
             cursor.execute("SELECT 1")
     except OperationalError as error:
         raise BackupError(
@@ -92,16 +91,16 @@ def _only_one() -> Iterator[None]:
 
 
 def _close_interrupted() -> None:
-    """Close backups that were cut short; the lock shows that no other one is under way."""
+    """Close interrupted backups; holding the lock proves that no other one is running."""
     Backup.objects.filter(state=BackupState.RUNNING).update(
         state=BackupState.FAILED, failure="interrupted", finished_at=timezone.now()
     )
 
 
 def _earlier(*, may_begin_repository: bool) -> Manifest | None:
-    """The newest backup in the repository, None in a new one.
+    """The latest backup in the repository, None in a new one.
 
-    Raises BackupError where it is not a backup of this database, or of a later state of it.
+    Raises BackupError if it is not a backup of this database, or is of a later state of it.
     """
     encryption.recipients()
     names = repository.names()
@@ -129,7 +128,7 @@ def _earlier(*, may_begin_repository: bool) -> Manifest | None:
 
 @dataclass(frozen=True)
 class _Part:
-    """A file to copy: its key, its object, and how it is read where no backup has it."""
+    """A file to copy: its key, its object, and how to read it if no backup contains it."""
 
     key: str
     name: str
@@ -138,12 +137,12 @@ class _Part:
     source: Callable[[str, str], bytes | None]
 
     def read(self) -> bytes | None:
-        """The file; None where there is no intact one."""
+        """The file; None if there is no intact copy."""
         return self.source(self.key, self.sha256)
 
 
 class _Taking:
-    """One backup on its way."""
+    """One backup in progress."""
 
     def __init__(self, backup: Backup, earlier: Manifest | None) -> None:
         self.backup = backup
@@ -169,7 +168,7 @@ class _Taking:
             anchors=self._copy_anchors(last_anchor),
         )
         backup.files = len(named) + len(waiting)
-        # First, because what waits there does not wait for long.
+        # First, because instances do not wait there for long.
         for key, sha256 in waiting:
             part = _Part(
                 key, manifest.inbox_name(key), sha256, self._known_inbox.get(key), _read_received
@@ -200,7 +199,7 @@ class _Taking:
         return stored
 
     def _copy_anchors(self, last: int) -> Stored | None:
-        """Copy the anchors up to the last one that the snapshot knows of."""
+        """Copy the anchors up to the last one recorded in the snapshot."""
         lines = anchors.lines_until(last)
         if lines is None:
             return None
@@ -233,11 +232,11 @@ class _Taking:
 
 
 def _read(key: str, sha256: str) -> bytes | None:
-    """A stored file, from the trash if it came there meanwhile; None where there is no intact one.
+    """A stored file, from the trash if it was moved there; None if there is no intact copy.
 
-    Raises StorageAwayError where there is no storage.
+    Raises StorageAwayError if the storage is unavailable.
     """
-    # It may be put back, or repaired, between two looks.
+    # It may be restored or repaired between two attempts.
     for place in (key, key_in_trash(key), key):
         try:
             return read_verified(place, sha256)
@@ -249,7 +248,7 @@ def _read(key: str, sha256: str) -> bytes | None:
 
 
 def _read_received(name: str, sha256: str) -> bytes | None:
-    """A file of the DICOM inbox, from the storage if it was taken in meanwhile."""
+    """A file of the DICOM inbox, from the storage if it has been imported meanwhile."""
     try:
         data = (inbox.folder() / name).read_bytes()
     except FileNotFoundError:
@@ -272,7 +271,7 @@ def _code_of(error: BaseException) -> str:
 
 
 def _delete_old(newest: Manifest) -> None:
-    """Delete backups that are older than BACKUP_KEEP_DAYS, and the files that no other names."""
+    """Delete backups older than BACKUP_KEEP_DAYS, and objects that no other backup references."""
     if settings.BACKUP_KEEP_DAYS <= 0:
         return
     period = timedelta(days=settings.BACKUP_KEEP_DAYS)

@@ -1,4 +1,4 @@
-"""Verifying a backup: is all of it still there, and does it still hold what was backed up?"""
+"""Verifying a backup: that it is complete and still contains what was backed up."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -33,7 +33,7 @@ class Verdict:
 
 
 def newest() -> str:
-    """The name of the newest backup; raises BackupError where there is none."""
+    """The name of the latest backup; raises BackupError if there is none."""
     names = repository.names()
     if not names:
         raise BackupError("no_backup", "There is no backup in the repository.")

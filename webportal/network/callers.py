@@ -1,4 +1,4 @@
-"""Who may call, and a list of who did and was not let in."""
+"""Which nodes may call, and the list of rejected callers."""
 
 from django.db import connection
 from django.db.models import F
@@ -12,7 +12,7 @@ _KEPT = 50
 
 
 def known_caller(calling: str, address: str) -> Node | str:
-    """Return the node that calls, or why it is none."""
+    """Return the calling node, or the reason why the caller is rejected."""
     node = Node.objects.filter(ae_title=calling).select_related("account").first()
     if node is None:
         return UNKNOWN
@@ -22,7 +22,7 @@ def known_caller(calling: str, address: str) -> Node | str:
 
 
 def note_rejected(calling: str, called: str, address: str, reason: str) -> None:
-    """Note a caller for the page of hospital IT; the oldest are forgotten."""
+    """Record a rejected caller for hospital IT's page; the oldest ones are dropped."""
     who = {"calling_ae_title": calling, "called_ae_title": called, "address": address}
     _, created = RejectedCaller.objects.update_or_create(
         **who,

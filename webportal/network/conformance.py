@@ -56,7 +56,7 @@ def tables() -> str:
 
 
 def fill_in(document: str) -> str:
-    """Return a document with the present tables between its marks."""
+    """Return a document with the current tables between its markers."""
     before, _, rest = document.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n\n{tables()}\n\n{END}{after}"

@@ -1,4 +1,4 @@
-"""C-ECHO: whether a node answers."""
+"""C-ECHO: testing the connection to a node."""
 
 from django.conf import settings
 from django.utils.translation import gettext as _
@@ -14,7 +14,7 @@ _PATIENCE_SECONDS = 5
 
 
 def echo(node: Node, by: User) -> tuple[bool, str]:
-    """Ask a node for a C-ECHO; return whether it answered, and a sentence about it."""
+    """Send a C-ECHO to a node; return whether it succeeded, and a message."""
     if not node.host or node.port is None:
         return False, _("Give a single address and the port on which the node listens.")
     entity = AE(ae_title=settings.DICOM_AE_TITLE)

@@ -1,4 +1,4 @@
-"""Forms of the nodes."""
+"""Forms for DICOM nodes."""
 
 import re
 from typing import Any
@@ -15,7 +15,7 @@ _BETWEEN = re.compile(r"[\s,;]+")
 
 
 class NodeForm(forms.Form):
-    """A node as hospital IT describes it."""
+    """A new node."""
 
     ae_title = forms.CharField(
         label=_("AE title"), max_length=16, help_text=_("As it is set on the device.")
@@ -53,7 +53,7 @@ class NodeForm(forms.Form):
             raise forms.ValidationError(error.message) from None
 
     def clean_addresses(self) -> list[str]:
-        """The addresses in their usual form."""
+        """The addresses in canonical form."""
         texts = [text for text in _BETWEEN.split(self.cleaned_data["addresses"]) if text]
         try:
             return read_addresses(texts)
@@ -62,7 +62,7 @@ class NodeForm(forms.Form):
 
 
 class NodeChangeForm(NodeForm):
-    """The same of a node that there is, whose AE title stays."""
+    """An existing node, whose AE title is fixed."""
 
     is_active = forms.BooleanField(label=_("May send"), required=False)
 

@@ -1,7 +1,7 @@
-"""The inbox: instances that are on disk and in the database before their sender is told so.
+"""The inbox: instances are on disk and in the database before the sender gets success.
 
-First the file, then the row: a process that is killed in between leaves a file without a row, of
-which nobody was told that it is safe. Files lie under their SHA-256.
+The file is written first, then the row: a process killed in between leaves a file without a row,
+which was never acknowledged. Files are named by their SHA-256.
 """
 
 import hashlib
@@ -40,16 +40,16 @@ _NOT_SETTLED: dict[str, Any] = {
 
 
 class InboxError(Conflict):
-    """What was asked of an instance is not possible in its state."""
+    """The action is not possible in the state of the instance."""
 
 
 class InboxFullError(OSError):
-    """The disk of the inbox has too little space left."""
+    """The disk of the inbox has too little free space."""
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """An instance as it arrived, `data` being a DICOM file."""
+    """A received instance; `data` is a DICOM file."""
 
     node: Node
     address: str
@@ -61,24 +61,24 @@ class Arrival:
 
 
 def folder() -> Path:
-    """The folder of the inbox, which is made where there is none."""
+    """The folder of the inbox, created if missing."""
     path: Path = settings.DICOM_INBOX
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     return path
 
 
 def check_space(size: int) -> None:
-    """Raise InboxFullError where `size` bytes leave less than UPLOAD_MIN_FREE_BYTES."""
-    # Twice: the inbox and the storage have it both for a while.
+    """Raise InboxFullError if `size` bytes would leave less than UPLOAD_MIN_FREE_BYTES free."""
+    # Twice, because inbox and storage both hold it for a while.
     if shutil.disk_usage(folder()).free - 2 * size < settings.UPLOAD_MIN_FREE_BYTES:
         raise InboxFullError
 
 
 def receive(arrival: Arrival) -> ReceivedInstance:
-    """Keep an instance; when this returns, it survives a power cut.
+    """Keep an instance; once this returns, it survives a power failure.
 
-    Bytes that came before are the same row. Raises InboxFullError, OSError, and errors of the
-    database; the sender must send again then.
+    The same bytes sent again are the same row. Raises InboxFullError, OSError, and database errors;
+    the sender must then send again.
     """
     check_space(len(arrival.data))
     sha256 = hashlib.sha256(arrival.data).hexdigest()
@@ -86,7 +86,7 @@ def receive(arrival: Arrival) -> ReceivedInstance:
     is_image = arrival.sop_class_uid not in OTHERS
     came = {"node": arrival.node, "address": arrival.address, "received_at": now}
     state = InboxState.WAITING if is_image else InboxState.SET_ASIDE
-    # Under the lock of the row, so that whoever settles it does not remove the file meanwhile.
+    # With the row locked, so that settling it does not remove the file meanwhile.
     with transaction.atomic():
         row, created = ReceivedInstance.objects.select_for_update().get_or_create(
             sha256=sha256,
@@ -121,25 +121,25 @@ def read(row: ReceivedInstance) -> bytes:
 
 
 def kept_names() -> list[tuple[str, str]]:
-    """File name and SHA-256 of every instance that the inbox keeps."""
+    """File name and SHA-256 of every instance kept in the inbox."""
     kept = ReceivedInstance.objects.filter(has_file=True, state__in=KEPT).order_by("pk")
     return [(row.file_name, row.sha256) for row in kept]
 
 
 def put_back(name: str, data: bytes) -> None:
-    """Write a file of the inbox again, as when a backup is restored."""
+    """Write a file of the inbox again, when restoring a backup."""
     _write(name, data)
 
 
 def clear() -> None:
-    """Remove the files whose bytes the storage has, and those that a person discarded."""
+    """Remove files that are in the storage, and those that a person has discarded."""
     while _clear_some():
         pass
 
 
 @transaction.atomic
 def _clear_some() -> bool:
-    # Who receives the same bytes again holds the lock of the row.
+    # Receiving the same bytes again takes the lock of the row.
     rows = list(
         ReceivedInstance.objects.select_for_update(skip_locked=True)
         .filter(has_file=True)
@@ -152,7 +152,7 @@ def _clear_some() -> bool:
 
 
 def _write(name: str, data: bytes) -> None:
-    """Write a file as a whole and flush it and its folder to the disk."""
+    """Write a file completely, and flush it and its folder to disk."""
     place = folder()
     descriptor, temporary = tempfile.mkstemp(prefix=".incoming-", dir=place)
     try:
@@ -172,7 +172,7 @@ def _write(name: str, data: bytes) -> None:
 
 
 def remove_unfinished() -> None:
-    """Remove what a killed receiver was writing; nobody was told that it is safe.
+    """Remove files left unfinished by a killed receiver; they were never acknowledged.
 
     To be called while nothing is received.
     """
@@ -182,7 +182,7 @@ def remove_unfinished() -> None:
 
 @transaction.atomic
 def retry(row: ReceivedInstance, by: User) -> None:
-    """Let a refused instance be looked at again. Raises InboxError."""
+    """Queue a refused instance for another attempt. Raises InboxError."""
     locked = ReceivedInstance.objects.select_for_update().get(pk=row.pk)
     if locked.state != InboxState.REFUSED:
         raise InboxError(_("Only a refused instance can be tried again."))
@@ -193,7 +193,7 @@ def retry(row: ReceivedInstance, by: User) -> None:
 
 @transaction.atomic
 def discard(row: ReceivedInstance, by: User) -> None:
-    """Discard a refused instance, or one that was set aside, for good. Raises InboxError."""
+    """Permanently discard a refused instance, or one that was set aside. Raises InboxError."""
     locked = ReceivedInstance.objects.select_for_update().get(pk=row.pk)
     if locked.state not in DISCARDABLE:
         raise InboxError(_("Only what was refused or set aside can be discarded."))

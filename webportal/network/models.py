@@ -1,4 +1,4 @@
-"""Nodes of the DICOM network, and the inbox of what they sent."""
+"""Nodes of the DICOM network, and the inbox of received instances."""
 
 import uuid
 
@@ -19,8 +19,8 @@ LONGEST_AE_TITLE = 16
 class Node(models.Model):
     """A modality or PACS that may send images.
 
-    `account` stands for it wherever somebody did something: batches, studies and the audit trail.
-    It has no password and no role.
+    `account` represents it as the actor in batches, studies and the audit trail. It has no password
+    and no role.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -64,12 +64,12 @@ class Node(models.Model):
 
     @property
     def host(self) -> str:
-        """Where it is called: its first address that is no network, '' where there is none."""
+        """The address to call: its first single address, '' if it has only networks."""
         return next((each for each in self.addresses if "/" not in each), "")
 
 
 class InboxState(models.TextChoices):
-    """What became of an instance that was received."""
+    """The state of a received instance."""
 
     WAITING = "waiting", _("Waiting")
     TAKEN = "taken", _("Taken in")
@@ -80,10 +80,10 @@ class InboxState(models.TextChoices):
 
 
 class ReceivedInstance(Reasoned):
-    """An instance that a node sent and was told is safe: the row of a file in the inbox.
+    """A received and acknowledged instance: the row of a file in the inbox.
 
-    The same bytes sent again are the same row. The file goes once the storage has its bytes;
-    refused and set aside ones keep it until a person discards them.
+    The same bytes sent again are the same row. The file is removed once the storage has its bytes;
+    for instances refused or set aside it is kept until a person discards them.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -138,26 +138,26 @@ class ReceivedInstance(Reasoned):
 
     @property
     def file_name(self) -> str:
-        """Under what name the inbox keeps it."""
+        """The file name in the inbox."""
         return f"{self.sha256}.dcm"
 
     @property
     def outcome(self) -> str:
-        """What became of it, in words; of a held file what was decided since."""
+        """The outcome in words; for a held file, what was decided since."""
         if self.item is not None and self.state in (InboxState.TAKEN, InboxState.HELD):
             return str(Verdict(self.item.verdict).label)
         return str(InboxState(self.state).label)
 
     @property
     def why(self) -> Reason:
-        """Why it is as it is."""
+        """The reason for the state."""
         if self.reason:
             return self.reason
         return self.item.reason if self.item is not None else NO_REASON
 
 
 class RejectedCaller(models.Model):
-    """A rejected caller, to help IT add the node: one row for each.
+    """A rejected caller, to help IT add the node: one row per caller.
 
     Written by webportal.network.callers, which keeps only the latest.
     """

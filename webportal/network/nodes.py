@@ -16,7 +16,7 @@ from webportal.refusals import Conflict
 
 
 class NodeError(Conflict):
-    """A node cannot be added or changed so; the message says why and what to do."""
+    """A node cannot be added or changed like this; the message says why and what to do."""
 
 
 def read_ae_title(text: str) -> str:
@@ -34,7 +34,7 @@ def read_ae_title(text: str) -> str:
 
 
 def read_addresses(texts: Collection[str]) -> list[str]:
-    """Return IP addresses and networks in their usual form, each once. Raises NodeError."""
+    """Return IP addresses and networks in canonical form, each once. Raises NodeError."""
     found: list[str] = []
     for text in texts:
         try:
@@ -54,7 +54,7 @@ def read_addresses(texts: Collection[str]) -> list[str]:
 
 
 def may_call_from(node: Node, address: str) -> bool:
-    """Whether a node calls from this address."""
+    """Whether the node may call from this address."""
     caller = ipaddress.ip_address(address)
     if isinstance(caller, ipaddress.IPv6Address) and caller.ipv4_mapped is not None:
         caller = caller.ipv4_mapped

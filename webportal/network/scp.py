@@ -1,7 +1,7 @@
-"""The receiver: verification (C-ECHO) and storage (C-STORE) for the nodes that may call.
+"""The receiver: verification SCP (C-ECHO) and storage SCP (C-STORE) for known nodes.
 
-It decodes nothing: an instance is written as it was encoded, and answered with success once it is
-in the inbox for good. What it holds of a data set in memory is one instance for each association.
+It decodes nothing: an instance is written in its received encoding, and acknowledged once it is
+durably in the inbox. It holds at most one data set per association in memory.
 """
 
 import logging
@@ -38,30 +38,30 @@ PROCESSING_FAILURE = 0x0110
 OUT_OF_RESOURCES = 0xA700
 CANNOT_UNDERSTAND = 0xC000
 
-# PS3.8 9.3.4: rejected for good, by the user of the service, for this reason.
+# PS3.8 9.3.4: rejected-permanent, source service-user, with this reason.
 _PERMANENT, _BY_USER = 0x01, 0x01
 CALLING_NOT_RECOGNISED, CALLED_NOT_RECOGNISED = 0x03, 0x07
-# Rejected for now, by the provider's presentation part: its limit is reached.
+# Rejected-transient, source service-provider (presentation): local limit exceeded.
 _TRANSIENT, _BY_PROVIDER, LOCAL_LIMIT = 0x02, 0x03, 0x02
 
 _UID = re.compile(r"[0-9.]{1,64}")
 _MOST_CONNECTIONS = 200
-# PS3.8 9.2: the connection closed (Evt17) while the request was awaited (Sta2).
+# PS3.8 9.2: connection closed (Evt17) while awaiting the association request (Sta2).
 _CLOSED_UNASKED = ("Sta2", "Evt17")
-# RFC 9325 (BCP 195), for the profile of PS3.15 B.9: what goes with TLS 1.2; 1.3 has no weak ones.
+# RFC 9325 (BCP 195), for the profile of PS3.15 B.9: TLS 1.2 cipher suites; 1.3 has no weak ones.
 _CIPHERS = "ECDHE+AESGCM:DHE+AESGCM"
 
 
 class Server(ThreadedAssociationServer):
-    """The listening socket; a thread serves each connection."""
+    """The listening socket; each connection is served by a thread."""
 
-    # Of more connections at once than pynetdicom's 5 each waits a second to try again.
+    # With pynetdicom's backlog of 5, each further simultaneous connection retries after a second.
     request_queue_size = 128
 
     def get_request(self) -> tuple[socket.socket, Any]:
-        """Accept a connection; its handshake is left to its thread.
+        """Accept a connection; the TLS handshake is left to its thread.
 
-        pynetdicom does it here, where a client that sends nothing would keep all others out.
+        pynetdicom does it here, where a silent client would block all others.
         """
         assert self.socket is not None
         client, address = self.socket.accept()
@@ -72,7 +72,7 @@ class Server(ThreadedAssociationServer):
         return client, address
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
-        """Serve a connection, after its handshake if it is encrypted."""
+        """Serve a connection, after the TLS handshake if it is encrypted."""
         if isinstance(request, ssl.SSLSocket):
             request.settimeout(settings.DICOM_ANSWER_SECONDS)
             try:
@@ -85,17 +85,17 @@ class Server(ThreadedAssociationServer):
         super().process_request_thread(request, client_address)
 
     def stop(self) -> None:
-        """Stop listening; what is open ends with the process."""
+        """Stop listening; open connections end with the process."""
         BaseServer.shutdown(self)
         self.server_close()
 
 
 def start(address: str, port: int) -> Server:
-    """Listen, and return the server, which a thread of its own serves. Raises OSError."""
+    """Start listening, and return the server, which runs in its own thread. Raises OSError."""
     entity = AE(ae_title=settings.DICOM_AE_TITLE)
     entity.implementation_class_uid = IMPLEMENTATION_UID
     entity.implementation_version_name = IMPLEMENTATION_NAME
-    # Counts connections that have not even asked yet; those that were let in are counted below.
+    # Counts connections before their association request; accepted ones are counted below.
     entity.maximum_associations = _MOST_CONNECTIONS
     entity.maximum_pdu_size = settings.DICOM_PDU_BYTES
     entity.network_timeout = settings.DICOM_IDLE_SECONDS
@@ -116,7 +116,7 @@ def start(address: str, port: int) -> Server:
 
 
 def _tls() -> ssl.SSLContext | None:
-    """How associations are encrypted: BCP 195's profile; None where no certificate is given."""
+    """The TLS context with the profile of BCP 195; None if no certificate is configured."""
     if not settings.DICOM_TLS_CERTIFICATE:
         if settings.DICOM_TLS_CLIENT_CA:
             raise ImproperlyConfigured("DICOM_TLS_CLIENT_CA needs DICOM_TLS_CERTIFICATE, too.")
@@ -132,7 +132,7 @@ def _tls() -> ssl.SSLContext | None:
 
 
 def _with_connection(handle: Callable[[Event], Any]) -> Callable[[Event], Any]:
-    """Give the handler a connection to the database that is closed with it.
+    """Give the handler a database connection that is closed with it.
 
     Each association has a thread of its own, whose connection nobody would close.
     """
@@ -147,7 +147,7 @@ def _with_connection(handle: Callable[[Event], Any]) -> Callable[[Event], Any]:
 
 
 def _admit(event: Event) -> None:
-    """Reject an association unless a known node asks for us; see webportal.network.callers."""
+    """Reject an association unless a known node requests it; see webportal.network.callers."""
     association: Any = event.assoc
     request = association.requestor.primitive
     calling, called = request.calling_ae_title.strip(), request.called_ae_title.strip()
@@ -177,9 +177,9 @@ def _open_associations(entity: AE) -> int:
 
 
 def _forget(event: Event) -> None:
-    """Let the thread of a connection end that was closed before it asked for an association.
+    """End the thread of a connection that closed before its association request.
 
-    pynetdicom would let it wait for the request until its time is over.
+    pynetdicom would wait for the request until its timeout.
     """
     if (event.current_state, event.fsm_event) == _CLOSED_UNASKED:
         event.assoc.dul.to_user_queue.put(None)
@@ -191,7 +191,7 @@ def _reject(association: Any, result: int, source: int, reason: int) -> None:
 
 
 def _store(event: Event) -> int:
-    """Keep an instance; the status of the answer."""
+    """Keep an instance; returns the C-STORE status."""
     association: Any = event.assoc
     request: Any = event.request
     sop_class = str(request.AffectedSOPClassUID)
@@ -225,7 +225,8 @@ def _store(event: Event) -> int:
 def _file_of(sop_class: str, sop_instance: str, syntax: str, encoded: bytes) -> bytes:
     """Return a data set as a DICOM file (PS3.10 7.1).
 
-    It says nothing of who sent it or when, so that an instance sent again is the same file.
+    Its File Meta Information identifies neither sender nor time, so an instance sent again is the
+    same file.
     """
     meta = FileMetaDataset()
     meta.FileMetaInformationVersion = b"\0\1"
@@ -242,9 +243,9 @@ def _file_of(sop_class: str, sop_instance: str, syntax: str, encoded: bytes) -> 
 
 
 def _study_of(data: bytes) -> str | None:
-    """Return the Study Instance UID of a file, '' where it has none; None where it is no data set.
+    """Return the Study Instance UID of a file, '' if it has none, None if it is not a data set.
 
-    Whether the image is any good is found out later.
+    Whether the image is usable is determined later.
     """
     try:
         header = dcmread(BytesIO(data), stop_before_pixels=True, specific_tags=["StudyInstanceUID"])

@@ -12,7 +12,7 @@ VERIFICATION = uid.UID("1.2.840.10008.1.1")
 IMAGES: tuple[uid.UID, ...] = tuple(sorted(SOP_CLASSES))
 IMAGE_SYNTAXES: tuple[uid.UID, ...] = tuple(sorted(TRANSFER_SYNTAXES))
 
-#: Objects that come with the images of a study and are none (DICOM_OTHER_OBJECTS).
+#: Non-image objects that accompany the images of a study (DICOM_OTHER_OBJECTS).
 OTHERS: tuple[uid.UID, ...] = (
     uid.BasicTextSRStorage,
     uid.EnhancedSRStorage,
@@ -25,7 +25,7 @@ PLAIN_SYNTAXES: tuple[uid.UID, ...] = (uid.ExplicitVRLittleEndian, uid.ImplicitV
 
 
 def offered() -> list[tuple[uid.UID, tuple[uid.UID, ...]]]:
-    """Every SOP class that is accepted by the present settings, with its transfer syntaxes."""
+    """Every SOP class accepted under the current settings, with its transfer syntaxes."""
     contexts = [(VERIFICATION, PLAIN_SYNTAXES), *((each, IMAGE_SYNTAXES) for each in IMAGES)]
     if settings.DICOM_OTHER_OBJECTS == "keep":
         contexts += [(each, PLAIN_SYNTAXES) for each in OTHERS]

@@ -1,7 +1,7 @@
-"""Taking in what the inbox holds, study by study, through the pipeline of uploads.
+"""Importing from the inbox, study by study, through the pipeline of uploads.
 
-One process does it at a time. Killed in the middle, it goes on where it was: the pipeline gives a
-file that it knows the verdict that it gave before.
+Only one process does this at a time. If killed, it can simply continue: the pipeline returns the
+same verdict for a file it has already seen.
 """
 
 import io
@@ -25,7 +25,7 @@ from webportal.reasons import Reason
 from webportal.records.models import Series
 from webportal.storage import DamagedFileError
 
-# A study that never falls quiet is taken in after so many times the quiet.
+# A study that never becomes quiet is imported after this multiple of the quiet period.
 _MOST_QUIETS = 20
 _MOST_ATTEMPTS = 3
 _LOCK = 0x6469636F6D  # "dicom"
@@ -35,16 +35,16 @@ _STATES = {
     Verdict.DUPLICATE: InboxState.TAKEN,
     Verdict.HELD: InboxState.HELD,
     Verdict.REFUSED: InboxState.REFUSED,
-    # A person discarded the same file before; what they decided stands.
+    # A person discarded the same file before; that decision stands.
     Verdict.DISCARDED: InboxState.DISCARDED,
 }
 
 
 def work_off(should_stop: Callable[[], bool] = lambda: False) -> int:
-    """Take in every study of the inbox that has fallen quiet; return how many instances settled.
+    """Import every study that has become quiet; return the number of instances settled.
 
-    Does nothing while another process does it. Raises StorageRefusesError, OSError and errors of
-    the database where nothing can be stored; all keeps waiting then.
+    Does nothing while another process is doing it. Raises StorageRefusesError, OSError and database
+    errors if nothing can be stored; everything then stays in the inbox.
     """
     with _alone() as is_mine:
         if not is_mine:
@@ -77,7 +77,7 @@ def _alone() -> Iterator[bool]:
 
 
 def _quiet_studies() -> list[tuple[Node, str]]:
-    """The studies of which nothing came for a while, those that came first before others."""
+    """The studies of which nothing has arrived for a while, the oldest first."""
     quiet = timedelta(seconds=settings.DICOM_STUDY_QUIET_SECONDS)
     now = timezone.now()
     found = (
@@ -97,7 +97,7 @@ def _quiet_studies() -> list[tuple[Node, str]]:
 
 @transaction.atomic
 def _batch_for(node: Node, study: str) -> UploadBatch:
-    """Return the batch of a study's waiting instances: an earlier one, where some of them has."""
+    """Return the batch for a study's waiting instances: an earlier one if any of them has it."""
     waiting = ReceivedInstance.objects.filter(
         state=InboxState.WAITING, node=node, study_instance_uid=study
     )
@@ -116,7 +116,7 @@ def _batch_for(node: Node, study: str) -> UploadBatch:
 
 
 def _take_in(row: ReceivedInstance, batch: UploadBatch, by: User) -> None:
-    """Give one instance its verdict. Raises what concerns every file alike."""
+    """Give one instance its verdict. Raises errors that concern every file alike."""
     attempts = row.attempts + 1
     ReceivedInstance.objects.filter(pk=row.pk).update(attempts=attempts)
     if attempts > _MOST_ATTEMPTS:
@@ -140,7 +140,7 @@ def _take_in(row: ReceivedInstance, batch: UploadBatch, by: User) -> None:
 def _settle(
     row: ReceivedInstance, item: UploadItem | None, state: InboxState, reason: Reason
 ) -> None:
-    """Record what became of an instance, unless the same bytes came again and wait again."""
+    """Record the outcome of an instance, unless the same bytes arrived again and are waiting."""
     locked = ReceivedInstance.objects.select_for_update().get(pk=row.pk)
     if locked.times_received != row.times_received:
         return

@@ -1,4 +1,4 @@
-"""Pages of the DICOM network, for hospital IT. They name no patient."""
+"""Pages of the DICOM network, for hospital IT. They show no patient data."""
 
 import uuid
 
@@ -32,7 +32,7 @@ _WHY_REJECTED = {
 @allow(Role.IT)
 @require_http_methods(["GET", "POST"])
 def network(request: SignedInRequest) -> HttpResponse:
-    """Nodes, adding one, and who was not let in."""
+    """Nodes, a form to add one, and rejected callers."""
     form = NodeForm(request.POST or None)
     if form.is_valid():
         try:
@@ -63,7 +63,7 @@ def _rejected() -> list[RejectedCaller]:
 @allow(Role.IT)
 @require_http_methods(["GET", "POST"])
 def node(request: SignedInRequest, node_id: uuid.UUID) -> HttpResponse:
-    """Change a node, or stop it from sending."""
+    """Change a node, or deactivate it."""
     shown = get_object_or_404(Node, pk=node_id)
     form = NodeChangeForm(request.POST or None, node=shown)
     if form.is_valid():
@@ -76,7 +76,7 @@ def node(request: SignedInRequest, node_id: uuid.UUID) -> HttpResponse:
 @allow(Role.IT)
 @require_POST
 def test_node(request: SignedInRequest, node_id: uuid.UUID) -> HttpResponse:
-    """Send a node a C-ECHO and say what came of it."""
+    """Send a C-ECHO to a node and show the outcome."""
     called = get_object_or_404(Node, pk=node_id)
     answered, words = echo.echo(called, request.user)
     (messages.success if answered else messages.warning)(request, f"{called}: {words}")
@@ -86,7 +86,7 @@ def test_node(request: SignedInRequest, node_id: uuid.UUID) -> HttpResponse:
 @allow(Role.IT)
 @require_GET
 def received(request: SignedInRequest) -> HttpResponse:
-    """The inbox: what came, from whom, and what became of it; the newest first."""
+    """The inbox: received instances, their senders and states, newest first."""
     state = request.GET.get("state", "")
     found = ReceivedInstance.objects.select_related("node", "item")
     if state in InboxState.values:
@@ -104,7 +104,7 @@ def received(request: SignedInRequest) -> HttpResponse:
 
 
 def _discarding(asked: str) -> ReceivedInstance | None:
-    """Return what the person is asked about before it is discarded."""
+    """Return what the user is asked to confirm before an instance is discarded."""
     try:
         found = ReceivedInstance.objects.select_related("node").filter(pk=uuid.UUID(asked))
     except ValueError:
@@ -115,7 +115,7 @@ def _discarding(asked: str) -> ReceivedInstance | None:
 @allow(Role.IT)
 @require_POST
 def retry(request: SignedInRequest, received_id: uuid.UUID) -> HttpResponse:
-    """Let a refused instance be looked at again."""
+    """Queue a refused instance for another attempt."""
     try:
         inbox.retry(get_object_or_404(ReceivedInstance, pk=received_id), request.user)
         messages.success(request, _("It will be processed again within seconds."))

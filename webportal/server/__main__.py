@@ -1,4 +1,4 @@
-"""Serves the portal: `python -m webportal.server --bind HOST:PORT`, or `--fd N`."""
+"""Runs the portal: `python -m webportal.server --bind HOST:PORT`, or `--fd N`."""
 
 import argparse
 import logging
@@ -17,14 +17,14 @@ KEEP_ALIVE_SECONDS = 15
 STOP_SECONDS = 5
 HEADER_BYTES = 32 * 1024
 BACKLOG = 1024
-# What an interrupted process left in the folder for uploads goes after so long.
+# Files left by an interrupted process in the upload folder are removed after this long.
 LEFT_OVER_SECONDS = 86_400
 
 logger = logging.getLogger("webportal.server")
 
 
 def main() -> None:
-    """Serve until SIGTERM; requests under way get a few seconds to be answered."""
+    """Serve until SIGTERM; requests in progress get a few seconds to finish."""
     options = read_options()
     _allow_many_files()
     # Sets Django up, which the bridge needs.
@@ -38,7 +38,7 @@ def main() -> None:
     _prepare_folder(settings.UPLOAD_TEMP_DIR)
     listener = _listener(options)
     prepare_listener(listener)
-    # Clients that do not speak HTTP must not be able to fill the log.
+    # Clients that do not speak HTTP must not be able to flood the log.
     logging.getLogger("uvicorn").setLevel(logging.ERROR)
     config = uvicorn.Config(
         Bridge(application),
@@ -57,18 +57,18 @@ def main() -> None:
         timeout_graceful_shutdown=STOP_SECONDS,
     )
     record_start("portal")
-    # uvicorn raises the signal that stopped it once more, by which the process would end at once.
+    # uvicorn re-raises the signal that stopped it, which would end the process at once.
     signal.signal(signal.SIGTERM, lambda *_: None)
     logger.info("listening on %s", listener.getsockname())
     with suppress(KeyboardInterrupt):
         uvicorn.Server(config).run(sockets=[listener])
     record_stop("portal")
-    # Python would wait for threads, and a ZIP may take minutes; what is stored of it is stored.
+    # Python would wait for threads, and a ZIP may take minutes; what it has stored so far is kept.
     os._exit(0)
 
 
 def read_options(arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """Return the options on the command line."""
+    """Parse the command line."""
     parser = argparse.ArgumentParser(prog="python -m webportal.server", description=__doc__)
     where = parser.add_mutually_exclusive_group(required=True)
     where.add_argument("--bind", metavar="HOST:PORT", help="listen here; [HOST]:PORT for IPv6")
@@ -90,11 +90,12 @@ def _allow_many_files() -> None:
 
 
 def _prepare_folder(folder: Path) -> None:
-    """Make the folder for bodies under way, and remove what an interrupted process left there."""
+    """Create the folder for bodies in transit, and remove leftovers of an interrupted process."""
     from django.conf import settings
 
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    # Parts of forms, too. Not by TMPDIR: sockets of processes lie there, whose paths must be short.
+    # Also for multipart forms. TMPDIR is not changed: process sockets are there, and their paths
+    # must be short.
     settings.FILE_UPLOAD_TEMP_DIR = str(folder)
     for file in folder.iterdir():
         with suppress(FileNotFoundError):

@@ -1,4 +1,4 @@
-"""Who may send a file or another large body, decided before any of it is taken in."""
+"""Admission of uploads and other large request bodies, decided before any of it is read."""
 
 import uuid
 from collections.abc import Callable, Mapping
@@ -31,16 +31,16 @@ from webportal.refusals import Refusal
 from webportal.site.language import language_of
 
 Environ = Mapping[str, Any]
-# What anybody may send: the form of the sign-in is far smaller.
+# Allowed for anonymous clients: the sign-in form is far smaller.
 OPEN_BYTES = 64 * 1024
-# What people who are signed in may send that is no file of an upload: a CSV sheet.
+# Allowed for signed-in users outside uploads: a CSV sheet.
 LARGEST_FORM_BYTES = 16 * 1024**2
 _UPLOADS = ("intake:upload", "api:batch-files")
 _RETRY_SECONDS = 5
 
 
 class BodyRefused(Refusal):
-    """The body is not taken in."""
+    """The body is not accepted."""
 
     def __init__(self, status: HTTPStatus, code: str, message: str) -> None:
         super().__init__(code, message)
@@ -48,7 +48,7 @@ class BodyRefused(Refusal):
 
 
 class TooManyUploadsError(Refusal):
-    """The person sends as many files as one may at the same time; it works a little later."""
+    """The user has reached the limit of simultaneous uploads; retrying a little later works."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
     retry_seconds = _RETRY_SECONDS
@@ -64,7 +64,7 @@ class TooManyUploadsError(Refusal):
 
 
 def is_upload(environ: Environ) -> bool:
-    """Whether the request sends a file of an upload."""
+    """Whether the request uploads a file."""
     if environ["REQUEST_METHOD"] != "POST":
         return False
     try:
@@ -81,11 +81,11 @@ def largest_body() -> int:
 
 
 def admit(environ: Environ, length: int) -> uuid.UUID | None:
-    """Return who sends a body of `length` bytes, None where nobody is known who may send it.
+    """Return the user who may send a body of `length` bytes, None if there is none.
 
-    Django then answers without the body, so that it alone decides how, and what is recorded. The
-    view checks everything again, and more; this keeps the disk free for those who may upload.
-    Raises a Refusal where the person may send it, but not now.
+    Django then responds without the body, so that it alone decides how, and what is recorded. The
+    view repeats all checks and more; this one only reserves the disk for those who may upload.
+    Raises a Refusal if the user may send it, but not now.
     """
     close_old_connections()
     try:
@@ -111,14 +111,14 @@ def _admit(environ: Environ, length: int) -> uuid.UUID | None:
 
 
 def body_too_large(environ: Environ) -> BodyRefused:
-    """Return the refusal of a body beyond the limit of its address."""
+    """Return the refusal of a body beyond the limit of its URL."""
     limit = largest_body() - REQUEST_OVERHEAD if is_upload(environ) else LARGEST_FORM_BYTES
     reason = too_large(limit)
     return BodyRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason.code, reason.message)
 
 
 def no_length() -> BodyRefused:
-    """Return the refusal of a file that does not say how long it is."""
+    """Return the refusal of an upload without a Content-Length."""
     message = _("The request does not say how long it is.")
     return BodyRefused(HTTPStatus.LENGTH_REQUIRED, "no_length", message)
 
@@ -130,7 +130,7 @@ def stalled() -> BodyRefused:
 
 
 def refusal_response(environ: Environ, refuse: Callable[[], Refusal]) -> HttpResponse:
-    """Return a refusal as the pages' scripts, or programs, read it, in their language."""
+    """Return a refusal as the page's scripts or API clients expect it, in their language."""
     request = _request(environ)
     with translation.override(language_of(request)):
         refusal = refuse()

@@ -1,4 +1,4 @@
-"""Bodies of requests and answers, in a file on the disk unless they are small."""
+"""Bodies of requests and responses, spooled to a file on disk unless they are small."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -13,37 +13,37 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Body = SpooledTemporaryFile[bytes]
 
-# What is larger is kept on the disk.
+# Larger bodies are spooled to disk.
 MEMORY_BYTES = 64 * 1024
-# A body may go without a byte for so long.
+# How long a body may stall without a byte arriving.
 STALL_SECONDS = 30
-# A body that anybody may send has to be whole after so long, however steadily it trickles in.
+# An anonymous body has to be complete within this time, however steadily it trickles in.
 OPEN_SECONDS = 60
 _CHUNK = 256 * 1024
 
-# A disk that is slow to write to must not hold up the loop, which serves everybody.
+# Writing to a slow disk must not block the event loop, which serves everybody.
 _disk = ThreadPoolExecutor(4, thread_name_prefix="disk")
 
 
 class GoneError(Exception):
-    """The client hung up."""
+    """The client disconnected."""
 
 
 class StalledError(Exception):
-    """The client sends nothing any more."""
+    """The client has stopped sending."""
 
 
 class OverLimitError(Exception):
-    """More arrives than the request may have."""
+    """The body exceeds its limit."""
 
 
 def new_body() -> Body:
-    """Return an empty body, which moves to UPLOAD_TEMP_DIR once it is large."""
+    """Return an empty body, which is spooled to UPLOAD_TEMP_DIR once it is large."""
     return SpooledTemporaryFile(max_size=MEMORY_BYTES, dir=str(settings.UPLOAD_TEMP_DIR))
 
 
 async def take_in(receive: Receive, body: Body, limit: int) -> int:
-    """Write a request's body into `body` at the client's pace, and return how long it is.
+    """Read a request's body into `body` at the client's pace, and return its length.
 
     Raises GoneError, StalledError, and OverLimitError beyond `limit` bytes.
     """

@@ -1,4 +1,4 @@
-"""Django behind an asynchronous server: threads answer requests and never wait for clients."""
+"""Django behind an asynchronous server: threads handle requests and never wait for clients."""
 
 import asyncio
 import sys
@@ -30,7 +30,7 @@ _WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 @dataclass
 class Answer:
-    """What Django answers, whole."""
+    """Django's complete response."""
 
     status: int = 500
     headers: Headers = field(default_factory=list)
@@ -40,12 +40,12 @@ class Answer:
 class Bridge:
     """An ASGI application that serves a WSGI one.
 
-    Pages and files of uploads have threads of their own, so that neither a ZIP that is unpacked nor
-    many files at once hold up a page.
+    Pages and uploads have separate threads, so that neither unpacking a ZIP nor many files at once
+    delay a page.
     """
 
     def __init__(self, application: WSGIApplication) -> None:
-        # Loads the views, which would otherwise hold up the loop at the first request.
+        # Loads the views, which would otherwise block the event loop at the first request.
         _ = get_resolver().url_patterns
         self._application = application
         self._pages = ThreadPoolExecutor(settings.PORTAL_THREADS, thread_name_prefix="page")
@@ -53,10 +53,10 @@ class Bridge:
         self._sending: Counter[uuid.UUID] = Counter()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
-        """Answer one request."""
+        """Handle one request."""
         names = {name for name, _ in scope["headers"]}
         if {b"content-length", b"transfer-encoding"} <= names:
-            # Two servers in a row could disagree about where this request ends.
+            # Two servers in a chain could disagree about where this request ends.
             await _send_text(send, HTTPStatus.BAD_REQUEST, "Two lengths of one request.\n")
             return
         environ = environ_of(scope)
@@ -134,7 +134,7 @@ class Bridge:
     async def _refuse(
         self, environ: Environ, refuse: Callable[[], Refusal], *, is_last: bool = False
     ) -> Answer:
-        """Answer in place of Django; what still arrives of the body is read and thrown away."""
+        """Respond in place of Django; the rest of the body is read and discarded."""
         response = await self._run(
             self._pages, partial(admission.refusal_response, environ, refuse)
         )
@@ -149,7 +149,7 @@ class Bridge:
 
 
 def environ_of(scope: Message) -> Environ:
-    """The request as WSGI (PEP 3333) describes it, without its body."""
+    """The request as a WSGI environment (PEP 3333), without its body."""
     host, port = scope["server"] or ("localhost", None)
     environ: Environ = {
         "REQUEST_METHOD": scope["method"],
@@ -168,7 +168,8 @@ def environ_of(scope: Message) -> Environ:
         "wsgi.run_once": False,
     }
     for raw_name, raw_value in scope["headers"]:
-        # A proxy that sets X-Forwarded-For lets X_Forwarded_For through, which would be the same.
+        # A proxy that sets X-Forwarded-For passes X_Forwarded_For through, which WSGI cannot tell
+        # apart.
         if b"_" in raw_name:
             continue
         name, value = (
@@ -188,7 +189,7 @@ def without_body(environ: Environ) -> Environ:
 
 
 def answer_of(application: WSGIApplication, environ: Environ) -> Answer:
-    """Have a WSGI application answer, and keep all of the answer."""
+    """Call a WSGI application, and keep its complete response."""
     answer = Answer()
 
     def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> Any:
@@ -207,11 +208,11 @@ def answer_of(application: WSGIApplication, environ: Environ) -> Answer:
 
 
 def _announced(environ: Environ) -> int | None:
-    """The length of the body, None where it comes in chunks that say their own."""
+    """The declared length of the body, None for chunked encoding."""
     if "HTTP_TRANSFER_ENCODING" in environ:
         return None
     length = environ.get("CONTENT_LENGTH", "")
-    # uvicorn has refused what is no number; a request without a body needs no length.
+    # uvicorn has rejected lengths that are not numbers; a request without a body needs none.
     return int(length) if length else 0
 
 

@@ -1,4 +1,4 @@
-"""Connections without a request: how many there may be, and for how long."""
+"""Idle connections: how many there may be, and for how long."""
 
 import asyncio
 import resource
@@ -7,17 +7,17 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-# From the first byte, or the end of the last answer, to the end of the next request's headers. It
-# also ends a connection on which a refused body still arrives.
+# From the first byte, or the end of the previous response, to the end of the next request's
+# headers. It also ends a connection on which a refused body is still arriving.
 REQUEST_SECONDS = 20
-# How long the kernel waits for a client that takes nothing of its answer.
+# How long the kernel waits for a client that accepts none of its response.
 READER_SECONDS = 60
-# Open files for each connection: the socket, a body on the disk, an answer on the disk.
+# Open files per connection: the socket, a request body on disk, a response on disk.
 _FILES_EACH = 3
 
 
 class Connection(H11Protocol):
-    """uvicorn's HTTP/1.1 with a time limit for headers, which uvicorn itself does not have."""
+    """uvicorn's HTTP/1.1 protocol with a time limit for headers, which uvicorn lacks."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -30,7 +30,7 @@ class Connection(H11Protocol):
         return self.cycle is None or self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Begin to wait for a request; where there are too many, the longest wait ends."""
+        """Start waiting for a request; beyond the limit, the longest-waiting connection is closed."""
         super().connection_made(transport)
         self._check = self.loop.call_later(REQUEST_SECONDS, self._close_if_late)
         if len(self.connections) > most_connections():
@@ -48,7 +48,7 @@ class Connection(H11Protocol):
         super().connection_lost(exc)
 
     def on_response_complete(self) -> None:
-        """Begin to wait for the next request."""
+        """Start waiting for the next request."""
         self.waiting_since = self.loop.time()
         super().on_response_complete()
 
@@ -58,17 +58,17 @@ class Connection(H11Protocol):
         if now < late_at:
             self._check = self.loop.call_at(late_at, self._close_if_late)
         else:
-            # What was written before is still delivered.
+            # Data written before is still delivered.
             self.transport.close()
 
 
 def most_connections() -> int:
-    """How many connections there may be; the limit of open files decides."""
+    """The maximum number of connections, derived from the limit on open files."""
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0] // _FILES_EACH
 
 
 def prepare_listener(listener: socket.socket) -> None:
-    """Let connections to this socket end where the client takes nothing of its answer."""
+    """Close connections to this socket whose client accepts none of its response."""
     if listener.family in (socket.AF_INET, socket.AF_INET6):
         milliseconds = READER_SECONDS * 1000
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)

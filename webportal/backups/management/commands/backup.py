@@ -15,7 +15,7 @@ _NEWEST = "newest"
 
 
 class Command(BaseCommand):
-    """Exits with 1 where a backup is not complete, or a verification finds something."""
+    """Exits with 1 if a backup is incomplete, or if verification finds something."""
 
     help = "Back up the database and the stored files to BACKUP_REPOSITORY, while all goes on."
 
@@ -36,7 +36,7 @@ class Command(BaseCommand):
             help="Make the first backup in a new repository, after others in an earlier one.",
         )
 
-    # The log of the scheduler is English.
+    # The scheduler's log is in English.
     @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
         try:
@@ -45,7 +45,7 @@ class Command(BaseCommand):
             elif options["verify"]:
                 self._verify(options["verify"])
             else:
-                # People and workers come first.
+                # Lower priority than people and workers.
                 os.nice(10)
                 self._take(may_begin_repository=options["begin_repository"])
         except (BackupError, OSError) as error:

@@ -1,4 +1,4 @@
-"""`manage.py create_backup_key FILE`: make the key that backups are encrypted with."""
+"""`manage.py create_backup_key FILE`: create the key pair for encrypting backups."""
 
 import os
 from pathlib import Path

@@ -13,7 +13,7 @@ from webportal.database.schema import MigrationError
 
 
 class Command(BaseCommand):
-    """Exits with 1 where the restored audit trail or the records are not intact."""
+    """Exits with 1 if the restored audit trail or the records are not intact."""
 
     help = "Restore a backup from BACKUP_REPOSITORY into an empty database and the storage."
 

@@ -17,13 +17,13 @@ from webportal.network.taking_in import work_off
 
 logger = logging.getLogger(__name__)
 
-# Between two looks into the inbox.
+# Polling interval of the inbox.
 _PAUSE_SECONDS = 1.0
 _PAUSE_AFTER_FAULT_SECONDS = 10.0
 
 
 class Command(BaseCommand):
-    """Listen until SIGTERM or Ctrl-C, and take in what the inbox holds meanwhile."""
+    """Listen until SIGTERM or Ctrl-C, and import from the inbox meanwhile."""
 
     help = "Receive images over the DICOM network (C-ECHO, C-STORE) and take them in."
 
@@ -46,7 +46,7 @@ class Command(BaseCommand):
                 f"Cannot listen on {options['address']}, port {options['port']} (DICOM_ADDRESS,"
                 f" DICOM_PORT): {error.strerror}."
             ) from error
-        # No other process listens here, so that what is unfinished is a dead one's.
+        # No other process listens here, so unfinished files are those of a dead one.
         inbox.remove_unfinished()
         port = server.server_address[1]
         self.stdout.write(f"Receiving as {settings.DICOM_AE_TITLE} on port {port}.")
