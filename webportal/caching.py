@@ -1,7 +1,7 @@
-"""Nothing that may tell of a patient stays in a browser: workstations are shared.
+"""Browsers must not keep responses that may contain patient data: workstations are shared.
 
-The viewer loses no time by it: it keeps the pixels of a reader's next studies in the memory of the
-page (frontend/src/viewer/ahead.ts), which is gone with the page.
+The viewer loses no time: it keeps the pixels of the next studies in the memory of the page
+(frontend/src/viewer/ahead.ts), which is released with the page.
 """
 
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from django.utils.cache import patch_vary_headers
 def keep_nothing(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Forbid browsers to keep an answer, unless its view calls it public.
+    """Forbid browsers to store a response, unless its view marks it as public.
 
     Here and not at each view, so that none can be forgotten. Static files never come this far.
     """

@@ -1,4 +1,4 @@
-"""Where a request comes from, also behind proxies."""
+"""The client address of a request, also behind proxies."""
 
 from ipaddress import IPv6Address, ip_address
 
@@ -9,24 +9,24 @@ UNKNOWN = "unknown"
 
 
 def client_address(request: HttpRequest | None) -> str:
-    """The address of who asks; 'unknown' where the server does not tell, as over a Unix socket.
+    """The address of the client; 'unknown' if the server provides none, as over a Unix socket.
 
-    `PROXY_COUNT` proxies stand in front, and each appends to `X-Forwarded-For` whom it was asked
-    by. What is further to the left was written by the client, who may write anything.
+    `PROXY_COUNT` proxies stand in front, and each appends its client to `X-Forwarded-For`. Entries
+    further to the left were written by the client, and cannot be trusted.
     """
     if request is None:
         return UNKNOWN
     hops = [request.META.get("REMOTE_ADDR", "")]
     if settings.PROXY_COUNT:
         hops = [*request.headers.get("X-Forwarded-For", "").split(","), *hops]
-    # A proxy that appends nothing would be skipped: then its own address is as far as we know.
+    # A proxy that appends nothing would be skipped: then its own address is the best known.
     place = -1 - settings.PROXY_COUNT
     told = hops[place] if len(hops) > settings.PROXY_COUNT else hops[-1]
     return _valid(told) or _valid(hops[-1]) or UNKNOWN
 
 
 def network_of(address: str) -> str:
-    """The address as one count goes by it: of IPv6 its /64, for a single host has all of that."""
+    """The address as used for counting: for IPv6 its /64, which a single host owns entirely."""
     try:
         found = ip_address(address)
     except ValueError:

@@ -1,8 +1,7 @@
-"""What the logs hold: enough to find a fault, one line where nothing is broken, and no patient.
+"""Log content: enough to find a fault, one line where nothing is broken, and no patient data.
 
-Addresses are written as their patterns: what somebody types there may be a name. Refusals of one
-sender are few a minute, however many there are, so that nobody can fill the logs and push out what
-others need to find in them.
+URLs are logged as their patterns: users may type a name there. Refusals are limited per client, so
+that nobody can fill the logs and rotate out what others need.
 """
 
 import logging
@@ -49,7 +48,7 @@ _QUOTED = re.compile(r"^(DETAIL|CONTEXT|LINE \d+|\s*\^).*\n?", re.MULTILINE)
 
 
 class Formatter(logging.Formatter):
-    """Writes tracebacks without the values that the database quotes in its errors."""
+    """Formats tracebacks without the values that the database quotes in its errors."""
 
     def formatException(self, ei: Any) -> str:
         """The traceback."""
@@ -57,7 +56,7 @@ class Formatter(logging.Formatter):
 
 
 class Requests(logging.Filter):
-    """Rewrites what Django logs of requests."""
+    """Rewrites Django's log records about requests."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -66,15 +65,15 @@ class Requests(logging.Filter):
         self._lines: dict[str, int] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the record is written; one of a request names no path."""
+        """Whether to log the record; records about a request contain no path."""
         request = getattr(record, "request", None)
         if not isinstance(request, HttpRequest):
             return True
         status = getattr(record, "status_code", None)
-        # What is busy or out of space is no fault of the code's, and comes in numbers.
+        # Being busy or out of space is not a bug, and occurs in large numbers.
         is_fault = status == HTTPStatus.INTERNAL_SERVER_ERROR
         if not is_fault:
-            # Nothing is broken, so where in the code it was decided tells nothing.
+            # Nothing is broken, so a traceback is of no use.
             record.exc_info = record.exc_text = None
             if not self._has_room(client_address(request)):
                 return False

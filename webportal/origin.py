@@ -1,4 +1,4 @@
-"""Where the request that is being answered comes from, for whoever keeps a record of it."""
+"""The origin of the request being answered, for records of it."""
 
 import hashlib
 from collections.abc import Iterator
@@ -19,10 +19,10 @@ _answered: ContextVar[HttpRequest | None] = ContextVar("answered", default=None)
 
 @dataclass(frozen=True)
 class Origin:
-    """The client's address and user agent, and the session or API token that it used.
+    """The client's address and user agent, and the session or API token used.
 
-    `session` is the beginning of the SHA-256 of the session's key, `token` what the token begins
-    with and its name; '' where there is none.
+    `session` is the beginning of the SHA-256 of the session key, `token` the token's prefix and
+    name; '' if there is none.
     """
 
     address: str
@@ -31,13 +31,13 @@ class Origin:
     token: str = ""
 
     def as_json(self) -> dict[str, str]:
-        """What is known."""
+        """The known values."""
         return {name: value for name, value in vars(self).items() if value}
 
 
 @contextmanager
 def answering(request: HttpRequest) -> Iterator[None]:
-    """While this lasts, what the thread does is done for the request."""
+    """Within this block, the thread works for the request."""
     token = _answered.set(request)
     try:
         yield
@@ -52,14 +52,14 @@ def current_origin() -> Origin | None:
 
 
 def origin_of(request: HttpRequest) -> Origin:
-    """Where a request comes from, as far as it is known by now."""
+    """The origin of a request, as far as known so far."""
     return Origin(
         client_address(request), device_of(request), _session_of(request), _token_of(request)
     )
 
 
 def device_of(request: HttpRequest) -> str:
-    """The user agent, as far as it is kept; without what PostgreSQL cannot hold."""
+    """The user agent, truncated to the stored length, without characters PostgreSQL rejects."""
     return request.headers.get("User-Agent", "").replace("\0", "")[:LONGEST_DEVICE]
 
 

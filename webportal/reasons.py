@@ -1,8 +1,8 @@
-"""Reasons: kept as a code with parameters, and read in the language of the page.
+"""Reasons: stored as a code with parameters, and rendered in the language of the page.
 
-Each app registers its messages. A message belongs to a code, or to `code.variant` where a code has
-several; the parameter `variant` tells which. The parameter `text` stands for the whole message: a
-sentence of an earlier release that no code belongs to.
+Each app registers its messages. A message belongs to a code, or to `code.variant` if a code has
+several; the parameter `variant` selects one. The parameter `text` holds the whole message: a
+sentence of an earlier release that matches no code.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from django.utils.translation import gettext, gettext_noop, override
 from ml.images import ImageError
 
 OTHER = "other"
-#: The names of fields that stand in a list among the parameters, as people say them.
+#: Display names of fields listed among the parameters.
 FIELDS = {
     "name": gettext_noop("name"),
     "birth_date": gettext_noop("date of birth"),
@@ -30,7 +30,7 @@ _MESSAGES: dict[str, str] = {}
 
 
 def register(messages: Mapping[str, str]) -> None:
-    """Make messages known: English with `{}` for what is filled in, marked for translation."""
+    """Register messages: English with `{}` placeholders, marked for translation."""
     for key, message in messages.items():
         if _MESSAGES.setdefault(key, message) != message:
             raise ValueError(f"The reason {key} has two messages.")
@@ -38,7 +38,7 @@ def register(messages: Mapping[str, str]) -> None:
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a file was refused or held, or a job failed; false where there is no reason.
+    """Why a file was refused or held, or a job failed; false if there is no reason.
 
     `params` are plain JSON.
     """
@@ -60,7 +60,7 @@ class Reason:
             return str(self.params["text"])
         variant = self.params.get("variant")
         message = _MESSAGES.get(f"{self.code}.{variant}" if variant else self.code)
-        if message is None:  # of a release that is gone, or is yet to come
+        if message is None:  # of an earlier or later release
             return self.code
         return gettext(message).format_map(
             {name: _shown(value) for name, value in self.params.items()}
@@ -83,7 +83,7 @@ def _shown(value: Any) -> str:
 
 
 class Reasoned(models.Model):
-    """A row with the reason why it is as it is; both fields are empty where there is none."""
+    """A row with the reason for its state; both fields are empty if there is none."""
 
     reason_code = models.CharField(max_length=40, blank=True)
     reason_params = models.JSONField(default=dict, blank=True)
@@ -93,5 +93,5 @@ class Reasoned(models.Model):
 
     @property
     def reason(self) -> Reason:
-        """The reason, in words where it is shown."""
+        """The reason, rendered when shown."""
         return Reason(self.reason_code, self.reason_params)

@@ -1,15 +1,15 @@
-"""Refusals: what a service does not do, in words for people and in a word for programs."""
+"""Refusals: a service declines a request, with a message for people and a code for programs."""
 
 from http import HTTPStatus
 
 
 class Refusal(Exception):
-    """Base of what pages show as a message and the API answers as a problem.
+    """Base of what pages show as a message and the API returns as a problem.
 
-    `code` is a stable word for programs, `message` tells a person what to do, and `status` is the
-    API's answer. A message may hold patient data (a date that contradicts another), so it is shown
-    and never logged; the code never does. `retry_seconds` is set where the same request may do
-    later.
+    `code` is a stable code for programs, `message` tells a person what to do, and `status` is the
+    API's status. A message may contain patient data (a date that contradicts another), so it is
+    shown and never logged; the code never does. `retry_seconds` is set if the same request may
+    succeed later.
     """
 
     status: HTTPStatus = HTTPStatus.CONFLICT
@@ -24,7 +24,7 @@ class Refusal(Exception):
 
 
 class Conflict(Refusal):
-    """A refusal that programs need not tell from others: the state of things does not allow it."""
+    """A refusal without a code of its own for programs: the current state does not allow it."""
 
     code = "conflict"
 

@@ -16,7 +16,7 @@ from webportal.api import framework
 from webportal.database.config import database_from_config
 from webportal.storage import storage_from_url
 
-# Lets generic classes such as ModelForm[User] be written as the type checker reads them.
+# Allows generic classes such as ModelForm[User] to be subscripted, as the type checker expects.
 django_stubs_ext.monkeypatch()
 
 env = environ.FileAwareEnv()
@@ -128,12 +128,13 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 
-# Where encrypted backups go, whom they are encrypted to (public keys of age), and the secret key
-# that reads them again, which only a restoration needs.
+# Where encrypted backups go, their recipients (public age keys), and the secret key for reading
+# them, needed only for restoring.
 BACKUP_REPOSITORY = env.str("BACKUP_REPOSITORY", default="")
 BACKUP_RECIPIENTS = env.list("BACKUP_RECIPIENTS", default=[])
 BACKUP_IDENTITY = env.str("BACKUP_IDENTITY", default="")
-# The scheduler makes one as often, 0 for never; hospital IT is alerted when the last is older.
+# How often the scheduler makes a backup, 0 for never; hospital IT is alerted when the last is
+# older.
 BACKUP_EVERY_HOURS = env.float("BACKUP_EVERY_HOURS", default=0)
 BACKUP_MAX_AGE_HOURS = env.float("BACKUP_MAX_AGE_HOURS", default=48)
 # Older ones are deleted after the next complete one; 0 keeps all.
@@ -166,12 +167,12 @@ AUTH_PASSWORD_VALIDATORS += [
     },
     {"NAME": "webportal.accounts.password_patterns.PatternValidator"},
 ]
-# Whether nobody gives themselves roles, nor holds some together (webportal.accounts.separation):
-# always, never, or auto, which is from the second administrator on.
+# Separation of duties (webportal.accounts.separation): always, never, or auto, which enforces it as
+# soon as there is a second administrator.
 ROLE_SEPARATION = env.str("ROLE_SEPARATION", default="auto")
 if ROLE_SEPARATION not in ("always", "never", "auto"):
     raise environ.ImproperlyConfigured("ROLE_SEPARATION must be always, never or auto.")
-# Who holds one of these roles signs in with a second factor, and does nothing before there is one.
+# Roles that require a second factor; without one, their holders can do nothing but add it.
 REQUIRE_SECOND_FACTOR = env.list("REQUIRE_SECOND_FACTOR", default=[])
 # Encrypts the secrets of authenticator apps: the first key encrypts, all of them decrypt.
 SECOND_FACTOR_KEYS = env.list("SECOND_FACTOR_KEYS", default=[]) or [SECRET_KEY]
@@ -183,24 +184,25 @@ OIDC_NAME = env.str("OIDC_NAME", default="your hospital account")
 OIDC_SCOPES = env.list("OIDC_SCOPES", default=["openid", "profile", "email"])
 OIDC_USERNAME_CLAIM = env.str("OIDC_USERNAME_CLAIM", default="preferred_username")
 OIDC_GROUPS_CLAIM = env.str("OIDC_GROUPS_CLAIM", default="groups")
-# Groups and the roles that they give: readers=radiologist+coordinator,informatics=it.
+# Mapping of groups to roles: readers=radiologist+coordinator,informatics=it.
 OIDC_ROLES = {
     group: tuple(roles.split("+")) for group, roles in env.dict("OIDC_ROLES", default={}).items()
 }
-# Whether whoever the provider knows gets an account, or only those whom hospital IT has added.
+# Whether accounts are created for all of the provider's users, or only those added by hospital IT
+# can sign in.
 OIDC_CREATE_USERS = env.bool("OIDC_CREATE_USERS", default=False)
 OIDC_REFRESH_MINUTES = env.float("OIDC_REFRESH_MINUTES", default=10)
-# Without it, passwords and passkeys sign in only those who may break the glass.
+# If off, only break-glass users can sign in by password or passkey.
 LOCAL_SIGN_IN = env.bool("LOCAL_SIGN_IN", default=True)
 BREAK_GLASS_USERS = env.list("BREAK_GLASS_USERS", default=[])
-# For so many hours a one-time password lets its person choose their own.
+# How long a one-time password is valid.
 ONE_TIME_PASSWORD_HOURS = env.int("ONE_TIME_PASSWORD_HOURS", default=72)
-# So many passwords of people who sign in are hashed at the same time in one process of the portal.
+# How many sign-in passwords each portal process hashes at once.
 PASSWORD_HASHES_AT_ONCE = env.int(
     "PASSWORD_HASHES_AT_ONCE", default=max(1, (os.cpu_count() or 1) // 2)
 )
 SESSION_ENGINE = "webportal.accounts.sessions"
-# A session ends with the browser, and after so long in any case.
+# A session ends when the browser is closed, and after this time at the latest.
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", default=12 * 3600)
 
@@ -217,11 +219,11 @@ CONTENT_SECURITY_POLICY = {
 }
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
-# One switch for a portal that is reached over HTTPS, because cookies marked secure never arrive
-# over the plain HTTP of a single machine.
+# One switch for a portal reached over HTTPS, because secure cookies are never sent over the plain
+# HTTP of a single machine.
 BEHIND_HTTPS = env.bool("BEHIND_HTTPS", default=False)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_HTTPS
-# How many proxies in front append to X-Forwarded-For whom they were asked by.
+# How many proxies in front append their client to X-Forwarded-For.
 PROXY_COUNT = env.int("PROXY_COUNT", default=1 if BEHIND_HTTPS else 0)
 if BEHIND_HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
@@ -230,14 +232,14 @@ if BEHIND_HTTPS:
 # ── Audit trail ─────────────────────────────────────────────────────────────────────────────────
 AUDIT_KEY = env.str("AUDIT_KEY")
 AUDIT_ANCHOR_FILE = Path(env.str("AUDIT_ANCHOR_FILE", default=str(VAR_DIR / "audit" / "anchors")))
-# A second place for the same anchors: a file, best on another host, and a syslog server.
+# Additional locations for the same anchors: a file, best on another host, and a syslog server.
 AUDIT_ANCHOR_COPY = Path(copy) if (copy := env.str("AUDIT_ANCHOR_COPY", default="")) else None
 AUDIT_ANCHOR_SYSLOG = env.str("AUDIT_ANCHOR_SYSLOG", default="")
-# Entries of the access log are kept for so many days, 0 for ever; a year is the least.
+# How many days entries of the access log are kept, 0 for indefinitely; at least a year.
 ACCESS_LOG_DAYS = env.int("ACCESS_LOG_DAYS", default=3653)
 if 0 < ACCESS_LOG_DAYS < 366:
     raise environ.ImproperlyConfigured("ACCESS_LOG_DAYS must be 0 or at least 366.")
-# How the records are compared with the trail; each app knows its own.
+# The comparisons of records with the trail, provided by the apps.
 AUDIT_CHECKS = [
     "webportal.accounts.reconciliation.CHECKS",
     "webportal.records.reconciliation.CHECKS",
@@ -249,28 +251,28 @@ AUDIT_CHECKS = [
 # Uploads come one file a request, so Django's limits on parts guard only against abuse.
 UPLOAD_MAX_BYTES = env.int("UPLOAD_MAX_BYTES", default=200 * 1024**2)
 UPLOAD_MAX_ARCHIVE_BYTES = env.int("UPLOAD_MAX_ARCHIVE_BYTES", default=4 * 1024**3)
-# So many ZIP files are unpacked at once in a process of the portal, each for at most so long.
+# How many ZIP files each portal process unpacks at once, and the time limit for each.
 UPLOAD_ARCHIVES_AT_ONCE = env.int("UPLOAD_ARCHIVES_AT_ONCE", default=2)
 UPLOAD_ARCHIVE_SECONDS = env.int("UPLOAD_ARCHIVE_SECONDS", default=15 * 60)
 UPLOAD_MIN_FREE_BYTES = env.int("UPLOAD_MIN_FREE_BYTES", default=1024**3)
-# A stored file that no record names is kept in the trash for so long.
+# How long unreferenced files stay in the trash.
 STORAGE_TRASH_DAYS = env.int("STORAGE_TRASH_DAYS", default=30)
-# Where more would go within a day than so many files, or such a share of the recorded images, none
-# goes until hospital IT has looked at it.
+# If more files, or a larger share of the recorded images, would go within a day, removal pauses
+# until hospital IT has reviewed it.
 STORAGE_REMOVAL_FILES = env.int("STORAGE_REMOVAL_FILES", default=100)
 STORAGE_REMOVAL_SHARE = env.float("STORAGE_REMOVAL_SHARE", default=0.02)
-# Every so many days the scheduler begins to compare all stored files with their checksums, 0 for
-# never, and reads at most so many megabytes a second for it.
+# The interval in days at which the scheduler compares all stored files with their checksums, 0 for
+# never, and its maximum read rate in megabytes per second.
 STORAGE_CHECK_DAYS = env.int("STORAGE_CHECK_DAYS", default=7)
 STORAGE_CHECK_MEGABYTES = env.float("STORAGE_CHECK_MEGABYTES", default=5)
-# Studies are due for removal so many years after the examination or the last signature, 0 for
-# never; those of minors not before the patient is so old.
+# The retention period in years after the examination or the last signature, 0 for none; the age
+# that minors must have reached before their studies are due.
 RETENTION_YEARS = env.int("RETENTION_YEARS", default=0)
 RETENTION_MINORS_UNTIL = env.int("RETENTION_MINORS_UNTIL", default=0)
-# Where the portal's server keeps bodies and answers while they travel: on a disk, not in memory.
+# Where the portal's server spools request and response bodies: on disk, not in memory.
 UPLOAD_TEMP_DIR = Path(env.str("UPLOAD_TEMP_DIR", default=str(VAR_DIR / "incoming")))
-# So many requests are answered at once, and beside them so many files of uploads taken in; one
-# person may send so many at the same time.
+# How many requests are handled at once, how many uploads in addition, and how many files one user
+# may send at the same time.
 PORTAL_THREADS = env.int("PORTAL_THREADS", default=8)
 UPLOADS_AT_ONCE = env.int("UPLOADS_AT_ONCE", default=4)
 UPLOADS_PER_PERSON = env.int("UPLOADS_PER_PERSON", default=8)
@@ -284,9 +286,9 @@ if not (DICOM_AE_TITLE.isascii() and 1 <= len(DICOM_AE_TITLE) <= 16 and "\\" not
     raise environ.ImproperlyConfigured("DICOM_AE_TITLE must be 1 to 16 ASCII characters.")
 DICOM_ADDRESS = env.str("DICOM_ADDRESS", default="127.0.0.1")
 DICOM_PORT = env.int("DICOM_PORT", default=11112)
-# Where instances wait until they are taken in; on a disk of the receiver's own machine.
+# Where instances wait to be imported; on a local disk of the receiver.
 DICOM_INBOX = Path(env.str("DICOM_INBOX", default=str(VAR_DIR / "dicom-inbox")))
-# A study is taken in once nothing of it has come for so long.
+# A study is imported once nothing more of it has arrived for this long.
 DICOM_STUDY_QUIET_SECONDS = env.float("DICOM_STUDY_QUIET_SECONDS", default=10)
 # Reports, key objects and presentation states: not accepted (refuse), or set aside (keep).
 DICOM_OTHER_OBJECTS = env.str("DICOM_OTHER_OBJECTS", default="refuse")
@@ -295,9 +297,9 @@ if DICOM_OTHER_OBJECTS not in ("refuse", "keep"):
 DICOM_ASSOCIATIONS = env.int("DICOM_ASSOCIATIONS", default=10)
 DICOM_IDLE_SECONDS = env.float("DICOM_IDLE_SECONDS", default=60)
 DICOM_ANSWER_SECONDS = env.float("DICOM_ANSWER_SECONDS", default=30)
-# The longest PDU that is accepted; a larger one costs memory, a smaller one time.
+# The maximum PDU length; larger ones cost memory, smaller ones time.
 DICOM_PDU_BYTES = env.int("DICOM_PDU_BYTES", default=1024**2)
-# Files in PEM: the receiver's certificate and key, and whose clients' certificates are required.
+# PEM files: the receiver's certificate and key, and the CAs of client certificates.
 DICOM_TLS_CERTIFICATE = env.str("DICOM_TLS_CERTIFICATE", default="")
 DICOM_TLS_KEY = env.str("DICOM_TLS_KEY", default="")
 DICOM_TLS_CLIENT_CA = env.str("DICOM_TLS_CLIENT_CA", default="")
@@ -307,27 +309,25 @@ BROKER_URL = env.str("BROKER_URL")
 # A claim holds a batch of at most this many images for at most this long. The lease is far longer
 # than a batch takes, so only a dead worker outlives it.
 INFERENCE_BATCH_SIZE = env.int("INFERENCE_BATCH_SIZE", default=32)
-# What runs the network, and where; ml.serving.runtimes.choice has the names.
+# The runtime and device of the network; see ml.serving.runtimes.choice.
 INFERENCE_RUNTIME = env.str("INFERENCE_RUNTIME", default="auto")
 INFERENCE_DEVICE = env.str("INFERENCE_DEVICE", default="auto")
 INFERENCE_LEASE_SECONDS = env.int("INFERENCE_LEASE_SECONDS", default=60)
 INFERENCE_MAX_ATTEMPTS = 3
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=60)
-# A job that waits for longer while a worker is idle is an alert: somewhere a hint goes unheard.
+# A job waiting longer than this while a worker is idle raises an alert: a hint was not received.
 QUEUE_ALERT_SECONDS = env.int("QUEUE_ALERT_SECONDS", default=180)
-# Prometheus sends it as a bearer token; empty closes /metrics to everyone but hospital IT.
+# Bearer token for Prometheus; if empty, only hospital IT can read /metrics.
 METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
 
 # ── Reading ─────────────────────────────────────────────────────────────────────────────────────
 # How long 'next' keeps a study for its reader after the open page last said that it is there.
 RESERVATION_SECONDS = env.int("RESERVATION_SECONDS", default=900)
-# For so many minutes after a signature the reader's signing PIN is accepted instead of the
-# password.
+# How many minutes after a signature the signing PIN is accepted instead of the password.
 SIGNING_PIN_MINUTES = env.int("SIGNING_PIN_MINUTES", default=15)
-# After so many minutes without a key or the mouse the pages of somebody who reads are covered, and
-# want the password or the PIN again; 0 for never.
+# How many minutes without input until a reader's session is locked; 0 for never.
 SESSION_LOCK_MINUTES = env.float("SESSION_LOCK_MINUTES", default=10)
-# Whether a share of the studies, and every overruled positive, is read by a second reader.
+# Whether a share of the studies, and every overruled positive, goes to a second reader.
 SECOND_READING = env.bool("SECOND_READING", default=False)
 SECOND_READING_SHARE = env.float("SECOND_READING_SHARE", default=0.05)
 SECOND_READING_BLIND_TO_AI = env.bool("SECOND_READING_BLIND_TO_AI", default=False)
@@ -335,7 +335,7 @@ SECOND_READING_BLIND_TO_AI = env.bool("SECOND_READING_BLIND_TO_AI", default=Fals
 # ── Notifications ───────────────────────────────────────────────────────────────────────────────
 # A stat study whose result is "likely" may wait unread for so long before radiologists are told.
 STAT_UNREAD_MINUTES = env.int("STAT_UNREAD_MINUTES", default=30)
-# So long passes at least between two e-mails to one person that stat studies wait.
+# The minimum interval between two e-mails to a user about waiting stat studies.
 STAT_DIGEST_MINUTES = env.int("STAT_DIGEST_MINUTES", default=60)
 # E-mail is off until a mail server is named; its links need the address that people use.
 MAIL_ENABLED = bool(env.str("EMAIL_URL", default=""))
@@ -355,9 +355,9 @@ if MAIL_ENABLED:
 REST_FRAMEWORK = framework.REST_FRAMEWORK
 SPECTACULAR_SETTINGS = framework.SPECTACULAR_SETTINGS
 KNOX_TOKEN_MODEL = "accounts.ApiToken"
-# Its own table is never made.
+# Its own table is never created.
 MIGRATION_MODULES = {"knox": None}
-# How many tokens a person may have, and for how many days one is good at the longest.
+# How many tokens a user may have, and their maximum lifetime in days.
 API_TOKENS_PER_PERSON = env.int("API_TOKENS_PER_PERSON", default=10)
 API_TOKEN_DAYS = env.int("API_TOKEN_DAYS", default=365)
 

@@ -1,4 +1,4 @@
-"""The version of Chestline, which is written in `pyproject.toml` alone."""
+"""The version of Chestline, defined only in `pyproject.toml`."""
 
 import tomllib
 from pathlib import Path
@@ -10,5 +10,5 @@ VERSION: str = tomllib.loads(_PROJECT.read_text(encoding="utf-8"))["project"]["v
 
 
 def chestline_version(_request: HttpRequest) -> dict[str, str]:
-    """Context processor: gives templates the version."""
+    """Context processor: provides the version to templates."""
     return {"chestline_version": VERSION}

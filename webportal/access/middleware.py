@@ -32,7 +32,7 @@ Answer = Callable[[HttpRequest], HttpResponseBase]
 
 
 def record_access(get_response: Answer) -> Answer:
-    """Log each response that shows a patient, or data that IT and auditors read, and each refusal."""
+    """Log each response that shows a patient, or data read by IT and auditors, and each refusal."""
 
     def middleware(request: HttpRequest) -> HttpResponseBase:
         shown = request.shown = Shown()  # type: ignore[attr-defined]

@@ -11,5 +11,5 @@ class AccountsConfig(AppConfig):
     verbose_name = "Accounts"
 
     def ready(self) -> None:
-        """Connect the sign-in signals to the audit trail, and check the settings."""
+        """Connect the sign-in signals to the audit trail, and register the system checks."""
         from webportal.accounts import checks, signals  # noqa: F401

@@ -19,7 +19,7 @@ from webportal.refusals import Refusal
 
 
 class ExpiredPasswordError(Refusal):
-    """The one-time password was right, and is good no more."""
+    """The one-time password was correct but has expired."""
 
     status = HTTPStatus.FORBIDDEN
 
@@ -42,9 +42,9 @@ class ThrottledBackend(ModelBackend):
     ) -> User | None:
         """Return the user, or None.
 
-        Raises TooManyAttemptsError or BusyError where the password was not looked at. Neither is a
+        Raises TooManyAttemptsError or BusyError if the password was not checked. Neither is a
         failed sign-in, so that a flood does not fill the audit trail. Raises ExpiredPasswordError
-        for a one-time password that is good no more.
+        for an expired one-time password.
         """
         if username is None or password is None:
             return None

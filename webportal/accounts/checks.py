@@ -1,4 +1,4 @@
-"""System checks of the settings about people; `manage.py prepare` and every start run them."""
+"""System checks of account settings; `manage.py prepare` and every start run them."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ from webportal.accounts.models import Role
 
 @register()
 def roles_are_known(**kwargs: Any) -> list[Error]:
-    """REQUIRE_SECOND_FACTOR names roles."""
+    """REQUIRE_SECOND_FACTOR names existing roles."""
     unknown = sorted(set(settings.REQUIRE_SECOND_FACTOR) - set(Role.values))
     if not unknown:
         return []
@@ -26,7 +26,7 @@ def roles_are_known(**kwargs: Any) -> list[Error]:
 
 @register()
 def identity_provider_is_complete(**kwargs: Any) -> list[Error]:
-    """The settings of the identity provider fit together."""
+    """The identity provider's settings are complete and consistent."""
     found = []
     unknown = {role for roles in settings.OIDC_ROLES.values() for role in roles} - set(Role.values)
     if unknown:

@@ -1,6 +1,7 @@
 """Codes of authenticator apps (TOTP, RFC 6238) and recovery codes.
 
-A code is good once: the database keeps the period of the last one, for all processes of the portal.
+A code can be used once: the database stores the time step of the last one, for all portal
+processes.
 """
 
 import base64
@@ -19,28 +20,28 @@ from django.utils.crypto import salted_hmac
 from webportal.accounts.encryption import decrypt, encrypt
 from webportal.accounts.models import Authenticator, RecoveryCode, User
 
-# What every authenticator app takes; many ignore anything else that the QR code says.
+# Supported by every authenticator app; many ignore other parameters in the QR code.
 STEP_SECONDS = 30
 DIGITS = 6
-# A clock may be one period off, as RFC 6238 (5.2) recommends.
+# Clocks may be one time step off, as RFC 6238 (5.2) recommends.
 DRIFT_STEPS = 1
 RECOVERY_CODES = 10
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
 def new_secret() -> str:
-    """A secret of 160 bits, in base32, as RFC 4226 recommends."""
+    """A secret of 160 bits in base32, as RFC 4226 recommends."""
     return base64.b32encode(secrets.token_bytes(20)).decode()
 
 
 def address_of(secret: str, username: str, issuer: str) -> str:
-    """The otpauth: address that an app reads from the QR code."""
+    """The otpauth: URI that an app reads from the QR code."""
     label = quote(f"{issuer}:{username}")
     return f"otpauth://totp/{label}?{urlencode({'secret': secret, 'issuer': issuer})}"
 
 
 def code_at(secret: str, step: int) -> str:
-    """The code of one period (HOTP, RFC 4226)."""
+    """The code of one time step (HOTP, RFC 4226)."""
     key = base64.b32decode(secret)
     digest = hmac.new(key, struct.pack(">Q", step), hashlib.sha1).digest()
     offset = digest[-1] & 0x0F
@@ -49,7 +50,7 @@ def code_at(secret: str, step: int) -> str:
 
 
 def step_of(secret: str, code: str) -> int | None:
-    """The period near the present one to which the code belongs, or None."""
+    """The time step near the current one to which the code belongs, or None."""
     now = int(time.time()) // STEP_SECONDS
     for step in range(now - DRIFT_STEPS, now + DRIFT_STEPS + 1):
         if hmac.compare_digest(code_at(secret, step).encode(), code.encode()):
@@ -58,7 +59,7 @@ def step_of(secret: str, code: str) -> int | None:
 
 
 def use_app_code(user: User, code: str) -> bool:
-    """Whether it is a present code of the person's app that was not used before; uses it."""
+    """Whether it is a current, unused code of the user's app; marks it as used."""
     found = Authenticator.objects.filter(user=user).first()
     step = step_of(decrypt(found.secret), code) if found else None
     if step is None:
@@ -68,7 +69,7 @@ def use_app_code(user: User, code: str) -> bool:
 
 
 def use_recovery_code(user: User, code: str) -> bool:
-    """Whether it is one of the person's recovery codes; it is gone then."""
+    """Whether it is one of the user's recovery codes; removes it."""
     deleted, _per_model = RecoveryCode.objects.filter(
         user=user, digest=_digest(user, code)
     ).delete()
@@ -76,12 +77,12 @@ def use_recovery_code(user: User, code: str) -> bool:
 
 
 def as_typed(text: str) -> str:
-    """A code without the spaces and hyphens in which people group it."""
+    """A code without the spaces and hyphens used for grouping."""
     return re.sub(r"[\s-]", "", text).lower()
 
 
 def set_app(user: User, secret: str, step: int) -> None:
-    """Make this the person's authenticator app; `step` is the period of the code that proved it."""
+    """Set the user's authenticator app; `step` is the time step of the code that verified it."""
     Authenticator.objects.update_or_create(
         user=user,
         defaults={"secret": encrypt(secret), "last_step": step, "used_at": None},
@@ -90,7 +91,7 @@ def set_app(user: User, secret: str, step: int) -> None:
 
 @transaction.atomic
 def new_recovery_codes(user: User) -> list[str]:
-    """Make the person's recovery codes anew, of about 49 bits each; they are shown once."""
+    """Replace the user's recovery codes, of about 49 bits each; they are shown once."""
     made = ["".join(secrets.choice(_LETTERS) for _ in range(10)) for _ in range(RECOVERY_CODES)]
     RecoveryCode.objects.filter(user=user).delete()
     RecoveryCode.objects.bulk_create(

@@ -1,6 +1,6 @@
-"""Pages that change how a person signs in want to know first who sits there.
+"""Re-authentication before changing how a user signs in.
 
-Signing in shows it, and so does typing the password once more; both hold for a few minutes.
+Signing in counts, as does entering the password again; both are valid for a few minutes.
 """
 
 import time
@@ -22,17 +22,17 @@ View = Callable[..., HttpResponseBase]
 
 
 def confirm(session: SessionBase) -> None:
-    """Note that the person has just shown who they are."""
+    """Note that the user has just authenticated."""
     session[SESSION_KEY] = time.time()
 
 
 def is_confirmed(session: SessionBase) -> bool:
-    """Whether the person has shown that a few minutes ago at most."""
+    """Whether the user has authenticated within the last few minutes."""
     return bool(time.time() - session.get(SESSION_KEY, 0.0) < GOOD_FOR_SECONDS)
 
 
 def confirmed(view: View) -> View:
-    """Lead to the page that asks for the password, and from there to the second factor's page."""
+    """Redirect to the page that asks for the password, and back to the second factor's page."""
 
     @wraps(view)
     def guarded(request: SignedInRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:

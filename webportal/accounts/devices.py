@@ -20,7 +20,7 @@ REMEMBERED = timedelta(days=180)
 
 
 def known_device(request: HttpRequest | None, username: str) -> str:
-    """The digest of the requesting browser, or '' if that user has never signed in there."""
+    """The digest of the requesting browser, or '' if the user has never signed in there."""
     digest = _digest_of(request)
     fresh = Q(used_at__gte=timezone.now() - REMEMBERED)
     known = KnownDevice.objects.filter(fresh, user__username=username, device_digest=digest)
@@ -28,7 +28,7 @@ def known_device(request: HttpRequest | None, username: str) -> str:
 
 
 def remember_device(request: HttpRequest, response: HttpResponse, user: User) -> None:
-    """Recognise this browser at the person's next sign-in."""
+    """Recognise this browser at the user's next sign-in."""
     value = request.COOKIES.get(COOKIE)
     if not value:
         value = secrets.token_urlsafe(24)
@@ -51,7 +51,7 @@ def remember_device(request: HttpRequest, response: HttpResponse, user: User) ->
 
 
 def forget_devices(user: User) -> None:
-    """Forget all of this person's browsers."""
+    """Forget all browsers of this user."""
     KnownDevice.objects.filter(user=user).delete()
 
 

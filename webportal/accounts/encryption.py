@@ -9,7 +9,7 @@ from django.conf import settings
 
 
 class UnreadableSecretError(Exception):
-    """No key of SECOND_FACTOR_KEYS decrypts it: a key was taken out of the setting too early."""
+    """No key in SECOND_FACTOR_KEYS decrypts it: a key was removed from the setting too early."""
 
 
 def encrypt(text: str) -> str:
@@ -30,6 +30,6 @@ def _keys() -> MultiFernet:
 
 
 def _derived(key: str) -> bytes:
-    """A key of Fernet's form; the purpose keeps it apart from what else the setting is used for."""
+    """A Fernet key; the purpose separates it from other uses of the setting."""
     derivation = HKDF(algorithm=SHA256(), length=32, salt=None, info=b"chestline second factor")
     return base64.urlsafe_b64encode(derivation.derive(key.encode()))

@@ -13,7 +13,7 @@ from webportal.accounts.models import Role, TokenScope, User
 from webportal.accounts.services import USUAL_TOKEN_DAYS
 from webportal.refusals import Refusal
 
-# Django has these in English only.
+# Django has no translations of these.
 gettext_noop("Your password can’t be too similar to your other personal information.")
 gettext_noop("Your password can’t be a commonly used password.")
 gettext_noop("Your password can’t be entirely numeric.")
@@ -24,9 +24,9 @@ ngettext_lazy(
 
 
 class SignInForm(AuthenticationForm):
-    """Name and password."""
+    """User name and password."""
 
-    #: Why the password was not checked, if so.
+    #: The reason why the password was not checked, if so.
     refusal: Refusal | None = None
 
     def clean(self) -> dict[str, Any]:
@@ -39,7 +39,7 @@ class SignInForm(AuthenticationForm):
 
 
 class PasswordForm(forms.Form):
-    """Change one's own password, confirming the current one."""
+    """Change the user's own password, confirming the current one."""
 
     current = forms.CharField(
         label=_("Present password"),
@@ -56,7 +56,7 @@ class PasswordForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Set here, because the page's language is not known earlier.
+        # Set here, because the page's language is not known at import.
         self.fields["new"].help_text = " ".join(password_validators_help_texts())
 
     def clean(self) -> None:
@@ -69,7 +69,7 @@ class PasswordForm(forms.Form):
 
 
 class ConfirmForm(forms.Form):
-    """The password once more."""
+    """The password again."""
 
     password = forms.CharField(
         label=_("Your password"),
@@ -91,7 +91,7 @@ class CodeForm(forms.Form):
 
 
 class PasskeyForm(forms.Form):
-    """A new passkey: its name, and what the browser made (frontend/src/passkeys.ts)."""
+    """A new passkey: its name, and the browser's credential (frontend/src/passkeys.ts)."""
 
     name = forms.CharField(
         label=_("Name"),
@@ -134,7 +134,7 @@ class TokenForm(forms.Form):
 
 
 class NewUserForm(forms.ModelForm[User]):
-    """Hospital IT adds a person."""
+    """Hospital IT adds a user."""
 
     roles = forms.MultipleChoiceField(
         label=_("Roles"), choices=Role.choices, widget=forms.CheckboxSelectMultiple
@@ -146,7 +146,7 @@ class NewUserForm(forms.ModelForm[User]):
         labels = {"full_name": _("Full name")}
 
     def clean_username(self) -> str:
-        """Reject a name that differs from another only in case: people would mix them up."""
+        """Reject a name that differs from another only in case: they would be confused."""
         name: str = self.cleaned_data["username"]
         if User.objects.filter(username__iexact=name).exists():
             taken = User._meta.get_field("username").error_messages["unique"]
@@ -155,7 +155,7 @@ class NewUserForm(forms.ModelForm[User]):
 
 
 class UserForm(forms.ModelForm[User]):
-    """Hospital IT changes what a person may do."""
+    """Hospital IT changes a user's roles and access."""
 
     roles = forms.MultipleChoiceField(
         label=_("Roles"), choices=Role.choices, widget=forms.CheckboxSelectMultiple, required=False

@@ -61,6 +61,6 @@ class Turns:
             self._present.release()
 
 
-#: For unauthenticated requests only: a flood at the sign-in must keep nobody from signing a read,
-#: and a signed-in person's attempts are few (`throttle.py`).
+#: For unauthenticated requests only: a flood of sign-ins must not keep anybody from signing a read,
+#: and a signed-in user's attempts are few (`throttle.py`).
 sign_ins = Turns(settings.PASSWORD_HASHES_AT_ONCE, patience_seconds=2)

@@ -34,16 +34,16 @@ def skip_auth_for_health(
 
 
 class SignInMiddleware(LoginRequiredMiddleware):
-    """Redirect to the sign-in, and afterwards back to a page.
+    """Redirect to the sign-in page, and afterwards back to the requested page.
 
-    Django's own returns to the requested URL. For a form submission, which is not repeated, this
-    one returns to the page that it came from.
+    Django's own returns to the requested URL. After a form submission, which is not repeated, this
+    one returns to the page with the form.
     """
 
     def handle_no_permission(
         self, request: HttpRequest, view_func: Callable[..., Any]
     ) -> HttpResponseRedirect:
-        """Redirect to the sign-in."""
+        """Redirect to the sign-in page."""
         if request.method in ("GET", "HEAD"):
             return super().handle_no_permission(request, view_func)
         return redirect_to_login(_page_that_sent(request), self.get_login_url(view_func))
@@ -60,7 +60,7 @@ def _page_that_sent(request: HttpRequest) -> str:
 def require_own_password(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Redirect people with a one-time password to the page where they choose their own.
+    """Redirect users with a one-time password to the page where they choose their own.
 
     The API rejects them itself, in machine-readable form (webportal.api.permissions).
     """
@@ -80,7 +80,7 @@ def require_own_password(
 def require_second_factor(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Redirect people whose role needs a second factor to the page where they add theirs.
+    """Redirect users whose role requires a second factor to the page where they add one.
 
     The API rejects them itself, in machine-readable form (webportal.api.permissions).
     """

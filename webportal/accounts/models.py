@@ -20,15 +20,15 @@ GENERAL = uuid.UUID("6d1f3c5e-2b0a-4a53-9d5e-6a1c6f6e0001")
 
 
 class Role(models.TextChoices):
-    """A role; one person may hold several."""
+    """A role; a user may hold several."""
 
     UPLOADER = "uploader", _("Uploader")
     RADIOLOGIST = "radiologist", _("Radiologist")
     IT = "it", _("Hospital IT")
     AUDITOR = "auditor", _("Auditor")
-    # In addition to Radiologist: prioritises others' work, see webportal.review.worklist.
+    # In addition to Radiologist: changes priorities for everyone, see webportal.review.worklist.
     COORDINATOR = "coordinator", _("Worklist coordinator")
-    # Opens the reports of studies that name them, and nothing else about a patient.
+    # Opens the reports of studies they referred, and nothing else about a patient.
     REFERRER = "referrer", _("Referring clinician")
 
 
@@ -127,17 +127,17 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
 
     @property
     def role_labels(self) -> list[str]:
-        """The roles in words."""
+        """The names of the roles."""
         return [str(Role(role).label) for role in self.roles]
 
     @property
     def has_expired_password(self) -> bool:
-        """Whether the person has a one-time password that is good no more."""
+        """Whether the user has a one-time password that has expired."""
         until = self.one_time_password_until
         return self.must_change_password and until is not None and until <= timezone.now()
 
     def has_role(self, *roles: str) -> bool:
-        """Whether this person holds at least one of the roles."""
+        """Whether this user holds at least one of the roles."""
         return any(role in self.roles for role in roles)
 
     def join_only_department(self) -> None:
@@ -164,7 +164,7 @@ class Membership(models.Model):
 
 
 class Session(AbstractBaseSession):
-    """A session with its person; see webportal.accounts.sessions."""
+    """A session with its user; see webportal.accounts.sessions."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, null=True, related_name="+")
     provider_sid = models.CharField(
@@ -177,14 +177,14 @@ class Session(AbstractBaseSession):
 
     @classmethod
     def get_session_store_class(cls) -> type[Any]:
-        """What reads and writes them."""
+        """The session store of this table."""
         from webportal.accounts.sessions import SessionStore
 
         return SessionStore
 
 
 class TokenScope(models.TextChoices):
-    """What a token may do of what its owner may do."""
+    """The part of its owner's permissions that a token has."""
 
     READ = "read", _("Read only")
     UPLOAD = "upload", _("Upload only")
@@ -192,7 +192,7 @@ class TokenScope(models.TextChoices):
 
 
 class ApiToken(AbstractAuthToken):  # type: ignore[misc]
-    """A token for a program that does what its owner may do, or less; kept as a digest."""
+    """A token for a program, with its owner's permissions or fewer; stored as a digest."""
 
     name = models.CharField(max_length=100, help_text="What uses it.")
     used_at = models.DateTimeField(null=True, blank=True)
@@ -200,7 +200,7 @@ class ApiToken(AbstractAuthToken):  # type: ignore[misc]
         max_length=10,
         choices=TokenScope.choices,
         default=TokenScope.ALL,
-        # The migration that moves the tokens of before names its own columns alone.
+        # The migration that moves existing tokens names its own columns.
         db_default=TokenScope.ALL,
     )
 
@@ -231,7 +231,7 @@ class PasswordAttempt(models.Model):
 
 
 class KnownDevice(models.Model):
-    """A browser in which a person has signed in; see webportal.accounts.devices."""
+    """A browser in which a user has signed in; see webportal.accounts.devices."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="+")
     device_digest = models.CharField(max_length=64)
@@ -247,7 +247,7 @@ class KnownDevice(models.Model):
 
 
 class Authenticator(models.Model):
-    """The app with which a person makes codes (TOTP, RFC 6238); see webportal.accounts.codes."""
+    """A user's authenticator app (TOTP, RFC 6238); see webportal.accounts.codes."""
 
     user = models.OneToOneField(
         User, on_delete=models.CASCADE, primary_key=True, related_name="authenticator"
@@ -264,7 +264,7 @@ class Authenticator(models.Model):
 
 
 class RecoveryCode(models.Model):
-    """A code for once, for those who have lost everything else; kept as a keyed hash."""
+    """A single-use code for users who have lost everything else; stored as a keyed hash."""
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="recovery_codes")
     digest = models.CharField(max_length=64)
@@ -279,7 +279,7 @@ class RecoveryCode(models.Model):
 
 
 class Passkey(models.Model):
-    """A passkey (WebAuthn) of a person; see webportal.accounts.passkeys."""
+    """A user's passkey (WebAuthn); see webportal.accounts.passkeys."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="passkeys")
@@ -304,7 +304,7 @@ class Passkey(models.Model):
 
 
 class FederatedIdentity(models.Model):
-    """Who a person is at the identity provider; see webportal.accounts.oidc."""
+    """A user's identity at the identity provider; see webportal.accounts.oidc."""
 
     user = models.OneToOneField(
         User, on_delete=models.CASCADE, primary_key=True, related_name="federated_identity"
@@ -322,7 +322,7 @@ class FederatedIdentity(models.Model):
 
 
 class UsedLogoutToken(models.Model):
-    """A logout token that was used, kept until it has expired; see webportal.accounts.oidc."""
+    """A used logout token, kept until it has expired; see webportal.accounts.oidc."""
 
     jti = models.CharField(max_length=255, primary_key=True)
     until = models.DateTimeField(db_index=True)

@@ -1,4 +1,4 @@
-"""What the browser gets before it asks for a passkey, and its answer in a form's hidden field."""
+"""The options for the browser's WebAuthn calls, and its response in a hidden form field."""
 
 import json
 from typing import Any
@@ -14,7 +14,7 @@ FIELD = "passkey"
 
 
 def answer_of(request: HttpRequest) -> dict[str, Any]:
-    """What the browser sent (frontend/src/passkeys.ts); raises PasskeyError if it is unreadable."""
+    """The browser's response (frontend/src/passkeys.ts); raises PasskeyError if unreadable."""
     try:
         found = json.loads(request.POST.get(FIELD, ""))
     except ValueError:
@@ -25,7 +25,7 @@ def answer_of(request: HttpRequest) -> dict[str, Any]:
 
 
 def options_for(request: HttpRequest, purpose: str, user: User | None) -> HttpResponse:
-    """What the browser needs to ask for a passkey, as JSON; 422 with `detail` where it may not."""
+    """The options for the browser's WebAuthn call, as JSON; 422 with `detail` if not allowed."""
     try:
         return JsonResponse(passkeys.begin_asking(request, purpose, user))
     except PasskeyError as error:

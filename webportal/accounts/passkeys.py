@@ -1,7 +1,7 @@
-"""Passkeys (WebAuthn): made, and asked for, by the browser for this portal's host name alone.
+"""Passkeys (WebAuthn), created and used by the browser for this portal's host name only.
 
-What the browser signs is bound to a challenge that is in the session, is good once, for a few
-minutes and for one purpose: an answer that unlocks a session signs no read.
+The browser's signature is bound to a challenge kept in the session, valid once, for a few minutes
+and for one purpose: a response that unlocks a session signs no read.
 """
 
 import ipaddress
@@ -28,21 +28,21 @@ from webportal.refusals import Conflict
 
 SESSION_KEY = "passkey_challenges"
 GOOD_FOR_SECONDS = 300
-# Tabs each have their own; beyond that the oldest is dropped.
+# Each tab has its own; beyond this number the oldest is dropped.
 MOST_CHALLENGES = 8
 MOST_PASSKEYS = 10
 
 
 class PasskeyError(Conflict):
-    """The browser's answer is not taken; the message says what to do."""
+    """The browser's response is not accepted; the message says what to do."""
 
     code = "passkey_refused"
 
 
 def why_unavailable(request: HttpRequest) -> str:
-    """Why this address can have no passkeys, in words; '' where it can.
+    """Why passkeys are unavailable at this address, in words; '' if they are available.
 
-    Browsers make them for host names only, and only over HTTPS or on localhost.
+    Browsers create them for host names only, and only over HTTPS or on localhost.
     """
     host = _host(request)
     try:
@@ -58,12 +58,12 @@ def why_unavailable(request: HttpRequest) -> str:
 
 
 def has_one_here(request: HttpRequest, user: User) -> bool:
-    """Whether this person has a passkey for this address."""
+    """Whether this user has a passkey for this address."""
     return user.passkeys.filter(domain=_host(request)).exists()
 
 
 def begin_making(request: HttpRequest, user: User) -> dict[str, Any]:
-    """What the browser needs to make a passkey for this person."""
+    """The options for the browser to create a passkey for this user."""
     _refuse_unavailable(request)
     credentials = [_credential(passkey) for passkey in user.passkeys.all()]
     if len(credentials) >= MOST_PASSKEYS:
@@ -81,7 +81,7 @@ def begin_making(request: HttpRequest, user: User) -> dict[str, Any]:
 def finish_making(
     request: HttpRequest, user: User, answer: Mapping[str, Any], name: str
 ) -> Passkey:
-    """Keep the passkey that the browser has made; raises PasskeyError."""
+    """Store the passkey that the browser has created; raises PasskeyError."""
     state = _take(request, "make")
     try:
         made = _server(request).register_complete(state, answer)
@@ -102,9 +102,9 @@ def finish_making(
 
 
 def begin_asking(request: HttpRequest, purpose: str, user: User | None) -> dict[str, Any]:
-    """What the browser needs to ask for a passkey: the person's, or anybody's when None.
+    """The options for the browser to use a passkey: the user's, or anybody's if None.
 
-    Raises PasskeyError where this address can have none, or the person has none for it.
+    Raises PasskeyError if passkeys are unavailable here, or the user has none for this address.
     """
     _refuse_unavailable(request)
     credentials = None
@@ -123,9 +123,10 @@ def begin_asking(request: HttpRequest, purpose: str, user: User | None) -> dict[
 def finish_asking(
     request: HttpRequest, purpose: str, user: User | None, answer: Mapping[str, Any]
 ) -> Passkey:
-    """The passkey that has answered, of this person if one is given; raises PasskeyError.
+    """The passkey that has responded, of this user if one is given; raises PasskeyError.
 
-    A counter that does not grow gives a copied passkey away; many have none and always say 0.
+    A signature counter that does not increase reveals a cloned passkey; many have no counter and
+    always report 0.
     """
     state = _take(request, purpose)
     try:

@@ -1,4 +1,4 @@
-"""Refusing passwords that follow the patterns by which people make them."""
+"""Rejecting passwords that follow common patterns."""
 
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.core.exceptions import ValidationError
@@ -7,16 +7,16 @@ from zxcvbn import zxcvbn
 
 from webportal.accounts.models import User
 
-# What people of a hospital think of first.
+# The first ideas of hospital staff.
 WORDS = ["chestline", "hospital", "radiology", "radiologist", "pneumonia", "thorax", "xray", "ward"]
-# zxcvbn's scale goes to 4; from 3 on, guessing takes more than ten thousand million attempts or so.
+# zxcvbn's scale goes up to 4; from 3 on, guessing takes more than about 10¹⁰ attempts.
 LEAST_SCORE = 3
-# What follows makes a password no weaker, and takes long to look through.
+# Further characters make a password no weaker, and take long to analyse.
 _CHECKED_LETTERS = 72
 
 
 class PatternValidator:
-    """Refuses words with a year, keyboard rows, repetitions and the like, by zxcvbn."""
+    """Rejects words with a year, keyboard rows, repetitions and the like, using zxcvbn."""
 
     def validate(self, password: str, user: AbstractBaseUser | None = None) -> None:
         """Raise ValidationError for a password that is easy to guess."""
@@ -34,5 +34,5 @@ class PatternValidator:
             )
 
     def get_help_text(self) -> str:
-        """What is wanted."""
+        """The requirement."""
         return _("Three or four words that have nothing to do with one another make a good one.")

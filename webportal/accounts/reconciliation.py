@@ -1,4 +1,4 @@
-"""People and tokens compared with the audit trail."""
+"""Comparing users and tokens with the audit trail."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -24,7 +24,7 @@ def _differences_of_user(user: User, entries: Entries) -> Iterator[str]:
 
 def _differences_of_token(token: ApiToken, entries: Entries) -> Iterator[str]:
     created = entries[0]
-    # Tokens made before there were scopes do everything.
+    # Tokens created before scopes existed have full access.
     detail = {"scope": TokenScope.ALL} | created.detail
     yield from differing_fields(detail, {"name": token.name, "scope": token.scope})
     if created.actor_id != token.user_id:
@@ -55,7 +55,7 @@ CHECKS = [
         told=(Action.TOKEN_REVOKED,),
         differences=_differences_of_token,
         key="token_key",
-        # Those that have expired are removed without a word.
+        # Expired ones are removed without an entry.
         is_kept=False,
     ),
 ]

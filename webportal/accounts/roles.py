@@ -22,7 +22,7 @@ class SignedInRequest(HttpRequest):
 
 
 def allow(*roles: Role) -> Callable[[View], View]:
-    """Allow a view for users with one of `roles`, or for everyone signed in if none is given.
+    """Allow a view for users with one of `roles`, or for every signed-in user if none is given.
 
     Others get 403. The roles are exposed as `view.allowed_roles`, for the test of every URL with
     every role.

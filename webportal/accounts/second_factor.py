@@ -1,4 +1,4 @@
-"""The second factor: who has one, who needs one, adding, removing and resetting it."""
+"""The second factor: requiring, adding, removing and resetting it."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,37 +18,37 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 
 APP, PASSKEY, RECOVERY_CODE = "app", "passkey", "recovery_code"
-#: What became of a person's (`user`) second factor, by `what`: added, removed, reset.
+#: A user's second factor (`user`) was changed, by `what`: added, removed, reset.
 changed = Signal()
 
 
 def has_one(user: User) -> bool:
-    """Whether this person signs in with a second factor."""
+    """Whether this user has a second factor."""
     return has_app(user) or user.passkeys.exists()
 
 
 def has_app(user: User) -> bool:
-    """Whether this person has an authenticator app."""
+    """Whether this user has an authenticator app."""
     return Authenticator.objects.filter(user=user).exists()
 
 
 def is_required(user: User) -> bool:
-    """Whether hospital IT requires a second factor of a role that this person holds.
+    """Whether a role of this user requires a second factor.
 
-    Of those who have no password the identity provider asks for it.
+    For users without a password it is the identity provider's responsibility.
     """
     return user.has_role(*settings.REQUIRE_SECOND_FACTOR) and user.has_usable_password()
 
 
 def is_missing(user: User) -> bool:
-    """Whether this person can do nothing before there is a second factor."""
+    """Whether this user has to add a second factor before doing anything else."""
     return is_required(user) and not has_one(user)
 
 
 def use_code(request: HttpRequest, user: User, typed: str) -> str:
-    """Check a code of the person's app or a recovery code; return which of them it was.
+    """Check a code of the user's app or a recovery code; return which of them it was.
 
-    Raises TooManyCodesError where it was not looked at, and AccountError when it is wrong.
+    Raises TooManyCodesError if it was not checked, and AccountError if it is wrong.
     """
     attempt = throttle.code_attempt(user.username, known_device(request, user.username))
     attempt.begin()
@@ -73,10 +73,10 @@ def use_code(request: HttpRequest, user: User, typed: str) -> str:
 
 @transaction.atomic
 def add_app(user: User, secret: str, typed: str) -> list[str]:
-    """Add the authenticator app that holds this secret, in place of one that was there.
+    """Add the authenticator app that holds this secret, replacing any existing one.
 
-    Returns recovery codes where the person had none, else none. Raises AccountError when the code
-    is not the app's.
+    Returns recovery codes if the user had none, else none. Raises AccountError if the code is not
+    the app's.
     """
     step = codes.step_of(secret, codes.as_typed(typed))
     if step is None:
@@ -91,7 +91,7 @@ def add_app(user: User, secret: str, typed: str) -> list[str]:
 def add_passkey(
     request: HttpRequest, user: User, answer: Mapping[str, Any], name: str
 ) -> list[str]:
-    """Add the passkey that the browser has made; returns and raises as `add_app`, PasskeyError."""
+    """Add the passkey that the browser has created; returns like `add_app`, raises PasskeyError."""
     passkey = passkeys.finish_making(request, user, answer, name)
     return _added(user, {"kind": PASSKEY, "name": passkey.name})
 
@@ -104,14 +104,14 @@ def _added(user: User, detail: dict[str, str]) -> list[str]:
 
 @transaction.atomic
 def make_recovery_codes(user: User) -> list[str]:
-    """Make recovery codes anew; the former ones are worthless."""
+    """Replace the recovery codes; the previous ones become invalid."""
     append(Event(Action.RECOVERY_CODES_MADE, "user", user.pk), user)
     return codes.new_recovery_codes(user)
 
 
 @transaction.atomic
 def remove_app(user: User) -> None:
-    """Remove the person's authenticator app; raises AccountError if one has to remain."""
+    """Remove the user's authenticator app; raises AccountError if one has to remain."""
     _refuse_last(user, left=user.passkeys.count())
     if Authenticator.objects.filter(user=user).delete()[0]:
         _removed(user, {"kind": APP})
@@ -119,14 +119,14 @@ def remove_app(user: User) -> None:
 
 @transaction.atomic
 def remove_passkey(user: User, passkey: Passkey) -> None:
-    """Remove one of the person's passkeys; raises AccountError if one has to remain."""
+    """Remove one of the user's passkeys; raises AccountError if one has to remain."""
     _refuse_last(user, left=user.passkeys.count() - 1 + has_app(user))
     passkey.delete()
     _removed(user, {"kind": PASSKEY, "name": passkey.name})
 
 
 def _refuse_last(user: User, left: int) -> None:
-    # Of two requests at once the second one counts what the first one has left.
+    # Of two concurrent requests, the second counts what the first has left.
     User.objects.select_for_update().get(pk=user.pk)
     if not left and is_required(user):
         raise AccountError(
@@ -143,10 +143,10 @@ def _removed(user: User, detail: dict[str, str]) -> None:
 
 @transaction.atomic
 def reset(user: User, by: User) -> None:
-    """Remove everything of a person's second factor, who has lost it; sessions and tokens end.
+    """Remove the second factor of a user who has lost it; sessions and tokens end.
 
-    The person is told, and still signs in with their password alone. Raises AccountError for one's
-    own account, and where `by` could sign in as this person with a one-time password.
+    The user is notified, and can still sign in with the password alone. Raises AccountError for
+    one's own account, and if `by` could sign in as this user with a one-time password.
     """
     if user == by:
         raise AccountError(_("You remove your own second factor in the menu under your name."))

@@ -1,4 +1,4 @@
-"""Everybody's own second factor: the authenticator app, passkeys and recovery codes."""
+"""Users' own second factor: the authenticator app, passkeys and recovery codes."""
 
 import uuid
 
@@ -17,7 +17,7 @@ from webportal.accounts.models import Authenticator, Passkey, RecoveryCode
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.refusals import Refusal
 
-# The secret that the app is to read, until a code has shown that it did; encrypted.
+# The encrypted secret for the app, until a code has verified it.
 _NEW_SECRET = "new_app_secret"
 
 
@@ -40,7 +40,7 @@ def confirm(request: SignedInRequest) -> HttpResponse:
 @allow()
 @require_safe
 def overview(request: SignedInRequest) -> HttpResponse:
-    """What the person signs in with beside the password."""
+    """The user's second factors."""
     return _overview(request)
 
 
@@ -66,7 +66,7 @@ def _overview(
 @confirmed
 @require_http_methods(["GET", "POST"])
 def app(request: SignedInRequest) -> HttpResponse:
-    """Add an authenticator app: show its secret, and take it once it gives a right code."""
+    """Add an authenticator app: show its secret, and accept it with a correct code."""
     form = CodeForm(request.POST or None)
     kept = request.session.get(_NEW_SECRET)
     secret = encryption.decrypt(kept) if kept else codes.new_secret()
@@ -113,7 +113,7 @@ def remove_app(request: SignedInRequest) -> HttpResponse:
 @confirmed
 @require_POST
 def recovery_codes(request: SignedInRequest) -> HttpResponse:
-    """Make one's recovery codes anew, shown once."""
+    """Replace one's own recovery codes; they are shown once."""
     if not second_factor.has_one(request.user):
         return redirect("accounts:second-factor")
     return _after_adding(request, second_factor.make_recovery_codes(request.user))
@@ -122,7 +122,7 @@ def recovery_codes(request: SignedInRequest) -> HttpResponse:
 @allow()
 @require_POST
 def new_passkey_options(request: SignedInRequest) -> HttpResponse:
-    """What the browser needs to make a passkey."""
+    """The options for the browser to create a passkey."""
     if not confirmation.is_confirmed(request.session):
         detail = _("Confirm your password again first: reload this page.")
         return JsonResponse({"detail": detail}, status=422)
@@ -136,7 +136,7 @@ def new_passkey_options(request: SignedInRequest) -> HttpResponse:
 @confirmed
 @require_POST
 def passkeys(request: SignedInRequest) -> HttpResponse:
-    """Add the passkey that the browser has made."""
+    """Add the passkey that the browser has created."""
     form = PasskeyForm(request.POST)
     if form.is_valid():
         answer, name = form.cleaned_data["passkey"], form.cleaned_data["name"]

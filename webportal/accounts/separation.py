@@ -1,8 +1,8 @@
-"""Which roles one person may not hold together, and when hospital IT has to keep to it.
+"""Separation of duties: roles that one user may not combine.
 
-Whoever gives roles away must not be able to read, sign or look into the trail with them; whoever
-looks into the trail must have nothing in it. Where one person administers everything this cannot
-be had, so by default it is enforced from the second administrator on (ROLE_SEPARATION).
+Users who assign roles must not read, sign or audit; auditors must not have a part in what they
+audit. A single administrator cannot comply with this, so by default it is enforced as soon as there
+is a second one (ROLE_SEPARATION).
 """
 
 from collections.abc import Collection
@@ -11,19 +11,19 @@ from django.conf import settings
 
 from webportal.accounts.models import Role, User
 
-#: What a member of IT does not hold beside.
+#: Roles that cannot be combined with IT.
 APART_FROM_IT = (Role.RADIOLOGIST, Role.COORDINATOR, Role.REFERRER, Role.AUDITOR)
 
 
 def is_enforced() -> bool:
-    """Whether roles are kept apart here and now."""
+    """Whether separation of duties is currently enforced."""
     if settings.ROLE_SEPARATION != "auto":
         return bool(settings.ROLE_SEPARATION == "always")
     return User.objects.filter(is_active=True, roles__contains=[Role.IT]).count() > 1
 
 
 def conflict(roles: Collection[str]) -> tuple[Role, Role] | None:
-    """Two of the roles that one person may not hold together, or None."""
+    """Two of the roles that may not be combined, or None."""
     held = [role for role in Role if role in roles]
     if Role.IT in held:
         for role in APART_FROM_IT:

@@ -20,10 +20,10 @@ from webportal.audit.trail import Event, append
 from webportal.refusals import Conflict
 
 USUAL_TOKEN_DAYS = 90
-# Within so long the same administrator does not both give a one-time password and take the second
-# factor away, which together take over an account.
+# Within this time the same administrator cannot both set a one-time password and remove the second
+# factor, which together take over an account.
 APART = timedelta(days=3)
-#: That a person (`user`) was given a one-time password by somebody else; within the transaction.
+#: Somebody else has set a one-time password for the user (`user`); sent within the transaction.
 password_reset = Signal()
 # Without similar-looking characters, because people copy a one-time password by hand.
 _ALPHABET = "abcdefghjkmnpqrstuvwxyzABCDEFGHJKLMNPQRSTUVWXYZ23456789"
@@ -51,9 +51,9 @@ def create_user(
 ) -> tuple[User, str]:
     """Create a user with a one-time password; return both. The password is shown once.
 
-    Raises AccountError when somebody has that name already, written alike or not, and for roles
-    that one person may not hold together. The first administrator's password, with no `by`, has no
-    end, because nobody could give another.
+    Raises AccountError if the name is taken, ignoring case, and for roles that may not be combined.
+    The first administrator's password, without `by`, does not expire, because nobody could set
+    another one.
     """
     if by is not None:
         _refuse_conflict(roles)
@@ -79,10 +79,10 @@ def create_user(
 
 @transaction.atomic
 def create_node_account(ae_title: str, description: str, by: User) -> User:
-    """Create the account that stands for a DICOM node; nobody can sign in with it.
+    """Create the account that represents a DICOM node; nobody can sign in with it.
 
-    No person's name has a colon. Raises IntegrityError where there is one of this AE title, written
-    alike or not.
+    User names of people have no colon. Raises IntegrityError if there is one with this AE title,
+    ignoring case.
     """
     user = User.objects.create_user(
         f"dicom:{ae_title}", None, [], full_name=_node_name(ae_title, description), is_node=True
@@ -93,7 +93,7 @@ def create_node_account(ae_title: str, description: str, by: User) -> User:
 
 
 def describe_node_account(account: User, ae_title: str, description: str) -> None:
-    """Name a node's account after what the node is now said to be."""
+    """Update the name of a node's account from the node's description."""
     account.full_name = _node_name(ae_title, description)
     account.save(update_fields=["full_name"])
 
@@ -104,12 +104,12 @@ def _node_name(ae_title: str, description: str) -> str:
 
 @transaction.atomic
 def change_user(user: User, *, roles: list[str], is_active: bool, by: User) -> None:
-    """Change a person's roles and whether they may sign in; deactivation also revokes their tokens.
+    """Change a user's roles and whether they may sign in; deactivation also revokes their tokens.
 
-    Raises AccountError when members of IT would lock themselves out or give themselves a role, for
-    roles that one person may not hold together, and PermissionDenied when `by` is no longer of IT.
+    Raises AccountError if members of IT would lock themselves out or assign a role to themselves,
+    and for roles that may not be combined; PermissionDenied if `by` no longer has the role IT.
     """
-    # Serialises IT members who deactivate each other at the same moment.
+    # Serialises members of IT who deactivate each other at the same moment.
     locked = User.objects.select_for_update().filter(pk__in=[user.pk, by.pk]).order_by("pk")
     people = {person.pk: person for person in locked}
     acting, user = people[by.pk], people[user.pk]
@@ -138,10 +138,10 @@ def change_user(user: User, *, roles: list[str], is_active: bool, by: User) -> N
 
 @transaction.atomic
 def reset_password(user: User, by: User) -> str:
-    """Give a person a new one-time password and return it; sessions and tokens end.
+    """Set a new one-time password for a user and return it; sessions and tokens end.
 
-    The person is told (`password_reset`), so that nobody takes their name unnoticed. Raises
-    AccountError for one's own account, and where `by` has just reset the person's second factor.
+    The user is notified (`password_reset`), so that nobody takes over their account unnoticed.
+    Raises AccountError for one's own account, and if `by` has just reset the user's second factor.
     """
     if user == by:
         raise AccountError(_("Choose a new password in the menu under your name, top right."))
@@ -178,7 +178,7 @@ def _refuse_conflict(roles: Collection[str]) -> None:
 
 @transaction.atomic
 def change_own_password(user: User, password: str) -> None:
-    """Set the password that the person chose; other sessions and all API tokens end.
+    """Set a password chosen by the user; other sessions and all API tokens end.
 
     Raises ValidationError when it is too weak.
     """
@@ -217,12 +217,12 @@ def confirm(user: User, is_right: Callable[[], bool]) -> None:
 def create_token(
     user: User, name: str, days: int = USUAL_TOKEN_DAYS, scope: str = TokenScope.ALL
 ) -> str:
-    """Create an API token for this person; the token itself is returned once and never stored.
+    """Create an API token for this user; the token itself is returned once and never stored.
 
-    `name` says what uses it, and after `days` it is worthless. Raises AccountError when the person
-    has as many as are allowed. Whoever calls has made sure who the person is.
+    `name` says which program uses it; it expires after `days`. Raises AccountError if the user has
+    as many as allowed. The caller has authenticated the user.
     """
-    # Of two requests at once the second one counts the first one's token.
+    # Of two concurrent requests, the second counts the first one's token.
     User.objects.select_for_update().get(pk=user.pk)
     tokens = ApiToken.objects.filter(user=user)
     tokens.filter(expiry__lte=timezone.now()).delete()
@@ -243,7 +243,7 @@ def create_token(
 
 @transaction.atomic
 def sign_out_everywhere(user: User) -> None:
-    """End all of the person's sessions; no browser is known any more. Tokens go on."""
+    """End all sessions of the user, and forget their browsers. Tokens remain valid."""
     count = sessions.end_all(user)
     forget_devices(user)
     detail = {"everywhere": True, "sessions": count}
@@ -252,14 +252,14 @@ def sign_out_everywhere(user: User) -> None:
 
 @transaction.atomic
 def end_session(user: User, session_id: str) -> None:
-    """End one of the person's other sessions."""
+    """End one of the user's other sessions."""
     if sessions.end(user, session_id):
         append(Event(Action.SIGNED_OUT, "user", user.pk, detail={"elsewhere": True}), user)
 
 
 @transaction.atomic
 def end_all_access() -> None:
-    """End everybody's sessions and API tokens, as after the restoration of a backup."""
+    """End all sessions and API tokens of all users, as after restoring a backup."""
     sessions.end_everybodys()
     for token in ApiToken.objects.all():
         revoke_token(token, None)
@@ -273,15 +273,15 @@ def revoke_token(token: ApiToken, by: User | str | None) -> None:
 
 
 def revoke_all_tokens(user: User, by: User | str) -> None:
-    """Revoke every API token of this person."""
+    """Revoke every API token of this user."""
     for token in ApiToken.objects.filter(user=user):
         revoke_token(token, by)
 
 
 def refuse_takeover(user: User, by: User, other: Action) -> None:
-    """Raise AccountError when `by` did the other half of taking over this account a while ago.
+    """Raise AccountError if `by` recently did the other half of taking over this account.
 
-    Where a single person administers everything this cannot be had (webportal.accounts.separation).
+    A single administrator is exempt (webportal.accounts.separation).
     """
     recent = AuditEntry.objects.filter(
         action=other, object_id=str(user.pk), actor_id=by.pk, at__gte=timezone.now() - APART

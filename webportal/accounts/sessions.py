@@ -1,6 +1,6 @@
-"""Sessions of the portal: whose they are, from where, and ending them.
+"""Sessions with their user and origin: listing and ending them.
 
-Django's sessions in the database do not say whose they are; these do.
+Django's database sessions do not reference their user; these do.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from webportal.accounts.models import Session, User
 from webportal.client_address import client_address
 
 _ABOUT = "signed_in"
-#: What a session that began at the identity provider knows of it (webportal.accounts.oidc).
+#: Data of a session started through the identity provider (webportal.accounts.oidc).
 FEDERATED = "federated"
 _BROWSERS = (
     ("Edg/", "Edge"),
@@ -40,7 +40,7 @@ _SYSTEMS = (
 
 
 class SessionStore(db.SessionStore):
-    """Keeps beside a session whose it is. Named by SESSION_ENGINE."""
+    """Stores the user with the session. Named by SESSION_ENGINE."""
 
     @classmethod
     def get_model_class(cls) -> type[Session]:
@@ -57,7 +57,7 @@ class SessionStore(db.SessionStore):
 
 @dataclass(frozen=True)
 class OpenSession:
-    """One of a person's sessions, for them to recognise it by."""
+    """One of a user's sessions, described so that they recognise it."""
 
     id: str
     since: datetime | None
@@ -68,7 +68,7 @@ class OpenSession:
 
 
 def describe(request: HttpRequest) -> None:
-    """Note where the session that has just begun comes from."""
+    """Record the origin of the session that has just started."""
     request.session[_ABOUT] = {
         "id": str(uuid4()),
         "at": timezone.now().isoformat(),
@@ -78,13 +78,13 @@ def describe(request: HttpRequest) -> None:
 
 
 def sessions_of(user: User, current: SessionBase) -> list[OpenSession]:
-    """The person's sessions that have not ended, the newest first."""
+    """The user's active sessions, newest first."""
     found = [_open(row, current) for row in _rows(user)]
     return sorted(found, key=lambda each: (each.is_this, each.until), reverse=True)
 
 
 def end(user: User, session_id: str) -> bool:
-    """End one of the person's sessions; whether there was one of this id."""
+    """End one of the user's sessions; returns whether it existed."""
     for row in _rows(user):
         if _about(row).get("id") == session_id:
             row.delete()
@@ -93,21 +93,21 @@ def end(user: User, session_id: str) -> bool:
 
 
 def end_all(user: User) -> int:
-    """End all of the person's sessions, and return how many there were."""
+    """End all of the user's sessions, and return how many there were."""
     count = _rows(user).count()
     Session.objects.filter(user=user).delete()
     return count
 
 
 def end_everybodys() -> None:
-    """End all sessions that there are."""
+    """End all sessions of all users."""
     Session.objects.all().delete()
 
 
 def end_federated(sid: str, owner: User | None) -> list[User]:
-    """End what began in a session of the identity provider, of this owner if one is given.
+    """End the sessions that belong to a session of the identity provider, of this owner if given.
 
-    Returns whose sessions ended, a person for each.
+    Returns their users, each once.
     """
     found = Session.objects.filter(provider_sid=sid, expire_date__gt=timezone.now())
     if owner is not None:
@@ -118,7 +118,7 @@ def end_federated(sid: str, owner: User | None) -> list[User]:
 
 
 def forget_ended() -> None:
-    """Remove what ended without a sign-out."""
+    """Remove sessions that ended without a sign-out."""
     Session.objects.filter(expire_date__lt=timezone.now()).delete()
 
 
@@ -144,7 +144,7 @@ def _open(row: Session, current: SessionBase) -> OpenSession:
 
 
 def _browser(agent: str) -> str:
-    """Browser and system in words that people know; the whole of it says too much to read."""
+    """Browser and operating system in familiar words; the full user agent is hard to read."""
     names = [
         next((name for mark, name in known if mark in agent), "") for known in (_BROWSERS, _SYSTEMS)
     ]

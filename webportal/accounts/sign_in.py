@@ -19,16 +19,16 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.refusals import Refusal
 
-#: The backend under which every way of signing in loads the person again.
+#: The backend with which every kind of sign-in reloads the user.
 BACKEND = settings.AUTHENTICATION_BACKENDS[0]
 _WAITING = "second_step"
 _HOW = "signed_in_with"
-# So long after the password the code is still taken.
+# How long after the password the second factor is accepted.
 _PATIENCE_SECONDS = 600
 
 
 class LocalSignInError(Refusal):
-    """Passwords and passkeys sign nobody in here but those whom BREAK_GLASS_USERS names."""
+    """Sign-in by password or passkey is restricted to BREAK_GLASS_USERS."""
 
     status = HTTPStatus.FORBIDDEN
 
@@ -41,21 +41,21 @@ class LocalSignInError(Refusal):
 
 @dataclass(frozen=True)
 class Waiting:
-    """A person whose password was right, and who has to show a second factor."""
+    """A user whose password was correct, and who has to show a second factor."""
 
     user: User
     target: str
 
 
 def wait_for_second_step(request: HttpRequest, user: User, target: str) -> None:
-    """Remember whose password was right, in a session that is nobody's yet."""
+    """Remember whose password was correct, in a session that is still anonymous."""
     request.session.cycle_key()
     until = time.time() + _PATIENCE_SECONDS
     request.session[_WAITING] = {"user": str(user.pk), "target": target, "until": until}
 
 
 def waiting(request: HttpRequest) -> Waiting | None:
-    """Who is waited for in this session; None after a while, or when they may sign in no more."""
+    """The user awaiting the second step in this session; None if expired or no longer allowed."""
     noted = request.session.get(_WAITING)
     if not noted or noted["until"] < time.time():
         return None
@@ -64,7 +64,7 @@ def waiting(request: HttpRequest) -> Waiting | None:
 
 
 def complete(request: HttpRequest, user: User, target: str, factor: str) -> HttpResponse:
-    """Sign the person in, and lead to what they wanted to open."""
+    """Sign the user in, and redirect to the page they wanted."""
     request.session.pop(_WAITING, None)
     note_how(request, second_factor=factor, **_break_glass(user))
     login(request, user, BACKEND)
@@ -74,23 +74,23 @@ def complete(request: HttpRequest, user: User, target: str, factor: str) -> Http
 
 
 def note_wrong_factor(request: HttpRequest, user: User, factor: str) -> None:
-    """Append that a second factor was wrong, or a passkey not accepted."""
+    """Record a failed second factor in the trail."""
     sign_in_tried(request, user.username)
     append(Event(Action.SIGN_IN_FAILED, "user", user.pk, detail={"second_factor": factor}), user)
 
 
 def note_how(request: HttpRequest, **detail: Any) -> None:
-    """Note what the trail is to say of the sign-in that follows."""
+    """Set the details to record for the sign-in that follows."""
     request.session[_HOW] = detail
 
 
 def note_password(request: HttpRequest, user: User) -> None:
-    """Note that the sign-in that follows is by the password alone."""
+    """Record that the sign-in that follows is by password alone."""
     note_how(request, **_break_glass(user))
 
 
 def refuse_local(user: User) -> None:
-    """Raise LocalSignInError where this person signs in at the identity provider alone."""
+    """Raise LocalSignInError if this user may sign in only through the identity provider."""
     if not settings.LOCAL_SIGN_IN and user.username not in settings.BREAK_GLASS_USERS:
         raise LocalSignInError
 
@@ -101,13 +101,13 @@ def _break_glass(user: User) -> dict[str, Any]:
 
 
 def how(request: HttpRequest) -> dict[str, Any]:
-    """What the trail says of this sign-in beside who it was."""
+    """The details recorded for this sign-in in addition to the user."""
     found: dict[str, Any] = request.session.pop(_HOW, {}) if hasattr(request, "session") else {}
     return found
 
 
 def safe_target(request: HttpRequest, target: str) -> str:
-    """An address of this portal: the one that was asked for, or the start page."""
+    """A URL of this portal: the one requested, or the start page."""
     is_ours = url_has_allowed_host_and_scheme(
         target, {request.get_host()}, require_https=request.is_secure()
     )

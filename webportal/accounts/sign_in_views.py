@@ -1,4 +1,4 @@
-"""The second step of signing in, and signing in by passkey."""
+"""The second step of signing in, and sign-in by passkey."""
 
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
@@ -13,14 +13,14 @@ from webportal.accounts.passkeys import PasskeyError
 from webportal.accounts.services import AccountError
 from webportal.accounts.throttle import TooManyAttemptsError
 
-# The purpose to which the browser's answer is bound.
+# The purpose to which the browser's response is bound.
 SIGN_IN = "sign-in"
 
 
 @login_not_required
 @require_http_methods(["GET", "POST"])
 def second_step(request: HttpRequest) -> HttpResponse:
-    """Ask for the second factor of somebody whose password was right."""
+    """Ask a user whose password was correct for the second factor."""
     found = sign_in.waiting(request)
     if found is None:
         return redirect("accounts:sign-in")
@@ -50,7 +50,7 @@ def second_step(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_POST
 def passkey_options(request: HttpRequest) -> HttpResponse:
-    """What the browser needs to ask for the passkey of whoever wants to sign in."""
+    """The options for the browser to request a passkey for signing in."""
     return options_for(request, SIGN_IN, user=None)
 
 
@@ -59,8 +59,8 @@ def passkey_options(request: HttpRequest) -> HttpResponse:
 def passkey_sign_in(request: HttpRequest) -> HttpResponse:
     """Sign in by passkey alone.
 
-    It is something that the person has, unlocked by something that they know or are. No number of
-    wrong passwords keeps anybody from it: nobody can guess a signature.
+    A passkey combines possession with knowledge or biometrics. It is not throttled by failed
+    passwords: nobody can guess a signature.
     """
     try:
         passkey = passkeys.finish_asking(request, SIGN_IN, None, answer_of(request))

@@ -17,7 +17,7 @@ from webportal.audit.trail import Event, append
 
 @receiver(user_logged_in)
 def signed_in(request: HttpRequest, user: Any, **kwargs: Any) -> None:
-    """Append the sign-in, and keep the language that was chosen before it."""
+    """Append the sign-in, and store the language chosen before it."""
     if request.session.get("_auth_user_id"):
         sessions.describe(request)
         sessions.forget_ended()

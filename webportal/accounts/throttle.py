@@ -45,12 +45,12 @@ class Pace:
 ONE_PERSON = Pace(free=5, longest_seconds=60)
 ONE_ADDRESS = Pace(free=50, longest_seconds=10)
 ONE_NAME = Pace(free=20, longest_seconds=30)
-# Of a million codes three are right at any time, so that guessing has to be slower.
+# Three of a million codes are valid at any time, so guessing has to be slower.
 ONE_CODE = Pace(free=5, longest_seconds=900)
 
 
 class TooManyAttemptsError(Refusal):
-    """After too many failures the next attempt has to wait, even with the right password."""
+    """After too many failures the next attempt has to wait, even with the correct password."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
 
@@ -67,7 +67,7 @@ class TooManyAttemptsError(Refusal):
 
 
 class TooManyCodesError(TooManyAttemptsError):
-    """After too many wrong codes the next one has to wait, even if it is right."""
+    """After too many wrong codes the next one has to wait, even if it is correct."""
 
     def __init__(self, seconds: int) -> None:
         super().__init__(seconds)
@@ -89,7 +89,7 @@ class Attempt:
     ) -> None:
         self.name = _digest(username)
         self.error = error
-        # The person's own counter comes first in `paces`; the others are shared with strangers.
+        # The user's own counter comes first in `paces`; the others are shared with strangers.
         self.paces = {_digest(key): pace for key, pace in paces.items()}
         self.rows: list[PasswordAttempt] = []
 
@@ -113,11 +113,11 @@ class Attempt:
             )
 
     def withdraw(self) -> None:
-        """Undo the attempt: its password was never checked."""
+        """Undo the attempt: its password was not checked."""
         PasswordAttempt.objects.filter(pk__in=[row.pk for row in self.rows]).delete()
 
     def succeed(self) -> None:
-        """The password was right: reset the person's own counter, but not the shared ones."""
+        """The password was correct: reset the user's own counter, but not the shared ones."""
         self.withdraw()
         own = next(iter(self.paces))
         PasswordAttempt.objects.filter(key_digest=own).delete()
@@ -138,7 +138,7 @@ class Attempt:
 
 
 def sign_in_attempt(username: str, network: str, device: str) -> Attempt:
-    """A sign-in from a network; `device` is '' for a browser unknown for this person."""
+    """A sign-in from a network; `device` is '' for a browser unknown for this user."""
     if device:
         return Attempt(username, {f"device {device} {username}": ONE_PERSON})
     paces = {
@@ -150,21 +150,21 @@ def sign_in_attempt(username: str, network: str, device: str) -> Attempt:
 
 
 def confirmation_attempt(username: str) -> Attempt:
-    """A signed-in person confirms their identity, for example before a signature."""
+    """A signed-in user confirms their identity, for example before a signature."""
     return Attempt(username, {f"confirm {username}": ONE_PERSON})
 
 
 def code_attempt(username: str, device: str) -> Attempt:
-    """A code of the second factor, after the right password; `device` as for `sign_in_attempt`.
+    """A code of the second factor, after the correct password; `device` as for `sign_in_attempt`.
 
-    Whoever has somebody's password can slow codes down, but not those sent from a known browser.
+    An attacker who has the password can slow codes down, but not those sent from a known browser.
     """
     key = f"code {device} {username}" if device else f"code {username}"
     return Attempt(username, {key: ONE_CODE}, TooManyCodesError)
 
 
 def forget(username: str) -> None:
-    """Reset the counters: this person has a new password."""
+    """Reset the counters: this user has a new password."""
     PasswordAttempt.objects.filter(name_digest=_digest(username)).delete()
 
 

@@ -27,14 +27,14 @@ from webportal.accounts.sign_in import note_password, wait_for_second_step
 
 
 class SignIn(LoginView):
-    """The sign-in view, which remembers the browser and says how long to wait."""
+    """The sign-in view, which remembers the browser and states how long to wait."""
 
     template_name = "accounts/sign_in.html"
     authentication_form = SignInForm
     redirect_authenticated_user = True
 
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
-        """Sign in, or go on to the second step."""
+        """Sign in, or continue with the second step."""
         user = form.get_user()
         if second_factor.has_one(user):
             wait_for_second_step(self.request, user, self.get_success_url())
@@ -45,7 +45,7 @@ class SignIn(LoginView):
         return response
 
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
-        """Say which ways of signing in there are."""
+        """Add the available sign-in methods."""
         return super().get_context_data(
             no_passkeys=why_unavailable(self.request),
             provider_name=settings.OIDC_NAME if provider.is_offered() else "",
@@ -54,7 +54,7 @@ class SignIn(LoginView):
         )
 
     def form_invalid(self, form: AuthenticationForm) -> HttpResponse:
-        """Show what is wrong; 429 or 503 when the password was not looked at, 403 expired."""
+        """Show the error; 429 or 503 if the password was not checked, 403 if it has expired."""
         response = super().form_invalid(form)
         refusal = form.refusal if isinstance(form, SignInForm) else None
         if refusal:
@@ -127,7 +127,7 @@ def _create_token(request: SignedInRequest, form: TokenForm) -> str | None:
 @allow()
 @require_safe
 def own_sessions(request: SignedInRequest) -> HttpResponse:
-    """Where one is signed in."""
+    """The user's own sessions."""
     found = sessions.sessions_of(request.user, request.session)
     return render(request, "accounts/sessions.html", {"sessions": found})
 
@@ -146,7 +146,7 @@ def end_session(request: SignedInRequest, session_id: uuid.UUID) -> HttpResponse
 def sign_out_everywhere(request: SignedInRequest) -> HttpResponse:
     """End all of one's own sessions, this one too."""
     services.sign_out_everywhere(request.user)
-    # The audit trail has it; Django's own sign-out would say it once more.
+    # Recorded already; Django's own sign-out would record it again.
     request.session.flush()
     return redirect("accounts:sign-in")
 
@@ -194,7 +194,7 @@ def _users_page(
 @allow(Role.IT)
 @require_http_methods(["GET", "POST"])
 def user(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse:
-    """Change a person's roles, or stop them from signing in."""
+    """Change a user's roles, or deactivate them."""
     person = get_object_or_404(User, pk=user_id, is_node=False)
     form = UserForm(request.POST or None, instance=User.objects.get(pk=user_id))
     if form.is_valid():
@@ -212,7 +212,7 @@ def user(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse:
 @allow(Role.IT)
 @require_POST
 def reset_second_factor(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse:
-    """Remove the second factor of a person who has lost it."""
+    """Remove the second factor of a user who has lost it."""
     person = get_object_or_404(User, pk=user_id)
     try:
         second_factor.reset(person, request.user)
@@ -228,7 +228,7 @@ def reset_second_factor(request: SignedInRequest, user_id: uuid.UUID) -> HttpRes
 @allow(Role.IT)
 @require_POST
 def reset_password(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse:
-    """Give a person a new one-time password, shown once."""
+    """Set a new one-time password for a user, shown once."""
     person = get_object_or_404(User, pk=user_id, is_node=False)
     try:
         password = services.reset_password(person, request.user)

@@ -1,4 +1,4 @@
-"""Comparing the anchors of one place with the trail, while both are read once and in order."""
+"""Comparing the anchors of one file with the trail in a single ordered pass over both."""
 
 import hashlib
 from collections.abc import Iterator
@@ -47,11 +47,11 @@ class AnchorWalk:
 
     @property
     def next_sequence(self) -> int:
-        """The entry that the next anchor is of."""
+        """The entry that the next anchor refers to."""
         return self._next.sequence if self._next is not None else NONE_LEFT
 
     def meet(self, sequence: int, mac: str) -> bool:
-        """Compare an entry with the anchors of it; returns whether there is one.
+        """Compare an entry with its anchors; returns whether there is one.
 
         Called when the walk along the trail has come to `next_sequence` or passed it.
         """
@@ -65,7 +65,7 @@ class AnchorWalk:
         return is_anchored
 
     def end(self) -> int:
-        """Read what is left, note what is missing, and return the last entry that is anchored."""
+        """Read the remaining anchors, note missing ones, and return the last anchored entry."""
         last = 0
         while self._next is not None:
             last = self._next.sequence
@@ -110,7 +110,7 @@ class AnchorWalk:
                     digest.update(line)
 
     def _counts(self, anchor: Anchor, line_number: int, before: str) -> bool:
-        """Whether an anchor is to be compared with the trail; notes what is wrong with it."""
+        """Whether an anchor is to be compared with the trail; records problems with it."""
         first = self._begun.number if self._begun is not None else 1
         if not anchor.number:
             if self.last is not None:
@@ -130,7 +130,7 @@ class AnchorWalk:
 
     def _check_first(self, anchor: Anchor, first: int, before: str) -> None:
         if first > 1:
-            # What stood before a new beginning has been looked into by whoever began anew.
+            # Anchors before a new series were reviewed by the person who started it.
             self._bad_lines.clear()
         if anchor.number > first:
             self._note("anchors_missing", number=first, last=anchor.number - 1)

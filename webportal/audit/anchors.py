@@ -32,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 # An unchanged head is anchored again after this long; see ANCHOR_SECONDS for a changed one.
 IDLE = timedelta(minutes=10)
-# An anchor that is older than this is overdue, whatever a busy scheduler may have done meanwhile.
+# An anchor older than this is overdue, however busy the scheduler may have been.
 LATE = timedelta(minutes=30)
 NOTHING_BEFORE = "0" * 32
 _LONGEST_LINE = 512
@@ -44,7 +44,7 @@ _UNSIGNED = re.compile(r"([1-9][0-9]{0,17}) ([0-9a-f]{64}) (\S+)")
 
 @dataclass(frozen=True)
 class Anchor:
-    """One anchor. Of an unsigned one the number is 0 and the signature empty."""
+    """One anchor. An unsigned one has the number 0 and an empty signature."""
 
     sequence: int
     mac: str
@@ -55,7 +55,7 @@ class Anchor:
 
     @classmethod
     def parse(cls, line: str) -> "Anchor | None":
-        """The anchor of a line, None where there is none in it."""
+        """The anchor on a line, None if there is none."""
         if found := _SIGNED.fullmatch(line):
             number, sequence, mac, at, previous, signature = found.groups()
             return cls(int(sequence), mac, at, int(number), previous, signature)
@@ -70,11 +70,11 @@ class Anchor:
 
     @property
     def is_genuine(self) -> bool:
-        """Whether the signature is that of AUDIT_KEY."""
+        """Whether it is signed with AUDIT_KEY."""
         return hmac.compare_digest(self.signature, _hmac("anchor", self._content))
 
     def signed(self) -> "Anchor":
-        """The same anchor with its signature."""
+        """The same anchor, signed."""
         return replace(self, signature=_hmac("anchor", self._content))
 
     @property
@@ -84,7 +84,7 @@ class Anchor:
 
 @dataclass(frozen=True)
 class Beginning:
-    """From which number on anchors are expected, since which entry, and why not from the first."""
+    """The first expected anchor: its number, its entry, and why it is not number 1."""
 
     number: int
     sequence: int
@@ -92,9 +92,9 @@ class Beginning:
 
 
 def beginning() -> Beginning | None:
-    """Where the anchors that count begin, as the trail says; None where none was ever signed."""
+    """Where the current series of anchors begins, according to the trail; None if unsigned."""
     for entry in AuditEntry.objects.filter(action=Action.ANCHORS_BEGUN).order_by("-sequence"):
-        # A forged one is found as such, and must not hide the anchors meanwhile.
+        # A forged entry is reported separately, and must not hide the anchors meanwhile.
         if hmac.compare_digest(compute_mac(entry), entry.mac):
             detail = entry.detail
             return Beginning(detail["first"], entry.sequence, detail.get("reason", ""))
@@ -102,17 +102,17 @@ def beginning() -> Beginning | None:
 
 
 def anchor() -> bool:
-    """Write the head of the chain down in every place, unless that was done a moment ago.
+    """Write the head of the chain to every location, unless that was done recently.
 
-    Returns whether an anchor was written. Raises OSError where AUDIT_ANCHOR_FILE cannot be written;
-    what else cannot is logged, and noted for the alert to hospital IT.
+    Returns whether an anchor was written. Raises OSError if AUDIT_ANCHOR_FILE cannot be written;
+    failures of the other locations are logged, and recorded for the alert to hospital IT.
     """
     if not ChainHead.objects.filter(pk=1, sequence__gt=0).exists():
         return False
     if not AnchorState.objects.filter(number__gt=0).exists() and beginning() is None:
         _begin()
-    # What is written down must be committed by now: an anchor of an entry that never came to be
-    # would look like a trail that was cut off.
+    # Only a committed head may be anchored: an anchor of an entry that is rolled back would look
+    # like a truncated trail.
     with transaction.atomic():
         state = AnchorState.objects.select_for_update().get(pk=1)
         head = ChainHead.objects.get(pk=1)
@@ -121,17 +121,17 @@ def anchor() -> bool:
         written = _next(state, head)
         _write(settings.AUDIT_ANCHOR_FILE, written.line)
         unwritten = [name for name, write in _further_places() if not _tried(name, write, written)]
-        # A state that somebody has altered stays as it is, to be found.
+        # A tampered state stays unchanged, to be found by verification.
         if is_sealed(state):
             _keep(state, written, unwritten)
     return True
 
 
 def begin_anew(reason: str) -> None:
-    """Let the anchors that count begin with the next one, and say in the trail why.
+    """Start a new series of anchors with the next one, and record the reason in the trail.
 
-    For when a backup was restored, or anchors were lost: what the older ones say is not compared
-    any more. They stay where they are.
+    For use after a backup was restored, or anchors were lost: the older ones stay in place but are
+    no longer compared.
     """
     _begin(reason)
     anchor()
@@ -148,9 +148,9 @@ def _begin(reason: str = "") -> None:
 
 
 def lines_until(number: int) -> bytes | None:
-    """The anchors up to a number, as they are in AUDIT_ANCHOR_FILE; None where it lacks that one.
+    """The anchors up to a number, as in AUDIT_ANCHOR_FILE; None if that one is missing.
 
-    Those from before there were signatures are among them.
+    Unsigned anchors of earlier releases are included.
     """
     path: Path = settings.AUDIT_ANCHOR_FILE
     if not path.exists():
@@ -166,7 +166,7 @@ def lines_until(number: int) -> bytes | None:
 
 
 def is_sealed(state: AnchorState) -> bool:
-    """Whether the state is as this module left it."""
+    """Whether the state is unchanged since this module wrote it."""
     if state.number == 0 and not state.seal:
         return beginning() is None
     return hmac.compare_digest(state.seal, _seal(state))
@@ -198,7 +198,7 @@ def _next(state: AnchorState, head: ChainHead) -> Anchor:
     last = _last_in(settings.AUDIT_ANCHOR_FILE)
     at = timezone.now().isoformat()
     number, previous = state.number, state.signature or NOTHING_BEFORE
-    # A line that was written just before a crash, and not noted in the database.
+    # A line written just before a crash, but not recorded in the database.
     if last is not None and last.number > number:
         number, previous = last.number, last.signature
     if number == 0:
@@ -207,7 +207,7 @@ def _next(state: AnchorState, head: ChainHead) -> Anchor:
 
 
 def _digest_of(path: Path) -> str:
-    """What stands in anchor 1 for the file before it."""
+    """What anchor 1 contains for the file before it."""
     before = path.read_bytes() if path.exists() else b""
     if before and not before.endswith(b"\n"):
         before += b"\n"
@@ -222,7 +222,7 @@ def _keep(state: AnchorState, anchor: Anchor, unwritten: list[str]) -> None:
 
 
 def _seal(state: AnchorState) -> str:
-    # Under another name than the lines, so that no line can be made into a state.
+    # Derived under a different name than the lines, so that no line can be turned into a state.
     return _hmac("state", f"{state.number} {state.signature}")
 
 
@@ -235,7 +235,7 @@ def _write(path: Path, line: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a+b") as file:
         end = _end_of(file)
-        # A line that a crash cut short must not spoil the next one.
+        # A line truncated by a crash must not spoil the next one.
         start = "" if not end or end.endswith("\n") else "\n"
         file.write(f"{start}{line}\n".encode("ascii"))
         file.flush()
@@ -261,7 +261,7 @@ def _tried(name: str, write: Any, written: Anchor) -> bool:
 
 
 def _write_copy(written: Anchor) -> None:
-    """Write an anchor to the second file, and before it those that it lacks at its end."""
+    """Write an anchor to the second file, preceded by those missing at its end."""
     copy = settings.AUDIT_ANCHOR_COPY
     assert copy is not None
     last = _last_in(copy)

@@ -1,7 +1,7 @@
-"""Reading the chain from its beginning and computing every MAC anew, some thousand entries at once.
+"""Reading the chain from its beginning and recomputing every MAC, in batches.
 
-An entry stays a row of text and becomes no object: that would be most of the time. The batches
-follow one another by the sequence, so that no statement and no snapshot lasts for long.
+Entries are processed as rows of text and not instantiated: that would take most of the time.
+Batches are read by sequence, so that no statement or snapshot lasts long.
 """
 
 import hmac
@@ -28,7 +28,7 @@ _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 class Link(NamedTuple):
-    """What a verification needs of an entry; `computed` is the MAC that its content has."""
+    """The part of an entry that verification needs; `computed` is the MAC of its content."""
 
     sequence: int
     previous_mac: str
@@ -54,7 +54,7 @@ def _rows(after: int, until: int) -> list[tuple[Any, ...]]:
 
 
 def _mac(keyed: hmac.HMAC, row: tuple[Any, ...]) -> str:
-    """What `trail.compute_mac` gives, from the same canonical JSON; a test compares the two."""
+    """The same as `trail.compute_mac`, from the same canonical JSON; a test compares the two."""
     sequence, previous, _, at, actor_id, actor, action, kind, object_id, study_id, *stored = row
     detail, origin = stored
     content = (

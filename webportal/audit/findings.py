@@ -1,4 +1,4 @@
-"""What a verification finds, kept as codes so that each reader gets it in their own language."""
+"""Findings of a verification, stored as codes so that users see them in their language."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,9 +12,9 @@ MOST = 100
 
 @dataclass(frozen=True)
 class Finding:
-    """Something wrong: where, and by a code of PROBLEMS or REMARKS what.
+    """A problem: its location, and its code in PROBLEMS or REMARKS.
 
-    `sequence` is that of an entry; 0 where an object, an anchor or the chain's head is wrong.
+    `sequence` is that of an entry; 0 if it concerns an object, an anchor or the chain's head.
     """
 
     code: str
@@ -25,7 +25,7 @@ class Finding:
 
     @property
     def problem(self) -> str:
-        """What is wrong, in plain words."""
+        """The problem in plain words."""
         return str((PROBLEMS | REMARKS)[self.code]).format(**self.values)
 
     def __str__(self) -> str:
@@ -44,7 +44,7 @@ class Finding:
 
     @classmethod
     def from_json(cls, given: dict[str, Any]) -> "Finding":
-        """The finding that `as_json` was called on."""
+        """The finding from its `as_json` form."""
         return cls(**given)
 
 

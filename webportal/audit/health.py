@@ -1,4 +1,4 @@
-"""What of the audit trail needs somebody now, by the codes of the alerts."""
+"""Problems of the audit trail that need attention, by alert code."""
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -27,7 +27,7 @@ WORDS: dict[str, str | Promise] = {
 
 
 def problems() -> list[str]:
-    """The codes of what needs somebody now."""
+    """The codes of the problems that need attention."""
     found = []
     last = Verification.objects.exclude(finished_at=None).order_by("-finished_at").first()
     if last is not None and last.findings:

@@ -1,4 +1,4 @@
-"""What entries are about and what a verification finds, in words of the page's language."""
+"""Names of the objects of entries, and findings of a verification, in the page's language."""
 
 from django.utils.translation import gettext_lazy as _
 
@@ -27,8 +27,7 @@ OBJECTS = {
     "worker": _("worker"),
 }
 
-# Of what a verification says each stands under a code, so that findings are kept in the database
-# and read in any language.
+# Findings are stored by code and translated when shown.
 PROBLEMS = {
     # The chain
     "deleted": _("entry {number} was deleted"),
@@ -128,7 +127,7 @@ PROBLEMS = {
     ),
 }
 
-# What is no sign of a change and yet worth knowing.
+# Remarks: no sign of tampering, but worth knowing.
 REMARKS = {
     "no_anchor_yet": _(
         "No anchor has been written yet, so a cut-off end would not show; is the scheduler running?"

@@ -101,7 +101,7 @@ class Action(models.TextChoices):
 
 
 def actions() -> list[tuple[str, Any]]:
-    """The choices of an entry's action; by this name in the migrations, which so outlive each."""
+    """The choices of an entry's action; migrations refer to it, so they survive changes."""
     return Action.choices
 
 
@@ -163,7 +163,7 @@ class ChainHead(models.Model):
 
 
 class AnchorState(models.Model):
-    """The last anchor that was written: one row, sealed by webportal.audit.anchors alone."""
+    """The last anchor written: one row, sealed by webportal.audit.anchors only."""
 
     id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     number = models.BigIntegerField(default=0)
@@ -182,7 +182,7 @@ class AnchorState(models.Model):
 
 
 class Verification(models.Model):
-    """One verification: asked for, run outside of any request, and what it found.
+    """One verification: requested, run outside of any request, with its outcome.
 
     Written by webportal.audit.runs alone.
     """
@@ -225,12 +225,12 @@ class Verification(models.Model):
 
     @property
     def percent(self) -> int:
-        """How far it has come."""
+        """The progress."""
         return 100 * self.done // self.total if self.total else 0
 
     @property
     def verdict(self) -> Verdict | None:
-        """What was found, once it is done."""
+        """The outcome, once it is done."""
         if self.finished_at is None:
             return None
         findings = [Finding.from_json(each) for each in self.findings]

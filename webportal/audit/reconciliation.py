@@ -1,8 +1,8 @@
-"""Comparing the records with what the trail says of them, in both directions.
+"""Comparing the records with the trail, in both directions.
 
-The apps above bring a `Check` for each kind of record (AUDIT_CHECKS in the settings). Rows are read
-in batches of their keys, entries in batches of their sequence, each batch in one snapshot, so that
-what people do meanwhile is never a finding.
+The apps above provide a `Check` for each kind of record (AUDIT_CHECKS in the settings). Rows are
+read in batches of their keys, entries in batches of their sequence, each batch in one snapshot, so
+that concurrent changes are never findings.
 """
 
 from collections import defaultdict
@@ -21,7 +21,7 @@ from webportal.audit.findings import MOST, Finding
 from webportal.audit.models import Action, AuditEntry
 
 BATCH = 1000
-# What values raise that the portal never writes; they must not end a verification.
+# Errors raised by values that the portal never writes; they must not abort a verification.
 UNREADABLE = (LookupError, TypeError, ValueError, AttributeError)
 
 Entries = Sequence[AuditEntry]
@@ -32,7 +32,7 @@ class Comparison(Protocol):
     """One of AUDIT_CHECKS; most are a `Check`."""
 
     def rows(self) -> QuerySet[Any]:
-        """The rows that are compared, for how far it has come."""
+        """The number of rows to compare, for the progress."""
 
     def run(self) -> Iterator[tuple[int, list[Finding]]]:
         """Compare everything; yields how many rows each batch had, and what was found in it."""
@@ -141,7 +141,7 @@ class Check:
 
 
 def checks() -> list[Comparison]:
-    """The checks that the apps bring."""
+    """The checks provided by the apps."""
     return [check for path in settings.AUDIT_CHECKS for check in import_string(path)]
 
 
@@ -166,7 +166,7 @@ def reconcile(progress: Callable[[int, int], object] = lambda done, of: None) ->
 
 @contextmanager
 def snapshot() -> Iterator[None]:
-    """Let all statements within see the same moment; within a transaction as that has it."""
+    """Run all statements within in one snapshot; in an existing transaction, in its snapshot."""
     is_outermost = not connection.in_atomic_block
     with transaction.atomic():
         if is_outermost:
@@ -176,14 +176,14 @@ def snapshot() -> Iterator[None]:
 
 
 def last_recorded(entries: Iterable[AuditEntry], name: str) -> Any:
-    """What the last entry that has a detail of this name says there; None where none does."""
+    """The value of this detail in the last entry that has it; None if there is none."""
     told = [entry.detail[name] for entry in entries if name in entry.detail]
     return told[-1] if told else None
 
 
 def differing_fields(recorded: dict[str, Any], row: dict[str, Any]) -> list[str]:
-    """The names of what the trail says and the row says otherwise.
+    """The names of the values that differ between trail and row.
 
-    What an entry of an earlier release does not say yet is no difference.
+    Values that an entry of an earlier release does not have yet are not compared.
     """
     return [name for name in row if name in recorded and recorded[name] != row[name]]

@@ -1,7 +1,7 @@
-"""Verifications that are asked for on a page or due by the clock, run in a process of their own.
+"""Verifications requested on a page or due by schedule, run in a separate process.
 
-A page asks; the scheduler starts `manage.py verify_audit --queued`, so that neither a request nor
-the sweep of the queue waits for it; the page shows how far it has come.
+A page requests one; the scheduler starts `manage.py verify_audit --queued`, so that neither a
+request nor the sweep of the queue waits for it; the page shows its progress.
 """
 
 import logging
@@ -25,14 +25,14 @@ from webportal.audit.verification import Progress, verify
 logger = logging.getLogger(__name__)
 
 EVERY = timedelta(days=1)
-# One that has not said anything for so long has died.
+# A run without progress for this long has died.
 SILENT = timedelta(minutes=5)
 _TELL_SECONDS = 1.0
 _child: "subprocess.Popen[bytes] | None" = None
 
 
 def request(by: Any = None) -> Verification:
-    """Ask for a verification, or return the one that is waiting or under way."""
+    """Request a verification, or return the one that is waiting or running."""
     try:
         with transaction.atomic():
             return Verification.objects.create(
@@ -45,18 +45,18 @@ def request(by: Any = None) -> Verification:
 
 
 def latest() -> Verification | None:
-    """The verification that was asked for last."""
+    """The verification requested last."""
     return Verification.objects.first()
 
 
 def run_now(progress: Progress) -> Verification:
-    """Verify here and now, beside one that may be under way elsewhere."""
+    """Verify immediately, even if another verification is running elsewhere."""
     now = timezone.now()
     return _run(Verification(requested_at=now, requested_by=SYSTEM, started_at=now), progress)
 
 
 def run_queued() -> Verification | None:
-    """Run the verification that waits; None where none does."""
+    """Run the waiting verification; None if there is none."""
     now = timezone.now()
     waiting = Verification.objects.filter(finished_at=None, started_at=None)
     if not waiting.update(started_at=now, seen_at=now):
@@ -77,7 +77,7 @@ def run_queued() -> Verification | None:
 
 
 def start_if_due() -> bool:
-    """Start the verification that waits, or the daily one, in another process."""
+    """Start the waiting verification, or the daily one, in another process."""
     global _child
     if _child is not None and _child.poll() is None:
         return False
@@ -99,7 +99,7 @@ def _is_due() -> bool:
         return unfinished.filter(started_at=None).exists()
     if Verification.objects.filter(finished_at__gt=now - EVERY).exists():
         return False
-    # A fresh installation is asked the next day.
+    # A new installation is first verified the next day.
     if not AuditEntry.objects.filter(at__lt=now - EVERY).exists():
         return False
     request()
@@ -109,7 +109,7 @@ def _is_due() -> bool:
 def _run(verification: Verification, tell: Progress) -> Verification:
     verdict = verify(tell)
     read = verdict.entries
-    # What is forged in the trail may say anything of the records.
+    # A forged trail proves nothing about the records.
     records = reconcile(lambda done, total: tell(read + done, read + total))
     findings = [*verdict.findings, *records]
     asked_by = verification.requested_by_id

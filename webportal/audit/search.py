@@ -1,4 +1,4 @@
-"""Finding entries of the trail: filters, pages that stay fast, and export."""
+"""Searching the trail: filters, pagination that stays fast, and export."""
 
 import csv
 import io
@@ -34,7 +34,7 @@ COLUMNS = [
 
 
 class LogFilter(forms.Form):
-    """Filters that every log has: its days. Subclasses name the fields that come before them."""
+    """Filters common to all logs: the dates. Subclasses name the fields that precede them."""
 
     first_day = forms.DateField(
         label=_("From"), required=False, widget=forms.DateInput(attrs={"type": "date"})
@@ -50,12 +50,12 @@ class LogFilter(forms.Form):
             field.widget.attrs["class"] = f"form-{kind} form-{kind}-sm"
 
     def used(self) -> dict[str, str]:
-        """The filters in use, for the entry that says who looked for what."""
+        """The filters in use, for the entry that records the search."""
         return {name: str(value) for name, value in self.cleaned_data.items() if value}
 
 
 class TrailFilter(LogFilter):
-    """What to look for. Every field is optional and narrows the trail further."""
+    """Search criteria. Every field is optional and narrows the results further."""
 
     actor = forms.CharField(
         label=_("Who"),
@@ -82,11 +82,11 @@ class TrailFilter(LogFilter):
             entries = entries.filter(action=wanted["action"])
         if wanted["object_id"]:
             entries = entries.filter(_about(wanted["object_id"]))
-        # The days become sequence numbers by two look-ups in the index of `at`, so that a page of
-        # an old day is as fast as today's.
+        # Dates are converted to sequence numbers by two look-ups in the index of `at`, so that a
+        # page of an old day is as fast as today's.
         if wanted["first_day"]:
             entries = entries.filter(sequence__gte=_first_sequence(wanted["first_day"]))
-        # No day follows the calendar's last one, so that it leaves nothing out.
+        # No day follows the calendar's last, so there is no upper limit.
         if wanted["last_day"] and wanted["last_day"] < date.max:
             after = wanted["last_day"] + timedelta(days=1)
             entries = entries.filter(sequence__lt=_first_sequence(after))
@@ -112,13 +112,13 @@ def page_of(entries: QuerySet[AuditEntry], before: int | None) -> TrailPage:
 
 
 def json_lines(entries: QuerySet[AuditEntry]) -> Iterator[str]:
-    """One JSON object a line, with the MACs, so that the chain can be checked elsewhere."""
+    """One JSON object per line, with the MACs, so that the chain can be checked elsewhere."""
     for row in _rows(entries):
         yield json.dumps(row, ensure_ascii=False) + "\n"
 
 
 def csv_lines(entries: QuerySet[AuditEntry]) -> Iterator[str]:
-    """A header and one line an entry, safe to open in a spreadsheet."""
+    """A header and one line per entry, safe to open in a spreadsheet."""
     yield _csv_line(COLUMNS)
     for row in _rows(entries):
         detail = json.dumps(row["detail"], ensure_ascii=False)

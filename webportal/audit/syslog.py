@@ -1,4 +1,4 @@
-"""Sending anchors to a syslog server: a place that neither database nor disks of ours reach."""
+"""Sending anchors to a syslog server, out of reach of our own database and disks."""
 
 import socket
 
@@ -10,10 +10,10 @@ _TIMEOUT_SECONDS = 10
 
 
 def send(line: str) -> None:
-    """Send an anchor to AUDIT_ANCHOR_SYSLOG; raises OSError where it is known not to arrive.
+    """Send an anchor to AUDIT_ANCHOR_SYSLOG; raises OSError if it is known not to arrive.
 
     The address is `tcp://host:port`, `host:port` for UDP, or the path of a local socket such as
-    `/dev/log`. Nobody hears of a datagram that is lost: TCP is the better choice.
+    `/dev/log`. A lost datagram goes unnoticed: TCP is the better choice.
     """
     address: str = settings.AUDIT_ANCHOR_SYSLOG
     message = f"<{_PRIORITY}>chestline-anchor: {line}".encode()

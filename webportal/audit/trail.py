@@ -1,4 +1,4 @@
-"""Appending to the audit trail: the code that changes a thing calls this in its transaction."""
+"""Appending to the audit trail: code that changes a record calls this in its transaction."""
 
 import hashlib
 import hmac
@@ -22,9 +22,9 @@ SYSTEM = "system"
 
 @dataclass(frozen=True)
 class Event:
-    """What an entry says. `detail` holds plain JSON.
+    """The content of an entry. `detail` holds plain JSON.
 
-    It names no patient, but for changes of an identity, which keep the old and the new values.
+    It names no patient, except for changes of an identity, which keep the old and the new values.
     """
 
     action: Action
@@ -50,7 +50,7 @@ def append_all(events: Iterable[Event], actor: Any = None) -> list[AuditEntry]:
     actor_id, actor_name = _identity(actor)
     origin = current_origin()
     for event in events:
-        _as_stored(event.detail)  # refuses what JSON cannot hold before anything is locked
+        _as_stored(event.detail)  # raises for values that JSON cannot hold, before locking
     with transaction.atomic():
         head = ChainHead.objects.select_for_update().get(pk=1)
         now = timezone.now()
@@ -80,8 +80,8 @@ def append_all(events: Iterable[Event], actor: Any = None) -> list[AuditEntry]:
 def compute_mac(entry: AuditEntry) -> str:
     """HMAC-SHA-256, in hex, over the previous MAC and the entry's content as canonical JSON.
 
-    An entry without an origin has none in its content either, so that those of before there were
-    any still verify.
+    An entry without an origin has none in its content either, so that entries of earlier releases
+    still verify.
     """
     values = [
         entry.previous_mac,
@@ -102,22 +102,22 @@ def compute_mac(entry: AuditEntry) -> str:
 
 
 def _as_stored(detail: dict[str, Any]) -> Any:
-    """The detail in the one form that survives PostgreSQL's jsonb.
+    """The detail in the form in which PostgreSQL's jsonb returns it.
 
     Keys become text and tuples lists. jsonb keeps numbers as decimals, so that 1e16 comes back as
-    a whole number and -0.0 as 0. Raises ValueError for what JSON cannot hold, such as NaN.
+    an integer and -0.0 as 0. Raises ValueError for values that JSON cannot represent, such as NaN.
     """
     return json.loads(json.dumps(detail, allow_nan=False), parse_float=as_stored_number)
 
 
 def as_stored_number(text: str) -> float:
-    """A number with a point or an exponent as PostgreSQL's jsonb gives it back."""
+    """A number with a decimal point or exponent as PostgreSQL's jsonb returns it."""
     exact = Decimal(text)
     return int(exact) if exact == exact.to_integral_value() else float(text)
 
 
 def _microseconds(at: datetime) -> int:
-    """The instant as a whole number, because text forms differ by zone and floats by rounding."""
+    """The instant as an integer, because text forms differ by time zone and floats by rounding."""
     return int(at.replace(microsecond=0).timestamp()) * 1_000_000 + at.microsecond
 
 

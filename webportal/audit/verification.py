@@ -13,8 +13,8 @@ from webportal.audit.findings import MOST, Finding, Verdict
 from webportal.audit.models import AnchorState, AuditEntry, ChainHead
 
 START = "0" * 64
-# A slot of the clock in which the trail grew. More of them than this between two anchors is longer
-# than a stop of the scheduler, or of the machine for a night, explains.
+# An anchoring interval in which the trail grew. More of these between two anchors than a stop of
+# the scheduler, or of the machine overnight, can explain.
 SLOT_MICROSECONDS = int(anchors.IDLE.total_seconds()) * 1_000_000
 MOST_SLOTS = int(anchors.LATE / anchors.IDLE) + 1
 
@@ -24,8 +24,8 @@ Progress = Callable[[int, int], object]
 def verify(progress: Progress = lambda done, of: None) -> Verdict:
     """Recompute the chain and compare it with its head and the anchors.
 
-    Reads the whole trail once, in order, and calls `progress` with how many entries of how many are
-    done. Stops after MOST findings.
+    Reads the whole trail once, in order, and calls `progress` with the numbers of entries done and
+    in total. Stops after MOST findings.
     """
     walk = _Walk()
     head = ChainHead.objects.filter(pk=1).first()
@@ -42,10 +42,10 @@ def verify(progress: Progress = lambda done, of: None) -> Verdict:
 
 
 class _Walk:
-    """The way along the trail, with what was met last.
+    """The pass over the trail, with what was met last.
 
-    What bounds it is read in this order: the number of the last anchor, the files, the chain's
-    head. So whatever is appended meanwhile does no harm.
+    Its bounds are read in this order: the number of the last anchor, the files, the chain's head.
+    Entries appended meanwhile therefore do no harm.
     """
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class _Walk:
         self._slot = self._slots = 0
 
     def along(self, batch: list[Link]) -> None:
-        """Check the entries that come next."""
+        """Check the next entries."""
         self.count += len(batch)
         if self._first_at is None:
             self._first_at = batch[0].microseconds
@@ -102,7 +102,7 @@ class _Walk:
             self.remarks.append(Finding("begun_anew", values=values))
 
     def all_findings(self) -> list[Finding]:
-        """What was found in the trail, then what was found in each of the places."""
+        """The findings in the trail, followed by those in each of the locations."""
         return [*self.findings, *(found for place in self.places for found in place.findings)]
 
     def _note_gap(self, link: Link, expected: int) -> None:
@@ -121,7 +121,7 @@ class _Walk:
         self._next_anchor = self._soonest()
 
     def _check_slots(self, sequence: int) -> None:
-        # Of the time before anchors were signed, or begun anew, there is no telling.
+        # For the time before anchors were signed, or a new series began, this cannot be told.
         is_of_now = self.begun is not None and sequence > self.begun.sequence
         if is_of_now and self._slots > MOST_SLOTS:
             self.findings.append(Finding("unanchored", sequence, values=_late()))
@@ -130,7 +130,7 @@ class _Walk:
         return min(place.next_sequence for place in self.places)
 
     def _check_clock(self) -> Iterator[Finding]:
-        """Whether anchors are there at all, and the last one is as young as the clock demands."""
+        """Check that anchors exist at all, and that the last one is recent enough."""
         now = timezone.now()
         last = self.first_place.last
         if last is not None:

@@ -1,1 +1,1 @@
-"""The auditor's pages: searching the trail and verifying it. The trail itself is in `audit`."""
+"""The auditors' pages: searching the trail and verifying it. The trail itself is in `audit`."""

@@ -32,7 +32,7 @@ class _Document(Document):
 def as_pdf(
     entries: QuerySet[AccessEntry], subject: Subject | None, used: dict[str, str], by: str
 ) -> bytes:
-    """Return the accesses by person, then one by one, the newest first, at most MOST_ENTRIES."""
+    """Return the accesses grouped by user, then individually, newest first, up to MOST_ENTRIES."""
     document = _Document(orientation="landscape")
     document.set_auto_page_break(auto=True, margin=18)
     document.set_title(_("Access log"))

@@ -1,4 +1,4 @@
-"""Who has seen this patient: the auditor's pages of the access log, each itself recorded."""
+"""Who has seen this patient: the auditors' pages of the access log, each itself logged."""
 
 import re
 from dataclasses import dataclass
@@ -25,21 +25,21 @@ from webportal.records.models import Patient, Study
 
 @dataclass(frozen=True)
 class Question:
-    """What an auditor asks of the log: about whom, and narrowed by what."""
+    """An auditor's query of the log: the subject, and the filters."""
 
     form: AccessFilter
     subject: Subject | None
 
     @property
     def entries(self) -> QuerySet[AccessEntry]:
-        """The entries that answer it."""
+        """The matching entries."""
         return self.form.entries(self.subject.entries() if self.subject else None)
 
 
 @allow(Role.AUDITOR)
 @require_safe
 def accesses(request: SignedInRequest) -> HttpResponse:
-    """Who was shown a patient, by person; or single entries of the log."""
+    """Who was shown a patient, grouped by user; or individual entries of the log."""
     text = searches.recall(request, request.GET.get("search", ""))
     found = find_subjects(text)
     show(request, patient_ids=[each.pk for each in found], text=text)
@@ -61,7 +61,7 @@ def accesses(request: SignedInRequest) -> HttpResponse:
 @allow(Role.AUDITOR)
 @require_POST
 def search(request: SignedInRequest) -> HttpResponse:
-    """Keep the words of a search in the session, and show what they find."""
+    """Keep the search terms in the session, and show the matches."""
     key = searches.remember(request, request.POST.get("text", "")[: searches.LONGEST])
     names = AccessFilter.base_fields
     kept = {name: request.POST[name] for name in names if request.POST.get(name)}
@@ -71,7 +71,7 @@ def search(request: SignedInRequest) -> HttpResponse:
 @allow(Role.AUDITOR)
 @require_safe
 def export(request: SignedInRequest, file_format: str) -> HttpResponseBase:
-    """Everything that the filters find, as CSV or as a PDF to hand out."""
+    """All matching entries, as CSV or as a PDF for the patient."""
     asked = _question(request)
     show(request)
     if not asked.form.is_valid() or file_format not in ("csv", "pdf"):
@@ -91,7 +91,7 @@ def export(request: SignedInRequest, file_format: str) -> HttpResponseBase:
 
 
 def _question(request: SignedInRequest, only: Patient | None = None) -> Question:
-    """What the address asks; `only` is the one patient whom the words found."""
+    """The query in the URL; `only` is the single patient matching the search terms."""
     given = request.GET.get("patient", "")
     patient = only
     if given:
@@ -102,14 +102,14 @@ def _question(request: SignedInRequest, only: Patient | None = None) -> Question
 
 
 def _note(request: SignedInRequest, action: Action, asked: Question, file_format: str = "") -> None:
-    """Append to the trail that the log was read."""
+    """Record in the trail that the log was read."""
     patient = asked.subject.patient.pk if asked.subject else ""
     detail = asked.form.used() | ({"format": file_format} if file_format else {})
     append(Event(action, "patient" if patient else "", patient, detail=detail), request.user)
 
 
 def _patients_of(request: SignedInRequest, entries: list[AccessEntry]) -> dict[int, Patient]:
-    """The patients of those entries that are about a single one, by the entry's id."""
+    """The patients of those entries that concern a single one, by the entry's id."""
     own = {each.pk: each.patient_ids[0] for each in entries if len(each.patient_ids) == 1}
     of_study = {
         each.pk: each.study_ids[0]
@@ -132,6 +132,6 @@ def _is_uuid(text: str) -> bool:
 
 
 def _before(request: SignedInRequest) -> int | None:
-    """The id that a page starts below; anything that is no number starts at the newest."""
+    """The id that a page starts below; anything that is not a number starts at the newest."""
     text = request.GET.get("before", "")
     return int(text) if re.fullmatch("[0-9]{1,18}", text) else None

@@ -1,4 +1,4 @@
-"""Searching the access log: filters, who was shown a patient how often, and single entries."""
+"""Searching the access log: filters, access counts by user, and individual entries."""
 
 import csv
 import io
@@ -44,7 +44,7 @@ COLUMNS = [
 
 
 class AccessFilter(LogFilter):
-    """What to look for beside a patient. Every field is optional and narrows the log further."""
+    """Search criteria besides the patient. Every field is optional and narrows the results."""
 
     user = forms.CharField(
         label=_("User"), required=False, max_length=150, help_text=_("Full user name")
@@ -57,7 +57,7 @@ class AccessFilter(LogFilter):
     field_order = ("user", "address", "kind")
 
     def entries(self, about: Q | None = None) -> QuerySet[AccessEntry]:
-        """The entries that match, newest first; `about` is the condition of a subject."""
+        """The matching entries, newest first; `about` is the condition of a subject."""
         wanted = self.cleaned_data
         entries = AccessEntry.objects.order_by("-id")
         if about is not None:
@@ -67,7 +67,7 @@ class AccessFilter(LogFilter):
                 entries = entries.filter(**{name: wanted[name]})
         if wanted["first_day"]:
             entries = entries.filter(at__gte=_start_of(wanted["first_day"]))
-        # No day follows the calendar's last one, so that it leaves nothing out.
+        # No day follows the calendar's last, so there is no upper limit.
         if wanted["last_day"] and wanted["last_day"] < date.max:
             entries = entries.filter(at__lt=_start_of(wanted["last_day"] + timedelta(days=1)))
         return entries
@@ -75,7 +75,7 @@ class AccessFilter(LogFilter):
 
 @dataclass(frozen=True)
 class Group:
-    """How often one person was shown a patient in one way, from when to when and where."""
+    """How often a user was shown a patient in one way, over which period and from where."""
 
     user: str
     full_name: str
@@ -110,7 +110,7 @@ def what(kind: str, outcome: str) -> str:
 
 
 def groups_of(entries: QuerySet[AccessEntry]) -> list[Group]:
-    """The entries by person, role and what was shown, the latest first, at most MOST_GROUPS."""
+    """The entries grouped by user, role and what was shown, latest first, up to MOST_GROUPS."""
     rows = list(
         entries.order_by()
         .values("user", "roles", "kind", "outcome")
@@ -145,7 +145,7 @@ def page_of(entries: QuerySet[AccessEntry], before: int | None) -> Page:
 
 
 def csv_lines(entries: QuerySet[AccessEntry]) -> Iterator[str]:
-    """A header and one line an entry, safe to open in a spreadsheet; ids are parted by blanks."""
+    """A header and one line per entry, safe to open in a spreadsheet; ids separated by spaces."""
     yield _line(COLUMNS)
     for entry in entries.iterator(chunk_size=2000):
         values = {name: getattr(entry, name) for name in COLUMNS}

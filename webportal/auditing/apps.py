@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class AuditingConfig(AppConfig):
-    """The auditor's pages."""
+    """The auditors' pages."""
 
     name = "webportal.auditing"
     verbose_name = "Auditing"

@@ -1,4 +1,4 @@
-"""Whom the access log is asked about: a patient under every identity that there was.
+"""The subject of an access log query: a patient under every identity they have had.
 
 A moved study, and a temporary patient that no longer exists, are found by their former identity as
 well as by the current one: the trail keeps both.
@@ -39,13 +39,13 @@ class Subject:
     former_identities: list[str]
 
     def entries(self) -> Q:
-        """The condition on entries that show the patient, or were refused to."""
+        """The condition for entries that show the patient, or refused to."""
         found = Q(patient_ids__contains=[self.patient.pk])
         if self.studies:
             found |= Q(study_ids__overlap=self.studies)
         files = UploadItem.objects.filter(radiograph__study__in=self.studies)
         if file_ids := list(files.values_list("pk", flat=True)):
-            # As the index has it.
+            # As in the index.
             found |= Q(~Q(file_ids=[]), file_ids__overlap=file_ids)
         for study, until in self.former_studies:
             found |= Q(study_ids__contains=[study], at__lt=until)
@@ -57,7 +57,7 @@ class Subject:
 
 
 def subject_of(patient: Patient) -> Subject:
-    """The patient with all studies and identities that there are and were."""
+    """The patient with all current and former studies and identities."""
     studies = list(Study.objects.filter(patient=patient).values_list("pk", flat=True))
     own = str(patient.pk)
     here = _of_nobody_else(
@@ -80,7 +80,7 @@ def subject_of(patient: Patient) -> Subject:
 
 
 def _of_nobody_else(changes: Iterable[AuditEntry]) -> list[AuditEntry]:
-    """Leave out the moves from a patient who is still recorded as another person."""
+    """Exclude moves from a patient who is still recorded as another person."""
     moves = list(changes)
     ids = {entry.detail["before"]["patient"] for entry in moves}
     people = Patient.objects.filter(pk__in=ids, is_temporary=False).values_list("pk", flat=True)
@@ -89,7 +89,7 @@ def _of_nobody_else(changes: Iterable[AuditEntry]) -> list[AuditEntry]:
 
 
 def find_subjects(text: str) -> list[Patient]:
-    """The patients whom the words find, by a present or a former identity or accession number."""
+    """The patients matching the terms by a current or former identity or accession number."""
     if not text.strip():
         return []
     found = list(find_patients(text).order_by("name", "patient_id", "pk")[:MOST_FOUND])
@@ -114,7 +114,7 @@ def _changes() -> QuerySet[AuditEntry]:
 
 
 def _in_words(changes: Iterable[AuditEntry]) -> list[str]:
-    """The former identities, each once; of a change of one value only what changed."""
+    """The former identities, each once; if one value was changed, only that value."""
     words = []
     for entry in changes:
         before = dict.fromkeys(("name", "patient_id", "issuer", "birth_date", "sex"), "")

@@ -1,4 +1,4 @@
-"""The auditor's pages: reading, exporting and verifying the trail, each itself an event."""
+"""The auditors' pages: reading, exporting and verifying the trail, each itself an event."""
 
 import re
 
@@ -38,7 +38,7 @@ def trail(request: SignedInRequest) -> HttpResponse:
 @allow(Role.AUDITOR)
 @require_safe
 def export(request: SignedInRequest) -> HttpResponseBase:
-    """Everything that the filter finds, as a file that is written while it is sent."""
+    """All matching entries, as a streamed file."""
     form = TrailFilter(request.GET)
     file_format = request.GET.get("format", "csv")
     if not form.is_valid() or file_format not in FORMATS:
@@ -47,7 +47,7 @@ def export(request: SignedInRequest) -> HttpResponseBase:
         Event(Action.AUDIT_EXPORTED, detail={**form.used(), "format": file_format}), request.user
     )
     lines, media_type = FORMATS[file_format]
-    # An export ends before the entry that records it, however long it takes to send.
+    # An export ends before the entry that records it, however long the transfer takes.
     entries = form.entries().filter(sequence__lt=entry.sequence)
     response = StreamingHttpResponse(lines(entries), content_type=f"{media_type}; charset=utf-8")
     name = f"audit-trail-{timezone.now():%Y-%m-%d-%H%M}.{file_format}"
@@ -58,7 +58,7 @@ def export(request: SignedInRequest) -> HttpResponseBase:
 @allow(Role.AUDITOR)
 @require_POST
 def verify_now(request: SignedInRequest) -> HttpResponse:
-    """Ask for a verification, which the scheduler runs; the page shows how far it has come."""
+    """Request a verification, which the scheduler runs; the page shows its progress."""
     runs.request(request.user)
     return redirect("audit:trail")
 
@@ -66,11 +66,11 @@ def verify_now(request: SignedInRequest) -> HttpResponse:
 @allow(Role.AUDITOR)
 @require_safe
 def verification(request: SignedInRequest) -> HttpResponse:
-    """How far the verification has come that was asked for last, or what it found."""
+    """The progress or outcome of the verification requested last."""
     return render(request, "audit/verification.html", {"verification": runs.latest()})
 
 
 def _before(request: SignedInRequest) -> int | None:
-    """The sequence that a page starts below; anything that is no number starts at the newest."""
+    """The sequence that a page starts below; anything that is not a number starts at the newest."""
     text = request.GET.get("before", "")
     return int(text) if re.fullmatch("[0-9]{1,18}", text) else None

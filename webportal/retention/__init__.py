@@ -1,4 +1,4 @@
-"""How long studies are kept: the rule, the holds that suspend it, and what it says is due.
+"""Retention: the rule, the legal holds that suspend it, and the studies that are due.
 
-Nothing is removed here yet: what is due is listed, for people to look at.
+Nothing is removed yet: due studies are listed for review.
 """

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class RetentionConfig(AppConfig):
-    """How long studies are kept."""
+    """Retention of studies."""
 
     name = "webportal.retention"
     label = "retention"

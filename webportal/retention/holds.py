@@ -18,7 +18,7 @@ class HoldError(Conflict):
 
 
 def open_holds() -> QuerySet[LegalHold]:
-    """The holds that nobody has lifted."""
+    """The holds that have not been lifted."""
     return LegalHold.objects.filter(lifted_at=None)
 
 
@@ -28,10 +28,10 @@ def holds_of(patient: Patient) -> QuerySet[LegalHold]:
 
 
 def place(on: Patient | Study, reason: str, by: User) -> LegalHold:
-    """Keep a patient's studies, or one study, until somebody lifts the hold.
+    """Keep a patient's studies, or one study, until the hold is lifted.
 
-    Raises HoldError without a reason, where there is a hold already, and for a temporary patient,
-    who disappears when the study is identified.
+    Raises HoldError without a reason, if there is a hold already, and for a temporary patient, who
+    disappears when the study is identified.
     """
     reason = reason.strip()
     if not reason:
@@ -57,7 +57,7 @@ def place(on: Patient | Study, reason: str, by: User) -> LegalHold:
 
 
 def lift(hold: LegalHold, by: User) -> bool:
-    """Lift a hold; return False where somebody else has."""
+    """Lift a hold; return False if it has been lifted already."""
     with transaction.atomic():
         if not open_holds().filter(pk=hold.pk).update(lifted_at=timezone.now(), lifted_by=by):
             return False

@@ -1,9 +1,10 @@
-"""Which studies are older than the hospital has to keep them.
+"""Studies whose retention period has passed.
 
-A study's time begins with the examination, or with its upload where that is not known, and anew
-with each later signature and addendum. RETENTION_YEARS after that it is due; of somebody who was a
-minor at the examination not before they reach RETENTION_MINORS_UNTIL. Without a birth date the
-patient counts as born on the day of the examination, so that nothing is due too early.
+The period starts with the examination, or with the upload if that date is unknown, and restarts
+with each later signature and addendum. The study is due RETENTION_YEARS later; if the patient was a
+minor at the examination, not before they reach RETENTION_MINORS_UNTIL. Without a birth date the
+patient is assumed to have been born on the day of the examination, so that nothing is due too
+early.
 """
 
 from dataclasses import dataclass
@@ -41,27 +42,27 @@ class _Dates(TypedDict):
 
 @dataclass(frozen=True)
 class Figures:
-    """How many studies are due, and how many would be but for a hold."""
+    """The number of due studies, and of those kept only by a hold."""
 
     due: int
     held: int
 
 
 def is_set() -> bool:
-    """Whether there is a rule at all."""
+    """Whether a retention rule is configured."""
     return bool(settings.RETENTION_YEARS > 0)
 
 
 def due(now: datetime | None = None) -> "QuerySet[WithAnnotations[Study, _Dates]]":
-    """The studies that are due and on no hold, oldest first; none without a rule.
+    """The studies that are due and not on hold, oldest first; none without a rule.
 
-    Each has `begun_at`, when its time began.
+    Each is annotated with `begun_at`, the start of its retention period.
     """
     return _past_their_time(now).exclude(_is_held()).order_by("begun_at", "id")
 
 
 def figures() -> Figures:
-    """How many there are."""
+    """The numbers of due and held studies."""
     past = _past_their_time(None)
     held = past.filter(_is_held()).count()
     return Figures(due=past.count() - held, held=held)
@@ -87,13 +88,13 @@ def _past_their_time(now: datetime | None) -> "QuerySet[WithAnnotations[Study, _
 
 
 def _last(model: type[Read] | type[Addendum], study: str) -> Subquery:
-    """The last signature of a study; a draft has none, and one taken back counts as well."""
+    """The last signature of a study, including one taken back; a draft has none."""
     of_study = model._default_manager.filter(**{study: OuterRef("pk")}, signed_at__isnull=False)
     return Subquery(of_study.order_by("-signed_at").values("signed_at")[:1])
 
 
 def _after(moment: F | Value, years: int) -> Func:
-    """A moment so many years later, on the same day of the calendar."""
+    """The same calendar day that many years later."""
     return Func(
         Cast(moment, DateTimeField()),
         Value(years, output_field=IntegerField()),

@@ -1,4 +1,4 @@
-"""The page of what is due, for hospital IT, and placing and lifting holds."""
+"""Hospital IT's page of due studies, and placing and lifting holds."""
 
 import uuid
 
@@ -22,7 +22,7 @@ STUDIES_PER_PAGE = 100
 @allow(Role.IT)
 @require_safe
 def retention(request: SignedInRequest) -> HttpResponse:
-    """The rule, the studies that are due, and the holds: ids alone, no patient data."""
+    """The rule, the due studies, and the holds: ids only, no patient data."""
     context = {
         "is_set": rule.is_set(),
         "years": settings.RETENTION_YEARS,

@@ -30,7 +30,7 @@ class Connection(H11Protocol):
         return self.cycle is None or self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Start waiting for a request; beyond the limit, the longest-waiting connection is closed."""
+        """Start waiting for a request; over the limit, the longest-waiting connection is closed."""
         super().connection_made(transport)
         self._check = self.loop.call_later(REQUEST_SECONDS, self._close_if_late)
         if len(self.connections) > most_connections():

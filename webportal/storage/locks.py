@@ -24,10 +24,10 @@ def lock_removing() -> None:
 
 
 def lock_backing_up(by: BaseDatabaseWrapper, wait_seconds: int) -> None:
-    """Keep files from being removed for good, and other backups from beginning.
+    """Prevent files from being removed permanently, and other backups from starting.
 
-    Held by the transaction of the given connection. Raises OperationalError where another backup
-    holds it for longer than `wait_seconds`.
+    Held by the transaction of the given connection. Raises OperationalError if another backup holds
+    it for longer than `wait_seconds`.
     """
     with by.cursor() as cursor:
         cursor.execute("SELECT set_config('lock_timeout', %s, true)", [f"{wait_seconds}s"])
@@ -35,7 +35,7 @@ def lock_backing_up(by: BaseDatabaseWrapper, wait_seconds: int) -> None:
 
 
 def may_remove_for_good() -> bool:
-    """Whether no backup is under way; none begins then until the transaction ends."""
+    """Whether no backup is running; none can start until the transaction ends."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock_shared(%s)", [_BACKUP])
         row = cursor.fetchone()

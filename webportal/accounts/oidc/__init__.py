@@ -1,1 +1,1 @@
-"""Sign-in by the hospital's identity provider (OpenID Connect)."""
+"""Single sign-on through the hospital's identity provider (OpenID Connect)."""

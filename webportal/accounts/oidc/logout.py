@@ -1,7 +1,7 @@
 """Back-channel logout (OpenID Connect Back-Channel Logout 1.0): the provider ends sessions here.
 
-It sends a signed logout token. With a session id (`sid`) that session ends; with the person alone
-(`sub`) all of theirs end, and their API tokens are revoked.
+It sends a signed logout token. With a session id (`sid`) that session ends; with only a subject
+(`sub`) all sessions of that user end, and their API tokens are revoked.
 """
 
 import time
@@ -23,7 +23,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 
 EVENT = "http://schemas.openid.net/event/backchannel-logout"
-# Clocks may differ by so much, and a token may be so old.
+# Maximum clock skew, and maximum age of a token.
 LEEWAY_SECONDS = 120
 GOOD_FOR = timedelta(minutes=10)
 LONGEST_JTI = 255
@@ -32,11 +32,11 @@ _keys_fetched_at = 0.0
 
 
 class LogoutTokenError(Exception):
-    """The token is not to be believed; the message says why, for the provider's log."""
+    """The token is invalid; the message says why, for the provider's log."""
 
 
 def log_out(token: str) -> None:
-    """End what the logout token says; raises LogoutTokenError."""
+    """End the sessions that the logout token names; raises LogoutTokenError."""
     claims = _checked(token)
     with transaction.atomic():
         _use_once(claims)
@@ -46,7 +46,7 @@ def log_out(token: str) -> None:
                 issuer=settings.OIDC_ISSUER, subject=str(claims["sub"])
             )
             identity = named.select_related("user").first()
-            # Somebody who has never signed in here has nothing that could end.
+            # A user who has never signed in here has no sessions to end.
             if identity is None:
                 return
             owner = identity.user
@@ -89,7 +89,8 @@ def _decoded(token: str) -> jwt.Token:
     try:
         return jwt.decode(token, KeySet.import_key_set(keys), algorithms=provider.ALGORITHMS)
     except InvalidKeyIdError:
-        # The provider has new keys. Anybody can name an unknown one, so they are not fetched often.
+        # The provider may have rotated its keys. Anybody can send an unknown key id, so fetching is
+        # limited.
         global _keys_fetched_at
         if time.monotonic() - _keys_fetched_at < _FETCH_KEYS_EVERY_SECONDS:
             raise

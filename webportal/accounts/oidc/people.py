@@ -1,6 +1,6 @@
-"""Who it is that the identity provider names: their account and their roles.
+"""Mapping users of the identity provider to accounts and roles.
 
-The subject of the provider, not the name, identifies a person once they have signed in.
+The provider's subject, not the name, identifies a user once they have signed in.
 """
 
 from collections.abc import Collection, Mapping
@@ -16,14 +16,14 @@ from webportal.accounts.oidc.provider import ProviderRefusal
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 
-#: Who changes accounts in the trail where a group at the provider did.
+#: The actor in the trail for changes caused by groups at the provider.
 PROVIDER = "identity provider"
 
 
 def person_of(claims: Mapping[str, Any]) -> User:
-    """The account of whom the provider names, with the roles that their groups give.
+    """The account of the provider's user, with the roles of their groups.
 
-    It is found by the provider's subject; at the first sign-in by the name, or made where
+    It is found by the provider's subject; at the first sign-in by the name, or created if
     OIDC_CREATE_USERS allows it. Raises ProviderRefusal.
     """
     subject = str(claims["sub"])
@@ -37,10 +37,10 @@ def person_of(claims: Mapping[str, Any]) -> User:
 
 
 def update_roles(user: User, claims: Mapping[str, Any]) -> None:
-    """Give the person the roles of their groups, where OIDC_ROLES names any; audited.
+    """Replace the user's roles by those of their groups, if OIDC_ROLES is set; audited.
 
-    Raises ProviderRefusal where no group gives a role, the roles are not to be held together, or
-    the account is one for emergencies, which the provider has no say in.
+    Raises ProviderRefusal if no group maps to a role, the roles may not be combined, or the account
+    is a break-glass account, which the provider does not control.
     """
     _refuse_break_glass(user)
     if not settings.OIDC_ROLES:
@@ -48,7 +48,7 @@ def update_roles(user: User, claims: Mapping[str, Any]) -> None:
     try:
         roles = _roles_of(claims)
     except ProviderRefusal:
-        # Neither their API tokens nor another session keep what the groups gave before.
+        # Neither their API tokens nor other sessions keep the roles of former groups.
         _set_roles(user, [])
         raise
     _set_roles(user, roles)
@@ -117,7 +117,7 @@ def _first_time(claims: Mapping[str, Any], subject: str) -> User:
 
 
 def _refuse_break_glass(user: User) -> None:
-    # Whoever administers the provider must not become the way in that does without it.
+    # The provider's administrators must not be able to take over the break-glass accounts.
     if user.username in settings.BREAK_GLASS_USERS:
         raise ProviderRefusal(_("This account signs in by its password alone."))
 

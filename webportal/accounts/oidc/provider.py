@@ -1,7 +1,7 @@
-"""The identity provider: asking it, and checking what it says.
+"""The client of the identity provider, and the validation of its responses.
 
-Authlib makes and checks the code flow: state, nonce and PKCE, and the ID token's signature by the
-provider's published keys.
+Authlib implements the authorization code flow: state, nonce and PKCE, and the ID token's signature
+with the provider's published keys.
 """
 
 from collections.abc import Mapping
@@ -19,33 +19,33 @@ from joserfc.errors import JoseError
 from webportal.refusals import Refusal
 
 TIMEOUT_SECONDS = 10
-# Published keys verify; a key that is shared with the client, or none, does not.
+# Asymmetric algorithms only: neither a key shared with the client, nor none.
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
 
 
 class ProviderUnreachableError(Exception):
-    """The identity provider did not answer, or not as one."""
+    """The identity provider did not respond, or not as one."""
 
 
 class RefusedByProviderError(Exception):
-    """The identity provider said no, or what it said is not to be believed."""
+    """The identity provider refused, or its response is invalid."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What the provider said of a person, and the token by which it can be asked again."""
+    """The provider's claims about a user, and the refresh token."""
 
     claims: Mapping[str, Any]
     refresh_token: str
 
 
 def is_offered() -> bool:
-    """Whether hospital IT has named an identity provider."""
+    """Whether an identity provider is configured."""
     return bool(settings.OIDC_ISSUER)
 
 
 def redirect_to_it(request: HttpRequest, callback: str) -> HttpResponse:
-    """Lead the browser to the provider, which leads it back to `callback`."""
+    """Redirect the browser to the provider, which redirects it back to `callback`."""
     try:
         response: HttpResponse = client().authorize_redirect(request, callback)
     except (requests.RequestException, ValueError, RuntimeError) as error:
@@ -54,7 +54,7 @@ def redirect_to_it(request: HttpRequest, callback: str) -> HttpResponse:
 
 
 def answer_to(request: HttpRequest) -> Answer:
-    """What the provider says of the person whom it has just led back."""
+    """The provider's claims about the user whose browser it has just redirected back."""
     wanted = {
         "iss": {"essential": True, "values": [settings.OIDC_ISSUER]},
         "aud": {"essential": True, "values": [settings.OIDC_CLIENT_ID]},
@@ -72,7 +72,7 @@ def answer_to(request: HttpRequest) -> Answer:
 
 
 def ask_again(subject: str, refresh_token: str) -> Answer:
-    """What the provider says now of somebody who has signed in by it."""
+    """The provider's current claims about a user who has signed in through it."""
     try:
         token = client().fetch_access_token(grant_type="refresh_token", refresh_token=refresh_token)
         claims = _with_userinfo({"sub": subject}, token)
@@ -88,7 +88,7 @@ def ask_again(subject: str, refresh_token: str) -> Answer:
 
 
 def _with_userinfo(claims: dict[str, Any], token: Mapping[str, Any]) -> dict[str, Any]:
-    """Many providers leave groups out of the ID token; the user info has the present ones."""
+    """Add the user info: many providers omit groups from the ID token, and it is up to date."""
     told = dict(client().userinfo(token=token))
     if told.get("sub") != claims["sub"]:
         raise RefusedByProviderError("the user info is somebody else's")
@@ -96,7 +96,7 @@ def _with_userinfo(claims: dict[str, Any], token: Mapping[str, Any]) -> dict[str
 
 
 def client() -> DjangoOAuth2App:
-    """Authlib's client for the provider of the settings."""
+    """Authlib's client for the configured provider."""
     return _client(
         settings.OIDC_ISSUER,
         settings.OIDC_CLIENT_ID,
@@ -121,7 +121,7 @@ def _client(issuer: str, client_id: str, secret: str, scope: str) -> DjangoOAuth
 
 
 class ProviderRefusal(Refusal):
-    """Somebody whom the provider knows may not sign in here; the message says why."""
+    """A user of the provider may not sign in here; the message says why."""
 
     def __init__(self, message: str) -> None:
         super().__init__("provider_refused", message)

@@ -1,10 +1,9 @@
-"""Sessions that began at the identity provider: asking again while they last.
+"""Sessions started through the identity provider: refreshing them.
 
-Every OIDC_REFRESH_MINUTES the next request asks the provider, by the refresh token, what it says of
-the person now. A group that was taken away is gone then, and so is the session of somebody whom the
-provider does not know any more. Where the provider gives no refresh token, that is only noticed at
-the next sign-in, or told by back-channel logout. While the provider does not answer, sessions go
-on.
+Every OIDC_REFRESH_MINUTES the next request fetches the user's current claims with the refresh
+token. Roles of groups that were removed end then, as does the session of a user whom the provider
+no longer knows. Without refresh tokens, such changes take effect at the next sign-in, or through
+back-channel logout. While the provider is unavailable, sessions continue.
 """
 
 import logging
@@ -32,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 
 def begin(session: SessionBase, answer: provider.Answer) -> None:
-    """Note that the session began at the provider, with what it can be asked by again."""
+    """Note that the session was started through the provider, with its refresh token."""
     session[sessions.FEDERATED] = {
         "sub": str(answer.claims["sub"]),
         "sid": str(answer.claims.get("sid", "")),
@@ -44,10 +43,10 @@ def begin(session: SessionBase, answer: provider.Answer) -> None:
 def ask_again_when_due(
     get_response: Callable[[HttpRequest], HttpResponse],
 ) -> Callable[[HttpRequest], HttpResponse]:
-    """Ask the provider what it says of the person now, when it is time to."""
+    """Fetch the user's current claims from the provider when a refresh is due."""
 
     def middleware(request: HttpRequest) -> HttpResponse:
-        # Health checks have no session, and these addresses load none.
+        # Health checks have no session, and these URLs load none.
         if not request.path.startswith(("/health/", "/static/", "/metrics")):
             noted = request.session.get(sessions.FEDERATED)
             if noted and noted["refresh"] and noted["due"] < time.time():
@@ -81,7 +80,7 @@ def _ask_again(request: HttpRequest) -> None:
 
 @transaction.atomic
 def _take_turn(session: SessionBase) -> dict[str, Any] | None:
-    """What is noted, for one request of several at once: a refresh token may be good only once."""
+    """The stored state, for one of several concurrent requests: refresh tokens may be single-use."""
     row = Session.objects.select_for_update().filter(pk=session.session_key).first()
     noted: dict[str, Any] | None = row.get_decoded().get(sessions.FEDERATED) if row else None
     if noted is None or noted["due"] >= time.time():
@@ -93,5 +92,5 @@ def _take_turn(session: SessionBase) -> dict[str, Any] | None:
 
 
 def callback_address(request: HttpRequest) -> str:
-    """Where the provider leads the browser back to; to be registered there."""
+    """The redirect URI; to be registered at the provider."""
     return request.build_absolute_uri(reverse("accounts:oidc-callback"))

@@ -1,4 +1,4 @@
-"""Signing in at the identity provider, and its back-channel logout."""
+"""Sign-in through the identity provider, and back-channel logout."""
 
 import logging
 
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 @login_not_required
 @require_safe
 def start(request: HttpRequest) -> HttpResponse:
-    """Lead the browser to the provider."""
+    """Redirect the browser to the provider."""
     if not provider.is_offered():
         raise Http404
     request.session[_TARGET] = request.GET.get("next", "")
@@ -41,12 +41,12 @@ def start(request: HttpRequest) -> HttpResponse:
 @login_not_required
 @require_safe
 def callback(request: HttpRequest) -> HttpResponse:
-    """Sign in whom the provider names."""
+    """Sign in the user returned by the provider."""
     if not provider.is_offered():
         raise Http404
     target = request.session.pop(_TARGET, None)
     if target is None:
-        # No sign-in was begun here: a stranger must not be able to fill the trail.
+        # No sign-in was started here: anonymous clients must not be able to fill the trail.
         return _show_refusal(request, _("The identity provider did not sign you in. Try again."))
     try:
         answer = provider.answer_to(request)
@@ -89,7 +89,7 @@ def _show_refusal(request: HttpRequest, error: str) -> HttpResponse:
 @never_cache
 @require_POST
 def back_channel_logout(request: HttpRequest) -> HttpResponse:
-    """End sessions that the provider ends; it proves itself by the token's signature."""
+    """End sessions at the provider's request, authenticated by the token's signature."""
     if not provider.is_offered():
         raise Http404
     try:

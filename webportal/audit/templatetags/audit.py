@@ -11,13 +11,13 @@ register = template.Library()
 
 @register.filter
 def object_label(object_type: str) -> str:
-    """What kind of thing an entry is about; a kind without a word as it is stored."""
+    """The name of the kind of object an entry is about; an unknown kind as stored."""
     return str(OBJECTS.get(object_type, object_type))
 
 
 @register.filter
 def listed(value: Any) -> Any:
-    """A list as its items with commas between them, an object with names; the rest as it is."""
+    """A list as comma-separated items, an object with its keys; anything else unchanged."""
     if isinstance(value, dict):
         return ", ".join(f"{name}: {text or '–'}" for name, text in value.items())
     return ", ".join(map(str, value)) if isinstance(value, list) else value

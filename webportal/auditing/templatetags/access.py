@@ -1,4 +1,4 @@
-"""Template filters that put an entry of the access log into words."""
+"""Template filters that describe an entry of the access log in words."""
 
 from collections.abc import Mapping
 
@@ -28,7 +28,7 @@ def access_in_words(entry: AccessEntry) -> str:
 
 @register.filter
 def whom(entry: AccessEntry, patients: Mapping[int, Patient]) -> str:
-    """The patient where it is one, else how many studies or patients."""
+    """The patient if it is one, otherwise the number of studies or patients."""
     patient = patients.get(entry.pk)
     if patient is not None:
         address = reverse("audit:accesses", query={"patient": patient.pk})

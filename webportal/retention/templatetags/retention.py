@@ -1,4 +1,4 @@
-"""Legal holds on the page of a patient."""
+"""Legal holds on the patient's page."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ register = template.Library()
 
 @register.inclusion_tag("retention/patient_holds.html", takes_context=True)
 def legal_holds(context: Context, patient: Patient) -> dict[str, Any]:
-    """The open holds of a patient, and the form that places one."""
+    """The open holds of a patient, and the form to place one."""
     return {
         "patient": patient,
         "holds": holds.holds_of(patient).select_related("study", "placed_by"),

@@ -1,4 +1,4 @@
-"""`manage.py create_first_administrator`: the person who signs in first."""
+"""`manage.py create_first_administrator`: the first user of an installation."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from webportal.accounts.services import create_user
 
 
 class Command(BaseCommand):
-    """Create `admin` with every role and print the one-time password; does nothing later."""
+    """Create `admin` with every role and print the one-time password; nothing if users exist."""
 
     help = "Create the first administrator when there is no user yet."
 

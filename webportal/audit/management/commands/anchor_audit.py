@@ -8,7 +8,7 @@ from webportal.audit import anchors
 
 
 class Command(BaseCommand):
-    """Append the chain's head to the anchors, or let those that count begin anew."""
+    """Append the chain's head to the anchors, or start a new series."""
 
     help = "Write the head of the audit chain to AUDIT_ANCHOR_FILE and the further places."
 

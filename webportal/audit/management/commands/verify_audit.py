@@ -1,4 +1,4 @@
-"""`manage.py verify_audit`: is the audit trail intact, and do the records say what it says?"""
+"""`manage.py verify_audit`: verify the audit trail, and the records against it."""
 
 import os
 import sys
@@ -21,11 +21,11 @@ class Command(BaseCommand):
             help="Run the verification that was asked for on a page, if one was.",
         )
 
-    # What watches over the output compares it.
+    # Monitoring compares the output.
     @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
         if options["queued"]:
-            # People and workers come first.
+            # Lower priority than people and workers.
             os.nice(10)
             verification = runs.run_queued()
         else:

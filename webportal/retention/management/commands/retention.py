@@ -8,7 +8,7 @@ from webportal.retention import rule
 
 
 class Command(BaseCommand):
-    """Prints a line a study: its id, and since when its time has been running."""
+    """Prints one line per study: its id, and the start of its retention period."""
 
     help = "List the studies that are older than RETENTION_YEARS and on no legal hold."
 
