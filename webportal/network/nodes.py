@@ -72,7 +72,7 @@ def create_node(
 ) -> Node:
     """Add a node with its account; `department` is that of its studies, by default the only one.
 
-    Raises NodeError, as for an AE title that is taken.
+    Raises NodeError, for example if the AE title is taken.
     """
     title, places = read_ae_title(ae_title), read_addresses(addresses)
     department = department or only_department()
@@ -109,10 +109,9 @@ def change_node(
     by: User,
     department: Department | None = None,
 ) -> Node:
-    """Change a node; its AE title stays, and its department where none is named.
+    """Change a node; its AE title stays, as does its department if none is given.
 
-    Associations that are open go on, and batches that are open keep their department. Raises
-    NodeError.
+    Open associations continue, and open batches keep their department. Raises NodeError.
     """
     locked = Node.objects.select_for_update().get(pk=node.pk)
     before = _said_of(locked)

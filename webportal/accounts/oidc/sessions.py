@@ -80,7 +80,10 @@ def _ask_again(request: HttpRequest) -> None:
 
 @transaction.atomic
 def _take_turn(session: SessionBase) -> dict[str, Any] | None:
-    """The stored state, for one of several concurrent requests: refresh tokens may be single-use."""
+    """The stored state, for one of several concurrent requests.
+
+    A refresh token may be single-use.
+    """
     row = Session.objects.select_for_update().filter(pk=session.session_key).first()
     noted: dict[str, Any] | None = row.get_decoded().get(sessions.FEDERATED) if row else None
     if noted is None or noted["due"] >= time.time():
