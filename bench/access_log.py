@@ -1,7 +1,7 @@
-"""What the access log costs: `python -m bench.access_log`.
+"""The cost of the access log: `python -m bench.access_log`.
 
-Two portals over one database, with and without the middleware that records, serve blocks of
-requests in turns, with as many clients as the portal has threads.
+Two portals on one database, with and without the access log middleware, alternately serve blocks of
+requests, with as many clients as the portal has threads.
 """
 
 import argparse
@@ -24,7 +24,7 @@ STUDIES = 200
 
 
 def main() -> int:
-    """Measure, and print requests per second with and without, their ratio, and bytes an entry."""
+    """Measure, and print requests per second with and without, their ratio, and bytes per entry."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--blocks", type=int, default=8, help="of each portal and page")
     parser.add_argument("--seconds", type=float, default=4, help="that a block takes")
@@ -54,7 +54,7 @@ def main() -> int:
 
 
 def _fill() -> tuple[dict[str, list[str]], str]:
-    """Make studies; return the addresses of each kind of page, and a radiologist's session."""
+    """Create studies; return the URLs of each kind of page, and a radiologist's session."""
     from django.test import Client
 
     from bench.pictures import stored_files
@@ -74,7 +74,7 @@ def _fill() -> tuple[dict[str, list[str]], str]:
 
 
 def _block(port: int, session: str, paths: Sequence[str], seconds: float) -> float:
-    """The requests a second that all clients together are answered."""
+    """The requests per second served to all clients together."""
     until = time.perf_counter() + seconds
 
     def ask(number: int) -> int:

@@ -1,4 +1,4 @@
-"""How long pages take while slow clients hold connections, against the same pages without them."""
+"""Page response times while slow clients hold connections, compared with no slow clients."""
 
 import asyncio
 import http.client
@@ -33,7 +33,7 @@ ASSETS = Path(__file__).parents[1] / "webportal" / "static" / "dist" / "assets"
 
 @dataclass(frozen=True)
 class Page:
-    """What a page took in milliseconds, p50, p95 and p99: with slow clients, and without."""
+    """Response times of a page in milliseconds, p50, p95 and p99: with and without slow clients."""
 
     name: str
     measured: tuple[float, float, float]
@@ -41,13 +41,13 @@ class Page:
 
     @property
     def is_met(self) -> bool:
-        """Whether slow clients hold the page up little, wherever the page is fast without them."""
+        """Whether slow clients delay the page little, compared with the idle portal."""
         return self.measured[1] < max(LIMIT_MS, 2 * self.baseline[1])
 
 
 @dataclass
 class Attack:
-    """What slow clients ask of one portal."""
+    """The slow clients of one portal."""
 
     port: int
     heads: list[bytes]
@@ -57,7 +57,7 @@ class Attack:
 
 
 def measure(port: int, requests: int) -> list[Page]:
-    """Time pages of an idle portal, and with 200 slow clients, in turns."""
+    """Time pages of an idle portal, and with 200 slow clients, alternating."""
     attack = _prepare(port)
     times: dict[tuple[str, bool], list[float]] = {}
     for _ in range(ROUNDS):
@@ -73,7 +73,7 @@ def measure(port: int, requests: int) -> list[Page]:
 
 
 def table(pages: list[Page]) -> str:
-    """The figures as they are printed."""
+    """The figures as a table."""
     clients = WAITING + READING + PEOPLE * UPLOADS_EACH
     head = "".join(f"{name:>9}" for name in ("p50", "p95", "p99", "idle p50", "p95", "p99"))
     lines = [f"{f'ms, with {clients} slow clients and idle':36}{head}"]
@@ -106,7 +106,7 @@ def _prepare(port: int) -> Attack:
 
 @contextmanager
 def slow_clients(attack: Attack) -> Iterator[None]:
-    """Let slow clients be connected within this."""
+    """Keep slow clients connected within this block."""
     is_over = threading.Event()
     thread = threading.Thread(target=asyncio.run, args=(_hold(attack, is_over),))
     thread.start()
@@ -140,7 +140,7 @@ async def _connect(attack: Attack) -> tuple[asyncio.StreamReader, asyncio.Stream
 
 
 async def _wait(attack: Attack) -> None:
-    """Never finish the headers; connect again when the portal has had enough."""
+    """Never finish the headers; reconnect when the portal closes the connection."""
     while True:
         try:
             _, writer = await _connect(attack)
@@ -170,7 +170,7 @@ async def _upload(attack: Attack, head: bytes) -> None:
 
 
 async def _read(attack: Attack) -> None:
-    """Take a large answer in very slowly."""
+    """Read a large response very slowly."""
     request = f"GET {attack.large} HTTP/1.1\r\nHost: 127.0.0.1\r\nCookie: {attack.cookie}\r\n"
     while True:
         try:
@@ -183,7 +183,7 @@ async def _read(attack: Attack) -> None:
 
 
 def _time(port: int, page: str, cookie: str, requests: int) -> list[float]:
-    """The milliseconds of each request, each over a connection of its own."""
+    """The duration of each request in milliseconds, each on a new connection."""
     times = []
     for _ in range(requests):
         started = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Settings of a portal without the access log, for comparison alone."""
+"""Settings of a portal without the access log, for comparison only."""
 
 from webportal.settings import *  # noqa: F403
 from webportal.settings import MIDDLEWARE

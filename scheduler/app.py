@@ -25,7 +25,7 @@ MARK_SECONDS = 60
 CHECK_SECONDS = 20
 BACK_UP_SECONDS = 60
 FORGET_SECONDS = 3600
-#: How much of that checking files may take; the scheduler's other tasks wait meanwhile.
+#: The share of that time for checking files; the scheduler's other tasks wait meanwhile.
 MOST_CHECKING_SECONDS = 2.0
 
 

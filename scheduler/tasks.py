@@ -32,13 +32,13 @@ def anchor_audit() -> None:
 
 @app.task
 def verify_audit() -> None:
-    """Start the verification that an auditor asked for, or the daily one, in another process."""
+    """Start the verification requested by an auditor, or the daily one, in another process."""
     runs.start_if_due()
 
 
 @app.task(name="scheduler.tasks.back_up")
 def back_up() -> None:
-    """Start a backup in another process, where one is due."""
+    """Start a backup in another process, if one is due."""
     backup_runs.start_if_due()
 
 
@@ -66,7 +66,7 @@ def watch_database() -> None:
 
 @app.task(name="scheduler.tasks.remove_old_access")
 def remove_old_access() -> None:
-    """Remove entries of the access log that are older than they have to be kept."""
+    """Remove entries of the access log whose retention period has passed."""
     removal.remove_old()
 
 

@@ -90,7 +90,7 @@ def _run(*command: str, folder: Path = ROOT) -> bool:
 def _start_tests(arguments: list[str]) -> subprocess.Popen[bytes]:
     # Without it the test of the systemd units is skipped, which CI does not allow.
     ensure_program("systemd-analyze", "systemd")
-    # The peer of the tests of the DICOM network.
+    # The peer in the tests of the DICOM network.
     ensure_program("storescu", "dcmtk")
     # The tests of a file stay in one process and share what its fixtures start.
     spread = ["-n", str(_test_processes()), "--dist", "loadfile", "--no-loadscope-reorder"]

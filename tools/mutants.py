@@ -1,11 +1,10 @@
-"""Whether the tests notice faults in the audit trail, the claims of jobs and the reads.
+"""Mutation testing of the audit trail, the job claims and the reads.
 
 `python -m tools.mutants [--sample N] [--seed N] [MODULE …]` lets cosmic-ray make one small change
 at a time in a copy of the code and runs the tests that tools/mutants.toml names for the module. A
-mutant that no test notices has survived: it shows a missing test, or a change that makes no
-difference.
+mutant that no test detects has survived: it reveals a missing test, or is equivalent.
 
-PostgreSQL is started once, and its test database kept from one run to the next. Everything lies in
+PostgreSQL is started once, and its test database is reused between runs. Everything is stored in
 var/mutants, the survivors in survivors.diff.
 """
 
@@ -31,8 +30,8 @@ FOLDER = ROOT / "var" / "mutants"
 TREE = FOLDER / "tree"
 SURVIVORS = FOLDER / "survivors.diff"
 COSMIC_RAY = str(Path(sys.executable).with_name("cosmic-ray"))
-# A mutant may loop for ever. pytest ends the test and leaves the database clean; cosmic-ray ends
-# what pytest cannot.
+# A mutant may loop forever. pytest ends the test and leaves the database clean; cosmic-ray kills
+# what pytest cannot end.
 SECONDS_PER_TEST = 60
 TIMES_SLOWER = 5
 SETTINGS = """[cosmic-ray]
@@ -66,7 +65,7 @@ def main() -> None:
 
 
 def _copy_tree() -> None:
-    """Copy what git knows or would, so that no mutant is left in the code when this is killed."""
+    """Copy all files that git does not ignore, so that no mutant is ever left in the code."""
     shutil.rmtree(FOLDER, ignore_errors=True)
     listed = subprocess.run(
         ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"],
@@ -84,7 +83,7 @@ def _copy_tree() -> None:
 
 
 def _make_session(module: str, operators: list[str]) -> Path:
-    """Let cosmic-ray list the mutants of a module, and leave out those of other operators."""
+    """Let cosmic-ray list the mutants of a module, and exclude those of other operators."""
     session = FOLDER / f"{module.replace('/', '.')}.sqlite"
     _write_settings(session, module, "true", 1.0)
     subprocess.run([COSMIC_RAY, "init", _settings(session), session], cwd=TREE, check=True)
@@ -104,11 +103,11 @@ def _skip(db: WorkDB, items: list[WorkItem]) -> None:
 
 
 def _draw(sessions: list[Path], size: int, seed: int) -> None:
-    """Leave a sample of all mutants that are to be run."""
+    """Reduce the mutants to a random sample."""
     pending = []
     for session in sessions:
         with use_db(str(session), WorkDB.Mode.open) as db:
-            # Their ids are random; their places are not.
+            # Their ids are random; their positions are not.
             items = sorted(db.pending_work_items, key=lambda item: str(item.mutations))
         pending += [(session, item) for item in items]
     chosen = random.Random(seed).sample(range(len(pending)), min(size, len(pending)))

@@ -136,7 +136,7 @@ def _run(folders: Folders, running: ExitStack) -> None:
 
     _say("[4/4] Portal, worker, receiver, scheduler")
     write_environment(folders, settings | owner)
-    # The processes started from here on do not need the owner's rights.
+    # The processes started from here on do not need the owner's privileges.
     without_owner(environment)
     programs = _programs(listener)
     supervisor = Supervisor(programs, list(services.values()), environment, folders.log)
@@ -172,11 +172,11 @@ def _programs(listener: socket.socket) -> list[Program]:
 
 
 def restore(folders: Folders, arguments: list[str]) -> int:
-    """Start the database alone, run `manage.py restore` on it, and return its exit status."""
+    """Start only the database, run `manage.py restore` on it, and return its exit status."""
     folders.create()
     with only_supervisor(folders), ExitStack() as running:
         settings = own_settings(folders, ["localhost"])
-        if not is_given("BROKER_URL"):  # a restoration queues nothing
+        if not is_given("BROKER_URL"):  # restoring queues nothing
             settings["BROKER_URL"] = "redis://unused"
         if not is_given("DATABASE_URL"):
             postgres = Postgres(folders.var / "postgres")

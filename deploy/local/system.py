@@ -201,8 +201,7 @@ def listen(address: str) -> socket.socket:
 def dicom_port() -> int:
     """DICOM_PORT, else the first free port from the usual one on.
 
-    Raises:
-        SystemStateError: the one that was given is taken.
+    Raises: SystemStateError: the configured one is taken.
     """
     given = os.environ.get("DICOM_PORT")
     host = os.environ.get("DICOM_ADDRESS", "127.0.0.1")
@@ -222,7 +221,7 @@ def dicom_port() -> int:
 
 
 def url_of(listener: socket.socket) -> str:
-    """The address to open in a browser on this machine; by name, as passkeys need one."""
+    """The URL to open in a browser on this machine; with a host name, as passkeys need one."""
     host, port = listener.getsockname()[:2]
     if host in WILDCARDS or host in ("127.0.0.1", "::1"):
         host = "localhost"

@@ -1,4 +1,4 @@
-"""The access log: who was shown whom. Reading it is recorded in it, and in the audit trail."""
+"""The access log: who was shown which patient. Reading it is recorded in it and in the trail."""
 
 from uuid import UUID
 
@@ -45,7 +45,7 @@ class AccessPages(TrailPages):
 
 
 class AccessEntrySerializer(serializers.ModelSerializer[AccessEntry]):
-    """One answered request, or one start or stop of a program."""
+    """One request answered, or one start or stop of a process."""
 
     kind = serializers.ChoiceField(choices=Kind.choices)
     outcome = serializers.ChoiceField(choices=Outcome.choices)
@@ -86,7 +86,7 @@ class AccessEntryEndpoint(Endpoint[AccessEntry]):
     @extend_schema(request=SearchText, responses={200: PatientSerializer(many=True)})
     @action(detail=False, methods=["post"], pagination_class=None)
     def patients(self, request: Request) -> Response:
-        """At most 50 patients, by words of a name or number of now or of before a correction."""
+        """At most 50 patients, by parts of a current or former name or identifier."""
         given = SearchText(data=request.data)
         given.is_valid(raise_exception=True)
         text = given.validated_data["text"]

@@ -12,7 +12,7 @@ _USE_NOTED_EVERY = timedelta(minutes=1)
 
 
 class APITokenAuthentication(TokenAuthentication):  # type: ignore[misc]
-    """Knox's token authentication; a malformed token is refused like a wrong one."""
+    """Knox's token authentication; a malformed token is refused like an unknown one."""
 
     def authenticate_credentials(self, token: bytes) -> tuple[User, ApiToken]:
         """Return the token's user and the token; raises AuthenticationFailed."""

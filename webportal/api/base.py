@@ -33,7 +33,7 @@ class Endpoint(GenericViewSet[_Thing]):
     lookup_value_converter = "uuid"
 
     def get_serializer(self, *args: Any, **kwargs: Any) -> Any:
-        """The serializer; what it is given to show goes into the access log."""
+        """The serializer; the objects it serializes are reported to the access log."""
         if args:
             show_all(self.request, args[0] if kwargs.get("many") else [args[0]])
         return super().get_serializer(*args, **kwargs)

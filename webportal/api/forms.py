@@ -9,8 +9,8 @@ from rest_framework import serializers
 class FormSerializer(serializers.Serializer[Any]):
     """Has the fields of `form`, and any declared in addition.
 
-    Where `is_partial` each of them may be left out. What the form wants beyond types and lengths it
-    says itself: see `form_problem`.
+    If `is_partial`, each of them may be omitted. The form itself validates everything beyond types
+    and lengths: see `form_problem`.
     """
 
     form: ClassVar[type[forms.Form]]

@@ -28,9 +28,9 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.0",
     "SCHEMA_PATH_PREFIX": "/api/v1",
     "SERVE_INCLUDE_SCHEMA": False,
-    # Tokens are for programs; the session is how the portal's own pages would call.
+    # Tokens are for programs; sessions for calls from the portal's own pages.
     "AUTHENTICATION_WHITELIST": ["webportal.api.authentication.APITokenAuthentication"],
-    # One name for one set of values, wherever it occurs.
+    # One enum name per set of values, wherever it occurs.
     "ENUM_NAME_OVERRIDES": {
         "DecisionEnum": "webportal.review.models.Decision",
         "HeldFileDecisionEnum": "webportal.intake.held.resolution.Decision",

@@ -1,4 +1,4 @@
-"""The DICOM network: nodes, and what they sent. No patient is named."""
+"""The DICOM network: nodes, and received instances. No patient is named."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ class NodeSerializer(serializers.ModelSerializer[Node]):
 
 
 class NewNode(serializers.Serializer[Any]):
-    """Which node to add."""
+    """The node to add."""
 
     ae_title = serializers.CharField(max_length=16)
     description = serializers.CharField(max_length=100, allow_blank=True, default="")
@@ -56,7 +56,7 @@ class NewNode(serializers.Serializer[Any]):
 
 
 class NodeChange(serializers.Serializer[Any]):
-    """What to change; what is left out stays as it is."""
+    """The changes; omitted fields stay as they are."""
 
     description = serializers.CharField(max_length=100, allow_blank=True, required=False)
     addresses = serializers.ListField(
@@ -70,7 +70,7 @@ class NodeChange(serializers.Serializer[Any]):
 
 
 class EchoAnswer(serializers.Serializer[Any]):
-    """What came of a C-ECHO."""
+    """The outcome of a C-ECHO."""
 
     answered = serializers.BooleanField()
     message = serializers.CharField()
@@ -88,7 +88,7 @@ class NodeEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Node]):
 
     @extend_schema(request=NewNode, responses={201: NodeSerializer})
     def create(self, request: Request) -> Response:
-        """Add a node; 409 for an AE title that is taken, and for what is no address."""
+        """Add a node; 409 if the AE title is taken, or an address is invalid."""
         given = NewNode(data=request.data)
         given.is_valid(raise_exception=True)
         node = nodes.create_node(**given.validated_data, by=self.person)
@@ -96,7 +96,7 @@ class NodeEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Node]):
 
     @extend_schema(request=NodeChange)
     def partial_update(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Change a node, or stop it from sending."""
+        """Change a node, or deactivate it."""
         node = self.get_object()
         given = NodeChange(data=request.data)
         given.is_valid(raise_exception=True)
@@ -115,7 +115,7 @@ class NodeEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Node]):
 
 
 class ReceivedSerializer(serializers.ModelSerializer[ReceivedInstance]):
-    """An instance that a node sent; `item` is its file in the batch, once it is taken in."""
+    """A received instance; `item` is its file in the batch, once it is taken in."""
 
     reason = serializers.SerializerMethodField()
 
@@ -143,12 +143,12 @@ class ReceivedSerializer(serializers.ModelSerializer[ReceivedInstance]):
         ]
 
     def get_reason(self, row: ReceivedInstance) -> str:
-        """The reason in English; '' where there is none."""
+        """The reason in English; '' if there is none."""
         return row.reason.english if row.reason else ""
 
 
 class ReceivedFilter(django_filters.FilterSet):
-    """What received instances can be narrowed by."""
+    """Filters of the list of received instances."""
 
     node = django_filters.UUIDFilter(field_name="node_id")
     state = django_filters.ChoiceFilter(choices=InboxState.choices)
@@ -173,13 +173,13 @@ class ReceivedEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[ReceivedInst
     @extend_schema(request=NoBody)
     @action(detail=True, methods=["post"])
     def retry(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Let a refused instance be looked at again; 409 in any other state."""
+        """Queue a refused instance for another attempt; 409 in any other state."""
         inbox.retry(self.get_object(), self.person)
         return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(request=NoBody)
     @action(detail=True, methods=["post"])
     def discard(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Discard for good what was refused or set aside; 409 in any other state."""
+        """Permanently discard an instance refused or set aside; 409 in any other state."""
         inbox.discard(self.get_object(), self.person)
         return Response(self.get_serializer(self.get_object()).data)

@@ -1,4 +1,4 @@
-"""Saying, for the access log, whose data an answer of the API shows."""
+"""Reporting to the access log whose data an API response shows."""
 
 from collections.abc import Iterable
 from functools import singledispatch
@@ -16,7 +16,7 @@ from webportal.review.models import Addendum, Read
 
 
 def show_all(request: HttpRequest, things: Iterable[Any]) -> None:
-    """Say that the answer shows these, whatever they are; those about no patient count as told."""
+    """Report that the response shows these objects; those not about a patient are ignored."""
     show(request)
     for thing in things:
         _show(thing, request)
@@ -24,7 +24,7 @@ def show_all(request: HttpRequest, things: Iterable[Any]) -> None:
 
 @singledispatch
 def _show(thing: Any, request: HttpRequest) -> None:
-    """Nothing to say of what is about no patient."""
+    """Nothing to report for objects that are not about a patient."""
 
 
 @_show.register

@@ -1,4 +1,4 @@
-"""Stored files that workers cannot read: told to hospital IT, and analysed once repaired."""
+"""Stored files that workers cannot read: reported to hospital IT, and analysed once repaired."""
 
 from webportal.accounts.models import User
 from webportal.inference.claims import ClaimedJob
@@ -12,7 +12,7 @@ _OF_FILES = ("file_damaged", "file_unreadable")
 
 
 def note_file_fault(job: ClaimedJob) -> None:
-    """Look at the file of a job once more; tell hospital IT of what is wrong with it."""
+    """Check the file of a job again; report its fault to hospital IT."""
     try:
         fault = file_faults.fault_of(job.dicom_key, job.dicom_sha256)
     except StorageAwayError:
@@ -22,6 +22,6 @@ def note_file_fault(job: ClaimedJob) -> None:
 
 
 def analyse_again(radiograph: Radiograph, by: User) -> None:
-    """Queue an image again whose analysis failed for want of its file."""
+    """Queue an image again whose analysis failed because of its file."""
     for job in awaiting_release().filter(radiograph=radiograph, reason_code__in=_OF_FILES):
         release_from_quarantine(job, by)

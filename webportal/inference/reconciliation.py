@@ -23,7 +23,7 @@ from webportal.inference.purpose.rule import KnownFacts, judge
 from webportal.inference.summary import summaries_of
 from webportal.records.models import Study
 
-# Of each image the result whose entry is the last one; it must be the one that counts.
+# For each image, the result with the last entry; it must be the current one.
 _NOT_CURRENT = """
 SELECT job_id FROM (
     SELECT DISTINCT ON (prediction.radiograph_id) prediction.job_id, prediction.is_current
@@ -53,7 +53,7 @@ def _results() -> Any:
 
 def _differences_of_result(result: Prediction, entries: Entries) -> Iterator[str]:
     finished = entries[0]
-    # What is empty is not recorded.
+    # Empty values are not recorded.
     recorded = {"probability": None, "bacterial_probability": None, "correction": ""}
     yield from differing_fields(
         recorded | finished.detail,
@@ -79,7 +79,7 @@ def _differences_of_result(result: Prediction, entries: Entries) -> Iterator[str
 
 
 class _Counting:
-    """Of each image the latest result counts, and the worklist shows what counts."""
+    """The latest result of each image is the current one, and the worklist shows what counts."""
 
     def rows(self) -> Any:
         return Study.objects.all()
@@ -111,7 +111,7 @@ def _differences_of_summaries(studies: list[Study]) -> Iterator[Finding]:
     try:
         summaries = {each["id"]: each for each in summaries_of([study.pk for study in studies])}
     except UNREADABLE:
-        # A result that cannot be: find out of which study.
+        # An impossible result: find out of which study.
         if len(studies) > 1:
             for study in studies:
                 yield from _differences_of_summaries([study])
@@ -130,7 +130,7 @@ def _summary_differs(study: Study, fields: str) -> Finding:
     return Finding("summary_differs", object_type="study", object_id=key, values=values)
 
 
-# What a study has on which there is nothing to show yet.
+# Values of a study without anything to show yet.
 _NO_RESULT: dict[str, Any] = {
     name: getattr(Study(), name)
     for name in (

@@ -1,4 +1,4 @@
-"""Content-addressed storage of files: all of a file's bytes or none."""
+"""Content-addressed storage of files: a file is stored completely or not at all."""
 
 import errno
 import uuid
@@ -18,35 +18,35 @@ _READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 def original_key(sha256: str) -> str:
-    """Where the bytes of a JPEG or PNG are kept as they came."""
+    """The storage key of a JPEG or PNG as received."""
     return f"originals/{sha256[:2]}/{sha256[2:4]}/{sha256}"
 
 
 def dicom_key(sha256: str) -> str:
-    """Where a DICOM file is kept."""
+    """The storage key of a DICOM file."""
     return f"dicom/{sha256[:2]}/{sha256[2:4]}/{sha256}.dcm"
 
 
 def new_held_key() -> str:
-    """Return a place for the bytes of a held file, which wait there for a decision."""
+    """Return a new storage key for a held file, which awaits a decision."""
     return f"held/{uuid.uuid4()}"
 
 
 def check_space(size: int) -> None:
-    """Raise StorageRefusesError where nothing can be stored, or `size` bytes leave too little."""
+    """Raise StorageRefusesError if the storage is read-only, or `size` bytes leave it too full."""
     if not takes_files():
         raise StorageReadOnlyError()
     free = free_bytes()
-    # A file may be kept twice: as it came, and as DICOM.
+    # A file may be stored twice: as received, and as DICOM.
     if free is not None and free - 2 * size < settings.UPLOAD_MIN_FREE_BYTES:
         raise StorageFullError()
 
 
 @contextmanager
 def writing() -> Iterator[Put]:
-    """Give a function that stores bytes under a key; on an exception all that it stored is removed.
+    """Yield a function that stores bytes under a key; on an exception, all it stored is removed.
 
-    The caller holds a lock on the content, so that nobody else relies on what may be removed.
+    The caller holds a lock on the content, so that nobody else relies on files that may be removed.
     """
     written: list[str] = []
 
@@ -59,7 +59,8 @@ def writing() -> Iterator[Put]:
         yield put
     except BaseException as error:
         for key in written:
-            # What stays, on a disk that takes no changes, has no record and is removed later.
+            # Files that cannot be removed, on a read-only disk, have no record and are removed
+            # later.
             with suppress(OSError):
                 default_storage.delete(key)
         if isinstance(error, OSError) and error.errno in _FULL:

@@ -1,4 +1,4 @@
-"""Who a patient is, as files and case records name them, and where two of these disagree."""
+"""The patient's identity as given by files and case records, and discrepancies between two."""
 
 import hashlib
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from webportal.records.identifiers import UNREADABLE, comparable
 from webportal.records.models import OWN_ISSUER, Patient
 
 TEMPORARY_PREFIX = "TMP-"
-#: What tells two people under one Patient ID apart.
+#: The values that distinguish two people under one Patient ID.
 COMPARED = ("name", "birth_date", "sex")
 
 
 @dataclass(frozen=True)
 class Identity:
-    """A patient as a file or a case record names them."""
+    """A patient as identified by a file or a case record."""
 
     patient_id: str
     issuer: str = ""
@@ -29,13 +29,13 @@ class Identity:
 
 
 def temporary_patient_id(study_instance_uid: str) -> str:
-    """Return the Patient ID for a study of which no patient is known."""
+    """Return the Patient ID for a study of an unknown patient."""
     digest = hashlib.sha256(study_instance_uid.encode()).hexdigest()
     return TEMPORARY_PREFIX + digest[:16].upper()
 
 
 def temporary_identity(facts: ImageFacts, study_instance_uid: str) -> Identity:
-    """Return a temporary patient with whatever else the header says of the person."""
+    """Return a temporary patient with the other patient data from the header."""
     known = identity_in_header(facts)
     return Identity(
         temporary_patient_id(study_instance_uid),
@@ -48,7 +48,7 @@ def temporary_identity(facts: ImageFacts, study_instance_uid: str) -> Identity:
 
 
 def identity_in_header(facts: ImageFacts) -> Identity:
-    """Return whom a file's header names; a temporary patient of ours where it came from here."""
+    """Return the identity in a file's header; a temporary one if the file came from here."""
     issuer = facts.issuer_of_patient_id
     return Identity(
         facts.patient_id,
@@ -61,12 +61,12 @@ def identity_in_header(facts: ImageFacts) -> Identity:
 
 
 def differences(one: Identity | Patient, other: Identity | Patient) -> list[str]:
-    """Return what the two disagree on, in words; see `differing`."""
+    """Return the differing values as text; see `differing`."""
     return [FIELDS[name] for name in differing(one, other)]
 
 
 def differing(one: Identity | Patient, other: Identity | Patient) -> list[str]:
-    """Return which of COMPARED the two disagree on; silence of one of them is no disagreement."""
+    """Return which of COMPARED differ; a value missing on one side is no difference."""
     compared = {
         "name": _comparable_names(one.name, other.name),
         "birth_date": (one.birth_date, other.birth_date),
@@ -76,10 +76,10 @@ def differing(one: Identity | Patient, other: Identity | Patient) -> list[str]:
 
 
 def _comparable_names(one: str, other: str) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Both names in the first way of writing that both have; empty where they share none.
+    """Both names in the first representation that both have; empty if they share none.
 
-    A person name (PS3.5 6.2.1) is written in up to three: alphabetic, ideographic, phonetic. One
-    with letters that could not be read is like no other: the lost ones may differ.
+    A person name (PS3.5 6.2.1) has up to three: alphabetic, ideographic, phonetic. A name with
+    undecodable characters equals no other: the lost ones may differ.
     """
     if UNREADABLE in one + other:
         return (("one", one), ("other", other)) if one and other else ((), ())
@@ -90,7 +90,7 @@ def _comparable_names(one: str, other: str) -> tuple[tuple[str, ...], tuple[str,
 
 
 def _components(group: str) -> tuple[str, ...]:
-    """The filled components of a way of writing, as names are compared."""
+    """The non-empty components of a representation, normalised for comparison."""
     parts = map(comparable, group.split("^"))
     return tuple(part for part in parts if part)
 

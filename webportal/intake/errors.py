@@ -14,7 +14,7 @@ class IntakeError(Refusal):
 
 
 class ReasonedError(IntakeError):
-    """An error whose reason is kept with the file; see `webportal.intake.reasons`."""
+    """An error whose reason is stored with the file; see `webportal.intake.reasons`."""
 
     def __init__(self, code: str, **params: Any) -> None:
         self.reason = Reason(code, params)
@@ -22,21 +22,21 @@ class ReasonedError(IntakeError):
 
 
 class RefusedError(ReasonedError):
-    """The file is refused; nothing of it is kept."""
+    """The file is refused; nothing of it is stored."""
 
 
 class PatientDoubtError(ReasonedError):
-    """It is not certain whose image this is; the file is held until a person has decided."""
+    """It is uncertain whose image this is; the file is held until a person has decided."""
 
 
 class StorageRefusesError(IntakeError):
-    """Nothing can be stored now, of this file or any other; sending again later works."""
+    """Nothing can currently be stored, whatever the file; sending again later works."""
 
     status = HTTPStatus.INSUFFICIENT_STORAGE
 
 
 class StorageReadOnlyError(StorageRefusesError):
-    """The storage takes no files: a disk that failed, or a share that is mounted read-only."""
+    """The storage is read-only: a failed disk, or a share mounted read-only."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -62,7 +62,7 @@ class StorageFullError(StorageRefusesError):
 
 
 class NotHeldError(IntakeError):
-    """A decision on a held file that is not, or no longer, held."""
+    """A decision on a file that is not held, or no longer held."""
 
     def __init__(self) -> None:
         super().__init__("not_held", _("This file was decided on already."))

@@ -1,4 +1,4 @@
-"""Original file names of studies, which tell temporary identities apart."""
+"""Original file names of studies, which distinguish temporary identities."""
 
 import uuid
 from collections import defaultdict
@@ -8,7 +8,7 @@ from webportal.intake.models import UploadItem
 
 
 def file_names(studies: Collection[uuid.UUID]) -> dict[uuid.UUID, list[str]]:
-    """The names of the files that each study came as, in the order of their arrival."""
+    """The names of the files that each study came from, in order of arrival."""
     names: dict[uuid.UUID, list[str]] = defaultdict(list)
     items = UploadItem.objects.filter(radiograph__study__in=studies).order_by("pk")
     for study, name in items.values_list("radiograph__study", "file_name"):

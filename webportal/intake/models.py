@@ -15,7 +15,7 @@ from webportal.records.visibility import OfStudy, Scope
 
 
 class IdentityMode(models.TextChoices):
-    """Where the patient of a file comes from when the file itself does not say."""
+    """Where the patient of a file comes from if the file does not say."""
 
     TEMPORARY = "temporary", _("A temporary patient for each file, to be completed later")
     FORM = "form", _("One patient for all files, from the form")
@@ -23,7 +23,7 @@ class IdentityMode(models.TextChoices):
 
 
 class UploadBatch(OfStudy):
-    """Files that one person sends together."""
+    """Files that one user sends together."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     name = models.CharField(max_length=100, blank=True)
@@ -71,7 +71,7 @@ class UploadBatch(OfStudy):
 
 
 class Verdict(models.TextChoices):
-    """What became of a file."""
+    """The outcome of a file."""
 
     ACCEPTED = "accepted", _("Accepted")
     DUPLICATE = "duplicate", _("Already stored")

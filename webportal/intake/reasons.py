@@ -1,4 +1,4 @@
-"""Why a file was refused, held, or taken in with a note: messages by code."""
+"""Why a file was refused, held, or accepted with a note: messages by code."""
 
 from django.utils.translation import gettext_noop
 
@@ -124,7 +124,7 @@ MESSAGES = {
     "study_date_in_doubt": gettext_noop(
         "The date of its study is in doubt: decide on it by itself."
     ),
-    # Discarded, or taken in
+    # Discarded, or accepted
     "discarded": gettext_noop("A person looked at it and discarded it."),
     "recorded_for_another": gettext_noop(
         "It is recorded for another patient than you gave. Open that patient and check which is"

@@ -1,4 +1,4 @@
-"""Saying, for the access log, whose files an answer shows."""
+"""Reporting to the access log whose files a response shows."""
 
 from collections.abc import Iterable
 
@@ -9,7 +9,7 @@ from webportal.intake.models import UploadItem
 
 
 def show_items(request: HttpRequest, items: Iterable[UploadItem]) -> None:
-    """The studies of the files, whose radiographs are fetched with them, and those without one."""
+    """Report the studies of the files, whose radiographs are prefetched, and files without one."""
     items = list(items)
     of_studies = [item.radiograph for item in items if item.radiograph is not None]
     show(

@@ -1,1 +1,1 @@
-"""Notifications on the page, and by e-mail for those who ask for it."""
+"""Notifications on the page, and by e-mail for those who want it."""

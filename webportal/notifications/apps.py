@@ -10,5 +10,5 @@ class NotificationsConfig(AppConfig):
     label = "notifications"
 
     def ready(self) -> None:
-        """Listen to what is told at once."""
+        """Connect the signals that notify at once."""
         from webportal.notifications import own_account  # noqa: F401

@@ -17,7 +17,7 @@ QUIET = timedelta(seconds=60)
 
 @transaction.atomic
 def note() -> int:
-    """Tell each uploader once of each batch; return how many notifications there are more."""
+    """Notify each uploader once about each batch; return how many notifications were created."""
     done = _done()
     wanted = mail_wanted(Kind.BATCH_DONE, {batch.created_by_id for batch in done})
     Notification.objects.bulk_create(

@@ -42,7 +42,7 @@ class Kind(models.TextChoices):
 #: Everything else about a kind is in webportal.notifications.kinds.
 COUNTED_KINDS = [Kind.STUDIES_ASSIGNED, Kind.STUDIES_SIGNED, Kind.REPORTS_READY]
 
-#: Kinds about the person's own account, which nobody can choose not to know.
+#: Kinds about the user's own account, which cannot be switched off.
 ACCOUNT_KINDS = [
     Kind.PASSWORD_RESET,
     Kind.FACTOR_ADDED,

@@ -1,7 +1,7 @@
-"""Telling people what happened to their own account: one-time passwords and second factors.
+"""Notifying users of changes to their own account: one-time passwords and second factors.
 
-It is noted with the event itself, and goes by e-mail to every address that is known, whatever its
-owner has chosen: whoever did it could use the account in its owner's name.
+The notification is created with the event itself, and e-mailed to every known address whatever the
+user's preferences: an attacker could be using the account.
 """
 
 from typing import Any
@@ -24,13 +24,13 @@ _FACTOR_KINDS = {
 
 @receiver(password_reset)
 def tell_of_password(user: User, **kwargs: Any) -> None:
-    """Note that the person is to be told of the one-time password."""
+    """Notify the user of the one-time password."""
     _tell(user, Kind.PASSWORD_RESET)
 
 
 @receiver(second_factor.changed)
 def tell_of_factor(user: User, what: str, **kwargs: Any) -> None:
-    """Note that the person is to be told what became of their second factor."""
+    """Notify the user of the change to their second factor."""
     _tell(user, _FACTOR_KINDS[what])
 
 

@@ -1,4 +1,4 @@
-"""Noting what everybody is to be told.
+"""Creating notifications. Run by the scheduler at intervals.
 
 Run by the scheduler at intervals. No state is kept between runs: the rows record what has been
 notified, so a restarted scheduler continues, and two of them never notify twice.
@@ -6,7 +6,7 @@ notified, so a restarted scheduler continues, and two of them never notify twice
 
 from webportal.notifications import alerts, batches, corrections, counted, overruled, stat_studies
 
-#: Each notes one kind, or a few that are alike.
+#: Each creates one kind, or a few that are alike.
 _NOTERS = (
     batches.note,
     stat_studies.note,

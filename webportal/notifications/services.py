@@ -51,9 +51,9 @@ def mark_read(person: User, only: uuid.UUID | None = None) -> None:
 
 @transaction.atomic
 def close(notifications: QuerySet[Notification]) -> None:
-    """Note that there is nothing more to tell: they are read, and their e-mail is not needed.
+    """Mark notifications as obsolete: they count as read, and their e-mail is not sent.
 
-    But for that of a reset password, since whoever reads it on the page may be somebody else.
+    Except for that of a reset password, since the person reading it on the page may be an attacker.
     """
     ids = list(notifications.select_for_update(of=("self",)).values_list("pk", flat=True))
     closed = Notification.objects.filter(pk__in=ids)

@@ -22,7 +22,7 @@ PER_PAGE = 50
 @allow()
 @require_GET
 def notifications(request: SignedInRequest) -> HttpResponse:
-    """What the person was told, the newest first."""
+    """The user's notifications, newest first."""
     told = services.notifications_of(request.user)
     page = Paginator(told, PER_PAGE).get_page(request.GET.get("page"))
     show(request, study_ids=[each.study_id for each in page if each.study_id])

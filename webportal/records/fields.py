@@ -1,7 +1,7 @@
-"""The fields of a patient's identity and of a case record: their names, lengths and checks, once.
+"""The fields of a patient's identity and of a case record, with lengths and checks, in one place.
 
-Forms are built of these classes, the columns of the CSV sheet are their names, and REST takes its
-fields from the forms (`webportal.api.forms`).
+Forms are built from these classes, the columns of the CSV sheet have their names, and REST takes
+its fields from the forms (`webportal.api.forms`).
 """
 
 from datetime import date
@@ -18,7 +18,7 @@ from webportal.records.ages import FIRST_RADIOGRAPH, OLDEST_YEARS, contradicts
 from webportal.records.choices import Sex, Symptom
 from webportal.records.identifiers import LONGEST, validate_identifier, validate_name
 
-#: Letters of what is typed; what a file says may be longer, and stays.
+#: Maximum length of typed input; a file's values may be longer, and are kept.
 LONGEST_TEXTS = {
     "family_name": 64,
     "given_name": 100,
@@ -30,7 +30,7 @@ LONGEST_TEXTS = {
 plain_text = RegexValidator(
     r"^[^\\^=\x00-\x1f]*$", _("Leave out the characters \\, ^ and = and line breaks.")
 )
-#: For whatever takes an identifier or a part of a name.
+#: For every field that takes an identifier or a part of a name.
 IDENTIFIER = (plain_text, validate_identifier)
 NAME = (plain_text, validate_name)
 ISO_DATE = "%Y-%m-%d"
@@ -84,7 +84,7 @@ class PatientFields(forms.Form):
     )
 
     def clean_birth_date(self) -> date | None:
-        """Refuse a birth in the future, or longer ago than anybody lives."""
+        """Refuse a birth date in the future, or implausibly long ago."""
         day: date | None = self.cleaned_data["birth_date"]
         if day is not None and day > timezone.localdate():
             raise forms.ValidationError(gettext("The date of birth is in the future."))

@@ -1,8 +1,8 @@
-"""Stored files that are missing or damaged: found, noted, and over again.
+"""Stored files that are missing or damaged: detecting, recording and closing faults.
 
-Nothing that fails the comparison with its recorded SHA-256 is ever handed out (see
-`webportal.storage.read_verified`), so a fault is noted for hospital IT; the file stays where it is
-until the right bytes come.
+A file that differs from its recorded SHA-256 is never handed out (see
+`webportal.storage.read_verified`), so a fault is reported to hospital IT; the file stays in place
+until the correct bytes arrive.
 """
 
 import logging
@@ -28,18 +28,18 @@ logger = logging.getLogger(__name__)
 
 
 def open_faults() -> QuerySet[FileFault]:
-    """The stored files that are missing or damaged now."""
+    """The stored files that are currently missing or damaged."""
     return FileFault.objects.filter(repaired_at=None)
 
 
 def fault_of(key: str, sha256: str) -> FaultKind | None:
-    """Look at a stored file once more and return what is wrong with it.
+    """Check a stored file again and return its fault.
 
-    A file that is missing and lies in the trash is put back. Raises StorageAwayError where the
-    storage as a whole cannot be read.
+    A missing file that is in the trash is put back. Raises StorageAwayError if the storage as a
+    whole cannot be read.
     """
     fault = None
-    # Twice, so that what went wrong in reading alone is not held against the file.
+    # Twice, so that a transient read error is not held against the file.
     for _ in range(2):
         try:
             read_verified(key, sha256)
@@ -58,7 +58,7 @@ def fault_of(key: str, sha256: str) -> FaultKind | None:
 
 @transaction.atomic
 def note(key: str, kind: FaultKind, radiograph_id: uuid.UUID | None = None) -> None:
-    """Note a fault for hospital IT, once."""
+    """Record a fault for hospital IT, once."""
     fault, is_new = FileFault.objects.get_or_create(
         key=key, repaired_at=None, defaults={"kind": kind, "radiograph_id": radiograph_id}
     )
@@ -73,5 +73,5 @@ def note(key: str, kind: FaultKind, radiograph_id: uuid.UUID | None = None) -> N
 
 
 def close(keys: list[str]) -> int:
-    """Note that files are as recorded again; return how many were not before."""
+    """Record that files are as recorded again; return how many were faulty before."""
     return open_faults().filter(key__in=keys).update(repaired_at=timezone.now())

@@ -47,7 +47,7 @@ def _read(radiograph: Radiograph, key: str, sha256: str) -> bytes:
 
 
 def _look_again(radiograph: Radiograph, key: str, sha256: str) -> None:
-    """Tell hospital IT of a file that is missing or damaged; raises StoredFileError then."""
+    """Report a missing or damaged file to hospital IT; raises StoredFileError then."""
     try:
         fault = file_faults.fault_of(key, sha256)
     except StorageAwayError as error:

@@ -43,14 +43,15 @@ def identity_version(patient: Patient) -> str:
 
 
 def identity_made(patient: Patient) -> dict[str, str]:
-    """Return what the audit trail says of a new patient: the fingerprint alone."""
+    """Return what the audit trail records of a new patient: only the fingerprint."""
     return {"identity_sha256": identity_version(patient)}
 
 
 def identity_change(before: Mapping[str, str], after: Mapping[str, str]) -> dict[str, Any]:
     """Return the old and new values that differ, for the audit trail.
 
-    With the fingerprint of the whole, which reveals a later change made without the portal.
+    Includes the fingerprint of the whole identity, which reveals later changes made other than
+    through the portal.
     """
     changed = [name for name in IDENTITY_FIELDS if before[name] != after[name]]
     return {

@@ -14,7 +14,7 @@ from webportal.records.models import (
     Study,
 )
 
-# What these say of a study is whose it was then.
+# These entries name the patient that the study had at the time.
 _SIGNED = (Action.READ_SIGNED, Action.READ_AMENDED, Action.ADDENDUM_SIGNED)
 
 
@@ -69,7 +69,7 @@ def _differences_of_radiograph(radiograph: Radiograph, entries: Entries) -> Iter
     for kind in ("original", "dicom"):
         sha256, key = getattr(radiograph, f"{kind}_sha256"), getattr(radiograph, f"{kind}_key")
         yield from differing_fields(recorded, {f"{kind}_sha256": sha256})
-        # Files lie under their SHA-256.
+        # Files are named by their SHA-256.
         if sha256 not in key:
             yield f"{kind}_key"
 

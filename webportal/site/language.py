@@ -20,7 +20,7 @@ gettext_noop("%s TB")
 
 
 def language_of(request: HttpRequest) -> str:
-    """The language of the answer to a request: the one of whoever asks; English for programs."""
+    """The language of the response to a request: the user's; English for programs."""
     if request.path.startswith(FOR_PROGRAMS):
         return settings.LANGUAGE_CODE
     return translation.get_language_from_request(request)

@@ -88,7 +88,7 @@ class Judgement:
 
 
 def judge(population: Mapping[str, Any], facts: KnownFacts) -> Judgement:
-    """Judge a result of a version intended for `population`."""
+    """Evaluate a result of a version intended for `population`."""
     reasons = [*_of_view(population, facts), *_of_body(facts), *_of_age(population, facts)]
     reasons.sort(key=lambda reason: -_SEVERITY.index(reason.purpose))
     return Judgement(reasons[0].purpose if reasons else Purpose.WITHIN, reasons)

@@ -21,7 +21,7 @@ MODES = [
 
 
 class BatchForm(forms.Form):
-    """How the files of a batch are to be taken in."""
+    """How the files of a batch get their patients."""
 
     name = forms.CharField(
         label=_("Name of the upload"),

@@ -21,10 +21,10 @@ def create_batch(
     department: Department | None = None,
     records: dict[str, CaseRecord] | None = None,
 ) -> UploadBatch:
-    """Open a batch. `records` holds one for `FORM_KEY` (a form), or one for each file (a sheet).
+    """Open a batch. `records` holds one for `FORM_KEY` (a form), or one per file (a sheet).
 
-    Its new studies belong to `department`, by default the person's only one. Raises DepartmentError
-    where that is none of theirs, or they have none or several and name none.
+    Its new studies belong to `department`, by default the user's only one. Raises DepartmentError
+    if that is not one of theirs, or if none is given and they have none or several.
     """
     batch = UploadBatch.objects.create(
         created_by=by,
@@ -39,5 +39,5 @@ def create_batch(
 
 
 def announce(batch: UploadBatch, files: int) -> None:
-    """Note that the sender has so many files in all for the batch."""
+    """Record the total number of files that the sender will send for the batch."""
     UploadBatch.objects.filter(pk=batch.pk, expected_files__lt=files).update(expected_files=files)

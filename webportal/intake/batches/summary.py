@@ -30,7 +30,7 @@ class Failure:
 
 @dataclass(frozen=True)
 class BatchSummary:
-    """The verdicts of a batch's files, and what became of the inferences of the accepted ones."""
+    """The verdicts of a batch's files, and the states of the accepted ones' analyses."""
 
     accepted: int
     duplicate: int
@@ -50,7 +50,7 @@ class BatchSummary:
 
     @property
     def awaited(self) -> int:
-        """How many files there are in all, as far as is known: a ZIP holds some unannounced."""
+        """The total number of files as far as known: files within a ZIP are not announced."""
         return max(self.expected, self.received)
 
     @property
@@ -60,12 +60,12 @@ class BatchSummary:
 
     @property
     def to_analyse(self) -> int:
-        """How many images have an inference that counts."""
+        """The number of images whose analysis counts."""
         return self.waiting + self.analysed + self.failed
 
 
 def summarise(batch: UploadBatch) -> BatchSummary:
-    """Count a batch's verdicts and, of its accepted images, the state of the newest job."""
+    """Count a batch's verdicts and, for its accepted images, the state of the latest job."""
     verdicts = dict(batch.items.values_list("verdict").annotate(Count("pk")).order_by())
     newest_jobs = (
         Job.objects.filter(
@@ -89,7 +89,7 @@ def summarise(batch: UploadBatch) -> BatchSummary:
 
 
 def unidentified(batch: UploadBatch) -> QuerySet[Study]:
-    """The studies with a temporary identity that nobody has signed."""
+    """The unsigned studies with a temporary identity."""
     return Study.objects.filter(
         radiographs__upload_items__batch=batch,
         patient__is_temporary=True,
@@ -117,7 +117,7 @@ def failures(batch: UploadBatch) -> list[Failure]:
 
 @dataclass(frozen=True)
 class Missing:
-    """The lines of a batch's sheet whose file has not arrived."""
+    """The lines of a batch's sheet without a file."""
 
     count: int
     file_names: list[str]
@@ -129,7 +129,7 @@ class Missing:
 
 
 def lines_without_file(batch: UploadBatch) -> Missing | None:
-    """Return the lines of the sheet that no file of the batch was for; None where all have one."""
+    """Return the lines of the sheet that matched no file of the batch; None if all did."""
     if batch.identity_mode != IdentityMode.SHEET:
         return None
     arrived = batch.items.exclude(verdict=Verdict.REFUSED).values_list("file_name", flat=True)

@@ -9,7 +9,7 @@ from webportal.intake.models import Verdict
 
 
 def arrived(summary: BatchSummary) -> str:
-    """Return how many files of an upload have arrived, or "" before any is due."""
+    """How many files of an upload have arrived, or "" if none is expected yet."""
     if not summary.awaited:
         return ""
     if not summary.is_incomplete:
@@ -59,5 +59,5 @@ def uploader() -> dict[str, str]:
 
 
 def _bytes(count: int) -> str:
-    """Sizes below 1 KB in the words of Django's `filesizeformat`, one byte or more."""
+    """Sizes below 1 KB as formatted by Django's `filesizeformat`, for one or several bytes."""
     return ngettext("%(size)d byte", "%(size)d bytes", count).replace("%(size)d", "{0}")

@@ -34,7 +34,7 @@ _MOST_EXPECTED = 1_000_000
 @allow(*UPLOADERS)
 @require_GET
 def batches(request: SignedInRequest) -> HttpResponse:
-    """Upload batches, the newest first."""
+    """Upload batches, newest first."""
 
     def count(verdict: Verdict) -> Count:
         return Count("items", filter=Q(items__verdict=verdict))
@@ -56,7 +56,7 @@ def batches(request: SignedInRequest) -> HttpResponse:
 @allow(*UPLOADERS)
 @require_http_methods(["GET", "POST"])
 def new_batch(request: SignedInRequest) -> HttpResponse:
-    """Say how files are to be taken in; the page that follows takes them."""
+    """Ask whose images they are; the page that follows receives the files."""
     batch_form = BatchForm(request.POST or None, request.FILES or None)
     case_form = CaseRecordForm(request.POST or None, prefix="case")
     if request.method == "POST":
@@ -66,7 +66,7 @@ def new_batch(request: SignedInRequest) -> HttpResponse:
             created = services.create_batch(request.user, **fields, records=records)
             return redirect("intake:batch", created.pk)
     else:
-        # An unbound form of a GET is never asked for its errors.
+        # On GET, the unbound form is not validated.
         case_form = CaseRecordForm(prefix="case")
     context = {
         "batch_form": batch_form,
@@ -92,14 +92,14 @@ def sheet_template(request: SignedInRequest) -> HttpResponse:
 @allow(*UPLOADERS)
 @require_POST
 def check_sheet(request: SignedInRequest) -> HttpResponse:
-    """Each line of a sheet with its verdict, before anything is created of it."""
+    """Each line of a sheet with its verdict, before anything is created from it."""
     file = request.FILES.get("sheet")
     checked = None if file is None else sheet.parse(file.read(sheet.MAX_SHEET_BYTES + 1))
     return render(request, "intake/sheet_preview.html", _sheet_context(checked))
 
 
 def _sheet_context(checked: sheet.Sheet | None) -> dict[str, Any]:
-    """What the preview of a sheet shows; of a long one every bad line before any good one."""
+    """The preview of a sheet; for a long one, all invalid lines come before valid ones."""
     if checked is None:
         return {"checked": None}
     bad = checked.bad_lines[:SHEET_LINES_SHOWN]
@@ -120,7 +120,7 @@ def _sheet_context(checked: sheet.Sheet | None) -> dict[str, Any]:
 
 
 def _holds_something(name: str, lines: list[sheet.Line]) -> bool:
-    """Whether any line has a value in this column, or something wrong there."""
+    """Whether any line has a value or an error in this column."""
     return any(
         line.values.get(name) or any(each.column == name for each in line.problems)
         for line in lines
@@ -128,7 +128,7 @@ def _holds_something(name: str, lines: list[sheet.Line]) -> bool:
 
 
 def _cells(line: sheet.Line, names: list[str]) -> list[tuple[str, list[str]]]:
-    """Each value of a line with what is wrong with it."""
+    """Each value of a line with its error."""
     cells = []
     for name in names:
         wrong = [each.message for each in line.problems if each.column == name]
@@ -142,7 +142,7 @@ def _cells(line: sheet.Line, names: list[str]) -> list[tuple[str, list[str]]]:
 @allow(*UPLOADERS)
 @require_GET
 def batch(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
-    """A batch: the place to drop files, and what became of those that arrived."""
+    """A batch: the drop zone for files, and the verdicts on those received."""
     context = _batch_context(request, batch_id) | {
         "max_bytes": settings.UPLOAD_MAX_BYTES,
         "max_archive_bytes": settings.UPLOAD_MAX_ARCHIVE_BYTES,
@@ -154,7 +154,7 @@ def batch(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
 @allow(*UPLOADERS)
 @require_GET
 def batch_status(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
-    """The part of a batch's page that changes while files arrive and are analysed."""
+    """The part of a batch's page that changes as files arrive and are analysed."""
     return render(request, "intake/batch_status.html", _batch_context(request, batch_id))
 
 
@@ -185,7 +185,7 @@ def _batch_context(request: SignedInRequest, batch_id: uuid.UUID) -> dict[str, A
 @allow(*UPLOADERS)
 @require_GET
 def received(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
-    """What arrived of a batch, as JSON, so that a browser sends only what is missing."""
+    """The files of a batch received so far, as JSON, so that a browser sends only the rest."""
     found = get_object_or_404(UploadBatch, pk=batch_id)
     items = found.items.select_related("radiograph").only(
         "file_name",
@@ -203,10 +203,10 @@ def received(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
 @allow(*UPLOADERS)
 @require_POST
 def upload(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
-    """Take one file in and answer with its verdicts as JSON.
+    """Receive one file and return its verdicts as JSON.
 
     The body is the file itself. `X-File-Path` is its path, percent-encoded; `X-Expected-Files` may
-    tell how many files the sender has in all.
+    give the total number of files.
     """
     found = get_object_or_404(UploadBatch, pk=batch_id)
     expected = request.headers.get("X-Expected-Files", "")
@@ -215,7 +215,7 @@ def upload(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     path = unquote(request.headers.get("X-File-Path", ""))
     try:
         if path.lower().endswith(".zip"):
-            # Before its bytes have travelled, for it may have many of them.
+            # Before its body is read, which may be large.
             turns.refuse_if_no_turn(request.user)
         with body.received(request) as file:
             items = pipeline.receive_file(found, path, file, request.user)

@@ -33,10 +33,10 @@ EACH = f"{LINE} SELECT radiograph_id, place FROM line WHERE radiograph_id = ANY(
 
 @dataclass(frozen=True)
 class Place:
-    """How many images go before a batch, and after how many minutes its last one should be done.
+    """How many images are ahead of a batch, and in how many minutes its last one should be done.
 
-    `minutes` is an estimate from the last five minutes; None while nothing is analysed. Where
-    `is_at_rest` no worker takes anything, so that nobody is next.
+    `minutes` is an estimate from the last five minutes; None while nothing is being analysed. If
+    `is_at_rest`, no worker takes jobs, so nothing advances.
     """
 
     ahead: int
@@ -46,9 +46,9 @@ class Place:
 
 @dataclass(frozen=True)
 class Analysis:
-    """The newest job of an image; `place` counts from 1 in the queue, None when not waiting.
+    """The latest job of an image; `place` counts from 1 in the queue, None if it is not queued.
 
-    What the model found is left out: not everybody who sees a batch may know.
+    The model's result is left out: not everybody who sees a batch may see it.
     """
 
     label: str
@@ -56,7 +56,7 @@ class Analysis:
 
 
 def place_of(batch: UploadBatch) -> Place | None:
-    """Return the place of a batch in the queue; None where none of its images waits there."""
+    """The batch's position in the queue; None if none of its images is queued."""
     with connection.cursor() as cursor:
         cursor.execute(BATCH, [batch.pk])
         first, last = cursor.fetchone()
@@ -73,7 +73,7 @@ def place_of(batch: UploadBatch) -> Place | None:
 
 
 def analyses(radiograph_ids: Collection[uuid.UUID | None]) -> dict[uuid.UUID, Analysis]:
-    """Return what has become of each of the images that has a job."""
+    """The state of the analysis of each image that has a job."""
     known = [each for each in radiograph_ids if each is not None]
     jobs = Job.objects.filter(radiograph__in=known).order_by("radiograph_id", "-queued_at")
     newest = jobs.distinct("radiograph_id").only("radiograph_id", "state")

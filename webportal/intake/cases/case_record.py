@@ -14,7 +14,7 @@ FORM_KEY = ""  # under which a batch keeps the one case record of its form
 
 @dataclass(frozen=True)
 class CaseRecord:
-    """What a person says of a file's patient and study. `name` as DICOM writes it, FAMILY^Given."""
+    """A person's entries on a file's patient and study. `name` is in DICOM form, FAMILY^Given."""
 
     patient_id: str
     issuer: str = ""
@@ -30,7 +30,7 @@ class CaseRecord:
     priority: int | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return plain JSON that `from_json` takes."""
+        """Return plain JSON, as accepted by `from_json`."""
         fields = asdict(self)
         for name in ("birth_date", "study_date"):
             fields[name] = fields[name] and fields[name].isoformat()
@@ -38,7 +38,7 @@ class CaseRecord:
 
     @classmethod
     def from_json(cls, fields: dict[str, Any]) -> "CaseRecord":
-        """Return the record that `as_json` was called on."""
+        """Return the record from its `as_json` form."""
         dates = {
             name: date.fromisoformat(fields[name]) if fields[name] else None
             for name in ("birth_date", "study_date")
@@ -47,13 +47,13 @@ class CaseRecord:
 
 
 class CaseRecordForm(CaseFields, PatientFields):
-    """The case record of a form, and the check of each line of a sheet."""
+    """The case record of a form, and the validation of each line of a sheet."""
 
-    # The form may be out of sight, where a browser could not say what it wants filled in.
+    # The form may be hidden, where a browser could not report a missing field.
     use_required_attribute = False
 
     def clean(self) -> dict[str, Any]:
-        """Refuse a name longer than DICOM has room for (VR PN), in which a JPEG is wrapped."""
+        """Refuse a name longer than DICOM allows (VR PN), because a JPEG is wrapped with it."""
         fields = super().clean()
         if len(fields.get("family_name", "") + fields.get("given_name", "")) >= _MAX_NAME:
             self.add_error(
@@ -62,7 +62,7 @@ class CaseRecordForm(CaseFields, PatientFields):
         return fields
 
     def record(self, priority: int | None = None) -> CaseRecord:
-        """Return the record of a form that is valid."""
+        """Return the record of a valid form."""
         fields = dict(self.cleaned_data)
         names = [fields.pop("family_name"), fields.pop("given_name")]
         return CaseRecord(name="^".join(names).rstrip("^"), priority=priority, **fields)

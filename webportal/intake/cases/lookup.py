@@ -12,11 +12,11 @@ from webportal.intake.models import IdentityMode, UploadBatch, Verdict
 
 
 def file_key(name: str) -> str:
-    """Return a file's name or path in the one form in which names are compared.
+    """Return a file's name or path normalised for comparison.
 
-    Names that look alike are alike: composed or decomposed, in any letter case, with any of the
-    spaces of Unicode, and without the letters that nobody sees (U+202F and zero-width joiners in
-    names given by macOS or typed on a Nepali keyboard).
+    Names that look alike are treated as equal: composed or decomposed, in any letter case, with any
+    Unicode space, and without invisible characters (U+202F and zero-width joiners in names created
+    by macOS or typed on a Nepali keyboard).
     """
     visible = "".join(
         " " if unicodedata.category(letter) == "Zs" else letter
@@ -37,7 +37,7 @@ def matching_key(records: Mapping[str, Any], file_name: str) -> str | None:
 
 
 def record_for(batch: UploadBatch, file_name: str) -> CaseRecord | None:
-    """Return the case record that the uploader gave for a file, if any."""
+    """Return the uploader's case record for a file, if any."""
     key = _record_key(batch, file_name)
     return None if key is None else CaseRecord.from_json(batch.case_records[key])
 
@@ -51,11 +51,11 @@ def _record_key(batch: UploadBatch, file_name: str) -> str | None:
 
 
 def refuse_second_use_of_line(batch: UploadBatch, file_name: str) -> None:
-    """Raise RefusedError where a sheet's line serves another file of the batch already.
+    """Raise RefusedError if a sheet's line already belongs to another file of the batch.
 
-    A line may name a file without its folder. Where two folders hold a file of that name, or one
-    folder two names that look alike, the line would give both to one patient. Locks the batch, so
-    that two such files cannot pass together.
+    A line may give a file name without its folder. If two folders contain a file of that name, or
+    one folder two names that look alike, the line would assign both to one patient. Locks the
+    batch, so that two such files cannot pass concurrently.
     """
     if batch.identity_mode != IdentityMode.SHEET:
         return
@@ -71,5 +71,5 @@ def refuse_second_use_of_line(batch: UploadBatch, file_name: str) -> None:
 
 
 def not_in_sheet() -> RefusedError:
-    """Return the refusal of a file that needs a line in the sheet and has none."""
+    """Return the refusal of a file that needs a line in the sheet but has none."""
     return RefusedError("not_in_sheet")

@@ -1,4 +1,4 @@
-"""The CSV sheet of case records: each line checked, and its problems said, before it is used."""
+"""The CSV sheet of case records: each line is validated, and its problems shown, before use."""
 
 import csv
 import io
@@ -19,13 +19,13 @@ from webportal.records.identifiers import is_placeholder_identifier
 MAX_SHEET_BYTES = 5 * 1024**2
 COLUMNS = ["file", *CaseRecordForm.base_fields, "priority"]
 _REQUIRED_COLUMNS = {"file", "patient_id"}
-# Excel's own first line, which names the separator.
+# Excel's own first line, which declares the separator.
 _SEPARATOR_LINE = re.compile(r'"?sep=(?P<separator>[,;\t|])"?\s*', re.IGNORECASE)
 _IDENTIFIERS = ("patient_id", "issuer", "accession_number")
-# An error, or a column too narrow.
+# An error value, or a column that is too narrow.
 _ERROR = r"\#(?!\d)\S*[!?] | \#[A-Z/0]+(\sN/A)? | \#{2,} | Err:\d{3}"
 _MONTH = "(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)"
-# What spreadsheets leave in a cell instead of what was typed or pasted there.
+# What spreadsheets turn entered or pasted values into.
 _SPREADSHEET_DAMAGE = re.compile(
     rf"""[+-]?\d+([.,]\d*)?E[+-]\d+   # a long number, rounded: 1.23457E+11
       | [+-]?\d+[.,]\d*E\d+            # the same as programs write it: 1.23457E11
@@ -46,7 +46,7 @@ _WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with a value of a line, and in which column; "" for the line as a whole."""
+    """A problem with a value in a line, and its column; "" for the line as a whole."""
 
     column: str
     message: str
@@ -57,7 +57,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Line:
-    """A line of a sheet as it was written, its verdict, and the case record where it is good.
+    """A line of a sheet as written, its verdict, and the case record if it is valid.
 
     Line 1 is the one with the column names.
     """
@@ -70,7 +70,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Sheet:
-    """A checked sheet; `names` are its columns in their order."""
+    """A validated sheet; `names` are its columns in order."""
 
     names: list[str]
     lines: list[Line]
@@ -82,17 +82,17 @@ class Sheet:
 
     @property
     def records(self) -> dict[str, CaseRecord]:
-        """The case record for each file; to be used only where no line is bad."""
+        """The case record for each file; to be used only if no line is invalid."""
         return {file_key(line.values["file"]): line.record for line in self.lines if line.record}
 
 
 def template() -> str:
-    """Return an empty sheet: the line with the column names."""
+    """Return an empty sheet: only the line with the column names."""
     return ",".join(COLUMNS) + "\r\n"
 
 
 def parse(data: bytes) -> Sheet:
-    """Check a CSV sheet line by line.
+    """Validate a CSV sheet line by line.
 
     Columns: `COLUMNS`, in any order, separated by commas, semicolons or tabs; several symptoms by
     `;`, `|` or `,` inside quotes.
@@ -117,7 +117,7 @@ def parse(data: bytes) -> Sheet:
         if separator:
             next(rows)
         header = [name.strip().lower().replace(" ", "_") for name in next(rows, [])]
-        # Spreadsheets add empty columns; a value that stands in one is a problem of its line.
+        # Spreadsheets add empty columns; a value in one of them is a problem of its line.
         columns = {position: name for position, name in enumerate(header) if name}
         names = list(columns.values())
         problem = _column_problem(names)
@@ -202,9 +202,9 @@ def _line(number: int, row: Sequence[str], columns: dict[int, str]) -> Line:
 
 
 def _spreadsheet_problems(values: dict[str, str]) -> Iterator[tuple[str, str]]:
-    """Yield each value that is not what was entered but what a spreadsheet made of it.
+    """Yield each value that a spreadsheet has mangled.
 
-    Two Patient IDs of twelve digits both become 1.23457E+11, and with it two children one.
+    Two Patient IDs of twelve digits both become 1.23457E+11, which would merge two patients.
     """
     for name, value in values.items():
         problem = ""
@@ -219,7 +219,7 @@ def _spreadsheet_problems(values: dict[str, str]) -> Iterator[tuple[str, str]]:
 
 
 def spreadsheet_problem(identifier: str) -> str:
-    """Say that an identifier is what a spreadsheet made of one; "" where it may be sound."""
+    """The problem if an identifier was mangled by a spreadsheet; "" if it may be intact."""
     if not _SPREADSHEET_DAMAGE.fullmatch(identifier):
         return ""
     words = gettext(
@@ -230,7 +230,7 @@ def spreadsheet_problem(identifier: str) -> str:
 
 
 def placeholder_problem(identifier: str) -> str:
-    """Say that an identifier is a word for none, which would make one of several; "" where not."""
+    """The problem if an identifier is a placeholder, which would merge patients; else ""."""
     if not is_placeholder_identifier(identifier):
         return ""
     words = gettext(
@@ -248,7 +248,7 @@ def _is_placeholder(text: str) -> bool:
 
 
 def parse_sex(text: str) -> str:
-    """Return DICOM's letter for a sex given by its letter or word; other text in capitals."""
+    """Return DICOM's code for a sex given as a letter or word; other text in capitals."""
     by_label = {str(label).upper(): value for value, label in Sex.choices}
     return by_label.get(text.upper(), text.upper())
 

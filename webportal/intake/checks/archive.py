@@ -1,6 +1,6 @@
 """Safe extraction of untrusted ZIP files.
 
-Nothing is unpacked to disk under a name from the archive, and nothing is read beyond the limits
+Nothing is written to disk under a name from the archive, and nothing is read beyond the limits
 whatever the archive's directory claims.
 """
 
@@ -18,12 +18,12 @@ from webportal.intake.errors import RefusedError
 
 MAX_ENTRIES = 5_000
 MAX_TOTAL_BYTES = 20 * 1024**3
-#: Deflate cannot do better than 1032:1; radiographs stay far below 100:1.
+#: Deflate cannot exceed 1032:1; radiographs stay far below 100:1.
 MAX_RATIO = 100
 _RATIO_COUNTS_FROM = 1024**2
 _ENCRYPTED = 0x1
 _UTF_8 = 0x800
-# The other compressions unpack without a bound, at up to a million to one.
+# Other compression methods have no bound, and reach a million to one.
 _COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 # A colon elsewhere is part of a name, as in `2026-01-01T10:30.dcm`.
 _DRIVE = re.compile(r"[A-Za-z]:")
@@ -33,7 +33,7 @@ _IGNORED_FOLDERS = {"__macosx"}
 
 @dataclass(frozen=True)
 class Entry:
-    """A file in the archive: its bytes, or why it was left where it was."""
+    """A file in the archive: its bytes, or why it was not extracted."""
 
     name: str
     data: bytes = b""
@@ -41,7 +41,7 @@ class Entry:
 
 
 def entries(file: IO[bytes], max_entry_bytes: int) -> Iterator[Entry]:
-    """Yield each file of a ZIP; a bad one is yielded with its reason and costs no other.
+    """Yield each file of a ZIP; an invalid one is yielded with its reason and affects no other.
 
     Raises RefusedError, before anything is yielded, for an archive that is broken, empty or beyond
     MAX_ENTRIES or MAX_TOTAL_BYTES.
@@ -75,10 +75,10 @@ def _entries(
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """Return an entry's name; macOS and others write UTF-8 without the flag that says so.
+    """Return an entry's name; macOS and others write UTF-8 without the UTF-8 flag.
 
-    What is valid UTF-8 beyond ASCII is hardly ever anything else, so it is read as that before
-    code page 437, which the format names for entries without the flag (APPNOTE.TXT, appendix D).
+    Valid UTF-8 beyond ASCII is hardly ever anything else, so it is decoded as that before code page
+    437, the format's default for entries without the flag (APPNOTE.TXT, appendix D).
     """
     if info.flag_bits & _UTF_8:
         return info.filename
@@ -123,7 +123,7 @@ def _refused(name: str, code: str, **params: int) -> Entry:
 
 
 def _is_ignored(info: zipfile.ZipInfo) -> bool:
-    """Whether this is a folder, or one of the files that systems leave beside the real ones."""
+    """Whether this is a folder, or a metadata file left by an operating system."""
     if info.filename.endswith(("/", "\\")):
         return True
     path = PurePosixPath(info.filename.replace("\\", "/").lower())

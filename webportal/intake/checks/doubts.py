@@ -1,4 +1,4 @@
-"""What a file says of its patient and study that is not certain: a person is asked then."""
+"""Uncertain header values on patient and study: a person has to decide."""
 
 from django.utils import timezone
 
@@ -7,7 +7,7 @@ from webportal.intake.checks.study_dates import StudyMoment, born_by_bikram_samb
 from webportal.intake.errors import PatientDoubtError
 from webportal.records.identifiers import is_placeholder_identifier
 
-#: The codes of doubts that a person settles by correcting what the file says.
+#: The codes of doubts that a person resolves by correcting the file's values.
 CODES = (
     "letters_in_doubt",
     "no_identifier",
@@ -18,7 +18,7 @@ CODES = (
 
 
 def check_certain(facts: ImageFacts, moment: StudyMoment) -> None:
-    """Raise PatientDoubtError where letters got lost, or the dates cannot be."""
+    """Raise PatientDoubtError if characters were lost, or the dates are impossible."""
     if facts.doubtful_letters:
         raise _doubtful_letters(facts)
     _check_calendar(facts, moment)
@@ -31,7 +31,7 @@ def check_certain(facts: ImageFacts, moment: StudyMoment) -> None:
 
 
 def _check_calendar(facts: ImageFacts, moment: StudyMoment) -> None:
-    """Raise PatientDoubtError where a date in the future makes sense in Bikram Sambat."""
+    """Raise PatientDoubtError if a date in the future is plausible in Bikram Sambat."""
     if moment.doubtful is not None and moment.by_bikram_sambat is not None:
         converted = timezone.localtime(moment.by_bikram_sambat).date()
         dates = {"given": moment.doubtful.isoformat(), "converted": converted.isoformat()}

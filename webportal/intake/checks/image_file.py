@@ -1,4 +1,4 @@
-"""Validation of every incoming file; knows no database."""
+"""Validation of every incoming file; independent of the database."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from webportal.intake.checks.study_dates import born_by_bikram_sambat, real_birt
 from webportal.records.identifiers import Fault, identifier_fault, name_fault, several_values
 
 _UID = re.compile(r"[0-9.]{1,64}")
-#: Pixels; a little over half of the side of the picture that the network looks at.
+#: In pixels; a little over half of the side of the network's input.
 MIN_SIDE = 128
 
 
@@ -22,8 +22,8 @@ MIN_SIDE = 128
 class CheckedImage:
     """An image that decodes.
 
-    `kind`: what the file is; `facts`: the header of its DICOM instance; `wrapped`: that instance,
-    if it had to be made of a JPEG or PNG.
+    `kind`: the file type; `facts`: the header of its DICOM instance; `wrapped`: that instance, if
+    it was made from a JPEG or PNG.
     """
 
     kind: str
@@ -32,15 +32,15 @@ class CheckedImage:
 
 
 def check_apart(data: bytes, header: wrapping.Header | None, sha256: str) -> CheckedImage:
-    """Do `check` in a process of its own, so that a file that harms the decoder harms only that."""
+    """Run `check` in a sandbox process, so that a file that harms it harms nothing else."""
     checked = run(check, data, header, sha256)
-    # Here, because the other process does not load the settings, which say what day it is.
+    # Here, because the sandbox does not load the settings, which determine the current date.
     _check_birth_date(checked.facts)
     return checked
 
 
 def own_instance_apart(data: bytes, sha256: str) -> CheckedImage:
-    """Return a DICOM file that was checked before as an image of its own; see `wrapping`."""
+    """Return a DICOM file that was checked before as a separate image; see `wrapping`."""
     return run(_own_instance, data, sha256)
 
 
@@ -81,19 +81,19 @@ def _check_identifiers(facts: ImageFacts) -> None:
     _refuse("PatientID", several_values(patient_id) or identifier_fault(patient_id))
     _refuse("IssuerOfPatientID", several_values(issuer) or identifier_fault(issuer))
     _refuse("PatientName", several_values(name) or name_fault(name))
-    # A study may have several of these; they are kept and found together.
+    # A study may have several of these; they are stored and searched together.
     _refuse("AccessionNumber", identifier_fault(facts.accession_number))
 
 
 def _refuse(attribute: str, fault: Fault | None) -> None:
-    # What could not be read is no fault of the file's: it is held, and asked about.
+    # Undecodable text does not make the file invalid: it is held for a decision.
     if fault is not None and fault.code != "unreadable_letters":
         raise CheckError(fault.code, attribute=[attribute], **dict(fault.values))
 
 
 def _check_birth_date(facts: ImageFacts) -> None:
     birth_date = real_birth_date(facts)
-    # One that makes sense in Bikram Sambat is asked about.
+    # One that is plausible in Bikram Sambat is held for a decision.
     is_in_future = birth_date is not None and birth_date > timezone.localdate()
     if birth_date and is_in_future and born_by_bikram_sambat(birth_date) is None:
         raise CheckError("birth_date_in_future")

@@ -1,11 +1,11 @@
-"""Why the checks refuse a file, besides what `ml.images` says; knows no settings."""
+"""Why the checks refuse a file, in addition to `ml.images`; independent of the settings."""
 
 from collections.abc import Mapping
 from typing import ClassVar
 
 from ml.images import ImageError, translatable
 
-# Of those with an attribute, by the code of webportal.records.identifiers.
+# For codes with an attribute, by the code of webportal.records.identifiers.
 MESSAGES = {
     "birth_date_in_future": translatable(
         "The patient's date of birth is in the future. Correct it where the image was made, and"
@@ -51,6 +51,6 @@ MESSAGES = {
 
 
 class CheckError(ImageError):
-    """The image can be read, or might be, and is not taken."""
+    """The image is readable, or might be, but is not accepted."""
 
     messages: ClassVar[Mapping[str, str]] = MESSAGES

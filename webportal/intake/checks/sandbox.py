@@ -1,14 +1,14 @@
-"""Running code on untrusted files in another process, with limits.
+"""Running code on untrusted files in separate processes, with limits.
 
-A file that crashes a decoder, eats memory or never ends costs only itself. The processes are forked
-from a server that has the decoders loaded, and that has no threads, so that forking is safe beside
-a threaded web server. The server reaps them.
+A file that crashes a decoder, exhausts memory or hangs affects only itself. The processes are
+forked from a server that has the decoders loaded and no threads, so that forking is safe beside a
+threaded web server. The server reaps them.
 
-A process takes one call after the other, each within limits of its own, because starting one costs
-more than checking a file. It is replaced after a call that ended badly, and after CALLS in any
-case. That it crashed or ran out of memory is believed only of a process that has done nothing
-before: else the call is repeated in a new one, so that no file suffers from one before it. That a
-call took too long is believed of any.
+A process handles one call after another, each within its own limits, because starting a process
+costs more than checking a file. It is replaced after a call that ended badly, and after CALLS in
+any case. A crash or lack of memory counts against the file only in a fresh process: otherwise the
+call is repeated in a new one, so that no file suffers from an earlier one. A timeout counts in any
+process.
 """
 
 import multiprocessing
@@ -29,19 +29,19 @@ from webportal.intake.checks.messages import CheckError
 
 Result = TypeVar("Result")
 
-# The modules are loaded before the first fork, so that every child has them already.
+# Loaded before the first fork, so that every child has these modules already.
 _context = multiprocessing.get_context("forkserver")
 _context.set_forkserver_preload(["__main__", "webportal.intake.checks.image_file"])
 
-#: After so many calls a process is replaced: what decoders leak does not add up.
+#: A process is replaced after this many calls, so that leaks in decoders do not accumulate.
 CALLS = 100
-#: After so many seconds without a call a process ends, and its memory is free.
+#: A process idle for this many seconds ends, which frees its memory.
 IDLE_SECONDS = 30.0
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one call may use: bytes of memory beyond the start, and seconds."""
+    """The limits of one call: bytes of memory on top of the process's size, and seconds."""
 
     memory: int = 2 * 1024**3
     cpu_seconds: int = 30
@@ -52,7 +52,7 @@ DEFAULT_LIMITS = Limits()
 
 
 class _Lost(Exception):
-    """The process has ended without an answer; `signal` ended it, if one did."""
+    """The process has ended without an answer; `signal` is the signal that ended it, if any."""
 
     def __init__(self, exit_code: int | None) -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class _Lost(Exception):
 
 
 class _Checker:
-    """A process that does calls, one at a time."""
+    """A process that handles calls, one at a time."""
 
     def __init__(self) -> None:
         self._connection, theirs = _context.Pipe()
@@ -72,9 +72,9 @@ class _Checker:
         self.calls = 0
 
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], limits: Limits) -> Any:
-        """Return what the function returns, or the ImageError that it raises or that ends it.
+        """Return the function's result, or the ImageError that it raises or that its end implies.
 
-        Raises _Lost where the process ended instead.
+        Raises _Lost if the process ended instead.
         """
         self.calls += 1
         try:
@@ -85,7 +85,7 @@ class _Checker:
             raise _Lost(self._process.exitcode) from None
 
     def end(self) -> None:
-        """End the process, whatever it does."""
+        """Kill the process, whatever it is doing."""
         self._connection.close()
         if self._process.is_alive():
             self._process.kill()
@@ -93,7 +93,7 @@ class _Checker:
 
 
 _idle: deque[_Checker] = deque()
-# A process that is forked from this one shares nothing with it.
+# A process forked from this one shares nothing with it.
 os.register_at_fork(after_in_child=_idle.clear)
 
 
@@ -103,7 +103,7 @@ def run(
     """Return `function(*arguments)`, called in another process.
 
     The function must be importable; arguments and result must be picklable. An ImageError that it
-    raises is raised here too, and any other way to end becomes an ImageError: `too_much_memory`,
+    raises is raised here too, and any other failure becomes an ImageError: `too_much_memory`,
     `too_slow` or `decoder_failed`.
     """
     result = _call(_take(), function, arguments, limits)
@@ -130,7 +130,7 @@ def _call(
     arguments: tuple[Any, ...],
     limits: Limits,
 ) -> Any:
-    """Return the result or the ImageError, or _REPEAT where another process is to try."""
+    """Return the result or the ImageError, or _REPEAT to try again in another process."""
     is_new = checker.calls == 0
     is_sound = False
     try:
@@ -151,7 +151,7 @@ def _call(
 
 
 def _serve(connection: Connection) -> None:
-    """Do the calls that arrive, until none does; in the process of its own."""
+    """Handle calls until there are no more; runs in the child process."""
     _be_silent()
     while connection.poll(IDLE_SECONDS):
         try:
@@ -164,7 +164,7 @@ def _serve(connection: Connection) -> None:
 def _answer(
     limits: Limits, function: Callable[..., Any], arguments: tuple[Any, ...]
 ) -> tuple[Any, bool]:
-    """Return the result or the ImageError, and whether this process is as good as before."""
+    """Return the result or the ImageError, and whether this process is still fit for use."""
     _confine(limits)
     try:
         return function(*arguments), True
@@ -175,14 +175,14 @@ def _answer(
 
 
 def _confine(limits: Limits) -> None:
-    """Set the limits for what comes next; those of the call before count no more."""
+    """Set the limits for the next call, replacing those of the previous one."""
     # Without /proc, on macOS, the kernel enforces no limit on memory either.
     statm = Path("/proc/self/statm")
     if statm.exists():
         memory = int(statm.read_text().split()[0]) * resource.getpagesize() + limits.memory
         _limit(resource.RLIMIT_AS, memory)
-    # SIGPROF ends the process, native code or not. RLIMIT_CPU counts from the process's start, by
-    # a clock that no program can read exactly.
+    # SIGPROF ends the process even in native code. RLIMIT_CPU counts from the start of the process,
+    # with a clock that cannot be read exactly.
     signal.setitimer(signal.ITIMER_PROF, limits.cpu_seconds)
     _limit(resource.RLIMIT_CORE, 0)
 
@@ -193,7 +193,7 @@ def _limit(what: int, most: int) -> None:
 
 
 def _be_silent() -> None:
-    # Decoders complain about a file on stderr, and may quote it.
+    # Decoders report problems on stderr, and may quote the file.
     with suppress(OSError):
         silence = os.open(os.devnull, os.O_WRONLY)
         os.dup2(silence, 1)

@@ -1,4 +1,4 @@
-"""Study date of a file, and which of its dates are in doubt."""
+"""A file's study date, and doubts about its dates."""
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -9,10 +9,10 @@ from ml.images import ImageFacts
 from webportal.records.ages import FIRST_RADIOGRAPH, contradicts
 from webportal.records.bikram_sambat import from_bikram_sambat
 
-# A device may be ahead of the portal by its time zone.
+# A device's time zone may be ahead of the portal's.
 _AHEAD = timedelta(days=1)
-# What programs write where they know no date: the zero of .NET and Java, of Excel, Unix and SQL
-# Server, or the first or last day that somebody thought nobody would be born or examined on.
+# Placeholder dates written by programs: the zero of .NET and Java, Excel, Unix and SQL Server, or a
+# first or last day considered out of range.
 _PLACEHOLDER_DAYS = {
     date(1753, 1, 1),
     date(1800, 1, 1),
@@ -21,20 +21,20 @@ _PLACEHOLDER_DAYS = {
     date(1900, 1, 1),
     date(1901, 1, 1),
 }
-_UNIX_ZERO = date(1970, 1, 1)  # a birthday of many, but hardly the day of a study
+_UNIX_ZERO = date(1970, 1, 1)  # a plausible birthday, but hardly the day of a study
 _LAST_REAL_YEAR = 8999
 
 
-# A device that counts by Bikram Sambat is used now; years further back are slips of another kind.
+# A device set to Bikram Sambat is in current use; dates further back are other errors.
 _DEVICE_YEARS = timedelta(days=20 * 365)
 
 
 @dataclass(frozen=True)
 class StudyMoment:
-    """When a study was made as far as it is certain; `doubtful` a day that is given but not used.
+    """The study date as far as it is certain; `doubtful` is a date that is given but not used.
 
-    A doubtful day is in the future or contradicts the date of birth. `by_bikram_sambat` is what a
-    day in the future would be, were it written in that calendar; nothing takes it unasked.
+    A doubtful date is in the future or contradicts the date of birth. `by_bikram_sambat` is a
+    future date converted from that calendar; it is never used without confirmation.
     """
 
     at: datetime | None = None
@@ -50,10 +50,10 @@ def real_birth_date(facts: ImageFacts) -> date | None:
 
 
 def study_moment(facts: ImageFacts, given: date | None, born: date | None) -> StudyMoment:
-    """When the study was made: Study Date, else Acquisition or Content Date, else `given`.
+    """The study date: Study Date, else Acquisition or Content Date, else `given`.
 
-    Placeholders count as absent. The day of the upload is never taken. `born`: the patient's date
-    of birth, where it is known.
+    Placeholders count as absent. The upload date is never used. `born`: the patient's date of
+    birth, if known.
     """
     candidates = [
         (facts.study_date, facts.study_time),
@@ -74,9 +74,9 @@ def study_moment(facts: ImageFacts, given: date | None, born: date | None) -> St
 
 
 def acquisition_moment(facts: ImageFacts) -> datetime | None:
-    """When the image itself was made; None unless the file gives a day and a time of day.
+    """The acquisition time of the image; None unless the file gives date and time.
 
-    Nor where the day is a placeholder or lies in the future.
+    Also None if the date is a placeholder or in the future.
     """
     day, moment = facts.acquisition_date, facts.acquisition_time
     if day is None or moment is None or is_placeholder_day(day) or day == _UNIX_ZERO:
@@ -95,11 +95,11 @@ def _by_bikram_sambat(day: date, moment: time) -> datetime | None:
 
 
 def born_by_bikram_sambat(born: date) -> date | None:
-    """What a date of birth in the future would be in Bikram Sambat; None where it cannot be one."""
+    """A future date of birth converted from Bikram Sambat; None if it cannot be one."""
     converted = from_bikram_sambat(born.year, born.month, born.day)
     return converted if converted and converted <= timezone.localdate() < born else None
 
 
 def is_placeholder_day(day: date) -> bool:
-    """Whether programs write this day where they know no date."""
+    """Whether programs write this date as a placeholder."""
     return day.year == 1 or day.year > _LAST_REAL_YEAR or day in _PLACEHOLDER_DAYS

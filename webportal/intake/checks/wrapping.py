@@ -1,9 +1,9 @@
-"""Wrapping a JPEG or PNG as a DICOM instance, so that everything inside is DICOM.
+"""Wrapping a JPEG or PNG as a DICOM instance, so that everything internal is DICOM.
 
-The instance is a Secondary Capture Image (PS3.3 A.8.1), because the attributes that a DX or CR
-image must have (detector, exposure, anatomic region ...) are not known of a JPEG or PNG and must
-not be made up. Its Modality is DX: PS3.3 C.7.3.1.1.1 has it say how the image was acquired, not how
-it came here.
+The instance is a Secondary Capture Image (PS3.3 A.8.1), because the attributes required of a DX or
+CR image (detector, exposure, anatomic region ...) are unknown for a JPEG or PNG and must not be
+invented. Its Modality is DX: by PS3.3 C.7.3.1.1.1 it states how the image was acquired, not how it
+was imported.
 """
 
 import uuid
@@ -82,7 +82,7 @@ def wrap(data: bytes, header: Header, sha256: str) -> bytes:
 
 
 def as_own_instance(data: bytes, sha256: str) -> bytes:
-    """Return a DICOM file as an image of its own, for where its SOP Instance UID is taken.
+    """Return a DICOM file as a separate image, for when its SOP Instance UID is taken.
 
     Only that UID changes; the new one follows from `sha256`, the hash of `data`.
     """
@@ -159,7 +159,7 @@ def _store_pixels(ds: FileDataset, pixels: NDArray[np.uint8] | NDArray[np.uint16
     rows, columns = pixels.shape
     _describe_pixels(ds, rows, columns, bits=pixels.dtype.itemsize * 8)
     if pixels.dtype.itemsize == 2:
-        # The window that ml.images would use, written down for other viewers.
+        # The window that ml.images would use, stored for other viewers.
         low, high = int(pixels.min()), int(pixels.max())
         ds.WindowCenter = f"{(low + high + 1) / 2}"
         ds.WindowWidth = f"{max(high - low, 1) + 1}"

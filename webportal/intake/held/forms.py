@@ -13,22 +13,22 @@ from webportal.records.models import Patient
 
 
 class HeldFileForm(StudyFields, PatientForm):
-    """Whose image a held file is and when it was made, filled in with what the file says."""
+    """The patient and the study date of a held file, initialised from the file."""
 
-    # The form may be out of sight, where a browser could not say what it wants filled in.
+    # The form may be hidden, where a browser could not report a missing field.
     use_required_attribute = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         number = self.fields["accession_number"]
-        # Of a file's accession numbers there may be several, parted by a backslash.
+        # A file may have several accession numbers, separated by backslashes.
         number.validators = [each for each in number.validators if each is not plain_text]
         self.fields["study_date"].help_text = _("Leave it empty where nobody knows it.")
 
     def correction(self, asked: Question) -> Correction:
-        """Return what a valid form says.
+        """Return the values of a valid form.
 
-        A name that was left as it is keeps the parts that the form does not show.
+        An unchanged name keeps the components that the form does not show.
         """
         values = self.values()
         accession_number, study_date = values.pop("accession_number"), values.pop("study_date")
@@ -42,7 +42,7 @@ class HeldFileForm(StudyFields, PatientForm):
 
 
 def initial_of(asked: Question) -> dict[str, Any]:
-    """Return what the file says as the form's initial values."""
+    """Return the file's values as the form's initial values."""
     at = asked.study.performed_at
     return form_values(Patient(**vars(asked.claimed))) | {
         "accession_number": asked.study.accession_number,

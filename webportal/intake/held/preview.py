@@ -1,4 +1,4 @@
-"""Preview picture of a held file, which is no radiograph yet; knows no database."""
+"""Preview of a held file, which is not a radiograph yet; independent of the database."""
 
 from io import BytesIO
 

@@ -44,7 +44,7 @@ _CORRECTED_ALIKE = ("letters_in_doubt", "patient_mismatch")
 
 
 class Decision(models.TextChoices):
-    """What a person decides of a held file."""
+    """A person's decision on a held file."""
 
     SAME = "same", _("It is the recorded patient")
     OTHER = "other", _("It is another person")
@@ -57,9 +57,9 @@ class Decision(models.TextChoices):
 class Question:
     """A held file beside the record that it contradicts.
 
-    `claimed`: the patient that the file, or the case record sent with it, names; `recorded`: the
-    patient that it would belong to by its identifiers, None where nobody is; `moment`: when the
-    file says that the study was made, and what is in doubt about it.
+    `claimed`: the patient named by the file, or by the case record sent with it; `recorded`: the
+    patient it would belong to by its identifiers, None if there is none; `moment`: the study date
+    according to the file, with any doubts about it.
     """
 
     upload: Upload
@@ -73,19 +73,19 @@ class Question:
 
     @property
     def differences(self) -> list[str]:
-        """What the two disagree on."""
+        """The values that differ."""
         return differences(self.recorded, self.claimed) if self.recorded else []
 
     @property
     def born_by_bikram_sambat(self) -> date | None:
-        """What the date of birth is in Bikram Sambat, where it lies in the future otherwise."""
+        """The date of birth converted from Bikram Sambat, if it is in the future."""
         born = self.claimed.birth_date
         return born_by_bikram_sambat(born) if born else None
 
 
 @dataclass(frozen=True)
 class Correction:
-    """What a person says of a held file's patient and study, in place of what the file says."""
+    """A person's values for a held file's patient and study, replacing the file's."""
 
     identity: Identity
     accession_number: str = ""
@@ -95,8 +95,8 @@ class Correction:
 def question(item: UploadItem, by: User) -> Question:
     """Return what a person needs to know to decide.
 
-    Raises NotHeldError, and RefusedError where the file would not be taken any more; it can only be
-    discarded then.
+    Raises NotHeldError, and RefusedError if the file would no longer be accepted; it can then only
+    be discarded.
     """
     item.refresh_from_db()
     if item.verdict != Verdict.HELD:
@@ -132,11 +132,11 @@ def _recorded(claimed: Identity, study: StudyFacts) -> Patient | None:
 def resolve(
     item: UploadItem, decision: Decision, by: User, correction: Correction | None = None
 ) -> UploadItem:
-    """Carry a decision out and return the item with its new verdict.
+    """Carry out a decision and return the item with its new verdict.
 
-    `correction` belongs to Decision.CORRECTED. Raises NotHeldError where the item was decided on
-    already, PatientDoubtError or RefusedError where the decision cannot be carried out; the file is
-    still held then.
+    `correction` belongs to Decision.CORRECTED. Raises NotHeldError if the item has already been
+    decided on, PatientDoubtError or RefusedError if the decision cannot be carried out; the file is
+    then still held.
     """
     if decision == Decision.DISCARD:
         return _discard(item, by)
@@ -182,7 +182,7 @@ def _carry_out(
 
 
 def alike_in_calendar(item: UploadItem) -> list[UploadItem]:
-    """Return the other held files of the batch whose dates look like Bikram Sambat, too."""
+    """Return the other held files of the batch whose dates also look like Bikram Sambat."""
     if item.reason_code != "bikram_sambat":
         return []
     others = item.batch.items.filter(verdict=Verdict.HELD, reason_code=item.reason_code)
@@ -199,10 +199,10 @@ def alike(item: UploadItem, by: User) -> list[UploadItem]:
 def correctable_alike(
     item: UploadItem, asked: Question, others: list[UploadItem]
 ) -> list[UploadItem]:
-    """Return those of `alike` that are held for the same reason, and may be corrected the same way.
+    """Return those of `alike` held for the same reason, which may be corrected the same way.
 
-    None where letters of the Patient ID got lost: two people may look the same then. Nor where
-    nothing but a date is in doubt, which each study has of its own.
+    None if characters of the Patient ID were lost: two people may then look the same. None either
+    if only a date is in doubt, because each study has its own.
     """
     if item.reason_code not in _CORRECTED_ALIKE or UNREADABLE in asked.claimed.patient_id:
         return []
@@ -210,10 +210,10 @@ def correctable_alike(
 
 
 def for_another(correction: Correction, asked: Question, other: Question) -> Correction:
-    """Return the correction of one file as it holds for another that names the same person.
+    """Adapt the correction of one file to another that names the same person.
 
-    Accession number and date are corrected where both files say the same; else each keeps its own.
-    Raises PatientDoubtError where the other's own date is in doubt.
+    Accession number and date are corrected if both files have the same values; otherwise each keeps
+    its own. Raises PatientDoubtError if the other's own date is in doubt.
     """
     said, its = asked.study.accession_number, other.study.accession_number
     number = correction.accession_number if said == its else its
@@ -226,7 +226,7 @@ def for_another(correction: Correction, asked: Question, other: Question) -> Cor
 
 
 def _read_held(item: UploadItem) -> bytes:
-    """Return a held file, compared with the hash that it came with."""
+    """Return a held file, verified against the hash it arrived with."""
     try:
         return read_verified(item.held_key, item.sha256)
     except (FileNotFoundError, DamagedFileError):
@@ -241,7 +241,7 @@ def _read_held(item: UploadItem) -> bytes:
 
 
 def _claimed(item: UploadItem, by: User) -> Identity | None:
-    """The person whom a file names; None where it would not be taken any more."""
+    """The person named by a file; None if it would no longer be accepted."""
     try:
         return question(item, by).claimed
     except IntakeError:
@@ -249,7 +249,7 @@ def _claimed(item: UploadItem, by: User) -> Identity | None:
 
 
 def _converted(asked: Question) -> tuple[Identity, StudyFacts]:
-    """Return patient and study with the dates that are in the future read as Bikram Sambat."""
+    """Return patient and study with future dates converted from Bikram Sambat."""
     born, at = asked.born_by_bikram_sambat, asked.moment.by_bikram_sambat
     if born is None and at is None:
         raise PatientDoubtError("not_bikram_sambat")
@@ -262,7 +262,7 @@ def _converted(asked: Question) -> tuple[Identity, StudyFacts]:
 
 
 def _corrected_study(asked: Question, correction: Correction) -> StudyFacts:
-    """Return the study as corrected; the time of day stays where the day does."""
+    """Return the corrected study; the time of day is kept if the date is unchanged."""
     day, at = correction.study_date, asked.study.performed_at
     if day is None:
         at = None
@@ -281,7 +281,7 @@ def _corrected_study(asked: Question, correction: Correction) -> StudyFacts:
 
 
 def _readable(text: str) -> str:
-    """Return a text, or nothing where letters of it got lost: it is like no other, nor itself."""
+    """Return a text, or nothing if characters were lost: it then equals no other, nor itself."""
     return "" if UNREADABLE in text else text
 
 
@@ -297,7 +297,7 @@ def _identity_of(patient: Patient) -> Identity:
 
 
 def _other_person(asked: Question) -> tuple[Identity, StudyFacts]:
-    """Return a temporary patient, and a study of theirs where the file's own is another's."""
+    """Return a temporary patient, and a study of theirs if the file's own belongs to another."""
     uid = asked.study.study_instance_uid
     identity = temporary_identity(asked.facts, uid)
     born = identity.birth_date
@@ -317,9 +317,9 @@ def _other_person(asked: Question) -> tuple[Identity, StudyFacts]:
 
 
 def _check_again(asked: Question, identity: Identity, study: StudyFacts) -> image_file.CheckedImage:
-    """Return the checked image; a JPEG or PNG as a DICOM instance of the patient decided on.
+    """Return the checked image; a JPEG or PNG as a DICOM instance of the chosen patient.
 
-    A DICOM file whose SOP Instance UID is taken becomes an image of its own.
+    A DICOM file whose SOP Instance UID is taken becomes a separate image.
     """
     header = check.header_for(asked.upload.batch, asked.record, asked.upload.sha256)
     if header is not None:

@@ -35,7 +35,7 @@ _DECIDED_AT_ONCE = (
 @allow(*UPLOADERS)
 @require_GET
 def held(request: SignedInRequest) -> HttpResponse:
-    """The manual-match list: files whose patient is in doubt, the oldest first."""
+    """The list of held files, whose patient is in doubt, oldest first."""
     items = UploadItem.objects.filter(verdict=Verdict.HELD).select_related("batch__created_by")
     page = Paginator(items, ITEMS_PER_PAGE).get_page(request.GET.get("page"))
     show_items(request, page)
@@ -48,7 +48,7 @@ def held_item(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
     """One held file beside the record that it contradicts, and the decision on it."""
     item = get_object_or_404(UploadItem.objects.select_related("batch"), pk=item_id)
     decision = request.POST.get("decision", "")
-    # What is discarded cannot be brought back, so it takes a second answer.
+    # Discarding cannot be undone, so it needs confirmation.
     asks_again = decision == Decision.DISCARD and "confirmed" not in request.POST
     alike = resolution.alike(item, request.user)
     context: dict[str, object] = {
@@ -88,7 +88,7 @@ def held_item(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
 @allow(*UPLOADERS)
 @require_GET
 def held_image(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
-    """The picture of a held file, small, for whoever decides whose image it is."""
+    """A small preview of a held file, for the person who decides whose image it is."""
     item = get_object_or_404(UploadItem, pk=item_id, verdict=Verdict.HELD)
     try:
         picture = sandbox.run(preview.png, read_verified(item.held_key, item.sha256))
@@ -107,9 +107,9 @@ def _decide(
     asked: Question | None = None,
     correction: Correction | None = None,
 ) -> HttpResponse:
-    """Decide on a file, and on others of its upload where that was ticked.
+    """Decide on a file, and on the selected others of its upload.
 
-    What cannot be decided stays held, and is said. `asked` and `correction`: for
+    Files that cannot be decided on stay held, and are reported. `asked` and `correction`: for
     Decision.CORRECTED.
     """
     others = _others(item, decision, request, asked) if request.POST.get("alike") else []
@@ -141,7 +141,7 @@ def _decide(
 def _others(
     item: UploadItem, decision: Decision, request: SignedInRequest, asked: Question | None
 ) -> list[UploadItem]:
-    """The other files of the upload that the decision is for, too."""
+    """The other files of the upload that the decision also covers."""
     if decision == Decision.BIKRAM_SAMBAT:
         return resolution.alike_in_calendar(item)
     others = resolution.alike(item, request.user)

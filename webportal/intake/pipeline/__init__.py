@@ -1,4 +1,4 @@
-"""The one way of a file into the portal: receive, check, identify, match, store."""
+"""The only path of a file into the portal: receive, check, identify, match, store."""
 
 import logging
 from contextlib import closing
@@ -20,20 +20,20 @@ logger = logging.getLogger(__name__)
 
 
 def receive_file(batch: UploadBatch, file_name: str, file: IO[bytes], by: User) -> list[UploadItem]:
-    """Take one file in and return the verdict: one item, or one for each file of a ZIP.
+    """Receive one file and return the verdict: one item, or one for each file of a ZIP.
 
-    Sending a file again returns the same verdict and creates nothing; only a refused file is looked
-    at anew, and a ZIP whose connection broke continues where it stopped. Raises StorageRefusesError
-    where nothing can be stored, and ArchiveWaitsError where a ZIP has to wait; nothing of the
-    file is kept then.
+    Sending a file again returns the same verdict and creates nothing; only a refused file is
+    checked again, and a ZIP whose connection broke continues where it stopped. Raises
+    StorageRefusesError if nothing can be stored, and ArchiveWaitsError if a ZIP has to wait;
+    nothing of the file is then kept.
     """
-    # Closed at once, whatever happens: a ZIP keeps its person from sending another.
+    # Closed at once in any case: a ZIP in progress keeps its user from sending another.
     with closing(receive.uploads(batch, file_name, file, by)) as uploads:
         return [_verdict_on(upload) for upload in uploads]
 
 
 def _verdict_on(upload: Upload) -> UploadItem:
-    """Take a file in, or refuse it. A fault of ours is a refusal too, so that it stops no other."""
+    """Accept, hold or refuse a file. An internal error is a refusal too, and stops no other."""
     try:
         return _take_in(upload)
     except ImageError as error:
@@ -41,20 +41,20 @@ def _verdict_on(upload: Upload) -> UploadItem:
     except RefusedError as error:
         return store.refuse(upload, error.reason)
     except (InterfaceError, OperationalError, OSError, StorageRefusesError):
-        raise  # the same for every file, and over when it is sent again
+        raise  # affects every file alike, and is over when it is sent again
     except Exception as error:
-        # What the database refuses of this file's values, too; nothing of it is stored then.
-        # Only the kind of error: its text may quote the file, and so a patient.
+        # Includes values that the database rejects; nothing of the file is stored then. Only the
+        # type of error is logged: its text may quote the file, and so a patient.
         logger.error("Taking in a file failed with %s", type(error).__name__)
         return store.refuse(upload, Reason("internal_error"))
 
 
 def _take_in(upload: Upload) -> UploadItem:
-    """Lead a file through the steps. Raises ImageError or RefusedError where one refuses it."""
+    """Run a file through the steps. Raises ImageError or RefusedError if one refuses it."""
     if upload.refusal is not None:
         raise upload.refusal
     record = lookup.record_for(upload.batch, upload.file_name)
-    # What is stored already was checked then, and is not decoded again.
+    # A stored file was checked before, and is not decoded again.
     if (item := store.known(upload, record)) is not None:
         repair.repair(upload, item)
         return item

@@ -1,4 +1,4 @@
-"""Receiving a file as a request body: all of it, within the limits, or an error."""
+"""Receiving a file as a request body: completely and within the limits, or not at all."""
 
 import tempfile
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ from webportal.intake import blobs
 from webportal.intake.errors import IntakeError
 from webportal.intake.pipeline.receive import too_large
 
-# The body as a file, in the request's environment, where the server took all of it in before.
+# Key of the request's environment for a body that the server has already spooled to a file.
 TAKEN_IN = "chestline.body"
 _CHUNK = 1024**2
 
@@ -30,14 +30,12 @@ class BodyError(IntakeError):
 
 @contextmanager
 def received(request: HttpRequest) -> Iterator[IO[bytes]]:
-    """Give the body as a file, kept in memory or, if large, on disk until the block ends.
+    """Yield the body as a file, in memory or, if large, on disk until the block ends.
 
-    The length is looked at first, so that a file too large never fills the disk, and compared
-    afterwards: a server hands a body over as if it were whole when the connection broke.
-
-    The portal's own server has done both, and a body that it took in is not copied.
-
-    Raises BodyError, and StorageRefusesError where nothing can be stored.
+    The length is checked first, so that an oversized file never fills the disk, and compared
+    afterwards: a server may pass on a truncated body as complete when the connection broke. The
+    portal's own server has done both, and a body that it has spooled is not copied. Raises
+    BodyError, and StorageRefusesError if nothing can be stored.
     """
     length = request.headers.get("Content-Length", "")
     if not length.isdecimal():

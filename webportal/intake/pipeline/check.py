@@ -12,7 +12,7 @@ from webportal.records.models import OWN_ISSUER
 
 
 def check(upload: Upload, record: CaseRecord | None) -> CheckedImage:
-    """Return the image, decoded. Raises ImageError, and RefusedError where nobody is named."""
+    """Return the decoded image. Raises ImageError, and RefusedError if no patient is named."""
     header = header_for(upload.batch, record, upload.sha256)
     if header is None and images.sniff(upload.data) in ("jpeg", "png"):
         raise lookup.not_in_sheet()
@@ -22,7 +22,7 @@ def check(upload: Upload, record: CaseRecord | None) -> CheckedImage:
 def header_for(
     batch: UploadBatch, record: CaseRecord | None, sha256: str
 ) -> wrapping.Header | None:
-    """Return the DICOM header for a JPEG or PNG; None where the sheet has no line for it."""
+    """Return the DICOM header for a JPEG or PNG; None if the sheet has no line for it."""
     if record is not None:
         return wrapping.Header(
             patient_id=record.patient_id,
@@ -48,8 +48,8 @@ def header_for(
 def _study_uid(batch: UploadBatch, record: CaseRecord) -> str:
     """Return the UID of the study that a record describes.
 
-    An accession number tells studies apart by itself; without one the files of a patient and day
-    within a batch are a study.
+    An accession number identifies a study; without one, the files of a patient and day within a
+    batch are a study.
     """
     patient = (record.patient_id, record.issuer)
     if record.accession_number:

@@ -1,4 +1,4 @@
-"""Identify: whose image a file is and of which study, by its header and the case record."""
+"""Identify: the patient and study of a file, from its header and the case record."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -15,7 +15,7 @@ from webportal.records.choices import Priority
 
 @dataclass(frozen=True)
 class StudyFacts:
-    """A study as a file and its case record describe it."""
+    """A study as described by a file and its case record."""
 
     study_instance_uid: str
     accession_number: str = ""
@@ -30,7 +30,7 @@ class StudyFacts:
 
 @dataclass(frozen=True)
 class Claim:
-    """Whose image a file claims to be, and of which study; `moment`: which dates are in doubt."""
+    """The patient and study claimed by a file; `moment`: its date, with any doubts about it."""
 
     patient: Identity
     study: StudyFacts
@@ -38,10 +38,10 @@ class Claim:
 
 
 def identify(batch: UploadBatch, record: CaseRecord | None, facts: ImageFacts) -> Claim:
-    """Return what header and case record say of patient and study; the header goes first.
+    """Return patient and study from header and case record; the header takes precedence.
 
-    Raises RefusedError where the two name different patients, or neither names one and the batch
-    wants a line in its sheet.
+    Raises RefusedError if the two name different patients, or neither names one and the batch
+    requires a line in its sheet.
     """
     patient, made = _patient(batch, record, facts), _moment(record, facts)
     return Claim(patient, _study(batch, record, facts, made), made)

@@ -1,4 +1,4 @@
-"""Match: which patient and study an image belongs to. Doubt is left to a person."""
+"""Match: the recorded patient and study of an image. Doubts are left to a person."""
 
 from typing import Any, NamedTuple
 
@@ -18,7 +18,7 @@ from webportal.records.services import complete_patient, lock_patient
 
 
 class Match(NamedTuple):
-    """The study that an image belongs to, what to audit, and what to tell whoever sent it."""
+    """The study of an image, what to audit, and what to tell the sender."""
 
     study: Study
     events: list[Event]
@@ -29,10 +29,10 @@ class Match(NamedTuple):
 def match(identity: Identity, study: StudyFacts, by: User, department: Department) -> Match:
     """Return the study, found or created with its patient, a new one in `department`.
 
-    What the patient's record lacks is filled in, until a read of a study of theirs is signed.
-    Raises PatientDoubtError, and leaves nothing behind, where the patient's record says otherwise
-    or the study belongs to somebody else; RefusedError where the study is in a department of
-    others.
+    Values missing in the patient's record are filled in until a read of one of their studies is
+    signed. Raises PatientDoubtError, and leaves nothing behind, if the patient's record differs or
+    the study belongs to somebody else; RefusedError if the study is in a department that the sender
+    cannot see.
     """
     patient, events, note = _patient(identity)
     unlike = differing(patient, identity)
@@ -70,18 +70,18 @@ def _patient(identity: Identity) -> tuple[Patient, list[Event], Reason]:
 
 
 def is_elsewhere(study: Study, by: User) -> bool:
-    """Whether `by` may not see the study; nothing is elsewhere for a DICOM node."""
+    """Whether `by` may not see the study; a DICOM node is not restricted."""
     return not by.is_node and not Study.objects.visible_to(by).filter(pk=study.pk).exists()
 
 
 def refuse_elsewhere(study: Study, by: User) -> None:
-    """Raise RefusedError where `by` may not see the study, so that nobody adds to it unseen."""
+    """Raise RefusedError if `by` may not see the study, so that nobody adds to it unseen."""
     if is_elsewhere(study, by):
         raise RefusedError("study_elsewhere")
 
 
 def _missing(patient: Patient, identity: Identity) -> dict[str, Any]:
-    """What the patient's record does not say yet and `identity` does."""
+    """The values of `identity` that the patient's record lacks."""
     return {
         name: getattr(identity, name)
         for name in COMPARED

@@ -1,4 +1,4 @@
-"""Receive: what was sent, as one upload for each file."""
+"""Receive: one upload for each file sent."""
 
 import hashlib
 import unicodedata
@@ -24,10 +24,9 @@ _DIRECTION_CHANGES = {"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "P
 def uploads(
     batch: UploadBatch, file_name: str, file: IO[bytes], by: User
 ) -> Generator[Upload, None, None]:
-    """Yield the file, or each file of a ZIP.
+    """Yield the file, or each file of a ZIP. One refused without being read comes with its refusal.
 
-    One that is refused unread is yielded with its refusal. Raises StorageRefusesError where nothing
-    can be stored, and ArchiveWaitsError where a ZIP has to wait.
+    Raises StorageRefusesError if nothing can be stored, and ArchiveWaitsError if a ZIP has to wait.
     """
     name = _clean_name(file_name)
     size = file.seek(0, 2)
@@ -51,11 +50,11 @@ def too_large(limit: int) -> RefusedError:
 
 
 def _clean_name(file_name: str) -> str:
-    """Return a name that can be stored and shown; of a path too long the end counts.
+    """Return a name that can be stored and shown; of an overlong path, the end is kept.
 
-    Control characters go, and those that turn the direction of writing, by which one name can be
-    made to look like another. All other letters stay, whether or not they can be seen: by them a
-    file finds its line in a sheet.
+    Control characters are removed, as are those that change the writing direction, with which one
+    name can be made to look like another. All other characters are kept, visible or not: they match
+    a file to its line in a sheet.
     """
     kept = "".join(letter for letter in file_name if _may_stand_in_name(letter))
     return kept.replace("\\", "/").lstrip("/")[-_MAX_NAME:] or "unnamed"

@@ -1,4 +1,4 @@
-"""Repair: a file that is sent again takes the place of what the storage has lost or damaged."""
+"""Repair: a file sent again replaces one that the storage has lost or damaged."""
 
 import hashlib
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ REPAIRED = "repaired"
 
 @dataclass(frozen=True)
 class _Part:
-    """A stored file of what was uploaded: where it is, and the hash that it must have."""
+    """A stored file belonging to an upload: its key, and the hash it must have."""
 
     key: str
     sha256: str
@@ -30,10 +30,10 @@ class _Part:
 
 
 def repair(upload: Upload, item: UploadItem) -> None:
-    """Store again what belongs to `item` and is missing or damaged, from the same bytes.
+    """Restore the missing or damaged files of `item` from the same bytes.
 
-    What was damaged is kept in quarantine. Where the model failed for want of the file, the image
-    is queued again.
+    Damaged files are kept in quarantine. If the analysis failed because of the file, the image is
+    queued again.
     """
     faulty = [part for part in _parts(upload, item) if file_faults.fault_of(part.key, part.sha256)]
     if not faulty:
@@ -75,9 +75,9 @@ def _parts(upload: Upload, item: UploadItem) -> list[_Part]:
 
 
 def _wrap_again(upload: Upload, radiograph: Radiograph) -> bytes:
-    """Make the DICOM instance of an image again, for patient and study as they are now.
+    """Recreate the DICOM instance of an image, for its current patient and study.
 
-    Of a DICOM file it is one with a SOP Instance UID of its own; see held/resolution.py.
+    For a DICOM file, one with its own SOP Instance UID; see held/resolution.py.
     """
     if radiograph.media_type == store.MEDIA_TYPES["dicom"]:
         own = image_file.own_instance_apart(upload.data, upload.sha256).wrapped
@@ -103,9 +103,9 @@ def _wrap_again(upload: Upload, radiograph: Radiograph) -> bytes:
 
 
 def _note_wrapped(radiograph: Radiograph, wrapped: bytes) -> str:
-    """Record the instance that was made again, which names the patient as now; return its key.
+    """Record the recreated instance, which names the current patient; return its key.
 
-    It has other bytes than before where patient or study were corrected since.
+    Its bytes differ from before if patient or study were corrected since.
     """
     radiograph.dicom_sha256 = hashlib.sha256(wrapped).hexdigest()
     radiograph.dicom_key = blobs.dicom_key(radiograph.dicom_sha256)

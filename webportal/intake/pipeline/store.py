@@ -31,19 +31,19 @@ from webportal.storage.locks import lock_storing
 
 MEDIA_TYPES = {"dicom": "application/dicom", "jpeg": "image/jpeg", "png": "image/png"}
 
-# What a word of the header is kept up to: four times what the standard allows. It is compared with
-# known words and never identifies anything.
+# Maximum stored length of a header value: four times what the standard allows. It is compared with
+# known terms and never identifies anything.
 HEADER_TEXT = 64
 _UID = re.compile(r"[0-9.]{1,64}")
 
 
 def settled(upload: Upload) -> UploadItem | None:
-    """Return the verdict that the file has already; a refusal is no settled verdict."""
+    """Return the file's existing verdict; a refusal does not settle it."""
     return UploadItem.objects.filter(**upload.key).exclude(verdict=Verdict.REFUSED).first()
 
 
 def known(upload: Upload, record: CaseRecord | None) -> UploadItem | None:
-    """Return the verdict on a file that needs no further look, None where it needs one."""
+    """Return the verdict on a file that needs no further check, None if it needs one."""
     return settled(upload) or duplicate(upload, record)
 
 
@@ -53,11 +53,10 @@ def has_instance(sop_instance_uid: str) -> bool:
 
 
 def refuse_to_overwrite(facts: ImageFacts, by: User) -> None:
-    """Raise PatientDoubtError where the same image is stored with other content.
+    """Raise PatientDoubtError if the same image is stored with different content.
 
-    RefusedError where that is in a department of others: `by` could not compare the two.
-
-    The caller is in a transaction, until whose end nobody else stores the image.
+    Raises RefusedError if that is in a department that `by` cannot see, and so could not compare
+    the two. The caller is in a transaction, until the end of which nobody else stores the image.
     """
     _lock_instance(facts.sop_instance_uid)
     stored = Radiograph.objects.filter(sop_instance_uid=facts.sop_instance_uid)
@@ -68,9 +67,9 @@ def refuse_to_overwrite(facts: ImageFacts, by: User) -> None:
 
 @contextmanager
 def alone(sha256: str) -> Iterator[blobs.Put]:
-    """Give a function that stores bytes, in a transaction that stores all or nothing.
+    """Yield a function that stores bytes, in a transaction that stores all or nothing.
 
-    Two requests with the same content wait for each other here; the later one finds what the
+    Concurrent requests with the same content wait for each other here; the later one finds what the
     earlier one stored.
     """
     with transaction.atomic():
@@ -80,7 +79,7 @@ def alone(sha256: str) -> Iterator[blobs.Put]:
 
 
 def duplicate(upload: Upload, record: CaseRecord | None) -> UploadItem | None:
-    """Return the verdict on a file whose content is stored already, None where it is not."""
+    """Return the verdict on a file whose content is already stored, None if it is not."""
     radiograph = (
         Radiograph.objects.filter(original_sha256=upload.sha256)
         .select_related("study__patient")
@@ -102,7 +101,7 @@ def duplicate(upload: Upload, record: CaseRecord | None) -> UploadItem | None:
 
 @transaction.atomic
 def refuse(upload: Upload, reason: Reason) -> UploadItem:
-    """Note that a file was refused and why; nothing of it is kept."""
+    """Record that a file was refused and why; nothing of it is stored."""
     _lock(upload.sha256)
     earlier = UploadItem.objects.filter(**upload.key).first()
     if earlier is not None and (
@@ -115,7 +114,7 @@ def refuse(upload: Upload, reason: Reason) -> UploadItem:
 
 
 def hold(upload: Upload, doubt: PatientDoubtError, put: blobs.Put) -> UploadItem:
-    """Keep a file aside until a person has decided whose image it is."""
+    """Store a file until a person has decided whose image it is."""
     held_key = blobs.new_held_key()
     put(held_key, upload.data)
     item = _save(
@@ -136,10 +135,10 @@ def _item_event(action: Action, item: UploadItem) -> Event:
 def accept(upload: Upload, checked: CheckedImage, found: Match, put: blobs.Put) -> UploadItem:
     """Store the bytes and the radiograph, queue its inference and write the trail.
 
-    Raises RefusedError where the same image (SOP Instance UID) is stored with other content:
-    `refuse_to_overwrite` finds that out before anything is matched.
+    Raises RefusedError if the same image (SOP Instance UID) is stored with different content:
+    `refuse_to_overwrite` checks that before anything is matched.
     """
-    # Locked, so that nobody signs the study without this image while it joins.
+    # Locked, so that nobody signs the study without this image while it is added.
     study = Study.objects.select_for_update(no_key=True).get(pk=found.study.pk)
     events = [*found.events, *return_to_worklist(study)]
     radiograph = _store_radiograph(upload, study, checked, put)
@@ -198,7 +197,7 @@ def _store_radiograph(
 
 
 def _series_of(study: Study, facts: ImageFacts) -> Series | None:
-    """Return the series that an image names, found or created; None where it names none."""
+    """Return the series of an image, found or created; None if it names none."""
     if _UID.fullmatch(facts.series_instance_uid) is None:
         return None
     new = Series(
@@ -231,7 +230,7 @@ def _save(upload: Upload, *, reason: Reason, **fields: Any) -> UploadItem:
 
 
 def _lock(sha256: str) -> None:
-    """Hold, until the transaction ends, the lock on a content: one request at a time stores it."""
+    """Lock a content until the transaction ends, so that only one request at a time stores it."""
     with connection.cursor() as cursor:
         number = int.from_bytes(bytes.fromhex(sha256[:16]), "big", signed=True)
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
@@ -239,6 +238,6 @@ def _lock(sha256: str) -> None:
 
 
 def _lock_instance(sop_instance_uid: str) -> None:
-    """Hold, until the transaction ends, the lock on an image's UID, as `_lock` on a content."""
+    """Lock an image's UID until the transaction ends, like `_lock` for a content."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [sop_instance_uid])

@@ -1,7 +1,7 @@
-"""Turns of ZIP files: unpacking one takes a thread of the portal for as long as it has files.
+"""Limits on unpacking ZIP files, which occupies a thread of the portal for a long time.
 
-So in each process of the portal only some are unpacked at once, one of each person, and none for
-ever. Whoever has to wait is told so before anything is read; a browser asks again by itself.
+Each portal process unpacks only a few at once, one per user, and each for a limited time. Clients
+that have to wait are told so before anything is read; a browser retries automatically.
 """
 
 import time
@@ -35,14 +35,14 @@ class ArchiveWaitsError(IntakeError):
 
 
 def refuse_if_no_turn(by: User) -> None:
-    """Raise ArchiveWaitsError where a ZIP of this person would not be unpacked now."""
+    """Raise ArchiveWaitsError if a ZIP of this user could not be unpacked now."""
     with _lock:
         _refuse_if_no_turn(by)
 
 
 @contextmanager
 def unpacking(by: User) -> Iterator[None]:
-    """Unpack a ZIP of this person within this; raises ArchiveWaitsError where it has no turn."""
+    """Unpack a ZIP of this user within this block; raises ArchiveWaitsError if it has to wait."""
     with _lock:
         _refuse_if_no_turn(by)
         _unpacking.add(by.pk)
@@ -59,13 +59,13 @@ def _refuse_if_no_turn(by: User) -> None:
 
 
 class Clock:
-    """How long a ZIP has been unpacked for."""
+    """The time spent unpacking a ZIP."""
 
     def __init__(self) -> None:
         self._ends_at = time.monotonic() + settings.UPLOAD_ARCHIVE_SECONDS
 
     def refusal(self) -> RefusedError | None:
-        """Return why the rest is left in the ZIP, once that is so."""
+        """Return why the rest is left in the ZIP, once time is up."""
         if time.monotonic() < self._ends_at:
             return None
         minutes = -(-settings.UPLOAD_ARCHIVE_SECONDS // 60)

@@ -11,9 +11,9 @@ from webportal.intake.models import UploadBatch
 
 @dataclass(frozen=True)
 class Upload:
-    """One file as it came, in which batch and from whom.
+    """One file as received, with its batch and sender.
 
-    `refusal` says why it is refused before anything looks into it; `data` may be empty then.
+    `refusal` is set if it is refused without being read; `data` may then be empty.
     """
 
     batch: UploadBatch
@@ -38,5 +38,5 @@ class Upload:
 
     @property
     def key(self) -> dict[str, Any]:
-        """By what its item is found."""
+        """The key of its item."""
         return {"batch": self.batch, "file_name": self.file_name, "sha256": self.sha256}

@@ -10,5 +10,5 @@ register = template.Library()
 
 @register.filter
 def of(values: Mapping[Any, Any], key: Any) -> Any:
-    """The value that belongs to a key, None where there is none."""
+    """The value for a key, None if there is none."""
     return values.get(key)

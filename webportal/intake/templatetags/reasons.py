@@ -12,7 +12,7 @@ register = template.Library()
 
 @register.filter
 def render_reason(reason: Reason) -> str:
-    """The reason in the language of the page, or marked as English where it has no other."""
+    """The reason in the language of the page, or marked as English if it has no other."""
     words = str(reason)
     if words and words == reason.english and get_language() != settings.LANGUAGE_CODE:
         return format_html('<span lang="en">{}</span>', words)

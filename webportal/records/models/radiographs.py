@@ -84,7 +84,7 @@ class Radiograph(OfStudy):
 
 
 class FileFault(OfStudy):
-    """That a stored file was found missing or damaged; open until it is as recorded again.
+    """A missing or damaged stored file; open until the file is as recorded again.
 
     Written by webportal.records.file_faults alone.
     """

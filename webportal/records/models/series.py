@@ -1,4 +1,4 @@
-"""Series, with the equipment that made them."""
+"""Series, with their equipment."""
 
 import uuid
 
@@ -10,10 +10,10 @@ from webportal.records.visibility import OfStudy
 
 
 class Series(OfStudy):
-    """Images of a study that one piece of equipment made together (PS3.3 C.7.3.1).
+    """Images of a study acquired together on one piece of equipment (PS3.3 C.7.3.1).
 
-    The values are those in the header of the image that came first, as written there, and empty
-    where it says nothing.
+    The values are from the header of the first image received, as written there, and empty if it
+    has none.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

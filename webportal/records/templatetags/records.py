@@ -63,5 +63,5 @@ def sex_letter(sex: str) -> str:
 
 @register.filter
 def sex_label(sex: str) -> str:
-    """The label for sex; values not defined by DICOM as they are."""
+    """The label for sex; values not defined by DICOM unchanged."""
     return str(Sex(sex).label) if sex in Sex.values else sex

@@ -105,7 +105,7 @@ SORTS = {
 
 
 def show_rows(request: HttpRequest, rows: Iterable[Row]) -> None:
-    """Say, for the access log, whose files an answer shows."""
+    """Report to the access log whose files a response shows."""
     rows = list(rows)
     show(
         request,

@@ -27,7 +27,7 @@ LAST_SIGNATURE = "signing_last_at"
 PIN = re.compile(r"[0-9]{6,12}")
 
 
-#: What a person shows: a password or PIN, or a passkey that has just answered for this purpose.
+#: What a user presents: a password or PIN, or a passkey just used for this purpose.
 Secret = str | Passkey
 
 

@@ -47,7 +47,7 @@ OTHER_FINDINGS = {
 
 
 def coded_findings(read: Read) -> list[tuple[str, Code]]:
-    """What a read says, each finding, certainty and zone with its codes; 'other' has none."""
+    """Each finding, certainty and zone of a read with its codes; 'other' has none."""
     coded: list[tuple[str, Code]] = []
     if read.pneumonia:
         coded.append(("pneumonia", PNEUMONIA))

@@ -15,7 +15,7 @@ from webportal.records.identity import version_of
 from webportal.records.models import Study
 from webportal.review.models import Addendum, ImageView, Read, ReadState
 
-# The portal's clock and the database's may differ; nobody backdates a signature by less.
+# The portal's and the database's clocks may differ; no backdated signature is off by less.
 MOST_APART = timedelta(minutes=10)
 
 

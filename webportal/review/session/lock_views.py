@@ -14,7 +14,7 @@ from webportal.accounts.services import AccountError
 from webportal.review.reads.authentication import Secret
 from webportal.review.session import lock
 
-# The purpose to which the browser's answer is bound.
+# The purpose to which the browser's response is bound.
 UNLOCK = "unlock"
 
 
@@ -63,5 +63,5 @@ def _secret(request: SignedInRequest) -> Secret:
 @allow(Role.RADIOLOGIST)
 @require_POST
 def passkey_options(request: SignedInRequest) -> HttpResponse:
-    """What the browser needs to ask for the passkey that unlocks the session."""
+    """The options for the browser to request the passkey that unlocks the session."""
     return passkey_forms.options_for(request, UNLOCK, request.user)

@@ -195,7 +195,7 @@ class AddendumForm(IdentityFields):
     )
 
     def clean_addendum_password(self) -> str:
-        """Want the password of those who sign without a passkey."""
+        """Require the password unless a passkey was used."""
         password: str = self.cleaned_data["addendum_password"]
         if not password and not self.data.get(passkey_forms.FIELD):
             field = self.fields["addendum_password"]
@@ -245,7 +245,7 @@ class CaseRecordForm(forms.ModelForm[Study]):
         people = User.objects.filter(is_active=True, roles__contains=[Role.REFERRER])
         referrer.queryset = people.order_by("full_name", "username")
         for name in ("indication", "history", "referring_physician"):
-            # What is on record, as from a file, may be longer, and may stay as it is.
+            # A recorded value, as from a file, may be longer, and may stay as it is.
             longest = max(LONGEST_TEXTS[name], len(self.initial.get(name, "")))
             self.fields[name].validators.append(MaxLengthValidator(longest))
 

@@ -1,4 +1,4 @@
-"""Signing with a passkey, which the browser asks for before the form is sent."""
+"""Signing with a passkey, which the browser requests before the form is sent."""
 
 import uuid
 
@@ -19,12 +19,12 @@ from webportal.review.reads.refusals import ReadingError
 @allow(Role.RADIOLOGIST)
 @require_POST
 def passkey_options(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
-    """What the browser needs to ask for the passkey that signs something of this study."""
+    """The options for the browser to request the passkey that signs for this study."""
     return passkey_forms.options_for(request, _purpose(study_id), request.user)
 
 
 def secret_shown(request: SignedInRequest, study: Study, password: str) -> Secret:
-    """What the reader signs with: the passkey, where the browser has sent one, or the password.
+    """What the reader signs with: the passkey if the browser has sent one, or the password.
 
     Raises ReadingError with the code wrong_password, after an audit entry.
     """
