@@ -1,1 +1,1 @@
-"""The network and all that belongs to it: reading images, training, serving. Knows no Django."""
+"""The network and everything around it: image reading, training, serving. Without Django."""

@@ -1,4 +1,4 @@
-"""python -m ml COMMAND: all that concerns the network (`--help` lists the commands)."""
+"""python -m ml COMMAND: everything that concerns the network (`--help` lists the commands)."""
 
 import argparse
 import os
@@ -45,7 +45,7 @@ def main(command_line: Sequence[str] | None = None) -> int:
         module.add_arguments(command)
         command.set_defaults(run=module.run)
     arguments = parser.parse_args(command_line)
-    # TensorFlow's own messages would drown ours; its errors are still shown.
+    # TensorFlow's own messages would drown out ours; its errors are still shown.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     try:
         return int(arguments.run(arguments))

@@ -1,4 +1,4 @@
-"""What several commands share: the package's arguments, reading files, printing figures."""
+"""Helpers shared by several commands: the package's arguments, reading files, printing figures."""
 
 import argparse
 import json
@@ -31,7 +31,7 @@ def add_package_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def assess_files(paths: Sequence[Path], predictor: Predictor) -> list[Outcome]:
-    """Assess files in their order; a file that cannot be read gives its error instead."""
+    """Assess files in the order given; an unreadable file yields its error instead."""
     size = predictor.package.input_size
 
     def load(path: Path) -> np.ndarray | ImageError | OSError:
@@ -59,9 +59,9 @@ def assess_files(paths: Sequence[Path], predictor: Predictor) -> list[Outcome]:
 def read_cases(
     found: Sequence[LabelledImage], predictor: Predictor
 ) -> tuple[Cases, list[LabelledImage]]:
-    """Assess labelled images; return what was said of those that can be read, and which they are.
+    """Assess labelled images; return the assessments of the readable ones, and which these are.
 
-    Names the others on standard error. Raises CommandError when none can be read.
+    Names the others on standard error. Raises CommandError if none can be read.
     """
     outcomes = assess_files([image.path for image in found], predictor)
     read = []
@@ -85,7 +85,7 @@ def _number(probability: float | None) -> float:
 
 
 def print_figures(figures: dict[str, object], *, as_json: bool) -> None:
-    """Print figures as JSON, or a line each."""
+    """Print figures as JSON, or one per line."""
     if as_json:
         print(json.dumps(figures, indent=2))
         return

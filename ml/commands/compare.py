@@ -1,4 +1,4 @@
-"""Train shortly with each of several choices, and compare them."""
+"""Run a short training for each of several configurations, and compare them."""
 
 import argparse
 import json
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train and measure what DIR has no figures of yet, then print the table."""
+    """Train and measure every configuration without figures in DIR, then print the table."""
     from ml.research.comparison import measure_speeds, run_trial
 
     folds = make_folds(find_images(arguments.data))
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def read_options(text: str) -> "TrainingOptions":
-    """Read the options that a try changes; the others are those of a short training.
+    """Parse the options changed in a trial; the others are those of a short training.
 
     Raises ``CommandError`` for an option that does not exist or cannot have the value.
     """

@@ -1,4 +1,4 @@
-"""Compare the answers to one radiograph as several kinds of file."""
+"""Compare the results for one radiograph in several file formats."""
 
 import argparse
 from pathlib import Path
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Assess each radiograph as every kind of file and print how far the answers are apart."""
+    """Assess each radiograph in every file format and print how far the results differ."""
     originals = find_originals(arguments.fullres)
     predictor = Predictor(load_package(arguments.package), device=arguments.device)
     print_figures(compare_kinds_of_file(originals, predictor), as_json=arguments.json)

@@ -1,4 +1,4 @@
-"""What a command cannot do, told to the person at the terminal."""
+"""Errors of commands, shown to the user at the terminal."""
 
 
 class CommandError(Exception):

@@ -46,7 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Assess every labelled image, print the figures and draw the plots."""
     if arguments.plots:
-        # Now, not after minutes of predicting.
+        # Fail now, not after minutes of predicting.
         try:
             from ml.research.plots import write_plots
         except ModuleNotFoundError as error:
@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _labelled(arguments: argparse.Namespace) -> tuple[list[LabelledImage], int]:
-    """Return the labelled files, and how many rows of the sheet have no label."""
+    """Return the labelled files, and the number of rows without a label."""
     if arguments.labels is None:
         if arguments.data is None:
             raise CommandError("Say with --data or --labels which images to measure on.")

@@ -1,4 +1,4 @@
-"""Fit a new gate to radiographs of several hospitals, as a new version of a package."""
+"""Fit a new gate to radiographs from several hospitals, as a new version of a package."""
 
 import argparse
 import hashlib
@@ -24,14 +24,14 @@ from ml.serving.package import (
 )
 
 HELP = "fit a new gate to radiographs of several hospitals, as a new version of a package"
-# Of a hundred patients of a sheet so many are fitted to, and up to so many choose limits; the
-# others measure.
+# The percentage of a sheet's patients used for fitting, and the percentage up to which they choose
+# limits; the others measure.
 FITTED, CHOOSING = 60, 75
 CHILDREN = 1200
 
 
 class Sheet(NamedTuple):
-    """The pictures of a sheet, (n, size, size), with numbers from 0 to 99 that divide patients."""
+    """The images of a sheet, (n, size, size), with numbers from 0 to 99 that split the patients."""
 
     name: str
     images: list[LabelledImage]
@@ -40,7 +40,7 @@ class Sheet(NamedTuple):
 
     @classmethod
     def read(cls, path: Path, size: int) -> Self:
-        """Read a sheet and its pictures; it has the name of its folder."""
+        """Read a sheet and its images; it is named after its folder."""
         images = read_pictures(path)
         digests = [hashlib.sha256(image.patient.encode()).hexdigest() for image in images]
         parts = np.array([int(digest, 16) % 100 for digest in digests])
@@ -48,13 +48,13 @@ class Sheet(NamedTuple):
         return cls(name, images, load_inputs(images, size, name), parts)
 
     def part(self, first: int, end: int) -> Self:
-        """Return the pictures of some of the patients."""
+        """Return the images of some of the patients."""
         chosen = (self.parts >= first) & (self.parts < end)
         images = [image for image, kept in zip(self.images, chosen, strict=True) if kept]
         return self._replace(images=images, inputs=self.inputs[chosen], parts=self.parts[chosen])
 
     def by(self, column: str) -> dict[str, np.ndarray]:
-        """Return the pictures by their value in a column."""
+        """Return the images by their value in a column."""
         values = np.array([image.columns[column] for image in self.images])
         return {f"{self.name}: {v}": self.inputs[values == v] for v in np.unique(values)}
 
@@ -96,10 +96,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Export the network anew, fit, measure, and write the package."""
+    """Re-export the network, fit, measure, and write the package."""
     if arguments.out.exists():
         raise CommandError(f"{arguments.out} is there already. A changed package is a new version.")
-    # What only this and training need is not loaded for the other commands.
+    # Imports needed only here and in training are not loaded for the other commands.
     from ml.research.export import export
     from ml.research.gate.fitting import Source, fit_gate
     from ml.research.gate.measuring import Measured, measure_gate

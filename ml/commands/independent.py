@@ -1,4 +1,4 @@
-"""Add figures from independent images to a package, as a new version of it."""
+"""Add figures from independent images to a package, as a new version."""
 
 import argparse
 import json
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Measure the package at its own thresholds and write it anew, with the figures."""
+    """Measure the package at its own thresholds and rewrite it with the figures."""
     package = load_package(arguments.package)
     if arguments.out.exists():
         raise CommandError(f"{arguments.out} is there already. A changed package is a new version.")

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the result of each file; 1 when one could not be read, after all the others."""
+    """Print the result of each file; returns 1 if one could not be read, after all the others."""
     package = load_package(arguments.package)
     outcomes = assess_files(arguments.files, Predictor(package, device=arguments.device))
     rows = [

@@ -1,4 +1,4 @@
-"""Go on from a package's network with adults' radiographs beside the children's."""
+"""Fine-tune a package's network on adult radiographs in addition to the children's."""
 
 import argparse
 from dataclasses import asdict
@@ -41,10 +41,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train without each part of the patients, average the networks, measure and pack."""
+    """Train without each part of the patients in turn, average the networks, and package."""
     if arguments.out.exists():
         raise CommandError(f"{arguments.out} is there already. A changed package is a new version.")
-    # What only training needs is not loaded for the other commands.
+    # Imports needed only for training are not loaded for the other commands.
     from ml.research.packaging import Responses
     from ml.research.refined import Folds, build_refined_package
     from ml.research.refining import Material, RefiningOptions, refine_in_parts
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     given = {
         name: value for name in ("pool", "steps") if (value := getattr(arguments, name)) is not None
     }
-    # The folds that the start held out stay held out.
+    # The folds held out from the base network stay held out.
     options = RefiningOptions(**given, seed=start.training["options"]["seed"])
     folds = make_folds(find_images(arguments.data), seed=options.seed)
     adults = read_pictures(arguments.adults)

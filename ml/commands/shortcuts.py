@@ -1,4 +1,4 @@
-"""Measure a package on its held-out images with the other class's greys, sharpness and corners."""
+"""Measure a package on held-out images with greys, sharpness and corners of the other class."""
 
 import argparse
 from pathlib import Path
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Make the folds again that training held out, and print the figures."""
+    """Recreate the folds that training held out, and print the figures."""
     found = find_images(arguments.data)
     package = load_package(arguments.package)
     folds = make_folds(found, seed=package.training["options"]["seed"])

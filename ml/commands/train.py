@@ -37,9 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train on all folds but the held-out ones, and pack."""
+    """Train on everything but the held-out folds, and package."""
     found = find_images(arguments.data)
-    # What only training needs is not loaded for the other commands.
+    # Imports needed only for training are not loaded for the other commands.
     from ml.research.acquisition import acquisition_fold
     from ml.research.packaging import Responses, build_package
     from ml.research.training import TrainingOptions, start_from_imagenet, train

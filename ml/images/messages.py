@@ -2,7 +2,7 @@
 
 
 def translatable(message: str) -> str:
-    """Mark a message with `{}` fields for whoever collects and translates them; changes nothing."""
+    """Mark a message with `{}` fields for extraction and translation; returns it unchanged."""
     return message
 
 

@@ -38,7 +38,7 @@ class ImageError(Exception):
 
     @property
     def message(self) -> str:
-        """What is wrong and what to do, in English."""
+        """The problem and what to do, in English."""
         variant = self.params.get("variant")
         template = self.messages[f"{self.code}.{variant}" if variant else self.code]
         return template.format(**self.params)

@@ -1,1 +1,1 @@
-"""Research: training, evaluating and packaging a network. Serving imports nothing of it."""
+"""Research: training, evaluating and packaging a network. Never imported when serving."""

@@ -1,8 +1,8 @@
-"""How an image was taken, apart from what it shows: the shortcut in this kind of data set.
+"""How an image was acquired, apart from its findings: the shortcut in this kind of data set.
 
-In the training set, contrast, black borders and sharpness alone tell normal from pneumonia with an
-AUROC of 0.94, because the two classes were not collected in the same way. A network that learns
-this fails where the habits differ. Here the habit is put in a number, so that training can be
+In the training set, contrast, black borders and sharpness alone separate normal from pneumonia with
+an AUROC of 0.94, because the two classes were not collected in the same way. A network that learns
+this fails where the acquisition differs. This module quantifies it, so that training can be
 balanced for it and a fold can be held out in which it misleads.
 """
 
@@ -18,7 +18,7 @@ RIM = 1 / 19
 RIDGE = 0.5
 CROSS_FITS = 5
 CHUNK = 256
-# The pixels at which a fold is chosen.
+# The image size at which a fold is chosen.
 FOLD_SIZE = 224
 
 
@@ -58,8 +58,8 @@ def _traits(inputs: NDArray[np.uint8]) -> Floats:
 def propensities(traits: Floats, targets: Floats, patients: list[str], seed: int = 0) -> Floats:
     """Return how likely pneumonia seems from traits (n, d) alone: (n,).
 
-    Logistic regression with both classes of equal weight; each patient's images are judged by a
-    fit without that patient.
+    Logistic regression with both classes of equal weight; each patient's images are scored by a fit
+    without that patient.
     """
     names = sorted(set(patients))
     parts = np.random.default_rng(seed).integers(0, CROSS_FITS, len(names))
@@ -90,10 +90,10 @@ def _fit(design: Floats, targets: Floats, balance: Floats) -> Floats:
 def misleading(
     inputs: NDArray[np.uint8], labelled: list[LabelledImage], seed: int, share: float = 0.15
 ) -> NDArray[np.bool_]:
-    """Choose a fold in which the way of taking images misleads: (n,), true for its images.
+    """Choose a fold in which the acquisition misleads: (n,), true for its images.
 
-    Its patients are a share of the normal patients, those whose images are taken most like images
-    with pneumonia, and the same share of the patients with pneumonia, at random.
+    Its patients are a share of the normal patients, those whose images were acquired most like
+    images with pneumonia, and the same share of the patients with pneumonia, at random.
     """
     targets = labels(labelled)
     patients = [image.patient for image in labelled]
@@ -111,5 +111,5 @@ def misleading(
 
 
 def acquisition_fold(labelled: list[LabelledImage], seed: int) -> NDArray[np.bool_]:
-    """Choose the fold of ``misleading`` from the images on disk: the same for any size of input."""
+    """Choose the fold of ``misleading`` from the files: the same for any input size."""
     return misleading(load_inputs(labelled, FOLD_SIZE, "acquisition"), labelled, seed)

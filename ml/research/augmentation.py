@@ -1,9 +1,9 @@
-"""Random changes to training images that leave the diagnosis as it is.
+"""Augmentation: random changes to training images that preserve the diagnosis.
 
 In the training set, normal images are sharper, larger and less compressed than those with
-pneumonia. Each change below takes one such tell-tale away: sharpness, compression, noise, grey
-curve, framing, aspect, markers at the rim. Distribution of greys and sharpness are also lent by
-another image, of either class. Images are not mirrored: the heart lies on the left.
+pneumonia. Each change below removes one such cue: sharpness, compression, noise, grey curve,
+framing, aspect ratio, markers at the rim. Histogram and sharpness are also transferred from another
+image, of either class. Images are not mirrored: the heart lies on the left.
 """
 
 import io
@@ -21,9 +21,9 @@ RESAMPLERS = (
 
 
 def augment(pixels: np.ndarray, donor: np.ndarray, rng: Rng) -> np.ndarray:
-    """Return a changed copy of one network input, (size, size) uint8.
+    """Return an augmented copy of one network input, (size, size) uint8.
 
-    ``donor`` is any other input; what it lends is how it was taken.
+    ``donor`` is any other input; its acquisition properties are transferred.
     """
     changed = pixels
     if rng.random() < 0.5:
@@ -36,7 +36,7 @@ def augment(pixels: np.ndarray, donor: np.ndarray, rng: Rng) -> np.ndarray:
 
 
 def _cut_frame(pixels: np.ndarray, rng: Rng) -> np.ndarray:
-    """Cut up to 15 % off each side and enlarge the rest again."""
+    """Crop up to 15 % off each side and enlarge the rest again."""
     size = len(pixels)
     top, bottom, left, right = (rng.uniform(0, 0.15, 4) * size).astype(int)
     inner = Image.fromarray(pixels[top : size - bottom, left : size - right])
@@ -63,7 +63,7 @@ def lend_sharpness(pixels: np.ndarray, donor: np.ndarray) -> np.ndarray:
 
 
 def _octaves(pixels: np.ndarray) -> tuple[list[np.ndarray], np.ndarray]:
-    """Divide an image into the details of three octaves and the coarse rest."""
+    """Split an image into the details of three octaves and the coarse remainder."""
     coarse = pixels.astype(np.float32)
     details = []
     for sigma in (1, 2, 4):
@@ -92,7 +92,7 @@ def _spoil(pixels: np.ndarray, rng: Rng) -> np.ndarray:
 
 
 def _reframe(image: Image.Image, rng: Rng) -> Image.Image:
-    """Turn by up to 8 degrees, shift by up to 6 %, scale each axis by up to 18 %."""
+    """Rotate by up to 8 degrees, shift by up to 6 %, scale each axis by up to 18 %."""
     size = image.width
     angle = np.deg2rad(rng.uniform(-8, 8))
     scale_x, scale_y = np.exp(rng.uniform(-0.17, 0.17, 2))

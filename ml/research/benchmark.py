@@ -1,6 +1,6 @@
-"""Images a second, memory and start of every runtime, each in a process of its own.
+"""Throughput, memory and start-up time of every runtime, each in its own process.
 
-The processes take turns, so that other load on the machine falls on all of them.
+The processes alternate, so that other load on the machine affects all of them.
 """
 
 import json
@@ -24,9 +24,9 @@ from ml.serving.runtimes.interface import Outputs, Runtime
 from ml.serving.runtimes.probes import worst_difference
 
 BATCH_SIZES = (1, 8, 32)
-# Plain TensorFlow: the network as it was trained.
+# Plain TensorFlow: the network as trained.
 BASELINE = "tensorflow-unfolded"
-# What the processor does at its best, to hold the runtimes against.
+# The best that the processor can do, as a reference for the runtimes.
 MATRIX_PRODUCTS = "matrix-products"
 ON_EVERY_CPU = (BASELINE, "tensorflow-xla", *reversed(ON_CPU), MATRIX_PRODUCTS)
 
@@ -50,7 +50,7 @@ class Figures:
 
 
 def runtimes_for(device: str) -> list[tuple[str, str]]:
-    """Return (name, device) of everything that can be measured on 'cpu', 'gpu' or 'auto', both."""
+    """Return (name, device) of everything measurable on 'cpu', 'gpu' or, for 'auto', both."""
     on_gpu = device == "gpu" or (device == "auto" and has_gpu_driver())
     return [
         *((name, "cpu") for name in ON_EVERY_CPU if device != "gpu"),
@@ -61,9 +61,9 @@ def runtimes_for(device: str) -> list[tuple[str, str]]:
 def measure_speed(
     package: ModelPackage, runtimes: Sequence[tuple[str, str]], rounds: int, seconds: float
 ) -> tuple[dict[str, Figures], dict[str, str]]:
-    """Let the runtimes take turns of ``seconds`` at each batch size, ``rounds`` times.
+    """Alternate between the runtimes for ``seconds`` at each batch size, ``rounds`` times.
 
-    Returns the figures by 'name, device', and for those that do not start the reason.
+    Returns the figures by 'name, device', and for runtimes that do not start the reason.
     """
     figures: dict[str, Figures] = {}
     failed: dict[str, str] = {}
@@ -140,14 +140,14 @@ def _answer(process: "subprocess.Popen[str]") -> dict[str, Any]:
 class MatrixProducts:
     """For each image NumPy's product of two square float32 matrices, with as many multiplications.
 
-    Nothing keeps a processor's multipliers as busy as large products of matrices.
+    Nothing keeps a processor's multipliers as busy as large matrix products.
     """
 
     name = MATRIX_PRODUCTS
     device_name = "cpu, numpy"
 
     def __init__(self, package: ModelPackage) -> None:
-        # Loads Keras, which no other process needs for its measurement but TensorFlow's.
+        # Loads Keras, which only TensorFlow's process needs for its measurement.
         from ml.serving.network import build_network, multiplications
 
         network = build_network(package.input_size, backbone=package.backbone, folded=True)
@@ -162,7 +162,7 @@ class MatrixProducts:
 
 
 def _main(name: str, device: str, package_path: Path, started: float) -> None:
-    """Start a runtime and answer each question on stdin."""
+    """Start a runtime and answer each request on stdin."""
     try:
         package = load_package(package_path)
         if name == MATRIX_PRODUCTS:
@@ -205,10 +205,10 @@ def _main(name: str, device: str, package_path: Path, started: float) -> None:
 
 
 def _peak_memory() -> int:
-    """Return the most bytes that this process had resident."""
+    """Return the peak resident memory of this process in bytes."""
     if sys.platform == "darwin":
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    # Not ru_maxrss: on Linux it keeps what the parent had before this program was started.
+    # Not ru_maxrss: on Linux it includes the parent's peak from before this program was started.
     status = Path("/proc/self/status").read_text()
     (line,) = (line for line in status.splitlines() if line.startswith("VmHWM:"))
     return int(line.split()[1]) * 1024

@@ -1,8 +1,8 @@
 """Confidence intervals by resampling patients.
 
 Efron and Tibshirani, *An Introduction to the Bootstrap* (1993): percentile intervals. Patients are
-drawn, not images, because the images of one patient are alike; drawing images would give intervals
-that are too narrow.
+resampled, not images, because images of one patient are correlated; resampling images would give
+intervals that are too narrow.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +14,7 @@ REPLICATES = 1000
 CONFIDENCE = 0.95
 
 Interval = tuple[float, float]
-# Figures of the images at these positions; one image may come several times.
+# Figures of the images at these positions; an image may occur several times.
 Figures = Callable[[NDArray[np.intp]], Mapping[str, float]]
 
 
@@ -38,7 +38,7 @@ def intervals(
 
 
 def resamples(patients: NDArray[np.str_], replicates: int, seed: int) -> Iterator[NDArray[np.intp]]:
-    """Draw as many patients as there are, with replacement; give the positions of their images."""
+    """Draw as many patients as there are, with replacement; yield their images' positions."""
     found, patient_of = np.unique(patients, return_inverse=True)
     rng = np.random.default_rng(seed)
     for _ in range(replicates):

@@ -75,7 +75,7 @@ def write_card(facts: Mapping[str, Any]) -> str:
 
 
 def _folds_table(figures: Mapping[str, Any], labels: Mapping[str, str]) -> str:
-    """Return a column for each fold and a line for each figure, with its interval."""
+    """Return a table with a column for each fold and a line for each figure, with its interval."""
     counts = [
         ("images", *(f"{fold['n']:,}" for fold in figures.values())),
         ("with pneumonia", *(f"{fold['n_pneumonia']:,}" for fold in figures.values())),
@@ -127,10 +127,10 @@ def _independent(sets: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _adults(figures: Mapping[str, Any] | None) -> str:
-    """Return what is known of adults, for whom the package is not made."""
+    """Return the figures for adults, for whom the package is not intended."""
     if not figures:
         return "Not measured: this version has seen no adult."
-    # The gate was not asked.
+    # The gate was bypassed.
     shares = {name: SHARES[name] for name in ("accuracy", "sensitivity", "specificity")}
     return (
         "Adults and adolescents of the NIH Clinical Center (ChestX-ray14), as radiologists read"
@@ -160,7 +160,7 @@ def _refined(training: Mapping[str, Any]) -> str:
 
 
 def _subtypes(facts: Mapping[str, Any]) -> str:
-    """Return what is known of bacterial and viral pattern."""
+    """Return the figures for bacterial and viral pattern."""
     figures = facts["figures"]
     found = _table(
         ["fold", "bacterial: images", "found", "viral: images", "found"],

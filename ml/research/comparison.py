@@ -1,4 +1,4 @@
-"""Short trainings side by side: what a choice gains in accuracy, and what it costs in speed."""
+"""Short trainings side by side: the gain in accuracy of a choice, and its cost in speed."""
 
 import statistics
 import time
@@ -72,7 +72,7 @@ def run_trial(folds: Folds, options: TrainingOptions, place: Path) -> Trial:
 
 
 def measure_trial(network: keras.Model, folds: Sequence[Responses], seconds: float) -> Trial:
-    """Measure a network by its responses to the fold of the misleading patients, and to others."""
+    """Measure a network by its responses to the fold of misleading patients, and to the others."""
     targets = np.concatenate([fold.targets for fold in folds])
     logits = np.concatenate([fold.logits for fold in folds])
     maps = np.concatenate([fold.activation_maps for fold in folds])

@@ -1,4 +1,4 @@
-"""Is the answer the same whatever the file? One radiograph, sent as several kinds of file."""
+"""Is the result the same for every file format? One radiograph, sent in several formats."""
 
 from collections.abc import Mapping, Sequence
 from io import BytesIO
@@ -22,7 +22,7 @@ TOLERANCE = 0.05
 ORIGINAL = "original"
 SMALL = 224
 KINDS = (ORIGINAL, f"{SMALL}-pixel copy", "JPEG quality 60", "PNG", "DICOM")
-# Harder than what is asked for, and told apart: compression acts on all the pixels there are.
+# Harder than required, and reported separately: compression affects every pixel.
 EXTRA = (f"{SMALL}-pixel copy, JPEG quality 60",)
 
 
@@ -56,9 +56,9 @@ def _number(assessment: Assessment) -> float:
 
 
 def spread(probabilities: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
-    """Return the shares of images with the same answer: among all kinds, and of each alone.
+    """Return the shares of images with the same result: among all formats, and for each alone.
 
-    ``probabilities`` (n,) of each kind are NaN where the image was refused.
+    ``probabilities`` (n,) of each format are NaN where the image was refused.
     """
     original = probabilities[ORIGINAL]
     every = np.stack([probabilities[kind] for kind in KINDS])
@@ -89,10 +89,10 @@ def spread(probabilities: Mapping[str, NDArray[np.float64]]) -> dict[str, Any]:
 
 
 def kinds_of_file(original: bytes) -> dict[str, bytes]:
-    """Return one radiograph as every kind of file; the copies are made of its 8-bit greys.
+    """Return one radiograph in every file format; the copies are made from its 8-bit greys.
 
-    The small copy is squeezed and compressed as the published copies of the training images are:
-    JPEG of quality 75, the aspect not kept.
+    The small copy is resized and compressed like the published copies of the training images: JPEG
+    of quality 75, without preserving the aspect ratio.
     """
     grey = eight_bits(images.read(original))
     picture = Image.fromarray(grey)
@@ -115,7 +115,7 @@ def _encoded(picture: Image.Image, kind: str, **options: int) -> bytes:
 
 
 def _dicom(grey: NDArray[np.uint8]) -> bytes:
-    """Return the greys as an uncompressed computed radiograph of nobody."""
+    """Return the greys as an uncompressed computed radiograph without a patient."""
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
     ds.file_meta.TransferSyntaxUID = uid.ExplicitVRLittleEndian

@@ -25,7 +25,7 @@ PESSIMISTIC_NORMAL_SHARE = 0.375
 
 
 class DatasetError(ValueError):
-    """The folder does not hold labelled radiographs."""
+    """The folder does not contain labelled radiographs."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +45,14 @@ class LabelledImage:
 
     @property
     def is_pneumonia(self) -> bool:
-        """Tell whether the label is pneumonia, of any kind."""
+        """Whether the label is pneumonia, of any kind."""
         return self.kind != "normal"
 
 
 def find_images(folder: Path) -> list[LabelledImage]:
     """Find the files under folders named NORMAL and PNEUMONIA, at any depth.
 
-    Raises ``DatasetError`` when either class has no file.
+    Raises ``DatasetError`` if either class has no file.
     """
     found = [
         _labelled(path, label)
@@ -99,9 +99,9 @@ class Folds:
 
 
 def make_folds(found: list[LabelledImage], *, share: float = 0.1, seed: int = 0) -> Folds:
-    """Divide images into training and held-out folds with no patient in two of them.
+    """Split images into training and held-out folds that share no patient.
 
-    ``share`` is the part of the normal images for the pessimistic fold, and the part of the
+    ``share`` is the fraction of the normal images for the pessimistic fold, and the fraction of the
     patients of each kind for the random one.
     """
     rng = np.random.default_rng(seed)

@@ -1,4 +1,4 @@
-"""Figures of merit of a classifier, from labelled images and calibrated probabilities."""
+"""Performance figures of a classifier, from labelled images and calibrated probabilities."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ METHOD = {
 
 @dataclass(frozen=True)
 class Cases:
-    """Labelled images and what the model said of them; each array is (n,).
+    """Labelled images and the model's results; each array is (n,).
 
     ``kinds`` are those of ``LabelledImage``. ``probabilities`` and ``bacterial_probabilities`` are
     calibrated, and NaN where the image was refused; the latter is None for a model without them.
@@ -54,7 +54,7 @@ class Cases:
         )
 
     def subset(self, chosen: NDArray[np.bool_]) -> Self:
-        """Return the cases that are chosen, (n,)."""
+        """Return the selected cases, (n,)."""
         bacterial = self.bacterial_probabilities
         return type(self)(
             self.kinds[chosen],
@@ -70,7 +70,7 @@ class Cases:
 
     @property
     def assessed(self) -> NDArray[np.bool_]:
-        """Tell which images were not refused."""
+        """Which images were not refused."""
         return ~np.isnan(self.probabilities)
 
 
@@ -90,7 +90,7 @@ def auroc(targets: Floats, scores: Floats) -> float:
 
 
 def counts_by_threshold(targets: Floats, scores: Floats) -> tuple[Floats, Floats, Floats]:
-    """Return each different score, falling, and the true and false positives from it on upwards."""
+    """Return each distinct score, descending, and the true and false positives at or above it."""
     order = np.argsort(scores)[::-1]
     falling = scores[order]
     last = np.append(np.flatnonzero(np.diff(falling)), len(falling) - 1)

@@ -29,7 +29,7 @@ CHANNELS_LAST = (0, 2, 3, 1)
 
 
 class ExportError(Exception):
-    """The network cannot be exported, or its export gives other answers."""
+    """The network cannot be exported, or its export gives different outputs."""
 
 
 class _Graph:

@@ -1,10 +1,10 @@
-"""What is told of the heat maps of a package."""
+"""Figures on the heat maps of a package."""
 
 from ml.serving.calibration import Floats
 
 
 def rim_width(places: int) -> int:
-    """Return how many of a map's places on each side are its rim, the outer seventh."""
+    """Return how many cells on each side of a map are its rim, the outer seventh."""
     return max(1, round(places / 7))
 
 

@@ -57,7 +57,7 @@ def read_label_sheet(sheet: Path, folder: Path) -> tuple[list[LabelledImage], in
 
 
 def read_pictures(sheet: Path) -> list[LabelledImage]:
-    """Return all files of a sheet, beside which they lie, whatever their labels.
+    """Return all files of a sheet, located beside it, whatever their labels.
 
     Rows whose ``view`` is *frontal chest* are left out of sheets that also have other pictures.
     """
@@ -106,7 +106,7 @@ def _age_group(value: str) -> str:
 
 
 def check_column(images: Sequence[LabelledImage], column: str) -> None:
-    """Raise ``DatasetError`` when the sheet has no such column."""
+    """Raise ``DatasetError`` if the sheet has no such column."""
     found = images[0].columns
     if column not in found:
         raise DatasetError(f"There is no column '{column}'; there are: {', '.join(found)}.")

@@ -1,4 +1,4 @@
-"""Does the heat map show what moved the network? Cover the hottest region and see.
+"""Does the heat map show what influenced the network? Occluding the hottest region.
 
 Zeiler and Fergus, *Visualizing and Understanding Convolutional Networks* (ECCV 2014); the
 comparison with random regions follows Samek et al., *Evaluating the Visualization of What a Deep
@@ -16,7 +16,7 @@ from ml.serving.calibration import Floats
 
 AREA = 0.15
 RANDOM_BOXES = 8
-# The cover's edge is soft over some pixels: a sharp edge would be a finding of its own.
+# The edge of the patch is softened over some pixels: a sharp edge would be a finding itself.
 SOFT_EDGE = 0.02
 
 Predict = Callable[[NDArray[np.uint8]], Floats]
@@ -76,7 +76,7 @@ def _covered(inputs: NDArray[np.uint8], boxes: list[Box], side: int) -> NDArray[
 
 
 def cover(image: NDArray[np.uint8], box: Box, side: int) -> NDArray[np.uint8]:
-    """Return a copy of (size, size) with a square at (y, x) covered by its own mean grey."""
+    """Return a copy of (size, size) with the square at (y, x) covered with its own mean grey."""
     y, x = box
     size = len(image)
     mask = np.zeros((size, size), np.uint8)

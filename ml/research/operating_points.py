@@ -1,4 +1,4 @@
-"""Where on the calibrated probability the categories begin."""
+"""The thresholds of the categories on the calibrated probability."""
 
 from ml.research.evaluation import Cases, operating_point
 from ml.serving.calibration import threshold_for_sensitivity, threshold_for_specificity

@@ -1,4 +1,4 @@
-"""From a trained network to a model package, with everything that the held-out folds tell."""
+"""From a trained network to a model package, with all figures from the held-out folds."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -40,17 +40,17 @@ from ml.serving.predictor import Predictor
 from ml.serving.runtimes.interface import Outputs, Runtime
 from ml.serving.runtimes.onnxruntime import ONNXRuntime
 
-# Of the images that networks are trained and calibrated on.
+# Input size of the images used for training and calibration.
 POPULATION = {"youngest_years": 1, "oldest_years": 5, "views": ["AP"]}
 OCCLUDED_IMAGES = 200
-# As likely as not before the image is seen. The data tell nothing of how common pneumonia is where
-# the model is used, and three in four, as in them, is far from any clinic.
+# Even odds before the image is seen. The data do not show how common pneumonia is where the model
+# is used, and their prevalence of three in four is unlike any clinic.
 PRESUMED_PREVALENCE = 0.5
 
 
 @dataclass(frozen=True)
 class Responses:
-    """What the network says to a set of labelled inputs; ``subtype_logits`` where it has them."""
+    """The network's outputs for a set of labelled inputs; ``subtype_logits`` if it has them."""
 
     inputs: NDArray[np.uint8]
     images: Sequence[LabelledImage]
@@ -94,7 +94,7 @@ class Responses:
 
 @dataclass(frozen=True)
 class Scale:
-    """From log-odds to what a person reads: both calibrations and the operating points."""
+    """From log-odds to displayed values: both calibrations and the operating points."""
 
     pneumonia: Calibration
     bacterial: Calibration | None
@@ -114,7 +114,7 @@ class Scale:
         return cls(pneumonia, _fit_bacterial(folds, training), operating_points(cases))
 
     def cases(self, fold: Responses, refused: NDArray[np.bool_]) -> Cases:
-        """Return what a person would be told of a fold's images."""
+        """Return the displayed values of a fold's images."""
 
         def told(fitted: Calibration, logits: Floats) -> Floats:
             return np.where(refused, np.nan, fitted.probabilities(logits))
@@ -167,7 +167,7 @@ def build_package(
     out.mkdir(parents=True, exist_ok=True)
     network.save_weights(out / WEIGHTS_FILE)
     export(network, out)
-    # Faster than Keras, and the export has just compared the two.
+    # Faster than Keras, and the export has just been verified against it.
     exported = ONNXRuntime(out / NETWORK_FILE)
 
     def layouts_of(inputs: NDArray[np.uint8]) -> Floats:
@@ -234,7 +234,7 @@ def network_facts(
 
 
 def with_consistency(package: ModelPackage, fullres: Path | None) -> ModelPackage:
-    """Write a package again with how alike its answers to several kinds of file are."""
+    """Rewrite a package with the consistency of its results across file formats."""
     if fullres is None:
         return package
     consistency = compare_kinds_of_file(find_originals(fullres), Predictor(package))
@@ -243,7 +243,7 @@ def with_consistency(package: ModelPackage, fullres: Path | None) -> ModelPackag
 
 
 def write_package(out: Path, facts: Mapping[str, Any]) -> ModelPackage:
-    """Write facts and card into a folder that has the rest, seal it and load it."""
+    """Write facts and card into a folder that contains everything else, seal it and load it."""
     (out / FACTS_FILE).write_text(json.dumps(facts, indent=2) + "\n")
     (out / CARD_FILE).write_text(write_card(facts))
     seal_package(out)
@@ -255,7 +255,7 @@ def cross_measured(
     held_out: Mapping[str, Responses],
     refused: Mapping[str, NDArray[np.bool_]],
 ) -> dict[str, Any]:
-    """Measure each fold with calibration and operating points from the other folds."""
+    """Measure each fold with calibration and operating points from the others."""
     figures = {}
     for name, fold in held_out.items():
         scale = Scale.fit([other for key, other in held_out.items() if key != name], training)
@@ -281,7 +281,7 @@ def occlusion(
 
 
 def full_scale(fitted: Calibration, held_out: Mapping[str, Responses]) -> float:
-    """Return the log-odds that 99 % of places stay below in held-out images with pneumonia."""
+    """Return the 99th percentile of local log-odds in held-out images with pneumonia."""
     return float(np.quantile(_maps_with_pneumonia(fitted, held_out), 0.99))
 
 
@@ -300,7 +300,7 @@ def is_choosing(images: Sequence[LabelledImage]) -> NDArray[np.bool_]:
 
 
 def refused_by(gate: Gate, fold: Responses) -> NDArray[np.bool_]:
-    """Tell which images of a fold the gate refuses as they came: (n,)."""
+    """Which images of a fold the gate refuses as received: (n,)."""
     return np.array([r is not None for r in gate.check(fold.inputs, fold.layouts)])
 
 

@@ -160,7 +160,7 @@ def _reliability(targets: Floats, probabilities: Floats) -> Figure:
 
 
 def _confusion(cases: Cases, thresholds: Mapping[str, float]) -> Figure:
-    """Show the answers at the decision threshold by label, and the categories by kind of image."""
+    """Show the results at the decision threshold by label, and the categories by kind of image."""
     refused = ~cases.assessed
     positive = cases.targets == 1
     decided = cases.probabilities >= thresholds["decision"]
@@ -209,7 +209,7 @@ def _counts(
 
 
 def _worst_errors(cases: Cases, labelled: Sequence[LabelledImage], decision: float) -> Figure:
-    """Show the images that are most wrong at the decision threshold, the worst first."""
+    """Show the worst errors at the decision threshold, the worst first."""
     positive = cases.targets == 1
     wrong = cases.assessed & ((cases.probabilities >= decision) != positive)
     surprise = np.where(positive, 1 - cases.probabilities, cases.probabilities)

@@ -1,4 +1,4 @@
-"""From a refined network to a package, with what it says of adults too."""
+"""From a refined network to a package, including its results in adults."""
 
 import json
 import shutil
@@ -60,7 +60,7 @@ class Folds:
         lent = [replace(f, subtype_logits=None) for n, f in self.lent.items() if n != without]
         plain = _plain(self.adults)
         fitted = Scale.fit([*children, *lent, plain], training)
-        # An image that was lent something is no further patient: it makes nothing more certain.
+        # An image with transferred properties is not a further patient: it adds no certainty.
         seen = sum(len(fold.images) for fold in (*children, plain))
         pneumonia = fitted.pneumonia._replace(margin=1 / (seen + 2))
 
@@ -123,7 +123,7 @@ def _plain(adults: Responses) -> Responses:
 
 
 def measure_adults(adults: Responses, scale: Scale) -> dict[str, Any]:
-    """Measure opacity against normal within each view, where the view cannot help, and all."""
+    """Measure opacity against normal within each view, where the view gives no cue, and overall."""
     readings = np.array([reading_of(image) for image in adults.images])
     views = np.array([image.columns["view"] for image in adults.images])
     cases = Cases(

@@ -1,10 +1,10 @@
-"""Going on from a trained network with images of several sources.
+"""Fine-tuning a trained network on images from several sources.
 
-The stem and the first five stages stay as they are. So their features are computed once for each
-changed image, and the gate, which looks at them, stays what it is. The last two stages and the
-classifiers learn from a pool of such features. Each training leaves one of ``PARTS`` parts of the
-patients out, which is how the recipe is measured; the mean of the weights of all ships (Wortsman et
-al., *Model Soups*, ICML 2022), mixed with those of the start.
+The stem and the first five stages are frozen, so their features are computed once for each
+augmented image, and the gate, which uses them, stays the same. The last two stages and the
+classifiers are trained on a pool of such features. Each training leaves out one of ``PARTS`` parts
+of the patients, which is how the recipe is evaluated; the mean of all weights is shipped (Wortsman
+et al., *Model Soups*, ICML 2022), mixed with the original weights.
 """
 
 import zlib
@@ -38,7 +38,7 @@ Rng = np.random.Generator
 
 @dataclass(frozen=True)
 class RefiningOptions:
-    """What was chosen; goes into the package as it is."""
+    """The chosen options; stored in the package as they are."""
 
     pool: int = 8640
     steps: int = 200
@@ -69,7 +69,7 @@ class Material(NamedTuple):
 
     @property
     def parts(self) -> np.ndarray:
-        """Return to which of ``PARTS`` parts each image's patient belongs: (n,)."""
+        """Return which of ``PARTS`` parts each image's patient belongs to: (n,)."""
         return np.array([part_of(image) for image in self.images])
 
 
@@ -79,14 +79,14 @@ def part_of(image: LabelledImage) -> int:
 
 
 class Pool(NamedTuple):
-    """Features of changed images (m, s, s, channels), and of which image each is (m,)."""
+    """Features of augmented images (m, s, s, channels), and the image each comes from (m,)."""
 
     features: np.ndarray
     source: np.ndarray
 
 
 def trunk(network: keras.Model) -> keras.Model:
-    """Return what stays as it is, up to the features under the last two stages."""
+    """Return the frozen part, up to the features below the last two stages."""
     stages = scaled_stages(backbone_of(network))
     last = sum(stage.repeats for stage in stages[: LATERAL_STAGE + 1]) - 1
     return keras.Model(network.input, network.get_layer(f"block{last}_add").output)
@@ -143,7 +143,7 @@ def _chances(material: Material, options: RefiningOptions) -> np.ndarray:
 
 
 def change(pixels: np.ndarray, donor: np.ndarray, rng: Rng) -> np.ndarray:
-    """Return a changed copy of a network input, with other greys, frames, letters and tubes."""
+    """Return an augmented copy of a network input, with other greys, frames, letters and tubes."""
     changed = augment(pixels, donor, rng)
     if rng.random() < 0.25:
         changed = other_greys(changed, rng)
@@ -161,7 +161,7 @@ def change(pixels: np.ndarray, donor: np.ndarray, rng: Rng) -> np.ndarray:
 
 
 class PoolBatches(keras.utils.PyDataset):  # type: ignore[misc]
-    """Batches of a pool without the images of one part of the patients, by ``SHARES``."""
+    """Batches from a pool without the images of one part of the patients, by ``SHARES``."""
 
     def __init__(
         self, pool: Pool, material: Material, left_out: int | None, options: RefiningOptions
@@ -185,7 +185,7 @@ class PoolBatches(keras.utils.PyDataset):  # type: ignore[misc]
         return min(STEPS_PER_EPOCH, self.options.steps)
 
     def on_epoch_end(self) -> None:
-        """Draw other images in the next epoch."""
+        """Sample other images for the next epoch."""
         self.epoch += 1
 
     def __getitem__(
@@ -215,7 +215,7 @@ class PoolBatches(keras.utils.PyDataset):  # type: ignore[misc]
 
 
 def _cut_out(features: np.ndarray, rng: Rng) -> None:
-    """Blank a few places, so that no place is relied on alone."""
+    """Blank a few cells, so that the network relies on no single one."""
     height, width = rng.integers(*CUT_OUT, 2)
     top = rng.integers(0, len(features) - height + 1)
     left = rng.integers(0, len(features) - width + 1)
@@ -248,7 +248,8 @@ def refine(
             "abnormal": layers.Dense(1, kernel_initializer="zeros")(pooled),
         },
     )
-    # The trainings end before the rate has come down; the average of the weights makes up for it.
+    # The trainings end before the learning rate has decayed; averaging the weights compensates for
+    # it.
     warm_up = options.decay_steps // 12
     schedule = keras.optimizers.schedules.CosineDecay(
         options.learning_rate / 20,
@@ -285,7 +286,7 @@ def refine(
 
 
 def _for_training(start: keras.Model, options: RefiningOptions) -> keras.Model:
-    """Return a copy with dropout and the penalty on the rim."""
+    """Return a copy with dropout and the rim penalty."""
     network = build_network(
         start.input_shape[1],
         backbone=backbone_of(start),
@@ -299,7 +300,7 @@ def _for_training(start: keras.Model, options: RefiningOptions) -> keras.Model:
 
 
 class Refined(NamedTuple):
-    """The network that ships, and those of which each left a part of the patients out."""
+    """The network to ship, and the networks that each left out a part of the patients."""
 
     network: keras.Model
     parts: dict[int, keras.Model]

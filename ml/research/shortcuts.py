@@ -1,8 +1,9 @@
-"""What becomes of a network's answers when the way images are taken misleads.
+"""A network's robustness when the acquisition misleads.
 
-In this kind of data set, greys, sharpness and what is written in the corners go with the class
-(see ``ml.research.acquisition``). Here each held-out image borrows them from an image of the
-*other* class, while its lungs stay its own: a network that looks at the lungs answers as before.
+In this kind of data set, grey levels, sharpness and the text in the corners correlate with the
+class (see ``ml.research.acquisition``). Here each held-out image gets them from an image of the
+*other* class, while its lungs stay its own: a network that looks at the lungs gives the same result
+as before.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,7 +22,7 @@ SENSITIVITY = 0.97
 
 
 def lend_corners(pixels: Pixels, donor: Pixels) -> Pixels:
-    """Take the four corners, each a fifth of the sides long, with what is written there."""
+    """Replace the four corners, each a fifth of the side, with those of the donor."""
     side = round(len(pixels) * CORNER)
     lent = pixels.copy()
     for rows in (slice(side), slice(-side, None)):
@@ -63,7 +64,7 @@ def lend_shortcuts(
 
 
 def with_all_lent(inputs: Pixels, targets: Floats, seed: int = 0) -> Pixels:
-    """Return inputs (n, size, size), each with all three things of an image of the other class."""
+    """Return inputs (n, size, size), each with all three properties of the other class."""
     rng = np.random.default_rng(seed)
     pairs = zip(inputs, _donors(inputs, targets, rng), strict=True)
     return np.stack([LENT["all three"](pixels, donor, rng) for pixels, donor in pairs])

@@ -1,8 +1,8 @@
-"""What is known of training images from several sources, and how far each label is trusted.
+"""Training targets of images from several sources, and how far each label is trusted.
 
-Children's images come in folders with their class. Adults' come in a sheet: some were read by
-radiologists as opacity, normal, or abnormal without an opacity; of the others only the findings are
-known that software took from reports, which are noisy.
+Children's images are sorted into folders by class. Adults' come with a sheet: some were read by
+radiologists as opacity, normal, or abnormal without an opacity; for the others only findings
+extracted from reports by software are known, which are noisy.
 """
 
 from collections.abc import Sequence
@@ -39,13 +39,13 @@ READINGS = {
     "No Lung Opacity / Not Normal": OTHER,
 }
 NO_FINDING = "No Finding"
-# What a label counts for in the decision. Abnormal lungs without an opacity are the hard negatives;
-# radiologists agree less about them.
+# The weight of each label for the decision. Abnormal lungs without an opacity are the hard
+# negatives; radiologists agree less on them.
 TRUST = {OPACITY: 1.0, NORMAL: 1.0, OTHER: 0.7, UNREAD: 0.3}
-# How often a report without findings goes with an opacity.
+# The frequency of opacities when the report has no findings.
 MISSED = 0.03
-# How often images of each group are drawn, in proportion. Within each source and view there are
-# about as many positives as negatives, so that neither tells the class.
+# Sampling ratios of the groups. Within each source and view there are about as many positives as
+# negatives, so that neither predicts the class.
 SHARES = {
     "normal": 0.28,
     "pneumonia": 0.26,
@@ -127,7 +127,7 @@ class Targets:
 
     @classmethod
     def joined(cls, parts: Sequence["Targets"]) -> Self:
-        """Return the targets of several sources in their order."""
+        """Return the targets of several sources, concatenated in order."""
         names = [each.name for each in fields(cls)]
         return cls(**{n: np.concatenate([getattr(part, n) for part in parts]) for n in names})
 

@@ -23,7 +23,7 @@ Named = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """What was chosen; goes into the package as it is."""
+    """The chosen options; stored in the package as they are."""
 
     backbone: str = "lite0"
     input_size: int = 224
@@ -45,10 +45,10 @@ class TrainingOptions:
 
 
 class RimPenalty(keras.regularizers.Regularizer):  # type: ignore[misc]
-    """Make evidence in the outer seventh of the map dear, on which there is little lung.
+    """Penalise evidence in the outer seventh of the map, which shows little lung.
 
-    There the letters, the borders and the posture are, which go with the class in these data. The
-    penalty is the mean of the local log-odds' amounts on the rim, over the whole map's places.
+    The rim shows letters, borders and posture, which correlate with the class in these data. The
+    penalty is the mean absolute value of the local log-odds on the rim, over all cells of the map.
     """
 
     def __init__(self, strength: float) -> None:
@@ -87,7 +87,7 @@ class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self.begin(0)
 
     def begin(self, epoch: int) -> None:
-        """Draw the images of an epoch."""
+        """Sample the images of an epoch."""
         self.epoch = epoch
         rng = np.random.default_rng((self.options.seed, epoch))
         drawn = [self._draw(np.flatnonzero(self.targets == target), rng) for target in (0, 1)]
@@ -122,12 +122,12 @@ class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         return batch, targets, weights
 
     def on_epoch_end(self) -> None:
-        """Draw the images of the next epoch."""
+        """Sample the images of the next epoch."""
         self.begin(self.epoch + 1)
 
 
 class ResumeEpoch(keras.callbacks.Callback):  # type: ignore[misc]
-    """Let the batches begin at the epoch to which a broken-off training had come."""
+    """Start the batches at the epoch that an interrupted training had reached."""
 
     def __init__(self, batches: BalancedBatches) -> None:
         super().__init__()
@@ -139,9 +139,9 @@ class ResumeEpoch(keras.callbacks.Callback):  # type: ignore[misc]
 
 
 def start_from_imagenet(options: TrainingOptions) -> keras.Model:
-    """Build the network with ImageNet weights, of which the stem and the first stages are frozen.
+    """Build the network with ImageNet weights, and freeze the stem and the first stages.
 
-    Edges are edges, and training is nearly twice as fast.
+    Low-level features transfer unchanged, and training is nearly twice as fast.
     """
     keras.utils.set_random_seed(options.seed)
     network = build_network(
@@ -204,7 +204,7 @@ def train(
         batches,
         epochs=options.epochs,
         verbose=1,
-        shuffle=False,  # the batches are drawn at random already, and the same after a break
+        shuffle=False,  # batches are sampled at random already, reproducibly after an interruption
         callbacks=[
             keras.callbacks.BackupAndRestore(
                 str(checkpoints), double_checkpoint=True, delete_checkpoint=False
@@ -218,7 +218,7 @@ def train(
 
 
 def _report(network: keras.Model, folds: Mapping[str, tuple[np.ndarray, Floats]]) -> None:
-    """Print the AUROC on held-out folds, which chooses nothing."""
+    """Print the AUROC on held-out folds; for information only."""
     figures = []
     for fold_name, (inputs, targets) in folds.items():
         logits = network.predict(inputs, verbose=0)["logit"]

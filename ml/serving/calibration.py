@@ -35,13 +35,13 @@ def sigmoid(log_odds: Floats) -> Floats:
 
 
 def fit_calibration(logits: Floats, targets: Floats, prevalence: float) -> Calibration:
-    """Fit Platt's scaling by Newton's method, as for images of which ``prevalence`` are positive.
+    """Fit Platt scaling by Newton's method, weighted to the given ``prevalence`` of positives.
 
     Platt, *Probabilistic outputs for support vector machines* (1999), with his smoothed targets,
     which keep the fit finite when the classes are separable. The classes of ``targets`` (n,) are
-    weighted, because their mix in a fold is arbitrary: the probabilities that come out presume
-    ``prevalence``. The margin is 1 / (n + 2), what Laplace's rule of succession gives to an event
-    that n images never showed.
+    weighted, because their mix in a fold is arbitrary: the resulting probabilities assume
+    ``prevalence``. The margin is 1 / (n + 2), which Laplace's rule of succession assigns to an
+    event never seen in n images.
     """
     positive = targets == 1
     n_positive, n_negative = positive.sum(), (~positive).sum()

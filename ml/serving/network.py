@@ -28,7 +28,7 @@ NAME_PREFIX = "efficientnet_"
 CLASSIFIERS = ("classifier", "subtype")
 # The last stage before the last step of stride two; its features join the head's.
 LATERAL_STAGE = 4
-# The gate's places are so many of the map's wide: 7 x 7 for a 224-pixel image.
+# The width of the gate's cells in cells of the map: 7 x 7 for a 224-pixel image.
 LAYOUT_POOL = 2
 
 

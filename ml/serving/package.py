@@ -14,7 +14,7 @@ from typing import Any
 from ml.serving.calibration import Calibration
 
 FORMAT = 3
-# What a gate can be fitted anew for: those of before the network gave the gate its layout.
+# Formats for which a gate can be refitted: those from before the network provided its layout.
 REFITTABLE = (2, FORMAT)
 FACTS_FILE = "package.json"
 CARD_FILE = "card.md"

@@ -7,14 +7,12 @@ from ml.images import GreyImage
 
 
 def network_input(image: GreyImage, size: int) -> np.ndarray:
-    """Squeeze a radiograph to the network's square input.
+    """Resize a radiograph to the network's square input.
 
-    The aspect is not kept, as in the images that the network was trained on, so it does not matter
-    either whether the pixels of the file are square. The filter is an
-    antialiasing triangle after a box reduction; of Pillow's filters it comes nearest to the one
-    those images were made with.
-
-    Returns (size, size) uint8, 0 black to 255 white, whatever the depth of ``image``.
+    The aspect ratio is not preserved, as in the images that the network was trained on, so
+    non-square pixels do not matter either. The filter is an antialiasing triangle after a box
+    reduction, of Pillow's filters the closest to the one used for those images. Returns (size,
+    size) uint8, 0 black to 255 white, whatever the depth of ``image``.
     """
     return np.asarray(squeeze(eight_bits(image), size))
 
@@ -28,5 +26,5 @@ def eight_bits(image: GreyImage) -> np.ndarray:
 
 
 def squeeze(pixels: np.ndarray, size: int) -> Image.Image:
-    """Resize (height, width) uint8 to (size, size); Pillow lets other threads run meanwhile."""
+    """Resize (height, width) uint8 to (size, size); Pillow releases the GIL meanwhile."""
     return Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR, reducing_gap=2.0)

@@ -1,1 +1,1 @@
-"""Fitting the gate and measuring what it does."""
+"""Fitting the gate and measuring its performance."""

@@ -1,6 +1,6 @@
-"""Fitting the gate to radiographs of several sources and to OOD pictures.
+"""Fitting the gate to radiographs from several sources and to OOD images.
 
-Needs the extra `training`; nothing here is loaded when serving.
+Needs the extra `training`; not loaded when serving.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,16 +21,15 @@ Pixels = NDArray[np.uint8]
 Layouts = Callable[[Pixels], Floats]
 
 SMALLEST_CONTRAST_SHARE = 0.5
-# The share of each source's radiographs that the classifier refuses, and that it is not sure of.
+# The shares of each source's radiographs that the classifier refuses, and that it is not sure of.
 REFUSED_SHARE = 0.01
 UNSURE_SHARE = 0.03
-# Among the main directions of what the network sees, the weaker ones count less: they are where
-# a source that nobody has seen differs most.
+# Weaker principal components count less: in them an unseen source differs most.
 DIRECTIONS = 128
 REGULARISATION = 0.05
-# How many times those count that stand for lateral views, of which no real ones may be fitted to.
+# The weight of the substitutes for lateral views; real ones may not be used for fitting.
 SIDELONG_WEIGHT = 4.0
-# Kinds of OOD pictures with a class of their own.
+# Kinds of OOD images with their own class.
 OWN_CLASSES = (*transformed.MISORIENTED, *transformed.SLICED, ood_samples.SIDELONG)
 PER_KIND = 40
 VARIED = 700
@@ -83,7 +82,7 @@ def fit_to(
     made: Sequence[tuple[str, ood_samples.Samples]],
     layouts_of: Layouts,
 ) -> Gate:
-    """Fit the gate to given chests, the sources' own and changed ones, and OOD pictures by kind."""
+    """Fit the gate to given chests, the sources' own and augmented ones, and OOD images by kind."""
     everybody = np.concatenate([source.fitted for source in sources])
     classifier = _fit_classifier(chests, made, layouts_of)
     scores = [
@@ -106,7 +105,7 @@ def _fit_classifier(
     made: Sequence[tuple[str, ood_samples.Samples]],
     layouts_of: Layouts,
 ) -> Classifier:
-    """Fit a multinomial logistic regression on the main directions; no limits yet."""
+    """Fit a multinomial logistic regression on the principal components, without limits yet."""
     from sklearn.decomposition import PCA
     from sklearn.linear_model import LogisticRegression
 
@@ -114,7 +113,7 @@ def _fit_classifier(
     sizes = [len(part) for part in parts]
     classes = [CHEST] * len(chests) + [_class_of(name, kind) for name, kind in made]
     importance = [SIDELONG_WEIGHT if name == ood_samples.SIDELONG else 1.0 for name, _ in made]
-    # Chests weigh as much as all OOD pictures together.
+    # Chests have the same total weight as all OOD images.
     others = np.dot(importance, sizes[len(chests) :])
     importance = [others / sum(sizes[: len(chests)])] * len(chests) + importance
     weighed = np.concatenate([features(part, layouts_of(part)) for part in parts])
@@ -134,7 +133,7 @@ def _fit_classifier(
     fitted = LogisticRegression(C=REGULARISATION, max_iter=500).fit(
         weighed, np.repeat(classes, sizes), np.repeat(importance, sizes)
     )
-    # All that was done to the features becomes part of the weights.
+    # All transformations of the features are folded into the weights.
     split = numbers.shape[1]
     of_numbers = fitted.coef_[:, :split] / number_deviations
     of_places = fitted.coef_[:, split:] @ axes.T / deviations
@@ -158,6 +157,6 @@ def _class_of(name: str, kind: ood_samples.Samples) -> int:
 
 
 def _spread(values: Floats) -> tuple[Floats, Floats]:
-    """Return means and deviations of the columns, none of these nearly zero."""
+    """Return means and standard deviations of the columns, none of these nearly zero."""
     deviations = values.std(axis=0) + 1e-3 * values.std() + 1e-6
     return values.mean(axis=0), deviations

@@ -1,4 +1,4 @@
-"""What the gate does to radiographs and OOD pictures that nothing was fitted to or chosen on."""
+"""The gate's performance on radiographs and OOD images not used for fitting or choosing."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -135,7 +135,7 @@ def _ood_figures(
 
 
 def _turned_if_refused(gate: Gate, inputs: Pixels, layouts_of: Layouts) -> list[bool]:
-    """Tell which upright radiographs would be turned or inverted if they did not pass first."""
+    """Which upright radiographs would be rotated or inverted if they did not pass first."""
     turns = gate.upright_turns(inputs)
     suspected = [i for i, turn in enumerate(turns) if turn != UPRIGHT]
     if not suspected:

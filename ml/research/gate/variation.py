@@ -1,7 +1,7 @@
-"""How else a frontal chest radiograph may look: other devices, collimation, letters, tubes.
+"""Augmentation of frontal chest radiographs: other devices, collimation, letters, tubes.
 
-A chest stays a chest. Each change takes away something by which the sources at hand could be told,
-so that the gate does not refuse a radiograph because it was taken elsewhere.
+A chest stays a chest. Each change removes a property by which the available sources could be
+recognised, so that the gate does not refuse a radiograph because it was acquired elsewhere.
 """
 
 import numpy as np
@@ -17,9 +17,9 @@ FONT = ImageFont.load_default(size=20)
 
 
 def vary_chest(pixels: Pixels, donor: Pixels, rng: Rng) -> Pixels:
-    """Return a changed copy of one network input (size, size) that is still an upright chest.
+    """Return an augmented copy of one network input (size, size) that is still an upright chest.
 
-    ``donor`` is any other radiograph, which lends its greys and sharpness.
+    ``donor`` is any other radiograph, whose grey levels and sharpness are transferred.
     """
     if rng.random() < 0.6:
         pixels = augment(pixels, donor, rng)
@@ -37,7 +37,7 @@ def vary_chest(pixels: Pixels, donor: Pixels, rng: Rng) -> Pixels:
     if rng.random() < 0.3:
         noise = rng.normal(0, rng.uniform(1, 12), varied.shape)
         varied = (varied + noise).clip(0, 255).astype(np.uint8)
-    # The heart may lie on the right: for the gate that is a chest as well.
+    # The heart may lie on the right: to the gate that is still a chest.
     return np.ascontiguousarray(varied[:, ::-1]) if rng.random() < 0.15 else varied
 
 
@@ -61,7 +61,7 @@ def other_greys(pixels: Pixels, rng: Rng) -> Pixels:
 
 
 def reframed(image: Image.Image, rng: Rng) -> Image.Image:
-    """Put the picture smaller on a ground of one grey, or cut its borders, or neither."""
+    """Place the image smaller on a uniform background, or crop its borders, or neither."""
     size, choice = image.width, rng.random()
     if choice < 0.3:
         width, height = (rng.uniform(0.72, 1, 2) * size).astype(int).tolist()
@@ -79,7 +79,7 @@ def reframed(image: Image.Image, rng: Rng) -> Image.Image:
 
 
 def collimated(image: Image.Image, rng: Rng) -> Image.Image:
-    """Darken all beyond four slightly oblique edges."""
+    """Darken everything beyond four slightly oblique edges."""
     size = image.width
     left, top, right, bottom = (rng.uniform(0.02, 0.15, 4) * size).tolist()
     slant = (rng.uniform(-0.035, 0.035, 2) * size).tolist()
@@ -95,7 +95,7 @@ def collimated(image: Image.Image, rng: Rng) -> Image.Image:
 
 
 def write_letters(draw: ImageDraw.ImageDraw, size: int, rng: Rng) -> None:
-    """Write a few bright words anywhere, as markers, names and times are burnt in."""
+    """Write a few bright words anywhere, like burnt-in markers, names and times."""
     for _ in range(rng.integers(1, 5)):
         text = "".join(rng.choice(LETTERS, rng.integers(1, 9)))
         font = FONT.font_variant(size=int(rng.uniform(0.035, 0.15) * size))  # type: ignore[union-attr]
@@ -104,7 +104,7 @@ def write_letters(draw: ImageDraw.ImageDraw, size: int, rng: Rng) -> None:
 
 
 def lay_tubes(draw: ImageDraw.ImageDraw, size: int, rng: Rng) -> None:
-    """Draw bright curves, as tubes and wires, and a few electrodes."""
+    """Draw bright curves, like tubes and wires, and a few electrodes."""
     steps = np.linspace(0, 1, 30)[:, None]
     for _ in range(rng.integers(1, 5)):
         a, b, c, d = rng.uniform(0.1, 0.9, (4, 2)) * size

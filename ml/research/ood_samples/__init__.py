@@ -1,7 +1,7 @@
-"""Out-of-distribution (OOD) pictures, no upright frontal chest radiographs, for the gate.
+"""Out-of-distribution (OOD) images, which are not upright frontal chest radiographs, for the gate.
 
-Those for fitting and those for measuring have no source picture in common, and some kinds are kept
-for measuring alone: what the gate does to them tells about pictures nobody thought of.
+Images for fitting and for measuring share no source image, and some kinds are used for measuring
+only: the gate's performance on these indicates how it handles unforeseen images.
 """
 
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""Drawn pictures that are no frontal chest radiograph: documents, test cards, other body parts.
+"""Drawings that are not frontal chest radiographs: documents, test cards, other body parts.
 
 Each function draws one picture of its kind, (224, 224) uint8, from a random generator. The body
 parts are schematic: what absorbs the beam is bright, edges are soft, and there is noise.
@@ -266,7 +266,7 @@ def _developed(absorbed: NDArray[np.float32], rng: Rng, blur: float = 1.2) -> Pi
 
 
 def _turned(picture: Picture, rng: Rng, most: float) -> Picture:
-    """Turn about the middle by up to ``most`` degrees either way."""
+    """Rotate about the centre by up to ``most`` degrees either way."""
     turned = Image.fromarray(picture).rotate(rng.uniform(-most, most), Image.Resampling.BILINEAR)
     return np.asarray(turned)
 

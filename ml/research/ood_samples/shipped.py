@@ -20,7 +20,7 @@ SMALLEST_CROP = 0.5
 
 
 class Source(NamedTuple):
-    """One shipped picture, (height, width) of any grey scale, with its kind."""
+    """One shipped image, (height, width) of any grey scale, with its kind."""
 
     kind: str
     name: str

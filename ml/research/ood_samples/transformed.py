@@ -1,4 +1,4 @@
-"""Real radiographs spoilt so that they are no upright frontal chest radiograph any more."""
+"""Real radiographs degraded so that they are no longer upright frontal chest radiographs."""
 
 from collections.abc import Callable, Mapping
 
@@ -99,7 +99,7 @@ def _half(picture: Picture, rng: Rng) -> Picture:
 
 
 def sidelong(one: Picture, other: Picture, rng: Rng) -> Picture:
-    """Lay the halves of two chests over each other: nearest to a lateral view that can be made."""
+    """Superimpose the halves of two chests: the closest available substitute for a lateral view."""
     share, size = rng.uniform(0.35, 0.65), len(one)
     laid = share * _half(one, rng) + (1 - share) * _half(other, rng)
     image = Image.fromarray(laid.astype(np.uint8))
@@ -111,7 +111,7 @@ def sidelong(one: Picture, other: Picture, rng: Rng) -> Picture:
     return np.asarray(image)
 
 
-# What can be put right.
+# Correctable transformations.
 MISORIENTED: Mapping[str, Turn] = {
     "inverted": Turn(inverted=True),
     "turned by 90 degrees clockwise": Turn(quarters=1),
@@ -135,7 +135,7 @@ SPOILT: Mapping[str, Change] = {
     "shuffled squares": _shuffled,
 }
 SLICED: Mapping[str, Change] = {"drawn like a CT slice": _sliced}
-# Never fitted on, only measured.
+# Not used for fitting, only for measuring.
 UNSEEN: Mapping[str, Change] = {
     "four on one sheet": _four_up,
     "smeared beyond recognition": _smeared,
