@@ -158,7 +158,7 @@ def walk(page: Page, cases: list[Case]) -> None:
     expect_case(page, second)
     page.keyboard.press("1")
     page.locator("input[name=password]").fill(PASSWORD)
-    # Enter does nothing until the portal has noted that the image was seen.
+    # Enter signs nothing until the portal has noted that the image was seen.
     expect(page.locator("[data-read] [data-signs]").first).to_be_enabled()
     page.locator("input[name=password]").press("Enter")
     # Below the second is the third, but the first is more urgent again.

@@ -69,7 +69,9 @@ def expect_nothing_to_sign(page: Page) -> None:
         page.keyboard.press(key)
     expect(page.locator("form[data-read] input:checked")).to_have_count(0)
     page.locator("input[name=password]").fill(PASSWORD)
+    expect(page.get_by_text("Nothing is signed yet.")).to_be_hidden()
     page.locator("input[name=password]").press("Enter")
+    expect(page.get_by_text("Nothing is signed yet.")).to_be_visible()
     expect(sign_button(page)).to_be_disabled()
     expect(page.get_by_role("button", name="Sign, next")).to_be_disabled()
     assert not Read.objects.filter(state="signed").exists()
@@ -122,8 +124,39 @@ def test_a_picture_that_arrives_late_opens_the_form(page: Page, study: Study) ->
     page.unroute("**/pixels")
     await_image(page)
     expect(page.get_by_text("The image is not on the screen yet.")).to_be_hidden()
+    page.get_by_role("button", name="image 2 of 2").click()
+    expect(page.get_by_text("Now it can be signed.")).to_be_visible()
+    expect(page.get_by_text("Nothing is signed yet.")).to_be_hidden()
     choice(page, "No pneumonia").click()
     expect(page.locator("form[data-read] input:checked")).to_have_count(1)
+
+
+@pytest.mark.parametrize("way", ["click", "Enter in the field", "Enter on the page"])
+def test_a_signature_before_the_image_is_recorded_says_why_it_is_none(
+    way: str, page: Page, study: Study
+) -> None:
+    study.radiographs.order_by("-created_at")[0].delete()
+    waiting: list[Route] = []
+    page.route("**/viewed", lambda route: waiting.append(route))
+    page.goto(f"/studies/{study.pk}", wait_until="domcontentloaded")
+    expect(page.get_by_text("Chestline has not recorded yet")).to_be_visible()
+    expect(page.get_by_text("Not on your screen yet")).to_be_hidden()
+    page.keyboard.press("1")
+    page.locator("input[name=password]").fill(PASSWORD)
+    if way == "click":
+        sign_button(page).click(force=True)
+    elif way == "Enter in the field":
+        page.locator("input[name=password]").press("Enter")
+    else:
+        choice(page, "No pneumonia").locator("input").focus()
+        page.keyboard.press("Enter")
+    expect(page.get_by_text("Nothing is signed yet.")).to_be_visible()
+    waiting.pop().continue_()
+    page.unroute("**/viewed")
+    expect(page.get_by_text("Now it can be signed.")).to_be_visible()
+    # What was tried too early is not made up for: the reader signs.
+    assert not Read.objects.filter(state="signed").exists()
+    sign(page)
 
 
 def test_each_image_has_to_be_on_the_screen_once(page: Page, study: Study) -> None:

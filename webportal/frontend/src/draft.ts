@@ -171,7 +171,6 @@ export class DraftKeeper {
       return;
     }
     event.preventDefault();
-    if (this.form.querySelector("[data-signs]:disabled")) return;
     if (!this.isSigning) void this.sign(button instanceof HTMLButtonElement ? button : null);
   }
 

@@ -23,12 +23,16 @@ export function hearOfImages({ signal }: Life, hear: (news: ImageNews) => void):
 /**
  * Allows signing only once the reader has seen the images and knows whose they are. The portal refuses
  * anything else; this says so in advance, and disables the findings until an image is shown.
+ *
+ * A signature tried too early is neither lost without a word nor kept to be given later, when something
+ * else may be on the screen: the form says that nothing was signed and why, and then that it can be.
  */
 export class SignGate {
   private readonly form: HTMLFormElement;
   /** Every image that has been drawn on this page and can still be shown. */
   private readonly drawn = new Set<string>();
   private chosen = "";
+  private maySign = false;
 
   constructor(form: HTMLFormElement, life: Life) {
     const { signal } = life;
@@ -36,6 +40,9 @@ export class SignGate {
     hearOfImages(life, (news) => this.hear(news));
     document.addEventListener("htmx:afterRequest", () => this.update(), { signal });
     for (const kind of ["input", "change"]) form.addEventListener(kind, () => this.update());
+    // Before anything else on the page hears of it.
+    form.addEventListener("click", (event) => this.stops(event, event.target), { capture: true });
+    form.addEventListener("submit", (event) => this.stops(event, event.submitter), { capture: true });
     for (const button of this.missing) {
       button.addEventListener("click", () => {
         const id = CSS.escape(button.dataset["showImage"] ?? "");
@@ -61,22 +68,42 @@ export class SignGate {
     this.update();
   }
 
+  /** Stop a signature that may not be given yet, and say so. */
+  private stops(event: Event, source: EventTarget | null): void {
+    if (this.maySign || !(source as Element | null)?.closest("[data-signs]")) return;
+    event.preventDefault();
+    event.stopImmediatePropagation();
+    this.say("refused", true);
+    this.form.querySelector(".sign-gate")?.scrollIntoView({ block: "nearest" });
+  }
+
   private update(): void {
     const hasPicture = this.drawn.has(this.chosen);
-    const isSeen = this.missing.length === 0;
+    const { missing } = this;
+    const isSeen = missing.length === 0;
+    // Shown, and the portal has yet to record it.
+    const isRecorded = isSeen || !missing.every((each) => this.drawn.has(each.dataset["showImage"] ?? ""));
     const isKnown = !document.querySelector("[data-identity-news]") && !this.asks;
     for (const part of this.form.querySelectorAll<HTMLElement>("[data-needs-picture]")) {
       part.inert = !hasPicture;
     }
     this.say("no-picture", !hasPicture);
-    this.say("images", !isSeen);
+    this.say("images", !isSeen && isRecorded);
+    this.say("recording", !isRecorded);
     this.say("identity", !isKnown);
-    this.say("only", !hasPicture || !isSeen);
+    this.say("only", !hasPicture || (!isSeen && isRecorded));
     const isCovered = (hasPicture || !this.needsPicture) && isSeen;
-    const maySign = isKnown && (isCovered || this.isExcused);
+    this.maySign = isKnown && (isCovered || this.isExcused);
     for (const button of this.form.querySelectorAll<HTMLButtonElement>("[data-signs]")) {
-      button.disabled = !maySign;
+      // A button that is disabled in earnest could not say why.
+      button.disabled = false;
+      button.ariaDisabled = String(!this.maySign);
     }
+    const wasRefused = this.form.querySelector('[data-gate="refused"]:not([hidden])') !== null;
+    if (this.maySign && wasRefused) {
+      this.say("refused", false);
+      this.say("ready", true);
+    } else if (!this.maySign) this.say("ready", false);
   }
 
   /** Whether a change of the patient's data has yet to be confirmed. */

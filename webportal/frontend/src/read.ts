@@ -78,7 +78,7 @@ function signs(form: HTMLFormElement): void {
   const password = form.querySelector<HTMLInputElement>("input[name=password]");
   const button = form.querySelector<HTMLButtonElement>("button[data-signs]");
   if (!password?.value) password?.focus();
-  else if (!button?.disabled) form.requestSubmit(button);
+  else button?.click();
 }
 
 /** Change a part of the form and scroll it into view. */
