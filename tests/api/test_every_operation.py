@@ -5,44 +5,18 @@ import json
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
 import pytest
-from django.utils import timezone
-from PIL import Image
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
-from ml.serving.package import SHIPPED_PACKAGE, load_package
 from tests.api.document import documented, validator
+from tests.api.world import LISTED, World, phantom_png
 from tests.conftest import PASSWORD
-from tests.factories import (
-    make_job,
-    make_model_version,
-    make_patient,
-    make_prediction,
-    make_study,
-)
-from tests.network.rows import make_node, make_received
-from tests.reading import look_at, present_identity, sign
 from webportal.access.models import AccessEntry
-from webportal.accounts.models import ApiToken, Role, User
-from webportal.accounts.services import create_token
-from webportal.audit import runs
-from webportal.demo.phantoms import draw_phantom
-from webportal.inference import registry
-from webportal.inference.models import JobState, Prediction, Worker
-from webportal.intake import pipeline
-from webportal.intake.batches import services
-from webportal.intake.cases.case_record import FORM_KEY, CaseRecord
-from webportal.intake.models import UploadItem
-from webportal.network.models import Node
-from webportal.notifications.models import Kind, Notification
+from webportal.accounts.models import Role, User
 from webportal.records.models import Patient, Study
-from webportal.review.models import SecondReading, TextTemplate
-from webportal.review.reads import reservation
-from webportal.review.reads.services import Entry, save_draft
 
 
 @dataclass(frozen=True)
@@ -54,33 +28,6 @@ class Operation:
     path: dict[str, str] = field(default_factory=dict)
     body: Any = None
     form: Any = None
-
-
-# What must be there before a list is asked for.
-LISTED = {
-    "access_entries_patients_create": "patient",
-    "agreement_list": "read",
-    "batches_list": "batch",
-    "held_files_list": "held",
-    "jobs_list": "queued",
-    "model_versions_list": "model",
-    "notifications_list": "notification",
-    "patients_list": "patient",
-    "patients_search_create": "patient",
-    "predictions_list": "prediction",
-    "radiographs_list": "radiograph",
-    "reads_list": "read",
-    "studies_list": "study",
-    "studies_second_reads": "second_read",
-    "studies_search_create": "study",
-    "studies_worklist": "study",
-    "text_templates_list": "text",
-    "tokens_list": "token",
-    "dicom_nodes_list": "node",
-    "received_instances_list": "received",
-    "users_list": "person",
-    "workers_list": "worker",
-}
 
 
 def _of(name: str) -> dict[str, str]:
@@ -196,163 +143,10 @@ OPERATIONS: dict[str, Operation] = {
 }
 
 
-class World:
-    """Makes a thing when it is asked for by name, and gives what addresses it."""
-
-    def __init__(self, uploader: User, radiologist: User) -> None:
-        self.uploader, self.radiologist = uploader, radiologist
-
-    def __getitem__(self, name: str) -> Any:
-        return getattr(self, name)
-
-    @cached_property
-    def result(self) -> Prediction:
-        return make_prediction()
-
-    @property
-    def prediction(self) -> Any:
-        return self.result.pk
-
-    @property
-    def radiograph(self) -> Any:
-        return self.result.radiograph_id
-
-    @property
-    def study(self) -> Any:
-        return self.result.radiograph.study_id
-
-    @property
-    def looked_at(self) -> Any:
-        look_at(self.result.radiograph.study, self.radiologist)
-        return self.study
-
-    @property
-    def identity(self) -> Any:
-        return present_identity(self.result.radiograph.study)
-
-    @property
-    def patient(self) -> Any:
-        return self.result.radiograph.study.patient_id
-
-    @property
-    def model(self) -> Any:
-        return self.result.model_version_id
-
-    @property
-    def shipped(self) -> Any:
-        make_model_version("current", is_active=True)
-        return registry.register(load_package(SHIPPED_PACKAGE), None)[0].pk
-
-    @property
-    def outdated(self) -> Any:
-        make_model_version("newer", is_active=True)
-        return self.result.radiograph.study_id
-
-    @property
-    def queued(self) -> Any:
-        return make_job().pk
-
-    @property
-    def quarantined(self) -> Any:
-        return make_job(state=JobState.QUARANTINED).pk
-
-    @property
-    def read(self) -> Any:
-        study = self.result.radiograph.study
-        entry = Entry(self.result.pk, "confirm", "definite")
-        return sign(study, self.radiologist, entry, PASSWORD).pk
-
-    @property
-    def verification(self) -> Any:
-        return runs.request(self.radiologist).pk
-
-    @property
-    def second_read(self) -> Any:
-        return SecondReading.objects.create(study_id=self.study, reason="drawn").pk
-
-    @property
-    def left(self) -> Any:
-        assert self.result
-        return make_study().pk
-
-    @property
-    def reserved(self) -> Any:
-        study = self.result.radiograph.study
-        reservation.reserve(study, self.radiologist)
-        return study.pk
-
-    @property
-    def text(self) -> Any:
-        fields = {"key": "n", "name": "Normal", "text": "Lungs clear."}
-        return TextTemplate.objects.create(owner=self.radiologist, **fields).pk
-
-    @property
-    def drafted(self) -> Any:
-        study = make_study()
-        save_draft(study, self.radiologist, Entry(None, comment="So far nothing."))
-        return study.pk
-
-    @cached_property
-    def held_item(self) -> UploadItem:
-        make_patient(patient_id="P-1", issuer="", name="Phantom^Berta")
-        records = {FORM_KEY: CaseRecord("P-1", name="Phantom^Anna")}
-        batch = services.create_batch(self.uploader, identity_mode="form", records=records)
-        file = io.BytesIO(phantom_png(1))
-        return pipeline.receive_file(batch, "held.png", file, self.uploader)[0]
-
-    @property
-    def held(self) -> Any:
-        return self.held_item.pk
-
-    @property
-    def batch(self) -> Any:
-        return self.held_item.batch_id
-
-    @property
-    def notification(self) -> Any:
-        batch = services.create_batch(self.uploader)
-        kind = Kind.BATCH_DONE
-        return Notification.objects.create(recipient=self.uploader, kind=kind, batch=batch).pk
-
-    @cached_property
-    def node(self) -> Any:
-        return make_node().pk
-
-    @property
-    def received(self) -> Any:
-        return make_received(Node.objects.get(pk=self.node)).pk
-
-    @property
-    def person(self) -> Any:
-        return self.uploader.pk
-
-    @property
-    def worker(self) -> Any:
-        now = timezone.now()
-        return Worker.objects.create(name="gpu-1@host", started_at=now, last_seen_at=now).pk
-
-    @property
-    def token(self) -> Any:
-        create_token(self.radiologist, "a script")
-        return ApiToken.objects.get().token_key
-
-    def fill(self, operation_id: str) -> None:
-        """Make what a list is to show."""
-        for start, name in LISTED.items():
-            if operation_id.startswith(start):
-                self[name]
-
-
 @pytest.fixture
 def world(uploader: User, radiologist: User, settings: Settings) -> World:
     settings.SECOND_READING_BLIND_TO_AI = True
     return World(uploader, radiologist)
-
-
-def phantom_png(seed: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(draw_phantom(seed, (160, 136), opacity=False)).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def test_the_table_names_exactly_the_documented_operations() -> None:

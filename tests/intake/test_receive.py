@@ -1,6 +1,5 @@
 """Sending files: the verdict on each, what it leaves in the records and in the storage."""
 
-import errno
 import hashlib
 import io
 import zipfile
@@ -12,7 +11,6 @@ from typing import Any, NamedTuple
 
 import pydicom
 import pytest
-from django.core.files import File
 from pytest_django.fixtures import Settings
 
 from ml import images
@@ -23,11 +21,9 @@ from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.inference.models import Job, JobState
 from webportal.intake.batches import services
-from webportal.intake.errors import StorageFullError, StorageReadOnlyError
 from webportal.intake.held.resolution import Decision, resolve
 from webportal.records.choices import Priority
 from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
-from webportal.storage import DurableFileSystemStorage
 
 pytestmark = pytest.mark.django_db
 
@@ -259,16 +255,6 @@ def test_a_refused_file_is_looked_at_anew_when_it_is_sent_again(
     assert (first.pk, second.verdict, str(second.reason)) == (second.pk, "accepted", "")
 
 
-def test_a_nearly_full_disk_takes_nothing(
-    send: Send, settings: Settings, storage_folder: Path
-) -> None:
-    settings.UPLOAD_MIN_FREE_BYTES = 2**62
-    with pytest.raises(StorageFullError):
-        send(files.png(files.phantom()))
-    assert not any(counts().values())
-    assert not storage_folder.exists()
-
-
 # ── Sent again ──────────────────────────────────────────────────────────────────────────────────
 
 
@@ -295,76 +281,6 @@ def test_the_same_image_in_another_batch_is_a_duplicate(send: Send, uploader: Us
     second = send(data, "b.png", to=services.create_batch(uploader))
     assert (second.verdict, second.radiograph) == ("duplicate", first.radiograph)
     assert Radiograph.objects.count() == Job.objects.count() == 1
-
-
-# ── Nothing half-stored ─────────────────────────────────────────────────────────────────────────
-
-
-@pytest.mark.parametrize(
-    "target",
-    ["webportal.inference.queue.enqueue_new", "webportal.intake.pipeline.store.append_all"],
-)
-@pytest.mark.parametrize("make", [files.png, lambda pixels: files.dicom(pixels)])
-def test_no_bytes_are_left_if_the_records_fail(
-    target: str,
-    make: Callable[..., bytes],
-    send: Send,
-    storage_folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    def fail(*_: object) -> None:
-        raise OSError("database gone")
-
-    data = make(files.phantom())
-    monkeypatch.setattr(target, fail)
-    with pytest.raises(OSError, match="database gone"):
-        send(data)
-    assert not any(counts().values())
-    assert stored_files(storage_folder) == []
-    monkeypatch.undo()
-    assert send(data).verdict == "accepted"
-
-
-@pytest.mark.parametrize(
-    ("reason", "refusal"),
-    [
-        (errno.ENOSPC, StorageFullError),
-        (errno.EROFS, StorageReadOnlyError),
-        (errno.EACCES, StorageReadOnlyError),
-    ],
-)
-def test_no_records_are_left_if_the_storage_fails(
-    send: Send,
-    storage_folder: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    reason: int,
-    refusal: type[Exception],
-) -> None:
-    save = DurableFileSystemStorage._save
-
-    def full(self: DurableFileSystemStorage, name: str, content: File[bytes]) -> str:
-        if name.startswith("dicom/"):
-            raise OSError(reason, "It cannot be written")
-        return save(self, name, content)
-
-    monkeypatch.setattr(DurableFileSystemStorage, "_save", full)
-    with pytest.raises(refusal):
-        send(files.png(files.phantom()))
-    assert not any(counts().values())
-    assert stored_files(storage_folder) == []
-
-
-def test_a_fault_of_ours_is_a_verdict_and_logs_nothing_of_the_file(
-    send: Send, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    def fail(*_: object) -> None:
-        raise RuntimeError("Doe^Jane")
-
-    monkeypatch.setattr("webportal.intake.pipeline.match.match", fail)
-    item = send(files.dicom(files.phantom(), PatientName="Doe^Jane"))
-    assert (item.verdict, item.reason_code) == ("refused", "internal_error")
-    assert "RuntimeError" in caplog.text
-    assert "Doe" not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,93 @@
+"""Where the storage, the database or our own code fails, nothing of a file is left half-stored."""
+
+import errno
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from django.core.files import File
+from pytest_django.fixtures import Settings
+
+from tests import dicom_files as files
+from tests.intake.conftest import Send, counts, stored_files
+from webportal.intake.errors import StorageFullError, StorageReadOnlyError
+from webportal.storage import DurableFileSystemStorage
+
+pytestmark = pytest.mark.django_db
+
+
+def test_a_nearly_full_disk_takes_nothing(
+    send: Send, settings: Settings, storage_folder: Path
+) -> None:
+    settings.UPLOAD_MIN_FREE_BYTES = 2**62
+    with pytest.raises(StorageFullError):
+        send(files.png(files.phantom()))
+    assert not any(counts().values())
+    assert not storage_folder.exists()
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["webportal.inference.queue.enqueue_new", "webportal.intake.pipeline.store.append_all"],
+)
+@pytest.mark.parametrize("make", [files.png, lambda pixels: files.dicom(pixels)])
+def test_no_bytes_are_left_if_the_records_fail(
+    target: str,
+    make: Callable[..., bytes],
+    send: Send,
+    storage_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError("database gone")
+
+    data = make(files.phantom())
+    monkeypatch.setattr(target, fail)
+    with pytest.raises(OSError, match="database gone"):
+        send(data)
+    assert not any(counts().values())
+    assert stored_files(storage_folder) == []
+    monkeypatch.undo()
+    assert send(data).verdict == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("reason", "refusal"),
+    [
+        (errno.ENOSPC, StorageFullError),
+        (errno.EROFS, StorageReadOnlyError),
+        (errno.EACCES, StorageReadOnlyError),
+    ],
+)
+def test_no_records_are_left_if_the_storage_fails(
+    send: Send,
+    storage_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    reason: int,
+    refusal: type[Exception],
+) -> None:
+    save = DurableFileSystemStorage._save
+
+    def full(self: DurableFileSystemStorage, name: str, content: File[bytes]) -> str:
+        if name.startswith("dicom/"):
+            raise OSError(reason, "It cannot be written")
+        return save(self, name, content)
+
+    monkeypatch.setattr(DurableFileSystemStorage, "_save", full)
+    with pytest.raises(refusal):
+        send(files.png(files.phantom()))
+    assert not any(counts().values())
+    assert stored_files(storage_folder) == []
+
+
+def test_a_fault_of_ours_is_a_verdict_and_logs_nothing_of_the_file(
+    send: Send, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("Doe^Jane")
+
+    monkeypatch.setattr("webportal.intake.pipeline.match.match", fail)
+    item = send(files.dicom(files.phantom(), PatientName="Doe^Jane"))
+    assert (item.verdict, item.reason_code) == ("refused", "internal_error")
+    assert "RuntimeError" in caplog.text
+    assert "Doe" not in caplog.text
