@@ -1,4 +1,4 @@
-"""What an entry holds, and what happens where it cannot be written."""
+"""The content of access log entries, and responses that cannot be logged."""
 
 from collections.abc import Callable
 
@@ -48,7 +48,7 @@ def test_a_list_names_every_row_and_who_was_shown_it_where(
     assert abs((clock() - entry.at).total_seconds()) < 60
 
 
-def test_the_words_of_a_search_are_kept_in_the_log_and_the_address_has_only_a_key(
+def test_search_terms_are_kept_in_the_log_and_the_url_has_only_a_key(
     sign_in: Callable[[User], Client], radiologist: User
 ) -> None:
     client = sign_in(radiologist)
@@ -58,7 +58,7 @@ def test_the_words_of_a_search_are_kept_in_the_log_and_the_address_has_only_a_ke
     assert "search" not in only_entry().criteria
 
 
-def test_the_role_that_opens_the_page_is_named_and_no_other() -> None:
+def test_only_the_role_that_grants_access_is_named() -> None:
     both = User.objects.create_user("both", None, [Role.UPLOADER, Role.IT])
     client = Client()
     client.force_login(both)
@@ -70,7 +70,9 @@ def test_the_role_that_opens_the_page_is_named_and_no_other() -> None:
     ]
 
 
-def test_a_refusal_names_who_wanted_what(sign_in: Callable[[User], Client], uploader: User) -> None:
+def test_a_refusal_names_the_user_and_the_object(
+    sign_in: Callable[[User], Client], uploader: User
+) -> None:
     study = make_study()
     assert sign_in(uploader).get(f"/studies/{study.pk}").status_code == 403
     entry = only_entry()
@@ -90,7 +92,7 @@ def test_a_failed_sign_in_keeps_a_known_name_and_no_password(
     assert AccessEntry.objects.count() == 2
 
 
-def test_a_token_is_named_by_its_beginning_and_a_wrong_one_not_at_all(radiologist: User) -> None:
+def test_a_token_is_named_by_its_prefix_and_an_invalid_one_not_at_all(radiologist: User) -> None:
     token = create_token(radiologist, "nightly export")
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION=f"Token {token}")
@@ -106,7 +108,7 @@ def test_a_token_is_named_by_its_beginning_and_a_wrong_one_not_at_all(radiologis
     assert "ffff" not in str(vars(wrong))
 
 
-def test_strangers_cannot_fill_the_log() -> None:
+def test_anonymous_clients_cannot_fill_the_log() -> None:
     client = APIClient()
     client.credentials(HTTP_AUTHORIZATION="Token " + "f" * 64)
     for _ in range(2 * ENTRIES_A_MINUTE + 1):
@@ -117,7 +119,7 @@ def test_strangers_cannot_fill_the_log() -> None:
     assert entries.filter(criteria__has_key="more_this_minute").exists()
 
 
-def test_a_page_that_keeps_itself_current_adds_only_what_is_new(
+def test_a_polling_page_adds_only_new_rows(
     sign_in: Callable[[User], Client], radiologist: User
 ) -> None:
     first = make_study()
@@ -138,7 +140,7 @@ def test_a_page_that_keeps_itself_current_adds_only_what_is_new(
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("path", ["/studies/{study}", "/radiographs/{radiograph}/original"])
-def test_what_cannot_be_recorded_is_not_shown(
+def test_a_response_that_cannot_be_logged_is_withheld(
     sign_in: Callable[[User], Client], radiologist: User, path: str
 ) -> None:
     radiograph = make_prediction().radiograph
@@ -170,7 +172,7 @@ def _execute(statement: str) -> None:
         cursor.execute(statement)
 
 
-def test_entries_are_removed_when_they_need_not_be_kept_any_longer() -> None:
+def test_entries_are_removed_after_the_retention_period() -> None:
     for _ in range(3):
         record_start("portal")
     old, older, _young = AccessEntry.objects.order_by("id")

@@ -1,4 +1,4 @@
-"""Every address says what it shows, and whoever is shown a patient is in the access log."""
+"""Every route declares what it shows, and whoever is shown a patient is in the access log."""
 
 import io
 from datetime import timedelta
@@ -40,7 +40,7 @@ def routes(patterns: list[URLPattern | URLResolver], start: str = "") -> list[st
     return found
 
 
-def test_every_route_is_declared_and_no_other() -> None:
+def test_the_declarations_match_the_routes() -> None:
     """A route that fails here needs its line in webportal/access/routes.py."""
     assert set(ROUTES) == set(routes(get_resolver().url_patterns))
 
@@ -146,7 +146,7 @@ def test_everyone_who_is_shown_a_patient_on_a_page_is_in_the_log(
     } <= set(shown)
 
 
-def test_a_route_that_shows_patients_and_does_not_say_whom_is_withheld(
+def test_a_response_about_patients_that_reports_none_is_withheld(
     monkeypatch: pytest.MonkeyPatch, somebody: dict[str, Any], radiologist: User
 ) -> None:
     monkeypatch.setattr(worklist_views, "show", lambda *_args, **_more: None)
@@ -157,7 +157,7 @@ def test_a_route_that_shows_patients_and_does_not_say_whom_is_withheld(
     assert NAME.encode() not in response.content
 
 
-def test_an_undeclared_route_answers_nothing(
+def test_an_undeclared_route_returns_nothing(
     monkeypatch: pytest.MonkeyPatch, radiologist: User
 ) -> None:
     monkeypatch.delitem(ROUTES, "review:worklist")

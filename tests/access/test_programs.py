@@ -17,7 +17,7 @@ def said() -> list[tuple[str, str]]:
     return [(entry.kind, entry.criteria["program"]) for entry in entries]
 
 
-def test_a_worker_says_when_it_starts_and_stops() -> None:
+def test_a_worker_logs_its_start_and_stop() -> None:
     report_start("gpu-1@host")
     report_stop("gpu-1@host")
     assert said() == [("start", "worker"), ("stop", "worker")]
@@ -27,7 +27,7 @@ def test_a_worker_says_when_it_starts_and_stops() -> None:
     assert {each.user for each in AccessEntry.objects.all()} == {"system"}
 
 
-def test_the_scheduler_says_when_it_starts_and_stops() -> None:
+def test_the_scheduler_logs_its_start_and_stop() -> None:
     scheduler.app._begin()
     scheduler.app._record_stop()
     assert said() == [("start", "scheduler"), ("stop", "scheduler")]

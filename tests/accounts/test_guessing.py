@@ -1,4 +1,4 @@
-"""Guessing passwords gets ever slower; nobody is locked out by those who guess."""
+"""Password guessing is throttled; nobody is locked out by other people's guesses."""
 
 import pytest
 from django.test import Client
@@ -46,7 +46,7 @@ def test_each_wrong_password_makes_the_next_wait_longer(radiologist: User, known
     assert sign_in(name, PASSWORD) == (302 if known else 200)
 
 
-def test_an_attempt_during_the_delay_is_neither_hashed_nor_in_the_trail(
+def test_an_attempt_during_the_delay_is_neither_hashed_nor_audited(
     radiologist: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail(radiologist.username, FREE)
@@ -57,20 +57,20 @@ def test_an_attempt_during_the_delay_is_neither_hashed_nor_in_the_trail(
     assert audit_actions() == [Action.SIGN_IN_FAILED] * FREE
 
 
-def test_guesses_from_one_place_do_not_slow_down_others(radiologist: User) -> None:
+def test_guesses_from_one_address_do_not_slow_down_others(radiologist: User) -> None:
     fail(radiologist.username, FREE, ELSEWHERE)
     assert sign_in(radiologist.username, PASSWORD, ELSEWHERE) == 429
     assert sign_in(radiologist.username, PASSWORD, HERE) == 302
 
 
-def test_trying_one_password_on_many_names_is_slowed_down(radiologist: User) -> None:
+def test_password_spraying_is_slowed_down(radiologist: User) -> None:
     for number in range(throttle.ONE_ADDRESS.free):
         fail(f"name-{number}", 1, ELSEWHERE)
     assert sign_in("yet-another", "wrong", ELSEWHERE) == 429
     assert sign_in(radiologist.username, PASSWORD, HERE) == 302
 
 
-def test_an_address_is_not_freed_by_an_account_of_ones_own(radiologist: User) -> None:
+def test_signing_in_to_an_own_account_does_not_reset_the_address(radiologist: User) -> None:
     for number in range(throttle.ONE_ADDRESS.free - 1):
         fail(f"name-{number}", 1, ELSEWHERE)
     assert sign_in(radiologist.username, PASSWORD, ELSEWHERE) == 302
@@ -78,7 +78,7 @@ def test_an_address_is_not_freed_by_an_account_of_ones_own(radiologist: User) ->
     assert sign_in("name", "wrong", ELSEWHERE) == 429
 
 
-def test_attempts_on_one_name_from_many_places_are_slowed_down_but_its_owner_is_not(
+def test_distributed_attempts_on_one_name_are_slowed_down_but_not_its_owner(
     radiologist: User, uploader: User
 ) -> None:
     own = Client()
@@ -96,7 +96,7 @@ def test_attempts_on_one_name_from_many_places_are_slowed_down_but_its_owner_is_
     assert sign_in(radiologist.username, "wrong", browser=theirs) == 429
 
 
-def test_a_known_browser_may_not_guess_faster_than_others(radiologist: User) -> None:
+def test_a_known_browser_cannot_guess_faster_than_others(radiologist: User) -> None:
     own = Client()
     sign_in(radiologist.username, PASSWORD, browser=own)
     own.post("/sign-out")
@@ -105,7 +105,7 @@ def test_a_known_browser_may_not_guess_faster_than_others(radiologist: User) -> 
     assert sign_in(radiologist.username, PASSWORD, browser=own) == 429
 
 
-def test_the_cookie_of_a_browser_tells_nothing_and_is_forgotten_with_the_password(
+def test_the_browser_cookie_reveals_nothing_and_ends_with_the_password(
     radiologist: User, it_person: User
 ) -> None:
     own = Client()
@@ -118,7 +118,7 @@ def test_the_cookie_of_a_browser_tells_nothing_and_is_forgotten_with_the_passwor
     assert not KnownDevice.objects.exists()
 
 
-def test_the_address_is_what_the_proxy_says_where_there_is_one(
+def test_the_client_address_comes_from_a_trusted_proxy(
     radiologist: User, settings: Settings
 ) -> None:
     settings.PROXY_COUNT = 1
@@ -133,7 +133,7 @@ def test_the_address_is_what_the_proxy_says_where_there_is_one(
     assert Client().post("/sign-in", values, headers=header).status_code == 200
 
 
-def test_names_and_addresses_are_kept_as_digests_alone(radiologist: User) -> None:
+def test_names_and_addresses_are_stored_only_as_digests(radiologist: User) -> None:
     fail(radiologist.username, 1)
     written = str(PasswordAttempt.objects.values_list())
     assert radiologist.username not in written

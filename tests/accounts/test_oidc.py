@@ -1,4 +1,4 @@
-"""Signing in at an identity provider that runs as a process of its own."""
+"""Single sign-on through an identity provider that runs in a separate process."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -46,14 +46,14 @@ def is_signed_in(client: Client) -> bool:
     return client.get("/account/sessions").status_code == 200
 
 
-def test_without_a_provider_there_is_no_way_to_one(client: Client) -> None:
+def test_without_a_provider_its_routes_do_not_exist(client: Client) -> None:
     assert "provider" not in client.get("/sign-in").text
     for address in ("", "/callback"):
         assert client.get(f"/sign-in/provider{address}").status_code == 404
     assert client.post("/sign-in/provider/logout").status_code == 404
 
 
-def test_somebody_new_gets_an_account_with_the_roles_of_their_groups(
+def test_a_new_user_gets_an_account_with_the_roles_of_their_groups(
     client: Client, provider: IdentityProvider
 ) -> None:
     assert "Sign in with Bir Hospital" in client.get("/sign-in?next=/worklist").text
@@ -85,20 +85,20 @@ def test_the_request_is_bound_to_the_browser_and_to_its_code(
 
 
 @pytest.mark.parametrize("query", ["", "?error=access_denied", "?code=x&state=y", "?code=x"])
-def test_an_answer_that_is_none_signs_nobody_in(
+def test_an_invalid_response_signs_nobody_in(
     client: Client, provider: IdentityProvider, query: str
 ) -> None:
     response = client.get(f"/sign-in/provider/callback{query}")
     assert (response.status_code, is_signed_in(client)) == (422, False)
 
 
-def test_it_leads_to_no_other_site(client: Client, provider: IdentityProvider) -> None:
+def test_it_never_redirects_to_another_site(client: Client, provider: IdentityProvider) -> None:
     provider.knows("asha", groups=["readers"])
     response = provider.sign_in(client, "asha", "https://elsewhere.example/")
     assert response.headers["Location"] == "/"
 
 
-def test_only_known_names_where_nobody_is_added(
+def test_only_existing_users_sign_in_unless_accounts_are_created(
     client: Client, provider: IdentityProvider, settings: Settings, make_user: Callable[..., User]
 ) -> None:
     settings.OIDC_CREATE_USERS = False
@@ -110,7 +110,7 @@ def test_only_known_names_where_nobody_is_added(
     assert known.roles == ["radiologist"]
 
 
-def test_a_name_that_is_given_to_somebody_else_opens_no_account(
+def test_a_reassigned_name_does_not_open_the_former_account(
     client: Client, provider: IdentityProvider
 ) -> None:
     provider.knows("asha", groups=["readers"])
@@ -123,9 +123,7 @@ def test_a_name_that_is_given_to_somebody_else_opens_no_account(
     assert User.objects.get().username == "asha"
 
 
-def test_a_name_that_is_no_name_opens_no_account(
-    client: Client, provider: IdentityProvider
-) -> None:
+def test_an_invalid_name_opens_no_account(client: Client, provider: IdentityProvider) -> None:
     provider.knows("asha", preferred_username="a<b>", groups=["readers"])
     assert "valid username" in provider.sign_in(client, "asha").text
     provider.knows("asha", name="A" * 151, groups=["readers"])
@@ -135,7 +133,7 @@ def test_a_name_that_is_no_name_opens_no_account(
     assert not User.objects.exists()
 
 
-def test_without_a_role_nobody_comes_in(client: Client, provider: IdentityProvider) -> None:
+def test_a_user_without_a_role_cannot_sign_in(client: Client, provider: IdentityProvider) -> None:
     provider.knows("asha", groups=["staff"])
     response = provider.sign_in(client, "asha")
     assert (response.status_code, "None of your groups" in response.text) == (422, True)
@@ -143,7 +141,7 @@ def test_without_a_role_nobody_comes_in(client: Client, provider: IdentityProvid
     assert [each.outcome for each in AccessEntry.objects.all()] == ["failed"]
 
 
-def test_groups_whose_roles_do_not_go_together_are_refused(
+def test_groups_with_conflicting_roles_are_refused(
     client: Client, provider: IdentityProvider, settings: Settings
 ) -> None:
     settings.ROLE_SEPARATION = "always"
@@ -152,7 +150,9 @@ def test_groups_whose_roles_do_not_go_together_are_refused(
     assert not User.objects.exists()
 
 
-def test_a_stopped_account_stays_stopped(client: Client, provider: IdentityProvider) -> None:
+def test_a_deactivated_account_stays_deactivated(
+    client: Client, provider: IdentityProvider
+) -> None:
     provider.knows("asha", groups=["readers"])
     provider.sign_in(client, "asha")
     User.objects.update(is_active=False)
@@ -165,7 +165,7 @@ def make_due(client: Client) -> None:
     session.save()
 
 
-def test_a_group_that_was_taken_away_is_gone_at_the_next_refresh(
+def test_a_removed_group_takes_effect_at_the_next_refresh(
     client: Client, provider: IdentityProvider
 ) -> None:
     provider.knows("asha", groups=["readers", "informatics"])
@@ -187,7 +187,7 @@ def test_a_group_that_was_taken_away_is_gone_at_the_next_refresh(
     assert Client().get("/api/v1/users", headers=header).status_code == 403
 
 
-def test_a_provider_that_does_not_answer_ends_no_session(
+def test_an_unavailable_provider_ends_no_session(
     client: Client, provider: IdentityProvider, settings: Settings
 ) -> None:
     provider.knows("asha", groups=["readers"])
@@ -236,7 +236,7 @@ def test_the_provider_ends_one_session(
     assert send(told) == (400, "it was used before")
 
 
-def test_the_provider_ends_everything_of_a_person(
+def test_the_provider_ends_all_sessions_and_tokens_of_a_user(
     provider: IdentityProvider, browsers: tuple[Client, Client]
 ) -> None:
     token = services.create_token(User.objects.get(), "export")
@@ -249,7 +249,7 @@ def test_the_provider_ends_everything_of_a_person(
     assert entries.get().detail == {"identity_provider": True, "sessions": 2}
 
 
-def test_of_strangers_it_ends_nothing(
+def test_a_logout_token_for_an_unknown_user_ends_nothing(
     provider: IdentityProvider, browsers: tuple[Client, Client]
 ) -> None:
     assert send(logout_token(provider, "stranger", sid="s1"))[0] == 200
@@ -266,7 +266,7 @@ def test_of_strangers_it_ends_nothing(
         ({"client_id": "another"}, "not valid"),
     ],
 )
-def test_a_token_that_is_no_logout_token_ends_nothing(
+def test_an_invalid_logout_token_ends_nothing(
     provider: IdentityProvider,
     browsers: tuple[Client, Client],
     claims: dict[str, Any],
@@ -277,7 +277,7 @@ def test_a_token_that_is_no_logout_token_ends_nothing(
     assert [is_signed_in(browser) for browser in browsers] == [True, True]
 
 
-def test_a_token_that_the_provider_did_not_sign_ends_nothing(
+def test_a_logout_token_with_a_foreign_signature_ends_nothing(
     provider: IdentityProvider, browsers: tuple[Client, Client]
 ) -> None:
     head, body, signature = logout_token(provider).split(".")
@@ -290,7 +290,7 @@ def test_a_token_that_the_provider_did_not_sign_ends_nothing(
     assert signature
 
 
-def test_the_provider_has_no_say_in_an_account_named_for_emergencies_later(
+def test_the_provider_does_not_control_later_break_glass_accounts(
     provider: IdentityProvider, settings: Settings
 ) -> None:
     provider.knows("emergency", groups=["informatics"])
@@ -302,7 +302,7 @@ def test_the_provider_has_no_say_in_an_account_named_for_emergencies_later(
     assert User.objects.get(username="emergency").roles == roles != []
 
 
-def test_a_stranger_at_the_callback_fills_no_trail(
+def test_anonymous_callbacks_do_not_fill_the_trail(
     client: Client, provider: IdentityProvider
 ) -> None:
     entries = AuditEntry.objects.count()
@@ -314,7 +314,7 @@ def sign_in_by_password(client: Client, name: str) -> Any:
     return client.post("/sign-in", {"username": name, "password": PASSWORD})
 
 
-def test_passwords_can_be_left_to_emergencies(
+def test_passwords_can_be_restricted_to_break_glass_users(
     provider: IdentityProvider, settings: Settings, make_user: Callable[..., User]
 ) -> None:
     settings.LOCAL_SIGN_IN, settings.BREAK_GLASS_USERS = False, ["emergency"]
@@ -353,7 +353,7 @@ def test_passwords_can_be_left_to_emergencies(
         ("OIDC_ISSUER", "http://id.hospital.example", "must begin with https"),
     ],
 )
-def test_settings_that_do_not_fit_stop_the_start(
+def test_inconsistent_settings_prevent_the_start(
     provider: IdentityProvider, settings: Settings, name: str, value: object, problem: str
 ) -> None:
     setattr(settings, name, value)

@@ -1,4 +1,4 @@
-"""Passkeys: what the browser signs is good once, here, and for what it was asked for."""
+"""Passkeys: the browser's signature is valid once, here, and for one purpose."""
 
 import json
 import time
@@ -91,7 +91,7 @@ def throttle_codes(client: Client, user: User) -> None:
         return
 
 
-def test_an_answer_is_good_once(client: Client, passkey: SoftPasskey) -> None:
+def test_a_response_is_valid_once(client: Client, passkey: SoftPasskey) -> None:
     answer = passkey.answer(options_of(client))
     assert sign_in_with(client, answer).status_code == 302
     client.post("/sign-out")
@@ -100,7 +100,7 @@ def test_an_answer_is_good_once(client: Client, passkey: SoftPasskey) -> None:
     assert "not accepted" in sign_in_with(client, answer).text
 
 
-def test_an_answer_comes_in_time(client: Client, passkey: SoftPasskey) -> None:
+def test_a_response_must_arrive_in_time(client: Client, passkey: SoftPasskey) -> None:
     options = options_of(client)
     session = client.session
     session["passkey_challenges"]["sign-in"]["until"] = time.time() - 1
@@ -118,7 +118,7 @@ def test_an_answer_comes_in_time(client: Client, passkey: SoftPasskey) -> None:
         {"flags": AuthenticatorData.FLAG.UV},
     ],
 )
-def test_an_answer_for_another_address_or_without_its_owner_is_not_accepted(
+def test_a_response_for_another_origin_or_without_user_verification_is_refused(
     client: Client, passkey: SoftPasskey, changes: dict[str, Any]
 ) -> None:
     response = sign_in_with(client, passkey.answer(options_of(client), **changes))
@@ -126,7 +126,7 @@ def test_an_answer_for_another_address_or_without_its_owner_is_not_accepted(
     assert "not accepted" in response.text
 
 
-def test_a_signature_by_another_key_is_not_accepted(client: Client, passkey: SoftPasskey) -> None:
+def test_a_signature_by_another_key_is_refused(client: Client, passkey: SoftPasskey) -> None:
     other = SoftPasskey(counter=9)
     other.credential_id = passkey.credential_id
     assert "not accepted" in sign_in_with(client, other.answer(options_of(client))).text
@@ -134,14 +134,12 @@ def test_a_signature_by_another_key_is_not_accepted(client: Client, passkey: Sof
 
 
 @pytest.mark.parametrize("answer", ["", "{", "[]", "{}", '{"id": 1}', '"x"'])
-def test_an_answer_that_is_none_is_refused(
-    client: Client, passkey: SoftPasskey, answer: str
-) -> None:
+def test_a_malformed_response_is_refused(client: Client, passkey: SoftPasskey, answer: str) -> None:
     options_of(client)
     assert sign_in_with(client, answer).status_code == 422
 
 
-def test_a_copied_passkey_gives_itself_away(client: Client, passkey: SoftPasskey) -> None:
+def test_a_cloned_passkey_is_detected(client: Client, passkey: SoftPasskey) -> None:
     copy = SoftPasskey(counter=passkey.counter)
     copy.key, copy.credential_id = passkey.key, passkey.credential_id
     assert sign_in_with(client, passkey.answer(options_of(client))).status_code == 302
@@ -149,15 +147,13 @@ def test_a_copied_passkey_gives_itself_away(client: Client, passkey: SoftPasskey
     assert "copied" in sign_in_with(client, copy.answer(options_of(client))).text
 
 
-def test_somebody_who_may_sign_in_no_more_does_not_by_passkey(
-    client: Client, passkey: SoftPasskey
-) -> None:
+def test_a_deactivated_user_cannot_sign_in_by_passkey(client: Client, passkey: SoftPasskey) -> None:
     User.objects.update(is_active=False)
     assert "may not sign in" in sign_in_with(client, passkey.answer(options_of(client))).text
     assert audit_actions()[-1] == Action.SIGN_IN_FAILED
 
 
-def test_an_ip_address_can_have_none_and_the_page_says_so(
+def test_passkeys_are_unavailable_at_an_ip_address_and_the_page_says_so(
     radiologist: User, passkey: SoftPasskey
 ) -> None:
     client = Client(headers={"Host": "127.0.0.1:8000"})
@@ -168,7 +164,7 @@ def test_an_ip_address_can_have_none_and_the_page_says_so(
     assert "opened by the IP address 127.0.0.1" in client.get(PAGE).text
 
 
-def test_a_name_without_https_can_have_none(settings: Any) -> None:
+def test_passkeys_are_unavailable_without_https(settings: Any) -> None:
     settings.ALLOWED_HOSTS = ["chestline.hospital.example"]
     client = Client(headers={"Host": "chestline.hospital.example"})
     assert "need HTTPS" in client.get("/sign-in").text
@@ -191,7 +187,7 @@ def test_a_passkey_made_for_another_address_is_not_added(client: Client, radiolo
     assert (page.status_code, Passkey.objects.count()) == (422, 0)
 
 
-def test_removing_one_is_told_and_audited(client: Client, passkey: SoftPasskey) -> None:
+def test_removing_one_is_notified_and_audited(client: Client, passkey: SoftPasskey) -> None:
     sign_in_with(client, passkey.answer(options_of(client)))
     found = Passkey.objects.get()
     client.post(f"{PAGE}/passkeys/{found.pk}/remove")
@@ -203,7 +199,9 @@ def test_removing_one_is_told_and_audited(client: Client, passkey: SoftPasskey) 
     assert "does not know" in sign_in_with(client, passkey.answer(options_of(client))).text
 
 
-def test_nobody_removes_anothers(client: Client, passkey: SoftPasskey, it_person: User) -> None:
+def test_nobody_removes_another_users_passkey(
+    client: Client, passkey: SoftPasskey, it_person: User
+) -> None:
     found = Passkey.objects.get()
     client.force_login(it_person)
     session = client.session

@@ -1,4 +1,4 @@
-"""The second factor: added, asked for, required, removed, reset; codes are good once."""
+"""The second factor: adding, requesting, requiring, removing and resetting it; single-use codes."""
 
 import re
 import time
@@ -59,11 +59,11 @@ def recovery(radiologist: User, secret: str) -> list[str]:
 
 
 @pytest.mark.parametrize("at", RFC_CODES)
-def test_codes_are_those_of_the_standard(at: int) -> None:
+def test_codes_match_the_test_vectors_of_the_standard(at: int) -> None:
     assert codes.code_at(RFC_SECRET, at // codes.STEP_SECONDS) == RFC_CODES[at]
 
 
-def test_an_app_is_added_with_its_code_and_asked_for_at_the_next_sign_in(
+def test_an_app_is_added_with_a_code_and_required_at_the_next_sign_in(
     client: Client, radiologist: User
 ) -> None:
     assert sign_in_by_password(client, radiologist) == "/"
@@ -98,7 +98,7 @@ def test_an_app_is_added_with_its_code_and_asked_for_at_the_next_sign_in(
     assert secret not in str(AuditEntry.objects.values_list())
 
 
-def test_a_code_is_not_taken_twice_nor_one_before_it(
+def test_neither_a_used_code_nor_an_earlier_one_is_accepted(
     client: Client, radiologist: User, secret: str
 ) -> None:
     code = codes.code_at(secret, now_step())
@@ -119,7 +119,7 @@ def test_a_recovery_code_signs_in_once(
     assert RecoveryCode.objects.count() == codes.RECOVERY_CODES - 1
 
 
-def test_new_recovery_codes_make_the_old_ones_worthless(
+def test_new_recovery_codes_invalidate_the_old_ones(
     client: Client, radiologist: User, recovery: list[str]
 ) -> None:
     second_factor.make_recovery_codes(radiologist)
@@ -146,7 +146,7 @@ def test_guessing_codes_is_slowed_down_and_passwords_are_not(
     assert send_code(client, codes.code_at(secret, now_step())) == "/"
 
 
-def test_strangers_guesses_do_not_slow_a_known_browser(
+def test_guesses_from_elsewhere_do_not_slow_down_a_known_browser(
     client: Client, radiologist: User, secret: str
 ) -> None:
     sign_in_by_password(client, radiologist)
@@ -160,7 +160,7 @@ def test_strangers_guesses_do_not_slow_a_known_browser(
     assert send_code(client, codes.code_at(secret, now_step())) == "/"
 
 
-def test_the_guesses_of_a_day_leave_an_attacker_a_chance_below_one_in_five_hundred() -> None:
+def test_a_day_of_guessing_succeeds_with_less_than_one_in_five_hundred() -> None:
     failures, seconds = 0, 0
     # The count forgets what is older than an hour, so that an hour is as good as the next one.
     while seconds < throttle.MEMORY.total_seconds():
@@ -169,7 +169,7 @@ def test_the_guesses_of_a_day_leave_an_attacker_a_chance_below_one_in_five_hundr
     assert failures * 24 * (2 * codes.DRIFT_STEPS + 1) / 10**codes.DIGITS < 1 / 500
 
 
-def test_the_second_step_waits_for_ten_minutes_and_for_those_who_may_sign_in(
+def test_the_second_step_expires_after_ten_minutes_or_deactivation(
     client: Client, radiologist: User, secret: str
 ) -> None:
     sign_in_by_password(client, radiologist)
@@ -183,14 +183,14 @@ def test_the_second_step_waits_for_ten_minutes_and_for_those_who_may_sign_in(
     assert not is_signed_in(client)
 
 
-def test_the_second_step_leads_to_no_other_site(
+def test_the_second_step_never_redirects_to_another_site(
     client: Client, radiologist: User, secret: str
 ) -> None:
     sign_in_by_password(client, radiologist, "https://elsewhere.example/")
     assert send_code(client, codes.code_at(secret, now_step())) == "/"
 
 
-def test_a_role_that_needs_one_opens_nothing_before(
+def test_a_role_that_requires_one_grants_nothing_without_it(
     client: Client, radiologist: User, settings: Settings
 ) -> None:
     settings.REQUIRE_SECOND_FACTOR = ["radiologist"]
@@ -208,13 +208,15 @@ def test_a_role_that_needs_one_opens_nothing_before(
     assert client.get("/api/v1/studies").status_code == 200
 
 
-def test_other_roles_need_none(client: Client, radiologist: User, settings: Settings) -> None:
+def test_other_roles_do_not_require_one(
+    client: Client, radiologist: User, settings: Settings
+) -> None:
     settings.REQUIRE_SECOND_FACTOR = ["it"]
     sign_in_by_password(client, radiologist)
     assert client.get("/worklist").status_code == 200
 
 
-def test_the_last_one_stays_where_the_role_needs_it(
+def test_the_last_one_cannot_be_removed_if_the_role_requires_it(
     client: Client, radiologist: User, secret: str, settings: Settings
 ) -> None:
     settings.REQUIRE_SECOND_FACTOR = ["radiologist"]
@@ -225,13 +227,13 @@ def test_the_last_one_stays_where_the_role_needs_it(
     assert Authenticator.objects.exists()
 
 
-def test_a_setting_that_names_no_role_stops_the_start(settings: Settings) -> None:
+def test_an_unknown_role_in_the_setting_prevents_the_start(settings: Settings) -> None:
     settings.REQUIRE_SECOND_FACTOR = ["hospital_it"]
     with pytest.raises(SystemCheckError, match="hospital_it, which is no role"):
         call_command("check")
 
 
-def test_removing_it_is_told_and_takes_the_recovery_codes_along(
+def test_removing_it_is_notified_and_removes_the_recovery_codes(
     client: Client, radiologist: User, secret: str, recovery: list[str]
 ) -> None:
     sign_in_by_password(client, radiologist)
@@ -245,7 +247,7 @@ def test_removing_it_is_told_and_takes_the_recovery_codes_along(
 
 
 @pytest.mark.parametrize("address", ["app", "app/remove", "recovery-codes", "passkeys"])
-def test_nothing_changes_before_the_password_was_typed_again(
+def test_changes_require_the_password_again(
     client: Client, radiologist: User, secret: str, address: str
 ) -> None:
     sign_in_by_password(client, radiologist)
@@ -261,7 +263,7 @@ def test_nothing_changes_before_the_password_was_typed_again(
     assert client.post(f"{PAGE}/{address}").headers.get("Location") != "/account/confirm"
 
 
-def test_hospital_it_resets_it_and_its_owner_is_told(
+def test_hospital_it_resets_it_and_its_owner_is_notified(
     sign_in: Callable[[User], Client], radiologist: User, it_person: User, secret: str
 ) -> None:
     owner = sign_in(radiologist)
@@ -284,7 +286,7 @@ def test_nobody_resets_their_own(it_person: User) -> None:
 
 
 @pytest.mark.parametrize("first", ["password", "factor"])
-def test_one_administrator_alone_cannot_take_an_account_over(
+def test_no_single_administrator_can_take_over_an_account(
     radiologist: User, it_person: User, make_user: Callable[..., User], secret: str, first: str
 ) -> None:
     other = make_user(Role.IT, username="other-it")
@@ -297,7 +299,7 @@ def test_one_administrator_alone_cannot_take_an_account_over(
     halves[1](radiologist, other)
 
 
-def test_secrets_are_encrypted_and_keys_can_be_replaced(
+def test_secrets_are_encrypted_and_keys_can_be_rotated(
     radiologist: User, secret: str, settings: Settings
 ) -> None:
     kept = Authenticator.objects.get().secret
@@ -312,7 +314,7 @@ def test_secrets_are_encrypted_and_keys_can_be_replaced(
     assert "cannot read the secret" in send_code(client, codes.code_at(secret, now_step()))
 
 
-def test_recovery_codes_are_kept_as_hashes(recovery: list[str]) -> None:
+def test_recovery_codes_are_stored_as_hashes(recovery: list[str]) -> None:
     kept = str(list(RecoveryCode.objects.values_list("digest", flat=True)))
     assert not any(code.replace("-", "") in kept for code in recovery)
 
@@ -323,7 +325,7 @@ def ask_for_token(user: User, **more: str) -> tuple[int, str]:
     return response.status_code, response.json().get("type", "")
 
 
-def test_a_token_wants_the_code_too(radiologist: User, secret: str) -> None:
+def test_creating_a_token_requires_the_code(radiologist: User, secret: str) -> None:
     assert ask_for_token(radiologist) == (403, MISSING)
     assert ask_for_token(radiologist, code="123")[0] == 401
     assert ask_for_token(radiologist, code=codes.code_at(secret, now_step()))[0] == 201
@@ -332,7 +334,7 @@ def test_a_token_wants_the_code_too(radiologist: User, secret: str) -> None:
     assert ask_for_token(radiologist, code="123") == (429, "urn:chestline:problem:throttled")
 
 
-def test_a_new_person_with_a_role_that_needs_one_gets_no_token(
+def test_a_new_user_whose_role_requires_one_gets_no_token(
     radiologist: User, settings: Settings
 ) -> None:
     settings.REQUIRE_SECOND_FACTOR = ["radiologist"]

@@ -1,4 +1,4 @@
-"""Nobody becomes somebody else by administering users."""
+"""Separation of duties: administering users gives nobody further access."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -43,7 +43,7 @@ def change(user: User, roles: list[str], by: User) -> None:
     services.change_user(user, roles=roles, is_active=True, by=by)
 
 
-def test_nobody_gives_themselves_roles(
+def test_nobody_assigns_roles_to_themselves(
     it_person: User, colleague: User, sign_in: Callable[[User], Client]
 ) -> None:
     answer = sign_in(it_person).post(
@@ -58,7 +58,7 @@ def test_nobody_gives_themselves_roles(
 
 
 @pytest.mark.parametrize("roles", APART)
-def test_some_roles_are_not_for_one_person(
+def test_conflicting_roles_cannot_be_combined(
     it_person: User, colleague: User, uploader: User, roles: list[str]
 ) -> None:
     with pytest.raises(AccountError, match="One person may not be"):
@@ -71,12 +71,14 @@ def test_some_roles_are_not_for_one_person(
 
 
 @pytest.mark.parametrize("roles", TOGETHER)
-def test_others_are(it_person: User, colleague: User, uploader: User, roles: list[str]) -> None:
+def test_other_roles_can_be_combined(
+    it_person: User, colleague: User, uploader: User, roles: list[str]
+) -> None:
     change(uploader, roles, it_person)
     services.create_user("newcomer", "", roles, it_person)
 
 
-def test_programs_are_refused_too(
+def test_api_clients_are_refused_too(
     it_person: User, colleague: User, uploader: User, sign_in: Callable[[User], Client]
 ) -> None:
     client = APIClient()
@@ -87,9 +89,7 @@ def test_programs_are_refused_too(
     assert client.post("/api/v1/users", body, format="json").status_code == 409
 
 
-def test_one_administrator_alone_may_hold_what_they_need(
-    it_person: User, settings: Settings
-) -> None:
+def test_a_single_administrator_may_combine_roles(it_person: User, settings: Settings) -> None:
     change(it_person, ["it", "radiologist"], it_person)
     settings.ROLE_SEPARATION = "always"
     with pytest.raises(AccountError, match="gives themselves"):
@@ -103,7 +103,7 @@ def test_hospital_it_can_switch_it_off(
     change(it_person, ["auditor", "it"], it_person)
 
 
-def test_conflicting_roles_from_before_are_shown_and_can_be_separated(
+def test_existing_conflicts_are_shown_and_can_be_resolved(
     it_person: User, colleague: User, sign_in: Callable[[User], Client]
 ) -> None:
     colleague.roles = ["auditor", "it", "radiologist"]
@@ -136,7 +136,7 @@ def test_a_one_time_password_expires(
     assert "expired" not in answer.text
 
 
-def test_ones_own_password_does_not_expire(
+def test_a_chosen_password_does_not_expire(
     client: Client, radiologist: User, it_person: User
 ) -> None:
     services.reset_password(radiologist, it_person)
@@ -145,13 +145,13 @@ def test_ones_own_password_does_not_expire(
     assert radiologist.one_time_password_until is None
 
 
-def test_the_first_administrators_password_has_no_end() -> None:
+def test_the_first_administrators_password_does_not_expire() -> None:
     first, _ = services.create_user("admin", "", list(Role.values), by=None)
     assert first.must_change_password
     assert first.one_time_password_until is None
 
 
-def test_a_reset_is_told_to_its_owner_whatever_they_chose(
+def test_a_reset_notifies_its_owner_whatever_their_preferences(
     radiologist: User, it_person: User, settings: Settings, sign_in: Callable[[User], Client]
 ) -> None:
     settings.MAIL_ENABLED, settings.PORTAL_URL = True, "https://chestline.hospital.example"

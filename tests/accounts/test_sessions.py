@@ -32,7 +32,7 @@ def test_the_cookie_ends_with_the_browser(radiologist: User) -> None:
     assert cookie["httponly"]
 
 
-def test_one_sees_where_one_is_signed_in_and_nobody_else(radiologist: User, uploader: User) -> None:
+def test_users_see_only_their_own_sessions(radiologist: User, uploader: User) -> None:
     here = signed_in(radiologist)
     signed_in(radiologist, EDGE, "192.0.2.2")
     signed_in(uploader, EDGE, "192.0.2.3")
@@ -45,7 +45,7 @@ def test_one_sees_where_one_is_signed_in_and_nobody_else(radiologist: User, uplo
     assert key not in page
 
 
-def test_one_session_is_ended(radiologist: User, uploader: User) -> None:
+def test_a_single_session_can_be_ended(radiologist: User, uploader: User) -> None:
     here, there = signed_in(radiologist), signed_in(radiologist, EDGE)
     theirs = signed_in(uploader)
     shown = {each.browser: each.id for each in here.get("/account/sessions").context["sessions"]}
@@ -93,7 +93,7 @@ def test_passwords_of_common_patterns_are_refused(radiologist: User, password: s
     assert radiologist.check_password(PASSWORD)
 
 
-def test_three_words_make_a_password_and_so_do_twelve_random_letters(radiologist: User) -> None:
+def test_three_words_or_twelve_random_letters_are_accepted(radiologist: User) -> None:
     for password in (
         "lamp otter gravel",
         "x7#kQ2m!vPz9",

@@ -1,4 +1,4 @@
-"""Signing in: audited, slowed down for those who guess, and useless with a one-time password."""
+"""Signing in: audited, throttled, and of no use with a one-time password."""
 
 from collections.abc import Callable
 
@@ -31,7 +31,7 @@ def test_a_failed_sign_in_names_the_known_user(client: Client, radiologist: User
     assert (entry.actor, entry.object_id) == (radiologist.username, str(radiologist.pk))
 
 
-def test_an_unknown_name_is_written_nowhere(client: Client) -> None:
+def test_an_unknown_name_is_recorded_nowhere(client: Client) -> None:
     try_password(client, "hunter2-typed-into-the-wrong-field", "x")
     entry = AuditEntry.objects.get(action=Action.SIGN_IN_FAILED)
     assert entry.actor == "unknown"
@@ -39,7 +39,7 @@ def test_an_unknown_name_is_written_nowhere(client: Client) -> None:
     assert "hunter2" not in written
 
 
-def test_a_stopped_user_cannot_sign_in(client: Client, radiologist: User) -> None:
+def test_a_deactivated_user_cannot_sign_in(client: Client, radiologist: User) -> None:
     User.objects.update(is_active=False)
     assert "Please enter a correct" in try_password(client, radiologist.username, PASSWORD)
     assert audit_actions() == [Action.SIGN_IN_FAILED]
@@ -54,7 +54,7 @@ def test_a_new_one_time_password_ends_the_wait(
     assert try_password(client, radiologist.username, password) == "signed in"
 
 
-def test_guessing_ones_password_while_signed_in_is_slowed_down_too(radiologist: User) -> None:
+def test_guessing_a_password_while_signed_in_is_slowed_down_too(radiologist: User) -> None:
     for _ in range(throttle.ONE_PERSON.free):
         with pytest.raises(services.AccountError, match="not your password"):
             services.confirm_password(radiologist, "wrong")
@@ -62,7 +62,7 @@ def test_guessing_ones_password_while_signed_in_is_slowed_down_too(radiologist: 
         services.confirm_password(radiologist, PASSWORD)
 
 
-def test_wrong_passwords_at_the_sign_in_page_keep_nobody_from_signing(
+def test_wrong_passwords_at_the_sign_in_page_do_not_block_signing(
     client: Client, radiologist: User
 ) -> None:
     for _ in range(throttle.ONE_PERSON.free):
@@ -71,7 +71,7 @@ def test_wrong_passwords_at_the_sign_in_page_keep_nobody_from_signing(
     services.confirm_password(radiologist, PASSWORD)
 
 
-def test_wrong_passwords_while_signed_in_keep_nobody_from_signing_in(
+def test_wrong_passwords_while_signed_in_do_not_block_signing_in(
     client: Client, radiologist: User
 ) -> None:
     for _ in range(throttle.ONE_PERSON.free):
@@ -89,7 +89,7 @@ def newcomer(it_person: User) -> tuple[User, str]:
 
 
 @pytest.mark.parametrize("address", ["/", "/users", "/audit/", "/operations", "/account/tokens"])
-def test_a_one_time_password_opens_nothing_before_it_is_changed(
+def test_a_one_time_password_grants_nothing_until_it_is_changed(
     client: Client, newcomer: tuple[User, str], address: str
 ) -> None:
     user, password = newcomer
@@ -118,7 +118,7 @@ def test_a_one_time_password_opens_nothing_before_it_is_changed(
         (PASSWORD, "radiologist1", "radiologist1", "too similar"),
     ],
 )
-def test_a_password_is_not_changed_to_something_bad(
+def test_weak_new_passwords_are_rejected(
     radiologist: User,
     sign_in: Callable[[User], Client],
     current: str,
@@ -154,14 +154,14 @@ def test_after_a_rejected_post_sign_in_returns_to_the_page_of_the_form(
     assert answer.headers["Location"] == goes_on_to
 
 
-def test_an_address_that_only_takes_forms_says_so(client: Client, radiologist: User) -> None:
+def test_a_post_only_url_says_so(client: Client, radiologist: User) -> None:
     client.force_login(radiologist)
     answer = client.get("/worklist/next")
     assert answer.status_code == 405
     assert "There is no page at this address" in answer.text
 
 
-def test_a_form_of_an_earlier_sign_in_is_refused_in_words(radiologist: User) -> None:
+def test_a_form_from_an_earlier_sign_in_is_refused_with_an_explanation(radiologist: User) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(radiologist)
     answer = client.post("/worklist/next")

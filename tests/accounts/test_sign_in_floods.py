@@ -1,4 +1,4 @@
-"""Many who sign in at once, or pretend to, keep nobody from working."""
+"""Floods of sign-ins, genuine or not, do not disrupt work."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ def _held(settings: Settings, radiologist: User) -> Iterator[None]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("_held")
-def test_only_a_few_passwords_are_hashed_at_once_and_the_others_are_told_at_once(
+def test_hashing_is_limited_and_excess_requests_are_rejected_at_once(
     settings: Settings,
 ) -> None:
     answers: Queue[HttpResponse] = Queue()
@@ -68,7 +68,7 @@ def test_only_a_few_passwords_are_hashed_at_once_and_the_others_are_told_at_once
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("_held")
-def test_a_flood_keeps_nobody_from_confirming_who_they_are(
+def test_a_flood_does_not_block_password_confirmation(
     radiologist: User, settings: Settings, sign_in: Callable[[User], Client]
 ) -> None:
     def flood() -> None:
@@ -89,9 +89,7 @@ def test_a_flood_keeps_nobody_from_confirming_who_they_are(
 
 
 @pytest.mark.django_db
-def test_passwords_of_before_are_hashed_anew_on_one_core(
-    radiologist: User, settings: Settings
-) -> None:
+def test_existing_passwords_are_rehashed_on_one_core(radiologist: User, settings: Settings) -> None:
     settings.PASSWORD_HASHERS = configured.PASSWORD_HASHERS
     former = Argon2PasswordHasher()
     User.objects.update(password=former.encode(PASSWORD, former.salt()))

@@ -1,4 +1,4 @@
-"""One's own API tokens: shown once, stored as a digest, worthless when revoked."""
+"""Users' API tokens: shown once, stored as a digest, invalid once revoked."""
 
 import json
 from collections.abc import Callable
@@ -50,19 +50,21 @@ def test_nobody_revokes_the_token_of_another(client: Client, uploader: User) -> 
 
 
 @pytest.mark.parametrize("left_out", ["name", "days", "password"])
-def test_a_token_needs_a_name_an_end_and_the_password(client: Client, left_out: str) -> None:
+def test_creating_a_token_requires_a_name_a_lifetime_and_the_password(
+    client: Client, left_out: str
+) -> None:
     answer = client.post("/account/tokens", NEW | {left_out: ""})
     assert answer.context["secret"] is None
     assert not ApiToken.objects.exists()
 
 
-def test_a_wrong_password_makes_no_token(client: Client) -> None:
+def test_a_wrong_password_creates_no_token(client: Client) -> None:
     answer = client.post("/account/tokens", NEW | {"password": "wrong"})
     assert "not your password" in answer.text
     assert not ApiToken.objects.exists()
 
 
-def test_a_token_is_worthless_after_its_days(client: Client) -> None:
+def test_a_token_expires(client: Client) -> None:
     secret = client.post("/account/tokens", NEW).context["secret"]
     token = ApiToken.objects.get()
     assert token.expiry is not None
@@ -74,7 +76,9 @@ def test_a_token_is_worthless_after_its_days(client: Client) -> None:
     assert Client().get("/api/v1/tokens", headers=header).status_code == 401
 
 
-def test_hospital_it_limits_number_and_life_of_tokens(client: Client, settings: Settings) -> None:
+def test_hospital_it_limits_number_and_lifetime_of_tokens(
+    client: Client, settings: Settings
+) -> None:
     settings.API_TOKENS_PER_PERSON, settings.API_TOKEN_DAYS = 2, 7
     assert "365 days" not in client.get("/account/tokens").text
     for _ in range(2):
@@ -94,14 +98,14 @@ def test_a_new_password_revokes_all_tokens(radiologist: User) -> None:
     assert Client().get("/api/v1/tokens", headers=header).status_code == 401
 
 
-def test_it_is_noted_when_a_token_was_used(radiologist: User) -> None:
+def test_the_last_use_of_a_token_is_recorded(radiologist: User) -> None:
     header = {"Authorization": f"Token {services.create_token(radiologist, 'a script')}"}
     assert ApiToken.objects.get().used_at is None
     Client().get("/api/v1/tokens", headers=header)
     assert ApiToken.objects.get().used_at is not None
 
 
-def test_tokens_of_before_work_for_a_quarter_of_a_year(radiologist: User) -> None:
+def test_existing_tokens_stay_valid_for_90_days(radiologist: User) -> None:
     migration = import_module("webportal.accounts.migrations.0008_sessions_and_tokens")
     secret = services.create_token(radiologist, "a script")
     with connection.cursor() as cursor:
@@ -130,7 +134,7 @@ def ask(token: str, method: str, address: str, body: object = None) -> tuple[int
     return response.status_code, told.removeprefix("urn:chestline:problem:")
 
 
-def test_a_token_that_only_reads_changes_nothing(radiologist: User) -> None:
+def test_a_read_only_token_changes_nothing(radiologist: User) -> None:
     token = services.create_token(radiologist, "export", scope=TokenScope.READ)
     assert ask(token, "GET", "studies") == (200, "")
     assert ask(token, "POST", "studies/search", {"text": "doe"}) == (200, "")
@@ -143,7 +147,7 @@ def test_a_token_that_only_reads_changes_nothing(radiologist: User) -> None:
     assert ask(token, "DELETE", "tokens/x") == refused
 
 
-def test_a_token_that_only_uploads_shows_no_patient(radiologist: User) -> None:
+def test_an_upload_only_token_shows_no_patient(radiologist: User) -> None:
     token = services.create_token(radiologist, "modality", scope=TokenScope.UPLOAD)
     status, _told = ask(token, "POST", "batches", {"name": "Night"})
     assert status == 201
@@ -154,12 +158,12 @@ def test_a_token_that_only_uploads_shows_no_patient(radiologist: User) -> None:
     assert ask(token, "POST", "studies/search", {"text": "doe"}) == refused
 
 
-def test_a_scope_gives_no_role(uploader: User) -> None:
+def test_a_scope_grants_no_role(uploader: User) -> None:
     token = services.create_token(uploader, "export", scope=TokenScope.READ)
     assert ask(token, "GET", "reads") == (403, "permission-denied")
 
 
-def test_the_scope_is_chosen_on_the_page_and_kept_in_the_trail(
+def test_the_scope_is_chosen_on_the_page_and_audited(
     uploader: User, sign_in: Callable[[User], Client]
 ) -> None:
     values = {"name": "modality", "days": 30, "scope": "upload", "password": PASSWORD}

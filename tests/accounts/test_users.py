@@ -1,4 +1,4 @@
-"""Hospital IT looks after users; whom it stops is out at once, and nobody locks themselves out."""
+"""Hospital IT manages users; deactivation takes effect at once, and nobody locks themselves out."""
 
 import threading
 from collections.abc import Callable
@@ -39,7 +39,7 @@ def test_a_new_user_gets_a_one_time_password_shown_once(client: Client) -> None:
 
 
 @pytest.mark.parametrize("write", [str, str.upper, str.title])
-def test_a_user_name_is_taken_once(
+def test_user_names_are_unique(
     write: Callable[[str], str], client: Client, radiologist: User
 ) -> None:
     response = client.post("/users", {"username": write(radiologist.username), "roles": ["it"]})
@@ -47,14 +47,16 @@ def test_a_user_name_is_taken_once(
     assert User.objects.filter(username__iexact=radiologist.username).count() == 1
 
 
-def test_the_database_refuses_a_name_that_differs_only_by_case(radiologist: User) -> None:
+def test_the_database_rejects_names_that_differ_only_in_case(radiologist: User) -> None:
     with pytest.raises(IntegrityError, match="user_name_whatever_case"), transaction.atomic():
         User.objects.create_user(radiologist.username.upper(), None, [])
     with pytest.raises(services.AccountError, match="already a user of that name"):
         services.create_user(radiologist.username.upper(), "", [], None)
 
 
-def test_names_alike_stop_an_upgrade_with_what_to_do(radiologist: User) -> None:
+def test_names_that_differ_only_in_case_stop_the_upgrade_with_instructions(
+    radiologist: User,
+) -> None:
     migration = import_module("webportal.accounts.migrations.0004_user_name_whatever_case")
     with connection.cursor() as cursor:
         cursor.execute("DROP INDEX user_name_whatever_case")
@@ -64,7 +66,7 @@ def test_names_alike_stop_an_upgrade_with_what_to_do(radiologist: User) -> None:
         migration.refuse_names_alike(django_apps, None)
 
 
-def test_a_stopped_person_is_out_at_once(
+def test_deactivation_takes_effect_at_once(
     client: Client, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     theirs = sign_in(radiologist)
@@ -86,7 +88,7 @@ def test_a_stopped_person_is_out_at_once(
     )
 
 
-def test_a_taken_role_closes_pages_at_once(
+def test_removing_a_role_takes_effect_at_once(
     client: Client, auditor: User, sign_in: Callable[[User], Client]
 ) -> None:
     theirs = sign_in(auditor)
@@ -130,13 +132,13 @@ def test_nobody_resets_their_own_password(client: Client, it_person: User) -> No
     assert it_person.check_password(PASSWORD)
 
 
-def test_saving_without_a_change_is_no_event(client: Client, radiologist: User) -> None:
+def test_saving_without_a_change_is_not_audited(client: Client, radiologist: User) -> None:
     client.post(f"/users/{radiologist.pk}", {"roles": ["radiologist"], "is_active": "on"})
     assert audit_actions(action=Action.USER_CHANGED) == []
 
 
 @pytest.mark.django_db(transaction=True)
-def test_two_members_of_it_cannot_stop_each_other_at_once() -> None:
+def test_two_members_of_it_cannot_deactivate_each_other_concurrently() -> None:
     ann, ben = (User.objects.create_user(name, PASSWORD, ["it"]) for name in ("ann", "ben"))
     outcomes: list[str] = []
     together = threading.Barrier(2)

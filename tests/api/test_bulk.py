@@ -1,4 +1,4 @@
-"""Bulk actions over REST: the same service as the worklist's, and what it refuses."""
+"""Bulk actions over REST: the same service as the worklist's, and its refusals."""
 
 import uuid
 from collections.abc import Callable
@@ -20,7 +20,7 @@ def client(make_user: Callable[..., User], as_user: Callable[[User], APIClient])
     return as_user(make_user(Role.RADIOLOGIST, Role.COORDINATOR, username="head"))
 
 
-def test_priority_of_many(client: APIClient) -> None:
+def test_changing_the_priority_of_many_studies(client: APIClient) -> None:
     studies = [make_study(), make_study(priority=0)]
     gone = str(uuid.uuid4())
     body = {"studies": [*(str(study.pk) for study in studies), gone], "priority": "stat"}
@@ -62,7 +62,7 @@ def test_an_impossible_action_is_a_problem(client: APIClient, action: str, body:
     assert response.json()["errors"]
 
 
-def test_a_radiologist_alone_gives_no_priority(
+def test_a_radiologist_who_is_not_a_coordinator_changes_no_priority(
     radiologist: User, as_user: Callable[[User], APIClient]
 ) -> None:
     study = make_study()

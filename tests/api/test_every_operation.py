@@ -1,4 +1,4 @@
-"""Every operation of the OpenAPI document is called, and answers as the document says."""
+"""Every operation of the OpenAPI document is called, and responds as documented."""
 
 import io
 import json
@@ -154,7 +154,7 @@ def test_the_table_names_exactly_the_documented_operations() -> None:
 
 
 @pytest.mark.parametrize("name", sorted(documented()))
-def test_an_operation_answers_as_documented(
+def test_an_operation_responds_as_documented(
     name: str, world: World, make_user: Callable[..., User]
 ) -> None:
     method, path, description = documented()[name]

@@ -78,7 +78,7 @@ def test_the_script_uploads_a_folder_and_prints_the_results(
         )
 
 
-def test_a_broken_run_is_repeated_and_stores_nothing_twice(
+def test_an_interrupted_run_can_be_repeated_without_duplicates(
     live_server: LiveServer, worker: None, tmp_path: Path
 ) -> None:
     user = User.objects.create_user("script", PASSWORD, ["uploader", "radiologist"])
@@ -100,7 +100,7 @@ def test_a_broken_run_is_repeated_and_stores_nothing_twice(
     assert Radiograph.objects.count() == 1
 
 
-def test_the_script_says_why_it_is_refused(live_server: LiveServer, tmp_path: Path) -> None:
+def test_the_script_reports_why_it_is_refused(live_server: LiveServer, tmp_path: Path) -> None:
     script = [sys.executable, str(SCRIPT), live_server.url, "no-token", str(tmp_path)]
     done = subprocess.run(script, capture_output=True, text=True, check=False, timeout=120)
     assert done.returncode == 1

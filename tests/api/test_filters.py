@@ -1,4 +1,4 @@
-"""A list refuses filters and values that it does not know, instead of showing everything."""
+"""Unknown filters and values are refused instead of being ignored."""
 
 from collections.abc import Callable
 from typing import Any
@@ -57,7 +57,7 @@ def test_unknown_filters_are_refused(client: APIClient, address: str, name: str,
     assert error["code"] == code
 
 
-def test_the_words_say_what_is_known(client: APIClient) -> None:
+def test_the_error_lists_the_known_filters(client: APIClient) -> None:
     assert "reading_state" in problem(client, "studies?status=unread")["detail"]
     assert "created_at" in problem(client, "studies?ordering=name")["detail"]
 
@@ -81,13 +81,13 @@ def test_known_filters_are_applied(
 
 
 @pytest.mark.parametrize("role", [Role.UPLOADER])
-def test_uploaders_are_refused_them_too(
+def test_uploaders_are_refused_unknown_filters_too(
     role: Role, make_user: Callable[..., User], as_user: Callable[[User], APIClient]
 ) -> None:
     assert problem(as_user(make_user(role)), "studies?foo=1")["code"] == "unknown_filter"
 
 
-def test_an_uploader_learns_nothing_of_a_result_by_how_a_job_ended(
+def test_a_jobs_final_state_reveals_no_result_to_uploaders(
     uploader: User, it_person: User, as_user: Callable[[User], APIClient]
 ) -> None:
     judged = make_job(make_radiograph(make_study()), state=JobState.DONE)

@@ -67,7 +67,7 @@ def test_a_worker_is_drained_and_resumed(client: APIClient) -> None:
     assert audit_actions() == [Action.WORKER_DRAINED, Action.WORKER_RESUMED]
 
 
-def test_it_activates_a_model_and_radiologists_only_look(
+def test_hospital_it_activates_a_model_and_radiologists_can_only_view(
     client: APIClient, radiologist: User, as_user: Call, tmp_path: Path
 ) -> None:
     old = make_model_version("1", is_active=True)

@@ -1,4 +1,4 @@
-"""A list costs the same few queries however long it is."""
+"""A list takes the same number of queries whatever its length."""
 
 import pytest
 from django.db import connection

@@ -1,4 +1,4 @@
-"""Whatever a filter, an order or a page number says, the answer is never a fault of ours."""
+"""No filter, order or page number in a URL causes an internal error."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""A program's notifications: what each is about."""
+"""Notifications over REST: the object each refers to."""
 
 import pytest
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 
 
 @pytest.mark.parametrize("kind", Kind)
-def test_it_names_what_it_is_about(kind: Kind, radiologist: User, as_user: Call) -> None:
+def test_it_names_the_object_it_refers_to(kind: Kind, radiologist: User, as_user: Call) -> None:
     told = make_notification(kind, radiologist)
     client = as_user(radiologist)
     (found,) = client.get("/api/v1/notifications").json()["results"]

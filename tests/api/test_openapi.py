@@ -1,4 +1,4 @@
-"""The committed OpenAPI document is the one that the code makes."""
+"""The committed OpenAPI document matches the code."""
 
 from pathlib import Path
 

@@ -31,7 +31,7 @@ def problem(response: Any, status: int, code: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("method", ["get", "post", "delete"])
-def test_an_unknown_address(method: str) -> None:
+def test_an_unknown_url(method: str) -> None:
     problem(getattr(APIClient(), method)("/api/v1/nothing"), 404, "not-found")
 
 
@@ -63,7 +63,7 @@ def test_a_missing_role(auditor: User, as_user: Call) -> None:
     problem(as_user(auditor).get("/api/v1/studies"), 403, "permission-denied")
 
 
-def test_a_one_time_password_is_to_be_changed_first(radiologist: User) -> None:
+def test_a_one_time_password_must_be_changed_first(radiologist: User) -> None:
     User.objects.update(must_change_password=True)
     header = {"Authorization": f"Token {create_token(radiologist, 'a script')}"}
     response = APIClient().get("/api/v1/studies", headers=header)
@@ -79,25 +79,25 @@ def test_a_one_time_password_is_to_be_changed_first(radiologist: User) -> None:
     problem(client.get("/api/v1/studies"), 403, "password-change-required")
 
 
-def test_a_method_that_is_not_offered(radiologist: User, as_user: Call) -> None:
+def test_an_unsupported_method(radiologist: User, as_user: Call) -> None:
     response = as_user(radiologist).delete("/api/v1/studies")
     problem(response, 405, "method-not-allowed")
     assert "GET" in response["Allow"]
     problem(as_user(radiologist).options("/api/v1/studies"), 405, "method-not-allowed")
 
 
-def test_another_media_type(uploader: User, as_user: Call) -> None:
+def test_an_unsupported_media_type(uploader: User, as_user: Call) -> None:
     response = as_user(uploader).post("/api/v1/batches", "<batch/>", content_type="text/xml")
     problem(response, 415, "unsupported-media-type")
 
 
-def test_text_that_is_no_json(uploader: User, as_user: Call) -> None:
+def test_invalid_json(uploader: User, as_user: Call) -> None:
     client = as_user(uploader)
     response = client.post("/api/v1/batches", "{", content_type="application/json")
     problem(response, 400, "parse-error")
 
 
-def test_values_are_pointed_at(uploader: User, as_user: Call) -> None:
+def test_errors_point_to_the_value(uploader: User, as_user: Call) -> None:
     body = {
         "priority": "soon",
         "identity_mode": "form",
@@ -112,7 +112,7 @@ def test_values_are_pointed_at(uploader: User, as_user: Call) -> None:
     assert "soon" in errors[0]["detail"]
 
 
-def test_the_rules_of_the_pages_are_pointed_at_too(uploader: User, as_user: Call) -> None:
+def test_errors_of_form_validation_point_to_the_value_too(uploader: User, as_user: Call) -> None:
     body = {"identity_mode": "form", "case_record": {"patient_id": "A^B", "sex": "F"}}
     response = as_user(uploader).post("/api/v1/batches", body)
     (error,) = problem(response, 400, "invalid")["errors"]
@@ -148,7 +148,9 @@ def test_too_many_wrong_passwords(radiologist: User) -> None:
     problem(APIClient().post("/api/v1/tokens", right), 429, "throttled")
 
 
-def test_a_fault_of_ours(radiologist: User, as_user: Call, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_internal_error(
+    radiologist: User, as_user: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(*args: object) -> None:
         raise RuntimeError("Secret^Sophie")
 
@@ -160,7 +162,7 @@ def test_a_fault_of_ours(radiologist: User, as_user: Call, monkeypatch: pytest.M
     assert "Sophie" not in response.content.decode()
 
 
-def test_a_request_far_too_large(uploader: User, as_user: Call, settings: Settings) -> None:
+def test_an_oversized_request(uploader: User, as_user: Call, settings: Settings) -> None:
     settings.UPLOAD_MAX_BYTES = settings.UPLOAD_MAX_ARCHIVE_BYTES = 1000
     response = as_user(uploader).post(
         f"/api/v1/batches/{uuid.uuid4()}/files",
@@ -171,7 +173,7 @@ def test_a_request_far_too_large(uploader: User, as_user: Call, settings: Settin
     problem(response, 413, "too-large")
 
 
-def test_pages_of_the_portal_stay_pages(radiologist: User) -> None:
+def test_pages_still_get_html_errors(radiologist: User) -> None:
     client = APIClient()
     client.force_login(radiologist)
     response = client.get("/nothing")

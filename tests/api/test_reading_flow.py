@@ -1,4 +1,4 @@
-"""What a program needs to bring studies to a reader: next, reservation, texts, agreement."""
+"""Reading workflow over REST: next, reservation, text templates, agreement."""
 
 from collections.abc import Callable
 
@@ -27,7 +27,7 @@ def client(radiologist: User, as_user: Call) -> APIClient:
     return as_user(radiologist)
 
 
-def test_next_reserves_the_most_urgent_and_leaves_it_on_request(
+def test_next_reserves_the_most_urgent_study_and_releases_it_on_request(
     client: APIClient, radiologist: User, other: User, as_user: Call
 ) -> None:
     routine, stat = make_study(), make_study(priority=0)
@@ -41,7 +41,7 @@ def test_next_reserves_the_most_urgent_and_leaves_it_on_request(
     assert [each.study for each in Reservation.objects.all()] == [routine]
 
 
-def test_a_reservation_names_its_reader_and_only_that_one_ends_it(
+def test_a_reservation_names_its_reader_who_alone_can_release_it(
     client: APIClient, radiologist: User, other: User, as_user: Call
 ) -> None:
     address = f"/api/v1/studies/{make_study().pk}/reservation"
@@ -55,7 +55,7 @@ def test_a_reservation_names_its_reader_and_only_that_one_ends_it(
     assert as_user(other).put(address).json()["reader"] == str(other.pk)
 
 
-def test_texts_are_ones_own_and_the_shared_ones(
+def test_templates_are_the_users_own_and_the_shared_ones(
     client: APIClient, radiologist: User, other: User
 ) -> None:
     for owner, key, text in (
@@ -70,7 +70,7 @@ def test_texts_are_ones_own_and_the_shared_ones(
     assert found == [("e", "Effusion.", True), ("n", "Own words.", False)]
 
 
-def test_agreement_is_the_own_one_for_radiologists_and_pooled_for_hospital_it(
+def test_radiologists_also_get_their_own_agreement_and_hospital_it_the_pooled_one(
     client: APIClient, radiologist: User, other: User, it_person: User, as_user: Call
 ) -> None:
     for reader, category, decision, finding in (
@@ -94,5 +94,7 @@ def test_agreement_is_the_own_one_for_radiologists_and_pooled_for_hospital_it(
     ("method", "address"),
     [("post", NEXT), ("get", "/api/v1/text-templates"), ("get", "/api/v1/agreement")],
 )
-def test_uploaders_read_nothing(method: str, address: str, uploader: User, as_user: Call) -> None:
+def test_uploaders_cannot_read_studies(
+    method: str, address: str, uploader: User, as_user: Call
+) -> None:
     assert getattr(as_user(uploader), method)(address).status_code == 403

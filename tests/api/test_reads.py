@@ -1,4 +1,4 @@
-"""Reading over REST: drafts are one's own, and the password signs, not the token."""
+"""Reading over REST: drafts are personal, and the password signs, not the token."""
 
 import pytest
 from rest_framework.test import APIClient
@@ -95,7 +95,7 @@ def test_a_wrong_password_signs_nothing_and_keeps_the_draft(
     assert Action.SIGNATURE_FAILED in audit_actions()
 
 
-def test_a_result_that_changed_must_be_seen_first(
+def test_a_changed_result_must_be_seen_before_signing(
     client: APIClient, prediction: Prediction, study: str
 ) -> None:
     make_prediction(prediction.radiograph)
@@ -104,7 +104,7 @@ def test_a_result_that_changed_must_be_seen_first(
     assert response.json()["type"] == "urn:chestline:problem:result-changed"
 
 
-def test_a_read_that_does_not_fit_is_refused(
+def test_an_inconsistent_read_is_refused(
     client: APIClient, prediction: Prediction, study: str
 ) -> None:
     unfitting = signature(client, prediction, decision="confirm")
@@ -125,7 +125,7 @@ def test_nobody_sees_the_draft_of_another(
     assert not Read.objects.exists()
 
 
-def test_marks_are_taken_returned_and_refused_where_they_are_wrong(
+def test_marks_are_saved_and_returned_and_invalid_ones_refused(
     client: APIClient, prediction: Prediction, study: str
 ) -> None:
     radiograph = prediction.radiograph
@@ -171,14 +171,14 @@ def test_fetching_an_image_is_not_viewing_it(
     assert client.post(f"{study}/sign", given).status_code == 200
 
 
-def test_an_uploader_cannot_say_that_an_image_was_viewed(
+def test_an_uploader_cannot_report_an_image_as_viewed(
     prediction: Prediction, uploader: User, as_user: Call
 ) -> None:
     answer = as_user(uploader).post(f"/api/v1/radiographs/{prediction.radiograph_id}/viewed")
     assert answer.status_code == 403
 
 
-def test_an_image_that_cannot_be_shown_is_signed_as_not_interpretable_with_a_reason(
+def test_an_image_that_cannot_be_shown_needs_not_interpretable_and_a_reason(
     client: APIClient, prediction: Prediction, study: str
 ) -> None:
     identity = client.get(study).json()["identity"]
@@ -190,7 +190,7 @@ def test_an_image_that_cannot_be_shown_is_signed_as_not_interpretable_with_a_rea
     assert client.post(f"{study}/sign", given | {"comment": "File broken."}).status_code == 200
 
 
-def test_a_signature_names_the_identity_that_was_seen(
+def test_a_signature_states_the_identity_seen(
     client: APIClient, prediction: Prediction, study: str, radiologist: User
 ) -> None:
     given = signature(client, prediction)
@@ -207,7 +207,7 @@ def test_a_signature_names_the_identity_that_was_seen(
     assert Read.objects.get().identity["name"] == "Other^Person"
 
 
-def test_an_addendum_names_the_identity_too(
+def test_an_addendum_states_the_identity_too(
     client: APIClient, prediction: Prediction, study: str
 ) -> None:
     given = signature(client, prediction)
@@ -221,7 +221,7 @@ def test_an_addendum_names_the_identity_too(
     assert client.post(address, addendum | {"identity": given["identity"]}).status_code == 201
 
 
-def test_measurements_come_back_with_the_portals_own_value(
+def test_measurements_are_returned_with_the_portals_value(
     client: APIClient, prediction: Prediction, study: str
 ) -> None:
     drawn = {

@@ -1,4 +1,4 @@
-"""Who reads first gets no result over REST before they have signed or ask for it by name."""
+"""Callers who read first get no result over REST before signing unless they request it."""
 
 from collections.abc import Callable
 from typing import Any
@@ -50,7 +50,7 @@ def sign(reader: User, prediction: Prediction, **values: object) -> None:
     )
 
 
-def test_a_study_says_that_its_result_waits_and_shows_it_when_asked_for(
+def test_a_study_flags_a_withheld_result_and_returns_it_on_request(
     client: APIClient, prediction: Prediction, reader: User
 ) -> None:
     study = f"studies/{prediction.radiograph.study_id}"
@@ -68,7 +68,7 @@ def test_a_study_says_that_its_result_waits_and_shows_it_when_asked_for(
     assert ask(client, study)["result"]["category"] == "likely"
 
 
-def test_no_list_finds_or_orders_closed_studies_by_their_result(
+def test_no_list_filters_or_sorts_closed_studies_by_result(
     client: APIClient, prediction: Prediction
 ) -> None:
     first = prediction.radiograph.study
@@ -86,7 +86,7 @@ def test_no_list_finds_or_orders_closed_studies_by_their_result(
     assert ask(client, "studies", f"category=likely&{OPEN}")["count"] == 1
 
 
-def test_predictions_and_heat_maps_wait(client: APIClient, prediction: Prediction) -> None:
+def test_predictions_and_heat_maps_are_withheld(client: APIClient, prediction: Prediction) -> None:
     address = f"/api/v1/predictions/{prediction.pk}"
     assert ask(client, "predictions")["count"] == 0
     assert client.get(address).status_code == 404
@@ -96,7 +96,7 @@ def test_predictions_and_heat_maps_wait(client: APIClient, prediction: Predictio
     assert client.get(f"{address}/heatmap?{OPEN}").status_code == 200
 
 
-def test_that_a_picture_was_refused_is_a_result(client: APIClient) -> None:
+def test_the_refusal_of_an_image_is_withheld_like_a_result(client: APIClient) -> None:
     refused = make_prediction(category="not_assessable")
     Job.objects.filter(radiograph=refused.radiograph).update(
         state=JobState.REFUSED,
@@ -111,7 +111,7 @@ def test_that_a_picture_was_refused_is_a_result(client: APIClient) -> None:
     assert ask(client, "jobs", OPEN)["count"] == 1
 
 
-def test_the_results_of_a_batch_wait(
+def test_results_of_a_batch_are_withheld(
     client: APIClient, prediction: Prediction, reader: User
 ) -> None:
     batch = services.create_batch(reader)
@@ -132,7 +132,7 @@ def test_the_results_of_a_batch_wait(
     assert "likely" in client.get(f"{sheet}?{OPEN}").content.decode()
 
 
-def test_another_s_read_does_not_tell_how_it_met_a_closed_result(
+def test_another_readers_read_does_not_reveal_a_closed_result(
     client: APIClient, prediction: Prediction, make_user: Callable[..., User]
 ) -> None:
     sign(make_user("radiologist", username="other"), prediction)
@@ -142,6 +142,6 @@ def test_another_s_read_does_not_tell_how_it_met_a_closed_result(
     assert (read["decision"], read["prediction"]) == ("confirm", str(prediction.pk))
 
 
-def test_only_what_shows_results_knows_the_switch(client: APIClient) -> None:
+def test_only_operations_that_show_results_accept_the_parameter(client: APIClient) -> None:
     assert client.get(f"/api/v1/patients?{OPEN}").status_code == 400
     assert client.get("/api/v1/studies?results=all").status_code == 400

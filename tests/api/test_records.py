@@ -1,4 +1,4 @@
-"""Patients, studies and pictures over REST: who sees what, and what is written down."""
+"""Patients, studies and images over REST: permissions and audit entries."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,7 +34,7 @@ def ids(client: APIClient, address: str, **filters: Any) -> list[str]:
     return [found["id"] for found in client.get(address, filters).json()["results"]]
 
 
-def test_viewing_one_is_an_event_and_listing_is_not(client: APIClient, radiologist: User) -> None:
+def test_retrieving_one_is_audited_and_listing_is_not(client: APIClient, radiologist: User) -> None:
     radiograph = make_radiograph()
     study = radiograph.study
     client.get("/api/v1/studies")
@@ -58,7 +58,7 @@ def test_viewing_one_is_an_event_and_listing_is_not(client: APIClient, radiologi
     assert {entry.actor_id for entry in entries} == {radiologist.pk}
 
 
-def test_files_come_as_they_are_stored(client: APIClient) -> None:
+def test_files_are_returned_as_stored(client: APIClient) -> None:
     radiograph = make_radiograph()
     address = f"/api/v1/radiographs/{radiograph.pk}"
     original = client.get(f"{address}/original", headers={"Accept": "image/*"})
@@ -67,7 +67,7 @@ def test_files_come_as_they_are_stored(client: APIClient) -> None:
     assert b"".join(client.get(f"{address}/image")).startswith(b"\x89PNG")
 
 
-def test_a_file_missing_from_the_storage_is_told(client: APIClient) -> None:
+def test_a_missing_stored_file_is_reported(client: APIClient) -> None:
     radiograph = make_radiograph(dicom_key="gone", original_key="gone")
     for what in ("image", "original", "dicom"):
         response = client.get(f"/api/v1/radiographs/{radiograph.pk}/{what}")
@@ -76,7 +76,7 @@ def test_a_file_missing_from_the_storage_is_told(client: APIClient) -> None:
     assert audit_actions() == ["file.damaged"]
 
 
-def test_uploaders_complete_each_other_s_studies_and_know_no_result(
+def test_uploaders_complete_each_others_studies_without_seeing_results(
     uploader: User, as_user: Call
 ) -> None:
     of_the_shift_before = make_prediction()
@@ -107,7 +107,7 @@ def test_an_uploader_who_is_a_radiologist_too_sees_everything(
     assert (result["purpose"], result["doubts"]) == ("within", [])
 
 
-def test_the_worklist_is_in_reading_order(client: APIClient) -> None:
+def test_the_worklist_is_sorted_in_reading_order(client: APIClient) -> None:
     unlikely = make_prediction(category=Category.UNLIKELY).radiograph.study_id
     likely = make_prediction(category=Category.LIKELY).radiograph.study_id
     stat = make_study(priority=Priority.STAT).pk
@@ -132,9 +132,7 @@ def test_studies_are_filtered_and_paged(client: APIClient) -> None:
     assert sorted(seen) == sorted(str(study.pk) for study in [stat, *others])
 
 
-def test_the_case_record_is_changed_until_it_is_signed(
-    client: APIClient, radiologist: User
-) -> None:
+def test_the_case_record_can_be_changed_until_signing(client: APIClient, radiologist: User) -> None:
     radiograph = make_radiograph(make_study(indication="Cough"))
     study = radiograph.study
     address = f"/api/v1/studies/{study.pk}"
@@ -153,7 +151,7 @@ def test_the_case_record_is_changed_until_it_is_signed(
     assert "Write an addendum" in response.json()["detail"]
 
 
-def test_a_patient_is_corrected_and_keeps_what_is_not_named(client: APIClient) -> None:
+def test_correcting_a_patient_keeps_omitted_fields(client: APIClient) -> None:
     patient = make_patient(name="Phantom^Anna^Maria^Dr", birth_date="2020-02-29")
     address = f"/api/v1/patients/{patient.pk}"
     assert client.patch(address, {"sex": "F"}).json()["name"] == "Phantom^Anna^Maria^Dr"
@@ -164,7 +162,7 @@ def test_a_patient_is_corrected_and_keeps_what_is_not_named(client: APIClient) -
     assert response.json()["errors"][0]["pointer"] == "#/birth_date"
 
 
-def test_a_patient_id_of_somebody_else_is_a_conflict(client: APIClient) -> None:
+def test_another_patients_id_is_a_conflict(client: APIClient) -> None:
     one, other = make_patient(), make_patient()
     response = client.patch(f"/api/v1/patients/{one.pk}", {"patient_id": other.patient_id})
     assert response.status_code == 409
@@ -187,7 +185,7 @@ def signed(radiologist: User) -> Study:
     return study
 
 
-def test_an_uploader_changes_no_identity_under_which_a_read_is_signed(
+def test_an_uploader_cannot_change_an_identity_under_which_a_read_is_signed(
     signed: Study, uploader: User, as_user: Call
 ) -> None:
     client, patient = as_user(uploader), signed.patient
@@ -232,7 +230,7 @@ def test_a_radiologist_moves_a_signed_study_with_a_reason(signed: Study, client:
     assert client.get(address).json()["patient"] == str(right.pk)
 
 
-def test_another_inference_is_queued_once(client: APIClient, radiologist: User) -> None:
+def test_a_rerun_is_queued_once(client: APIClient, radiologist: User) -> None:
     radiograph = make_prediction().radiograph
     address = f"/api/v1/radiographs/{radiograph.pk}/rerun"
     job = client.post(address)
@@ -241,7 +239,7 @@ def test_another_inference_is_queued_once(client: APIClient, radiologist: User) 
     assert client.post(address).status_code == 409
 
 
-def test_searching_finds_by_words(client: APIClient) -> None:
+def test_search_matches_words(client: APIClient) -> None:
     patient = make_patient(name="Phantom^Anna", patient_id="X-77")
     study = make_study(patient=patient, accession_number="ACC-5")
     make_study()

@@ -1,4 +1,4 @@
-"""A name and a password become a token, audited like any sign-in."""
+"""Issuing tokens for user name and password, audited like any sign-in."""
 
 import pytest
 from rest_framework.test import APIClient
@@ -30,7 +30,7 @@ def test_a_wrong_password_is_audited(radiologist: User) -> None:
     assert not ApiToken.objects.exists()
 
 
-def test_a_stopped_user_gets_no_token_and_uses_none(radiologist: User) -> None:
+def test_a_deactivated_user_can_neither_get_nor_use_a_token(radiologist: User) -> None:
     _, secret = ApiToken.objects.create(radiologist, name="a script")
     User.objects.update(is_active=False)
     credentials = {"username": radiologist.username, "password": PASSWORD, "name": "a script"}
@@ -48,7 +48,7 @@ def test_users_see_and_revoke_only_their_own_tokens(radiologist: User, uploader:
     assert ApiToken.objects.exists()
 
 
-def test_a_session_of_the_portal_calls_too_and_needs_its_csrf_token(radiologist: User) -> None:
+def test_a_portal_session_can_call_the_api_with_its_csrf_token(radiologist: User) -> None:
     client = APIClient(enforce_csrf_checks=True)
     client.force_login(radiologist)
     assert client.get("/api/v1/studies").status_code == 200

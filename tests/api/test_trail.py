@@ -1,4 +1,4 @@
-"""The auditor reads and verifies the trail over REST, and each of these is in it."""
+"""Auditors read and verify the trail over REST, and both are recorded in it."""
 
 import pytest
 from pytest_django.fixtures import Settings
@@ -20,7 +20,7 @@ def client(auditor: User, as_user: Call) -> APIClient:
     return as_user(auditor)
 
 
-def test_the_trail_is_paged_without_gap_while_it_grows(client: APIClient) -> None:
+def test_pagination_has_no_gaps_while_the_trail_grows(client: APIClient) -> None:
     append_all([Event(Action.STUDY_VIEWED, "study", str(n)) for n in range(7)], "ann")
     seen: list[int] = []
     address = "/api/v1/audit-entries?actor=ann&page_size=3"
@@ -33,7 +33,7 @@ def test_the_trail_is_paged_without_gap_while_it_grows(client: APIClient) -> Non
     assert [entry.detail for entry in viewed] == [{"actor": "ann"}] * 3
 
 
-def test_a_filter_that_makes_no_sense(client: APIClient) -> None:
+def test_an_invalid_filter(client: APIClient) -> None:
     response = client.get("/api/v1/audit-entries?first_day=yesterday&action=x")
     assert response.status_code == 400
     pointers = {error["pointer"] for error in response.json()["errors"]}
@@ -41,7 +41,7 @@ def test_a_filter_that_makes_no_sense(client: APIClient) -> None:
     assert audit_actions() == []
 
 
-def test_the_verdict(client: APIClient, settings: Settings) -> None:
+def test_the_outcome_of_a_verification(client: APIClient, settings: Settings) -> None:
     settings.AUDIT_CHECKS = []
     append_all([Event(Action.STUDY_VIEWED)], "ann")
     assert client.get("/api/v1/audit-entries/verification").status_code == 404

@@ -1,4 +1,4 @@
-"""Uploads over REST give the verdicts of the pages."""
+"""Uploads over REST get the same verdicts as on the pages."""
 
 import io
 import zipfile
@@ -42,7 +42,7 @@ def send(client: APIClient, batch: str, name: str, data: bytes, **form: object) 
     return client.post(f"{batch}/files", form | {"file": file}, format="multipart")
 
 
-def test_a_file_is_accepted_once_and_the_batch_says_so(client: APIClient) -> None:
+def test_a_file_is_accepted_once_and_counted_in_the_batch(client: APIClient) -> None:
     batch = make_batch(client, name="Ward 5", priority="stat")
     for _ in range(2):
         (item,) = send(client, batch, "a.png", png(1), expected=2).json()["items"]
@@ -78,7 +78,7 @@ def test_a_zip_gives_a_verdict_for_each_file(client: APIClient) -> None:
     ]
 
 
-def test_a_sheet_says_whose_images_they_are(client: APIClient) -> None:
+def test_a_sheet_assigns_the_patients(client: APIClient) -> None:
     sheet = "file,patient_id,family_name,priority\na.png,P-1,Phantom,urgent\n"
     batch = make_batch(client, identity_mode="sheet", sheet=sheet)
     (item,) = send(client, batch, "a.png", png(1), path="folder/a.png").json()["items"]
@@ -88,7 +88,7 @@ def test_a_sheet_says_whose_images_they_are(client: APIClient) -> None:
     assert item["reason_code"] == "not_in_sheet"
 
 
-def test_a_wrong_sheet_creates_nothing_and_names_its_lines(client: APIClient) -> None:
+def test_an_invalid_sheet_creates_nothing_and_names_the_lines(client: APIClient) -> None:
     sheet = "file,patient_id,sex\na.png,P-1,X\n,P-2,F\n"
     response = client.post("/api/v1/batches", {"identity_mode": "sheet", "sheet": sheet})
     assert response.status_code == 400
@@ -106,7 +106,7 @@ def test_a_wrong_sheet_creates_nothing_and_names_its_lines(client: APIClient) ->
         ({"identity_mode": "form"}, "#/case_record/patient_id"),
     ],
 )
-def test_a_mode_needs_what_it_is_about(
+def test_each_identity_mode_requires_its_data(
     client: APIClient, body: dict[str, str], pointer: str
 ) -> None:
     response = client.post("/api/v1/batches", body)
@@ -114,7 +114,7 @@ def test_a_mode_needs_what_it_is_about(
     assert response.json()["errors"][0]["pointer"] == pointer
 
 
-def test_a_held_file_is_decided_on(client: APIClient) -> None:
+def test_a_held_file_is_resolved(client: APIClient) -> None:
     patient = make_patient(patient_id="P-1", issuer="", name="Phantom^Berta")
     record = {"patient_id": "P-1", "family_name": "Phantom", "given_name": "Anna"}
     batch = make_batch(client, identity_mode="form", case_record=record)

@@ -1,4 +1,4 @@
-"""Hospital IT looks after users by programs too; no password can be read."""
+"""Hospital IT manages users over REST too; no password can be read."""
 
 import pytest
 from django.test import Client
@@ -19,7 +19,7 @@ def client(it_person: User, as_user: Call) -> APIClient:
     return as_user(it_person)
 
 
-def test_a_new_user_gets_a_one_time_password_that_is_told_once(client: APIClient) -> None:
+def test_a_new_user_gets_a_one_time_password_returned_once(client: APIClient) -> None:
     answer = client.post(ADDRESS, {"username": "ann", "roles": ["radiologist", "radiologist"]})
     assert answer.status_code == 201
     password = answer.json()["one_time_password"]
@@ -45,14 +45,14 @@ def test_a_new_user_gets_a_one_time_password_that_is_told_once(client: APIClient
         ({"username": "a b", "roles": []}, 400),
     ],
 )
-def test_a_user_who_cannot_be_is_refused(
+def test_an_invalid_user_is_refused(
     client: APIClient, radiologist: User, body: dict[str, object], status: int
 ) -> None:
     assert client.post(ADDRESS, body).status_code == status
     assert User.objects.count() == 2
 
 
-def test_roles_change_and_what_is_left_out_stays(client: APIClient, radiologist: User) -> None:
+def test_roles_change_and_omitted_fields_stay(client: APIClient, radiologist: User) -> None:
     address = f"{ADDRESS}/{radiologist.pk}"
     answer = client.patch(address, {"roles": ["uploader", "radiologist"]})
     assert answer.json()["roles"] == ["radiologist", "uploader"]
@@ -60,7 +60,7 @@ def test_roles_change_and_what_is_left_out_stays(client: APIClient, radiologist:
     assert audit_actions(object_id=str(radiologist.pk)) == ["user.changed"]
 
 
-def test_a_stopped_persons_token_ends(client: APIClient, radiologist: User) -> None:
+def test_deactivation_revokes_tokens(client: APIClient, radiologist: User) -> None:
     token = create_token(radiologist, "a script")
     client.patch(f"{ADDRESS}/{radiologist.pk}", {"is_active": False})
     header = {"Authorization": f"Token {token}"}
@@ -73,7 +73,7 @@ def test_nobody_locks_themselves_out(client: APIClient, it_person: User) -> None
     assert client.post(f"{address}/reset-password").status_code == 409
 
 
-def test_a_reset_password_replaces_the_former(client: APIClient, radiologist: User) -> None:
+def test_a_reset_replaces_the_former_password(client: APIClient, radiologist: User) -> None:
     answer = client.post(f"{ADDRESS}/{radiologist.pk}/reset-password").json()
     radiologist.refresh_from_db()
     assert radiologist.check_password(answer["one_time_password"])
