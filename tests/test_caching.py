@@ -1,4 +1,4 @@
-"""No answer that may tell of a patient is kept by a browser."""
+"""No response that may contain patient data is cached by browsers."""
 
 import pytest
 from django.test import Client
@@ -30,7 +30,7 @@ def test_no_response_may_be_cached_by_browsers(browser: Client) -> None:
     assert kept == ["heatmap-legend.png"]
 
 
-def test_pictures_and_results_of_a_patient_are_not_kept(browser: Client) -> None:
+def test_images_and_results_of_a_patient_are_not_cached(browser: Client) -> None:
     prediction = make_prediction()
     radiograph = prediction.radiograph
     for page, of in [

@@ -1,4 +1,4 @@
-"""Where a request comes from: as many proxies are believed as there are."""
+"""The client address of a request: only the configured number of proxies is trusted."""
 
 import pytest
 from django.test import RequestFactory
@@ -24,7 +24,7 @@ from webportal.client_address import client_address, network_of
         (0, "", "2001:db8::1", "2001:db8::1"),
     ],
 )
-def test_the_address_of_who_asks(
+def test_the_client_address(
     settings: Settings, proxies: int, told: str, remote: str, address: str
 ) -> None:
     settings.PROXY_COUNT = proxies
@@ -33,7 +33,7 @@ def test_the_address_of_who_asks(
     assert client_address(request) == address
 
 
-def test_a_host_with_many_addresses_counts_once() -> None:
+def test_an_ipv6_host_with_many_addresses_counts_once() -> None:
     assert network_of("2001:db8:1:2:3::4") == network_of("2001:db8:1:2:ffff::1")
     assert network_of("2001:db8:1:2::1") != network_of("2001:db8:1:3::1")
     assert network_of("192.0.2.1") == "192.0.2.1"

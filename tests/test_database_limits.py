@@ -1,4 +1,4 @@
-"""No page waits for a statement that does not end; workers and commands may take their time."""
+"""No page waits for a statement that never ends; workers and commands may take their time."""
 
 import os
 import subprocess
@@ -31,7 +31,7 @@ def ask(module: str, statement: str, **environment: str) -> "subprocess.Complete
     )
 
 
-def test_the_portal_gives_a_statement_up_after_half_a_minute() -> None:
+def test_the_portal_cancels_statements_after_30_seconds() -> None:
     assert ask("webportal.wsgi", "SHOW statement_timeout").stdout == "30s\n"
 
 
@@ -39,7 +39,7 @@ def test_workers_and_commands_do_not() -> None:
     assert ask("django", "SHOW statement_timeout").stdout == "0\n"
 
 
-def test_a_statement_that_takes_too_long_is_refused() -> None:
+def test_a_statement_that_takes_too_long_is_cancelled() -> None:
     asked = ask("webportal.wsgi", "SELECT pg_sleep(120)::text", DATABASE_STATEMENT_SECONDS="1")
     assert "canceling statement due to statement timeout" in asked.stderr
 
@@ -87,7 +87,7 @@ def database(tmp_path: Path) -> Iterator[Postgres]:
         yield database
 
 
-def test_a_database_that_hangs_holds_nobody_up_and_is_found_again(database: Postgres) -> None:
+def test_a_hanging_database_delays_nobody_and_its_return_is_noticed(database: Postgres) -> None:
     environment = os.environ | {
         "DJANGO_SETTINGS_MODULE": "webportal.settings",
         "DATABASE_URL": database.url,
@@ -153,7 +153,7 @@ print(answer.status_code, answer.headers["Retry-After"], answer.content.decode()
         ("get", "/api/v1/studies", "urn:chestline:problem:service-unavailable"),
     ],
 )
-def test_pages_say_that_the_database_is_away(method: str, address: str, says: str) -> None:
+def test_pages_say_that_the_database_is_unavailable(method: str, address: str, says: str) -> None:
     answer = subprocess.run(
         [sys.executable, "-c", AWAY.format(method=method, address=address)],
         env=os.environ

@@ -1,4 +1,4 @@
-"""The role that portal and workers connect by owns nothing, and the trail is safe from it."""
+"""The runtime role owns nothing, and cannot tamper with the trail."""
 
 from collections.abc import Iterator
 from urllib.parse import urlsplit
@@ -71,7 +71,7 @@ def runtime(owner_url: str, runtime_url: str) -> Iterator[Runtime]:
         "CREATE ROLE other",
     ],
 )
-def test_the_runtime_role_cannot_get_at_the_trail(runtime: Runtime, statement: str) -> None:
+def test_the_runtime_role_cannot_tamper_with_the_trail(runtime: Runtime, statement: str) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         runtime.execute(statement)
 
@@ -89,13 +89,13 @@ def test_the_runtime_role_appends_and_changes_records(runtime: Runtime) -> None:
         runtime.execute("UPDATE audit_chainhead SET sequence = 1")
 
 
-def test_a_role_that_is_missing_is_made_or_asked_for(owner_url: str, runtime_url: str) -> None:
+def test_a_missing_role_is_created_or_requested(owner_url: str, runtime_url: str) -> None:
     missing = runtime_url.replace("chestline_app", "chestline_other")
     with pytest.raises(roles.RoleError, match="CREATE ROLE chestline_other LOGIN"):
         roles.ensure_runtime_role(owner_url, missing)
 
 
-def test_a_role_with_the_owners_rights_is_refused(owner_url: str) -> None:
+def test_a_role_with_the_owners_privileges_is_refused(owner_url: str) -> None:
     with pytest.raises(roles.RoleError, match="name the same role"):
         roles.ensure_runtime_role(owner_url, owner_url)
 

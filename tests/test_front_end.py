@@ -1,4 +1,4 @@
-"""Static files: compressed, kept by browsers, and there as long as a running portal names them."""
+"""Static files: compressed, cached by browsers, and kept while a running portal refers to them."""
 
 import json
 import os
@@ -24,13 +24,13 @@ def test_built_files_are_sent_compressed(client: Client, accepted: str, sent: st
     assert len(body) < len(whole) / 2 if sent else body == whole
 
 
-def test_only_files_with_a_hash_in_their_names_are_kept_for_years(client: Client) -> None:
+def test_only_files_with_hashed_names_are_cached_for_a_year(client: Client) -> None:
     kept = client.get(built("src/main.ts")).headers["Cache-Control"]
     assert kept == "max-age=315360000, public, immutable"
     assert client.get("/static/icon.svg").headers["Cache-Control"] == "max-age=60, public"
 
 
-def test_files_of_the_build_before_stay_for_a_while(tmp_path: Path) -> None:
+def test_files_of_the_previous_build_are_kept_for_a_while(tmp_path: Path) -> None:
     now = time.time()
     ages = {"of-now.js": 0, "of-the-build-before.js": KEPT_SECONDS / 2, "old.js": 2 * KEPT_SECONDS}
     (tmp_path / "assets").mkdir()

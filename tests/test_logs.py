@@ -1,4 +1,4 @@
-"""Logs hold what a fault needs to be found, one line of a refusal, and nobody's name."""
+"""Logs contain what is needed to find a fault, one line per refusal, and no names."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -62,7 +62,7 @@ def test_text_typed_into_a_url_is_not_logged(
     assert NAME not in line
 
 
-def test_one_sender_cannot_fill_the_log(written: StringIO) -> None:
+def test_one_client_cannot_fill_the_log(written: StringIO) -> None:
     for _ in range(logs.LINES_A_MINUTE + 5):
         Client().get("/nothing", REMOTE_ADDR="192.0.2.1")
     Client().get("/nothing", REMOTE_ADDR="192.0.2.2")
@@ -70,7 +70,7 @@ def test_one_sender_cannot_fill_the_log(written: StringIO) -> None:
     assert len(written.getvalue().splitlines()) <= 2 * logs.LINES_A_MINUTE + 1
 
 
-def test_a_fault_keeps_its_traceback_and_the_address_its_pattern(
+def test_an_internal_error_is_logged_with_traceback_and_url_pattern(
     written: StringIO,
     radiologist: User,
     sign_in: Callable[[User], Client],
@@ -87,7 +87,7 @@ def test_a_fault_keeps_its_traceback_and_the_address_its_pattern(
     assert "RuntimeError: Something is broken" in written.getvalue()
 
 
-def test_the_row_that_a_database_refuses_is_not_written(written: StringIO) -> None:
+def test_a_row_rejected_by_the_database_is_not_logged(written: StringIO) -> None:
     patient = make_patient(patient_id=NAME)
     try:
         with transaction.atomic():

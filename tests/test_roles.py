@@ -271,7 +271,7 @@ def is_refused(response: Any) -> bool:
     return response.status_code in (401, 403)
 
 
-def test_the_table_names_every_address_and_no_other() -> None:
+def test_the_table_matches_the_urls() -> None:
     assert sorted(TABLE) == ADDRESSES
 
 
@@ -282,7 +282,7 @@ def person(request: pytest.FixtureRequest, make_user: Callable[..., User]) -> Us
 
 @pytest.mark.parametrize("person", PUBLIC, indirect=True, ids=lambda role: str(role or "nobody"))
 @pytest.mark.django_db
-def test_every_address_is_open_to_exactly_those_in_the_table(person: User | None) -> None:
+def test_every_url_is_open_to_exactly_the_roles_in_the_table(person: User | None) -> None:
     role = Role(person.roles[0]) if person else None
     wrong = []
     for address, allowed in TABLE.items():
@@ -304,7 +304,7 @@ def test_every_address_is_open_to_exactly_those_in_the_table(person: User | None
 
 
 @pytest.mark.django_db
-def test_people_without_a_role_open_nothing_but_their_account() -> None:
+def test_users_without_a_role_can_open_only_their_account() -> None:
     nobody = User.objects.create_user("newcomer", None, [])
     client = Client()
     client.force_login(nobody)
@@ -314,7 +314,7 @@ def test_people_without_a_role_open_nothing_but_their_account() -> None:
 
 
 @pytest.mark.django_db
-def test_several_roles_add_up() -> None:
+def test_several_roles_are_additive() -> None:
     both = User.objects.create_user("both", None, [U, IT])
     client = Client()
     client.force_login(both)

@@ -1,4 +1,4 @@
-"""Files are kept in a folder or in an S3 bucket, as STORAGE_URL says."""
+"""Files are stored in a folder or in an S3 bucket, depending on STORAGE_URL."""
 
 import errno
 from collections.abc import Iterator
@@ -86,12 +86,12 @@ def test_a_bucket_has_a_trash(bucket: str, monkeypatch: pytest.MonkeyPatch) -> N
     move_and_date(open_storage(f"s3://{bucket}/hospital"), monkeypatch)
 
 
-def test_a_folder_keeps_files(tmp_path: Path) -> None:
+def test_a_folder_stores_files(tmp_path: Path) -> None:
     write_read_delete(open_storage(f"file://{tmp_path}/with%20space"))
     assert (tmp_path / "with space").is_dir()
 
 
-def test_a_file_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
+def test_a_write_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
     class Torn(ContentFile[bytes]):
         def chunks(self, chunk_size: int | None = None) -> Iterator[bytes]:
             yield b"half"
@@ -103,7 +103,7 @@ def test_a_file_that_fails_half_way_leaves_nothing(tmp_path: Path) -> None:
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
-def test_a_file_that_the_disk_cannot_read_is_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_unreadable_on_disk_is_damaged(monkeypatch: pytest.MonkeyPatch) -> None:
     class BadDisk(FileSystemStorage):
         def open(self, name: str, mode: str = "rb") -> File[Any]:
             raise OSError(errno.EIO, "Input/output error")
@@ -113,11 +113,11 @@ def test_a_file_that_the_disk_cannot_read_is_damaged(monkeypatch: pytest.MonkeyP
         read_verified("dicom/a.dcm", "0" * 64)
 
 
-def test_a_bucket_keeps_files(bucket: str) -> None:
+def test_a_bucket_stores_files(bucket: str) -> None:
     write_read_delete(open_storage(f"s3://{bucket}/hospital"))
 
 
 @pytest.mark.parametrize("url", ["", "/folder", "file://host/folder", "s3:///prefix", "ftp://x/y"])
-def test_another_url_is_refused_with_what_to_write(url: str) -> None:
+def test_an_unsupported_url_is_refused_with_instructions(url: str) -> None:
     with pytest.raises(ImproperlyConfigured, match="file:///absolute/folder or s3://bucket"):
         storage_from_url(url)

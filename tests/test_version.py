@@ -22,7 +22,7 @@ def test_the_version_is_in_the_footer(client: Client) -> None:
     assert f"Chestline {VERSION}" in footer
 
 
-def test_citation_changelog_and_api_document_name_it() -> None:
+def test_citation_changelog_and_api_document_state_it() -> None:
     assert f"\nversion: {VERSION}\n" in (ROOT / "CITATION.cff").read_text()
     assert re.search(
         rf"^## {re.escape(VERSION)} - \d{{4}}", (ROOT / "CHANGELOG.md").read_text(), re.M

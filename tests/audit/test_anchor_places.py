@@ -1,4 +1,4 @@
-"""Anchors are written in further places too: a second file, and syslog."""
+"""Further anchor locations: a second file, and syslog."""
 
 import socket
 import threading
@@ -22,7 +22,7 @@ def copy(settings: Settings, tmp_path: Path) -> Path:
     return tmp_path / "elsewhere" / "anchors"
 
 
-def test_a_second_file_has_the_same_anchors_also_those_of_before(
+def test_a_second_file_has_the_same_anchors_including_earlier_ones(
     settings: Settings, anchored: Path, copy: Path
 ) -> None:
     assert codes() == {"anchors_gone"}
@@ -40,7 +40,7 @@ def test_a_second_file_has_the_unsigned_anchors_too(file: Path, copy: Path) -> N
     assert len(lines(copy)) == 3
 
 
-def test_what_spoils_the_first_file_is_no_finding_in_the_second(file: Path, copy: Path) -> None:
+def test_damage_to_the_first_file_is_no_finding_in_the_second(file: Path, copy: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text("moved here from the old machine\n")
     append(Event(Action.SIGNED_IN), "ann")
@@ -49,7 +49,7 @@ def test_what_spoils_the_first_file_is_no_finding_in_the_second(file: Path, copy
     assert (finding.code, finding.values["place"]) == ("anchors_damaged", "AUDIT_ANCHOR_FILE")
 
 
-def test_a_second_file_shows_what_the_first_has_lost(anchored: Path, copy: Path) -> None:
+def test_a_second_file_reveals_what_the_first_has_lost(anchored: Path, copy: Path) -> None:
     anchor()
     anchored.unlink()
     cut_back(3)
@@ -58,7 +58,7 @@ def test_a_second_file_shows_what_the_first_has_lost(anchored: Path, copy: Path)
     assert any("AUDIT_ANCHOR_FILE" in str(finding) for finding in found)
 
 
-def test_a_second_file_catches_up_when_it_is_there_again(anchored: Path, copy: Path) -> None:
+def test_a_second_file_catches_up_after_an_outage(anchored: Path, copy: Path) -> None:
     copy.parent.write_text("a mount that is gone")
     append(Event(Action.SIGNED_IN), "ann")
     assert anchor()

@@ -1,4 +1,4 @@
-"""Anchors are signed, chained, counted and expected: whatever is done to them is a finding."""
+"""Anchors are signed, chained, numbered and expected: any manipulation is a finding."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -40,7 +40,7 @@ def age(minutes: int) -> None:
     behind_its_back(f"UPDATE audit_chainhead SET mac = '{previous}'")
 
 
-def test_a_fresh_installation_is_intact_and_says_that_no_anchor_is_there_yet() -> None:
+def test_a_new_installation_is_intact_and_remarks_that_there_is_no_anchor_yet() -> None:
     assert verify().intact
     append(Event(Action.USER_CREATED), "system")
     verdict = verify()
@@ -48,7 +48,7 @@ def test_a_fresh_installation_is_intact_and_says_that_no_anchor_is_there_yet() -
     assert [remark.code for remark in verdict.remarks] == ["no_anchor_yet"]
 
 
-def test_anchors_are_intact(anchored: Path) -> None:
+def test_untouched_anchors_are_intact(anchored: Path) -> None:
     verdict = verify()
     assert verdict.intact
     assert not verdict.remarks
@@ -103,7 +103,7 @@ def test_an_unchanged_head_is_anchored_again_after_ten_minutes() -> None:
         "unsigned",
     ],
 )
-def test_damage_to_the_file_is_found(
+def test_damage_to_the_file_is_detected(
     anchored: Path, damage: Callable[[Path], object], code: str
 ) -> None:
     damage(anchored)
@@ -124,7 +124,7 @@ def test_the_finding_says_what_to_do(anchored: Path) -> None:
 @pytest.mark.parametrize(
     ("taken", "missing"), [(slice(0, 2), (1, 2)), (slice(2, 4), (3, 4)), (slice(3, 5), (4, 5))]
 )
-def test_the_finding_names_the_anchors_that_are_missing(
+def test_the_finding_names_the_missing_anchors(
     anchored: Path, taken: slice, missing: tuple[int, int]
 ) -> None:
     kept = lines(anchored)
@@ -143,7 +143,7 @@ def test_a_forged_anchor_vouches_for_no_entry(anchored: Path) -> None:
 
 
 @pytest.mark.parametrize("last", [0, 1, 2, 4])
-def test_a_trail_cut_off_together_with_its_anchors_is_found(anchored: Path, last: int) -> None:
+def test_a_trail_truncated_together_with_its_anchors_is_detected(anchored: Path, last: int) -> None:
     kept = [line for line in lines(anchored) if int(line.split()[1]) <= last]
     anchored.write_text("".join(kept))
     cut_back(last)
@@ -154,7 +154,7 @@ def test_a_trail_cut_off_together_with_its_anchors_is_found(anchored: Path, last
 
 
 @pytest.mark.parametrize("last", [0, 1, 2, 4])
-def test_a_cut_off_trail_without_anchors_and_state_is_found(anchored: Path, last: int) -> None:
+def test_a_truncated_trail_without_anchors_and_state_is_detected(anchored: Path, last: int) -> None:
     """The state is put back to what it was at first, which needs no key."""
     anchored.unlink()
     cut_back(last)
@@ -169,7 +169,7 @@ def test_a_cut_off_trail_without_anchors_and_state_is_found(anchored: Path, last
     assert codes() == ({"anchors_never_written"} if last else set())
 
 
-def test_a_state_made_of_an_earlier_line_is_found(anchored: Path) -> None:
+def test_a_state_forged_from_an_earlier_line_is_detected(anchored: Path) -> None:
     earlier = Anchor.parse(lines(anchored)[2].strip())
     assert earlier is not None
     anchored.write_text("".join(lines(anchored)[:3]))
@@ -181,7 +181,7 @@ def test_a_state_made_of_an_earlier_line_is_found(anchored: Path) -> None:
     assert codes() == {"state_altered"}
 
 
-def test_old_anchors_are_a_finding(anchored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_outdated_anchors_are_a_finding(anchored: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     later = timezone.now() + anchors.LATE
     monkeypatch.setattr(timezone, "now", lambda: later)
     [finding] = verify().findings
@@ -189,7 +189,7 @@ def test_old_anchors_are_a_finding(anchored: Path, monkeypatch: pytest.MonkeyPat
     assert "one is due every 10 minutes" in str(finding)
 
 
-def test_a_trail_that_was_never_anchored_is_a_finding_when_it_is_old() -> None:
+def test_an_old_trail_that_was_never_anchored_is_a_finding() -> None:
     append(Event(Action.SIGNED_IN), "ann")
     age(29)
     assert codes() == set()
@@ -197,7 +197,7 @@ def test_a_trail_that_was_never_anchored_is_a_finding_when_it_is_old() -> None:
     assert codes() == {"anchors_never_written"}
 
 
-def test_a_trail_that_grew_for_long_without_anchors_is_a_finding(anchored: Path) -> None:
+def test_a_trail_that_grew_without_anchors_for_a_long_time_is_a_finding(anchored: Path) -> None:
     """As when lines were taken out, and those after them written anew without the key's help."""
     start = timezone.now()
     with pytest.MonkeyPatch.context() as patch:
@@ -212,7 +212,7 @@ def test_a_trail_that_grew_for_long_without_anchors_is_a_finding(anchored: Path)
     assert [remark.code for remark in verdict.remarks] == ["begun_anew"]
 
 
-def test_a_night_without_the_machine_is_no_finding(anchored: Path) -> None:
+def test_a_machine_switched_off_overnight_is_no_finding(anchored: Path) -> None:
     append(Event(Action.SIGNED_OUT), "ann")
     morning = timezone.now() + timedelta(hours=14)
     with pytest.MonkeyPatch.context() as patch:
@@ -252,7 +252,7 @@ def test_the_first_signature_covers_the_unsigned_anchors(file: Path, end: str) -
     assert "anchors_before" in codes()
 
 
-def test_unsigned_anchors_that_contradict_each_other_are_found(file: Path) -> None:
+def test_contradictory_unsigned_anchors_are_detected(file: Path) -> None:
     append(Event(Action.SIGNED_IN), "someone")
     unsigned(file, 1)
     file.write_text(f"1 {'f' * 64} 2026-01-01T00:00:00+00:00\n" + file.read_text())
@@ -263,7 +263,7 @@ def test_unsigned_anchors_that_contradict_each_other_are_found(file: Path) -> No
 # ── Beginning anew ──────────────────────────────────────────────────────────────────────────────
 
 
-def test_after_a_restored_backup_the_anchors_begin_anew(
+def test_a_new_series_of_anchors_starts_after_a_restore(
     anchored: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     [state] = AnchorState.objects.filter(number=5).values("number", "signature", "seal")
@@ -291,7 +291,7 @@ def test_after_a_restored_backup_the_anchors_begin_anew(
     assert "anchors_gone" in codes()
 
 
-def test_a_forged_beginning_hides_nothing(anchored: Path) -> None:
+def test_a_forged_start_of_a_series_hides_nothing(anchored: Path) -> None:
     head = ChainHead.objects.get()
     behind_its_back(
         "INSERT INTO audit_auditentry (sequence, at, actor, action, object_type, object_id, detail,"

@@ -1,4 +1,4 @@
-"""Whatever is appended, by however many at once, verifies afterwards."""
+"""The chain verifies whatever is appended, by however many connections at once."""
 
 import hashlib
 import hmac
@@ -44,20 +44,20 @@ from webportal.audit.verification import verify
     ids=repr,
 )
 @pytest.mark.django_db
-def test_every_kind_of_detail_comes_back_with_the_same_mac(value: Any) -> None:
+def test_every_kind_of_detail_is_read_back_with_the_same_mac(value: Any) -> None:
     append(Event(Action.STUDY_CHANGED, "study", uuid.uuid4(), uuid.uuid4(), {"value": value}))
     assert verify().findings == []
 
 
 @pytest.mark.django_db
-def test_a_detail_that_json_cannot_hold_is_refused_at_once() -> None:
+def test_a_detail_that_json_cannot_represent_is_refused_at_once() -> None:
     with pytest.raises(ValueError, match="JSON"):
         append(Event(Action.STUDY_CHANGED, detail={"value": float("nan")}))
     assert not AuditEntry.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)
-def test_appends_of_several_connections_form_one_chain_without_gaps() -> None:
+def test_concurrent_appends_form_one_chain_without_gaps() -> None:
     writers, each = 8, 15
 
     def write(name: str) -> None:
@@ -83,7 +83,7 @@ def test_appends_of_several_connections_form_one_chain_without_gaps() -> None:
 
 
 @pytest.mark.django_db
-def test_another_key_makes_every_entry_an_altered_one(settings: Settings) -> None:
+def test_every_entry_is_altered_under_another_key(settings: Settings) -> None:
     append(Event(Action.SIGNED_IN), "someone")
     settings.AUDIT_KEY = "another key"
     assert [str(finding) for finding in verify().findings] == ["entry 1: the entry was altered"]
@@ -105,7 +105,7 @@ def made_entry(**changed: Any) -> AuditEntry:
     return AuditEntry(**fields | changed)
 
 
-def test_the_mac_is_that_of_the_documented_content(settings: Settings) -> None:
+def test_the_mac_covers_the_documented_content(settings: Settings) -> None:
     settings.AUDIT_KEY = "a key"
     content = (
         '["ab",7,1767323045000006,"00000000-0000-0000-0000-000000000001","ann","study.viewed",'
@@ -138,7 +138,7 @@ def test_the_mac_covers_every_part_of_an_entry(changed: dict[str, Any]) -> None:
 
 
 @pytest.mark.django_db
-def test_the_walk_computes_the_macs_that_appending_does() -> None:
+def test_verification_computes_the_same_macs_as_appending() -> None:
     details: list[dict[str, Any]] = [
         {},
         {"value": 0.1, "ä": ["\u2028", None, {"b": 1e16, "a": -0.0}]},
@@ -154,7 +154,7 @@ def test_the_walk_computes_the_macs_that_appending_does() -> None:
 
 
 @pytest.mark.django_db
-def test_the_walk_goes_on_over_several_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_verification_spans_several_batches(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(chain, "BATCH", 4)
     append_all([Event(Action.STUDY_VIEWED, "study", str(n)) for n in range(10)], "ann")
     done: list[tuple[int, int]] = []
@@ -187,7 +187,7 @@ def test_entries_with_and_without_an_origin_verify_in_one_chain(radiologist: Use
 
 @pytest.mark.parametrize("forged", ["NULL", "'{}'", "'null'", '\'{"address": "192.0.2.1"}\''])
 @pytest.mark.django_db
-def test_an_origin_that_was_changed_or_taken_away_is_found(sign_in: Any, forged: str) -> None:
+def test_a_changed_or_removed_origin_is_detected(sign_in: Any, forged: str) -> None:
     sign_in(User.objects.create_user("auditor", None, [Role.AUDITOR])).get("/audit/")
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE audit_auditentry DISABLE TRIGGER USER")
@@ -198,7 +198,7 @@ def test_an_origin_that_was_changed_or_taken_away_is_found(sign_in: Any, forged:
 
 
 @pytest.mark.django_db
-def test_an_origin_added_to_an_older_entry_is_found() -> None:
+def test_an_origin_added_to_an_older_entry_is_detected() -> None:
     append(Event(Action.AUDIT_VERIFIED))
     with connection.cursor() as cursor:
         cursor.execute("ALTER TABLE audit_auditentry DISABLE TRIGGER USER")

@@ -1,4 +1,4 @@
-"""Whoever changes the database past the portal contradicts the trail, whatever they change."""
+"""Any change made past the portal contradicts the trail."""
 
 import uuid
 from collections.abc import Callable, Iterator
@@ -129,14 +129,14 @@ def found() -> list[Finding]:
     return reconcile()
 
 
-def test_a_day_is_no_finding(spent_day: None) -> None:
+def test_normal_use_is_no_finding(spent_day: None) -> None:
     assert [str(finding) for finding in reconcile()] == []
     assert verify().intact
     counts = {table: execute(f"SELECT count(*) FROM {table}")[0][0] for table in VOUCHED_FOR}
     assert all(counts.values()), counts
 
 
-def test_progress_is_told(spent_day: None) -> None:
+def test_progress_is_reported(spent_day: None) -> None:
     told: list[tuple[int, int]] = []
     reconcile(lambda done, of: told.append((done, of)))
     assert told[-1][0] == told[-1][1] > 30
@@ -154,7 +154,7 @@ def test_a_temporary_patient_who_was_identified_is_no_finding(spent_day: None) -
     assert found() == []
 
 
-def test_all_is_found_in_batches_of_two_as_well(
+def test_everything_is_detected_in_batches_of_two_as_well(
     spent_day: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reconciliation, "BATCH", 2)
@@ -167,7 +167,7 @@ def test_all_is_found_in_batches_of_two_as_well(
     assert codes.count(("row_missing", "addendum")) == 1
 
 
-def test_a_view_of_an_image_that_is_gone_is_no_finding(spent_day: None) -> None:
+def test_a_view_of_a_removed_image_is_no_finding(spent_day: None) -> None:
     with undone():
         execute("DELETE FROM review_imageview")
         assert found() == []
@@ -179,7 +179,7 @@ def test_the_very_first_entry_needs_its_row_too() -> None:
 
 
 @pytest.mark.parametrize("state", ["signed", ""])
-def test_a_study_that_nobody_has_signed_does_not_leave_the_worklist(
+def test_an_unsigned_study_missing_from_the_worklist_is_a_finding(
     spent_day: None, state: str
 ) -> None:
     unsigned = "id NOT IN (SELECT study_id FROM review_read WHERE state = 'signed')"
@@ -188,7 +188,7 @@ def test_a_study_that_nobody_has_signed_does_not_leave_the_worklist(
         assert {finding.values["fields"] for finding in found()} == {"reading_state"}
 
 
-def test_a_value_that_cannot_be_is_found_and_ends_nothing(spent_day: None) -> None:
+def test_an_impossible_value_is_detected_and_does_not_stop_verification(spent_day: None) -> None:
     with undone():
         execute("UPDATE inference_prediction SET category = 'x' WHERE is_current")
         assert {"row_differs", "summary_differs"} <= {finding.code for finding in found()}
@@ -287,7 +287,7 @@ def damage(data: Any) -> str:
     return f"{table}.{column}: {before} -> {after}"
 
 
-def test_every_change_made_past_the_portal_is_found(spent_day: None) -> None:
+def test_every_change_made_past_the_portal_is_detected(spent_day: None) -> None:
     @settings(
         max_examples=60,
         deadline=None,

@@ -1,4 +1,4 @@
-"""Verifications run outside of requests: asked for, started by the scheduler, told of, alerted."""
+"""Verification runs: requested, started by the scheduler, reported, and alerting."""
 
 import os
 from datetime import timedelta
@@ -26,7 +26,7 @@ def _trail_alone(settings: Settings) -> None:
     settings.AUDIT_CHECKS = []
 
 
-def test_one_is_asked_for_at_a_time(auditor: User, radiologist: User) -> None:
+def test_only_one_is_requested_at_a_time(auditor: User, radiologist: User) -> None:
     first = runs.request(auditor)
     assert runs.request(radiologist) == first
     assert first.requested_by == auditor.username
@@ -36,7 +36,7 @@ def test_one_is_asked_for_at_a_time(auditor: User, radiologist: User) -> None:
     assert runs.request(radiologist) != first
 
 
-def test_the_entry_names_who_asked(auditor: User) -> None:
+def test_the_entry_names_the_requesting_user(auditor: User) -> None:
     runs.request(auditor)
     runs.run_queued()
     entry = AuditEntry.objects.get(action=Action.AUDIT_VERIFIED)
@@ -61,7 +61,7 @@ def test_progress_is_kept_while_it_runs(auditor: User, monkeypatch: pytest.Monke
     assert told == [("running", 30, 25)]
 
 
-def test_one_whose_process_died_is_run_again(auditor: User) -> None:
+def test_a_run_whose_process_died_is_repeated(auditor: User) -> None:
     asked = runs.request(auditor)
     now = timezone.now()
     Verification.objects.update(started_at=now, seen_at=now)

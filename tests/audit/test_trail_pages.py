@@ -1,4 +1,4 @@
-"""The auditor finds, exports and verifies; each of these is in the trail itself."""
+"""Auditors search, export and verify the trail; each of these is itself recorded."""
 
 import csv
 import io
@@ -45,7 +45,7 @@ def shown(client: Client, **filters: str) -> list[int]:
     return [entry.sequence for entry in response.context["page"].entries]
 
 
-def test_newest_first_and_reading_is_an_event(client: Client, auditor: User) -> None:
+def test_entries_are_newest_first_and_reading_is_audited(client: Client, auditor: User) -> None:
     first = AuditEntry.objects.order_by("sequence").first()
     assert shown(client) == [1]
     assert first is not None
@@ -65,7 +65,7 @@ def test_filters_narrow_the_trail(client: Client) -> None:
     assert shown(client, object_id="some-job", actor="ann") == []
 
 
-def test_days_include_both_ends(client: Client) -> None:
+def test_date_filters_are_inclusive(client: Client) -> None:
     for day in (1, 2, 2, 3):
         entry = append(Event(Action.STUDY_VIEWED), "ann")
         at = datetime(2020, 1, day, 23, 59, 59, tzinfo=UTC)
@@ -99,20 +99,20 @@ def verified(client: Client, **headers: str) -> str:
     return client.get("/audit/verification", headers=headers).text
 
 
-def test_a_verdict_is_shown_although_the_trail_takes_no_entry(client: Client) -> None:
+def test_a_verdict_is_shown_even_if_no_entry_can_be_appended(client: Client) -> None:
     append_all([Event(Action.STUDY_VIEWED)] * 3, "ann")
     behind_its_back("UPDATE audit_chainhead SET sequence = 2")
     assert "nothing can be appended" in verified(client)
 
 
-def test_a_filter_that_makes_no_sense_is_explained(client: Client) -> None:
+def test_an_invalid_filter_is_explained(client: Client) -> None:
     response = client.get("/audit/", {"first_day": "yesterday"})
     assert response.status_code == 400
     assert "Enter a valid date" in response.text
     assert audit_actions(action=Action.AUDIT_VIEWED) == []
 
 
-def test_pages_follow_one_another_without_gap(
+def test_pages_follow_one_another_without_gaps(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(search, "PAGE_SIZE", 4)
@@ -131,11 +131,11 @@ def test_pages_follow_one_another_without_gap(
 
 
 @pytest.mark.parametrize("before", ["x", "-1", "0", "9" * 40, "²"])
-def test_a_wrong_place_in_the_trail_shows_a_page(client: Client, before: str) -> None:
+def test_an_invalid_position_in_the_trail_shows_a_page(client: Client, before: str) -> None:
     assert client.get("/audit/", {"before": before}).status_code == 200
 
 
-def test_export_holds_what_the_filter_finds(client: Client) -> None:
+def test_the_export_contains_the_matching_entries(client: Client) -> None:
     append(Event(Action.STUDY_VIEWED, "study", STUDY, STUDY, {"wo": "Köln, 胸部"}), "@ann")
     append(Event(Action.STUDY_VIEWED, "study", STUDY, STUDY), "ben")
 
@@ -174,7 +174,7 @@ def test_export_holds_what_the_filter_finds(client: Client) -> None:
     ]
 
 
-def test_an_export_in_no_known_format_is_refused(client: Client) -> None:
+def test_an_unknown_export_format_is_refused(client: Client) -> None:
     assert client.get("/audit/export", {"format": "xlsx"}).status_code == 400
     assert audit_actions(action=Action.AUDIT_EXPORTED) == []
 
@@ -193,7 +193,7 @@ def test_findings_are_in_the_language_of_the_page_and_the_command_in_english(
     assert "entry 4: entry 4 was deleted" in capsys.readouterr().out
 
 
-def test_verify_now_says_the_verdict_in_words(client: Client) -> None:
+def test_verify_now_shows_the_verdict_in_words(client: Client) -> None:
     page = verified(client)
     assert "The trail is intact." in page
     assert "asked for by auditor" in page
@@ -209,7 +209,7 @@ def test_verify_now_says_the_verdict_in_words(client: Client) -> None:
     assert [entry.detail["intact"] for entry in verdicts] == [True, True, False]
 
 
-def test_the_command_exits_1_when_the_trail_was_changed(
+def test_the_command_exits_with_1_if_the_trail_was_changed(
     db: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     append(Event(Action.SIGNED_IN), "ann")
@@ -221,7 +221,7 @@ def test_the_command_exits_1_when_the_trail_was_changed(
     assert "entry 1: the entry was altered" in capsys.readouterr().out
 
 
-def test_every_kind_of_object_has_a_word() -> None:
+def test_every_kind_of_object_has_a_label() -> None:
     code = [
         path.read_text()
         for app in ("webportal", "workers", "scheduler")

@@ -1,4 +1,4 @@
-"""The trail refuses change, and a change made behind its back is found and named."""
+"""The trail refuses changes, and changes made around it are detected and named."""
 
 from collections.abc import Callable
 
@@ -55,7 +55,7 @@ def test_an_untouched_trail_is_intact() -> None:
     ],
     ids=["update", "delete", "truncate", "delete head", "turn head back", "change head's mac"],
 )
-def test_the_database_refuses_change(change: Callable[[], object]) -> None:
+def test_the_database_refuses_changes(change: Callable[[], object]) -> None:
     fill()
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         change()
@@ -73,7 +73,7 @@ def test_a_deleted_entry_is_named() -> None:
     assert problems() == [(2, "entries 2 to 3 were deleted")]
 
 
-def test_a_tail_cut_off_together_with_the_head_shows_by_the_anchor() -> None:
+def test_a_truncated_tail_and_head_is_revealed_by_the_anchor() -> None:
     fill()
     anchor()
     last = AuditEntry.objects.get(sequence=3)
@@ -91,7 +91,7 @@ def test_an_entry_smuggled_in_after_the_head_is_named() -> None:
     assert problems() == [(6, "the entry stands after the head of the chain")]
 
 
-def test_a_chain_rewritten_with_the_key_shows_by_the_anchor() -> None:
+def test_a_chain_rewritten_with_the_key_is_revealed_by_the_anchor() -> None:
     fill()
     anchor()
     behind_its_back("DELETE FROM audit_auditentry")
@@ -100,7 +100,7 @@ def test_a_chain_rewritten_with_the_key_shows_by_the_anchor() -> None:
     assert 6 in [number for number, _ in problems()]
 
 
-def test_entries_of_another_course_of_events_do_not_fit_into_the_chain() -> None:
+def test_entries_from_a_diverged_chain_do_not_fit() -> None:
     """An old copy of the database that went on by itself has genuine entries of the same number."""
     fill(1)
     begun = ChainHead.objects.get()
@@ -114,7 +114,7 @@ def test_entries_of_another_course_of_events_do_not_fit_into_the_chain() -> None
     assert problems() == [(3, "the entry was altered")]
 
 
-def test_a_head_turned_back_is_reported_although_nothing_can_be_appended() -> None:
+def test_a_reset_head_is_reported_although_nothing_can_be_appended() -> None:
     fill()
     behind_its_back("UPDATE audit_chainhead SET sequence = 3")
     verdict = runs.run_now(lambda done, total: None).verdict

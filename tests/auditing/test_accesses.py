@@ -1,4 +1,4 @@
-"""Who has seen this patient: found under every identity, by person, as CSV and PDF, over REST."""
+"""Who has seen this patient: under every identity, by user, as CSV and PDF, over REST."""
 
 import csv
 import io
@@ -75,7 +75,7 @@ def test_a_search_shows_who_saw_the_patient_and_how(auditing: Client, text: str)
     assert noted.object_id == str(read.patient_ids[0])
 
 
-def test_others_are_not_among_them(auditing: Client, seen: Study, uploader: User) -> None:
+def test_other_patients_are_excluded(auditing: Client, seen: Study, uploader: User) -> None:
     other = make_patient()
     client = Client()
     client.force_login(uploader)
@@ -87,7 +87,7 @@ def test_others_are_not_among_them(auditing: Client, seen: Study, uploader: User
     )
 
 
-def test_a_refused_attempt_is_among_them(auditing: Client, seen: Study, uploader: User) -> None:
+def test_refused_attempts_are_included(auditing: Client, seen: Study, uploader: User) -> None:
     client = Client()
     client.force_login(uploader)
     client.get(f"/studies/{seen.pk}")
@@ -97,7 +97,7 @@ def test_a_refused_attempt_is_among_them(auditing: Client, seen: Study, uploader
     ]
 
 
-def test_a_study_that_was_moved_is_found_under_both_identities(
+def test_a_moved_study_is_found_under_both_identities(
     auditing: Client, seen: Study, radiologist: User, make_user: Callable[..., User]
 ) -> None:
     wrong = seen.patient
@@ -120,7 +120,7 @@ def test_a_study_that_was_moved_is_found_under_both_identities(
     assert {each.pk for each in by_number.context["found"]} == {wrong.pk, right.pk}
 
 
-def test_a_temporary_patient_that_is_gone_is_found_by_what_it_was_called(
+def test_a_former_temporary_patient_is_found_by_its_name(
     auditing: Client, radiologist: User
 ) -> None:
     unknown = make_patient(patient_id="TEMP-9", name="", is_temporary=True)
@@ -155,7 +155,7 @@ def test_filters_narrow_by_person_address_kind_and_day(auditing: Client, seen: S
     assert auditing.get("/access-log", {"first_day": "x"}).status_code == 400
 
 
-def test_single_entries_are_paged_without_a_patient(auditing: Client, seen: Study) -> None:
+def test_individual_entries_are_paginated_without_a_patient(auditing: Client, seen: Study) -> None:
     answer = auditing.get("/access-log", {"user": "radiologist"})
     assert {entry.user for entry in answer.context["page"].entries} == {"radiologist"}
     assert "LAMMERGEIER" in answer.content.decode().upper()
@@ -164,7 +164,7 @@ def test_single_entries_are_paged_without_a_patient(auditing: Client, seen: Stud
     assert seen.patient_id in last.patient_ids
 
 
-def test_the_exports_have_every_entry_and_are_recorded(auditing: Client, seen: Study) -> None:
+def test_exports_contain_every_entry_and_are_recorded(auditing: Client, seen: Study) -> None:
     query = {"patient": str(seen.patient_id)}
     answer = auditing.get("/access-log/export/csv", query)
     rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode())))

@@ -1,4 +1,4 @@
-"""A backup that is made while the system is in use brings all of it back."""
+"""A backup made while the system is in use restores everything."""
 
 import gzip
 import hashlib
@@ -107,7 +107,7 @@ def while_dumping(monkeypatch: pytest.MonkeyPatch, do: Callable[[], None]) -> No
     monkeypatch.setattr(repository, "put", put_then_do)
 
 
-def test_everything_comes_back(
+def test_everything_is_restored(
     contents: None,
     send: Send,
     uploader: User,
@@ -170,7 +170,7 @@ def test_everything_comes_back(
     assert "decrypted and compared, 0 missing" in verified.stdout
 
 
-def test_a_restoration_that_was_broken_off_goes_on(
+def test_an_interrupted_restore_can_be_resumed(
     contents: None, other: Other, repository_folder: Path
 ) -> None:
     backup = taking.take()
@@ -188,7 +188,7 @@ def test_a_restoration_that_was_broken_off_goes_on(
     assert "only into an empty system" in again.stderr
 
 
-def test_files_that_are_in_the_repository_are_not_copied_again(
+def test_files_already_in_the_repository_are_not_copied_again(
     contents: None, send: Send, storage_folder: Path, repository_folder: Path
 ) -> None:
     first = taking.take()
@@ -204,7 +204,7 @@ def test_files_that_are_in_the_repository_are_not_copied_again(
     assert all(path.stat().st_ino == inode for path, inode in inodes.items())
 
 
-def test_a_backup_that_was_broken_off_goes_on(
+def test_an_interrupted_backup_can_be_resumed(
     contents: None, repository_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put = repository.put
@@ -228,7 +228,7 @@ def test_a_backup_that_was_broken_off_goes_on(
     assert {name: (repository_folder / name).stat().st_ino for name in copied} == inodes
 
 
-def test_the_repository_shows_nothing_of_what_it_holds(
+def test_the_repository_reveals_nothing_of_its_contents(
     contents: None, repository_folder: Path, storage_folder: Path
 ) -> None:
     taking.take()

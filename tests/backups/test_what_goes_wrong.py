@@ -1,4 +1,4 @@
-"""A backup that is not whole says so, and nothing is mistaken for a backup that is none."""
+"""Incomplete backups are reported as such, and nothing else is mistaken for a backup."""
 
 import io
 from collections.abc import Callable
@@ -58,7 +58,7 @@ def alert_codes() -> list[str]:
 
 
 @pytest.mark.parametrize("fault", ["missing", "damaged"])
-def test_a_file_at_fault_makes_the_backup_incomplete(
+def test_a_missing_or_damaged_file_makes_the_backup_incomplete(
     fault: str, stored: None, storage_folder: Path
 ) -> None:
     key = Radiograph.objects.order_by("pk")[0].dicom_key
@@ -79,9 +79,7 @@ def test_a_file_at_fault_makes_the_backup_incomplete(
     assert "backup_not_complete" not in alert_codes()
 
 
-def test_a_file_that_was_damaged_since_is_kept_as_it_was(
-    stored: None, storage_folder: Path
-) -> None:
+def test_a_file_damaged_since_is_kept_as_backed_up(stored: None, storage_folder: Path) -> None:
     taking.take()
     (storage_folder / Radiograph.objects.order_by("pk")[0].dicom_key).write_bytes(b"damaged")
     assert taking.take().state == "complete"
@@ -129,7 +127,7 @@ def test_a_forged_manifest_is_refused(
     assert Backup.objects.latest("started_at").failure == "other_system"
 
 
-def test_a_folder_that_is_not_there_is_not_made(
+def test_a_missing_folder_is_not_created(
     stored: None, repository_folder: Path, settings: Settings, tmp_path: Path
 ) -> None:
     use_repository(tmp_path / "unmounted", settings)
@@ -139,7 +137,7 @@ def test_a_folder_that_is_not_there_is_not_made(
     assert health.why(Backup.objects.get()) == health.FAILURES["repository_away"]
 
 
-def test_a_repository_that_has_become_empty_is_not_begun_again_unasked(
+def test_an_emptied_repository_is_not_restarted_unasked(
     stored: None, settings: Settings, tmp_path: Path
 ) -> None:
     taking.take()
@@ -149,7 +147,7 @@ def test_a_repository_that_has_become_empty_is_not_begun_again_unasked(
     assert taking.take(may_begin_repository=True).state == "complete"
 
 
-def test_an_older_database_does_not_go_on_where_a_newer_one_left_off(
+def test_an_older_database_does_not_continue_a_newer_ones_backups(
     stored: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taking.take()
@@ -158,7 +156,7 @@ def test_an_older_database_does_not_go_on_where_a_newer_one_left_off(
     assert refusal(taking.take) == "other_database"
 
 
-def test_two_are_not_made_at_once(stored: None, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_two_backups_never_run_at_once(stored: None, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(taking, "_WAIT_SECONDS", 1)
     with taking._only_one():
         assert refusal(taking.take) == "busy"
@@ -173,7 +171,7 @@ def test_a_backup_left_open_by_a_killed_process_is_closed_by_the_next(stored: No
     assert (killed.state, killed.failure) == ("failed", "interrupted")
 
 
-def test_old_backups_go_with_the_files_that_no_other_names(
+def test_old_backups_are_deleted_with_files_no_other_contains(
     stored: None,
     send: Send,
     uploader: User,
@@ -197,9 +195,7 @@ def test_old_backups_go_with_the_files_that_no_other_names(
     assert verifying.verify(new.name).faults == []
 
 
-def test_the_scheduler_makes_one_when_it_is_time(
-    repository_folder: Path, settings: Settings
-) -> None:
+def test_the_scheduler_starts_one_when_due(repository_folder: Path, settings: Settings) -> None:
     assert not runs.is_due()
     settings.BACKUP_EVERY_HOURS = 24
     assert runs.is_due()
@@ -219,7 +215,7 @@ def test_the_scheduler_makes_one_when_it_is_time(
     assert str(last).startswith("last")
 
 
-def test_hospital_it_is_alerted_when_the_last_complete_one_is_old(
+def test_hospital_it_is_alerted_when_the_last_complete_backup_is_too_old(
     repository_folder: Path, settings: Settings
 ) -> None:
     assert "backup_late" in alert_codes()
@@ -234,7 +230,7 @@ def test_hospital_it_is_alerted_when_the_last_complete_one_is_old(
     assert "backup_late" not in alert_codes()
 
 
-def test_the_page_and_the_metrics_tell_of_the_last_backup(
+def test_the_page_and_the_metrics_report_the_last_backup(
     stored: None, it_person: User, sign_in: Callable[[User], Client], settings: Settings
 ) -> None:
     client = sign_in(it_person)
@@ -257,7 +253,7 @@ def test_the_page_and_the_metrics_tell_of_the_last_backup(
     assert "BACKUP_REPOSITORY is not set" in client.get("/operations").content.decode()
 
 
-def test_the_key_is_written_once_and_for_its_owner_alone(tmp_path: Path) -> None:
+def test_the_key_is_never_overwritten_and_readable_only_by_its_owner(tmp_path: Path) -> None:
     output = io.StringIO()
     file = tmp_path / "identity"
     call_command("create_backup_key", str(file), stdout=output, stderr=io.StringIO())
@@ -275,7 +271,7 @@ def test_the_key_is_written_once_and_for_its_owner_alone(tmp_path: Path) -> None
         ("BACKUP_REPOSITORY", ""),
     ],
 )
-def test_settings_that_are_not_valid_are_named(
+def test_invalid_settings_are_named(
     name: str, value: object, stored: None, settings: Settings
 ) -> None:
     setattr(settings, name, value)

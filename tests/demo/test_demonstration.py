@@ -31,7 +31,7 @@ def load() -> str:
     return output.getvalue()
 
 
-def test_loading_twice_makes_everything_once() -> None:
+def test_loading_twice_creates_everything_once() -> None:
     assert load().count("Accepted") == 3
     assert Study.objects.filter(is_phantom=True).count() == 3
     assert Patient.objects.filter(is_temporary=True).count() == 1
@@ -48,7 +48,7 @@ def test_the_uploader_of_phantoms_cannot_sign_in() -> None:
     assert not user.has_usable_password()
 
 
-def test_every_phantom_has_a_picture_and_a_study_of_its_own() -> None:
+def test_every_phantom_has_its_own_image_and_study() -> None:
     assert len({phantom.seed for phantom in ALL}) == len(ALL)
     numbers = [phantom.record.accession_number for phantom in ALL if phantom.record]
     assert len(set(numbers)) == len(numbers)

@@ -1,4 +1,4 @@
-"""Drawn phantoms: repeatable, different from one another, and marked."""
+"""Drawn phantoms: reproducible, distinct, and marked."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from webportal.demo.phantoms import draw_phantom
 
 
-def test_a_seed_gives_one_picture() -> None:
+def test_a_seed_always_gives_the_same_image() -> None:
     first = draw_phantom(7, (300, 260), opacity=True)
     assert first.shape == (300, 260)
     assert first.dtype == np.uint8
@@ -15,7 +15,7 @@ def test_a_seed_gives_one_picture() -> None:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_lungs_are_dark_between_a_bright_middle_and_the_chest_wall(seed: int) -> None:
+def test_lungs_are_dark_between_a_bright_mediastinum_and_the_chest_wall(seed: int) -> None:
     picture = draw_phantom(seed, (400, 360), opacity=False).astype(float)
     row = picture[160:200].mean(axis=0)
     middle = row[170:190].mean()
@@ -32,7 +32,7 @@ def test_an_opacity_makes_one_lung_brighter(seed: int) -> None:
     assert min(brighter) < 1
 
 
-def test_collimation_leaves_out_the_air_beside_the_neck() -> None:
+def test_collimation_excludes_the_air_beside_the_neck() -> None:
     whole = draw_phantom(3, (400, 360), opacity=False)
     collimated = draw_phantom(3, (400, 360), opacity=False, collimated=True)
     assert collimated.shape == (400, 360)

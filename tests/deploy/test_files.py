@@ -1,4 +1,4 @@
-"""Containers, compose and systemd, as far as they can be checked without running them."""
+"""Containers, compose and systemd, as far as testable without running them."""
 
 import re
 import shlex
@@ -66,7 +66,7 @@ def _all_commands() -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(("source", "command"), _all_commands().items())
-def test_every_command_is_understood(source: str, command: list[str]) -> None:
+def test_every_command_is_valid(source: str, command: list[str]) -> None:
     program, *arguments = command
     if program == "webportal.server":
         assert server.read_options(arguments).bind.endswith(":8000")
@@ -110,7 +110,7 @@ def test_compose_starts_nothing_before_the_database_is_prepared() -> None:
         assert condition == "service_completed_successfully"
 
 
-def test_compose_hands_over_only_settings_that_are_read() -> None:
+def test_compose_passes_only_settings_that_are_read() -> None:
     services = _compose("compose.yaml")["services"]
     known = _settings_variables()
     for name in ("prepare", "portal", "receiver", "scheduler", "worker"):
@@ -137,7 +137,7 @@ def test_every_secret_is_generated(tmp_path: Path) -> None:
     assert first["secrets/broker_url"] == f"redis://:{password}@valkey:6379/0"
 
 
-def test_the_broker_of_compose_keeps_and_never_evicts() -> None:
+def test_the_compose_broker_is_persistent_and_never_evicts() -> None:
     command = " ".join(_compose("compose.yaml")["services"]["valkey"]["command"])
     assert "appendonly yes" in command
     assert "maxmemory-policy noeviction" in command
@@ -163,7 +163,7 @@ def test_compose_files_follow_the_specification() -> None:
         assert done.returncode == 0, done.stderr
 
 
-def test_compose_names_only_what_it_defines() -> None:
+def test_compose_refers_only_to_what_it_defines() -> None:
     document = _compose("compose.yaml")
     services = document["services"]
     for name, service in services.items():
@@ -175,12 +175,12 @@ def test_compose_names_only_what_it_defines() -> None:
     assert set(_compose("compose.gpu.yaml")["services"]) <= set(services)
 
 
-def test_the_citation_can_be_read_by_programs() -> None:
+def test_the_citation_is_machine_readable() -> None:
     _assert_follows("citation-file-format", str(ROOT / "CITATION.cff"))
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.stem)
-def test_dockerfiles_copy_what_exists_and_run_as_an_ordinary_user(dockerfile: Path) -> None:
+def test_dockerfiles_copy_existing_files_and_run_unprivileged(dockerfile: Path) -> None:
     lines = dockerfile.read_text().replace("\\\n", " ").splitlines()
     sent = [
         line.removeprefix("!").strip("/")
@@ -198,7 +198,7 @@ def test_dockerfiles_copy_what_exists_and_run_as_an_ordinary_user(dockerfile: Pa
     assert any(line.startswith("HEALTHCHECK ") for line in lines)
 
 
-def test_images_install_locked_packages_and_only_what_they_need() -> None:
+def test_images_install_only_the_locked_packages_they_need() -> None:
     for name, extra in {"portal": "", "worker": ' --extra "$EXTRA" --extra backup'}.items():
         text = (CONTAINERS / f"{name}.Dockerfile").read_text()
         assert f"--require-hashes -r pyproject.toml -c requirements.lock{extra}\n" in text
@@ -211,7 +211,7 @@ def test_images_install_locked_packages_and_only_what_they_need() -> None:
 
 
 @pytest.mark.parametrize("unit", SERVICES, ids=lambda unit: unit.name)
-def test_units_run_as_an_ordinary_user_and_stop_the_main_process_first(unit: Path) -> None:
+def test_units_run_unprivileged_and_stop_the_main_process_first(unit: Path) -> None:
     assert _unit_value(unit, "User") == "chestline"
     if "Type=oneshot" not in unit.read_text():
         assert _unit_value(unit, "KillMode") == "mixed"

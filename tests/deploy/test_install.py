@@ -1,4 +1,4 @@
-"""What `make run` installs, when, and what it says when it cannot."""
+"""What `make run` installs, when, and its error messages."""
 
 import json
 import os
@@ -99,7 +99,7 @@ def test_a_second_start_installs_nothing_and_needs_no_node(checkout: Path) -> No
     assert (checkout / "webportal" / "static" / "dist" / "kept").exists()
 
 
-def test_a_changed_source_is_built_again_without_fetching(checkout: Path) -> None:
+def test_changed_sources_are_rebuilt_without_downloads(checkout: Path) -> None:
     assert _make_install(checkout).returncode == 0
     (checkout / "webportal" / "frontend" / "src" / "main.ts").write_text("export default 1;\n")
     again = _make_install(checkout)
@@ -108,7 +108,7 @@ def test_a_changed_source_is_built_again_without_fetching(checkout: Path) -> Non
     assert "fetching" not in again.stdout
 
 
-def test_a_package_that_cannot_be_fetched_is_named_and_tried_again(checkout: Path) -> None:
+def test_a_package_that_cannot_be_downloaded_is_named_and_retried(checkout: Path) -> None:
     _write_project(checkout, "chestline-needs-this>=1.0")
     for _ in range(2):
         failed = _make_install(checkout)
@@ -124,7 +124,9 @@ def test_requested_extras_stay_installed(checkout: Path) -> None:
     assert (checkout / ".venv" / "installed").read_text().split()[1:] == ["gpu", "local", "worker"]
 
 
-def test_a_python_that_cannot_run_the_installer_is_refused_with_what_to_do(checkout: Path) -> None:
+def test_a_python_that_cannot_run_the_installer_is_refused_with_instructions(
+    checkout: Path,
+) -> None:
     python = _python_that_says(
         checkout, '[ "$1" = --version ] && echo Python 3.6.2; [ "$1" = --version ]'
     )
@@ -147,13 +149,13 @@ def test_without_a_supported_python_one_line_says_what_to_do(checkout: Path) -> 
     assert "make run PYTHON=" in said
 
 
-def test_the_installer_and_the_project_name_the_same_pythons() -> None:
+def test_the_installer_and_the_project_support_the_same_pythons() -> None:
     stated = SpecifierSet(tomllib.loads(PROJECT.read_text())["project"]["requires-python"])
     (first, after) = (f"{major}.{minor}" for major, minor in PYTHONS)
     assert stated == SpecifierSet(f">={first},<{after}")
 
 
-def test_a_python_without_venv_is_refused_with_what_to_do(checkout: Path) -> None:
+def test_a_python_without_venv_is_refused_with_instructions(checkout: Path) -> None:
     # As on Debian, where ensurepip comes in a package of its own.
     hidden = checkout / "hidden"
     hidden.mkdir()

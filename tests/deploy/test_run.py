@@ -120,7 +120,7 @@ def _run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPr
     )
 
 
-def test_it_starts_beside_a_taken_port_stops_without_a_trace_and_starts_again(
+def test_it_avoids_a_taken_port_stops_cleanly_and_starts_again(
     var: Path, start: Callable[..., System], environment: dict[str, str]
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
@@ -197,7 +197,7 @@ def test_it_starts_again_after_its_supervisor_was_killed(
     assert not _processes_of(var)
 
 
-def test_servers_that_are_named_are_used_and_none_is_started(
+def test_configured_servers_are_used_and_none_is_started(
     var: Path, start: Callable[..., System]
 ) -> None:
     with psycopg.connect(postgres.url, autocommit=True) as connection:
@@ -215,7 +215,7 @@ def test_servers_that_are_named_are_used_and_none_is_started(
     assert system.stop(signal.SIGTERM) == 0
 
 
-def test_an_interrupt_during_the_start_leaves_no_process(
+def test_an_interrupt_during_start_up_leaves_no_process(
     var: Path, start: Callable[..., System]
 ) -> None:
     system = start()

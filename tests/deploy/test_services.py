@@ -58,7 +58,7 @@ def test_the_runtime_role_owns_nothing(postgres: Postgres) -> None:
             connection.execute("CREATE TABLE reads (id int)")
 
 
-def test_a_cluster_of_before_there_were_two_roles_gets_the_second(tmp_path: Path) -> None:
+def test_a_cluster_with_a_single_role_gets_the_second(tmp_path: Path) -> None:
     with Postgres(tmp_path / "postgres", durable=False) as postgres:
         psycopg.connect(postgres.url).execute("CREATE TABLE reads (id int)").connection.commit()
     (postgres.cluster / "pg_hba.conf").write_text("local all chestline scram-sha-256\n")
@@ -71,7 +71,7 @@ def test_a_cluster_of_before_there_were_two_roles_gets_the_second(tmp_path: Path
                 assert connection.execute("SELECT count(*) FROM reads").fetchone() == (0,)
 
 
-def test_trigrams_are_made_of_every_script(postgres: Postgres) -> None:
+def test_trigrams_cover_every_script(postgres: Postgres) -> None:
     with psycopg.connect(postgres.url) as connection:
         connection.execute("CREATE EXTENSION pg_trgm")
         row = connection.execute("SELECT cardinality(show_trgm('राम'))").fetchone()
@@ -95,7 +95,7 @@ def test_postgres_is_not_on_the_network(postgres: Postgres) -> None:
     assert row == ("",)
 
 
-def test_committed_rows_outlive_a_kill(tmp_path: Path) -> None:
+def test_committed_rows_survive_a_kill(tmp_path: Path) -> None:
     with Postgres(tmp_path / "postgres") as postgres:
         with psycopg.connect(postgres.url) as connection:
             connection.execute("CREATE TABLE reads AS SELECT 7 AS id")
@@ -122,7 +122,7 @@ def test_a_pid_file_that_names_a_foreign_process_does_not_prevent_the_start(
         psycopg.connect(postgres.url).close()
 
 
-def test_an_interrupted_first_start_is_begun_anew(tmp_path: Path) -> None:
+def test_an_interrupted_first_start_is_restarted_from_scratch(tmp_path: Path) -> None:
     half_made = tmp_path / "postgres" / "cluster.unfinished"
     half_made.mkdir(parents=True)
     (half_made / "PG_VERSION").write_text("18\n")
@@ -135,7 +135,7 @@ def test_a_path_too_long_for_a_socket_works(tmp_path: Path) -> None:
         psycopg.connect(postgres.url).close()
 
 
-def test_root_can_run_it_from_a_folder_closed_to_others(
+def test_root_can_run_it_from_a_private_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if os.geteuid() != 0:
@@ -153,7 +153,7 @@ def test_root_can_run_it_from_a_folder_closed_to_others(
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
 
 
-def test_errors_in_the_log_hold_no_values(postgres: Postgres) -> None:
+def test_logged_errors_contain_no_values(postgres: Postgres) -> None:
     with psycopg.connect(postgres.url, autocommit=True) as connection:
         connection.execute("CREATE TABLE patients (name text PRIMARY KEY)")
         for _ in range(2):
@@ -177,9 +177,7 @@ def test_a_server_left_behind_is_replaced(tmp_path: Path, kind: type[Service]) -
 
 
 @pytest.mark.parametrize("kind", [Postgres, Valkey])
-def test_a_server_that_ended_by_itself_is_started_again(
-    tmp_path: Path, kind: type[Service]
-) -> None:
+def test_a_server_that_exited_is_restarted(tmp_path: Path, kind: type[Service]) -> None:
     with kind(tmp_path / "data") as server:
         assert not server.keep_running()
         url, pid = server.url, server.pid
@@ -190,7 +188,7 @@ def test_a_server_that_ended_by_itself_is_started_again(
         assert server.url == url
 
 
-def test_valkey_asks_for_the_password(valkey: Valkey) -> None:
+def test_valkey_requires_the_password(valkey: Valkey) -> None:
     password = (valkey.data_dir / "password").read_text()
     with (
         redis.Redis.from_url(valkey.url.replace(f":{password}@", "")) as client,
@@ -199,7 +197,7 @@ def test_valkey_asks_for_the_password(valkey: Valkey) -> None:
         client.ping()
 
 
-def test_valkey_keeps_messages_over_a_kill_and_never_evicts(valkey: Valkey) -> None:
+def test_valkey_keeps_messages_after_a_kill_and_never_evicts(valkey: Valkey) -> None:
     with redis.Redis.from_url(valkey.url) as client:
         client.rpush("inference", "hint")
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
@@ -209,7 +207,7 @@ def test_valkey_keeps_messages_over_a_kill_and_never_evicts(valkey: Valkey) -> N
         assert client.lrange("inference", 0, -1) == [b"hint"]
 
 
-def test_valkey_moves_when_its_port_is_taken(valkey: Valkey) -> None:
+def test_valkey_changes_its_port_if_it_is_taken(valkey: Valkey) -> None:
     port = int(valkey.port_file.read_text())
     valkey.stop()
     with socket.create_server(("127.0.0.1", port)):
@@ -219,7 +217,7 @@ def test_valkey_moves_when_its_port_is_taken(valkey: Valkey) -> None:
     assert int(valkey.port_file.read_text()) != port
 
 
-def test_nobody_else_reads_the_passwords(postgres: Postgres, valkey: Valkey) -> None:
+def test_passwords_are_readable_only_by_their_owner(postgres: Postgres, valkey: Valkey) -> None:
     for file in (
         postgres.data_dir / "password",
         valkey.data_dir / "password",

@@ -1,4 +1,4 @@
-"""What the supervisor does with programs that end, hang and print."""
+"""How the supervisor handles programs that exit, hang and print."""
 
 import os
 import signal
@@ -35,7 +35,7 @@ def _wait_for(file: Path, lines: int) -> bool:
     return False
 
 
-def test_a_program_that_ends_before_all_is_ready_stops_the_others(tmp_path: Path) -> None:
+def test_a_program_that_exits_before_the_system_is_ready_stops_the_others(tmp_path: Path) -> None:
     supervised = _supervise(
         tmp_path,
         _python("import time; time.sleep(600)"),
@@ -47,7 +47,7 @@ def test_a_program_that_ends_before_all_is_ready_stops_the_others(tmp_path: Path
     assert "no such model" in (tmp_path / "program1.log").read_text()
 
 
-def test_a_program_that_ends_later_is_started_again(tmp_path: Path) -> None:
+def test_a_program_that_exits_later_is_restarted(tmp_path: Path) -> None:
     starts = tmp_path / "starts"
     crash = f"import time; print('.', file=open({str(starts)!r}, 'a')); time.sleep(0.5)"
     supervised = _supervise(tmp_path, _python(crash))
@@ -95,7 +95,7 @@ signal.pause()
 
 
 @pytest.mark.timeout(60)
-def test_a_second_interrupt_kills_what_hangs(
+def test_a_second_interrupt_kills_hanging_programs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(supervisor, "STOP_SECONDS", 3600.0)
@@ -118,7 +118,7 @@ time.sleep(600)
     assert program.process.returncode == -signal.SIGKILL
 
 
-def test_output_is_shown_and_kept(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_output_is_shown_and_logged(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     supervised = _supervise(
         tmp_path, _python("import time; print('a radiograph came in'); time.sleep(600)")
     )

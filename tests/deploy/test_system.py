@@ -1,4 +1,4 @@
-"""Where the portal of a single machine listens, and what it keeps for itself."""
+"""The portal's addresses on a single machine, and its private files."""
 
 import os
 import socket
@@ -34,19 +34,19 @@ def taken() -> socket.socket:
     return socket.create_server(("127.0.0.1", 0))
 
 
-def test_a_taken_port_is_passed_over(taken: socket.socket) -> None:
+def test_a_taken_port_is_skipped(taken: socket.socket) -> None:
     with taken, listen(f"127.0.0.1:{taken.getsockname()[1]}") as listener:
         assert listener.getsockname()[1] > taken.getsockname()[1]
         assert url_of(listener) == f"http://localhost:{listener.getsockname()[1]}"
 
 
 @pytest.mark.parametrize("address", ["192.0.2.1", "no-such-host.invalid", "127.0.0.1:http"])
-def test_an_address_that_is_not_of_this_machine_is_named(address: str) -> None:
+def test_an_address_of_another_machine_is_named(address: str) -> None:
     with pytest.raises(SystemStateError, match="CHESTLINE_LISTEN"):
         listen(address)
 
 
-def test_behind_loopback_only_loopback_names_are_answered() -> None:
+def test_on_loopback_only_loopback_names_are_allowed() -> None:
     with listen("127.0.0.1:0") as listener:
         assert host_names(listener) == ["127.0.0.1", "[::1]", "localhost"]
 
@@ -63,7 +63,7 @@ def test_listening_on_all_addresses_allows_every_name_of_the_machine() -> None:
         assert url_of(listener).startswith("http://localhost:")
 
 
-def test_keys_are_generated_once_and_closed_to_others(
+def test_keys_are_generated_once_and_private(
     folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("SECRET_KEY", "AUDIT_KEY"):
@@ -90,7 +90,7 @@ def test_another_users_folder_is_refused(folders: Folders) -> None:
         folders.create()
 
 
-def test_settings_are_found_only_while_the_system_runs(folders: Folders) -> None:
+def test_settings_are_available_only_while_the_system_runs(folders: Folders) -> None:
     with only_supervisor(folders):
         write_environment(folders, {"DATABASE_URL": "postgresql://here"})
         assert running_environment(folders)["DATABASE_URL"] == "postgresql://here"

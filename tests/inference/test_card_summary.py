@@ -1,4 +1,4 @@
-"""The model card is English; readers of another language get a summary of it above."""
+"""The model card is English; users of other languages get a summary above it."""
 
 from collections.abc import Callable, Sequence
 
@@ -30,7 +30,7 @@ def page(reader: User, sign_in: Callable[[User], Client], model: ModelVersion, l
 
 
 @pytest.mark.parametrize("sentence", SENTENCES)
-def test_every_sentence_is_one_of_the_card(sentence: str) -> None:
+def test_every_sentence_is_taken_from_the_card(sentence: str) -> None:
     ages = {"youngest_years": "$youngest", "oldest_years": "$oldest"}
     assert sentence.format(**ages) in TEMPLATE.read_text().replace("*", "")
 
@@ -58,7 +58,7 @@ def test_a_nepali_reader_gets_a_summary_above_the_english_card(
     assert "Out of scope" in card
 
 
-def test_an_english_reader_gets_the_card_alone(
+def test_an_english_reader_gets_only_the_card(
     shipped: ModelVersion, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     assert "Summary of the model card" not in page(radiologist, sign_in, shipped, "en")

@@ -1,4 +1,4 @@
-"""Claiming: who gets which jobs, and that no two workers ever get the same."""
+"""Claiming: which worker gets which jobs, and that no two ever get the same."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -44,7 +44,7 @@ def test_the_most_urgent_come_first_and_then_the_oldest() -> None:
     assert order == [job.pk for job in (*stat, *urgent, *routine)]
 
 
-def test_a_claim_takes_no_more_than_its_limit() -> None:
+def test_a_claim_never_exceeds_its_limit() -> None:
     queued(5)
     assert [len(claim("a", 3)), len(claim("a", 3)), len(claim("a", 3))] == [3, 2, 0]
 
@@ -56,7 +56,7 @@ def test_a_job_that_failed_before_is_claimed_alone() -> None:
     assert ids(claim("b", 32)) == {job.pk for job in others}
 
 
-def test_those_in_line_before_a_failed_job_are_claimed_without_it() -> None:
+def test_jobs_ahead_of_a_failed_one_are_claimed_without_it() -> None:
     jobs = queued(3)
     claimed = claim("a", 3)
     last = next(job for job in claimed if job.id == jobs[2].pk)
@@ -83,7 +83,7 @@ def test_a_draining_worker_is_given_nothing() -> None:
     assert len(claim("b", 32)) == 1
 
 
-def test_jobs_given_back_have_lost_no_attempt() -> None:
+def test_jobs_given_back_lose_no_attempt() -> None:
     (job,) = queued()
     give_back("a", [claim_one()])
     job.refresh_from_db()
@@ -112,7 +112,7 @@ def test_a_lease_is_renewed() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_workers_that_claim_at_once_never_share_a_job() -> None:
+def test_concurrent_workers_never_share_a_job() -> None:
     study, user = make_study(), make_user()
     jobs = [enqueue(make_radiograph(study), user) for _ in range(120)]
 

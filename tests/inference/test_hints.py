@@ -1,4 +1,4 @@
-"""Hints are sent after the commit, survive a restart of the broker, and never cost an upload."""
+"""Hints are sent after the commit, survive a broker restart, and never fail an upload."""
 
 from collections.abc import Iterator
 
@@ -36,7 +36,7 @@ def hints() -> list[bytes]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_hint_is_sent_after_the_commit_and_says_nothing_of_the_job() -> None:
+def test_a_hint_is_sent_after_the_commit_and_contains_no_data() -> None:
     with transaction.atomic():
         (job,) = queued()
         assert hints() == []
@@ -45,7 +45,7 @@ def test_a_hint_is_sent_after_the_commit_and_says_nothing_of_the_job() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_many_jobs_of_one_transaction_are_hinted_at_once() -> None:
+def test_many_jobs_of_one_transaction_send_one_hint() -> None:
     with transaction.atomic():
         queued(3)
     assert len(hints()) == 1
@@ -71,14 +71,14 @@ def test_a_job_is_queued_without_a_broker() -> None:
     assert Job.objects.count() == 1
 
 
-def test_hints_that_are_not_needed_are_dropped() -> None:
+def test_unneeded_hints_are_dropped() -> None:
     for _ in range(3):
         send_hint()
     drop_hints()
     assert hints() == []
 
 
-def test_dropping_hints_without_a_broker_does_no_harm() -> None:
+def test_dropping_hints_without_a_broker_is_harmless() -> None:
     services.valkey.stop()
     try:
         drop_hints()

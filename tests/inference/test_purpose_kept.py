@@ -1,4 +1,4 @@
-"""The judgement that is kept with results and studies, and follows what is known of the patient."""
+"""The purpose verdict stored with results and studies is kept up to date."""
 
 from datetime import UTC, date, datetime
 from typing import Any
@@ -57,7 +57,7 @@ def summary(study: Study) -> tuple[str, int, float | None, bool, int]:
     )
 
 
-def test_a_plain_result_is_kept_as_it_is() -> None:
+def test_a_result_within_its_purpose_is_stored_as_is() -> None:
     study = study_of()
     prediction = of(assessed(study))
     assert (prediction.category, prediction.probability) == ("likely", 0.9)
@@ -98,7 +98,7 @@ def test_no_figure_of_a_withheld_result_is_stored_anywhere(
     assert detail["purpose"] == "withheld"
 
 
-def test_a_withheld_result_gives_the_reason_for_which_it_is_withheld() -> None:
+def test_a_withheld_result_states_its_reason() -> None:
     prediction = of(assessed(study_of(ADULT), view_position="LATERAL"))
     codes = [code for code, _ in prediction.purpose_reasons]
     assert codes == ["not_frontal_view", "age_outside"]
@@ -107,7 +107,7 @@ def test_a_withheld_result_gives_the_reason_for_which_it_is_withheld() -> None:
 
 
 @pytest.mark.parametrize("make", [likely, unlikely])
-def test_a_result_outside_the_purpose_stands_with_those_that_need_a_person(make: Any) -> None:
+def test_a_result_outside_the_purpose_ranks_with_those_that_need_a_person(make: Any) -> None:
     study = study_of(ADULT)
     prediction = of(assessed(study, make))
     assert prediction.category in ("likely", "unlikely")
@@ -119,7 +119,7 @@ def test_a_result_outside_the_purpose_stands_with_those_that_need_a_person(make:
     assert study.purpose_reasons[0][0] == "age_outside"
 
 
-def test_unknown_facts_do_not_change_the_place_of_a_result() -> None:
+def test_unknown_facts_do_not_change_the_rank_of_a_result() -> None:
     study = study_of(None)
     assessed(study, view_position="")
     assert summary(study) == (Category.LIKELY, Concern.LIKELY, 0.9, False, 0)
@@ -128,14 +128,14 @@ def test_unknown_facts_do_not_change_the_place_of_a_result() -> None:
 
 
 @pytest.mark.parametrize("lateral_first", [True, False])
-def test_the_frontal_view_counts_beside_a_lateral_one(*, lateral_first: bool) -> None:
+def test_the_frontal_view_counts_rather_than_the_lateral(*, lateral_first: bool) -> None:
     study = study_of()
     for view in ("LAT", "AP") if lateral_first else ("AP", "LAT"):
         assessed(study, unlikely, 0.1, view_position=view)
     assert summary(study) == (Category.UNLIKELY, Concern.UNLIKELY, 0.1, False, 1)
 
 
-def test_the_worse_of_two_frontal_views_counts_and_their_difference_is_stored() -> None:
+def test_the_worse_of_two_frontal_views_counts_and_the_difference_is_stored() -> None:
     study = study_of()
     assessed(study, unlikely, 0.1)
     assert summary(study) == (Category.UNLIKELY, Concern.UNLIKELY, 0.1, False, 0)
@@ -145,7 +145,7 @@ def test_the_worse_of_two_frontal_views_counts_and_their_difference_is_stored() 
     assert summary(study) == (Category.LIKELY, Concern.LIKELY, 0.95, True, 0)
 
 
-def test_a_corrected_birth_date_changes_the_judgement_at_once() -> None:
+def test_a_corrected_birth_date_updates_the_verdict_at_once() -> None:
     study = study_of()
     prediction = of(assessed(study))
     change_patient(study.patient, {"birth_date": ADULT}, make_uploader())
@@ -158,7 +158,7 @@ def test_a_corrected_birth_date_changes_the_judgement_at_once() -> None:
     assert summary(study) == (Category.LIKELY, Concern.LIKELY, 0.9, False, 0)
 
 
-def test_a_study_that_is_moved_or_dated_is_judged_anew() -> None:
+def test_moving_or_dating_a_study_re_evaluates_its_results() -> None:
     study = study_of()
     assessed(study)
     study.patient = make_patient(birth_date=ADULT)
@@ -171,7 +171,7 @@ def test_a_study_that_is_moved_or_dated_is_judged_anew() -> None:
     assert summary(study)[0] == Category.LIKELY
 
 
-def test_results_of_before_the_rule_are_judged_when_the_database_is_prepared() -> None:
+def test_results_from_before_the_rule_are_evaluated_by_prepare() -> None:
     adult, lateral, child = study_of(ADULT), study_of(), study_of()
     results = [assessed(study) for study in (adult, lateral, child)]
     images = lateral.radiographs.values("pk")

@@ -1,4 +1,4 @@
-"""Words and codes by which headers name a view or a body part."""
+"""Header terms and codes for views and body parts."""
 
 import pytest
 from pydicom.dataset import Dataset
@@ -87,7 +87,7 @@ def test_view_codes(value: str, meaning: str, expected: Projection) -> None:
     assert view.text == (meaning or value)
 
 
-def test_a_modifier_can_make_a_frontal_view_none() -> None:
+def test_a_modifier_can_make_a_view_non_frontal() -> None:
     frontal = code("399348003", "antero-posterior")
     (view,) = views_of("", [frontal, code("111069", "Crosstable", "view_modifier")])
     assert view.projection is Projection.NOT_FRONTAL
@@ -96,7 +96,7 @@ def test_a_modifier_can_make_a_frontal_view_none() -> None:
     assert view.projection is Projection.AP
 
 
-def test_a_body_part_may_name_the_view_and_need_not() -> None:
+def test_a_body_part_may_include_the_view() -> None:
     assert [v.projection for v in views_of("", [], "CHEST LAT")] == [Projection.NOT_FRONTAL]
     assert views_of("", [], "CHEST") == []
     assert views_of("", [], "WHATEVER") == []
@@ -204,7 +204,7 @@ def test_view_and_body_codes_are_read_from_the_header() -> None:
         (["?", "F"], False),
     ],
 )
-def test_patient_orientation_tells_a_side_view_and_nothing_else(
+def test_patient_orientation_identifies_only_lateral_views(
     orientation: list[str], is_from_the_side: bool
 ) -> None:
     data = file_bytes(dataset(phantom(), PatientOrientation=orientation))

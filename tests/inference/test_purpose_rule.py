@@ -1,4 +1,4 @@
-"""The rule: withheld, outside, unconfirmed or plain, and what is said of it."""
+"""The purpose rule: withheld, outside, unconfirmed or within, with the reasons."""
 
 import re
 from datetime import date
@@ -31,7 +31,7 @@ def told(judgement: Judgement) -> str:
     return " ".join(sentences(judgement.stored))
 
 
-def test_a_child_in_the_declared_view_is_plain() -> None:
+def test_a_child_in_the_declared_view_is_within_the_purpose() -> None:
     judgement = judged()
     assert judgement.purpose == Purpose.WITHIN
     assert judgement.stored == []
@@ -173,13 +173,13 @@ def test_undeclared_limits_of_a_package_are_not_checked() -> None:
     assert judged({}, body_part="HAND").purpose == Purpose.WITHHELD
 
 
-def test_a_package_for_adults_says_so() -> None:
+def test_a_package_for_adults_accepts_adults() -> None:
     adults = {"youngest_years": 18, "oldest_years": 100, "views": ["PA", "AP"]}
     assert judged(adults, birth_date=date(1980, 1, 1), view_position="PA").purpose == Purpose.WITHIN
     assert judged(adults).purpose == Purpose.OUTSIDE
 
 
-def test_the_gravest_decides_and_comes_first() -> None:
+def test_the_most_serious_reason_decides_and_comes_first() -> None:
     judgement = judged(birth_date=None, view_position="LAT")
     assert judgement.purpose == Purpose.WITHHELD
     assert judgement.reasons[0].code == "not_frontal_view"

@@ -1,4 +1,4 @@
-"""Failures: retried, quarantined with the reason, and never in the way of anything else."""
+"""Failures: retried, quarantined with the reason, and never blocking anything else."""
 
 from datetime import timedelta
 
@@ -84,7 +84,7 @@ def test_a_failure_reported_late_changes_nothing() -> None:
     assert (job.state, job.worker) == (JobState.RUNNING, "b")
 
 
-def test_the_reason_of_a_failure_is_gone_once_the_job_is_done() -> None:
+def test_the_failure_reason_is_cleared_once_the_job_is_done() -> None:
     (job,) = queued()
     fail("a", claim_one("a"), Reason("error", {"text": "It failed."}))
     write_back("a", "cpu:0", make_model_version(), [likely(claim_one("a"))])
@@ -92,7 +92,7 @@ def test_the_reason_of_a_failure_is_gone_once_the_job_is_done() -> None:
     assert (job.state, str(job.reason)) == (JobState.DONE, "")
 
 
-def test_a_worker_that_starts_again_gives_up_its_own_former_claims_only() -> None:
+def test_a_restarted_worker_releases_only_its_own_former_claims() -> None:
     queued(2)
     mine, other = claim_one("a"), claim_one("b")
     assert release_worker("a") == 1
@@ -100,7 +100,7 @@ def test_a_worker_that_starts_again_gives_up_its_own_former_claims_only() -> Non
     assert Job.objects.get(pk=other.id).state == JobState.RUNNING
 
 
-def test_one_job_that_cannot_be_taken_back_holds_up_no_other(
+def test_one_job_that_cannot_be_requeued_blocks_no_other(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first, second = queued(2)
@@ -141,7 +141,7 @@ def test_a_person_releases_a_job_from_quarantine_once() -> None:
         release_from_quarantine(job, make_user("it"))
 
 
-def test_jobs_that_wait_too_long_are_overdue() -> None:
+def test_jobs_waiting_too_long_are_overdue() -> None:
     (job,) = queued()
     assert not overdue(timedelta(seconds=60)).exists()
     Job.objects.update(queued_at=timezone.now() - timedelta(seconds=90))
@@ -157,19 +157,19 @@ def standing() -> tuple[object, ...]:
 NEEDS_A_PERSON = (Concern.NOT_ASSESSABLE, Category.FAILED, None)
 
 
-def test_a_study_whose_analysis_failed_stands_with_those_that_need_a_person() -> None:
+def test_a_study_with_a_failed_analysis_ranks_with_those_that_need_a_person() -> None:
     queued()
     fail("a", claim_one("a"), Reason("broken", {"text": "Broken."}), is_final=True)
     assert standing() == NEEDS_A_PERSON
 
 
-def test_a_study_whose_analysis_was_cancelled_does_so_too() -> None:
+def test_so_does_a_study_with_a_cancelled_analysis() -> None:
     (job,) = queued()
     cancel(job, make_user())
     assert standing() == NEEDS_A_PERSON
 
 
-def test_an_unlikely_result_of_one_image_does_not_cover_the_failure_of_another() -> None:
+def test_an_unlikely_result_does_not_mask_another_images_failure() -> None:
     (job,) = queued()
     enqueue(make_radiograph(job.radiograph.study), make_user())
     one, other = claim("a", 2)
@@ -178,7 +178,7 @@ def test_an_unlikely_result_of_one_image_does_not_cover_the_failure_of_another()
     assert standing() == NEEDS_A_PERSON
 
 
-def test_a_likely_result_of_one_image_goes_before_the_failure_of_another() -> None:
+def test_a_likely_result_takes_precedence_over_another_images_failure() -> None:
     (job,) = queued()
     enqueue(make_radiograph(job.radiograph.study), make_user())
     one, other = claim("a", 2)
@@ -187,7 +187,7 @@ def test_a_likely_result_of_one_image_goes_before_the_failure_of_another() -> No
     assert standing()[:2] == (Concern.LIKELY, Category.LIKELY)
 
 
-def test_a_result_after_a_release_takes_the_failure_away() -> None:
+def test_a_result_after_a_release_clears_the_failure() -> None:
     (job,) = queued()
     fail("a", claim_one("a"), Reason("broken", {"text": "Broken."}), is_final=True)
     job.refresh_from_db()
@@ -196,7 +196,7 @@ def test_a_result_after_a_release_takes_the_failure_away() -> None:
     assert standing()[:2] == (Concern.UNLIKELY, Category.UNLIKELY)
 
 
-def test_a_failed_rerun_leaves_the_result_that_there_is() -> None:
+def test_a_failed_rerun_leaves_the_existing_result() -> None:
     (job,) = queued()
     write_back("a", "cpu:0", make_model_version(), [unlikely(claim_one("a"))])
     enqueue(job.radiograph, make_user())

@@ -1,4 +1,4 @@
-"""Model versions are registered once, one of them is active, and every swap is on record."""
+"""Model versions are registered once, one is active, and every switch is audited."""
 
 import re
 import shutil
@@ -45,13 +45,13 @@ def test_registering_again_changes_nothing(tmp_path: Path) -> None:
     assert ModelVersion.objects.count() == 1
 
 
-def test_other_contents_under_a_known_version_are_refused(tmp_path: Path) -> None:
+def test_different_contents_under_a_known_version_are_refused(tmp_path: Path) -> None:
     registered(tmp_path / "here", "1")
     with pytest.raises(registry.RegistryError, match="needs a new version"):
         registry.register(make_package(tmp_path / "there" / "1", name="Another"), None)
 
 
-def test_a_swap_leaves_one_version_active_and_is_on_record(it_person: User, tmp_path: Path) -> None:
+def test_a_switch_leaves_one_version_active_and_is_audited(it_person: User, tmp_path: Path) -> None:
     first = registered(tmp_path, "1")
     second = registered(tmp_path, "2")
     assert (first.activated_by, second.activated_at) == (None, None)
@@ -75,7 +75,7 @@ def test_a_package_beside_the_code_is_found_wherever_the_code_is(
     assert registry.package_path(elsewhere) == tmp_path / "models" / "y"
 
 
-def test_a_package_that_is_gone_is_not_activated_and_keeps_its_card(
+def test_a_missing_package_is_not_activated_and_keeps_its_card(
     it_person: User, sign_in: Callable[[User], Client], tmp_path: Path
 ) -> None:
     first, gone = registered(tmp_path, "1"), registered(tmp_path, "gone")
@@ -98,7 +98,7 @@ def test_a_package_that_is_gone_is_not_activated_and_keeps_its_card(
 
 
 @pytest.mark.parametrize("fault", ["altered", "missing", "another", "gone"])
-def test_why_a_package_is_not_activated_is_told_in_the_language_of_the_page(
+def test_the_reason_against_activation_is_in_the_language_of_the_page(
     it_person: User, sign_in: Callable[[User], Client], tmp_path: Path, fault: str
 ) -> None:
     registered(tmp_path, "1")
@@ -131,7 +131,7 @@ def test_an_altered_package_is_not_activated(it_person: User, tmp_path: Path) ->
         registry.activate(altered, it_person)
 
 
-def test_another_package_at_the_place_of_a_registered_one_is_not_loaded(tmp_path: Path) -> None:
+def test_another_package_at_a_registered_path_is_not_loaded(tmp_path: Path) -> None:
     model = registered(tmp_path, "1")
     shutil.rmtree(tmp_path / "1")
     make_package(tmp_path / "1", name="Another")
@@ -139,7 +139,7 @@ def test_another_package_at_the_place_of_a_registered_one_is_not_loaded(tmp_path
         registry.verified_package(model)
 
 
-def test_a_package_that_has_moved_is_found_again_when_it_is_registered_again(
+def test_a_moved_package_is_found_after_registering_it_again(
     tmp_path: Path,
 ) -> None:
     model = registered(tmp_path / "old", "1")
@@ -156,7 +156,7 @@ def test_the_shipped_package_is_registered_by_the_command() -> None:
     assert ModelVersion.objects.get().is_active
 
 
-def test_a_folder_that_is_no_package_is_refused(tmp_path: Path) -> None:
+def test_a_folder_that_is_not_a_package_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="no model package"):
         call_command("register_model", str(tmp_path))
 
@@ -186,7 +186,7 @@ def test_after_an_upgrade_hospital_it_decides_on_the_newer_model(
     assert news not in client.get("/models").text
 
 
-def test_it_is_told_when_the_active_version_is_gone_from_the_release(
+def test_hospital_it_is_told_when_the_active_version_is_not_in_the_release(
     it_person: User, sign_in: Callable[[User], Client], tmp_path: Path
 ) -> None:
     registered(tmp_path, "before")
@@ -197,7 +197,7 @@ def test_it_is_told_when_the_active_version_is_gone_from_the_release(
     assert "is not in this release any more" in client.get("/models").text
 
 
-def test_a_card_is_shown_with_its_markup_defused() -> None:
+def test_a_card_is_shown_with_its_html_escaped() -> None:
     html = card_html(
         "# A card\n\n## Part\n\n| a | b |\n|---|---|\n| 1 | <script>alert(1)</script> |\n\n"
         "![ROC <b>](roc.png) [a](javascript:alert(1))\n"
@@ -209,7 +209,7 @@ def test_a_card_is_shown_with_its_markup_defused() -> None:
     assert [part for part in ("<script", "<img", 'href="javascript') if part in html] == []
 
 
-def test_radiologists_see_a_version_and_do_not_activate_it(
+def test_radiologists_can_view_a_version_but_not_activate_it(
     radiologist: User, sign_in: Callable[[User], Client], tmp_path: Path
 ) -> None:
     registered(tmp_path, "1")
@@ -252,7 +252,7 @@ def test_two_versions_are_shown_side_by_side(
     assert page.count("How often this version is right is not known") == 1
 
 
-def test_no_figure_of_the_images_that_chose_the_thresholds_is_on_a_page_of_models(
+def test_no_model_page_shows_figures_of_the_images_that_chose_the_thresholds(
     it_person: User, sign_in: Callable[[User], Client], tmp_path: Path
 ) -> None:
     first, second = registered(tmp_path, "1"), registered(tmp_path, "2")
@@ -269,7 +269,7 @@ def test_no_figure_of_the_images_that_chose_the_thresholds_is_on_a_page_of_model
             assert figure not in page
 
 
-def test_a_bad_address_of_a_comparison_says_so(
+def test_an_invalid_comparison_url_says_so(
     radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     client = sign_in(radiologist)

@@ -1,4 +1,4 @@
-"""What people ask of the queue: an inference, another one, or none after all."""
+"""User requests to the queue: an inference, a rerun, or a cancellation."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from webportal.reasons import Reason
 pytestmark = pytest.mark.django_db
 
 
-def test_asking_twice_queues_once() -> None:
+def test_requesting_twice_queues_once() -> None:
     (job,) = queued()
     assert enqueue(job.radiograph, make_user()) == job
     claim_one("a")
@@ -28,7 +28,7 @@ def test_a_queued_job_is_cancelled_and_never_claimed() -> None:
     assert audit_actions(object_id=str(job.pk)) == ["job.queued", "job.cancelled"]
 
 
-def test_a_job_that_runs_or_is_closed_is_not_cancelled() -> None:
+def test_a_running_or_closed_job_is_not_cancelled() -> None:
     (job,) = queued()
     claimed = claim_one("a")
     with pytest.raises(QueueError, match="worker has this image"):
@@ -38,7 +38,7 @@ def test_a_job_that_runs_or_is_closed_is_not_cancelled() -> None:
         cancel(job, make_user())
 
 
-def test_a_quarantined_job_that_nobody_wants_is_given_up() -> None:
+def test_a_quarantined_job_can_be_cancelled() -> None:
     (job,) = queued()
     fail("a", claim_one("a"), Reason("undecodable", {"text": "It cannot be read."}), is_final=True)
     assert awaiting_release().get() == job
@@ -47,7 +47,7 @@ def test_a_quarantined_job_that_nobody_wants_is_given_up() -> None:
     assert audit_actions(object_id=str(job.pk))[-1] == "job.cancelled"
 
 
-def test_a_finished_image_is_run_again_once_at_a_time() -> None:
+def test_a_finished_image_is_rerun_once_at_a_time() -> None:
     (job,) = queued()
     with pytest.raises(QueueError, match="in the queue already"):
         rerun(job.radiograph, make_user())

@@ -1,4 +1,4 @@
-"""Writing results back and taking images in do not wait for one another at the study's row."""
+"""Writing results back and adding images do not wait for each other at the study's row."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -22,7 +22,7 @@ def reference(study: Study) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_an_image_may_join_a_study_whose_summary_is_written() -> None:
+def test_an_image_can_be_added_while_the_studys_summary_is_written() -> None:
     (job,) = queued()
     study = job.radiograph.study
     with ThreadPoolExecutor(1) as other, transaction.atomic():

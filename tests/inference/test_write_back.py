@@ -1,4 +1,4 @@
-"""Writing results back: all of a batch or none, once, and only by the worker that holds the job."""
+"""Writing back: a whole batch or nothing, once, and only by the worker that holds the job."""
 
 import uuid
 from datetime import timedelta
@@ -90,7 +90,7 @@ def test_a_batch_with_an_impossible_result_is_not_stored_at_all() -> None:
         )
 
 
-def test_a_rerun_replaces_the_current_result_and_keeps_the_former() -> None:
+def test_a_rerun_replaces_the_current_result_and_keeps_the_earlier_one() -> None:
     (job,) = queued()
     write_back("a", "cpu:0", make_model_version("1"), [likely(claim_one("a"))])
     rerun(job.radiograph, make_user())
@@ -101,7 +101,7 @@ def test_a_rerun_replaces_the_current_result_and_keeps_the_former() -> None:
     assert Study.objects.get().concern == Concern.UNLIKELY
 
 
-def test_a_study_stands_where_its_worst_radiograph_stands() -> None:
+def test_a_study_ranks_by_its_worst_radiograph() -> None:
     study, user, model = make_study(), make_user(), make_model_version()
     for _ in range(4):
         enqueue(make_radiograph(study), user)
