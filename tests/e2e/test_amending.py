@@ -51,7 +51,7 @@ def sign_by_keys(page: Page, *keys: str) -> None:
     page.keyboard.press("Enter")
 
 
-def test_a_slip_is_taken_back_by_a_key_from_the_next_study(
+def test_a_signature_is_taken_back_by_key_from_the_next_study(
     page: Page, studies: list[Prediction]
 ) -> None:
     first, second = studies

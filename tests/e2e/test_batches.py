@@ -1,4 +1,4 @@
-"""Five hundred files on a whole system: the portal dies, the page is reloaded, nothing is lost."""
+"""Five hundred files on a whole system: the portal is killed, the page reloaded, nothing lost."""
 
 import csv
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ def wait_for_arrivals(page: Page, at_least: int) -> None:
 
 
 @pytest.mark.timeout(1800)
-def test_a_folder_survives_a_dead_portal_and_a_reload(
+def test_uploading_a_folder_survives_a_killed_portal_and_a_reload(
     page: Page, system: System, folder: Path, tmp_path: Path
 ) -> None:
     sign_in(page, system)

@@ -1,4 +1,4 @@
-"""What a reader has typed is not lost, whatever happens to page, session and portal."""
+"""A reader's text is never lost, whatever happens to page, session and portal."""
 
 from collections.abc import Callable, Iterator
 
@@ -59,7 +59,9 @@ def sign_in_anew(browser: BrowserContext, name: str) -> None:
     page.close()
 
 
-def test_text_is_kept_when_the_reader_leaves_at_once(browser: BrowserContext, study: Study) -> None:
+def test_text_is_kept_when_the_reader_leaves_immediately(
+    browser: BrowserContext, study: Study
+) -> None:
     page = open_study(browser, study)
     write(page, "Right base.")
     page.get_by_role("link", name="Worklist", exact=True).last.click()
@@ -119,7 +121,7 @@ def test_text_typed_by_one_reader_never_becomes_anothers(
     assert not Read.objects.exists()
 
 
-def test_a_portal_that_is_away_is_told_and_tried_again(
+def test_an_unavailable_portal_is_reported_and_retried(
     browser: BrowserContext, study: Study
 ) -> None:
     page = open_study(browser, study)
@@ -135,7 +137,7 @@ def test_a_portal_that_is_away_is_told_and_tried_again(
     assert Read.objects.get().comment == "Right base."
 
 
-def test_pages_say_while_nothing_answers(browser: BrowserContext, study: Study) -> None:
+def test_pages_show_that_the_portal_does_not_respond(browser: BrowserContext, study: Study) -> None:
     page = open_study(browser, study)
     expect(page.locator("#away")).to_be_hidden()
     browser.set_offline(True)
@@ -144,9 +146,7 @@ def test_pages_say_while_nothing_answers(browser: BrowserContext, study: Study) 
     expect(page.locator("#away")).to_be_hidden()
 
 
-def test_keys_pressed_while_a_signature_is_sent_do_nothing(
-    browser: BrowserContext, study: Study
-) -> None:
+def test_keys_pressed_while_signing_do_nothing(browser: BrowserContext, study: Study) -> None:
     page = open_study(browser, study)
     wait_for_picture(page)
     page.keyboard.press("1")
@@ -161,7 +161,7 @@ def test_keys_pressed_while_a_signature_is_sent_do_nothing(
     assert Action.SIGNATURE_FAILED not in audit_actions()
 
 
-def test_an_addendum_outlives_the_session(
+def test_an_addendum_survives_the_end_of_the_session(
     browser: BrowserContext, study: Study, radiologist: User
 ) -> None:
     page = open_study(browser, study)
@@ -181,7 +181,7 @@ def test_an_addendum_outlives_the_session(
     assert Addendum.objects.get().text == "A small effusion."
 
 
-def test_a_refused_addendum_is_not_left_without_a_word(
+def test_a_refused_addendum_is_reported(
     browser: BrowserContext, study: Study, radiologist: User
 ) -> None:
     make_signed_read(study, radiologist)

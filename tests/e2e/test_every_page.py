@@ -159,7 +159,7 @@ def address_of(pattern: str, portal: Portal) -> str:
 @pytest.mark.parametrize(
     ("pattern", "role"), VISITS, ids=[f"{role or 'nobody'}-{pattern}" for pattern, role in VISITS]
 )
-def test_a_page_is_accessible_fits_and_keeps_to_itself(
+def test_a_page_is_accessible_fits_the_screen_and_loads_nothing_external(
     pattern: str,
     role: Role | None,
     portal: Portal,
@@ -180,7 +180,7 @@ def test_a_page_is_accessible_fits_and_keeps_to_itself(
     assert page.evaluate("checks.refused") == []
 
 
-def test_the_checks_find_what_they_look_for(
+def test_the_checks_detect_violations(
     portal: Portal, open_context: Callable[[Role | None], BrowserContext]
 ) -> None:
     page = open_context(None).new_page()
@@ -260,7 +260,7 @@ def more_of_everything() -> None:
         ("operations", Role.IT),
     ],
 )
-def test_live_updates_shift_nothing(
+def test_live_updates_cause_no_layout_shift(
     address: str,
     role: Role,
     portal: Portal,

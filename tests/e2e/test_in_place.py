@@ -1,4 +1,4 @@
-"""Studies and the worklist take each other's place without a new document."""
+"""Studies and the worklist are swapped in place, without a new document."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -169,7 +169,7 @@ def walk(page: Page, cases: list[Case]) -> None:
     expect_case(page, first)
 
 
-def test_no_picture_is_ever_beside_another_studys_panel(
+def test_no_image_is_ever_beside_another_studys_panel(
     page: Page, cases: list[Case], way: str
 ) -> None:
     walk(page, cases)
@@ -177,7 +177,7 @@ def test_no_picture_is_ever_beside_another_studys_panel(
     assert_nobody_was_mixed_up(page, cases)
 
 
-def test_no_picture_is_beside_another_studys_panel_on_a_slow_network(
+def test_no_image_is_beside_another_studys_panel_on_a_slow_network(
     page: Page, cases: list[Case]
 ) -> None:
     def slowly(route: Route) -> None:
@@ -190,9 +190,7 @@ def test_no_picture_is_beside_another_studys_panel_on_a_slow_network(
     assert_nobody_was_mixed_up(page, cases)
 
 
-def test_history_and_reload_bring_each_study_at_its_own_address(
-    page: Page, cases: list[Case]
-) -> None:
+def test_history_and_reload_open_each_study_at_its_own_url(page: Page, cases: list[Case]) -> None:
     first, second, _ = cases
     page.locator(f"#row-{first.study.pk} a.stretched-link").click()
     expect_case(page, first)
@@ -211,7 +209,7 @@ def test_history_and_reload_bring_each_study_at_its_own_address(
     assert page.evaluate("location.pathname") == second.address
 
 
-def test_the_heading_of_the_study_that_comes_is_in_focus_and_keys_work_at_once(
+def test_the_next_studys_heading_is_focused_and_keys_work_at_once(
     page: Page, cases: list[Case]
 ) -> None:
     first, second, _ = cases
@@ -231,7 +229,7 @@ def test_the_heading_of_the_study_that_comes_is_in_focus_and_keys_work_at_once(
     expect(zoom).to_have_text(f"{fitted} %")
 
 
-def test_requests_of_an_open_study_end_with_it(
+def test_requests_of_a_study_page_end_with_it(
     page: Page, cases: list[Case], radiologist: User
 ) -> None:
     first, second, _ = cases
@@ -294,7 +292,7 @@ def test_leaving_a_page_with_unsaved_text_asks_first(page: Page, cases: list[Cas
     expect_case(page, second)
 
 
-def test_a_session_that_ended_leads_to_the_sign_in(page: Page, cases: list[Case]) -> None:
+def test_an_expired_session_leads_to_the_sign_in_page(page: Page, cases: list[Case]) -> None:
     page.keyboard.press("n")
     expect_case(page, cases[0])
     Session.objects.all().delete()
@@ -303,7 +301,7 @@ def test_a_session_that_ended_leads_to_the_sign_in(page: Page, cases: list[Case]
     expect(page.get_by_label("User name")).to_be_visible()
 
 
-def test_an_error_is_shown_as_a_page_of_its_own(page: Page, cases: list[Case]) -> None:
+def test_an_error_is_shown_as_a_full_page(page: Page, cases: list[Case]) -> None:
     first = cases[0]
     page.route(f"**{first.address}", lambda route: route.fulfill(status=500, body="It is broken."))
     page.locator(f"#row-{first.study.pk} a.stretched-link").click()
@@ -311,7 +309,7 @@ def test_an_error_is_shown_as_a_page_of_its_own(page: Page, cases: list[Case]) -
     assert page.evaluate("location.pathname") == first.address
 
 
-def test_a_refused_signature_stays_at_the_study(page: Page, cases: list[Case]) -> None:
+def test_a_refused_signature_stays_on_the_study(page: Page, cases: list[Case]) -> None:
     first = cases[0]
     page.keyboard.press("n")
     expect_case(page, first)

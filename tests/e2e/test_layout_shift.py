@@ -106,9 +106,7 @@ def half(reader: User, folder: Path) -> UploadBatch:
 
 
 @pytest.mark.parametrize("width", [768, 1024, 1280, 2560])
-def test_a_half_arrived_upload_that_goes_on(
-    page: Page, half: UploadBatch, folder: Path, width: int
-) -> None:
+def test_a_resumed_upload(page: Page, half: UploadBatch, folder: Path, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
     page.goto(f"/uploads/{half.pk}")
     expect(page.get_by_text("If nothing is being sent any more")).to_be_visible()
@@ -133,9 +131,7 @@ def test_a_first_upload(page: Page, reader: User, folder: Path) -> None:
     assert_still(page)
 
 
-def test_an_upload_that_is_watched(
-    page: Page, half: UploadBatch, folder: Path, reader: User
-) -> None:
+def test_an_upload_in_progress(page: Page, half: UploadBatch, folder: Path, reader: User) -> None:
     page.goto(f"/uploads/{half.pk}")
     for number, path in enumerate(sorted(folder.iterdir())[FILES // 2 :]):
         pipeline.receive_file(half, f"night/{path.name}", BytesIO(path.read_bytes()), reader)
@@ -150,7 +146,7 @@ def test_an_upload_that_is_watched(
     assert_still(page)
 
 
-def test_the_worklist_while_results_and_studies_come(page: Page, reader: User) -> None:
+def test_the_worklist_while_results_and_studies_arrive(page: Page, reader: User) -> None:
     waiting = make_study(patient=make_patient(name="Waits^Here"))
     make_job(make_radiograph(waiting), "running")
     shown = [make_prediction(category="unlikely").radiograph.study for _ in range(6)]
@@ -167,9 +163,7 @@ def test_the_worklist_while_results_and_studies_come(page: Page, reader: User) -
     assert_still(page)
 
 
-def test_an_open_study_of_which_there_is_news(
-    page: Page, reader: User, make_user: Callable[..., User]
-) -> None:
+def test_an_open_study_with_news(page: Page, reader: User, make_user: Callable[..., User]) -> None:
     picture = make_radiograph(make_study(indication="Cough and fever"), (500, 420))
     make_job(picture, "running")
     page.goto(f"/studies/{picture.study_id}")

@@ -1,4 +1,4 @@
-"""Two pictures side by side grow bright and dark together, also where one is MONOCHROME1."""
+"""Two images side by side change brightness together, even if one is MONOCHROME1."""
 
 import re
 from collections.abc import Callable, Iterator

@@ -1,4 +1,4 @@
-"""A page that nobody uses covers itself, and goes on where it was when its reader is back."""
+"""An unused page locks itself, and continues as it was when its reader returns."""
 
 from collections.abc import Callable, Iterator
 
@@ -51,7 +51,7 @@ def await_lock(page: Page) -> None:
         expect(page.locator("#lock")).to_be_visible()
 
 
-def test_an_unused_page_is_covered_and_goes_on_by_keys_alone(page: Page, study: Study) -> None:
+def test_an_unused_page_is_locked_and_unlocked_by_keyboard_alone(page: Page, study: Study) -> None:
     await_image(page)
     page.keyboard.press("2")
     page.get_by_label("Impression").press_sequentially("Right base.")
@@ -90,7 +90,7 @@ def test_one_tab_unlocks_the_others(page: Page, study: Study) -> None:
     expect(page.locator("#lock")).to_be_hidden()
 
 
-def test_a_page_that_is_used_stays_open(page: Page) -> None:
+def test_a_page_in_use_stays_open(page: Page) -> None:
     page.clock.install()
     page.reload()
     await_image(page)

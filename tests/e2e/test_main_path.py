@@ -1,4 +1,4 @@
-"""The main job, from sign-in to the audit trail, in a browser on a system of its own."""
+"""The main workflow, from sign-in to the audit trail, in a browser on a separate system."""
 
 from collections.abc import Iterator
 from pathlib import Path

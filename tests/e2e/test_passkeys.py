@@ -1,4 +1,4 @@
-"""Passkeys in Chromium, with an authenticator that it simulates itself."""
+"""Passkeys in Chromium, with its virtual authenticator."""
 
 from collections.abc import Iterator
 
@@ -50,7 +50,7 @@ def sign_out(page: Page, user: User) -> None:
     page.get_by_role("button", name="Sign out").click()
 
 
-def test_a_passkey_is_made_and_signs_in(page: Page, radiologist: User) -> None:
+def test_a_passkey_is_created_and_signs_in(page: Page, radiologist: User) -> None:
     sign_in_by_password(page, radiologist)
     page.goto("/account/second-factor")
     page.get_by_label("Name").fill("Reading room")
@@ -71,7 +71,7 @@ def test_a_passkey_is_made_and_signs_in(page: Page, radiologist: User) -> None:
     page.wait_for_url("**/worklist")
 
 
-def test_the_page_says_when_there_is_none(page: Page, radiologist: User) -> None:
+def test_the_page_says_if_there_is_none(page: Page, radiologist: User) -> None:
     page.goto("/sign-in")
     page.get_by_role("button", name="Use a passkey").click()
     expect(page.get_by_text("The browser gave no passkey")).to_be_visible()

@@ -67,7 +67,7 @@ def expect_study(page: Page, prediction: Prediction) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(1600, 1000), (1920, 1080), (1280, 800)])
-def test_the_signature_is_within_reach_without_scrolling(
+def test_the_signature_is_visible_without_scrolling(
     page: Page, studies: list[Prediction], width: int, height: int
 ) -> None:
     page.set_viewport_size({"width": width, "height": height})
@@ -107,7 +107,7 @@ def test_a_negative_takes_few_keys_and_the_next_study_follows(
     assert not Reservation.objects.exists()
 
 
-def test_a_negative_takes_nine_keys_with_a_pin_that_is_set_on_the_way(
+def test_a_negative_takes_nine_keys_with_a_pin_set_on_the_way(
     studies: list[Prediction], page: Page
 ) -> None:
     third = make_prediction(category="unlikely")

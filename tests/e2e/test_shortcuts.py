@@ -81,7 +81,7 @@ def test_no_character_does_anything(page: Page, prediction: Prediction, place: s
 
 
 @pytest.mark.usefixtures("without_shortcuts")
-def test_everything_is_reached_with_tab_and_enter(page: Page, prediction: Prediction) -> None:
+def test_everything_can_be_reached_with_tab_and_enter(page: Page, prediction: Prediction) -> None:
     open_study(page, prediction)
     # What has a key has a button too, or a key that is no character. Some need another picture;
     # the texts lie beside the picture and cover nothing.
@@ -99,7 +99,7 @@ def test_everything_is_reached_with_tab_and_enter(page: Page, prediction: Predic
     assert Read.objects.get(state="signed").pneumonia == "none"
 
 
-def test_they_are_switched_off_in_the_list_of_keys_and_on_under_the_name(
+def test_they_are_switched_off_in_the_shortcut_list_and_on_in_the_user_menu(
     page: Page, prediction: Prediction, radiologist: User
 ) -> None:
     open_study(page, prediction)

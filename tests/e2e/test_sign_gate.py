@@ -1,4 +1,4 @@
-"""What the page allows to be signed: nothing unseen, and nothing for another person."""
+"""What the page allows to be signed: nothing unseen, and nothing for a different patient."""
 
 from collections.abc import Callable, Iterator
 
@@ -84,7 +84,7 @@ def sign(page: Page) -> None:
 
 
 @pytest.mark.parametrize("way", ["blocked", "broken", "loading"])
-def test_without_a_picture_only_not_interpretable_can_be_signed(
+def test_without_an_image_only_not_interpretable_can_be_signed(
     way: str, page: Page, study: Study
 ) -> None:
     waiting: list[Route] = []
@@ -113,7 +113,7 @@ def test_without_a_picture_only_not_interpretable_can_be_signed(
         route.abort()
 
 
-def test_a_picture_that_arrives_late_opens_the_form(page: Page, study: Study) -> None:
+def test_an_image_that_arrives_late_enables_the_form(page: Page, study: Study) -> None:
     waiting: list[Route] = []
     page.route("**/pixels", lambda route: waiting.append(route))
     page.goto(f"/studies/{study.pk}", wait_until="domcontentloaded")
@@ -159,7 +159,7 @@ def test_a_signature_before_the_image_is_recorded_says_why_it_is_none(
     sign(page)
 
 
-def test_each_image_has_to_be_on_the_screen_once(page: Page, study: Study) -> None:
+def test_each_image_has_to_be_displayed_once(page: Page, study: Study) -> None:
     open_study(page, study)
     page.keyboard.press("1")
     expect(page.locator("form[data-read] input:checked")).to_have_count(1)
@@ -179,7 +179,7 @@ def test_each_image_has_to_be_on_the_screen_once(page: Page, study: Study) -> No
     assert Read.objects.get().pneumonia == "none"
 
 
-def test_a_draft_keeps_its_finding_while_the_picture_is_missing(page: Page, study: Study) -> None:
+def test_a_draft_keeps_its_finding_while_the_image_is_missing(page: Page, study: Study) -> None:
     open_study(page, study)
     page.keyboard.press("3")
     page.keyboard.press("5")
@@ -194,7 +194,7 @@ def test_a_draft_keeps_its_finding_while_the_picture_is_missing(page: Page, stud
     assert draft.comment == "More."
 
 
-def test_an_open_page_hears_of_another_name_within_seconds(
+def test_an_open_page_shows_a_changed_name_within_seconds(
     page: Page, study: Study, radiologist: User
 ) -> None:
     open_study(page, study)
@@ -220,7 +220,7 @@ def test_an_open_page_hears_of_another_name_within_seconds(
     assert Read.objects.get().identity["name"] == "Rai^Annapurna"
 
 
-def test_a_study_that_moves_while_it_is_signed_is_refused(
+def test_signing_a_study_that_is_being_moved_is_refused(
     page: Page, study: Study, radiologist: User
 ) -> None:
     open_study(page, study)
@@ -244,7 +244,7 @@ def test_a_study_that_moves_while_it_is_signed_is_refused(
     assert Read.objects.get().identity["name"] == "Thapa^Bina"
 
 
-def test_nothing_is_signed_without_javascript(
+def test_nothing_can_be_signed_without_javascript(
     context: BrowserContext, page: Page, study: Study
 ) -> None:
     page.route("**/*.js", lambda route: route.abort())

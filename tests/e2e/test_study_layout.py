@@ -1,4 +1,4 @@
-"""What a reader needs of a study is on the screen, whatever its size and language."""
+"""The essentials of a study are visible at any screen size and in any language."""
 
 from collections.abc import Callable, Iterator
 from datetime import date
@@ -92,7 +92,7 @@ def test_the_viewer_ends_inside_the_screen(
     assert height - 40 <= box["y"] + box["height"] <= height
 
 
-def test_notices_have_the_width_of_the_page_on_a_tablet(page: Page, study: Study) -> None:
+def test_notices_are_as_wide_as_the_page_on_a_tablet(page: Page, study: Study) -> None:
     make_prediction(study.radiographs.get(), "unlikely")
     page.set_viewport_size({"width": 820, "height": 1180})
     page.goto(f"/studies/{study.pk}?")

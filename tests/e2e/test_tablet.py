@@ -1,4 +1,4 @@
-"""Tablets: what one and two fingers do to a picture, and pages that fit and can be tapped."""
+"""Tablets: gestures with one and two fingers, and pages that fit and can be tapped."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -91,7 +91,7 @@ def state(page: Page) -> tuple[str, int]:
     return window, int(re.sub(r"\D", "", percent))
 
 
-def test_one_finger_does_what_the_tool_does(page: Page) -> None:
+def test_one_finger_uses_the_selected_tool(page: Page) -> None:
     before = state(page)
     drag(page, 100, 50)
     assert state(page)[0] != before[0]
@@ -112,7 +112,7 @@ def test_one_finger_does_what_the_tool_does(page: Page) -> None:
 
 
 @pytest.mark.parametrize("tool", ["tool-window", "tool-pan", "tool-length", "tool-mark"])
-def test_two_fingers_zoom_about_their_middle_whatever_the_tool(page: Page, tool: str) -> None:
+def test_two_fingers_zoom_about_their_centre_with_any_tool(page: Page, tool: str) -> None:
     page.locator(f"[data-action={tool}]").tap()
     window, fitted = state(page)
     x, y = middle(page)
@@ -128,7 +128,7 @@ def test_two_fingers_zoom_about_their_middle_whatever_the_tool(page: Page, tool:
     expect(page.locator(".mark-place")).to_have_count(0)
 
 
-def test_two_fingers_move_the_picture(page: Page) -> None:
+def test_two_fingers_pan_the_image(page: Page) -> None:
     # A mark says where a place of the picture is on the screen.
     page.locator("[data-mark-middle]").tap()
     mark = page.locator(".svg-layer circle").first
@@ -166,9 +166,7 @@ def test_pages_fit_and_can_be_tapped(
 
 
 @pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
-def test_the_form_is_beside_the_picture_or_begins_below_it(
-    page: Page, size: tuple[int, int]
-) -> None:
+def test_the_form_is_beside_the_image_or_starts_below_it(page: Page, size: tuple[int, int]) -> None:
     width, height = size
     page.set_viewport_size({"width": width, "height": height})
     picture = page.locator(".viewer").bounding_box()

@@ -1,4 +1,4 @@
-"""The worklist in a browser: keys, live updates that move nothing, columns, views, bulk actions."""
+"""The worklist in a browser: keys, stable live updates, columns, views, bulk actions."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -83,7 +83,7 @@ def test_keys_move_select_search_and_open(page: Page) -> None:
     page.wait_for_url(f"**/studies/{studies[1].pk}")
 
 
-def test_a_result_that_comes_moves_nothing(page: Page) -> None:
+def test_an_arriving_result_moves_nothing(page: Page) -> None:
     first = study_of("First^One", "likely")
     waiting = study_of("Second^One")
     make_job(waiting.radiographs.get(), "running")
@@ -102,7 +102,7 @@ def test_a_result_that_comes_moves_nothing(page: Page) -> None:
     first.refresh_from_db()
 
 
-def test_rows_stay_under_the_hand_and_move_when_it_is_gone(page: Page) -> None:
+def test_rows_stay_in_place_while_in_use_and_move_afterwards(page: Page) -> None:
     gone, kept = study_of("Gone^Soon", "likely"), study_of("Kept^Here", "unlikely")
     page.goto("/worklist")
     page.locator(f"#row-{kept.pk}").hover()
@@ -120,7 +120,7 @@ def test_rows_stay_under_the_hand_and_move_when_it_is_gone(page: Page) -> None:
     assert names(page) == ["New, Come", "Kept, Here"]
 
 
-def test_a_selection_outlives_updates(page: Page) -> None:
+def test_a_selection_survives_updates(page: Page) -> None:
     chosen, other = study_of("Chosen^One", "likely"), study_of("Other^One", "likely")
     page.goto("/worklist")
     page.locator(f"#select-{chosen.pk}").check()
@@ -133,7 +133,7 @@ def test_a_selection_outlives_updates(page: Page) -> None:
     expect(page.locator(".worklist-row")).to_have_count(3)
 
 
-def test_the_list_that_is_shown_anew_takes_the_focus(page: Page) -> None:
+def test_the_refreshed_list_receives_the_focus(page: Page) -> None:
     old = study_of("Old^One", "likely")
     page.goto("/worklist")
     page.locator(f"#open-{old.pk}").focus()
@@ -171,7 +171,7 @@ def test_bulk_actions_with_their_result(page: Page, reader: User) -> None:
     assert Study.objects.filter(priority=0).count() == 2
 
 
-def test_an_action_without_what_it_needs_costs_no_selection(page: Page, reader: User) -> None:
+def test_an_incomplete_action_keeps_the_selection(page: Page, reader: User) -> None:
     study = study_of("Number^A", "likely")
     page.goto("/worklist")
     page.locator(f"#select-{study.pk}").check()
@@ -224,7 +224,7 @@ def pull(page: Page, heading: str, onto: str) -> None:
     page.mouse.move(boxes[1]["x"] + 5, boxes[1]["y"] + 12, steps=8)
 
 
-def test_a_heading_is_pulled_to_its_place(page: Page) -> None:
+def test_a_column_is_moved_by_dragging_its_heading(page: Page) -> None:
     study_of("Likely^One", "likely", accession_number="ACC-1")
     page.goto("/worklist")
     usual = headings(page)
@@ -292,7 +292,7 @@ def test_the_page_fits_the_screen(page: Page, width: int) -> None:
 
 
 @pytest.mark.parametrize("width", [820, 1280, 1920])
-def test_a_result_is_shown_whole(page: Page, width: int) -> None:
+def test_a_result_is_not_cut_off(page: Page, width: int) -> None:
     study = study_of("Rai^Asha", "likely")
     Prediction.objects.filter(radiograph__study=study).update(probability=0.999)
     Study.objects.filter(pk=study.pk).update(probability=0.999)

@@ -163,7 +163,7 @@ def test_a_study_with_a_failed_analysis_ranks_with_those_that_need_a_person() ->
     assert standing() == NEEDS_A_PERSON
 
 
-def test_so_does_a_study_with_a_cancelled_analysis() -> None:
+def test_a_study_with_a_cancelled_analysis_ranks_there_too() -> None:
     (job,) = queued()
     cancel(job, make_user())
     assert standing() == NEEDS_A_PERSON

@@ -1,4 +1,4 @@
-"""What is taken out of a ZIP and what is left in it, with the reason."""
+"""What is extracted from a ZIP and what is not, with the reason."""
 
 import io
 import stat
@@ -62,7 +62,7 @@ def names_and_reasons(file: io.BytesIO) -> list[tuple[str, str]]:
     ]
 
 
-def test_files_come_out_with_their_paths() -> None:
+def test_files_are_extracted_with_their_paths() -> None:
     image = files.png(files.phantom())
     result = list(entries(make_zip(("study/a.png", image), ("b.png", image)), LIMIT))
     assert result == [Entry("study/a.png", image), Entry("b.png", image)]
@@ -161,7 +161,7 @@ def test_a_name_in_utf_8_is_read_as_such_without_its_flag(name: str) -> None:
     assert [entry.name for entry in entries(file, LIMIT)] == [name]
 
 
-def test_a_name_in_another_encoding_is_left_as_the_format_has_it() -> None:
+def test_a_name_in_another_encoding_is_read_as_the_format_specifies() -> None:
     in_code_page_437 = make_zip(("Gr\N{LATIN SMALL LETTER U WITH DIAERESIS}n.png", b"x"))
     data = in_code_page_437.getvalue().replace("ü".encode(), b"\x81n")
     file = without_the_flag_for_utf_8(io.BytesIO(data))
@@ -177,7 +177,7 @@ def test_a_colon_in_a_name_leads_nowhere(name: str) -> None:
     assert (entry.name, entry.data, entry.refusal) == (name, b"data", None)
 
 
-def test_folders_written_with_backslashes_and_icons_of_folders_are_passed_over() -> None:
+def test_folders_with_backslashes_and_folder_icons_are_skipped() -> None:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as target:
         for name in ("dir\\", "dir\\a.dcm", "Icon\r"):

@@ -1,4 +1,4 @@
-"""ZIP files take turns, so that unpacking them never keeps the portal from showing pages."""
+"""ZIP files are queued, so that unpacking them never blocks pages."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -39,7 +39,7 @@ def post(user: User, batch: UploadBatch, name: str = "a.zip", data: bytes = ZIP)
     return answer
 
 
-def test_one_zip_of_a_person_is_unpacked_at_a_time(
+def test_only_one_zip_per_user_is_unpacked_at_a_time(
     uploader: User, batch: UploadBatch, others: list[User]
 ) -> None:
     with turns.unpacking(uploader):
@@ -55,7 +55,7 @@ def test_one_zip_of_a_person_is_unpacked_at_a_time(
     assert post(uploader, batch).status_code == 200
 
 
-def test_only_some_are_unpacked_at_once(
+def test_the_number_unpacked_at_once_is_limited(
     uploader: User, batch: UploadBatch, others: list[User], settings: Settings
 ) -> None:
     settings.UPLOAD_ARCHIVES_AT_ONCE = 2
@@ -83,7 +83,7 @@ def test_a_failure_releases_the_turn(
     assert item.verdict == "accepted"
 
 
-def test_a_zip_that_takes_too_long_stops_and_goes_on_when_it_is_sent_again(
+def test_a_zip_that_takes_too_long_stops_and_resumes_when_sent_again(
     uploader: User, batch: UploadBatch, settings: Settings
 ) -> None:
     settings.UPLOAD_ARCHIVE_SECONDS = 0

@@ -42,15 +42,15 @@ def test_a_sheet_gives_a_record_for_each_file(delimiter: str) -> None:
     assert checked.records == {"a.png": RECORD}
 
 
-def test_a_record_survives_being_kept_as_json() -> None:
+def test_a_record_survives_a_round_trip_through_json() -> None:
     assert CaseRecord.from_json(RECORD.as_json()) == RECORD
 
 
-def test_the_template_is_a_sheet_without_lines() -> None:
+def test_the_template_is_an_empty_sheet() -> None:
     assert errors_of(sheet.template()) == [(1, "The sheet has no lines below the column names.")]
 
 
-def test_every_bad_line_is_reported_with_its_number() -> None:
+def test_every_invalid_line_is_reported_with_its_number() -> None:
     tomorrow = timezone.localdate() + timedelta(days=1)
     text = (
         "file,patient_id,birth_date,sex,symptoms,priority\n"
@@ -212,7 +212,7 @@ def test_a_value_in_a_column_without_a_name_is_never_dropped() -> None:
         "Err:502",
     ],
 )
-def test_an_identifier_that_a_spreadsheet_has_changed_is_to_be_corrected(
+def test_an_identifier_mangled_by_a_spreadsheet_must_be_corrected(
     damaged: str, column: str
 ) -> None:
     values = {"patient_id": "P-1", column: damaged}
@@ -239,14 +239,14 @@ def test_an_identifier_that_a_spreadsheet_has_changed_is_to_be_corrected(
         "1.5",
     ],
 )
-def test_an_identifier_that_only_resembles_such_damage_is_kept(sound: str) -> None:
+def test_an_identifier_that_only_resembles_a_mangled_one_is_accepted(sound: str) -> None:
     checked = sheet.parse(f"file;patient_id\na.png;{sound}\n".encode())
     assert checked.records == {"a.png": CaseRecord(sound)}
 
 
 @pytest.mark.parametrize("column", ["patient_id", "accession_number", "issuer"])
 @pytest.mark.parametrize("word", ["NULL", "nan", "N/A", "-", "?", "Unknown", "0", "Not known"])
-def test_a_word_for_no_identifier_is_none(word: str, column: str) -> None:
+def test_a_placeholder_is_not_an_identifier(word: str, column: str) -> None:
     values = {"patient_id": "P-1", column: word}
     names, cells = ";".join(["file", *values]), ";".join(["a.png", *values.values()])
     ((_, message),) = errors_of(f"{names}\n{cells}\n")
@@ -263,9 +263,7 @@ def test_a_word_for_no_identifier_is_none(word: str, column: str) -> None:
         ("study_date", "1900-01-01"),
     ],
 )
-def test_errors_and_empty_dates_of_spreadsheets_are_to_be_corrected(
-    column: str, value: str
-) -> None:
+def test_spreadsheet_errors_and_empty_dates_must_be_corrected(column: str, value: str) -> None:
     ((line, message),) = errors_of(f"file,patient_id,{column}\na.png,P-1,{value}\n")
     assert line == 2
     assert message.startswith(f"{column}: ")
@@ -283,17 +281,17 @@ def test_errors_and_empty_dates_of_spreadsheets_are_to_be_corrected(
         b"File,Patient ID\na.png,P-1\n",
     ],
 )
-def test_other_ways_of_writing_a_sheet_are_read(data: bytes) -> None:
+def test_other_csv_dialects_and_encodings_are_read(data: bytes) -> None:
     assert sheet.parse(data).records == {"a.png": CaseRecord("P-1")}
 
 
 @pytest.mark.parametrize("data", [b"PK\x03\x04" + bytes(99), b"\xd0\xcf\x11\xe0" + bytes(99)])
-def test_a_workbook_is_called_one(data: bytes) -> None:
+def test_a_workbook_is_recognised_as_such(data: bytes) -> None:
     assert "workbook" in sheet.parse(data).bad_lines[0].problems[0].message
 
 
 @pytest.mark.parametrize("other", ["DOE", "Doe", ""])
-def test_a_patient_named_alike_or_once_is_one(other: str) -> None:
+def test_lines_with_the_same_patient_are_one_patient(other: str) -> None:
     text = f"file,patient_id,family_name\na.png,P-1,Doe\nb.png,P-1,{other}\n"
     assert errors_of(text) == []
 

@@ -1,4 +1,4 @@
-"""The check that every file passes before it is taken in."""
+"""The checks that every file has to pass on intake."""
 
 import hashlib
 import random
@@ -21,13 +21,13 @@ def check(data: bytes, header: wrapping.Header | None = None) -> image_file.Chec
     return image_file.check_apart(data, header, hashlib.sha256(data).hexdigest())
 
 
-def test_a_dicom_file_is_left_as_it_came() -> None:
+def test_a_dicom_file_is_left_unchanged() -> None:
     checked = check(files.dicom(files.phantom()))
     assert checked.wrapped is None
     assert checked.facts.patient_id == "PHANTOM-1"
 
 
-def test_a_png_comes_back_wrapped() -> None:
+def test_a_png_is_returned_wrapped() -> None:
     checked = check(files.png(files.phantom()), HEADER)
     assert checked.kind == "png"
     assert checked.facts.patient_id == "P"
@@ -62,7 +62,7 @@ def test_identifiers_with_control_characters_are_refused(keyword: str, value: st
 
 
 @pytest.mark.parametrize("padded", ["PHANTOM-1\0", "PHANTOM-1 \0\0", " PHANTOM-1 "])
-def test_padding_is_no_part_of_an_identifier(padded: str) -> None:
+def test_padding_is_not_part_of_an_identifier(padded: str) -> None:
     facts = check(files.dicom(files.phantom(), PatientID=padded, PatientName=padded)).facts
     assert (facts.patient_id, facts.patient_name) == ("PHANTOM-1", "PHANTOM-1")
 
@@ -110,7 +110,7 @@ def test_a_jpeg_that_is_damaged_in_the_middle_is_refused(options: dict[str, Any]
     assert refusal.value.code == "damaged_jpeg"
 
 
-def test_a_jpeg_inside_a_dicom_file_may_not_be_damaged_either() -> None:
+def test_a_damaged_jpeg_inside_a_dicom_file_is_refused_too() -> None:
     pixels = files.phantom(size=(400, 300))
     whole = files.jpeg(pixels)
     assert check(files.encapsulated_jpeg(whole, pixels)).kind == "dicom"

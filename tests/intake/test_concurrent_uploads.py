@@ -1,4 +1,4 @@
-"""The same content sent by several at once, with real transactions."""
+"""The same content sent concurrently, with real transactions."""
 
 import io
 import threading
@@ -54,7 +54,7 @@ def verdicts_of(results: list[UploadItem | Exception]) -> list[str]:
     return sorted(item.verdict if isinstance(item, UploadItem) else repr(item) for item in results)
 
 
-def test_one_file_sent_twice_at_once_is_one_item(uploader: User, storage_folder: Path) -> None:
+def test_one_file_sent_twice_concurrently_is_one_item(uploader: User, storage_folder: Path) -> None:
     batch = services.create_batch(uploader)
     data = files.png(files.phantom())
     results = send_at_once(uploader, [(batch, "a.png", data)] * 4)
@@ -74,7 +74,7 @@ def test_one_image_under_several_names_is_stored_once(uploader: User, storage_fo
     assert len(stored_files(storage_folder)) == 1
 
 
-def test_images_of_a_new_patient_sent_at_once_share_patient_and_study(uploader: User) -> None:
+def test_images_of_a_new_patient_sent_concurrently_share_patient_and_study(uploader: User) -> None:
     batch = services.create_batch(uploader)
     uid = pydicom.uid.generate_uid()
     uploads = [

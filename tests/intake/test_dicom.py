@@ -56,7 +56,7 @@ def test_a_baseline_jpeg_keeps_its_bytes() -> None:
         ({"keep_rgb": True}, "RGB"),
     ],
 )
-def test_a_colour_jpeg_names_its_colour_space(options: dict[str, Any], photometric: str) -> None:
+def test_a_colour_jpeg_states_its_colour_space(options: dict[str, Any], photometric: str) -> None:
     wrapped = wrap(files.jpeg(files.phantom(), "RGB", **options))
     assert parsed(wrapped).PhotometricInterpretation == photometric
     grey = images.read(wrapped).pixels
@@ -104,7 +104,7 @@ def turned_jpeg() -> bytes:
         "16-bit colour png",
     ],
 )
-def test_the_greys_are_those_of_the_file(data: bytes) -> None:
+def test_the_grey_values_are_those_of_the_file(data: bytes) -> None:
     original, wrapped = images.read(data), images.read(wrap(data))
     assert original.max_value == wrapped.max_value
     assert original.pixels.shape == wrapped.pixels.shape
@@ -150,16 +150,16 @@ def test_unknown_attributes_are_empty_and_present() -> None:
         assert keyword in ds
 
 
-def test_wrapping_twice_makes_the_same_file() -> None:
+def test_wrapping_twice_creates_the_same_file() -> None:
     data = files.png(files.phantom())
     assert wrap(data) == wrap(data)
 
 
-def test_other_pixels_make_another_instance() -> None:
+def test_different_pixels_create_a_different_instance() -> None:
     one, other = (parsed(wrap(files.png(files.phantom(seed=seed)))) for seed in (0, 1))
     assert one.SOPInstanceUID != other.SOPInstanceUID
 
 
 @pytest.mark.parametrize("names", [("a",), ("a", "b"), ("instance", "0" * 64)])
-def test_made_uids_are_valid(names: tuple[str, ...]) -> None:
+def test_generated_uids_are_valid(names: tuple[str, ...]) -> None:
     assert uid.UID(wrapping.make_uid(*names)).is_valid

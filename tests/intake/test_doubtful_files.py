@@ -1,4 +1,4 @@
-"""What a file says that is not certain is asked about, shown, and corrected by a person."""
+"""Uncertain header values are queried, shown, and corrected by a person."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
@@ -35,7 +35,7 @@ def misdeclared(name: str, seed: int = 0) -> bytes:
     )
 
 
-def test_lost_letters_are_no_evidence_of_being_the_same(send: Send) -> None:
+def test_lost_characters_are_no_evidence_of_identity(send: Send) -> None:
     for seed, name in enumerate(("Müller^Jan", "Möller^Jan")):
         item = send(misdeclared(name, seed), str(seed))
         assert (item.verdict, item.reason_code) == ("held", "letters_in_doubt")
@@ -44,21 +44,21 @@ def test_lost_letters_are_no_evidence_of_being_the_same(send: Send) -> None:
     assert not Patient.objects.exists()
 
 
-def test_utf_8_that_is_declared_as_latin_1_is_asked_about(send: Send) -> None:
+def test_utf_8_declared_as_latin_1_is_queried(send: Send) -> None:
     data = dicom(PatientName="Müller^Jan", SpecificCharacterSet="ISO_IR 192")
     item = send(data.replace(b"ISO_IR 192", b"ISO_IR 100"))
     assert (item.verdict, item.reason_code) == ("held", "letters_in_doubt")
 
 
 @pytest.mark.parametrize("keyword", ["PatientID", "IssuerOfPatientID", "AccessionNumber"])
-def test_lost_letters_of_an_identifier(keyword: str, send: Send) -> None:
+def test_lost_characters_of_an_identifier(keyword: str, send: Send) -> None:
     elements: dict[str, Any] = {keyword: "Ä-1"}
     data = dicom(SpecificCharacterSet="ISO_IR 100", **elements)
     item = send(data.replace(b"ISO_IR 100", b"ISO_IR 192"))
     assert (item.verdict, item.reason_code) == ("held", "letters_in_doubt")
 
 
-def test_a_recorded_name_with_lost_letters_is_like_no_other(send: Send, uploader: User) -> None:
+def test_a_recorded_name_with_lost_characters_equals_no_other(send: Send, uploader: User) -> None:
     Patient.objects.create(patient_id="PHANTOM-1", name="M\ufffdller^Jan")
     item = send(dicom(PatientName="Müller^Jan", SpecificCharacterSet="ISO_IR 100"))
     assert (item.verdict, item.reason_code) == ("held", "patient_mismatch")
@@ -70,7 +70,7 @@ def corrected(item: UploadItem, by: User, **values: Any) -> UploadItem:
     return resolution.resolve(item, Decision.CORRECTED, by, Correction(identity, **values))
 
 
-def test_a_person_writes_the_name_as_it_is(send: Send, uploader: User) -> None:
+def test_a_person_enters_the_correct_name(send: Send, uploader: User) -> None:
     item = send(misdeclared("Müller^Jan"))
     resolved = corrected(item, uploader, accession_number="A1", study_date=date(2024, 2, 29))
     assert resolved.verdict == "accepted"
@@ -90,7 +90,7 @@ def test_a_person_writes_the_name_as_it_is(send: Send, uploader: User) -> None:
     assert other.verdict == "held"
 
 
-def test_nobody_can_be_the_recorded_patient_where_none_is(send: Send, uploader: User) -> None:
+def test_the_recorded_patient_cannot_be_chosen_if_there_is_none(send: Send, uploader: User) -> None:
     item = send(misdeclared("Müller^Jan"))
     assert resolution.question(item, uploader).recorded is None
     with pytest.raises(PatientDoubtError):
@@ -114,7 +114,7 @@ def test_nobody_can_be_the_recorded_patient_where_none_is(send: Send, uploader: 
         ({"StudyDate": "18500301", "PatientBirthDate": ""}, "dates_contradict"),
     ],
 )
-def test_dates_that_cannot_be_are_asked_about(
+def test_impossible_dates_are_queried(
     elements: dict[str, Any], code: str, send: Send, uploader: User
 ) -> None:
     item = send(dicom(**elements))
@@ -124,14 +124,14 @@ def test_dates_that_cannot_be_are_asked_about(
     assert Study.objects.get().performed_at is None
 
 
-def test_a_device_may_be_ahead_by_its_time_zone(send: Send) -> None:
+def test_a_devices_time_zone_may_be_ahead(send: Send) -> None:
     tomorrow = timezone.localdate() + timedelta(days=1)
     assert send(dicom(StudyDate=f"{tomorrow:%Y%m%d}")).verdict == "accepted"
     after = tomorrow + timedelta(days=1)
     assert send(dicom(1, StudyDate=f"{after:%Y%m%d}"), "2").verdict == "held"
 
 
-def test_the_page_shows_what_is_doubtful_and_takes_the_correction(
+def test_the_page_shows_the_doubts_and_accepts_the_correction(
     send: Send, uploader: User, sign_in: Callable[[User], Client]
 ) -> None:
     item = send(misdeclared("Müller^Jan"))
@@ -156,7 +156,7 @@ def test_the_page_shows_what_is_doubtful_and_takes_the_correction(
     assert Patient.objects.get().name == "Müller^Jan"
 
 
-def test_a_contradiction_is_not_taken_as_a_correction(
+def test_a_contradictory_correction_is_refused(
     send: Send, uploader: User, sign_in: Callable[[User], Client]
 ) -> None:
     item = send(dicom(StudyDate="20260301", PatientBirthDate="20260401"))
@@ -169,7 +169,7 @@ def test_a_contradiction_is_not_taken_as_a_correction(
     assert Study.objects.get().performed_at == datetime(2026, 4, 1, tzinfo=UTC)
 
 
-def test_a_file_that_would_no_longer_be_taken_can_be_discarded(
+def test_a_file_that_would_no_longer_be_accepted_can_be_discarded(
     send: Send, uploader: User, sign_in: Callable[[User], Client]
 ) -> None:
     """A file that was held before its Patient ID counted as uncertain."""
@@ -206,7 +206,7 @@ def test_over_rest(send: Send, uploader: User, sign_in: Callable[[User], Client]
     assert Study.objects.get().accession_number == "A1"
 
 
-def test_the_reason_says_what_the_date_is_in_bikram_sambat(send: Send) -> None:
+def test_the_reason_states_the_date_converted_from_bikram_sambat(send: Send) -> None:
     item = send(dicom(StudyDate="20820101"))
     assert "2082-01-01" in str(item.reason)
     assert "2025-04-14" in str(item.reason)
@@ -217,7 +217,7 @@ def test_the_reason_says_what_the_date_is_in_bikram_sambat(send: Send) -> None:
     assert "2015-04-25" in str(born.reason)
 
 
-def test_a_person_says_that_the_dates_are_in_bikram_sambat(send: Send, uploader: User) -> None:
+def test_a_person_confirms_that_the_dates_are_in_bikram_sambat(send: Send, uploader: User) -> None:
     item = send(dicom(StudyDate="20820101", StudyTime="101112", PatientBirthDate="20720112"))
     assert not Patient.objects.exists()
     resolved = resolution.resolve(item, Decision.BIKRAM_SAMBAT, uploader)
@@ -229,7 +229,7 @@ def test_a_person_says_that_the_dates_are_in_bikram_sambat(send: Send, uploader:
     assert entry.detail["decision"] == "bikram_sambat"
 
 
-def test_a_date_that_is_certain_is_read_in_no_other_calendar(send: Send, uploader: User) -> None:
+def test_a_certain_date_is_never_converted(send: Send, uploader: User) -> None:
     item = send(misdeclared("Müller^Jan"))
     with pytest.raises(PatientDoubtError) as refused:
         resolution.resolve(item, Decision.BIKRAM_SAMBAT, uploader)
@@ -242,13 +242,13 @@ def test_a_date_that_is_certain_is_read_in_no_other_calendar(send: Send, uploade
     assert not Study.objects.exists()
 
 
-def test_a_birth_in_the_future_is_recorded_for_nobody(send: Send, uploader: User) -> None:
+def test_a_birth_date_in_the_future_is_never_recorded(send: Send, uploader: User) -> None:
     item = send(dicom(StudyDate="20820101", PatientBirthDate="20720112"))
     resolution.resolve(item, Decision.OTHER, uploader)
     assert Patient.objects.get().birth_date is None
 
 
-def test_all_files_of_a_device_that_counts_so_are_taken_in_at_once(
+def test_all_files_of_a_device_set_to_that_calendar_are_accepted_at_once(
     send: Send, uploader: User, sign_in: Callable[[User], Client]
 ) -> None:
     days = {"1": "20820101", "2": "20820102", "3": "20820103"}
@@ -277,7 +277,7 @@ def test_all_files_of_a_device_that_counts_so_are_taken_in_at_once(
     assert born_later.verdict == "held"
 
 
-def test_one_correction_is_for_all_files_that_name_the_same_person(
+def test_one_correction_covers_all_files_of_the_same_person(
     send: Send, uploader: User, sign_in: Callable[[User], Client]
 ) -> None:
     def garbled(seed: int, **elements: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""Files sent with case records: which patient and study each gets."""
+"""Files sent with case records: the patient and study of each."""
 
 from datetime import date
 
@@ -17,7 +17,7 @@ from webportal.records.models import Patient, Study
 
 
 @pytest.mark.django_db
-def test_a_form_gives_all_files_one_patient_and_study(send: Send, uploader: User) -> None:
+def test_a_form_assigns_all_files_to_one_patient_and_study(send: Send, uploader: User) -> None:
     batch = services.create_batch(
         uploader, identity_mode=IdentityMode.FORM, records={case_record.FORM_KEY: RECORD}
     )
@@ -35,7 +35,7 @@ def test_a_form_gives_all_files_one_patient_and_study(send: Send, uploader: User
 
 
 @pytest.mark.django_db
-def test_a_sheet_gives_each_file_its_own(send: Send, uploader: User) -> None:
+def test_a_sheet_assigns_each_file_its_own(send: Send, uploader: User) -> None:
     records = {
         "a.png": CaseRecord("P-1", name="Doe^Jane"),
         "b.png": CaseRecord("P-1", name="Doe^Jane"),
@@ -63,7 +63,7 @@ def test_a_file_without_a_line_is_refused(data: bytes, send: Send, uploader: Use
 
 
 @pytest.mark.django_db
-def test_one_line_never_serves_two_files(send: Send, uploader: User) -> None:
+def test_one_line_never_applies_to_two_files(send: Send, uploader: User) -> None:
     batch = services.create_batch(
         uploader, identity_mode=IdentityMode.SHEET, records={"a.png": RECORD}
     )
@@ -74,7 +74,7 @@ def test_one_line_never_serves_two_files(send: Send, uploader: User) -> None:
 
 
 @pytest.mark.django_db
-def test_a_dicom_file_of_another_patient_than_the_form_says_is_refused(
+def test_a_dicom_file_of_a_different_patient_than_the_form_is_refused(
     send: Send, uploader: User
 ) -> None:
     batch = services.create_batch(
@@ -96,7 +96,7 @@ def test_the_form_adds_what_a_dicom_file_cannot_say(send: Send, uploader: User) 
 
 
 @pytest.mark.django_db
-def test_a_duplicate_given_to_another_patient_says_so(send: Send, uploader: User) -> None:
+def test_a_duplicate_assigned_to_another_patient_says_so(send: Send, uploader: User) -> None:
     data = files.png(files.phantom())
     send(data)
     batch = services.create_batch(
@@ -126,7 +126,7 @@ def test_two_names_that_look_alike_never_share_a_line(
 
 
 @pytest.mark.django_db
-def test_a_name_keeps_its_invisible_letters_but_none_that_turn_it_around(
+def test_a_name_keeps_invisible_characters_except_direction_overrides(
     send: Send, uploader: User
 ) -> None:
     batch = services.create_batch(uploader)

@@ -68,13 +68,13 @@ def test_a_contradicting_file_is_held_and_changes_no_record(
         {"PatientSex": ""},
     ],
 )
-def test_another_way_to_write_the_same_is_no_contradiction(
+def test_a_different_notation_of_the_same_is_no_contradiction(
     elements: dict[str, Any], recorded: Patient, send: Send
 ) -> None:
     assert send(dicom(**elements)).verdict == "accepted"
 
 
-def test_names_are_compared_in_the_first_way_of_writing_that_both_have(send: Send) -> None:
+def test_names_are_compared_in_the_first_representation_that_both_have(send: Send) -> None:
     send(dicom(seed=100, PatientName="=Wang^Xiaodong"))
     assert send(dicom(seed=1, PatientName="=Li^Na")).verdict == "held"
     assert send(dicom(seed=2, PatientName="Wang^X=wang^xiaodong")).verdict == "accepted"
@@ -96,7 +96,9 @@ def test_a_study_of_another_patient_is_held(recorded: Patient, send: Send) -> No
     assert Patient.objects.get() == recorded
 
 
-def test_what_a_person_sees_before_deciding(recorded: Patient, send: Send, uploader: User) -> None:
+def test_the_information_shown_before_deciding(
+    recorded: Patient, send: Send, uploader: User
+) -> None:
     asked = resolution.question(
         send(dicom(PatientName="Doe^Jane", PatientBirthDate="19800101")), uploader
     )
@@ -127,9 +129,7 @@ def test_another_person(recorded: Patient, send: Send, uploader: User) -> None:
     assert (patient.name, patient.issuer, patient.is_temporary) == ("Doe^Jane", OWN_ISSUER, True)
 
 
-def test_another_person_in_a_study_that_is_taken(
-    recorded: Patient, send: Send, uploader: User
-) -> None:
+def test_another_person_in_a_recorded_study(recorded: Patient, send: Send, uploader: User) -> None:
     uid = Study.objects.get().study_instance_uid
     held = [
         send(dicom(seed, PatientID="OTHER", StudyInstanceUID=uid), str(seed)) for seed in (1, 2)
@@ -140,7 +140,7 @@ def test_another_person_in_a_study_that_is_taken(
     assert studies.pop().patient != recorded
 
 
-def test_a_picture_is_wrapped_for_the_patient_decided_on(
+def test_an_image_is_wrapped_for_the_chosen_patient(
     recorded: Patient, send: Send, uploader: User
 ) -> None:
     def held(seed: int) -> UploadItem:

@@ -1,4 +1,4 @@
-"""Identifiers and names of files are kept whole, or the file is not taken."""
+"""Identifiers and names in files are stored exactly, or the file is refused."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -41,13 +41,13 @@ def test_long_accession_numbers_are_kept_and_found(send: Send) -> None:
     assert found.accession_number == "RAD-2026-0000123-XR-02"
 
 
-def test_forms_take_the_accession_numbers_that_files_may_have() -> None:
+def test_forms_accept_the_accession_numbers_that_files_may_have() -> None:
     values = {"patient_id": "P", "accession_number": "A" * 64}
     assert CaseRecordForm(values).is_valid()
     assert "accession_number" in CaseRecordForm(values | {"accession_number": "A" * 65}).errors
 
 
-def test_a_picture_with_a_long_accession_number_is_wrapped_whole(
+def test_an_image_with_a_long_accession_number_is_wrapped_unaltered(
     send: Send, uploader: User
 ) -> None:
     record = CaseRecord("P-1", accession_number="RAD-2026-0000123-XR-01")
@@ -100,7 +100,7 @@ def test_a_uid_is_never_altered(send: Send) -> None:
     assert (item.verdict, item.reason_code) == ("refused", "incomplete_header")
 
 
-def test_long_descriptions_and_names_are_kept_whole(send: Send) -> None:
+def test_long_descriptions_and_names_are_kept_in_full(send: Send) -> None:
     words: dict[str, Any] = {"StudyDescription": "D" * 200, "ReferringPhysicianName": "R" * 300}
     assert send(dicom(PatientName="N" * 250, **words)).verdict == "accepted"
     study = Study.objects.get()
@@ -109,7 +109,7 @@ def test_long_descriptions_and_names_are_kept_whole(send: Send) -> None:
 
 
 @pytest.mark.parametrize("sex", ["X", "m", "M\\F", "Female", ""])
-def test_a_sex_that_dicom_does_not_know_is_not_known(sex: str, send: Send) -> None:
+def test_a_sex_undefined_in_dicom_is_unknown(sex: str, send: Send) -> None:
     assert send(dicom(PatientSex=sex)).verdict == "accepted"
     assert Patient.objects.get().sex == ""
 
@@ -133,7 +133,7 @@ def test_a_name_is_the_same_however_its_accents_are_composed(send: Send) -> None
     assert Patient.objects.get().name == "José^García"
 
 
-def test_a_decomposed_name_is_found_by_its_plain_and_its_accented_letters(send: Send) -> None:
+def test_a_decomposed_name_is_found_with_and_without_accents(send: Send) -> None:
     data = dicom(PatientName="Jose\u0301^क्\u200dषमा", SpecificCharacterSet="ISO_IR 192")
     assert send(data).verdict == "accepted"
     for words in ("josé", "jose", "JOSE\u0301", "क्षमा", "क्\u200dषमा"):
@@ -141,7 +141,7 @@ def test_a_decomposed_name_is_found_by_its_plain_and_its_accented_letters(send: 
     assert Study.objects.get().sort_name.startswith("jose\x02")
 
 
-def test_implicit_files_are_read_alike(send: Send) -> None:
+def test_implicit_vr_files_are_read_the_same_way(send: Send) -> None:
     data = with_name("Müller^Jan".encode("latin_1"), ["ISO_IR 100"])
     send(files.in_byte_order(data, uid.ImplicitVRLittleEndian))
     assert Patient.objects.get().name == "Müller^Jan"
@@ -173,13 +173,13 @@ def test_the_date_of_a_study(
 
 
 @pytest.mark.parametrize("born", ["00010101", "19000101", "19010101", "99991231"])
-def test_a_placeholder_is_no_date_of_birth(born: str, send: Send) -> None:
+def test_a_placeholder_is_not_a_date_of_birth(born: str, send: Send) -> None:
     assert send(dicom(PatientBirthDate=born)).verdict == "accepted"
     assert Patient.objects.get().birth_date is None
 
 
 @pytest.mark.parametrize("word", ["UNKNOWN", "N/A", "0", "Anonymous"])
-def test_a_word_for_no_patient_id_makes_no_patient_of_several(word: str, send: Send) -> None:
+def test_a_placeholder_patient_id_does_not_merge_patients(word: str, send: Send) -> None:
     item = send(dicom(PatientID=word))
     assert (item.verdict, item.reason_code) == ("held", "no_identifier")
     assert not Patient.objects.exists()

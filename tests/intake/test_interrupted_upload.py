@@ -1,4 +1,4 @@
-"""A connection that breaks while a file travels."""
+"""A connection that breaks during an upload."""
 
 import socket
 from collections.abc import Callable

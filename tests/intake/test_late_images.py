@@ -1,4 +1,4 @@
-"""An image that joins a study while it is read, or after it is signed, is read too."""
+"""An image added to a study while it is read, or after it is signed, has to be read too."""
 
 from collections.abc import Callable
 from typing import Any
@@ -33,7 +33,7 @@ def send_image(send: Send, number: int) -> Study:
     return Study.objects.get(pk=item.radiograph.study_id)
 
 
-def test_nobody_signs_an_image_that_was_not_on_the_screen(send: Send, radiologist: User) -> None:
+def test_nobody_signs_an_image_that_was_not_displayed(send: Send, radiologist: User) -> None:
     study = send_image(send, 1)
     send_image(send, 2)
     with pytest.raises(ReadingError) as refused:
@@ -43,7 +43,7 @@ def test_nobody_signs_an_image_that_was_not_on_the_screen(send: Send, radiologis
     assert (draft.state, draft.comment) == (ReadState.DRAFT, "Clear.")
 
 
-def test_an_image_after_the_signature_brings_the_study_back(
+def test_an_image_added_after_signing_returns_the_study_to_the_worklist(
     send: Send, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     read = sign(send_image(send, 1), radiologist, UNAIDED, PASSWORD)
@@ -68,7 +68,7 @@ def test_an_image_after_the_signature_brings_the_study_back(
     assert study.reading_state == "signed"
 
 
-def test_an_addendum_sent_twice_is_one(send: Send, radiologist: User) -> None:
+def test_an_addendum_submitted_twice_is_signed_once(send: Send, radiologist: User) -> None:
     read = sign(send_image(send, 1), radiologist, UNAIDED, PASSWORD)
     first = add_addendum(read, radiologist, "Typing error", "Left, not right.", PASSWORD)
     assert add_addendum(read, radiologist, "Typing error", "Left, not right.", PASSWORD) == first

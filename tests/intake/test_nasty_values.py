@@ -1,4 +1,4 @@
-"""No value of one file stops another: each file of a ZIP gets its verdict, whatever it holds."""
+"""No value in one file stops another: each file of a ZIP gets its verdict."""
 
 import io
 from collections.abc import Iterator

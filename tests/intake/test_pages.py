@@ -1,4 +1,4 @@
-"""The pages of the intake, and the address that files are sent to."""
+"""The pages of the intake, and the upload endpoint."""
 
 import re
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def post_file(
 # ── Sending files ───────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_file_is_answered_with_its_verdict(browser: Client, batch: UploadBatch) -> None:
+def test_an_upload_returns_its_verdict(browser: Client, batch: UploadBatch) -> None:
     response = post_file(browser, batch, files.png(files.phantom()), "Röntgen/ä.png")
     assert response.status_code == 200
     (item,) = response.json()["items"]
@@ -136,7 +136,7 @@ def test_a_batch_with_a_form(browser: Client, send: Send) -> None:
     assert Patient.objects.get().name == "Doe^Jane"
 
 
-def test_a_form_that_is_not_complete_says_what_is_missing(browser: Client) -> None:
+def test_an_incomplete_form_names_what_is_missing(browser: Client) -> None:
     response = browser.post("/uploads/new", {"priority": "2", "identity_mode": "form"})
     assert response.status_code == 422
     assert "Enter the Patient ID." in response.text
@@ -158,7 +158,7 @@ def test_a_batch_with_a_sheet(browser: Client, send: Send) -> None:
     assert Patient.objects.get().patient_id == "P-1"
 
 
-def test_a_sheet_with_bad_lines_creates_nothing_and_names_them(browser: Client) -> None:
+def test_a_sheet_with_invalid_lines_creates_nothing_and_names_them(browser: Client) -> None:
     sheet = SimpleUploadedFile("s.csv", b"file,patient_id\na.png,P-1\nb.png,\n")
     answer = {"priority": "2", "identity_mode": "sheet", "sheet": sheet}
     response = browser.post("/uploads/new", answer)
@@ -195,7 +195,7 @@ def test_a_sheet_has_to_be_chosen(browser: Client) -> None:
     assert "Choose the CSV sheet." in response.text
 
 
-def test_the_empty_sheet_can_be_filled_in_and_sent(browser: Client) -> None:
+def test_the_template_can_be_filled_in_and_submitted(browser: Client) -> None:
     template = browser.get("/uploads/sheet.csv").content
     columns = template.decode().strip().split(",")
     line = ",".join({"file": "a.png", "patient_id": "P"}.get(column, "") for column in columns)
@@ -226,7 +226,7 @@ def test_a_batch_shows_each_verdict_and_groups_the_refusals(
     assert str(batch.pk) in overview
 
 
-def test_a_batch_says_how_many_images_go_first(
+def test_a_batch_shows_how_many_images_are_ahead(
     browser: Client, batch: UploadBatch, send: Send, uploader: User
 ) -> None:
     make_worker()
@@ -258,7 +258,7 @@ def test_received_files_are_listed_as_json(browser: Client, batch: UploadBatch, 
     assert (b["verdict"], b["reason_code"]) == ("refused", "not_an_image")
 
 
-def test_an_idle_batch_does_not_ask_for_news(browser: Client, batch: UploadBatch) -> None:
+def test_an_idle_batch_does_not_poll(browser: Client, batch: UploadBatch) -> None:
     assert "data-live-seconds" not in browser.get(f"/uploads/{batch.pk}/status").text
 
 
@@ -297,7 +297,7 @@ def test_held_files_are_listed_and_compared(browser: Client, held: list[UploadIt
     assert audit_actions()[-1] == "patient.viewed"
 
 
-def test_one_decision_can_settle_all_files_of_the_same_person(
+def test_one_decision_can_resolve_all_files_of_the_same_person(
     browser: Client, held: list[UploadItem]
 ) -> None:
     response = browser.post(
@@ -312,7 +312,7 @@ def discard(browser: Client, item: UploadItem) -> Any:
     return browser.post(f"/uploads/held/{item.pk}", {"decision": "discard", "confirmed": "1"})
 
 
-def test_discarding_takes_a_second_answer(browser: Client, held: list[UploadItem]) -> None:
+def test_discarding_requires_confirmation(browser: Client, held: list[UploadItem]) -> None:
     page = browser.post(f"/uploads/held/{held[0].pk}", {"decision": "discard", "alike": "1"})
     assert "Discard this file and 1 other for good?" in page.text
     assert "Keep it" in page.text
@@ -322,7 +322,7 @@ def test_discarding_takes_a_second_answer(browser: Client, held: list[UploadItem
     assert UploadItem.objects.filter(verdict="discarded").count() == 2
 
 
-def test_the_picture_of_a_held_file_is_shown_and_audited(
+def test_the_preview_of_a_held_file_is_shown_and_audited(
     browser: Client, held: list[UploadItem], sign_in: Callable[[User], Client], it_person: User
 ) -> None:
     address = f"/uploads/held/{held[0].pk}/image.png"
@@ -335,7 +335,9 @@ def test_the_picture_of_a_held_file_is_shown_and_audited(
     assert browser.get(address).status_code == 404
 
 
-def test_a_decision_on_one_file_leaves_the_others(browser: Client, held: list[UploadItem]) -> None:
+def test_a_decision_on_one_file_does_not_affect_the_others(
+    browser: Client, held: list[UploadItem]
+) -> None:
     discard(browser, held[0])
     assert [item.verdict for item in UploadItem.objects.filter(pk__in=[i.pk for i in held])] == [
         "discarded",
@@ -364,7 +366,7 @@ def test_a_decision_that_fails_keeps_the_file_and_says_why(browser: Client, send
 # ── Roles ───────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_only_who_sends_images_gets_in(
+def test_only_uploaders_have_access(
     radiologist: User,
     it_person: User,
     auditor: User,

@@ -45,7 +45,7 @@ def test_values_stay_and_the_text_around_them_is_translated(key: str) -> None:
     assert not re.search(r"\b(the|is|of|image|file)\b", words)
 
 
-def test_words_of_ours_that_are_filled_in_are_translated_too() -> None:
+def test_field_names_filled_in_are_translated_too() -> None:
     with translation.override("ne"):
         words = str(Reason("patient_mismatch", {"differences": ["name", "birth_date"]}))
     assert "नाम र जन्म मिति" in words
@@ -55,7 +55,7 @@ def test_numbers_are_grouped() -> None:
     assert "more than 5,000 files" in str(Reason("too_many_entries", {"files": 5000}))
 
 
-def test_a_sentence_of_no_code_is_shown_as_it_is_stored_and_marked_as_english() -> None:
+def test_a_sentence_without_a_code_is_shown_as_stored_and_marked_as_english() -> None:
     odd = Reason("other", {"text": "Too <odd> for 1.0."})
     with translation.override("ne"):
         assert shown(odd) == '<span lang="en">Too &lt;odd&gt; for 1.0.</span>'
@@ -63,7 +63,7 @@ def test_a_sentence_of_no_code_is_shown_as_it_is_stored_and_marked_as_english() 
     assert shown(odd) == "Too <odd> for 1.0."
 
 
-def test_a_code_of_another_release_is_shown_itself() -> None:
+def test_an_unknown_code_is_shown_as_is() -> None:
     assert str(Reason("of_tomorrow", {"pixels": 3})) == "of_tomorrow"
 
 
@@ -101,7 +101,7 @@ def test_the_browser_is_told_in_its_language_and_programs_in_english(
 
 
 @pytest.mark.django_db
-def test_hospital_it_reads_why_a_job_failed_in_the_language_of_the_page(
+def test_hospital_it_sees_why_a_job_failed_in_the_language_of_the_page(
     it_person: User, sign_in: Callable[[User], Client]
 ) -> None:
     job = make_job(

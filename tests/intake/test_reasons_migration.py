@@ -1,4 +1,4 @@
-"""The migration of reasons that were stored as sentences, and its way back."""
+"""The migration of reasons stored as sentences, and its reverse."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -71,7 +71,7 @@ def _migrated_again() -> Iterator[None]:
     call_command("migrate", verbosity=0)
 
 
-def test_sentences_become_codes_and_may_become_sentences_again(
+def test_sentences_become_codes_and_can_be_converted_back(
     uploader: User, batch: UploadBatch
 ) -> None:
     held: dict[str, Any] = {"held_key": "held/1", "verdict": Verdict.HELD}

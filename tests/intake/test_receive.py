@@ -1,4 +1,4 @@
-"""Sending files: the verdict on each, what it leaves in the records and in the storage."""
+"""Sending files: their verdicts, records and stored bytes."""
 
 import hashlib
 import io
@@ -53,7 +53,7 @@ def test_a_dicom_file_becomes_patient_study_radiograph_and_job(send: Send) -> No
     assert (job.radiograph, job.state) == (radiograph, JobState.QUEUED)
 
 
-def test_a_dicom_file_is_stored_once_as_it_came(send: Send, storage_folder: Path) -> None:
+def test_a_dicom_file_is_stored_once_as_received(send: Send, storage_folder: Path) -> None:
     data = files.dicom(files.phantom())
     radiograph = send(data).radiograph
     assert radiograph is not None
@@ -64,7 +64,7 @@ def test_a_dicom_file_is_stored_once_as_it_came(send: Send, storage_folder: Path
 
 
 @pytest.mark.parametrize("make", [files.png, files.jpeg])
-def test_a_picture_is_stored_as_it_came_and_as_dicom(
+def test_an_image_is_stored_as_received_and_as_dicom(
     make: Callable[..., bytes], send: Send, storage_folder: Path
 ) -> None:
     data = make(files.phantom())
@@ -78,7 +78,7 @@ def test_a_picture_is_stored_as_it_came_and_as_dicom(
     assert len(stored_files(storage_folder)) == 2
 
 
-def test_a_file_without_patient_gets_a_temporary_one_of_its_own(send: Send) -> None:
+def test_a_file_without_a_patient_gets_its_own_temporary_one(send: Send) -> None:
     for seed in range(2):
         send(files.png(files.phantom(seed=seed)), f"{seed}.png")
     patients = Patient.objects.all()
@@ -96,7 +96,7 @@ def test_files_of_one_study_instance_uid_form_one_study(send: Send) -> None:
     assert Radiograph.objects.count() == Job.objects.count() == 3
 
 
-def test_dicom_without_patient_id_keeps_the_study_together(send: Send) -> None:
+def test_dicom_files_without_a_patient_id_keep_the_study_together(send: Send) -> None:
     uid = pydicom.uid.generate_uid()
     for seed in range(2):
         send(files.dicom(files.phantom(seed=seed), StudyInstanceUID=uid, PatientID=""), str(seed))
@@ -104,7 +104,7 @@ def test_dicom_without_patient_id_keeps_the_study_together(send: Send) -> None:
     assert Patient.objects.get().is_temporary
 
 
-def test_the_priority_of_the_batch_is_that_of_study_and_job(send: Send, uploader: User) -> None:
+def test_study_and_job_get_the_priority_of_the_batch(send: Send, uploader: User) -> None:
     stat = services.create_batch(uploader, priority=Priority.STAT)
     send(files.png(files.phantom()), to=stat)
     assert Study.objects.get().priority == Priority.STAT
@@ -121,7 +121,7 @@ def test_a_more_urgent_image_makes_its_study_more_urgent(send: Send, uploader: U
     assert Study.objects.get().priority == Priority.STAT
 
 
-def test_a_record_that_lacks_something_is_completed_from_the_file(send: Send) -> None:
+def test_an_incomplete_record_is_completed_from_the_file(send: Send) -> None:
     send(files.dicom(files.phantom(seed=1), PatientName="", PatientBirthDate=""))
     send(files.dicom(files.phantom(seed=2)))
     patient = Patient.objects.get()
@@ -188,7 +188,7 @@ def test_a_file_over_the_size_limit_is_refused(send: Send, settings: Settings) -
     assert item.reason_code == "too_large"
 
 
-def test_the_same_image_with_other_bytes_is_held_and_overwrites_nothing(
+def test_the_same_image_with_different_bytes_is_held_and_overwrites_nothing(
     send: Send, uploader: User
 ) -> None:
     ds = files.dataset(files.phantom())
@@ -244,9 +244,7 @@ def test_equipment_and_times_of_an_image_are_recorded_by_series(send: Send) -> N
     assert (without.series, without.instance_number, without.acquired_at) == (None, None, None)
 
 
-def test_a_refused_file_is_looked_at_anew_when_it_is_sent_again(
-    send: Send, settings: Settings
-) -> None:
+def test_a_refused_file_is_checked_again_when_it_is_resent(send: Send, settings: Settings) -> None:
     data = files.png(files.phantom())
     settings.UPLOAD_MAX_BYTES = 1000
     first = send(data)
@@ -269,7 +267,7 @@ def test_sending_again_gives_the_same_verdict_and_creates_nothing(
     assert (counts(), audit_actions(), stored_files(storage_folder)) == before
 
 
-def test_a_refusal_sent_again_is_the_same_refusal(send: Send) -> None:
+def test_resending_a_refused_file_gives_the_same_refusal(send: Send) -> None:
     first, again = send(b"nonsense"), send(b"nonsense")
     assert (first.pk, first.reason_code) == (again.pk, again.reason_code)
     assert audit_actions() == ["batch.created", "file.refused"]
@@ -293,7 +291,7 @@ def test_the_same_image_in_another_batch_is_a_duplicate(send: Send, uploader: Us
         ("x" * 1000 + ".png", "x" * 396 + ".png"),
     ],
 )
-def test_file_names_are_made_fit_to_store(send: Send, given: str, kept: str) -> None:
+def test_file_names_are_sanitised_for_storage(send: Send, given: str, kept: str) -> None:
     assert send(files.png(files.phantom()), given).file_name == kept
 
 

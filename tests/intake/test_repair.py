@@ -1,4 +1,4 @@
-"""A stored file that was lost or damaged is repaired by sending the same bytes again."""
+"""A lost or damaged stored file is repaired by uploading the same bytes again."""
 
 import hashlib
 from collections.abc import Callable
@@ -99,7 +99,9 @@ def test_a_file_that_nobody_has_read_since(send: Send, storage_folder: Path) -> 
 
 
 @pytest.mark.parametrize("which", ["original_key", "dicom_key", "both"])
-def test_a_jpeg_with_the_instance_made_of_it(which: str, send: Send, storage_folder: Path) -> None:
+def test_a_jpeg_with_the_instance_made_from_it(
+    which: str, send: Send, storage_folder: Path
+) -> None:
     data = files.jpeg(files.phantom())
     radiograph = radiograph_of(send(data))
     wrapped = read_dicom(radiograph)
@@ -128,7 +130,7 @@ def test_the_instance_of_a_jpeg_whose_patient_was_corrected(
     assert b"19800102" in read_dicom(radiograph)
 
 
-def test_other_bytes_repair_nothing(send: Send, storage_folder: Path) -> None:
+def test_different_bytes_repair_nothing(send: Send, storage_folder: Path) -> None:
     radiograph = radiograph_of(send(files.dicom(files.phantom(seed=1))))
     (storage_folder / radiograph.dicom_key).unlink()
     send(files.dicom(files.phantom(seed=2)))
@@ -145,7 +147,7 @@ def test_a_failure_of_another_kind_stays_in_quarantine(send: Send, storage_folde
     assert Job.objects.get().state == JobState.QUARANTINED
 
 
-def test_a_held_file_is_compared_and_repaired(
+def test_a_held_file_is_verified_and_repaired(
     send: Send, uploader: User, storage_folder: Path
 ) -> None:
     send(files.dicom(files.phantom(seed=1)))
@@ -163,7 +165,7 @@ def test_a_held_file_is_compared_and_repaired(
     assert radiograph_of(resolved).original_sha256 == hashlib.sha256(data).hexdigest()
 
 
-def test_a_missing_file_that_lies_in_the_trash_is_put_back(send: Send) -> None:
+def test_a_missing_file_in_the_trash_is_restored(send: Send) -> None:
     data = files.dicom(files.phantom())
     radiograph = radiograph_of(send(data))
     trash.discard(radiograph.dicom_key)
@@ -172,7 +174,9 @@ def test_a_missing_file_that_lies_in_the_trash_is_put_back(send: Send) -> None:
     assert "file.put_back" in audit_actions()
 
 
-def test_a_storage_that_is_away_is_no_fault_of_its_files(send: Send, storage_folder: Path) -> None:
+def test_an_unavailable_storage_is_not_a_fault_of_its_files(
+    send: Send, storage_folder: Path
+) -> None:
     radiograph = radiograph_of(send(files.dicom(files.phantom())))
     storage_folder.rename(storage_folder.with_name("hidden"))
     storage_folder.mkdir()

@@ -1,4 +1,4 @@
-"""A function that misbehaves in the sandbox costs only itself."""
+"""A function that misbehaves in the sandbox affects only itself."""
 
 import os
 import sys
@@ -79,7 +79,7 @@ def test_the_result_comes_back() -> None:
     assert run(add, 2, 3) == 5
 
 
-def test_a_refusal_comes_back_as_it_was() -> None:
+def test_a_refusal_is_returned_unchanged() -> None:
     with pytest.raises(ImageError) as refusal:
         run(refuse)
     assert (refusal.value.code, refusal.value.params) == ("too_many_pixels", {"millions": 7})
@@ -116,7 +116,7 @@ def test_nothing_is_printed(capfd: pytest.CaptureFixture[str]) -> None:
     assert "Doe" not in printed.out + printed.err
 
 
-def test_calls_from_many_threads_do_not_disturb_each_other() -> None:
+def test_concurrent_calls_do_not_interfere() -> None:
     def call(number: int) -> int | str:
         try:
             return run(crash_if_odd, number)
@@ -140,7 +140,7 @@ def test_no_process_is_left_behind() -> None:
     assert len(psutil.Process().children(recursive=True)) <= before
 
 
-def test_one_process_does_call_after_call_and_is_replaced_in_the_end(
+def test_one_process_handles_many_calls_and_is_eventually_replaced(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(sandbox, "CALLS", 3)
@@ -152,14 +152,14 @@ def test_one_process_does_call_after_call_and_is_replaced_in_the_end(
     assert not any(psutil.pid_exists(number) for number in numbers)
 
 
-def test_a_refused_file_costs_no_process() -> None:
+def test_a_refused_file_does_not_replace_the_process() -> None:
     before = run(os.getpid)
     with pytest.raises(ImageError):
         run(refuse)
     assert run(os.getpid) == before
 
 
-def test_each_call_has_limits_of_its_own() -> None:
+def test_each_call_has_its_own_limits() -> None:
     run(add, 1, 1, limits=Limits(memory=1, cpu_seconds=1))
     assert run(take_memory, 300 * 1024**2) == 300 * 1024**2
     with pytest.raises(ImageError) as refusal:
@@ -176,7 +176,7 @@ def test_no_file_is_affected_by_the_one_before_it() -> None:
     assert run(crash_if_spoiled) != spoiled
 
 
-def test_a_process_that_has_ended_meanwhile_costs_nothing() -> None:
+def test_a_process_that_has_ended_meanwhile_does_no_harm() -> None:
     ended = run(os.getpid)
     os.kill(ended, 9)
     assert run(os.getpid) != ended

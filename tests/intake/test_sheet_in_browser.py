@@ -1,4 +1,4 @@
-"""The sheet of case records is looked at, line by line, before anything is created."""
+"""The sheet of case records is validated line by line before anything is created."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Sending files from a real browser, over a connection that breaks."""
+"""Uploading from a real browser over an unreliable connection."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -65,7 +65,7 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_folder_arrives_with_a_verdict_for_each_file(page: Page, folder: Path) -> None:
+def test_a_folder_is_uploaded_with_a_verdict_for_each_file(page: Page, folder: Path) -> None:
     (folder / "letter.txt").write_text("Dear colleague")
     choose_folder(page, folder)
     arrived(page, 9)
@@ -83,7 +83,7 @@ def test_a_folder_arrives_with_a_verdict_for_each_file(page: Page, folder: Path)
     assert {"night/0.png", "night/sub/1.png", "night/letter.txt"} <= names
 
 
-def test_four_files_travel_at_once(page: Page, folder: Path) -> None:
+def test_four_files_are_sent_at_once(page: Page, folder: Path) -> None:
     hold = Hold(page)
     choose_folder(page, folder)
     expect(page.locator(".file-row.is-sending")).to_have_count(4)
@@ -93,7 +93,7 @@ def test_four_files_travel_at_once(page: Page, folder: Path) -> None:
     arrived(page, 8)
 
 
-def test_sending_is_paused_and_goes_on(page: Page, folder: Path) -> None:
+def test_an_upload_can_be_paused_and_resumed(page: Page, folder: Path) -> None:
     hold = Hold(page)
     choose_folder(page, folder)
     expect(page.locator(".file-row.is-sending")).to_have_count(4)
@@ -107,7 +107,7 @@ def test_sending_is_paused_and_goes_on(page: Page, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("status", [None, 502])
-def test_a_lost_connection_is_reported_and_sending_resumes_by_itself(
+def test_a_lost_connection_is_reported_and_the_upload_resumes_automatically(
     status: int | None, page: Page, folder: Path
 ) -> None:
     faults = iter(range(6))
@@ -128,7 +128,7 @@ def test_a_lost_connection_is_reported_and_sending_resumes_by_itself(
     assert Radiograph.objects.count() == 8
 
 
-def test_a_pulled_cable_loses_nothing(context: BrowserContext, page: Page, folder: Path) -> None:
+def test_a_network_outage_loses_nothing(context: BrowserContext, page: Page, folder: Path) -> None:
     hold = Hold(page, after=3)
     choose_folder(page, folder)
     expect(progress(page)).to_have_text("3 of 8 files have arrived")
@@ -140,7 +140,7 @@ def test_a_pulled_cable_loses_nothing(context: BrowserContext, page: Page, folde
     assert Radiograph.objects.count() == UploadItem.objects.count() == 8
 
 
-def test_a_fault_of_the_server_is_tried_again_and_then_grouped(page: Page, folder: Path) -> None:
+def test_server_errors_are_retried_and_then_grouped(page: Page, folder: Path) -> None:
     page.clock.install()
     page.route("**/files", lambda route: route.fulfill(status=500, body="Oops"))
     choose_folder(page, folder)
@@ -157,7 +157,7 @@ def test_a_fault_of_the_server_is_tried_again_and_then_grouped(page: Page, folde
     arrived(page, 8)
 
 
-def test_a_full_disk_holds_everything_until_a_person_goes_on(page: Page, folder: Path) -> None:
+def test_a_full_disk_pauses_the_upload_until_a_person_resumes_it(page: Page, folder: Path) -> None:
     sent: list[Route] = []
 
     def full(route: Route) -> None:
@@ -233,7 +233,7 @@ def test_at_820_pixels_the_columns_have_room_beside_a_long_name(page: Page) -> N
 # ── A reload in the middle ──────────────────────────────────────────────────────────────────────
 
 
-def test_a_remembered_folder_goes_on_by_itself_after_a_reload(page: Page, folder: Path) -> None:
+def test_a_remembered_folder_resumes_automatically_after_a_reload(page: Page, folder: Path) -> None:
     let_pages_pick(page, folder)
     hold = Hold(page, after=3)
     page.get_by_role("button", name="Choose a folder").click()
@@ -247,7 +247,7 @@ def test_a_remembered_folder_goes_on_by_itself_after_a_reload(page: Page, folder
     assert sum(url.endswith("/files") for url in sent) == 5, "only what was missing is sent"
 
 
-def test_a_paused_upload_is_paused_after_a_reload(page: Page, folder: Path) -> None:
+def test_a_paused_upload_stays_paused_after_a_reload(page: Page, folder: Path) -> None:
     let_pages_pick(page, folder)
     hold = Hold(page)
     page.get_by_role("button", name="Choose a folder").click()
@@ -277,7 +277,7 @@ def test_the_folder_is_chosen_again_if_there_are_no_handles(page: Page, folder: 
     assert sum(url.endswith("/files") for url in sent) == 5, "only what was missing is sent"
 
 
-def test_a_file_that_was_changed_is_sent_though_name_and_size_are_the_same(
+def test_a_changed_file_is_sent_although_name_and_size_are_the_same(
     page: Page, tmp_path: Path
 ) -> None:
     folder = tmp_path / "night"
@@ -292,7 +292,7 @@ def test_a_file_that_was_changed_is_sent_though_name_and_size_are_the_same(
     assert UploadItem.objects.count() == 2
 
 
-def test_a_refused_file_that_was_mended_is_sent_again(page: Page, tmp_path: Path) -> None:
+def test_a_corrected_refused_file_is_sent_again(page: Page, tmp_path: Path) -> None:
     folder = tmp_path / "night"
     folder.mkdir()
     (folder / "a.png").write_bytes(b"nonsense")

@@ -1,4 +1,4 @@
-"""ZIP files: a verdict for each file, and going on after an interruption."""
+"""ZIP files: a verdict for each file, and resuming after an interruption."""
 
 import io
 
@@ -22,7 +22,7 @@ def receive(batch: UploadBatch, by: User, data: bytes) -> dict[str, str]:
     return {item.file_name: item.verdict for item in items}
 
 
-def test_each_file_of_a_zip_has_a_verdict_of_its_own(batch: UploadBatch, uploader: User) -> None:
+def test_each_file_of_a_zip_has_its_own_verdict(batch: UploadBatch, uploader: User) -> None:
     data = zip_of(
         good__png=files.png(files.phantom()),
         bad__png=b"nonsense",

@@ -1,4 +1,4 @@
-"""The conformance statement says what the code negotiates."""
+"""The conformance statement matches what the code negotiates."""
 
 from pathlib import Path
 
@@ -10,12 +10,12 @@ from webportal.network.sop_classes import OTHERS, offered
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "dicom.md"
 
 
-def test_the_document_has_the_present_tables() -> None:
+def test_the_document_has_the_current_tables() -> None:
     text = DOCUMENT.read_text()
     assert fill_in(text) == text, "write webportal.network.conformance.fill_in of it"
 
 
-def test_reports_are_offered_only_where_they_are_kept(settings: Settings) -> None:
+def test_reports_are_offered_only_if_they_are_kept(settings: Settings) -> None:
     settings.DICOM_OTHER_OBJECTS = "refuse"
     refused = {sop_class for sop_class, _ in offered()}
     settings.DICOM_OTHER_OBJECTS = "keep"

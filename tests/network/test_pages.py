@@ -33,7 +33,7 @@ def client(it_person: User, sign_in: Callable[[User], Client]) -> Client:
 NEW = {"ae_title": " CR2 ", "description": "Room 2", "addresses": "10.0.0.5, 10.1.0.0/16"}
 
 
-def test_a_device_is_added_with_an_account_that_is_no_person(client: Client) -> None:
+def test_a_device_is_added_with_an_account_nobody_can_use(client: Client) -> None:
     assert client.post("/dicom", NEW).status_code == 302
     node = Node.objects.get()
     assert (node.ae_title, node.addresses) == ("CR2", ["10.0.0.5", "10.1.0.0/16"])
@@ -56,7 +56,7 @@ def test_a_device_is_added_with_an_account_that_is_no_person(client: Client) -> 
         ("port", "70000", "65535"),
     ],
 )
-def test_what_is_no_device_is_said_and_nothing_is_added(
+def test_an_invalid_device_is_refused_with_the_reason(
     client: Client, field: str, value: str, said: str
 ) -> None:
     answer = client.post("/dicom", NEW | {field: value})
@@ -64,14 +64,14 @@ def test_what_is_no_device_is_said_and_nothing_is_added(
     assert not Node.objects.exists()
 
 
-def test_an_ae_title_is_taken_once_whatever_its_case(client: Client) -> None:
+def test_an_ae_title_is_unique_ignoring_case(client: Client) -> None:
     client.post("/dicom", NEW)
     answer = client.post("/dicom", NEW | {"ae_title": "cr2"})
     assert "already a node" in answer.content.decode()
     assert Node.objects.count() == 1
 
 
-def test_a_change_is_in_the_trail_by_value(client: Client) -> None:
+def test_a_change_is_audited_with_its_values(client: Client) -> None:
     node = make_node()
     client.post(f"/dicom/nodes/{node.pk}", {"description": "Room 1", "addresses": "127.0.0.1"})
     node.refresh_from_db()
@@ -80,7 +80,7 @@ def test_a_change_is_in_the_trail_by_value(client: Client) -> None:
     assert entry.detail == {"active": {"from": True, "to": False}}
 
 
-def test_a_refused_instance_is_tried_again_or_discarded(client: Client) -> None:
+def test_a_refused_instance_can_be_retried_or_discarded(client: Client) -> None:
     node = make_node()
     first, second = make_received(node), make_received(node)
     aside = make_received(node, InboxState.SET_ASIDE)
@@ -105,7 +105,7 @@ def test_a_refused_instance_is_tried_again_or_discarded(client: Client) -> None:
     assert [path.name for path in inbox.folder().iterdir()] == [first.file_name]
 
 
-def test_what_waits_is_neither_tried_again_nor_discarded(it_person: User) -> None:
+def test_a_waiting_instance_can_be_neither_retried_nor_discarded(it_person: User) -> None:
     row = make_received(make_node(), InboxState.WAITING)
     client = APIClient()
     client.force_authenticate(it_person)
@@ -115,7 +115,7 @@ def test_what_waits_is_neither_tried_again_nor_discarded(it_person: User) -> Non
     assert (inbox.folder() / row.file_name).exists()
 
 
-def test_a_file_that_the_inbox_lost_or_damaged_is_refused_and_costs_no_other(
+def test_a_file_lost_or_damaged_in_the_inbox_is_refused_and_affects_no_other(
     settings: Settings, storage_folder: Path
 ) -> None:
     settings.DICOM_STUDY_QUIET_SECONDS = 0
@@ -128,9 +128,7 @@ def test_a_file_that_the_inbox_lost_or_damaged_is_refused_and_costs_no_other(
         assert (row.state, row.reason_code) == ("refused", "inbox_file_missing")
 
 
-def test_a_storage_that_takes_nothing_refuses_nothing(
-    settings: Settings, storage_folder: Path
-) -> None:
+def test_a_read_only_storage_refuses_no_instance(settings: Settings, storage_folder: Path) -> None:
     settings.DICOM_STUDY_QUIET_SECONDS = 0
     data = files.dicom(files.phantom())
     row = make_received(
@@ -149,7 +147,7 @@ def test_a_storage_that_takes_nothing_refuses_nothing(
 
 
 @pytest.mark.skipif(shutil.which("storescp") is None, reason="dcmtk is not installed")
-def test_the_connection_to_a_device_is_tested_by_an_echo(client: Client) -> None:
+def test_the_connection_to_a_device_is_tested_with_an_echo(client: Client) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     node = make_node(port=port)

@@ -1,4 +1,4 @@
-"""Images sent by dcmtk's programs to a real receiver, which is killed in between."""
+"""Images sent by dcmtk's tools to a real receiver, which is killed in between."""
 
 import hashlib
 import re
@@ -63,7 +63,7 @@ def instance_of(path: Path) -> str:
     return str(pydicom.dcmread(path, stop_before_pixels=True).SOPInstanceUID)
 
 
-def test_a_study_becomes_one_entry_from_the_node_that_sent_it(
+def test_a_study_becomes_one_worklist_entry_from_its_node(
     start_receiver: Start, node: Node, tmp_path: Path
 ) -> None:
     receiver = start_receiver()
@@ -126,7 +126,7 @@ def test_every_success_survives_a_kill_and_a_resend_makes_no_duplicate(
     assert verify().intact
 
 
-def test_every_transfer_syntax_is_kept_as_it_was_sent(
+def test_every_transfer_syntax_is_stored_as_sent(
     start_receiver: Start, node: Node, tmp_path: Path
 ) -> None:
     receiver = start_receiver()
@@ -152,7 +152,7 @@ def test_every_transfer_syntax_is_kept_as_it_was_sent(
     assert states == {(InboxState.TAKEN, ""): len(encoded)}
 
 
-def test_only_known_callers_from_known_addresses_that_ask_for_us_are_let_in(
+def test_only_known_nodes_from_known_addresses_calling_our_ae_title_are_accepted(
     start_receiver: Start, node: Node
 ) -> None:
     receiver = start_receiver()
@@ -175,7 +175,7 @@ def test_only_known_callers_from_known_addresses_that_ask_for_us_are_let_in(
     }
 
 
-def test_objects_that_are_no_images_are_refused_or_set_aside_as_configured(
+def test_non_image_objects_are_refused_or_set_aside_as_configured(
     start_receiver: Start, node: Node, tmp_path: Path
 ) -> None:
     report = files.dataset(files.phantom())
@@ -202,7 +202,7 @@ def test_objects_that_are_no_images_are_refused_or_set_aside_as_configured(
     assert (tmp_path / "inbox" / row.file_name).exists()
 
 
-def test_a_disk_that_is_nearly_full_is_out_of_resources_and_keeps_nothing(
+def test_a_nearly_full_disk_returns_out_of_resources_and_keeps_nothing(
     start_receiver: Start, node: Node, tmp_path: Path
 ) -> None:
     receiver = start_receiver(UPLOAD_MIN_FREE_BYTES=str(2**60))
@@ -213,7 +213,7 @@ def test_a_disk_that_is_nearly_full_is_out_of_resources_and_keeps_nothing(
     assert not list((tmp_path / "inbox").iterdir())
 
 
-def test_an_image_that_is_no_radiograph_is_refused_with_its_reason_and_kept(
+def test_an_image_that_is_not_a_radiograph_is_refused_with_the_reason_and_kept(
     start_receiver: Start, node: Node, tmp_path: Path
 ) -> None:
     receiver = start_receiver()
@@ -261,7 +261,7 @@ def certificate(folder: Path, name: str, signed_by: str = "") -> None:
     subprocess.run([*sign, "-out", str(signed)], check=True, capture_output=True)
 
 
-def test_with_certificates_only_clients_that_have_one_are_heard(
+def test_with_client_certificates_required_others_are_rejected(
     start_receiver: Start, node: Node, tmp_path: Path
 ) -> None:
     certificate(tmp_path, "authority")
@@ -286,7 +286,7 @@ def test_with_certificates_only_clients_that_have_one_are_heard(
         assert echo("modality") == 0
 
 
-def test_more_associations_than_allowed_are_rejected_for_now(
+def test_associations_beyond_the_limit_are_rejected_transiently(
     start_receiver: Start, node: Node
 ) -> None:
     receiver = start_receiver(DICOM_ASSOCIATIONS="1")

@@ -1,4 +1,4 @@
-"""Measurements kept with the read, in a browser: drawn, kept, loaded again, signed."""
+"""Measurements kept with the read, in a browser: drawn, kept, reloaded, signed."""
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -29,7 +29,7 @@ def kept(count: int) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("kind", DRAGS)
-def test_a_kept_measurement_has_the_value_shown_on_the_screen(page: Page, kind: str) -> None:
+def test_a_kept_measurement_has_the_value_shown_on_screen(page: Page, kind: str) -> None:
     measure(page, kind)
     keep = page.get_by_role("button", name=f"Keep with the read: {kind}")
     # Cornerstone measures anew with the next frame, and the line is written anew.
@@ -47,7 +47,7 @@ def test_a_kept_measurement_has_the_value_shown_on_the_screen(page: Page, kind: 
     assert float(on_page.split()[0]) == pytest.approx(value, rel=0.01)
 
 
-def test_a_length_is_drawn_kept_loaded_again_and_signed(page: Page) -> None:
+def test_a_length_is_drawn_kept_reloaded_and_signed(page: Page) -> None:
     page.keyboard.press("3")
     measure(page, "Length")
     note = page.locator(".viewer-not-kept")

@@ -1,4 +1,4 @@
-"""Findings marked on the image, in a browser: by mouse, by keyboard, as a draft and signed."""
+"""Findings marked on the image, in a browser: by mouse, by keyboard, drafted and signed."""
 
 from collections.abc import Callable
 from typing import Any
@@ -34,7 +34,7 @@ def draft_marks(is_right: Callable[[Marks], object] = bool) -> Marks:
     return list(await_draft(lambda draft: is_right(draft.marks)).marks)
 
 
-def test_a_box_is_drawn_drafted_signed_and_stays_with_the_picture(
+def test_a_box_is_drawn_drafted_signed_and_stays_with_the_image(
     page: Page, radiograph: Radiograph
 ) -> None:
     page.keyboard.press("3")
@@ -93,7 +93,7 @@ def test_a_click_marks_the_finding_ticked_last_and_delete_removes_it(page: Page)
     draft_marks(lambda marks: not marks)
 
 
-def test_the_finding_chosen_last_outlives_a_reload(page: Page) -> None:
+def test_the_finding_chosen_last_survives_a_reload(page: Page) -> None:
     finding = page.get_by_label("Finding to mark")
     finding.select_option("atelectasis")
     page.reload()
@@ -105,7 +105,7 @@ def test_the_finding_chosen_last_outlives_a_reload(page: Page) -> None:
     expect(finding).to_have_value("effusion")
 
 
-def test_a_mark_is_placed_moved_and_sized_by_the_keyboard(page: Page) -> None:
+def test_a_mark_is_placed_moved_and_resized_with_the_keyboard(page: Page) -> None:
     page.get_by_label("Finding to mark").focus()
     page.keyboard.type("Pleural")
     page.keyboard.press("Tab")

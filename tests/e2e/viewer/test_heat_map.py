@@ -1,4 +1,4 @@
-"""The heat map over the picture: where it lies, and when it is shown."""
+"""The heat map over the image: its position, and when it is shown."""
 
 from collections.abc import Callable
 
@@ -13,11 +13,11 @@ from webportal.review.models import ReadingPreference
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_the_heat_map_stays_where_it_belongs(page: Page) -> None:
+def test_the_heat_map_stays_aligned_with_the_image(page: Page) -> None:
     look_from_all_sides(page)
 
 
-def test_the_heat_map_starts_anew_with_each_study(page: Page, case: Case) -> None:
+def test_the_heat_map_is_reset_with_each_study(page: Page, case: Case) -> None:
     overlay = pane(page).locator(".pane-heatmap")
     expect(overlay).to_be_hidden()
     opacity = page.locator("[data-heatmap-opacity]")
@@ -39,7 +39,7 @@ def test_the_heat_map_starts_anew_with_each_study(page: Page, case: Case) -> Non
     expect(page.locator("[data-heatmap-switch]")).to_be_disabled()
 
 
-def test_who_reads_first_sees_no_heat_map_before_opening_the_result(
+def test_those_who_read_first_see_no_heat_map_before_opening_the_result(
     open_case: Callable[..., Page], browser: Browser, reader: User, case: Case
 ) -> None:
     ReadingPreference.objects.create(reader=reader, reads_first=True)

@@ -1,4 +1,4 @@
-"""The screen shows what the page says: when images come late, when the graphics card is lost."""
+"""The screen matches the page when images arrive late or the graphics context is lost."""
 
 from collections.abc import Callable
 
@@ -43,7 +43,7 @@ def choose(page: Page, radiograph: Radiograph) -> None:
 
 
 @pytest.mark.parametrize("script", ["", LIKE_A_GRAPHICS_CARD], ids=["processor", "graphics card"])
-def test_an_image_that_comes_late_is_not_laid_over_the_one_chosen_since(
+def test_a_late_image_is_not_drawn_over_the_one_selected_since(
     script: str, case: Case, open_case: Callable[..., Page], browser: Browser
 ) -> None:
     late = case.monochrome1
@@ -74,7 +74,7 @@ def test_an_image_that_comes_late_is_not_laid_over_the_one_chosen_since(
     assert not ImageView.objects.filter(radiograph=late).exists()
 
 
-def test_nothing_is_read_or_turned_once_the_graphics_card_is_lost(
+def test_reading_and_navigation_are_blocked_once_the_graphics_context_is_lost(
     case: Case, open_case: Callable[..., Page], browser: Browser
 ) -> None:
     page = open_case(browser, LIKE_A_GRAPHICS_CARD, KEEP_CONTEXTS)

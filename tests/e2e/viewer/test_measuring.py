@@ -1,4 +1,4 @@
-"""Measurements on the picture, and the magnifying glass."""
+"""Measurements on the image, and the magnifying glass."""
 
 import re
 from io import BytesIO

@@ -1,4 +1,4 @@
-"""What of a file's display could not be used is said over its picture."""
+"""Unusable display attributes of a file are reported above its image."""
 
 from collections.abc import Callable
 

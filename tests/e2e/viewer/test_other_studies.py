@@ -1,4 +1,4 @@
-"""Priors beside the picture, and the study that comes next."""
+"""Priors beside the image, and prefetching the next study."""
 
 from collections.abc import Callable
 
@@ -38,7 +38,7 @@ def await_sizes(page: Page) -> None:
     await_drawing(page)
 
 
-def test_a_prior_is_laid_beside_and_linked_on_demand(page: Page, case: Case) -> None:
+def test_a_prior_is_shown_side_by_side_and_linked_on_demand(page: Page, case: Case) -> None:
     expect(pane(page, "prior")).to_be_hidden()
     press(page, "+")
     page.get_by_role("button", name="Compare").click()
@@ -63,7 +63,7 @@ def test_a_prior_is_laid_beside_and_linked_on_demand(page: Page, case: Case) -> 
     assert viewed == ["image.fetched", "image.viewed"]
 
 
-def test_a_prior_is_fitted_also_when_it_arrives_before_its_pane_has_its_size(
+def test_a_prior_is_fitted_even_if_it_arrives_before_its_pane_has_its_size(
     open_case: Callable[..., Page], browser: Browser, case: Case
 ) -> None:
     page = open_case(browser, LIKE_A_GRAPHICS_CARD, LATE_SIZES)
@@ -76,7 +76,7 @@ def test_a_prior_is_fitted_also_when_it_arrives_before_its_pane_has_its_size(
     assert zoom(page, "prior") == pytest.approx(shown, abs=1)
 
 
-def test_the_next_study_is_fetched_ahead_and_counts_as_seen_when_it_is(
+def test_the_next_study_is_prefetched_and_counts_as_viewed_only_when_displayed(
     page: Page, case: Case
 ) -> None:
     following = case.following

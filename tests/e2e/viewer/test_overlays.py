@@ -1,4 +1,4 @@
-"""Overlay planes over the picture: where they lie, and that they can be switched off."""
+"""Overlay planes over the image: their position, and switching them off."""
 
 from collections.abc import Callable
 
@@ -55,7 +55,7 @@ def assert_at(page: Page, row: float, column: float, mask: NDArray[np.bool_]) ->
 
 
 @pytest.mark.parametrize("rendering", ["gpu", "cpu"])
-def test_they_lie_where_the_file_says_and_go_along(
+def test_they_lie_where_the_file_says_and_follow_the_image(
     rendering: str,
     with_overlays: Case,
     open_case: Callable[..., Page],

@@ -1,4 +1,4 @@
-"""The picture in the viewer: its greys, its windows, and where it lies."""
+"""The image in the viewer: its greys, its windows, and its position."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from tests.e2e.viewer.pane import await_radiograph, drag, mark, pane, photograph
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-def test_monochrome1_looks_like_monochrome2_and_still_after_a_reset(page: Page, case: Case) -> None:
+def test_monochrome1_looks_like_monochrome2_even_after_a_reset(page: Page, case: Case) -> None:
     press(page, "j")  # the words around the pictures differ in length
     plain = photograph(page)
     assert page.locator(".viewer").get_attribute("data-rendering") == "gpu"
@@ -51,7 +51,7 @@ def test_windows_by_dragging_and_by_keys(page: Page) -> None:
     expect(shown).not_to_have_text(as_sent)
 
 
-def test_place_by_keys_wheel_and_dragging(page: Page) -> None:
+def test_zoom_and_pan_by_keys_wheel_and_dragging(page: Page) -> None:
     picture = photograph(page)
     height, width = picture.shape[:2]
     x, y = mark(picture)

@@ -1,4 +1,4 @@
-"""Pixels that are no squares: the whole picture in view, in its true proportions."""
+"""Non-square pixels: the whole image in view, in its true proportions."""
 
 from collections.abc import Callable
 from typing import Any
@@ -49,7 +49,7 @@ def white(page: Page) -> tuple[int, int]:
 
 @pytest.mark.parametrize("rendering", ["gpu", "cpu"])
 @pytest.mark.parametrize("said", TALL)
-def test_the_whole_picture_is_in_view_in_its_proportions(
+def test_the_whole_image_is_in_view_in_its_proportions(
     said: str,
     rendering: str,
     case: Case,

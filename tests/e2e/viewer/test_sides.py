@@ -1,4 +1,4 @@
-"""Left and right: what says that a picture is flipped or turned, and the zones that follow it."""
+"""Left and right: indication of a flipped or rotated image, and the zones that follow it."""
 
 import re
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def page(open_case: Callable[..., Page], browser: Browser) -> Page:
     return open_case(browser)
 
 
-def test_a_badge_says_how_the_picture_is_turned(page: Page) -> None:
+def test_a_badge_shows_how_the_image_is_flipped_or_rotated(page: Page) -> None:
     expect(badges(page)).to_have_text("")
     for keys, words in (
         (["h"], "Flipped left–right"),
@@ -63,7 +63,7 @@ def test_a_badge_says_how_the_picture_is_turned(page: Page) -> None:
         expect(badges(page)).to_have_text("")
 
 
-def test_the_zones_follow_a_flipped_picture(page: Page) -> None:
+def test_the_zones_follow_a_flipped_image(page: Page) -> None:
     right, left = zones(page)
     assert (side(page, "left"), side(page, "right")) == ("R", "L")
     assert is_left_of(right, left)
@@ -83,7 +83,7 @@ def test_the_zones_follow_a_flipped_picture(page: Page) -> None:
     assert is_left_of(left, right)
 
 
-def test_a_file_that_stores_the_picture_flipped_counts_too(
+def test_an_image_stored_flipped_counts_too(
     case: Case, open_case: Callable[..., Page], browser: Browser
 ) -> None:
     store(case, PatientOrientation=["R", "F"])
