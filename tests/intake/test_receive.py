@@ -21,6 +21,7 @@ from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.inference.models import Job, JobState
 from webportal.intake.batches import services
+from webportal.intake.checks import wrapping
 from webportal.intake.held.resolution import Decision, resolve
 from webportal.records.choices import Priority
 from webportal.records.models import OWN_ISSUER, Patient, Radiograph, Study
@@ -241,7 +242,10 @@ def test_equipment_and_times_of_an_image_are_recorded_by_series(send: Send) -> N
     assert recorded.institution == "Town Hospital"
     assert (one.instance_number, two.instance_number) == (1, 2)
     assert one.acquired_at == datetime(2024, 2, 29, 10, 11, 11, tzinfo=UTC)
-    assert (without.series, without.instance_number, without.acquired_at) == (None, None, None)
+    assert (without.instance_number, without.acquired_at) == (None, None)
+    own = wrapping.make_uid("series", "1.2.3")
+    assert without.series is not None
+    assert without.series.series_instance_uid == own
 
 
 def test_a_refused_file_is_checked_again_when_it_is_resent(send: Send, settings: Settings) -> None:

@@ -61,7 +61,7 @@ class SeriesSerializer(serializers.ModelSerializer[Series]):
 
 
 class RadiographSerializer(serializers.ModelSerializer[Radiograph]):
-    """One image of a study; `series` is null if the file names none or it is unknown."""
+    """One image of a study; `series` is null if it was stored before series were recorded."""
 
     series = SeriesSerializer(read_only=True, allow_null=True)
 

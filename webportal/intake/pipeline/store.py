@@ -19,6 +19,7 @@ from webportal.intake import blobs
 from webportal.intake.cases.case_record import CaseRecord
 from webportal.intake.checks.image_file import CheckedImage
 from webportal.intake.checks.study_dates import acquisition_moment
+from webportal.intake.checks.wrapping import make_uid
 from webportal.intake.errors import PatientDoubtError, RefusedError
 from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.pipeline import match
@@ -173,7 +174,7 @@ def _store_radiograph(
         put(dicom_key, checked.wrapped)
     return Radiograph.objects.create(
         study=study,
-        series=_series_of(study, facts),
+        series=series_of(study, facts),
         instance_number=facts.instance_number,
         acquired_at=acquisition_moment(facts),
         sop_instance_uid=facts.sop_instance_uid,
@@ -196,13 +197,13 @@ def _store_radiograph(
     )
 
 
-def _series_of(study: Study, facts: ImageFacts) -> Series | None:
-    """Return the series of an image, found or created; None if it names none."""
-    if _UID.fullmatch(facts.series_instance_uid) is None:
-        return None
+def series_of(study: Study, facts: ImageFacts) -> Series:
+    """Return the series of an image, found or created; images that name none are one together."""
+    own = facts.series_instance_uid
+    named = own if _UID.fullmatch(own) else make_uid("series", study.study_instance_uid)
     new = Series(
         study=study,
-        series_instance_uid=facts.series_instance_uid,
+        series_instance_uid=named,
         number=facts.series_number,
         description=facts.series_description,
         modality=facts.modality,
@@ -214,7 +215,7 @@ def _series_of(study: Study, facts: ImageFacts) -> Series | None:
         ae_title=facts.source_ae_title[:HEADER_TEXT],
         institution=facts.institution_name,
     )
-    series, _ = insert_or_get(new, study=study, series_instance_uid=facts.series_instance_uid)
+    series, _ = insert_or_get(new, study=study, series_instance_uid=named)
     return series
 
 

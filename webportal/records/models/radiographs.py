@@ -29,7 +29,7 @@ class Radiograph(OfStudy):
         related_name="radiographs",
         null=True,
         blank=True,
-        help_text="None where the file names none, or was stored before series were recorded.",
+        help_text="None for images that were stored before series were recorded.",
     )
     instance_number = models.IntegerField("Instance Number", null=True, blank=True)
     acquired_at = models.DateTimeField(
