@@ -238,6 +238,34 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "api/v1/received-instances/<uuid:pk>": {"GET": (IT,)},
     "api/v1/received-instances/<uuid:pk>/retry": {"POST": (IT,)},
     "api/v1/received-instances/<uuid:pk>/discard": {"POST": (IT,)},
+    # DICOMweb
+    "dicom-web/studies": {"GET": (U, R), "POST": (U, R)},
+    "dicom-web/series": {"GET": (U, R)},
+    "dicom-web/instances": {"GET": (U, R)},
+    "dicom-web/studies/<str:study>": {"GET": (R,), "POST": (U, R)},
+    "dicom-web/studies/<str:study>/metadata": {"GET": (R,)},
+    "dicom-web/studies/<str:study>/thumbnail": {"GET": (R,)},
+    "dicom-web/studies/<str:study>/series": {"GET": (U, R)},
+    "dicom-web/studies/<str:study>/instances": {"GET": (U, R)},
+    "dicom-web/studies/<str:study>/series/<str:series>": {"GET": (R,)},
+    "dicom-web/studies/<str:study>/series/<str:series>/metadata": {"GET": (R,)},
+    "dicom-web/studies/<str:study>/series/<str:series>/thumbnail": {"GET": (R,)},
+    "dicom-web/studies/<str:study>/series/<str:series>/instances": {"GET": (U, R)},
+    **{
+        "dicom-web/studies/<str:study>/series/<str:series>/instances/<str:instance>" + rest: {
+            "GET": (R,)
+        }
+        for rest in (
+            "",
+            "/metadata",
+            "/rendered",
+            "/thumbnail",
+            "/bulkdata/<str:tag>",
+            "/frames/<str:frames>",
+            "/frames/<str:frames>/rendered",
+            "/frames/<str:frames>/thumbnail",
+        )
+    },
     "api/v1/audit-entries": {"GET": (A,)},
     "api/v1/audit-entries/verify": {"POST": (A,)},
     "api/v1/audit-entries/verification": {"GET": (A,)},

@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "webportal.operations",
     "webportal.auditing",
     "webportal.api",
+    "webportal.dicomweb",
     "webportal.demo",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -62,6 +63,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "webportal.caching.keep_nothing",
@@ -303,6 +305,13 @@ DICOM_PDU_BYTES = env.int("DICOM_PDU_BYTES", default=1024**2)
 DICOM_TLS_CERTIFICATE = env.str("DICOM_TLS_CERTIFICATE", default="")
 DICOM_TLS_KEY = env.str("DICOM_TLS_KEY", default="")
 DICOM_TLS_CLIENT_CA = env.str("DICOM_TLS_CLIENT_CA", default="")
+
+# ── DICOMweb ────────────────────────────────────────────────────────────────────────────────────
+# Viewers at these origins, such as https://viewer.hospital.example, may ask from a browser, with a
+# token: cookies of the portal are for its own pages.
+CORS_ALLOWED_ORIGINS = env.list("DICOMWEB_ORIGINS", default=[])
+CORS_URLS_REGEX = r"^/dicom-web/"
+CORS_EXPOSE_HEADERS = ["Warning"]
 
 # ── Queue and workers ───────────────────────────────────────────────────────────────────────────
 BROKER_URL = env.str("BROKER_URL")

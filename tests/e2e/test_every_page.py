@@ -79,7 +79,8 @@ NO_PAGES = {
 VISITS: list[tuple[str, Role | None]] = [
     (address, role)
     for address, methods in TABLE.items()
-    if "GET" in methods and address not in NO_PAGES and not address.startswith("api/")
+    if "GET" in methods and address not in NO_PAGES
+    if not address.startswith(("api/", "dicom-web/"))
     for role in (ROLES if address != "sign-in" else [None])
     if role in methods["GET"]
 ] + [("no-such-page", Role.RADIOLOGIST), ("users", Role.RADIOLOGIST)]

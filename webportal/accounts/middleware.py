@@ -14,6 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from webportal.accounts import second_factor
 from webportal.accounts.models import User
+from webportal.programs import is_for_programs
 
 
 def skip_auth_for_health(
@@ -62,7 +63,8 @@ def require_own_password(
 ) -> Callable[[HttpRequest], HttpResponse]:
     """Redirect users with a one-time password to the page where they choose their own.
 
-    The API rejects them itself, in machine-readable form (webportal.api.permissions).
+    The API and DICOMweb reject them themselves, in machine-readable form
+    (webportal.api.permissions).
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -70,7 +72,7 @@ def require_own_password(
             return get_response(request)
         change = reverse("accounts:change-password")
         open_to_all = (change, reverse("accounts:sign-out"), reverse("set-language"))
-        if request.path in open_to_all or request.path.startswith("/api/"):
+        if request.path in open_to_all or is_for_programs(request.path):
             return get_response(request)
         return redirect(change)
 
@@ -82,7 +84,8 @@ def require_second_factor(
 ) -> Callable[[HttpRequest], HttpResponse]:
     """Redirect users whose role requires a second factor to the page where they add one.
 
-    The API rejects them itself, in machine-readable form (webportal.api.permissions).
+    The API and DICOMweb reject them themselves, in machine-readable form
+    (webportal.api.permissions).
     """
 
     def middleware(request: HttpRequest) -> HttpResponse:
@@ -94,7 +97,7 @@ def require_second_factor(
         paths = [reverse(f"accounts:{name}") for name in open_to_all]
         if request.path in (*paths, reverse("set-language")):
             return get_response(request)
-        if request.path.startswith((page, "/api/")):
+        if request.path.startswith(page) or is_for_programs(request.path):
             return get_response(request)
         return redirect(page)
 

@@ -1,10 +1,11 @@
-"""Token authentication: `Authorization: Token …`."""
+"""Token authentication: `Authorization: Token …`, or `Bearer …` for DICOMweb."""
 
 from datetime import timedelta
 
 from django.utils import timezone
 from knox.auth import TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.request import Request
 
 from webportal.accounts.models import ApiToken, User
 
@@ -24,3 +25,18 @@ class APITokenAuthentication(TokenAuthentication):  # type: ignore[misc]
         if found.used_at is None or now - found.used_at > _USE_NOTED_EVERY:
             ApiToken.objects.filter(pk=found.pk).update(used_at=now)
         return user, found
+
+
+class BearerAuthentication(APITokenAuthentication):
+    """The same token as either `Token …` or `Bearer …`, which is all that some viewers can send."""
+
+    def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
+        """Return the token's user and the token, None where none is sent."""
+        prefix, _, token = request.headers.get("Authorization", "").partition(" ")
+        if prefix.lower() != "bearer":
+            found: tuple[User, ApiToken] | None = super().authenticate(request)
+            return found
+        try:
+            return self.authenticate_credentials(token.strip().encode())
+        except UnicodeError as error:
+            raise AuthenticationFailed("Invalid token.") from error

@@ -21,21 +21,24 @@ from rest_framework.request import Request
 from webportal.accounts.models import ApiToken, User
 from webportal.accounts.roles import UPLOADERS
 from webportal.accounts.sessions import SessionStore
-from webportal.api.authentication import APITokenAuthentication
+from webportal.api.authentication import BearerAuthentication
 from webportal.api.problems import problem_json
 from webportal.api.uploads import REQUEST_OVERHEAD
 from webportal.intake import blobs
 from webportal.intake.pipeline import turns
 from webportal.intake.pipeline.receive import too_large
+from webportal.programs import is_for_programs
 from webportal.refusals import Refusal
 from webportal.site.language import language_of
+from webportal.storage import free_bytes
 
 Environ = Mapping[str, Any]
 # Allowed for anonymous clients: the sign-in form is far smaller.
 OPEN_BYTES = 64 * 1024
 # Allowed for signed-in users outside uploads: a CSV sheet.
 LARGEST_FORM_BYTES = 16 * 1024**2
-_UPLOADS = ("intake:upload", "api:batch-files")
+_UPLOADS = ("intake:upload", "api:batch-files", "dicomweb:studies", "dicomweb:study")
+_IN_CHUNKS = "/dicom-web/"
 _RETRY_SECONDS = 5
 
 
@@ -72,6 +75,22 @@ def is_upload(environ: Environ) -> bool:
     except Resolver404:
         return False
     return found.view_name in _UPLOADS
+
+
+def may_come_in_chunks(environ: Environ) -> bool:
+    """Whether a file need not say how long it is: programs of DICOMweb often cannot."""
+    path: str = _request(environ).path_info
+    return path.startswith(_IN_CHUNKS)
+
+
+def room() -> int:
+    """How much may arrive of a body that does not say how long it is, in bytes."""
+    free = free_bytes()
+    if free is None:
+        return largest_body()
+    # As `blobs.check_space` counts: a file may be kept twice.
+    least: int = settings.UPLOAD_MIN_FREE_BYTES
+    return max(0, min(largest_body(), (free - least) // 2))
 
 
 def largest_body() -> int:
@@ -134,7 +153,7 @@ def refusal_response(environ: Environ, refuse: Callable[[], Refusal]) -> HttpRes
     request = _request(environ)
     with translation.override(language_of(request)):
         refusal = refuse()
-        if request.path_info.startswith("/api/"):
+        if is_for_programs(request.path_info):
             response = problem_json(refusal.status, refusal.message, refusal.code)
         else:
             answer = {"code": refusal.code, "message": refusal.message}
@@ -152,9 +171,7 @@ def _request(environ: Environ) -> WSGIRequest:
 
 def _user(request: WSGIRequest) -> User | None:
     try:
-        found: tuple[User, ApiToken] | None = APITokenAuthentication().authenticate(
-            Request(request)
-        )
+        found: tuple[User, ApiToken] | None = BearerAuthentication().authenticate(Request(request))
     except AuthenticationFailed:
         return None
     if found:

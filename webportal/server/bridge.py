@@ -71,7 +71,7 @@ class Bridge:
     async def _answer(self, environ: Environ, body: Body, receive: Receive) -> Answer:
         length = _announced(environ)
         is_upload = admission.is_upload(environ)
-        if is_upload and length is None:
+        if is_upload and length is None and not admission.may_come_in_chunks(environ):
             return await self._refuse(environ, admission.no_length)
         limit = admission.largest_body() if is_upload else admission.LARGEST_FORM_BYTES
         too_large = partial(admission.body_too_large, environ)
@@ -89,6 +89,8 @@ class Bridge:
                 return await self._run(
                     self._pages, partial(answer_of, self._application, without_body(environ))
                 )
+            if is_upload and length is None:
+                limit = await self._run(self._pages, admission.room)
             with self._place(person) if is_upload else nullcontext():
                 threads = self._uploads if is_upload else self._pages
                 return await self._take_in(environ, body, receive, limit, threads)

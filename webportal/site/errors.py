@@ -11,13 +11,14 @@ from django.template.loader import render_to_string
 from django.views import defaults
 
 from webportal.api.problems import problem_json
+from webportal.programs import is_for_programs
 
 RETRY_SECONDS = 5
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """400."""
-    if _is_api(request):
+    if is_for_programs(request.path):
         return problem_json(HTTPStatus.BAD_REQUEST, "The request cannot be understood.")
     return defaults.bad_request(request, exception)
 
@@ -29,7 +30,7 @@ def permission_denied(request: HttpRequest, exception: Exception) -> HttpRespons
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """404."""
-    if _is_api(request):
+    if is_for_programs(request.path):
         detail = "There is nothing at this address; see /api/v1/openapi.yaml for what exists."
         return problem_json(HTTPStatus.NOT_FOUND, detail)
     return defaults.page_not_found(request, exception)
@@ -39,7 +40,7 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     """500, or 503 while the database does not respond."""
     if isinstance(sys.exception(), OperationalError | InterfaceError):
         return _database_away(request)
-    if _is_api(request):
+    if is_for_programs(request.path):
         detail = "Something went wrong on our side. Try again, or tell hospital IT the time."
         return problem_json(HTTPStatus.INTERNAL_SERVER_ERROR, detail)
     return defaults.server_error(request)
@@ -54,7 +55,7 @@ def render_405_page(
         response = get_response(request)
         if response.status_code != HTTPStatus.METHOD_NOT_ALLOWED or response.content:
             return response
-        if request.method == "GET" and not _is_api(request):
+        if request.method == "GET" and not is_for_programs(request.path):
             response.content = render_to_string("405.html").encode()
         return response
 
@@ -63,7 +64,7 @@ def render_405_page(
 
 def _database_away(request: HttpRequest) -> HttpResponseBase:
     response: HttpResponseBase
-    if _is_api(request):
+    if is_for_programs(request.path):
         detail = (
             "The database is not responding. What was stored before is safe; try again in a moment."
         )
@@ -76,7 +77,3 @@ def _database_away(request: HttpRequest) -> HttpResponseBase:
     response.headers["Retry-After"] = str(RETRY_SECONDS)
     response.headers["Cache-Control"] = "no-store"
     return response
-
-
-def _is_api(request: HttpRequest) -> bool:
-    return request.path.startswith("/api/")

@@ -8,8 +8,10 @@ from django.utils import translation
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext_noop, ngettext_lazy
 
+from webportal.programs import ROOTS
+
 # Read by programs, which compare texts: always English.
-FOR_PROGRAMS = ("/api/", "/metrics", "/health/")
+FOR_PROGRAMS = (*ROOTS, "/metrics", "/health/")
 
 # Django spells out the units of sizes; the texts of these pages say MB.
 ngettext_lazy("%(size)d byte", "%(size)d bytes")

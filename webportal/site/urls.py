@@ -25,4 +25,5 @@ urlpatterns = [
     path("", include("webportal.network.urls")),
     path("", include("webportal.retention.urls")),
     path("api/v1/", include("webportal.api.urls")),
+    path("dicom-web/", include("webportal.dicomweb.urls")),
 ]

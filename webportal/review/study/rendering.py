@@ -32,14 +32,20 @@ def radiograph_png(dicom: bytes) -> bytes:
     Overlay planes of the file are drawn into it, white with a black edge. The PNG's pixels are
     square even if the file's are not. Raises ImageError when the file cannot be decoded.
     """
+    return _png(radiograph_picture(dicom, MAX_SIDE))
+
+
+def radiograph_picture(dicom: bytes, longest_side: int) -> Image.Image:
+    """Return the same as a picture of at most so many pixels a side; raises likewise."""
     grey = images.read(dicom)
     pixels = grey.pixels if grey.max_value == 255 else (grey.pixels >> 8).astype(np.uint8)
     picture = Image.fromarray(pixels)
-    _draw_overlay(picture, images.read_overlay(dicom))
-    return _png(images.fit(picture, grey.aspect, MAX_SIDE))
+    draw_overlay(picture, images.read_overlay(dicom))
+    return images.fit(picture, grey.aspect, longest_side)
 
 
-def _draw_overlay(picture: Image.Image, overlay: images.Overlay | None) -> None:
+def draw_overlay(picture: Image.Image, overlay: images.Overlay | None) -> None:
+    """Draw overlay planes into a picture of the image's own size."""
     if overlay is None or not overlay.planes:
         return
     mask = Image.fromarray(overlay.mask.astype(np.uint8) * 255)

@@ -1,0 +1,179 @@
+"""STOW-RS: what is stored, and what is answered of each instance."""
+
+from typing import Any
+
+import pytest
+from pydicom import uid
+from rest_framework.test import APIClient
+
+from tests import dicom_files as files
+from tests.dicomweb.conftest import BOUNDARY, STUDIES, Call, in_parts, stow
+from tests.helpers import make_read_only
+from webportal.access.models import AccessEntry
+from webportal.accounts.models import Role, TokenScope, User
+from webportal.intake.models import UploadBatch, UploadItem
+from webportal.records.files import read_original
+from webportal.records.models import Radiograph
+
+FAILED, REFERENCED, OTHERS = "00081198", "00081199", "0008119A"
+REASON, WARNING = "00081197", "00081196"
+CLASS, INSTANCE, URL = "00081150", "00081155", "00081190"
+
+
+def phantom(seed: int = 0, **elements: Any) -> bytes:
+    return files.dicom(files.phantom(seed=seed), StudyInstanceUID="1.2.3", **elements)
+
+
+def test_instances_are_stored_as_they_came(reader: APIClient) -> None:
+    sent = [phantom(1), phantom(2)]
+    response = stow(reader, *sent)
+    answer = response.json()
+    assert (response.status_code, response["Content-Type"]) == (200, "application/dicom+json")
+    stored = Radiograph.objects.order_by("created_at")
+    assert [read_original(each) for each in stored] == sent
+    assert [each[INSTANCE]["Value"][0] for each in answer[REFERENCED]["Value"]] == [
+        each.sop_instance_uid for each in stored
+    ]
+    assert answer[URL]["Value"] == ["http://testserver/dicom-web/studies/1.2.3"]
+    first = stored[0]
+    assert first.series is not None
+    assert answer[REFERENCED]["Value"][0][URL]["Value"] == [
+        f"http://testserver/dicom-web/studies/1.2.3/series/{first.series.series_instance_uid}"
+        f"/instances/{first.sop_instance_uid}"
+    ]
+    assert FAILED not in answer
+    assert OTHERS not in answer
+    assert UploadBatch.objects.get().expected_files == 2
+    shown = AccessEntry.objects.get(route="dicomweb:studies")
+    assert shown.study_ids == [first.study_id]
+
+
+def test_a_bad_part_among_good_ones_costs_no_other(reader: APIClient) -> None:
+    cut = phantom(2)[:-5000]
+    response = stow(reader, phantom(1), cut, b"no DICOM at all", phantom(3))
+    answer = response.json()
+    assert response.status_code == 202
+    assert Radiograph.objects.count() == len(answer[REFERENCED]["Value"]) == 2
+    [failed] = answer[FAILED]["Value"]
+    assert failed[REASON]["Value"] == [0xC000]
+    assert failed[CLASS]["Value"] == [uid.ComputedRadiographyImageStorage]
+    assert failed["00091001"]["Value"] == ["truncated"]
+    [other] = answer[OTHERS]["Value"]
+    assert other[REASON]["Value"] == [0xC000]
+
+
+def test_nothing_stored_is_a_conflict(reader: APIClient) -> None:
+    report = files.dicom(files.phantom(), SOPClassUID=uid.BasicTextSRStorage, Modality="SR")
+    response = stow(reader, report)
+    assert response.status_code == 409
+    [failed] = response.json()[FAILED]["Value"]
+    assert failed[REASON]["Value"] == [0x0122]
+    assert REFERENCED not in response.json()
+
+
+def test_what_is_stored_already_is_success(reader: APIClient) -> None:
+    data = phantom()
+    assert [stow(reader, data).status_code for _ in range(2)] == [200, 200]
+    assert Radiograph.objects.count() == 1
+    assert len(stow(reader, data).json()[REFERENCED]["Value"]) == 1
+
+
+def test_a_held_instance_is_kept_and_said_to_wait(reader: APIClient) -> None:
+    stow(reader, phantom(1))
+    response = stow(reader, phantom(2, PatientName="Somebody^Else"))
+    [stored] = response.json()[REFERENCED]["Value"]
+    assert (response.status_code, stored[WARNING]["Value"]) == (202, [0xB001])
+    assert "another name" in stored["00091002"]["Value"][0]
+    assert UploadItem.objects.filter(verdict="held").count() == 1
+
+
+def test_an_instance_of_another_study_than_the_address_says_is_not_stored(
+    reader: APIClient,
+) -> None:
+    response = stow(reader, phantom(), path=f"{STUDIES}/1.2.4")
+    assert response.status_code == 409
+    assert response.json()[FAILED]["Value"][0][REASON]["Value"] == [0xC001]
+    assert not Radiograph.objects.exists()
+    assert stow(reader, phantom(), path=f"{STUDIES}/1.2.3").status_code == 200
+
+
+def test_a_jpeg_or_zip_is_not_wrapped_or_unpacked(reader: APIClient) -> None:
+    response = stow(reader, files.jpeg(files.phantom()), b"PK\x03\x04" + bytes(200))
+    assert response.status_code == 409
+    assert len(response.json()[OTHERS]["Value"]) == 2
+    assert not UploadItem.objects.exists()
+
+
+def test_a_body_that_breaks_off_keeps_what_was_whole(reader: APIClient) -> None:
+    body = in_parts(phantom(1), phantom(2))[:-4000]
+    response = stow(reader, body=body)
+    assert response.status_code == 202
+    assert len(response.json()[REFERENCED]["Value"]) == len(response.json()[OTHERS]["Value"]) == 1
+    assert Radiograph.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "body", [b"nothing", b"--another\r\n\r\nx\r\n--another--", b"--the-boundary\r\n"]
+)
+def test_a_body_without_a_part_is_refused(reader: APIClient, body: bytes) -> None:
+    response = stow(reader, body=body)
+    assert (response.status_code, response["Content-Type"]) == (400, "application/problem+json")
+    assert not UploadBatch.objects.exists()
+
+
+def test_a_preamble_and_a_boundary_within_the_content_are_no_parts(reader: APIClient) -> None:
+    data = phantom(ImageComments=f"\r\n--{BOUNDARY}x")
+    response = stow(reader, body=b"\r\npreamble\r\n" + in_parts(data) + b"epilogue")
+    assert response.status_code == 200
+    assert read_original(Radiograph.objects.get()) == data
+
+
+def test_a_single_instance_may_be_the_whole_body(reader: APIClient) -> None:
+    response = reader.post(STUDIES, data=phantom(), content_type="application/dicom")
+    assert response.status_code == 200
+    assert Radiograph.objects.count() == 1
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "application/json",
+        "multipart/form-data; boundary=x",
+        'multipart/related; type="application/dicom+json"; boundary=x',
+    ],
+)
+def test_other_media_types_are_refused(reader: APIClient, content_type: str) -> None:
+    response = reader.post(STUDIES, data=b"{}", content_type=content_type)
+    assert response.status_code == 415
+
+
+def test_who_cannot_read_the_answer_stores_nothing(reader: APIClient) -> None:
+    response = reader.post(
+        STUDIES,
+        data=phantom(),
+        content_type="application/dicom",
+        headers={"accept": "application/dicom+xml"},
+    )
+    assert response.status_code == 406
+    assert not Radiograph.objects.exists()
+
+
+def test_a_storage_that_takes_nothing_is_said_so(
+    reader: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_read_only(monkeypatch)
+    response = stow(reader, phantom())
+    assert (response.status_code, response.json()["type"]) == (
+        507,
+        "urn:chestline:problem:storage-read-only",
+    )
+
+
+def test_roles_and_scopes_decide_who_stores(calling: Call, uploader: User, auditor: User) -> None:
+    assert stow(calling(uploader, TokenScope.UPLOAD, "Token"), phantom()).status_code == 200
+    assert stow(calling(uploader, TokenScope.READ), phantom()).status_code == 403
+    assert stow(calling(auditor), phantom()).status_code == 403
+    assert stow(APIClient(), phantom()).status_code == 401
+    assert calling(uploader, TokenScope.UPLOAD).get(STUDIES).status_code == 403
+    assert calling(uploader).get(f"{STUDIES}/1.2.3").status_code == 403
+    assert Role.RADIOLOGIST not in uploader.roles

@@ -1,0 +1,1 @@
+"""DICOMweb (DICOM PS3.18): storing, searching and retrieving images over HTTP."""

@@ -1,0 +1,157 @@
+"""Instances as they leave: the stored bytes, with patient and study as the records have them.
+
+A stored file never changes. Where the record of its patient or study was corrected since, or the
+file lacks what DICOM demands of one, what is sent is a copy that says so.
+"""
+
+from io import BytesIO
+from typing import Any
+
+import pydicom
+from pydicom import uid
+from pydicom.dataset import Dataset, FileDataset
+
+from ml import images
+from ml.images import ImageFacts
+from ml.images.parsing import parse
+from ml.images.transcoding import as_file, explicit_little_endian, stored_frame
+from webportal.dicomweb.search import CHARACTER_SET
+from webportal.intake.claimed_identity import Identity, identity_in_header
+from webportal.records.models import Radiograph
+
+_PREAMBLE, _PREFIX = 128, b"DICM"
+# What else a file says of its patient: of somebody else once the image belongs to another.
+_OF_THE_PATIENT = (
+    "OtherPatientIDs",
+    "OtherPatientIDsSequence",
+    "OtherPatientNames",
+    "PatientBirthName",
+    "PatientBirthTime",
+    "PatientMotherBirthName",
+    "PatientAddress",
+    "PatientTelephoneNumbers",
+    "PatientAge",
+    "PatientSize",
+    "PatientWeight",
+    "PatientComments",
+    "EthnicGroup",
+    "Occupation",
+    "AdditionalPatientHistory",
+    "MedicalRecordLocator",
+    "MilitaryRank",
+    "BranchOfService",
+    "PatientReligiousPreference",
+    "CountryOfResidence",
+    "RegionOfResidence",
+    "AdmissionID",
+    "ResponsiblePerson",
+)
+
+
+class Instance:
+    """An instance that is stored, read from its file. Raises ImageError where that is unreadable.
+
+    `syntax` is the transfer syntax that its pixels really have, `data_set` what is sent of it.
+    """
+
+    def __init__(self, radiograph: Radiograph, data: bytes) -> None:
+        self._data = data
+        facts = images.describe(data)
+        self.data_set: FileDataset = parse(data)
+        self.syntax = str(self.data_set.file_meta.TransferSyntaxUID)
+        self._is_as_stored = _is_complete_file(data, self.syntax) and not _differs(
+            radiograph, facts
+        )
+        if not self._is_as_stored:
+            _set_recorded(self.data_set, radiograph, facts)
+
+    def file(self, syntax: str) -> bytes:
+        """Return it as a file in its own syntax or in Explicit VR Little Endian.
+
+        These are the bytes that are stored, wherever they may be. Raises ImageError.
+        """
+        if self._is_as_stored and syntax == self.syntax:
+            return self._data
+        self._convert(syntax)
+        return as_file(self.data_set)
+
+    def frame(self, syntax: str) -> bytes:
+        """Return its frame in one of the same syntaxes. Raises ImageError."""
+        self._convert(syntax)
+        return stored_frame(self.data_set)
+
+    def bulk_data(self, tag: int) -> bytes | None:
+        """Return the value of a binary element, None where it has none."""
+        value = self.data_set[tag].value if tag in self.data_set else None
+        return value if isinstance(value, bytes) else None
+
+    def _convert(self, syntax: str) -> None:
+        if syntax != self.syntax:
+            explicit_little_endian(self.data_set)
+
+
+def _is_complete_file(data: bytes, syntax: str) -> bool:
+    """Whether it has preamble and meta information, and names the syntax that it really has."""
+    if data[_PREAMBLE : _PREAMBLE + len(_PREFIX)] != _PREFIX:
+        return False
+    start = pydicom.dcmread(
+        BytesIO(data), stop_before_pixels=True, specific_tags=["SOPClassUID"], force=True
+    )
+    return str(start.file_meta.get("TransferSyntaxUID", "")) == syntax
+
+
+def _differs(radiograph: Radiograph, facts: ImageFacts) -> bool:
+    study = radiograph.study
+    return (
+        identity_in_header(facts) != _recorded_identity(radiograph)
+        or facts.study_instance_uid != study.study_instance_uid
+        or facts.accession_number != study.accession_number
+        or facts.series_instance_uid != _series_uid(radiograph)
+    )
+
+
+def _recorded_identity(radiograph: Radiograph) -> Identity:
+    patient = radiograph.study.patient
+    return Identity(
+        patient.patient_id,
+        patient.issuer,
+        patient.name,
+        patient.birth_date,
+        patient.sex,
+        is_temporary=patient.is_temporary,
+    )
+
+
+def _series_uid(radiograph: Radiograph) -> str:
+    return radiograph.series.series_instance_uid if radiograph.series else ""
+
+
+def _set_recorded(dataset: Dataset, radiograph: Radiograph, facts: ImageFacts) -> None:
+    """Write patient and study into a data set as the records have them now."""
+    study, patient = radiograph.study, radiograph.study.patient
+    born = patient.birth_date
+    values: dict[str, Any] = {
+        "PatientID": patient.patient_id,
+        "IssuerOfPatientID": patient.issuer,
+        "PatientName": patient.name,
+        "PatientBirthDate": f"{born:%Y%m%d}" if born else "",
+        "PatientSex": patient.sex,
+        "StudyInstanceUID": study.study_instance_uid,
+        "AccessionNumber": study.accession_number,
+        "SeriesInstanceUID": _series_uid(radiograph),
+    }
+    if not "".join(values.values()).isascii():
+        # The file's own character set may lack the letters.
+        dataset.decode()
+        dataset.SpecificCharacterSet = CHARACTER_SET
+    if facts.patient_id and (facts.patient_id, facts.issuer_of_patient_id) != (
+        patient.patient_id,
+        patient.issuer,
+    ):
+        for keyword in _OF_THE_PATIENT:
+            if keyword in dataset:
+                delattr(dataset, keyword)
+    for keyword, value in values.items():
+        setattr(dataset, keyword, uid.UID(value) if keyword.endswith("InstanceUID") else value)
+    if not patient.issuer:
+        del dataset.IssuerOfPatientID

@@ -1,0 +1,95 @@
+"""Bodies in parts (multipart/related, RFC 2046 and 2387)."""
+
+import mmap
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from email.parser import BytesHeaderParser
+from io import UnsupportedOperation
+from typing import IO
+
+from webportal.dicomweb.errors import BadBody
+
+_HEADERS_END = b"\r\n\r\n"
+_LONGEST_HEADERS = 16 * 1024
+_LONGEST_BOUNDARY = 70
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a body: its media type in lower case, and its content."""
+
+    media_type: str
+    content: bytes
+
+
+def read(file: IO[bytes], boundary: str) -> Iterator[Part]:
+    """Yield the parts of a body, one after the other.
+
+    Raises BadBody where there is no part, or the last one does not end: those that were yielded are
+    whole.
+    """
+    if not 0 < len(boundary) <= _LONGEST_BOUNDARY or not boundary.isascii():
+        raise BadBody("The Content-Type has no usable boundary.")
+    with _mapped(file) as body:
+        yield from _parts(body, b"--" + boundary.encode())
+
+
+def _parts(body: "bytes | mmap.mmap", delimiter: bytes) -> Iterator[Part]:
+    # The first delimiter may stand at the very beginning, or after a preamble.
+    at = 0 if body[: len(delimiter)] == delimiter else body.find(b"\r\n" + delimiter)
+    if at < 0:
+        raise BadBody("The body has no part: the boundary of its Content-Type does not occur.")
+    at = body.find(delimiter, at) + len(delimiter)
+    while body[at : at + 2] != b"--":
+        line_ends = body.find(b"\r\n", at)
+        headers_end = body.find(_HEADERS_END, line_ends, line_ends + _LONGEST_HEADERS)
+        end = _next_delimiter(body, delimiter, headers_end)
+        if line_ends < 0 or headers_end < 0 or end < 0:
+            raise BadBody("The body ends within a part. Send it again.")
+        headers = BytesHeaderParser().parsebytes(body[line_ends + 2 : headers_end + 2])
+        yield Part(headers.get_content_type(), body[headers_end + len(_HEADERS_END) : end])
+        at = end + 2 + len(delimiter)
+
+
+def _next_delimiter(body: "bytes | mmap.mmap", delimiter: bytes, begin: int) -> int:
+    """Where the line break before the next delimiter is, -1 where there is none."""
+    # Of an empty part the line break is the one that ends its headers.
+    at = body.find(b"\r\n" + delimiter, begin + 2)
+    while at >= 0:
+        after = at + 2 + len(delimiter)
+        # The boundary may be the beginning of a longer line in the content.
+        if body[after : after + 2] in (b"--", b"\r\n") or body[after : after + 1] in b" \t":
+            return at
+        at = body.find(b"\r\n" + delimiter, after)
+    return at
+
+
+@contextmanager
+def _mapped(file: IO[bytes]) -> "Iterator[bytes | mmap.mmap]":
+    """Give a body without reading one that is on the disk into memory."""
+    try:
+        file.flush()
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+            yield mapped
+            return
+    except UnsupportedOperation:
+        body = file.read()  # in memory
+    except ValueError:
+        body = b""  # nothing can be mapped of an empty file
+    yield body
+
+
+def write(parts: Iterable[tuple[str, Iterable[bytes]]], boundary: str) -> Iterator[bytes]:
+    """Yield a body of parts, each with its Content-Type and its content."""
+    for media_type, content in parts:
+        yield f"--{boundary}\r\nContent-Type: {media_type}\r\n\r\n".encode()
+        yield from content
+        yield b"\r\n"
+    yield f"--{boundary}--\r\n".encode()
+
+
+def new_boundary() -> str:
+    """A boundary that occurs in no content."""
+    return secrets.token_hex(24)

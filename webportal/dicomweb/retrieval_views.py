@@ -1,0 +1,191 @@
+"""Retrieval of instances, metadata, frames and other bulk data (WADO-RS, PS3.18 10.4)."""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from tempfile import SpooledTemporaryFile
+from typing import Any
+
+from django.conf import settings
+from django.http import FileResponse, Http404, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from rest_framework.request import Request
+
+from ml.images import ImageError
+from webportal.access.shown import show
+from webportal.accounts.models import Role
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.dicomweb import addresses, multipart, negotiation
+from webportal.dicomweb.endpoint import DicomwebEndpoint
+from webportal.dicomweb.errors import BadQuery, NotAcceptable, NotReadable
+from webportal.dicomweb.instances import Instance
+from webportal.dicomweb.metadata import metadata_of
+from webportal.dicomweb.negotiation import Accepted, Form
+from webportal.records.files import StoredFileError, read_dicom
+from webportal.records.models import Radiograph
+
+# What is larger is kept on the disk while it travels.
+_MEMORY_BYTES = 32 * 1024**2
+_CHUNK = 1024**2
+_HEX_DIGITS = frozenset("0123456789ABCDEFabcdef")
+
+
+class RetrievalEndpoint(DicomwebEndpoint):
+    """Images, for radiologists only; each that is sent is in the audit trail."""
+
+    roles = dict.fromkeys(("retrieve", "describe", "frames", "bulk_data"), (Role.RADIOLOGIST,))
+
+    def retrieve(
+        self, request: Request, study: str, series: str = "", instance: str = ""
+    ) -> HttpResponseBase:
+        """The instances of a study or a series, or a single one, as DICOM files."""
+        radiographs = self.radiographs(study, series, instance)
+        forms = negotiation.instance_forms(request, is_single=bool(instance))
+        body = SpooledTemporaryFile[bytes](_MEMORY_BYTES, dir=str(settings.UPLOAD_TEMP_DIR))
+        try:
+            sent, content_type = _write_files(body, radiographs, forms)
+            self.note(sent, "dicom")
+        except BaseException:
+            body.close()
+            raise
+        show(request, *(each.study for each in sent))
+        body.seek(0)
+        response = FileResponse(body, content_type=content_type)
+        response.block_size = _CHUNK
+        if len(sent) < len(radiographs):
+            response.status_code = HTTPStatus.PARTIAL_CONTENT
+            missing = len(radiographs) - len(sent)
+            response.headers["Warning"] = f'299 Chestline "{missing} instances cannot be sent."'
+        return response
+
+    def describe(
+        self, request: Request, study: str, series: str = "", instance: str = ""
+    ) -> HttpResponse:
+        """The metadata of the same, as DICOM JSON. What cannot be read fails the whole answer."""
+        radiographs = self.radiographs(study, series, instance)
+        negotiation.wants_json(request)
+        root = addresses.root(request)
+        try:
+            described = [metadata_of(each, read_file(each), root) for each in radiographs]
+        except ImageError as error:
+            raise NotReadable(error.message) from error
+        found = radiographs[0].study
+        append(Event(Action.STUDY_VIEWED, "study", found.pk, found.pk), self.person)
+        show(request, found)
+        return HttpResponse(f"[{','.join(described)}]", content_type=negotiation.JSON)
+
+    def frames(
+        self, request: Request, study: str, series: str, instance: str, frames: str
+    ) -> HttpResponseBase:
+        """The frame of an instance, which every radiograph has one of."""
+        [radiograph] = self.radiographs(study, series, instance)
+        check_frames(frames)
+        try:
+            opened = Instance(radiograph, read_file(radiograph))
+            form = negotiation.form_of_frame(request, opened.syntax)
+            content = opened.frame(form.transfer_syntax)
+        except ImageError as error:
+            raise NotReadable(error.message) from error
+        return self._bulk_data(request, radiograph, form, content, "frame")
+
+    def bulk_data(
+        self, request: Request, study: str, series: str, instance: str, tag: str
+    ) -> HttpResponseBase:
+        """The value of a binary element that the metadata gave the address of."""
+        [radiograph] = self.radiographs(study, series, instance)
+        if len(tag) != 8 or not _HEX_DIGITS.issuperset(tag):
+            raise Http404
+        form = negotiation.form_of_bulk_data(request)
+        try:
+            content = Instance(radiograph, read_file(radiograph)).bulk_data(int(tag, 16))
+        except ImageError as error:
+            raise NotReadable(error.message) from error
+        if content is None:
+            raise Http404
+        return self._bulk_data(request, radiograph, form, content, "bulk data")
+
+    def _bulk_data(
+        self, request: Request, radiograph: Radiograph, form: Form, content: bytes, kind: str
+    ) -> HttpResponseBase:
+        self.note([radiograph], kind)
+        show(request, radiograph.study)
+        content_type = negotiation.content_type(form)
+        if not form.is_multipart:
+            return HttpResponse(content, content_type=content_type)
+        boundary = multipart.new_boundary()
+        return StreamingHttpResponse(
+            multipart.write([(content_type, [content])], boundary),
+            content_type=_of_parts(form, boundary),
+        )
+
+
+def check_frames(frames: str) -> None:
+    """Raise BadQuery where this is no list of frames, Http404 where it names others than the first.
+
+    Images of several frames are not taken in.
+    """
+    numbers = frames.split(",")
+    if not all(each.isascii() and each.isdecimal() for each in numbers):
+        raise BadQuery("Frames are numbers, separated by commas.")
+    if any(each != "1" for each in numbers):
+        raise Http404
+
+
+def _write_files(
+    body: Any, radiographs: list[Radiograph], forms: list[Accepted]
+) -> tuple[list[Radiograph], str]:
+    """Write instances into a body, and return which could be sent and its Content-Type.
+
+    Raises NotAcceptable or NotReadable where none could be.
+    """
+    sent: list[Radiograph] = []
+    used: list[Form] = []
+    errors: list[Exception] = []
+    boundary = multipart.new_boundary()
+
+    def parts() -> Iterator[tuple[str, list[bytes]]]:
+        for radiograph in radiographs:
+            try:
+                form, content = _file_of(radiograph, forms)
+            except (NotAcceptable, NotReadable) as error:
+                errors.append(error)
+                continue
+            sent.append(radiograph)
+            used.append(form)
+            yield negotiation.content_type(form), [content]
+
+    if len(radiographs) == 1:
+        form, content = _file_of(radiographs[0], forms)
+        if not form.is_multipart:
+            body.write(content)
+            return radiographs, negotiation.content_type(form)
+    for chunk in multipart.write(parts(), boundary):
+        body.write(chunk)
+    if not sent:
+        raise errors[0]
+    return sent, _of_parts(used[0], boundary)
+
+
+def _file_of(radiograph: Radiograph, forms: list[Accepted]) -> tuple[Form, bytes]:
+    try:
+        instance = Instance(radiograph, read_file(radiograph))
+        form = negotiation.form_of_instance(forms, instance.syntax)
+        if form is None:
+            raise NotAcceptable(
+                "The transfer syntax is not available: ask for transfer-syntax=*, or for none to"
+                " get Explicit VR Little Endian."
+            )
+        return form, instance.file(form.transfer_syntax)
+    except ImageError as error:
+        raise NotReadable(error.message) from error
+
+
+def read_file(radiograph: Radiograph) -> bytes:
+    """Return the stored file of an image. Raises NotReadable."""
+    try:
+        return read_dicom(radiograph)
+    except StoredFileError as error:
+        raise NotReadable(str(error.message), error.code) from error
+
+
+def _of_parts(form: Form, boundary: str) -> str:
+    return f'multipart/related; type="{form.media_type}"; boundary={boundary}'

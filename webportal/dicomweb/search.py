@@ -1,0 +1,116 @@
+"""Searching studies, series and instances (QIDO-RS) in the records."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from webportal.dicomweb import addresses
+from webportal.dicomweb.attributes import ATTRIBUTES, Attribute, Contents, Found, Level
+from webportal.dicomweb.elements import Json, element
+from webportal.dicomweb.query import Query
+from webportal.records.models import Radiograph, Series, Study
+
+CHARACTER_SET = "ISO_IR 192"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Results of a search, the newest first, and how many more there are after them."""
+
+    found: list[Found]
+    remaining: int
+
+
+def search(query: Query, level: Level, studies: QuerySet[Study], within: Q) -> Page:
+    """Return a page of what a search finds among `studies`.
+
+    `within`: what the address itself limits it to. The order is that of arrival: one by urgency
+    would tell the model's result.
+    """
+    rows = _rows(level, studies).filter(within).filter(_once(query.conditions, level))
+    rows = rows.order_by("-created_at", "pk")
+    end = query.offset + query.limit
+    page = list(rows[query.offset : end + 1])
+    more = len(page) > query.limit
+    remaining = rows.count() - end if more else 0
+    return Page(_found(level, page[: query.limit]), remaining)
+
+
+def _rows(level: Level, studies: QuerySet[Study]) -> QuerySet[Any]:
+    if level == Level.STUDY:
+        return studies.select_related("patient")
+    if level == Level.SERIES:
+        images = Radiograph.objects.filter(series=OuterRef("pk"))
+        found: QuerySet[Any] = Series.objects.filter(Exists(images), study__in=studies)
+        return found.select_related("study__patient")
+    return Radiograph.objects.filter(study__in=studies, series__isnull=False).select_related(
+        "series", "study__patient"
+    )
+
+
+def _once(conditions: Q, level: Level) -> Q:
+    """The same conditions, by which a row with several images is found only once."""
+    model: Any = {Level.STUDY: Study, Level.SERIES: Series, Level.INSTANCE: Radiograph}[level]
+    if not conditions:
+        return conditions
+    return Q(pk__in=model.objects.filter(conditions).values("pk"))
+
+
+def _found(level: Level, rows: list[Any]) -> list[Found]:
+    if level == Level.STUDY:
+        contents = contents_of(row.pk for row in rows)
+        return [Found(row, contents[row.pk]) for row in rows]
+    contents = contents_of(row.study_id for row in rows)
+    if level == Level.SERIES:
+        return [Found(row.study, contents[row.study_id], row) for row in rows]
+    return [Found(row.study, contents[row.study_id], row.series, row) for row in rows]
+
+
+def contents_of(study_ids: Iterable[UUID]) -> dict[UUID, Contents]:
+    """Return what is in each of these studies."""
+    found: dict[UUID, list[tuple[Any, str, str]]] = defaultdict(list)
+    images = Radiograph.objects.filter(study__in=set(study_ids)).order_by()
+    rows = images.values_list("study", "series", "modality", "sop_class_uid")
+    for study, series, modality, sop_class in rows:
+        found[study].append((series, modality, sop_class))
+    return {study: _contents(images) for study, images in found.items()}
+
+
+def _contents(images: list[tuple[Any, str, str]]) -> Contents:
+    in_series: dict[Any, int] = defaultdict(int)
+    for series, _modality, _sop_class in images:
+        in_series[series] += 1
+    return Contents(
+        sorted({modality for _series, modality, _class in images}),
+        sorted({sop_class for _series, _modality, sop_class in images}),
+        len(in_series),
+        len(images),
+        dict(in_series),
+    )
+
+
+def result(found: Found, level: Level, query: Query, root: str, *, is_scoped: bool) -> Json:
+    """Return a result as DICOM JSON.
+
+    Those of a search within a study name of the levels above only the UIDs, unless asked for more.
+    """
+    shown: Json = element("SpecificCharacterSet", CHARACTER_SET)
+    for attribute in ATTRIBUTES:
+        if attribute.level <= level and _is_returned(attribute, level, query, is_scoped=is_scoped):
+            value = attribute.value(found)
+            shown |= element(attribute.keyword, *(value if isinstance(value, list) else [value]))
+    shown |= element("RetrieveURL", addresses.of(root, found))
+    return dict(sorted(shown.items()))
+
+
+def _is_returned(attribute: Attribute, level: Level, query: Query, *, is_scoped: bool) -> bool:
+    if query.includes_all or attribute.tag in query.included:
+        return True
+    is_above = (
+        is_scoped and attribute.level < level and not attribute.keyword.endswith("InstanceUID")
+    )
+    return not attribute.on_request and not is_above

@@ -1,0 +1,70 @@
+"""Searches (QIDO-RS, PS3.18 10.6)."""
+
+import json
+from typing import Any
+
+from django.db.models import Q
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from webportal.access.shown import show
+from webportal.accounts.roles import UPLOADERS
+from webportal.dicomweb import addresses, negotiation, query, search, series
+from webportal.dicomweb.attributes import Level
+from webportal.dicomweb.endpoint import DicomwebEndpoint
+from webportal.records.models import Radiograph
+
+_NOT_FUZZY = (
+    '299 Chestline "The fuzzymatching parameter is not supported. Only literal matching has been'
+    ' performed."'
+)
+
+
+class SearchEndpoint(DicomwebEndpoint):
+    """Searches; what they find is in the access log, with what was asked."""
+
+    roles = dict.fromkeys(("find_studies", "find_series", "find_instances"), UPLOADERS)
+
+    def find_studies(self, request: Request) -> HttpResponse:
+        """Studies."""
+        return self._answer(request, Level.STUDY, Q())
+
+    def find_series(self, request: Request, study: str = "") -> HttpResponse:
+        """Series, of one study or of all."""
+        within = Q(study__study_instance_uid=study) if study else Q()
+        return self._answer(request, Level.SERIES, within, is_scoped=bool(study))
+
+    def find_instances(self, request: Request, study: str = "", series: str = "") -> HttpResponse:
+        """Instances, of one series, of one study or of all."""
+        within = Q(study__study_instance_uid=study) if study else Q()
+        if series:
+            within &= Q(series__series_instance_uid=series)
+        return self._answer(request, Level.INSTANCE, within, is_scoped=bool(study))
+
+    def _answer(
+        self, request: Request, level: Level, within: Q, *, is_scoped: bool = False
+    ) -> HttpResponse:
+        negotiation.wants_json(request)
+        asked = query.read(request.GET, level)
+        studies = self.studies()
+        if level > Level.STUDY:
+            series_less = Radiograph.objects.filter(study__in=studies)
+            series.fill_in(series_less)
+        page = search.search(asked, level, studies, within)
+        root = addresses.root(request)
+        results: list[dict[str, Any]] = [
+            search.result(found, level, asked, root, is_scoped=is_scoped) for found in page.found
+        ]
+        show(request, *(found.study for found in page.found))
+        response = HttpResponse(
+            json.dumps(results, ensure_ascii=False), content_type=negotiation.JSON
+        )
+        warnings = [_NOT_FUZZY] if asked.is_fuzzy else []
+        if page.remaining:
+            warnings.append(
+                f'299 Chestline "There are {page.remaining} additional results that can be'
+                ' requested."'
+            )
+        if warnings:
+            response.headers["Warning"] = ", ".join(warnings)
+        return response

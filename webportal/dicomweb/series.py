@@ -1,0 +1,25 @@
+"""Giving every image a series, without which nothing of DICOMweb can name it."""
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from ml import images
+from ml.images import ImageError
+from webportal.intake.pipeline.store import series_of
+from webportal.records.files import StoredFileError, read_dicom
+from webportal.records.models import Radiograph
+
+_AT_ONCE = 100
+
+
+def fill_in(radiographs: QuerySet[Radiograph]) -> None:
+    """Record the series of images that were stored before series were, from their headers."""
+    missing = radiographs.filter(series=None).select_related("study")
+    for radiograph in missing[:_AT_ONCE]:
+        try:
+            facts = images.describe(read_dicom(radiograph))
+        except (StoredFileError, ImageError):
+            continue
+        with transaction.atomic():
+            series = series_of(radiograph.study, facts)
+            Radiograph.objects.filter(pk=radiograph.pk, series=None).update(series=series)

@@ -1,0 +1,231 @@
+"""Storing instances (STOW-RS): each goes the way of every file that is received."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from io import BytesIO
+
+from django.utils import timezone
+
+from ml import images
+from ml.images import ImageError
+from webportal.accounts.models import User
+from webportal.dicomweb import addresses
+from webportal.dicomweb.elements import Json, element, sequence
+from webportal.dicomweb.errors import BadBody
+from webportal.dicomweb.multipart import Part
+from webportal.dicomweb.negotiation import DICOM
+from webportal.intake import pipeline
+from webportal.intake.batches import services
+from webportal.intake.errors import StorageRefusesError
+from webportal.intake.models import UploadBatch, UploadItem, Verdict
+from webportal.records.models import Radiograph
+
+# Failure Reasons (PS3.18 table I.2-2, PS3.7 C), and a Warning Reason of our own.
+PROCESSING_FAILURE = 0x0110
+SOP_CLASS_NOT_SUPPORTED = 0x0122
+OUT_OF_RESOURCES = 0xA700
+CANNOT_UNDERSTAND = 0xC000
+OTHER_STUDY = 0xC001
+REFUSED = 0xC002
+SYNTAX_NOT_SUPPORTED = 0xC122
+HELD = 0xB001
+
+FAILURES = {
+    PROCESSING_FAILURE: "the server failed on it; send it again",
+    SOP_CLASS_NOT_SUPPORTED: "it is no radiograph that is read here",
+    OUT_OF_RESOURCES: "nothing can be stored at present; send it again",
+    CANNOT_UNDERSTAND: "it cannot be read as DICOM, or its pixels cannot be decoded",
+    OTHER_STUDY: "it belongs to another study than the address says",
+    REFUSED: "it is refused for a reason that the uploads' page and the private element name",
+    SYNTAX_NOT_SUPPORTED: "it is compressed in a way that is not read here",
+}
+WARNINGS = {HELD: "it is kept, and becomes part of the study once a person has decided on it"}
+
+_BY_CODE = {
+    "internal_error": PROCESSING_FAILURE,
+    "wrong_modality": SOP_CLASS_NOT_SUPPORTED,
+    "for_processing": SOP_CLASS_NOT_SUPPORTED,
+    "unsupported_compression": SYNTAX_NOT_SUPPORTED,
+    "incomplete_header": CANNOT_UNDERSTAND,
+    "no_image": CANNOT_UNDERSTAND,
+    "not_an_image": CANNOT_UNDERSTAND,
+    "truncated": CANNOT_UNDERSTAND,
+    "undecodable": CANNOT_UNDERSTAND,
+    "empty": CANNOT_UNDERSTAND,
+}
+# Says why in words; of the private group 0009, as PS3.5 7.8 has it.
+_PRIVATE_CREATOR = {"00090010": {"vr": "LO", "Value": ["CHESTLINE"]}}
+_REASON_CODE, _REASON_TEXT = "00091001", "00091002"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one part: of which instance, where it is one, with its failure or warning."""
+
+    sop_class_uid: str = ""
+    sop_instance_uid: str = ""
+    item: UploadItem | None = None
+    failure: int | None = None
+    warning: int | None = None
+    code: str = ""
+    text: str = ""
+
+
+@dataclass
+class Outcomes:
+    """What became of all parts, and whether nothing could be stored for want of a storage."""
+
+    each: list[Outcome] = field(default_factory=list)
+    refused_by_storage: StorageRefusesError | None = None
+
+    @property
+    def items(self) -> list[UploadItem]:
+        """The files as uploads."""
+        return [one.item for one in self.each if one.item is not None]
+
+    @property
+    def status(self) -> HTTPStatus:
+        """200 where all is stored, 202 where some is, or with a warning, 409 where nothing is."""
+        failed = [one for one in self.each if one.failure is not None]
+        if len(failed) == len(self.each):
+            return HTTPStatus.CONFLICT
+        is_plain = not failed and all(one.warning is None for one in self.each)
+        return HTTPStatus.OK if is_plain else HTTPStatus.ACCEPTED
+
+
+class Storing:
+    """The instances of one request, in an upload of their own. `study`: '' where any will do."""
+
+    def __init__(self, by: User, study: str) -> None:
+        self._by = by
+        self._study = study
+        self._batch: UploadBatch | None = None
+        self._number = 0
+
+    def store(self, parts: Iterable[Part]) -> Outcomes:
+        """Store each part as far as it can be; success means that bytes and record are durable.
+
+        Raises BadBody where the body has no part, and StorageRefusesError where nothing of it
+        could be stored. Errors of the database end it: what is stored by then stays, and sending
+        everything again is harmless.
+        """
+        outcomes = Outcomes()
+        for part in _until_broken(parts, outcomes):
+            self._number += 1
+            outcomes.each.append(self._store(part, outcomes))
+        if not outcomes.each:
+            raise BadBody("The body has no part.")
+        if outcomes.refused_by_storage is not None and not outcomes.items:
+            raise outcomes.refused_by_storage
+        if self._batch is not None:
+            services.announce(self._batch, len(outcomes.items))
+        return outcomes
+
+    def _store(self, part: Part, outcomes: Outcomes) -> Outcome:
+        if part.media_type != DICOM or images.sniff(part.content[:132]) != "dicom":
+            return Outcome(failure=CANNOT_UNDERSTAND, text="The part is no DICOM file.")
+        name = f"{self._number}.dcm"
+        sop_class = sop_instance = ""
+        try:
+            facts = images.describe(part.content)
+        except ImageError:
+            pass  # refused below, where it is recorded
+        else:
+            sop_class, sop_instance = facts.sop_class_uid, facts.sop_instance_uid
+            name = f"{sop_instance or self._number}.dcm"
+            if self._study and facts.study_instance_uid != self._study:
+                text = "The instance belongs to another study than the address says."
+                return Outcome(sop_class, sop_instance, failure=OTHER_STUDY, text=text)
+        try:
+            [item] = pipeline.receive_file(
+                self._open_batch(), name, BytesIO(part.content), self._by
+            )
+        except StorageRefusesError as error:
+            outcomes.refused_by_storage = error
+            code, text = error.code, error.message
+            return Outcome(sop_class, sop_instance, None, OUT_OF_RESOURCES, None, code, text)
+        return _outcome(sop_class, sop_instance, item)
+
+    def _open_batch(self) -> UploadBatch:
+        if self._batch is None:
+            at = timezone.localtime().strftime("%Y-%m-%d %H:%M")
+            self._batch = services.create_batch(self._by, name=f"DICOMweb {at}")
+        return self._batch
+
+
+def _until_broken(parts: Iterable[Part], outcomes: Outcomes) -> Iterator[Part]:
+    """Yield the parts; what is broken off after some of them is a failure among theirs."""
+    iterator = iter(parts)
+    while True:
+        try:
+            part = next(iterator)
+        except StopIteration:
+            return
+        except BadBody as error:
+            if not outcomes.each:
+                raise
+            outcomes.each.append(Outcome(failure=CANNOT_UNDERSTAND, text=str(error.detail)))
+            return
+        yield part
+
+
+def _outcome(sop_class: str, sop_instance: str, item: UploadItem) -> Outcome:
+    code, text = item.reason.code, item.reason.english if item.reason else ""
+    if item.verdict in (Verdict.REFUSED, Verdict.DISCARDED):
+        failure = _BY_CODE.get(code, REFUSED)
+        return Outcome(sop_class, sop_instance, item, failure, None, code, text)
+    warning = HELD if item.verdict == Verdict.HELD else None
+    return Outcome(sop_class, sop_instance, item, None, warning, code, text)
+
+
+def answer(outcomes: Outcomes, root: str) -> Json:
+    """Return the Store Instances Response Module (PS3.18 table I.1-1) as DICOM JSON."""
+    stored: list[Json] = []
+    failed: list[Json] = []
+    others: list[Json] = []
+    studies: set[str] = set()
+    for one in outcomes.each:
+        named = element("ReferencedSOPClassUID", one.sop_class_uid) | element(
+            "ReferencedSOPInstanceUID", one.sop_instance_uid
+        )
+        if one.failure is None:
+            radiograph = _shown(one.item)
+            if radiograph is not None:
+                studies.add(radiograph.study.study_instance_uid)
+            stored.append(named | _of_stored(one, radiograph, root))
+        elif one.sop_instance_uid:
+            failed.append(named | element("FailureReason", one.failure) | _why(one))
+        else:
+            others.append(element("FailureReason", one.failure) | _why(one))
+    found: Json = {}
+    if len(studies) == 1:
+        found |= element("RetrieveURL", f"{root}/studies/{studies.pop()}")
+    found |= sequence("FailedSOPSequence", failed)
+    found |= sequence("ReferencedSOPSequence", stored)
+    found |= sequence("OtherFailuresSequence", others)
+    return dict(sorted(found.items()))
+
+
+def _shown(item: UploadItem | None) -> Radiograph | None:
+    """The image that the caller may be told of."""
+    is_elsewhere = item is not None and item.reason_code == "stored_elsewhere"
+    return None if item is None or is_elsewhere else item.radiograph
+
+
+def _of_stored(one: Outcome, radiograph: Radiograph | None, root: str) -> Json:
+    found: Json = {}
+    if radiograph is not None:
+        found |= element("RetrieveURL", addresses.of_instance(root, radiograph))
+    if one.warning is not None:
+        found |= element("WarningReason", one.warning)
+    return found | _why(one)
+
+
+def _why(one: Outcome) -> Json:
+    if not one.text:
+        return {}
+    return _PRIVATE_CREATOR | {
+        _REASON_CODE: {"vr": "LO", "Value": [one.code]} if one.code else {"vr": "LO"},
+        _REASON_TEXT: {"vr": "LT", "Value": [one.text]},
+    }

@@ -1,0 +1,46 @@
+"""The resource of studies, which takes instances (STOW-RS, PS3.18 10.5) and gives studies."""
+
+import json
+
+from django.http import HttpResponse
+from rest_framework.request import Request
+
+from webportal.accounts.roles import UPLOADERS
+from webportal.dicomweb import addresses, multipart, negotiation, storing
+from webportal.dicomweb.errors import UnsupportedMedia
+from webportal.dicomweb.multipart import Part
+from webportal.dicomweb.negotiation import DICOM
+from webportal.dicomweb.retrieval_views import RetrievalEndpoint
+from webportal.dicomweb.search_views import SearchEndpoint
+from webportal.intake.pipeline.body import received
+from webportal.intake.shown import show_items
+
+
+class StudyEndpoint(SearchEndpoint, RetrievalEndpoint):
+    """What is asked of and sent to the same addresses."""
+
+    roles = SearchEndpoint.roles | RetrievalEndpoint.roles | {"store": UPLOADERS}
+    of_uploading = ("store",)
+
+    def store(self, request: Request, study: str = "") -> HttpResponse:
+        """Store the instances in the body, and say of each what became of it."""
+        negotiation.wants_json(request)
+        media_type, parameters = negotiation.parameters_of(request.headers.get("Content-Type", ""))
+        is_single = media_type == DICOM
+        of_parts = parameters.get("type", DICOM).strip('"').lower()
+        if not is_single and (media_type != "multipart/related" or of_parts != DICOM):
+            raise UnsupportedMedia(f'Send multipart/related; type="{DICOM}"; boundary=….')
+        with received(request._request) as body:
+            parts = (
+                iter([Part(DICOM, body.read())])
+                if is_single
+                else multipart.read(body, parameters.get("boundary", ""))
+            )
+            outcomes = storing.Storing(self.person, study).store(parts)
+        show_items(request, outcomes.items)
+        answer = storing.answer(outcomes, addresses.root(request))
+        return HttpResponse(
+            json.dumps(answer, ensure_ascii=False),
+            content_type=negotiation.JSON,
+            status=outcomes.status,
+        )
