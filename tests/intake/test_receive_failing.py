@@ -16,7 +16,7 @@ from webportal.storage import DurableFileSystemStorage
 pytestmark = pytest.mark.django_db
 
 
-def test_a_nearly_full_disk_takes_nothing(
+def test_a_nearly_full_disk_accepts_nothing(
     send: Send, settings: Settings, storage_folder: Path
 ) -> None:
     settings.UPLOAD_MIN_FREE_BYTES = 2**62
@@ -80,7 +80,7 @@ def test_no_records_are_left_if_the_storage_fails(
     assert stored_files(storage_folder) == []
 
 
-def test_a_fault_of_ours_is_a_verdict_and_logs_nothing_of_the_file(
+def test_an_internal_error_is_a_verdict_and_logs_nothing_of_the_file(
     send: Send, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(*_: object) -> None:

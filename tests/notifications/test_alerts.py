@@ -1,4 +1,4 @@
-"""Hospital IT is told of what needs it, once, and of when that is over."""
+"""Hospital IT is notified of problems once, and when they are resolved."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -70,7 +70,7 @@ def quarantine() -> None:
         (quarantine, "quarantined"),
     ],
 )
-def test_every_member_of_it_is_told_once(
+def test_every_member_of_it_is_notified_once(
     happens: Callable[[], None],
     code: str,
     it_person: User,
@@ -87,7 +87,7 @@ def test_every_member_of_it_is_told_once(
     assert told(radiologist) == []
 
 
-def test_a_disk_that_fills_up_is_told_before_uploads_are_refused(
+def test_a_disk_filling_up_is_alerted_before_uploads_are_refused(
     it_person: User, settings: Settings
 ) -> None:
     free = free_bytes()
@@ -115,7 +115,7 @@ def test_a_read_only_storage_alerts_hospital_it(
         {"mail_state": MailState.DUE, "mail_attempts": 3, "mail_due_at": timezone.now()},
     ],
 )
-def test_failing_mail_is_told_on_the_page(fields: dict[str, object], it_person: User) -> None:
+def test_failing_e_mail_is_reported_on_the_page(fields: dict[str, object], it_person: User) -> None:
     alert = SystemAlert.objects.create(code="gone", since=timezone.now(), cleared_at=timezone.now())
     Notification.objects.create(recipient=it_person, kind=Kind.SYSTEM_ALERT, alert=alert, **fields)
     find_after_patience()

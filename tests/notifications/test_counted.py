@@ -1,4 +1,4 @@
-"""What is told by number: studies that were assigned, and studies that were signed."""
+"""Notifications with a count: studies assigned, and studies signed."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -55,7 +55,7 @@ def sign_a_while_ago(study: Study, reader: User, ago: timedelta = A_WHILE) -> No
     )
 
 
-def test_a_reader_is_told_once_how_many_studies_were_assigned(
+def test_a_reader_is_notified_once_of_the_number_of_assigned_studies(
     radiologist: User, coordinator: User
 ) -> None:
     assign_a_while_ago(radiologist, coordinator, 3)
@@ -95,7 +95,7 @@ def test_neither_self_assignment_nor_a_lost_assignment_is_notified(
     assert told(radiologist) == []
 
 
-def test_an_uploader_is_told_of_signed_studies_once_the_signature_stands(
+def test_an_uploader_is_notified_once_the_signature_is_final(
     radiologist: User, uploader: User
 ) -> None:
     fresh, old = make_study(created_by=uploader), make_study(created_by=uploader)
@@ -107,13 +107,13 @@ def test_an_uploader_is_told_of_signed_studies_once_the_signature_stands(
     assert told(uploader) == [(Kind.STUDIES_SIGNED, 1)]
 
 
-def test_the_signer_of_an_own_upload_is_not_notified(radiologist: User) -> None:
+def test_the_signer_of_their_own_upload_is_not_notified(radiologist: User) -> None:
     sign_a_while_ago(make_study(created_by=radiologist), radiologist)
     run.note_all()
     assert told(radiologist) == []
 
 
-def test_a_study_that_waits_for_another_read_is_not_told_as_signed(
+def test_a_study_awaiting_another_read_is_not_reported_as_signed(
     radiologist: User, uploader: User
 ) -> None:
     study = make_study(created_by=uploader)
@@ -123,7 +123,7 @@ def test_a_study_that_waits_for_another_read_is_not_told_as_signed(
     assert told(uploader) == []
 
 
-def test_a_notification_says_the_number_and_leads_to_the_studies(
+def test_a_notification_states_the_number_and_links_to_the_studies(
     client: Client, radiologist: User, coordinator: User
 ) -> None:
     assign_a_while_ago(radiologist, coordinator, 2)

@@ -1,4 +1,4 @@
-"""Every kind of notification is worded, opens a page, and is offered to somebody."""
+"""Every kind of notification has a text, opens a page, and is offered to somebody."""
 
 from collections.abc import Callable
 
@@ -59,7 +59,7 @@ def test_its_e_mail_has_a_subject_and_a_text(kind: Kind, make_user: Callable[...
 
 
 @pytest.mark.parametrize("kind", [kind for kind, details in KINDS.items() if details.roles])
-def test_e_mail_of_it_is_offered_to_those_whom_it_concerns(
+def test_its_e_mail_is_offered_to_those_concerned(
     kind: Kind, make_user: Callable[..., User], sign_in: Callable[[User], Client]
 ) -> None:
     person = make_user(*KINDS[kind].roles)

@@ -1,4 +1,4 @@
-"""E-mail by choice, through a mail server of the test's own."""
+"""Optional e-mail, through a mail server run by the test."""
 
 import socket
 import threading
@@ -103,7 +103,7 @@ def test_users_who_chose_e_mail_get_one(mailbox: Mailbox, study: Study, reader: 
     assert audit_actions()[-1] == "notification.mailed"
 
 
-def test_each_gets_it_in_the_language_that_they_chose(
+def test_each_recipient_gets_it_in_their_chosen_language(
     mailbox: Mailbox, study: Study, reader: User, make_user: Callable[..., User]
 ) -> None:
     colleague = make_user(Role.RADIOLOGIST, username="colleague")
@@ -122,7 +122,7 @@ def test_each_gets_it_in_the_language_that_they_chose(
     assert english["Content-Language"] == "en-gb"
 
 
-def test_many_studies_are_one_e_mail_an_interval(
+def test_many_studies_cause_one_e_mail_per_interval(
     mailbox: Mailbox, study: Study, reader: User
 ) -> None:
     run.note_all()
@@ -172,7 +172,7 @@ def test_a_notification_read_on_the_page_needs_no_e_mail(
     assert mailbox.messages == []
 
 
-def test_the_e_mail_holds_no_patient_data(mailbox: Mailbox, study: Study, reader: User) -> None:
+def test_the_e_mail_contains_no_patient_data(mailbox: Mailbox, study: Study, reader: User) -> None:
     run.note_all()
     deliver()
     (message,) = mailbox.messages
@@ -198,7 +198,7 @@ def test_no_e_mail_is_due_without_a_mail_server(
     assert Notification.objects.get().mail_state == MailState.NONE
 
 
-def test_a_server_that_refuses_for_a_while_gets_it_later(
+def test_delivery_is_retried_after_temporary_refusals(
     mailbox: Mailbox, study: Study, reader: User
 ) -> None:
     mailbox.answer = "451 Try again later"
@@ -233,7 +233,7 @@ def test_an_e_mail_that_is_never_accepted_is_given_up_and_reported(
     assert "the e-mail could not be sent" in page
 
 
-def test_a_study_that_is_read_before_the_e_mail_needs_none(
+def test_a_study_read_before_the_e_mail_needs_none(
     mailbox: Mailbox, study: Study, reader: User
 ) -> None:
     mailbox.answer = "451 Try again later"

@@ -1,4 +1,4 @@
-"""A reader is told when an arbitration decided otherwise than they did."""
+"""Readers are notified when an arbitration overrules them."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -38,7 +38,7 @@ def read_three_times(readers: list[User], findings: list[Pneumonia], minutes_ago
     return study
 
 
-def test_only_the_reader_who_was_overruled_is_told_and_once(readers: list[User]) -> None:
+def test_only_the_overruled_reader_is_notified_and_only_once(readers: list[User]) -> None:
     study = read_three_times(readers, [Pneumonia.NONE, Pneumonia.DEFINITE, Pneumonia.DEFINITE])
     run.note_all()
     run.note_all()
@@ -46,14 +46,14 @@ def test_only_the_reader_who_was_overruled_is_told_and_once(readers: list[User])
     assert (told.recipient, told.kind, told.study) == (readers[0], Kind.READ_OVERRULED, study)
 
 
-def test_not_before_the_arbitration_stands(readers: list[User]) -> None:
+def test_not_before_the_arbitration_is_final(readers: list[User]) -> None:
     findings = [Pneumonia.NONE, Pneumonia.DEFINITE, Pneumonia.DEFINITE]
     read_three_times(readers, findings, minutes_ago=0)
     run.note_all()
     assert not Notification.objects.filter(kind=Kind.READ_OVERRULED).exists()
 
 
-def test_it_leads_to_the_study(client: Client, readers: list[User]) -> None:
+def test_it_links_to_the_study(client: Client, readers: list[User]) -> None:
     study = read_three_times(readers, [Pneumonia.NONE, Pneumonia.DEFINITE, Pneumonia.DEFINITE])
     run.note_all()
     client.force_login(readers[0])

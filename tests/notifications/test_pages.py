@@ -1,4 +1,4 @@
-"""The badge, the list and the choice of e-mail."""
+"""The badge, the list and the e-mail preferences."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -31,7 +31,7 @@ def waiting(radiologist: User) -> Study:
     return study
 
 
-def test_the_badge_of_every_page_counts_what_is_unread(
+def test_the_badge_on_every_page_counts_unread_notifications(
     waiting: Study, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     client = sign_in(radiologist)
@@ -41,7 +41,7 @@ def test_the_badge_of_every_page_counts_what_is_unread(
     assert "Notifications: 0 unread" in client.get("/notifications/badge").text
 
 
-def test_opening_one_leads_to_the_studies_that_wait_and_reads_it(
+def test_opening_one_shows_the_waiting_studies_and_marks_it_as_read(
     waiting: Study, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     client = sign_in(radiologist)
@@ -55,7 +55,7 @@ def test_opening_one_leads_to_the_studies_that_wait_and_reads_it(
     assert unread_count(radiologist) == 0
 
 
-def test_readers_who_read_first_are_told_no_result(
+def test_those_who_read_first_are_shown_no_result(
     waiting: Study, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     told = Notification.objects.get()
@@ -70,7 +70,9 @@ def test_readers_who_read_first_are_told_no_result(
     assert client.get(f"/notifications/{told.pk}")["Location"] == "/worklist?priority=0"
 
 
-def test_a_batch_leads_to_its_results(uploader: User, sign_in: Callable[[User], Client]) -> None:
+def test_a_batch_notification_opens_its_results(
+    uploader: User, sign_in: Callable[[User], Client]
+) -> None:
     batch = intake.create_batch(uploader, name="Night shift")
     told = Notification.objects.create(recipient=uploader, kind=Kind.BATCH_DONE, batch=batch)
     client = sign_in(uploader)
@@ -78,14 +80,14 @@ def test_a_batch_leads_to_its_results(uploader: User, sign_in: Callable[[User], 
     assert client.get(f"/notifications/{told.pk}")["Location"] == f"/uploads/{batch.pk}/results"
 
 
-def test_nobody_opens_another_s(
+def test_nobody_can_open_another_users_notification(
     waiting: Study, uploader: User, sign_in: Callable[[User], Client]
 ) -> None:
     told = Notification.objects.get()
     assert sign_in(uploader).get(f"/notifications/{told.pk}").status_code == 404
 
 
-def test_the_choice_is_kept_and_audited(
+def test_the_preferences_are_saved_and_audited(
     radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     client = sign_in(radiologist)
@@ -107,7 +109,7 @@ def test_e_mail_needs_an_address(radiologist: User, sign_in: Callable[[User], Cl
     assert chosen_kinds(radiologist) == []
 
 
-def test_only_what_concerns_one_s_role_is_offered(
+def test_only_kinds_for_the_users_roles_are_offered(
     uploader: User, sign_in: Callable[[User], Client]
 ) -> None:
     client = sign_in(uploader)

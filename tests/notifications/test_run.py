@@ -1,4 +1,4 @@
-"""Who is told of what, and that nobody is told twice."""
+"""Recipients of notifications, and that nobody is notified twice."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -61,7 +61,7 @@ def make_stat(category: str = Category.LIKELY, ago: timedelta = LONG_AGO, **fiel
 # ── A batch ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_uploader_is_told_once_that_a_batch_is_done(
+def test_the_uploader_is_notified_once_that_a_batch_is_done(
     add: Callable[..., UploadItem], batch: UploadBatch, uploader: User, radiologist: User
 ) -> None:
     add()
@@ -99,7 +99,7 @@ def test_a_batch_is_not_done_while_files_arrive(add: Callable[..., UploadItem]) 
     assert run.note_all() == 0
 
 
-def test_an_empty_batch_is_no_news(batch: UploadBatch) -> None:
+def test_an_empty_batch_is_not_notified(batch: UploadBatch) -> None:
     assert run.note_all() == 0
 
 
@@ -112,7 +112,7 @@ def test_old_batches_are_not_notified(add: Callable[..., UploadItem], batch: Upl
 # ── A stat study ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_every_radiologist_is_told_once_of_all_stat_studies_that_wait(
+def test_every_radiologist_is_notified_once_of_all_waiting_stat_studies(
     make_user: Callable[..., User], radiologist: User, uploader: User
 ) -> None:
     other = make_user("radiologist", username="other")
@@ -129,7 +129,7 @@ def test_every_radiologist_is_told_once_of_all_stat_studies_that_wait(
         assert told.category == Category.LIKELY
 
 
-def test_an_unread_notification_follows_what_waits(radiologist: User) -> None:
+def test_an_unread_notification_is_updated_with_the_waiting_studies(radiologist: User) -> None:
     first = make_stat()
     run.note_all()
     make_stat()
@@ -141,7 +141,7 @@ def test_an_unread_notification_follows_what_waits(radiologist: User) -> None:
     assert Notification.objects.get().studies == 2
 
 
-def test_once_read_it_comes_again_when_another_study_has_begun_to_wait(radiologist: User) -> None:
+def test_once_read_it_is_repeated_when_another_study_starts_to_wait(radiologist: User) -> None:
     make_stat()
     run.note_all()
     mark_read(radiologist)
@@ -152,7 +152,7 @@ def test_once_read_it_comes_again_when_another_study_has_begun_to_wait(radiologi
     assert Notification.objects.get(read_at=None).studies == 2
 
 
-def test_once_read_it_comes_again_after_an_interval_if_studies_still_wait(
+def test_once_read_it_is_repeated_after_an_interval_if_studies_still_wait(
     radiologist: User,
 ) -> None:
     make_stat()
@@ -164,7 +164,7 @@ def test_once_read_it_comes_again_after_an_interval_if_studies_still_wait(
     assert unread_count(radiologist) == 1
 
 
-def test_readers_who_read_first_are_told_of_all_waiting_studies_and_no_result(
+def test_those_who_read_first_are_notified_of_all_waiting_studies_without_results(
     radiologist: User,
 ) -> None:
     ReadingPreference.objects.create(reader=radiologist, reads_first=True)
@@ -191,7 +191,7 @@ def test_notifications_that_reveal_results_are_hidden_from_new_first_readers(
     assert notifications_of(radiologist).get().category == ""
 
 
-def test_a_blind_second_reader_is_told_of_no_result(
+def test_a_blind_second_reader_is_notified_without_results(
     radiologist: User, make_user: Callable[..., User], settings: LazySettings
 ) -> None:
     settings.SECOND_READING = settings.SECOND_READING_BLIND_TO_AI = True
@@ -213,7 +213,7 @@ def test_a_blind_second_reader_is_told_of_no_result(
     ],
     ids=lambda fields: next(iter(fields)),
 )
-def test_nobody_is_told_of_other_studies(fields: dict[str, Any], radiologist: User) -> None:
+def test_nobody_is_notified_of_other_studies(fields: dict[str, Any], radiologist: User) -> None:
     make_stat(**fields)
     assert run.note_all() == 0
 
@@ -233,7 +233,7 @@ def test_studies_read_meanwhile_no_longer_wait(radiologist: User) -> None:
     assert unread_count(radiologist) == 0
 
 
-def test_one_s_own_notifications_alone_are_marked(
+def test_only_ones_own_notifications_are_marked(
     make_user: Callable[..., User], radiologist: User
 ) -> None:
     other = make_user("radiologist", username="other")

@@ -1,4 +1,4 @@
-"""The health addresses say truly what works, to everyone, and leak nothing."""
+"""The health endpoints report accurately what works, to everyone, and leak nothing."""
 
 import os
 import subprocess
@@ -20,7 +20,7 @@ def _nothing_remembered() -> None:
     health_views._require_migrations.cache_clear()
 
 
-def test_live_asks_nobody(client: Client) -> None:
+def test_live_checks_only_the_process(client: Client) -> None:
     # No database fixture: a query would fail the test.
     response = client.get("/health/live")
     assert response.status_code == 200
@@ -28,7 +28,7 @@ def test_live_asks_nobody(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_ready_when_everything_answers(client: Client) -> None:
+def test_ready_when_everything_responds(client: Client) -> None:
     response = client.get("/health/ready")
     assert response.status_code == 200
     assert response.json() == {
@@ -39,7 +39,7 @@ def test_ready_when_everything_answers(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_a_missing_broker_is_reported_and_does_no_harm(client: Client, settings: Settings) -> None:
+def test_a_missing_broker_is_reported_but_harmless(client: Client, settings: Settings) -> None:
     settings.BROKER_URL = "redis://127.0.0.1:1/0"
     response = client.get("/health/ready")
     assert response.status_code == 200
@@ -48,7 +48,7 @@ def test_a_missing_broker_is_reported_and_does_no_harm(client: Client, settings:
 
 
 @pytest.mark.django_db
-def test_degraded_while_the_storage_can_only_be_read(
+def test_degraded_while_the_storage_is_read_only(
     client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_read_only(monkeypatch)

@@ -1,4 +1,4 @@
-"""/metrics speaks Prometheus' text format, to those who may scrape."""
+"""/metrics in Prometheus' text format, for those allowed to scrape it."""
 
 import re
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def scrape(client: Client) -> dict[str, float]:
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in samples)}
 
 
-def test_numbers_are_those_of_the_database(client: Client, settings: Settings) -> None:
+def test_values_match_the_database(client: Client, settings: Settings) -> None:
     settings.METRICS_TOKEN = "of the tests"
     now = timezone.now()
     make_job(queued_at=now - timedelta(minutes=10))
@@ -65,7 +65,7 @@ def test_no_token_is_accepted_unless_one_is_configured(client: Client, settings:
         assert client.get("/metrics", headers={"Authorization": given}).status_code == 401
 
 
-def test_it_may_look_in_the_browser(
+def test_hospital_it_can_view_it_in_the_browser(
     it_person: User, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     assert sign_in(it_person).get("/metrics").status_code == 200

@@ -97,7 +97,7 @@ def test_a_missing_broker_is_an_alert(client: Client, settings: Settings) -> Non
     assert "The broker is not responding." in client.get("/operations").text
 
 
-def test_deaf_workers_are_an_alert(client: Client) -> None:
+def test_workers_that_receive_no_hints_are_an_alert(client: Client) -> None:
     make_worker()
     job = make_job(queued_at=timezone.now() - timedelta(minutes=10))
     (alert,) = alerts(client)
@@ -106,7 +106,7 @@ def test_deaf_workers_are_an_alert(client: Client) -> None:
     assert alerts(client) == []
 
 
-def test_a_long_queue_of_busy_workers_is_no_alert(client: Client) -> None:
+def test_a_long_queue_with_busy_workers_is_no_alert(client: Client) -> None:
     make_worker()
     make_job(state=JobState.RUNNING, worker="gpu-1")
     make_job(queued_at=timezone.now() - timedelta(minutes=10))
@@ -143,7 +143,7 @@ def test_a_queued_job_is_cancelled(client: Client) -> None:
     assert "nothing to cancel" in response.text
 
 
-def test_polling_gets_the_changing_part_alone(client: Client) -> None:
+def test_polling_gets_only_the_changing_part(client: Client) -> None:
     text = client.get("/operations", headers={"HX-Request": "true"}).text
     assert "oldest wait" in text
     assert "<html" not in text

@@ -1,4 +1,4 @@
-"""Ages are told in one place, and those that cannot be are no ages."""
+"""Ages are computed in one place, and impossible ones are rejected."""
 
 from datetime import date
 
@@ -34,7 +34,7 @@ def test_whole_months(born: date, on: date, months: int) -> None:
         (date(1890, 1, 1), date(2026, 3, 1)),
     ],
 )
-def test_ages_that_cannot_be_are_none(born: date, on: date) -> None:
+def test_impossible_ages_are_none(born: date, on: date) -> None:
     assert age_in_months(born, on) is None
     assert age_in_years(born, on) is None
     assert contradicts(born, on)
@@ -55,5 +55,5 @@ def test_the_age_today_of_an_impossible_birth_date_is_not_known() -> None:
 
 
 @pytest.mark.django_db
-def test_the_day_of_the_upload_is_not_the_day_of_the_study() -> None:
+def test_the_upload_date_is_not_the_study_date() -> None:
     assert examined_on(make_study(performed_at=None)) is None

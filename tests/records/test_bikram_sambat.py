@@ -1,4 +1,4 @@
-"""Dates in Bikram Sambat, against dates that are known on both calendars."""
+"""Dates in Bikram Sambat, compared with dates known in both calendars."""
 
 from datetime import UTC, date, datetime
 
@@ -21,12 +21,12 @@ from webportal.records.bikram_sambat import in_bikram_sambat, written_day
         (date(1943, 4, 14), "2000-01-01"),
     ],
 )
-def test_dates_known_on_both_calendars(common_era: date, bikram_sambat: str) -> None:
+def test_dates_known_in_both_calendars(common_era: date, bikram_sambat: str) -> None:
     assert in_bikram_sambat(common_era) == f"वि.सं. {bikram_sambat}"
 
 
 @pytest.mark.parametrize("outside", [date(1, 1, 1), date(1900, 1, 1), date(9999, 12, 31)])
-def test_a_day_outside_the_tables_is_left_to_the_common_era(outside: date) -> None:
+def test_a_date_outside_the_tables_is_shown_in_the_common_era_only(outside: date) -> None:
     assert in_bikram_sambat(outside) == ""
     with translation.override("ne"):
         assert written_day(outside) == outside.isoformat()
@@ -39,7 +39,7 @@ def test_only_readers_of_nepali_see_both() -> None:
         assert written_day(date(2025, 6, 7)) == "2025-06-07 (वि.सं. 2082-02-24)"
 
 
-def test_a_moment_is_that_of_the_portal_s_time_zone_on_both_calendars(settings: Settings) -> None:
+def test_a_time_is_in_the_portals_time_zone_in_both_calendars(settings: Settings) -> None:
     settings.TIME_ZONE = "Asia/Kathmandu"
     late = datetime(2025, 6, 7, 20, 0, tzinfo=UTC)
     template = Template("{% load records %}{{ at|moment }}|{{ at|day }}|{{ none|day }}")

@@ -1,4 +1,4 @@
-"""One set of fields for a patient's identity and the case record, wherever they are taken."""
+"""A single set of fields for a patient's identity and the case record, used by every interface."""
 
 import pytest
 from django import forms
@@ -20,7 +20,7 @@ FORMS = [PatientForm, CorrectionForm, IdentifyForm, HeldFileForm, CaseRecordForm
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_every_form_takes_the_same_lengths(form: type[forms.Form]) -> None:
+def test_every_form_has_the_same_maximum_lengths(form: type[forms.Form]) -> None:
     shared = FIELDS.keys() & form.base_fields.keys()
     assert shared >= PatientFields.base_fields.keys()
     for name in shared:
@@ -31,7 +31,7 @@ def test_every_form_takes_the_same_lengths(form: type[forms.Form]) -> None:
 
 
 @pytest.mark.parametrize("serializer", [IdentitySerializer, FileCorrection, UploadCaseRecord])
-def test_rest_takes_the_fields_of_its_form(serializer: type[IdentitySerializer]) -> None:
+def test_rest_has_the_fields_of_its_form(serializer: type[IdentitySerializer]) -> None:
     taken = serializer().fields
     assert taken.keys() == serializer.form.base_fields.keys()
     for name, field in taken.items():
@@ -43,14 +43,14 @@ def test_the_sheet_has_the_fields_as_columns() -> None:
     assert ["file", *PatientFields.base_fields, *CaseFields.base_fields, "priority"] == COLUMNS
 
 
-def test_the_database_takes_what_the_forms_take() -> None:
+def test_the_database_accepts_what_the_forms_accept() -> None:
     for name in ("patient_id", "issuer"):
         longest = FIELDS[name].max_length  # type: ignore[attr-defined]
         assert getattr(Patient._meta.get_field(name), "max_length", None) == longest
 
 
 @pytest.mark.django_db
-def test_a_long_text_on_record_may_stay_but_no_longer_one_is_typed() -> None:
+def test_a_recorded_long_text_may_stay_but_not_be_entered() -> None:
     study = make_study(history="h" * 5000)
     given = {"history": study.history, "priority": study.priority}
     assert "history" not in StudyCaseRecordForm(given, instance=study).errors

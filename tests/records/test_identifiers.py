@@ -1,4 +1,4 @@
-"""The rules for identifiers and names, which every way in shares."""
+"""The rules for identifiers and names, shared by every interface."""
 
 import pytest
 
@@ -13,7 +13,7 @@ from webportal.records.identifiers import (
 @pytest.mark.parametrize(
     "text", ["", "P-1", "A 1", "MRN/2026.17", "Ä1", "रोगी-१२", "病人7", "a" * 64, "X^1", "=5"]
 )
-def test_an_identifier_is_what_can_be_seen(text: str) -> None:
+def test_an_identifier_has_only_visible_characters(text: str) -> None:
     assert identifier_fault(text) is None
 
 
@@ -53,16 +53,16 @@ def test_uncertain_characters_are_named_by_code_point(text: str, code: str, name
     "text",
     ["Phantom^One", "Jose\u0301", "क्\u200dष", "Zhang^X=张^小东", "Anne\u00a0Marie", "a" * 500],
 )
-def test_a_name_may_hold_what_its_script_needs(text: str) -> None:
+def test_a_name_may_contain_what_its_script_needs(text: str) -> None:
     assert name_fault(text) is None
 
 
 @pytest.mark.parametrize("text", ["A\x00B", "A\r\nB", "A\u202eB", "M\ufffdller", "a" * 501])
-def test_a_name_that_cannot_be_one(text: str) -> None:
+def test_invalid_names(text: str) -> None:
     assert name_fault(text) is not None
 
 
-def test_a_backslash_parts_two_values() -> None:
+def test_a_backslash_separates_two_values() -> None:
     assert several_values("A\\B") is not None
     assert several_values("A/B") is None
 
@@ -78,9 +78,9 @@ def test_a_backslash_parts_two_values() -> None:
         ("STRASSE", "straße"),
     ],
 )
-def test_names_that_look_alike_are_alike(one: str, other: str) -> None:
+def test_names_that_look_alike_compare_equal(one: str, other: str) -> None:
     assert comparable(one) == comparable(other)
 
 
-def test_accents_tell_names_apart() -> None:
+def test_accents_distinguish_names() -> None:
     assert comparable("Müller") != comparable("Muller")

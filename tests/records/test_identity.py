@@ -1,4 +1,4 @@
-"""The fingerprint of whom a patient's record is about."""
+"""The fingerprint of a patient's identity."""
 
 from datetime import date
 
@@ -29,18 +29,18 @@ def test_each_value_changes_the_fingerprint(field: str, value: object) -> None:
     assert identity_version(patient) != before
 
 
-def test_the_fingerprint_is_the_same_for_what_is_recorded_and_what_is_read_back() -> None:
+def test_the_fingerprint_survives_saving_and_reloading() -> None:
     patient = make_patient(birth_date=date(2020, 1, 2), sex="F")
     again = Patient.objects.get(pk=patient.pk)
     assert identity_version(again) == version_of(shown_identity(patient))
 
 
-def test_two_records_that_say_the_same_are_two_persons() -> None:
+def test_two_records_with_equal_data_are_two_persons() -> None:
     one, other = make_patient(name="A^B"), make_patient(name="A^B")
     other.patient_id = one.patient_id
     assert identity_version(one) != identity_version(other)
 
 
-def test_a_value_that_moves_to_the_next_field_is_another_identity() -> None:
+def test_a_value_moved_to_the_next_field_is_another_identity() -> None:
     one = shown_identity(make_patient(patient_id="AB", issuer="C"))
     assert version_of(one) != version_of(one | {"patient_id": "A", "issuer": "BC"})

@@ -1,4 +1,4 @@
-"""Changes of a patient's identity before and after a read is signed, and their trail."""
+"""Changes of a patient's identity before and after signing, and their audit entries."""
 
 from collections.abc import Callable
 from datetime import date
@@ -44,7 +44,7 @@ def signed(patient: Patient, radiologist: User) -> Study:
     return study
 
 
-def test_before_a_signature_old_and_new_values_are_kept_in_the_trail(
+def test_before_signing_old_and_new_values_are_kept_in_the_trail(
     patient: Patient, uploader: User
 ) -> None:
     make_study(patient=patient)
@@ -63,7 +63,7 @@ def test_before_a_signature_old_and_new_values_are_kept_in_the_trail(
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
-def test_after_a_signature_no_uploader_changes_who_it_is(
+def test_after_signing_an_uploader_cannot_change_the_identity(
     change: dict[str, Any], patient: Patient, signed: Study, uploader: User
 ) -> None:
     before = shown_identity(patient)
@@ -75,7 +75,7 @@ def test_after_a_signature_no_uploader_changes_who_it_is(
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: next(iter(change)))
-def test_after_a_signature_a_radiologist_corrects_with_a_reason(
+def test_after_signing_a_radiologist_corrects_with_a_reason(
     change: dict[str, Any], patient: Patient, signed: Study, radiologist: User
 ) -> None:
     for none in ("", "  "):
@@ -102,7 +102,7 @@ def test_after_a_signature_a_radiologist_corrects_with_a_reason(
     assert "patient.changed" not in audit_actions(study_id=unsigned.pk)
 
 
-def test_a_study_that_waits_for_another_reader_is_signed_too(
+def test_a_study_awaiting_another_reader_counts_as_signed(
     patient: Patient, signed: Study, uploader: User
 ) -> None:
     Study.objects.filter(pk=signed.pk).update(reading_state="unread")
@@ -128,7 +128,7 @@ def test_a_refused_correction_leaves_no_trace(
     assert "patient.identity_corrected" not in audit_actions()
 
 
-def test_the_page_of_an_uploader_says_who_can_correct_it(
+def test_the_uploaders_page_says_who_can_correct_it(
     patient: Patient, signed: Study, uploader: User, sign_in: Callable[[User], Client]
 ) -> None:
     browser, address = sign_in(uploader), reverse("records:edit-patient", args=[patient.pk])
@@ -141,7 +141,7 @@ def test_the_page_of_an_uploader_says_who_can_correct_it(
     assert patient.name == "Phantom^Eva"
 
 
-def test_the_page_of_a_radiologist_asks_for_the_reason(
+def test_the_radiologists_page_asks_for_the_reason(
     patient: Patient, signed: Study, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     browser, address = sign_in(radiologist), reverse("records:edit-patient", args=[patient.pk])
@@ -161,7 +161,7 @@ def test_the_page_of_a_radiologist_asks_for_the_reason(
     assert IdentityCorrection.objects.get().reason == REASON
 
 
-def test_old_and_new_values_are_for_auditors_alone(
+def test_old_and_new_values_are_for_auditors_only(
     patient: Patient,
     uploader: User,
     make_user: Callable[..., User],

@@ -1,4 +1,4 @@
-"""The patients: finding one, the whole history, and corrections."""
+"""Patients: search, full history, and corrections."""
 
 from collections.abc import Callable
 
@@ -45,14 +45,14 @@ def test_search_by_name_id_and_accession_number(browser: Client) -> None:
     ]
 
 
-def test_temporary_identities_can_be_listed_alone(browser: Client) -> None:
+def test_temporary_identities_can_be_listed_separately(browser: Client) -> None:
     make_patient()
     temporary = make_patient(is_temporary=True)
     page = browser.get(reverse("records:patients"), {"temporary": 1})
     assert list(page.context["page"]) == [temporary]
 
 
-def test_the_whole_history_is_shown_to_radiologists_and_its_viewing_audited(
+def test_radiologists_see_the_whole_history_and_viewing_is_audited(
     browser: Client, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     old = make_prediction(category="unlikely", probability=0.04)
@@ -90,7 +90,7 @@ def test_a_change_that_changes_nothing_is_not_audited(uploader: User) -> None:
     assert AuditEntry.objects.count() == 1
 
 
-def test_a_temporary_patient_with_a_real_id_is_temporary_no_longer(uploader: User) -> None:
+def test_a_temporary_patient_with_a_real_id_is_no_longer_temporary(uploader: User) -> None:
     patient = make_patient(is_temporary=True)
     change_patient(patient, {"name": "Müller^Eva"}, uploader)
     patient.refresh_from_db()
@@ -125,14 +125,14 @@ def test_the_form_keeps_components_of_a_name_that_it_does_not_show(browser: Clie
     assert patient.name == "Meier^Eva"
 
 
-def test_nobody_is_born_in_the_future(browser: Client) -> None:
+def test_birth_dates_in_the_future_are_refused(browser: Client) -> None:
     patient = make_patient()
     address = reverse("records:edit-patient", args=[patient.pk])
     answer = browser.post(address, {"patient_id": "X", "birth_date": "2999-01-01"})
     assert "in the future" in answer.content.decode()
 
 
-def test_a_name_in_ideographs_alone_is_found_shown_and_kept(browser: Client) -> None:
+def test_a_purely_ideographic_name_is_found_shown_and_kept(browser: Client) -> None:
     patient = make_patient(name="=王^小東", patient_id="A-1")
     make_study(patient=patient)
     assert found(browser, "小東") == [patient]

@@ -1,4 +1,4 @@
-"""What a person sees: the studies of their departments, and a patient's in an emergency."""
+"""Visibility: the studies of a user's departments, and of a patient in an emergency."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -26,12 +26,14 @@ def elsewhere(person: User) -> Department:
     return Department.objects.create(name="Elsewhere")
 
 
-def test_while_there_is_one_department_everybody_sees_everything(person: User) -> None:
+def test_with_a_single_department_everybody_sees_everything(person: User) -> None:
     study = make_study()
     assert list(Study.objects.visible_to(person)) == [study]
 
 
-def test_studies_of_other_departments_are_not_there(person: User, elsewhere: Department) -> None:
+def test_studies_of_other_departments_do_not_exist_for_the_user(
+    person: User, elsewhere: Department
+) -> None:
     own, other = make_study(), make_study(department=elsewhere)
     assert list(Study.objects.visible_to(person)) == [own]
     assert list(Patient.objects.visible_to(person)) == [own.patient]
@@ -43,14 +45,16 @@ def test_studies_of_other_departments_are_not_there(person: User, elsewhere: Dep
     assert set(Study.objects.visible_to(person)) == {own, other}
 
 
-def test_somebody_of_no_department_sees_nothing(person: User, elsewhere: Department) -> None:
+def test_a_user_without_a_department_sees_nothing(person: User, elsewhere: Department) -> None:
     make_study()
     person.departments.clear()
     assert not Study.objects.visible_to(person).exists()
     assert not Patient.objects.visible_to(person).exists()
 
 
-def test_who_sees_all_departments_sees_those_to_come(person: User, elsewhere: Department) -> None:
+def test_access_to_all_departments_includes_future_ones(
+    person: User, elsewhere: Department
+) -> None:
     study = make_study(department=elsewhere)
     without_study = make_patient()
     person.sees_all_departments = True
@@ -76,7 +80,7 @@ def test_an_emergency_opens_one_patient_until_it_ends(person: User, elsewhere: D
     assert not Study.objects.visible_to(person).exists()
 
 
-def test_new_people_belong_to_the_only_department_alone(
+def test_new_users_belong_to_the_single_department(
     person: User, elsewhere: Department, make_user: MakeUser
 ) -> None:
     assert [each.name for each in person.departments.all()] == ["General"]

@@ -1,4 +1,4 @@
-"""Holds are placed where the patient is known, and lifted by hospital IT, who sees ids alone."""
+"""Holds are placed by clinical users and lifted by hospital IT, who see only ids."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.django_db
 SignIn = Callable[[User], Client]
 
 
-def test_a_hold_is_placed_on_the_patients_page_and_lifted_by_it(
+def test_a_hold_is_placed_on_the_patients_page_and_lifted_by_hospital_it(
     uploader: User, it_person: User, sign_in: SignIn
 ) -> None:
     study = make_study(patient=make_patient(name="Phantom^Asta"))
@@ -61,7 +61,9 @@ def test_a_hold_needs_a_reason_and_is_placed_once(uploader: User, sign_in: SignI
     assert LegalHold.objects.get().reason == "Claim 17"
 
 
-def test_a_temporary_patient_is_held_by_the_study(uploader: User, sign_in: SignIn) -> None:
+def test_studies_of_a_temporary_patient_are_held_individually(
+    uploader: User, sign_in: SignIn
+) -> None:
     study = make_study(patient=make_patient(is_temporary=True))
     client = sign_in(uploader)
     address = f"/patients/{study.patient.pk}/hold"
@@ -73,7 +75,7 @@ def test_a_temporary_patient_is_held_by_the_study(uploader: User, sign_in: SignI
     assert LegalHold.objects.get().study.patient == known  # type: ignore[union-attr]
 
 
-def test_a_hold_on_somebody_elses_study_is_not_placed(uploader: User, sign_in: SignIn) -> None:
+def test_a_hold_on_another_patients_study_is_not_placed(uploader: User, sign_in: SignIn) -> None:
     patient, other = make_patient(), make_study()
     for study in (str(other.pk), "nonsense"):
         answer = sign_in(uploader).post(
@@ -83,7 +85,7 @@ def test_a_hold_on_somebody_elses_study_is_not_placed(uploader: User, sign_in: S
     assert not LegalHold.objects.exists()
 
 
-def test_the_page_lists_what_is_due(it_person: User, sign_in: SignIn, settings: Settings) -> None:
+def test_the_page_lists_due_studies(it_person: User, sign_in: SignIn, settings: Settings) -> None:
     study = make_study(performed_at=datetime(2000, 1, 1, tzinfo=UTC))
     assert "There is no rule" in sign_in(it_person).get("/retention").content.decode()
     settings.RETENTION_YEARS = 10

@@ -1,4 +1,4 @@
-"""What is due follows from the rule, and a hold suspends it."""
+"""The retention rule determines what is due, and a hold suspends it."""
 
 import io
 from datetime import UTC, date, datetime
@@ -42,7 +42,7 @@ def is_due(study: Study) -> bool:
 @pytest.mark.parametrize(
     ("on", "expected"), [("2016-06-15", True), ("2016-06-16", False), ("2026-06-01", False)]
 )
-def test_a_study_is_due_so_many_years_after_the_examination(on: str, expected: bool) -> None:
+def test_a_study_is_due_after_the_retention_period(on: str, expected: bool) -> None:
     assert is_due(examined(on)) == expected
 
 
@@ -56,13 +56,13 @@ def test_a_study_is_due_so_many_years_after_the_examination(on: str, expected: b
         (None, False),  # might have been a newborn
     ],
 )
-def test_studies_of_minors_are_kept_until_they_are_old_enough(
+def test_studies_of_minors_are_kept_until_the_required_age(
     born: str | None, expected: bool
 ) -> None:
     assert is_due(examined("2004-06-01", born)) == expected
 
 
-def test_without_a_birth_date_the_patient_counts_as_born_that_day(settings: Settings) -> None:
+def test_without_a_birth_date_the_examination_date_is_assumed(settings: Settings) -> None:
     study = examined("1998-06-15", None)
     assert is_due(study)
     settings.RETENTION_MINORS_UNTIL = 29
@@ -71,14 +71,14 @@ def test_without_a_birth_date_the_patient_counts_as_born_that_day(settings: Sett
     assert is_due(examined("2010-01-01", None))
 
 
-def test_without_an_examination_date_the_upload_counts() -> None:
+def test_without_an_examination_date_the_upload_date_counts() -> None:
     study = make_study(patient=make_patient(birth_date=date(1950, 1, 1)))
     assert not is_due(study)
     Study.objects.filter(pk=study.pk).update(created_at=datetime(2010, 1, 1, tzinfo=UTC))
     assert is_due(study)
 
 
-def test_a_later_signature_or_addendum_begins_the_time_anew(radiologist: User) -> None:
+def test_a_later_signature_or_addendum_restarts_the_period(radiologist: User) -> None:
     study = examined("2010-01-01")
     make_radiograph(study=study)
     assert is_due(study)

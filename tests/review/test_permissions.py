@@ -1,4 +1,4 @@
-"""Who may open the pages of the review and the records."""
+"""Permissions for the pages of review and records."""
 
 from collections.abc import Callable
 
@@ -16,7 +16,7 @@ CLINIC = {Role.RADIOLOGIST, Role.UPLOADER}
 
 
 @pytest.mark.parametrize("role", list(Role))
-def test_each_role_opens_its_pages_and_no_others(
+def test_each_role_can_open_exactly_its_pages(
     role: Role, make_user: Callable[..., User], sign_in: Callable[[User], Client]
 ) -> None:
     browser = sign_in(make_user(role))

@@ -1,4 +1,4 @@
-"""Every place that shows a result follows the rule on the model's purpose."""
+"""Every page that shows a result follows the purpose rule."""
 
 import csv
 import io
@@ -92,7 +92,7 @@ def test_an_age_without_a_birth_date_is_shown(browser: Client) -> None:
     assert "45 y" in browser.get(f"/studies/{study.pk}").text
 
 
-def test_order_filter_and_counts_of_the_worklist(browser: Client) -> None:
+def test_worklist_order_filters_and_counts_follow_the_rule(browser: Client) -> None:
     adult, child = add("likely", ADULT), add("indeterminate")
     unlikely, lateral = add("unlikely"), add("likely", view_position="LAT")
     page = browser.get("/worklist").text
@@ -115,7 +115,7 @@ def test_order_filter_and_counts_of_the_worklist(browser: Client) -> None:
         assert found == {result.pk for result in expected}
 
 
-def test_next_takes_what_the_model_may_judge_first(radiologist: User) -> None:
+def test_next_prefers_studies_within_the_purpose(radiologist: User) -> None:
     add("likely", ADULT)
     child = add("indeterminate")
     assert reserve_next(radiologist) == child.radiograph.study
@@ -134,7 +134,7 @@ def test_the_read_decides_on_the_frontal_view() -> None:
     assert leading_prediction(frontal.radiograph.study) == frontal
 
 
-def test_history_and_timeline(browser: Client) -> None:
+def test_history_and_timeline_follow_the_rule(browser: Client) -> None:
     study = add("likely", ADULT).radiograph.study
     for address in (f"/patients/{study.patient_id}", f"/studies/{study.pk}"):
         page = browser.get(address).text
@@ -147,7 +147,7 @@ def both(make_user: Callable[..., User]) -> User:
     return make_user("uploader", "radiologist", username="both")
 
 
-def test_results_of_an_upload(both: User, sign_in: Callable[[User], Client]) -> None:
+def test_upload_results_follow_the_rule(both: User, sign_in: Callable[[User], Client]) -> None:
     batch = services.create_batch(both, name="Night shift")
     for name, result in (
         ("adult.dcm", add("likely", ADULT)),
@@ -205,7 +205,7 @@ def test_results_of_an_upload(both: User, sign_in: Callable[[User], Client]) -> 
     ]
 
 
-def test_the_interface_for_programs(radiologist: User) -> None:
+def test_the_api_follows_the_rule(radiologist: User) -> None:
     adult, child = add("likely", ADULT), add("likely")
     lateral = add("unlikely", view_position="LAT", study=child.radiograph.study)
     Prediction.objects.update(bacterial_probability=0.6)

@@ -1,4 +1,4 @@
-"""Bodies that are not to be sent are refused before they travel."""
+"""Unacceptable bodies are refused before they are sent."""
 
 import http.client
 import json
@@ -28,7 +28,7 @@ def ask(server: Server, request: bytes) -> tuple[int, bytes, Message]:
         return response.status, response.read(), response.headers
 
 
-def test_a_body_from_nobody_is_refused_before_it_travels(server: Server, uploader: User) -> None:
+def test_an_anonymous_body_is_refused_before_it_is_sent(server: Server, uploader: User) -> None:
     batch = services.create_batch(uploader)
     for path in (f"/uploads/{batch.pk}/files", f"/api/v1/batches/{batch.pk}/files"):
         # No 100 Continue comes first, by which a client would begin to send.
@@ -49,7 +49,7 @@ def test_a_body_from_nobody_is_refused_before_it_travels(server: Server, uploade
     assert server.files_on_disk() == 0
 
 
-def test_a_body_beyond_the_limits_is_refused_before_it_travels(
+def test_an_oversized_body_is_refused_before_it_is_sent(
     start_server: Callable[..., Server], make_user: Callable[..., User]
 ) -> None:
     server = start_server(UPLOAD_MAX_ARCHIVE_BYTES="1000", UPLOAD_MAX_BYTES=str(300 * 1024**2))
@@ -65,7 +65,7 @@ def test_a_body_beyond_the_limits_is_refused_before_it_travels(
     assert ask(server, head("/uploads", f"Content-Length: {17 * 1024**2}"))[0] == 413
 
 
-def test_one_person_may_not_send_everything_at_once(
+def test_simultaneous_uploads_per_user_are_limited(
     start_server: Callable[..., Server], make_user: Callable[..., User]
 ) -> None:
     server = start_server(UPLOADS_PER_PERSON="2")
@@ -95,7 +95,7 @@ def test_one_person_may_not_send_everything_at_once(
         assert ask(server, upload_head(greedy, len(data)) + data)[0] == 200
 
 
-def test_a_request_whose_end_is_in_doubt_is_refused(server: Server) -> None:
+def test_ambiguous_message_framing_is_refused(server: Server) -> None:
     doubtful = [
         ("Content-Length: 4", "Transfer-Encoding: chunked"),
         ("Content-Length: 4", "Content-Length: 5"),
@@ -115,7 +115,7 @@ def test_a_request_whose_end_is_in_doubt_is_refused(server: Server) -> None:
         assert received.count(b"HTTP/1.1 ") == 1, headers
 
 
-def test_an_unknown_length_does_for_what_is_small(server: Server, uploader: User) -> None:
+def test_small_bodies_may_have_an_unknown_length(server: Server, uploader: User) -> None:
     token = create_token(uploader, "a script")
     headers = {"Authorization": f"Token {token}", "Content-Type": "application/json"}
     with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as api:
@@ -131,7 +131,7 @@ def test_an_unknown_length_does_for_what_is_small(server: Server, uploader: User
         assert response.headers.get("Server") is None
 
 
-def test_names_with_underscores_are_no_headers_of_proxies() -> None:
+def test_header_names_with_underscores_are_dropped() -> None:
     scope = {
         "method": "GET",
         "path": "/",

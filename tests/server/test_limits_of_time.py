@@ -1,4 +1,4 @@
-"""Connections that make no progress end, so that they cannot use up what the server has."""
+"""Stalled connections are closed, so that they cannot exhaust the server's resources."""
 
 import asyncio
 import socket
@@ -61,7 +61,7 @@ def connect(port: int) -> socket.socket:
     return slow
 
 
-def test_headers_that_are_never_finished_end_the_connection(
+def test_unfinished_headers_time_out(
     start: Callable[[], tuple[uvicorn.Server, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "REQUEST_SECONDS", 0.3)
@@ -72,7 +72,7 @@ def test_headers_that_are_never_finished_end_the_connection(
         assert silent.recv(1) == b""
 
 
-def test_a_client_that_takes_nothing_of_its_answer_is_given_up(
+def test_a_client_that_accepts_no_response_is_disconnected(
     start: Callable[[], tuple[uvicorn.Server, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "READER_SECONDS", 1)
@@ -87,7 +87,7 @@ def test_a_client_that_takes_nothing_of_its_answer_is_given_up(
         wait_until(lambda: not server.server_state.connections, "the connection was given up")
 
 
-def test_of_too_many_connections_the_one_that_waits_longest_ends(
+def test_beyond_the_limit_the_longest_waiting_connection_is_closed(
     start: Callable[[], tuple[uvicorn.Server, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connections, "most_connections", lambda: 2)
@@ -101,7 +101,7 @@ def test_of_too_many_connections_the_one_that_waits_longest_ends(
                 assert each.recv(12) == b"HTTP/1.1 200"
 
 
-def test_a_body_that_stops_arriving_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stalled_body_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "STALL_SECONDS", 0.1)
     parts = iter([{"type": "http.request", "body": b"some", "more_body": True}])
 

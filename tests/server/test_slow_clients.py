@@ -1,4 +1,4 @@
-"""Slow clients keep nobody waiting, and are served in the end."""
+"""Slow clients delay nobody, and are eventually served."""
 
 import json
 import signal
@@ -24,7 +24,7 @@ def senders(make_user: Callable[..., User]) -> list[User]:
     return [make_user(*roles, username=f"sender-{number}") for number in range(SENDERS)]
 
 
-def test_pages_are_shown_while_slow_clients_hold_connections(
+def test_pages_are_served_while_slow_clients_hold_connections(
     server: Server, senders: list[User]
 ) -> None:
     data = files.png(files.phantom())
@@ -59,7 +59,7 @@ def test_pages_are_shown_while_slow_clients_hold_connections(
     assert UploadItem.objects.count() == SENDERS * FILES_EACH
 
 
-def test_a_body_under_way_is_on_the_disk_and_gone_when_its_sender_is(
+def test_a_body_in_transit_is_on_disk_and_removed_when_the_client_disconnects(
     server: Server, senders: list[User]
 ) -> None:
     with server.connect() as slow:
@@ -69,7 +69,7 @@ def test_a_body_under_way_is_on_the_disk_and_gone_when_its_sender_is(
     assert not UploadItem.objects.exists()
 
 
-def test_an_upload_under_way_is_finished_when_the_portal_is_stopped(
+def test_an_upload_in_progress_is_completed_when_the_portal_stops(
     server: Server, senders: list[User]
 ) -> None:
     data = files.png(files.phantom())

@@ -1,4 +1,4 @@
-"""English and Nepali: who gets which, how it is remembered, and that no text is left out."""
+"""English and Nepali: selection, persistence, and completeness of the catalogue."""
 
 import re
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def choose(client: Client, language: str) -> None:
     client.post(reverse("set-language"), {"language": language, "next": "/"})
 
 
-def test_a_page_speaks_the_language_of_the_browser(client: Client, db: None) -> None:
+def test_a_page_uses_the_language_of_the_browser(client: Client, db: None) -> None:
     english = client.get("/sign-in", headers={"Accept-Language": "de, en-US;q=0.7"})
     nepali = client.get("/sign-in", headers={"Accept-Language": "ne-NP, en;q=0.5"})
     assert '<html lang="en-gb"' in english.text
@@ -42,7 +42,7 @@ def test_a_page_speaks_the_language_of_the_browser(client: Client, db: None) -> 
     assert "Every sign-in is recorded." not in nepali.text
 
 
-def test_the_choice_outlasts_the_session_and_wins_over_the_browser(
+def test_the_choice_outlasts_the_session_and_overrides_the_browser(
     client: Client, radiologist: User
 ) -> None:
     choose(client, "ne")
@@ -60,7 +60,7 @@ def test_the_choice_outlasts_the_session_and_wins_over_the_browser(
     assert NEPALI_WORKLIST not in page.text
 
 
-def test_the_choice_is_kept_with_the_person_when_made_while_signed_in_or_before(
+def test_the_choice_is_stored_with_the_user_whether_signed_in_or_not(
     client: Client, radiologist: User
 ) -> None:
     client.force_login(radiologist)
@@ -109,7 +109,7 @@ def test_problems_of_a_new_password_are_in_the_language_of_the_page(
     assert "too short" not in nepali
 
 
-def test_an_unknown_language_and_a_foreign_address_are_not_followed(client: Client) -> None:
+def test_unknown_languages_and_external_redirects_are_refused(client: Client) -> None:
     answer = client.post(
         reverse("set-language"), {"language": "xx", "next": "https://elsewhere.example/"}
     )
@@ -117,12 +117,12 @@ def test_an_unknown_language_and_a_foreign_address_are_not_followed(client: Clie
     assert "django_language" not in client.cookies
 
 
-def test_the_choice_takes_a_token_against_forgery(db: None) -> None:
+def test_the_choice_requires_a_csrf_token(db: None) -> None:
     strict = Client(enforce_csrf_checks=True)
     assert strict.post(reverse("set-language"), {"language": "ne"}).status_code == 403
 
 
-def test_somebody_with_a_one_time_password_may_choose(client: Client, radiologist: User) -> None:
+def test_a_user_with_a_one_time_password_can_choose(client: Client, radiologist: User) -> None:
     radiologist.must_change_password = True
     radiologist.save()
     client.force_login(radiologist)
@@ -130,13 +130,13 @@ def test_somebody_with_a_one_time_password_may_choose(client: Client, radiologis
     assert '<html lang="ne"' in client.get("/account/password").text
 
 
-def test_the_choice_leads_back_to_where_it_was_made(client: Client, radiologist: User) -> None:
+def test_the_choice_returns_to_the_same_page(client: Client, radiologist: User) -> None:
     client.force_login(radiologist)
     page = client.get("/worklist?state=all").text
     assert 'name="next" value="/worklist?state=all"' in page
 
 
-def test_programs_are_answered_in_english(client: Client, radiologist: User) -> None:
+def test_programs_get_english(client: Client, radiologist: User) -> None:
     client.force_login(radiologist)
     choose(client, "ne")
     refused = client.get("/api/v1/studies?nonsense=1", headers={"Accept-Language": "ne"})
@@ -153,7 +153,7 @@ def test_caches_know_what_a_page_depends_on(client: Client, db: None) -> None:
     assert {"Accept-Language", "Cookie"} <= set(vary.split(", "))
 
 
-def test_texts_that_are_defined_once_follow_each_request() -> None:
+def test_lazy_texts_follow_the_language_of_each_request() -> None:
     with translation.override("ne"):
         assert str(Category.LIKELY.label) == "निमोनियाको सम्भावना बढी"
     assert str(Category.LIKELY.label) == "Pneumonia likely"
@@ -165,7 +165,7 @@ def test_numbers_are_grouped_as_in_nepal() -> None:
     assert number_format(12_345_678, force_grouping=True) == "12,345,678"
 
 
-def test_sizes_have_the_units_that_all_other_texts_have() -> None:
+def test_sizes_have_the_same_units_as_all_other_texts() -> None:
     with translation.override("ne"):
         assert filesizeformat(566).endswith("बाइट")
         for size in (2_000, 3_000_000, 4_000_000_000):
@@ -173,7 +173,7 @@ def test_sizes_have_the_units_that_all_other_texts_have() -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.parents[1].name)
-def test_every_text_is_in_the_catalogue_and_none_too_many(source: Path) -> None:
+def test_the_catalogue_contains_exactly_the_texts_in_use(source: Path) -> None:
     today = {message.id for message in messages.updated(source)}
     assert len(today) > 900
     known = {message.id for message in messages.read_catalog(source)}
@@ -181,14 +181,14 @@ def test_every_text_is_in_the_catalogue_and_none_too_many(source: Path) -> None:
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.parents[1].name)
-def test_every_text_is_translated_with_all_that_is_filled_in(source: Path) -> None:
+def test_every_text_is_translated_with_all_placeholders(source: Path) -> None:
     texts = [message for message in messages.read_catalog(source) if message.id]
     assert not [text.id for text in texts if not messages.is_translated(text) or text.fuzzy]
     assert not [text.id for text in texts if list(text.check()) or not fits(text)]
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.parents[1].name)
-def test_the_compiled_catalogue_is_that_of_its_source(source: Path) -> None:
+def test_the_compiled_catalogue_matches_its_source(source: Path) -> None:
     compiled = source.with_suffix(".mo").read_bytes()
     assert compiled == messages.as_mo(messages.read_catalog(source)), "Run 'make messages'."
 

@@ -1,4 +1,4 @@
-"""All stored files are read in turn and compared; what is wrong is told until it is right."""
+"""All stored files are read in turn and verified; faults are reported until repaired."""
 
 import io
 from collections.abc import Callable
@@ -48,7 +48,7 @@ def damage(folder: Path, key: str) -> None:
     path.write_bytes(path.read_bytes()[:-1] + b"\1\1")
 
 
-def test_a_round_goes_on_where_it_stopped(radiographs: list[Radiograph]) -> None:
+def test_a_round_resumes_where_it_stopped(radiographs: list[Radiograph]) -> None:
     for number in (1, 2, 3, 4):
         check = step()
         assert check.checked_images == number
@@ -108,7 +108,7 @@ def check_of(fault: FileFault) -> str:
     return f"/operations/files/{fault.pk}/check"
 
 
-def test_the_next_round_ends_what_was_put_right_by_hand(
+def test_the_next_round_closes_faults_repaired_by_hand(
     radiographs: list[Radiograph], storage_folder: Path
 ) -> None:
     path = storage_folder / radiographs[0].dicom_key
@@ -120,7 +120,7 @@ def test_the_next_round_ends_what_was_put_right_by_hand(
     assert not open_faults().exists()
 
 
-def test_a_held_file_that_was_decided_on_is_no_fault(
+def test_a_resolved_held_file_is_no_fault(
     radiographs: list[Radiograph], send: Send, uploader: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     item = send(files.dicom(files.phantom(seed=5), PatientName="Doe^Jack"))
@@ -136,7 +136,7 @@ def test_a_held_file_that_was_decided_on_is_no_fault(
     assert not FileFault.objects.exists()
 
 
-def test_an_empty_storage_puts_no_file_at_fault(
+def test_an_empty_storage_reports_no_faulty_files(
     radiographs: list[Radiograph], storage_folder: Path
 ) -> None:
     storage_folder.rename(storage_folder.with_name("hidden"))
@@ -148,7 +148,7 @@ def test_an_empty_storage_puts_no_file_at_fault(
     assert not FileFault.objects.exists()
 
 
-def test_two_that_check_at_once_count_once(radiographs: list[Radiograph]) -> None:
+def test_concurrent_checks_count_once(radiographs: list[Radiograph]) -> None:
     check = checking.begin()
     same = StorageCheck.objects.get(pk=check.pk)
     for each in (check, same):
@@ -156,7 +156,7 @@ def test_two_that_check_at_once_count_once(radiographs: list[Radiograph]) -> Non
     assert StorageCheck.objects.get().checked_images == 1
 
 
-def test_the_command_names_what_is_wrong_and_fails(
+def test_the_command_names_faulty_files_and_fails(
     radiographs: list[Radiograph], storage_folder: Path
 ) -> None:
     output = io.StringIO()
@@ -168,7 +168,7 @@ def test_the_command_names_what_is_wrong_and_fails(
     assert f"damaged: {radiographs[0].dicom_key}" in output.getvalue()
 
 
-def test_the_scheduler_begins_a_round_when_it_is_time(
+def test_the_scheduler_starts_a_round_when_due(
     radiographs: list[Radiograph], settings: Settings
 ) -> None:
     settings.STORAGE_CHECK_DAYS = 0

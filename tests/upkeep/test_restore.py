@@ -1,4 +1,4 @@
-"""A restored database is older than the storage; nothing of the storage may be lost by that."""
+"""A restored database is older than the storage; no stored file may be lost because of that."""
 
 import io
 import subprocess
@@ -91,7 +91,7 @@ def test_after_a_restore_nothing_is_lost(
     assert keys_of(stored_files(storage_folder)) == keys_of(everything)
 
 
-def test_a_restore_is_seen_when_the_trail_has_grown_past_the_mark(
+def test_a_restore_is_detected_even_if_the_trail_has_grown_past_the_mark(
     send: Send, storage_folder: Path, tmp_path: Path
 ) -> None:
     send(files.dicom(files.phantom(seed=1)))
@@ -105,7 +105,7 @@ def test_a_restore_is_seen_when_the_trail_has_grown_past_the_mark(
     assert pauses.open_pauses().get().reason == PauseReason.OLDER_DATABASE
 
 
-def test_the_trash_is_put_back_for_a_newer_database(
+def test_trashed_files_are_restored_for_a_newer_database(
     send: Send, storage_folder: Path, tmp_path: Path, it_person: User
 ) -> None:
     """Somebody resumes the removal after an old restore, and only then finds the newer dump."""
@@ -137,7 +137,7 @@ def test_an_empty_storage_gets_no_mark(storage_folder: Path, batch: UploadBatch)
     assert database_mark.KEY in stored_files(storage_folder)
 
 
-def test_a_mark_that_cannot_be_read_is_taken_for_that_of_another_database(
+def test_an_unreadable_mark_counts_as_that_of_another_database(
     batch: UploadBatch, storage_folder: Path
 ) -> None:
     storage_folder.mkdir()

@@ -1,4 +1,4 @@
-"""What the scheduler removes waits in the trash, comes back when needed, and is never much."""
+"""Files removed by the scheduler stay in the trash, can be restored, and are limited in number."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -41,7 +41,7 @@ def test_the_trash_keeps_a_file_for_its_period(storage_folder: Path, settings: S
     assert entry.detail == {"key": key}
 
 
-def test_a_file_that_a_record_names_again_is_put_back(send: Send, storage_folder: Path) -> None:
+def test_a_file_referenced_again_is_restored(send: Send, storage_folder: Path) -> None:
     radiograph = send(files.dicom(files.phantom())).radiograph
     assert radiograph is not None
     trash.discard(radiograph.dicom_key)
@@ -54,7 +54,7 @@ def test_a_file_that_a_record_names_again_is_put_back(send: Send, storage_folder
     assert entry.detail == {"key": radiograph.dicom_key}
 
 
-def test_files_stored_again_do_not_keep_the_trash_full(send: Send, storage_folder: Path) -> None:
+def test_files_stored_again_do_not_fill_the_trash(send: Send, storage_folder: Path) -> None:
     data = files.dicom(files.phantom())
     radiograph = send(data).radiograph
     assert radiograph is not None
@@ -65,7 +65,7 @@ def test_files_stored_again_do_not_keep_the_trash_full(send: Send, storage_folde
     assert kept_files(storage_folder) == [radiograph.dicom_key]
 
 
-def test_a_held_file_that_was_decided_on_goes_to_the_trash(
+def test_a_resolved_held_file_goes_to_the_trash(
     send: Send, uploader: User, storage_folder: Path
 ) -> None:
     send(files.dicom(files.phantom(seed=1)))
@@ -81,7 +81,7 @@ def test_a_held_file_that_was_decided_on_goes_to_the_trash(
 
 
 @pytest.mark.parametrize(("share", "most", "left"), [(1.0, 3, 4), (0.0, 100, 3)])
-def test_much_at_once_pauses_the_removal(
+def test_too_many_files_at_once_pause_removal(
     share: float, most: int, left: int, settings: Settings, storage_folder: Path, send: Send
 ) -> None:
     for seed in range(5):
@@ -109,7 +109,7 @@ def test_while_paused_the_trash_is_not_emptied(storage_folder: Path) -> None:
     assert kept_files(storage_folder) == [trash.key_in_trash(key)]
 
 
-def test_hospital_it_resumes_the_removal(
+def test_hospital_it_resumes_removal(
     storage_folder: Path, settings: Settings, it_person: User, sign_in: Callable[[User], Client]
 ) -> None:
     settings.STORAGE_REMOVAL_FILES = 0

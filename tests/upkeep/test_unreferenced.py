@@ -1,4 +1,4 @@
-"""Files in the storage that no record names go to the trash, and no others."""
+"""Only unreferenced stored files go to the trash."""
 
 import hashlib
 import threading
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 DIGEST = "ab" * 32
 
 
-def test_files_named_by_a_record_stay(send: Send, storage_folder: Path) -> None:
+def test_referenced_files_stay(send: Send, storage_folder: Path) -> None:
     send(files.dicom(files.phantom()))
     send(files.png(files.phantom(seed=1)))
     assert send(files.dicom(files.phantom(seed=2), PatientName="Doe^Jane")).verdict == "held"
@@ -60,7 +60,7 @@ def test_files_left_by_a_killed_process_are_removed_after_a_day(
     assert (entry.actor, entry.detail) == ("system", {"key": key})
 
 
-def test_a_file_that_is_sent_again_meanwhile_stays(
+def test_a_file_sent_again_meanwhile_stays(
     send: Send, storage_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data = files.dicom(files.phantom())

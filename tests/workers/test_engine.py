@@ -1,4 +1,4 @@
-"""The engine's loop, with a stand-in for the network: what goes wrong stays small."""
+"""The engine's loop, with a stand-in for the network: failures stay contained."""
 
 import os
 from collections.abc import Callable
@@ -126,7 +126,7 @@ def test_a_file_that_can_never_be_decoded_is_quarantined_at_once(engine: Engine)
     assert states() == ["done", "quarantined"]
 
 
-def test_a_file_that_is_missing_is_quarantined_after_three_attempts(engine: Engine) -> None:
+def test_a_missing_file_is_quarantined_after_three_attempts(engine: Engine) -> None:
     missing, _ = make_job(), make_job()
     default_storage.delete(missing.radiograph.dicom_key)
     engine.drain()
@@ -139,7 +139,7 @@ def test_a_file_that_is_missing_is_quarantined_after_three_attempts(engine: Engi
     assert states() == ["done", "quarantined"]
 
 
-def test_a_file_that_was_cut_on_the_disk_is_said_to_be_damaged_there(engine: Engine) -> None:
+def test_a_file_truncated_on_disk_is_reported_as_damaged_in_storage(engine: Engine) -> None:
     job = make_job()
     with default_storage.open(job.radiograph.dicom_key) as file:
         data = file.read()
@@ -170,7 +170,7 @@ def test_a_storage_outage_uses_up_no_attempt(
     assert not FileFault.objects.exists()
 
 
-def test_an_image_on_which_the_model_fails_takes_no_other_with_it(
+def test_an_image_on_which_the_model_fails_affects_no_other(
     engine: Engine, stand_in: type[StandIn]
 ) -> None:
     jobs = [make_job() for _ in range(4)]
@@ -200,7 +200,7 @@ def test_a_broken_device_ends_the_process_and_uses_up_no_attempt(
     assert set(Job.objects.values_list("state", "attempt")) == {(JobState.QUEUED, 0)}
 
 
-def test_a_result_that_the_database_refuses_takes_no_other_with_it(
+def test_a_result_that_the_database_rejects_affects_no_other(
     engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     impossible, _ = make_job(), make_job()
@@ -231,7 +231,7 @@ def test_a_new_model_is_used_from_the_next_batch_on(engine: Engine, tmp_path: Pa
     assert engine.model_version == "test-2"
 
 
-def test_a_batch_that_runs_while_a_model_is_activated_is_finished_by_the_former_one(
+def test_a_batch_running_during_activation_is_finished_by_the_previous_model(
     engine: Engine, stand_in: type[StandIn], settings: Settings, tmp_path: Path
 ) -> None:
     settings.INFERENCE_BATCH_SIZE = 2
@@ -282,7 +282,7 @@ def test_it_passes_the_hint_on_when_there_may_be_work_for_others(
     assert hints == [True]
 
 
-def test_it_stops_after_the_batch_at_hand_and_gives_back_the_next(
+def test_it_stops_after_the_current_batch_and_gives_back_the_next(
     stand_in: type[StandIn], hints: list[bool], settings: Settings
 ) -> None:
     settings.INFERENCE_BATCH_SIZE = 2

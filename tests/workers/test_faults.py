@@ -1,4 +1,4 @@
-"""Whatever dies in the middle of many jobs, every image ends with exactly one current result."""
+"""Whatever process dies during many jobs, every image ends with exactly one current result."""
 
 from collections.abc import Callable
 
@@ -91,7 +91,7 @@ def test_a_broker_outage_loses_no_image(
     assert_one_result_each(radiographs)
 
 
-def test_a_worker_goes_on_while_the_broker_stays_away(
+def test_a_worker_continues_while_the_broker_is_unavailable(
     start: Start, model: ModelVersion, make_radiographs: MakeRadiographs
 ) -> None:
     radiographs = make_radiographs(40)
@@ -121,7 +121,7 @@ def test_a_database_outage_loses_no_image(
     assert verify().intact
 
 
-def test_a_file_that_kills_its_process_takes_no_other_file_with_it(
+def test_a_file_that_kills_its_process_affects_no_other_file(
     start: Start, model: ModelVersion, make_radiographs: MakeRadiographs
 ) -> None:
     radiographs = make_radiographs(40)

@@ -1,4 +1,4 @@
-"""A worker that cannot do its work does not start, and says why."""
+"""A worker that cannot work does not start, and says why."""
 
 import sys
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def _no_runtime_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delitem(sys.modules, library, raising=False)
 
 
-def test_a_good_configuration_is_accepted(model: ModelVersion) -> None:
+def test_a_valid_configuration_is_accepted(model: ModelVersion) -> None:
     assert problem() is None
     assert problem(pool_cls="solo") is None
 
@@ -110,7 +110,7 @@ def test_a_storage_that_cannot_be_used_is_refused(
     assert "STORAGE_URL" in (problem() or "")
 
 
-def test_a_refused_worker_ends_with_an_error_and_its_reason(
+def test_a_refused_worker_exits_with_an_error_that_states_the_reason(
     start: Callable[..., CeleryProcess],
 ) -> None:
     worker = start("a@test", [*WORKER, "--concurrency", "2"])

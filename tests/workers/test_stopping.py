@@ -1,4 +1,4 @@
-"""Workers are stopped, drained and resumed while they work, and no job notices."""
+"""Workers are stopped, drained and resumed while working, without affecting any job."""
 
 from collections.abc import Callable
 
@@ -40,7 +40,7 @@ def takes_hints_again(worker: str) -> bool:
         return False
 
 
-def test_a_stopped_worker_gives_back_what_it_has_not_begun(
+def test_a_stopped_worker_gives_back_jobs_it_has_not_started(
     start: Start, model: ModelVersion, make_radiographs: MakeRadiographs
 ) -> None:
     radiographs = make_radiographs(MANY)
@@ -56,7 +56,7 @@ def test_a_stopped_worker_gives_back_what_it_has_not_begun(
     assert Worker.objects.get().stopped_at is not None
 
 
-def test_a_draining_worker_takes_nothing_and_leaves_the_hints_to_others(
+def test_a_draining_worker_claims_nothing_and_leaves_hints_to_others(
     start: Start, model: ModelVersion, make_radiographs: MakeRadiographs, it_person: User
 ) -> None:
     start("a@test").wait_until_ready()
@@ -87,7 +87,7 @@ def test_a_resumed_worker_takes_jobs_again(
     assert_one_result_each(radiographs)
 
 
-def test_a_resumed_worker_still_takes_hints_after_the_broker_was_away(
+def test_a_resumed_worker_still_receives_hints_after_a_broker_outage(
     start: Start, model: ModelVersion, make_radiographs: MakeRadiographs, it_person: User
 ) -> None:
     radiographs = make_radiographs(1)
@@ -105,7 +105,7 @@ def test_a_resumed_worker_still_takes_hints_after_the_broker_was_away(
     assert_one_result_each(radiographs)
 
 
-def test_an_order_to_resume_that_nobody_heard_is_given_again(
+def test_an_unconfirmed_resume_command_is_repeated(
     start: Start, model: ModelVersion, it_person: User
 ) -> None:
     started = start("a@test")

@@ -1,4 +1,4 @@
-"""The results of a batch as a table, CSV and PDF, and who sees what in them."""
+"""The results of a batch as a table, CSV and PDF, and their visibility."""
 
 import csv
 import io
@@ -67,7 +67,7 @@ def pdf_pages(client: Client, batch: UploadBatch) -> list[str]:
     return [page.extract_text() for page in PdfReader(io.BytesIO(response.content)).pages]
 
 
-def test_the_worst_comes_first_and_a_click_turns_the_order(
+def test_the_worst_comes_first_and_a_click_reverses_the_order(
     add: Callable[..., UploadItem], batch: UploadBatch, both: User, sign_in: Callable[..., Client]
 ) -> None:
     add("a.png", Category.UNLIKELY)
@@ -91,7 +91,7 @@ def test_no_probability_is_shown_as_certain(
     assert "> 99 %" in " ".join(pdf_pages(client, batch)[0].split())
 
 
-def test_refused_files_come_with_their_reason(
+def test_refused_files_are_listed_with_the_reason(
     batch: UploadBatch, both: User, sign_in: Callable[..., Client]
 ) -> None:
     UploadItem.objects.create(
@@ -149,7 +149,7 @@ def test_a_second_reader_sees_no_result_that_is_hidden_from_them(
     assert "Pneumonia likely" not in page + "".join(pdf_pages(client, batch))
 
 
-def test_the_csv_runs_nothing_in_a_spreadsheet(
+def test_the_csv_contains_no_spreadsheet_formulas(
     add: Callable[..., UploadItem], batch: UploadBatch, both: User, sign_in: Callable[..., Client]
 ) -> None:
     starts = ("=", "+", "-", "@")
@@ -188,7 +188,7 @@ def test_the_pdf_has_heading_page_number_and_disclaimer_on_every_page(
 
 
 @pytest.mark.parametrize("name", ["Müller^Łukasz", "Иванов^Пётр", "श्रेष्ठ^बिराज", "王^小東"])
-def test_a_name_in_any_script_makes_a_pdf(
+def test_a_name_in_any_script_can_be_printed(
     name: str,
     add: Callable[..., UploadItem],
     batch: UploadBatch,
@@ -202,7 +202,7 @@ def test_a_name_in_any_script_makes_a_pdf(
     assert caplog.text == "", "the letters drawn are those of a name"
 
 
-def test_a_letter_without_a_glyph_is_marked_in_the_pdf(
+def test_a_character_without_a_glyph_is_marked_in_the_pdf(
     add: Callable[..., UploadItem], batch: UploadBatch, both: User, sign_in: Callable[..., Client]
 ) -> None:
     add("a.png", Category.LIKELY, name="Müller^क्ष", patient_id="P-1")
@@ -216,7 +216,7 @@ def test_a_letter_without_a_glyph_is_marked_in_the_pdf(
 
 
 @pytest.mark.parametrize("kind", ["csv", "pdf"])
-def test_taking_results_out_is_in_the_trail(
+def test_exports_are_audited(
     kind: str,
     add: Callable[..., UploadItem],
     batch: UploadBatch,

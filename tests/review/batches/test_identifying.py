@@ -1,4 +1,4 @@
-"""Saying in one table whose the pictures of an upload are."""
+"""Identifying the patients of an upload in one table."""
 
 from collections.abc import Callable
 
@@ -63,7 +63,7 @@ def filled_in(lines: dict[Study, dict[str, str]]) -> dict[str, str]:
     return data
 
 
-def test_many_pictures_are_identified_at_once_and_empty_lines_stay(
+def test_many_images_are_identified_at_once_and_empty_rows_stay(
     client: Client, batch: UploadBatch, add: Callable[[str], Study]
 ) -> None:
     studies = [add(f"{number}.png") for number in range(48)]
@@ -91,7 +91,7 @@ def test_many_pictures_are_identified_at_once_and_empty_lines_stay(
     assert "47.png" not in left
 
 
-def test_an_error_in_one_line_does_not_prevent_saving_the_others(
+def test_an_error_in_one_row_does_not_prevent_saving_the_others(
     client: Client, batch: UploadBatch, add: Callable[[str], Study]
 ) -> None:
     make_patient(patient_id="P-9", issuer="", name="Roe^Other")
@@ -121,7 +121,7 @@ def test_an_error_in_one_line_does_not_prevent_saving_the_others(
     ("written", "kept"),
     [("3 y", "003Y"), ("14mo", "014M"), ("20 days", "020D"), ("3 Years", "003Y"), ("6 w", "006W")],
 )
-def test_an_age_stands_in_for_a_date_of_birth(
+def test_an_age_can_replace_a_date_of_birth(
     written: str, kept: str, client: Client, batch: UploadBatch, add: Callable[[str], Study]
 ) -> None:
     study = add("a.png")
@@ -131,7 +131,7 @@ def test_an_age_stands_in_for_a_date_of_birth(
     assert Study.objects.get(pk=study.pk).patient.birth_date is None
 
 
-def test_two_lines_may_be_of_one_patient(
+def test_two_rows_may_be_for_one_patient(
     client: Client, batch: UploadBatch, add: Callable[[str], Study]
 ) -> None:
     one, other = add("a.png"), add("b.png")
@@ -141,7 +141,7 @@ def test_two_lines_may_be_of_one_patient(
     assert Patient.objects.get().studies.count() == 2
 
 
-def test_a_study_that_somebody_else_has_identified_meanwhile_stays_theirs(
+def test_a_study_identified_meanwhile_by_somebody_else_is_not_overwritten(
     client: Client, batch: UploadBatch, add: Callable[[str], Study]
 ) -> None:
     study = add("a.png")
@@ -151,7 +151,7 @@ def test_a_study_that_somebody_else_has_identified_meanwhile_stays_theirs(
     assert Patient.objects.get().patient_id == "P-5"
 
 
-def test_a_signed_study_is_not_among_them(
+def test_signed_studies_are_excluded(
     client: Client, batch: UploadBatch, add: Callable[[str], Study]
 ) -> None:
     add("a.png")

@@ -1,4 +1,4 @@
-"""A signed read is corrected by another of the same reader, which counts in its place."""
+"""A signed read is corrected by another one of the same reader, which supersedes it."""
 
 import threading
 from typing import Any
@@ -107,7 +107,7 @@ def test_only_its_author_amends_a_read(prediction: Prediction, readers: list[Use
     )
 
 
-def test_an_amendment_is_bound_to_the_result_and_the_images_that_were_seen(
+def test_an_amendment_is_bound_to_the_result_and_images_seen(
     prediction: Prediction, radiologist: User
 ) -> None:
     first = read(prediction, radiologist, "none")
@@ -121,14 +121,16 @@ def test_an_amendment_is_bound_to_the_result_and_the_images_that_were_seen(
     assert state(first.study) == ("signed", "")
 
 
-def test_the_same_amendment_twice_is_one(prediction: Prediction, radiologist: User) -> None:
+def test_the_same_amendment_submitted_twice_is_signed_once(
+    prediction: Prediction, radiologist: User
+) -> None:
     first = read(prediction, radiologist, "none")
     second = amend(first, prediction, "definite")
     assert amend(first, prediction, "definite") == second
     assert audit_actions(action="read.amended") == ["read.amended"]
 
 
-def test_an_addendum_leaves_the_draft_of_an_amendment(
+def test_an_addendum_keeps_the_draft_of_an_amendment(
     prediction: Prediction, radiologist: User
 ) -> None:
     first = read(prediction, radiologist, "none")
@@ -166,7 +168,7 @@ def test_only_one_of_two_simultaneous_amendments_is_signed(
     assert standing_reads().count() == 1
 
 
-def test_the_database_takes_no_amendment_that_does_not_fit(
+def test_the_database_rejects_an_inconsistent_amendment(
     prediction: Prediction, readers: list[User]
 ) -> None:
     first = read(prediction, readers[0], "none")
@@ -219,7 +221,7 @@ def test_a_first_read_amended_while_the_second_is_due(
 
 
 @pytest.mark.parametrize("who", [0, 1])
-def test_an_amendment_settles_a_disagreement(
+def test_an_amendment_can_resolve_a_disagreement(
     twice: None, who: int, prediction: Prediction, readers: list[User]
 ) -> None:
     reads = [read(prediction, readers[0], "none"), read(prediction, readers[1], "definite")]
@@ -236,7 +238,7 @@ def test_an_amendment_settles_a_disagreement(
 
 
 @pytest.mark.parametrize("who", [0, 1])
-def test_an_amendment_begins_a_disagreement(
+def test_an_amendment_can_create_a_disagreement(
     twice: None, who: int, prediction: Prediction, readers: list[User]
 ) -> None:
     reads = [read(prediction, readers[0], "none"), read(prediction, readers[1], "none")]
@@ -272,7 +274,7 @@ def test_a_likely_result_overruled_by_an_amendment_goes_to_a_second_reader(
     assert state(first.study) == ("unread", "second")
 
 
-def test_chance_is_not_asked_again_by_an_amendment(
+def test_an_amendment_does_not_repeat_the_random_selection(
     settings: Settings, prediction: Prediction, readers: list[User]
 ) -> None:
     first = read(prediction, readers[0], "none")

@@ -218,7 +218,7 @@ def walk(reader: User) -> list[Study]:
     return walked
 
 
-def test_no_answer_depends_on_a_result_that_is_hidden(
+def test_no_response_depends_on_a_hidden_result(
     reader: User, batch: UploadBatch, blind: list[Study], sign_in: Callable[[User], Client]
 ) -> None:
     browser, addresses = sign_in(reader), [*pages(blind, batch), *endpoints(batch)]
@@ -232,7 +232,7 @@ def test_no_answer_depends_on_a_result_that_is_hidden(
     assert [each for each in before if before[each] != after[each]] == []
 
 
-def test_the_questions_would_find_a_result_that_is_not_hidden(
+def test_the_requests_would_reveal_a_result_that_is_not_hidden(
     reader: User, blind: list[Study], sign_in: Callable[[User], Client], settings: Settings
 ) -> None:
     settings.SECOND_READING_BLIND_TO_AI = False
@@ -244,7 +244,7 @@ def test_the_questions_would_find_a_result_that_is_not_hidden(
     assert told == [*addresses, "search", "next", "ahead"]
 
 
-def test_second_reads_stand_apart_by_priority_and_waiting_time(
+def test_second_reads_are_separate_by_priority_and_waiting_time(
     reader: User, blind: list[Study]
 ) -> None:
     chosen: dict[str, Any] = {"state": "second"}
@@ -262,7 +262,7 @@ def test_second_reads_stand_apart_by_priority_and_waiting_time(
     assert not set(matching({"state": "unread"}, "", reader)) & set(blind)
 
 
-def test_the_first_reader_and_others_who_know_have_them_among_the_unread(
+def test_first_readers_and_others_not_blinded_see_them_among_the_unread(
     reader: User, blind: list[Study], make_user: Callable[..., User]
 ) -> None:
     first = blind[0]
@@ -282,7 +282,7 @@ def test_the_first_reader_and_others_who_know_have_them_among_the_unread(
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_counts_are_those_of_what_is_listed(
+def test_counts_match_the_lists(
     state: str, reader: User, blind: list[Study], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     Study.objects.filter(pk__in=[blind[0].pk, blind[1].pk]).update(assigned_reader=reader)
@@ -300,7 +300,7 @@ def test_counts_are_those_of_what_is_listed(
     assert str(tab_counts("unread", reader)["likely"]) == "1+"
 
 
-def test_next_gives_second_reads_as_if_they_were_likely(reader: User) -> None:
+def test_next_ranks_second_reads_as_if_likely(reader: User) -> None:
     def study_of(result: str, hours: int, *, second: bool = False) -> Study:
         study = make_prediction(category=result).radiograph.study
         received = timezone.now() - timedelta(hours=hours)

@@ -1,4 +1,4 @@
-"""A second reader learns neither the first read nor, if set so, the model's result, anywhere."""
+"""A second reader never sees the first read nor, if configured, the model's result."""
 
 from collections.abc import Callable
 
@@ -88,7 +88,7 @@ def addresses(study: Study, prediction: Prediction, first: Read) -> list[str]:
     ]
 
 
-def test_the_first_read_is_nowhere_to_be_seen(
+def test_the_first_read_is_hidden_everywhere(
     radiologist: User,
     study: Study,
     following: Study,
@@ -114,7 +114,7 @@ def test_the_first_read_is_nowhere_to_be_seen(
     assert "93 %" in texts[0]
 
 
-def test_the_model_is_hidden_too_where_that_is_set(
+def test_the_model_is_hidden_too_if_configured(
     radiologist: User,
     study: Study,
     following: Study,
@@ -157,7 +157,7 @@ def test_the_model_is_hidden_too_where_that_is_set(
     assert "93 %" in browser.get(pages(study, following)[0]).content.decode()
 
 
-def test_each_reader_sees_of_a_study_read_twice_what_is_open_to_them(
+def test_each_reader_of_a_study_read_twice_sees_only_what_they_may(
     radiologist: User,
     first_reader: User,
     make_user: Callable[..., User],
@@ -220,7 +220,7 @@ def test_the_arbiter_sees_both_reads(
     assert "Arbitration" in arbiter.get(reverse("review:worklist")).content.decode()
 
 
-def test_figures_leave_out_what_waits_for_its_second_reader(
+def test_figures_exclude_studies_awaiting_their_second_reader(
     radiologist: User, study: Study, sign_in: Callable[[User], Client]
 ) -> None:
     rows = sign_in(radiologist).get(reverse("review:agreement")).context["rows"]

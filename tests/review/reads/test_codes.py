@@ -1,4 +1,4 @@
-"""Coded findings: everything that a read can say in a field has its codes."""
+"""Coded findings: every structured value of a read has its codes."""
 
 from webportal.review.models import OtherFinding, Pneumonia, Read, Zone
 from webportal.review.reads.codes import coded_findings

@@ -1,4 +1,4 @@
-"""Reads signed under an identity that was corrected since: marked everywhere, their reader told."""
+"""Reads signed under an identity corrected since: flagged everywhere, and their reader notified."""
 
 from collections.abc import Callable
 from datetime import date
@@ -104,7 +104,7 @@ def test_all_corrections_are_shown(
     assert "Phantom, Ewka," in page
 
 
-def test_a_move_marks_the_study_and_no_other_of_the_patient(
+def test_a_move_flags_only_that_study(
     read: Read, patient: Patient, radiologist: User, corrector: User
 ) -> None:
     other = make_radiograph(make_study(patient=patient)).study
@@ -118,7 +118,7 @@ def test_a_move_marks_the_study_and_no_other_of_the_patient(
     assert client.get(f"/api/v1/reads/{stays.pk}").json()["identity_corrections"] == []
 
 
-def test_a_read_signed_after_the_correction_is_not_marked(
+def test_a_read_signed_after_the_correction_is_not_flagged(
     patient: Patient, read: Read, radiologist: User, corrector: User
 ) -> None:
     correct(patient, corrector)
@@ -131,7 +131,7 @@ def test_a_read_signed_after_the_correction_is_not_marked(
     assert client.get(f"/api/v1/studies/{read.study_id}").json()["identity_corrected"]
 
 
-def test_the_results_of_an_upload_have_the_mark(
+def test_the_results_of_an_upload_show_the_flag(
     read: Read,
     patient: Patient,
     uploader: User,
@@ -214,7 +214,7 @@ def test_the_reader_is_notified_once_of_each_correction(
     assert answer.headers["Location"] == reverse("review:study", args=[read.study_id])
 
 
-def test_several_studies_make_one_notification_that_leads_to_the_patient(
+def test_several_studies_cause_one_notification_that_opens_the_patient(
     read: Read,
     patient: Patient,
     radiologist: User,

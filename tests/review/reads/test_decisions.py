@@ -1,4 +1,4 @@
-"""Every decision on every result, and the findings that go with it."""
+"""Every decision for every result, and the corresponding findings."""
 
 import pytest
 
@@ -32,6 +32,6 @@ def test_choices_for_a_category(category: str, expected: set[tuple[str, str]]) -
     assert len(choices) == len(set(choices))
 
 
-def test_an_unknown_category_is_no_silent_default() -> None:
+def test_an_unknown_category_is_an_error() -> None:
     with pytest.raises(ValueError, match="perhaps"):
         open_choices("perhaps")

@@ -1,4 +1,4 @@
-"""Of a signed study the reader's finding is shown first, and the model's result beside it."""
+"""For a signed study the reader's finding comes first, with the model's result beside it."""
 
 import csv
 import io
@@ -93,7 +93,7 @@ def test_amendments_addenda_and_late_images_are_shown(
     )
 
 
-def test_none_counts_while_another_read_is_waited_for(
+def test_none_counts_while_another_read_is_pending(
     radiologist: User, make_user: Callable[..., User]
 ) -> None:
     read = signed("none", "likely", radiologist)
@@ -134,7 +134,7 @@ def test_the_worklist_shows_the_finding_first(
         assert "model: likely" in text
 
 
-def test_the_worklist_asks_no_more_for_many_signed_studies(
+def test_the_worklist_needs_no_more_queries_for_many_signed_studies(
     radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     browser = sign_in(radiologist)
@@ -163,7 +163,7 @@ def test_timeline_history_and_study_page_show_it_first(
     assert history.index("history-person") < history.index("history-machine is-second")
 
 
-def test_over_rest_the_finding_stands_beside_the_result(radiologist: User) -> None:
+def test_over_rest_the_finding_is_beside_the_result(radiologist: User) -> None:
     read = signed("none", "likely", radiologist)
     program = APIClient()
     program.force_authenticate(radiologist)
@@ -195,7 +195,7 @@ def batch(radiologist: User, uploader: User) -> UploadBatch:
     return batch
 
 
-def test_results_of_a_batch_show_it_first(
+def test_batch_results_show_it_first(
     batch: UploadBatch, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     page = sign_in(radiologist).get(f"/uploads/{batch.pk}/results").content.decode()
@@ -207,7 +207,7 @@ def test_results_of_a_batch_show_it_first(
     assert (result["finding"]["value"], result["model_is"]) == ("none", "overruled")
 
 
-def test_files_hold_it_once_it_cannot_be_taken_back(
+def test_exports_contain_it_once_it_cannot_be_taken_back(
     batch: UploadBatch, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     browser = sign_in(radiologist)

@@ -1,4 +1,4 @@
-"""A signature says whom the reader took the patient to be, and is never given for another."""
+"""A signature states the patient's identity as the reader saw it, and never applies to another."""
 
 import html
 import json
@@ -64,7 +64,7 @@ def test_a_signed_read_records_the_identity_and_the_trail_its_fingerprint(
 
 
 @pytest.mark.django_db
-def test_a_later_correction_leaves_what_was_signed(radiologist: User) -> None:
+def test_a_later_correction_does_not_change_the_signed_read(radiologist: User) -> None:
     study = study_of()
     read = sign(study, radiologist, UNAIDED, PASSWORD)
     change_patient(study.patient, {"name": "After^Phantom"}, radiologist, "Misspelt")
@@ -86,7 +86,7 @@ CHANGES: list[dict[str, object]] = [
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("values", CHANGES)
-def test_a_read_is_not_signed_under_an_identity_that_its_reader_did_not_see(
+def test_a_read_cannot_be_signed_under_an_identity_not_seen(
     values: dict[str, object], radiologist: User
 ) -> None:
     study = study_of()
@@ -101,7 +101,7 @@ def test_a_read_is_not_signed_under_an_identity_that_its_reader_did_not_see(
 
 
 @pytest.mark.django_db
-def test_a_study_that_was_moved_is_not_signed_unacknowledged(radiologist: User) -> None:
+def test_a_moved_study_cannot_be_signed_without_acknowledgement(radiologist: User) -> None:
     study = study_of()
     seen = replace(UNAIDED, identity=present_identity(study))
     look_at(study, radiologist)
@@ -112,7 +112,7 @@ def test_a_study_that_was_moved_is_not_signed_unacknowledged(radiologist: User) 
 
 
 @pytest.mark.django_db
-def test_nothing_is_signed_without_an_identity(radiologist: User) -> None:
+def test_nothing_can_be_signed_without_an_identity(radiologist: User) -> None:
     study = study_of()
     look_at(study, radiologist)
     act = partial(services.sign, study, radiologist, UNAIDED, PASSWORD)
@@ -120,7 +120,7 @@ def test_nothing_is_signed_without_an_identity(radiologist: User) -> None:
 
 
 @pytest.mark.django_db
-def test_an_addendum_is_not_signed_under_another_identity(radiologist: User) -> None:
+def test_an_addendum_cannot_be_signed_under_another_identity(radiologist: User) -> None:
     study = study_of()
     read = sign(study, radiologist, UNAIDED, PASSWORD)
     seen = present_identity(study)
@@ -162,7 +162,7 @@ def form_of(study: Study, begun: dict[str, str], **more: str) -> dict[str, str]:
 
 
 @pytest.mark.django_db
-def test_the_page_shows_what_has_changed_and_asks_before_it_signs(
+def test_the_page_shows_the_change_and_asks_before_signing(
     browser: Client, radiologist: User
 ) -> None:
     study = study_of()
@@ -198,7 +198,9 @@ def test_the_page_shows_what_has_changed_and_asks_before_it_signs(
 
 
 @pytest.mark.django_db
-def test_a_tick_for_one_change_does_not_do_for_the_next(browser: Client, radiologist: User) -> None:
+def test_acknowledging_one_change_does_not_cover_the_next(
+    browser: Client, radiologist: User
+) -> None:
     study = study_of()
     look_at(study, radiologist)
     begun = shown_identity(study.patient)
@@ -227,7 +229,7 @@ def test_an_addendum_on_the_page_asks_too(browser: Client, radiologist: User) ->
 
 
 @pytest.mark.django_db
-def test_an_open_page_hears_of_a_change(browser: Client, radiologist: User) -> None:
+def test_an_open_page_shows_a_change(browser: Client, radiologist: User) -> None:
     study = study_of()
     page = browser.get(reverse("review:study", args=[study.pk])).content.decode()
     found = re.search(r'hx-vals="([^"]+)"', page)
@@ -299,7 +301,7 @@ def at_once(*acts: Callable[[], object]) -> list[BaseException]:
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("way", ["moved", "renamed", "completed"])
-def test_a_signature_waits_for_a_change_under_way_and_is_refused(
+def test_a_signature_waits_for_a_concurrent_change_and_is_refused(
     way: str, radiologist: User
 ) -> None:
     study = study_of()
@@ -324,7 +326,7 @@ def test_a_signature_waits_for_a_change_under_way_and_is_refused(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_change_waits_for_a_signature_under_way_and_is_a_correction(radiologist: User) -> None:
+def test_a_change_waits_for_a_concurrent_signature_and_is_a_correction(radiologist: User) -> None:
     study = study_of()
     look_at(study, radiologist)
     seen = replace(UNAIDED, identity=present_identity(study))

@@ -1,4 +1,4 @@
-"""A change of an identity and a signature that meet: one of them waits and sees the other."""
+"""Concurrent identity changes and signatures: one waits and sees the other."""
 
 import threading
 from collections.abc import Callable

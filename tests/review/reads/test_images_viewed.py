@@ -1,4 +1,4 @@
-"""A finding is signed only by somebody who has had every image of the study on the screen."""
+"""A finding can be signed only by a reader to whom every image of the study was displayed."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -50,7 +50,7 @@ def refusal(act: Callable[[], object]) -> ReadingError:
 
 
 @pytest.mark.parametrize("finding", ["none", "possible", "definite"])
-def test_no_finding_is_signed_before_every_image_was_viewed(
+def test_no_finding_can_be_signed_before_every_image_was_viewed(
     finding: str, study: Study, radiologist: User
 ) -> None:
     first, second, third = study.radiographs.all()
@@ -80,7 +80,7 @@ def test_viewing_before_the_draft_still_counts(study: Study, radiologist: User) 
     assert sign(study, radiologist, UNAIDED).state == "signed"
 
 
-def test_an_image_that_joins_must_be_seen_too(study: Study, radiologist: User) -> None:
+def test_an_added_image_must_be_seen_too(study: Study, radiologist: User) -> None:
     look_at(study, radiologist)
     late = make_radiograph(study)
     refused = refusal(lambda: sign(study, radiologist, UNAIDED))
@@ -89,13 +89,13 @@ def test_an_image_that_joins_must_be_seen_too(study: Study, radiologist: User) -
     assert sign(study, radiologist, UNAIDED).state == "signed"
 
 
-def test_a_study_without_an_image_has_no_finding(radiologist: User) -> None:
+def test_a_study_without_an_image_cannot_get_a_finding(radiologist: User) -> None:
     refused = refusal(lambda: sign(make_study(), radiologist, UNAIDED))
     assert refused.code == "images_not_viewed"
     assert sign(make_study(), radiologist, NOT_INTERPRETABLE).state == "signed"
 
 
-def test_an_image_that_cannot_be_shown_is_not_interpretable_with_a_reason(
+def test_an_image_that_cannot_be_shown_allows_not_interpretable_with_a_reason(
     study: Study, radiologist: User
 ) -> None:
     seen, *unseen = study.radiographs.all()
@@ -107,7 +107,7 @@ def test_an_image_that_cannot_be_shown_is_not_interpretable_with_a_reason(
     assert detail["images_not_viewed"] == [str(image.pk) for image in unseen]
 
 
-def test_a_viewed_image_is_not_interpretable_without_a_reason(
+def test_viewed_images_allow_not_interpretable_without_a_reason(
     study: Study, radiologist: User
 ) -> None:
     look_at(study, radiologist)
@@ -115,7 +115,9 @@ def test_a_viewed_image_is_not_interpretable_without_a_reason(
     assert "images_not_viewed" not in AuditEntry.objects.get(action="read.signed").detail
 
 
-def test_each_view_is_in_the_trail_and_one_in_the_table(study: Study, radiologist: User) -> None:
+def test_each_view_is_audited_and_the_first_is_in_the_table(
+    study: Study, radiologist: User
+) -> None:
     image = study.radiographs.all()[0]
     record_viewed(image, radiologist)
     first = ImageView.objects.get().first_at
@@ -162,7 +164,7 @@ def late_image(study: Study) -> None:
     return_to_worklist(study)
 
 
-def test_an_addendum_closes_a_study_only_when_its_late_image_was_seen(
+def test_an_addendum_closes_a_study_only_if_its_late_image_was_seen(
     study: Study, radiologist: User
 ) -> None:
     look_at(study, radiologist)
@@ -223,7 +225,7 @@ def test_an_addendum_that_closes_nothing_needs_no_image(study: Study, radiologis
     assert add_addendum(read, radiologist, "Why", "What", PASSWORD, 3, identity=identity)
 
 
-def test_asking_costs_one_question_however_long_the_trail_is(
+def test_the_check_takes_one_query_however_long_the_trail_is(
     study: Study, radiologist: User
 ) -> None:
     look_at(study, radiologist)

@@ -1,4 +1,4 @@
-"""Places marked on the images: part of the draft and of what is signed, and within their image."""
+"""Marks on the images: part of the draft and of the signed read, and within their image."""
 
 import json
 import uuid
@@ -53,7 +53,7 @@ def shown_marks(client: Client, study: Study) -> list[dict[str, Any]]:
     return list(page.context["viewer_data"]["marks"])
 
 
-def test_marks_are_drafted_signed_and_in_the_trail(
+def test_marks_are_drafted_signed_and_audited(
     seen: Prediction, radiograph: Radiograph, radiologist: User
 ) -> None:
     point = Mark(radiograph.pk, "pneumonia", COLUMNS - 1, ROWS - 1)
@@ -102,7 +102,7 @@ def test_a_mark_outside_its_image_is_refused(
     assert not Read.objects.exists()
 
 
-def test_marks_of_other_studies_of_no_finding_or_too_many_are_refused(
+def test_marks_of_other_studies_without_a_finding_or_too_many_are_refused(
     seen: Prediction, radiologist: User
 ) -> None:
     study, pk = seen.radiograph.study, seen.radiograph_id

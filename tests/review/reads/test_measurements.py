@@ -92,7 +92,7 @@ def stored(values: list[dict[str, Any]]) -> list[tuple[float, str, bool]]:
         ("angle", (SLOPE[0], SLOPE[1], SLOPE[0]), UNKNOWN, (0.0, "deg", False)),
     ],
 )
-def test_values_follow_from_the_points_and_the_size_of_a_pixel(
+def test_values_are_computed_from_points_and_pixel_spacing(
     kind: str,
     points: tuple[tuple[float, float], ...],
     shape: PixelShape,
@@ -102,7 +102,7 @@ def test_values_follow_from_the_points_and_the_size_of_a_pixel(
     assert (value.value, value.unit, value.at_detector) == expected
 
 
-def test_they_are_drafted_signed_and_in_the_trail(
+def test_they_are_drafted_signed_and_audited(
     seen: Prediction, radiograph: Radiograph, radiologist: User
 ) -> None:
     put_down = entry(seen, length(radiograph))
@@ -129,7 +129,7 @@ def test_they_are_drafted_signed_and_in_the_trail(
     assert take_back(read, radiologist).measurements == [expected]
 
 
-def test_a_file_without_a_scale_is_measured_in_pixels(
+def test_without_pixel_spacing_values_are_in_pixels(
     seen: Prediction, radiograph: Radiograph, radiologist: User
 ) -> None:
     set_spacing(radiograph)
@@ -174,7 +174,7 @@ def test_each_kind_has_its_number_of_points(
             save_draft(radiograph.study, radiologist, entry(seen, measurement))
 
 
-def test_a_file_that_was_changed_gives_no_value(
+def test_a_changed_file_gives_no_value(
     seen: Prediction, radiograph: Radiograph, radiologist: User
 ) -> None:
     Radiograph.objects.filter(pk=radiograph.pk).update(dicom_sha256="0" * 64)
@@ -196,7 +196,7 @@ def test_a_file_that_was_changed_gives_no_value(
         '[{"radiograph": "%s", "kind": "length", "points": [[1, 2], [3]]}]',
     ],
 )
-def test_the_form_refuses_what_is_no_measurement(
+def test_the_form_refuses_invalid_measurements(
     bad: str, seen: Prediction, radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     address = reverse("review:draft", args=[seen.radiograph.study_id])

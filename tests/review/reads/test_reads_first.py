@@ -100,7 +100,7 @@ def test_no_list_of_unread_studies_reveals_a_result(browser: Client, unread: lis
         assert page(browser, query) == text, query
 
 
-def test_the_most_urgent_come_first_whatever_the_result(
+def test_the_most_urgent_come_first_regardless_of_the_result(
     browser: Client, unread: list[Study]
 ) -> None:
     Study.objects.filter(pk=unread[0].pk).update(priority=0)
@@ -131,7 +131,7 @@ def test_signed_studies_show_their_result(browser: Client, reader: User) -> None
     assert "Open the results" not in text
 
 
-def test_one_s_own_read_opens_the_result_of_a_study_that_waits_for_another(
+def test_ones_own_read_opens_the_result_of_a_study_awaiting_another(
     browser: Client, reader: User
 ) -> None:
     study = study_with("likely")
@@ -183,7 +183,7 @@ def signed_by(reader: User, study: Study, **fields: Any) -> Read:
     )
 
 
-def test_the_results_of_an_upload_wait_and_are_opened_there(
+def test_the_results_of_an_upload_are_closed_and_can_be_opened_there(
     browser: Client, batch: UploadBatch, unread: list[Study]
 ) -> None:
     put_into(batch, unread)
@@ -207,7 +207,7 @@ def test_the_results_of_an_upload_wait_and_are_opened_there(
     assert all(line["category"] and not line["result_withheld"] for line in lines)
 
 
-def test_the_printed_results_of_an_upload_wait_too(
+def test_exported_results_of_an_upload_are_closed_too(
     browser: Client, batch: UploadBatch, unread: list[Study]
 ) -> None:
     put_into(batch, unread)
@@ -223,7 +223,7 @@ def test_the_printed_results_of_an_upload_wait_too(
     assert LIKELY in printed()
 
 
-def test_the_page_of_a_patient_keeps_results_closed_until_they_are_opened(
+def test_the_patient_page_keeps_results_closed_until_they_are_opened(
     browser: Client, reader: User
 ) -> None:
     study = study_with("likely")
@@ -253,9 +253,7 @@ def test_anothers_decision_on_a_closed_result_is_hidden_on_the_patient_page(
     assert "Overrules" in browser.get(address).content.decode()
 
 
-def test_a_study_beside_it_that_is_unread_keeps_its_result_closed(
-    browser: Client, reader: User
-) -> None:
+def test_an_unread_prior_keeps_its_result_closed(browser: Client, reader: User) -> None:
     other = study_with("likely")
     shown = make_study(patient=other.patient)
     make_prediction(make_radiograph(shown), "unlikely")
@@ -274,9 +272,7 @@ def test_a_study_beside_it_that_is_unread_keeps_its_result_closed(
     assert LIKELY in listed()
 
 
-def test_one_s_own_read_opens_the_result_on_the_page_of_the_study(
-    browser: Client, reader: User
-) -> None:
+def test_ones_own_read_opens_the_result_on_the_study_page(browser: Client, reader: User) -> None:
     study = study_with("likely")
     address = reverse("review:study", args=[study.pk])
     assert "data-machine-result" in browser.get(address).content.decode()

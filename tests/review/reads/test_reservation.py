@@ -49,14 +49,14 @@ def test_next_is_the_most_urgent_unreserved_study(radiologist: User, other: User
 
 
 @pytest.mark.django_db
-def test_next_passes_over_what_is_assigned_to_another(radiologist: User, other: User) -> None:
+def test_next_skips_studies_assigned_to_another_reader(radiologist: User, other: User) -> None:
     make_study(priority=0, assigned_reader=other)
     mine = make_study(assigned_reader=radiologist)
     assert reserve_next(radiologist) == mine
 
 
 @pytest.mark.django_db
-def test_a_study_left_unread_is_free_and_the_next_below_it_comes(
+def test_a_study_left_unread_is_released_and_the_next_below_it_taken(
     radiologist: User, other: User
 ) -> None:
     first, second = make_study(priority=0), make_study(priority=1)
@@ -72,9 +72,7 @@ def test_a_study_left_unread_is_free_and_the_next_below_it_comes(
 
 
 @pytest.mark.django_db
-def test_a_reservation_ends_by_itself_and_the_open_page_renews_it(
-    radiologist: User, other: User
-) -> None:
+def test_a_reservation_expires_and_the_open_page_renews_it(radiologist: User, other: User) -> None:
     study = make_study()
     reserve_next(radiologist)
     assert reserve(study, other).reader == radiologist
@@ -95,7 +93,7 @@ def test_a_reservation_ends_by_itself_and_the_open_page_renews_it(
 @pytest.mark.django_db
 @pytest.mark.parametrize("is_over", [True, False])
 @pytest.mark.parametrize("is_own", [True, False])
-def test_reserving_takes_over_what_has_ended_and_renews_ones_own(
+def test_reserving_takes_over_expired_reservations_and_renews_ones_own(
     radiologist: User, other: User, *, is_own: bool, is_over: bool
 ) -> None:
     study = make_study()
@@ -112,7 +110,7 @@ def test_reserving_takes_over_what_has_ended_and_renews_ones_own(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_readers_who_ask_at_once_get_different_studies(make_user: Callable[..., User]) -> None:
+def test_concurrent_readers_get_different_studies(make_user: Callable[..., User]) -> None:
     readers = [make_user(Role.RADIOLOGIST, username=f"reader{n}") for n in range(6)]
     studies = {make_study().pk for _ in range(5)}
     taken: list[object] = []
@@ -183,7 +181,7 @@ def test_pages_show_who_has_a_study(
 
 
 @pytest.mark.django_db
-def test_writing_a_read_reserves_the_study(
+def test_starting_a_read_reserves_the_study(
     radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     study = make_study()

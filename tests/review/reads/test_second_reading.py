@@ -1,4 +1,4 @@
-"""Which studies are read twice, by whom, and what counts in the end."""
+"""Which studies are read twice, by whom, and which read counts in the end."""
 
 import uuid
 from collections.abc import Callable
@@ -23,7 +23,9 @@ from webportal.review.reads.services import Entry
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("twice")]
 
 
-def test_the_draw_is_settled_by_the_study_and_of_the_right_size(settings: Settings) -> None:
+def test_random_selection_depends_only_on_the_study_and_has_the_right_share(
+    settings: Settings,
+) -> None:
     ids = [uuid.uuid4() for _ in range(4000)]
     settings.SECOND_READING_SHARE = 0.25
     drawn = {each for each in ids if is_drawn(each)}
@@ -59,16 +61,16 @@ def test_every_overruled_positive_goes_to_a_second_reader(
     assert state(seen.radiograph.study) == expected
 
 
-def test_nothing_is_read_twice_where_it_is_not_asked_for(
-    settings: Settings, radiologist: User
-) -> None:
+def test_nothing_is_read_twice_unless_enabled(settings: Settings, radiologist: User) -> None:
     settings.SECOND_READING = False
     seen = make_prediction(category="likely")
     sign(seen.radiograph.study, radiologist, Entry(seen.pk, "overrule", "none"), PASSWORD)
     assert state(seen.radiograph.study) == ("signed", "")
 
 
-def test_two_readers_who_agree_are_done(prediction: Prediction, readers: list[User]) -> None:
+def test_agreement_of_two_readers_completes_the_study(
+    prediction: Prediction, readers: list[User]
+) -> None:
     study = prediction.radiograph.study
     assert read(prediction, readers[0], "none").kind == "first"
     assert state(study) == ("unread", "second")
@@ -83,7 +85,7 @@ def test_two_readers_who_agree_are_done(prediction: Prediction, readers: list[Us
 @pytest.mark.parametrize(
     ("finding", "others"), [("possible", ()), ("none", ("pneumothorax",))], ids=str
 )
-def test_a_third_settles_a_disagreement_and_that_counts(
+def test_a_third_read_resolves_a_disagreement_and_counts(
     finding: str, others: tuple[str, ...], prediction: Prediction, readers: list[User]
 ) -> None:
     study = prediction.radiograph.study
@@ -101,7 +103,9 @@ def test_a_third_settles_a_disagreement_and_that_counts(
     assert refusal(lambda: read(prediction, readers[3], "none")) == "already_signed"
 
 
-def test_a_smaller_difference_needs_no_third(prediction: Prediction, readers: list[User]) -> None:
+def test_a_minor_difference_needs_no_third_read(
+    prediction: Prediction, readers: list[User]
+) -> None:
     read(prediction, readers[0], "none", other_findings=("effusion",))
     read(prediction, readers[1], "none", other_findings=("cardiomegaly",))
     assert state(prediction.radiograph.study) == ("signed", "")
@@ -137,7 +141,7 @@ def test_nobody_reads_a_study_twice(prediction: Prediction, readers: list[User])
     assert reserve_next(readers[1]) == study
 
 
-def test_an_auditor_is_no_second_reader_but_may_arbitrate(
+def test_an_auditor_cannot_be_a_second_reader_but_can_arbitrate(
     prediction: Prediction, readers: list[User], make_user: Callable[..., User]
 ) -> None:
     knows_the_trail = make_user(Role.RADIOLOGIST, Role.AUDITOR)
@@ -169,7 +173,7 @@ def test_an_addendum_does_not_end_the_second_reading(
     assert state(prediction.radiograph.study) == ("unread", "second")
 
 
-def test_an_image_that_joins_meanwhile_must_be_seen_by_the_next_reader(
+def test_an_image_added_meanwhile_must_be_seen_by_the_next_reader(
     prediction: Prediction, readers: list[User]
 ) -> None:
     study = prediction.radiograph.study

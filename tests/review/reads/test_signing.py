@@ -1,4 +1,4 @@
-"""A read is signed once, on the result that its reader saw, and then stays."""
+"""A read is signed once, on the result that its reader saw, and is then immutable."""
 
 import threading
 import uuid
@@ -45,7 +45,7 @@ def entry(seen: Prediction | None, decision: str, pneumonia: str, **more: Any) -
 @pytest.mark.parametrize("category", CATEGORIES)
 @pytest.mark.parametrize("decision", ["confirm", "overrule", "not_interpretable", "unaided"])
 @pytest.mark.parametrize("finding", ["", "none", "possible", "definite"])
-def test_every_pair_is_signed_or_refused_as_decided(
+def test_every_pair_of_finding_and_result_is_signed_or_refused(
     category: str, decision: str, finding: str, radiologist: User
 ) -> None:
     study, seen = study_with(category)
@@ -62,7 +62,7 @@ def test_every_pair_is_signed_or_refused_as_decided(
 
 
 @pytest.mark.django_db
-def test_signing_marks_the_study_and_the_trail(radiologist: User) -> None:
+def test_signing_updates_the_study_and_the_trail(radiologist: User) -> None:
     study, seen = study_with("likely")
     read = sign(study, radiologist, entry(seen, "overrule", "none"), PASSWORD)
     study.refresh_from_db()
@@ -99,7 +99,7 @@ def test_a_wrong_password_signs_nothing_and_loses_nothing(radiologist: User) -> 
 
 
 @pytest.mark.django_db
-def test_a_result_that_changed_must_be_seen_first(radiologist: User) -> None:
+def test_a_changed_result_must_be_seen_first(radiologist: User) -> None:
     study, seen = study_with("likely")
     put_down = entry(seen, "confirm", "definite", comment="kept")
     newer = make_prediction(study.radiographs.get(), "likely")
@@ -111,7 +111,7 @@ def test_a_result_that_changed_must_be_seen_first(radiologist: User) -> None:
 
 
 @pytest.mark.django_db
-def test_a_result_that_arrived_must_be_seen_first(radiologist: User) -> None:
+def test_a_new_result_must_be_seen_first(radiologist: User) -> None:
     study, _ = study_with("")
     make_prediction(study.radiographs.get(), "unlikely")
     put_down = entry(None, "unaided", "none")
@@ -151,7 +151,7 @@ def test_an_unknown_value_is_refused(values: tuple[Any, ...], radiologist: User)
 
 
 @pytest.mark.django_db
-def test_a_draft_is_saved_again_only_when_it_changed(radiologist: User) -> None:
+def test_a_draft_is_saved_again_only_if_changed(radiologist: User) -> None:
     study, seen = study_with("likely")
     first = save_draft(study, radiologist, entry(seen, "confirm", "", comment="a"))
     assert save_draft(study, radiologist, entry(seen, "confirm", "", comment="a")) == first
@@ -165,7 +165,7 @@ def test_a_draft_is_saved_again_only_when_it_changed(radiologist: User) -> None:
 
 
 @pytest.mark.django_db
-def test_a_draft_that_changed_elsewhere_is_not_written_over(radiologist: User) -> None:
+def test_a_draft_changed_elsewhere_is_not_overwritten(radiologist: User) -> None:
     study, seen = study_with("likely")
     first = save_draft(study, radiologist, entry(seen, "confirm", "", comment="a", version=""))
     late = entry(seen, "confirm", "definite", comment="b", version="")
@@ -177,9 +177,7 @@ def test_a_draft_that_changed_elsewhere_is_not_written_over(radiologist: User) -
     assert sign(study, radiologist, in_time, PASSWORD).comment == "b"
 
 
-def test_each_reader_has_a_draft_of_their_own(
-    radiologist: User, make_user: Callable[..., User]
-) -> None:
+def test_each_reader_has_their_own_draft(radiologist: User, make_user: Callable[..., User]) -> None:
     other = make_user(Role.RADIOLOGIST, username="other")
     study, seen = study_with("likely")
     save_draft(study, radiologist, entry(seen, "confirm", "definite"))
@@ -189,7 +187,7 @@ def test_each_reader_has_a_draft_of_their_own(
 
 
 @pytest.mark.django_db
-def test_the_same_signature_twice_is_one_read(radiologist: User) -> None:
+def test_the_same_signature_submitted_twice_is_one_read(radiologist: User) -> None:
     study, seen = study_with("likely")
     put_down = entry(seen, "confirm", "definite", other_findings=("other", "effusion"))
     first = sign(study, radiologist, put_down, PASSWORD)
@@ -241,7 +239,7 @@ def test_exactly_one_of_two_simultaneous_signatures_wins(make_user: Callable[...
 
 
 @pytest.mark.django_db
-def test_the_database_takes_one_signed_read_a_study(
+def test_the_database_allows_one_signed_read_per_study(
     radiologist: User, make_user: Callable[..., User]
 ) -> None:
     study, seen = study_with("likely")
@@ -270,7 +268,7 @@ def test_the_database_takes_one_signed_read_a_study(
         "DELETE FROM review_addendum",
     ],
 )
-def test_the_database_keeps_what_is_signed(statement: str, radiologist: User) -> None:
+def test_the_database_protects_signed_reads(statement: str, radiologist: User) -> None:
     study, seen = study_with("likely")
     read = sign(study, radiologist, entry(seen, "confirm", "definite"), PASSWORD)
     add_addendum(read, radiologist, "Late finding", "Small effusion.", PASSWORD)
@@ -305,7 +303,7 @@ def test_an_addendum_needs_a_signed_read_a_reason_a_text_and_the_password(
 
 
 @pytest.mark.django_db
-def test_an_addendum_takes_the_place_of_the_draft_that_came_too_late(
+def test_an_addendum_replaces_the_draft_that_came_too_late(
     radiologist: User, make_user: Callable[..., User]
 ) -> None:
     other = make_user(Role.RADIOLOGIST, username="other")

@@ -1,4 +1,4 @@
-"""Reads that were signed before there were zones and second readers are taken over as they are."""
+"""Reads signed before zones and second readers existed are migrated unchanged."""
 
 import pytest
 from django.core.management import call_command

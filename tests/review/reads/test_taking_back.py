@@ -1,4 +1,4 @@
-"""For thirty seconds a signature can be taken back; the database's clock and triggers see to it."""
+"""A signature can be taken back for 30 seconds, enforced by the database's clock and triggers."""
 
 import re
 import threading
@@ -109,7 +109,7 @@ def test_each_of_several_signatures_in_a_row_is_offered_on_its_own_page(
     assert [offered(study) for study in studies] == ["", "", str(last.pk)]
 
 
-def test_a_draft_begun_since_is_kept(prediction: Prediction, radiologist: User) -> None:
+def test_a_draft_started_since_is_kept(prediction: Prediction, radiologist: User) -> None:
     signed = read(prediction, radiologist, "none")
     begun = Entry(prediction.pk, "overrule", "definite", amends=signed.pk, reason="Misread")
     save_draft(signed.study, radiologist, begun)
@@ -129,7 +129,9 @@ def test_only_its_reader_takes_a_signature_back(
     assert refusal(lambda: take_back(draft, readers[0])) == "not_signed"
 
 
-def test_an_addendum_holds_the_signature(prediction: Prediction, readers: list[User]) -> None:
+def test_an_addendum_prevents_taking_the_signature_back(
+    prediction: Prediction, readers: list[User]
+) -> None:
     signed = read(prediction, readers[0], "none")
     add_addendum(signed, readers[1], "Why", "What", PASSWORD)
     assert refusal(lambda: take_back(signed, readers[0])) == "signed_on_top"
@@ -149,7 +151,7 @@ def test_an_amendment_taken_back_leaves_the_earlier_read(
     assert state(first.study) == ("unread", "first")
 
 
-def test_an_image_that_the_amendment_covered_waits_again(
+def test_an_image_covered_only_by_the_amendment_is_unread_again(
     prediction: Prediction, radiologist: User
 ) -> None:
     first = read(prediction, radiologist, "none")
@@ -164,7 +166,7 @@ def test_an_image_that_the_amendment_covered_waits_again(
     assert state(study) == ("unread", "")
 
 
-def test_the_order_of_a_second_read_is_undone(
+def test_the_required_second_read_is_cancelled(
     twice: None, prediction: Prediction, readers: list[User]
 ) -> None:
     first = read(prediction, readers[0], "none")
@@ -195,7 +197,7 @@ def test_a_second_read_taken_back_is_due_again(
     assert state(study) == ("signed", "")
 
 
-def test_an_arbitration_holds_both_reads(
+def test_an_arbitration_prevents_taking_either_read_back(
     twice: None, prediction: Prediction, readers: list[User]
 ) -> None:
     read(prediction, readers[0], "none")
@@ -224,7 +226,7 @@ def test_the_database_allows_nothing_else(
     _refused(f"UPDATE review_read SET {change}")
 
 
-def test_the_database_keeps_what_was_taken_back(prediction: Prediction, radiologist: User) -> None:
+def test_the_database_protects_reads_taken_back(prediction: Prediction, radiologist: User) -> None:
     signed = read(prediction, radiologist, "none")
     take_back(signed, radiologist)
     for statement in (
@@ -235,7 +237,7 @@ def test_the_database_keeps_what_was_taken_back(prediction: Prediction, radiolog
         _refused(statement)
 
 
-def test_the_database_takes_nothing_back_after_thirty_seconds(
+def test_the_database_refuses_taking_back_after_thirty_seconds(
     prediction: Prediction, radiologist: User
 ) -> None:
     read(prediction, radiologist, "none")
@@ -276,7 +278,7 @@ def _at_once(*acts: Callable[[], object]) -> list[str]:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_taken_back_twice_at_once_it_is_taken_back_once(
+def test_two_simultaneous_requests_take_it_back_once(
     prediction: Prediction, radiologist: User
 ) -> None:
     signed = read(prediction, radiologist, "none")
@@ -287,7 +289,7 @@ def test_taken_back_twice_at_once_it_is_taken_back_once(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_second_signature_and_taking_the_first_back_exclude_each_other(
+def test_a_second_signature_and_taking_back_the_first_exclude_each_other(
     twice: None, prediction: Prediction, readers: list[User]
 ) -> None:
     for _ in range(4):

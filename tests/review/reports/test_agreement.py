@@ -1,4 +1,4 @@
-"""Cohen's kappa, its interval, and who sees whose."""
+"""Cohen's kappa, its interval, and its visibility."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -38,7 +38,7 @@ def test_kappa_and_its_interval(table: Agreement, kappa: float, low: float, high
 
 
 @pytest.mark.parametrize("table", [Agreement(0, 0, 0, 0), Agreement(9, 0, 0, 0)])
-def test_kappa_is_not_defined_without_variety(table: Agreement) -> None:
+def test_kappa_is_undefined_without_variation(table: Agreement) -> None:
     assert table.kappa is None
     assert table.interval is None
 

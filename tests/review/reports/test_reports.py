@@ -1,4 +1,4 @@
-"""The report of a signed study: what it says, who may open it, and who is told."""
+"""The report of a signed study: content, access, and notification."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -122,7 +122,7 @@ def test_there_is_no_report_while_another_read_is_due(
     assert not client.get("/reports").context["page"].object_list
 
 
-def test_a_clinician_opens_the_reports_on_their_own_patients_alone(
+def test_a_clinician_can_open_only_reports_on_their_own_patients(
     client: Client, study: Study, radiologist: User, make_user: Callable[..., User]
 ) -> None:
     sign(study, radiologist)
@@ -133,7 +133,7 @@ def test_a_clinician_opens_the_reports_on_their_own_patients_alone(
     assert client.get(f"/patients/{study.patient_id}").status_code == 403
 
 
-def test_a_clinician_is_notified_and_led_to_the_list(
+def test_a_clinician_is_notified_with_a_link_to_the_list(
     client: Client, study: Study, radiologist: User, referrer: User
 ) -> None:
     sign(study, radiologist)
@@ -164,7 +164,7 @@ def test_the_key_image_is_the_marked_one_with_its_marks(
     assert not drawn[160:200, 110:170].any()
 
 
-def test_a_report_whose_picture_is_lost_is_a_report_still(
+def test_a_report_is_available_even_if_its_image_is_lost(
     client: Client, study: Study, radiologist: User
 ) -> None:
     overwrite(make_radiograph(study).dicom_key, b"something else")

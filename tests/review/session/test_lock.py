@@ -1,4 +1,4 @@
-"""A session that nobody uses gives nothing away until its reader is back."""
+"""An idle session shows nothing until its user unlocks it."""
 
 from collections.abc import Callable
 
@@ -60,7 +60,7 @@ def test_a_locked_session_shows_nothing(browser: Client) -> None:
 
 
 @pytest.mark.parametrize("secret", [PASSWORD, PIN], ids=["password", "PIN"])
-def test_its_reader_unlocks_it(browser: Client, person: User, secret: str) -> None:
+def test_its_user_unlocks_it(browser: Client, person: User, secret: str) -> None:
     set_pin(person, PASSWORD, PIN)
     assert unlock(browser, "000000") == 422
     assert browser.get(reverse("review:worklist"), headers=PAGE).status_code == 423
@@ -70,7 +70,7 @@ def test_its_reader_unlocks_it(browser: Client, person: User, secret: str) -> No
     assert told == [Action.SESSION_LOCKED, Action.UNLOCK_FAILED, Action.SESSION_UNLOCKED]
 
 
-def test_no_pin_unlocks_where_none_is_allowed(
+def test_a_pin_does_not_unlock_if_pins_are_disabled(
     browser: Client, person: User, settings: Settings
 ) -> None:
     set_pin(person, PASSWORD, PIN)
@@ -88,7 +88,7 @@ def test_a_pin_cannot_be_guessed_without_limit(browser: Client, person: User) ->
     assert unlock(browser, PIN) == 204
 
 
-def test_the_page_that_unlocks_leads_to_what_was_asked_for(browser: Client) -> None:
+def test_the_unlock_page_continues_to_the_requested_page(browser: Client) -> None:
     values = {"secret": PASSWORD, "next": "/worklist?state=all"}
     answer = browser.post(reverse("review:unlock"), values, headers=PAGE)
     assert answer.headers["Location"] == values["next"]
@@ -98,7 +98,7 @@ def test_the_page_that_unlocks_leads_to_what_was_asked_for(browser: Client) -> N
     assert answer.headers["Location"] == reverse("home")
 
 
-def test_the_signature_after_it_takes_the_password(
+def test_the_next_signature_requires_the_password(
     person: User, sign_in: Callable[[User], Client]
 ) -> None:
     browser = sign_in(person)

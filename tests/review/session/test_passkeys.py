@@ -1,4 +1,4 @@
-"""Passkeys sign reads and addenda and unlock sessions, each only what it was asked for."""
+"""Passkeys sign reads and addenda and unlock sessions, each response for its purpose only."""
 
 import json
 from typing import Any
@@ -70,7 +70,7 @@ def test_a_passkey_signs_a_read(browser: Client, passkey: SoftPasskey, seen: Pre
     assert Addendum.objects.get().text == "More."
 
 
-def test_one_answer_signs_one_study_once(
+def test_one_response_signs_one_study_once(
     browser: Client, passkey: SoftPasskey, seen: Prediction, radiologist: User
 ) -> None:
     other = make_prediction(category="unlikely")
@@ -86,7 +86,7 @@ def test_one_answer_signs_one_study_once(
     assert audit_actions().count(Action.SIGNATURE_FAILED) == 2
 
 
-def test_nobody_signs_with_anothers_passkey(
+def test_nobody_can_sign_with_another_users_passkey(
     browser: Client, passkey: SoftPasskey, seen: Prediction, it_person: User
 ) -> None:
     Passkey.objects.update(user=it_person)

@@ -1,4 +1,4 @@
-"""Texts that are put in by a key, and signing with a PIN after the password."""
+"""Text templates inserted by key, and signing with a PIN after the password."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,7 +27,7 @@ def save(browser: Client, **values: str) -> Any:
     return browser.post(reverse("review:text-templates"), fields)
 
 
-def test_own_texts_stand_before_shared_ones(
+def test_own_templates_precede_shared_ones(
     browser: Client, radiologist: User, make_user: Callable[..., User]
 ) -> None:
     other = make_user(Role.RADIOLOGIST, username="other")
@@ -41,14 +41,14 @@ def test_own_texts_stand_before_shared_ones(
     assert 'data-template-key="n" data-text="Own words."' in page
 
 
-def test_a_key_is_one_letter_or_digit_and_free(browser: Client) -> None:
+def test_a_key_is_a_single_unused_letter_or_digit(browser: Client) -> None:
     save(browser)
     for key in ("n", "N", "é", "nn", ""):
         assert save(browser, key=key, text="Another.").status_code == 422
     assert TextTemplate.objects.count() == 1
 
 
-def test_nobody_changes_the_text_of_another(
+def test_nobody_can_change_another_users_template(
     browser: Client, make_user: Callable[..., User], sign_in: Callable[[User], Client]
 ) -> None:
     save(browser)
@@ -88,7 +88,7 @@ def test_the_pin_signs_only_after_the_password_in_the_same_session(
     assert sign(browser, seen[3], PIN) == 422
 
 
-def test_the_menu_leads_radiologists_to_the_pin_where_it_is_open(
+def test_the_menu_links_radiologists_to_the_pin_if_enabled(
     browser: Client, uploader: User, sign_in: Callable[[User], Client], settings: Settings
 ) -> None:
     entry = f'<a class="dropdown-item" href="{reverse("review:signing-pin")}">'
@@ -111,7 +111,7 @@ def test_the_menu_leads_radiologists_to_the_pin_where_it_is_open(
     ],
     ids=["short", "one digit", "letter", "different", "wrong password"],
 )
-def test_a_pin_is_chosen_with_care(
+def test_weak_pins_are_rejected(
     values: dict[str, str], browser: Client, radiologist: User, settings: Settings
 ) -> None:
     settings.SIGNING_PIN_MINUTES = 10

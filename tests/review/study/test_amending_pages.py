@@ -63,7 +63,7 @@ def amendment(read: Read, **values: str) -> dict[str, str]:
     return given | identity_field(read.study) | values
 
 
-def test_the_form_has_what_was_signed(browser: Client, signed: Read) -> None:
+def test_the_form_is_filled_with_the_signed_read(browser: Client, signed: Read) -> None:
     shown = browser.get(page(signed))
     assert f'href="{page(signed)}?amend=1"' in shown.content.decode()
     assert "data-read " not in shown.content.decode()
@@ -112,7 +112,7 @@ def test_a_refused_amendment_keeps_its_form(browser: Client, signed: Read) -> No
     assert "Say why you amend the read." in refused.content.decode()
 
 
-def test_a_begun_amendment_is_kept_and_can_be_discarded(
+def test_a_started_amendment_is_kept_and_can_be_discarded(
     browser: Client, signed: Read, radiologist: User
 ) -> None:
     address = reverse("review:draft", args=[signed.study_id])
@@ -146,7 +146,7 @@ def test_an_open_page_says_that_the_read_was_amended(browser: Client, signed: Re
     assert "has been amended since" in browser.get(status, query).content.decode()
 
 
-def test_taken_back_from_the_page_that_follows(
+def test_a_signature_is_taken_back_from_the_next_page(
     browser: Client, prediction: Prediction, radiologist: User
 ) -> None:
     other = make_prediction(category="unlikely").radiograph.study
@@ -175,7 +175,7 @@ def test_taken_back_from_the_page_that_follows(
     assert own_draft(study, radiologist) is not None
 
 
-def test_too_late_on_the_page_it_says_so(browser: Client, signed: Read) -> None:
+def test_the_page_says_if_it_is_too_late(browser: Client, signed: Read) -> None:
     let_time_pass()
     taken = browser.post(reverse("review:take-back", args=[signed.pk]), follow=True)
     assert "The 30 seconds for taking a signature back are over." in taken.content.decode()

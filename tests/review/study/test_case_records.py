@@ -1,4 +1,4 @@
-"""Correcting the case record and the patient of a study while nobody has signed it."""
+"""Correcting the case record and the patient of an unsigned study."""
 
 from collections.abc import Callable
 from datetime import date
@@ -40,7 +40,7 @@ def eva() -> Patient:
     return Patient.objects.create(**vars(EVA))
 
 
-def test_a_change_names_its_fields_and_holds_no_text_in_the_trail(uploader: User) -> None:
+def test_a_change_is_audited_with_field_names_but_no_text(uploader: User) -> None:
     study = make_study()
     values = {"indication": "Cough of Eva Müller", "symptoms": ["cough"], "history": ""}
     assert change_case_record(study, values, uploader) == ["indication", "symptoms"]
@@ -52,7 +52,7 @@ def test_a_change_names_its_fields_and_holds_no_text_in_the_trail(uploader: User
     assert AuditEntry.objects.filter(action="study.changed").count() == 1
 
 
-def test_a_new_priority_goes_for_waiting_jobs(radiologist: User) -> None:
+def test_a_new_priority_applies_to_waiting_jobs(radiologist: User) -> None:
     waiting, finished = make_job(), make_job(state="done")
     finished.radiograph.study = waiting.radiograph.study
     for job in (waiting, finished):
@@ -61,7 +61,7 @@ def test_a_new_priority_goes_for_waiting_jobs(radiologist: User) -> None:
     assert (waiting.priority, finished.priority) == (0, 2)
 
 
-def test_after_signing_the_case_record_stays(radiologist: User) -> None:
+def test_after_signing_the_case_record_cannot_be_changed(radiologist: User) -> None:
     prediction = make_prediction()
     study = prediction.radiograph.study
     sign(study, radiologist, Entry(prediction.pk, "confirm", "definite"), PASSWORD)
@@ -119,7 +119,7 @@ def test_a_temporary_patient_is_completed_in_place(uploader: User) -> None:
     assert audit_actions() == ["patient.changed"]
 
 
-def test_a_temporary_patient_who_is_known_makes_way(uploader: User) -> None:
+def test_a_temporary_patient_is_replaced_by_a_recorded_one(uploader: User) -> None:
     study, known = temporary_study(), eva()
     assign_patient(study, Identity("H1", name="MÜLLER^EVA"), uploader)
     study.refresh_from_db()
@@ -139,7 +139,7 @@ def test_a_temporary_patient_who_is_known_makes_way(uploader: User) -> None:
     ],
     ids=["name", "birth date", "sex"],
 )
-def test_a_mismatch_merges_nothing(claimed: Identity, uploader: User) -> None:
+def test_a_mismatch_never_merges_patients(claimed: Identity, uploader: User) -> None:
     study, _ = temporary_study(), eva()
     with pytest.raises(RecordError, match=r"has another .*Müller, Eva"):
         assign_patient(study, claimed, uploader)
@@ -148,14 +148,14 @@ def test_a_mismatch_merges_nothing(claimed: Identity, uploader: User) -> None:
     assert audit_actions() == []
 
 
-def test_the_issuer_tells_patients_apart(uploader: User) -> None:
+def test_the_issuer_distinguishes_patients(uploader: User) -> None:
     study, known = temporary_study(), eva()
     patient = assign_patient(study, Identity("H1", issuer="OTHER", name="Meier^Eva"), uploader)
     assert patient != known
     assert Patient.objects.count() == 2
 
 
-def test_a_study_moves_to_a_new_patient_and_leaves_the_former_whole(uploader: User) -> None:
+def test_moving_a_study_to_a_new_patient_keeps_the_former_one(uploader: User) -> None:
     wrong = make_patient()
     study, other = make_study(patient=wrong), make_study(patient=wrong)
     patient = assign_patient(study, EVA, uploader)
@@ -169,13 +169,13 @@ def test_a_study_moves_to_a_new_patient_and_leaves_the_former_whole(uploader: Us
     assert entry.detail["after"] == shown_identity(patient)
 
 
-def test_the_patient_it_has_already_is_no_move(uploader: User) -> None:
+def test_assigning_the_current_patient_is_not_a_move(uploader: User) -> None:
     study = make_study(patient=eva())
     with pytest.raises(RecordError, match="already"):
         assign_patient(study, EVA, uploader)
 
 
-def test_the_forms_of_an_uploader(uploader: User, sign_in: Callable[[User], Client]) -> None:
+def test_the_forms_shown_to_an_uploader(uploader: User, sign_in: Callable[[User], Client]) -> None:
     browser, study = sign_in(uploader), temporary_study()
     address = reverse("review:study-patient", args=[study.pk])
     page = browser.get(address)

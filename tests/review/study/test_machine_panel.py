@@ -1,4 +1,4 @@
-"""What the study page says of the model's result, and of results of several versions."""
+"""The model's result on the study page, including results of several versions."""
 
 import re
 from datetime import date
@@ -82,7 +82,7 @@ def test_independent_figures_come_with_interval_number_and_source(browser: Clien
     assert "0 to 18 fall below" in panel_of(browser, "unlikely", model_version=model)
 
 
-def test_a_result_shows_its_own_versions_figures_alone(browser: Client) -> None:
+def test_a_result_shows_only_its_own_versions_figures(browser: Client) -> None:
     make_model_version("measured", independent_figures=[INDEPENDENT], is_active=True)
     assert "is not known" in panel_of(browser, model_version=make_model_version("old"))
     # Figures at another threshold are not those of this version's points.
@@ -92,13 +92,13 @@ def test_a_result_shows_its_own_versions_figures_alone(browser: Client) -> None:
 
 
 @pytest.mark.parametrize("category", [Category.LIKELY, Category.INDETERMINATE])
-def test_the_pattern_is_a_line_of_its_own(browser: Client, category: str) -> None:
+def test_the_pattern_is_shown_on_a_separate_line(browser: Client, category: str) -> None:
     panel = panel_of(browser, category, bacterial_probability=0.72)
     assert "Pattern, if it is pneumonia: bacterial 72 %, viral 28 %." in panel
     assert "weaker evidence" in panel
 
 
-def test_no_pattern_where_pneumonia_is_unlikely_or_the_version_has_none(browser: Client) -> None:
+def test_no_pattern_if_pneumonia_is_unlikely_or_the_version_has_none(browser: Client) -> None:
     assert "Pattern" not in panel_of(browser, "unlikely", bacterial_probability=0.72)
     assert "Pattern" not in panel_of(browser, "likely")
 
@@ -180,7 +180,7 @@ def test_a_result_outside_the_purpose_counts_neither_way(
         ({"body_part": "LEFT LUNG"}, "a part of the chest (LEFT LUNG)"),
     ],
 )
-def test_a_withheld_result_shows_no_figure_though_an_older_rule_kept_one(
+def test_a_withheld_result_shows_no_figure_even_if_one_is_stored(
     browser: Client, header: dict[str, str], said: str
 ) -> None:
     panel = panel_for(browser, CHILD, **header)
@@ -226,7 +226,7 @@ def test_results_of_the_active_version_are_not_run_again_with_the_study(browser:
     assert Job.objects.filter(state=JobState.QUEUED).count() == 1
 
 
-def test_results_of_several_versions_stand_side_by_side(browser: Client) -> None:
+def test_results_of_several_versions_are_shown_side_by_side(browser: Client) -> None:
     radiograph = make_radiograph()
     make_prediction(radiograph, "indeterminate", model_version=make_model_version("old"))
     make_prediction(radiograph, "likely", model_version=make_model_version("new"))

@@ -1,4 +1,4 @@
-"""The pictures of the study page: what they show and what is written down of their viewing."""
+"""The images of the study page: their rendering and the audit entries."""
 
 from io import BytesIO
 
@@ -33,14 +33,14 @@ def test_the_image_is_the_stored_one_and_each_sending_is_audited(browser: Client
     assert audit_actions(study_id=radiograph.study_id) == ["image.fetched"] * 2
 
 
-def test_a_large_image_is_scaled_to_what_a_screen_shows() -> None:
+def test_a_large_image_is_scaled_to_screen_size() -> None:
     radiograph = make_radiograph(size=(2600, 1300))
     with default_storage.open(radiograph.dicom_key) as file:
         shown = picture(rendering.radiograph_png(file.read()))
     assert shown.shape == (2048, 1024)
 
 
-def test_overlay_planes_are_drawn_into_the_picture() -> None:
+def test_overlay_planes_are_drawn_into_the_image() -> None:
     ds = files.dataset(np.full((200, 100), 255, np.uint8))
     mask = np.zeros((200, 100), np.bool_)
     mask[20:60, 30:40] = True
@@ -70,7 +70,7 @@ def test_an_image_that_cannot_be_decoded_says_so(browser: Client) -> None:
     assert audit_actions(study_id=radiograph.study_id) == []
 
 
-def test_another_file_in_its_place_is_neither_shown_nor_handed_out(browser: Client) -> None:
+def test_a_replaced_file_is_neither_shown_nor_delivered(browser: Client) -> None:
     radiograph, other = make_radiograph(), make_radiograph()
     with default_storage.open(other.dicom_key) as file:
         overwrite(radiograph.dicom_key, file.read())
@@ -81,7 +81,7 @@ def test_another_file_in_its_place_is_neither_shown_nor_handed_out(browser: Clie
     assert audit_actions(study_id=radiograph.study_id) == ["file.damaged"]
 
 
-def test_the_original_comes_byte_for_byte(browser: Client) -> None:
+def test_the_original_is_returned_byte_for_byte(browser: Client) -> None:
     radiograph = make_radiograph()
     answer = browser.get(reverse("review:original", args=[radiograph.pk]))
     with default_storage.open(radiograph.original_key) as file:
@@ -91,7 +91,7 @@ def test_the_original_comes_byte_for_byte(browser: Client) -> None:
     assert audit_actions(study_id=radiograph.study_id) == ["image.downloaded"]
 
 
-def test_the_heat_map_covers_the_picture_and_is_clear_where_there_is_nothing(
+def test_the_heat_map_covers_the_image_and_is_transparent_without_evidence(
     browser: Client,
 ) -> None:
     cells = np.zeros((7, 7), np.uint8)
@@ -115,6 +115,6 @@ def test_more_evidence_is_lighter() -> None:
     assert legend[0, 3] == 0
 
 
-def test_a_result_without_a_map_has_none_to_fetch(browser: Client) -> None:
+def test_a_result_without_a_heat_map_has_none_to_fetch(browser: Client) -> None:
     prediction = make_prediction(heatmap=b"", heatmap_rows=0, heatmap_columns=0)
     assert browser.get(reverse("review:heatmap", args=[prediction.pk])).status_code == 404

@@ -1,4 +1,4 @@
-"""The pixels for the viewer: how they are packed, kept and written down in the trail."""
+"""The viewer's pixels: their format, caching and audit entries."""
 
 import json
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def unpack(content: bytes) -> tuple[dict[str, Any], "np.ndarray[Any, Any]"]:
     return header, values.reshape(header["rows"], header["columns"])
 
 
-def test_the_stored_values_come_with_what_shows_them(browser: Client) -> None:
+def test_the_stored_values_come_with_their_display_attributes(browser: Client) -> None:
     radiograph = make_radiograph(size=(120, 101))
     answer = browser.get(reverse("review:pixels", args=[radiograph.pk]))
     header, pixels = unpack(answer.content)

@@ -1,4 +1,4 @@
-"""The patient's studies by time, what the viewer is told of them, and readers who read first."""
+"""The patient's studies in order, the viewer's data on them, and readers who read first."""
 
 import json
 import re
@@ -49,11 +49,11 @@ def viewer_data(page: str) -> dict[str, Any]:
         (9, "9 days later"),
     ],
 )
-def test_intervals_are_in_the_unit_that_people_use(days: int, words: str) -> None:
+def test_intervals_are_in_a_natural_unit(days: int, words: str) -> None:
     assert interval(days) == words
 
 
-def test_the_newest_study_comes_first_and_other_patients_never(radiologist: User) -> None:
+def test_the_newest_study_comes_first_and_other_patients_are_excluded(radiologist: User) -> None:
     patient = make_patient()
     shown = make_study(patient=patient, performed_at=made(2026, 5, 1))
     older = make_study(patient=patient, performed_at=made(2024, 1, 1))
@@ -65,7 +65,7 @@ def test_the_newest_study_comes_first_and_other_patients_never(radiologist: User
     assert entries[0].interval == "8 days later"
 
 
-def test_only_studies_with_an_image_can_be_laid_beside(browser: Client) -> None:
+def test_only_studies_with_an_image_can_be_compared(browser: Client) -> None:
     patient = make_patient()
     shown = make_radiograph(make_study(patient=patient, performed_at=made(2026, 5, 1))).study
     prior = make_radiograph(make_study(patient=patient, performed_at=made(2025, 5, 1)))
@@ -89,7 +89,7 @@ def test_the_timeline_shows_scores_and_signed_findings(browser: Client, radiolog
     assert "Pneumonia likely · 93 %" in listed
 
 
-def test_a_second_reader_sees_neither_read_nor_result_of_what_they_may_read(
+def test_a_second_reader_sees_neither_read_nor_result_of_a_study_they_may_read(
     browser: Client, make_user: Callable[..., User], settings: Settings
 ) -> None:
     settings.SECOND_READING_BLIND_TO_AI = True
@@ -112,7 +112,7 @@ def test_a_second_reader_sees_neither_read_nor_result_of_what_they_may_read(
     assert browser.get(heatmap).status_code == 404
 
 
-def test_readers_who_read_first_open_results_themselves(browser: Client, radiologist: User) -> None:
+def test_those_who_read_first_open_results_themselves(browser: Client, radiologist: User) -> None:
     prediction = make_prediction(category="likely")
     study = prediction.radiograph.study
     address = reverse("review:study", args=[study.pk])
@@ -152,7 +152,7 @@ def test_an_arbiter_who_reads_first_sees_two_reads_and_no_result_in_them(
     assert "Confirms the model" not in page
 
 
-def test_the_choice_never_leads_away_from_the_portal(browser: Client) -> None:
+def test_the_choice_never_redirects_away_from_the_portal(browser: Client) -> None:
     elsewhere = {"next": "https://elsewhere.example/"}
     answer = browser.post(reverse("review:reads-first"), elsewhere)
     assert answer["Location"] == reverse("review:worklist")

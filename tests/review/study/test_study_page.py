@@ -1,4 +1,4 @@
-"""The study page: what it shows, keeps and refuses."""
+"""The study page: what it shows, saves and refuses."""
 
 import html
 import re
@@ -35,7 +35,7 @@ def post(browser: Client, page: str, study: Study, **values: Any) -> Any:
     return browser.post(address, identity_field(study) | values)
 
 
-def test_opening_is_audited_and_reading_the_news_is_not(browser: Client) -> None:
+def test_opening_is_audited_and_polling_is_not(browser: Client) -> None:
     study = make_prediction().radiograph.study
     open_page(browser, study)
     browser.get(reverse("review:status", args=[study.pk]))
@@ -50,7 +50,7 @@ def test_result_in_words_with_its_card(browser: Client) -> None:
     assert "This is no diagnosis" in page
 
 
-def test_not_assessable_has_its_reason_and_no_figure(browser: Client) -> None:
+def test_not_assessable_is_shown_with_the_reason_and_without_a_figure(browser: Client) -> None:
     prediction = make_prediction(category="not_assessable")
     page = open_page(browser, prediction.radiograph.study)
     assert str(prediction.reason) in page
@@ -68,7 +68,7 @@ def test_not_assessable_has_its_reason_and_no_figure(browser: Client) -> None:
         ("cancelled", "Analysis cancelled", "review:rerun"),
     ],
 )
-def test_states_without_a_result_and_their_ways_out(
+def test_states_without_a_result_offer_the_possible_actions(
     state: str, words: str, way_out: str | None, browser: Client
 ) -> None:
     job = make_job(state=state)
@@ -98,7 +98,7 @@ def test_several_radiographs_open_on_the_worst(browser: Client) -> None:
     assert answer.context["first"].prediction == worst
 
 
-def test_signing_leads_on(browser: Client) -> None:
+def test_signing_opens_the_next_study(browser: Client) -> None:
     prediction = make_prediction(category="likely")
     study = prediction.radiograph.study
     values = {
@@ -117,7 +117,7 @@ def test_signing_leads_on(browser: Client) -> None:
 
 
 @pytest.mark.parametrize("password", ["", "guess"])
-def test_a_wrong_password_keeps_all_that_was_typed(password: str, browser: Client) -> None:
+def test_a_wrong_password_keeps_all_input(password: str, browser: Client) -> None:
     prediction = make_prediction(category="likely")
     study = prediction.radiograph.study
     answer = post(
@@ -140,7 +140,7 @@ def test_a_wrong_password_keeps_all_that_was_typed(password: str, browser: Clien
     assert study.reading_state == "unread"
 
 
-def test_a_result_that_changed_is_shown_before_it_is_signed(browser: Client) -> None:
+def test_a_changed_result_is_shown_before_signing(browser: Client) -> None:
     old = make_prediction(category="likely")
     study = old.radiograph.study
     new = make_prediction(old.radiograph, "unlikely")
@@ -203,7 +203,7 @@ def test_the_second_reader_is_offered_an_addendum(
     assert Read.objects.get().addenda.get().author == radiologist
 
 
-def test_a_refused_addendum_stays_that_of_who_wrote_it(
+def test_a_refused_addendum_stays_with_its_author(
     browser: Client,
     radiologist: User,
     make_user: Callable[..., User],
@@ -254,7 +254,7 @@ def test_a_draft_on_another_result_is_marked(browser: Client, radiologist: User)
     assert "Check your decision" in open_page(browser, study)
 
 
-def test_a_newer_result_never_touches_what_is_signed(browser: Client, radiologist: User) -> None:
+def test_a_newer_result_never_changes_a_signed_read(browser: Client, radiologist: User) -> None:
     prediction = make_prediction(category="likely")
     study = prediction.radiograph.study
     sign(study, radiologist, Entry(prediction.pk, "confirm", "definite"), PASSWORD)
@@ -288,7 +288,7 @@ def test_other_studies_show_scores_and_signed_findings(browser: Client, radiolog
     assert "Possible pneumonia" in page.split("Other studies of the patient")[1]
 
 
-def test_the_audit_trail_is_linked_for_auditors_alone(
+def test_the_audit_trail_is_linked_only_for_auditors(
     browser: Client, sign_in: Callable[[User], Client], make_user: Callable[..., User]
 ) -> None:
     study = make_prediction().radiograph.study
@@ -306,7 +306,7 @@ def test_no_inline_script_or_style(browser: Client) -> None:
         assert " onclick=" not in page
 
 
-def test_a_day_without_a_time_stays_a_day(browser: Client) -> None:
+def test_a_date_without_a_time_is_shown_without_a_time(browser: Client) -> None:
     day = datetime(2026, 1, 5, tzinfo=UTC)
     study = make_study(performed_at=day)
     page = browser.get(reverse("review:study", args=[study.pk])).text
@@ -316,9 +316,7 @@ def test_a_day_without_a_time_stays_a_day(browser: Client) -> None:
     assert "2026-01-05 08:30" in browser.get(reverse("review:study", args=[study.pk])).text
 
 
-def test_no_browser_fills_in_the_password_of_a_signature(
-    browser: Client, radiologist: User
-) -> None:
+def test_browsers_do_not_autofill_the_signing_password(browser: Client, radiologist: User) -> None:
     study = make_prediction().radiograph.study
     passwords = re.findall(r'<input[^>]*type="password"[^>]*>', open_page(browser, study))
     assert passwords
@@ -335,7 +333,7 @@ def test_a_draft_is_discarded_only_after_a_second_click(browser: Client, radiolo
     assert reverse("review:discard-draft", args=[study.pk]) in asked[0]
 
 
-def test_every_finding_has_a_key_of_its_own_that_the_list_of_keys_shows(browser: Client) -> None:
+def test_every_finding_has_its_own_key_shown_in_the_shortcut_list(browser: Client) -> None:
     page = browser.get(f"/studies/{make_study().pk}")
     keys = [finding.key for finding in page.context["findings"]]
     assert [finding.value for finding in page.context["findings"]] == OtherFinding.values

@@ -1,4 +1,4 @@
-"""A study without a date has none anywhere: the day of the upload is not taken for it."""
+"""A study without a date is shown without one: the upload date is never used instead."""
 
 import json
 import re
@@ -42,7 +42,7 @@ def test_the_pages_say_that_no_date_was_given(
     assert "date not given" in history
 
 
-def test_undated_studies_come_last_and_lie_no_time_apart(undated: Study, radiologist: User) -> None:
+def test_undated_studies_come_last_and_have_no_interval(undated: Study, radiologist: User) -> None:
     dated = make_study(patient=undated.patient, performed_at=datetime(2020, 1, 1, tzinfo=UTC))
     entries = timeline(dated, radiologist)
     assert [entry.study for entry in entries] == [dated, undated]

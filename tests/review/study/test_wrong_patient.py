@@ -1,4 +1,4 @@
-"""Moving a study to the right patient: found by a search, compared, and confirmed."""
+"""Moving a study to the right patient: found by search, compared, and confirmed."""
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime
@@ -72,7 +72,7 @@ def patient_of(study: Study) -> Patient:
     return Study.objects.get(pk=study.pk).patient
 
 
-def test_the_right_patient_is_found_by_name_or_id_and_no_address_names_one(
+def test_the_right_patient_is_found_by_name_or_id_and_never_named_in_a_url(
     study: Study, sister: Patient, browser: Client
 ) -> None:
     make_patient(patient_id="H-3", name="Other^One")
@@ -90,7 +90,7 @@ def test_the_right_patient_is_found_by_name_or_id_and_no_address_names_one(
     assert "No other patient matches" in answer.text
 
 
-def test_both_persons_stand_side_by_side_before_anything_moves(
+def test_both_patients_are_shown_side_by_side_before_the_move(
     study: Study, sister: Patient, browser: Client
 ) -> None:
     page = browser.get(address_of(study), {"to": str(sister.pk)})
@@ -164,7 +164,7 @@ def test_another_reader_of_the_study_is_named_first(
     assert "is reading this study" not in compared(sign_in(radiologist), study, sister)
 
 
-def test_a_record_that_changed_since_it_was_compared_is_compared_again(
+def test_a_record_changed_since_the_comparison_is_compared_again(
     study: Study, sister: Patient, browser: Client, uploader: User
 ) -> None:
     before = move(study, sister)
@@ -194,9 +194,7 @@ def test_a_new_patient_is_compared_and_then_recorded(study: Study, browser: Clie
     assert (patient.birth_date, patient.sex) == (date(2020, 2, 3), "F")
 
 
-def test_an_id_that_is_known_leads_to_that_patient(
-    study: Study, sister: Patient, browser: Client
-) -> None:
+def test_a_known_id_opens_that_patient(study: Study, sister: Patient, browser: Client) -> None:
     values = {"patient_id": "H-2", "issuer": "TEST", "family_name": "Phantom", "given_name": "Ada"}
     answer = browser.post(address_of(study), values)
     assert answer.headers["Location"].endswith(f"?to={sister.pk}")
@@ -208,12 +206,12 @@ def test_an_id_that_is_known_leads_to_that_patient(
     assert patient_of(study).patient_id == "H-1"
 
 
-def test_an_unknown_patient_is_no_page(study: Study, browser: Client) -> None:
+def test_an_unknown_patient_is_not_found(study: Study, browser: Client) -> None:
     for to in ("nonsense", "00000000-0000-4000-8000-000000000000"):
         assert browser.get(address_of(study), {"to": to}).status_code == 404
 
 
-def test_after_a_signature_an_uploader_is_told_who_can_move_it(
+def test_after_signing_an_uploader_is_told_who_can_move_it(
     study: Study, sister: Patient, browser: Client, radiologist: User
 ) -> None:
     sign(study, radiologist, Entry(None, "unaided", "none"), PASSWORD)
@@ -223,7 +221,7 @@ def test_after_a_signature_an_uploader_is_told_who_can_move_it(
     assert patient_of(study) != sister
 
 
-def test_after_a_signature_a_radiologist_moves_it_with_a_reason(
+def test_after_signing_a_radiologist_moves_it_with_a_reason(
     study: Study,
     sister: Patient,
     radiologist: User,
@@ -244,7 +242,7 @@ def test_after_a_signature_a_radiologist_moves_it_with_a_reason(
     assert "Signed as Phantom, Eva" in page
 
 
-def test_completing_a_temporary_patient_after_a_signature_asks_for_a_reason(
+def test_completing_a_temporary_patient_after_signing_requires_a_reason(
     radiologist: User, sign_in: Callable[[User], Client]
 ) -> None:
     patient = make_patient(patient_id="TMP-1", issuer=OWN_ISSUER, name="", is_temporary=True)

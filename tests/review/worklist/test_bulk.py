@@ -1,4 +1,4 @@
-"""Bulk actions of the worklist: what changes, what is left with which reason, and who may."""
+"""Bulk actions of the worklist: what changes, what is skipped and why, and who may use them."""
 
 from collections.abc import Callable
 from typing import Any
@@ -35,7 +35,7 @@ def signed_study(by: User) -> Study:
     return prediction.radiograph.study
 
 
-def test_assigning_leaves_what_is_signed_or_assigned_so_already(
+def test_assigning_skips_signed_and_already_assigned_studies(
     radiologist: User, coordinator: User
 ) -> None:
     free, taken, own = make_study(), make_study(), make_study(assigned_reader=coordinator)
@@ -58,7 +58,7 @@ def test_assigning_leaves_what_is_signed_or_assigned_so_already(
     }
 
 
-def test_a_study_is_taken_back_from_its_reader(radiologist: User) -> None:
+def test_a_study_can_be_unassigned(radiologist: User) -> None:
     study, free = make_study(assigned_reader=radiologist), make_study()
     outcome = bulk.assign([study.pk, free.pk], None, radiologist)
     assert outcome.changed == [study.pk]
@@ -74,7 +74,7 @@ def test_studies_are_assigned_only_to_readers(
         bulk.assign([make_study().pk], other, radiologist)
 
 
-def test_priority_goes_for_study_and_waiting_jobs(coordinator: User) -> None:
+def test_priority_applies_to_study_and_waiting_jobs(coordinator: User) -> None:
     waiting = make_job().radiograph.study
     done = make_job(state="done").radiograph.study
     stat = make_study(priority=Priority.STAT)
@@ -100,7 +100,7 @@ def test_priority_needs_a_coordinator(radiologist: User) -> None:
     assert audit_actions() == []
 
 
-def test_rerun_queues_what_is_not_in_the_queue_and_releases_what_is_stuck(
+def test_rerun_queues_images_not_in_the_queue_and_releases_quarantined_ones(
     radiologist: User,
 ) -> None:
     done = make_job(state="done").radiograph.study
@@ -121,7 +121,7 @@ def test_rerun_queues_what_is_not_in_the_queue_and_releases_what_is_stuck(
 
 
 @pytest.mark.parametrize("count", [0, bulk.MOST + 1])
-def test_none_and_too_many_are_refused(count: int, coordinator: User) -> None:
+def test_empty_and_oversized_selections_are_refused(count: int, coordinator: User) -> None:
     ids = [make_study().pk] * count
     with pytest.raises(bulk.BulkError):
         bulk.assign(ids, coordinator, coordinator)
@@ -171,7 +171,7 @@ def test_the_result_says_how_many_changed_and_which_did_not(
     assert "/worklist?state=unread&amp;category=none" in page.text
 
 
-def test_all_that_match_are_counted_and_asked_for_first(
+def test_acting_on_all_that_match_requires_confirmation_of_the_number(
     coordinator: User, sign_in: Callable[[User], Client]
 ) -> None:
     browser = sign_in(coordinator)

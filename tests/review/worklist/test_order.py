@@ -1,4 +1,4 @@
-"""The orders of the worklist, and its pages in each of them."""
+"""The sort orders of the worklist, and pagination in each of them."""
 
 import uuid
 
@@ -36,7 +36,7 @@ def test_order_is_priority_then_concern_then_waiting_time(browser: Client) -> No
 
 @pytest.mark.parametrize("state", ["unread", "signed", "all"])
 @pytest.mark.parametrize("name", ORDERS)
-def test_every_order_and_every_place_in_it_comes_from_an_index(name: str, state: str) -> None:
+def test_every_order_and_every_page_uses_an_index(name: str, state: str) -> None:
     for _ in range(3):
         make_study()
     studies, order = matching({"state": state}, ""), ORDERS[name]
@@ -61,7 +61,7 @@ def test_every_order_and_every_place_in_it_comes_from_an_index(name: str, state:
         assert "ROW(" in entered
 
 
-def test_names_sort_as_people_look_them_up(browser: Client) -> None:
+def test_names_sort_alphabetically_ignoring_case_and_accents(browser: Client) -> None:
     expected = [
         "ABEL^Zoe",
         "Äbel^Zora",
@@ -93,7 +93,7 @@ def test_patients_without_a_name_sort_by_the_patient_id_shown(browser: Client) -
     assert [study.patient.display_name for study in shown(page)] == ["M-1", "Nolan, A", "o-1"]
 
 
-def test_a_name_that_is_written_in_one_way_alone_is_shown_and_sorts(browser: Client) -> None:
+def test_a_name_with_a_single_representation_is_shown_and_sorted(browser: Client) -> None:
     make_study(patient=make_patient(name="=王^小東", patient_id="A-1"))
     make_study(patient=make_patient(name="Nolan^A=野蘭^A", patient_id="A-2"))
     make_study(patient=make_patient(name="^=^ =Yamada^Tarou", patient_id="A-3"))
@@ -103,7 +103,7 @@ def test_a_name_that_is_written_in_one_way_alone_is_shown_and_sorts(browser: Cli
     assert "王, 小東" in page.text
 
 
-def test_patients_of_one_name_stay_apart_and_their_studies_together(browser: Client) -> None:
+def test_patients_with_the_same_name_are_grouped_separately(browser: Client) -> None:
     one, two = (make_patient(name="Same^Name", patient_id=each) for each in ("A1", "B2"))
     studies = [make_study(patient=each) for each in (one, two, one, two)]
     page = browser.get(reverse("review:worklist"), {"order": "name"})
@@ -165,7 +165,7 @@ def test_pages_in_every_order_show_each_study_once(
     assert page.context["page"].previous == ""
 
 
-def test_a_page_is_of_fifty_and_a_place_that_cannot_be_read_is_the_first(browser: Client) -> None:
+def test_a_page_has_fifty_rows_and_an_invalid_cursor_gives_the_first(browser: Client) -> None:
     for _ in range(52):
         make_study()
     first = browser.get(reverse("review:worklist"))
@@ -174,7 +174,7 @@ def test_a_page_is_of_fifty_and_a_place_that_cannot_be_read_is_the_first(browser
         assert shown(browser.get(reverse("review:worklist"), {"after": place})) == shown(first)
 
 
-def test_a_place_keeps_when_its_study_moves(
+def test_a_cursor_stays_valid_when_its_study_moves(
     browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("webportal.review.worklist.order.STUDIES_PER_PAGE", 2)

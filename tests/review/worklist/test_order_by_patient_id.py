@@ -1,4 +1,4 @@
-"""The worklist in the order of Patient IDs."""
+"""Sorting the worklist by Patient ID."""
 
 import uuid
 from typing import Any
@@ -22,7 +22,7 @@ def shown(browser: Client, **query: str) -> list[Study]:
     return [row["study"] for row in listed(browser, **query).context["rows"]]
 
 
-def test_ids_sort_whatever_their_case_and_temporary_ones_come_last(browser: Client) -> None:
+def test_ids_sort_ignoring_case_and_temporary_ones_come_last(browser: Client) -> None:
     expected = ["0007", "A-10", "a-11", "B-1", "zz", "रोगी-१"]
     make_study(patient=make_patient(patient_id="TMP-A1", is_temporary=True))
     for identity in reversed(expected):
@@ -31,7 +31,7 @@ def test_ids_sort_whatever_their_case_and_temporary_ones_come_last(browser: Clie
     assert found == [*expected, "TMP-A1"]
 
 
-def test_the_heading_leads_to_the_order_and_says_that_it_rises(browser: Client) -> None:
+def test_the_heading_links_to_the_order_and_shows_its_direction(browser: Client) -> None:
     make_study()
     page = listed(browser)
     (heading,) = [each for each in page.context["columns"] if each["name"] == "patient_id"]
@@ -40,7 +40,7 @@ def test_the_heading_leads_to_the_order_and_says_that_it_rises(browser: Client) 
     assert 'aria-sort="ascending"' in page.text
 
 
-def test_one_id_of_two_issuers_keeps_each_patients_studies_together(browser: Client) -> None:
+def test_one_id_from_two_issuers_keeps_each_patients_studies_together(browser: Client) -> None:
     one, two = (make_patient(patient_id="P1", issuer=issuer) for issuer in ("EAST", "WEST"))
     studies = [make_study(patient=each) for each in (two, one, two, one)]
     assert shown(browser) == [studies[1], studies[3], studies[0], studies[2]]
@@ -61,7 +61,7 @@ def test_the_order_follows_corrections(browser: Client) -> None:
     assert shown(browser) == [moved, first]
 
 
-def test_an_address_in_this_order_holds_no_patient_id(
+def test_urls_in_this_order_contain_no_patient_id(
     browser: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("webportal.review.worklist.order.STUDIES_PER_PAGE", 2)

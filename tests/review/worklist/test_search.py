@@ -1,4 +1,4 @@
-"""Finding studies on the worklist by words."""
+"""Searching studies on the worklist."""
 
 import re
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
         "müller eva ac",
     ],
 )
-def test_search_keeps_the_text_out_of_the_address(text: str, browser: Client) -> None:
+def test_search_keeps_the_text_out_of_the_url(text: str, browser: Client) -> None:
     patient = make_patient(name="MÜLLER^Eva", patient_id="H-771")
     wanted = study_of("likely", patient=patient, accession_number="ACC-9")
     study_of("likely", patient=make_patient(name="Other^Eve"))
@@ -55,13 +55,13 @@ def test_an_empty_search_clears_it(browser: Client) -> None:
         ("O'Neill^50%_Off", "50%_"),
     ],
 )
-def test_search_finds_names_of_every_script(name: str, text: str) -> None:
+def test_search_finds_names_in_every_script(name: str, text: str) -> None:
     wanted = make_study(patient=make_patient(name=name))
     make_study(patient=make_patient(name="Nobody^Else"))
     assert list(matching({"state": "all"}, text)) == [wanted]
 
 
-def test_a_short_word_is_found_where_a_word_begins() -> None:
+def test_a_short_term_matches_at_the_start_of_a_word() -> None:
     wanted = make_study(patient=make_patient(name="Li^Wei", patient_id="A7"))
     make_study(patient=make_patient(name="Ali^Sweis", patient_id="B"))
     assert list(matching({}, "li we")) == [wanted]
@@ -78,7 +78,7 @@ def test_search_follows_corrections_of_patient_and_study() -> None:
 
 
 @pytest.mark.parametrize("piece", ["श्रेष्ठ", "рукоп", "山田太郎"])
-def test_a_search_in_any_script_is_answered_by_trigrams(piece: str) -> None:
+def test_a_search_in_any_script_can_use_trigrams(piece: str) -> None:
     make_study(patient=make_patient(name=f"{piece}^राम"))
     for number in range(20):
         make_study(patient=make_patient(name=f"Other^{number}"))
@@ -93,7 +93,7 @@ def test_a_search_in_any_script_is_answered_by_trigrams(piece: str) -> None:
     assert 1 <= float(handed_over[1]) < 20
 
 
-def test_a_search_uses_the_index_of_trigrams() -> None:
+def test_a_search_uses_the_trigram_index() -> None:
     make_study()
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")

@@ -1,4 +1,4 @@
-"""Columns and saved views: kept for each person, shared by coordinators, without patient data."""
+"""Columns and saved views: personal, or shared by coordinators, and without patient data."""
 
 from collections.abc import Callable
 from typing import Any
@@ -30,7 +30,7 @@ def save(browser: Client, name: str, query: str = "", **values: str) -> str:
     return str(answer.headers.get("Location", ""))
 
 
-def test_columns_are_kept_for_the_person(
+def test_columns_are_saved_per_user(
     browser: Client, sign_in: Callable[[User], Client], coordinator: User, radiologist: User
 ) -> None:
     make_study(accession_number="ACC-1", description="Chest AP")
@@ -47,7 +47,7 @@ def test_columns_are_kept_for_the_person(
     assert "accession" in columns(sign_in(coordinator))
 
 
-def test_columns_stand_in_the_chosen_order_until_the_usual_ones_are_wanted(
+def test_columns_keep_the_chosen_order_until_reset(
     browser: Client,
 ) -> None:
     make_study()
@@ -67,7 +67,7 @@ def test_columns_stand_in_the_chosen_order_until_the_usual_ones_are_wanted(
     assert columns(browser) == usual
 
 
-def test_the_reading_state_comes_last_among_all_and_is_not_chosen_by_that(browser: Client) -> None:
+def test_the_state_column_of_the_all_tab_is_last_and_not_saved(browser: Client) -> None:
     browser.post(reverse("review:columns"), {"column": ["waiting", "patient"]})
     page = browser.get("/worklist?state=all")
     assert page.context["names"] == ["waiting", "patient", "state"]
@@ -106,7 +106,7 @@ def test_a_view_keeps_filters_order_and_columns_but_no_search(browser: Client) -
     assert columns(browser) == ["patient", "state"]
 
 
-def test_every_filter_of_the_page_is_in_the_address_of_its_view(browser: Client) -> None:
+def test_the_url_of_a_view_contains_every_filter(browser: Client) -> None:
     address = save(browser, "Night", "state=signed&assigned=me&queue=queued&until=2026-03-04")
     values = {name: each[0] for name, each in parse_qs(urlsplit(address).query).items()}
     assert values.pop("view") == str(SavedView.objects.get().pk)
@@ -137,7 +137,7 @@ def test_a_view_belongs_to_its_owner_until_it_is_shared(
     assert "category=likely" in page
 
 
-def test_a_radiologist_shares_none_and_deletes_none_that_is_shared(
+def test_a_radiologist_can_neither_share_views_nor_delete_shared_ones(
     browser: Client, coordinator: User
 ) -> None:
     save(browser, "Mine", is_shared="on")
@@ -152,7 +152,7 @@ def test_a_radiologist_shares_none_and_deletes_none_that_is_shared(
     assert SavedView.objects.count() == 2
 
 
-def test_an_owner_deletes_a_view_after_being_asked(browser: Client, radiologist: User) -> None:
+def test_an_owner_deletes_a_view_after_confirmation(browser: Client, radiologist: User) -> None:
     view = SavedView.objects.create(owner=radiologist, name="Old")
     address = reverse("review:delete-view", args=[view.pk])
     asked = browser.get(address).text
@@ -165,13 +165,13 @@ def test_an_owner_deletes_a_view_after_being_asked(browser: Client, radiologist:
 
 
 @pytest.mark.parametrize("name", ["", "   ", "x" * 61])
-def test_a_view_needs_a_name_of_some_letters(name: str, browser: Client) -> None:
+def test_a_view_needs_a_name(name: str, browser: Client) -> None:
     save(browser, name)
     assert not SavedView.objects.exists()
     assert "nothing is saved" in browser.get("/worklist").text
 
 
-def test_an_address_with_a_view_that_is_gone_shows_the_worklist(browser: Client) -> None:
+def test_the_url_of_a_deleted_view_shows_the_worklist(browser: Client) -> None:
     for key in ("nonsense", "00000000-0000-0000-0000-000000000001"):
         assert browser.get("/worklist", {"view": key}).status_code == 200
 
@@ -193,7 +193,7 @@ def test_a_view_deleted_in_another_window_is_reported_as_gone(browser: Client) -
     assert "no longer exists" in answer.text
 
 
-def test_a_name_with_what_no_database_stores_is_kept_without_it(browser: Client) -> None:
+def test_characters_the_database_cannot_store_are_removed_from_names(browser: Client) -> None:
     save(browser, "Night\0shift")
     assert SavedView.objects.get().name == "Night shift"
 
@@ -222,7 +222,7 @@ def test_deleting_a_shared_view_warns_that_others_lose_it(
     assert "all other radiologists lose it too" in asked
 
 
-def test_a_view_is_renamed_to_a_name_that_is_free(browser: Client, radiologist: User) -> None:
+def test_a_view_can_be_renamed_only_to_an_unused_name(browser: Client, radiologist: User) -> None:
     view = SavedView.objects.create(owner=radiologist, name="Nihgt", filters={"state": "signed"})
     SavedView.objects.create(owner=radiologist, name="Day")
     assert reverse("review:change-view", args=[view.pk]) in browser.get("/worklist").text
@@ -235,7 +235,7 @@ def test_a_view_is_renamed_to_a_name_that_is_free(browser: Client, radiologist: 
     assert view.filters == {"state": "signed"}
 
 
-def test_a_coordinator_alone_renames_a_shared_view(
+def test_only_a_coordinator_renames_a_shared_view(
     browser: Client, sign_in: Callable[[User], Client], coordinator: User, radiologist: User
 ) -> None:
     view = SavedView.objects.create(owner=radiologist, name="Shared", is_shared=True)
@@ -246,7 +246,7 @@ def test_a_coordinator_alone_renames_a_shared_view(
     assert SavedView.objects.get().owner == radiologist
 
 
-def test_the_bare_address_opens_the_view_of_ones_choice(
+def test_the_url_without_parameters_opens_the_default_view(
     browser: Client, sign_in: Callable[[User], Client], coordinator: User, radiologist: User
 ) -> None:
     likely, unlikely = make_prediction(category="likely").radiograph.study, make_study()
@@ -291,7 +291,7 @@ def test_every_way_out_of_a_default_view_leads_to_the_built_in_list(
         assert opened(browser, address) is None, address
 
 
-def test_a_default_outlives_the_usual_columns_but_not_its_view(
+def test_a_default_survives_resetting_columns_but_not_deleting_its_view(
     browser: Client, sign_in: Callable[[User], Client], coordinator: User
 ) -> None:
     view = SavedView.objects.create(owner=coordinator, name="Round", is_shared=True)

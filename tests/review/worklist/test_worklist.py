@@ -1,4 +1,4 @@
-"""What the worklist shows, and how it is narrowed down."""
+"""What the worklist shows, and its filters."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -79,7 +79,7 @@ def test_a_second_reader_who_reads_blind_sees_no_result(browser: Client) -> None
     assert shown(browser.get(reverse("review:worklist"), {"category": "likely"})) == [other]
 
 
-def test_the_present_and_the_assigned_reader_are_shown(
+def test_the_current_and_the_assigned_reader_are_shown(
     browser: Client, radiologist: User, make_user: Callable[..., User]
 ) -> None:
     other = make_user(Role.RADIOLOGIST, username="Dr. Other")
@@ -92,7 +92,7 @@ def test_the_present_and_the_assigned_reader_are_shown(
     assert assigned.assigned_reader == radiologist
 
 
-def test_htmx_gets_the_table_alone(browser: Client) -> None:
+def test_htmx_gets_only_the_table(browser: Client) -> None:
     study_of("likely")
     page = browser.get(reverse("review:worklist"))
     table = browser.get(reverse("review:worklist"), headers={"HX-Request": "true"})
@@ -110,7 +110,7 @@ def test_labels_of_unfinished_states(browser: Client) -> None:
         assert words in text
 
 
-def test_marks_of_phantoms_and_temporary_identities(browser: Client) -> None:
+def test_badges_of_phantoms_and_temporary_identities(browser: Client) -> None:
     Patient.objects.create(patient_id="T1", issuer="CHESTLINE", is_temporary=True)
     study_of(patient=Patient.objects.get(), is_phantom=True)
     text = browser.get(reverse("review:worklist")).content.decode()
@@ -118,7 +118,7 @@ def test_marks_of_phantoms_and_temporary_identities(browser: Client) -> None:
     assert "phantom" in text
 
 
-def test_a_name_and_an_id_that_are_cut_short_can_be_read_in_full(browser: Client) -> None:
+def test_truncated_names_and_ids_can_be_read_in_full(browser: Client) -> None:
     study = study_of()
     Patient.objects.filter(pk=study.patient_id).update(name="A" * 60, patient_id="B" * 64)
     page = browser.get(reverse("review:worklist")).text
@@ -135,9 +135,7 @@ def test_a_shortened_temporary_id_keeps_both_ends(browser: Client) -> None:
     assert "<span>TMP-A1B2C3D4E5F6</span><span>0718</span>" in page
 
 
-def test_an_examination_without_a_time_of_day_is_shown_by_its_day(
-    browser: Client, radiologist: User
-) -> None:
+def test_an_examination_without_a_time_is_shown_by_date(browser: Client, radiologist: User) -> None:
     study = study_of()
     day = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     Study.objects.filter(pk=study.pk).update(performed_at=day)
@@ -146,7 +144,7 @@ def test_an_examination_without_a_time_of_day_is_shown_by_its_day(
     assert f'<td class="col-examined">{day:%Y-%m-%d}</td>' in page
 
 
-def test_a_temporary_identity_goes_by_the_name_of_its_file(browser: Client, uploader: User) -> None:
+def test_a_temporary_identity_is_shown_by_its_file_name(browser: Client, uploader: User) -> None:
     study = make_study(patient=make_patient(patient_id="TMP-1", name="", is_temporary=True))
     radiograph = make_radiograph(study)
     UploadItem.objects.create(
