@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 
 from webportal.accounts.models import Role, User
+from webportal.site.views import START_PAGES
 
 U, R, IT, A = Role.UPLOADER, Role.RADIOLOGIST, Role.IT, Role.AUDITOR
 C, REFERRER = Role.COORDINATOR, Role.REFERRER
@@ -349,3 +350,9 @@ def test_several_roles_are_additive() -> None:
     assert not is_refused(client.get("/uploads/"))
     assert not is_refused(client.get("/operations"))
     assert is_refused(client.get("/worklist"))
+
+
+def test_every_role_is_in_the_table_and_has_a_start_page() -> None:
+    assert set(SIGNED_IN) == set(Role)
+    # Coordinators are radiologists too.
+    assert {role for role, _ in START_PAGES} | {C} == set(Role)

@@ -14,7 +14,7 @@ from django.db.migrations.executor import MigrationExecutor
 from kombu.exceptions import OperationalError
 
 from ml.serving.package import PackageError
-from ml.serving.runtimes.choice import DEVICES, RUNTIMES
+from ml.serving.runtimes.choice import DEVICES, ON_CPU, RUNTIMES
 from webportal.inference.registry import active_model, verified_package
 from webportal.storage import storage_folder
 from workers.limits import DRAIN_SECONDS, HARD_LIMIT_SECONDS, VISIBILITY_SECONDS
@@ -54,7 +54,8 @@ def _check_process(worker: Any, *, serves_inference: bool) -> Iterator[str]:
             f"Its concurrency is {worker.concurrency}; one process serves one device. Give it "
             "--concurrency 1, and start one more worker for every further device."
         )
-    for library in ("tensorflow", "openvino", "onnxruntime"):
+    # Runtimes have the names of their libraries.
+    for library in ON_CPU:
         if library in sys.modules:
             yield f"{library} is loaded before the fork; it would hang in the child process."
 

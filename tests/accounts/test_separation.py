@@ -14,6 +14,7 @@ from tests.conftest import PASSWORD
 from tests.helpers import audit_actions
 from webportal.accounts import services
 from webportal.accounts.models import Role, User
+from webportal.accounts.separation import APART_FROM_IT
 from webportal.accounts.services import AccountError
 from webportal.audit.models import Action
 from webportal.notifications.mail import deliver
@@ -172,3 +173,7 @@ def test_a_reset_notifies_its_owner_whatever_their_preferences(
     assert "Hospital IT gave you a one-time password" in browser.get("/notifications/").text
     address = f"/notifications/{told.pk}"
     assert browser.get(address).headers["Location"] == "/account/sessions"
+
+
+def test_of_every_role_it_is_decided_whether_it_may_be_held_beside_it() -> None:
+    assert {*APART_FROM_IT, Role.IT, Role.UPLOADER} == set(Role)

@@ -36,7 +36,8 @@ MOST_SHIFT = 0.1  # what Web Vitals call good
 LONGEST_LINE = 130  # characters
 SCREENS = [(1280, 800), (1024, 768), (768, 1024), (2560, 1440)]
 # Each person's pages; the coordinator's are those of the radiologist, who has both roles here.
-ROLES = [Role.UPLOADER, Role.RADIOLOGIST, Role.IT, Role.AUDITOR, Role.REFERRER]
+# The portal's radiologist is the coordinator too.
+ROLES: list[Role] = [role for role in Role if role != Role.COORDINATOR]
 
 # What comes after the address, where the bare page has little to show.
 QUERIES = {

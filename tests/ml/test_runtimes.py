@@ -4,6 +4,7 @@ import logging
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -20,9 +21,17 @@ from ml.serving.package import (
     seal_package,
 )
 from ml.serving.package import load_package as load
-from ml.serving.runtimes.choice import ON_CPU, NoRuntimeError, choose_runtime, start_runtime
+from ml.serving.runtimes.choice import (
+    EXTRAS,
+    ON_CPU,
+    NoRuntimeError,
+    choose_runtime,
+    start_runtime,
+)
 from ml.serving.runtimes.probes import TOLERANCE, probe_inputs
 from tests.ml.networks import random_network
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +56,19 @@ def spoilt(package: ModelPackage, tmp_path: Path) -> ModelPackage:
     onnx.save(model, folder / NETWORK_FILE)
     seal_package(folder)
     return load(folder)
+
+
+@pytest.mark.parametrize("name", ON_CPU)
+def test_a_runtime_is_known_wherever_it_has_to_be(name: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    libraries = project["project"]["optional-dependencies"]
+    assert any(each.startswith(name) for each in libraries[EXTRAS[name]])
+    contracts = project["tool"]["importlinter"]["contracts"]
+    portal = next(each for each in contracts if each.get("source_modules") == ["webportal"])
+    assert name in portal["forbidden_modules"]
+    manual = (ROOT / "docs" / "deployment.md").read_text()
+    assert f"| `{name}` | CPU |" in manual
+    assert f"`{name}`" in next(row for row in manual.splitlines() if "`INFERENCE_RUNTIME` |" in row)
 
 
 @pytest.mark.parametrize("name", ON_CPU)

@@ -2,23 +2,28 @@
 
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.test import override_settings
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from tests.conftest import PASSWORD
 from tests.factories import make_prediction, make_radiograph
+from tests.helpers import let_time_pass
 from tests.reading import add_addendum, read, refusal, sign, state
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
 from webportal.records.models import Study
 from webportal.review.models import Read, SecondReading
+from webportal.review.reads.blinding import sees_read, visible_reads, waiting_blind
 from webportal.review.reads.queries import signed_read
 from webportal.review.reads.reservation import reserve_next
-from webportal.review.reads.second_reading import is_drawn
-from webportal.review.reads.services import Entry
+from webportal.review.reads.second_reading import due_read, is_drawn, signed_reads
+from webportal.review.reads.services import Entry, ReadingError
+from webportal.review.study.reading_panel import reading_panel
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("twice")]
 
@@ -66,6 +71,61 @@ def test_nothing_is_read_twice_unless_enabled(settings: Settings, radiologist: U
     seen = make_prediction(category="likely")
     sign(seen.radiograph.study, radiologist, Entry(seen.pk, "overrule", "none"), PASSWORD)
     assert state(seen.radiograph.study) == ("signed", "")
+
+
+def test_all_places_agree_on_who_may_read(
+    prediction: Prediction, readers: list[User], make_user: Callable[..., User]
+) -> None:
+    """Signing, the study page, *Next* and blinding each decide in their own words."""
+    auditor = make_user(Role.RADIOLOGIST, Role.AUDITOR, username="both")
+    study = prediction.radiograph.study
+    steps: list[Callable[[], object]] = [
+        lambda: None,
+        lambda: read(prediction, readers[0], "none"),
+        lambda: read(prediction, readers[1], "definite"),
+        lambda: read(prediction, readers[2], "none"),
+    ]
+    may = []
+    for step in steps:
+        step()
+        let_time_pass()
+        fresh = Study.objects.get(pk=study.pk)
+        may.append([may_read(fresh, prediction, person) for person in (*readers, auditor)])
+        is_second = due_read(fresh) == "second"
+        for person, is_allowed in zip((*readers, auditor), may[-1], strict=True):
+            blind = [each for each in signed_reads(fresh) if not sees_read(person, each)]
+            visible = Read.objects.filter(visible_reads(person), study=study).count()
+            assert visible == len(signed_reads(fresh)) - len(blind)
+            assert bool(blind) == (is_second and is_allowed), person
+            assert waits_blind(fresh, person) == (is_second and is_allowed), person
+    assert may == [
+        [True, True, True, True, True],
+        [False, True, True, True, False],
+        [False, False, True, True, True],
+        [False, False, False, False, False],
+    ]
+
+
+def may_read(study: Study, seen: Prediction, person: User) -> bool:
+    """Whether this person may make the read that is due, on which every place has to agree."""
+    may_sign = reading_panel(study, person)["may_read"]
+    with transaction.atomic():
+        assert (reserve_next(person) == study) == may_sign, person
+        transaction.set_rollback(True)
+    with transaction.atomic():
+        signs: AbstractContextManager[object] = (
+            nullcontext() if may_sign else pytest.raises(ReadingError)
+        )
+        with signs:
+            # The same read again would be taken for a repeated request.
+            read(seen, person, "none", comment="My own words.")
+        transaction.set_rollback(True)
+    return bool(may_sign)
+
+
+def waits_blind(study: Study, person: User) -> bool:
+    with override_settings(SECOND_READING_BLIND_TO_AI=True):
+        return Study.objects.filter(waiting_blind(person), pk=study.pk).exists()
 
 
 def test_agreement_of_two_readers_completes_the_study(

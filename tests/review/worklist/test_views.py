@@ -1,5 +1,6 @@
 """Columns and saved views: personal, or shared by coordinators, and without patient data."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -11,6 +12,7 @@ from django.urls import reverse
 from tests.factories import make_patient, make_prediction, make_study
 from webportal.accounts.models import Role, User
 from webportal.review.models import SavedView
+from webportal.review.worklist.columns import COLUMNS
 
 pytestmark = pytest.mark.django_db
 
@@ -45,6 +47,14 @@ def test_columns_are_saved_per_user(
     assert "ACC-1" not in page
     assert columns(sign_in(radiologist)) == ["patient", "received", "description"]
     assert "accession" in columns(sign_in(coordinator))
+
+
+def test_every_column_has_its_cell(browser: Client) -> None:
+    study = make_study()
+    browser.post(reverse("review:columns"), {"column": [*COLUMNS]})
+    page = browser.get("/worklist").text
+    row = page.split(f'id="row-{study.pk}"')[1].split("</tr>")[0]
+    assert re.findall(r'<td class="col-(\w+)"', row) == ["select", *COLUMNS]
 
 
 def test_columns_keep_the_chosen_order_until_reset(
