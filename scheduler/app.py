@@ -1,18 +1,20 @@
 """The scheduler's Celery application: the workers' application plus the schedule and its tasks.
 
-It is a separate worker, so that no sweep waits behind inference. Run exactly one per installation:
+It is a separate worker, so that no sweep waits behind inference. Run one per installation (`beat`
+says what a second one does):
 
     celery --app scheduler.app worker --pool solo --queues maintenance --beat
 """
 
 from typing import Any
 
-from celery.signals import worker_ready, worker_shutdown
+from celery.signals import task_postrun, worker_ready, worker_shutdown
 from django.conf import settings
 
 from webportal.access.system import record_start, record_stop
 from webportal.audit import anchors
 from workers.app import app
+from workers.heartbeat_file import touch_heartbeat_file
 
 __all__ = ["app"]
 
@@ -37,8 +39,8 @@ def _every(seconds: int, task: str) -> dict[str, Any]:
 
 app.conf.update(
     include=[*app.conf.include, "scheduler.tasks"],
-    # The schedule needs no record of the last run, and so no file.
-    beat_scheduler="celery.beat:Scheduler",
+    # It needs no record of the last run, and so no file.
+    beat_scheduler="scheduler.beat:GuardedScheduler",
     beat_schedule={
         "sweep": _every(settings.SWEEP_SECONDS, "workers.tasks.sweep"),
         "anchor_audit": _every(ANCHOR_SECONDS, "workers.tasks.anchor_audit"),
@@ -58,6 +60,12 @@ def _begin(**kwargs: Any) -> None:
     """Record the start, and write an anchor: the last one may be hours old."""
     record_start("scheduler")
     anchors.anchor()
+    touch_heartbeat_file()
+
+
+@task_postrun.connect
+def _show_life(**kwargs: Any) -> None:
+    touch_heartbeat_file()
 
 
 @worker_shutdown.connect

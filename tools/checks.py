@@ -16,6 +16,7 @@ from deploy.local.frontend import FRONTEND, node_environment
 from deploy.local.system import ROOT
 from tools import lock
 from tools.chromium import ensure_chromium
+from tools.helm import ensure_helm
 from tools.programs import ensure_program
 
 OPENAPI = ROOT / "docs" / "openapi.yaml"
@@ -92,6 +93,7 @@ def _start_tests(arguments: list[str]) -> subprocess.Popen[bytes]:
     ensure_program("systemd-analyze", "systemd")
     # The peer in the tests of the DICOM network.
     ensure_program("storescu", "dcmtk")
+    ensure_helm()
     # The tests of a file stay in one process and share what its fixtures start.
     spread = ["-n", str(_test_processes()), "--dist", "loadfile", "--no-loadscope-reorder"]
     return subprocess.Popen([sys.executable, "-m", "pytest", "-q", *spread, *arguments])

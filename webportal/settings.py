@@ -324,6 +324,8 @@ INFERENCE_DEVICE = env.str("INFERENCE_DEVICE", default="auto")
 INFERENCE_LEASE_SECONDS = env.int("INFERENCE_LEASE_SECONDS", default=60)
 INFERENCE_MAX_ATTEMPTS = 3
 SWEEP_SECONDS = env.int("SWEEP_SECONDS", default=60)
+# A file that worker and scheduler touch while they work, for the probes of a container platform.
+HEARTBEAT_FILE = env.str("HEARTBEAT_FILE", default="")
 # A job waiting longer than this while a worker is idle raises an alert: a hint was not received.
 QUEUE_ALERT_SECONDS = env.int("QUEUE_ALERT_SECONDS", default=180)
 # Bearer token for Prometheus; if empty, only hospital IT can read /metrics.

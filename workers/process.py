@@ -27,6 +27,7 @@ from webportal.inference.presence import (
 )
 from webportal.inference.queue import overdue
 from workers.engine import Engine
+from workers.heartbeat_file import touch_heartbeat_file
 
 logger = logging.getLogger(__name__)
 
@@ -72,6 +73,8 @@ class Process:
     def _keep_reporting(self) -> None:
         complained = False
         while True:
+            # Whether or not the database answers: a restart would not bring it back.
+            touch_heartbeat_file()
             try:
                 self._report()
                 complained = False

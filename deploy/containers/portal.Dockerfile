@@ -34,7 +34,7 @@ COPY ml ml
 COPY workers workers
 COPY webportal webportal
 COPY --from=frontend /build/webportal/static/dist webportal/static/dist
-USER chestline
+USER 10001
 EXPOSE 8000
 HEALTHCHECK --interval=10s --timeout=5s --start-period=20s \
     CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8000/health/live', timeout=4)"]

@@ -27,7 +27,7 @@ COPY ml ml
 COPY workers workers
 COPY scheduler scheduler
 COPY webportal webportal
-USER chestline
+USER 10001
 # `inspect ping` starts a client of its own, hence the long interval.
 HEALTHCHECK --interval=60s --timeout=20s --start-period=60s \
     CMD ["sh", "-c", "celery --app workers.app inspect ping --timeout 10 --destination worker@$(hostname)"]

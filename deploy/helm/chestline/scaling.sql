@@ -1,0 +1,1 @@
+SELECT count(*) FROM inference_job WHERE state IN ('queued', 'running')
