@@ -16,6 +16,11 @@ random() {
 
 secret postgres_password "$(random)"
 secret valkey_password "$(random)"
+secret valkey_configuration "requirepass $(cat secrets/valkey_password)
+appendonly yes
+save \"\"
+maxmemory-policy noeviction
+dir /data"
 secret secret_key "$(random)"
 secret audit_key "$(random)"
 secret runtime_password "$(random)"

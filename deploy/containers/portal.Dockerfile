@@ -22,7 +22,7 @@ RUN python -m venv /opt/uv \
 FROM python:3.13-slim-bookworm
 RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/chestline chestline \
     && install -d -o chestline -g chestline -m 0700 /var/lib/chestline /var/lib/chestline/storage /var/lib/chestline/audit \
-        /var/lib/chestline/inbox
+        /var/lib/chestline/inbox /var/lib/chestline/incoming
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

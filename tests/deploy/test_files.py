@@ -1,5 +1,6 @@
 """Containers, compose and systemd, as far as testable without running them."""
 
+import os
 import re
 import shlex
 import shutil
@@ -13,17 +14,27 @@ import pytest
 import yaml
 
 from tests.deploy.commands import SETTINGS_READ, assert_understood
+from workers.limits import HARD_LIMIT_SECONDS
 
 ROOT = Path(__file__).resolve().parents[2]
 CONTAINERS = ROOT / "deploy" / "containers"
 COMPOSE = ROOT / "deploy" / "compose"
 UNITS = sorted((ROOT / "deploy" / "systemd").glob("chestline*"))
 SERVICES = [unit for unit in UNITS if unit.suffix == ".service"]
+# Where the packages of the tests put their programs.
+PROGRAMS = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
 DOCKERFILES = sorted(CONTAINERS.glob("*.Dockerfile"))
 
 
+class _ComposeLoader(yaml.SafeLoader):
+    """Reads Compose's tag `!reset`, which empties what another file sets."""
+
+
+_ComposeLoader.add_constructor("!reset", lambda loader, node: [])
+
+
 def _compose(name: str) -> dict[str, Any]:
-    document: dict[str, Any] = yaml.safe_load((COMPOSE / name).read_text())
+    document: dict[str, Any] = yaml.load((COMPOSE / name).read_text(), _ComposeLoader)
     return document
 
 
@@ -75,7 +86,8 @@ def test_compose_has_every_part_once() -> None:
     }
     # A fixed name or port would prevent `--scale worker=3`.
     assert not {"container_name", "ports", "hostname"} & set(services["worker"])
-    assert services["worker"]["stop_grace_period"] == "2m"
+    assert services["worker"]["stop_grace_period"] == "4m"
+    assert HARD_LIMIT_SECONDS < 4 * 60
 
 
 def test_compose_starts_nothing_before_the_database_is_prepared() -> None:
@@ -112,11 +124,26 @@ def test_every_secret_is_generated(tmp_path: Path) -> None:
     assert first["secrets/broker_url"] == f"redis://:{password}@valkey:6379/0"
 
 
-def test_the_compose_broker_is_persistent_and_never_evicts() -> None:
-    command = " ".join(_compose("compose.yaml")["services"]["valkey"]["command"])
-    assert "appendonly yes" in command
-    assert "maxmemory-policy noeviction" in command
-    assert "requirepass" in command
+def test_the_compose_broker_is_persistent_never_evicts_and_stops_on_sigterm(tmp_path: Path) -> None:
+    service = _compose("compose.yaml")["services"]["valkey"]
+    # No shell between the container engine and the server, which would not pass the signal on.
+    assert service["command"] == ["valkey-server", "/run/secrets/valkey_configuration"]
+    shutil.copy(COMPOSE / "make-secrets.sh", tmp_path)
+    subprocess.run([tmp_path / "make-secrets.sh"], check=True)
+    configuration = (tmp_path / "secrets" / "valkey_configuration").read_text().splitlines()
+    password = (tmp_path / "secrets" / "valkey_password").read_text()
+    assert {"appendonly yes", "maxmemory-policy noeviction"} <= set(configuration)
+    assert f"requirepass {password}" in configuration
+
+
+def test_every_container_is_confined() -> None:
+    for name, service in _compose("compose.yaml")["services"].items():
+        if name in ("prepare", "restore"):
+            continue
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["mem_limit"], name
+        assert service.get("user", "999:999") == "999:999", name
 
 
 def test_the_gpu_override_changes_only_the_worker() -> None:
@@ -128,13 +155,20 @@ def test_the_gpu_override_changes_only_the_worker() -> None:
     assert f"ARG {argument}=" in (CONTAINERS / "worker.Dockerfile").read_text()
 
 
-def test_compose_files_follow_the_specification() -> None:
+def test_compose_files_follow_the_specification(tmp_path: Path) -> None:
     files = [str(path) for path in sorted(COMPOSE.glob("compose*.yaml"))]
-    assert len(files) == 2
-    _assert_follows("compose-spec", *files)
+    assert len(files) == 3
+    plain = []
+    for file in files:
+        copy = tmp_path / Path(file).name
+        # The published schema does not know Compose's own tags.
+        copy.write_text(yaml.safe_dump(_compose(Path(file).name)))
+        plain.append(str(copy))
+    _assert_follows("compose-spec", *plain)
+    environment = {**os.environ, "PORTAL_HOST": "chestline.example"}
     if shutil.which("docker") and _run("docker", "compose", "version").returncode == 0:
         options = [part for file in files for part in ("-f", file)]
-        done = _run("docker", "compose", *options, "config", "--quiet")
+        done = _run("docker", "compose", *options, "config", "--quiet", env=environment)
         assert done.returncode == 0, done.stderr
 
 
@@ -148,6 +182,19 @@ def test_compose_refers_only_to_what_it_defines() -> None:
         mounted = {volume.split(":")[0] for volume in service.get("volumes", ())}
         assert {each for each in mounted if each[0] not in "./~"} <= set(document["volumes"]), name
     assert set(_compose("compose.gpu.yaml")["services"]) <= set(services)
+    assert set(_compose("compose.tls.yaml")["services"]) <= {*services, "proxy"}
+
+
+def test_with_the_proxy_the_portal_is_reached_over_https_only() -> None:
+    services = _compose("compose.tls.yaml")["services"]
+    assert services["portal"]["ports"] == []
+    assert services["portal"]["environment"]["BEHIND_HTTPS"] == "true"
+    assert services["proxy"]["ports"] == ["80:80", "443:443"]
+
+
+def test_dockerfiles_have_no_known_faults() -> None:
+    done = _run("hadolint", *map(str, DOCKERFILES), env=os.environ | {"PATH": PROGRAMS})
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_citation_is_machine_readable() -> None:
@@ -224,5 +271,5 @@ def _assert_follows(schema: str, *files: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def _run(*command: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(command, capture_output=True, text=True, check=False)
+def _run(*command: str, **options: Any) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command, capture_output=True, text=True, check=False, **options)
