@@ -5,6 +5,7 @@ running. Only the one that holds a lock in the database sends the tasks that are
 """
 
 import logging
+from contextlib import suppress
 from typing import Any
 
 from celery.beat import Scheduler
@@ -56,6 +57,9 @@ class GuardedScheduler(Scheduler):  # type: ignore[misc]
 
     def close(self) -> None:
         """Release the lock, so that a successor need not wait for the connection to end."""
+        if self._holds_lock:
+            with suppress(DatabaseError, InterfaceError), self._connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
         self._connection.close()
         self._holds_lock = False
         super().close()
