@@ -93,6 +93,8 @@ def _start_tests(arguments: list[str]) -> subprocess.Popen[bytes]:
     ensure_program("systemd-analyze", "systemd")
     # The peer in the tests of the DICOM network.
     ensure_program("storescu", "dcmtk")
+    # The reverse proxy of the containers, and Helm for the chart.
+    ensure_program("caddy")
     ensure_helm()
     # The tests of a file stay in one process and share what its fixtures start.
     spread = ["-n", str(_test_processes()), "--dist", "loadfile", "--no-loadscope-reorder"]
