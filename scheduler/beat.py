@@ -17,7 +17,7 @@ RETRY_SECONDS = 5.0
 _LOCK = 0x6368657376
 
 
-class GuardedScheduler(Scheduler):  # type: ignore[misc]
+class GuardedScheduler(Scheduler):
     """Sends due tasks while it holds the lock, which PostgreSQL releases with the connection."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
