@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db import connection
 
+from webportal.audit.erasure import ERASED_BY
+from webportal.audit.models import Action
 from webportal.audit.trail import as_stored_number
 
 BATCH = 10_000
@@ -24,17 +26,24 @@ SELECT sequence, previous_mac, mac, (extract(epoch FROM at) * 1000000)::bigint,
 FROM audit_auditentry WHERE sequence > %s AND sequence <= %s ORDER BY sequence LIMIT %s
 """
 _parse = json.JSONDecoder(parse_float=as_stored_number).decode
+_BLANK = f'{{"{ERASED_BY}":'
 _canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 class Link(NamedTuple):
-    """The part of an entry that verification needs; `computed` is the MAC of its content."""
+    """The part of an entry that verification needs; `computed` is the MAC of its content.
+
+    `erased_by` is the erasure that a blank entry names. Of an erasure `blanked` has what it lists:
+    entries, and the beginning of the MAC that each has without its details.
+    """
 
     sequence: int
     previous_mac: str
     mac: str
     computed: str
     microseconds: int
+    erased_by: int | None = None
+    blanked: dict[int, str] | None = None
 
 
 def batches(until: int) -> Iterator[list[Link]]:
@@ -43,7 +52,9 @@ def batches(until: int) -> Iterator[list[Link]]:
     last = 0
     while rows := _rows(last, until):
         last = rows[-1][0]
-        yield [Link(row[0], row[1], row[2], _mac(keyed, row), row[3]) for row in rows]
+        yield [
+            Link(row[0], row[1], row[2], _mac(keyed, row), row[3], *_erasure(row)) for row in rows
+        ]
 
 
 def _rows(after: int, until: int) -> list[tuple[Any, ...]]:
@@ -65,6 +76,20 @@ def _mac(keyed: hmac.HMAC, row: tuple[Any, ...]) -> str:
     mac = keyed.copy()
     mac.update(content.encode())
     return mac.hexdigest()
+
+
+def _erasure(row: tuple[Any, ...]) -> tuple[int | None, dict[int, str] | None]:
+    """By which erasure an entry says to be blank, and what it lists where it is one itself."""
+    action, detail = row[6], row[10]
+    if detail.startswith(_BLANK):
+        number = _parse(detail)[ERASED_BY]
+        return (number if isinstance(number, int) else None), None
+    if action != Action.RECORDS_ERASED:
+        return None, None
+    try:
+        return None, dict(_parse(detail)["blanked"])
+    except (LookupError, TypeError, ValueError):
+        return None, {}
 
 
 def _as_canonical(stored: str) -> str:

@@ -9,6 +9,7 @@ OBJECTS = {
     "correction": _("correction of an identity"),
     "department": _("department"),
     "emergency": _("emergency access"),
+    "erasure": _("erasure"),
     "file": _("stored file"),
     "job": _("job"),
     "model": _("model version"),
@@ -34,6 +35,14 @@ PROBLEMS = {
     "deleted_range": _("entries {number} to {last} were deleted"),
     "not_following": _("the entry does not follow from the one before it"),
     "altered": _("the entry was altered"),
+    "blanked": _(
+        "the details of the entry are gone, or what is left of it was altered, without an erasure"
+        " that says so: it was changed past the portal. Compare with a backup."
+    ),
+    "not_blank": _(
+        "the details of the entry are there although erasure {number} removed them: they were put"
+        " back past the portal"
+    ),
     "cut_off": _("the trail was cut off: entries {number} to {last} are missing"),
     "not_the_head": _("the last entry is not the head of the chain"),
     "after_the_head": _("the entry stands after the head of the chain"),

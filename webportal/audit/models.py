@@ -58,6 +58,12 @@ class Action(models.TextChoices):
     HOLD_PLACED = "hold.placed", _("Legal hold placed")
     HOLD_LIFTED = "hold.lifted", _("Legal hold lifted")
     BACKUP_RESTORED = "backup.restored", _("Backup restored")
+    ERASURE_REQUESTED = "erasure.requested", _("Erasure requested")
+    ERASURE_CONFIRMED = "erasure.confirmed", _("Erasure confirmed")
+    ERASURE_DECLINED = "erasure.declined", _("Erasure declined")
+    RECORDS_ERASED = "records.erased", _("Records and details of entries erased")
+    FILES_ERASED = "files.erased", _("Files erased for good")
+    CERTIFICATE_OPENED = "erasure.certificate", _("Certificate of erasure opened")
     REPORT_OPENED = "report.opened", _("Report opened")
     BATCH_EXPORTED = "batch.exported", _("Results of a batch exported")
     NOTIFICATION_MAILED = "notification.mailed", _("Notification sent by e-mail")
@@ -107,6 +113,8 @@ def actions() -> list[tuple[str, Any]]:
 
 class AuditEntry(models.Model):
     """One event. PostgreSQL triggers refuse UPDATE, DELETE and TRUNCATE.
+
+    The one exception is that the details are blanked by an erasure; see webportal.audit.erasure.
 
     The actor is written as text, with no foreign key, so that an entry never depends on a row
     that may change. `mac` is the HMAC-SHA-256 of `previous_mac` and the canonical content.

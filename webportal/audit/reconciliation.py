@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from django.db.models import Model, Q, QuerySet
 from django.utils.module_loading import import_string
 
+from webportal.audit.erasure import is_blank, removed_by
 from webportal.audit.findings import MOST, Finding
 from webportal.audit.models import Action, AuditEntry
 
@@ -128,14 +129,17 @@ class Check:
                 if not batch:
                     return
                 last = batch[-1].sequence
-                found = list(self._missing({self._named_by(entry) for entry in batch}))
+                found = list(self._missing(batch))
             yield 0, found
 
-    def _missing(self, keys: set[str]) -> Iterator[Finding]:
+    def _missing(self, entries: list[AuditEntry]) -> Iterator[Finding]:
+        # An entry that names its row in its details does so no more once they are erased.
+        keys = {self._named_by(each) for each in entries if not (self.named and is_blank(each))}
         there = self.rows().filter(**{f"{self.key}__in": keys}).values_list(self.key, flat=True)
         missing = keys - {str(key) for key in there}
         if missing:
             missing -= self.removed(missing)
+            missing -= removed_by(entries, self.kind)
         for key in sorted(missing):
             yield Finding("row_missing", object_type=self.kind, object_id=key)
 

@@ -1,5 +1,6 @@
 """Checking the trail against itself and against the anchors kept outside the database."""
 
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
@@ -9,6 +10,7 @@ from django.utils import timezone
 from webportal.audit import anchors
 from webportal.audit.anchor_walk import AnchorWalk
 from webportal.audit.chain import Link, batches
+from webportal.audit.erasure import MAC_DIGITS
 from webportal.audit.findings import MOST, Finding, Verdict
 from webportal.audit.models import AnchorState, AuditEntry, ChainHead
 
@@ -68,6 +70,8 @@ class _Walk:
         self._next_anchor = self._soonest()
         self._first_at: int | None = None
         self._slot = self._slots = 0
+        # What is left of blank entries, by the erasure that is said to have blanked them.
+        self._blank: dict[int, dict[int, str]] = defaultdict(dict)
 
     def along(self, batch: list[Link]) -> None:
         """Check the next entries."""
@@ -79,7 +83,9 @@ class _Walk:
             if link.sequence != expected or link.previous_mac != last_mac:
                 self._note_gap(link, expected)
             if link.computed != link.mac:
-                self.findings.append(Finding("altered", link.sequence))
+                self._note_altered(link)
+            elif link.blanked is not None:
+                self._check_erasure(link.sequence, link.blanked)
             slot = link.microseconds // SLOT_MICROSECONDS
             if slot != self._slot:
                 self._slot = slot
@@ -91,6 +97,8 @@ class _Walk:
 
     def end(self, head: ChainHead) -> None:
         """Check what is after the last entry."""
+        for blank in self._blank.values():
+            self.findings.extend(Finding("blanked", sequence) for sequence in blank)
         last = self._expected - 1
         anchored = [place.end() for place in self.places]
         self.findings.extend(_check_end(last, self._last_mac, head, max(anchored)))
@@ -104,6 +112,21 @@ class _Walk:
     def all_findings(self) -> list[Finding]:
         """The findings in the trail, followed by those in each of the locations."""
         return [*self.findings, *(found for place in self.places for found in place.findings)]
+
+    def _note_altered(self, link: Link) -> None:
+        if link.erased_by is not None and link.erased_by > link.sequence:
+            self._blank[link.erased_by][link.sequence] = link.computed[:MAC_DIGITS]
+        else:
+            self.findings.append(Finding("altered", link.sequence))
+
+    def _check_erasure(self, number: int, listed: dict[int, str]) -> None:
+        """Compare what is left of blank entries with what a genuine erasure says of it."""
+        blank = self._blank.pop(number, {})
+        for sequence in sorted(blank.keys() | listed.keys()):
+            if blank.get(sequence) != listed.get(sequence):
+                code = "blanked" if sequence in blank else "not_blank"
+                values = {"number": number}
+                self.findings.append(Finding(code, sequence, values=values))
 
     def _note_gap(self, link: Link, expected: int) -> None:
         if link.sequence == expected:

@@ -62,7 +62,7 @@ def grant(owner_url: str, runtime_url: str) -> None:
         "REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {role}",
         "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
         "GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {role}",
-        "GRANT EXECUTE ON FUNCTION access_remove TO {role}",
+        "GRANT EXECUTE ON FUNCTION access_remove, access_erase, audit_blank TO {role}",
         *(f"REVOKE {rights} ON {table} FROM {{role}}" for table, rights in _WITHHELD.items()),
     ]
     # In one transaction, so that running processes are not affected.

@@ -17,7 +17,15 @@ def object_label(object_type: str) -> str:
 
 @register.filter
 def listed(value: Any) -> Any:
-    """A list as comma-separated items, an object with its keys; anything else unchanged."""
+    """A list as comma-separated items, an object with its keys; anything else unchanged.
+
+    Of a list of lists, and of lists in an object, the number of items: erasures list much.
+    """
     if isinstance(value, dict):
-        return ", ".join(f"{name}: {text or '–'}" for name, text in value.items())
+        return ", ".join(
+            f"{name}: {len(text) if isinstance(text, list) else text or '–'}"
+            for name, text in value.items()
+        )
+    if isinstance(value, list) and value and isinstance(value[0], list):
+        return len(value)
     return ", ".join(map(str, value)) if isinstance(value, list) else value

@@ -1,0 +1,67 @@
+"""Blanking the details of entries, so that the trail forgets a person and its chain still holds.
+
+An entry keeps its MAC, by which the next one follows it, and everything but its details. In their
+place stands the number of the erasure: a later entry that lists whose details went, each with the
+MAC of what is left of it. As that entry is chained itself, nobody without AUDIT_KEY can blank an
+entry unnoticed, or change what is left of a blank one.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+
+from webportal.audit.models import Action, AuditEntry, ChainHead
+from webportal.audit.trail import Event, append, compute_mac
+
+# Of each MAC as many hex digits as of an anchor's signature: 128 bits.
+MAC_DIGITS = 32
+ERASED_BY = "erased_by"
+
+
+@transaction.atomic
+def erase(
+    entries: QuerySet[AuditEntry],
+    event: Event,
+    removed: Mapping[str, Iterable[str]],
+    actor: Any = None,
+) -> AuditEntry:
+    """Append an entry that says what was erased, and blank the details of the given entries.
+
+    `removed` names the rows that went, by the object type of their entries. Call this last in the
+    transaction, like `append`; only what its entry permits to be deleted may follow.
+    """
+    head = ChainHead.objects.select_for_update().get(pk=1)
+    number = head.sequence + 1
+    blanked = []
+    for entry in entries.exclude(detail__has_key=ERASED_BY).order_by("sequence").iterator():
+        entry.detail = {ERASED_BY: number}
+        blanked.append([entry.sequence, compute_mac(entry)[:MAC_DIGITS]])
+    listed = {kind: sorted(map(str, keys)) for kind, keys in removed.items()}
+    detail = event.detail | {"removed": listed, "blanked": blanked}
+    appended = append(replace(event, action=Action.RECORDS_ERASED, detail=detail), actor)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT audit_blank(%s)", [appended.sequence])
+    return appended
+
+
+def is_blank(entry: AuditEntry) -> bool:
+    """Whether the details of an entry were erased."""
+    return ERASED_BY in entry.detail
+
+
+def removed_by(entries: Iterable[AuditEntry], kind: str) -> set[str]:
+    """The rows of a kind that the erasures removed by which these entries are blank.
+
+    An erasure that is not genuine has removed nothing.
+    """
+    numbers = {entry.detail[ERASED_BY] for entry in entries if is_blank(entry)}
+    erasures = AuditEntry.objects.filter(sequence__in=numbers, action=Action.RECORDS_ERASED)
+    return {
+        key
+        for erasure in erasures
+        if compute_mac(erasure) == erasure.mac
+        for key in erasure.detail["removed"].get(kind, ())
+    }
