@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "webportal.backups",
     "webportal.network",
     "webportal.retention",
+    "webportal.erasure",
     "webportal.operations",
     "webportal.auditing",
     "webportal.api",

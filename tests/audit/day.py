@@ -14,7 +14,6 @@ from webportal.accounts import services as accounts
 from webportal.accounts.models import Role, User
 from webportal.inference import registry
 from webportal.inference.claims import Result, claim, write_back
-from webportal.inference.models import Prediction
 from webportal.inference.queue import rerun
 from webportal.intake.batches.services import create_batch
 from webportal.intake.pipeline import receive_file
@@ -25,6 +24,7 @@ from webportal.records.models import Radiograph, Study
 from webportal.records.services import change_patient
 from webportal.review.reads.corrections import take_note
 from webportal.review.reads.decisions import open_choices
+from webportal.review.reads.queries import leading_prediction
 from webportal.review.reads.services import Entry
 from webportal.review.reads.taking_back import take_back
 from webportal.review.study.case_records import assign_known_patient
@@ -121,12 +121,12 @@ def spend(folder: Path) -> People:
 def _read(people: People, studies: list[Study]) -> None:
     first, second, third, fourth, fifth = studies
     prioritise([fifth.pk], Priority.STAT, people.coordinator)
-    read = sign(first, people.reader, _confirm(first), PASSWORD)
+    read = sign(first, people.reader, confirm(first), PASSWORD)
     add_addendum(read, people.reader, "typo", "Left, not right.", PASSWORD)
-    signed = sign(second, people.other_reader, _confirm(second), PASSWORD)
-    again = _confirm(second, amends=signed.pk, reason="more to say")
+    signed = sign(second, people.other_reader, confirm(second), PASSWORD)
+    again = confirm(second, amends=signed.pk, reason="more to say")
     sign(second, people.other_reader, again, PASSWORD)
-    take_back(sign(third, people.reader, _confirm(third), PASSWORD), people.reader)
+    take_back(sign(third, people.reader, confirm(third), PASSWORD), people.reader)
     change_patient(first.patient, {"name": "Doe^Janet"}, people.reader, "as her passport says")
     take_note(first, people.reader)
     change_patient(third.patient, {"birth_date": date(2021, 2, 3)}, people.uploader)
@@ -139,9 +139,10 @@ def _version(study: Study) -> str:
     return identity_version(Study.objects.get(pk=study.pk).patient)
 
 
-def _confirm(study: Study, **more: Any) -> Entry:
+def confirm(study: Study, **more: Any) -> Entry:
     """The first read that fits the study's result."""
-    current = Prediction.objects.get(radiograph__study=study, is_current=True)
+    current = leading_prediction(study)
+    assert current is not None
     decision, pneumonia = open_choices(current.shown_category)[0]
     return Entry(
         seen=current.pk,

@@ -103,6 +103,6 @@ def test_an_erasure_blanks_only_what_it_lists_and_what_came_before() -> None:
     later = {"blanked": [[2, "0" * 32], [5, "0" * 32]]}
     append(Event(Action.RECORDS_ERASED, detail=later))
     append(Event(Action.PATIENT_CHANGED, "patient", "p5", detail={"n": 5}))
-    with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT audit_blank(4)")
+    refused = pytest.raises(DatabaseError, match="append-only")
+    with refused, transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT audit_blank(4)")

@@ -24,6 +24,8 @@ from webportal.backups.errors import BackupError
 from webportal.backups.manifest import Manifest
 from webportal.backups.models import Backup, BackupState
 from webportal.database import schema
+from webportal.erasure import execution
+from webportal.erasure.register import RegisterError
 from webportal.network import inbox
 from webportal.storage import DamagedFileError, read_verified
 from webportal.upkeep import pauses
@@ -59,6 +61,7 @@ def restore(name: str, say: Say, *, without_files: bool = False) -> Verification
     connection.close()
     _restore_anchors(restored, say)
     _finish(restored)
+    _erase_again(say)
     anchors.anchor()
     say("Verifying the audit trail and the records")
     return runs.run_now(lambda done, of: None)
@@ -136,6 +139,19 @@ def _restore_anchors(restored: Manifest, say: Say) -> None:
     with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
         file.write(lines)
     Path(file.name).replace(path)
+
+
+def _erase_again(say: Say) -> None:
+    """Erase what had been erased since the backup was made."""
+    try:
+        count = execution.reapply(say)
+    except RegisterError as error:
+        # Everything else is restored; the same command cannot go on, but this one can.
+        raise BackupError(
+            "register", f"{error} Then run ‘manage.py reapply_erasures’; all else is restored."
+        ) from error
+    if count:
+        say(f"Erased again: {count} erasures were carried out since the backup was made")
 
 
 @transaction.atomic

@@ -1,0 +1,1 @@
+"""Erasing a patient, or studies that are due: records, files, and what the trail says of them."""

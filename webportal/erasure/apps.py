@@ -1,0 +1,11 @@
+"""App configuration."""
+
+from django.apps import AppConfig
+
+
+class ErasureConfig(AppConfig):
+    """Erasing patients and studies."""
+
+    name = "webportal.erasure"
+    label = "erasure"
+    verbose_name = "Erasure"

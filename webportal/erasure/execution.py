@@ -1,0 +1,241 @@
+"""Carrying out an erasure, outside of any request: in steps, each of which may be the last for now.
+
+One transaction for each patient or study takes the rows, the names in what stays, and the details
+in the trail. Files follow, then the register, then the end. Whoever calls again goes on.
+"""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+from uuid import UUID
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from webportal.audit import erasure as trail
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.erasure import elsewhere, files, register
+from webportal.erasure import plan as plans
+from webportal.erasure.models import Erasure, State
+from webportal.erasure.obstacles import obstacles
+from webportal.erasure.plan import Plan
+from webportal.erasure.register import Registered
+from webportal.erasure.rows import delete, known_to_the_trail
+from webportal.intake.models import UploadItem
+from webportal.network.models import ReceivedInstance
+from webportal.records.models import Patient, Study
+from webportal.retention import rule
+
+#: The rows that a restored backup is searched for.
+_ROOTS: tuple[type[Any], ...] = (Patient, Study, UploadItem, ReceivedInstance)
+_CLOSED = (State.DONE, State.DECLINED)
+
+
+def carry_out_confirmed(most_seconds: float) -> None:
+    """Go on with what is confirmed, the oldest first, until the time is up."""
+    until = time.monotonic() + most_seconds
+    for erasure in Erasure.objects.filter(state=State.CONFIRMED).order_by("decided_at"):
+        carry_out(erasure, until)
+        if time.monotonic() > until:
+            return
+
+
+def carry_out(erasure: Erasure, until: float = float("inf"), *, again: bool = False) -> Erasure:
+    """Go on with an erasure until it is done, waits for something, or the time is up.
+
+    `again` is for what a restored backup brought back: nothing stands in the way.
+    """
+    while _erase_next(erasure.pk, again=again):
+        if time.monotonic() > until:
+            return Erasure.objects.get(pk=erasure.pk)
+    erasure = Erasure.objects.get(pk=erasure.pk)
+    return _finish(erasure) if erasure.state == State.CONFIRMED else erasure
+
+
+@transaction.atomic
+def _erase_next(key: UUID, *, again: bool) -> bool:
+    """Erase the rows of the patient, or of the next study; return False where none is left."""
+    erasure = Erasure.objects.select_for_update().get(pk=key)
+    if erasure.state != State.CONFIRMED:
+        return False
+    if erasure.is_of_patient:
+        found = Patient.objects.filter(pk__in=[erasure.patient]).first()
+        return found is not None and _erase_patient(erasure, found, again=again)
+    if not erasure.studies:
+        return False
+    study_id = erasure.studies.pop(0)
+    study = Study.objects.filter(pk=study_id).first()
+    if study is not None:
+        _erase_study(erasure, study, again=again)
+    erasure.save()
+    return True
+
+
+def _erase_patient(erasure: Erasure, patient: Patient, *, again: bool) -> bool:
+    _lock(patient)
+    plan = plans.of_patient(patient)
+    in_the_way = [] if again else obstacles(plan)
+    if in_the_way or (erasure.digest and plan.digest != erasure.digest):
+        # Something came in between: a person looks again.
+        erasure.state, erasure.decided_at, erasure.decided_by = State.REQUESTED, None, None
+        erasure.waits_for, erasure.digest = (in_the_way or ["changed"])[0], ""
+        erasure.save()
+        return False
+    _erase(erasure, plan)
+    erasure.save()
+    return True
+
+
+def _erase_study(erasure: Erasure, study: Study, *, again: bool) -> None:
+    patient = study.patient
+    _lock(patient)
+    is_last = not patient.studies.exclude(pk=study.pk).exists()
+    plan = plans.of_patient(patient) if is_last else plans.of_study(study)
+    if is_last and _has_more(plan):
+        # Of somebody who has come back the record stays.
+        plan = plans.of_study(study)
+    in_the_way = obstacles(plan)
+    if not rule.due().filter(pk=study.pk).exists():
+        in_the_way = in_the_way or ["not_due"]
+    if in_the_way and not again:
+        erasure.skipped.append([str(study.pk), in_the_way[0]])
+    else:
+        _erase(erasure, plan)
+
+
+def _has_more(plan: Plan) -> bool:
+    """Whether there are files of the patient that belong to no study yet."""
+    waiting = UploadItem.objects.filter(pk__in=plan.rows.get(UploadItem, ())).exclude(held_key="")
+    return waiting.exists() or any(key.startswith(files.INBOX) for key in plan.files)
+
+
+def _lock(patient: Patient) -> None:
+    """In the order of everybody else: studies, patient, then the end of the trail."""
+    locked: list[QuerySet[Any]] = [
+        Study.objects.filter(patient=patient).order_by("pk"),
+        Patient.objects.filter(pk=patient.pk),
+    ]
+    for rows in locked:
+        list(rows.select_for_update().values_list("pk", flat=True))
+
+
+def _erase(erasure: Erasure, plan: Plan) -> None:
+    counts = plan.counts
+    removed = known_to_the_trail(plan.rows)
+    removed["patient"] = removed.get("patient", set()) | plan.former
+    elsewhere.clear(plan.elsewhere)
+    detail = {"counts": counts, "accesses": plan.elsewhere.accesses}
+    event = Event(Action.RECORDS_ERASED, "erasure", erasure.pk, detail=detail)
+    entry = trail.erase(plan.entries, event, removed, erasure.decided_by)
+    with connection.cursor() as cursor:
+        # By this the database lets go of what is signed.
+        cursor.execute(
+            "SELECT set_config('chestline.erasure', %s, true), access_erase(%s)",
+            [str(entry.sequence), entry.sequence],
+        )
+    delete(plan.rows)
+    erasure.entries.append(entry.sequence)
+    erasure.files = sorted({*erasure.files, *plan.files})
+    erasure.hashes = sorted({*erasure.hashes, *plan.hashes})
+    erasure.counts = dict(Counter(erasure.counts) + Counter(counts))
+    for model in _ROOTS:
+        known = erasure.gone.setdefault(model._meta.label_lower, [])
+        known += sorted(str(key) for key in plan.rows.get(model, ()))
+
+
+def _finish(erasure: Erasure) -> Erasure:
+    """Remove the files, write the register, and say that all is done; or note what keeps it."""
+    waits_for = _remove_files(erasure) or _write_register(erasure)
+    with transaction.atomic():
+        erasure = Erasure.objects.select_for_update().get(pk=erasure.pk)
+        erasure.waits_for = waits_for
+        if not waits_for and erasure.state == State.CONFIRMED:
+            erasure.state, erasure.finished_at = State.DONE, timezone.now()
+            detail = {"files": len(erasure.hashes), "entries": erasure.entries}
+            append(Event(Action.FILES_ERASED, "erasure", erasure.pk, detail=detail))
+        erasure.save()
+    return erasure
+
+
+def _remove_files(erasure: Erasure) -> str:
+    left = list(erasure.files)
+    try:
+        while left and files.remove(left[-1]):
+            left.pop()
+    except OSError:
+        return "storage"
+    finally:
+        Erasure.objects.filter(pk=erasure.pk).update(files=left)
+    return "backup" if left else ""
+
+
+def _write_register(erasure: Erasure) -> str:
+    entry = Registered(
+        id=str(erasure.pk),
+        at=timezone.now().isoformat(),
+        reason=erasure.reason,
+        reference=erasure.reference,
+        gone=erasure.gone,
+    )
+    try:
+        register.write(entry)
+    except Exception:  # clients of S3 raise many kinds
+        return "repository"
+    return ""
+
+
+def reapply(say: Callable[[str], object] = lambda line: None) -> int:
+    """Erase anew what a restored backup brought back; return how many erasures had to be.
+
+    Raises RegisterError.
+    """
+    entries = list(register.read())
+    studies = {key for entry in entries for key in entry.gone.get(Study._meta.label_lower, ())}
+    return sum(_reapply(entry, studies, say) for entry in entries)
+
+
+def _reapply(entry: Registered, erased_studies: set[str], say: Callable[[str], object]) -> bool:
+    there = {
+        model: set(model._base_manager.filter(pk__in=entry.gone.get(label, ())))
+        for model, label in ((each, each._meta.label_lower) for each in _ROOTS)
+    }
+    if not any(there.values()):
+        return False
+    for patient in there[Patient]:
+        # In the backup the patient may have a study that was found to be somebody else's later.
+        others = patient.studies.exclude(pk__in=erased_studies)
+        if others.exists():
+            say(f"Patient {patient.pk} was erased, and has studies that were not: look at them.")
+            continue
+        Erasure.objects.filter(patient=patient.pk).exclude(state__in=_CLOSED).delete()
+        carry_out(_anew(entry, patient=patient.pk), again=True)
+    left = Study.objects.filter(pk__in=[each.pk for each in there[Study]])
+    if left.exists():
+        carry_out(_anew(entry, studies=[str(each.pk) for each in left]), again=True)
+    files_left = {
+        model: set(model._base_manager.filter(pk__in=[row.pk for row in there[model]]))
+        for model in (UploadItem, ReceivedInstance)
+    }
+    if any(files_left.values()):
+        erasure = _anew(entry)
+        with transaction.atomic():
+            plan = plans.of_files(*({row.pk for row in rows} for rows in files_left.values()))
+            _erase(erasure, plan)
+            erasure.save()
+        carry_out(erasure, again=True)
+    return True
+
+
+def _anew(entry: Registered, **what: Any) -> Erasure:
+    now = timezone.now()
+    return Erasure.objects.create(
+        reason=entry.reason,
+        reference=entry.reference,
+        state=State.CONFIRMED,
+        requested_at=now,
+        decided_at=now,
+        **what,
+    )

@@ -1,0 +1,22 @@
+"""`manage.py reapply_erasures`: erase again what a restored database has brought back."""
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, no_translations
+
+from webportal.erasure import execution
+from webportal.erasure.register import RegisterError
+
+
+class Command(BaseCommand):
+    """`manage.py restore` does this by itself."""
+
+    help = "After a database was restored by other means: erase again what had been erased."
+
+    @no_translations
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            count = execution.reapply(self.stdout.write)
+        except RegisterError as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(f"{count} erasures were carried out again.")

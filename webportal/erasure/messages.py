@@ -1,0 +1,49 @@
+"""What goes, and what stands in the way, in words by code."""
+
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+OBSTACLES: dict[str, str | Promise] = {
+    "hold": _("There is a legal hold. Hospital IT can lift it under Retention."),
+    "unread": _("A study has not been read. Let it be read first."),
+    "second_read": _("A study waits for its second read. Let it be read first."),
+    "being_read": _("A study is being read. Try again when its reader has left it."),
+    "job": _("An image is waiting for the model, or being analysed. Try again later."),
+    "arriving": _("Images are arriving over the DICOM network. Try again when they are taken in."),
+    "not_due": _("It is no longer due."),
+    "changed": _("There is more than was confirmed. Look at the list again."),
+}
+WAITING: dict[str, str | Promise] = {
+    "backup": _("A backup is under way; files are removed when it is done."),
+    "storage": _("The storage cannot be reached; files are removed when it can."),
+    "repository": _(
+        "BACKUP_REPOSITORY cannot be reached, which has to know of it: a restored backup would"
+        " bring the patient back."
+    ),
+    **OBSTACLES,
+}
+# By the label of a model, or by a code of what is no model.
+KINDS: dict[str, str | Promise] = {
+    "records.patient": _("Patients"),
+    "records.study": _("Studies"),
+    "records.series": _("Series"),
+    "records.radiograph": _("Images"),
+    "records.identitycorrection": _("Corrections of an identity"),
+    "inference.job": _("Jobs of the model"),
+    "inference.prediction": _("Results of the model"),
+    "review.read": _("Reads, drafts among them"),
+    "review.addendum": _("Addenda"),
+    "review.secondreading": _("Second readings"),
+    "review.imageview": _("Views of images"),
+    "intake.uploaditem": _("Uploaded files, held and refused ones among them"),
+    "intake.uploadbatch": _("Uploads without another file"),
+    "network.receivedinstance": _("Instances received over the DICOM network"),
+    "notifications.notification": _("Notifications"),
+    "retention.legalhold": _("Lifted legal holds"),
+    "files": _("Stored files, in the trash and the quarantine as well"),
+    "inbox": _("Files in the DICOM inbox"),
+    "entries": _("Entries of the audit trail whose details are blanked"),
+    "accesses": _("Entries of the access log whose search terms are blanked"),
+    "names": _("Names and case records of uploads with other files"),
+    "searches": _("Searches that open sessions remember"),
+}

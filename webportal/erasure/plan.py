@@ -1,0 +1,180 @@
+"""What an erasure takes away: found anew each time that it is shown, confirmed or carried out."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+
+from webportal.audit.erasure import ERASED_BY
+from webportal.audit.models import Action, AuditEntry
+from webportal.erasure import elsewhere, files
+from webportal.erasure.elsewhere import Elsewhere
+from webportal.erasure.rows import Rows, with_dependants
+from webportal.erasure.traces import Traces
+from webportal.intake.models import UploadBatch, UploadItem, Verdict
+from webportal.network.models import ReceivedInstance
+from webportal.records.models import Patient, Radiograph, Study
+from webportal.review.models import Addendum, Read
+
+#: The rows that nobody may erase unseen; the others follow from them.
+_CONFIRMED = (Patient, Study, Radiograph, Read, Addendum, UploadItem, ReceivedInstance)
+
+
+@dataclass
+class Plan:
+    """Everything that goes.
+
+    Args:
+        patient: of whom all goes; None where one study goes and the patient stays.
+        studies: the ids of the studies.
+        rows: the rows that go, by model.
+        files: the keys of the files, as `files` has them.
+        hashes: the SHA-256 of what came and what was stored.
+        former: temporary patients that were removed when the studies were identified.
+        elsewhere: what names the patient in rows that stay.
+        kept: the ids of other patients' studies that were recorded under this identity.
+    """
+
+    patient: Patient | None
+    studies: set[UUID]
+    rows: Rows
+    files: set[str]
+    hashes: set[str]
+    former: set[str] = field(default_factory=set)
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)
+    kept: set[UUID] = field(default_factory=set)
+
+    @property
+    def entries(self) -> QuerySet[AuditEntry]:
+        """The entries of the trail whose details go."""
+        own = [str(key) for keys in self.rows.values() for key in keys if isinstance(key, UUID)]
+        # An entry about a study that stays is about somebody else by now.
+        here = Q(study_id=None) | Q(study_id__in=self.studies)
+        about = Q(object_id__in=[*own, *self.former]) & here | Q(study_id__in=self.studies)
+        # What appends to the trail in place of a person's doing must not become blank itself.
+        entries = AuditEntry.objects.filter(about | Q(sequence__in=self.elsewhere.entries))
+        return entries.exclude(detail__has_key=ERASED_BY).exclude(action=Action.RECORDS_ERASED)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How much goes, by the codes of KINDS in `messages`."""
+        counted = {model._meta.label_lower: len(keys) for model, keys in self.rows.items()}
+        inbox = sum(key.startswith(files.INBOX) for key in self.files)
+        counted |= {"files": len(self.files) - inbox, "inbox": inbox}
+        counted["entries"] = self.entries.count()
+        return {
+            code: number for code, number in (counted | self.elsewhere.counts).items() if number
+        }
+
+    @property
+    def digest(self) -> str:
+        """What a person confirms, without what comes of looking at it, such as notifications."""
+        parts = [
+            f"{each._meta.label} {key}" for each in _CONFIRMED for key in self.rows.get(each, ())
+        ]
+        return hashlib.sha256("\n".join(sorted([*parts, *self.files])).encode()).hexdigest()
+
+
+def of_patient(patient: Patient) -> Plan:
+    """What goes with a patient: also what waits under the identity without being recorded yet."""
+    studies = list(patient.studies.all())
+    traces = Traces.of(patient, studies)
+    held = [item.pk for item, data in files.held() if traces.are_in_header(data)]
+    uids = {study.study_instance_uid for study in studies}
+    received = {row.pk for row, data in files.in_inbox() if traces.are_in_header(data)}
+    received |= set(
+        ReceivedInstance.objects.filter(study_instance_uid__in=uids).values_list("pk", flat=True)
+    )
+    lost = {key for key, data in files.without_record() if traces.are_in_header(data)}
+    roots: dict[Any, Iterable[Any]] = {
+        Patient: [patient.pk],
+        UploadItem: {*held, *_named_items(traces, [study.pk for study in studies])},
+        ReceivedInstance: received,
+    }
+    plan = _plan(patient, {study.pk for study in studies}, roots)
+    plan.files |= lost
+    batches = UploadItem.objects.filter(pk__in=plan.rows.get(UploadItem, ()))
+    plan.elsewhere = elsewhere.find(
+        traces,
+        patient,
+        batches=set(batches.values_list("batch", flat=True)) - plan.rows.get(UploadBatch, set()),
+        items=plan.rows.get(UploadItem, set()),
+    )
+    plan.kept = _kept(patient, plan.studies)
+    return plan
+
+
+def of_study(study: Study) -> Plan:
+    """What goes with one study of a patient who stays."""
+    return _plan(None, {study.pk}, {Study: [study.pk]})
+
+
+def of_files(items: Iterable[Any], received: Iterable[Any]) -> Plan:
+    """What goes with files that belong to no study."""
+    return _plan(None, set(), {UploadItem: items, ReceivedInstance: received})
+
+
+def _plan(patient: Patient | None, studies: set[UUID], roots: dict[Any, Iterable[Any]]) -> Plan:
+    images = Radiograph.objects.filter(study__in=studies)
+    hashes = {sha for each in images for sha in (each.original_sha256, each.dicom_sha256)}
+    # The same bytes sent again, or refused before they were accepted.
+    same = UploadItem.objects.filter(sha256__in=hashes).exclude(verdict=Verdict.HELD)
+    same = same.filter(Q(radiograph=None) | Q(radiograph__study__in=studies))
+    received = ReceivedInstance.objects.filter(sha256__in=hashes)
+    more: dict[Any, Iterable[Any]] = {
+        UploadItem: {*roots.get(UploadItem, ()), *same.values_list("pk", flat=True)},
+        ReceivedInstance: {
+            *roots.get(ReceivedInstance, ()),
+            *received.values_list("pk", flat=True),
+        },
+    }
+    rows = with_dependants({**roots, **more})
+    batches = _batches_of_nothing_else(rows)
+    if batches:
+        rows = with_dependants({**rows, UploadBatch: batches})
+    items = list(UploadItem.objects.filter(pk__in=rows.get(UploadItem, ())))
+    instances = list(ReceivedInstance.objects.filter(pk__in=rows.get(ReceivedInstance, ())))
+    keys = {*files.of_images(images), *files.of_items(items)}
+    keys |= {f"{files.INBOX}{row.file_name}" for row in instances if row.has_file}
+    hashes |= {item.sha256 for item in items if item.held_key or item.radiograph_id}
+    hashes |= {row.sha256 for row in instances}
+    removed = AuditEntry.objects.filter(
+        action=Action.PATIENT_CHANGED, study_id__in=studies, detail__has_key="removed"
+    )
+    former = set(removed.values_list("object_id", flat=True))
+    return Plan(patient, studies, rows, keys, hashes, former)
+
+
+def _named_items(traces: Traces, studies: Iterable[UUID]) -> set[UUID]:
+    """Refused and discarded files that are named for the patient; surely, or beside theirs."""
+    beside = UploadItem.objects.filter(radiograph__study__in=studies, batch=OuterRef("batch"))
+    others = UploadItem.objects.filter(verdict__in=[Verdict.REFUSED, Verdict.DISCARDED])
+    others = others.annotate(is_beside=Exists(beside)).only("file_name")
+    return {
+        item.pk
+        for item in others.iterator()
+        if (traces.are_in if item.is_beside else traces.are_surely_in)(item.file_name)
+    }
+
+
+def _batches_of_nothing_else(rows: Rows) -> set[UUID]:
+    items = rows.get(UploadItem, set())
+    batches = set(UploadItem.objects.filter(pk__in=items).values_list("batch", flat=True))
+    left = UploadItem.objects.filter(batch__in=batches).exclude(pk__in=items)
+    received = ReceivedInstance.objects.filter(batch__in=batches)
+    received = received.exclude(pk__in=rows.get(ReceivedInstance, set()))
+    busy = {*left.values_list("batch", flat=True), *received.values_list("batch", flat=True)}
+    return batches - busy
+
+
+def _kept(patient: Patient, studies: set[UUID]) -> set[UUID]:
+    """Studies of others that were moved away from this patient, or corrected under the identity."""
+    moved = AuditEntry.objects.filter(
+        action__in=[Action.STUDY_CHANGED, Action.IDENTITY_CORRECTED],
+        detail__before__patient=str(patient.pk),
+    )
+    there = {entry.study_id for entry in moved if entry.study_id} - studies
+    return set(Study.objects.filter(pk__in=there).values_list("pk", flat=True))

@@ -1,0 +1,177 @@
+"""Asking for an erasure, and confirming or declining it."""
+
+import hashlib
+import uuid
+
+from django.db import IntegrityError, transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from webportal.accounts.models import User
+from webportal.accounts.services import confirm_password
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.erasure import plan as plans
+from webportal.erasure.messages import OBSTACLES
+from webportal.erasure.models import REASON_LENGTH, REFERENCE_LENGTH, Erasure, State
+from webportal.erasure.obstacles import obstacles
+from webportal.erasure.plan import Plan
+from webportal.records.models import Patient
+from webportal.refusals import Conflict
+from webportal.retention import rule
+
+
+class ErasureError(Conflict):
+    """An erasure cannot be asked for, confirmed or declined."""
+
+
+def open_erasure_of(patient: Patient) -> Erasure | None:
+    """The erasure of a patient that is asked for or under way."""
+    states = [State.REQUESTED, State.CONFIRMED]
+    return Erasure.objects.filter(patient=patient.pk, state__in=states).first()
+
+
+@transaction.atomic
+def request(patient: Patient, reason: str, reference: str, by: User) -> Erasure:
+    """Ask for the erasure of a patient with everything; another person confirms it.
+
+    Raises ErasureError without a reason, where something stands in the way, and where it has been
+    asked for already.
+    """
+    erasure = _new(reason, reference, by, patient=patient.pk)
+    refuse_obstacles(plans.of_patient(patient))
+    try:
+        with transaction.atomic():
+            erasure.save()
+    except IntegrityError as error:
+        raise ErasureError(_("The erasure of this patient has been asked for already.")) from error
+    _note(Action.ERASURE_REQUESTED, erasure, by)
+    return erasure
+
+
+def plan_of(erasure: Erasure) -> Plan | None:
+    """What would go now; None where the patient is gone."""
+    patient = Patient.objects.filter(pk__in=[erasure.patient] if erasure.patient else []).first()
+    return plans.of_patient(patient) if patient is not None else None
+
+
+def refuse_obstacles(plan: Plan) -> None:
+    """Raise ErasureError where something stands in the way of an erasure, and say all of it."""
+    found = obstacles(plan)
+    if found:
+        words = " ".join(str(OBSTACLES[code]) for code in found)
+        raise ErasureError(_("Nothing is erased. {reasons}").format(reasons=words))
+
+
+def confirm(erasure: Erasure, digest: str, password: str, by: User) -> None:
+    """Confirm an erasure that somebody else asked for; the scheduler carries it out.
+
+    `digest` is that of the list that the person has seen. Raises ErasureError where that has
+    changed since, the person is the same, or something stands in the way, and AccountError where
+    the password is wrong.
+    """
+    if erasure.requested_by_id == by.pk:
+        raise ErasureError(_("Whoever asked for an erasure does not confirm it: let another."))
+    confirm_password(by, password)
+    with transaction.atomic():
+        locked = _lock(erasure)
+        plan = plan_of(locked)
+        if plan is None:
+            raise ErasureError(_("The patient is gone already. Decline the erasure."))
+        refuse_obstacles(plan)
+        if plan.digest != digest:
+            raise ErasureError(_("The list has changed since it was shown. Look at it again."))
+        _confirm(locked, digest, by)
+        locked.save()
+        _note(Action.ERASURE_CONFIRMED, locked, by)
+
+
+@transaction.atomic
+def decline(erasure: Erasure, by: User) -> None:
+    """Decline an erasure that nobody has confirmed. Raises ErasureError where somebody has."""
+    locked = _lock(erasure)
+    locked.state, locked.waits_for = State.DECLINED, ""
+    locked.decided_at, locked.decided_by = timezone.now(), by
+    locked.save()
+    _note(Action.ERASURE_DECLINED, locked, by)
+
+
+def digest_of_due() -> str:
+    """The digest of the list of studies that are due."""
+    return _digest([str(key) for key in rule.due().values_list("pk", flat=True)])
+
+
+def confirm_due(digest: str, password: str, reason: str, reference: str, by: User) -> Erasure:
+    """Confirm the list of studies that are due; the scheduler erases them one after the other.
+
+    Raises ErasureError where the list has changed since it was shown, or is empty, and AccountError
+    where the password is wrong.
+    """
+    confirm_password(by, password)
+    with transaction.atomic():
+        studies = [str(key) for key in rule.due().values_list("pk", flat=True)]
+        if not studies:
+            raise ErasureError(_("No study is due."))
+        if _digest(studies) != digest:
+            raise ErasureError(_("The list has changed since it was shown. Look at it again."))
+        erasure = _new(reason, reference, by, studies=studies)
+        _confirm(erasure, digest, by)
+        erasure.save()
+        _note(Action.ERASURE_CONFIRMED, erasure, by)
+    return erasure
+
+
+def _new(reason: str, reference: str, by: User | None, **what: object) -> Erasure:
+    reason, reference = reason.strip(), reference.strip()
+    if not reason:
+        raise ErasureError(_("Give the reason of the erasure."))
+    for text, most in ((reason, REASON_LENGTH), (reference, REFERENCE_LENGTH)):
+        if len(text) > most:
+            raise ErasureError(
+                _("That is too long: at most {count} characters.").format(count=most)
+            )
+    erasure = Erasure(reason=reason, reference=reference, requested_at=timezone.now(), **what)
+    erasure.requested_by = by
+    return erasure
+
+
+def _confirm(erasure: Erasure, digest: str, by: User | None) -> None:
+    erasure.state, erasure.waits_for = State.CONFIRMED, ""
+    erasure.decided_at, erasure.decided_by, erasure.digest = timezone.now(), by, digest
+
+
+def _lock(erasure: Erasure) -> Erasure:
+    locked = Erasure.objects.select_for_update().get(pk=erasure.pk)
+    if locked.state != State.REQUESTED:
+        raise ErasureError(_("Somebody else has decided on it already."))
+    return locked
+
+
+def _digest(keys: list[str]) -> str:
+    return hashlib.sha256("\n".join(sorted(keys)).encode()).hexdigest()
+
+
+def _note(action: Action, erasure: Erasure, by: User | None) -> None:
+    detail = {"reason": erasure.reason, "reference": erasure.reference}
+    if erasure.studies:
+        detail["studies"] = str(len(erasure.studies))
+    append(Event(action, "erasure", erasure.pk, detail=detail), by)
+
+
+def confirm_by_command(patient_id: uuid.UUID, digest: str, reason: str, reference: str) -> Erasure:
+    """Ask for and confirm an erasure on the server, where whoever may start commands may do more.
+
+    Raises ErasureError as `request` and `confirm` do.
+    """
+    with transaction.atomic():
+        patient = Patient.objects.get(pk=patient_id)
+        erasure = open_erasure_of(patient) or _new(reason, reference, None, patient=patient.pk)
+        plan = plans.of_patient(patient)
+        refuse_obstacles(plan)
+        if plan.digest != digest:
+            raise ErasureError(_("The list has changed since it was shown. Look at it again."))
+        if erasure.state == State.REQUESTED:
+            _confirm(erasure, digest, None)
+            erasure.save()
+            _note(Action.ERASURE_CONFIRMED, erasure, None)
+    return erasure
