@@ -26,9 +26,11 @@ CLEAN_SECONDS = 300
 MARK_SECONDS = 60
 CHECK_SECONDS = 20
 BACK_UP_SECONDS = 60
+ERASE_SECONDS = 20
 FORGET_SECONDS = 3600
-#: The share of that time for checking files; the scheduler's other tasks wait meanwhile.
+#: How much of that checking files, or erasing, may take; other tasks wait meanwhile.
 MOST_CHECKING_SECONDS = 2.0
+MOST_ERASING_SECONDS = 2.0
 
 
 def _every(seconds: int, task: str) -> dict[str, Any]:
@@ -49,6 +51,7 @@ app.conf.update(
         "clean_storage": _every(CLEAN_SECONDS, "workers.tasks.clean_storage"),
         "remove_old_access": _every(FORGET_SECONDS, "scheduler.tasks.remove_old_access"),
         "check_storage": _every(CHECK_SECONDS, "scheduler.tasks.check_storage"),
+        "erase": _every(ERASE_SECONDS, "scheduler.tasks.erase"),
         "back_up": _every(BACK_UP_SECONDS, "scheduler.tasks.back_up"),
         "watch_database": _every(MARK_SECONDS, "scheduler.tasks.watch_database"),
     },

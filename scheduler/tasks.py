@@ -9,10 +9,17 @@ import time
 from django.conf import settings
 
 from scheduler import recovery
-from scheduler.app import CHECK_SECONDS, CLEAN_SECONDS, MOST_CHECKING_SECONDS, app
+from scheduler.app import (
+    CHECK_SECONDS,
+    CLEAN_SECONDS,
+    MOST_CHECKING_SECONDS,
+    MOST_ERASING_SECONDS,
+    app,
+)
 from webportal.access import removal
 from webportal.audit import anchors, runs
 from webportal.backups import runs as backup_runs
+from webportal.erasure import execution
 from webportal.notifications import mail, run
 from webportal.upkeep import checking, pauses
 from webportal.upkeep.unreferenced import remove_unreferenced
@@ -40,6 +47,12 @@ def verify_audit() -> None:
 def back_up() -> None:
     """Start a backup in another process, if one is due."""
     backup_runs.start_if_due()
+
+
+@app.task(name="scheduler.tasks.erase")
+def erase() -> None:
+    """Go on with the erasures that were confirmed."""
+    execution.carry_out_confirmed(MOST_ERASING_SECONDS)
 
 
 @app.task(name="workers.tasks.notify")

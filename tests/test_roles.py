@@ -155,6 +155,13 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "retention": {"GET": (IT,)},
     "retention/holds/<uuid:hold_id>/lift": {"POST": (IT,)},
     "patients/<uuid:patient_id>/hold": {"POST": (U, R)},
+    "erasures": {"GET": (IT,)},
+    "erasures/due": {"POST": (IT,)},
+    "erasures/<uuid:erasure_id>": {"GET": (IT,)},
+    "erasures/<uuid:erasure_id>/confirm": {"POST": (IT,)},
+    "erasures/<uuid:erasure_id>/decline": {"POST": (IT,)},
+    "erasures/<uuid:erasure_id>/certificate": {"GET": (IT,)},
+    "patients/<uuid:patient_id>/erasure": {"POST": (U, R)},
     "metrics": {"GET": (IT,)},
     # network
     "dicom": {"GET": (IT,), "POST": (IT,)},

@@ -27,6 +27,7 @@ from tests.factories import (
 )
 from tests.network.rows import make_node, make_received
 from webportal.accounts.models import Role, User
+from webportal.erasure.models import Erasure
 from webportal.inference import registry
 from webportal.inference.models import Job, ModelVersion, Prediction, Worker
 from webportal.intake import pipeline
@@ -132,9 +133,17 @@ def _fill(people: dict[Role, User], folder: Path) -> dict[str, str]:
     node = make_node(port=104)
     for state in InboxState:
         make_received(node, state)
+    erasure = Erasure.objects.create(
+        patient=other.pk,
+        reason="Request of 3 May",
+        reference="DP-17",
+        requested_at=timezone.now(),
+        requested_by=people[Role.UPLOADER],
+    )
     callers.note_rejected("CR2", "CHESTLINE", "192.0.2.7", callers.UNKNOWN)
     return {
         "node_id": str(node.pk),
+        "erasure_id": str(erasure.pk),
         "user_id": str(people[Role.UPLOADER].pk),
         "patient_id": str(study.patient_id),
         "study_id": str(study.pk),

@@ -61,6 +61,7 @@ NO_PAGES = {
     "uploads/<uuid:batch_id>/results.csv",
     "uploads/<uuid:batch_id>/results.pdf",
     "studies/<uuid:study_id>/report.pdf",
+    "erasures/<uuid:erasure_id>/certificate",
     "studies/<uuid:study_id>/report/key-image.png",
     "notifications/badge",
     "notifications/<uuid:notification_id>",

@@ -190,6 +190,15 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     "retention:lift": None,
     # It redirects to the patient's page, which reports the patient.
     "retention:place": None,
+    # They show ids, numbers and hashes, and no patient.
+    "erasure:erasures": Kind.OPERATION,
+    "erasure:erasure": Kind.OPERATION,
+    "erasure:certificate": Kind.OPERATION,
+    "erasure:confirm": None,
+    "erasure:confirm-due": None,
+    "erasure:decline": None,
+    # It leads to the patient's page, which says whom it shows.
+    "erasure:request": None,
     "operations:metrics": None,
     "operations:live": None,
     "operations:ready": None,

@@ -1,4 +1,4 @@
 """Retention: the rule, the legal holds that suspend it, and the studies that are due.
 
-Nothing is removed yet: due studies are listed for review.
+What is due is only listed here; webportal.erasure removes what people have confirmed.
 """

@@ -24,6 +24,7 @@ urlpatterns = [
     path("", include("webportal.operations.urls")),
     path("", include("webportal.network.urls")),
     path("", include("webportal.retention.urls")),
+    path("", include("webportal.erasure.urls")),
     path("api/v1/", include("webportal.api.urls")),
     path("dicom-web/", include("webportal.dicomweb.urls")),
 ]

@@ -18,7 +18,9 @@ class Command(BaseCommand):
     @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
         if not options["dry_run"]:
-            raise CommandError("This release removes nothing. ‘--dry-run’ lists what is due.")
+            raise CommandError(
+                "‘--dry-run’ lists what is due. Hospital IT erases it under Retention."
+            )
         if not rule.is_set():
             raise CommandError("There is no rule: RETENTION_YEARS is 0.")
         for study in rule.due().iterator():

@@ -1,0 +1,145 @@
+"""The pages of erasures, for hospital IT, which sees ids and counts, and asking for one."""
+
+import uuid
+from typing import Any
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST, require_safe
+
+from webportal.accounts.models import Role
+from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.erasure import services
+from webportal.erasure.messages import KINDS, OBSTACLES, WAITING
+from webportal.erasure.models import Erasure, State
+from webportal.erasure.obstacles import obstacles
+from webportal.records.models import Patient
+from webportal.refusals import Refusal
+
+ERASURES_PER_PAGE = 50
+
+
+@allow(Role.IT)
+@require_safe
+def erasures(request: SignedInRequest) -> HttpResponse:
+    """All erasures, those that somebody has to decide on first."""
+    rows = Erasure.objects.select_related("requested_by", "decided_by")
+    waiting = rows.filter(state=State.REQUESTED).order_by("requested_at")
+    others = rows.exclude(state=State.REQUESTED)
+    context = {
+        "waiting": waiting,
+        "page": Paginator(others, ERASURES_PER_PAGE).get_page(request.GET.get("page")),
+    }
+    return render(request, "erasure/erasures.html", context)
+
+
+@allow(Role.IT)
+@require_safe
+def erasure(request: SignedInRequest, erasure_id: uuid.UUID) -> HttpResponse:
+    """One erasure: what would go, as long as it is to be confirmed, then what went."""
+    shown = get_object_or_404(Erasure, pk=erasure_id)
+    context: dict[str, Any] = {
+        "erasure": shown,
+        "counts": in_words(shown.counts),
+        "waits_for": WAITING.get(shown.waits_for, ""),
+        "skipped": [(key, OBSTACLES.get(code, code)) for key, code in shown.skipped],
+    }
+    plan = services.plan_of(shown) if shown.state == State.REQUESTED else None
+    if plan is not None:
+        context |= {
+            "plan": plan,
+            "counts": in_words(plan.counts),
+            "studies": sorted(plan.studies),
+            "kept": sorted(plan.kept),
+            "obstacles": [OBSTACLES[code] for code in obstacles(plan)],
+            "is_own": shown.requested_by_id == request.user.pk,
+        }
+    return render(request, "erasure/erasure.html", context)
+
+
+def in_words(counts: dict[str, int]) -> list[tuple[str, int]]:
+    """Counts by kind, with the words for each kind."""
+    return [(str(KINDS.get(code, code)), count) for code, count in counts.items()]
+
+
+@allow(Role.IT)
+@require_POST
+def confirm(request: SignedInRequest, erasure_id: uuid.UUID) -> HttpResponse:
+    """Confirm an erasure with the password."""
+    asked = get_object_or_404(Erasure, pk=erasure_id)
+    given = request.POST
+    try:
+        services.confirm(asked, given.get("digest", ""), given.get("password", ""), by=request.user)
+    except Refusal as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("Confirmed. It is carried out within a minute."))
+    return redirect("erasure:erasure", erasure_id)
+
+
+@allow(Role.IT)
+@require_POST
+def decline(request: SignedInRequest, erasure_id: uuid.UUID) -> HttpResponse:
+    """Decline an erasure."""
+    try:
+        services.decline(get_object_or_404(Erasure, pk=erasure_id), request.user)
+    except services.ErasureError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("Declined: nothing is erased."))
+    return redirect("erasure:erasures")
+
+
+@allow(Role.IT)
+@require_POST
+def confirm_due(request: SignedInRequest) -> HttpResponse:
+    """Confirm the list of studies that are due, with the password."""
+    given = request.POST
+    try:
+        confirmed = services.confirm_due(
+            given.get("digest", ""),
+            given.get("password", ""),
+            given.get("reason", ""),
+            given.get("reference", ""),
+            by=request.user,
+        )
+    except Refusal as error:
+        messages.error(request, str(error))
+        return redirect("retention:retention")
+    messages.success(request, _("Confirmed. The studies are erased one after the other."))
+    return redirect("erasure:erasure", confirmed.pk)
+
+
+@allow(Role.IT)
+@require_safe
+def certificate(request: SignedInRequest, erasure_id: uuid.UUID) -> HttpResponse:
+    """The certificate of an erasure that is done, as a PDF."""
+    # The PDF libraries take a fifth of a portal process's memory.
+    from webportal.erasure.certificate import as_pdf
+
+    done = get_object_or_404(Erasure, pk=erasure_id, state=State.DONE)
+    content = as_pdf(done)
+    append(Event(Action.CERTIFICATE_OPENED, "erasure", done.pk), request.user)
+    answer = HttpResponse(content, content_type="application/pdf")
+    answer["Content-Disposition"] = f'attachment; filename="erasure-{done.pk}.pdf"'
+    return answer
+
+
+@allow(*UPLOADERS)
+@require_POST
+def request_erasure(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
+    """Ask for the erasure of a patient; hospital IT confirms it."""
+    patient = get_object_or_404(Patient, pk=patient_id)
+    given = request.POST
+    try:
+        services.request(patient, given.get("reason", ""), given.get("reference", ""), request.user)
+    except services.ErasureError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, _("The erasure has been asked for. Hospital IT confirms it."))
+    return redirect("records:patient", patient_id)
