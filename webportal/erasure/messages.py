@@ -29,6 +29,7 @@ KINDS: dict[str, str | Promise] = {
     "records.series": _("Series"),
     "records.radiograph": _("Images"),
     "records.identitycorrection": _("Corrections of an identity"),
+    "records.emergencyaccess": _("Emergency accesses"),
     "inference.job": _("Jobs of the model"),
     "inference.prediction": _("Results of the model"),
     "review.read": _("Reads, drafts among them"),

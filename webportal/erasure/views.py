@@ -134,7 +134,7 @@ def certificate(request: SignedInRequest, erasure_id: uuid.UUID) -> HttpResponse
 @require_POST
 def request_erasure(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
     """Ask for the erasure of a patient; hospital IT confirms it."""
-    patient = get_object_or_404(Patient, pk=patient_id)
+    patient = get_object_or_404(Patient.objects.visible_to(request.user), pk=patient_id)
     given = request.POST
     try:
         services.request(patient, given.get("reason", ""), given.get("reference", ""), request.user)
