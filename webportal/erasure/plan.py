@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models import Q, QuerySet
 
 from webportal.audit.erasure import ERASED_BY
 from webportal.audit.models import Action, AuditEntry
@@ -150,13 +150,14 @@ def _plan(patient: Patient | None, studies: set[UUID], roots: dict[Any, Iterable
 
 def _named_items(traces: Traces, studies: Iterable[UUID]) -> set[UUID]:
     """Refused and discarded files that are named for the patient; surely, or beside theirs."""
-    beside = UploadItem.objects.filter(radiograph__study__in=studies, batch=OuterRef("batch"))
+    beside = set(
+        UploadItem.objects.filter(radiograph__study__in=studies).values_list("batch", flat=True)
+    )
     others = UploadItem.objects.filter(verdict__in=[Verdict.REFUSED, Verdict.DISCARDED])
-    others = others.annotate(is_beside=Exists(beside)).only("file_name")
     return {
         item.pk
-        for item in others.iterator()
-        if (traces.are_in if item.is_beside else traces.are_surely_in)(item.file_name)
+        for item in others.only("file_name", "batch").iterator()
+        if (traces.are_in if item.batch_id in beside else traces.are_surely_in)(item.file_name)
     }
 
 
