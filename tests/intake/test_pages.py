@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from io import BytesIO
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
@@ -82,6 +83,20 @@ def test_a_nearly_full_disk_is_reported(
     assert response.status_code == 507
     assert "space" in response.json()["message"]
     assert not UploadItem.objects.exists()
+
+
+def test_nothing_is_stored_beneath_a_volume_that_is_not_mounted(
+    browser: Client, batch: UploadBatch, uploader: User, storage_folder: Path
+) -> None:
+    assert post_file(browser, batch, files.png(files.phantom())).status_code == 200
+    volume = storage_folder.rename(storage_folder.with_name("volume"))
+    storage_folder.mkdir()
+    response = post_file(browser, batch, files.png(files.phantom(seed=2)))
+    assert (response.status_code, response.json()["code"]) == (507, "storage_away")
+    assert not list(storage_folder.iterdir())
+    storage_folder.rmdir()
+    volume.rename(storage_folder)
+    assert post_file(browser, batch, files.png(files.phantom(seed=2))).status_code == 200
 
 
 def test_a_read_only_storage_is_reported_and_reading_continues(

@@ -10,7 +10,7 @@ from pytest_django.fixtures import Settings
 
 from tests import dicom_files as files
 from tests.intake.conftest import Send, counts, stored_files
-from webportal.intake.errors import StorageFullError, StorageReadOnlyError
+from webportal.intake.errors import StorageFullError, StorageNotOursError, StorageReadOnlyError
 from webportal.storage import DurableFileSystemStorage
 
 pytestmark = pytest.mark.django_db
@@ -49,6 +49,24 @@ def test_no_bytes_are_left_if_the_records_fail(
     assert stored_files(storage_folder) == []
     monkeypatch.undo()
     assert send(data).verdict == "accepted"
+
+
+def test_no_records_are_left_if_the_volume_goes_while_a_file_is_written(
+    send: Send, storage_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(files.png(files.phantom()))
+    before = counts()
+    save = DurableFileSystemStorage._save
+
+    def save_elsewhere(self: DurableFileSystemStorage, name: str, content: File[bytes]) -> str:
+        storage_folder.rename(storage_folder.with_name("volume"))
+        return save(self, name, content)
+
+    monkeypatch.setattr(DurableFileSystemStorage, "_save", save_elsewhere)
+    with pytest.raises(StorageNotOursError):
+        send(files.png(files.phantom(seed=2)))
+    assert counts() == before
+    assert stored_files(storage_folder) == []
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from tests.factories import make_job, make_worker
+from tests.factories import make_job, make_radiograph, make_worker
 from tests.helpers import make_read_only
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, Worker
@@ -17,7 +18,7 @@ from webportal.notifications.alerts import PATIENCE
 from webportal.notifications.mail import MOST_ATTEMPTS
 from webportal.notifications.models import Kind, MailState, Notification, SystemAlert
 from webportal.notifications.services import choose
-from webportal.storage import free_bytes
+from webportal.storage import free_bytes, storage_from_url
 
 pytestmark = pytest.mark.django_db
 
@@ -106,6 +107,17 @@ def test_a_read_only_storage_alerts_hospital_it(
     make_read_only(monkeypatch)
     find_after_patience()
     assert "storage_read_only" in told(it_person)
+
+
+def test_a_storage_that_is_not_mounted_alerts_hospital_it(
+    it_person: User, settings: Settings, tmp_path: Path
+) -> None:
+    make_radiograph()
+    settings.STORAGES = settings.STORAGES | {
+        "default": storage_from_url(f"file://{tmp_path}/elsewhere")
+    }
+    find_after_patience()
+    assert "storage_away" in told(it_person)
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from webportal.inference.models import Job, JobState, Worker
 from webportal.inference.queue import awaiting_release
 from webportal.reasons import Reason
 from webportal.records.choices import Priority
+from webportal.records.storage_identity import is_our_storage
 from webportal.storage import free_bytes, takes_files
 
 SHOWN_JOBS = 20
@@ -47,6 +48,7 @@ class QueueHealth:
     workers: dict[WorkerState, int]
     free_bytes: int | None
     takes_files: bool
+    is_our_storage: bool
 
     @property
     def all_queued(self) -> int:
@@ -79,7 +81,9 @@ class QueueHealth:
             found.append(WORKER_LOST)
         if self.awaiting_release:
             found.append(QUARANTINED)
-        if not self.takes_files:
+        if not self.is_our_storage:
+            found.append(STORAGE_AWAY)
+        elif not self.takes_files:
             found.append(STORAGE_READ_ONLY)
         elif self.free_bytes is not None:
             if self.free_bytes < settings.UPLOAD_MIN_FREE_BYTES:
@@ -124,6 +128,13 @@ QUARANTINED = Alert(
 STORAGE_FULL = Alert(
     "storage_full", gettext_lazy("The storage is nearly full and uploads are refused. Make room.")
 )
+STORAGE_AWAY = Alert(
+    "storage_away",
+    gettext_lazy(
+        "The storage holds none of the images on record, so uploads are refused. Check that its"
+        " volume is mounted, and that STORAGE_URL names the right one."
+    ),
+)
 STORAGE_READ_ONLY = Alert(
     "storage_read_only",
     gettext_lazy(
@@ -162,6 +173,7 @@ def queue_health() -> QueueHealth:
         workers=workers,
         free_bytes=free_bytes(),
         takes_files=takes_files(),
+        is_our_storage=is_our_storage(),
     )
 
 

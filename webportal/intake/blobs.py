@@ -4,13 +4,15 @@ import errno
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import default_storage
 
-from webportal.intake.errors import StorageFullError, StorageReadOnlyError
-from webportal.storage import free_bytes, takes_files
+from webportal.intake.errors import StorageFullError, StorageNotOursError, StorageReadOnlyError
+from webportal.records.storage_identity import is_our_storage
+from webportal.storage import folder_identity, free_bytes, storage_folder, takes_files
 
 Put = Callable[[str, bytes], None]
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -36,10 +38,30 @@ def check_space(size: int) -> None:
     """Raise StorageRefusesError if the storage is read-only, or `size` bytes leave it too full."""
     if not takes_files():
         raise StorageReadOnlyError()
+    _check_identity()
     free = free_bytes()
     # A file may be stored twice: as received, and as DICOM.
     if free is not None and free - 2 * size < settings.UPLOAD_MIN_FREE_BYTES:
         raise StorageFullError()
+
+
+def _check_identity() -> None:
+    if not is_our_storage():
+        raise StorageNotOursError()
+
+
+def _remove_folders(keys: list[str]) -> None:
+    """Remove the folders made for files, as far as they are empty.
+
+    What is beneath a volume has to keep looking empty.
+    """
+    root = storage_folder()
+    if root is None:
+        return
+    for key in keys:
+        for folder in list(Path(key).parents)[:-1]:
+            with suppress(OSError):
+                (root / folder).rmdir()
 
 
 @contextmanager
@@ -51,9 +73,14 @@ def writing() -> Iterator[Put]:
     written: list[str] = []
 
     def put(key: str, data: bytes) -> None:
+        before = folder_identity()
+        _check_identity()
         if not default_storage.exists(key):
             default_storage.save(key, ContentFile(data))
             written.append(key)
+            # The volume may have gone while the file was written.
+            if before is not None and folder_identity() != before:
+                raise StorageNotOursError()
 
     try:
         yield put
@@ -63,6 +90,8 @@ def writing() -> Iterator[Put]:
             # later.
             with suppress(OSError):
                 default_storage.delete(key)
+        if isinstance(error, StorageNotOursError):
+            _remove_folders(written)
         if isinstance(error, OSError) and error.errno in _FULL:
             raise StorageFullError() from None
         if isinstance(error, OSError) and error.errno in _READ_ONLY:

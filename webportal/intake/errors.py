@@ -48,6 +48,20 @@ class StorageReadOnlyError(StorageRefusesError):
         )
 
 
+class StorageNotOursError(StorageRefusesError):
+    """The storage holds none of the files on record, as where a volume is not mounted."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "storage_away",
+            _(
+                "The server cannot reach its storage at present. Nothing is lost: tell hospital IT"
+                " to check that the storage's volume is mounted, and send the rest again"
+                " afterwards."
+            ),
+        )
+
+
 class StorageFullError(StorageRefusesError):
     """The disk is too full. Nothing was stored."""
 

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_safe
 from kombu import Connection
 from kombu.exceptions import OperationalError
 
+from webportal.records.storage_identity import is_our_storage
 from webportal.storage import gives_files, takes_files
 from webportal.version import VERSION
 
@@ -40,7 +41,7 @@ def ready(request: HttpRequest) -> JsonResponse:
     needed = {
         "database": database,
         "migrations": database and not _unapplied_migrations(),
-        "storage": gives_files(),
+        "storage": gives_files() and (not database or is_our_storage()),
     }
     is_ready = all(needed.values())
     wanted = {"uploads": needed["storage"] and takes_files(), "broker": broker_answers()}

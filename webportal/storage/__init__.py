@@ -136,6 +136,18 @@ def storage_folder() -> Path | None:
     return Path(default_storage.path("")) if is_folder else None
 
 
+def folder_identity() -> tuple[int, int] | None:
+    """Device and number of the storage's folder, which change when a volume is mounted on it.
+
+    None for a bucket, and for a folder that does not exist yet.
+    """
+    folder = storage_folder()
+    if folder is None or not folder.exists():
+        return None
+    status = folder.stat()
+    return status.st_dev, status.st_ino
+
+
 def takes_files() -> bool:
     """Whether files can be written; a bucket is not checked, because that may take long."""
     return _may(os.W_OK | os.X_OK)
