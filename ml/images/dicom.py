@@ -20,7 +20,7 @@ from ml.images.decoding import (
     cosine_stream,
     decode,
 )
-from ml.images.parsing import TRANSFER_SYNTAXES, parse, undecodable
+from ml.images.parsing import TRANSFER_SYNTAXES, meta_text, parse, undecodable
 from ml.images.types import (
     MAX_PIXELS,
     GreyImage,
@@ -145,7 +145,6 @@ def check(facts: ImageFacts) -> None:
 
 
 def _facts(dataset: FileDataset) -> ImageFacts:
-    meta = dataset.file_meta
     text = _text_reader(dataset)
     return ImageFacts(
         kind="dicom",
@@ -155,7 +154,7 @@ def _facts(dataset: FileDataset) -> ImageFacts:
         samples_per_pixel=_number(dataset, "SamplesPerPixel"),
         number_of_frames=_number(dataset, "NumberOfFrames") or 1,
         photometric_interpretation=text("PhotometricInterpretation"),
-        transfer_syntax_uid=str(meta.get("TransferSyntaxUID", "")),
+        transfer_syntax_uid=meta_text(dataset, "TransferSyntaxUID"),
         sop_class_uid=_identifier(dataset, "SOPClassUID"),
         sop_instance_uid=_identifier(dataset, "SOPInstanceUID"),
         study_instance_uid=_identifier(dataset, "StudyInstanceUID"),
@@ -188,7 +187,9 @@ def _facts(dataset: FileDataset) -> ImageFacts:
         manufacturer_model_name=text("ManufacturerModelName"),
         station_name=text("StationName"),
         institution_name=text("InstitutionName"),
-        source_ae_title=str(meta.get("SourceApplicationEntityTitle", "")).replace("\0", "").strip(),
+        source_ae_title=meta_text(dataset, "SourceApplicationEntityTitle")
+        .replace("\0", "")
+        .strip(),
         doubtful_letters=tuple(
             keyword for keyword in _IDENTIFYING if not _letters(dataset, keyword).are_sure
         ),

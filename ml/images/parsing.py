@@ -79,6 +79,15 @@ def parse(data: bytes, *, stop_before_pixels: bool = False) -> FileDataset:
     With `stop_before_pixels` the one that the file names is not compared with the pixels. Raises
     ImageError where there is no data set to be read, or no telling how its pixels are encoded.
     """
+    try:
+        return _parse(data, stop_before_pixels=stop_before_pixels)
+    except (ImageError, MemoryError):
+        raise
+    except Exception as error:  # elements are only converted when they are looked at
+        raise undecodable(error) from None
+
+
+def _parse(data: bytes, *, stop_before_pixels: bool) -> FileDataset:
     # pydicom would inflate them to any size, even for the header alone.
     data = inflated(data)
     if data[: len(_PREFIX)] == _PREFIX:
@@ -90,7 +99,7 @@ def parse(data: bytes, *, stop_before_pixels: bool = False) -> FileDataset:
     if not len(dataset) or _is_cut(dataset):
         raise truncated()
     _complete(dataset)
-    if stop_before_pixels and dataset.file_meta.get("TransferSyntaxUID"):
+    if stop_before_pixels and meta_text(dataset, "TransferSyntaxUID"):
         return dataset
     if stop_before_pixels:
         dataset = _read(data, False)
@@ -137,8 +146,16 @@ def _complete(dataset: FileDataset) -> None:
         dataset.PixelRepresentation = 0
 
 
+def meta_text(dataset: FileDataset, keyword: str) -> str:
+    """Return text of the file meta information, empty if absent or unreadable."""
+    try:
+        return str(dataset.file_meta.get(keyword) or "")
+    except Exception:  # one unreadable element must not cost the file
+        return ""
+
+
 def _refuse_index(dataset: FileDataset) -> None:
-    storage = dataset.file_meta.get("MediaStorageSOPClassUID")
+    storage = meta_text(dataset, "MediaStorageSOPClassUID")
     if storage == uid.MediaStorageDirectoryStorage or "DirectoryRecordSequence" in dataset:
         raise ImageError("no_image", variant="dicomdir")
 
@@ -160,7 +177,7 @@ def frame(dataset: FileDataset) -> bytes:
 
 def _transfer_syntax(dataset: FileDataset) -> uid.UID:
     """Return the actual transfer syntax of the pixels, nearly always the one declared."""
-    named = uid.UID(str(dataset.file_meta.get("TransferSyntaxUID") or ""))
+    named = uid.UID(meta_text(dataset, "TransferSyntaxUID"))
     if named and named not in TRANSFER_SYNTAXES:
         return named
     if not is_encapsulated(dataset):

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 from pydicom import uid
 
@@ -71,3 +72,13 @@ def test_describe_reads_the_header_of_a_png_or_jpeg(make: Any, bits: int, sample
 )
 def test_sniff_goes_by_content(data: bytes, kind: str | None) -> None:
     assert images.sniff(data) == kind
+
+
+@pytest.mark.parametrize("vr", [b"U\x80", b"UL", b"AT"])
+def test_an_unreadable_element_of_the_file_meta_information_costs_nothing(vr: bytes) -> None:
+    good = files.dicom(files.phantom())
+    sop_class = b"\x02\x00\x02\x00"
+    spoilt = good.replace(sop_class + b"UI", sop_class + vr, 1)
+    assert spoilt != good
+    assert images.describe(spoilt) == images.describe(good)
+    assert np.array_equal(images.read(spoilt).pixels, images.read(good).pixels)

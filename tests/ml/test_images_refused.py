@@ -217,6 +217,10 @@ REFUSED: dict[str, tuple[str, Callable[[], bytes]]] = {
             files.phantom(), Modality="DX", SOPClassUID=uid.DigitalXRayImageStorageForProcessing
         ),
     ),
+    "pixels that are declared as text": (
+        "undecodable",
+        lambda: files.dicom(files.phantom()).replace(b"\xe0\x7f\x10\x00OB", b"\xe0\x7f\x10\x00UT"),
+    ),
     "raw detector image, written otherwise": (
         "for_processing",
         lambda: files.dicom(files.phantom(), PresentationIntentType="For Processing"),
