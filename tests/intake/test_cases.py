@@ -114,6 +114,7 @@ def test_one_patient_id_with_two_names_is_an_error() -> None:
         (b"file,patient_id\na,b,c\n", "“c” stands in a column without a name"),
         (b'file,patient_id\n"a,b\n', "cannot be read as CSV"),
         (b"x" * (sheet.MAX_SHEET_BYTES + 1), "larger than"),
+        (b"file,patient_id\n" + b"a,1\n" * (sheet.MAX_LINES + 1), "more than 10000 lines"),
     ],
 )
 def test_a_sheet_that_cannot_be_read_is_reported(data: bytes, expected: str) -> None:

@@ -17,6 +17,8 @@ from webportal.records.choices import Priority, Sex, Symptom
 from webportal.records.identifiers import is_placeholder_identifier
 
 MAX_SHEET_BYTES = 5 * 1024**2
+#: Checking a line takes about a millisecond, and the person waits for it.
+MAX_LINES = 10_000
 COLUMNS = ["file", *CaseRecordForm.base_fields, "priority"]
 _REQUIRED_COLUMNS = {"file", "patient_id"}
 # Excel's own first line, which declares the separator.
@@ -123,7 +125,13 @@ def parse(data: bytes) -> Sheet:
         problem = _column_problem(names)
         if problem:
             return _unreadable(max(reader.line_num, 1), problem)
-        lines = list(_lines(((reader.line_num, row) for row in reader), columns))
+        numbered: list[tuple[int, list[str]]] = []
+        for row in rows:
+            if len(numbered) == MAX_LINES:
+                words = gettext("The sheet has more than %(most)d lines. Split sheet and upload.")
+                return _unreadable(reader.line_num, words % {"most": MAX_LINES})
+            numbered.append((reader.line_num, row))
+        lines = list(_lines(numbered, columns))
     except csv.Error as error:
         words = gettext("The line cannot be read as CSV: %(error)s.") % {"error": error}
         return _unreadable(max(reader.line_num, 1), words)
@@ -155,8 +163,6 @@ def _lines(rows: Iterable[tuple[int, list[str]]], columns: dict[int, str]) -> It
     lines_by_file: dict[str, int] = {}
     first_by_patient: dict[tuple[str, str], tuple[int, CaseRecord]] = {}
     for number, row in rows:
-        if not any(value.strip() for value in row):
-            continue
         line = _line(number, row, columns)
         key = file_key(line.values["file"])
         if key in lines_by_file:
