@@ -44,6 +44,24 @@ def test_an_expired_lease_returns_the_job_to_the_queue() -> None:
     assert audit_actions(object_id=str(job.pk)) == ["job.queued", "job.returned"]
 
 
+def test_a_lease_from_before_the_clock_was_set_back_has_expired() -> None:
+    (job,) = queued()
+    claim_one("a")
+    Job.objects.update(leased_until=timezone.now() + timedelta(hours=1))
+    assert expire_leases() == 1
+    job.refresh_from_db()
+    assert (job.state, job.attempt) == (JobState.QUEUED, 1)
+
+
+def test_a_portal_whose_clock_is_ahead_does_not_make_jobs_look_new(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ahead = timezone.now() + timedelta(hours=1)
+    monkeypatch.setattr(timezone, "now", lambda: ahead)
+    queued()
+    assert overdue(timedelta(0)).exists()
+
+
 def test_a_job_whose_worker_dies_three_times_is_quarantined() -> None:
     (job,) = queued()
     for _ in range(3):

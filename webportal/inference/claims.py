@@ -35,6 +35,9 @@ from webportal.records.choices import Category, Purpose
 logger = logging.getLogger(__name__)
 
 WORKER_LOST = "worker_lost"
+# No lease is as long: workers do not start with one of more than two minutes. A later end was
+# written before the database's clock was set back.
+_LONGEST_LEASE = timedelta(minutes=10)
 
 # The first in line decides: a job being retried is claimed alone, so that it can harm no other;
 # otherwise those before the first such job are claimed. `MATERIALIZED` because the planner may
@@ -225,9 +228,11 @@ def release_worker(worker: str) -> int:
 def expire_leases() -> int:
     """Requeue every job whose lease has expired; returns how many.
 
+    A lease that ends later than any can has not been renewed since the clock was set back.
     An error in one row does not stop the others; the first error is raised at the end.
     """
-    return _end_lost(Q(leased_until__lt=Now()))
+    is_over = Q(leased_until__lt=Now()) | Q(leased_until__gt=Now() + _LONGEST_LEASE)
+    return _end_lost(is_over)
 
 
 def _answer(result: Result) -> dict[str, Any]:

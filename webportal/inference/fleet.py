@@ -55,7 +55,11 @@ def workers_with_states() -> "QuerySet[WithAnnotations[Worker, Standing]]":
         running_jobs=Coalesce(Subquery(running), 0),
         state=Case(
             When(stopped_at__isnull=False, then=Value(WorkerState.STOPPED.value)),
-            When(last_seen_at__lt=Now() - silence, then=Value(WorkerState.LOST.value)),
+            # Seen in the future: not since the database's clock was set back.
+            When(
+                Q(last_seen_at__lt=Now() - silence) | Q(last_seen_at__gt=Now() + silence),
+                then=Value(WorkerState.LOST.value),
+            ),
             When(is_draining=True, then=Value(WorkerState.DRAINING.value)),
             When(Q(running_jobs__gt=0), then=Value(WorkerState.BUSY.value)),
             default=Value(WorkerState.IDLE.value),

@@ -21,6 +21,7 @@ from django.utils.translation import gettext as _
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
+from webportal.database.clock import clock
 from webportal.inference.hints import hint_after_commit
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction
 from webportal.inference.summary import refresh_summaries
@@ -65,7 +66,8 @@ def _queued(radiograph: Radiograph, by: User) -> tuple[Job, Event]:
         radiograph=radiograph,
         study_id=radiograph.study_id,
         priority=radiograph.study.priority,
-        queued_at=timezone.now(),
+        # How long it waits is measured by the database's clock, too.
+        queued_at=clock(),
         created_by=by,
     )
     hint_after_commit()
