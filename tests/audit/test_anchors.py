@@ -212,6 +212,18 @@ def test_a_trail_that_grew_without_anchors_for_a_long_time_is_a_finding(anchored
     assert [remark.code for remark in verdict.remarks] == ["begun_anew"]
 
 
+def test_a_machine_whose_clock_is_wrong_is_no_finding(anchored: Path) -> None:
+    right = timezone.now()
+    with pytest.MonkeyPatch.context() as patch:
+        for number in range(12):
+            moment = right + timedelta(days=number % 2)
+            patch.setattr(timezone, "now", lambda moment=moment: moment)
+            append(Event(Action.STUDY_VIEWED), "ann")
+        patch.setattr(timezone, "now", lambda: right)
+        anchor()
+        assert verify().intact
+
+
 def test_a_machine_switched_off_overnight_is_no_finding(anchored: Path) -> None:
     append(Event(Action.SIGNED_OUT), "ann")
     morning = timezone.now() + timedelta(hours=14)
