@@ -6,7 +6,7 @@ LOCAL := $(VENV_PYTHON) -m deploy.local
 INSTALL := $(PYTHON) -m deploy.local.install
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop worker demo manage restore test coverage mutants check format openapi screenshots bench messages lock python install install-dev
+.PHONY: help run stop worker demo manage restore test coverage mutants chaos fuzz check format openapi screenshots bench messages lock python install install-dev
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /    make \1\t/p' Makefile | expand -t 24
@@ -38,6 +38,14 @@ coverage: install-dev  ## run the tests alone and show which lines and branches 
 mutants:  ## change the code where it matters most and list what no test notices; ARGS="--sample 200"
 	@$(MAKE) --no-print-directory install-dev EXTRAS=mutants
 	@nice $(VENV_PYTHON) -m tools.mutants $(ARGS)
+
+chaos:  ## break the running system at random, see that nothing is lost; ARGS="--minutes 60 --jobs 500"
+	@$(MAKE) --no-print-directory install-dev EXTRAS=chaos
+	@nice $(VENV_PYTHON) -m chaos $(ARGS)
+
+fuzz:  ## spoil files, see that each gets a verdict; ARGS="--inputs 100000 --minutes 60"
+	@$(MAKE) --no-print-directory install-dev EXTRAS=fuzz
+	@nice $(VENV_PYTHON) -m fuzz $(ARGS)
 
 check: install-dev  ## run every check but the tests
 	@$(VENV_PYTHON) -m tools.checks

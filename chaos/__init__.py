@@ -1,0 +1,1 @@
+"""`make chaos`: the whole system under random faults, and what is true of it afterwards."""

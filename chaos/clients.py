@@ -1,0 +1,149 @@
+"""Clients that upload over REST and try again until there is an answer, as ours do."""
+
+import hashlib
+import http.client
+import json
+import random
+import threading
+import time
+import uuid
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+# As a browser's upload: increasing delays, shorter here because the outages are.
+DELAYS = (0.2, 0.5, 1.0, 2.0)
+TIMEOUT_SECONDS = 15
+#: Answers after which sending again helps. Any other one tells a client that it was wrong.
+PASSING = {429, 502, 503, 504, 507}
+
+
+@dataclass
+class Ledger:
+    """What was sent, and what was answered."""
+
+    accepted: dict[str, dict[str, Any]] = field(default_factory=dict)
+    statuses: Counter[int] = field(default_factory=Counter)
+    broken: int = 0
+    wrong: list[str] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def note(self, sha256: str, status: int, body: bytes) -> bool:
+        """Note an answer; returns whether the file is done."""
+        with self.lock:
+            self.statuses[status] += 1
+            if 200 <= status < 300:
+                (item,) = json.loads(body)["items"]
+                self.accepted[sha256] = item
+                if item["verdict"] not in ("accepted", "duplicate"):
+                    self.wrong.append(f"A good file was {item['verdict']}: {item['reason_code']}")
+                return True
+            if status not in PASSING:
+                self.wrong.append(f"{status}: {body[:300].decode(errors='replace')}")
+            return False
+
+    def note_broken(self) -> None:
+        """Note a connection that ended without an answer."""
+        with self.lock:
+            self.broken += 1
+
+
+class Sender:
+    """Sends files to one batch."""
+
+    def __init__(self, port: int, token: str, batch: str, ledger: Ledger) -> None:
+        self._port, self._token, self._batch, self._ledger = port, token, batch, ledger
+
+    def send_once(self, data: bytes) -> bool:
+        """Send a file; returns whether it was answered for good."""
+        sha256 = hashlib.sha256(data).hexdigest()
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT_SECONDS)
+        try:
+            status, body = self._post(connection, f"{sha256[:12]}.jpeg", data)
+        except (OSError, http.client.HTTPException):
+            self._ledger.note_broken()
+            return False
+        finally:
+            connection.close()
+        return self._ledger.note(sha256, status, body)
+
+    def _post(
+        self, connection: http.client.HTTPConnection, name: str, data: bytes
+    ) -> tuple[int, bytes]:
+        boundary = uuid.uuid4().hex
+        head = (
+            f"--{boundary}\r\n"
+            f'Content-Disposition: form-data; name="file"; filename="{name}"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n"
+        )
+        body = head.encode() + data + f"\r\n--{boundary}--\r\n".encode()
+        headers = {
+            "Authorization": f"Token {self._token}",
+            "Content-Type": f"multipart/form-data; boundary={boundary}",
+        }
+        connection.request("POST", f"/api/v1/batches/{self._batch}/files", body, headers)
+        response = connection.getresponse()
+        return response.status, response.read()
+
+
+class Client(threading.Thread):
+    """Takes one file after the other from the line and sends each until it is answered."""
+
+    def __init__(self, sender: Sender, line: deque[bytes], seed: int) -> None:
+        super().__init__(daemon=True, name=f"client-{seed}")
+        self._sender, self._line = sender, line
+        self._random = random.Random(seed)
+        self._end = threading.Event()
+
+    def run(self) -> None:
+        """Send until the line is empty and `finish` was called."""
+        while True:
+            try:
+                data = self._line.popleft()
+            except IndexError:
+                if self._end.wait(0.05):
+                    return
+                continue
+            self._send(data)
+            time.sleep(self._random.uniform(0, 0.2))
+
+    def finish(self) -> None:
+        """Let it end once the line is empty."""
+        self._end.set()
+
+    def _send(self, data: bytes) -> None:
+        tries = 0
+        while not self._sender.send_once(data):
+            time.sleep(DELAYS[min(tries, len(DELAYS) - 1)] * self._random.uniform(0.5, 1))
+            tries += 1
+
+
+class Files:
+    """An endless supply of different small phantoms: two JPEGs, then a DICOM file."""
+
+    def __init__(self, seed: int) -> None:
+        from bench import pictures
+
+        self._random = random.Random(seed)
+        drawn = [pictures.draw(seed + number, 160) for number in range(3)]
+        self._pictures = [pictures.as_jpeg(each) for each in drawn]
+        self._count = 0
+
+    def next(self) -> bytes:
+        """One more file, different from all others."""
+        from bench.uploads import numbered
+        from webportal.intake.checks.wrapping import Header, make_uid, wrap
+
+        self._count += 1
+        number = self._random.getrandbits(60)
+        jpeg = numbered(self._random.choice(self._pictures), number)
+        if self._count % 3:
+            return jpeg
+        digest = hashlib.sha256(jpeg).hexdigest()
+        header = Header(patient_id=f"P{number}", study_instance_uid=make_uid("chaos", digest))
+        return wrap(jpeg, header, digest)
+
+    def take(self, count: int) -> Sequence[bytes]:
+        """So many files."""
+        return [self.next() for _ in range(count)]

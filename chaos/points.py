@@ -1,0 +1,69 @@
+"""Points in the code at which a process kills itself when it is told to.
+
+A process started by one of `chaos.mortal` looks, at each point that it passes, for a file of that
+name in the folder of `CHAOS_POINTS`. Whoever removes the file dies: one process, once.
+"""
+
+import os
+import signal
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+FOLDER = "CHAOS_POINTS"
+
+PORTAL = ("half-written", "file-stored", "before-commit", "committed", "hinted")
+WORKER = ("claimed", "decoded", "predicted", "results-uncommitted", "results-written")
+SCHEDULER = ("leases-expired", "anchor-written")
+
+
+def tell(folder: Path, point: str) -> None:
+    """Let the next process that reaches the point die there."""
+    (folder / point).touch()
+
+
+def has_happened(folder: Path, point: str) -> bool:
+    """Whether a process has died at the point since it was told."""
+    return not (folder / point).exists()
+
+
+def take_back(folder: Path, point: str) -> None:
+    """Let no process die at the point."""
+    (folder / point).unlink(missing_ok=True)
+
+
+def die_before(owner: Any, name: str, point: str) -> None:
+    """Put the point in front of the function `owner.name`."""
+    function = getattr(owner, name)
+
+    @wraps(function)
+    def die_or_call(*arguments: Any, **named: Any) -> Any:
+        _die(point)
+        return function(*arguments, **named)
+
+    setattr(owner, name, die_or_call)
+
+
+def die_after(
+    owner: Any, name: str, point: str, applies: Callable[..., bool] = lambda **_: True
+) -> None:
+    """Put the point behind the function; `applies` is given its keyword arguments."""
+    function = getattr(owner, name)
+
+    @wraps(function)
+    def call_and_die(*arguments: Any, **named: Any) -> Any:
+        result = function(*arguments, **named)
+        if applies(**named):
+            _die(point)
+        return result
+
+    setattr(owner, name, call_and_die)
+
+
+def _die(point: str) -> None:
+    try:
+        (Path(os.environ[FOLDER]) / point).unlink()
+    except FileNotFoundError:
+        return
+    os.kill(os.getpid(), signal.SIGKILL)

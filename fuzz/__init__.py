@@ -1,0 +1,1 @@
+"""`make fuzz`: spoilt phantoms through the very code that takes files in."""

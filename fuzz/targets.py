@@ -1,0 +1,136 @@
+"""What a file meets on its way in, and what may come of it: a result, or an error that is meant."""
+
+import hashlib
+import io
+import resource
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.core.files.uploadhandler import MemoryFileUploadHandler
+from rest_framework.exceptions import APIException
+from rest_framework.parsers import MultiPartParser
+
+from fuzz.phantoms import BOUNDARY
+from ml import images
+from webportal.intake.cases import sheet
+from webportal.intake.checks import archive, image_file
+from webportal.intake.checks.wrapping import Header
+from webportal.intake.errors import RefusedError
+
+#: What one file may take. The phantoms are small; the sandbox's own limits are 30 s and 2 GB.
+MOST_SECONDS = 15.0
+MOST_BYTES = 1024**3
+
+_HEADER = Header(patient_id="P-1", study_instance_uid="2.25.1")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a file took: processor time, and by how much the most memory ever used has grown."""
+
+    seconds: float
+    grown_bytes: int
+
+
+class TooMuchError(Exception):
+    """A file took more time or memory than one may."""
+
+
+def take_in(kind: str, data: bytes) -> Cost:
+    """Lead a file through what takes it in. Raises whatever is not meant, and TooMuchError."""
+    started, before = time.process_time(), _peak()
+    _TARGETS[kind](data)
+    cost = Cost(time.process_time() - started, _peak() - before)
+    if cost.seconds > MOST_SECONDS or cost.grown_bytes > MOST_BYTES:
+        raise TooMuchError(f"{cost.seconds:.1f} s, {cost.grown_bytes / 1e6:.0f} MB")
+    return cost
+
+
+def _image(data: bytes) -> None:
+    sha256 = hashlib.sha256(data).hexdigest()
+    try:
+        checked = image_file.check(data, _HEADER, sha256)
+    except images.ImageError:
+        return
+    stored = checked.wrapped or data
+    # The worker must be able to read whatever is taken in.
+    images.read(stored)
+    for use in (images.read_stored, images.read_overlay, images.pixel_shape):
+        _use(use, stored)
+
+
+def _use(use: Callable[[bytes], Any], stored: bytes) -> None:
+    try:
+        use(stored)
+    except images.ImageError:
+        return
+
+
+def _archive(data: bytes) -> None:
+    try:
+        for entry in archive.entries(io.BytesIO(data), 10_000_000):
+            assert len(entry.data) <= 10_000_000
+            entry.name.encode()
+    except RefusedError:
+        return
+
+
+def _sheet(data: bytes) -> None:
+    checked = sheet.parse(data)
+    assert checked.lines or checked.names
+    for line in checked.bad_lines:
+        assert all(str(problem) for problem in line.problems)
+
+
+def _body(data: bytes) -> None:
+    context: dict[str, Any] = {
+        "request": _Request(),
+    }
+    try:
+        parsed = MultiPartParser().parse(
+            io.BytesIO(data), f"multipart/form-data; boundary={BOUNDARY}", context
+        )
+    except APIException:
+        return
+    assert len(parsed.files) + len(parsed.data) < 1000
+
+
+class _Request:
+    """As much of a request as the parser asks for."""
+
+    def __init__(self) -> None:
+        from django.http import HttpRequest
+
+        self._request = HttpRequest()
+        self.META = {
+            "CONTENT_TYPE": f"multipart/form-data; boundary={BOUNDARY}",
+            "CONTENT_LENGTH": "1",
+        }
+        self.upload_handlers = [MemoryFileUploadHandler(self._request)]
+
+
+_TARGETS: dict[str, Callable[[bytes], None]] = {
+    "jpeg": _image,
+    "png": _image,
+    "dicom": _image,
+    "zip": _archive,
+    "csv": _sheet,
+    "multipart": _body,
+}
+
+
+def _peak() -> int:
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+def place_of(error: Exception) -> str:
+    """The kind of an error, and the last place of ours that it passed; never what it says."""
+    frames = traceback.extract_tb(error.__traceback__)
+    ours = [each for each in frames if "site-packages" not in each.filename]
+    last = (ours or frames)[-1]
+    words = f" ({error})" if isinstance(error, TooMuchError) else ""
+    return f"{type(error).__name__}{words} at {Path(last.filename).name}:{last.lineno}"

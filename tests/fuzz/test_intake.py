@@ -1,0 +1,34 @@
+"""The short form of `make fuzz`: spoilt phantoms through what takes files in, always the same."""
+
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from fuzz import phantoms, spoiling
+from fuzz.targets import take_in
+
+EXAMPLES = 60
+
+
+@pytest.mark.parametrize("kind", phantoms.KINDS)
+def test_good_files_are_taken_in(kind: str) -> None:
+    for data in phantoms.good(kind):
+        take_in(kind, data)
+
+
+@pytest.mark.parametrize("kind", phantoms.KINDS)
+def test_a_spoilt_file_ends_in_a_verdict_within_the_limits(kind: str) -> None:
+    @settings(
+        max_examples=EXAMPLES,
+        derandomize=True,
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(by=st.randoms(use_true_random=False))
+    def check(by: Random) -> None:
+        take_in(kind, spoiling.spoilt(kind, by))
+
+    check()
