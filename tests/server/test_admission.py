@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import uuid
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from email.message import Message
@@ -152,3 +153,15 @@ def test_header_names_with_underscores_are_dropped() -> None:
     assert environ["HTTP_X_FORWARDED_FOR"] == "192.0.2.1,192.0.2.2"
     assert environ["HTTP_COOKIE"] == "a=1; b=2"
     assert environ["REMOTE_ADDR"] == "192.0.2.7"
+
+
+def test_a_body_that_comes_while_the_database_is_away_is_to_be_sent_again(
+    start_server: Callable[..., Server],
+) -> None:
+    server = start_server(DATABASE_URL="postgresql://nobody@127.0.0.1:1/none")
+    address = f"/api/v1/batches/{uuid.uuid4()}/files"
+    status, body, headers = ask(
+        server, head(address, "Authorization: Token of-somebody", "Content-Length: 100000")
+    )
+    assert (status, headers["Retry-After"]) == (503, "5")
+    assert json.loads(body)["type"] == "urn:chestline:problem:service-unavailable"

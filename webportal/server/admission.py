@@ -10,7 +10,7 @@ from urllib.parse import unquote
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.core.handlers.wsgi import WSGIRequest
-from django.db import close_old_connections
+from django.db import InterfaceError, OperationalError, close_old_connections
 from django.http import HttpResponse, JsonResponse
 from django.urls import Resolver404, resolve
 from django.utils import translation
@@ -66,6 +66,22 @@ class TooManyUploadsError(Refusal):
         )
 
 
+class DatabaseAwayError(Refusal):
+    """Who sends it cannot be looked up at present."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+    retry_seconds = _RETRY_SECONDS
+
+    def __init__(self) -> None:
+        super().__init__(
+            "service_unavailable",
+            _(
+                "The database is not responding. Nothing of this was stored; send it again in a"
+                " moment."
+            ),
+        )
+
+
 def is_upload(environ: Environ) -> bool:
     """Whether the request uploads a file."""
     if environ["REQUEST_METHOD"] != "POST":
@@ -106,9 +122,11 @@ def admit(environ: Environ, length: int) -> uuid.UUID | None:
     view repeats all checks and more; this one only reserves the disk for those who may upload.
     Raises a Refusal if the user may send it, but not now.
     """
-    close_old_connections()
     try:
+        close_old_connections()
         return _admit(environ, length)
+    except (InterfaceError, OperationalError):
+        raise DatabaseAwayError from None
     finally:
         close_old_connections()
 
