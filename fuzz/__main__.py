@@ -6,9 +6,6 @@ taken in first the next time. Exits with 1 when one does harm.
 
 import argparse
 import multiprocessing
-import os
-import resource
-import signal
 import sys
 import time
 from collections import Counter
@@ -18,14 +15,8 @@ from queue import Empty
 from random import Random, SystemRandom
 from typing import Any
 
-from deploy.local.system import ROOT
 from fuzz import phantoms, spoiling
-from fuzz.settings import set_up
-
-FOUND = ROOT / "var" / "fuzz" / "found"
-# As webportal.intake.checks.sandbox has them: what goes beyond ends the process.
-SECONDS, BYTES = 30, 2 * 1024**3
-REPORTED_EVERY = 200
+from fuzz.working import keep, work
 
 _context = multiprocessing.get_context("spawn")
 
@@ -91,7 +82,7 @@ def _chunk(
     current: Synchronized[int] = _context.Value("q", number)
     results: Any = _context.Queue()
     arguments = (kinds, number, last, end - time.monotonic(), current, results, is_again)
-    process = _context.Process(target=_work, args=arguments)
+    process = _context.Process(target=work, args=arguments)
     process.start()
     while process.is_alive() or not results.empty():
         try:
@@ -108,75 +99,8 @@ def _chunk(
     died_at = current.value
     kind = kinds[died_at % len(kinds)]
     data = spoiling.spoilt(kind, Random(died_at))
-    tally.note(f"{kind}: the process ended with {process.exitcode}", _keep(kind, data))
+    tally.note(f"{kind}: the process ended with {process.exitcode}", keep(kind, data))
     return died_at + 1
-
-
-def _work(
-    kinds: list[str],
-    number: int,
-    last: int,
-    seconds: float,
-    current: "Synchronized[int]",
-    results: Any,
-    is_again: bool,
-) -> None:
-    set_up()
-    _be_silent()
-    if is_again:
-        for path in sorted(FOUND.glob("*-*")) if FOUND.exists() else []:
-            _take_in(path.name.split("-")[0], path.read_bytes(), results)
-    for kind in kinds:  # what is loaded and drawn once counts for no input
-        for good in phantoms.good(kind):
-            _take_in(kind, good, results)
-    _limit_memory()
-    end = time.monotonic() + seconds
-    counted: dict[str, list[float]] = {}
-    for each in range(number, last):
-        if time.monotonic() > end:
-            break
-        current.value = each
-        kind = kinds[each % len(kinds)]
-        cost = _take_in(kind, spoiling.spoilt(kind, Random(each)), results)
-        so_far = counted.setdefault(kind, [0, 0, 0])
-        so_far[0] += 1
-        so_far[1:] = max(so_far[1], cost[0]), max(so_far[2], cost[1])
-        if so_far[0] == REPORTED_EVERY:
-            results.put((kind, *counted.pop(kind)))
-    for kind, values in counted.items():
-        results.put((kind, *values))
-
-
-def _take_in(kind: str, data: bytes, results: Any) -> tuple[float, int]:
-    from fuzz import targets
-
-    # SIGPROF ends the process, native code or not.
-    signal.setitimer(signal.ITIMER_PROF, SECONDS)
-    try:
-        cost = targets.take_in(kind, data)
-    except Exception as error:  # that is what is looked for
-        results.put(("harm", f"{kind}: {targets.place_of(error)}", str(_keep(kind, data))))
-        return 0.0, 0
-    return cost.seconds, cost.grown_bytes
-
-
-def _keep(kind: str, data: bytes) -> Path:
-    from hashlib import sha256
-
-    FOUND.mkdir(parents=True, exist_ok=True)
-    path = FOUND / f"{kind}-{sha256(data).hexdigest()[:16]}"
-    path.write_bytes(data)
-    return path
-
-
-def _limit_memory() -> None:
-    used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (used + BYTES, resource.RLIM_INFINITY))
-
-
-def _be_silent() -> None:
-    # The decoders complain on stderr.
-    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
 if __name__ == "__main__":
