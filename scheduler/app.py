@@ -13,6 +13,7 @@ from django.conf import settings
 
 from webportal.access.system import record_start, record_stop
 from webportal.audit import anchors
+from webportal.delivery import starting
 from workers.app import app
 from workers.heartbeat_file import touch_heartbeat_file
 
@@ -28,6 +29,7 @@ CHECK_SECONDS = 20
 BACK_UP_SECONDS = 60
 ERASE_SECONDS = 20
 FORGET_SECONDS = 3600
+SEND_SECONDS = 5
 #: How much of that checking files, or erasing, may take; other tasks wait meanwhile.
 MOST_CHECKING_SECONDS = 2.0
 MOST_ERASING_SECONDS = 2.0
@@ -53,6 +55,7 @@ app.conf.update(
         "check_storage": _every(CHECK_SECONDS, "scheduler.tasks.check_storage"),
         "erase": _every(ERASE_SECONDS, "scheduler.tasks.erase"),
         "back_up": _every(BACK_UP_SECONDS, "scheduler.tasks.back_up"),
+        "send_results": _every(SEND_SECONDS, "scheduler.tasks.send_results"),
         "watch_database": _every(MARK_SECONDS, "scheduler.tasks.watch_database"),
     },
 )
@@ -74,4 +77,5 @@ def _show_life(**kwargs: Any) -> None:
 @worker_shutdown.connect
 def _record_stop(**kwargs: Any) -> None:
     """Record an orderly stop."""
+    starting.stop()
     record_stop("scheduler")

@@ -19,6 +19,7 @@ from scheduler.app import (
 from webportal.access import removal
 from webportal.audit import anchors, runs
 from webportal.backups import runs as backup_runs
+from webportal.delivery import starting
 from webportal.erasure import execution
 from webportal.notifications import mail, run
 from webportal.upkeep import checking, pauses
@@ -53,6 +54,12 @@ def back_up() -> None:
 def erase() -> None:
     """Go on with the erasures that were confirmed."""
     execution.carry_out_confirmed(MOST_ERASING_SECONDS)
+
+
+@app.task(name="scheduler.tasks.send_results")
+def send_results() -> None:
+    """Start the process that sends results, where there are destinations and none runs."""
+    starting.start_if_needed()
 
 
 @app.task(name="workers.tasks.notify")

@@ -41,6 +41,7 @@ INSTALLED_APPS = [
     "webportal.upkeep",
     "webportal.backups",
     "webportal.network",
+    "webportal.delivery",
     "webportal.retention",
     "webportal.erasure",
     "webportal.operations",
@@ -313,6 +314,13 @@ DICOM_TLS_CLIENT_CA = env.str("DICOM_TLS_CLIENT_CA", default="")
 CORS_ALLOWED_ORIGINS = env.list("DICOMWEB_ORIGINS", default=[])
 CORS_URLS_REGEX = r"^/dicom-web/"
 CORS_EXPOSE_HEADERS = ["Warning"]
+
+# ── Delivery of results ─────────────────────────────────────────────────────────────────────────
+# The hospital, as documents that leave the portal name it.
+ORGANIZATION = env.str("ORGANIZATION", default="Hospital")
+# How long a destination may take to answer, and the file of certificates that it is checked by.
+DELIVERY_ANSWER_SECONDS = env.float("DELIVERY_ANSWER_SECONDS", default=60)
+DELIVERY_CA = env.str("DELIVERY_CA", default="")
 
 # ── Queue and workers ───────────────────────────────────────────────────────────────────────────
 BROKER_URL = env.str("BROKER_URL")

@@ -15,6 +15,7 @@ from pytest_django.live_server_helper import LiveServer
 
 from tests import dicom_files as files
 from tests.conftest import PASSWORD
+from tests.delivery.rows import make_delivery, make_pacs
 from tests.factories import (
     PROBABILITIES,
     make_job,
@@ -27,6 +28,7 @@ from tests.factories import (
 )
 from tests.network.rows import make_node, make_received
 from webportal.accounts.models import Role, User
+from webportal.delivery.models import DeliveryState
 from webportal.erasure.models import Erasure
 from webportal.inference import registry
 from webportal.inference.models import Job, ModelVersion, Prediction, Worker
@@ -141,7 +143,12 @@ def _fill(people: dict[Role, User], folder: Path) -> dict[str, str]:
         requested_by=people[Role.UPLOADER],
     )
     callers.note_rejected("CR2", "CHESTLINE", "192.0.2.7", callers.UNKNOWN)
+    pacs = make_pacs()
+    for outcome in DeliveryState:
+        make_delivery(pacs, outcome)
     return {
+        "destination_id": str(pacs.pk),
+        "protocol": "dicom",
         "node_id": str(node.pk),
         "erasure_id": str(erasure.pk),
         "user_id": str(people[Role.UPLOADER].pk),

@@ -177,6 +177,15 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     "network:inbox": Kind.OPERATION,
     "network:retry": None,
     "network:discard": None,
+    # delivery
+    "delivery:destinations": Kind.OPERATION,
+    "delivery:new": Kind.OPERATION,
+    "delivery:destination": Kind.OPERATION,
+    "delivery:outbox": Kind.OPERATION,
+    "delivery:test": None,
+    "delivery:pause": None,
+    "delivery:resume": None,
+    "delivery:remove": None,
     # operations
     "operations:queue": Declaration(Kind.OPERATION, polled=True),
     "operations:drain": None,

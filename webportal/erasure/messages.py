@@ -38,6 +38,8 @@ KINDS: dict[str, str | Promise] = {
     "review.imageview": _("Views of images"),
     "intake.uploaditem": _("Uploaded files, held and refused ones among them"),
     "intake.uploadbatch": _("Uploads without another file"),
+    "delivery.document": _("Documents made for other systems"),
+    "delivery.delivery": _("Deliveries of documents"),
     "network.receivedinstance": _("Instances received over the DICOM network"),
     "notifications.notification": _("Notifications"),
     "retention.legalhold": _("Lifted legal holds"),

@@ -2,6 +2,7 @@
 
 from webportal.network import scp
 from webportal.network.sop_classes import (
+    DOCUMENTS,
     IMAGE_SYNTAXES,
     IMAGES,
     OTHERS,
@@ -35,7 +36,7 @@ def tables() -> str:
         "| --- | --- | --- | --- |",
         f"| {name_of(VERIFICATION)} | `{VERIFICATION}` | SCP, SCU | plain |",
         *(f"| {name_of(each)} | `{each}` | SCP | all below |" for each in IMAGES),
-        *(f"| {name_of(each)} | `{each}` | SCP if kept | plain |" for each in OTHERS),
+        *(f"| {name_of(each)} | `{each}` | {_role(each)} | plain |" for each in OTHERS),
         "",
         "| transfer syntax | UID | plain |",
         "| --- | --- | --- |",
@@ -53,6 +54,10 @@ def tables() -> str:
         *(f"| {code} | {meaning} |" for code, meaning in _REJECTIONS),
     ]
     return "\n".join(lines)
+
+
+def _role(sop_class: str) -> str:
+    return "SCP if kept, SCU" if sop_class in DOCUMENTS else "SCP if kept"
 
 
 def fill_in(document: str) -> str:

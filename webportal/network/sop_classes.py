@@ -21,6 +21,8 @@ OTHERS: tuple[uid.UID, ...] = (
     uid.KeyObjectSelectionDocumentStorage,
     uid.GrayscaleSoftcopyPresentationStateStorage,
 )
+#: What is sent to destinations (webportal.delivery).
+DOCUMENTS: tuple[uid.UID, ...] = (uid.ComprehensiveSRStorage,)
 PLAIN_SYNTAXES: tuple[uid.UID, ...] = (uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian)
 
 

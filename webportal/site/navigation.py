@@ -34,6 +34,7 @@ LINKS = [
     Link(_("Models"), "inference:models", (Role.RADIOLOGIST, Role.IT)),
     Link(_("Agreement"), "review:agreement", (Role.RADIOLOGIST, Role.IT, Role.AUDITOR)),
     Link(_("DICOM"), "network:network", (Role.IT,)),
+    Link(_("Destinations"), "delivery:destinations", (Role.IT,)),
     Link(_("Users"), "accounts:users", (Role.IT,)),
     Link(_("Retention"), "retention:retention", (Role.IT,)),
     Link(_("Audit trail"), "audit:trail", (Role.AUDITOR,)),

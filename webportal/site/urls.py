@@ -23,6 +23,7 @@ urlpatterns = [
     path("", include("webportal.auditing.urls")),
     path("", include("webportal.operations.urls")),
     path("", include("webportal.network.urls")),
+    path("", include("webportal.delivery.urls")),
     path("", include("webportal.retention.urls")),
     path("", include("webportal.erasure.urls")),
     path("api/v1/", include("webportal.api.urls")),

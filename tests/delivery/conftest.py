@@ -1,0 +1,180 @@
+"""Peers that results are sent to: dcmtk's storescp and Orthanc, stopped and started."""
+
+import json
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pydicom
+import pytest
+import requests
+from pydicom.dataset import FileDataset
+from pytest_django.fixtures import Settings
+
+from tests.helpers import PATIENCE_SECONDS
+from webportal.accounts.models import Role, User
+from webportal.delivery import attempts, planning, running
+from webportal.delivery.destinations import create_destination
+from webportal.delivery.models import Content, Delivery, Destination, Protocol
+from webportal.storage import storage_from_url
+
+
+@pytest.fixture(autouse=True)
+def _own_storage(settings: Settings, tmp_path: Path) -> None:
+    url = f"file://{tmp_path / 'storage'}"
+    settings.STORAGES = settings.STORAGES | {"default": storage_from_url(url)}
+    settings.DELIVERY_ANSWER_SECONDS = 5
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failed is tried again at once: no test waits for a pause."""
+    monkeypatch.setattr(attempts, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(attempts, "LONGEST_PAUSE_SECONDS", 0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(0.2)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+class Peer:
+    """A program that takes instances into a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def command(self) -> list[str]:
+        raise NotImplementedError
+
+    def start(self) -> None:
+        log = (self.folder.parent / f"{type(self).__name__}.log").open("ab")
+        self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not listens(self.port):
+            assert self.process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGKILL)
+            self.process.wait()
+
+
+class StoreScp(Peer):
+    """dcmtk's storescp, which keeps each instance it is sent, a repeated one beside the first."""
+
+    def command(self) -> list[str]:
+        return [
+            "storescp",
+            *("--output-directory", str(self.folder), "--unique-filenames"),
+            *("-aet", "PACS", str(self.port)),
+        ]
+
+    def received(self) -> list[FileDataset]:
+        return [pydicom.dcmread(path) for path in sorted(self.folder.iterdir())]
+
+
+class Orthanc(Peer):
+    """Orthanc, which keeps an instance once; asked over its REST API."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.http_port = free_port()
+
+    def command(self) -> list[str]:
+        plugin = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
+        settings = {
+            "StorageDirectory": str(self.folder),
+            "IndexDirectory": str(self.folder),
+            "DicomPort": self.port,
+            "DicomAet": "PACS",
+            "HttpPort": self.http_port,
+            "RemoteAccessAllowed": False,
+            "AuthenticationEnabled": False,
+            "Plugins": [str(plugin)] if plugin.exists() else [],
+            "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
+        }
+        configuration = self.folder.parent / "orthanc.json"
+        configuration.write_text(json.dumps(settings))
+        return ["Orthanc", str(configuration)]
+
+    def start(self) -> None:
+        super().start()
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not listens(self.http_port):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def ask(self, path: str) -> Any:
+        return requests.get(f"http://127.0.0.1:{self.http_port}/{path}", timeout=10).json()
+
+
+@pytest.fixture
+def store_scp(tmp_path: Path) -> Iterator[StoreScp]:
+    """A storescp that has not been started yet."""
+    if shutil.which("storescp") is None:
+        pytest.skip("dcmtk is not installed")
+    peer = StoreScp(tmp_path / "pacs")
+    yield peer
+    peer.stop()
+
+
+@pytest.fixture
+def orthanc(tmp_path: Path) -> Iterator[Orthanc]:
+    """An Orthanc that has not been started yet."""
+    if shutil.which("Orthanc") is None:
+        pytest.skip("Orthanc is not installed")
+    peer = Orthanc(tmp_path / "orthanc")
+    yield peer
+    peer.stop()
+
+
+@pytest.fixture
+def make_destination(make_user: Callable[..., User]) -> Callable[..., Destination]:
+    """Add a PACS on this machine that is sent everything unless the fields say otherwise."""
+
+    def make(port: int = 1, **fields: Any) -> Destination:
+        by = User.objects.filter(username="delivery-it").first()
+        by = by or make_user(Role.IT, username="delivery-it")
+        values: dict[str, Any] = {
+            "name": "PACS",
+            "ae_title": "PACS",
+            "host": "127.0.0.1",
+            "port": port,
+            "sends": [Content.READS, Content.RESULTS],
+        }
+        protocol = fields.pop("protocol", Protocol.DICOM)
+        made = create_destination(protocol, values | fields, by)
+        # Signatures grow older by `let_time_pass`, but not older than it.
+        made.created_at = made.looked_until = made.created_at - timedelta(minutes=2)
+        made.save(update_fields=["created_at", "looked_until"])
+        return made
+
+    return make
+
+
+def send_all(destination: Destination) -> list[Delivery]:
+    """Fill the outbox, send what is due once, and return all rows, the oldest first."""
+    planning.plan()
+    running.serve(destination, threading.Event())
+    return list(destination.deliveries.select_related("document").order_by("created_at", "id"))

@@ -1,0 +1,59 @@
+"""Make destinations and deliveries in the database."""
+
+from typing import Any
+
+from django.utils import timezone
+
+from tests.factories import make_prediction
+from webportal.accounts.models import Role, User
+from webportal.delivery.destinations import create_destination
+from webportal.delivery.models import (
+    Content,
+    Delivery,
+    DeliveryState,
+    Destination,
+    Document,
+    Kind,
+    Protocol,
+)
+from webportal.inference.models import Prediction
+
+
+def make_pacs(name: str = "PACS", **fields: Any) -> Destination:
+    """A PACS at which nothing listens."""
+    it = User.objects.filter(username="delivery-it").first()
+    by = it or User.objects.create_user("delivery-it", None, [Role.IT])
+    values: dict[str, Any] = {
+        "name": name,
+        "ae_title": "PACS",
+        "host": "127.0.0.1",
+        "port": 1,
+        "sends": [Content.READS, Content.RESULTS],
+    }
+    return create_destination(Protocol.DICOM, values | fields, by)
+
+
+def make_delivery(
+    destination: Destination,
+    state: str = DeliveryState.WAITING,
+    prediction: Prediction | None = None,
+    **fields: Any,
+) -> Delivery:
+    """A delivery of a result in a state."""
+    prediction = prediction or make_prediction()
+    document = Document.objects.create(
+        kind=Kind.RESULT, study=prediction.radiograph.study, prediction=prediction
+    )
+    now = timezone.now()
+    defaults: dict[str, Any] = {"next_attempt_at": now}
+    if state != DeliveryState.WAITING:
+        defaults |= {"settled_at": now}
+    if state == DeliveryState.REJECTED:
+        defaults |= {
+            "attempts": 1,
+            "reason_code": "rejected_by_destination",
+            "reason_params": {"answer": "0xA900"},
+        }
+    return Delivery.objects.create(
+        destination=destination, document=document, state=state, **defaults | fields
+    )

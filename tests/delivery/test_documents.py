@@ -1,0 +1,178 @@
+"""The documents themselves, against the definitions of DICOM."""
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from io import BytesIO
+from pathlib import Path
+
+import pydicom
+import pytest
+from pydicom import uid
+from pydicom.dataset import Dataset, FileDataset
+
+from tests import dicom_files
+from tests.conftest import PASSWORD
+from tests.factories import make_patient, make_prediction, make_radiograph, make_study, replace_file
+from tests.helpers import let_time_pass
+from tests.reading import add_addendum, entry, read, sign
+from webportal.accounts.models import User
+from webportal.delivery.making import make
+from webportal.delivery.models import Destination, Document, Kind
+from webportal.delivery.planning import plan
+from webportal.review.models import Read
+from webportal.review.reads.marks import Mark
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., Destination]
+
+
+def made(kind: str) -> FileDataset:
+    """The latest document of a kind, made now."""
+    document = Document.objects.filter(kind=kind).latest("created_at")
+    make(document)
+    assert document.content is not None
+    return pydicom.dcmread(BytesIO(bytes(document.content)))
+
+
+def check(dataset: FileDataset, tmp_path: Path) -> str:
+    """Check a document with dciodvfy and dsrdump; return the latter's text."""
+    path = tmp_path / "document.dcm"
+    dataset.save_as(path, enforce_file_format=True)
+    dciodvfy = Path(sys.executable).parent / "dciodvfy"
+    done = subprocess.run([dciodvfy, path], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "Error" not in done.stderr
+    if shutil.which("dsrdump") is None:
+        pytest.skip("dcmtk is not installed")
+    dump = subprocess.run(["dsrdump", "+U8", "+Pl", path], check=False, capture_output=True)
+    assert dump.returncode == 0, dump.stderr
+    return dump.stdout.decode()
+
+
+def codes_of(dataset: Dataset) -> set[str]:
+    return {element.value for element in dataset.iterall() if element.keyword == "CodeValue"}
+
+
+def test_a_result_is_a_report_of_its_own_that_nobody_verified(
+    make_destination: Make, tmp_path: Path
+) -> None:
+    make_destination(results_when="at_once")
+    prediction = make_prediction()
+    plan()
+    report = made(Kind.RESULT)
+    text = check(report, tmp_path)
+    assert report.VerificationFlag == "UNVERIFIED"
+    assert report.PreliminaryFlag == "PRELIMINARY"
+    assert "Probably present" in text
+    assert '"Certainty of Finding")="93.0" (%' in text
+    assert "111047" not in codes_of(report)
+    assert "SCOORD" not in {e.value for e in report.iterall() if e.keyword == "ValueType"}
+    model = report.ContributingEquipmentSequence[0]
+    assert model.ManufacturerModelName == "Test model"
+    assert model.SoftwareVersions == prediction.model_version.version
+    assert '"Algorithm Version")="test-1"' in text
+    assert report.StudyInstanceUID == prediction.radiograph.study.study_instance_uid
+    evidence = report.CurrentRequestedProcedureEvidenceSequence[0].ReferencedSeriesSequence[0]
+    image = evidence.ReferencedSOPSequence[0].ReferencedSOPInstanceUID
+    assert image == prediction.radiograph.sop_instance_uid
+
+    region = made(Kind.RESULT_REGION)
+    check(region, tmp_path)
+    assert region.SeriesInstanceUID != report.SeriesInstanceUID
+    shapes = [e.value for e in region.iterall() if e.keyword == "GraphicType"]
+    assert shapes == ["POLYLINE"]
+
+
+def test_a_read_is_verified_by_its_reader_and_names_the_one_before(
+    make_destination: Make, radiologist: User, tmp_path: Path
+) -> None:
+    make_destination()
+    radiologist.full_name = "Asha Shrestha"
+    radiologist.save()
+    prediction = make_prediction()
+    image = prediction.radiograph
+    marks = (Mark(image.pk, "pneumonia", 5, 6, 20, 21), Mark(image.pk, "other", 5, 6))
+    signed = read(
+        prediction,
+        radiologist,
+        "definite",
+        zones=("right_lower",),
+        other_findings=("effusion", "other"),
+        marks=marks,
+        comment="A dense opacity.\nनिमोनिया",
+    )
+    let_time_pass()
+    plan()
+    report = made(Kind.REPORT)
+    text = check(report, tmp_path)
+    assert report.VerificationFlag == "VERIFIED"
+    observer = report.VerifyingObserverSequence[0]
+    assert observer.VerifyingObserverName == "Asha Shrestha^"
+    assert "A dense opacity." in text
+    assert {"233604007", "60046008", "24028007", "281394001"} <= codes_of(report)
+    assert "PredecessorDocumentsSequence" not in report
+
+    drawn = made(Kind.REPORT_MARKS)
+    check(drawn, tmp_path)
+    shapes = [e.value for e in drawn.iterall() if e.keyword == "GraphicType"]
+    assert shapes == ["POLYLINE", "POINT"]
+
+    signed = Read.objects.get(pk=signed.pk)
+    add_addendum(signed, radiologist, "Clinical", "Known since May.", PASSWORD)
+    plan()
+    later = made(Kind.REPORT)
+    assert "Known since May." in check(later, tmp_path)
+    assert later.SOPInstanceUID != report.SOPInstanceUID
+    assert later.SeriesInstanceUID == report.SeriesInstanceUID
+    assert len(later.VerifyingObserverSequence) == 2
+    before = later.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
+    assert before.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == report.SOPInstanceUID
+
+
+def test_a_study_that_cannot_be_read_says_so_without_a_finding(
+    make_destination: Make, radiologist: User, tmp_path: Path
+) -> None:
+    make_destination()
+    prediction = make_prediction()
+    unreadable = entry(prediction, "", comment="Cut off.")
+    sign(
+        prediction.radiograph.study,
+        radiologist,
+        replace(unreadable, decision="not_interpretable"),
+        PASSWORD,
+    )
+    let_time_pass()
+    plan()
+    report = made(Kind.REPORT)
+    check(report, tmp_path)
+    assert "111235" in codes_of(report)
+    assert "233604007" not in codes_of(report)
+
+
+def test_a_document_names_the_patient_on_record_and_not_the_one_in_the_file(
+    make_destination: Make, tmp_path: Path
+) -> None:
+    make_destination(results_when="at_once")
+    patient = make_patient(patient_id="RIGHT-1", name="शर्मा^राम", issuer="HOSPITAL")
+    study = make_study(patient=patient, accession_number="A-77")
+    image = make_radiograph(study)
+    file = dicom_files.dataset(
+        dicom_files.phantom(),
+        PatientID="WRONG",
+        PatientName="Wrong^Name",
+        SOPInstanceUID=image.sop_instance_uid,
+        StudyInstanceUID=uid.generate_uid(),
+    )
+    replace_file(image, dicom_files.file_bytes(file))
+    make_prediction(image)
+    plan()
+    report = made(Kind.RESULT)
+    check(report, tmp_path)
+    assert (report.PatientID, str(report.PatientName)) == ("RIGHT-1", "शर्मा^राम")
+    assert report.IssuerOfPatientID == "HOSPITAL"
+    assert report.AccessionNumber == "A-77"
+    assert report.StudyInstanceUID == study.study_instance_uid
+    assert report.StudyDate == "20240229"

@@ -1,0 +1,169 @@
+"""What enters the outbox, and what may leave it."""
+
+from collections.abc import Callable
+
+import pytest
+from pytest_django.fixtures import Settings
+
+from tests.conftest import PASSWORD
+from tests.delivery.conftest import send_all
+from tests.factories import make_prediction
+from tests.helpers import let_time_pass
+from tests.reading import add_addendum, read, sign
+from webportal.accounts.models import Role, User
+from webportal.delivery import planning
+from webportal.delivery.making import make
+from webportal.delivery.models import Content, Delivery, DeliveryState, Destination, Document, Kind
+from webportal.inference.models import Prediction
+from webportal.records.choices import Category
+from webportal.records.services import change_patient
+from webportal.review.models import Read
+from webportal.review.reads.services import Entry
+from webportal.review.reads.taking_back import take_back
+
+pytestmark = pytest.mark.django_db
+Make = Callable[..., Destination]
+
+
+def kinds(**filters: object) -> list[str]:
+    planning.plan()
+    rows = Delivery.objects.filter(**filters).order_by("created_at")
+    return list(rows.values_list("document__kind", flat=True))
+
+
+def test_a_signature_leaves_once_it_cannot_be_taken_back_any_more(
+    make_destination: Make, radiologist: User
+) -> None:
+    make_destination(sends=[Content.READS])
+    prediction = make_prediction()
+    signed = read(prediction, radiologist, "definite")
+    assert kinds() == []
+    take_back(signed, radiologist)
+    let_time_pass()
+    assert kinds() == []
+    read(prediction, radiologist, "none")
+    let_time_pass()
+    assert kinds() == [Kind.REPORT]
+    assert kinds() == [Kind.REPORT]
+
+
+def test_nothing_that_was_signed_before_leaves_for_a_new_destination(
+    make_destination: Make, radiologist: User
+) -> None:
+    read(make_prediction(), radiologist, "definite")
+    let_time_pass(3600)
+    make_destination(sends=[Content.READS])
+    assert kinds() == []
+
+
+def test_a_result_waits_for_the_signature_unless_the_destination_has_it_at_once(
+    make_destination: Make, radiologist: User
+) -> None:
+    closed = make_destination(sends=[Content.RESULTS])
+    at_once = make_destination(name="Other", sends=[Content.RESULTS], results_when="at_once")
+    prediction = make_prediction()
+    both = [Kind.RESULT, Kind.RESULT_REGION]
+    assert kinds(destination=at_once) == both
+    assert kinds(destination=closed) == []
+    read(prediction, radiologist, "definite")
+    let_time_pass()
+    assert kinds(destination=closed) == both
+    assert Document.objects.count() == 2
+
+
+def test_no_destination_has_a_result_that_a_second_reader_must_not_see(
+    make_destination: Make, make_user: Callable[..., User], settings: Settings
+) -> None:
+    settings.SECOND_READING = settings.SECOND_READING_BLIND_TO_AI = True
+    settings.SECOND_READING_SHARE = 1.0
+    make_destination(results_when="at_once")
+    first = make_user(Role.RADIOLOGIST, username="first")
+    second = make_user(Role.RADIOLOGIST, username="second")
+    prediction = make_prediction()
+    assert kinds() == []
+    read(prediction, first, "definite")
+    let_time_pass()
+    assert kinds() == []
+    study = prediction.radiograph.study
+    sign(study, second, Entry(None, "unaided", "definite"), PASSWORD)
+    let_time_pass()
+    assert kinds() == [Kind.REPORT, Kind.RESULT, Kind.RESULT_REGION]
+    kept = Document.objects.get(kind=Kind.REPORT)
+    assert kept.read is not None
+    assert kept.read.reader == second
+
+
+def test_what_waits_stays_when_the_study_goes_to_another_reader(
+    make_destination: Make, make_user: Callable[..., User], settings: Settings
+) -> None:
+    """An amendment that overrules a likely result sends the study to a second reader."""
+    destination = make_destination(port=1)
+    reader = make_user(Role.RADIOLOGIST, username="first")
+    prediction = make_prediction()
+    signed = read(prediction, reader, "definite")
+    let_time_pass()
+    planning.plan()
+    settings.SECOND_READING = True
+    settings.SECOND_READING_SHARE = 0.0
+    signed = Read.objects.get(pk=signed.pk)
+    read(prediction, reader, "none", amends=signed.pk, reason="Looked again")
+    let_time_pass()
+    rows = send_all(destination)
+    assert {row.reason_code for row in rows[:1]} == {"being_read"}
+    assert all(row.attempts == 0 for row in rows)
+
+
+def test_a_newer_version_goes_out_instead_of_one_that_still_waits(
+    make_destination: Make, radiologist: User
+) -> None:
+    destination = make_destination(port=1, sends=[Content.READS])
+    signed = read(make_prediction(), radiologist, "definite")
+    let_time_pass()
+    planning.plan()
+    add_addendum(Read.objects.get(pk=signed.pk), radiologist, "Why", "More.", PASSWORD)
+    rows = send_all(destination)
+    assert [(row.state, row.reason_code) for row in rows] == [
+        (DeliveryState.CANCELLED, "superseded"),
+        (DeliveryState.WAITING, "not_reached"),
+    ]
+
+
+def test_a_read_under_a_former_identity_waits_for_its_amendment(
+    make_destination: Make, radiologist: User
+) -> None:
+    destination = make_destination(port=1, sends=[Content.READS])
+    signed = read(make_prediction(), radiologist, "definite")
+    let_time_pass()
+    planning.plan()
+    patient = signed.study.patient
+    change_patient(patient, {"name": "Right^Name"}, radiologist, "The wrong order was chosen.")
+    (row,) = send_all(destination)
+    assert (row.state, row.reason_code) == (DeliveryState.WAITING, "identity_corrected")
+    assert row.attempts == 0
+
+
+def test_a_result_is_made_anew_for_a_corrected_identity(make_destination: Make) -> None:
+    make_destination(port=1, sends=[Content.RESULTS], results_when="at_once")
+    prediction = make_prediction()
+    planning.plan()
+    document = Document.objects.get(kind=Kind.RESULT)
+    make(document)
+    before = document.sop_instance_uid
+    patient = prediction.radiograph.study.patient
+    patient.name = "Right^Name"
+    patient.save()
+    document = Document.objects.get(kind=Kind.RESULT)
+    make(document)
+    assert document.sop_instance_uid != before
+    assert b"Right^Name" in bytes(document.content or b"")
+
+
+def test_a_result_outside_the_purpose_of_the_model_never_leaves(make_destination: Make) -> None:
+    destination = make_destination(sends=[Content.RESULTS], results_when="at_once")
+    make_prediction(category=Category.NOT_ASSESSABLE)
+    assert kinds() == []
+    prediction = make_prediction(category=Category.UNLIKELY)
+    assert kinds() == [Kind.RESULT]
+    Prediction.objects.filter(pk=prediction.pk).update(purpose="outside")
+    (row,) = send_all(destination)
+    assert (row.state, row.reason_code) == (DeliveryState.CANCELLED, "superseded")

@@ -1,0 +1,1 @@
+"""Results that leave the portal: destinations, the outbox, and the senders."""

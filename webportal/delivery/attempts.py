@@ -1,0 +1,162 @@
+"""One attempt at a delivery, and what is kept of it.
+
+Killed between the answer and the record, a document is sent once more: under the same UID and with
+the same bytes, so that it is not there twice.
+"""
+
+import logging
+import random
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.database.clock import clock
+from webportal.delivery.making import make
+from webportal.delivery.models import Delivery, DeliveryState, Destination
+from webportal.delivery.release import NotNowError, ObsoleteError, check
+from webportal.delivery.senders.outcome import Outcome, Result, Sender
+from webportal.records.files import StoredFileError
+
+logger = logging.getLogger(__name__)
+
+FIRST_PAUSE_SECONDS = 5.0
+LONGEST_PAUSE_SECONDS = 600.0
+_LOOK_AGAIN_SECONDS = 60.0
+
+
+def due(destination: Destination) -> QuerySet[Delivery]:
+    """What may be sent to a destination now, the oldest first.
+
+    Of one study nothing overtakes what was put into the outbox before it.
+    """
+    now = clock()
+    waiting = Delivery.objects.filter(destination=destination, state=DeliveryState.WAITING)
+    earlier = waiting.filter(
+        document__study=OuterRef("document__study"), created_at__lt=OuterRef("created_at")
+    )
+    return waiting.filter(~Exists(earlier), next_attempt_at__lte=now).order_by("created_at", "id")
+
+
+def is_open(destination: Destination) -> bool:
+    """Whether anything is sent to it now: it is not removed, paused or away."""
+    now = clock()
+    open_ones = Destination.objects.filter(
+        Q(retry_at=None) | Q(retry_at__lte=now), removed_at=None, is_paused=False
+    )
+    return open_ones.filter(pk=destination.pk).exists()
+
+
+def attempt(delivery: Delivery, sender: Sender) -> Outcome | None:
+    """Send a delivery if it may be sent, record what came of it, and return that."""
+    prepared = _prepare(delivery)
+    if prepared is None:
+        return None
+    try:
+        outcome = sender.send(prepared)
+    except Exception as error:
+        logger.exception("A delivery failed unexpectedly")
+        outcome = Outcome(Result.AGAIN, "internal", {"error": type(error).__name__})
+    _record(prepared, outcome)
+    return outcome
+
+
+@transaction.atomic
+def _prepare(delivery: Delivery) -> Delivery | None:
+    """Lock a delivery, check that it may go, and make its document; None where it may not."""
+    locked = (
+        Delivery.objects.select_for_update(of=("self",))
+        .select_related("destination", "document__study__patient", "document__read__reader")
+        .select_related("document__addendum", "document__prediction__model_version")
+        .select_related("document__prediction__radiograph__study__patient")
+        .filter(pk=delivery.pk, state=DeliveryState.WAITING)
+        .first()
+    )
+    if locked is None:
+        return None
+    try:
+        check(locked.document, locked.destination)
+        make(locked.document)
+    except ObsoleteError:
+        settle(locked, DeliveryState.CANCELLED, "superseded")
+        return None
+    except NotNowError as error:
+        _postpone(locked, error.code, _LOOK_AGAIN_SECONDS)
+        return None
+    except StoredFileError:
+        _postpone(locked, "file_away", _LOOK_AGAIN_SECONDS)
+        return None
+    except Exception as error:
+        # What one document holds must not stop the others.
+        logger.exception("A document cannot be made")
+        _postpone(locked, "internal", LONGEST_PAUSE_SECONDS, {"error": type(error).__name__})
+        return None
+    locked.attempts += 1
+    locked.attempted_at = clock()
+    locked.save(update_fields=["attempts", "attempted_at"])
+    return locked
+
+
+@transaction.atomic
+def _record(delivery: Delivery, outcome: Outcome) -> None:
+    Delivery.objects.select_for_update().get(pk=delivery.pk)
+    delivery.answer = outcome.answer[:200]
+    destination = Destination.objects.filter(pk=delivery.destination_id)
+    if outcome.result == Result.AWAY:
+        destination.update(failures=F("failures") + 1)
+        failures = destination.values_list("failures", flat=True).get()
+        pause = _pause_seconds(failures)
+        destination.update(retry_at=clock() + timedelta(seconds=pause))
+        _postpone(delivery, outcome.code, 0, outcome.params)
+        return
+    destination.filter(failures__gt=0).update(failures=0, retry_at=None)
+    if outcome.result == Result.AGAIN:
+        _postpone(delivery, outcome.code, _pause_seconds(delivery.attempts), outcome.params)
+        return
+    is_there = outcome.result == Result.DELIVERED
+    state = DeliveryState.DELIVERED if is_there else DeliveryState.REJECTED
+    settle(delivery, state, outcome.code, outcome.params)
+    document = delivery.document
+    append(
+        Event(
+            Action.DELIVERY_SENT if is_there else Action.DELIVERY_REJECTED,
+            "delivery",
+            delivery.pk,
+            document.study_id,
+            {
+                "destination": delivery.destination.name,
+                "address": delivery.destination.address,
+                "kind": document.kind,
+                "sop_instance_uid": document.sop_instance_uid,
+                "sha256": document.sha256,
+                "answer": delivery.answer,
+            },
+        )
+    )
+
+
+def settle(
+    delivery: Delivery, state: DeliveryState, code: str, params: dict[str, object] | None = None
+) -> None:
+    """End a delivery in a state, with the reason."""
+    delivery.state, delivery.settled_at = state, clock()
+    delivery.reason_code, delivery.reason_params = code, params or {}
+    fields = ["state", "settled_at", "reason_code", "reason_params", "answer"]
+    delivery.save(update_fields=fields)
+
+
+def _postpone(
+    delivery: Delivery, code: str, seconds: float, params: dict[str, object] | None = None
+) -> None:
+    delivery.reason_code, delivery.reason_params = code, params or {}
+    delivery.next_attempt_at = clock() + timedelta(seconds=seconds)
+    fields = ["reason_code", "reason_params", "next_attempt_at", "answer"]
+    delivery.save(update_fields=fields)
+
+
+def _pause_seconds(failures: int) -> float:
+    """Longer after each failure, and not the same for all, so that they do not come at once."""
+    longest = min(FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 20), LONGEST_PAUSE_SECONDS)
+    return longest * random.uniform(0.7, 1.0)

@@ -1,0 +1,120 @@
+"""Adding, changing, pausing, testing and removing destinations, with their audit entries."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from webportal.accounts.models import User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.database.clock import clock
+from webportal.delivery.models import Delivery, DeliveryState, Destination
+from webportal.delivery.senders import sender_for
+from webportal.delivery.senders.outcome import Outcome, Result
+from webportal.refusals import Conflict
+
+#: What a person says of a destination.
+SAID = ("name", "ae_title", "host", "port", "uses_tls", "sends", "results_when")
+
+
+class DestinationError(Conflict):
+    """A destination cannot be added or changed so; the message says why and what to do."""
+
+
+@transaction.atomic
+def create_destination(protocol: str, values: Mapping[str, Any], by: User) -> Destination:
+    """Add a destination; it gets what is signed from now on. Raises DestinationError."""
+    made = Destination(protocol=protocol, looked_until=clock(), created_by=by)
+    _set(made, values)
+    _save(made)
+    detail = {"protocol": protocol} | _said_of(made)
+    append(Event(Action.DESTINATION_CREATED, "destination", made.pk, detail=detail), by)
+    return made
+
+
+@transaction.atomic
+def change_destination(destination: Destination, values: Mapping[str, Any], by: User) -> None:
+    """Change a destination; what waits goes to the new address. Raises DestinationError."""
+    locked = _locked(destination)
+    before = _said_of(locked)
+    _set(locked, values)
+    after = _said_of(locked)
+    if after == before:
+        return
+    locked.failures, locked.retry_at = 0, None
+    _save(locked)
+    detail = {
+        name: {"from": before[name], "to": value}
+        for name, value in after.items()
+        if before[name] != value
+    }
+    append(Event(Action.DESTINATION_CHANGED, "destination", locked.pk, detail=detail), by)
+
+
+@transaction.atomic
+def pause(destination: Destination, is_paused: bool, by: User) -> None:
+    """Stop sending to a destination, or go on; what comes meanwhile waits."""
+    locked = _locked(destination)
+    if locked.is_paused == is_paused:
+        return
+    locked.is_paused, locked.failures, locked.retry_at = is_paused, 0, None
+    locked.save(update_fields=["is_paused", "failures", "retry_at"])
+    detail = {"paused": {"from": not is_paused, "to": is_paused}}
+    append(Event(Action.DESTINATION_CHANGED, "destination", locked.pk, detail=detail), by)
+
+
+@transaction.atomic
+def remove(destination: Destination, by: User) -> int:
+    """Remove a destination and cancel what waits for it; return how many that were."""
+    locked = _locked(destination)
+    locked.removed_at = clock()
+    locked.save(update_fields=["removed_at"])
+    waiting = Delivery.objects.filter(destination=locked, state=DeliveryState.WAITING)
+    cancelled = waiting.update(
+        state=DeliveryState.CANCELLED,
+        settled_at=clock(),
+        reason_code="destination_removed",
+        reason_params={},
+    )
+    detail = {"cancelled": cancelled}
+    append(Event(Action.DESTINATION_REMOVED, "destination", locked.pk, detail=detail), by)
+    return cancelled
+
+
+def test(destination: Destination, by: User) -> Outcome:
+    """Ask a destination whether it answers; nothing of a patient is sent."""
+    sender = sender_for(destination)
+    try:
+        outcome = sender.test()
+    finally:
+        sender.close()
+    detail = {"answered": outcome.result == Result.DELIVERED}
+    append(Event(Action.DESTINATION_TESTED, "destination", destination.pk, detail=detail), by)
+    return outcome
+
+
+def _locked(destination: Destination) -> Destination:
+    found = Destination.objects.select_for_update().get(pk=destination.pk)
+    if found.removed_at is not None:
+        raise DestinationError(_("This destination has been removed."))
+    return found
+
+
+def _set(destination: Destination, values: Mapping[str, Any]) -> None:
+    for name in SAID:
+        if name in values:
+            setattr(destination, name, values[name])
+
+
+def _save(destination: Destination) -> None:
+    try:
+        with transaction.atomic():
+            destination.save()
+    except IntegrityError:
+        raise DestinationError(_("There is already a destination of this name.")) from None
+
+
+def _said_of(destination: Destination) -> dict[str, Any]:
+    return {name: getattr(destination, name) for name in SAID}

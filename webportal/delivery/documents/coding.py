@@ -1,0 +1,75 @@
+"""Codes of what a document says, as DICOM wants them."""
+
+from highdicom.sr import CodedConcept
+from pydicom.sr.coding import Code as DicomCode
+
+from webportal.records.choices import Category
+from webportal.review.models import OtherFinding, Pneumonia, Zone
+from webportal.review.reads import codes
+
+SNOMED = "SCT"
+#: PS3.16 CID 100, whose earlier versions have no code for plain radiographs.
+PROCEDURE = DicomCode("363679005", SNOMED, "Imaging procedure")
+QUALITATIVE_EVALUATIONS = DicomCode("C0034375", "UMLS", "Qualitative Evaluations")
+CERTAINTY_OF_FINDING = DicomCode("111012", "DCM", "Certainty of Finding")
+PERCENT = DicomCode("%", "UCUM", "Percent")
+CONCLUSION = DicomCode("121077", "DCM", "Conclusion")
+
+PNEUMONIA = DicomCode(codes.PNEUMONIA.snomed_ct, SNOMED, "Pneumonia")
+#: What a reader marked as 'other', which the impression describes.
+ABNORMALITY = DicomCode("122451", "DCM", "Abnormal Region")
+QUALITY_ASSESSMENT = DicomCode("111050", "DCM", "Quality Assessment")
+UNUSABLE = DicomCode("111235", "DCM", "Unusable - Quality renders image unusable")
+
+#: What the model's categories say of the presence of a pneumonia; the others say nothing of it.
+MODEL_SAYS = {
+    Category.LIKELY: DicomCode("410592001", SNOMED, "Probably present"),
+    Category.INDETERMINATE: DicomCode("82334004", SNOMED, "Indeterminate"),
+    Category.UNLIKELY: DicomCode("410593006", SNOMED, "Probably not present"),
+}
+_CERTAINTY_MEANINGS = {
+    Pneumonia.NONE: "Absent",
+    Pneumonia.POSSIBLE: "Possible",
+    Pneumonia.DEFINITE: "Present",
+}
+_FINDING_MEANINGS = {
+    OtherFinding.EFFUSION: "Pleural effusion",
+    OtherFinding.CARDIOMEGALY: "Cardiomegaly",
+    OtherFinding.PNEUMOTHORAX: "Pneumothorax",
+    OtherFinding.ATELECTASIS: "Atelectasis",
+}
+_ZONE_MEANINGS = {
+    codes.UPPER: "Upper zone of lung",
+    codes.MIDDLE: "Middle zone of lung",
+    codes.LOWER: "Lower zone of lung",
+}
+PRESENT = DicomCode(codes.CERTAINTY[Pneumonia.DEFINITE].snomed_ct, SNOMED, "Present")
+
+
+def certainty(pneumonia: str) -> DicomCode:
+    """How sure a reader is of a pneumonia."""
+    value = Pneumonia(pneumonia)
+    return DicomCode(codes.CERTAINTY[value].snomed_ct, SNOMED, _CERTAINTY_MEANINGS[value])
+
+
+def other_finding(finding: str) -> DicomCode | None:
+    """The code of another finding; None for 'other', which the impression describes."""
+    value = OtherFinding(finding)
+    if value not in codes.OTHER_FINDINGS:
+        return None
+    return DicomCode(codes.OTHER_FINDINGS[value].snomed_ct, SNOMED, _FINDING_MEANINGS[value])
+
+
+def zone(name: str) -> tuple[DicomCode, DicomCode]:
+    """A lung zone and its side."""
+    code = codes.ZONES[Zone(name)]
+    side = "Right" if code.laterality == codes.RIGHT else "Left"
+    return (
+        DicomCode(code.snomed_ct, SNOMED, _ZONE_MEANINGS[code.snomed_ct]),
+        DicomCode(code.laterality, SNOMED, side),
+    )
+
+
+def concept(code: DicomCode) -> CodedConcept:
+    """The same as an item of a content tree."""
+    return CodedConcept(code.value, code.scheme_designator, code.meaning)

@@ -1,0 +1,60 @@
+"""The hottest region of a heat map, as a rectangle on the image."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from webportal.inference.models import Prediction
+
+# Below this the map on the study page is transparent (webportal.review.study.rendering).
+_FAINT = 0.15 * 255
+_OF_PEAK = 0.5
+
+
+@dataclass(frozen=True)
+class Rectangle:
+    """Its sides in pixels of the stored image, between pixels, counted from 0."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+
+def hottest_region(prediction: Prediction) -> Rectangle | None:
+    """Return what encloses the hottest cell and its neighbours of at least half its heat.
+
+    None where there is no map, or nothing in it that the study page would show.
+    """
+    rows, columns = prediction.heatmap_rows, prediction.heatmap_columns
+    if not rows or not columns:
+        return None
+    cells = np.frombuffer(bytes(prediction.heatmap), np.uint8).reshape(rows, columns)
+    peak = cells.max()
+    if peak < _FAINT:
+        return None
+    region = _connected(cells >= peak * _OF_PEAK, divmod(int(cells.argmax()), columns))
+    down, across = np.nonzero(region)
+    height = prediction.radiograph.rows / rows
+    width = prediction.radiograph.columns / columns
+    return Rectangle(
+        left=float(across.min() * width),
+        top=float(down.min() * height),
+        right=float((across.max() + 1) * width),
+        bottom=float((down.max() + 1) * height),
+    )
+
+
+def _connected(hot: NDArray[np.bool_], start: tuple[int, int]) -> NDArray[np.bool_]:
+    """The hot cells that hang together with `start` by their sides."""
+    found = np.zeros_like(hot)
+    waiting = [start]
+    while waiting:
+        row, column = waiting.pop()
+        inside = 0 <= row < hot.shape[0] and 0 <= column < hot.shape[1]
+        if not inside or found[row, column] or not hot[row, column]:
+            continue
+        found[row, column] = True
+        waiting += [(row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)]
+    return found

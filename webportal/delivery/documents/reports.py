@@ -1,0 +1,344 @@
+"""DICOM structured reports: TID 1500 'Measurement Report' (PS3.16), as IHE AIR asks.
+
+Groups with a region and groups without are kept in separate documents: viewers that know only
+regions show nothing at all of a document that has both.
+"""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from highdicom import UID
+from highdicom.sr import (
+    AlgorithmIdentification,
+    CodeContentItem,
+    ComprehensiveSR,
+    ContainerContentItem,
+    ContentItem,
+    ContentSequence,
+    DeviceObserverIdentifyingAttributes,
+    FindingSite,
+    ImageRegion,
+    Measurement,
+    MeasurementReport,
+    MeasurementsAndQualitativeEvaluations,
+    ObservationContext,
+    ObserverContext,
+    PersonObserverIdentifyingAttributes,
+    PlanarROIMeasurementsAndQualitativeEvaluations,
+    SourceImageForMeasurementGroup,
+    SourceImageForRegion,
+    TextContentItem,
+    TrackingIdentifier,
+)
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes as dicom_codes
+from pydicom.sr.coding import Code
+from pydicom.valuerep import DT
+
+from webportal.accounts.models import User
+from webportal.delivery.documents import coding
+from webportal.delivery.documents.hottest import Rectangle
+from webportal.delivery.documents.sources import (
+    MANUFACTURER,
+    Place,
+    file_of,
+    model_equipment,
+    portal_equipment,
+)
+from webportal.inference.models import ModelVersion, Prediction
+from webportal.records.choices import Category
+from webportal.review.models import Addendum, Decision, Read
+from webportal.review.reads.marks import PNEUMONIA, Mark
+
+_NOT_IN_NAMES = str.maketrans("\\^=", "   ")
+Group = MeasurementsAndQualitativeEvaluations | PlanarROIMeasurementsAndQualitativeEvaluations
+
+
+@dataclass(frozen=True)
+class Verification:
+    """Who verified a document, for which organization, and when."""
+
+    reader: User
+    organization: str
+    at: datetime
+
+
+def uid_of(*parts: object) -> UID:
+    """A UID that follows from what it is for (PS3.5 B.2)."""
+    name = "/".join(str(part) for part in parts)
+    return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_URL, f'chestline:{name}').int}")
+
+
+# ── The model ───────────────────────────────────────────────────────────────────────────────────
+def result_report(prediction: Prediction, source: Dataset, place: Place) -> bytes:
+    """What the model says of an image as a whole; not verified."""
+    group = MeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking("Model", prediction.pk),
+        finding_type=coding.PNEUMONIA,
+        algorithm_id=_algorithm(prediction.model_version),
+        source_images=[_source_image(source)],
+        measurements=_probability(prediction),
+    )
+    said = coding.MODEL_SAYS[Category(prediction.shown_category)]
+    return _unverified([group], [_code(coding.PNEUMONIA, said)], prediction, source, place)
+
+
+def result_region(
+    prediction: Prediction, region: Rectangle, source: Dataset, place: Place
+) -> bytes:
+    """Where on an image the model's heat map is hottest; not verified."""
+    group = PlanarROIMeasurementsAndQualitativeEvaluations(
+        tracking_identifier=_tracking("Heat map", prediction.pk, "region"),
+        referenced_region=_rectangle(region, source),
+        finding_type=coding.PNEUMONIA,
+        algorithm_id=_algorithm(prediction.model_version),
+    )
+    return _unverified([group], [], prediction, source, place)
+
+
+def _unverified(
+    groups: Sequence[Group],
+    evaluations: Sequence[ContentItem],
+    prediction: Prediction,
+    source: Dataset,
+    place: Place,
+) -> bytes:
+    model = prediction.model_version
+    device = DeviceObserverIdentifyingAttributes(
+        uid=uid_of("model", model.pk),
+        name=model.name,
+        manufacturer_name=MANUFACTURER,
+        model_name=model.name,
+        serial_number=model.version,
+    )
+    observer = ObserverContext(dicom_codes.DCM.Device, device)
+    context = ObservationContext(observer_device_context=observer)
+    document = ComprehensiveSR(
+        evidence=[source],
+        content=_content(context, groups, evaluations),
+        **_placed(place),
+        is_complete=True,
+        is_final=False,
+        is_verified=False,
+        contributing_equipment=[model_equipment(model), portal_equipment()],
+    )
+    document.SeriesDescription = "AI result, not verified"
+    return file_of(document)
+
+
+def _algorithm(model: ModelVersion) -> AlgorithmIdentification:
+    return AlgorithmIdentification(
+        name=model.name,
+        version=model.version,
+        manufacturer=MANUFACTURER,
+        family=dicom_codes.DCM.ArtificialIntelligence,
+    )
+
+
+def _probability(prediction: Prediction) -> list[Measurement]:
+    if prediction.shown_probability is None:
+        return []
+    # Rounding must not make certainty of what is not certain.
+    percent = min(max(round(100 * prediction.shown_probability, 1), 0.1), 99.9)
+    return [Measurement(coding.CERTAINTY_OF_FINDING, percent, coding.PERCENT)]
+
+
+# ── The reader ──────────────────────────────────────────────────────────────────────────────────
+def read_report(
+    read: Read,
+    addenda: Sequence[Addendum],
+    sources: Mapping[uuid.UUID, Dataset],
+    place: Place,
+    verifications: Sequence[Verification],
+    previous: Sequence[Dataset] = (),
+) -> bytes:
+    """A reader's findings and impression with the addenda to it; verified by its last author."""
+    images = [_source_image(source) for source in sources.values()]
+    groups: list[Group] = []
+    evaluations: list[ContentItem] = []
+    for code, said, sites in _said(read):
+        evaluations.append(_code(code, said))
+        groups.append(
+            MeasurementsAndQualitativeEvaluations(
+                tracking_identifier=_tracking(code.meaning, read.pk, code.value),
+                finding_type=code if code != coding.QUALITY_ASSESSMENT else said,
+                finding_sites=sites,
+                source_images=images,
+            )
+        )
+    evaluations += _texts(read, addenda)
+    content = _content(_by(verifications[0]), groups, evaluations)
+    return _verified(content, list(sources.values()), place, verifications, previous)
+
+
+def read_marks(
+    read: Read,
+    marks: Sequence[Mark],
+    sources: Mapping[uuid.UUID, Dataset],
+    place: Place,
+    verifications: Sequence[Verification],
+    previous: Sequence[Dataset] = (),
+) -> bytes:
+    """The places that a reader marked on the images; verified by the reader."""
+    groups = [
+        PlanarROIMeasurementsAndQualitativeEvaluations(
+            tracking_identifier=_tracking(f"Mark {number}", read.pk, "mark", number),
+            referenced_region=_region_of(mark, sources[mark.radiograph]),
+            finding_type=_marked(mark.finding),
+        )
+        for number, mark in enumerate(marks, 1)
+    ]
+    content = _content(_by(verifications[0]), groups, [])
+    return _verified(content, list(sources.values()), place, verifications, previous)
+
+
+def _said(read: Read) -> list[tuple[Code, Code, list[FindingSite]]]:
+    """What a read says: of which finding, what, and where."""
+    if read.decision == Decision.NOT_INTERPRETABLE:
+        return [(coding.QUALITY_ASSESSMENT, coding.UNUSABLE, [])]
+    sites = [FindingSite(*coding.zone(name)) for name in read.zones]
+    said = [(coding.PNEUMONIA, coding.certainty(read.pneumonia), sites)]
+    others = (coding.other_finding(name) for name in read.other_findings)
+    return said + [(code, coding.PRESENT, []) for code in others if code is not None]
+
+
+def _texts(read: Read, addenda: Sequence[Addendum]) -> list[ContentItem]:
+    """The impression and the addenda, in words."""
+    texts = [read.comment, *(f"Addendum ({each.reason}): {each.text}" for each in addenda)]
+    return [
+        TextContentItem(coding.concept(coding.CONCLUSION), text, relationship_type="CONTAINS")
+        for text in texts
+        if text
+    ]
+
+
+def _marked(finding: str) -> Code:
+    if finding == PNEUMONIA:
+        return coding.PNEUMONIA
+    return coding.other_finding(finding) or coding.ABNORMALITY
+
+
+def _by(verification: Verification) -> ObservationContext:
+    person = PersonObserverIdentifyingAttributes(
+        name=person_name(verification.reader),
+        login_name=verification.reader.username,
+        organization_name=verification.organization,
+    )
+    return ObservationContext(
+        observer_person_context=ObserverContext(dicom_codes.DCM.Person, person)
+    )
+
+
+def _verified(
+    content: MeasurementReport,
+    sources: Sequence[Dataset],
+    place: Place,
+    verifications: Sequence[Verification],
+    previous: Sequence[Dataset],
+) -> bytes:
+    first = verifications[0]
+    document = ComprehensiveSR(
+        evidence=sources,
+        content=content,
+        **_placed(place),
+        is_complete=True,
+        is_final=True,
+        is_verified=True,
+        institution_name=first.organization,
+        verifying_observer_name=person_name(first.reader),
+        verifying_organization=first.organization,
+        previous_versions=list(previous) or None,
+        contributing_equipment=[portal_equipment()],
+    )
+    document.VerifyingObserverSequence = [_observer(each) for each in verifications]
+    document.SeriesDescription = "Read, verified"
+    return file_of(document)
+
+
+def _observer(verification: Verification) -> Dataset:
+    item = Dataset()
+    item.VerifyingObserverName = person_name(verification.reader)
+    item.VerifyingObserverIdentificationCodeSequence = []
+    item.VerifyingOrganization = verification.organization
+    item.VerificationDateTime = DT(verification.at)
+    return item
+
+
+def person_name(person: User) -> str:
+    """The name of a person for DICOM (VR PN): as the account has it, which names no parts."""
+    return f"{str(person).translate(_NOT_IN_NAMES)}^"
+
+
+# ── Both ────────────────────────────────────────────────────────────────────────────────────────
+def _placed(place: Place) -> dict[str, Any]:
+    return {
+        "series_instance_uid": place.series_instance_uid,
+        "series_number": place.series_number,
+        "sop_instance_uid": place.sop_instance_uid,
+        "instance_number": place.instance_number,
+        "manufacturer": MANUFACTURER,
+    }
+
+
+def _content(
+    context: ObservationContext, groups: Sequence[Group], evaluations: Sequence[ContentItem]
+) -> MeasurementReport:
+    content = MeasurementReport(
+        observation_context=context,
+        procedure_reported=coding.PROCEDURE,
+        imaging_measurements=groups,
+        title=dicom_codes.DCM.ImagingMeasurementReport,
+    )
+    if evaluations:
+        container = ContainerContentItem(
+            coding.concept(coding.QUALITATIVE_EVALUATIONS),
+            is_content_continuous=False,
+            relationship_type="CONTAINS",
+        )
+        container.ContentSequence = ContentSequence(evaluations)
+        content[0].ContentSequence.append(container)
+    return content
+
+
+def _code(name: Code, value: Code) -> CodeContentItem:
+    return CodeContentItem(
+        coding.concept(name), coding.concept(value), relationship_type="CONTAINS"
+    )
+
+
+def _tracking(name: str, *parts: object) -> TrackingIdentifier:
+    return TrackingIdentifier(uid=uid_of("tracking", *parts), identifier=name)
+
+
+def _source_image(source: Dataset) -> SourceImageForMeasurementGroup:
+    return SourceImageForMeasurementGroup(source.SOPClassUID, source.SOPInstanceUID)
+
+
+def _rectangle(region: Rectangle, source: Dataset) -> ImageRegion:
+    corners = [
+        (region.left, region.top),
+        (region.right, region.top),
+        (region.right, region.bottom),
+        (region.left, region.bottom),
+        (region.left, region.top),
+    ]
+    return ImageRegion(
+        "POLYLINE",
+        np.array(corners),
+        SourceImageForRegion(source.SOPClassUID, source.SOPInstanceUID),
+    )
+
+
+def _region_of(mark: Mark, source: Dataset) -> ImageRegion:
+    if mark.is_point:
+        return ImageRegion(
+            "POINT",
+            np.array([(mark.column + 0.5, mark.row + 0.5)]),
+            SourceImageForRegion(source.SOPClassUID, source.SOPInstanceUID),
+        )
+    right, bottom = mark.column + mark.width, mark.row + mark.height
+    return _rectangle(Rectangle(mark.column, mark.row, right, bottom), source)

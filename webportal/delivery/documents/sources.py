@@ -1,0 +1,98 @@
+"""What every DICOM document of a study has in common: patient, study, images and equipment."""
+
+from dataclasses import dataclass
+from io import BytesIO
+from typing import Any
+
+import pydicom
+from highdicom import ContributingEquipment
+from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes as dicom_codes
+
+from webportal.inference.models import ModelVersion
+from webportal.records.files import read_dicom
+from webportal.records.models import Radiograph, Study
+from webportal.version import VERSION
+
+MANUFACTURER = "Chestline"
+_OF_FILE = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "SeriesInstanceUID",
+    "Rows",
+    "Columns",
+    "StudyDate",
+    "StudyTime",
+    "StudyID",
+    "ReferringPhysicianName",
+    "StudyDescription",
+)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a document lies: its series, and its number there."""
+
+    series_instance_uid: str
+    series_number: int
+    sop_instance_uid: str
+    instance_number: int
+
+
+def source_of(radiograph: Radiograph) -> Dataset:
+    """Return the header of an image with the patient and study that the portal has on record.
+
+    The file may be older than a correction of an identity. Raises StoredFileError.
+    """
+    header = pydicom.dcmread(BytesIO(read_dicom(radiograph)), stop_before_pixels=True)
+    found = Dataset()
+    found.SpecificCharacterSet = "ISO_IR 192"
+    for keyword in _OF_FILE:
+        if keyword in header:
+            setattr(found, keyword, header.get(keyword))
+    _describe_study(found, radiograph.study)
+    return found
+
+
+def _describe_study(ds: Dataset, study: Study) -> None:
+    patient = study.patient
+    ds.PatientID, ds.PatientName = patient.patient_id, patient.name
+    if patient.issuer:
+        ds.IssuerOfPatientID = patient.issuer
+    ds.PatientBirthDate = patient.birth_date.strftime("%Y%m%d") if patient.birth_date else ""
+    ds.PatientSex = patient.sex
+    ds.StudyInstanceUID = study.study_instance_uid
+    ds.AccessionNumber = study.accession_number
+    ds.StudyID = ds.get("StudyID", "")
+    ds.ReferringPhysicianName = ds.get("ReferringPhysicianName", "")
+    if not ds.get("StudyDate") and study.performed_at:
+        ds.StudyDate = study.performed_at.strftime("%Y%m%d")
+        ds.StudyTime = study.performed_at.strftime("%H%M%S")
+    ds.StudyDate, ds.StudyTime = ds.get("StudyDate", ""), ds.get("StudyTime", "")
+
+
+def portal_equipment() -> ContributingEquipment:
+    """The portal as what made a document."""
+    return _equipment("Chestline", VERSION, "Wrote the document")
+
+
+def model_equipment(model: ModelVersion) -> ContributingEquipment:
+    """A version of the model as what an image was assessed by (IHE AIR)."""
+    return _equipment(model.name, model.version, "Assessed the image; not verified by a person")
+
+
+def _equipment(name: str, version: str, contribution: str) -> ContributingEquipment:
+    return ContributingEquipment(
+        MANUFACTURER,
+        dicom_codes.DCM.ProcessingEquipment,
+        manufacturer_model_name=name,
+        software_versions=version,
+        contribution_description=contribution,
+    )
+
+
+def file_of(dataset: Any) -> bytes:
+    """Return a data set as a DICOM file."""
+    buffer = BytesIO()
+    pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
+    return buffer.getvalue()

@@ -1,0 +1,112 @@
+"""Making a document: once, unless the patient's identity was corrected before it left."""
+
+import hashlib
+from collections.abc import Sequence
+
+from django.conf import settings
+from pydicom.dataset import Dataset
+from pydicom.uid import ComprehensiveSRStorage
+
+from webportal.database.clock import clock
+from webportal.delivery.documents import hottest, reports
+from webportal.delivery.documents.reports import Verification, uid_of
+from webportal.delivery.documents.sources import Place, source_of
+from webportal.delivery.models import Document, Kind
+from webportal.delivery.release import ObsoleteError
+from webportal.records.identity import identity_version
+from webportal.review.models import Addendum, Read
+from webportal.review.reads.marks import parse_marks
+
+#: The numbers of the series, after those that a modality would use.
+_SERIES = {
+    Kind.REPORT: 9001,
+    Kind.REPORT_MARKS: 9002,
+    Kind.RESULT: 9003,
+    Kind.RESULT_REGION: 9004,
+}
+
+
+def make(document: Document) -> None:
+    """Give a document its content. Raises StoredFileError, and ObsoleteError where it has none."""
+    identity = identity_version(document.study.patient)
+    if document.content is not None and document.identity == identity:
+        return
+    place = _place(document, identity)
+    content = _content(document, place)
+    document.identity, document.content = identity, content
+    document.sha256 = hashlib.sha256(content).hexdigest()
+    document.sop_instance_uid = place.sop_instance_uid
+    document.series_instance_uid = place.series_instance_uid
+    document.sop_class_uid = ComprehensiveSRStorage
+    document.made_at = clock()
+    document.save()
+
+
+def _place(document: Document, identity: str) -> Place:
+    kind, study = Kind(document.kind), document.study
+    what = (document.read_id, document.addendum_id, document.prediction_id)
+    earlier = Document.objects.filter(study=study, kind=kind, created_at__lt=document.created_at)
+    return Place(
+        series_instance_uid=uid_of("series", study.study_instance_uid, kind),
+        series_number=_SERIES[kind],
+        sop_instance_uid=uid_of("instance", kind, *what, identity),
+        instance_number=earlier.count() + 1,
+    )
+
+
+def _content(document: Document, place: Place) -> bytes:
+    if document.prediction is not None:
+        return _of_result(document, place)
+    read = document.read
+    assert read is not None
+    addenda = _addenda(read, document.addendum)
+    verified = _verifications(read, addenda)
+    previous = _previous(document)
+    sources = {each.pk: source_of(each) for each in document.study.radiographs.all()}
+    if document.kind == Kind.REPORT_MARKS:
+        marks = parse_marks(read.marks)
+        return reports.read_marks(read, marks, sources, place, verified, previous)
+    return reports.read_report(read, addenda, sources, place, verified, previous)
+
+
+def _of_result(document: Document, place: Place) -> bytes:
+    prediction = document.prediction
+    assert prediction is not None
+    source = source_of(prediction.radiograph)
+    if document.kind == Kind.RESULT:
+        return reports.result_report(prediction, source, place)
+    region = hottest.hottest_region(prediction)
+    if region is None:
+        raise ObsoleteError
+    return reports.result_region(prediction, region, source, place)
+
+
+def _addenda(read: Read, last: Addendum | None) -> list[Addendum]:
+    if last is None:
+        return []
+    return list(read.addenda.filter(signed_at__lte=last.signed_at).select_related("author"))
+
+
+def _verifications(read: Read, addenda: Sequence[Addendum]) -> list[Verification]:
+    assert read.signed_at is not None
+    organization = settings.ORGANIZATION
+    return [
+        Verification(read.reader, organization, read.signed_at),
+        *(Verification(each.author, organization, each.signed_at) for each in addenda),
+    ]
+
+
+def _previous(document: Document) -> list[Dataset]:
+    """The document that this one supersedes, if one has been made."""
+    made = Document.objects.filter(
+        study=document.study, kind=document.kind, created_at__lt=document.created_at
+    ).exclude(made_at=None)
+    last = made.order_by("-created_at").first()
+    if last is None:
+        return []
+    reference = Dataset()
+    reference.StudyInstanceUID = document.study.study_instance_uid
+    reference.SeriesInstanceUID = last.series_instance_uid
+    reference.SOPInstanceUID = last.sop_instance_uid
+    reference.SOPClassUID = last.sop_class_uid
+    return [reference]

@@ -1,0 +1,218 @@
+"""Destinations, the documents that are made for them, and the outbox of what goes where."""
+
+import uuid
+
+from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from webportal.inference.models import Prediction
+from webportal.network.models import LONGEST_AE_TITLE
+from webportal.reasons import Reasoned
+from webportal.records.models import Study
+from webportal.review.models import Addendum, Read
+
+
+class Protocol(models.TextChoices):
+    """How a destination is spoken to."""
+
+    DICOM = "dicom", _("DICOM (C-STORE)")
+
+
+class Content(models.TextChoices):
+    """What a destination is sent."""
+
+    READS = "reads", _("Signed reads, as structured reports")
+    RESULTS = "results", _("The model's results, as structured reports")
+
+
+class ResultsWhen(models.TextChoices):
+    """When the model's results may go to a destination."""
+
+    CLOSED = "closed", _("Once the study is read and signed")
+    AT_ONCE = "at_once", _("At once, unless second readers read without the model")
+
+
+class Kind(models.TextChoices):
+    """What a document is."""
+
+    REPORT = "report", _("Read")
+    REPORT_MARKS = "report_marks", _("Marks of a read")
+    RESULT = "result", _("Result of the model")
+    RESULT_REGION = "result_region", _("Region of the heat map")
+
+
+class Destination(models.Model):
+    """A system that results are sent to: a PACS, say.
+
+    One that was removed keeps its row, because the outbox names it.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    name = models.CharField(_("name"), max_length=60)
+    protocol = models.CharField(max_length=10, choices=Protocol.choices)
+    ae_title = models.CharField(_("AE title"), max_length=LONGEST_AE_TITLE, blank=True)
+    host = models.CharField(_("host"), max_length=253, blank=True)
+    port = models.PositiveIntegerField(_("port"), null=True, blank=True)
+    uses_tls = models.BooleanField(_("encrypted by TLS"), default=False)
+    sends = ArrayField(models.CharField(max_length=10, choices=Content.choices))
+    results_when = models.CharField(
+        max_length=10, choices=ResultsWhen.choices, default=ResultsWhen.CLOSED
+    )
+    is_paused = models.BooleanField(default=False)
+    removed_at = models.DateTimeField(null=True, blank=True)
+    looked_until = models.DateTimeField(
+        help_text="What was signed or computed before has been looked at; see `planning`."
+    )
+    failures = models.PositiveIntegerField(
+        default=0, help_text="How often in a row it could not be reached."
+    )
+    retry_at = models.DateTimeField(null=True, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["name"], condition=Q(removed_at=None), name="one_destination_of_a_name"
+            ),
+            models.CheckConstraint(
+                condition=Q(protocol__in=Protocol.values), name="destination_protocol"
+            ),
+            models.CheckConstraint(
+                condition=~Q(sends=[]) & Q(sends__contained_by=Content.values),
+                name="destination_sends",
+            ),
+            models.CheckConstraint(
+                condition=Q(port=None) | Q(port__gte=1, port__lte=65535), name="destination_port"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def address(self) -> str:
+        """Where it is, as shown on the page."""
+        return f"{self.ae_title}@{self.host}:{self.port}"
+
+    @property
+    def contents(self) -> list[str]:
+        """What it is sent, in words."""
+        return [str(each.label) for each in Content if each in self.sends]
+
+
+class Document(models.Model):
+    """An object that leaves the portal, the same for every destination.
+
+    It is made when it is first sent, and then stays as it is: a destination that is sent it twice
+    sees the same bytes under the same UID. The latest of `addendum` is the last one it contains.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    kind = models.CharField(max_length=15, choices=Kind.choices)
+    study = models.ForeignKey(Study, on_delete=models.PROTECT, related_name="documents")
+    read = models.ForeignKey(
+        Read, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    addendum = models.ForeignKey(
+        Addendum, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    prediction = models.ForeignKey(
+        Prediction, on_delete=models.PROTECT, null=True, blank=True, related_name="+"
+    )
+    sop_instance_uid = models.CharField("SOP Instance UID", max_length=64, blank=True)
+    series_instance_uid = models.CharField("Series Instance UID", max_length=64, blank=True)
+    sop_class_uid = models.CharField("SOP Class UID", max_length=64, blank=True)
+    identity = models.CharField(
+        max_length=64, blank=True, help_text="Fingerprint of the patient's identity in it."
+    )
+    content = models.BinaryField(null=True, help_text="None until it is made.")
+    sha256 = models.CharField(max_length=64, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    made_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        ordering = ["created_at", "id"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["kind", "study", "read", "addendum", "prediction"],
+                nulls_distinct=False,
+                name="one_document_of_a_kind",
+            ),
+            models.CheckConstraint(
+                condition=Q(read=None, addendum=None, prediction__isnull=False)
+                | Q(read__isnull=False, prediction=None),
+                name="document_of_read_or_result",
+            ),
+            models.CheckConstraint(
+                condition=Q(made_at=None, content=None) | Q(made_at__isnull=False) & ~Q(sha256=""),
+                name="document_made",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Document {self.id} ({self.kind})"
+
+
+class DeliveryState(models.TextChoices):
+    """What became of a delivery."""
+
+    WAITING = "waiting", _("Waiting")
+    DELIVERED = "delivered", _("Delivered")
+    REJECTED = "rejected", _("Rejected")
+    CANCELLED = "cancelled", _("Cancelled")
+
+
+class Delivery(Reasoned):
+    """A row of the outbox: one document for one destination.
+
+    The reason is that of the last attempt. Written by `planning`, `attempts` and `outbox` alone.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    destination = models.ForeignKey(
+        Destination, on_delete=models.PROTECT, related_name="deliveries"
+    )
+    document = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="deliveries")
+    state = models.CharField(
+        max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING
+    )
+    attempts = models.PositiveIntegerField(default=0)
+    attempted_at = models.DateTimeField(null=True, blank=True)
+    next_attempt_at = models.DateTimeField()
+    settled_at = models.DateTimeField(null=True, blank=True)
+    answer = models.CharField(
+        max_length=200, blank=True, help_text="What the destination answered last, in its code."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-created_at", "-id"]
+        verbose_name_plural = "deliveries"
+        indexes = [
+            models.Index(
+                fields=["destination", "next_attempt_at"],
+                name="delivery_due",
+                condition=Q(state="waiting"),
+            ),
+            models.Index(fields=["state", "-created_at"], name="delivery_state"),
+        ]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["destination", "document"], name="one_delivery_of_a_document"
+            ),
+            models.CheckConstraint(
+                condition=Q(state="waiting", settled_at=None)
+                | Q(state__in=["delivered", "rejected", "cancelled"], settled_at__isnull=False),
+                name="delivery_settled",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Delivery {self.id} ({self.state})"

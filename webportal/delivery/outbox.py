@@ -1,0 +1,78 @@
+"""What hospital IT does with deliveries: send again, cancel, and count them."""
+
+import uuid
+from collections.abc import Collection
+from typing import Any
+
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from webportal.accounts.models import User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append_all
+from webportal.database.clock import clock
+from webportal.delivery.models import Delivery, DeliveryState
+from webportal.refusals import Conflict
+
+MOST_AT_ONCE = 500
+
+
+class DeliveryError(Conflict):
+    """What was asked of a delivery is not possible in its state."""
+
+
+def send_again(ids: Collection[uuid.UUID], by: User) -> int:
+    """Send deliveries again that ended, and waiting ones at once; return how many.
+
+    The destination gets the same object under the same UID. Raises DeliveryError.
+    """
+    chosen = Delivery.objects.filter(pk__in=ids, destination__removed_at=None)
+    fields: dict[str, Any] = {
+        "state": DeliveryState.WAITING,
+        "settled_at": None,
+        "next_attempt_at": clock(),
+        "reason_code": "",
+        "reason_params": {},
+    }
+    return _change(chosen, Action.DELIVERY_RETRIED, fields, by)
+
+
+def cancel(ids: Collection[uuid.UUID], by: User) -> int:
+    """Cancel deliveries that wait; return how many. Raises DeliveryError."""
+    chosen = Delivery.objects.filter(pk__in=ids, state=DeliveryState.WAITING)
+    fields: dict[str, Any] = {
+        "state": DeliveryState.CANCELLED,
+        "settled_at": clock(),
+        "reason_code": "cancelled_by_person",
+        "reason_params": {},
+    }
+    return _change(chosen, Action.DELIVERY_CANCELLED, fields, by)
+
+
+@transaction.atomic
+def _change(chosen: QuerySet[Delivery], action: Action, fields: dict[str, Any], by: User) -> int:
+    found = list(
+        chosen.order_by("pk")
+        .select_for_update(of=("self",))
+        .select_related("destination", "document")[: MOST_AT_ONCE + 1]
+    )
+    if not found:
+        raise DeliveryError(_("None of the chosen deliveries is in a state for that any more."))
+    if len(found) > MOST_AT_ONCE:
+        raise DeliveryError(_("Choose at most 500 at once."))
+    Delivery.objects.filter(pk__in=[each.pk for each in found]).update(**fields)
+    append_all(
+        [
+            Event(
+                action,
+                "delivery",
+                each.pk,
+                each.document.study_id,
+                {"destination": each.destination.name, "kind": each.document.kind},
+            )
+            for each in found
+        ],
+        by,
+    )
+    return len(found)

@@ -1,0 +1,34 @@
+"""Why a delivery waits, was rejected or cancelled: messages by code, with `{}` placeholders."""
+
+from django.utils.translation import gettext_noop
+
+from webportal.reasons import register
+
+register(
+    {
+        "not_reached": gettext_noop("Nothing answers there. It is tried again."),
+        "association_rejected": gettext_noop(
+            "It rejects the association. Enter Chestline's AE title {title} and address there; it"
+            " is tried again."
+        ),
+        "not_negotiated": gettext_noop("It does not accept objects of this kind ({kind})."),
+        "no_answer": gettext_noop(
+            "The connection ended before it was acknowledged. It is sent again under the same UID,"
+            " so that nothing is there twice."
+        ),
+        "busy": gettext_noop("It cannot take it at present ({answer}). It is tried again."),
+        "rejected_by_destination": gettext_noop("It rejects the object ({answer})."),
+        "being_read": gettext_noop(
+            "The study is being read again, or by a second reader. It waits until that is signed."
+        ),
+        "identity_corrected": gettext_noop(
+            "The patient's identity was corrected after the signature. It waits until its reader"
+            " amends the read, which then goes out instead."
+        ),
+        "file_away": gettext_noop("The image's file cannot be read. It is tried again."),
+        "superseded": gettext_noop("A newer one goes out instead."),
+        "cancelled_by_person": gettext_noop("A person cancelled it."),
+        "destination_removed": gettext_noop("The destination was removed."),
+        "internal": gettext_noop("The document cannot be made ({error}). It is tried again."),
+    }
+)

@@ -1,0 +1,77 @@
+"""What may leave the portal now.
+
+A PACS is read by everybody, by second readers too, so that blinding decides here as on the pages:
+a read leaves once its report is released (webportal.review.reports), and the model's result once
+the study is closed. Where no reader is kept blind to the model a destination may have it at once.
+"""
+
+from django.conf import settings
+
+from webportal.delivery.models import Destination, Document, Kind, ResultsWhen
+from webportal.inference.models import Prediction
+from webportal.inference.summary import counting
+from webportal.records.choices import Category
+from webportal.records.models import Study
+from webportal.review.models import Addendum
+from webportal.review.reads.corrections import corrections_of
+from webportal.review.reports.content import Report, report_of
+
+OF_READS = (Kind.REPORT, Kind.REPORT_MARKS)
+#: A result that says something of a pneumonia; what is outside the model's purpose says nothing.
+SAID = (Category.LIKELY, Category.INDETERMINATE, Category.UNLIKELY)
+
+
+class NotNowError(Exception):
+    """A document may not leave now, but may later; the code is one of `reasons`."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class ObsoleteError(Exception):
+    """A document will not leave any more: a newer one does."""
+
+
+def last_addendum(report: Report) -> Addendum | None:
+    """The last addendum that a report contains."""
+    return report.addenda[-1] if report.addenda else None
+
+
+def results_to_send(study: Study) -> list[Prediction]:
+    """The current results of a study's images that say something of a pneumonia."""
+    current = Prediction.objects.filter(radiograph__study=study, is_current=True)
+    results = counting(current.select_related("model_version", "radiograph"))
+    return [result for result in results if result.shown_category in SAID]
+
+
+def may_send_results(study: Study, destination: Destination) -> bool:
+    """Whether a destination may have the model's results of a study now."""
+    if destination.results_when == ResultsWhen.AT_ONCE and not settings.SECOND_READING_BLIND_TO_AI:
+        return True
+    return report_of(study) is not None
+
+
+def check(document: Document, destination: Destination) -> None:
+    """Raise NotNowError or ObsoleteError unless a document may go to a destination now."""
+    if document.kind in OF_READS:
+        _check_read(document)
+    else:
+        _check_result(document, destination)
+
+
+def _check_read(document: Document) -> None:
+    report = report_of(document.study)
+    if report is None:
+        raise NotNowError("being_read")
+    if report.read.pk != document.read_id or last_addendum(report) != document.addendum:
+        raise ObsoleteError
+    if corrections_of(report.read):
+        raise NotNowError("identity_corrected")
+
+
+def _check_result(document: Document, destination: Destination) -> None:
+    if document.prediction not in results_to_send(document.study):
+        raise ObsoleteError
+    if not may_send_results(document.study, destination):
+        raise NotNowError("being_read")

@@ -1,0 +1,108 @@
+"""The process that sends: it fills the outbox, and serves each destination in a thread of its own.
+
+A destination that hangs keeps only its own thread. One process serves a destination at a time.
+"""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import Error, connection
+
+from webportal.delivery import attempts, planning
+from webportal.delivery.models import Destination
+from webportal.delivery.senders import sender_for
+from webportal.delivery.senders.outcome import Result
+
+logger = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 2.0
+_PAUSE_AFTER_FAULT_SECONDS = 10.0
+# How long the process waits at its end for what is under way.
+_STOP_SECONDS = 5.0
+_LOCK = 0x73656E64  # "send"
+
+
+def run(stopping: threading.Event) -> None:
+    """Send until `stopping` is set, or there is no destination any more."""
+    threads: dict[uuid.UUID, threading.Thread] = {}
+    while not stopping.is_set():
+        pause = PAUSE_SECONDS
+        try:
+            planning.plan()
+            destinations = planning.active_destinations()
+            if not destinations:
+                return
+            for destination in destinations:
+                running = threads.get(destination.pk)
+                if (running is None or not running.is_alive()) and _has_work(destination):
+                    threads[destination.pk] = _start(destination, stopping)
+        except Error as error:
+            logger.error("The outbox waits: %s", type(error).__name__)
+            connection.close()
+            pause = _PAUSE_AFTER_FAULT_SECONDS
+        stopping.wait(pause)
+    deadline = time.monotonic() + _STOP_SECONDS
+    for thread in threads.values():
+        thread.join(max(0.0, deadline - time.monotonic()))
+
+
+def _has_work(destination: Destination) -> bool:
+    return attempts.is_open(destination) and attempts.due(destination).exists()
+
+
+def _start(destination: Destination, stopping: threading.Event) -> threading.Thread:
+    name = f"destination {destination.pk}"
+    thread = threading.Thread(
+        target=_serve_apart, args=(destination, stopping), name=name, daemon=True
+    )
+    thread.start()
+    return thread
+
+
+def _serve_apart(destination: Destination, stopping: threading.Event) -> None:
+    try:
+        serve(destination, stopping)
+    except Error as error:
+        logger.error("A destination waits: %s", type(error).__name__)
+    finally:
+        connection.close()
+
+
+def serve(destination: Destination, stopping: threading.Event) -> int:
+    """Send all that is due to a destination; return how many attempts that took."""
+    with _alone(destination) as is_alone:
+        if not is_alone:
+            return 0
+        sender = sender_for(destination)
+        made = 0
+        try:
+            while not stopping.is_set() and attempts.is_open(destination):
+                delivery = attempts.due(destination).first()
+                if delivery is None:
+                    break
+                outcome = attempts.attempt(delivery, sender)
+                made += outcome is not None
+                if outcome is not None and outcome.result in (Result.AGAIN, Result.AWAY):
+                    sender.close()
+        finally:
+            sender.close()
+        return made
+
+
+@contextmanager
+def _alone(destination: Destination) -> Iterator[bool]:
+    """Hold the lock of a destination, which goes with the connection to the database."""
+    key = int.from_bytes(destination.pk.bytes[:4], "big", signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK, key])
+        is_held = bool(cursor.fetchone()[0])
+    try:
+        yield is_held
+    finally:
+        if is_held:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, key])

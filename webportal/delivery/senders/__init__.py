@@ -1,0 +1,12 @@
+"""How a document gets to a destination, one module for each protocol."""
+
+from webportal.delivery.models import Destination, Protocol
+from webportal.delivery.senders.dicom import StoreSender
+from webportal.delivery.senders.outcome import Sender
+
+_BY_PROTOCOL: dict[str, type[Sender]] = {Protocol.DICOM: StoreSender}
+
+
+def sender_for(destination: Destination) -> Sender:
+    """A sender for a destination, which is to be closed."""
+    return _BY_PROTOCOL[destination.protocol](destination)

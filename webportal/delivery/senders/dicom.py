@@ -1,0 +1,129 @@
+"""C-STORE: a PACS that is called over DICOM."""
+
+import ssl
+from io import BytesIO
+from typing import Any
+
+import pydicom
+from django.conf import settings
+from pynetdicom import AE
+from pynetdicom.association import Association
+
+from webportal.delivery.models import Delivery, Destination
+from webportal.delivery.senders.outcome import (
+    NO_ANSWER,
+    NOT_REACHED,
+    Outcome,
+    Result,
+    Sender,
+    busy,
+    delivered,
+    rejected,
+)
+from webportal.network.scp import IMPLEMENTATION_NAME, IMPLEMENTATION_UID
+from webportal.network.sop_classes import DOCUMENTS, PLAIN_SYNTAXES, VERIFICATION, name_of
+
+#: What is sent, each with the transfer syntaxes that are proposed for it.
+PROPOSED = dict.fromkeys(DOCUMENTS, PLAIN_SYNTAXES)
+
+# PS3.4 B.2.3 and PS3.7 C: what an answer of C-STORE means.
+_DUPLICATE = 0x0111
+_WARNINGS = (0xB000, 0xB006, 0xB007)
+_REJECTIONS = (0x0117, 0x0122, 0x0124, 0x0211, 0x0212)
+_DATA_SET_WRONG = 0xA900
+_CANNOT_UNDERSTAND = 0xC000
+_CONNECT_SECONDS = 10
+
+
+class StoreSender(Sender):
+    """Sends all that is due over one association."""
+
+    def __init__(self, destination: Destination) -> None:
+        super().__init__(destination)
+        self._association: Association | None = None
+
+    def send(self, delivery: Delivery) -> Outcome:
+        """Store one instance."""
+        document = delivery.document
+        association = self._open()
+        if isinstance(association, Outcome):
+            return association
+        assert document.content is not None
+        dataset = pydicom.dcmread(BytesIO(bytes(document.content)))
+        try:
+            status = association.send_c_store(dataset)
+        except ValueError:  # no presentation context for it was accepted
+            kind = name_of(document.sop_class_uid)
+            return Outcome(Result.REJECTED, "not_negotiated", {"kind": kind})
+        except RuntimeError:
+            return NO_ANSWER
+        return _outcome(status)
+
+    def test(self) -> Outcome:
+        """Send a C-ECHO."""
+        association = self._open()
+        if isinstance(association, Outcome):
+            return association
+        try:
+            status = association.send_c_echo()
+        except (ValueError, RuntimeError):
+            return NO_ANSWER
+        return delivered() if "Status" in status and status.Status == 0 else NO_ANSWER
+
+    def close(self) -> None:
+        """Release the association."""
+        if self._association is not None and self._association.is_established:
+            self._association.release()
+        self._association = None
+
+    def _open(self) -> Association | Outcome:
+        if self._association is not None and self._association.is_established:
+            return self._association
+        entity = AE(ae_title=settings.DICOM_AE_TITLE)
+        entity.implementation_class_uid = IMPLEMENTATION_UID
+        entity.implementation_version_name = IMPLEMENTATION_NAME
+        entity.connection_timeout = _CONNECT_SECONDS
+        entity.acse_timeout = entity.dimse_timeout = settings.DELIVERY_ANSWER_SECONDS
+        entity.network_timeout = settings.DELIVERY_ANSWER_SECONDS
+        entity.add_requested_context(VERIFICATION)
+        for sop_class, syntaxes in PROPOSED.items():
+            entity.add_requested_context(sop_class, list(syntaxes))
+        to = self.destination
+        assert to.port is not None
+        tls = tls_context() if to.uses_tls else None
+        association = entity.associate(
+            to.host,
+            to.port,
+            ae_title=to.ae_title,
+            tls_args=(tls, to.host) if tls else None,
+        )
+        if association.is_established:
+            self._association = association
+            return association
+        if association.is_rejected:
+            title = settings.DICOM_AE_TITLE
+            return Outcome(Result.AWAY, "association_rejected", {"title": title})
+        return NOT_REACHED
+
+
+def tls_context() -> ssl.SSLContext:
+    """How connections to destinations are encrypted: TLS 1.2 or later, and who may answer."""
+    context = ssl.create_default_context(cafile=settings.DELIVERY_CA or None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if settings.DICOM_TLS_CERTIFICATE:
+        context.load_cert_chain(settings.DICOM_TLS_CERTIFICATE, settings.DICOM_TLS_KEY or None)
+    return context
+
+
+def _outcome(status: Any) -> Outcome:
+    """What the answer to a C-STORE means; an empty one is none."""
+    if "Status" not in status:
+        return NO_ANSWER
+    code = int(status.Status)
+    answer = f"0x{code:04X}"
+    if comment := str(status.get("ErrorComment", "") or ""):
+        answer = f"{answer} {comment}"[:200]
+    if code in (0, _DUPLICATE, *_WARNINGS):
+        return delivered(answer if code else "")
+    is_wrong = code & 0xFF00 == _DATA_SET_WRONG or code & 0xF000 == _CANNOT_UNDERSTAND
+    return rejected(answer) if is_wrong or code in _REJECTIONS else busy(answer)

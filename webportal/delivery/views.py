@@ -1,0 +1,209 @@
+"""Pages of the destinations and the outbox, for hospital IT. They name no patient."""
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Count, Max, Q
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from webportal.accounts.models import Role
+from webportal.accounts.roles import SignedInRequest, allow
+from webportal.delivery import destinations, outbox
+from webportal.delivery.forms import FORMS
+from webportal.delivery.models import Delivery, DeliveryState, Destination, Protocol
+from webportal.delivery.senders.outcome import Outcome, Result
+from webportal.reasons import Reason
+from webportal.refusals import Conflict
+
+_ROWS_PER_PAGE = 50
+
+
+@allow(Role.IT)
+@require_GET
+def overview(request: SignedInRequest) -> HttpResponse:
+    """The destinations, and how each of them does."""
+    waiting = Count("deliveries", filter=Q(deliveries__state=DeliveryState.WAITING))
+    rejected = Count("deliveries", filter=Q(deliveries__state=DeliveryState.REJECTED))
+    delivered_at = Max(
+        "deliveries__settled_at", filter=Q(deliveries__state=DeliveryState.DELIVERED)
+    )
+    shown = Destination.objects.filter(removed_at=None).annotate(
+        waiting=waiting, rejected=rejected, delivered_at=delivered_at
+    )
+    context = {
+        "destinations": shown,
+        "protocols": Protocol.choices,
+        "ae_title": settings.DICOM_AE_TITLE,
+    }
+    return render(request, "delivery/destinations.html", context)
+
+
+@allow(Role.IT)
+@require_http_methods(["GET", "POST"])
+def new(request: SignedInRequest, protocol: str) -> HttpResponse:
+    """Add a destination of one protocol."""
+    if protocol not in FORMS:
+        raise Http404
+    form = FORMS[protocol](request.POST or None)
+    if form.is_valid():
+        try:
+            made = destinations.create_destination(protocol, form.cleaned_data, request.user)
+        except destinations.DestinationError as error:
+            form.add_error(None, error.message)
+        else:
+            words = _("{name} gets what is signed from now on. Test the connection.")
+            messages.success(request, words.format(name=made))
+            return redirect("delivery:destinations")
+    context = {"form": form, "protocol": Protocol(protocol).label}
+    return render(request, "delivery/destination.html", context)
+
+
+@allow(Role.IT)
+@require_http_methods(["GET", "POST"])
+def destination(request: SignedInRequest, destination_id: uuid.UUID) -> HttpResponse:
+    """Change a destination."""
+    shown = _present(destination_id)
+    form = FORMS[shown.protocol](request.POST or None, destination=shown)
+    if form.is_valid():
+        try:
+            destinations.change_destination(shown, form.cleaned_data, request.user)
+        except destinations.DestinationError as error:
+            form.add_error(None, error.message)
+        else:
+            messages.success(request, _("{name} is changed.").format(name=shown))
+            return redirect("delivery:destinations")
+    waiting = shown.deliveries.filter(state=DeliveryState.WAITING).count()
+    context = {
+        "form": form,
+        "destination": shown,
+        "protocol": shown.get_protocol_display(),
+        "removing": "remove" in request.GET,
+        "waiting": waiting,
+    }
+    return render(request, "delivery/destination.html", context)
+
+
+@allow(Role.IT)
+@require_POST
+def test(request: SignedInRequest, destination_id: uuid.UUID) -> HttpResponse:
+    """Ask a destination whether it answers."""
+    asked = _present(destination_id)
+    outcome = destinations.test(asked, request.user)
+    is_well = outcome.result == Result.DELIVERED
+    words = _("It answered.") if is_well else _in_words(outcome)
+    (messages.success if is_well else messages.warning)(request, f"{asked}: {words}")
+    return redirect("delivery:destinations")
+
+
+def _in_words(outcome: Outcome) -> str:
+    if outcome.code == "not_reached":
+        return _("Nothing answers there.")
+    if outcome.code == "no_answer":
+        return _("It took the connection but did not answer.")
+    return str(Reason(outcome.code, outcome.params))
+
+
+@allow(Role.IT)
+@require_POST
+def pause(request: SignedInRequest, destination_id: uuid.UUID) -> HttpResponse:
+    """Stop sending to a destination."""
+    return _pause(request, destination_id, is_paused=True)
+
+
+@allow(Role.IT)
+@require_POST
+def resume(request: SignedInRequest, destination_id: uuid.UUID) -> HttpResponse:
+    """Go on sending to a destination."""
+    return _pause(request, destination_id, is_paused=False)
+
+
+def _pause(request: SignedInRequest, key: uuid.UUID, *, is_paused: bool) -> HttpResponse:
+    shown = _present(key)
+    destinations.pause(shown, is_paused, request.user)
+    words = _("{name} is paused.") if is_paused else _("{name} is sent to again.")
+    messages.success(request, words.format(name=shown))
+    return redirect("delivery:destinations")
+
+
+@allow(Role.IT)
+@require_POST
+def remove(request: SignedInRequest, destination_id: uuid.UUID) -> HttpResponse:
+    """Remove a destination and cancel what waits for it."""
+    shown = _present(destination_id)
+    destinations.remove(shown, request.user)
+    messages.success(request, _("{name} is removed.").format(name=shown))
+    return redirect("delivery:destinations")
+
+
+@allow(Role.IT)
+@require_http_methods(["GET", "POST"])
+def deliveries(request: SignedInRequest) -> HttpResponse:
+    """The outbox: what goes where and what became of it; the newest first."""
+    if request.method == "POST":
+        return _act(request)
+    found = Delivery.objects.select_related("destination", "document")
+    state, place = request.GET.get("state", ""), request.GET.get("destination", "")
+    counted = Delivery.objects.order_by()
+    if chosen := _destination_of(place):
+        found, counted = found.filter(destination=chosen), counted.filter(destination=chosen)
+    if state in DeliveryState.values:
+        found = found.filter(state=state)
+    counts = dict(counted.values_list("state").annotate(Count("pk")))
+    context: dict[str, Any] = {
+        "page": Paginator(found.defer("document__content"), _ROWS_PER_PAGE).get_page(
+            request.GET.get("page")
+        ),
+        "states": [(each, counts.get(each.value, 0)) for each in DeliveryState],
+        "state": state,
+        "chosen": chosen,
+    }
+    return render(request, "delivery/outbox.html", context)
+
+
+def _act(request: SignedInRequest) -> HttpResponse:
+    """Send the chosen deliveries again, or cancel them."""
+    ids = _ids(request.POST.getlist("delivery"))
+    try:
+        if request.POST.get("action") == "cancel":
+            count = outbox.cancel(ids, request.user)
+            words = ngettext("{count} delivery cancelled.", "{count} deliveries cancelled.", count)
+        else:
+            count = outbox.send_again(ids, request.user)
+            words = ngettext(
+                "{count} delivery is sent again within seconds.",
+                "{count} deliveries are sent again within seconds.",
+                count,
+            )
+        messages.success(request, words.format(count=count))
+    except Conflict as error:
+        messages.warning(request, error.message)
+    back = redirect("delivery:outbox")
+    query = request.GET.urlencode()
+    if query:
+        back["Location"] = f"{back['Location']}?{query}"
+    return back
+
+
+def _ids(texts: list[str]) -> list[uuid.UUID]:
+    try:
+        return [uuid.UUID(text) for text in texts]
+    except ValueError:
+        return []
+
+
+def _destination_of(text: str) -> Destination | None:
+    try:
+        return Destination.objects.filter(pk=uuid.UUID(text)).first()
+    except ValueError:
+        return None
+
+
+def _present(key: uuid.UUID) -> Destination:
+    return get_object_or_404(Destination, pk=key, removed_at=None)
