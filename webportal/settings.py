@@ -141,6 +141,8 @@ BACKUP_IDENTITY = env.str("BACKUP_IDENTITY", default="")
 # older.
 BACKUP_EVERY_HOURS = env.float("BACKUP_EVERY_HOURS", default=0)
 BACKUP_MAX_AGE_HOURS = env.float("BACKUP_MAX_AGE_HOURS", default=48)
+# How often the scheduler verifies the newest backup, 0 for never.
+BACKUP_VERIFY_HOURS = env.float("BACKUP_VERIFY_HOURS", default=168)
 # Older ones are deleted after the next complete one; 0 keeps all.
 BACKUP_KEEP_DAYS = env.int("BACKUP_KEEP_DAYS", default=0)
 if BACKUP_REPOSITORY:

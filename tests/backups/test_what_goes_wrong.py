@@ -215,6 +215,37 @@ def test_the_scheduler_starts_one_when_due(repository_folder: Path, settings: Se
     assert str(last).startswith("last")
 
 
+def test_the_scheduler_verifies_when_due(stored: None, settings: Settings) -> None:
+    assert not runs.is_verification_due()
+    backup = taking.take()
+    assert runs.is_verification_due()
+    verifying.verify(backup.name)
+    assert not runs.is_verification_due()
+    Backup.objects.update(verified_at=timezone.now() - timedelta(hours=169))
+    assert runs.is_verification_due()
+    settings.BACKUP_VERIFY_HOURS = 0
+    assert not runs.is_verification_due()
+
+
+def test_hospital_it_is_alerted_of_faults_and_of_no_verification(
+    stored: None, repository_folder: Path, settings: Settings
+) -> None:
+    backup = taking.take()
+    assert "backup_unverified" not in alert_codes()
+    Backup.objects.update(finished_at=timezone.now() - timedelta(hours=337))
+    assert "backup_unverified" in alert_codes()
+    settings.BACKUP_VERIFY_HOURS = 0
+    assert "backup_unverified" not in alert_codes()
+    settings.BACKUP_VERIFY_HOURS = 168
+    damaged = next((repository_folder / "files").rglob("*.age"))
+    damaged.write_bytes(b"x" * damaged.stat().st_size)
+    verifying.verify(backup.name)
+    assert "backup_unverified" not in alert_codes()
+    # The next backup shares the damaged part.
+    assert taking.take().state == BackupState.COMPLETE
+    assert "backup_not_complete" in alert_codes()
+
+
 def test_hospital_it_is_alerted_when_the_last_complete_backup_is_too_old(
     repository_folder: Path, settings: Settings
 ) -> None:

@@ -12,6 +12,7 @@ from webportal.backups.models import Backup, BackupState
 
 LATE = "backup_late"
 NOT_COMPLETE = "backup_not_complete"
+UNVERIFIED = "backup_unverified"
 
 WORDS: dict[str, str | Promise] = {
     LATE: _(
@@ -21,6 +22,10 @@ WORDS: dict[str, str | Promise] = {
     NOT_COMPLETE: _(
         "The last backup failed, lacks files, or was found damaged. The Queue page says what"
         " happened."
+    ),
+    UNVERIFIED: _(
+        "No backup has been verified for twice BACKUP_VERIFY_HOURS. Run ‘manage.py backup"
+        " --verify’, which says what is wrong, and check that the scheduler runs."
     ),
 }
 FAILURES: dict[str, str | Promise] = {
@@ -60,6 +65,22 @@ def why(backup: Backup) -> str:
     return str(FAILURES.get(backup.failure, UNEXPECTED)) if backup.failure else ""
 
 
+def last_verified() -> Backup | None:
+    """The backup that was verified last."""
+    return Backup.objects.exclude(verified_at=None).order_by("-verified_at").first()
+
+
+def _is_unverified(verified: Backup | None) -> bool:
+    """Whether a verification is long overdue, counted from the first complete backup."""
+    first = Backup.objects.filter(state=BackupState.COMPLETE).order_by("started_at").first()
+    if settings.BACKUP_VERIFY_HOURS <= 0 or first is None:
+        return False
+    since = verified.verified_at if verified else first.finished_at
+    return since is None or since < timezone.now() - 2 * timedelta(
+        hours=settings.BACKUP_VERIFY_HOURS
+    )
+
+
 def problems() -> list[str]:
     """The codes of the problems that need attention."""
     if not is_configured():
@@ -72,6 +93,12 @@ def problems() -> list[str]:
     ):
         found.append(LATE)
     ended = Backup.objects.exclude(state=BackupState.RUNNING).first()
-    if ended is not None and (ended.state != BackupState.COMPLETE or ended.faults):
+    # A later backup shares most of its parts with the one that was found damaged.
+    verified = last_verified()
+    if (ended is not None and ended.state != BackupState.COMPLETE) or (
+        verified and verified.faults
+    ):
         found.append(NOT_COMPLETE)
+    if _is_unverified(verified):
+        found.append(UNVERIFIED)
     return found

@@ -2,7 +2,7 @@
 
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.utils import timezone
@@ -13,19 +13,34 @@ from webportal.backups.models import Backup, BackupState
 # A failed backup is retried after this long, or when it would be due anyway.
 RETRY = timedelta(hours=1)
 _child: "subprocess.Popen[bytes] | None" = None
+# When this process last started a verification, which may have failed.
+_verified_at = datetime.min.replace(tzinfo=UTC)
 
 
 def start_if_due() -> bool:
-    """Start a backup if BACKUP_EVERY_HOURS requires one, unless one is running."""
-    global _child
+    """Start a backup, or the verification of the newest one, if due and none is running."""
+    global _child, _verified_at
     if _child is not None and _child.poll() is None:
         return False
     _child = None
-    if not is_due():
-        return False
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "backup"]
+    if not is_due():
+        if not is_verification_due() or timezone.now() < _verified_at + RETRY:
+            return False
+        command.append("--verify")
+        _verified_at = timezone.now()
     _child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     return True
+
+
+def is_verification_due() -> bool:
+    """Whether BACKUP_VERIFY_HOURS have passed since any backup was verified."""
+    if not repository.is_configured() or settings.BACKUP_VERIFY_HOURS <= 0:
+        return False
+    if not Backup.objects.filter(state=BackupState.COMPLETE).exists():
+        return False
+    period = timedelta(hours=settings.BACKUP_VERIFY_HOURS)
+    return not Backup.objects.filter(verified_at__gt=timezone.now() - period).exists()
 
 
 def is_due() -> bool:

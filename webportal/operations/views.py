@@ -72,6 +72,7 @@ def _status() -> dict[str, Any]:
         "backup": backup,
         "backup_failure": backups.why(backup) if backup else "",
         "complete_backup": backups.latest_complete(),
+        "verified_backup": backups.last_verified(),
         "shown_jobs": SHOWN_JOBS,
     }
 

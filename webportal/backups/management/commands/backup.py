@@ -42,11 +42,12 @@ class Command(BaseCommand):
         try:
             if options["list"]:
                 self.stdout.writelines(f"{name}\n" for name in repository.names())
-            elif options["verify"]:
+                return
+            # Lower priority than people and workers.
+            os.nice(10)
+            if options["verify"]:
                 self._verify(options["verify"])
             else:
-                # Lower priority than people and workers.
-                os.nice(10)
                 self._take(may_begin_repository=options["begin_repository"])
         except (BackupError, OSError) as error:
             raise CommandError(str(error)) from error
