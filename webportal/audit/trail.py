@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from webportal.audit.models import Action, AuditEntry, ChainHead
@@ -42,7 +42,8 @@ def append(event: Event, actor: Any = None) -> AuditEntry:
 def append_all(events: Iterable[Event], actor: Any = None) -> list[AuditEntry]:
     """Append events in order, in the caller's transaction.
 
-    The chain's head stays locked until that transaction ends: call this last in it.
+    The chain's head stays locked until that transaction ends: call this last in it. What the
+    transaction has written is checked against its foreign keys first.
     """
     events = list(events)
     if not events:
@@ -52,6 +53,7 @@ def append_all(events: Iterable[Event], actor: Any = None) -> list[AuditEntry]:
     for event in events:
         _as_stored(event.detail)  # raises for values that JSON cannot hold, before locking
     with transaction.atomic():
+        _check_references()
         head = ChainHead.objects.select_for_update().get(pk=1)
         now = timezone.now()
         entries = []
@@ -75,6 +77,16 @@ def append_all(events: Iterable[Event], actor: Any = None) -> list[AuditEntry]:
         AuditEntry.objects.bulk_create(entries)
         head.save(update_fields=["sequence", "mac"])
     return entries
+
+
+def _check_references() -> None:
+    """Let PostgreSQL check the foreign keys now instead of when the transaction ends.
+
+    The check waits for whoever has locked the row that is referred to, and they may in turn wait
+    for the chain's head: with the head locked first, that would be a deadlock.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
 
 
 def compute_mac(entry: AuditEntry) -> str:
