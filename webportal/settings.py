@@ -301,10 +301,13 @@ DICOM_OTHER_OBJECTS = env.str("DICOM_OTHER_OBJECTS", default="refuse")
 if DICOM_OTHER_OBJECTS not in ("refuse", "keep"):
     raise environ.ImproperlyConfigured("DICOM_OTHER_OBJECTS must be refuse or keep.")
 DICOM_ASSOCIATIONS = env.int("DICOM_ASSOCIATIONS", default=10)
+DICOM_ASSOCIATIONS_PER_NODE = env.int("DICOM_ASSOCIATIONS_PER_NODE", default=5)
 DICOM_IDLE_SECONDS = env.float("DICOM_IDLE_SECONDS", default=60)
 DICOM_ANSWER_SECONDS = env.float("DICOM_ANSWER_SECONDS", default=30)
 # The maximum PDU length; larger ones cost memory, smaller ones time.
 DICOM_PDU_BYTES = env.int("DICOM_PDU_BYTES", default=1024**2)
+if not 4096 <= DICOM_PDU_BYTES <= 64 * 1024**2:
+    raise environ.ImproperlyConfigured("DICOM_PDU_BYTES must be 4096 to 67108864.")
 # PEM files: the receiver's certificate and key, and the CAs of client certificates.
 DICOM_TLS_CERTIFICATE = env.str("DICOM_TLS_CERTIFICATE", default="")
 DICOM_TLS_KEY = env.str("DICOM_TLS_KEY", default="")

@@ -8,6 +8,8 @@ from webportal.network.models import Node, RejectedCaller
 from webportal.network.nodes import may_call_from
 
 UNKNOWN, INACTIVE, ADDRESS, CALLED = "unknown", "inactive", "address", "called"
+# Let in, and aborted while it sent.
+TOO_LARGE = "too_large"
 _KEPT = 50
 
 

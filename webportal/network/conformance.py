@@ -22,7 +22,10 @@ _STATUSES = (
 _REJECTIONS = (
     ("permanent, service user, 3", "the calling AE title is unknown, inactive or not from there"),
     ("permanent, service user, 7", "the called AE title is not the receiver's"),
-    ("transient, presentation, 2", "too many associations, or the database does not answer"),
+    (
+        "transient, presentation, 2",
+        "too many associations of all or of this node, or the database does not answer",
+    ),
 )
 
 

@@ -6,9 +6,11 @@ which was never acknowledged. Files are named by their SHA-256.
 
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from pydicom import FileDataset, dcmread
 
 from webportal.accounts.models import User
 from webportal.audit.models import Action
@@ -31,6 +34,7 @@ KEPT = (InboxState.WAITING, InboxState.REFUSED, InboxState.SET_ASIDE)
 #: The states in which a person may discard it.
 DISCARDABLE = (InboxState.REFUSED, InboxState.SET_ASIDE)
 _CLEARED_AT_ONCE = 100
+_UID = re.compile(r"[0-9.]{1,64}")
 _NOT_SETTLED: dict[str, Any] = {
     "settled_at": None,
     "reason_code": "",
@@ -58,6 +62,17 @@ class Arrival:
     sop_class_uid: str
     transfer_syntax_uid: str
     data: bytes
+
+
+def header_of(data: bytes) -> FileDataset:
+    """Return what a DICOM file says of its study. pydicom raises anything where it is none."""
+    return dcmread(BytesIO(data), stop_before_pixels=True, specific_tags=["StudyInstanceUID"])
+
+
+def study_of(header: FileDataset) -> str:
+    """Return the Study Instance UID, '' where a file has none."""
+    study = str(header.get("StudyInstanceUID", "") or "")
+    return study if _UID.fullmatch(study) else ""
 
 
 def folder() -> Path:

@@ -1,11 +1,11 @@
 """The receiver: verification SCP (C-ECHO) and storage SCP (C-STORE) for known nodes.
 
 It decodes nothing: an instance is written in its received encoding, and acknowledged once it is
-durably in the inbox. It holds at most one data set per association in memory.
+durably in the inbox. It holds at most one data set per association in memory;
+webportal.network.limits says what a peer may use.
 """
 
 import logging
-import re
 import socket
 import ssl
 import threading
@@ -17,7 +17,7 @@ from typing import Any
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection
-from pydicom import dcmread, uid
+from pydicom import uid
 from pydicom.dataset import FileMetaDataset
 from pydicom.filewriter import write_file_meta_info
 from pynetdicom import AE, evt
@@ -25,6 +25,15 @@ from pynetdicom.events import Event
 from pynetdicom.transport import ThreadedAssociationServer
 
 from webportal.network import callers, inbox
+from webportal.network.limits import (
+    MOST_CONNECTIONS,
+    Associations,
+    Connections,
+    GuardedSocket,
+    GuardedTLSSocket,
+    Unanswered,
+    size_of,
+)
 from webportal.network.models import Node
 from webportal.network.sop_classes import offered
 
@@ -44,8 +53,6 @@ CALLING_NOT_RECOGNISED, CALLED_NOT_RECOGNISED = 0x03, 0x07
 # Rejected-transient, source service-provider (presentation): local limit exceeded.
 _TRANSIENT, _BY_PROVIDER, LOCAL_LIMIT = 0x02, 0x03, 0x02
 
-_UID = re.compile(r"[0-9.]{1,64}")
-_MOST_CONNECTIONS = 200
 # PS3.8 9.2: connection closed (Evt17) while awaiting the association request (Sta2).
 _CLOSED_UNASKED = ("Sta2", "Evt17")
 # RFC 9325 (BCP 195), for the profile of PS3.15 B.9: TLS 1.2 cipher suites; 1.3 has no weak ones.
@@ -58,18 +65,31 @@ class Server(ThreadedAssociationServer):
     # With pynetdicom's backlog of 5, each further simultaneous connection retries after a second.
     request_queue_size = 128
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.connections = Connections()
+
     def get_request(self) -> tuple[socket.socket, Any]:
         """Accept a connection; the TLS handshake is left to its thread.
 
         pynetdicom does it here, where a silent client would block all others.
         """
         assert self.socket is not None
-        client, address = self.socket.accept()
+        accepted, address = self.socket.accept()
+        client: Any = GuardedSocket(fileno=accepted.detach())
         if self.ssl_context is not None:
             client = self.ssl_context.wrap_socket(
                 client, server_side=True, do_handshake_on_connect=False
             )
+        client.begin()
         return client, address
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        """Whether a connection gets its threads; it is closed otherwise."""
+        if self.connections.admit(request, client_address[0]):
+            return True
+        logger.warning("A connection from %s is closed: too many are open", client_address[0])
+        return False
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serve a connection, after the TLS handshake if it is encrypted."""
@@ -81,8 +101,11 @@ class Server(ThreadedAssociationServer):
                 logger.warning("A TLS handshake failed: %s", type(error).__name__)
                 self.shutdown_request(request)
                 return
-            request.settimeout(None)
         super().process_request_thread(request, client_address)
+
+    def start(self) -> None:
+        """Serve, in a thread of its own."""
+        threading.Thread(target=self.serve_forever, name="DICOM server", daemon=True).start()
 
     def stop(self) -> None:
         """Stop listening; open connections end with the process."""
@@ -90,28 +113,30 @@ class Server(ThreadedAssociationServer):
         self.server_close()
 
 
-def start(address: str, port: int) -> Server:
-    """Start listening, and return the server, which runs in its own thread. Raises OSError."""
+def listen(address: str, port: int) -> Server:
+    """Start listening, and return the server; connections wait until it starts. Raises OSError."""
     entity = AE(ae_title=settings.DICOM_AE_TITLE)
     entity.implementation_class_uid = IMPLEMENTATION_UID
     entity.implementation_version_name = IMPLEMENTATION_NAME
     # Counts connections before their association request; accepted ones are counted below.
-    entity.maximum_associations = _MOST_CONNECTIONS
+    entity.maximum_associations = MOST_CONNECTIONS
     entity.maximum_pdu_size = settings.DICOM_PDU_BYTES
     entity.network_timeout = settings.DICOM_IDLE_SECONDS
     entity.dimse_timeout = entity.acse_timeout = settings.DICOM_ANSWER_SECONDS
     for sop_class, syntaxes in offered():
         entity.add_supported_context(sop_class, list(syntaxes))
     handlers: list[Any] = [
-        (evt.EVT_REQUESTED, _with_connection(_admit)),
+        (evt.EVT_REQUESTED, _with_connection(_admit), [Associations()]),
         (evt.EVT_C_STORE, _with_connection(_store)),
+        (evt.EVT_PDU_RECV, _measure),
+        (evt.EVT_DIMSE_RECV, _await_answer),
+        (evt.EVT_DIMSE_SENT, _answered),
         (evt.EVT_FSM_TRANSITION, _forget),
     ]
     server = entity.make_server(
         (address, port), evt_handlers=handlers, ssl_context=_tls(), server_class=Server
     )
     assert isinstance(server, Server)
-    threading.Thread(target=server.serve_forever, name="DICOM server", daemon=True).start()
     return server
 
 
@@ -122,6 +147,7 @@ def _tls() -> ssl.SSLContext | None:
             raise ImproperlyConfigured("DICOM_TLS_CLIENT_CA needs DICOM_TLS_CERTIFICATE, too.")
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.sslsocket_class = GuardedTLSSocket
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers(_CIPHERS)
     context.load_cert_chain(settings.DICOM_TLS_CERTIFICATE, settings.DICOM_TLS_KEY or None)
@@ -131,22 +157,22 @@ def _tls() -> ssl.SSLContext | None:
     return context
 
 
-def _with_connection(handle: Callable[[Event], Any]) -> Callable[[Event], Any]:
+def _with_connection(handle: Callable[..., Any]) -> Callable[..., Any]:
     """Give the handler a database connection that is closed with it.
 
     Each association has a thread of its own, whose connection nobody would close.
     """
 
-    def handled(event: Event) -> Any:
+    def handled(event: Event, *arguments: Any) -> Any:
         try:
-            return handle(event)
+            return handle(event, *arguments)
         finally:
             connection.close()
 
     return handled
 
 
-def _admit(event: Event) -> None:
+def _admit(event: Event, associations: Associations) -> None:
     """Reject an association unless a known node requests it; see webportal.network.callers."""
     association: Any = event.assoc
     request = association.requestor.primitive
@@ -160,7 +186,9 @@ def _admit(event: Event) -> None:
             reason, why = CALLED_NOT_RECOGNISED, callers.CALLED
         else:
             association.chestline_node = found
-            if _open_associations(association.ae) >= settings.DICOM_ASSOCIATIONS:
+            association.chestline_unanswered = Unanswered()
+            if not associations.admit(association, found):
+                logger.warning("An association of %s is rejected: too many are open", address)
                 _reject(association, _TRANSIENT, _BY_PROVIDER, LOCAL_LIMIT)
             return
         callers.note_rejected(calling, called, address, why)
@@ -172,10 +200,6 @@ def _admit(event: Event) -> None:
     _reject(association, _PERMANENT, _BY_USER, reason)
 
 
-def _open_associations(entity: AE) -> int:
-    return sum(each.is_acceptor and each.is_established for each in entity.active_associations)
-
-
 def _forget(event: Event) -> None:
     """End the thread of a connection that closed before its association request.
 
@@ -183,6 +207,43 @@ def _forget(event: Event) -> None:
     """
     if (event.current_state, event.fsm_event) == _CLOSED_UNASKED:
         event.assoc.dul.to_user_queue.put(None)
+
+
+def _measure(event: Event) -> None:
+    """Abort an association that sends more than an instance may have before it is answered."""
+    association: Any = event.assoc
+    unanswered = getattr(association, "chestline_unanswered", None)
+    if unanswered is None or unanswered.add(size_of(event)):
+        return
+    association.chestline_unanswered = None
+    address = association.requestor.address
+    logger.warning("An association from %s is aborted: more than UPLOAD_MAX_BYTES", address)
+    # Not waited for inside of a handler: pynetdicom sends it before it reads on.
+    association.abort()
+    _note_too_large(association)
+
+
+def _note_too_large(association: Any) -> None:
+    request = association.requestor.primitive
+    calling, called = request.calling_ae_title.strip(), request.called_ae_title.strip()
+    try:
+        callers.note_rejected(calling, called, association.requestor.address, callers.TOO_LARGE)
+    except Error as error:
+        logger.error("An aborted association is not noted: %s", type(error).__name__)
+    finally:
+        connection.close()
+
+
+def _await_answer(event: Event) -> None:
+    association: Any = event.assoc
+    if association.chestline_unanswered is not None:
+        association.chestline_unanswered.request()
+
+
+def _answered(event: Event) -> None:
+    association: Any = event.assoc
+    if association.chestline_unanswered is not None:
+        association.chestline_unanswered.answer()
 
 
 def _reject(association: Any, result: int, source: int, reason: int) -> None:
@@ -248,8 +309,6 @@ def _study_of(data: bytes) -> str | None:
     Whether the image is usable is determined later.
     """
     try:
-        header = dcmread(BytesIO(data), stop_before_pixels=True, specific_tags=["StudyInstanceUID"])
-        study = str(header.get("StudyInstanceUID", "") or "")
+        return inbox.study_of(inbox.header_of(data))
     except Exception:  # pydicom raises arbitrary exceptions on broken data sets
         return None
-    return study if _UID.fullmatch(study) else ""

@@ -26,6 +26,7 @@ _WHY_REJECTED = {
     callers.INACTIVE: gettext_lazy("may not send"),
     callers.ADDRESS: gettext_lazy("not from this address"),
     callers.CALLED: gettext_lazy("asked for another AE title"),
+    callers.TOO_LARGE: gettext_lazy("aborted: sent an object larger than an upload may be"),
 }
 
 

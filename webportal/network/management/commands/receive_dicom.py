@@ -40,14 +40,16 @@ class Command(BaseCommand):
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
         try:
-            server = scp.start(options["address"], options["port"])
+            server = scp.listen(options["address"], options["port"])
         except OSError as error:
             raise CommandError(
                 f"Cannot listen on {options['address']}, port {options['port']} (DICOM_ADDRESS,"
                 f" DICOM_PORT): {error.strerror}."
             ) from error
-        # No other process listens here, so unfinished files are those of a dead one.
+        # No other process listens here, so unfinished files are those of a dead one. Who connects
+        # meanwhile waits.
         inbox.remove_unfinished()
+        server.start()
         port = server.server_address[1]
         self.stdout.write(f"Receiving as {settings.DICOM_AE_TITLE} on port {port}.")
         self.stdout.flush()

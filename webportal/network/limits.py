@@ -1,0 +1,176 @@
+"""What a peer may use of the receiver: length and time of what it sends, connections, associations.
+
+pynetdicom reads a PDU of any length into memory, waits for the rest of one for ever, and keeps what
+a peer sends beside an unanswered request. What counts bytes therefore sits in the socket, below it.
+"""
+
+import logging
+import socket
+import ssl
+import struct
+import threading
+import time
+import weakref
+from collections import deque
+from typing import Any
+
+from django.conf import settings
+from pynetdicom.events import Event
+from pynetdicom.pdu import P_DATA_TF
+
+from webportal.network.models import Node
+
+logger = logging.getLogger(__name__)
+
+# Of all peers, and of one address, behind which several devices may be. pynetdicom looks at each a
+# thousand times a second, even at those that say nothing.
+MOST_CONNECTIONS = 100
+MOST_CONNECTIONS_OF_AN_ADDRESS = 40
+# The maximum length that is negotiated is about P-DATA-TF alone (PS3.8 D.1). An association request
+# with 128 presentation contexts, each with every transfer syntax, is shorter than this.
+_LONGEST_OTHER_PDU = 256 * 1024
+_HEADER = struct.Struct(">BxL")
+_P_DATA_TF = 0x04
+# PS3.8 9.3.8: an abort by the provider of the service, for a parameter with an invalid value.
+_A_ABORT = b"\x07\x00\x00\x00\x00\x04\x00\x00\x02\x06"
+
+
+class _Guarded(socket.socket):
+    """A connection whose peer sends PDUs that are short enough, and in time.
+
+    Anything else ends it as if the peer had closed it.
+    """
+
+    # On the class, because the sockets of TLS are not made by their constructor.
+    _header = b""
+    _left = 0
+    _has_asked = False
+    _asks_until = 0.0
+
+    def begin(self) -> None:
+        """Start the time within which the peer has to send its first PDU."""
+        self._asks_until = time.monotonic() + settings.DICOM_ANSWER_SECONDS
+
+    def recv(self, size: int = 1024, flags: int = 0) -> bytes:
+        """Read what the peer sent; nothing, as at its end, where it went beyond a limit."""
+        if not self._has_asked:
+            # Anew each time, because a peer may send one byte at a time.
+            self.settimeout(max(self._asks_until - time.monotonic(), 0.001))
+        try:
+            data = super().recv(size, flags)
+        except TimeoutError:
+            return b""
+        return data if self._is_short_enough(data) else self._aborted()
+
+    def _is_short_enough(self, data: bytes) -> bool:
+        """Follow the PDUs in what was read; whether none is too long."""
+        while data:
+            if not self._left:
+                missing = _HEADER.size - len(self._header)
+                self._header, data = self._header + data[:missing], data[missing:]
+                if len(self._header) < _HEADER.size:
+                    return True
+                kind, self._left = _HEADER.unpack(self._header)
+                self._header = b""
+                longest = settings.DICOM_PDU_BYTES if kind == _P_DATA_TF else _LONGEST_OTHER_PDU
+                if self._left > longest:
+                    return False
+            step = min(self._left, len(data))
+            self._left, data = self._left - step, data[step:]
+            if not self._left and not self._has_asked:
+                self._has_asked = True
+                self.settimeout(settings.DICOM_IDLE_SECONDS)
+        return True
+
+    def _aborted(self) -> bytes:
+        logger.warning("An association is aborted: a PDU is longer than DICOM_PDU_BYTES")
+        try:
+            self.sendall(_A_ABORT)
+            self.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # the peer has gone already
+        return b""
+
+
+class GuardedSocket(_Guarded):
+    """A guarded connection without TLS."""
+
+
+class GuardedTLSSocket(_Guarded, ssl.SSLSocket):
+    """A guarded connection with TLS."""
+
+
+class Connections:
+    """The connections that are open. Only the thread that accepts them may call this."""
+
+    def __init__(self) -> None:
+        self._open: weakref.WeakSet[_Guarded] = weakref.WeakSet()
+        self._addresses: weakref.WeakKeyDictionary[_Guarded, str] = weakref.WeakKeyDictionary()
+
+    def admit(self, connection: _Guarded, address: str) -> bool:
+        """Whether there is room for a connection from an address; counts it if so."""
+        # Weakly held and asked: pynetdicom leaves some to the garbage collector to close.
+        others = [each for each in self._open if each.fileno() >= 0]
+        from_there = sum(self._addresses[each] == address for each in others)
+        if len(others) >= MOST_CONNECTIONS or from_there >= MOST_CONNECTIONS_OF_AN_ADDRESS:
+            return False
+        self._open.add(connection)
+        self._addresses[connection] = address
+        return True
+
+
+class Associations:
+    """The associations that were let in, counted until their threads end."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._nodes: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+
+    def admit(self, association: Any, node: Node) -> bool:
+        """Whether there is room for one more association of a node; counts it if so."""
+        with self._lock:
+            others = [pk for each, pk in self._nodes.items() if each.is_alive()]
+            if (
+                len(others) >= settings.DICOM_ASSOCIATIONS
+                or others.count(node.pk) >= settings.DICOM_ASSOCIATIONS_PER_NODE
+            ):
+                return False
+            self._nodes[association] = node.pk
+            return True
+
+
+class Unanswered:
+    """How many bytes of requests of an association are in memory: those without an answer yet.
+
+    A peer may send the next request early, and some do. Each number has one thread that changes it:
+    the first two that of the connection, the last that of the association.
+    """
+
+    def __init__(self) -> None:
+        self._arrived = self._requested = self._answered = 0
+        self._requests: deque[int] = deque()
+
+    def add(self, size: int) -> bool:
+        """Count bytes that arrived; whether they are still as many as an instance may have."""
+        self._arrived += size
+        most: int = settings.UPLOAD_MAX_BYTES
+        return self._arrived - self._answered <= most
+
+    def request(self) -> None:
+        """Note that a request is complete."""
+        self._requests.append(self._arrived - self._requested)
+        self._requested = self._arrived
+
+    def answer(self) -> None:
+        """Note that the oldest request is answered, and with it out of memory."""
+        if self._requests:
+            self._answered += self._requests.popleft()
+
+
+def size_of(event: Event) -> int:
+    """How many bytes a PDU that arrived adds to a request."""
+    pdu: Any = event.pdu
+    if not isinstance(pdu, P_DATA_TF):
+        return 0
+    items: list[Any] = pdu.presentation_data_value_items
+    return sum(len(item.presentation_data_value) for item in items)
