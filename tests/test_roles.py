@@ -176,6 +176,7 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "dicom/nodes/<uuid:node_id>": {"GET": (IT,), "POST": (IT,)},
     "dicom/nodes/<uuid:node_id>/test": {"POST": (IT,)},
     "dicom/inbox": {"GET": (IT,)},
+    "dicom/inbox/adopt": {"POST": (IT,)},
     "dicom/inbox/<uuid:received_id>/retry": {"POST": (IT,)},
     "dicom/inbox/<uuid:received_id>/discard": {"POST": (IT,)},
     "health/live": {"GET": PUBLIC},
@@ -252,6 +253,7 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "api/v1/dicom-nodes/<uuid:pk>/echo": {"POST": (IT,)},
     "api/v1/received-instances": {"GET": (IT,)},
     "api/v1/received-instances/<uuid:pk>": {"GET": (IT,)},
+    "api/v1/received-instances/<uuid:pk>/adopt": {"POST": (IT,)},
     "api/v1/received-instances/<uuid:pk>/retry": {"POST": (IT,)},
     "api/v1/received-instances/<uuid:pk>/discard": {"POST": (IT,)},
     # DICOMweb

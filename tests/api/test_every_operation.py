@@ -129,6 +129,7 @@ OPERATIONS: dict[str, Operation] = {
     "dicom_nodes_echo_create": Operation(IT, path=_of("node")),
     "received_instances_list": Operation(IT),
     "received_instances_retrieve": Operation(IT, path=_of("received")),
+    "received_instances_adopt_create": Operation(IT, path=_of("found"), body={"node": "@node"}),
     "received_instances_retry_create": Operation(IT, path=_of("received")),
     "received_instances_discard_create": Operation(IT, path=_of("received")),
     "users_list": Operation(IT),

@@ -28,7 +28,7 @@ from webportal.intake import pipeline
 from webportal.intake.batches import services
 from webportal.intake.cases.case_record import FORM_KEY, CaseRecord
 from webportal.intake.models import UploadItem
-from webportal.network.models import Node
+from webportal.network.models import InboxState, Node
 from webportal.notifications.models import Kind, Notification
 from webportal.review.models import SecondReading, TextTemplate
 from webportal.review.reads import reservation
@@ -188,6 +188,10 @@ class World:
     @cached_property
     def node(self) -> Any:
         return make_node().pk
+
+    @property
+    def found(self) -> Any:
+        return make_received(None, InboxState.FOUND).pk
 
     @property
     def received(self) -> Any:

@@ -134,7 +134,7 @@ def _fill(people: dict[Role, User], folder: Path) -> dict[str, str]:
     Notification.objects.create(recipient=reader, kind=Kind.STAT_UNREAD, **waiting)
     node = make_node(port=104)
     for state in InboxState:
-        make_received(node, state)
+        make_received(None if state == InboxState.FOUND else node, state)
     erasure = Erasure.objects.create(
         patient=other.pk,
         reason="Request of 3 May",

@@ -20,13 +20,15 @@ def make_node(ae_title: str = "CR1", **fields: Any) -> Node:
     return create_node(ae_title, **defaults | fields, by=by)
 
 
-def make_received(node: Node, state: str = InboxState.REFUSED, **fields: Any) -> ReceivedInstance:
+def make_received(
+    node: Node | None, state: str = InboxState.REFUSED, **fields: Any
+) -> ReceivedInstance:
     """An instance in the inbox, whose file is there."""
     now = timezone.now()
     sop_instance_uid = uid.generate_uid()
     defaults: dict[str, Any] = {
         "node": node,
-        "address": "127.0.0.1",
+        "address": "127.0.0.1" if node else None,
         "study_instance_uid": uid.generate_uid(),
         "sop_instance_uid": sop_instance_uid,
         "sop_class_uid": uid.ComputedRadiographyImageStorage,

@@ -18,9 +18,10 @@ from tests.network.rows import make_node, make_received
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
 from webportal.audit.verification import verify
+from webportal.intake.batches import services
 from webportal.intake.errors import StorageFullError
-from webportal.network import inbox, taking_in
-from webportal.network.models import InboxState, Node
+from webportal.network import found, inbox, taking_in
+from webportal.network.models import InboxState, Node, ReceivedInstance
 
 pytestmark = pytest.mark.django_db
 
@@ -144,6 +145,69 @@ def test_a_read_only_storage_refuses_no_instance(settings: Settings, storage_fol
     assert taking_in.work_off() == 1
     row.refresh_from_db()
     assert row.state == "taken"
+
+
+def test_files_without_a_record_are_processed_once_somebody_says_who_sent_them(
+    client: Client, settings: Settings, storage_folder: Path
+) -> None:
+    settings.DICOM_STUDY_QUIET_SECONDS = 0
+    node = make_node()
+    recorded = make_received(node)
+    kept = [files.dicom(files.phantom(seed=seed)) for seed in (1, 2)]
+    broken = b"no DICOM"
+    for data in (*kept, broken):
+        name = hashlib.sha256(data).hexdigest()
+        (inbox.folder() / f"{name}.dcm").write_bytes(data)
+    (inbox.folder() / "notes.txt").write_text("not ours")
+
+    assert found.record() == 3
+    assert found.record() == 0
+    rows = ReceivedInstance.objects.filter(state=InboxState.FOUND)
+    assert taking_in.work_off() == 0
+    assert (
+        "3 files were in the inbox without a record" in client.get("/dicom/inbox").content.decode()
+    )
+    study = rows.exclude(study_instance_uid="").earliest("sha256").study_instance_uid
+
+    client.post("/dicom/inbox/adopt", {"node": "", "study": ""})
+    assert rows.count() == 3
+    client.post("/dicom/inbox/adopt", {"node": node.pk, "study": study})
+    assert rows.count() == 2
+    client.post("/dicom/inbox/adopt", {"node": node.pk, "study": ""})
+    assert taking_in.work_off() == 3
+    others = ReceivedInstance.objects.exclude(pk=recorded.pk)
+    assert sorted(others.values_list("state", flat=True)) == ["refused", "taken", "taken"]
+    assert {row.node for row in others} == {node}
+    assert audit_actions(action="received.adopted") == ["received.adopted"] * 3
+
+
+def test_a_file_without_a_record_may_be_discarded(client: Client) -> None:
+    row = make_received(None, InboxState.FOUND)
+    assert "for good?" in client.get(f"/dicom/inbox?discard={row.pk}").content.decode()
+    client.post(f"/dicom/inbox/{row.pk}/discard")
+    row.refresh_from_db()
+    assert row.state == InboxState.DISCARDED
+
+
+def test_what_another_node_sends_again_is_in_a_batch_of_that_node(
+    settings: Settings, storage_folder: Path
+) -> None:
+    settings.DICOM_STUDY_QUIET_SECONDS = 0
+    first, second = make_node(), make_node("PACS")
+    data = files.dicom(files.phantom())
+    earlier = services.create_batch(first.account, department=first.department)
+    row = make_received(
+        second,
+        InboxState.WAITING,
+        sha256=hashlib.sha256(data).hexdigest(),
+        size=len(data),
+        batch=earlier,
+    )
+    (inbox.folder() / row.file_name).write_bytes(data)
+    assert taking_in.work_off() == 1
+    row.refresh_from_db()
+    assert row.batch is not None
+    assert (row.state, row.batch.created_by) == ("taken", second.account)
 
 
 @pytest.mark.skipif(shutil.which("storescp") is None, reason="dcmtk is not installed")

@@ -6,6 +6,7 @@ import socket
 import subprocess
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ from pydicom import uid
 from pynetdicom import AE
 
 from tests import dicom_files as files
-from tests.helpers import audit_actions, wait_until
+from tests.helpers import PATIENCE_SECONDS, audit_actions, wait_until
 from tests.network.conftest import Receiver
 from webportal.audit.verification import verify
 from webportal.inference.models import Job
 from webportal.intake.models import UploadBatch, UploadItem
+from webportal.network import scp
 from webportal.network.models import InboxState, Node, ReceivedInstance, RejectedCaller
 from webportal.network.sop_classes import VERIFICATION
 from webportal.records.models import Radiograph, Series, Study
@@ -232,13 +234,50 @@ def test_connections_that_open_and_close_leave_nothing(start_receiver: Start, no
     process = psutil.Process(receiver.process.pid)
     assert receiver.call("echoscu").returncode == 0
     before = process.num_fds(), process.num_threads()
+    memory = process.memory_info().rss
     for _ in range(1000):
         socket.create_connection(("127.0.0.1", receiver.port)).close()
-    assert receiver.call("echoscu").returncode == 0
+    wait_until(lambda: receiver.call("echoscu").returncode == 0, "there is room again")
     wait_until(
         lambda: process.num_fds() <= before[0] + 2 and process.num_threads() <= before[1] + 2,
         "threads and files are back",
     )
+    # A thousand associations that stayed would be some 30 MB.
+    assert process.memory_info().rss < memory + 15 * 2**20
+
+
+def test_who_connects_before_the_receiver_has_cleaned_up_waits(
+    node: Node,
+) -> None:
+    server = scp.listen("127.0.0.1", 0)
+    try:
+        port = server.server_address[1]
+        entity = AE("CR1")
+        entity.add_requested_context(VERIFICATION)
+        with ThreadPoolExecutor(1) as other:
+            waiting = other.submit(entity.associate, "127.0.0.1", port, ae_title="CHESTLINE")
+            with socket.create_connection(("127.0.0.1", port)):
+                assert not server.active_associations
+            assert not waiting.done()
+            server.start()
+            association = waiting.result(timeout=PATIENCE_SECONDS)
+        assert association.is_established
+        association.release()
+    finally:
+        server.stop()
+
+
+def test_what_a_killed_receiver_left_is_cleaned_up_or_recorded(
+    start_receiver: Start, node: Node, tmp_path: Path
+) -> None:
+    folder = tmp_path / "inbox"
+    folder.mkdir()
+    (folder / ".incoming-1").write_bytes(b"half")
+    data = files.dicom(files.phantom())
+    (folder / f"{hashlib.sha256(data).hexdigest()}.dcm").write_bytes(data)
+    start_receiver()
+    assert not (folder / ".incoming-1").exists()
+    assert ReceivedInstance.objects.get().state == InboxState.FOUND
 
 
 def certificate(folder: Path, name: str, signed_by: str = "") -> None:

@@ -11,8 +11,12 @@ from pytest_django.fixtures import Settings
 
 from tests.factories import make_job, make_radiograph, make_worker
 from tests.helpers import make_read_only
+from tests.network.rows import make_node, make_received
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, Worker
+from webportal.network import health as network
+from webportal.network import inbox
+from webportal.network.models import InboxState
 from webportal.notifications import run
 from webportal.notifications.alerts import PATIENCE
 from webportal.notifications.mail import MOST_ATTEMPTS
@@ -99,6 +103,23 @@ def test_a_disk_filling_up_is_alerted_before_uploads_are_refused(
     settings.UPLOAD_MIN_FREE_BYTES = free * 2
     find_after_patience()
     assert told(it_person) == ["storage_full", "storage_low"]
+
+
+def test_images_that_a_device_sent_and_nobody_has_are_told(
+    it_person: User, settings: Settings, tmp_path: Path
+) -> None:
+    settings.DICOM_INBOX = tmp_path
+    node = make_node()
+    make_received(node, InboxState.WAITING)
+    assert network.problems() == []
+    long_ago = timezone.now() - network.LONGEST_WAIT
+    make_received(node, InboxState.WAITING, received_at=long_ago)
+    refused = make_received(node, InboxState.REFUSED)
+    find_after_patience()
+    assert told(it_person) == ["received_refused", "received_waiting"]
+    inbox.discard(refused, it_person)
+    make_received(None, InboxState.FOUND)
+    assert network.REFUSED in network.problems()
 
 
 def test_a_read_only_storage_alerts_hospital_it(

@@ -175,6 +175,7 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     "network:node": Kind.OPERATION,
     "network:test-node": None,
     "network:inbox": Kind.OPERATION,
+    "network:adopt": None,
     "network:retry": None,
     "network:discard": None,
     # delivery
@@ -278,6 +279,7 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     "api:dicom-node-echo": None,
     "api:received-instance-list": Kind.OPERATION,
     "api:received-instance-detail": Kind.OPERATION,
+    "api:received-instance-adopt": Kind.OPERATION,
     "api:received-instance-retry": Kind.OPERATION,
     "api:received-instance-discard": Kind.OPERATION,
     "api:user-list": Kind.USERS,

@@ -3,6 +3,7 @@
 from typing import Any
 
 import django_filters
+from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -12,7 +13,7 @@ from rest_framework.response import Response
 
 from webportal.accounts.models import Department, Role
 from webportal.api.base import Endpoint, NoBody
-from webportal.network import echo, inbox, nodes
+from webportal.network import echo, found, inbox, nodes
 from webportal.network.models import InboxState, Node, ReceivedInstance
 
 
@@ -147,6 +148,12 @@ class ReceivedSerializer(serializers.ModelSerializer[ReceivedInstance]):
         return row.reason.english if row.reason else ""
 
 
+class AdoptionSerializer(serializers.Serializer[Any]):
+    """Which node sent a file that the inbox had without a record."""
+
+    node = serializers.PrimaryKeyRelatedField(queryset=Node.objects.all())
+
+
 class ReceivedFilter(django_filters.FilterSet):
     """Filters of the list of received instances."""
 
@@ -168,7 +175,18 @@ class ReceivedEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[ReceivedInst
     filterset_class = ReceivedFilter
     ordering_fields = ["received_at"]
     ordering = ["-received_at"]
-    roles = dict.fromkeys(("list", "retrieve", "retry", "discard"), (Role.IT,))
+    roles = dict.fromkeys(("list", "retrieve", "adopt", "retry", "discard"), (Role.IT,))
+
+    @extend_schema(request=AdoptionSerializer, responses=ReceivedSerializer)
+    @action(detail=True, methods=["post"])
+    def adopt(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Take in a file that the inbox had without a record; 409 in any state but `found`."""
+        given = AdoptionSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        rows = ReceivedInstance.objects.filter(pk=self.get_object().pk)
+        if not found.adopt(rows, given.validated_data["node"], self.person):
+            raise inbox.InboxError(_("The sender of this instance is known."))
+        return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(request=NoBody)
     @action(detail=True, methods=["post"])
@@ -180,6 +198,6 @@ class ReceivedEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[ReceivedInst
     @extend_schema(request=NoBody)
     @action(detail=True, methods=["post"])
     def discard(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Permanently discard an instance refused or set aside; 409 in any other state."""
+        """Permanently discard an instance refused, set aside or found; 409 in any other state."""
         inbox.discard(self.get_object(), self.person)
         return Response(self.get_serializer(self.get_object()).data)

@@ -78,6 +78,7 @@ class Action(models.TextChoices):
     NODE_CHANGED = "node.changed", _("DICOM node changed")
     NODE_TESTED = "node.tested", _("DICOM node tested")
     RECEIVED_RETRIED = "received.retried", _("Received instance tried again")
+    RECEIVED_ADOPTED = "received.adopted", _("Files without a record taken in")
     RECEIVED_DISCARDED = "received.discarded", _("Received instance discarded")
     DESTINATION_CREATED = "destination.created", _("Destination added")
     DESTINATION_CHANGED = "destination.changed", _("Destination changed")

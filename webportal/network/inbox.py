@@ -30,9 +30,9 @@ from webportal.refusals import Conflict
 from webportal.storage import DamagedFileError
 
 #: The states in which the inbox keeps the file.
-KEPT = (InboxState.WAITING, InboxState.REFUSED, InboxState.SET_ASIDE)
+KEPT = (InboxState.FOUND, InboxState.WAITING, InboxState.REFUSED, InboxState.SET_ASIDE)
 #: The states in which a person may discard it.
-DISCARDABLE = (InboxState.REFUSED, InboxState.SET_ASIDE)
+DISCARDABLE = (InboxState.FOUND, InboxState.REFUSED, InboxState.SET_ASIDE)
 _CLEARED_AT_ONCE = 100
 _UID = re.compile(r"[0-9.]{1,64}")
 _NOT_SETTLED: dict[str, Any] = {
@@ -98,9 +98,8 @@ def receive(arrival: Arrival) -> ReceivedInstance:
     check_space(len(arrival.data))
     sha256 = hashlib.sha256(arrival.data).hexdigest()
     now = timezone.now()
-    is_image = arrival.sop_class_uid not in OTHERS
     came = {"node": arrival.node, "address": arrival.address, "received_at": now}
-    state = InboxState.WAITING if is_image else InboxState.SET_ASIDE
+    state = first_state(arrival.sop_class_uid)
     # With the row locked, so that settling it does not remove the file meanwhile.
     with transaction.atomic():
         row, created = ReceivedInstance.objects.select_for_update().get_or_create(
@@ -125,6 +124,11 @@ def receive(arrival: Arrival) -> ReceivedInstance:
             )
             ReceivedInstance.objects.filter(pk=row.pk).update(**again)
     return row
+
+
+def first_state(sop_class_uid: str) -> InboxState:
+    """In which state an instance is when its sender is known."""
+    return InboxState.SET_ASIDE if sop_class_uid in OTHERS else InboxState.WAITING
 
 
 def read(row: ReceivedInstance) -> bytes:
@@ -208,10 +212,10 @@ def retry(row: ReceivedInstance, by: User) -> None:
 
 @transaction.atomic
 def discard(row: ReceivedInstance, by: User) -> None:
-    """Permanently discard a refused instance, or one that was set aside. Raises InboxError."""
+    """Permanently discard an instance refused, set aside or found. Raises InboxError."""
     locked = ReceivedInstance.objects.select_for_update().get(pk=row.pk)
     if locked.state not in DISCARDABLE:
-        raise InboxError(_("Only what was refused or set aside can be discarded."))
+        raise InboxError(_("Only what was refused, set aside or found can be discarded."))
     locked.state, locked.settled_at = InboxState.DISCARDED, timezone.now()
     locked.save(update_fields=["state", "settled_at"])
     append(Event(Action.RECEIVED_DISCARDED, "received_instance", row.pk), by)

@@ -71,6 +71,7 @@ class Node(models.Model):
 class InboxState(models.TextChoices):
     """The state of a received instance."""
 
+    FOUND = "found", _("Sender unknown")
     WAITING = "waiting", _("Waiting")
     TAKEN = "taken", _("Taken in")
     HELD = "held", _("Held: to be decided")
@@ -83,16 +84,26 @@ class ReceivedInstance(Reasoned):
     """A received and acknowledged instance: the row of a file in the inbox.
 
     The same bytes sent again are the same row. The file is removed once the storage has its bytes;
-    for instances refused or set aside it is kept until a person discards them.
+    for instances refused or set aside it is kept until a person discards them. A file that had no
+    row, as after a restore, gets one in the state `found`, see webportal.network.found.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
-    node = models.ForeignKey(Node, on_delete=models.PROTECT, related_name="received")
-    address = models.GenericIPAddressField(help_text="From where it came last.")
+    node = models.ForeignKey(
+        Node,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="received",
+        help_text="Empty only where the inbox had the file without a record.",
+    )
+    address = models.GenericIPAddressField(
+        null=True, blank=True, help_text="From where it came last; empty where nobody knows."
+    )
     study_instance_uid = models.CharField("Study Instance UID", max_length=64, blank=True)
-    sop_instance_uid = models.CharField("SOP Instance UID", max_length=64)
-    sop_class_uid = models.CharField("SOP Class UID", max_length=64)
-    transfer_syntax_uid = models.CharField("Transfer Syntax UID", max_length=64)
+    sop_instance_uid = models.CharField("SOP Instance UID", max_length=64, blank=True)
+    sop_class_uid = models.CharField("SOP Class UID", max_length=64, blank=True)
+    transfer_syntax_uid = models.CharField("Transfer Syntax UID", max_length=64, blank=True)
     sha256 = models.CharField(max_length=64, unique=True)
     size = models.PositiveBigIntegerField()
     state = models.CharField(max_length=10, choices=InboxState.choices, default=InboxState.WAITING)
@@ -120,6 +131,10 @@ class ReceivedInstance(Reasoned):
             ),
             models.CheckConstraint(
                 condition=~Q(state="refused") | ~Q(reason_code=""), name="received_refused_why"
+            ),
+            models.CheckConstraint(
+                condition=Q(node__isnull=False) | Q(state__in=["found", "discarded"]),
+                name="received_from_a_node",
             ),
         ]
         indexes = [

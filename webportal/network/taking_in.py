@@ -97,11 +97,15 @@ def _quiet_studies() -> list[tuple[Node, str]]:
 
 @transaction.atomic
 def _batch_for(node: Node, study: str) -> UploadBatch:
-    """Return the batch for a study's waiting instances: an earlier one if any of them has it."""
+    """Return the batch for a study's waiting instances: an earlier one of its node, or a new one.
+
+    What another node sent before is in a batch of that node.
+    """
     waiting = ReceivedInstance.objects.filter(
         state=InboxState.WAITING, node=node, study_instance_uid=study
     )
-    earlier = waiting.exclude(batch=None).select_related("batch").first()
+    own = waiting.filter(batch__created_by=node.account)
+    earlier = own.select_related("batch").first()
     if earlier is not None and earlier.batch is not None:
         batch = earlier.batch
     else:
@@ -150,4 +154,5 @@ def _settle(
     locked.save()
     if item is not None and item.radiograph is not None and item.radiograph.series_id:
         series = Series.objects.filter(pk=item.radiograph.series_id, ae_title="")
+        assert locked.node is not None
         series.update(ae_title=locked.node.ae_title)

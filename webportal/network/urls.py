@@ -10,6 +10,7 @@ urlpatterns = [
     path("dicom/nodes/<uuid:node_id>", views.node, name="node"),
     path("dicom/nodes/<uuid:node_id>/test", views.test_node, name="test-node"),
     path("dicom/inbox", views.received, name="inbox"),
+    path("dicom/inbox/adopt", views.adopt, name="adopt"),
     path("dicom/inbox/<uuid:received_id>/retry", views.retry, name="retry"),
     path("dicom/inbox/<uuid:received_id>/discard", views.discard, name="discard"),
 ]

@@ -9,12 +9,13 @@ from django.db.models import Count, Max, Q
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.network import callers, echo, inbox, nodes
+from webportal.network import found as found_files
 from webportal.network.forms import NodeChangeForm, NodeForm
 from webportal.network.models import InboxState, Node, ReceivedInstance, RejectedCaller
 from webportal.network.sop_classes import name_of
@@ -100,8 +101,21 @@ def received(request: SignedInRequest) -> HttpResponse:
         "states": [(each, counts.get(each.value, 0)) for each in InboxState],
         "state": state,
         "discarding": _discarding(request.GET.get("discard", "")),
+        "found": counts.get(InboxState.FOUND, 0),
+        "found_studies": _found_studies(),
+        "nodes": Node.objects.all(),
     }
     return render(request, "network/inbox.html", context)
+
+
+def _found_studies() -> list[tuple[str, int]]:
+    """The studies of which files were found, with how many."""
+    rows = ReceivedInstance.objects.filter(state=InboxState.FOUND).exclude(study_instance_uid="")
+    return list(
+        rows.order_by("study_instance_uid")
+        .values_list("study_instance_uid")
+        .annotate(Count("pk"))[:_ROWS_PER_PAGE]
+    )
 
 
 def _discarding(asked: str) -> ReceivedInstance | None:
@@ -111,6 +125,28 @@ def _discarding(asked: str) -> ReceivedInstance | None:
     except ValueError:
         return None
     return found.filter(state__in=inbox.DISCARDABLE).first()
+
+
+@allow(Role.IT)
+@require_POST
+def adopt(request: SignedInRequest) -> HttpResponse:
+    """Take in what was found without a record, of one study or all, as sent by a node."""
+    try:
+        node = get_object_or_404(Node, pk=uuid.UUID(request.POST.get("node", "")))
+    except ValueError:
+        messages.warning(request, _("Choose the device that sent the files."))
+        return redirect("network:inbox")
+    rows = ReceivedInstance.objects.all()
+    if study := request.POST.get("study", ""):
+        rows = rows.filter(study_instance_uid=study)
+    count = found_files.adopt(rows, node, request.user)
+    said = ngettext(
+        "{count} file will be processed as sent by {node}.",
+        "{count} files will be processed as sent by {node}.",
+        count,
+    )
+    messages.success(request, said.format(count=count, node=node))
+    return redirect("network:inbox")
 
 
 @allow(Role.IT)
@@ -128,7 +164,7 @@ def retry(request: SignedInRequest, received_id: uuid.UUID) -> HttpResponse:
 @allow(Role.IT)
 @require_POST
 def discard(request: SignedInRequest, received_id: uuid.UUID) -> HttpResponse:
-    """Discard an instance that was refused or set aside."""
+    """Discard an instance that was refused, set aside or found."""
     try:
         inbox.discard(get_object_or_404(ReceivedInstance, pk=received_id), request.user)
         messages.success(request, _("The instance has been discarded."))

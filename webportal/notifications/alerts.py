@@ -15,6 +15,7 @@ from webportal.audit import health as audit
 from webportal.backups import health as backups
 from webportal.inference import health
 from webportal.inference.health import Alert
+from webportal.network import health as network
 from webportal.notifications.models import Kind, MailState, Notification, SystemAlert
 from webportal.notifications.services import mail_state_for, mail_wanted
 from webportal.records.file_faults import open_faults
@@ -55,9 +56,11 @@ REMOVAL_ALERTS = {
 }
 AUDIT = {code: Alert(code, words) for code, words in audit.WORDS.items()}
 BACKUPS = {code: Alert(code, words) for code, words in backups.WORDS.items()}
+NETWORK = {code: Alert(code, words) for code, words in network.WORDS.items()}
 ALERTS = (
     AUDIT
     | BACKUPS
+    | NETWORK
     | {
         alert.code: alert
         for alert in (
@@ -81,6 +84,7 @@ def current_alerts() -> list[Alert]:
     """The current alerts."""
     alerts = [*health.queue_health().alerts, *(AUDIT[code] for code in audit.problems())]
     alerts += [BACKUPS[code] for code in backups.problems()]
+    alerts += [NETWORK[code] for code in network.problems()]
     alerts += [REMOVAL_ALERTS[PauseReason(each.reason)] for each in open_pauses()]
     if open_faults().exists():
         alerts.append(FILE_FAULT)

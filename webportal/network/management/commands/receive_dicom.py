@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, connection
 
 from webportal.intake.errors import StorageRefusesError
-from webportal.network import inbox, scp
+from webportal.network import found, inbox, scp
 from webportal.network.taking_in import work_off
 
 logger = logging.getLogger(__name__)
@@ -46,9 +46,10 @@ class Command(BaseCommand):
                 f"Cannot listen on {options['address']}, port {options['port']} (DICOM_ADDRESS,"
                 f" DICOM_PORT): {error.strerror}."
             ) from error
-        # No other process listens here, so unfinished files are those of a dead one. Who connects
-        # meanwhile waits.
+        # No other process listens here, so files unfinished or without a record are those of a dead
+        # one. Who connects meanwhile waits.
         inbox.remove_unfinished()
+        found.record()
         server.start()
         port = server.server_address[1]
         self.stdout.write(f"Receiving as {settings.DICOM_AE_TITLE} on port {port}.")

@@ -1,0 +1,37 @@
+"""Whether the inbox needs somebody: for the alerts of hospital IT."""
+
+from datetime import timedelta
+
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from webportal.network.models import InboxState, ReceivedInstance
+
+REFUSED = "received_refused"
+WAITING = "received_waiting"
+# Far longer than a study that goes on arriving is waited for.
+LONGEST_WAIT = timedelta(minutes=30)
+
+WORDS: dict[str, str | Promise] = {
+    REFUSED: _(
+        "Images that came over the DICOM network were refused, or have no known sender. They are"
+        " in no study until somebody decides on them in the inbox on the DICOM page."
+    ),
+    WAITING: _(
+        "Images that came over the DICOM network wait for more than half an hour. Check that the"
+        " receiver runs, and that storage and database take files."
+    ),
+}
+
+
+def problems() -> list[str]:
+    """The codes of what needs somebody now."""
+    rows = ReceivedInstance.objects.order_by()
+    found = []
+    if rows.filter(state__in=[InboxState.REFUSED, InboxState.FOUND]).exists():
+        found.append(REFUSED)
+    longest = timezone.now() - LONGEST_WAIT
+    if rows.filter(state=InboxState.WAITING, received_at__lt=longest).exists():
+        found.append(WAITING)
+    return found
