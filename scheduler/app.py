@@ -51,6 +51,7 @@ app.conf.update(
         "verify_audit": _every(VERIFY_SECONDS, "scheduler.tasks.verify_audit"),
         "notify": _every(NOTIFY_SECONDS, "workers.tasks.notify"),
         "clean_storage": _every(CLEAN_SECONDS, "workers.tasks.clean_storage"),
+        "seal_access": _every(FORGET_SECONDS, "scheduler.tasks.seal_access"),
         "remove_old_access": _every(FORGET_SECONDS, "scheduler.tasks.remove_old_access"),
         "check_storage": _every(CHECK_SECONDS, "scheduler.tasks.check_storage"),
         "erase": _every(ERASE_SECONDS, "scheduler.tasks.erase"),

@@ -16,7 +16,7 @@ from scheduler.app import (
     MOST_ERASING_SECONDS,
     app,
 )
-from webportal.access import removal
+from webportal.access import removal, seals
 from webportal.audit import anchors, runs
 from webportal.backups import runs as backup_runs
 from webportal.delivery import starting
@@ -82,6 +82,12 @@ def clean_storage() -> None:
 def watch_database() -> None:
     """Record the database's position in the storage; if it is older, stop removing."""
     pauses.watch_database()
+
+
+@app.task(name="scheduler.tasks.seal_access")
+def seal_access() -> None:
+    """Put into the audit trail what the days of the access log hold that are over."""
+    seals.seal()
 
 
 @app.task(name="scheduler.tasks.remove_old_access")

@@ -247,6 +247,7 @@ if 0 < ACCESS_LOG_DAYS < 366:
     raise environ.ImproperlyConfigured("ACCESS_LOG_DAYS must be 0 or at least 366.")
 # The comparisons of records with the trail, provided by the apps.
 AUDIT_CHECKS = [
+    "webportal.access.seals.CHECKS",
     "webportal.accounts.reconciliation.CHECKS",
     "webportal.records.reconciliation.CHECKS",
     "webportal.inference.reconciliation.CHECKS",

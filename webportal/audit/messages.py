@@ -77,6 +77,11 @@ PROBLEMS = {
         "the worklist shows otherwise than the results of its images ({fields}): it was changed"
         " past the portal. Look at the results on the study’s page."
     ),
+    # The access log
+    "access_differs": _(
+        "the access log of {day} (UTC) is not as it was sealed: it has {entries} entries, and had"
+        " {sealed}. Entries were changed, removed or put in past the portal. Compare with a backup."
+    ),
     # The anchors
     "other_than_anchored": _(
         "the entry does not match its anchor: the chain was rewritten up to here"

@@ -110,6 +110,7 @@ class Action(models.TextChoices):
     AUDIT_EXPORTED = "audit.exported", _("Audit trail exported")
     ACCESS_VIEWED = "access.viewed", _("Access log viewed")
     ACCESS_EXPORTED = "access.exported", _("Access log exported")
+    ACCESS_SEALED = "access.sealed", _("Day of the access log sealed")
     ACCESS_REMOVED = "access.removed", _("Old entries of the access log removed")
     AUDIT_VERIFIED = "audit.verified", _("Audit trail verified")
     ANCHORS_BEGUN = "audit.anchors_begun", _("Anchors of the audit trail begun")
