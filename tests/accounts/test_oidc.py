@@ -19,6 +19,7 @@ from tests.helpers import audit_actions
 from webportal.access.models import AccessEntry
 from webportal.accounts import services
 from webportal.accounts.models import FederatedIdentity, Passkey, Role, User
+from webportal.accounts.oidc import provider as oidc_provider
 from webportal.accounts.oidc.logout import EVENT
 from webportal.audit.models import Action, AuditEntry
 
@@ -90,6 +91,26 @@ def test_an_invalid_response_signs_nobody_in(
 ) -> None:
     response = client.get(f"/sign-in/provider/callback{query}")
     assert (response.status_code, is_signed_in(client)) == (422, False)
+
+
+@pytest.mark.parametrize(
+    ("offered", "used"),
+    [
+        (["none", "HS256", "RS256"], ["RS256"]),
+        (["HS256"], oidc_provider.ALGORITHMS),
+        (None, oidc_provider.ALGORITHMS),
+    ],
+)
+def test_an_id_token_is_verified_by_published_keys_whatever_the_provider_names(
+    client: Client, provider: IdentityProvider, offered: list[str] | None, used: list[str]
+) -> None:
+    app = oidc_provider.client()
+    app.load_server_metadata()
+    app.server_metadata["id_token_signing_alg_values_supported"] = offered
+    assert app.load_server_metadata()["id_token_signing_alg_values_supported"] == used
+    provider.knows("asha", groups=["readers"])
+    provider.sign_in(client, "asha", "/worklist")
+    assert is_signed_in(client)
 
 
 def test_it_never_redirects_to_another_site(client: Client, provider: IdentityProvider) -> None:
@@ -336,6 +357,9 @@ def test_passwords_can_be_restricted_to_break_glass_users(
     asked = client.post("/sign-in/passkey/options").json()
     refused = client.post("/sign-in/passkey", {"passkey": passkey.answer(asked)})
     assert (refused.status_code, is_signed_in(client)) == (422, False)
+    entry = AuditEntry.objects.latest("sequence")
+    assert (entry.action, entry.actor_id) == (Action.SIGN_IN_FAILED, reader.pk)
+    assert entry.detail == {"second_factor": "passkey", "local_sign_in": "off"}
 
     assert sign_in_by_password(client, "emergency").status_code == 302
     assert AuditEntry.objects.latest("sequence").detail == {"break_glass": True}

@@ -5,14 +5,17 @@ import time
 from typing import Any
 
 import pytest
+from django.http import HttpRequest
 from django.test import Client
 from fido2.webauthn import AuthenticatorData
 
 from tests.accounts.soft_passkey import SoftPasskey
 from tests.conftest import PASSWORD
 from tests.helpers import audit_actions
-from webportal.accounts import throttle
+from webportal.accounts import passkeys, throttle
 from webportal.accounts.models import Passkey, User
+from webportal.accounts.sessions import SessionStore
+from webportal.accounts.sign_in_views import SIGN_IN
 from webportal.audit.models import Action, AuditEntry
 from webportal.notifications.models import Kind, Notification
 
@@ -98,6 +101,25 @@ def test_a_response_is_valid_once(client: Client, passkey: SoftPasskey) -> None:
     assert "took too long" in sign_in_with(client, answer).text
     options_of(client)
     assert "not accepted" in sign_in_with(client, answer).text
+
+
+def test_of_two_requests_at_once_one_takes_the_challenge(
+    client: Client, passkey: SoftPasskey
+) -> None:
+    options_of(client)
+    # Both have loaded the session before either of them takes the challenge out of it.
+    requests = [HttpRequest(), HttpRequest()]
+    for request in requests:
+        request.META["HTTP_HOST"] = "localhost"
+        request.session = SessionStore(client.session.session_key)
+        assert passkeys.SESSION_KEY in request.session
+    said = []
+    for request in requests:
+        with pytest.raises(passkeys.PasskeyError) as refused:
+            passkeys.finish_asking(request, SIGN_IN, None, {})
+        said.append(str(refused.value))
+    assert "not accepted" in said[0]
+    assert "took too long" in said[1]
 
 
 def test_a_response_must_arrive_in_time(client: Client, passkey: SoftPasskey) -> None:

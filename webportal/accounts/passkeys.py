@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from django.db import transaction
 from django.db.models import Q
 from django.http import HttpRequest
 from django.utils import timezone
@@ -23,7 +24,8 @@ from fido2.webauthn import (
     UserVerificationRequirement,
 )
 
-from webportal.accounts.models import Passkey, User
+from webportal.accounts.models import Passkey, Session, User
+from webportal.accounts.sessions import SessionStore
 from webportal.refusals import Conflict
 
 SESSION_KEY = "passkey_challenges"
@@ -185,9 +187,26 @@ def _keep(request: HttpRequest, purpose: str, state: Any) -> None:
 
 
 def _take(request: HttpRequest, purpose: str) -> Any:
+    """Return the challenge of a purpose, to one request of several at once. Raises PasskeyError."""
+    with transaction.atomic():
+        state = _taken_from_row(request.session.session_key, purpose)
     kept = dict(request.session.get(SESSION_KEY, {}))
-    state = kept.pop(purpose, None)
+    kept.pop(purpose, None)
     request.session[SESSION_KEY] = kept
     if state is None or state["until"] < time.time():
         raise PasskeyError(_("That took too long. Try again."))
+    return state
+
+
+def _taken_from_row(session_key: str | None, purpose: str) -> Any:
+    """Take the challenge out of the session as it is stored, under the lock of its row."""
+    row = Session.objects.select_for_update().filter(pk=session_key).first()
+    if row is None:
+        return None
+    stored = SessionStore(session_key)
+    kept = dict(stored.get(SESSION_KEY, {}))
+    state = kept.pop(purpose, None)
+    if state is not None:
+        stored[SESSION_KEY] = kept
+        stored.save()
     return state

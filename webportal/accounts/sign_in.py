@@ -73,10 +73,11 @@ def complete(request: HttpRequest, user: User, target: str, factor: str) -> Http
     return response
 
 
-def note_wrong_factor(request: HttpRequest, user: User, factor: str) -> None:
-    """Record a failed second factor in the trail."""
+def note_wrong_factor(request: HttpRequest, user: User, factor: str, **why: str) -> None:
+    """Record a failed second factor, or a passkey that was not accepted, in the trail."""
     sign_in_tried(request, user.username)
-    append(Event(Action.SIGN_IN_FAILED, "user", user.pk, detail={"second_factor": factor}), user)
+    detail = {"second_factor": factor, **why}
+    append(Event(Action.SIGN_IN_FAILED, "user", user.pk, detail=detail), user)
 
 
 def note_how(request: HttpRequest, **detail: Any) -> None:

@@ -8,6 +8,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from webportal.accounts import passkeys, second_factor, sign_in
 from webportal.accounts.forms import CodeForm
+from webportal.accounts.models import User
 from webportal.accounts.passkey_forms import answer_of, options_for
 from webportal.accounts.passkeys import PasskeyError
 from webportal.accounts.services import AccountError
@@ -67,9 +68,18 @@ def passkey_sign_in(request: HttpRequest) -> HttpResponse:
         if not passkey.user.is_active:
             sign_in.note_wrong_factor(request, passkey.user, second_factor.PASSKEY)
             raise PasskeyError(_("You may not sign in any more. Ask hospital IT."))
-        sign_in.refuse_local(passkey.user)
+        _refuse_local(request, passkey.user)
     except (PasskeyError, sign_in.LocalSignInError) as error:
         context = {"error": str(error), "next": request.POST.get("next", "")}
         return render(request, "accounts/sign_in_refused.html", context, status=422)
     target = request.POST.get("next", "")
     return sign_in.complete(request, passkey.user, target, second_factor.PASSKEY)
+
+
+def _refuse_local(request: HttpRequest, user: User) -> None:
+    """Raise LocalSignInError, and have the trail say so, where passkeys sign this person not in."""
+    try:
+        sign_in.refuse_local(user)
+    except sign_in.LocalSignInError:
+        sign_in.note_wrong_factor(request, user, second_factor.PASSKEY, local_sign_in="off")
+        raise

@@ -1,7 +1,7 @@
 """The client of the identity provider, and the validation of its responses.
 
 Authlib implements the authorization code flow: state, nonce and PKCE, and the ID token's signature
-with the provider's published keys.
+with the provider's published keys and an algorithm of ALGORITHMS.
 """
 
 from collections.abc import Mapping
@@ -105,10 +105,24 @@ def client() -> DjangoOAuth2App:
     )
 
 
+class _Client(DjangoOAuth2App):  # type: ignore[misc]
+    """Authlib's client, which would verify ID tokens by any algorithm that the provider names."""
+
+    def load_server_metadata(self) -> dict[str, Any]:
+        metadata: dict[str, Any] = super().load_server_metadata()
+        offered = metadata.get("id_token_signing_alg_values_supported") or ()
+        # Never empty, which would let joserfc choose.
+        metadata["id_token_signing_alg_values_supported"] = [
+            each for each in ALGORITHMS if each in offered
+        ] or ALGORITHMS
+        return metadata
+
+
 @cache
 def _client(issuer: str, client_id: str, secret: str, scope: str) -> DjangoOAuth2App:
     return OAuth().register(
         "hospital",
+        client_cls=_Client,
         client_id=client_id,
         client_secret=secret,
         server_metadata_url=f"{issuer.rstrip('/')}/.well-known/openid-configuration",
