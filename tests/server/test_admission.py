@@ -2,12 +2,16 @@
 
 import http.client
 import json
+import resource
+import shutil
 import uuid
 from collections.abc import Callable
 from contextlib import ExitStack, closing
 from email.message import Message
+from pathlib import Path
 
 from tests import dicom_files as files
+from tests.helpers import wait_until
 from tests.server.conftest import Server, answer, upload_head
 from webportal.access.models import AccessEntry, Kind, Outcome
 from webportal.accounts.models import Role, User
@@ -64,6 +68,48 @@ def test_an_oversized_body_is_refused_before_it_is_sent(
     assert (status, json.loads(body)["code"]) == (411, "no_length")
     assert ask(server, upload_head(reader, 1000))[0] == 403
     assert ask(server, head("/uploads", f"Content-Length: {17 * 1024**2}"))[0] == 413
+
+
+def test_the_limit_that_is_named_is_the_one_that_was_met(server: Server, uploader: User) -> None:
+    token = create_token(uploader, "a script")
+    headers = {"Authorization": f"Token {token}", "Content-Type": "application/json"}
+    with closing(http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)) as api:
+        api.request("POST", "/api/v1/batches", iter([b" " * 70_000]), headers)
+        response = api.getresponse()
+        said = response.read().decode()
+    assert response.status == 413
+    assert "64 KB" in said
+    assert "MB" not in said
+    status, body, _ = ask(server, head("/uploads", f"Content-Length: {17 * 1024**2}"))
+    assert (status, b"16 MB" in body) == (413, True)
+
+
+def test_uploads_under_way_count_against_the_free_space(
+    start_server: Callable[..., Server], make_user: Callable[..., User], tmp_path: Path
+) -> None:
+    size = shutil.disk_usage(tmp_path).free // 3
+    server = start_server(UPLOAD_MAX_ARCHIVE_BYTES=str(size), UPLOAD_MAX_BYTES=str(size))
+    first, second = make_user(Role.UPLOADER), make_user(Role.RADIOLOGIST)
+    with server.connect() as under_way:
+        under_way.sendall(upload_head(first, size, "Expect: 100-continue"))
+        assert under_way.recv(100).startswith(b"HTTP/1.1 100 ")
+        status, body, _ = ask(server, upload_head(second, size))
+        assert (status, json.loads(body)["code"]) == (507, "disk_nearly_full")
+    wait_until(lambda: has_room(server, second, size), "the other is given up")
+
+
+def has_room(server: Server, person: User, size: int) -> bool:
+    with server.connect() as connection:
+        connection.sendall(upload_head(person, size, "Expect: 100-continue"))
+        return connection.recv(100).startswith(b"HTTP/1.1 100 ")
+
+
+def test_a_folder_for_bodies_that_is_full_is_said(server: Server, uploader: User) -> None:
+    # What a process may write into a file stands for what the disk has room for.
+    resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (100_000, 100_000))
+    data = b"\0" * 2**20
+    status, body, _ = ask(server, upload_head(uploader, len(data)) + data)
+    assert (status, json.loads(body)["code"]) == (507, "disk_nearly_full")
 
 
 def test_simultaneous_uploads_per_user_are_limited(

@@ -1,5 +1,7 @@
 """Admission of uploads and other large request bodies, decided before any of it is read."""
 
+import errno
+import shutil
 import uuid
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
@@ -25,6 +27,7 @@ from webportal.api.authentication import BearerAuthentication
 from webportal.api.problems import problem_json
 from webportal.api.uploads import REQUEST_OVERHEAD
 from webportal.intake import blobs
+from webportal.intake.errors import StorageFullError, StorageReadOnlyError
 from webportal.intake.pipeline import turns
 from webportal.intake.pipeline.receive import too_large
 from webportal.programs import is_for_programs
@@ -40,6 +43,7 @@ LARGEST_FORM_BYTES = 16 * 1024**2
 _UPLOADS = ("intake:upload", "api:batch-files", "dicomweb:studies", "dicomweb:study")
 _IN_CHUNKS = "/dicom-web/"
 _RETRY_SECONDS = 5
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 class BodyRefused(Refusal):
@@ -115,8 +119,8 @@ def largest_body() -> int:
     return largest + REQUEST_OVERHEAD
 
 
-def admit(environ: Environ, length: int) -> uuid.UUID | None:
-    """Return the user who may send a body of `length` bytes, None if there is none.
+def admit(environ: Environ) -> uuid.UUID | None:
+    """Return the user who may send a large body, None if there is none.
 
     Django then responds without the body, so that it alone decides how, and what is recorded. The
     view repeats all checks and more; this one only reserves the disk for those who may upload.
@@ -124,14 +128,14 @@ def admit(environ: Environ, length: int) -> uuid.UUID | None:
     """
     try:
         close_old_connections()
-        return _admit(environ, length)
+        return _admit(environ)
     except (InterfaceError, OperationalError):
         raise DatabaseAwayError from None
     finally:
         close_old_connections()
 
 
-def _admit(environ: Environ, length: int) -> uuid.UUID | None:
+def _admit(environ: Environ) -> uuid.UUID | None:
     request = _request(environ)
     with translation.override(language_of(request)):
         user = _user(request)
@@ -141,17 +145,42 @@ def _admit(environ: Environ, length: int) -> uuid.UUID | None:
             return user.pk
         if not user.has_role(*UPLOADERS):
             return None
-        blobs.check_space(length)
         if unquote(request.headers.get("X-File-Path", "")).lower().endswith(".zip"):
             turns.refuse_if_no_turn(user)
         return user.pk
 
 
-def body_too_large(environ: Environ) -> BodyRefused:
-    """Return the refusal of a body beyond the limit of its URL."""
-    limit = largest_body() - REQUEST_OVERHEAD if is_upload(environ) else LARGEST_FORM_BYTES
-    reason = too_large(limit)
-    return BodyRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason.code, reason.message)
+def check_space(environ: Environ, announced: int, to_come: int) -> None:
+    """Raise StorageRefusesError where the disks have too little space for what is under way.
+
+    Uploads have announced so many bytes, this one included, of which so many are still to come.
+    """
+    with translation.override(language_of(_request(environ))):
+        blobs.check_space(announced)
+        if shutil.disk_usage(settings.UPLOAD_TEMP_DIR).free < to_come:
+            raise StorageFullError
+
+
+def cannot_keep(error: OSError) -> Refusal:
+    """Return the refusal of a body that UPLOAD_TEMP_DIR does not take."""
+    return StorageFullError() if error.errno in _FULL else StorageReadOnlyError()
+
+
+def body_too_large(environ: Environ, limit: int) -> Refusal:
+    """Return the refusal of a body beyond the limit that it has."""
+    if is_upload(environ):
+        reason = too_large(limit - REQUEST_OVERHEAD)
+        return BodyRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason.code, reason.message)
+    if limit == OPEN_BYTES:
+        message = _(
+            "A request that does not state its length (Content-Length) may have {kilobytes} KB."
+            " State it to send more."
+        ).format(kilobytes=limit // 1024)
+    else:
+        message = _("A request that is no upload of a file may have {megabytes} MB.").format(
+            megabytes=limit // 1024**2
+        )
+    return BodyRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", message)
 
 
 def no_length() -> BodyRefused:

@@ -42,10 +42,13 @@ def new_body() -> Body:
     return SpooledTemporaryFile(max_size=MEMORY_BYTES, dir=str(settings.UPLOAD_TEMP_DIR))
 
 
-async def take_in(receive: Receive, body: Body, limit: int) -> int:
+async def take_in(
+    receive: Receive, body: Body, limit: int, arrived: Callable[[int], None] | None = None
+) -> int:
     """Read a request's body into `body` at the client's pace, and return its length.
 
-    Raises GoneError, StalledError, and OverLimitError beyond `limit` bytes.
+    Calls `arrived` with the size of each part that is written. Raises GoneError, StalledError,
+    OverLimitError beyond `limit` bytes, and OSError where the disk does not take it.
     """
     length, part, is_whole = 0, bytearray(), False
     while not is_whole:
@@ -63,6 +66,8 @@ async def take_in(receive: Receive, body: Body, limit: int) -> int:
         if len(part) >= _CHUNK or is_whole:
             await _write(body, bytes(part))
             length += len(part)
+            if arrived is not None:
+                arrived(len(part))
             part.clear()
     body.seek(0)
     return length

@@ -6,7 +6,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from http import HTTPStatus
@@ -51,6 +51,8 @@ class Bridge:
         self._pages = ThreadPoolExecutor(settings.PORTAL_THREADS, thread_name_prefix="page")
         self._uploads = ThreadPoolExecutor(settings.UPLOADS_AT_ONCE, thread_name_prefix="upload")
         self._sending: Counter[uuid.UUID] = Counter()
+        # Bytes of all uploads under way: as they were announced, and those that have not arrived.
+        self._announced = self._to_come = 0
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -74,9 +76,8 @@ class Bridge:
         if is_upload and length is None and not admission.may_come_in_chunks(environ):
             return await self._refuse(environ, admission.no_length)
         limit = admission.largest_body() if is_upload else admission.LARGEST_FORM_BYTES
-        too_large = partial(admission.body_too_large, environ)
         if (length or 0) > limit:
-            return await self._refuse(environ, too_large)
+            return await self._refuse(environ, partial(admission.body_too_large, environ, limit))
         if not is_upload and (length is None or length <= admission.OPEN_BYTES):
             limit = admission.OPEN_BYTES
         try:
@@ -84,21 +85,27 @@ class Bridge:
                 return await self._take_in(
                     environ, body, receive, limit, self._pages, bodies.OPEN_SECONDS
                 )
-            person = await self._run(self._pages, partial(admission.admit, environ, length or 0))
+            person = await self._run(self._pages, partial(admission.admit, environ))
             if person is None:
                 return await self._run(
                     self._pages, partial(answer_of, self._application, without_body(environ))
                 )
-            if is_upload and length is None:
-                limit = await self._run(self._pages, admission.room)
-            with self._place(person) if is_upload else nullcontext():
-                threads = self._uploads if is_upload else self._pages
-                return await self._take_in(environ, body, receive, limit, threads)
+            if not is_upload:
+                return await self._take_in(environ, body, receive, limit, self._pages)
+            if length is None:
+                room = await self._run(self._pages, admission.room)
+                limit = max(0, room - self._announced)
+            with self._place(person), self._space(length or 0) as arrived:
+                space = partial(admission.check_space, environ, self._announced, self._to_come)
+                await self._run(self._pages, space)
+                return await self._take_in(
+                    environ, body, receive, limit, self._uploads, arrived=arrived
+                )
         except Refusal as error:
             refusal = error
             return await self._refuse(environ, lambda: refusal)
         except bodies.OverLimitError:
-            return await self._refuse(environ, too_large)
+            return await self._refuse(environ, partial(admission.body_too_large, environ, limit))
         except bodies.StalledError:
             return await self._refuse(environ, admission.stalled, is_last=True)
 
@@ -110,12 +117,16 @@ class Bridge:
         limit: int,
         threads: ThreadPoolExecutor,
         seconds: float | None = None,
+        arrived: Callable[[int], None] | None = None,
     ) -> Answer:
         try:
             async with asyncio.timeout(seconds):
-                length = await bodies.take_in(receive, body, limit)
+                length = await bodies.take_in(receive, body, limit, arrived)
         except TimeoutError:
             raise bodies.StalledError from None
+        except OSError as error:
+            unkept = error
+            return await self._refuse(environ, lambda: admission.cannot_keep(unkept))
         environ |= {"wsgi.input": body, TAKEN_IN: body}
         if length:
             environ["CONTENT_LENGTH"] = str(length)
@@ -132,6 +143,26 @@ class Bridge:
             self._sending[person] -= 1
             if not self._sending[person]:
                 del self._sending[person]
+
+    @contextmanager
+    def _space(self, length: int) -> Iterator[Callable[[int], None]]:
+        """Count an upload of `length` bytes; gives what is called with those that arrive."""
+        left = length
+
+        def arrived(size: int) -> None:
+            nonlocal left
+            # One of unknown length has announced nothing.
+            expected = min(size, left)
+            left -= expected
+            self._to_come -= expected
+
+        self._announced += length
+        self._to_come += length
+        try:
+            yield arrived
+        finally:
+            self._announced -= length
+            self._to_come -= left
 
     async def _refuse(
         self, environ: Environ, refuse: Callable[[], Refusal], *, is_last: bool = False
