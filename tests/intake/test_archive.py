@@ -5,6 +5,7 @@ import stat
 import struct
 import zipfile
 from collections.abc import Callable
+from urllib.parse import unquote_to_bytes
 
 import pytest
 
@@ -161,11 +162,31 @@ def test_a_name_in_utf_8_is_read_as_such_without_its_flag(name: str) -> None:
     assert [entry.name for entry in entries(file, LIMIT)] == [name]
 
 
-def test_a_name_in_another_encoding_is_read_as_the_format_specifies() -> None:
-    in_code_page_437 = make_zip(("Gr\N{LATIN SMALL LETTER U WITH DIAERESIS}n.png", b"x"))
-    data = in_code_page_437.getvalue().replace("ü".encode(), b"\x81n")
-    file = without_the_flag_for_utf_8(io.BytesIO(data))
-    assert [entry.name for entry in entries(file, LIMIT)] == ["Grünn.png"]
+def stored_as(name: bytes) -> io.BytesIO:
+    """A ZIP with a file of this name, and no flag that says in what encoding it is."""
+    placeholder = "n" * len(name)
+    file = without_the_flag_for_utf_8(make_zip((placeholder, b"x")))
+    return io.BytesIO(file.getvalue().replace(placeholder.encode(), name))
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("снимки/грудь 100%.png", "cp866"),
+        ("胸部表", "shift_jis"),
+        ("胸片/张三.dcm", "gbk"),
+        ("Grün.png", "cp437"),
+    ],
+)
+def test_a_name_in_another_encoding_is_not_guessed_and_its_bytes_stay(
+    text: str, encoding: str
+) -> None:
+    stored = text.encode(encoding)
+    (entry,) = entries(stored_as(stored), LIMIT)
+    assert entry.name.isascii()
+    assert entry.name.count("/") == text.count("/")
+    assert unquote_to_bytes(entry.name) == stored
+    assert entry.refusal is None
 
 
 @pytest.mark.parametrize("name", ["CXR 2026-01-01T10:30:00.dcm", "10:30/a.dcm"])

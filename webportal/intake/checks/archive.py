@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import IO
+from urllib.parse import quote_from_bytes
 
 from ml import images
 from webportal.intake.errors import RefusedError
@@ -26,6 +27,7 @@ _UTF_8 = 0x800
 # Other compression methods have no bound, and reach a million to one.
 _COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 # A colon elsewhere is part of a name, as in `2026-01-01T10:30.dcm`.
+_KEPT_IN_NAMES = "".join(map(chr, range(32, 127))).replace("%", "").replace("\\", "")
 _DRIVE = re.compile(r"[A-Za-z]:")
 _IGNORED_NAMES = {"dicomdir", "thumbs.db", "desktop.ini", "icon\r"}
 _IGNORED_FOLDERS = {"__macosx"}
@@ -75,17 +77,25 @@ def _entries(
 
 
 def _name(info: zipfile.ZipInfo) -> str:
-    """Return an entry's name; macOS and others write UTF-8 without the UTF-8 flag.
+    """Return an entry's name; where its encoding is unknown, its bytes, so that none is made up.
 
-    Valid UTF-8 beyond ASCII is hardly ever anything else, so it is decoded as that before code page
-    437, the format's default for entries without the flag (APPNOTE.TXT, appendix D).
+    Code page 437 is the format's default for entries without the UTF-8 flag (APPNOTE.TXT, appendix
+    D), but macOS and others write UTF-8 without it, and Windows the code page of its country, which
+    the file does not name. Valid UTF-8 beyond ASCII is hardly ever anything else. In any other name
+    the bytes beyond ASCII are percent-encoded: %8F.
     """
     if info.flag_bits & _UTF_8:
         return info.filename
     try:
-        return info.filename.encode("cp437").decode("utf-8")
-    except UnicodeError:
-        return info.filename
+        stored = info.filename.encode("cp437")
+    except UnicodeEncodeError:
+        return info.filename  # Python 3.13 has read the extra field with the name in Unicode
+    try:
+        return stored.decode("utf-8")
+    except UnicodeDecodeError:
+        # The percent sign too, so that the bytes can be told from the name. A backslash may be the
+        # second byte of a letter (Shift JIS).
+        return quote_from_bytes(stored, safe=_KEPT_IN_NAMES)
 
 
 def _refuse(info: zipfile.ZipInfo, name: str, max_entry_bytes: int) -> Entry | None:
@@ -124,9 +134,10 @@ def _refused(name: str, code: str, **params: int) -> Entry:
 
 def _is_ignored(info: zipfile.ZipInfo) -> bool:
     """Whether this is a folder, or a metadata file left by an operating system."""
-    if info.filename.endswith(("/", "\\")):
+    name = _name(info)
+    if name.endswith(("/", "\\")):
         return True
-    path = PurePosixPath(info.filename.replace("\\", "/").lower())
+    path = PurePosixPath(name.replace("\\", "/").lower())
     return (
         path.name in _IGNORED_NAMES
         or path.name.startswith(".")
