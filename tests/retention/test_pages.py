@@ -9,9 +9,10 @@ from pytest_django.fixtures import Settings
 
 from tests.factories import make_patient, make_study
 from webportal.accounts.models import User
-from webportal.audit.models import AuditEntry
+from webportal.audit.models import Action, AuditEntry
 from webportal.records.models import Study
 from webportal.records.services import move_study
+from webportal.retention.holds import open_holds, place
 from webportal.retention.models import LegalHold
 
 pytestmark = pytest.mark.django_db
@@ -73,6 +74,21 @@ def test_studies_of_a_temporary_patient_are_held_individually(
     known = make_patient()
     move_study(Study.objects.get(pk=study.pk), known, uploader)
     assert LegalHold.objects.get().study.patient == known  # type: ignore[union-attr]
+
+
+def test_a_hold_on_a_patient_follows_a_study_that_is_moved(
+    uploader: User, radiologist: User
+) -> None:
+    study = make_study()
+    former, other = study.patient, make_patient(patient_id="P-2")
+    placed = place(former, "Claim 17", radiologist)
+    (_moved, held) = move_study(Study.objects.get(pk=study.pk), other, uploader)
+    own = LegalHold.objects.get(study=study)
+    assert (own.reason, own.placed_by, own.lifted_at) == ("Claim 17", radiologist, None)
+    assert (held.action, held.detail["follows"]) == (Action.HOLD_PLACED, str(placed.pk))
+    # Back again, and to a patient without a hold: there is still the one.
+    move_study(Study.objects.get(pk=study.pk), former, uploader)
+    assert open_holds().filter(study=study).count() == 1
 
 
 def test_a_hold_on_another_patients_study_is_not_placed(uploader: User, sign_in: SignIn) -> None:

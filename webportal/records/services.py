@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.dispatch import Signal
 from django.utils.translation import gettext as _
 
 from webportal.accounts.models import Role, User
@@ -92,6 +93,11 @@ def complete_patient(patient: Patient, values: dict[str, Any]) -> list[Event]:
     return [Event(Action.PATIENT_CHANGED, "patient", patient.pk, detail=detail)]
 
 
+#: Sent in the transaction that records a study for another patient, with `study`, `former` (the
+#: patient) and `by`. Receivers return what to audit.
+study_moved = Signal()
+
+
 def move_study(
     study: Study, patient: Patient, by: User, reason: str = "", shown: str | None = None
 ) -> list[Event]:
@@ -121,6 +127,8 @@ def move_study(
         detail: dict[str, Any] = {"from": str(former.pk), "to": str(found.pk)}
         detail |= {"fields": ["patient"], "before": before, "after": after}
         events = [Event(Action.STUDY_CHANGED, "study", study.pk, study.pk, detail)]
+    told: list[tuple[Any, Any]] = study_moved.send(Study, study=study, former=former, by=by)
+    events += [event for _receiver, more in told for event in more]
     if former.is_temporary and not former.studies.exists():
         detail = {"removed": "temporary", "studies_now_of": str(found.pk), "before": before}
         events.append(Event(Action.PATIENT_CHANGED, "patient", former.pk, study.pk, detail))

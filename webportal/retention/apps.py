@@ -9,3 +9,10 @@ class RetentionConfig(AppConfig):
     name = "webportal.retention"
     label = "retention"
     verbose_name = "Retention"
+
+    def ready(self) -> None:
+        """Let holds follow studies that are moved."""
+        from webportal.records.services import study_moved
+        from webportal.retention.holds import follow
+
+        study_moved.connect(follow)

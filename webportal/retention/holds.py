@@ -1,5 +1,7 @@
 """Placing and lifting legal holds."""
 
+from typing import Any
+
 from django.db import IntegrityError, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -67,3 +69,19 @@ def lift(hold: LegalHold, by: User) -> bool:
         detail = {"hold": str(hold.pk)}
         append(Event(Action.HOLD_LIFTED, kind, object_id, hold.study_id, detail), by)
     return True
+
+
+def follow(study: Study, former: Patient, **_signal: Any) -> list[Event]:
+    """Keep a study on hold that leaves a patient with a hold; return what to audit.
+
+    It may be moved by mistake, and whoever placed the hold had seen it there. The hold of its own
+    is lifted like any other.
+    """
+    hold = open_holds().filter(patient=former).first()
+    if hold is None or open_holds().filter(study=study).exists():
+        return []
+    own = LegalHold.objects.create(
+        study=study, reason=hold.reason, placed_at=timezone.now(), placed_by=hold.placed_by
+    )
+    detail = {"hold": str(own.pk), "reason": own.reason, "follows": str(hold.pk)}
+    return [Event(Action.HOLD_PLACED, "study", study.pk, study.pk, detail)]
