@@ -115,6 +115,16 @@ def test_existing_conflicts_are_shown_and_can_be_resolved(
     assert "conflicting roles" not in sign_in(it_person).get("/users").text
 
 
+def test_the_only_administrator_is_not_told_to_separate_their_roles(
+    it_person: User, sign_in: Callable[[User], Client], make_user: Callable[..., User]
+) -> None:
+    it_person.roles = ["it", "radiologist"]
+    it_person.save()
+    assert "conflicting roles" not in sign_in(it_person).get("/users").text
+    make_user(Role.IT, username="second")
+    assert "conflicting roles" in sign_in(it_person).get("/users").text
+
+
 def test_a_one_time_password_expires(
     client: Client, radiologist: User, it_person: User, settings: Settings
 ) -> None:

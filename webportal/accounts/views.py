@@ -1,6 +1,7 @@
 """Sign-in, personal password and tokens, and user management for hospital IT."""
 
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from django.conf import settings
@@ -177,6 +178,13 @@ def users(request: SignedInRequest) -> HttpResponse:
     return _users_page(request, form, created)
 
 
+def _in_conflict(people: Iterable[User]) -> list[uuid.UUID]:
+    """Whose roles have to be separated, once that is enforced here."""
+    if not separation.is_enforced():
+        return []
+    return [person.pk for person in people if separation.conflict(person.roles)]
+
+
 def _users_page(
     request: SignedInRequest, form: NewUserForm, created: tuple[User, str] | None
 ) -> HttpResponse:
@@ -186,7 +194,7 @@ def _users_page(
         "form": form,
         "created": created,
         "hours": settings.ONE_TIME_PASSWORD_HOURS,
-        "in_conflict": [person.pk for person in people if separation.conflict(person.roles)],
+        "in_conflict": _in_conflict(people),
     }
     return render(request, "accounts/users.html", context)
 
