@@ -99,6 +99,15 @@ def verified(client: Client, **headers: str) -> str:
     return client.get("/audit/verification", headers=headers).text
 
 
+def test_of_a_hash_the_page_shows_the_beginning_and_an_export_all(client: Client) -> None:
+    sha256 = "0123456789ab" + "c" * 52
+    append(Event(Action.RADIOGRAPH_STORED, "radiograph", STUDY, detail={"sha256": sha256}))
+    page = client.get("/audit/").content.decode()
+    assert f'<code title="{sha256}">0123456789ab…</code>' in page
+    exported = b"".join(client.get("/audit/export", {"format": "jsonl"}))
+    assert sha256.encode() in exported
+
+
 def test_a_verdict_is_shown_even_if_no_entry_can_be_appended(client: Client) -> None:
     append_all([Event(Action.STUDY_VIEWED)] * 3, "ann")
     behind_its_back("UPDATE audit_chainhead SET sequence = 2")

@@ -276,6 +276,15 @@ def test_columns_move_by_keyboard_and_back(page: Page) -> None:
     assert headings(page) == usual
 
 
+def test_the_headings_of_all_are_whole_on_a_small_screen(page: Page) -> None:
+    study_of("Phantom^Anna", indication="Cough")
+    page.goto("/worklist?state=all")
+    headings = page.locator("#worklist th:visible")
+    expect(headings.filter(has_text="Indication")).to_be_visible()
+    cut_off = "all => all.filter((each) => each.scrollWidth > each.clientWidth).length"
+    assert headings.evaluate_all(cut_off) == 0
+
+
 @pytest.mark.parametrize("width", [820, 1280, 2560])
 def test_the_page_fits_the_screen(page: Page, width: int) -> None:
     for number in range(5):

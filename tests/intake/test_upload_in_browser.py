@@ -157,6 +157,21 @@ def test_server_errors_are_retried_and_then_grouped(page: Page, folder: Path) ->
     arrived(page, 8)
 
 
+def test_a_file_that_has_to_wait_its_turn_says_why(page: Page, folder: Path) -> None:
+    page.clock.install()
+    busy = {"code": "archive_waits", "message": "Other ZIP files are being unpacked."}
+    page.route("**/files", lambda route: route.fulfill(status=429, json=busy))
+    choose_folder(page, folder)
+    said = page.get_by_role("status").filter(has_text="Other ZIP files are being unpacked.")
+    expect(said).to_contain_text("This page sends it again by itself.")
+    expect(page.locator(".file-row").filter(has_text="Retrying…")).to_have_count(0)
+    page.unroute("**/files")
+    page.clock.run_for(2000)
+    page.clock.resume()
+    arrived(page, 8)
+    expect(said).to_be_hidden()
+
+
 def test_a_full_disk_pauses_the_upload_until_a_person_resumes_it(page: Page, folder: Path) -> None:
     sent: list[Route] = []
 

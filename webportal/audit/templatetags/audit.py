@@ -1,5 +1,6 @@
 """Template tags that put an entry's object and detail into words."""
 
+import re
 from typing import Any
 
 from django import template
@@ -7,6 +8,7 @@ from django import template
 from webportal.audit.messages import OBJECTS
 
 register = template.Library()
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @register.filter
@@ -29,3 +31,9 @@ def listed(value: Any) -> Any:
     if isinstance(value, list) and value and isinstance(value[0], list):
         return len(value)
     return ", ".join(map(str, value)) if isinstance(value, list) else value
+
+
+@register.filter
+def is_hash(value: Any) -> bool:
+    """Whether a value is a SHA-256, of which the page shows the beginning; exports have it all."""
+    return isinstance(value, str) and _SHA256.fullmatch(value) is not None

@@ -15,6 +15,8 @@ export interface Upload extends Found {
   state: State;
   sent: number;
   isRetried: boolean;
+  /** What the server said of a file that has to wait its turn. */
+  waitsFor: string;
   verdicts: Verdict[];
   words: string;
 }
@@ -64,7 +66,7 @@ export class Sender {
       this.known.add(key);
       const words = this.refuse(one);
       const state = words ? "failed" : "waiting";
-      this.uploads.push({ ...one, state, words, sent: 0, isRetried: false, verdicts: [] });
+      this.uploads.push({ ...one, state, words, sent: 0, isRetried: false, waitsFor: "", verdicts: [] });
     }
     this.fillLanes();
     this.onChange();
@@ -166,9 +168,10 @@ export class Sender {
           return;
         }
         upload.isRetried = true;
+        upload.waitsFor = obstacle === "busy" ? this.describe(error as SendError) : "";
         this.onChange();
         await new Promise((resolve) => setTimeout(resolve, wait));
-        upload.isRetried = false;
+        [upload.isRetried, upload.waitsFor] = [false, ""];
         if (this.isHalted) {
           upload.state = "waiting";
           return;

@@ -205,6 +205,7 @@ class Uploader {
         ? filled(this.texts["archive"]!, others.length + 1)
         : (this.texts[first?.verdict ?? ""] ?? "");
     }
+    if (upload.waitsFor) return this.texts["waiting"]!;
     if (upload.isRetried) return this.texts["again"]!;
     if (upload.sent >= upload.file.size) return this.texts["checking"]!;
     return filled(this.texts["sending"]!, Math.floor((100 * upload.sent) / upload.file.size));
@@ -228,7 +229,9 @@ class Uploader {
     // By bytes, but an empty file counts too.
     const weigh = (size: number): number => size + 1;
     let [total, done, failed, delivered, current] = [0, 0, 0, 0, uploads.length];
-    for (const [index, { state, file, sent }] of uploads.entries()) {
+    let turn = "";
+    for (const [index, { state, file, sent, waitsFor }] of uploads.entries()) {
+      turn ||= waitsFor;
       total += weigh(file.size);
       if (state === "delivered") done += weigh(file.size);
       else done += sent;
@@ -257,6 +260,8 @@ class Uploader {
     this.part("[data-lost]").hidden = !(isLost || !navigator.onLine) || !isBusy;
     this.part("[data-blocked]").hidden = blockedBy === undefined;
     this.part("[data-blocked] span").textContent = blockedBy ? this.words(blockedBy) : "";
+    this.part("[data-turn]").hidden = !turn;
+    this.part("[data-turn] span").textContent = turn;
     this.paintFailures();
     this.list.show(uploads.length, current);
     this.announce(words, delivered + failed, uploads.length);
