@@ -86,6 +86,13 @@ def test_what_is_put_in_afterwards_is_found() -> None:
     assert f"{days_ago(3)} (UTC) is not as it was sealed: it has 1 entries, and had 0" in said
 
 
+def test_search_terms_may_be_cleared_by_an_erasure() -> None:
+    entry = enter(days_ago(4), criteria={"text": "phantom"})
+    seal()
+    past_the_portal("UPDATE access_accessentry SET criteria = '{}' WHERE id = %s", entry.pk)
+    assert found() == []
+
+
 def test_days_whose_entries_were_removed_in_time_are_not_missed() -> None:
     entry = enter(days_ago(4))
     seal()

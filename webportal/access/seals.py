@@ -26,13 +26,13 @@ MOST_AT_ONCE = 31
 _ALWAYS = timedelta(days=35)
 _IN_TURN = 30
 
-# By name, so that a column of a later release changes nothing of earlier days. An hour at a time,
-# because PostgreSQL puts it together in memory.
+# By name, so that a column of a later release changes nothing of earlier days, and without the
+# criteria, of which an erasure clears search terms. An hour at a time, because PostgreSQL puts it
+# together in memory.
 _HOUR = """
 SELECT count(*), encode(sha256(convert_to(coalesce(string_agg(jsonb_build_array(
     id, (extract(epoch FROM at) * 1000000)::bigint, kind, outcome, user_id, "user", roles, address,
-    device, session, token, method, route, status, target, study_ids, patient_ids, file_ids,
-    criteria)::text, E'\\n' ORDER BY id), ''), 'UTF8')), 'hex')
+    device, session, token, method, route, status, target, study_ids, patient_ids, file_ids)::text, E'\\n' ORDER BY id), ''), 'UTF8')), 'hex')
 FROM access_accessentry WHERE at >= %s AND at < %s
 """
 
