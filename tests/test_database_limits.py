@@ -148,7 +148,7 @@ print(answer.status_code, answer.headers["Retry-After"], answer.content.decode()
 @pytest.mark.parametrize(
     ("method", "address", "says"),
     [
-        ("get", "/worklist", "reloads by itself"),
+        ("get", "/worklist", "reloads automatically"),
         ("post", "/worklist/next", "may not have been stored"),
         ("get", "/api/v1/studies", "urn:chestline:problem:service-unavailable"),
     ],

@@ -167,7 +167,7 @@ def test_groups_with_conflicting_roles_are_refused(
 ) -> None:
     settings.ROLE_SEPARATION = "always"
     provider.knows("asha", groups=["readers", "informatics"])
-    assert "which one person may not be" in provider.sign_in(client, "asha").text
+    assert "which may not be combined" in provider.sign_in(client, "asha").text
     assert not User.objects.exists()
 
 
@@ -216,7 +216,7 @@ def test_an_unavailable_provider_ends_no_session(
     make_due(client)
     settings.OIDC_ISSUER = "http://127.0.0.1:9"
     assert client.get("/worklist").status_code == 200
-    assert "does not answer" in Client().get("/sign-in/provider").text
+    assert "does not respond" in Client().get("/sign-in/provider").text
     # It is asked again after a minute, not with each request.
     assert client.session["federated"]["due"] > time.time() + 30
 

@@ -18,7 +18,7 @@ def sign_in(page: Page, system: System) -> None:
 
 def choose_own_password(page: Page, system: System) -> None:
     """Replace the one-time password by PASSWORD; ends on the worklist."""
-    page.get_by_label("Present password").fill(system.one_time_password)
+    page.get_by_label("Current password").fill(system.one_time_password)
     page.get_by_label("New password", exact=True).fill(PASSWORD)
     page.get_by_label("New password, again").fill(PASSWORD)
     page.get_by_role("button", name="Save the new password").click()

@@ -271,7 +271,7 @@ def test_columns_move_by_keyboard_and_back(page: Page) -> None:
     assert headings(page)[:3] == ["Model’s result", "Patient", "Priority"]
     assert headings(page).index("Images") == usual.index("Images") - 1
     page.get_by_role("button", name="Columns").press("Enter")
-    page.get_by_role("button", name="The usual columns").press("Enter")
+    page.get_by_role("button", name="Default columns").press("Enter")
     expect(page.locator("th[data-column]").first).to_have_text("Priority")
     assert headings(page) == usual
 

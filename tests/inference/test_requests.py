@@ -31,7 +31,7 @@ def test_a_queued_job_is_cancelled_and_never_claimed() -> None:
 def test_a_running_or_closed_job_is_not_cancelled() -> None:
     (job,) = queued()
     claimed = claim_one("a")
-    with pytest.raises(QueueError, match="worker has this image"):
+    with pytest.raises(QueueError, match="worker is already processing this image"):
         cancel(job, make_user())
     write_back("a", "cpu:0", make_model_version(), [likely(claimed)])
     with pytest.raises(QueueError, match="closed"):

@@ -106,7 +106,7 @@ def test_a_read_only_storage_is_reported_and_reading_continues(
     make_read_only(monkeypatch)
     response = post_file(browser, batch, files.png(files.phantom(seed=2)))
     assert (response.status_code, response.json()["code"]) == (507, "storage_read_only")
-    assert "reading goes on" in response.json()["message"]
+    assert "reading continues" in response.json()["message"]
     assert UploadItem.objects.count() == 1
     uploader.roles = [Role.RADIOLOGIST]
     uploader.save()
@@ -261,7 +261,7 @@ def test_nobody_is_next_while_no_worker_takes_jobs(
     make_worker(**fields)
     send(files.png(files.phantom()), "a.png")
     page = browser.get(f"/uploads/{batch.pk}").text
-    assert "waiting: no worker is running at the moment, and hospital IT is told" in page
+    assert "waiting: no worker is running at the moment, and hospital IT has been notified" in page
     assert "next in the queue" not in page
 
 

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def test_a_sheet_is_shown_corrected_and_used(context: BrowserContext, tmp_path: Path) -> None:
     page = context.new_page()
     page.goto("/uploads/new")
-    page.get_by_text("A CSV sheet says it for each file").click()
+    page.get_by_text("A CSV sheet gives it for each file").click()
     sheet = tmp_path / "sheet.csv"
     sheet.write_text("file,patient_id,birth_date,sex\na.png,P-1,03.02.1980,\nb.png,P-2,,\n")
     page.get_by_label("CSV sheet", exact=True).set_input_files(sheet)

@@ -216,7 +216,7 @@ def test_the_connection_to_a_device_is_tested_with_an_echo(client: Client) -> No
         port = free.getsockname()[1]
     node = make_node(port=port)
     said = client.post(f"/dicom/nodes/{node.pk}/test", follow=True).content.decode()
-    assert "Nothing answers" in said
+    assert "Nothing responds" in said
     listening = subprocess.Popen(["storescp", "-aet", "CR1", str(port)])
     try:
         wait_until(lambda: _listens(port), "the device listens")

@@ -17,7 +17,7 @@ SENTENCES = {
     Kind.STUDIES_SIGNED: "2 studies that you uploaded have been signed",
     Kind.STAT_UNREAD: "2 stat studies have waited unread for longer than 30 minutes",
     Kind.STUDIES_ASSIGNED: "2 studies were assigned to you",
-    Kind.READ_OVERRULED: "An arbitration decided otherwise than your read of a study",
+    Kind.READ_OVERRULED: "An arbitration overruled your read of a study",
     Kind.IDENTITY_CORRECTED: "The identity under which you signed a read was corrected",
     Kind.REPORTS_READY: "2 reports on patients whom you referred are ready",
     Kind.PASSWORD_RESET: "Hospital IT gave you a one-time password",

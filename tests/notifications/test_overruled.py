@@ -58,7 +58,7 @@ def test_it_links_to_the_study(client: Client, readers: list[User]) -> None:
     run.note_all()
     client.force_login(readers[0])
     page = client.get("/notifications/")
-    assert "An arbitration decided otherwise than your read of a study" in page.text
+    assert "An arbitration overruled your read of a study" in page.text
     (told,) = page.context["page"]
     answer = client.get(f"/notifications/{told.pk}")
     assert answer.headers["Location"] == f"/studies/{study.pk}"

@@ -42,7 +42,7 @@ class PasswordForm(forms.Form):
     """Change the user's own password, confirming the current one."""
 
     current = forms.CharField(
-        label=_("Present password"),
+        label=_("Current password"),
         widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True}),
     )
     new = forms.CharField(
@@ -112,7 +112,9 @@ class TokenForm(forms.Form):
         max_length=100,
         help_text=_("For example the program and the machine it runs on."),
     )
-    scope = forms.ChoiceField(label=_("May do"), choices=TokenScope.choices, initial=TokenScope.ALL)
+    scope = forms.ChoiceField(
+        label=_("Permissions"), choices=TokenScope.choices, initial=TokenScope.ALL
+    )
     days = forms.TypedChoiceField(label=_("Valid for"), coerce=int)
     password = forms.CharField(
         label=_("Your password"),

@@ -27,12 +27,12 @@ class PatternValidator:
         if checked["score"] < LEAST_SCORE:
             raise ValidationError(
                 _(
-                    "This password is easy to guess: it follows a common pattern. Take three or"
-                    " four words that have nothing to do with one another."
+                    "This password is easy to guess: it follows a common pattern. Use three "
+                    "or four unrelated words."
                 ),
                 code="password_pattern",
             )
 
     def get_help_text(self) -> str:
         """The requirement."""
-        return _("Three or four words that have nothing to do with one another make a good one.")
+        return _("Three or four unrelated words make a good one.")

@@ -122,7 +122,9 @@ def change_user(user: User, *, roles: list[str], is_active: bool, by: User) -> N
         return
     if set(roles) - set(user.roles):
         if user == acting and separation.is_enforced():
-            raise AccountError(_("Ask another member of IT: nobody gives themselves roles."))
+            raise AccountError(
+                _("Ask another member of IT: nobody can assign roles to themselves.")
+            )
         _refuse_conflict(roles)
     detail = {
         "roles": {"from": user.roles, "to": roles},
@@ -170,8 +172,8 @@ def _refuse_conflict(roles: Collection[str]) -> None:
         first, second = (str(role.label) for role in found)
         raise AccountError(
             _(
-                "One person may not be {first} and {second}. Take one of the roles away, or give"
-                " the person a second account."
+                "The roles {first} and {second} may not be combined. Remove one of them, or "
+                "give the person a second account."
             ).format(first=first, second=second)
         )
 
@@ -228,7 +230,7 @@ def create_token(
     tokens.filter(expiry__lte=timezone.now()).delete()
     if tokens.count() >= settings.API_TOKENS_PER_PERSON:
         raise AccountError(
-            _("You have {count} API tokens, the most there may be. Revoke one first.").format(
+            _("You have {count} API tokens, the maximum. Revoke one first.").format(
                 count=settings.API_TOKENS_PER_PERSON
             )
         )

@@ -228,7 +228,10 @@ def reset_second_factor(request: SignedInRequest, user_id: uuid.UUID) -> HttpRes
         messages.error(request, str(error))
     else:
         messages.success(
-            request, _("{name} has no second factor any more, and was told.").format(name=person)
+            request,
+            _("The second factor of {name} has been removed, and they have been notified.").format(
+                name=person
+            ),
         )
     return redirect("accounts:user", person.pk)
 

@@ -58,24 +58,24 @@ PROBLEMS = {
     ),
     # The records
     "row_without_entry": _(
-        "it is in the database, and the trail does not say how it came there: it was put in past"
-        " the portal. Compare with a backup, and with the people who are named in it."
+        "it is in the database, but has no entry in the trail: it was inserted outside the "
+        "portal. Compare with a backup, and ask the people who are named in it."
     ),
     "row_missing": _(
-        "the trail says that it was made, and it is gone from the database: it was deleted past the"
-        " portal. Fetch it from a backup."
+        "according to the trail it was created, but it is missing from the database: it was "
+        "deleted outside the portal. Fetch it from a backup."
     ),
     "row_differs": _(
-        "the database says otherwise than the trail ({fields}): it was changed past the portal."
-        " Compare with a backup, and with what the trail says of it."
+        "the database differs from the trail ({fields}): it was changed outside the portal. "
+        "Compare with a backup, and with its entries in the trail."
     ),
     "row_orphaned": _(
-        "what it belongs to is not in the database: one of the two was changed or deleted past the"
-        " portal. Compare with a backup, and with what the trail says of it."
+        "what it belongs to is not in the database: one of the two was changed or deleted "
+        "outside the portal. Compare with a backup, and with its entries in the trail."
     ),
     "summary_differs": _(
-        "the worklist shows otherwise than the results of its images ({fields}): it was changed"
-        " past the portal. Look at the results on the study’s page."
+        "the worklist differs from the results of its images ({fields}): it was changed "
+        "outside the portal. Look at the results on the study’s page."
     ),
     # The access log
     "access_differs": _(

@@ -48,9 +48,9 @@ class Action(models.TextChoices):
     FILE_REFUSED = "file.refused", _("File refused")
     FILE_HELD = "file.held", _("File held for patient matching")
     FILE_RESOLVED = "file.resolved", _("Patient matching resolved")
-    FILES_REMOVED = "files.removed", _("File without a record moved to the trash")
+    FILES_REMOVED = "files.removed", _("Unreferenced file moved to the trash")
     FILE_PUT_BACK = "file.put_back", _("File put back from the trash")
-    TRASH_EMPTIED = "trash.emptied", _("File in the trash removed for good")
+    TRASH_EMPTIED = "trash.emptied", _("File in the trash permanently deleted")
     REMOVAL_PAUSED = "removal.paused", _("Removal of files paused")
     REMOVAL_RESUMED = "removal.resumed", _("Removal of files resumed")
     FILE_DAMAGED = "file.damaged", _("Stored file found missing or damaged")
@@ -99,7 +99,7 @@ class Action(models.TextChoices):
     SIGNATURE_FAILED = "read.signature_failed", _("Signature failed")
     ADDENDUM_SIGNED = "addendum.signed", _("Addendum signed")
     STUDY_RESERVED = "study.reserved", _("Study reserved for reading")
-    RESERVATION_ENDED = "study.reservation_ended", _("Reservation given back")
+    RESERVATION_ENDED = "study.reservation_ended", _("Reservation released")
     TEMPLATE_SAVED = "template.saved", _("Text template saved")
     TEMPLATE_REMOVED = "template.removed", _("Text template removed")
     SIGNING_PIN_SET = "user.signing_pin_set", _("Signing PIN set")
@@ -113,7 +113,7 @@ class Action(models.TextChoices):
     ACCESS_SEALED = "access.sealed", _("Day of the access log sealed")
     ACCESS_REMOVED = "access.removed", _("Old entries of the access log removed")
     AUDIT_VERIFIED = "audit.verified", _("Audit trail verified")
-    ANCHORS_BEGUN = "audit.anchors_begun", _("Anchors of the audit trail begun")
+    ANCHORS_BEGUN = "audit.anchors_begun", _("New series of audit trail anchors started")
 
 
 def actions() -> list[tuple[str, Any]]:

@@ -29,7 +29,7 @@ WORDS: dict[str, str | Promise] = {
     ),
 }
 FAILURES: dict[str, str | Promise] = {
-    "interrupted": _("It was interrupted. The next one continues where it ended."),
+    "interrupted": _("It was interrupted. The next one continues where it stopped."),
     "settings": _("The settings of the backup are not valid; its log says which."),
     "repository_away": _("The folder of BACKUP_REPOSITORY does not exist. Is its disk mounted?"),
     "repository_empty": _("BACKUP_REPOSITORY is empty although it held backups."),

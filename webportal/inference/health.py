@@ -138,8 +138,8 @@ STORAGE_AWAY = Alert(
 STORAGE_READ_ONLY = Alert(
     "storage_read_only",
     gettext_lazy(
-        "The storage takes no files, so uploads are refused. Check the disk or the mount, and the"
-        " rights of the portal's account on it."
+        "The storage is read-only, so uploads are refused. Check the disk or the mount, and "
+        "the permissions of the portal's account on it."
     ),
 )
 STORAGE_LOW = Alert(

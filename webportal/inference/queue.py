@@ -121,7 +121,7 @@ def cancel(job: Job, by: User) -> Job:
     locked = Job.objects.select_for_update().select_related("radiograph").get(pk=job.pk)
     if locked.state == JobState.RUNNING:
         raise QueueError(
-            _("A worker has this image already; its result will be there in a moment.")
+            _("A worker is already processing this image; the result will appear in a moment.")
         )
     if locked.state not in (JobState.QUEUED, JobState.QUARANTINED):
         raise QueueError(_("This job is closed; there is nothing to cancel."))

@@ -42,8 +42,9 @@ class StorageReadOnlyError(StorageRefusesError):
         super().__init__(
             "storage_read_only",
             _(
-                "The server cannot store images at present; reading goes on. Nothing is lost: tell"
-                " hospital IT that the storage is read-only, and send the rest again afterwards."
+                "The server cannot store images at present; reading continues. Nothing is "
+                "lost: tell hospital IT that the storage is read-only, and send the rest "
+                "again afterwards."
             ),
         )
 

@@ -84,13 +84,13 @@ MESSAGES = {
         " becomes an image of its own with a new SOP Instance UID."
     ),
     "letters_in_doubt": gettext_noop(
-        "Letters of the {attributes} cannot be read for certain: they are not of the character set"
-        " that the file declares ({declared}). Look at the picture and the request, and correct"
-        " them."
+        "Characters in the {attributes} cannot be decoded with certainty: they are not in "
+        "the character set that the file declares ({declared}). Check the image and the "
+        "request, and correct them."
     ),
     "letters_in_doubt.no_character_set": gettext_noop(
-        "Letters of the {attributes} cannot be read for certain: the file declares no character"
-        " set that is known. Look at the picture and the request, and correct them."
+        "Characters in the {attributes} cannot be decoded with certainty: the file declares "
+        "no known character set. Check the image and the request, and correct them."
     ),
     "no_identifier": gettext_noop(
         "The file’s Patient ID is a placeholder that several patients may share. Say whose image"
@@ -122,7 +122,7 @@ MESSAGES = {
     ),
     "not_bikram_sambat": gettext_noop("No date of this file looks like Bikram Sambat."),
     "study_date_in_doubt": gettext_noop(
-        "The date of its study is in doubt: decide on it by itself."
+        "The date of its study is in doubt: decide on it separately."
     ),
     # Discarded, or accepted
     "discarded": gettext_noop("A person looked at it and discarded it."),

@@ -37,6 +37,6 @@ def echo(node: Node, by: User) -> tuple[bool, str]:
             "It rejected the association. Add Chestline's AE title {title} and address there."
         ).format(title=settings.DICOM_AE_TITLE)
     else:
-        words = _("Nothing answers at {host}, port {port}.").format(host=node.host, port=node.port)
+        words = _("Nothing responds at {host}, port {port}.").format(host=node.host, port=node.port)
     append(Event(Action.NODE_TESTED, "node", node.pk, detail={"answered": answered}), by)
     return answered, words

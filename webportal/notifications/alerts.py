@@ -33,8 +33,8 @@ MAIL_FAILING = Alert(
 FILE_FAULT = Alert(
     "file_fault",
     _(
-        "A stored file is missing or damaged. It is not shown, handed out or analysed until the"
-        " same file is uploaded again or put back from a backup."
+        "A stored file is missing or damaged. It is not shown, delivered or analysed until "
+        "the same file is uploaded again or restored from a backup."
     ),
 )
 REMOVAL_ALERTS = {

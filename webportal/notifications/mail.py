@@ -88,7 +88,7 @@ def _compose(notification: Notification) -> EmailMessage:
     choices = address + reverse("notifications:preferences")
     footer = _("You asked for this e-mail; your choice is at %(address)s") % {"address": choices}
     if not KINDS[Kind(notification.kind)].roles:
-        footer = _("Everybody gets this e-mail; nobody can choose not to.")
+        footer = _("This e-mail is always sent and cannot be switched off.")
     return EmailMessage(
         subject,
         f"{text}\n\n{link}\n\n-- \n{footer}\n",

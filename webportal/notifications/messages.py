@@ -22,7 +22,7 @@ def mail_of_batch_done(_told: Notification) -> tuple[str, str]:
     """Do not name the upload: its name may be a patient's."""
     return (
         _("Chestline: an upload of yours is done"),
-        _("All the images of one of your uploads have been looked at."),
+        _("All images of one of your uploads have been analysed."),
     )
 
 
@@ -93,7 +93,7 @@ def reports_ready(told: Notification) -> str:
 
 def read_overruled(_told: Notification) -> str:
     """Name no patient: the study page does."""
-    return _("An arbitration decided otherwise than your read of a study")
+    return _("An arbitration overruled your read of a study")
 
 
 def identity_corrected(_told: Notification) -> str:

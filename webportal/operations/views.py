@@ -102,7 +102,7 @@ def resume(request: SignedInRequest, name: str) -> HttpResponse:
 def resume_removal(request: SignedInRequest, pause_id: uuid.UUID) -> HttpResponse:
     """Let the scheduler resume removing files that no record names."""
     if pauses.resume(get_object_or_404(RemovalPause, pk=pause_id), request.user):
-        messages.success(request, _("Files without a record go to the trash again."))
+        messages.success(request, _("Removal of unreferenced files has been resumed."))
     else:
         messages.info(request, _("Somebody else has resumed it already."))
     return redirect("operations:queue")

@@ -75,7 +75,7 @@ class PatientFields(forms.Form):
         required=False,
         validators=NAME,
     )
-    birth_date = _date_field(_("Date of birth"), _("Write the date of birth as YYYY-MM-DD."))
+    birth_date = _date_field(_("Date of birth"), _("Enter the date of birth as YYYY-MM-DD."))
     sex = forms.ChoiceField(
         label=_("Sex"),
         required=False,
@@ -101,7 +101,7 @@ class StudyFields(forms.Form):
         label=_("Accession number"), max_length=LONGEST, required=False, validators=IDENTIFIER
     )
     study_date = _date_field(
-        _("Date of the study"), _("Write the date of the study as YYYY-MM-DD.")
+        _("Date of the study"), _("Enter the date of the study as YYYY-MM-DD.")
     )
 
     def clean_study_date(self) -> date | None:

@@ -23,19 +23,21 @@ LONGEST_NAME = 500
 UNREADABLE = "\N{REPLACEMENT CHARACTER}"
 
 CONTROL_CHARACTERS = translatable(
-    "It holds line breaks or other control characters ({letters}), so that it is not certain."
+    "It contains line breaks or other control characters ({letters}), so it is ambiguous."
 )
 DECOMPOSED = translatable(
-    "It is written with accents apart from their letters ({letters}), so that it only looks like"
-    " another. Enter it anew."
+    "It contains decomposed accents ({letters}), so that it only looks like another. Enter "
+    "it again."
 )
 INVISIBLE = translatable(
-    "It holds letters that nobody sees, or spaces of another kind ({letters}), so that it only"
-    " looks like another. Enter it anew."
+    "It contains invisible characters or non-standard spaces ({letters}), so that it only "
+    "looks like another. Enter it again."
 )
-SEVERAL_VALUES = translatable("It holds a backslash, which parts two values: it is not certain.")
+SEVERAL_VALUES = translatable(
+    "It contains a backslash, which separates two values, so it is ambiguous."
+)
 TOO_LONG = translatable("It is longer than {longest} characters.")
-UNREADABLE_LETTERS = translatable("It holds letters that could not be read ({letters}).")
+UNREADABLE_LETTERS = translatable("It contains characters that could not be read ({letters}).")
 
 # Characters without a visible glyph.
 _BLANKS = frozenset(

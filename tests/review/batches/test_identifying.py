@@ -99,7 +99,7 @@ def test_an_error_in_one_row_does_not_prevent_saving_the_others(
     problems = [
         ({"patient_id": "P-1", "family_name": "Doe"}, ""),
         ({"patient_id": "1.23457E+11"}, "is what a spreadsheet made of the number"),
-        ({"patient_id": "P-2", "age": "3"}, "Write the age with its unit"),
+        ({"patient_id": "P-2", "age": "3"}, "Enter the age with its unit"),
         ({"patient_id": "P-2", "age": "999 y"}, "No patient is that old."),
         ({"patient_id": "P-3", "birth_date": "04.03.2022"}, "YYYY-MM-DD"),
         ({"patient_id": "P-9", "family_name": "Doe"}, "has another name"),

@@ -45,7 +45,7 @@ def test_assigning_skips_signed_and_already_assigned_studies(
     outcome = bulk.assign(given, coordinator, radiologist)
     assert set(outcome.changed) == {free.pk, taken.pk}
     assert outcome.unchanged == {
-        "It is assigned so already.": [own.pk],
+        "It is already assigned like this.": [own.pk],
         "It is signed already.": [signed.pk],
     }
     assert set(Study.objects.filter(assigned_reader=coordinator)) == {free, taken, own}

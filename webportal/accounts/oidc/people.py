@@ -80,8 +80,8 @@ def _refuse_conflict(roles: Collection[str]) -> None:
         first, second = (str(Role(role).label) for role in found)
         raise ProviderRefusal(
             _(
-                "Your groups make you {first} and {second}, which one person may not be. Ask"
-                " hospital IT."
+                "Your groups give you the roles {first} and {second}, which may not be "
+                "combined. Ask hospital IT."
             ).format(first=first, second=second)
         )
 
@@ -100,7 +100,7 @@ def _first_time(claims: Mapping[str, Any], subject: str) -> User:
         user = _make(name, claims)
     _refuse_break_glass(user)
     if user.is_node:
-        raise ProviderRefusal(_("This account is that of a DICOM node, and nobody’s."))
+        raise ProviderRefusal(_("This account belongs to a DICOM node, not to a person."))
     try:
         with transaction.atomic():
             FederatedIdentity.objects.create(

@@ -69,7 +69,7 @@ def callback(request: HttpRequest) -> HttpResponse:
 
 
 def _unreachable(request: HttpRequest) -> HttpResponse:
-    error = _("The identity provider does not answer. Try again in a moment.")
+    error = _("The identity provider does not respond. Try again in a moment.")
     return render(request, "accounts/sign_in_refused.html", {"error": error}, status=503)
 
 

@@ -16,7 +16,7 @@ from webportal.records.choices import Priority
 MODES = [
     (IdentityMode.TEMPORARY, _("The files say it, or nobody knows yet")),
     (IdentityMode.FORM, _("All files are of one patient")),
-    (IdentityMode.SHEET, _("A CSV sheet says it for each file")),
+    (IdentityMode.SHEET, _("A CSV sheet gives it for each file")),
 ]
 
 
@@ -35,7 +35,7 @@ class BatchForm(forms.Form):
         choices=Priority.choices,
         initial=Priority.ROUTINE.value,
         widget=forms.RadioSelect,
-        help_text=_("The worklist and the queue go by it."),
+        help_text=_("The worklist and the queue are ordered by it."),
     )
     identity_mode = forms.ChoiceField(
         label=_("Whose images are they?"),

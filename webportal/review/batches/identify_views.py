@@ -54,7 +54,7 @@ class IdentifyForm(PatientForm):
         label=_("Date of birth"),
         required=False,
         input_formats=["%Y-%m-%d"],
-        error_messages={"invalid": _("Write the date of birth as YYYY-MM-DD.")},
+        error_messages={"invalid": _("Enter the date of birth as YYYY-MM-DD.")},
         widget=forms.TextInput(attrs={"placeholder": "YYYY-MM-DD", "size": 10}),
     )
     age = forms.CharField(
@@ -86,7 +86,7 @@ class IdentifyForm(PatientForm):
             return ""
         age = _AGE.fullmatch(text)
         if age is None:
-            raise forms.ValidationError(gettext("Write the age with its unit: 3 y, 14 mo or 20 d."))
+            raise forms.ValidationError(gettext("Enter the age with its unit: 3 y, 14 mo or 20 d."))
         written = f"{int(age['number']):03}{_UNITS[age['unit'][0]]}"
         if by_header(written) is None:
             raise forms.ValidationError(gettext("No patient is that old."))

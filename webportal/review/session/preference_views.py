@@ -48,7 +48,7 @@ def choose_reads_first(request: SignedInRequest) -> HttpResponse:
     )
     if chosen:
         messages.success(
-            request, _("From now on you read first: the result waits until you open it.")
+            request, _("From now on you read first: the result stays hidden until you open it.")
         )
     else:
         messages.success(request, _("From now on the model's result is shown at once."))

@@ -141,5 +141,5 @@ def correction_seen(request: SignedInRequest, study_id: uuid.UUID) -> HttpRespon
     """Record that a reader has seen the correction of the identity they signed under."""
     study = get_object_or_404(Study, pk=study_id)
     if corrections.take_note(study, request.user):
-        messages.success(request, _("It is noted that you have seen the correction."))
+        messages.success(request, _("Your acknowledgement of the correction has been recorded."))
     return redirect("review:study", study.pk)

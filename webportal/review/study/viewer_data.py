@@ -100,8 +100,8 @@ def viewer_context(
                     " the original and tell hospital IT."
                 ),
                 "lost": _(
-                    "The browser can draw no more pictures: it has lost the graphics card. Reload"
-                    " the page; what you wrote is kept."
+                    "The browser can no longer display images: it has lost the graphics "
+                    "card. Reload the page; your text is kept."
                 ),
                 "inverted": _("inverted"),
                 "atDetector": _("at the detector"),

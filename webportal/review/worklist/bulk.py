@@ -64,7 +64,7 @@ def assign(study_ids: Collection[uuid.UUID], reader: User | None, by: User) -> O
         elif study.assigned_reader_id == (reader.pk if reader else None):
             outcome.leave(
                 study.pk,
-                gettext("It is assigned so already.")
+                gettext("It is already assigned like this.")
                 if reader
                 else gettext("It is assigned to nobody."),
             )
