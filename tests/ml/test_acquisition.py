@@ -1,4 +1,4 @@
-"""How an image was taken, kept apart from what it shows."""
+"""How an image was acquired, separated from its findings."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def taken_in_two_ways(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray,
     return inputs.astype(np.uint8), targets, [f"p{i}" for i in range(120)]
 
 
-def test_the_way_of_taking_alone_tells_the_class() -> None:
+def test_acquisition_alone_predicts_the_class() -> None:
     inputs, targets, patients = taken_in_two_ways(np.random.default_rng(0))
 
     estimates = propensities(acquisition_traits(inputs), targets, patients)
@@ -28,7 +28,7 @@ def test_the_way_of_taking_alone_tells_the_class() -> None:
     assert estimates[(targets == 1) & is_misled].mean() < 0.4
 
 
-def test_the_misleading_fold_has_the_normals_taken_like_images_with_pneumonia() -> None:
+def test_the_misleading_fold_has_normals_acquired_like_images_with_pneumonia() -> None:
     inputs, targets, patients = taken_in_two_ways(np.random.default_rng(1))
     kinds = np.where(targets == 1, "virus", "normal")
     labelled = [
@@ -42,7 +42,7 @@ def test_the_misleading_fold_has_the_normals_taken_like_images_with_pneumonia() 
     assert (chosen >= 60).sum() == 12
 
 
-def test_sharpness_and_borders_are_seen() -> None:
+def test_sharpness_and_borders_are_measured() -> None:
     sharp = np.random.default_rng(2).integers(0, 256, (20, 64, 64)).astype(np.uint8)
     blurred = sharp.reshape(20, 32, 2, 32, 2).mean(axis=(2, 4)).astype(np.uint8)
     blurred = blurred.repeat(2, axis=1).repeat(2, axis=2)

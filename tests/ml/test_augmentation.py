@@ -5,7 +5,7 @@ import numpy as np
 from ml.research.augmentation import augment, lend_grey_levels, lend_sharpness
 
 
-def test_augmented_images_differ_but_repeat_with_the_seed() -> None:
+def test_augmented_images_differ_but_are_reproducible_by_seed() -> None:
     image = np.random.default_rng(0).integers(0, 256, (224, 224), dtype=np.uint8)
     donor = np.random.default_rng(1).integers(0, 256, (224, 224), dtype=np.uint8)
     rngs = [np.random.default_rng(seed) for seed in (1, 1, 2)]
@@ -16,7 +16,7 @@ def test_augmented_images_differ_but_repeat_with_the_seed() -> None:
     assert (first != other).any()
 
 
-def test_left_stays_left() -> None:
+def test_images_are_never_mirrored() -> None:
     image = np.zeros((224, 224), np.uint8)
     image[60:160, 140:180] = 200
     rng = np.random.default_rng(0)
@@ -25,7 +25,7 @@ def test_left_stays_left() -> None:
         assert changed[:, 75:].mean() > changed[:, :75].mean()
 
 
-def test_a_donor_lends_its_greys_and_its_sharpness_and_not_its_content() -> None:
+def test_a_donor_transfers_greys_and_sharpness_but_not_content() -> None:
     rng = np.random.default_rng(0)
     image = np.tile(np.linspace(20, 120, 224), (224, 1)).astype(np.uint8)
     donor = rng.integers(100, 256, (224, 224)).astype(np.uint8)

@@ -13,14 +13,14 @@ def share_interval(right: np.ndarray, patients: np.ndarray, **options: int) -> t
     return intervals(figures, patients, **options)["share"]
 
 
-def test_images_of_one_patient_are_drawn_together() -> None:
+def test_images_of_one_patient_are_resampled_together() -> None:
     patients = np.array(["a", "b", "a", "c"])
     for positions in resamples(patients, 50, seed=0):
         assert (positions == 0).sum() == (positions == 2).sum()
         assert len(np.unique(patients[positions])) <= 3
 
 
-def test_more_images_of_the_same_patients_make_nothing_surer() -> None:
+def test_more_images_of_the_same_patients_add_no_certainty() -> None:
     right = np.repeat([1.0, 0.0], [80, 20])
     names = np.arange(100).astype(str)
     once = share_interval(right, names)
@@ -37,7 +37,7 @@ def test_the_same_seed_gives_the_same_interval() -> None:
     assert share_interval(right, names, seed=1, replicates=50) != share_interval(right, names)
 
 
-def test_a_figure_that_some_replicates_lack_has_an_interval_from_the_others() -> None:
+def test_a_figure_missing_in_some_replicates_gets_an_interval_from_the_others() -> None:
     values = np.array([np.nan, 1.0, 2.0])
 
     def figures(positions: np.ndarray) -> dict[str, float]:

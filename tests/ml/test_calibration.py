@@ -41,7 +41,7 @@ def test_calibration_stays_finite_when_the_classes_are_separable() -> None:
     assert 0 < fitted.slope < 5
 
 
-def test_probabilities_presume_the_prevalence_and_not_the_mix_of_the_fold() -> None:
+def test_probabilities_assume_the_prevalence_not_the_mix_of_the_fold() -> None:
     log_odds, targets = scores()
     rare = np.flatnonzero((targets == 0) | (np.arange(len(targets)) % 10 == 0))
     whole = fit_calibration(log_odds, targets, 0.55)
@@ -62,7 +62,7 @@ def test_no_probability_is_more_certain_than_the_images_of_the_fit_support() -> 
     assert (np.diff(stated) > 0).all()  # the order is kept
 
 
-def test_thresholds_keep_what_they_promise_and_no_more() -> None:
+def test_thresholds_meet_their_criterion_tightly() -> None:
     log_odds, targets = scores()
     probabilities = sigmoid(log_odds)
     for_sensitivity = threshold_for_sensitivity(probabilities, targets, 0.9)

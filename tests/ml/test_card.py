@@ -1,4 +1,4 @@
-"""The model card says what was measured."""
+"""The model card states what was measured."""
 
 import json
 from typing import Any
@@ -134,7 +134,7 @@ def test_the_card_has_the_sections_of_model_cards_for_model_reporting() -> None:
         "Not measured for this version",
     ],
 )
-def test_the_card_says_what_was_measured(words: str) -> None:
+def test_the_card_states_what_was_measured(words: str) -> None:
     assert words in write_card(facts())
 
 
@@ -161,7 +161,7 @@ def test_a_class_without_images_is_a_dash() -> None:
     assert "| – |" in write_card(given)
 
 
-def test_kinds_of_file_are_shown_where_they_were_compared() -> None:
+def test_file_formats_are_shown_if_compared() -> None:
     against = {"same": 0.979, "largest_difference": 0.084, "refused": 1}
     consistency = {
         "n": 48,
@@ -175,7 +175,7 @@ def test_kinds_of_file_are_shown_where_they_were_compared() -> None:
     assert "| PNG | 97.9% | 0.084 | 1 |" in card
 
 
-def test_figures_of_the_images_that_chose_the_thresholds_are_not_given() -> None:
+def test_figures_of_images_that_chose_the_thresholds_are_omitted() -> None:
     card = write_card(facts())
     assert "97.1%" not in card
     assert "95.3%" not in card

@@ -65,7 +65,7 @@ def test_predict_gives_a_result_or_a_reason_for_each_file(tmp_path: Path) -> Non
     assert len({frozenset(result) for result in results}) == 1  # the same keys for each
 
 
-def test_predict_tells_all_of_files_of_any_kind(
+def test_predict_gives_full_results_for_any_file_format(
     tmp_path: Path, radiographs: Path, shipped: ModelPackage, run: Run
 ) -> None:
     jpeg = min((radiographs / "PNEUMONIA").iterdir())
@@ -136,7 +136,7 @@ def test_evaluate_names_what_it_cannot_read_and_measures_the_rest(tmp_path: Path
     assert figures["accuracy_refused_as_wrong"] == 0.0
 
 
-def test_evaluate_takes_a_sheet_and_gives_figures_by_group(tmp_path: Path, run: Run) -> None:
+def test_evaluate_reads_a_sheet_and_gives_figures_by_group(tmp_path: Path, run: Run) -> None:
     data = blank_set(tmp_path / "images")
     rows = ["NORMAL/IM-1-1.png,normal,AP", "PNEUMONIA/person1_virus_1.png,pneumonia,PA"]
     sheet = tmp_path / "labels.csv"
@@ -190,7 +190,7 @@ def test_independent_figures_make_a_new_version_of_the_same_network(
     assert "is there already" in again.stderr
 
 
-def test_evaluate_needs_matplotlib_for_plots_alone(tmp_path: Path) -> None:
+def test_evaluate_needs_matplotlib_only_for_plots(tmp_path: Path) -> None:
     data = blank_set(tmp_path)
     without = (
         "import sys; sys.modules['matplotlib'] = None; import ml.__main__;"

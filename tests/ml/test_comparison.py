@@ -1,4 +1,4 @@
-"""Choices of training side by side."""
+"""Training configurations side by side."""
 
 import json
 from pathlib import Path
@@ -26,7 +26,7 @@ FIGURES = {
 }
 
 
-def test_a_try_changes_what_it_names_of_a_short_training() -> None:
+def test_a_trial_changes_only_the_options_it_names() -> None:
     options = read_options("input_size=192,backbone=lite1,rim_penalty=0.2")
 
     assert (options.input_size, options.backbone, options.rim_penalty) == (192, "lite1", 0.2)
@@ -42,7 +42,7 @@ def test_an_unknown_option_or_value_is_named(text: str, complaint: str) -> None:
         read_options(text)
 
 
-def test_a_network_is_measured_on_the_misleading_fold_alone_and_on_all() -> None:
+def test_a_network_is_measured_on_the_misleading_fold_and_on_all() -> None:
     network = random_network(64)
     rng = np.random.default_rng(0)
     kinds = ["normal", "virus"] * 10
@@ -68,7 +68,7 @@ def test_a_network_is_measured_on_the_misleading_fold_alone_and_on_all() -> None
     assert measured.training_seconds == 12
 
 
-def test_finished_parts_are_kept_and_only_the_speed_is_measured_again(tmp_path: Path) -> None:
+def test_finished_trials_are_kept_and_only_speed_is_measured_again(tmp_path: Path) -> None:
     sizes = {"input_size=32": 32, "input_size=128": 128}
     for name, size in sizes.items():
         (tmp_path / f"{name}.json").write_text(json.dumps(FIGURES))

@@ -1,4 +1,4 @@
-"""One radiograph as several kinds of file."""
+"""One radiograph in several file formats."""
 
 from pathlib import Path
 
@@ -21,7 +21,7 @@ from tests import dicom_files
 NAN = np.nan
 
 
-def test_every_kind_of_file_shows_the_same_picture() -> None:
+def test_every_file_format_shows_the_same_image() -> None:
     original = dicom_files.jpeg(dicom_files.phantom(size=(701, 503)), quality=95)
     files = kinds_of_file(original)
     assert list(files) == [*KINDS, *EXTRA]
@@ -41,7 +41,7 @@ def probabilities(**changed: list[float]) -> dict[str, np.ndarray]:
     return {kind: np.array(values) for kind, values in {**every, **changed}.items()}
 
 
-def test_the_same_answer_is_within_the_tolerance_among_all_kinds() -> None:
+def test_the_same_result_means_within_the_tolerance_for_all_formats() -> None:
     assert spread(probabilities())["same"] == 1.0
     # Each is near the original, but the two are apart from one another.
     apart = probabilities(PNG=[0.14, 0.5, 0.9, NAN], DICOM=[0.06, 0.5, 0.9, NAN])
@@ -52,14 +52,14 @@ def test_the_same_answer_is_within_the_tolerance_among_all_kinds() -> None:
     assert against["PNG"]["largest_difference"] == pytest.approx(0.04)
 
 
-def test_refused_as_one_kind_and_assessed_as_another_is_not_the_same() -> None:
+def test_refused_in_one_format_and_assessed_in_another_is_not_the_same() -> None:
     found = spread(probabilities(PNG=[NAN, 0.5, 0.9, 0.2]))
     assert found["same"] == 0.5
     against = found["against_original"]
     assert against["PNG"] == {"same": 0.5, "largest_difference": 0.0, "refused": 1}
 
 
-def test_the_extra_kind_does_not_count() -> None:
+def test_the_extra_format_does_not_count() -> None:
     found = spread(probabilities(**{EXTRA[0]: [0.9, 0.9, 0.1, 0.5]}))
     assert found["same"] == 1.0
     extra = found["extra"]
@@ -74,7 +74,7 @@ def test_an_unreadable_original_is_named(tmp_path: Path, predictor: Predictor) -
         compare_kinds_of_file(find_originals(tmp_path), predictor)
 
 
-def test_real_radiographs_get_the_same_answer_as_any_kind_of_file(
+def test_real_radiographs_get_the_same_result_in_any_format(
     predictor: Predictor, radiographs: Path
 ) -> None:
     found = compare_kinds_of_file(find_originals(radiographs), predictor)

@@ -57,7 +57,7 @@ def test_pessimistic_fold_has_the_lowest_numbered_normals(folder: Path) -> None:
     assert normal_share == pytest.approx(0.375, abs=0.05)
 
 
-def test_folds_depend_on_the_seed_alone(folder: Path) -> None:
+def test_folds_depend_only_on_the_seed(folder: Path) -> None:
     found = find_images(folder)
     assert make_folds(found, seed=3) == make_folds(found, seed=3)
     assert make_folds(found, seed=3) != make_folds(found, seed=4)

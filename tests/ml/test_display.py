@@ -1,4 +1,4 @@
-"""What a file says about its display never costs the picture; what cannot be used is said."""
+"""Faulty display attributes never make an image unusable, and are reported."""
 
 import itertools
 import json
@@ -81,7 +81,7 @@ WHOLE_RANGE = (grayscale.WINDOW_UNUSABLE, grayscale.WHOLE_RANGE_SHOWN)
         "--1",
     ],
 )
-def test_a_window_that_is_no_number_gives_way_to_the_whole_range(value: str) -> None:
+def test_a_non_numeric_window_falls_back_to_the_full_range(value: str) -> None:
     for elements in (
         {"WindowCenter": value, "WindowWidth": value},
         {"WindowCenter": value, "WindowWidth": "4096"},
@@ -91,17 +91,17 @@ def test_a_window_that_is_no_number_gives_way_to_the_whole_range(value: str) -> 
 
 
 @pytest.mark.parametrize("width", ["0", "-1", "0.5"])
-def test_a_window_without_width_gives_way_to_the_whole_range(width: str) -> None:
+def test_a_window_without_width_falls_back_to_the_full_range(width: str) -> None:
     data = with_texts(WindowCenter="2048", WindowWidth=width)
     assert_shown_like(data, PLAIN, *WHOLE_RANGE)
 
 
-def test_half_a_window_is_none() -> None:
+def test_an_incomplete_window_is_ignored() -> None:
     assert_shown_like(with_texts(WindowCenter="2048"), PLAIN, *WHOLE_RANGE)
 
 
 @pytest.mark.parametrize("first", ["", "NaN", "20,5", "TEXT"])
-def test_the_next_window_counts_where_the_first_cannot_be_used(first: str) -> None:
+def test_the_next_window_is_used_if_the_first_is_unusable(first: str) -> None:
     data = with_texts(WindowCenter=f"{first}\\2048", WindowWidth=f"{first}\\4096")
     notes = (grayscale.WINDOW_UNUSABLE, grayscale.NEXT_WINDOW_SHOWN)
     assert_shown_like(data, WINDOWED, *notes)
@@ -139,7 +139,7 @@ def test_the_first_of_two_slopes_counts() -> None:
     assert_shown_like(data, WINDOWED, grayscale.RESCALE_TWICE)
 
 
-def test_a_rescale_that_is_half_there_is_taken_for_what_it_says() -> None:
+def test_an_incomplete_rescale_is_applied_as_given() -> None:
     assert_shown_like(
         files.dicom(DEEP, 12, RescaleIntercept=-1024),
         files.dicom(DEEP, 12, RescaleSlope=1, RescaleIntercept=-1024),
@@ -147,7 +147,7 @@ def test_a_rescale_that_is_half_there_is_taken_for_what_it_says() -> None:
 
 
 @pytest.mark.parametrize("sequence", [Sequence([Dataset()]), lut([], None), lut([], [])])
-def test_an_empty_modality_lut_is_none(sequence: Sequence) -> None:
+def test_an_empty_modality_lut_is_ignored(sequence: Sequence) -> None:
     data = files.dicom(DEEP, 12, ModalityLUTSequence=sequence, **WINDOW)
     assert_shown_like(data, WINDOWED, grayscale.MODALITY_LUT_EMPTY)
 
@@ -155,7 +155,7 @@ def test_an_empty_modality_lut_is_none(sequence: Sequence) -> None:
 @pytest.mark.parametrize(
     "sequence", [lut([4096, 0, 16], [1, 2, 3]), lut([4096, 0], [1, 2]), lut(None, [1, 2, 3])]
 )
-def test_a_broken_modality_lut_gives_way_to_the_whole_range(sequence: Sequence) -> None:
+def test_a_broken_modality_lut_falls_back_to_the_full_range(sequence: Sequence) -> None:
     data = files.dicom(DEEP, 12, ModalityLUTSequence=sequence, **WINDOW)
     notes = (grayscale.MODALITY_LUT_UNUSABLE, grayscale.WHOLE_RANGE_SHOWN)
     assert_shown_like(data, PLAIN, *notes)
@@ -173,17 +173,17 @@ BROKEN_LUTS = {
 
 
 @pytest.mark.parametrize("name", BROKEN_LUTS)
-def test_a_broken_voi_lut_gives_way_to_the_window(name: str) -> None:
+def test_a_broken_voi_lut_falls_back_to_the_window(name: str) -> None:
     data = files.dicom(DEEP, 12, VOILUTSequence=BROKEN_LUTS[name], **WINDOW)
     assert_shown_like(data, WINDOWED, grayscale.VOI_LUT_UNUSABLE, grayscale.WINDOW_SHOWN)
 
 
-def test_a_broken_voi_lut_gives_way_to_the_whole_range_without_a_window() -> None:
+def test_a_broken_voi_lut_without_a_window_falls_back_to_the_full_range() -> None:
     data = files.dicom(DEEP, 12, VOILUTSequence=BROKEN_LUTS["too few"])
     assert_shown_like(data, PLAIN, grayscale.VOI_LUT_UNUSABLE, grayscale.WHOLE_RANGE_SHOWN)
 
 
-def test_a_broken_voi_lut_gives_way_to_the_next() -> None:
+def test_a_broken_voi_lut_falls_back_to_the_next() -> None:
     good = lut([4096, 0, 12], list(range(4096)))
     both = files.dicom(DEEP, 12, VOILUTSequence=Sequence([*BROKEN_LUTS["too few"], *good]))
     notes = (grayscale.VOI_LUT_UNUSABLE, grayscale.NEXT_VOI_LUT_SHOWN)
@@ -200,7 +200,7 @@ GOOD_LUT = files.dicom(DEEP, 12, VOILUTSequence=lut([4096, 0, 12], CURVE.tolist(
 
 @pytest.mark.parametrize("bits", [16, 8, 14, 10, 0])
 @pytest.mark.parametrize("vr", ["US", "OW"])
-def test_the_entries_of_a_voi_lut_tell_how_wide_they_are(bits: int, vr: str) -> None:
+def test_the_width_of_a_voi_lut_is_taken_from_its_entries(bits: int, vr: str) -> None:
     data = CURVE.tobytes() if vr == "OW" else CURVE.tolist()
     sequence = lut([4096, 0, bits], data, vr)
     assert_shown_like(files.dicom(DEEP, 12, VOILUTSequence=sequence), GOOD_LUT)
@@ -209,7 +209,7 @@ def test_the_entries_of_a_voi_lut_tell_how_wide_they_are(bits: int, vr: str) -> 
 @pytest.mark.parametrize("bits", [8, 16])
 @pytest.mark.parametrize("vr", ["US", "OW", "OB"])
 @pytest.mark.parametrize("size", [4096, 4095])
-def test_entries_of_8_bits_may_lie_two_in_a_word(vr: str, bits: int, size: int) -> None:
+def test_8_bit_entries_may_be_packed_two_per_word(vr: str, bits: int, size: int) -> None:
     curve = (CURVE[:size] >> 4).astype(np.uint8)
     packed = np.append(curve, np.zeros(size % 2, np.uint8))
     data = packed.view("<u2").tolist() if vr == "US" else packed.tobytes()
@@ -226,29 +226,29 @@ def test_a_voi_lut_that_never_reaches_white_keeps_its_scale() -> None:
 
 
 @pytest.mark.parametrize("value", [b"\1", b"\1\2\3"])
-def test_a_broken_padding_value_is_none(value: bytes) -> None:
+def test_a_broken_padding_value_is_ignored(value: bytes) -> None:
     data = files.with_raw_element(PLAIN, "PixelPaddingValue", "US", value)
     assert_shown_like(data, PLAIN, grayscale.PADDING_UNUSABLE)
 
 
-def test_padding_never_takes_the_whole_picture() -> None:
+def test_padding_never_removes_the_whole_image() -> None:
     data = files.dicom(DEEP, 12, PixelPaddingValue=0, PixelPaddingRangeLimit=4095)
     assert_shown_like(data, PLAIN, grayscale.PADDING_UNUSABLE)
 
 
 @pytest.mark.parametrize("center", ["-20000", "30000"])
-def test_a_window_that_shows_nothing_of_the_picture_is_none(center: str) -> None:
+def test_a_window_that_shows_nothing_is_ignored(center: str) -> None:
     data = files.dicom(DEEP, 12, WindowCenter=center, WindowWidth="100")
     assert_shown_like(data, PLAIN, *WHOLE_RANGE)
 
 
-def test_the_next_window_is_shown_where_the_first_shows_nothing() -> None:
+def test_the_next_window_is_used_if_the_first_shows_nothing() -> None:
     data = files.dicom(DEEP, 12, WindowCenter=["-20000", "2048"], WindowWidth=["100", "4096"])
     notes = (grayscale.WINDOW_UNUSABLE, grayscale.NEXT_WINDOW_SHOWN)
     assert_shown_like(data, WINDOWED, *notes)
 
 
-def test_a_table_that_shows_nothing_of_the_picture_is_none() -> None:
+def test_a_table_that_shows_nothing_is_ignored() -> None:
     beyond = lut([4096, 20000, 12], list(range(4096)))
     data = files.dicom(DEEP, 12, VOILUTSequence=beyond)
     assert_shown_like(data, PLAIN, grayscale.VOI_LUT_UNUSABLE, grayscale.WHOLE_RANGE_SHOWN)
@@ -259,7 +259,7 @@ def test_a_table_that_shows_nothing_of_the_picture_is_none() -> None:
 
 @pytest.mark.parametrize("name", ["", "RLELossless", "JPEGLosslessProcess14_1", "JPEGLSLossless"])
 @pytest.mark.parametrize("stored", [8, 10, 11])
-def test_pixels_of_more_bits_than_declared_are_shown_whole(stored: int, name: str) -> None:
+def test_pixels_with_more_bits_than_declared_are_shown_fully(stored: int, name: str) -> None:
     window = {"WindowCenter": 2048, "WindowWidth": 4096}
     data = files.compressed(PLAIN, name) if name else PLAIN
     data = files.with_elements(data, BitsStored=stored, HighBit=stored - 1, **window)
@@ -267,14 +267,14 @@ def test_pixels_of_more_bits_than_declared_are_shown_whole(stored: int, name: st
 
 
 @pytest.mark.parametrize("name", ["JPEGLosslessProcess14_1", "JPEGLSLossless", "JPEG2000Lossless"])
-def test_a_codestream_of_more_bits_than_are_allocated_is_shown_whole(name: str) -> None:
+def test_a_codestream_with_more_bits_than_allocated_is_shown_fully(name: str) -> None:
     compressed = files.compressed(PLAIN, name)
     data = files.with_elements(compressed, BitsAllocated=8, BitsStored=8, HighBit=7, **WINDOW)
     assert_shown_like(data, WINDOWED, evidence.MORE_BITS)
 
 
 @pytest.mark.parametrize("bits", [10, 12, 16])
-def test_pixels_without_a_sign_are_read_without_whatever_is_declared(bits: int) -> None:
+def test_unsigned_pixels_are_read_as_such_whatever_is_declared(bits: int) -> None:
     pixels = files.phantom(bits)
     data = files.dicom(pixels, bits, PixelRepresentation=1)
     assert_shown_like(data, files.dicom(pixels, bits), evidence.NO_SIGN)
@@ -292,7 +292,7 @@ def test_white_letters_on_black_are_no_evidence_against_a_sign() -> None:
 @pytest.mark.parametrize(("bits", "high"), [(12, 15), (12, 13), (10, 15), (8, 15), (8, 11)])
 @pytest.mark.parametrize("around", [0, 1], ids=["zeros around", "overlays around"])
 @pytest.mark.parametrize("signed", [False, True])
-def test_the_high_bit_says_where_the_pixels_lie(
+def test_high_bit_gives_the_position_of_the_pixels(
     bits: int, high: int, around: int, signed: bool
 ) -> None:
     usual = files.phantom(bits).astype(np.uint16) ^ np.uint16(signed << (bits - 1))
@@ -310,20 +310,20 @@ def test_the_high_bit_says_where_the_pixels_lie(
 @pytest.mark.parametrize(
     "name", ["RLELossless", "JPEGLosslessProcess14_1", "JPEG2000Lossless", "JPEGLSLossless"]
 )
-def test_the_high_bit_counts_in_compressed_pixels_too(name: str) -> None:
+def test_high_bit_applies_to_compressed_pixels_too(name: str) -> None:
     # GDCM leaves words of 16 bits alone only where the header says that all are used.
     words = files.compressed(files.dicom(DEEP << np.uint16(4)), name)
     assert_shown_like(files.with_elements(words, BitsStored=12, HighBit=15), PLAIN)
 
 
 @pytest.mark.parametrize("name", ["", "RLELossless", "JPEGLosslessProcess14_1", "JPEGLSLossless"])
-def test_pixels_that_lie_at_the_bottom_are_read_there_whatever_the_high_bit(name: str) -> None:
+def test_pixels_in_the_lowest_bits_are_read_there_whatever_high_bit_says(name: str) -> None:
     data = files.compressed(PLAIN, name) if name else PLAIN
     assert_shown_like(files.with_elements(data, HighBit=15), PLAIN)
 
 
 @pytest.mark.parametrize("high", [0, 7, 10, 16, 99])
-def test_a_high_bit_that_cannot_be_is_none(high: int) -> None:
+def test_an_impossible_high_bit_is_ignored(high: int) -> None:
     assert_shown_like(files.dicom(DEEP, 12, HighBit=high), PLAIN)
 
 
@@ -341,7 +341,7 @@ def test_a_high_bit_that_cannot_be_is_none(high: int) -> None:
         ({"PixelSpacing": [0, 0], "PixelAspectRatio": ["2", "1"]}, 2),
     ],
 )
-def test_the_shape_of_a_pixel(elements: dict[str, Any], aspect: float) -> None:
+def test_pixel_spacing_and_aspect_ratio(elements: dict[str, Any], aspect: float) -> None:
     data = files.dicom(DEEP, 12, **elements)
     assert images.read_stored(data).aspect == aspect
     assert images.read(data).aspect == aspect
@@ -353,14 +353,14 @@ def test_the_shape_of_a_pixel(elements: dict[str, Any], aspect: float) -> None:
     ["PixelSpacing", "ImagerPixelSpacing", "NominalScannedPixelSpacing", "PixelAspectRatio"],
 )
 @pytest.mark.parametrize("value", ["NaN\\NaN", "inf\\1", "0\\0", "-1\\1", "0,1\\0,1", "1", "1\\90"])
-def test_a_shape_that_cannot_be_is_a_square_without_a_scale(keyword: str, value: str) -> None:
+def test_an_impossible_pixel_shape_is_a_square_without_a_scale(keyword: str, value: str) -> None:
     stored = images.read_stored(with_texts(**{keyword: value}))
     assert (stored.spacing, stored.aspect) == (None, 1)
     assert stored.notes == (geometry.SPACING_UNUSABLE,)
 
 
 @pytest.mark.parametrize("factor", ["NaN", "0", "x", "-2"])
-def test_a_magnification_that_cannot_be_is_none(factor: str) -> None:
+def test_an_impossible_magnification_is_ignored(factor: str) -> None:
     data = with_texts(
         ImagerPixelSpacing="0.2\\0.2", EstimatedRadiographicMagnificationFactor=factor
     )

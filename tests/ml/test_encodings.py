@@ -1,4 +1,4 @@
-"""DICOM files that do not say how they are encoded, or say it wrong, where their bytes show it."""
+"""DICOM files that do not declare their encoding, or declare it wrong, but whose bytes show it."""
 
 from collections.abc import Callable
 
@@ -59,20 +59,20 @@ def test_uncompressed_pixels_are_read_whatever_is_missing(syntax: uid.UID, lacki
 
 @pytest.mark.parametrize("lacking", ways_to_lack_it(PLAIN))
 @pytest.mark.parametrize("name", COMPRESSED)
-def test_a_compression_is_known_by_its_first_bytes(name: str, lacking: str) -> None:
+def test_compression_is_recognised_by_its_first_bytes(name: str, lacking: str) -> None:
     assert_read(ways_to_lack_it(files.compressed(PLAIN, name))[lacking])
 
 
 @pytest.mark.parametrize("named", [uid.ExplicitVRLittleEndian, uid.JPEGLSLossless, uid.RLELossless])
 @pytest.mark.parametrize("name", COMPRESSED)
-def test_a_compression_may_be_named_wrong(name: str, named: uid.UID) -> None:
+def test_compression_may_be_declared_wrong(name: str, named: uid.UID) -> None:
     assert_read(files.with_transfer_syntax(files.compressed(PLAIN, name), named))
 
 
 @pytest.mark.parametrize(
     "named", [uid.JPEGBaseline8Bit, uid.JPEGLosslessSV1, uid.JPEG2000Lossless, uid.RLELossless]
 )
-def test_pixels_that_are_not_compressed_may_be_named_so(named: uid.UID) -> None:
+def test_uncompressed_pixels_may_be_declared_compressed(named: uid.UID) -> None:
     assert_read(files.with_transfer_syntax(PLAIN, named))
 
 
@@ -95,7 +95,7 @@ def test_bytes_that_only_resemble_a_data_set_are_refused(make: Callable[[], byte
 
 @pytest.mark.parametrize("syntax", NATIVE)
 @pytest.mark.parametrize("kept", [20, 300, 500, 0.5, 0.9])
-def test_a_cut_file_without_preamble_is_cut(syntax: uid.UID, kept: float) -> None:
+def test_a_truncated_file_without_preamble_is_truncated(syntax: uid.UID, kept: float) -> None:
     data = files.without_preamble(files.in_byte_order(PLAIN, syntax), with_meta=False)
     with pytest.raises(images.ImageError) as refusal:
         images.read(data[: kept if isinstance(kept, int) else int(kept * len(data))])

@@ -1,4 +1,4 @@
-"""Figures of merit, and what counts into them."""
+"""Performance figures, and what they include."""
 
 from typing import Any
 
@@ -86,7 +86,7 @@ def test_each_operating_point_and_subtype_has_its_own_figures() -> None:
     assert figures["subtypes"]["virus"]["sensitivity"] == 1.0
 
 
-def test_bacterial_pattern_is_judged_on_assessed_pneumonia_alone() -> None:
+def test_bacterial_pattern_is_measured_only_on_assessed_pneumonia() -> None:
     told = figures_of(cases())["bacterial_against_viral"]
     assert told["n"] == 5
     assert told["auroc"] == 1.0

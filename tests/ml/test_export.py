@@ -1,4 +1,4 @@
-"""The exported network is the Keras network, or there is none."""
+"""The exported network is identical to the Keras network, or there is none."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -40,7 +40,7 @@ def test_the_model_has_the_networks_outputs_for_any_batch(
         assert probes["activation_map"].std() > 0.1
 
 
-def test_an_output_that_other_layers_hand_on_keeps_its_name(tmp_path: Path) -> None:
+def test_an_output_used_by_other_layers_keeps_its_name(tmp_path: Path) -> None:
     image = keras.Input((8, 8))
     x = keras.layers.Conv2D(3, 3)(keras.layers.Reshape((8, 8, 1))(image))
     pooled = keras.layers.GlobalAveragePooling2D(name="a_pool")(x)
@@ -52,7 +52,7 @@ def test_an_output_that_other_layers_hand_on_keeps_its_name(tmp_path: Path) -> N
     export(keras.Model(image, outputs), tmp_path)
 
 
-def test_an_export_with_other_answers_is_an_error(
+def test_an_export_with_different_outputs_is_an_error(
     network: keras.Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def forget_the_other(graph: Any, layer: keras.Layer, inputs: list[str]) -> str:

@@ -33,7 +33,7 @@ def noise() -> np.ndarray:
     ],
     ids=["black", "white", "faint"],
 )
-def test_a_picture_without_contrast_is_not_assessable(
+def test_an_image_without_contrast_is_not_assessable(
     predictor: Predictor, picture: np.ndarray
 ) -> None:
     (result,) = predictor.predict(picture[None])
@@ -57,7 +57,7 @@ def test_drawn_ood_samples_are_not_assessable(predictor: Predictor, kind: str) -
             assert result.reason
 
 
-def test_shipped_pictures_of_other_things_are_not_assessable(predictor: Predictor) -> None:
+def test_shipped_images_of_other_things_are_not_assessable(predictor: Predictor) -> None:
     pytest.importorskip("skimage", reason="needs the extra evaluation (scikit-image)")
     from ml.research.ood_samples import shipped
 
@@ -85,7 +85,7 @@ def as_jpeg(image: images.GreyImage) -> images.GreyImage:
     return images.read(buffer.getvalue())
 
 
-def test_real_radiographs_pass_whatever_the_file(predictor: Predictor, radiographs: Path) -> None:
+def test_real_radiographs_pass_in_any_format(predictor: Predictor, radiographs: Path) -> None:
     """These belong to the training split: the card has the share of unseen ones that pass."""
     full = originals(radiographs)
     assert len(full) > 40

@@ -1,4 +1,4 @@
-"""How much of the heat lies where there is little lung."""
+"""The share of the heat outside the lungs."""
 
 import numpy as np
 import pytest

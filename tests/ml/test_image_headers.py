@@ -1,4 +1,4 @@
-"""What image files are, and what their headers say."""
+"""File types of images, and their headers."""
 
 from typing import Any
 
@@ -70,7 +70,7 @@ def test_describe_reads_the_header_of_a_png_or_jpeg(make: Any, bits: int, sample
     # Ids that are the same in every process; of the data they would hold its new UIDs.
     ids=["png", "jpeg", "dicom", "zip", "pdf", "empty"],
 )
-def test_sniff_goes_by_content(data: bytes, kind: str | None) -> None:
+def test_sniff_detects_by_content(data: bytes, kind: str | None) -> None:
     assert images.sniff(data) == kind
 
 

@@ -1,4 +1,4 @@
-"""What ml.images accepts, and that the greys it gives are the ones that DICOM asks for."""
+"""The formats that ml.images accepts, and that the greys are those required by DICOM."""
 
 from io import BytesIO
 from typing import Any
@@ -31,7 +31,7 @@ def assert_same(actual: NDArray[Any], expected: NDArray[Any], tolerance: int = 0
 # ── JPEG and PNG ────────────────────────────────────────────────────────────────────────────────
 
 
-def test_an_8_bit_grey_png_is_read_as_it_is() -> None:
+def test_an_8_bit_grey_png_is_read_unchanged() -> None:
     pixels = files.phantom()
     grey = images.read(files.png(pixels))
     assert (grey.max_value, grey.pixels.dtype.name) == (255, "uint8")
@@ -60,14 +60,14 @@ def test_a_16_bit_png_keeps_its_depth_with_colour_or_transparency_too(channels: 
 
 
 @pytest.mark.parametrize("channels", [2, 4])
-def test_transparency_of_16_bits_is_laid_on_black(channels: int) -> None:
+def test_16_bit_transparency_is_composited_on_black(channels: int) -> None:
     samples = np.full((8, 8, channels), 4000, np.uint16)
     samples[..., -1] = 65535
     samples[:, :4, -1] = 0
     assert images.read(files.deep_png(samples)).pixels[0].tolist() == [0] * 4 + [65535] * 4
 
 
-def test_colour_of_16_bits_gives_its_luma() -> None:
+def test_16_bit_colour_is_converted_to_luma() -> None:
     samples = np.zeros((8, 8, 3), np.uint16)
     samples[1:] = (2000, 1000, 500)
     samples[2:] = (4000, 4000, 4000)
@@ -86,7 +86,7 @@ def test_a_bilevel_png_is_black_and_white() -> None:
     assert_same(images.read(files.png(pixels, "1")).pixels, pixels)
 
 
-def test_transparency_is_laid_on_black() -> None:
+def test_transparency_is_composited_on_black() -> None:
     pixels = np.full((8, 8, 4), 200, np.uint8)
     pixels[:, :4, 3] = 0
     pixels[:, 4:, 3] = 255
@@ -95,7 +95,7 @@ def test_transparency_is_laid_on_black() -> None:
     assert (grey[:, 4:] == 200).all()
 
 
-def test_a_transparent_palette_entry_is_laid_on_black() -> None:
+def test_a_transparent_palette_entry_is_composited_on_black() -> None:
     image = Image.fromarray(np.repeat(np.array([[0, 1]], np.uint8), 8, axis=0), "P")
     image.putpalette([250, 250, 250, 100, 100, 100])
     buffer = BytesIO()
@@ -109,7 +109,7 @@ def test_a_grey_jpeg(options: dict[str, Any]) -> None:
     assert_same(images.read(files.jpeg(pixels, **options)).pixels, pixels, tolerance=12)
 
 
-def test_a_colour_jpeg_gives_its_luma() -> None:
+def test_a_colour_jpeg_is_converted_to_luma() -> None:
     colour = np.zeros((32, 32, 3), np.uint8)
     colour[...] = (200, 100, 50)
     luma = round(0.299 * 200 + 0.587 * 100 + 0.114 * 50)
@@ -305,7 +305,7 @@ def test_pixel_padding_is_black_and_does_not_stretch_the_greys(photometric: str)
 # ── DICOM: colour ───────────────────────────────────────────────────────────────────────────────
 
 
-def test_colour_secondary_capture_gives_luma() -> None:
+def test_a_colour_secondary_capture_is_converted_to_luma() -> None:
     pixels = np.zeros((16, 16, 3), np.uint8)
     pixels[...] = (200, 100, 50)
     data = files.dicom(pixels, SOPClassUID=uid.SecondaryCaptureImageStorage, Modality="DX")
@@ -366,7 +366,7 @@ def test_ybr_that_is_not_subsampled_whatever_its_name() -> None:
     assert_same(images.read(data).pixels, grey)
 
 
-def test_fragments_that_nothing_closes_are_read_and_cut_ones_are_not() -> None:
+def test_fragments_without_a_delimiter_are_read_and_truncated_ones_refused() -> None:
     pixels = files.phantom()
     data = files.encapsulated_jpeg(files.jpeg(pixels), pixels)
     closing = b"\xfe\xff\xdd\xe0\x00\x00\x00\x00"

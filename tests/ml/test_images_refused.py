@@ -1,4 +1,4 @@
-"""Every reason for which ml.images refuses a file, each with what the person can do about it."""
+"""Every reason why ml.images refuses a file, each with instructions."""
 
 import struct
 import subprocess

@@ -18,7 +18,7 @@ HEAVY = ("tensorflow", "keras", "jax", "torch", "matplotlib", "django")
         "ml.__main__",
     ],
 )
-def test_import_does_not_load_what_is_heavy(module: str) -> None:
+def test_importing_does_not_load_heavy_libraries(module: str) -> None:
     code = f"import sys, {module}; print([m for m in {HEAVY} if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

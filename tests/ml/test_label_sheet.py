@@ -59,12 +59,12 @@ def test_a_sheet_that_cannot_be_used_says_why(tmp_path: Path, text: str, said: s
         ("045Y", "045Y"),
     ],
 )
-def test_ages_in_years_fall_into_groups(tmp_path: Path, age: str, group: str) -> None:
+def test_ages_in_years_are_grouped(tmp_path: Path, age: str, group: str) -> None:
     found, _ = read_label_sheet(sheet(tmp_path, f"file,label,age\na.png,1,{age}\n"), tmp_path)
     assert group_of(found[0], "age") == group
 
 
-def test_a_column_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
+def test_a_missing_column_is_refused_with_the_existing_ones(tmp_path: Path) -> None:
     found, _ = read_label_sheet(sheet(tmp_path, "file,label,sex\na.png,1,F\n"), tmp_path)
     check_column(found, "sex")
     with pytest.raises(DatasetError, match="no column 'source'; there are: file, label, sex"):

@@ -45,7 +45,7 @@ def test_names_are_read(declared: list[str], raw: bytes, text: str) -> None:
     assert letters.are_sure
 
 
-def test_an_escape_sequence_says_by_itself_what_follows() -> None:
+def test_an_escape_sequence_alone_determines_what_follows() -> None:
     assert decode(CHINESE, ["ISO_IR 100"]).text == "Zhang^XiaoDong=张^小东="
 
 
@@ -63,7 +63,7 @@ def test_an_escape_sequence_says_by_itself_what_follows() -> None:
         (["ISO_IR 100"], b"\x8aimi\xe6"),
     ],
 )
-def test_lost_letters_are_marked(declared: list[str], raw: bytes) -> None:
+def test_lost_characters_are_marked(declared: list[str], raw: bytes) -> None:
     letters = decode(raw, declared)
     assert UNREADABLE in letters.text
     assert not letters.are_sure

@@ -1,4 +1,4 @@
-"""The check of a heat map by covering what it calls hottest."""
+"""Checking a heat map by occluding its hottest region."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,7 @@ def heat_at(y: int, x: int) -> np.ndarray:
     return heat
 
 
-def test_a_map_that_shows_what_moved_the_model_passes() -> None:
+def test_a_map_that_shows_what_influenced_the_model_passes() -> None:
     inputs = pictures()
     found = check_by_occlusion(spot_log_odds, inputs, np.stack([heat_at(55, 165)] * len(inputs)))
     assert found["n"] == 6

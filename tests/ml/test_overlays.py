@@ -1,4 +1,4 @@
-"""Overlay planes: where they lie, whatever way a file has them, and that no model gets them."""
+"""Overlay planes: their position in any encoding, and that no model ever gets them."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_most_files_have_none() -> None:
     assert images.read_overlay(files.dicom(DEEP, 12)) is None
 
 
-def test_a_plane_lies_over_the_picture() -> None:
+def test_a_plane_is_aligned_with_the_image() -> None:
     ds = files.dataset(DEEP, 12)
     files.add_overlay(ds, marker())
     overlay = overlay_of(files.file_bytes(ds))
@@ -53,7 +53,7 @@ def test_overlays_are_read_in_every_byte_order(syntax: uid.UID) -> None:
     assert np.array_equal(overlay_of(data).mask, marker())
 
 
-def test_the_origin_is_counted_from_one_and_may_lie_beside_the_picture() -> None:
+def test_the_origin_is_counted_from_one_and_may_be_outside_the_image() -> None:
     small = np.ones((10, 20), np.bool_)
     ds = files.dataset(DEEP, 12)
     files.add_overlay(ds, small, origin=(31, 41))
@@ -73,7 +73,7 @@ def test_the_origin_is_counted_from_one_and_may_lie_beside_the_picture() -> None
 
 
 @pytest.mark.parametrize("origin", [(-200, 1), (1, 5000), (500, -500)])
-def test_a_plane_far_from_the_picture_is_said_to_be_cut(origin: tuple[int, int]) -> None:
+def test_a_plane_outside_the_image_is_reported_as_cropped(origin: tuple[int, int]) -> None:
     ds = files.dataset(DEEP, 12)
     files.add_overlay(ds, np.ones((10, 20), np.bool_), origin=origin)
     overlay = overlay_of(files.file_bytes(ds))
@@ -81,7 +81,7 @@ def test_a_plane_far_from_the_picture_is_said_to_be_cut(origin: tuple[int, int])
     assert overlay.is_cut
 
 
-def test_several_planes_lie_over_each_other() -> None:
+def test_several_planes_are_superimposed() -> None:
     other = np.zeros(SIZE, np.bool_)
     other[100:110, 20:90] = True
     ds = files.dataset(DEEP, 12)
@@ -93,7 +93,7 @@ def test_several_planes_lie_over_each_other() -> None:
 
 
 @pytest.mark.parametrize("bit", [12, 15])
-def test_a_plane_in_unused_bits_of_the_pixels_is_taken_out_of_them(bit: int) -> None:
+def test_a_plane_in_unused_bits_of_the_pixels_is_extracted(bit: int) -> None:
     ds = files.dataset(DEEP, 12)
     files.embed_overlay(ds, marker(), bit)
     data = files.file_bytes(ds)
@@ -112,7 +112,7 @@ def test_no_model_gets_an_overlay() -> None:
         assert np.array_equal(images.read(files.file_bytes(ds)).pixels, plain)
 
 
-def test_an_overlay_that_cannot_be_read_costs_neither_the_picture_nor_the_others() -> None:
+def test_an_unreadable_overlay_affects_neither_the_image_nor_the_others() -> None:
     ds = files.dataset(DEEP, 12)
     files.add_overlay(ds, marker(), group=0x6000)
     files.add_overlay(ds, marker(), group=0x6002)

@@ -1,4 +1,4 @@
-"""A model package is only loaded when it is what was packed."""
+"""A model package is loaded only if unaltered."""
 
 import json
 import pickle
@@ -22,7 +22,7 @@ def copy(tmp_path: Path) -> Path:
     return Path(shutil.copytree(SHIPPED_PACKAGE, tmp_path / "package"))
 
 
-def test_shipped_package_is_whole(shipped: ModelPackage) -> None:
+def test_the_shipped_package_is_intact(shipped: ModelPackage) -> None:
     assert shipped.version == SHIPPED_PACKAGE.name
     assert sum(file.stat().st_size for file in shipped.path.iterdir()) < 50e6
     assert set(shipped.figures) == {"random", "pessimistic"}

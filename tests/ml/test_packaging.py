@@ -43,7 +43,7 @@ def nothing_refused(held_out: dict[str, Responses]) -> dict[str, np.ndarray]:
     return {name: np.zeros(len(fold.images), np.bool_) for name, fold in held_out.items()}
 
 
-def test_a_fold_is_measured_with_what_the_other_folds_say() -> None:
+def test_a_fold_is_measured_with_the_calibration_of_the_others() -> None:
     training = labelled("training", 400)
     as_usual = {"one": invented("one", 400), "other": invented("other", 400)}
     shifted = {**as_usual, "one": invented("one", 400, shift=-4.0)}
@@ -71,7 +71,7 @@ def test_refused_images_have_no_figures() -> None:
     assert figures["one"]["accuracy_refused_as_wrong"] < figures["one"]["accuracy"]
 
 
-def test_pneumonia_presumes_even_odds_and_its_pattern_the_mix_of_the_training_images() -> None:
+def test_pneumonia_assumes_even_odds_and_its_pattern_the_training_mix() -> None:
     folds = [invented("one", 400), invented("other", 400)]
     assert np.mean([fold.targets.mean() for fold in folds]) > 0.7
     usual = Scale.fit(folds, labelled("training", 400))

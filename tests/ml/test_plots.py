@@ -26,7 +26,7 @@ def labelled(folder: Path, kinds: list[str]) -> list[LabelledImage]:
     return found
 
 
-def test_plots_are_drawn_of_what_was_assessed(tmp_path: Path) -> None:
+def test_plots_show_the_assessed_images(tmp_path: Path) -> None:
     kinds = ["normal", "normal", "bacteria", "virus", "virus"]
     found = labelled(tmp_path, kinds)
     cases = Cases.of(found, np.array([0.1, 0.9, 0.95, 0.3, np.nan]))
@@ -37,7 +37,7 @@ def test_plots_are_drawn_of_what_was_assessed(tmp_path: Path) -> None:
         assert pixels.min() < 100 < 240 < pixels.max()
 
 
-def test_the_contact_sheet_shows_the_worst_errors_and_no_right_answer(tmp_path: Path) -> None:
+def test_the_contact_sheet_shows_only_the_worst_errors(tmp_path: Path) -> None:
     kinds = ["normal"] * 30 + ["virus"]
     found = labelled(tmp_path, kinds)
     # The first 29 are wrong, the later the worse; files of the sheet alone are read.

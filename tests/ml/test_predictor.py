@@ -65,7 +65,7 @@ def test_an_empty_batch_has_no_results(predictor: Predictor) -> None:
         np.zeros((2, 225, 224), np.uint8),
     ],
 )
-def test_inputs_of_another_form_are_an_error(predictor: Predictor, batch: np.ndarray) -> None:
+def test_inputs_of_another_shape_are_an_error(predictor: Predictor, batch: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"Expected \(n, 224, 224\) uint8"):
         predictor.predict(batch)
 

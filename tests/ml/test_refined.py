@@ -50,7 +50,7 @@ def test_adults_are_measured_within_views_and_against_all_others() -> None:
     assert figures["opacity against all others"]["specificity"] == 0.5
 
 
-def test_calibration_asks_the_adults_too_and_sensitivities_the_children_alone() -> None:
+def test_calibration_includes_adults_and_sensitivities_only_children() -> None:
     children = {"one": invented("one", 400), "other": invented("other", 400)}
     images = adults(120)
     nothing, no_inputs = np.zeros((120, 1, 1)), np.zeros((120, 1, 1), np.uint8)
@@ -78,7 +78,7 @@ def test_calibration_asks_the_adults_too_and_sensitivities_the_children_alone() 
 
 
 @pytest.mark.timeout(900)
-def test_a_refined_package_has_the_starts_gate_and_says_what_it_is_for_adults(
+def test_a_refined_package_keeps_the_gate_and_reports_figures_for_adults(
     tmp_path: Path, shipped: ModelPackage
 ) -> None:
     network = load_network(shipped.weights_path, shipped.backbone, shipped.input_size)

@@ -1,4 +1,4 @@
-"""Going on from a trained network with adults beside the children."""
+"""Fine-tuning a trained network on adults in addition to children."""
 
 from pathlib import Path
 
@@ -81,7 +81,7 @@ def test_part_of_a_patient_is_the_same_for_all_images() -> None:
     assert set(parts) == set(range(PARTS))
 
 
-def test_changed_images_differ_and_keep_their_size() -> None:
+def test_augmented_images_differ_and_keep_their_size() -> None:
     made_up = material()
     rng = np.random.default_rng(0)
     changed = [change(made_up.inputs[1], made_up.inputs[2], rng) for _ in range(20)]
@@ -99,7 +99,7 @@ def test_pool_favours_readings_over_their_number() -> None:
 
 
 @pytest.mark.timeout(900)  # compiles two networks
-def test_refining_changes_the_answer_and_leaves_what_the_gate_looks_at(tmp_path: Path) -> None:
+def test_refining_changes_the_output_but_not_the_gates_features(tmp_path: Path) -> None:
     start, made_up = random_network(SIZE), material()
     refined = refine_in_parts(start, made_up, OPTIONS, tmp_path)
 

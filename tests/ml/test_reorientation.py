@@ -1,4 +1,4 @@
-"""Pictures that came inverted or turned are put right where that is certain, and it says so."""
+"""Inverted or rotated images are corrected if that is certain, and the result says so."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -46,7 +46,7 @@ def gate() -> Gate:
 
 
 @pytest.mark.parametrize("turn", MISORIENTED, ids=lambda turn: turn.name)
-def test_a_misoriented_picture_is_put_right_and_its_map_put_back(gate: Gate, turn: Turn) -> None:
+def test_a_misoriented_image_is_corrected_and_its_map_mapped_back(gate: Gate, turn: Turn) -> None:
     upright = phantoms(100, 8)
     came = applied(turn, upright)
     judged = judge(gate, came, forward(came), forward)
@@ -62,7 +62,7 @@ def test_a_misoriented_picture_is_put_right_and_its_map_put_back(gate: Gate, tur
         np.testing.assert_allclose(judged.outputs["activation_map"][i], expected)
 
 
-def test_upright_and_mirrored_pictures_are_left_alone(gate: Gate) -> None:
+def test_upright_and_mirrored_images_are_not_altered(gate: Gate) -> None:
     upright = phantoms(100, 12)
     for inputs in (upright, np.ascontiguousarray(upright[:, :, ::-1])):
         outputs = forward(inputs)
@@ -74,7 +74,7 @@ def test_upright_and_mirrored_pictures_are_left_alone(gate: Gate) -> None:
     )
 
 
-def test_the_network_runs_again_only_for_pictures_that_may_be_put_right(gate: Gate) -> None:
+def test_the_network_runs_again_only_for_correctable_images(gate: Gate) -> None:
     upright = phantoms(100, 6)
     mixed = np.concatenate([upright, applied(Turn(quarters=2), upright[:2])])
     mixed = np.concatenate([mixed, np.zeros((3, SIZE, SIZE), np.uint8)])
@@ -101,7 +101,7 @@ def test_turns_are_undone_by_what_they_say() -> None:
     assert UPRIGHT.name == ""
 
 
-def test_real_radiographs_are_put_right(predictor: Predictor, radiographs: Path) -> None:
+def test_real_radiographs_are_corrected(predictor: Predictor, radiographs: Path) -> None:
     inputs = np.stack(
         [
             network_input(images.read(path.read_bytes()), 224)

@@ -1,4 +1,4 @@
-"""Every runtime gives the package's own answers; one that does not is not used."""
+"""Every runtime reproduces the package's outputs; one that does not is not used."""
 
 import logging
 import shutil
@@ -100,7 +100,7 @@ def test_auto_takes_the_fastest_and_loads_nothing_else() -> None:
     assert done.stdout.strip() == "cpu, onnxruntime []"
 
 
-def test_a_runtime_with_other_answers_is_passed_over_with_a_warning(
+def test_a_runtime_with_different_outputs_is_skipped_with_a_warning(
     spoilt: ModelPackage, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -111,7 +111,7 @@ def test_a_runtime_with_other_answers_is_passed_over_with_a_warning(
         assert f"{name} on cpu: its activation_map differs" in caplog.text
 
 
-def test_a_runtime_that_is_not_installed_is_passed_over(
+def test_a_runtime_that_is_not_installed_is_skipped(
     package: ModelPackage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
@@ -121,7 +121,7 @@ def test_a_runtime_that_is_not_installed_is_passed_over(
 
 
 @pytest.mark.parametrize(("device", "extra"), [("cpu", "worker-tensorflow"), ("gpu", "gpu")])
-def test_without_tensorflow_the_error_says_what_installs_it(
+def test_without_tensorflow_the_error_says_how_to_install_it(
     package: ModelPackage, monkeypatch: pytest.MonkeyPatch, device: str, extra: str
 ) -> None:
     monkeypatch.setitem(sys.modules, "keras", None)
@@ -132,12 +132,12 @@ def test_without_tensorflow_the_error_says_what_installs_it(
         choose_runtime(package, 8, "tensorflow", device)
 
 
-def test_a_named_runtime_with_other_answers_is_an_error(spoilt: ModelPackage) -> None:
+def test_a_configured_runtime_with_different_outputs_is_an_error(spoilt: ModelPackage) -> None:
     with pytest.raises(NoRuntimeError, match="openvino on cpu: its activation_map differs"):
         choose_runtime(spoilt, 8, "openvino")
 
 
-def test_an_output_too_few_is_an_error(package: ModelPackage, tmp_path: Path) -> None:
+def test_a_missing_output_is_an_error(package: ModelPackage, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(package.path, tmp_path / "copy"))
     model = onnx.load(folder / NETWORK_FILE)
     del model.graph.output[0]
@@ -147,7 +147,7 @@ def test_an_output_too_few_is_an_error(package: ModelPackage, tmp_path: Path) ->
         choose_runtime(load(folder), 8, "onnxruntime")
 
 
-def test_a_gpu_that_is_not_there_is_an_error(package: ModelPackage) -> None:
+def test_a_missing_gpu_is_an_error(package: ModelPackage) -> None:
     with pytest.raises(NoRuntimeError, match="tensorflow on gpu: tensorflow sees no GPU"):
         choose_runtime(package, 8, device="gpu")
     with pytest.raises(NoRuntimeError, match="openvino does not run on a gpu"):

@@ -1,4 +1,4 @@
-"""Held-out images that are taken like those of the other class."""
+"""Held-out images made to look acquired like those of the other class."""
 
 import numpy as np
 
@@ -25,7 +25,7 @@ def test_a_model_that_uses_the_lungs_is_not_misled_but_one_that_uses_the_marker_
     assert marker["corners"] == {"auroc": 0.0, "specificity": 0.0}
 
 
-def test_greys_and_sharpness_are_lent_too() -> None:
+def test_greys_and_sharpness_are_transferred_too() -> None:
     rng = np.random.default_rng(0)
     targets = np.arange(40) % 2.0
     detail = rng.normal(0, 1, (40, 64, 64)) * np.where(targets == 1, 12, 6)[:, None, None]

@@ -1,4 +1,4 @@
-"""What training is told of children's and adults' images."""
+"""Training targets of children's and adults' images."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def adult(labels: str = "No Finding", view: str = "PA", **columns: str) -> Label
         ({"labels": "Consolidation"}, "unread"),
     ],
 )
-def test_radiologists_come_before_reports(columns: dict[str, str], reading: str) -> None:
+def test_radiologists_take_precedence_over_reports(columns: dict[str, str], reading: str) -> None:
     assert reading_of(adult(**columns)) == reading
 
 

@@ -1,4 +1,4 @@
-"""Training goes on where it was broken off, and draws what it should."""
+"""Training resumes after an interruption, and samples as intended."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -47,7 +47,7 @@ def trained(options: TrainingOptions, checkpoints: Path) -> list[np.ndarray]:
     return list(train(network, *made_up(40), {}, options, checkpoints).get_weights())
 
 
-def test_a_broken_off_training_ends_like_an_unbroken_one(
+def test_an_interrupted_training_ends_like_an_uninterrupted_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fetch = BalancedBatches.__getitem__
@@ -93,7 +93,7 @@ def test_batches_have_both_classes_and_tell_the_subtype_only_where_it_is_known()
     assert len(set(batches.order)) == len(batches.order)
 
 
-def test_images_taken_like_the_other_class_are_drawn_more_often() -> None:
+def test_images_acquired_like_the_other_class_are_sampled_more_often() -> None:
     inputs, labelled = made_up(200)
     inputs[0] = inputs[1]  # a normal image that looks taken like those with pneumonia
     counts = {}
@@ -107,7 +107,7 @@ def test_images_taken_like_the_other_class_are_drawn_more_often() -> None:
     assert counts[0.9] > counts[0.0] + 5
 
 
-def test_evidence_on_the_rim_is_dear_and_that_on_the_lungs_free() -> None:
+def test_evidence_on_the_rim_is_penalised_and_that_on_the_lungs_is_not() -> None:
     penalty = RimPenalty(0.1)
     maps = np.zeros((2, 14, 14, 1), np.float32)
     maps[:, 2:12, 2:12] = 5

@@ -1,4 +1,4 @@
-"""JPEG: of 12 bits, without an end marker, with filling, cut, damaged; alone and inside DICOM."""
+"""JPEG: 12 bits, without an end marker, padded, truncated, damaged; alone and inside DICOM."""
 
 import random
 from collections.abc import Callable
@@ -67,7 +67,7 @@ def test_a_jpeg_with_every_pixel_is_read(wrapping: str, change: str) -> None:
 
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
 @pytest.mark.parametrize("change", CUT)
-def test_a_jpeg_that_is_cut_is_called_so(wrapping: str, change: str) -> None:
+def test_a_truncated_jpeg_is_reported_as_such(wrapping: str, change: str) -> None:
     frame, wrap = WRAPPINGS[wrapping]
     data = wrap(CUT[change](frame))
     with pytest.raises(images.ImageError) as refusal:
@@ -76,7 +76,7 @@ def test_a_jpeg_that_is_cut_is_called_so(wrapping: str, change: str) -> None:
 
 
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
-def test_a_jpeg_that_is_damaged_is_called_so(wrapping: str) -> None:
+def test_a_damaged_jpeg_is_reported_as_such(wrapping: str) -> None:
     frame, wrap = WRAPPINGS[wrapping]
     at = len(frame) * 2 // 3
     noise = bytes(random.Random(0).choices(range(255), k=len(frame) - at - 2))
@@ -130,19 +130,19 @@ def test_12_bits_are_developed_as_any_others() -> None:
 @pytest.mark.parametrize(
     "named", ["", uid.ExplicitVRLittleEndian, uid.JPEGBaseline8Bit, uid.JPEGLosslessSV1]
 )
-def test_12_bits_are_known_by_their_code_stream(named: str) -> None:
+def test_12_bits_are_recognised_by_their_codestream(named: str) -> None:
     data = in_dicom(extended_jpeg(DEEP), DEEP, 12)
     named_otherwise = files.with_transfer_syntax(data, named)
     assert np.array_equal(images.read(named_otherwise).pixels, images.read(data).pixels)
 
 
-def test_8_bits_may_be_called_extended() -> None:
+def test_8_bits_may_be_declared_extended() -> None:
     data = in_dicom(files.jpeg(PIXELS), PIXELS, 8)
     extended = files.with_transfer_syntax(data, uid.JPEGExtended12Bit)
     assert np.array_equal(images.read(extended).pixels, images.read(data).pixels)
 
 
-def test_a_precision_that_nobody_decodes_is_called_unsupported() -> None:
+def test_an_undecodable_precision_is_reported_as_unsupported() -> None:
     frame = bytearray(extended_jpeg(DEEP))
     frame[frame.index(b"\xff\xc1") + 4] = 10
     with pytest.raises(images.ImageError) as refusal:
@@ -154,7 +154,7 @@ def test_a_precision_that_nobody_decodes_is_called_unsupported() -> None:
 
 
 @pytest.mark.parametrize("name", ["JPEGLosslessProcess14_1", "JPEGLSLossless", "RLELossless"])
-def test_other_compressions_that_are_cut_are_refused(name: str) -> None:
+def test_other_truncated_compressions_are_refused(name: str) -> None:
     ds = pydicom.dcmread(BytesIO(files.compressed(files.dicom(DEEP, 12), name)))
     frame = next(pydicom.encaps.generate_frames(ds.PixelData, number_of_frames=1))
     ds.PixelData = encapsulate([frame[: len(frame) * 2 // 3]])
@@ -165,7 +165,7 @@ def test_other_compressions_that_are_cut_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 @pytest.mark.parametrize("is_progressive", [False, True])
-def test_the_quick_check_says_what_reading_says(mode: str, is_progressive: bool) -> None:
+def test_the_quick_check_agrees_with_reading(mode: str, is_progressive: bool) -> None:
     buffer = BytesIO()
     picture = Image.fromarray(PIXELS).convert(mode)
     picture.save(buffer, "JPEG", quality=85, progressive=is_progressive)
