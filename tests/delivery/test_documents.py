@@ -176,3 +176,27 @@ def test_a_document_names_the_patient_on_record_and_not_the_one_in_the_file(
     assert report.AccessionNumber == "A-77"
     assert report.StudyInstanceUID == study.study_instance_uid
     assert report.StudyDate == "20240229"
+
+
+def test_a_capture_says_on_the_picture_that_nobody_verified_it(
+    make_destination: Make, tmp_path: Path
+) -> None:
+    make_destination(sends=["captures"], results_when="at_once")
+    prediction = make_prediction(make_radiograph(size=(700, 560)))
+    plan()
+    assert set(Document.objects.values_list("kind", flat=True)) == {Kind.CAPTURE}
+    image = made(Kind.CAPTURE)
+    path = tmp_path / "capture.dcm"
+    image.save_as(path, enforce_file_format=True)
+    dciodvfy = Path(sys.executable).parent / "dciodvfy"
+    done = subprocess.run([dciodvfy, path], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert image.BurnedInAnnotation == "YES"
+    assert image.Modality == "OT"
+    assert image.ContributingEquipmentSequence[0].SoftwareVersions == "test-1"
+    assert image.SeriesInstanceUID != prediction.radiograph.series
+    pixels = image.pixel_array
+    assert pixels.shape[2] == 3
+    # The words stand above the picture, which keeps its size.
+    assert pixels.shape[0] > 700
+    assert pixels.shape[1] == 560

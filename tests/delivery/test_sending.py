@@ -98,7 +98,7 @@ class Scp:
         self.answers = list(answers)
         self.received: list[str] = []
         entity = AE(ae_title="PACS")
-        for sop_class, syntaxes in PROPOSED.items():
+        for sop_class, syntaxes in PROPOSED:
             entity.add_supported_context(sop_class, list(syntaxes))
         server: Any = entity.start_server(
             ("127.0.0.1", 0), block=False, evt_handlers=[(evt.EVT_C_STORE, self._store)]

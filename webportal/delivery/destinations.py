@@ -1,11 +1,13 @@
 """Adding, changing, pausing, testing and removing destinations, with their audit entries."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
+from webportal.accounts.encryption import encrypt
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
@@ -16,7 +18,7 @@ from webportal.delivery.senders.outcome import Outcome, Result
 from webportal.refusals import Conflict
 
 #: What a person says of a destination.
-SAID = ("name", "ae_title", "host", "port", "uses_tls", "sends", "results_when")
+SAID = ("name", "ae_title", "host", "port", "uses_tls", "url", "sends", "results_when")
 
 
 class DestinationError(Conflict):
@@ -106,6 +108,8 @@ def _set(destination: Destination, values: Mapping[str, Any]) -> None:
     for name in SAID:
         if name in values:
             setattr(destination, name, values[name])
+    if values.get("token"):
+        destination.secret = encrypt(values["token"])
 
 
 def _save(destination: Destination) -> None:
@@ -117,4 +121,7 @@ def _save(destination: Destination) -> None:
 
 
 def _said_of(destination: Destination) -> dict[str, Any]:
-    return {name: getattr(destination, name) for name in SAID}
+    said = {name: getattr(destination, name) for name in SAID}
+    # Which token it is can be told apart, and nothing else.
+    secret = hashlib.sha256(destination.secret.encode()).hexdigest()[:8]
+    return said | {"token": secret if destination.secret else ""}

@@ -2,6 +2,7 @@
 
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -31,8 +32,9 @@ class DestinationForm(forms.Form):
 
     def __init__(self, *args: Any, destination: Destination | None = None, **kwargs: Any) -> None:
         if destination is not None:
-            fields = type(self).base_fields
+            fields = set(type(self).base_fields) - {"token"}
             kwargs["initial"] = {name: getattr(destination, name) for name in fields}
+        self.destination = destination
         super().__init__(*args, **kwargs)
         sends = self.fields["sends"]
         assert isinstance(sends, forms.MultipleChoiceField)
@@ -74,4 +76,43 @@ class StoreForm(DestinationForm):
         return host
 
 
-FORMS: dict[str, type[DestinationForm]] = {form.protocol: form for form in (StoreForm,)}
+class StowForm(DestinationForm):
+    """A DICOMweb server."""
+
+    protocol = Protocol.DICOMWEB
+
+    url = forms.URLField(
+        label=_("URL"),
+        max_length=500,
+        assume_scheme="https",
+        help_text=_("Of the DICOMweb service, such as https://pacs.hospital.example/dicom-web."),
+    )
+    token = forms.CharField(
+        label=_("Bearer token"),
+        max_length=4000,
+        required=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+        help_text=_("If it wants one. It is kept encrypted; an empty field leaves it as it is."),
+    )
+
+    def clean_url(self) -> str:
+        """An address over HTTP without a password in it."""
+        url: str = self.cleaned_data["url"]
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or "@" in parts.netloc:
+            raise forms.ValidationError(
+                _("Write an address that begins with https:// and holds no password.")
+            )
+        return url
+
+    def clean(self) -> dict[str, Any]:
+        """A token goes to no other address than the one that it was entered for."""
+        values = super().clean() or {}
+        known = self.destination
+        moves = known is not None and known.secret and values.get("url") != known.url
+        if moves and not values.get("token"):
+            self.add_error("token", _("Enter the token again for another address."))
+        return values
+
+
+FORMS: dict[str, type[DestinationForm]] = {form.protocol: form for form in (StoreForm, StowForm)}

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 from django.conf import settings
 from pydicom.dataset import Dataset
-from pydicom.uid import ComprehensiveSRStorage
+from pydicom.uid import ComprehensiveSRStorage, SecondaryCaptureImageStorage
 
 from webportal.database.clock import clock
-from webportal.delivery.documents import hottest, reports
+from webportal.delivery.documents import captures, hottest, reports
 from webportal.delivery.documents.reports import Verification, uid_of
 from webportal.delivery.documents.sources import Place, source_of
 from webportal.delivery.models import Document, Kind
@@ -23,6 +23,7 @@ _SERIES = {
     Kind.REPORT_MARKS: 9002,
     Kind.RESULT: 9003,
     Kind.RESULT_REGION: 9004,
+    Kind.CAPTURE: 9005,
 }
 
 
@@ -37,7 +38,8 @@ def make(document: Document) -> None:
     document.sha256 = hashlib.sha256(content).hexdigest()
     document.sop_instance_uid = place.sop_instance_uid
     document.series_instance_uid = place.series_instance_uid
-    document.sop_class_uid = ComprehensiveSRStorage
+    is_image = document.kind == Kind.CAPTURE
+    document.sop_class_uid = SecondaryCaptureImageStorage if is_image else ComprehensiveSRStorage
     document.made_at = clock()
     document.save()
 
@@ -73,6 +75,8 @@ def _of_result(document: Document, place: Place) -> bytes:
     prediction = document.prediction
     assert prediction is not None
     source = source_of(prediction.radiograph)
+    if document.kind == Kind.CAPTURE:
+        return captures.capture(prediction, source, place)
     if document.kind == Kind.RESULT:
         return reports.result_report(prediction, source, place)
     region = hottest.hottest_region(prediction)

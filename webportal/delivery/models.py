@@ -19,6 +19,7 @@ class Protocol(models.TextChoices):
     """How a destination is spoken to."""
 
     DICOM = "dicom", _("DICOM (C-STORE)")
+    DICOMWEB = "dicomweb", _("DICOMweb (STOW-RS)")
 
 
 class Content(models.TextChoices):
@@ -26,6 +27,7 @@ class Content(models.TextChoices):
 
     READS = "reads", _("Signed reads, as structured reports")
     RESULTS = "results", _("The model's results, as structured reports")
+    CAPTURES = "captures", _("The model's heat maps, as secondary captures")
 
 
 class ResultsWhen(models.TextChoices):
@@ -42,6 +44,7 @@ class Kind(models.TextChoices):
     REPORT_MARKS = "report_marks", _("Marks of a read")
     RESULT = "result", _("Result of the model")
     RESULT_REGION = "result_region", _("Region of the heat map")
+    CAPTURE = "capture", _("Heat map")
 
 
 class Destination(models.Model):
@@ -56,6 +59,8 @@ class Destination(models.Model):
     ae_title = models.CharField(_("AE title"), max_length=LONGEST_AE_TITLE, blank=True)
     host = models.CharField(_("host"), max_length=253, blank=True)
     port = models.PositiveIntegerField(_("port"), null=True, blank=True)
+    url = models.CharField("URL", max_length=500, blank=True)
+    secret = models.TextField(blank=True, help_text="Bearer token, encrypted.")
     uses_tls = models.BooleanField(_("encrypted by TLS"), default=False)
     sends = ArrayField(models.CharField(max_length=10, choices=Content.choices))
     results_when = models.CharField(
@@ -99,7 +104,9 @@ class Destination(models.Model):
     @property
     def address(self) -> str:
         """Where it is, as shown on the page."""
-        return f"{self.ae_title}@{self.host}:{self.port}"
+        if self.protocol == Protocol.DICOM:
+            return f"{self.ae_title}@{self.host}:{self.port}"
+        return self.url
 
     @property
     def contents(self) -> list[str]:

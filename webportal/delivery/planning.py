@@ -26,6 +26,7 @@ from webportal.review.reports.content import Report, report_of
 
 # A signature becomes final later than it was made, and a transaction is seen when it commits.
 OVERLAP = timedelta(minutes=10)
+OF_MODEL = {Content.RESULTS, Content.CAPTURES}
 
 
 def active_destinations() -> list[Destination]:
@@ -60,7 +61,7 @@ def _studies(destination: Destination, since: datetime) -> Iterator[uuid.UUID]:
         of_addendum = own.filter(document__addendum=OuterRef("pk"))
         addenda = Addendum.objects.filter(~Exists(of_addendum), signed_at__gt=since)
         yield from addenda.values_list("read__study", flat=True)
-    if Content.RESULTS in destination.sends:
+    if not OF_MODEL.isdisjoint(destination.sends):
         jobs = Job.objects.filter(state=JobState.DONE, finished_at__gt=since)
         closed = [*final.values_list("study", flat=True)]
         closed += Addendum.objects.filter(signed_at__gt=since).values_list("read__study", flat=True)
@@ -104,12 +105,20 @@ def _signed_at(report: Report) -> datetime:
 
 
 def _of_results(destination: Destination, study: Study) -> Iterator[Document]:
-    if Content.RESULTS not in destination.sends or not may_send_results(study, destination):
+    if OF_MODEL.isdisjoint(destination.sends) or not may_send_results(study, destination):
         return
     for result in results_to_send(study):
-        yield _document(kind=Kind.RESULT, study=study, prediction=result)
+        for kind in _kinds_of(destination, result):
+            yield _document(kind=kind, study=study, prediction=result)
+
+
+def _kinds_of(destination: Destination, result: Prediction) -> Iterator[Kind]:
+    if Content.RESULTS in destination.sends:
+        yield Kind.RESULT
         if result.shown_category != Category.UNLIKELY and hottest_region(result) is not None:
-            yield _document(kind=Kind.RESULT_REGION, study=study, prediction=result)
+            yield Kind.RESULT_REGION
+    if Content.CAPTURES in destination.sends:
+        yield Kind.CAPTURE
 
 
 def _document(**what: Any) -> Document:

@@ -12,6 +12,13 @@ register(
             " is tried again."
         ),
         "not_negotiated": gettext_noop("It does not accept objects of this kind ({kind})."),
+        "not_allowed": gettext_noop(
+            "It does not allow it ({answer}). Check the token; it is tried again."
+        ),
+        "token_unreadable": gettext_noop(
+            "The token cannot be decrypted, because a key was taken out of SECOND_FACTOR_KEYS."
+            " Enter it again."
+        ),
         "no_answer": gettext_noop(
             "The connection ended before it was acknowledged. It is sent again under the same UID,"
             " so that nothing is there twice."

@@ -2,6 +2,7 @@
 
 from webportal.network import scp
 from webportal.network.sop_classes import (
+    CAPTURE,
     DOCUMENTS,
     IMAGE_SYNTAXES,
     IMAGES,
@@ -38,7 +39,7 @@ def tables() -> str:
         "| SOP class | UID | role | transfer syntaxes |",
         "| --- | --- | --- | --- |",
         f"| {name_of(VERIFICATION)} | `{VERIFICATION}` | SCP, SCU | plain |",
-        *(f"| {name_of(each)} | `{each}` | SCP | all below |" for each in IMAGES),
+        *(f"| {name_of(each)} | `{each}` | {_of_image(each)} | all below |" for each in IMAGES),
         *(f"| {name_of(each)} | `{each}` | {_role(each)} | plain |" for each in OTHERS),
         "",
         "| transfer syntax | UID | plain |",
@@ -57,6 +58,10 @@ def tables() -> str:
         *(f"| {code} | {meaning} |" for code, meaning in _REJECTIONS),
     ]
     return "\n".join(lines)
+
+
+def _of_image(sop_class: str) -> str:
+    return "SCP, SCU (plain or JPEG Baseline)" if sop_class == CAPTURE else "SCP"
 
 
 def _role(sop_class: str) -> str:

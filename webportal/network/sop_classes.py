@@ -23,6 +23,7 @@ OTHERS: tuple[uid.UID, ...] = (
 )
 #: What is sent to destinations (webportal.delivery).
 DOCUMENTS: tuple[uid.UID, ...] = (uid.ComprehensiveSRStorage,)
+CAPTURE = uid.SecondaryCaptureImageStorage
 PLAIN_SYNTAXES: tuple[uid.UID, ...] = (uid.ExplicitVRLittleEndian, uid.ImplicitVRLittleEndian)
 
 

@@ -26,6 +26,7 @@ _OF_FILE = (
     "StudyID",
     "ReferringPhysicianName",
     "StudyDescription",
+    "PatientOrientation",
 )
 
 

@@ -6,6 +6,8 @@ from typing import Any
 
 import pydicom
 from django.conf import settings
+from pydicom.dataset import Dataset, FileDataset
+from pydicom.uid import UID, JPEGBaseline8Bit, SecondaryCaptureImageStorage
 from pynetdicom import AE
 from pynetdicom.association import Association
 
@@ -24,7 +26,11 @@ from webportal.network.scp import IMPLEMENTATION_NAME, IMPLEMENTATION_UID
 from webportal.network.sop_classes import DOCUMENTS, PLAIN_SYNTAXES, VERIFICATION, name_of
 
 #: What is sent, each with the transfer syntaxes that are proposed for it.
-PROPOSED = dict.fromkeys(DOCUMENTS, PLAIN_SYNTAXES)
+PROPOSED: list[tuple[UID, tuple[UID, ...]]] = [
+    *((each, PLAIN_SYNTAXES) for each in DOCUMENTS),
+    (SecondaryCaptureImageStorage, (JPEGBaseline8Bit,)),
+    (SecondaryCaptureImageStorage, PLAIN_SYNTAXES),
+]
 
 # PS3.4 B.2.3 and PS3.7 C: what an answer of C-STORE means.
 _DUPLICATE = 0x0111
@@ -51,13 +57,23 @@ class StoreSender(Sender):
         assert document.content is not None
         dataset = pydicom.dcmread(BytesIO(bytes(document.content)))
         try:
-            status = association.send_c_store(dataset)
+            status = self._store(association, dataset)
         except ValueError:  # no presentation context for it was accepted
             kind = name_of(document.sop_class_uid)
             return Outcome(Result.REJECTED, "not_negotiated", {"kind": kind})
         except RuntimeError:
             return NO_ANSWER
         return _outcome(status)
+
+    def _store(self, association: Association, dataset: FileDataset) -> Dataset:
+        """Store an instance, uncompressed where it is not taken otherwise. Raises ValueError."""
+        try:
+            return association.send_c_store(dataset)
+        except ValueError:
+            if not dataset.file_meta.TransferSyntaxUID.is_compressed:
+                raise
+        dataset.decompress(generate_instance_uid=False)
+        return association.send_c_store(dataset)
 
     def test(self) -> Outcome:
         """Send a C-ECHO."""
@@ -86,7 +102,7 @@ class StoreSender(Sender):
         entity.acse_timeout = entity.dimse_timeout = settings.DELIVERY_ANSWER_SECONDS
         entity.network_timeout = settings.DELIVERY_ANSWER_SECONDS
         entity.add_requested_context(VERIFICATION)
-        for sop_class, syntaxes in PROPOSED.items():
+        for sop_class, syntaxes in PROPOSED:
             entity.add_requested_context(sop_class, list(syntaxes))
         to = self.destination
         assert to.port is not None

@@ -1,0 +1,126 @@
+"""A secondary capture of a radiograph with the model's heat map and figures burnt in.
+
+What is written stands above the picture, so that it covers nothing, and says that it is not
+verified. It is for people whose viewer shows no structured reports.
+"""
+
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+from highdicom.sc import SCImage
+from PIL import Image, ImageDraw, ImageFont
+from pydicom.dataset import Dataset
+from pydicom.uid import JPEGBaseline8Bit
+
+from webportal.delivery.documents.sources import (
+    MANUFACTURER,
+    Place,
+    file_of,
+    model_equipment,
+    portal_equipment,
+)
+from webportal.inference.models import Prediction
+from webportal.records.choices import Category
+from webportal.records.files import read_dicom
+from webportal.review.study.rendering import heatmap_png, radiograph_png
+
+LONGEST_SIDE = 1024
+_FONT = Path(__file__).parents[2] / "review" / "reports" / "fonts"
+_OPACITY = 0.45
+_MARGIN = 10
+_PAPER, _INK, _WARNING = (20, 20, 20), (235, 235, 235), (255, 196, 0)
+_SAID = {
+    Category.LIKELY: "likely",
+    Category.INDETERMINATE: "indeterminate",
+    Category.UNLIKELY: "unlikely",
+}
+
+
+def capture(prediction: Prediction, source: Dataset, place: Place) -> bytes:
+    """Return the capture as a DICOM file. Raises StoredFileError and ImageError."""
+    picture = drawn(prediction)
+    image = SCImage.from_ref_dataset(
+        ref_dataset=source,
+        pixel_array=np.asarray(picture),
+        photometric_interpretation="YBR_FULL_422",
+        bits_allocated=8,
+        coordinate_system="PATIENT",
+        patient_orientation=("L", "F"),
+        series_instance_uid=place.series_instance_uid,
+        series_number=place.series_number,
+        sop_instance_uid=place.sop_instance_uid,
+        instance_number=place.instance_number,
+        manufacturer=MANUFACTURER,
+        transfer_syntax_uid=JPEGBaseline8Bit,
+        contributing_equipment=[model_equipment(prediction.model_version), portal_equipment()],
+    )
+    # It is that of the radiograph, which may not say it.
+    image.PatientOrientation = source.get("PatientOrientation", None)
+    image.BodyPartExamined = "CHEST"
+    image.BurnedInAnnotation = "YES"
+    image.SeriesDescription = "AI heat map, not verified"
+    image.DerivationDescription = "Heat map and result of a model burnt in; not verified"
+    image.LossyImageCompression = "01"
+    image.LossyImageCompressionMethod = "ISO_10918_1"
+    image.LossyImageCompressionRatio = round(
+        picture.width * picture.height * 3 / len(image.PixelData), 2
+    )
+    return file_of(image)
+
+
+def drawn(prediction: Prediction) -> Image.Image:
+    """Return the radiograph under the heat map, with what the model says above it."""
+    radiograph = prediction.radiograph
+    picture = Image.open(BytesIO(radiograph_png(read_dicom(radiograph)))).convert("RGB")
+    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    if prediction.heatmap_rows:
+        _lay_over(picture, prediction)
+    lines = [
+        ("AI RESULT, NOT VERIFIED BY A RADIOLOGIST", _WARNING),
+        (f"Pneumonia: {_SAID[Category(prediction.shown_category)]}{_figure(prediction)}", _INK),
+        (f"{prediction.model_version}, {prediction.created_at:%Y-%m-%d %H:%M} UTC", _INK),
+        ("Colours: what the model's result rests on. Not for diagnosis.", _INK),
+    ]
+    return _under(lines, picture)
+
+
+def _lay_over(picture: Image.Image, prediction: Prediction) -> None:
+    heat = heatmap_png(
+        bytes(prediction.heatmap),
+        prediction.heatmap_rows,
+        prediction.heatmap_columns,
+        prediction.radiograph.rows,
+        prediction.radiograph.columns,
+    )
+    colours = Image.open(BytesIO(heat)).resize(picture.size)
+    opacity = colours.getchannel("A").point([round(value * _OPACITY) for value in range(256)])
+    picture.paste(colours.convert("RGB"), mask=opacity)
+
+
+def _figure(prediction: Prediction) -> str:
+    """The probability in whole per cent, which rounding makes neither 0 nor 100."""
+    if prediction.shown_probability is None:
+        return ""
+    percent = round(100 * prediction.shown_probability)
+    return f", {'< 1' if percent < 1 else '> 99' if percent > 99 else percent} %"
+
+
+def _under(lines: list[tuple[str, tuple[int, int, int]]], picture: Image.Image) -> Image.Image:
+    """Put lines of text above a picture, in letters as large as its width allows."""
+    inner = picture.width - 2 * _MARGIN
+    size = 28
+    while size > 8 and max(_font(size).getlength(text) for text, _colour in lines) > inner:
+        size -= 1
+    step = round(size * 1.4)
+    height = step * len(lines) + 2 * _MARGIN
+    page = Image.new("RGB", (picture.width, picture.height + height), _PAPER)
+    page.paste(picture, (0, height))
+    canvas = ImageDraw.Draw(page)
+    for number, (text, colour) in enumerate(lines):
+        canvas.text((_MARGIN, _MARGIN + number * step), text, fill=colour, font=_font(size))
+    return page
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    return ImageFont.truetype(str(_FONT / "noto-sans-latin-400-normal.woff"), size)
