@@ -122,8 +122,10 @@ def _new_instance(header: Header, sha256: str) -> FileDataset:
     ds.PatientSex = header.patient_sex
     ds.StudyInstanceUID = header.study_instance_uid
     ds.SeriesInstanceUID = make_uid("series", header.study_instance_uid)
+    # Type 2C: empty means that the side is unknown, as is the body part.
+    ds.Laterality = ""
     ds.StudyID = ""
-    ds.SeriesNumber = None
+    ds.SeriesNumber = 1
     ds.InstanceNumber = None
     ds.PatientOrientation = None
     return ds
