@@ -6,7 +6,7 @@ LOCAL := $(VENV_PYTHON) -m deploy.local
 INSTALL := $(PYTHON) -m deploy.local.install
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop worker demo manage restore test coverage mutants chaos fuzz check format openapi screenshots bench messages lock python install install-dev
+.PHONY: help run stop worker demo manage restore test test-peers coverage mutants chaos fuzz check format openapi screenshots bench messages lock python install install-dev
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /    make \1\t/p' Makefile | expand -t 24
@@ -31,6 +31,9 @@ restore: install  ## restore a backup before the first start: make restore ARGS=
 
 test: install-dev  ## run every check, then the tests
 	@$(VENV_PYTHON) -m tools.checks --tests
+
+test-peers: install-dev  ## test DICOMweb with OHIF and Orthanc, which are downloaded
+	@$(VENV_PYTHON) -m tools.peers $(ARGS)
 
 coverage: install-dev  ## run the tests alone and show which lines and branches they reach
 	@$(VENV_PYTHON) -m tools.checks --coverage

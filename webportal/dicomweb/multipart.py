@@ -13,7 +13,8 @@ from webportal.dicomweb.errors import BadBody
 
 _HEADERS_END = b"\r\n\r\n"
 _LONGEST_HEADERS = 16 * 1024
-_LONGEST_BOUNDARY = 70
+# RFC 2046 allows 70; Orthanc sends 73.
+_LONGEST_BOUNDARY = 200
 
 
 @dataclass(frozen=True)

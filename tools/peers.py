@@ -1,0 +1,58 @@
+"""The tests with other people's programs: `python -m tools.peers [ARGUMENT OF PYTEST …]`.
+
+They are OHIF, a viewer for the browser, and Orthanc, a PACS. Both are installed where that is
+possible; `make test` leaves these tests out, because OHIF alone is a download of 25 MB.
+"""
+
+import os
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+from deploy.local.frontend import node_environment
+from deploy.local.system import ROOT
+from tools.chromium import ensure_chromium
+from tools.programs import ensure_program
+
+OHIF = "3.13.2"
+#: Where the built viewer lies.
+OHIF_FOLDER = ROOT / "var" / "peers" / f"ohif-{OHIF}"
+ORTHANC_PLUGINS = Path("/usr/share/orthanc/plugins")
+
+
+def main() -> None:
+    """Install the programs, run the tests, and exit with pytest's status."""
+    os.chdir(ROOT)
+    ensure_chromium()
+    ensure_program("Orthanc", "orthanc-dicomweb")
+    if not ensure_ohif():
+        print(f"OHIF {OHIF} cannot be fetched from the npm registry; its test is skipped.")
+    command = [sys.executable, "-m", "pytest", "-q", "-m", "peers", "tests/peers", *sys.argv[1:]]
+    sys.exit(subprocess.run(command, check=False).returncode)
+
+
+def ensure_ohif() -> bool:
+    """Fetch the built viewer from the npm registry if possible; return whether it is there."""
+    if (OHIF_FOLDER / "package" / "dist" / "index.html").is_file():
+        return True
+    OHIF_FOLDER.mkdir(parents=True, exist_ok=True)
+    packed = subprocess.run(
+        ["npm", "pack", "--silent", f"@ohif/app@{OHIF}"],
+        cwd=OHIF_FOLDER,
+        env=node_environment(),
+        check=False,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    if packed.returncode != 0:
+        return False
+    archive = OHIF_FOLDER / packed.stdout.split()[-1]
+    with tarfile.open(archive) as files:
+        files.extractall(OHIF_FOLDER, filter="data")
+    archive.unlink()
+    return True
+
+
+if __name__ == "__main__":
+    main()
