@@ -128,6 +128,16 @@ def test_a_preamble_and_a_boundary_within_the_content_are_no_parts(reader: APICl
     assert read_original(Radiograph.objects.get()) == data
 
 
+def test_a_boundary_may_be_as_long_as_that_of_orthanc(reader: APIClient) -> None:
+    boundary = "x" * 73
+    response = reader.post(
+        STUDIES,
+        data=in_parts(phantom()).replace(BOUNDARY.encode(), boundary.encode()),
+        content_type=f"multipart/related; type=application/dicom; boundary={boundary}",
+    )
+    assert response.status_code == 200
+
+
 def test_a_single_instance_may_be_the_whole_body(reader: APIClient) -> None:
     response = reader.post(STUDIES, data=phantom(), content_type="application/dicom")
     assert response.status_code == 200
