@@ -32,7 +32,8 @@ _IN_TURN = 30
 _HOUR = """
 SELECT count(*), encode(sha256(convert_to(coalesce(string_agg(jsonb_build_array(
     id, (extract(epoch FROM at) * 1000000)::bigint, kind, outcome, user_id, "user", roles, address,
-    device, session, token, method, route, status, target, study_ids, patient_ids, file_ids)::text, E'\\n' ORDER BY id), ''), 'UTF8')), 'hex')
+    device, session, token, method, route, status, target, study_ids, patient_ids, file_ids
+    )::text, E'\\n' ORDER BY id), ''), 'UTF8')), 'hex')
 FROM access_accessentry WHERE at >= %s AND at < %s
 """
 
