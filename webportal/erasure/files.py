@@ -8,7 +8,7 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from webportal.intake.models import UploadItem, Verdict
-from webportal.network.models import ReceivedInstance
+from webportal.network.models import InboxState, ReceivedInstance
 from webportal.records.models import Radiograph
 from webportal.storage import list_folder, quarantine, trash
 from webportal.storage.locks import lock_removing, may_remove_for_good
@@ -86,9 +86,12 @@ def remove(key: str) -> bool:
     if not may_remove_for_good():
         return False
     if key.startswith(INBOX):
-        # Received again since, it is another record's.
         name = key.removeprefix(INBOX)
-        if not ReceivedInstance.objects.filter(sha256=name.removesuffix(".dcm")).exists():
+        rows = ReceivedInstance.objects.filter(sha256=name.removesuffix(".dcm"))
+        # A receiver that started meanwhile has recorded it as a file without a record.
+        rows.filter(state=InboxState.FOUND).delete()
+        # Received again since, it is another record's.
+        if not rows.exists():
             (settings.DICOM_INBOX / name).unlink(missing_ok=True)
         return True
     lock_removing()
