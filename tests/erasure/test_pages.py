@@ -56,8 +56,8 @@ def test_asked_for_confirmed_and_certified(
     study: Study, uploader: User, it_person: User, sign_in: SignIn
 ) -> None:
     said = ask(study, sign_in(uploader))
-    assert "Hospital IT confirms it" in said
-    assert "Asked for; hospital IT has to confirm it." in said
+    assert "Hospital IT has to confirm it." in said
+    assert "Requested; hospital IT has to confirm it." in said
     office, erasure = sign_in(it_person), Erasure.objects.get()
     assert "Request of 3 May" in office.get("/erasures").content.decode()
     shown = page(erasure, office)
@@ -78,7 +78,7 @@ def test_asked_for_confirmed_and_certified(
     erasure.refresh_from_db()
     assert f"Entry {erasure.entries[0]}" in text
     assert erasure.hashes
-    for said in ("DP-17", "Studies: 1", "Images: 1", "Asked for by uploader", *erasure.hashes):
+    for said in ("DP-17", "Studies: 1", "Images: 1", "Requested by uploader", *erasure.hashes):
         assert said in text
     assert "Quux" not in text
     assert list(
@@ -101,14 +101,14 @@ def test_it_can_be_declined_and_asked_for_again(
     assert "Give the reason of the erasure" in ask(study, client, reason=" ")
     assert "at most 200" in ask(study, client, reason="x" * 201)
     ask(study, client)
-    assert "has been asked for already" in ask(study, client)
+    assert "has been requested already" in ask(study, client)
     erasure, office = Erasure.objects.get(), sign_in(it_person)
     said = office.post(f"/erasures/{erasure.pk}/decline", follow=True).content.decode()
     assert "Declined: nothing is erased." in said
     assert "Somebody else has decided on it already." in confirm(erasure, office)
     execution.carry_out_confirmed(60)
     assert Study.objects.exists()
-    assert "Hospital IT confirms it" in ask(study, client)
+    assert "Hospital IT has to confirm it." in ask(study, client)
 
 
 def test_it_takes_two_and_the_password_and_the_same_list(
@@ -117,8 +117,8 @@ def test_it_takes_two_and_the_password_and_the_same_list(
     both = make_user(Role.UPLOADER, Role.IT)
     ask(study, sign_in(both))
     erasure, office = Erasure.objects.get(), sign_in(it_person)
-    assert "let another person of hospital IT confirm it" in page(erasure, sign_in(both))
-    assert "does not confirm it: let another" in confirm(erasure, sign_in(both))
+    assert "somebody else in hospital IT has to confirm it" in page(erasure, sign_in(both))
+    assert "cannot confirm it: ask somebody else" in confirm(erasure, sign_in(both))
     assert "That is not your password." in confirm(erasure, office, password="wrong")
     seen = plans.of_patient(study.patient).digest
     make_radiograph(study)

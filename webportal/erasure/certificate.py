@@ -57,7 +57,7 @@ def _facts(erasure: Erasure) -> Iterator[str]:
     what = _("A patient with all studies") if erasure.is_of_patient else _("Studies that were due")
     yield _("What: {text}").format(text=what)
     for words, person, at in (
-        (_("Asked for by {person}, {date}"), erasure.requested_by, erasure.requested_at),
+        (_("Requested by {person}, {date}"), erasure.requested_by, erasure.requested_at),
         (_("Confirmed by {person}, {date}"), erasure.decided_by, erasure.decided_at),
     ):
         if at is not None:

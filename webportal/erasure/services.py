@@ -44,7 +44,7 @@ def request(patient: Patient, reason: str, reference: str, by: User) -> Erasure:
         with transaction.atomic():
             erasure.save()
     except IntegrityError as error:
-        raise ErasureError(_("The erasure of this patient has been asked for already.")) from error
+        raise ErasureError(_("The erasure of this patient has been requested already.")) from error
     _note(Action.ERASURE_REQUESTED, erasure, by)
     return erasure
 
@@ -71,7 +71,7 @@ def confirm(erasure: Erasure, digest: str, password: str, by: User) -> None:
     the password is wrong.
     """
     if erasure.requested_by_id == by.pk:
-        raise ErasureError(_("Whoever asked for an erasure does not confirm it: let another."))
+        raise ErasureError(_("Whoever requested an erasure cannot confirm it: ask somebody else."))
     confirm_password(by, password)
     with transaction.atomic():
         locked = _lock(erasure)

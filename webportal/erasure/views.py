@@ -141,5 +141,7 @@ def request_erasure(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResp
     except services.ErasureError as error:
         messages.error(request, str(error))
     else:
-        messages.success(request, _("The erasure has been asked for. Hospital IT confirms it."))
+        messages.success(
+            request, _("The erasure has been requested. Hospital IT has to confirm it.")
+        )
     return redirect("records:patient", patient_id)
