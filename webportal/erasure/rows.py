@@ -75,6 +75,8 @@ def delete(rows: Rows) -> None:
     """
     quote = connection.ops.quote_name
     with connection.cursor() as cursor:
+        # Appending to the trail has had them checked at once from then on.
+        cursor.execute("SET CONSTRAINTS ALL DEFERRED")
         for model, keys in rows.items():
             table, column = quote(model._meta.db_table), quote(str(model._meta.pk.column))
             ordered = sorted(keys, key=str)
