@@ -45,6 +45,15 @@ class DestinationForm(forms.Form):
 _LAST = ("sends", "results_when")
 
 
+def read_host(host: str) -> str:
+    """Return the name or address of a host. Raises ValidationError for anything else."""
+    if not _HOST.fullmatch(host):
+        raise forms.ValidationError(
+            _("Write the name or the IP address alone, such as pacs.hospital.example.")
+        )
+    return host
+
+
 class StoreForm(DestinationForm):
     """A PACS that is called over DICOM."""
 
@@ -68,12 +77,7 @@ class StoreForm(DestinationForm):
 
     def clean_host(self) -> str:
         """A name or an address, and nothing else."""
-        host: str = self.cleaned_data["host"]
-        if not _HOST.fullmatch(host):
-            raise forms.ValidationError(
-                _("Write the name or the IP address alone, such as pacs.hospital.example.")
-            )
-        return host
+        return read_host(self.cleaned_data["host"])
 
 
 class StowForm(DestinationForm):
@@ -115,4 +119,27 @@ class StowForm(DestinationForm):
         return values
 
 
-FORMS: dict[str, type[DestinationForm]] = {form.protocol: form for form in (StoreForm, StowForm)}
+class MllpForm(DestinationForm):
+    """A system that takes HL7 v2 messages; it gets signed reads alone."""
+
+    protocol = Protocol.HL7
+    contents = (Content.READS,)
+
+    host = forms.CharField(
+        label=_("Host"), max_length=253, help_text=_("Its name in the network, or its IP address.")
+    )
+    port = forms.IntegerField(label=_("Port"), min_value=1, max_value=65535, initial=2575)
+    uses_tls = forms.BooleanField(label=_("Encrypt by TLS"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        del self.fields["results_when"]
+
+    def clean_host(self) -> str:
+        """A name or an address, and nothing else."""
+        return read_host(self.cleaned_data["host"])
+
+
+FORMS: dict[str, type[DestinationForm]] = {
+    form.protocol: form for form in (StoreForm, StowForm, MllpForm)
+}

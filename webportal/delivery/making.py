@@ -8,7 +8,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import ComprehensiveSRStorage, SecondaryCaptureImageStorage
 
 from webportal.database.clock import clock
-from webportal.delivery.documents import captures, hottest, reports
+from webportal.delivery.documents import captures, hl7, hottest, reports
 from webportal.delivery.documents.reports import Verification, uid_of
 from webportal.delivery.documents.sources import Place, source_of
 from webportal.delivery.models import Document, Kind
@@ -32,16 +32,31 @@ def make(document: Document) -> None:
     identity = identity_version(document.study.patient)
     if document.content is not None and document.identity == identity:
         return
-    place = _place(document, identity)
-    content = _content(document, place)
+    is_message = document.kind == Kind.REPORT_HL7
+    content = _message(document) if is_message else _instance(document, identity)
     document.identity, document.content = identity, content
     document.sha256 = hashlib.sha256(content).hexdigest()
+    document.made_at = clock()
+    document.save()
+
+
+def _message(document: Document) -> bytes:
+    read = document.read
+    assert read is not None
+    addenda = _addenda(read, document.addendum)
+    # MSH-10 has at most 20 characters.
+    control_id = document.pk.hex[:20]
+    return hl7.read_message(document.study, read, addenda, control_id, document.created_at)
+
+
+def _instance(document: Document, identity: str) -> bytes:
+    """Make a DICOM instance, and note where it lies."""
+    place = _place(document, identity)
     document.sop_instance_uid = place.sop_instance_uid
     document.series_instance_uid = place.series_instance_uid
     is_image = document.kind == Kind.CAPTURE
     document.sop_class_uid = SecondaryCaptureImageStorage if is_image else ComprehensiveSRStorage
-    document.made_at = clock()
-    document.save()
+    return _content(document, place)
 
 
 def _place(document: Document, identity: str) -> Place:

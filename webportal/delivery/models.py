@@ -20,14 +20,15 @@ class Protocol(models.TextChoices):
 
     DICOM = "dicom", _("DICOM (C-STORE)")
     DICOMWEB = "dicomweb", _("DICOMweb (STOW-RS)")
+    HL7 = "hl7", _("HL7 v2 (MLLP)")
 
 
 class Content(models.TextChoices):
     """What a destination is sent."""
 
-    READS = "reads", _("Signed reads, as structured reports")
-    RESULTS = "results", _("The model's results, as structured reports")
-    CAPTURES = "captures", _("The model's heat maps, as secondary captures")
+    READS = "reads", _("Signed reads")
+    RESULTS = "results", _("The model's results")
+    CAPTURES = "captures", _("The model's heat maps, as images")
 
 
 class ResultsWhen(models.TextChoices):
@@ -41,6 +42,7 @@ class Kind(models.TextChoices):
     """What a document is."""
 
     REPORT = "report", _("Read")
+    REPORT_HL7 = "report_hl7", _("Read (HL7)")
     REPORT_MARKS = "report_marks", _("Marks of a read")
     RESULT = "result", _("Result of the model")
     RESULT_REGION = "result_region", _("Region of the heat map")
@@ -106,7 +108,7 @@ class Destination(models.Model):
         """Where it is, as shown on the page."""
         if self.protocol == Protocol.DICOM:
             return f"{self.ae_title}@{self.host}:{self.port}"
-        return self.url
+        return self.url or f"{self.host}:{self.port}"
 
     @property
     def contents(self) -> list[str]:

@@ -15,7 +15,7 @@ from django.db.models import Exists, OuterRef
 
 from webportal.database.clock import clock
 from webportal.delivery.documents.hottest import hottest_region
-from webportal.delivery.models import Content, Delivery, Destination, Document, Kind
+from webportal.delivery.models import Content, Delivery, Destination, Document, Kind, Protocol
 from webportal.delivery.release import last_addendum, may_send_results, results_to_send
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.records.choices import Category
@@ -91,9 +91,14 @@ def _of_read(destination: Destination, study: Study) -> Iterator[Document]:
     report = report_of(study) if Content.READS in destination.sends else None
     if report is None or _signed_at(report) <= destination.created_at:
         return
-    kinds = [Kind.REPORT, Kind.REPORT_MARKS] if report.read.marks else [Kind.REPORT]
-    for kind in kinds:
+    for kind in _kinds_of_read(destination, report):
         yield _document(kind=kind, study=study, read=report.read, addendum=last_addendum(report))
+
+
+def _kinds_of_read(destination: Destination, report: Report) -> list[Kind]:
+    if destination.protocol == Protocol.HL7:
+        return [Kind.REPORT_HL7]
+    return [Kind.REPORT, Kind.REPORT_MARKS] if report.read.marks else [Kind.REPORT]
 
 
 def _signed_at(report: Report) -> datetime:

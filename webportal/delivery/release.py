@@ -16,7 +16,7 @@ from webportal.review.models import Addendum
 from webportal.review.reads.corrections import corrections_of
 from webportal.review.reports.content import Report, report_of
 
-OF_READS = (Kind.REPORT, Kind.REPORT_MARKS)
+OF_READS = (Kind.REPORT, Kind.REPORT_MARKS, Kind.REPORT_HL7)
 #: A result that says something of a pneumonia; what is outside the model's purpose says nothing.
 SAID = (Category.LIKELY, Category.INDETERMINATE, Category.UNLIKELY)
 

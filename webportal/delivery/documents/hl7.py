@@ -1,0 +1,141 @@
+"""HL7 v2.5.1: a signed read as an unsolicited result (ORU^R01), and acknowledgements."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from django.conf import settings
+from pydicom.sr.coding import Code
+
+from webportal.accounts.models import User
+from webportal.delivery.documents import coding
+from webportal.records.models import Study
+from webportal.review.models import Addendum, Decision, Read
+
+_SENDER = "CHESTLINE"
+_ESCAPES = {
+    "\\": "\\E\\",
+    "|": "\\F\\",
+    "^": "\\S\\",
+    "&": "\\T\\",
+    "~": "\\R\\",
+    "\r": "\\.br\\",
+    "\n": "\\.br\\",
+}
+
+
+@dataclass(frozen=True)
+class Acknowledgement:
+    """What an MSA segment says of a message."""
+
+    code: str
+    control_id: str
+    text: str
+
+
+def escape(text: str) -> str:
+    """Return a value with the delimiters escaped (2.7); line breaks as `\\.br\\`."""
+    plain = text.replace("\r\n", "\n")
+    return "".join(
+        _ESCAPES.get(each, each)
+        for each in plain
+        if each in _ESCAPES or each == "\t" or ord(each) >= 32
+    )
+
+
+def read_message(
+    study: Study, read: Read, addenda: Sequence[Addendum], control_id: str, at: datetime
+) -> bytes:
+    """A read as ORU^R01; F where it is the first, C where it corrects or adds to one."""
+    patient = study.patient
+    status = "C" if addenda or read.amends_id is not None else "F"
+    last = addenda[-1].signed_at if addenda else read.signed_at
+    assert last is not None
+    identifiers = [
+        f"{escape(patient.patient_id)}^^^{escape(patient.issuer)}^PI"
+        if patient.issuer
+        else escape(patient.patient_id)
+    ]
+    segments = [
+        [
+            "MSH", "^~\\&", _SENDER, escape(settings.ORGANIZATION), "", "", _moment(at), "",
+            "ORU^R01^ORU_R01", control_id, "P", "2.5.1", "", "", "", "", "", "UNICODE UTF-8",
+        ],
+        [
+            "PID", "1", "", "~".join(identifiers), "", _name_of_patient(patient.name), "",
+            patient.birth_date.strftime("%Y%m%d") if patient.birth_date else "", patient.sex,
+        ],
+        [
+            "OBR", "1", "", escape(study.accession_number or study.study_instance_uid),
+            _coded(coding.PROCEDURE), "", "",
+            _moment(study.performed_at) if study.performed_at else "", *[""] * 14,
+            _moment(last), "", "RAD", status, *[""] * 6, _interpreter(read.reader),
+        ],
+        ["ZDS", f"{study.study_instance_uid}^Chestline^Application^DICOM"],
+        *_observations(read, addenda, status, last),
+    ]  # fmt: skip
+    return "".join("|".join(fields).rstrip("|") + "\r" for fields in segments).encode()
+
+
+def _observations(
+    read: Read, addenda: Sequence[Addendum], status: str, at: datetime
+) -> Iterator[list[str]]:
+    values: list[tuple[str, str, str]] = []
+    if read.decision == Decision.NOT_INTERPRETABLE:
+        values.append(("CE", _coded(coding.QUALITY_ASSESSMENT), _coded(coding.UNUSABLE)))
+    else:
+        said = coding.certainty(read.pneumonia)
+        values.append(("CE", _coded(coding.PNEUMONIA), _coded(said)))
+    for name in read.other_findings:
+        code = coding.other_finding(name)
+        if code is not None:
+            values.append(("CE", _coded(code), _coded(coding.PRESENT)))
+    impression = "18782-3^Radiology Study observation (narrative)^LN"
+    if read.comment:
+        values.append(("FT", impression, escape(read.comment)))
+    for each in addenda:
+        values.append(("FT", impression, escape(f"Addendum ({each.reason}): {each.text}")))
+    for number, (kind, concept, value) in enumerate(values, 1):
+        yield [
+            "OBX", str(number), kind, concept, str(number), value, "", "", "", "", "",
+            status, "", "", _moment(at),
+        ]  # fmt: skip
+
+
+def _coded(code: Code) -> str:
+    return f"{escape(code.value)}^{escape(code.meaning)}^{code.scheme_designator}"
+
+
+def _name_of_patient(name: str) -> str:
+    """A DICOM person name's alphabetic group; both have family and given name first."""
+    parts = [escape(part) for part in name.split("=")[0].split("^")[:5]]
+    family, given, middle, prefix, suffix = [*parts, *[""] * (5 - len(parts))]
+    return "^".join([family, given, middle, suffix, prefix]).rstrip("^")
+
+
+def _interpreter(reader: User) -> str:
+    return f"{escape(reader.username)}&{escape(str(reader))}"
+
+
+def _moment(at: datetime) -> str:
+    return at.astimezone(UTC).strftime("%Y%m%d%H%M%S+0000")
+
+
+def control_id_of(message: bytes) -> str:
+    """MSH-10 of a message of ours."""
+    return message.split(b"\r", 1)[0].split(b"|")[9].decode()
+
+
+def acknowledgements(received: bytes, *, is_complete: bool) -> Iterator[Acknowledgement]:
+    """The acknowledgements in what came, with or without frames.
+
+    A segment that may still go on is left out until the rest came or the connection ended.
+    """
+    lines = re.split(rb"[\x0b\x1c\r\n]+", received)
+    for line in lines if is_complete else lines[:-1]:
+        if line[:3] != b"MSA" or len(line) < 4:
+            continue
+        fields = line.decode(errors="replace").split(line[3:4].decode(errors="replace"))
+        fields += [""] * 4
+        yield Acknowledgement(fields[1].strip(), fields[2].strip(), fields[3].strip())

@@ -1,0 +1,92 @@
+"""HL7 v2 over MLLP: one message, one acknowledgement, on a connection of its own."""
+
+import socket
+import time
+
+from django.conf import settings
+
+from webportal.delivery.documents import hl7
+from webportal.delivery.models import Delivery
+from webportal.delivery.senders.dicom import tls_context
+from webportal.delivery.senders.outcome import (
+    NO_ANSWER,
+    NOT_REACHED,
+    Outcome,
+    Sender,
+    busy,
+    delivered,
+    rejected,
+)
+
+_CONNECT_SECONDS = 10
+_START, _END = b"\x0b", b"\x1c\r"
+# An acknowledgement is a few lines.
+_LONGEST_ANSWER = 64 * 1024
+
+
+class MllpSender(Sender):
+    """Sends each message on a new connection, so that no late answer belongs to another one."""
+
+    def send(self, delivery: Delivery) -> Outcome:
+        """Send one message and wait for the acknowledgement that names it."""
+        message = bytes(delivery.document.content or b"")
+        try:
+            connection = self._connect()
+        except OSError:
+            return NOT_REACHED
+        with connection:
+            try:
+                connection.sendall(_START + message + _END)
+                return self._answered(connection, hl7.control_id_of(message))
+            except OSError:
+                return NO_ANSWER
+
+    def test(self) -> Outcome:
+        """Connect, and send nothing."""
+        try:
+            self._connect().close()
+        except OSError:
+            return NOT_REACHED
+        return delivered()
+
+    def _connect(self) -> socket.socket:
+        to = self.destination
+        connection = socket.create_connection((to.host, to.port), timeout=_CONNECT_SECONDS)
+        if not to.uses_tls:
+            return connection
+        return tls_context().wrap_socket(connection, server_hostname=to.host)
+
+    def _answered(self, connection: socket.socket, control_id: str) -> Outcome:
+        """Read until an acknowledgement of this message came, or time is over.
+
+        One without its frame counts too: what it says is what matters. One of another message, such
+        as a late one, does not.
+        """
+        deadline = time.monotonic() + settings.DELIVERY_ANSWER_SECONDS
+        received = b""
+        while len(received) < _LONGEST_ANSWER:
+            remaining = deadline - time.monotonic()
+            if remaining <= 0:
+                return NO_ANSWER
+            connection.settimeout(remaining)
+            try:
+                part = connection.recv(4096)
+            except TimeoutError:
+                part = b""
+            received += part
+            is_over = not part
+            for answer in hl7.acknowledgements(received, is_complete=is_over):
+                if answer.control_id == control_id:
+                    return _outcome(answer)
+            if is_over:
+                return NO_ANSWER
+        return NO_ANSWER
+
+
+def _outcome(answer: hl7.Acknowledgement) -> Outcome:
+    said = f"{answer.code} {answer.text}".strip()[:200]
+    if answer.code in ("AA", "CA"):
+        return delivered(answer.code)
+    if answer.code in ("AE", "AR", "CE", "CR"):
+        return rejected(said)
+    return busy(said)
