@@ -5,7 +5,7 @@ Supports DICOM radiographs, JPEG and PNG. Works on bytes, stateless and thread-s
 
 from typing import Literal
 
-from ml.images import dicom, raster, whole
+from ml.images import dicom, png, raster, whole
 from ml.images.geometry import PixelShape
 from ml.images.messages import MESSAGES, translatable
 from ml.images.parsing import begins_like_dicom
@@ -110,11 +110,14 @@ def read_overlay(data: bytes) -> Overlay | None:
 
 
 def check_whole(data: bytes) -> None:
-    """Raise ImageError if image data is missing from a JPEG, standalone or within DICOM.
+    """Raise ImageError if image data is missing from a PNG or a JPEG, standalone or within DICOM.
 
-    For a file that `read` accepts; `read` accepts some damaged ones and fills the damage with grey.
+    For a file that `read` accepts; `read` accepts some damaged ones and fills the damage with black
+    or grey.
     """
     kind = _image_kind(data)
+    if kind == "png":
+        png.check(data)
     stream = dicom.cosine_jpeg(data) if kind == "dicom" else data if kind == "jpeg" else None
     if stream is not None:
         whole.check(stream)

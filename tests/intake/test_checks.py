@@ -94,6 +94,12 @@ def test_a_thumbnail_is_refused(
     assert refusal.value.code == "too_small"
 
 
+def test_a_side_longer_than_a_dicom_image_can_have_is_refused() -> None:
+    with pytest.raises(ImageError) as refusal:
+        check(files.png(files.phantom(size=(2**16, 128))), HEADER)
+    assert refusal.value.code == "side_too_long"
+
+
 def damaged(data: bytes) -> bytes:
     """The JPEG with the last third of its picture overwritten, the end marker left as it was."""
     at = len(data) * 2 // 3

@@ -16,6 +16,8 @@ from webportal.records.identifiers import Fault, identifier_fault, name_fault, s
 _UID = re.compile(r"[0-9.]{1,64}")
 #: In pixels; a little over half of the side of the network's input.
 MIN_SIDE = 128
+#: What Rows and Columns of a DICOM image can say.
+MAX_SIDE = 2**16 - 1
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ def check(data: bytes, header: wrapping.Header | None, sha256: str) -> CheckedIm
 def _check_size(facts: ImageFacts) -> None:
     if min(facts.rows, facts.columns) < MIN_SIDE:
         raise CheckError("too_small", pixels=MIN_SIDE)
+    if max(facts.rows, facts.columns) > MAX_SIDE:
+        raise CheckError("side_too_long", pixels=MAX_SIDE)
 
 
 def _check_identifiers(facts: ImageFacts) -> None:

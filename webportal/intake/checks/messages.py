@@ -31,6 +31,10 @@ MESSAGES = {
         " it again."
     ),
     "no_patient": translatable("A JPEG or PNG does not name its patient. Say whose image it is."),
+    "side_too_long": translatable(
+        "The image has more than {pixels} pixels on a side, which no radiograph has. Send the"
+        " radiograph at the size it was taken."
+    ),
     "several_values": translatable(
         "The {attribute} holds a backslash, which parts two values, so it is not certain whose"
         " image this is. Correct it where the image was made, and export it again."
