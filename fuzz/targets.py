@@ -14,6 +14,7 @@ from django.core.files.uploadhandler import MemoryFileUploadHandler
 from rest_framework.exceptions import APIException
 from rest_framework.parsers import MultiPartParser
 
+from deploy.local.system import ROOT as CHECKOUT
 from fuzz.phantoms import BOUNDARY
 from ml import images
 from webportal.intake.cases import sheet
@@ -24,6 +25,8 @@ from webportal.intake.errors import RefusedError
 #: What one file may take. The phantoms are small; the sandbox's own limits are 30 s and 2 GB.
 MOST_SECONDS = 15.0
 MOST_BYTES = 1024**3
+
+ROOT = str(CHECKOUT)
 
 _HEADER = Header(patient_id="P-1", study_instance_uid="2.25.1")
 
@@ -130,7 +133,7 @@ def _peak() -> int:
 def place_of(error: Exception) -> str:
     """The kind of an error, and the last place of ours that it passed; never what it says."""
     frames = traceback.extract_tb(error.__traceback__)
-    ours = [each for each in frames if "site-packages" not in each.filename]
+    ours = [each for each in frames if ".venv" not in each.filename and ROOT in each.filename]
     last = (ours or frames)[-1]
     words = f" ({error})" if isinstance(error, TooMuchError) else ""
     return f"{type(error).__name__}{words} at {Path(last.filename).name}:{last.lineno}"
