@@ -20,7 +20,8 @@ from schemathesis import Case, GenerationMode
 from schemathesis.core import NotSet
 
 from tests.api.document import DOCUMENT, documented, validator
-from tests.api.test_every_operation import OPERATIONS, World, world
+from tests.api.test_every_operation import OPERATIONS, world
+from tests.api.world import World
 from webportal.accounts.models import Role, User
 
 __all__ = ["world"]
