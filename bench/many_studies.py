@@ -92,7 +92,7 @@ def _fill(count: int) -> dict[str, Any]:
         # What autovacuum does within minutes.
         cursor.execute("VACUUM (FULL, ANALYZE)")
         cursor.execute("VACUUM")
-    return {"session": _session(reader), "places": _places()}
+    return {"session": _session(reader), "places": _places(reader)}
 
 
 def _patient(number: int, draw: random.Random) -> Any:
@@ -194,14 +194,14 @@ def _session(reader: Any) -> str:
     return str(session.session_key)
 
 
-def _places() -> dict[str, str]:
+def _places(reader: Any) -> dict[str, str]:
     """Cursors at nine tenths of the list in each reading state and order."""
     from webportal.review.worklist.filters import matching
     from webportal.review.worklist.order import ORDERS
 
     places = {}
     for state in ("unread", "signed", "all"):
-        studies = matching({"state": state}, "")
+        studies = matching({"state": state}, "", reader)
         deep = studies.count() * 9 // 10
         for name, order in ORDERS.items():
             places[f"{state} {name}"] = order.cursor(order.sort(studies)[deep])

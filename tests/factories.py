@@ -75,8 +75,9 @@ def make_study(**fields: Any) -> Study:
     defaults = {
         "study_instance_uid": generate_uid(),
         "created_by": make_uploader(),
-        "department_id": GENERAL,
     }
+    if "department" not in fields:
+        fields["department_id"] = GENERAL
     return Study.objects.create(**defaults | fields)
 
 

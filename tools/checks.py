@@ -14,7 +14,7 @@ from pathlib import Path
 
 from deploy.local.frontend import FRONTEND, node_environment
 from deploy.local.system import ROOT
-from tools import lock
+from tools import lock, scoping
 from tools.chromium import ensure_chromium
 from tools.helm import ensure_helm
 from tools.programs import ensure_program
@@ -55,6 +55,7 @@ def main() -> None:
         "front end": lambda: _run("npm", "run", "check", folder=FRONTEND),
         "migrations": lambda: _run(*MANAGE, "makemigrations", "--check", "--dry-run"),
         "OpenAPI": _openapi_is_current,
+        "studies of others": scoping.is_scoped,
         "locked packages": lock.is_current,
     }
     failed = []

@@ -7,6 +7,7 @@ import pytest
 from pydicom import uid
 
 from tests import dicom_files as files
+from tests.factories import make_uploader
 from tests.intake.conftest import Send
 from webportal.accounts.models import User
 from webportal.intake.batches import services
@@ -120,7 +121,7 @@ def test_chinese_names_with_escape_sequences(send: Send) -> None:
     sets = ["", "ISO 2022 IR 58"]
     send(with_name(b"Zhang^XiaoDong=" + escaped, sets, PatientID="ONE"), "1")
     assert Patient.objects.get().name == "Zhang^XiaoDong=张^小东"
-    assert find_patients("张").exists()
+    assert find_patients("张", make_uploader()).exists()
     send(with_name(escaped, sets, PatientID="TWO"), "2")
     same = dicom(2, PatientID="TWO", PatientName="张^小东", SpecificCharacterSet="ISO_IR 192")
     assert send(same, "3").verdict == "accepted"

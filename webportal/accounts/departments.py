@@ -1,10 +1,12 @@
 """Departments: adding and renaming them, and which of them a person may choose."""
 
+import uuid
+
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
-from webportal.accounts.models import Department, User
+from webportal.accounts.models import Department, Membership, User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.refusals import Conflict
@@ -19,6 +21,27 @@ def departments_of(person: User) -> QuerySet[Department]:
     if person.sees_all_departments:
         return Department.objects.all()
     return Department.objects.filter(people=person)
+
+
+def who_sees(department: uuid.UUID) -> Q:
+    """The people who see the studies of a department."""
+    members = Membership.objects.filter(department=department, user=OuterRef("pk"))
+    return Q(sees_all_departments=True) | Q(Exists(members))
+
+
+def sees(person: str, department: str) -> Q:
+    """That the person of a row sees the department of it; both are paths from the row."""
+    members = Membership.objects.filter(user=OuterRef(person), department=OuterRef(department))
+    return Q(**{f"{person}__sees_all_departments": True}) | Q(Exists(members))
+
+
+def shares_department(person: User) -> Q:
+    """The people who see a department that the person sees, too."""
+    if person.sees_all_departments:
+        return Q()
+    own = Department.objects.filter(people=person)
+    members = Membership.objects.filter(department__in=own, user=OuterRef("pk"))
+    return Q(sees_all_departments=True) | Q(Exists(members))
 
 
 def only_department() -> Department | None:

@@ -2,7 +2,7 @@
 
 from typing import Any, ClassVar, TypeVar
 
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from rest_framework import serializers
 from rest_framework.viewsets import GenericViewSet
 
@@ -11,6 +11,7 @@ from webportal.api.filters import OPEN, OPENING
 from webportal.api.permissions import ByRole
 from webportal.api.shown import show_all
 from webportal.records.choices import Priority
+from webportal.records.visibility import VisibleQuerySet
 
 _Thing = TypeVar("_Thing", bound=Model)
 
@@ -37,6 +38,14 @@ class Endpoint(GenericViewSet[_Thing]):
         if args:
             show_all(self.request, args[0] if kwargs.get("many") else [args[0]])
         return super().get_serializer(*args, **kwargs)
+
+    def get_queryset(self) -> QuerySet[_Thing]:
+        """The rows; of studies and uploads those that the caller may see."""
+        rows = super().get_queryset()
+        # The schema is made without a caller.
+        if isinstance(rows, VisibleQuerySet) and not getattr(self, "swagger_fake_view", False):
+            return rows.visible_to(self.person)
+        return rows
 
     @property
     def person(self) -> User:

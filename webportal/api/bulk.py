@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from webportal.accounts.models import Role
+from webportal.accounts.models import Role, User
 from webportal.api.base import Endpoint, PriorityField
 from webportal.records.choices import Priority
 from webportal.records.models import Study
@@ -30,10 +31,22 @@ class ManyPriorities(ManyStudies):
     priority = PriorityField()
 
 
+class ReaderField(serializers.PrimaryKeyRelatedField[User]):
+    """One of the radiologists to whom the caller may assign studies."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(queryset=User.objects.all(), **options)
+
+    def get_queryset(self) -> QuerySet[User]:
+        """The radiologists of the caller's departments."""
+        request = self.context.get("request")
+        return readers(request.user) if request else User.objects.all()
+
+
 class ManyAssignments(ManyStudies):
     """The studies, and the radiologist to assign them to; null for nobody."""
 
-    reader = serializers.PrimaryKeyRelatedField(queryset=readers(), allow_null=True)
+    reader = ReaderField(allow_null=True)
 
 
 class LeftStudies(serializers.Serializer[Any]):
@@ -87,7 +100,7 @@ class BulkEndpoint(Endpoint[Study]):
 
 def _given(serializer: type[ManyStudies], request: Request) -> dict[str, Any]:
     """The validated body, with each study once."""
-    given = serializer(data=request.data)
+    given = serializer(data=request.data, context={"request": request})
     given.is_valid(raise_exception=True)
     values: dict[str, Any] = given.validated_data
     return values | {"studies": list(dict.fromkeys(values["studies"]))}

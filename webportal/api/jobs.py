@@ -114,12 +114,17 @@ class JobEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Job]):
     opens_results = ("list", "retrieve")
 
     def get_queryset(self) -> QuerySet[Job]:
-        """The jobs visible to the caller: how a job ended may reveal a hidden result."""
+        """The jobs visible to the caller: how a job ended may reveal a hidden result.
+
+        Hospital IT sees those of every department, as on the operations page.
+        """
+        is_it = self.person.has_role(Role.IT)
+        jobs = self.queryset.all() if is_it else super().get_queryset()
         hidden = Study.objects.filter(hidden_results(self.person))
         withheld = Study.objects.filter(
             withheld_results(self.person, is_open=self.results_are_open)
         )
-        jobs = super().get_queryset().exclude(radiograph__study__in=hidden)
+        jobs = jobs.exclude(radiograph__study__in=hidden)
         ended = Q(state__in=(JobState.DONE, JobState.REFUSED))
         return jobs.exclude(ended & Q(radiograph__study__in=withheld))
 

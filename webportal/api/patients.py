@@ -92,7 +92,8 @@ class PatientEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Patient]):
         given = SearchText(data=request.data)
         given.is_valid(raise_exception=True)
         show(request, text=given.validated_data["text"])
-        found = find_patients(given.validated_data["text"]).order_by("name", "patient_id", "pk")
+        found = find_patients(given.validated_data["text"], self.person)
+        found = found.order_by("name", "patient_id", "pk")
         page = self.get_serializer(self.paginate_queryset(found), many=True)
         return self.get_paginated_response(page.data)
 

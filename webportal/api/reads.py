@@ -106,7 +106,7 @@ class ReadingEndpoint(Endpoint[Study]):
         """Reserve the most urgent study that the caller may read; 204 if there is none."""
         given = TakeNext(data=request.data)
         given.is_valid(raise_exception=True)
-        left = Study.objects.filter(pk=given.validated_data["after"]).first()
+        left = self.get_queryset().filter(pk=given.validated_data["after"]).first()
         taken = reservation.reserve_next(self.person, left)
         if taken is None:
             return Response(status=204)
@@ -130,7 +130,9 @@ class ReadingEndpoint(Endpoint[Study]):
     @action(detail=True)
     def draft(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """The caller's own draft; 404 if there is none."""
-        drafts = Read.objects.filter(reader=self.person, state=ReadState.DRAFT)
+        drafts = Read.objects.visible_to(self.person).filter(
+            reader=self.person, state=ReadState.DRAFT
+        )
         draft = drafts.filter(study=self.get_object()).first()
         if draft is None:
             raise NotFound("You have no draft of this study.")

@@ -34,6 +34,7 @@ from webportal.intake.held import resolution
 from webportal.intake.held.forms import HeldFileForm, initial_of
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem, Verdict
 from webportal.intake.pipeline.receive import too_large
+from webportal.intake.shown import without_others
 from webportal.records.choices import Priority
 
 # A request contains names and boundaries besides the file.
@@ -97,6 +98,7 @@ class BatchSerializer(serializers.ModelSerializer[UploadBatch]):
     class Meta:
         model = UploadBatch
         fields = ["id", "name", "created_by", "created_at", "priority", "identity_mode"]
+        fields += ["department"]
 
 
 class CountedBatchSerializer(BatchSerializer):
@@ -110,7 +112,7 @@ class CountedBatchSerializer(BatchSerializer):
     @extend_schema_field(SummarySerializer)
     def get_summary(self, batch: UploadBatch) -> dict[str, Any]:
         """The progress at this moment."""
-        return SummarySerializer(summary.summarise(batch)).data
+        return SummarySerializer(summary.summarise(batch, self.context["request"].user)).data
 
 
 class ItemSerializer(serializers.ModelSerializer[UploadItem]):
@@ -194,7 +196,7 @@ class BatchEndpoint(ListModelMixin, Endpoint[UploadBatch]):
         """One batch and its progress."""
         batch = self.get_object()
         show_all(request, [batch])
-        return Response(CountedBatchSerializer(batch).data)
+        return Response(self._counted(batch))
 
     @extend_schema(request=NewBatch, responses={201: CountedBatchSerializer})
     def create(self, request: Request) -> Response:
@@ -213,7 +215,10 @@ class BatchEndpoint(ListModelMixin, Endpoint[UploadBatch]):
         fields, records = answer
         batch = services.create_batch(self.person, **fields, records=records)
         show_all(request, [batch])
-        return Response(CountedBatchSerializer(batch).data, status=201)
+        return Response(self._counted(batch), status=201)
+
+    def _counted(self, batch: UploadBatch) -> Any:
+        return CountedBatchSerializer(batch, context=self.get_serializer_context()).data
 
 
 def _batch_problem(batch_form: BatchForm, case_form: CaseRecordForm) -> ValidationError:
@@ -255,8 +260,9 @@ class BatchFileEndpoint(Endpoint[UploadItem]):
 
     def list(self, request: Request, batch_id: uuid.UUID) -> Response:
         """The files of a batch and their verdicts."""
-        get_object_or_404(UploadBatch, pk=batch_id)
-        page = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        get_object_or_404(UploadBatch.objects.visible_to(self.person), pk=batch_id)
+        found: Any = self.paginate_queryset(self.filter_queryset(self.get_queryset()))
+        page = without_others(found, self.person)
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
     @extend_schema(request={"multipart/form-data": NewFile}, responses={200: Verdicts})
@@ -266,7 +272,7 @@ class BatchFileEndpoint(Endpoint[UploadItem]):
         Sending a file again returns the same verdict and creates nothing, so that a broken
         connection costs one repetition.
         """
-        batch = get_object_or_404(UploadBatch, pk=batch_id)
+        batch = get_object_or_404(UploadBatch.objects.visible_to(self.person), pk=batch_id)
         if sum(len(files) for _, files in request.FILES.lists()) > 1:
             raise ValidationError(
                 {"file": "Send one file per request, or several as one ZIP. Nothing was stored."}
@@ -278,6 +284,7 @@ class BatchFileEndpoint(Endpoint[UploadItem]):
             services.announce(batch, given.validated_data["expected"])
         path = given.validated_data.get("path") or file.name
         items = pipeline.receive_file(batch, path, file, self.person)
+        items = without_others(items, self.person)
         show_all(request, items)
         return Response(Verdicts({"items": items}).data)
 
@@ -364,5 +371,6 @@ class HeldFileEndpoint(ListModelMixin, Endpoint[UploadItem]):
             if not form.is_valid():
                 raise form_problem(form)
             correction = form.correction(asked)
-        item = resolution.resolve(item, decision, self.person, correction)
+        resolved = resolution.resolve(item, decision, self.person, correction)
+        [item] = without_others([resolved], self.person)
         return Response(self.get_serializer(item).data)

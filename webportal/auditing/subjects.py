@@ -17,7 +17,7 @@ from webportal.audit.models import Action, AuditEntry
 from webportal.intake.models import UploadItem
 from webportal.records.identity import format_identity
 from webportal.records.models import Patient, Radiograph, Study
-from webportal.records.searches import find_patients
+from webportal.records.searches import find_patients_for_auditors
 
 MOST_FOUND = 50
 _ABOUT_IDENTITIES = (Action.PATIENT_CHANGED, Action.STUDY_CHANGED, Action.IDENTITY_CORRECTED)
@@ -92,7 +92,7 @@ def find_subjects(text: str) -> list[Patient]:
     """The patients matching the terms by a current or former identity or accession number."""
     if not text.strip():
         return []
-    found = list(find_patients(text).order_by("name", "patient_id", "pk")[:MOST_FOUND])
+    found = list(find_patients_for_auditors(text).order_by("name", "patient_id", "pk")[:MOST_FOUND])
     changes = _changes()
     for word in text.replace(",", " ").split():
         changes = changes.filter(

@@ -5,7 +5,23 @@ from collections.abc import Iterable
 from django.http import HttpRequest
 
 from webportal.access.shown import show
+from webportal.accounts.models import User
 from webportal.intake.models import UploadItem
+from webportal.records.models import Radiograph
+
+
+def without_others(items: Iterable[UploadItem], person: User) -> list[UploadItem]:
+    """The items, as if those whose image is in a study that the person does not see had none.
+
+    That is so of files that were stored in another department before.
+    """
+    items = list(items)
+    images = {item.radiograph_id for item in items if item.radiograph_id}
+    seen = set(Radiograph.objects.visible_to(person).filter(pk__in=images).values_list("pk"))
+    for item in items:
+        if item.radiograph_id and (item.radiograph_id,) not in seen:
+            item.radiograph = None
+    return items
 
 
 def show_items(request: HttpRequest, items: Iterable[UploadItem]) -> None:

@@ -4,6 +4,7 @@ import uuid
 
 from django.db.models import Exists, F, OuterRef
 
+from webportal.accounts.departments import sees
 from webportal.accounts.models import Role
 from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import close, mail_state_for, mail_wanted
@@ -57,5 +58,6 @@ def _reads_to_notify() -> list[tuple[uuid.UUID, uuid.UUID]]:
         signed.filter(signed_at__lt=F("corrected_at"))
         .exclude(reader=F("corrected_by"))
         .filter(~Exists(told), ~Exists(seen))
+        .filter(sees("reader", "study__department"))
     )
     return list(found.order_by().values_list("reader", "correction").distinct())

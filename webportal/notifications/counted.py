@@ -15,6 +15,7 @@ from django.db.models import Count, F, OuterRef, QuerySet, Subquery, Value
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 
+from webportal.accounts.departments import sees
 from webportal.accounts.models import Role
 from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import LOOK_BACK, mail_state_for, mail_wanted
@@ -32,15 +33,20 @@ def note() -> int:
         reading_state=ReadingState.UNREAD,
         assigned_reader__is_active=True,
         assigned_reader__roles__contains=[Role.RADIOLOGIST],
-    )
+    ).filter(sees("assigned_reader", "department"))
     signed = standing_reads().filter(
         study__reading_state=ReadingState.SIGNED, study__created_by__is_active=True
     )
     signed = signed.exclude(reader=F("study__created_by"))
-    referred = standing_reads().filter(
-        study__reading_state=ReadingState.SIGNED,
-        study__referrer__is_active=True,
-        study__referrer__roles__contains=[Role.REFERRER],
+    signed = signed.filter(sees("study__created_by", "study__department"))
+    referred = (
+        standing_reads()
+        .filter(
+            study__reading_state=ReadingState.SIGNED,
+            study__referrer__is_active=True,
+            study__referrer__roles__contains=[Role.REFERRER],
+        )
+        .filter(sees("study__referrer", "study__department"))
     )
     news = [
         _News(Kind.STUDIES_ASSIGNED, assigned, "assigned_reader", "assigned_at", "pk"),

@@ -7,13 +7,15 @@ from typing import Any
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils import timezone
 
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.notifications.models import ACCOUNT_KINDS, MailChoice, MailState, Notification
+from webportal.records.models import Study
+from webportal.records.visibility import scope_of
 from webportal.review.preferences import reads_first
 from webportal.review.reads.blinding import reads_without_model
 
@@ -35,7 +37,19 @@ def notifications_of(person: User) -> QuerySet[Notification]:
     told = Notification.objects.filter(recipient=person).select_related(
         "batch", "alert", "correction"
     )
+    told = told.filter(_is_visible(person))
     return told.filter(category="") if reads_without_result(person) else told
+
+
+def _is_visible(person: User) -> Q:
+    """Those about something that the person still sees: departments change."""
+    scope = scope_of(person)
+    studies = Study.objects.visible_to(person).filter(identity_corrections=OuterRef("correction"))
+    return (
+        (Q(study=None) | scope.of_studies("study"))
+        & (Q(batch=None) | scope.of_departments("batch__department"))
+        & (Q(correction=None) | Q(Exists(studies)))
+    )
 
 
 def unread_count(person: User) -> int:

@@ -7,6 +7,7 @@ interval after the last was read. E-mails to one person are at least an interval
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from uuid import UUID
 
 from django.conf import settings
 from django.db import transaction
@@ -19,6 +20,7 @@ from webportal.notifications.models import Kind, MailState, Notification
 from webportal.notifications.services import close, mail_wanted, reads_without_result
 from webportal.records.choices import Category, Priority, Purpose, ReadingState
 from webportal.records.models import Study
+from webportal.records.visibility import scope_of
 
 
 @dataclass(frozen=True)
@@ -34,30 +36,44 @@ class Waiting:
 def note() -> int:
     """Update every radiologist's notification; return how many were created."""
     radiologists = User.objects.filter(is_active=True, roles__contains=[Role.RADIOLOGIST])
-    likely, all_of_them = _with_likely_result(), _whatever_result()
+    known: dict[tuple[bool, frozenset[UUID] | None], Waiting | None] = {}
     unread = Notification.objects.filter(kind=Kind.STAT_UNREAD, read_at=None)
     close(unread.exclude(recipient__in=radiologists))
     wanted = mail_wanted(Kind.STAT_UNREAD, {person.pk for person in radiologists})
     return sum(
-        _tell(person, all_of_them if reads_without_result(person) else likely, person.pk in wanted)
-        for person in radiologists
+        _tell(person, _waiting_for(person, known), person.pk in wanted) for person in radiologists
     )
 
 
-def _with_likely_result() -> Waiting | None:
+def _waiting_for(
+    person: User, known: dict[tuple[bool, frozenset[UUID] | None], Waiting | None]
+) -> Waiting | None:
+    """What waits in the departments of a person; `known`: what waits in those of others."""
+    is_blind, departments = reads_without_result(person), scope_of(person).departments
+    if (is_blind, departments) not in known:
+        find = _whatever_result if is_blind else _with_likely_result
+        known[is_blind, departments] = find(person)
+    return known[is_blind, departments]
+
+
+def _with_likely_result(person: User) -> Waiting | None:
     """Waiting since the model called them likely."""
-    results = Prediction.objects.filter(
-        _unread("radiograph__study__"),
-        radiograph__study__category=Category.LIKELY,
-        is_current=True,
-        category=Category.LIKELY,
-    ).exclude(purpose__in=(Purpose.OUTSIDE, Purpose.WITHHELD))
+    results = (
+        Prediction.objects.in_departments_of(person)
+        .filter(
+            _unread("radiograph__study__"),
+            radiograph__study__category=Category.LIKELY,
+            is_current=True,
+            category=Category.LIKELY,
+        )
+        .exclude(purpose__in=(Purpose.OUTSIDE, Purpose.WITHHELD))
+    )
     return _waiting(Category.LIKELY, results, "radiograph__study")
 
 
-def _whatever_result() -> Waiting | None:
+def _whatever_result(person: User) -> Waiting | None:
     """Waiting since arrival, independent of any result."""
-    return _waiting("", Study.objects.filter(_unread("")), "pk")
+    return _waiting("", Study.objects.in_departments_of(person).filter(_unread("")), "pk")
 
 
 def _unread(study: str) -> Q:

@@ -8,6 +8,7 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from webportal.accounts.models import User
 from webportal.records.models import Patient, Radiograph, Study, StudySearch
 
 SESSION_KEY = "searches"
@@ -57,15 +58,25 @@ def filter_by_text(studies: QuerySet[Study], text: str) -> QuerySet[Study]:
     return studies
 
 
-def find_patients(text: str) -> QuerySet[Patient]:
-    """Return the patients whose name, Patient ID or an accession number contain every word.
+def find_patients(text: str, person: User) -> QuerySet[Patient]:
+    """Return the visible patients whose name, Patient ID or an accession number have every word.
 
     Patients without a study are found by name and Patient ID as written.
     """
-    found = Patient.objects.all()
+    patients = Patient.objects.visible_to(person)
+    return _matching(text, patients, StudySearch.objects.visible_to(person))
+
+
+def find_patients_for_auditors(text: str) -> QuerySet[Patient]:
+    """The same among all patients of the hospital."""
+    return _matching(text, Patient.objects.all(), StudySearch.objects.all())
+
+
+def _matching(
+    text: str, found: QuerySet[Patient], of_studies: QuerySet[StudySearch]
+) -> QuerySet[Patient]:
     if not text.strip():
         return found
-    of_studies = StudySearch.objects.all()
     for word in normalised_words(text):
         of_studies = of_studies.filter(text__contains=_piece(word))
     without_study = Q(studies=None)

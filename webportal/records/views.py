@@ -4,7 +4,7 @@ import uuid
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Count, Max, OuterRef, QuerySet, Subquery
+from django.db.models import Max, OuterRef, QuerySet, Subquery
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -12,12 +12,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webportal.access.shown import show
+from webportal.accounts.models import User
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.records import searches, services
 from webportal.records.forms import CorrectionForm, PatientForm, form_values
 from webportal.records.models import NEWEST_FIRST, Patient, Radiograph
+from webportal.records.visibility import count_studies, has_departments, of_patient
 
 PATIENTS_PER_PAGE = 50
 
@@ -28,10 +30,13 @@ def patients(request: SignedInRequest) -> HttpResponse:
     """The patients by name, or the matches of a search."""
     text = searches.recall(request, request.GET.get("search", ""))
     found = (
-        searches.find_patients(text)
+        searches.find_patients(text, request.user)
         .order_by("name", "patient_id", "issuer")
-        .annotate(study_count=Count("studies"), last_study_at=Max("studies__created_at"))
-        .annotate(file_name=Subquery(_first_file()))
+        .annotate(
+            study_count=count_studies(request.user),
+            last_study_at=Max("studies__created_at", filter=of_patient(request.user)),
+        )
+        .annotate(file_name=Subquery(_first_file(request.user)))
     )
     if request.GET.get("temporary"):
         found = found.filter(is_temporary=True)
@@ -58,15 +63,19 @@ def search(request: SignedInRequest) -> HttpResponse:
 @require_GET
 def patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
     """A patient's history, newest first; results, reads and addenda for radiologists alone."""
-    shown = get_object_or_404(Patient, pk=patient_id)
-    studies = shown.studies.order_by(*NEWEST_FIRST).prefetch_related(
-        "radiographs__predictions__model_version",
-        "radiographs__jobs",
-        "reads__reader",
-        "reads__prediction__model_version",
-        "reads__addenda__author",
-        "second_reading",
-        "identity_corrections__corrected_by",
+    shown = get_object_or_404(Patient.objects.visible_to(request.user), pk=patient_id)
+    studies = (
+        shown.studies.visible_to(request.user)
+        .order_by(*NEWEST_FIRST)
+        .prefetch_related(
+            "radiographs__predictions__model_version",
+            "radiographs__jobs",
+            "reads__reader",
+            "reads__prediction__model_version",
+            "reads__addenda__author",
+            "second_reading",
+            "identity_corrections__corrected_by",
+        )
     )
     append(Event(Action.PATIENT_VIEWED, "patient", shown.pk), request.user)
     show(request, *studies, patient_ids=[shown.pk])
@@ -77,8 +86,9 @@ def patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def edit_patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
     """Correct or complete a patient's data; with a reason once a study is signed."""
-    shown = get_object_or_404(Patient, pk=patient_id)
+    shown = get_object_or_404(Patient.objects.visible_to(request.user), pk=patient_id)
     signed = services.signed_among(shown.studies.all())
+    own_signed = services.signed_among(shown.studies.visible_to(request.user))
     form_class = CorrectionForm if signed else PatientForm
     form = form_class(request.POST or None, initial=form_values(shown))
     if form.is_valid():
@@ -94,11 +104,12 @@ def edit_patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpRespons
                 request, _("The patient is changed.") if changed else _("Nothing changed.")
             )
             return redirect("records:patient", shown.pk)
-    show(request, *signed, patient_ids=[shown.pk])
+    show(request, *own_signed, patient_ids=[shown.pk])
     context = {
         "patient": shown,
         "form": form,
-        "signed_studies": signed,
+        "signed_count": len(own_signed) or len(signed[:1]),
+        "is_of_several_departments": has_departments(),
         "may_correct": services.may_correct(request.user),
     }
     return render(request, "records/edit_patient.html", context)
@@ -112,9 +123,9 @@ def _keep_name(shown: Patient, form: PatientForm) -> dict[str, object]:
     return values
 
 
-def _first_file() -> QuerySet[Radiograph, str]:
+def _first_file(person: User) -> QuerySet[Radiograph, str]:
     """The name of a patient's first file, which distinguishes temporary identities."""
-    images = Radiograph.objects.filter(
+    images = Radiograph.objects.visible_to(person).filter(
         study__patient=OuterRef("pk"), study__patient__is_temporary=True
     )
     named = images.filter(upload_items__isnull=False).order_by("created_at", "id")

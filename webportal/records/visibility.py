@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Self, TypeVar
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Count, Exists, OuterRef, Q
 from django.utils import timezone
 
 from webportal.accounts.models import Department, User
@@ -38,6 +38,15 @@ class Scope:
             found |= Q(**{f"{prefix}patient__in": sorted(self.patients)})
         return found
 
+    def sql(self, column: str = "department_id") -> str:
+        """The condition of `of_departments` in SQL, with the parameter `departments`."""
+        return "TRUE" if self.departments is None else f"{column} = ANY(%(departments)s)"
+
+    @property
+    def parameters(self) -> dict[str, list[uuid.UUID]]:
+        """The parameters of `sql`."""
+        return {} if self.departments is None else {"departments": sorted(self.departments)}
+
 
 def scope_of(person: User) -> Scope:
     """What the person sees now; ids, not a subquery, so that the worklist uses its indexes."""
@@ -54,6 +63,16 @@ def scope_of(person: User) -> Scope:
     )
 
 
+def count_studies(person: User) -> Count:
+    """How many studies of a patient the person sees, as an annotation."""
+    return Count("studies", filter=of_patient(person))
+
+
+def of_patient(person: User) -> Q | None:
+    """The condition on the studies of a patient, for aggregates; None for all of them."""
+    return scope_of(person).of_studies("studies") or None
+
+
 def has_departments() -> bool:
     """Whether there is more than one department; otherwise the pages show nothing of them."""
     return Department.objects.count() > 1
@@ -68,6 +87,10 @@ class VisibleQuerySet(models.QuerySet[_M]):
     def visible_to(self, person: User) -> Self:
         """Those that the person may see."""
         return self.filter(visible(self.model, scope_of(person)))
+
+    def in_departments_of(self, person: User) -> Self:
+        """Those of the person's departments: for lists, which an emergency opens nothing of."""
+        return self.filter(visible(self.model, Scope(scope_of(person).departments)))
 
 
 class OfStudy(models.Model):

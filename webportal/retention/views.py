@@ -49,10 +49,10 @@ def lift(request: SignedInRequest, hold_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def place(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
     """Place a hold on a patient, or on one of their studies."""
-    patient = get_object_or_404(Patient, pk=patient_id)
+    patient = get_object_or_404(Patient.objects.visible_to(request.user), pk=patient_id)
     on: Patient | Study = patient
     if study_id := request.POST.get("study"):
-        on = get_object_or_404(patient.studies, pk=_as_id(study_id))
+        on = get_object_or_404(patient.studies.visible_to(request.user), pk=_as_id(study_id))
     try:
         holds.place(on, request.POST.get("reason", ""), request.user)
     except holds.HoldError as error:

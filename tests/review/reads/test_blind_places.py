@@ -135,7 +135,7 @@ def lists(reader: User) -> dict[str, list[uuid.UUID]]:
 
     Each as a page would take most of the time of all these tests.
     """
-    people, found = list(readers()), {}
+    people, found = list(readers(reader)), {}
     for state, order, each in product(STATES, ORDERED, FILTERED):
         query = f"state={state}&{order}&{each}"
         chosen = WorklistFilter(QueryDict(query), people).chosen()

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from tests.factories import make_patient, make_study
+from tests.factories import make_patient, make_study, make_uploader
 from tests.review.worklist.cases import shown, study_of
 from webportal.records.models import Patient, Study
 from webportal.records.services import change_patient
@@ -39,8 +39,8 @@ def test_order_is_priority_then_concern_then_waiting_time(browser: Client) -> No
 def test_every_order_and_every_page_uses_an_index(name: str, state: str) -> None:
     for _ in range(3):
         make_study()
-    studies, order = matching({"state": state}, ""), ORDERS[name]
-    place = order.place(order.cursor(make_study()))
+    studies, order = matching({"state": state}, "", make_uploader()), ORDERS[name]
+    place = order.place(order.cursor(make_study()), Study.objects.all())
     assert place is not None
     pages = [
         order.sort(studies),

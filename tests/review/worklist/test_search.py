@@ -7,7 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.urls import reverse
 
-from tests.factories import make_patient, make_study
+from tests.factories import make_patient, make_study, make_uploader
 from tests.review.worklist.cases import shown, study_of
 from webportal.records.models import Patient, Study, StudySearch
 from webportal.review.worklist.filters import matching
@@ -58,23 +58,23 @@ def test_an_empty_search_clears_it(browser: Client) -> None:
 def test_search_finds_names_in_every_script(name: str, text: str) -> None:
     wanted = make_study(patient=make_patient(name=name))
     make_study(patient=make_patient(name="Nobody^Else"))
-    assert list(matching({"state": "all"}, text)) == [wanted]
+    assert list(matching({"state": "all"}, text, make_uploader())) == [wanted]
 
 
 def test_a_short_term_matches_at_the_start_of_a_word() -> None:
     wanted = make_study(patient=make_patient(name="Li^Wei", patient_id="A7"))
     make_study(patient=make_patient(name="Ali^Sweis", patient_id="B"))
-    assert list(matching({}, "li we")) == [wanted]
+    assert list(matching({}, "li we", make_uploader())) == [wanted]
 
 
 def test_search_follows_corrections_of_patient_and_study() -> None:
     study = make_study(patient=make_patient(name="Wrong^Name"))
     Patient.objects.filter(pk=study.patient_id).update(name="Right^Name", patient_id="NEW-1")
-    assert list(matching({}, "right new-1")) == [study]
-    assert list(matching({}, "wrong")) == []
+    assert list(matching({}, "right new-1", make_uploader())) == [study]
+    assert list(matching({}, "wrong", make_uploader())) == []
     other = make_patient(name="Moved^There")
     Study.objects.filter(pk=study.pk).update(patient=other, accession_number="ACC-77")
-    assert list(matching({}, "moved acc-77")) == [study]
+    assert list(matching({}, "moved acc-77", make_uploader())) == [study]
 
 
 @pytest.mark.parametrize("piece", ["श्रेष्ठ", "рукоп", "山田太郎"])

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from django.db.models import Count, QuerySet
 
+from webportal.accounts.models import User
 from webportal.inference.models import Job, JobState
 from webportal.intake.cases import lookup
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem, Verdict
@@ -64,8 +65,11 @@ class BatchSummary:
         return self.waiting + self.analysed + self.failed
 
 
-def summarise(batch: UploadBatch) -> BatchSummary:
-    """Count a batch's verdicts and, for its accepted images, the state of the latest job."""
+def summarise(batch: UploadBatch, person: User) -> BatchSummary:
+    """Count a batch's verdicts and, of its accepted images, the state of the newest job.
+
+    Studies without an identity are counted as far as the person sees them.
+    """
     verdicts = dict(batch.items.values_list("verdict").annotate(Count("pk")).order_by())
     newest_jobs = (
         Job.objects.filter(
@@ -84,17 +88,21 @@ def summarise(batch: UploadBatch) -> BatchSummary:
         waiting=sum(state in open_states for state in states),
         analysed=sum(state in analysed_states for state in states),
         failed=sum(state not in (*open_states, *analysed_states) for state in states),
-        unidentified=unidentified(batch).count(),
+        unidentified=unidentified(batch, person).count(),
     )
 
 
-def unidentified(batch: UploadBatch) -> QuerySet[Study]:
+def unidentified(batch: UploadBatch, person: User) -> QuerySet[Study]:
     """The unsigned studies with a temporary identity."""
-    return Study.objects.filter(
-        radiographs__upload_items__batch=batch,
-        patient__is_temporary=True,
-        reading_state=ReadingState.UNREAD,
-    ).distinct()
+    return (
+        Study.objects.visible_to(person)
+        .filter(
+            radiographs__upload_items__batch=batch,
+            patient__is_temporary=True,
+            reading_state=ReadingState.UNREAD,
+        )
+        .distinct()
+    )
 
 
 def failures(batch: UploadBatch) -> list[Failure]:

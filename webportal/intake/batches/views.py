@@ -23,7 +23,7 @@ from webportal.intake.cases.case_record import CaseRecordForm
 from webportal.intake.errors import IntakeError
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.intake.pipeline import body, turns
-from webportal.intake.shown import show_items
+from webportal.intake.shown import show_items, without_others
 
 BATCHES_PER_PAGE = 30
 ITEMS_PER_PAGE = 100
@@ -41,14 +41,17 @@ def batches(request: SignedInRequest) -> HttpResponse:
 
     counts = {verdict.value: count(verdict) for verdict in Verdict}
     found = (
-        UploadBatch.objects.select_related("created_by")
+        UploadBatch.objects.visible_to(request.user)
+        .select_related("created_by")
         .annotate(received=Count("items"), **counts)
         .order_by("-created_at")
     )
     show(request)
     context = {
         "page": Paginator(found, BATCHES_PER_PAGE).get_page(request.GET.get("page")),
-        "held_count": UploadItem.objects.filter(verdict=Verdict.HELD).count(),
+        "held_count": UploadItem.objects.visible_to(request.user)
+        .filter(verdict=Verdict.HELD)
+        .count(),
     }
     return render(request, "intake/batches.html", context)
 
@@ -159,13 +162,16 @@ def batch_status(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
 
 
 def _batch_context(request: SignedInRequest, batch_id: uuid.UUID) -> dict[str, Any]:
-    found = get_object_or_404(UploadBatch.objects.select_related("created_by"), pk=batch_id)
+    found = get_object_or_404(
+        UploadBatch.objects.visible_to(request.user).select_related("created_by"), pk=batch_id
+    )
     items = found.items.select_related("radiograph__study__patient").order_by("created_at", "id")
     shown = request.GET.get("show", "")
     if shown in Verdict.values:
         items = items.filter(verdict=shown)
-    counted = summary.summarise(found)
+    counted = summary.summarise(found, request.user)
     page = Paginator(items, ITEMS_PER_PAGE).get_page(request.GET.get("page"))
+    page.object_list = without_others(page.object_list, request.user)
     show_items(request, page)
     return {
         "batch": found,
@@ -186,7 +192,7 @@ def _batch_context(request: SignedInRequest, batch_id: uuid.UUID) -> dict[str, A
 @require_GET
 def received(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     """The files of a batch received so far, as JSON, so that a browser sends only the rest."""
-    found = get_object_or_404(UploadBatch, pk=batch_id)
+    found = get_object_or_404(UploadBatch.objects.visible_to(request.user), pk=batch_id)
     items = found.items.select_related("radiograph").only(
         "file_name",
         "size",
@@ -196,7 +202,7 @@ def received(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
         "reason_params",
         "radiograph__study",
     )
-    show_items(request, items)
+    show_items(request, without_others(items, request.user))
     return JsonResponse({"items": [_as_json(item) for item in items]})
 
 
@@ -208,7 +214,7 @@ def upload(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     The body is the file itself. `X-File-Path` is its path, percent-encoded; `X-Expected-Files` may
     give the total number of files.
     """
-    found = get_object_or_404(UploadBatch, pk=batch_id)
+    found = get_object_or_404(UploadBatch.objects.visible_to(request.user), pk=batch_id)
     expected = request.headers.get("X-Expected-Files", "")
     if expected.isdecimal():
         services.announce(found, min(int(expected), _MOST_EXPECTED))

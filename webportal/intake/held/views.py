@@ -36,7 +36,11 @@ _DECIDED_AT_ONCE = (
 @require_GET
 def held(request: SignedInRequest) -> HttpResponse:
     """The list of held files, whose patient is in doubt, oldest first."""
-    items = UploadItem.objects.filter(verdict=Verdict.HELD).select_related("batch__created_by")
+    items = (
+        UploadItem.objects.visible_to(request.user)
+        .filter(verdict=Verdict.HELD)
+        .select_related("batch__created_by")
+    )
     page = Paginator(items, ITEMS_PER_PAGE).get_page(request.GET.get("page"))
     show_items(request, page)
     return render(request, "intake/held.html", {"page": page})
@@ -46,7 +50,9 @@ def held(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def held_item(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
     """One held file beside the record that it contradicts, and the decision on it."""
-    item = get_object_or_404(UploadItem.objects.select_related("batch"), pk=item_id)
+    item = get_object_or_404(
+        UploadItem.objects.visible_to(request.user).select_related("batch"), pk=item_id
+    )
     decision = request.POST.get("decision", "")
     # Discarding cannot be undone, so it needs confirmation.
     asks_again = decision == Decision.DISCARD and "confirmed" not in request.POST
@@ -89,7 +95,9 @@ def held_item(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
 @require_GET
 def held_image(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
     """A small preview of a held file, for the person who decides whose image it is."""
-    item = get_object_or_404(UploadItem, pk=item_id, verdict=Verdict.HELD)
+    item = get_object_or_404(
+        UploadItem.objects.visible_to(request.user), pk=item_id, verdict=Verdict.HELD
+    )
     try:
         picture = sandbox.run(preview.png, read_verified(item.held_key, item.sha256))
     except (FileNotFoundError, DamagedFileError, ImageError):

@@ -6,7 +6,7 @@ not prevent the others from being saved, and empty rows are left unchanged.
 
 import re
 import uuid
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django import forms
@@ -117,8 +117,8 @@ class _Lines(forms.BaseFormSet[IdentifyForm]):
 IdentifyFormSet = forms.formset_factory(IdentifyForm, formset=_Lines, extra=0, max_num=MOST_LINES)
 
 
-def _first_unidentified(batch: UploadBatch) -> list[Study]:
-    studies = unidentified(batch).select_related("patient")
+def _first_unidentified(batch: UploadBatch, person: User) -> list[Study]:
+    studies = unidentified(batch, person).select_related("patient")
     return list(studies.order_by("created_at", "id")[:MOST_LINES])
 
 
@@ -126,10 +126,10 @@ def _first_unidentified(batch: UploadBatch) -> list[Study]:
 @require_http_methods(["GET", "POST"])
 def identify(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     """Show and save the table; rows that could not be saved are shown again with their errors."""
-    batch = get_object_or_404(UploadBatch, pk=batch_id)
+    batch = get_object_or_404(UploadBatch.objects.visible_to(request.user), pk=batch_id)
     if request.method != "POST":
-        return _page(request, batch, _lines_of(_first_unidentified(batch)))
-    lines = IdentifyFormSet(request.POST, initial=_initial(_posted(request.POST)))
+        return _page(request, batch, _lines_of(_first_unidentified(batch, request.user)))
+    lines = IdentifyFormSet(request.POST, initial=_initial(_posted(request)))
     done = [line for line in lines if _is_filled_in(line) and _save(line, request.user)]
     if done:
         words = ngettext("%(count)d study identified.", "%(count)d studies identified.", len(done))
@@ -137,7 +137,7 @@ def identify(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     left = [line for line in lines if line.has_changed() and line not in done]
     if left:
         return _page(request, batch, lines, done=done, status=422)
-    if unidentified(batch).exists():
+    if unidentified(batch, request.user).exists():
         return redirect("results:identify", batch.pk)
     return redirect("intake:batch", batch.pk)
 
@@ -157,15 +157,15 @@ def _initial(studies: Iterable[Study]) -> list[dict[str, Any]]:
     return known
 
 
-def _posted(data: Mapping[str, str]) -> list[Study]:
+def _posted(request: SignedInRequest) -> list[Study]:
     """The studies of the submitted rows, in order, whoever their patients are now."""
     ids = []
     for number in range(MOST_LINES):
         try:
-            ids.append(uuid.UUID(data.get(f"form-{number}-study", "")))
+            ids.append(uuid.UUID(request.POST.get(f"form-{number}-study", "")))
         except ValueError:
             break
-    studies = Study.objects.select_related("patient").in_bulk(ids)
+    studies = Study.objects.visible_to(request.user).select_related("patient").in_bulk(ids)
     return [studies[each] for each in ids if each in studies]
 
 
@@ -177,7 +177,8 @@ def _save(line: IdentifyForm, by: User) -> bool:
     """Save one row; an error is reported in that row."""
     try:
         with transaction.atomic():
-            study = Study.objects.select_related("patient").get(pk=line.cleaned_data["study"])
+            visible = Study.objects.visible_to(by).select_related("patient")
+            study = visible.get(pk=line.cleaned_data["study"])
             if not study.patient.is_temporary:
                 raise RecordError(gettext("Somebody else has identified this study meanwhile."))
             assign_patient(study, line.identity(), by)
@@ -212,7 +213,10 @@ def _page(
     done: Collection[IdentifyForm] = (),
     status: int = 200,
 ) -> HttpResponse:
-    studies = {line: _study_of(line) for line in lines}
+    named = {line: _study_of(line) for line in lines}
+    seen = Study.objects.visible_to(request.user).filter(pk__in=filter(None, named.values()))
+    visible = set(seen.values_list("pk", flat=True))
+    studies = {line: study if study in visible else None for line, study in named.items()}
     names = file_names([study for study in studies.values() if study])
     show(request, study_ids=[study for study in studies.values() if study])
     shown = [

@@ -30,6 +30,7 @@ from webportal.intake.models import UploadBatch, UploadItem
 from webportal.reasons import Reason
 from webportal.records.choices import Category, Concern, ReadingState
 from webportal.records.models import Study
+from webportal.records.visibility import scope_of
 from webportal.review.models import Read
 from webportal.review.reads.blinding import withheld_results
 from webportal.review.reads.corrections import has_corrected_read
@@ -127,24 +128,35 @@ def items_of(
     A result hidden from the person counts as none, also for sorting. `is_open` is that of
     `withheld_results`.
     """
-    predictions = Prediction.objects.filter(radiograph=OuterRef("radiograph"), is_current=True)
+    predictions = Prediction.objects.visible_to(person).filter(
+        radiograph=OuterRef("radiograph"), is_current=True
+    )
     if not shows_results(person):
         predictions = predictions.none()
-    withheld = Study.objects.filter(withheld_results(person, is_open=is_open))
+    withheld = Study.objects.visible_to(person).filter(withheld_results(person, is_open=is_open))
     predictions = predictions.exclude(radiograph__study__in=withheld)
-    jobs = Job.objects.filter(radiograph=OuterRef("radiograph")).order_by("-queued_at")
+    jobs = (
+        Job.objects.visible_to(person)
+        .filter(radiograph=OuterRef("radiograph"))
+        .order_by("-queued_at")
+    )
     ranks = [When(category=each.value, then=Value(Concern.of(each))) for each in Category]
     # A failed analysis needs a person, as does an image the model cannot assess.
     ranks.append(When(analysis__in=ENDED_WITHOUT_RESULT, then=Value(Concern.NOT_ASSESSABLE)))
     study = "radiograph__study"
     items = batch.items.annotate(
-        patient_name=F(f"{study}__patient__name"),
-        patient_id=F(f"{study}__patient__patient_id"),
-        study_id=F(f"{study}_id"),
-        accession_number=F(f"{study}__accession_number"),
-        performed_at=F(f"{study}__performed_at"),
-        priority=F(f"{study}__priority"),
-        reading_state=F(f"{study}__reading_state"),
+        **{
+            name: _if_visible(f"{study}{path}", person)
+            for name, path in {
+                "patient_name": "__patient__name",
+                "patient_id": "__patient__patient_id",
+                "study_id": "_id",
+                "accession_number": "__accession_number",
+                "performed_at": "__performed_at",
+                "priority": "__priority",
+                "reading_state": "__reading_state",
+            }.items()
+        },
         identity_corrected=has_corrected_read(person, f"{study}_id"),
         result_withheld=Exists(withheld.filter(pk=OuterRef(f"{study}_id"))),
         analysis=Subquery(jobs.values("state")[:1]),
@@ -155,6 +167,12 @@ def items_of(
         model_version=Subquery(predictions.values("model_version__version")[:1]),
     ).annotate(concern=Case(*ranks, default=Value(_LAST), output_field=IntegerField()))
     return items.order_by(*_order(sort), "file_name", "pk")
+
+
+def _if_visible(path: str, person: User) -> F | Case:
+    """A value of the study, nothing where the person does not see it: a file stored before."""
+    condition = scope_of(person).of_studies("radiograph__study")
+    return Case(When(condition, then=F(path))) if condition else F(path)
 
 
 def _order(sort: str) -> list[OrderBy]:

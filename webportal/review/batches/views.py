@@ -36,7 +36,9 @@ COLUMNS = [
 @require_GET
 def batch_results(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     """The outcome of each file of a batch, in the chosen order."""
-    batch = get_object_or_404(UploadBatch.objects.select_related("created_by"), pk=batch_id)
+    batch = get_object_or_404(
+        UploadBatch.objects.visible_to(request.user).select_related("created_by"), pk=batch_id
+    )
     sort = request.GET.get("sort", "result")
     items = results.items_of(batch, request.user, sort, is_open=results_are_open(request))
     page = Paginator(items, ROWS_PER_PAGE).get_page(request.GET.get("page"))
@@ -79,7 +81,7 @@ def _shown(row: results.Row) -> dict[str, object]:
 @require_GET
 def batch_csv(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     """The results as a CSV file; the export is audited."""
-    batch = get_object_or_404(UploadBatch, pk=batch_id)
+    batch = get_object_or_404(UploadBatch.objects.visible_to(request.user), pk=batch_id)
     return csv_response(_export(request, batch, "csv"))
 
 
@@ -87,7 +89,7 @@ def batch_csv(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
 @require_GET
 def batch_pdf(request: SignedInRequest, batch_id: uuid.UUID) -> HttpResponse:
     """The results as a PDF file; the export is audited."""
-    batch = get_object_or_404(UploadBatch, pk=batch_id)
+    batch = get_object_or_404(UploadBatch.objects.visible_to(request.user), pk=batch_id)
     chosen = _export(request, batch, "pdf")
     # Imported lazily: PDF libraries and font tables take a fifth of the process's memory.
     from webportal.review.batches.pdf import as_pdf

@@ -20,6 +20,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.records.choices import Concern
 from webportal.records.models import Study
+from webportal.records.visibility import Scope, scope_of
 from webportal.review.models import Reservation
 from webportal.review.reads.blinding import hides_result, reads_without_model
 from webportal.review.reads.second_reading import may_read_blind
@@ -31,7 +32,7 @@ MAY_HAVE = """
     LEFT JOIN review_reservation AS other ON other.study_id = study.id
         AND other.reader_id <> %(reader)s AND other.expires_at > %(now)s
     WHERE study.reading_state = 'unread' AND other.study_id IS NULL
-        AND {which}
+        AND {of_departments} AND {which}
         AND study.id NOT IN (
             SELECT own.study_id FROM review_read AS own
             JOIN review_secondreading AS second ON second.study_id = own.study_id
@@ -72,12 +73,13 @@ class Pool:
     concern: str = "study.concern"
     order: str = "study.priority, study.concern, study.created_at, study.id"
 
-    def statement(self, template: str, *, below: bool) -> str:
+    def statement(self, template: str, scope: Scope, *, below: bool) -> str:
         """Return the statement for this pool, of the studies below `besides` if wanted."""
         place = f"(study.priority, {self.concern}, study.created_at, study.id)"
         left = "(%(priority)s, %(concern)s, %(created_at)s, %(besides)s::uuid)"
         return template.format(
             which=self.which,
+            of_departments=scope.sql("study.department_id"),
             concern=self.concern,
             order=self.order,
             below=f"{place} > {left}" if below else "TRUE",
@@ -108,7 +110,7 @@ def reserve_next(reader: User, after: Study | None = None) -> Study | None:
         give_back(after, reader)
         study_id = _claim(reader, after, below=True)
     study_id = study_id or _claim(reader, after)
-    return Study.objects.get(pk=study_id) if study_id else None
+    return Study.objects.visible_to(reader).get(pk=study_id) if study_id else None
 
 
 def peek_next(reader: User, besides: Study) -> list[Study]:
@@ -120,7 +122,7 @@ def peek_next(reader: User, besides: Study) -> list[Study]:
     values = _values(reader, besides)
     likely = [_first_places(reader, values, below=below)[:1] for below in (False, True)]
     ids = list(dict.fromkeys(place.study_id for places in likely for place in places))
-    found = Study.objects.in_bulk(ids)
+    found = Study.objects.visible_to(reader).in_bulk(ids)
     return [found[each] for each in ids if each in found]
 
 
@@ -213,10 +215,10 @@ def _pools(reader: User) -> list[Pool]:
 
 def _first_places(reader: User, values: dict[str, Any], *, below: bool) -> list[_Place]:
     """The first place of each of the reader's pools, the most urgent of them first."""
-    places = []
+    places, scope = [], scope_of(reader)
     with connection.cursor() as cursor:
         for pool in _pools(reader):
-            cursor.execute(pool.statement(PEEK, below=below), values)
+            cursor.execute(pool.statement(PEEK, scope, below=below), values)
             for study_id, priority, concern, created_at in cursor.fetchall():
                 places.append(_Place(priority, concern, created_at, study_id, pool))
     return sorted(places)
@@ -229,6 +231,7 @@ def _values(reader: User, besides: Study | None) -> dict[str, Any]:
         "now": now,
         "until": now + _duration(),
         "besides": besides.pk if besides else None,
+        **scope_of(reader).parameters,
     }
     if besides is None:
         return values
@@ -243,7 +246,7 @@ def _values(reader: User, besides: Study | None) -> dict[str, Any]:
 def _claim_from(
     pool: Pool, values: dict[str, Any], reader: User, *, below: bool
 ) -> uuid.UUID | None:
-    statement = pool.statement(CLAIM, below=below)
+    statement = pool.statement(CLAIM, scope_of(reader), below=below)
     with connection.cursor() as cursor:
         while True:
             cursor.execute(statement, values)

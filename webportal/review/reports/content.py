@@ -95,5 +95,7 @@ def may_open(person: User, report: Report) -> bool:
 def reports_for(referrer: User) -> QuerySet[Study]:
     """The studies with a report for this referring clinician, newest first."""
     final = final_reads().filter(study=OuterRef("pk"))
-    referred = Study.objects.filter(referrer=referrer, reading_state=ReadingState.SIGNED)
+    referred = Study.objects.visible_to(referrer).filter(
+        referrer=referrer, reading_state=ReadingState.SIGNED
+    )
     return referred.filter(Exists(final)).select_related("patient").order_by("-created_at", "id")

@@ -78,7 +78,9 @@ def key_image(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 def _find(request: SignedInRequest, study_id: uuid.UUID) -> tuple[Study, Report | None]:
     """Return a study and its report; raises PermissionDenied for those who may not open it."""
     # Checked even without a report: an unsigned study reveals nothing to other clinicians.
-    study = get_object_or_404(Study.objects.select_related("patient"), pk=study_id)
+    study = get_object_or_404(
+        Study.objects.visible_to(request.user).select_related("patient"), pk=study_id
+    )
     only_own = not request.user.has_role(*UPLOADERS)
     if only_own and study.referrer_id != request.user.pk:
         raise PermissionDenied

@@ -26,7 +26,9 @@ from webportal.review.study.forms import CaseRecordForm
 @require_POST
 def rerun(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
     """Run the model again."""
-    radiograph = get_object_or_404(Radiograph.objects.select_related("study"), pk=radiograph_id)
+    radiograph = get_object_or_404(
+        Radiograph.objects.visible_to(request.user).select_related("study"), pk=radiograph_id
+    )
     return _ask_queue(
         request,
         radiograph.study_id,
@@ -39,7 +41,7 @@ def rerun(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def rerun_study(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Re-run the images whose results are from a version other than the active one."""
-    study = get_object_or_404(Study, pk=study_id)
+    study = get_object_or_404(Study.objects.visible_to(request.user), pk=study_id)
     return _ask_queue(
         request,
         study.pk,
@@ -52,7 +54,9 @@ def rerun_study(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def cancel(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
     """Take an image out of the queue."""
-    job = get_object_or_404(Job.objects.select_related("radiograph"), pk=job_id)
+    job = get_object_or_404(
+        Job.objects.visible_to(request.user).select_related("radiograph"), pk=job_id
+    )
     return _ask_queue(
         request,
         job.radiograph.study_id,
@@ -65,7 +69,9 @@ def cancel(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def release(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
     """Queue a quarantined image again."""
-    job = get_object_or_404(Job.objects.select_related("radiograph__study"), pk=job_id)
+    job = get_object_or_404(
+        Job.objects.visible_to(request.user).select_related("radiograph__study"), pk=job_id
+    )
     return _ask_queue(
         request,
         job.radiograph.study_id,
@@ -91,7 +97,7 @@ def _ask_queue(
 @require_POST
 def raise_priority(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Raise a study's priority for analysis and reading."""
-    study = get_object_or_404(Study, pk=study_id)
+    study = get_object_or_404(Study.objects.visible_to(request.user), pk=study_id)
     wanted = {str(priority.value): priority for priority in Priority if priority < study.priority}
     priority = wanted.get(request.POST.get("priority", ""))
     if priority is None:
@@ -112,8 +118,10 @@ def raise_priority(request: SignedInRequest, study_id: uuid.UUID) -> HttpRespons
 @require_http_methods(["GET", "POST"])
 def case_record(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Correct or complete a study's case record."""
-    study = get_object_or_404(Study.objects.select_related("patient"), pk=study_id)
-    form = CaseRecordForm(request.POST or None, instance=Study.objects.get(pk=study_id))
+    study = get_object_or_404(
+        Study.objects.visible_to(request.user).select_related("patient"), pk=study_id
+    )
+    form = CaseRecordForm(request.POST or None, instance=Study.objects.get(pk=study.pk))
     if form.is_valid():
         try:
             changed = change_case_record(study, form.cleaned_data, request.user)
@@ -139,7 +147,7 @@ def back(request: SignedInRequest, study: Study) -> HttpResponse:
 @require_POST
 def correction_seen(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Record that a reader has seen the correction of the identity they signed under."""
-    study = get_object_or_404(Study, pk=study_id)
+    study = get_object_or_404(Study.objects.visible_to(request.user), pk=study_id)
     if corrections.take_note(study, request.user):
         messages.success(request, _("Your acknowledgement of the correction has been recorded."))
     return redirect("review:study", study.pk)

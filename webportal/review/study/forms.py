@@ -8,6 +8,7 @@ from django.core.validators import MaxLengthValidator
 from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts import passkey_forms
+from webportal.accounts.departments import who_sees
 from webportal.accounts.models import Role, User
 from webportal.records.choices import Symptom
 from webportal.records.fields import LONGEST_TEXTS
@@ -243,6 +244,7 @@ class CaseRecordForm(forms.ModelForm[Study]):
         referrer = self.fields["referrer"]
         assert isinstance(referrer, forms.ModelChoiceField)
         people = User.objects.filter(is_active=True, roles__contains=[Role.REFERRER])
+        people = people.filter(who_sees(self.instance.department_id))
         referrer.queryset = people.order_by("full_name", "username")
         for name in ("indication", "history", "referring_physician"):
             # A recorded value, as from a file, may be longer, and may stay as it is.

@@ -31,7 +31,7 @@ EXTENSIONS = {"application/dicom": "dcm", "image/jpeg": "jpg", "image/png": "png
 @require_GET
 def image(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
     """The radiograph as a PNG, for browsers in which the viewer does not run."""
-    radiograph = get_object_or_404(Radiograph, pk=radiograph_id)
+    radiograph = get_object_or_404(Radiograph.objects.visible_to(request.user), pk=radiograph_id)
     try:
         picture = rendering.radiograph_png(read_dicom(radiograph))
     except StoredFileError as error:
@@ -50,7 +50,7 @@ def image(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
 @require_GET
 def heatmap(request: SignedInRequest, prediction_id: uuid.UUID) -> HttpResponse:
     """The heat map of a result as a PNG to overlay on the radiograph."""
-    visible = Prediction.objects.filter(visible_predictions(request.user))
+    visible = Prediction.objects.visible_to(request.user).filter(visible_predictions(request.user))
     predictions = visible.select_related("radiograph").exclude(heatmap_rows=0)
     predictions = predictions.exclude(purpose=Purpose.WITHHELD)
     prediction = get_object_or_404(predictions, pk=prediction_id)
@@ -77,7 +77,7 @@ def legend(request: HttpRequest) -> HttpResponse:
 @require_GET
 def original(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponseBase:
     """The file as it was uploaded, byte for byte."""
-    radiograph = get_object_or_404(Radiograph, pk=radiograph_id)
+    radiograph = get_object_or_404(Radiograph.objects.visible_to(request.user), pk=radiograph_id)
     try:
         data = read_original(radiograph)
     except StoredFileError as error:

@@ -5,7 +5,6 @@ from typing import Any
 
 from django import forms
 from django.contrib import messages
-from django.db.models import Count
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -14,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
 from webportal.access.shown import show
+from webportal.accounts.models import User
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
@@ -23,6 +23,7 @@ from webportal.records.forms import LONGEST_REASON, PatientForm, form_values
 from webportal.records.identity import identity_version
 from webportal.records.models import OWN_ISSUER, Patient, Study
 from webportal.records.services import RecordError, may_correct, signed_among
+from webportal.records.visibility import count_studies
 from webportal.review.models import Reservation
 from webportal.review.reads.reservation import reservation_of
 from webportal.review.study.action_views import back
@@ -66,7 +67,9 @@ def study_patient(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse
 
     A study is moved only after both patients were shown side by side.
     """
-    study = get_object_or_404(Study.objects.select_related("patient"), pk=study_id)
+    study = get_object_or_404(
+        Study.objects.visible_to(request.user).select_related("patient"), pk=study_id
+    )
     show(request, study)
     if _is_signed(study) and not may_correct(request.user):
         status = 403 if request.method == "POST" else 200
@@ -79,7 +82,11 @@ def study_patient(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse
         return redirect(reverse("review:study-patient", args=[study.pk], query=query))
     to = request.POST.get("to") or request.GET.get("to")
     if to:
-        return _known(request, study, get_object_or_404(Patient, pk=_uuid(to)))
+        return _known(
+            request,
+            study,
+            get_object_or_404(Patient.objects.visible_to(request.user), pk=_uuid(to)),
+        )
     if request.method == "POST":
         return _named(request, study, is_confirmed=step == "move")
     return _choice(request, study, PatientForm(initial=_known_identity(study)))
@@ -93,7 +100,7 @@ def _known(request: SignedInRequest, study: Study, other: Patient) -> HttpRespon
     if request.method != "POST":
         append(Event(Action.PATIENT_VIEWED, "patient", other.pk), request.user)
         return _comparison(request, study, other)
-    form = _move_form(study, other, request.POST)
+    form = _move_form(request, study, other, request.POST)
     if not form.is_valid():
         return _comparison(request, study, other, form)
     fields = form.cleaned_data
@@ -121,16 +128,18 @@ def _named(request: SignedInRequest, study: Study, *, is_confirmed: bool) -> Htt
             ),
         )
         return _choice(request, study, named)
-    if known is not None and not differences(known, identity):
+    is_same = known is not None and not differences(known, identity)
+    if known is not None and is_same and _is_visible(known, request.user):
         return redirect(reverse("review:study-patient", args=[study.pk], query={"to": known.pk}))
-    if known is not None or _is_completed_in_place(study):
+    if not is_same and (known is not None or _is_completed_in_place(study)):
         try:
             return _done(request, study, assign_patient(study, identity, request.user))
         except RecordError as error:
             named.add_error(None, str(error))
             return _choice(request, study, named, known)
-    other = Patient(**vars(identity))
-    form = _move_form(study, other, request.POST) if is_confirmed else None
+    # Identities are the whole hospital's: whoever knows one of another department may use it.
+    other = known or Patient(**vars(identity))
+    form = _move_form(request, study, other, request.POST) if is_confirmed else None
     if form is None or not form.is_valid():
         return _comparison(request, study, other, form, named)
     try:
@@ -149,8 +158,8 @@ def _choice(
     text = searches.recall(request, request.GET.get("search", ""))
     found: list[Patient] = []
     if text:
-        matching = searches.find_patients(text).exclude(pk=study.patient_id)
-        counted = matching.annotate(study_count=Count("studies"))
+        matching = searches.find_patients(text, request.user).exclude(pk=study.patient_id)
+        counted = matching.annotate(study_count=count_studies(request.user))
         found = list(counted.order_by("name", "patient_id", "pk")[: MOST_FOUND + 1])
     known_ids = [known.pk] if known else []
     show(request, patient_ids=[*(each.pk for each in found[:MOST_FOUND]), *known_ids], text=text)
@@ -176,26 +185,32 @@ def _comparison(
     named: PatientForm | None = None,
 ) -> HttpResponse:
     """Both patients side by side; `named` is the form for one not yet recorded."""
-    # One entered by hand is not recorded yet.
-    show(request, patient_ids=[] if named is not None else [other.pk])
+    # One entered by hand may not be recorded yet.
+    show(request, patient_ids=[] if other._state.adding else [other.pk])
     context = {
         "study": study,
         "other": other,
         "named": named,
-        "comparison": compare(study, other),
-        "form": form or _move_form(study, other),
+        "comparison": compare(study, other, request.user),
+        "form": form or _move_form(request, study, other),
         "is_signed": _is_signed(study),
         "reservation": _reservation_of_other(request, study),
     }
     return render(request, "review/study/study_patient_compare.html", context)
 
 
-def _move_form(study: Study, other: Patient, data: Any = None) -> MoveForm:
+def _is_visible(patient: Patient, person: User) -> bool:
+    return Patient.objects.visible_to(person).filter(pk=patient.pk).exists()
+
+
+def _move_form(
+    request: SignedInRequest, study: Study, other: Patient, data: Any = None
+) -> MoveForm:
     return MoveForm(
         data,
         initial={"shown": identity_version(other)},
         is_signed=_is_signed(study),
-        is_contradicted=bool(compare(study, other).contradictions),
+        is_contradicted=bool(compare(study, other, request.user).contradictions),
     )
 
 

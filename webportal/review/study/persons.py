@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 
 from ml import images
 from ml.images import ImageError
+from webportal.accounts.models import User
 from webportal.intake.claimed_identity import Identity, differences, identity_in_header
 from webportal.records.ages import age_in_months, examined_on
 from webportal.records.bikram_sambat import written_day
@@ -40,10 +41,15 @@ class Comparison:
     contradictions: list[str]
 
 
-def compare(study: Study, other: Patient) -> Comparison:
-    """Compare the patient of a study with another, who need not be recorded yet."""
+def compare(study: Study, other: Patient, person: User) -> Comparison:
+    """Compare the patient of a study with another, who need not be recorded yet.
+
+    Studies are counted as far as the person sees them.
+    """
     files = identities_in_files(study)
-    return Comparison(_rows(study, other, files), files, _contradictions(study, other, files))
+    return Comparison(
+        _rows(study, other, files, person), files, _contradictions(study, other, files)
+    )
 
 
 def identities_in_files(study: Study) -> list[Identity]:
@@ -73,12 +79,12 @@ def format_identity_in_file(named: Identity) -> str:
     return format_identity(vars(named) | {"birth_date": born})
 
 
-def _rows(study: Study, other: Patient, files: list[Identity]) -> list[Row]:
+def _rows(study: Study, other: Patient, files: list[Identity], person: User) -> list[Row]:
     former = study.patient
     people: list[Patient | Identity] = [former, other, *files]
     unlike = differences(former, other)
     ages = [age(each.birth_date, study.performed_at) for each in people]
-    counts = [str(each.studies.count()) if _is_recorded(each) else "" for each in (former, other)]
+    counts = [_number_of_studies(each, person) for each in (former, other)]
     return [
         Row(_("Name"), [_name(each) for each in people], "name" in unlike),
         Row(
@@ -140,8 +146,10 @@ def _contradicting_file(named: Identity, other: Patient) -> list[str]:
     return found
 
 
-def _is_recorded(patient: Patient) -> bool:
-    return Patient.objects.filter(pk=patient.pk).exists()
+def _number_of_studies(patient: Patient, person: User) -> str:
+    if not Patient.objects.filter(pk=patient.pk).exists():
+        return ""
+    return str(patient.studies.visible_to(person).count())
 
 
 def _name(person: Patient | Identity) -> str:

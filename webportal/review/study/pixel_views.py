@@ -38,7 +38,7 @@ ALIGNMENT = 8
 @require_GET
 def pixels(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
     """The radiograph as `pack` writes it."""
-    radiograph = get_object_or_404(Radiograph, pk=radiograph_id)
+    radiograph = get_object_or_404(Radiograph.objects.visible_to(request.user), pk=radiograph_id)
     try:
         packed = pack(images.read_stored(read_dicom(radiograph)))
     except StoredFileError as error:
@@ -56,7 +56,10 @@ def pixels(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def viewed(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
     """Record that the radiograph is on the reader's screen."""
-    record_viewed(get_object_or_404(Radiograph, pk=radiograph_id), request.user)
+    record_viewed(
+        get_object_or_404(Radiograph.objects.visible_to(request.user), pk=radiograph_id),
+        request.user,
+    )
     return HttpResponse(status=204)
 
 
@@ -64,7 +67,9 @@ def viewed(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
 @require_GET
 def ahead(request: SignedInRequest, study_id: uuid.UUID) -> JsonResponse:
     """URLs of the pixels that the reader will probably need after this study."""
-    following = peek_next(request.user, get_object_or_404(Study, pk=study_id))
+    following = peek_next(
+        request.user, get_object_or_404(Study.objects.visible_to(request.user), pk=study_id)
+    )
     radiographs = [each for study in following for each in study.radiographs.all()]
     return JsonResponse(
         {"pixels": [reverse("review:pixels", args=[each.pk]) for each in radiographs]}

@@ -57,7 +57,8 @@ def timeline(study: Study, reader: User, *, is_open: bool = False) -> list[Timel
     """
     signed = standing_reads().filter(visible_reads(reader))
     studies = list(
-        study.patient.studies.order_by(*NEWEST_FIRST)
+        study.patient.studies.visible_to(reader)
+        .order_by(*NEWEST_FIRST)
         .prefetch_related(
             "radiographs",
             "identity_corrections",

@@ -57,7 +57,7 @@ def offered_for(own: Read | None) -> dict[str, Any]:
 @require_POST
 def take_back_read(request: SignedInRequest, read_id: uuid.UUID) -> HttpResponse:
     """Take one's own signature back and open the study with the read as a draft."""
-    read = get_object_or_404(Read, pk=read_id, reader=request.user)
+    read = get_object_or_404(Read.objects.visible_to(request.user), pk=read_id, reader=request.user)
     try:
         take_back(read, request.user)
     except ReadingError as error:

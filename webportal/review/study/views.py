@@ -31,15 +31,17 @@ from webportal.review.study.passkey_views import secret_shown
 from webportal.review.study.progress import HIDDEN, NOTHING, progress_of
 
 
-def _study(study_id: uuid.UUID) -> Study:
-    return get_object_or_404(Study.objects.select_related("patient"), pk=study_id)
+def _study(request: SignedInRequest, study_id: uuid.UUID) -> Study:
+    return get_object_or_404(
+        Study.objects.visible_to(request.user).select_related("patient"), pk=study_id
+    )
 
 
 @allow(Role.RADIOLOGIST)
 @require_GET
 def study(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """A study: its images, the model's result and the read."""
-    shown = _study(study_id)
+    shown = _study(request, study_id)
     append(Event(Action.STUDY_VIEWED, "study", shown.pk, shown.pk), request.user)
     return _study_page(request, shown, amends="amend" in request.GET)
 
@@ -72,7 +74,8 @@ def _study_page(
 def next_study(request: SignedInRequest) -> HttpResponse:
     """Reserve the study to read next and open it; `after` is one that is left unread."""
     after = request.POST.get("after", "")
-    left = Study.objects.filter(pk=after).first() if _is_uuid(after) else None
+    visible = Study.objects.visible_to(request.user)
+    left = visible.filter(pk=after).first() if _is_uuid(after) else None
     return _open_next(request, left)
 
 
@@ -91,7 +94,7 @@ def status(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 
     The page posts the identity that it shows, because URLs must not contain patient data.
     """
-    shown = _study(study_id)
+    shown = _study(request, study_id)
     leading = reads.result_for(shown, request.user)
     counting = reads.signed_read(shown)
     counted = request.GET.get("counts", "")
@@ -121,7 +124,7 @@ def status(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def reserve(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Reserve a study, unless somebody else is reading it."""
-    shown = _study(study_id)
+    shown = _study(request, study_id)
     present = reservation.reserve(shown, request.user)
     if present.reader_id != request.user.pk:
         text = _("{reader} is already reading this study.").format(reader=present.reader)
@@ -133,7 +136,7 @@ def reserve(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def renew(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Renew the reservation while the page is open; polled by htmx."""
-    reservation.renew(_study(study_id), request.user)
+    reservation.renew(_study(request, study_id), request.user)
     return HttpResponse(status=204)
 
 
@@ -141,7 +144,7 @@ def renew(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def give_back(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Release one's reservation of a study."""
-    reservation.give_back(_study(study_id), request.user)
+    reservation.give_back(_study(request, study_id), request.user)
     messages.success(request, _("The study is free for others again."))
     return redirect("review:worklist")
 
@@ -150,7 +153,7 @@ def give_back(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 @require_POST
 def save_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Save the reader's input as a draft; called by htmx while they type."""
-    shown = _study(study_id)
+    shown = _study(request, study_id)
     form = ReadForm(request.POST)
     error, is_conflict = "", False
     if not _is_of_this_reader(request):
@@ -193,7 +196,7 @@ def _page_of(shown: Study, form: ReadForm) -> str:
 @require_POST
 def discard_draft(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Discard the reader's own draft."""
-    shown = _study(study_id)
+    shown = _study(request, study_id)
     services.discard_draft(shown, request.user)
     messages.success(request, _("Your draft is discarded."))
     return redirect("review:study", shown.pk)
@@ -206,7 +209,7 @@ def sign(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
 
     A refusal shows the page again with all input.
     """
-    shown = _study(study_id)
+    shown = _study(request, study_id)
     # Reached after signing in first, or by visiting the URL again.
     if request.method == "GET":
         return redirect("review:study", shown.pk)
@@ -235,7 +238,7 @@ def sign(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
             words = _("The amendment is signed.") if is_amended else _("The read is signed.")
             messages.success(request, words)
             return redirect("review:study", shown.pk)
-    return _study_page(request, _study(study_id), form, status=422)
+    return _study_page(request, _study(request, study_id), form, status=422)
 
 
 def _signed_with_way_back(signed: Study) -> str:
@@ -252,7 +255,7 @@ def _signed_with_way_back(signed: Study) -> str:
 @require_http_methods(["GET", "POST"])
 def add_addendum(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Sign an addendum to the study's signed read, or to one's own while others still read it."""
-    shown = _study(study_id)
+    shown = _study(request, study_id)
     if request.method == "GET":
         return redirect("review:study", shown.pk)
     read = reads.signed_read(shown) or reads.own_signed_read(shown, request.user)

@@ -58,9 +58,16 @@ def assign(study_ids: Collection[uuid.UUID], reader: User | None, by: User) -> O
     if reader is not None and not (reader.is_active and reader.has_role(Role.RADIOLOGIST)):
         raise BulkError(gettext("Choose a radiologist who may sign in; nothing was changed."))
     outcome, events = Outcome(), []
-    for study in _lock(study_ids, outcome):
+    locked = _lock(study_ids, outcome, by)
+    may_read = _visible_among(locked, reader)
+    for study in locked:
         if study.reading_state == ReadingState.SIGNED:
             outcome.leave(study.pk, gettext("It is signed already."))
+        elif study.pk not in may_read:
+            outcome.leave(
+                study.pk,
+                gettext("%(reader)s does not belong to its department.") % {"reader": reader},
+            )
         elif study.assigned_reader_id == (reader.pk if reader else None):
             outcome.leave(
                 study.pk,
@@ -98,11 +105,11 @@ def prioritise(study_ids: Collection[uuid.UUID], priority: Priority, by: User) -
             "study_id", flat=True
         )
     )
-    open_to_change = Study.objects.filter(pk__in=study_ids).exclude(pk__in=signed)
+    open_to_change = Study.objects.visible_to(by).filter(pk__in=study_ids).exclude(pk__in=signed)
     for study_id in _with_waiting_jobs(open_to_change.values_list("pk", flat=True)):
         queue.change_priority(study_id, priority)
     outcome, events = Outcome(), []
-    for study in _lock(study_ids, outcome):
+    for study in _lock(study_ids, outcome, by):
         if study.pk in signed or study.reading_state == ReadingState.SIGNED:
             outcome.leave(study.pk, gettext("It is signed, and its case record with it."))
         elif study.priority == priority:
@@ -128,7 +135,7 @@ def rerun(study_ids: Collection[uuid.UUID], by: User) -> Outcome:
     Raises BulkError if there are too many.
     """
     _check_number(study_ids)
-    known = set(Study.objects.filter(pk__in=study_ids).values_list("pk", flat=True))
+    known = set(Study.objects.visible_to(by).filter(pk__in=study_ids).values_list("pk", flat=True))
     # Lock all before writing the first entry, which locks the end of the audit trail.
     locked = list(
         Radiograph.objects.filter(study__in=known)
@@ -173,14 +180,26 @@ def _check_number(study_ids: Collection[uuid.UUID]) -> None:
         )
 
 
-def _lock(study_ids: Collection[uuid.UUID], outcome: Outcome) -> list[Study]:
-    """Lock and return the studies in the order of their ids; record those that are gone."""
+def _lock(study_ids: Collection[uuid.UUID], outcome: Outcome, by: User) -> list[Study]:
+    """Lock and return the studies in the order of their ids; record those that are not there."""
     studies = list(
-        Study.objects.filter(pk__in=study_ids).order_by("pk").select_for_update(no_key=True)
+        Study.objects.visible_to(by)
+        .filter(pk__in=study_ids)
+        .order_by("pk")
+        .select_for_update(no_key=True)
     )
     for study_id in set(study_ids) - {study.pk for study in studies}:
         outcome.leave(study_id, gettext("It no longer exists."))
     return studies
+
+
+def _visible_among(studies: Collection[Study], reader: User | None) -> set[uuid.UUID]:
+    """Those of the studies that the reader sees; all for nobody."""
+    ids = {study.pk for study in studies}
+    if reader is None:
+        return ids
+    visible = Study.objects.in_departments_of(reader).filter(pk__in=ids)
+    return set(visible.values_list("pk", flat=True))
 
 
 def _with_waiting_jobs(study_ids: Collection[uuid.UUID]) -> QuerySet[Job, uuid.UUID]:

@@ -46,13 +46,17 @@ class BulkForm(forms.Form):
     )
     query = forms.CharField(required=False)
 
+    def __init__(self, data: Any, by: User) -> None:
+        super().__init__(data)
+        self.by = by
+
     def clean_reader(self) -> User | None:
         """Return the reader, None for nobody."""
         key = self.cleaned_data["reader"]
         if key in ("", NOBODY):
             return None
         try:
-            return readers().get(pk=uuid.UUID(key))
+            return readers(self.by).get(pk=uuid.UUID(key))
         except (ValueError, User.DoesNotExist):
             raise forms.ValidationError(
                 gettext("Choose one of the radiologists; nothing was changed.")
@@ -86,7 +90,7 @@ class Left:
 @require_POST
 def bulk(request: SignedInRequest) -> HttpResponse:
     """Perform an action on selected studies; for all that match, ask first, showing the number."""
-    form = BulkForm(request.POST)
+    form = BulkForm(request.POST, request.user)
     query = QueryDict(request.POST.get("query", ""))
     back = reverse("review:worklist", query=query)
     if not form.is_valid():
@@ -104,7 +108,7 @@ def bulk(request: SignedInRequest) -> HttpResponse:
     except BulkError as error:
         messages.warning(request, str(error))
         return redirect(back)
-    left = _left(outcome)
+    left = _left(outcome, request.user)
     show(request, *(study for each in left for study in each.studies))
     context |= {"changed": len(outcome.changed), "left": left}
     return render(request, "review/worklist/worklist_bulk_result.html", context)
@@ -112,7 +116,7 @@ def bulk(request: SignedInRequest) -> HttpResponse:
 
 def _confirm(request: SignedInRequest, query: QueryDict, context: dict[str, Any]) -> HttpResponse:
     """Ask before changing all that match: those counted now, none that arrive later."""
-    chosen = WorklistFilter(query, list(readers())).chosen()
+    chosen = WorklistFilter(query, list(readers(request.user))).chosen()
     text = searches.recall(request, chosen.get("search", ""))
     is_closed = closes_results(request)
     found = matching(chosen, text, request.user, is_closed=is_closed).order_by()
@@ -155,9 +159,9 @@ def _describe_action(values: dict[str, Any]) -> str | Promise:
     return gettext("Assign to %(reader)s") % {"reader": values["reader"]}
 
 
-def _left(outcome: Outcome) -> list[Left]:
+def _left(outcome: Outcome, by: User) -> list[Left]:
     named = [key for ids in outcome.unchanged.values() for key in ids[:NAMED]]
-    studies = Study.objects.select_related("patient").in_bulk(named)
+    studies = Study.objects.visible_to(by).select_related("patient").in_bulk(named)
     return [
         Left(
             reason,

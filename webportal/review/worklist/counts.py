@@ -5,6 +5,7 @@ docs/architecture.md.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.contrib.humanize.templatetags.humanize import intcomma
 from django.db import connection
@@ -14,6 +15,7 @@ from django.db.models import Q, QuerySet
 from webportal.accounts.models import User
 from webportal.records.choices import Concern, Priority, ReadingState
 from webportal.records.models import Study
+from webportal.records.visibility import scope_of
 from webportal.review.reads.blinding import reads_without_model, waiting_blind
 from webportal.review.worklist.order import EVERY_STATE, SECOND_READS
 
@@ -71,6 +73,8 @@ def tab_counts(state: str, reader: User) -> dict[str, Count]:
 def _numbers(state: str, reader: User, most: int) -> dict[str, int]:
     """Count up to the cap, including what is hidden from the reader."""
     within = "TRUE" if state == EVERY_STATE else "reading_state = %(state)s"
+    scope = scope_of(reader)
+    mine = scope.sql()
     conditions = {each: f"reading_state = '{each}'" for each in ReadingState.values}
     conditions[EVERY_STATE] = "TRUE"
     conditions["stat"] = f"{within} AND priority = {Priority.STAT.value}"
@@ -80,11 +84,13 @@ def _numbers(state: str, reader: User, most: int) -> dict[str, int]:
         # Listing every priority makes each an index range, as it is the index's second column.
         conditions[name] = f"{within} AND priority IN ({priorities}) AND concern = {concern.value}"
     counts = ", ".join(
-        f"(SELECT count(*) FROM (SELECT FROM records_study WHERE {condition} LIMIT {most}) AS s)"
+        f"(SELECT count(*) FROM (SELECT FROM records_study WHERE {mine} AND {condition}"
+        f" LIMIT {most}) AS s)"
         for condition in conditions.values()
     )
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {counts}", {"state": state, "reader": reader.pk})
+        values: dict[str, Any] = {"state": state, "reader": reader.pk, **scope.parameters}
+        cursor.execute(f"SELECT {counts}", values)
         return dict(zip(conditions, cursor.fetchone(), strict=True))
 
 
@@ -94,7 +100,7 @@ def _hidden_counts(reader: User) -> dict[str, int]:
     asked |= {name: Q(concern=concern) for name, concern in RESULTS.items()}
     if not reads_without_model(reader):
         return dict.fromkeys((SECOND_READS, *asked), 0)
-    hidden = Study.objects.filter(waiting_blind(reader)).order_by()
+    hidden = Study.objects.in_departments_of(reader).filter(waiting_blind(reader)).order_by()
     counts = {name: CountOf("pk", filter=condition) for name, condition in asked.items()}
     numbers: dict[str, int] = hidden.aggregate(**{SECOND_READS: CountOf("pk")}, **counts)
     return numbers

@@ -5,10 +5,11 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django import forms
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from webportal.accounts.departments import shares_department
 from webportal.accounts.models import Role, User
 from webportal.inference.models import JobState
 from webportal.records.choices import Category, Concern, Priority, ReadingState
@@ -45,11 +46,10 @@ MINE, NOBODYS = "me", "none"
 NOT_KEPT = ("search",)
 
 
-def readers() -> QuerySet[User]:
-    """The people to whom studies can be assigned."""
-    return User.objects.filter(is_active=True, roles__contains=[Role.RADIOLOGIST]).order_by(
-        "full_name", "username"
-    )
+def readers(by: User) -> QuerySet[User]:
+    """The people to whom somebody can assign studies: radiologists of the same departments."""
+    people = User.objects.filter(is_active=True, roles__contains=[Role.RADIOLOGIST])
+    return people.filter(shares_department(by)).order_by("full_name", "username")
 
 
 class WorklistFilter(forms.Form):
@@ -130,7 +130,7 @@ def order_of(chosen: dict[str, Any], *, is_closed: bool = False) -> Order:
 
 
 def matching(
-    chosen: dict[str, Any], text: str, reader: User | None = None, *, is_closed: bool = False
+    chosen: dict[str, Any], text: str, reader: User, *, is_closed: bool = False
 ) -> QuerySet[Study]:
     """Return the matching studies, unordered, without results that `reader` must not see.
 
@@ -139,7 +139,7 @@ def matching(
     studies are left out of any filter by result.
     """
     studies = _in_state(chosen, reader)
-    if is_closed and reader is not None and _is_by_result(chosen):
+    if is_closed and _is_by_result(chosen):
         studies = studies.exclude(closed_results(reader))
     if "category" in chosen:
         no_result = chosen["category"] == "none"
@@ -160,14 +160,13 @@ def matching(
     return filter_by_text(studies, text)
 
 
-def _in_state(chosen: dict[str, Any], reader: User | None) -> QuerySet[Study]:
+def _in_state(chosen: dict[str, Any], reader: User) -> QuerySet[Study]:
     """The studies of the reading state, without those that the filter would reveal."""
-    studies, state = Study.objects.all(), state_of(chosen)
-    hidden = hidden_results(reader) if reader else Q(pk__in=[])
+    studies, state = Study.objects.in_departments_of(reader), state_of(chosen)
+    hidden = hidden_results(reader)
     is_by_result = _is_by_result(chosen)
     if state == SECOND_READS:
-        waiting = waiting_blind(reader) if reader else Q(pk__in=[])
-        return studies.none() if is_by_result else studies.filter(waiting)
+        return studies.none() if is_by_result else studies.filter(waiting_blind(reader))
     order = chosen.get("order", default_order(state))
     if state == ReadingState.UNREAD or is_by_result or order in BY_RESULT:
         studies = studies.exclude(hidden)
@@ -179,11 +178,11 @@ def _is_by_result(chosen: dict[str, Any]) -> bool:
     return "category" in chosen or "queue" in chosen
 
 
-def _reader_of(assigned: str, reader: User | None) -> uuid.UUID | None:
+def _reader_of(assigned: str, reader: User) -> uuid.UUID | None:
     if assigned == NOBODYS:
         return None
     if assigned == MINE:
-        return reader.pk if reader else None
+        return reader.pk
     return uuid.UUID(assigned)
 
 

@@ -71,10 +71,13 @@ class Order:
             return str(study.pk)
         return "~".join(_as_text(getattr(study, name)) for name in self.names)
 
-    def place(self, cursor: str) -> tuple[Any, ...] | None:
-        """Parse a cursor into a position; None if it is not valid for this order."""
+    def place(self, cursor: str, known: QuerySet[Study]) -> tuple[Any, ...] | None:
+        """Parse a cursor into a position; None if it is not valid for this order.
+
+        `known` are the studies whose position may be told.
+        """
         if self.is_private:
-            return _place_of_study(cursor, self.names)
+            return _place_of_study(cursor, self.names, known)
         parts = cursor.split("~")
         if len(parts) != len(self.read):
             return None
@@ -84,12 +87,14 @@ class Order:
             return None
 
 
-def _place_of_study(cursor: str, names: tuple[str, ...]) -> tuple[Any, ...] | None:
+def _place_of_study(
+    cursor: str, names: tuple[str, ...], known: QuerySet[Study]
+) -> tuple[Any, ...] | None:
     try:
         key = uuid.UUID(cursor)
     except ValueError:
         return None
-    return Study.objects.filter(pk=key).values_list(*names).first()
+    return known.filter(pk=key).values_list(*names).first()
 
 
 def _as_text(value: Any) -> str:
@@ -190,10 +195,24 @@ class Page:
     is_first: bool
 
 
-def page_of(studies: QuerySet[Study], order: Order, *, after: str = "", before: str = "") -> Page:
-    """Return the page after or before a cursor; the first one if it is missing or invalid."""
+def page_of(
+    studies: QuerySet[Study],
+    order: Order,
+    *,
+    after: str = "",
+    before: str = "",
+    known: QuerySet[Study] | None = None,
+) -> Page:
+    """Return the page after or before a cursor; the first one if it is missing or invalid.
+
+    A cursor may be of a study that does not match any more: one of `known`.
+    """
     backwards = bool(before)
-    place = order.place(before or after) if before or after else None
+    place = (
+        order.place(before or after, studies if known is None else known)
+        if before or after
+        else None
+    )
     if place is None:
         backwards = False
     else:

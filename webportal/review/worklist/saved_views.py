@@ -139,7 +139,7 @@ def save_view(request: SignedInRequest) -> HttpResponse:
         owner=request.user,
         name=name,
         defaults={
-            "filters": WorklistFilter(query, list(readers())).to_keep(),
+            "filters": WorklistFilter(query, list(readers(request.user))).to_keep(),
             "columns": columns_for(request.user, open_view(request.user, query)),
             "is_shared": is_shared,
         },

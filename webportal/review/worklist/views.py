@@ -76,7 +76,7 @@ def worklist(request: SignedInRequest) -> HttpResponse:
     default = None if request.GET or live else default_view(request.user)
     if default is not None:
         return redirect(address_of(default))
-    people = list(readers())
+    people = list(readers(request.user))
     form = WorklistFilter(request.GET, people)
     chosen = form.chosen()
     text = searches.recall(request, chosen.get("search", ""))
@@ -161,7 +161,8 @@ def _page(
         shown = shown.prefetch_related("radiographs")
     order = order_of(chosen, is_closed=is_closed)
     after, before = (request.GET.get(name, "") for name in PLACES)
-    page = page_of(shown, order, after=after, before=before)
+    known = Study.objects.visible_to(request.user)
+    page = page_of(shown, order, after=after, before=before, known=known)
     if before and not page.previous:
         return page_of(shown, order)
     return page
