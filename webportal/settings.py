@@ -103,6 +103,7 @@ TEMPLATES = [
                 "webportal.version.chestline_version",
                 "webportal.notifications.context.unread_notifications",
                 "webportal.review.study.take_back_views.offered",
+                "webportal.review.emergency.views.running",
             ],
             "loaders": [
                 (
@@ -194,6 +195,11 @@ OIDC_GROUPS_CLAIM = env.str("OIDC_GROUPS_CLAIM", default="groups")
 OIDC_ROLES = {
     group: tuple(roles.split("+")) for group, roles in env.dict("OIDC_ROLES", default={}).items()
 }
+# Groups and the departments that they give, `*` for all of them: ward=Emergency+Surgery,chiefs=*.
+OIDC_DEPARTMENTS = {
+    group: tuple(names.split("+"))
+    for group, names in env.dict("OIDC_DEPARTMENTS", default={}).items()
+}
 # Whether accounts are created for all of the provider's users, or only those added by hospital IT
 # can sign in.
 OIDC_CREATE_USERS = env.bool("OIDC_CREATE_USERS", default=False)
@@ -201,6 +207,10 @@ OIDC_REFRESH_MINUTES = env.float("OIDC_REFRESH_MINUTES", default=10)
 # If off, only break-glass users can sign in by password or passkey.
 LOCAL_SIGN_IN = env.bool("LOCAL_SIGN_IN", default=True)
 BREAK_GLASS_USERS = env.list("BREAK_GLASS_USERS", default=[])
+# So many minutes an emergency access to a patient of another department lasts, and who is told of
+# it: the heads of the patient's departments, auditors, hospital IT.
+EMERGENCY_ACCESS_MINUTES = env.int("EMERGENCY_ACCESS_MINUTES", default=60)
+EMERGENCY_ALERTS = env.list("EMERGENCY_ALERTS", default=["heads", "auditor"])
 # How long a one-time password is valid.
 ONE_TIME_PASSWORD_HOURS = env.int("ONE_TIME_PASSWORD_HOURS", default=72)
 # How many sign-in passwords each portal process hashes at once.

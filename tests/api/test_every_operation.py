@@ -64,6 +64,12 @@ OPERATIONS: dict[str, Operation] = {
     "held_files_list": Operation(U),
     "held_files_retrieve": Operation(U, path=_of("held")),
     "held_files_resolve_create": Operation(U, path=_of("held"), body={"decision": "discard"}),
+    "departments_list": Operation(IT),
+    "departments_create": Operation(IT, 201, body={"name": "Surgery"}),
+    "departments_partial_update": Operation(IT, path=_of("department"), body={"name": "Trauma"}),
+    "studies_department_create": Operation(
+        C, 204, path=_of("study"), body={"department": "@department"}
+    ),
     "jobs_list": Operation(IT),
     "jobs_retrieve": Operation(IT, path=_of("queued")),
     "jobs_cancel_create": Operation(IT, path=_of("queued")),

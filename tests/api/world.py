@@ -18,7 +18,7 @@ from tests.factories import (
 )
 from tests.network.rows import make_node, make_received
 from tests.reading import look_at, present_identity, sign
-from webportal.accounts.models import ApiToken, User
+from webportal.accounts.models import ApiToken, Department, User
 from webportal.accounts.services import create_token
 from webportal.audit import runs
 from webportal.demo.phantoms import draw_phantom
@@ -36,6 +36,7 @@ from webportal.review.reads.services import Entry, save_draft
 
 # What must be there before a list is asked for.
 LISTED = {
+    "departments_list": "department",
     "access_entries_patients_create": "patient",
     "agreement_list": "read",
     "batches_list": "batch",
@@ -100,6 +101,10 @@ class World:
     @property
     def identity(self) -> Any:
         return present_identity(self.result.radiograph.study)
+
+    @cached_property
+    def department(self) -> Any:
+        return Department.objects.create(name="Elsewhere").pk
 
     @property
     def patient(self) -> Any:

@@ -1,5 +1,6 @@
 """Make a notification of any kind."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -15,7 +16,7 @@ from webportal.notifications.models import (
     SystemAlert,
 )
 from webportal.records.identity import shown_identity
-from webportal.records.models import IdentityCorrection
+from webportal.records.models import EmergencyAccess, IdentityCorrection
 from webportal.review.models import Decision, Pneumonia, Read, ReadState
 
 
@@ -36,9 +37,24 @@ def _thing(kind: Kind, recipient: User) -> dict[str, Any]:
         return {"study": make_study()}
     if kind == Kind.IDENTITY_CORRECTED:
         return {"correction": _correction(recipient)}
+    if kind == Kind.EMERGENCY:
+        return {"emergency": make_emergency()}
     if kind in ACCOUNT_KINDS:
         return {}
     return {"alert": SystemAlert.objects.create(code="quarantined", since=now)}
+
+
+def make_emergency() -> EmergencyAccess:
+    """An access that somebody else has begun."""
+    now = timezone.now()
+    study = make_study()
+    return EmergencyAccess.objects.create(
+        person=study.created_by,
+        patient=study.patient,
+        reason="Trauma room",
+        began_at=now,
+        ends_at=now + timedelta(hours=1),
+    )
 
 
 def _correction(reader: User) -> IdentityCorrection:

@@ -1,11 +1,14 @@
 """Departments: adding and renaming them, and which of them a person may choose."""
 
 import uuid
+from collections.abc import Collection
+from typing import Any
 
 from django.db import IntegrityError, transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 from django.utils.translation import gettext as _
 
+from webportal.accounts import separation
 from webportal.accounts.models import Department, Membership, User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
@@ -70,6 +73,55 @@ def choose(department: Department | None, by: User) -> Department:
     if department not in own:
         raise DepartmentError(_("You do not belong to that department. Choose one of yours."))
     return department
+
+
+@transaction.atomic
+def set_memberships(
+    user: User,
+    by: User | str,
+    *,
+    departments: Collection[Department],
+    heads: Collection[Department] = (),
+    sees_all: bool = False,
+) -> None:
+    """Let a person belong to these departments and no others.
+
+    `heads` are those of them of whose emergency accesses the person is told.
+
+    Raises DepartmentError for one's own account, where roles are kept apart.
+    """
+    locked = User.objects.select_for_update().get(pk=user.pk)
+    before = memberships_of(locked)
+    heads = [each for each in heads if each in departments]
+    after = {
+        "departments": sorted(str(each.pk) for each in departments),
+        "head_of": sorted(str(each.pk) for each in heads),
+        "sees_all_departments": sees_all,
+    }
+    changed = [name for name in after if after[name] != before[name]]
+    if not changed:
+        return
+    if locked == by and separation.is_enforced():
+        raise DepartmentError(_("Ask another member of IT: nobody changes their own departments."))
+    locked.memberships.exclude(department__in=departments).delete()
+    for department in departments:
+        Membership.objects.update_or_create(
+            user=locked, department=department, defaults={"is_head": department in heads}
+        )
+    locked.sees_all_departments = user.sees_all_departments = sees_all
+    locked.save(update_fields=["sees_all_departments"])
+    detail = {name: {"from": before[name], "to": after[name]} for name in changed}
+    append(Event(Action.USER_CHANGED, "user", user.pk, detail=detail), by)
+
+
+def memberships_of(user: User) -> dict[str, Any]:
+    """To what departments a person belongs, as the trail says it."""
+    members = list(user.memberships.all())
+    return {
+        "departments": sorted(str(each.department_id) for each in members),
+        "head_of": sorted(str(each.department_id) for each in members if each.is_head),
+        "sees_all_departments": user.sees_all_departments,
+    }
 
 
 @transaction.atomic

@@ -6,10 +6,12 @@ from django import forms
 from django.conf import settings
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.password_validation import password_validators_help_texts
+from django.utils.functional import Promise
 from django.utils.translation import gettext, gettext_noop, ngettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from webportal.accounts.models import Role, TokenScope, User
+from webportal.accounts.departments import only_department
+from webportal.accounts.models import Department, Role, TokenScope, User
 from webportal.accounts.services import USUAL_TOKEN_DAYS
 from webportal.refusals import Refusal
 
@@ -135,8 +137,26 @@ class TokenForm(forms.Form):
         field.choices, field.initial = choices, min(USUAL_TOKEN_DAYS, most)
 
 
+class DepartmentForm(forms.Form):
+    """The name of a department, new or changed."""
+
+    name = forms.CharField(label=_("Name"), max_length=100)
+
+
+def _choose_departments(label: str | Promise, help_text: str | Promise = "") -> Any:
+    return forms.ModelMultipleChoiceField(
+        Department.objects.all(),
+        label=label,
+        required=False,
+        help_text=help_text,
+        widget=forms.CheckboxSelectMultiple,
+    )
+
+
 class NewUserForm(forms.ModelForm[User]):
     """Hospital IT adds a user."""
+
+    departments = _choose_departments(_("Departments"))
 
     roles = forms.MultipleChoiceField(
         label=_("Roles"), choices=Role.choices, widget=forms.CheckboxSelectMultiple
@@ -146,6 +166,11 @@ class NewUserForm(forms.ModelForm[User]):
         model = User
         fields = ["username", "full_name", "roles"]
         labels = {"full_name": _("Full name")}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if only_department():
+            del self.fields["departments"]
 
     def clean_username(self) -> str:
         """Reject a name that differs from another only in case: they would be confused."""
@@ -163,7 +188,39 @@ class UserForm(forms.ModelForm[User]):
         label=_("Roles"), choices=Role.choices, widget=forms.CheckboxSelectMultiple, required=False
     )
 
+    departments = _choose_departments(_("Departments"), _("Whose studies the person sees."))
+    heads = _choose_departments(
+        _("Head of"), _("Is told of emergency access to patients of these departments.")
+    )
+
     class Meta:
         model = User
-        fields = ["roles", "is_active"]
-        labels = {"is_active": _("May sign in")}
+        fields = ["roles", "sees_all_departments", "is_active"]
+        labels = {
+            "is_active": _("May sign in"),
+            "sees_all_departments": _("Sees all departments"),
+        }
+        help_texts = {"sees_all_departments": _("Also those that are added later.")}
+
+    field_order = ["roles", "departments", "sees_all_departments", "heads", "is_active"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if only_department():
+            for name in ("departments", "heads", "sees_all_departments"):
+                del self.fields[name]
+            return
+        members = self.instance.memberships.select_related("department")
+        self.initial["departments"] = [each.department for each in members]
+        self.initial["heads"] = [each.department for each in members if each.is_head]
+
+    def memberships(self) -> dict[str, Any] | None:
+        """The departments chosen, None where there is only one."""
+        given = self.cleaned_data
+        if "departments" not in self.fields:
+            return None
+        return {
+            "departments": list(given["departments"]),
+            "heads": list(given["heads"]),
+            "sees_all": given["sees_all_departments"],
+        }

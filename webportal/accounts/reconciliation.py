@@ -2,24 +2,35 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
+from webportal.accounts.departments import memberships_of
 from webportal.accounts.models import ApiToken, TokenScope, User
 from webportal.audit.models import Action
 from webportal.audit.reconciliation import Check, Entries, differing_fields
 
+_MEMBERSHIPS = ("departments", "head_of", "sees_all_departments")
+
 
 def _differences_of_user(user: User, entries: Entries) -> Iterator[str]:
     roles, is_active = None, None
+    told: dict[str, Any] = {}
     for entry in entries:
         if entry.action == Action.USER_CREATED:
             roles, is_active = entry.detail.get("roles"), entry.detail.get("active")
+            told = {name: entry.detail[name] for name in _MEMBERSHIPS if name in entry.detail}
         elif entry.action == Action.USER_CHANGED:
             roles = entry.detail.get("roles", {}).get("to", roles)
             is_active = entry.detail.get("active", {}).get("to", is_active)
+            told |= {
+                name: entry.detail[name]["to"] for name in _MEMBERSHIPS if name in entry.detail
+            }
     if roles is not None and sorted(roles) != sorted(user.roles):
         yield "roles"
     if is_active is not None and is_active != user.is_active:
         yield "is_active"
+    # Nobody's departments are in the trail before the first change of them.
+    yield from differing_fields(told, memberships_of(user))
 
 
 def _differences_of_token(token: ApiToken, entries: Entries) -> Iterator[str]:

@@ -13,8 +13,9 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from webportal.accounts import separation, sessions, throttle
+from webportal.accounts.departments import memberships_of
 from webportal.accounts.devices import forget_devices
-from webportal.accounts.models import ApiToken, Role, TokenScope, User
+from webportal.accounts.models import ApiToken, Department, Role, TokenScope, User
 from webportal.audit.models import Action, AuditEntry
 from webportal.audit.trail import Event, append
 from webportal.refusals import Conflict
@@ -47,9 +48,15 @@ def remember_language(user: User, language: str | None) -> None:
 
 @transaction.atomic
 def create_user(
-    username: str, full_name: str, roles: list[str], by: User | None
+    username: str,
+    full_name: str,
+    roles: list[str],
+    by: User | None,
+    departments: Collection[Department] = (),
 ) -> tuple[User, str]:
     """Create a user with a one-time password; return both. The password is shown once.
+
+    While there is only one department, everybody belongs to it.
 
     Raises AccountError if the name is taken, ignoring case, and for roles that may not be combined.
     The first administrator's password, without `by`, does not expire, because nobody could set
@@ -72,7 +79,8 @@ def create_user(
         if not User.objects.filter(username__iexact=username).exists():
             raise
         raise AccountError(_("There is already a user of that name.")) from error
-    detail = {"roles": user.roles, "active": user.is_active}
+    user.departments.add(*departments)
+    detail = {"roles": user.roles, "active": user.is_active} | memberships_of(user)
     append(Event(Action.USER_CREATED, "user", user.pk, detail=detail), by)
     return user, password
 

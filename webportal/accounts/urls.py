@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from webportal.accounts import second_factor_views, sign_in_views, views
+from webportal.accounts import department_views, second_factor_views, sign_in_views, views
 from webportal.accounts.oidc import views as oidc_views
 
 app_name = "accounts"
@@ -41,6 +41,8 @@ urlpatterns = [
     ),
     path("account/tokens", views.tokens, name="tokens"),
     path("account/tokens/<str:token_key>/revoke", views.revoke_token, name="revoke-token"),
+    path("departments", department_views.departments, name="departments"),
+    path("departments/<uuid:department_id>", department_views.department, name="department"),
     path("users", views.users, name="users"),
     path("users/<uuid:user_id>", views.user, name="user"),
     path("users/<uuid:user_id>/reset-password", views.reset_password, name="reset-password"),

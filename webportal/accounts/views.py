@@ -11,13 +11,14 @@ from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.core.exceptions import ValidationError
+from django.db import transaction
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from webportal.accounts import second_factor, separation, services, sessions
+from webportal.accounts import departments, second_factor, separation, services, sessions
 from webportal.accounts.devices import remember_device
 from webportal.accounts.forms import NewUserForm, PasswordForm, SignInForm, TokenForm, UserForm
 from webportal.accounts.models import ApiToken, Role, User
@@ -190,7 +191,8 @@ def _users_page(
 ) -> HttpResponse:
     people = User.objects.filter(is_node=False)
     context = {
-        "users": people,
+        "users": people.prefetch_related("departments"),
+        "has_departments": departments.only_department() is None,
         "form": form,
         "created": created,
         "hours": settings.ONE_TIME_PASSWORD_HOURS,
@@ -207,14 +209,23 @@ def user(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse:
     form = UserForm(request.POST or None, instance=User.objects.get(pk=user_id))
     if form.is_valid():
         try:
-            services.change_user(person, **form.cleaned_data, by=request.user)
-        except services.AccountError as error:
+            _change(person, form, request.user)
+        except (services.AccountError, departments.DepartmentError) as error:
             form.add_error(None, str(error))
         else:
             messages.success(request, _("{name} is changed.").format(name=person))
             return redirect("accounts:users")
     context = {"person": person, "form": form, "has_second_factor": second_factor.has_one(person)}
     return render(request, "accounts/user.html", context)
+
+
+@transaction.atomic
+def _change(person: User, form: UserForm, by: User) -> None:
+    given = form.cleaned_data
+    services.change_user(person, roles=given["roles"], is_active=given["is_active"], by=by)
+    memberships = form.memberships()
+    if memberships is not None:
+        departments.set_memberships(person, by, **memberships)
 
 
 @allow(Role.IT)

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from webportal.access.shown import show
-from webportal.accounts.models import Role
+from webportal.accounts.models import Department, Role
 from webportal.accounts.roles import UPLOADERS
 from webportal.api.base import Endpoint, PriorityField, SearchText
 from webportal.api.filters import StrictFilters
@@ -53,6 +53,7 @@ from webportal.review.study.case_records import (
     refuse_if_reserved,
 )
 from webportal.review.study.forms import CaseRecordForm
+from webportal.review.study.moving import MOVERS, move_to_department
 from webportal.review.study.progress import NOTHING, progress_of
 from webportal.review.worklist.order import BLIND_URGENCY, URGENCY
 
@@ -136,6 +137,7 @@ class StudySerializer(serializers.ModelSerializer[Study]):
             "referring_physician",
             "referrer",
             "priority",
+            "department",
             "is_phantom",
             "created_by",
             "created_at",
@@ -244,6 +246,12 @@ class CaseRecordSerializer(serializers.Serializer[Any]):
     priority = PriorityField(required=False)
 
 
+class MoveStudy(serializers.Serializer[Any]):
+    """The department to move a study to."""
+
+    department = serializers.PrimaryKeyRelatedField(queryset=Department.objects.all())
+
+
 class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
     """Studies: without results for uploaders, who may complete one another's case records."""
 
@@ -252,9 +260,11 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
     filterset_class = StudyFilter
     ordering_fields = ["created_at", "performed_at", "priority"]
     ordering = ["-created_at"]
-    roles = dict.fromkeys(
-        ("list", "retrieve", "partial_update", "patient", "search"), UPLOADERS
-    ) | dict.fromkeys(("worklist", "second_reads", "correct_patient"), (Role.RADIOLOGIST,))
+    roles = (
+        dict.fromkeys(("list", "retrieve", "partial_update", "patient", "search"), UPLOADERS)
+        | dict.fromkeys(("worklist", "second_reads", "correct_patient"), (Role.RADIOLOGIST,))
+        | {"department": MOVERS}
+    )
     opens_results = ("list", "retrieve", "search", "worklist")
     read_by_post = ("search",)
 
@@ -357,6 +367,20 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
         given.is_valid(raise_exception=True)
         values = dict(given.validated_data)
         return self._assign(values, values.pop("reason"))
+
+    @extend_schema(request=MoveStudy, responses={204: None})
+    @action(detail=True, methods=["post"])
+    def department(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Move a study to another department, whose people alone see it then.
+
+        409 if it belongs there already, and while another reader has reserved it.
+        """
+        given = MoveStudy(data=request.data)
+        given.is_valid(raise_exception=True)
+        study = self.get_object()
+        move_to_department(study, given.validated_data["department"], self.person)
+        show_all(request, [study])
+        return Response(status=204)
 
     def _assign(self, given: dict[str, Any], reason: str = "") -> Response:
         study = self.get_object()

@@ -24,6 +24,7 @@ class StudyFilter(django_filters.FilterSet):
     category = django_filters.ChoiceFilter(
         choices=Category.choices, method="by_category", label="For radiologists alone."
     )
+    department = django_filters.UUIDFilter(field_name="department_id")
     patient = django_filters.UUIDFilter(field_name="patient_id")
     batch = django_filters.UUIDFilter(
         field_name="radiographs__upload_items__batch_id", distinct=True

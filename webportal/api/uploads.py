@@ -64,6 +64,10 @@ class NewBatch(serializers.Serializer[Any]):
         default=IdentityMode.TEMPORARY,
         help_text="Where the patient of a file comes from if the file itself does not name one.",
     )
+    department = serializers.UUIDField(
+        required=False,
+        help_text="To which new studies belong; may be left out by those who belong to only one.",
+    )
     case_record = UploadCaseRecord(required=False, help_text="For the mode `form`.")
     sheet = serializers.CharField(
         required=False,
@@ -207,7 +211,7 @@ class BatchEndpoint(ListModelMixin, Endpoint[UploadBatch]):
         files: MultiValueDict[str, UploadedFile[bytes]] = MultiValueDict()
         if "sheet" in values:
             files["sheet"] = SimpleUploadedFile("sheet.csv", values["sheet"].encode())
-        batch_form = BatchForm(values, files)
+        batch_form = BatchForm(values, files, by=self.person)
         case_form = CaseRecordForm(values.get("case_record", {}))
         answer = read_forms(batch_form, case_form)
         if answer is None:

@@ -9,6 +9,7 @@ from webportal.api.access import AccessEntryEndpoint
 from webportal.api.agreement import AgreementEndpoint
 from webportal.api.batch_results import BatchResultEndpoint
 from webportal.api.bulk import BulkEndpoint
+from webportal.api.departments import DepartmentEndpoint
 from webportal.api.jobs import JobEndpoint, ModelVersionEndpoint, PredictionEndpoint, WorkerEndpoint
 from webportal.api.network import NodeEndpoint, ReceivedEndpoint
 from webportal.api.notifications import NotificationEndpoint
@@ -42,6 +43,7 @@ router.register("notifications", NotificationEndpoint, "notification")
 router.register("held-files", HeldFileEndpoint, "held-file")
 router.register("model-versions", ModelVersionEndpoint, "model-version")
 router.register("workers", WorkerEndpoint, "worker")
+router.register("departments", DepartmentEndpoint, "department")
 router.register("users", UserEndpoint, "user")
 router.register("access-entries", AccessEntryEndpoint, "access-entry")
 router.register("dicom-nodes", NodeEndpoint, "dicom-node")

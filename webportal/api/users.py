@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db import transaction
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
 from rest_framework.decorators import action
@@ -10,7 +11,8 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from webportal.accounts import services
-from webportal.accounts.models import Role, User
+from webportal.accounts.departments import set_memberships
+from webportal.accounts.models import Department, Role, User
 from webportal.api.base import Endpoint, NoBody
 
 
@@ -26,6 +28,8 @@ class UserSerializer(serializers.ModelSerializer[User]):
             "username",
             "full_name",
             "roles",
+            "departments",
+            "sees_all_departments",
             "is_active",
             "must_change_password",
             "last_login",
@@ -38,9 +42,16 @@ class NewUserSerializer(serializers.ModelSerializer[User]):
 
     roles = serializers.ListField(child=serializers.ChoiceField(choices=Role.choices))
 
+    departments = serializers.PrimaryKeyRelatedField(
+        queryset=Department.objects.all(),
+        many=True,
+        required=False,
+        help_text="Whose studies they see; while there is only one department, that one.",
+    )
+
     class Meta:
         model = User
-        fields = ["username", "full_name", "roles"]
+        fields = ["username", "full_name", "roles", "departments"]
 
 
 class UserChange(serializers.Serializer[User]):
@@ -50,6 +61,19 @@ class UserChange(serializers.Serializer[User]):
         child=serializers.ChoiceField(choices=Role.choices), required=False
     )
     is_active = serializers.BooleanField(required=False, help_text="Whether they may sign in.")
+    departments = serializers.PrimaryKeyRelatedField(
+        queryset=Department.objects.all(),
+        many=True,
+        required=False,
+        help_text="Whose studies they see.",
+    )
+    head_of = serializers.PrimaryKeyRelatedField(
+        queryset=Department.objects.all(),
+        many=True,
+        required=False,
+        help_text="Those of their departments of whose emergency accesses they are told.",
+    )
+    sees_all_departments = serializers.BooleanField(required=False)
 
 
 class OneTimePassword(serializers.Serializer[Any]):
@@ -62,7 +86,7 @@ class OneTimePassword(serializers.Serializer[Any]):
 class UserEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[User]):
     """Users."""
 
-    queryset = User.objects.filter(is_node=False)
+    queryset = User.objects.filter(is_node=False).prefetch_related("departments")
     serializer_class = UserSerializer
     filterset_fields = ["username", "is_active"]
     ordering_fields = ["username", "created_at", "last_login"]
@@ -88,8 +112,22 @@ class UserEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[User]):
         given = UserChange(data=request.data)
         given.is_valid(raise_exception=True)
         values = {"roles": user.roles, "is_active": user.is_active, **given.validated_data}
-        values["roles"] = sorted(set(values["roles"]))
-        services.change_user(user, **values, by=self.person)
+        members = list(user.memberships.select_related("department"))
+        heads = [each.department for each in members if each.is_head]
+        with transaction.atomic():
+            services.change_user(
+                user,
+                roles=sorted(set(values["roles"])),
+                is_active=values["is_active"],
+                by=self.person,
+            )
+            set_memberships(
+                user,
+                self.person,
+                departments=values.get("departments", [each.department for each in members]),
+                heads=values.get("head_of", heads),
+                sees_all=values.get("sees_all_departments", user.sees_all_departments),
+            )
         return Response(self.get_serializer(self.get_object()).data)
 
     @extend_schema(request=NoBody, responses=OneTimePassword)

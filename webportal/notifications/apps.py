@@ -11,4 +11,4 @@ class NotificationsConfig(AppConfig):
 
     def ready(self) -> None:
         """Connect the signals that notify at once."""
-        from webportal.notifications import own_account  # noqa: F401
+        from webportal.notifications import emergencies, own_account  # noqa: F401

@@ -51,6 +51,13 @@ def _corrected_study(told: Notification) -> str:
     return reverse("notifications:list")
 
 
+def _emergency(told: Notification) -> str:
+    """The auditor's page; others read the sentence and have no page of it."""
+    if told.recipient.has_role(Role.AUDITOR):
+        return reverse("audit:emergency", args=[told.emergency_id])
+    return reverse("notifications:list")
+
+
 def _second_factor(_told: Notification) -> str:
     return reverse("accounts:second-factor")
 
@@ -95,6 +102,7 @@ KINDS = {
     Kind.FACTOR_ADDED: KindDetails((), messages.factor_added, _second_factor),
     Kind.FACTOR_REMOVED: KindDetails((), messages.factor_removed, _second_factor),
     Kind.FACTOR_RESET: KindDetails((), messages.factor_reset, _second_factor),
+    Kind.EMERGENCY: KindDetails((), messages.emergency, _emergency),
     Kind.SYSTEM_ALERT: KindDetails(
         (Role.IT,), messages.system_alert, lambda _told: reverse("operations:queue")
     ),

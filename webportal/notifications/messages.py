@@ -129,6 +129,13 @@ def factor_reset(_told: Notification) -> str:
     )
 
 
+def emergency(told: Notification) -> str:
+    """Who, and not whom: the auditor's page names the patient."""
+    assert told.emergency is not None, "the database refuses one without its access"
+    words = _("{person} has opened a patient of another department by emergency access")
+    return words.format(person=told.emergency.person)
+
+
 def system_alert(told: Notification) -> str:
     """What is wrong; an alert unknown to this version is named by its code."""
     assert told.alert is not None, "the database refuses one without its alert"

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 
 from webportal.intake.models import UploadBatch
 from webportal.records.choices import Category
-from webportal.records.models import IdentityCorrection, Study
+from webportal.records.models import EmergencyAccess, IdentityCorrection, Study
 
 
 class Kind(models.TextChoices):
@@ -36,6 +36,7 @@ class Kind(models.TextChoices):
     FACTOR_ADDED = "factor_added", _("A second factor was added to my account")
     FACTOR_REMOVED = "factor_removed", _("A second factor of mine was removed")
     FACTOR_RESET = "factor_reset", _("Hospital IT reset my second factor")
+    EMERGENCY = "emergency", _("Somebody uses an emergency access")
 
 
 #: Kinds with one unread notification per person, whose count grows until it is read.
@@ -99,6 +100,13 @@ class Notification(models.Model):
     )
     correction = models.ForeignKey(
         IdentityCorrection,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="notifications",
+    )
+    emergency = models.ForeignKey(
+        EmergencyAccess,
         on_delete=models.PROTECT,
         null=True,
         blank=True,
@@ -181,13 +189,21 @@ class Notification(models.Model):
                 | Q(kind="identity_corrected", batch=None, study=None, alert=None)
                 | Q(kind="read_overruled", batch=None, study__isnull=False, alert=None)
                 | Q(kind="system_alert", batch=None, study=None, alert__isnull=False)
-                | Q(kind__in=ACCOUNT_KINDS, batch=None, study=None, alert=None),
+                | Q(kind__in=[*ACCOUNT_KINDS, "emergency"], batch=None, study=None, alert=None),
                 name="notification_names_its_thing",
             ),
             models.CheckConstraint(
                 condition=Q(kind="identity_corrected", correction__isnull=False)
                 | ~Q(kind="identity_corrected") & Q(correction=None),
                 name="notification_names_its_correction",
+            ),
+            models.UniqueConstraint(
+                fields=["recipient", "emergency"], name="one_a_person_and_emergency"
+            ),
+            models.CheckConstraint(
+                condition=Q(kind="emergency", emergency__isnull=False)
+                | ~Q(kind="emergency") & Q(emergency=None),
+                name="notification_names_its_emergency",
             ),
             models.CheckConstraint(
                 condition=Q(mail_state="due", mail_due_at__isnull=False, mailed_at=None)

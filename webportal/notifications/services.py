@@ -35,7 +35,7 @@ def notifications_of(person: User) -> QuerySet[Notification]:
     the next run of the scheduler gives them the number of all stat studies.
     """
     told = Notification.objects.filter(recipient=person).select_related(
-        "batch", "alert", "correction"
+        "batch", "alert", "correction", "emergency__person", "recipient"
     )
     told = told.filter(_is_visible(person))
     return told.filter(category="") if reads_without_result(person) else told

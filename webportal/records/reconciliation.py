@@ -53,12 +53,13 @@ def _differences_of_study(study: Study, entries: Entries) -> list[str]:
             "patient": str(study.patient_id),
             "study_instance_uid": study.study_instance_uid,
             "priority": study.priority,
+            "department": str(study.department_id),
             "assigned_reader": str(study.assigned_reader_id or ""),
         },
     )
 
 
-_OF_A_STUDY = ("patient", "study_instance_uid", "priority")
+_OF_A_STUDY = ("patient", "study_instance_uid", "priority", "department")
 
 
 def _differences_of_radiograph(radiograph: Radiograph, entries: Entries) -> Iterator[str]:

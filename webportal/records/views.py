@@ -12,14 +12,14 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webportal.access.shown import show
-from webportal.accounts.models import User
+from webportal.accounts.models import Role, User
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.records import searches, services
 from webportal.records.forms import CorrectionForm, PatientForm, form_values
 from webportal.records.models import NEWEST_FIRST, Patient, Radiograph
-from webportal.records.visibility import count_studies, has_departments, of_patient
+from webportal.records.visibility import count_studies, has_departments, of_patient, scope_of
 
 PATIENTS_PER_PAGE = 50
 
@@ -46,6 +46,8 @@ def patients(request: SignedInRequest) -> HttpResponse:
         "page": page,
         "search_text": text,
         "only_temporary": bool(request.GET.get("temporary")),
+        "offers_emergency": request.user.has_role(Role.RADIOLOGIST)
+        and scope_of(request.user).departments is not None,
     }
     return render(request, "records/patients.html", context)
 

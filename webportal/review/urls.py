@@ -2,10 +2,12 @@
 
 from django.urls import path
 
+from webportal.review.emergency import views as emergency_views
 from webportal.review.reports import agreement_views
 from webportal.review.session import lock_views, pin_views, preference_views
 from webportal.review.study import (
     action_views,
+    department_views,
     image_views,
     passkey_views,
     patient_views,
@@ -19,6 +21,9 @@ from webportal.review.worklist import views as worklist_views
 
 app_name = "review"
 urlpatterns = [
+    path("emergency", emergency_views.begin, name="emergency"),
+    path("emergency/passkey", emergency_views.passkey_options, name="emergency-passkey"),
+    path("emergency/<uuid:access_id>/end", emergency_views.end, name="end-emergency"),
     path("worklist", worklist_views.worklist, name="worklist"),
     path("worklist/search", worklist_views.search, name="search"),
     path("worklist/next", study_views.next_study, name="next"),
@@ -27,6 +32,7 @@ urlpatterns = [
     path("worklist/views/<uuid:view_id>", saved_views.change_view, name="change-view"),
     path("worklist/views/<uuid:view_id>/delete", saved_views.delete_view, name="delete-view"),
     path("worklist/bulk", bulk_views.bulk, name="bulk"),
+    path("studies/<uuid:study_id>/department", department_views.move, name="study-department"),
     path("studies/<uuid:study_id>", study_views.study, name="study"),
     path("studies/<uuid:study_id>/status", study_views.status, name="status"),
     path("studies/<uuid:study_id>/reservation", study_views.reserve, name="reserve"),

@@ -13,6 +13,7 @@ from webportal.accounts.models import Role, User
 from webportal.accounts.passkeys import has_one_here
 from webportal.accounts.roles import UPLOADERS
 from webportal.accounts.second_factor import is_missing
+from webportal.records.visibility import has_departments
 from webportal.review.preferences import has_shortcuts
 
 
@@ -23,6 +24,7 @@ class Link:
     label: str | Promise
     view_name: str
     roles: tuple[Role, ...]
+    needs_departments: bool = False
 
 
 LINKS = [
@@ -39,6 +41,7 @@ LINKS = [
     Link(_("Retention"), "retention:retention", (Role.IT,)),
     Link(_("Audit trail"), "audit:trail", (Role.AUDITOR,)),
     Link(_("Access log"), "audit:accesses", (Role.AUDITOR,)),
+    Link(_("Emergency accesses"), "audit:emergencies", (Role.AUDITOR,), True),
 ]
 
 
@@ -48,14 +51,22 @@ def navigation(request: HttpRequest) -> dict[str, Any]:
     if not isinstance(user, User) or user.must_change_password or is_missing(user):
         return {"navigation": []}
     return {
-        "navigation": [link for link in LINKS if user.has_role(*link.roles)],
+        "navigation": _links_of(user),
         "offers_signing_pin": settings.SIGNING_PIN_MINUTES > 0 and user.has_role(Role.RADIOLOGIST),
         "has_passkey": cache(lambda: has_one_here(request, user)),
         "lock_seconds": _lock_seconds(user),
         # Only readers have pages with single-character shortcuts.
         "offers_shortcuts": user.has_role(Role.RADIOLOGIST),
+        "has_departments": cache(has_departments),
         "has_shortcuts": cache(lambda: has_shortcuts(user)),
     }
+
+
+def _links_of(user: User) -> list[Link]:
+    links = [link for link in LINKS if user.has_role(*link.roles)]
+    if any(link.needs_departments for link in links) and not has_departments():
+        return [link for link in links if not link.needs_departments]
+    return links
 
 
 def _lock_seconds(user: User) -> int:

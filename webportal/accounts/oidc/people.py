@@ -3,6 +3,7 @@
 The provider's subject, not the name, identifies a user once they have signed in.
 """
 
+import logging
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -11,10 +12,13 @@ from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
 from webportal.accounts import separation
-from webportal.accounts.models import FederatedIdentity, Role, User
+from webportal.accounts.departments import memberships_of, set_memberships
+from webportal.accounts.models import Department, FederatedIdentity, Role, User
 from webportal.accounts.oidc.provider import ProviderRefusal
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
+
+logger = logging.getLogger(__name__)
 
 #: The actor in the trail for changes caused by groups at the provider.
 PROVIDER = "identity provider"
@@ -43,6 +47,7 @@ def update_roles(user: User, claims: Mapping[str, Any]) -> None:
     is a break-glass account, which the provider does not control.
     """
     _refuse_break_glass(user)
+    _update_departments(user, claims)
     if not settings.OIDC_ROLES:
         return
     try:
@@ -64,10 +69,33 @@ def _set_roles(user: User, roles: list[str]) -> None:
         append(Event(Action.USER_CHANGED, "user", user.pk, detail=detail), PROVIDER)
 
 
-def _roles_of(claims: Mapping[str, Any]) -> list[str]:
+def _update_departments(user: User, claims: Mapping[str, Any]) -> None:
+    """Let the person belong to the departments of their groups, where OIDC_DEPARTMENTS names any.
+
+    Who is the head of one stays as hospital IT has said. A name that no department has gives
+    nothing: the log says so.
+    """
+    if not settings.OIDC_DEPARTMENTS:
+        return
+    names = {
+        name for group in _groups_of(claims) for name in settings.OIDC_DEPARTMENTS.get(group, ())
+    }
+    wanted = {name.casefold() for name in names - {"*"}}
+    found = [each for each in Department.objects.all() if each.name.casefold() in wanted]
+    for missing in sorted(wanted - {each.name.casefold() for each in found}):
+        logger.warning("OIDC_DEPARTMENTS names the department %s, which there is not", missing)
+    heads = [each.department for each in user.memberships.filter(is_head=True)]
+    set_memberships(user, PROVIDER, departments=found, heads=heads, sees_all="*" in names)
+
+
+def _groups_of(claims: Mapping[str, Any]) -> list[str]:
     told = claims.get(settings.OIDC_GROUPS_CLAIM) or []
-    groups = [told] if isinstance(told, str) else list(told)
-    roles = sorted({role for group in groups for role in settings.OIDC_ROLES.get(str(group), ())})
+    return [told] if isinstance(told, str) else [str(group) for group in told]
+
+
+def _roles_of(claims: Mapping[str, Any]) -> list[str]:
+    groups = _groups_of(claims)
+    roles = sorted({role for group in groups for role in settings.OIDC_ROLES.get(group, ())})
     if not roles:
         raise ProviderRefusal(_("None of your groups has a role in Chestline. Ask hospital IT."))
     _refuse_conflict(roles)
@@ -133,6 +161,7 @@ def _make(name: str, claims: Mapping[str, Any]) -> User:
     user.set_unusable_password()
     user.full_clean(exclude=["password", "roles"])
     user.save()
-    detail = {"roles": roles, "active": True}
+    user.join_only_department()
+    detail = {"roles": roles, "active": True} | memberships_of(user)
     append(Event(Action.USER_CREATED, "user", user.pk, detail=detail), PROVIDER)
     return user

@@ -15,6 +15,7 @@ import "idiomorph/dist/idiomorph-ext.esm.js";
 
 import { returnWhenReady, sayWhenAway } from "./away";
 import { bindColumns } from "./columns";
+import { countEmergencies } from "./emergency";
 import { submitOnChange } from "./filters";
 import { onEachPage } from "./life";
 import { keepLive } from "./live";
@@ -33,6 +34,7 @@ htmx.config.allowEval = false;
 keepLive();
 returnWhenReady();
 sayWhenAway();
+countEmergencies();
 offerTakeBack();
 lockWhenIdle();
 openInPlace();

@@ -7,6 +7,8 @@ from django.core.files.uploadedfile import UploadedFile
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from webportal.accounts.departments import departments_of
+from webportal.accounts.models import Department, User
 from webportal.intake.cases import case_record
 from webportal.intake.cases.case_record import CaseRecord, CaseRecordForm
 from webportal.intake.cases.sheet import MAX_SHEET_BYTES, Sheet, parse
@@ -52,7 +54,23 @@ class BatchForm(forms.Form):
         ),
     )
 
+    department = forms.ModelChoiceField(
+        Department.objects.none(),
+        label=_("Department"),
+        help_text=_("New studies belong to it, and its people see them."),
+    )
+
     checked_sheet: Sheet | None = None
+
+    def __init__(self, *args: Any, by: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        own = departments_of(by)
+        department = self.fields["department"]
+        assert isinstance(department, forms.ModelChoiceField)
+        department.queryset = own
+        # With one there is nothing to choose; with none, creating the batch says what to do.
+        if own.count() < 2:
+            del self.fields["department"]
 
     def clean(self) -> dict[str, Any]:
         """Check the sheet line by line."""
@@ -82,6 +100,7 @@ def read_forms(
     if not batch_form.is_valid():
         return None
     fields = {key: batch_form.cleaned_data[key] for key in ("name", "priority", "identity_mode")}
+    fields["department"] = batch_form.cleaned_data.get("department")
     if batch_form.checked_sheet is not None:
         return fields, batch_form.checked_sheet.records
     if fields["identity_mode"] != IdentityMode.FORM:

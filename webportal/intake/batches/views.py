@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webportal.access.shown import show
+from webportal.accounts.departments import DepartmentError
 from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.intake import pipeline
@@ -60,14 +61,18 @@ def batches(request: SignedInRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def new_batch(request: SignedInRequest) -> HttpResponse:
     """Ask whose images they are; the page that follows receives the files."""
-    batch_form = BatchForm(request.POST or None, request.FILES or None)
+    batch_form = BatchForm(request.POST or None, request.FILES or None, by=request.user)
     case_form = CaseRecordForm(request.POST or None, prefix="case")
     if request.method == "POST":
         answer = read_forms(batch_form, case_form)
         if answer is not None:
             fields, records = answer
-            created = services.create_batch(request.user, **fields, records=records)
-            return redirect("intake:batch", created.pk)
+            try:
+                created = services.create_batch(request.user, **fields, records=records)
+            except DepartmentError as error:
+                batch_form.add_error(None, str(error))
+            else:
+                return redirect("intake:batch", created.pk)
     else:
         # On GET, the unbound form is not validated.
         case_form = CaseRecordForm(prefix="case")

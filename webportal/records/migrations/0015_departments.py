@@ -102,7 +102,7 @@ class Migration(migrations.Migration):
             field=models.ForeignKey(
                 db_index=False,
                 default=GENERAL,
-                help_text="Whose people see it; changed by webportal.records.moving alone.",
+                help_text="Whose people see it; changed by webportal.review.study.moving alone.",
                 on_delete=django.db.models.deletion.PROTECT,
                 related_name="studies",
                 to="accounts.department",

@@ -120,7 +120,7 @@ class Study(ShownResult, OfStudy):
         on_delete=models.PROTECT,
         related_name="studies",
         db_index=False,  # the last column of the indexes of the worklist
-        help_text="Whose people see it; changed by webportal.records.moving alone.",
+        help_text="Whose people see it; changed by webportal.review.study.moving alone.",
     )
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="studies"

@@ -1,0 +1,207 @@
+"""Emergency access: one patient, a reason, who one is, an hour, an alert and a review."""
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from tests.conftest import PASSWORD
+from tests.factories import make_patient, make_study
+from webportal.access.models import AccessEntry
+from webportal.accounts.models import Department, Role, User
+from webportal.audit.models import AuditEntry
+from webportal.notifications.models import Kind, Notification
+from webportal.records.models import EmergencyAccess, Outcome, Study
+from webportal.review.emergency import services
+
+SignIn = Callable[[User], Client]
+MakeUser = Callable[..., User]
+BEGIN = "/emergency"
+
+
+@pytest.fixture
+def elsewhere(radiologist: User) -> Department:
+    """A department that is not the radiologist's."""
+    return Department.objects.create(name="Elsewhere")
+
+
+@pytest.fixture
+def wanted(elsewhere: Department) -> Study:
+    patient = make_patient(patient_id="P-77", issuer="X", name="Hurt^Somebody")
+    return make_study(department=elsewhere, patient=patient, accession_number="ACC-9")
+
+
+def given(**changes: Any) -> dict[str, Any]:
+    fields = {"number": "P-77", "reason": "Trauma room", "password": PASSWORD}
+    return fields | changes
+
+
+def actions() -> list[str]:
+    return list(
+        AuditEntry.objects.filter(action__startswith="emergency.")
+        .order_by("sequence")
+        .values_list("action", flat=True)
+    )
+
+
+@pytest.mark.parametrize("number", ["P-77", "ACC-9"])
+def test_it_opens_all_of_one_patient(
+    number: str, wanted: Study, elsewhere: Department, radiologist: User, sign_in: SignIn
+) -> None:
+    another = make_study(department=elsewhere)
+    browser = sign_in(radiologist)
+    study, patient = f"/studies/{wanted.pk}", f"/patients/{wanted.patient_id}"
+    assert browser.get(study).status_code == 404
+    response = browser.post(BEGIN, given(number=number))
+    assert response["Location"] == patient
+    page = browser.get(patient)
+    assert b"Emergency access" in page.content
+    assert b"Hurt" in page.content
+    assert browser.get(study).status_code == 200
+    assert browser.get(f"/studies/{another.pk}").status_code == 404
+    # Nothing to browse: lists show the own departments alone.
+    assert b"Hurt" not in browser.get("/worklist").content
+    assert actions() == ["emergency.begun"]
+
+
+def test_end_now_ends_it(wanted: Study, radiologist: User, sign_in: SignIn) -> None:
+    browser = sign_in(radiologist)
+    browser.post(BEGIN, given())
+    access = EmergencyAccess.objects.get()
+    browser.post(reverse("review:end-emergency", args=[access.pk]))
+    assert browser.get(f"/studies/{wanted.pk}").status_code == 404
+    assert b"data-emergency" not in browser.get("/worklist").content
+    assert actions() == ["emergency.begun", "emergency.ended"]
+
+
+def test_it_ends_by_itself(wanted: Study, radiologist: User, settings: Settings) -> None:
+    settings.EMERGENCY_ACCESS_MINUTES = 0
+    services.begin(radiologist, "P-77", "Trauma room", PASSWORD)
+    assert not Study.objects.visible_to(radiologist).exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "recorded"),
+    [
+        ({"password": "wrong"}, ["emergency.failed"]),
+        ({"reason": "  "}, []),
+        ({"number": "P-7"}, ["emergency.failed"]),
+        ({"number": "Hurt"}, ["emergency.failed"]),
+        ({"issuer": "Y"}, ["emergency.failed"]),
+    ],
+)
+def test_it_needs_an_exact_number_a_reason_and_the_person(
+    changes: dict[str, str], recorded: list[str], wanted: Study, radiologist: User, sign_in: SignIn
+) -> None:
+    response = sign_in(radiologist).post(BEGIN, given(**changes))
+    assert response.status_code == 422
+    assert not EmergencyAccess.objects.exists()
+    assert actions() == recorded
+
+
+def test_who_one_is_comes_before_whether_there_is_such_a_patient(
+    wanted: Study, radiologist: User, sign_in: SignIn
+) -> None:
+    browser = sign_in(radiologist)
+    answers = [
+        browser.post(BEGIN, given(number=number, password="wrong")).context["form"].errors
+        for number in ("P-77", "NOBODY")
+    ]
+    assert answers[0] == answers[1]
+
+
+def test_several_patients_of_one_number_need_the_issuer(
+    wanted: Study, elsewhere: Department, radiologist: User
+) -> None:
+    make_study(department=elsewhere, patient=make_patient(patient_id="P-77", issuer="Y"))
+    with pytest.raises(services.EmergencyError, match="issuer"):
+        services.begin(radiologist, "P-77", "Trauma room", PASSWORD)
+    access = services.begin(radiologist, "P-77", "Trauma room", PASSWORD, issuer="X")
+    assert access.patient == wanted.patient
+
+
+def test_there_is_none_for_patients_one_sees(elsewhere: Department, radiologist: User) -> None:
+    make_study(patient=make_patient(patient_id="OWN"))
+    with pytest.raises(services.EmergencyError):
+        services.begin(radiologist, "OWN", "Trauma room", PASSWORD)
+
+
+def test_it_is_not_offered_while_there_is_one_department(
+    radiologist: User, sign_in: SignIn
+) -> None:
+    browser = sign_in(radiologist)
+    assert browser.get(BEGIN).status_code == 404
+    assert b"Emergency" not in browser.get("/patients").content
+
+
+def test_heads_and_auditors_are_told_at_once_as_configured(
+    wanted: Study,
+    elsewhere: Department,
+    radiologist: User,
+    auditor: User,
+    it_person: User,
+    make_user: MakeUser,
+    settings: Settings,
+) -> None:
+    head, member = make_user(Role.UPLOADER), make_user(Role.UPLOADER, username="member")
+    head.memberships.create(department=elsewhere, is_head=True)
+    member.memberships.create(department=elsewhere)
+
+    def told() -> set[User]:
+        return {each.recipient for each in Notification.objects.filter(kind=Kind.EMERGENCY)}
+
+    access = services.begin(radiologist, "P-77", "Trauma room", PASSWORD)
+    assert told() == {head, auditor}
+    services.end(access)
+    settings.EMERGENCY_ALERTS = ["it"]
+    services.begin(radiologist, "P-77", "Trauma room", PASSWORD)
+    assert told() == {head, auditor, it_person}
+
+
+def test_an_auditor_reviews_what_was_seen(
+    wanted: Study, radiologist: User, auditor: User, sign_in: SignIn
+) -> None:
+    browser, other = sign_in(radiologist), sign_in(auditor)
+    browser.post(BEGIN, given())
+    browser.get(f"/patients/{wanted.patient_id}")
+    assert AccessEntry.objects.filter(route="records:patient").exists()
+    access = EmergencyAccess.objects.get()
+    page = reverse("audit:emergency", args=[access.pk])
+    said = {"outcome": Outcome.JUSTIFIED, "remark": "Resuscitation"}
+    assert other.post(page, said).status_code == 422  # still running
+    services.end(access)
+    shown = other.get(page).content.decode()
+    assert "Trauma room" in shown
+    assert "Patient’s record" in shown
+    badge = b"text-bg-warning"
+    assert badge in other.get(reverse("audit:emergencies")).content
+    other.post(page, said)
+    access.refresh_from_db()
+    assert (access.outcome, access.reviewed_by) == (Outcome.JUSTIFIED, auditor)
+    assert badge not in other.get(reverse("audit:emergencies")).content
+    assert actions()[-1] == "emergency.reviewed"
+    with pytest.raises(services.EmergencyError):
+        services.review(access, Outcome.UNCLEAR, "", auditor)
+
+
+def test_nobody_reviews_their_own(wanted: Study, radiologist: User) -> None:
+    access = services.begin(radiologist, "P-77", "Trauma room", PASSWORD)
+    services.end(access)
+    with pytest.raises(services.EmergencyError):
+        services.review(access, Outcome.JUSTIFIED, "", radiologist)
+
+
+def test_others_cannot_end_it(
+    wanted: Study, radiologist: User, make_user: MakeUser, sign_in: SignIn
+) -> None:
+    access = services.begin(radiologist, "P-77", "Trauma room", PASSWORD)
+    browser = sign_in(make_user(Role.RADIOLOGIST, username="other"))
+    response = browser.post(reverse("review:end-emergency", args=[access.pk]))
+    assert response.status_code == 404
+    access.refresh_from_db()
+    assert access.ends_at > timezone.now() + timedelta(minutes=50)

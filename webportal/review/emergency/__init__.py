@@ -1,0 +1,1 @@
+"""Emergency access: one patient of another department, for a reason and an hour."""

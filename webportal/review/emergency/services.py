@@ -1,0 +1,147 @@
+"""Beginning, ending and reviewing an emergency access.
+
+Whoever has to see a patient of another department at once confirms who they are, names the patient
+by the exact Patient ID or accession number and gives the reason. The access ends by itself, is told
+to others at once, and stays open until an auditor has recorded what a review found.
+"""
+
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.dispatch import Signal
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from webportal.accounts.models import User
+from webportal.accounts.services import AccountError
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.records.models import EmergencyAccess, Outcome, Patient, Study
+from webportal.refusals import Conflict
+from webportal.review.reads.authentication import Secret, confirm_signer
+
+#: That an access (`access`) has begun; within the transaction.
+begun = Signal()
+
+
+class EmergencyError(Conflict):
+    """Nothing was opened or changed; the message says why and what to do."""
+
+
+class NotAuthenticatedError(EmergencyError):
+    """The person did not show who they are."""
+
+
+def begin(
+    person: User,
+    number: str,
+    reason: str,
+    secret: Secret,
+    *,
+    issuer: str = "",
+    pin_is_open: bool = False,
+) -> EmergencyAccess:
+    """Open all of one patient to a person for EMERGENCY_ACCESS_MINUTES, and alert others.
+
+    `number` is the exact Patient ID or accession number. Raises NotAuthenticatedError, and
+    EmergencyError where that is no patient or several, or one whom the person sees anyway; who the
+    person is comes first, so that nobody else learns whether there is such a patient.
+    """
+    try:
+        confirm_signer(person, secret, pin_is_open)
+    except AccountError as error:
+        _note_failure(person, "authentication")
+        raise NotAuthenticatedError(str(error)) from error
+    if not reason.strip():
+        raise EmergencyError(_("Give the reason."))
+    found = list(_patients(number, issuer)[:2])
+    if not found:
+        _note_failure(person, "not_found")
+        raise EmergencyError(
+            _("No patient has exactly this Patient ID or accession number. Nothing was opened.")
+        )
+    if len(found) > 1:
+        _note_failure(person, "ambiguous")
+        raise EmergencyError(
+            _("Several patients have this number. Add the issuer of the Patient ID.")
+        )
+    return _open(person, found[0], reason.strip())
+
+
+def _patients(number: str, issuer: str) -> QuerySet[Patient]:
+    by_accession = Study.objects.filter(accession_number=number).values("patient")
+    found = Patient.objects.filter(Q(patient_id=number) | Q(pk__in=by_accession))
+    return found.filter(issuer=issuer) if issuer else found
+
+
+@transaction.atomic
+def _open(person: User, patient: Patient, reason: str) -> EmergencyAccess:
+    # Of two requests at once the second one finds the first one's access.
+    User.objects.select_for_update().get(pk=person.pk)
+    visible = patient.studies.visible_to(person)
+    if not patient.studies.exclude(pk__in=visible.values("pk")).exists():
+        raise EmergencyError(_("You see all studies of this patient already."))
+    now = timezone.now()
+    access = EmergencyAccess.objects.create(
+        person=person,
+        patient=patient,
+        reason=reason,
+        began_at=now,
+        ends_at=now + timedelta(minutes=settings.EMERGENCY_ACCESS_MINUTES),
+    )
+    begun.send(sender=EmergencyAccess, access=access)
+    detail = {
+        "patient": str(patient.pk),
+        "reason": reason,
+        "until": access.ends_at.isoformat(),
+    }
+    append(Event(Action.EMERGENCY_BEGUN, "emergency", access.pk, detail=detail), person)
+    return access
+
+
+def _note_failure(person: User, why: str) -> None:
+    append(Event(Action.EMERGENCY_FAILED, "user", person.pk, detail={"why": why}), person)
+
+
+def running(person: User) -> QuerySet[EmergencyAccess]:
+    """The accesses of a person that have not ended."""
+    return EmergencyAccess.objects.filter(person=person, ends_at__gt=timezone.now())
+
+
+@transaction.atomic
+def end(access: EmergencyAccess) -> None:
+    """End an access before its time; nothing happens to one that has ended."""
+    locked = EmergencyAccess.objects.select_for_update().select_related("person").get(pk=access.pk)
+    now = timezone.now()
+    if locked.ends_at <= now:
+        return
+    locked.ends_at = now
+    locked.save(update_fields=["ends_at"])
+    detail = {"patient": str(locked.patient_id), "until": now.isoformat()}
+    append(Event(Action.EMERGENCY_ENDED, "emergency", locked.pk, detail=detail), locked.person)
+
+
+@transaction.atomic
+def review(access: EmergencyAccess, outcome: str, remark: str, by: User) -> None:
+    """Record what the review of an access found.
+
+    Raises EmergencyError while it is running, for one's own, and where it has been reviewed.
+    """
+    locked = EmergencyAccess.objects.select_for_update().get(pk=access.pk)
+    if locked.person_id == by.pk:
+        raise EmergencyError(_("Somebody else has to review your own emergency access."))
+    if locked.ends_at > timezone.now():
+        raise EmergencyError(_("The access has not ended yet. Review it afterwards."))
+    if locked.outcome:
+        raise EmergencyError(_("Somebody else has reviewed it already."))
+    locked.outcome, locked.remark = Outcome(outcome), remark.strip()
+    locked.reviewed_by, locked.reviewed_at = by, timezone.now()
+    locked.save(update_fields=["outcome", "remark", "reviewed_by", "reviewed_at"])
+    detail = {
+        "patient": str(locked.patient_id),
+        "outcome": locked.outcome,
+        "remark": locked.remark,
+    }
+    append(Event(Action.EMERGENCY_REVIEWED, "emergency", locked.pk, detail=detail), by)
