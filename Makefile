@@ -32,7 +32,7 @@ restore: install  ## restore a backup before the first start: make restore ARGS=
 test: install-dev  ## run every check, then the tests
 	@$(VENV_PYTHON) -m tools.checks --tests
 
-test-peers: install-dev  ## test DICOMweb with OHIF and Orthanc, which are downloaded
+test-peers: install-dev  ## test with programs of others: OHIF, Orthanc, DicomSRValidator
 	@$(VENV_PYTHON) -m tools.peers $(ARGS)
 
 coverage: install-dev  ## run the tests alone and show which lines and branches they reach

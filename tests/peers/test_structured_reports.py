@@ -1,0 +1,79 @@
+"""Structured reports against the templates of PS3.16, by PixelMed's DicomSRValidator.
+
+It takes half a minute for each document; `make test-peers` runs it.
+"""
+
+import os
+import shutil
+import subprocess
+from io import BytesIO
+from pathlib import Path
+
+import pydicom
+import pytest
+
+from tests.delivery.rows import make_pacs
+from tests.factories import make_prediction
+from tests.helpers import let_time_pass
+from tests.reading import read
+from webportal.accounts.models import User
+from webportal.delivery.making import make
+from webportal.delivery.models import Destination, Document, Kind
+from webportal.delivery.planning import plan
+from webportal.review.reads.marks import Mark
+
+pytestmark = [pytest.mark.peers, pytest.mark.django_db, pytest.mark.timeout(900)]
+
+# Its style sheets exceed what Java allows by default.
+_OPTIONS = " ".join(
+    f"-Djdk.xml.xpath{name}=0" for name in ("TotalOpLimit", "ExprOpLimit", "ExprGrpLimit")
+)
+# A row of TID 4019 that is newer than the validator.
+_NEWER = '"Algorithm Manufacturer"): Content Item not in template'
+
+
+@pytest.fixture
+def documents(radiologist: User) -> dict[str, Document]:
+    """Every kind of report, made."""
+    prediction = make_prediction()
+    make_pacs()
+    mark = Mark(prediction.radiograph.pk, "pneumonia", 5, 6, 20, 21)
+    read(
+        prediction,
+        radiologist,
+        "definite",
+        zones=("right_lower",),
+        other_findings=("effusion",),
+        marks=(mark,),
+        comment="A dense opacity.",
+    )
+    let_time_pass()
+    Destination.objects.update(created_at="2000-01-01T00:00Z", looked_until="2000-01-01T00:00Z")
+    plan()
+    for document in Document.objects.all():
+        make(document)
+    return {document.kind: document for document in Document.objects.all()}
+
+
+@pytest.mark.parametrize("kind", [Kind.RESULT, Kind.RESULT_REGION, Kind.REPORT, Kind.REPORT_MARKS])
+def test_a_report_follows_its_template(
+    documents: dict[str, Document], kind: Kind, tmp_path: Path
+) -> None:
+    if shutil.which("DicomSRValidator") is None:
+        pytest.skip("pixelmed-apps is not installed")
+    path = tmp_path / "report.dcm"
+    content = bytes(documents[kind].content or b"")
+    pydicom.dcmread(BytesIO(content)).save_as(path, enforce_file_format=True)
+    done = subprocess.run(
+        ["DicomSRValidator", path],
+        check=False,
+        env=os.environ | {"JAVA_TOOL_OPTIONS": _OPTIONS},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    said = done.stdout.splitlines()
+    assert "IOD validation complete" in said
+    assert "Root Template Validation Complete" in said
+    faults = [line for line in said if "Error" in line or "Warning" in line]
+    assert [line for line in faults if not line.endswith(_NEWER)] == []
