@@ -55,7 +55,7 @@ def test_studies_of_other_departments_are_not_there(
     calling: Call, make_user: Callable[..., User]
 ) -> None:
     elsewhere = Department.objects.create(name="Elsewhere")
-    mine, other = make_study(), make_study(department=elsewhere)
+    mine, other = make_study(), make_study(department_id=elsewhere.pk)
     make_radiograph(mine)
     image = make_radiograph(other)
     person = make_user(Role.RADIOLOGIST)
