@@ -24,8 +24,8 @@ export function hearOfImages({ signal }: Life, hear: (news: ImageNews) => void):
  * Allows signing only once the reader has seen the images and knows whose they are. The portal refuses
  * anything else; this says so in advance, and disables the findings until an image is shown.
  *
- * A signature tried too early is neither lost without a word nor kept to be given later, when something
- * else may be on the screen: the form says that nothing was signed and why, and then that it can be.
+ * A signature attempted too early is neither silently dropped nor queued, because something else may be
+ * on the screen by then: the form says that nothing was signed and why, and later that it can be signed.
  */
 export class SignGate {
   private readonly form: HTMLFormElement;
@@ -40,7 +40,7 @@ export class SignGate {
     hearOfImages(life, (news) => this.hear(news));
     document.addEventListener("htmx:afterRequest", () => this.update(), { signal });
     for (const kind of ["input", "change"]) form.addEventListener(kind, () => this.update());
-    // Before anything else on the page hears of it.
+    // In the capture phase, before any other handler.
     form.addEventListener("click", (event) => this.stops(event, event.target), { capture: true });
     form.addEventListener("submit", (event) => this.stops(event, event.submitter), { capture: true });
     for (const button of this.missing) {
@@ -95,7 +95,7 @@ export class SignGate {
     const isCovered = (hasPicture || !this.needsPicture) && isSeen;
     this.maySign = isKnown && (isCovered || this.isExcused);
     for (const button of this.form.querySelectorAll<HTMLButtonElement>("[data-signs]")) {
-      // A button that is disabled in earnest could not say why.
+      // A button with `disabled` gets no clicks and could not explain itself.
       button.disabled = false;
       button.ariaDisabled = String(!this.maySign);
     }

@@ -1,14 +1,14 @@
 /**
- * Asks the browser for a passkey, or to make one, before a form marked `data-passkey` is sent.
+ * Asks the browser to use or create a passkey before a form marked `data-passkey` is submitted.
  *
- * The portal gives the options, and takes the browser's answer in the form's field `passkey`.
+ * The portal supplies the options, and receives the credential in the form's field `passkey`.
  */
 
 import { csrfToken, renewToken } from "./csrf";
 
 type Kind = "create" | "get";
 
-/** Why there is no passkey, in words for the person. */
+/** No passkey was obtained; the message is for the user. */
 class NoPasskey extends Error {}
 
 export function bindPasskeys(): void {
@@ -20,7 +20,7 @@ export function bindPasskeys(): void {
     const options = form.dataset["passkeyOptions"] ?? "";
     void answerAndSend(form, options, kind, () => form.submit());
   });
-  // A form that is sent with a passkey or without has a button for it.
+  // Forms that also work without a passkey have a separate button for it.
   document.addEventListener("click", (event) => {
     const button = (event.target as Element).closest<HTMLButtonElement>("[data-passkey-ask]");
     if (!button?.form) return;
@@ -39,7 +39,7 @@ async function answerAndSend(
 ): Promise<void> {
   const place = form.querySelector<HTMLElement>("[data-passkey-news]");
   const field = form.elements.namedItem("passkey") as HTMLInputElement;
-  // The browser asks for one at a time.
+  // The browser allows only one request at a time.
   if (!place || place.ariaBusy === "true") return;
   place.ariaBusy = "true";
   place.textContent = "";
@@ -56,8 +56,8 @@ async function answerAndSend(
 }
 
 /**
- * The browser's answer as JSON, to options that `address` gives. Throws `NoPasskey`, with a text of
- * `texts` (unsupported, stopped, unreachable) or what the portal says.
+ * The credential as JSON, for the options from `address`. Throws `NoPasskey` with a message from `texts`
+ * (unsupported, stopped, unreachable) or from the portal.
  */
 async function askForPasskey(address: string, kind: Kind, texts: DOMStringMap): Promise<string> {
   if (!("PublicKeyCredential" in window) || !PublicKeyCredential.parseRequestOptionsFromJSON)
@@ -77,7 +77,7 @@ async function askForPasskey(address: string, kind: Kind, texts: DOMStringMap): 
         }));
     if (credential instanceof PublicKeyCredential) return JSON.stringify(credential.toJSON());
   } catch (error) {
-    // The person stopped it, it took too long, or there is none; the browser does not say which.
+    // Cancelled, timed out or no passkey found; browsers do not say which.
     if (!(error instanceof DOMException)) throw error;
   }
   throw new NoPasskey(texts["stopped"]);

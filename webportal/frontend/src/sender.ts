@@ -5,7 +5,7 @@ import { MOST_PATH, SendError, send, type Verdict } from "./sending";
 const LANES = 4;
 /** Delays between retries of a file, in milliseconds; after the last one the user has to ask. */
 const BACK_OFF = [1000, 2000, 4000, 8000, 16000];
-/** The delay before a file that has to wait its turn asks again, in milliseconds. */
+/** The retry delay of a file that has to wait its turn, in milliseconds. */
 const ITS_TURN = 2000;
 
 export type State = "waiting" | "sending" | "delivered" | "failed";
@@ -15,7 +15,7 @@ export interface Upload extends Found {
   state: State;
   sent: number;
   isRetried: boolean;
-  /** What the server said of a file that has to wait its turn. */
+  /** The server's message for a file that has to wait its turn. */
   waitsFor: string;
   verdicts: Verdict[];
   words: string;

@@ -11,9 +11,10 @@ export interface Verdict {
 }
 
 /**
- * Why there is no verdict. `lost`: no connection, go on when it is back. `passing`: try this file
- * again a little later. `busy`: it is not its turn yet. `blocked`: no file would get through, a person has to act. `final`: this
- * file will not be taken. `unreadable`: the file is no longer what was chosen.
+ * Why there is no verdict. `lost`: no connection, resume when it is back. `passing`: a temporary error,
+ * retry the file a little later. `busy`: the file has to wait its turn. `blocked`: no file would get
+ * through, someone has to act. `final`: this file will not be accepted. `unreadable`: the file has
+ * changed or disappeared since it was chosen.
  */
 export type Obstacle = "lost" | "passing" | "busy" | "blocked" | "final" | "unreadable";
 

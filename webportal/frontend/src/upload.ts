@@ -175,7 +175,7 @@ class Uploader {
     });
   }
 
-  // ── Words ────────────────────────────────────────────────────────────────────────────────────
+  // ── Texts ────────────────────────────────────────────────────────────────────────────────────
 
   private tooLarge({ file, path }: Found): string {
     const isArchive = path.toLowerCase().endsWith(".zip");

@@ -1,6 +1,6 @@
 import "vite/modulepreload-polyfill";
 
-// In this order: later ones change earlier ones.
+// Order matters: later style sheets override earlier ones.
 import "./study_page.css";
 import "./viewer/frame.css";
 import "./viewer/pane.css";
@@ -19,7 +19,7 @@ prepareViewer();
 onEachPage((life) => {
   const root = document.querySelector<HTMLElement>(".viewer[data-reader]");
   if (!root) return;
-  // Before the viewer, which tells what is on the screen.
+  // Before the viewer, which reports the displayed images.
   guardSignatures(life);
   startViewer(root, life);
   bindReadKeys(life);

@@ -5,15 +5,14 @@ import { isSwitchedOff } from "./shortcuts";
 import { holdRows, ROWS } from "./worklist/rows";
 import { Selection } from "./worklist/selection";
 
-/** For how long after the last touch of the table its rows stay where they are. */
+/** How long rows stay in place after the last interaction with the table. */
 const CALM_MILLISECONDS = 10_000;
 
 const LINKS = ".worklist-row a.stretched-link";
 
 /**
- * The worklist's keys, its selection, and updates that move no row under somebody's hand: while the
- * table is in use its rows stay in place, their content is kept current, and a button says that
- * the list has changed.
+ * Keyboard shortcuts, selection and updates of the worklist. While the table is in use, updates refresh
+ * the rows' content but keep their order, and a button announces that the list has changed.
  */
 export function bindWorklist(life: Life): void {
   const list = document.querySelector<HTMLElement>("#worklist");
@@ -26,7 +25,7 @@ export function bindWorklist(life: Life): void {
 function keepRowsInPlace(list: HTMLElement, selection: Selection): void {
   const news = document.querySelector<HTMLButtonElement>("[data-show-news]");
   let touchedAt = -Infinity;
-  // The button that says so has the focus and goes: the list takes it.
+  // The focused button is about to disappear, so the focus moves to the list.
   let losesFocus = false;
   const touch = (event: Event): void => {
     if ((event.target as Element).closest("table")) touchedAt = performance.now();
@@ -87,7 +86,7 @@ function bindKeys(selection: Selection, { signal }: Life): void {
   document.addEventListener("keydown", pressed, { signal });
 }
 
-/** Move the focus to the row before or after, or to the first one. */
+/** Move the focus to the previous or next row, or to the first one. */
 function move(row: HTMLElement | null, step: number): void {
   const links = [...document.querySelectorAll<HTMLElement>(LINKS)];
   const at = row ? links.findIndex((link) => row.contains(link)) : -1;

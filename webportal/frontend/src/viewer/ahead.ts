@@ -1,4 +1,4 @@
-/** Prefetches what will probably be read next. */
+/** Prefetches the images of the studies likely to be read next. */
 
 import { cache, Enums, imageLoader } from "@cornerstonejs/core";
 
@@ -7,7 +7,7 @@ import { imageId } from "./pixels";
 
 const AHEAD = { priority: 0, requestType: Enums.RequestType.Prefetch };
 
-/** Keeps the pixels at hand, decoded: the study that shows them is opened in place of this one. */
+/** Cache the decoded pixels; they survive because the next study is opened without a page load. */
 export async function fetchAhead(address: string, { signal }: Life): Promise<void> {
   await idle();
   if (signal.aborted) return;

@@ -11,16 +11,16 @@ import {
 import type { Turn } from "./orientation";
 import { type PixelHeader, pixelSize } from "./pixels";
 
-/** How far before the picture the camera stands; any distance looks the same. */
+/** Distance from the camera to the image plane; arbitrary under parallel projection. */
 const DISTANCE = 1000;
 
-/** What is in the middle, and half the height of what is seen, in Cornerstone's world. */
+/** Centre of the viewport, and half its visible height, in Cornerstone world coordinates. */
 export interface Camera {
   focalPoint: Types.Point3;
   parallelScale: number;
 }
 
-/** Cornerstone's way between its world and pixels; its own types know only half of it. */
+/** Conversions between world and index coordinates, which Cornerstone's types declare only in part. */
 interface Places {
   worldToIndex(world: Types.Point3): Types.Point3;
   indexToWorld(index: Types.Point3, world?: Types.Point3): Types.Point3;
@@ -41,14 +41,14 @@ export function openViewport(
 }
 
 /**
- * Let tools that round a place to a pixel meet the pixel in which the place lies: to them a whole
- * number is the middle of a pixel, to the processor's code it is the edge.
+ * Make tools that round a position pick the pixel that contains it: they take integer coordinates for
+ * pixel centres, whereas CPU rendering takes them for pixel edges.
  */
 function countFromMiddles(viewport: StackViewport): void {
   const getImageData = viewport.getImageData.bind(viewport);
   viewport.getImageData = () => {
     const image = getImageData();
-    // There is none before the first picture.
+    // There is no image data before the first image.
     if (!image) return image;
     const places = image.imageData as unknown as Places;
     const { worldToIndex, indexToWorld } = places;
@@ -62,8 +62,8 @@ function countFromMiddles(viewport: StackViewport): void {
 }
 
 /**
- * Let pixels that are no squares be as large as the camera says: the processor's code reads its
- * scale as that of a pixel's height, and draws it as that of the smaller side.
+ * Correct the zoom for non-square pixels: CPU rendering reads the parallel scale in terms of the pixel
+ * height, but draws it in terms of the shorter side.
  */
 function scaleByTheSmallerSide(viewport: StackViewport): void {
   const setCamera = viewport.setCamera.bind(viewport);
@@ -95,7 +95,7 @@ export function aim(viewport: StackViewport, { rotation, mirrored }: Turn, camer
   const [x, y, z] = focalPoint;
   viewport.setCamera({
     viewUp: [side * Math.sin(angle), -Math.cos(angle), 0],
-    // From behind the picture it is mirrored.
+    // Seen from behind, the image is mirrored.
     viewPlaneNormal: [0, 0, side],
     focalPoint,
     position: [x, y, z + side * DISTANCE],
@@ -103,13 +103,13 @@ export function aim(viewport: StackViewport, { rotation, mirrored }: Turn, camer
   });
 }
 
-/** Width and height of a whole picture, in the unit of `pixelSize`. */
+/** Width and height of an image, in the unit of `pixelSize`. */
 export function extentOf(header: PixelHeader): [number, number] {
   const [height, width] = pixelSize(header);
   return [header.columns * width, header.rows * height];
 }
 
-/** The upper left corner: WebGL counts from the middle of the first pixel, the processor's code not. */
+/** The upper left corner: WebGL has its origin at the centre of the first pixel, CPU rendering at its edge. */
 export function cornerOf(header: PixelHeader): [number, number] {
   if (getShouldUseCPURendering()) return [0, 0];
   const [height, width] = pixelSize(header);

@@ -1,6 +1,6 @@
 /**
- * A second picture beside the first: another image of the study, or one of an earlier study, with zoom,
- * place and window of both together on demand.
+ * Side-by-side comparison with another image of the study or with a prior, optionally with linked zoom,
+ * pan and window.
  */
 
 import { find, type ImageEntry, type PriorEntry } from "./page";
@@ -46,31 +46,31 @@ export class Comparison {
     return this.isOpen ? this.pane : null;
   }
 
-  /** Whether what lies beside the first picture is another image of the same study. */
+  /** Whether the second pane shows another image of the same study. */
   get showsOwn(): boolean {
     return this.isOpen && this.own.some(({ id }) => id === this.choice.value);
   }
 
-  /** Views of two sides have no place and no window in common. */
+  /** Images of different projections cannot share pan and window. */
   get canLink(): boolean {
     return this.isOpen && !this.showsOwn;
   }
 
-  /** Lay the latest earlier study beside the picture, or take away what is there. */
+  /** Show the most recent prior in the second pane, or close that pane. */
   toggle(): void {
     const [latest] = this.first.values();
     if (this.canLink) this.close();
     else if (latest) this.show(latest);
   }
 
-  /** Lay another image of the study beside the picture, or take it away. */
+  /** Show another image of this study in the second pane, or close that pane. */
   toggleOwn(): void {
     const other = this.own.find(({ id }) => id !== this.current.image?.id);
     if (this.showsOwn) this.close();
     else if (other) this.show(other.id);
   }
 
-  /** Show the first image of an earlier study. */
+  /** Show the first image of a prior study. */
   open(study: string): void {
     const image = this.first.get(study);
     if (image) this.show(image);

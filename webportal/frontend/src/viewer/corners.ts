@@ -11,12 +11,12 @@ const SIDES = ["top", "right", "bottom", "left"];
 export interface Shown {
   header: PixelHeader;
   turn: Turn;
-  /** Pixels of the screen for each of the picture. */
+  /** Screen pixels per image pixel. */
   scale: number;
   greys: GreyRange;
-  /** Whether it is inverted beyond what the file asks for. */
+  /** Whether the reader has inverted the image, relative to the file's own polarity. */
   isInverted: boolean;
-  /** Whether overlay planes that the file has are switched off. */
+  /** Whether the file has overlay planes that are switched off. */
   isOverlayHidden: boolean;
 }
 
@@ -58,7 +58,7 @@ export class Corners {
     this.drawScale(shown);
   }
 
-  /** Warnings not to be overlooked: the image is not shown as taken, or not completely. */
+  /** Prominent warnings that the image is not displayed as acquired, or not completely. */
   private writeBadges({ header, turn, isOverlayHidden }: Shown): void {
     const { overlay } = header;
     const names = [
@@ -67,7 +67,7 @@ export class Corners {
       overlay?.unreadable ? "overlayUnreadable" : "",
       overlay?.isCut ? "overlayCut" : "",
     ].filter((name) => name !== "");
-    // Pixels cached from an earlier version have no notes.
+    // Headers cached by an earlier version of the portal have no notes.
     const notes = (header.notes ?? []).join(" ");
     const words = [...names.map((name) => this.texts[name] ?? ""), notes];
     const badges = find(this.root, ".pane-badges");
@@ -83,7 +83,7 @@ export class Corners {
     );
   }
 
-  /** A bar of a round length, at most a quarter of the picture's width on the screen. */
+  /** A scale bar of a round length, at most a quarter of the displayed image's width. */
   private drawScale({ header, scale }: Shown): void {
     const bar = find(this.root, ".pane-scale");
     bar.hidden = header.spacing === null;

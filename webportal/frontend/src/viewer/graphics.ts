@@ -1,6 +1,6 @@
 /**
- * The graphics card that draws the pictures, and that a browser may take it away: after a fault of the
- * driver, after sleep, or when many pages draw. Cornerstone goes on and says that it has drawn.
+ * Detects a lost WebGL context. The browser drops contexts after a driver fault, after sleep, or when too
+ * many are in use; Cornerstone does not notice and still reports images as rendered.
  */
 
 import { getShouldUseCPURendering, type RenderingEngine } from "@cornerstonejs/core";
@@ -8,10 +8,10 @@ import { getShouldUseCPURendering, type RenderingEngine } from "@cornerstonejs/c
 import type { Life } from "../life";
 import { stopStudies } from "../swap";
 
-/** At most the two pictures and the lens are drawn at once; a browser has 16 for all its pages. */
+/** Enough for two panes and the lens; browsers allow about 16 contexts across all pages. */
 export const CONTEXTS = 3;
 
-/** What a viewport is drawn with, null where the processor draws. */
+/** The viewport's WebGL context; null with CPU rendering. */
 function contextOf(engine: RenderingEngine, viewportId: string): WebGLRenderingContext | null {
   if (getShouldUseCPURendering()) return null;
   const renderWindow = engine.getOffscreenMultiRenderWindow(viewportId).getOpenGLRenderWindow();
@@ -19,9 +19,9 @@ function contextOf(engine: RenderingEngine, viewportId: string): WebGLRenderingC
 }
 
 /**
- * Call `lost` when what a viewport is drawn with is gone. It does not come back to this document: the
- * next study is to be opened in a new one. Returns a function that says whether it is gone; the
- * browser tells of it a little later.
+ * Call `lost` when a viewport loses its WebGL context. This document cannot get it back, so the next
+ * study is opened in a new one. Returns a function that checks for the loss directly, because the
+ * browser's event arrives with a delay.
  */
 export function watchGraphics(
   engine: RenderingEngine,

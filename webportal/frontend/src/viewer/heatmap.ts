@@ -2,7 +2,7 @@
 
 import { type Corner, layBetween } from "./layer";
 
-/** The side of the square that is laid on the picture; any size will do, for it is stretched. */
+/** Side of the square element, in pixels; arbitrary, because it is stretched over the image. */
 const SIDE = 512;
 
 export class HeatmapLayer {
@@ -10,7 +10,7 @@ export class HeatmapLayer {
   private source = "";
   private isWanted = false;
 
-  /** Lies over the canvas with the picture, under what is measured on it. */
+  /** Stacked above the image canvas and below the measurements. */
   constructor(canvas: HTMLElement) {
     this.image.className = "pane-heatmap";
     this.image.alt = "";
@@ -19,12 +19,12 @@ export class HeatmapLayer {
     canvas.after(this.image);
   }
 
-  /** Whether the image has one. */
+  /** Whether the image has a heat map. */
   get exists(): boolean {
     return this.source !== "";
   }
 
-  /** Use the map at a URL; "" for none. */
+  /** Load the heat map at a URL; "" for none. */
   show(source: string): void {
     this.source = source;
     this.image.removeAttribute("src");
@@ -43,7 +43,7 @@ export class HeatmapLayer {
     this.image.hidden = !isShown;
   }
 
-  /** Lay it between three corners of the picture, in pixels of the screen. */
+  /** Fit it to three corners of the image, in screen pixels. */
   place(topLeft: Corner, topRight: Corner, bottomLeft: Corner): void {
     layBetween(this.image, [SIDE, SIDE], topLeft, topRight, bottomLeft);
   }

@@ -25,16 +25,16 @@ export function bindKeys(
   document.addEventListener("keydown", pressed, { signal });
 }
 
-/** Shifted digits by their place: what they write differs from keyboard to keyboard. */
+/** Shifted digits go by physical key: the character they produce depends on the keyboard layout. */
 function nameOf(event: KeyboardEvent): string {
   const digit = event.shiftKey ? DIGIT.exec(event.code)?.[1] : undefined;
   if (digit) return `Shift+${digit}`;
   return event.key.length === 1 ? event.key.toLowerCase() : event.key;
 }
 
-/** Keys that buttons and choices have a use for themselves are left to them. */
+/** Whether the key is free for a shortcut, rather than needed by the focused button or input. */
 function isFree(key: string, target: HTMLElement, stage: HTMLElement): boolean {
-  // The heading has the focus when a study has come in place of another.
+  // The heading has the focus after a study was opened without a page load.
   const isElsewhere = !target.matches("body, h1") && !stage.contains(target);
   if (key === " ") return !isElsewhere || target.closest("button, a, input, summary") === null;
   if (key.startsWith("Arrow") || key === "Backspace") return !isElsewhere || target.closest("input") === null;

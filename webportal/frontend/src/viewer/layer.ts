@@ -3,8 +3,8 @@
 export type Corner = [number, number];
 
 /**
- * Stretch an element of a size between three corners, in pixels of the pane. Its style needs
- * `transform-origin: 0 0` and a place at the upper left of the pane.
+ * Stretch an element of the given size to three corners, in pane pixels. Its style must have
+ * `transform-origin: 0 0` and position it at the upper left of the pane.
  */
 export function layBetween(
   element: HTMLElement,

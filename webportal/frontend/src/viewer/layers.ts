@@ -1,4 +1,4 @@
-/** What lies over a pane's image and moves with it: the heat map and the overlay planes. */
+/** The layers above a pane's image that move with it: heat map and overlay planes. */
 
 import { HeatmapLayer } from "./heatmap";
 import { OverlayLayer } from "./overlay";
@@ -26,8 +26,8 @@ export class Layers {
   }
 
   /**
-   * Lay them between three corners of the image (top left, top right, bottom left), in pixels of the
-   * pane. Returns how many pixels of the screen there are for each of the picture's `columns`.
+   * Fit them to three corners of the image (top left, top right, bottom left), in pane pixels. Returns
+    * the scale: screen pixels per image pixel, for an image of `columns` columns.
    */
   place(corners: [Point, Point, Point], columns: number): number {
     const [topLeft, topRight] = corners;

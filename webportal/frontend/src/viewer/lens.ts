@@ -20,7 +20,7 @@ export class Lens {
     this.make = () => new Pane(engine, life, "lens", root, texts);
   }
 
-  /** Magnify where the pointer is held down on a pane. */
+  /** Magnify the image under the pointer while its button is held down on a pane. */
   watch(over: Pane): void {
     over.element.addEventListener("pointerdown", (event) => {
       if (!this.isChosen || event.button !== 0 || !over.isLoaded) return;
@@ -44,7 +44,7 @@ export class Lens {
     const stage = (this.root.offsetParent ?? this.root).getBoundingClientRect();
     this.root.style.left = `${event.clientX - stage.left - this.root.offsetWidth / 2}px`;
     this.root.style.top = `${event.clientY - stage.top - this.root.offsetHeight / 2}px`;
-    // Made when it is first wanted, when it has a size.
+    // Created on first use, because the element has no size before.
     this.pane ??= this.make();
     const { image } = over;
     if (image && this.image !== image) {

@@ -1,9 +1,9 @@
-/** The model's result: its heat map, closed for readers who read first. */
+/** The model's result and heat map, initially closed for readers who read first. */
 
 import { find } from "./page";
 import type { Pane } from "./pane";
 
-/** In per cent, for each study anew: what suited one patient's picture may hide another's finding. */
+/** In per cent. Reset for each study: an opacity that suited one image may hide a finding in another. */
 const OPACITY = 30;
 
 export class MachineLayer {
@@ -12,16 +12,15 @@ export class MachineLayer {
   private readonly onOff: HTMLInputElement;
   private readonly opacity: HTMLInputElement;
   private readonly result: HTMLDetailsElement | null;
-  /** Reset for each study. */
   private isOn = false;
 
-  /** `panes` gives those that are on the screen. */
+  /** `panes` returns the visible panes. */
   constructor(root: HTMLElement, panes: () => Pane[]) {
     this.root = root;
     this.panes = panes;
     this.onOff = find(root, "[data-heatmap-switch]");
     this.opacity = find(root, "[data-heatmap-opacity]");
-    // There alone where the reader reads first and has not signed.
+    // Present only if the reader reads first and has not signed yet.
     this.result = document.querySelector("details[data-machine-result]");
     this.opacity.value = String(OPACITY);
     this.onOff.addEventListener("change", () => this.switchTo(this.onOff.checked));

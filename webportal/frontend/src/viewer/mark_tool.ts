@@ -14,13 +14,13 @@ const POINT_RADIUS = 9;
 
 type Shape = "point" | "box" | "ellipse" | "line";
 
-/** What is drawn: corners of a box or of that around an ellipse, in pixels of the stored image. */
+/** A shape to draw: corners of a box or of an ellipse's bounding box, in stored image pixels. */
 export interface Drawn {
   radiograph: string;
   shape: Shape;
   points: Point[];
   label: string;
-  /** Signed already, by whomever: its line is broken. */
+  /** Part of a signed read, by any reader; drawn dashed. */
   isSigned: boolean;
   isChosen: boolean;
 }
@@ -29,7 +29,7 @@ type Data = Pick<Drawn, "shape" | "label" | "isSigned" | "isChosen"> & {
   handles: { points: Types.Point3[] };
 };
 
-/** The findings that were marked. */
+/** Draws marked findings. */
 export class MarkTool extends AnnotationDisplayTool {
   static override toolName = "Mark";
 
@@ -51,7 +51,7 @@ export class MarkTool extends AnnotationDisplayTool {
   }
 }
 
-/** The measurements that are kept with a read. */
+/** Draws measurements stored with a read. */
 export class KeptTool extends MarkTool {
   static override toolName = "KeptMeasurement";
 }
@@ -100,7 +100,7 @@ function drawOne(
   });
 }
 
-/** Let a pane show these, all of its present picture, in place of those of the tool that it showed. */
+/** Replace a pane's annotations of a tool; `all` must belong to the image it displays. */
 export function drawOn(pane: Pane, tool: typeof MarkTool, all: Drawn[]): void {
   const { element } = pane;
   for (const each of [...annotation.state.getAnnotations(tool.toolName, element)]) {

@@ -5,9 +5,9 @@ import { find, type ImageEntry, type Mark, type PageData, RememberedFinding } fr
 import type { Pane } from "./pane";
 import type { Point } from "./view";
 
-/** Dragging less far than this, in pixels of the screen, is a click. */
+/** A shorter drag, in screen pixels, counts as a click. */
 const CLICK = 5;
-/** How far an arrow key moves a mark, in pixels of the screen. */
+/** How far an arrow key moves a mark, in screen pixels. */
 const STEP = 8;
 const ARROWS: Record<string, Point> = {
   ArrowLeft: [-1, 0],
@@ -16,11 +16,11 @@ const ARROWS: Record<string, Point> = {
   ArrowDown: [0, 1],
 };
 
-/** What the viewer does for it. */
+/** Callbacks into the viewer. */
 export interface Hooks {
   chooseTool(): void;
   showImage(image: ImageEntry): void;
-  /** Marks are shown or hidden from now on. */
+  /** Marks were switched on or off. */
   toggled(): void;
 }
 
@@ -37,7 +37,7 @@ export class Marking {
   private readonly finding: HTMLSelectElement | null;
   private readonly remembered: RememberedFinding;
   private own: Mark[];
-  /** The mark that is being dragged, and the one whose line of the list has the focus. */
+  /** The mark being drawn, and the one whose list entry has the focus. */
   private pending: Mark | null = null;
   private focused: Mark | null = null;
   private stop: () => void = () => undefined;
@@ -63,12 +63,12 @@ export class Marking {
     this.writeList();
   }
 
-  /** Whether this page can take marks at all. */
+  /** Whether the reader can mark findings on this page. */
   get isOpen(): boolean {
     return this.kept !== null;
   }
 
-  /** Draw marks on a pane from now on. */
+  /** Start drawing marks on a pane. */
   follow(pane: Pane): void {
     if (!this.panes.includes(pane)) {
       this.panes.push(pane);
@@ -94,7 +94,7 @@ export class Marking {
     if (this.isChosen) this.setShown();
   }
 
-  /** Forget the mark that is being dragged. */
+  /** Discard the mark being drawn. */
   cancel(): void {
     this.stop();
     if (!this.pending) return;
@@ -102,7 +102,7 @@ export class Marking {
     this.redraw();
   }
 
-  // ── On the picture ────────────────────────────────────────────────────────────────────────────
+  // ── On the image ──────────────────────────────────────────────────────────────────────────────
 
   private draw(pane: Pane): void {
     const id = pane.image?.id;
@@ -117,7 +117,7 @@ export class Marking {
     const { radiograph, column, row, width, height } = mark;
     const finding = this.page.findings[mark.finding] ?? mark.finding;
     const label = mark.by ? `${finding} · ${mark.by}` : finding;
-    // A point is the middle of its pixel, a box goes around its pixels.
+    // A point is drawn at its pixel's centre, a box around the outer edges of its pixels.
     const place: Pick<Drawn, "shape" | "points"> =
       width === 0
         ? { shape: "point", points: [[column + 0.5, row + 0.5]] }
@@ -142,7 +142,7 @@ export class Marking {
   }
 
   private begin(pane: Pane, event: PointerEvent): void {
-    // A second finger zooms, Shift moves, other buttons do what they always do.
+    // A second finger zooms, Shift pans, and the other mouse buttons keep their usual function.
     if (!event.isPrimary) return this.cancel();
     if (!this.isChosen || !pane.isLoaded || event.button !== 0 || event.shiftKey) return;
     if (!this.page.images.some(({ id }) => id === pane.image?.id)) return;
@@ -173,7 +173,7 @@ export class Marking {
     element.addEventListener("pointercancel", () => this.cancel(), { signal });
   }
 
-  /** The mark between two places of the screen, null where that is nowhere on the picture. */
+  /** The mark spanned by two points on the screen; null if it lies outside the image. */
   private between(pane: Pane, from: Point, to: Point): Mark | null {
     const { columns, rows } = pane.size;
     const [x, y] = pane.shareAt(from);
@@ -196,7 +196,7 @@ export class Marking {
     if (this.finding && last in this.page.findings) this.finding.value = last;
   }
 
-  /** The finding ticked last is probably marked next. */
+  /** Preselect the finding ticked last, which is likely to be marked next. */
   private proposeFinding(event: Event): void {
     const ticked = event.target as HTMLInputElement;
     if (!this.finding || !ticked.checked) return;
@@ -241,7 +241,7 @@ export class Marking {
     this.keep();
   }
 
-  /** Put the marks into the form, which is then kept as a draft. */
+  /** Write the marks to the form, which triggers saving the draft. */
   private keep(): void {
     this.redraw();
     if (!this.kept) return;
@@ -294,7 +294,7 @@ export class Marking {
     this.redraw();
   }
 
-  /** Arrow keys move the mark in focus, with Shift they change its size, Delete takes it away. */
+  /** Arrow keys move the focused mark, Shift with arrow keys resizes it, Delete removes it. */
   private pressed(event: KeyboardEvent): void {
     const { focused } = this;
     if (!focused || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -320,14 +320,14 @@ export class Marking {
       mark.row = clamp(mark.row + down, 0, rows - Math.max(mark.height, 1));
       return;
     }
-    // To the right and down on the screen it grows, whichever way the picture lies.
+    // Right and down enlarge it on the screen, however the image is rotated or flipped.
     const sign = arrow[0] + arrow[1];
     mark.width = clamp(mark.width + sign * Math.abs(across), 1, columns - mark.column);
     mark.height = clamp(mark.height + sign * Math.abs(down), 1, rows - mark.row);
   }
 }
 
-/** From the first pixel to after the last one between two shares of a side, within the picture. */
+/** The half-open pixel range between two fractions of a side, clamped to the image. */
 function within(one: number, other: number, pixels: number): [number, number] {
   return [
     clamp(Math.floor(Math.min(one, other) * pixels), 0, pixels),
@@ -335,7 +335,7 @@ function within(one: number, other: number, pixels: number): [number, number] {
   ];
 }
 
-/** A whole number of pixels: none only where a key does not lead along that side. */
+/** Rounded to whole pixels, but at least one in the direction of movement. */
 function steps(pixels: number): number {
   if (Math.abs(pixels) < 1e-6) return 0;
   return Math.round(pixels) || Math.sign(pixels);

@@ -1,4 +1,4 @@
-/** Measurements kept with the read: drawn on the images, and stored in the reading form. */
+/** Measurements saved with the read: drawn on the images, and stored in the reading form. */
 
 import { type Drawn, drawOn, KeptTool } from "./mark_tool";
 import { find, type Measurement, type PageData } from "./page";
@@ -26,7 +26,7 @@ export class Measuring {
     this.update();
   }
 
-  /** Draw measurements on a pane from now on. */
+  /** Start drawing measurements on a pane. */
   follow(pane: Pane): void {
     if (!this.panes.includes(pane)) this.panes.push(pane);
     this.draw(pane);
@@ -38,7 +38,7 @@ export class Measuring {
     this.redraw();
   }
 
-  /** Let the list say what is kept, and what has been drawn and is not. */
+  /** List the saved measurements, and those drawn but not saved. */
   update(): void {
     if (!this.part || !this.list) return;
     const open = this.tools.finishedOn(this.page.images);
@@ -107,7 +107,7 @@ export class Measuring {
     keep.addEventListener("click", (event) => {
       const { uid, ...measurement } = finished;
       this.own.push(measurement);
-      // What is kept is drawn from the form: the drawing that can still be moved makes way.
+      // Saved measurements are drawn from the form, so remove the editable annotation.
       this.tools.discard(uid);
       this.changed();
       this.focusLine(event, this.own.length - 1);
@@ -115,7 +115,7 @@ export class Measuring {
     return line(place, keep);
   }
 
-  /** Keep whoever works by keys in the list; after a click keys go on to mean what they always do. */
+  /** Keep keyboard focus in the list; after a mouse click the viewer's shortcuts must keep working. */
   private focusLine({ detail: clicks }: MouseEvent, number: number): void {
     if (clicks > 0) return;
     this.list?.querySelectorAll<HTMLElement>("button.mark-place")[number]?.focus();
@@ -131,7 +131,7 @@ export class Measuring {
     return [what, value];
   }
 
-  /** Put the measurements into the form, which is then kept as a draft. */
+  /** Write the measurements to the form, which triggers saving the draft. */
   private changed(): void {
     this.focused = null;
     this.update();

@@ -2,7 +2,7 @@
 export interface Turn {
   /** Clockwise on the screen, in degrees: 0, 90, 180 or 270. */
   rotation: number;
-  /** Left and right of the picture are swapped before it is turned. */
+  /** Flipped horizontally before the rotation. */
   mirrored: boolean;
 }
 
@@ -12,12 +12,12 @@ export function turnedBy(turn: Turn, degrees: number): Turn {
   return { ...turn, rotation: (turn.rotation + degrees + 360) % 360 };
 }
 
-/** Left and right of what is on the screen swapped, however the picture lies. */
+/** Flip left and right as seen on the screen, whatever the current orientation. */
 export function flippedHorizontally(turn: Turn): Turn {
   return { rotation: (360 - turn.rotation) % 360, mirrored: !turn.mirrored };
 }
 
-/** Top and bottom of what is on the screen swapped. */
+/** Flip top and bottom as seen on the screen. */
 export function flippedVertically(turn: Turn): Turn {
   return turnedBy(flippedHorizontally(turn), 180);
 }
@@ -29,8 +29,8 @@ function opposite(sides: string): string {
 }
 
 /**
- * Which of the patient's sides is at the top, right, bottom and left of the screen.
- * `orientation` is DICOM's Patient Orientation: where rows and columns of the file run to.
+ * The patient directions at the top, right, bottom and left edge of the displayed image.
+ * `orientation` is Patient Orientation (0020,0020): the direction of the stored rows and columns.
  */
 export function sidesOnScreen(orientation: [string, string], turn: Turn): string[] {
   const [row, column] = orientation;
@@ -41,7 +41,7 @@ export function sidesOnScreen(orientation: [string, string], turn: Turn): string
   return sides.map((_, place) => sides[(place - quarters + 4) % 4] as string);
 }
 
-/** The word for how a picture is turned, as the page has it; "" where it lies as the file has it. */
+/** Key of the page's label for an orientation; "" for the stored one. */
 export function turnName({ rotation, mirrored }: Turn): string {
   if (!mirrored) return rotation === 0 ? "" : `rotated${rotation}`;
   if (rotation === 0) return "flippedHorizontally";

@@ -1,22 +1,22 @@
-/** The overlay planes of a file, drawn over its image: side markers, regions, text. */
+/** Draws a file's DICOM overlay planes over its image: side markers, regions, text. */
 
 import { type Corner, layBetween } from "./layer";
 import type { PixelHeader } from "./pixels";
 
-/** A light blue that neither measurements nor marks nor the heat map have; alpha, blue, green, red. */
+/** Light blue, distinct from measurements, marks and heat map; byte order alpha, blue, green, red. */
 const COLOR = 0xff_ff_e3_7f;
 
-/** What a file lays over its picture: a bit for each pixel, row by row, the lowest bit first. */
+/** A file's overlay planes combined: one bit per pixel, row by row, least significant bit first. */
 export interface OverlayPlanes {
   planes: number;
-  /** How many planes the file announces but does not hold as it should. */
+  /** Number of overlay planes declared in the file but missing or malformed. */
   unreadable: number;
-  /** Something of them lies beside the picture. */
+  /** Whether part of an overlay lies outside the image. */
   isCut: boolean;
   bits: Uint8Array;
 }
 
-/** The part of the picture in which planes draw, in pixels of the stored image. */
+/** Bounding box of the overlays, in stored image pixels. */
 interface Box {
   left: number;
   top: number;
@@ -29,27 +29,27 @@ export class OverlayLayer {
   private header: PixelHeader | null = null;
   private box: Box | null = null;
   private isWanted = true;
-  /** How many pixels of the image, across and down, are one of the canvas. */
+  /** Image pixels per canvas pixel, horizontally and vertically. */
   private step = 0;
 
-  /** Lies over the canvas with the picture, under what is measured on it. */
+  /** Stacked above the image canvas and below the measurements. */
   constructor(canvas: HTMLElement) {
     this.canvas.className = "pane-overlay";
     this.canvas.hidden = true;
     canvas.after(this.canvas);
   }
 
-  /** Whether the picture has one that draws anything. */
+  /** Whether the image has an overlay with at least one pixel set. */
   get exists(): boolean {
     return this.box !== null;
   }
 
-  /** Whether it is switched off although there is one. */
+  /** Whether the image has an overlay that is switched off. */
   get isHidden(): boolean {
     return this.exists && !this.isWanted;
   }
 
-  /** Draw the planes of an image from now on; null is none. */
+  /** Use the overlay of an image; null for none. */
   show(header: PixelHeader | null): void {
     this.header = header;
     this.step = 0;
@@ -62,7 +62,7 @@ export class OverlayLayer {
     this.canvas.hidden = !isWanted || !this.box;
   }
 
-  /** Lay it between three corners of the whole picture, `scale` pixels of the screen to each of it. */
+  /** Fit it to three corners of the whole image; `scale` is screen pixels per image pixel. */
   place(topLeft: Corner, topRight: Corner, bottomLeft: Corner, scale: number): void {
     const { box, header } = this;
     if (!box || !header) return;
@@ -89,7 +89,7 @@ export class OverlayLayer {
     );
   }
 
-  /** In a small picture a pixel stands for several, and is drawn when one of them is: no line is lost. */
+  /** When downsampling, a canvas pixel is set if any of its image pixels is, so that no line is lost. */
   private draw(box: Box, { columns, overlay }: PixelHeader, step: number): void {
     if (step === this.step || !overlay) return;
     this.step = step;
@@ -114,7 +114,7 @@ function isDrawn(bits: Uint8Array, pixel: number): boolean {
   return (((bits[pixel >> 3] as number) >> (pixel & 7)) & 1) === 1;
 }
 
-/** Around all that is drawn; null where that is nothing. */
+/** Bounding box of the pixels that are set; null if none is. */
 function boxOf({ rows, columns }: PixelHeader, bits: Uint8Array): Box | null {
   let [left, top, right, bottom] = [columns, rows, -1, -1];
   for (let byte = 0; byte < bits.length; byte++) {

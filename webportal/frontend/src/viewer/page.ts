@@ -8,18 +8,18 @@ export interface ImageEntry {
   viewed: string;
   /** URL of its heat map; "" if it has none. */
   heatmap: string;
-  /** Lines for the upper left and the upper right corner. */
+  /** Annotation lines for the upper left and the upper right corner. */
   patient: string[];
   study: string[];
 }
 
-/** An earlier study of the patient. */
+/** A prior study of the patient. */
 export interface PriorEntry {
   id: string;
   images: ImageEntry[];
 }
 
-/** A place on an image, in its pixels; the width and height of a point are 0. */
+/** A mark on an image, in image pixels; a point has width and height 0. */
 export interface Mark {
   radiograph: string;
   finding: string;
@@ -31,12 +31,12 @@ export interface Mark {
   by?: string;
 }
 
-/** A measurement that is kept with a read; its points are in pixels of the image. */
+/** A measurement saved with a read; its points are in image pixels. */
 export interface Measurement {
   radiograph: string;
   kind: "length" | "angle" | "rectangle" | "ellipse";
   points: [number, number][];
-  /** Its value with the unit. */
+  /** Value and unit. */
   words: string;
   /** Who signed it; missing while it is part of the reader's draft. */
   by?: string;
@@ -45,16 +45,16 @@ export interface Measurement {
 export interface PageData {
   reader: string;
   images: ImageEntry[];
-  /** The id of the image that is shown first; "" when there is none. */
+  /** ID of the image displayed first; "" if there is none. */
   first: string;
   priors: PriorEntry[];
-  /** What was marked in signed reads, of earlier studies too. */
+  /** Marks of signed reads, including those of priors. */
   marks: Mark[];
-  /** What was measured in signed reads, of earlier studies too. */
+  /** Measurements of signed reads, including those of priors. */
   measurements: Measurement[];
-  /** The findings that can be marked, in words. */
+  /** Labels of the findings that can be marked. */
   findings: Record<string, string>;
-  /** URL that lists what will probably be read next. */
+  /** URL that lists the studies likely to be read next. */
   ahead: string;
   /** Actions by key. */
   keys: Record<string, string>;
@@ -77,7 +77,7 @@ export interface Settings {
 
 const DEFAULTS: Settings = { linked: true };
 
-/** Kept in this browser for each reader, because several share a workstation. */
+/** Stored in this browser per reader, because several readers share a workstation. */
 export class RememberedSettings {
   private readonly key: string;
   readonly values: Settings;
@@ -101,7 +101,7 @@ export class RememberedSettings {
   }
 }
 
-/** The finding that a reader chose last for a mark, kept while this tab is open. */
+/** The finding last chosen for a mark, stored while this tab is open. */
 export class RememberedFinding {
   private readonly key: string;
 
@@ -109,7 +109,7 @@ export class RememberedFinding {
     this.key = `chestline.finding.${reader}`;
   }
 
-  /** "" where none was chosen yet. */
+  /** "" if none has been chosen yet. */
   get value(): string {
     return sessionStorage.getItem(this.key) ?? "";
   }

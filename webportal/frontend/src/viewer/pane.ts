@@ -28,12 +28,12 @@ export class Pane {
   readonly element: HTMLDivElement;
   readonly id: string;
   readonly layers: Layers;
-  /** Called when the view has changed, and when a picture is there but not drawn yet. */
+  /** Called when the view has changed, and when an image is loaded but not drawn yet. */
   onChange: () => void = () => undefined;
   onShown: (image: ImageEntry) => void = () => undefined;
-  /** Called when the picture was drawn, the way it lies now. */
+  /** Called when the image has been drawn in its current orientation. */
   onDrawn: () => void = () => undefined;
-  /** Called when the pane can show nothing any more; `image` is what it showed. */
+  /** Called when the pane can no longer render; `image` is the one it displayed. */
   onLost: (image: ImageEntry | null) => void = () => undefined;
 
   image: ImageEntry | null = null;
@@ -43,9 +43,9 @@ export class Pane {
   private header: PixelHeader | null = null;
   private turn: Turn = UPRIGHT;
   private isFitted = true;
-  /** Suppresses notifications while the pane moves itself. */
+  /** Suppresses notifications while the pane changes its own view. */
   private isBusy = false;
-  /** Whether nothing can be drawn any more. */
+  /** Whether the WebGL context is lost. */
   private readonly isLost: () => boolean;
   /** The view as it was last drawn, null when fitted. */
   private kept: View | null = null;
@@ -71,14 +71,14 @@ export class Pane {
     watchWheel(this);
     this.isLost = watchGraphics(engine, id, life, () => this.lose());
     life.onEnd(() => {
-      // An image that is on its way finds nothing to be shown on.
+      // Keeps an image still loading from being displayed.
       this.image = null;
       this.header = null;
       engine.disableElement(id);
     });
   }
 
-  // ── The picture ───────────────────────────────────────────────────────────────────────────────
+  // ── The image ─────────────────────────────────────────────────────────────────────────────────
 
   async show(image: ImageEntry): Promise<void> {
     if (this.isLost()) return this.lose();
@@ -89,12 +89,12 @@ export class Pane {
     this.layers.clear();
     const id = imageId(image.pixels);
     try {
-      // Cornerstone would lay one that comes late over another that was chosen meanwhile.
+      // Otherwise Cornerstone would display a late image over another one chosen in the meantime.
       await imageLoader.loadAndCacheImage(id);
       if (this.image !== image) return;
       await this.viewport.setStack([id]);
     } catch (error) {
-      // Another image was chosen meanwhile: its outcome counts.
+      // Ignore the error if another image has been chosen in the meantime.
       if (this.image === image) this.failed(error);
       return;
     }
@@ -123,7 +123,7 @@ export class Pane {
     this.empty(error instanceof ImageRefused ? error.message : (texts["failed"] ?? ""));
   }
 
-  /** Nothing more can be drawn: what is on the screen would stay as it is whatever is pressed. */
+  /** Give up on rendering: otherwise the last frame would stay on the screen and ignore all input. */
   private lose(): void {
     const { image } = this;
     this.image = null;
@@ -149,13 +149,13 @@ export class Pane {
     return this.viewport.getCurrentImageId();
   }
 
-  /** Which of the patient's sides is where on the screen; the names are empty where the file has none. */
+  /** Patient directions at the edges of the displayed image; the names are empty if the file has none. */
   get sides(): { names: string[]; turn: Turn } | null {
     if (!this.header) return null;
     return { names: sidesOnScreen(this.header.orientation, this.turn), turn: this.turn };
   }
 
-  /** In pixels of the stored image. */
+  /** In stored image pixels. */
   get size(): { columns: number; rows: number } {
     return this.header as PixelHeader;
   }
@@ -164,9 +164,9 @@ export class Pane {
     return this.viewport.getCornerstoneImage().getPixelData() as Pixels;
   }
 
-  // ── Place ─────────────────────────────────────────────────────────────────────────────────────
+  // ── Zoom and pan ──────────────────────────────────────────────────────────────────────────────
 
-  /** Everything as it was when the picture appeared; MONOCHROME1 comes back inverted. */
+  /** Restore the initial view, including the inversion of MONOCHROME1. */
   reset(): void {
     if (!this.header) return;
     this.restore();
@@ -220,7 +220,7 @@ export class Pane {
     this.onChange();
   }
 
-  /** Zoom so that what is under a point of the element is at another one then, or stays there. */
+  /** Zoom so that the image position under `point` of the element ends up under `then`. */
   zoomAt(point: Point, factor: number, then: Point = point): void {
     if (!this.header) return;
     const { focalPoint, parallelScale } = this.camera();
@@ -236,12 +236,12 @@ export class Pane {
     this.onChange();
   }
 
-  /** Put a point of the picture, in millimetres or pixels, in the middle. */
+  /** Centre the view on a world point, in millimetres or pixels. */
   private place(focalPoint: Types.Point3, parallelScale: number): void {
     this.draw(() => aim(this.viewport, this.turn, { focalPoint, parallelScale }));
   }
 
-  /** Change what the viewport shows without taking it for the reader's own doing. */
+  /** Change the view without treating it as the reader's own input. */
   private draw(change: () => void): void {
     this.isBusy = true;
     this.awaitDrawing();
@@ -254,12 +254,12 @@ export class Pane {
     return cameraOf(this.viewport);
   }
 
-  /** Where shares of width and height are in Cornerstone's world. */
+  /** Fractions of width and height to world coordinates. */
   private at(share: Point): Types.Point3 {
     return worldOf(this.header as PixelHeader, share);
   }
 
-  /** Where a place in pixels of the stored image is in Cornerstone's world. */
+  /** Stored image pixels to world coordinates. */
   worldAt(column: number, row: number): Types.Point3 {
     return this.at([column / this.size.columns, row / this.size.rows]);
   }
@@ -268,7 +268,7 @@ export class Pane {
     return fittedScale(this.header as PixelHeader, this.turn, this.element);
   }
 
-  // ── Greys ─────────────────────────────────────────────────────────────────────────────────────
+  // ── Window ────────────────────────────────────────────────────────────────────────────────────
 
   invert(): void {
     if (!this.header) return;
@@ -277,7 +277,7 @@ export class Pane {
     this.onChange();
   }
 
-  /** Use one of the windows 1 to 5. */
+  /** Apply a window preset, 1 to 5. */
   useWindow(number: number): void {
     if (!this.header) return;
     this.setGreys(windowOf(number, this.header, this.pixels), this.isInverted());
@@ -296,7 +296,7 @@ export class Pane {
     return this.viewport.getProperties().invert ?? false;
   }
 
-  // ── Two panes together ────────────────────────────────────────────────────────────────────────
+  // ── Linked panes ──────────────────────────────────────────────────────────────────────────────
 
   view(): View {
     const { isInverted } = this.header as PixelHeader;
@@ -317,13 +317,13 @@ export class Pane {
     if (!this.header) return;
     this.setGreys(greysAt(view, this.header), view.isInverted !== this.header.isInverted);
     this.turn = view.turn;
-    // The other pane may not have its new size yet, in which its zoom would be another.
+    // Do not copy the zoom: the other pane may not have been resized yet.
     if (view.isFitted) return this.layFitted();
     this.place(this.at(view.centre), this.fittedScale() / view.zoom);
     this.isFitted = false;
   }
 
-  /** Show `centre` of another pane's picture as that pane does, so much larger. */
+  /** Show the area around `centre` of another pane's image, magnified by `times`. */
   magnify(other: Pane, centre: Point, times: number): void {
     if (!this.header) return;
     const larger = other.element.clientHeight / Math.max(this.element.clientHeight, 1);
@@ -331,12 +331,12 @@ export class Pane {
     this.place(this.at(centre), other.camera().parallelScale / larger / times);
   }
 
-  /** Which share of width and height is at a point of the element. */
+  /** Element pixels to fractions of the image's width and height. */
   shareAt(point: Point): Point {
     return shareOf(this.header as PixelHeader, this.viewport.canvasToWorld(point));
   }
 
-  /** Where a share of width and height is, in pixels of the element. */
+  /** Fractions of the image's width and height to element pixels. */
   placeOf(share: Point): Point {
     const [x, y] = this.viewport.worldToCanvas(this.at(share));
     return [x, y];
@@ -356,12 +356,12 @@ export class Pane {
     this.onChange();
   }
 
-  /** Redraw what is on top of the image. */
+  /** Redraw the annotations. */
   redraw(): void {
     utilities.triggerAnnotationRenderForViewportIds([this.id]);
   }
 
-  /** Tells tests and scripts that the screen is not up to date. */
+  /** Tell tests and scripts that the canvas is out of date. */
   private awaitDrawing(): void {
     delete this.root.dataset["drawn"];
   }
@@ -384,12 +384,12 @@ export class Pane {
     this.onDrawn();
   }
 
-  /** Before Cornerstone takes the element's new size, in which it moves the camera by itself. */
+  /** Call before Cornerstone adopts the element's new size, because it then moves the camera. */
   beginResize(): void {
     this.isBusy = true;
   }
 
-  /** Show what was shown before, fitted or not. */
+  /** Restore the previous view. */
   endResize(): void {
     this.isBusy = false;
     if (!this.header || this.element.clientWidth === 0) return;

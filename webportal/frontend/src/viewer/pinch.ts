@@ -3,7 +3,7 @@
 import type { Pane } from "./pane";
 import type { Point } from "./view";
 
-/** `began` is called when the second finger has come, before anything moves. */
+/** `began` is called when the second finger touches, before the view changes. */
 export function watchPinch(pane: Pane, began: () => void): void {
   const { element } = pane;
   const fingers = new Map<number, Point>();
@@ -28,7 +28,7 @@ export function watchPinch(pane: Pane, began: () => void): void {
   }
 }
 
-/** Positions of two fingers, null for any other number. */
+/** Midpoint and distance of two fingers; null for any other number. */
 function span(fingers: Map<number, Point>): { middle: Point; distance: number } | null {
   const [one, other] = [...fingers.values()];
   if (!one || !other || fingers.size !== 2) return null;

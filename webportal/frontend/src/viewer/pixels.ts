@@ -5,11 +5,11 @@ import { cache, Enums, imageLoader, metaData, type Types, utilities } from "@cor
 import type { OverlayPlanes } from "./overlay";
 
 const SCHEME = "chestline";
-/** Some twenty large radiographs: the page goes on for a day, and what was shown first may go first. */
+/** About twenty large radiographs. The document may stay open all day, so the oldest are evicted. */
 const CACHE_BYTES = 512 * 1024 ** 2;
 const TYPES = { Uint8Array, Uint16Array, Int16Array };
 
-/** What the portal writes before the pixels; see `pack` in webportal/review/study/pixel_views.py. */
+/** The header that precedes the pixels; see `pack` in webportal/review/study/pixel_views.py. */
 export interface PixelHeader {
   rows: number;
   columns: number;
@@ -19,13 +19,13 @@ export interface PixelHeader {
   isInverted: boolean;
   hasStoredValues: boolean;
   spacing: [number, number] | null;
-  /** The height of a pixel beside its width, where there is no spacing. */
+  /** Ratio of pixel height to width, used if there is no spacing. */
   aspect: number;
   isCalibrated: boolean;
   orientation: [string, string];
-  /** What the file lays over its picture, null when it lays nothing. */
+  /** The file's overlay planes; null if it has none. */
   overlay: OverlayPlanes | null;
-  /** What of the file's display could not be used, for the reader. */
+  /** Notes for the reader on display attributes of the file that could not be applied. */
   notes: string[];
 }
 
@@ -47,7 +47,7 @@ export function headerOf(id: string): PixelHeader {
   return header;
 }
 
-/** Height and width of a pixel: in millimetres, or with a width of 1 where the file gives no scale. */
+/** Pixel height and width: in millimetres, or relative to a width of 1 if the file is uncalibrated. */
 export function pixelSize({ spacing, aspect }: PixelHeader): [number, number] {
   return spacing ?? [aspect, 1];
 }
@@ -118,7 +118,7 @@ function image(id: string, header: PixelHeader, pixels: Pixels): Types.IImage {
   };
 }
 
-/** Without this Cornerstone calls lengths millimetres in files that say nothing of their scale. */
+/** Without this, Cornerstone reports lengths in millimetres even for uncalibrated images. */
 function calibration(header: PixelHeader): Types.IImageCalibration {
   const { CalibrationTypes } = Enums;
   if (!header.spacing) return { type: CalibrationTypes.UNCALIBRATED };

@@ -28,7 +28,7 @@ export class Strip {
     if (item) find(item, ".strip-shown").hidden = false;
   }
 
-  /** Fetch what is not there yet and draw each image small; nothing of this counts as viewed. */
+  /** Load the images still missing and draw their thumbnails; this does not count as viewing. */
   async draw(): Promise<void> {
     if (this.images.length < 2) return;
     for (const image of this.images) {
@@ -40,7 +40,7 @@ export class Strip {
         const loaded = await imageLoader.loadAndCacheImage(id);
         drawSmall(canvas, headerOf(id), loaded.getPixelData() as Pixels);
       } catch {
-        // The pane says why, once this image is chosen.
+        // The pane shows the reason when this image is chosen.
         canvas.hidden = true;
       }
     }

@@ -1,4 +1,4 @@
-/** Cornerstone3D's tools as this viewer uses them: one for the left button, others always at hand. */
+/** Configures Cornerstone3D's tools: one on the left button, others on fixed bindings. */
 
 import { type Types as CoreTypes, eventTarget } from "@cornerstonejs/core";
 import {
@@ -26,7 +26,7 @@ import { headerOf, imageId, pixelSize } from "./pixels";
 
 const { MouseBindings, KeyboardBindings } = Enums;
 
-/** What dragging with the left button does; the names are those of the page's buttons. */
+/** Tools for the left button, by the `data-action` of their toolbar buttons. */
 export const TOOL_NAMES: Record<string, string> = {
   "tool-window": WindowLevelTool.toolName,
   "tool-zoom": ZoomTool.toolName,
@@ -45,7 +45,7 @@ const KINDS: Record<string, Measurement["kind"]> = {
 };
 const GROUP = "reading";
 
-/** A measurement that was drawn and is not kept; `uid` is Cornerstone's. */
+/** A measurement drawn but not saved; `uid` is Cornerstone's annotation UID. */
 export interface Finished extends Measurement {
   uid: string;
 }
@@ -81,7 +81,7 @@ export class Tools {
   private readonly group: Types.IToolGroup;
   private readonly texts: Record<string, string>;
   private readonly life: Life;
-  /** The measurements in the order in which they were drawn. */
+  /** Annotation UIDs of the measurements, in the order of drawing. */
   private drawn: string[] = [];
   private readonly finished = new Set<string>();
 
@@ -115,11 +115,11 @@ export class Tools {
     this.group.removeViewports(engineId, viewportId);
   }
 
-  /** Let the left button do `action`, one of TOOL_NAMES, or nothing of Cornerstone's for another. */
+  /** Bind the left button to `action`; it gets no Cornerstone tool if that is not in TOOL_NAMES. */
   choose(action: string): void {
     for (const name of Object.values(TOOL_NAMES)) this.group.setToolPassive(name);
     const chosen = TOOL_NAMES[action];
-    // Shift and the middle button move, the right button zooms, whatever is chosen.
+    // Fixed bindings: Shift and the middle button pan, the right button zooms.
     const bindings: Record<string, Types.IToolBinding[]> = {
       [PanTool.toolName]: [
         { mouseButton: MouseBindings.Auxiliary },
@@ -137,7 +137,7 @@ export class Tools {
     return this.drawn.length;
   }
 
-  /** The finished measurements on these images, as they are now. */
+  /** The finished measurements on these images. */
   finishedOn(images: ImageEntry[]): Finished[] {
     const byId = new Map(images.map((image) => [imageId(image.pixels), image.id]));
     return this.drawn.flatMap((uid) => {
@@ -158,7 +158,7 @@ export class Tools {
     this.redraw();
   }
 
-  /** Call `changed` whenever a measurement was added, finished, moved or removed. */
+  /** Call `changed` whenever a measurement is added, finished, moved or removed. */
   watch(changed: () => void): void {
     this.listen(Enums.Events.ANNOTATION_ADDED, (event) => {
       if (isMark(event)) return;
@@ -179,14 +179,14 @@ export class Tools {
     });
   }
 
-  /** Cornerstone's events go to one target that outlives the page. */
+  /** Cornerstone's event target outlives the page, so listeners end with the page's life. */
   private listen(kind: string, heard: (event: AddedEvent) => void): void {
     const listener = heard as EventListener;
     eventTarget.addEventListener(kind, listener);
     this.life.onEnd(() => eventTarget.removeEventListener(kind, listener));
   }
 
-  /** Undo the measurement that is being drawn. */
+  /** Discard the measurement being drawn. */
   cancel(elements: HTMLDivElement[]): void {
     const unfinished = this.drawn.filter((uid) => !this.finished.has(uid));
     for (const element of elements) {
@@ -237,13 +237,13 @@ export class Tools {
   }
 }
 
-/** What belongs to a read is drawn from its form. */
+/** Whether the annotation belongs to a read, and is thus drawn from the reading form. */
 function isMark({ detail }: AddedEvent): boolean {
   const { toolName } = detail.annotation.metadata;
   return toolName === MarkTool.toolName || toolName === KeptTool.toolName;
 }
 
-/** Where a point of Cornerstone's world is, in pixels of the stored image. */
+/** World coordinates to stored image pixels. */
 function placeOn(id: string, [x, y]: CoreTypes.Point3): [number, number] {
   const header = headerOf(id);
   const [height, width] = pixelSize(header);
@@ -251,12 +251,12 @@ function placeOn(id: string, [x, y]: CoreTypes.Point3): [number, number] {
   return [within((x - left) / width, header.columns), within((y - top) / height, header.rows)];
 }
 
-/** A hundredth of a pixel is as fine as the portal keeps it. */
+/** Clamped to the image, and rounded to hundredths of a pixel, the precision that the portal stores. */
 function within(place: number, pixels: number): number {
   return Math.round(Math.max(0, Math.min(place, pixels)) * 100) / 100;
 }
 
-/** The upper left and the lower right corner of the box around points. */
+/** Upper left and lower right corner of the points' bounding box. */
 function corners(points: [number, number][]): [number, number][] {
   const columns = points.map(([column]) => column);
   const rows = points.map(([, row]) => row);

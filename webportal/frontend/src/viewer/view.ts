@@ -1,4 +1,4 @@
-/** What of a picture is on the screen: places in shares of the picture, in the world, and the scale. */
+/** The visible part of an image; converts between image fractions and Cornerstone world coordinates. */
 
 import type { Types } from "@cornerstonejs/core";
 
@@ -8,35 +8,35 @@ import type { PixelHeader } from "./pixels";
 
 export type Point = [number, number];
 
-/** What two panes can share, free of either picture's size and greys. */
+/** A view independent of image size and pixel values, so that two panes can share it. */
 export interface View {
   turn: Turn;
   isFitted: boolean;
-  /** How many times larger than fitted. */
+  /** Magnification relative to the fitted image. */
   zoom: number;
-  /** Which point of the picture is in the middle, in shares of its width and height. */
+  /** Image position at the viewport's centre, as fractions of width and height. */
   centre: Point;
-  /** The window in shares of the range that the file asks for, counted from what it shows dark. */
+  /** The window as fractions of the file's own range, counted from its dark end. */
   lower: number;
   upper: number;
   isInverted: boolean;
 }
 
-/** Where shares of a picture's width and height are in Cornerstone's world. */
+/** Fractions of the image's width and height to world coordinates. */
 export function worldOf(header: PixelHeader, [x, y]: Point): Types.Point3 {
   const [width, height] = extentOf(header);
   const [left, top] = cornerOf(header);
   return [left + x * width, top + y * height, 0];
 }
 
-/** Which shares of a picture's width and height are at a point of Cornerstone's world. */
+/** World coordinates to fractions of the image's width and height. */
 export function shareOf(header: PixelHeader, [x, y]: Types.Point3): Point {
   const [width, height] = extentOf(header);
   const [left, top] = cornerOf(header);
   return [(x - left) / width, (y - top) / height];
 }
 
-/** Cornerstone's parallel scale at which the whole picture just fits into the element. */
+/** The parallel scale at which the whole image just fits the element. */
 export function fittedScale(header: PixelHeader, turn: Turn, element: HTMLElement): number {
   const [width, height] = extentOf(header);
   const isLying = turn.rotation % 180 !== 0;

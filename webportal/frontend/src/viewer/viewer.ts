@@ -31,7 +31,7 @@ import { followSides } from "./zones";
 const ENGINE = "reading";
 const ZOOM_STEP = 1.2;
 
-/** Kept from study to study; restarting it takes longer than everything else. */
+/** Shared by all studies, because starting it takes longer than everything else. */
 let engine: RenderingEngine;
 
 export class Viewer {
@@ -52,7 +52,7 @@ export class Viewer {
   private active: Pane;
   private isAhead = false;
   private areOverlaysShown = true;
-  /** All panes that were ever opened. */
+  /** All panes opened so far, visible or not. */
   private readonly opened: Pane[] = [];
   private readonly sizes = new ResizeObserver(() => this.resize());
 
@@ -154,7 +154,7 @@ export class Viewer {
     void this.pane.show(image);
   }
 
-  /** An image has been displayed, in any pane. */
+  /** Called when an image has been displayed in any pane. */
   private arrived(pane: Pane, image: ImageEntry): void {
     reportWhenDrawn(pane, image);
     this.machine.update();
@@ -168,14 +168,14 @@ export class Viewer {
     if (this.isAhead) return;
     this.isAhead = true;
     const drawn = (): void => {
-      // The benchmark reads when that was.
+      // Read by the benchmark.
       performance.mark("first-image");
       void this.strip.draw().then(() => fetchAhead(this.page.ahead, this.life));
     };
     this.pane.element.addEventListener(Enums.Events.IMAGE_RENDERED, drawn, { once: true });
   }
 
-  /** Let what depends on a picture and on how it lies follow it. */
+  /** Update the parts that depend on the image and its orientation. */
   private drawn(pane: Pane): void {
     const isOwn = this.page.images.some(({ id }) => id === this.active.image?.id);
     if (pane === (isOwn ? this.active : this.pane) && pane.sides) {
@@ -191,7 +191,7 @@ export class Viewer {
     for (const pane of this.opened) pane.setOverlay(this.areOverlaysShown);
   }
 
-  /** Show another image of the study, as its button would. */
+  /** Show another image of the study, as a click on its thumbnail would. */
   private choose({ id }: ImageEntry): void {
     this.root.querySelector<HTMLElement>(`[data-image][value="${id}"]`)?.click();
   }
@@ -296,7 +296,7 @@ export class Viewer {
   }
 }
 
-/** Whether WebGL is software-emulated: Cornerstone's CPU rendering is then far faster. */
+/** Whether WebGL is emulated in software; Cornerstone's CPU rendering is then far faster. */
 function isWebGLInSoftware(): boolean {
   const context = document.createElement("canvas").getContext("webgl2");
   const names = context?.getExtension("WEBGL_debug_renderer_info");
@@ -306,7 +306,7 @@ function isWebGLInSoftware(): boolean {
   return /swiftshader|llvmpipe|software|basic render/i.test(renderer);
 }
 
-/** Once for all studies that are opened in place of one another. */
+/** Initialise Cornerstone once for all studies opened in this document. */
 export function prepareViewer(): void {
   initCore({ rendering: { webGlContextCount: CONTEXTS }, debug: { statsOverlay: false } });
   if (isWebGLInSoftware()) setUseCPURendering(true);

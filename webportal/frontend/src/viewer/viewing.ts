@@ -9,7 +9,7 @@ import type { Pane } from "./pane";
 
 const RETRY_MS = 3_000;
 
-/** Report an image that a pane is about to draw, once it is drawn and somebody can see it. */
+/** Report the image that a pane is about to draw, once it is drawn and the tab is visible. */
 export function reportWhenDrawn(pane: Pane, image: ImageEntry): void {
   const drawn = (): void => {
     if (pane.image !== image) return;
@@ -25,7 +25,7 @@ async function report(image: ImageEntry): Promise<void> {
   tellImageState(image.id, "viewed");
 }
 
-/** A hidden tab displays nothing. */
+/** Resolves when the tab is visible. */
 function inSight(): Promise<void> {
   if (!document.hidden) return Promise.resolve();
   return new Promise((resolve) => {

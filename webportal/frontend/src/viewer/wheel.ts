@@ -1,4 +1,4 @@
-/** The mouse wheel: the image zooms about what is under the pointer. */
+/** Zooms with the mouse wheel around the pointer. */
 
 import type { Pane } from "./pane";
 

@@ -1,4 +1,4 @@
-/** Window presets, derived from a radiograph's own greys, which have no fixed unit. */
+/** Window presets, derived from the image itself because radiographs have no standard pixel unit. */
 
 import type { PixelHeader, Pixels } from "./pixels";
 
@@ -9,7 +9,7 @@ export interface GreyRange {
 
 const SAMPLES = 40_000;
 
-/** The range of the window with a number from 1 to 5. */
+/** The range of a window preset, 1 to 5. */
 export function windowOf(number: number, header: PixelHeader, pixels: Pixels): GreyRange {
   const { lower, upper } = header;
   if (number === 2) return share(header, pixels, 0.01, 0.55);
@@ -22,7 +22,7 @@ export function windowOf(number: number, header: PixelHeader, pixels: Pixels): G
   return { lower, upper };
 }
 
-/** Where greys are within the range that the file asks for, 0 at its dark end on the screen and 1 at the bright one. */
+/** A window as fractions of the file's own range: 0 is its dark end on the screen, 1 the bright one. */
 export function sharesOf(greys: GreyRange, header: PixelHeader): GreyRange {
   const range = header.upper - header.lower || 1;
   const lower = (greys.lower - header.lower) / range;
@@ -30,19 +30,19 @@ export function sharesOf(greys: GreyRange, header: PixelHeader): GreyRange {
   return fromDark({ lower, upper }, header);
 }
 
-/** The greys of an image that are at such shares. */
+/** The inverse of `sharesOf`. */
 export function greysAt(shares: GreyRange, header: PixelHeader): GreyRange {
   const range = header.upper - header.lower || 1;
   const { lower, upper } = fromDark(shares, header);
   return { lower: header.lower + lower * range, upper: header.lower + upper * range };
 }
 
-/** Counted from the dark end for the low one or back: what MONOCHROME1 stores low, it shows bright. */
+/** Swap between counting from low values and from dark ones: MONOCHROME1 displays low values bright. */
 function fromDark({ lower, upper }: GreyRange, header: PixelHeader): GreyRange {
   return header.isInverted ? { lower: 1 - upper, upper: 1 - lower } : { lower, upper };
 }
 
-/** The range between two shares of the pixels, counted from what is dark on the screen. */
+/** The range between two quantiles of the pixels, counted from the dark end. */
 function share(header: PixelHeader, pixels: Pixels, from: number, to: number): GreyRange {
   const sorted = sample(pixels);
   const at = (part: number): number => sorted[Math.round(part * (sorted.length - 1))] as number;
@@ -51,7 +51,7 @@ function share(header: PixelHeader, pixels: Pixels, from: number, to: number): G
 }
 
 function sample(pixels: Pixels): Pixels {
-  // An odd step, so that the samples do not all come from a few columns.
+  // An odd step, so that the samples spread over all columns.
   const step = Math.max(1, Math.floor(pixels.length / SAMPLES)) | 1;
   return pixels.filter((_, index) => index % step === 0).sort();
 }

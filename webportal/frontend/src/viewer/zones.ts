@@ -1,13 +1,13 @@
-/** The zones of the reading form lie as the picture does: what is at its right is at theirs. */
+/** Keeps the lung zones of the reading form in the same orientation as the displayed image. */
 
 import { sidesOnScreen, type Turn } from "./orientation";
 
-/** How a frontal view is laid by convention, for files that do not say it. */
+/** The conventional orientation of a frontal view, for files without Patient Orientation. */
 const USUAL: [string, string] = ["L", "F"];
 
 /**
- * Let the zones follow a picture, whose sides are named at the top, right, bottom and left of the
- * screen, or not at all where its file names none.
+ * Orient the zones like the image. `names` are the patient directions at its top, right, bottom and left
+ * edge, empty if the file has none.
  */
 export function followSides(names: string[], turn: Turn, texts: Record<string, string>): void {
   const zones = document.querySelector<HTMLElement>("[data-zones]");
@@ -15,7 +15,7 @@ export function followSides(names: string[], turn: Turn, texts: Record<string, s
   const isNamed = names.some((name) => name !== "");
   const [top, right, bottom, left] = isNamed ? names : sidesOnScreen(USUAL, turn);
   const isMirrored = right?.includes("R") || left?.includes("L") || false;
-  // A lateral view has neither of the two at any edge.
+  // In a lateral view, neither R nor L is at an edge.
   const isLying = !isMirrored && /[RL]/.test(`${top}${bottom}`) && !/[RL]/.test(`${right}${left}`);
   zones.classList.toggle("is-mirrored", isMirrored);
   const note = zones.querySelector<HTMLElement>("[data-zones-note]");

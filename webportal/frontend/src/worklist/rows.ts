@@ -1,8 +1,8 @@
 export const ROWS = "tr.worklist-row";
 
 /**
- * Put the rows of `fresh` into the order of those that are shown; new ones wait, and those that are
- * gone stay, dimmed. Returns whether that changed anything.
+ * Give the rows of `fresh` the order of the displayed ones, without new rows and with removed ones kept,
+ * dimmed. Returns whether that changed anything.
  */
 export function holdRows(list: HTMLElement, fresh: DocumentFragment): boolean {
   const shown = [...list.querySelectorAll<HTMLElement>(ROWS)];
@@ -22,7 +22,7 @@ export function holdRows(list: HTMLElement, fresh: DocumentFragment): boolean {
     body.replaceChildren(...held);
     return true;
   }
-  // Nothing is left of the list: the table stays until it is let go.
+  // The list is now empty: keep the table while it is in use.
   const table = list.querySelector<HTMLElement>(".table-responsive")?.cloneNode(true);
   if (!table) return false;
   fresh.querySelector(".empty-state")?.replaceWith(table);

@@ -16,7 +16,7 @@ export class Selection {
     });
     this.bar?.addEventListener("click", (event) => asksFor(event.target as Element));
     this.bar?.querySelector("[data-clear-selection]")?.addEventListener("click", () => this.clear());
-    // The browser may have kept the ticks when somebody came back to the page.
+    // Browsers may restore ticked checkboxes on history navigation.
     window.addEventListener("pageshow", () => this.read(), { signal });
     this.read();
   }
@@ -46,7 +46,7 @@ export class Selection {
     all?.toggleAttribute("checked", this.list.querySelector<HTMLInputElement>("#select-page")?.checked);
   }
 
-  /** Take over what is ticked; rows that an update took away are no longer selected. */
+  /** Read the selection from the checkboxes, dropping rows that an update removed. */
   read(): void {
     const boxes = [...this.boxes()];
     this.ids.clear();
