@@ -33,8 +33,8 @@ def database_and_broker(folder: Path) -> Iterator[dict[str, int]]:
             "CHESTLINE_VAR": str(folder),
             "STORAGE_URL": f"file://{folder}/storage",
             "AUDIT_ANCHOR_FILE": str(folder / "anchors"),
-            "SECRET_KEY": "for the benchmark alone",
-            "AUDIT_KEY": "for the benchmark alone",
+            "SECRET_KEY": "a key of sessions, for the benchmark alone",
+            "AUDIT_KEY": "a key of the trail, for the benchmark alone",
             "DATABASE_URL": postgres.url,
             "BROKER_URL": valkey.url,
         }

@@ -29,8 +29,8 @@ valkey = Valkey(folder / "valkey")
 os.environ |= {
     "CHESTLINE_VAR": str(folder),
     "STORAGE_URL": f"file://{folder}/storage",
-    "SECRET_KEY": "for the tests alone",
-    "AUDIT_KEY": "for the tests alone",
+    "SECRET_KEY": "a key of sessions, for the tests alone",
+    "AUDIT_KEY": "a key of the trail, for the tests alone",
     "AUDIT_ANCHOR_FILE": str(folder / "anchors"),
     "DATABASE_URL": "postgresql:///unused",
     "BROKER_URL": "redis://unused",

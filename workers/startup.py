@@ -15,6 +15,7 @@ from kombu.exceptions import OperationalError
 
 from ml.serving.package import PackageError
 from ml.serving.runtimes.choice import DEVICES, ON_CPU, RUNTIMES
+from webportal import keys
 from webportal.inference.registry import active_model, verified_package
 from webportal.storage import storage_folder
 from workers.limits import DRAIN_SECONDS, HARD_LIMIT_SECONDS, VISIBILITY_SECONDS
@@ -35,6 +36,7 @@ def refuse_misconfiguration(worker: Any, *, serves_inference: bool) -> None:
 
 
 def _problems(worker: Any, *, serves_inference: bool) -> Iterator[str]:
+    yield from _check_keys()
     yield from _check_process(worker, serves_inference=serves_inference)
     yield from _check_limits(worker)
     yield from _check_database()
@@ -42,6 +44,13 @@ def _problems(worker: Any, *, serves_inference: bool) -> Iterator[str]:
         yield from _check_runtime()
         yield from _check_model()
         yield from _check_storage()
+
+
+def _check_keys() -> Iterator[str]:
+    try:
+        keys.check_at_start()
+    except keys.WeakKeyError as error:
+        yield str(error)
 
 
 def _check_process(worker: Any, *, serves_inference: bool) -> Iterator[str]:

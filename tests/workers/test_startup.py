@@ -66,6 +66,12 @@ def test_a_runtime_in_the_main_process_is_refused(
     assert f"{library} is loaded before the fork" in (problem() or "")
 
 
+@pytest.mark.django_db
+def test_a_weak_secret_key_is_refused(settings: Settings) -> None:
+    settings.SECRET_KEY = "correct horse"
+    assert "SECRET_KEY has 13 characters" in (problem() or "")
+
+
 @pytest.mark.parametrize("name", ["INFERENCE_RUNTIME", "INFERENCE_DEVICE"])
 def test_an_unknown_runtime_or_device_is_refused(
     name: str, model: ModelVersion, settings: Settings

@@ -31,10 +31,15 @@ def main() -> None:
     from webportal.wsgi import application  # noqa: I001
 
     from django.conf import settings
+    from webportal import keys
     from webportal.access.system import record_start, record_stop
     from webportal.server.bridge import Bridge
     from webportal.server.connections import Connection, prepare_listener
 
+    try:
+        keys.check_at_start()
+    except keys.WeakKeyError as error:
+        raise SystemExit(f"The portal does not start. {error}") from error
     _prepare_folder(settings.UPLOAD_TEMP_DIR)
     listener = _listener(options)
     prepare_listener(listener)

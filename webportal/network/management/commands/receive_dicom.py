@@ -11,6 +11,7 @@ from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, connection
 
+from webportal import keys
 from webportal.intake.errors import StorageRefusesError
 from webportal.network import found, inbox, scp
 from webportal.network.taking_in import work_off
@@ -39,6 +40,10 @@ class Command(BaseCommand):
 
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
+        try:
+            keys.check_at_start()
+        except keys.WeakKeyError as error:
+            raise CommandError(str(error)) from error
         try:
             server = scp.listen(options["address"], options["port"])
         except OSError as error:

@@ -5,6 +5,8 @@ from typing import Any
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
+from webportal import keys
+from webportal.audit.models import AuditEntry
 from webportal.database import roles, schema
 from webportal.inference.purpose.keeping import evaluate_unjudged
 
@@ -19,8 +21,10 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            keys.check_secret_key()
             schema.migrate(options["verbosity"])
-        except (roles.RoleError, schema.MigrationError) as error:
+            keys.check_audit_key(is_in_use=AuditEntry.objects.exists())
+        except (keys.WeakKeyError, roles.RoleError, schema.MigrationError) as error:
             raise CommandError(str(error)) from error
         call_command("register_model", stdout=self.stdout)
         evaluate_unjudged()
