@@ -28,6 +28,7 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     # accounts
     "": {"GET": SIGNED_IN},
     "language": {"POST": PUBLIC},
+    "csp-reports": {"POST": PUBLIC},
     "sign-in": {"GET": PUBLIC, "POST": PUBLIC},
     "sign-in/second-step": {"GET": PUBLIC, "POST": PUBLIC},
     "sign-in/passkey": {"POST": PUBLIC},

@@ -12,6 +12,7 @@ from threading import Lock
 from typing import Any
 
 from django.http import HttpRequest
+from django.urls import ResolverMatch
 
 from webportal.client_address import client_address
 
@@ -55,14 +56,30 @@ class Formatter(logging.Formatter):
         return _QUOTED.sub("", super().formatException(ei)).rstrip()
 
 
+class Allowance:
+    """Limits the lines that each client may cause to LINES_A_MINUTE."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._minute = 0
+        self._lines: dict[str, int] = {}
+
+    def has_room(self, sender: str) -> bool:
+        """Count a line of the client with this address; return whether to write it."""
+        with self._lock:
+            minute = int(time.monotonic() // 60)
+            if minute != self._minute:
+                self._minute, self._lines = minute, {}
+            self._lines[sender] = self._lines.get(sender, 0) + 1
+            return self._lines[sender] <= LINES_A_MINUTE
+
+
 class Requests(logging.Filter):
     """Rewrites Django's log records about requests."""
 
     def __init__(self) -> None:
         super().__init__()
-        self._lock = Lock()
-        self._minute = 0
-        self._lines: dict[str, int] = {}
+        self._allowance = Allowance()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to log the record; records about a request contain no path."""
@@ -75,21 +92,15 @@ class Requests(logging.Filter):
         if not is_fault:
             # Nothing is broken, so a traceback is of no use.
             record.exc_info = record.exc_text = None
-            if not self._has_room(client_address(request)):
+            if not self._allowance.has_room(client_address(request)):
                 return False
-        record.msg = f"{status or record.levelname} {request.method} {_pattern(request)}"
+        record.msg = (
+            f"{status or record.levelname} {request.method} {pattern_of(request.resolver_match)}"
+        )
         record.args = ()
         return True
 
-    def _has_room(self, sender: str) -> bool:
-        with self._lock:
-            minute = int(time.monotonic() // 60)
-            if minute != self._minute:
-                self._minute, self._lines = minute, {}
-            self._lines[sender] = self._lines.get(sender, 0) + 1
-            return self._lines[sender] <= LINES_A_MINUTE
 
-
-def _pattern(request: HttpRequest) -> str:
-    match = request.resolver_match
+def pattern_of(match: ResolverMatch | None) -> str:
+    """The pattern of an address, without the values in it."""
     return f"/{match.route}" if match else "an address that does not exist"

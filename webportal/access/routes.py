@@ -49,6 +49,7 @@ _FORM_OF_STUDY = Declaration(Kind.STUDY, always=False)
 _ROUTES: dict[str, Declaration | Kind | None] = {
     "home": None,
     "set-language": None,
+    "csp-reports": None,
     # accounts
     "accounts:sign-in": Declaration(Kind.SIGN_IN, always=False),
     "accounts:second-step": Declaration(Kind.SIGN_IN, always=False),

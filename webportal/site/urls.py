@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from webportal.site import views
+from webportal.site import csp_views, views
 
 handler400 = "webportal.site.errors.bad_request"
 handler403 = "webportal.site.errors.permission_denied"
@@ -12,6 +12,7 @@ handler500 = "webportal.site.errors.server_error"
 urlpatterns = [
     path("", views.home, name="home"),
     path("language", views.choose_language, name="set-language"),
+    path("csp-reports", csp_views.report, name="csp-reports"),
     path("", include("webportal.accounts.urls")),
     path("", include("webportal.records.urls")),
     path("uploads/", include("webportal.intake.urls")),
