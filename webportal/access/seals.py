@@ -1,8 +1,8 @@
-"""Seals of the access log: for each day that is over, what it holds stands in the audit trail.
+"""Seals of the access log: the audit trail records a hash of each completed day.
 
-Entries are not chained one to another, because every answer would have to wait for the one before.
-A seal proves that no entry of its day was changed, removed or put in afterwards; not what happened
-to it before, which is a day and an hour at the most.
+Entries are not chained to each other, because every response would have to wait for the previous
+one. A seal proves that no entry of its day was changed, removed or inserted afterwards. It cannot
+prove anything about the time before sealing, which is at most a day and an hour.
 """
 
 import hashlib
@@ -19,16 +19,16 @@ from webportal.audit.models import Action, AuditEntry
 from webportal.audit.trail import Event, append
 from webportal.database.clock import clock
 
-# An entry counts from the beginning of its transaction, and is there at its end.
+# An entry has its transaction's start time, but becomes visible only when it commits.
 _AFTER = timedelta(hours=1)
 MOST_AT_ONCE = 31
-# A verification compares the days of the last weeks, and each earlier one once a month.
+# Verifications always compare the last weeks, and each earlier day once a month.
 _ALWAYS = timedelta(days=35)
 _IN_TURN = 30
 
-# By name, so that a column of a later release changes nothing of earlier days, and without the
-# criteria, of which an erasure clears search terms. An hour at a time, because PostgreSQL puts it
-# together in memory.
+# Columns are named, so that columns of later releases do not change the hashes of earlier days. The
+# criteria are left out, because an erasure clears search terms. Hashed by the hour, because
+# PostgreSQL aggregates in memory.
 _HOUR = """
 SELECT count(*), encode(sha256(convert_to(coalesce(string_agg(jsonb_build_array(
     id, (extract(epoch FROM at) * 1000000)::bigint, kind, outcome, user_id, "user", roles, address,
@@ -39,14 +39,14 @@ FROM access_accessentry WHERE at >= %s AND at < %s
 
 
 class Content(NamedTuple):
-    """What a day holds."""
+    """The content of a day."""
 
     entries: int
     sha256: str
 
 
 def seal() -> int:
-    """Seal the days that are over and not sealed yet, at most MOST_AT_ONCE; return how many."""
+    """Seal up to MOST_AT_ONCE completed days that are not sealed yet; return their number."""
     day = _first_unsealed()
     sealed = 0
     while day and sealed < MOST_AT_ONCE and _beginning(day + timedelta(days=1)) + _AFTER <= clock():
@@ -58,7 +58,7 @@ def seal() -> int:
 
 
 def content_of(day: date) -> Content:
-    """How many entries a day (UTC) has, and a hash of all of them."""
+    """The number of entries of a day (UTC), and a hash of all of them."""
     digest, entries = hashlib.sha256(), 0
     with connection.cursor() as cursor:
         for hour in range(24):
@@ -87,14 +87,14 @@ def _beginning(day: date) -> datetime:
 
 
 class Sealed:
-    """The days of the access log compared with their seals; one of AUDIT_CHECKS."""
+    """Compares the days of the access log with their seals; one of AUDIT_CHECKS."""
 
     def rows(self) -> QuerySet[Any]:
-        """The seals, for how far it has come."""
+        """The number of seals, for the progress display."""
         return _seals()
 
     def run(self) -> Iterator[tuple[int, list[Finding]]]:
-        """Compare each day whose entries are all kept; yields what was found of it."""
+        """Compare each day that is still complete, and yield the findings."""
         kept_from, today = _kept_from(), clock().astimezone(UTC).date()
         for entry in _seals().order_by("sequence").iterator(chunk_size=1000):
             day = date.fromisoformat(entry.detail["day"])
@@ -112,7 +112,7 @@ def _compare(day: date, entry: AuditEntry) -> Iterator[Finding]:
 
 
 def _kept_from() -> datetime | None:
-    """From when on all entries are kept; None where none were removed."""
+    """The time from which all entries are kept; None if none have been removed."""
     removed = AuditEntry.objects.filter(action=Action.ACCESS_REMOVED)
     limits = (datetime.fromisoformat(entry.detail["older_than"]) for entry in removed.iterator())
     return max(limits, default=None)

@@ -1,1 +1,1 @@
-"""Erasing a patient, or studies that are due: records, files, and what the trail says of them."""
+"""Erasure of patients or studies that are due: records, files, and details in the audit trail."""

@@ -4,7 +4,7 @@ from django.apps import AppConfig
 
 
 class ErasureConfig(AppConfig):
-    """Erasing patients and studies."""
+    """Erasure of patients and studies."""
 
     name = "webportal.erasure"
     label = "erasure"

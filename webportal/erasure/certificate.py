@@ -1,4 +1,4 @@
-"""The certificate of an erasure: what was erased, by number and hash, and where the trail says so.
+"""The certificate of an erasure: counts and hashes of the erased data, and its audit entries.
 
 It names no patient. Import this module lazily; see webportal.review.reports.printing.
 """
@@ -18,7 +18,7 @@ from webportal.version import VERSION
 
 
 def as_pdf(erasure: Erasure) -> bytes:
-    """Return the PDF of an erasure that is done."""
+    """Return the certificate of a finished erasure as a PDF."""
     document = Document(orientation="portrait")
     document.set_margins(15, 15, 15)
     document.set_auto_page_break(auto=True, margin=15)

@@ -1,4 +1,4 @@
-"""Names of a person in what stays: uploads with other files, searches, and the logs of them."""
+"""Mentions of the patient in data that is kept: uploads with other files, searches, logs."""
 
 import json
 from collections.abc import Iterable
@@ -17,7 +17,7 @@ from webportal.intake.models import UploadBatch, UploadItem
 from webportal.records.models import Patient
 from webportal.records.searches import SESSION_KEY, normalised_words
 
-#: Entries of the trail that say who looked for what.
+#: Audit entries that contain search terms.
 _LOOKED_FOR = (
     Action.AUDIT_VIEWED,
     Action.AUDIT_EXPORTED,
@@ -28,13 +28,13 @@ _LOOKED_FOR = (
 
 @dataclass
 class Elsewhere:
-    """Where else the person is named.
+    """Where else the patient is named.
 
     Args:
-        batches: what name and case records the uploads have without the person.
-        sessions: the searches that are left in each session.
-        accesses: the entries of the access log whose search terms go.
-        entries: the entries of the trail that tell of such searches.
+        batches: name and case records that each upload keeps, without the patient's.
+        sessions: the searches that each session keeps.
+        accesses: access log entries whose search terms are cleared.
+        entries: audit entries about such searches.
     """
 
     batches: dict[UUID, dict[str, Any]] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Elsewhere:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How much there is of each kind; entries are counted with the others of the trail."""
+        """Counts by kind; audit entries are counted with those of the plan."""
         return {
             "names": len(self.batches),
             "searches": len(self.sessions),
@@ -53,7 +53,7 @@ class Elsewhere:
 
 
 def find(traces: Traces, patient: Patient, batches: set[UUID], items: Iterable[UUID]) -> Elsewhere:
-    """Look everywhere. `batches` stay and had files of the patient, `items` are files that go."""
+    """Find all mentions. `batches` are kept and had files of the patient; `items` are erased."""
     return Elsewhere(
         batches=dict(_batches(traces, patient, batches, items)),
         sessions=dict(_sessions(traces)),
@@ -63,12 +63,12 @@ def find(traces: Traces, patient: Patient, batches: set[UUID], items: Iterable[U
 
 
 def clear(found: Elsewhere) -> None:
-    """Take the names away from uploads and sessions; the logs are the erasure's own business."""
+    """Remove the mentions from uploads and sessions; the caller clears the logs."""
     for batch, values in found.batches.items():
         UploadBatch.objects.filter(pk=batch).update(**values)
     for session in Session.objects.select_for_update().filter(pk__in=found.sessions):
         data = session.get_decoded() | {SESSION_KEY: found.sessions[session.session_key]}
-        # Saved as a session it would begin to run anew.
+        # Saving through the session store would extend the session.
         session.session_data = Session.get_session_store_class()().encode(data)
         session.save(update_fields=["session_data"])
 
@@ -105,7 +105,7 @@ def _sessions(traces: Traces) -> Iterable[tuple[str, dict[str, str]]]:
 
 
 def _matching(rows: "QuerySet[Any]", name: str, traces: Traces) -> list[int]:
-    """The keys of rows whose JSON in the field `name` names the person."""
+    """Primary keys of rows whose JSON field `name` mentions the patient."""
     pieces = normalised_words(" ".join({*traces.names, *traces.identifiers}))
     may = Q(pk=None)
     for piece in pieces:

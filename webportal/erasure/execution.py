@@ -1,7 +1,8 @@
-"""Carrying out an erasure, outside of any request: in steps, each of which may be the last for now.
+"""Carries out erasures in the background, in steps that can be interrupted and resumed.
 
-One transaction for each patient or study takes the rows, the names in what stays, and the details
-in the trail. Files follow, then the register, then the end. Whoever calls again goes on.
+A transaction per patient or study deletes the rows, mentions in kept data, and details in the audit
+trail. Files follow, then the register entry, then the final state. Calling again resumes the
+erasure.
 """
 
 import time
@@ -29,13 +30,13 @@ from webportal.network.models import ReceivedInstance
 from webportal.records.models import Patient, Study
 from webportal.retention import rule
 
-#: The rows that a restored backup is searched for.
+#: Models whose rows are looked up in a restored backup.
 _ROOTS: tuple[type[Any], ...] = (Patient, Study, UploadItem, ReceivedInstance)
 _CLOSED = (State.DONE, State.DECLINED)
 
 
 def carry_out_confirmed(most_seconds: float) -> None:
-    """Go on with what is confirmed, the oldest first, until the time is up."""
+    """Continue confirmed erasures, oldest first, until the time is up."""
     until = time.monotonic() + most_seconds
     for erasure in Erasure.objects.filter(state=State.CONFIRMED).order_by("decided_at"):
         carry_out(erasure, until)
@@ -44,9 +45,9 @@ def carry_out_confirmed(most_seconds: float) -> None:
 
 
 def carry_out(erasure: Erasure, until: float = float("inf"), *, again: bool = False) -> Erasure:
-    """Go on with an erasure until it is done, waits for something, or the time is up.
+    """Continue an erasure until it is done, blocked, or the time is up.
 
-    `again` is for what a restored backup brought back: nothing stands in the way.
+    `again` repeats an erasure after a restore, without checking for obstacles.
     """
     while _erase_next(erasure.pk, again=again):
         if time.monotonic() > until:
@@ -57,7 +58,7 @@ def carry_out(erasure: Erasure, until: float = float("inf"), *, again: bool = Fa
 
 @transaction.atomic
 def _erase_next(key: UUID, *, again: bool) -> bool:
-    """Erase the rows of the patient, or of the next study; return False where none is left."""
+    """Erase the rows of the patient, or of the next study; return False if none is left."""
     erasure = Erasure.objects.select_for_update().get(pk=key)
     if erasure.state != State.CONFIRMED:
         return False
@@ -79,7 +80,7 @@ def _erase_patient(erasure: Erasure, patient: Patient, *, again: bool) -> bool:
     plan = plans.of_patient(patient)
     in_the_way = [] if again else obstacles(plan)
     if in_the_way or (erasure.digest and plan.digest != erasure.digest):
-        # Something came in between: a person looks again.
+        # The data has changed since, so it has to be confirmed again.
         erasure.state, erasure.decided_at, erasure.decided_by = State.REQUESTED, None, None
         erasure.waits_for, erasure.digest = (in_the_way or ["changed"])[0], ""
         erasure.save()
@@ -95,7 +96,7 @@ def _erase_study(erasure: Erasure, study: Study, *, again: bool) -> None:
     is_last = not patient.studies.exclude(pk=study.pk).exists()
     plan = plans.of_patient(patient) if is_last else plans.of_study(study)
     if is_last and _has_more(plan):
-        # Of somebody who has come back the record stays.
+        # Keep the record of a patient who has new files.
         plan = plans.of_study(study)
     in_the_way = obstacles(plan)
     if not rule.due().filter(pk=study.pk).exists():
@@ -107,13 +108,13 @@ def _erase_study(erasure: Erasure, study: Study, *, again: bool) -> None:
 
 
 def _has_more(plan: Plan) -> bool:
-    """Whether there are files of the patient that belong to no study yet."""
+    """Whether the patient has files not assigned to a study yet."""
     waiting = UploadItem.objects.filter(pk__in=plan.rows.get(UploadItem, ())).exclude(held_key="")
     return waiting.exists() or any(key.startswith(files.INBOX) for key in plan.files)
 
 
 def _lock(patient: Patient) -> None:
-    """In the order of everybody else: studies, patient, then the end of the trail."""
+    """Lock in the same order as all other code: studies, patient, head of the audit trail."""
     locked: list[QuerySet[Any]] = [
         Study.objects.filter(patient=patient).order_by("pk"),
         Patient.objects.filter(pk=patient.pk),
@@ -131,7 +132,7 @@ def _erase(erasure: Erasure, plan: Plan) -> None:
     event = Event(Action.RECORDS_ERASED, "erasure", erasure.pk, detail=detail)
     entry = trail.erase(plan.entries, event, removed, erasure.decided_by)
     with connection.cursor() as cursor:
-        # By this the database lets go of what is signed.
+        # This setting makes the database triggers allow deleting signed rows.
         cursor.execute(
             "SELECT set_config('chestline.erasure', %s, true), access_erase(%s)",
             [str(entry.sequence), entry.sequence],
@@ -147,7 +148,7 @@ def _erase(erasure: Erasure, plan: Plan) -> None:
 
 
 def _finish(erasure: Erasure) -> Erasure:
-    """Remove the files, write the register, and say that all is done; or note what keeps it."""
+    """Remove the files, write the register entry and finish; if blocked, record the reason."""
     waits_for = _remove_files(erasure) or _write_register(erasure)
     with transaction.atomic():
         erasure = Erasure.objects.select_for_update().get(pk=erasure.pk)
@@ -182,13 +183,13 @@ def _write_register(erasure: Erasure) -> str:
     )
     try:
         register.write(entry)
-    except Exception:  # clients of S3 raise many kinds
+    except Exception:  # S3 clients raise many kinds
         return "repository"
     return ""
 
 
 def reapply(say: Callable[[str], object] = lambda line: None) -> int:
-    """Erase anew what a restored backup brought back; return how many erasures had to be.
+    """Repeat the erasures that a restored backup has undone; return their number.
 
     Raises RegisterError.
     """
@@ -205,7 +206,7 @@ def _reapply(entry: Registered, erased_studies: set[str], say: Callable[[str], o
     if not any(there.values()):
         return False
     for patient in there[Patient]:
-        # In the backup the patient may have a study that was found to be somebody else's later.
+        # In the backup, the patient may still have a study later reassigned to another patient.
         others = patient.studies.exclude(pk__in=erased_studies)
         if others.exists():
             say(f"Patient {patient.pk} was erased, and has studies that were not: look at them.")

@@ -1,4 +1,4 @@
-"""The files of a person: found by records and by headers, and removed for good."""
+"""A patient's files: finds them by records and DICOM headers, and deletes them permanently."""
 
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -14,24 +14,24 @@ from webportal.storage import list_folder, quarantine, trash
 from webportal.storage.locks import lock_removing, may_remove_for_good
 from webportal.upkeep.slices import SLICES, keys_in_trash, referenced
 
-#: What stands before the name of a file in the DICOM inbox, among the keys of files.
+#: Prefix that marks files of the DICOM inbox among file keys.
 INBOX = "inbox:"
 
 
 def of_items(items: Iterable[UploadItem]) -> Iterator[str]:
-    """The keys of held files."""
+    """Keys of held files."""
     return (item.held_key for item in items if item.held_key)
 
 
 def of_images(images: Iterable[Radiograph]) -> Iterator[str]:
-    """The keys of images, as they came and as DICOM."""
+    """Keys of images: the originals and the DICOM files."""
     for image in images:
         yield image.original_key
         yield image.dicom_key
 
 
 def held() -> Iterator[tuple[UploadItem, bytes]]:
-    """The files that wait for a decision, with their bytes."""
+    """Files held for a decision, with their content."""
     for item in UploadItem.objects.filter(verdict=Verdict.HELD):
         data = _stored(item.held_key)
         if data is not None:
@@ -39,7 +39,7 @@ def held() -> Iterator[tuple[UploadItem, bytes]]:
 
 
 def in_inbox() -> Iterator[tuple[ReceivedInstance, bytes]]:
-    """The files that the DICOM inbox keeps, with their bytes."""
+    """Files in the DICOM inbox, with their content."""
     folder: Path = settings.DICOM_INBOX
     for row in ReceivedInstance.objects.filter(has_file=True):
         try:
@@ -49,7 +49,7 @@ def in_inbox() -> Iterator[tuple[ReceivedInstance, bytes]]:
 
 
 def without_record() -> Iterator[tuple[str, bytes]]:
-    """The original keys of files in the trash and the quarantine, with their bytes."""
+    """Files in trash and quarantine: original keys, with their content."""
     for number in range(SLICES):
         for key in keys_in_trash(number):
             data = _stored(trash.key_in_trash(key))
@@ -78,19 +78,19 @@ def _stored(key: str) -> bytes | None:
 
 @transaction.atomic
 def remove(key: str) -> bool:
-    """Remove a file wherever it is, unless a record names it; return False during a backup.
+    """Delete a file wherever it is, unless a record refers to it; return False during a backup.
 
-    A backup copies what its snapshot names, and would miss the file. Raises OSError where the
-    storage cannot be reached.
+    A backup would fail to find a file that its snapshot refers to. Raises OSError if the storage is
+    unreachable.
     """
     if not may_remove_for_good():
         return False
     if key.startswith(INBOX):
         name = key.removeprefix(INBOX)
         rows = ReceivedInstance.objects.filter(sha256=name.removesuffix(".dcm"))
-        # A receiver that started meanwhile has recorded it as a file without a record.
+        # A receiver started in the meantime has recorded it as a found file.
         rows.filter(state=InboxState.FOUND).delete()
-        # Received again since, it is another record's.
+        # Received again since, it belongs to another record.
         if not rows.exists():
             (settings.DICOM_INBOX / name).unlink(missing_ok=True)
         return True

@@ -1,4 +1,4 @@
-"""What goes, and what stands in the way, in words by code."""
+"""Labels of the kinds of erased data, and messages for obstacles, by code."""
 
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -22,7 +22,7 @@ WAITING: dict[str, str | Promise] = {
     ),
     **OBSTACLES,
 }
-# By the label of a model, or by a code of what is no model.
+# By model label, or by a code for anything that is not a model.
 KINDS: dict[str, str | Promise] = {
     "records.patient": _("Patients"),
     "records.study": _("Studies"),

@@ -1,4 +1,4 @@
-"""Erasures: asked for, confirmed, carried out."""
+"""Erasures, from request to completion."""
 
 import uuid
 
@@ -12,7 +12,7 @@ REFERENCE_LENGTH = 100
 
 
 class State(models.TextChoices):
-    """How far an erasure is."""
+    """The state of an erasure."""
 
     REQUESTED = "requested", _("to be confirmed")
     CONFIRMED = "confirmed", _("confirmed")
@@ -21,10 +21,10 @@ class State(models.TextChoices):
 
 
 class Erasure(models.Model):
-    """One erasure: of a patient with everything, or of studies that are due.
+    """An erasure of a whole patient, or of studies due for erasure.
 
-    It names nobody: ids, counts and hashes remain, so that a backup that is restored can be erased
-    again. There is no foreign key to what goes. Written by `services` and `execution` alone.
+    It names nobody: only ids, counts and hashes remain, to repeat the erasure after a restore. It
+    has no foreign keys to erased rows. Only `services` and `execution` write it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -92,5 +92,5 @@ class Erasure(models.Model):
 
     @property
     def is_of_patient(self) -> bool:
-        """Whether everything of one patient goes."""
+        """Whether a whole patient is erased, rather than single studies."""
         return self.patient is not None

@@ -1,4 +1,4 @@
-"""What stands in the way of an erasure, by the codes of OBSTACLES in `messages`."""
+"""Obstacles to an erasure, as codes of OBSTACLES in `messages`."""
 
 from django.db.models import Q
 from django.utils import timezone
@@ -13,7 +13,7 @@ from webportal.review.models import Reservation, SecondReading
 
 
 def obstacles(plan: Plan) -> list[str]:
-    """The codes of all that stands in the way, what takes longest to settle first."""
+    """Codes of all obstacles, those that take longest to resolve first."""
     studies = plan.studies
     owners = {plan.patient.pk} if plan.patient else set()
     owners |= {study.patient_id for study in Study.objects.filter(pk__in=studies)}

@@ -1,4 +1,4 @@
-"""What an erasure takes away: found anew each time that it is shown, confirmed or carried out."""
+"""The data that an erasure deletes, found anew whenever it is shown, confirmed or carried out."""
 
 import hashlib
 from collections.abc import Iterable
@@ -19,23 +19,23 @@ from webportal.network.models import ReceivedInstance
 from webportal.records.models import Patient, Radiograph, Study
 from webportal.review.models import Addendum, Read
 
-#: The rows that nobody may erase unseen; the others follow from them.
+#: Models whose rows must be part of the confirmed list; all others depend on them.
 _CONFIRMED = (Patient, Study, Radiograph, Read, Addendum, UploadItem, ReceivedInstance)
 
 
 @dataclass
 class Plan:
-    """Everything that goes.
+    """Everything to be erased.
 
     Args:
-        patient: of whom all goes; None where one study goes and the patient stays.
-        studies: the ids of the studies.
-        rows: the rows that go, by model.
-        files: the keys of the files, as `files` has them.
-        hashes: the SHA-256 of what came and what was stored.
-        former: temporary patients that were removed when the studies were identified.
-        elsewhere: what names the patient in rows that stay.
-        kept: the ids of other patients' studies that were recorded under this identity.
+        patient: the patient to erase; None if only a study is erased.
+        studies: ids of the studies.
+        rows: primary keys of the rows, by model.
+        files: keys of the files, in the format of `files`.
+        hashes: SHA-256 of received and stored files.
+        former: temporary patients that were removed when their studies were identified.
+        elsewhere: mentions of the patient in rows that are kept.
+        kept: ids of other patients' studies that were once recorded under this identity.
     """
 
     patient: Patient | None
@@ -49,18 +49,18 @@ class Plan:
 
     @property
     def entries(self) -> QuerySet[AuditEntry]:
-        """The entries of the trail whose details go."""
+        """Audit entries whose details are erased."""
         own = [str(key) for keys in self.rows.values() for key in keys if isinstance(key, UUID)]
-        # An entry about a study that stays is about somebody else by now.
+        # Studies that are kept belong to another patient now, as do their entries.
         here = Q(study_id=None) | Q(study_id__in=self.studies)
         about = Q(object_id__in=[*own, *self.former]) & here | Q(study_id__in=self.studies)
-        # What appends to the trail in place of a person's doing must not become blank itself.
+        # Entries of erasures stay as they are, and so do those already erased.
         entries = AuditEntry.objects.filter(about | Q(sequence__in=self.elsewhere.entries))
         return entries.exclude(detail__has_key=ERASED_BY).exclude(action=Action.RECORDS_ERASED)
 
     @property
     def counts(self) -> dict[str, int]:
-        """How much goes, by the codes of KINDS in `messages`."""
+        """Counts of erased data, by the codes of KINDS in `messages`."""
         counted = {model._meta.label_lower: len(keys) for model, keys in self.rows.items()}
         inbox = sum(key.startswith(files.INBOX) for key in self.files)
         counted |= {"files": len(self.files) - inbox, "inbox": inbox}
@@ -71,7 +71,7 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """What a person confirms, without what comes of looking at it, such as notifications."""
+        """Digest of the list to confirm, without side effects of viewing it: notifications, say."""
         parts = [
             f"{each._meta.label} {key}" for each in _CONFIRMED for key in self.rows.get(each, ())
         ]
@@ -79,7 +79,7 @@ class Plan:
 
 
 def of_patient(patient: Patient) -> Plan:
-    """What goes with a patient: also what waits under the identity without being recorded yet."""
+    """All data of a patient, including files held under the identity and not recorded yet."""
     studies = list(patient.studies.all())
     traces = Traces.of(patient, studies)
     held = [item.pk for item, data in files.held() if traces.are_in_header(data)]
@@ -108,19 +108,19 @@ def of_patient(patient: Patient) -> Plan:
 
 
 def of_study(study: Study) -> Plan:
-    """What goes with one study of a patient who stays."""
+    """The data of one study, without the patient."""
     return _plan(None, {study.pk}, {Study: [study.pk]})
 
 
 def of_files(items: Iterable[Any], received: Iterable[Any]) -> Plan:
-    """What goes with files that belong to no study."""
+    """The data of files that belong to no study."""
     return _plan(None, set(), {UploadItem: items, ReceivedInstance: received})
 
 
 def _plan(patient: Patient | None, studies: set[UUID], roots: dict[Any, Iterable[Any]]) -> Plan:
     images = Radiograph.objects.filter(study__in=studies)
     hashes = {sha for each in images for sha in (each.original_sha256, each.dicom_sha256)}
-    # The same bytes sent again, or refused before they were accepted.
+    # The same content sent again, or refused before it was accepted.
     same = UploadItem.objects.filter(sha256__in=hashes).exclude(verdict=Verdict.HELD)
     same = same.filter(Q(radiograph=None) | Q(radiograph__study__in=studies))
     received = ReceivedInstance.objects.filter(sha256__in=hashes)
@@ -149,7 +149,7 @@ def _plan(patient: Patient | None, studies: set[UUID], roots: dict[Any, Iterable
 
 
 def _named_items(traces: Traces, studies: Iterable[UUID]) -> set[UUID]:
-    """Refused and discarded files that are named for the patient; surely, or beside theirs."""
+    """Refused and discarded files with the patient's full name, or part of it in their batches."""
     beside = set(
         UploadItem.objects.filter(radiograph__study__in=studies).values_list("batch", flat=True)
     )
@@ -172,7 +172,7 @@ def _batches_of_nothing_else(rows: Rows) -> set[UUID]:
 
 
 def _kept(patient: Patient, studies: set[UUID]) -> set[UUID]:
-    """Studies of others that were moved away from this patient, or corrected under the identity."""
+    """Other patients' studies once moved from this patient or corrected under this identity."""
     moved = AuditEntry.objects.filter(
         action__in=[Action.STUDY_CHANGED, Action.IDENTITY_CORRECTED],
         detail__before__patient=str(patient.pk),

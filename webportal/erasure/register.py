@@ -1,7 +1,7 @@
-"""The register of erasures: what a database that is restored from a backup cannot know.
+"""The register of erasures, which a database restored from a backup does not know about.
 
-Each erasure is a small file of ids and hashes with a MAC under AUDIT_KEY, in the storage and in the
-repository of the backups.
+Each erasure is a small file with ids, hashes and a MAC keyed with AUDIT_KEY, in the storage and in
+the backup repository.
 """
 
 import hashlib
@@ -20,12 +20,12 @@ _FORMAT = 1
 
 
 class RegisterError(Exception):
-    """An entry of the register is not genuine; the message says which."""
+    """A register entry is not authentic; the message says which one."""
 
 
 @dataclass(frozen=True)
 class Registered:
-    """One erasure: its id, when it was done, and the ids of what went, by label of the model."""
+    """A registered erasure: its id, its time, and the erased ids by model label."""
 
     id: str
     at: str
@@ -35,7 +35,7 @@ class Registered:
 
 
 def write(entry: Registered) -> None:
-    """Write an erasure down in every place. Raises OSError, and what clients of S3 raise."""
+    """Write an erasure to all copies of the register. Raises OSError, and errors of S3 clients."""
     text = json.dumps(asdict(entry) | {"format": _FORMAT}, sort_keys=True)
     content = f"{_mac(text)}\n{text}\n".encode()
     name = f"{FOLDER}/{entry.id}.json"
@@ -46,7 +46,7 @@ def write(entry: Registered) -> None:
 
 
 def read() -> Iterator[Registered]:
-    """All erasures of all places, each once. Raises RegisterError."""
+    """The erasures of all copies, without duplicates. Raises RegisterError."""
     known: set[str] = set()
     for place in _places():
         try:
@@ -81,6 +81,6 @@ def _parse(name: str, content: bytes) -> Registered:
 
 
 def _mac(text: str) -> str:
-    # Under a name of its own, so that nothing else that AUDIT_KEY signs passes for an entry.
+    # A domain separator: nothing else signed with AUDIT_KEY must pass for an entry.
     key = settings.AUDIT_KEY.encode()
     return hmac.new(key, b"erasure\n" + text.encode(), hashlib.sha256).hexdigest()

@@ -1,4 +1,4 @@
-"""Rows with everything that depends on them: found by the foreign keys, whatever app has them."""
+"""Finds rows with all their dependants by foreign keys, across all apps, and deletes them."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,7 +15,7 @@ _AT_ONCE = 1000
 
 
 def with_dependants(roots: Mapping[type[Model], Iterable[Any]]) -> Rows:
-    """The keys of the given rows, and of all that refer to them, directly or not, by model."""
+    """Primary keys of the rows and of all that refer to them, directly or not, by model."""
     found: Rows = defaultdict(set)
     waiting = [(model, set(keys)) for model, keys in roots.items()]
     while waiting:
@@ -37,7 +37,7 @@ def _dependants(model: type[Model], keys: set[Any]) -> Iterator[tuple[type[Model
 
 
 def _references_to(model: type[Model]) -> Iterator["ForeignKey[Any, Any]"]:
-    """The foreign keys that point to a model, those of many-to-many tables among them."""
+    """The foreign keys that point to a model, including those of many-to-many tables."""
     for relation in model._meta.get_fields(include_hidden=True):
         field = getattr(relation, "field", None)
         if relation.auto_created and not relation.concrete and isinstance(field, ForeignKey):
@@ -45,7 +45,7 @@ def _references_to(model: type[Model]) -> Iterator["ForeignKey[Any, Any]"]:
 
 
 def _corrections_of_nothing_else(found: Rows) -> set[Any]:
-    """The corrections that no study is left to."""
+    """Identity corrections of which all studies are being erased."""
     links = IdentityCorrection.studies.through
     going = found.get(links, set())
     of_these = links._base_manager.filter(pk__in=going).values_list("identitycorrection", flat=True)
@@ -54,7 +54,7 @@ def _corrections_of_nothing_else(found: Rows) -> set[Any]:
 
 
 def known_to_the_trail(rows: Rows) -> dict[str, set[str]]:
-    """The keys by which the trail names such of the rows as it has to have, by object type."""
+    """Ids under which the audit trail refers to rows that it must cover, by object type."""
     named: dict[str, set[str]] = defaultdict(set)
     for check in checks():
         if not isinstance(check, Check) or not check.is_kept:
@@ -71,11 +71,11 @@ def known_to_the_trail(rows: Rows) -> dict[str, set[str]]:
 def delete(rows: Rows) -> None:
     """Delete rows in any order: the database checks foreign keys at the end of the transaction.
 
-    Django's own deletion refuses what is protected, which all of this is.
+    Django's `delete` refuses because the foreign keys are protected.
     """
     quote = connection.ops.quote_name
     with connection.cursor() as cursor:
-        # Appending to the trail has had them checked at once from then on.
+        # Appending to the audit trail has set the constraints to immediate for this transaction.
         cursor.execute("SET CONSTRAINTS ALL DEFERRED")
         for model, keys in rows.items():
             table, column = quote(model._meta.db_table), quote(str(model._meta.pk.column))

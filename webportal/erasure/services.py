@@ -1,4 +1,4 @@
-"""Asking for an erasure, and confirming or declining it."""
+"""Requests, confirms and declines erasures."""
 
 import hashlib
 import uuid
@@ -22,21 +22,20 @@ from webportal.retention import rule
 
 
 class ErasureError(Conflict):
-    """An erasure cannot be asked for, confirmed or declined."""
+    """An erasure cannot be requested, confirmed or declined."""
 
 
 def open_erasure_of(patient: Patient) -> Erasure | None:
-    """The erasure of a patient that is asked for or under way."""
+    """The patient's erasure that is requested or in progress."""
     states = [State.REQUESTED, State.CONFIRMED]
     return Erasure.objects.filter(patient=patient.pk, state__in=states).first()
 
 
 @transaction.atomic
 def request(patient: Patient, reason: str, reference: str, by: User) -> Erasure:
-    """Ask for the erasure of a patient with everything; another person confirms it.
+    """Request the erasure of a patient, which another person has to confirm.
 
-    Raises ErasureError without a reason, where something stands in the way, and where it has been
-    asked for already.
+    Raises ErasureError if the reason is empty, there are obstacles, or an erasure is open already.
     """
     erasure = _new(reason, reference, by, patient=patient.pk)
     refuse_obstacles(plans.of_patient(patient))
@@ -50,13 +49,13 @@ def request(patient: Patient, reason: str, reference: str, by: User) -> Erasure:
 
 
 def plan_of(erasure: Erasure) -> Plan | None:
-    """What would go now; None where the patient is gone."""
+    """What the erasure would delete now; None if the patient no longer exists."""
     patient = Patient.objects.filter(pk__in=[erasure.patient] if erasure.patient else []).first()
     return plans.of_patient(patient) if patient is not None else None
 
 
 def refuse_obstacles(plan: Plan) -> None:
-    """Raise ErasureError where something stands in the way of an erasure, and say all of it."""
+    """Raise ErasureError with all obstacles to an erasure, if any."""
     found = obstacles(plan)
     if found:
         words = " ".join(str(OBSTACLES[code]) for code in found)
@@ -64,11 +63,11 @@ def refuse_obstacles(plan: Plan) -> None:
 
 
 def confirm(erasure: Erasure, digest: str, password: str, by: User) -> None:
-    """Confirm an erasure that somebody else asked for; the scheduler carries it out.
+    """Confirm an erasure requested by someone else; the scheduler carries it out.
 
-    `digest` is that of the list that the person has seen. Raises ErasureError where that has
-    changed since, the person is the same, or something stands in the way, and AccountError where
-    the password is wrong.
+    `digest` is that of the list shown to the person. Raises ErasureError if the list has changed
+    since, the same person requested the erasure, or there are obstacles, and AccountError if the
+    password is wrong.
     """
     if erasure.requested_by_id == by.pk:
         raise ErasureError(_("Whoever requested an erasure cannot confirm it: ask somebody else."))
@@ -88,7 +87,7 @@ def confirm(erasure: Erasure, digest: str, password: str, by: User) -> None:
 
 @transaction.atomic
 def decline(erasure: Erasure, by: User) -> None:
-    """Decline an erasure that nobody has confirmed. Raises ErasureError where somebody has."""
+    """Decline an erasure. Raises ErasureError if it has been confirmed."""
     locked = _lock(erasure)
     locked.state, locked.waits_for = State.DECLINED, ""
     locked.decided_at, locked.decided_by = timezone.now(), by
@@ -97,15 +96,15 @@ def decline(erasure: Erasure, by: User) -> None:
 
 
 def digest_of_due() -> str:
-    """The digest of the list of studies that are due."""
+    """Digest of the list of studies due for erasure."""
     return _digest([str(key) for key in rule.due().values_list("pk", flat=True)])
 
 
 def confirm_due(digest: str, password: str, reason: str, reference: str, by: User) -> Erasure:
-    """Confirm the list of studies that are due; the scheduler erases them one after the other.
+    """Confirm the list of studies due for erasure; the scheduler erases them one by one.
 
-    Raises ErasureError where the list has changed since it was shown, or is empty, and AccountError
-    where the password is wrong.
+    Raises ErasureError if the list is empty or has changed since it was shown, and AccountError if
+    the password is wrong.
     """
     confirm_password(by, password)
     with transaction.atomic():
@@ -159,7 +158,7 @@ def _note(action: Action, erasure: Erasure, by: User | None) -> None:
 
 
 def confirm_by_command(patient_id: uuid.UUID, digest: str, reason: str, reference: str) -> Erasure:
-    """Ask for and confirm an erasure on the server, where whoever may start commands may do more.
+    """Request and confirm an erasure on the command line, whose users have full access anyway.
 
     Raises ErasureError as `request` and `confirm` do.
     """

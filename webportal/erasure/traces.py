@@ -1,4 +1,4 @@
-"""Recognising a person in text that people typed, and in the headers of files."""
+"""Recognises a patient in free text and in DICOM headers."""
 
 import re
 import unicodedata
@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from ml.images import ImageError, dicom
 from webportal.records.models import Patient, Study
 
-# Shorter parts of a name, initials above all, stand in very many texts.
+# Shorter parts of a name, such as initials, match far too many texts.
 SHORTEST_NAME = 3
 _JOINED = re.compile(r"[\W_]+")
 
 
 @dataclass(frozen=True)
 class Traces:
-    """The words that name a person: parts of the name, and identifiers of patient and studies.
+    """Words that identify a patient: parts of the name, and identifiers of patient and studies.
 
     All of them are `simplified`.
     """
@@ -27,7 +27,7 @@ class Traces:
 
     @classmethod
     def of(cls, patient: Patient, studies: Iterable[Study]) -> "Traces":
-        """Those of a patient with the studies."""
+        """The traces of a patient and studies."""
         words = {word for word in _JOINED.split(simplified(patient.name)) if word}
         numbers = [patient.patient_id]
         for study in studies:
@@ -40,7 +40,7 @@ class Traces:
         )
 
     def are_in(self, text: str) -> bool:
-        """Whether a text has an identifier, or a part of the name as a word of its own."""
+        """Whether a text contains an identifier, or a part of the name as a whole word."""
         plain = simplified(text)
         if not self.names.isdisjoint(_JOINED.split(plain)):
             return True
@@ -50,7 +50,7 @@ class Traces:
         )
 
     def are_surely_in(self, text: str) -> bool:
-        """Whether a text has an identifier, or the whole name: at least two parts, in any order."""
+        """Whether a text contains an identifier or the full name, of two parts or more."""
         words = set(_JOINED.split(simplified(text)))
         whole = len(self.names) > 1 and self.names <= words
         return whole or (self.are_in(text) and self.names.isdisjoint(words))
@@ -67,6 +67,6 @@ class Traces:
 
 
 def simplified(text: str) -> str:
-    """In small letters, without accents."""
+    """In lower case, without accents."""
     decomposed = unicodedata.normalize("NFKD", text)
     return "".join(each for each in decomposed if not unicodedata.combining(each)).casefold()

@@ -1,4 +1,4 @@
-"""The pages of erasures, for hospital IT, which sees ids and counts, and asking for one."""
+"""Erasure pages for hospital IT, which show only ids and counts, and the request for an erasure."""
 
 import uuid
 from typing import Any
@@ -27,7 +27,7 @@ ERASURES_PER_PAGE = 50
 @allow(Role.IT)
 @require_safe
 def erasures(request: SignedInRequest) -> HttpResponse:
-    """All erasures, those that somebody has to decide on first."""
+    """All erasures, those awaiting a decision first."""
     rows = Erasure.objects.select_related("requested_by", "decided_by")
     waiting = rows.filter(state=State.REQUESTED).order_by("requested_at")
     others = rows.exclude(state=State.REQUESTED)
@@ -41,7 +41,7 @@ def erasures(request: SignedInRequest) -> HttpResponse:
 @allow(Role.IT)
 @require_safe
 def erasure(request: SignedInRequest, erasure_id: uuid.UUID) -> HttpResponse:
-    """One erasure: what would go, as long as it is to be confirmed, then what went."""
+    """One erasure: until it is confirmed, the data to be erased; then the erased data."""
     shown = get_object_or_404(Erasure, pk=erasure_id)
     context: dict[str, Any] = {
         "erasure": shown,
@@ -63,7 +63,7 @@ def erasure(request: SignedInRequest, erasure_id: uuid.UUID) -> HttpResponse:
 
 
 def in_words(counts: dict[str, int]) -> list[tuple[str, int]]:
-    """Counts by kind, with the words for each kind."""
+    """Counts by kind, with the labels of the kinds."""
     return [(str(KINDS.get(code, code)), count) for code, count in counts.items()]
 
 
@@ -98,7 +98,7 @@ def decline(request: SignedInRequest, erasure_id: uuid.UUID) -> HttpResponse:
 @allow(Role.IT)
 @require_POST
 def confirm_due(request: SignedInRequest) -> HttpResponse:
-    """Confirm the list of studies that are due, with the password."""
+    """Confirm the list of studies due for erasure with the password."""
     given = request.POST
     try:
         confirmed = services.confirm_due(
@@ -118,8 +118,8 @@ def confirm_due(request: SignedInRequest) -> HttpResponse:
 @allow(Role.IT)
 @require_safe
 def certificate(request: SignedInRequest, erasure_id: uuid.UUID) -> HttpResponse:
-    """The certificate of an erasure that is done, as a PDF."""
-    # The PDF libraries take a fifth of a portal process's memory.
+    """The certificate of a finished erasure, as a PDF."""
+    # Imported here, because the PDF libraries take a fifth of a portal process's memory.
     from webportal.erasure.certificate import as_pdf
 
     done = get_object_or_404(Erasure, pk=erasure_id, state=State.DONE)
@@ -133,7 +133,7 @@ def certificate(request: SignedInRequest, erasure_id: uuid.UUID) -> HttpResponse
 @allow(*UPLOADERS)
 @require_POST
 def request_erasure(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
-    """Ask for the erasure of a patient; hospital IT confirms it."""
+    """Request the erasure of a patient, for hospital IT to confirm."""
     patient = get_object_or_404(Patient.objects.visible_to(request.user), pk=patient_id)
     given = request.POST
     try:

@@ -1,7 +1,7 @@
-"""Files of the inbox that no row names: received after the backup that was restored.
+"""Inbox files without a database row: received after the backup that was restored.
 
-They hold the whole instance, but not who sent it, so a person says which node that was. A receiver
-that was killed leaves such a file too, of which its sender was not told that it is safe.
+They contain the whole instance but not its sender, so someone has to name the node. A receiver that
+is killed can leave such a file, too, before confirming it to the sender.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ _ASKED_AT_ONCE = 1000
 
 
 def record() -> int:
-    """Record the files that no row names; return how many. To be called while nothing arrives."""
+    """Record inbox files without a row; return their number. Call only while nothing arrives."""
     rows = [_row(path) for path in _without_a_row()]
     ReceivedInstance.objects.bulk_create(rows)
     if rows:
@@ -45,7 +45,7 @@ def _without_a_row() -> Iterator[Path]:
 
 
 def _row(path: Path) -> ReceivedInstance:
-    """Describe a file; one that is damaged or no DICOM has no UIDs, and is refused later."""
+    """Describe a file. One that is damaged or not DICOM has no UIDs, and is refused later."""
     data = path.read_bytes()
     now = timezone.now()
     row = ReceivedInstance(
@@ -70,7 +70,7 @@ def _row(path: Path) -> ReceivedInstance:
 
 @transaction.atomic
 def adopt(rows: QuerySet[ReceivedInstance], node: Node, by: User) -> int:
-    """Let the found ones of these be taken in as sent by a node; return how many."""
+    """Attribute the found files among the rows to a node, for intake; return their number."""
     found = list(rows.filter(state=InboxState.FOUND).order_by("pk").select_for_update(of=("self",)))
     for row in found:
         row.node, row.state = node, inbox.first_state(row.sop_class_uid)

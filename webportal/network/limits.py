@@ -1,7 +1,7 @@
-"""What a peer may use of the receiver: length and time of what it sends, connections, associations.
+"""Limits for peers of the receiver: PDU length, time, connections and associations.
 
-pynetdicom reads a PDU of any length into memory, waits for the rest of one for ever, and keeps what
-a peer sends beside an unanswered request. What counts bytes therefore sits in the socket, below it.
+pynetdicom reads PDUs of any length into memory, waits forever for the rest of one, and buffers what
+a peer sends before its previous request is answered. So bytes are counted below it, in the socket.
 """
 
 import logging
@@ -22,39 +22,39 @@ from webportal.network.models import Node
 
 logger = logging.getLogger(__name__)
 
-# Of all peers, and of one address, behind which several devices may be. pynetdicom looks at each a
-# thousand times a second, even at those that say nothing.
+# In total, and per address, which several devices may share. pynetdicom polls every connection a
+# thousand times a second, even idle ones.
 MOST_CONNECTIONS = 100
 MOST_CONNECTIONS_OF_AN_ADDRESS = 40
-# The maximum length that is negotiated is about P-DATA-TF alone (PS3.8 D.1). An association request
-# with 128 presentation contexts, each with every transfer syntax, is shorter than this.
+# The negotiated maximum length applies only to P-DATA-TF (PS3.8 D.1). An association request with
+# 128 presentation contexts, each with every transfer syntax, is shorter than this.
 _LONGEST_OTHER_PDU = 256 * 1024
 _HEADER = struct.Struct(">BxL")
 _P_DATA_TF = 0x04
-# PS3.8 9.3.8: an abort by the provider of the service, for a parameter with an invalid value.
+# PS3.8 9.3.8: A-ABORT from the service provider, invalid PDU parameter value.
 _A_ABORT = b"\x07\x00\x00\x00\x00\x04\x00\x00\x02\x06"
 
 
 class _Guarded(socket.socket):
-    """A connection whose peer sends PDUs that are short enough, and in time.
+    """A connection that enforces limits on PDU length and time.
 
-    Anything else ends it as if the peer had closed it.
+    When the peer exceeds one, the connection ends as if the peer had closed it.
     """
 
-    # On the class, because the sockets of TLS are not made by their constructor.
+    # Class attributes, because TLS sockets are not created through their constructor.
     _header = b""
     _left = 0
     _has_asked = False
     _asks_until = 0.0
 
     def begin(self) -> None:
-        """Start the time within which the peer has to send its first PDU."""
+        """Start the timeout for the first PDU."""
         self._asks_until = time.monotonic() + settings.DICOM_ANSWER_SECONDS
 
     def recv(self, size: int = 1024, flags: int = 0) -> bytes:
-        """Read what the peer sent; nothing, as at its end, where it went beyond a limit."""
+        """Read from the peer; returns no bytes, as at end of stream, once a limit is exceeded."""
         if not self._has_asked:
-            # Anew each time, because a peer may send one byte at a time.
+            # Recomputed for each call, because a peer may send one byte at a time.
             self.settimeout(max(self._asks_until - time.monotonic(), 0.001))
         try:
             data = super().recv(size, flags)
@@ -63,7 +63,7 @@ class _Guarded(socket.socket):
         return data if self._is_short_enough(data) else self._aborted()
 
     def _is_short_enough(self, data: bytes) -> bool:
-        """Follow the PDUs in what was read; whether none is too long."""
+        """Track the PDUs in the bytes read; returns whether all are short enough."""
         while data:
             if not self._left:
                 missing = _HEADER.size - len(self._header)
@@ -101,15 +101,15 @@ class GuardedTLSSocket(_Guarded, ssl.SSLSocket):
 
 
 class Connections:
-    """The connections that are open. Only the thread that accepts them may call this."""
+    """The open connections. Only the accepting thread may call this."""
 
     def __init__(self) -> None:
         self._open: weakref.WeakSet[_Guarded] = weakref.WeakSet()
         self._addresses: weakref.WeakKeyDictionary[_Guarded, str] = weakref.WeakKeyDictionary()
 
     def admit(self, connection: _Guarded, address: str) -> bool:
-        """Whether there is room for a connection from an address; counts it if so."""
-        # Weakly held and asked: pynetdicom leaves some to the garbage collector to close.
+        """Count a connection from an address; returns False if there are too many."""
+        # Weak references, and checked: pynetdicom leaves closing some to the garbage collector.
         others = [each for each in self._open if each.fileno() >= 0]
         from_there = sum(self._addresses[each] == address for each in others)
         if len(others) >= MOST_CONNECTIONS or from_there >= MOST_CONNECTIONS_OF_AN_ADDRESS:
@@ -120,14 +120,14 @@ class Connections:
 
 
 class Associations:
-    """The associations that were let in, counted until their threads end."""
+    """The admitted associations, counted until their threads end."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._nodes: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
     def admit(self, association: Any, node: Node) -> bool:
-        """Whether there is room for one more association of a node; counts it if so."""
+        """Count an association of a node; returns False if there are too many."""
         with self._lock:
             others = [pk for each, pk in self._nodes.items() if each.is_alive()]
             if (
@@ -140,10 +140,10 @@ class Associations:
 
 
 class Unanswered:
-    """How many bytes of requests of an association are in memory: those without an answer yet.
+    """The bytes of an association's unanswered requests, which are held in memory.
 
-    A peer may send the next request early, and some do. Each number has one thread that changes it:
-    the first two that of the connection, the last that of the association.
+    A peer may send its next request early, and some do. Each counter is changed by a single thread:
+    the first two by that of the connection, the last by that of the association.
     """
 
     def __init__(self) -> None:
@@ -151,24 +151,24 @@ class Unanswered:
         self._requests: deque[int] = deque()
 
     def add(self, size: int) -> bool:
-        """Count bytes that arrived; whether they are still as many as an instance may have."""
+        """Count received bytes; returns whether they are within the size limit of an instance."""
         self._arrived += size
         most: int = settings.UPLOAD_MAX_BYTES
         return self._arrived - self._answered <= most
 
     def request(self) -> None:
-        """Note that a request is complete."""
+        """Record that a request is complete."""
         self._requests.append(self._arrived - self._requested)
         self._requested = self._arrived
 
     def answer(self) -> None:
-        """Note that the oldest request is answered, and with it out of memory."""
+        """Record that the oldest request is answered and no longer in memory."""
         if self._requests:
             self._answered += self._requests.popleft()
 
 
 def size_of(event: Event) -> int:
-    """How many bytes a PDU that arrived adds to a request."""
+    """The number of bytes that a received PDU adds to a request."""
     pdu: Any = event.pdu
     if not isinstance(pdu, P_DATA_TF):
         return 0

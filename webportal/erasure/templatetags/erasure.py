@@ -1,4 +1,4 @@
-"""Erasure on the page of a patient."""
+"""Template tags for erasure on the patient's page."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ register = template.Library()
 
 @register.inclusion_tag("erasure/patient_erasure.html", takes_context=True)
 def erasure_of(context: Context, patient: Patient) -> dict[str, Any]:
-    """The erasure that is asked for, or the form that asks for one."""
+    """Context for the patient's open erasure, or for the form that requests one."""
     return {
         "patient": patient,
         "erasure": services.open_erasure_of(patient),
@@ -26,5 +26,5 @@ def erasure_of(context: Context, patient: Patient) -> dict[str, Any]:
 
 @register.simple_tag
 def digest_of_due() -> str:
-    """The digest of the studies that are due, as the page lists them."""
+    """Digest of the studies due for erasure that the page lists."""
     return services.digest_of_due()

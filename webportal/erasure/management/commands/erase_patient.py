@@ -1,4 +1,4 @@
-"""`manage.py erase_patient`: list what goes with a patient, and erase it."""
+"""`manage.py erase_patient`: list all data of a patient, and erase it."""
 
 import uuid
 from typing import Any
@@ -14,7 +14,7 @@ from webportal.records.models import Patient
 
 
 class Command(BaseCommand):
-    """Without ‘--confirm’ it erases nothing, and prints what to confirm."""
+    """Lists the data and prints the code to confirm; erases only with ‘--confirm’."""
 
     help = "List everything that is kept of a patient; with --confirm, erase it for good."
 
@@ -26,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--reason", default="", help="Kept for good: no patient data.")
         parser.add_argument("--reference", default="", help="The hospital’s own, as a file number.")
 
-    # The list is compared by its code, whatever language a person has chosen.
+    # The digest must not depend on the user's language.
     @no_translations
     def handle(self, *args: Any, **options: Any) -> None:
         patient = Patient.objects.filter(pk=options["patient"]).first()

@@ -1,4 +1,4 @@
-"""`manage.py reapply_erasures`: erase again what a restored database has brought back."""
+"""`manage.py reapply_erasures`: repeat the erasures that a restored database has undone."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from webportal.erasure.register import RegisterError
 
 
 class Command(BaseCommand):
-    """`manage.py restore` does this by itself."""
+    """Also run by `manage.py restore`."""
 
     help = "After a database was restored by other means: erase again what had been erased."
 

@@ -27,7 +27,7 @@ export class Layers {
 
   /**
    * Fit them to three corners of the image (top left, top right, bottom left), in pane pixels. Returns
-    * the scale: screen pixels per image pixel, for an image of `columns` columns.
+   * the scale: screen pixels per image pixel, for an image of `columns` columns.
    */
   place(corners: [Point, Point, Point], columns: number): number {
     const [topLeft, topRight] = corners;
