@@ -1,1 +1,1 @@
-"""Results that leave the portal: destinations, the outbox, and the senders."""
+"""Sends results to other systems: destinations, outbox and senders."""

@@ -4,12 +4,12 @@ from django.apps import AppConfig
 
 
 class DeliveryConfig(AppConfig):
-    """Sending results to other systems."""
+    """Delivery of results to other systems."""
 
     name = "webportal.delivery"
     label = "delivery"
     verbose_name = "Delivery of results"
 
     def ready(self) -> None:
-        """Make the reasons of deliveries known."""
+        """Register the reasons of deliveries."""
         from webportal.delivery import reasons  # noqa: F401

@@ -1,7 +1,7 @@
-"""One attempt at a delivery, and what is kept of it.
+"""Delivery attempts and their records.
 
-Killed between the answer and the record, a document is sent once more: under the same UID and with
-the same bytes, so that it is not there twice.
+If the process is killed between the answer and its record, the document is sent again with the same
+UID and the same bytes, so that the destination does not store it twice.
 """
 
 import logging
@@ -28,9 +28,9 @@ _LOOK_AGAIN_SECONDS = 60.0
 
 
 def due(destination: Destination) -> QuerySet[Delivery]:
-    """What may be sent to a destination now, the oldest first.
+    """The deliveries that may be sent to a destination now, oldest first.
 
-    Of one study nothing overtakes what was put into the outbox before it.
+    Deliveries of the same study keep the order of the outbox.
     """
     now = clock()
     waiting = Delivery.objects.filter(destination=destination, state=DeliveryState.WAITING)
@@ -41,7 +41,7 @@ def due(destination: Destination) -> QuerySet[Delivery]:
 
 
 def is_open(destination: Destination) -> bool:
-    """Whether anything is sent to it now: it is not removed, paused or away."""
+    """Whether the destination is in use: not removed, paused or unreachable."""
     now = clock()
     open_ones = Destination.objects.filter(
         Q(retry_at=None) | Q(retry_at__lte=now), removed_at=None, is_paused=False
@@ -50,7 +50,7 @@ def is_open(destination: Destination) -> bool:
 
 
 def attempt(delivery: Delivery, sender: Sender) -> Outcome | None:
-    """Send a delivery if it may be sent, record what came of it, and return that."""
+    """Send a delivery if it may be sent; record and return the outcome."""
     prepared = _prepare(delivery)
     if prepared is None:
         return None
@@ -65,7 +65,7 @@ def attempt(delivery: Delivery, sender: Sender) -> Outcome | None:
 
 @transaction.atomic
 def _prepare(delivery: Delivery) -> Delivery | None:
-    """Lock a delivery, check that it may go, and make its document; None where it may not."""
+    """Lock a delivery, check that it may be sent, and create its document; None if it may not."""
     locked = (
         Delivery.objects.select_for_update(of=("self",))
         .select_related("destination", "document__study__patient", "document__read__reader")
@@ -89,7 +89,7 @@ def _prepare(delivery: Delivery) -> Delivery | None:
         _postpone(locked, "file_away", _LOOK_AGAIN_SECONDS)
         return None
     except Exception as error:
-        # What one document holds must not stop the others.
+        # An error in one document must not stop the others.
         logger.exception("A document cannot be made")
         _postpone(locked, "internal", LONGEST_PAUSE_SECONDS, {"error": type(error).__name__})
         return None
@@ -140,7 +140,7 @@ def _record(delivery: Delivery, outcome: Outcome) -> None:
 def settle(
     delivery: Delivery, state: DeliveryState, code: str, params: dict[str, object] | None = None
 ) -> None:
-    """End a delivery in a state, with the reason."""
+    """Set the final state of a delivery, with the reason."""
     delivery.state, delivery.settled_at = state, clock()
     delivery.reason_code, delivery.reason_params = code, params or {}
     fields = ["state", "settled_at", "reason_code", "reason_params", "answer"]
@@ -157,6 +157,6 @@ def _postpone(
 
 
 def _pause_seconds(failures: int) -> float:
-    """Longer after each failure, and not the same for all, so that they do not come at once."""
+    """Exponential backoff with jitter, so that retries do not coincide."""
     longest = min(FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 20), LONGEST_PAUSE_SECONDS)
     return longest * random.uniform(0.7, 1.0)

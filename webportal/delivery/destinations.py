@@ -1,4 +1,4 @@
-"""Adding, changing, pausing, testing and removing destinations, with their audit entries."""
+"""Adds, changes, pauses, tests and removes destinations, with the audit entries."""
 
 import hashlib
 from collections.abc import Mapping
@@ -17,17 +17,17 @@ from webportal.delivery.senders import sender_for
 from webportal.delivery.senders.outcome import Outcome, Result
 from webportal.refusals import Conflict
 
-#: What a person says of a destination.
+#: Fields of a destination that users edit.
 SAID = ("name", "ae_title", "host", "port", "uses_tls", "url", "sends", "results_when")
 
 
 class DestinationError(Conflict):
-    """A destination cannot be added or changed so; the message says why and what to do."""
+    """A destination cannot be added or changed this way; the message says why and what to do."""
 
 
 @transaction.atomic
 def create_destination(protocol: str, values: Mapping[str, Any], by: User) -> Destination:
-    """Add a destination; it gets what is signed from now on. Raises DestinationError."""
+    """Add a destination, which gets reads signed from now on. Raises DestinationError."""
     made = Destination(protocol=protocol, looked_until=clock(), created_by=by)
     _set(made, values)
     _save(made)
@@ -38,7 +38,7 @@ def create_destination(protocol: str, values: Mapping[str, Any], by: User) -> De
 
 @transaction.atomic
 def change_destination(destination: Destination, values: Mapping[str, Any], by: User) -> None:
-    """Change a destination; what waits goes to the new address. Raises DestinationError."""
+    """Change a destination; pending deliveries go to the new address. Raises DestinationError."""
     locked = _locked(destination)
     before = _said_of(locked)
     _set(locked, values)
@@ -57,7 +57,7 @@ def change_destination(destination: Destination, values: Mapping[str, Any], by: 
 
 @transaction.atomic
 def pause(destination: Destination, is_paused: bool, by: User) -> None:
-    """Stop sending to a destination, or go on; what comes meanwhile waits."""
+    """Pause or resume a destination; deliveries queue up while it is paused."""
     locked = _locked(destination)
     if locked.is_paused == is_paused:
         return
@@ -69,7 +69,7 @@ def pause(destination: Destination, is_paused: bool, by: User) -> None:
 
 @transaction.atomic
 def remove(destination: Destination, by: User) -> int:
-    """Remove a destination and cancel what waits for it; return how many that were."""
+    """Remove a destination and cancel its pending deliveries; return their number."""
     locked = _locked(destination)
     locked.removed_at = clock()
     locked.save(update_fields=["removed_at"])
@@ -86,7 +86,7 @@ def remove(destination: Destination, by: User) -> int:
 
 
 def test(destination: Destination, by: User) -> Outcome:
-    """Ask a destination whether it answers; nothing of a patient is sent."""
+    """Test whether a destination answers, without sending patient data."""
     sender = sender_for(destination)
     try:
         outcome = sender.test()
@@ -122,6 +122,6 @@ def _save(destination: Destination) -> None:
 
 def _said_of(destination: Destination) -> dict[str, Any]:
     said = {name: getattr(destination, name) for name in SAID}
-    # Which token it is can be told apart, and nothing else.
+    # A digest, which tells tokens apart without revealing them.
     secret = hashlib.sha256(destination.secret.encode()).hexdigest()[:8]
     return said | {"token": secret if destination.secret else ""}

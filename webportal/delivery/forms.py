@@ -14,7 +14,7 @@ _HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?")
 
 
 class DestinationForm(forms.Form):
-    """What every destination has."""
+    """The fields common to all destinations."""
 
     protocol: Protocol
     contents: tuple[Content, ...] = tuple(Content)
@@ -46,7 +46,7 @@ _LAST = ("sends", "results_when")
 
 
 def read_host(host: str) -> str:
-    """Return the name or address of a host. Raises ValidationError for anything else."""
+    """Return a host name or IP address. Raises ValidationError for anything else."""
     if not _HOST.fullmatch(host):
         raise forms.ValidationError(
             _("Write the name or the IP address alone, such as pacs.hospital.example.")
@@ -55,7 +55,7 @@ def read_host(host: str) -> str:
 
 
 class StoreForm(DestinationForm):
-    """A PACS that is called over DICOM."""
+    """A PACS reached over DICOM (C-STORE)."""
 
     protocol = Protocol.DICOM
 
@@ -100,7 +100,7 @@ class StowForm(DestinationForm):
     )
 
     def clean_url(self) -> str:
-        """An address over HTTP without a password in it."""
+        """An HTTP or HTTPS URL without credentials."""
         url: str = self.cleaned_data["url"]
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or "@" in parts.netloc:
@@ -110,7 +110,7 @@ class StowForm(DestinationForm):
         return url
 
     def clean(self) -> dict[str, Any]:
-        """A token goes to no other address than the one that it was entered for."""
+        """Require the token again for a new URL: it is only sent where it was meant to go."""
         values = super().clean() or {}
         known = self.destination
         moves = known is not None and known.secret and values.get("url") != known.url
@@ -120,7 +120,7 @@ class StowForm(DestinationForm):
 
 
 class MllpForm(DestinationForm):
-    """A system that takes HL7 v2 messages; it gets signed reads alone."""
+    """A system that accepts HL7 v2 messages; it gets only signed reads."""
 
     protocol = Protocol.HL7
     contents = (Content.READS,)

@@ -1,4 +1,4 @@
-"""Making a document: once, unless the patient's identity was corrected before it left."""
+"""Creates documents: once, unless the patient's identity is corrected before they are sent."""
 
 import hashlib
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ from webportal.records.identity import identity_version
 from webportal.review.models import Addendum, Read
 from webportal.review.reads.marks import parse_marks
 
-#: The numbers of the series, after those that a modality would use.
+#: Series numbers, above those that modalities use.
 _SERIES = {
     Kind.REPORT: 9001,
     Kind.REPORT_MARKS: 9002,
@@ -28,7 +28,7 @@ _SERIES = {
 
 
 def make(document: Document) -> None:
-    """Give a document its content. Raises StoredFileError, and ObsoleteError where it has none."""
+    """Create a document's content. Raises StoredFileError, or ObsoleteError if there is none."""
     identity = identity_version(document.study.patient)
     if document.content is not None and document.identity == identity:
         return
@@ -50,7 +50,7 @@ def _message(document: Document) -> bytes:
 
 
 def _instance(document: Document, identity: str) -> bytes:
-    """Make a DICOM instance, and note where it lies."""
+    """Create a DICOM instance, and record its series and instance number."""
     place = _place(document, identity)
     document.sop_instance_uid = place.sop_instance_uid
     document.series_instance_uid = place.series_instance_uid
@@ -116,7 +116,7 @@ def _verifications(read: Read, addenda: Sequence[Addendum]) -> list[Verification
 
 
 def _previous(document: Document) -> list[Dataset]:
-    """The document that this one supersedes, if one has been made."""
+    """The document that this one supersedes, if one has been created."""
     made = Document.objects.filter(
         study=document.study, kind=document.kind, created_at__lt=document.created_at
     ).exclude(made_at=None)

@@ -1,4 +1,4 @@
-"""Destinations, the documents that are made for them, and the outbox of what goes where."""
+"""Destinations, their documents, and the outbox of deliveries."""
 
 import uuid
 
@@ -16,7 +16,7 @@ from webportal.review.models import Addendum, Read
 
 
 class Protocol(models.TextChoices):
-    """How a destination is spoken to."""
+    """The protocol of a destination."""
 
     DICOM = "dicom", _("DICOM (C-STORE)")
     DICOMWEB = "dicomweb", _("DICOMweb (STOW-RS)")
@@ -24,7 +24,7 @@ class Protocol(models.TextChoices):
 
 
 class Content(models.TextChoices):
-    """What a destination is sent."""
+    """A kind of content that a destination is sent."""
 
     READS = "reads", _("Signed reads")
     RESULTS = "results", _("The model's results")
@@ -32,14 +32,14 @@ class Content(models.TextChoices):
 
 
 class ResultsWhen(models.TextChoices):
-    """When the model's results may go to a destination."""
+    """When the model's results may be sent to a destination."""
 
     CLOSED = "closed", _("Once the study is read and signed")
     AT_ONCE = "at_once", _("At once, unless second readers read without the model")
 
 
 class Kind(models.TextChoices):
-    """What a document is."""
+    """The type of a document."""
 
     REPORT = "report", _("Read")
     REPORT_HL7 = "report_hl7", _("Read (HL7)")
@@ -50,9 +50,9 @@ class Kind(models.TextChoices):
 
 
 class Destination(models.Model):
-    """A system that results are sent to: a PACS, say.
+    """A system that results are sent to, such as a PACS.
 
-    One that was removed keeps its row, because the outbox names it.
+    Removed destinations keep their row, because the outbox refers to it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -105,22 +105,22 @@ class Destination(models.Model):
 
     @property
     def address(self) -> str:
-        """Where it is, as shown on the page."""
+        """The address, as displayed."""
         if self.protocol == Protocol.DICOM:
             return f"{self.ae_title}@{self.host}:{self.port}"
         return self.url or f"{self.host}:{self.port}"
 
     @property
     def contents(self) -> list[str]:
-        """What it is sent, in words."""
+        """The labels of its content."""
         return [str(each.label) for each in Content if each in self.sends]
 
 
 class Document(models.Model):
-    """An object that leaves the portal, the same for every destination.
+    """A document sent to other systems, the same for every destination.
 
-    It is made when it is first sent, and then stays as it is: a destination that is sent it twice
-    sees the same bytes under the same UID. The latest of `addendum` is the last one it contains.
+    It is created when it is first sent, and does not change afterwards: a destination that gets it
+    twice sees the same bytes with the same UID. `addendum` is the last addendum that it contains.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
@@ -170,7 +170,7 @@ class Document(models.Model):
 
 
 class DeliveryState(models.TextChoices):
-    """What became of a delivery."""
+    """The state of a delivery."""
 
     WAITING = "waiting", _("Waiting")
     DELIVERED = "delivered", _("Delivered")
@@ -181,7 +181,7 @@ class DeliveryState(models.TextChoices):
 class Delivery(Reasoned):
     """A row of the outbox: one document for one destination.
 
-    The reason is that of the last attempt. Written by `planning`, `attempts` and `outbox` alone.
+    The reason is that of the last attempt. Only `planning`, `attempts` and `outbox` write it.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

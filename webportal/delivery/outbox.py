@@ -1,4 +1,4 @@
-"""What hospital IT does with deliveries: send again, cancel, and count them."""
+"""Operations on deliveries for hospital IT: send again, cancel, count."""
 
 import uuid
 from collections.abc import Collection
@@ -19,13 +19,13 @@ MOST_AT_ONCE = 500
 
 
 class DeliveryError(Conflict):
-    """What was asked of a delivery is not possible in its state."""
+    """The operation is not possible in the delivery's state."""
 
 
 def send_again(ids: Collection[uuid.UUID], by: User) -> int:
-    """Send deliveries again that ended, and waiting ones at once; return how many.
+    """Send finished deliveries again, and waiting ones at once; return their number.
 
-    The destination gets the same object under the same UID. Raises DeliveryError.
+    The destination gets the same document with the same UID. Raises DeliveryError.
     """
     chosen = Delivery.objects.filter(pk__in=ids, destination__removed_at=None)
     fields: dict[str, Any] = {
@@ -39,7 +39,7 @@ def send_again(ids: Collection[uuid.UUID], by: User) -> int:
 
 
 def cancel(ids: Collection[uuid.UUID], by: User) -> int:
-    """Cancel deliveries that wait; return how many. Raises DeliveryError."""
+    """Cancel waiting deliveries; return their number. Raises DeliveryError."""
     chosen = Delivery.objects.filter(pk__in=ids, state=DeliveryState.WAITING)
     fields: dict[str, Any] = {
         "state": DeliveryState.CANCELLED,

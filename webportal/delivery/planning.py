@@ -1,8 +1,8 @@
-"""Filling the outbox: what was signed or computed since the last look, for each destination.
+"""Fills the outbox with new signed reads and results, for each destination.
 
-A signature can be taken back for half a minute, and a result is written by a worker that knows no
-destinations. So neither writes the outbox itself: signed reads, addenda and results are what the
-outbox follows from, by a query that may be repeated at any time. Rows that exist are kept.
+A signature can be taken back for half a minute, and results are written by workers that know
+nothing of destinations. So neither writes to the outbox: it is derived from signed reads, addenda
+and results by an idempotent query, which keeps existing rows.
 """
 
 import uuid
@@ -24,18 +24,18 @@ from webportal.review.models import Addendum
 from webportal.review.reads.standing import final_reads
 from webportal.review.reports.content import Report, report_of
 
-# A signature becomes final later than it was made, and a transaction is seen when it commits.
+# Signatures become final some time after signing, and transactions become visible on commit.
 OVERLAP = timedelta(minutes=10)
 OF_MODEL = {Content.RESULTS, Content.CAPTURES}
 
 
 def active_destinations() -> list[Destination]:
-    """The destinations that there are, paused ones too: what they miss waits."""
+    """All destinations in use, including paused ones, whose deliveries wait."""
     return list(Destination.objects.filter(removed_at=None))
 
 
 def plan() -> int:
-    """Add what is missing from the outbox, and return how many rows were added."""
+    """Add missing rows to the outbox, and return their number."""
     return sum(_plan(destination) for destination in active_destinations())
 
 
@@ -52,7 +52,7 @@ def _plan(destination: Destination) -> int:
 
 
 def _studies(destination: Destination, since: datetime) -> Iterator[uuid.UUID]:
-    """The studies with a signature or result of which this destination has no row."""
+    """Studies with a signature or result for which this destination has no row."""
     own = Delivery.objects.filter(destination=destination)
     final = final_reads().filter(signed_at__gt=since)
     if Content.READS in destination.sends:
@@ -102,7 +102,7 @@ def _kinds_of_read(destination: Destination, report: Report) -> list[Kind]:
 
 
 def _signed_at(report: Report) -> datetime:
-    """When the last signature of a report was made."""
+    """The time of a report's last signature."""
     addendum = last_addendum(report)
     at = addendum.signed_at if addendum is not None else report.read.signed_at
     assert at is not None

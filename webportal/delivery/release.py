@@ -1,8 +1,8 @@
-"""What may leave the portal now.
+"""Decides what may be sent to other systems now.
 
-A PACS is read by everybody, by second readers too, so that blinding decides here as on the pages:
-a read leaves once its report is released (webportal.review.reports), and the model's result once
-the study is closed. Where no reader is kept blind to the model a destination may have it at once.
+A PACS is open to all readers, including second readers, so blinding applies as on the pages: a read
+is sent once its report is released (webportal.review.reports), and the model's result once the
+study is closed. If no reader is blinded to the model, a destination may get the result at once.
 """
 
 from django.conf import settings
@@ -17,12 +17,12 @@ from webportal.review.reads.corrections import corrections_of
 from webportal.review.reports.content import Report, report_of
 
 OF_READS = (Kind.REPORT, Kind.REPORT_MARKS, Kind.REPORT_HL7)
-#: A result that says something of a pneumonia; what is outside the model's purpose says nothing.
+#: Results that assess pneumonia, unlike those outside the model's intended purpose.
 SAID = (Category.LIKELY, Category.INDETERMINATE, Category.UNLIKELY)
 
 
 class NotNowError(Exception):
-    """A document may not leave now, but may later; the code is one of `reasons`."""
+    """A document may not be sent yet; the code is one of `reasons`."""
 
     def __init__(self, code: str) -> None:
         super().__init__(code)
@@ -30,30 +30,30 @@ class NotNowError(Exception):
 
 
 class ObsoleteError(Exception):
-    """A document will not leave any more: a newer one does."""
+    """A document will never be sent, because a newer one replaces it."""
 
 
 def last_addendum(report: Report) -> Addendum | None:
-    """The last addendum that a report contains."""
+    """A report's last addendum."""
     return report.addenda[-1] if report.addenda else None
 
 
 def results_to_send(study: Study) -> list[Prediction]:
-    """The current results of a study's images that say something of a pneumonia."""
+    """The current results of a study's images that assess pneumonia."""
     current = Prediction.objects.filter(radiograph__study=study, is_current=True)
     results = counting(current.select_related("model_version", "radiograph"))
     return [result for result in results if result.shown_category in SAID]
 
 
 def may_send_results(study: Study, destination: Destination) -> bool:
-    """Whether a destination may have the model's results of a study now."""
+    """Whether a destination may get the model's results of a study now."""
     if destination.results_when == ResultsWhen.AT_ONCE and not settings.SECOND_READING_BLIND_TO_AI:
         return True
     return report_of(study) is not None
 
 
 def check(document: Document, destination: Destination) -> None:
-    """Raise NotNowError or ObsoleteError unless a document may go to a destination now."""
+    """Raise NotNowError or ObsoleteError unless a document may be sent to a destination now."""
     if document.kind in OF_READS:
         _check_read(document)
     else:

@@ -1,6 +1,6 @@
-"""The process that sends: it fills the outbox, and serves each destination in a thread of its own.
+"""The sending process: fills the outbox, and serves each destination in a separate thread.
 
-A destination that hangs keeps only its own thread. One process serves a destination at a time.
+A destination that hangs blocks only its own thread. A lock keeps other processes from serving it.
 """
 
 import logging
@@ -21,13 +21,13 @@ logger = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 2.0
 _PAUSE_AFTER_FAULT_SECONDS = 10.0
-# How long the process waits at its end for what is under way.
+# How long the process waits on exit for deliveries in progress.
 _STOP_SECONDS = 5.0
 _LOCK = 0x73656E64  # "send"
 
 
 def run(stopping: threading.Event) -> None:
-    """Send until `stopping` is set, or there is no destination any more."""
+    """Send until `stopping` is set or no destination is left."""
     threads: dict[uuid.UUID, threading.Thread] = {}
     while not stopping.is_set():
         pause = PAUSE_SECONDS
@@ -73,7 +73,7 @@ def _serve_apart(destination: Destination, stopping: threading.Event) -> None:
 
 
 def serve(destination: Destination, stopping: threading.Event) -> int:
-    """Send all that is due to a destination; return how many attempts that took."""
+    """Send all deliveries due to a destination; return the number of attempts."""
     with _alone(destination) as is_alone:
         if not is_alone:
             return 0
@@ -95,7 +95,7 @@ def serve(destination: Destination, stopping: threading.Event) -> int:
 
 @contextmanager
 def _alone(destination: Destination) -> Iterator[bool]:
-    """Hold the lock of a destination, which goes with the connection to the database."""
+    """Hold a destination's lock, which is released if the database connection is lost."""
     key = int.from_bytes(destination.pk.bytes[:4], "big", signed=True)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK, key])

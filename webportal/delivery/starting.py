@@ -1,6 +1,6 @@
-"""Starting the process that sends, by the scheduler; see `running`.
+"""Lets the scheduler start the sending process; see `running`.
 
-It is started only where there are destinations, and ends by itself when the last one is removed.
+It is started only if there are destinations, and exits when the last one is removed.
 """
 
 import subprocess
@@ -14,7 +14,7 @@ _child: "subprocess.Popen[bytes] | None" = None
 
 
 def start_if_needed() -> bool:
-    """Start `manage.py send_results` where there are destinations and it does not run."""
+    """Start `manage.py send_results` if there are destinations and it is not running."""
     global _child
     if _child is not None and _child.poll() is None:
         return False
@@ -27,6 +27,6 @@ def start_if_needed() -> bool:
 
 
 def stop() -> None:
-    """Tell the process that was started to end."""
+    """Terminate the process."""
     if _child is not None and _child.poll() is None:
         _child.terminate()

@@ -1,4 +1,4 @@
-"""URL configuration of the pages of the destinations."""
+"""URL configuration of the destination pages."""
 
 from django.urls import path
 

@@ -1,4 +1,4 @@
-"""Pages of the destinations and the outbox, for hospital IT. They name no patient."""
+"""Pages for destinations and the outbox, for hospital IT. They name no patient."""
 
 import uuid
 from typing import Any
@@ -28,7 +28,7 @@ _ROWS_PER_PAGE = 50
 @allow(Role.IT)
 @require_GET
 def overview(request: SignedInRequest) -> HttpResponse:
-    """The destinations, and how each of them does."""
+    """The destinations and their status."""
     waiting = Count("deliveries", filter=Q(deliveries__state=DeliveryState.WAITING))
     rejected = Count("deliveries", filter=Q(deliveries__state=DeliveryState.REJECTED))
     delivered_at = Max(
@@ -48,7 +48,7 @@ def overview(request: SignedInRequest) -> HttpResponse:
 @allow(Role.IT)
 @require_http_methods(["GET", "POST"])
 def new(request: SignedInRequest, protocol: str) -> HttpResponse:
-    """Add a destination of one protocol."""
+    """Add a destination for a protocol."""
     if protocol not in FORMS:
         raise Http404
     form = FORMS[protocol](request.POST or None)
@@ -93,7 +93,7 @@ def destination(request: SignedInRequest, destination_id: uuid.UUID) -> HttpResp
 @allow(Role.IT)
 @require_POST
 def test(request: SignedInRequest, destination_id: uuid.UUID) -> HttpResponse:
-    """Ask a destination whether it answers."""
+    """Test whether a destination answers."""
     asked = _present(destination_id)
     outcome = destinations.test(asked, request.user)
     is_well = outcome.result == Result.DELIVERED
@@ -113,14 +113,14 @@ def _in_words(outcome: Outcome) -> str:
 @allow(Role.IT)
 @require_POST
 def pause(request: SignedInRequest, destination_id: uuid.UUID) -> HttpResponse:
-    """Stop sending to a destination."""
+    """Pause a destination."""
     return _pause(request, destination_id, is_paused=True)
 
 
 @allow(Role.IT)
 @require_POST
 def resume(request: SignedInRequest, destination_id: uuid.UUID) -> HttpResponse:
-    """Go on sending to a destination."""
+    """Resume a destination."""
     return _pause(request, destination_id, is_paused=False)
 
 
@@ -135,7 +135,7 @@ def _pause(request: SignedInRequest, key: uuid.UUID, *, is_paused: bool) -> Http
 @allow(Role.IT)
 @require_POST
 def remove(request: SignedInRequest, destination_id: uuid.UUID) -> HttpResponse:
-    """Remove a destination and cancel what waits for it."""
+    """Remove a destination and cancel its pending deliveries."""
     shown = _present(destination_id)
     destinations.remove(shown, request.user)
     messages.success(request, _("{name} is removed.").format(name=shown))
@@ -145,7 +145,7 @@ def remove(request: SignedInRequest, destination_id: uuid.UUID) -> HttpResponse:
 @allow(Role.IT)
 @require_http_methods(["GET", "POST"])
 def deliveries(request: SignedInRequest) -> HttpResponse:
-    """The outbox: what goes where and what became of it; the newest first."""
+    """The outbox: deliveries with destination and state, newest first."""
     if request.method == "POST":
         return _act(request)
     found = Delivery.objects.select_related("destination", "document")

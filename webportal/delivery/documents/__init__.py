@@ -1,4 +1,4 @@
-"""The objects that leave the portal: structured reports, secondary captures, FHIR and HL7.
+"""The documents sent to other systems: structured reports, secondary captures, FHIR and HL7.
 
-Each module makes one kind, as bytes, from records that no longer change; nothing here sends.
+Each module creates one kind, as bytes, from records that no longer change. Nothing here sends them.
 """

@@ -1,7 +1,7 @@
 """A secondary capture of a radiograph with the model's heat map and figures burnt in.
 
-What is written stands above the picture, so that it covers nothing, and says that it is not
-verified. It is for people whose viewer shows no structured reports.
+The text is above the image, so that it covers nothing, and states that the result is unverified.
+Captures are for viewers that cannot display structured reports.
 """
 
 from io import BytesIO
@@ -38,7 +38,7 @@ _SAID = {
 
 
 def capture(prediction: Prediction, source: Dataset, place: Place) -> bytes:
-    """Return the capture as a DICOM file. Raises StoredFileError and ImageError."""
+    """Return the capture as a DICOM file. Raises StoredFileError or ImageError."""
     picture = drawn(prediction)
     image = SCImage.from_ref_dataset(
         ref_dataset=source,
@@ -55,7 +55,7 @@ def capture(prediction: Prediction, source: Dataset, place: Place) -> bytes:
         transfer_syntax_uid=JPEGBaseline8Bit,
         contributing_equipment=[model_equipment(prediction.model_version), portal_equipment()],
     )
-    # It is that of the radiograph, which may not say it.
+    # Taken from the radiograph, where it may be missing.
     image.PatientOrientation = source.get("PatientOrientation", None)
     image.BodyPartExamined = "CHEST"
     image.BurnedInAnnotation = "YES"
@@ -70,7 +70,7 @@ def capture(prediction: Prediction, source: Dataset, place: Place) -> bytes:
 
 
 def drawn(prediction: Prediction) -> Image.Image:
-    """Return the radiograph under the heat map, with what the model says above it."""
+    """Return the radiograph with the heat map on it and the model's result above."""
     radiograph = prediction.radiograph
     picture = Image.open(BytesIO(radiograph_png(read_dicom(radiograph)))).convert("RGB")
     picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
@@ -99,7 +99,7 @@ def _lay_over(picture: Image.Image, prediction: Prediction) -> None:
 
 
 def _figure(prediction: Prediction) -> str:
-    """The probability in whole per cent, which rounding makes neither 0 nor 100."""
+    """The probability in whole per cent; never rounded to 0 or 100."""
     if prediction.shown_probability is None:
         return ""
     percent = round(100 * prediction.shown_probability)
@@ -107,7 +107,7 @@ def _figure(prediction: Prediction) -> str:
 
 
 def _under(lines: list[tuple[str, tuple[int, int, int]]], picture: Image.Image) -> Image.Image:
-    """Put lines of text above a picture, in letters as large as its width allows."""
+    """Add lines of text above an image, in the largest font that fits its width."""
     inner = picture.width - 2 * _MARGIN
     size = 28
     while size > 8 and max(_font(size).getlength(text) for text, _colour in lines) > inner:

@@ -1,4 +1,4 @@
-"""Codes of what a document says, as DICOM wants them."""
+"""DICOM codes for the content of documents."""
 
 from highdicom.sr import CodedConcept
 from pydicom.sr.coding import Code as DicomCode
@@ -8,7 +8,7 @@ from webportal.review.models import OtherFinding, Pneumonia, Zone
 from webportal.review.reads import codes
 
 SNOMED = "SCT"
-#: PS3.16 CID 100, whose earlier versions have no code for plain radiographs.
+#: PS3.16 CID 100; its earlier versions have no code for plain radiographs.
 PROCEDURE = DicomCode("363679005", SNOMED, "Imaging procedure")
 QUALITATIVE_EVALUATIONS = DicomCode("C0034375", "UMLS", "Qualitative Evaluations")
 CERTAINTY_OF_FINDING = DicomCode("111012", "DCM", "Certainty of Finding")
@@ -16,12 +16,12 @@ PERCENT = DicomCode("%", "UCUM", "Percent")
 CONCLUSION = DicomCode("121077", "DCM", "Conclusion")
 
 PNEUMONIA = DicomCode(codes.PNEUMONIA.snomed_ct, SNOMED, "Pneumonia")
-#: What a reader marked as 'other', which the impression describes.
+#: A finding marked as 'other', which the impression describes.
 ABNORMALITY = DicomCode("122451", "DCM", "Abnormal Region")
 QUALITY_ASSESSMENT = DicomCode("111050", "DCM", "Quality Assessment")
 UNUSABLE = DicomCode("111235", "DCM", "Unusable - Quality renders image unusable")
 
-#: What the model's categories say of the presence of a pneumonia; the others say nothing of it.
+#: The model's categories that state whether pneumonia is present.
 MODEL_SAYS = {
     Category.LIKELY: DicomCode("410592001", SNOMED, "Probably present"),
     Category.INDETERMINATE: DicomCode("82334004", SNOMED, "Indeterminate"),
@@ -47,7 +47,7 @@ PRESENT = DicomCode(codes.CERTAINTY[Pneumonia.DEFINITE].snomed_ct, SNOMED, "Pres
 
 
 def certainty(pneumonia: str) -> DicomCode:
-    """How sure a reader is of a pneumonia."""
+    """The reader's certainty of pneumonia."""
     value = Pneumonia(pneumonia)
     return DicomCode(codes.CERTAINTY[value].snomed_ct, SNOMED, _CERTAINTY_MEANINGS[value])
 
@@ -61,7 +61,7 @@ def other_finding(finding: str) -> DicomCode | None:
 
 
 def zone(name: str) -> tuple[DicomCode, DicomCode]:
-    """A lung zone and its side."""
+    """A lung zone and its laterality."""
     code = codes.ZONES[Zone(name)]
     side = "Right" if code.laterality == codes.RIGHT else "Left"
     return (
@@ -71,5 +71,5 @@ def zone(name: str) -> tuple[DicomCode, DicomCode]:
 
 
 def concept(code: DicomCode) -> CodedConcept:
-    """The same as an item of a content tree."""
+    """The code as an item of a content tree."""
     return CodedConcept(code.value, code.scheme_designator, code.meaning)

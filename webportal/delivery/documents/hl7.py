@@ -27,7 +27,7 @@ _ESCAPES = {
 
 @dataclass(frozen=True)
 class Acknowledgement:
-    """What an MSA segment says of a message."""
+    """The acknowledgement of a message in an MSA segment."""
 
     code: str
     control_id: str
@@ -47,7 +47,7 @@ def escape(text: str) -> str:
 def read_message(
     study: Study, read: Read, addenda: Sequence[Addendum], control_id: str, at: datetime
 ) -> bytes:
-    """A read as ORU^R01; F where it is the first, C where it corrects or adds to one."""
+    """A read as ORU^R01, with status F for the first one and C for corrections and addenda."""
     patient = study.patient
     status = "C" if addenda or read.amends_id is not None else "F"
     last = addenda[-1].signed_at if addenda else read.signed_at
@@ -123,14 +123,14 @@ def _moment(at: datetime) -> str:
 
 
 def control_id_of(message: bytes) -> str:
-    """MSH-10 of a message of ours."""
+    """MSH-10 of a message from this portal."""
     return message.split(b"\r", 1)[0].split(b"|")[9].decode()
 
 
 def acknowledgements(received: bytes, *, is_complete: bool) -> Iterator[Acknowledgement]:
-    """The acknowledgements in what came, with or without frames.
+    """The acknowledgements in the received data, with or without MLLP framing.
 
-    A segment that may still go on is left out until the rest came or the connection ended.
+    A segment that may be incomplete is left out until the rest arrives or the connection ends.
     """
     lines = re.split(rb"[\x0b\x1c\r\n]+", received)
     for line in lines if is_complete else lines[:-1]:

@@ -7,14 +7,14 @@ from numpy.typing import NDArray
 
 from webportal.inference.models import Prediction
 
-# Below this the map on the study page is transparent (webportal.review.study.rendering).
+# Below this, the heat map is transparent on the study page (webportal.review.study.rendering).
 _FAINT = 0.15 * 255
 _OF_PEAK = 0.5
 
 
 @dataclass(frozen=True)
 class Rectangle:
-    """Its sides in pixels of the stored image, between pixels, counted from 0."""
+    """Its edges in stored image pixels: boundaries between pixels, counted from 0."""
 
     left: float
     top: float
@@ -23,9 +23,9 @@ class Rectangle:
 
 
 def hottest_region(prediction: Prediction) -> Rectangle | None:
-    """Return what encloses the hottest cell and its neighbours of at least half its heat.
+    """Return the box around the hottest cell and the connected cells of at least half its value.
 
-    None where there is no map, or nothing in it that the study page would show.
+    None if there is no heat map, or the study page would show nothing of it.
     """
     rows, columns = prediction.heatmap_rows, prediction.heatmap_columns
     if not rows or not columns:
@@ -47,7 +47,7 @@ def hottest_region(prediction: Prediction) -> Rectangle | None:
 
 
 def _connected(hot: NDArray[np.bool_], start: tuple[int, int]) -> NDArray[np.bool_]:
-    """The hot cells that hang together with `start` by their sides."""
+    """The hot cells connected to `start` by their edges."""
     found = np.zeros_like(hot)
     waiting = [start]
     while waiting:

@@ -1,7 +1,7 @@
-"""DICOM structured reports: TID 1500 'Measurement Report' (PS3.16), as IHE AIR asks.
+"""DICOM structured reports: TID 1500 'Measurement Report' (PS3.16), as required by IHE AIR.
 
-Groups with a region and groups without are kept in separate documents: viewers that know only
-regions show nothing at all of a document that has both.
+Measurement groups with and without a region go into separate documents, because viewers that
+support only regions display nothing of a document with both.
 """
 
 import uuid
@@ -60,7 +60,7 @@ Group = MeasurementsAndQualitativeEvaluations | PlanarROIMeasurementsAndQualitat
 
 @dataclass(frozen=True)
 class Verification:
-    """Who verified a document, for which organization, and when."""
+    """The verifying observer of a document, the organization and the time."""
 
     reader: User
     organization: str
@@ -68,14 +68,14 @@ class Verification:
 
 
 def uid_of(*parts: object) -> UID:
-    """A UID that follows from what it is for (PS3.5 B.2)."""
+    """A reproducible UID, derived from the given parts (PS3.5 B.2)."""
     name = "/".join(str(part) for part in parts)
     return UID(f"2.25.{uuid.uuid5(uuid.NAMESPACE_URL, f'chestline:{name}').int}")
 
 
 # ── The model ───────────────────────────────────────────────────────────────────────────────────
 def result_report(prediction: Prediction, source: Dataset, place: Place) -> bytes:
-    """What the model says of an image as a whole; not verified."""
+    """The model's result for a whole image; unverified."""
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking("Model", prediction.pk),
         finding_type=coding.PNEUMONIA,
@@ -90,7 +90,7 @@ def result_report(prediction: Prediction, source: Dataset, place: Place) -> byte
 def result_region(
     prediction: Prediction, region: Rectangle, source: Dataset, place: Place
 ) -> bytes:
-    """Where on an image the model's heat map is hottest; not verified."""
+    """The hottest region of the model's heat map on an image; unverified."""
     group = PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking("Heat map", prediction.pk, "region"),
         referenced_region=_rectangle(region, source),
@@ -142,7 +142,7 @@ def _algorithm(model: ModelVersion) -> AlgorithmIdentification:
 def _probability(prediction: Prediction) -> list[Measurement]:
     if prediction.shown_probability is None:
         return []
-    # Rounding must not make certainty of what is not certain.
+    # Rounding must not turn a probability into a certainty.
     percent = min(max(round(100 * prediction.shown_probability, 1), 0.1), 99.9)
     return [Measurement(coding.CERTAINTY_OF_FINDING, percent, coding.PERCENT)]
 
@@ -156,7 +156,7 @@ def read_report(
     verifications: Sequence[Verification],
     previous: Sequence[Dataset] = (),
 ) -> bytes:
-    """A reader's findings and impression with the addenda to it; verified by its last author."""
+    """A read's findings, impression and addenda; verified by the last author."""
     images = [_source_image(source) for source in sources.values()]
     groups: list[Group] = []
     evaluations: list[ContentItem] = []
@@ -183,7 +183,7 @@ def read_marks(
     verifications: Sequence[Verification],
     previous: Sequence[Dataset] = (),
 ) -> bytes:
-    """The places that a reader marked on the images; verified by the reader."""
+    """The reader's marks on the images; verified by the reader."""
     groups = [
         PlanarROIMeasurementsAndQualitativeEvaluations(
             tracking_identifier=_tracking(f"Mark {number}", read.pk, "mark", number),
@@ -197,7 +197,7 @@ def read_marks(
 
 
 def _said(read: Read) -> list[tuple[Code, Code, list[FindingSite]]]:
-    """What a read says: of which finding, what, and where."""
+    """The statements of a read: which finding, its presence, and its site."""
     if read.decision == Decision.NOT_INTERPRETABLE:
         return [(coding.QUALITY_ASSESSMENT, coding.UNUSABLE, [])]
     sites = [FindingSite(*coding.zone(name)) for name in read.zones]
@@ -207,7 +207,7 @@ def _said(read: Read) -> list[tuple[Code, Code, list[FindingSite]]]:
 
 
 def _texts(read: Read, addenda: Sequence[Addendum]) -> list[ContentItem]:
-    """The impression and the addenda, in words."""
+    """The texts of impression and addenda."""
     texts = [read.comment, *(f"Addendum ({each.reason}): {each.text}" for each in addenda)]
     return [
         TextContentItem(coding.concept(coding.CONCLUSION), text, relationship_type="CONTAINS")
@@ -269,7 +269,7 @@ def _observer(verification: Verification) -> Dataset:
 
 
 def person_name(person: User) -> str:
-    """The name of a person for DICOM (VR PN): as the account has it, which names no parts."""
+    """A user's name as DICOM PN: undivided, because accounts do not separate its components."""
     return f"{str(person).translate(_NOT_IN_NAMES)}^"
 
 

@@ -1,4 +1,4 @@
-"""What every DICOM document of a study has in common: patient, study, images and equipment."""
+"""The common modules of a study's DICOM documents: patient, study, images and equipment."""
 
 from dataclasses import dataclass
 from io import BytesIO
@@ -32,7 +32,7 @@ _OF_FILE = (
 
 @dataclass(frozen=True)
 class Place:
-    """Where a document lies: its series, and its number there."""
+    """A document's series, and its instance number there."""
 
     series_instance_uid: str
     series_number: int
@@ -41,9 +41,9 @@ class Place:
 
 
 def source_of(radiograph: Radiograph) -> Dataset:
-    """Return the header of an image with the patient and study that the portal has on record.
+    """Return an image's header with patient and study as recorded in the portal.
 
-    The file may be older than a correction of an identity. Raises StoredFileError.
+    The stored file may predate an identity correction. Raises StoredFileError.
     """
     header = pydicom.dcmread(BytesIO(read_dicom(radiograph)), stop_before_pixels=True)
     found = Dataset()
@@ -73,12 +73,12 @@ def _describe_study(ds: Dataset, study: Study) -> None:
 
 
 def portal_equipment() -> ContributingEquipment:
-    """The portal as what made a document."""
+    """The portal as the equipment that created a document."""
     return _equipment("Chestline", VERSION, "Wrote the document")
 
 
 def model_equipment(model: ModelVersion) -> ContributingEquipment:
-    """A version of the model as what an image was assessed by (IHE AIR)."""
+    """A model version as the device that assessed an image (IHE AIR)."""
     return _equipment(model.name, model.version, "Assessed the image; not verified by a person")
 
 

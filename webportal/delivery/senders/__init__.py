@@ -1,4 +1,4 @@
-"""How a document gets to a destination, one module for each protocol."""
+"""Senders, one module per protocol."""
 
 from webportal.delivery.models import Destination, Protocol
 from webportal.delivery.senders.dicom import StoreSender
@@ -14,5 +14,5 @@ _BY_PROTOCOL: dict[str, type[Sender]] = {
 
 
 def sender_for(destination: Destination) -> Sender:
-    """A sender for a destination, which is to be closed."""
+    """A sender for a destination; the caller must close it."""
     return _BY_PROTOCOL[destination.protocol](destination)

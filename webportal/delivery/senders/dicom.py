@@ -1,4 +1,4 @@
-"""C-STORE: a PACS that is called over DICOM."""
+"""C-STORE to a PACS."""
 
 import ssl
 from io import BytesIO
@@ -25,14 +25,14 @@ from webportal.delivery.senders.outcome import (
 from webportal.network.scp import IMPLEMENTATION_NAME, IMPLEMENTATION_UID
 from webportal.network.sop_classes import DOCUMENTS, PLAIN_SYNTAXES, VERIFICATION, name_of
 
-#: What is sent, each with the transfer syntaxes that are proposed for it.
+#: SOP classes sent, with the transfer syntaxes proposed for each.
 PROPOSED: list[tuple[UID, tuple[UID, ...]]] = [
     *((each, PLAIN_SYNTAXES) for each in DOCUMENTS),
     (SecondaryCaptureImageStorage, (JPEGBaseline8Bit,)),
     (SecondaryCaptureImageStorage, PLAIN_SYNTAXES),
 ]
 
-# PS3.4 B.2.3 and PS3.7 C: what an answer of C-STORE means.
+# C-STORE response status codes (PS3.4 B.2.3 and PS3.7 C).
 _DUPLICATE = 0x0111
 _WARNINGS = (0xB000, 0xB006, 0xB007)
 _REJECTIONS = (0x0117, 0x0122, 0x0124, 0x0211, 0x0212)
@@ -42,7 +42,7 @@ _CONNECT_SECONDS = 10
 
 
 class StoreSender(Sender):
-    """Sends all that is due over one association."""
+    """Sends all due documents over one association."""
 
     def __init__(self, destination: Destination) -> None:
         super().__init__(destination)
@@ -66,7 +66,7 @@ class StoreSender(Sender):
         return _outcome(status)
 
     def _store(self, association: Association, dataset: FileDataset) -> Dataset:
-        """Store an instance, uncompressed where it is not taken otherwise. Raises ValueError."""
+        """Store an instance, uncompressed if nothing else is accepted. Raises ValueError."""
         try:
             return association.send_c_store(dataset)
         except ValueError:
@@ -123,7 +123,7 @@ class StoreSender(Sender):
 
 
 def tls_context() -> ssl.SSLContext:
-    """How connections to destinations are encrypted: TLS 1.2 or later, and who may answer."""
+    """The TLS context for destinations: TLS 1.2 or later, and the trusted certificates."""
     context = ssl.create_default_context(cafile=settings.DELIVERY_CA or None)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if settings.DICOM_TLS_CERTIFICATE:
@@ -132,7 +132,7 @@ def tls_context() -> ssl.SSLContext:
 
 
 def _outcome(status: Any) -> Outcome:
-    """What the answer to a C-STORE means; an empty one is none."""
+    """The outcome for a C-STORE response; an empty one means that there was none."""
     if "Status" not in status:
         return NO_ANSWER
     code = int(status.Status)

@@ -1,4 +1,4 @@
-"""STOW-RS (PS3.18 10.5): a DICOMweb server."""
+"""STOW-RS (PS3.18 10.5) to a DICOMweb server."""
 
 import uuid
 from http import HTTPStatus
@@ -30,17 +30,17 @@ _INSTANCE, _REASON = "00081155", "00081197"
 
 
 class StowSender(Sender):
-    """Sends each document in a request of its own."""
+    """Sends each document in a separate request."""
 
     def __init__(self, destination: Destination) -> None:
         super().__init__(destination)
         self._session = requests.Session()
-        # What the environment says of proxies and passwords is not for patient data.
+        # Ignore proxies and credentials from the environment: they are not meant for patient data.
         self._session.trust_env = False
         self._session.verify = settings.DELIVERY_CA or True
 
     def send(self, delivery: Delivery) -> Outcome:
-        """Store one instance; where the end is uncertain, look whether it is there."""
+        """Store one instance; if the outcome is uncertain, check whether it has been stored."""
         document = delivery.document
         boundary = uuid.uuid4().hex
         body = (
@@ -56,7 +56,7 @@ class StowSender(Sender):
         return outcome or self._looked(delivery, _uncertain(answer))
 
     def test(self) -> Outcome:
-        """Search for one study, which is not looked at."""
+        """Search for one study and ignore the result."""
         answer = self._ask("GET", "studies", params={"limit": "1"})
         if isinstance(answer, Outcome):
             return answer
@@ -69,7 +69,7 @@ class StowSender(Sender):
         self._session.close()
 
     def _looked(self, delivery: Delivery, otherwise: Outcome) -> Outcome:
-        """Whether the instance is there; what it comes to if it is not found."""
+        """Look for the instance; return `otherwise` if it is not found."""
         document = delivery.document
         place = f"studies/{document.study.study_instance_uid}/instances"
         params = {"SOPInstanceUID": document.sop_instance_uid}
@@ -96,20 +96,20 @@ class StowSender(Sender):
         except (requests.ConnectTimeout, requests.exceptions.SSLError):
             return NOT_REACHED
         except requests.ConnectionError as error:
-            # Whether anything was sent before the connection ended is not always known.
+            # It is not always known whether anything was sent before the connection ended.
             return NO_ANSWER if "aborted" in str(error) else NOT_REACHED
         except requests.RequestException:
             return NO_ANSWER
 
 
 def _outcome(answer: requests.Response, instance: str) -> Outcome | None:
-    """What the answer to a store transaction means; None where it leaves that open."""
+    """The outcome for a store response; None if it does not tell."""
     status = answer.status_code
     if status in _NOT_ALLOWED:
         return _not_allowed(answer)
     said = _json(answer)
     if reason := _failure(said, instance):
-        # PS3.18 I.2: it refers to PS3.7 C; a duplicate is there.
+        # PS3.18 I.2 refers to PS3.7 C; a duplicate has been stored before.
         return delivered(reason) if reason == "0x0111" else rejected(reason)
     if status in (HTTPStatus.OK, HTTPStatus.ACCEPTED):
         named = [_value(item, _INSTANCE) for item in _items(said, _REFERENCED)]
@@ -120,7 +120,7 @@ def _outcome(answer: requests.Response, instance: str) -> Outcome | None:
 
 
 def _uncertain(answer: requests.Response) -> Outcome:
-    """What an open end comes to where the instance cannot be found."""
+    """The outcome of an uncertain transaction if the instance cannot be found."""
     if answer.status_code == HTTPStatus.OK:
         return delivered(_status_of(answer))
     if answer.status_code == HTTPStatus.CONFLICT:
@@ -157,7 +157,7 @@ def _value(item: dict[str, Any], tag: str) -> Any:
 
 
 def _failure(said: dict[str, Any], instance: str) -> str:
-    """Why the instance failed, as PS3.7 codes it; '' where it is not among the failed ones."""
+    """The instance's failure reason, a PS3.7 code; '' if it is not among the failed ones."""
     for item in _items(said, _FAILED):
         if _value(item, _INSTANCE) in (instance, None):
             reason = _value(item, _REASON)

@@ -1,4 +1,4 @@
-"""HL7 v2 over MLLP: one message, one acknowledgement, on a connection of its own."""
+"""HL7 v2 over MLLP: one message and its acknowledgement per connection."""
 
 import socket
 import time
@@ -25,10 +25,10 @@ _LONGEST_ANSWER = 64 * 1024
 
 
 class MllpSender(Sender):
-    """Sends each message on a new connection, so that no late answer belongs to another one."""
+    """Sends each message on a new connection, so that late answers cannot be mixed up."""
 
     def send(self, delivery: Delivery) -> Outcome:
-        """Send one message and wait for the acknowledgement that names it."""
+        """Send one message and wait for the acknowledgement with its control ID."""
         message = bytes(delivery.document.content or b"")
         try:
             connection = self._connect()
@@ -42,7 +42,7 @@ class MllpSender(Sender):
                 return NO_ANSWER
 
     def test(self) -> Outcome:
-        """Connect, and send nothing."""
+        """Connect without sending anything."""
         try:
             self._connect().close()
         except OSError:
@@ -57,10 +57,9 @@ class MllpSender(Sender):
         return tls_context().wrap_socket(connection, server_hostname=to.host)
 
     def _answered(self, connection: socket.socket, control_id: str) -> Outcome:
-        """Read until an acknowledgement of this message came, or time is over.
+        """Read until this message is acknowledged or the time is up.
 
-        One without its frame counts too: what it says is what matters. One of another message, such
-        as a late one, does not.
+        An acknowledgement without MLLP framing counts, too; one of another message does not.
         """
         deadline = time.monotonic() + settings.DELIVERY_ANSWER_SECONDS
         received = b""

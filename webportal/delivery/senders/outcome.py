@@ -1,4 +1,4 @@
-"""What comes of an attempt to send, and what every sender can."""
+"""Outcomes of delivery attempts, and the interface of senders."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
@@ -9,20 +9,20 @@ from webportal.delivery.models import Delivery, Destination
 
 
 class Result(Enum):
-    """How an attempt ended."""
+    """The result of an attempt."""
 
     DELIVERED = auto()
-    #: Definitely not taken, and would not be the next time.
+    #: Permanently refused: sending it again would not help.
     REJECTED = auto()
-    #: Not taken for now, or nobody knows; sending it again does no harm.
+    #: Temporarily refused, or the outcome is unknown; sending it again is harmless.
     AGAIN = auto()
-    #: Nothing was sent: the destination as a whole is away.
+    #: Nothing was sent, because the destination is unreachable.
     AWAY = auto()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of an attempt, why, and what the destination answered in its own code."""
+    """The result of an attempt, its reason, and the destination's own status code."""
 
     result: Result
     code: str = ""
@@ -31,17 +31,17 @@ class Outcome:
 
 
 def delivered(answer: str = "") -> Outcome:
-    """It is there."""
+    """The destination has the document."""
     return Outcome(Result.DELIVERED, answer=answer)
 
 
 def busy(answer: str) -> Outcome:
-    """It was not taken for now."""
+    """The destination refused it temporarily."""
     return Outcome(Result.AGAIN, "busy", {"answer": answer}, answer)
 
 
 def rejected(answer: str) -> Outcome:
-    """It was not taken for good."""
+    """The destination refused it permanently."""
     return Outcome(Result.REJECTED, "rejected_by_destination", {"answer": answer}, answer)
 
 
@@ -50,19 +50,19 @@ NOT_REACHED = Outcome(Result.AWAY, "not_reached")
 
 
 class Sender(ABC):
-    """Sends to one destination, one document after the other."""
+    """Sends documents to one destination, one at a time."""
 
     def __init__(self, destination: Destination) -> None:
         self.destination = destination
 
     @abstractmethod
     def send(self, delivery: Delivery) -> Outcome:
-        """Send the document of a delivery; never raises for what a destination does."""
+        """Send the document of a delivery; never raises because of the destination's behaviour."""
 
     @abstractmethod
     def test(self) -> Outcome:
-        """Find out whether the destination answers, without sending anything of a patient."""
+        """Test whether the destination answers, without sending patient data."""
 
     def close(self) -> None:
-        """End the connection, if there is one."""
+        """Close the connection, if any."""
         return

@@ -1,4 +1,4 @@
-"""`manage.py send_results`: the process that sends results to their destinations."""
+"""`manage.py send_results`: the process that sends results to destinations."""
 
 import signal
 import threading
@@ -11,7 +11,7 @@ from webportal.delivery import running
 
 
 class Command(BaseCommand):
-    """Send until SIGTERM or Ctrl-C, or until there is no destination; the scheduler starts it."""
+    """Send until SIGTERM, Ctrl-C, or no destination is left; started by the scheduler."""
 
     help = "Send signed reads and results to the destinations, as long as there are any."
 
