@@ -6,7 +6,7 @@ LOCAL := $(VENV_PYTHON) -m deploy.local
 INSTALL := $(PYTHON) -m deploy.local.install
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop worker demo manage restore test test-peers coverage mutants chaos fuzz check format openapi screenshots bench messages lock python install install-dev
+.PHONY: help run stop worker demo manage restore test test-peers coverage mutants chaos fuzz check format openapi screenshots bench messages lock sbom audit python install install-dev
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*  ## /    make \1\t/p' Makefile | expand -t 24
@@ -53,6 +53,14 @@ fuzz:  ## spoil files, see that each gets a verdict; ARGS="--inputs 100000 --min
 
 check: install-dev  ## run every check but the tests
 	@$(VENV_PYTHON) -m tools.checks
+
+sbom:  ## write bills of materials (CycloneDX) of Python and npm to var/sbom
+	@$(MAKE) --no-print-directory install-dev EXTRAS=supply-chain
+	@$(VENV_PYTHON) -m tools.sbom $(ARGS)
+
+audit:  ## list known vulnerabilities of the locked packages, or say that no database answered
+	@$(MAKE) --no-print-directory install-dev EXTRAS=supply-chain
+	@$(VENV_PYTHON) -m tools.audit
 
 format: install-dev  ## format the code
 	@$(VENV_PYTHON) -m ruff check --fix-only --quiet .
