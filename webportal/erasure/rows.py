@@ -82,6 +82,7 @@ def delete(rows: Rows) -> None:
             ordered = sorted(keys, key=str)
             for start in range(0, len(ordered), _AT_ONCE):
                 cursor.execute(
-                    f"DELETE FROM {table} WHERE {column} = ANY(%s)",
+                    # Names of the models' own tables.
+                    f"DELETE FROM {table} WHERE {column} = ANY(%s)",  # noqa: S608
                     [ordered[start : start + _AT_ONCE]],
                 )

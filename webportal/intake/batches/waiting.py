@@ -27,8 +27,8 @@ BATCH = f"""{LINE}
 SELECT min(line.place), max(line.place) FROM line
 JOIN intake_uploaditem AS item USING (radiograph_id)
 WHERE item.batch_id = %s AND item.verdict = 'accepted'
-"""
-EACH = f"{LINE} SELECT radiograph_id, place FROM line WHERE radiograph_id = ANY(%s)"
+"""  # noqa: S608
+EACH = f"{LINE} SELECT radiograph_id, place FROM line WHERE radiograph_id = ANY(%s)"  # noqa: S608
 
 
 @dataclass(frozen=True)

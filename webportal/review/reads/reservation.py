@@ -62,7 +62,7 @@ WITH candidate AS (
 )
 SELECT claimed.study_id, claimed.reserved_at
 FROM candidate LEFT JOIN claimed ON claimed.study_id = candidate.id
-"""
+"""  # noqa: S608
 
 
 @dataclass(frozen=True)

@@ -84,7 +84,7 @@ def _numbers(state: str, reader: User, most: int) -> dict[str, int]:
         # Listing every priority makes each an index range, as it is the index's second column.
         conditions[name] = f"{within} AND priority IN ({priorities}) AND concern = {concern.value}"
     counts = ", ".join(
-        f"(SELECT count(*) FROM (SELECT FROM records_study WHERE {mine} AND {condition}"
+        f"(SELECT count(*) FROM (SELECT FROM records_study WHERE {mine} AND {condition}"  # noqa: S608
         f" LIMIT {most}) AS s)"
         for condition in conditions.values()
     )
