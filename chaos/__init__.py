@@ -1,1 +1,1 @@
-"""`make chaos`: the whole system under random faults, and what is true of it afterwards."""
+"""`make chaos`: injects random faults into the whole system, then checks its invariants."""

@@ -1,8 +1,7 @@
-"""python -m chaos: the whole system under random faults.
+"""python -m chaos: injects random faults into the whole system.
 
-A run starts a fresh system and makes faults in an order that follows from its seed. Seeds that
-failed are kept in a file and run first the next time. Exits with 1 when something was not as it
-must be.
+Each run starts a fresh system and injects faults in an order determined by its seed. Failed seeds
+are stored in a file and run first next time. Exits with 1 if an invariant was violated.
 """
 
 import argparse
@@ -26,7 +25,7 @@ FAULTS_OF_A_RUN = 10
 
 
 def main() -> int:
-    """Run until the time is up; print what was wrong and how long recovering took."""
+    """Run until the time is up; print violations and recovery times."""
     options = _options()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     limits = Limits(options.lease, options.sweep)
@@ -78,14 +77,14 @@ def _keep(seed: int, *, failed: bool) -> None:
 
 
 def _run_apart(seed: int, faults: Sequence[str], jobs: int, limits: Limits) -> Outcome:
-    """Make a run in a process of its own, because Django is set up once in a process."""
+    """Run in a separate process, because Django can be set up only once per process."""
     wants_clocks = any("clock" in name for name in faults) and clocks.library() is not None
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
         arguments = (seed, faults, jobs, limits)
         try:
             return pool.apply(run, arguments, {"clocks": wants_clocks})
-        except Exception as error:  # a run that did not come to its end has failed
+        except Exception as error:  # a run that was cut short has failed
             return Outcome(seed, violations=[f"{type(error).__name__}: {error}"])
 
 

@@ -1,4 +1,4 @@
-"""Clients that upload over REST and try again until there is an answer, as ours do."""
+"""Clients that upload over REST and retry until they get an answer, as the portal's own do."""
 
 import hashlib
 import http.client
@@ -12,16 +12,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-# As a browser's upload: increasing delays, shorter here because the outages are.
+# Increasing delays as in the browser's uploader, but shorter because the outages are.
 DELAYS = (0.2, 0.5, 1.0, 2.0)
 TIMEOUT_SECONDS = 15
-#: Answers after which sending again helps. Any other one tells a client that it was wrong.
+#: Status codes that call for a retry. Any other error would blame the client.
 PASSING = {429, 502, 503, 504, 507}
 
 
 @dataclass
 class Ledger:
-    """What was sent, and what was answered."""
+    """A record of all uploads and answers."""
 
     accepted: dict[str, dict[str, Any]] = field(default_factory=dict)
     statuses: Counter[int] = field(default_factory=Counter)
@@ -30,7 +30,7 @@ class Ledger:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def note(self, sha256: str, status: int, body: bytes) -> bool:
-        """Note an answer; returns whether the file is done."""
+        """Record an answer; returns whether the file is done."""
         with self.lock:
             self.statuses[status] += 1
             if 200 <= status < 300:
@@ -44,7 +44,7 @@ class Ledger:
             return False
 
     def note_broken(self) -> None:
-        """Note a connection that ended without an answer."""
+        """Record a connection that ended without an answer."""
         with self.lock:
             self.broken += 1
 
@@ -56,7 +56,7 @@ class Sender:
         self._port, self._token, self._batch, self._ledger = port, token, batch, ledger
 
     def send_once(self, data: bytes) -> bool:
-        """Send a file; returns whether it was answered for good."""
+        """Send a file; returns whether the answer is final."""
         sha256 = hashlib.sha256(data).hexdigest()
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=TIMEOUT_SECONDS)
         try:
@@ -88,7 +88,7 @@ class Sender:
 
 
 class Client(threading.Thread):
-    """Takes one file after the other from the line and sends each until it is answered."""
+    """Takes files from a queue, and sends each until it gets a final answer."""
 
     def __init__(self, sender: Sender, line: deque[bytes], seed: int) -> None:
         super().__init__(daemon=True, name=f"client-{seed}")
@@ -97,7 +97,7 @@ class Client(threading.Thread):
         self._end = threading.Event()
 
     def run(self) -> None:
-        """Send until the line is empty and `finish` was called."""
+        """Send until the queue is empty and `finish` has been called."""
         while True:
             try:
                 data = self._line.popleft()
@@ -109,7 +109,7 @@ class Client(threading.Thread):
             time.sleep(self._random.uniform(0, 0.2))
 
     def finish(self) -> None:
-        """Let it end once the line is empty."""
+        """Let the client end once the queue is empty."""
         self._end.set()
 
     def _send(self, data: bytes) -> None:
@@ -131,7 +131,7 @@ class Files:
         self._count = 0
 
     def next(self) -> bytes:
-        """One more file, different from all others."""
+        """Create another file, different from all others."""
         from bench.uploads import numbered
         from webportal.intake.checks.wrapping import Header, make_uid, wrap
 
@@ -145,5 +145,5 @@ class Files:
         return wrap(jpeg, header, digest)
 
     def take(self, count: int) -> Sequence[bytes]:
-        """So many files."""
+        """Create a number of files."""
         return [self.next() for _ in range(count)]

@@ -1,4 +1,4 @@
-"""Clocks of their own for the processes, by libfaketime, where its wheel is installed."""
+"""Separate clocks for the processes, with libfaketime if its wheel is installed."""
 
 import importlib.util
 import os
@@ -10,7 +10,7 @@ NAMES = ("portal", "worker", "scheduler", "postgres")
 
 
 def library() -> Path | None:
-    """The library to preload; None where it is not installed."""
+    """The library to preload; None if it is not installed."""
     package = importlib.util.find_spec("libfaketime")
     if package is None or package.origin is None:
         return None
@@ -19,18 +19,18 @@ def library() -> Path | None:
 
 
 class Clocks:
-    """One clock for each kind of process, which can be set while they run."""
+    """One clock per kind of process, adjustable while they run."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(parents=True)
-        # PostgreSQL may run as another user.
+        # Readable for all, because PostgreSQL may run as another user.
         folder.chmod(0o755)
         for name in NAMES:
             self.set(name, 0)
 
     def set(self, name: str, seconds: int) -> None:
-        """Let a clock differ from the real one by so many seconds."""
+        """Set a clock's offset from the real time, in seconds."""
         file = self._folder / name
         unfinished = file.with_suffix(".new")
         unfinished.write_text(f"{seconds:+d}\n")
@@ -38,7 +38,7 @@ class Clocks:
         unfinished.replace(file)
 
     def of(self, name: str) -> dict[str, str]:
-        """The environment of a process that has this clock."""
+        """The environment variables for a process with this clock."""
         preloaded = library()
         assert preloaded is not None
         return {
@@ -51,7 +51,7 @@ class Clocks:
 
 
 class Environment:
-    """Sets variables of this process for as long as it starts another."""
+    """Sets environment variables of this process while it starts another."""
 
     def __init__(self, variables: Mapping[str, str]) -> None:
         self._variables = variables

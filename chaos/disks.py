@@ -1,4 +1,4 @@
-"""Small disks of their own for storage and services, so that they can be full, or gone."""
+"""Small separate disks for storage and services, which can be filled or taken away."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ MEGABYTE = 1024**2
 
 
 class Disk:
-    """A tmpfs on a folder, where this user may mount one; otherwise an ordinary folder."""
+    """A tmpfs if this user may mount one; otherwise an ordinary folder."""
 
     def __init__(self, folder: Path, megabytes: int) -> None:
         self.folder = folder
@@ -20,7 +20,7 @@ class Disk:
         self._ballast = folder / "ballast"
 
     def fill(self) -> None:
-        """Write a file until nothing more fits."""
+        """Fill the disk with a file."""
         with self._ballast.open("ab", buffering=0) as file:
             for size in (MEGABYTE, 4096, 1):
                 try:
@@ -30,11 +30,11 @@ class Disk:
                     continue
 
     def empty(self) -> None:
-        """Make room again."""
+        """Free the space again."""
         self._ballast.unlink(missing_ok=True)
 
     def make_read_only(self) -> bool:
-        """Mount the disk read-only; False if a file stays open for writing all the time."""
+        """Remount the disk read-only; returns False if a file is kept open for writing."""
         deadline = time.monotonic() + 10
         while not _run("mount", "-o", "remount,ro", str(self.folder)):
             if time.monotonic() > deadline:
@@ -47,11 +47,11 @@ class Disk:
         _run("mount", "-o", "remount,rw", str(self.folder))
 
     def take_away(self) -> None:
-        """Put an empty disk in its place, as where a volume is not mounted."""
+        """Replace it by an empty disk, as if a volume had not been mounted."""
         _run("mount", "-t", "tmpfs", "-o", "size=64m,mode=755", "chaos", str(self.folder))
 
     def bring_back(self) -> list[Path]:
-        """Undo `take_away`; returns the files that were written into the wrong disk."""
+        """Undo `take_away`; returns the files written to the wrong disk."""
         strays = [path for path in self.folder.rglob("*") if path.is_file()]
         _run("umount", "--lazy", str(self.folder))
         return strays

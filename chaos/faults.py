@@ -1,7 +1,7 @@
-"""The faults. Each returns the moment from which the system can recover.
+"""The faults. Each returns the time from which the system can recover.
 
-For a process that was killed that is the moment it died: the keeper starts it again a second later.
-For what was away it is the moment it was back.
+For a killed process, that is the time of its death: the keeper restarts it a second later. For an
+outage, it is the end of the outage.
 """
 
 import random
@@ -18,19 +18,19 @@ from chaos.system import System
 
 Fault = Callable[[System, random.Random], float]
 INFERENCE_QUEUE = "inference"
-# How long a point may not be passed before the fault is given up.
+# How long to wait for a process to reach a point before giving up the fault.
 POINT_SECONDS = 30
 
 
 class NotPossibleError(Exception):
-    """The fault cannot be made here and now; the message says why."""
+    """The fault cannot be injected here and now; the message says why."""
 
 
 def _hold(chance: random.Random, least: float = 1.0, most: float = 6.0) -> None:
     time.sleep(chance.uniform(least, most))
 
 
-# ── Processes die ───────────────────────────────────────────────────────────────────────────────
+# ── Killed processes ────────────────────────────────────────────────────────────────────────────
 
 
 def _kill(pick: Callable[[System], Sequence[Member]], system: System, by: random.Random) -> float:
@@ -68,7 +68,7 @@ def _die_at(point: str, system: System, by: random.Random) -> float:
     return time.monotonic()
 
 
-# ── Processes stand still ───────────────────────────────────────────────────────────────────────
+# ── Suspended processes ─────────────────────────────────────────────────────────────────────────
 
 
 def _stop_past_the_lease(system: System, by: random.Random) -> float:
@@ -142,7 +142,7 @@ def _shuffle(messages: list[bytes], by: random.Random) -> list[bytes]:
 
 
 def _many_sweeps(system: System, by: random.Random) -> float:
-    """Both schedulers sweep at once, again and again, while a worker's leases expire."""
+    """Both schedulers sweep concurrently and repeatedly while a worker's leases expire."""
     by.choice(system.workers).kill()
     moment = time.monotonic()
     with Celery("chaos", broker=system.valkey.url, set_as_current=False) as app:
@@ -192,7 +192,7 @@ def _fill_storage(system: System, by: random.Random) -> float:
 
 
 def _fill_services(system: System, by: random.Random) -> float:
-    """The disk of database and broker is full; both may end, and start again when there is room."""
+    """Fill the disk of database and broker; both may exit, and restart once there is space."""
     _need_own_disks(system)
     with system.keeper.hands_off:
         system.service_disk.fill()
@@ -252,7 +252,7 @@ def _jump(name: str, system: System, by: random.Random) -> float:
 
 
 def _scale(system: System, by: random.Random) -> float:
-    """Three workers, one, none, two, and then all again."""
+    """Scale to three workers, one, none, two, and back to all."""
     for wanted in (1, 0, 2):
         for number, worker in enumerate(system.workers):
             if number < wanted and not worker.is_wanted:
@@ -285,7 +285,7 @@ _POINTS = [
     *((f"scheduler killed: {point}", point) for point in points.SCHEDULER),
 ]
 
-#: Every fault by its name in the table.
+#: All faults, by their name in the table of results.
 FAULTS: dict[str, Fault] = {
     "portal killed": partial(_kill, _portal),
     "worker killed": partial(_kill, _workers),
@@ -317,7 +317,7 @@ FAULTS: dict[str, Fault] = {
     "workers 3 → 1 → 0 → 2": _scale,
 }
 
-#: Those of the short form, which `make test` runs.
+#: Faults of the short form, which `make test` runs.
 SHORT = [
     "portal killed: committed",
     "worker killed: results-uncommitted",

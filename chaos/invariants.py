@@ -1,4 +1,4 @@
-"""What must be true at the end, read from database and storage alone."""
+"""Invariants that must hold at the end, checked on database and storage alone."""
 
 import hashlib
 import os
@@ -23,7 +23,7 @@ CLOSED_WITH_RESULT = (JobState.DONE, JobState.REFUSED)
 
 
 def violations(accepted: Mapping[str, Mapping[str, Any]]) -> list[str]:
-    """What is wrong; `accepted` are the items that clients were answered, by SHA-256."""
+    """Return the violations; `accepted` are the items acknowledged to clients, by SHA-256."""
     return [
         *_lost(accepted),
         *_doubled(),
@@ -63,7 +63,7 @@ def _jobs() -> Iterator[str]:
     jobs = Radiograph.objects.annotate(count=Count("jobs"))
     for radiograph in jobs.exclude(count=1):
         yield f"Radiograph {radiograph.pk} has {radiograph.count} jobs"
-    # No file of ours is at fault, so none may end in quarantine.
+    # All test files are valid, so none may end up in quarantine.
     for job in Job.objects.filter(state=JobState.QUARANTINED):
         yield f"Job {job.pk} of a good file is in quarantine: {job.reason_code}"
 
@@ -109,7 +109,7 @@ def _trail() -> Iterator[str]:
 
 
 def _unreferenced() -> Iterator[str]:
-    """Let the days pass after which upkeep moves files, and see whether it finds them all."""
+    """Age unreferenced files by days, and check that upkeep moves all of them to the trash."""
     folder = Path(default_storage.path(""))
     named = {key for key, _ in named_files()} | {database_mark.KEY}
     days_ago = time.time() - 3 * 86_400

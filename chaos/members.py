@@ -1,4 +1,4 @@
-"""The processes of the system, and who starts them again when they end."""
+"""The processes of the system, and the keeper that restarts them."""
 
 import os
 import signal
@@ -13,12 +13,12 @@ import psutil
 
 from deploy.local.service import Service
 
-# As deploy.local.supervisor does after the first failure.
+# The same delay as in deploy.local.supervisor after the first failure.
 RESTART_SECONDS = 1.0
 
 
 class Member:
-    """One process of the system in a session of its own."""
+    """A process of the system, in a separate session."""
 
     def __init__(
         self,
@@ -37,18 +37,18 @@ class Member:
         self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Start it, and want it to run."""
+        """Start the process, and have it kept running."""
         with self._lock:
             self.is_wanted = True
             self._start()
 
     def kill(self) -> None:
-        """End all of it as a power cut would; whether it is started again is for the keeper."""
+        """Kill its whole session as a power cut would; the keeper may restart it."""
         with self._lock:
             self._kill()
 
     def stop(self) -> None:
-        """End it in good order, and for good; kill it after half a minute."""
+        """Shut it down for good; kill it if that takes more than half a minute."""
         with self._lock:
             self.is_wanted = False
             if self._process is not None:
@@ -58,22 +58,22 @@ class Member:
             self._kill()
 
     def suspend(self) -> None:
-        """Stop the process and all that it has started, with SIGSTOP."""
+        """Suspend the process and its children with SIGSTOP."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:
-        """Let it go on."""
+        """Resume the process and its children."""
         self._signal(signal.SIGCONT)
 
     def child(self) -> psutil.Process | None:
-        """The first process that it has started, if it runs and has."""
+        """Its first child process, if any."""
         try:
             return psutil.Process(self._pid()).children()[0]
         except (psutil.Error, IndexError, ProcessLookupError):
             return None
 
     def keep_running(self) -> None:
-        """Start it again a moment after it has ended, if it is wanted."""
+        """Restart it after a short delay if it has ended and should be running."""
         with self._lock:
             if not self.is_wanted or self._process is None or self._process.poll() is None:
                 return
@@ -84,7 +84,7 @@ class Member:
                 self.restarts += 1
 
     def output(self) -> str:
-        """The end of what it printed."""
+        """The end of its output."""
         return "\n".join(self._log.read_text(errors="replace").splitlines()[-12:])
 
     def _start(self) -> None:
@@ -117,17 +117,17 @@ class Member:
 
 
 class Keeper(threading.Thread):
-    """Starts members again that have ended, as the supervisor of a single machine does."""
+    """Restarts members that have ended, as the supervisor of a single machine does."""
 
     def __init__(self, members: Sequence[Member], services: Sequence[Service]) -> None:
         super().__init__(daemon=True, name="keeper")
         self._members, self._services = members, services
         self._end = threading.Event()
-        # Held by a fault that keeps a service away on purpose.
+        # Held by faults that keep a service down.
         self.hands_off = threading.Lock()
 
     def run(self) -> None:
-        """Look after all of them until `end`."""
+        """Restart processes until `end`."""
         while not self._end.wait(0.1):
             for member in self._members:
                 member.keep_running()
@@ -136,7 +136,7 @@ class Keeper(threading.Thread):
                     service.keep_running()
 
     def end(self) -> None:
-        """Start nothing any more."""
+        """Stop restarting processes."""
         self._end.set()
         self.join()
 
@@ -155,7 +155,7 @@ def suspend(service: Service) -> None:
 
 
 def resume(service: Service) -> None:
-    """Let them go on."""
+    """Resume all processes of a service."""
     for process in processes_of(service):
         with suppress(psutil.NoSuchProcess):
             process.resume()

@@ -1,7 +1,7 @@
-"""Points in the code at which a process kills itself when it is told to.
+"""Points in the code at which a process kills itself on request.
 
-A process started by one of `chaos.mortal` looks, at each point that it passes, for a file of that
-name in the folder of `CHAOS_POINTS`. Whoever removes the file dies: one process, once.
+At each point, processes started from `chaos.mortal` look for a file of that name in the folder
+`CHAOS_POINTS`. The process that succeeds in removing the file dies, so that only one does.
 """
 
 import os
@@ -19,22 +19,22 @@ SCHEDULER = ("leases-expired", "anchor-written")
 
 
 def tell(folder: Path, point: str) -> None:
-    """Let the next process that reaches the point die there."""
+    """Kill the next process that reaches the point."""
     (folder / point).touch()
 
 
 def has_happened(folder: Path, point: str) -> bool:
-    """Whether a process has died at the point since it was told."""
+    """Whether a process has died at the point since `tell`."""
     return not (folder / point).exists()
 
 
 def take_back(folder: Path, point: str) -> None:
-    """Let no process die at the point."""
+    """Cancel `tell`."""
     (folder / point).unlink(missing_ok=True)
 
 
 def die_before(owner: Any, name: str, point: str) -> None:
-    """Put the point in front of the function `owner.name`."""
+    """Insert the point before the function `owner.name`."""
     function = getattr(owner, name)
 
     @wraps(function)
@@ -48,7 +48,7 @@ def die_before(owner: Any, name: str, point: str) -> None:
 def die_after(
     owner: Any, name: str, point: str, applies: Callable[..., bool] = lambda **_: True
 ) -> None:
-    """Put the point behind the function; `applies` is given its keyword arguments."""
+    """Insert the point after the function; `applies` gets its keyword arguments."""
     function = getattr(owner, name)
 
     @wraps(function)

@@ -1,4 +1,4 @@
-"""One run: a fresh system, clients that upload, one fault after the other, and the verdict."""
+"""One run: a fresh system, uploading clients, a sequence of faults, and the verdict."""
 
 import random
 import time
@@ -12,13 +12,13 @@ from chaos.faults import FAULTS, NotPossibleError
 from chaos.system import Limits, System
 
 CLIENTS = 3
-# So many images wait in the queue when a fault begins.
+# Length of the queue when a fault begins.
 BURST = 24
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """Seconds from the moment that a fault was over."""
+    """Recovery times, in seconds after the end of a fault."""
 
     fault: str
     #: until a new upload was answered
@@ -31,7 +31,7 @@ class Recovery:
 
 @dataclass
 class Outcome:
-    """What came of a run."""
+    """The outcome of a run."""
 
     seed: int
     jobs: int = 0
@@ -42,7 +42,7 @@ class Outcome:
 
 
 def run(seed: int, faults: Sequence[str], jobs: int, limits: Limits, *, clocks: bool) -> Outcome:
-    """Run the faults against a fresh system while at least so many images are uploaded."""
+    """Inject the faults into a fresh system while at least `jobs` images are uploaded."""
     with System(limits, with_clocks=clocks) as system:
         return _Run(system, seed).all(faults, jobs)
 
@@ -107,7 +107,7 @@ class _Run:
         self._outcome.recoveries.append(recovery)
 
     def _one_through(self, what: str) -> tuple[float, float]:
-        """Upload one image; return when it was answered and when it had its result."""
+        """Upload one image; return the times of the answer and of the result."""
         import hashlib
 
         from webportal.inference.models import Prediction
@@ -130,7 +130,7 @@ class _Run:
             "every client had its answers",
         )
         is_open = Job.objects.filter(state__in=[JobState.QUEUED, JobState.RUNNING])
-        with suppress(RuntimeError):  # what is still open then is a violation
+        with suppress(RuntimeError):  # jobs still open then are violations
             self._system.wait_until(lambda: not is_open.exists(), "no job was open")
         for member in self._system.members:
             member.stop()

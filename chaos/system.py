@@ -30,14 +30,14 @@ MAINTENANCE = ["--pool", "solo", "--queues", "maintenance", "--beat"]
 
 @dataclass(frozen=True)
 class Limits:
-    """What decides how soon the system recovers."""
+    """Timeouts that determine how fast the system recovers."""
 
     lease_seconds: int = 6
     sweep_seconds: int = 2
 
 
 class System:
-    """Everything that runs; a context manager. Entering it sets Django up in this process."""
+    """The running system, as a context manager. Entering it sets up Django in this process."""
 
     def __init__(self, limits: Limits = Limits(), *, with_clocks: bool = False) -> None:
         self.limits = limits
@@ -108,7 +108,8 @@ class System:
             "INFERENCE_BATCH_SIZE": "8",
             "INFERENCE_LEASE_SECONDS": str(self.limits.lease_seconds),
             "SWEEP_SECONDS": str(self.limits.sweep_seconds),
-            # The disk is filled to the last byte: what is checked before must not hide that.
+            # No reserve, because the checks for free space would keep the disk from filling up
+            # completely.
             "UPLOAD_MIN_FREE_BYTES": "0",
             "STORAGE_REMOVAL_SHARE": "1",
         }
@@ -151,14 +152,14 @@ class System:
             connection.close()
 
     def wipe_broker(self) -> None:
-        """Remove every message."""
+        """Delete all messages."""
         with redis.Redis.from_url(self.valkey.url) as client:
             client.flushall()
 
     def wait_until(self, condition: Callable[[], object], what: str) -> float:
-        """Wait for the condition, also while the database is away; return the moment it held.
+        """Wait for a condition, tolerating database outages; return the time it became true.
 
-        Raises RuntimeError after a long while.
+        Raises RuntimeError on timeout.
         """
         from django.db import DatabaseError, InterfaceError, connection
 

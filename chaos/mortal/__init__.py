@@ -1,1 +1,1 @@
-"""The real processes, with points at which they can be told to die; see `chaos.points`."""
+"""The real processes, with points at which they can be killed; see `chaos.points`."""

@@ -6,7 +6,7 @@ from chaos.points import die_after, die_before
 
 
 def put_points() -> None:
-    """Put a point at each stage of an upload."""
+    """Insert a point at each stage of an upload."""
     from webportal.inference import hints
     from webportal.intake.pipeline import store
     from webportal.storage import DurableFileSystemStorage
@@ -20,7 +20,7 @@ def put_points() -> None:
     die_after(hints, "send_hint", "hinted")
 
 
-# The sandbox's processes import this module too, and are no portal.
+# The sandbox's processes import this module, too, but are not the portal.
 if __name__ == "__main__":
     import webportal.wsgi  # noqa: F401 - sets Django up
     from webportal.server import __main__ as server

@@ -1,4 +1,4 @@
-"""The short form of `make chaos`: the real processes, the same few faults, the whole verdict."""
+"""The short form of `make chaos`: real processes, a fixed set of faults, the full verdict."""
 
 import re
 import subprocess
@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-# Ten times what it takes on a machine that does nothing else.
+# Ten times the duration on an idle machine.
 SECONDS = 400
 
 

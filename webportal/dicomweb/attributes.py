@@ -1,4 +1,4 @@
-"""The attributes that a search knows: what it returns of each, and how it matches them."""
+"""The attributes that searches support: how each is returned and matched."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from webportal.records.models import Radiograph, Series, Study
 
 
 class Level(IntEnum):
-    """The levels of the information model, each of which includes the data of those above."""
+    """The levels of the information model; each includes the attributes of those above."""
 
     STUDY = 1
     SERIES = 2
@@ -22,22 +22,22 @@ class Level(IntEnum):
 
 
 class Matching(Enum):
-    """How the value of a key is compared (PS3.4 C.2.2.2)."""
+    """How a key is matched (PS3.4 C.2.2.2)."""
 
     UIDS = auto()
     TEXT = auto()
     NAME = auto()
     NUMBER = auto()
-    #: A date, against one.
+    #: A date, matched against a date.
     DATE = auto()
-    #: A date and a time of day, each against the moment that has both.
+    #: A date and a time of day, each matched against a timestamp.
     DAY = auto()
     TIME = auto()
 
 
 @dataclass(frozen=True)
 class Contents:
-    """What is in a study: counted once for all results of an answer."""
+    """The contents of a study, counted once for all results of a response."""
 
     modalities: list[str] = field(default_factory=list)
     sop_classes: list[str] = field(default_factory=list)
@@ -48,7 +48,7 @@ class Contents:
 
 @dataclass(frozen=True)
 class Found:
-    """A result: the row of its level, those above it, and what the study holds."""
+    """A result: the row of its level, the rows above it, and the contents of the study."""
 
     study: Study
     contents: Contents
@@ -61,7 +61,7 @@ Value = Callable[[Found], Any]
 
 @dataclass(frozen=True)
 class Attribute:
-    """An attribute of a level.
+    """An attribute at a level.
 
     `value` takes it from a result: one value, or a list of several. `paths`: for each level at
     which it can be a key, the field from that level's model on. Where it is `on_request`, only
@@ -77,7 +77,7 @@ class Attribute:
 
     @property
     def tag(self) -> str:
-        """As eight hexadecimal digits."""
+        """The tag as eight hexadecimal digits."""
         return tag_of(self.keyword)
 
     @property
@@ -116,7 +116,7 @@ def _series(name: str) -> Value:
 
 
 def _time_of_day(at: datetime | None) -> datetime | None:
-    # Midnight stands for a study of which only the day is known.
+    # Midnight means that only the date of the study is known.
     return None if at is None or timezone.localtime(at).time() == time() else at
 
 
@@ -176,7 +176,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         Matching.UIDS,
         "study_instance_uid",
     ),
-    # The records do not keep it.
+    # Not recorded.
     _of_study("StudyID", lambda f: ""),
     _of_study("NumberOfStudyRelatedSeries", lambda f: f.contents.series),
     _of_study("NumberOfStudyRelatedInstances", lambda f: f.contents.instances),
@@ -186,7 +186,7 @@ ATTRIBUTES: tuple[Attribute, ...] = (
         lambda f: (f.series and f.series.modality) or (f.radiograph and f.radiograph.modality),
         Matching.TEXT,
         {
-            # Asked of studies it means ModalitiesInStudy, as many viewers do.
+            # For studies, many viewers send it in the sense of ModalitiesInStudy.
             Level.STUDY: "radiographs__modality",
             Level.SERIES: "radiographs__modality",
             Level.INSTANCE: "modality",

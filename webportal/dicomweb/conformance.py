@@ -1,4 +1,4 @@
-"""The tables of DICOMweb in the conformance statement (docs/dicom.md), from what the code does."""
+"""Generates the DICOMweb tables of the conformance statement (docs/dicom.md) from the code."""
 
 from webportal.dicomweb import storing
 from webportal.dicomweb.attributes import ATTRIBUTES, Attribute, Level, Matching
@@ -56,7 +56,7 @@ def _name(level: Level) -> str:
 
 
 def fill_in(document: str) -> str:
-    """Return a document with the present tables between its marks."""
+    """Return a document with the current tables between its markers."""
     before, _, rest = document.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n\n{tables()}\n\n{END}{after}"

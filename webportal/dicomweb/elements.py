@@ -1,4 +1,4 @@
-"""Values as the DICOM JSON model writes them (PS3.18 F)."""
+"""Values in the DICOM JSON model (PS3.18 F)."""
 
 from datetime import date, datetime, time
 from typing import Any
@@ -19,14 +19,14 @@ def tag_of(keyword: str) -> str:
 
 
 def element(keyword: str, *values: Any) -> Json:
-    """Return an element by its tag; without values, and with none but empty ones, it is empty."""
+    """Return an element by its tag; it is empty if there are no values, or only empty ones."""
     vr = dictionary_VR(keyword)
     filled = [_value(vr, value) for value in values if value not in ("", None)]
     return {tag_of(keyword): {"vr": vr, "Value": filled} if filled else {"vr": vr}}
 
 
 def sequence(keyword: str, items: list[Json]) -> Json:
-    """Return a sequence; nothing where it has no items."""
+    """Return a sequence; nothing if it has no items."""
     return {tag_of(keyword): {"vr": "SQ", "Value": items}} if items else {}
 
 

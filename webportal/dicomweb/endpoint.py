@@ -19,7 +19,7 @@ from webportal.records.models import Radiograph, Study
 
 
 class DicomwebEndpoint(ViewSet):
-    """Like an endpoint of the API: `roles` and scopes of tokens decide who may call an action."""
+    """Access as in the API: an action's `roles` and the token's scope decide who may call it."""
 
     schema = None  # PS3.18 describes them
     authentication_classes = [BearerAuthentication, SessionAuthentication]
@@ -37,11 +37,11 @@ class DicomwebEndpoint(ViewSet):
         return user
 
     def studies(self) -> QuerySet[Study]:
-        """The studies that the caller may know of."""
+        """The studies visible to the caller."""
         return visible_studies(self.person)
 
     def radiographs(self, study: str, series_uid: str = "", instance: str = "") -> list[Radiograph]:
-        """The images of a study, of one of its series, or one of them. Raises Http404."""
+        """The images of a study or series, or a single one. Raises Http404."""
         found = Radiograph.objects.filter(
             study__in=self.studies(), study__study_instance_uid=study
         ).order_by("series__number", "instance_number", "created_at", "pk")
@@ -56,7 +56,7 @@ class DicomwebEndpoint(ViewSet):
         return images
 
     def note(self, radiographs: Sequence[Radiograph], kind: str) -> None:
-        """Append to the trail that these images are sent as a `kind` of file."""
+        """Record in the audit trail that these images are sent as a `kind` of file."""
         events = [
             Event(Action.IMAGE_DOWNLOADED, "radiograph", each.pk, each.study_id, {"file": kind})
             for each in radiographs

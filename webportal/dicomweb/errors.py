@@ -6,28 +6,28 @@ from rest_framework.exceptions import APIException
 
 
 class BadQuery(APIException):
-    """A parameter of the address cannot be used."""
+    """A query parameter is invalid."""
 
     status_code = HTTPStatus.BAD_REQUEST
     default_code = "bad_query"
 
 
 class NotAcceptable(APIException):
-    """None of the media types that the caller accepts can be given."""
+    """None of the accepted media types is available."""
 
     status_code = HTTPStatus.NOT_ACCEPTABLE
     default_code = "not_acceptable"
 
 
 class UnsupportedMedia(APIException):
-    """The body is of a type that is not taken."""
+    """The media type of the body is not supported."""
 
     status_code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
     default_code = "unsupported_media_type"
 
 
 class BadBody(APIException):
-    """The body is not what its Content-Type says."""
+    """The body does not match its Content-Type."""
 
     status_code = HTTPStatus.BAD_REQUEST
     default_code = "bad_body"

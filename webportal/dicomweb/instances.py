@@ -1,7 +1,7 @@
-"""Instances as they leave: the stored bytes, with patient and study as the records have them.
+"""Instances as sent to callers: the stored bytes, with patient and study as recorded.
 
-A stored file never changes. Where the record of its patient or study was corrected since, or the
-file lacks what DICOM demands of one, what is sent is a copy that says so.
+Stored files never change. If the patient or study has been corrected since, or the file lacks
+attributes that DICOM requires, a corrected copy is sent.
 """
 
 from io import BytesIO
@@ -20,7 +20,7 @@ from webportal.intake.claimed_identity import Identity, identity_in_header
 from webportal.records.models import Radiograph
 
 _PREAMBLE, _PREFIX = 128, b"DICM"
-# What else a file says of its patient: of somebody else once the image belongs to another.
+# Other patient attributes, which are wrong once the image has been assigned to another patient.
 _OF_THE_PATIENT = (
     "OtherPatientIDs",
     "OtherPatientIDsSequence",
@@ -49,9 +49,9 @@ _OF_THE_PATIENT = (
 
 
 class Instance:
-    """An instance that is stored, read from its file. Raises ImageError where that is unreadable.
+    """A stored instance, read from its file. Raises ImageError if that is unreadable.
 
-    `syntax` is the transfer syntax that its pixels really have, `data_set` what is sent of it.
+    `syntax` is the actual transfer syntax of its pixels, `data_set` the data set to send.
     """
 
     def __init__(self, radiograph: Radiograph, data: bytes) -> None:
@@ -66,9 +66,9 @@ class Instance:
             _set_recorded(self.data_set, radiograph, facts)
 
     def file(self, syntax: str) -> bytes:
-        """Return it as a file in its own syntax or in Explicit VR Little Endian.
+        """Return it as a DICOM file, in its own transfer syntax or in Explicit VR Little Endian.
 
-        These are the bytes that are stored, wherever they may be. Raises ImageError.
+        The stored bytes are returned unchanged if possible. Raises ImageError.
         """
         if self._is_as_stored and syntax == self.syntax:
             return self._data
@@ -76,12 +76,12 @@ class Instance:
         return as_file(self.data_set)
 
     def frame(self, syntax: str) -> bytes:
-        """Return its frame in one of the same syntaxes. Raises ImageError."""
+        """Return its frame in one of the same two transfer syntaxes. Raises ImageError."""
         self._convert(syntax)
         return stored_frame(self.data_set)
 
     def bulk_data(self, tag: int) -> bytes | None:
-        """Return the value of a binary element, None where it has none."""
+        """Return the value of a binary element; None if there is none."""
         value = self.data_set[tag].value if tag in self.data_set else None
         return value if isinstance(value, bytes) else None
 
@@ -91,7 +91,7 @@ class Instance:
 
 
 def _is_complete_file(data: bytes, syntax: str) -> bool:
-    """Whether it has preamble and meta information, and names the syntax that it really has."""
+    """Whether it has preamble and File Meta Information with the actual transfer syntax."""
     if data[_PREAMBLE : _PREAMBLE + len(_PREFIX)] != _PREFIX:
         return False
     start = pydicom.dcmread(
@@ -127,7 +127,7 @@ def _series_uid(radiograph: Radiograph) -> str:
 
 
 def _set_recorded(dataset: Dataset, radiograph: Radiograph, facts: ImageFacts) -> None:
-    """Write patient and study into a data set as the records have them now."""
+    """Set patient and study of a data set to the recorded values."""
     study, patient = radiograph.study, radiograph.study.patient
     born = patient.birth_date
     values: dict[str, Any] = {
@@ -141,7 +141,7 @@ def _set_recorded(dataset: Dataset, radiograph: Radiograph, facts: ImageFacts) -
         "SeriesInstanceUID": _series_uid(radiograph),
     }
     if not "".join(values.values()).isascii():
-        # The file's own character set may lack the letters.
+        # The file's character set may not cover the recorded values.
         dataset.decode()
         dataset.SpecificCharacterSet = CHARACTER_SET
     if facts.patient_id and (facts.patient_id, facts.issuer_of_patient_id) != (

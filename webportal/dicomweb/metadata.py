@@ -14,7 +14,7 @@ from webportal.dicomweb.negotiation import AS_THEY_ARE
 from webportal.dicomweb.search import CHARACTER_SET
 from webportal.records.models import Radiograph
 
-#: Longer binary values are given by their address.
+#: Longer binary values are returned as BulkDataURI.
 LONGEST_INLINE = 1024
 _PIXEL_DATA = 0x7FE00010
 _BINARY = {"OB", "OD", "OF", "OL", "OV", "OW", "UN"}
@@ -45,7 +45,7 @@ def _elements(header: FileDataset, address: str) -> dict[str, Any]:
 
 
 def _written(header: FileDataset, tag: BaseTag, address: str) -> dict[str, Any] | None:
-    """Return an element as JSON; None of one that breaks its own rules, which costs no other."""
+    """Return an element as JSON; None for an invalid one, so that the others are still returned."""
     try:
         each = header[tag]
         if _is_large(each):

@@ -1,4 +1,4 @@
-"""Bodies in parts (multipart/related, RFC 2046 and 2387)."""
+"""Multipart bodies (multipart/related, RFC 2046 and 2387)."""
 
 import mmap
 import secrets
@@ -13,23 +13,23 @@ from webportal.dicomweb.errors import BadBody
 
 _HEADERS_END = b"\r\n\r\n"
 _LONGEST_HEADERS = 16 * 1024
-# RFC 2046 allows 70; Orthanc sends 73.
+# RFC 2046 allows 70 characters; Orthanc sends 73.
 _LONGEST_BOUNDARY = 200
 
 
 @dataclass(frozen=True)
 class Part:
-    """A part of a body: its media type in lower case, and its content."""
+    """A part of a body: media type in lower case, and content."""
 
     media_type: str
     content: bytes
 
 
 def read(file: IO[bytes], boundary: str) -> Iterator[Part]:
-    """Yield the parts of a body, one after the other.
+    """Yield the parts of a body.
 
-    Raises BadBody where there is no part, or the last one does not end: those that were yielded are
-    whole.
+    Raises BadBody if there are no parts, or the last one is incomplete; yielded parts are always
+    complete.
     """
     if not 0 < len(boundary) <= _LONGEST_BOUNDARY or not boundary.isascii():
         raise BadBody("The Content-Type has no usable boundary.")
@@ -38,7 +38,7 @@ def read(file: IO[bytes], boundary: str) -> Iterator[Part]:
 
 
 def _parts(body: "bytes | mmap.mmap", delimiter: bytes) -> Iterator[Part]:
-    # The first delimiter may stand at the very beginning, or after a preamble.
+    # The first delimiter may be at the very beginning or after a preamble.
     at = 0 if body[: len(delimiter)] == delimiter else body.find(b"\r\n" + delimiter)
     if at < 0:
         raise BadBody("The body has no part: the boundary of its Content-Type does not occur.")
@@ -55,12 +55,12 @@ def _parts(body: "bytes | mmap.mmap", delimiter: bytes) -> Iterator[Part]:
 
 
 def _next_delimiter(body: "bytes | mmap.mmap", delimiter: bytes, begin: int) -> int:
-    """Where the line break before the next delimiter is, -1 where there is none."""
-    # Of an empty part the line break is the one that ends its headers.
+    """Position of the line break before the next delimiter; -1 if there is none."""
+    # In an empty part, this is the line break that ends the headers.
     at = body.find(b"\r\n" + delimiter, begin + 2)
     while at >= 0:
         after = at + 2 + len(delimiter)
-        # The boundary may be the beginning of a longer line in the content.
+        # A longer line of the content may start with the boundary.
         if body[after : after + 2] in (b"--", b"\r\n") or body[after : after + 1] in b" \t":
             return at
         at = body.find(b"\r\n" + delimiter, after)
@@ -69,21 +69,21 @@ def _next_delimiter(body: "bytes | mmap.mmap", delimiter: bytes, begin: int) -> 
 
 @contextmanager
 def _mapped(file: IO[bytes]) -> "Iterator[bytes | mmap.mmap]":
-    """Give a body without reading one that is on the disk into memory."""
+    """Map a body that is on disk instead of reading it into memory."""
     try:
         file.flush()
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
             yield mapped
             return
     except UnsupportedOperation:
-        body = file.read()  # in memory
+        body = file.read()  # the file is in memory
     except ValueError:
-        body = b""  # nothing can be mapped of an empty file
+        body = b""  # an empty file cannot be mapped
     yield body
 
 
 def write(parts: Iterable[tuple[str, Iterable[bytes]]], boundary: str) -> Iterator[bytes]:
-    """Yield a body of parts, each with its Content-Type and its content."""
+    """Yield a multipart body; each part has a Content-Type and content."""
     for media_type, content in parts:
         yield f"--{boundary}\r\nContent-Type: {media_type}\r\n\r\n".encode()
         yield from content
@@ -92,5 +92,5 @@ def write(parts: Iterable[tuple[str, Iterable[bytes]]], boundary: str) -> Iterat
 
 
 def new_boundary() -> str:
-    """A boundary that occurs in no content."""
+    """A random boundary, which occurs in no content."""
     return secrets.token_hex(24)

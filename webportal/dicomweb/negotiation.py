@@ -1,4 +1,4 @@
-"""Content negotiation (PS3.18 8.7): what a caller accepts, and what of it can be given."""
+"""Content negotiation (PS3.18 8.7): accepted and available media types."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -29,13 +29,14 @@ FRAME_TYPES = {
 }
 #: In this order of preference.
 RENDERED_TYPES = ("image/jpeg", "image/png")
-#: What a stored file may be sent in as it is; others are converted (PS3.18 8.7.3.5.2).
+#: Transfer syntaxes in which stored files are sent unchanged; others are converted
+#: (PS3.18 8.7.3.5.2).
 AS_THEY_ARE = frozenset({uid.ExplicitVRLittleEndian, *FRAME_TYPES})
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """A media type that the caller accepts; of multipart/related the type of its parts."""
+    """A media type that the caller accepts; for multipart/related, the type of the parts."""
 
     media_type: str
     is_multipart: bool = False
@@ -43,12 +44,12 @@ class Accepted:
     quality: float = 1.0
 
     def covers(self, media_type: str) -> bool:
-        """Whether this type, or a group of types, includes another."""
+        """Whether this type or wildcard includes another type."""
         main = media_type.partition("/")[0]
         return self.media_type in (ANYTHING, media_type, f"{main}/*")
 
     def takes(self, syntax: str) -> bool:
-        """Whether a transfer syntax is accepted; none given means Explicit VR Little Endian."""
+        """Whether a transfer syntax is accepted; the default is Explicit VR Little Endian."""
         if self.transfer_syntax == AS_STORED or self.media_type == ANYTHING:
             return not self.transfer_syntax or self.transfer_syntax in (AS_STORED, syntax)
         return (self.transfer_syntax or uid.ExplicitVRLittleEndian) == syntax
@@ -56,7 +57,7 @@ class Accepted:
 
 @dataclass(frozen=True)
 class Form:
-    """How something is sent: in parts or alone, as which media type, in which transfer syntax."""
+    """The form of a response: multipart or single part, media type and transfer syntax."""
 
     is_multipart: bool
     media_type: str
@@ -64,9 +65,9 @@ class Form:
 
 
 def accepted(request: HttpRequest) -> list[Accepted]:
-    """Return what the caller accepts, the most welcome first; anything where nothing is said.
+    """Return the accepted media types by descending preference; any type if none is given.
 
-    The parameter `accept` replaces the header (PS3.18 8.3.3.1).
+    The query parameter `accept` replaces the header (PS3.18 8.3.3.1).
     """
     text = request.GET.get("accept") or request.headers.get("Accept") or ANYTHING
     found = [_accepted(part) for part in _split(text)]
@@ -92,7 +93,7 @@ def rendered_type(request: HttpRequest) -> str:
 
 
 def instance_forms(request: HttpRequest, *, is_single: bool) -> list[Accepted]:
-    """Return the accepted types under which whole instances can be sent. Raises NotAcceptable."""
+    """Return the accepted types that suit whole instances. Raises NotAcceptable."""
     found = [
         each
         for each in accepted(request)
@@ -104,7 +105,7 @@ def instance_forms(request: HttpRequest, *, is_single: bool) -> list[Accepted]:
 
 
 def form_of_instance(forms: list[Accepted], stored: str) -> Form | None:
-    """Return how an instance that is stored in a transfer syntax is sent, None if it cannot be."""
+    """Return how to send an instance stored in a transfer syntax; None if that is not possible."""
     offered = [stored, uid.ExplicitVRLittleEndian]
     for syntax in dict.fromkeys(each for each in offered if each in AS_THEY_ARE):
         for each in forms:
@@ -114,7 +115,7 @@ def form_of_instance(forms: list[Accepted], stored: str) -> Form | None:
 
 
 def form_of_frame(request: HttpRequest, stored: str) -> Form:
-    """Return how a frame that is stored in a transfer syntax is sent. Raises NotAcceptable."""
+    """Return how to send a frame stored in a transfer syntax. Raises NotAcceptable."""
     plain = uid.ExplicitVRLittleEndian
     compressed = FRAME_TYPES.get(uid.UID(stored))
     for each in accepted(request):
@@ -133,7 +134,7 @@ def form_of_frame(request: HttpRequest, stored: str) -> Form:
 
 
 def form_of_bulk_data(request: HttpRequest) -> Form:
-    """Return how other bulk data is sent. Raises NotAcceptable."""
+    """Return how to send other bulk data. Raises NotAcceptable."""
     for each in accepted(request):
         if each.covers(OCTETS):
             return Form(_in_parts(each), OCTETS, "")
@@ -158,7 +159,7 @@ def _accepted(text: str) -> Accepted:
 
 
 def _split(text: str) -> list[str]:
-    """Split at the commas that are not within quotes."""
+    """Split at commas outside quotes."""
     parts, is_quoted = [""], False
     for letter in text:
         is_quoted ^= letter == '"'
@@ -170,12 +171,12 @@ def _split(text: str) -> list[str]:
 
 
 def content_type(form: Form) -> str:
-    """The Content-Type of a part, or of an answer without parts."""
+    """The Content-Type of a part, or of a single-part response."""
     if not form.transfer_syntax:
         return form.media_type
     return f"{form.media_type}; transfer-syntax={form.transfer_syntax}"
 
 
 def parameters_of(content_type_header: str) -> tuple[str, dict[str, Any]]:
-    """Return a Content-Type and its parameters."""
+    """Parse a Content-Type into media type and parameters."""
     return parse_header_parameters(content_type_header)

@@ -1,4 +1,4 @@
-"""Reading a search from the address: keys, what to return, and which page (PS3.18 8.3.4)."""
+"""Parses search parameters: keys, attributes to return, and paging (PS3.18 8.3.4)."""
 
 import re
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _NUMBER = re.compile(r"[+-]?\d{1,10}", re.ASCII)
 
 @dataclass(frozen=True)
 class Query:
-    """A search: its conditions, the attributes to return beside the usual ones, and the page."""
+    """A search: its conditions, the additional attributes to return, and the page."""
 
     conditions: Q
     included: frozenset[str]
@@ -34,7 +34,7 @@ class Query:
 
 
 def read(parameters: QueryDict, level: Level) -> Query:
-    """Return the search that an address describes. Raises BadQuery; nothing of it is ignored."""
+    """Parse a search. Raises BadQuery for any unsupported parameter instead of ignoring it."""
     conditions, included, includes_all = Q(), set[str](), False
     for name, values in parameters.lists():
         if name in ("limit", "offset", "fuzzymatching", "accept"):
@@ -61,7 +61,7 @@ def read(parameters: QueryDict, level: Level) -> Query:
 
 
 def keys_of(level: Level) -> list[Attribute]:
-    """The attributes by which a level can be searched."""
+    """The keys supported at a level."""
     return [each for each in ATTRIBUTES if level in each.paths]
 
 
@@ -74,7 +74,7 @@ def _key(name: str, level: Level) -> Attribute:
 
 
 def _tag_of(name: str) -> str:
-    """The tag of an attribute that is named by keyword or tag; '' where it lies in a sequence."""
+    """The tag of an attribute given by keyword or tag; '' for one inside a sequence."""
     if "." in name:
         return "" if all(_tag_of(part) for part in name.split(".")) else _refuse(name)
     if _TAG.fullmatch(name):
@@ -88,7 +88,7 @@ def _refuse(name: str) -> str:
 
 
 def _shown(name: str) -> str:
-    """A parameter's name as it may be repeated in an answer."""
+    """A parameter's name in a form safe to repeat in a response."""
     is_known = bool(tag_for_keyword(name)) or (
         _TAG.fullmatch(name) and keyword_for_tag(int(name, 16))
     )
@@ -112,7 +112,7 @@ def _is_true(parameters: QueryDict, name: str) -> bool:
 
 
 def _condition(attribute: Attribute, path: str, text: str) -> Q:
-    """Return what a row must fulfil, `path` being the field that is compared."""
+    """Return the condition for a row; `path` is the field to compare."""
     if "\0" in text:
         raise BadQuery(f"{attribute.keyword} must not contain a NUL.")
     match attribute.matching:
@@ -183,7 +183,7 @@ def _times(attribute: Attribute, text: str) -> tuple[time | None, time | None]:
 
 
 def _time(text: str, rest: str) -> time:
-    """The first moment that a time means, or with `rest` 9 the last: 10 ends at 10:59:59."""
+    """The earliest time that a value matches, or with `rest` 9 the latest: 10 ends at 10:59:59."""
     found = _TIME.fullmatch(text)
     if found is None:
         raise ValueError
@@ -207,7 +207,7 @@ def _between(path: str, first: object, last: object) -> Q:
 
 
 def _days(path: str, first: date | None, last: date | None) -> Q:
-    """Return the moments from the first day to the last, by the portal's clock."""
+    """Return the time range from the first day to the last, in the portal's time zone."""
     found = Q(**{f"{path}__isnull": False})
     if first is not None:
         found &= Q(**{f"{path}__gte": _midnight(first)})

@@ -1,4 +1,4 @@
-"""Rendering an image for a caller: its window, its size and its media type (PS3.18 8.3.5)."""
+"""Renders images with the requested window, size and media type (PS3.18 8.3.5)."""
 
 import math
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ _VIEWPORT = "viewport must be width,height or width,height,x,y,width,height in p
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the parameters of the address ask for; None where they leave it to the file."""
+    """The requested rendering; None where the file decides."""
 
     window: tuple[float, float] | None = None
     size: tuple[int, int] | None = None
@@ -32,7 +32,7 @@ class Wanted:
 
 
 def read(parameters: QueryDict) -> Wanted:
-    """Return what is wanted. Raises BadQuery."""
+    """Parse the rendering parameters. Raises BadQuery."""
     for name in parameters:
         if name in _UNSUPPORTED:
             raise BadQuery(f"{name} is not supported: leave it out.")
@@ -45,7 +45,7 @@ def read(parameters: QueryDict) -> Wanted:
 
 
 def render(data: bytes, wanted: Wanted, media_type: str) -> bytes:
-    """Return the image of a DICOM file; raises ImageError, and BadQuery for an unfit viewport."""
+    """Render a DICOM file. Raises ImageError, or BadQuery for an invalid viewport."""
     if wanted.window is None:
         picture = radiograph_picture(data, _LONGEST_SIDE)
     else:
@@ -103,7 +103,7 @@ def _window(text: str) -> tuple[float, float] | None:
         raise BadQuery(_WINDOW)
     if (numbers[1] < 1 and function == "linear") or numbers[1] <= 0:
         raise BadQuery(_WINDOW)
-    # PS3.3 C.11.2.1.2.1: linear spans the width less one, around half a unit below the center.
+    # PS3.3 C.11.2.1.2.1: LINEAR spans the width minus 1, centred half a unit below the center.
     if function == "linear":
         return numbers[0] - 0.5, numbers[1] - 1
     return numbers[0], numbers[1]

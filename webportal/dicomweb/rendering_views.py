@@ -16,7 +16,7 @@ _THUMBNAIL = (256, 256)
 
 
 class RenderingEndpoint(DicomwebEndpoint):
-    """Images as JPEG or PNG, with what their files lay over them and nothing else."""
+    """Images as JPEG or PNG, with the overlays of their files and nothing else."""
 
     roles = dict.fromkeys(("rendered", "thumbnail"), (Role.RADIOLOGIST,))
 
@@ -33,7 +33,7 @@ class RenderingEndpoint(DicomwebEndpoint):
     def thumbnail(
         self, request: Request, study: str, series: str = "", instance: str = "", frames: str = "1"
     ) -> HttpResponse:
-        """A small picture of an instance, or of the first one of a series or study."""
+        """A thumbnail of an instance, or of the first one of a series or study."""
         radiograph = self.radiographs(study, series, instance)[0]
         check_frames(frames)
         media_type = negotiation.rendered_type(request)

@@ -23,14 +23,14 @@ from webportal.dicomweb.negotiation import Accepted, Form
 from webportal.records.files import StoredFileError, read_dicom
 from webportal.records.models import Radiograph
 
-# What is larger is kept on the disk while it travels.
+# Larger bodies are buffered on disk while they are sent.
 _MEMORY_BYTES = 32 * 1024**2
 _CHUNK = 1024**2
 _HEX_DIGITS = frozenset("0123456789ABCDEFabcdef")
 
 
 class RetrievalEndpoint(DicomwebEndpoint):
-    """Images, for radiologists only; each that is sent is in the audit trail."""
+    """Images, for radiologists only; each one sent is recorded in the audit trail."""
 
     roles = dict.fromkeys(("retrieve", "describe", "frames", "bulk_data"), (Role.RADIOLOGIST,))
 
@@ -60,7 +60,7 @@ class RetrievalEndpoint(DicomwebEndpoint):
     def describe(
         self, request: Request, study: str, series: str = "", instance: str = ""
     ) -> HttpResponse:
-        """The metadata of the same, as DICOM JSON. What cannot be read fails the whole answer."""
+        """The metadata of the same instances as DICOM JSON; fails if any file is unreadable."""
         radiographs = self.radiographs(study, series, instance)
         negotiation.wants_json(request)
         root = addresses.root(request)
@@ -76,7 +76,7 @@ class RetrievalEndpoint(DicomwebEndpoint):
     def frames(
         self, request: Request, study: str, series: str, instance: str, frames: str
     ) -> HttpResponseBase:
-        """The frame of an instance, which every radiograph has one of."""
+        """The frame of an instance; every radiograph has exactly one."""
         [radiograph] = self.radiographs(study, series, instance)
         check_frames(frames)
         try:
@@ -90,7 +90,7 @@ class RetrievalEndpoint(DicomwebEndpoint):
     def bulk_data(
         self, request: Request, study: str, series: str, instance: str, tag: str
     ) -> HttpResponseBase:
-        """The value of a binary element that the metadata gave the address of."""
+        """The value of a binary element, at the BulkDataURI of the metadata."""
         [radiograph] = self.radiographs(study, series, instance)
         if len(tag) != 8 or not _HEX_DIGITS.issuperset(tag):
             raise Http404
@@ -119,9 +119,9 @@ class RetrievalEndpoint(DicomwebEndpoint):
 
 
 def check_frames(frames: str) -> None:
-    """Raise BadQuery where this is no list of frames, Http404 where it names others than the first.
+    """Raise BadQuery unless this is a list of frames, Http404 for any frame but the first.
 
-    Images of several frames are not taken in.
+    Multi-frame images are not accepted.
     """
     numbers = frames.split(",")
     if not all(each.isascii() and each.isdecimal() for each in numbers):
@@ -133,9 +133,9 @@ def check_frames(frames: str) -> None:
 def _write_files(
     body: Any, radiographs: list[Radiograph], forms: list[Accepted]
 ) -> tuple[list[Radiograph], str]:
-    """Write instances into a body, and return which could be sent and its Content-Type.
+    """Write instances to a body; return those that can be sent, and the Content-Type.
 
-    Raises NotAcceptable or NotReadable where none could be.
+    Raises NotAcceptable or NotReadable if there are none.
     """
     sent: list[Radiograph] = []
     used: list[Form] = []

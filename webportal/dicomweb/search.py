@@ -1,4 +1,4 @@
-"""Searching studies, series and instances (QIDO-RS) in the records."""
+"""Searches for studies, series and instances (QIDO-RS)."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -19,17 +19,17 @@ CHARACTER_SET = "ISO_IR 192"
 
 @dataclass(frozen=True)
 class Page:
-    """Results of a search, the newest first, and how many more there are after them."""
+    """A page of results, newest first, and the number of results after it."""
 
     found: list[Found]
     remaining: int
 
 
 def search(query: Query, level: Level, studies: QuerySet[Study], within: Q) -> Page:
-    """Return a page of what a search finds among `studies`.
+    """Return a page of the results among `studies`.
 
-    `within`: what the address itself limits it to. The order is that of arrival: one by urgency
-    would tell the model's result.
+    `within`: restrictions from the URL path. Results are in order of arrival, because an order by
+    urgency would reveal the model's result.
     """
     rows = _rows(level, studies).filter(within).filter(_once(query.conditions, level))
     rows = rows.order_by("-created_at", "pk")
@@ -53,7 +53,7 @@ def _rows(level: Level, studies: QuerySet[Study]) -> QuerySet[Any]:
 
 
 def _once(conditions: Q, level: Level) -> Q:
-    """The same conditions, by which a row with several images is found only once."""
+    """Equivalent conditions that find a row with several images only once."""
     model: Any = {Level.STUDY: Study, Level.SERIES: Series, Level.INSTANCE: Radiograph}[level]
     if not conditions:
         return conditions
@@ -71,7 +71,7 @@ def _found(level: Level, rows: list[Any]) -> list[Found]:
 
 
 def contents_of(study_ids: Iterable[UUID]) -> dict[UUID, Contents]:
-    """Return what is in each of these studies."""
+    """Return the contents of each of these studies."""
     found: dict[UUID, list[tuple[Any, str, str]]] = defaultdict(list)
     images = Radiograph.objects.filter(study__in=set(study_ids)).order_by()
     rows = images.values_list("study", "series", "modality", "sop_class_uid")
@@ -96,7 +96,8 @@ def _contents(images: list[tuple[Any, str, str]]) -> Contents:
 def result(found: Found, level: Level, query: Query, root: str, *, is_scoped: bool) -> Json:
     """Return a result as DICOM JSON.
 
-    Those of a search within a study name of the levels above only the UIDs, unless asked for more.
+    In a search within a study, the levels above are represented only by UIDs, unless more is
+    requested.
     """
     shown: Json = element("SpecificCharacterSet", CHARACTER_SET)
     for attribute in ATTRIBUTES:

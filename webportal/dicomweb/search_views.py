@@ -21,21 +21,21 @@ _NOT_FUZZY = (
 
 
 class SearchEndpoint(DicomwebEndpoint):
-    """Searches; what they find is in the access log, with what was asked."""
+    """Searches; results and search terms are recorded in the access log."""
 
     roles = dict.fromkeys(("find_studies", "find_series", "find_instances"), UPLOADERS)
 
     def find_studies(self, request: Request) -> HttpResponse:
-        """Studies."""
+        """Search for studies."""
         return self._answer(request, Level.STUDY, Q())
 
     def find_series(self, request: Request, study: str = "") -> HttpResponse:
-        """Series, of one study or of all."""
+        """Search for series, in one study or all."""
         within = Q(study__study_instance_uid=study) if study else Q()
         return self._answer(request, Level.SERIES, within, is_scoped=bool(study))
 
     def find_instances(self, request: Request, study: str = "", series: str = "") -> HttpResponse:
-        """Instances, of one series, of one study or of all."""
+        """Search for instances, in one series, one study or all."""
         within = Q(study__study_instance_uid=study) if study else Q()
         if series:
             within &= Q(series__series_instance_uid=series)

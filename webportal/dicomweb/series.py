@@ -1,4 +1,4 @@
-"""Giving every image a series, without which nothing of DICOMweb can name it."""
+"""Assigns a series to every image, which DICOMweb needs to address it."""
 
 from django.db import transaction
 from django.db.models import QuerySet
@@ -13,7 +13,7 @@ _AT_ONCE = 100
 
 
 def fill_in(radiographs: QuerySet[Radiograph]) -> None:
-    """Record the series of images that were stored before series were, from their headers."""
+    """Record the series of images stored before series were recorded, from their headers."""
     missing = radiographs.filter(series=None).select_related("study")
     for radiograph in missing[:_AT_ONCE]:
         try:

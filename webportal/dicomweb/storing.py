@@ -1,4 +1,4 @@
-"""Storing instances (STOW-RS): each goes the way of every file that is received."""
+"""Stores instances (STOW-RS) through the same intake as all other received files."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from webportal.intake.errors import StorageRefusesError
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.records.models import Radiograph
 
-# Failure Reasons (PS3.18 table I.2-2, PS3.7 C), and a Warning Reason of our own.
+# Failure Reasons (PS3.18 table I.2-2, PS3.7 C), and a private Warning Reason.
 PROCESSING_FAILURE = 0x0110
 SOP_CLASS_NOT_SUPPORTED = 0x0122
 OUT_OF_RESOURCES = 0xA700
@@ -54,14 +54,14 @@ _BY_CODE = {
     "undecodable": CANNOT_UNDERSTAND,
     "empty": CANNOT_UNDERSTAND,
 }
-# Says why in words; of the private group 0009, as PS3.5 7.8 has it.
+# The reason as text, in private group 0009 (PS3.5 7.8).
 _PRIVATE_CREATOR = {"00090010": {"vr": "LO", "Value": ["CHESTLINE"]}}
 _REASON_CODE, _REASON_TEXT = "00091001", "00091002"
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one part: of which instance, where it is one, with its failure or warning."""
+    """The outcome of a part: its instance, if it is one, and the failure or warning."""
 
     sop_class_uid: str = ""
     sop_instance_uid: str = ""
@@ -74,7 +74,7 @@ class Outcome:
 
 @dataclass
 class Outcomes:
-    """What became of all parts, and whether nothing could be stored for want of a storage."""
+    """The outcomes of all parts, and whether nothing was stored because storage is unavailable."""
 
     each: list[Outcome] = field(default_factory=list)
     refused_by_storage: StorageRefusesError | None = None
@@ -86,7 +86,7 @@ class Outcomes:
 
     @property
     def status(self) -> HTTPStatus:
-        """200 where all is stored, 202 where some is, or with a warning, 409 where nothing is."""
+        """200 if all are stored, 202 if some are or there are warnings, 409 if none is."""
         failed = [one for one in self.each if one.failure is not None]
         if len(failed) == len(self.each):
             return HTTPStatus.CONFLICT
@@ -95,7 +95,7 @@ class Outcomes:
 
 
 class Storing:
-    """The instances of one request, in an upload of their own. `study`: '' where any will do."""
+    """The instances of one request, in a separate batch. `study`: '' for any study."""
 
     def __init__(self, by: User, study: str) -> None:
         self._by = by
@@ -104,11 +104,11 @@ class Storing:
         self._number = 0
 
     def store(self, parts: Iterable[Part]) -> Outcomes:
-        """Store each part as far as it can be; success means that bytes and record are durable.
+        """Store each part if possible; success means that file and record are durable.
 
-        Raises BadBody where the body has no part, and StorageRefusesError where nothing of it
-        could be stored. Errors of the database end it: what is stored by then stays, and sending
-        everything again is harmless.
+        Raises BadBody if the body has no parts, and StorageRefusesError if none could be stored.
+        Database errors abort it: parts stored so far are kept, and sending everything again is
+        harmless.
         """
         outcomes = Outcomes()
         for part in _until_broken(parts, outcomes):
@@ -130,7 +130,7 @@ class Storing:
         try:
             facts = images.describe(part.content)
         except ImageError:
-            pass  # refused below, where it is recorded
+            pass  # refused and recorded below
         else:
             sop_class, sop_instance = facts.sop_class_uid, facts.sop_instance_uid
             name = f"{sop_instance or self._number}.dcm"
@@ -155,7 +155,7 @@ class Storing:
 
 
 def _until_broken(parts: Iterable[Part], outcomes: Outcomes) -> Iterator[Part]:
-    """Yield the parts; what is broken off after some of them is a failure among theirs."""
+    """Yield the parts; a body cut off after some of them adds a failure to the outcomes."""
     iterator = iter(parts)
     while True:
         try:
@@ -208,7 +208,7 @@ def answer(outcomes: Outcomes, root: str) -> Json:
 
 
 def _shown(item: UploadItem | None) -> Radiograph | None:
-    """The image that the caller may be told of."""
+    """The image, if it is visible to the caller."""
     is_elsewhere = item is not None and item.reason_code == "stored_elsewhere"
     return None if item is None or is_elsewhere else item.radiograph
 

@@ -1,4 +1,4 @@
-"""The resource of studies, which takes instances (STOW-RS, PS3.18 10.5) and gives studies."""
+"""The studies resource: stores instances (STOW-RS, PS3.18 10.5) and returns studies."""
 
 import json
 
@@ -17,13 +17,13 @@ from webportal.intake.shown import show_items
 
 
 class StudyEndpoint(SearchEndpoint, RetrievalEndpoint):
-    """What is asked of and sent to the same addresses."""
+    """Searching and storing at the same URLs."""
 
     roles = SearchEndpoint.roles | RetrievalEndpoint.roles | {"store": UPLOADERS}
     of_uploading = ("store",)
 
     def store(self, request: Request, study: str = "") -> HttpResponse:
-        """Store the instances in the body, and say of each what became of it."""
+        """Store the instances in the body, and return the outcome of each."""
         negotiation.wants_json(request)
         media_type, parameters = negotiation.parameters_of(request.headers.get("Content-Type", ""))
         is_single = media_type == DICOM

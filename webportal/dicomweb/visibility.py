@@ -1,4 +1,4 @@
-"""Which studies a caller may know of: the one place where DICOMweb asks."""
+"""Decides for all of DICOMweb which studies are visible to a caller."""
 
 from django.db.models import Exists, OuterRef, QuerySet
 
