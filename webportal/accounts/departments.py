@@ -1,4 +1,4 @@
-"""Departments: adding and renaming them, and which of them a person may choose."""
+"""Departments: adding and renaming them, memberships, and the choice for new studies."""
 
 import uuid
 from collections.abc import Collection
@@ -16,30 +16,30 @@ from webportal.refusals import Conflict
 
 
 class DepartmentError(Conflict):
-    """The department cannot be chosen or changed so; the message says what to do."""
+    """The department cannot be chosen or changed this way; the message says what to do."""
 
 
 def departments_of(person: User) -> QuerySet[Department]:
-    """Those whose studies the person sees."""
+    """The departments whose studies the user can see."""
     if person.sees_all_departments:
         return Department.objects.all()
     return Department.objects.filter(people=person)
 
 
 def who_sees(department: uuid.UUID) -> Q:
-    """The people who see the studies of a department."""
+    """The users who can see a department's studies."""
     members = Membership.objects.filter(department=department, user=OuterRef("pk"))
     return Q(sees_all_departments=True) | Q(Exists(members))
 
 
 def sees(person: str, department: str) -> Q:
-    """That the person of a row sees the department of it; both are paths from the row."""
+    """Condition that a row's user can see its department; both arguments are field paths."""
     members = Membership.objects.filter(user=OuterRef(person), department=OuterRef(department))
     return Q(**{f"{person}__sees_all_departments": True}) | Q(Exists(members))
 
 
 def shares_department(person: User) -> Q:
-    """The people who see a department that the person sees, too."""
+    """The users who can see at least one of the user's departments."""
     if person.sees_all_departments:
         return Q()
     own = Department.objects.filter(people=person)
@@ -48,16 +48,16 @@ def shares_department(person: User) -> Q:
 
 
 def only_department() -> Department | None:
-    """The only one; None where there are several."""
+    """The only department; None if there are several."""
     found = list(Department.objects.all()[:2])
     return found[0] if len(found) == 1 else None
 
 
 def choose(department: Department | None, by: User) -> Department:
-    """Return the department of new studies: the one named, or the person's only one.
+    """Return the department for new studies: the given one, or the user's only one.
 
-    Raises DepartmentError where it is none of theirs, or they have none or several and name none.
-    A DICOM node brings its own.
+    Raises DepartmentError if the user does not belong to it, or if none is given and the user has
+    none or several. DICOM nodes have a configured department.
     """
     if by.is_node and department is not None:
         return department
@@ -84,11 +84,11 @@ def set_memberships(
     heads: Collection[Department] = (),
     sees_all: bool = False,
 ) -> None:
-    """Let a person belong to these departments and no others.
+    """Replace a user's departments.
 
-    `heads` are those of them of whose emergency accesses the person is told.
+    `heads` are those whose emergency accesses the user is notified of.
 
-    Raises DepartmentError for one's own account, where roles are kept apart.
+    Raises DepartmentError for the user's own account if roles are kept separate.
     """
     locked = User.objects.select_for_update().get(pk=user.pk)
     before = memberships_of(locked)
@@ -115,7 +115,7 @@ def set_memberships(
 
 
 def memberships_of(user: User) -> dict[str, Any]:
-    """To what departments a person belongs, as the trail says it."""
+    """A user's departments, in the format of the audit trail."""
     members = list(user.memberships.all())
     return {
         "departments": sorted(str(each.department_id) for each in members),
@@ -126,7 +126,7 @@ def memberships_of(user: User) -> dict[str, Any]:
 
 @transaction.atomic
 def create_department(name: str, by: User) -> Department:
-    """Add a department; nobody belongs to it yet. Raises DepartmentError for a name in use."""
+    """Add a department without members. Raises DepartmentError if the name is in use."""
     department = Department(name=name)
     _save(department)
     detail = {"name": name}
@@ -136,7 +136,7 @@ def create_department(name: str, by: User) -> Department:
 
 @transaction.atomic
 def rename_department(department: Department, name: str, by: User) -> None:
-    """Give a department another name. Raises DepartmentError for a name in use."""
+    """Rename a department. Raises DepartmentError if the name is in use."""
     locked = Department.objects.select_for_update().get(pk=department.pk)
     if locked.name == name:
         return

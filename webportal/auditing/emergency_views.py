@@ -1,4 +1,4 @@
-"""Reviewing emergency accesses: who opened which patient why, what they saw, and the outcome."""
+"""Review of emergency accesses: user, patient, reason, data shown, and outcome."""
 
 import uuid
 
@@ -29,7 +29,7 @@ MOST_ENTRIES = 200
 
 
 class ReviewForm(forms.Form):
-    """What a review found."""
+    """The outcome of a review."""
 
     outcome = forms.ChoiceField(
         label=gettext_lazy("Outcome"), choices=Outcome.choices, widget=forms.RadioSelect
@@ -45,7 +45,7 @@ class ReviewForm(forms.Form):
 @allow(Role.AUDITOR)
 @require_safe
 def emergencies(request: SignedInRequest) -> HttpResponse:
-    """All emergency accesses, those to be reviewed first."""
+    """All emergency accesses, those awaiting review first."""
     found = EmergencyAccess.objects.select_related("person", "patient", "reviewed_by")
     ordered = found.order_by(F("reviewed_at").desc(nulls_first=True), "-began_at", "id")
     page = Paginator(ordered, ACCESSES_PER_PAGE).get_page(request.GET.get("page"))
@@ -57,7 +57,7 @@ def emergencies(request: SignedInRequest) -> HttpResponse:
 @allow(Role.AUDITOR)
 @require_http_methods(["GET", "POST"])
 def emergency(request: SignedInRequest, access_id: uuid.UUID) -> HttpResponse:
-    """One access with what the person was shown during it; its review."""
+    """One access, with the data shown to the user during it, and its review."""
     related = EmergencyAccess.objects.select_related("person", "patient", "reviewed_by")
     access = get_object_or_404(related, pk=access_id)
     form = ReviewForm(request.POST or None)
@@ -86,7 +86,7 @@ def emergency(request: SignedInRequest, access_id: uuid.UUID) -> HttpResponse:
 
 
 def _seen(access: EmergencyAccess) -> QuerySet[AccessEntry]:
-    """What the person was shown of the patient while the access ran."""
+    """The patient's data shown to the user during the access."""
     about = subject_of(access.patient).entries()
     entries = AccessEntry.objects.filter(about, user_id=access.person_id)
     return entries.filter(at__gte=access.began_at, at__lte=access.ends_at).order_by("id")

@@ -1,6 +1,6 @@
-"""Telling heads of departments, auditors and hospital IT of an emergency access, as configured.
+"""Notifies heads of department, auditors and hospital IT of emergency accesses, as configured.
 
-It is noted with the access itself, and goes by e-mail to every address that is known.
+Notifications are created with the access, in its transaction, and also e-mailed to known addresses.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ ROLES = {"auditor": Role.AUDITOR, "it": Role.IT}
 
 @receiver(services.begun)
 def tell_of_emergency(access: EmergencyAccess, **kwargs: Any) -> None:
-    """Note that these people are to be told."""
+    """Create the notifications for an access."""
     people = User.objects.filter(_to_be_told(access), is_active=True).exclude(pk=access.person_id)
     Notification.objects.bulk_create(
         Notification(

@@ -1,4 +1,4 @@
-"""Emergency access: one patient of another department, for a reason and a short while."""
+"""Emergency access: time-limited access to a patient of another department, with a reason."""
 
 import uuid
 
@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 
 class Outcome(models.TextChoices):
-    """What a review says of an emergency access."""
+    """The outcome of the review of an emergency access."""
 
     JUSTIFIED = "justified", _("Justified")
     NOT_JUSTIFIED = "not_justified", _("Not justified")
@@ -17,9 +17,9 @@ class Outcome(models.TextChoices):
 
 
 class EmergencyAccess(models.Model):
-    """A person's access to all of one patient, beyond their departments, until it ends.
+    """A user's temporary access to all data of one patient, beyond their own departments.
 
-    It stays open for review until somebody with the auditor's role has recorded the outcome.
+    It awaits review until an auditor has recorded the outcome.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)

@@ -1,1 +1,1 @@
-"""Emergency access: one patient of another department, for a reason and an hour."""
+"""Emergency access: time-limited access to a patient of another department, with a reason."""

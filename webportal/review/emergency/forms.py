@@ -1,4 +1,4 @@
-"""The form of an emergency access."""
+"""The form that requests emergency access."""
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
@@ -7,7 +7,7 @@ from webportal.records.identifiers import LONGEST
 
 
 class EmergencyForm(forms.Form):
-    """Which patient, and why."""
+    """The patient and the reason."""
 
     number = forms.CharField(
         label=_("Patient ID or accession number"),

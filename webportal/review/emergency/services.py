@@ -1,8 +1,8 @@
-"""Beginning, ending and reviewing an emergency access.
+"""Starts, ends and reviews emergency accesses.
 
-Whoever has to see a patient of another department at once confirms who they are, names the patient
-by the exact Patient ID or accession number and gives the reason. The access ends by itself, is told
-to others at once, and stays open until an auditor has recorded what a review found.
+A user who urgently needs to see a patient of another department authenticates again, enters the
+exact Patient ID or accession number, and gives a reason. Others are alerted at once, the access
+expires automatically, and it awaits review until an auditor has recorded the outcome.
 """
 
 from datetime import timedelta
@@ -22,16 +22,16 @@ from webportal.records.models import EmergencyAccess, Outcome, Patient, Study
 from webportal.refusals import Conflict
 from webportal.review.reads.authentication import Secret, confirm_signer
 
-#: That an access (`access`) has begun; within the transaction.
+#: Sent within the transaction when an access (`access`) has begun.
 begun = Signal()
 
 
 class EmergencyError(Conflict):
-    """Nothing was opened or changed; the message says why and what to do."""
+    """The operation was refused; the message says why and what to do."""
 
 
 class NotAuthenticatedError(EmergencyError):
-    """The person did not show who they are."""
+    """The user could not be authenticated."""
 
 
 def begin(
@@ -43,11 +43,11 @@ def begin(
     issuer: str = "",
     pin_is_open: bool = False,
 ) -> EmergencyAccess:
-    """Open all of one patient to a person for EMERGENCY_ACCESS_MINUTES, and alert others.
+    """Grant access to all data of one patient for EMERGENCY_ACCESS_MINUTES, and alert others.
 
-    `number` is the exact Patient ID or accession number. Raises NotAuthenticatedError, and
-    EmergencyError where that is no patient or several, or one whom the person sees anyway; who the
-    person is comes first, so that nobody else learns whether there is such a patient.
+    `number` is the exact Patient ID or accession number. Raises NotAuthenticatedError, or
+    EmergencyError if it matches no patient, several, or one already visible to the user. The user
+    is authenticated first, so that nobody else learns whether the patient exists.
     """
     try:
         confirm_signer(person, secret, pin_is_open)
@@ -78,7 +78,7 @@ def _patients(number: str, issuer: str) -> QuerySet[Patient]:
 
 @transaction.atomic
 def _open(person: User, patient: Patient, reason: str) -> EmergencyAccess:
-    # Of two requests at once the second one finds the first one's access.
+    # Serialises concurrent requests: the second one finds the access of the first.
     User.objects.select_for_update().get(pk=person.pk)
     visible = patient.studies.visible_to(person)
     if not patient.studies.exclude(pk__in=visible.values("pk")).exists():
@@ -106,13 +106,13 @@ def _note_failure(person: User, why: str) -> None:
 
 
 def running(person: User) -> QuerySet[EmergencyAccess]:
-    """The accesses of a person that have not ended."""
+    """A user's accesses that have not ended."""
     return EmergencyAccess.objects.filter(person=person, ends_at__gt=timezone.now())
 
 
 @transaction.atomic
 def end(access: EmergencyAccess) -> None:
-    """End an access before its time; nothing happens to one that has ended."""
+    """End an access early; one that has ended is left unchanged."""
     locked = EmergencyAccess.objects.select_for_update().select_related("person").get(pk=access.pk)
     now = timezone.now()
     if locked.ends_at <= now:
@@ -125,9 +125,9 @@ def end(access: EmergencyAccess) -> None:
 
 @transaction.atomic
 def review(access: EmergencyAccess, outcome: str, remark: str, by: User) -> None:
-    """Record what the review of an access found.
+    """Record the outcome of an access's review.
 
-    Raises EmergencyError while it is running, for one's own, and where it has been reviewed.
+    Raises EmergencyError if it is still running, the user's own, or already reviewed.
     """
     locked = EmergencyAccess.objects.select_for_update().get(pk=access.pk)
     if locked.person_id == by.pk:

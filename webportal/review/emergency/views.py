@@ -1,4 +1,4 @@
-"""Pages of the emergency access."""
+"""Pages for emergency access."""
 
 import uuid
 from typing import Any
@@ -29,7 +29,7 @@ _PURPOSE = "emergency access"
 @allow(Role.RADIOLOGIST)
 @require_http_methods(["GET", "POST"])
 def begin(request: SignedInRequest) -> HttpResponse:
-    """Open one patient of another department, for a reason; not while there is one department."""
+    """Request access to a patient of another department; needs more than one department."""
     if not has_departments():
         raise Http404
     form = EmergencyForm(request.POST or None)
@@ -67,7 +67,7 @@ def _begin(request: SignedInRequest, form: EmergencyForm) -> EmergencyAccess | N
 
 
 def _secret(request: SignedInRequest, password: str) -> Secret:
-    """The passkey, where the browser has sent one, or the password or PIN; raises PasskeyError."""
+    """The passkey if the browser sent one, else the password or PIN. Raises PasskeyError."""
     if not request.POST.get(passkey_forms.FIELD):
         return password
     answer = passkey_forms.answer_of(request)
@@ -77,21 +77,21 @@ def _secret(request: SignedInRequest, password: str) -> Secret:
 @allow(Role.RADIOLOGIST)
 @require_POST
 def passkey_options(request: SignedInRequest) -> HttpResponse:
-    """What the browser needs to ask for the passkey that opens an emergency access."""
+    """The options with which the browser requests the passkey for an emergency access."""
     return passkey_forms.options_for(request, _PURPOSE, request.user)
 
 
 @allow(Role.RADIOLOGIST)
 @require_POST
 def end(request: SignedInRequest, access_id: uuid.UUID) -> HttpResponse:
-    """End one's own access now."""
+    """End the user's own access now."""
     services.end(get_object_or_404(EmergencyAccess, pk=access_id, person=request.user))
     messages.success(request, _("The emergency access has ended."))
     return redirect("review:worklist")
 
 
 def running(request: HttpRequest) -> dict[str, Any]:
-    """For every page: the person's running accesses with the time left. No patient is named."""
+    """Context processor: the user's running accesses and the time left, without patient names."""
     user = getattr(request, "user", None)
     if not isinstance(user, User) or not user.has_role(Role.RADIOLOGIST):
         return {}
