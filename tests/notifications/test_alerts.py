@@ -13,12 +13,13 @@ from tests.factories import make_job, make_radiograph, make_worker
 from tests.helpers import make_read_only
 from tests.network.rows import make_node, make_received
 from webportal.accounts.models import Role, User
+from webportal.inference import health
 from webportal.inference.models import Job, JobState, Worker
 from webportal.network import health as network
 from webportal.network import inbox
 from webportal.network.models import InboxState
 from webportal.notifications import run
-from webportal.notifications.alerts import PATIENCE
+from webportal.notifications.alerts import ALERTS, PATIENCE
 from webportal.notifications.mail import MOST_ATTEMPTS
 from webportal.notifications.models import Kind, MailState, Notification, SystemAlert
 from webportal.notifications.services import choose
@@ -189,3 +190,9 @@ def test_it_leads_to_the_operations_page(client: Client, it_person: User) -> Non
     client.force_login(it_person)
     (notification,) = Notification.objects.all()
     assert client.get(f"/notifications/{notification.pk}").headers["Location"] == "/operations"
+
+
+def test_every_alert_has_its_text_in_notifications() -> None:
+    """Without it, a notification shows the bare code."""
+    of_the_queue = {each.code for each in vars(health).values() if isinstance(each, health.Alert)}
+    assert of_the_queue <= ALERTS.keys()

@@ -71,6 +71,7 @@ ALERTS = (
             health.QUEUE_STUCK,
             health.WORKER_LOST,
             health.QUARANTINED,
+            health.STORAGE_AWAY,
             health.STORAGE_READ_ONLY,
             health.STORAGE_FULL,
             health.STORAGE_LOW,
