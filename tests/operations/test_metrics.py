@@ -9,13 +9,21 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from tests.delivery.rows import make_delivery, make_pacs
 from tests.factories import make_job
+from tests.network.rows import make_node, make_received
 from webportal.accounts.models import User
+from webportal.audit.anchors import anchor
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.delivery.models import Delivery, DeliveryState, Destination
 from webportal.inference.models import JobState, Worker
+from webportal.network.models import InboxState
+from webportal.notifications.alerts import ALERTS
 
 pytestmark = pytest.mark.django_db
 
-SAMPLE = re.compile(r'[a-z_]+(\{[a-z]+="[a-z]+"\})? [0-9.]+')
+SAMPLE = re.compile(r'[a-z_]+(\{[a-z]+="[a-z_]+"\})? [0-9.]+')
 
 
 def scrape(client: Client) -> dict[str, float]:
@@ -51,6 +59,56 @@ def test_an_empty_queue_has_every_sample_too(client: Client, settings: Settings)
     samples = scrape(client)
     assert samples['chestline_jobs{state="queued"}'] == 0
     assert samples["chestline_oldest_queued_seconds"] == 0
+
+
+def test_every_alert_of_hospital_it_has_a_sample(client: Client, settings: Settings) -> None:
+    settings.METRICS_TOKEN = "of the tests"
+    samples = scrape(client)
+    named = {name for name in samples if name.startswith("chestline_alert{")}
+    assert named == {f'chestline_alert{{code="{code}"}}' for code in ALERTS}
+    assert samples['chestline_alert{code="no_worker"}'] == 1
+    Worker.objects.create(name="a", started_at=timezone.now(), last_seen_at=timezone.now())
+    assert scrape(client)['chestline_alert{code="no_worker"}'] == 0
+
+
+def test_the_inbox_is_counted(client: Client, settings: Settings) -> None:
+    settings.METRICS_TOKEN = "of the tests"
+    node = make_node()
+    make_received(node, InboxState.WAITING, received_at=timezone.now() - timedelta(minutes=10))
+    make_received(node, InboxState.REFUSED)
+    make_received(node, InboxState.DISCARDED)
+    samples = scrape(client)
+    assert samples['chestline_received_instances{state="waiting"}'] == 1
+    assert samples['chestline_received_instances{state="refused"}'] == 1
+    assert samples['chestline_received_instances{state="found"}'] == 0
+    assert 600 <= samples["chestline_oldest_received_seconds"] < 700
+
+
+def test_deliveries_are_counted_unless_their_destination_was_removed(
+    client: Client, settings: Settings
+) -> None:
+    settings.METRICS_TOKEN = "of the tests"
+    pacs = make_pacs()
+    make_delivery(pacs)
+    make_delivery(pacs, DeliveryState.REJECTED)
+    make_delivery(pacs, DeliveryState.DELIVERED)
+    Delivery.objects.update(created_at=timezone.now() - timedelta(minutes=10))
+    samples = scrape(client)
+    assert samples['chestline_deliveries{state="waiting"}'] == 1
+    assert samples['chestline_deliveries{state="rejected"}'] == 1
+    assert 600 <= samples["chestline_oldest_delivery_seconds"] < 700
+    Destination.objects.update(is_paused=True)
+    assert scrape(client)["chestline_oldest_delivery_seconds"] == 0
+    Destination.objects.update(removed_at=timezone.now())
+    assert scrape(client)['chestline_deliveries{state="rejected"}'] == 0
+
+
+def test_the_ages_of_anchor_and_verification_are_told(client: Client, settings: Settings) -> None:
+    settings.METRICS_TOKEN = "of the tests"
+    assert "chestline_audit_anchor_age_seconds" not in scrape(client)
+    append(Event(Action.SIGNED_IN), "ann")
+    anchor()
+    assert 0 <= scrape(client)["chestline_audit_anchor_age_seconds"] < 60
 
 
 @pytest.mark.parametrize("given", ["Bearer wrong", "Bearer ", "Bearer", "of the tests", "Bearer é"])

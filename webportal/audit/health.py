@@ -1,5 +1,7 @@
 """Problems of the audit trail that need attention, by alert code."""
 
+from datetime import datetime
+
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
@@ -29,7 +31,7 @@ WORDS: dict[str, str | Promise] = {
 def problems() -> list[str]:
     """The codes of the problems that need attention."""
     found = []
-    last = Verification.objects.exclude(finished_at=None).order_by("-finished_at").first()
+    last = _last_verification()
     if last is not None and last.findings:
         found.append(NOT_INTACT)
     state = AnchorState.objects.filter(pk=1).first()
@@ -38,3 +40,19 @@ def problems() -> list[str]:
     elif state.unwritten:
         found.append(PLACE_AWAY)
     return found
+
+
+def last_verified_at() -> datetime | None:
+    """When the last verification ended, whatever it found."""
+    last = _last_verification()
+    return last.finished_at if last else None
+
+
+def last_anchor_at() -> datetime | None:
+    """When the last anchor was written."""
+    state = AnchorState.objects.filter(pk=1).first()
+    return state.at if state else None
+
+
+def _last_verification() -> Verification | None:
+    return Verification.objects.exclude(finished_at=None).order_by("-finished_at").first()

@@ -2,10 +2,12 @@
 
 import uuid
 from collections.abc import Collection
+from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Count, Min, QuerySet
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from webportal.accounts.models import User
@@ -76,3 +78,20 @@ def _change(chosen: QuerySet[Delivery], action: Action, fields: dict[str, Any], 
         by,
     )
     return len(found)
+
+
+def unsettled_by_state() -> dict[DeliveryState, int]:
+    """How many deliveries to destinations that were not removed wait or were rejected."""
+    states = (DeliveryState.WAITING, DeliveryState.REJECTED)
+    rows = Delivery.objects.filter(state__in=states, destination__removed_at=None)
+    counts = rows.order_by().values("state").annotate(count=Count("pk"))
+    return dict.fromkeys(states, 0) | {DeliveryState(row["state"]): row["count"] for row in counts}
+
+
+def longest_wait() -> timedelta:
+    """How long the oldest delivery has waited whose destination is not paused; zero if none."""
+    waiting = Delivery.objects.filter(
+        state=DeliveryState.WAITING, destination__removed_at=None, destination__is_paused=False
+    )
+    oldest = waiting.order_by().aggregate(oldest=Min("created_at"))["oldest"]
+    return max(timezone.now() - oldest, timedelta(0)) if oldest else timedelta(0)

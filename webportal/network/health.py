@@ -1,7 +1,8 @@
-"""Whether the inbox needs somebody: for the alerts of hospital IT."""
+"""Whether the inbox needs somebody: for the alerts of hospital IT, and the metrics."""
 
 from datetime import timedelta
 
+from django.db.models import Count, Min
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
@@ -35,3 +36,19 @@ def problems() -> list[str]:
     if rows.filter(state=InboxState.WAITING, received_at__lt=longest).exists():
         found.append(WAITING)
     return found
+
+
+def undecided_by_state() -> dict[InboxState, int]:
+    """How many instances wait for being imported, or for somebody's decision."""
+    states = (InboxState.WAITING, InboxState.REFUSED, InboxState.FOUND)
+    rows = ReceivedInstance.objects.filter(state__in=states).order_by().values("state")
+    return dict.fromkeys(states, 0) | {
+        InboxState(row["state"]): row["count"] for row in rows.annotate(count=Count("pk"))
+    }
+
+
+def longest_in_inbox() -> timedelta:
+    """How long the oldest waiting instance has waited; zero if none does."""
+    waiting = ReceivedInstance.objects.filter(state=InboxState.WAITING).order_by()
+    oldest = waiting.aggregate(oldest=Min("received_at"))["oldest"]
+    return max(timezone.now() - oldest, timedelta(0)) if oldest else timedelta(0)

@@ -1,6 +1,10 @@
-"""`/metrics`: queue metrics for Prometheus, computed from the database at each scrape."""
+"""`/metrics`: what Prometheus is told, computed from the database at each scrape.
+
+deploy/monitoring/ has the alert rules and the dashboard that use it.
+"""
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from hmac import compare_digest
 
 from django.conf import settings
@@ -10,8 +14,13 @@ from django.utils import timezone
 from django.views.decorators.http import require_safe
 
 from webportal.accounts.models import Role, User
+from webportal.audit.health import last_anchor_at, last_verified_at
 from webportal.backups.health import latest_complete
+from webportal.delivery.outbox import longest_wait, unsettled_by_state
 from webportal.inference.health import jobs_by_state, queue_health
+from webportal.network.health import longest_in_inbox, undecided_by_state
+from webportal.notifications.alerts import ALERTS, current_alerts
+from webportal.operations.health_views import broker_answers
 from webportal.records.file_faults import open_faults
 
 
@@ -40,6 +49,14 @@ def _is_it(request: HttpRequest) -> bool:
 
 
 def _lines() -> Iterator[str]:
+    yield from _queue()
+    yield from _alerts()
+    yield from _stored()
+    yield from _audit()
+    yield from _exchange()
+
+
+def _queue() -> Iterator[str]:
     health = queue_health()
     jobs = jobs_by_state()
     yield from _gauge("chestline_jobs", "Jobs by state.", "state", jobs.items())
@@ -70,6 +87,25 @@ def _lines() -> Iterator[str]:
         health.finished_last_hour,
     )
     yield from _gauge("chestline_workers", "Workers by state.", "state", health.workers.items())
+    if health.free_bytes is not None:
+        yield from _number(
+            "chestline_storage_free_bytes", "Free bytes of the storage.", health.free_bytes
+        )
+
+
+def _alerts() -> Iterator[str]:
+    """Every alert of hospital IT, whether or not the scheduler runs to notify anybody."""
+    present = {alert.code for alert in current_alerts()}
+    yield from _gauge(
+        "chestline_alert",
+        "1 while hospital IT is alerted to this; see docs/runbook.md.",
+        "code",
+        ((code, int(code in present)) for code in sorted(ALERTS)),
+    )
+    yield from _number("chestline_broker_up", "1 if the broker responds.", int(broker_answers()))
+
+
+def _stored() -> Iterator[str]:
     yield from _number(
         "chestline_stored_file_faults",
         "Stored files that are missing or damaged.",
@@ -77,18 +113,59 @@ def _lines() -> Iterator[str]:
     )
     complete = latest_complete()
     if complete is not None:
-        yield from _number(
+        yield from _age(
             "chestline_backup_age_seconds",
             "How long ago the last complete backup was begun.",
-            (timezone.now() - complete.started_at).total_seconds(),
+            complete.started_at,
         )
         yield from _number(
             "chestline_backup_bytes", "Size of the last complete backup.", complete.bytes
         )
-    if health.free_bytes is not None:
-        yield from _number(
-            "chestline_storage_free_bytes", "Free bytes of the storage.", health.free_bytes
-        )
+
+
+def _audit() -> Iterator[str]:
+    yield from _age(
+        "chestline_audit_anchor_age_seconds",
+        "How long ago the last anchor of the audit trail was written.",
+        last_anchor_at(),
+    )
+    yield from _age(
+        "chestline_audit_verification_age_seconds",
+        "How long ago the last verification of the audit trail ended.",
+        last_verified_at(),
+    )
+
+
+def _exchange() -> Iterator[str]:
+    """What came over the DICOM network, and what is sent to destinations."""
+    yield from _gauge(
+        "chestline_received_instances",
+        "Instances in the DICOM inbox that are not yet imported, by state.",
+        "state",
+        undecided_by_state().items(),
+    )
+    yield from _number(
+        "chestline_oldest_received_seconds",
+        "How long the oldest instance in the DICOM inbox waits to be imported.",
+        longest_in_inbox().total_seconds(),
+    )
+    yield from _gauge(
+        "chestline_deliveries",
+        "Deliveries to current destinations that have not arrived, by state.",
+        "state",
+        unsettled_by_state().items(),
+    )
+    yield from _number(
+        "chestline_oldest_delivery_seconds",
+        "How long the oldest delivery waits whose destination is not paused.",
+        longest_wait().total_seconds(),
+    )
+
+
+def _age(name: str, explanation: str, since: datetime | None) -> Iterator[str]:
+    """Seconds since a time; no sample if there is none."""
+    if since is not None:
+        yield from _number(name, explanation, (timezone.now() - since).total_seconds())
 
 
 def _number(name: str, explanation: str, value: float) -> Iterator[str]:
