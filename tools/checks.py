@@ -97,6 +97,8 @@ def _start_tests(arguments: list[str]) -> subprocess.Popen[bytes]:
     # The reverse proxy of the containers, and Helm for the chart.
     ensure_program("caddy")
     ensure_helm()
+    # The alert rules in deploy/monitoring/.
+    ensure_program("promtool", "prometheus")
     # The tests of a file stay in one process and share what its fixtures start.
     spread = ["-n", str(_test_processes()), "--dist", "loadfile", "--no-loadscope-reorder"]
     return subprocess.Popen([sys.executable, "-m", "pytest", "-q", *spread, *arguments])
