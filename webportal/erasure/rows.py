@@ -31,12 +31,12 @@ def with_dependants(roots: Mapping[type[Model], Iterable[Any]]) -> Rows:
 
 
 def _dependants(model: type[Model], keys: set[Any]) -> Iterator[tuple[type[Model], set[Any]]]:
-    for field in _references_to(model):
+    for field in references_to(model):
         rows = field.model._base_manager.filter(**{f"{field.name}__in": keys})
         yield field.model, set(rows.values_list("pk", flat=True))
 
 
-def _references_to(model: type[Model]) -> Iterator["ForeignKey[Any, Any]"]:
+def references_to(model: type[Model]) -> Iterator["ForeignKey[Any, Any]"]:
     """The foreign keys that point to a model, including those of many-to-many tables."""
     for relation in model._meta.get_fields(include_hidden=True):
         field = getattr(relation, "field", None)
