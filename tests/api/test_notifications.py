@@ -19,6 +19,7 @@ def test_it_names_the_object_it_refers_to(kind: Kind, radiologist: User, as_user
         "batch": told.batch and str(told.batch.pk),
         "study": told.study and str(told.study.pk),
         "correction": told.correction and str(told.correction.pk),
+        "emergency": told.emergency and str(told.emergency.pk),
         "alert": told.alert and told.alert.code,
         "studies": told.studies,
     }

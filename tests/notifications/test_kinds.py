@@ -24,6 +24,7 @@ SENTENCES = {
     Kind.FACTOR_ADDED: "A second factor was added to your account",
     Kind.FACTOR_REMOVED: "A second factor of yours was removed",
     Kind.FACTOR_RESET: "Hospital IT reset your second factor",
+    Kind.EMERGENCY: "has opened a patient of another department by emergency access",
     Kind.SYSTEM_ALERT: "An image is in quarantine",
 }
 SUBJECTS = SENTENCES | {

@@ -21,9 +21,10 @@ class NotificationSerializer(serializers.ModelSerializer[Notification]):
     """One notification of the caller.
 
     `kind` says which of the fields name it: `batch_done` the `batch`, `read_overruled` the `study`,
-    `identity_corrected` the `correction`, `system_alert` the `alert`. `stat_unread`,
-    `studies_assigned`, `studies_signed` and `reports_ready` count `studies`. `password_reset`,
-    `factor_added`, `factor_removed` and `factor_reset` are about the caller's own account.
+    `identity_corrected` the `correction`, `emergency` the `emergency` access, `system_alert` the
+    `alert`. `stat_unread`, `studies_assigned`, `studies_signed` and `reports_ready` count
+    `studies`. `password_reset`, `factor_added`, `factor_removed` and `factor_reset` are about the
+    caller's own account.
     """
 
     alert = serializers.CharField(
@@ -35,8 +36,8 @@ class NotificationSerializer(serializers.ModelSerializer[Notification]):
 
     class Meta:
         model = Notification
-        fields = ["id", "kind", "batch", "study", "correction", "alert", "studies"]
-        fields += ["waiting_since", "category", "created_at", "read_at"]
+        fields = ["id", "kind", "batch", "study", "correction", "emergency", "alert"]
+        fields += ["studies", "waiting_since", "category", "created_at", "read_at"]
 
 
 class NotificationFilter(django_filters.FilterSet):

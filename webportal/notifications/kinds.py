@@ -14,6 +14,7 @@ from webportal.notifications import messages
 from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import reads_without_result
 from webportal.records.choices import Priority
+from webportal.records.models import Patient
 from webportal.review.models import Read, ReadState
 from webportal.review.worklist.filters import MINE
 
@@ -52,10 +53,17 @@ def _corrected_study(told: Notification) -> str:
 
 
 def _emergency(told: Notification) -> str:
-    """The auditor's page; others read the sentence and have no page of it."""
-    if told.recipient.has_role(Role.AUDITOR):
-        return reverse("audit:emergency", args=[told.emergency_id])
-    return reverse("notifications:list")
+    """The auditor's review; the patient for heads of departments; for IT who opened the patient."""
+    assert told.emergency is not None, "the database refuses one without its access"
+    person, access = told.recipient, told.emergency
+    if person.has_role(Role.AUDITOR):
+        return reverse("audit:emergency", args=[access.pk])
+    patients = Patient.objects.visible_to(person).filter(pk=access.patient_id)
+    if person.has_role(*UPLOADERS) and patients.exists():
+        return reverse("records:patient", args=[access.patient_id])
+    if person.has_role(Role.IT):
+        return reverse("accounts:user", args=[access.person_id])
+    return reverse("home")
 
 
 def _second_factor(_told: Notification) -> str:

@@ -44,6 +44,8 @@ def notifications_of(person: User) -> QuerySet[Notification]:
 def _is_visible(person: User) -> Q:
     """Those about something that the person still sees: departments change."""
     scope = scope_of(person)
+    if scope.departments is None:
+        return Q()  # the conditions of the scope are empty, and an empty one makes no alternative
     studies = Study.objects.visible_to(person).filter(identity_corrections=OuterRef("correction"))
     return (
         (Q(study=None) | scope.of_studies("study"))

@@ -163,6 +163,32 @@ def test_heads_and_auditors_are_told_at_once_as_configured(
     assert told() == {head, auditor, it_person}
 
 
+def test_whoever_is_told_gets_to_a_page_of_their_own(
+    wanted: Study,
+    elsewhere: Department,
+    radiologist: User,
+    auditor: User,
+    it_person: User,
+    make_user: MakeUser,
+    sign_in: SignIn,
+    settings: Settings,
+) -> None:
+    settings.EMERGENCY_ALERTS = ["heads", "auditor", "it"]
+    head = make_user(Role.UPLOADER)
+    head.memberships.create(department=elsewhere, is_head=True)
+    access = services.begin(radiologist, "P-77", "Trauma room", PASSWORD)
+    pages = {
+        auditor: reverse("audit:emergency", args=[access.pk]),
+        head: reverse("records:patient", args=[wanted.patient_id]),
+        it_person: reverse("accounts:user", args=[radiologist.pk]),
+    }
+    for person, page in pages.items():
+        told = Notification.objects.get(kind=Kind.EMERGENCY, recipient=person)
+        browser = sign_in(person)
+        assert browser.get(f"/notifications/{told.pk}").headers["Location"] == page
+        assert browser.get(page).status_code == 200
+
+
 def test_an_auditor_reviews_what_was_seen(
     wanted: Study, radiologist: User, auditor: User, sign_in: SignIn
 ) -> None:
