@@ -214,6 +214,26 @@ def test_an_auditor_cannot_be_a_second_reader_but_can_arbitrate(
     assert read(prediction, knows_the_trail, "none").kind == "arbitration"
 
 
+@pytest.mark.parametrize("roles", [[Role.RADIOLOGIST], [Role.RADIOLOGIST, Role.AUDITOR]])
+def test_a_second_read_assigned_to_somebody_who_may_not_make_it_goes_to_another(
+    roles: list[Role],
+    prediction: Prediction,
+    readers: list[User],
+    make_user: Callable[..., User],
+) -> None:
+    """They were assigned to it for its first read."""
+    study, person = prediction.radiograph.study, make_user(*roles, username="assigned")
+    Study.objects.filter(pk=study.pk).update(assigned_reader=person)
+    assert reserve_next(readers[1]) is None
+    is_auditor = person.has_role(Role.AUDITOR)
+    read(prediction, readers[0] if is_auditor else person, "none")
+    assert reserve_next(person) is None
+    assert reserve_next(readers[1]) == study
+    read(prediction, readers[1], "definite")
+    assert reserve_next(person) == (study if is_auditor else None)
+    assert reserve_next(readers[2]) == (None if is_auditor else study)
+
+
 def test_a_page_opened_for_a_different_read_has_to_be_opened_again(
     prediction: Prediction, readers: list[User]
 ) -> None:

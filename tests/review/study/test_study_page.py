@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from django.urls import reverse
+from pytest_django.fixtures import Settings
 
 from tests.conftest import PASSWORD
 from tests.factories import make_job, make_prediction, make_radiograph, make_study
@@ -176,6 +177,33 @@ def test_a_page_opened_before_another_signature_shows_it(
     assert "other has signed this study" in news()
     page = open_page(browser, study)
     assert "has signed" not in news()
+
+
+def test_a_poll_offers_a_reservation_to_those_whom_the_page_offers_it(
+    make_user: Callable[..., User], sign_in: Callable[[User], Client], settings: Settings
+) -> None:
+    """Neither the first reader nor an auditor can be the second reader."""
+    settings.SECOND_READING, settings.SECOND_READING_SHARE = True, 1.0
+    prediction = make_prediction(category="likely")
+    study = prediction.radiograph.study
+    people = [make_user(Role.RADIOLOGIST, username=name) for name in ("first", "second")]
+    people.append(make_user(Role.RADIOLOGIST, Role.AUDITOR, username="auditor"))
+
+    def offered() -> list[bool]:
+        found = []
+        for person in people:
+            browser = sign_in(person)
+            texts = open_page(browser, study), post(browser, "status", study).text
+            on_page, on_poll = ("Reserve it for me" in text for text in texts)
+            assert on_page == on_poll, person
+            found.append(on_poll)
+        return found
+
+    assert offered() == [True, True, True]
+    sign(study, people[0], Entry(prediction.pk, "confirm", "definite"), PASSWORD)
+    assert offered() == [False, True, False]
+    sign(study, people[1], Entry(prediction.pk, "overrule", "none"), PASSWORD)
+    assert offered() == [False, False, True]
 
 
 def test_the_second_reader_is_offered_an_addendum(

@@ -7,6 +7,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.urls import reverse
+from pytest_django.fixtures import Settings
 
 from tests.conftest import PASSWORD
 from tests.factories import make_job, make_patient, make_prediction, make_radiograph, make_study
@@ -72,6 +73,21 @@ def test_studies_are_assigned_only_to_readers(
     other = make_user(*roles, username="other")
     with pytest.raises(bulk.BulkError):
         bulk.assign([make_study().pk], other, radiologist)
+
+
+def test_a_second_read_is_assigned_only_to_those_who_may_make_it(
+    radiologist: User, coordinator: User, make_user: Callable[..., User], settings: Settings
+) -> None:
+    settings.SECOND_READING, settings.SECOND_READING_SHARE = True, 1.0
+    auditor = make_user(Role.RADIOLOGIST, Role.AUDITOR, username="auditor")
+    study = signed_study(radiologist)
+    for person in (radiologist, auditor):
+        outcome = bulk.assign([study.pk], person, coordinator)
+        assert outcome.changed == []
+        reason = f"{person} may not make the read that it waits for."
+        assert outcome.unchanged == {reason: [study.pk]}
+    assert bulk.assign([study.pk], coordinator, coordinator).changed == [study.pk]
+    assert bulk.assign([study.pk], None, coordinator).changed == [study.pk]
 
 
 def test_priority_applies_to_study_and_waiting_jobs(coordinator: User) -> None:

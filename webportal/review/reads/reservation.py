@@ -26,7 +26,8 @@ from webportal.review.reads.blinding import hides_result, reads_without_model
 from webportal.review.reads.second_reading import may_read_blind
 
 # A study that this reader may read, that nobody else is reading, and that is not assigned to
-# another. Exclusions are evaluated once, so that the index gives the order.
+# another, unless that one may not make the read that is due, by the rule of `may_make`. Exclusions
+# are evaluated once, so that the index gives the order.
 MAY_HAVE = """
     FROM records_study AS study
     LEFT JOIN review_reservation AS other ON other.study_id = study.id
@@ -37,7 +38,15 @@ MAY_HAVE = """
             SELECT own.study_id FROM review_read AS own
             JOIN review_secondreading AS second ON second.study_id = own.study_id
             WHERE own.reader_id = %(reader)s AND own.state = 'signed' AND second.due <> '')
-        AND (study.assigned_reader_id IS NULL OR study.assigned_reader_id = %(reader)s)
+        AND (study.assigned_reader_id IS NULL OR study.assigned_reader_id = %(reader)s
+            OR study.id IN (
+                SELECT waiting.id FROM review_secondreading AS second
+                JOIN records_study AS waiting ON waiting.id = second.study_id
+                JOIN accounts_user AS assigned ON assigned.id = waiting.assigned_reader_id
+                WHERE second.due = 'second' AND 'auditor' = ANY(assigned.roles)
+                    OR second.due <> '' AND EXISTS (
+                        SELECT FROM review_read AS own WHERE own.study_id = waiting.id
+                        AND own.reader_id = assigned.id AND own.state = 'signed')))
         AND study.id IS DISTINCT FROM %(besides)s::uuid
         AND {below}
     ORDER BY {order}

@@ -7,6 +7,7 @@ never second readers.
 """
 
 import uuid
+from collections.abc import Collection
 
 from django.conf import settings
 from django.core.exceptions import ObjectDoesNotExist
@@ -68,6 +69,20 @@ def may_read_blind(reader: User) -> bool:
 def has_signed(study: Study, reader: User) -> bool:
     """Whether this person has made one of the study's reads."""
     return study.reads.filter(state=ReadState.SIGNED, reader=reader).exists()
+
+
+def may_make(due: str, reader: User, *, has_signed: bool) -> bool:
+    """Whether this person may make the read that is due, given whether they made an earlier one."""
+    return bool(due) and not has_signed and (due != ReadKind.SECOND or may_read_blind(reader))
+
+
+def not_for(reader: User, study_ids: Collection[uuid.UUID]) -> set[uuid.UUID]:
+    """Those of the studies whose second read or arbitration is due, but not from this person."""
+    second_readings = SecondReading.objects.filter(study__in=study_ids).exclude(due="")
+    due = dict(second_readings.values_list("study_id", "due"))
+    own = Read.objects.filter(study__in=due, reader=reader, state=ReadState.SIGNED)
+    signed = set(own.values_list("study_id", flat=True))
+    return {key for key in due if not may_make(due[key], reader, has_signed=key in signed)}
 
 
 def is_drawn(study_id: uuid.UUID) -> bool:

@@ -27,7 +27,7 @@ from webportal.review.reads.authentication import has_pin, is_pin_offered
 from webportal.review.reads.blinding import hides_result, sees_read
 from webportal.review.reads.decisions import open_choices
 from webportal.review.reads.queries import leading_prediction, own_draft
-from webportal.review.reads.second_reading import NOT_BLIND, due_read, may_read_blind, signed_reads
+from webportal.review.reads.second_reading import NOT_BLIND, due_read, may_make, signed_reads
 from webportal.review.reads.services import draft_version
 from webportal.review.reads.signed_identity import identity_change
 from webportal.review.session.pin_views import OFFER, PinForm
@@ -161,15 +161,13 @@ def templates_of(reader: User) -> list[TextTemplate]:
 
 def _why_not(due: str, own: Read | None, reader: User) -> str:
     """Why this person may not make the read that is due; '' if they may."""
-    if not due:
+    if not due or may_make(due, reader, has_signed=own is not None):
         return ""
     if own is not None and due == ReadKind.SECOND:
         return _("You have signed the first read. The study waits for a second reader.")
     if own is not None:
         return _("The two readers disagree. The study waits for a third, who sees both reads.")
-    if due == ReadKind.SECOND and not may_read_blind(reader):
-        return str(NOT_BLIND)
-    return ""
+    return str(NOT_BLIND)
 
 
 def _choices(leading: Prediction | None) -> list[Choice]:

@@ -22,7 +22,7 @@ from webportal.review.preferences import results_are_open
 from webportal.review.reads import addenda, authentication, reservation, services
 from webportal.review.reads import queries as reads
 from webportal.review.reads.blinding import hides_result
-from webportal.review.reads.second_reading import due_read, has_signed
+from webportal.review.reads.second_reading import due_read, has_signed, may_make
 from webportal.review.reads.signed_identity import identity_change, parse_identity
 from webportal.review.study import take_back_views
 from webportal.review.study.context import study_context
@@ -110,7 +110,7 @@ def status(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         "identity_change": change,
         "progress": HIDDEN if is_hidden else progress_of([shown.pk]).get(shown.pk, NOTHING),
         "reservation": reservation.reservation_of(shown),
-        "may_reserve": bool(due) and not has_signed(shown, request.user),
+        "may_reserve": may_make(due, request.user, has_signed=has_signed(shown, request.user)),
         "signed_meanwhile": counting if was_due and not due else None,
         "goes_on": bool(due) and due != was_due,
         "is_taken_back": due == ReadKind.FIRST and due != was_due,

@@ -26,6 +26,7 @@ from webportal.records.choices import Priority, ReadingState
 from webportal.records.models import Radiograph, Study
 from webportal.refusals import Conflict
 from webportal.review.models import Read, ReadState
+from webportal.review.reads.second_reading import not_for
 
 # The end of the audit trail is locked while an action runs, and workers writing back wait for it:
 # some seconds for this many.
@@ -59,14 +60,20 @@ def assign(study_ids: Collection[uuid.UUID], reader: User | None, by: User) -> O
         raise BulkError(gettext("Choose a radiologist who may sign in; nothing was changed."))
     outcome, events = Outcome(), []
     locked = _lock(study_ids, outcome, by)
-    may_read = _visible_among(locked, reader)
+    visible = _visible_among(locked, reader)
+    not_theirs = not_for(reader, [study.pk for study in locked]) if reader else set()
     for study in locked:
         if study.reading_state == ReadingState.SIGNED:
             outcome.leave(study.pk, gettext("It is signed already."))
-        elif study.pk not in may_read:
+        elif study.pk not in visible:
             outcome.leave(
                 study.pk,
                 gettext("%(reader)s does not belong to its department.") % {"reader": reader},
+            )
+        elif study.pk in not_theirs:
+            outcome.leave(
+                study.pk,
+                gettext("%(reader)s may not make the read that it waits for.") % {"reader": reader},
             )
         elif study.assigned_reader_id == (reader.pk if reader else None):
             outcome.leave(
