@@ -4,9 +4,11 @@ URLs are logged as their patterns: users may type a name there. Refusals are lim
 that nobody can fill the logs and rotate out what others need.
 """
 
+import json
 import logging
 import re
 import time
+from datetime import UTC, datetime
 from http import HTTPStatus
 from threading import Lock
 from typing import Any
@@ -16,36 +18,42 @@ from django.urls import ResolverMatch
 
 from webportal.client_address import client_address
 
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {
-        "line": {
-            "()": "webportal.logs.Formatter",
-            "format": "{asctime} {levelname} {name}: {message}",
-            "style": "{",
-        },
-    },
-    "filters": {"requests": {"()": "webportal.logs.Requests"}},
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": "line",
-            "filters": ["requests"],
-        },
-    },
-    "root": {"handlers": ["stderr"], "level": "INFO"},
-    "loggers": {
-        # What makes PDF files names the letters that it draws, and so of patients' names.
-        "fontTools": {"level": "ERROR"},
-        "fpdf": {"level": "ERROR"},
-        # Names each passkey that is used.
-        "fido2": {"level": "WARNING"},
-    },
-}
+FORMATS: tuple[str, ...] = ("text", "json")
 LINES_A_MINUTE = 30
 # PostgreSQL quotes the row that it refuses.
 _QUOTED = re.compile(r"^(DETAIL|CONTEXT|LINE \d+|\s*\^).*\n?", re.MULTILINE)
+
+
+def logging_config(log_format: str) -> dict[str, Any]:
+    """The configuration for every process, in one of FORMATS."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "text": {
+                "()": "webportal.logs.Formatter",
+                "format": "{asctime} {levelname} {name}: {message}",
+                "style": "{",
+            },
+            "json": {"()": "webportal.logs.JsonFormatter"},
+        },
+        "filters": {"requests": {"()": "webportal.logs.Requests"}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": log_format,
+                "filters": ["requests"],
+            },
+        },
+        "root": {"handlers": ["stderr"], "level": "INFO"},
+        "loggers": {
+            # What makes PDF files names the letters that it draws, and so of patients' names.
+            "fontTools": {"level": "ERROR"},
+            "fpdf": {"level": "ERROR"},
+            # Names each passkey that is used.
+            "fido2": {"level": "WARNING"},
+        },
+    }
 
 
 class Formatter(logging.Formatter):
@@ -72,6 +80,23 @@ class Allowance:
                 self._minute, self._lines = minute, {}
             self._lines[sender] = self._lines.get(sender, 0) + 1
             return self._lines[sender] <= LINES_A_MINUTE
+
+
+class JsonFormatter(Formatter):
+    """Formats a record as one JSON object on one line, for those who collect logs."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Time in UTC, level, logger, message and, of an exception, the traceback."""
+        line = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        # Escaped, so that it is one line of JSON in whatever encoding stderr has.
+        return json.dumps(line)
 
 
 class Requests(logging.Filter):

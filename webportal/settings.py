@@ -425,4 +425,8 @@ TIME_ZONE = env.str("TIME_ZONE", default="UTC")
 USE_TZ = True
 
 # ── Logs ────────────────────────────────────────────────────────────────────────────────────────
-LOGGING: dict[str, Any] = logs.LOGGING
+# Lines of text, or one JSON object a line.
+LOG_FORMAT = env.str("LOG_FORMAT", default="text")
+if LOG_FORMAT not in logs.FORMATS:
+    raise environ.ImproperlyConfigured("LOG_FORMAT must be text or json.")
+LOGGING: dict[str, Any] = logs.logging_config(LOG_FORMAT)
