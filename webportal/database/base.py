@@ -18,6 +18,13 @@ CHECK_SECONDS = 5.0
 SILENT_SECONDS = 5.0
 
 
+_KEEPALIVES = """
+SELECT set_config('tcp_keepalives_idle', '10', false),
+    set_config('tcp_keepalives_interval', '5', false),
+    set_config('tcp_keepalives_count', '3', false)
+"""
+
+
 class LimitedConnection(psycopg.Connection[Any]):
     """A connection that is closed after `patience` seconds without a response, if that is set."""
 
@@ -78,6 +85,16 @@ class DatabaseWrapper(base.DatabaseWrapper):
             raise
         made.patience = self._patience
         return made
+
+    def init_connection_state(self) -> None:
+        """Let the server, too, notice soon that a client's machine is gone.
+
+        Until then it holds the client's locks, among them that of the scheduler, by default for two
+        hours. Session settings, because a connection pooler may reject start-up parameters.
+        """
+        super().init_connection_state()
+        with self.connection.cursor() as cursor:
+            cursor.execute(_KEEPALIVES)
 
     def is_usable(self) -> bool:
         """Whether the connection responds promptly."""
