@@ -30,9 +30,12 @@ BACK_UP_SECONDS = 60
 ERASE_SECONDS = 20
 FORGET_SECONDS = 3600
 SEND_SECONDS = 5
-#: How much of that checking files, or erasing, may take; other tasks wait meanwhile.
+EXPORT_SECONDS = 5
+#: How much of that checking files, erasing, or exporting the audit trail, may take; other tasks
+#: wait meanwhile.
 MOST_CHECKING_SECONDS = 2.0
 MOST_ERASING_SECONDS = 2.0
+MOST_EXPORTING_SECONDS = 2.0
 
 
 def _every(seconds: int, task: str) -> dict[str, Any]:
@@ -57,6 +60,7 @@ app.conf.update(
         "erase": _every(ERASE_SECONDS, "scheduler.tasks.erase"),
         "back_up": _every(BACK_UP_SECONDS, "scheduler.tasks.back_up"),
         "send_results": _every(SEND_SECONDS, "scheduler.tasks.send_results"),
+        "export_audit": _every(EXPORT_SECONDS, "scheduler.tasks.export_audit"),
         "watch_database": _every(MARK_SECONDS, "scheduler.tasks.watch_database"),
     },
 )

@@ -14,10 +14,12 @@ from scheduler.app import (
     CLEAN_SECONDS,
     MOST_CHECKING_SECONDS,
     MOST_ERASING_SECONDS,
+    MOST_EXPORTING_SECONDS,
     app,
 )
 from webportal.access import removal, seals
 from webportal.audit import anchors, runs
+from webportal.auditexport import sending as audit_export
 from webportal.backups import runs as backup_runs
 from webportal.delivery import starting
 from webportal.erasure import execution
@@ -42,6 +44,12 @@ def anchor_audit() -> None:
 def verify_audit() -> None:
     """Start the verification requested by an auditor, or the daily one, in another process."""
     runs.start_if_due()
+
+
+@app.task(name="scheduler.tasks.export_audit")
+def export_audit() -> None:
+    """Send the next entries of the audit trail to the syslog server, if there is one."""
+    audit_export.send_some(MOST_EXPORTING_SECONDS)
 
 
 @app.task(name="scheduler.tasks.back_up")

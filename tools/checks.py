@@ -94,6 +94,9 @@ def _start_tests(arguments: list[str]) -> subprocess.Popen[bytes]:
     ensure_program("systemd-analyze", "systemd")
     # The peer in the tests of the DICOM network.
     ensure_program("storescu", "dcmtk")
+    # The syslog server that the audit trail is sent to, and what checks the messages.
+    ensure_program("rsyslogd", "rsyslog-openssl")
+    ensure_program("xmllint", "libxml2-utils")
     # The reverse proxy of the containers, and Helm for the chart.
     ensure_program("caddy")
     ensure_helm()

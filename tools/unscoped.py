@@ -4,6 +4,7 @@
 WITHOUT_A_PERSON = {
     "webportal/auditing": "auditors look after the whole hospital, and see no image",
     "webportal/api/access.py": "auditors look after the whole hospital, and see no image",
+    "webportal/auditexport": "sends the trail of the whole hospital, for its auditors",
     "webportal/backups": "copies every stored file",
     "webportal/delivery/planning.py": "finds signed studies that are to be sent to a PACS",
     "webportal/demo": "draws phantoms",

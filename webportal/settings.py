@@ -13,6 +13,7 @@ from csp.constants import NONE, SELF
 
 from webportal import logs
 from webportal.api import framework
+from webportal.auditexport.address import is_syslog_address
 from webportal.database.config import database_from_config
 from webportal.storage import storage_from_url
 
@@ -41,6 +42,7 @@ INSTALLED_APPS = [
     "webportal.upkeep",
     "webportal.backups",
     "webportal.network",
+    "webportal.auditexport",
     "webportal.delivery",
     "webportal.retention",
     "webportal.erasure",
@@ -253,6 +255,16 @@ AUDIT_ANCHOR_FILE = Path(env.str("AUDIT_ANCHOR_FILE", default=str(VAR_DIR / "aud
 # Additional locations for the same anchors: a file, best on another host, and a syslog server.
 AUDIT_ANCHOR_COPY = Path(copy) if (copy := env.str("AUDIT_ANCHOR_COPY", default="")) else None
 AUDIT_ANCHOR_SYSLOG = env.str("AUDIT_ANCHOR_SYSLOG", default="")
+# Where every entry is sent as a DICOM audit message: syslog+tls://host:port; PEM files.
+AUDIT_EXPORT = env.str("AUDIT_EXPORT", default="")
+if AUDIT_EXPORT and not is_syslog_address(AUDIT_EXPORT):
+    raise environ.ImproperlyConfigured(
+        "AUDIT_EXPORT must be syslog+tls://host:port (or syslog+tcp://host:port, unencrypted)."
+    )
+AUDIT_EXPORT_CA = env.str("AUDIT_EXPORT_CA", default="")
+AUDIT_EXPORT_CERTIFICATE = env.str("AUDIT_EXPORT_CERTIFICATE", default="")
+AUDIT_EXPORT_KEY = env.str("AUDIT_EXPORT_KEY", default="")
+AUDIT_EXPORT_LATE_MINUTES = env.int("AUDIT_EXPORT_LATE_MINUTES", default=15)
 # How many days entries of the access log are kept, 0 for indefinitely; at least a year.
 ACCESS_LOG_DAYS = env.int("ACCESS_LOG_DAYS", default=3653)
 if 0 < ACCESS_LOG_DAYS < 366:

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts.models import Role, User
 from webportal.audit import health as audit
+from webportal.auditexport import health as audit_export
 from webportal.backups import health as backups
 from webportal.inference import health
 from webportal.inference.health import Alert
@@ -55,10 +56,12 @@ REMOVAL_ALERTS = {
     ),
 }
 AUDIT = {code: Alert(code, words) for code, words in audit.WORDS.items()}
+AUDIT_EXPORT = {code: Alert(code, words) for code, words in audit_export.WORDS.items()}
 BACKUPS = {code: Alert(code, words) for code, words in backups.WORDS.items()}
 NETWORK = {code: Alert(code, words) for code, words in network.WORDS.items()}
 ALERTS = (
     AUDIT
+    | AUDIT_EXPORT
     | BACKUPS
     | NETWORK
     | {
@@ -84,6 +87,7 @@ ALERTS = (
 def current_alerts() -> list[Alert]:
     """The current alerts."""
     alerts = [*health.queue_health().alerts, *(AUDIT[code] for code in audit.problems())]
+    alerts += [AUDIT_EXPORT[code] for code in audit_export.problems()]
     alerts += [BACKUPS[code] for code in backups.problems()]
     alerts += [NETWORK[code] for code in network.problems()]
     alerts += [REMOVAL_ALERTS[PauseReason(each.reason)] for each in open_pauses()]

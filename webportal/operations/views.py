@@ -13,6 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
+from webportal.auditexport import health as audit_export
 from webportal.backups import health as backups
 from webportal.inference import fleet, registry
 from webportal.inference.health import (
@@ -68,6 +69,7 @@ def _status() -> dict[str, Any]:
         "all_faults": open_faults().count(),
         "check": StorageCheck.objects.first(),
         "complete_check": StorageCheck.objects.exclude(finished_at=None).first(),
+        "audit_export": audit_export.state(),
         "backs_up": backups.is_configured(),
         "backup": backup,
         "backup_failure": backups.why(backup) if backup else "",

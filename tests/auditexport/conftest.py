@@ -1,0 +1,193 @@
+"""A real syslog server, rsyslog, with certificates of the test's own."""
+
+import json
+import shutil
+import socket
+import subprocess
+import time
+from base64 import b64decode
+from collections.abc import Iterator
+from datetime import timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from tests.helpers import PATIENCE_SECONDS
+from webportal.auditexport import sending
+
+_CONFIGURATION = """
+global(
+  workDirectory="{folder}"
+  maxMessageSize="64k"
+  defaultNetstreamDriver="ossl"
+  defaultNetstreamDriverCAFile="{folder}/ca.pem"
+  defaultNetstreamDriverCertFile="{folder}/server.pem"
+  defaultNetstreamDriverKeyFile="{folder}/server.key"
+)
+module(load="imtcp" {driver})
+template(name="message" type="string" string="%msg%\\n")
+input(type="imtcp" port="{port}" address="127.0.0.1")
+action(type="omfile" file="{folder}/audit.log" template="message")
+"""
+_BARE = 'streamDriver.name="ptcp" streamDriver.mode="0"'
+_TLS = (
+    'streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="x509/name"'
+    ' permittedPeer="portal"'
+)
+
+
+def _sign(
+    name: str, issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None
+) -> tuple[x509.Certificate, ec.EllipticCurvePrivateKey]:
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = timezone.now()
+    built = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer[0].subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+    )
+    if issuer is None:
+        usage = x509.KeyUsage(
+            digital_signature=True,
+            content_commitment=False,
+            key_encipherment=False,
+            data_encipherment=False,
+            key_agreement=False,
+            key_cert_sign=True,
+            crl_sign=True,
+            encipher_only=False,
+            decipher_only=False,
+        )
+        built = built.add_extension(usage, critical=True)
+    else:
+        names = x509.SubjectAlternativeName(
+            [x509.DNSName(name), x509.IPAddress(ip_address("127.0.0.1"))]
+        )
+        signed_by = x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer[1].public_key())
+        built = built.add_extension(names, critical=False).add_extension(signed_by, critical=False)
+    return built.sign(issuer[1] if issuer else key, hashes.SHA256()), key
+
+
+def write_certificates(folder: Path) -> None:
+    """A CA, and certificates of it for the server and for the portal."""
+    ca = _sign("CA", None)
+    for name, (certificate, key) in {
+        "ca": ca,
+        "server": _sign("server", ca),
+        "portal": _sign("portal", ca),
+    }.items():
+        pem = serialization.Encoding.PEM
+        (folder / f"{name}.pem").write_bytes(certificate.public_bytes(pem))
+        kind, nothing = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        (folder / f"{name}.key").write_bytes(key.private_bytes(pem, kind, nothing))
+
+
+class Server:
+    """An rsyslog that writes every message to a file."""
+
+    def __init__(self, folder: Path, *, is_encrypted: bool) -> None:
+        self.folder = folder
+        self.process: subprocess.Popen[bytes] | None = None
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        driver = _TLS if is_encrypted else _BARE
+        self.configuration = folder / "rsyslog.conf"
+        self.configuration.write_text(
+            _CONFIGURATION.format(folder=folder, port=self.port, driver=driver)
+        )
+
+    def start(self) -> None:
+        """Start it and wait until it listens."""
+        program = shutil.which("rsyslogd")
+        if program is None:
+            pytest.skip("rsyslog is not installed")
+        if not list(Path("/usr/lib").glob("**/rsyslog/lmnsd_ossl.so")):
+            pytest.skip("rsyslog-openssl is not installed")
+        with (self.folder / "rsyslog.out").open("ab") as log:
+            self.process = subprocess.Popen(
+                [program, "-n", "-f", self.configuration, "-i", self.folder / "rsyslog.pid"],
+                stdout=log,
+                stderr=subprocess.STDOUT,
+            )
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not self._listens():
+            assert self.process.poll() is None, (self.folder / "rsyslog.out").read_text()
+            assert time.monotonic() < deadline, (self.folder / "rsyslog.out").read_text()
+            time.sleep(0.05)
+
+    def _listens(self) -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def stop(self) -> None:
+        """End it as systemd does; it writes what it has."""
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(PATIENCE_SECONDS)
+
+    def messages(self) -> list[ElementTree.Element]:
+        """What it has written so far."""
+        path = self.folder / "audit.log"
+        lines = path.read_text(encoding="utf-8-sig").splitlines() if path.exists() else []
+        return [ElementTree.fromstring(line.strip().lstrip("\ufeff")) for line in lines]
+
+    def sequences(self) -> list[int]:
+        """The numbers of the entries that it has written so far."""
+        return [entry_in(message)["sequence"] for message in self.messages()]
+
+
+def entry_in(message: ElementTree.Element) -> dict[str, Any]:
+    """The entry of the trail that a message carries."""
+    found = message.find(".//ParticipantObjectDetail[@type='entry']")
+    assert found is not None
+    entry: dict[str, Any] = json.loads(b64decode(found.attrib["value"]))
+    return entry
+
+
+@pytest.fixture(autouse=True)
+def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What failed is tried again at once: no test waits for a pause."""
+    monkeypatch.setattr(sending, "FIRST_PAUSE_SECONDS", 0)
+    monkeypatch.setattr(sending, "LONGEST_PAUSE_SECONDS", 0)
+
+
+@pytest.fixture
+def server(tmp_path: Path, settings: Settings) -> Iterator[Server]:
+    """A server with TLS that lets the portal alone in, started, and the portal set to it."""
+    write_certificates(tmp_path)
+    made = Server(tmp_path, is_encrypted=True)
+    settings.AUDIT_EXPORT = f"syslog+tls://127.0.0.1:{made.port}"
+    settings.AUDIT_EXPORT_CA = str(tmp_path / "ca.pem")
+    settings.AUDIT_EXPORT_CERTIFICATE = str(tmp_path / "portal.pem")
+    settings.AUDIT_EXPORT_KEY = str(tmp_path / "portal.key")
+    made.start()
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def bare_server(tmp_path: Path, settings: Settings) -> Iterator[Server]:
+    """The same without TLS."""
+    write_certificates(tmp_path)
+    made = Server(tmp_path, is_encrypted=False)
+    settings.AUDIT_EXPORT = f"syslog+tcp://127.0.0.1:{made.port}"
+    made.start()
+    yield made
+    made.stop()

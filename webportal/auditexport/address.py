@@ -1,0 +1,23 @@
+"""The address of the syslog server, as the settings name it."""
+
+from urllib.parse import urlsplit
+
+TLS = "syslog+tls"
+BARE_TCP = "syslog+tcp"
+
+
+def is_syslog_address(text: str) -> bool:
+    """Whether it is `syslog+tls://host:port` or, unencrypted, `syslog+tcp://host:port`."""
+    try:
+        address = urlsplit(text)
+        port = address.port
+    except ValueError:
+        return False
+    plain = f"{address.scheme}://{address.netloc}"
+    return (
+        address.scheme in (TLS, BARE_TCP)
+        and bool(address.hostname and port)
+        and "@" not in address.netloc
+        and len(text) <= 300
+        and text == plain
+    )

@@ -1,0 +1,211 @@
+"""What each action of the trail is in DICOM's terms (PS3.16, CID 400 and 401)."""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+from webportal.audit.models import Action
+
+
+class EventID(StrEnum):
+    """Audit event identifiers (CID 400), of which DICOM also defines the meanings."""
+
+    ACTIVITY = "110100"
+    LOG_USED = "110101"
+    ACCESSED = "110103"
+    DELETED = "110105"
+    EXPORT = "110106"
+    IMPORT = "110107"
+    PATIENT = "110110"
+    PROCEDURE = "110111"
+    ALERT = "110113"
+    AUTHENTICATION = "110114"
+
+    @property
+    def meaning(self) -> str:
+        """The Code Meaning."""
+        return _MEANINGS[self.value]
+
+
+class EventType(StrEnum):
+    """Audit event types (CID 401)."""
+
+    LOGIN = "110122"
+    LOGOUT = "110123"
+    EMERGENCY_STARTED = "110127"
+    NETWORK = "110128"
+    SECURITY = "110129"
+    SOFTWARE = "110131"
+    ROLES = "110136"
+    USER = "110137"
+    EMERGENCY_STOPPED = "110138"
+
+    @property
+    def meaning(self) -> str:
+        """The Code Meaning."""
+        return _MEANINGS[self.value]
+
+
+_MEANINGS = {
+    "110100": "Application Activity",
+    "110101": "Audit Log Used",
+    "110103": "DICOM Instances Accessed",
+    "110105": "DICOM Study Deleted",
+    "110106": "Export",
+    "110107": "Import",
+    "110110": "Patient Record",
+    "110111": "Procedure Record",
+    "110113": "Security Alert",
+    "110114": "User Authentication",
+    "110122": "Login",
+    "110123": "Logout",
+    "110127": "Emergency Override Started",
+    "110128": "Network Configuration",
+    "110129": "Security Configuration",
+    "110131": "Software Configuration",
+    "110136": "Security Roles Changed",
+    "110137": "User Security Attributes Changed",
+    "110138": "Emergency Override Stopped",
+}
+SUCCESS = 0
+MINOR_FAILURE = 4
+SERIOUS_FAILURE = 8
+
+
+class Meant(NamedTuple):
+    """An event: EventID, EventActionCode (create, read, update, delete or execute), outcome."""
+
+    event: EventID
+    done: str
+    outcome: int = SUCCESS
+    kind: EventType | None = None
+
+
+_LOGIN = Meant(EventID.AUTHENTICATION, "E", kind=EventType.LOGIN)
+_LOGOUT = Meant(EventID.AUTHENTICATION, "E", kind=EventType.LOGOUT)
+_NO_LOGIN = _LOGIN._replace(outcome=MINOR_FAILURE)
+_OF_USER = Meant(EventID.ALERT, "E", kind=EventType.USER)
+_OF_NETWORK = Meant(EventID.ALERT, "E", kind=EventType.NETWORK)
+_OF_SECURITY = Meant(EventID.ALERT, "E", kind=EventType.SECURITY)
+_OF_SOFTWARE = Meant(EventID.ALERT, "E", kind=EventType.SOFTWARE)
+_ACTIVITY = Meant(EventID.ACTIVITY, "E")
+_PATIENT_CHANGED = Meant(EventID.PATIENT, "U")
+_STUDY_CHANGED = Meant(EventID.PROCEDURE, "U")
+_LOOKED = Meant(EventID.ACCESSED, "R")
+_OUT = Meant(EventID.EXPORT, "R")
+_IN = Meant(EventID.IMPORT, "C")
+_NOT_IN = _IN._replace(outcome=MINOR_FAILURE)
+_LOG_READ = Meant(EventID.LOG_USED, "R")
+
+MEANT = {
+    Action.SIGNED_IN: _LOGIN,
+    Action.SIGN_IN_FAILED: _NO_LOGIN,
+    Action.SIGNED_OUT: _LOGOUT,
+    Action.SESSION_LOCKED: _LOGOUT,
+    Action.SESSION_UNLOCKED: _LOGIN,
+    Action.UNLOCK_FAILED: _NO_LOGIN,
+    Action.SIGNATURE_FAILED: Meant(EventID.AUTHENTICATION, "E", MINOR_FAILURE),
+    Action.USER_CREATED: _OF_USER,
+    Action.USER_CHANGED: Meant(EventID.ALERT, "E", kind=EventType.ROLES),
+    Action.PASSWORD_CHANGED: _OF_USER,
+    Action.IDENTITY_LINKED: _OF_USER,
+    Action.FACTOR_ADDED: _OF_USER,
+    Action.FACTOR_REMOVED: _OF_USER,
+    Action.FACTORS_RESET: _OF_USER,
+    Action.RECOVERY_CODES_MADE: _OF_USER,
+    Action.SIGNING_PIN_SET: _OF_USER,
+    Action.TOKEN_CREATED: _OF_USER,
+    Action.TOKEN_REVOKED: _OF_USER,
+    Action.DEPARTMENT_CREATED: _OF_SECURITY,
+    Action.DEPARTMENT_CHANGED: _OF_SECURITY,
+    Action.EMERGENCY_BEGUN: Meant(EventID.ALERT, "E", kind=EventType.EMERGENCY_STARTED),
+    Action.EMERGENCY_ENDED: Meant(EventID.ALERT, "E", kind=EventType.EMERGENCY_STOPPED),
+    Action.EMERGENCY_FAILED: Meant(
+        EventID.ALERT, "E", MINOR_FAILURE, kind=EventType.EMERGENCY_STARTED
+    ),
+    Action.EMERGENCY_REVIEWED: Meant(EventID.ALERT, "E"),
+    Action.PATIENT_CREATED: Meant(EventID.PATIENT, "C"),
+    Action.PATIENT_CHANGED: _PATIENT_CHANGED,
+    Action.PATIENT_VIEWED: Meant(EventID.PATIENT, "R"),
+    Action.IDENTITY_CORRECTED: _PATIENT_CHANGED,
+    Action.CORRECTION_SEEN: Meant(EventID.PATIENT, "R"),
+    Action.STUDY_CREATED: Meant(EventID.PROCEDURE, "C"),
+    Action.STUDY_CHANGED: _STUDY_CHANGED,
+    Action.STUDY_MOVED: _STUDY_CHANGED,
+    Action.STUDY_VIEWED: Meant(EventID.PROCEDURE, "R"),
+    Action.STUDY_RESERVED: _STUDY_CHANGED,
+    Action.RESERVATION_ENDED: _STUDY_CHANGED,
+    Action.HOLD_PLACED: _STUDY_CHANGED,
+    Action.HOLD_LIFTED: _STUDY_CHANGED,
+    Action.READ_SAVED: _STUDY_CHANGED,
+    Action.READ_SIGNED: _STUDY_CHANGED,
+    Action.READ_AMENDED: _STUDY_CHANGED,
+    Action.SIGNATURE_TAKEN_BACK: _STUDY_CHANGED,
+    Action.ADDENDUM_SIGNED: _STUDY_CHANGED,
+    Action.REPORT_OPENED: Meant(EventID.PROCEDURE, "R"),
+    Action.RADIOGRAPH_STORED: _IN,
+    Action.IMAGE_FETCHED: _LOOKED,
+    Action.IMAGE_VIEWED: _LOOKED,
+    Action.IMAGE_DOWNLOADED: _OUT,
+    Action.BATCH_CREATED: _IN,
+    Action.FILE_REFUSED: _NOT_IN,
+    Action.FILE_HELD: _NOT_IN,
+    Action.FILE_RESOLVED: _IN,
+    Action.RECEIVED_RETRIED: _IN,
+    Action.RECEIVED_ADOPTED: _IN,
+    Action.RECEIVED_DISCARDED: _NOT_IN,
+    Action.FILES_REMOVED: _ACTIVITY,
+    Action.FILE_PUT_BACK: _ACTIVITY,
+    Action.TRASH_EMPTIED: _ACTIVITY,
+    Action.REMOVAL_PAUSED: _ACTIVITY,
+    Action.REMOVAL_RESUMED: _ACTIVITY,
+    Action.FILE_DAMAGED: Meant(EventID.ALERT, "E", SERIOUS_FAILURE),
+    Action.FILE_REPAIRED: _ACTIVITY,
+    Action.BACKUP_RESTORED: Meant(EventID.ALERT, "E"),
+    Action.ERASURE_REQUESTED: _PATIENT_CHANGED,
+    Action.ERASURE_CONFIRMED: _PATIENT_CHANGED,
+    Action.ERASURE_DECLINED: _PATIENT_CHANGED,
+    Action.RECORDS_ERASED: Meant(EventID.PATIENT, "D"),
+    Action.FILES_ERASED: Meant(EventID.DELETED, "D"),
+    Action.CERTIFICATE_OPENED: Meant(EventID.PATIENT, "R"),
+    Action.BATCH_EXPORTED: _OUT,
+    Action.NOTIFICATION_MAILED: _ACTIVITY,
+    Action.NOTIFICATIONS_CHOSEN: _ACTIVITY,
+    Action.JOB_QUEUED: _ACTIVITY,
+    Action.JOB_FINISHED: _LOOKED,
+    Action.JOB_RETURNED: _ACTIVITY,
+    Action.JOB_QUARANTINED: _ACTIVITY._replace(outcome=MINOR_FAILURE),
+    Action.JOB_RELEASED: _ACTIVITY,
+    Action.JOB_CANCELLED: _ACTIVITY,
+    Action.NODE_CREATED: _OF_NETWORK,
+    Action.NODE_CHANGED: _OF_NETWORK,
+    Action.NODE_TESTED: _ACTIVITY,
+    Action.DESTINATION_CREATED: _OF_NETWORK,
+    Action.DESTINATION_CHANGED: _OF_NETWORK,
+    Action.DESTINATION_REMOVED: _OF_NETWORK,
+    Action.DESTINATION_TESTED: _ACTIVITY,
+    Action.DELIVERY_SENT: _OUT,
+    Action.DELIVERY_REJECTED: _OUT._replace(outcome=MINOR_FAILURE),
+    Action.DELIVERY_RETRIED: _ACTIVITY,
+    Action.DELIVERY_CANCELLED: _ACTIVITY,
+    Action.MODEL_REGISTERED: _OF_SOFTWARE,
+    Action.MODEL_ACTIVATED: _OF_SOFTWARE,
+    Action.WORKER_DRAINED: _ACTIVITY,
+    Action.WORKER_RESUMED: _ACTIVITY,
+    Action.TEMPLATE_SAVED: _ACTIVITY,
+    Action.TEMPLATE_REMOVED: _ACTIVITY,
+    Action.AUDIT_VIEWED: _LOG_READ,
+    Action.AUDIT_EXPORTED: _LOG_READ,
+    Action.ACCESS_VIEWED: _LOG_READ,
+    Action.ACCESS_EXPORTED: _LOG_READ,
+    Action.ACCESS_SEALED: _ACTIVITY,
+    Action.ACCESS_REMOVED: _ACTIVITY,
+    Action.AUDIT_VERIFIED: _LOG_READ,
+    Action.ANCHORS_BEGUN: Meant(EventID.ALERT, "E"),
+}
+#: An action that this release does not know: the entry of a later one, after a rollback.
+UNKNOWN = _ACTIVITY
+
+
+def meant_by(action: str) -> Meant:
+    """The event that an action of the trail is."""
+    return MEANT[Action(action)] if action in Action.values else UNKNOWN

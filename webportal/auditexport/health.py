@@ -1,0 +1,63 @@
+"""Whether the trail arrives: for the alerts and the page of hospital IT."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from webportal.audit.models import AuditEntry, ChainHead
+from webportal.auditexport.models import Target
+from webportal.auditexport.sending import is_configured
+
+LATE = "audit_export_late"
+
+WORDS: dict[str, str | Promise] = {
+    LATE: _(
+        "The audit trail does not reach the syslog server. Nothing is lost: it is sent once the"
+        " server confirms what it gets. Check AUDIT_EXPORT and the server; the page of the queue"
+        " says why the last attempt failed."
+    ),
+}
+
+
+@dataclass(frozen=True)
+class State:
+    """How far the export is: entries still to be sent, since when, and the last failure."""
+
+    address: str
+    waiting: int
+    moved_at: datetime | None
+    error: str
+
+
+def state() -> State | None:
+    """How far the export is; None where none is configured."""
+    if not is_configured():
+        return None
+    target = Target.objects.filter(address=settings.AUDIT_EXPORT).first()
+    position = target.position if target else 0
+    return State(
+        address=settings.AUDIT_EXPORT,
+        waiting=ChainHead.objects.get(pk=1).sequence - position,
+        moved_at=target.moved_at if target and position else None,
+        error=target.error if target else "",
+    )
+
+
+def problems() -> list[str]:
+    """The codes of what needs somebody now.
+
+    A long trail that is on its way to a new server is not late, however old its entries are.
+    """
+    if not is_configured():
+        return []
+    longest = timezone.now() - timedelta(minutes=settings.AUDIT_EXPORT_LATE_MINUTES)
+    target = Target.objects.filter(address=settings.AUDIT_EXPORT).first()
+    if target is not None and target.moved_at > longest:
+        return []
+    position = target.position if target else 0
+    following = AuditEntry.objects.filter(sequence__gt=position).order_by("sequence").first()
+    return [LATE] if following is not None and following.at < longest else []

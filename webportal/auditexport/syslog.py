@@ -1,0 +1,103 @@
+"""Sending messages by syslog over TLS, or over bare TCP where that is asked for.
+
+RFC 5424 messages with their length in front (RFC 5425, 4.3; RFC 6587, 3.4.1). Syslog has no
+acknowledgements, but closing has: a receiver answers our closing once it has read all that came
+before. Only then is anything known to have arrived.
+"""
+
+import os
+import socket
+import ssl
+import time
+from array import array
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from fcntl import ioctl
+from termios import TIOCOUTQ
+from urllib.parse import urlsplit
+
+from django.conf import settings
+
+from webportal.auditexport.address import BARE_TCP
+
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 5.0
+# Facility 10, security (PS3.15, A.6), with the severities notice and warning.
+_NOTICE, _WARNING = 85, 84
+_MSG_ID = "DICOM+RFC3881"
+_BOM = b"\xef\xbb\xbf"
+
+
+def frame(message: bytes, at: datetime, *, is_warning: bool = False) -> bytes:
+    """A message with the header of syslog and its length in front."""
+    when = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    header = (
+        f"<{_WARNING if is_warning else _NOTICE}>1 {when} {_host_name()} chestline"
+        f" {os.getpid()} {_MSG_ID} - "
+    )
+    line = header.encode() + _BOM + message
+    return b"%d %s" % (len(line), line)
+
+
+@contextmanager
+def connected() -> Iterator[socket.socket]:
+    """A connection to AUDIT_EXPORT; what was sent has arrived once the block is left.
+
+    Raises OSError if it cannot be reached, or does not confirm.
+    """
+    address = urlsplit(settings.AUDIT_EXPORT)
+    host, port = address.hostname or "", address.port or 0  # neither is missing: see the settings
+    bare = socket.create_connection((host, port), CONNECT_SECONDS)
+    with bare:
+        if address.scheme == BARE_TCP:
+            bare.settimeout(ANSWER_SECONDS)
+            yield bare
+            _await_end(bare)
+            return
+        with _context().wrap_socket(bare, server_hostname=host) as secure:
+            secure.settimeout(ANSWER_SECONDS)
+            yield secure
+            # Waits for the close_notify that RFC 5425, 4.4, demands of the receiver.
+            with secure.unwrap() as bare:
+                _await_end(bare)
+
+
+def _await_end(bare: socket.socket) -> None:
+    """Return once the receiver has closed in good order after it got all; else raise OSError.
+
+    A receiver that was closing by itself while messages were on their way resets the connection
+    instead of acknowledging them.
+    """
+    bare.shutdown(socket.SHUT_WR)
+    while bare.recv(4096):
+        pass  # nothing is expected before the end
+    deadline = time.monotonic() + ANSWER_SECONDS
+    while _unacknowledged_bytes(bare):
+        if time.monotonic() > deadline:
+            raise TimeoutError("timed out")
+        time.sleep(0.01)
+    if error := bare.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        raise OSError(error, os.strerror(error))
+
+
+def _unacknowledged_bytes(bare: socket.socket) -> int:
+    """What the receiver's system has not acknowledged yet (SIOCOUTQ, which is Linux's)."""
+    count = array("i", [0])
+    ioctl(bare, TIOCOUTQ, count)
+    return count[0]
+
+
+def _context() -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=settings.AUDIT_EXPORT_CA or None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if settings.AUDIT_EXPORT_CERTIFICATE:
+        context.load_cert_chain(
+            settings.AUDIT_EXPORT_CERTIFICATE, settings.AUDIT_EXPORT_KEY or None
+        )
+    return context
+
+
+def _host_name() -> str:
+    name = socket.gethostname()
+    return name if name.isascii() and name.isprintable() and " " not in name and name else "-"
