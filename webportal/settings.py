@@ -66,6 +66,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    # The first, so that it measures all the others.
+    "webportal.operations.request_times.measure",
     "webportal.browser_policies.add_browser_policies",
     "django.middleware.security.SecurityMiddleware",
     "corsheaders.middleware.CorsMiddleware",

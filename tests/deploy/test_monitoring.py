@@ -69,6 +69,7 @@ def scraped(db: None, client: Client, settings: Settings) -> str:
     append(Event(Action.SIGNED_IN), "ann")
     anchor()
     Verification.objects.create(requested_at=now, finished_at=now)
+    client.get("/health/live")
     response = client.get("/metrics", headers={"Authorization": "Bearer of the tests"})
     assert response.status_code == 200
     return response.text
@@ -130,8 +131,8 @@ def test_every_metric_exists(scraped: str) -> None:
     recorded = {rule["record"] for rule in rules("recording.yaml")}
     used = {name for each in expressions() for name in _NAME.findall(_STRING.sub('""', each))}
     assert used - offered - recorded == {UP}
-    # And what is offered is shown.
-    assert offered - used == set()
+    # And what is offered is shown, but for the sums that belong to histograms.
+    assert {name for name in offered - used if not name.endswith("_sum")} == set()
 
 
 def test_every_value_of_a_label_exists(scraped: str) -> None:

@@ -23,7 +23,7 @@ from webportal.notifications.alerts import ALERTS
 
 pytestmark = pytest.mark.django_db
 
-SAMPLE = re.compile(r'[a-z_]+(\{[a-z]+="[a-z_]+"\})? [0-9.]+')
+SAMPLE = re.compile(r'[a-z_]+(\{[a-z]+="[^"]+"(,[a-z]+="[^"]+")*\})? [0-9.e+-]+')
 
 
 def scrape(client: Client) -> dict[str, float]:
@@ -109,6 +109,25 @@ def test_the_ages_of_anchor_and_verification_are_told(client: Client, settings: 
     append(Event(Action.SIGNED_IN), "ann")
     anchor()
     assert 0 <= scrape(client)["chestline_audit_anchor_age_seconds"] < 60
+
+
+def test_requests_are_measured_by_url_pattern_and_class_of_status(
+    client: Client, settings: Settings
+) -> None:
+    settings.METRICS_TOKEN = "of the tests"
+    client.get("/health/live")
+    client.get("/operations/workers/Sophie/drain")
+    client.get("/patients/of/Sophie")
+    before = scrape(client)
+    client.get("/health/live")
+    after = scrape(client)
+    live = 'chestline_request_seconds_count{route="/health/live",status="2xx"}'
+    assert after[live] == before[live] + 1
+    longest = 'chestline_request_seconds_bucket{le="+Inf",route="/health/live",status="2xx"}'
+    assert after[longest] == after[live]
+    routes = set(re.findall(r'route="([^"]*)"', "".join(after)))
+    assert {"/operations/workers/<str:name>/drain", "other"} <= routes
+    assert "Sophie" not in "".join(after)
 
 
 @pytest.mark.parametrize("given", ["Bearer wrong", "Bearer ", "Bearer", "of the tests", "Bearer é"])

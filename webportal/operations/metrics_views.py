@@ -1,5 +1,7 @@
 """`/metrics`: what Prometheus is told, computed from the database at each scrape.
 
+Only how long requests took is counted by the process itself.
+
 deploy/monitoring/ has the alert rules and the dashboard that use it.
 """
 
@@ -21,6 +23,7 @@ from webportal.inference.health import jobs_by_state, queue_health
 from webportal.network.health import longest_in_inbox, undecided_by_state
 from webportal.notifications.alerts import ALERTS, current_alerts
 from webportal.operations.health_views import broker_answers
+from webportal.operations.request_times import exposition
 from webportal.records.file_faults import open_faults
 
 
@@ -54,6 +57,7 @@ def _lines() -> Iterator[str]:
     yield from _stored()
     yield from _audit()
     yield from _exchange()
+    yield exposition()
 
 
 def _queue() -> Iterator[str]:
