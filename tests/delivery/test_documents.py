@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from io import BytesIO
@@ -20,7 +21,7 @@ from tests.helpers import let_time_pass
 from tests.reading import add_addendum, entry, read, sign
 from webportal.accounts.models import User
 from webportal.delivery.making import make
-from webportal.delivery.models import Destination, Document, Kind
+from webportal.delivery.models import Content, Destination, Document, Kind
 from webportal.delivery.planning import plan
 from webportal.review.models import Read
 from webportal.review.reads.marks import Mark
@@ -50,6 +51,17 @@ def check(dataset: FileDataset, tmp_path: Path) -> str:
     dump = subprocess.run(["dsrdump", "+U8", "+Pl", path], check=False, capture_output=True)
     assert dump.returncode == 0, dump.stderr
     return dump.stdout.decode()
+
+
+def findings_of(dataset: Dataset) -> list[str]:
+    """The meanings of the findings of measurement groups, which viewers list."""
+    items = [item for each in dataset.iterall() if each.VR == "SQ" for item in each.value]
+    return [
+        item.ConceptCodeSequence[0].CodeMeaning
+        for item in items
+        if "ConceptNameCodeSequence" in item
+        and item.ConceptNameCodeSequence[0].CodeMeaning == "Finding"
+    ]
 
 
 def codes_of(dataset: Dataset) -> set[str]:
@@ -130,6 +142,62 @@ def test_a_read_is_verified_by_its_reader_and_names_the_one_before(
     assert len(later.VerifyingObserverSequence) == 2
     before = later.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
     assert before.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == report.SOPInstanceUID
+
+
+@pytest.mark.parametrize(
+    ("finding", "others", "listed", "certainty"),
+    [
+        ("none", (), [], "Absent"),
+        ("none", ("effusion",), ["Pleural effusion"], "Absent"),
+        ("possible", (), ["Pneumonia"], "Possible"),
+        ("definite", (), ["Pneumonia"], "Present"),
+    ],
+)
+def test_a_group_says_how_certain_its_finding_is_and_none_is_of_what_is_absent(
+    make_destination: Make,
+    radiologist: User,
+    tmp_path: Path,
+    finding: str,
+    others: tuple[str, ...],
+    listed: list[str],
+    certainty: str,
+) -> None:
+    make_destination()
+    read(make_prediction(), radiologist, finding, other_findings=others)
+    let_time_pass()
+    plan()
+    report = made(Kind.REPORT)
+    text = check(report, tmp_path)
+    assert findings_of(report) == listed
+    said = f'"Pneumonia")=({{}},SCT,"{certainty}")'.split("{}")[1]
+    # Once for the document, and in the group if there is one.
+    assert text.count(said) == 1 + ("Pneumonia" in listed)
+
+
+def test_an_unlikely_result_is_no_finding(make_destination: Make, tmp_path: Path) -> None:
+    make_destination(results_when="at_once")
+    make_prediction(category="unlikely", probability=0.031)
+    plan()
+    report = made(Kind.RESULT)
+    text = check(report, tmp_path)
+    assert findings_of(report) == []
+    assert "Probably not present" in text
+    assert "Probability of pneumonia: 3.1 %" in text
+
+
+@pytest.mark.parametrize("name", ["Tamang", "Tamang=तामाङ", "Ram Tamang"])
+def test_a_name_of_one_part_is_not_quoted_in_the_logs(
+    make_destination: Make, radiologist: User, name: str
+) -> None:
+    make_destination(sends=list(Content))
+    study = make_study(patient=make_patient(name=name))
+    read(make_prediction(make_radiograph(study, size=(300, 240))), radiologist, "definite")
+    let_time_pass()
+    plan()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        names = {str(made(kind).PatientName) for kind in (Kind.REPORT, Kind.RESULT, Kind.CAPTURE)}
+    assert names == {"^=".join(name.split("=")) if "=" in name else f"{name}^"}
 
 
 def test_a_study_that_cannot_be_read_says_so_without_a_finding(

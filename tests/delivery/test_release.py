@@ -7,15 +7,17 @@ from pytest_django.fixtures import Settings
 
 from tests.conftest import PASSWORD
 from tests.delivery.conftest import send_all
-from tests.factories import make_prediction
+from tests.factories import make_patient, make_prediction, make_radiograph, make_study
 from tests.helpers import let_time_pass
 from tests.reading import add_addendum, read, sign
 from webportal.accounts.models import Role, User
 from webportal.delivery import planning
+from webportal.delivery.destinations import change_destination
 from webportal.delivery.making import make
 from webportal.delivery.models import Content, Delivery, DeliveryState, Destination, Document, Kind
 from webportal.inference.models import Prediction
 from webportal.records.choices import Category
+from webportal.records.models import Study
 from webportal.records.services import change_patient
 from webportal.review.models import Read
 from webportal.review.reads.services import Entry
@@ -167,3 +169,47 @@ def test_a_result_outside_the_purpose_of_the_model_never_leaves(make_destination
     Prediction.objects.filter(pk=prediction.pk).update(purpose="outside")
     (row,) = send_all(destination)
     assert (row.state, row.reason_code) == (DeliveryState.CANCELLED, "superseded")
+
+
+def test_nothing_leaves_under_a_temporary_identity(
+    make_destination: Make, radiologist: User
+) -> None:
+    destination = make_destination(port=1, results_when="at_once")
+    image = make_radiograph(make_study(patient=make_patient(is_temporary=True)))
+    read(make_prediction(image), radiologist, "definite")
+    let_time_pass()
+    rows = send_all(destination)
+    assert (rows[0].state, rows[0].reason_code) == (DeliveryState.WAITING, "identity_temporary")
+    assert all(row.attempts == 0 for row in rows)
+
+
+def test_a_study_for_demonstration_never_leaves(make_destination: Make, radiologist: User) -> None:
+    destination = make_destination(port=1, results_when="at_once")
+    prediction = make_prediction()
+    assert kinds() == [Kind.RESULT, Kind.RESULT_REGION]
+    Study.objects.update(is_phantom=True)
+    read(prediction, radiologist, "definite")
+    let_time_pass()
+    rows = send_all(destination)
+    assert {(row.state, row.reason_code) for row in rows} == {
+        (DeliveryState.CANCELLED, "demonstration")
+    }
+    assert len(rows) == 2
+
+
+def test_what_a_destination_is_no_longer_sent_is_held_and_delays_nothing_else(
+    make_destination: Make, radiologist: User, it_person: User
+) -> None:
+    destination = make_destination(port=1, results_when="at_once")
+    prediction = make_prediction()
+    planning.plan()
+    change_destination(destination, {"sends": [Content.READS]}, it_person)
+    read(prediction, radiologist, "definite")
+    let_time_pass()
+    destination.refresh_from_db()
+    rows = send_all(destination)
+    assert [(row.document.kind, row.reason_code, row.attempts) for row in rows] == [
+        (Kind.RESULT, "not_chosen", 0),
+        (Kind.RESULT_REGION, "not_chosen", 0),
+        (Kind.REPORT, "not_reached", 1),
+    ]

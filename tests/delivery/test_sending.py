@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from django.db import connection, connections
+from django.db import connection, connections, transaction
 from pydicom.dataset import Dataset
 from pynetdicom import AE, evt
 from pynetdicom.events import Event
@@ -24,8 +25,16 @@ from tests.helpers import audit_actions, let_time_pass, wait_until
 from tests.reading import read
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
-from webportal.delivery import attempts, planning
-from webportal.delivery.models import Content, Delivery, DeliveryState, Destination, Kind
+from webportal.delivery import attempts, planning, running
+from webportal.delivery.making import make
+from webportal.delivery.models import (
+    Content,
+    Delivery,
+    DeliveryState,
+    Destination,
+    Document,
+    Kind,
+)
 from webportal.delivery.senders import sender_for
 from webportal.delivery.senders.dicom import PROPOSED
 
@@ -56,6 +65,45 @@ def test_everything_reaches_a_pacs_once_and_the_trail_says_what_left(
     assert [each.detail["sop_instance_uid"] for each in sent] == list(instances(rows))
     assert {each.study_id for each in sent} == {rows[0].document.study_id}
     assert sent[0].detail["address"] == f"PACS@127.0.0.1:{store_scp.port}"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_destinations_get_the_same_bytes(make_destination: Make) -> None:
+    """Both want the document at the same moment: one makes it, the other waits for that."""
+    make_prediction(category="unlikely")
+    fields = {"sends": [Content.RESULTS], "results_when": "at_once"}
+    scps = [Scp(), Scp()]
+    first, second = [
+        make_destination(scp.port, name=f"PACS {number}", **fields)
+        for number, scp in enumerate(scps)
+    ]
+    planning.plan()
+
+    def serve() -> None:
+        running.serve(second, threading.Event())
+        connection.close()
+
+    with transaction.atomic():
+        document = Document.objects.select_for_update().get()
+        other = threading.Thread(target=serve)
+        other.start()
+        wait_until(somebody_waits_for_a_lock, "the other one waits")
+        make(document)
+    other.join()
+    running.serve(first, threading.Event())
+    for scp in scps:
+        scp.server.shutdown()
+    digests = AuditEntry.objects.filter(action="delivery.sent").values_list("detail", flat=True)
+    assert [each["sha256"] for each in digests] == [document.sha256] * 2
+
+
+def somebody_waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT EXISTS (SELECT FROM pg_locks mine JOIN pg_locks theirs"
+            " USING (transactionid) WHERE mine.pid = pg_backend_pid() AND NOT theirs.granted)"
+        )
+        return bool(cursor.fetchone()[0])
 
 
 @pytest.mark.django_db

@@ -6,6 +6,7 @@ UID and the same bytes, so that the destination does not store it twice.
 
 import logging
 import random
+import traceback
 from datetime import timedelta
 
 from django.db import transaction
@@ -15,7 +16,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.database.clock import clock
 from webportal.delivery.making import make
-from webportal.delivery.models import Delivery, DeliveryState, Destination
+from webportal.delivery.models import Delivery, DeliveryState, Destination, Kind
 from webportal.delivery.release import NotNowError, ObsoleteError, check
 from webportal.delivery.senders.outcome import Outcome, Result, Sender
 from webportal.records.files import StoredFileError
@@ -30,12 +31,16 @@ _LOOK_AGAIN_SECONDS = 60.0
 def due(destination: Destination) -> QuerySet[Delivery]:
     """The deliveries that may be sent to a destination now, oldest first.
 
-    Deliveries of the same study keep the order of the outbox.
+    Deliveries of the same study keep the order of the outbox. Those of a content that the
+    destination is no longer sent delay no others.
     """
     now = clock()
     waiting = Delivery.objects.filter(destination=destination, state=DeliveryState.WAITING)
+    chosen = [kind for kind in Kind if kind.content in destination.sends]
     earlier = waiting.filter(
-        document__study=OuterRef("document__study"), created_at__lt=OuterRef("created_at")
+        document__kind__in=chosen,
+        document__study=OuterRef("document__study"),
+        created_at__lt=OuterRef("created_at"),
     )
     return waiting.filter(~Exists(earlier), next_attempt_at__lte=now).order_by("created_at", "id")
 
@@ -57,7 +62,7 @@ def attempt(delivery: Delivery, sender: Sender) -> Outcome | None:
     try:
         outcome = sender.send(prepared)
     except Exception as error:
-        logger.exception("A delivery failed unexpectedly")
+        _log("A delivery failed unexpectedly", error)
         outcome = Outcome(Result.AGAIN, "internal", {"error": type(error).__name__})
     _record(prepared, outcome)
     return outcome
@@ -65,9 +70,12 @@ def attempt(delivery: Delivery, sender: Sender) -> Outcome | None:
 
 @transaction.atomic
 def _prepare(delivery: Delivery) -> Delivery | None:
-    """Lock a delivery, check that it may be sent, and create its document; None if it may not."""
+    """Lock a delivery, check that it may be sent, and create its document; None if it may not.
+
+    The document is locked, too: otherwise two destinations could get different ones of one UID.
+    """
     locked = (
-        Delivery.objects.select_for_update(of=("self",))
+        Delivery.objects.select_for_update(of=("self", "document"))
         .select_related("destination", "document__study__patient", "document__read__reader")
         .select_related("document__addendum", "document__prediction__model_version")
         .select_related("document__prediction__radiograph__study__patient")
@@ -79,8 +87,8 @@ def _prepare(delivery: Delivery) -> Delivery | None:
     try:
         check(locked.document, locked.destination)
         make(locked.document)
-    except ObsoleteError:
-        settle(locked, DeliveryState.CANCELLED, "superseded")
+    except ObsoleteError as error:
+        settle(locked, DeliveryState.CANCELLED, error.code)
         return None
     except NotNowError as error:
         _postpone(locked, error.code, _LOOK_AGAIN_SECONDS)
@@ -90,7 +98,7 @@ def _prepare(delivery: Delivery) -> Delivery | None:
         return None
     except Exception as error:
         # An error in one document must not stop the others.
-        logger.exception("A document cannot be made")
+        _log("A document cannot be made", error)
         _postpone(locked, "internal", LONGEST_PAUSE_SECONDS, {"error": type(error).__name__})
         return None
     locked.attempts += 1
@@ -154,6 +162,12 @@ def _postpone(
     delivery.next_attempt_at = clock() + timedelta(seconds=seconds)
     fields = ["reason_code", "reason_params", "next_attempt_at", "answer"]
     delivery.save(update_fields=fields)
+
+
+def _log(words: str, error: Exception) -> None:
+    """Log where an error was raised, but not its message, which may quote the patient."""
+    *_rest, last = traceback.extract_tb(error.__traceback__)
+    logger.error("%s: %s in %s:%s", words, type(error).__name__, last.filename, last.lineno)
 
 
 def _pause_seconds(failures: int) -> float:

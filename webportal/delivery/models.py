@@ -48,6 +48,13 @@ class Kind(models.TextChoices):
     RESULT_REGION = "result_region", _("Region of the heat map")
     CAPTURE = "capture", _("Heat map")
 
+    @property
+    def content(self) -> Content:
+        """The content that it belongs to, which a destination is sent or not."""
+        if self == Kind.CAPTURE:
+            return Content.CAPTURES
+        return Content.RESULTS if self in (Kind.RESULT, Kind.RESULT_REGION) else Content.READS
+
 
 class Destination(models.Model):
     """A system that results are sent to, such as a PACS.

@@ -42,7 +42,7 @@ def plan() -> int:
 def _plan(destination: Destination) -> int:
     now = clock()
     since = max(destination.looked_until - OVERLAP, destination.created_at)
-    studies = Study.objects.filter(pk__in=set(_studies(destination, since)))
+    studies = Study.objects.filter(pk__in=set(_studies(destination, since)), is_phantom=False)
     added = sum(
         _plan_study(destination, study)
         for study in studies.select_related("patient").order_by("created_at").iterator(100)

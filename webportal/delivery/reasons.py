@@ -32,6 +32,13 @@ register(
             "The patient's identity was corrected after the signature. It waits until its reader"
             " amends the read, which then goes out instead."
         ),
+        "identity_temporary": gettext_noop(
+            "The patient is unknown as yet. It waits until the study has been given to its patient."
+        ),
+        "not_chosen": gettext_noop(
+            "The destination is no longer sent this. Choose it again there, or cancel the delivery."
+        ),
+        "demonstration": gettext_noop("A study for demonstration is not sent."),
         "file_away": gettext_noop("The image's file cannot be read. It is tried again."),
         "superseded": gettext_noop("A newer one goes out instead."),
         "cancelled_by_person": gettext_noop("A person cancelled it."),

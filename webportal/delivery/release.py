@@ -30,7 +30,11 @@ class NotNowError(Exception):
 
 
 class ObsoleteError(Exception):
-    """A document will never be sent, because a newer one replaces it."""
+    """A document will never be sent; the code is one of `reasons`."""
+
+    def __init__(self, code: str = "superseded") -> None:
+        super().__init__(code)
+        self.code = code
 
 
 def last_addendum(report: Report) -> Addendum | None:
@@ -54,10 +58,16 @@ def may_send_results(study: Study, destination: Destination) -> bool:
 
 def check(document: Document, destination: Destination) -> None:
     """Raise NotNowError or ObsoleteError unless a document may be sent to a destination now."""
+    if document.study.is_phantom:
+        raise ObsoleteError("demonstration")
+    if Kind(document.kind).content not in destination.sends:
+        raise NotNowError("not_chosen")
     if document.kind in OF_READS:
         _check_read(document)
     else:
         _check_result(document, destination)
+    if document.study.patient.is_temporary:
+        raise NotNowError("identity_temporary")
 
 
 def _check_read(document: Document) -> None:

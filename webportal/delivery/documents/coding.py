@@ -14,6 +14,7 @@ QUALITATIVE_EVALUATIONS = DicomCode("C0034375", "UMLS", "Qualitative Evaluations
 CERTAINTY_OF_FINDING = DicomCode("111012", "DCM", "Certainty of Finding")
 PERCENT = DicomCode("%", "UCUM", "Percent")
 CONCLUSION = DicomCode("121077", "DCM", "Conclusion")
+COMMENT = DicomCode("121106", "DCM", "Comment")
 
 PNEUMONIA = DicomCode(codes.PNEUMONIA.snomed_ct, SNOMED, "Pneumonia")
 #: A finding marked as 'other', which the impression describes.
@@ -44,6 +45,7 @@ _ZONE_MEANINGS = {
     codes.LOWER: "Lower zone of lung",
 }
 PRESENT = DicomCode(codes.CERTAINTY[Pneumonia.DEFINITE].snomed_ct, SNOMED, "Present")
+ABSENT = DicomCode(codes.CERTAINTY[Pneumonia.NONE].snomed_ct, SNOMED, "Absent")
 
 
 def certainty(pneumonia: str) -> DicomCode:

@@ -27,11 +27,10 @@ _ESCAPES = {
 
 @dataclass(frozen=True)
 class Acknowledgement:
-    """The acknowledgement of a message in an MSA segment."""
+    """The acknowledgement of a message in an MSA segment; its text often names the patient."""
 
     code: str
     control_id: str
-    text: str
 
 
 def escape(text: str) -> str:
@@ -138,4 +137,4 @@ def acknowledgements(received: bytes, *, is_complete: bool) -> Iterator[Acknowle
             continue
         fields = line.decode(errors="replace").split(line[3:4].decode(errors="replace"))
         fields += [""] * 4
-        yield Acknowledgement(fields[1].strip(), fields[2].strip(), fields[3].strip())
+        yield Acknowledgement(fields[1].strip(), fields[2].strip())

@@ -2,6 +2,9 @@
 
 Measurement groups with and without a region go into separate documents, because viewers that
 support only regions display nothing of a document with both.
+
+Some viewers list the findings of the groups and nothing else. So each group says how certain its
+finding is, and what is absent or unlikely has no group.
 """
 
 import uuid
@@ -29,6 +32,7 @@ from highdicom.sr import (
     ObserverContext,
     PersonObserverIdentifyingAttributes,
     PlanarROIMeasurementsAndQualitativeEvaluations,
+    QualitativeEvaluation,
     SourceImageForMeasurementGroup,
     SourceImageForRegion,
     TextContentItem,
@@ -76,26 +80,37 @@ def uid_of(*parts: object) -> UID:
 # ── The model ───────────────────────────────────────────────────────────────────────────────────
 def result_report(prediction: Prediction, source: Dataset, place: Place) -> bytes:
     """The model's result for a whole image; unverified."""
+    said = coding.MODEL_SAYS[Category(prediction.shown_category)]
+    evaluations: list[ContentItem] = [_code(coding.PNEUMONIA, said)]
+    percent = _percent(prediction)
+    if prediction.shown_category == Category.UNLIKELY:
+        if percent is not None:
+            evaluations.append(_text(coding.COMMENT, f"Probability of pneumonia: {percent} %"))
+        return _unverified([], evaluations, prediction, source, place)
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking("Model", prediction.pk),
         finding_type=coding.PNEUMONIA,
         algorithm_id=_algorithm(prediction.model_version),
         source_images=[_source_image(source)],
-        measurements=_probability(prediction),
+        measurements=[]
+        if percent is None
+        else [Measurement(coding.CERTAINTY_OF_FINDING, percent, coding.PERCENT)],
+        qualitative_evaluations=[QualitativeEvaluation(coding.PNEUMONIA, said)],
     )
-    said = coding.MODEL_SAYS[Category(prediction.shown_category)]
-    return _unverified([group], [_code(coding.PNEUMONIA, said)], prediction, source, place)
+    return _unverified([group], evaluations, prediction, source, place)
 
 
 def result_region(
     prediction: Prediction, region: Rectangle, source: Dataset, place: Place
 ) -> bytes:
     """The hottest region of the model's heat map on an image; unverified."""
+    said = coding.MODEL_SAYS[Category(prediction.shown_category)]
     group = PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking("Heat map", prediction.pk, "region"),
         referenced_region=_rectangle(region, source),
         finding_type=coding.PNEUMONIA,
         algorithm_id=_algorithm(prediction.model_version),
+        qualitative_evaluations=[QualitativeEvaluation(coding.PNEUMONIA, said)],
     )
     return _unverified([group], [], prediction, source, place)
 
@@ -139,12 +154,11 @@ def _algorithm(model: ModelVersion) -> AlgorithmIdentification:
     )
 
 
-def _probability(prediction: Prediction) -> list[Measurement]:
+def _percent(prediction: Prediction) -> float | None:
     if prediction.shown_probability is None:
-        return []
+        return None
     # Rounding must not turn a probability into a certainty.
-    percent = min(max(round(100 * prediction.shown_probability, 1), 0.1), 99.9)
-    return [Measurement(coding.CERTAINTY_OF_FINDING, percent, coding.PERCENT)]
+    return min(max(round(100 * prediction.shown_probability, 1), 0.1), 99.9)
 
 
 # ── The reader ──────────────────────────────────────────────────────────────────────────────────
@@ -162,12 +176,15 @@ def read_report(
     evaluations: list[ContentItem] = []
     for code, said, sites in _said(read):
         evaluations.append(_code(code, said))
+        if said == coding.ABSENT:
+            continue
         groups.append(
             MeasurementsAndQualitativeEvaluations(
                 tracking_identifier=_tracking(code.meaning, read.pk, code.value),
                 finding_type=code if code != coding.QUALITY_ASSESSMENT else said,
                 finding_sites=sites,
                 source_images=images,
+                qualitative_evaluations=[QualitativeEvaluation(code, said)],
             )
         )
     evaluations += _texts(read, addenda)
@@ -209,11 +226,7 @@ def _said(read: Read) -> list[tuple[Code, Code, list[FindingSite]]]:
 def _texts(read: Read, addenda: Sequence[Addendum]) -> list[ContentItem]:
     """The texts of impression and addenda."""
     texts = [read.comment, *(f"Addendum ({each.reason}): {each.text}" for each in addenda)]
-    return [
-        TextContentItem(coding.concept(coding.CONCLUSION), text, relationship_type="CONTAINS")
-        for text in texts
-        if text
-    ]
+    return [_text(coding.CONCLUSION, text) for text in texts if text]
 
 
 def _marked(finding: str) -> Code:
@@ -290,9 +303,12 @@ def _content(
     content = MeasurementReport(
         observation_context=context,
         procedure_reported=coding.PROCEDURE,
-        imaging_measurements=groups,
+        imaging_measurements=groups or [_empty_group()],
         title=dicom_codes.DCM.ImagingMeasurementReport,
     )
+    if not groups:
+        # TID 1500 makes do with evaluations, but highdicom wants a group.
+        content[0].ContentSequence.pop()
     if evaluations:
         container = ContainerContentItem(
             coding.concept(coding.QUALITATIVE_EVALUATIONS),
@@ -308,6 +324,14 @@ def _code(name: Code, value: Code) -> CodeContentItem:
     return CodeContentItem(
         coding.concept(name), coding.concept(value), relationship_type="CONTAINS"
     )
+
+
+def _text(name: Code, text: str) -> TextContentItem:
+    return TextContentItem(coding.concept(name), text, relationship_type="CONTAINS")
+
+
+def _empty_group() -> MeasurementsAndQualitativeEvaluations:
+    return MeasurementsAndQualitativeEvaluations(tracking_identifier=_tracking("None"))
 
 
 def _tracking(name: str, *parts: object) -> TrackingIdentifier:

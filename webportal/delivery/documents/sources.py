@@ -57,7 +57,7 @@ def source_of(radiograph: Radiograph) -> Dataset:
 
 def _describe_study(ds: Dataset, study: Study) -> None:
     patient = study.patient
-    ds.PatientID, ds.PatientName = patient.patient_id, patient.name
+    ds.PatientID, ds.PatientName = patient.patient_id, _divided(patient.name)
     if patient.issuer:
         ds.IssuerOfPatientID = patient.issuer
     ds.PatientBirthDate = patient.birth_date.strftime("%Y%m%d") if patient.birth_date else ""
@@ -65,11 +65,22 @@ def _describe_study(ds: Dataset, study: Study) -> None:
     ds.StudyInstanceUID = study.study_instance_uid
     ds.AccessionNumber = study.accession_number
     ds.StudyID = ds.get("StudyID", "")
-    ds.ReferringPhysicianName = ds.get("ReferringPhysicianName", "")
+    ds.ReferringPhysicianName = _divided(str(ds.get("ReferringPhysicianName", "")))
     if not ds.get("StudyDate") and study.performed_at:
         ds.StudyDate = study.performed_at.strftime("%Y%m%d")
         ds.StudyTime = study.performed_at.strftime("%H%M%S")
     ds.StudyDate, ds.StudyTime = ds.get("StudyDate", ""), ds.get("StudyTime", "")
+
+
+def _divided(name: str) -> str:
+    """A person name with a delimiter, which changes nothing in it (PS3.5 6.2.1).
+
+    highdicom quotes a name without one in a warning, which would end up in the logs.
+    """
+    if not name or "^" in name:
+        return name
+    alphabetic, *others = name.split("=")
+    return "=".join([f"{alphabetic}^", *others])
 
 
 def portal_equipment() -> ContributingEquipment:

@@ -136,9 +136,8 @@ def _outcome(status: Any) -> Outcome:
     if "Status" not in status:
         return NO_ANSWER
     code = int(status.Status)
+    # Not the Error Comment: it often names the patient.
     answer = f"0x{code:04X}"
-    if comment := str(status.get("ErrorComment", "") or ""):
-        answer = f"{answer} {comment}"[:200]
     if code in (0, _DUPLICATE, *_WARNINGS):
         return delivered(answer if code else "")
     is_wrong = code & 0xFF00 == _DATA_SET_WRONG or code & 0xF000 == _CANNOT_UNDERSTAND

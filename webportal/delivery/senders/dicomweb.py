@@ -133,7 +133,8 @@ def _not_allowed(answer: requests.Response) -> Outcome:
 
 
 def _status_of(answer: requests.Response) -> str:
-    return f"HTTP {answer.status_code} {answer.reason or ''}".strip()
+    # Not the reason phrase, which the server may word as it likes.
+    return f"HTTP {answer.status_code}"
 
 
 def _json(answer: requests.Response) -> dict[str, Any]:

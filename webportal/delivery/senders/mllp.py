@@ -83,9 +83,8 @@ class MllpSender(Sender):
 
 
 def _outcome(answer: hl7.Acknowledgement) -> Outcome:
-    said = f"{answer.code} {answer.text}".strip()[:200]
     if answer.code in ("AA", "CA"):
         return delivered(answer.code)
     if answer.code in ("AE", "AR", "CE", "CR"):
-        return rejected(said)
-    return busy(said)
+        return rejected(answer.code)
+    return busy("?")
