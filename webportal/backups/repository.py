@@ -15,6 +15,7 @@ from django.core.files.storage import FileSystemStorage, Storage, storages
 from webportal.backups import encryption, manifest
 from webportal.backups.errors import BackupError
 from webportal.backups.manifest import Manifest, Stored
+from webportal.backups.models import Backup, BackupState
 
 _CHUNK = 1024**2
 
@@ -59,6 +60,17 @@ def storage() -> Storage:
             " make the folder.",
         )
     return found
+
+
+def refuse_if_away(**given: object) -> None:
+    """Raise BackupError where a repository that has had backups has none, as an unmounted disk."""
+    complete = Backup.objects.filter(state__in=[BackupState.COMPLETE, BackupState.INCOMPLETE])
+    if not names() and complete.exists():
+        raise BackupError(
+            "repository_away",
+            "BACKUP_REPOSITORY has none of the backups that were made. Mount its disk; if it is a"
+            " new one, make a backup.",
+        )
 
 
 def names() -> list[str]:

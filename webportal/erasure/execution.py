@@ -11,15 +11,17 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
+from psycopg.errors import LockNotAvailable
 
 from webportal.audit import erasure as trail
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.erasure import elsewhere, files, register
 from webportal.erasure import plan as plans
+from webportal.erasure.files import AwayError
 from webportal.erasure.models import Erasure, State
 from webportal.erasure.obstacles import obstacles
 from webportal.erasure.plan import Plan
@@ -29,6 +31,7 @@ from webportal.intake.models import UploadItem
 from webportal.network.models import ReceivedInstance
 from webportal.records.models import Patient, Study
 from webportal.retention import rule
+from webportal.storage import StorageAwayError
 
 #: Models whose rows are looked up in a restored backup.
 _ROOTS: tuple[type[Any], ...] = (Patient, Study, UploadItem, ReceivedInstance)
@@ -49,21 +52,41 @@ def carry_out(erasure: Erasure, until: float = float("inf"), *, again: bool = Fa
 
     `again` repeats an erasure after a restore, without checking for obstacles.
     """
-    while _erase_next(erasure.pk, again=again):
-        if time.monotonic() > until:
-            return Erasure.objects.get(pk=erasure.pk)
-    erasure = Erasure.objects.get(pk=erasure.pk)
-    return _finish(erasure) if erasure.state == State.CONFIRMED else erasure
+    try:
+        while _erase_next(erasure.pk, again=again):
+            if time.monotonic() > until:
+                return Erasure.objects.get(pk=erasure.pk)
+    except AwayError as error:
+        _wait_for(erasure, error.code)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        _wait_for(erasure, "busy")
+    else:
+        erasure = Erasure.objects.get(pk=erasure.pk)
+        return _finish(erasure) if erasure.state == State.CONFIRMED else erasure
+    return Erasure.objects.get(pk=erasure.pk)
+
+
+def _wait_for(erasure: Erasure, code: str) -> None:
+    waiting = Erasure.objects.filter(pk=erasure.pk, state=State.CONFIRMED)
+    waiting.update(waits_for=code)
 
 
 @transaction.atomic
 def _erase_next(key: UUID, *, again: bool) -> bool:
-    """Erase the rows of the patient, or of the next study; return False if none is left."""
+    """Erase the rows of the patient, or of the next study; return False if none is left.
+
+    Raises AwayError, and OperationalError if another transaction has locked one of the rows.
+    """
     erasure = Erasure.objects.select_for_update().get(pk=key)
     if erasure.state != State.CONFIRMED:
         return False
     if erasure.is_of_patient:
         found = Patient.objects.filter(pk__in=[erasure.patient]).first()
+        if found is None and not erasure.entries:
+            # A temporary patient, say, whose studies have been identified since.
+            _ask_again(erasure, "changed")
         return found is not None and _erase_patient(erasure, found, again=again)
     if not erasure.studies:
         return False
@@ -80,14 +103,18 @@ def _erase_patient(erasure: Erasure, patient: Patient, *, again: bool) -> bool:
     plan = plans.of_patient(patient)
     in_the_way = [] if again else obstacles(plan)
     if in_the_way or (erasure.digest and plan.digest != erasure.digest):
-        # The data has changed since, so it has to be confirmed again.
-        erasure.state, erasure.decided_at, erasure.decided_by = State.REQUESTED, None, None
-        erasure.waits_for, erasure.digest = (in_the_way or ["changed"])[0], ""
-        erasure.save()
+        _ask_again(erasure, (in_the_way or ["changed"])[0])
         return False
     _erase(erasure, plan)
     erasure.save()
     return True
+
+
+def _ask_again(erasure: Erasure, code: str) -> None:
+    """Have it confirmed again, because the data has changed since."""
+    erasure.state, erasure.decided_at, erasure.decided_by = State.REQUESTED, None, None
+    erasure.waits_for, erasure.digest = code, ""
+    erasure.save()
 
 
 def _erase_study(erasure: Erasure, study: Study, *, again: bool) -> None:
@@ -109,8 +136,8 @@ def _erase_study(erasure: Erasure, study: Study, *, again: bool) -> None:
 
 def _has_more(plan: Plan) -> bool:
     """Whether the patient has files not assigned to a study yet."""
-    waiting = UploadItem.objects.filter(pk__in=plan.rows.get(UploadItem, ())).exclude(held_key="")
-    return waiting.exists() or any(key.startswith(files.INBOX) for key in plan.files)
+    waiting = any(key.startswith(files.INBOX) for key in plan.files)
+    return waiting or bool(plan.undecided or plan.others)
 
 
 def _lock(patient: Patient) -> None:
@@ -124,6 +151,9 @@ def _lock(patient: Patient) -> None:
 
 
 def _erase(erasure: Erasure, plan: Plan) -> None:
+    # Checked when the plan is made: what is not mounted has no files to find.
+    files.refuse_if_away()
+    _lock_rows(plan)
     counts = plan.counts
     removed = known_to_the_trail(plan.rows)
     removed["patient"] = removed.get("patient", set()) | plan.former
@@ -147,6 +177,13 @@ def _erase(erasure: Erasure, plan: Plan) -> None:
         known += sorted(str(key) for key in plan.rows.get(model, ()))
 
 
+def _lock_rows(plan: Plan) -> None:
+    """Lock the rows without waiting: others may wait for the head of the audit trail with one."""
+    for model, keys in plan.rows.items():
+        rows = model._base_manager.filter(pk__in=keys)
+        list(rows.select_for_update(nowait=True, of=("self",)).values_list("pk", flat=True))
+
+
 def _finish(erasure: Erasure) -> Erasure:
     """Remove the files, write the register entry and finish; if blocked, record the reason."""
     waits_for = _remove_files(erasure) or _write_register(erasure)
@@ -166,6 +203,8 @@ def _remove_files(erasure: Erasure) -> str:
     try:
         while left and files.remove(left[-1]):
             left.pop()
+    except AwayError as error:
+        return error.code
     except OSError:
         return "storage"
     finally:
@@ -182,7 +221,13 @@ def _write_register(erasure: Erasure) -> str:
         gone=erasure.gone,
     )
     try:
+        if erasure.hashes:
+            files.refuse_if_storage_away()
         register.write(entry)
+    except AwayError as error:
+        return error.code
+    except StorageAwayError:
+        return "storage"
     except Exception:  # S3 clients raise many kinds
         return "repository"
     return ""

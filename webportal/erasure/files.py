@@ -1,5 +1,6 @@
 """A patient's files: finds them by records and DICOM headers, and deletes them permanently."""
 
+import logging
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -8,14 +9,52 @@ from django.core.files.storage import default_storage
 from django.db import transaction
 
 from webportal.intake.models import UploadItem, Verdict
+from webportal.network import inbox
 from webportal.network.models import InboxState, ReceivedInstance
 from webportal.records.models import Radiograph
-from webportal.storage import list_folder, quarantine, trash
-from webportal.storage.locks import lock_removing, may_remove_for_good
+from webportal.records.storage_identity import is_our_storage
+from webportal.storage import (
+    folder_identity,
+    is_storage_away,
+    list_folder,
+    quarantine,
+    storage_folder,
+    trash,
+)
+from webportal.storage.locks import lock_inbox_file, lock_removing, may_remove_for_good
 from webportal.upkeep.slices import SLICES, keys_in_trash, referenced
+
+logger = logging.getLogger(__name__)
 
 #: Prefix that marks files of the DICOM inbox among file keys.
 INBOX = "inbox:"
+
+
+class AwayError(OSError):
+    """A volume is not mounted. `code` is that of WAITING in `messages`."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def refuse_if_away() -> None:
+    """Raise AwayError where storage or inbox lack the files that are on record."""
+    if not is_our_storage():
+        raise AwayError("storage")
+    kept = ReceivedInstance.objects.filter(has_file=True, state__in=inbox.KEPT)
+    folder: Path = settings.DICOM_INBOX
+    if kept.exists() and not (folder.is_dir() and any(folder.iterdir())):
+        raise AwayError("inbox")
+
+
+def refuse_if_storage_away() -> None:
+    """Raise AwayError where a storage that has had files is empty, even if nothing is on record.
+
+    The folders of removed files stay; beneath a volume there are none.
+    """
+    if not is_our_storage() or (storage_folder() is not None and is_storage_away()):
+        raise AwayError("storage")
 
 
 def of_items(items: Iterable[UploadItem]) -> Iterator[str]:
@@ -30,33 +69,37 @@ def of_images(images: Iterable[Radiograph]) -> Iterator[str]:
         yield image.dicom_key
 
 
-def held() -> Iterator[tuple[UploadItem, bytes]]:
-    """Files held for a decision, with their content."""
-    for item in UploadItem.objects.filter(verdict=Verdict.HELD):
-        data = _stored(item.held_key)
+def held(unreadable: set[str]) -> Iterator[tuple[UploadItem, bytes]]:
+    """Files held for a decision, with their content; adds keys to `unreadable`."""
+    for item in UploadItem.objects.filter(verdict=Verdict.HELD).select_related("batch"):
+        data = _stored(item.held_key, unreadable)
         if data is not None:
             yield item, data
 
 
-def in_inbox() -> Iterator[tuple[ReceivedInstance, bytes]]:
-    """Files in the DICOM inbox, with their content."""
+def in_inbox(unreadable: set[str]) -> Iterator[tuple[ReceivedInstance, bytes]]:
+    """Files in the DICOM inbox, with their content; adds keys to `unreadable`."""
     folder: Path = settings.DICOM_INBOX
     for row in ReceivedInstance.objects.filter(has_file=True):
         try:
-            yield row, (folder / row.file_name).read_bytes()
+            data = (folder / row.file_name).read_bytes()
         except FileNotFoundError:
             continue
+        except OSError as error:
+            _report(f"{INBOX}{row.file_name}", error, unreadable)
+            continue
+        yield row, data
 
 
-def without_record() -> Iterator[tuple[str, bytes]]:
-    """Files in trash and quarantine: original keys, with their content."""
+def without_record(unreadable: set[str]) -> Iterator[tuple[str, bytes]]:
+    """Files in trash and quarantine: original keys, with content; adds keys to `unreadable`."""
     for number in range(SLICES):
         for key in keys_in_trash(number):
-            data = _stored(trash.key_in_trash(key))
+            data = _stored(trash.key_in_trash(key), unreadable)
             if data is not None:
                 yield key, data
     for key in _below(quarantine.FOLDER):
-        data = _stored(key)
+        data = _stored(key, unreadable)
         if data is not None:
             yield key.removeprefix(f"{quarantine.FOLDER}/"), data
 
@@ -68,12 +111,21 @@ def _below(folder: str) -> Iterator[str]:
         yield from _below(f"{folder}/{each}")
 
 
-def _stored(key: str) -> bytes | None:
+def _stored(key: str, unreadable: set[str]) -> bytes | None:
     try:
         with default_storage.open(key) as file:
             return bytes(file.read())
     except FileNotFoundError:
         return None
+    except OSError as error:
+        _report(key, error, unreadable)
+        return None
+
+
+def _report(key: str, error: OSError, unreadable: set[str]) -> None:
+    # A damaged sector must not keep everybody from being erased.
+    unreadable.add(key)
+    logger.error("An erasure could not read %s: %s", key, error.strerror)
 
 
 @transaction.atomic
@@ -81,22 +133,37 @@ def remove(key: str) -> bool:
     """Delete a file wherever it is, unless a record refers to it; return False during a backup.
 
     A backup would fail to find a file that its snapshot refers to. Raises OSError if the storage is
-    unreachable.
+    unreachable, and AwayError if a volume is not mounted: there nothing would be found to delete.
     """
     if not may_remove_for_good():
         return False
     if key.startswith(INBOX):
-        name = key.removeprefix(INBOX)
-        rows = ReceivedInstance.objects.filter(sha256=name.removesuffix(".dcm"))
-        # A receiver started in the meantime has recorded it as a found file.
-        rows.filter(state=InboxState.FOUND).delete()
-        # Received again since, it belongs to another record.
-        if not rows.exists():
-            (settings.DICOM_INBOX / name).unlink(missing_ok=True)
+        _remove_from_inbox(key.removeprefix(INBOX))
         return True
     lock_removing()
     if referenced([key]):
         return True
+    before = folder_identity()
+    refuse_if_storage_away()
     for place in (key, trash.key_in_trash(key), f"{quarantine.FOLDER}/{key}"):
         default_storage.delete(place)
+    # The volume may have gone while the file was looked for.
+    refuse_if_storage_away()
+    if folder_identity() != before:
+        raise AwayError("storage")
     return True
+
+
+def _remove_from_inbox(name: str) -> None:
+    folder: Path = settings.DICOM_INBOX
+    if not folder.is_dir():
+        raise AwayError("inbox")
+    sha256 = name.removesuffix(".dcm")
+    # The same bytes received again from here on are written once the file is gone.
+    lock_inbox_file(sha256)
+    rows = ReceivedInstance.objects.filter(sha256=sha256)
+    # A receiver started in the meantime has recorded it as a found file.
+    rows.filter(state=InboxState.FOUND).delete()
+    # Received again since, it belongs to another record.
+    if not rows.exists():
+        (folder / name).unlink(missing_ok=True)

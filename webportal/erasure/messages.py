@@ -9,17 +9,33 @@ OBSTACLES: dict[str, str | Promise] = {
     "second_read": _("A study waits for its second read. Let it be read first."),
     "being_read": _("A study is being read. Try again when its reader has left it."),
     "job": _("An image is waiting for the model, or being analysed. Try again later."),
+    "emergency": _(
+        "An emergency access to the patient is running or waits for its review. Let an auditor"
+        " review it first."
+    ),
     "arriving": _("Images are arriving over the DICOM network. Try again when they are taken in."),
+    "held_files": _(
+        "Held files have this Patient ID, or belong to a study of the patient: they may be somebody"
+        " else’s. Decide on the held files first."
+    ),
     "not_due": _("It is no longer due."),
     "changed": _("There is more than was confirmed. Look at the list again."),
 }
 WAITING: dict[str, str | Promise] = {
     "backup": _("A backup is under way; files are removed when it is done."),
-    "storage": _("The storage cannot be reached; files are removed when it can."),
-    "repository": _(
-        "BACKUP_REPOSITORY cannot be reached, which has to know of it: a restored backup would"
-        " bring the patient back."
+    "storage": _(
+        "The storage cannot be reached, or its volume is not mounted; the erasure goes on when it"
+        " is back."
     ),
+    "inbox": _(
+        "The DICOM inbox cannot be reached: mount DICOM_INBOX where the scheduler runs; the erasure"
+        " goes on then."
+    ),
+    "repository": _(
+        "BACKUP_REPOSITORY cannot be reached, or has none of the backups that were made. It has to"
+        " know of the erasure: a restored backup would bring the patient back."
+    ),
+    "busy": _("Somebody is deciding on one of the files; the erasure goes on within a minute."),
     **OBSTACLES,
 }
 # By model label, or by a code for anything that is not a model.

@@ -5,9 +5,10 @@ from django.utils import timezone
 
 from webportal.erasure.plan import Plan
 from webportal.inference.models import Job, JobState
+from webportal.intake.models import UploadItem
 from webportal.network.models import InboxState, ReceivedInstance
 from webportal.records.choices import ReadingState
-from webportal.records.models import Study
+from webportal.records.models import EmergencyAccess, Study
 from webportal.retention.holds import open_holds
 from webportal.review.models import Reservation, SecondReading
 
@@ -24,6 +25,8 @@ def obstacles(plan: Plan) -> list[str]:
         "second_read": SecondReading.objects.filter(study__in=studies).exclude(due=""),
         "being_read": Reservation.objects.filter(study__in=studies, expires_at__gt=timezone.now()),
         "job": Job.objects.filter(study__in=studies, state__in=[JobState.QUEUED, JobState.RUNNING]),
+        "emergency": EmergencyAccess.objects.filter(patient__in=owners, outcome=""),
         "arriving": received.filter(state=InboxState.WAITING),
+        "held_files": UploadItem.objects.filter(pk__in=plan.undecided),
     }
     return [code for code, rows in found.items() if rows.exists()]

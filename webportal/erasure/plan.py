@@ -14,13 +14,14 @@ from webportal.erasure import elsewhere, files
 from webportal.erasure.elsewhere import Elsewhere
 from webportal.erasure.rows import Rows, with_dependants
 from webportal.erasure.traces import Traces
+from webportal.intake.cases import lookup
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.network.models import ReceivedInstance
 from webportal.records.models import Patient, Radiograph, Study
 from webportal.review.models import Addendum, Read
 
 #: Models whose rows must be part of the confirmed list; all others depend on them.
-_CONFIRMED = (Patient, Study, Radiograph, Read, Addendum, UploadItem, ReceivedInstance)
+_CONFIRMED = (Patient, Study, Radiograph, Read, Addendum, UploadItem)
 
 
 @dataclass
@@ -36,6 +37,9 @@ class Plan:
         former: temporary patients that were removed when their studies were identified.
         elsewhere: mentions of the patient in rows that are kept.
         kept: ids of other patients' studies that were once recorded under this identity.
+        undecided: held files that may be the patient's or somebody else's; they stay.
+        others: keys of files without a record that belong to none of the studies.
+        unreadable: keys of files that nobody can tell whose they are.
     """
 
     patient: Patient | None
@@ -46,6 +50,9 @@ class Plan:
     former: set[str] = field(default_factory=set)
     elsewhere: Elsewhere = field(default_factory=Elsewhere)
     kept: set[UUID] = field(default_factory=set)
+    undecided: set[UUID] = field(default_factory=set)
+    others: set[str] = field(default_factory=set)
+    unreadable: set[str] = field(default_factory=set)
 
     @property
     def entries(self) -> QuerySet[AuditEntry]:
@@ -71,31 +78,36 @@ class Plan:
 
     @property
     def digest(self) -> str:
-        """Digest of the list to confirm, without side effects of viewing it: notifications, say."""
+        """Digest of the list to confirm, without side effects of viewing it: notifications, say.
+
+        Nor does it cover the DICOM inbox, which the portal does not see and the scheduler does.
+        """
+        stored = (key for key in self.files if not key.startswith(files.INBOX))
         parts = [
             f"{each._meta.label} {key}" for each in _CONFIRMED for key in self.rows.get(each, ())
         ]
-        return hashlib.sha256("\n".join(sorted([*parts, *self.files])).encode()).hexdigest()
+        return hashlib.sha256("\n".join(sorted([*parts, *stored])).encode()).hexdigest()
 
 
 def of_patient(patient: Patient) -> Plan:
-    """All data of a patient, including files held under the identity and not recorded yet."""
+    """All data of a patient, including files that are not recorded."""
     studies = list(patient.studies.all())
     traces = Traces.of(patient, studies)
-    held = [item.pk for item, data in files.held() if traces.are_in_header(data)]
-    uids = {study.study_instance_uid for study in studies}
-    received = {row.pk for row, data in files.in_inbox() if traces.are_in_header(data)}
-    received |= set(
-        ReceivedInstance.objects.filter(study_instance_uid__in=uids).values_list("pk", flat=True)
-    )
-    lost = {key for key, data in files.without_record() if traces.are_in_header(data)}
+    unreadable: set[str] = set()
+    held = files.held(unreadable)
+    undecided = {item.pk for item, data in held if _may_be_of(traces, item, data)}
+    lost: set[str] = set()
+    others: set[str] = set()
+    for key, data in files.without_record(unreadable):
+        if traces.are_in_header(data):
+            (lost if traces.are_of_studies(data) else others).add(key)
     roots: dict[Any, Iterable[Any]] = {
         Patient: [patient.pk],
-        UploadItem: {*held, *_named_items(traces, [study.pk for study in studies])},
-        ReceivedInstance: received,
+        UploadItem: _named_items(traces, [study.pk for study in studies]),
+        ReceivedInstance: _received(traces, unreadable),
     }
     plan = _plan(patient, {study.pk for study in studies}, roots)
-    plan.files |= lost
+    plan.files |= lost | others
     batches = UploadItem.objects.filter(pk__in=plan.rows.get(UploadItem, ()))
     plan.elsewhere = elsewhere.find(
         traces,
@@ -104,6 +116,7 @@ def of_patient(patient: Patient) -> Plan:
         items=plan.rows.get(UploadItem, set()),
     )
     plan.kept = _kept(patient, plan.studies)
+    plan.undecided, plan.others, plan.unreadable = undecided, others, unreadable
     return plan
 
 
@@ -146,6 +159,27 @@ def _plan(patient: Patient | None, studies: set[UUID], roots: dict[Any, Iterable
     )
     former = set(removed.values_list("object_id", flat=True))
     return Plan(patient, studies, rows, keys, hashes, former)
+
+
+def _may_be_of(traces: Traces, item: UploadItem, data: bytes) -> bool:
+    """Whether a held file has the patient's ID, in its header or in the case record beside it."""
+    record = lookup.record_for(item.batch, item.file_name)
+    own = (traces.patient.patient_id, traces.patient.issuer)
+    if record is not None and (record.patient_id, record.issuer) == own:
+        return True
+    return traces.concern(data)
+
+
+def _received(traces: Traces, unreadable: set[str]) -> set[UUID]:
+    """Instances of the patient's studies, and files in the inbox that are surely the patient's."""
+    found = ReceivedInstance.objects.filter(study_instance_uid__in=traces.study_uids)
+    received = set(found.values_list("pk", flat=True))
+    for row, data in files.in_inbox(unreadable):
+        if traces.are_surely_in_header(data):
+            received.add(row.pk)
+        elif traces.are_denied_in_header(data):
+            received.discard(row.pk)
+    return received
 
 
 def _named_items(traces: Traces, studies: Iterable[UUID]) -> set[UUID]:

@@ -15,6 +15,10 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, default_storage, storages
 
+from webportal.erasure.signals import writing_to_repository
+from webportal.records.storage_identity import is_our_storage
+from webportal.storage import StorageAwayError, folder_identity
+
 FOLDER = "erasures"
 _FORMAT = 1
 
@@ -35,14 +39,29 @@ class Registered:
 
 
 def write(entry: Registered) -> None:
-    """Write an erasure to all copies of the register. Raises OSError, and errors of S3 clients."""
+    """Write an erasure to all copies of the register.
+
+    Raises StorageAwayError if the storage is not mounted, and any error where the repository of the
+    backups cannot be written to.
+    """
     text = json.dumps(asdict(entry) | {"format": _FORMAT}, sort_keys=True)
     content = f"{_mac(text)}\n{text}\n".encode()
     name = f"{FOLDER}/{entry.id}.json"
-    for place in _places():
-        if place.exists(name):
-            place.delete(name)
-        place.save(name, ContentFile(content))
+    before = folder_identity()
+    if not is_our_storage():
+        raise StorageAwayError
+    _put(default_storage, name, content)
+    if before is not None and folder_identity() != before:
+        raise StorageAwayError
+    if settings.BACKUP_REPOSITORY:
+        writing_to_repository.send(sender=Registered)
+        _put(storages["backups"], name, content)
+
+
+def _put(place: Storage, name: str, content: bytes) -> None:
+    if place.exists(name):
+        place.delete(name)
+    place.save(name, ContentFile(content))
 
 
 def read() -> Iterator[Registered]:

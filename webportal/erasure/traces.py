@@ -5,7 +5,8 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from ml.images import ImageError, dicom
+from ml.images import ImageError, ImageFacts, dicom
+from webportal.intake.claimed_identity import differing, identity_in_header
 from webportal.records.models import Patient, Study
 
 # Shorter parts of a name, such as initials, match far too many texts.
@@ -17,26 +18,31 @@ _JOINED = re.compile(r"[\W_]+")
 class Traces:
     """Words that identify a patient: parts of the name, and identifiers of patient and studies.
 
-    All of them are `simplified`.
+    All of them are `simplified`. `is_only` says that no other patient has the Patient ID, whatever
+    the issuer.
     """
 
     names: frozenset[str]
     identifiers: frozenset[str]
-    patient_id: str
-    issuer: str
+    patient: Patient
+    study_uids: frozenset[str]
+    is_only: bool
 
     @classmethod
     def of(cls, patient: Patient, studies: Iterable[Study]) -> "Traces":
         """The traces of a patient and studies."""
         words = {word for word in _JOINED.split(simplified(patient.name)) if word}
         numbers = [patient.patient_id]
+        studies = list(studies)
+        others = Patient.objects.filter(patient_id=patient.patient_id).exclude(pk=patient.pk)
         for study in studies:
             numbers += [study.study_instance_uid, *study.accession_number.split("\\")]
         return cls(
             frozenset(word for word in words if len(word) >= SHORTEST_NAME),
             frozenset(filter(None, map(simplified, numbers))),
-            patient.patient_id,
-            patient.issuer,
+            patient,
+            frozenset(study.study_instance_uid for study in studies),
+            not others.exists(),
         )
 
     def are_in(self, text: str) -> bool:
@@ -56,14 +62,58 @@ class Traces:
         return whole or (self.are_in(text) and self.names.isdisjoint(words))
 
     def are_in_header(self, data: bytes) -> bool:
-        """Whether a file is a DICOM file of this patient."""
-        try:
-            facts = dicom.describe(data)
-        except ImageError:
+        """Whether a DICOM file has the patient's ID, perhaps with somebody else's name."""
+        facts = _described(data)
+        return facts is not None and self._has_id(facts)
+
+    def concern(self, data: bytes) -> bool:
+        """Whether a DICOM file may be this patient's: by the ID, or by one of the studies."""
+        facts = _described(data)
+        if facts is None:
             return False
-        same_issuer = not facts.issuer_of_patient_id or not self.issuer
-        same_issuer = same_issuer or facts.issuer_of_patient_id == self.issuer
-        return facts.patient_id == self.patient_id and same_issuer
+        issuers = {facts.issuer_of_patient_id, self.patient.issuer} - {""}
+        same_id = facts.patient_id == self.patient.patient_id and len(issuers) < 2
+        return same_id or facts.study_instance_uid in self.study_uids
+
+    def are_of_studies(self, data: bytes) -> bool:
+        """Whether a DICOM file belongs to one of the studies."""
+        facts = _described(data)
+        return facts is not None and facts.study_instance_uid in self.study_uids
+
+    def are_surely_in_header(self, data: bytes) -> bool:
+        """Whether a DICOM file is of this patient: name or birth date agree, neither differs."""
+        facts = _described(data)
+        if facts is None or not self._has_id(facts) or self._differs(facts):
+            return False
+        said = identity_in_header(facts)
+        same_name = said.name and self.patient.name
+        return bool(same_name or (said.birth_date and self.patient.birth_date))
+
+    def are_denied_in_header(self, data: bytes) -> bool:
+        """Whether a DICOM file names somebody other than this patient."""
+        facts = _described(data)
+        if facts is None:
+            return False
+        return (bool(facts.patient_id) and not self._has_id(facts)) or self._differs(facts)
+
+    def _has_id(self, facts: ImageFacts) -> bool:
+        if facts.patient_id != self.patient.patient_id:
+            return False
+        issuers = facts.issuer_of_patient_id, self.patient.issuer
+        # One that is not said may be any, so that it tells only where one patient has the ID.
+        return issuers[0] == issuers[1] or (self.is_only and not all(issuers))
+
+    def _differs(self, facts: ImageFacts) -> bool:
+        return not {"name", "birth_date"}.isdisjoint(
+            differing(self.patient, identity_in_header(facts))
+        )
+
+
+def _described(data: bytes) -> ImageFacts | None:
+    try:
+        return dicom.describe(data)
+    except ImageError:
+        return None
 
 
 def simplified(text: str) -> str:

@@ -56,6 +56,7 @@ def erasure(request: SignedInRequest, erasure_id: uuid.UUID) -> HttpResponse:
             "counts": in_words(plan.counts),
             "studies": sorted(plan.studies),
             "kept": sorted(plan.kept),
+            "unreadable": sorted(plan.unreadable),
             "obstacles": [OBSTACLES[code] for code in obstacles(plan)],
             "is_own": shown.requested_by_id == request.user.pk,
         }

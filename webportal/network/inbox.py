@@ -28,6 +28,7 @@ from webportal.network.models import InboxState, Node, ReceivedInstance
 from webportal.network.sop_classes import OTHERS
 from webportal.refusals import Conflict
 from webportal.storage import DamagedFileError
+from webportal.storage.locks import lock_inbox_file
 
 #: The states in which the inbox keeps the file.
 KEPT = (InboxState.FOUND, InboxState.WAITING, InboxState.REFUSED, InboxState.SET_ASIDE)
@@ -100,8 +101,10 @@ def receive(arrival: Arrival) -> ReceivedInstance:
     now = timezone.now()
     came = {"node": arrival.node, "address": arrival.address, "received_at": now}
     state = first_state(arrival.sop_class_uid)
-    # With the row locked, so that settling it does not remove the file meanwhile.
+    # With the row locked, so that settling it does not remove the file meanwhile. An erasure has
+    # no row left to lock.
     with transaction.atomic():
+        lock_inbox_file(sha256)
         row, created = ReceivedInstance.objects.select_for_update().get_or_create(
             sha256=sha256,
             defaults=came

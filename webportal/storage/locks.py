@@ -23,6 +23,12 @@ def lock_removing() -> None:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_NUMBER])
 
 
+def lock_inbox_file(sha256: str) -> None:
+    """Let only one transaction at a time write or erase a file of the DICOM inbox."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [f"inbox {sha256}"])
+
+
 def lock_backing_up(by: BaseDatabaseWrapper, wait_seconds: int) -> None:
     """Prevent files from being removed permanently, and other backups from starting.
 

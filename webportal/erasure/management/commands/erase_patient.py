@@ -60,6 +60,8 @@ class Command(BaseCommand):
             self.stdout.write(f"file: {key}")
         for study in sorted(plan.kept):
             self.stdout.write(f"kept with another patient, and names this one: study {study}")
+        for key in sorted(plan.unreadable):
+            self.stdout.write(f"cannot be read, and stays: {key}")
         found = obstacles(plan)
         for code in found:
             self.stdout.write(f"in the way: {OBSTACLES[code]}")
