@@ -14,7 +14,7 @@ from django.db.migrations.executor import MigrationExecutor
 from kombu.exceptions import OperationalError
 
 from ml.serving.package import PackageError
-from ml.serving.runtimes.choice import DEVICES, ON_CPU, RUNTIMES
+from ml.serving.runtimes.choice import DEVICES, LIBRARIES, RUNTIMES
 from webportal import keys
 from webportal.inference.registry import active_model, verified_package
 from webportal.storage import storage_folder
@@ -63,8 +63,7 @@ def _check_process(worker: Any, *, serves_inference: bool) -> Iterator[str]:
             f"Its concurrency is {worker.concurrency}; one process serves one device. Give it "
             "--concurrency 1, and start one more worker for every further device."
         )
-    # Runtimes have the names of their libraries.
-    for library in ON_CPU:
+    for library in LIBRARIES:
         if library in sys.modules:
             yield f"{library} is loaded before the fork; it would hang in the child process."
 

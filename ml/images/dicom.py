@@ -46,8 +46,8 @@ SOP_CLASSES = frozenset(
 
 _PHOTOMETRIC = PHOTOMETRIC_GREY | PHOTOMETRIC_LUMA | {"RGB", "YBR_ICT", "YBR_RCT", "PALETTE COLOR"}
 
-#: Text elements that identify patients and studies.
-_IDENTIFYING = ("PatientID", "IssuerOfPatientID", "PatientName", "AccessionNumber")
+#: Text elements that identify patients and studies; webportal.reasons names each.
+IDENTIFYING = ("PatientID", "IssuerOfPatientID", "PatientName", "AccessionNumber")
 # VR DA and TM (PS3.5 6.2), with the points and colons of ACR-NEMA too.
 _DATE = re.compile(r"(\d{4})\.?(\d\d)\.?(\d\d)", re.ASCII)
 _TIME = re.compile(r"(\d\d)(?::?(\d\d)(?::?(\d\d)(?:\.(\d{1,6}))?)?)?", re.ASCII)
@@ -191,7 +191,7 @@ def _facts(dataset: FileDataset) -> ImageFacts:
         .replace("\0", "")
         .strip(),
         doubtful_letters=tuple(
-            keyword for keyword in _IDENTIFYING if not _letters(dataset, keyword).are_sure
+            keyword for keyword in IDENTIFYING if not _letters(dataset, keyword).are_sure
         ),
         character_set=letters.known_terms(_character_sets(dataset)),
     )

@@ -23,7 +23,10 @@ from ml.serving.package import (
 from ml.serving.package import load_package as load
 from ml.serving.runtimes.choice import (
     EXTRAS,
+    GPU_EXTRAS,
+    LIBRARIES,
     ON_CPU,
+    ON_GPU,
     NoRuntimeError,
     choose_runtime,
     start_runtime,
@@ -58,16 +61,18 @@ def spoilt(package: ModelPackage, tmp_path: Path) -> ModelPackage:
     return load(folder)
 
 
-@pytest.mark.parametrize("name", ON_CPU)
+@pytest.mark.parametrize("name", LIBRARIES)
 def test_a_runtime_is_known_wherever_it_has_to_be(name: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     libraries = project["project"]["optional-dependencies"]
-    assert any(each.startswith(name) for each in libraries[EXTRAS[name]])
+    extras = {EXTRAS[name], GPU_EXTRAS.get(name, EXTRAS[name])}
+    assert all(any(each.startswith(name) for each in libraries[extra]) for extra in extras)
     contracts = project["tool"]["importlinter"]["contracts"]
     portal = next(each for each in contracts if each.get("source_modules") == ["webportal"])
     assert name in portal["forbidden_modules"]
     manual = (ROOT / "docs" / "deployment.md").read_text()
-    assert f"| `{name}` | CPU |" in manual
+    assert (f"| `{name}` | CPU |" in manual) == (name in ON_CPU)
+    assert (f"| `{name}` | NVIDIA GPU |" in manual) == (name in ON_GPU)
     assert f"`{name}`" in next(row for row in manual.splitlines() if "`INFERENCE_RUNTIME` |" in row)
 
 

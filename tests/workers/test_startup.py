@@ -10,7 +10,7 @@ import pytest
 from django.db.migrations.recorder import MigrationRecorder
 from pytest_django.fixtures import Settings
 
-from ml.serving.runtimes.choice import ON_CPU
+from ml.serving.runtimes.choice import LIBRARIES
 from tests.factories import make_model_version
 from tests.workers.conftest import SCHEDULER, WORKER, CeleryProcess
 from webportal.inference.models import ModelVersion
@@ -27,7 +27,7 @@ def problem(*, serves_inference: bool = True, **worker: Any) -> str | None:
 @pytest.fixture(autouse=True)
 def _no_runtime_is_loaded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Tests of other packages load them into this process."""
-    for library in ON_CPU:
+    for library in LIBRARIES:
         monkeypatch.delitem(sys.modules, library, raising=False)
 
 
@@ -58,7 +58,7 @@ def test_a_scheduler_without_a_schedule_is_refused(start: Callable[..., CeleryPr
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("library", ON_CPU)
+@pytest.mark.parametrize("library", LIBRARIES)
 def test_a_runtime_in_the_main_process_is_refused(
     monkeypatch: pytest.MonkeyPatch, library: str
 ) -> None:

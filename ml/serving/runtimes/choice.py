@@ -14,10 +14,14 @@ logger = logging.getLogger(__name__)
 AUTO = "auto"
 # The pyproject.toml extra that installs each; a CPU worker has only the first.
 EXTRAS = {"onnxruntime": "worker", "openvino": "openvino", "tensorflow": "worker-tensorflow"}
+# Those that need another one on a GPU.
+GPU_EXTRAS = {"tensorflow": "gpu"}
 # In the order of preference; docs/benchmarks.md has the figures.
 ON_CPU = ("onnxruntime", "openvino", "tensorflow")
 ON_GPU = ("tensorflow",)
-RUNTIMES = (AUTO, *ON_CPU)
+# Runtimes have the names of their libraries.
+LIBRARIES = tuple(dict.fromkeys((*ON_CPU, *ON_GPU)))
+RUNTIMES = (AUTO, *LIBRARIES)
 DEVICES = (AUTO, "cpu", "gpu")
 # Ways of TensorFlow that the benchmark measures and no worker takes: the network as it is trained,
 # with its batch normalisations, is slower, XLA on a CPU many times so, and float16 gives other
@@ -62,7 +66,7 @@ def choose_runtime(
                 return started
             problem = f"its {output} differs from the recorded one by {difference:.2g}"
         except ModuleNotFoundError as error:
-            extra = "gpu" if place == "gpu" else EXTRAS[name]
+            extra = (GPU_EXTRAS.get(name) if place == "gpu" else None) or EXTRAS[name]
             problem = f"{error.name} is not installed; 'make install EXTRAS={extra}' installs it"
         except Exception as error:  # libraries raise anything; the next one may work
             problem = str(error) or type(error).__name__
@@ -75,7 +79,7 @@ def choose_runtime(
 def start_runtime(name: str, package: ModelPackage, device: str, batch_size: int) -> Runtime:
     """Load a runtime's library, and the package's network into it.
 
-    ``name`` is one of ON_CPU or TENSORFLOW_OPTIONS. What a library raises is not caught.
+    ``name`` is one of LIBRARIES or TENSORFLOW_OPTIONS. What a library raises is not caught.
     """
     # Imported only if used: a worker on ONNX Runtime never loads TensorFlow.
     if name == "openvino":
