@@ -37,6 +37,7 @@ from webportal.records.choices import Category, Concern
 from webportal.records.models import Study
 from webportal.review.models import Read, Reservation, SecondReading
 from webportal.review.reads.reservation import peek_next, reserve_next
+from webportal.review.worklist.columns import COLUMNS, remember_columns
 from webportal.review.worklist.counts import tab_counts
 from webportal.review.worklist.filters import (
     QUEUE_STATES,
@@ -61,7 +62,9 @@ def _blind(settings: Settings) -> None:
 
 @pytest.fixture
 def reader(make_user: Callable[..., User]) -> User:
-    return make_user(Role.RADIOLOGIST, Role.UPLOADER, username="reader")
+    person = make_user(Role.RADIOLOGIST, Role.UPLOADER, username="reader")
+    remember_columns(person, COLUMNS)
+    return person
 
 
 @pytest.fixture

@@ -32,6 +32,7 @@ from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.records.choices import Category, Concern
 from webportal.records.models import Study
 from webportal.review.models import Read, ReadingPreference, SecondReading
+from webportal.review.worklist.columns import COLUMNS, remember_columns
 from webportal.review.worklist.order import ORDERS
 
 pytestmark = pytest.mark.django_db
@@ -42,6 +43,7 @@ LIKELY = "Pneumonia likely"
 @pytest.fixture
 def reader(radiologist: User) -> User:
     ReadingPreference.objects.create(reader=radiologist, reads_first=True)
+    remember_columns(radiologist, COLUMNS)
     return radiologist
 
 

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, nullcontext
 
 import pytest
 from django.db import IntegrityError, transaction
-from django.test import override_settings
+from django.test import Client, override_settings
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
@@ -24,6 +24,7 @@ from webportal.review.reads.reservation import reserve_next
 from webportal.review.reads.second_reading import due_read, is_drawn, signed_reads
 from webportal.review.reads.services import Entry, ReadingError
 from webportal.review.study.reading_panel import reading_panel
+from webportal.review.worklist import bulk
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("twice")]
 
@@ -77,6 +78,8 @@ def test_all_places_agree_on_who_may_read(
     prediction: Prediction, readers: list[User], make_user: Callable[..., User]
 ) -> None:
     """Signing, the study page, *Next* and blinding each decide in their own words."""
+    others = [role for role in Role if role not in (Role.RADIOLOGIST, Role.AUDITOR)]
+    readers = [*readers, *(make_user(Role.RADIOLOGIST, role, username=role) for role in others)]
     auditor = make_user(Role.RADIOLOGIST, Role.AUDITOR, username="both")
     study = prediction.radiograph.study
     steps: list[Callable[[], object]] = [
@@ -98,17 +101,24 @@ def test_all_places_agree_on_who_may_read(
             assert visible == len(signed_reads(fresh)) - len(blind)
             assert bool(blind) == (is_second and is_allowed), person
             assert waits_blind(fresh, person) == (is_second and is_allowed), person
+    rest = [True] * len(readers[3:])
     assert may == [
-        [True, True, True, True, True],
-        [False, True, True, True, False],
-        [False, False, True, True, True],
-        [False, False, False, False, False],
+        [True, True, True, *rest, True],
+        [False, True, True, *rest, False],
+        [False, False, True, *rest, True],
+        [False] * len(may[0]),
     ]
 
 
 def may_read(study: Study, seen: Prediction, person: User) -> bool:
     """Whether this person may make the read that is due, on which every place has to agree."""
     may_sign = reading_panel(study, person)["may_read"]
+    client = Client()
+    client.force_login(person)
+    assert client.post(f"/studies/{study.pk}/status").context["may_reserve"] == may_sign, person
+    with transaction.atomic():
+        assert bool(bulk.assign([study.pk], person, person).changed) == may_sign, person
+        transaction.set_rollback(True)
     with transaction.atomic():
         assert (reserve_next(person) == study) == may_sign, person
         transaction.set_rollback(True)

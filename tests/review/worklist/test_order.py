@@ -11,8 +11,10 @@ from tests.factories import make_patient, make_study, make_uploader
 from tests.review.worklist.cases import shown, study_of
 from webportal.records.models import Patient, Study
 from webportal.records.services import change_patient
+from webportal.review.worklist.columns import COLUMNS
 from webportal.review.worklist.filters import matching
 from webportal.review.worklist.order import ORDERS, STUDIES_PER_PAGE
+from webportal.review.worklist.views import FALLING, SORTED_BY
 
 pytestmark = pytest.mark.django_db
 
@@ -32,6 +34,26 @@ def test_order_is_priority_then_concern_then_waiting_time(browser: Client) -> No
     for study in reversed(expected):  # the database's own order must not pass for this one
         Study.objects.filter(pk=study.pk).update(history="touched")
     assert shown(browser.get(reverse("review:worklist"))) == expected
+
+
+@pytest.mark.parametrize("name", ORDERS)
+def test_every_order_has_two_indexes_that_end_with_the_department(name: str) -> None:
+    """Those of other departments are then passed over within the index."""
+    indexes = [
+        tuple(getattr(each, "name", "probability") for each in index.expressions)
+        or tuple(index.fields)
+        for index in Study._meta.indexes
+    ]
+    wanted = (*ORDERS[name].names, "department")
+    assert wanted in indexes
+    assert ("reading_state", *wanted) in indexes
+
+
+def test_a_column_by_which_the_worklist_is_sorted_says_in_which_direction() -> None:
+    falling = {column for column, order in SORTED_BY.items() if ORDERS[order].is_falling}
+    # The most urgent has the smallest number.
+    assert falling | {"priority"} == set(FALLING)
+    assert set(SORTED_BY) <= set(COLUMNS)
 
 
 @pytest.mark.parametrize("state", ["unread", "signed", "all"])

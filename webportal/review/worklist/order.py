@@ -171,9 +171,13 @@ def order_in(state: str, name: str, *, is_closed: bool = False) -> Order:
 
 
 def orders_in(state: str, *, is_closed: bool = False) -> list[tuple[str, str | Promise]]:
-    """Return the names and labels of the orders that a reading state has."""
+    """Return the names and labels of the orders that a reading state has.
+
+    Where no result may be revealed, of those by result only urgency, which `order_in` replaces.
+    """
     tells_none = state == SECOND_READS or is_closed
-    names = [name for name in ORDERS if not tells_none or name != "probability"]
+    withheld = set(BY_RESULT) - {"urgency"} if tells_none else set()
+    names = [name for name in ORDERS if name not in withheld]
     return [(name, ORDERS[name].label) for name in names]
 
 

@@ -61,7 +61,8 @@ SORTED_BY = {
     "patient_id": "patient_id",
     "waiting": "waiting",
 }
-RISING = ("patient", "patient_id", "waiting")
+# Those whose order begins with the most; the others begin with the least.
+FALLING = ("priority", "result")
 PLACES = ("after", "before")
 
 
@@ -217,7 +218,7 @@ def _headings(
             if SORTED_BY.get(name) in offered
             else "",
             "is_sorted": SORTED_BY.get(name) == order,
-            "rises": name in RISING,
+            "rises": name not in FALLING,
         }
         for name in columns
     ]
