@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from deploy.local.system import ROOT
 from webportal.accounts.models import Role, User
+from webportal.site.navigation import LINKS
 from webportal.site.views import START_PAGES
 
 U, R, IT, A = Role.UPLOADER, Role.RADIOLOGIST, Role.IT, Role.AUDITOR
@@ -385,3 +387,34 @@ def test_every_role_is_in_the_table_and_has_a_start_page() -> None:
     assert set(SIGNED_IN) == set(Role)
     # Coordinators are radiologists too.
     assert {role for role, _ in START_PAGES} | {C} == set(Role)
+
+
+#: Pages of hospital IT or auditors that another page of theirs leads to, or a program reads.
+NOT_IN_THE_NAVIGATION = {
+    *("departments", "erasures", "destinations/outbox", "dicom/inbox"),
+    *("audit/export", "audit/verification", "metrics"),
+}
+
+
+def test_every_link_of_the_navigation_is_open_to_those_who_are_shown_it() -> None:
+    for link in LINKS:
+        assert set(link.roles) <= set(TABLE[reverse(link.view_name)[1:]]["GET"]), link.label
+
+
+def test_every_page_of_hospital_it_and_auditors_is_in_the_navigation() -> None:
+    linked = {reverse(link.view_name)[1:] for link in LINKS}
+    pages = {
+        address
+        for address, methods in TABLE.items()
+        if "<" not in address
+        and not address.startswith("api/")
+        and set(methods.get("GET", PUBLIC)) <= {IT, A}
+    }
+    assert pages - linked == NOT_IN_THE_NAVIGATION
+
+
+def test_the_guide_to_the_api_names_every_role() -> None:
+    guide = (ROOT / "docs" / "api.md").read_text()
+    table = guide.partition("| role | gives access to |")[2].partition("\n\n")[0]
+    named = [row.split("|")[1].strip() for row in table.splitlines()[2:]]
+    assert named == [str(role.label) for role in Role]

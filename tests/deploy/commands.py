@@ -14,7 +14,7 @@ MAINTENANCE_QUEUE = "maintenance"
 #: The names of all settings that can be given in the environment.
 SETTINGS_READ = frozenset(
     re.findall(
-        r'\benv\.\w+\(\s*"([A-Z_]+)"',
+        r'\benv\.\w+\(\s*"([A-Z][A-Z0-9_]*)"',
         (ROOT / "webportal" / "settings.py").read_text(encoding="utf-8"),
     )
 )

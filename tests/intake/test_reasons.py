@@ -11,6 +11,7 @@ from django.utils import translation
 from pytest_django.fixtures import Settings
 
 from ml.images import MESSAGES as of_images
+from ml.images.dicom import IDENTIFYING
 from ml.serving.refusals import MESSAGES as of_model
 from tests import dicom_files as files
 from tests.factories import make_job
@@ -22,7 +23,7 @@ from webportal.intake.checks.messages import MESSAGES as of_checks
 from webportal.intake.models import UploadBatch
 from webportal.intake.reasons import MESSAGES as of_files
 from webportal.intake.templatetags.reasons import render_reason as shown
-from webportal.reasons import NO_REASON, Reason, register
+from webportal.reasons import FIELDS, NO_REASON, Reason, register
 
 NEPALI = {"Accept-Language": "ne"}
 
@@ -49,6 +50,11 @@ def test_field_names_filled_in_are_translated_too() -> None:
     with translation.override("ne"):
         words = str(Reason("patient_mismatch", {"differences": ["name", "birth_date"]}))
     assert "नाम र जन्म मिति" in words
+
+
+def test_every_attribute_that_identifies_somebody_has_a_name() -> None:
+    """A file is held with the attributes whose letters are in doubt."""
+    assert set(IDENTIFYING) <= set(FIELDS)
 
 
 def test_numbers_are_grouped() -> None:
