@@ -10,5 +10,5 @@ class NotificationsConfig(AppConfig):
     label = "notifications"
 
     def ready(self) -> None:
-        """Connect the signals that notify at once."""
-        from webportal.notifications import emergencies, own_account  # noqa: F401
+        """Connect the signals that notify at once, and register the checks."""
+        from webportal.notifications import checks, emergencies, own_account  # noqa: F401

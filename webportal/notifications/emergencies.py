@@ -1,6 +1,7 @@
 """Notifies heads of department, auditors and hospital IT of emergency accesses, as configured.
 
-Notifications are created with the access, in its transaction, and also e-mailed to known addresses.
+Notifications are created with the access, in its transaction, or when it comes to open more, and
+also e-mailed to known addresses.
 """
 
 from typing import Any
@@ -8,11 +9,14 @@ from typing import Any
 from django.conf import settings
 from django.db.models import Q
 from django.dispatch import receiver
+from django.utils import timezone
 
 from webportal.accounts.models import Membership, Role, User
+from webportal.audit.trail import Event
 from webportal.notifications.models import Kind, Notification
 from webportal.notifications.services import mail_state_for
-from webportal.records.models import EmergencyAccess
+from webportal.records.models import EmergencyAccess, Study
+from webportal.records.services import study_moved
 from webportal.review.emergency import services
 
 HEADS = "heads"
@@ -21,8 +25,10 @@ ROLES = {"auditor": Role.AUDITOR, "it": Role.IT}
 
 @receiver(services.begun)
 def tell_of_emergency(access: EmergencyAccess, **kwargs: Any) -> None:
-    """Create the notifications for an access."""
-    people = User.objects.filter(_to_be_told(access), is_active=True).exclude(pk=access.person_id)
+    """Create the notifications for an access, for those who have none."""
+    told = access.notifications.values("recipient")
+    people = User.objects.filter(_to_be_told(access), is_active=True)
+    people = people.exclude(pk=access.person_id).exclude(pk__in=told)
     Notification.objects.bulk_create(
         Notification(
             recipient=person,
@@ -32,6 +38,14 @@ def tell_of_emergency(access: EmergencyAccess, **kwargs: Any) -> None:
         )
         for person in people
     )
+
+
+@receiver(study_moved)
+def tell_of_running_ones(study: Study, **kwargs: Any) -> list[Event]:
+    """Tell others of a running access if it now opens this study; nothing more to audit."""
+    for access in study.patient.emergency_accesses.filter(ends_at__gt=timezone.now()):
+        tell_of_emergency(access)
+    return []
 
 
 def _to_be_told(access: EmergencyAccess) -> Q:

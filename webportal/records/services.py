@@ -103,9 +103,10 @@ def move_study(
 ) -> list[Event]:
     """Record a study for another patient and return what to audit. The study must be locked.
 
-    A temporary patient without studies is deleted. `shown` is the version of the other patient's
-    identity that a person has compared. Once a read of the study is signed this is a correction, as
-    in `change_patient`. Raises SignedIdentityError if its conditions are not met, and RecordError
+    A temporary patient without studies is deleted; emergency accesses to them become accesses to
+    the patient that they proved to be. `shown` is the version of the other patient's identity that
+    a person has compared. Once a read of the study is signed this is a correction, as in
+    `change_patient`. Raises SignedIdentityError if its conditions are not met, and RecordError
     if the other patient's record has changed.
     """
     signed = signed_among(Study.objects.filter(pk=study.pk))
@@ -127,10 +128,15 @@ def move_study(
         detail: dict[str, Any] = {"from": str(former.pk), "to": str(found.pk)}
         detail |= {"fields": ["patient"], "before": before, "after": after}
         events = [Event(Action.STUDY_CHANGED, "study", study.pk, study.pk, detail)]
+    is_removed = former.is_temporary and not former.studies.exists()
+    accesses = list(former.emergency_accesses.all()) if is_removed else []
+    former.emergency_accesses.filter(pk__in=[each.pk for each in accesses]).update(patient=found)
     told: list[tuple[Any, Any]] = study_moved.send(Study, study=study, former=former, by=by)
     events += [event for _receiver, more in told for event in more]
-    if former.is_temporary and not former.studies.exists():
+    if is_removed:
         detail = {"removed": "temporary", "studies_now_of": str(found.pk), "before": before}
+        if accesses:
+            detail["emergency_accesses"] = [str(each.pk) for each in accesses]
         events.append(Event(Action.PATIENT_CHANGED, "patient", former.pk, study.pk, detail))
         former.delete()
     return events

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.checks import run_checks
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -16,8 +17,10 @@ from webportal.access.models import AccessEntry
 from webportal.accounts.models import Department, Role, User
 from webportal.audit.models import AuditEntry
 from webportal.notifications.models import Kind, Notification
-from webportal.records.models import EmergencyAccess, Outcome, Study
+from webportal.records.identity import identity_version
+from webportal.records.models import EmergencyAccess, Outcome, Patient, Study
 from webportal.review.emergency import services
+from webportal.review.study.case_records import assign_known_patient
 
 SignIn = Callable[[User], Client]
 MakeUser = Callable[..., User]
@@ -125,6 +128,48 @@ def test_several_patients_of_one_number_need_the_issuer(
     assert access.patient == wanted.patient
 
 
+def test_a_patient_id_comes_before_an_accession_number(
+    wanted: Study, elsewhere: Department, radiologist: User
+) -> None:
+    make_study(department=elsewhere, accession_number="P-77")
+    assert services.begin(radiologist, "P-77", "Trauma", PASSWORD).patient == wanted.patient
+
+
+def test_each_of_several_accession_numbers_is_found(
+    elsewhere: Department, radiologist: User
+) -> None:
+    study = make_study(department=elsewhere, accession_number="A1\\B2\\C3")
+    for number in ("A1", "B2", "C3", "A1\\B2\\C3"):
+        access = services.begin(radiologist, number, "Trauma", PASSWORD)
+        assert access.patient == study.patient
+        services.end(access)
+    for number in ("B", "2", "1\\B"):
+        with pytest.raises(services.EmergencyError, match="exactly"):
+            services.begin(radiologist, number, "Trauma", PASSWORD)
+
+
+def test_it_is_renewed_in_its_last_minutes(
+    wanted: Study, radiologist: User, make_user: MakeUser, sign_in: SignIn
+) -> None:
+    browser = sign_in(radiologist)
+    browser.post(BEGIN, given())
+    first = EmergencyAccess.objects.get()
+    renew = f"{BEGIN}?renew={first.pk}"
+    assert b"can be renewed in its last 10 minutes" in browser.post(renew, given()).content
+    first.ends_at = timezone.now() + timedelta(minutes=9)
+    first.save()
+    form = browser.get(renew).context["form"]
+    shown = [form[name].value() for name in ("number", "issuer", "reason")]
+    assert shown == ["P-77", "X", "Trauma room"]
+    other = sign_in(make_user(Role.RADIOLOGIST, username="other"))
+    assert b"P-77" not in other.get(renew).content
+    assert browser.post(renew, given()).status_code == 302
+    second = services.running(radiologist).get()
+    assert second != first
+    assert second.ends_at > timezone.now() + timedelta(minutes=50)
+    assert actions() == ["emergency.begun", "emergency.ended", "emergency.begun"]
+
+
 def test_there_is_none_for_patients_one_sees(elsewhere: Department, radiologist: User) -> None:
     make_study(patient=make_patient(patient_id="OWN"))
     with pytest.raises(services.EmergencyError):
@@ -187,6 +232,43 @@ def test_whoever_is_told_gets_to_a_page_of_their_own(
         browser = sign_in(person)
         assert browser.get(f"/notifications/{told.pk}").headers["Location"] == page
         assert browser.get(page).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("EMERGENCY_ALERTS", ["heads", "auditor", "it"], []),
+        ("EMERGENCY_ALERTS", ["head"], ["notifications.E001"]),
+        ("EMERGENCY_ACCESS_MINUTES", 0, ["notifications.E002"]),
+    ],
+)
+def test_wrong_settings_are_found_at_the_start(
+    name: str, value: object, expected: list[str], settings: Settings
+) -> None:
+    setattr(settings, name, value)
+    assert [found.id for found in run_checks()] == expected
+
+
+def test_an_access_follows_a_patient_who_is_identified(
+    elsewhere: Department, radiologist: User, uploader: User, make_user: MakeUser
+) -> None:
+    head = make_user(Role.UPLOADER, username="head")
+    third = Department.objects.create(name="Third")
+    head.memberships.create(department=third, is_head=True)
+    unknown = make_patient(patient_id="T-1", is_temporary=True)
+    study = make_study(department=elsewhere, patient=unknown)
+    services.end(services.begin(radiologist, "T-1", "Trauma room", PASSWORD))
+    access = services.begin(radiologist, "T-1", "Trauma room", PASSWORD)
+    known = make_study(department=third).patient
+    told = Notification.objects.filter(kind=Kind.EMERGENCY, recipient=head)
+    assert not told.exists()
+    assign_known_patient(study, known, identity_version(known), uploader)
+    assert not Patient.objects.filter(pk=unknown.pk).exists()
+    assert {each.patient for each in EmergencyAccess.objects.all()} == {known}
+    assert Study.objects.visible_to(radiologist).filter(patient=known).count() == 2
+    assert [each.emergency for each in told] == [access]
+    removed = AuditEntry.objects.get(action="patient.changed").detail
+    assert str(access.pk) in removed["emergency_accesses"]
 
 
 def test_an_auditor_reviews_what_was_seen(

@@ -226,6 +226,7 @@ class Uploader {
 
   private paint(): void {
     const { uploads, isPaused, isLost, blockedBy, isBusy } = this.sender;
+    this.root.toggleAttribute("data-sending", isBusy);
     // By bytes, but an empty file counts too.
     const weigh = (size: number): number => size + 1;
     let [total, done, failed, delivered, current] = [0, 0, 0, 0, uploads.length];

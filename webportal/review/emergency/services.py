@@ -22,6 +22,9 @@ from webportal.records.models import EmergencyAccess, Outcome, Patient, Study
 from webportal.refusals import Conflict
 from webportal.review.reads.authentication import Secret, confirm_signer
 
+#: Before its end, an access can be renewed for so long.
+RENEWABLE = timedelta(minutes=10)
+
 #: Sent within the transaction when an access (`access`) has begun.
 begun = Signal()
 
@@ -45,7 +48,8 @@ def begin(
 ) -> EmergencyAccess:
     """Grant access to all data of one patient for EMERGENCY_ACCESS_MINUTES, and alert others.
 
-    `number` is the exact Patient ID or accession number. Raises NotAuthenticatedError, or
+    `number` is the exact Patient ID or accession number. A running access to the patient is ended
+    and replaced in its last minutes (RENEWABLE). Raises NotAuthenticatedError, or
     EmergencyError if it matches no patient, several, or one already visible to the user. The user
     is authenticated first, so that nobody else learns whether the patient exists.
     """
@@ -71,15 +75,26 @@ def begin(
 
 
 def _patients(number: str, issuer: str) -> QuerySet[Patient]:
-    by_accession = Study.objects.filter(accession_number=number).values("patient")
-    found = Patient.objects.filter(Q(patient_id=number) | Q(pk__in=by_accession))
-    return found.filter(issuer=issuer) if issuer else found
+    """The patients of this Patient ID; if there are none, of this accession number."""
+    possible = Patient.objects.filter(issuer=issuer) if issuer else Patient.objects.all()
+    found = possible.filter(patient_id=number)
+    if found.exists():
+        return found
+    # A study may have several accession numbers (A\\B).
+    is_one = (
+        Q(accession_number=number)
+        | Q(accession_number__startswith=f"{number}\\")
+        | Q(accession_number__endswith=f"\\{number}")
+        | Q(accession_number__contains=f"\\{number}\\")
+    )
+    return possible.filter(pk__in=Study.objects.filter(is_one).values("patient"))
 
 
 @transaction.atomic
 def _open(person: User, patient: Patient, reason: str) -> EmergencyAccess:
     # Serialises concurrent requests: the second one finds the access of the first.
     User.objects.select_for_update().get(pk=person.pk)
+    _end_for_renewal(person, patient)
     visible = patient.studies.visible_to(person)
     if not patient.studies.exclude(pk__in=visible.values("pk")).exists():
         raise EmergencyError(_("You see all studies of this patient already."))
@@ -101,6 +116,20 @@ def _open(person: User, patient: Patient, reason: str) -> EmergencyAccess:
     return access
 
 
+def _end_for_renewal(person: User, patient: Patient) -> None:
+    """End the user's running access to the patient, which the new one continues."""
+    earlier = running(person).filter(patient=patient).first()
+    if earlier is None:
+        return
+    if earlier.ends_at - timezone.now() > RENEWABLE:
+        words = _(
+            "Your access to this patient is running. It can be renewed in its last {minutes}"
+            " minutes."
+        )
+        raise EmergencyError(words.format(minutes=RENEWABLE // timedelta(minutes=1)))
+    end(earlier)
+
+
 def _note_failure(person: User, why: str) -> None:
     append(Event(Action.EMERGENCY_FAILED, "user", person.pk, detail={"why": why}), person)
 
@@ -108,6 +137,12 @@ def _note_failure(person: User, why: str) -> None:
 def running(person: User) -> QuerySet[EmergencyAccess]:
     """A user's accesses that have not ended."""
     return EmergencyAccess.objects.filter(person=person, ends_at__gt=timezone.now())
+
+
+def renewable(person: User) -> QuerySet[EmergencyAccess]:
+    """A user's accesses that are running or have ended only just, with the patient."""
+    accesses = EmergencyAccess.objects.filter(person=person).select_related("patient")
+    return accesses.filter(ends_at__gt=timezone.now() - RENEWABLE)
 
 
 @transaction.atomic

@@ -32,7 +32,7 @@ def begin(request: SignedInRequest) -> HttpResponse:
     """Request access to a patient of another department; needs more than one department."""
     if not has_departments():
         raise Http404
-    form = EmergencyForm(request.POST or None)
+    form = EmergencyForm(request.POST or None, initial=_to_renew(request))
     access = _begin(request, form) if form.is_valid() else None
     if access is not None:
         show(request, patient_ids=[access.patient_id])
@@ -45,6 +45,20 @@ def begin(request: SignedInRequest) -> HttpResponse:
     }
     status = 422 if form.is_bound else 200
     return render(request, "review/emergency/begin.html", context, status=status)
+
+
+def _to_renew(request: SignedInRequest) -> dict[str, str]:
+    """Initial values to renew one of the user's own accesses."""
+    try:
+        wanted = uuid.UUID(request.GET.get("renew", ""))
+    except ValueError:
+        return {}
+    access = services.renewable(request.user).filter(pk=wanted).first()
+    if access is None:
+        return {}
+    show(request, patient_ids=[access.patient_id])
+    patient = access.patient
+    return {"number": patient.patient_id, "issuer": patient.issuer, "reason": access.reason}
 
 
 def _begin(request: SignedInRequest, form: EmergencyForm) -> EmergencyAccess | None:
@@ -98,7 +112,11 @@ def running(request: HttpRequest) -> dict[str, Any]:
     now = timezone.now()
     return {
         "emergencies": [
-            {"access": access, "seconds": int((access.ends_at - now).total_seconds())}
+            {
+                "access": access,
+                "seconds": int((access.ends_at - now).total_seconds()),
+                "renewable_seconds": int(services.RENEWABLE.total_seconds()),
+            }
             for access in services.running(user)
         ]
     }

@@ -1,0 +1,28 @@
+"""System checks of the settings of emergency access."""
+
+from typing import Any
+
+from django.conf import settings
+from django.core.checks import Error, register
+
+from webportal.notifications.emergencies import HEADS, ROLES
+
+
+@register()
+def emergencies_are_configured(**kwargs: Any) -> list[Error]:
+    """EMERGENCY_ALERTS names recipients that exist, and the access lasts for some time."""
+    found = []
+    possible = [HEADS, *ROLES]
+    unknown = sorted(set(settings.EMERGENCY_ALERTS) - set(possible))
+    if unknown:
+        found.append(
+            Error(
+                f"EMERGENCY_ALERTS names {', '.join(unknown)}, which is nobody.",
+                hint=f"It may name {', '.join(possible)}.",
+                id="notifications.E001",
+            )
+        )
+    if settings.EMERGENCY_ACCESS_MINUTES < 1:
+        message = "EMERGENCY_ACCESS_MINUTES must be at least 1."
+        found.append(Error(message, id="notifications.E002"))
+    return found
