@@ -7,9 +7,11 @@ from django.test import Client
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
-from tests.dicomweb.conftest import STUDIES, Call
+from tests import dicom_files as files
+from tests.dicomweb.conftest import STUDIES, Call, stow
 from tests.factories import make_radiograph, make_study
-from webportal.accounts.models import ApiToken, Department, Role, User
+from webportal.accounts.models import GENERAL, ApiToken, Department, Role, User
+from webportal.records.models import Study
 
 VIEWER = "https://viewer.hospital.example"
 
@@ -54,12 +56,11 @@ def test_a_session_stores_nothing_for_another_site(
 def test_studies_of_other_departments_are_not_there(
     calling: Call, make_user: Callable[..., User]
 ) -> None:
+    person = make_user(Role.RADIOLOGIST)
     elsewhere = Department.objects.create(name="Elsewhere")
-    mine, other = make_study(), make_study(department_id=elsewhere.pk)
+    mine, other = make_study(), make_study(department=elsewhere)
     make_radiograph(mine)
     image = make_radiograph(other)
-    person = make_user(Role.RADIOLOGIST)
-    mine.department.people.add(person)
     client = calling(person)
     uids = [each["0020000D"]["Value"][0] for each in client.get(STUDIES).json()]
     assert uids == [mine.study_instance_uid]
@@ -72,6 +73,38 @@ def test_studies_of_other_departments_are_not_there(
     for path in ("", "/metadata", "/frames/1", "/rendered", "/bulkdata/00282000"):
         assert client.get(f"{instance}{path}").status_code == 404
     assert client.get(f"{study}/series").json() == []
+
+
+def test_the_address_names_the_department_of_new_studies(
+    calling: Call, make_user: Callable[..., User]
+) -> None:
+    person = make_user(Role.UPLOADER)
+    surgery = Department.objects.create(name="Surgery")
+    Department.objects.create(name="Other")
+    person.departments.add(surgery)
+    client = calling(person)
+    first, second = (files.dicom(files.phantom(seed=seed)) for seed in (1, 2))
+    refused = stow(client, first)
+    assert (refused.status_code, "which department" in refused.json()["detail"]) == (409, True)
+    assert stow(client, first, path=f"{STUDIES}?department=Other").status_code == 409
+    assert not Study.objects.exists()
+    for data, name in ((first, "Surgery"), (second, surgery.pk)):
+        assert stow(client, data, path=f"{STUDIES}?department={name}").status_code == 200
+    assert [each.department for each in Study.objects.all()] == [surgery, surgery]
+
+
+def test_who_sees_all_departments_stores_into_their_own(
+    calling: Call, make_user: Callable[..., User]
+) -> None:
+    person = make_user(Role.UPLOADER)
+    Department.objects.create(name="Elsewhere")
+    person.sees_all_departments = True
+    person.save()
+    client = calling(person)
+    assert stow(client, files.dicom(files.phantom(seed=1))).status_code == 200
+    assert Study.objects.get().department_id == GENERAL
+    person.departments.clear()
+    assert stow(client, files.dicom(files.phantom(seed=2))).status_code == 409
 
 
 def preflight(client: Client, path: str, origin: str = VIEWER) -> str | None:

@@ -1,6 +1,6 @@
 """WADO-RS: the bytes that are sent, in which form, and as whose."""
 
-from datetime import date
+from datetime import date, datetime
 from io import BytesIO
 from typing import Any
 
@@ -8,6 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 from django.core.files.storage import default_storage
+from django.utils import timezone
 from django.utils.http import parse_header_parameters
 from PIL import Image
 from pydicom import uid
@@ -242,6 +243,24 @@ def test_what_leaves_is_of_the_patient_as_recorded_now(
     assert "00101010" not in described
     with default_storage.open(file) as stored_file:
         assert opened(stored_file.read()).PatientID == "PHANTOM-1"
+
+
+def test_a_corrected_study_date_is_that_of_the_file_sent(reader: APIClient) -> None:
+    data = jpeg_dicom(StudyDate="20240301", StudyTime="101500.25")
+    address = stored(reader, data)
+    assert parts_of(get(reader, address, AS_STORED))[0][1] == data
+    zone = timezone.get_current_timezone()
+    for at, day, moment in (
+        (datetime(2024, 3, 4, 8, 30, tzinfo=zone), "20240304", "083000"),
+        (datetime(2024, 3, 4, tzinfo=zone), "20240304", ""),
+        (None, "", ""),
+    ):
+        Study.objects.update(performed_at=at)
+        sent = opened(parts_of(get(reader, address, AS_STORED))[0][1])
+        assert (sent.StudyDate, sent.StudyTime) == (day, moment)
+        [found] = reader.get(f"{STUDIES}?includefield=StudyTime").json()
+        assert found["00080020"].get("Value", [""]) == [day]
+        assert found["00080030"].get("Value", [""]) == [moment]
 
 
 def test_each_image_that_is_sent_is_recorded(reader: APIClient, radiologist: User) -> None:

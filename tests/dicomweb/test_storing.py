@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from pydicom import uid
+from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from tests import dicom_files as files
@@ -11,6 +12,7 @@ from tests.dicomweb.conftest import BOUNDARY, STUDIES, Call, in_parts, stow
 from tests.helpers import make_read_only
 from webportal.access.models import AccessEntry
 from webportal.accounts.models import Role, TokenScope, User
+from webportal.dicomweb import multipart
 from webportal.intake.models import UploadBatch, UploadItem
 from webportal.records.files import read_original
 from webportal.records.models import Radiograph
@@ -102,6 +104,47 @@ def test_a_jpeg_or_zip_is_not_wrapped_or_unpacked(reader: APIClient) -> None:
     assert response.status_code == 409
     assert len(response.json()[OTHERS]["Value"]) == 2
     assert not UploadItem.objects.exists()
+
+
+@pytest.mark.parametrize("is_single", [False, True])
+def test_a_file_that_is_too_large_is_refused_and_costs_no_other(
+    is_single: bool, reader: APIClient, settings: Settings
+) -> None:
+    settings.UPLOAD_MAX_BYTES = len(phantom(1)) + 10_000
+    large = phantom(2) + bytes(20_000)
+    if is_single:
+        response = reader.post(STUDIES, data=large, content_type="application/dicom")
+        assert response.status_code == 409
+    else:
+        response = stow(reader, phantom(1), large)
+        assert response.status_code == 202
+    [failed] = response.json()[OTHERS]["Value"]
+    assert failed[REASON]["Value"] == [0xC002]
+    assert failed["00091001"]["Value"] == ["too_large"]
+    assert Radiograph.objects.count() == 1 - is_single
+
+
+def test_a_body_has_a_limited_number_of_parts(
+    reader: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(multipart, "MOST_PARTS", 2)
+    response = stow(reader, phantom(1), b"", phantom(2), b"")
+    assert response.status_code == 202
+    assert Radiograph.objects.count() == 1
+    others = response.json()[OTHERS]["Value"]
+    assert len(others) == 2
+    assert "Only 2 parts" in others[1]["00091002"]["Value"][0]
+
+
+def test_a_header_is_only_parsed_in_the_sandbox(
+    reader: APIClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parse_here(data: bytes) -> None:
+        raise AssertionError("parsed in the portal's own process")
+
+    data = phantom()
+    monkeypatch.setattr("ml.images.dicom.describe", parse_here)
+    assert stow(reader, data).status_code == 200
 
 
 def test_a_body_that_breaks_off_keeps_what_was_whole(reader: APIClient) -> None:

@@ -98,6 +98,24 @@ def test_uploads_under_way_count_against_the_free_space(
     wait_until(lambda: has_room(server, second, size), "the other is given up")
 
 
+def test_a_body_of_unknown_length_counts_with_all_that_it_may_have(
+    start_server: Callable[..., Server], make_user: Callable[..., User], tmp_path: Path
+) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    server = start_server(UPLOAD_MAX_ARCHIVE_BYTES=str(free), UPLOAD_MAX_BYTES=str(free))
+    program, person = make_user(Role.UPLOADER), make_user(Role.RADIOLOGIST)
+    token = f"Authorization: Bearer {create_token(program, 'a gateway')}"
+    chunks = head("/dicom-web/studies", token, "Transfer-Encoding: chunked", "Expect: 100-continue")
+    size = 2 * free // 5
+    assert has_room(server, person, size)
+    with server.connect() as under_way:
+        under_way.sendall(chunks)
+        assert under_way.recv(100).startswith(b"HTTP/1.1 100 ")
+        status, body, _ = ask(server, upload_head(person, size))
+        assert (status, json.loads(body)["code"]) == (507, "disk_nearly_full")
+    wait_until(lambda: has_room(server, person, size), "the other is given up")
+
+
 def has_room(server: Server, person: User, size: int) -> bool:
     with server.connect() as connection:
         connection.sendall(upload_head(person, size, "Expect: 100-continue"))

@@ -56,15 +56,17 @@ def only_department() -> Department | None:
 def choose(department: Department | None, by: User) -> Department:
     """Return the department for new studies: the given one, or the user's only one.
 
-    Raises DepartmentError if the user does not belong to it, or if none is given and the user has
-    none or several. DICOM nodes have a configured department.
+    For users who see all departments, the only one that they belong to. Raises DepartmentError if
+    the user does not see the given one, or if none is given and the user has none or several. DICOM
+    nodes have a configured department.
     """
     if by.is_node and department is not None:
         return department
     own = list(departments_of(by))
     if department is None:
-        if len(own) == 1:
-            return own[0]
+        for possible in (own, list(by.departments.all())):
+            if len(possible) == 1:
+                return possible[0]
         raise DepartmentError(
             _("Say to which department the studies belong.")
             if own
@@ -73,6 +75,14 @@ def choose(department: Department | None, by: User) -> Department:
     if department not in own:
         raise DepartmentError(_("You do not belong to that department. Choose one of yours."))
     return department
+
+
+def named(text: str, by: User) -> Department:
+    """Return the department of this id or exact name; raises DepartmentError as `choose` does."""
+    for each in departments_of(by):
+        if text in (str(each.pk), each.name):
+            return each
+    raise DepartmentError(_("You do not belong to that department. Choose one of yours."))
 
 
 @transaction.atomic

@@ -39,9 +39,10 @@ def _value(vr: str, value: Any) -> Any:
     if vr == "DA" and isinstance(value, date):
         return f"{value:%Y%m%d}"
     if vr == "TM" and isinstance(value, datetime):
-        return _time(timezone.localtime(value).time())
+        return written_time(timezone.localtime(value).time())
     return value
 
 
-def _time(value: time) -> str:
+def written_time(value: time) -> str:
+    """A time as a value of VR TM."""
     return value.strftime("%H%M%S" if value.microsecond == 0 else "%H%M%S.%f")

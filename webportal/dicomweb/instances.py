@@ -4,10 +4,12 @@ Stored files never change. If the patient or study has been corrected since, or 
 attributes that DICOM requires, a corrected copy is sent.
 """
 
+from datetime import date, time
 from io import BytesIO
 from typing import Any
 
 import pydicom
+from django.utils import timezone
 from pydicom import uid
 from pydicom.dataset import Dataset, FileDataset
 
@@ -15,10 +17,12 @@ from ml import images
 from ml.images import ImageFacts
 from ml.images.parsing import parse
 from ml.images.transcoding import as_file, explicit_little_endian, stored_frame
+from webportal.dicomweb.elements import written_time
 from webportal.dicomweb.search import CHARACTER_SET
 from webportal.intake.claimed_identity import Identity, identity_in_header
-from webportal.records.models import Radiograph
+from webportal.records.models import Radiograph, Study
 
+Moment = tuple[date | None, time]
 _PREAMBLE, _PREFIX = 128, b"DICM"
 # Other patient attributes, which are wrong once the image has been assigned to another patient.
 _OF_THE_PATIENT = (
@@ -106,8 +110,22 @@ def _differs(radiograph: Radiograph, facts: ImageFacts) -> bool:
         identity_in_header(facts) != _recorded_identity(radiograph)
         or facts.study_instance_uid != study.study_instance_uid
         or facts.accession_number != study.accession_number
+        or _moment_in(facts) != _recorded_moment(study)
         or facts.series_instance_uid != _series_uid(radiograph)
     )
+
+
+def _moment_in(facts: ImageFacts) -> Moment:
+    day = facts.study_date
+    return (day, facts.study_time or time()) if day else (None, time())
+
+
+def _recorded_moment(study: Study) -> Moment:
+    """Date and time of the study; midnight means that only the date is known."""
+    if study.performed_at is None:
+        return None, time()
+    at = timezone.localtime(study.performed_at)
+    return at.date(), at.time()
 
 
 def _recorded_identity(radiograph: Radiograph) -> Identity:
@@ -140,6 +158,10 @@ def _set_recorded(dataset: Dataset, radiograph: Radiograph, facts: ImageFacts) -
         "AccessionNumber": study.accession_number,
         "SeriesInstanceUID": _series_uid(radiograph),
     }
+    day, at = moment = _recorded_moment(study)
+    if moment != _moment_in(facts):
+        values["StudyDate"] = f"{day:%Y%m%d}" if day else ""
+        values["StudyTime"] = written_time(at) if at != time() else ""
     if not "".join(values.values()).isascii():
         # The file's character set may not cover the recorded values.
         dataset.decode()

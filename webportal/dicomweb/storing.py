@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from http import HTTPStatus
 from io import BytesIO
 
+from django.conf import settings
 from django.utils import timezone
 
 from ml import images
 from ml.images import ImageError
-from webportal.accounts.models import User
+from webportal.accounts.models import Department, User
 from webportal.dicomweb import addresses
 from webportal.dicomweb.elements import Json, element, sequence
 from webportal.dicomweb.errors import BadBody
@@ -17,8 +18,10 @@ from webportal.dicomweb.multipart import Part
 from webportal.dicomweb.negotiation import DICOM
 from webportal.intake import pipeline
 from webportal.intake.batches import services
+from webportal.intake.checks import image_file
 from webportal.intake.errors import StorageRefusesError
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
+from webportal.intake.pipeline.receive import too_large
 from webportal.records.models import Radiograph
 
 # Failure Reasons (PS3.18 table I.2-2, PS3.7 C), and a private Warning Reason.
@@ -37,7 +40,7 @@ FAILURES = {
     OUT_OF_RESOURCES: "nothing can be stored at present; send it again",
     CANNOT_UNDERSTAND: "it cannot be read as DICOM, or its pixels cannot be decoded",
     OTHER_STUDY: "it belongs to another study than the address says",
-    REFUSED: "it is refused for a reason that the uploads' page and the private element name",
+    REFUSED: "it is refused for the reason that the private element names",
     SYNTAX_NOT_SUPPORTED: "it is compressed in a way that is not read here",
 }
 WARNINGS = {HELD: "it is kept, and becomes part of the study once a person has decided on it"}
@@ -95,11 +98,15 @@ class Outcomes:
 
 
 class Storing:
-    """The instances of one request, in a separate batch. `study`: '' for any study."""
+    """The instances of one request, in a separate batch.
 
-    def __init__(self, by: User, study: str) -> None:
+    `study`: '' for any study; `department`: of new studies, None for the user's only one.
+    """
+
+    def __init__(self, by: User, study: str, department: Department | None = None) -> None:
         self._by = by
         self._study = study
+        self._department = department
         self._batch: UploadBatch | None = None
         self._number = 0
 
@@ -123,12 +130,15 @@ class Storing:
         return outcomes
 
     def _store(self, part: Part, outcomes: Outcomes) -> Outcome:
+        if part.content is None:
+            refusal = too_large(settings.UPLOAD_MAX_BYTES)
+            return Outcome(failure=REFUSED, code=refusal.code, text=refusal.message)
         if part.media_type != DICOM or images.sniff(part.content[:132]) != "dicom":
             return Outcome(failure=CANNOT_UNDERSTAND, text="The part is no DICOM file.")
         name = f"{self._number}.dcm"
         sop_class = sop_instance = ""
         try:
-            facts = images.describe(part.content)
+            facts = image_file.describe_apart(part.content)
         except ImageError:
             pass  # refused and recorded below
         else:
@@ -150,7 +160,9 @@ class Storing:
     def _open_batch(self) -> UploadBatch:
         if self._batch is None:
             at = timezone.localtime().strftime("%Y-%m-%d %H:%M")
-            self._batch = services.create_batch(self._by, name=f"DICOMweb {at}")
+            self._batch = services.create_batch(
+                self._by, name=f"DICOMweb {at}", department=self._department
+            )
         return self._batch
 
 

@@ -2,13 +2,14 @@
 
 import json
 
+from django.conf import settings
 from django.http import HttpResponse
 from rest_framework.request import Request
 
+from webportal.accounts import departments
 from webportal.accounts.roles import UPLOADERS
 from webportal.dicomweb import addresses, multipart, negotiation, storing
 from webportal.dicomweb.errors import UnsupportedMedia
-from webportal.dicomweb.multipart import Part
 from webportal.dicomweb.negotiation import DICOM
 from webportal.dicomweb.retrieval_views import RetrievalEndpoint
 from webportal.dicomweb.search_views import SearchEndpoint
@@ -23,20 +24,26 @@ class StudyEndpoint(SearchEndpoint, RetrievalEndpoint):
     of_uploading = ("store",)
 
     def store(self, request: Request, study: str = "") -> HttpResponse:
-        """Store the instances in the body, and return the outcome of each."""
+        """Store the instances in the body, and return the outcome of each.
+
+        New studies belong to the `department` of the query (id or name), or the caller's only one.
+        """
         negotiation.wants_json(request)
         media_type, parameters = negotiation.parameters_of(request.headers.get("Content-Type", ""))
         is_single = media_type == DICOM
         of_parts = parameters.get("type", DICOM).strip('"').lower()
         if not is_single and (media_type != "multipart/related" or of_parts != DICOM):
             raise UnsupportedMedia(f'Send multipart/related; type="{DICOM}"; boundary=….')
+        name = request.query_params.get("department")
+        department = departments.named(name, self.person) if name else None
         with received(request._request) as body:
+            largest = settings.UPLOAD_MAX_BYTES
             parts = (
-                iter([Part(DICOM, body.read())])
+                iter([multipart.single(body, DICOM, largest)])
                 if is_single
-                else multipart.read(body, parameters.get("boundary", ""))
+                else multipart.read(body, parameters.get("boundary", ""), largest)
             )
-            outcomes = storing.Storing(self.person, study).store(parts)
+            outcomes = storing.Storing(self.person, study, department).store(parts)
         show_items(request, outcomes.items)
         answer = storing.answer(outcomes, addresses.root(request))
         return HttpResponse(

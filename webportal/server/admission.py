@@ -103,14 +103,17 @@ def may_come_in_chunks(environ: Environ) -> bool:
     return path.startswith(_IN_CHUNKS)
 
 
-def room() -> int:
-    """How much may arrive of a body that does not say how long it is, in bytes."""
-    free = free_bytes()
-    if free is None:
-        return largest_body()
-    # As `blobs.check_space` counts: a file may be kept twice.
-    least: int = settings.UPLOAD_MIN_FREE_BYTES
-    return max(0, min(largest_body(), (free - least) // 2))
+def room(announced: int, to_come: int) -> int:
+    """How much may arrive of a body that does not say how long it is, in bytes.
+
+    At most half of what is free beside the uploads under way (see `check_space`), because so much
+    is kept free for it until it has arrived.
+    """
+    free = shutil.disk_usage(settings.UPLOAD_TEMP_DIR).free - to_come
+    if (stored := free_bytes()) is not None:
+        # As `blobs.check_space` counts: a file may be kept twice.
+        free = min(free, (stored - settings.UPLOAD_MIN_FREE_BYTES) // 2 - announced)
+    return max(0, min(largest_body(), free // 2))
 
 
 def largest_body() -> int:
@@ -169,6 +172,8 @@ def cannot_keep(error: OSError) -> Refusal:
 def body_too_large(environ: Environ, limit: int) -> Refusal:
     """Return the refusal of a body beyond the limit that it has."""
     if is_upload(environ):
+        if limit < largest_body():
+            return StorageFullError()
         reason = too_large(limit - REQUEST_OVERHEAD)
         return BodyRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason.code, reason.message)
     if limit == OPEN_BYTES:

@@ -93,9 +93,10 @@ class Bridge:
             if not is_upload:
                 return await self._take_in(environ, body, receive, limit, self._pages)
             if length is None:
-                room = await self._run(self._pages, admission.room)
-                limit = max(0, room - self._announced)
-            with self._place(person), self._space(length or 0) as arrived:
+                room = partial(admission.room, self._announced, self._to_come)
+                limit = await self._run(self._pages, room)
+            expected = limit if length is None else length
+            with self._place(person), self._space(expected) as arrived:
                 space = partial(admission.check_space, environ, self._announced, self._to_come)
                 await self._run(self._pages, space)
                 return await self._take_in(
@@ -146,15 +147,13 @@ class Bridge:
 
     @contextmanager
     def _space(self, length: int) -> Iterator[Callable[[int], None]]:
-        """Count an upload of `length` bytes; gives what is called with those that arrive."""
+        """Count an upload of up to `length` bytes; gives what is called with those that arrive."""
         left = length
 
         def arrived(size: int) -> None:
             nonlocal left
-            # One of unknown length has announced nothing.
-            expected = min(size, left)
-            left -= expected
-            self._to_come -= expected
+            left -= size
+            self._to_come -= size
 
         self._announced += length
         self._to_come += length

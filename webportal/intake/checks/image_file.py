@@ -41,6 +41,11 @@ def check_apart(data: bytes, header: wrapping.Header | None, sha256: str) -> Che
     return checked
 
 
+def describe_apart(data: bytes) -> ImageFacts:
+    """Run `images.describe` in a sandbox process. Raises ImageError."""
+    return run(images.describe, data)
+
+
 def own_instance_apart(data: bytes, sha256: str) -> CheckedImage:
     """Return a DICOM file that was checked before as a separate image; see `wrapping`."""
     return run(_own_instance, data, sha256)
