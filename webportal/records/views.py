@@ -19,7 +19,13 @@ from webportal.audit.trail import Event, append
 from webportal.records import searches, services
 from webportal.records.forms import CorrectionForm, PatientForm, form_values
 from webportal.records.models import NEWEST_FIRST, Patient, Radiograph
-from webportal.records.visibility import count_studies, has_departments, of_patient, scope_of
+from webportal.records.visibility import (
+    count_studies,
+    has_departments,
+    of_patient,
+    scope_of,
+    sees_all_of,
+)
 
 PATIENTS_PER_PAGE = 50
 
@@ -81,7 +87,12 @@ def patient(request: SignedInRequest, patient_id: uuid.UUID) -> HttpResponse:
     )
     append(Event(Action.PATIENT_VIEWED, "patient", shown.pk), request.user)
     show(request, *studies, patient_ids=[shown.pk])
-    return render(request, "records/patient.html", {"patient": shown, "studies": studies})
+    context = {
+        "patient": shown,
+        "studies": studies,
+        "lists_own_departments_only": not sees_all_of(request.user, shown.pk),
+    }
+    return render(request, "records/patient.html", context)
 
 
 @allow(*UPLOADERS)

@@ -73,6 +73,12 @@ def of_patient(person: User) -> Q | None:
     return scope_of(person).of_studies("studies") or None
 
 
+def sees_all_of(person: User, patient: uuid.UUID) -> bool:
+    """Whether the person sees every study of a patient, wherever it belongs."""
+    scope = scope_of(person)
+    return scope.departments is None or patient in scope.patients
+
+
 def has_departments() -> bool:
     """Whether there is more than one department; otherwise the pages show nothing of them."""
     return Department.objects.count() > 1

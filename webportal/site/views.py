@@ -1,14 +1,17 @@
 """The start page and the choice of language."""
 
 from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 from django.views.i18n import set_language
 
+from webportal.accounts.departments import departments_of
 from webportal.accounts.models import Role
-from webportal.accounts.roles import SignedInRequest, allow
+from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.accounts.services import remember_language
 
 START_PAGES = [
@@ -23,7 +26,14 @@ START_PAGES = [
 @allow()
 @require_safe
 def home(request: SignedInRequest) -> HttpResponse:
-    """Send each person to the page where their work starts."""
+    """Send each person to the page where their work starts.
+
+    Those whose work needs studies are told there if they belong to no department.
+    """
+    needs_one = request.user.has_role(*UPLOADERS, Role.REFERRER)
+    if needs_one and not departments_of(request.user).exists():
+        words = _("You belong to no department. Ask hospital IT to add you to one.")
+        messages.warning(request, words)
     for role, page in START_PAGES:
         if request.user.has_role(role):
             return redirect(page)

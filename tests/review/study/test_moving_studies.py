@@ -44,6 +44,20 @@ def test_a_coordinator_moves_a_study(
     assert entry.detail["department"] == str(elsewhere.pk)
 
 
+def test_a_referrer_who_no_longer_gets_the_report_is_named(
+    coordinator: User, make_user: Callable[..., User], elsewhere: Department, sign_in: SignIn
+) -> None:
+    referrer = make_user(Role.REFERRER, username="referrer")
+    first, second = make_study(referrer=referrer), make_study(referrer=referrer)
+    browser, words = sign_in(coordinator), f"{referrer} does not belong to Elsewhere"
+    form = {"department": elsewhere.pk}
+    moved = browser.post(f"/studies/{first.pk}/department", form, follow=True)
+    assert words in moved.content.decode()
+    referrer.departments.add(elsewhere)
+    moved = browser.post(f"/studies/{second.pk}/department", form, follow=True)
+    assert words not in moved.content.decode()
+
+
 def test_a_study_is_not_moved_away_from_who_reads_it(
     coordinator: User, radiologist: User, elsewhere: Department
 ) -> None:

@@ -14,7 +14,7 @@ from pytest_django.fixtures import Settings
 from tests.conftest import PASSWORD
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
 from tests.reading import sign
-from webportal.accounts.models import Role, User
+from webportal.accounts.models import Department, Role, User
 from webportal.records.models import Study
 from webportal.review.models import ReadKind, SecondReading, SecondReadingReason
 from webportal.review.reads.services import Entry
@@ -156,3 +156,23 @@ def test_the_choice_never_redirects_away_from_the_portal(browser: Client) -> Non
     elsewhere = {"next": "https://elsewhere.example/"}
     answer = browser.post(reverse("review:reads-first"), elsewhere)
     assert answer["Location"] == reverse("review:worklist")
+
+
+def test_a_list_of_own_departments_says_so(
+    radiologist: User, sign_in: Callable[[User], Client]
+) -> None:
+    study = make_radiograph().study
+    browser, words = sign_in(radiologist), "Only studies of your departments are listed"
+    pages = [reverse("review:study", args=[study.pk]), f"/patients/{study.patient_id}"]
+    for page in pages:
+        assert words not in browser.get(page).content.decode()
+    assert "first study here" in browser.get(pages[0]).content.decode()
+    elsewhere = Department.objects.create(name="Elsewhere")
+    for page in pages:
+        shown = browser.get(page).content.decode()
+        assert words in shown
+        assert 'href="/emergency"' in shown
+        assert "first study here" not in shown
+    radiologist.departments.add(elsewhere)
+    for page in pages:
+        assert words not in browser.get(page).content.decode()

@@ -15,7 +15,7 @@ from webportal.accounts.models import Department
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.records.models import Study
 from webportal.records.services import RecordError
-from webportal.review.study.moving import MOVERS, move_to_department
+from webportal.review.study.moving import MOVERS, move_to_department, unreached_referrer
 
 
 class DepartmentForm(forms.Form):
@@ -40,6 +40,13 @@ def move(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         else:
             words = _("The study belongs to {department} now.").format(department=department)
             messages.success(request, words)
+            study.refresh_from_db()
+            if (referrer := unreached_referrer(study)) is not None:
+                words = _(
+                    "{referrer} does not belong to {department} and will not get the report. Send"
+                    " it to somebody else, or ask hospital IT to add them to the department."
+                ).format(referrer=referrer, department=department)
+                messages.warning(request, words)
             is_seen = Study.objects.visible_to(request.user).filter(pk=study.pk).exists()
             return redirect("review:study", study.pk) if is_seen else redirect("review:worklist")
     show(request, study)

@@ -17,8 +17,14 @@ from webportal.review.reads.reservation import reservation_of
 MOVERS = (Role.COORDINATOR,)
 
 
-def _sees(reader: uuid.UUID, department: Department) -> bool:
-    return User.objects.filter(who_sees(department.pk), pk=reader).exists()
+def _sees(person: uuid.UUID, department: Department) -> bool:
+    return User.objects.filter(who_sees(department.pk), pk=person).exists()
+
+
+def unreached_referrer(study: Study) -> User | None:
+    """The person who is to get the report, if they do not see the study's department."""
+    referrer = study.referrer
+    return None if referrer is None or _sees(referrer.pk, study.department) else referrer
 
 
 @transaction.atomic

@@ -10,6 +10,7 @@ from webportal.inference.models import Prediction
 from webportal.records.bikram_sambat import written_day
 from webportal.records.choices import Purpose
 from webportal.records.models import Radiograph, Study
+from webportal.records.visibility import sees_all_of
 from webportal.review.models import Read
 from webportal.review.preferences import has_shortcuts, reads_first
 from webportal.review.reads.blinding import closes_result, visible_predictions
@@ -41,6 +42,7 @@ def viewer_context(
     priors = [entry for entry in entries if entry.can_be_compared]
     return {
         "timeline": entries,
+        "lists_own_departments_only": not sees_all_of(reader, study.patient_id),
         "priors": priors,
         "reads_first": reads_first(reader),
         "machine_is_closed": closes_result(reader, study),

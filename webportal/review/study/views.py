@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from webportal.access.shown import show
+from webportal.accounts.departments import departments_of
 from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.audit.models import Action
@@ -82,7 +83,9 @@ def next_study(request: SignedInRequest) -> HttpResponse:
 def _open_next(request: SignedInRequest, left: Study | None) -> HttpResponse:
     taken = reservation.reserve_next(request.user, left)
     if taken is None:
-        messages.success(request, _("There is nothing left for you to read."))
+        # The worklist says more to those who belong to no department.
+        if departments_of(request.user).exists():
+            messages.success(request, _("There is nothing left for you to read."))
         return redirect("review:worklist")
     return redirect("review:study", taken.pk)
 

@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_GET, require_POST
 
 from webportal.access.shown import show
+from webportal.accounts.departments import departments_of
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.intake.file_names import file_names
@@ -117,6 +118,7 @@ def worklist(request: SignedInRequest) -> HttpResponse:
         "matches": count_matches(studies) if is_filtered else counts[state],
         "search_text": text,
         "is_filtered": is_filtered,
+        "is_of_no_department": not page.studies and not departments_of(request.user).exists(),
         "query": request.GET.urlencode(),
     }
     if not live:
