@@ -77,6 +77,27 @@ def test_an_erasure_that_is_forged_erases_nothing() -> None:
     assert {number for number, _ in found} == {1, 2, 4}
 
 
+def test_an_erasure_during_a_verification_is_no_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    fill()
+    monkeypatch.setattr("webportal.audit.chain.BATCH", 1)
+    done: list[int] = []
+
+    def erase_meanwhile(count: int, total: int) -> None:
+        # The head was read before it, and the second and third entry are read after it.
+        if not done:
+            erase("p1", "p3")
+            done.append(total)
+
+    assert verify(erase_meanwhile).intact
+    assert done == [3]
+    done.clear()
+    behind_its_back(
+        """UPDATE audit_auditentry SET detail = '{"erased_by": 5}' WHERE sequence = 2"""
+    )
+    found = [(each.code, each.sequence) for each in verify(erase_meanwhile).findings]
+    assert ("blanked", 2) in found
+
+
 def update(sequence: int, **values: Any) -> None:
     AuditEntry.objects.filter(sequence=sequence).update(**values)
 

@@ -12,7 +12,8 @@ from webportal.audit.anchor_walk import AnchorWalk
 from webportal.audit.chain import Link, batches
 from webportal.audit.erasure import MAC_DIGITS
 from webportal.audit.findings import MOST, Finding, Verdict
-from webportal.audit.models import AnchorState, AuditEntry, ChainHead
+from webportal.audit.models import Action, AnchorState, AuditEntry, ChainHead
+from webportal.audit.trail import compute_mac
 
 START = "0" * 64
 # An anchoring interval in which the trail grew. More of these between two anchors than a stop of
@@ -100,8 +101,14 @@ class _Walk:
 
     def end(self, head: ChainHead) -> None:
         """Check what is after the last entry."""
-        for blank in self._blank.values():
-            self.findings.extend(Finding("blanked", sequence) for sequence in blank)
+        for number, blank in self._blank.items():
+            # An erasure since the head was read has blanked entries that were read after it.
+            listed = _listed_by(number) if number > head.sequence else {}
+            self.findings.extend(
+                Finding("blanked", sequence)
+                for sequence, left in blank.items()
+                if listed.get(sequence) != left
+            )
         last = self._expected - 1
         anchored = [place.end() for place in self.places]
         self.findings.extend(_check_end(last, self._last_mac, head, max(anchored)))
@@ -169,6 +176,14 @@ class _Walk:
             yield Finding("anchors_never_written", values=_late())
         else:
             self.remarks.append(Finding("no_anchor_yet"))
+
+
+def _listed_by(number: int) -> dict[int, str]:
+    """What an erasure lists, as `Link.blanked`; nothing if it is not genuine."""
+    erasure = AuditEntry.objects.filter(sequence=number, action=Action.RECORDS_ERASED).first()
+    if erasure is None or compute_mac(erasure) != erasure.mac:
+        return {}
+    return dict(erasure.detail["blanked"])
 
 
 def _late() -> dict[str, int]:
