@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterator
 from typing import Any
 
+from webportal.audit.erasure import is_blank
 from webportal.audit.models import Action, AuditEntry
 from webportal.audit.reconciliation import Check, Entries, differing_fields, last_recorded
 from webportal.records.identity import identity_version, shown_identity, version_of
@@ -20,10 +21,12 @@ _SIGNED = (Action.READ_SIGNED, Action.READ_AMENDED, Action.ADDENDUM_SIGNED)
 
 def _differences_of_patient(patient: Patient, entries: Entries) -> Iterator[str]:
     recorded: dict[str, str] = {}
-    for entry in entries:
+    # A correction goes blank with one of the patient's studies: what it said is not known.
+    since = next((n for n in range(len(entries), 0, -1) if is_blank(entries[n - 1])), 0)
+    for entry in entries[since:]:
         recorded |= entry.detail.get("after", {})
     fields = differing_fields(recorded, shown_identity(patient))
-    version = last_recorded(entries, "identity_sha256")
+    version = last_recorded(entries[since:], "identity_sha256")
     if version not in (None, identity_version(patient)):
         fields = fields or ["identity"]
     yield from fields
