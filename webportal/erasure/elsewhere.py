@@ -1,7 +1,7 @@
 """Mentions of the patient in data that is kept: uploads with other files, searches, logs."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -114,8 +114,13 @@ def _matching(rows: "QuerySet[Any]", name: str, traces: Traces) -> list[int]:
         F(name), template="search_words(%(expressions)s::text)", output_field=TextField()
     )
     found = rows.annotate(words=as_text).filter(may).values_list("pk", name)
-    return sorted(
-        key
-        for key, value in found.iterator()
-        if traces.are_in(json.dumps(value, ensure_ascii=False))
-    )
+    return sorted(key for key, value in found.iterator() if any(map(traces.are_in, _texts(value))))
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts in a JSON value."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each)

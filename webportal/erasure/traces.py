@@ -11,6 +11,9 @@ from webportal.records.models import Patient, Study
 
 # Shorter parts of a name, such as initials, match far too many texts.
 SHORTEST_NAME = 3
+# So do shorter identifiers, and digits that may be a date.
+_SHORTEST_IDENTIFIER = 6
+_LONGEST_DATE = 8
 _JOINED = re.compile(r"[\W_]+")
 
 
@@ -46,20 +49,19 @@ class Traces:
         )
 
     def are_in(self, text: str) -> bool:
-        """Whether a text contains an identifier, or a part of the name as a whole word."""
-        plain = simplified(text)
-        if not self.names.isdisjoint(_JOINED.split(plain)):
-            return True
-        return any(
-            re.search(rf"(?<![^\W_]){re.escape(each)}(?![^\W_])", plain)
-            for each in self.identifiers
-        )
+        """Whether a text contains an identifier, or a part of the name as a whole word.
+
+        One that may as well be a date or a page number has to be the whole text.
+        """
+        return not self.names.isdisjoint(_words(text)) or self._has_identifier(text)
 
     def are_surely_in(self, text: str) -> bool:
-        """Whether a text contains an identifier or the full name, of two parts or more."""
-        words = set(_JOINED.split(simplified(text)))
-        whole = len(self.names) > 1 and self.names <= words
-        return whole or (self.are_in(text) and self.names.isdisjoint(words))
+        """Whether a text contains an identifier or the full name, of two parts or more.
+
+        Beside an identifier that may as well be a date or a page number, a part of the name.
+        """
+        whole = len(self.names) > 1 and self.names <= _words(text)
+        return whole or self._has_identifier(text)
 
     def are_in_header(self, data: bytes) -> bool:
         """Whether a DICOM file has the patient's ID, perhaps with somebody else's name."""
@@ -96,6 +98,15 @@ class Traces:
             return False
         return (bool(facts.patient_id) and not self._has_id(facts)) or self._differs(facts)
 
+    def _has_identifier(self, text: str) -> bool:
+        plain = simplified(text)
+        is_named = not self.names.isdisjoint(_words(text))
+        return any(
+            re.search(rf"(?<![^\W_]){re.escape(each)}(?![^\W_])", plain)
+            for each in self.identifiers
+            if is_named or _is_telling(each) or plain.strip() == each
+        )
+
     def _has_id(self, facts: ImageFacts) -> bool:
         if facts.patient_id != self.patient.patient_id:
             return False
@@ -107,6 +118,15 @@ class Traces:
         return not {"name", "birth_date"}.isdisjoint(
             differing(self.patient, identity_in_header(facts))
         )
+
+
+def _words(text: str) -> set[str]:
+    return set(_JOINED.split(simplified(text)))
+
+
+def _is_telling(identifier: str) -> bool:
+    may_be_date = identifier.isdigit() and len(identifier) <= _LONGEST_DATE
+    return len(identifier) >= _SHORTEST_IDENTIFIER and not may_be_date
 
 
 def _described(data: bytes) -> ImageFacts | None:
