@@ -128,6 +128,10 @@ FAILED = {"00081198": {"vr": "SQ", "Value": [{"00081197": {"vr": "US", "Value": 
         ((409, {}), DeliveryState.REJECTED, "rejected_by_destination"),
         ((415, {}), DeliveryState.REJECTED, "rejected_by_destination"),
         ((401, {}), DeliveryState.WAITING, "not_allowed"),
+        ((302, {}), DeliveryState.WAITING, "not_a_server"),
+        ((404, {}), DeliveryState.WAITING, "not_a_server"),
+        ((405, {}), DeliveryState.WAITING, "not_a_server"),
+        ((407, {}), DeliveryState.WAITING, "not_a_server"),
     ],
 )
 def test_the_status_decides_what_follows(

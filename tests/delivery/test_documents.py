@@ -6,11 +6,13 @@ import sys
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 
 import pydicom
 import pytest
+from django.utils import timezone
 from pydicom import uid
 from pydicom.dataset import Dataset, FileDataset
 
@@ -21,7 +23,7 @@ from tests.helpers import let_time_pass
 from tests.reading import add_addendum, entry, read, sign
 from webportal.accounts.models import User
 from webportal.delivery.making import make
-from webportal.delivery.models import Content, Destination, Document, Kind
+from webportal.delivery.models import Content, Delivery, DeliveryState, Destination, Document, Kind
 from webportal.delivery.planning import plan
 from webportal.review.models import Read
 from webportal.review.reads.marks import Mark
@@ -225,7 +227,8 @@ def test_a_document_names_the_patient_on_record_and_not_the_one_in_the_file(
 ) -> None:
     make_destination(results_when="at_once")
     patient = make_patient(patient_id="RIGHT-1", name="शर्मा^राम", issuer="HOSPITAL")
-    study = make_study(patient=patient, accession_number="A-77")
+    day = datetime(2024, 3, 1, tzinfo=timezone.get_default_timezone())
+    study = make_study(patient=patient, accession_number="A-77", performed_at=day)
     image = make_radiograph(study)
     file = dicom_files.dataset(
         dicom_files.phantom(),
@@ -243,7 +246,66 @@ def test_a_document_names_the_patient_on_record_and_not_the_one_in_the_file(
     assert report.IssuerOfPatientID == "HOSPITAL"
     assert report.AccessionNumber == "A-77"
     assert report.StudyInstanceUID == study.study_instance_uid
-    assert report.StudyDate == "20240229"
+    # The file says 29 February.
+    assert (report.StudyDate, report.StudyTime) == ("20240301", "")
+
+
+def test_a_file_without_preamble_and_with_odd_dates_is_a_source(
+    make_destination: Make, tmp_path: Path
+) -> None:
+    make_destination(results_when="at_once")
+    image = make_radiograph()
+    file = dicom_files.dataset(dicom_files.phantom(), SOPInstanceUID=image.sop_instance_uid)
+    data = dicom_files.file_bytes(file)
+    wrong = data[132:].replace(b"20240229", b"2024-2-9")
+    replace_file(image, wrong)
+    make_prediction(image)
+    plan()
+    check(made(Kind.RESULT), tmp_path)
+
+
+def test_marks_that_an_amended_read_has_no_more_are_superseded(
+    make_destination: Make, radiologist: User, tmp_path: Path
+) -> None:
+    make_destination()
+    prediction = make_prediction()
+    mark = Mark(prediction.radiograph.pk, "pneumonia", 5, 6, 20, 21)
+    signed = read(prediction, radiologist, "definite", marks=(mark,))
+    let_time_pass()
+    plan()
+    drawn = made(Kind.REPORT_MARKS)
+    Delivery.objects.update(state=DeliveryState.DELIVERED, attempts=1, settled_at=timezone.now())
+    read(prediction, radiologist, "definite", amends=signed.pk, reason="Looked again")
+    let_time_pass()
+    plan()
+    assert Document.objects.filter(kind=Kind.REPORT_MARKS).count() == 2
+    empty = made(Kind.REPORT_MARKS)
+    assert "The present read has no marks." in check(empty, tmp_path)
+    assert "GraphicType" not in {element.keyword for element in empty.iterall()}
+    assert predecessor_of(empty) == drawn.SOPInstanceUID
+
+
+def test_a_region_that_a_new_result_has_no_more_is_superseded(
+    make_destination: Make, tmp_path: Path
+) -> None:
+    make_destination(results_when="at_once")
+    former = make_prediction()
+    plan()
+    result, region = made(Kind.RESULT), made(Kind.RESULT_REGION)
+    Delivery.objects.update(state=DeliveryState.DELIVERED, attempts=1, settled_at=timezone.now())
+    former.is_current = False
+    former.save()
+    make_prediction(former.radiograph, category="unlikely")
+    plan()
+    empty = made(Kind.RESULT_REGION)
+    assert "The present result has no region." in check(empty, tmp_path)
+    assert predecessor_of(empty) == region.SOPInstanceUID
+    assert predecessor_of(made(Kind.RESULT)) == result.SOPInstanceUID
+
+
+def predecessor_of(report: Dataset) -> str:
+    series = report.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
+    return str(series.ReferencedSOPSequence[0].ReferencedSOPInstanceUID)
 
 
 def test_a_capture_says_on_the_picture_that_nobody_verified_it(

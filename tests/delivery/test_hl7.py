@@ -3,11 +3,14 @@
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from datetime import date
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
+from django.utils import timezone
 from hypothesis import given
 from hypothesis import strategies as st
+from pytest_django.fixtures import Settings
 
 from tests.conftest import PASSWORD
 from tests.delivery.conftest import send_all
@@ -15,11 +18,14 @@ from tests.factories import make_patient, make_prediction, make_radiograph, make
 from tests.helpers import let_time_pass, wait_until
 from tests.reading import add_addendum, read
 from webportal.accounts.models import User
+from webportal.delivery import attempts
 from webportal.delivery.documents import hl7
+from webportal.delivery.documents.sources import source_of
 from webportal.delivery.models import Content, DeliveryState, Destination, Protocol
 from webportal.review.models import Read
 
 Make = Callable[..., Destination]
+KATHMANDU = ZoneInfo("Asia/Kathmandu")
 
 
 class Receiver:
@@ -173,18 +179,56 @@ def test_a_message_whose_acknowledgement_was_lost_is_repeated_unchanged(
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("answer", ["AE", "AR", "CE"])
-def test_a_rejection_is_not_repeated_and_its_text_is_not_kept(
+@pytest.mark.parametrize("answer", ["AE", "CR"])
+def test_a_rejection_stands_after_many_repetitions_and_its_text_is_not_kept(
     make_ris: Make, make_receiver: Callable[..., Receiver], radiologist: User, answer: str
 ) -> None:
-    receiver = make_receiver(answer)
+    receiver = make_receiver(*[answer] * 50)
     destination = make_ris(receiver.port)
     read(make_prediction(), radiologist, "definite")
     let_time_pass()
     (row,) = send_all(destination)
-    send_all(destination)
-    assert (row.state, row.answer) == (DeliveryState.REJECTED, answer)
-    assert len(receiver.messages) == 1
+    assert row.state == DeliveryState.WAITING
+    wait_until(lambda: send_all(destination)[0].state == DeliveryState.REJECTED, "it is rejected")
+    (row,) = send_all(destination)
+    assert (row.reason_code, row.answer) == ("rejected_by_destination", answer)
+    assert row.reason_params == {"answer": answer}
+    assert len(receiver.messages) == attempts.MOST_REFUSALS
+
+
+@pytest.mark.django_db
+def test_an_engine_that_is_down_for_a_while_rejects_nothing_for_good(
+    make_ris: Make, make_receiver: Callable[..., Receiver], radiologist: User
+) -> None:
+    receiver = make_receiver("AE", "AR", "AE")
+    destination = make_ris(receiver.port)
+    read(make_prediction(), radiologist, "definite")
+    let_time_pass()
+    wait_until(lambda: send_all(destination)[0].state == DeliveryState.DELIVERED, "it is delivered")
+    assert len(receiver.messages) == 4
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("at", "field"),
+    [
+        (None, ""),
+        (datetime(2024, 2, 29, tzinfo=KATHMANDU), "20240229"),
+        (datetime(2024, 2, 29, 1, 30, tzinfo=KATHMANDU), "20240229013000+0545"),
+    ],
+)
+def test_the_time_of_the_study_is_local_and_no_more_exact_than_known(
+    at: datetime | None, field: str, settings: Settings
+) -> None:
+    settings.TIME_ZONE = "Asia/Kathmandu"
+    study = make_study(performed_at=at)
+    reader = User(username="reader", full_name="Reader")
+    signed = Read(study=study, reader=reader, pneumonia="definite", signed_at=timezone.now())
+    message = hl7.read_message(study, signed, [], "1", timezone.now()).decode()
+    assert message.split("\r")[2].split("|")[7] == field
+    source = source_of(make_radiograph(study))
+    assert source.StudyDate == field[:8]
+    assert source.StudyTime == field[8:14]
 
 
 @given(st.text())

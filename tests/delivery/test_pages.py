@@ -5,13 +5,14 @@ from collections.abc import Callable
 import pytest
 from django.test import Client
 from django.urls import reverse
+from pytest_django.fixtures import Settings
 
 from tests.delivery.rows import make_delivery, make_pacs
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
 from tests.helpers import audit_actions
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
-from webportal.delivery import attempts
+from webportal.delivery import attempts, outbox
 from webportal.delivery.models import Delivery, DeliveryState, Destination
 
 pytestmark = pytest.mark.django_db
@@ -72,6 +73,7 @@ def test_a_destination_is_added_changed_paused_and_removed(client: Client) -> No
     [
         ({"ae_title": "A\\B"}, "no backslash"),
         ({"host": "http://pacs"}, "Write the name or the IP address alone"),
+        ({"host": "a..b"}, "Write the name or the IP address alone"),
         ({"port": 70000}, "65535"),
         ({"sends": []}, "required"),
     ],
@@ -125,6 +127,43 @@ def test_chosen_deliveries_are_sent_again_or_cancelled(client: Client) -> None:
         follow=True,
     )
     assert "None of the chosen deliveries" in again.text
+
+
+def test_everything_that_a_destination_rejected_is_sent_again_or_cancelled(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(outbox, "MOST_AT_ONCE", 2)
+    made, other = make_pacs(), make_pacs("Other")
+    rows = [make_delivery(made, DeliveryState.REJECTED, refusals=12) for _ in range(3)]
+    elsewhere = make_delivery(other, DeliveryState.REJECTED)
+    place = f"/destinations/outbox?destination={made.pk}&state=rejected"
+    assert "Send all rejected ones again" in client.get(place).text
+    assert "Send all rejected" not in client.get("/destinations/outbox?state=rejected").text
+    client.post(place, {"action": "all_rejected"})
+    again = Delivery.objects.filter(state=DeliveryState.WAITING, refusals=0)
+    assert set(again) == set(rows)
+    client.post("/destinations/outbox", {"delivery": [str(elsewhere.pk)], "action": "cancel"})
+    elsewhere.refresh_from_db()
+    assert elsewhere.state == DeliveryState.CANCELLED
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"host": "a..b", "protocol": "hl7"}, "host name is not valid"),
+        ({"host": "127.0.0.1", "uses_tls": True}, "A certificate cannot be read"),
+        ({"host": "127.0.0.1", "uses_tls": True, "protocol": "hl7"}, "A certificate cannot"),
+        ({"url": "https://127.0.0.1:1/", "protocol": "dicomweb"}, "A certificate cannot be read"),
+    ],
+)
+def test_the_test_survives_wrong_settings(
+    client: Client, settings: Settings, fields: dict[str, object], words: str
+) -> None:
+    settings.DELIVERY_CA = "/nowhere/ca.pem"
+    made = make_pacs()
+    Destination.objects.filter(pk=made.pk).update(**fields)
+    answer = client.post(reverse("delivery:test", args=[made.pk]), follow=True)
+    assert words in answer.text
 
 
 def test_the_pages_name_no_patient(client: Client) -> None:

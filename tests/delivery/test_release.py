@@ -22,6 +22,7 @@ from webportal.records.services import change_patient
 from webportal.review.models import Read
 from webportal.review.reads.services import Entry
 from webportal.review.reads.taking_back import take_back
+from webportal.review.reports.content import report_of
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Destination]
@@ -213,3 +214,26 @@ def test_what_a_destination_is_no_longer_sent_is_held_and_delays_nothing_else(
         (Kind.RESULT_REGION, "not_chosen", 0),
         (Kind.REPORT, "not_reached", 1),
     ]
+
+
+def test_a_study_that_cannot_be_planned_stops_no_other_and_is_looked_at_again(
+    make_destination: Make, radiologist: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    destination = make_destination(sends=[Content.READS])
+    first = read(make_prediction(), radiologist, "definite")
+    second = read(make_prediction(), radiologist, "definite")
+    let_time_pass()
+
+    def fails_for_the_first(study: Study) -> object:
+        if study == first.study:
+            raise ValueError("broken")
+        return report_of(study)
+
+    with monkeypatch.context() as context:
+        context.setattr(planning, "report_of", fails_for_the_first)
+        assert planning.plan() == 1
+    assert Delivery.objects.get().document.read == second
+    before = destination.looked_until
+    destination.refresh_from_db()
+    assert destination.looked_until == before
+    assert planning.plan() == 1

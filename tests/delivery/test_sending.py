@@ -172,7 +172,6 @@ class Scp:
         (0x0111, DeliveryState.DELIVERED, ""),
         (0xA900, DeliveryState.REJECTED, "rejected_by_destination"),
         (0xC123, DeliveryState.REJECTED, "rejected_by_destination"),
-        (0x0122, DeliveryState.REJECTED, "rejected_by_destination"),
     ],
 )
 def test_a_definite_answer_ends_a_delivery(
@@ -208,7 +207,7 @@ def test_after_any_other_end_the_same_instance_is_sent_again(
 
 
 @pytest.mark.django_db
-def test_a_pacs_that_takes_no_reports_rejects_them(
+def test_a_pacs_that_takes_no_reports_rejects_them_in_the_end(
     make_destination: Make,
 ) -> None:
     entity = AE(ae_title="PACS")
@@ -219,8 +218,11 @@ def test_a_pacs_that_takes_no_reports_rejects_them(
     )
     make_prediction(category="unlikely")
     (row,) = send_all(destination)
+    assert (row.state, row.reason_code) == (DeliveryState.WAITING, "not_negotiated")
+    wait_until(lambda: send_all(destination)[0].state == DeliveryState.REJECTED, "it is rejected")
+    (row,) = send_all(destination)
     server.shutdown()
-    assert (row.state, row.reason_code) == (DeliveryState.REJECTED, "not_negotiated")
+    assert (row.reason_code, row.attempts) == ("not_negotiated", attempts.MOST_REFUSALS)
     assert "(Comprehensive SR Storage)" in row.reason.english
 
 

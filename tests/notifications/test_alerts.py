@@ -9,10 +9,15 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
+from tests.delivery.rows import make_delivery, make_pacs
 from tests.factories import make_job, make_radiograph, make_worker
 from tests.helpers import make_read_only
 from tests.network.rows import make_node, make_received
 from webportal.accounts.models import Role, User
+from webportal.delivery import health as delivery
+from webportal.delivery.destinations import pause
+from webportal.delivery.models import DeliveryState, Destination
+from webportal.delivery.outbox import cancel
 from webportal.inference import health
 from webportal.inference.models import Job, JobState, Worker
 from webportal.network import health as network
@@ -121,6 +126,19 @@ def test_images_that_a_device_sent_and_nobody_has_are_told(
     inbox.discard(refused, it_person)
     make_received(None, InboxState.FOUND)
     assert network.REFUSED in network.problems()
+
+
+def test_a_destination_that_rejects_or_is_away_for_long_is_told(it_person: User) -> None:
+    pacs = make_pacs()
+    Destination.objects.update(away_since=timezone.now())
+    assert delivery.problems() == []
+    row = make_delivery(pacs, DeliveryState.REJECTED)
+    Destination.objects.update(away_since=timezone.now() - 2 * delivery.LONGEST_AWAY)
+    find_after_patience()
+    assert told(it_person) == ["delivery_away", "delivery_rejected"]
+    pause(pacs, True, it_person)
+    cancel([row.pk], it_person)
+    assert delivery.problems() == []
 
 
 def test_a_read_only_storage_alerts_hospital_it(

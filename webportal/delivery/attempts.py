@@ -10,7 +10,8 @@ import traceback
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Coalesce
 
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
@@ -18,13 +19,15 @@ from webportal.database.clock import clock
 from webportal.delivery.making import make
 from webportal.delivery.models import Delivery, DeliveryState, Destination, Kind
 from webportal.delivery.release import NotNowError, ObsoleteError, check
-from webportal.delivery.senders.outcome import Outcome, Result, Sender
+from webportal.delivery.senders.outcome import Outcome, Result, Sender, of_error
 from webportal.records.files import StoredFileError
 
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE_SECONDS = 5.0
 LONGEST_PAUSE_SECONDS = 600.0
+# A doubtful rejection stands once it has been repeated for most of an hour.
+MOST_REFUSALS = 12
 _LOOK_AGAIN_SECONDS = 60.0
 
 
@@ -63,7 +66,7 @@ def attempt(delivery: Delivery, sender: Sender) -> Outcome | None:
         outcome = sender.send(prepared)
     except Exception as error:
         _log("A delivery failed unexpectedly", error)
-        outcome = Outcome(Result.AGAIN, "internal", {"error": type(error).__name__})
+        outcome = of_error(error)
     _record(prepared, outcome)
     return outcome
 
@@ -113,15 +116,22 @@ def _record(delivery: Delivery, outcome: Outcome) -> None:
     delivery.answer = outcome.answer[:200]
     destination = Destination.objects.filter(pk=delivery.destination_id)
     if outcome.result == Result.AWAY:
-        destination.update(failures=F("failures") + 1)
+        destination.update(
+            failures=F("failures") + 1, away_since=Coalesce("away_since", Value(clock()))
+        )
         failures = destination.values_list("failures", flat=True).get()
         pause = _pause_seconds(failures)
         destination.update(retry_at=clock() + timedelta(seconds=pause))
         _postpone(delivery, outcome.code, 0, outcome.params)
         return
-    destination.filter(failures__gt=0).update(failures=0, retry_at=None)
+    destination.filter(failures__gt=0).update(failures=0, retry_at=None, away_since=None)
     if outcome.result == Result.AGAIN:
         _postpone(delivery, outcome.code, _pause_seconds(delivery.attempts), outcome.params)
+        return
+    if outcome.result == Result.DOUBTFUL and delivery.refusals + 1 < MOST_REFUSALS:
+        delivery.refusals += 1
+        code = "busy" if outcome.code == "rejected_by_destination" else outcome.code
+        _postpone(delivery, code, _pause_seconds(delivery.refusals), outcome.params)
         return
     is_there = outcome.result == Result.DELIVERED
     state = DeliveryState.DELIVERED if is_there else DeliveryState.REJECTED
@@ -160,7 +170,7 @@ def _postpone(
 ) -> None:
     delivery.reason_code, delivery.reason_params = code, params or {}
     delivery.next_attempt_at = clock() + timedelta(seconds=seconds)
-    fields = ["reason_code", "reason_params", "next_attempt_at", "answer"]
+    fields = ["reason_code", "reason_params", "next_attempt_at", "answer", "refusals"]
     delivery.save(update_fields=fields)
 
 

@@ -14,7 +14,7 @@ from webportal.audit.trail import Event, append
 from webportal.database.clock import clock
 from webportal.delivery.models import Delivery, DeliveryState, Destination
 from webportal.delivery.senders import sender_for
-from webportal.delivery.senders.outcome import Outcome, Result
+from webportal.delivery.senders.outcome import Outcome, Result, of_error
 from webportal.refusals import Conflict
 
 #: Fields of a destination that users edit.
@@ -45,7 +45,7 @@ def change_destination(destination: Destination, values: Mapping[str, Any], by: 
     after = _said_of(locked)
     if after == before:
         return
-    locked.failures, locked.retry_at = 0, None
+    locked.failures, locked.retry_at, locked.away_since = 0, None, None
     _save(locked)
     detail = {
         name: {"from": before[name], "to": value}
@@ -61,8 +61,9 @@ def pause(destination: Destination, is_paused: bool, by: User) -> None:
     locked = _locked(destination)
     if locked.is_paused == is_paused:
         return
-    locked.is_paused, locked.failures, locked.retry_at = is_paused, 0, None
-    locked.save(update_fields=["is_paused", "failures", "retry_at"])
+    locked.is_paused = is_paused
+    locked.failures, locked.retry_at, locked.away_since = 0, None, None
+    locked.save(update_fields=["is_paused", "failures", "retry_at", "away_since"])
     detail = {"paused": {"from": not is_paused, "to": is_paused}}
     append(Event(Action.DESTINATION_CHANGED, "destination", locked.pk, detail=detail), by)
 
@@ -90,6 +91,8 @@ def test(destination: Destination, by: User) -> Outcome:
     sender = sender_for(destination)
     try:
         outcome = sender.test()
+    except Exception as error:
+        outcome = of_error(error)
     finally:
         sender.close()
     detail = {"answered": outcome.result == Result.DELIVERED}

@@ -47,7 +47,7 @@ _LAST = ("sends", "results_when")
 
 def read_host(host: str) -> str:
     """Return a host name or IP address. Raises ValidationError for anything else."""
-    if not _HOST.fullmatch(host):
+    if not _HOST.fullmatch(host) or ".." in host:
         raise forms.ValidationError(
             _("Write the name or the IP address alone, such as pacs.hospital.example.")
         )

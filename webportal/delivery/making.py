@@ -92,12 +92,13 @@ def _of_result(document: Document, place: Place) -> bytes:
     source = source_of(prediction.radiograph)
     if document.kind == Kind.CAPTURE:
         return captures.capture(prediction, source, place)
+    previous = _previous(document)
     if document.kind == Kind.RESULT:
-        return reports.result_report(prediction, source, place)
-    region = hottest.hottest_region(prediction)
-    if region is None:
+        return reports.result_report(prediction, source, place, previous)
+    region = hottest.region_to_send(prediction)
+    if region is None and not previous:
         raise ObsoleteError
-    return reports.result_region(prediction, region, source, place)
+    return reports.result_region(prediction, region, source, place, previous)
 
 
 def _addenda(read: Read, last: Addendum | None) -> list[Addendum]:
@@ -120,6 +121,8 @@ def _previous(document: Document) -> list[Dataset]:
     made = Document.objects.filter(
         study=document.study, kind=document.kind, created_at__lt=document.created_at
     ).exclude(made_at=None)
+    if document.prediction is not None:
+        made = made.filter(prediction__radiograph=document.prediction.radiograph)
     last = made.order_by("-created_at").first()
     if last is None:
         return []

@@ -84,6 +84,7 @@ class Destination(models.Model):
         default=0, help_text="How often in a row it could not be reached."
     )
     retry_at = models.DateTimeField(null=True, blank=True)
+    away_since = models.DateTimeField(null=True, blank=True)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, related_name="+"
     )
@@ -200,6 +201,9 @@ class Delivery(Reasoned):
         max_length=10, choices=DeliveryState.choices, default=DeliveryState.WAITING
     )
     attempts = models.PositiveIntegerField(default=0)
+    refusals = models.PositiveIntegerField(
+        default=0, help_text="How often it was rejected doubtfully; see `attempts`."
+    )
     attempted_at = models.DateTimeField(null=True, blank=True)
     next_attempt_at = models.DateTimeField()
     settled_at = models.DateTimeField(null=True, blank=True)

@@ -14,7 +14,7 @@ from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append_all
 from webportal.database.clock import clock
-from webportal.delivery.models import Delivery, DeliveryState
+from webportal.delivery.models import Delivery, DeliveryState, Destination
 from webportal.refusals import Conflict
 
 MOST_AT_ONCE = 500
@@ -33,6 +33,7 @@ def send_again(ids: Collection[uuid.UUID], by: User) -> int:
     fields: dict[str, Any] = {
         "state": DeliveryState.WAITING,
         "settled_at": None,
+        "refusals": 0,
         "next_attempt_at": clock(),
         "reason_code": "",
         "reason_params": {},
@@ -40,9 +41,23 @@ def send_again(ids: Collection[uuid.UUID], by: User) -> int:
     return _change(chosen, Action.DELIVERY_RETRIED, fields, by)
 
 
+def send_rejected_again(destination: Destination, by: User) -> int:
+    """Send everything again that a destination has rejected; return the number.
+
+    Raises DeliveryError if there is nothing.
+    """
+    rejected = Delivery.objects.filter(destination=destination, state=DeliveryState.REJECTED)
+    ids = list(rejected.values_list("pk", flat=True))
+    if not ids:
+        raise DeliveryError(_("This destination has rejected nothing."))
+    parts = range(0, len(ids), MOST_AT_ONCE)
+    return sum(send_again(ids[start : start + MOST_AT_ONCE], by) for start in parts)
+
+
 def cancel(ids: Collection[uuid.UUID], by: User) -> int:
-    """Cancel waiting deliveries; return their number. Raises DeliveryError."""
-    chosen = Delivery.objects.filter(pk__in=ids, state=DeliveryState.WAITING)
+    """Cancel waiting and rejected deliveries; return their number. Raises DeliveryError."""
+    states = [DeliveryState.WAITING, DeliveryState.REJECTED]
+    chosen = Delivery.objects.filter(pk__in=ids, state__in=states)
     fields: dict[str, Any] = {
         "state": DeliveryState.CANCELLED,
         "settled_at": clock(),

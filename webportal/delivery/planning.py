@@ -5,24 +5,35 @@ nothing of destinations. So neither writes to the outbox: it is derived from sig
 and results by an idempotent query, which keeps existing rows.
 """
 
+import logging
 import uuid
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
-from django.db import transaction
-from django.db.models import Exists, OuterRef
+from django.db import InterfaceError, OperationalError, transaction
+from django.db.models import Exists, OuterRef, QuerySet
 
 from webportal.database.clock import clock
-from webportal.delivery.documents.hottest import hottest_region
-from webportal.delivery.models import Content, Delivery, Destination, Document, Kind, Protocol
+from webportal.delivery.documents.hottest import region_to_send
+from webportal.delivery.models import (
+    Content,
+    Delivery,
+    DeliveryState,
+    Destination,
+    Document,
+    Kind,
+    Protocol,
+)
 from webportal.delivery.release import last_addendum, may_send_results, results_to_send
 from webportal.inference.models import Job, JobState, Prediction
-from webportal.records.choices import Category
 from webportal.records.models import Study
-from webportal.review.models import Addendum
+from webportal.review.models import Addendum, Read
 from webportal.review.reads.standing import final_reads
 from webportal.review.reports.content import Report, report_of
+
+logger = logging.getLogger(__name__)
 
 # Signatures become final some time after signing, and transactions become visible on commit.
 OVERLAP = timedelta(minutes=10)
@@ -43,12 +54,25 @@ def _plan(destination: Destination) -> int:
     now = clock()
     since = max(destination.looked_until - OVERLAP, destination.created_at)
     studies = Study.objects.filter(pk__in=set(_studies(destination, since)), is_phantom=False)
-    added = sum(
-        _plan_study(destination, study)
-        for study in studies.select_related("patient").order_by("created_at").iterator(100)
-    )
-    Destination.objects.filter(pk=destination.pk).update(looked_until=now)
+    added, is_whole = 0, True
+    for study in studies.select_related("patient").order_by("created_at").iterator(100):
+        try:
+            added += _plan_study(destination, study)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as error:
+            # One study must not stop the others. It is looked at again, and again.
+            is_whole = False
+            log_once("The outbox lacks a study", str(study.pk), type(error).__name__)
+    if is_whole:
+        Destination.objects.filter(pk=destination.pk).update(looked_until=now)
     return added
+
+
+@cache
+def log_once(words: str, key: str, error: str) -> None:
+    """Log an error that returns every few seconds."""
+    logger.error("%s: %s %s", words, key, error)
 
 
 def _studies(destination: Destination, since: datetime) -> Iterator[uuid.UUID]:
@@ -98,7 +122,33 @@ def _of_read(destination: Destination, study: Study) -> Iterator[Document]:
 def _kinds_of_read(destination: Destination, report: Report) -> list[Kind]:
     if destination.protocol == Protocol.HL7:
         return [Kind.REPORT_HL7]
-    return [Kind.REPORT, Kind.REPORT_MARKS] if report.read.marks else [Kind.REPORT]
+    has_marks = bool(report.read.marks) or _has_marks_there(destination, report.read)
+    return [Kind.REPORT, Kind.REPORT_MARKS] if has_marks else [Kind.REPORT]
+
+
+def _has_marks_there(destination: Destination, read: Read) -> bool:
+    """Whether a destination has the marks of a former read, which an empty document replaces."""
+    former = _left(destination, Kind.REPORT_MARKS, read.study).exclude(document__read=read).first()
+    return former is not None and bool(former.document.read and former.document.read.marks)
+
+
+def _has_region_there(destination: Destination, result: Prediction) -> bool:
+    """Whether a destination has the region of a former result of the image."""
+    left = _left(destination, Kind.RESULT_REGION, result.radiograph.study)
+    of_image = left.filter(document__prediction__radiograph=result.radiograph)
+    former = of_image.exclude(document__prediction=result).first()
+    prediction = former.document.prediction if former is not None else None
+    return prediction is not None and region_to_send(prediction) is not None
+
+
+def _left(destination: Destination, kind: Kind, study: Study) -> QuerySet[Delivery]:
+    """What has left for a destination, the latest first; it may have arrived unacknowledged."""
+    left = Delivery.objects.filter(
+        destination=destination, document__kind=kind, document__study=study, attempts__gt=0
+    ).exclude(state=DeliveryState.REJECTED)
+    return left.select_related(
+        "document__read", "document__prediction__model_version", "document__prediction__radiograph"
+    ).order_by("-document__created_at")
 
 
 def _signed_at(report: Report) -> datetime:
@@ -120,7 +170,7 @@ def _of_results(destination: Destination, study: Study) -> Iterator[Document]:
 def _kinds_of(destination: Destination, result: Prediction) -> Iterator[Kind]:
     if Content.RESULTS in destination.sends:
         yield Kind.RESULT
-        if result.shown_category != Category.UNLIKELY and hottest_region(result) is not None:
+        if region_to_send(result) is not None or _has_region_there(destination, result):
             yield Kind.RESULT_REGION
     if Content.CAPTURES in destination.sends:
         yield Kind.CAPTURE

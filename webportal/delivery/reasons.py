@@ -23,6 +23,15 @@ register(
             "The connection ended before it was acknowledged. It is sent again under the same UID,"
             " so that nothing is there twice."
         ),
+        "not_a_server": gettext_noop(
+            "It answers {answer}, as a proxy or another server does. Check the URL and what is"
+            " behind it; it is tried again."
+        ),
+        "host_invalid": gettext_noop("The host name is not valid. Correct it there."),
+        "certificate_unreadable": gettext_noop(
+            "A certificate cannot be read. Check DELIVERY_CA, DICOM_TLS_CERTIFICATE and"
+            " DICOM_TLS_KEY; it is tried again."
+        ),
         "busy": gettext_noop("It cannot take it at present ({answer}). It is tried again."),
         "rejected_by_destination": gettext_noop("It rejects the object ({answer})."),
         "being_read": gettext_noop(

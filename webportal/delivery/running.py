@@ -23,6 +23,7 @@ PAUSE_SECONDS = 2.0
 _PAUSE_AFTER_FAULT_SECONDS = 10.0
 # How long the process waits on exit for deliveries in progress.
 _STOP_SECONDS = 5.0
+_CLOSE_AFTER = (Result.AGAIN, Result.AWAY, Result.DOUBTFUL)
 _LOCK = 0x73656E64  # "send"
 
 
@@ -86,7 +87,7 @@ def serve(destination: Destination, stopping: threading.Event) -> int:
                     break
                 outcome = attempts.attempt(delivery, sender)
                 made += outcome is not None
-                if outcome is not None and outcome.result in (Result.AGAIN, Result.AWAY):
+                if outcome is not None and outcome.result in _CLOSE_AFTER:
                     sender.close()
         finally:
             sender.close()

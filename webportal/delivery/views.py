@@ -175,7 +175,11 @@ def _act(request: SignedInRequest) -> HttpResponse:
             count = outbox.cancel(ids, request.user)
             words = ngettext("{count} delivery cancelled.", "{count} deliveries cancelled.", count)
         else:
-            count = outbox.send_again(ids, request.user)
+            chosen = _destination_of(request.GET.get("destination", ""))
+            if request.POST.get("action") == "all_rejected" and chosen is not None:
+                count = outbox.send_rejected_again(chosen, request.user)
+            else:
+                count = outbox.send_again(ids, request.user)
             words = ngettext(
                 "{count} delivery is sent again within seconds.",
                 "{count} deliveries are sent again within seconds.",

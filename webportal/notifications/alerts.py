@@ -14,6 +14,7 @@ from webportal.accounts.models import Role, User
 from webportal.audit import health as audit
 from webportal.auditexport import health as audit_export
 from webportal.backups import health as backups
+from webportal.delivery import health as delivery
 from webportal.inference import health
 from webportal.inference.health import Alert
 from webportal.network import health as network
@@ -59,11 +60,13 @@ AUDIT = {code: Alert(code, words) for code, words in audit.WORDS.items()}
 AUDIT_EXPORT = {code: Alert(code, words) for code, words in audit_export.WORDS.items()}
 BACKUPS = {code: Alert(code, words) for code, words in backups.WORDS.items()}
 NETWORK = {code: Alert(code, words) for code, words in network.WORDS.items()}
+DELIVERY = {code: Alert(code, words) for code, words in delivery.WORDS.items()}
 ALERTS = (
     AUDIT
     | AUDIT_EXPORT
     | BACKUPS
     | NETWORK
+    | DELIVERY
     | {
         alert.code: alert
         for alert in (
@@ -90,6 +93,7 @@ def current_alerts() -> list[Alert]:
     alerts += [AUDIT_EXPORT[code] for code in audit_export.problems()]
     alerts += [BACKUPS[code] for code in backups.problems()]
     alerts += [NETWORK[code] for code in network.problems()]
+    alerts += [DELIVERY[code] for code in delivery.problems()]
     alerts += [REMOVAL_ALERTS[PauseReason(each.reason)] for each in open_pauses()]
     if open_faults().exists():
         alerts.append(FILE_FAULT)

@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from django.conf import settings
+from django.utils import timezone
 from pydicom.sr.coding import Code
 
 from webportal.accounts.models import User
 from webportal.delivery.documents import coding
+from webportal.delivery.documents.sources import day_and_time
 from webportal.records.models import Study
 from webportal.review.models import Addendum, Decision, Read
 
@@ -68,7 +70,7 @@ def read_message(
         [
             "OBR", "1", "", escape(study.accession_number or study.study_instance_uid),
             _coded(coding.PROCEDURE), "", "",
-            _moment(study.performed_at) if study.performed_at else "", *[""] * 14,
+            _performed(study), *[""] * 14,
             _moment(last), "", "RAD", status, *[""] * 6, _interpreter(read.reader),
         ],
         ["ZDS", f"{study.study_instance_uid}^Chestline^Application^DICOM"],
@@ -118,7 +120,13 @@ def _interpreter(reader: User) -> str:
 
 
 def _moment(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y%m%d%H%M%S+0000")
+    return timezone.localtime(at).strftime("%Y%m%d%H%M%S%z")
+
+
+def _performed(study: Study) -> str:
+    """When a study was performed; the day alone if nothing else is known."""
+    day, time = day_and_time(study)
+    return _moment(study.performed_at) if study.performed_at and time else day
 
 
 def control_id_of(message: bytes) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from webportal.inference.models import Prediction
+from webportal.records.choices import Category
 
 # Below this, the heat map is transparent on the study page (webportal.review.study.rendering).
 _FAINT = 0.15 * 255
@@ -20,6 +21,11 @@ class Rectangle:
     top: float
     right: float
     bottom: float
+
+
+def region_to_send(prediction: Prediction) -> Rectangle | None:
+    """The hottest region, which a result that is unlikely does not have."""
+    return None if prediction.shown_category == Category.UNLIKELY else hottest_region(prediction)
 
 
 def hottest_region(prediction: Prediction) -> Rectangle | None:

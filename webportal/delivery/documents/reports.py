@@ -78,15 +78,17 @@ def uid_of(*parts: object) -> UID:
 
 
 # ── The model ───────────────────────────────────────────────────────────────────────────────────
-def result_report(prediction: Prediction, source: Dataset, place: Place) -> bytes:
-    """The model's result for a whole image; unverified."""
+def result_report(
+    prediction: Prediction, source: Dataset, place: Place, previous: Sequence[Dataset] = ()
+) -> bytes:
+    """The model's result for a whole image; unverified. `previous`: what it supersedes."""
     said = coding.MODEL_SAYS[Category(prediction.shown_category)]
     evaluations: list[ContentItem] = [_code(coding.PNEUMONIA, said)]
     percent = _percent(prediction)
     if prediction.shown_category == Category.UNLIKELY:
         if percent is not None:
             evaluations.append(_text(coding.COMMENT, f"Probability of pneumonia: {percent} %"))
-        return _unverified([], evaluations, prediction, source, place)
+        return _unverified([], evaluations, prediction, source, place, previous)
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking("Model", prediction.pk),
         finding_type=coding.PNEUMONIA,
@@ -97,13 +99,23 @@ def result_report(prediction: Prediction, source: Dataset, place: Place) -> byte
         else [Measurement(coding.CERTAINTY_OF_FINDING, percent, coding.PERCENT)],
         qualitative_evaluations=[QualitativeEvaluation(coding.PNEUMONIA, said)],
     )
-    return _unverified([group], evaluations, prediction, source, place)
+    return _unverified([group], evaluations, prediction, source, place, previous)
 
 
 def result_region(
-    prediction: Prediction, region: Rectangle, source: Dataset, place: Place
+    prediction: Prediction,
+    region: Rectangle | None,
+    source: Dataset,
+    place: Place,
+    previous: Sequence[Dataset] = (),
 ) -> bytes:
-    """The hottest region of the model's heat map on an image; unverified."""
+    """The hottest region of the model's heat map on an image; unverified.
+
+    Without a region it supersedes that of a former result.
+    """
+    if region is None:
+        none = _text(coding.COMMENT, "The present result has no region.")
+        return _unverified([], [none], prediction, source, place, previous)
     said = coding.MODEL_SAYS[Category(prediction.shown_category)]
     group = PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking("Heat map", prediction.pk, "region"),
@@ -112,7 +124,7 @@ def result_region(
         algorithm_id=_algorithm(prediction.model_version),
         qualitative_evaluations=[QualitativeEvaluation(coding.PNEUMONIA, said)],
     )
-    return _unverified([group], [], prediction, source, place)
+    return _unverified([group], [], prediction, source, place, previous)
 
 
 def _unverified(
@@ -121,6 +133,7 @@ def _unverified(
     prediction: Prediction,
     source: Dataset,
     place: Place,
+    previous: Sequence[Dataset],
 ) -> bytes:
     model = prediction.model_version
     device = DeviceObserverIdentifyingAttributes(
@@ -139,6 +152,7 @@ def _unverified(
         is_complete=True,
         is_final=False,
         is_verified=False,
+        previous_versions=list(previous) or None,
         contributing_equipment=[model_equipment(model), portal_equipment()],
     )
     document.SeriesDescription = "AI result, not verified"
@@ -200,7 +214,11 @@ def read_marks(
     verifications: Sequence[Verification],
     previous: Sequence[Dataset] = (),
 ) -> bytes:
-    """The reader's marks on the images; verified by the reader."""
+    """The reader's marks on the images; verified by the reader.
+
+    Without a mark it supersedes the marks of a former read.
+    """
+    evaluations = [] if marks else [_text(coding.COMMENT, "The present read has no marks.")]
     groups = [
         PlanarROIMeasurementsAndQualitativeEvaluations(
             tracking_identifier=_tracking(f"Mark {number}", read.pk, "mark", number),
@@ -209,7 +227,7 @@ def read_marks(
         )
         for number, mark in enumerate(marks, 1)
     ]
-    content = _content(_by(verifications[0]), groups, [])
+    content = _content(_by(verifications[0]), groups, evaluations)
     return _verified(content, list(sources.values()), place, verifications, previous)
 
 

@@ -1,14 +1,17 @@
 """The common modules of a study's DICOM documents: patient, study, images and equipment."""
 
 from dataclasses import dataclass
+from datetime import time
 from io import BytesIO
 from typing import Any
 
 import pydicom
+from django.utils import timezone
 from highdicom import ContributingEquipment
 from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes as dicom_codes
 
+from ml.images.parsing import parse
 from webportal.inference.models import ModelVersion
 from webportal.records.files import read_dicom
 from webportal.records.models import Radiograph, Study
@@ -21,8 +24,6 @@ _OF_FILE = (
     "SeriesInstanceUID",
     "Rows",
     "Columns",
-    "StudyDate",
-    "StudyTime",
     "StudyID",
     "ReferringPhysicianName",
     "StudyDescription",
@@ -45,7 +46,7 @@ def source_of(radiograph: Radiograph) -> Dataset:
 
     The stored file may predate an identity correction. Raises StoredFileError.
     """
-    header = pydicom.dcmread(BytesIO(read_dicom(radiograph)), stop_before_pixels=True)
+    header = parse(read_dicom(radiograph), stop_before_pixels=True)
     found = Dataset()
     found.SpecificCharacterSet = "ISO_IR 192"
     for keyword in _OF_FILE:
@@ -66,10 +67,18 @@ def _describe_study(ds: Dataset, study: Study) -> None:
     ds.AccessionNumber = study.accession_number
     ds.StudyID = ds.get("StudyID", "")
     ds.ReferringPhysicianName = _divided(str(ds.get("ReferringPhysicianName", "")))
-    if not ds.get("StudyDate") and study.performed_at:
-        ds.StudyDate = study.performed_at.strftime("%Y%m%d")
-        ds.StudyTime = study.performed_at.strftime("%H%M%S")
-    ds.StudyDate, ds.StudyTime = ds.get("StudyDate", ""), ds.get("StudyTime", "")
+    ds.StudyDate, ds.StudyTime = day_and_time(study)
+
+
+def day_and_time(study: Study) -> tuple[str, str]:
+    """When a study was performed, in local time, as DICOM DA and TM; empty if unknown.
+
+    Midnight is the time of a study of which only the day is known.
+    """
+    if study.performed_at is None:
+        return "", ""
+    at = timezone.localtime(study.performed_at)
+    return f"{at:%Y%m%d}", f"{at:%H%M%S}" if at.time() != time() else ""
 
 
 def _divided(name: str) -> str:

@@ -20,6 +20,7 @@ from webportal.delivery.senders.outcome import (
     Sender,
     busy,
     delivered,
+    doubtful,
     rejected,
 )
 from webportal.network.scp import IMPLEMENTATION_NAME, IMPLEMENTATION_UID
@@ -35,7 +36,9 @@ PROPOSED: list[tuple[UID, tuple[UID, ...]]] = [
 # C-STORE response status codes (PS3.4 B.2.3 and PS3.7 C).
 _DUPLICATE = 0x0111
 _WARNINGS = (0xB000, 0xB006, 0xB007)
-_REJECTIONS = (0x0117, 0x0122, 0x0124, 0x0211, 0x0212)
+_REJECTIONS = (0x0117, 0x0212)
+# SOP class not supported, not authorized, unrecognized operation: true of all, so perhaps a fault.
+_DOUBTFUL = (0x0122, 0x0124, 0x0211)
 _DATA_SET_WRONG = 0xA900
 _CANNOT_UNDERSTAND = 0xC000
 _CONNECT_SECONDS = 10
@@ -60,7 +63,7 @@ class StoreSender(Sender):
             status = self._store(association, dataset)
         except ValueError:  # no presentation context for it was accepted
             kind = name_of(document.sop_class_uid)
-            return Outcome(Result.REJECTED, "not_negotiated", {"kind": kind})
+            return Outcome(Result.DOUBTFUL, "not_negotiated", {"kind": kind})
         except RuntimeError:
             return NO_ANSWER
         return _outcome(status)
@@ -140,5 +143,7 @@ def _outcome(status: Any) -> Outcome:
     answer = f"0x{code:04X}"
     if code in (0, _DUPLICATE, *_WARNINGS):
         return delivered(answer if code else "")
+    if code in _DOUBTFUL:
+        return doubtful(answer)
     is_wrong = code & 0xFF00 == _DATA_SET_WRONG or code & 0xF000 == _CANNOT_UNDERSTAND
     return rejected(answer) if is_wrong or code in _REJECTIONS else busy(answer)

@@ -23,6 +23,12 @@ from webportal.delivery.senders.outcome import (
 _CONNECT_SECONDS = 10
 _JSON = "application/dicom+json"
 _NOT_ALLOWED = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+# As proxies answer while the server behind them is away, or servers of something else.
+_NOT_A_SERVER = (
+    HTTPStatus.NOT_FOUND,
+    HTTPStatus.METHOD_NOT_ALLOWED,
+    HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
+)
 _FOR_NOW = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
 # Tags of the response to a store transaction (PS3.18 I.2).
 _REFERENCED, _FAILED = "00081199", "00081198"
@@ -62,7 +68,7 @@ class StowSender(Sender):
             return answer
         if answer.status_code in _NOT_ALLOWED:
             return _not_allowed(answer)
-        return delivered() if answer.ok else busy(_status_of(answer))
+        return delivered() if answer.status_code < 300 else _not_a_server(answer)
 
     def close(self) -> None:
         """Close the connection."""
@@ -107,6 +113,8 @@ def _outcome(answer: requests.Response, instance: str) -> Outcome | None:
     status = answer.status_code
     if status in _NOT_ALLOWED:
         return _not_allowed(answer)
+    if 300 <= status < 400 or status in _NOT_A_SERVER:
+        return _not_a_server(answer)
     said = _json(answer)
     if reason := _failure(said, instance):
         # PS3.18 I.2 refers to PS3.7 C; a duplicate has been stored before.
@@ -130,6 +138,10 @@ def _uncertain(answer: requests.Response) -> Outcome:
 
 def _not_allowed(answer: requests.Response) -> Outcome:
     return Outcome(Result.AWAY, "not_allowed", {"answer": _status_of(answer)})
+
+
+def _not_a_server(answer: requests.Response) -> Outcome:
+    return Outcome(Result.AWAY, "not_a_server", {"answer": _status_of(answer)})
 
 
 def _status_of(answer: requests.Response) -> str:

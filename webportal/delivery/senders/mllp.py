@@ -1,6 +1,7 @@
 """HL7 v2 over MLLP: one message and its acknowledgement per connection."""
 
 import socket
+import ssl
 import time
 
 from django.conf import settings
@@ -15,7 +16,7 @@ from webportal.delivery.senders.outcome import (
     Sender,
     busy,
     delivered,
-    rejected,
+    doubtful,
 )
 
 _CONNECT_SECONDS = 10
@@ -30,8 +31,9 @@ class MllpSender(Sender):
     def send(self, delivery: Delivery) -> Outcome:
         """Send one message and wait for the acknowledgement with its control ID."""
         message = bytes(delivery.document.content or b"")
+        tls = self._tls()
         try:
-            connection = self._connect()
+            connection = self._connect(tls)
         except OSError:
             return NOT_REACHED
         with connection:
@@ -43,18 +45,22 @@ class MllpSender(Sender):
 
     def test(self) -> Outcome:
         """Connect without sending anything."""
+        tls = self._tls()
         try:
-            self._connect().close()
+            self._connect(tls).close()
         except OSError:
             return NOT_REACHED
         return delivered()
 
-    def _connect(self) -> socket.socket:
+    def _tls(self) -> ssl.SSLContext | None:
+        return tls_context() if self.destination.uses_tls else None
+
+    def _connect(self, tls: ssl.SSLContext | None) -> socket.socket:
         to = self.destination
         connection = socket.create_connection((to.host, to.port), timeout=_CONNECT_SECONDS)
-        if not to.uses_tls:
+        if tls is None:
             return connection
-        return tls_context().wrap_socket(connection, server_hostname=to.host)
+        return tls.wrap_socket(connection, server_hostname=to.host)
 
     def _answered(self, connection: socket.socket, control_id: str) -> Outcome:
         """Read until this message is acknowledged or the time is up.
@@ -86,5 +92,6 @@ def _outcome(answer: hl7.Acknowledgement) -> Outcome:
     if answer.code in ("AA", "CA"):
         return delivered(answer.code)
     if answer.code in ("AE", "AR", "CE", "CR"):
-        return rejected(answer.code)
+        # Engines answer like this while what is behind them is away, too.
+        return doubtful(answer.code)
     return busy("?")

@@ -14,6 +14,8 @@ class Result(Enum):
     DELIVERED = auto()
     #: Permanently refused: sending it again would not help.
     REJECTED = auto()
+    #: Refused, perhaps by a fault of the destination: repeated for a while, then rejected.
+    DOUBTFUL = auto()
     #: Temporarily refused, or the outcome is unknown; sending it again is harmless.
     AGAIN = auto()
     #: Nothing was sent, because the destination is unreachable.
@@ -43,6 +45,20 @@ def busy(answer: str) -> Outcome:
 def rejected(answer: str) -> Outcome:
     """The destination refused it permanently."""
     return Outcome(Result.REJECTED, "rejected_by_destination", {"answer": answer}, answer)
+
+
+def doubtful(answer: str) -> Outcome:
+    """The destination refused it, perhaps because of a fault of its own."""
+    return Outcome(Result.DOUBTFUL, "rejected_by_destination", {"answer": answer}, answer)
+
+
+def of_error(error: Exception) -> Outcome:
+    """The outcome of an attempt that raised an error before anything was sent."""
+    if isinstance(error, UnicodeError):  # in looking up a host name such as a..b
+        return Outcome(Result.AWAY, "host_invalid")
+    if isinstance(error, OSError):  # in reading a certificate
+        return Outcome(Result.AWAY, "certificate_unreadable")
+    return Outcome(Result.AGAIN, "internal", {"error": type(error).__name__})
 
 
 NO_ANSWER = Outcome(Result.AGAIN, "no_answer")

@@ -1,0 +1,44 @@
+"""Whether deliveries need somebody: for the alerts of hospital IT."""
+
+from datetime import timedelta
+
+from django.db.models import QuerySet
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+from webportal.database.clock import clock
+from webportal.delivery.models import Delivery, DeliveryState, Destination
+
+REJECTED = "delivery_rejected"
+AWAY = "delivery_away"
+# A restart of a PACS alerts nobody.
+LONGEST_AWAY = timedelta(minutes=15)
+
+WORDS: dict[str, str | Promise] = {
+    REJECTED: _(
+        "A destination has rejected reports or results. Its answer is in the outbox, on the page"
+        " of the destinations. Remove the cause there, then send them again or cancel them."
+    ),
+    AWAY: _(
+        "A destination of reports or results has not been reached for more than 15 minutes. What"
+        " it is to be sent waits. Test it on the page of the destinations, or pause it there."
+    ),
+}
+
+
+def rejected() -> QuerySet[Delivery]:
+    """The rejected deliveries of destinations in use."""
+    return Delivery.objects.filter(state=DeliveryState.REJECTED, destination__removed_at=None)
+
+
+def away() -> QuerySet[Destination]:
+    """The destinations that have not been reached for too long."""
+    return Destination.objects.filter(
+        removed_at=None, is_paused=False, away_since__lt=clock() - LONGEST_AWAY
+    )
+
+
+def problems() -> list[str]:
+    """The codes of what needs somebody now."""
+    found = [REJECTED] if rejected().exists() else []
+    return [*found, AWAY] if away().exists() else found
