@@ -12,6 +12,7 @@ from tests.erasure.test_what_may_be_others import confirmed, header, in_inbox, n
 from webportal.backups.models import Backup
 from webportal.erasure import execution
 from webportal.erasure.models import Erasure
+from webportal.erasure.register import RegisterError
 from webportal.network.models import Node
 from webportal.records.models import Patient, Study
 
@@ -84,6 +85,20 @@ def test_the_inbox_has_to_be_mounted(patient: Patient, node: Node, inbox_folder:
     mount(away, inbox_folder)
     assert resumed() == ("done", "")
     assert not (inbox_folder / row.file_name).exists()
+
+
+def test_nothing_is_repeated_after_a_restore_without_the_inbox(
+    patient: Patient, node: Node, inbox_folder: Path
+) -> None:
+    in_inbox(inbox_folder, node, header(PatientName="Somebody^Else"))
+    confirmed(patient)
+    assert resumed() == ("done", "")
+    assert execution.reapply() == 0
+    away = inbox_folder.rename(inbox_folder.with_name("away"))
+    with pytest.raises(RegisterError, match="mount DICOM_INBOX"):
+        execution.reapply()
+    away.rename(inbox_folder)
+    assert execution.reapply() == 0
 
 
 def test_the_register_waits_for_the_repository(

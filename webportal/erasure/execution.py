@@ -22,10 +22,11 @@ from webportal.audit.trail import Event, append
 from webportal.erasure import elsewhere, files, register
 from webportal.erasure import plan as plans
 from webportal.erasure.files import AwayError
+from webportal.erasure.messages import WAITING
 from webportal.erasure.models import Erasure, State
 from webportal.erasure.obstacles import obstacles
 from webportal.erasure.plan import Plan
-from webportal.erasure.register import Registered
+from webportal.erasure.register import Registered, RegisterError
 from webportal.erasure.rows import delete, known_to_the_trail
 from webportal.intake.models import UploadItem
 from webportal.network.models import ReceivedInstance
@@ -239,6 +240,11 @@ def reapply(say: Callable[[str], object] = lambda line: None) -> int:
     Raises RegisterError.
     """
     entries = list(register.read())
+    try:
+        if entries:
+            files.refuse_if_away()
+    except AwayError as error:
+        raise RegisterError(str(WAITING[error.code])) from error
     studies = {key for entry in entries for key in entry.gone.get(Study._meta.label_lower, ())}
     return sum(_reapply(entry, studies, say) for entry in entries)
 

@@ -24,7 +24,7 @@ _FORMAT = 1
 
 
 class RegisterError(Exception):
-    """A register entry is not authentic; the message says which one."""
+    """The erasures cannot be repeated; the message says why and what to do."""
 
 
 @dataclass(frozen=True)
