@@ -85,6 +85,7 @@ HANDED_OVER = {
     "webportal/review/reads/blinding.py:waiting_blind": "narrows down what it filters",
     "webportal/review/reads/corrections.py:studies_with_corrected_reads": _GIVEN,
     "webportal/review/reads/reservation.py:reservations_of": _GIVEN,
+    "webportal/review/reads/second_reading.py:not_for": _GIVEN,
     "webportal/review/reads/standing.py:standing_reads": "narrowed down by its callers",
     "webportal/review/reports/agreement.py:_model_answers": "figures of the whole hospital",
     "webportal/review/study/case_records.py:_assign_patient": "whether the patient has others",
