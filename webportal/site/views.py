@@ -11,7 +11,7 @@ from django.views.i18n import set_language
 
 from webportal.accounts.departments import departments_of
 from webportal.accounts.models import Role
-from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
+from webportal.accounts.roles import SignedInRequest, allow
 from webportal.accounts.services import remember_language
 
 START_PAGES = [
@@ -28,10 +28,12 @@ START_PAGES = [
 def home(request: SignedInRequest) -> HttpResponse:
     """Send each person to the page where their work starts.
 
-    Those whose work needs studies are told there if they belong to no department.
+    Uploaders and referrers are told there if they belong to no department; the worklist says it to
+    radiologists.
     """
-    needs_one = request.user.has_role(*UPLOADERS, Role.REFERRER)
-    if needs_one and not departments_of(request.user).exists():
+    is_told_here = not request.user.has_role(Role.RADIOLOGIST)
+    needs_one = request.user.has_role(Role.UPLOADER, Role.REFERRER)
+    if is_told_here and needs_one and not departments_of(request.user).exists():
         words = _("You belong to no department. Ask hospital IT to add you to one.")
         messages.warning(request, words)
     for role, page in START_PAGES:
