@@ -27,6 +27,7 @@ from webportal.delivery.models import Content, Delivery, DeliveryState, Destinat
 from webportal.delivery.planning import plan
 from webportal.review.models import Read
 from webportal.review.reads.marks import Mark
+from webportal.review.reads.measurements import Measurement
 
 pytestmark = pytest.mark.django_db
 Make = Callable[..., Destination]
@@ -116,6 +117,7 @@ def test_a_read_is_verified_by_its_reader_and_names_the_one_before(
         zones=("right_lower",),
         other_findings=("effusion", "other"),
         marks=marks,
+        measurements=(Measurement(image.pk, "length", ((10.0, 10.0), (40.0, 30.0))),),
         comment="A dense opacity.\nनिमोनिया",
     )
     let_time_pass()
@@ -126,6 +128,7 @@ def test_a_read_is_verified_by_its_reader_and_names_the_one_before(
     observer = report.VerifyingObserverSequence[0]
     assert observer.VerifyingObserverName == "Asha Shrestha^"
     assert "A dense opacity." in text
+    assert "Length on image 1: " in text
     assert {"233604007", "60046008", "24028007", "281394001"} <= codes_of(report)
     assert "PredecessorDocumentsSequence" not in report
 

@@ -23,6 +23,7 @@ from webportal.delivery.documents import hl7
 from webportal.delivery.documents.sources import source_of
 from webportal.delivery.models import Content, DeliveryState, Destination, Protocol
 from webportal.review.models import Read
+from webportal.review.reads.measurements import Measurement
 
 Make = Callable[..., Destination]
 KATHMANDU = ZoneInfo("Asia/Kathmandu")
@@ -113,10 +114,13 @@ def test_a_read_is_a_message_and_its_addendum_a_correction(
         patient_id="P|1", issuer="TEST", name="Shrestha^Asha^K", birth_date=date(1990, 5, 1)
     )
     study = make_study(patient=patient, accession_number="A&77")
+    image = make_radiograph(study)
     signed = read(
-        make_prediction(make_radiograph(study)),
+        make_prediction(image),
         radiologist,
         "definite",
+        zones=("right_lower",),
+        measurements=(Measurement(image.pk, "length", ((10.0, 10.0), (40.0, 30.0))),),
         other_findings=("effusion",),
         comment="Dense | opacity ^ at the base.\nनिमोनिया \\ left",
     )
@@ -124,7 +128,7 @@ def test_a_read_is_a_message_and_its_addendum_a_correction(
     (row,) = send_all(destination)
     assert (row.state, row.answer) == (DeliveryState.DELIVERED, "AA")
     segments = [line.split("|") for line in receiver.messages[0].rstrip("\r").split("\r")]
-    assert [line[0] for line in segments] == ["MSH", "PID", "OBR", "ZDS", "OBX", "OBX", "OBX"]
+    assert [line[0] for line in segments] == ["MSH", "PID", "OBR", "ZDS", *["OBX"] * 5]
     header, person, order, _zds, *observations = segments
     assert header[8] == "ORU^R01^ORU_R01"
     assert person[3] == "P\\F\\1^^^TEST^PI"
@@ -135,7 +139,14 @@ def test_a_read_is_a_message_and_its_addendum_a_correction(
         "1",
         "52101004^Present^SCT",
     ]
-    text = observations[2][5]
+    assert observations[1][2:6] == [
+        "ST",
+        "363698007^Finding site^SCT",
+        "2",
+        "Lower zone of lung, right",
+    ]
+    assert observations[3][5].startswith("Length on image 1: ")
+    text = observations[4][5]
     assert text == "Dense \\F\\ opacity \\S\\ at the base.\\.br\\निमोनिया \\E\\ left"
 
     add_addendum(Read.objects.get(pk=signed.pk), radiologist, "Why", "More.", PASSWORD)

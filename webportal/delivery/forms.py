@@ -21,7 +21,13 @@ class DestinationForm(forms.Form):
 
     name = forms.CharField(label=_("Name"), max_length=60, help_text=_("As your people call it."))
     sends = forms.MultipleChoiceField(
-        label=_("What it is sent"), choices=[], widget=forms.CheckboxSelectMultiple
+        label=_("What it is sent"),
+        choices=[],
+        widget=forms.CheckboxSelectMultiple,
+        help_text=_(
+            "What was sent for a wrong patient is not withdrawn when the patient is corrected here:"
+            " correct it there, too."
+        ),
     )
     results_when = forms.ChoiceField(
         label=_("When the model's results go there"),

@@ -13,6 +13,7 @@ PROCEDURE = DicomCode("363679005", SNOMED, "Imaging procedure")
 QUALITATIVE_EVALUATIONS = DicomCode("C0034375", "UMLS", "Qualitative Evaluations")
 CERTAINTY_OF_FINDING = DicomCode("111012", "DCM", "Certainty of Finding")
 PERCENT = DicomCode("%", "UCUM", "Percent")
+FINDING_SITE = DicomCode("363698007", SNOMED, "Finding site")
 CONCLUSION = DicomCode("121077", "DCM", "Conclusion")
 COMMENT = DicomCode("121106", "DCM", "Comment")
 

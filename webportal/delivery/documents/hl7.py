@@ -12,6 +12,7 @@ from pydicom.sr.coding import Code
 from webportal.accounts.models import User
 from webportal.delivery.documents import coding
 from webportal.delivery.documents.sources import day_and_time
+from webportal.delivery.documents.texts import measured, zones
 from webportal.records.models import Study
 from webportal.review.models import Addendum, Decision, Read
 
@@ -88,11 +89,13 @@ def _observations(
     else:
         said = coding.certainty(read.pneumonia)
         values.append(("CE", _coded(coding.PNEUMONIA), _coded(said)))
+        values += [("ST", _coded(coding.FINDING_SITE), escape(zone)) for zone in zones(read)]
     for name in read.other_findings:
         code = coding.other_finding(name)
         if code is not None:
             values.append(("CE", _coded(code), _coded(coding.PRESENT)))
     impression = "18782-3^Radiology Study observation (narrative)^LN"
+    values += [("FT", impression, escape(text)) for text in measured(read)]
     if read.comment:
         values.append(("FT", impression, escape(read.comment)))
     for each in addenda:

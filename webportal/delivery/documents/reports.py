@@ -53,6 +53,7 @@ from webportal.delivery.documents.sources import (
     model_equipment,
     portal_equipment,
 )
+from webportal.delivery.documents.texts import measured
 from webportal.inference.models import ModelVersion, Prediction
 from webportal.records.choices import Category
 from webportal.review.models import Addendum, Decision, Read
@@ -242,9 +243,10 @@ def _said(read: Read) -> list[tuple[Code, Code, list[FindingSite]]]:
 
 
 def _texts(read: Read, addenda: Sequence[Addendum]) -> list[ContentItem]:
-    """The texts of impression and addenda."""
+    """The texts of measurements, impression and addenda."""
+    measurements = [_text(coding.COMMENT, text) for text in measured(read)]
     texts = [read.comment, *(f"Addendum ({each.reason}): {each.text}" for each in addenda)]
-    return [_text(coding.CONCLUSION, text) for text in texts if text]
+    return [*measurements, *(_text(coding.CONCLUSION, text) for text in texts if text)]
 
 
 def _marked(finding: str) -> Code:
