@@ -168,6 +168,7 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "patients/<uuid:patient_id>/hold": {"POST": (U, R)},
     "erasures": {"GET": (IT,)},
     "erasures/due": {"POST": (IT,)},
+    "erasures/passkey": {"POST": (IT,)},
     "erasures/<uuid:erasure_id>": {"GET": (IT,)},
     "erasures/<uuid:erasure_id>/confirm": {"POST": (IT,)},
     "erasures/<uuid:erasure_id>/decline": {"POST": (IT,)},

@@ -10,6 +10,7 @@ from django.utils import timezone
 from pypdf import PdfReader
 from pytest_django.fixtures import Settings
 
+from tests.accounts.soft_passkey import SoftPasskey
 from tests.conftest import PASSWORD
 from tests.factories import make_job, make_patient, make_radiograph, make_study
 from webportal.accounts.models import Role, User
@@ -124,6 +125,25 @@ def test_it_takes_two_and_the_password_and_the_same_list(
     make_radiograph(study)
     assert "The list has changed" in confirm(erasure, office, digest=seen)
     assert Erasure.objects.get().state == "requested"
+
+
+def test_a_passkey_confirms_where_there_is_no_password(
+    study: Study, uploader: User, it_person: User, sign_in: SignIn
+) -> None:
+    office, passkey = Client(headers={"Host": "localhost"}), SoftPasskey()
+    office.post("/sign-in", {"username": it_person.username, "password": PASSWORD})
+    account = "/account/second-factor/passkeys"
+    made = passkey.make(office.post(f"{account}/options").json())
+    office.post(account, {"name": "Laptop", "passkey": made})
+    ask(study, sign_in(uploader))
+    erasure = Erasure.objects.get()
+    assert "Confirm with a passkey" in page(erasure, office)
+    stranger = SoftPasskey().answer(office.post("/erasures/passkey").json())
+    assert "does not know" in confirm(erasure, office, password="", passkey=stranger)
+    assert Erasure.objects.get().state == "requested"
+    answer = passkey.answer(office.post("/erasures/passkey").json())
+    assert "Confirmed." in confirm(erasure, office, password="", passkey=answer)
+    assert Erasure.objects.get().state == "confirmed"
 
 
 def hold(study: Study, by: User) -> None:

@@ -216,6 +216,7 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     "erasure:confirm": None,
     "erasure:confirm-due": None,
     "erasure:decline": None,
+    "erasure:passkey": None,
     # It leads to the patient's page, which says whom it shows.
     "erasure:request": None,
     "operations:metrics": None,

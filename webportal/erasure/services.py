@@ -8,7 +8,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from webportal.accounts.models import User
-from webportal.accounts.services import confirm_password
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.erasure import plan as plans
@@ -19,6 +18,7 @@ from webportal.erasure.plan import Plan
 from webportal.records.models import Patient
 from webportal.refusals import Conflict
 from webportal.retention import rule
+from webportal.review.reads.authentication import Secret, confirm_signer
 
 
 class ErasureError(Conflict):
@@ -62,16 +62,16 @@ def refuse_obstacles(plan: Plan) -> None:
         raise ErasureError(_("Nothing is erased. {reasons}").format(reasons=words))
 
 
-def confirm(erasure: Erasure, digest: str, password: str, by: User) -> None:
+def confirm(erasure: Erasure, digest: str, secret: Secret, by: User) -> None:
     """Confirm an erasure requested by someone else; the scheduler carries it out.
 
     `digest` is that of the list shown to the person. Raises ErasureError if the list has changed
     since, the same person requested the erasure, or there are obstacles, and AccountError if the
-    password is wrong.
+    password is wrong, or the passkey is another person's.
     """
     if erasure.requested_by_id == by.pk:
         raise ErasureError(_("Whoever requested an erasure cannot confirm it: ask somebody else."))
-    confirm_password(by, password)
+    confirm_signer(by, secret, pin_is_open=False)
     with transaction.atomic():
         locked = _lock(erasure)
         plan = plan_of(locked)
@@ -100,13 +100,13 @@ def digest_of_due() -> str:
     return _digest([str(key) for key in rule.due().values_list("pk", flat=True)])
 
 
-def confirm_due(digest: str, password: str, reason: str, reference: str, by: User) -> Erasure:
+def confirm_due(digest: str, secret: Secret, reason: str, reference: str, by: User) -> Erasure:
     """Confirm the list of studies due for erasure; the scheduler erases them one by one.
 
     Raises ErasureError if the list is empty or has changed since it was shown, and AccountError if
-    the password is wrong.
+    the password is wrong, or the passkey is another person's.
     """
-    confirm_password(by, password)
+    confirm_signer(by, secret, pin_is_open=False)
     with transaction.atomic():
         studies = [str(key) for key in rule.due().values_list("pk", flat=True)]
         if not studies:

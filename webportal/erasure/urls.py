@@ -8,6 +8,7 @@ app_name = "erasure"
 urlpatterns = [
     path("erasures", views.erasures, name="erasures"),
     path("erasures/due", views.confirm_due, name="confirm-due"),
+    path("erasures/passkey", views.passkey_options, name="passkey"),
     path("erasures/<uuid:erasure_id>", views.erasure, name="erasure"),
     path("erasures/<uuid:erasure_id>/confirm", views.confirm, name="confirm"),
     path("erasures/<uuid:erasure_id>/decline", views.decline, name="decline"),

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from webportal.accounts import passkey_forms, passkeys
 from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
@@ -20,8 +21,10 @@ from webportal.erasure.models import Erasure, State
 from webportal.erasure.obstacles import obstacles
 from webportal.records.models import Patient
 from webportal.refusals import Refusal
+from webportal.review.reads.authentication import Secret
 
 ERASURES_PER_PAGE = 50
+_PURPOSE = "erasure"
 
 
 @allow(Role.IT)
@@ -71,11 +74,11 @@ def in_words(counts: dict[str, int]) -> list[tuple[str, int]]:
 @allow(Role.IT)
 @require_POST
 def confirm(request: SignedInRequest, erasure_id: uuid.UUID) -> HttpResponse:
-    """Confirm an erasure with the password."""
+    """Confirm an erasure with the password or a passkey."""
     asked = get_object_or_404(Erasure, pk=erasure_id)
     given = request.POST
     try:
-        services.confirm(asked, given.get("digest", ""), given.get("password", ""), by=request.user)
+        services.confirm(asked, given.get("digest", ""), _secret(request), by=request.user)
     except Refusal as error:
         messages.error(request, str(error))
     else:
@@ -99,12 +102,12 @@ def decline(request: SignedInRequest, erasure_id: uuid.UUID) -> HttpResponse:
 @allow(Role.IT)
 @require_POST
 def confirm_due(request: SignedInRequest) -> HttpResponse:
-    """Confirm the list of studies due for erasure with the password."""
+    """Confirm the list of studies due for erasure with the password or a passkey."""
     given = request.POST
     try:
         confirmed = services.confirm_due(
             given.get("digest", ""),
-            given.get("password", ""),
+            _secret(request),
             given.get("reason", ""),
             given.get("reference", ""),
             by=request.user,
@@ -114,6 +117,21 @@ def confirm_due(request: SignedInRequest) -> HttpResponse:
         return redirect("retention:retention")
     messages.success(request, _("Confirmed. The studies are erased one after the other."))
     return redirect("erasure:erasure", confirmed.pk)
+
+
+def _secret(request: SignedInRequest) -> Secret:
+    """The passkey if the browser sent one, else the password. Raises PasskeyError."""
+    if not request.POST.get(passkey_forms.FIELD):
+        return request.POST.get("password", "")
+    answer = passkey_forms.answer_of(request)
+    return passkeys.finish_asking(request, _PURPOSE, request.user, answer)
+
+
+@allow(Role.IT)
+@require_POST
+def passkey_options(request: SignedInRequest) -> HttpResponse:
+    """The options with which the browser requests the passkey that confirms an erasure."""
+    return passkey_forms.options_for(request, _PURPOSE, request.user)
 
 
 @allow(Role.IT)
