@@ -27,7 +27,7 @@ from tests.factories import (
     make_study,
 )
 from tests.network.rows import make_node, make_received
-from webportal.accounts.models import Role, User
+from webportal.accounts.models import Department, Role, User
 from webportal.delivery.models import DeliveryState
 from webportal.erasure.models import Erasure
 from webportal.inference import registry
@@ -39,6 +39,7 @@ from webportal.network import callers
 from webportal.network.models import InboxState
 from webportal.notifications.models import Kind, Notification
 from webportal.records.choices import Category
+from webportal.records.emergency_models import EmergencyAccess
 from webportal.records.models import Study
 from webportal.records.services import change_patient
 from webportal.review.models import Addendum, Read, SavedView, SecondReading, TextTemplate
@@ -143,10 +144,19 @@ def _fill(people: dict[Role, User], folder: Path) -> dict[str, str]:
         requested_by=people[Role.UPLOADER],
     )
     callers.note_rejected("CR2", "CHESTLINE", "192.0.2.7", callers.UNKNOWN)
+    access = EmergencyAccess.objects.create(
+        person=reader,
+        patient=study.patient,
+        reason="The neonatal ward asked at night.",
+        began_at=timezone.now() - timedelta(hours=2),
+        ends_at=timezone.now() - timedelta(hours=1),
+    )
     pacs = make_pacs()
     for outcome in DeliveryState:
         make_delivery(pacs, outcome)
     return {
+        "access_id": str(access.pk),
+        "department_id": str(Department.objects.get().pk),
         "destination_id": str(pacs.pk),
         "protocol": "dicom",
         "node_id": str(node.pk),
