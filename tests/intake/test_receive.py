@@ -243,7 +243,7 @@ def test_equipment_and_times_of_an_image_are_recorded_by_series(send: Send) -> N
     assert (one.instance_number, two.instance_number) == (1, 2)
     assert one.acquired_at == datetime(2024, 2, 29, 10, 11, 11, tzinfo=UTC)
     assert (without.instance_number, without.acquired_at) == (None, None)
-    own = wrapping.make_uid("series", "1.2.3")
+    own = wrapping.make_uid("series", without.study.study_instance_uid)
     assert without.series is not None
     assert without.series.series_instance_uid == own
 
