@@ -35,7 +35,13 @@ def test_a_new_user_gets_a_one_time_password_shown_once(client: Client) -> None:
     assert ann.roles == ["radiologist", "uploader"]
     entry = AuditEntry.objects.get(action=Action.USER_CREATED)
     assert entry.object_id == str(ann.pk)
-    assert entry.detail == {"roles": ann.roles, "active": True}
+    assert entry.detail == {
+        "roles": ann.roles,
+        "active": True,
+        "departments": [str(each.department_id) for each in ann.memberships.all()],
+        "head_of": [],
+        "sees_all_departments": False,
+    }
 
 
 @pytest.mark.parametrize("write", [str, str.upper, str.title])
