@@ -205,7 +205,7 @@ def test_findings_are_in_the_language_of_the_page_and_the_command_in_english(
 def test_verify_now_shows_the_verdict_in_words(client: Client) -> None:
     page = verified(client)
     assert "The trail is intact." in page
-    assert "asked for by auditor" in page
+    assert "requested by auditor" in page
     assert "No anchor has been written yet" in page
     anchor()
     assert "No anchor has been written yet" not in verified(client)

@@ -209,10 +209,10 @@ def test_what_a_destination_is_no_longer_sent_is_held_and_delays_nothing_else(
     let_time_pass()
     destination.refresh_from_db()
     rows = send_all(destination)
-    assert [(row.document.kind, row.reason_code, row.attempts) for row in rows] == [
-        (Kind.RESULT, "not_chosen", 0),
-        (Kind.RESULT_REGION, "not_chosen", 0),
-        (Kind.REPORT, "not_reached", 1),
+    assert [(row.document.kind, row.reason_code, row.attempts > 0) for row in rows] == [
+        (Kind.RESULT, "not_chosen", False),
+        (Kind.RESULT_REGION, "not_chosen", False),
+        (Kind.REPORT, "not_reached", True),
     ]
 
 
