@@ -53,7 +53,7 @@ def test_results_have_no_study_date(
     undated: Study, make_user: Callable[..., User], sign_in: Callable[[User], Client]
 ) -> None:
     person = make_user(Role.RADIOLOGIST, Role.UPLOADER)
-    batch = UploadBatch.objects.create(created_by=person)
+    batch = UploadBatch.objects.create(created_by=person, department=undated.department)
     UploadItem.objects.create(
         batch=batch,
         file_name="a.dcm",
