@@ -168,8 +168,3 @@ def test_pages_say_that_the_database_is_unavailable(method: str, address: str, s
     ).stdout
     assert answer.startswith("503 5 ")
     assert says in answer
-
-
-def test_the_server_soon_notices_that_a_client_is_gone() -> None:
-    # Otherwise a scheduler whose machine has died keeps its lock for two hours.
-    assert ask("django", "SHOW tcp_keepalives_idle").stdout == "10\n"
