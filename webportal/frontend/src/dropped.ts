@@ -28,6 +28,26 @@ export function isSystemFile(path: string): boolean {
   return name.startsWith(".") || SYSTEM_FILES.has(name) || parts.includes("__macosx");
 }
 
+interface PickerWindow extends Window {
+  showDirectoryPicker?(options: { id: string }): Promise<FileSystemDirectoryHandle>;
+}
+
+/** Whether the browser lets the user choose a folder in a way that survives a reload. */
+export function mayPickFolder(): boolean {
+  return "showDirectoryPicker" in window;
+}
+
+/** The folder that the user chooses, or null if they cancel. */
+export async function pickFolder(): Promise<Chosen | null> {
+  try {
+    const folder = await (window as PickerWindow).showDirectoryPicker!({ id: "chestline" });
+    return { handles: [folder], files: [] };
+  } catch (error) {
+    if ((error as Error).name !== "AbortError") throw error;
+    return null;
+  }
+}
+
 /** The dropped files and folders. */
 export async function droppedIn(transfer: DataTransfer): Promise<Chosen> {
   // Both must be read immediately: after the event the transfer is empty.

@@ -2,12 +2,21 @@ import "vite/modulepreload-polyfill";
 
 import "./intake.css";
 
-import { type Chosen, droppedIn, type Found, filesBelow, type Handle } from "./dropped";
+import {
+  type Chosen,
+  droppedIn,
+  type Found,
+  filesBelow,
+  type Handle,
+  mayPickFolder,
+  pickFolder,
+} from "./dropped";
 import { FileList } from "./file_list";
 import { Rate } from "./rate";
 import { forget, mayRead, recall, remember } from "./remembered";
 import { Sender, type Upload } from "./sender";
 import type { SendError } from "./sending";
+import { filled, inUnits, type Texts } from "./texts";
 
 /** The minimum interval between refreshes of the verdicts while files arrive, in milliseconds. */
 const REFRESH = 1000;
@@ -18,12 +27,6 @@ const FORBIDDEN = 401;
 
 /** Natural order, as in file managers: 2 before 10. */
 const byName = new Intl.Collator(document.documentElement.lang, { numeric: true });
-
-type Texts = Record<string, string>;
-
-interface PickerWindow extends Window {
-  showDirectoryPicker?(options: { id: string }): Promise<FileSystemDirectoryHandle>;
-}
 
 class Uploader {
   private readonly root: HTMLElement;
@@ -64,7 +67,7 @@ class Uploader {
     for (const name of ["files", "folder"]) {
       const input = this.part<HTMLInputElement>(`[data-input="${name}"]`);
       this.part(`[data-choose="${name}"]`).addEventListener("click", () => {
-        if (name === "folder" && "showDirectoryPicker" in window) void this.pickFolder();
+        if (name === "folder" && mayPickFolder()) void this.chooseFolder();
         else input.click();
       });
       input.addEventListener("change", () => {
@@ -78,14 +81,9 @@ class Uploader {
     }
   }
 
-  /** If the browser supports it, choose a folder in a way that survives a reload. */
-  private async pickFolder(): Promise<void> {
-    try {
-      const folder = await (window as PickerWindow).showDirectoryPicker!({ id: "chestline" });
-      await this.choose({ handles: [folder], files: [] });
-    } catch (error) {
-      if ((error as Error).name !== "AbortError") throw error; // the user cancelled
-    }
+  private async chooseFolder(): Promise<void> {
+    const chosen = await pickFolder();
+    if (chosen) await this.choose(chosen);
   }
 
   private connectDropZone(): void {
@@ -382,23 +380,6 @@ function isRefused({ state, verdicts }: Upload, code: string): boolean {
 
 function setText(element: HTMLElement, text: string): void {
   if (element.textContent !== text) element.textContent = text;
-}
-
-function filled(text: string, ...values: (string | number)[]): string {
-  return text.replaceAll(/\{(\d)\}/g, (_, number: string) => {
-    const value = values[Number(number)]!;
-    return typeof value === "number" ? value.toLocaleString(document.documentElement.lang) : value;
-  });
-}
-
-/** As Django's `filesizeformat` writes it in the list of verdicts below. */
-function inUnits(bytes: number, texts: Texts): string {
-  const whole = Math.round(bytes);
-  if (whole < 1024) return filled(texts[whole === 1 ? "byte" : "bytes"]!, whole);
-  const units = ["KB", "MB", "GB"];
-  let [value, unit] = [bytes / 1024, 0];
-  while (value >= 1024 && unit < units.length - 1) [value, unit] = [value / 1024, unit + 1];
-  return `${value.toLocaleString(document.documentElement.lang, { minimumFractionDigits: 1, maximumFractionDigits: 1 })} ${units[unit]}`;
 }
 
 const root = document.querySelector<HTMLElement>("#uploader");
