@@ -15,7 +15,8 @@ import pytest
 from django.test import Client
 
 from tests.factories import make_job, make_patient, make_prediction, make_radiograph, make_study
-from tests.test_roles import ADDRESSES, IT, METHODS, TABLE, A, R
+from tests.roles import IT, METHODS, TABLE, A, R
+from tests.test_roles import ADDRESSES
 from webportal.accounts.models import GENERAL, Department, Role, User
 from webportal.audit.models import AuditEntry
 from webportal.inference.models import JobState

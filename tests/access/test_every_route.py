@@ -13,7 +13,7 @@ from PIL import Image
 
 from tests.conftest import PASSWORD
 from tests.factories import drawn, make_prediction, make_radiograph, make_study
-from tests.test_roles import TABLE
+from tests.roles import TABLE
 from webportal.access.models import AccessEntry
 from webportal.access.routes import ROUTES
 from webportal.accounts.models import Role, User

@@ -1,6 +1,6 @@
 """Every page for everybody who may open it: WCAG 2.2 AA, screens and tablets, security policy.
 
-The addresses are those of the table in tests/test_roles.py, which is complete: an address is either
+The addresses are those of the table in tests/roles.py, which is complete: an address is either
 a page here or named as none.
 """
 
@@ -20,7 +20,7 @@ from tests.e2e.browser import NO_WEBGL, TWO_FRAMES, shared_chromium
 from tests.e2e.portal import Portal, filled_portal
 from tests.e2e.system import ROOT
 from tests.factories import make_prediction, make_radiograph, make_study
-from tests.test_roles import TABLE
+from tests.roles import TABLE
 from webportal.accounts.models import Role
 from webportal.inference.models import Job
 from webportal.records.models import Study
