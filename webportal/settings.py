@@ -9,12 +9,13 @@ from typing import Any
 
 import django_stubs_ext
 import environ
-from csp.constants import NONE, SELF
 
 from webportal import logs
+from webportal.accounts import config as accounts
 from webportal.api import framework
 from webportal.auditexport.address import is_syslog_address
 from webportal.database.config import database_from_config
+from webportal.site import config as pages
 from webportal.storage import storage_from_url
 
 # Allows generic classes such as ModelForm[User] to be subscripted, as the type checker expects.
@@ -94,31 +95,7 @@ MIDDLEWARE = [
 ROOT_URLCONF = "webportal.site.urls"
 WSGI_APPLICATION = "webportal.wsgi.application"
 
-TEMPLATES = [
-    {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
-        "DIRS": [BASE_DIR / "webportal" / "templates"],
-        "APP_DIRS": False,
-        "OPTIONS": {
-            "context_processors": [
-                "django.template.context_processors.request",
-                "django.contrib.auth.context_processors.auth",
-                "django.contrib.messages.context_processors.messages",
-                "webportal.site.navigation.navigation",
-                "webportal.version.chestline_version",
-                "webportal.notifications.context.unread_notifications",
-                "webportal.review.study.take_back_views.offered",
-                "webportal.review.emergency.views.running",
-            ],
-            "loaders": [
-                (
-                    "django.template.loaders.cached.Loader",
-                    ["django.template.loaders.filesystem.Loader"],
-                )
-            ],
-        },
-    }
-]
+TEMPLATES = pages.templates(BASE_DIR / "webportal" / "templates")
 
 # ── Data ────────────────────────────────────────────────────────────────────────────────────────
 # The role of DATABASE_URL need not own the tables: `manage.py prepare` alone connects as the owner.
@@ -160,25 +137,8 @@ AUTHENTICATION_BACKENDS = ["webportal.accounts.backends.ThrottledBackend"]
 LOGIN_URL = "accounts:sign-in"
 LOGIN_REDIRECT_URL = "home"
 LOGOUT_REDIRECT_URL = "accounts:sign-in"
-PASSWORD_HASHERS = [
-    "webportal.accounts.hashing.Argon2PasswordHasher",
-    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
-]
-AUTH_PASSWORD_VALIDATORS: list[dict[str, Any]] = [
-    {"NAME": f"django.contrib.auth.password_validation.{name}"}
-    for name in (
-        "UserAttributeSimilarityValidator",
-        "CommonPasswordValidator",
-        "NumericPasswordValidator",
-    )
-]
-AUTH_PASSWORD_VALIDATORS += [
-    {
-        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 12},
-    },
-    {"NAME": "webportal.accounts.password_patterns.PatternValidator"},
-]
+PASSWORD_HASHERS = accounts.PASSWORD_HASHERS
+AUTH_PASSWORD_VALIDATORS = accounts.PASSWORD_VALIDATORS
 # Separation of duties (webportal.accounts.separation): always, never, or auto, which enforces it as
 # soon as there is a second administrator.
 ROLE_SEPARATION = env.str("ROLE_SEPARATION", default="auto")
@@ -228,17 +188,7 @@ SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", default=12 * 3600)
 
 # ── Security headers ────────────────────────────────────────────────────────────────────────────
-CONTENT_SECURITY_POLICY = {
-    "DIRECTIVES": {
-        "default-src": [SELF],
-        "img-src": [SELF, "data:", "blob:"],
-        "object-src": [NONE],
-        "base-uri": [SELF],
-        "form-action": [SELF],
-        "frame-ancestors": [NONE],
-        "report-uri": ["/csp-reports"],
-    }
-}
+CONTENT_SECURITY_POLICY = pages.CONTENT_SECURITY_POLICY
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 # One switch for a portal reached over HTTPS, because secure cookies are never sent over the plain
