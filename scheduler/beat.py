@@ -30,12 +30,10 @@ class GuardedScheduler(Scheduler):
         """Send one due task if this is the only scheduler; return the seconds until the next."""
         was_holding = self._holds_lock
         self._holds_lock = self._lock()
-        if self._holds_lock != was_holding:
-            logger.warning(
-                "This scheduler sends the tasks"
-                if self._holds_lock
-                else "The lock of the scheduler is lost; another one may take over"
-            )
+        if self._holds_lock and not was_holding:
+            logger.info("This scheduler sends the tasks")
+        elif was_holding and not self._holds_lock:
+            logger.warning("The lock of the scheduler is lost; another one may take over")
         if not self._holds_lock:
             return RETRY_SECONDS
         seconds: float = super().tick(*args, **kwargs)
