@@ -75,12 +75,12 @@ def _begin(**kwargs: Any) -> None:
 
 
 @task_postrun.connect
-def _show_life(**kwargs: Any) -> None:
+def _touch_after_task(**kwargs: Any) -> None:
     touch_heartbeat_file()
 
 
 @worker_shutdown.connect
-def _record_stop(**kwargs: Any) -> None:
-    """Record an orderly stop."""
+def _end(**kwargs: Any) -> None:
+    """Stop the sending process, and record an orderly stop."""
     starting.stop()
     record_stop("scheduler")

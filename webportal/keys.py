@@ -43,8 +43,8 @@ def check_audit_key(*, is_in_use: bool) -> None:
     if not is_in_use:
         raise WeakKeyError(f"AUDIT_KEY {weakness}. {_HINT}")
     logger.warning(
-        "AUDIT_KEY %s. It stays, because the present entries of the audit trail verify under no"
-        " other; keep copies of the anchors where nobody who knows it can write"
+        "AUDIT_KEY %s. Keep it nevertheless: the existing entries of the audit trail verify with no"
+        " other key. Keep copies of the anchors where nobody who knows the key can write"
         " (AUDIT_ANCHOR_COPY, AUDIT_ANCHOR_SYSLOG).",
         weakness,
     )

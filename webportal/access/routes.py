@@ -204,12 +204,11 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     "operations:cancel-job": None,
     "operations:check-file": None,
     "operations:resume-removal": None,
-    # Figures without patient data, polled by a monitoring system every few seconds.
     "retention:retention": Kind.OPERATION,
     "retention:lift": None,
     # It redirects to the patient's page, which reports the patient.
     "retention:place": None,
-    # They show ids, numbers and hashes, and no patient.
+    # These show ids, numbers and hashes, but no patient.
     "erasure:erasures": Kind.OPERATION,
     "erasure:erasure": Kind.OPERATION,
     "erasure:certificate": Kind.OPERATION,
@@ -217,8 +216,9 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     "erasure:confirm-due": None,
     "erasure:decline": None,
     "erasure:passkey": None,
-    # It leads to the patient's page, which says whom it shows.
+    # It redirects to the patient's page, which reports the patient.
     "erasure:request": None,
+    # Figures without patient data, polled by a monitoring system every few seconds.
     "operations:metrics": None,
     "operations:live": None,
     "operations:ready": None,

@@ -39,11 +39,11 @@ PROBLEMS = {
     "altered": _("the entry was altered"),
     "blanked": _(
         "the details of the entry are gone, or what is left of it was altered, without an erasure"
-        " that says so: it was changed past the portal. Compare with a backup."
+        " that says so: it was changed outside the portal. Compare with a backup."
     ),
     "not_blank": _(
         "the details of the entry are there although erasure {number} removed them: they were put"
-        " back past the portal"
+        " back outside the portal"
     ),
     "cut_off": _("the trail was cut off: entries {number} to {last} are missing"),
     "not_the_head": _("the last entry is not the head of the chain"),
@@ -80,7 +80,8 @@ PROBLEMS = {
     # The access log
     "access_differs": _(
         "the access log of {day} (UTC) is not as it was sealed: it has {entries} entries, and had"
-        " {sealed}. Entries were changed, removed or put in past the portal. Compare with a backup."
+        " {sealed}. Entries were changed, removed or inserted outside the portal. Compare with a"
+        " backup."
     ),
     # The anchors
     "other_than_anchored": _(

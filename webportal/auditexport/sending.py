@@ -52,7 +52,7 @@ def send_some(most_seconds: float) -> int:
             _note_failure(target, error)
             return 0
         if target.failures:
-            logger.warning("The audit trail is being sent again")
+            logger.warning("Sending the audit trail works again")
         target.moved_at, target.failures = timezone.now(), 0
         target.next_attempt_at, target.error = None, ""
         target.save()

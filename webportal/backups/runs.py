@@ -14,21 +14,21 @@ from webportal.backups.models import Backup, BackupState
 RETRY = timedelta(hours=1)
 _child: "subprocess.Popen[bytes] | None" = None
 # When this process last started a verification, which may have failed.
-_verified_at = datetime.min.replace(tzinfo=UTC)
+_verification_started_at = datetime.min.replace(tzinfo=UTC)
 
 
 def start_if_due() -> bool:
     """Start a backup, or the verification of the newest one, if due and none is running."""
-    global _child, _verified_at
+    global _child, _verification_started_at
     if _child is not None and _child.poll() is None:
         return False
     _child = None
     command = [sys.executable, str(settings.BASE_DIR / "manage.py"), "backup"]
     if not is_due():
-        if not is_verification_due() or timezone.now() < _verified_at + RETRY:
+        if not is_verification_due() or timezone.now() < _verification_started_at + RETRY:
             return False
         command.append("--verify")
-        _verified_at = timezone.now()
+        _verification_started_at = timezone.now()
     _child = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     return True
 

@@ -72,17 +72,17 @@ def _limits(erasure: Erasure) -> Iterator[str]:
     if settings.BACKUP_REPOSITORY and settings.BACKUP_KEEP_DAYS > 0 and erasure.finished_at:
         until = erasure.finished_at + timedelta(days=settings.BACKUP_KEEP_DAYS)
         yield _(
-            "Encrypted backups from before may hold the data until {date}, when they are deleted;"
+            "Earlier encrypted backups may contain the data until {date}, when they are deleted;"
             " restoring one erases the data again."
         ).format(date=written_day(until.date()))
     else:
         yield _(
-            "Backups from before may hold the data for as long as they are kept. Those that"
+            "Earlier backups may contain the data for as long as they are kept. Those that"
             " Chestline restores are erased again."
         )
     yield _(
-        "What left the system before is not in its hands: reports and exports that were downloaded"
-        " or printed, e-mail, and copies on modalities and in other archives."
+        "Copies that left the system earlier are outside its control: reports and exports that"
+        " were downloaded or printed, e-mail, and copies on modalities and in other archives."
     )
 
 

@@ -126,10 +126,10 @@ def _erase_study(erasure: Erasure, study: Study, *, again: bool) -> None:
     if is_last and _has_more(plan):
         # Keep the record of a patient who has new files.
         plan = plans.of_study(study)
-    in_the_way = obstacles(plan)
-    if not rule.due().filter(pk=study.pk).exists():
-        in_the_way = in_the_way or ["not_due"]
-    if in_the_way and not again:
+    in_the_way = [] if again else obstacles(plan)
+    if not (again or in_the_way or rule.due().filter(pk=study.pk).exists()):
+        in_the_way = ["not_due"]
+    if in_the_way:
         erasure.skipped.append([str(study.pk), in_the_way[0]])
     else:
         _erase(erasure, plan)

@@ -53,7 +53,7 @@ def refuse_if_storage_away() -> None:
 
     The folders of removed files stay; beneath a volume there are none.
     """
-    if not is_our_storage() or (storage_folder() is not None and is_storage_away()):
+    if storage_folder() is not None and is_storage_away():
         raise AwayError("storage")
 
 

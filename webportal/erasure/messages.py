@@ -24,18 +24,18 @@ OBSTACLES: dict[str, str | Promise] = {
 WAITING: dict[str, str | Promise] = {
     "backup": _("A backup is under way; files are removed when it is done."),
     "storage": _(
-        "The storage cannot be reached, or its volume is not mounted; the erasure goes on when it"
+        "The storage cannot be reached, or its volume is not mounted; the erasure continues when it"
         " is back."
     ),
     "inbox": _(
         "The DICOM inbox cannot be reached: mount DICOM_INBOX where the scheduler runs; the erasure"
-        " goes on then."
+        " continues then."
     ),
     "repository": _(
         "BACKUP_REPOSITORY cannot be reached, or has none of the backups that were made. It has to"
         " know of the erasure: a restored backup would bring the patient back."
     ),
-    "busy": _("Somebody is deciding on one of the files; the erasure goes on within a minute."),
+    "busy": _("Somebody is deciding on one of the files; the erasure continues within a minute."),
     **OBSTACLES,
 }
 # By model label, or by a code for anything that is not a model.

@@ -50,18 +50,12 @@ def write(entry: Registered) -> None:
     before = folder_identity()
     if not is_our_storage():
         raise StorageAwayError
-    _put(default_storage, name, content)
+    default_storage.save(name, ContentFile(content))
     if before is not None and folder_identity() != before:
         raise StorageAwayError
     if settings.BACKUP_REPOSITORY:
         writing_to_repository.send(sender=Registered)
-        _put(storages["backups"], name, content)
-
-
-def _put(place: Storage, name: str, content: bytes) -> None:
-    if place.exists(name):
-        place.delete(name)
-    place.save(name, ContentFile(content))
+        storages["backups"].save(name, ContentFile(content))
 
 
 def read() -> Iterator[Registered]:

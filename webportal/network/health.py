@@ -11,7 +11,7 @@ from webportal.network.models import InboxState, ReceivedInstance
 
 REFUSED = "received_refused"
 WAITING = "received_waiting"
-# Far longer than a study that goes on arriving is waited for.
+# Well above the longest time that taking_in waits for a study.
 LONGEST_WAIT = timedelta(minutes=30)
 
 WORDS: dict[str, str | Promise] = {
@@ -20,14 +20,14 @@ WORDS: dict[str, str | Promise] = {
         " in no study until somebody decides on them in the inbox on the DICOM page."
     ),
     WAITING: _(
-        "Images that came over the DICOM network wait for more than half an hour. Check that the"
-        " receiver runs, and that storage and database take files."
+        "Images that came over the DICOM network have been waiting for more than half an hour."
+        " Check that the receiver runs, and that storage and database take files."
     ),
 }
 
 
 def problems() -> list[str]:
-    """The codes of what needs somebody now."""
+    """The codes of the problems that need attention."""
     rows = ReceivedInstance.objects.order_by()
     found = []
     if rows.filter(state__in=[InboxState.REFUSED, InboxState.FOUND]).exists():

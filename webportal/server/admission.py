@@ -178,11 +178,11 @@ def body_too_large(environ: Environ, limit: int) -> Refusal:
         return BodyRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason.code, reason.message)
     if limit == OPEN_BYTES:
         message = _(
-            "A request that does not state its length (Content-Length) may have {kilobytes} KB."
-            " State it to send more."
+            "A request that does not state its length (Content-Length) may have at most {kilobytes}"
+            " KB. Send the length to send more."
         ).format(kilobytes=limit // 1024)
     else:
-        message = _("A request that is no upload of a file may have {megabytes} MB.").format(
+        message = _("A request other than a file upload may have at most {megabytes} MB.").format(
             megabytes=limit // 1024**2
         )
     return BodyRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large", message)

@@ -126,8 +126,7 @@ class Bridge:
         except TimeoutError:
             raise bodies.StalledError from None
         except OSError as error:
-            unkept = error
-            return await self._refuse(environ, lambda: admission.cannot_keep(unkept))
+            return await self._refuse(environ, partial(admission.cannot_keep, error))
         environ |= {"wsgi.input": body, TAKEN_IN: body}
         if length:
             environ["CONTENT_LENGTH"] = str(length)

@@ -26,8 +26,8 @@ _ENCRYPTED = 0x1
 _UTF_8 = 0x800
 # Other compression methods have no bound, and reach a million to one.
 _COMPRESSIONS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
-# A colon elsewhere is part of a name, as in `2026-01-01T10:30.dcm`.
 _KEPT_IN_NAMES = "".join(map(chr, range(32, 127))).replace("%", "").replace("\\", "")
+# A colon elsewhere is part of a name, as in `2026-01-01T10:30.dcm`.
 _DRIVE = re.compile(r"[A-Za-z]:")
 _IGNORED_NAMES = {"dicomdir", "thumbs.db", "desktop.ini", "icon\r"}
 _IGNORED_FOLDERS = {"__macosx"}

@@ -61,7 +61,8 @@ def refuse_to_overwrite(facts: ImageFacts, by: User) -> None:
     """
     _lock_instance(facts.sop_instance_uid)
     stored = Radiograph.objects.filter(sop_instance_uid=facts.sop_instance_uid)
-    for radiograph in stored.select_related("study"):
+    radiograph = stored.select_related("study").first()
+    if radiograph is not None:
         match.refuse_elsewhere(radiograph.study, by)
         raise PatientDoubtError("instance_exists")
 

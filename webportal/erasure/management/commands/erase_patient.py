@@ -23,8 +23,8 @@ class Command(BaseCommand):
             "patient", type=uuid.UUID, help="The id in the address of the patient’s page."
         )
         parser.add_argument("--confirm", metavar="CODE", help="The code below the list.")
-        parser.add_argument("--reason", default="", help="Kept for good: no patient data.")
-        parser.add_argument("--reference", default="", help="The hospital’s own, as a file number.")
+        parser.add_argument("--reason", default="", help="Why; kept permanently: no patient data.")
+        parser.add_argument("--reference", default="", help="A file number or the like.")
 
     # The digest must not depend on the user's language.
     @no_translations
@@ -45,7 +45,7 @@ class Command(BaseCommand):
         if erasure.state != State.DONE:
             raise CommandError(
                 f"Not done yet: {WAITING.get(erasure.waits_for, erasure.waits_for)} The scheduler"
-                " goes on with what is confirmed."
+                " continues the erasure."
             )
         self.stdout.write(
             f"Erased, as entry {erasure.entries[-1]} of the audit trail says. The certificate is"
@@ -59,11 +59,11 @@ class Command(BaseCommand):
         for key in sorted(plan.files):
             self.stdout.write(f"file: {key}")
         for study in sorted(plan.kept):
-            self.stdout.write(f"kept with another patient, and names this one: study {study}")
+            self.stdout.write(f"kept, now another patient’s, once under this identity: {study}")
         for key in sorted(plan.unreadable):
-            self.stdout.write(f"cannot be read, and stays: {key}")
+            self.stdout.write(f"unreadable, will be kept: {key}")
         found = obstacles(plan)
         for code in found:
-            self.stdout.write(f"in the way: {OBSTACLES[code]}")
+            self.stdout.write(f"obstacle: {OBSTACLES[code]}")
         if not found:
             self.stdout.write(f"To erase all of this for good: --confirm {plan.digest}")
