@@ -29,5 +29,5 @@ def test_a_worker_logs_its_start_and_stop() -> None:
 
 def test_the_scheduler_logs_its_start_and_stop() -> None:
     scheduler.app._begin()
-    scheduler.app._record_stop()
+    scheduler.app._end()
     assert said() == [("start", "scheduler"), ("stop", "scheduler")]
