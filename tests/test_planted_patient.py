@@ -167,8 +167,9 @@ def _go_astray(portal: Portal, radiologist: User) -> None:
         f"/dicom-web/studies?PatientName={quote(NAME)}",
     ):
         portal.ask("GET", path, radiologist)
-    search = f"q={quote(NAME)}".encode()
+    search = f"text={quote(NAME)}".encode()
     portal.ask("POST", "/worklist/search", radiologist, search, Content_Type=form)
+    search = f"q={quote(NAME)}".encode()
     portal.ask("POST", "/patients/search", radiologist, search, Content_Type=form)
     sign_in = f"username={ID}&password={NAME}&csrfmiddlewaretoken={TOKEN}".encode()
     portal.ask("POST", "/sign-in", None, sign_in, Content_Type=form)
