@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from tests.auditexport.conftest import Server, entry_in
-from tests.helpers import wait_until
+from tests.helpers import PATIENCE_SECONDS, wait_until
 from webportal.audit.models import Action, AuditEntry
 from webportal.audit.trail import Event, append_all
 from webportal.auditexport import health, sending, syslog
@@ -87,24 +88,33 @@ def test_nothing_is_missing_if_the_server_is_stopped_while_it_receives(
 
     monkeypatch.setattr(sending, "frame", frame)
     assert send_some(30) == 0
-    assert Target.objects.get().position == 0
+    target = Target.objects.get()
+    assert (target.position, target.failures) == (0, 1)
     server.start()
-    while send_some(30):
-        pass
+    assert send_some(30) == len(all_sequences())
     wait_until(lambda: has_all(server), "all are written")
-    assert Target.objects.get().position == all_sequences()[-1]
+    target.refresh_from_db()
+    assert (target.position, target.failures) == (all_sequences()[-1], 0)
 
 
 def test_a_receiver_that_does_not_confirm_gets_it_again(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(syslog, "ANSWER_SECONDS", 0.2)
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        settings.AUDIT_EXPORT = f"syslog+tcp://127.0.0.1:{silent.getsockname()[1]}"
+    with socket.create_server(("127.0.0.1", 0)) as receiver, ThreadPoolExecutor() as beside:
+        settings.AUDIT_EXPORT = f"syslog+tcp://127.0.0.1:{receiver.getsockname()[1]}"
         add(2)
         assert send_some(30) == 0
-        assert Target.objects.get().position == 0
-        assert "timed out" in Target.objects.get().error
+        target = Target.objects.get()
+        assert (target.position, target.failures) == (0, 1)
+        assert "timed out" in target.error
+        first = _all_of(receiver)
+        monkeypatch.setattr(syslog, "ANSWER_SECONDS", PATIENCE_SECONDS)
+        second = beside.submit(_all_of, receiver)
+        assert send_some(30) == len(all_sequences())
+        assert second.result() == first
+    target.refresh_from_db()
+    assert (target.position, target.failures) == (all_sequences()[-1], 0)
 
 
 def test_no_entry_goes_to_a_server_with_an_unknown_certificate(
@@ -194,6 +204,13 @@ def test_one_process_at_a_time_sends(settings: Settings, transactional_db: None)
         peer.close()
         first.join()
     assert Target.objects.get().position == all_sequences()[-1]
+
+
+def _all_of(receiver: socket.socket) -> bytes:
+    """All that a peer sends in a connection; closing it then says that it has arrived."""
+    peer, _ = receiver.accept()
+    with peer, peer.makefile("rb") as sent:
+        return sent.read()
 
 
 def _send_in_thread() -> None:
