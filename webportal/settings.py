@@ -176,6 +176,8 @@ BREAK_GLASS_USERS = env.list("BREAK_GLASS_USERS", default=[])
 # it: the heads of the patient's departments, auditors, hospital IT.
 EMERGENCY_ACCESS_MINUTES = env.int("EMERGENCY_ACCESS_MINUTES", default=60)
 EMERGENCY_ALERTS = env.list("EMERGENCY_ALERTS", default=["heads", "auditor"])
+# After so many days without a review, auditors are reminded of an access.
+EMERGENCY_REVIEW_DAYS = env.int("EMERGENCY_REVIEW_DAYS", default=7)
 # How long a one-time password is valid.
 ONE_TIME_PASSWORD_HOURS = env.int("ONE_TIME_PASSWORD_HOURS", default=72)
 # How many sign-in passwords each portal process hashes at once.

@@ -11,6 +11,7 @@ from webportal.intake.batches.services import create_batch
 from webportal.notifications.models import (
     ACCOUNT_KINDS,
     COUNTED_KINDS,
+    EMERGENCY_KINDS,
     Kind,
     Notification,
     SystemAlert,
@@ -37,7 +38,7 @@ def _thing(kind: Kind, recipient: User) -> dict[str, Any]:
         return {"study": make_study()}
     if kind == Kind.IDENTITY_CORRECTED:
         return {"correction": _correction(recipient)}
-    if kind == Kind.EMERGENCY:
+    if kind in EMERGENCY_KINDS:
         return {"emergency": make_emergency()}
     if kind in ACCOUNT_KINDS:
         return {}

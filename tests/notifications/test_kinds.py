@@ -25,6 +25,7 @@ SENTENCES = {
     Kind.FACTOR_REMOVED: "A second factor of yours was removed",
     Kind.FACTOR_RESET: "Hospital IT reset your second factor",
     Kind.EMERGENCY: "has opened a patient of another department by emergency access",
+    Kind.EMERGENCY_OVERDUE: "The review of an emergency access by ",
     Kind.SYSTEM_ALERT: "An image is in quarantine",
 }
 SUBJECTS = SENTENCES | {

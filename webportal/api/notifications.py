@@ -21,10 +21,10 @@ class NotificationSerializer(serializers.ModelSerializer[Notification]):
     """One notification of the caller.
 
     `kind` says which of the fields name it: `batch_done` the `batch`, `read_overruled` the `study`,
-    `identity_corrected` the `correction`, `emergency` the `emergency` access, `system_alert` the
-    `alert`. `stat_unread`, `studies_assigned`, `studies_signed` and `reports_ready` count
-    `studies`. `password_reset`, `factor_added`, `factor_removed` and `factor_reset` are about the
-    caller's own account.
+    `identity_corrected` the `correction`, `emergency` and `emergency_overdue` the `emergency`
+    access, `system_alert` the `alert`. `stat_unread`, `studies_assigned`, `studies_signed` and
+    `reports_ready` count `studies`. `password_reset`, `factor_added`, `factor_removed` and
+    `factor_reset` are about the caller's own account.
     """
 
     alert = serializers.CharField(

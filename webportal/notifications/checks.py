@@ -10,7 +10,7 @@ from webportal.notifications.emergencies import HEADS, ROLES
 
 @register()
 def emergencies_are_configured(**kwargs: Any) -> list[Error]:
-    """EMERGENCY_ALERTS names recipients that exist, and the access lasts for some time."""
+    """EMERGENCY_ALERTS names recipients that exist; access and review have time."""
     found = []
     possible = [HEADS, *ROLES]
     unknown = sorted(set(settings.EMERGENCY_ALERTS) - set(possible))
@@ -25,4 +25,7 @@ def emergencies_are_configured(**kwargs: Any) -> list[Error]:
     if settings.EMERGENCY_ACCESS_MINUTES < 1:
         message = "EMERGENCY_ACCESS_MINUTES must be at least 1."
         found.append(Error(message, id="notifications.E002"))
+    if settings.EMERGENCY_REVIEW_DAYS < 1:
+        message = "EMERGENCY_REVIEW_DAYS must be at least 1."
+        found.append(Error(message, id="notifications.E003"))
     return found

@@ -1,9 +1,10 @@
 """Notifies heads of department, auditors and hospital IT of emergency accesses, as configured.
 
 Notifications are created with the access, in its transaction, or when it comes to open more, and
-also e-mailed to known addresses.
+also e-mailed to known addresses. Auditors are notified by the scheduler of overdue reviews.
 """
 
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
@@ -14,7 +15,7 @@ from django.utils import timezone
 from webportal.accounts.models import Membership, Role, User
 from webportal.audit.trail import Event
 from webportal.notifications.models import Kind, Notification
-from webportal.notifications.services import mail_state_for
+from webportal.notifications.services import mail_state_for, mail_wanted
 from webportal.records.models import EmergencyAccess, Study
 from webportal.records.services import study_moved
 from webportal.review.emergency import services
@@ -26,7 +27,7 @@ ROLES = {"auditor": Role.AUDITOR, "it": Role.IT}
 @receiver(services.begun)
 def tell_of_emergency(access: EmergencyAccess, **kwargs: Any) -> None:
     """Create the notifications for an access, for those who have none."""
-    told = access.notifications.values("recipient")
+    told = access.notifications.filter(kind=Kind.EMERGENCY).values("recipient")
     people = User.objects.filter(_to_be_told(access), is_active=True)
     people = people.exclude(pk=access.person_id).exclude(pk__in=told)
     Notification.objects.bulk_create(
@@ -46,6 +47,33 @@ def tell_of_running_ones(study: Study, **kwargs: Any) -> list[Event]:
     for access in study.patient.emergency_accesses.filter(ends_at__gt=timezone.now()):
         tell_of_emergency(access)
     return []
+
+
+def note_overdue() -> int:
+    """Notify each auditor once of each access left unreviewed for EMERGENCY_REVIEW_DAYS.
+
+    Not of their own, which somebody else has to review. Returns how many were created.
+    """
+    until = timezone.now() - timedelta(days=settings.EMERGENCY_REVIEW_DAYS)
+    overdue = EmergencyAccess.objects.filter(outcome="", ends_at__lte=until)
+    told = Notification.objects.filter(kind=Kind.EMERGENCY_OVERDUE, emergency__in=overdue)
+    known = set(told.values_list("recipient", "emergency"))
+    auditors = User.objects.filter(is_active=True, roles__contains=[Role.AUDITOR])
+    people = list(auditors.values_list("pk", flat=True))
+    wanted = mail_wanted(Kind.EMERGENCY_OVERDUE, people)
+    untold = [
+        Notification(
+            recipient_id=person,
+            kind=Kind.EMERGENCY_OVERDUE,
+            emergency=access,
+            **mail_state_for(person in wanted),
+        )
+        for access in overdue
+        for person in people
+        if person != access.person_id and (person, access.pk) not in known
+    ]
+    Notification.objects.bulk_create(untold, ignore_conflicts=True)
+    return len(untold)
 
 
 def _to_be_told(access: EmergencyAccess) -> Q:

@@ -111,6 +111,7 @@ KINDS = {
     Kind.FACTOR_REMOVED: KindDetails((), messages.factor_removed, _second_factor),
     Kind.FACTOR_RESET: KindDetails((), messages.factor_reset, _second_factor),
     Kind.EMERGENCY: KindDetails((), messages.emergency, _emergency),
+    Kind.EMERGENCY_OVERDUE: KindDetails((Role.AUDITOR,), messages.emergency_overdue, _emergency),
     Kind.SYSTEM_ALERT: KindDetails(
         (Role.IT,), messages.system_alert, lambda _told: reverse("operations:queue")
     ),

@@ -136,6 +136,13 @@ def emergency(told: Notification) -> str:
     return words.format(person=told.emergency.person)
 
 
+def emergency_overdue(told: Notification) -> str:
+    """Whose access it was, and not to whom: the auditor's page names the patient."""
+    assert told.emergency is not None, "the database refuses one without its access"
+    words = _("The review of an emergency access by {person} is overdue")
+    return words.format(person=told.emergency.person)
+
+
 def system_alert(told: Notification) -> str:
     """What is wrong; an alert unknown to this version is named by its code."""
     assert told.alert is not None, "the database refuses one without its alert"

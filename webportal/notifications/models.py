@@ -37,11 +37,15 @@ class Kind(models.TextChoices):
     FACTOR_REMOVED = "factor_removed", _("A second factor of mine was removed")
     FACTOR_RESET = "factor_reset", _("Hospital IT reset my second factor")
     EMERGENCY = "emergency", _("Somebody uses an emergency access")
+    EMERGENCY_OVERDUE = "emergency_overdue", _("The review of an emergency access is overdue")
 
 
 #: Kinds with one unread notification per person, whose count grows until it is read.
 #: Everything else about a kind is in webportal.notifications.kinds.
 COUNTED_KINDS = [Kind.STUDIES_ASSIGNED, Kind.STUDIES_SIGNED, Kind.REPORTS_READY]
+
+#: Kinds about an emergency access.
+EMERGENCY_KINDS = [Kind.EMERGENCY, Kind.EMERGENCY_OVERDUE]
 
 #: Kinds about the user's own account, which cannot be switched off.
 ACCOUNT_KINDS = [
@@ -189,7 +193,7 @@ class Notification(models.Model):
                 | Q(kind="identity_corrected", batch=None, study=None, alert=None)
                 | Q(kind="read_overruled", batch=None, study__isnull=False, alert=None)
                 | Q(kind="system_alert", batch=None, study=None, alert__isnull=False)
-                | Q(kind__in=[*ACCOUNT_KINDS, "emergency"], batch=None, study=None, alert=None),
+                | Q(kind__in=ACCOUNT_KINDS + EMERGENCY_KINDS, batch=None, study=None, alert=None),
                 name="notification_names_its_thing",
             ),
             models.CheckConstraint(
@@ -198,11 +202,11 @@ class Notification(models.Model):
                 name="notification_names_its_correction",
             ),
             models.UniqueConstraint(
-                fields=["recipient", "emergency"], name="one_a_person_and_emergency"
+                fields=["recipient", "kind", "emergency"], name="one_a_person_kind_and_emergency"
             ),
             models.CheckConstraint(
-                condition=Q(kind="emergency", emergency__isnull=False)
-                | ~Q(kind="emergency") & Q(emergency=None),
+                condition=Q(kind__in=EMERGENCY_KINDS, emergency__isnull=False)
+                | ~Q(kind__in=EMERGENCY_KINDS) & Q(emergency=None),
                 name="notification_names_its_emergency",
             ),
             models.CheckConstraint(

@@ -4,7 +4,15 @@ Run by the scheduler at intervals. No state is kept between runs: the rows recor
 notified, so a restarted scheduler continues, and two of them never notify twice.
 """
 
-from webportal.notifications import alerts, batches, corrections, counted, overruled, stat_studies
+from webportal.notifications import (
+    alerts,
+    batches,
+    corrections,
+    counted,
+    emergencies,
+    overruled,
+    stat_studies,
+)
 
 #: Each creates one kind, or a few that are alike.
 _NOTERS = (
@@ -13,6 +21,7 @@ _NOTERS = (
     counted.note,
     overruled.note,
     corrections.note,
+    emergencies.note_overdue,
     alerts.note,
 )
 

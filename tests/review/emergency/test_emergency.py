@@ -16,7 +16,9 @@ from tests.factories import make_patient, make_study
 from webportal.access.models import AccessEntry
 from webportal.accounts.models import Department, Role, User
 from webportal.audit.models import AuditEntry
-from webportal.notifications.models import Kind, Notification
+from webportal.notifications import run
+from webportal.notifications.models import Kind, MailState, Notification
+from webportal.notifications.services import choose
 from webportal.records.identity import identity_version
 from webportal.records.models import EmergencyAccess, Outcome, Patient, Study
 from webportal.review.emergency import services
@@ -234,12 +236,42 @@ def test_whoever_is_told_gets_to_a_page_of_their_own(
         assert browser.get(page).status_code == 200
 
 
+def test_auditors_are_told_once_of_each_review_that_is_overdue(
+    wanted: Study, radiologist: User, auditor: User, make_user: MakeUser, settings: Settings
+) -> None:
+    def overdue() -> dict[User, MailState]:
+        told = Notification.objects.filter(kind=Kind.EMERGENCY_OVERDUE).order_by("created_at")
+        return {each.recipient: MailState(each.mail_state) for each in told}
+
+    other = make_user(Role.AUDITOR, username="other-auditor")
+    gone = make_user(Role.AUDITOR, username="gone")
+    User.objects.filter(pk=gone.pk).update(is_active=False)
+    settings.MAIL_ENABLED = True
+    choose(other, "auditor@hospital.example", [Kind.EMERGENCY_OVERDUE])
+    access = services.begin(radiologist, "P-77", "Trauma room", PASSWORD)
+    services.end(access)
+    assert run.note_all() == 0
+    long_ago = timezone.now() - timedelta(days=7, minutes=1)
+    EmergencyAccess.objects.update(began_at=long_ago, ends_at=long_ago)
+    assert run.note_all() == 2
+    assert overdue() == {auditor: MailState.NONE, other: MailState.DUE}
+    assert run.note_all() == 0
+    own = make_user(Role.AUDITOR, username="own")
+    EmergencyAccess.objects.update(person=own)
+    assert run.note_all() == 0
+    third = make_user(Role.AUDITOR, username="third")
+    services.review(access, Outcome.JUSTIFIED, "", auditor)
+    assert run.note_all() == 0
+    assert third not in overdue()
+
+
 @pytest.mark.parametrize(
     ("name", "value", "expected"),
     [
         ("EMERGENCY_ALERTS", ["heads", "auditor", "it"], []),
         ("EMERGENCY_ALERTS", ["head"], ["notifications.E001"]),
         ("EMERGENCY_ACCESS_MINUTES", 0, ["notifications.E002"]),
+        ("EMERGENCY_REVIEW_DAYS", 0, ["notifications.E003"]),
     ],
 )
 def test_wrong_settings_are_found_at_the_start(
