@@ -60,7 +60,7 @@ def test_a_report_follows_its_template(
     documents: dict[str, Document], kind: Kind, tmp_path: Path
 ) -> None:
     if shutil.which("DicomSRValidator") is None:
-        pytest.skip("pixelmed-apps is not installed")
+        pytest.skip("DicomSRValidator is not installed: run make test-peers as root")
     path = tmp_path / "report.dcm"
     content = bytes(documents[kind].content or b"")
     pydicom.dcmread(BytesIO(content)).save_as(path, enforce_file_format=True)
