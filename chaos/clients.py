@@ -15,8 +15,9 @@ from typing import Any
 # Increasing delays as in the browser's uploader, but shorter because the outages are.
 DELAYS = (0.2, 0.5, 1.0, 2.0)
 TIMEOUT_SECONDS = 15
-#: Status codes that call for a retry. Any other error would blame the client.
-PASSING = {429, 502, 503, 504, 507}
+#: How the portal asks to be tried again: too many at once, something is away, no room. Any other
+#: error would blame the client.
+TRY_AGAIN = {429, 503, 507}
 
 
 @dataclass
@@ -39,7 +40,7 @@ class Ledger:
                 if item["verdict"] not in ("accepted", "duplicate"):
                     self.wrong.append(f"A good file was {item['verdict']}: {item['reason_code']}")
                 return True
-            if status not in PASSING:
+            if status not in TRY_AGAIN:
                 self.wrong.append(f"{status}: {body[:300].decode(errors='replace')}")
             return False
 
