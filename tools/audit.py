@@ -85,9 +85,13 @@ def _parsed(output: str) -> dict[str, Any] | None:
 
 def _run(command: Sequence[str], folder: Path) -> str:
     # Both exit with 1 for a finding and for a failure.
-    return subprocess.run(
-        command, cwd=folder, env=node_environment(), check=False, stdout=subprocess.PIPE, text=True
-    ).stdout
+    done = subprocess.run(
+        command, cwd=folder, env=node_environment(), check=False, capture_output=True, text=True
+    )
+    # pip-audit says there that it knows of no vulnerability, also where it could look nothing up.
+    if not done.stdout:
+        sys.stderr.write(done.stderr)
+    return done.stdout
 
 
 if __name__ == "__main__":
