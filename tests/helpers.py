@@ -1,6 +1,7 @@
 """What tests of several packages ask or do."""
 
 import os
+import socket
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -23,6 +24,21 @@ def wait_until(condition: Callable[[], object], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"waited in vain until {what}"
         time.sleep(0.02)
+
+
+def free_port() -> int:
+    """A port of this machine at which nothing listens yet."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def listens(port: int) -> bool:
+    """Whether something listens at a port of this machine."""
+    with socket.socket() as probe:
+        probe.settimeout(0.2)
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def audit_actions(**filters: Any) -> list[str]:

@@ -1,6 +1,5 @@
 """An identity provider: oidc-provider-mock as a process of its own, and a browser that uses it."""
 
-import socket
 import subprocess
 import sys
 import time
@@ -11,6 +10,8 @@ from urllib.parse import parse_qs, urlsplit
 
 import requests
 from django.test import Client
+
+from tests.helpers import free_port
 
 START_SECONDS = 60
 
@@ -60,8 +61,7 @@ class IdentityProvider:
 @contextmanager
 def running_provider() -> Iterator[IdentityProvider]:
     """Start a provider on a free port, and end it."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-m", "oidc_provider_mock", "--port", str(port)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -2,9 +2,7 @@
 
 import json
 import shutil
-import socket
 import subprocess
-import time
 from base64 import b64decode
 from collections.abc import Iterator
 from datetime import timedelta
@@ -21,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from tests.helpers import PATIENCE_SECONDS
+from tests.helpers import PATIENCE_SECONDS, free_port, listens, wait_until
 from webportal.auditexport import sending
 
 _CONFIGURATION = """
@@ -104,9 +102,7 @@ class Server:
     def __init__(self, folder: Path, *, is_encrypted: bool) -> None:
         self.folder = folder
         self.process: subprocess.Popen[bytes] | None = None
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
+        self.port = free_port()
         driver = _TLS if is_encrypted else _BARE
         self.configuration = folder / "rsyslog.conf"
         self.configuration.write_text(
@@ -126,15 +122,12 @@ class Server:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not self._listens():
-            assert self.process.poll() is None, (self.folder / "rsyslog.out").read_text()
-            assert time.monotonic() < deadline, (self.folder / "rsyslog.out").read_text()
-            time.sleep(0.05)
+        wait_until(self._listens, "rsyslog listens")
 
     def _listens(self) -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        assert self.process is not None
+        assert self.process.poll() is None, (self.folder / "rsyslog.out").read_text()
+        return listens(self.port)
 
     def stop(self) -> None:
         """End it as systemd does; it writes what it has."""

@@ -20,6 +20,7 @@ from tests import services
 from tests.backups.conftest import Other, hashes, rows
 from tests.conftest import PASSWORD
 from tests.intake.conftest import Send
+from tests.network.rows import make_node
 from tests.reading import sign
 from tests.upkeep.files import age, remove_all
 from webportal.accounts.models import ApiToken, Session, User
@@ -33,7 +34,6 @@ from webportal.intake.held.resolution import Decision
 from webportal.intake.models import UploadItem
 from webportal.network import inbox
 from webportal.network.models import Node, ReceivedInstance
-from webportal.network.nodes import create_node
 from webportal.records.models import Radiograph
 from webportal.review.reads.services import Entry
 
@@ -71,9 +71,9 @@ def receive(data: bytes, node: Node) -> None:
 
 
 @pytest.fixture
-def contents(send: Send, radiologist: User, it_person: User) -> None:
+def contents(send: Send, radiologist: User) -> None:
     """Two images, a signed read, a held file, an instance in the inbox, a token, and anchors."""
-    node = create_node("CR1", "Room 1", ["127.0.0.1"], None, it_person)
+    node = make_node()
     receive(RECEIVED, node)
     receive(dicom(7), node)
     send(dicom(1))

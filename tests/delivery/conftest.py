@@ -3,10 +3,8 @@
 import json
 import shutil
 import signal
-import socket
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -18,11 +16,10 @@ import requests
 from pydicom.dataset import FileDataset
 from pytest_django.fixtures import Settings
 
-from tests.helpers import PATIENCE_SECONDS
-from webportal.accounts.models import Role, User
+from tests.delivery.rows import make_pacs
+from tests.helpers import free_port, listens, wait_until
 from webportal.delivery import attempts, planning, running
-from webportal.delivery.destinations import create_destination
-from webportal.delivery.models import Content, Delivery, Destination, Protocol
+from webportal.delivery.models import Delivery, Destination
 from webportal.storage import storage_from_url
 
 
@@ -40,19 +37,6 @@ def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(attempts, "LONGEST_PAUSE_SECONDS", 0.05)
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.settimeout(0.2)
-        return probe.connect_ex(("127.0.0.1", port)) == 0
-
-
 class Peer:
     """A program that takes instances into a folder."""
 
@@ -68,11 +52,12 @@ class Peer:
     def start(self) -> None:
         log = (self.folder.parent / f"{type(self).__name__}.log").open("ab")
         self.process = subprocess.Popen(self.command(), stdout=log, stderr=log)
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not listens(self.port):
-            assert self.process.poll() is None
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+        wait_until(self.is_ready, f"{type(self).__name__} listens")
+
+    def is_ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None
+        return listens(self.port)
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
@@ -118,12 +103,8 @@ class Orthanc(Peer):
         configuration.write_text(json.dumps(settings))
         return ["Orthanc", str(configuration)]
 
-    def start(self) -> None:
-        super().start()
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not listens(self.http_port):
-            assert time.monotonic() < deadline
-            time.sleep(0.05)
+    def is_ready(self) -> bool:
+        return super().is_ready() and listens(self.http_port)
 
     def ask(self, path: str) -> Any:
         return requests.get(f"http://127.0.0.1:{self.http_port}/{path}", timeout=10).json()
@@ -150,21 +131,11 @@ def orthanc(tmp_path: Path) -> Iterator[Orthanc]:
 
 
 @pytest.fixture
-def make_destination(make_user: Callable[..., User]) -> Callable[..., Destination]:
+def make_destination(db: None) -> Callable[..., Destination]:
     """Add a PACS on this machine that is sent everything unless the fields say otherwise."""
 
     def make(port: int = 1, **fields: Any) -> Destination:
-        by = User.objects.filter(username="delivery-it").first()
-        by = by or make_user(Role.IT, username="delivery-it")
-        values: dict[str, Any] = {
-            "name": "PACS",
-            "ae_title": "PACS",
-            "host": "127.0.0.1",
-            "port": port,
-            "sends": [Content.READS, Content.RESULTS],
-        }
-        protocol = fields.pop("protocol", Protocol.DICOM)
-        made = create_destination(protocol, values | fields, by)
+        made = make_pacs(port=port, **fields)
         # Signatures grow older by `let_time_pass`, but not older than it.
         made.created_at = made.looked_until = made.created_at - timedelta(minutes=2)
         made.save(update_fields=["created_at", "looked_until"])

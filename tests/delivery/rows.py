@@ -19,8 +19,10 @@ from webportal.delivery.models import (
 from webportal.inference.models import Prediction
 
 
-def make_pacs(name: str = "PACS", **fields: Any) -> Destination:
-    """A PACS at which nothing listens."""
+def make_pacs(
+    name: str = "PACS", protocol: Protocol = Protocol.DICOM, **fields: Any
+) -> Destination:
+    """A PACS, at a port where nothing listens unless the fields say otherwise."""
     it = User.objects.filter(username="delivery-it").first()
     by = it or User.objects.create_user("delivery-it", None, [Role.IT])
     values: dict[str, Any] = {
@@ -30,7 +32,7 @@ def make_pacs(name: str = "PACS", **fields: Any) -> Destination:
         "port": 1,
         "sends": [Content.READS, Content.RESULTS],
     }
-    return create_destination(Protocol.DICOM, values | fields, by)
+    return create_destination(protocol, values | fields, by)
 
 
 def make_delivery(

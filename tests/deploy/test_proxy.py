@@ -4,7 +4,6 @@ import http.client
 import json
 import os
 import shutil
-import socket
 import ssl
 import subprocess
 import threading
@@ -17,6 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from deploy.local.system import ROOT
+from tests.helpers import free_port
 
 CADDYFILE = ROOT / "deploy" / "compose" / "Caddyfile"
 PATIENCE_SECONDS = 60
@@ -53,9 +53,7 @@ def proxy(tmp_path: Path) -> Iterator[Proxy]:
         pytest.skip("no Caddy on this machine")
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Mirror)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     # Port 80 is not the test's to take, nor the machine's list of certificates to change.
     text = CADDYFILE.read_text().replace(
         "admin off", "admin off\n\tauto_https disable_redirects\n\tskip_install_trust"

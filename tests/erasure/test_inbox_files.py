@@ -8,11 +8,11 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from pytest_django.fixtures import Settings
 
+from tests.network.rows import make_node
 from webportal.accounts.models import User
 from webportal.erasure import files
 from webportal.network import found, inbox
 from webportal.network.models import ReceivedInstance
-from webportal.network.nodes import create_node
 from webportal.storage.locks import lock_inbox_file
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -34,7 +34,7 @@ def test_the_same_bytes_are_not_received_while_their_file_is_removed(
     inbox_folder: Path, uploader: User, settings: Settings
 ) -> None:
     settings.UPLOAD_MIN_FREE_BYTES = 0
-    node = create_node("CR1", "Room 1", ["127.0.0.1"], None, uploader)
+    node = make_node()
     arrival = inbox.Arrival(node, "127.0.0.1", "1.2", "1.2.3", "1.2.4", "1.2.5", b"DICM")
     sha256 = hashlib.sha256(b"DICM").hexdigest()
     inbox_folder.mkdir()

@@ -13,6 +13,7 @@ from django.utils import timezone
 from tests.dicom_files import dicom, phantom
 from tests.factories import make_patient, make_radiograph, make_study
 from tests.intake.conftest import Send, batch, send
+from tests.network.rows import make_node
 from webportal.accounts.models import User
 from webportal.erasure import execution, services
 from webportal.erasure import plan as plans
@@ -22,7 +23,6 @@ from webportal.erasure.obstacles import obstacles
 from webportal.erasure.traces import Traces
 from webportal.intake.models import UploadItem
 from webportal.network.models import Node, ReceivedInstance
-from webportal.network.nodes import create_node
 from webportal.records.choices import ReadingState
 from webportal.records.models import EmergencyAccess, Patient, Study
 from webportal.storage import trash
@@ -40,8 +40,8 @@ def patient() -> Patient:
 
 
 @pytest.fixture
-def node(uploader: User) -> Node:
-    return create_node("CR1", "Room 1", ["127.0.0.1"], None, uploader)
+def node(db: None) -> Node:
+    return make_node()
 
 
 def header(**elements: Any) -> bytes:

@@ -16,6 +16,7 @@ from django.utils import timezone
 from tests import dicom_files
 from tests.audit import day
 from tests.conftest import PASSWORD
+from tests.network.rows import make_node
 from tests.reading import add_addendum, sign
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
@@ -27,7 +28,6 @@ from webportal.intake.models import UploadBatch, UploadItem
 from webportal.intake.pipeline import receive_file
 from webportal.network import inbox
 from webportal.network.models import Node, ReceivedInstance
-from webportal.network.nodes import create_node
 from webportal.notifications import run
 from webportal.records.models import FileFault, Patient, Radiograph
 from webportal.records.services import change_patient
@@ -110,7 +110,7 @@ def plant(people: day.People) -> Planted:
     for name in ("Formerlyq^Zephyrine", "Okonkwoski^Zephyrine"):
         change_patient(patient, {"name": name}, people.reader, "Okonkwoski said so")
     take_note(study, people.other_reader)
-    node = create_node("CR1", "Room 1", ["127.0.0.1"], None, people.it)
+    node = make_node()
     _plant_files(people, patient, node)
     _plant_searches(people)
     holds.lift(holds.place(patient, "Okonkwoski v. hospital", people.uploader), people.it)

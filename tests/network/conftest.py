@@ -17,9 +17,8 @@ from pytest_django.fixtures import Settings
 
 from tests import services
 from tests.helpers import PATIENCE_SECONDS
-from webportal.accounts.models import Role, User
+from tests.network.rows import make_node
 from webportal.network.models import Node
-from webportal.network.nodes import create_node
 from webportal.storage import storage_from_url
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -37,9 +36,9 @@ def storage_folder(settings: Settings, tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def node(make_user: Callable[..., User]) -> Node:
+def node(db: None) -> Node:
     """A modality that may call from this machine."""
-    return create_node("CR1", "Room 1", ["127.0.0.1"], None, make_user(Role.IT))
+    return make_node()
 
 
 class Receiver:

@@ -17,8 +17,8 @@ from pynetdicom.association import Association
 from tests import dicom_files as files
 from tests.helpers import PATIENCE_SECONDS, wait_until
 from tests.network.conftest import Receiver
+from tests.network.rows import make_node
 from webportal.network.models import Node, ReceivedInstance, RejectedCaller
-from webportal.network.nodes import create_node
 
 pytestmark = pytest.mark.django_db(transaction=True)
 Start = Callable[..., Receiver]
@@ -206,7 +206,7 @@ def is_closed(peer: socket.socket) -> bool:
 
 
 def test_one_node_does_not_use_up_the_associations(start_receiver: Start, node: Node) -> None:
-    create_node("CR2", "Room 2", ["127.0.0.1"], None, node.created_by)
+    make_node("CR2")
     receiver = start_receiver(DICOM_ASSOCIATIONS_PER_NODE="2")
     open_ones = [associate(receiver) for _ in range(3)]
     assert [each.is_established for each in open_ones] == [True, True, False]

@@ -2,7 +2,6 @@
 
 import hashlib
 import shutil
-import socket
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from tests import dicom_files as files
-from tests.helpers import audit_actions, wait_until
+from tests.helpers import audit_actions, free_port, listens, wait_until
 from tests.network.rows import make_node, make_received
 from webportal.accounts.models import User
 from webportal.audit.models import AuditEntry
@@ -212,25 +211,16 @@ def test_what_another_node_sends_again_is_in_a_batch_of_that_node(
 
 @pytest.mark.skipif(shutil.which("storescp") is None, reason="dcmtk is not installed")
 def test_the_connection_to_a_device_is_tested_with_an_echo(client: Client) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     node = make_node(port=port)
     said = client.post(f"/dicom/nodes/{node.pk}/test", follow=True).content.decode()
     assert "Nothing responds" in said
     listening = subprocess.Popen(["storescp", "-aet", "CR1", str(port)])
     try:
-        wait_until(lambda: _listens(port), "the device listens")
+        wait_until(lambda: listens(port), "the device listens")
         said = client.post(f"/dicom/nodes/{node.pk}/test", follow=True).content.decode()
         assert "It answered." in said
     finally:
         listening.kill()
         listening.wait()
     assert audit_actions(action="node.tested") == ["node.tested"] * 2
-
-
-def _listens(port: int) -> bool:
-    try:
-        socket.create_connection(("127.0.0.1", port)).close()
-    except ConnectionRefusedError:
-        return False
-    return True

@@ -1,6 +1,5 @@
 """Optional e-mail, through a mail server run by the test."""
 
-import socket
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -16,7 +15,7 @@ from django.db import connection
 from django.utils import timezone
 
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
-from tests.helpers import audit_actions
+from tests.helpers import audit_actions, free_port
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Prediction
 from webportal.notifications import mail, run
@@ -45,13 +44,6 @@ class Mailbox:
         self.messages.append(parser.parsebytes(envelope.original_content or b""))
         self.recipients.append(envelope.rcpt_tos)
         return "250 OK"
-
-
-def free_port() -> int:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port: int = taken.getsockname()[1]
-        return port
 
 
 @pytest.fixture

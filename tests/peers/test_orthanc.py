@@ -2,7 +2,6 @@
 
 import json
 import shutil
-import socket
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +10,7 @@ import pytest
 import requests
 
 from tests import dicom_files as files
-from tests.helpers import wait_until
+from tests.helpers import free_port, wait_until
 from tests.peers.conftest import Portal
 from tools.peers import ORTHANC_PLUGINS
 from webportal.records.files import read_original
@@ -29,8 +28,7 @@ def orthanc(portal: Portal, tmp_path: Path) -> Iterator[str]:
     """
     if shutil.which("Orthanc") is None or not ORTHANC_PLUGINS.is_dir():
         pytest.skip("Orthanc is not installed: run make test-peers as root")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     configuration = {
         "StorageDirectory": str(tmp_path / "orthanc"),
         "IndexDirectory": str(tmp_path / "orthanc"),

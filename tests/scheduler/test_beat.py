@@ -1,7 +1,5 @@
 """Two schedulers at once: one sends the tasks, the other waits for its end."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,6 +7,7 @@ from django.db import connection
 
 from scheduler.app import app
 from scheduler.beat import RETRY_SECONDS, GuardedScheduler
+from tests.helpers import wait_until
 
 
 class _Noting(GuardedScheduler):
@@ -26,13 +25,6 @@ class _Noting(GuardedScheduler):
 def _make_everything_due(scheduler: _Noting) -> None:
     for entry in scheduler.schedule.values():
         entry.last_run_at = scheduler.app.now().replace(year=2000)
-
-
-def _wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 @pytest.mark.django_db(transaction=True)
@@ -68,7 +60,7 @@ def test_a_scheduler_whose_connection_was_cut_sends_nothing_until_it_has_the_loc
             assert cursor.rowcount == 1
         _make_everything_due(second)
         # The server takes a moment to notice that the connection is gone.
-        _wait_until(lambda: second.tick() < RETRY_SECONDS)
+        wait_until(lambda: second.tick() < RETRY_SECONDS, "the second has the lock")
         assert second.sent
         first.sent.clear()
         assert first.tick() == RETRY_SECONDS
