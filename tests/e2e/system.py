@@ -30,7 +30,7 @@ class System:
         command = [sys.executable, "-m", "deploy.local", "exec", "python", "manage.py", *arguments]
         environment = _environment(self.var)
         return subprocess.run(
-            command, env=environment, cwd=ROOT, check=True, capture_output=True, text=True
+            command, env=environment, cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True
         ).stdout
 
 
