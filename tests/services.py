@@ -14,7 +14,9 @@ from pathlib import Path
 from deploy.local.services import Postgres, Valkey
 
 _runs_tests = "PYTEST_XDIST_WORKER" in os.environ or not any(
-    argument.startswith(("-n", "--numprocesses")) for argument in sys.argv
+    argument.startswith(("-n", "--numprocesses"))
+    for argument in sys.argv
+    if argument not in ("-n0", "--numprocesses=0")
 )
 
 folder = Path(tempfile.mkdtemp(prefix="chestline-test-"))
