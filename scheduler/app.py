@@ -31,6 +31,7 @@ ERASE_SECONDS = 20
 FORGET_SECONDS = 3600
 SEND_SECONDS = 5
 EXPORT_SECONDS = 5
+SUMMARISE_SECONDS = 60
 #: How much of that checking files, erasing, or exporting the audit trail, may take; other tasks
 #: wait meanwhile.
 MOST_CHECKING_SECONDS = 2.0
@@ -61,6 +62,7 @@ app.conf.update(
         "back_up": _every(BACK_UP_SECONDS, "scheduler.tasks.back_up"),
         "send_results": _every(SEND_SECONDS, "scheduler.tasks.send_results"),
         "export_audit": _every(EXPORT_SECONDS, "scheduler.tasks.export_audit"),
+        "summarise_queue": _every(SUMMARISE_SECONDS, "scheduler.tasks.summarise_queue"),
         "watch_database": _every(MARK_SECONDS, "scheduler.tasks.watch_database"),
     },
 )

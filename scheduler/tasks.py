@@ -23,6 +23,7 @@ from webportal.auditexport import sending as audit_export
 from webportal.backups import runs as backup_runs
 from webportal.delivery import starting
 from webportal.erasure import execution
+from webportal.inference import history
 from webportal.notifications import mail, run
 from webportal.upkeep import checking, pauses
 from webportal.upkeep.unreferenced import remove_unreferenced
@@ -84,6 +85,12 @@ def clean_storage() -> None:
     All slices are processed within a day.
     """
     remove_unreferenced(int(time.time() // CLEAN_SECONDS))
+
+
+@app.task(name="scheduler.tasks.summarise_queue")
+def summarise_queue() -> None:
+    """Compute the figures of the present hour and day, and missing earlier ones."""
+    history.summarise()
 
 
 @app.task(name="scheduler.tasks.watch_database")

@@ -141,6 +141,8 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "audit/verification": {"GET": (A,)},
     # operations
     "operations": {"GET": (IT,)},
+    "operations/pause": {"POST": (IT,)},
+    "operations/resume": {"POST": (IT,)},
     "operations/workers/<str:name>/drain": {"POST": (IT,)},
     "operations/workers/<str:name>/resume": {"POST": (IT,)},
     "operations/jobs/<uuid:job_id>/release": {"POST": (IT,)},
@@ -235,6 +237,9 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "api/v1/model-versions": {"GET": (R, IT)},
     "api/v1/model-versions/<uuid:pk>": {"GET": (R, IT)},
     "api/v1/model-versions/<uuid:pk>/activate": {"POST": (IT,)},
+    "api/v1/queue": {"GET": (IT,)},
+    "api/v1/queue/pause": {"POST": (IT,)},
+    "api/v1/queue/resume": {"POST": (IT,)},
     "api/v1/workers": {"GET": (IT,)},
     "api/v1/workers/<str:name>": {"GET": (IT,)},
     "api/v1/workers/<str:name>/drain": {"POST": (IT,)},

@@ -21,7 +21,9 @@ from tests.factories import make_radiograph, make_uploader
 from tools.helm import find_helm
 from webportal.inference.claims import claim
 from webportal.inference.models import Job, JobState
+from webportal.inference.pauses import pause, resume
 from webportal.inference.queue import cancel, enqueue
+from webportal.records.choices import Priority
 from webportal.version import VERSION
 from workers.limits import HARD_LIMIT_SECONDS
 
@@ -269,6 +271,10 @@ def test_workers_are_scaled_by_the_jobs_that_are_unfinished() -> None:
     waiting, held, stopped = (enqueue(make_radiograph(), make_uploader()) for _ in range(3))
     cancel(stopped, make_uploader())
     assert unfinished() == 2
+    # Nobody may claim what is paused, so no worker is started for it.
+    pause(Priority.ROUTINE, make_uploader())
+    assert unfinished() == len(claim("worker", limit=100)) == 0
+    resume(Priority.ROUTINE, make_uploader())
     # What a worker holds still needs it; there is no more to claim than was counted.
     assert len(claim("worker", limit=100)) == unfinished() == 2
     Job.objects.filter(pk__in=[waiting.pk, held.pk]).update(

@@ -20,6 +20,7 @@ from tests.factories import make_worker
 from tests.helpers import audit_actions, make_read_only
 from tests.intake.conftest import Send
 from webportal.accounts.models import Role, User
+from webportal.inference.pauses import pause
 from webportal.intake.batches import services
 from webportal.intake.models import IdentityMode, UploadBatch, UploadItem
 from webportal.records.choices import Priority
@@ -262,6 +263,19 @@ def test_nobody_is_next_while_no_worker_takes_jobs(
     send(files.png(files.phantom()), "a.png")
     page = browser.get(f"/uploads/{batch.pk}").text
     assert "waiting: no worker is running at the moment, and hospital IT has been notified" in page
+    assert "next in the queue" not in page
+
+
+def test_a_batch_says_that_its_analysis_is_paused(
+    browser: Client, batch: UploadBatch, send: Send, uploader: User
+) -> None:
+    make_worker()
+    send(files.png(files.phantom()), "a.png")
+    pause(Priority.STAT, uploader)
+    assert "has paused" not in browser.get(f"/uploads/{batch.pk}").text
+    pause(None, uploader)
+    page = browser.get(f"/uploads/{batch.pk}").text
+    assert "waiting: hospital IT has paused the analysis for now" in page
     assert "next in the queue" not in page
 
 

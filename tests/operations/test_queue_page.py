@@ -143,10 +143,28 @@ def test_a_queued_job_is_cancelled(client: Client) -> None:
     assert "nothing to cancel" in response.text
 
 
+def test_the_queue_is_paused_by_priority_and_resumed(client: Client, it_person: User) -> None:
+    def press(name: str, which: str = "") -> str:
+        return client.post(f"/operations/{name}", {"which": which}, follow=True).text
+
+    assert "The analysis of stat images is paused." in press("pause", "stat")
+    assert "Somebody else has paused it already." in press("pause", "stat")
+    text = press("pause")
+    assert "The analysis of all images is paused." in text
+    assert f"By {it_person}" in text
+    assert 'id="pause-all"' not in text
+    assert "There is no such priority." in press("pause", "later")
+    press("resume")
+    text = press("resume", "stat")
+    assert "is paused" not in text
+    assert "Somebody else has resumed it already." in press("resume", "stat")
+
+
 def test_polling_gets_only_the_changing_part(client: Client) -> None:
-    text = client.get("/operations", headers={"HX-Request": "true"}).text
-    assert "oldest wait" in text
-    assert "<html" not in text
+    for part, words in (("status", "oldest wait"), ("jobs", "by reason"), ("upkeep", "Backups")):
+        text = client.get(f"/operations?part={part}", headers={"HX-Request": "true"}).text
+        assert words in text
+        assert "<html" not in text
 
 
 def test_no_patient_data_on_the_page_or_in_the_metrics(client: Client) -> None:

@@ -1,5 +1,6 @@
 """Workers are stopped, drained and resumed while working, without affecting any job."""
 
+import time
 from collections.abc import Callable
 
 import psutil
@@ -17,8 +18,9 @@ from tests.workers.conftest import (
     wait_until_finished,
 )
 from webportal.accounts.models import User
-from webportal.inference import fleet
+from webportal.inference import fleet, pauses
 from webportal.inference.models import Job, JobState, ModelVersion, Worker
+from webportal.records.choices import Priority
 from webportal.records.models import Radiograph
 from workers.app import app
 
@@ -122,3 +124,26 @@ def test_an_unconfirmed_resume_command_is_repeated(
     wait_until(lambda: "trying again" in started.output(), "an order went unheard")
     main.resume()
     wait_until(lambda: takes_hints_again("a@test"), "the resumed worker took hints")
+
+
+def test_a_paused_priority_waits_while_others_are_analysed_and_goes_on_when_resumed(
+    start: Start, model: ModelVersion, make_radiographs: MakeRadiographs, it_person: User
+) -> None:
+    pauses.pause(Priority.ROUTINE, it_person)
+    radiographs = make_radiographs(24)
+    jobs = enqueue_all(radiographs)
+    urgent = [job.pk for job in jobs[:8]]
+    Job.objects.filter(pk__in=urgent).update(priority=Priority.URGENT)
+    worker = start()
+    wait_until_finished(8)
+    wait_until(
+        lambda: not Job.objects.filter(state=JobState.RUNNING).exists(), "the worker was idle"
+    )
+    # Long enough for hints, the sweep's patience and the worker's own look at the queue.
+    time.sleep(8)
+    done = Job.objects.exclude(state=JobState.QUEUED).values_list("pk", flat=True)
+    assert set(done) == set(urgent)
+    assert "no hint arrives" not in worker.output()
+    pauses.resume(Priority.ROUTINE, it_person)
+    wait_until_finished(24)
+    assert_one_result_each(radiographs)

@@ -198,6 +198,8 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     "delivery:remove": None,
     # operations
     "operations:queue": Declaration(Kind.OPERATION, polled=True),
+    "operations:pause-queue": None,
+    "operations:resume-queue": None,
     "operations:drain": None,
     "operations:resume": None,
     "operations:release-job": None,
@@ -281,6 +283,9 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     "api:model-version-list": None,
     "api:model-version-detail": None,
     "api:model-version-activate": Kind.OPERATION,
+    "api:queue-list": Kind.OPERATION,
+    "api:queue-pause": Kind.OPERATION,
+    "api:queue-resume": Kind.OPERATION,
     "api:worker-list": Kind.OPERATION,
     "api:worker-detail": Kind.OPERATION,
     "api:worker-drain": Kind.OPERATION,

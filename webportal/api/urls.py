@@ -15,6 +15,7 @@ from webportal.api.network import NodeEndpoint, ReceivedEndpoint
 from webportal.api.notifications import NotificationEndpoint
 from webportal.api.patients import PatientEndpoint
 from webportal.api.pictures import RadiographEndpoint, StudyRerunEndpoint
+from webportal.api.queue import QueueEndpoint
 from webportal.api.reads import ReadEndpoint, ReadingEndpoint, TextTemplateEndpoint
 from webportal.api.studies import StudyEndpoint
 from webportal.api.tokens import TokenEndpoint
@@ -32,6 +33,7 @@ router.register("studies", ReadingEndpoint, "reading")
 router.register("studies", BulkEndpoint, "bulk")
 router.register("studies", StudyRerunEndpoint, "study-rerun")
 router.register("radiographs", RadiographEndpoint, "radiograph")
+router.register("queue", QueueEndpoint, "queue")
 router.register("jobs", JobEndpoint, "job")
 router.register("predictions", PredictionEndpoint, "prediction")
 router.register("reads", ReadEndpoint, "read")

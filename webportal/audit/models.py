@@ -92,6 +92,8 @@ class Action(models.TextChoices):
     MODEL_ACTIVATED = "model.activated", _("Model version activated")
     WORKER_DRAINED = "worker.drained", _("Worker told to drain")
     WORKER_RESUMED = "worker.resumed", _("Worker told to resume")
+    QUEUE_PAUSED = "queue.paused", _("Queue paused")
+    QUEUE_RESUMED = "queue.resumed", _("Queue resumed")
     READ_SAVED = "read.saved", _("Read saved as a draft")
     READ_SIGNED = "read.signed", _("Read signed")
     READ_AMENDED = "read.amended", _("Read amended")

@@ -30,7 +30,7 @@ from webportal.inference.purpose.keeping import load_known_facts
 from webportal.inference.purpose.rule import Judgement, judge
 from webportal.inference.summary import lock_studies, refresh_summaries
 from webportal.reasons import Reason
-from webportal.records.choices import Category, Purpose
+from webportal.records.choices import Category, Priority, Purpose
 
 logger = logging.getLogger(__name__)
 
@@ -41,11 +41,16 @@ _LONGEST_LEASE = timedelta(minutes=10)
 
 # The first in line decides: a job being retried is claimed alone, so that it can harm no other;
 # otherwise those before the first such job are claimed. `MATERIALIZED` because the planner may
-# otherwise run the locking part more than once.
+# otherwise run the locking part more than once. The priorities that are not paused are an array, so
+# that the index of the queue is read in its order and paused jobs are never looked at.
 CLAIM = """
 WITH line AS MATERIALIZED (
     SELECT id, attempt, priority, queued_at FROM inference_job
     WHERE state = 'queued'
+        AND priority = ANY(ARRAY(
+            SELECT open FROM unnest(%(priorities)s::smallint[]) AS open WHERE NOT EXISTS (
+                SELECT FROM inference_queuepause AS pause
+                WHERE pause.priority IS NULL OR pause.priority = open)))
         AND NOT EXISTS (SELECT FROM inference_worker WHERE name = %(worker)s AND is_draining)
     ORDER BY priority, queued_at, id LIMIT %(limit)s FOR UPDATE SKIP LOCKED
 ), numbered AS (
@@ -94,13 +99,14 @@ def claim(worker: str, limit: int, *, busy: bool = False) -> list[ClaimedJob]:
 
     Counts the attempt. A job that failed before is claimed alone, and not while the worker is
     `busy` with others, because it may crash the process and take them with it. A draining worker
-    gets nothing.
+    gets nothing, and nobody gets what is paused.
     """
     parameters: dict[str, Any] = {
         "worker": worker,
         "limit": limit,
         "busy": busy,
         "lease": _lease(),
+        "priorities": Priority.values,
     }
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, parameters)

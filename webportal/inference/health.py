@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Count, Min, Q, TextField
@@ -14,7 +14,8 @@ from django.utils.translation import gettext_lazy
 
 from webportal.inference.fleet import ALIVE, TAKE_JOBS, WorkerState, workers_with_states
 from webportal.inference.models import Job, JobState, Worker
-from webportal.inference.queue import awaiting_release
+from webportal.inference.pauses import claimable, paused_priorities
+from webportal.inference.queue import OPEN_STATES, awaiting_release
 from webportal.reasons import Reason
 from webportal.records.choices import Priority
 from webportal.records.storage_identity import is_our_storage
@@ -36,14 +37,49 @@ class Alert:
         return str(self.message)
 
 
+def in_words(time: timedelta) -> str:
+    """A time as text: '42 s', '7 min' or '3 h 12 min'."""
+    seconds = int(time.total_seconds())
+    if seconds < 60:
+        return _("{seconds} s").format(seconds=seconds)
+    hours, minutes = divmod(seconds // 60, 60)
+    if not hours:
+        return _("{minutes} min").format(minutes=minutes)
+    return _("{hours} h {minutes} min").format(hours=hours, minutes=minutes)
+
+
+@dataclass(frozen=True)
+class Line:
+    """The open jobs of one priority, and those in quarantine; `wait` is that of the oldest."""
+
+    priority: Priority
+    queued: int
+    wait: timedelta | None
+    running: int
+    quarantined: int
+    is_paused: bool
+
+    @property
+    def name(self) -> str:
+        """The priority's name in addresses."""
+        return self.priority.name.lower()
+
+    @property
+    def wait_text(self) -> str:
+        """The wait of the oldest as text; '' where none waits."""
+        return "" if self.wait is None else in_words(self.wait)
+
+
 @dataclass(frozen=True)
 class QueueHealth:
     """Queue status for hospital IT."""
 
     queued: dict[Priority, int]
+    paused: set[Priority]
     running: int
     awaiting_release: int
     oldest_wait: timedelta
+    oldest_claimable_wait: timedelta
     finished_last_hour: int
     workers: dict[WorkerState, int]
     free_bytes: int | None
@@ -57,14 +93,8 @@ class QueueHealth:
 
     @property
     def oldest_wait_text(self) -> str:
-        """The longest wait as text: '42 s', '7 min' or '3 h 12 min'."""
-        seconds = int(self.oldest_wait.total_seconds())
-        if seconds < 60:
-            return _("{seconds} s").format(seconds=seconds)
-        hours, minutes = divmod(seconds // 60, 60)
-        if not hours:
-            return _("{minutes} min").format(minutes=minutes)
-        return _("{hours} h {minutes} min").format(hours=hours, minutes=minutes)
+        """The longest wait as text."""
+        return in_words(self.oldest_wait)
 
     @property
     def alerts(self) -> list[Alert]:
@@ -77,6 +107,8 @@ class QueueHealth:
             found.append(ALL_DRAINING)
         elif self.is_stuck:
             found.append(QUEUE_STUCK)
+        if any(self.queued[priority] for priority in self.paused):
+            found.append(QUEUE_PAUSED)
         if self.workers[WorkerState.LOST]:
             found.append(WORKER_LOST)
         if self.awaiting_release:
@@ -96,7 +128,7 @@ class QueueHealth:
     def is_stuck(self) -> bool:
         """Whether jobs wait although workers could take them, which a ping would not show."""
         patience = timedelta(seconds=settings.QUEUE_ALERT_SECONDS)
-        return self.workers[WorkerState.IDLE] > 0 and self.oldest_wait > patience
+        return self.workers[WorkerState.IDLE] > 0 and self.oldest_claimable_wait > patience
 
 
 NO_WORKER = Alert(
@@ -113,6 +145,10 @@ QUEUE_STUCK = Alert(
         "Images are waiting although workers are idle. Restart the workers, and check that the"
         " broker and the scheduler are running."
     ),
+)
+QUEUE_PAUSED = Alert(
+    "queue_paused",
+    gettext_lazy("Images are waiting because their analysis is paused. Resume it under Queue."),
 )
 WORKER_LOST = Alert(
     "worker_lost",
@@ -157,6 +193,7 @@ def queue_health() -> QueueHealth:
         for row in waiting.order_by().values("priority").annotate(count=Count("pk"))
     }
     oldest = waiting.aggregate(oldest=Min("queued_at"))["oldest"]
+    claimable_since = claimable().aggregate(oldest=Min("queued_at"))["oldest"]
     states = workers_with_states().filter(_recent()).order_by().values("state")
     workers = dict.fromkeys(WorkerState, 0) | {
         WorkerState(row["state"]): row["count"] for row in states.annotate(count=Count("pk"))
@@ -166,15 +203,51 @@ def queue_health() -> QueueHealth:
     )
     return QueueHealth(
         queued=queued,
+        paused=paused_priorities(),
         running=Job.objects.filter(state=JobState.RUNNING).count(),
         awaiting_release=awaiting_release().count(),
-        oldest_wait=max(now - oldest, timedelta(0)) if oldest else timedelta(0),
+        oldest_wait=_since(oldest, now),
+        oldest_claimable_wait=_since(claimable_since, now),
         finished_last_hour=finished.count(),
         workers=workers,
         free_bytes=free_bytes(),
         takes_files=takes_files(),
         is_our_storage=is_our_storage(),
     )
+
+
+def lines() -> list[Line]:
+    """The queue by priority, most urgent first."""
+    now = timezone.now()
+    is_open = Job.objects.filter(state__in=OPEN_STATES).order_by()
+    rows = {
+        (row["priority"], row["state"]): row
+        for row in is_open.values("priority", "state").annotate(
+            count=Count("pk"), oldest=Min("queued_at")
+        )
+    }
+    failed = awaiting_release().order_by().values("priority").annotate(count=Count("pk"))
+    quarantined = {row["priority"]: row["count"] for row in failed}
+    paused = paused_priorities()
+    found = []
+    for priority in Priority:
+        queued = rows.get((priority, JobState.QUEUED))
+        running = rows.get((priority, JobState.RUNNING))
+        found.append(
+            Line(
+                priority,
+                queued["count"] if queued else 0,
+                _since(queued["oldest"], now) if queued else None,
+                running["count"] if running else 0,
+                quarantined.get(priority, 0),
+                priority in paused,
+            )
+        )
+    return found
+
+
+def _since(oldest: datetime | None, now: datetime) -> timedelta:
+    return max(now - oldest, timedelta(0)) if oldest else timedelta(0)
 
 
 def jobs_by_state() -> dict[JobState, int]:

@@ -271,3 +271,74 @@ class Worker(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+
+class QueuePause(models.Model):
+    """No worker claims jobs of this priority until hospital IT resumes; null is every priority."""
+
+    priority = models.PositiveSmallIntegerField(choices=Priority.choices, null=True, blank=True)
+    since = models.DateTimeField()
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Null where a command did.",
+    )
+
+    class Meta:
+        ordering = ["priority"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["priority"], name="one_pause_of_a_priority", nulls_distinct=False
+            ),
+            models.CheckConstraint(
+                condition=Q(priority=None) | Q(priority__in=Priority.values),
+                name="pause_priority_known",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return "every priority" if self.priority is None else str(Priority(self.priority).label)
+
+    @property
+    def name(self) -> str:
+        """The priority's name in addresses; '' for every priority."""
+        return "" if self.priority is None else Priority(self.priority).name.lower()
+
+
+class PeriodLength(models.TextChoices):
+    """How long a period of `QueuePeriod` is."""
+
+    HOUR = "hour"
+    DAY = "day"
+
+
+class QueuePeriod(models.Model):
+    """What happened in the queue in an hour or a day, in figures; see webportal.inference.history.
+
+    `figures` has no ids of jobs or images. By priority: `arrived`, and `times` from arrival to
+    result (median and 95th percentile, in seconds). By state: `results`. By reason code: `reasons`
+    of those without a result of the model. By worker: images and busy seconds in `workers`. Of the
+    storage: `free_bytes`, as last measured.
+    """
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    length = models.CharField(max_length=4, choices=PeriodLength.choices)
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    computed_at = models.DateTimeField()
+    figures = models.JSONField()
+
+    class Meta:
+        ordering = ["starts_at"]
+        constraints = [
+            models.UniqueConstraint(fields=["length", "starts_at"], name="one_period_of_a_start"),
+            models.CheckConstraint(
+                condition=Q(length__in=PeriodLength.values), name="period_length_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.length} from {self.starts_at:%Y-%m-%d %H:%M}"

@@ -24,6 +24,7 @@ from webportal.audit.trail import Event, append
 from webportal.database.clock import clock
 from webportal.inference.hints import hint_after_commit
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction
+from webportal.inference.pauses import claimable
 from webportal.inference.summary import refresh_summaries
 from webportal.records.models import Radiograph, Study
 from webportal.refusals import Conflict
@@ -164,5 +165,5 @@ def awaiting_release() -> QuerySet[Job]:
 
 
 def overdue(patience: timedelta) -> QuerySet[Job]:
-    """Jobs waiting for longer than `patience`."""
-    return Job.objects.filter(state=JobState.QUEUED, queued_at__lt=Now() - patience)
+    """Jobs waiting for longer than `patience`, although they are not paused."""
+    return claimable().filter(queued_at__lt=Now() - patience)

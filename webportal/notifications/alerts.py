@@ -75,6 +75,7 @@ ALERTS = (
             health.NO_WORKER,
             health.ALL_DRAINING,
             health.QUEUE_STUCK,
+            health.QUEUE_PAUSED,
             health.WORKER_LOST,
             health.QUARANTINED,
             health.STORAGE_AWAY,

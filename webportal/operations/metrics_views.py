@@ -24,6 +24,7 @@ from webportal.network.health import longest_in_inbox, undecided_by_state
 from webportal.notifications.alerts import ALERTS, current_alerts
 from webportal.operations.health_views import broker_answers
 from webportal.operations.request_times import exposition
+from webportal.records.choices import Priority
 from webportal.records.file_faults import open_faults
 
 
@@ -69,6 +70,12 @@ def _queue() -> Iterator[str]:
         "Queued jobs by priority.",
         "priority",
         ((priority.name.lower(), count) for priority, count in health.queued.items()),
+    )
+    yield from _gauge(
+        "chestline_queue_paused",
+        "1 while hospital IT has paused the jobs of a priority.",
+        "priority",
+        ((priority.name.lower(), int(priority in health.paused)) for priority in Priority),
     )
     yield from _number(
         "chestline_jobs_awaiting_release",

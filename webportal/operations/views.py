@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from webportal.accounts.models import Role, User
+from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.auditexport import health as audit_export
 from webportal.backups import health as backups
@@ -19,13 +19,16 @@ from webportal.inference import fleet, registry
 from webportal.inference.health import (
     SHOWN_JOBS,
     failures_of_the_last_day,
+    lines,
     queue_health,
     recent_workers,
 )
-from webportal.inference.models import Job, JobState, Worker
-from webportal.inference.queue import QueueError, awaiting_release, cancel, release_from_quarantine
+from webportal.inference.models import Job, JobState, PeriodLength, Worker
+from webportal.inference.pauses import pauses as queue_pauses
+from webportal.inference.queue import awaiting_release
 from webportal.notifications.alerts import current_alerts
 from webportal.operations.health_views import broker_answers
+from webportal.operations.plots import plots
 from webportal.records.file_faults import open_faults
 from webportal.records.files import AWAY
 from webportal.records.models import FileFault
@@ -38,32 +41,63 @@ from webportal.upkeep.models import RemovalPause, StorageCheck
 @allow(Role.IT)
 @require_safe
 def queue(request: SignedInRequest) -> HttpResponse:
-    """Queue, workers and failures; the part that changes is refreshed every few seconds.
+    """Queue, workers and failures.
 
-    An htmx request gets only that part.
+    An htmx request gets one of the parts in PARTS, which the page refreshes at intervals.
     """
-    template = (
-        "operations/status.html" if "HX-Request" in request.headers else "operations/queue.html"
-    )
-    return render(request, template, _status())
+    part = request.GET.get("part", "")
+    if "HX-Request" in request.headers and part in PARTS:
+        return render(request, f"operations/{part}.html", PARTS[part](request))
+    context = {name: value for part in PARTS.values() for name, value in part(request).items()}
+    return render(request, "operations/queue.html", context)
 
 
-def _status() -> dict[str, Any]:
-    backup = backups.latest()
+def _status(request: SignedInRequest) -> dict[str, Any]:
+    """What is true now: alerts, queue and workers."""
+    in_force = list(queue_pauses())
+    return {
+        "now": timezone.now(),
+        "broker_answers": broker_answers(),
+        "health": queue_health(),
+        "lines": lines(),
+        "queue_pauses": in_force,
+        "is_all_paused": any(each.priority is None for each in in_force),
+        "alerts": current_alerts(),
+        "news": registry.news(),
+        "workers": recent_workers(),
+    }
+
+
+def _plots(request: SignedInRequest) -> dict[str, Any]:
+    """What happened in the last day or month."""
+    is_month = request.GET.get("span") == "month"
+    return {
+        "span": "month" if is_month else "day",
+        "as_tables": request.GET.get("as") == "tables",
+        "plots": plots(PeriodLength.DAY if is_month else PeriodLength.HOUR),
+    }
+
+
+def _jobs(request: SignedInRequest) -> dict[str, Any]:
+    """Single jobs that fail, run or wait."""
     queued = Job.objects.filter(state=JobState.QUEUED).order_by("priority", "queued_at", "id")
     running = Job.objects.filter(state=JobState.RUNNING).order_by("worker", "started_at", "id")
     quarantined = awaiting_release().order_by("-finished_at")
     return {
         "now": timezone.now(),
-        "broker_answers": broker_answers(),
         "health": queue_health(),
-        "alerts": current_alerts(),
-        "news": registry.news(),
-        "workers": recent_workers(),
         "failures": failures_of_the_last_day(),
         "queued": queued[:SHOWN_JOBS],
         "running": running[:SHOWN_JOBS],
         "quarantined": quarantined[:SHOWN_JOBS],
+        "shown_jobs": SHOWN_JOBS,
+    }
+
+
+def _upkeep(request: SignedInRequest) -> dict[str, Any]:
+    """Stored files, backups and the export of the audit trail."""
+    backup = backups.latest()
+    return {
         "pauses": pauses.open_pauses(),
         "faults": open_faults()[:SHOWN_JOBS],
         "all_faults": open_faults().count(),
@@ -77,6 +111,14 @@ def _status() -> dict[str, Any]:
         "verified_backup": backups.last_verified(),
         "shown_jobs": SHOWN_JOBS,
     }
+
+
+PARTS: dict[str, Callable[[SignedInRequest], dict[str, Any]]] = {
+    "status": _status,
+    "plots": _plots,
+    "jobs": _jobs,
+    "upkeep": _upkeep,
+}
 
 
 @allow(Role.IT)
@@ -124,34 +166,4 @@ def check_file(request: SignedInRequest, fault_id: uuid.UUID) -> HttpResponse:
             messages.success(request, _("The file is as it was received."))
         else:
             messages.error(request, _("The file is still missing or damaged."))
-    return redirect("operations:queue")
-
-
-@allow(Role.IT)
-@require_POST
-def release_job(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
-    """Queue the image of a quarantined job again."""
-    return _change_job(request, job_id, release_from_quarantine, _("The image is queued again."))
-
-
-@allow(Role.IT)
-@require_POST
-def cancel_job(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
-    """Take a job out of the queue."""
-    return _change_job(request, job_id, cancel, _("The job is cancelled."))
-
-
-def _change_job(
-    request: SignedInRequest,
-    job_id: uuid.UUID,
-    change: Callable[[Job, User], Job],
-    success: str,
-) -> HttpResponse:
-    job = get_object_or_404(Job, pk=job_id)
-    try:
-        change(job, request.user)
-    except QueueError as error:
-        messages.error(request, str(error))
-    else:
-        messages.success(request, success)
     return redirect("operations:queue")

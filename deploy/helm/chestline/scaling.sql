@@ -1,1 +1,1 @@
-SELECT count(*) FROM inference_job WHERE state IN ('queued', 'running')
+SELECT count(*) FROM inference_job AS job WHERE state = 'running' OR state = 'queued' AND NOT EXISTS (SELECT FROM inference_queuepause AS pause WHERE pause.priority IS NULL OR pause.priority = job.priority)

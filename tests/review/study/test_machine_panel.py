@@ -17,8 +17,10 @@ from tests.factories import (
     make_radiograph,
     make_study,
 )
+from webportal.accounts.models import User
 from webportal.inference.models import Job, JobState, Prediction
-from webportal.records.choices import Category
+from webportal.inference.pauses import pause, resume
+from webportal.records.choices import Category, Priority
 from webportal.records.models import Study
 
 pytestmark = pytest.mark.django_db
@@ -239,3 +241,15 @@ def test_results_of_several_versions_are_shown_side_by_side(browser: Client) -> 
 
 def test_a_job_without_a_result_has_no_opinion(browser: Client) -> None:
     assert "Queued" in machine_panel(browser, make_job().radiograph.study)
+
+
+def test_a_reader_is_told_that_the_analysis_is_paused(browser: Client, radiologist: User) -> None:
+    study = make_job().radiograph.study
+    words = "Hospital IT has paused the analysis of such images for now."
+    pause(Priority.STAT, radiologist)
+    assert words not in machine_panel(browser, study)
+    pause(Priority.ROUTINE, radiologist)
+    assert words in machine_panel(browser, study)
+    assert words in browser.get("/worklist").text
+    resume(Priority.ROUTINE, radiologist)
+    assert words not in machine_panel(browser, study)

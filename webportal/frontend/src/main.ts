@@ -4,6 +4,7 @@ import "bootstrap/dist/css/bootstrap.min.css";
 import "./theme.css";
 import "./identify.css";
 import "./models.css";
+import "./operations.css";
 import "./panels.css";
 import "./report.css";
 import "./worklist.css";

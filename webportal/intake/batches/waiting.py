@@ -19,16 +19,25 @@ _RATE_OVER = timedelta(minutes=5)
 # The order in which workers claim; see webportal.inference.claims.
 LINE = """
 WITH line AS (
-    SELECT radiograph_id, row_number() OVER (ORDER BY priority, queued_at, id) AS place
-    FROM inference_job WHERE state = 'queued'
+    SELECT radiograph_id, is_paused,
+        row_number() OVER (ORDER BY is_paused, priority, queued_at, id) AS place
+    FROM inference_job AS job, LATERAL (
+        SELECT EXISTS (
+            SELECT FROM inference_queuepause AS pause
+            WHERE pause.priority IS NULL OR pause.priority = job.priority
+        ) AS is_paused
+    ) AS paused
+    WHERE state = 'queued'
 )
 """
 BATCH = f"""{LINE}
-SELECT min(line.place), max(line.place) FROM line
+SELECT min(line.place), max(line.place), bool_and(line.is_paused) FROM line
 JOIN intake_uploaditem AS item USING (radiograph_id)
 WHERE item.batch_id = %s AND item.verdict = 'accepted'
 """  # noqa: S608
-EACH = f"{LINE} SELECT radiograph_id, place FROM line WHERE radiograph_id = ANY(%s)"  # noqa: S608
+EACH = f"""{LINE}
+SELECT radiograph_id, place FROM line WHERE radiograph_id = ANY(%s) AND NOT is_paused
+"""  # noqa: S608
 
 
 @dataclass(frozen=True)
@@ -36,12 +45,14 @@ class Place:
     """How many images are ahead of a batch, and in how many minutes its last one should be done.
 
     `minutes` is an estimate from the last five minutes; None while nothing is being analysed. If
-    `is_at_rest`, no worker takes jobs, so nothing advances.
+    `is_at_rest`, no worker takes jobs, so nothing advances; if `is_paused`, hospital IT has paused
+    the analysis of what waits.
     """
 
     ahead: int
     minutes: int | None
     is_at_rest: bool
+    is_paused: bool
 
 
 @dataclass(frozen=True)
@@ -59,7 +70,7 @@ def place_of(batch: UploadBatch) -> Place | None:
     """The batch's position in the queue; None if none of its images is queued."""
     with connection.cursor() as cursor:
         cursor.execute(BATCH, [batch.pk])
-        first, last = cursor.fetchone()
+        first, last, is_paused = cursor.fetchone()
     if first is None:
         return None
     finished = Job.objects.filter(
@@ -68,8 +79,9 @@ def place_of(batch: UploadBatch) -> Place | None:
     ).count()
     per_minute = finished / (_RATE_OVER.total_seconds() / 60)
     is_at_rest = not workers_with_states().filter(state__in=TAKE_JOBS).exists()
-    minutes = math.ceil(last / per_minute) if finished and not is_at_rest else None
-    return Place(first - 1, minutes, is_at_rest)
+    advances = finished and not is_at_rest and not is_paused
+    minutes = math.ceil(last / per_minute) if advances else None
+    return Place(first - 1, minutes, is_at_rest, is_paused)
 
 
 def analyses(radiograph_ids: Collection[uuid.UUID | None]) -> dict[uuid.UUID, Analysis]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, JobState, Prediction
+from webportal.inference.pauses import paused_priorities
 from webportal.inference.queue import OPEN_STATES
 from webportal.inference.registry import active_model
 from webportal.intake.file_names import file_names
@@ -16,7 +17,13 @@ from webportal.records.searches import stated_ages
 from webportal.review.reads.viewing import images_not_viewed
 from webportal.review.study.forms import AddendumForm, ReadForm
 from webportal.review.study.model_result import Opinion, opinion
-from webportal.review.study.progress import BY_STATE, HIDDEN, NOTHING, Progress, latest_jobs
+from webportal.review.study.progress import (
+    HIDDEN,
+    NOTHING,
+    Progress,
+    latest_jobs,
+    progress_of_job,
+)
 from webportal.review.study.reading_panel import reading_panel
 from webportal.review.study.viewer_data import viewer_context
 
@@ -114,7 +121,7 @@ def _shown_radiographs(study: Study, reader: User, hides_result: bool) -> list[S
     made = Prediction.objects.filter(radiograph__study=study).select_related("model_version")
     for each in made.defer("heatmap").order_by("-is_current", "-created_at"):
         predictions[each.radiograph_id].append(each)
-    active = active_model()
+    active, paused = active_model(), paused_priorities()
     shown = []
     for number, radiograph in enumerate(study.radiographs.all(), start=1):
         job, results = jobs.get(radiograph.pk), predictions[radiograph.pk]
@@ -126,7 +133,7 @@ def _shown_radiographs(study: Study, reader: User, hides_result: bool) -> list[S
                 radiograph=radiograph,
                 prediction=prediction,
                 job=job,
-                progress=BY_STATE[job.state] if job else NOTHING,
+                progress=progress_of_job(job, paused) if job else NOTHING,
                 opinion=opinion(results, active) if results else None,
                 was_viewed=radiograph.pk not in not_viewed,
             )

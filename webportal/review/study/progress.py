@@ -9,6 +9,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy
 
 from webportal.inference.models import Job, JobState
+from webportal.inference.pauses import paused_priorities
 from webportal.inference.queue import OPEN_STATES, awaiting_release
 
 
@@ -63,6 +64,16 @@ NOTHING = Progress(
 )
 
 
+# In place of *Queued* while hospital IT has paused the priority of the job.
+PAUSED = Progress(
+    JobState.QUEUED,
+    gettext_lazy("Queued"),
+    gettext_lazy(
+        "Hospital IT has paused the analysis of such images for now. It goes on by itself; read the"
+        " image without the model if it cannot wait."
+    ),
+)
+
 # For a study that has to be read blind to the model.
 HIDDEN = Progress(
     "hidden",
@@ -81,15 +92,22 @@ def latest_jobs(study_ids: Collection[uuid.UUID]) -> list[Job]:
     )
 
 
+def progress_of_job(job: Job, paused: Collection[int]) -> Progress:
+    """The progress of one job, given the priorities that are paused."""
+    is_paused = job.state == JobState.QUEUED and job.priority in paused
+    return PAUSED if is_paused else BY_STATE[job.state]
+
+
 def progress_of(study_ids: Collection[uuid.UUID]) -> dict[uuid.UUID, Progress]:
     """The progress of each study that has a job."""
     rank = {progress.state: number for number, progress in enumerate(STATES)}
-    worst: dict[uuid.UUID, str] = {}
+    worst: dict[uuid.UUID, Job] = {}
     for job in latest_jobs(study_ids):
         study_id = job.radiograph.study_id
-        if study_id not in worst or rank[job.state] < rank[worst[study_id]]:
-            worst[study_id] = job.state
-    return {study_id: BY_STATE[state] for study_id, state in worst.items()}
+        if study_id not in worst or rank[job.state] < rank[worst[study_id].state]:
+            worst[study_id] = job
+    paused = paused_priorities()
+    return {study_id: progress_of_job(job, paused) for study_id, job in worst.items()}
 
 
 def in_state(state: str) -> Q:

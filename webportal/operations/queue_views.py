@@ -1,0 +1,78 @@
+"""Pausing the queue, and changing its jobs."""
+
+import uuid
+from collections.abc import Callable
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_POST
+
+from webportal.accounts.models import Role, User
+from webportal.accounts.roles import SignedInRequest, allow
+from webportal.inference import pauses
+from webportal.inference.models import Job
+from webportal.inference.queue import QueueError, cancel, release_from_quarantine
+from webportal.operations.forms import PauseForm
+
+
+@allow(Role.IT)
+@require_POST
+def pause(request: SignedInRequest) -> HttpResponse:
+    """Let workers take no more jobs of a priority, or none at all."""
+    form = PauseForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("There is no such priority."))
+    elif pauses.pause(form.priority, request.user):
+        messages.success(
+            request,
+            _("Paused. Workers finish what they have begun and take no more until you resume."),
+        )
+    else:
+        messages.info(request, _("Somebody else has paused it already."))
+    return redirect("operations:queue")
+
+
+@allow(Role.IT)
+@require_POST
+def resume(request: SignedInRequest) -> HttpResponse:
+    """Let workers take jobs of a priority again, or those of all that are not paused themselves."""
+    form = PauseForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, _("There is no such priority."))
+    elif pauses.resume(form.priority, request.user):
+        messages.success(request, _("Resumed."))
+    else:
+        messages.info(request, _("Somebody else has resumed it already."))
+    return redirect("operations:queue")
+
+
+@allow(Role.IT)
+@require_POST
+def release_job(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
+    """Queue the image of a quarantined job again."""
+    return _change_job(request, job_id, release_from_quarantine, _("The image is queued again."))
+
+
+@allow(Role.IT)
+@require_POST
+def cancel_job(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
+    """Take a job out of the queue."""
+    return _change_job(request, job_id, cancel, _("The job is cancelled."))
+
+
+def _change_job(
+    request: SignedInRequest,
+    job_id: uuid.UUID,
+    change: Callable[[Job, User], Job],
+    success: str,
+) -> HttpResponse:
+    job = get_object_or_404(Job, pk=job_id)
+    try:
+        change(job, request.user)
+    except QueueError as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, success)
+    return redirect("operations:queue")
