@@ -1,6 +1,7 @@
 """The reader's part of the study page: signed reads and the reading form."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,9 +45,15 @@ WORDS = {
     Decision.UNAIDED: "",
     Decision.NOT_INTERPRETABLE: "",
 }
-# In the order of OtherFinding. Readers know them by heart: append, never reorder.
-FINDING_KEYS = "567890"
-ZONE_KEYS = "123456"
+# Readers know them by heart: a new finding gets a free key, and no other key changes.
+FINDING_KEYS: Mapping[str, str] = {
+    OtherFinding.EFFUSION: "5",
+    OtherFinding.CARDIOMEGALY: "6",
+    OtherFinding.PNEUMOTHORAX: "7",
+    OtherFinding.ATELECTASIS: "8",
+    OtherFinding.OTHER: "9",
+}
+ZONE_KEYS: Mapping[str, str] = dict(zip(Zone, "123456", strict=True))
 # As displayed: the patient's right lung is on the left. The numbers are the keys.
 ZONE_ROWS = [
     (Zone.RIGHT_UPPER, Zone.LEFT_UPPER),
@@ -185,13 +192,10 @@ def _choices(leading: Prediction | None) -> list[Choice]:
 
 
 def _ticks(
-    choices: type[OtherFinding] | type[Zone], form: ReadForm, field: str, keys: str
+    choices: type[OtherFinding] | type[Zone], form: ReadForm, field: str, keys: Mapping[str, str]
 ) -> list[Tick]:
     ticked = form[field].value() or []
-    return [
-        Tick(each.value, keys[number], str(each.label), each.value in ticked)
-        for number, each in enumerate(choices)
-    ]
+    return [Tick(each.value, keys[each], str(each.label), each.value in ticked) for each in choices]
 
 
 def _zone_rows(form: ReadForm) -> list[list[Tick]]:
