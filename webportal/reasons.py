@@ -16,6 +16,7 @@ from django.utils.translation import gettext, gettext_noop, override
 from ml.images import ImageError
 
 OTHER = "other"
+LONGEST_CODE = 40
 #: Display names of fields listed among the parameters.
 FIELDS = {
     "name": gettext_noop("name"),
@@ -32,6 +33,8 @@ _MESSAGES: dict[str, str] = {}
 def register(messages: Mapping[str, str]) -> None:
     """Register messages: English with `{}` placeholders, marked for translation."""
     for key, message in messages.items():
+        if len(key.partition(".")[0]) > LONGEST_CODE:
+            raise ValueError(f"The reason {key} has more than {LONGEST_CODE} characters.")
         if _MESSAGES.setdefault(key, message) != message:
             raise ValueError(f"The reason {key} has two messages.")
 
@@ -85,7 +88,7 @@ def _shown(value: Any) -> str:
 class Reasoned(models.Model):
     """A row with the reason for its state; both fields are empty if there is none."""
 
-    reason_code = models.CharField(max_length=40, blank=True)
+    reason_code = models.CharField(max_length=LONGEST_CODE, blank=True)
     reason_params = models.JSONField(default=dict, blank=True)
 
     class Meta:

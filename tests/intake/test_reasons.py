@@ -1,7 +1,8 @@
 """Reasons: stored as codes, shown in the reader's language."""
 
+import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from io import BytesIO
 
 import pytest
@@ -10,6 +11,7 @@ from django.urls import reverse
 from django.utils import translation
 from pytest_django.fixtures import Settings
 
+from deploy.local.system import ROOT
 from ml.images import MESSAGES as of_images
 from ml.images.dicom import IDENTIFYING
 from ml.serving.refusals import MESSAGES as of_model
@@ -71,6 +73,46 @@ def test_a_sentence_without_a_code_is_shown_as_stored_and_marked_as_english() ->
 
 def test_an_unknown_code_is_shown_as_is() -> None:
     assert str(Reason("of_tomorrow", {"pixels": 3})) == "of_tomorrow"
+
+
+def test_a_code_fits_its_column() -> None:
+    with pytest.raises(ValueError, match="more than 40"):
+        register({"x" * 41: "It is refused."})
+
+
+#: What is given a code, and then the values of its message.
+_REFUSE = {"RefusedError", "PatientDoubtError", "ImageError", "CheckError", "_refused"}
+
+
+def raised_reasons() -> Iterator[tuple[str, str, set[str]]]:
+    """Each reason that is written in the code: where, its key, and the values that it is given."""
+    for folder in ("ml/images", "ml/serving", "webportal"):
+        for file in (ROOT / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text())):
+                if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
+                    continue
+                codes = [str(each.value) for each in node.args if isinstance(each, ast.Constant)]
+                if node.func.id not in _REFUSE or not codes:
+                    continue
+                given = {each.arg: each.value for each in node.keywords}
+                variant = given.get("variant")
+                suffix = f".{variant.value!s}" if isinstance(variant, ast.Constant) else ""
+                where = f"{file.relative_to(ROOT)}:{node.lineno}"
+                yield where, f"{codes[0]}{suffix}", {each or "*" for each in given}
+
+
+def test_every_reason_that_is_raised_has_a_message_and_its_values() -> None:
+    """Otherwise people read a code, or the page that shows the file fails."""
+    reasons = list(raised_reasons())
+    assert len(reasons) > 50
+    unknown = [f"{where}: {key}" for where, key, _ in reasons if key not in MESSAGES]
+    assert unknown == []
+    lacking = [
+        f"{where}: {key} lacks {missing}"
+        for where, key, given in reasons
+        if "*" not in given and (missing := set(re.findall(r"\{(\w+)\}", MESSAGES[key])) - given)
+    ]
+    assert lacking == []
 
 
 def test_no_code_has_two_messages() -> None:
