@@ -1,12 +1,20 @@
 """Every kind of notification has a text, opens a page, and is offered to somebody."""
 
+import ast
+import pkgutil
+import re
 from collections.abc import Callable
+from importlib import import_module
 
 import pytest
 from django.test import Client
 
+from deploy.local.system import ROOT
 from tests.notifications.one_of_each import make_notification
+from webportal import notifications
 from webportal.accounts.models import Role, User
+from webportal.api.notifications import NotificationSerializer
+from webportal.notifications import run
 from webportal.notifications.kinds import KINDS, subject_and_text
 from webportal.notifications.models import Kind
 
@@ -34,8 +42,43 @@ SUBJECTS = SENTENCES | {
 }
 
 
+#: What only describes the kinds.
+TABLES = ("models.py", "kinds.py", "messages.py")
+
+
 def test_every_kind_is_known() -> None:
     assert set(KINDS) == set(Kind)
+
+
+def test_every_kind_is_created_by_something() -> None:
+    """A kind that nothing creates has its sentence, its page and its e-mail, and nobody gets it."""
+    folder = ROOT / "webportal" / "notifications"
+    makers = [file for file in folder.glob("*.py") if file.name not in TABLES]
+    named = {
+        node.attr
+        for file in makers
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "Kind"
+    }
+    assert {kind.name for kind in Kind} - named == set(), f"name it in one of {folder}"
+
+
+def test_the_scheduler_runs_everything_that_notes() -> None:
+    names = [each.name for each in pkgutil.iter_modules(notifications.__path__)]
+    modules = [import_module(f"{notifications.__name__}.{name}") for name in names]
+    noting = {
+        value
+        for module in modules
+        for name, value in vars(module).items()
+        if re.fullmatch("note(_.*)?", name) and module is not run
+    }
+    assert noting == set(run._NOTERS), "list it in webportal/notifications/run.py"
+
+
+def test_the_api_says_what_every_kind_is_about() -> None:
+    """In the description of `NotificationSerializer`, which the OpenAPI document repeats."""
+    said = set(re.findall(r"`(\w+)`", NotificationSerializer.__doc__ or ""))
+    assert set(Kind.values) - said == set()
 
 
 @pytest.mark.parametrize("kind", Kind)
