@@ -155,16 +155,20 @@ _TRANSLATIONS: Mapping[type[keras.Layer], Callable[[_Graph, Any, list[str]], str
 }
 
 
+#: Every runtime but Keras itself answers as Keras does, or there is no package.
+CHECKED = (ONNXRuntime, OpenVINORuntime)
+
+
 def export(network: keras.Model, package: Path) -> None:
     """Write what other runtimes than Keras need into a package's folder: the model and the probes.
 
-    ``network`` is folded. Raises ``ExportError`` when ONNX Runtime or OpenVINO answers the probes
-    otherwise than Keras does.
+    ``network`` is folded. Raises ``ExportError`` when one of CHECKED answers the probes otherwise
+    than Keras does.
     """
     export_network(network, package / NETWORK_FILE)
     inputs = probe_inputs(network.input_shape[1])
     write_probes(package / PROBES_FILE, inputs, network.predict_on_batch(inputs))
-    for runtime in (ONNXRuntime, OpenVINORuntime):
+    for runtime in CHECKED:
         started = runtime(package / NETWORK_FILE)
         output, difference = worst_difference(started, package / PROBES_FILE)
         if not difference <= TOLERANCE:

@@ -12,7 +12,7 @@ import onnx
 import pytest
 from onnx import numpy_helper
 
-from ml.research.export import export
+from ml.research.export import CHECKED, export
 from ml.serving.package import (
     NETWORK_FILE,
     SHIPPED_PACKAGE,
@@ -21,6 +21,7 @@ from ml.serving.package import (
     seal_package,
 )
 from ml.serving.package import load_package as load
+from ml.serving.runtimes import choice
 from ml.serving.runtimes.choice import (
     EXTRAS,
     GPU_EXTRAS,
@@ -70,6 +71,8 @@ def test_a_runtime_is_known_wherever_it_has_to_be(name: str) -> None:
     contracts = project["tool"]["importlinter"]["contracts"]
     portal = next(each for each in contracts if each.get("source_modules") == ["webportal"])
     assert name in portal["forbidden_modules"]
+    is_checked = name in {each.name for each in CHECKED}
+    assert is_checked or name == "tensorflow", "packaging checks it in ml/research/export.py"
     manual = (ROOT / "docs" / "deployment.md").read_text()
     assert (f"| `{name}` | CPU |" in manual) == (name in ON_CPU)
     assert (f"| `{name}` | NVIDIA GPU |" in manual) == (name in ON_GPU)
@@ -157,6 +160,14 @@ def test_a_missing_gpu_is_an_error(package: ModelPackage) -> None:
         choose_runtime(package, 8, device="gpu")
     with pytest.raises(NoRuntimeError, match="openvino does not run on a gpu"):
         choose_runtime(package, 8, "openvino", "gpu")
+
+
+def test_a_runtime_that_falls_back_to_the_cpu_is_not_taken_for_one_of_the_gpu(
+    package: ModelPackage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(choice, "ON_GPU", ("onnxruntime",))
+    with pytest.raises(NoRuntimeError, match="onnxruntime on gpu: it runs on cpu, onnxruntime"):
+        choose_runtime(package, 8, device="gpu")
 
 
 @pytest.mark.parametrize(("runtime", "device"), [("abacus", "auto"), ("auto", "tpu")])

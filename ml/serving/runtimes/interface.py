@@ -17,7 +17,7 @@ class Runtime(Protocol):
     """A loaded network on one device, for one caller at a time.
 
     ``name`` is the runtime's, as in INFERENCE_RUNTIME; ``device_name`` describes device and
-    runtime.
+    runtime, and begins with 'cpu' or 'gpu', the device that it really runs on.
     """
 
     name: str
