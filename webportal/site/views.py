@@ -11,7 +11,7 @@ from django.views.i18n import set_language
 
 from webportal.accounts.departments import departments_of
 from webportal.accounts.models import Role
-from webportal.accounts.roles import SignedInRequest, allow
+from webportal.accounts.roles import OF_NO_DEPARTMENT, SignedInRequest, allow
 from webportal.accounts.services import remember_language
 
 START_PAGES = [
@@ -28,11 +28,11 @@ START_PAGES = [
 def home(request: SignedInRequest) -> HttpResponse:
     """Send each person to the page where their work starts.
 
-    Uploaders and referrers are told there if they belong to no department; the worklist says it to
-    radiologists.
+    Those whose role is of use only in a department are told there if they belong to none; the
+    worklist says it to radiologists.
     """
     is_told_here = not request.user.has_role(Role.RADIOLOGIST)
-    needs_one = request.user.has_role(Role.UPLOADER, Role.REFERRER)
+    needs_one = bool(set(request.user.roles) - set(OF_NO_DEPARTMENT))
     if is_told_here and needs_one and not departments_of(request.user).exists():
         words = _("You belong to no department. Ask hospital IT to add you to one.")
         messages.warning(request, words)

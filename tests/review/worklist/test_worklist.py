@@ -161,6 +161,16 @@ def test_a_temporary_identity_is_shown_by_its_file_name(browser: Client, uploade
         assert "ward.zip/child 7/IMG_0412.png" in page
 
 
+@pytest.mark.parametrize("role", Role)
+def test_whose_role_is_of_use_only_in_a_department_is_told_at_the_start(
+    role: Role, make_user: Callable[..., User], sign_in: Callable[[User], Client]
+) -> None:
+    person = make_user(role)
+    person.departments.clear()
+    start = sign_in(person).get("/", follow=True).text
+    assert ("You belong to no department" in start) == (role not in (Role.IT, Role.AUDITOR))
+
+
 def test_who_belongs_to_no_department_is_told_so(
     browser: Client, radiologist: User, uploader: User, sign_in: Callable[[User], Client]
 ) -> None:
