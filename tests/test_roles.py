@@ -5,6 +5,7 @@ the answer is neither 401, 403 nor the way to the sign-in page; what it is beyon
 elsewhere.
 """
 
+import re
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -127,6 +128,16 @@ def test_every_page_of_hospital_it_and_auditors_is_in_the_navigation() -> None:
         and set(methods.get("GET", PUBLIC)) <= {IT, A}
     }
     assert pages - linked == NOT_IN_THE_NAVIGATION
+
+
+def test_every_page_of_the_navigation_is_described() -> None:
+    described = set(re.findall(r"\*\*([^*]+)\*\*", (ROOT / "docs" / "pages.md").read_text()))
+    undescribed = [
+        str(link.label)
+        for link in LINKS
+        if not any(name.startswith(str(link.label)) for name in described)
+    ]
+    assert undescribed == [], "describe it in docs/pages.md"
 
 
 def test_the_guide_to_the_api_names_every_role() -> None:

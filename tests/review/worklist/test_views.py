@@ -9,6 +9,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
+from deploy.local.system import ROOT
 from tests.factories import make_patient, make_prediction, make_study
 from webportal.accounts.models import Role, User
 from webportal.review.models import SavedView
@@ -55,6 +56,18 @@ def test_every_column_has_its_cell(browser: Client) -> None:
     page = browser.get("/worklist").text
     row = page.split(f'id="row-{study.pk}"')[1].split("</tr>")[0]
     assert re.findall(r'<td class="col-(\w+)"', row) == ["select", *COLUMNS]
+
+
+def test_every_column_has_its_width() -> None:
+    """In webportal/frontend/src/worklist/table.css; the two texts share what the others leave."""
+    styles = (ROOT / "webportal/frontend/src/worklist/table.css").read_text()
+    styled = {
+        name
+        for selectors, rules in re.findall(r"([^{}]+)\{([^{}]*)\}", styles)
+        if re.search(r"^\s*width:", rules, re.MULTILINE)
+        for name in re.findall(r"\.col-(\w+)", selectors)
+    }
+    assert set(COLUMNS) - styled == {"description", "indication"}
 
 
 def test_columns_keep_the_chosen_order_until_reset(
