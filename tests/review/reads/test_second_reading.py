@@ -82,6 +82,11 @@ def test_all_places_agree_on_who_may_read(
     readers = [*readers, *(make_user(Role.RADIOLOGIST, role, username=role) for role in others)]
     auditor = make_user(Role.RADIOLOGIST, Role.AUDITOR, username="both")
     study = prediction.radiograph.study
+    # And one for everything that a study may have to do with a person.
+    for relation in relations_to_people() - {"assigned_reader"}:  # takes it from all others
+        person = make_user(Role.RADIOLOGIST, username=f"{relation} of it")
+        Study.objects.filter(pk=study.pk).update(**{relation: person})
+        readers.append(person)
     steps: list[Callable[[], object]] = [
         lambda: None,
         lambda: read(prediction, readers[0], "none"),
@@ -108,6 +113,11 @@ def test_all_places_agree_on_who_may_read(
         [False, False, True, *rest, True],
         [False] * len(may[0]),
     ]
+
+
+def relations_to_people() -> set[str]:
+    """The fields of a study that name a person."""
+    return {each.name for each in Study._meta.concrete_fields if each.related_model is User}
 
 
 def may_read(study: Study, seen: Prediction, person: User) -> bool:
