@@ -1,14 +1,54 @@
 """The fingerprint of a patient's identity."""
 
+import re
+from dataclasses import fields
 from datetime import date
 
 import pytest
 
+from ml.images import ImageFacts
 from tests.factories import make_patient
-from webportal.records.identity import identity_version, shown_identity, version_of
+from webportal.dicomweb.attributes import ATTRIBUTES
+from webportal.intake.checks import wrapping
+from webportal.intake.claimed_identity import Identity
+from webportal.records.fields import PatientFields
+from webportal.records.identity import (
+    IDENTITY_FIELDS,
+    KEYWORDS,
+    identity_version,
+    shown_identity,
+    version_of,
+)
 from webportal.records.models import Patient
+from webportal.review.reads.signed_identity import LABELS
 
 pytestmark = pytest.mark.django_db
+
+
+#: Of the record, not of the person.
+NOT_IDENTIFYING = {"id", "is_temporary", "created_at"}
+
+
+def test_what_identifies_a_patient_is_known_wherever_it_has_to_be() -> None:
+    """Otherwise a file of the patient leaves with the former value, or no change is recorded."""
+    named = set(KEYWORDS)
+    assert {each.name for each in Patient._meta.concrete_fields} == named | NOT_IDENTIFYING
+    assert {each.name for each in fields(Identity)} == named | {"is_temporary"}
+    assert set(LABELS) == named
+    assert {each.keyword for each in ATTRIBUTES} >= set(KEYWORDS.values())
+    of_files = {"_".join(re.findall("ID|[A-Z][a-z]+", each)).lower() for each in KEYWORDS.values()}
+    for known in (ImageFacts, wrapping.Header):
+        assert {each.name for each in fields(known)} >= of_files, known
+    typed = set(PatientFields.base_fields) - {"family_name", "given_name"} | {"name"}
+    assert typed == named
+
+
+def test_fingerprints_kept_in_the_trail_stay_those_of_their_identities() -> None:
+    """A value that earlier identities lack must not change theirs."""
+    identity = dict.fromkeys(IDENTITY_FIELDS, "") | {"patient_id": "P-1", "name": "Phantom^Ewa"}
+    assert version_of(identity) == (
+        "368878ad33706b63cf10bc9e588e7254895c47c026f5e20244d77dd5d5911c97"
+    )
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from django.db.models import Q, QuerySet
 from webportal.access.models import Outcome
 from webportal.audit.models import Action, AuditEntry
 from webportal.intake.models import UploadItem
-from webportal.records.identity import format_identity
+from webportal.records.identity import IDENTITY_FIELDS, format_identity
 from webportal.records.models import Patient, Radiograph, Study
 from webportal.records.searches import find_patients_for_auditors
 
@@ -117,6 +117,6 @@ def _in_words(changes: Iterable[AuditEntry]) -> list[str]:
     """The former identities, each once; if one value was changed, only that value."""
     words = []
     for entry in changes:
-        before = dict.fromkeys(("name", "patient_id", "issuer", "birth_date", "sex"), "")
+        before = dict.fromkeys(IDENTITY_FIELDS, "")
         words.append(format_identity(before | entry.detail["before"]))
     return [each for each in dict.fromkeys(words) if each]

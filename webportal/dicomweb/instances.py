@@ -19,7 +19,8 @@ from ml.images.parsing import parse
 from ml.images.transcoding import as_file, explicit_little_endian, stored_frame
 from webportal.dicomweb.elements import written_time
 from webportal.dicomweb.search import CHARACTER_SET
-from webportal.intake.claimed_identity import Identity, identity_in_header
+from webportal.intake.claimed_identity import identity_in_header, recorded_identity
+from webportal.records.identity import attributes_of
 from webportal.records.models import Radiograph, Study
 
 Moment = tuple[date | None, time]
@@ -107,7 +108,7 @@ def _is_complete_file(data: bytes, syntax: str) -> bool:
 def _differs(radiograph: Radiograph, facts: ImageFacts) -> bool:
     study = radiograph.study
     return (
-        identity_in_header(facts) != _recorded_identity(radiograph)
+        identity_in_header(facts) != recorded_identity(study.patient)
         or facts.study_instance_uid != study.study_instance_uid
         or facts.accession_number != study.accession_number
         or _moment_in(facts) != _recorded_moment(study)
@@ -128,18 +129,6 @@ def _recorded_moment(study: Study) -> Moment:
     return at.date(), at.time()
 
 
-def _recorded_identity(radiograph: Radiograph) -> Identity:
-    patient = radiograph.study.patient
-    return Identity(
-        patient.patient_id,
-        patient.issuer,
-        patient.name,
-        patient.birth_date,
-        patient.sex,
-        is_temporary=patient.is_temporary,
-    )
-
-
 def _series_uid(radiograph: Radiograph) -> str:
     return radiograph.series.series_instance_uid if radiograph.series else ""
 
@@ -147,13 +136,7 @@ def _series_uid(radiograph: Radiograph) -> str:
 def _set_recorded(dataset: Dataset, radiograph: Radiograph, facts: ImageFacts) -> None:
     """Set patient and study of a data set to the recorded values."""
     study, patient = radiograph.study, radiograph.study.patient
-    born = patient.birth_date
-    values: dict[str, Any] = {
-        "PatientID": patient.patient_id,
-        "IssuerOfPatientID": patient.issuer,
-        "PatientName": patient.name,
-        "PatientBirthDate": f"{born:%Y%m%d}" if born else "",
-        "PatientSex": patient.sex,
+    values: dict[str, Any] = attributes_of(patient) | {
         "StudyInstanceUID": study.study_instance_uid,
         "AccessionNumber": study.accession_number,
         "SeriesInstanceUID": _series_uid(radiograph),

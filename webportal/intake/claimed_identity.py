@@ -1,7 +1,7 @@
 """The patient's identity as given by files and case records, and discrepancies between two."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date
 
 from ml.images import ImageFacts
@@ -18,7 +18,7 @@ COMPARED = ("name", "birth_date", "sex")
 
 @dataclass(frozen=True)
 class Identity:
-    """A patient as identified by a file or a case record."""
+    """A patient as identified by a file or a case record; the names are those of Patient."""
 
     patient_id: str
     issuer: str = ""
@@ -26,6 +26,11 @@ class Identity:
     birth_date: date | None = None
     sex: str = ""
     is_temporary: bool = False
+
+
+def recorded_identity(patient: Patient) -> Identity:
+    """Return the identity of a patient's record."""
+    return Identity(**{each.name: getattr(patient, each.name) for each in fields(Identity)})
 
 
 def temporary_patient_id(study_instance_uid: str) -> str:

@@ -12,20 +12,29 @@ from webportal.records.bikram_sambat import written_day
 from webportal.records.choices import Sex
 from webportal.records.models import Patient
 
+#: The fields of Patient that identify a person, with their DICOM attributes.
+KEYWORDS = {
+    "patient_id": "PatientID",
+    "issuer": "IssuerOfPatientID",
+    "name": "PatientName",
+    "birth_date": "PatientBirthDate",
+    "sex": "PatientSex",
+}
 # `patient` is the record's primary key: two records with equal data are still two persons.
-IDENTITY_FIELDS = ("patient", "patient_id", "issuer", "name", "birth_date", "sex")
+IDENTITY_FIELDS = ("patient", *KEYWORDS)
 
 
 def shown_identity(patient: Patient) -> dict[str, str]:
     """Return the identity as plain JSON, keyed by IDENTITY_FIELDS; dates are ISO 8601."""
-    return {
-        "patient": str(patient.pk),
-        "patient_id": patient.patient_id,
-        "issuer": patient.issuer,
-        "name": patient.name,
-        "birth_date": patient.birth_date.isoformat() if patient.birth_date else "",
-        "sex": patient.sex,
-    }
+    known = {name: getattr(patient, name) or "" for name in KEYWORDS}
+    return {"patient": str(patient.pk)} | {name: str(value) for name, value in known.items()}
+
+
+def attributes_of(patient: Patient) -> dict[str, str]:
+    """Return the patient's DICOM attributes by keyword, as a file has them; '' if not known."""
+    identity = shown_identity(patient)
+    identity["birth_date"] = identity["birth_date"].replace("-", "")
+    return {keyword: identity[name] for name, keyword in KEYWORDS.items()}
 
 
 def version_of(identity: Mapping[str, str]) -> str:

@@ -12,11 +12,11 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
 from webportal.database.clock import clock
 from webportal.records.choices import ReadingState
-from webportal.records.identity import identity_change, identity_version, shown_identity
+from webportal.records.identity import KEYWORDS, identity_change, identity_version, shown_identity
 from webportal.records.models import IdentityCorrection, Patient, Study
 from webportal.refusals import Conflict
 
-PATIENT_FIELDS = ("patient_id", "issuer", "name", "birth_date", "sex", "is_temporary")
+PATIENT_FIELDS = (*KEYWORDS, "is_temporary")
 
 
 class RecordError(Conflict):

@@ -14,6 +14,7 @@ from pydicom.sr.codedict import codes as dicom_codes
 from ml.images.parsing import parse
 from webportal.inference.models import ModelVersion
 from webportal.records.files import read_dicom
+from webportal.records.identity import attributes_of
 from webportal.records.models import Radiograph, Study
 from webportal.version import VERSION
 
@@ -58,11 +59,11 @@ def source_of(radiograph: Radiograph) -> Dataset:
 
 def _describe_study(ds: Dataset, study: Study) -> None:
     patient = study.patient
-    ds.PatientID, ds.PatientName = patient.patient_id, _divided(patient.name)
-    if patient.issuer:
-        ds.IssuerOfPatientID = patient.issuer
-    ds.PatientBirthDate = patient.birth_date.strftime("%Y%m%d") if patient.birth_date else ""
-    ds.PatientSex = patient.sex
+    known = attributes_of(patient) | {"PatientName": _divided(patient.name)}
+    for keyword, value in known.items():
+        setattr(ds, keyword, value)
+    if not patient.issuer:
+        del ds.IssuerOfPatientID
     ds.StudyInstanceUID = study.study_instance_uid
     ds.AccessionNumber = study.accession_number
     ds.StudyID = ds.get("StudyID", "")

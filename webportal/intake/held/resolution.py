@@ -20,6 +20,7 @@ from webportal.intake.claimed_identity import (
     Identity,
     differences,
     existing_patient,
+    recorded_identity,
     temporary_identity,
 )
 from webportal.intake.errors import (
@@ -286,14 +287,8 @@ def _readable(text: str) -> str:
 
 
 def _identity_of(patient: Patient) -> Identity:
-    return Identity(
-        patient.patient_id,
-        patient.issuer,
-        _readable(patient.name),
-        patient.birth_date,
-        patient.sex,
-        patient.is_temporary,
-    )
+    identity = recorded_identity(patient)
+    return replace(identity, name=_readable(identity.name))
 
 
 def _other_person(asked: Question) -> tuple[Identity, StudyFacts]:

@@ -43,14 +43,7 @@ def match(identity: Identity, study: StudyFacts, by: User, department: Departmen
 
 def _patient(identity: Identity) -> tuple[Patient, list[Event], Reason]:
     key = {"patient_id": identity.patient_id, "issuer": identity.issuer}
-    new = Patient(
-        **key,
-        name=identity.name,
-        birth_date=identity.birth_date,
-        sex=identity.sex,
-        is_temporary=identity.is_temporary,
-    )
-    patient, created = insert_or_get(new, **key)
+    patient, created = insert_or_get(Patient(**vars(identity)), **key)
     if created:
         return (
             patient,
