@@ -18,6 +18,7 @@ import pytest
 import redis
 from django.utils import timezone
 
+from ml.images.dicom import IDENTIFYING
 from tests import services as test_services
 from tests.dicom_files import dicom, phantom
 from tests.notifications.test_mail import Mailbox
@@ -39,7 +40,8 @@ from webportal.notifications.services import choose
 from webportal.records.models import Study
 
 NAME, OTHER_NAME = "Qwyxplanted^Zora", "Qwyxplanted^Otto"
-ID, ACCESSION, INDICATION = "QWYX-7731", "QWYXACC-55", "Qwyxcough"
+ID, ISSUER = "QWYX-7731", "QWYXTOWN"
+ACCESSION, INDICATION = "QWYXACC-55", "Qwyxcough"
 #: All that is planted contains it.
 MARK = "qwyx"
 
@@ -136,8 +138,10 @@ def _upload(portal: Portal, uploader: User) -> None:
     plant: dict[str, Any] = {
         "PatientID": ID,
         "AccessionNumber": ACCESSION,
+        "IssuerOfPatientID": ISSUER,
         "RequestedProcedureDescription": INDICATION,
     }
+    assert {*plant, "PatientName"} >= set(IDENTIFYING), "plant it too"
     good = dicom(phantom(), PatientName=NAME, **plant)
     contradicting = dicom(phantom(seed=1), PatientName=OTHER_NAME, **plant)
     batch = create_batch(uploader)

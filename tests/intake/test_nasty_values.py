@@ -9,6 +9,7 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataelem import DataElement
 from pytest_django.fixtures import Settings
 
+from ml.images.dicom import IDENTIFYING
 from tests import dicom_files as files
 from tests.helpers import audit_actions
 from tests.intake.conftest import zip_of
@@ -57,7 +58,6 @@ DATES = [
 ]
 TIMES = [b"235960", b"250000", b"99", b"1", b"235959.999999", b"\xff", b"12\\13", b"101112.1234567"]
 NUMBERS = [b"\0\0", b"\xff\xff", b"\xff\xff\xff\xff", b""]
-IDENTIFYING = ["PatientID", "IssuerOfPatientID", "PatientName", "AccessionNumber"]
 # Nothing that is written in these may cost the file, so a few of the worst are enough.
 OTHER_TEXTS = [b"A\0B", b"A\\B", b"A" * 5000, b"\xff\x1b$B"]
 OTHERS = [
