@@ -8,8 +8,9 @@ from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts.departments import only_department
 from webportal.accounts.models import Department
+from webportal.addresses import AddressError, read_addresses
 from webportal.network.models import Node
-from webportal.network.nodes import NodeError, read_addresses, read_ae_title
+from webportal.network.nodes import NodeError, read_ae_title
 
 _BETWEEN = re.compile(r"[\s,;]+")
 
@@ -57,7 +58,7 @@ class NodeForm(forms.Form):
         texts = [text for text in _BETWEEN.split(self.cleaned_data["addresses"]) if text]
         try:
             return read_addresses(texts)
-        except NodeError as error:
+        except AddressError as error:
             raise forms.ValidationError(error.message) from None
 
 

@@ -1,6 +1,5 @@
 """Adding and changing nodes, with their audit entries."""
 
-import ipaddress
 from collections.abc import Collection
 
 from django.db import IntegrityError, transaction
@@ -9,6 +8,7 @@ from django.utils.translation import gettext as _
 from webportal.accounts import services as accounts
 from webportal.accounts.departments import only_department
 from webportal.accounts.models import Department, User
+from webportal.addresses import is_among, read_addresses
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.network.models import LONGEST_AE_TITLE, Node
@@ -33,32 +33,9 @@ def read_ae_title(text: str) -> str:
     return title
 
 
-def read_addresses(texts: Collection[str]) -> list[str]:
-    """Return IP addresses and networks in canonical form, each once. Raises NodeError."""
-    found: list[str] = []
-    for text in texts:
-        try:
-            network = ipaddress.ip_network(text)
-        except ValueError:
-            raise NodeError(
-                _(
-                    "{text} is no IP address or network. Write one such as 192.168.10.21 or"
-                    " 192.168.10.0/24."
-                ).format(text=text)
-            ) from None
-        single = network.num_addresses == 1
-        found.append(str(network.network_address) if single else str(network))
-    if not found:
-        raise NodeError(_("Enter the addresses from which the device connects."))
-    return list(dict.fromkeys(found))
-
-
 def may_call_from(node: Node, address: str) -> bool:
     """Whether the node may call from this address."""
-    caller = ipaddress.ip_address(address)
-    if isinstance(caller, ipaddress.IPv6Address) and caller.ipv4_mapped is not None:
-        caller = caller.ipv4_mapped
-    return any(caller in ipaddress.ip_network(each) for each in node.addresses)
+    return is_among(address, node.addresses)
 
 
 @transaction.atomic
@@ -72,7 +49,7 @@ def create_node(
 ) -> Node:
     """Add a node with its account; `department` is that of its studies, by default the only one.
 
-    Raises NodeError, for example if the AE title is taken.
+    Raises NodeError, for example if the AE title is taken, and AddressError.
     """
     title, places = read_ae_title(ae_title), read_addresses(addresses)
     department = department or only_department()
@@ -111,7 +88,7 @@ def change_node(
 ) -> Node:
     """Change a node; its AE title stays, as does its department if none is given.
 
-    Open associations continue, and open batches keep their department. Raises NodeError.
+    Open associations continue, and open batches keep their department. Raises AddressError.
     """
     locked = Node.objects.select_for_update().get(pk=node.pk)
     before = _said_of(locked)

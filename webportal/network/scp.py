@@ -15,7 +15,6 @@ from socketserver import BaseServer
 from typing import Any
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.db import Error, connection
 from pydicom import uid
 from pydicom.dataset import FileMetaDataset
@@ -36,6 +35,7 @@ from webportal.network.limits import (
 )
 from webportal.network.models import Node
 from webportal.network.sop_classes import offered
+from webportal.tls import server_context
 
 logger = logging.getLogger(__name__)
 
@@ -55,8 +55,6 @@ _TRANSIENT, _BY_PROVIDER, LOCAL_LIMIT = 0x02, 0x03, 0x02
 
 # PS3.8 9.2: connection closed (Evt17) while awaiting the association request (Sta2).
 _CLOSED_UNASKED = ("Sta2", "Evt17")
-# RFC 9325 (BCP 195), for the profile of PS3.15 B.9: TLS 1.2 cipher suites; 1.3 has no weak ones.
-_CIPHERS = "ECDHE+AESGCM:DHE+AESGCM"
 
 
 class Server(ThreadedAssociationServer):
@@ -141,19 +139,14 @@ def listen(address: str, port: int) -> Server:
 
 
 def _tls() -> ssl.SSLContext | None:
-    """The TLS context with the profile of BCP 195; None if no certificate is configured."""
-    if not settings.DICOM_TLS_CERTIFICATE:
-        if settings.DICOM_TLS_CLIENT_CA:
-            raise ImproperlyConfigured("DICOM_TLS_CLIENT_CA needs DICOM_TLS_CERTIFICATE, too.")
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.sslsocket_class = GuardedTLSSocket
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_ciphers(_CIPHERS)
-    context.load_cert_chain(settings.DICOM_TLS_CERTIFICATE, settings.DICOM_TLS_KEY or None)
-    if settings.DICOM_TLS_CLIENT_CA:
-        context.load_verify_locations(settings.DICOM_TLS_CLIENT_CA)
-        context.verify_mode = ssl.CERT_REQUIRED
+    context = server_context(
+        "DICOM",
+        settings.DICOM_TLS_CERTIFICATE,
+        settings.DICOM_TLS_KEY,
+        settings.DICOM_TLS_CLIENT_CA,
+    )
+    if context is not None:
+        context.sslsocket_class = GuardedTLSSocket
     return context
 
 
