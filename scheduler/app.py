@@ -57,6 +57,7 @@ app.conf.update(
         "clean_storage": _every(CLEAN_SECONDS, "workers.tasks.clean_storage"),
         "seal_access": _every(FORGET_SECONDS, "scheduler.tasks.seal_access"),
         "remove_old_access": _every(FORGET_SECONDS, "scheduler.tasks.remove_old_access"),
+        "remove_old_orders": _every(FORGET_SECONDS, "scheduler.tasks.remove_old_orders"),
         "check_storage": _every(CHECK_SECONDS, "scheduler.tasks.check_storage"),
         "erase": _every(ERASE_SECONDS, "scheduler.tasks.erase"),
         "back_up": _every(BACK_UP_SECONDS, "scheduler.tasks.back_up"),

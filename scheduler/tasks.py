@@ -25,6 +25,7 @@ from webportal.delivery import starting
 from webportal.erasure import execution
 from webportal.inference import history
 from webportal.notifications import mail, run
+from webportal.orders import cleanup
 from webportal.upkeep import checking, pauses
 from webportal.upkeep.unreferenced import remove_unreferenced
 
@@ -109,6 +110,12 @@ def seal_access() -> None:
 def remove_old_access() -> None:
     """Remove entries of the access log whose retention period has passed."""
     removal.remove_old()
+
+
+@app.task(name="scheduler.tasks.remove_old_orders")
+def remove_old_orders() -> None:
+    """Remove orders that found no study in time, and records of messages."""
+    cleanup.remove_old()
 
 
 @app.task(name="scheduler.tasks.check_storage")

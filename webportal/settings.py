@@ -36,6 +36,7 @@ INSTALLED_APPS = [
     "webportal.access",
     "webportal.audit",
     "webportal.records",
+    "webportal.orders",
     "webportal.intake",
     "webportal.inference",
     "webportal.notifications",
@@ -229,6 +230,7 @@ AUDIT_CHECKS = [
     "webportal.accounts.reconciliation.CHECKS",
     "webportal.records.reconciliation.CHECKS",
     "webportal.inference.reconciliation.CHECKS",
+    "webportal.orders.reconciliation.CHECKS",
     "webportal.review.reads.reconciliation.CHECKS",
 ]
 
@@ -291,6 +293,22 @@ if not 4096 <= DICOM_PDU_BYTES <= 64 * 1024**2:
 DICOM_TLS_CERTIFICATE = env.str("DICOM_TLS_CERTIFICATE", default="")
 DICOM_TLS_KEY = env.str("DICOM_TLS_KEY", default="")
 DICOM_TLS_CLIENT_CA = env.str("DICOM_TLS_CLIENT_CA", default="")
+
+# ── Orders (HL7 v2) ─────────────────────────────────────────────────────────────────────────────
+# Where orders are received (manage.py receive_orders).
+ORDERS_ADDRESS = env.str("ORDERS_ADDRESS", default="127.0.0.1")
+ORDERS_PORT = env.int("ORDERS_PORT", default=2575)
+ORDERS_MESSAGE_BYTES = env.int("ORDERS_MESSAGE_BYTES", default=1024**2)
+ORDERS_CONNECTIONS = env.int("ORDERS_CONNECTIONS", default=20)
+# How long a connection may be silent, and how long a message may take to arrive.
+ORDERS_IDLE_SECONDS = env.float("ORDERS_IDLE_SECONDS", default=3600)
+ORDERS_ANSWER_SECONDS = env.float("ORDERS_ANSWER_SECONDS", default=30)
+# Orders without a study, and records of messages, are removed after this.
+ORDERS_KEPT_DAYS = env.int("ORDERS_KEPT_DAYS", default=180)
+# PEM files, as for the DICOM receiver.
+ORDERS_TLS_CERTIFICATE = env.str("ORDERS_TLS_CERTIFICATE", default="")
+ORDERS_TLS_KEY = env.str("ORDERS_TLS_KEY", default="")
+ORDERS_TLS_CLIENT_CA = env.str("ORDERS_TLS_CLIENT_CA", default="")
 
 # ── DICOMweb ────────────────────────────────────────────────────────────────────────────────────
 # Viewers at these origins, such as https://viewer.hospital.example, may ask from a browser, with a

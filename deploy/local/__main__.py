@@ -32,6 +32,7 @@ from deploy.local.system import (
     is_given,
     listen,
     only_supervisor,
+    orders_port,
     own_settings,
     running_environment,
     supervisor_pid,
@@ -120,7 +121,7 @@ def _run(folders: Folders, running: ExitStack) -> None:
     if "DATABASE_URL" in services:
         settings["DATABASE_URL"] = postgres.runtime_url
         owner = {OWNER: postgres.url}
-    settings["DICOM_PORT"] = str(dicom_port())
+    settings["DICOM_PORT"], settings["ORDERS_PORT"] = str(dicom_port()), str(orders_port())
     environment = {**os.environ, **settings, MARKER: str(folders.var)}
 
     _say("[3/4] Tables, first administrator, model")
@@ -134,7 +135,7 @@ def _run(folders: Folders, running: ExitStack) -> None:
     if prepared.returncode != 0:
         raise StartError("'manage.py prepare' failed; its message is above.")
 
-    _say("[4/4] Portal, worker, receiver, scheduler")
+    _say("[4/4] Portal, worker, receivers, scheduler")
     write_environment(folders, settings | owner)
     # The processes started from here on do not need the owner's privileges.
     without_owner(environment)
@@ -145,7 +146,8 @@ def _run(folders: Folders, running: ExitStack) -> None:
         is_ready=lambda: _answers(url),
         on_ready=lambda: _say(
             f"\nChestline is at {url}   (Ctrl-C stops it)\n"
-            f"It receives DICOM on port {settings['DICOM_PORT']}.\n"
+            f"It receives DICOM on port {settings['DICOM_PORT']} and orders (HL7) on port"
+            f" {settings['ORDERS_PORT']}.\n"
         ),
     )
 
@@ -167,6 +169,7 @@ def _programs(listener: socket.socket) -> list[Program]:
         Program("portal", [*server, "--fd", str(number)], pass_fds=(number,)),
         Program("worker", _worker_command("worker")),
         Program("receiver", [*MANAGE, "receive_dicom"]),
+        Program("orders", [*MANAGE, "receive_orders"]),
         Program("scheduler", _celery("scheduler.app", "scheduler", *scheduler)),
     ]
 

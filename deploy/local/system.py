@@ -18,6 +18,7 @@ from deploy.local.service import write_private
 ROOT = Path(__file__).resolve().parents[2]
 DEFAULT_PORT = 8000
 DEFAULT_DICOM_PORT = 11112
+DEFAULT_ORDERS_PORT = 2575
 WILDCARDS = ("0.0.0.0", "::")
 # Unavailable ports: used by another program, or reserved for root.
 TAKEN = (errno.EADDRINUSE, errno.EACCES)
@@ -38,6 +39,7 @@ SHARED = (
     "DICOM_AE_TITLE",
     "DICOM_PORT",
     "DICOM_INBOX",
+    "ORDERS_PORT",
 )
 
 
@@ -199,13 +201,19 @@ def listen(address: str) -> socket.socket:
 
 
 def dicom_port() -> int:
-    """DICOM_PORT, else the first free port from the usual one on.
+    """DICOM_PORT, else the first free port from the usual one on. Raises SystemStateError."""
+    return _port("DICOM", DEFAULT_DICOM_PORT, "receive DICOM")
 
-    Raises: SystemStateError: the configured one is taken.
-    """
-    given = os.environ.get("DICOM_PORT")
-    host = os.environ.get("DICOM_ADDRESS", "127.0.0.1")
-    first = DEFAULT_DICOM_PORT if given is None else int(given)
+
+def orders_port() -> int:
+    """ORDERS_PORT, else the first free port from the usual one on. Raises SystemStateError."""
+    return _port("ORDERS", DEFAULT_ORDERS_PORT, "receive orders")
+
+
+def _port(prefix: str, default: int, purpose: str) -> int:
+    given = os.environ.get(f"{prefix}_PORT")
+    host = os.environ.get(f"{prefix}_ADDRESS", "127.0.0.1")
+    first = default if given is None else int(given)
     for port in range(first, first + (200 if given is None else 1)):
         with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -215,7 +223,7 @@ def dicom_port() -> int:
                 continue
             return port
     raise SystemStateError(
-        f"Cannot receive DICOM on {host}, port {first} (DICOM_ADDRESS, DICOM_PORT): it is taken,"
+        f"Cannot {purpose} on {host}, port {first} ({prefix}_ADDRESS, {prefix}_PORT): it is taken,"
         " or no address of this machine."
     )
 

@@ -81,6 +81,7 @@ def test_compose_has_every_part_once() -> None:
         "prepare",
         "portal",
         "receiver",
+        "orders",
         "scheduler",
         "worker",
     }
@@ -92,7 +93,7 @@ def test_compose_has_every_part_once() -> None:
 
 def test_compose_starts_nothing_before_the_database_is_prepared() -> None:
     services = _compose("compose.yaml")["services"]
-    for name in ("portal", "receiver", "scheduler", "worker"):
+    for name in ("portal", "receiver", "orders", "scheduler", "worker"):
         condition = services[name]["depends_on"]["prepare"]["condition"]
         assert condition == "service_completed_successfully"
 
@@ -100,7 +101,7 @@ def test_compose_starts_nothing_before_the_database_is_prepared() -> None:
 def test_compose_passes_only_settings_that_are_read() -> None:
     services = _compose("compose.yaml")["services"]
     known = SETTINGS_READ
-    for name in ("prepare", "portal", "receiver", "scheduler", "worker"):
+    for name in ("prepare", "portal", "receiver", "orders", "scheduler", "worker"):
         variables = set(services[name]["environment"])
         given = {v if v in known else v.removesuffix("_FILE") for v in variables}
         assert given <= known

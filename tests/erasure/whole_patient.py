@@ -17,6 +17,7 @@ from tests import dicom_files
 from tests.audit import day
 from tests.conftest import PASSWORD
 from tests.network.rows import make_node
+from tests.orders.messages import answered, make_source, order
 from tests.reading import add_addendum, sign
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
@@ -112,6 +113,7 @@ def plant(people: day.People) -> Planted:
     take_note(study, people.other_reader)
     node = make_node()
     _plant_files(people, patient, node)
+    _plant_orders(people)
     _plant_searches(people)
     holds.lift(holds.place(patient, "Okonkwoski v. hospital", people.uploader), people.it)
     run.note_all()
@@ -139,6 +141,17 @@ def _plant_files(people: day.People, patient: Patient, node: Node) -> None:
     FileFault.objects.create(key=image.dicom_key, kind="damaged", radiograph=image)
     default_storage.save("dicom/aa/bb/loose.dcm", ContentFile(picture(28)))
     quarantine.set_aside("dicom/aa/bb/loose.dcm")
+
+
+def _plant_orders(people: day.People) -> None:
+    """One of the study, one that found none, and one that was the patient's before."""
+    source = make_source(by=people.it)
+    pid = "PID|1||ZQ-77812||Okonkwoski^Zephyrine||19870405"
+    for number in ("ACC-91827", "ACC-91827-2", "B-1"):
+        assert answered(source, order(pid=pid, obr={18: number, 31: "^Zephyrine coughs"}))
+    assert answered(source, order("XO", minute=1, pid=pid, obr={18: "ACC-91827", 31: "^Zephyrine"}))
+    other = 'PID|1||P9||Doe^Jane 9||""'
+    assert answered(source, order("XO", minute=1, pid=other, obr={18: "B-1", 31: "^Cough"}))
 
 
 def _plant_searches(people: day.People) -> None:

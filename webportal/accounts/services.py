@@ -100,6 +100,14 @@ def create_node_account(ae_title: str, description: str, by: User) -> User:
     return user
 
 
+def create_order_account(name: str, by: User) -> User:
+    """Create the account that represents a system that sends orders, like that of a node."""
+    user = User.objects.create_user(f"hl7:{name}", None, [], full_name=name, is_node=True)
+    detail = {"roles": [], "active": user.is_active, "node": name}
+    append(Event(Action.USER_CREATED, "user", user.pk, detail=detail), by)
+    return user
+
+
 def describe_node_account(account: User, ae_title: str, description: str) -> None:
     """Update the name of a node's account from the node's description."""
     account.full_name = _node_name(ae_title, description)

@@ -17,8 +17,9 @@ from webportal.intake.models import UploadBatch, UploadItem
 from webportal.records.models import Patient
 from webportal.records.searches import SESSION_KEY, normalised_words
 
-#: Audit entries that contain search terms.
+#: Audit entries that contain search terms, or whose orders were before.
 _LOOKED_FOR = (
+    Action.ORDER_CHANGED,
     Action.AUDIT_VIEWED,
     Action.AUDIT_EXPORTED,
     Action.ACCESS_VIEWED,

@@ -59,6 +59,8 @@ KINDS: dict[str, str | Promise] = {
     "review.imageview": _("Views of images"),
     "intake.uploaditem": _("Uploaded files, held and refused ones among them"),
     "intake.uploadbatch": _("Uploads without another file"),
+    "orders.order": _("Orders"),
+    "orders.orderedstudy": _("Links of orders and studies"),
     "delivery.document": _("Documents made for other systems"),
     "delivery.delivery": _("Deliveries of documents"),
     "network.receivedinstance": _("Instances received over the DICOM network"),

@@ -17,11 +17,12 @@ from webportal.erasure.traces import Traces
 from webportal.intake.cases import lookup
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.network.models import ReceivedInstance
+from webportal.orders.models import Order, OrderedStudy
 from webportal.records.models import Patient, Radiograph, Study
 from webportal.review.models import Addendum, Read
 
 #: Models whose rows must be part of the confirmed list; all others depend on them.
-_CONFIRMED = (Patient, Study, Radiograph, Read, Addendum, UploadItem)
+_CONFIRMED = (Patient, Study, Radiograph, Read, Addendum, UploadItem, Order)
 
 
 @dataclass
@@ -105,6 +106,7 @@ def of_patient(patient: Patient) -> Plan:
         Patient: [patient.pk],
         UploadItem: _named_items(traces, [study.pk for study in studies]),
         ReceivedInstance: _received(traces, unreadable),
+        Order: _orders_of_patient(traces),
     }
     plan = _plan(patient, {study.pk for study in studies}, roots)
     plan.files |= lost | others
@@ -143,6 +145,7 @@ def _plan(patient: Patient | None, studies: set[UUID], roots: dict[Any, Iterable
             *roots.get(ReceivedInstance, ()),
             *received.values_list("pk", flat=True),
         },
+        Order: {*roots.get(Order, ()), *_orders_of_studies(studies)},
     }
     rows = with_dependants({**roots, **more})
     batches = _batches_of_nothing_else(rows)
@@ -192,6 +195,25 @@ def _named_items(traces: Traces, studies: Iterable[UUID]) -> set[UUID]:
         item.pk
         for item in others.only("file_name", "batch").iterator()
         if (traces.are_in if item.batch_id in beside else traces.are_surely_in)(item.file_name)
+    }
+
+
+def _orders_of_studies(studies: set[UUID]) -> set[UUID]:
+    """The orders of these studies and of no others."""
+    links = OrderedStudy.objects.filter(study__in=studies).values("order")
+    others = OrderedStudy.objects.exclude(study__in=studies).values("order")
+    found = Order.objects.filter(pk__in=links).exclude(pk__in=others)
+    return set(found.values_list("pk", flat=True))
+
+
+def _orders_of_patient(traces: Traces) -> set[UUID]:
+    """The orders with the patient's ID, unless a study of somebody else has them."""
+    own = Order.objects.filter(patient_ids__contains=[{"id": traces.patient.patient_id}])
+    others = OrderedStudy.objects.exclude(study__patient=traces.patient).values("order")
+    return {
+        order.pk
+        for order in own.exclude(pk__in=others)
+        if any(traces.have_id(each["id"], each["issuer"]) for each in order.patient_ids)
     }
 
 

@@ -107,12 +107,16 @@ class Traces:
             if is_named or _is_telling(each) or plain.strip() == each
         )
 
-    def _has_id(self, facts: ImageFacts) -> bool:
-        if facts.patient_id != self.patient.patient_id:
+    def have_id(self, patient_id: str, issuer: str) -> bool:
+        """Whether a Patient ID and its issuer are the patient's."""
+        if patient_id != self.patient.patient_id:
             return False
-        issuers = facts.issuer_of_patient_id, self.patient.issuer
+        issuers = issuer, self.patient.issuer
         # One that is not said may be any, so that it tells only where one patient has the ID.
         return issuers[0] == issuers[1] or (self.is_only and not all(issuers))
+
+    def _has_id(self, facts: ImageFacts) -> bool:
+        return self.have_id(facts.patient_id, facts.issuer_of_patient_id)
 
     def _differs(self, facts: ImageFacts) -> bool:
         return not {"name", "birth_date"}.isdisjoint(

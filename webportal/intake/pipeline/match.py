@@ -11,6 +11,7 @@ from webportal.database.rows import insert_or_get
 from webportal.intake.claimed_identity import COMPARED, Identity, differences, differing
 from webportal.intake.errors import PatientDoubtError, RefusedError
 from webportal.intake.pipeline.identify import StudyFacts
+from webportal.orders.linking import link_study
 from webportal.reasons import NO_REASON, Reason
 from webportal.records.identity import identity_made
 from webportal.records.models import Patient, Study
@@ -111,7 +112,8 @@ def _study_of(
             "priority": study.priority,
             "department": str(department.pk),
         }
-        return study, [*events, Event(Action.STUDY_CREATED, "study", study.pk, study.pk, detail)]
+        made = Event(Action.STUDY_CREATED, "study", study.pk, study.pk, detail)
+        return study, [*events, made, *link_study(study)]
     refuse_elsewhere(study, by)
     if study.patient_id != patient.pk:
         raise PatientDoubtError("study_mismatch")

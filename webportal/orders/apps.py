@@ -1,0 +1,15 @@
+"""App configuration."""
+
+from django.apps import AppConfig
+
+
+class OrdersConfig(AppConfig):
+    """Orders from the hospital's information systems."""
+
+    name = "webportal.orders"
+    label = "orders"
+    verbose_name = "Orders"
+
+    def ready(self) -> None:
+        """Register the reasons, and follow changes of patients and studies."""
+        from webportal.orders import reasons, signals  # noqa: F401

@@ -1,0 +1,196 @@
+"""Which order belongs to which study: by the accession number, and then only to its patient.
+
+Study and order are linked by whichever comes last. Both lock their accession number first, so that
+neither misses the other while both arrive.
+"""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import QuerySet
+from django.utils.translation import gettext as _
+
+from webportal.accounts.models import User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append_all
+from webportal.inference import queue
+from webportal.orders.models import Order, OrderedStudy
+from webportal.records.identifiers import is_placeholder_identifier
+from webportal.records.models import Patient, Study
+from webportal.records.services import signed_among
+from webportal.refusals import Conflict
+
+#: What an order writes into a case record where nothing is written there.
+BROUGHT = ("indication", "history", "referring_physician")
+
+
+class OrderError(Conflict):
+    """An order cannot be linked like this; the message says why."""
+
+
+def differences(order: Order, patient: Patient) -> list[str]:
+    """What the order says of its patient other than the record does: `patient_id`, `birth_date`.
+
+    One of its identifiers has to be the Patient ID exactly, and its issuer the same or not said.
+    """
+    unlike = []
+    if patient.is_temporary or not any(_is_id_of(each, patient) for each in order.patient_ids):
+        unlike.append("patient_id")
+    if order.birth_date and patient.birth_date and order.birth_date != patient.birth_date:
+        unlike.append("birth_date")
+    return unlike
+
+
+def _is_id_of(identifier: dict[str, str], patient: Patient) -> bool:
+    issuers = {identifier["issuer"], patient.issuer} - {""}
+    is_same = identifier["id"] == patient.patient_id and len(issuers) < 2
+    return is_same and not is_placeholder_identifier(patient.patient_id)
+
+
+def lock_number(accession_number: str) -> None:
+    """Lock an accession number until the transaction ends."""
+    with connection.cursor() as cursor:
+        key = f"order {accession_number}"
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
+
+
+def of_number(study: Study) -> QuerySet[Order]:
+    """The orders with the accession number of a study that are not linked to it."""
+    if not study.accession_number:
+        return Order.objects.none()
+    orders = Order.objects.filter(accession_number=study.accession_number)
+    return orders.exclude(links__study=study).exclude(not_for__contains=[study.pk])
+
+
+def link_study(study: Study) -> list[Event]:
+    """Link a study, new or changed and locked, to its orders; return what to audit."""
+    if not study.accession_number:
+        return []
+    lock_number(study.accession_number)
+    events: list[Event] = []
+    for order in of_number(study).select_for_update(of=("self",)):
+        if not differences(order, study.patient):
+            events += _link(order, study, None)
+    return events
+
+
+def follow_order(order: Order) -> list[Event]:
+    """Bring an order, new or changed, to its studies; return what to audit.
+
+    The caller has locked the accession number, and the order.
+    """
+    events: list[Event] = []
+    studies = Study.objects.filter(accession_number=order.accession_number)
+    linked = Study.objects.filter(order_links__order=order)
+    keys = {*studies.values_list("pk", flat=True), *linked.values_list("pk", flat=True)}
+    for study in _locked(keys):
+        link = order.links.filter(study=study).first()
+        agrees = not differences(order, study.patient)
+        if link is None and agrees and study.pk not in order.not_for:
+            events += _link(order, study, None)
+        elif link is not None and (agrees or link.linked_by_id):
+            events += _bring(link, order, study)
+        elif link is not None:
+            events += _unlink(link, study, "patient_differs")
+    return events
+
+
+def check_links(study: Study, *, was_moved: bool) -> list[Event]:
+    """Withdraw orders that are no longer for the study's patient, and find others.
+
+    What a person has linked stays unless the study was moved to another patient.
+    """
+    events: list[Event] = []
+    links = OrderedStudy.objects.filter(study=study)
+    for link in links.select_related("order").select_for_update(of=("self",)):
+        if differences(link.order, study.patient) and (was_moved or not link.linked_by_id):
+            events += _unlink(link, study, "patient_differs")
+    return [*events, *link_study(study)]
+
+
+@transaction.atomic
+def link(order: Order, study: Study, by: User) -> None:
+    """Link an order to a study as a person decided. Raises OrderError if they are linked."""
+    [study] = _locked([study.pk])
+    order = Order.objects.select_for_update(of=("self",)).get(pk=order.pk)
+    if order.links.filter(study=study).exists():
+        raise OrderError(_("The order is linked to this study already."))
+    append_all(_link(order, study, by), by)
+
+
+@transaction.atomic
+def unlink(order: Order, study: Study, by: User) -> None:
+    """Take an order away from a study, or say that it is not for it, as a person decided."""
+    [study] = _locked([study.pk])
+    order = Order.objects.select_for_update(of=("self",)).get(pk=order.pk)
+    found = order.links.filter(study=study).first()
+    if found is None and study.pk in order.not_for:
+        raise OrderError(_("The order is not linked to this study."))
+    if study.pk not in order.not_for:
+        order.not_for = [*order.not_for, study.pk]
+        order.save(update_fields=["not_for"])
+    events = _unlink(found, study, "by_person") if found else [_left(order, study, "by_person")]
+    append_all(events, by)
+
+
+def _locked(keys: Iterable[Any]) -> list[Study]:
+    studies = Study.objects.filter(pk__in=keys).select_related("patient").order_by("pk")
+    return list(studies.select_for_update(of=("self",), no_key=True))
+
+
+def _link(order: Order, study: Study, by: User | None) -> list[Event]:
+    found = OrderedStudy.objects.create(order=order, study=study, linked_by=by)
+    if study.pk in order.not_for:
+        order.not_for = [each for each in order.not_for if each != study.pk]
+        order.save(update_fields=["not_for"])
+    detail: dict[str, Any] = {"differences": differences(order, study.patient)} if by else {}
+    linked = Event(Action.ORDER_LINKED, "order", order.pk, study.pk, detail)
+    return [linked, *_bring(found, order, study)]
+
+
+def _unlink(link: OrderedStudy, study: Study, why: str) -> list[Event]:
+    """Remove a link, and what its order brought unless somebody has changed or signed it."""
+    order, brought = link.order, link.brought
+    link.delete()
+    written = {name: "" for name, text in brought.items() if text and getattr(study, name) == text}
+    if not written or signed_among(Study.objects.filter(pk=study.pk)):
+        return [_left(order, study, why)]
+    return [_left(order, study, why), *_write(study, written, order)]
+
+
+def _left(order: Order, study: Study, why: str) -> Event:
+    return Event(Action.ORDER_UNLINKED, "order", order.pk, study.pk, {"reason": why})
+
+
+def _bring(link: OrderedStudy, order: Order, study: Study) -> list[Event]:
+    """Write what the order says into the case record, unless a person did or a read is signed.
+
+    Its priority can only make the study more urgent.
+    """
+    if signed_among(Study.objects.filter(pk=study.pk)):
+        return []
+    values: dict[str, Any] = {}
+    for name in BROUGHT:
+        written, said = getattr(study, name), getattr(order, name)
+        if written != said and written in ("", link.brought.get(name, "")):
+            values[name] = said
+    kept = {name: text for name, text in link.brought.items() if name not in values}
+    link.brought = kept | {name: text for name, text in values.items() if text}
+    link.save(update_fields=["brought"])
+    if not order.is_cancelled and order.priority < study.priority:
+        values["priority"] = order.priority
+    return _write(study, values, order)
+
+
+def _write(study: Study, values: dict[str, Any], order: Order) -> list[Event]:
+    if not values:
+        return []
+    detail: dict[str, Any] = {"fields": list(values), "order": str(order.pk)}
+    if "priority" in values:
+        detail |= {"previous_priority": study.priority, "priority": values["priority"]}
+        queue.change_priority(study.pk, values["priority"])
+    for name, value in values.items():
+        setattr(study, name, value)
+    study.save(update_fields=list(values))
+    return [Event(Action.STUDY_CHANGED, "study", study.pk, study.pk, detail)]

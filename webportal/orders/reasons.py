@@ -1,0 +1,36 @@
+"""Why a message was not accepted, by code; they name segments and fields, never their values."""
+
+from django.utils.translation import gettext_noop
+
+from webportal.reasons import register
+
+register(
+    {
+        "message_too_long": gettext_noop("The message is longer than ORDERS_MESSAGE_BYTES."),
+        "message_unreadable": gettext_noop(
+            "Line {line} is no HL7 segment; a message begins with MSH and its delimiters."
+        ),
+        "character_set": gettext_noop("The character set in MSH-18 is not supported."),
+        "characters": gettext_noop(
+            "The message has bytes that its character set (MSH-18) does not have."
+        ),
+        "control_id": gettext_noop("MSH-10 is empty or longer than 199 characters."),
+        "control_id_reused": gettext_noop(
+            "MSH-10 is that of an earlier message with other content."
+        ),
+        "message_type": gettext_noop("MSH-9 is not ORM^O01, OMI^O23 or OMG^O19."),
+        "processing_id": gettext_noop("MSH-11 is not P: only production messages are taken."),
+        "version": gettext_noop("The HL7 version in MSH-12 is not 2.3 to 2.8."),
+        "segment_missing": gettext_noop("The segment {segment} is missing."),
+        "segment_repeated": gettext_noop("There is more than one segment {segment}."),
+        "segment_misplaced": gettext_noop("A segment {segment} stands before the first ORC."),
+        "field_missing": gettext_noop("{field} is empty."),
+        "field_invalid": gettext_noop("{field} cannot be used as it is."),
+        "several_accessions": gettext_noop("An order has several accession numbers ({field})."),
+        "order_control": gettext_noop("The order control code in ORC-1 is not supported."),
+        "order_ambiguous": gettext_noop(
+            "Several orders have this accession number; ORC-2 has to say which one it is."
+        ),
+        "not_now": gettext_noop("It cannot be stored at present. Send it again."),
+    }
+)

@@ -1,0 +1,139 @@
+"""Adding and changing the systems that send orders, and finding them by their addresses."""
+
+from collections.abc import Collection, Iterable
+
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from webportal.accounts import services as accounts
+from webportal.accounts.departments import only_department
+from webportal.accounts.models import Department, User
+from webportal.addresses import is_among, overlap, read_addresses
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.orders.models import AccessionIn, CharacterSet, OrderSource, RejectedSender
+from webportal.refusals import Conflict
+
+_KEPT = 20
+_LOCK = 0x6F7264657273  # "orders"
+
+
+class SourceError(Conflict):
+    """A system cannot be added or changed like this; the message says why and what to do."""
+
+
+@transaction.atomic
+def create_source(
+    name: str,
+    addresses: Collection[str],
+    by: User,
+    *,
+    departments: Iterable[Department] = (),
+    accession_in: str = AccessionIn.IHE,
+    character_set: str = CharacterSet.ASCII,
+) -> OrderSource:
+    """Add a system with its account. Raises SourceError, and AddressError for an address."""
+    places, seen_by = read_addresses(addresses), _departments(departments)
+    _refuse_taken(places)
+    try:
+        with transaction.atomic():
+            source = OrderSource.objects.create(
+                name=name,
+                addresses=places,
+                accession_in=accession_in,
+                character_set=character_set,
+                account=accounts.create_order_account(name, by),
+                created_by=by,
+            )
+    except IntegrityError:
+        raise SourceError(_("There is already a system with this name.")) from None
+    source.departments.set(seen_by)
+    append(
+        Event(Action.ORDER_SOURCE_CREATED, "order_source", source.pk, detail=_said_of(source)), by
+    )
+    return source
+
+
+@transaction.atomic
+def change_source(
+    source: OrderSource,
+    *,
+    addresses: Collection[str],
+    is_active: bool,
+    by: User,
+    departments: Iterable[Department] = (),
+    accession_in: str = AccessionIn.IHE,
+    character_set: str = CharacterSet.ASCII,
+) -> OrderSource:
+    """Change a system; its name stays. Raises SourceError and AddressError."""
+    locked = OrderSource.objects.select_for_update().get(pk=source.pk)
+    before, seen_by = _said_of(locked), _departments(departments)
+    locked.addresses, locked.is_active = read_addresses(addresses), is_active
+    locked.accession_in, locked.character_set = accession_in, character_set
+    if is_active:
+        _refuse_taken(locked.addresses, locked)
+    locked.save()
+    locked.departments.set(seen_by)
+    after = _said_of(locked)
+    detail = {
+        name: {"from": before[name], "to": value}
+        for name, value in after.items()
+        if before[name] != value
+    }
+    if detail:
+        append(Event(Action.ORDER_SOURCE_CHANGED, "order_source", locked.pk, detail=detail), by)
+    return locked
+
+
+def source_at(address: str) -> OrderSource | None:
+    """The system that may send from an address; None if none may."""
+    sources = OrderSource.objects.filter(is_active=True).select_related("account")
+    return next((each for each in sources if is_among(address, each.addresses)), None)
+
+
+def note_rejected(address: str) -> None:
+    """Record an unknown caller for hospital IT's page; the oldest ones are dropped."""
+    _, created = RejectedSender.objects.update_or_create(
+        address=address,
+        defaults={"times": F("times") + 1, "at": timezone.now()},
+        create_defaults={"at": timezone.now()},
+    )
+    if created:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "DELETE FROM orders_rejectedsender WHERE address NOT IN"
+                " (SELECT address FROM orders_rejectedsender ORDER BY at DESC LIMIT %s)",
+                [_KEPT],
+            )
+
+
+def _departments(given: Iterable[Department]) -> list[Department]:
+    only = only_department()
+    found = list(given) or ([only] if only else [])
+    if not found:
+        raise SourceError(_("Say of which departments people may see its orders."))
+    return found
+
+
+def _refuse_taken(addresses: list[str], source: OrderSource | None = None) -> None:
+    """A message is its sender's by the address alone, so that no two may share one."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+    for other in OrderSource.objects.filter(is_active=True):
+        if (source is None or other.pk != source.pk) and overlap(addresses, other.addresses):
+            raise SourceError(
+                _("{name} sends from one of these addresses already.").format(name=other)
+            )
+
+
+def _said_of(source: OrderSource) -> dict[str, object]:
+    return {
+        "name": source.name,
+        "addresses": source.addresses,
+        "departments": sorted(str(each.pk) for each in source.departments.all()),
+        "accession_in": source.accession_in,
+        "character_set": source.character_set,
+        "active": source.is_active,
+    }
