@@ -13,6 +13,7 @@ from tests.factories import make_job, make_patient, make_prediction, make_radiog
 from webportal.accounts.models import Role, User
 from webportal.inference.models import Job, Prediction
 from webportal.records.models import Study
+from webportal.review.worklist.columns import COLUMNS, remember_columns
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -222,6 +223,17 @@ def pull(page: Page, heading: str, onto: str) -> None:
     page.mouse.move(boxes[0]["x"] + boxes[0]["width"] / 2, boxes[0]["y"] + 10)
     page.mouse.down()
     page.mouse.move(boxes[1]["x"] + 5, boxes[1]["y"] + 12, steps=8)
+
+
+def test_with_every_column_each_can_be_read(page: Page, reader: User) -> None:
+    study_of("Phantom^A", indication="Cough for three days")
+    remember_columns(reader, COLUMNS)
+    page.goto("/worklist")
+    expect(page.locator("th[data-column]")).to_have_count(len(COLUMNS))
+    widths = page.locator("th[data-column]").evaluate_all(
+        "all => all.map((each) => each.getBoundingClientRect().width)"
+    )
+    assert min(widths) > 60
 
 
 def test_a_column_is_moved_by_dragging_its_heading(page: Page) -> None:
