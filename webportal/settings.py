@@ -149,6 +149,20 @@ if ROLE_SEPARATION not in ("always", "never", "auto"):
 REQUIRE_SECOND_FACTOR = env.list("REQUIRE_SECOND_FACTOR", default=[])
 # Encrypts the secrets of authenticator apps: the first key encrypts, all of them decrypt.
 SECOND_FACTOR_KEYS = env.list("SECOND_FACTOR_KEYS", default=[]) or [SECRET_KEY]
+# Groups of the identity provider or directory, and the roles that they give:
+# readers=radiologist+coordinator,informatics=it.
+GROUP_ROLES = {
+    group: tuple(roles.split("+")) for group, roles in env.dict("GROUP_ROLES", default={}).items()
+}
+# Groups and the departments that they give, `*` for all of them: ward=Emergency+Surgery,chiefs=*.
+GROUP_DEPARTMENTS = {
+    group: tuple(names.split("+"))
+    for group, names in env.dict("GROUP_DEPARTMENTS", default={}).items()
+}
+# Whether accounts are created for everybody whom they know, or only those added by hospital IT
+# can sign in.
+CREATE_USERS = env.bool("CREATE_USERS", default=False)
+GROUP_REFRESH_MINUTES = env.float("GROUP_REFRESH_MINUTES", default=10)
 # The hospital's identity provider (OpenID Connect, webportal.accounts.oidc), if there is one.
 OIDC_ISSUER = env.str("OIDC_ISSUER", default="")
 OIDC_CLIENT_ID = env.str("OIDC_CLIENT_ID", default="")
@@ -157,19 +171,6 @@ OIDC_NAME = env.str("OIDC_NAME", default="your hospital account")
 OIDC_SCOPES = env.list("OIDC_SCOPES", default=["openid", "profile", "email"])
 OIDC_USERNAME_CLAIM = env.str("OIDC_USERNAME_CLAIM", default="preferred_username")
 OIDC_GROUPS_CLAIM = env.str("OIDC_GROUPS_CLAIM", default="groups")
-# Mapping of groups to roles: readers=radiologist+coordinator,informatics=it.
-OIDC_ROLES = {
-    group: tuple(roles.split("+")) for group, roles in env.dict("OIDC_ROLES", default={}).items()
-}
-# Groups and the departments that they give, `*` for all of them: ward=Emergency+Surgery,chiefs=*.
-OIDC_DEPARTMENTS = {
-    group: tuple(names.split("+"))
-    for group, names in env.dict("OIDC_DEPARTMENTS", default={}).items()
-}
-# Whether accounts are created for all of the provider's users, or only those added by hospital IT
-# can sign in.
-OIDC_CREATE_USERS = env.bool("OIDC_CREATE_USERS", default=False)
-OIDC_REFRESH_MINUTES = env.float("OIDC_REFRESH_MINUTES", default=10)
 # If off, only break-glass users can sign in by password or passkey.
 LOCAL_SIGN_IN = env.bool("LOCAL_SIGN_IN", default=True)
 BREAK_GLASS_USERS = env.list("BREAK_GLASS_USERS", default=[])

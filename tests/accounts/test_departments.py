@@ -89,7 +89,7 @@ def test_groups_of_the_identity_provider_give_departments(
     surgery = departments.create_department("Surgery", it_person)
     make_user(Role.UPLOADER, username="ann")
     settings.OIDC_ISSUER = "https://id.example"
-    settings.OIDC_DEPARTMENTS = {"ward": ("surgery", "Unknown"), "chiefs": ("*",)}
+    settings.GROUP_DEPARTMENTS = {"ward": ("surgery", "Unknown"), "chiefs": ("*",)}
     claims = {"sub": "1", "preferred_username": "ann", "groups": ["ward"]}
     ann = person_of(claims)
     assert list(ann.departments.all()) == [surgery]

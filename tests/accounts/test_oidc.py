@@ -38,8 +38,8 @@ def provider(process: IdentityProvider, settings: Settings) -> IdentityProvider:
     settings.OIDC_ISSUER = process.url
     settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET = CLIENT_ID, "secret"
     settings.OIDC_NAME = "Bir Hospital"
-    settings.OIDC_ROLES = {"readers": ("radiologist",), "informatics": ("it",)}
-    settings.OIDC_CREATE_USERS = True
+    settings.GROUP_ROLES = {"readers": ("radiologist",), "informatics": ("it",)}
+    settings.CREATE_USERS = True
     return process
 
 
@@ -122,7 +122,7 @@ def test_it_never_redirects_to_another_site(client: Client, provider: IdentityPr
 def test_only_existing_users_sign_in_unless_accounts_are_created(
     client: Client, provider: IdentityProvider, settings: Settings, make_user: Callable[..., User]
 ) -> None:
-    settings.OIDC_CREATE_USERS = False
+    settings.CREATE_USERS = False
     provider.knows("asha", groups=["readers"])
     assert "no account asha here" in provider.sign_in(client, "asha").text
     known = make_user(Role.UPLOADER, username="Asha")
@@ -372,7 +372,7 @@ def test_passwords_can_be_restricted_to_break_glass_users(
 @pytest.mark.parametrize(
     ("name", "value", "problem"),
     [
-        ("OIDC_ROLES", {"readers": ("reader",)}, "reader, which is no role"),
+        ("GROUP_ROLES", {"readers": ("reader",)}, "reader, which is no role"),
         ("OIDC_CLIENT_SECRET", "", "needs OIDC_CLIENT_ID"),
         ("OIDC_ISSUER", "http://id.hospital.example", "must begin with https"),
     ],

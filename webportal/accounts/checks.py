@@ -28,10 +28,10 @@ def roles_are_known(**kwargs: Any) -> list[Error]:
 def identity_provider_is_complete(**kwargs: Any) -> list[Error]:
     """The identity provider's settings are complete and consistent."""
     found = []
-    unknown = {role for roles in settings.OIDC_ROLES.values() for role in roles} - set(Role.values)
+    unknown = {role for roles in settings.GROUP_ROLES.values() for role in roles} - set(Role.values)
     if unknown:
         names = ", ".join(sorted(unknown))
-        found.append(Error(f"OIDC_ROLES names {names}, which is no role.", id="accounts.E002"))
+        found.append(Error(f"GROUP_ROLES names {names}, which is no role.", id="accounts.E002"))
     if settings.OIDC_ISSUER and not (settings.OIDC_CLIENT_ID and settings.OIDC_CLIENT_SECRET):
         message = "OIDC_ISSUER needs OIDC_CLIENT_ID and OIDC_CLIENT_SECRET."
         found.append(Error(message, id="accounts.E003"))

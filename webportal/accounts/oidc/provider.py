@@ -16,8 +16,6 @@ from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from joserfc.errors import JoseError
 
-from webportal.refusals import Refusal
-
 TIMEOUT_SECONDS = 10
 # Asymmetric algorithms only: neither a key shared with the client, nor none.
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512"]
@@ -132,10 +130,3 @@ def _client(issuer: str, client_id: str, secret: str, scope: str) -> DjangoOAuth
             "default_timeout": TIMEOUT_SECONDS,
         },
     )
-
-
-class ProviderRefusal(Refusal):
-    """A user of the provider may not sign in here; the message says why."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__("provider_refused", message)

@@ -1,6 +1,6 @@
 """Sessions started through the identity provider: refreshing them.
 
-Every OIDC_REFRESH_MINUTES the next request fetches the user's current claims with the refresh
+Every GROUP_REFRESH_MINUTES the next request fetches the user's current claims with the refresh
 token. Roles of groups that were removed end then, as does the session of a user whom the provider
 no longer knows. Without refresh tokens, such changes take effect at the next sign-in, or through
 back-channel logout. While the provider is unavailable, sessions continue.
@@ -20,6 +20,7 @@ from django.urls import reverse
 
 from webportal.accounts import sessions
 from webportal.accounts.encryption import UnreadableSecretError, decrypt, encrypt
+from webportal.accounts.federation import FederatedRefusal
 from webportal.accounts.models import Session, User
 from webportal.accounts.oidc import people, provider
 from webportal.audit.models import Action
@@ -36,7 +37,7 @@ def begin(session: SessionBase, answer: provider.Answer) -> None:
         "sub": str(answer.claims["sub"]),
         "sid": str(answer.claims.get("sid", "")),
         "refresh": encrypt(answer.refresh_token) if answer.refresh_token else "",
-        "due": time.time() + settings.OIDC_REFRESH_MINUTES * 60,
+        "due": time.time() + settings.GROUP_REFRESH_MINUTES * 60,
     }
 
 
@@ -67,13 +68,13 @@ def _ask_again(request: HttpRequest) -> None:
     except provider.ProviderUnreachableError:
         logger.warning("the identity provider does not answer; sessions go on meanwhile")
         return
-    except (provider.RefusedByProviderError, provider.ProviderRefusal, UnreadableSecretError):
+    except (provider.RefusedByProviderError, FederatedRefusal, UnreadableSecretError):
         detail = {"identity_provider": True}
         append(Event(Action.SIGNED_OUT, "user", user.pk, detail=detail), people.PROVIDER)
         request.session.flush()
         request.user = AnonymousUser()
         return
-    due = time.time() + settings.OIDC_REFRESH_MINUTES * 60
+    due = time.time() + settings.GROUP_REFRESH_MINUTES * 60
     noted |= {"refresh": encrypt(answer.refresh_token), "due": due}
     request.session[sessions.FEDERATED] = noted
 

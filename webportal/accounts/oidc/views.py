@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from webportal.access.shown import sign_in_tried
 from webportal.accounts.devices import remember_device
+from webportal.accounts.federation import FederatedRefusal
 from webportal.accounts.oidc import logout, people, provider
 from webportal.accounts.oidc import sessions as federated
 from webportal.accounts.sign_in import BACKEND, note_how, safe_target
@@ -56,7 +57,7 @@ def callback(request: HttpRequest) -> HttpResponse:
     except provider.RefusedByProviderError as error:
         logger.warning("sign-in by the identity provider refused: %r", str(error))
         return _refused(request, _("The identity provider did not sign you in. Try again."))
-    except provider.ProviderRefusal as refusal:
+    except FederatedRefusal as refusal:
         return _refused(request, str(refusal))
     except ValidationError as error:
         return _refused(request, " ".join(error.messages))

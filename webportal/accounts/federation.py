@@ -1,0 +1,184 @@
+"""People whom another system authenticates: their accounts, and roles from their groups.
+
+That system is the hospital's identity provider (webportal.accounts.oidc) or its directory
+(webportal.accounts.directory). Its own identifier, not the name, identifies a person once they have
+signed in.
+"""
+
+import logging
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+
+from django.conf import settings
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from webportal.accounts import separation
+from webportal.accounts.departments import memberships_of, set_memberships
+from webportal.accounts.models import Department, FederatedIdentity, Role, User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.refusals import Refusal
+
+logger = logging.getLogger(__name__)
+
+
+class FederatedRefusal(Refusal):
+    """Somebody whom the other system knows may not sign in here; the message says why."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("provider_refused", message)
+
+
+@dataclass(frozen=True)
+class Person:
+    """What the other system says of a person."""
+
+    #: Identifies the person there, whatever their name.
+    subject: str
+    name: str
+    full_name: str
+    groups: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Source:
+    """The other system."""
+
+    issuer: str
+    #: The actor in the trail for the changes that it causes.
+    actor: str
+
+
+def account_of(person: Person, source: Source) -> User:
+    """The person's account, with the roles of their groups.
+
+    It is found by the subject; at the first sign-in by the name, or created if CREATE_USERS allows
+    it. Raises FederatedRefusal, and ValidationError if no account can have that name.
+    """
+    identity = FederatedIdentity.objects.filter(issuer=source.issuer, subject=person.subject)
+    found = identity.select_related("user").first()
+    user = found.user if found else _first_time(person, source)
+    if not user.is_active:
+        raise FederatedRefusal(_("You may not sign in any more. Ask hospital IT."))
+    update_roles(user, person.groups, source)
+    return user
+
+
+def update_roles(user: User, groups: Sequence[str], source: Source) -> None:
+    """Replace the user's roles by those of their groups, if GROUP_ROLES is set; audited.
+
+    Raises FederatedRefusal if no group maps to a role, the roles may not be combined, or the
+    account is a break-glass account, which no other system controls.
+    """
+    _refuse_break_glass(user)
+    _update_departments(user, groups, source)
+    if not settings.GROUP_ROLES:
+        return
+    try:
+        roles = _roles_of(groups)
+    except FederatedRefusal:
+        # Neither their API tokens nor other sessions keep the roles of former groups.
+        _set_roles(user, [], source)
+        raise
+    _set_roles(user, roles, source)
+
+
+@transaction.atomic
+def _set_roles(user: User, roles: list[str], source: Source) -> None:
+    locked = User.objects.select_for_update().get(pk=user.pk)
+    if locked.roles != roles:
+        detail = {"roles": {"from": locked.roles, "to": roles}}
+        locked.roles = user.roles = roles
+        locked.save(update_fields=["roles"])
+        append(Event(Action.USER_CHANGED, "user", user.pk, detail=detail), source.actor)
+
+
+def _update_departments(user: User, groups: Sequence[str], source: Source) -> None:
+    """Let the person belong to the departments of their groups, where GROUP_DEPARTMENTS names any.
+
+    Who is the head of one stays as hospital IT has said. A name that no department has gives
+    nothing: the log says so.
+    """
+    if not settings.GROUP_DEPARTMENTS:
+        return
+    names = {name for group in groups for name in settings.GROUP_DEPARTMENTS.get(group, ())}
+    wanted = {name.casefold() for name in names - {"*"}}
+    found = [each for each in Department.objects.all() if each.name.casefold() in wanted]
+    for missing in sorted(wanted - {each.name.casefold() for each in found}):
+        logger.warning("GROUP_DEPARTMENTS names the department %s, which there is not", missing)
+    heads = [each.department for each in user.memberships.filter(is_head=True)]
+    set_memberships(user, source.actor, departments=found, heads=heads, sees_all="*" in names)
+
+
+def _roles_of(groups: Sequence[str]) -> list[str]:
+    roles = sorted({role for group in groups for role in settings.GROUP_ROLES.get(group, ())})
+    if not roles:
+        raise FederatedRefusal(_("None of your groups has a role in Chestline. Ask hospital IT."))
+    _refuse_conflict(roles)
+    return roles
+
+
+def _refuse_conflict(roles: Collection[str]) -> None:
+    found = separation.conflict(roles) if separation.is_enforced() else None
+    if found:
+        first, second = (str(Role(role).label) for role in found)
+        raise FederatedRefusal(
+            _(
+                "Your groups give you the roles {first} and {second}, which may not be "
+                "combined. Ask hospital IT."
+            ).format(first=first, second=second)
+        )
+
+
+@transaction.atomic
+def _first_time(person: Person, source: Source) -> User:
+    if not person.name:
+        raise FederatedRefusal(
+            _("The identity provider sent no user name ({claim}). Ask hospital IT.").format(
+                claim=settings.OIDC_USERNAME_CLAIM
+            )
+        )
+    user = User.objects.filter(username__iexact=person.name).first()
+    if user is None:
+        user = _make(person, source)
+    _refuse_break_glass(user)
+    if user.is_node:
+        raise FederatedRefusal(_("This account belongs to a DICOM node, not to a person."))
+    try:
+        with transaction.atomic():
+            FederatedIdentity.objects.create(
+                user=user, issuer=source.issuer, subject=person.subject
+            )
+    except IntegrityError as error:
+        raise FederatedRefusal(
+            _(
+                "The account {name} belongs to somebody else at the provider. Ask hospital IT."
+            ).format(name=person.name)
+        ) from error
+    append(Event(Action.IDENTITY_LINKED, "user", user.pk), source.actor)
+    return user
+
+
+def _refuse_break_glass(user: User) -> None:
+    # Administrators of the other system must not be able to take over the break-glass accounts.
+    if user.username in settings.BREAK_GLASS_USERS:
+        raise FederatedRefusal(_("This account signs in by its password alone."))
+
+
+def _make(person: Person, source: Source) -> User:
+    if not settings.CREATE_USERS:
+        raise FederatedRefusal(
+            _("There is no account {name} here. Ask hospital IT to add it.").format(
+                name=person.name
+            )
+        )
+    roles = _roles_of(person.groups) if settings.GROUP_ROLES else []
+    user = User(username=person.name, full_name=person.full_name, roles=roles)
+    user.set_unusable_password()
+    user.full_clean(exclude=["password", "roles"])
+    user.save()
+    user.join_only_department()
+    detail = {"roles": roles, "active": True} | memberships_of(user)
+    append(Event(Action.USER_CREATED, "user", user.pk, detail=detail), source.actor)
+    return user
