@@ -16,6 +16,7 @@ from deploy.local.frontend import FRONTEND, node_environment
 from deploy.local.system import ROOT
 from tools import lock, scoping
 from tools.chromium import ensure_chromium
+from tools.directory import ensure_directory
 from tools.helm import ensure_helm
 from tools.programs import ensure_program
 
@@ -97,6 +98,8 @@ def _start_tests(arguments: list[str]) -> subprocess.Popen[bytes]:
     # The syslog server that the audit trail is sent to, and what checks the messages.
     ensure_program("rsyslogd", "rsyslog-openssl")
     ensure_program("xmllint", "libxml2-utils")
+    # The hospital's user directory, and the client for it.
+    ensure_directory()
     # The reverse proxy of the containers, and Helm for the chart.
     ensure_program("caddy")
     ensure_helm()

@@ -87,6 +87,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "webportal.site.errors.render_405_page",
     "webportal.accounts.oidc.sessions.ask_again_when_due",
+    "webportal.accounts.directory.people.refresh_sessions",
     "webportal.accounts.middleware.SignInMiddleware",
     "webportal.accounts.middleware.require_own_password",
     "webportal.accounts.middleware.require_second_factor",
@@ -171,6 +172,19 @@ OIDC_NAME = env.str("OIDC_NAME", default="your hospital account")
 OIDC_SCOPES = env.list("OIDC_SCOPES", default=["openid", "profile", "email"])
 OIDC_USERNAME_CLAIM = env.str("OIDC_USERNAME_CLAIM", default="preferred_username")
 OIDC_GROUPS_CLAIM = env.str("OIDC_GROUPS_CLAIM", default="groups")
+# The hospital's directory (LDAP, webportal.accounts.directory), if people sign in by it. What is
+# not set fits Active Directory.
+LDAP_URL = env.str("LDAP_URL", default="")
+LDAP_CA_FILE = env.str("LDAP_CA_FILE", default="")
+LDAP_BIND_DN = env.str("LDAP_BIND_DN", default="")
+LDAP_BIND_PASSWORD = env.str("LDAP_BIND_PASSWORD", default="")
+LDAP_PEOPLE_BASE = env.str("LDAP_PEOPLE_BASE", default="")
+LDAP_PEOPLE_FILTER = env.str("LDAP_PEOPLE_FILTER", default=accounts.LDAP_PEOPLE_FILTER)
+LDAP_NAME_ATTRIBUTE = env.str("LDAP_NAME_ATTRIBUTE", default="sAMAccountName")
+LDAP_FULL_NAME_ATTRIBUTE = env.str("LDAP_FULL_NAME_ATTRIBUTE", default="displayName")
+LDAP_ID_ATTRIBUTE = env.str("LDAP_ID_ATTRIBUTE", default="objectGUID")
+LDAP_GROUP_BASE = env.str("LDAP_GROUP_BASE", default="")
+LDAP_GROUP_FILTER = env.str("LDAP_GROUP_FILTER", default=accounts.LDAP_GROUP_FILTER)
 # If off, only break-glass users can sign in by password or passkey.
 LOCAL_SIGN_IN = env.bool("LOCAL_SIGN_IN", default=True)
 BREAK_GLASS_USERS = env.list("BREAK_GLASS_USERS", default=[])

@@ -11,15 +11,24 @@ RUN npm run build
 
 FROM python:3.13-slim-bookworm AS packages
 WORKDIR /build
+# python-ldap is compiled; what it needs of Debian is pinned by Debian's release.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev libldap-dev libsasl2-dev \
+    && rm -rf /var/lib/apt/lists/*
 COPY pyproject.toml requirements.lock ./
 RUN python -m venv /opt/uv \
     && sed -n '/^uv==/,/^    # via/p' requirements.lock > uv.txt \
     && /opt/uv/bin/pip install --no-cache-dir --disable-pip-version-check --require-hashes -r uv.txt \
     && /opt/uv/bin/uv venv /opt/venv \
     && /opt/uv/bin/uv pip install --python /opt/venv/bin/python --no-cache --compile-bytecode \
-        --require-hashes -r pyproject.toml -c requirements.lock
+        --require-hashes -r pyproject.toml -c requirements.lock --extra ldap
 
 FROM python:3.13-slim-bookworm
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends libldap-2.5-0 libsasl2-2 \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --user-group --home-dir /var/lib/chestline chestline \
     && install -d -o chestline -g chestline -m 0700 /var/lib/chestline /var/lib/chestline/storage /var/lib/chestline/audit \
         /var/lib/chestline/inbox /var/lib/chestline/incoming

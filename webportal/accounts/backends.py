@@ -1,15 +1,20 @@
-"""Authentication backend with throttling."""
+"""Authentication backend with throttling, for passwords kept here or in the directory."""
 
 from http import HTTPStatus
 from typing import Any
 
 from django.contrib.auth.backends import ModelBackend
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest
 from django.utils.translation import gettext
 
 from webportal.access.shown import sign_in_tried
 from webportal.accounts import hashing, throttle
 from webportal.accounts.devices import known_device
+from webportal.accounts.directory import people
+from webportal.accounts.directory.connection import DirectoryUnreachableError
+from webportal.accounts.directory.passwords import is_of_directory
+from webportal.accounts.federation import FederatedRefusal
 from webportal.accounts.models import User
 from webportal.accounts.sign_in import LocalSignInError, refuse_local
 from webportal.audit.models import Action
@@ -31,7 +36,7 @@ class ExpiredPasswordError(Refusal):
 
 
 class ThrottledBackend(ModelBackend):
-    """Django's password check, subject to throttling and limited concurrency."""
+    """Django's password check, then the directory's, with throttling and limited concurrency."""
 
     def authenticate(
         self,
@@ -42,9 +47,10 @@ class ThrottledBackend(ModelBackend):
     ) -> User | None:
         """Return the user, or None.
 
-        Raises TooManyAttemptsError or BusyError if the password was not checked. Neither is a
-        failed sign-in, so that a flood does not fill the audit trail. Raises ExpiredPasswordError
-        for an expired one-time password.
+        Raises TooManyAttemptsError, BusyError or DirectoryUnreachableError if the password was not
+        checked. None is a failed sign-in, so that a flood does not fill the audit trail. Raises
+        ExpiredPasswordError for an expired one-time password, and FederatedRefusal for people of
+        the directory who may not sign in here.
         """
         if username is None or password is None:
             return None
@@ -54,11 +60,11 @@ class ThrottledBackend(ModelBackend):
         try:
             with hashing.sign_ins.take():
                 user = super().authenticate(request, username, password)
-        except hashing.BusyError:
+            if not isinstance(user, User) or is_of_directory(user):
+                return self._of_directory(request, username, password, attempt)
+        except (hashing.BusyError, DirectoryUnreachableError):
             attempt.withdraw()
             raise
-        if not isinstance(user, User):
-            return None
         attempt.succeed()
         try:
             refuse_local(user)
@@ -72,4 +78,21 @@ class ThrottledBackend(ModelBackend):
             sign_in_tried(request, user.username)
             append(Event(Action.SIGN_IN_FAILED, "user", user.pk, detail=detail), user)
             raise ExpiredPasswordError
+        return user
+
+    def _of_directory(
+        self, request: HttpRequest | None, name: str, password: str, attempt: throttle.Attempt
+    ) -> User | None:
+        try:
+            user = people.sign_in(name, password)
+        except (FederatedRefusal, ValidationError) as error:
+            attempt.succeed()
+            sign_in_tried(request, people.DIRECTORY)
+            detail = {"directory": True}
+            append(Event(Action.SIGN_IN_FAILED, "user", "", detail=detail), people.DIRECTORY)
+            if isinstance(error, ValidationError):
+                raise FederatedRefusal(" ".join(error.messages)) from error
+            raise
+        if user is not None:
+            attempt.succeed()
         return user

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.checks import Error, register
 
+from webportal.accounts.directory import channels, connection
 from webportal.accounts.models import Role
 
 
@@ -39,7 +40,38 @@ def identity_provider_is_complete(**kwargs: Any) -> list[Error]:
     if address.scheme == "http" and address.hostname not in ("localhost", "127.0.0.1", "::1"):
         message = "OIDC_ISSUER must begin with https: whoever is between could sign in as anybody."
         found.append(Error(message, id="accounts.E004"))
-    if not settings.LOCAL_SIGN_IN and not settings.OIDC_ISSUER:
-        message = "LOCAL_SIGN_IN is off and OIDC_ISSUER is empty, so that nobody could sign in."
+    if not (settings.LOCAL_SIGN_IN or settings.OIDC_ISSUER or settings.LDAP_URL):
+        message = (
+            "LOCAL_SIGN_IN is off, and OIDC_ISSUER and LDAP_URL are empty, so that nobody could"
+            " sign in."
+        )
         found.append(Error(message, id="accounts.E005"))
+    return found
+
+
+@register()
+def directory_is_complete(**kwargs: Any) -> list[Error]:
+    """The directory's settings are complete and consistent."""
+    if not settings.LDAP_URL:
+        return []
+    found = []
+    if not connection.is_installed():
+        message = "LDAP_URL needs the extra ldap (docs/sign-in.md)."
+        found.append(Error(message, id="accounts.E006"))
+    if not all(channels.is_safe(urlsplit(url)) for url in settings.LDAP_URL.split()):
+        message = (
+            "LDAP_URL must be ldaps://host, or several of them with spaces between: passwords are"
+            " sent there. ldap:// is for a server on this machine."
+        )
+        found.append(Error(message, id="accounts.E007"))
+    if not (settings.LDAP_BIND_DN and settings.LDAP_BIND_PASSWORD and settings.LDAP_PEOPLE_BASE):
+        message = "LDAP_URL needs LDAP_BIND_DN, LDAP_BIND_PASSWORD and LDAP_PEOPLE_BASE."
+        found.append(Error(message, id="accounts.E008"))
+    if (settings.GROUP_ROLES or settings.GROUP_DEPARTMENTS) and not settings.LDAP_GROUP_BASE:
+        message = "GROUP_ROLES and GROUP_DEPARTMENTS need LDAP_GROUP_BASE, where the groups are."
+        found.append(Error(message, id="accounts.E009"))
+    filters = settings.LDAP_PEOPLE_FILTER, settings.LDAP_GROUP_FILTER
+    if "{dn}" not in filters[1] or not all(each.startswith("(") for each in filters):
+        message = "Filters of LDAP have parentheses, and LDAP_GROUP_FILTER has {dn} for the person."
+        found.append(Error(message, id="accounts.E010"))
     return found

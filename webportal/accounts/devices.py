@@ -23,7 +23,7 @@ def known_device(request: HttpRequest | None, username: str) -> str:
     """The digest of the requesting browser, or '' if the user has never signed in there."""
     digest = _digest_of(request)
     fresh = Q(used_at__gte=timezone.now() - REMEMBERED)
-    known = KnownDevice.objects.filter(fresh, user__username=username, device_digest=digest)
+    known = KnownDevice.objects.filter(fresh, user__username__iexact=username, device_digest=digest)
     return digest if digest and known.exists() else ""
 
 

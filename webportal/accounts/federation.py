@@ -8,12 +8,13 @@ signed in.
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils.translation import gettext as _
 
-from webportal.accounts import separation
+from webportal.accounts import separation, services
 from webportal.accounts.departments import memberships_of, set_memberships
 from webportal.accounts.models import Department, FederatedIdentity, Role, User
 from webportal.audit.models import Action
@@ -25,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 class FederatedRefusal(Refusal):
     """Somebody whom the other system knows may not sign in here; the message says why."""
+
+    status = HTTPStatus.FORBIDDEN
 
     def __init__(self, message: str) -> None:
         super().__init__("provider_refused", message)
@@ -48,6 +51,8 @@ class Source:
     issuer: str
     #: The actor in the trail for the changes that it causes.
     actor: str
+    #: Whether people type its passwords here, and have none of their own besides.
+    has_passwords: bool = False
 
 
 def account_of(person: Person, source: Source) -> User:
@@ -157,6 +162,8 @@ def _first_time(person: Person, source: Source) -> User:
             ).format(name=person.name)
         ) from error
     append(Event(Action.IDENTITY_LINKED, "user", user.pk), source.actor)
+    if source.has_passwords:
+        services.remove_password(user, source.actor)
     return user
 
 

@@ -304,13 +304,16 @@ class Passkey(models.Model):
 
 
 class FederatedIdentity(models.Model):
-    """A user's identity at the identity provider; see webportal.accounts.oidc."""
+    """A user's identity at the identity provider or in the directory; see accounts.federation."""
 
     user = models.OneToOneField(
         User, on_delete=models.CASCADE, primary_key=True, related_name="federated_identity"
     )
     issuer = models.CharField(max_length=255)
     subject = models.CharField(max_length=255)
+    refresh_at = models.DateTimeField(
+        null=True, blank=True, help_text="When to ask the directory again; no provider is."
+    )
 
     class Meta:
         constraints = [

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from webportal.accounts import codes, passkeys, sessions, throttle
 from webportal.accounts.devices import known_device
+from webportal.accounts.directory.passwords import is_of_directory
 from webportal.accounts.encryption import UnreadableSecretError
 from webportal.accounts.models import Authenticator, Passkey, RecoveryCode, User
 from webportal.accounts.services import AccountError, refuse_takeover, revoke_all_tokens
@@ -35,9 +36,11 @@ def has_app(user: User) -> bool:
 def is_required(user: User) -> bool:
     """Whether a role of this user requires a second factor.
 
-    For users without a password it is the identity provider's responsibility.
+    For users of the identity provider, who have no password here, it is responsible for that.
     """
-    return user.has_role(*settings.REQUIRE_SECOND_FACTOR) and user.has_usable_password()
+    return user.has_role(*settings.REQUIRE_SECOND_FACTOR) and (
+        user.has_usable_password() or is_of_directory(user)
+    )
 
 
 def is_missing(user: User) -> bool:

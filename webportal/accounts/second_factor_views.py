@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from webportal.accounts import codes, confirmation, encryption, second_factor, services
 from webportal.accounts import passkeys as keys
 from webportal.accounts.confirmation import confirmed
+from webportal.accounts.directory.passwords import is_of_directory
 from webportal.accounts.forms import CodeForm, ConfirmForm, PasskeyForm
 from webportal.accounts.models import Authenticator, Passkey, RecoveryCode
 from webportal.accounts.roles import SignedInRequest, allow
@@ -34,7 +35,9 @@ def confirm(request: SignedInRequest) -> HttpResponse:
         else:
             confirmation.confirm(request.session)
             return redirect("accounts:second-factor")
-    return render(request, "accounts/confirm.html", {"form": form})
+    user = request.user
+    has_password = user.has_usable_password() or is_of_directory(user)
+    return render(request, "accounts/confirm.html", {"form": form, "has_password": has_password})
 
 
 @allow()

@@ -15,6 +15,9 @@ from django.utils.translation import gettext as _
 from webportal.accounts import separation, sessions, throttle
 from webportal.accounts.departments import memberships_of
 from webportal.accounts.devices import forget_devices
+from webportal.accounts.directory import passwords
+from webportal.accounts.directory.connection import DirectoryUnreachableError
+from webportal.accounts.directory.passwords import is_of_directory
 from webportal.accounts.models import ApiToken, Department, Role, TokenScope, User
 from webportal.audit.models import Action, AuditEntry
 from webportal.audit.trail import Event, append
@@ -159,10 +162,12 @@ def reset_password(user: User, by: User) -> str:
     """Set a new one-time password for a user and return it; sessions and tokens end.
 
     The user is notified (`password_reset`), so that nobody takes over their account unnoticed.
-    Raises AccountError for one's own account, and if `by` has just reset the user's second factor.
+    Raises AccountError for one's own account, if `by` has just reset the user's second factor, and
+    for passwords that are not kept here.
     """
     if user == by:
         raise AccountError(_("Choose a new password in the menu under your name, top right."))
+    _refuse_password(user)
     refuse_takeover(user, by, Action.FACTORS_RESET)
     password = one_time_password()
     user.set_password(password)
@@ -198,8 +203,9 @@ def _refuse_conflict(roles: Collection[str]) -> None:
 def change_own_password(user: User, password: str) -> None:
     """Set a password chosen by the user; other sessions and all API tokens end.
 
-    Raises ValidationError when it is too weak.
+    Raises ValidationError when it is too weak, and AccountError if it is not kept here.
     """
+    _refuse_password(user)
     validate_password(password, user)
     user.set_password(password)
     user.must_change_password = False
@@ -210,13 +216,34 @@ def change_own_password(user: User, password: str) -> None:
     append(Event(Action.PASSWORD_CHANGED, "user", user.pk), user)
 
 
+@transaction.atomic
+def remove_password(user: User, by: str) -> None:
+    """Leave the user without a password here; another system, `by`, checks theirs from now on."""
+    if not user.has_usable_password():
+        return
+    user.set_unusable_password()
+    user.must_change_password = False
+    user.one_time_password_until = None
+    user.save(update_fields=["password", "must_change_password", "one_time_password_until"])
+    sessions.end_all(user)
+    revoke_all_tokens(user, by)
+    append(Event(Action.PASSWORD_CHANGED, "user", user.pk, detail={"removed": True}), by)
+
+
+def _refuse_password(user: User) -> None:
+    if is_of_directory(user):
+        raise AccountError(
+            _("This password is kept in the hospital’s user directory. Change it there.")
+        )
+
+
 def confirm_password(user: User, password: str) -> None:
     """Confirm the signed-in person's identity, for example before a signature.
 
     Raises AccountError if the password is wrong, or after too many failures. Failures at the
     sign-in page do not count here: anybody can cause those, and they must keep nobody from signing.
     """
-    confirm(user, lambda: user.check_password(password))
+    confirm(user, lambda: passwords.is_right(user, password))
 
 
 def confirm(user: User, is_right: Callable[[], bool]) -> None:
@@ -226,7 +253,12 @@ def confirm(user: User, is_right: Callable[[], bool]) -> None:
         attempt.begin()
     except throttle.TooManyAttemptsError as error:
         raise AccountError(str(error)) from error
-    if not is_right():
+    try:
+        right = is_right()
+    except DirectoryUnreachableError as error:
+        attempt.withdraw()
+        raise AccountError(str(error)) from error
+    if not right:
         raise AccountError(_("That is not your password."))
     attempt.succeed()
 

@@ -14,6 +14,7 @@ from django.utils.translation import gettext
 
 from webportal.access.shown import sign_in_tried
 from webportal.accounts.devices import remember_device
+from webportal.accounts.directory.passwords import is_of_directory
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
@@ -33,10 +34,12 @@ class LocalSignInError(Refusal):
     status = HTTPStatus.FORBIDDEN
 
     def __init__(self) -> None:
-        super().__init__(
-            "local_sign_in_off",
-            gettext("Sign in with {name} instead.").format(name=settings.OIDC_NAME),
+        instead = (
+            gettext("Sign in with {name} instead.").format(name=settings.OIDC_NAME)
+            if settings.OIDC_ISSUER
+            else gettext("Use the user name and password of your hospital account instead.")
         )
+        super().__init__("local_sign_in_off", instead)
 
 
 @dataclass(frozen=True)
@@ -65,8 +68,8 @@ def waiting(request: HttpRequest) -> Waiting | None:
 
 def complete(request: HttpRequest, user: User, target: str, factor: str) -> HttpResponse:
     """Sign the user in, and redirect to the page they wanted."""
-    request.session.pop(_WAITING, None)
-    note_how(request, second_factor=factor, **_break_glass(user))
+    detail = _password(user) if request.session.pop(_WAITING, None) else _break_glass(user)
+    note_how(request, second_factor=factor, **detail)
     login(request, user, BACKEND)
     response = HttpResponseRedirect(safe_target(request, target))
     remember_device(request, response, user)
@@ -87,13 +90,17 @@ def note_how(request: HttpRequest, **detail: Any) -> None:
 
 def note_password(request: HttpRequest, user: User) -> None:
     """Record that the sign-in that follows is by password alone."""
-    note_how(request, **_break_glass(user))
+    note_how(request, **_password(user))
 
 
 def refuse_local(user: User) -> None:
-    """Raise LocalSignInError if this user may sign in only through the identity provider."""
+    """Raise LocalSignInError if this user may not sign in by a local password or a passkey."""
     if not settings.LOCAL_SIGN_IN and user.username not in settings.BREAK_GLASS_USERS:
         raise LocalSignInError
+
+
+def _password(user: User) -> dict[str, Any]:
+    return {"directory": True} if is_of_directory(user) else _break_glass(user)
 
 
 def _break_glass(user: User) -> dict[str, Any]:

@@ -12,6 +12,7 @@ in are counted separately.
 """
 
 import math
+import unicodedata
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
@@ -87,7 +88,7 @@ class Attempt:
         paces: dict[str, Pace],
         error: type[TooManyAttemptsError] = TooManyAttemptsError,
     ) -> None:
-        self.name = _digest(username)
+        self.name = _digest(canonical(username))
         self.error = error
         # The user's own counter comes first in `paces`; the others are shared with strangers.
         self.paces = {_digest(key): pace for key, pace in paces.items()}
@@ -137,8 +138,17 @@ class Attempt:
         return math.ceil(max(waits))
 
 
+def canonical(username: str) -> str:
+    """The name as attempts are counted: in whatever case, and however its letters are encoded.
+
+    The hospital's directory, which may check the password, compares names like that.
+    """
+    return unicodedata.normalize("NFKC", username).casefold()
+
+
 def sign_in_attempt(username: str, network: str, device: str) -> Attempt:
     """A sign-in from a network; `device` is '' for a browser unknown for this user."""
+    username = canonical(username)
     if device:
         return Attempt(username, {f"device {device} {username}": ONE_PERSON})
     paces = {
@@ -165,7 +175,7 @@ def code_attempt(username: str, device: str) -> Attempt:
 
 def forget(username: str) -> None:
     """Reset the counters: this user has a new password."""
-    PasswordAttempt.objects.filter(name_digest=_digest(username)).delete()
+    PasswordAttempt.objects.filter(name_digest=_digest(canonical(username))).delete()
 
 
 def _digest(text: str) -> str:

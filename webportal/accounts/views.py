@@ -20,6 +20,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from webportal.accounts import departments, second_factor, separation, services, sessions
 from webportal.accounts.devices import remember_device
+from webportal.accounts.directory.passwords import is_of_directory
 from webportal.accounts.forms import NewUserForm, PasswordForm, SignInForm, TokenForm, UserForm
 from webportal.accounts.models import ApiToken, Role, User
 from webportal.accounts.oidc import provider
@@ -52,6 +53,7 @@ class SignIn(LoginView):
             no_passkeys=why_unavailable(self.request),
             provider_name=settings.OIDC_NAME if provider.is_offered() else "",
             has_local_sign_in=settings.LOCAL_SIGN_IN,
+            has_directory=bool(settings.LDAP_URL),
             **kwargs,
         )
 
@@ -91,6 +93,9 @@ def _change_password(request: SignedInRequest, form: PasswordForm) -> bool:
         services.change_own_password(request.user, form.cleaned_data["new"])
     except ValidationError as error:
         form.add_error("new", error)
+        return False
+    except services.AccountError as error:
+        form.add_error(None, str(error))
         return False
     update_session_auth_hash(request, request.user)
     return True
@@ -215,7 +220,12 @@ def user(request: SignedInRequest, user_id: uuid.UUID) -> HttpResponse:
         else:
             messages.success(request, _("{name} is changed.").format(name=person))
             return redirect("accounts:users")
-    context = {"person": person, "form": form, "has_second_factor": second_factor.has_one(person)}
+    context = {
+        "person": person,
+        "form": form,
+        "has_second_factor": second_factor.has_one(person),
+        "is_of_directory": is_of_directory(person),
+    }
     return render(request, "accounts/user.html", context)
 
 

@@ -7,6 +7,7 @@ from knox.auth import TokenAuthentication
 from rest_framework.exceptions import AuthenticationFailed
 from rest_framework.request import Request
 
+from webportal.accounts.directory.people import refresh_when_due
 from webportal.accounts.models import ApiToken, User
 
 _USE_NOTED_EVERY = timedelta(minutes=1)
@@ -21,6 +22,8 @@ class APITokenAuthentication(TokenAuthentication):  # type: ignore[misc]
             user, found = super().authenticate_credentials(token)
         except ValueError as error:
             raise AuthenticationFailed("Invalid token.") from error
+        if not refresh_when_due(user):
+            raise AuthenticationFailed("Invalid token.")
         now = timezone.now()
         if found.used_at is None or now - found.used_at > _USE_NOTED_EVERY:
             ApiToken.objects.filter(pk=found.pk).update(used_at=now)

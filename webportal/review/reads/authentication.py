@@ -16,6 +16,7 @@ from django.contrib.sessions.backends.base import SessionBase
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from webportal.accounts.directory.passwords import is_right
 from webportal.accounts.models import Passkey, User
 from webportal.accounts.services import AccountError, confirm, confirm_password
 from webportal.audit.models import Action
@@ -57,7 +58,7 @@ def confirm_signer(signer: User, secret: Secret, pin_is_open: bool) -> None:
         return
     confirm(
         signer,
-        lambda: (pin_is_open and _is_pin(signer, secret)) or signer.check_password(secret),
+        lambda: (pin_is_open and _is_pin(signer, secret)) or is_right(signer, secret),
     )
 
 

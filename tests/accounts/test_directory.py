@@ -1,0 +1,441 @@
+"""Sign-in by the hospital's directory: a real slapd in a process of its own."""
+
+import logging
+import socket
+import time
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.test import Client
+from django.utils import timezone
+from pytest_django.fixtures import Settings
+
+from tests.accounts.ldap_server import (
+    DISABLED,
+    GROUPS,
+    NORMAL,
+    PEOPLE,
+    SERVICE_DN,
+    SERVICE_PASSWORD,
+    Directory,
+    find_slapd,
+    running_directory,
+)
+from tests.accounts.soft_passkey import SoftPasskey
+from tests.conftest import PASSWORD
+from tests.helpers import audit_actions
+from webportal.access.models import AccessEntry
+from webportal.accounts import codes, services, throttle
+from webportal.accounts.directory import channels, connection, people
+from webportal.accounts.models import FederatedIdentity, PasswordAttempt, Role, User
+from webportal.accounts.services import AccountError
+from webportal.audit.models import Action, AuditEntry
+from webportal.review.reads import authentication
+
+pytest.importorskip("ldap", reason="the extra ldap is not installed")
+if find_slapd() is None:
+    pytest.skip("slapd is not installed", allow_module_level=True)
+pytestmark = pytest.mark.django_db
+# Of the directory, and no local one.
+SECRET = "swordfish of asha"
+
+
+@pytest.fixture(scope="module")
+def process() -> Iterator[Directory]:
+    with running_directory() as directory:
+        yield directory
+
+
+@pytest.fixture
+def directory(
+    process: Directory, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Directory]:
+    settings.LDAP_URL, settings.LDAP_CA_FILE = process.tls_url, str(process.ca_file)
+    settings.LDAP_BIND_DN, settings.LDAP_BIND_PASSWORD = SERVICE_DN, SERVICE_PASSWORD
+    settings.LDAP_PEOPLE_BASE, settings.LDAP_GROUP_BASE = PEOPLE, GROUPS
+    settings.GROUP_ROLES = {"readers": ("radiologist",), "informatics": ("it",)}
+    settings.CREATE_USERS = True
+    monkeypatch.setattr(people, "_silent_until", 0.0)
+    yield process
+    process.empties()
+
+
+def send(client: Client, name: str = "asha", password: str = SECRET) -> tuple[int, str]:
+    response = client.post("/sign-in", {"username": name, "password": password})
+    return response.status_code, response.text
+
+
+def is_signed_in(client: Client) -> bool:
+    return client.get("/account/sessions").status_code == 200
+
+
+def make_due() -> None:
+    FederatedIdentity.objects.update(refresh_at=timezone.now() - timedelta(seconds=1))
+
+
+def test_a_new_person_gets_an_account_with_the_roles_of_their_groups(
+    client: Client, directory: Directory
+) -> None:
+    directory.knows("asha", SECRET, ["readers", "staff"])
+    assert "password of your hospital account" in client.get("/sign-in").text
+    assert send(client)[0] == 302
+    assert client.get("/worklist").status_code == 200
+    user = User.objects.get()
+    assert (user.username, str(user), user.roles) == ("asha", "Asha Tester", ["radiologist"])
+    assert not user.has_usable_password()
+    assert audit_actions() == [Action.USER_CREATED, Action.IDENTITY_LINKED, Action.SIGNED_IN]
+    assert AuditEntry.objects.latest("sequence").detail == {"directory": True}
+    # Whom it knows stays the same person under another name.
+    directory.joins(directory.renames(f"uid=asha,{PEOPLE}", "asha.new"), "readers")
+    assert send(Client(), "asha.new")[0] == 302
+    assert User.objects.count() == 1
+
+
+def test_a_wrong_password_and_an_unknown_name_look_alike(
+    client: Client, directory: Directory
+) -> None:
+    directory.knows("asha", SECRET, ["readers"])
+    wrong, unknown = send(client, password="guess"), send(client, "nobody")
+    assert (wrong[0], unknown[0]) == (200, 200)
+    assert ("correct user name" in wrong[1], "correct user name" in unknown[1]) == (True, True)
+    assert audit_actions() == [Action.SIGN_IN_FAILED] * 2
+    assert not User.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["*", "as*", "asha)(uid=*", "ASHA ", "uid=asha", "a\0sha", "ásha"])
+def test_no_name_but_ones_own_signs_in(client: Client, directory: Directory, name: str) -> None:
+    directory.knows("asha", SECRET, ["readers"])
+    assert people.sign_in(name, SECRET) is None
+    assert people.sign_in("ASHA", "") is None
+    assert people.sign_in("ASHA", SECRET) is not None
+
+
+def test_names_in_other_letters_share_their_count_of_wrong_passwords(
+    client: Client, directory: Directory
+) -> None:
+    directory.knows("asha", SECRET, ["readers"])
+    for name in ("asha", "Asha", "aSha", "ASHA", "ａｓｈａ"):
+        assert send(client, name, "guess")[0] == 200
+    status, text = send(client)
+    assert (status, "Wait" in text) == (429, True)
+    # No wrong password reached the directory while throttled, and the wait ends.
+    PasswordAttempt.objects.update(at=timezone.now() - throttle.MEMORY)
+    assert send(client)[0] == 302
+
+
+def test_groups_decide_as_they_do_at_the_identity_provider(
+    client: Client, directory: Directory, settings: Settings
+) -> None:
+    dn = directory.knows("asha", SECRET, ["staff"])
+    status, text = send(client)
+    assert (status, "None of your groups" in text) == (403, True)
+    entry = AuditEntry.objects.get()
+    assert (entry.action, entry.actor) == (Action.SIGN_IN_FAILED, "directory")
+    assert [each.outcome for each in AccessEntry.objects.filter(outcome="failed")] == ["failed"]
+    settings.ROLE_SEPARATION = "always"
+    directory.joins(dn, "readers")
+    directory.joins(dn, "informatics")
+    assert "may not be combined" in send(client)[1]
+    directory.leaves(dn, "informatics")
+    assert send(client)[0] == 302
+    settings.CREATE_USERS = False
+    directory.knows("bina", SECRET, ["readers"])
+    assert "no account bina here" in send(Client(), "bina")[1]
+    User.objects.update(is_active=False)
+    assert "may not sign in any more" in send(Client())[1]
+
+
+def test_only_groups_below_their_base_count(client: Client, directory: Directory) -> None:
+    dn = directory.knows("asha", SECRET, ["staff"])
+    directory.joins(dn, "informatics", branch=PEOPLE)
+    assert "None of your groups" in send(client)[1]
+
+
+def test_the_directory_takes_over_an_account_and_its_password(
+    client: Client, directory: Directory, make_user: Callable[..., User]
+) -> None:
+    known = make_user(Role.UPLOADER, username="Asha")
+    token = services.create_token(known, "export")
+    directory.knows("asha", SECRET, ["readers"])
+    # Until then the local password signs in.
+    assert send(Client(), "Asha", PASSWORD)[0] == 302
+    assert send(client)[0] == 302
+    known.refresh_from_db()
+    assert (known.roles, known.has_usable_password()) == (["radiologist"], False)
+    assert send(Client(), "Asha", PASSWORD)[0] == 200
+    header = {"Authorization": f"Token {token}"}
+    assert Client().get("/api/v1/studies", headers=header).status_code == 401
+    changed = AuditEntry.objects.get(action=Action.PASSWORD_CHANGED)
+    assert (changed.actor, changed.detail) == ("directory", {"removed": True})
+
+
+def test_break_glass_accounts_and_nodes_are_never_asked_for(
+    directory: Directory, settings: Settings, make_user: Callable[..., User]
+) -> None:
+    settings.BREAK_GLASS_USERS = ["emergency"]
+    make_user(Role.IT, username="emergency")
+    directory.knows("emergency", SECRET, ["informatics"])
+    assert send(Client(), "emergency")[0] == 200
+    assert send(Client(), "emergency", PASSWORD)[0] == 302
+    assert not FederatedIdentity.objects.exists()
+
+
+def test_a_removed_group_takes_effect_at_the_next_refresh(
+    client: Client, directory: Directory
+) -> None:
+    dn = directory.knows("asha", SECRET, ["readers", "informatics"])
+    send(client)
+    token = services.create_token(User.objects.get(), "export")
+    header = {"Authorization": f"Token {token}"}
+    directory.leaves(dn, "readers")
+    assert client.get("/worklist").status_code == 200
+    make_due()
+    assert client.get("/worklist").status_code == 403
+    assert client.get("/users").status_code == 200
+    entry = AuditEntry.objects.filter(action=Action.USER_CHANGED).get()
+    assert entry.detail == {"roles": {"from": ["it", "radiologist"], "to": ["it"]}}
+    assert Client().get("/api/v1/users", headers=header).status_code == 200
+    # The last group goes: so does the session, and what a token may do without one.
+    directory.leaves(dn, "informatics")
+    make_due()
+    assert Client().get("/api/v1/users", headers=header).status_code == 401
+    assert not is_signed_in(client)
+    assert Client().get("/api/v1/users", headers=header).status_code == 403
+
+
+@pytest.mark.parametrize("how", ["disabled", "removed"])
+def test_who_has_left_is_signed_out_everywhere(directory: Directory, how: str) -> None:
+    browsers = Client(), Client()
+    dn = directory.knows("asha", SECRET, ["readers"])
+    for browser in browsers:
+        send(browser)
+    token = services.create_token(User.objects.get(), "export")
+    if how == "disabled":
+        directory.sets(dn, "userAccountControl", DISABLED)
+    else:
+        directory.removes(dn)
+    make_due()
+    assert [is_signed_in(browser) for browser in browsers] == [False, False]
+    header = {"Authorization": f"Token {token}"}
+    assert Client().get("/api/v1/studies", headers=header).status_code == 401
+    entry = AuditEntry.objects.get(action=Action.SIGNED_OUT)
+    assert (entry.actor, entry.detail) == ("directory", {"directory": True, "sessions": 2})
+    assert send(Client())[0] == 200
+    if how == "disabled":
+        directory.sets(dn, "userAccountControl", NORMAL)
+        assert send(Client())[0] == 302
+
+
+def test_a_silent_directory_keeps_nobody_else_out(
+    client: Client, directory: Directory, settings: Settings, make_user: Callable[..., User]
+) -> None:
+    make_user(Role.RADIOLOGIST, username="local")
+    directory.knows("asha", SECRET, ["readers"])
+    send(client)
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen(8)
+        settings.LDAP_URL = f"ldaps://127.0.0.1:{silent.getsockname()[1]}"
+        started = time.monotonic()
+        response = Client().post("/sign-in", {"username": "asha", "password": SECRET})
+        assert time.monotonic() - started < 2 * channels.TIMEOUT_SECONDS
+        assert (response.status_code, "does not respond" in response.text) == (503, True)
+        assert response.headers["Retry-After"] == "30"
+        assert send(Client(), "local", PASSWORD)[0] == 302
+        # Sessions go on, and ask again after a minute, not with each request.
+        make_due()
+        assert is_signed_in(client)
+        started = time.monotonic()
+        assert is_signed_in(client)
+        assert time.monotonic() - started < channels.TIMEOUT_SECONDS
+    # What was not checked is no wrong password.
+    assert not PasswordAttempt.objects.exists()
+    assert Action.SIGN_IN_FAILED not in audit_actions()
+
+
+def test_the_next_server_is_asked_where_one_is_down(
+    client: Client, directory: Directory, settings: Settings
+) -> None:
+    directory.knows("asha", SECRET, ["readers"])
+    settings.LDAP_URL = f"ldaps://127.0.0.1:9 {directory.tls_url}"
+    assert send(client)[0] == 302
+
+
+@pytest.mark.parametrize("wrong", ["authority", "name", "unencrypted"])
+def test_no_password_goes_to_a_server_that_is_not_verified(
+    directory: Directory,
+    settings: Settings,
+    wrong: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    directory.knows("asha", SECRET, ["readers"])
+    if wrong == "authority":
+        settings.LDAP_CA_FILE = ""
+    elif wrong == "name":
+        settings.LDAP_URL = directory.tls_url.replace("127.0.0.1", "localhost")
+    else:
+        settings.LDAP_URL = directory.url
+        monkeypatch.setattr(channels, "_is_loopback", lambda host: False)
+    with caplog.at_level(logging.WARNING):
+        assert send(Client())[0] == 503
+    assert "not encrypted" in caplog.text or "CERTIFICATE_VERIFY_FAILED" in caplog.text
+
+
+def test_no_password_is_logged_or_stored(
+    client: Client, directory: Directory, caplog: pytest.LogCaptureFixture
+) -> None:
+    directory.knows("asha", SECRET, ["readers"])
+    with caplog.at_level(logging.DEBUG):
+        send(client, password="guess of a password")
+        send(client)
+        services.confirm_password(User.objects.get(), SECRET)
+    assert "refused a password" in caplog.text
+    kept = "".join(
+        str(list(model.objects.values_list()))
+        for model in (AuditEntry, AccessEntry, User, PasswordAttempt, FederatedIdentity)
+    )
+    for text in (caplog.text, kept):
+        assert SECRET not in text
+        assert "guess of a password" not in text
+
+
+def test_ones_directory_password_confirms_and_signs(
+    client: Client, directory: Directory, settings: Settings
+) -> None:
+    directory.knows("asha", SECRET, ["readers"])
+    send(client)
+    user = User.objects.get()
+    for wrong in ("guess", ""):
+        with pytest.raises(AccountError, match="not your password"):
+            authentication.confirm_signer(user, wrong, pin_is_open=False)
+    authentication.confirm_signer(user, SECRET, pin_is_open=False)
+    authentication.set_pin(user, SECRET, "274951")
+    authentication.confirm_signer(user, "274951", pin_is_open=True)
+    with pytest.raises(AccountError):
+        authentication.confirm_signer(user, "274951", pin_is_open=False)
+    # Tokens, in the portal and over REST.
+    given = {"name": "export", "password": SECRET, "days": 30, "scope": "read"}
+    assert client.post("/account/tokens", given).status_code == 200
+    body = {"username": "asha", "password": SECRET, "name": "script"}
+    answer = Client().post("/api/v1/tokens", body, content_type="application/json")
+    assert answer.status_code == 201
+    settings.LDAP_URL = "ldaps://127.0.0.1:9"
+    with pytest.raises(AccountError, match="does not respond"):
+        authentication.confirm_signer(user, SECRET, pin_is_open=False)
+    answer = Client().post("/api/v1/tokens", body, content_type="application/json")
+    problem = "urn:chestline:problem:directory-unreachable"
+    assert (answer.status_code, answer.json()["type"]) == (503, problem)
+
+
+def test_a_role_that_requires_a_second_factor_requires_it_here_too(
+    directory: Directory, settings: Settings
+) -> None:
+    settings.REQUIRE_SECOND_FACTOR = ["radiologist"]
+    client = Client(headers={"Host": "localhost"})
+    directory.knows("asha", SECRET, ["readers"])
+    send(client)
+    assert client.get("/worklist").headers["Location"] == "/account/second-factor"
+    user = User.objects.get()
+    secret = codes.new_secret()
+    codes.set_app(user, secret, int(time.time()) // codes.STEP_SECONDS - 10)
+    other = Client()
+    response = other.post("/sign-in", {"username": "asha", "password": SECRET})
+    assert response.headers["Location"] == "/sign-in/second-step"
+    code = codes.code_at(secret, int(time.time()) // codes.STEP_SECONDS)
+    assert other.post("/sign-in/second-step", {"code": code}).status_code == 302
+    detail = {"second_factor": "app", "directory": True}
+    assert AuditEntry.objects.latest("sequence").detail == detail
+    # A passkey signs in while the directory is down, and is refreshed when it is back.
+    passkey = SoftPasskey()
+    client.post("/account/confirm", {"password": SECRET})
+    add = "/account/second-factor/passkeys"
+    made = passkey.make(client.post(f"{add}/options").json())
+    client.post(add, {"name": "Laptop", "passkey": made})
+    client.post("/sign-out")
+    asked = client.post("/sign-in/passkey/options").json()
+    assert client.post("/sign-in/passkey", {"passkey": passkey.answer(asked)}).status_code == 302
+    assert AuditEntry.objects.latest("sequence").detail == {"second_factor": "passkey"}
+    directory.removes(f"uid=asha,{PEOPLE}")
+    make_due()
+    assert not is_signed_in(client)
+
+
+def test_nobody_sets_a_local_password_beside_it(
+    client: Client, directory: Directory, it_person: User, settings: Settings
+) -> None:
+    directory.knows("asha", SECRET, ["readers"])
+    send(client)
+    user = User.objects.get(username="asha")
+    assert "Change password" not in client.get("/account/sessions").text
+    new = "three ravens on a fence"
+    given = {"current": SECRET, "new": new, "again": new}
+    assert "kept in the hospital" in client.post("/account/password", given).text
+    office = Client()
+    office.force_login(it_person)
+    page = office.get(f"/users/{user.pk}").text
+    assert ("reset-password" in page, "keeps the password" in page) == (False, True)
+    with pytest.raises(AccountError, match="kept in the hospital"):
+        services.reset_password(user, it_person)
+    user.refresh_from_db()
+    assert not user.has_usable_password()
+    # Without the directory, hospital IT can give them one.
+    settings.LDAP_URL = ""
+    assert services.reset_password(User.objects.get(pk=user.pk), it_person)
+
+
+def test_local_passwords_can_be_restricted_to_break_glass_users(
+    directory: Directory, settings: Settings, make_user: Callable[..., User]
+) -> None:
+    settings.LOCAL_SIGN_IN, settings.BREAK_GLASS_USERS = False, ["emergency"]
+    make_user(Role.RADIOLOGIST, username="local")
+    make_user(Role.IT, username="emergency")
+    directory.knows("asha", SECRET, ["readers"])
+    status, text = send(Client(), "local", PASSWORD)
+    assert (status, "of your hospital account instead" in text) == (403, True)
+    assert send(Client(), "emergency", PASSWORD)[0] == 302
+    assert send(Client())[0] == 302
+
+
+def test_an_openldap_directory_is_described_by_settings(
+    client: Client, directory: Directory, settings: Settings
+) -> None:
+    settings.LDAP_PEOPLE_FILTER = "(objectClass=inetOrgPerson)"
+    settings.LDAP_NAME_ATTRIBUTE, settings.LDAP_ID_ATTRIBUTE = "uid", "entryUUID"
+    settings.LDAP_FULL_NAME_ATTRIBUTE = "cn"
+    directory.knows("asha", SECRET, ["readers"])
+    assert send(client)[0] == 302
+    make_due()
+    assert is_signed_in(client)
+    assert FederatedIdentity.objects.filter(refresh_at__gt=timezone.now()).exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "problem"),
+    [
+        ("LDAP_URL", "ldap://dc1.hospital.example", "must be ldaps"),
+        ("LDAP_URL", "ldaps://dc1.hospital.example ldap://dc2.hospital.example", "must be ldaps"),
+        ("LDAP_BIND_PASSWORD", "", "needs LDAP_BIND_DN"),
+        ("LDAP_PEOPLE_BASE", "", "needs LDAP_BIND_DN"),
+        ("LDAP_GROUP_BASE", "", "need LDAP_GROUP_BASE"),
+        ("LDAP_GROUP_FILTER", "(member=me)", "has {dn}"),
+        ("LDAP_PEOPLE_FILTER", "objectClass=user", "have parentheses"),
+    ],
+)
+def test_inconsistent_settings_prevent_the_start(
+    directory: Directory, settings: Settings, name: str, value: str, problem: str
+) -> None:
+    setattr(settings, name, value)
+    with pytest.raises(SystemCheckError, match=problem):
+        call_command("check")
+
+
+def test_without_the_extra_the_portal_does_not_start(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "ldap", None)
+    with pytest.raises(SystemCheckError, match="needs the extra ldap"):
+        call_command("check")

@@ -1,0 +1,27 @@
+"""Whether a password is somebody's, wherever it is kept: here, or in the hospital's directory."""
+
+from django.conf import settings
+
+from webportal.accounts.directory import connection
+from webportal.accounts.models import FederatedIdentity, User
+
+#: `FederatedIdentity.issuer` of the people of the directory, whatever its address.
+ISSUER = "ldap"
+
+
+def is_of_directory(user: User) -> bool:
+    """Whether the person's password is in the directory."""
+    if not settings.LDAP_URL:
+        return False
+    try:
+        return user.federated_identity.issuer == ISSUER
+    except FederatedIdentity.DoesNotExist:
+        return False
+
+
+def is_right(user: User, password: str) -> bool:
+    """Whether the password is this person's; raises DirectoryUnreachableError."""
+    if not is_of_directory(user):
+        return user.check_password(password)
+    entry = connection.entry_of(user.federated_identity.subject)
+    return entry is not None and connection.is_password(entry, password)
