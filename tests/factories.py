@@ -238,10 +238,11 @@ def make_prediction(
     radiograph = radiograph or make_radiograph()
     refused = category == Category.NOT_ASSESSABLE
     Prediction.objects.filter(radiograph=radiograph).update(is_current=False)
+    if "model_version" not in fields:
+        fields["model_version"] = make_model_version()
     defaults: dict[str, Any] = {
         "radiograph": radiograph,
         "job": make_job(radiograph, JobState.REFUSED if refused else JobState.DONE),
-        "model_version": make_model_version(),
         "category": category,
         "probability": PROBABILITIES[Category(category)],
         "reason_code": "not_frontal" if refused else "",

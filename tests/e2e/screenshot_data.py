@@ -9,11 +9,16 @@ from django.utils import timezone
 
 from tests import dicom_files as files
 from tests.factories import make_patient, make_prediction, make_radiograph, make_study
+from tests.network.rows import make_received
 from webportal.accounts.models import Role, User
+from webportal.delivery.destinations import create_destination
+from webportal.delivery.models import Content, Protocol
 from webportal.demo.phantoms import draw_phantom
 from webportal.inference.models import ModelVersion
 from webportal.intake import pipeline
 from webportal.intake.batches import services
+from webportal.network.models import InboxState
+from webportal.network.nodes import create_node
 from webportal.notifications.models import Kind, Notification
 from webportal.records.choices import Category
 from webportal.records.models import Study
@@ -38,7 +43,9 @@ def fill() -> None:
     active = ModelVersion.objects.get(is_active=True)
     _read_studies(admin, other, active)
     _upload(admin)
+    _other_systems(admin)
     _copy(active)
+    _name_the_factory()
     for key, name, text in (
         ("n", "Normal", "Lungs clear. Heart and mediastinum of normal size. No effusion."),
         ("b", "Right base", "Opacity of the right base, in keeping with pneumonia."),
@@ -98,6 +105,23 @@ def _copy(model: ModelVersion) -> None:
     )
 
 
+def _other_systems(by: User) -> None:
+    """Devices that send images, one of which was refused, and where results go."""
+    create_node("CR1", "Room 1, paediatric radiology", ["192.0.2.11"], 104, by)
+    mobile = create_node("DX2", "Mobile unit", ["192.0.2.12"], None, by)
+    make_received(mobile, InboxState.REFUSED, address="192.0.2.12")
+    pacs = {"name": "PACS", "ae_title": "PACS", "host": "pacs.hospital.example", "port": 104}
+    ris = {"name": "RIS", "host": "ris.hospital.example", "port": 2575}
+    everything = [Content.READS, Content.RESULTS]
+    create_destination(Protocol.DICOM, {**pacs, "sends": everything}, by)
+    create_destination(Protocol.HL7, {**ris, "sends": [Content.READS]}, by)
+
+
+def _name_the_factory() -> None:
+    """Give the person whom the tests' factories make a name."""
+    User.objects.filter(username="factory").update(username="s.gurung", full_name="S. Gurung")
+
+
 def _upload(by: User) -> None:
     batch = services.create_batch(by, name="Night shift")
     for seed in range(5):
@@ -108,9 +132,14 @@ def _upload(by: User) -> None:
             12,
             PatientID=f"PHANTOM-{number}",
             PatientName=f"Phantom^{number}",
+            PatientBirthDate="20210601",
+            ViewPosition="AP",
             AccessionNumber=f"PH-20{number}",
         )
         pipeline.receive_file(batch, f"night/{seed:03}.dcm", BytesIO(data), by)
-    contradicting = files.dicom(files.phantom(12, (900, 1000)), 12, PatientID="PHANTOM-80")
+    greys = draw_phantom(230, (900, 1000), opacity=False).astype(np.uint16) * 12
+    contradicting = files.dicom(
+        greys, 12, PatientID="PHANTOM-80", PatientBirthDate="20210601", ViewPosition="AP"
+    )
     pipeline.receive_file(batch, "night/005.dcm", BytesIO(contradicting), by)
     pipeline.receive_file(batch, "night/letter.txt", BytesIO(b"Dear colleague"), by)

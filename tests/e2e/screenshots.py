@@ -26,6 +26,8 @@ PAGES = {
     "notification-preferences": "/notifications/preferences",
     "queue": "/operations",
     "models": "/models",
+    "destinations": "/destinations",
+    "dicom": "/dicom",
     "users": "/users",
     "api-tokens": "/account/tokens",
     "second-factor": "/account/second-factor",
@@ -128,6 +130,7 @@ def _photograph_a_study(page: Page) -> None:
     await_image(page)
     page.keyboard.press("3")
     page.keyboard.press("o")
+    page.evaluate("document.activeElement.blur()")
     overlay = page.locator("[data-pane=current] .pane-heatmap")
     if overlay.is_visible():
         overlay.evaluate("image => image.decode()")
