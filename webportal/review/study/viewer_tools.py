@@ -107,8 +107,8 @@ ACTIONS = [
     ViewerAction(
         "link", _("Zoom, place and window of both together"), "k", Group.COMPARISON, "link"
     ),
-    ViewerAction("next-pane", _("Go to the right image"), "ArrowRight", Group.COMPARISON),
-    ViewerAction("previous-pane", _("Go to the left image"), "ArrowLeft", Group.COMPARISON),
+    ViewerAction("next-pane", _("Go to the image on the right"), "ArrowRight", Group.COMPARISON),
+    ViewerAction("previous-pane", _("Go to the image on the left"), "ArrowLeft", Group.COMPARISON),
     ViewerAction("next-image", _("Next image of the study"), "PageDown", Group.IMAGE),
     ViewerAction("previous-image", _("Previous image of the study"), "PageUp", Group.IMAGE),
     ViewerAction("help", _("All keys"), "?", Group.IMAGE, "help"),
