@@ -3,18 +3,21 @@
 import csv
 import io
 import json
+import re
 import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django import forms
-from django.db.models import Q, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from webportal.audit.models import Action, AuditEntry
+
+Entry = TypeVar("Entry", bound=Model)
 
 PAGE_SIZE = 100
 COLUMNS = [
@@ -94,21 +97,23 @@ class TrailFilter(LogFilter):
 
 
 @dataclass(frozen=True)
-class TrailPage:
-    """A page of entries, newest first, and where its neighbours start."""
+class Page(Generic[Entry]):
+    """A page of a log, newest first, and the primary key that the next one starts below."""
 
-    entries: list[AuditEntry]
+    entries: list[Entry]
     older: int | None
     has_newer: bool
 
 
-def page_of(entries: QuerySet[AuditEntry], before: int | None) -> TrailPage:
-    """The newest PAGE_SIZE entries below sequence `before`, or the newest of all."""
-    below = entries if before is None else entries.filter(sequence__lt=before)
-    found = list(below[: PAGE_SIZE + 1])
+def page_of(entries: QuerySet[Entry], before: str) -> Page[Entry]:
+    """The newest PAGE_SIZE entries below the primary key `before`.
+
+    Anything that is not a number starts at the newest of all.
+    """
+    has_newer = re.fullmatch("[0-9]{1,18}", before) is not None
+    found = list((entries.filter(pk__lt=int(before)) if has_newer else entries)[: PAGE_SIZE + 1])
     shown = found[:PAGE_SIZE]
-    older = shown[-1].sequence if len(found) > PAGE_SIZE else None
-    return TrailPage(shown, older, before is not None)
+    return Page(shown, shown[-1].pk if len(found) > PAGE_SIZE else None, has_newer)
 
 
 def json_lines(entries: QuerySet[AuditEntry]) -> Iterator[str]:
@@ -119,12 +124,12 @@ def json_lines(entries: QuerySet[AuditEntry]) -> Iterator[str]:
 
 def csv_lines(entries: QuerySet[AuditEntry]) -> Iterator[str]:
     """A header and one line per entry, safe to open in a spreadsheet."""
-    yield _csv_line(COLUMNS)
+    yield csv_line(COLUMNS)
     for row in _rows(entries):
         detail = json.dumps(row["detail"], ensure_ascii=False)
         origin = json.dumps(row["origin"], ensure_ascii=False) if row["origin"] else ""
         texts = row | {"detail": detail, "origin": origin}
-        yield _csv_line([_cell(value) for value in texts.values()])
+        yield csv_line(texts.values())
 
 
 def _rows(entries: QuerySet[AuditEntry]) -> Iterator[dict[str, Any]]:
@@ -137,9 +142,10 @@ def _rows(entries: QuerySet[AuditEntry]) -> Iterator[dict[str, Any]]:
         }
 
 
-def _csv_line(values: Iterable[object]) -> str:
+def csv_line(values: Iterable[object]) -> str:
+    """A line of CSV, safe to open in a spreadsheet."""
     line = io.StringIO()
-    csv.writer(line).writerow(values)
+    csv.writer(line).writerow([_cell(value) for value in values])
     return line.getvalue()
 
 

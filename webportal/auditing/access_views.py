@@ -1,6 +1,5 @@
 """Who has seen this patient: the auditors' pages of the access log, each itself logged."""
 
-import re
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -16,8 +15,9 @@ from webportal.access.shown import show
 from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.audit.models import Action
+from webportal.audit.search import page_of
 from webportal.audit.trail import Event, append
-from webportal.auditing.accesses import AccessFilter, csv_lines, groups_of, page_of
+from webportal.auditing.accesses import AccessFilter, csv_lines, groups_of
 from webportal.auditing.subjects import Subject, find_subjects, subject_of
 from webportal.records import searches
 from webportal.records.models import Patient, Study
@@ -52,7 +52,7 @@ def accesses(request: SignedInRequest) -> HttpResponse:
     if asked.subject is not None:
         context["groups"] = groups_of(asked.entries)
     if is_single and (asked.subject is not None or not text):
-        page = page_of(asked.entries, _before(request))
+        page = page_of(asked.entries, request.GET.get("before", ""))
         context["page"] = page
         context["patients"] = _patients_of(request, page.entries)
     return render(request, "audit/accesses.html", context | {"used": asked.form.used()})
@@ -129,9 +129,3 @@ def _is_uuid(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _before(request: SignedInRequest) -> int | None:
-    """The id that a page starts below; anything that is not a number starts at the newest."""
-    text = request.GET.get("before", "")
-    return int(text) if re.fullmatch("[0-9]{1,18}", text) else None

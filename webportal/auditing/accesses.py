@@ -1,12 +1,9 @@
 """Searching the access log: filters, access counts by user, and individual entries."""
 
-import csv
-import io
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Any
 
 from django import forms
 from django.contrib.postgres.aggregates import ArrayAgg
@@ -16,9 +13,8 @@ from django.utils.translation import gettext_lazy as _
 
 from webportal.access.models import AccessEntry, Kind, Outcome
 from webportal.accounts.models import Role, User
-from webportal.audit.search import LogFilter
+from webportal.audit.search import LogFilter, csv_line
 
-PAGE_SIZE = 100
 MOST_GROUPS = 500
 COLUMNS = [
     "id",
@@ -127,46 +123,16 @@ def groups_of(entries: QuerySet[AccessEntry]) -> list[Group]:
     return [Group(full_name=names.get(row["user"], ""), **row) for row in rows]
 
 
-@dataclass(frozen=True)
-class Page:
-    """A page of entries, newest first, and where the next one starts."""
-
-    entries: list[AccessEntry]
-    older: int | None
-    has_newer: bool
-
-
-def page_of(entries: QuerySet[AccessEntry], before: int | None) -> Page:
-    """The newest PAGE_SIZE entries below the id `before`, or the newest of all."""
-    below = entries if before is None else entries.filter(id__lt=before)
-    found = list(below[: PAGE_SIZE + 1])
-    shown = found[:PAGE_SIZE]
-    return Page(shown, shown[-1].pk if len(found) > PAGE_SIZE else None, before is not None)
-
-
 def csv_lines(entries: QuerySet[AccessEntry]) -> Iterator[str]:
     """A header and one line per entry, safe to open in a spreadsheet; ids separated by spaces."""
-    yield _line(COLUMNS)
+    yield csv_line(COLUMNS)
     for entry in entries.iterator(chunk_size=2000):
         values = {name: getattr(entry, name) for name in COLUMNS}
         values["at"] = entry.at.isoformat()
         values["criteria"] = json.dumps(entry.criteria, ensure_ascii=False)
         for name in ("roles", "study_ids", "patient_ids", "file_ids"):
             values[name] = " ".join(map(str, values[name]))
-        yield _line([_cell(value) for value in values.values()])
-
-
-def _line(values: list[Any]) -> str:
-    line = io.StringIO()
-    csv.writer(line).writerow(values)
-    return line.getvalue()
-
-
-def _cell(value: object) -> object:
-    """A name such as '@name' would be a formula in a spreadsheet; an apostrophe stops that."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
-        return f"'{value}"
-    return value
+        yield csv_line(values.values())
 
 
 def _start_of(day: date) -> datetime:
