@@ -22,6 +22,7 @@ from tests.factories import make_patient, make_prediction, make_radiograph, make
 from tests.helpers import let_time_pass
 from tests.reading import add_addendum, entry, read, sign
 from webportal.accounts.models import User
+from webportal.delivery.documents import captures
 from webportal.delivery.making import make
 from webportal.delivery.models import Content, Delivery, DeliveryState, Destination, Document, Kind
 from webportal.delivery.planning import plan
@@ -333,3 +334,12 @@ def test_a_capture_says_on_the_picture_that_nobody_verified_it(
     # The words stand above the picture, which keeps its size.
     assert pixels.shape[0] > 700
     assert pixels.shape[1] == 560
+
+
+def test_a_capture_without_a_heat_map_explains_no_colours() -> None:
+    # Wide enough for the largest font, so that each line has the same height.
+    radiograph = make_radiograph(size=(700, 1024))
+    with_map = captures.drawn(make_prediction(radiograph))
+    without = captures.drawn(make_prediction(radiograph, heatmap=b"", heatmap_rows=0))
+    margins = 20
+    assert (with_map.height - 700 - margins) * 3 == (without.height - 700 - margins) * 4

@@ -23,7 +23,7 @@ from webportal.delivery.documents.sources import (
 from webportal.inference.models import Prediction
 from webportal.records.choices import Category
 from webportal.records.files import read_dicom
-from webportal.review.study.rendering import heatmap_png, radiograph_png
+from webportal.review.study.rendering import heatmap_png, radiograph_picture
 
 LONGEST_SIDE = 1024
 _FONT = Path(__file__).parents[2] / "review" / "reports" / "fonts"
@@ -72,16 +72,15 @@ def capture(prediction: Prediction, source: Dataset, place: Place) -> bytes:
 def drawn(prediction: Prediction) -> Image.Image:
     """Return the radiograph with the heat map on it and the model's result above."""
     radiograph = prediction.radiograph
-    picture = Image.open(BytesIO(radiograph_png(read_dicom(radiograph)))).convert("RGB")
-    picture.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
-    if prediction.heatmap_rows:
-        _lay_over(picture, prediction)
+    picture = radiograph_picture(read_dicom(radiograph), LONGEST_SIDE).convert("RGB")
     lines = [
         ("AI RESULT, NOT VERIFIED BY A RADIOLOGIST", _WARNING),
         (f"Pneumonia: {_SAID[Category(prediction.shown_category)]}{_figure(prediction)}", _INK),
         (f"{prediction.model_version}, {prediction.created_at:%Y-%m-%d %H:%M} UTC", _INK),
-        ("Colours: what the model's result rests on. Not for diagnosis.", _INK),
     ]
+    if prediction.heatmap_rows:
+        _lay_over(picture, prediction)
+        lines.append(("Colours: what the model's result rests on. Not for diagnosis.", _INK))
     return _under(lines, picture)
 
 

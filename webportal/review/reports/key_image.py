@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from io import BytesIO
 
-from PIL import Image, ImageDraw
+from PIL import ImageDraw
 
 from webportal.records.files import read_dicom
 from webportal.records.models import Radiograph
 from webportal.review.reads.marks import Mark
 from webportal.review.reads.measurements import Measurement, MeasurementKind
-from webportal.review.study.rendering import radiograph_png
+from webportal.review.study.rendering import MAX_SIDE, radiograph_picture
 
 MARK_COLOUR = (255, 196, 0)
 MEASURE_COLOUR = (120, 214, 255)
@@ -23,7 +23,7 @@ def key_image_png(
 
     Raises StoredFileError or ImageError if its file cannot be read.
     """
-    picture = Image.open(BytesIO(radiograph_png(read_dicom(radiograph)))).convert("RGB")
+    picture = radiograph_picture(read_dicom(radiograph), MAX_SIDE).convert("RGB")
     across, down = picture.width / radiograph.columns, picture.height / radiograph.rows
     canvas = ImageDraw.Draw(picture)
     width = max(2, round(max(picture.size) / 400))
