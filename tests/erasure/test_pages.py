@@ -15,7 +15,7 @@ from tests.conftest import PASSWORD
 from tests.factories import make_job, make_patient, make_radiograph, make_study
 from webportal.accounts.models import Role, User
 from webportal.audit.models import AuditEntry
-from webportal.erasure import execution, services
+from webportal.erasure import execution, services, views
 from webportal.erasure import plan as plans
 from webportal.erasure.models import Erasure
 from webportal.records.choices import ReadingState
@@ -62,7 +62,7 @@ def test_asked_for_confirmed_and_certified(
     office, erasure = sign_in(it_person), Erasure.objects.get()
     assert "Request of 3 May" in office.get("/erasures").content.decode()
     shown = page(erasure, office)
-    assert "What would go, for good" in shown
+    assert "What will be erased for good" in shown
     assert str(study.pk) in shown
     assert "Quux" not in shown
     assert "ZZ-9" not in shown
@@ -73,7 +73,7 @@ def test_asked_for_confirmed_and_certified(
     assert not Patient.objects.exists()
     assert not Study.objects.exists()
     shown = page(erasure, office)
-    assert "What went" in shown
+    assert "What was erased" in shown
     pdf = office.get(f"/erasures/{erasure.pk}/certificate")
     text = "".join(each.extract_text() for each in PdfReader(BytesIO(pdf.content)).pages)
     erasure.refresh_from_db()
@@ -110,6 +110,25 @@ def test_it_can_be_declined_and_asked_for_again(
     execution.carry_out_confirmed(60)
     assert Study.objects.exists()
     assert "Hospital IT has to confirm it." in ask(study, client)
+
+
+def test_decided_erasures_are_shown_page_by_page(
+    study: Study,
+    uploader: User,
+    it_person: User,
+    sign_in: SignIn,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(views, "ERASURES_PER_PAGE", 1)
+    client, office = sign_in(uploader), sign_in(it_person)
+    for reason in ("First request", "Second request"):
+        ask(study, client, reason=reason)
+        office.post(f"/erasures/{Erasure.objects.latest('requested_at').pk}/decline")
+    first = office.get("/erasures").content.decode()
+    assert "Page 1 of 2" in first
+    assert 'href="?page=2"' in first
+    second = office.get("/erasures?page=2").content.decode()
+    assert ("First request" in first) != ("First request" in second)
 
 
 def test_it_takes_two_and_the_password_and_the_same_list(
