@@ -18,6 +18,8 @@ class DestinationForm(forms.Form):
 
     protocol: Protocol
     contents: tuple[Content, ...] = tuple(Content)
+    # `sends` and `results_when` come last.
+    field_order = ("name", "ae_title", "host", "port", "uses_tls", "url", "token")
 
     name = forms.CharField(label=_("Name"), max_length=60, help_text=_("As your people call it."))
     sends = forms.MultipleChoiceField(
@@ -45,34 +47,42 @@ class DestinationForm(forms.Form):
         sends = self.fields["sends"]
         assert isinstance(sends, forms.MultipleChoiceField)
         sends.choices = [(each.value, each.label) for each in self.contents]
-        self.order_fields([*(name for name in self.fields if name not in _LAST), *_LAST])
 
 
-_LAST = ("sends", "results_when")
+class HostForm(DestinationForm):
+    """The fields of a destination at a host and port."""
+
+    usual_port: int
+
+    host = forms.CharField(
+        label=_("Host"), max_length=253, help_text=_("Its name in the network, or its IP address.")
+    )
+    port = forms.IntegerField(label=_("Port"), min_value=1, max_value=65535)
+    uses_tls = forms.BooleanField(label=_("Encrypt by TLS"), required=False)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["port"].initial = self.usual_port
+
+    def clean_host(self) -> str:
+        """Accept only a host name or an IP address."""
+        host: str = self.cleaned_data["host"]
+        if not _HOST.fullmatch(host) or ".." in host:
+            raise forms.ValidationError(
+                _("Write the name or the IP address alone, such as pacs.hospital.example.")
+            )
+        return host
 
 
-def read_host(host: str) -> str:
-    """Return a host name or IP address. Raises ValidationError for anything else."""
-    if not _HOST.fullmatch(host) or ".." in host:
-        raise forms.ValidationError(
-            _("Write the name or the IP address alone, such as pacs.hospital.example.")
-        )
-    return host
-
-
-class StoreForm(DestinationForm):
+class StoreForm(HostForm):
     """A PACS reached over DICOM (C-STORE)."""
 
     protocol = Protocol.DICOM
+    usual_port = 104
 
     ae_title = forms.CharField(
         label=_("AE title"), max_length=16, help_text=_("As it is set on the PACS.")
     )
-    host = forms.CharField(
-        label=_("Host"), max_length=253, help_text=_("Its name in the network, or its IP address.")
-    )
-    port = forms.IntegerField(label=_("Port"), min_value=1, max_value=65535, initial=104)
-    uses_tls = forms.BooleanField(label=_("Encrypt by TLS"), required=False)
 
     def clean_ae_title(self) -> str:
         """The title without its padding."""
@@ -80,10 +90,6 @@ class StoreForm(DestinationForm):
             return read_ae_title(self.cleaned_data["ae_title"])
         except NodeError as error:
             raise forms.ValidationError(error.message) from None
-
-    def clean_host(self) -> str:
-        """A name or an address, and nothing else."""
-        return read_host(self.cleaned_data["host"])
 
 
 class StowForm(DestinationForm):
@@ -125,25 +131,16 @@ class StowForm(DestinationForm):
         return values
 
 
-class MllpForm(DestinationForm):
+class MllpForm(HostForm):
     """A system that accepts HL7 v2 messages; it gets only signed reads."""
 
     protocol = Protocol.HL7
+    usual_port = 2575
     contents = (Content.READS,)
-
-    host = forms.CharField(
-        label=_("Host"), max_length=253, help_text=_("Its name in the network, or its IP address.")
-    )
-    port = forms.IntegerField(label=_("Port"), min_value=1, max_value=65535, initial=2575)
-    uses_tls = forms.BooleanField(label=_("Encrypt by TLS"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         del self.fields["results_when"]
-
-    def clean_host(self) -> str:
-        """A name or an address, and nothing else."""
-        return read_host(self.cleaned_data["host"])
 
 
 FORMS: dict[str, type[DestinationForm]] = {

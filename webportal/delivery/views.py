@@ -188,11 +188,7 @@ def _act(request: SignedInRequest) -> HttpResponse:
         messages.success(request, words.format(count=count))
     except Conflict as error:
         messages.warning(request, error.message)
-    back = redirect("delivery:outbox")
-    query = request.GET.urlencode()
-    if query:
-        back["Location"] = f"{back['Location']}?{query}"
-    return back
+    return redirect(request.get_full_path())
 
 
 def _ids(texts: list[str]) -> list[uuid.UUID]:
