@@ -54,18 +54,16 @@ def read_message(
     status = "C" if addenda or read.amends_id is not None else "F"
     last = addenda[-1].signed_at if addenda else read.signed_at
     assert last is not None
-    identifiers = [
-        f"{escape(patient.patient_id)}^^^{escape(patient.issuer)}^PI"
-        if patient.issuer
-        else escape(patient.patient_id)
-    ]
+    identifier = escape(patient.patient_id)
+    if patient.issuer:
+        identifier += f"^^^{escape(patient.issuer)}^PI"
     segments = [
         [
             "MSH", "^~\\&", _SENDER, escape(settings.ORGANIZATION), "", "", _moment(at), "",
             "ORU^R01^ORU_R01", control_id, "P", "2.5.1", "", "", "", "", "", "UNICODE UTF-8",
         ],
         [
-            "PID", "1", "", "~".join(identifiers), "", _name_of_patient(patient.name), "",
+            "PID", "1", "", identifier, "", _name_of_patient(patient.name), "",
             patient.birth_date.strftime("%Y%m%d") if patient.birth_date else "", patient.sex,
         ],
         [
