@@ -7,9 +7,8 @@ from numpy.typing import NDArray
 
 from webportal.inference.models import Prediction
 from webportal.records.choices import Category
+from webportal.review.study.rendering import CLEAR_BELOW
 
-# Below this, the heat map is transparent on the study page (webportal.review.study.rendering).
-_FAINT = 0.15 * 255
 _OF_PEAK = 0.5
 
 
@@ -38,7 +37,7 @@ def hottest_region(prediction: Prediction) -> Rectangle | None:
         return None
     cells = np.frombuffer(bytes(prediction.heatmap), np.uint8).reshape(rows, columns)
     peak = cells.max()
-    if peak < _FAINT:
+    if peak < CLEAR_BELOW * 255:
         return None
     region = _connected(cells >= peak * _OF_PEAK, divmod(int(cells.argmax()), columns))
     down, across = np.nonzero(region)

@@ -23,7 +23,7 @@ _PLASMA = np.array(
 )  # fmt: skip
 # Transparent below the first value, solid from the second on; the reader sets the opacity on
 # screen.
-_CLEAR_BELOW, _SOLID_FROM = 0.15, 0.4
+CLEAR_BELOW, _SOLID_FROM = 0.15, 0.4
 
 
 def radiograph_png(dicom: bytes) -> bytes:
@@ -88,7 +88,7 @@ def _coloured(values: NDArray[np.uint8]) -> Image.Image:
     table = np.empty((256, 4))
     for channel in range(3):
         table[:, channel] = np.interp(levels, stops, _PLASMA[:, channel])
-    table[:, 3] = 255 * np.clip((levels - _CLEAR_BELOW) / (_SOLID_FROM - _CLEAR_BELOW), 0, 1)
+    table[:, 3] = 255 * np.clip((levels - CLEAR_BELOW) / (_SOLID_FROM - CLEAR_BELOW), 0, 1)
     return Image.fromarray(table.round().astype(np.uint8)[values], "RGBA")
 
 
