@@ -13,6 +13,7 @@ from django.db.models import (
     F,
     IntegerField,
     OuterRef,
+    Q,
     QuerySet,
     Subquery,
     Value,
@@ -144,9 +145,10 @@ def items_of(
     # A failed analysis needs a person, as does an image the model cannot assess.
     ranks.append(When(analysis__in=ENDED_WITHOUT_RESULT, then=Value(Concern.NOT_ASSESSABLE)))
     study = "radiograph__study"
+    may_see = scope_of(person).of_studies(study)
     items = batch.items.annotate(
         **{
-            name: _if_visible(f"{study}{path}", person)
+            name: _if_visible(f"{study}{path}", may_see)
             for name, path in {
                 "patient_name": "__patient__name",
                 "patient_id": "__patient__patient_id",
@@ -169,10 +171,9 @@ def items_of(
     return items.order_by(*_order(sort), "file_name", "pk")
 
 
-def _if_visible(path: str, person: User) -> F | Case:
-    """A value of the study, nothing where the person does not see it: a file stored before."""
-    condition = scope_of(person).of_studies("radiograph__study")
-    return Case(When(condition, then=F(path))) if condition else F(path)
+def _if_visible(path: str, may_see: Q) -> F | Case:
+    """A value of the study; nothing if the user may not see it, as of a file stored before."""
+    return Case(When(may_see, then=F(path))) if may_see else F(path)
 
 
 def _order(sort: str) -> list[OrderBy]:
