@@ -82,16 +82,16 @@ export class SignGate {
     const { missing } = this;
     const isSeen = missing.length === 0;
     // Shown, and the portal has yet to record it.
-    const isRecorded = isSeen || !missing.every((each) => this.drawn.has(each.dataset["showImage"] ?? ""));
+    const isRecording = !isSeen && missing.every((each) => this.drawn.has(each.dataset["showImage"] ?? ""));
     const isKnown = !document.querySelector("[data-identity-news]") && !this.asks;
     for (const part of this.form.querySelectorAll<HTMLElement>("[data-needs-picture]")) {
       part.inert = !hasPicture;
     }
     this.say("no-picture", !hasPicture);
-    this.say("images", !isSeen && isRecorded);
-    this.say("recording", !isRecorded);
+    this.say("images", !isSeen && !isRecording);
+    this.say("recording", isRecording);
     this.say("identity", !isKnown);
-    this.say("only", !hasPicture || (!isSeen && isRecorded));
+    this.say("only", !hasPicture || (!isSeen && !isRecording));
     const isCovered = (hasPicture || !this.needsPicture) && isSeen;
     this.maySign = isKnown && (isCovered || this.isExcused);
     for (const button of this.form.querySelectorAll<HTMLButtonElement>("[data-signs]")) {
