@@ -1,4 +1,4 @@
-"""Creating notifications. Run by the scheduler at intervals.
+"""Creating notifications.
 
 Run by the scheduler at intervals. No state is kept between runs: the rows record what has been
 notified, so a restarted scheduler continues, and two of them never notify twice.
