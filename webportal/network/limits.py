@@ -35,7 +35,7 @@ _P_DATA_TF = 0x04
 _A_ABORT = b"\x07\x00\x00\x00\x00\x04\x00\x00\x02\x06"
 
 
-class _Guarded(socket.socket):
+class GuardedSocket(socket.socket):
     """A connection that enforces limits on PDU length and time.
 
     When the peer exceeds one, the connection ends as if the peer had closed it.
@@ -92,11 +92,7 @@ class _Guarded(socket.socket):
         return b""
 
 
-class GuardedSocket(_Guarded):
-    """A guarded connection without TLS."""
-
-
-class GuardedTLSSocket(_Guarded, ssl.SSLSocket):
+class GuardedTLSSocket(GuardedSocket, ssl.SSLSocket):
     """A guarded connection with TLS."""
 
 
@@ -104,17 +100,17 @@ class Connections:
     """The open connections. Only the accepting thread may call this."""
 
     def __init__(self) -> None:
-        self._open: weakref.WeakSet[_Guarded] = weakref.WeakSet()
-        self._addresses: weakref.WeakKeyDictionary[_Guarded, str] = weakref.WeakKeyDictionary()
+        self._addresses: weakref.WeakKeyDictionary[GuardedSocket, str] = weakref.WeakKeyDictionary()
 
-    def admit(self, connection: _Guarded, address: str) -> bool:
+    def admit(self, connection: GuardedSocket, address: str) -> bool:
         """Count a connection from an address; returns False if there are too many."""
         # Weak references, and checked: pynetdicom leaves closing some to the garbage collector.
-        others = [each for each in self._open if each.fileno() >= 0]
-        from_there = sum(self._addresses[each] == address for each in others)
-        if len(others) >= MOST_CONNECTIONS or from_there >= MOST_CONNECTIONS_OF_AN_ADDRESS:
+        others = [there for each, there in self._addresses.items() if each.fileno() >= 0]
+        if (
+            len(others) >= MOST_CONNECTIONS
+            or others.count(address) >= MOST_CONNECTIONS_OF_AN_ADDRESS
+        ):
             return False
-        self._open.add(connection)
         self._addresses[connection] = address
         return True
 

@@ -124,12 +124,12 @@ def listen(address: str, port: int) -> Server:
     for sop_class, syntaxes in offered():
         entity.add_supported_context(sop_class, list(syntaxes))
     handlers: list[Any] = [
-        (evt.EVT_REQUESTED, _with_connection(_admit), [Associations()]),
-        (evt.EVT_C_STORE, _with_connection(_store)),
-        (evt.EVT_PDU_RECV, _measure),
-        (evt.EVT_DIMSE_RECV, _await_answer),
-        (evt.EVT_DIMSE_SENT, _answered),
-        (evt.EVT_FSM_TRANSITION, _forget),
+        (evt.EVT_REQUESTED, _closing_connection(_admit), [Associations()]),
+        (evt.EVT_C_STORE, _closing_connection(_store)),
+        (evt.EVT_PDU_RECV, _limit_unanswered),
+        (evt.EVT_DIMSE_RECV, _count_request),
+        (evt.EVT_DIMSE_SENT, _count_answer),
+        (evt.EVT_FSM_TRANSITION, _end_unrequested),
     ]
     server = entity.make_server(
         (address, port), evt_handlers=handlers, ssl_context=_tls(), server_class=Server
@@ -150,7 +150,7 @@ def _tls() -> ssl.SSLContext | None:
     return context
 
 
-def _with_connection(handle: Callable[..., Any]) -> Callable[..., Any]:
+def _closing_connection(handle: Callable[..., Any]) -> Callable[..., Any]:
     """Give the handler a database connection that is closed with it.
 
     Each association has a thread of its own, whose connection nobody would close.
@@ -193,16 +193,17 @@ def _admit(event: Event, associations: Associations) -> None:
     _reject(association, _PERMANENT, _BY_USER, reason)
 
 
-def _forget(event: Event) -> None:
+def _end_unrequested(event: Event) -> None:
     """End the thread of a connection that closed before its association request.
 
     pynetdicom would wait for the request until its timeout.
     """
     if (event.current_state, event.fsm_event) == _CLOSED_UNASKED:
-        event.assoc.dul.to_user_queue.put(None)
+        queue: Any = event.assoc.dul.to_user_queue
+        queue.put(None)
 
 
-def _measure(event: Event) -> None:
+def _limit_unanswered(event: Event) -> None:
     """Abort an association that sends more than an instance may have before it is answered."""
     association: Any = event.assoc
     unanswered = getattr(association, "chestline_unanswered", None)
@@ -227,13 +228,13 @@ def _note_too_large(association: Any) -> None:
         connection.close()
 
 
-def _await_answer(event: Event) -> None:
+def _count_request(event: Event) -> None:
     association: Any = event.assoc
     if association.chestline_unanswered is not None:
         association.chestline_unanswered.request()
 
 
-def _answered(event: Event) -> None:
+def _count_answer(event: Event) -> None:
     association: Any = event.assoc
     if association.chestline_unanswered is not None:
         association.chestline_unanswered.answer()
