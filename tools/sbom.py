@@ -54,11 +54,11 @@ def _of_npm() -> str:
             shutil.copy(FRONTEND / name, copied)
         for name in ("package.json", "package-lock.json"):
             file = copied / name
-            said = json.loads(file.read_text())
-            said["version"] = VERSION
-            if "packages" in said:
-                said["packages"][""]["version"] = VERSION
-            file.write_text(json.dumps(said))
+            document = json.loads(file.read_text())
+            document["version"] = VERSION
+            if "packages" in document:
+                document["packages"][""]["version"] = VERSION
+            file.write_text(json.dumps(document))
         done = subprocess.run(
             _NPM, cwd=copied, env=node_environment(), check=True, stdout=subprocess.PIPE, text=True
         )

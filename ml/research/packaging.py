@@ -116,13 +116,13 @@ class Scale:
     def cases(self, fold: Responses, refused: NDArray[np.bool_]) -> Cases:
         """Return the displayed values of a fold's images."""
 
-        def told(fitted: Calibration, logits: Floats) -> Floats:
+        def calibrated(fitted: Calibration, logits: Floats) -> Floats:
             return np.where(refused, np.nan, fitted.probabilities(logits))
 
         bacterial = None
         if self.bacterial and fold.subtype_logits is not None:
-            bacterial = told(self.bacterial, fold.subtype_logits)
-        return Cases.of(fold.images, told(self.pneumonia, fold.logits), bacterial)
+            bacterial = calibrated(self.bacterial, fold.subtype_logits)
+        return Cases.of(fold.images, calibrated(self.pneumonia, fold.logits), bacterial)
 
 
 def _fit_bacterial(

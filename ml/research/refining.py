@@ -306,13 +306,13 @@ class Refined(NamedTuple):
     parts: dict[int, keras.Model]
 
     def left_out(self, material: Material, rows: np.ndarray) -> Responses:
-        """Return what is said of chosen images by networks that did not see their patients.
+        """Return the responses to chosen images of networks that did not see their patients.
 
         Images whose patients all networks saw are left out.
         """
         parts = material.parts[rows]
         order = np.concatenate([rows[parts == part] for part in self.parts])
-        said = [
+        responses = [
             Responses.of(
                 network,
                 material.inputs[rows[parts == part]],
@@ -324,7 +324,7 @@ class Refined(NamedTuple):
             material.inputs[order],
             [material.images[row] for row in order],
             *(
-                np.concatenate([getattr(each, name) for each in said])
+                np.concatenate([getattr(each, name) for each in responses])
                 for name in ("logits", "activation_maps", "layouts", "subtype_logits")
             ),
         )

@@ -18,7 +18,7 @@ from webportal.audit.erasure import erase
 from webportal.audit.models import Action, AuditEntry
 from webportal.audit.trail import Event, append, compute_mac
 from webportal.auditexport.address import is_syslog_address
-from webportal.auditexport.events import MEANT, UNKNOWN, EventID, EventType, meant_by
+from webportal.auditexport.events import EVENTS, UNKNOWN, EventID, EventType, event_of
 from webportal.auditexport.message import MOST_BYTES, Records, audit_message
 from webportal.auditexport.syslog import frame
 from webportal.origin import Origin
@@ -59,14 +59,14 @@ def assert_valid(messages: list[bytes], folder: Path) -> None:
 
 
 def test_every_action_is_a_dicom_event() -> None:
-    assert set(MEANT) == set(Action)
-    for meant in MEANT.values():
-        assert meant.event.meaning
-        assert meant.kind is None or meant.kind.meaning
-        assert meant.done in "CRUDE"
-        assert meant.outcome in (0, 4, 8, 12)
+    assert set(EVENTS) == set(Action)
+    for event in EVENTS.values():
+        assert event.event_id.meaning
+        assert event.kind is None or event.kind.meaning
+        assert event.action in "CRUDE"
+        assert event.outcome in (0, 4, 8, 12)
     assert {each.meaning for each in EventType}.isdisjoint({each.meaning for each in EventID})
-    assert meant_by("of.a.later.release") is UNKNOWN
+    assert event_of("of.a.later.release") is UNKNOWN
 
 
 def test_a_message_of_every_action_follows_the_schema(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ EXAMPLES = 60
 
 
 @pytest.mark.parametrize("kind", phantoms.KINDS)
-def test_good_files_are_taken_in(kind: str) -> None:
+def test_good_files_are_accepted(kind: str) -> None:
     for data in phantoms.good(kind):
         take_in(kind, data)
 

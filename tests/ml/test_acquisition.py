@@ -8,7 +8,7 @@ from ml.research.acquisition import acquisition_traits, misleading, propensities
 from ml.research.dataset import LabelledImage
 
 
-def taken_in_two_ways(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, list[str]]:
+def acquired_in_two_ways(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray, list[str]]:
     """Return noise images, 60 a class; four in five of one class are darker than the others."""
     targets = np.repeat([0.0, 1.0], 60)
     is_dark = np.where(np.arange(120) % 5 == 0, targets == 0, targets == 1)
@@ -18,7 +18,7 @@ def taken_in_two_ways(rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray,
 
 
 def test_acquisition_alone_predicts_the_class() -> None:
-    inputs, targets, patients = taken_in_two_ways(np.random.default_rng(0))
+    inputs, targets, patients = acquired_in_two_ways(np.random.default_rng(0))
 
     estimates = propensities(acquisition_traits(inputs), targets, patients)
 
@@ -29,7 +29,7 @@ def test_acquisition_alone_predicts_the_class() -> None:
 
 
 def test_the_misleading_fold_has_normals_acquired_like_images_with_pneumonia() -> None:
-    inputs, targets, patients = taken_in_two_ways(np.random.default_rng(1))
+    inputs, targets, patients = acquired_in_two_ways(np.random.default_rng(1))
     kinds = np.where(targets == 1, "virus", "normal")
     labelled = [
         LabelledImage(Path(patient), str(kind), patient, "", 0)

@@ -19,7 +19,7 @@ from webportal.audit.models import AuditEntry
 from webportal.audit.verification import verify
 from webportal.intake.batches import services
 from webportal.intake.errors import StorageFullError
-from webportal.network import found, inbox, taking_in
+from webportal.network import found, importing, inbox
 from webportal.network.models import InboxState, Node, ReceivedInstance
 
 pytestmark = pytest.mark.django_db
@@ -122,7 +122,7 @@ def test_a_file_lost_or_damaged_in_the_inbox_is_refused_and_affects_no_other(
     node = make_node()
     lost, damaged = (make_received(node, InboxState.WAITING) for _ in range(2))
     (inbox.folder() / lost.file_name).unlink()
-    assert taking_in.work_off() == 2
+    assert importing.import_quiet_studies() == 2
     for row in (lost, damaged):
         row.refresh_from_db()
         assert (row.state, row.reason_code) == ("refused", "inbox_file_missing")
@@ -137,11 +137,11 @@ def test_a_read_only_storage_refuses_no_instance(settings: Settings, storage_fol
     (inbox.folder() / row.file_name).write_bytes(data)
     settings.UPLOAD_MIN_FREE_BYTES = 2**60
     with pytest.raises(StorageFullError):
-        taking_in.work_off()
+        importing.import_quiet_studies()
     row.refresh_from_db()
     assert (row.state, row.attempts) == ("waiting", 0)
     settings.UPLOAD_MIN_FREE_BYTES = 0
-    assert taking_in.work_off() == 1
+    assert importing.import_quiet_studies() == 1
     row.refresh_from_db()
     assert row.state == "taken"
 
@@ -162,7 +162,7 @@ def test_files_without_a_record_are_processed_once_somebody_says_who_sent_them(
     assert found.record() == 3
     assert found.record() == 0
     rows = ReceivedInstance.objects.filter(state=InboxState.FOUND)
-    assert taking_in.work_off() == 0
+    assert importing.import_quiet_studies() == 0
     assert (
         "3 files were in the inbox without a record" in client.get("/dicom/inbox").content.decode()
     )
@@ -173,7 +173,7 @@ def test_files_without_a_record_are_processed_once_somebody_says_who_sent_them(
     client.post("/dicom/inbox/adopt", {"node": node.pk, "study": study})
     assert rows.count() == 2
     client.post("/dicom/inbox/adopt", {"node": node.pk, "study": ""})
-    assert taking_in.work_off() == 3
+    assert importing.import_quiet_studies() == 3
     others = ReceivedInstance.objects.exclude(pk=recorded.pk)
     assert sorted(others.values_list("state", flat=True)) == ["refused", "taken", "taken"]
     assert {row.node for row in others} == {node}
@@ -203,7 +203,7 @@ def test_what_another_node_sends_again_is_in_a_batch_of_that_node(
         batch=earlier,
     )
     (inbox.folder() / row.file_name).write_bytes(data)
-    assert taking_in.work_off() == 1
+    assert importing.import_quiet_studies() == 1
     row.refresh_from_db()
     assert row.batch is not None
     assert (row.state, row.batch.created_by) == ("taken", second.account)

@@ -113,6 +113,6 @@ def test_a_stalled_body_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
 
     # In a thread of its own: Playwright leaves a loop running in that of the tests.
     with bodies.new_body() as body, ThreadPoolExecutor(1) as thread:
-        taken_in = thread.submit(asyncio.run, bodies.take_in(receive, body, 1000))
+        length = thread.submit(asyncio.run, bodies.spool(receive, body, 1000))
         with pytest.raises(bodies.StalledError):
-            taken_in.result()
+            length.result()

@@ -64,7 +64,7 @@ def _record(request: HttpRequest, response: HttpResponseBase, shown: Shown) -> N
         _record_failure(request, response, shown, kind, Outcome.REFUSED)
     else:
         if status in GIVEN and declared is not None:
-            _refuse_untold(match.view_name, declared, shown)
+            _require_declaration(match.view_name, declared, shown)
         if _is_to_be_recorded(request, status, declared, shown):
             entry = _entry(request, response, shown, kind, Outcome.DONE)
             if declared is not None and declared.polled:
@@ -86,8 +86,8 @@ def _record_failure(
     entry.save(force_insert=True)
 
 
-def _refuse_untold(route: str, declared: Declaration, shown: Shown) -> None:
-    if declared.always and declared.kind in OF_PATIENTS and not shown.is_told:
+def _require_declaration(route: str, declared: Declaration, shown: Shown) -> None:
+    if declared.always and declared.kind in OF_PATIENTS and not shown.is_reported:
         raise UndeclaredError(
             f"The answer of {route} does not say whom it shows: call webportal.access.shown.show"
             " in its view, with all that it shows."
@@ -102,7 +102,7 @@ def _is_to_be_recorded(
     if declared is None or status not in GIVEN:
         return False
     is_read = request.method in ("GET", "HEAD") and declared.always
-    return shown.is_told or (is_read and declared.kind not in OF_PATIENTS)
+    return shown.is_reported or (is_read and declared.kind not in OF_PATIENTS)
 
 
 def _save_what_is_new(entry: AccessEntry, *, is_repeated: bool) -> None:

@@ -17,7 +17,7 @@ class _Study(Protocol):
 class Shown:
     """The ids of everything that one response shows, each once and in order."""
 
-    is_told: bool = False
+    is_reported: bool = False
     studies: dict[UUID, None] = field(default_factory=dict)
     patients: dict[UUID, None] = field(default_factory=dict)
     files: dict[UUID, None] = field(default_factory=dict)
@@ -53,15 +53,15 @@ def show(
     `file_ids` are uploaded files that are not images of a study. `criteria` are the search
     criteria, unless the URL contains them; they may be patient data.
     """
-    told = shown_in(request)
-    told.is_told = True
+    shown = shown_in(request)
+    shown.is_reported = True
     for study in studies:
-        told.studies[study.pk] = None
-        told.patients[study.patient_id] = None
-    told.studies |= dict.fromkeys(study_ids)
-    told.patients |= dict.fromkeys(patient_ids)
-    told.files |= dict.fromkeys(file_ids)
-    told.criteria |= {name: value for name, value in criteria.items() if value}
+        shown.studies[study.pk] = None
+        shown.patients[study.patient_id] = None
+    shown.studies |= dict.fromkeys(study_ids)
+    shown.patients |= dict.fromkeys(patient_ids)
+    shown.files |= dict.fromkeys(file_ids)
+    shown.criteria |= {name: value for name, value in criteria.items() if value}
 
 
 def sign_in_tried(request: HttpRequest | None, name: str) -> None:

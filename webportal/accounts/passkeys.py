@@ -88,7 +88,7 @@ def finish_making(
     try:
         made = _server(request).register_complete(state, answer)
     except (ValueError, TypeError, KeyError) as error:
-        raise _not_taken() from error
+        raise _not_accepted() from error
     credential = made.credential_data
     assert credential is not None, "register_complete makes sure of it"
     if Passkey.objects.filter(credential_id=credential.credential_id).exists():
@@ -140,7 +140,7 @@ def finish_asking(
             raise PasskeyError(_("The portal does not know that passkey. Sign in another way."))
         _server(request).authenticate_complete(state, [_credential(passkey)], response)
     except (ValueError, TypeError, KeyError) as error:
-        raise _not_taken() from error
+        raise _not_accepted() from error
     grows = Q(sign_count__lt=counter) if counter else Q(sign_count=0)
     counted = Passkey.objects.filter(grows, pk=passkey.pk)
     if not counted.update(sign_count=counter, used_at=timezone.now()):
@@ -171,7 +171,7 @@ def _refuse_unavailable(request: HttpRequest) -> None:
         raise PasskeyError(why)
 
 
-def _not_taken() -> PasskeyError:
+def _not_accepted() -> PasskeyError:
     return PasskeyError(_("The passkey was not accepted. Try again."))
 
 

@@ -23,7 +23,7 @@ from webportal.refusals import Refusal
 #: The backend with which every kind of sign-in reloads the user.
 BACKEND = settings.AUTHENTICATION_BACKENDS[0]
 _WAITING = "second_step"
-_HOW = "signed_in_with"
+_DETAILS = "signed_in_with"
 # How long after the password the second factor is accepted.
 _PATIENCE_SECONDS = 600
 
@@ -69,7 +69,7 @@ def waiting(request: HttpRequest) -> Waiting | None:
 def complete(request: HttpRequest, user: User, target: str, factor: str) -> HttpResponse:
     """Sign the user in, and redirect to the page they wanted."""
     detail = _password(user) if request.session.pop(_WAITING, None) else _break_glass(user)
-    note_how(request, second_factor=factor, **detail)
+    set_sign_in_details(request, second_factor=factor, **detail)
     login(request, user, BACKEND)
     response = HttpResponseRedirect(safe_target(request, target))
     remember_device(request, response, user)
@@ -83,14 +83,14 @@ def note_wrong_factor(request: HttpRequest, user: User, factor: str, **why: str)
     append(Event(Action.SIGN_IN_FAILED, "user", user.pk, detail=detail), user)
 
 
-def note_how(request: HttpRequest, **detail: Any) -> None:
+def set_sign_in_details(request: HttpRequest, **detail: Any) -> None:
     """Set the details to record for the sign-in that follows."""
-    request.session[_HOW] = detail
+    request.session[_DETAILS] = detail
 
 
 def note_password(request: HttpRequest, user: User) -> None:
     """Record that the sign-in that follows is by password alone."""
-    note_how(request, **_password(user))
+    set_sign_in_details(request, **_password(user))
 
 
 def refuse_local(user: User) -> None:
@@ -110,7 +110,7 @@ def _break_glass(user: User) -> dict[str, Any]:
 
 def how(request: HttpRequest) -> dict[str, Any]:
     """The details recorded for this sign-in in addition to the user."""
-    found: dict[str, Any] = request.session.pop(_HOW, {}) if hasattr(request, "session") else {}
+    found: dict[str, Any] = request.session.pop(_DETAILS, {}) if hasattr(request, "session") else {}
     return found
 
 

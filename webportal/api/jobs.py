@@ -58,12 +58,12 @@ class JobSerializer(serializers.ModelSerializer[Job]):
     def to_representation(self, instance: Job) -> dict[str, Any]:
         """The job; only callers who may see results learn that the model refused the image."""
         told: dict[str, Any] = super().to_representation(instance)
-        if instance.state == JobState.REFUSED and not _knows_ends(self.context["request"]):
+        if instance.state == JobState.REFUSED and not _may_see_outcome(self.context["request"]):
             told |= {"state": JobState.DONE, "reason_code": "", "reason": ""}
         return told
 
 
-def _knows_ends(request: Any) -> bool:
+def _may_see_outcome(request: Any) -> bool:
     """Whether the caller may learn how the analysis of an image ended."""
     return bool(request.user.has_role(Role.RADIOLOGIST, Role.IT))
 
@@ -88,7 +88,7 @@ class JobFilter(django_filters.FilterSet):
     def by_state(self, jobs: QuerySet[Job], name: str, value: list[str]) -> QuerySet[Job]:
         """Jobs in any of these states, as shown to the caller."""
         states = set(value)
-        if not _knows_ends(self.request):
+        if not _may_see_outcome(self.request):
             states.discard(JobState.REFUSED)
             if JobState.DONE in states:
                 states.add(JobState.REFUSED)

@@ -71,41 +71,41 @@ MINOR_FAILURE = 4
 SERIOUS_FAILURE = 8
 
 
-class Meant(NamedTuple):
-    """An event: EventID, EventActionCode (create, read, update, delete or execute), outcome."""
+class AuditEvent(NamedTuple):
+    """An event: EventID, EventActionCode (C, R, U, D or E for execute), outcome and type."""
 
-    event: EventID
-    done: str
+    event_id: EventID
+    action: str
     outcome: int = SUCCESS
     kind: EventType | None = None
 
 
-_LOGIN = Meant(EventID.AUTHENTICATION, "E", kind=EventType.LOGIN)
-_LOGOUT = Meant(EventID.AUTHENTICATION, "E", kind=EventType.LOGOUT)
+_LOGIN = AuditEvent(EventID.AUTHENTICATION, "E", kind=EventType.LOGIN)
+_LOGOUT = AuditEvent(EventID.AUTHENTICATION, "E", kind=EventType.LOGOUT)
 _NO_LOGIN = _LOGIN._replace(outcome=MINOR_FAILURE)
-_OF_USER = Meant(EventID.ALERT, "E", kind=EventType.USER)
-_OF_NETWORK = Meant(EventID.ALERT, "E", kind=EventType.NETWORK)
-_OF_SECURITY = Meant(EventID.ALERT, "E", kind=EventType.SECURITY)
-_OF_SOFTWARE = Meant(EventID.ALERT, "E", kind=EventType.SOFTWARE)
-_ACTIVITY = Meant(EventID.ACTIVITY, "E")
-_PATIENT_CHANGED = Meant(EventID.PATIENT, "U")
-_STUDY_CHANGED = Meant(EventID.PROCEDURE, "U")
-_LOOKED = Meant(EventID.ACCESSED, "R")
-_OUT = Meant(EventID.EXPORT, "R")
-_IN = Meant(EventID.IMPORT, "C")
+_OF_USER = AuditEvent(EventID.ALERT, "E", kind=EventType.USER)
+_OF_NETWORK = AuditEvent(EventID.ALERT, "E", kind=EventType.NETWORK)
+_OF_SECURITY = AuditEvent(EventID.ALERT, "E", kind=EventType.SECURITY)
+_OF_SOFTWARE = AuditEvent(EventID.ALERT, "E", kind=EventType.SOFTWARE)
+_ACTIVITY = AuditEvent(EventID.ACTIVITY, "E")
+_PATIENT_CHANGED = AuditEvent(EventID.PATIENT, "U")
+_STUDY_CHANGED = AuditEvent(EventID.PROCEDURE, "U")
+_LOOKED = AuditEvent(EventID.ACCESSED, "R")
+_OUT = AuditEvent(EventID.EXPORT, "R")
+_IN = AuditEvent(EventID.IMPORT, "C")
 _NOT_IN = _IN._replace(outcome=MINOR_FAILURE)
-_LOG_READ = Meant(EventID.LOG_USED, "R")
+_LOG_READ = AuditEvent(EventID.LOG_USED, "R")
 
-MEANT = {
+EVENTS = {
     Action.SIGNED_IN: _LOGIN,
     Action.SIGN_IN_FAILED: _NO_LOGIN,
     Action.SIGNED_OUT: _LOGOUT,
     Action.SESSION_LOCKED: _LOGOUT,
     Action.SESSION_UNLOCKED: _LOGIN,
     Action.UNLOCK_FAILED: _NO_LOGIN,
-    Action.SIGNATURE_FAILED: Meant(EventID.AUTHENTICATION, "E", MINOR_FAILURE),
+    Action.SIGNATURE_FAILED: AuditEvent(EventID.AUTHENTICATION, "E", MINOR_FAILURE),
     Action.USER_CREATED: _OF_USER,
-    Action.USER_CHANGED: Meant(EventID.ALERT, "E", kind=EventType.ROLES),
+    Action.USER_CHANGED: AuditEvent(EventID.ALERT, "E", kind=EventType.ROLES),
     Action.PASSWORD_CHANGED: _OF_USER,
     Action.IDENTITY_LINKED: _OF_USER,
     Action.FACTOR_ADDED: _OF_USER,
@@ -117,21 +117,21 @@ MEANT = {
     Action.TOKEN_REVOKED: _OF_USER,
     Action.DEPARTMENT_CREATED: _OF_SECURITY,
     Action.DEPARTMENT_CHANGED: _OF_SECURITY,
-    Action.EMERGENCY_BEGUN: Meant(EventID.ALERT, "E", kind=EventType.EMERGENCY_STARTED),
-    Action.EMERGENCY_ENDED: Meant(EventID.ALERT, "E", kind=EventType.EMERGENCY_STOPPED),
-    Action.EMERGENCY_FAILED: Meant(
+    Action.EMERGENCY_BEGUN: AuditEvent(EventID.ALERT, "E", kind=EventType.EMERGENCY_STARTED),
+    Action.EMERGENCY_ENDED: AuditEvent(EventID.ALERT, "E", kind=EventType.EMERGENCY_STOPPED),
+    Action.EMERGENCY_FAILED: AuditEvent(
         EventID.ALERT, "E", MINOR_FAILURE, kind=EventType.EMERGENCY_STARTED
     ),
-    Action.EMERGENCY_REVIEWED: Meant(EventID.ALERT, "E"),
-    Action.PATIENT_CREATED: Meant(EventID.PATIENT, "C"),
+    Action.EMERGENCY_REVIEWED: AuditEvent(EventID.ALERT, "E"),
+    Action.PATIENT_CREATED: AuditEvent(EventID.PATIENT, "C"),
     Action.PATIENT_CHANGED: _PATIENT_CHANGED,
-    Action.PATIENT_VIEWED: Meant(EventID.PATIENT, "R"),
+    Action.PATIENT_VIEWED: AuditEvent(EventID.PATIENT, "R"),
     Action.IDENTITY_CORRECTED: _PATIENT_CHANGED,
-    Action.CORRECTION_SEEN: Meant(EventID.PATIENT, "R"),
-    Action.STUDY_CREATED: Meant(EventID.PROCEDURE, "C"),
+    Action.CORRECTION_SEEN: AuditEvent(EventID.PATIENT, "R"),
+    Action.STUDY_CREATED: AuditEvent(EventID.PROCEDURE, "C"),
     Action.STUDY_CHANGED: _STUDY_CHANGED,
     Action.STUDY_MOVED: _STUDY_CHANGED,
-    Action.STUDY_VIEWED: Meant(EventID.PROCEDURE, "R"),
+    Action.STUDY_VIEWED: AuditEvent(EventID.PROCEDURE, "R"),
     Action.STUDY_RESERVED: _STUDY_CHANGED,
     Action.RESERVATION_ENDED: _STUDY_CHANGED,
     Action.HOLD_PLACED: _STUDY_CHANGED,
@@ -141,7 +141,7 @@ MEANT = {
     Action.READ_AMENDED: _STUDY_CHANGED,
     Action.SIGNATURE_TAKEN_BACK: _STUDY_CHANGED,
     Action.ADDENDUM_SIGNED: _STUDY_CHANGED,
-    Action.REPORT_OPENED: Meant(EventID.PROCEDURE, "R"),
+    Action.REPORT_OPENED: AuditEvent(EventID.PROCEDURE, "R"),
     Action.RADIOGRAPH_STORED: _IN,
     Action.IMAGE_FETCHED: _LOOKED,
     Action.IMAGE_VIEWED: _LOOKED,
@@ -158,15 +158,15 @@ MEANT = {
     Action.TRASH_EMPTIED: _ACTIVITY,
     Action.REMOVAL_PAUSED: _ACTIVITY,
     Action.REMOVAL_RESUMED: _ACTIVITY,
-    Action.FILE_DAMAGED: Meant(EventID.ALERT, "E", SERIOUS_FAILURE),
+    Action.FILE_DAMAGED: AuditEvent(EventID.ALERT, "E", SERIOUS_FAILURE),
     Action.FILE_REPAIRED: _ACTIVITY,
-    Action.BACKUP_RESTORED: Meant(EventID.ALERT, "E"),
+    Action.BACKUP_RESTORED: AuditEvent(EventID.ALERT, "E"),
     Action.ERASURE_REQUESTED: _PATIENT_CHANGED,
     Action.ERASURE_CONFIRMED: _PATIENT_CHANGED,
     Action.ERASURE_DECLINED: _PATIENT_CHANGED,
-    Action.RECORDS_ERASED: Meant(EventID.PATIENT, "D"),
-    Action.FILES_ERASED: Meant(EventID.DELETED, "D"),
-    Action.CERTIFICATE_OPENED: Meant(EventID.PATIENT, "R"),
+    Action.RECORDS_ERASED: AuditEvent(EventID.PATIENT, "D"),
+    Action.FILES_ERASED: AuditEvent(EventID.DELETED, "D"),
+    Action.CERTIFICATE_OPENED: AuditEvent(EventID.PATIENT, "R"),
     Action.BATCH_EXPORTED: _OUT,
     Action.NOTIFICATION_MAILED: _ACTIVITY,
     Action.NOTIFICATIONS_CHOSEN: _ACTIVITY,
@@ -181,7 +181,7 @@ MEANT = {
     Action.NODE_TESTED: _ACTIVITY,
     Action.ORDER_SOURCE_CREATED: _OF_NETWORK,
     Action.ORDER_SOURCE_CHANGED: _OF_NETWORK,
-    Action.ORDER_RECEIVED: Meant(EventID.PROCEDURE, "C"),
+    Action.ORDER_RECEIVED: AuditEvent(EventID.PROCEDURE, "C"),
     Action.ORDER_CHANGED: _STUDY_CHANGED,
     Action.ORDER_CANCELLED: _STUDY_CHANGED,
     Action.ORDER_LINKED: _STUDY_CHANGED,
@@ -209,12 +209,12 @@ MEANT = {
     Action.ACCESS_SEALED: _ACTIVITY,
     Action.ACCESS_REMOVED: _ACTIVITY,
     Action.AUDIT_VERIFIED: _LOG_READ,
-    Action.ANCHORS_BEGUN: Meant(EventID.ALERT, "E"),
+    Action.ANCHORS_BEGUN: AuditEvent(EventID.ALERT, "E"),
 }
 #: An action that this release does not know: the entry of a later one, after a rollback.
 UNKNOWN = _ACTIVITY
 
 
-def meant_by(action: str) -> Meant:
+def event_of(action: str) -> AuditEvent:
     """The event that an action of the trail is."""
-    return MEANT[Action(action)] if action in Action.values else UNKNOWN
+    return EVENTS[Action(action)] if action in Action.values else UNKNOWN

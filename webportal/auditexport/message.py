@@ -14,7 +14,7 @@ from django.conf import settings
 from django.utils.translation import override
 
 from webportal.audit.models import Action, AuditEntry
-from webportal.auditexport.events import meant_by
+from webportal.auditexport.events import event_of
 from webportal.records.models import Patient, Study
 
 # The size that every receiver of the profile takes (PS3.15, A.6), less the header of syslog.
@@ -85,17 +85,17 @@ def _message(entry: AuditEntry, records: Records, *, with_details: bool) -> byte
 
 
 def _add_event(root: Element, entry: AuditEntry) -> None:
-    meant = meant_by(entry.action)
+    described = event_of(entry.action)
     event = SubElement(
         root,
         "EventIdentification",
-        EventActionCode=meant.done,
+        EventActionCode=described.action,
         EventDateTime=entry.at.astimezone(UTC).isoformat(timespec="microseconds"),
-        EventOutcomeIndicator=str(meant.outcome),
+        EventOutcomeIndicator=str(described.outcome),
     )
-    _add_code(event, "EventID", meant.event.value, "DCM", meant.event.meaning)
-    if meant.kind is not None:
-        _add_code(event, "EventTypeCode", meant.kind.value, "DCM", meant.kind.meaning)
+    _add_code(event, "EventID", described.event_id.value, "DCM", described.event_id.meaning)
+    if described.kind is not None:
+        _add_code(event, "EventTypeCode", described.kind.value, "DCM", described.kind.meaning)
     _add_code(event, "EventTypeCode", entry.action, _SCHEME, _label(entry.action))
 
 

@@ -10,7 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from webportal.audit.models import AuditEntry
-from webportal.auditexport.events import SUCCESS, meant_by
+from webportal.auditexport.events import SUCCESS, event_of
 from webportal.auditexport.message import Records, audit_message
 from webportal.auditexport.models import Target
 from webportal.auditexport.syslog import connected, frame
@@ -68,7 +68,7 @@ def _send(position: int, until: float) -> int:
             )
             records = Records(entries)
             for entry in entries:
-                is_warning = meant_by(entry.action).outcome != SUCCESS
+                is_warning = event_of(entry.action).outcome != SUCCESS
                 message = audit_message(entry, records)
                 connection.sendall(frame(message, entry.at, is_warning=is_warning))
                 position = entry.sequence

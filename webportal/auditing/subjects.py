@@ -60,7 +60,7 @@ def subject_of(patient: Patient) -> Subject:
     """The patient with all current and former studies and identities."""
     studies = list(Study.objects.filter(patient=patient).values_list("pk", flat=True))
     own = str(patient.pk)
-    here = _of_nobody_else(
+    here = _not_of_other_patients(
         _changes().filter(study_id__in=studies, detail__before__has_key="patient")
     )
     away = _changes().filter(detail__before__patient=own).exclude(study_id__in=studies)
@@ -79,7 +79,7 @@ def subject_of(patient: Patient) -> Subject:
     )
 
 
-def _of_nobody_else(changes: Iterable[AuditEntry]) -> list[AuditEntry]:
+def _not_of_other_patients(changes: Iterable[AuditEntry]) -> list[AuditEntry]:
     """Exclude moves from a patient who is still recorded as another person."""
     moves = list(changes)
     ids = {entry.detail["before"]["patient"] for entry in moves}

@@ -68,9 +68,9 @@ def dumping(snapshot_name: str) -> Iterator["subprocess.Popen[bytes]"]:
 def check_dumped(process: "subprocess.Popen[bytes]") -> None:
     """Raise BackupError if pg_dump, whose output has been read to the end, has failed."""
     assert process.stderr is not None
-    said = process.stderr.read().decode(errors="replace").strip()
+    message = process.stderr.read().decode(errors="replace").strip()
     if process.wait() != 0:
-        raise BackupError("database", f"pg_dump failed: {said}")
+        raise BackupError("database", f"pg_dump failed: {message}")
 
 
 def is_readable(dump: IO[bytes]) -> bool:
@@ -145,8 +145,8 @@ def replace_with(dump: IO[bytes]) -> None:
         command, env=_environment(url), stdin=dump, capture_output=True, check=False
     )
     if done.returncode != 0:
-        said = done.stderr.decode(errors="replace").strip()
-        raise BackupError("database", f"pg_restore failed: {said}")
+        message = done.stderr.decode(errors="replace").strip()
+        raise BackupError("database", f"pg_restore failed: {message}")
 
 
 def _has_table(owner: "psycopg.Connection[tuple[object, ...]]", table: str) -> bool:

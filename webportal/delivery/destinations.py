@@ -18,7 +18,7 @@ from webportal.delivery.senders.outcome import Outcome, Result, of_error
 from webportal.refusals import Conflict
 
 #: Fields of a destination that users edit.
-SAID = ("name", "ae_title", "host", "port", "uses_tls", "url", "sends", "results_when")
+EDITABLE = ("name", "ae_title", "host", "port", "uses_tls", "url", "sends", "results_when")
 
 
 class DestinationError(Conflict):
@@ -31,7 +31,7 @@ def create_destination(protocol: str, values: Mapping[str, Any], by: User) -> De
     made = Destination(protocol=protocol, looked_until=clock(), created_by=by)
     _set(made, values)
     _save(made)
-    detail = {"protocol": protocol} | _said_of(made)
+    detail = {"protocol": protocol} | _settings_of(made)
     append(Event(Action.DESTINATION_CREATED, "destination", made.pk, detail=detail), by)
     return made
 
@@ -40,9 +40,9 @@ def create_destination(protocol: str, values: Mapping[str, Any], by: User) -> De
 def change_destination(destination: Destination, values: Mapping[str, Any], by: User) -> None:
     """Change a destination; pending deliveries go to the new address. Raises DestinationError."""
     locked = _locked(destination)
-    before = _said_of(locked)
+    before = _settings_of(locked)
     _set(locked, values)
-    after = _said_of(locked)
+    after = _settings_of(locked)
     if after == before:
         return
     locked.failures, locked.retry_at, locked.away_since = 0, None, None
@@ -108,7 +108,7 @@ def _locked(destination: Destination) -> Destination:
 
 
 def _set(destination: Destination, values: Mapping[str, Any]) -> None:
-    for name in SAID:
+    for name in EDITABLE:
         if name in values:
             setattr(destination, name, values[name])
     if values.get("token"):
@@ -123,8 +123,8 @@ def _save(destination: Destination) -> None:
         raise DestinationError(_("There is already a destination of this name.")) from None
 
 
-def _said_of(destination: Destination) -> dict[str, Any]:
-    said = {name: getattr(destination, name) for name in SAID}
+def _settings_of(destination: Destination) -> dict[str, Any]:
+    values = {name: getattr(destination, name) for name in EDITABLE}
     # A digest, which tells tokens apart without revealing them.
     secret = hashlib.sha256(destination.secret.encode()).hexdigest()[:8]
-    return said | {"token": secret if destination.secret else ""}
+    return values | {"token": secret if destination.secret else ""}

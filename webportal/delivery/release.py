@@ -18,7 +18,7 @@ from webportal.review.reports.content import Report, report_of
 
 OF_READS = (Kind.REPORT, Kind.REPORT_MARKS, Kind.REPORT_HL7)
 #: Results that assess pneumonia, unlike those outside the model's intended purpose.
-SAID = (Category.LIKELY, Category.INDETERMINATE, Category.UNLIKELY)
+ASSESSED = (Category.LIKELY, Category.INDETERMINATE, Category.UNLIKELY)
 
 
 class NotNowError(Exception):
@@ -46,7 +46,7 @@ def results_to_send(study: Study) -> list[Prediction]:
     """The current results of a study's images that assess pneumonia."""
     current = Prediction.objects.filter(radiograph__study=study, is_current=True)
     results = counting(current.select_related("model_version", "radiograph"))
-    return [result for result in results if result.shown_category in SAID]
+    return [result for result in results if result.shown_category in ASSESSED]
 
 
 def may_send_results(study: Study, destination: Destination) -> bool:

@@ -148,7 +148,7 @@ def _plan(patient: Patient | None, studies: set[UUID], roots: dict[Any, Iterable
         Order: {*roots.get(Order, ()), *_orders_of_studies(studies)},
     }
     rows = with_dependants({**roots, **more})
-    batches = _batches_of_nothing_else(rows)
+    batches = _emptied_batches(rows)
     if batches:
         rows = with_dependants({**rows, UploadBatch: batches})
     items = list(UploadItem.objects.filter(pk__in=rows.get(UploadItem, ())))
@@ -217,7 +217,7 @@ def _orders_of_patient(traces: Traces) -> set[UUID]:
     }
 
 
-def _batches_of_nothing_else(rows: Rows) -> set[UUID]:
+def _emptied_batches(rows: Rows) -> set[UUID]:
     items = rows.get(UploadItem, set())
     batches = set(UploadItem.objects.filter(pk__in=items).values_list("batch", flat=True))
     left = UploadItem.objects.filter(batch__in=batches).exclude(pk__in=items)

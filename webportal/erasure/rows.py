@@ -25,7 +25,7 @@ def with_dependants(roots: Mapping[type[Model], Iterable[Any]]) -> Rows:
             found[model] |= new
             if new:
                 waiting += _dependants(model, new)
-        more = _corrections_of_nothing_else(found) - found[IdentityCorrection]
+        more = _fully_erased_corrections(found) - found[IdentityCorrection]
         waiting = [(IdentityCorrection, more)] if more else []
     return {model: keys for model, keys in found.items() if keys}
 
@@ -44,7 +44,7 @@ def references_to(model: type[Model]) -> Iterator["ForeignKey[Any, Any]"]:
             yield field
 
 
-def _corrections_of_nothing_else(found: Rows) -> set[Any]:
+def _fully_erased_corrections(found: Rows) -> set[Any]:
     """Identity corrections of which all studies are being erased."""
     links = IdentityCorrection.studies.through
     going = found.get(links, set())

@@ -87,9 +87,9 @@ class Traces:
         facts = _described(data)
         if facts is None or not self._has_id(facts) or self._differs(facts):
             return False
-        said = identity_in_header(facts)
-        same_name = said.name and self.patient.name
-        return bool(same_name or (said.birth_date and self.patient.birth_date))
+        claimed = identity_in_header(facts)
+        same_name = claimed.name and self.patient.name
+        return bool(same_name or (claimed.birth_date and self.patient.birth_date))
 
     def are_denied_in_header(self, data: bytes) -> bool:
         """Whether a DICOM file names somebody other than this patient."""
@@ -104,7 +104,7 @@ class Traces:
         return any(
             re.search(rf"(?<![^\W_]){re.escape(each)}(?![^\W_])", plain)
             for each in self.identifiers
-            if is_named or _is_telling(each) or plain.strip() == each
+            if is_named or _is_distinctive(each) or plain.strip() == each
         )
 
     def have_id(self, patient_id: str, issuer: str) -> bool:
@@ -112,7 +112,7 @@ class Traces:
         if patient_id != self.patient.patient_id:
             return False
         issuers = issuer, self.patient.issuer
-        # One that is not said may be any, so that it tells only where one patient has the ID.
+        # One that is not stated may be any, so that it tells only where one patient has the ID.
         return issuers[0] == issuers[1] or (self.is_only and not all(issuers))
 
     def _has_id(self, facts: ImageFacts) -> bool:
@@ -128,7 +128,7 @@ def _words(text: str) -> set[str]:
     return set(_JOINED.split(simplified(text)))
 
 
-def _is_telling(identifier: str) -> bool:
+def _is_distinctive(identifier: str) -> bool:
     may_be_date = identifier.isdigit() and len(identifier) <= _LONGEST_DATE
     return len(identifier) >= _SHORTEST_IDENTIFIER and not may_be_date
 

@@ -11,7 +11,7 @@ from webportal.network.models import InboxState, ReceivedInstance
 
 REFUSED = "received_refused"
 WAITING = "received_waiting"
-# Well above the longest time that taking_in waits for a study.
+# Well above the longest time that `importing` waits for a study.
 LONGEST_WAIT = timedelta(minutes=30)
 
 WORDS: dict[str, str | Promise] = {

@@ -71,7 +71,7 @@ def create_node(
         raise NodeError(
             _("There is already a node with this AE title, or one that differs only in case.")
         ) from None
-    append(Event(Action.NODE_CREATED, "node", node.pk, detail=_said_of(node)), by)
+    append(Event(Action.NODE_CREATED, "node", node.pk, detail=_settings_of(node)), by)
     return node
 
 
@@ -91,11 +91,11 @@ def change_node(
     Open associations continue, and open batches keep their department. Raises AddressError.
     """
     locked = Node.objects.select_for_update().get(pk=node.pk)
-    before = _said_of(locked)
+    before = _settings_of(locked)
     locked.description, locked.addresses = description, read_addresses(addresses)
     locked.port, locked.is_active = port, is_active
     locked.department = department or locked.department
-    after = _said_of(locked)
+    after = _settings_of(locked)
     if after == before:
         return locked
     locked.save(update_fields=["description", "addresses", "port", "is_active", "department"])
@@ -109,7 +109,7 @@ def change_node(
     return locked
 
 
-def _said_of(node: Node) -> dict[str, object]:
+def _settings_of(node: Node) -> dict[str, object]:
     return {
         "ae_title": node.ae_title,
         "description": node.description,

@@ -140,12 +140,12 @@ def adopt(request: SignedInRequest) -> HttpResponse:
     if study := request.POST.get("study", ""):
         rows = rows.filter(study_instance_uid=study)
     count = found_files.adopt(rows, node, request.user)
-    said = ngettext(
+    words = ngettext(
         "{count} file will be processed as sent by {node}.",
         "{count} files will be processed as sent by {node}.",
         count,
     )
-    messages.success(request, said.format(count=count, node=node))
+    messages.success(request, words.format(count=count, node=node))
     return redirect("network:inbox")
 
 

@@ -125,10 +125,10 @@ def note() -> int:
     SystemAlert.objects.bulk_create(
         (SystemAlert(code=code, since=now) for code in sorted(begun)), ignore_conflicts=True
     )
-    return sum(_tell(alert) for alert in unclear.filter(since__lte=now - PATIENCE))
+    return sum(_notify(alert) for alert in unclear.filter(since__lte=now - PATIENCE))
 
 
-def _tell(alert: SystemAlert) -> int:
+def _notify(alert: SystemAlert) -> int:
     people = User.objects.filter(is_active=True, roles__contains=[Role.IT])
     untold = people.exclude(notifications__alert=alert)
     wanted = mail_wanted(Kind.SYSTEM_ALERT, {person.pk for person in untold})

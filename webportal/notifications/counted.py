@@ -53,7 +53,7 @@ def note() -> int:
         _News(Kind.STUDIES_SIGNED, signed, "study__created_by", "signed_at", "study"),
         _News(Kind.REPORTS_READY, referred, "study__referrer", "signed_at", "study"),
     ]
-    return sum(_tell(each.kind, _fresh(each, until), until) for each in news)
+    return sum(_notify(each.kind, _fresh(each, until), until) for each in news)
 
 
 @dataclass(frozen=True)
@@ -84,14 +84,14 @@ def _fresh(news: _News, until: datetime) -> list[dict[str, Any]]:
     return list(rows)
 
 
-def _tell(kind: Kind, rows: Iterable[dict[str, Any]], until: datetime) -> int:
+def _notify(kind: Kind, rows: Iterable[dict[str, Any]], until: datetime) -> int:
     rows = list(rows)
     wanted = mail_wanted(kind, [row["person"] for row in rows])
-    return sum(_tell_one(kind, row, until, row["person"] in wanted) for row in rows)
+    return sum(_notify_one(kind, row, until, row["person"] in wanted) for row in rows)
 
 
 @transaction.atomic
-def _tell_one(kind: Kind, row: dict[str, Any], until: datetime, wants_mail: bool) -> int:
+def _notify_one(kind: Kind, row: dict[str, Any], until: datetime, wants_mail: bool) -> int:
     unread = Notification.objects.filter(recipient=row["person"], kind=kind, read_at=None)
     # Only if no other scheduler has counted the same meanwhile.
     same = unread.filter(counted_until=row["told_until"])

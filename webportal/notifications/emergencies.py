@@ -25,11 +25,11 @@ ROLES = {"auditor": Role.AUDITOR, "it": Role.IT}
 
 
 @receiver(services.begun)
-def tell_of_emergency(access: EmergencyAccess, **kwargs: Any) -> None:
+def notify_of_emergency(access: EmergencyAccess, **kwargs: Any) -> None:
     """Create the notifications for an access, for those who have none."""
-    told = access.notifications.filter(kind=Kind.EMERGENCY).values("recipient")
-    people = User.objects.filter(_to_be_told(access), is_active=True)
-    people = people.exclude(pk=access.person_id).exclude(pk__in=told)
+    notified = access.notifications.filter(kind=Kind.EMERGENCY).values("recipient")
+    people = User.objects.filter(_recipients(access), is_active=True)
+    people = people.exclude(pk=access.person_id).exclude(pk__in=notified)
     Notification.objects.bulk_create(
         Notification(
             recipient=person,
@@ -42,10 +42,10 @@ def tell_of_emergency(access: EmergencyAccess, **kwargs: Any) -> None:
 
 
 @receiver(study_moved)
-def tell_of_running_ones(study: Study, **kwargs: Any) -> list[Event]:
+def notify_of_running_emergencies(study: Study, **kwargs: Any) -> list[Event]:
     """Tell others of a running access if it now opens this study; nothing more to audit."""
     for access in study.patient.emergency_accesses.filter(ends_at__gt=timezone.now()):
-        tell_of_emergency(access)
+        notify_of_emergency(access)
     return []
 
 
@@ -56,12 +56,12 @@ def note_overdue() -> int:
     """
     until = timezone.now() - timedelta(days=settings.EMERGENCY_REVIEW_DAYS)
     overdue = EmergencyAccess.objects.filter(outcome="", ends_at__lte=until)
-    told = Notification.objects.filter(kind=Kind.EMERGENCY_OVERDUE, emergency__in=overdue)
-    known = set(told.values_list("recipient", "emergency"))
+    notified = Notification.objects.filter(kind=Kind.EMERGENCY_OVERDUE, emergency__in=overdue)
+    known = set(notified.values_list("recipient", "emergency"))
     auditors = User.objects.filter(is_active=True, roles__contains=[Role.AUDITOR])
     people = list(auditors.values_list("pk", flat=True))
     wanted = mail_wanted(Kind.EMERGENCY_OVERDUE, people)
-    untold = [
+    missing = [
         Notification(
             recipient_id=person,
             kind=Kind.EMERGENCY_OVERDUE,
@@ -72,11 +72,11 @@ def note_overdue() -> int:
         for person in people
         if person != access.person_id and (person, access.pk) not in known
     ]
-    Notification.objects.bulk_create(untold, ignore_conflicts=True)
-    return len(untold)
+    Notification.objects.bulk_create(missing, ignore_conflicts=True)
+    return len(missing)
 
 
-def _to_be_told(access: EmergencyAccess) -> Q:
+def _recipients(access: EmergencyAccess) -> Q:
     wanted = Q(pk__in=[])
     for name in settings.EMERGENCY_ALERTS:
         if name == HEADS:

@@ -23,18 +23,18 @@ _FACTOR_KINDS = {
 
 
 @receiver(password_reset)
-def tell_of_password(user: User, **kwargs: Any) -> None:
+def notify_of_one_time_password(user: User, **kwargs: Any) -> None:
     """Notify the user of the one-time password."""
-    _tell(user, Kind.PASSWORD_RESET)
+    _notify(user, Kind.PASSWORD_RESET)
 
 
 @receiver(second_factor.changed)
-def tell_of_factor(user: User, what: str, **kwargs: Any) -> None:
+def notify_of_second_factor(user: User, what: str, **kwargs: Any) -> None:
     """Notify the user of the change to their second factor."""
-    _tell(user, _FACTOR_KINDS[what])
+    _notify(user, _FACTOR_KINDS[what])
 
 
-def _tell(user: User, kind: Kind) -> None:
+def _notify(user: User, kind: Kind) -> None:
     Notification.objects.create(
         recipient=user,
         kind=kind,

@@ -41,7 +41,7 @@ def note() -> int:
     close(unread.exclude(recipient__in=radiologists))
     wanted = mail_wanted(Kind.STAT_UNREAD, {person.pk for person in radiologists})
     return sum(
-        _tell(person, _waiting_for(person, known), person.pk in wanted) for person in radiologists
+        _notify(person, _waiting_for(person, known), person.pk in wanted) for person in radiologists
     )
 
 
@@ -97,7 +97,7 @@ def _waiting(
 
 
 @transaction.atomic
-def _tell(person: User, waiting: Waiting | None, wants_mail: bool) -> int:
+def _notify(person: User, waiting: Waiting | None, wants_mail: bool) -> int:
     told = Notification.objects.filter(recipient=person, kind=Kind.STAT_UNREAD)
     unread = told.filter(read_at=None)
     if waiting is None:

@@ -32,7 +32,7 @@ from webportal.records.file_faults import open_faults
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """Text format 0.0.4, for the bearer of METRICS_TOKEN or a signed-in member of hospital IT."""
-    if not _has_token(request) and not _is_it(request):
+    if not _has_token(request) and not _is_hospital_it(request):
         return HttpResponse(
             "Send METRICS_TOKEN as 'Authorization: Bearer …', or sign in as hospital IT.\n",
             status=401,
@@ -48,7 +48,7 @@ def _has_token(request: HttpRequest) -> bool:
     return bool(settings.METRICS_TOKEN) and compare_digest(given, wanted)
 
 
-def _is_it(request: HttpRequest) -> bool:
+def _is_hospital_it(request: HttpRequest) -> bool:
     return isinstance(request.user, User) and request.user.has_role(Role.IT)
 
 

@@ -58,17 +58,17 @@ def due(now: datetime | None = None) -> "QuerySet[WithAnnotations[Study, _Dates]
 
     Each is annotated with `begun_at`, the start of its retention period.
     """
-    return _past_their_time(now).exclude(_is_held()).order_by("begun_at", "id")
+    return _past_retention(now).exclude(_is_held()).order_by("begun_at", "id")
 
 
 def figures() -> Figures:
     """The numbers of due and held studies."""
-    past = _past_their_time(None)
+    past = _past_retention(None)
     held = past.filter(_is_held()).count()
     return Figures(due=past.count() - held, held=held)
 
 
-def _past_their_time(now: datetime | None) -> "QuerySet[WithAnnotations[Study, _Dates]]":
+def _past_retention(now: datetime | None) -> "QuerySet[WithAnnotations[Study, _Dates]]":
     now = now or timezone.now()
     examined = Coalesce("performed_at", "created_at")
     studies = Study.objects.annotate(

@@ -42,7 +42,7 @@ def new_body() -> Body:
     return SpooledTemporaryFile(max_size=MEMORY_BYTES, dir=str(settings.UPLOAD_TEMP_DIR))
 
 
-async def take_in(
+async def spool(
     receive: Receive, body: Body, limit: int, arrived: Callable[[int], None] | None = None
 ) -> int:
     """Read a request's body into `body` at the client's pace, and return its length.
@@ -73,7 +73,7 @@ async def take_in(
     return length
 
 
-async def give_out(body: Body, length: int, send: Send) -> None:
+async def send_body(body: Body, length: int, send: Send) -> None:
     """Send a body of `length` bytes at the client's pace."""
     body.seek(0)
     left = length

@@ -17,7 +17,7 @@ from wsgiref.types import StartResponse, WSGIApplication
 from django.conf import settings
 from django.urls import get_resolver
 
-from webportal.intake.pipeline.body import TAKEN_IN
+from webportal.intake.pipeline.body import SPOOLED_BODY
 from webportal.refusals import Refusal
 from webportal.server import admission, bodies
 from webportal.server.bodies import Body, Message, Receive, Send
@@ -82,7 +82,7 @@ class Bridge:
             limit = admission.OPEN_BYTES
         try:
             if limit == admission.OPEN_BYTES:
-                return await self._take_in(
+                return await self._receive_and_answer(
                     environ, body, receive, limit, self._pages, bodies.OPEN_SECONDS
                 )
             person = await self._run(self._pages, partial(admission.admit, environ))
@@ -91,7 +91,7 @@ class Bridge:
                     self._pages, partial(answer_of, self._application, without_body(environ))
                 )
             if not is_upload:
-                return await self._take_in(environ, body, receive, limit, self._pages)
+                return await self._receive_and_answer(environ, body, receive, limit, self._pages)
             if length is None:
                 room = partial(admission.room, self._announced, self._to_come)
                 limit = await self._run(self._pages, room)
@@ -99,7 +99,7 @@ class Bridge:
             with self._place(person), self._space(expected) as arrived:
                 space = partial(admission.check_space, environ, self._announced, self._to_come)
                 await self._run(self._pages, space)
-                return await self._take_in(
+                return await self._receive_and_answer(
                     environ, body, receive, limit, self._uploads, arrived=arrived
                 )
         except Refusal as error:
@@ -110,7 +110,7 @@ class Bridge:
         except bodies.StalledError:
             return await self._refuse(environ, admission.stalled, is_last=True)
 
-    async def _take_in(
+    async def _receive_and_answer(
         self,
         environ: Environ,
         body: Body,
@@ -122,12 +122,12 @@ class Bridge:
     ) -> Answer:
         try:
             async with asyncio.timeout(seconds):
-                length = await bodies.take_in(receive, body, limit, arrived)
+                length = await bodies.spool(receive, body, limit, arrived)
         except TimeoutError:
             raise bodies.StalledError from None
         except OSError as error:
             return await self._refuse(environ, partial(admission.cannot_keep, error))
-        environ |= {"wsgi.input": body, TAKEN_IN: body}
+        environ |= {"wsgi.input": body, SPOOLED_BODY: body}
         if length:
             environ["CONTENT_LENGTH"] = str(length)
         return await self._run(threads, partial(answer_of, self._application, environ))
@@ -260,7 +260,7 @@ async def _send(answer: Answer, method: str, send: Send) -> None:
     if b"content-length" not in names and method != "HEAD" and answer.status not in _WITHOUT_BODY:
         answer.headers.append((b"content-length", str(length).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": answer.headers})
-    await bodies.give_out(answer.body, length, send)
+    await bodies.send_body(answer.body, length, send)
 
 
 async def _send_text(send: Send, status: HTTPStatus, text: str) -> None:

@@ -41,7 +41,7 @@ def remove_unreferenced(number: int) -> int:
     if pauses.open_pauses().exists():
         return 0
     keys = unreferenced(number)
-    if _are_too_many(keys):
+    if _exceed_daily_limit(keys):
         pauses.pause(PauseReason.TOO_MANY, len(keys))
         return 0
     removed = sum(_remove(key) for key in keys)
@@ -65,7 +65,7 @@ def put_back(number: int) -> int:
     return back
 
 
-def _are_too_many(keys: list[str]) -> bool:
+def _exceed_daily_limit(keys: list[str]) -> bool:
     if not keys or pauses.is_unlimited():
         return False
     lately = AuditEntry.objects.filter(

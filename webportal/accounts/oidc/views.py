@@ -17,7 +17,7 @@ from webportal.accounts.devices import remember_device
 from webportal.accounts.federation import FederatedRefusal
 from webportal.accounts.oidc import logout, people, provider
 from webportal.accounts.oidc import sessions as federated
-from webportal.accounts.sign_in import BACKEND, note_how, safe_target
+from webportal.accounts.sign_in import BACKEND, safe_target, set_sign_in_details
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 
@@ -61,7 +61,7 @@ def callback(request: HttpRequest) -> HttpResponse:
         return _refused(request, str(refusal))
     except ValidationError as error:
         return _refused(request, " ".join(error.messages))
-    note_how(request, identity_provider=True)
+    set_sign_in_details(request, identity_provider=True)
     login(request, user, BACKEND)
     federated.begin(request.session, answer)
     response = HttpResponseRedirect(safe_target(request, target))

@@ -30,7 +30,7 @@ _FONT = Path(__file__).parents[2] / "review" / "reports" / "fonts"
 _OPACITY = 0.45
 _MARGIN = 10
 _PAPER, _INK, _WARNING = (20, 20, 20), (235, 235, 235), (255, 196, 0)
-_SAID = {
+_CATEGORY_WORDS = {
     Category.LIKELY: "likely",
     Category.INDETERMINATE: "indeterminate",
     Category.UNLIKELY: "unlikely",
@@ -73,18 +73,19 @@ def drawn(prediction: Prediction) -> Image.Image:
     """Return the radiograph with the heat map on it and the model's result above."""
     radiograph = prediction.radiograph
     picture = radiograph_picture(read_dicom(radiograph), LONGEST_SIDE).convert("RGB")
+    category = _CATEGORY_WORDS[Category(prediction.shown_category)]
     lines = [
         ("AI RESULT, NOT VERIFIED BY A RADIOLOGIST", _WARNING),
-        (f"Pneumonia: {_SAID[Category(prediction.shown_category)]}{_figure(prediction)}", _INK),
+        (f"Pneumonia: {category}{_figure(prediction)}", _INK),
         (f"{prediction.model_version}, {prediction.created_at:%Y-%m-%d %H:%M} UTC", _INK),
     ]
     if prediction.heatmap_rows:
-        _lay_over(picture, prediction)
+        _overlay_heat_map(picture, prediction)
         lines.append(("Colours: what the model's result rests on. Not for diagnosis.", _INK))
-    return _under(lines, picture)
+    return _captioned(lines, picture)
 
 
-def _lay_over(picture: Image.Image, prediction: Prediction) -> None:
+def _overlay_heat_map(picture: Image.Image, prediction: Prediction) -> None:
     heat = heatmap_png(
         bytes(prediction.heatmap),
         prediction.heatmap_rows,
@@ -105,7 +106,7 @@ def _figure(prediction: Prediction) -> str:
     return f", {'< 1' if percent < 1 else '> 99' if percent > 99 else percent} %"
 
 
-def _under(lines: list[tuple[str, tuple[int, int, int]]], picture: Image.Image) -> Image.Image:
+def _captioned(lines: list[tuple[str, tuple[int, int, int]]], picture: Image.Image) -> Image.Image:
     """Add lines of text above an image, in the largest font that fits its width."""
     inner = picture.width - 2 * _MARGIN
     size = 28

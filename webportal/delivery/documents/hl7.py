@@ -85,8 +85,8 @@ def _observations(
     if read.decision == Decision.NOT_INTERPRETABLE:
         values.append(("CE", _coded(coding.QUALITY_ASSESSMENT), _coded(coding.UNUSABLE)))
     else:
-        said = coding.certainty(read.pneumonia)
-        values.append(("CE", _coded(coding.PNEUMONIA), _coded(said)))
+        certainty = coding.certainty(read.pneumonia)
+        values.append(("CE", _coded(coding.PNEUMONIA), _coded(certainty)))
         values += [("ST", _coded(coding.FINDING_SITE), escape(zone)) for zone in zones(read)]
     for name in read.other_findings:
         code = coding.other_finding(name)

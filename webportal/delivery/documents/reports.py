@@ -83,8 +83,8 @@ def result_report(
     prediction: Prediction, source: Dataset, place: Place, previous: Sequence[Dataset] = ()
 ) -> bytes:
     """The model's result for a whole image; unverified. `previous`: what it supersedes."""
-    said = coding.MODEL_SAYS[Category(prediction.shown_category)]
-    evaluations: list[ContentItem] = [_code(coding.PNEUMONIA, said)]
+    assessment = coding.MODEL_SAYS[Category(prediction.shown_category)]
+    evaluations: list[ContentItem] = [_code(coding.PNEUMONIA, assessment)]
     percent = _percent(prediction)
     if prediction.shown_category == Category.UNLIKELY:
         if percent is not None:
@@ -98,7 +98,7 @@ def result_report(
         measurements=[]
         if percent is None
         else [Measurement(coding.CERTAINTY_OF_FINDING, percent, coding.PERCENT)],
-        qualitative_evaluations=[QualitativeEvaluation(coding.PNEUMONIA, said)],
+        qualitative_evaluations=[QualitativeEvaluation(coding.PNEUMONIA, assessment)],
     )
     return _unverified([group], evaluations, prediction, source, place, previous)
 
@@ -117,13 +117,13 @@ def result_region(
     if region is None:
         none = _text(coding.COMMENT, "The present result has no region.")
         return _unverified([], [none], prediction, source, place, previous)
-    said = coding.MODEL_SAYS[Category(prediction.shown_category)]
+    assessment = coding.MODEL_SAYS[Category(prediction.shown_category)]
     group = PlanarROIMeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking("Heat map", prediction.pk, "region"),
         referenced_region=_rectangle(region, source),
         finding_type=coding.PNEUMONIA,
         algorithm_id=_algorithm(prediction.model_version),
-        qualitative_evaluations=[QualitativeEvaluation(coding.PNEUMONIA, said)],
+        qualitative_evaluations=[QualitativeEvaluation(coding.PNEUMONIA, assessment)],
     )
     return _unverified([group], [], prediction, source, place, previous)
 
@@ -189,17 +189,17 @@ def read_report(
     images = [_source_image(source) for source in sources.values()]
     groups: list[Group] = []
     evaluations: list[ContentItem] = []
-    for code, said, sites in _said(read):
-        evaluations.append(_code(code, said))
-        if said == coding.ABSENT:
+    for code, assessment, sites in _assessments(read):
+        evaluations.append(_code(code, assessment))
+        if assessment == coding.ABSENT:
             continue
         groups.append(
             MeasurementsAndQualitativeEvaluations(
                 tracking_identifier=_tracking(code.meaning, read.pk, code.value),
-                finding_type=code if code != coding.QUALITY_ASSESSMENT else said,
+                finding_type=code if code != coding.QUALITY_ASSESSMENT else assessment,
                 finding_sites=sites,
                 source_images=images,
-                qualitative_evaluations=[QualitativeEvaluation(code, said)],
+                qualitative_evaluations=[QualitativeEvaluation(code, assessment)],
             )
         )
     evaluations += _texts(read, addenda)
@@ -232,14 +232,14 @@ def read_marks(
     return _verified(content, list(sources.values()), place, verifications, previous)
 
 
-def _said(read: Read) -> list[tuple[Code, Code, list[FindingSite]]]:
+def _assessments(read: Read) -> list[tuple[Code, Code, list[FindingSite]]]:
     """The statements of a read: which finding, its presence, and its site."""
     if read.decision == Decision.NOT_INTERPRETABLE:
         return [(coding.QUALITY_ASSESSMENT, coding.UNUSABLE, [])]
     sites = [FindingSite(*coding.zone(name)) for name in read.zones]
-    said = [(coding.PNEUMONIA, coding.certainty(read.pneumonia), sites)]
+    assessment = [(coding.PNEUMONIA, coding.certainty(read.pneumonia), sites)]
     others = (coding.other_finding(name) for name in read.other_findings)
-    return said + [(code, coding.PRESENT, []) for code in others if code is not None]
+    return assessment + [(code, coding.PRESENT, []) for code in others if code is not None]
 
 
 def _texts(read: Read, addenda: Sequence[Addendum]) -> list[ContentItem]:

@@ -115,12 +115,12 @@ def _outcome(answer: requests.Response, instance: str) -> Outcome | None:
         return _not_allowed(answer)
     if 300 <= status < 400 or status in _NOT_A_SERVER:
         return _not_a_server(answer)
-    said = _json(answer)
-    if reason := _failure(said, instance):
+    body = _json(answer)
+    if reason := _failure(body, instance):
         # PS3.18 I.2 refers to PS3.7 C; a duplicate has been stored before.
         return delivered(reason) if reason == "0x0111" else rejected(reason)
     if status in (HTTPStatus.OK, HTTPStatus.ACCEPTED):
-        named = [_value(item, _INSTANCE) for item in _items(said, _REFERENCED)]
+        named = [_value(item, _INSTANCE) for item in _items(body, _REFERENCED)]
         return delivered() if instance in named else None
     if status == HTTPStatus.CONFLICT or status in _FOR_NOW or status >= 500:
         return None
@@ -151,14 +151,14 @@ def _status_of(answer: requests.Response) -> str:
 
 def _json(answer: requests.Response) -> dict[str, Any]:
     try:
-        said = answer.json()
+        body = answer.json()
     except ValueError:
         return {}
-    return said if isinstance(said, dict) else {}
+    return body if isinstance(body, dict) else {}
 
 
-def _items(said: dict[str, Any], tag: str) -> list[dict[str, Any]]:
-    element = said.get(tag)
+def _items(body: dict[str, Any], tag: str) -> list[dict[str, Any]]:
+    element = body.get(tag)
     values = element.get("Value") if isinstance(element, dict) else None
     return [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
 
@@ -169,9 +169,9 @@ def _value(item: dict[str, Any], tag: str) -> Any:
     return values[0] if isinstance(values, list) and values else None
 
 
-def _failure(said: dict[str, Any], instance: str) -> str:
+def _failure(body: dict[str, Any], instance: str) -> str:
     """The instance's failure reason, a PS3.7 code; '' if it is not among the failed ones."""
-    for item in _items(said, _FAILED):
+    for item in _items(body, _FAILED):
         if _value(item, _INSTANCE) in (instance, None):
             reason = _value(item, _REASON)
             return f"0x{reason:04X}" if isinstance(reason, int) else "?"

@@ -116,7 +116,7 @@ def views_of(position: str, codes: Sequence[Mapping[str, str]], body_part: str =
     ]
     if coded:
         text = ", ".join(code["meaning"] or code["value"] for code in coded)
-        views.append(View(text, _most_telling(map(_of_code, coded))))
+        views.append(View(text, _most_specific(map(_of_code, coded))))
     views += [
         View(f"Patient Orientation {code['value']}", Projection.NOT_FRONTAL)
         for code in codes
@@ -151,14 +151,14 @@ def _projection(words: Sequence[str], *, strict: bool = True) -> Projection:
         return Projection.NOT_FRONTAL
     if strict and any(part not in _KNOWN and not part.isdigit() for part in split):
         return Projection.UNKNOWN
-    return _most_telling(_FRONTAL[part] for part in split if part in _FRONTAL)
+    return _most_specific(_FRONTAL[part] for part in split if part in _FRONTAL)
 
 
 def _parts(word: str) -> list[str]:
     return [word] if word in _KNOWN else parted(word, _KNOWN)
 
 
-def _most_telling(projections: Iterable[Projection]) -> Projection:
+def _most_specific(projections: Iterable[Projection]) -> Projection:
     """Return the most specific of several; AP and PA together are frontal."""
     found = set(projections)
     if Projection.NOT_FRONTAL in found:

@@ -152,7 +152,7 @@ def _call(
 
 def _serve(connection: Connection) -> None:
     """Handle calls until there are no more; runs in the child process."""
-    _be_silent()
+    _discard_output()
     while connection.poll(IDLE_SECONDS):
         try:
             limits, function, arguments = connection.recv()
@@ -192,7 +192,7 @@ def _limit(what: int, most: int) -> None:
     resource.setrlimit(what, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
-def _be_silent() -> None:
+def _discard_output() -> None:
     # Decoders report problems on stderr, and may quote the file.
     with suppress(OSError):
         silence = os.open(os.devnull, os.O_WRONLY)

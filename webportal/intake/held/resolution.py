@@ -216,8 +216,8 @@ def for_another(correction: Correction, asked: Question, other: Question) -> Cor
     Accession number and date are corrected if both files have the same values; otherwise each keeps
     its own. Raises PatientDoubtError if the other's own date is in doubt.
     """
-    said, its = asked.study.accession_number, other.study.accession_number
-    number = correction.accession_number if said == its else its
+    own, its = asked.study.accession_number, other.study.accession_number
+    number = correction.accession_number if own == its else its
     if asked.moment == other.moment:
         return Correction(correction.identity, number, correction.study_date)
     if other.moment.doubtful is not None:

@@ -132,11 +132,11 @@ def _decide(
     left: list[str] = []
     for other in others:
         try:
-            said = correction
+            adapted = correction
             if asked is not None and correction is not None:
                 its = resolution.question(other, request.user)
-                said = resolution.for_another(correction, asked, its)
-            resolution.resolve(other, decision, request.user, said)
+                adapted = resolution.for_another(correction, asked, its)
+            resolution.resolve(other, decision, request.user, adapted)
         except IntakeError as reason:
             left.append(f"{other.file_name}: {reason.message}")
     messages.success(request, _done(decision, 1 + len(others) - len(left)))

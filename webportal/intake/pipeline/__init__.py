@@ -35,7 +35,7 @@ def receive_file(batch: UploadBatch, file_name: str, file: IO[bytes], by: User) 
 def _verdict_on(upload: Upload) -> UploadItem:
     """Accept, hold or refuse a file. An internal error is a refusal too, and stops no other."""
     try:
-        return _take_in(upload)
+        return _process(upload)
     except ImageError as error:
         return store.refuse(upload, Reason.of(error))
     except RefusedError as error:
@@ -45,11 +45,11 @@ def _verdict_on(upload: Upload) -> UploadItem:
     except Exception as error:
         # Includes values that the database rejects; nothing of the file is stored then. Only the
         # type of error is logged: its text may quote the file, and so a patient.
-        logger.error("Taking in a file failed with %s", type(error).__name__)
+        logger.error("Processing a file failed with %s", type(error).__name__)
         return store.refuse(upload, Reason("internal_error"))
 
 
-def _take_in(upload: Upload) -> UploadItem:
+def _process(upload: Upload) -> UploadItem:
     """Run a file through the steps. Raises ImageError or RefusedError if one refuses it."""
     if upload.refusal is not None:
         raise upload.refusal

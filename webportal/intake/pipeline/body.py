@@ -16,7 +16,7 @@ from webportal.intake.errors import IntakeError
 from webportal.intake.pipeline.receive import too_large
 
 # Key of the request's environment for a body that the server has already spooled to a file.
-TAKEN_IN = "chestline.body"
+SPOOLED_BODY = "chestline.body"
 _CHUNK = 1024**2
 
 
@@ -47,8 +47,8 @@ def received(request: HttpRequest) -> Iterator[IO[bytes]]:
         reason = too_large(limit)
         raise BodyError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, reason.code, reason.message)
     blobs.check_space(int(length))
-    if (taken_in := request.META.get(TAKEN_IN)) is not None:
-        yield taken_in
+    if (body := request.META.get(SPOOLED_BODY)) is not None:
+        yield body
         return
     with tempfile.SpooledTemporaryFile(
         max_size=settings.FILE_UPLOAD_MAX_MEMORY_SIZE, dir=settings.FILE_UPLOAD_TEMP_DIR

@@ -29,7 +29,7 @@ def rerun(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
     radiograph = get_object_or_404(
         Radiograph.objects.visible_to(request.user).select_related("study"), pk=radiograph_id
     )
-    return _ask_queue(
+    return _change_job(
         request,
         radiograph.study_id,
         lambda: queue.rerun(radiograph, request.user),
@@ -42,7 +42,7 @@ def rerun(request: SignedInRequest, radiograph_id: uuid.UUID) -> HttpResponse:
 def rerun_study(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     """Re-run the images whose results are from a version other than the active one."""
     study = get_object_or_404(Study.objects.visible_to(request.user), pk=study_id)
-    return _ask_queue(
+    return _change_job(
         request,
         study.pk,
         lambda: queue.rerun_outdated(study, request.user),
@@ -57,7 +57,7 @@ def cancel(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
     job = get_object_or_404(
         Job.objects.visible_to(request.user).select_related("radiograph"), pk=job_id
     )
-    return _ask_queue(
+    return _change_job(
         request,
         job.radiograph.study_id,
         lambda: queue.cancel(job, request.user),
@@ -72,7 +72,7 @@ def release(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
     job = get_object_or_404(
         Job.objects.visible_to(request.user).select_related("radiograph__study"), pk=job_id
     )
-    return _ask_queue(
+    return _change_job(
         request,
         job.radiograph.study_id,
         lambda: queue.release_from_quarantine(job, request.user),
@@ -80,7 +80,7 @@ def release(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
     )
 
 
-def _ask_queue(
+def _change_job(
     request: SignedInRequest, study_id: uuid.UUID, change: Callable[[], object], done: str
 ) -> HttpResponse:
     """Change a job and show the message `done`, or why it was not possible."""

@@ -15,7 +15,7 @@ from webportal.accounts.models import Department
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.records.models import Study
 from webportal.records.services import RecordError
-from webportal.review.study.moving import MOVERS, move_to_department, unreached_referrer
+from webportal.review.study.moving import MOVERS, move_to_department, referrer_without_access
 
 
 class DepartmentForm(forms.Form):
@@ -41,7 +41,7 @@ def move(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
             words = _("The study belongs to {department} now.").format(department=department)
             messages.success(request, words)
             study.refresh_from_db()
-            if (referrer := unreached_referrer(study)) is not None:
+            if (referrer := referrer_without_access(study)) is not None:
                 words = _(
                     "{referrer} does not belong to {department} and will not get the report. Send"
                     " it to somebody else, or ask hospital IT to add them to the department."

@@ -21,7 +21,7 @@ def _sees(person: uuid.UUID, department: Department) -> bool:
     return User.objects.filter(who_sees(department.pk), pk=person).exists()
 
 
-def unreached_referrer(study: Study) -> User | None:
+def referrer_without_access(study: Study) -> User | None:
     """The person who is to get the report, if they do not see the study's department."""
     referrer = study.referrer
     return None if referrer is None or _sees(referrer.pk, study.department) else referrer

@@ -104,7 +104,7 @@ def bulk(request: SignedInRequest) -> HttpResponse:
     if values["scope"] == "all":
         return _confirm(request, query, context)
     try:
-        outcome = _do(values, _selected(request.POST), request.user)
+        outcome = _apply(values, _selected(request.POST), request.user)
     except BulkError as error:
         messages.warning(request, str(error))
         return redirect(back)
@@ -140,7 +140,7 @@ def _selected(data: QueryDict) -> list[uuid.UUID]:
         ) from None
 
 
-def _do(values: dict[str, Any], study_ids: list[uuid.UUID], by: User) -> Outcome:
+def _apply(values: dict[str, Any], study_ids: list[uuid.UUID], by: User) -> Outcome:
     if values["action"] == "assign":
         return assign(study_ids, values["reader"], by)
     if values["action"] == "prioritise":

@@ -14,7 +14,7 @@ from django.db import Error, connection
 from webportal import keys
 from webportal.intake.errors import StorageRefusesError
 from webportal.network import found, inbox, scp
-from webportal.network.taking_in import work_off
+from webportal.network.importing import import_quiet_studies
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +62,7 @@ class Command(BaseCommand):
         try:
             while not stopping.is_set():
                 try:
-                    work_off(stopping.is_set)
+                    import_quiet_studies(stopping.is_set)
                 except (StorageRefusesError, OSError, Error) as error:
                     logger.error("The inbox waits: %s", type(error).__name__)
                     connection.close()

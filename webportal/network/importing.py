@@ -40,7 +40,7 @@ _STATES = {
 }
 
 
-def work_off(should_stop: Callable[[], bool] = lambda: False) -> int:
+def import_quiet_studies(should_stop: Callable[[], bool] = lambda: False) -> int:
     """Import every study that has become quiet; return the number of instances settled.
 
     Does nothing while another process is doing it. Raises StorageRefusesError, OSError and database
@@ -58,7 +58,7 @@ def work_off(should_stop: Callable[[], bool] = lambda: False) -> int:
             ).order_by("received_at"):
                 if should_stop():
                     return settled
-                _take_in(row, batch, node.account)
+                _import(row, batch, node.account)
                 settled += 1
         return settled
 
@@ -119,8 +119,8 @@ def _batch_for(node: Node, study: str) -> UploadBatch:
     return batch
 
 
-def _take_in(row: ReceivedInstance, batch: UploadBatch, by: User) -> None:
-    """Give one instance its verdict. Raises errors that concern every file alike."""
+def _import(row: ReceivedInstance, batch: UploadBatch, by: User) -> None:
+    """Import one instance and record its verdict. Raises errors that concern every file alike."""
     attempts = row.attempts + 1
     ReceivedInstance.objects.filter(pk=row.pk).update(attempts=attempts)
     if attempts > _MOST_ATTEMPTS:
