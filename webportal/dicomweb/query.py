@@ -1,8 +1,10 @@
 """Parses search parameters: keys, attributes to return, and paging (PS3.18 8.3.4)."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from typing import TypeVar
 
 from django.db.models import Q
 from django.http import QueryDict
@@ -19,6 +21,10 @@ _BETWEEN = re.compile(r"[,\\]")
 _DATE = re.compile(r"(\d{4})(\d\d)(\d\d)", re.ASCII)
 _TIME = re.compile(r"(\d\d)(?:(\d\d)(?:(\d\d)(?:\.(\d{1,6}))?)?)?", re.ASCII)
 _NUMBER = re.compile(r"[+-]?\d{1,10}", re.ASCII)
+_DATES = "a date or a range: YYYYMMDD-YYYYMMDD"
+_TIMES = "a time or a range: HHMMSS-HHMMSS"
+
+End = TypeVar("End", date, time)
 
 
 @dataclass(frozen=True)
@@ -40,9 +46,9 @@ def read(parameters: QueryDict, level: Level) -> Query:
         if name in ("limit", "offset", "fuzzymatching", "accept"):
             continue
         if name == "includefield":
-            for each in (one for value in values for one in value.split(",") if one):
-                includes_all |= each == "all"
-                included |= {_tag_of(each)} - {""} if each != "all" else set()
+            fields = {each for value in values for each in value.split(",") if each}
+            includes_all |= "all" in fields
+            included |= {_tag_of(each) for each in fields - {"all"}}
             continue
         attribute = _key(name, level)
         for value in values:
@@ -76,15 +82,15 @@ def _key(name: str, level: Level) -> Attribute:
 def _tag_of(name: str) -> str:
     """The tag of an attribute given by keyword or tag; '' for one inside a sequence."""
     if "." in name:
-        return "" if all(_tag_of(part) for part in name.split(".")) else _refuse(name)
+        for part in name.split("."):
+            _tag_of(part)
+        return ""
     if _TAG.fullmatch(name):
         return name.upper()
     tag = tag_for_keyword(name)
-    return f"{tag:08X}" if tag is not None else _refuse(name)
-
-
-def _refuse(name: str) -> str:
-    raise BadQuery(f"{_shown(name)} is neither a keyword nor a tag of DICOM.")
+    if tag is None:
+        raise BadQuery(f"{_shown(name)} is neither a keyword nor a tag of DICOM.")
+    return f"{tag:08X}"
 
 
 def _shown(name: str) -> str:
@@ -127,14 +133,14 @@ def _condition(attribute: Attribute, path: str, text: str) -> Q:
                 raise BadQuery(f"{attribute.keyword} must be a whole number.")
             return Q(**{path: int(text)})
         case Matching.DATE:
-            first, last = _dates(attribute, text)
-            return _between(path, first, last)
+            return _between(path, *_range(attribute, text, _date, _date, _DATES))
         case Matching.DAY:
-            first, last = _dates(attribute, text)
-            return _days(path, first, last)
+            first, last = _range(attribute, text, _date, _date, _DATES)
+            end = last + timedelta(days=1) if last and last < date.max else None
+            return _between(path, first and _midnight(first), end and _midnight(end), "lt")
         case Matching.TIME:
-            earliest, latest = _times(attribute, text)
-            return _between(f"{path}__time", earliest, latest)
+            ends = _range(attribute, text, _earliest, _latest, _TIMES)
+            return _between(f"{path}__time", *ends)
     raise TypeError(attribute.keyword)
 
 
@@ -149,17 +155,24 @@ def _pattern(text: str) -> str:
     return "".join({"*": ".*", "?": "."}.get(each) or re.escape(each) for each in text)
 
 
-def _dates(attribute: Attribute, text: str) -> tuple[date | None, date | None]:
+def _range(
+    attribute: Attribute,
+    text: str,
+    first_of: Callable[[str], End],
+    last_of: Callable[[str], End],
+    form: str,
+) -> tuple[End | None, End | None]:
+    """Return both ends of a range or of a single value; None for an end left open."""
     first, dash, last = text.partition("-")
     if not dash:
         last = first
     try:
-        found = (_date(first) if first else None, _date(last) if last else None)
+        ends = first_of(first) if first else None, last_of(last) if last else None
     except ValueError:
-        found = (None, None)
-    if found == (None, None):
-        raise BadQuery(f"{attribute.keyword} must be a date or a range: YYYYMMDD-YYYYMMDD.")
-    return found
+        ends = None, None
+    if ends == (None, None):
+        raise BadQuery(f"{attribute.keyword} must be {form}.")
+    return ends
 
 
 def _date(text: str) -> date:
@@ -169,52 +182,37 @@ def _date(text: str) -> date:
     return date(*map(int, found.groups()))
 
 
-def _times(attribute: Attribute, text: str) -> tuple[time | None, time | None]:
-    first, dash, last = text.partition("-")
-    if not dash:
-        last = first
-    try:
-        found = (_time(first, "0") if first else None, _time(last, "9") if last else None)
-    except ValueError:
-        found = (None, None)
-    if found == (None, None):
-        raise BadQuery(f"{attribute.keyword} must be a time or a range: HHMMSS-HHMMSS.")
-    return found
+def _earliest(text: str) -> time:
+    return _time(text, "00", "0")
 
 
-def _time(text: str, rest: str) -> time:
-    """The earliest time that a value matches, or with `rest` 9 the latest: 10 ends at 10:59:59."""
+def _latest(text: str) -> time:
+    """The latest time that a value includes: 10 ends at 10:59:59."""
+    return _time(text, "59", "9")
+
+
+def _time(text: str, default: str, digit: str) -> time:
     found = _TIME.fullmatch(text)
     if found is None:
         raise ValueError
     hour, minute, second, fraction = found.groups()
-    default = "59" if rest == "9" else "00"
     return time(
         int(hour),
         int(minute or default),
         min(int(second or default), 59),
-        int((fraction or "").ljust(6, rest)),
+        int((fraction or "").ljust(6, digit)),
     )
 
 
-def _between(path: str, first: object, last: object) -> Q:
+def _between(path: str, first: object, last: object, last_lookup: str = "lte") -> Q:
     found = Q(**{f"{path}__isnull": False})
     if first is not None:
         found &= Q(**{f"{path}__gte": first})
     if last is not None:
-        found &= Q(**{f"{path}__lte": last})
-    return found
-
-
-def _days(path: str, first: date | None, last: date | None) -> Q:
-    """Return the time range from the first day to the last, in the portal's time zone."""
-    found = Q(**{f"{path}__isnull": False})
-    if first is not None:
-        found &= Q(**{f"{path}__gte": _midnight(first)})
-    if last is not None and last < date.max:
-        found &= Q(**{f"{path}__lt": _midnight(last + timedelta(days=1))})
+        found &= Q(**{f"{path}__{last_lookup}": last})
     return found
 
 
 def _midnight(day: date) -> datetime:
+    """The start of a day in the portal's time zone."""
     return timezone.make_aware(datetime.combine(day, time()))
