@@ -86,7 +86,9 @@ class Attribute:
         return str(dictionary_VR(self.keyword))
 
 
-def _of_study(keyword: str, value: Value, matching: Matching | None = None, path: str = "") -> Any:
+def _of_study(
+    keyword: str, value: Value, matching: Matching | None = None, path: str = ""
+) -> Attribute:
     below = f"study__{path}"
     paths = {Level.STUDY: path, Level.SERIES: below, Level.INSTANCE: below} if path else {}
     return Attribute(keyword, Level.STUDY, value, matching, paths)

@@ -1,7 +1,6 @@
 """Content negotiation (PS3.18 8.7): accepted and available media types."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from django.http import HttpRequest
 from django.utils.http import parse_header_parameters
@@ -74,7 +73,7 @@ def accepted(request: HttpRequest) -> list[Accepted]:
     return sorted((each for each in found if each.quality > 0), key=lambda each: -each.quality)
 
 
-def wants_json(request: HttpRequest) -> None:
+def require_json(request: HttpRequest) -> None:
     """Raise NotAcceptable unless the caller accepts DICOM JSON."""
     if not any(
         not each.is_multipart and (each.covers(JSON) or each.covers("application/json"))
@@ -175,8 +174,3 @@ def content_type(form: Form) -> str:
     if not form.transfer_syntax:
         return form.media_type
     return f"{form.media_type}; transfer-syntax={form.transfer_syntax}"
-
-
-def parameters_of(content_type_header: str) -> tuple[str, dict[str, Any]]:
-    """Parse a Content-Type into media type and parameters."""
-    return parse_header_parameters(content_type_header)

@@ -62,7 +62,7 @@ class RetrievalEndpoint(DicomwebEndpoint):
     ) -> HttpResponse:
         """The metadata of the same instances as DICOM JSON; fails if any file is unreadable."""
         radiographs = self.radiographs(study, series, instance)
-        negotiation.wants_json(request)
+        negotiation.require_json(request)
         root = addresses.root(request)
         try:
             described = [metadata_of(each, read_file(each), root) for each in radiographs]

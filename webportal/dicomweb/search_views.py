@@ -44,7 +44,7 @@ class SearchEndpoint(DicomwebEndpoint):
     def _answer(
         self, request: Request, level: Level, within: Q, *, is_scoped: bool = False
     ) -> HttpResponse:
-        negotiation.wants_json(request)
+        negotiation.require_json(request)
         asked = query.read(request.GET, level)
         studies = self.studies()
         if level > Level.STUDY:

@@ -4,6 +4,7 @@ import json
 
 from django.conf import settings
 from django.http import HttpResponse
+from django.utils.http import parse_header_parameters
 from rest_framework.request import Request
 
 from webportal.accounts import departments
@@ -28,8 +29,8 @@ class StudyEndpoint(SearchEndpoint, RetrievalEndpoint):
 
         New studies belong to the `department` of the query (id or name), or the caller's only one.
         """
-        negotiation.wants_json(request)
-        media_type, parameters = negotiation.parameters_of(request.headers.get("Content-Type", ""))
+        negotiation.require_json(request)
+        media_type, parameters = parse_header_parameters(request.headers.get("Content-Type", ""))
         is_single = media_type == DICOM
         of_parts = parameters.get("type", DICOM).strip('"').lower()
         if not is_single and (media_type != "multipart/related" or of_parts != DICOM):
