@@ -1,6 +1,7 @@
 """The pages of the destinations and the outbox."""
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 from django.test import Client
@@ -45,8 +46,11 @@ def test_a_destination_is_added_changed_paused_and_removed(client: Client) -> No
 
     waiting = make_delivery(made)
     assert attempts.is_open(made)
+    made.retry_at = waiting.next_attempt_at + timedelta(minutes=3)
+    assert waiting.earliest_attempt_at == made.retry_at
     client.post(reverse("delivery:pause", args=[made.pk]))
     assert not attempts.is_open(made)
+    assert Delivery.objects.get().earliest_attempt_at is None
     assert "paused" in client.get("/destinations").text
     client.post(reverse("delivery:resume", args=[made.pk]))
     assert attempts.is_open(made)
@@ -72,8 +76,8 @@ def test_a_destination_is_added_changed_paused_and_removed(client: Client) -> No
     ("wrong", "words"),
     [
         ({"ae_title": "A\\B"}, "no backslash"),
-        ({"host": "http://pacs"}, "Write the name or the IP address alone"),
-        ({"host": "a..b"}, "Write the name or the IP address alone"),
+        ({"host": "http://pacs"}, "Enter only the host name or IP address"),
+        ({"host": "a..b"}, "Enter only the host name or IP address"),
         ({"port": 70000}, "65535"),
         ({"sends": []}, "required"),
     ],
@@ -95,7 +99,7 @@ def test_two_destinations_have_two_names(client: Client) -> None:
 def test_the_test_says_that_nothing_answers(client: Client) -> None:
     made = make_pacs()
     answer = client.post(reverse("delivery:test", args=[made.pk]), follow=True)
-    assert "Nothing answers there." in answer.text
+    assert "Nothing responds at this address." in answer.text
     entry = AuditEntry.objects.get(action="destination.tested")
     assert entry.detail == {"answered": False}
 

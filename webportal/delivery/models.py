@@ -1,6 +1,7 @@
 """Destinations, their documents, and the outbox of deliveries."""
 
 import uuid
+from datetime import datetime
 
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
@@ -236,3 +237,10 @@ class Delivery(Reasoned):
 
     def __str__(self) -> str:
         return f"Delivery {self.id} ({self.state})"
+
+    @property
+    def earliest_attempt_at(self) -> datetime | None:
+        """When it is sent at the earliest; None if it is settled or the destination is paused."""
+        if self.state != DeliveryState.WAITING or self.destination.is_paused:
+            return None
+        return max(self.next_attempt_at, self.destination.retry_at or self.next_attempt_at)
