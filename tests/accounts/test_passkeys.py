@@ -171,7 +171,7 @@ def test_a_cloned_passkey_is_detected(client: Client, passkey: SoftPasskey) -> N
 
 def test_a_deactivated_user_cannot_sign_in_by_passkey(client: Client, passkey: SoftPasskey) -> None:
     User.objects.update(is_active=False)
-    assert "may not sign in" in sign_in_with(client, passkey.answer(options_of(client))).text
+    assert "account is deactivated" in sign_in_with(client, passkey.answer(options_of(client))).text
     assert audit_actions()[-1] == Action.SIGN_IN_FAILED
 
 

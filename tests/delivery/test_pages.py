@@ -154,7 +154,7 @@ def test_everything_that_a_destination_rejected_is_sent_again_or_cancelled(
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
-        ({"host": "a..b", "protocol": "hl7"}, "host name is not valid"),
+        ({"host": "a..b", "protocol": "hl7"}, "host name is invalid"),
         ({"host": "127.0.0.1", "uses_tls": True}, "A certificate cannot be read"),
         ({"host": "127.0.0.1", "uses_tls": True, "protocol": "hl7"}, "A certificate cannot"),
         ({"url": "https://127.0.0.1:1/", "protocol": "dicomweb"}, "A certificate cannot be read"),

@@ -68,12 +68,12 @@ def choose(department: Department | None, by: User) -> Department:
             if len(possible) == 1:
                 return possible[0]
         raise DepartmentError(
-            _("Say to which department the studies belong.")
+            _("Choose the department that the studies belong to.")
             if own
-            else _("You belong to no department. Ask hospital IT to add you to one.")
+            else _("You are not a member of any department. Ask hospital IT to add you to one.")
         )
     if department not in own:
-        raise DepartmentError(_("You do not belong to that department. Choose one of yours."))
+        raise DepartmentError(_("You are not a member of that department. Choose one of yours."))
     return department
 
 
@@ -82,7 +82,7 @@ def named(text: str, by: User) -> Department:
     for each in departments_of(by):
         if text in (str(each.pk), each.name):
             return each
-    raise DepartmentError(_("You do not belong to that department. Choose one of yours."))
+    raise DepartmentError(_("You are not a member of that department. Choose one of yours."))
 
 
 @transaction.atomic
@@ -112,7 +112,9 @@ def set_memberships(
     if not changed:
         return
     if locked == by and separation.is_enforced():
-        raise DepartmentError(_("Ask another member of IT: nobody changes their own departments."))
+        raise DepartmentError(
+            _("Nobody may change their own departments. Ask another member of hospital IT.")
+        )
     locked.memberships.exclude(department__in=departments).delete()
     for department in departments:
         Membership.objects.update_or_create(
@@ -161,4 +163,4 @@ def _save(department: Department) -> None:
         with transaction.atomic():
             department.save()
     except IntegrityError as error:
-        raise DepartmentError(_("There is already a department of that name.")) from error
+        raise DepartmentError(_("There is already a department with that name.")) from error

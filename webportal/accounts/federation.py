@@ -65,7 +65,7 @@ def account_of(person: Person, source: Source) -> User:
     found = identity.select_related("user").first()
     user = found.user if found else _first_time(person, source)
     if not user.is_active:
-        raise FederatedRefusal(_("You may not sign in any more. Ask hospital IT."))
+        raise FederatedRefusal(_("Your account is deactivated. Ask hospital IT."))
     update_roles(user, person.groups, source)
     return user
 
@@ -100,10 +100,10 @@ def _set_roles(user: User, roles: list[str], source: Source) -> None:
 
 
 def _update_departments(user: User, groups: Sequence[str], source: Source) -> None:
-    """Let the person belong to the departments of their groups, where GROUP_DEPARTMENTS names any.
+    """Make the user a member of the departments of their groups, if GROUP_DEPARTMENTS is set.
 
-    Who is the head of one stays as hospital IT has said. A name that no department has gives
-    nothing: the log says so.
+    They stay head of those that hospital IT has made them head of. A name that no department has
+    is ignored and logged.
     """
     if not settings.GROUP_DEPARTMENTS:
         return
@@ -111,7 +111,7 @@ def _update_departments(user: User, groups: Sequence[str], source: Source) -> No
     wanted = {name.casefold() for name in names - {"*"}}
     found = [each for each in Department.objects.all() if each.name.casefold() in wanted]
     for missing in sorted(wanted - {each.name.casefold() for each in found}):
-        logger.warning("GROUP_DEPARTMENTS names the department %s, which there is not", missing)
+        logger.warning("GROUP_DEPARTMENTS names the department %s, which does not exist", missing)
     heads = [each.department for each in user.memberships.filter(is_head=True)]
     set_memberships(user, source.actor, departments=found, heads=heads, sees_all="*" in names)
 
@@ -158,7 +158,7 @@ def _first_time(person: Person, source: Source) -> User:
     except IntegrityError as error:
         raise FederatedRefusal(
             _(
-                "The account {name} belongs to somebody else at the provider. Ask hospital IT."
+                "The account {name} is linked to another user at the provider. Ask hospital IT."
             ).format(name=person.name)
         ) from error
     append(Event(Action.IDENTITY_LINKED, "user", user.pk), source.actor)
@@ -170,13 +170,13 @@ def _first_time(person: Person, source: Source) -> User:
 def _refuse_break_glass(user: User) -> None:
     # Administrators of the other system must not be able to take over the break-glass accounts.
     if user.username in settings.BREAK_GLASS_USERS:
-        raise FederatedRefusal(_("This account signs in by its password alone."))
+        raise FederatedRefusal(_("This account can only sign in with its password."))
 
 
 def _make(person: Person, source: Source) -> User:
     if not settings.CREATE_USERS:
         raise FederatedRefusal(
-            _("There is no account {name} here. Ask hospital IT to add it.").format(
+            _("Chestline has no account {name}. Ask hospital IT to add one.").format(
                 name=person.name
             )
         )

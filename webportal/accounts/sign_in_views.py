@@ -67,7 +67,7 @@ def passkey_sign_in(request: HttpRequest) -> HttpResponse:
         passkey = passkeys.finish_asking(request, SIGN_IN, None, answer_of(request))
         if not passkey.user.is_active:
             sign_in.note_wrong_factor(request, passkey.user, second_factor.PASSKEY)
-            raise PasskeyError(_("You may not sign in any more. Ask hospital IT."))
+            raise PasskeyError(_("Your account is deactivated. Ask hospital IT."))
         _refuse_local(request, passkey.user)
     except (PasskeyError, sign_in.LocalSignInError) as error:
         context = {"error": str(error), "next": request.POST.get("next", "")}

@@ -21,9 +21,11 @@ class DestinationForm(forms.Form):
     # `sends` and `results_when` come last.
     field_order = ("name", "ae_title", "host", "port", "uses_tls", "url", "token")
 
-    name = forms.CharField(label=_("Name"), max_length=60, help_text=_("As your people call it."))
+    name = forms.CharField(
+        label=_("Name"), max_length=60, help_text=_("The name people use for it.")
+    )
     sends = forms.MultipleChoiceField(
-        label=_("What it is sent"),
+        label=_("What to send"),
         choices=[],
         widget=forms.CheckboxSelectMultiple,
         help_text=_(
@@ -32,7 +34,7 @@ class DestinationForm(forms.Form):
         ),
     )
     results_when = forms.ChoiceField(
-        label=_("When the model's results go there"),
+        label=_("When to send the model's results"),
         choices=ResultsWhen.choices,
         initial=ResultsWhen.CLOSED,
         widget=forms.RadioSelect,
@@ -54,11 +56,9 @@ class HostForm(DestinationForm):
 
     usual_port: int
 
-    host = forms.CharField(
-        label=_("Host"), max_length=253, help_text=_("Its name in the network, or its IP address.")
-    )
+    host = forms.CharField(label=_("Host"), max_length=253, help_text=_("Host name or IP address."))
     port = forms.IntegerField(label=_("Port"), min_value=1, max_value=65535)
-    uses_tls = forms.BooleanField(label=_("Encrypt by TLS"), required=False)
+    uses_tls = forms.BooleanField(label=_("Encrypt with TLS"), required=False)
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -69,7 +69,7 @@ class HostForm(DestinationForm):
         host: str = self.cleaned_data["host"]
         if not _HOST.fullmatch(host) or ".." in host:
             raise forms.ValidationError(
-                _("Write the name or the IP address alone, such as pacs.hospital.example.")
+                _("Enter only the host name or IP address, such as pacs.hospital.example.")
             )
         return host
 
@@ -81,7 +81,7 @@ class StoreForm(HostForm):
     usual_port = 104
 
     ae_title = forms.CharField(
-        label=_("AE title"), max_length=16, help_text=_("As it is set on the PACS.")
+        label=_("AE title"), max_length=16, help_text=_("As configured on the PACS.")
     )
 
     def clean_ae_title(self) -> str:
@@ -101,14 +101,16 @@ class StowForm(DestinationForm):
         label=_("URL"),
         max_length=500,
         assume_scheme="https",
-        help_text=_("Of the DICOMweb service, such as https://pacs.hospital.example/dicom-web."),
+        help_text=_(
+            "The address of the DICOMweb service, such as https://pacs.hospital.example/dicom-web."
+        ),
     )
     token = forms.CharField(
         label=_("Bearer token"),
         max_length=4000,
         required=False,
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
-        help_text=_("If it wants one. It is kept encrypted; an empty field leaves it as it is."),
+        help_text=_("If required. It is stored encrypted; leave empty to keep the present one."),
     )
 
     def clean_url(self) -> str:
@@ -117,7 +119,7 @@ class StowForm(DestinationForm):
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or "@" in parts.netloc:
             raise forms.ValidationError(
-                _("Write an address that begins with https:// and holds no password.")
+                _("Enter an address that begins with https:// and contains no password.")
             )
         return url
 
@@ -127,7 +129,7 @@ class StowForm(DestinationForm):
         known = self.destination
         moves = known is not None and known.secret and values.get("url") != known.url
         if moves and not values.get("token"):
-            self.add_error("token", _("Enter the token again for another address."))
+            self.add_error("token", _("The address has changed: enter the token again."))
         return values
 
 

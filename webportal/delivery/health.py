@@ -1,4 +1,4 @@
-"""Whether deliveries need somebody: for the alerts of hospital IT."""
+"""Whether deliveries need attention: for the alerts of hospital IT."""
 
 from datetime import timedelta
 
@@ -11,17 +11,17 @@ from webportal.delivery.models import Delivery, DeliveryState, Destination
 
 REJECTED = "delivery_rejected"
 AWAY = "delivery_away"
-# A restart of a PACS alerts nobody.
+# Long enough for a PACS to restart without an alert.
 LONGEST_AWAY = timedelta(minutes=15)
 
 WORDS: dict[str, str | Promise] = {
     REJECTED: _(
-        "A destination has rejected reports or results. Its answer is in the outbox, on the page"
-        " of the destinations. Remove the cause there, then send them again or cancel them."
+        "A destination has rejected reports or results. Its response is in the outbox, under"
+        " Destinations. Fix the cause at the destination, then send them again or cancel them."
     ),
     AWAY: _(
-        "A destination of reports or results has not been reached for more than 15 minutes. What"
-        " it is to be sent waits. Test it on the page of the destinations, or pause it there."
+        "A destination of reports or results has been unreachable for more than 15 minutes, and"
+        " deliveries to it are waiting. Test it or pause it under Destinations."
     ),
 }
 
@@ -39,6 +39,6 @@ def away() -> QuerySet[Destination]:
 
 
 def problems() -> list[str]:
-    """The codes of what needs somebody now."""
+    """The codes of the alerts that apply now."""
     found = [REJECTED] if rejected().exists() else []
     return [*found, AWAY] if away().exists() else found

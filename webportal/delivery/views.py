@@ -58,7 +58,7 @@ def new(request: SignedInRequest, protocol: str) -> HttpResponse:
         except destinations.DestinationError as error:
             form.add_error(None, error.message)
         else:
-            words = _("{name} gets what is signed from now on. Test the connection.")
+            words = _("{name} will receive everything signed from now on. Test the connection.")
             messages.success(request, words.format(name=made))
             return redirect("delivery:destinations")
     context = {"form": form, "protocol": Protocol(protocol).label}
@@ -77,7 +77,7 @@ def destination(request: SignedInRequest, destination_id: uuid.UUID) -> HttpResp
         except destinations.DestinationError as error:
             form.add_error(None, error.message)
         else:
-            messages.success(request, _("{name} is changed.").format(name=shown))
+            messages.success(request, _("{name} has been changed.").format(name=shown))
             return redirect("delivery:destinations")
     waiting = shown.deliveries.filter(state=DeliveryState.WAITING).count()
     context = {
@@ -104,9 +104,9 @@ def test(request: SignedInRequest, destination_id: uuid.UUID) -> HttpResponse:
 
 def _in_words(outcome: Outcome) -> str:
     if outcome.code == "not_reached":
-        return _("Nothing answers there.")
+        return _("Nothing responds at this address.")
     if outcome.code == "no_answer":
-        return _("It took the connection but did not answer.")
+        return _("It accepted the connection but did not respond.")
     return str(Reason(outcome.code, outcome.params))
 
 
@@ -127,7 +127,7 @@ def resume(request: SignedInRequest, destination_id: uuid.UUID) -> HttpResponse:
 def _pause(request: SignedInRequest, key: uuid.UUID, *, is_paused: bool) -> HttpResponse:
     shown = _present(key)
     destinations.pause(shown, is_paused, request.user)
-    words = _("{name} is paused.") if is_paused else _("{name} is sent to again.")
+    words = _("{name} is paused.") if is_paused else _("Sending to {name} has resumed.")
     messages.success(request, words.format(name=shown))
     return redirect("delivery:destinations")
 
@@ -138,7 +138,7 @@ def remove(request: SignedInRequest, destination_id: uuid.UUID) -> HttpResponse:
     """Remove a destination and cancel its pending deliveries."""
     shown = _present(destination_id)
     destinations.remove(shown, request.user)
-    messages.success(request, _("{name} is removed.").format(name=shown))
+    messages.success(request, _("{name} has been removed.").format(name=shown))
     return redirect("delivery:destinations")
 
 
@@ -181,8 +181,8 @@ def _act(request: SignedInRequest) -> HttpResponse:
             else:
                 count = outbox.send_again(ids, request.user)
             words = ngettext(
-                "{count} delivery is sent again within seconds.",
-                "{count} deliveries are sent again within seconds.",
+                "{count} delivery will be sent again within seconds.",
+                "{count} deliveries will be sent again within seconds.",
                 count,
             )
         messages.success(request, words.format(count=count))

@@ -35,15 +35,15 @@ SYNTAX_NOT_SUPPORTED = 0xC122
 HELD = 0xB001
 
 FAILURES = {
-    PROCESSING_FAILURE: "the server failed on it; send it again",
-    SOP_CLASS_NOT_SUPPORTED: "it is no radiograph that is read here",
-    OUT_OF_RESOURCES: "nothing can be stored at present; send it again",
+    PROCESSING_FAILURE: "the server failed to process it; send it again",
+    SOP_CLASS_NOT_SUPPORTED: "it is not a radiograph that Chestline reads",
+    OUT_OF_RESOURCES: "nothing can be stored at present; send it again later",
     CANNOT_UNDERSTAND: "it cannot be read as DICOM, or its pixels cannot be decoded",
-    OTHER_STUDY: "it belongs to another study than the address says",
-    REFUSED: "it is refused for the reason that the private element names",
-    SYNTAX_NOT_SUPPORTED: "it is compressed in a way that is not read here",
+    OTHER_STUDY: "it belongs to a different study than the URL names",
+    REFUSED: "it was refused for the reason in the private element",
+    SYNTAX_NOT_SUPPORTED: "its compression is not supported",
 }
-WARNINGS = {HELD: "it is kept, and becomes part of the study once a person has decided on it"}
+WARNINGS = {HELD: "it is held, and becomes part of the study once a person has accepted it"}
 
 _BY_CODE = {
     "internal_error": PROCESSING_FAILURE,
@@ -122,7 +122,7 @@ class Storing:
             self._number += 1
             outcomes.each.append(self._store(part, outcomes))
         if not outcomes.each:
-            raise BadBody("The body has no part.")
+            raise BadBody("The body has no parts.")
         if outcomes.refused_by_storage is not None and not outcomes.items:
             raise outcomes.refused_by_storage
         if self._batch is not None:
@@ -134,7 +134,7 @@ class Storing:
             refusal = too_large(settings.UPLOAD_MAX_BYTES)
             return Outcome(failure=REFUSED, code=refusal.code, text=refusal.message)
         if part.media_type != DICOM or images.sniff(part.content[:132]) != "dicom":
-            return Outcome(failure=CANNOT_UNDERSTAND, text="The part is no DICOM file.")
+            return Outcome(failure=CANNOT_UNDERSTAND, text="The part is not a DICOM file.")
         name = f"{self._number}.dcm"
         sop_class = sop_instance = ""
         try:
@@ -145,7 +145,7 @@ class Storing:
             sop_class, sop_instance = facts.sop_class_uid, facts.sop_instance_uid
             name = f"{sop_instance or self._number}.dcm"
             if self._study and facts.study_instance_uid != self._study:
-                text = "The instance belongs to another study than the address says."
+                text = "The instance belongs to a different study than the URL names."
                 return Outcome(sop_class, sop_instance, failure=OTHER_STUDY, text=text)
         try:
             [item] = pipeline.receive_file(

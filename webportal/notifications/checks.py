@@ -10,15 +10,15 @@ from webportal.notifications.emergencies import HEADS, ROLES
 
 @register()
 def emergencies_are_configured(**kwargs: Any) -> list[Error]:
-    """EMERGENCY_ALERTS names recipients that exist; access and review have time."""
+    """EMERGENCY_ALERTS contains only known recipients; access and review last long enough."""
     found = []
     possible = [HEADS, *ROLES]
     unknown = sorted(set(settings.EMERGENCY_ALERTS) - set(possible))
     if unknown:
         found.append(
             Error(
-                f"EMERGENCY_ALERTS names {', '.join(unknown)}, which is nobody.",
-                hint=f"It may name {', '.join(possible)}.",
+                f"EMERGENCY_ALERTS contains unknown recipients: {', '.join(unknown)}.",
+                hint=f"Possible recipients: {', '.join(possible)}.",
                 id="notifications.E001",
             )
         )

@@ -34,7 +34,7 @@ def home(request: SignedInRequest) -> HttpResponse:
     is_told_here = not request.user.has_role(Role.RADIOLOGIST)
     needs_one = bool(set(request.user.roles) - set(OF_NO_DEPARTMENT))
     if is_told_here and needs_one and not departments_of(request.user).exists():
-        words = _("You belong to no department. Ask hospital IT to add you to one.")
+        words = _("You are not a member of any department. Ask hospital IT to add you to one.")
         messages.warning(request, words)
     for role, page in START_PAGES:
         if request.user.has_role(role):

@@ -168,7 +168,8 @@ def test_whose_role_is_of_use_only_in_a_department_is_told_at_the_start(
     person = make_user(role)
     person.departments.clear()
     start = sign_in(person).get("/", follow=True).text
-    assert ("You belong to no department" in start) == (role not in (Role.IT, Role.AUDITOR))
+    is_told = "You are not a member of any department" in start
+    assert is_told == (role not in (Role.IT, Role.AUDITOR))
 
 
 def test_who_belongs_to_no_department_is_told_so(
@@ -177,13 +178,13 @@ def test_who_belongs_to_no_department_is_told_so(
     study_of()
     uploader.departments.clear()
     start = sign_in(uploader).get("/", follow=True).content.decode()
-    assert "You belong to no department" in start
+    assert "You are not a member of any department" in start
     radiologist.departments.clear()
     for address in (reverse("review:worklist"), reverse("review:worklist") + "?priority=0"):
         page = browser.get(address).content.decode()
-        assert "You belong to no department" in page
+        assert "You are not a member of any department" in page
         assert "Everything is read" not in page
     start = browser.get("/", follow=True).content.decode()
-    assert start.count("You belong to no department") == 1
+    assert start.count("You are not a member of any department") == 1
     answer = browser.post(reverse("review:next"), follow=True).content.decode()
     assert "nothing left" not in answer

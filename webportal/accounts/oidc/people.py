@@ -35,5 +35,5 @@ def _source() -> Source:
 
 
 def _groups_of(claims: Mapping[str, Any]) -> list[str]:
-    told = claims.get(settings.OIDC_GROUPS_CLAIM) or []
-    return [told] if isinstance(told, str) else [str(group) for group in told]
+    groups = claims.get(settings.OIDC_GROUPS_CLAIM) or []
+    return [groups] if isinstance(groups, str) else [str(group) for group in groups]

@@ -12,21 +12,21 @@ class EmergencyForm(forms.Form):
     number = forms.CharField(
         label=_("Patient ID or accession number"),
         max_length=LONGEST,
-        help_text=_("Exactly as recorded; parts of it and names find nobody."),
+        help_text=_("Exactly as recorded. Names and partial numbers find nothing."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "autofocus": True}),
     )
     issuer = forms.CharField(
         label=_("Issuer of the Patient ID"),
         max_length=LONGEST,
         required=False,
-        help_text=_("Only where several patients have the same number."),
+        help_text=_("Only if several patients have the same number."),
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
     reason = forms.CharField(
         label=_("Reason"),
         max_length=1000,
         widget=forms.Textarea(attrs={"rows": 3}),
-        help_text=_("It is told to others at once, and reviewed afterwards."),
+        help_text=_("Others are notified of it at once, and it is reviewed afterwards."),
     )
     password = forms.CharField(
         label=_("Your password"),

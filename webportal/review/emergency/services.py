@@ -22,7 +22,7 @@ from webportal.records.models import EmergencyAccess, Outcome, Patient, Study
 from webportal.refusals import Conflict
 from webportal.review.reads.authentication import Secret, confirm_signer
 
-#: Before its end, an access can be renewed for so long.
+#: How long before its end an access can be renewed, and how long afterwards it is offered.
 RENEWABLE = timedelta(minutes=10)
 
 #: Sent within the transaction when an access (`access`) has begun.
@@ -97,7 +97,7 @@ def _open(person: User, patient: Patient, reason: str) -> EmergencyAccess:
     _end_for_renewal(person, patient)
     visible = patient.studies.visible_to(person)
     if not patient.studies.exclude(pk__in=visible.values("pk")).exists():
-        raise EmergencyError(_("You see all studies of this patient already."))
+        raise EmergencyError(_("You can already see all studies of this patient."))
     now = timezone.now()
     access = EmergencyAccess.objects.create(
         person=person,
@@ -123,7 +123,7 @@ def _end_for_renewal(person: User, patient: Patient) -> None:
         return
     if earlier.ends_at - timezone.now() > RENEWABLE:
         words = _(
-            "Your access to this patient is running. It can be renewed in its last {minutes}"
+            "Your access to this patient has not ended yet. You can renew it in its last {minutes}"
             " minutes."
         )
         raise EmergencyError(words.format(minutes=RENEWABLE // timedelta(minutes=1)))
@@ -140,7 +140,7 @@ def running(person: User) -> QuerySet[EmergencyAccess]:
 
 
 def renewable(person: User) -> QuerySet[EmergencyAccess]:
-    """A user's accesses that are running or have ended only just, with the patient."""
+    """A user's accesses that are running or have just ended, with the patient."""
     accesses = EmergencyAccess.objects.filter(person=person).select_related("patient")
     return accesses.filter(ends_at__gt=timezone.now() - RENEWABLE)
 
