@@ -1,4 +1,4 @@
-"""`/metrics`: what Prometheus is told, computed from the database at each scrape.
+"""`/metrics`: what Prometheus scrapes, computed from the database at each scrape.
 
 Only how long requests took is counted by the process itself.
 
@@ -14,6 +14,10 @@ from django.contrib.auth.decorators import login_not_required
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+from prometheus_client.registry import Collector
 
 from webportal.accounts.models import Role, User
 from webportal.audit.health import last_anchor_at, last_verified_at
@@ -23,7 +27,7 @@ from webportal.inference.health import jobs_by_state, queue_health
 from webportal.network.health import longest_in_inbox, undecided_by_state
 from webportal.notifications.alerts import ALERTS, current_alerts
 from webportal.operations.health_views import broker_answers
-from webportal.operations.request_times import exposition
+from webportal.operations.request_times import durations
 from webportal.records.choices import Priority
 from webportal.records.file_faults import open_faults
 
@@ -39,7 +43,7 @@ def metrics(request: HttpRequest) -> HttpResponse:
             content_type="text/plain; charset=utf-8",
             headers={"WWW-Authenticate": "Bearer"},
         )
-    return HttpResponse("".join(_lines()), content_type="text/plain; version=0.0.4; charset=utf-8")
+    return HttpResponse(generate_latest(_registry), content_type=CONTENT_TYPE_PLAIN_0_0_4)
 
 
 def _has_token(request: HttpRequest) -> bool:
@@ -52,72 +56,80 @@ def _is_hospital_it(request: HttpRequest) -> bool:
     return isinstance(request.user, User) and request.user.has_role(Role.IT)
 
 
-def _lines() -> Iterator[str]:
-    yield from _queue()
-    yield from _alerts()
-    yield from _stored()
-    yield from _audit()
-    yield from _exchange()
-    yield exposition()
+class DatabaseCollector(Collector):
+    """Gauges of what the database contains."""
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """Compute every gauge."""
+        yield from _queue()
+        yield from _alerts()
+        yield from _stored()
+        yield from _audit()
+        yield from _exchange()
 
 
-def _queue() -> Iterator[str]:
+_registry = CollectorRegistry()
+_registry.register(DatabaseCollector())
+_registry.register(durations)
+
+
+def _queue() -> Iterator[GaugeMetricFamily]:
     health = queue_health()
     jobs = jobs_by_state()
-    yield from _gauge("chestline_jobs", "Jobs by state.", "state", jobs.items())
-    yield from _gauge(
+    yield _gauge("chestline_jobs", "Jobs by state.", "state", jobs.items())
+    yield _gauge(
         "chestline_queued_jobs",
         "Queued jobs by priority.",
         "priority",
         ((priority.name.lower(), count) for priority, count in health.queued.items()),
     )
-    yield from _gauge(
+    yield _gauge(
         "chestline_queue_paused",
         "1 while hospital IT has paused the jobs of a priority.",
         "priority",
         ((priority.name.lower(), int(priority in health.paused)) for priority in Priority),
     )
-    yield from _number(
+    yield _number(
         "chestline_jobs_awaiting_release",
         "Quarantined jobs that nobody has released.",
         health.awaiting_release,
     )
-    yield from _number(
+    yield _number(
         "chestline_oldest_queued_seconds",
         "How long the oldest queued job waits.",
         health.oldest_wait.total_seconds(),
     )
-    yield from _number(
+    yield _number(
         "chestline_queue_stuck",
         "1 while jobs wait although workers are idle.",
         int(health.is_stuck),
     )
-    yield from _number(
+    yield _number(
         "chestline_jobs_finished_last_hour",
         "Jobs with a result within the last hour.",
         health.finished_last_hour,
     )
-    yield from _gauge("chestline_workers", "Workers by state.", "state", health.workers.items())
+    yield _gauge("chestline_workers", "Workers by state.", "state", health.workers.items())
     if health.free_bytes is not None:
-        yield from _number(
+        yield _number(
             "chestline_storage_free_bytes", "Free bytes of the storage.", health.free_bytes
         )
 
 
-def _alerts() -> Iterator[str]:
+def _alerts() -> Iterator[GaugeMetricFamily]:
     """Every alert of hospital IT, whether or not the scheduler runs to notify anybody."""
     present = {alert.code for alert in current_alerts()}
-    yield from _gauge(
+    yield _gauge(
         "chestline_alert",
         "1 while hospital IT is alerted to this; see docs/runbook.md.",
         "code",
         ((code, int(code in present)) for code in sorted(ALERTS)),
     )
-    yield from _number("chestline_broker_up", "1 if the broker responds.", int(broker_answers()))
+    yield _number("chestline_broker_up", "1 if the broker responds.", int(broker_answers()))
 
 
-def _stored() -> Iterator[str]:
-    yield from _number(
+def _stored() -> Iterator[GaugeMetricFamily]:
+    yield _number(
         "chestline_stored_file_faults",
         "Stored files that are missing or damaged.",
         open_faults().count(),
@@ -129,12 +141,10 @@ def _stored() -> Iterator[str]:
             "How long ago the last complete backup was begun.",
             complete.started_at,
         )
-        yield from _number(
-            "chestline_backup_bytes", "Size of the last complete backup.", complete.bytes
-        )
+        yield _number("chestline_backup_bytes", "Size of the last complete backup.", complete.bytes)
 
 
-def _audit() -> Iterator[str]:
+def _audit() -> Iterator[GaugeMetricFamily]:
     yield from _age(
         "chestline_audit_anchor_age_seconds",
         "How long ago the last anchor of the audit trail was written.",
@@ -147,46 +157,47 @@ def _audit() -> Iterator[str]:
     )
 
 
-def _exchange() -> Iterator[str]:
+def _exchange() -> Iterator[GaugeMetricFamily]:
     """What came over the DICOM network, and what is sent to destinations."""
-    yield from _gauge(
+    yield _gauge(
         "chestline_received_instances",
         "Instances in the DICOM inbox that are not yet imported, by state.",
         "state",
         undecided_by_state().items(),
     )
-    yield from _number(
+    yield _number(
         "chestline_oldest_received_seconds",
         "How long the oldest instance in the DICOM inbox waits to be imported.",
         longest_in_inbox().total_seconds(),
     )
-    yield from _gauge(
+    yield _gauge(
         "chestline_deliveries",
         "Deliveries to current destinations that have not arrived, by state.",
         "state",
         unsettled_by_state().items(),
     )
-    yield from _number(
+    yield _number(
         "chestline_oldest_delivery_seconds",
         "How long the oldest delivery waits whose destination is not paused.",
         longest_wait().total_seconds(),
     )
 
 
-def _age(name: str, explanation: str, since: datetime | None) -> Iterator[str]:
-    """Seconds since a time; no sample if there is none."""
+def _age(name: str, explanation: str, since: datetime | None) -> Iterator[GaugeMetricFamily]:
+    """Seconds since a time; no gauge if there is none."""
     if since is not None:
-        yield from _number(name, explanation, (timezone.now() - since).total_seconds())
+        yield _number(name, explanation, (timezone.now() - since).total_seconds())
 
 
-def _number(name: str, explanation: str, value: float) -> Iterator[str]:
-    yield f"# HELP {name} {explanation}\n# TYPE {name} gauge\n{name} {value}\n"
+def _number(name: str, explanation: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, explanation, value=value)
 
 
 def _gauge(
     name: str, explanation: str, label: str, values: Iterable[tuple[str, int]]
-) -> Iterator[str]:
-    """A gauge with one label, whose values are state names and need no escaping."""
-    yield f"# HELP {name} {explanation}\n# TYPE {name} gauge\n"
-    for state, value in values:
-        yield f'{name}{{{label}="{state}"}} {value}\n'
+) -> GaugeMetricFamily:
+    """A gauge with one label."""
+    family = GaugeMetricFamily(name, explanation, labels=[label])
+    for label_value, value in values:
+        family.add_metric([label_value], value)
+    return family

@@ -8,12 +8,7 @@ from collections.abc import Callable
 from time import perf_counter
 
 from django.http import HttpRequest, HttpResponseBase
-from prometheus_client import (
-    CollectorRegistry,
-    Histogram,
-    disable_created_metrics,
-    generate_latest,
-)
+from prometheus_client import Histogram, disable_created_metrics
 
 # An address that matches no pattern, or a static file.
 OTHER = "other"
@@ -22,12 +17,11 @@ BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 120)
 
 # Prometheus tells a restart by the counts, which begin anew.
 disable_created_metrics()  # type: ignore[no-untyped-call]
-_registry = CollectorRegistry()
-_durations = Histogram(
+durations = Histogram(
     "chestline_request_seconds",
     "How long the portal worked on requests, without receiving their body.",
     ["route", "status"],
-    registry=_registry,
+    registry=None,
     buckets=BUCKETS,
 )
 
@@ -43,12 +37,7 @@ def measure(
         match = request.resolver_match
         route = f"/{match.route}" if match else OTHER
         status = f"{response.status_code // 100}xx"
-        _durations.labels(route, status).observe(perf_counter() - began)
+        durations.labels(route, status).observe(perf_counter() - began)
         return response
 
     return middleware
-
-
-def exposition() -> str:
-    """The histogram in Prometheus' text format."""
-    return generate_latest(_registry).decode()
