@@ -159,6 +159,28 @@ def test_a_signature_before_the_image_is_recorded_says_why_it_is_none(
     sign(page)
 
 
+def test_a_message_that_goes_moves_no_button_under_the_pointer(page: Page, study: Study) -> None:
+    study.radiographs.order_by("-created_at")[0].delete()
+    waiting: list[Route] = []
+    page.route("**/viewed", lambda route: waiting.append(route))
+    # In a low window the buttons stand in the flow of the page.
+    page.set_viewport_size({"width": 1280, "height": 650})
+    page.goto(f"/studies/{study.pk}", wait_until="domcontentloaded")
+    message = page.get_by_text("Chestline has not recorded yet")
+    expect(message).to_be_visible()
+    button = sign_button(page)
+    button.hover(force=True)
+    before = button.bounding_box()
+    waiting.pop().continue_()
+    expect(message).to_be_hidden()
+    assert button.bounding_box() == before
+    page.mouse.move(5, 5)
+    after = button.bounding_box()
+    assert before
+    assert after
+    assert after["y"] < before["y"]
+
+
 def test_each_image_has_to_be_displayed_once(page: Page, study: Study) -> None:
     open_study(page, study)
     page.keyboard.press("1")
