@@ -46,7 +46,7 @@ from webportal.review.reads.second_reading import (
     advance,
     due_read,
     has_signed,
-    may_read_blind,
+    may_make,
     signed_reads,
 )
 from webportal.review.reads.signed_identity import identity_for_draft, lock_identity
@@ -267,7 +267,7 @@ def _kind_to_sign(study: Study, reader: User, entry: Entry) -> str:
                 " addendum, or discard it."
             ).format(reader=signed_reads(study)[-1].reader),
         )
-    if due == ReadKind.SECOND and not may_read_blind(reader):
+    if not may_make(due, reader, has_signed=False):
         raise ReadingError(
             "not_blind",
             str(NOT_BLIND),
