@@ -15,9 +15,10 @@ import pytest
 from django.test import Client
 
 from tests.factories import make_job, make_patient, make_prediction, make_radiograph, make_study
-from tests.roles import IT, METHODS, TABLE, A, R
+from tests.roles import METHODS, TABLE, R
 from tests.test_roles import ADDRESSES
 from webportal.accounts.models import GENERAL, Department, Role, User
+from webportal.accounts.roles import OF_NO_DEPARTMENT as ROLES_OF_NONE
 from webportal.audit.models import AuditEntry
 from webportal.inference.models import JobState
 from webportal.intake.batches.services import create_batch
@@ -55,7 +56,7 @@ OF_NO_DEPARTMENT = {
     *("api/v1/received-instances/", "api/v1/notifications/"),
 }
 # Hospital IT and auditors look after all departments.
-OF_DEPARTMENTS = [role for role in Role if role not in (IT, A)]
+OF_DEPARTMENTS = [role for role in Role if role not in ROLES_OF_NONE]
 SECRET = "ELSEWHERE-4711"
 NAME = "Hidden^Person"
 
