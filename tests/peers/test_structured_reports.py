@@ -4,6 +4,7 @@ It takes half a minute for each document; `make test-peers` runs it.
 """
 
 import os
+import re
 import shutil
 import subprocess
 from io import BytesIO
@@ -28,8 +29,11 @@ pytestmark = [pytest.mark.peers, pytest.mark.django_db, pytest.mark.timeout(900)
 _OPTIONS = " ".join(
     f"-Djdk.xml.xpath{name}=0" for name in ("TotalOpLimit", "ExprOpLimit", "ExprGrpLimit")
 )
-# A row of TID 4019 that is newer than the validator.
-_NEWER = '"Algorithm Manufacturer"): Content Item not in template'
+# Rows of TID 4019 and TID 1501 (qualitative evaluations) that the validator of 2022 lacks.
+_NEWER = re.compile(
+    r"(\"Algorithm Manufacturer\"\)|\"Measurement Group\"\)/CODE \([^/]*\))"
+    r": Content Item not in template$"
+)
 
 
 @pytest.fixture
@@ -76,4 +80,4 @@ def test_a_report_follows_its_template(
     assert "IOD validation complete" in said
     assert "Root Template Validation Complete" in said
     faults = [line for line in said if "Error" in line or "Warning" in line]
-    assert [line for line in faults if not line.endswith(_NEWER)] == []
+    assert [line for line in faults if not _NEWER.search(line)] == []
