@@ -32,15 +32,18 @@ NOT_IDENTIFYING = {"id", "is_temporary", "created_at"}
 def test_what_identifies_a_patient_is_known_wherever_it_has_to_be() -> None:
     """Otherwise a file of the patient leaves with the former value, or no change is recorded."""
     named = set(KEYWORDS)
-    assert {each.name for each in Patient._meta.concrete_fields} == named | NOT_IDENTIFYING
-    assert {each.name for each in fields(Identity)} == named | {"is_temporary"}
-    assert set(LABELS) == named
-    assert {each.keyword for each in ATTRIBUTES} >= set(KEYWORDS.values())
+    known = {each.name for each in Patient._meta.concrete_fields}
+    assert known == named | NOT_IDENTIFYING, "webportal/records/identity.py"
+    known = {each.name for each in fields(Identity)}
+    assert known == named | {"is_temporary"}, "webportal/intake/claimed_identity.py"
+    assert set(LABELS) == named, "webportal/review/reads/signed_identity.py"
+    searched = {each.keyword for each in ATTRIBUTES}
+    assert searched >= set(KEYWORDS.values()), "webportal/dicomweb/attributes.py"
     of_files = {"_".join(re.findall("ID|[A-Z][a-z]+", each)).lower() for each in KEYWORDS.values()}
-    for known in (ImageFacts, wrapping.Header):
-        assert {each.name for each in fields(known)} >= of_files, known
+    for facts in (ImageFacts, wrapping.Header):
+        assert {each.name for each in fields(facts)} >= of_files, facts
     typed = set(PatientFields.base_fields) - {"family_name", "given_name"} | {"name"}
-    assert typed == named
+    assert typed == named, "webportal/records/fields.py"
 
 
 def test_fingerprints_kept_in_the_trail_stay_those_of_their_identities() -> None:

@@ -365,7 +365,7 @@ def test_a_draft_is_discarded_only_after_a_second_click(browser: Client, radiolo
 def test_the_keys_that_readers_know_by_heart_stay() -> None:
     learnt = {"effusion": "5", "cardiomegaly": "6", "pneumothorax": "7", "atelectasis": "8"}
     assert FINDING_KEYS.items() >= {**learnt, "other": "9"}.items()
-    assert set(FINDING_KEYS) == set(OtherFinding)
+    assert set(FINDING_KEYS) == set(OtherFinding), "webportal/review/study/reading_panel.py"
 
 
 def test_every_finding_has_its_own_key_shown_in_the_shortcut_list(browser: Client) -> None:
