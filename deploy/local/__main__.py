@@ -19,6 +19,7 @@ import psutil
 
 from deploy.local.errors import ServiceError
 from deploy.local.processes import find_processes, kill_processes
+from deploy.local.scaling import Scale, worker_numbers
 from deploy.local.service import Service
 from deploy.local.services import Postgres, Valkey, postgres_programs
 from deploy.local.supervisor import MARKER, STOP_SIGNALS, Program, StartError, Supervisor
@@ -139,7 +140,11 @@ def _run(folders: Folders, running: ExitStack) -> None:
     write_environment(folders, settings | owner)
     # The processes started from here on do not need the owner's privileges.
     without_owner(environment)
-    programs = _programs(listener)
+    scale = Scale(*worker_numbers())
+    if scale.most > scale.least:
+        running.callback(scale.stop)
+        scale.follow(environment["DATABASE_URL"])
+    programs = _programs(listener, scale)
     supervisor = Supervisor(programs, list(services.values()), environment, folders.log)
     url = url_of(listener)
     supervisor.run(
@@ -159,7 +164,7 @@ def _stop_undisturbed(service: Service) -> None:
     service.stop()
 
 
-def _programs(listener: socket.socket) -> list[Program]:
+def _programs(listener: socket.socket, scale: Scale) -> list[Program]:
     server = [sys.executable, "-m", "webportal.server"]
     # The scheduler is a separate worker, so that no sweep waits behind inference.
     scheduler = ["worker", "--pool", "solo", "--queues", "maintenance", "--beat"]
@@ -167,11 +172,21 @@ def _programs(listener: socket.socket) -> list[Program]:
     number = listener.fileno()
     return [
         Program("portal", [*server, "--fd", str(number)], pass_fds=(number,)),
-        Program("worker", _worker_command("worker")),
+        *_workers(scale),
         Program("receiver", [*MANAGE, "receive_dicom"]),
         Program("orders", [*MANAGE, "receive_orders"]),
         Program("scheduler", _celery("scheduler.app", "scheduler", *scheduler)),
     ]
+
+
+def _workers(scale: Scale) -> list[Program]:
+    """All that may ever be wanted, the first ones of which are."""
+
+    def worker(number: int) -> Program:
+        name = "worker" if number == 1 else f"worker-{number}"
+        return Program(name, _worker_command(name), is_wanted=lambda: number <= scale.wanted)
+
+    return [worker(number) for number in range(1, scale.most + 1)]
 
 
 def restore(folders: Folders, arguments: list[str]) -> int:

@@ -37,11 +37,16 @@ class StartError(Exception):
 
 @dataclass
 class Program:
-    """A process to keep running: its name, its command line, and the sockets passed to it."""
+    """A process to keep running: its name, its command line, and the sockets passed to it.
+
+    It is started only while it `is_wanted`, and told to stop when it no longer is.
+    """
 
     name: str
     command: Sequence[str]
     pass_fds: tuple[int, ...] = ()
+    is_wanted: Callable[[], bool] = lambda: True
+    is_told_to_stop: bool = field(default=False, init=False)
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     started_at: float = field(default=0.0, init=False)
     restart_at: float = field(default=0.0, init=False)
@@ -86,7 +91,8 @@ class Supervisor:
         before = {number: signal.signal(number, self._request_stop) for number in STOP_SIGNALS}
         try:
             for program in self.programs:
-                self._start(program)
+                if program.is_wanted():
+                    self._start(program)
             if self._wait_until_ready(is_ready):
                 on_ready()
             while not self.stop_requests:
@@ -144,13 +150,20 @@ class Supervisor:
     def _keep_running(self, program: Program) -> None:
         now = time.monotonic()
         if program.process is None:
-            if now >= program.restart_at:
+            if now >= program.restart_at and program.is_wanted():
                 self._start(program)
             return
         status = program.process.poll()
         if status is None:
+            if not program.is_wanted() and not program.is_told_to_stop:
+                program.is_told_to_stop = True
+                program.process.terminate()
             return
         _kill_group(program.process)
+        if program.is_told_to_stop:
+            self._logs[program.name].info("not needed for now")
+            program.process, program.is_told_to_stop = None, False
+            return
         if now - program.started_at > STEADY_SECONDS:
             program.failures = 0
         wait = RESTART_SECONDS[min(program.failures, len(RESTART_SECONDS) - 1)]
