@@ -109,6 +109,7 @@ def test_every_role_is_in_the_table_and_has_a_start_page() -> None:
 #: Pages of hospital IT or auditors that another page of theirs leads to, or a program reads.
 NOT_IN_THE_NAVIGATION = {
     *("departments", "erasures", "destinations/outbox", "dicom/inbox"),
+    "operations/jobs",
     *("audit/export", "audit/verification", "metrics"),
 }
 

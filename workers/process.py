@@ -6,6 +6,8 @@ inherited by the child process that predicts; with `--pool solo` the two are one
 
 import logging
 import mmap
+import os
+import signal
 import threading
 import time
 from datetime import timedelta
@@ -26,8 +28,10 @@ from webportal.inference.presence import (
     report_stop,
 )
 from webportal.inference.queue import overdue
+from webportal.logs import Formatter
 from workers.engine import Engine
 from workers.heartbeat_file import touch_heartbeat_file
+from workers.log_tail import LogTail
 
 logger = logging.getLogger(__name__)
 
@@ -47,6 +51,11 @@ class Process:
         self._stop_flag = mmap.mmap(-1, 1)
         self.engine = Engine(name, self.is_stopping)
         self._consumes = True
+        # `serve` is called in the main process, which Celery's signals to stop go to.
+        self._main_process = os.getpid()
+        self.log_tail = LogTail()
+        self.log_tail.setFormatter(Formatter("{asctime} {levelname} {name}: {message}", style="{"))
+        logging.getLogger().addHandler(self.log_tail)
 
     def is_stopping(self) -> bool:
         """Whether the worker was told to shut down; seen by main process and child alike."""
@@ -88,13 +97,25 @@ class Process:
             time.sleep(heartbeat_seconds())
 
     def _report(self) -> None:
-        is_draining = report_alive(self.name, self.engine.device_name, self.engine.model_version)
+        news = self.log_tail.news()
+        orders = report_alive(self.name, self.engine.device_name, self.engine.model_version, news)
+        if news is not None:
+            self.log_tail.was_reported(news)
         held = self.engine.held_jobs()
         if held:
             extend_leases(self.name, held)
-        self._consume(not is_draining)
-        if not is_draining:
+        if orders.is_to_stop:
+            self._end()
+            return
+        self._consume(not orders.is_draining)
+        if not orders.is_draining:
             self._look_after_overdue_jobs()
+
+    def _end(self) -> None:
+        """Shut the worker down as a service manager would: the broker may be away."""
+        if not self.is_stopping():
+            logger.info("Hospital IT has told this worker to stop")
+            os.kill(self._main_process, signal.SIGTERM)
 
     def _consume(self, wanted: bool) -> None:
         """Consume hints, or leave them to other workers: a draining one would waste them.
@@ -154,7 +175,7 @@ def serve(name: str) -> None:
 
     @worker_process_shutdown.connect(weak=False)
     def report_end(**kwargs: Any) -> None:
-        report_stop(process.name)
+        report_stop(process.name, process.log_tail.news())
 
     @worker_shutting_down.connect(weak=False)
     def stop(**kwargs: Any) -> None:

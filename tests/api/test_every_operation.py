@@ -143,12 +143,14 @@ OPERATIONS: dict[str, Operation] = {
     "users_retrieve": Operation(IT, path=_of("person")),
     "users_partial_update": Operation(IT, path=_of("person"), body={"is_active": False}),
     "users_reset_password_create": Operation(IT, path=_of("person")),
+    "jobs_bulk_create": Operation(IT, body={"change": "release", "reason_code": "worker_lost"}),
     "queue_list": Operation(IT),
     "queue_pause_create": Operation(IT, body={"priority": "routine"}),
     "queue_resume_create": Operation(IT, body={"priority": "routine"}),
     "workers_list": Operation(IT),
     "workers_retrieve": Operation(IT, path={"name": "worker"}),
     "workers_drain_create": Operation(IT, path={"name": "worker"}),
+    "workers_stop_create": Operation(IT, path={"name": "worker"}),
     "workers_resume_create": Operation(IT, path={"name": "worker"}),
 }
 

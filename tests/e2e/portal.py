@@ -30,7 +30,7 @@ from tests.network.rows import make_node, make_received
 from webportal.accounts.models import Department, Role, User
 from webportal.delivery.models import DeliveryState
 from webportal.erasure.models import Erasure
-from webportal.inference import registry
+from webportal.inference import history, registry
 from webportal.inference.models import Job, ModelVersion, Prediction, Worker
 from webportal.intake import pipeline
 from webportal.intake.batches import services
@@ -172,6 +172,7 @@ def _fill(people: dict[Role, User], folder: Path) -> dict[str, str]:
         "active_id": str(active.pk),
         "template_id": str(template.pk),
         "view_id": str(view.pk),
+        "name": "gpu-1",
     }
 
 
@@ -270,4 +271,8 @@ def _start_workers() -> None:
             started_at=now - timedelta(hours=3),
             last_seen_at=now - timedelta(seconds=ago),
             finished_jobs=1200,
+            host="inference-1",
+            program_version="0.0.1",
+            log_tail="2026-01-01 10:00:00 INFO workers.engine: Model 2026.1 is ready\n" * 40,
         )
+    history.summarise(60)

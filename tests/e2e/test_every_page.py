@@ -41,6 +41,7 @@ ROLES: list[Role] = [role for role in Role if role != Role.COORDINATOR]
 
 # What comes after the address, where the bare page has little to show.
 QUERIES = {
+    "operations/jobs": "?change=release&reason=worker_lost",
     "models/compare": "?first={active_id}&second={model_id}",
     "studies/<uuid:study_id>/patient": "?to={other_patient_id}",
 }

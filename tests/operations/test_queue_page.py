@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from io import StringIO
 
 import pytest
+from django.core.management import CommandError, call_command
 from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
@@ -12,7 +14,7 @@ from tests.factories import make_job, make_patient, make_radiograph, make_study,
 from tests.helpers import audit_actions
 from webportal.accounts.models import User
 from webportal.audit.models import Action, AuditEntry
-from webportal.inference.models import Job, JobState
+from webportal.inference.models import Job, JobState, PeriodLength, QueuePeriod, Worker
 from webportal.records.choices import Priority
 
 
@@ -23,7 +25,7 @@ def client(it_person: User, sign_in: Callable[[User], Client]) -> Client:
 
 def states(client: Client) -> dict[str, str]:
     workers = client.get("/operations").context["workers"]
-    return {worker.name: worker.state for worker in workers}
+    return {worker.name: worker.state for worker, _work in workers}
 
 
 def alerts(client: Client) -> list[str]:
@@ -177,3 +179,91 @@ def test_no_patient_data_on_the_page_or_in_the_metrics(client: Client) -> None:
         make_job(make_radiograph(study), state)
     for address in ("/operations", "/metrics"):
         assert "secret" not in client.get(address).text.lower()
+
+
+def test_all_jobs_in_quarantine_for_a_reason_are_released(client: Client, it_person: User) -> None:
+    for _ in range(2):
+        make_job(state=JobState.QUARANTINED, reason_code="worker_lost", reason="Lost.")
+    assert "Release all" in client.get("/operations").text
+    address = "/operations/jobs?change=release&reason=worker_lost"
+    assert "2 images for this reason" in client.get(address).text
+    assert Job.objects.filter(state=JobState.QUEUED).count() == 0
+    chosen = {"change": "release", "reason": "worker_lost"}
+    response = client.post("/operations/jobs", chosen, follow=True)
+    assert "2 images were changed." in response.text
+    assert Job.objects.filter(state=JobState.QUEUED).count() == 2
+    assert "There is no such image any more." in client.get(address).text
+    response = client.get("/operations/jobs?change=burn&reason=x", follow=True)
+    assert "Choose a reason on this page." in response.text
+
+
+def test_a_worker_is_shown_with_its_batch_speed_and_log(client: Client) -> None:
+    now = timezone.now()
+    make_worker(host="host-1", program_version="0.0.9", log_tail="10:00 INFO ready\n10:01 INFO <b>")
+    make_job(state=JobState.RUNNING, worker="gpu-1")
+    for _ in range(4):
+        started = now - timedelta(seconds=62)
+        finished = started + timedelta(seconds=2)
+        make_job(state=JobState.DONE, worker="gpu-1", started_at=started, finished_at=finished)
+    text = client.get("/operations/workers/gpu-1").text
+    for words in ("host-1", "0.0.9", "10:01 INFO &lt;b&gt;", "2.0 in the last", "1 image, since"):
+        assert words in text
+    assert "2.0" in client.get("/operations?part=status", headers={"HX-Request": "true"}).text
+    part = client.get("/operations/workers/gpu-1", headers={"HX-Request": "true"}).text
+    assert "host-1" in part
+    assert "<html" not in part
+    assert client.get("/operations/workers/gpu-9").status_code == 404
+
+
+def test_a_worker_is_told_to_stop_once_and_stays_drained(client: Client, it_person: User) -> None:
+    make_worker()
+    for _ in range(2):
+        text = client.post("/operations/workers/gpu-1/stop", follow=True).text
+    assert "It takes no images until you resume it." in text
+    assert audit_actions(object_id="gpu-1", actor_id=it_person.pk) == [Action.WORKER_STOPPED]
+    Worker.objects.update(stopped_at=timezone.now())
+    assert (
+        "This worker is not running."
+        in client.post("/operations/workers/gpu-1/stop", follow=True).text
+    )
+    client.post("/operations/workers/gpu-1/resume")
+    assert not Worker.objects.get().is_draining
+
+
+def test_the_command_lists_and_stops_workers(it_person: User) -> None:
+    make_worker()
+    said = StringIO()
+    call_command("workers", "stop", "gpu-1", stdout=said)
+    assert said.getvalue().startswith("gpu-1  draining  GPU 0")
+    with pytest.raises(CommandError, match="There is no worker gpu-9"):
+        call_command("workers", "drain", "gpu-9")
+    call_command("workers", "resume", "gpu-1", stdout=said)
+    assert audit_actions(object_id="gpu-1") == [Action.WORKER_STOPPED, Action.WORKER_RESUMED]
+
+
+def test_plots_and_their_tables(client: Client) -> None:
+    start = timezone.now().replace(minute=0, second=0, microsecond=0)
+    figures = {
+        "arrived": {"stat": 3, "routine": 1234},
+        "results": {"done": 40, "refused": 2},
+        "times": {"stat": [2.4, 61.0]},
+        "reasons": {"no_contrast": 2},
+        "workers": {"gpu-1": [42, 1800.0]},
+        "free_bytes": 5 * 1024**3,
+    }
+    QueuePeriod.objects.create(
+        length=PeriodLength.HOUR,
+        starts_at=start - timedelta(hours=1),
+        ends_at=start,
+        computed_at=start + timedelta(minutes=2),
+        figures=figures,
+    )
+    text = client.get("/operations").text
+    assert text.count("<svg") >= 6
+    assert "style=" not in text
+    assert "no_contrast 2" in text
+    assert "gpu-1 50 %" in text
+    table = client.get("/operations?as=tables").text
+    for words in ("1,234", "2.4 s", "1 min", "50 %", "5 GB"):
+        assert words in table
+    assert "The last 30 days" in client.get("/operations?span=month").text

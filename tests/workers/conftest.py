@@ -93,7 +93,11 @@ class CeleryProcess:
     def stop(self) -> None:
         """End it in good order."""
         self.process.terminate()
-        self.process.wait(60)
+        self.wait_until_ended()
+
+    def wait_until_ended(self) -> None:
+        """Wait for it to end by itself."""
+        self.process.wait(PATIENCE_SECONDS)
         _running.remove(self)
 
 

@@ -22,6 +22,7 @@ from webportal.inference import fleet, pauses
 from webportal.inference.models import Job, JobState, ModelVersion, Worker
 from webportal.records.choices import Priority
 from webportal.records.models import Radiograph
+from webportal.version import VERSION
 from workers.app import app
 
 Start = Callable[..., CeleryProcess]
@@ -146,4 +147,34 @@ def test_a_paused_priority_waits_while_others_are_analysed_and_goes_on_when_resu
     assert "no hint arrives" not in worker.output()
     pauses.resume(Priority.ROUTINE, it_person)
     wait_until_finished(24)
+    assert_one_result_each(radiographs)
+
+
+def test_a_worker_told_to_stop_ends_with_nothing_lost_and_comes_back_drained(
+    start: Start, model: ModelVersion, make_radiographs: MakeRadiographs, it_person: User
+) -> None:
+    radiographs = make_radiographs(MANY)
+    enqueue_all(radiographs)
+    process = start("a@test")
+    wait_until(lambda: finished_count() > 0, "the first batch was finished")
+    fleet.stop(Worker.objects.get(), it_person)
+    process.wait_until_ended()
+    done = finished_count()
+    assert not Job.objects.filter(state=JobState.RUNNING).exists()
+    worker = Worker.objects.get()
+    assert worker.stopped_at is not None
+    assert "Hospital IT has told this worker to stop" in worker.log_tail
+    # As by a service manager.
+    start("a@test")
+    again = Worker.objects.filter(stopped_at=None)
+    wait_until(again.exists, "it was there again")
+    worker = again.get()
+    assert worker.is_draining
+    assert worker.stop_requested_at is worker.stopped_at is None
+    assert worker.host
+    assert worker.program_version == VERSION
+    time.sleep(5)
+    assert finished_count() == done
+    fleet.resume(worker, it_person)
+    wait_until_finished(MANY)
     assert_one_result_each(radiographs)

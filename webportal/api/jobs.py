@@ -18,7 +18,7 @@ from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS
 from webportal.api.base import Endpoint, NoBody, PriorityField
 from webportal.api.shown import show_all
-from webportal.inference import fleet, queue, registry
+from webportal.inference import bulk, fleet, queue, registry
 from webportal.inference.fleet import WorkerState, workers_with_states
 from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
 from webportal.inference.purpose.expressions import shown_category, shown_probability
@@ -100,6 +100,20 @@ class JobFilter(django_filters.FilterSet):
         return jobs.filter(waiting if value else ~waiting)
 
 
+class ManyJobs(serializers.Serializer[Any]):
+    """What to do to all jobs with a reason."""
+
+    change = serializers.ChoiceField(choices=bulk.Change.choices)
+    reason_code = serializers.CharField(max_length=40)
+
+
+class ManyJobsChanged(serializers.Serializer[Any]):
+    """How many jobs were changed; while any are left, repeat the call."""
+
+    changed = serializers.IntegerField()
+    left = serializers.IntegerField()
+
+
 class JobEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Job]):
     """Jobs: ids only, no patient data."""
 
@@ -111,6 +125,7 @@ class JobEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Job]):
     roles = dict.fromkeys(("list", "retrieve"), (*UPLOADERS, Role.IT)) | dict.fromkeys(
         ("cancel", "release"), (Role.RADIOLOGIST, Role.IT)
     )
+    roles["change_all"] = (Role.IT,)
     opens_results = ("list", "retrieve")
 
     def get_queryset(self) -> QuerySet[Job]:
@@ -140,6 +155,16 @@ class JobEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Job]):
         """Queue the image of a quarantined job again, as a new job; 409 when it is not one."""
         job = queue.release_from_quarantine(self.get_object(), self.person)
         return Response(self.get_serializer(job).data, status=201)
+
+    @extend_schema(request=ManyJobs, responses=ManyJobsChanged)
+    @action(detail=False, methods=["post"], url_path="bulk")
+    def change_all(self, request: Request) -> Response:
+        """Change up to 300 jobs that failed for the same reason, the oldest first."""
+        given = ManyJobs(data=request.data)
+        given.is_valid(raise_exception=True)
+        change = bulk.Change(given.validated_data["change"])
+        outcome = bulk.apply(change, given.validated_data["reason_code"], self.person)
+        return Response(ManyJobsChanged(outcome).data)
 
 
 class PredictionSerializer(serializers.ModelSerializer[Prediction]):
@@ -339,12 +364,22 @@ class WorkerSerializer(serializers.ModelSerializer[Worker]):
             "device",
             "model_version",
             "is_draining",
+            "stop_requested_at",
+            "host",
+            "program_version",
             "running_jobs",
             "finished_jobs",
             "started_at",
             "last_seen_at",
             "stopped_at",
         ]
+
+
+class WorkerWithLogSerializer(WorkerSerializer):
+    """A worker process with the end of its log, which has no patient data."""
+
+    class Meta(WorkerSerializer.Meta):
+        fields = [*WorkerSerializer.Meta.fields, "log_tail"]
 
 
 class WorkerEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Worker]):
@@ -355,11 +390,15 @@ class WorkerEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Worker]):
     filter_backends = []
     lookup_field = "name"
     lookup_value_converter = "str"
-    roles = dict.fromkeys(("list", "retrieve", "drain", "resume"), (Role.IT,))
+    roles = dict.fromkeys(("list", "retrieve", "drain", "resume", "stop"), (Role.IT,))
 
     def get_queryset(self) -> QuerySet[Worker]:
         """All workers, with their states."""
         return workers_with_states().order_by("name")
+
+    def get_serializer_class(self) -> type[WorkerSerializer]:
+        """Only a single worker has its log, or a list would be long."""
+        return WorkerSerializer if self.action == "list" else WorkerWithLogSerializer
 
     @extend_schema(request=NoBody)
     @action(detail=True, methods=["post"])
@@ -373,4 +412,14 @@ class WorkerEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Worker]):
     def resume(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Let a draining worker take jobs again."""
         fleet.resume(self.get_object(), self.person)
+        return Response(self.get_serializer(self.get_object()).data)
+
+    @extend_schema(request=NoBody)
+    @action(detail=True, methods=["post"])
+    def stop(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Let a worker finish its current jobs and end; 409 if it is not running.
+
+        If it is started again, it takes no jobs until it is resumed.
+        """
+        fleet.stop(self.get_object(), self.person)
         return Response(self.get_serializer(self.get_object()).data)

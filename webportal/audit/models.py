@@ -98,6 +98,7 @@ class Action(models.TextChoices):
     MODEL_REGISTERED = "model.registered", _("Model version registered")
     MODEL_ACTIVATED = "model.activated", _("Model version activated")
     WORKER_DRAINED = "worker.drained", _("Worker told to drain")
+    WORKER_STOPPED = "worker.stopped", _("Worker told to stop")
     WORKER_RESUMED = "worker.resumed", _("Worker told to resume")
     QUEUE_PAUSED = "queue.paused", _("Queue paused")
     QUEUE_RESUMED = "queue.resumed", _("Queue resumed")

@@ -1,4 +1,4 @@
-"""The worker processes as hospital IT sees them: their state, drain and resume."""
+"""The worker processes as hospital IT sees them: their state, drain, resume and stop."""
 
 from datetime import timedelta
 from typing import TypedDict
@@ -7,6 +7,7 @@ from django.conf import settings
 from django.db import models, transaction
 from django.db.models import Case, Count, OuterRef, Q, QuerySet, Subquery, Value, When
 from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_stubs_ext import WithAnnotations
 
@@ -15,6 +16,7 @@ from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.inference.hints import hint_after_commit
 from webportal.inference.models import Job, JobState, Worker
+from webportal.refusals import Conflict
 
 
 class WorkerState(models.TextChoices):
@@ -29,6 +31,10 @@ class WorkerState(models.TextChoices):
 
 TAKE_JOBS = [WorkerState.BUSY, WorkerState.IDLE]
 ALIVE = [*TAKE_JOBS, WorkerState.DRAINING]
+
+
+class NotRunningError(Conflict):
+    """The worker has ended already, or does not respond."""
 
 
 class Standing(TypedDict):
@@ -69,14 +75,29 @@ def workers_with_states() -> "QuerySet[WithAnnotations[Worker, Standing]]":
 
 
 @transaction.atomic
-def drain(worker: Worker, by: User) -> None:
+def drain(worker: Worker, by: User | str) -> None:
     """Tell a worker to finish what it has and take no further jobs."""
     if Worker.objects.filter(pk=worker.pk, is_draining=False).update(is_draining=True):
         append(Event(Action.WORKER_DRAINED, "worker", worker.pk[:64]), by)
 
 
 @transaction.atomic
-def resume(worker: Worker, by: User) -> None:
+def stop(worker: Worker, by: User | str) -> None:
+    """Tell a worker to finish what it has and end.
+
+    It stays drained: where something starts it again, it takes no jobs until somebody resumes it.
+    Raises NotRunningError unless it is running.
+    """
+    running = workers_with_states().filter(pk=worker.pk, state__in=ALIVE)
+    if not running.exists():
+        raise NotRunningError(gettext("This worker is not running."))
+    asked = Worker.objects.filter(pk=worker.pk, stop_requested_at=None)
+    if asked.update(is_draining=True, stop_requested_at=Now()):
+        append(Event(Action.WORKER_STOPPED, "worker", worker.pk[:64]), by)
+
+
+@transaction.atomic
+def resume(worker: Worker, by: User | str) -> None:
     """Tell a drained worker to take jobs again."""
     if Worker.objects.filter(pk=worker.pk, is_draining=True).update(is_draining=False):
         hint_after_commit()

@@ -5,14 +5,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db.models import Count, Min, Q, TextField
+from django.db.models import Count, Min, Q, QuerySet, TextField
 from django.db.models.functions import Cast
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django_stubs_ext import WithAnnotations
 
-from webportal.inference.fleet import ALIVE, TAKE_JOBS, WorkerState, workers_with_states
+from webportal.inference.fleet import (
+    ALIVE,
+    TAKE_JOBS,
+    Standing,
+    WorkerState,
+    workers_with_states,
+)
 from webportal.inference.models import Job, JobState, Worker
 from webportal.inference.pauses import claimable, paused_priorities
 from webportal.inference.queue import OPEN_STATES, awaiting_release
@@ -258,28 +265,39 @@ def jobs_by_state() -> dict[JobState, int]:
 
 @dataclass(frozen=True)
 class Failures:
-    """Jobs that ended without a result for the same reason in the last 24 hours."""
+    """Jobs in the same state for the same reason."""
 
-    state: str
+    state: JobState
     reason: Reason
     count: int
 
 
 def failures_of_the_last_day() -> list[Failures]:
     """Quarantined and refused jobs by reason, most frequent first."""
-    rows = (
+    return _by_reason(
         Job.objects.filter(
             state__in=[JobState.QUARANTINED, JobState.REFUSED],
             finished_at__gte=timezone.now() - timedelta(days=1),
         )
-        .order_by()
+    )
+
+
+def failures_to_decide() -> list[Failures]:
+    """Jobs by reason that are in quarantine, or queued again after a failure."""
+    failed = Job.objects.filter(state=JobState.QUEUED).exclude(reason_code="")
+    return [*_by_reason(awaiting_release()), *_by_reason(failed)]
+
+
+def _by_reason(jobs: QuerySet[Job]) -> list[Failures]:
+    rows = (
+        jobs.order_by()
         .values("state", "reason_code")
         .annotate(count=Count("pk"), example=Min(Cast("reason_params", TextField())))
         .order_by("-count", "reason_code")
     )
     return [
         Failures(
-            str(JobState(row["state"]).label),
+            JobState(row["state"]),
             Reason(row["reason_code"], json.loads(row["example"])),
             row["count"],
         )
@@ -287,7 +305,7 @@ def failures_of_the_last_day() -> list[Failures]:
     ]
 
 
-def recent_workers() -> list[Worker]:
+def recent_workers() -> "list[WithAnnotations[Worker, Standing]]":
     """Running workers, and those that stopped or were lost in the last 24 hours."""
     return list(workers_with_states().filter(_recent()))
 

@@ -258,13 +258,19 @@ class Worker(models.Model):
     name = models.CharField(primary_key=True, max_length=150)
     device = models.CharField(max_length=100, blank=True)
     model_version = models.CharField(max_length=50, blank=True)
+    host = models.CharField(max_length=100, blank=True)
+    program_version = models.CharField(max_length=50, blank=True)
     is_draining = models.BooleanField(
         default=False, help_text="Set by hospital IT: take no further jobs."
+    )
+    stop_requested_at = models.DateTimeField(
+        null=True, blank=True, help_text="Set by hospital IT: end. Cleared by the next start."
     )
     started_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
     stopped_at = models.DateTimeField(null=True, blank=True)
     finished_jobs = models.PositiveBigIntegerField(default=0)
+    log_tail = models.TextField(blank=True, help_text="The last lines of its log.")
 
     class Meta:
         ordering = ["name"]

@@ -1,10 +1,15 @@
 """Heartbeats of worker processes. For how they are displayed see fleet.py."""
 
+import socket
+from dataclasses import dataclass
+from typing import Any
+
 from django.conf import settings
 from django.db.models.functions import Now
 
 from webportal.access.system import record_start, record_stop
 from webportal.inference.models import Worker
+from webportal.version import VERSION
 
 
 def heartbeat_seconds() -> float:
@@ -13,23 +18,50 @@ def heartbeat_seconds() -> float:
     return min(10.0, lease / 3)
 
 
+@dataclass(frozen=True)
+class Orders:
+    """What hospital IT wants of a worker."""
+
+    is_draining: bool
+    is_to_stop: bool
+
+
 def report_start(name: str) -> None:
-    """Record that a worker process has started. Draining is preserved."""
-    fresh = {"started_at": Now(), "last_seen_at": Now(), "stopped_at": None}
+    """Record that a worker process has started. Draining is preserved, an order to stop is not."""
+    fresh = {
+        "host": socket.gethostname()[:100],
+        "program_version": VERSION,
+        "started_at": Now(),
+        "last_seen_at": Now(),
+        "stopped_at": None,
+        "stop_requested_at": None,
+    }
     Worker.objects.update_or_create(name=name, defaults=fresh)
     record_start("worker", name)
 
 
-def report_alive(name: str, device: str, model_version: str) -> bool:
-    """Record a worker's heartbeat and what it runs; returns whether it should drain."""
-    seen = {"last_seen_at": Now(), "device": device, "model_version": model_version}
+def report_alive(name: str, device: str, model_version: str, log_tail: str | None = None) -> Orders:
+    """Record a worker's heartbeat, what it runs, and the end of its log unless that is unchanged.
+
+    Returns what it is to do.
+    """
+    seen: dict[str, Any] = {
+        "last_seen_at": Now(),
+        "device": device,
+        "model_version": model_version,
+    }
+    if log_tail is not None:
+        seen["log_tail"] = log_tail
     worker, _ = Worker.objects.update_or_create(
         name=name, defaults=seen, create_defaults=seen | {"started_at": Now()}
     )
-    return worker.is_draining
+    return Orders(worker.is_draining, worker.stop_requested_at is not None)
 
 
-def report_stop(name: str) -> None:
-    """Record that a worker process has shut down cleanly."""
-    Worker.objects.filter(name=name).update(last_seen_at=Now(), stopped_at=Now())
+def report_stop(name: str, log_tail: str | None = None) -> None:
+    """Record that a worker process has shut down cleanly, and the end of its log."""
+    seen: dict[str, Any] = {"last_seen_at": Now(), "stopped_at": Now()}
+    if log_tail is not None:
+        seen["log_tail"] = log_tail
+    Worker.objects.filter(name=name).update(**seen)
     record_stop("worker", name)

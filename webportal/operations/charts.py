@@ -79,6 +79,13 @@ class Plot:
     labels: Sequence[Tick] = field(default=())
 
     @property
+    def in_words(self) -> str:
+        """The values of a plot of one series, as text; '' for others, which are too many."""
+        if len(self.series) != 1:
+            return ""
+        return "; ".join(f"{name} {values[0]}" for name, values in self.rows)
+
+    @property
     def is_empty(self) -> bool:
         """Whether there is nothing to draw."""
         return not self.bars and not self.paths
@@ -179,9 +186,11 @@ def waits(title: str, times: Times, series: Sequence[Series], note: str = "") ->
 def cells(title: str, times: Times, series: Sequence[Series], note: str = "") -> Plot:
     """One row of cells for each series, the darker the higher a value between 0 and 1."""
     drawn, labels = [], []
-    for row, each in enumerate(series):
-        y = TOP + row * 2 * _CELL_HEIGHT + _CELL_HEIGHT
-        labels.append(Tick(y - 3, each.label))
+    y = TOP
+    for each in series:
+        if each.label:
+            y += _CELL_HEIGHT
+            labels.append(Tick(y - 3, each.label))
         for number, start in enumerate(times.starts):
             value = each.values[number]
             if value is None:
@@ -196,7 +205,8 @@ def cells(title: str, times: Times, series: Sequence[Series], note: str = "") ->
                     title=f"{times.long(start)}: {each.label} {share_text(value)}",
                 )
             )
-    height = TOP + len(series) * 2 * _CELL_HEIGHT + HEIGHT - BOTTOM
+        y += _CELL_HEIGHT
+    height = y + HEIGHT - BOTTOM
     return _plot(title, times, series, share_text, note, bars=drawn, height=height, labels=labels)
 
 

@@ -2,6 +2,7 @@
 
 from django import forms
 
+from webportal.inference.bulk import Change
 from webportal.records.choices import Priority
 
 
@@ -17,3 +18,10 @@ class PauseForm(forms.Form):
         """The priority; None for the whole queue."""
         name = self.cleaned_data["which"]
         return Priority[name.upper()] if name else None
+
+
+class BulkForm(forms.Form):
+    """What to do to all jobs with a reason."""
+
+    change = forms.ChoiceField(choices=Change.choices)
+    reason = forms.CharField(max_length=40)

@@ -121,6 +121,14 @@ def _workers(times: Times, shown: list[QueuePeriod]) -> Plot:
     return cells(_("Load of the workers"), times, series, note)
 
 
+def load_of(name: str) -> Plot:
+    """The load of one worker in the last day by hour."""
+    shown, now = periods(PeriodLength.HOUR), timezone.now()
+    times = _times(PeriodLength.HOUR, shown)
+    values = [_load(each, name, now) for each in shown]
+    return cells(_("Load in the last 24 hours"), times, [Series("", "", values)])
+
+
 def _load(period: QueuePeriod, name: str, now: datetime) -> float | None:
     """The share of a period, or of what has passed of it, in which the worker was busy."""
     if not period.figures:

@@ -4,17 +4,19 @@ import uuid
 from collections.abc import Callable
 
 from django.contrib import messages
+from django.contrib.humanize.templatetags.humanize import intcomma
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, redirect
+from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_http_methods, require_POST
 
 from webportal.accounts.models import Role, User
 from webportal.accounts.roles import SignedInRequest, allow
-from webportal.inference import pauses
+from webportal.inference import bulk, pauses
 from webportal.inference.models import Job
 from webportal.inference.queue import QueueError, cancel, release_from_quarantine
-from webportal.operations.forms import PauseForm
+from webportal.operations.forms import BulkForm, PauseForm
 
 
 @allow(Role.IT)
@@ -60,6 +62,30 @@ def release_job(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
 def cancel_job(request: SignedInRequest, job_id: uuid.UUID) -> HttpResponse:
     """Take a job out of the queue."""
     return _change_job(request, job_id, cancel, _("The job is cancelled."))
+
+
+@allow(Role.IT)
+@require_http_methods(["GET", "HEAD", "POST"])
+def change_all(request: SignedInRequest) -> HttpResponse:
+    """Change all jobs that failed for the same reason, after showing how many they are."""
+    form = BulkForm(request.POST if request.method == "POST" else request.GET)
+    if not form.is_valid():
+        messages.error(request, _("Choose a reason on this page."))
+        return redirect("operations:queue")
+    change, reason = bulk.Change(form.cleaned_data["change"]), form.cleaned_data["reason"]
+    if request.method != "POST":
+        jobs = bulk.jobs_for(change, reason)
+        context = {"change": change, "count": jobs.count(), "most": bulk.MOST, "job": jobs.first()}
+        return render(request, "operations/bulk.html", context)
+    outcome = bulk.apply(change, reason, request.user)
+    done = ngettext(
+        "{count} image was changed.", "{count} images were changed.", outcome.changed
+    ).format(count=intcomma(outcome.changed))
+    left = ngettext(
+        "{count} with this reason is left.", "{count} with this reason are left.", outcome.left
+    ).format(count=intcomma(outcome.left))
+    messages.success(request, f"{done} {left}" if outcome.left else done)
+    return redirect("operations:queue")
 
 
 def _change_job(

@@ -2,15 +2,24 @@
 
 from django.urls import path
 
-from webportal.operations import health_views, metrics_views, queue_views, views
+from webportal.operations import (
+    health_views,
+    metrics_views,
+    queue_views,
+    views,
+    worker_views,
+)
 
 app_name = "operations"
 urlpatterns = [
     path("operations", views.queue, name="queue"),
     path("operations/pause", queue_views.pause, name="pause-queue"),
     path("operations/resume", queue_views.resume, name="resume-queue"),
-    path("operations/workers/<str:name>/drain", views.drain, name="drain"),
-    path("operations/workers/<str:name>/resume", views.resume, name="resume"),
+    path("operations/jobs", queue_views.change_all, name="change-all"),
+    path("operations/workers/<str:name>", worker_views.worker, name="worker"),
+    path("operations/workers/<str:name>/drain", worker_views.drain, name="drain"),
+    path("operations/workers/<str:name>/resume", worker_views.resume, name="resume"),
+    path("operations/workers/<str:name>/stop", worker_views.stop, name="stop"),
     path("operations/jobs/<uuid:job_id>/release", queue_views.release_job, name="release-job"),
     path("operations/jobs/<uuid:job_id>/cancel", queue_views.cancel_job, name="cancel-job"),
     path("operations/files/<uuid:fault_id>/check", views.check_file, name="check-file"),

@@ -15,20 +15,23 @@ from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
 from webportal.auditexport import health as audit_export
 from webportal.backups import health as backups
-from webportal.inference import fleet, registry
+from webportal.inference import registry
 from webportal.inference.health import (
     SHOWN_JOBS,
     failures_of_the_last_day,
+    failures_to_decide,
     lines,
     queue_health,
     recent_workers,
 )
-from webportal.inference.models import Job, JobState, PeriodLength, Worker
+from webportal.inference.history import work_since
+from webportal.inference.models import Job, JobState, PeriodLength
 from webportal.inference.pauses import pauses as queue_pauses
 from webportal.inference.queue import awaiting_release
 from webportal.notifications.alerts import current_alerts
 from webportal.operations.health_views import broker_answers
 from webportal.operations.plots import plots
+from webportal.operations.worker_views import SPEED_OVER
 from webportal.records.file_faults import open_faults
 from webportal.records.files import AWAY
 from webportal.records.models import FileFault
@@ -55,6 +58,7 @@ def queue(request: SignedInRequest) -> HttpResponse:
 def _status(request: SignedInRequest) -> dict[str, Any]:
     """What is true now: alerts, queue and workers."""
     in_force = list(queue_pauses())
+    work = work_since(timezone.now() - SPEED_OVER)
     return {
         "now": timezone.now(),
         "broker_answers": broker_answers(),
@@ -64,7 +68,7 @@ def _status(request: SignedInRequest) -> dict[str, Any]:
         "is_all_paused": any(each.priority is None for each in in_force),
         "alerts": current_alerts(),
         "news": registry.news(),
-        "workers": recent_workers(),
+        "workers": [(each, work.get(each.name)) for each in recent_workers()],
     }
 
 
@@ -87,6 +91,7 @@ def _jobs(request: SignedInRequest) -> dict[str, Any]:
         "now": timezone.now(),
         "health": queue_health(),
         "failures": failures_of_the_last_day(),
+        "repeated": failures_to_decide(),
         "queued": queued[:SHOWN_JOBS],
         "running": running[:SHOWN_JOBS],
         "quarantined": quarantined[:SHOWN_JOBS],
@@ -119,26 +124,6 @@ PARTS: dict[str, Callable[[SignedInRequest], dict[str, Any]]] = {
     "jobs": _jobs,
     "upkeep": _upkeep,
 }
-
-
-@allow(Role.IT)
-@require_POST
-def drain(request: SignedInRequest, name: str) -> HttpResponse:
-    """Tell a worker to finish its current jobs and take no more."""
-    fleet.drain(get_object_or_404(Worker, pk=name), request.user)
-    messages.success(
-        request, _("{name} finishes its current batch and takes no more jobs.").format(name=name)
-    )
-    return redirect("operations:queue")
-
-
-@allow(Role.IT)
-@require_POST
-def resume(request: SignedInRequest, name: str) -> HttpResponse:
-    """Let a drained worker take jobs again."""
-    fleet.resume(get_object_or_404(Worker, pk=name), request.user)
-    messages.success(request, _("{name} takes jobs again.").format(name=name))
-    return redirect("operations:queue")
 
 
 @allow(Role.IT)

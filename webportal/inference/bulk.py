@@ -1,0 +1,81 @@
+"""Changing all jobs that failed for the same reason, as hospital IT does after an incident.
+
+Each job is changed in its own transaction by the function that changes a single one, so that the
+trail has an entry for each and one that somebody else has changed meanwhile stops no other.
+"""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import models
+from django.db.models import Exists, OuterRef, QuerySet
+from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from webportal.accounts.models import User
+from webportal.inference.models import Job, JobState
+from webportal.inference.queue import (
+    QueueError,
+    awaiting_release,
+    cancel,
+    release_from_quarantine,
+    rerun,
+)
+
+#: As many as a request may change in the time that it has.
+MOST = 300
+_REFUSED_SINCE = timedelta(days=1)
+
+
+class Change(models.TextChoices):
+    """What can be done to all jobs with the same reason."""
+
+    RELEASE = "release", _("Queue again what is in quarantine")
+    GIVE_UP = "give_up", _("Give up what is in quarantine")
+    CANCEL = "cancel", _("Cancel what is queued and failed before")
+    RERUN = "rerun", _("Analyse again what was not assessable in the last 24 hours")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How many jobs were changed, and how many are left."""
+
+    changed: int
+    left: int
+
+
+def jobs_for(change: Change, reason_code: str) -> QuerySet[Job]:
+    """The jobs that a change concerns, the longest in their state first."""
+    if change in (Change.RELEASE, Change.GIVE_UP):
+        jobs = awaiting_release()
+    elif change == Change.CANCEL:
+        jobs = Job.objects.filter(state=JobState.QUEUED)
+    else:
+        later = Job.objects.filter(
+            radiograph=OuterRef("radiograph"), queued_at__gt=OuterRef("queued_at")
+        )
+        lately = timezone.now() - _REFUSED_SINCE
+        jobs = Job.objects.filter(~Exists(later), state=JobState.REFUSED, finished_at__gte=lately)
+    return jobs.filter(reason_code=reason_code).order_by("finished_at", "queued_at", "id")
+
+
+def apply(change: Change, reason_code: str, by: User, most: int = MOST) -> Outcome:
+    """Change up to `most` jobs whose reason has this code."""
+    jobs = jobs_for(change, reason_code)
+    changed = 0
+    for job in jobs.select_related("radiograph__study")[:most]:
+        try:
+            _apply(change, job, by)
+        except QueueError:
+            continue  # somebody else was faster
+        changed += 1
+    return Outcome(changed, jobs.count())
+
+
+def _apply(change: Change, job: Job, by: User) -> None:
+    if change == Change.RELEASE:
+        release_from_quarantine(job, by)
+    elif change == Change.RERUN:
+        rerun(job.radiograph, by)
+    else:
+        cancel(job, by)
