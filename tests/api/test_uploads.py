@@ -5,6 +5,8 @@ import zipfile
 from typing import Any
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from PIL import Image
 from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
@@ -15,6 +17,9 @@ from webportal.accounts.models import User
 from webportal.demo.phantoms import draw_phantom
 from webportal.intake.models import UploadItem
 from webportal.records.models import Patient, Radiograph, Study
+
+# At most so many, with those that begin and end transactions: they take most of the portal's time.
+STATEMENTS = 26
 
 pytestmark = pytest.mark.django_db
 
@@ -63,6 +68,14 @@ def test_a_file_is_accepted_once_and_counted_in_the_batch(client: APIClient) -> 
     listed = client.get(f"{batch}/files", {"verdict": "accepted"}).json()["results"]
     assert [found["study"] for found in listed] == [str(Study.objects.get().pk)]
     assert Radiograph.objects.count() == 1
+
+
+def test_a_new_file_costs_few_statements(client: APIClient) -> None:
+    batch = make_batch(client)
+    send(client, batch, "a.png", png(1))
+    with CaptureQueriesContext(connection) as queries:
+        send(client, batch, "b.png", png(2))
+    assert len(queries) <= STATEMENTS, "\n".join(each["sql"] for each in queries)
 
 
 def test_a_zip_gives_a_verdict_for_each_file(client: APIClient) -> None:

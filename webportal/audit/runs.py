@@ -116,7 +116,8 @@ def _run(verification: Verification, tell: Progress) -> Verification:
     requester = asked_by and get_user_model().objects.filter(pk=asked_by).first()
     detail = {"intact": not findings, "findings": len(findings)}
     try:
-        append(Event(Action.AUDIT_VERIFIED, detail=detail), requester)
+        with transaction.atomic():
+            append(Event(Action.AUDIT_VERIFIED, detail=detail), requester)
     except (IntegrityError, ChainHead.DoesNotExist):
         findings.append(Finding("no_append"))
     verification.finished_at = timezone.now()

@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from webportal.audit.models import Action, AuditEntry, ChainHead
+from webportal.database.rows import insert
 from webportal.origin import current_origin
 
 SYSTEM = "system"
@@ -52,14 +53,14 @@ def append_all(events: Iterable[Event], actor: Any = None) -> list[AuditEntry]:
     origin = current_origin()
     for event in events:
         _as_stored(event.detail)  # raises for values that JSON cannot hold, before locking
-    with transaction.atomic():
-        _check_references()
-        head = ChainHead.objects.select_for_update().get(pk=1)
+    # Part of the caller's transaction: without these entries nothing of it may be kept.
+    with transaction.atomic(savepoint=False):
+        sequence, mac = _lock_head()
         now = timezone.now()
         entries = []
         for event in events:
             entry = AuditEntry(
-                sequence=head.sequence + 1,
+                sequence=sequence + 1,
                 at=now,
                 actor_id=actor_id,
                 actor=actor_name,
@@ -69,24 +70,30 @@ def append_all(events: Iterable[Event], actor: Any = None) -> list[AuditEntry]:
                 study_id=event.study_id,
                 detail=event.detail,
                 origin=origin.as_json() if origin else None,
-                previous_mac=head.mac,
+                previous_mac=mac,
             )
             entry.mac = compute_mac(entry)
-            head.sequence, head.mac = entry.sequence, entry.mac
+            sequence, mac = entry.sequence, entry.mac
             entries.append(entry)
-        AuditEntry.objects.bulk_create(entries)
-        head.save(update_fields=["sequence", "mac"])
+        insert(entries)
+        ChainHead.objects.filter(pk=1).update(sequence=sequence, mac=mac)
     return entries
 
 
-def _check_references() -> None:
-    """Let PostgreSQL check the foreign keys now instead of when the transaction ends.
+def _lock_head() -> tuple[int, str]:
+    """Lock the end of the chain, and return its sequence and MAC.
 
-    The check waits for whoever has locked the row that is referred to, and they may in turn wait
-    for the chain's head: with the head locked first, that would be a deadlock.
+    PostgreSQL first checks the foreign keys, instead of when the transaction ends. The check waits
+    for whoever has locked the row that is referred to, and they may in turn wait for the chain's
+    head: with the head locked first, that would be a deadlock.
     """
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute("SELECT sequence, mac FROM audit_chainhead WHERE id = 1 FOR UPDATE")
+        head: tuple[int, str] | None = cursor.fetchone()
+    if head is None:
+        raise ChainHead.DoesNotExist
+    return head
 
 
 def compute_mac(entry: AuditEntry) -> str:

@@ -9,12 +9,19 @@ import uuid
 from dataclasses import dataclass
 from typing import ClassVar, Self, TypeVar
 
-from django.db import models
-from django.db.models import Count, Exists, OuterRef, Q
+from django.db import connection, models
+from django.db.models import Count, Q
 from django.utils import timezone
 
 from webportal.accounts.models import Department, User
 from webportal.records.emergency_models import EmergencyAccess
+
+# In SQL, because nearly every request asks for it, and composing it took longer than running it.
+_IS_OWN = """
+SELECT id, EXISTS (
+    SELECT FROM accounts_membership WHERE user_id = %s AND department_id = accounts_department.id
+) FROM accounts_department
+"""
 
 
 @dataclass(frozen=True)
@@ -52,8 +59,9 @@ def scope_of(person: User) -> Scope:
     """What the person sees now; ids, not a subquery, so that the worklist uses its indexes."""
     if person.sees_all_departments:
         return Scope(None)
-    own = Exists(person.memberships.filter(department=OuterRef("pk")))
-    is_own = dict(Department.objects.annotate(is_own=own).values_list("pk", "is_own"))
+    with connection.cursor() as cursor:
+        cursor.execute(_IS_OWN, [person.pk])
+        is_own = dict(cursor.fetchall())
     if all(is_own.values()):
         return Scope(None)
     emergencies = EmergencyAccess.objects.filter(person=person, ends_at__gt=timezone.now())

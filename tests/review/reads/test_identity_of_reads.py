@@ -312,10 +312,11 @@ def test_a_signature_waits_for_a_concurrent_change_and_is_refused(
     seen = replace(UNAIDED, identity=present_identity(study))
     patient_id = study.patient.patient_id
     completed = Identity(patient_id, "TEST", "Before^Phantom", date(2021, 2, 3), "F")
+    department = study.department_id
     changes: dict[str, Callable[[], object]] = {
         "moved": lambda: assign_patient(study, Identity("B", "TEST", "Other^One"), radiologist),
         "renamed": lambda: change_patient(study.patient, {"name": "After^P"}, radiologist),
-        "completed": lambda: match(completed, StudyFacts("1.2.3"), radiologist, study.department),
+        "completed": lambda: match(completed, StudyFacts("1.2.3"), radiologist, department),
     }
     # The reader's text goes first, as the page sends it.
     save_draft(study, radiologist, seen)

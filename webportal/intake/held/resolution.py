@@ -175,7 +175,8 @@ def _carry_out(
         held_key = _lock_held(item)
         resolved = store.duplicate(asked.upload, None)
         if resolved is None:
-            found = match.match(identity, study, by, item.batch.department)
+            store.refuse_taken(checked.facts)
+            found = match.match(identity, study, by, item.batch.department_id)
             resolved = store.accept(asked.upload, checked, found, put)
         _note(resolved, decision, by)
         transaction.on_commit(lambda: trash.discard(held_key))

@@ -55,19 +55,23 @@ def _process(upload: Upload) -> UploadItem:
         raise upload.refusal
     record = lookup.record_for(upload.batch, upload.file_name)
     # A stored file was checked before, and is not decoded again.
-    if (item := store.known(upload, record)) is not None:
+    if store.has_traces(upload) and (item := store.known(upload, record)) is not None:
         repair.repair(upload, item)
         return item
     checked = check.check(upload, record)
     claim = identify.identify(upload.batch, record, checked.facts)
-    with store.alone(upload.sha256) as put:
-        if (item := store.known(upload, record)) is not None:
+    instance = checked.facts.sop_instance_uid
+    with store.alone(upload.sha256, instance) as put:
+        has_traces = store.has_traces(upload, instance)
+        if has_traces and (item := store.known(upload, record)) is not None:
             return item
         lookup.refuse_second_use_of_line(upload.batch, upload.file_name)
         try:
-            store.refuse_to_overwrite(checked.facts, upload.by)
+            if has_traces:
+                store.refuse_to_overwrite(checked.facts, upload.by)
             check_certain(checked.facts, claim.moment)
-            found = match.match(claim.patient, claim.study, upload.by, upload.batch.department)
+            department = upload.batch.department_id
+            found = match.match(claim.patient, claim.study, upload.by, department)
         except PatientDoubtError as doubt:
             return store.hold(upload, doubt, put)
         return store.accept(upload, checked, found, put)

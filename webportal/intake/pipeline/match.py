@@ -1,10 +1,11 @@
 """Match: the recorded patient and study of an image. Doubts are left to a person."""
 
+import uuid
 from typing import Any, NamedTuple
 
 from django.db import transaction
 
-from webportal.accounts.models import Department, User
+from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event
 from webportal.database.rows import insert_or_get
@@ -19,15 +20,16 @@ from webportal.records.services import complete_patient, lock_patient
 
 
 class Match(NamedTuple):
-    """The study of an image, what to audit, and what to tell the sender."""
+    """The study of an image, what to audit, whether it is new, and what to tell the sender."""
 
     study: Study
     events: list[Event]
+    is_new: bool
     note: Reason = NO_REASON
 
 
 @transaction.atomic
-def match(identity: Identity, study: StudyFacts, by: User, department: Department) -> Match:
+def match(identity: Identity, study: StudyFacts, by: User, department: uuid.UUID) -> Match:
     """Return the study, found or created with its patient, a new one in `department`.
 
     Values missing in the patient's record are filled in until a read of one of their studies is
@@ -39,7 +41,7 @@ def match(identity: Identity, study: StudyFacts, by: User, department: Departmen
     unlike = differing(patient, identity)
     if unlike:
         raise PatientDoubtError("patient_mismatch", differences=unlike)
-    return Match(*_study_of(patient, study, events, by, department), note)
+    return _study_of(patient, study, events, by, department)._replace(note=note)
 
 
 def _patient(identity: Identity) -> tuple[Patient, list[Event], Reason]:
@@ -88,8 +90,8 @@ def _study_of(
     facts: StudyFacts,
     events: list[Event],
     by: User,
-    department: Department,
-) -> tuple[Study, list[Event]]:
+    department: uuid.UUID,
+) -> Match:
     new = Study(
         study_instance_uid=facts.study_instance_uid,
         patient=patient,
@@ -101,7 +103,7 @@ def _study_of(
         symptoms=facts.symptoms,
         history=facts.history,
         priority=facts.priority,
-        department=department,
+        department_id=department,
         created_by=by,
     )
     study, created = insert_or_get(new, study_instance_uid=facts.study_instance_uid)
@@ -110,16 +112,17 @@ def _study_of(
             "patient": str(patient.pk),
             "study_instance_uid": study.study_instance_uid,
             "priority": study.priority,
-            "department": str(department.pk),
+            "department": str(department),
         }
         made = Event(Action.STUDY_CREATED, "study", study.pk, study.pk, detail)
-        return study, [*events, made, *link_study(study)]
+        return Match(study, [*events, made, *link_study(study)], is_new=True)
     refuse_elsewhere(study, by)
     if study.patient_id != patient.pk:
         raise PatientDoubtError("study_mismatch")
     if facts.priority >= study.priority:
-        return study, events
+        return Match(study, events, is_new=False)
     detail = {"priority": facts.priority, "previous_priority": study.priority}
     study.priority = facts.priority
     study.save(update_fields=["priority"])
-    return study, [*events, Event(Action.STUDY_CHANGED, "study", study.pk, study.pk, detail)]
+    changed = Event(Action.STUDY_CHANGED, "study", study.pk, study.pk, detail)
+    return Match(study, [*events, changed], is_new=False)

@@ -13,7 +13,7 @@ from ml.images import ImageFacts
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append, append_all
-from webportal.database.rows import insert_or_get
+from webportal.database.rows import insert, insert_or_get
 from webportal.inference import queue
 from webportal.intake import blobs
 from webportal.intake.cases.case_record import CaseRecord
@@ -36,6 +36,33 @@ MEDIA_TYPES = {"dicom": "application/dicom", "jpeg": "image/jpeg", "png": "image
 # known terms and never identifies anything.
 HEADER_TEXT = 64
 _UID = re.compile(r"[0-9.]{1,64}")
+_LOCK_INSTANCE = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))"
+_TRACES = """
+SELECT EXISTS (
+        SELECT FROM intake_uploaditem
+        WHERE batch_id = %(batch)s AND file_name = %(file_name)s AND sha256 = %(sha256)s
+    ),
+    EXISTS (SELECT FROM records_radiograph WHERE original_sha256 = %(sha256)s),
+    EXISTS (SELECT FROM records_radiograph WHERE sop_instance_uid = %(instance)s)
+"""
+
+
+def has_traces(upload: Upload, sop_instance_uid: str = "") -> bool:
+    """Whether the file has had a verdict, or it, or an image with the UID, is stored.
+
+    One statement, which spares almost every file those that would tell more.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _TRACES,
+            {
+                "batch": upload.batch.pk,
+                "file_name": upload.file_name,
+                "sha256": upload.sha256,
+                "instance": sop_instance_uid,
+            },
+        )
+        return any(cursor.fetchone())
 
 
 def settled(upload: Upload) -> UploadItem | None:
@@ -57,9 +84,8 @@ def refuse_to_overwrite(facts: ImageFacts, by: User) -> None:
     """Raise PatientDoubtError if the same image is stored with different content.
 
     Raises RefusedError if that is in a department that `by` cannot see, and so could not compare
-    the two. The caller is in a transaction, until the end of which nobody else stores the image.
+    the two. The caller has the image alone.
     """
-    _lock_instance(facts.sop_instance_uid)
     stored = Radiograph.objects.filter(sop_instance_uid=facts.sop_instance_uid)
     radiograph = stored.select_related("study").first()
     if radiograph is not None:
@@ -67,15 +93,26 @@ def refuse_to_overwrite(facts: ImageFacts, by: User) -> None:
         raise PatientDoubtError("instance_exists")
 
 
+def refuse_taken(facts: ImageFacts) -> None:
+    """Raise RefusedError if an image with the same SOP Instance UID is stored.
+
+    Nobody else stores one until the transaction of the caller ends.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(_LOCK_INSTANCE, [facts.sop_instance_uid])
+    if has_instance(facts.sop_instance_uid):
+        raise RefusedError("instance_exists")
+
+
 @contextmanager
-def alone(sha256: str) -> Iterator[blobs.Put]:
+def alone(sha256: str, sop_instance_uid: str | None = None) -> Iterator[blobs.Put]:
     """Yield a function that stores bytes, in a transaction that stores all or nothing.
 
-    Concurrent requests with the same content wait for each other here; the later one finds what the
-    earlier one stored.
+    Concurrent requests with the same content, or the same image, wait for each other here; the
+    later one finds what the earlier one stored.
     """
     with transaction.atomic():
-        _lock(sha256)
+        _lock(sha256, sop_instance_uid)
         with blobs.writing() as put:
             yield put
 
@@ -137,12 +174,13 @@ def _item_event(action: Action, item: UploadItem) -> Event:
 def accept(upload: Upload, checked: CheckedImage, found: Match, put: blobs.Put) -> UploadItem:
     """Store the bytes and the radiograph, queue its inference and write the trail.
 
-    Raises RefusedError if the same image (SOP Instance UID) is stored with different content:
-    `refuse_to_overwrite` checks that before anything is matched.
+    The caller has made sure that no image with the same SOP Instance UID is stored.
     """
-    # Locked, so that nobody signs the study without this image while it is added.
-    study = Study.objects.select_for_update(no_key=True).get(pk=found.study.pk)
-    events = [*found.events, *return_to_worklist(study)]
+    study, events = found.study, found.events
+    if not found.is_new:
+        # Locked, so that nobody signs the study without this image while it is added.
+        study = Study.objects.select_for_update(no_key=True).get(pk=study.pk)
+        events = [*events, *return_to_worklist(study)]
     radiograph = _store_radiograph(upload, study, checked, put)
     item = _save(upload, verdict=Verdict.ACCEPTED, radiograph=radiograph, reason=found.note)
     detail = {
@@ -161,9 +199,6 @@ def _store_radiograph(
     upload: Upload, study: Study, checked: CheckedImage, put: blobs.Put
 ) -> Radiograph:
     facts = checked.facts
-    _lock_instance(facts.sop_instance_uid)
-    if has_instance(facts.sop_instance_uid):
-        raise RefusedError("instance_exists")
     if checked.wrapped is None:
         dicom_sha256 = upload.sha256
         original_key = dicom_key = blobs.dicom_key(dicom_sha256)
@@ -173,7 +208,7 @@ def _store_radiograph(
         original_key, dicom_key = blobs.original_key(upload.sha256), blobs.dicom_key(dicom_sha256)
         put(original_key, upload.data)
         put(dicom_key, checked.wrapped)
-    return Radiograph.objects.create(
+    radiograph = Radiograph(
         study=study,
         series=series_of(study, facts),
         instance_number=facts.instance_number,
@@ -196,6 +231,8 @@ def _store_radiograph(
         dicom_sha256=dicom_sha256,
         dicom_key=dicom_key,
     )
+    insert([radiograph])
+    return radiograph
 
 
 def series_of(study: Study, facts: ImageFacts) -> Series:
@@ -231,15 +268,14 @@ def _save(upload: Upload, *, reason: Reason, **fields: Any) -> UploadItem:
     return item
 
 
-def _lock(sha256: str) -> None:
-    """Lock a content until the transaction ends, so that only one request at a time stores it."""
+def _lock(sha256: str, sop_instance_uid: str | None = None) -> None:
+    """Lock a content until the transaction ends, so that only one request at a time stores it.
+
+    The UID of an image is locked likewise.
+    """
+    number = int.from_bytes(bytes.fromhex(sha256[:16]), "big", signed=True)
     with connection.cursor() as cursor:
-        number = int.from_bytes(bytes.fromhex(sha256[:16]), "big", signed=True)
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [number])
-    lock_storing()
-
-
-def _lock_instance(sop_instance_uid: str) -> None:
-    """Lock an image's UID until the transaction ends, like `_lock` for a content."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [sop_instance_uid])
+        lock_storing()
+        if sop_instance_uid is not None:
+            cursor.execute(_LOCK_INSTANCE, [sop_instance_uid])
