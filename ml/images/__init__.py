@@ -34,6 +34,7 @@ __all__ = [
     "StoredImage",
     "check",
     "check_decodes",
+    "check_pixels",
     "check_whole",
     "complete_jpeg",
     "describe",
@@ -85,6 +86,14 @@ def read(data: bytes) -> GreyImage:
     """Decode an image file into display-ready greys. Raises ImageError."""
     kind = _image_kind(data)
     return dicom.read(data) if kind == "dicom" else raster.read(data, kind)
+
+
+def check_pixels(data: bytes) -> None:
+    """Raise the ImageError that `read` or `check_whole` would raise, in less time than both."""
+    if sniff(data) == "jpeg" and whole.is_flawless(data) and raster.is_plain(data):
+        return
+    check_decodes(data)
+    check_whole(data)
 
 
 def check_decodes(data: bytes) -> None:

@@ -53,6 +53,12 @@ def check(data: bytes, kind: ImageKind) -> None:
     _decode(data, kind, is_reduced=True)
 
 
+def is_plain(data: bytes) -> bool:
+    """Whether a JPEG is grey or in colour, and upright: all that is left to do is to decode it."""
+    with _open(data, "jpeg") as image:
+        return image.mode in ("L", "RGB") and is_upright(image)
+
+
 def read(data: bytes, kind: ImageKind) -> GreyImage:
     """Decode a JPEG or PNG to grey. Raises ImageError.
 

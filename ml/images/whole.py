@@ -18,9 +18,9 @@ _START, _END = b"\xff\xd8", b"\xff\xd9"
 _HUFFMAN_TABLES, _START_OF_SCAN, _END_OF_IMAGE = 0xC4, 0xDA, 0xD9
 #: What the coded data needs: frame and scan headers, tables, the restart interval.
 _NEEDED = {*jpeg.DCT, _HUFFMAN_TABLES, 0xDB, 0xDD, _START_OF_SCAN}
-_SMALLEST = 8  # times smaller than the original
 #: In coded data 0xFF is followed by 0, a restart marker, or the next segment.
-_NEXT_MARKER = re.compile(rb"\xff+[\x01-\xcf\xd8-\xfe]")
+#: The byte itself comes first, and once, so that the search can skip to it.
+_NEXT_MARKER = re.compile(rb"\xff\xff*[\x01-\xcf\xd8-\xfe]")
 #: Of a sequential scan: all coefficients at full precision. Some writers leave zeros (NEMA's own).
 _SEQUENTIAL = b"\x00\x3f\x00"
 
@@ -40,6 +40,21 @@ def completed(stream: bytes) -> bytes:
     if whole is None or not _has_all_scans(stream, segments):
         raise truncated()
     return whole
+
+
+def is_flawless(stream: bytes) -> bool:
+    """Whether a JPEG of 8 bits decodes as it is, and nothing in it is even odd.
+
+    Each decoder then reads it, so no other check is needed.
+    """
+    frame = jpeg.parse(stream)
+    return (
+        frame is not None
+        and frame.process in jpeg.DCT
+        and frame.precision == 8
+        and stream.endswith(_END)
+        and _decodes(stream, frame)
+    )
 
 
 def check(stream: bytes) -> None:
@@ -106,12 +121,18 @@ def _is_sound(stream: bytes) -> bool:
         for marker, segment in _segments(stream)
         if marker in _NEEDED
     ]
+    return _decodes(b"".join([_START, *needed, _END]), frame)
+
+
+def _decodes(stream: bytes, frame: jpeg.Codestream) -> bool:
+    """Whether libjpeg decodes a JPEG without a warning.
+
+    All of the code is read, whatever the size of the picture that is made of it: at most an eighth
+    here.
+    """
     colours = "CMYK" if frame.components == 4 else "GRAY"
     try:
-        # All of the code is read, whatever the size of the picture that is made of it.
-        simplejpeg.decode_jpeg(
-            b"".join([_START, *needed, _END]), colours, min_factor=_SMALLEST, strict=True
-        )
+        simplejpeg.decode_jpeg(stream, colours, min_height=1, min_width=1, strict=True)
     except ValueError:
         return False
     return True
