@@ -124,6 +124,11 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "heatmap-legend.png": {"GET": (R,)},
     "jobs/<uuid:job_id>/cancel": {"POST": (R,)},
     "jobs/<uuid:job_id>/release": {"POST": (R,)},
+    # orders
+    "orders": {"GET": (U, R)},
+    "studies/<uuid:study_id>/order": {"GET": (U, R), "POST": (U, R)},
+    "orders/senders": {"GET": (IT,), "POST": (IT,)},
+    "orders/senders/<uuid:source_id>": {"GET": (IT,), "POST": (IT,)},
     # inference
     "models": {"GET": (R, IT)},
     "models/<uuid:model_id>": {"GET": (R, IT)},

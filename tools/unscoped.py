@@ -59,6 +59,7 @@ HANDED_OVER = {
         ),
         _ENDPOINT,
     ),
+    "webportal/orders/shown.py:orders_of": _GIVEN,
     "webportal/orders/models.py:visible_in": "within the scope that it is given",
     "webportal/api/jobs.py:get_queryset": "studies whose results are left out of the visible",
     "webportal/dicomweb/endpoint.py:radiographs": "within the studies of visible_studies",

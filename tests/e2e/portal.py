@@ -27,6 +27,7 @@ from tests.factories import (
     make_study,
 )
 from tests.network.rows import make_node, make_received
+from tests.orders.messages import answered, make_source, order
 from webportal.accounts.models import Department, Role, User
 from webportal.delivery.models import DeliveryState
 from webportal.erasure.models import Erasure
@@ -151,6 +152,9 @@ def _fill(people: dict[Role, User], folder: Path) -> dict[str, str]:
         began_at=timezone.now() - timedelta(hours=2),
         ends_at=timezone.now() - timedelta(hours=1),
     )
+    source = make_source(by=people[Role.IT])
+    for message in (order(obr={18: study.accession_number or "ACC-1"}), order("ZZ")):
+        answered(source, message)
     pacs = make_pacs()
     for outcome in DeliveryState:
         make_delivery(pacs, outcome)
@@ -160,6 +164,7 @@ def _fill(people: dict[Role, User], folder: Path) -> dict[str, str]:
         "destination_id": str(pacs.pk),
         "protocol": "dicom",
         "node_id": str(node.pk),
+        "source_id": str(source.pk),
         "erasure_id": str(erasure.pk),
         "user_id": str(people[Role.UPLOADER].pk),
         "patient_id": str(study.patient_id),

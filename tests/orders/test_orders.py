@@ -43,7 +43,7 @@ def test_an_order_brings_its_study_what_it_says(source: OrderSource) -> None:
     assert answered(source, order(obr=doctor, more=more)) == ("AA", "")
     study.refresh_from_db()
     assert (study.indication, study.history) == ("Cough and fever", "Asthma")
-    assert study.referring_physician == "HOUSE^GREGORY^^DR"
+    assert study.referring_physician == "DR GREGORY HOUSE"
     assert study.priority == Priority.STAT
     [found] = linked(study)
     assert (found.procedure_code, found.procedure) == ("CXR", "Chest PA")

@@ -164,6 +164,11 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     "review:legend": None,
     "review:cancel": None,
     "review:release": None,
+    # orders
+    "orders:to-decide": Kind.LIST,
+    "orders:study-order": _FORM_OF_STUDY,
+    "orders:sources": Kind.OPERATION,
+    "orders:source": Kind.OPERATION,
     # inference
     "inference:models": None,
     "inference:compare": None,

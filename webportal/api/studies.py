@@ -30,6 +30,8 @@ from webportal.audit.trail import Event, append
 from webportal.inference.models import JobState
 from webportal.inference.purpose.reasons import sentences
 from webportal.intake.claimed_identity import Identity
+from webportal.orders.models import Order
+from webportal.orders.shown import orders_of
 from webportal.records.choices import Category, Purpose, ReadingState, Symptom
 from webportal.records.forms import PatientForm
 from webportal.records.identity import identity_version
@@ -84,6 +86,31 @@ class StudyResult(serializers.Serializer[Study]):
     model_is = serializers.ChoiceField(choices=STANDS, help_text=MODEL_IS)
 
 
+class OrderSerializer(serializers.ModelSerializer[Order]):
+    """An order of the hospital's information system that is linked to a study."""
+
+    priority = PriorityField()
+
+    class Meta:
+        model = Order
+        fields = [
+            "id",
+            "accession_number",
+            "placer_number",
+            "filler_number",
+            "status",
+            "procedure_code",
+            "procedure",
+            "indication",
+            "history",
+            "notes",
+            "referring_physician",
+            "priority",
+            "created_at",
+            "changed_at",
+        ]
+
+
 class StudySerializer(serializers.ModelSerializer[Study]):
     """A study with its case record, its progress, and the model's result."""
 
@@ -110,6 +137,10 @@ class StudySerializer(serializers.ModelSerializer[Study]):
     )
     reserved_by = serializers.SerializerMethodField(
         help_text="The id of whoever is reading the study now."
+    )
+    orders = serializers.SerializerMethodField(
+        help_text="The orders linked to the study, as their system described them last; empty"
+        " while there is none."
     )
     identity_corrected = serializers.SerializerMethodField(
         help_text="Whether a read visible to the caller was signed under an identity that"
@@ -141,6 +172,7 @@ class StudySerializer(serializers.ModelSerializer[Study]):
             "is_phantom",
             "created_by",
             "created_at",
+            "orders",
             "reading_state",
             "assigned_reader",
             "second_reading",
@@ -164,6 +196,11 @@ class StudySerializer(serializers.ModelSerializer[Study]):
         """The reader's id."""
         reservation = self.context["reservations"].get(study.pk)
         return reservation.reader_id if reservation else None
+
+    @extend_schema_field(OrderSerializer(many=True))
+    def get_orders(self, study: Study) -> Any:
+        """The linked orders, the first linked first."""
+        return OrderSerializer(self.context["orders"].get(study.pk, []), many=True).data
 
     def get_identity_corrected(self, study: Study) -> bool:
         """Whether a read visible to the caller is affected by a correction."""
@@ -281,6 +318,7 @@ class StudyEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Study]):
                     self.person, ids, is_open=self.results_are_open
                 ),
                 "reservations": reservations_of(ids),
+                "orders": orders_of(ids),
                 "corrected": studies_with_corrected_reads(self.person, ids),
                 "findings": findings_of(ids, self.person),
                 "shows_results": self.person.has_role(Role.RADIOLOGIST),

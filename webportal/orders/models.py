@@ -112,7 +112,7 @@ class Order(OfStudy):
     indication = models.TextField(blank=True)
     history = models.TextField("relevant clinical information", blank=True)
     notes = models.TextField(blank=True)
-    referring_physician = models.TextField(blank=True, help_text="As a DICOM person name.")
+    referring_physician = models.TextField("referring clinician", blank=True)
     priority = models.PositiveSmallIntegerField(choices=Priority.choices, default=Priority.ROUTINE)
     priority_code = models.TextField("priority as received", blank=True)
     said_at = models.JSONField(default=dict)

@@ -246,13 +246,17 @@ def _priority(orc: Segment, requests: list[Segment], times: list[Segment]) -> di
 
 
 def _referring(segment: Segment, position: int) -> str | None:
-    """A clinician (XCN) as a DICOM person name; None where the field says nothing."""
+    """The name of a clinician (XCN) as it is written; None where the field says nothing."""
     people = segment.repetitions(position, heads=True)
     if not people:
         return None
     if people[0][0] == DELETED:
         return ""
-    return _person(people[0][1:], f"{segment.name}-{position}") or None
+    family, given, middle, suffix, prefix = (nth(people[0], number) for number in range(2, 7))
+    name = " ".join(filter(None, [prefix, given, middle, family, suffix]))
+    if name_fault(name):
+        raise MessageError("field_invalid", field=f"{segment.name}-{position}")
+    return name or None
 
 
 def _person(parts: list[str], name: str) -> str:

@@ -20,6 +20,7 @@ urlpatterns = [
     path("uploads/", include("webportal.review.batches.urls")),
     path("", include("webportal.review.reports.urls")),
     path("", include("webportal.review.urls")),
+    path("", include("webportal.orders.urls")),
     path("", include("webportal.inference.urls")),
     path("", include("webportal.auditing.urls")),
     path("", include("webportal.operations.urls")),

@@ -189,7 +189,7 @@ class Migration(migrations.Migration):
                 ("notes", models.TextField(blank=True)),
                 (
                     "referring_physician",
-                    models.TextField(blank=True, help_text="As a DICOM person name."),
+                    models.TextField(blank=True, verbose_name="referring clinician"),
                 ),
                 (
                     "priority",

@@ -11,6 +11,7 @@ from webportal.inference.pauses import paused_priorities
 from webportal.inference.queue import OPEN_STATES
 from webportal.inference.registry import active_model
 from webportal.intake.file_names import file_names
+from webportal.orders.shown import order_context
 from webportal.records.choices import Priority, Symptom
 from webportal.records.models import Radiograph, Study
 from webportal.records.searches import stated_ages
@@ -96,6 +97,7 @@ def study_context(
             "files": file_names([study.pk]).get(study.pk, []) if study.patient.is_temporary else [],
             "may_audit": reader.has_role(Role.AUDITOR),
         }
+        | order_context(study)
         | viewer_context(
             study,
             reader,

@@ -1,0 +1,134 @@
+"""The order of a study, and studies whose orders a person has to look at."""
+
+import uuid
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Exists, OuterRef, Q
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods
+
+from webportal.access.shown import show
+from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
+from webportal.orders.linking import OrderError, differences, link, of_number, unlink
+from webportal.orders.models import Order, OrderedStudy
+from webportal.orders.shown import FIELDS, receives_orders
+from webportal.records.choices import ReadingState
+from webportal.records.identifiers import LONGEST
+from webportal.records.models import Patient, Study
+
+_ROWS_PER_PAGE = 50
+#: Older studies without an order are of the past.
+_DAYS_WITHOUT = 7
+
+
+@dataclass(frozen=True)
+class Shown:
+    """An order beside a study: whether they are linked, and what they say otherwise."""
+
+    order: Order
+    differences: Sequence[str]
+    link: OrderedStudy | None = None
+
+    @property
+    def other(self) -> list[str]:
+        """The names of what differs."""
+        return [str(FIELDS[name]) for name in self.differences]
+
+
+@allow(*UPLOADERS)
+@require_http_methods(["GET", "POST"])
+def study_order(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
+    """The orders of a study and those with its number, and finding one by another number."""
+    visible = Study.objects.visible_to(request.user).select_related("patient")
+    study = get_object_or_404(visible, pk=study_id)
+    step, number = request.POST.get("step", ""), request.POST.get("number", "")[:LONGEST]
+    if step in ("link", "unlink"):
+        return _decide(request, study, step)
+    found: list[Shown] = []
+    if step == "find" and number:
+        orders = Order.objects.visible_to(request.user).filter(accession_number=number)
+        others = orders.exclude(links__study=study).select_related("source")
+        found = [Shown(order, differences(order, study.patient)) for order in others]
+    linked = [
+        Shown(each.order, differences(each.order, study.patient), each)
+        for each in study.order_links.select_related("order__source", "linked_by")
+    ]
+    waiting = [
+        Shown(order, differences(order, study.patient))
+        for order in of_number(study).select_related("source")
+        if order.pk not in {each.order.pk for each in found}
+    ]
+    _report(request, study, [each.order for each in (*linked, *waiting, *found)])
+    context = {
+        "study": study,
+        "linked": linked,
+        "waiting": waiting,
+        "found": found,
+        "number": number,
+        "is_searched": step == "find",
+        "may_open": request.user.has_role("radiologist"),
+    }
+    return render(request, "orders/study_order.html", context)
+
+
+def _report(request: SignedInRequest, study: Study, orders: Sequence[Order]) -> None:
+    """Report the study and whose orders are shown: the patients on record, and the orders."""
+    numbers = {each["id"] for order in orders for each in order.patient_ids}
+    others = Patient.objects.visible_to(request.user).filter(patient_id__in=numbers)
+    show(
+        request,
+        study,
+        patient_ids=others.values_list("pk", flat=True),
+        orders=" ".join(str(order.pk) for order in orders),
+    )
+
+
+def _decide(request: SignedInRequest, study: Study, step: str) -> HttpResponse:
+    try:
+        key = uuid.UUID(request.POST.get("order", ""))
+    except ValueError:
+        key = uuid.UUID(int=0)
+    order = get_object_or_404(Order.objects.visible_to(request.user), pk=key)
+    try:
+        if step == "link":
+            link(order, study, request.user)
+            messages.success(request, _("The order is linked to the study."))
+        else:
+            unlink(order, study, request.user)
+            messages.success(request, _("The order is not for this study."))
+    except OrderError as error:
+        messages.warning(request, error.message)
+    return redirect("orders:study-order", study.pk)
+
+
+@allow(*UPLOADERS)
+@require_GET
+def to_decide(request: SignedInRequest) -> HttpResponse:
+    """Unread studies whose order is of another patient, and recent ones without an order."""
+    linked = OrderedStudy.objects.filter(study=OuterRef("pk"))
+    unread = Study.objects.in_departments_of(request.user).filter(
+        ~Exists(linked), reading_state=ReadingState.UNREAD, is_phantom=False
+    )
+    same = Order.objects.visible_to(request.user).filter(
+        ~Q(not_for__contains=[OuterRef("pk")]), accession_number=OuterRef("accession_number")
+    )
+    waiting = ~Q(accession_number="") & Q(Exists(same))
+    recent = timezone.now() - timedelta(days=_DAYS_WITHOUT)
+    is_expected = receives_orders()
+    studies = (
+        (unread if is_expected else unread.none())
+        .annotate(is_held=Exists(same))
+        .filter(waiting | Q(created_at__gte=recent))
+    )
+    rows = studies.select_related("patient").order_by("-is_held", "-created_at", "pk")
+    page = Paginator(rows, _ROWS_PER_PAGE).get_page(request.GET.get("page"))
+    show(request, *page.object_list)
+    context = {"page": page, "receives_orders": is_expected}
+    return render(request, "orders/to_decide.html", context)
