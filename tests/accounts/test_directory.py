@@ -35,10 +35,11 @@ from webportal.accounts.services import AccountError
 from webportal.audit.models import Action, AuditEntry
 from webportal.review.reads import authentication
 
-pytest.importorskip("ldap", reason="the extra ldap is not installed")
-if find_slapd() is None:
-    pytest.skip("slapd is not installed", allow_module_level=True)
-pytestmark = pytest.mark.django_db
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.skipif(not connection.is_installed(), reason="the extra ldap is not installed"),
+    pytest.mark.skipif(find_slapd() is None, reason="slapd is not installed"),
+]
 # Of the directory, and no local one.
 SECRET = "swordfish of asha"
 
