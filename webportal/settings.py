@@ -130,6 +130,9 @@ BACKUP_MAX_AGE_HOURS = env.float("BACKUP_MAX_AGE_HOURS", default=48)
 BACKUP_VERIFY_HOURS = env.float("BACKUP_VERIFY_HOURS", default=168)
 # Older ones are deleted after the next complete one; 0 keeps all.
 BACKUP_KEEP_DAYS = env.int("BACKUP_KEEP_DAYS", default=0)
+# Where the PostgreSQL of a single machine copies its write-ahead log for point-in-time recovery;
+# `make run` sets it with ARCHIVE_WAL.
+WAL_OUTBOX = env.str("WAL_OUTBOX", default="")
 if BACKUP_REPOSITORY:
     STORAGES["backups"] = storage_from_url(BACKUP_REPOSITORY, "BACKUP_REPOSITORY")
 

@@ -1,4 +1,4 @@
-"""Chestline on one machine: `python -m deploy.local run | worker | exec … | restore … | stop`."""
+"""Chestline on one machine: `python -m deploy.local COMMAND`, for which --help lists them."""
 
 import argparse
 import http.client
@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack
+from datetime import datetime
 from pathlib import Path
 from types import FrameType
 from typing import NoReturn
@@ -17,6 +18,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from deploy.local import recovery
 from deploy.local.errors import ServiceError
 from deploy.local.processes import find_processes, kill_processes
 from deploy.local.scaling import Scale, worker_numbers
@@ -65,6 +67,8 @@ def main() -> None:
     execute.add_argument("arguments", nargs=argparse.REMAINDER)
     restore_it = commands.add_parser("restore", help="restore a backup before the first start")
     restore_it.add_argument("arguments", nargs=argparse.REMAINDER)
+    recover_it = commands.add_parser("recover", help="restore the database to a point in time")
+    recover_it.add_argument("until", type=_instant, help='such as "2026-11-29 13:05:00+00:00"')
     options = parser.parse_args()
 
     # Everything below finds manage.py and the packages from here.
@@ -79,6 +83,8 @@ def main() -> None:
             stop(folders)
         elif options.command == "restore":
             sys.exit(restore(folders, options.arguments))
+        elif options.command == "recover":
+            recover(folders, options.until)
         else:
             execute_command(folders, options.arguments)
     except (ServiceError, StartError, SystemStateError) as error:
@@ -106,7 +112,10 @@ def _run(folders: Folders, running: ExitStack) -> None:
     settings = own_settings(folders, host_names(listener))
 
     _say("[2/4] Database and broker")
-    postgres = Postgres(folders.var / "postgres")
+    archives = os.environ.get("ARCHIVE_WAL", "false").lower() in ("1", "true", "yes", "on")
+    if archives and not is_given("BACKUP_REPOSITORY"):
+        raise StartError("ARCHIVE_WAL needs BACKUP_REPOSITORY and BACKUP_RECIPIENTS.")
+    postgres = Postgres(folders.var / "postgres", archive=archives)
     services: dict[str, Service] = {
         "DATABASE_URL": postgres,
         "BROKER_URL": Valkey(folders.var / "valkey"),
@@ -121,6 +130,8 @@ def _run(folders: Folders, running: ExitStack) -> None:
     owner = {}
     if "DATABASE_URL" in services:
         settings["DATABASE_URL"] = postgres.runtime_url
+        if archives:
+            settings["WAL_OUTBOX"] = str(postgres.outbox)
         owner = {OWNER: postgres.url}
     settings["DICOM_PORT"], settings["ORDERS_PORT"] = str(dicom_port()), str(orders_port())
     environment = {**os.environ, **settings, MARKER: str(folders.var)}
@@ -145,6 +156,8 @@ def _run(folders: Folders, running: ExitStack) -> None:
         running.callback(scale.stop)
         scale.follow(environment["DATABASE_URL"])
     programs = _programs(listener, scale)
+    if archives and "DATABASE_URL" in services:
+        programs.append(_archiver(postgres))
     supervisor = Supervisor(programs, list(services.values()), environment, folders.log)
     url = url_of(listener)
     supervisor.run(
@@ -187,6 +200,40 @@ def _workers(scale: Scale) -> list[Program]:
         return Program(name, _worker_command(name), is_wanted=lambda: number <= scale.wanted)
 
     return [worker(number) for number in range(1, scale.most + 1)]
+
+
+def _archiver(postgres: Postgres) -> Program:
+    places = (postgres.outbox, postgres.socket_dir, postgres.replica_password_file)
+    return Program("archiver", [*MANAGE, "archive_wal", *map(str, places)])
+
+
+def recover(folders: Folders, until: datetime) -> None:
+    """Restore the database of this machine, and nothing else, to a point in time."""
+    folders.create()
+    with only_supervisor(folders), ExitStack() as running:
+        unused = {"DATABASE_URL": "postgresql:///unused", "BROKER_URL": "redis://unused"}
+        environment = {**os.environ, **unused, **own_settings(folders, ["localhost"])}
+        postgres = Postgres(folders.var / "postgres")
+        fetch = recovery.fetching([*MANAGE, "fetch_wal"], environment)
+        last = recovery.recover(postgres.data_dir, until, fetch)
+        running.callback(_stop_undisturbed, postgres)
+        postgres.start()
+        environment |= {"DATABASE_URL": postgres.runtime_url, OWNER: postgres.url}
+        command = [*MANAGE, "after_recovery", until.isoformat()]
+        if subprocess.run(command, env=environment, check=False).returncode != 0:
+            raise ServiceError(
+                "The database is restored, but not ready for use; the reason is above. Mend it,"
+                " start Chestline, and run make manage"
+                f' ARGS="after_recovery {until.isoformat()}".'
+            )
+    _say(f"The database is as it was at {until}; its last change is of {last or 'before that'}.")
+
+
+def _instant(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    if found.tzinfo is None:
+        raise argparse.ArgumentTypeError("name the time zone, as in 2026-11-29T13:05:00+00:00")
+    return found
 
 
 def restore(folders: Folders, arguments: list[str]) -> int:

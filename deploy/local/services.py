@@ -8,6 +8,7 @@ import hashlib
 import importlib.util
 import locale
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -30,10 +31,17 @@ SOCKET_PATH_LIMIT = 100
 ROLE = "chestline"
 # The role of all connections except for migrations; see webportal.database.roles.
 RUNTIME_ROLE = "chestline_app"
+# Copies the cluster for point-in-time recovery, and can do nothing else.
+REPLICA_ROLE = "chestline_replica"
+# The longest time that a change is in the write-ahead log alone, and not yet in its archive.
+ARCHIVE_SECONDS = 60
 
 
 # Who may connect: pg_hba.conf.
-ACCESS = f"local all {ROLE} scram-sha-256\nlocal all {RUNTIME_ROLE} scram-sha-256\n"
+ACCESS = (
+    f"local all {ROLE} scram-sha-256\nlocal all {RUNTIME_ROLE} scram-sha-256\n"
+    f"local replication {REPLICA_ROLE} scram-sha-256\n"
+)
 
 
 class Postgres(Service):
@@ -45,15 +53,18 @@ class Postgres(Service):
     Args:
         data_dir: the service's folder, created if it does not exist.
         durable: False trades safety in a power cut for speed; for tests only.
+        archive: copy the write-ahead log into `outbox`, for `manage.py archive_wal`.
     """
 
     name = "PostgreSQL"
     # "Fast shutdown": sessions are ended and the data is written out.
     stop_signal = signal.SIGINT
 
-    def __init__(self, data_dir: Path, *, durable: bool = True) -> None:
+    def __init__(self, data_dir: Path, *, durable: bool = True, archive: bool = False) -> None:
         super().__init__(data_dir)
         self.durable = durable
+        self.archive = archive
+        self.outbox = self.data_dir / "outbox"
         self.cluster = self.data_dir / "cluster"
         digest = hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:12]
         self.cluster_name = f"chestline-{digest}"
@@ -75,6 +86,12 @@ class Postgres(Service):
         host = quote(str(self.socket_dir), safe="")
         return f"postgresql://{role}:{self._password(password_file)}@/{ROLE}?host={host}"
 
+    @property
+    def replica_password_file(self) -> Path:
+        """The file with the password of the role that copies the cluster."""
+        self._password("replica_password")
+        return self.data_dir / "replica_password"
+
     def _is_leftover(self, process: psutil.Process) -> bool:
         if process.name() != "postgres":
             return False
@@ -87,6 +104,8 @@ class Postgres(Service):
             raise ServiceError(
                 f"{self.socket_dir} belongs to another user. Remove it, or run as that user."
             )
+        if self.archive:
+            self.outbox.mkdir(mode=0o700, exist_ok=True)
         if not self.cluster.exists():
             self._create_cluster()
         # No process of this cluster runs any more. PostgreSQL would refuse these files all the
@@ -99,7 +118,7 @@ class Postgres(Service):
             file.unlink(missing_ok=True)
         access = self.cluster / "pg_hba.conf"
         if access.read_text() != ACCESS:
-            self._run_commands(self.cluster, *self._runtime_role())
+            self._run_commands(self.cluster, *self.roles())
             access.write_text(ACCESS)
 
     def _create_cluster(self) -> None:
@@ -123,17 +142,16 @@ class Postgres(Service):
             unfinished,
             f"CREATE ROLE {ROLE} LOGIN CREATEDB PASSWORD '{self._password()}'",
             f"CREATE DATABASE {ROLE} OWNER {ROLE}",
-            *self._runtime_role(),
+            *self.roles(),
         )
         (unfinished / "pg_hba.conf").write_text(ACCESS)
         unfinished.rename(self.cluster)
 
-    def _runtime_role(self) -> tuple[str, ...]:
-        """The commands that create the runtime role, one per line; safe to repeat."""
+    def roles(self) -> tuple[str, ...]:
+        """The commands that create the other roles, one per line; safe to repeat."""
         return (
-            f"DO $$ BEGIN CREATE ROLE {RUNTIME_ROLE} LOGIN;"
-            " EXCEPTION WHEN duplicate_object THEN NULL; END $$",
-            f"ALTER ROLE {RUNTIME_ROLE} PASSWORD '{self._password('app_password')}'",
+            *_role(RUNTIME_ROLE, "LOGIN", self._password("app_password")),
+            *_role(REPLICA_ROLE, "LOGIN REPLICATION", self._password("replica_password")),
         )
 
     def _run_commands(self, cluster: Path, *commands: str) -> None:
@@ -169,6 +187,12 @@ class Postgres(Service):
             "log_min_error_statement": "panic",
             "log_error_verbosity": "terse",
         }
+        if self.archive:
+            settings |= {
+                "archive_mode": "on",
+                "archive_timeout": str(ARCHIVE_SECONDS),
+                "archive_command": _copy_to(self.outbox),
+            }
         if not self.durable:
             settings |= {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
         options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
@@ -247,6 +271,22 @@ def postgres_programs() -> Path:
             "DATABASE_URL."
         )
     return Path(package.origin).parent / "pginstall" / "bin"
+
+
+def _role(name: str, options: str, password: str) -> tuple[str, str]:
+    return (
+        f"DO $$ BEGIN CREATE ROLE {name} {options};"
+        " EXCEPTION WHEN duplicate_object THEN NULL; END $$",
+        f"ALTER ROLE {name} PASSWORD '{password}'",
+    )
+
+
+def _copy_to(outbox: Path) -> str:
+    """The command that copies a file of the write-ahead log, complete and safe from a power cut."""
+    unfinished, done = (
+        shlex.quote(f"{outbox}/{prefix}").replace("%", "%%") + "%f" for prefix in (".", "")
+    )
+    return f"cp %p {unfinished} && sync {unfinished} && mv {unfinished} {done}"
 
 
 def _ctype() -> str:

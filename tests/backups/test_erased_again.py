@@ -1,5 +1,6 @@
 """Whoever was erased since a backup was made does not come back with it."""
 
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -10,14 +11,18 @@ from tests.backups.conftest import Other, hashes
 from tests.conftest import PASSWORD
 from tests.intake.conftest import Send
 from tests.reading import sign
-from webportal.accounts.models import User
+from webportal.accounts.models import ApiToken, User
+from webportal.accounts.services import create_token
 from webportal.audit import anchors
+from webportal.audit.models import Action, AuditEntry
 from webportal.backups import taking
+from webportal.backups.models import BackupState
 from webportal.erasure import plan as plans
 from webportal.inference.models import Job
 from webportal.inference.queue import cancel
 from webportal.records.models import Patient, Study
 from webportal.review.reads.services import Entry
+from webportal.upkeep.models import PauseReason, RemovalPause
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -62,3 +67,19 @@ def test_a_restored_backup_is_erased_again(
     refused = other.manage("reapply_erasures")
     assert refused.returncode == 1
     assert "was altered" in refused.stderr
+
+
+def test_after_a_recovery_to_a_point_in_time_access_ends_and_backups_go_on(
+    storage_folder: Path, repository_folder: Path, radiologist: User
+) -> None:
+    create_token(radiologist, "export")
+    anchors.anchor()
+    backup = taking.take()
+    said = StringIO()
+    call_command("after_recovery", "2026-11-29T13:05:00+00:00", stdout=said)
+    assert "Everybody signs in anew" in said.getvalue()
+    assert not ApiToken.objects.exists()
+    assert RemovalPause.objects.get().reason == PauseReason.OLDER_DATABASE
+    detail = {"until": "2026-11-29T13:05:00+00:00", "newest": backup.name}
+    assert AuditEntry.objects.get(action=Action.BACKUP_RESTORED).detail == detail
+    assert taking.take().state == BackupState.COMPLETE

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,8 +16,11 @@ from urllib.parse import urlsplit
 import psutil
 import psycopg
 import pytest
+from django.utils import timezone
 
 from deploy.local.processes import find_processes
+from deploy.local.services import Postgres
+from tests.helpers import wait_until
 from tests.services import postgres, valkey
 from webportal.backups import encryption
 
@@ -178,6 +182,41 @@ def test_a_backup_is_restored_on_another_machine(
     assert restored.returncode == 0, restored.stdout + restored.stderr
     assert "Restored and intact" in restored.stdout
     assert not _processes_of(elsewhere)
+
+
+@pytest.mark.timeout(600)
+def test_the_database_is_recovered_to_a_point_in_time(
+    var: Path, tmp_path: Path, start: Callable[..., System], environment: dict[str, str]
+) -> None:
+    secret, public = encryption.new_identity()
+    (tmp_path / "key").write_text(secret)
+    (tmp_path / "repository").mkdir()
+    backups = {"BACKUP_REPOSITORY": f"file://{tmp_path}/repository", "BACKUP_RECIPIENTS": public}
+    system = start(**backups, ARCHIVE_WAL="true")
+    system.wait_until_ready()
+    wait_until(lambda: list(tmp_path.glob("repository/wal/base-*.age")) != [], "there is a copy")
+    first = _run(environment, "exec", "python", "manage.py", "anchor_audit")
+    assert first.returncode == 0, first.stderr
+    time.sleep(1)
+    until = timezone.now()
+    time.sleep(1)
+    # Somebody who is not there at that time.
+    second = _run(
+        *(environment, "exec", "python", "manage.py", "shell", "-c"),
+        "from webportal.accounts.services import create_user; create_user('later', '', [], None)",
+    )
+    assert second.returncode == 0, second.stderr
+    assert system.stop(signal.SIGINT) == 0
+
+    (var / "postgres" / "cluster").rename(tmp_path / "cluster")
+    identity = {"BACKUP_IDENTITY_FILE": str(tmp_path / "key")}
+    recovered = _run(environment | backups | identity, "recover", until.isoformat())
+    assert recovered.returncode == 0, recovered.stdout + recovered.stderr
+    assert "Everybody signs in anew" in recovered.stdout
+    with Postgres(var / "postgres") as database, psycopg.connect(database.url) as connection:
+        people = connection.execute("SELECT username FROM accounts_user").fetchall()
+        pauses = connection.execute("SELECT reason FROM upkeep_removalpause").fetchall()
+    assert (people, pauses) == ([("admin",)], [("older_database",)])
 
 
 def test_it_starts_again_after_its_supervisor_was_killed(

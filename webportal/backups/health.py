@@ -1,18 +1,20 @@
 """The state of the backups, for hospital IT's page, its alerts, and the metrics."""
 
 from datetime import timedelta
+from pathlib import Path
 
 from django.conf import settings
 from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from webportal.backups import repository
+from webportal.backups import repository, wal_archive
 from webportal.backups.models import Backup, BackupState
 
 LATE = "backup_late"
 NOT_COMPLETE = "backup_not_complete"
 UNVERIFIED = "backup_unverified"
+NOT_ARCHIVED = "wal_not_archived"
 
 WORDS: dict[str, str | Promise] = {
     LATE: _(
@@ -26,6 +28,10 @@ WORDS: dict[str, str | Promise] = {
     UNVERIFIED: _(
         "No backup has been verified for twice BACKUP_VERIFY_HOURS. Run ‘manage.py backup"
         " --verify’, which says what is wrong, and check that the scheduler runs."
+    ),
+    NOT_ARCHIVED: _(
+        "The write-ahead log of the database has not reached BACKUP_REPOSITORY for 15 minutes, so"
+        " that its disk fills up. The log of the archiver says why."
     ),
 }
 FAILURES: dict[str, str | Promise] = {
@@ -86,6 +92,8 @@ def problems() -> list[str]:
     if not is_configured():
         return []
     found = []
+    if settings.WAL_OUTBOX and wal_archive.is_late(Path(settings.WAL_OUTBOX)):
+        found.append(NOT_ARCHIVED)
     oldest_good = timezone.now() - timedelta(hours=settings.BACKUP_MAX_AGE_HOURS)
     complete = latest_complete()
     if settings.BACKUP_MAX_AGE_HOURS > 0 and (

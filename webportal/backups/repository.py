@@ -4,6 +4,7 @@ import hashlib
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from typing import IO
 
@@ -122,6 +123,11 @@ def size(name: str) -> int | None:
         return storage().size(name)
     except FileNotFoundError:
         return None
+
+
+def modified(name: str) -> datetime:
+    """When an object was written."""
+    return storage().get_modified_time(name)
 
 
 def is_intact(name: str, stored: Stored) -> bool:

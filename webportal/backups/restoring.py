@@ -6,6 +6,7 @@ repeated: after an interruption, run the same command again.
 
 import tempfile
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from django.conf import settings
@@ -65,6 +66,22 @@ def restore(name: str, say: Say, *, without_files: bool = False) -> Verification
     anchors.anchor()
     say("Verifying the audit trail and the records")
     return runs.run_now(lambda done, of: None)
+
+
+def after_recovery(until: datetime, say: Say) -> None:
+    """Finish a recovery of the database alone to a point in time, by whatever tool.
+
+    Raises BackupError where what had been erased since cannot be erased again.
+    """
+    schema.migrate(verbosity=0)
+    with transaction.atomic():
+        end_all_access()
+        pauses.pause(PauseReason.OLDER_DATABASE)
+        # The next backup may follow one of the time that is lost.
+        names = repository.names() if repository.is_configured() else []
+        detail = {"until": until.isoformat(), "newest": names[-1] if names else ""}
+        append(Event(Action.BACKUP_RESTORED, detail=detail))
+    _erase_again(say)
 
 
 def _check_release(restored: Manifest) -> None:

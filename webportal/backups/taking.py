@@ -193,7 +193,7 @@ class _Taking:
             stored = repository.put(
                 manifest.database_name(self.backup.name),
                 process.stdout,
-                lambda: database.check_dumped(process),
+                lambda: database.check_ended("pg_dump", process),
             )
         self.backup.new_bytes += stored.object_bytes
         return stored

@@ -1,0 +1,143 @@
+"""Restoring the database of a single machine to a point in time, from the archive of its log."""
+
+import os
+import shlex
+import shutil
+import subprocess
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+
+import psycopg
+
+from deploy.local.errors import ServiceError
+from deploy.local.services import ROLE, Postgres
+from deploy.local.unprivileged import as_unprivileged, unprivileged_ids
+
+# As long as it recovers, everybody may connect who may enter the folder of its socket: nobody else.
+_ACCESS = "local all all trust\n"
+_LONGEST_SECONDS = 24 * 3600
+
+#: Fetches the copy of the cluster and the log into a folder, for this time.
+Fetch = Callable[[datetime, Path], None]
+
+
+class _Recovering(Postgres):
+    """The server as it replays the log, with the files of another one."""
+
+    def _prepare(self) -> None:
+        self.socket_dir.mkdir(mode=0o700, exist_ok=True)
+
+    def _answers(self) -> bool:
+        try:
+            psycopg.connect(self._superuser, connect_timeout=5).close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    @property
+    def _superuser(self) -> str:
+        return f"host={self.socket_dir} user=postgres dbname=postgres"
+
+    def finish(self) -> datetime | None:
+        """Wait until it has reached the time; returns that of the last transaction replayed."""
+        try:
+            return self._reached()
+        except psycopg.OperationalError as error:
+            # It ends where the log does not reach that time.
+            raise ServiceError(f"That time cannot be restored.\n{self._log_tail()}") from error
+
+    def _reached(self) -> datetime | None:
+        until = time.monotonic() + _LONGEST_SECONDS
+        with psycopg.connect(self._superuser, autocommit=True) as connection:
+            while _value(connection, "SELECT pg_is_in_recovery()"):
+                if time.monotonic() > until:
+                    raise ServiceError("PostgreSQL has not replayed its log within a day.")
+                time.sleep(0.2)
+            last = _value(connection, "SELECT pg_last_xact_replay_timestamp()")
+            # The passwords of this installation, which may be another one.
+            password = self._password()
+            connection.execute(f"ALTER ROLE {ROLE} PASSWORD '{password}'".encode())
+        return last if isinstance(last, datetime) else None
+
+
+def recover(data_dir: Path, until: datetime, fetch: Fetch) -> datetime | None:
+    """Make a cluster in `data_dir` that is as it was at a time.
+
+    Returns the time of the last transaction that it holds, None if the copy of the cluster was
+    enough. Raises ServiceError, also if there is a cluster already.
+    """
+    server = _Recovering(data_dir)
+    if server.cluster.exists():
+        raise ServiceError(
+            f"{server.cluster} is there already. Move it elsewhere, keep it, and start the recovery"
+            " again."
+        )
+    server.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="recovery-", dir=server.data_dir) as name:
+        folder = Path(name)
+        fetch(until, folder)
+        if server.outbox.is_dir():
+            # What had not reached the repository when the old cluster ended.
+            shutil.copytree(server.outbox, folder / "wal", dirs_exist_ok=True)
+        unfinished = folder / "cluster"
+        unfinished.mkdir(mode=0o700)
+        with tarfile.open(folder / "base.tar.gz") as base:
+            base.extractall(unfinished, filter="data")
+        _configure(unfinished, folder / "wal", until)
+        _give_away(folder)
+        server.cluster = unfinished
+        try:
+            server.start()
+            last = server.finish()
+        finally:
+            server.stop(timeout=60)
+        unfinished.rename(data_dir.resolve() / "cluster")
+    return last
+
+
+def _configure(cluster: Path, log: Path, until: datetime) -> None:
+    command = f"cp {shlex.quote(str(log))}/".replace("%", "%%") + "%f %p"
+    settings = {
+        "restore_command": command,
+        "recovery_target_time": until.isoformat(sep=" "),
+        "recovery_target_action": "promote",
+    }
+    lines = [
+        f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in settings.items()
+    ]
+    with (cluster / "postgresql.auto.conf").open("a") as file:
+        file.writelines(lines)
+    (cluster / "recovery.signal").touch()
+    # The ordinary start finds another text, and with that writes its own and sets the passwords.
+    (cluster / "pg_hba.conf").write_text(_ACCESS)
+
+
+def _give_away(folder: Path) -> None:
+    """Let the unprivileged user, as whom PostgreSQL runs for root, own its files."""
+    if as_unprivileged():
+        uid, gid = unprivileged_ids()
+        for parent, folders, files in os.walk(folder):
+            for each in (*folders, *files):
+                os.chown(Path(parent) / each, uid, gid)
+
+
+def _value(connection: "psycopg.Connection[tuple[object, ...]]", question: str) -> object:
+    row = connection.execute(question.encode()).fetchone()
+    assert row is not None
+    return row[0]
+
+
+def fetching(command: list[str], environment: dict[str, str]) -> Fetch:
+    """Fetch by `manage.py fetch_wal`, run as this command."""
+
+    def fetch(until: datetime, folder: Path) -> None:
+        arguments = [until.isoformat(), str(folder)]
+        done = subprocess.run([*command, *arguments], env=environment, check=False)
+        if done.returncode != 0:
+            raise ServiceError("Nothing was recovered; the reason is above.")
+
+    return fetch

@@ -1,0 +1,34 @@
+"""`manage.py after_recovery`: finish a recovery of the database to a point in time."""
+
+from datetime import datetime
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser, no_translations
+
+from webportal.backups import restoring
+from webportal.backups.errors import BackupError
+from webportal.database.roles import RoleError
+from webportal.database.schema import MigrationError
+
+
+class Command(BaseCommand):
+    """Run once, before the portal is started; `make recover` does so itself."""
+
+    help = (
+        "Erase again what had been erased since, end all sessions and API tokens, and pause the"
+        " removal of files, after the database was restored to a point in time."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("until", type=datetime.fromisoformat, help="The time, with its zone.")
+
+    @no_translations
+    def handle(self, *args: Any, **options: Any) -> None:
+        try:
+            restoring.after_recovery(options["until"], self.stdout.write)
+        except (BackupError, MigrationError, RoleError) as error:
+            raise CommandError(str(error)) from error
+        self.stdout.write(
+            "Everybody signs in anew; API tokens have ended; no files are removed from the storage"
+            " until hospital IT resumes it under Queue."
+        )

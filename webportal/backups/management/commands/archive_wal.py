@@ -1,0 +1,58 @@
+"""`manage.py archive_wal`: keep the archive for point-in-time recovery; `make run` starts it."""
+
+import logging
+import time
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandParser, no_translations
+from django.utils import timezone
+
+from webportal.backups import wal_archive
+from webportal.backups.errors import BackupError
+
+BASE_EVERY = timedelta(days=1)
+_PAUSE_SECONDS = 5
+_RETRY_SECONDS = 60
+
+logger = logging.getLogger(__name__)
+
+
+class Command(BaseCommand):
+    """Runs until it is stopped; what fails is logged and tried again."""
+
+    help = "Move the write-ahead log of PostgreSQL from a folder into BACKUP_REPOSITORY."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("outbox", type=Path, help="Where PostgreSQL copies the log.")
+        parser.add_argument("socket", type=Path, help="The folder of PostgreSQL's socket.")
+        parser.add_argument(
+            "password_file", type=Path, help="With the password of the role for replication."
+        )
+
+    @no_translations
+    def handle(self, *args: Any, **options: Any) -> None:
+        while True:
+            try:
+                _keep(options["outbox"], options["socket"], options["password_file"])
+            # A bucket has errors of its own.
+            except Exception as error:
+                known = isinstance(error, BackupError | OSError)
+                logger.error("the write-ahead log is not archived: %s", error, exc_info=not known)
+                time.sleep(_RETRY_SECONDS)
+            time.sleep(_PAUSE_SECONDS)
+
+
+def _keep(outbox: Path, socket: Path, password_file: Path) -> None:
+    wal_archive.ship(outbox)
+    now = timezone.now()
+    bases = wal_archive.bases()
+    if bases and bases[-1] >= now - BASE_EVERY:
+        return
+    begun = wal_archive.take_base(socket, password_file.read_text())
+    oldest = bases[0] if bases else begun
+    logger.info("copied the database; it can be restored to any time since %s", oldest)
+    if settings.BACKUP_KEEP_DAYS > 0:
+        wal_archive.delete_before(now - timedelta(days=settings.BACKUP_KEEP_DAYS))
