@@ -26,6 +26,7 @@ from django.utils import timezone
 
 from webportal.audit import syslog
 from webportal.audit.models import Action, AnchorState, AuditEntry, ChainHead
+from webportal.audit.signing import keyed_hash
 from webportal.audit.trail import Event, append, compute_mac
 
 logger = logging.getLogger(__name__)
@@ -227,8 +228,7 @@ def _seal(state: AnchorState) -> str:
 
 
 def _hmac(name: str, content: str) -> str:
-    key = settings.AUDIT_KEY.encode()
-    return hmac.new(key, f"{name}\n{content}".encode(), hashlib.sha256).hexdigest()[:32]
+    return keyed_hash(name, content.encode())[:32]
 
 
 def _write(path: Path, line: str) -> None:

@@ -6,14 +6,12 @@ Since encrypting needs no secret, only that MAC proves that a backup is genuine.
 """
 
 import gzip
-import hashlib
 import hmac
 import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from django.conf import settings
-
+from webportal.audit.signing import keyed_hash
 from webportal.backups.errors import BackupError
 
 FORMAT = 1
@@ -107,7 +105,7 @@ def write(manifest: Manifest) -> bytes:
         "inbox": {name: stored.as_list() for name, stored in manifest.inbox.items()},
     }
     text = json.dumps(content, separators=(",", ":")).encode()
-    return gzip.compress(f"{_mac(text)}\n".encode() + text, mtime=0)
+    return gzip.compress(keyed_hash("backup", text).encode() + b"\n" + text, mtime=0)
 
 
 def read(data: bytes) -> Manifest:
@@ -119,7 +117,7 @@ def read(data: bytes) -> Manifest:
         mac, _, text = gzip.decompress(data).partition(b"\n")
     except (OSError, EOFError) as error:
         raise BackupError("manifest", "The manifest of the backup is damaged.") from error
-    if not hmac.compare_digest(mac, _mac(text).encode()):
+    if not hmac.compare_digest(mac, keyed_hash("backup", text).encode()):
         raise BackupError(
             "other_system",
             "The backup was made with another AUDIT_KEY, or its manifest was altered. Set"
@@ -138,9 +136,3 @@ def read(data: bytes) -> Manifest:
     for part in ("files", "inbox"):
         content[part] = {key: Stored(*stored) for key, stored in content.get(part, {}).items()}
     return Manifest(**content)
-
-
-def _mac(text: bytes) -> str:
-    # Derived for this purpose only, so that nothing else signed with AUDIT_KEY passes for a
-    # manifest.
-    return hmac.new(settings.AUDIT_KEY.encode(), b"backup\n" + text, hashlib.sha256).hexdigest()

@@ -4,7 +4,6 @@ Each erasure is a small file with ids, hashes and a MAC keyed with AUDIT_KEY, in
 the backup repository.
 """
 
-import hashlib
 import hmac
 import json
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ from django.conf import settings
 from django.core.files.base import ContentFile
 from django.core.files.storage import Storage, default_storage, storages
 
+from webportal.audit.signing import keyed_hash
 from webportal.erasure.signals import writing_to_repository
 from webportal.records.storage_identity import is_our_storage
 from webportal.storage import StorageAwayError, folder_identity
@@ -45,7 +45,7 @@ def write(entry: Registered) -> None:
     backups cannot be written to.
     """
     text = json.dumps(asdict(entry) | {"format": _FORMAT}, sort_keys=True)
-    content = f"{_mac(text)}\n{text}\n".encode()
+    content = f"{keyed_hash('erasure', text.encode())}\n{text}\n".encode()
     name = f"{FOLDER}/{entry.id}.json"
     before = folder_identity()
     if not is_our_storage():
@@ -82,7 +82,7 @@ def _places() -> list[Storage]:
 def _parse(name: str, content: bytes) -> Registered:
     mac, _, text = content.decode(errors="replace").partition("\n")
     text = text.rstrip("\n")
-    if not hmac.compare_digest(mac.encode(), _mac(text).encode()):
+    if not hmac.compare_digest(mac.encode(), keyed_hash("erasure", text.encode()).encode()):
         raise RegisterError(
             f"{FOLDER}/{name} was altered, or written with another AUDIT_KEY. Compare it with the"
             " other place (storage and BACKUP_REPOSITORY have the same), and put the genuine one in"
@@ -91,9 +91,3 @@ def _parse(name: str, content: bytes) -> Registered:
     values: dict[str, Any] = json.loads(text)
     values.pop("format")
     return Registered(**values)
-
-
-def _mac(text: str) -> str:
-    # A domain separator: nothing else signed with AUDIT_KEY must pass for an entry.
-    key = settings.AUDIT_KEY.encode()
-    return hmac.new(key, b"erasure\n" + text.encode(), hashlib.sha256).hexdigest()
