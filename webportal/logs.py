@@ -7,18 +7,18 @@ that nobody can fill the logs and rotate out what others need.
 import json
 import logging
 import re
-import time
 from datetime import UTC, datetime
 from http import HTTPStatus
-from threading import Lock
 from typing import Any
 
 from django.http import HttpRequest
 from django.urls import ResolverMatch
 
 from webportal.client_address import client_address
+from webportal.minute_counter import MinuteCounter
 
 FORMATS: tuple[str, ...] = ("text", "json")
+#: Lines that a single client may cause.
 LINES_A_MINUTE = 30
 # PostgreSQL quotes the row that it refuses.
 _QUOTED = re.compile(r"^(DETAIL|CONTEXT|LINE \d+|\s*\^).*\n?", re.MULTILINE)
@@ -64,24 +64,6 @@ class Formatter(logging.Formatter):
         return _QUOTED.sub("", super().formatException(ei)).rstrip()
 
 
-class Allowance:
-    """Limits the lines that each client may cause to LINES_A_MINUTE."""
-
-    def __init__(self) -> None:
-        self._lock = Lock()
-        self._minute = 0
-        self._lines: dict[str, int] = {}
-
-    def has_room(self, sender: str) -> bool:
-        """Count a line of the client with this address; return whether to write it."""
-        with self._lock:
-            minute = int(time.monotonic() // 60)
-            if minute != self._minute:
-                self._minute, self._lines = minute, {}
-            self._lines[sender] = self._lines.get(sender, 0) + 1
-            return self._lines[sender] <= LINES_A_MINUTE
-
-
 class JsonFormatter(Formatter):
     """Formats a record as one JSON object on one line, for those who collect logs."""
 
@@ -104,7 +86,7 @@ class Requests(logging.Filter):
 
     def __init__(self) -> None:
         super().__init__()
-        self._allowance = Allowance()
+        self._lines = MinuteCounter()
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether to log the record; records about a request contain no path."""
@@ -117,7 +99,7 @@ class Requests(logging.Filter):
         if not is_fault:
             # Nothing is broken, so a traceback is of no use.
             record.exc_info = record.exc_text = None
-            if not self._allowance.has_room(client_address(request)):
+            if self._lines.count(client_address(request)) > LINES_A_MINUTE:
                 return False
         record.msg = (
             f"{status or record.levelname} {request.method} {pattern_of(request.resolver_match)}"

@@ -8,9 +8,9 @@ from django.test import Client
 from rest_framework.test import APIClient
 
 from tests.factories import make_prediction, make_study
+from webportal.access.middleware import ENTRIES_A_MINUTE
 from webportal.access.models import AccessEntry, Kind, Outcome
 from webportal.access.removal import remove_old
-from webportal.access.strangers import ENTRIES_A_MINUTE
 from webportal.access.system import record_start
 from webportal.accounts.models import Role, User
 from webportal.accounts.services import create_token

@@ -8,6 +8,7 @@ import pytest
 from django.test import Client
 
 from webportal import logs
+from webportal.minute_counter import MinuteCounter
 from webportal.site import csp_views
 
 NAME = "Secret-Sophie"
@@ -16,8 +17,8 @@ PATIENT = "6f9c1c56-8a43-4b8e-9d0c-2f1c2d7f7a11"
 
 
 @pytest.fixture(autouse=True)
-def _fresh_allowance(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(csp_views, "_allowance", logs.Allowance())
+def _fresh_counter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(csp_views, "_lines", MinuteCounter())
 
 
 def send(report: Any, client: Client | None = None) -> int:

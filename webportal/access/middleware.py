@@ -14,11 +14,14 @@ from webportal.access.models import AccessEntry, Kind, Outcome
 from webportal.access.repeats import Repeats
 from webportal.access.routes import OF_PATIENTS, Declaration, UndeclaredError, declaration_of
 from webportal.access.shown import Shown
-from webportal.access.strangers import ENTRIES_A_MINUTE, Strangers
+from webportal.client_address import network_of
+from webportal.minute_counter import MinuteCounter
 from webportal.origin import answering, origin_of
 
 UNKNOWN = "unknown"
 GIVEN = (HTTPStatus.OK, HTTPStatus.CREATED, HTTPStatus.ACCEPTED)
+# Of refusals of clients of one network that are not signed in.
+ENTRIES_A_MINUTE = 60
 LONGEST_METHOD = 10
 LONGEST_VALUE = 200
 MOST_VALUES = 30
@@ -26,7 +29,7 @@ MOST_VALUES = 30
 OPAQUE = ("search",)
 
 _repeats = Repeats()
-_strangers = Strangers()
+_refusals = MinuteCounter()
 
 Answer = Callable[[HttpRequest], HttpResponseBase]
 
@@ -78,7 +81,7 @@ def _record_failure(
 ) -> None:
     entry = _entry(request, response, shown, kind, outcome)
     if entry.user_id is None:
-        count = _strangers.count(entry.address)
+        count = _refusals.count(network_of(entry.address))
         if count > ENTRIES_A_MINUTE:
             return
         if count == ENTRIES_A_MINUTE:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_POST
 
 from webportal import logs
 from webportal.client_address import client_address
+from webportal.minute_counter import MinuteCounter
 
 logger = logging.getLogger(__name__)
 
@@ -35,7 +36,7 @@ _DIRECTIVES = frozenset(
     "object-src",
     "worker-src",
 }
-_allowance = logs.Allowance()
+_lines = MinuteCounter()
 
 
 @csrf_exempt
@@ -44,16 +45,17 @@ _allowance = logs.Allowance()
 def report(request: HttpRequest) -> HttpResponse:
     """Log the directive and the pattern of the page's address; other values may name a patient."""
     found = _report_in(request.body)
-    if found is not None and _allowance.has_room(client_address(request)):
+    if found is not None and _lines.count(client_address(request)) <= logs.LINES_A_MINUTE:
         logger.warning("The Content-Security-Policy (%s) blocked something on %s", *found)
     return HttpResponse(status=HTTPStatus.NO_CONTENT)
 
 
 def _report_in(body: bytes) -> tuple[str, str] | None:
     try:
-        told: Any = json.loads(body)["csp-report"]
-        directive = (told.get("effective-directive") or told["violated-directive"]).split()[0]
-        path = urlsplit(told["document-uri"]).path
+        violation: Any = json.loads(body)["csp-report"]
+        directive = violation.get("effective-directive") or violation["violated-directive"]
+        directive = directive.split()[0]
+        path = urlsplit(violation["document-uri"]).path
     except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
         return None
     return (directive, _pattern_of(path)) if directive in _DIRECTIVES else None
