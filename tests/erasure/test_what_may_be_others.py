@@ -20,7 +20,7 @@ from webportal.erasure import plan as plans
 from webportal.erasure.files import INBOX
 from webportal.erasure.models import Erasure
 from webportal.erasure.obstacles import obstacles
-from webportal.erasure.traces import Traces
+from webportal.erasure.traces import Traces, header_of
 from webportal.intake.models import UploadItem
 from webportal.network.models import Node, ReceivedInstance
 from webportal.records.choices import ReadingState
@@ -114,7 +114,9 @@ def test_refused_files_of_others_stay_in_the_inbox(
 def test_an_issuer_that_is_not_said_tells_only_where_one_patient_has_the_number(
     patient: Patient,
 ) -> None:
-    unsaid, said = header(), header(IssuerOfPatientID="Mission")
+    unsaid, said = header_of(header()), header_of(header(IssuerOfPatientID="Mission"))
+    assert unsaid is not None
+    assert said is not None
     traces = Traces.of(patient, [])
     assert traces.are_in_header(unsaid)
     assert traces.are_in_header(said)

@@ -13,7 +13,7 @@ from webportal.audit.models import Action, AuditEntry
 from webportal.erasure import elsewhere, files
 from webportal.erasure.elsewhere import Elsewhere
 from webportal.erasure.rows import Rows, with_dependants
-from webportal.erasure.traces import Traces
+from webportal.erasure.traces import Traces, header_of
 from webportal.intake.cases import lookup
 from webportal.intake.models import UploadBatch, UploadItem, Verdict
 from webportal.network.models import ReceivedInstance
@@ -100,8 +100,9 @@ def of_patient(patient: Patient) -> Plan:
     lost: set[str] = set()
     others: set[str] = set()
     for key, data in files.without_record(unreadable):
-        if traces.are_in_header(data):
-            (lost if traces.are_of_studies(data) else others).add(key)
+        facts = header_of(data)
+        if facts is not None and traces.are_in_header(facts):
+            (lost if traces.are_of_studies(facts) else others).add(key)
     roots: dict[Any, Iterable[Any]] = {
         Patient: [patient.pk],
         UploadItem: _named_items(traces, [study.pk for study in studies]),
@@ -170,7 +171,8 @@ def _may_be_of(traces: Traces, item: UploadItem, data: bytes) -> bool:
     own = (traces.patient.patient_id, traces.patient.issuer)
     if record is not None and (record.patient_id, record.issuer) == own:
         return True
-    return traces.concern(data)
+    facts = header_of(data)
+    return facts is not None and traces.concern(facts)
 
 
 def _received(traces: Traces, unreadable: set[str]) -> set[UUID]:
@@ -178,9 +180,12 @@ def _received(traces: Traces, unreadable: set[str]) -> set[UUID]:
     found = ReceivedInstance.objects.filter(study_instance_uid__in=traces.study_uids)
     received = set(found.values_list("pk", flat=True))
     for row, data in files.in_inbox(unreadable):
-        if traces.are_surely_in_header(data):
+        facts = header_of(data)
+        if facts is None:
+            continue
+        if traces.are_surely_in_header(facts):
             received.add(row.pk)
-        elif traces.are_denied_in_header(data):
+        elif traces.are_denied_in_header(facts):
             received.discard(row.pk)
     return received
 

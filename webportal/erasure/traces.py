@@ -63,40 +63,31 @@ class Traces:
         whole = len(self.names) > 1 and self.names <= _words(text)
         return whole or self._has_identifier(text)
 
-    def are_in_header(self, data: bytes) -> bool:
+    def are_in_header(self, facts: ImageFacts) -> bool:
         """Whether a DICOM file has the patient's ID, perhaps with somebody else's name."""
-        facts = _described(data)
-        return facts is not None and self._has_id(facts)
+        return self.have_id(facts.patient_id, facts.issuer_of_patient_id)
 
-    def concern(self, data: bytes) -> bool:
+    def concern(self, facts: ImageFacts) -> bool:
         """Whether a DICOM file may be this patient's: by the ID, or by one of the studies."""
-        facts = _described(data)
-        if facts is None:
-            return False
         issuers = {facts.issuer_of_patient_id, self.patient.issuer} - {""}
         same_id = facts.patient_id == self.patient.patient_id and len(issuers) < 2
         return same_id or facts.study_instance_uid in self.study_uids
 
-    def are_of_studies(self, data: bytes) -> bool:
+    def are_of_studies(self, facts: ImageFacts) -> bool:
         """Whether a DICOM file belongs to one of the studies."""
-        facts = _described(data)
-        return facts is not None and facts.study_instance_uid in self.study_uids
+        return facts.study_instance_uid in self.study_uids
 
-    def are_surely_in_header(self, data: bytes) -> bool:
+    def are_surely_in_header(self, facts: ImageFacts) -> bool:
         """Whether a DICOM file is of this patient: name or birth date agree, neither differs."""
-        facts = _described(data)
-        if facts is None or not self._has_id(facts) or self._differs(facts):
+        if not self.are_in_header(facts) or self._differs(facts):
             return False
         claimed = identity_in_header(facts)
         same_name = claimed.name and self.patient.name
         return bool(same_name or (claimed.birth_date and self.patient.birth_date))
 
-    def are_denied_in_header(self, data: bytes) -> bool:
+    def are_denied_in_header(self, facts: ImageFacts) -> bool:
         """Whether a DICOM file names somebody other than this patient."""
-        facts = _described(data)
-        if facts is None:
-            return False
-        return (bool(facts.patient_id) and not self._has_id(facts)) or self._differs(facts)
+        return (bool(facts.patient_id) and not self.are_in_header(facts)) or self._differs(facts)
 
     def _has_identifier(self, text: str) -> bool:
         plain = simplified(text)
@@ -115,9 +106,6 @@ class Traces:
         # One that is not stated may be any, so that it tells only where one patient has the ID.
         return issuers[0] == issuers[1] or (self.is_only and not all(issuers))
 
-    def _has_id(self, facts: ImageFacts) -> bool:
-        return self.have_id(facts.patient_id, facts.issuer_of_patient_id)
-
     def _differs(self, facts: ImageFacts) -> bool:
         return not {"name", "birth_date"}.isdisjoint(
             differing(self.patient, identity_in_header(facts))
@@ -133,7 +121,8 @@ def _is_distinctive(identifier: str) -> bool:
     return len(identifier) >= _SHORTEST_IDENTIFIER and not may_be_date
 
 
-def _described(data: bytes) -> ImageFacts | None:
+def header_of(data: bytes) -> ImageFacts | None:
+    """The facts in a DICOM file's header; None if they cannot be read."""
     try:
         return dicom.describe(data)
     except ImageError:
