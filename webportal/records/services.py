@@ -1,5 +1,6 @@
 """Changing the case record, with audit entries."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -57,11 +58,7 @@ def change_patient(
             signed = signed_among(locked.studies.all())
             if signed:
                 _refuse_without_right(by, reason)
-            before = shown_identity(locked)
-            for name in changed:
-                setattr(locked, name, values[name])
-            locked.save(update_fields=changed)
-            after = shown_identity(locked)
+            before, after = _save_changes(locked, {name: values[name] for name in changed})
             if signed:
                 append_all(_correct(signed, before, after, reason, by), by)
             else:
@@ -85,12 +82,20 @@ def complete_patient(patient: Patient, values: dict[str, Any]) -> list[Event]:
     """
     if signed_among(patient.studies.all()):
         return []
+    before, after = _save_changes(patient, values)
+    detail = {"completed": sorted(values)} | identity_change(before, after)
+    return [Event(Action.PATIENT_CHANGED, "patient", patient.pk, detail=detail)]
+
+
+def _save_changes(
+    patient: Patient, values: Mapping[str, Any]
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Change a patient's record; return the identity before and after."""
     before = shown_identity(patient)
     for name, value in values.items():
         setattr(patient, name, value)
     patient.save(update_fields=list(values))
-    detail = {"completed": sorted(values)} | identity_change(before, shown_identity(patient))
-    return [Event(Action.PATIENT_CHANGED, "patient", patient.pk, detail=detail)]
+    return before, shown_identity(patient)
 
 
 #: Sent in the transaction that records a study for another patient, with `study`, `former` (the
