@@ -27,6 +27,7 @@ from webportal.inference.claims import ClaimedJob, Result, claim, fail, give_bac
 from webportal.inference.faults import note_file_fault
 from webportal.inference.hints import drop_hints, send_hint
 from webportal.inference.models import ModelVersion
+from webportal.inference.presence import begin_loading, end_loading
 from webportal.inference.registry import active_model, verified_package
 from webportal.reasons import Reason
 from webportal.storage import DamagedFileError, StorageAwayError
@@ -146,10 +147,10 @@ class Engine:
 
     def _take(self, *, busy: bool = False) -> Batch | None:
         """Claim a batch and start reading it; None if there is nothing to do."""
-        if self._is_outdated():
+        if self.is_outdated() and self._has_turn():
             if busy:
                 return None
-            self.load_active_model()
+            self._load_in_turn()
         jobs = self.persist(lambda: claim(self.worker, self._batch_size, busy=busy))
         if not jobs:
             return None
@@ -167,8 +168,19 @@ class Engine:
         drop_hints()
         return self._take()
 
-    def _is_outdated(self) -> bool:
+    def is_outdated(self) -> bool:
+        """Whether another model version than the loaded one is active. Thread-safe."""
         return self._model is None or self.persist(active_model) != self._model
+
+    def _has_turn(self) -> bool:
+        """Whether to load the active version now; until then the one that is loaded goes on."""
+        return self._model is None or self.persist(lambda: begin_loading(self.worker))
+
+    def _load_in_turn(self) -> None:
+        try:
+            self.load_active_model()
+        finally:
+            self.persist(lambda: end_loading(self.worker))
 
     def load_active_model(self) -> None:
         """Load the package of the active version, unless already loaded.

@@ -142,17 +142,19 @@ class Process:
         send_hint()
 
     def _look_after_overdue_jobs(self) -> None:
-        """Start work without a hint if jobs wait while this worker is idle.
+        """Start work without a hint if jobs wait while this worker is idle, or the model is old.
 
         Hints are then not being sent or delivered: the broker is down, or Celery has lost its
-        connection for good, which has been observed.
+        connection for good, which has been observed. The model is loaded while nobody waits for it.
         """
         patience = 2 * settings.SWEEP_SECONDS
         if self.engine.idle_seconds < patience:
             return
         if overdue(timedelta(seconds=patience)).exists():
             logger.warning("Jobs wait and no hint arrives; working without")
-            threading.Thread(target=self._drain_unasked, daemon=True, name="unasked").start()
+        elif not self.engine.is_outdated():
+            return
+        threading.Thread(target=self._drain_unasked, daemon=True, name="unasked").start()
 
     def _drain_unasked(self) -> None:
         try:

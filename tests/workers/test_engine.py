@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -11,15 +12,24 @@ import numpy as np
 import pytest
 from django.core.files.storage import default_storage
 from django.db import connection
+from django.utils import timezone
 from numpy.typing import NDArray
 from pytest_django.fixtures import Settings
 
 from ml.serving.assessment import Assessment
-from tests.factories import make_job, make_model_version, make_package, overwrite, replace_file
+from tests.factories import (
+    make_job,
+    make_model_version,
+    make_package,
+    make_worker,
+    overwrite,
+    replace_file,
+)
 from webportal.audit.models import AuditEntry
 from webportal.inference import registry
 from webportal.inference.claims import ClaimedJob, Result
-from webportal.inference.models import Job, JobState, ModelVersion, Prediction
+from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
+from webportal.inference.presence import begin_loading, end_loading
 from webportal.records.models import FileFault, Radiograph
 from workers import engine as engine_module
 from workers.engine import Engine
@@ -229,6 +239,33 @@ def test_a_new_model_is_used_from_the_next_batch_on(engine: Engine, tmp_path: Pa
     assert first.prediction.model_version.version == "test-1"
     assert second.prediction.model_version.version == "test-2"
     assert engine.model_version == "test-2"
+
+
+def test_workers_load_a_new_model_one_after_the_other(
+    engine: Engine, tmp_path: Path, settings: Settings
+) -> None:
+    def version_used() -> str:
+        job = make_job()
+        engine.drain()
+        version: str = job.prediction.model_version.version
+        return version
+
+    make_worker("a")
+    other = make_worker("b")
+    assert version_used() == "test-1"
+    newer, _ = registry.register(make_package(tmp_path / "test-2"), None)
+    registry.activate(newer, None)
+    assert begin_loading("b")
+    assert version_used() == "test-1"
+    end_loading("b")
+    assert version_used() == "test-2"
+    assert not Worker.objects.exclude(loading_since=None).exists()
+    # One that died while it was loading stops nobody for longer than a lease.
+    since = timezone.now() - timedelta(seconds=settings.INFERENCE_LEASE_SECONDS + 1)
+    Worker.objects.filter(pk=other.pk).update(loading_since=since)
+    newest, _ = registry.register(make_package(tmp_path / "test-3"), None)
+    registry.activate(newest, None)
+    assert version_used() == "test-3"
 
 
 def test_a_batch_running_during_activation_is_finished_by_the_previous_model(

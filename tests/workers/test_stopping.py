@@ -1,13 +1,23 @@
 """Workers are stopped, drained and resumed while working, without affecting any job."""
 
+import json
+import shutil
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import psutil
 from django.db.models import Max
 from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
+from ml.serving.package import (
+    FACTS_FILE,
+    SHIPPED_PACKAGE,
+    ModelPackage,
+    load_package,
+    seal_package,
+)
 from tests import services
 from tests.workers.conftest import (
     CeleryProcess,
@@ -19,7 +29,8 @@ from tests.workers.conftest import (
 )
 from webportal.accounts.models import User
 from webportal.inference import fleet, pauses
-from webportal.inference.models import Job, JobState, ModelVersion, Worker
+from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
+from webportal.inference.registry import activate, register
 from webportal.records.choices import Priority
 from webportal.records.models import Radiograph
 from webportal.version import VERSION
@@ -178,3 +189,36 @@ def test_a_worker_told_to_stop_ends_with_nothing_lost_and_comes_back_drained(
     fleet.resume(worker, it_person)
     wait_until_finished(MANY)
     assert_one_result_each(radiographs)
+
+
+def test_a_new_model_is_loaded_by_one_worker_after_the_other_while_both_work(
+    start: Start, model: ModelVersion, make_radiographs: MakeRadiographs, tmp_path: Path
+) -> None:
+    radiographs = make_radiographs(MANY)
+    workers = [start(name) for name in ("a@test", "b@test")]
+    for worker in workers:
+        worker.wait_until_ready()
+    enqueue_all(radiographs)
+    wait_until(lambda: finished_count() > 0, "the first batch was finished")
+    newer, _ = register(copy_of_the_package(tmp_path / "2099.1"), None)
+    activate(newer, None)
+
+    def is_everywhere() -> bool:
+        assert Worker.objects.exclude(loading_since=None).count() <= 1
+        return Worker.objects.filter(model_version=newer.version).count() == len(workers)
+
+    # Also by one that has nothing more to do.
+    wait_until(is_everywhere, "both workers ran the new model")
+    wait_until_finished(MANY)
+    assert_one_result_each(radiographs)
+    versions = set(Prediction.objects.values_list("model_version__version", flat=True))
+    assert model.version in versions <= {model.version, newer.version}
+
+
+def copy_of_the_package(folder: Path) -> ModelPackage:
+    """The package that ships under another version."""
+    shutil.copytree(SHIPPED_PACKAGE, folder)
+    facts = json.loads((folder / FACTS_FILE).read_text())
+    (folder / FACTS_FILE).write_text(json.dumps(facts | {"version": folder.name}))
+    seal_package(folder)
+    return load_package(folder)

@@ -340,7 +340,7 @@ class ModelVersionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[ModelVer
     @extend_schema(request=NoBody)
     @action(detail=True, methods=["post"])
     def activate(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Activate this version; workers use it from their next batch on.
+        """Activate this version; workers load it one after the other, after their present batch.
 
         409 if its package is missing from this release or was altered.
         """

@@ -260,6 +260,9 @@ class Worker(models.Model):
     model_version = models.CharField(max_length=50, blank=True)
     host = models.CharField(max_length=100, blank=True)
     program_version = models.CharField(max_length=50, blank=True)
+    loading_since = models.DateTimeField(
+        null=True, blank=True, help_text="Since when it has been loading another model version."
+    )
     is_draining = models.BooleanField(
         default=False, help_text="Set by hospital IT: take no further jobs."
     )

@@ -2,9 +2,11 @@
 
 import socket
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 from django.conf import settings
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from webportal.access.system import record_start, record_stop
@@ -16,6 +18,9 @@ def heartbeat_seconds() -> float:
     """Heartbeat interval: at least three per lease."""
     lease: int = settings.INFERENCE_LEASE_SECONDS
     return min(10.0, lease / 3)
+
+
+_LOADING_LOCK = 0x63686573746C6F
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,7 @@ def report_start(name: str) -> None:
         "last_seen_at": Now(),
         "stopped_at": None,
         "stop_requested_at": None,
+        "loading_since": None,
     }
     Worker.objects.update_or_create(name=name, defaults=fresh)
     record_start("worker", name)
@@ -56,6 +62,28 @@ def report_alive(name: str, device: str, model_version: str, log_tail: str | Non
         name=name, defaults=seen, create_defaults=seen | {"started_at": Now()}
     )
     return Orders(worker.is_draining, worker.stop_requested_at is not None)
+
+
+@transaction.atomic
+def begin_loading(name: str) -> bool:
+    """Whether it is this worker's turn to load another model version.
+
+    One does at a time, so that the others go on with the version that they have. One that has been
+    loading for longer than a lease is taken for dead.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOADING_LOCK])
+    limit = Now() - timedelta(seconds=settings.INFERENCE_LEASE_SECONDS)
+    others = Worker.objects.exclude(name=name).filter(stopped_at=None, loading_since__gt=limit)
+    if others.exists():
+        return False
+    Worker.objects.filter(name=name).update(loading_since=Now())
+    return True
+
+
+def end_loading(name: str) -> None:
+    """Give the turn to the next worker."""
+    Worker.objects.filter(name=name).update(loading_since=None)
 
 
 def report_stop(name: str, log_tail: str | None = None) -> None:

@@ -134,7 +134,7 @@ def register(package: ModelPackage, by: User | None) -> tuple[ModelVersion, bool
 
 @transaction.atomic
 def activate(model: ModelVersion, by: User | None) -> None:
-    """Make this the version that workers run from their next batch on.
+    """Make this the version that workers run, each from its next batch on, one after the other.
 
     Raises RegistryError if its package is missing or was altered.
     """
