@@ -20,6 +20,7 @@ from webportal.inference.health import Alert
 from webportal.network import health as network
 from webportal.notifications.models import Kind, MailState, Notification, SystemAlert
 from webportal.notifications.services import mail_state_for, mail_wanted
+from webportal.orders import health as orders
 from webportal.records.file_faults import open_faults
 from webportal.upkeep.models import PauseReason
 from webportal.upkeep.pauses import open_pauses
@@ -60,12 +61,14 @@ AUDIT = {code: Alert(code, words) for code, words in audit.WORDS.items()}
 AUDIT_EXPORT = {code: Alert(code, words) for code, words in audit_export.WORDS.items()}
 BACKUPS = {code: Alert(code, words) for code, words in backups.WORDS.items()}
 NETWORK = {code: Alert(code, words) for code, words in network.WORDS.items()}
+ORDERS = {code: Alert(code, words) for code, words in orders.WORDS.items()}
 DELIVERY = {code: Alert(code, words) for code, words in delivery.WORDS.items()}
 ALERTS = (
     AUDIT
     | AUDIT_EXPORT
     | BACKUPS
     | NETWORK
+    | ORDERS
     | DELIVERY
     | {
         alert.code: alert
@@ -94,6 +97,7 @@ def current_alerts() -> list[Alert]:
     alerts += [AUDIT_EXPORT[code] for code in audit_export.problems()]
     alerts += [BACKUPS[code] for code in backups.problems()]
     alerts += [NETWORK[code] for code in network.problems()]
+    alerts += [ORDERS[code] for code in orders.problems()]
     alerts += [DELIVERY[code] for code in delivery.problems()]
     alerts += [REMOVAL_ALERTS[PauseReason(each.reason)] for each in open_pauses()]
     if open_faults().exists():
