@@ -28,7 +28,7 @@ from webportal.inference.faults import note_file_fault
 from webportal.inference.hints import drop_hints, send_hint
 from webportal.inference.models import ModelVersion
 from webportal.inference.presence import begin_loading, end_loading
-from webportal.inference.registry import active_model, verified_package
+from webportal.inference.registry import active_model, active_model_id, verified_package
 from webportal.reasons import Reason
 from webportal.storage import DamagedFileError, StorageAwayError
 from workers.limits import DRAIN_SECONDS
@@ -129,9 +129,7 @@ class Engine:
                 # does the same. It also covers continuing after this task.
                 has_hinted = send_hint()
             ahead = None if batch.is_retry else self._take(busy=True)
-            self._finish(batch)
-            if ahead is None:
-                self._wait_for_the_writer()
+            self._finish(batch, is_last=ahead is None)
         if ahead is not None:
             self._give_back(ahead.jobs)
             self._wait_for_the_writer()
@@ -170,7 +168,7 @@ class Engine:
 
     def is_outdated(self) -> bool:
         """Whether another model version than the loaded one is active. Thread-safe."""
-        return self._model is None or self.persist(active_model) != self._model
+        return self._model is None or self.persist(active_model_id) != self._model.pk
 
     def _has_turn(self) -> bool:
         """Whether to load the active version now; until then the one that is loaded goes on."""
@@ -211,7 +209,11 @@ class Engine:
 
     # ── Finishing ───────────────────────────────────────────────────────────────────────────────
 
-    def _finish(self, batch: Batch) -> None:
+    def _finish(self, batch: Batch, *, is_last: bool) -> None:
+        """Predict and write back; in this thread if there is nothing to do meanwhile.
+
+        The writer's connection is a new one for each task, which costs as much as several results.
+        """
         loaded: list[tuple[ClaimedJob, np.ndarray]] = []
         unread: list[ClaimedJob] = []
         for job, future in zip(batch.jobs, batch.inputs, strict=True):
@@ -235,7 +237,10 @@ class Engine:
         results = self._predict(loaded) if loaded else []
         # One batch at a time, so that unwritten results do not pile up.
         self._wait_for_the_writer()
-        self._writing = self._writer.submit(self._write, results)
+        if is_last:
+            self._write(results)
+        else:
+            self._writing = self._writer.submit(self._write, results)
         if unread:
             logger.error("The storage (STORAGE_URL) is away or empty; is its volume mounted?")
             self._give_back(unread)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from django.core.files.storage import default_storage
 from django.db import connection
+from django.db.backends.signals import connection_created
 from django.utils import timezone
 from numpy.typing import NDArray
 from pytest_django.fixtures import Settings
@@ -113,6 +114,22 @@ def test_a_view_that_is_not_frontal_gets_no_figure(view_position: str, engine: E
     assert (prediction.category, prediction.probability) == ("not_assessable", None)
     assert f"no frontal view ({view_position})" in str(prediction.reason)
     assert states() == ["refused"]
+
+
+def test_a_small_batch_needs_no_connection_of_its_own(engine: Engine) -> None:
+    make_job()
+    opened: list[object] = []
+
+    def note(**kwargs: Any) -> None:
+        opened.append(kwargs["connection"])
+
+    connection_created.connect(note)
+    try:
+        engine.drain()
+    finally:
+        connection_created.disconnect(note)
+    assert states() == ["done"]
+    assert not opened
 
 
 def test_it_works_until_the_queue_is_empty(engine: Engine) -> None:

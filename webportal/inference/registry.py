@@ -45,6 +45,11 @@ def active_model() -> ModelVersion | None:
     return ModelVersion.objects.filter(is_active=True).first()
 
 
+def active_model_id() -> Any:
+    """The key of the version that workers run; they ask for each batch whether it is another."""
+    return ModelVersion.objects.filter(is_active=True).values_list("pk", flat=True).first()
+
+
 def package_path(model: ModelVersion) -> Path:
     """Path of the version's package on this machine.
 
