@@ -80,8 +80,9 @@ screenshots: install-dev  ## photograph the pages for docs/images
 	@$(VENV_PYTHON) -m tests.e2e.screenshots
 
 bench: install-dev  ## measure throughput, latency and memory
-	@$(VENV_PYTHON) -m bench
-	@$(VENV_PYTHON) -m bench.viewer
+	@status=0; for part in bench bench.uploads bench.viewer; do \
+		$(VENV_PYTHON) -m $$part || status=1; \
+	done; exit $$status
 
 lock: install-dev  ## lock the packages of pyproject.toml; make lock ARGS="--upgrade-package django"
 	@$(VENV_PYTHON) -m tools.lock $(ARGS)
