@@ -31,6 +31,7 @@ ERASE_SECONDS = 20
 FORGET_SECONDS = 3600
 SEND_SECONDS = 5
 EXPORT_SECONDS = 5
+RESEARCH_SECONDS = 10
 SUMMARISE_SECONDS = 60
 #: How much of that checking files, erasing, or exporting the audit trail, may take; other tasks
 #: wait meanwhile.
@@ -62,6 +63,10 @@ app.conf.update(
         "erase": _every(ERASE_SECONDS, "scheduler.tasks.erase"),
         "back_up": _every(BACK_UP_SECONDS, "scheduler.tasks.back_up"),
         "send_results": _every(SEND_SECONDS, "scheduler.tasks.send_results"),
+        "make_research_exports": _every(RESEARCH_SECONDS, "scheduler.tasks.make_research_exports"),
+        "remove_research_exports": _every(
+            FORGET_SECONDS, "scheduler.tasks.remove_research_exports"
+        ),
         "export_audit": _every(EXPORT_SECONDS, "scheduler.tasks.export_audit"),
         "summarise_queue": _every(SUMMARISE_SECONDS, "scheduler.tasks.summarise_queue"),
         "watch_database": _every(MARK_SECONDS, "scheduler.tasks.watch_database"),

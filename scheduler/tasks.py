@@ -26,6 +26,7 @@ from webportal.erasure import execution
 from webportal.inference import history
 from webportal.notifications import mail, run
 from webportal.orders import cleanup
+from webportal.research import building, services
 from webportal.upkeep import checking, pauses
 from webportal.upkeep.unreferenced import remove_unreferenced
 
@@ -70,6 +71,18 @@ def erase() -> None:
 def send_results() -> None:
     """Start the process that sends results, where there are destinations and none runs."""
     starting.start_if_needed()
+
+
+@app.task(name="scheduler.tasks.make_research_exports")
+def make_research_exports() -> None:
+    """Start the process that makes exports for research, where one waits."""
+    building.start_if_due()
+
+
+@app.task(name="scheduler.tasks.remove_research_exports")
+def remove_research_exports() -> None:
+    """Remove exports for research whose time is over."""
+    services.remove_expired()
 
 
 @app.task(name="workers.tasks.notify")

@@ -3,8 +3,8 @@
 from webportal.accounts.models import Role
 
 U, R, IT, A = Role.UPLOADER, Role.RADIOLOGIST, Role.IT, Role.AUDITOR
-C, REFERRER = Role.COORDINATOR, Role.REFERRER
-SIGNED_IN = (U, R, IT, A, C, REFERRER)
+C, REFERRER, RESEARCHER = Role.COORDINATOR, Role.REFERRER, Role.RESEARCHER
+SIGNED_IN = (U, R, IT, A, C, REFERRER, RESEARCHER)
 PUBLIC = (None, *SIGNED_IN)
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
 
@@ -83,6 +83,9 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "worklist/views/<uuid:view_id>": {"GET": (R,), "POST": (R,)},
     "worklist/views/<uuid:view_id>/delete": {"GET": (R,), "POST": (R,)},
     "worklist/bulk": {"POST": (R,)},
+    "research": {"GET": (RESEARCHER,), "POST": (RESEARCHER,)},
+    "research/<uuid:export_id>.zip": {"GET": (RESEARCHER,)},
+    "research/<uuid:export_id>/remove": {"POST": (RESEARCHER,)},
     "reports": {"GET": (REFERRER,)},
     "studies/<uuid:study_id>/report": {"GET": (U, R, REFERRER)},
     "studies/<uuid:study_id>/report.pdf": {"GET": (U, R, REFERRER)},

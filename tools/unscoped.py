@@ -81,6 +81,7 @@ HANDED_OVER = {
     "webportal/records/services.py:complete_patient": _OF_PATIENT,
     "webportal/records/services.py:move_study": _OF_PATIENT,
     "webportal/records/views.py:edit_patient": "whether any study of the patient is signed",
+    "webportal/research/building.py:_finish": "studies selected among the requester's",
     "webportal/review/batches/results.py:_with_read_not_final": _GIVEN,
     "webportal/review/emergency/services.py:_open": "whether the patient has studies elsewhere",
     "webportal/review/emergency/services.py:_patients": "who is to be opened, by an exact number",

@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "webportal.network",
     "webportal.auditexport",
     "webportal.delivery",
+    "webportal.research",
     "webportal.retention",
     "webportal.erasure",
     "webportal.operations",
@@ -274,6 +275,8 @@ STORAGE_CHECK_MEGABYTES = env.float("STORAGE_CHECK_MEGABYTES", default=5)
 # that minors must have reached before their studies are due.
 RETENTION_YEARS = env.int("RETENTION_YEARS", default=0)
 RETENTION_MINORS_UNTIL = env.int("RETENTION_MINORS_UNTIL", default=0)
+# How long the file of an export for research is kept.
+RESEARCH_EXPORT_DAYS = env.int("RESEARCH_EXPORT_DAYS", default=7)
 # Where the portal's server spools request and response bodies: on disk, not in memory.
 UPLOAD_TEMP_DIR = Path(env.str("UPLOAD_TEMP_DIR", default=str(VAR_DIR / "incoming")))
 # How many requests are handled at once, how many uploads in addition, and how many files one user

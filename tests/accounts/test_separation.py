@@ -27,6 +27,7 @@ APART = [
     ["it", "radiologist"],
     ["it", "coordinator"],
     ["it", "referrer"],
+    ["it", "researcher"],
     ["auditor", "it"],
     ["auditor", "radiologist"],
     ["auditor", "uploader"],

@@ -99,6 +99,7 @@ def _make_people() -> dict[Role, User]:
         Role.IT: "ingo",
         Role.AUDITOR: "audrey",
         Role.REFERRER: "rekha",
+        Role.RESEARCHER: "rosa",
     }
     people = {
         role: User.objects.create_user(name, PASSWORD, [role]) for role, name in names.items()

@@ -63,6 +63,7 @@ NO_PAGES = {
     "uploads/<uuid:batch_id>/results.pdf",
     "studies/<uuid:study_id>/report.pdf",
     "erasures/<uuid:erasure_id>/certificate",
+    "research/<uuid:export_id>.zip",
     "studies/<uuid:study_id>/report/key-image.png",
     "notifications/badge",
     "notifications/<uuid:notification_id>",

@@ -201,6 +201,10 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     "delivery:pause": None,
     "delivery:resume": None,
     "delivery:remove": None,
+    # research: the page shows figures, the file the de-identified studies.
+    "research:exports": None,
+    "research:download": Kind.EXPORT,
+    "research:remove": None,
     # operations
     "operations:queue": Declaration(Kind.OPERATION, polled=True),
     "operations:pause-queue": None,

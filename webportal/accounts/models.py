@@ -30,6 +30,8 @@ class Role(models.TextChoices):
     COORDINATOR = "coordinator", _("Worklist coordinator")
     # Opens the reports of studies they referred, and nothing else about a patient.
     REFERRER = "referrer", _("Referring clinician")
+    # Has de-identified studies exported, see webportal.research, and is shown no patient.
+    RESEARCHER = "researcher", _("Researcher")
 
 
 class Department(models.Model):

@@ -12,7 +12,7 @@ from django.conf import settings
 from webportal.accounts.models import Role, User
 
 #: Roles that cannot be combined with IT.
-APART_FROM_IT = (Role.RADIOLOGIST, Role.COORDINATOR, Role.REFERRER, Role.AUDITOR)
+APART_FROM_IT = (Role.RADIOLOGIST, Role.COORDINATOR, Role.REFERRER, Role.RESEARCHER, Role.AUDITOR)
 
 
 def is_enforced() -> bool:

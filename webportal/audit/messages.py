@@ -21,6 +21,7 @@ OBJECTS = {
     "radiograph": _("radiograph"),
     "read": _("read"),
     "received_instance": _("received instance"),
+    "research_export": _("export for research"),
     "removal_pause": _("pause of the removal of files"),
     "study": _("study"),
     "text_template": _("text template"),

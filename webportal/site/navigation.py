@@ -33,6 +33,7 @@ LINKS = [
     Link(_("Patients"), "records:patients", UPLOADERS),
     Link(_("Orders"), "orders:to-decide", UPLOADERS),
     Link(_("Reports"), "reports:list", (Role.REFERRER,)),
+    Link(_("Research"), "research:exports", (Role.RESEARCHER,)),
     Link(_("Queue"), "operations:queue", (Role.IT,)),
     Link(_("Models"), "inference:models", (Role.RADIOLOGIST, Role.IT)),
     Link(_("Agreement"), "review:agreement", (Role.RADIOLOGIST, Role.IT, Role.AUDITOR)),

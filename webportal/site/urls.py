@@ -26,6 +26,7 @@ urlpatterns = [
     path("", include("webportal.operations.urls")),
     path("", include("webportal.network.urls")),
     path("", include("webportal.delivery.urls")),
+    path("", include("webportal.research.urls")),
     path("", include("webportal.retention.urls")),
     path("", include("webportal.erasure.urls")),
     path("api/v1/", include("webportal.api.urls")),

@@ -20,6 +20,7 @@ START_PAGES = [
     (Role.IT, "operations:queue"),
     (Role.AUDITOR, "audit:trail"),
     (Role.REFERRER, "reports:list"),
+    (Role.RESEARCHER, "research:exports"),
 ]
 
 

@@ -1,0 +1,119 @@
+"""Requests, removes and withdraws exports."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from uuid import UUID
+
+from django.core.files.storage import default_storage
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from webportal.accounts.models import User
+from webportal.audit.models import Action
+from webportal.audit.trail import Event, append
+from webportal.refusals import Conflict
+from webportal.research.models import Removal, ResearchExport, State
+from webportal.research.selection import selected
+from webportal.storage import list_folder, modified_at
+
+#: The end of the trail is locked while each study gets its entry.
+MOST_STUDIES = 500
+FOLDER = "research"
+_OPEN = (State.WAITING, State.BUILDING)
+_LEFT_BEHIND = timedelta(days=1)
+
+
+class ResearchError(Conflict):
+    """An export cannot be requested, opened or removed; the message says why."""
+
+
+@transaction.atomic
+def request(export: ResearchExport, by: User) -> ResearchExport:
+    """Ask for an export, which the scheduler has made.
+
+    Raises ResearchError if no study matches, or too many, or another one is still being made.
+    """
+    # One at a time: no second one is asked for before this transaction ends.
+    User.objects.select_for_update(no_key=True).get(pk=by.pk)
+    if ResearchExport.objects.filter(requested_by=by, state__in=_OPEN).exists():
+        raise ResearchError(_("Wait until your last export is done."))
+    number = selected(export, by).count()
+    if not number:
+        raise ResearchError(_("No study matches."))
+    if number > MOST_STUDIES:
+        raise ResearchError(
+            _("{number} studies match. Choose fewer: at most {most} go into one export.").format(
+                number=number, most=MOST_STUDIES
+            )
+        )
+    export.requested_by, export.total = by, number
+    export.save()
+    asked = {
+        "since": str(export.since or ""),
+        "until": str(export.until or ""),
+        "department": str(export.department_id or ""),
+        "category": export.category,
+        "signed_only": export.signed_only,
+        "with_unstated": export.with_unstated,
+    }
+    detail = {"purpose": export.purpose, "filter": asked, "studies": number}
+    append(Event(Action.RESEARCH_REQUESTED, "research_export", export.pk, detail=detail), by)
+    return export
+
+
+@transaction.atomic
+def note_download(export: ResearchExport, by: User) -> list[UUID]:
+    """Record a download; return the ids of the studies in it.
+
+    Raises ResearchError if there is no file, or the person no longer sees all of the studies.
+    """
+    locked = ResearchExport.objects.select_for_update().get(pk=export.pk)
+    if locked.state != State.READY:
+        raise ResearchError(_("This export has no file any more."))
+    studies = locked.studies.in_departments_of(by).order_by("study").values_list("study", flat=True)
+    seen = list(studies)
+    if len(seen) != locked.counts["studies"]:
+        raise ResearchError(_("It has studies of departments that you no longer belong to."))
+    append(Event(Action.RESEARCH_DOWNLOADED, "research_export", locked.pk), by)
+    return seen
+
+
+def remove(export: ResearchExport, why: Removal, by: User | None) -> None:
+    """Remove the file of an export, or give up one that is not done."""
+    with transaction.atomic():
+        key = _close(export.pk, why, by)
+    if key:
+        default_storage.delete(key)
+
+
+@transaction.atomic
+def withdraw(studies: Iterable[UUID], by: User | None) -> list[str]:
+    """Close every export with one of these studies, which are being erased; return their files."""
+    found = ResearchExport.objects.filter(studies__study__in=list(studies), state=State.READY)
+    keys = [_close(key, Removal.ERASURE, by) for key in set(found.values_list("pk", flat=True))]
+    return [key for key in keys if key]
+
+
+def _close(key: UUID, why: Removal, by: User | None) -> str:
+    locked = ResearchExport.objects.select_for_update().get(pk=key)
+    if locked.state not in (*_OPEN, State.READY):
+        return ""
+    file, locked.key = locked.key, ""
+    locked.state, locked.removal = State.REMOVED, why
+    locked.save(update_fields=["state", "removal", "key"])
+    detail = {"why": str(why.value)}
+    append(Event(Action.RESEARCH_REMOVED, "research_export", locked.pk, detail=detail), by)
+    return file
+
+
+def remove_expired() -> None:
+    """Remove the exports whose time is over, and files that a killed process left behind."""
+    now = timezone.now()
+    for export in ResearchExport.objects.filter(state=State.READY, expires_at__lte=now):
+        remove(export, Removal.EXPIRED, None)
+    keys = set(ResearchExport.objects.exclude(key="").values_list("key", flat=True))
+    for name in list_folder(FOLDER)[1]:
+        stored_at = modified_at(f"{FOLDER}/{name}")
+        if f"{FOLDER}/{name}" not in keys and stored_at and stored_at < now - _LEFT_BEHIND:
+            default_storage.delete(f"{FOLDER}/{name}")

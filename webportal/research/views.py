@@ -1,0 +1,91 @@
+"""The page of a person's exports, and their files."""
+
+import uuid
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.core.files.storage import default_storage
+from django.core.paginator import Paginator
+from django.http import FileResponse, HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from webportal.access.shown import show
+from webportal.accounts.models import Role
+from webportal.accounts.roles import SignedInRequest, allow
+from webportal.records.models import Study
+from webportal.research import services
+from webportal.research.forms import ExportForm
+from webportal.research.models import Removal, ResearchExport, State
+from webportal.research.reasons import FAILURES, REASONS
+
+EXPORTS_PER_PAGE = 20
+
+
+@allow(Role.RESEARCHER)
+@require_http_methods(["GET", "HEAD", "POST"])
+def exports(request: SignedInRequest) -> HttpResponse:
+    """The person's exports, and the form that asks for one."""
+    form = ExportForm(request.POST or None, person=request.user)
+    if request.method == "POST" and form.is_valid():
+        try:
+            services.request(form.save(commit=False), request.user)
+        except services.ResearchError as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, _("Asked for. It is made in the background."))
+            return redirect("research:exports")
+    own = ResearchExport.objects.filter(requested_by=request.user).select_related("department")
+    page = Paginator(own, EXPORTS_PER_PAGE).get_page(request.GET.get("page"))
+    context: dict[str, Any] = {
+        "form": form,
+        "page": page,
+        "rows": [_row(export) for export in page],
+        "most": services.MOST_STUDIES,
+        "days": settings.RESEARCH_EXPORT_DAYS,
+    }
+    return render(request, "research/exports.html", context)
+
+
+def _row(export: ResearchExport) -> dict[str, Any]:
+    return {
+        "export": export,
+        "is_open": export.state in (State.WAITING, State.BUILDING),
+        "failure": FAILURES.get(export.failure, ""),
+        "left_out": [(REASONS.get(code, code), n) for code, n in sorted(export.left_out.items())],
+    }
+
+
+@allow(Role.RESEARCHER)
+@require_GET
+def download(request: SignedInRequest, export_id: uuid.UUID) -> HttpResponseBase:
+    """The ZIP file of an export of one's own."""
+    export = get_object_or_404(ResearchExport, pk=export_id, requested_by=request.user)
+    if export.state == State.READY and not default_storage.exists(export.key):
+        return _refused(request, _("The file is not in the storage: ask for the export again."))
+    try:
+        studies = services.note_download(export, request.user)
+        file = default_storage.open(export.key)
+    except services.ResearchError as error:
+        return _refused(request, str(error))
+    show(request, *Study.objects.visible_to(request.user).filter(pk__in=studies))
+    name = f"chestline-research-{export.pk}.zip"
+    return FileResponse(file, as_attachment=True, filename=name, content_type="application/zip")
+
+
+def _refused(request: SignedInRequest, words: str) -> HttpResponse:
+    show(request)
+    messages.error(request, words)
+    return redirect("research:exports")
+
+
+@allow(Role.RESEARCHER)
+@require_POST
+def remove(request: SignedInRequest, export_id: uuid.UUID) -> HttpResponse:
+    """Remove the file of an export of one's own, or give up one that is not done."""
+    export = get_object_or_404(ResearchExport, pk=export_id, requested_by=request.user)
+    services.remove(export, Removal.BY_PERSON, request.user)
+    messages.success(request, _("Removed."))
+    return redirect("research:exports")
