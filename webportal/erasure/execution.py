@@ -31,6 +31,7 @@ from webportal.erasure.rows import delete, known_to_the_trail
 from webportal.intake.models import UploadItem
 from webportal.network.models import ReceivedInstance
 from webportal.records.models import Patient, Study
+from webportal.research import services as research
 from webportal.retention import rule
 from webportal.storage import StorageAwayError
 
@@ -159,6 +160,7 @@ def _erase(erasure: Erasure, plan: Plan) -> None:
     removed = known_to_the_trail(plan.rows)
     removed["patient"] = removed.get("patient", set()) | plan.former
     elsewhere.clear(plan.elsewhere)
+    withdrawn = research.withdraw(plan.studies, erasure.decided_by)
     detail = {"counts": counts, "accesses": plan.elsewhere.accesses}
     event = Event(Action.RECORDS_ERASED, "erasure", erasure.pk, detail=detail)
     entry = trail.erase(plan.entries, event, removed, erasure.decided_by)
@@ -170,7 +172,7 @@ def _erase(erasure: Erasure, plan: Plan) -> None:
         )
     delete(plan.rows)
     erasure.entries.append(entry.sequence)
-    erasure.files = sorted({*erasure.files, *plan.files})
+    erasure.files = sorted({*erasure.files, *plan.files, *withdrawn})
     erasure.hashes = sorted({*erasure.hashes, *plan.hashes})
     erasure.counts = dict(Counter(erasure.counts) + Counter(counts))
     for model in _ROOTS:
