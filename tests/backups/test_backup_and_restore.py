@@ -71,9 +71,9 @@ def receive(data: bytes, node: Node) -> None:
 
 
 @pytest.fixture
-def contents(send: Send, radiologist: User) -> None:
+def contents(send: Send, radiologist: User, it_person: User) -> None:
     """Two images, a signed read, a held file, an instance in the inbox, a token, and anchors."""
-    node = make_node()
+    node = make_node(by=it_person)
     receive(RECEIVED, node)
     receive(dicom(7), node)
     send(dicom(1))

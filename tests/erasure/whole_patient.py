@@ -111,7 +111,7 @@ def plant(people: day.People) -> Planted:
     for name in ("Formerlyq^Zephyrine", "Okonkwoski^Zephyrine"):
         change_patient(patient, {"name": name}, people.reader, "Okonkwoski said so")
     take_note(study, people.other_reader)
-    node = make_node()
+    node = make_node(by=people.it)
     _plant_files(people, patient, node)
     _plant_orders(people)
     _plant_searches(people)

@@ -12,9 +12,12 @@ from webportal.network.models import InboxState, Node, ReceivedInstance
 from webportal.network.nodes import create_node
 
 
-def make_node(ae_title: str = "CR1", **fields: Any) -> Node:
-    """A node that calls from this machine."""
-    it = User.objects.filter(username="network-it").first()
+def make_node(ae_title: str = "CR1", by: User | None = None, **fields: Any) -> Node:
+    """A node that calls from this machine.
+
+    Without ``by``, somebody adds it of whose account the trail knows nothing.
+    """
+    it = by or User.objects.filter(username="network-it").first()
     by = it or User.objects.create_user("network-it", None, [Role.IT])
     defaults: dict[str, Any] = {"description": "Room 1", "addresses": ["127.0.0.1"], "port": None}
     return create_node(ae_title, **defaults | fields, by=by)
