@@ -17,9 +17,8 @@ from tests.helpers import audit_actions
 from tests.reading import identity_field, look_at, sign
 from webportal.accounts.models import Role, User
 from webportal.records.models import Study
-from webportal.review.models import OtherFinding, Read
+from webportal.review.models import Read
 from webportal.review.reads.services import Entry, save_draft
-from webportal.review.study.reading_panel import FINDING_KEYS
 
 pytestmark = pytest.mark.django_db
 
@@ -360,21 +359,3 @@ def test_a_draft_is_discarded_only_after_a_second_click(browser: Client, radiolo
     asked = re.search(r"<details class=\"discard\">.*?</details>", open_page(browser, study), re.S)
     assert asked is not None
     assert reverse("review:discard-draft", args=[study.pk]) in asked[0]
-
-
-def test_the_keys_that_readers_know_by_heart_stay() -> None:
-    learnt = {"effusion": "5", "cardiomegaly": "6", "pneumothorax": "7", "atelectasis": "8"}
-    assert FINDING_KEYS.items() >= {**learnt, "other": "9"}.items()
-    assert set(FINDING_KEYS) == set(OtherFinding), "webportal/review/study/reading_panel.py"
-
-
-def test_every_finding_has_its_own_key_shown_in_the_shortcut_list(browser: Client) -> None:
-    page = browser.get(f"/studies/{make_study().pk}")
-    keys = [finding.key for finding in page.context["findings"]]
-    assert [finding.value for finding in page.context["findings"]] == OtherFinding.values
-    assert len(set(keys)) == len(keys)
-    listed = page.text[page.text.index("<h3>Reading</h3>") :]
-    for finding in page.context["findings"]:
-        assert f'data-read-key="{finding.key}"' in page.text
-        assert f"<kbd>{finding.key}</kbd>" in listed
-        assert finding.label in listed

@@ -45,7 +45,8 @@ WORDS = {
     Decision.UNAIDED: "",
     Decision.NOT_INTERPRETABLE: "",
 }
-# Readers know them by heart: a new finding gets a free key, and no other key changes.
+# Readers know them by heart: a new finding gets a free key if there is one, and no key changes.
+# One without a key is ticked by click, or with Tab and Space.
 FINDING_KEYS: Mapping[str, str] = {
     OtherFinding.EFFUSION: "5",
     OtherFinding.CARDIOMEGALY: "6",
@@ -75,7 +76,7 @@ class Choice:
 
 @dataclass(frozen=True)
 class Tick:
-    """A finding or zone checkbox with its key."""
+    """A finding or zone checkbox with its key, if it has one."""
 
     value: str
     key: str
@@ -111,6 +112,7 @@ def reading_panel(
         by_finding = {each.value.partition(":")[2]: each.value for each in choices}
         form = amendment_form(draft, amended, seen, by_finding)
     form = form or read_form(draft, seen)
+    findings = _ticks(OtherFinding, form, "other_findings", FINDING_KEYS)
     present = reservation.reservation_of(study)
     # The reader is told if the patient's data changed after the draft was written.
     now = shown_identity(study.patient)
@@ -143,7 +145,8 @@ def reading_panel(
         "leading": leading,
         "seen": leading.pk if leading else "",
         "choices": choices,
-        "findings": _ticks(OtherFinding, form, "other_findings", FINDING_KEYS),
+        "findings": findings,
+        "keyed_findings": [each for each in findings if each.key],
         "zone_rows": _zone_rows(form),
         "addendum_form": addendum_form or _addendum_form(draft),
         "has_late_image": signed and study.reading_state == ReadingState.UNREAD,
@@ -195,7 +198,10 @@ def _ticks(
     choices: type[OtherFinding] | type[Zone], form: ReadForm, field: str, keys: Mapping[str, str]
 ) -> list[Tick]:
     ticked = form[field].value() or []
-    return [Tick(each.value, keys[each], str(each.label), each.value in ticked) for each in choices]
+    return [
+        Tick(each.value, keys.get(each, ""), str(each.label), each.value in ticked)
+        for each in choices
+    ]
 
 
 def _zone_rows(form: ReadForm) -> list[list[Tick]]:
