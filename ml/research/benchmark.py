@@ -19,7 +19,13 @@ import numpy as np
 from tqdm import tqdm
 
 from ml.serving.package import ModelPackage, load_package
-from ml.serving.runtimes.choice import ON_CPU, TENSORFLOW_OPTIONS, has_gpu_driver, start_runtime
+from ml.serving.runtimes.choice import (
+    ON_CPU,
+    ON_GPU,
+    TENSORFLOW_OPTIONS,
+    has_gpu_driver,
+    start_runtime,
+)
 from ml.serving.runtimes.interface import Outputs, Runtime
 from ml.serving.runtimes.probes import worst_difference
 
@@ -54,7 +60,7 @@ def runtimes_for(device: str) -> list[tuple[str, str]]:
     on_gpu = device == "gpu" or (device == "auto" and has_gpu_driver())
     return [
         *((name, "cpu") for name in ON_EVERY_CPU if device != "gpu"),
-        *((name, "gpu") for name in TENSORFLOW_OPTIONS if on_gpu),
+        *((name, "gpu") for name in dict.fromkeys((*TENSORFLOW_OPTIONS, *ON_GPU)) if on_gpu),
     ]
 
 

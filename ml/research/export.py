@@ -155,7 +155,8 @@ _TRANSLATIONS: Mapping[type[keras.Layer], Callable[[_Graph, Any, list[str]], str
 }
 
 
-#: Every runtime but Keras itself answers as Keras does, or there is no package.
+#: Every runtime for a CPU but Keras itself answers as Keras does, or there is no package. One for a
+#: GPU is not started here: packages are made without one, and workers compare it with the probes.
 CHECKED = (ONNXRuntime, OpenVINORuntime)
 
 
