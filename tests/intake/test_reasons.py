@@ -18,14 +18,18 @@ from ml.serving.refusals import MESSAGES as of_model
 from tests import dicom_files as files
 from tests.factories import make_job
 from webportal.accounts.models import User
+from webportal.dicomweb.storing import _BY_CODE
 from webportal.inference.models import JobState
 from webportal.inference.reasons import MESSAGES as of_jobs
 from webportal.intake import pipeline
+from webportal.intake.checks import doubts
 from webportal.intake.checks.messages import MESSAGES as of_checks
+from webportal.intake.held.resolution import _CORRECTED_ALIKE
 from webportal.intake.models import UploadBatch
 from webportal.intake.reasons import MESSAGES as of_files
 from webportal.intake.templatetags.reasons import render_reason as shown
-from webportal.reasons import FIELDS, NO_REASON, Reason, register
+from webportal.reasons import _MESSAGES, FIELDS, NO_REASON, Reason, register
+from webportal.review.study.model_result import NEXT_STEPS
 
 NEPALI = {"Accept-Language": "ne"}
 
@@ -84,17 +88,33 @@ def test_a_code_fits_its_column() -> None:
 _REFUSE = {"RefusedError", "PatientDoubtError", "ImageError", "CheckError", "_refused"}
 
 
+def _in_a_dictionary(params: list[ast.expr]) -> dict[str | None, ast.expr]:
+    """The values that a Reason is given by name; None for those that only show when it runs."""
+    found: dict[str | None, ast.expr] = {}
+    for each in params:
+        if not isinstance(each, ast.Dict):
+            found[None] = each
+            continue
+        for key, value in zip(each.keys, each.values, strict=True):
+            found[str(key.value) if isinstance(key, ast.Constant) else None] = value
+    return found
+
+
 def raised_reasons() -> Iterator[tuple[str, str, set[str]]]:
     """Each reason that is written in the code: where, its key, and the values that it is given."""
-    for folder in ("ml/images", "ml/serving", "webportal"):
+    for folder in ("ml/images", "ml/serving", "webportal", "workers"):
         for file in (ROOT / folder).rglob("*.py"):
-            for node in ast.walk(ast.parse(file.read_text())):
+            source = file.read_text()
+            # There is another Reason: why an image is outside the model's purpose.
+            names = _REFUSE | ({"Reason"} if "from webportal.reasons import" in source else set())
+            for node in ast.walk(ast.parse(source)):
                 if not (isinstance(node, ast.Call) and isinstance(node.func, ast.Name)):
                     continue
                 codes = [str(each.value) for each in node.args if isinstance(each, ast.Constant)]
-                if node.func.id not in _REFUSE or not codes:
+                if node.func.id not in names or not codes:
                     continue
                 given = {each.arg: each.value for each in node.keywords}
+                given |= _in_a_dictionary(node.args[1:]) if node.func.id == "Reason" else {}
                 variant = given.get("variant")
                 suffix = f".{variant.value!s}" if isinstance(variant, ast.Constant) else ""
                 where = f"{file.relative_to(ROOT)}:{node.lineno}"
@@ -105,14 +125,34 @@ def test_every_reason_that_is_raised_has_a_message_and_its_values() -> None:
     """Otherwise people read a code, or the page that shows the file fails."""
     reasons = list(raised_reasons())
     assert len(reasons) > 50
-    unknown = [f"{where}: {key}" for where, key, _ in reasons if key not in MESSAGES]
+    unknown = [f"{where}: {key}" for where, key, _ in reasons if key not in _MESSAGES]
     assert unknown == []
     lacking = [
         f"{where}: {key} lacks {missing}"
         for where, key, given in reasons
-        if "*" not in given and (missing := set(re.findall(r"\{(\w+)\}", MESSAGES[key])) - given)
+        if "*" not in given and (missing := set(re.findall(r"\{(\w+)\}", _MESSAGES[key])) - given)
     ]
     assert lacking == []
+
+
+def test_every_table_of_held_files_has_the_same_codes() -> None:
+    """A person corrects them, the portal looks for files held alike, and programs are told."""
+    source = (ROOT / "webportal" / "intake" / "checks" / "doubts.py").read_text()
+    raised = set(re.findall(r'PatientDoubtError\(\s*"(\w+)"', source))
+    assert raised == set(doubts.CODES), "CODES in webportal/intake/checks/doubts.py"
+    guide = (ROOT / "docs" / "api.md").read_text()
+    listed = guide.partition("that is not certain (")[2].partition(")")[0]
+    assert set(re.findall(r"`(\w+)`", listed)) == raised, "docs/api.md"
+    assert set(_CORRECTED_ALIKE) <= raised | {"patient_mismatch"}
+
+
+def test_every_code_with_a_dicom_failure_of_its_own_exists() -> None:
+    assert set(_BY_CODE) <= {key.partition(".")[0] for key in MESSAGES}
+
+
+def test_every_image_that_is_not_assessed_has_a_next_step() -> None:
+    codes = {key.partition(".")[0] for key in MESSAGES}
+    assert set(of_model) <= set(NEXT_STEPS) <= codes, "webportal/review/study/model_result.py"
 
 
 def test_no_code_has_two_messages() -> None:
