@@ -1,6 +1,7 @@
 """Every kind of notification has a text, opens a page, and is offered to somebody."""
 
 import ast
+import inspect
 import pkgutil
 import re
 from collections.abc import Callable
@@ -14,9 +15,9 @@ from tests.notifications.one_of_each import make_notification
 from webportal import notifications
 from webportal.accounts.models import Role, User
 from webportal.api.notifications import NotificationSerializer
-from webportal.notifications import run
+from webportal.notifications import run, services
 from webportal.notifications.kinds import KINDS, subject_and_text
-from webportal.notifications.models import Kind
+from webportal.notifications.models import Kind, Notification
 
 pytestmark = pytest.mark.django_db
 
@@ -79,6 +80,19 @@ def test_the_api_says_what_every_kind_is_about() -> None:
     """In the description of `NotificationSerializer`, which the OpenAPI document repeats."""
     said = set(re.findall(r"`(\w+)`", NotificationSerializer.__doc__ or ""))
     assert set(Kind.values) - said == set()
+
+
+def test_every_kind_is_described() -> None:
+    pages = (ROOT / "docs" / "pages.md").read_text()
+    assert [str(kind.label) for kind in Kind if str(kind.label) not in pages] == []
+
+
+def test_what_belongs_to_a_department_is_shown_only_to_those_who_see_it() -> None:
+    relations = {each.name for each in Notification._meta.fields if each.is_relation}
+    limited = set(re.findall(r"Q\((\w+)=None\)", inspect.getsource(services._is_visible)))
+    # An emergency access is told to people outside its department on purpose.
+    open_to_all = {"recipient", "alert", "emergency"}
+    assert relations - limited == open_to_all, "_is_visible in webportal/notifications/services.py"
 
 
 @pytest.mark.parametrize("kind", Kind)
