@@ -142,6 +142,16 @@ class User(AbstractBaseUser):  # type: ignore[django-manager-missing]
         """Whether this user holds at least one of the roles."""
         return any(role in self.roles for role in roles)
 
+    @property
+    def is_radiologist(self) -> bool:
+        """For templates: a role misspelt there would silently hide things."""
+        return self.has_role(Role.RADIOLOGIST)
+
+    @property
+    def is_coordinator(self) -> bool:
+        """The same for coordinators."""
+        return self.has_role(Role.COORDINATOR)
+
     def join_only_department(self) -> None:
         """Let a new person belong to the only department, where there is only one."""
         found = list(Department.objects.all()[:2])

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from webportal.access.shown import show
+from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.orders.linking import OrderError, differences, link, of_number, unlink
 from webportal.orders.models import Order, OrderedStudy
@@ -73,7 +74,7 @@ def study_order(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
         "found": found,
         "number": number,
         "is_searched": step == "find",
-        "may_open": request.user.has_role("radiologist"),
+        "may_open": request.user.has_role(Role.RADIOLOGIST),
     }
     return render(request, "orders/study_order.html", context)
 
