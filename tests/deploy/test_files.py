@@ -72,6 +72,17 @@ def test_every_command_is_valid(source: str, command: list[str]) -> None:
     assert_understood(command)
 
 
+def test_every_variable_of_make_run_is_documented() -> None:
+    """Those of `make run` only, which settings.py does not read."""
+    sources = [file.read_text() for file in (ROOT / "deploy" / "local").glob("*.py")]
+    named = {each for text in sources for each in re.findall(r"\bCHESTLINE_[A-Z_]+", text)}
+    # By which the supervisor knows its own processes; nobody sets it.
+    named -= {"CHESTLINE_SUPERVISOR"}
+    assert len(named) >= 3
+    manual = (ROOT / "docs" / "deployment.md").read_text()
+    assert [each for each in sorted(named) if f"`{each}`" not in manual] == []
+
+
 def test_compose_has_every_part_once() -> None:
     services = _compose("compose.yaml")["services"]
     assert services.pop("restore")["profiles"] == ["restore"]
