@@ -13,7 +13,7 @@ from tests.conftest import PASSWORD
 from tests.factories import make_prediction
 from tests.reading import sign
 from webportal.accounts.models import Role, User
-from webportal.review.models import Read
+from webportal.review.models import Read, SecondReadingReason
 from webportal.review.reads.services import Entry
 from webportal.review.reports.agreement import (
     Agreement,
@@ -35,6 +35,12 @@ from webportal.review.reports.agreement import (
 def test_kappa_and_its_interval(table: Agreement, kappa: float, low: float, high: float) -> None:
     assert table.kappa == pytest.approx(kappa, abs=5e-4)
     assert table.interval == pytest.approx((low, high), abs=5e-3)
+
+
+def test_only_one_reason_for_a_second_read_is_chance() -> None:
+    """Studies chosen for anything else are harder than most and not among `only_drawn`."""
+    reasons = {SecondReadingReason.DRAWN: True, SecondReadingReason.OVERRULED: False}
+    assert set(reasons) == set(SecondReadingReason), "reader_against_reader in agreement.py"
 
 
 @pytest.mark.parametrize("table", [Agreement(0, 0, 0, 0), Agreement(9, 0, 0, 0)])
