@@ -25,7 +25,7 @@ WITHOUT_A_PERSON = {
     "webportal/orders/cleanup.py": "removes what is past its time, by its ids",
     "webportal/orders/reconciliation.py": "compares rows with the trail",
     "webportal/orders/linking.py": "links orders and studies of the whole hospital",
-    "webportal/orders/taking_in.py": "follows what the hospital's systems send",
+    "webportal/orders/receiving.py": "follows what the hospital's systems send",
     "webportal/records/file_faults.py": "files that are missing or damaged, by their keys",
     "webportal/records/reconciliation.py": "compares rows with the trail",
     "webportal/records/storage_identity.py": "whether the storage is that of the database",

@@ -7,8 +7,8 @@ from typing import Any
 from tests.factories import make_patient, make_study
 from webportal.accounts.models import Role, User
 from webportal.orders.models import OrderSource
+from webportal.orders.receiving import receive
 from webportal.orders.sources import create_source
-from webportal.orders.taking_in import take_in
 from webportal.records.models import Study
 
 _numbers = itertools.count(1)
@@ -62,7 +62,7 @@ def _segment(begin: str, fields: dict[int, str], given: int) -> str:
 
 def answered(source: OrderSource, message: bytes) -> tuple[str, str]:
     """What a message is answered: the code, and the words with it."""
-    return parsed(take_in(source, message))
+    return parsed(receive(source, message))
 
 
 def parsed(answer: bytes) -> tuple[str, str]:

@@ -5,7 +5,7 @@ import pytest
 from tests.orders.messages import answered, make_source, order, ordered_study
 from webportal.accounts.models import User
 from webportal.orders.models import AccessionIn, Order, OrderMessage, OrderSource
-from webportal.orders.taking_in import take_in
+from webportal.orders.receiving import receive
 
 pytestmark = pytest.mark.django_db
 
@@ -63,7 +63,7 @@ def test_what_cannot_be_followed_is_refused_with_the_reason(
 
 
 def test_an_acknowledgement_goes_to_its_sender_and_names_the_message(source: OrderSource) -> None:
-    header, msa = take_in(source, order(message_id="M/1")).decode().split("\r")[:2]
+    header, msa = receive(source, order(message_id="M/1")).decode().split("\r")[:2]
     fields = header.split("|")
     assert fields[2] == "CHESTLINE"
     assert fields[4:6] == ["RIS", "HOSP"]
@@ -77,9 +77,9 @@ def test_enhanced_mode_is_answered_in_its_codes(source: OrderSource) -> None:
 
 
 def test_errors_are_coded_as_the_version_has_it(source: OrderSource) -> None:
-    new = take_in(source, order(obr={18: ""})).decode()
+    new = receive(source, order(obr={18: ""})).decode()
     assert "\rERR|||101^field_missing^HL70357|E||||IPC-1, OBR-18 is empty." in new
-    old = take_in(source, order(obr={18: ""}, header={12: "2.3.1"})).decode()
+    old = receive(source, order(obr={18: ""}, header={12: "2.3.1"})).decode()
     assert "\rERR|^^^101\r" in old
 
 

@@ -8,7 +8,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
 from webportal.orders.models import OrderMessage
-from webportal.orders.taking_in import ACCEPTED
+from webportal.orders.receiving import ACCEPTED
 
 REFUSED = "orders_refused"
 # An older one has been looked at, or its study has been read without it.

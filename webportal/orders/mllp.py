@@ -19,7 +19,7 @@ from typing import Any
 from django.conf import settings
 from django.db import Error, OperationalError, connection
 
-from webportal.orders import hl7, taking_in
+from webportal.orders import hl7, receiving
 from webportal.orders.sources import note_rejected, source_at
 from webportal.tls import server_context
 
@@ -109,7 +109,7 @@ class _Connection(BaseRequestHandler):
             if self.server.tls is not None:
                 peer = self.server.tls.wrap_socket(peer, server_side=True)
             for message, is_whole in _messages(peer):
-                answer = self._answer(message) if is_whole else taking_in.too_long(message)
+                answer = self._answer(message) if is_whole else receiving.too_long(message)
                 if answer is None:
                     return
                 peer.settimeout(settings.ORDERS_ANSWER_SECONDS)
@@ -129,11 +129,11 @@ class _Connection(BaseRequestHandler):
             source = source_at(self.client_address[0])
             if source is None:
                 return None
-            return _twice(lambda: taking_in.take_in(source, message))
+            return _twice(lambda: receiving.receive(source, message))
         except Exception as error:
             # Nothing of the message, which the text of an error may quote.
             logger.error("A message is not taken in: %s", type(error).__name__)
-            return taking_in.unavailable(hl7.header_of(message))
+            return receiving.unavailable(hl7.header_of(message))
         finally:
             connection.close()
 

@@ -6,7 +6,7 @@ from webportal.audit.erasure import is_blank
 from webportal.audit.models import Action
 from webportal.audit.reconciliation import Check, Entries, differing_fields
 from webportal.orders.models import Order
-from webportal.orders.taking_in import described
+from webportal.orders.receiving import described
 
 
 def _differences_of_order(order: Order, entries: Entries) -> list[str]:

@@ -51,7 +51,8 @@ def create_source(
         raise SourceError(_("There is already a system with this name.")) from None
     source.departments.set(seen_by)
     append(
-        Event(Action.ORDER_SOURCE_CREATED, "order_source", source.pk, detail=_said_of(source)), by
+        Event(Action.ORDER_SOURCE_CREATED, "order_source", source.pk, detail=_settings_of(source)),
+        by,
     )
     return source
 
@@ -69,14 +70,14 @@ def change_source(
 ) -> OrderSource:
     """Change a system; its name stays. Raises SourceError and AddressError."""
     locked = OrderSource.objects.select_for_update().get(pk=source.pk)
-    before, seen_by = _said_of(locked), _departments(departments)
+    before, seen_by = _settings_of(locked), _departments(departments)
     locked.addresses, locked.is_active = read_addresses(addresses), is_active
     locked.accession_in, locked.character_set = accession_in, character_set
     if is_active:
         _refuse_taken(locked.addresses, locked)
     locked.save()
     locked.departments.set(seen_by)
-    after = _said_of(locked)
+    after = _settings_of(locked)
     detail = {
         name: {"from": before[name], "to": value}
         for name, value in after.items()
@@ -128,7 +129,7 @@ def _refuse_taken(addresses: list[str], source: OrderSource | None = None) -> No
             )
 
 
-def _said_of(source: OrderSource) -> dict[str, object]:
+def _settings_of(source: OrderSource) -> dict[str, object]:
     return {
         "name": source.name,
         "addresses": source.addresses,

@@ -31,7 +31,7 @@ ACCEPTED, ERROR, REJECTED = "AA", "AE", "AR"
 _SENDER = "CHESTLINE"
 
 
-def take_in(source: OrderSource, data: bytes) -> bytes:
+def receive(source: OrderSource, data: bytes) -> bytes:
     """Take in a message and return its acknowledgement.
 
     Once this returns with AA, the order is committed; what is not accepted changes nothing. Raises
