@@ -71,7 +71,7 @@ def _results(times: Times, shown: list[QueuePeriod]) -> Plot:
 def _waits(times: Times, shown: list[QueuePeriod]) -> Plot:
     series = []
     for priority in Priority:
-        for number, share in ((1, _("95 % of {priority}")), (0, _("half of {priority}"))):
+        for number, share in ((1, _("95th percentile, {priority}")), (0, _("median, {priority}"))):
             values = [
                 each.figures.get("times", {}).get(_key(priority), (None, None))[number]
                 for each in shown

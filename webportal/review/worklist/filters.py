@@ -83,7 +83,7 @@ class WorklistFilter(forms.Form):
         label=_("Received until"), required=False, widget=forms.DateInput(attrs={"type": "date"})
     )
     order = forms.ChoiceField(
-        label=_("Order"),
+        label=_("Sort by"),
         choices=[(name, order.label) for name, order in ORDERS.items()],
         required=False,
     )
