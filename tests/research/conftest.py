@@ -14,7 +14,6 @@ from webportal.storage import storage_from_url
 def _own_storage(settings: Settings, tmp_path: Path) -> None:
     url = f"file://{tmp_path / 'storage'}"
     settings.STORAGES = settings.STORAGES | {"default": storage_from_url(url)}
-    settings.UPLOAD_TEMP_DIR = tmp_path / "incoming"
     settings.UPLOAD_MIN_FREE_BYTES = 0
 
 

@@ -116,18 +116,13 @@ def _make(export: ResearchExport) -> None:
     if not (person.is_active and person.has_role(Role.RESEARCHER)):
         raise FailedError("not_allowed")
     studies = selected(export, person)[: services.MOST_STUDIES]
-    with tempfile.TemporaryFile(dir=_folder()) as file:
+    # On disk where the scheduler's temporary folder is, for its backups.
+    with tempfile.TemporaryFile() as file:
         contents = archive.write(export, person, studies, file, lambda done: _tell(export, done))
         if not contents.studies:
             ResearchExport.objects.filter(pk=export.pk).update(left_out=dict(contents.left_out))
             raise FailedError("nothing")
         _store(export, contents, file)
-
-
-def _folder() -> str:
-    """Where the file is put together: on disk, where uploads are, too."""
-    settings.UPLOAD_TEMP_DIR.mkdir(parents=True, exist_ok=True)
-    return str(settings.UPLOAD_TEMP_DIR)
 
 
 def _tell(export: ResearchExport, done: int) -> None:
