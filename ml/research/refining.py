@@ -25,7 +25,7 @@ from ml.research.dataset import LabelledImage
 from ml.research.gate.variation import collimated, lay_tubes, other_greys, reframed, write_letters
 from ml.research.packaging import Responses
 from ml.research.targets import FINDINGS, SHARES, Targets
-from ml.research.training import RimPenalty
+from ml.research.training import RimPenalty, column
 from ml.serving.backbones import scaled_stages
 from ml.serving.network import JIT_COMPILE, LATERAL_STAGE, backbone_of, build_network
 
@@ -99,7 +99,7 @@ def fill_pool(network: keras.Model, material: Material, options: RefiningOptions
     training. Greys and sharpness are lent by an image of any source and class.
     """
     rng = np.random.default_rng(options.seed)
-    chances = _chances(material, options)
+    chances = draw_chances(material, options.acquisition_balance, options.seed)
     source = rng.choice(len(chances), options.pool, p=chances)
     features = trunk(network)
     starts = range(0, options.pool, CHUNK)
@@ -117,7 +117,8 @@ def fill_pool(network: keras.Model, material: Material, options: RefiningOptions
     return Pool(np.concatenate(kept), source)
 
 
-def _chances(material: Material, options: RefiningOptions) -> np.ndarray:
+def draw_chances(material: Material, acquisition_balance: float, seed: int) -> np.ndarray:
+    """Return how likely each image is to be drawn: (n,), see ``SHARES`` and ``fill_pool``."""
     group, targets = material.targets.group, material.targets
     chances = np.zeros(len(group))
     children = np.isin(group, ("normal", "pneumonia"))
@@ -128,7 +129,7 @@ def _chances(material: Material, options: RefiningOptions) -> np.ndarray:
         acquisition_traits(material.inputs[children]),
         targets.pneumonia[children],
         patients,
-        options.seed,
+        seed,
     )
     overlap = np.ones(len(group))
     overlap[children] = np.where(targets.pneumonia[children] == 1, 1 - estimates, estimates)
@@ -136,7 +137,7 @@ def _chances(material: Material, options: RefiningOptions) -> np.ndarray:
         members = group == name
         if not members.any():
             continue
-        balance = options.acquisition_balance if name in ("normal", "pneumonia") else 0.0
+        balance = acquisition_balance if name in ("normal", "pneumonia") else 0.0
         weighed = balance * overlap[members] / overlap[members].sum()
         chances[members] = share * (weighed + (1 - balance) / members.sum())
     return np.asarray(chances / chances.sum())
@@ -198,20 +199,7 @@ class PoolBatches(keras.utils.PyDataset):  # type: ignore[misc]
         for each in features:
             if rng.random() < 0.3:
                 _cut_out(each, rng)
-        rows, targets = self.pool.source[chosen], self.targets
-        wanted = {
-            "logit": targets.pneumonia[rows],
-            "subtype_logit": targets.bacterial[rows],
-            "findings": targets.findings[rows],
-            "abnormal": targets.abnormal[rows, None],
-        }
-        weights = {
-            "logit": targets.weight[rows],
-            "subtype_logit": targets.has_pattern[rows],
-            "findings": targets.has_findings[rows],
-            "abnormal": np.ones(len(rows)),
-        }
-        return features, wanted, weights
+        return features, *self.targets.by_output(self.pool.source[chosen])
 
 
 def _cut_out(features: np.ndarray, rng: Rng) -> None:
@@ -242,8 +230,7 @@ def refine(
     learner = keras.Model(
         trunk(network).output,
         {
-            "logit": network.output["logit"],
-            "subtype_logit": network.output["subtype_logit"],
+            **{name: column(network, name) for name in ("logit", "subtype_logit")},
             "findings": layers.Dense(len(FINDINGS), kernel_initializer="zeros")(pooled),
             "abnormal": layers.Dense(1, kernel_initializer="zeros")(pooled),
         },

@@ -131,6 +131,22 @@ class Targets:
         names = [each.name for each in fields(cls)]
         return cls(**{n: np.concatenate([getattr(part, n) for part in parts]) for n in names})
 
+    def by_output(self, rows: np.ndarray) -> tuple[dict[str, Floats], dict[str, Floats]]:
+        """Return the targets of chosen images and their weights, for each output in training."""
+        wanted = {
+            "logit": self.pneumonia[rows, None],
+            "subtype_logit": self.bacterial[rows, None],
+            "findings": self.findings[rows],
+            "abnormal": self.abnormal[rows, None],
+        }
+        weights = {
+            "logit": self.weight[rows],
+            "subtype_logit": self.has_pattern[rows],
+            "findings": self.has_findings[rows],
+            "abnormal": np.ones(len(rows)),
+        }
+        return wanted, weights
+
 
 def reading_of(image: LabelledImage) -> str:
     """Return how radiologists read an image of a sheet: one of the keys of ``TRUST``.

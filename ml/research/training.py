@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import keras
 import numpy as np
@@ -114,7 +115,10 @@ class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]
                 for image, donor in zip(chosen, donors, strict=True)
             ]
         )
-        targets = {"logit": self.targets[chosen], "subtype_logit": self.is_bacterial[chosen]}
+        targets = {
+            "logit": self.targets[chosen, None],
+            "subtype_logit": self.is_bacterial[chosen, None],
+        }
         weights = {
             "logit": np.ones(len(chosen), np.float32),
             "subtype_logit": self.has_subtype[chosen],
@@ -126,10 +130,19 @@ class BalancedBatches(keras.utils.PyDataset):  # type: ignore[misc]
         self.begin(self.epoch + 1)
 
 
+class Epochs(Protocol):
+    """Batches that are drawn anew for each epoch."""
+
+    def begin(self, epoch: int) -> None:
+        """Draw the batches of an epoch."""
+
+    def __len__(self) -> int: ...
+
+
 class ResumeEpoch(keras.callbacks.Callback):  # type: ignore[misc]
     """Start the batches at the epoch that an interrupted training had reached."""
 
-    def __init__(self, batches: BalancedBatches) -> None:
+    def __init__(self, batches: Epochs) -> None:
         super().__init__()
         self.batches = batches
 
@@ -160,6 +173,15 @@ def start_from_imagenet(options: TrainingOptions) -> keras.Model:
     return network
 
 
+def column(network: keras.Model, name: str) -> keras.KerasTensor:
+    """Return an output (n,) as a column (n, 1), for training.
+
+    Keras averages a loss over the last axis before it applies the images' weights: without an axis
+    of its own, each weight would apply to the whole batch.
+    """
+    return keras.layers.Reshape((1,), name=f"{name}_column")(network.output[name])
+
+
 def train(
     network: keras.Model,
     inputs: np.ndarray,
@@ -184,7 +206,7 @@ def train(
         warmup_target=options.learning_rate,
         warmup_steps=warm_up,
     )
-    outputs = {name: network.output[name] for name in ("logit", "subtype_logit")}
+    outputs = {name: column(network, name) for name in ("logit", "subtype_logit")}
     classifier = keras.Model(network.input, outputs)
     loss = keras.losses.BinaryCrossentropy(
         from_logits=True, label_smoothing=options.label_smoothing

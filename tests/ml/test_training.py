@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from ml.research.dataset import LabelledImage
-from ml.research.training import BalancedBatches, RimPenalty, TrainingOptions, train
+from ml.research.training import BalancedBatches, RimPenalty, TrainingOptions, column, train
 from ml.serving.backbones import BACKBONES, Scaling
 from ml.serving.network import build_network
 
@@ -86,7 +86,7 @@ def test_batches_have_both_classes_and_tell_the_subtype_only_where_it_is_known()
 
     drawn = [batches[index] for index in range(len(batches))]
 
-    targets = np.concatenate([targets["logit"] for _, targets, _ in drawn])
+    targets = np.concatenate([targets["logit"][:, 0] for _, targets, _ in drawn])
     subtype_counts = np.concatenate([weights["subtype_logit"] for *_, weights in drawn])
     assert targets.mean() == 0.5
     np.testing.assert_array_equal(subtype_counts, targets)
@@ -114,3 +114,25 @@ def test_evidence_on_the_rim_is_penalised_and_that_on_the_lungs_is_not() -> None
     assert float(penalty(maps)) == 0
     maps[0, 0, 3], maps[1, 13, 13] = 4, -4
     assert float(penalty(maps)) == pytest.approx(0.1 * 2 * 4 / 14**2)
+
+
+def test_the_weight_of_an_image_applies_to_it_alone() -> None:
+    import keras
+
+    network = build_network(32, backbone="tiny")
+    inputs, labelled = made_up(6)
+    known = np.array([image.kind in ("bacteria", "virus") for image in labelled], float)
+    targets = np.array([[image.kind == "bacteria"] for image in labelled], float)
+    logits = np.ravel(network.predict_on_batch(inputs)["subtype_logit"])
+    learner = keras.Model(network.input, {"subtype_logit": column(network, "subtype_logit")})
+    learner.compile(loss={"subtype_logit": keras.losses.BinaryCrossentropy(from_logits=True)})
+
+    loss = learner.evaluate(
+        inputs,
+        {"subtype_logit": targets},
+        sample_weight={"subtype_logit": known},
+        verbose=0,
+    )
+
+    each = np.logaddexp(0, logits) - targets[:, 0] * logits
+    assert loss == pytest.approx(float((each * known).mean()), abs=1e-5)
