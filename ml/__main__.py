@@ -12,6 +12,7 @@ from ml.commands import (
     evaluate,
     gate,
     independent,
+    pointing,
     predict,
     refine,
     shortcuts,
@@ -32,6 +33,7 @@ COMMANDS = {
     "predict": predict,
     "consistency": consistency,
     "shortcuts": shortcuts,
+    "pointing": pointing,
     "benchmark": benchmark,
 }
 

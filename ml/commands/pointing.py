@@ -1,0 +1,51 @@
+"""Compare a package's heat map with boxes that radiologists drew."""
+
+import argparse
+from pathlib import Path
+
+from ml.commands.common import add_package_arguments, print_figures
+from ml.commands.errors import CommandError
+from ml.research.dataset import load_inputs
+from ml.research.label_sheet import read_pictures
+from ml.serving.package import load_package
+from ml.serving.runtimes.choice import choose_runtime
+
+HELP = "compare the heat map with drawn boxes"
+BATCH = 32
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's arguments."""
+    parser.add_argument(
+        "--images",
+        type=Path,
+        required=True,
+        metavar="CSV",
+        help="a sheet (file, patient) of radiographs, beside it",
+    )
+    parser.add_argument(
+        "--boxes",
+        type=Path,
+        required=True,
+        metavar="CSV",
+        help="a sheet (file, finding, x, y, width, height; shares of the image's sides)",
+    )
+    add_package_arguments(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Measure on every image with a box, whatever the gate says of it."""
+    from ml.research.packaging import Responses
+    from ml.research.pointing import measure_pointing, read_boxes
+
+    package = load_package(arguments.package)
+    boxes = read_boxes(arguments.boxes)
+    images = [each for each in read_pictures(arguments.images) if each.path.name in boxes]
+    if not images:
+        raise CommandError(f"No image of {arguments.images} has a box in {arguments.boxes}.")
+    inputs = load_inputs(images, package.input_size, "images with boxes")
+    runtime = choose_runtime(package, BATCH, device=arguments.device)
+    responses = Responses.of_runtime(runtime, inputs, images)
+    figures = measure_pointing(responses, package.calibration, arguments.boxes)
+    print_figures({"package": package.version, **figures}, as_json=arguments.json)
+    return 0
