@@ -12,6 +12,7 @@ from ml.commands import (
     evaluate,
     gate,
     independent,
+    joint,
     pointing,
     predict,
     refine,
@@ -26,6 +27,7 @@ from ml.serving.runtimes.choice import NoRuntimeError
 COMMANDS = {
     "train": train,
     "refine": refine,
+    "joint": joint,
     "compare": compare,
     "gate": gate,
     "evaluate": evaluate,

@@ -82,27 +82,38 @@ def build_refined_package(
     folds: Folds,
     facts: Mapping[str, Any],
     fullres: Path | None = None,
+    gated: tuple[Gate, Mapping[str, Any]] | None = None,
+    pointing: Mapping[str, Any] | None = None,
 ) -> ModelPackage:
-    """Calibrate, set the operating points, measure, and write the package, with the start's gate.
+    """Calibrate, set the operating points, measure, and write the package.
 
-    The gate looks at features that refining leaves as they are, so its figures hold too.
+    ``gated`` is a new gate with its figures. Without it the start's gate stays: it looks at
+    features that refining leaves as they are, so its figures hold too. ``pointing`` are the figures
+    of the heat map against drawn boxes.
     """
     out.mkdir(parents=True, exist_ok=True)
     network.save_weights(out / WEIGHTS_FILE)
     export(network, out)
-    shutil.copy(start.gate_path, out / GATE_FILE)
-    gate = Gate.load(start.gate_path)
+    before = json.loads((start.path / FACTS_FILE).read_text())
+    if gated:
+        gate, gate_figures = gated
+        gate.save(out / GATE_FILE)
+    else:
+        gate, gate_figures = Gate.load(start.gate_path), before["gate"]
+        shutil.copy(start.gate_path, out / GATE_FILE)
     scale = folds.scale(training)
     figures = {}
     for name, fold in folds.children.items():
         others = folds.scale(training, without=name)
         figures[name] = measure(others.cases(fold, refused_by(gate, fold)), _thresholds(others))
-    package_facts = json.loads((start.path / FACTS_FILE).read_text()) | {
+    package_facts = before | {
         "format": FORMAT,
         "version": out.name,
         **network_facts(ONNXRuntime(out / NETWORK_FILE), scale, training, folds.children),
         "figures": figures,
+        "gate": gate_figures,
         "adults": measure_adults(folds.adults, scale),
+        "pointing": pointing,
         "training": dict(facts),
     }
     return with_consistency(write_package(out, package_facts), fullres)

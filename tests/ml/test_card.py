@@ -190,3 +190,17 @@ def test_independent_figures_come_with_their_source_and_intervals() -> None:
     assert "| images | 120 |" in section
     low, high = measured["operating_points"]["likely"]["sensitivity_interval"]
     assert f"({low:.1%} to {high:.1%})" in section
+
+
+def test_the_heat_map_is_compared_with_drawn_boxes_where_there_are_any() -> None:
+    assert "not compared with boxes" in write_card(facts())
+    figures = {
+        "n": 34,
+        "pointed": 0.147,
+        "pointed_interval": [0.05, 0.25],
+        "energy": 0.153,
+        "energy_interval": [0.1, 0.2],
+        "area": 0.067,
+    }
+    card = write_card(facts(pointing={"all findings": figures}))
+    assert "| all findings | 34 | 14.7% (5.0% to 25.0%) | 15.3% (10.0% to 20.0%) | 6.7% |" in card

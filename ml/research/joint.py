@@ -1,0 +1,313 @@
+"""Training on children and adults together from ImageNet weights, with a teacher of where to look.
+
+A network trained on several sources by their labels alone spreads its evidence over the whole
+image. Here the map of a trained network, the *teacher*, is a further target on the same changed
+image: the new network has to find its evidence in the same places (Zagoruyko and Komodakis, *Paying
+More Attention to Attention*, ICLR 2017). On children's images the teacher's log-odds are a target
+beside the label. Some of these have a square covered, often the teacher's hottest one, so that the
+answer has to follow from what is visible.
+
+The stem and the first stages are frozen, so their features and the teacher's responses are computed
+once for each changed image and kept in a *pool* on disk.
+"""
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import NamedTuple, Self
+
+import keras
+import numpy as np
+from keras import layers, ops
+from tqdm import tqdm
+
+from ml.research.occlusion import cover, hottest_square
+from ml.research.refining import Material, change, draw_chances
+from ml.research.targets import FINDINGS, SHARES
+from ml.research.training import ResumeEpoch, TrainingOptions, column, start_from_imagenet
+from ml.serving.backbones import scaled_stages
+from ml.serving.calibration import Floats
+from ml.serving.network import JIT_COMPILE, backbone_of
+
+SHARD = 1440
+CHUNK = 32
+COVERED_SHARE = 0.3
+# Squares cover these shares of the image.
+COVERED_AREA = (0.05, 0.2)
+# Of the error in log-odds: beyond it the loss grows no longer with the square.
+HUBER_DELTA = 2.0
+CHILDREN = ("normal", "pneumonia")
+
+
+@dataclass(frozen=True)
+class JointOptions:
+    """The chosen options; stored in the package as they are."""
+
+    backbone: str = "lite0"
+    input_size: int = 224
+    pool: int = 14400
+    epochs: int = 12
+    images_per_epoch: int = 2400
+    left_out: int = 0
+    batch_size: int = 32
+    learning_rate: float = 1e-3
+    weight_decay: float = 5e-4
+    label_smoothing: float = 0.05
+    map_weight: float = 2.0
+    adults_map_share: float = 0.25
+    teacher_weight: float = 0.5
+    findings_weight: float = 0.5
+    abnormal_weight: float = 0.3
+    subtype_weight: float = 0.6
+    rim_penalty: float = 0.1
+    acquisition_balance: float = 0.75
+    frozen_stages: int = 3
+    head_dropout: float = 0.3
+    stochastic_depth: float = 0.1
+    batch_norm_momentum: float = 0.97
+    average_momentum: float = 0.995
+    seed: int = 0
+
+
+def start(options: JointOptions) -> keras.Model:
+    """Build the network with ImageNet weights and a frozen trunk, as ``training`` does."""
+    names = {field.name for field in fields(TrainingOptions)}
+    shared = {n: getattr(options, n) for n in names if hasattr(options, n)}
+    return start_from_imagenet(TrainingOptions(**shared))
+
+
+class TaughtPool(NamedTuple):
+    """Changed images (m,): frozen features, the image each comes from, the teacher's responses."""
+
+    features: np.ndarray
+    source: np.ndarray
+    maps: np.ndarray
+    logits: np.ndarray
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read all shards of a folder."""
+        shards = []
+        for path in sorted(folder.glob("pool-*.npz")):
+            with np.load(path) as arrays:
+                shards.append(cls(**arrays))
+        return cls(*(np.concatenate(each) for each in zip(*shards, strict=True)))
+
+
+def trunk_output(network: keras.Model, frozen_stages: int) -> keras.KerasTensor:
+    """Return the features above the frozen stages."""
+    blocks = sum(s.repeats for s in scaled_stages(backbone_of(network))[:frozen_stages])
+    return network.get_layer(f"block{blocks - 1}_add").output
+
+
+def has_same_trunk(one: keras.Model, other: keras.Model, frozen_stages: int) -> bool:
+    """Return whether two folded networks have the same frozen part."""
+    trunk = keras.Model(one.input, trunk_output(one, frozen_stages))
+    return all(
+        np.allclose(ours, theirs, atol=1e-4)
+        for layer in trunk.layers
+        for ours, theirs in zip(
+            layer.get_weights(), other.get_layer(layer.name).get_weights(), strict=True
+        )
+    )
+
+
+def fill_pool(
+    teacher: keras.Model, material: Material, options: JointOptions, folder: Path
+) -> None:
+    """Draw and change images as ``refining`` does; keep features and the teacher's responses.
+
+    The pool is kept in shards, and one that exists is not made again. ``teacher`` is folded, and
+    has the frozen part of the network to be trained.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    chances = draw_chances(material, options.acquisition_balance, options.seed)
+    taught = keras.Model(
+        teacher.input,
+        {
+            "features": trunk_output(teacher, options.frozen_stages),
+            "maps": teacher.output["activation_map"],
+            "logits": teacher.output["logit"],
+        },
+    )
+    for number, first in enumerate(range(0, options.pool, SHARD)):
+        path = folder / f"pool-{number:03}.npz"
+        if not path.exists():
+            size = min(SHARD, options.pool - first)
+            shard = _shard(taught, material, chances, size, (options.seed, number))
+            unfinished = path.with_suffix(".part")
+            with unfinished.open("wb") as stream:
+                np.savez(stream, **shard._asdict())
+            unfinished.rename(path)
+
+
+def _shard(
+    taught: keras.Model,
+    material: Material,
+    chances: np.ndarray,
+    size: int,
+    seed: tuple[int, int],
+) -> TaughtPool:
+    rng = np.random.default_rng(seed)
+    source = rng.choice(len(chances), size, p=chances)
+    is_child = np.isin(material.targets.group[source], CHILDREN)
+    kept: dict[str, list[np.ndarray]] = {"features": [], "maps": [], "logits": []}
+    for first in tqdm(range(0, size, CHUNK), f"shard {seed[1]}", unit="batch"):
+        rows = slice(first, first + CHUNK)
+        changed = np.stack(
+            [
+                change(material.inputs[i], material.inputs[rng.integers(len(chances))], rng)
+                for i in source[rows]
+            ]
+        )
+        said = taught.predict_on_batch(changed)
+        covered = np.flatnonzero(is_child[rows] & (rng.random(len(changed)) < COVERED_SHARE))
+        if len(covered):
+            squares = np.stack([_cover(changed[i], said["maps"][i], rng) for i in covered])
+            again = taught.predict_on_batch(squares)
+            said = {name: np.array(values) for name, values in said.items()}
+            for name, values in again.items():
+                said[name][covered] = values
+        for name, values in said.items():
+            kept[name].append(values.astype(np.float16 if name == "features" else np.float32))
+    return TaughtPool(source=source, **{name: np.concatenate(v) for name, v in kept.items()})
+
+
+def _cover(pixels: np.ndarray, heat: Floats, rng: np.random.Generator) -> np.ndarray:
+    """Cover the hottest square or, as often, one anywhere."""
+    size = len(pixels)
+    side = round(size * rng.uniform(*COVERED_AREA) ** 0.5)
+    if rng.random() < 0.5:
+        return cover(pixels, hottest_square(heat, size, side), side)
+    y, x = rng.integers(0, size - side + 1, 2)
+    return cover(pixels, (int(y), int(x)), side)
+
+
+class TaughtBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches from a pool without the images of one part of the patients, by ``SHARES``."""
+
+    def __init__(self, pool: TaughtPool, material: Material, options: JointOptions) -> None:
+        super().__init__()
+        self.pool, self.targets, self.options = pool, material.targets, options
+        group = material.targets.group[pool.source]
+        kept = material.parts[pool.source] != options.left_out
+        self.members = {
+            name: members
+            for name in SHARES
+            if len(members := np.flatnonzero(kept & (group == name)))
+        }
+        shares = np.array([SHARES[name] for name in self.members])
+        self.shares = shares / shares.sum()
+        self.begin(0)
+
+    def begin(self, epoch: int) -> None:
+        """Draw other images for an epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        return self.options.images_per_epoch // self.options.batch_size
+
+    def on_epoch_end(self) -> None:
+        """Draw other images for the next epoch."""
+        self.begin(self.epoch + 1)
+
+    def __getitem__(
+        self, index: int
+    ) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, np.ndarray]]:
+        rng = np.random.default_rng((self.options.seed, self.epoch, index))
+        drawn = rng.choice(list(self.members), self.options.batch_size, p=self.shares)
+        chosen = np.array([rng.choice(self.members[name]) for name in drawn])
+        wanted, weights = self.targets.by_output(self.pool.source[chosen])
+        is_child = np.isin(drawn, CHILDREN)
+        wanted["taught"] = self.pool.logits[chosen, None]
+        weights["taught"] = is_child.astype(np.float64)
+        wanted["activation_map"] = self.pool.maps[chosen]
+        weights["activation_map"] = np.where(is_child, 1, self.options.adults_map_share)
+        return self.pool.features[chosen].astype(np.float32), wanted, weights
+
+
+def unlike(wanted: keras.KerasTensor, given: keras.KerasTensor) -> keras.KerasTensor:
+    """Return 1 minus the correlation of two batches of maps (n, s, s), for each pair: (n,)."""
+    return 1 - ops.mean(_standardised(wanted) * _standardised(given), axis=(1, 2))
+
+
+def _standardised(maps: keras.KerasTensor) -> keras.KerasTensor:
+    centred = maps - ops.mean(maps, axis=(1, 2), keepdims=True)
+    return centred * ops.rsqrt(ops.mean(ops.square(centred), axis=(1, 2), keepdims=True) + 1e-4)
+
+
+def accuracy(wanted: keras.KerasTensor, given: keras.KerasTensor) -> keras.KerasTensor:
+    """Return where log-odds are on the side of the target, which may be a share."""
+    return ops.cast(ops.equal(wanted > 0.5, given > 0), "float32")
+
+
+def train_jointly(
+    network: keras.Model,
+    pool: TaughtPool,
+    material: Material,
+    options: JointOptions,
+    checkpoints: Path,
+) -> keras.Model:
+    """Train a network that starts from ImageNet weights; return it, with the averaged weights.
+
+    The findings and *abnormal* are outputs for training alone. ``checkpoints`` is a folder for the
+    state after each epoch, from which a broken-off training of the same options goes on, and for
+    the losses by epoch (``history.csv``).
+    """
+    checkpoints.mkdir(parents=True, exist_ok=True)
+    pooled = layers.Dropout(0.2, name="findings_dropout")(network.get_layer("dropped_pool").output)
+    columns = {name: column(network, name) for name in ("logit", "subtype_logit")}
+    outputs = {
+        **columns,
+        "taught": layers.Identity(name="taught")(columns["logit"]),
+        "activation_map": network.output["activation_map"],
+        "findings": layers.Dense(len(FINDINGS), kernel_initializer="zeros")(pooled),
+        "abnormal": layers.Dense(1, kernel_initializer="zeros")(pooled),
+    }
+    learner = keras.Model(trunk_output(network, options.frozen_stages), outputs)
+    batches = TaughtBatches(pool, material, options)
+    steps = options.epochs * len(batches)
+    warm_up = steps // 12
+    schedule = keras.optimizers.schedules.CosineDecay(
+        options.learning_rate / 20,
+        decay_steps=steps - warm_up,
+        warmup_target=options.learning_rate,
+        warmup_steps=warm_up,
+    )
+    loss = keras.losses.BinaryCrossentropy(True, label_smoothing=options.label_smoothing)
+    learner.compile(
+        keras.optimizers.AdamW(
+            schedule,
+            weight_decay=options.weight_decay,
+            use_ema=True,
+            ema_momentum=options.average_momentum,
+        ),
+        loss={
+            **dict.fromkeys(outputs, loss),
+            "taught": keras.losses.Huber(delta=HUBER_DELTA),
+            "activation_map": unlike,
+        },
+        loss_weights={
+            "logit": 1.0,
+            "subtype_logit": options.subtype_weight,
+            "taught": options.teacher_weight,
+            "activation_map": options.map_weight,
+            "findings": options.findings_weight,
+            "abnormal": options.abnormal_weight,
+        },
+        metrics={"logit": accuracy},
+        jit_compile=JIT_COMPILE,
+    )
+    learner.fit(
+        batches,
+        epochs=options.epochs,
+        verbose=2,
+        shuffle=False,
+        callbacks=[
+            keras.callbacks.BackupAndRestore(
+                str(checkpoints), double_checkpoint=True, delete_checkpoint=False
+            ),
+            keras.callbacks.CSVLogger(str(checkpoints / "history.csv"), append=True),
+            ResumeEpoch(batches),
+        ],
+    )
+    return network

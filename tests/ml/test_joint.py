@@ -1,0 +1,115 @@
+"""Training on children and adults together, with a teacher of where to look."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+from ml.research import joint
+from ml.research.joint import (
+    JointOptions,
+    TaughtBatches,
+    TaughtPool,
+    fill_pool,
+    has_same_trunk,
+    train_jointly,
+    trunk_output,
+    unlike,
+)
+from ml.research.refining import part_of
+from ml.serving.network import build_network, fold
+from tests.ml.networks import random_network
+from tests.ml.test_refining import SIZE, material
+
+OPTIONS = JointOptions(
+    input_size=SIZE, pool=96, epochs=2, images_per_epoch=32, batch_size=16, left_out=1
+)
+
+
+@pytest.fixture
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(joint, "SHARD", 48)
+
+
+def test_a_pool_is_filled_in_shards_and_goes_on_where_it_broke_off(
+    tmp_path: Path, small_shards: None
+) -> None:
+    teacher, made_up = random_network(SIZE), material()
+    fill_pool(teacher, made_up, OPTIONS, tmp_path)
+    whole = TaughtPool.read(tmp_path)
+    assert whole.features.shape == (96, 8, 8, 40)
+    assert whole.maps.shape == (96, 4, 4)
+    np.testing.assert_allclose(whole.maps.mean(axis=(1, 2)), whole.logits, atol=1e-3)
+
+    (tmp_path / "pool-001.npz").unlink()
+    untouched = (tmp_path / "pool-000.npz").stat().st_mtime_ns
+    fill_pool(teacher, made_up, OPTIONS, tmp_path)
+    np.testing.assert_array_equal(TaughtPool.read(tmp_path).source, whole.source)
+    assert (tmp_path / "pool-000.npz").stat().st_mtime_ns == untouched
+
+
+def test_only_childrens_images_learn_from_the_teachers_answer() -> None:
+    made_up = material()
+    rows = np.arange(80)
+    pool = TaughtPool(
+        np.ones((80, 8, 8, 40), np.float16), rows, np.ones((80, 4, 4)), np.full(80, 3.0)
+    )
+    options = JointOptions(batch_size=600, images_per_epoch=600, left_out=1)
+    batches = TaughtBatches(pool, made_up, options)
+
+    _, targets, weights = batches[0]
+
+    drawn = {int(row) for members in batches.members.values() for row in members}
+    assert drawn == {i for i, image in enumerate(made_up.images) if part_of(image) != 1}
+    of_children = weights["findings"] == 0
+    np.testing.assert_array_equal(targets["taught"], 3)
+    np.testing.assert_array_equal(weights["taught"], of_children)
+    np.testing.assert_array_equal(weights["activation_map"][of_children], 1)
+    np.testing.assert_array_equal(weights["activation_map"][~of_children], options.adults_map_share)
+
+
+def test_maps_are_alike_whatever_their_scale_and_mean() -> None:
+    maps = np.random.default_rng(0).normal(0, 5, (3, 4, 4)).astype(np.float32)
+    given = np.stack([2 * maps[0] - 7, -maps[1], maps[2] * 0])
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(unlike(maps, given)), [0, 2, 1], atol=1e-3
+    )
+
+
+@pytest.mark.timeout(900)  # compiles two networks
+def test_training_leaves_the_frozen_stages_and_learns_the_teachers_map(tmp_path: Path) -> None:
+    made_up = material()
+    network = build_network(SIZE)
+    for layer in network.layers[: network.layers.index(network.get_layer("block5_expand"))]:
+        layer.trainable = False
+    teacher = fold(network)
+    classifier = teacher.get_layer("classifier")
+    kernel, bias = classifier.get_weights()
+    classifier.set_weights([-30 * kernel, bias])
+    before = {
+        w.path: w.numpy() for w in keras.Model(network.input, trunk_output(network, 3)).weights
+    }
+    fill_pool(teacher, made_up, OPTIONS, tmp_path / "pool")
+    pool = TaughtPool.read(tmp_path / "pool")
+    assert has_same_trunk(fold(network), teacher, 3)
+
+    trained = fold(train_jointly(network, pool, made_up, OPTIONS, tmp_path))
+
+    for weights in keras.Model(network.input, trunk_output(network, 3)).weights:
+        np.testing.assert_array_equal(before[weights.path], weights.numpy())
+    assert has_same_trunk(trained, teacher, 3)
+    assert not np.allclose(
+        trained.get_layer("head").get_weights()[0], teacher.get_layer("head").get_weights()[0]
+    )
+    history = (tmp_path / "history.csv").read_text().splitlines()
+    assert len(history) == 1 + OPTIONS.epochs
+    assert {"epoch", "loss", "logit_accuracy", "activation_map_loss"} <= set(history[0].split(","))
+
+
+def test_a_teacher_with_other_low_level_features_is_told_apart() -> None:
+    one, other = random_network(32), random_network(32)
+    assert has_same_trunk(one, other, 3)
+    stem = other.get_layer("stem")
+    stem.set_weights([weights + 0.1 for weights in stem.get_weights()])
+    assert not has_same_trunk(one, other, 3)
