@@ -6,7 +6,9 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from deploy.local.system import ROOT
@@ -56,6 +58,20 @@ def test_every_column_has_its_cell(browser: Client) -> None:
     page = browser.get("/worklist").text
     row = page.split(f'id="row-{study.pk}"')[1].split("</tr>")[0]
     assert re.findall(r'<td class="col-(\w+)"', row) == ["select", *COLUMNS]
+
+
+def test_no_column_needs_a_query_for_each_row(browser: Client) -> None:
+    browser.post(reverse("review:columns"), {"column": [*COLUMNS]})
+    counts = []
+    for _ in range(3):
+        for _ in range(3):
+            make_prediction()
+        with CaptureQueriesContext(connection) as queries:
+            page = browser.get("/worklist", {"state": "all"})
+        counts.append((page.text.count('id="row-'), len(queries)))
+    (few, once), (many, again) = counts[1:]  # the first fills what is remembered
+    assert (few, many) == (6, 9)
+    assert once == again, "fetch it once per page, in webportal/review/worklist/views.py"
 
 
 def test_every_column_has_its_width() -> None:
