@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from ml.__main__ import main
 from ml.research import joint
 from ml.research.joint import (
     JointOptions,
@@ -113,3 +114,11 @@ def test_a_teacher_with_other_low_level_features_is_told_apart() -> None:
     stem = other.get_layer("stem")
     stem.set_weights([weights + 0.1 for weights in stem.get_weights()])
     assert not has_same_trunk(one, other, 3)
+
+
+def test_a_package_that_exists_is_never_written_over(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sheets = ["--adults", "labels.csv", "--others", "labels.csv"]
+    assert main(["joint", "--data", str(tmp_path), *sheets, "--out", str(tmp_path)]) == 1
+    assert "A changed package is a new version" in capsys.readouterr().err

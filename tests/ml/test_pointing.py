@@ -1,11 +1,15 @@
 """The heat map against drawn boxes."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from ml.__main__ import main
 from ml.research.pointing import ALL, Box, point, read_boxes, summarise
+from tests import dicom_files
 
 SIZE = 140
 
@@ -61,3 +65,29 @@ def test_boxes_are_read_by_file(tmp_path: Path) -> None:
     boxes = read_boxes(sheet)
     assert boxes["a.jpg"][0] == Box("Mass", 0.1, 0.2, 0.3, 0.4)
     assert len(boxes["a.jpg"]) == 2
+
+
+def write_sheets(folder: Path, boxed: str) -> list[str]:
+    Image.fromarray(dicom_files.phantom(8, (224, 224))).save(folder / "a.png")
+    (folder / "labels.csv").write_text("file,patient\na.png,p1\nmissing.png,p2\n")
+    (folder / "boxes.csv").write_text(
+        f"file,finding,x,y,width,height\n{boxed},Mass,0.1,0.2,0.3,0.4\n"
+    )
+    images, boxes = (str(folder / name) for name in ("labels.csv", "boxes.csv"))
+    return ["pointing", "--images", images, "--boxes", boxes, "--device", "cpu", "--json"]
+
+
+def test_the_command_measures_the_images_that_have_boxes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(write_sheets(tmp_path, "a.png")) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["Mass"]["n"] == figures[ALL]["n"] == 1
+    assert figures["Mass"]["area"] == pytest.approx(0.12, abs=0.01)
+
+
+def test_the_command_says_when_no_image_has_a_box(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(write_sheets(tmp_path, "other.png")) == 1
+    assert "No image of" in capsys.readouterr().err
