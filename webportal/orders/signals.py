@@ -6,6 +6,7 @@ by intake, which appends what is to be audited itself.
 
 from typing import Any
 
+from django.db import transaction
 from django.db.models.signals import post_save
 from django.dispatch import receiver
 
@@ -15,6 +16,7 @@ from webportal.records.models import Patient, Study
 
 
 @receiver(post_save, sender=Patient)
+@transaction.atomic
 def patient_saved(
     instance: Patient, created: bool, update_fields: frozenset[str] | None, **_: Any
 ) -> None:
@@ -27,6 +29,7 @@ def patient_saved(
 
 
 @receiver(post_save, sender=Study)
+@transaction.atomic
 def study_saved(
     instance: Study, created: bool, update_fields: frozenset[str] | None, **_: Any
 ) -> None:
