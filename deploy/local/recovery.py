@@ -1,6 +1,7 @@
 """Restoring the database of a single machine to a point in time, from the archive of its log."""
 
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -20,6 +21,9 @@ from deploy.local.unprivileged import as_unprivileged, unprivileged_ids
 # As long as it recovers, everybody may connect who may enter the folder of its socket: nobody else.
 _ACCESS = "local all all trust\n"
 _LONGEST_SECONDS = 24 * 3600
+_SEGMENT = re.compile(r"[0-9A-F]{24}")
+#: In the outbox: the archiver is to copy the cluster at once. `archive_wal` has the name as well.
+BASE_NEEDED = ".base-needed"
 
 #: Fetches the copy of the cluster and the log into a folder, for this time.
 Fetch = Callable[[datetime, Path], None]
@@ -87,6 +91,7 @@ def recover(data_dir: Path, until: datetime, fetch: Fetch) -> datetime | None:
         unfinished.mkdir(mode=0o700)
         with tarfile.open(folder / "base.tar.gz") as base:
             base.extractall(unfinished, filter="data")
+        _reserve_timelines(folder / "wal")
         _configure(unfinished, folder / "wal", until)
         _give_away(folder)
         server.cluster = unfinished
@@ -95,8 +100,22 @@ def recover(data_dir: Path, until: datetime, fetch: Fetch) -> datetime | None:
             last = server.finish()
         finally:
             server.stop(timeout=60)
+        # No copy in the repository leads to what is written from now on: the archiver makes one.
+        server.outbox.mkdir(mode=0o700, exist_ok=True)
+        (server.outbox / BASE_NEEDED).touch()
         unfinished.rename(data_dir.resolve() / "cluster")
     return last
+
+
+def _reserve_timelines(log: Path) -> None:
+    """Let the recovered cluster begin a timeline that no file of the archive has.
+
+    PostgreSQL takes the first one without a history, and without archiving no history is kept: a
+    second recovery would reuse the names of the first one's files, which are never overwritten.
+    """
+    used = {int(file.name[:8], 16) for file in log.iterdir() if _SEGMENT.match(file.name)}
+    for number in range(2, max(used, default=1) + 1):
+        (log / f"{number:08X}.history").touch()
 
 
 def _configure(cluster: Path, log: Path, until: datetime) -> None:
@@ -105,6 +124,8 @@ def _configure(cluster: Path, log: Path, until: datetime) -> None:
         "restore_command": command,
         "recovery_target_time": until.isoformat(sep=" "),
         "recovery_target_action": "promote",
+        # That of the copy, not one that an earlier recovery has begun.
+        "recovery_target_timeline": "current",
     }
     lines = [
         f"{name} = '{value.replace(chr(39), chr(39) * 2)}'\n" for name, value in settings.items()

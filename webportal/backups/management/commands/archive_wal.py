@@ -49,9 +49,12 @@ def _keep(outbox: Path, socket: Path, password_file: Path) -> None:
     wal_archive.ship(outbox)
     now = timezone.now()
     bases = wal_archive.bases()
-    if bases and bases[-1] >= now - BASE_EVERY:
+    # Made by a recovery (deploy/local/recovery.py), after which the earlier copies lead elsewhere.
+    needed = outbox / ".base-needed"
+    if bases and bases[-1] >= now - BASE_EVERY and not needed.exists():
         return
     begun = wal_archive.take_base(socket, password_file.read_text())
+    needed.unlink(missing_ok=True)
     oldest = bases[0] if bases else begun
     logger.info("copied the database; it can be restored to any time since %s", oldest)
     if settings.BACKUP_KEEP_DAYS > 0:
