@@ -1,14 +1,15 @@
 """Which order belongs to which study: by the accession number, and then only to its patient.
 
-Study and order are linked by whichever comes last. Both lock their accession number first, so that
-neither misses the other while both arrive.
+Study and order are linked by whichever comes last. Both lock their accession number, so that
+neither misses the other while both arrive. Locks are taken in this order: studies, accession
+number, orders, head of the trail.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from webportal.accounts.models import User
@@ -53,6 +54,18 @@ def lock_number(accession_number: str) -> None:
     with connection.cursor() as cursor:
         key = f"order {accession_number}"
         cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
+
+
+def lock_studies_of(accession_numbers: Collection[str]) -> None:
+    """Lock the studies that orders with these numbers may change, before the numbers.
+
+    Whoever saves a study or links it by hand has the study locked first.
+    """
+    studies = Study.objects.filter(
+        Q(accession_number__in=accession_numbers)
+        | Q(order_links__order__accession_number__in=accession_numbers)
+    )
+    _locked(set(studies.values_list("pk", flat=True)))
 
 
 def of_number(study: Study) -> QuerySet[Order]:
