@@ -88,10 +88,11 @@ def link_study(study: Study) -> list[Event]:
     return events
 
 
-def follow_order(order: Order) -> list[Event]:
+def follow_order(order: Order, *, was_moved: bool = False) -> list[Event]:
     """Bring an order, new or changed, to its studies; return what to audit.
 
-    The caller has locked the accession number, and the order.
+    What a person has linked stays unless the order was moved to another patient. The caller has
+    locked the accession number, and the order.
     """
     events: list[Event] = []
     studies = Study.objects.filter(accession_number=order.accession_number)
@@ -102,7 +103,7 @@ def follow_order(order: Order) -> list[Event]:
         agrees = not differences(order, study.patient)
         if link is None and agrees and study.pk not in order.not_for:
             events += _link(order, study, None)
-        elif link is not None and (agrees or link.linked_by_id):
+        elif link is not None and (agrees or (link.linked_by_id and not was_moved)):
             events += _bring(link, order, study)
         elif link is not None:
             events += _unlink(link, study, "patient_differs")

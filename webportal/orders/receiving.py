@@ -120,7 +120,10 @@ def _follow(source: OrderSource, said: Said, at: datetime) -> list[Event]:
     detail = {name: {"from": before[name], "to": after[name]} for name in changed}
     cancels = "status" in changed and order.status == OrderStatus.CANCELLED
     action = Action.ORDER_CANCELLED if cancels else Action.ORDER_CHANGED
-    return [Event(action, "order", order.pk, detail=detail), *follow_order(order)]
+    numbers = {each["id"] for each in order.patient_ids}
+    was_moved = numbers.isdisjoint(each["id"] for each in before["patient_ids"])
+    event = Event(action, "order", order.pk, detail=detail)
+    return [event, *follow_order(order, was_moved=was_moved)]
 
 
 def _found(source: OrderSource, said: Said) -> Order | None:
