@@ -91,8 +91,11 @@ def remove(export: ResearchExport, why: Removal, by: User | None) -> None:
 def withdraw(studies: Iterable[UUID], by: User | None) -> list[str]:
     """Close every export with one of these studies, which are being erased; return their files."""
     found = ResearchExport.objects.filter(studies__study__in=list(studies), state=State.READY)
-    keys = [_close(key, Removal.ERASURE, by) for key in set(found.values_list("pk", flat=True))]
-    return [key for key in keys if key]
+    keys = set(found.values_list("pk", flat=True))
+    # All before the first entry locks the head of the trail: whoever has one may wait for that.
+    exports = ResearchExport.objects.filter(pk__in=keys).order_by("pk").select_for_update()
+    files = [_close(each.pk, Removal.ERASURE, by) for each in list(exports)]
+    return [file for file in files if file]
 
 
 def _close(key: UUID, why: Removal, by: User | None) -> str:
