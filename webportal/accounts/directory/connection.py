@@ -139,10 +139,18 @@ def _search(
 ) -> list[tuple[str, dict[str, list[bytes]]]]:
     found = connection.search_ext_s(base, ldap.SCOPE_SUBTREE, where, wanted)
     # What has no DN refers to other servers, which are not asked. Names of attributes come in the
-    # case of the directory's schema.
+    # case of the directory's schema, and with them those in other languages (`cn;lang-ne`) and
+    # subtypes.
     spelling = {name.lower(): name for name in wanted}
     return [
-        (dn, {spelling[name.lower()]: each for name, each in values.items()})
+        (
+            dn,
+            {
+                spelling[name.lower()]: each
+                for name, each in values.items()
+                if name.lower() in spelling
+            },
+        )
         for dn, values in found
         if dn is not None
     ]
