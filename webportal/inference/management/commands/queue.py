@@ -54,8 +54,12 @@ class Command(BaseCommand):
         person = User.objects.filter(username=options["by"], is_active=True).first()
         if person is None or not person.has_role(Role.IT):
             raise CommandError(f"{options['by']} is no active account of hospital IT.")
+        # As many as there are now: those that fail again meanwhile are not changed again.
+        left = bulk.jobs_for(change, options["reason"]).count()
         changed = 0
-        while step := bulk.apply(change, options["reason"], person).changed:
+        while step := bulk.apply(
+            change, options["reason"], person, min(bulk.MOST, left - changed)
+        ).changed:
             changed += step
         self.stdout.write(f"{changed} jobs were changed.")
 
