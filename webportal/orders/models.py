@@ -145,7 +145,10 @@ class Order(OfStudy):
 
     @classmethod
     def visible_in(cls, scope: Scope) -> Q:
-        """Those of a visible study, or of one with the same number; else by its system."""
+        """Those of a visible study; of no study, by the number of a visible one or its system.
+
+        An order that has its study is not shown to whoever gives another one its number.
+        """
         if scope.departments is None:
             return Q()
         linked = OrderedStudy.objects.filter(order=OuterRef("pk"))
@@ -153,10 +156,8 @@ class Order(OfStudy):
         systems = OrderSource.departments.through.objects.filter(
             ordersource=OuterRef("source"), department__in=sorted(scope.departments)
         )
-        return (
-            Q(Exists(linked.filter(scope.of_studies("study"))))
-            | Q(Exists(seen.filter(accession_number=OuterRef("accession_number"))))
-            | Q(~Exists(linked)) & Q(Exists(systems))
+        return Q(Exists(linked.filter(scope.of_studies("study")))) | Q(~Exists(linked)) & Q(
+            Exists(seen.filter(accession_number=OuterRef("accession_number"))) | Exists(systems)
         )
 
     @property

@@ -8,9 +8,11 @@ from uuid import UUID
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from webportal.accounts.models import User
 from webportal.orders.linking import of_number
 from webportal.orders.models import Order, OrderedStudy, OrderSource
 from webportal.records.models import Study
+from webportal.records.visibility import scope_of, visible
 
 #: The names of what order and patient may say otherwise.
 FIELDS: dict[str, str | Promise] = {
@@ -33,12 +35,12 @@ def orders_of(studies: Iterable[UUID]) -> dict[UUID, list[Order]]:
     return found
 
 
-def order_context(study: Study) -> dict[str, Any]:
-    """What the study page says of its orders."""
+def order_context(study: Study, person: User) -> dict[str, Any]:
+    """What the study page says to a person of its orders."""
     orders = orders_of([study.pk])[study.pk]
     return {
         "orders": orders,
         "is_cancelled": bool(orders) and all(order.is_cancelled for order in orders),
-        "waiting_orders": of_number(study).count(),
+        "waiting_orders": of_number(study).filter(visible(Order, scope_of(person))).count(),
         "receives_orders": bool(orders) or receives_orders(),
     }

@@ -20,6 +20,7 @@ from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.orders.linking import OrderError, differences, link, of_number, unlink
 from webportal.orders.models import Order, OrderedStudy
 from webportal.orders.shown import FIELDS, receives_orders
+from webportal.records import visibility
 from webportal.records.choices import ReadingState
 from webportal.records.identifiers import LONGEST
 from webportal.records.models import Patient, Study
@@ -63,7 +64,9 @@ def study_order(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
     ]
     waiting = [
         Shown(order, differences(order, study.patient))
-        for order in of_number(study).select_related("source")
+        for order in of_number(study)
+        .filter(visibility.visible(Order, visibility.scope_of(request.user)))
+        .select_related("source")
         if order.pk not in {each.order.pk for each in found}
     ]
     _report(request, study, [each.order for each in (*linked, *waiting, *found)])

@@ -97,7 +97,7 @@ def study_context(
             "files": file_names([study.pk]).get(study.pk, []) if study.patient.is_temporary else [],
             "may_audit": reader.has_role(Role.AUDITOR),
         }
-        | order_context(study)
+        | order_context(study, reader)
         | viewer_context(
             study,
             reader,
