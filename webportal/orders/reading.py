@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
+
+from django.utils import timezone
 
 from webportal.orders.hl7 import DELETED, Message, MessageError, Segment, moment, nth, zone_of
 from webportal.orders.models import LONGEST_CONTROL_ID, AccessionIn, OrderStatus
@@ -25,6 +27,8 @@ PRIORITIES = {
     **dict.fromkeys(("S", "ST", "STAT"), Priority.STAT),
     **dict.fromkeys(("A", "ASAP", "U", "URGENT"), Priority.URGENT),
 }
+#: How far the clock of a sender may be ahead, its time zone being wrong included.
+_AHEAD = timedelta(days=1)
 _OF_AN_ORDER = {"OBR", "NTE", "TQ1", "IPC"}
 
 
@@ -71,6 +75,9 @@ def read_orders(message: Message, accession_in: str) -> OrderMessageRead:
     at = moment(written, zone)
     if at is None:
         raise MessageError("field_invalid" if written else "field_missing", field="MSH-7")
+    if at > timezone.now() + _AHEAD:
+        # Accepted, it would make every later message about the order without effect.
+        raise MessageError("field_invalid", field="MSH-7")
     patient = _patient(_only(message, "PID"))
     visits = [each for each in message.segments if each.name == "PV1"]
     referring = _referring(visits[0], 8) if visits else None
