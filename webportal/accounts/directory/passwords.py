@@ -2,11 +2,14 @@
 
 from django.conf import settings
 
+from webportal.accounts import hashing
 from webportal.accounts.directory import connection
 from webportal.accounts.models import FederatedIdentity, User
 
 #: `FederatedIdentity.issuer` of the people of the directory, whatever its address.
 ISSUER = "ldap"
+# A directory that does not answer holds up only so many signatures and other confirmations.
+_turns = hashing.Turns(max(1, settings.PORTAL_THREADS // 4), patience_seconds=2)
 
 
 def is_of_directory(user: User) -> bool:
@@ -23,5 +26,9 @@ def is_right(user: User, password: str) -> bool:
     """Whether the password is this person's; raises DirectoryUnreachableError."""
     if not is_of_directory(user):
         return user.check_password(password)
-    entry = connection.entry_of(user.federated_identity.subject)
-    return entry is not None and connection.is_password(entry, password)
+    try:
+        with _turns.take():
+            entry = connection.entry_of(user.federated_identity.subject)
+            return entry is not None and connection.is_password(entry, password)
+    except hashing.BusyError as error:
+        raise connection.DirectoryUnreachableError from error
