@@ -61,7 +61,7 @@ def test_nobody_uploads_into_a_department_of_others(uploader: User, elsewhere: D
     with pytest.raises(DepartmentError):
         create_batch(uploader, department=elsewhere)
     uploader.departments.clear()
-    with pytest.raises(DepartmentError, match="no department"):
+    with pytest.raises(DepartmentError, match="not a member of any department"):
         create_batch(uploader)
 
 

@@ -12,7 +12,7 @@ from webportal.orders.sources import create_source
 from webportal.records.models import Study
 
 _numbers = itertools.count(1)
-BEGIN = datetime(2026, 11, 29, 8, tzinfo=UTC)
+BEGIN = datetime(2026, 9, 29, 8, tzinfo=UTC)
 
 
 def make_source(name: str = "RIS", **fields: Any) -> OrderSource:

@@ -32,6 +32,7 @@ OMI = "OMI^O23^OMI_O23"
         (order(header={12: "3.0"}), "AR", "MSH-12"),
         (order(header={7: ""}), "AE", "MSH-7 is empty"),
         (order(header={7: "20261399"}), "AE", "MSH-7 cannot be used"),
+        (order(header={7: "29991231"}), "AE", "MSH-7 cannot be used"),
         (order(header={18: "KLINGON"}), "AR", "MSH-18"),
         (order(header={18: "ASCII~8859/1"}), "AR", "MSH-18"),
         (order(pid="PV1|1"), "AE", "The segment PID is missing"),
@@ -138,11 +139,11 @@ def test_escapes_are_resolved_and_forgotten_ones_do_no_harm(source: OrderSource)
 def test_times_have_the_zone_of_the_message_or_of_the_hospital(
     source: OrderSource, settings: object
 ) -> None:
-    answered(source, order("XO", header={7: "20261129080000+0000"}, obr={31: "^Later"}))
+    answered(source, order("XO", header={7: "20260929080000+0000"}, obr={31: "^Later"}))
     # An hour before, in Kathmandu's time.
-    answered(source, order("XO", header={7: "20261129124500+0545"}, obr={31: "^Earlier"}))
+    answered(source, order("XO", header={7: "20260929124500+0545"}, obr={31: "^Earlier"}))
     assert Order.objects.get().indication == "Later"
-    answered(source, order("XO", header={7: "20261129030001.5-0500"}, obr={31: "^Latest"}))
+    answered(source, order("XO", header={7: "20260929030001.5-0500"}, obr={31: "^Latest"}))
     assert Order.objects.get().indication == "Latest"
 
 

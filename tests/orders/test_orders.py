@@ -183,7 +183,7 @@ def test_of_one_moment_a_change_goes_before_the_order_itself(source: OrderSource
 def test_a_message_that_comes_twice_has_no_second_effect(source: OrderSource) -> None:
     ordered_study()
     first = order(message_id="M-77")
-    again = first.replace(b"20261129080000", b"20261129093000", 1)
+    again = first.replace(b"20260929080000", b"20260929093000", 1)
     answered(source, first)
     answered(source, order("XO", minute=1, obr={31: "^Changed"}))
     count = AuditEntry.objects.count()
@@ -237,6 +237,17 @@ def test_an_order_that_turns_out_to_be_of_somebody_else_is_taken_away(source: Or
     assert (linked(study), study.indication) == ([], "")
     [changed] = entries(Action.ORDER_CHANGED)
     assert changed["patient_ids"]["from"][0]["id"] == "P-1"
+
+
+def test_what_a_person_linked_is_taken_away_when_the_order_moves_to_somebody_else(
+    source: OrderSource, make_user: Callable[..., User]
+) -> None:
+    study = ordered_study(patient=make_patient(patient_id="X"))
+    answered(source, order())
+    link(Order.objects.get(), study, make_user(Role.UPLOADER))
+    answered(source, order("XO", minute=1, pid="PID|1||P-9^^^HOSP^MR||ROE^RICHARD"))
+    study.refresh_from_db()
+    assert (linked(study), study.indication) == ([], "")
 
 
 def test_a_new_accession_number_finds_its_order(

@@ -116,6 +116,24 @@ def test_orders_of_other_departments_are_as_if_they_were_none(
     assert "Cough" in shown
 
 
+def test_an_order_of_a_study_elsewhere_is_not_found_by_giving_its_number(
+    client: Client, make_user: Callable[..., User]
+) -> None:
+    other = Department.objects.create(name="Elsewhere")
+    theirs = ordered_study(department=other)
+    answered(make_source(departments=[other]), order())
+    assert theirs.order_links.exists()
+    study = ordered_study(patient=make_patient(patient_id="P-2"))
+    person = make_user(Role.UPLOADER, Role.RADIOLOGIST)
+    person.departments.set([study.department])
+    client.force_login(person)
+    assert "Cough" not in page(client, study)
+    assert "1 order" not in client.get(reverse("review:study", args=[study.pk])).content.decode()
+    key = Order.objects.get().pk
+    address = reverse("orders:study-order", args=[study.pk])
+    assert client.post(address, {"step": "link", "order": key}).status_code == 404
+
+
 def test_hospital_it_adds_and_changes_a_system(
     client: Client, make_user: Callable[..., User]
 ) -> None:
