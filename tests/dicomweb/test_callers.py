@@ -85,7 +85,7 @@ def test_the_address_names_the_department_of_new_studies(
     client = calling(person)
     first, second = (files.dicom(files.phantom(seed=seed)) for seed in (1, 2))
     refused = stow(client, first)
-    assert (refused.status_code, "which department" in refused.json()["detail"]) == (409, True)
+    assert (refused.status_code, "Choose the department" in refused.json()["detail"]) == (409, True)
     assert stow(client, first, path=f"{STUDIES}?department=Other").status_code == 409
     assert not Study.objects.exists()
     for data, name in ((first, "Surgery"), (second, surgery.pk)):
