@@ -354,7 +354,7 @@ def test_the_page_asks_for_an_export_and_shows_it(
     values = {"purpose": "Protocol 7", "since": "2026-05-02", "until": "2026-05-01"}
     assert "before the first day" in browser.post("/research", values).text
     answer = browser.post("/research", {"purpose": "Protocol 7"}, follow=True)
-    assert "Asked for" in answer.text
+    assert "Requested" in answer.text
     building.make_waiting()
     page = browser.get("/research").text
     export = ResearchExport.objects.get()

@@ -19,7 +19,7 @@ class State(models.TextChoices):
     """The state of an export."""
 
     WAITING = "waiting", _("Waiting")
-    BUILDING = "building", _("Being made")
+    BUILDING = "building", _("Building")
     READY = "ready", _("Ready")
     FAILED = "failed", _("Failed")
     REMOVED = "removed", _("Removed")

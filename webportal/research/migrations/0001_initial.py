@@ -57,7 +57,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("waiting", "Waiting"),
-                            ("building", "Being made"),
+                            ("building", "Building"),
                             ("ready", "Ready"),
                             ("failed", "Failed"),
                             ("removed", "Removed"),
