@@ -123,7 +123,8 @@ def test_every_success_survives_a_kill_and_a_resend_makes_no_duplicate(
     wait_until(settled(24), "all are taken in")
     assert Radiograph.objects.count() == Job.objects.count() == 24
     assert UploadItem.objects.count() == 24
-    assert Study.objects.count() == UploadBatch.objects.count() == 1
+    # A pause before the rest is sent again may have ended the first upload of the study.
+    assert Study.objects.count() == 1
     assert set(ReceivedInstance.objects.values_list("state", flat=True)) == {InboxState.TAKEN}
     wait_until(lambda: not list((tmp_path / "inbox").glob("*")), "the inbox is empty")
     assert verify().intact
