@@ -50,7 +50,7 @@ class Process:
         # release.
         self._stop_flag = mmap.mmap(-1, 1)
         self.engine = Engine(name, self.is_stopping)
-        self._consumes = True
+        self._consumes: bool | None = True
         # `serve` is called in the main process, which Celery's signals to stop go to.
         self._main_process = os.getpid()
         self.log_tail = LogTail()
@@ -125,6 +125,8 @@ class Process:
         """
         if wanted == self._consumes:
             return
+        # Unknown until the command is confirmed: without an answer it may have been carried out.
+        self._consumes = None
         control = current_app.control
         order, arguments = (
             (consume_hints.__name__, {})
