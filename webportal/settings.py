@@ -15,7 +15,7 @@ from webportal.accounts import config as accounts
 from webportal.api import framework
 from webportal.auditexport.address import is_syslog_address
 from webportal.database.config import database_from_config
-from webportal.site import config as pages
+from webportal.site import config as site
 from webportal.storage import storage_from_url
 
 # Allows generic classes such as ModelForm[User] to be subscripted, as the type checker expects.
@@ -31,74 +31,12 @@ SECRET_KEY = env.str("SECRET_KEY")
 ALLOWED_HOSTS = env.list("ALLOWED_HOSTS", default=["localhost", "127.0.0.1", "[::1]"])
 CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 
-INSTALLED_APPS = [
-    "webportal.accounts",
-    "webportal.access",
-    "webportal.audit",
-    "webportal.records",
-    "webportal.orders",
-    "webportal.intake",
-    "webportal.inference",
-    "webportal.notifications",
-    "webportal.review",
-    "webportal.upkeep",
-    "webportal.backups",
-    "webportal.network",
-    "webportal.auditexport",
-    "webportal.delivery",
-    "webportal.research",
-    "webportal.retention",
-    "webportal.erasure",
-    "webportal.operations",
-    "webportal.auditing",
-    "webportal.api",
-    "webportal.dicomweb",
-    "webportal.demo",
-    "django.contrib.auth",
-    "django.contrib.contenttypes",
-    "django.contrib.humanize",
-    "django.contrib.messages",
-    "django.contrib.postgres",
-    "django.contrib.staticfiles",
-    "csp",
-    "django_filters",
-    "django_vite",
-    "drf_spectacular",
-    "knox",
-    "rest_framework",
-]
-
-MIDDLEWARE = [
-    # The first, so that it measures all the others.
-    "webportal.operations.request_times.measure",
-    "webportal.browser_policies.add_browser_policies",
-    "django.middleware.security.SecurityMiddleware",
-    "corsheaders.middleware.CorsMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
-    "webportal.caching.keep_nothing",
-    "webportal.access.middleware.record_access",
-    "django.contrib.sessions.middleware.SessionMiddleware",
-    "webportal.site.language.LanguageMiddleware",
-    "django.middleware.common.CommonMiddleware",
-    "django.middleware.csrf.CsrfViewMiddleware",
-    "django.contrib.auth.middleware.AuthenticationMiddleware",
-    "webportal.accounts.middleware.skip_auth_for_health",
-    "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "webportal.site.errors.render_405_page",
-    "webportal.accounts.oidc.sessions.ask_again_when_due",
-    "webportal.accounts.directory.people.refresh_sessions",
-    "webportal.accounts.middleware.SignInMiddleware",
-    "webportal.accounts.middleware.require_own_password",
-    "webportal.accounts.middleware.require_second_factor",
-    "webportal.review.session.lock.refuse_while_locked",
-]
-
+INSTALLED_APPS = site.INSTALLED_APPS
+MIDDLEWARE = site.MIDDLEWARE
 ROOT_URLCONF = "webportal.site.urls"
 WSGI_APPLICATION = "webportal.wsgi.application"
 
-TEMPLATES = pages.templates(BASE_DIR / "webportal" / "templates")
+TEMPLATES = site.templates(BASE_DIR / "webportal" / "templates")
 
 # ── Data ────────────────────────────────────────────────────────────────────────────────────────
 # The role of DATABASE_URL need not own the tables: `manage.py prepare` alone connects as the owner.
@@ -210,7 +148,7 @@ SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_AGE = env.int("SESSION_SECONDS", default=12 * 3600)
 
 # ── Security headers ────────────────────────────────────────────────────────────────────────────
-CONTENT_SECURITY_POLICY = pages.CONTENT_SECURITY_POLICY
+CONTENT_SECURITY_POLICY = site.CONTENT_SECURITY_POLICY
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 # One switch for a portal reached over HTTPS, because secure cookies are never sent over the plain

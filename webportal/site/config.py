@@ -1,9 +1,73 @@
-"""Templates and the Content-Security-Policy, for the settings."""
+"""Apps, middleware, templates and the Content-Security-Policy, for the settings."""
 
 from pathlib import Path
 from typing import Any
 
 from csp.constants import NONE, SELF
+
+INSTALLED_APPS = [
+    "webportal.accounts",
+    "webportal.access",
+    "webportal.audit",
+    "webportal.records",
+    "webportal.orders",
+    "webportal.intake",
+    "webportal.inference",
+    "webportal.notifications",
+    "webportal.review",
+    "webportal.upkeep",
+    "webportal.backups",
+    "webportal.network",
+    "webportal.auditexport",
+    "webportal.delivery",
+    "webportal.research",
+    "webportal.retention",
+    "webportal.erasure",
+    "webportal.operations",
+    "webportal.auditing",
+    "webportal.api",
+    "webportal.dicomweb",
+    "webportal.demo",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.staticfiles",
+    "csp",
+    "django_filters",
+    "django_vite",
+    "drf_spectacular",
+    "knox",
+    "rest_framework",
+]
+
+MIDDLEWARE = [
+    # The first, so that it measures all the others.
+    "webportal.operations.request_times.measure",
+    "webportal.browser_policies.add_browser_policies",
+    "django.middleware.security.SecurityMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "webportal.caching.keep_nothing",
+    "webportal.access.middleware.record_access",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "webportal.site.language.LanguageMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "webportal.accounts.middleware.skip_auth_for_health",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "webportal.site.errors.render_405_page",
+    "webportal.accounts.oidc.sessions.ask_again_when_due",
+    "webportal.accounts.directory.people.refresh_sessions",
+    "webportal.accounts.middleware.SignInMiddleware",
+    "webportal.accounts.middleware.require_own_password",
+    "webportal.accounts.middleware.require_second_factor",
+    "webportal.review.session.lock.refuse_while_locked",
+]
 
 CONTENT_SECURITY_POLICY = {
     "DIRECTIVES": {
