@@ -1,4 +1,4 @@
-"""Jobs, predictions, model versions and workers."""
+"""Jobs, predictions and model versions."""
 
 from typing import Any
 
@@ -18,9 +18,8 @@ from webportal.accounts.models import Role
 from webportal.accounts.roles import UPLOADERS
 from webportal.api.base import Endpoint, NoBody, PriorityField
 from webportal.api.shown import show_all
-from webportal.inference import bulk, fleet, queue, registry
-from webportal.inference.fleet import WorkerState, workers_with_states
-from webportal.inference.models import Job, JobState, ModelVersion, Prediction, Worker
+from webportal.inference import bulk, queue, registry
+from webportal.inference.models import Job, JobState, ModelVersion, Prediction
 from webportal.inference.purpose.expressions import shown_category, shown_probability
 from webportal.inference.purpose.reasons import sentences
 from webportal.records.choices import Category, Purpose
@@ -348,78 +347,3 @@ class ModelVersionEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[ModelVer
         registry.activate(version, self.person)
         version.refresh_from_db()
         return Response(self.get_serializer(version).data)
-
-
-class WorkerSerializer(serializers.ModelSerializer[Worker]):
-    """A worker process."""
-
-    state = serializers.ChoiceField(choices=WorkerState.choices)
-    running_jobs = serializers.IntegerField()
-
-    class Meta:
-        model = Worker
-        fields = [
-            "name",
-            "state",
-            "device",
-            "model_version",
-            "is_draining",
-            "stop_requested_at",
-            "host",
-            "program_version",
-            "running_jobs",
-            "finished_jobs",
-            "started_at",
-            "last_seen_at",
-            "stopped_at",
-        ]
-
-
-class WorkerWithLogSerializer(WorkerSerializer):
-    """A worker process with the end of its log, which has no patient data."""
-
-    class Meta(WorkerSerializer.Meta):
-        fields = [*WorkerSerializer.Meta.fields, "log_tail"]
-
-
-class WorkerEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Worker]):
-    """Workers."""
-
-    queryset = Worker.objects.all()
-    serializer_class = WorkerSerializer
-    filter_backends = []
-    lookup_field = "name"
-    lookup_value_converter = "str"
-    roles = dict.fromkeys(("list", "retrieve", "drain", "resume", "stop"), (Role.IT,))
-
-    def get_queryset(self) -> QuerySet[Worker]:
-        """All workers, with their states."""
-        return workers_with_states().order_by("name")
-
-    def get_serializer_class(self) -> type[WorkerSerializer]:
-        """Only a single worker has its log, or a list would be long."""
-        return WorkerSerializer if self.action == "list" else WorkerWithLogSerializer
-
-    @extend_schema(request=NoBody)
-    @action(detail=True, methods=["post"])
-    def drain(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Let a worker finish its current jobs and take no more."""
-        fleet.drain(self.get_object(), self.person)
-        return Response(self.get_serializer(self.get_object()).data)
-
-    @extend_schema(request=NoBody)
-    @action(detail=True, methods=["post"])
-    def resume(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Let a draining worker take jobs again."""
-        fleet.resume(self.get_object(), self.person)
-        return Response(self.get_serializer(self.get_object()).data)
-
-    @extend_schema(request=NoBody)
-    @action(detail=True, methods=["post"])
-    def stop(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Let a worker finish its current jobs and end; 409 if it is not running.
-
-        If it is started again, it takes no jobs until it is resumed.
-        """
-        fleet.stop(self.get_object(), self.person)
-        return Response(self.get_serializer(self.get_object()).data)

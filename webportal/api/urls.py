@@ -10,7 +10,7 @@ from webportal.api.agreement import AgreementEndpoint
 from webportal.api.batch_results import BatchResultEndpoint
 from webportal.api.bulk import BulkEndpoint
 from webportal.api.departments import DepartmentEndpoint
-from webportal.api.jobs import JobEndpoint, ModelVersionEndpoint, PredictionEndpoint, WorkerEndpoint
+from webportal.api.jobs import JobEndpoint, ModelVersionEndpoint, PredictionEndpoint
 from webportal.api.network import NodeEndpoint, ReceivedEndpoint
 from webportal.api.notifications import NotificationEndpoint
 from webportal.api.patients import PatientEndpoint
@@ -22,6 +22,7 @@ from webportal.api.tokens import TokenEndpoint
 from webportal.api.trail import AuditEntryEndpoint
 from webportal.api.uploads import BatchEndpoint, BatchFileEndpoint, HeldFileEndpoint
 from webportal.api.users import UserEndpoint
+from webportal.api.workers import WorkerEndpoint
 
 app_name = "api"
 
