@@ -1,80 +1,28 @@
 """Sign-in by the hospital's directory: a real slapd in a process of its own."""
 
 import logging
-import socket
 import time
-from collections.abc import Callable, Iterator
-from datetime import timedelta
+from collections.abc import Callable
 
 import pytest
-from django.core.management import call_command
-from django.core.management.base import SystemCheckError
 from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from tests.accounts.ldap_server import (
-    DISABLED,
-    GROUPS,
-    NORMAL,
-    PEOPLE,
-    SERVICE_DN,
-    SERVICE_PASSWORD,
-    Directory,
-    find_slapd,
-    running_directory,
-)
+from tests.accounts.directory_sign_in import NEEDS_DIRECTORY, SECRET, is_signed_in, make_due, send
+from tests.accounts.ldap_server import DISABLED, NORMAL, PEOPLE, Directory
 from tests.accounts.soft_passkey import SoftPasskey
 from tests.conftest import PASSWORD
 from tests.helpers import audit_actions
 from webportal.access.models import AccessEntry
 from webportal.accounts import codes, services, throttle
-from webportal.accounts.directory import channels, connection, people
+from webportal.accounts.directory import people
 from webportal.accounts.models import FederatedIdentity, PasswordAttempt, Role, User
 from webportal.accounts.services import AccountError
 from webportal.audit.models import Action, AuditEntry
 from webportal.review.reads import authentication
 
-pytestmark = [
-    pytest.mark.django_db,
-    pytest.mark.skipif(not connection.is_installed(), reason="the extra ldap is not installed"),
-    pytest.mark.skipif(find_slapd() is None, reason="slapd is not installed"),
-]
-# Of the directory, and no local one.
-SECRET = "swordfish of asha"
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[Directory]:
-    with running_directory() as directory:
-        yield directory
-
-
-@pytest.fixture
-def directory(
-    process: Directory, settings: Settings, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Directory]:
-    settings.LDAP_URL, settings.LDAP_CA_FILE = process.tls_url, str(process.ca_file)
-    settings.LDAP_BIND_DN, settings.LDAP_BIND_PASSWORD = SERVICE_DN, SERVICE_PASSWORD
-    settings.LDAP_PEOPLE_BASE, settings.LDAP_GROUP_BASE = PEOPLE, GROUPS
-    settings.GROUP_ROLES = {"readers": ("radiologist",), "informatics": ("it",)}
-    settings.CREATE_USERS = True
-    monkeypatch.setattr(people, "_silent_until", 0.0)
-    yield process
-    process.empties()
-
-
-def send(client: Client, name: str = "asha", password: str = SECRET) -> tuple[int, str]:
-    response = client.post("/sign-in", {"username": name, "password": password})
-    return response.status_code, response.text
-
-
-def is_signed_in(client: Client) -> bool:
-    return client.get("/account/sessions").status_code == 200
-
-
-def make_due() -> None:
-    FederatedIdentity.objects.update(refresh_at=timezone.now() - timedelta(seconds=1))
+pytestmark = NEEDS_DIRECTORY
 
 
 def test_a_new_person_gets_an_account_with_the_roles_of_their_groups(
@@ -230,62 +178,6 @@ def test_who_has_left_is_signed_out_everywhere(directory: Directory, how: str) -
         assert send(Client())[0] == 302
 
 
-def test_a_silent_directory_keeps_nobody_else_out(
-    client: Client, directory: Directory, settings: Settings, make_user: Callable[..., User]
-) -> None:
-    make_user(Role.RADIOLOGIST, username="local")
-    directory.knows("asha", SECRET, ["readers"])
-    send(client)
-    with socket.socket() as silent:
-        silent.bind(("127.0.0.1", 0))
-        silent.listen(8)
-        settings.LDAP_URL = f"ldaps://127.0.0.1:{silent.getsockname()[1]}"
-        started = time.monotonic()
-        response = Client().post("/sign-in", {"username": "asha", "password": SECRET})
-        assert time.monotonic() - started < 2 * channels.TIMEOUT_SECONDS
-        assert (response.status_code, "does not respond" in response.text) == (503, True)
-        assert response.headers["Retry-After"] == "30"
-        assert send(Client(), "local", PASSWORD)[0] == 302
-        # Sessions go on, and ask again after a minute, not with each request.
-        make_due()
-        assert is_signed_in(client)
-        started = time.monotonic()
-        assert is_signed_in(client)
-        assert time.monotonic() - started < channels.TIMEOUT_SECONDS
-    # What was not checked is no wrong password.
-    assert not PasswordAttempt.objects.exists()
-    assert Action.SIGN_IN_FAILED not in audit_actions()
-
-
-def test_the_next_server_is_asked_where_one_is_down(
-    client: Client, directory: Directory, settings: Settings
-) -> None:
-    directory.knows("asha", SECRET, ["readers"])
-    settings.LDAP_URL = f"ldaps://127.0.0.1:9 {directory.tls_url}"
-    assert send(client)[0] == 302
-
-
-@pytest.mark.parametrize("wrong", ["authority", "name", "unencrypted"])
-def test_no_password_goes_to_a_server_that_is_not_verified(
-    directory: Directory,
-    settings: Settings,
-    wrong: str,
-    monkeypatch: pytest.MonkeyPatch,
-    caplog: pytest.LogCaptureFixture,
-) -> None:
-    directory.knows("asha", SECRET, ["readers"])
-    if wrong == "authority":
-        settings.LDAP_CA_FILE = ""
-    elif wrong == "name":
-        settings.LDAP_URL = directory.tls_url.replace("127.0.0.1", "localhost")
-    else:
-        settings.LDAP_URL = directory.url
-        monkeypatch.setattr(channels, "_is_loopback", lambda host: False)
-    with caplog.at_level(logging.WARNING):
-        assert send(Client())[0] == 503
-    assert "not encrypted" in caplog.text or "CERTIFICATE_VERIFY_FAILED" in caplog.text
-
-
 def test_no_password_is_logged_or_stored(
     client: Client, directory: Directory, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -399,44 +291,3 @@ def test_local_passwords_can_be_restricted_to_break_glass_users(
     assert (status, "of your hospital account instead" in text) == (403, True)
     assert send(Client(), "emergency", PASSWORD)[0] == 302
     assert send(Client())[0] == 302
-
-
-def test_an_openldap_directory_is_described_by_settings(
-    client: Client, directory: Directory, settings: Settings
-) -> None:
-    settings.LDAP_PEOPLE_FILTER = "(objectClass=inetOrgPerson)"
-    settings.LDAP_NAME_ATTRIBUTE, settings.LDAP_ID_ATTRIBUTE = "uid", "entryUUID"
-    settings.LDAP_FULL_NAME_ATTRIBUTE = "cn"
-    directory.knows("asha", SECRET, ["readers"])
-    assert send(client)[0] == 302
-    make_due()
-    assert is_signed_in(client)
-    assert FederatedIdentity.objects.filter(refresh_at__gt=timezone.now()).exists()
-
-
-@pytest.mark.parametrize(
-    ("name", "value", "problem"),
-    [
-        ("LDAP_URL", "ldap://dc1.hospital.example", "must be ldaps"),
-        ("LDAP_URL", "ldaps://dc1.hospital.example ldap://dc2.hospital.example", "must be ldaps"),
-        ("LDAP_BIND_PASSWORD", "", "needs LDAP_BIND_DN"),
-        ("LDAP_PEOPLE_BASE", "", "needs LDAP_BIND_DN"),
-        ("LDAP_GROUP_BASE", "", "need LDAP_GROUP_BASE"),
-        ("LDAP_GROUP_FILTER", "(member=me)", "has {dn}"),
-        ("LDAP_PEOPLE_FILTER", "objectClass=user", "have parentheses"),
-    ],
-)
-def test_inconsistent_settings_prevent_the_start(
-    directory: Directory, settings: Settings, name: str, value: str, problem: str
-) -> None:
-    setattr(settings, name, value)
-    with pytest.raises(SystemCheckError, match=problem):
-        call_command("check")
-
-
-def test_without_the_extra_the_portal_does_not_start(
-    directory: Directory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(connection, "ldap", None)
-    with pytest.raises(SystemCheckError, match="needs the extra ldap"):
-        call_command("check")
