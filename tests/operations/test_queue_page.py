@@ -206,7 +206,7 @@ def test_a_worker_is_shown_with_its_batch_speed_and_log(client: Client) -> None:
         finished = started + timedelta(seconds=2)
         make_job(state=JobState.DONE, worker="gpu-1", started_at=started, finished_at=finished)
     text = client.get("/operations/workers/gpu-1").text
-    for words in ("host-1", "0.0.9", "10:01 INFO &lt;b&gt;", "2.0 in the last", "1 image, since"):
+    for words in ("host-1", "0.0.9", "10:01 INFO &lt;b&gt;", "2.0 while busy", "1 image, since"):
         assert words in text
     assert "2.0" in client.get("/operations?part=status", headers={"HX-Request": "true"}).text
     part = client.get("/operations/workers/gpu-1", headers={"HX-Request": "true"}).text
