@@ -48,6 +48,8 @@ OMI = "OMI^O23^OMI_O23"
         (order(pid="PID|1||P-1\rOBR|1"), "AE", "before the first ORC"),
         (order(more=("OBR|2|||||||||||||||||ACC-2",)), "AE", "several accession numbers"),
         (order(obr={31: "^null \0"}), "AE", "MSH-18"),
+        (order(kind="ORM^O01\0"), "AE", "MSH-18"),
+        (order(message_id="M\0"), "AE", "MSH-18"),
     ],
 )
 def test_what_cannot_be_followed_is_refused_with_the_reason(

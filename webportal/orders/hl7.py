@@ -146,8 +146,6 @@ def read(data: bytes, character_set: str) -> Message:
         text = data.decode(CHARACTER_SETS[asked])
     except UnicodeDecodeError:
         raise MessageError("characters") from None
-    if "\0" in text:
-        raise MessageError("characters")
     lines = re.split(r"\r\n|\r|\n", text)
     found = _delimiters(lines[0])
     assert found is not None

@@ -67,6 +67,9 @@ def accept(source: OrderSource, data: bytes, header: hl7.Segment | None) -> None
     """Follow a message, once. Raises MessageError, and then has changed nothing."""
     if header is None:
         raise hl7.MessageError("message_unreadable", condition=100, line=1)
+    # PostgreSQL stores none, not even in the record of the message.
+    if b"\0" in data:
+        raise hl7.MessageError("characters")
     control_id = reading.control_id_of(header)
     reading.check_header(header)
     _lock_message(source, control_id)
@@ -183,12 +186,12 @@ def _note(
     orders: int = 0,
 ) -> None:
     """Record a message and its answer, for hospital IT."""
-    control_id = header.raw(10) if header else ""
-    if len(control_id) > LONGEST_CONTROL_ID:
+    control_id, kind = (header.raw(10), header.raw(9)) if header else ("", "")
+    if len(control_id) > LONGEST_CONTROL_ID or "\0" in control_id:
         control_id = ""
     now = timezone.now()
     values = {
-        "kind": (header.raw(9) if header else "")[:40],
+        "kind": kind.replace("\0", "")[:40],
         "answer": code,
         "orders": orders,
         "received_at": now,
