@@ -211,6 +211,35 @@ def test_two_orders_of_an_accession_number_are_told_apart_by_their_placers_numbe
     assert "ORC-2" in words
 
 
+def test_what_an_order_taken_away_had_brought_comes_from_the_one_that_stays(
+    source: OrderSource, make_user: Callable[..., User]
+) -> None:
+    person = make_user(Role.UPLOADER)
+    study = ordered_study()
+    answered(source, order(obr={13: "Asthma"}))
+    answered(source, order(orc="PL-2|FI-2", obr={31: "^Trauma"}))
+    first, second = linked(study)
+    unlink(first, study, person)
+    study.refresh_from_db()
+    assert (study.indication, study.history) == ("Trauma", "")
+    unlink(second, study, person)
+    study.refresh_from_db()
+    assert study.indication == ""
+
+
+def test_of_several_orders_none_stays_when_the_study_moves_to_somebody_else(
+    source: OrderSource, make_user: Callable[..., User]
+) -> None:
+    study = ordered_study()
+    answered(source, order())
+    answered(source, order(orc="PL-2|FI-2", obr={31: "^Trauma"}))
+    study.refresh_from_db()
+    assert study.indication == "Cough and fever"
+    move_study(study, make_patient(patient_id="P-2"), make_user(Role.UPLOADER))
+    study.refresh_from_db()
+    assert (linked(study), study.indication) == ([], "")
+
+
 def test_an_order_follows_its_study_to_the_right_patient(
     source: OrderSource, make_user: Callable[..., User]
 ) -> None:

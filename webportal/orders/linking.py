@@ -5,7 +5,7 @@ neither misses the other while both arrive. Locks are taken in this order: studi
 number, orders, head of the trail.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from django.db import connection, transaction
@@ -106,7 +106,7 @@ def follow_order(order: Order, *, was_moved: bool = False) -> list[Event]:
         elif link is not None and (agrees or (link.linked_by_id and not was_moved)):
             events += _bring(link, order, study)
         elif link is not None:
-            events += _unlink(link, study, "patient_differs")
+            events += _unlink([link], study, "patient_differs")
     return events
 
 
@@ -115,12 +115,13 @@ def check_links(study: Study, *, was_moved: bool) -> list[Event]:
 
     What a person has linked stays unless the study was moved to another patient.
     """
-    events: list[Event] = []
-    links = OrderedStudy.objects.filter(study=study)
-    for link in links.select_related("order").select_for_update(of=("self",)):
-        if differences(link.order, study.patient) and (was_moved or not link.linked_by_id):
-            events += _unlink(link, study, "patient_differs")
-    return [*events, *link_study(study)]
+    links = OrderedStudy.objects.filter(study=study).select_related("order")
+    withdrawn = [
+        link
+        for link in links.select_for_update(of=("self",))
+        if differences(link.order, study.patient) and (was_moved or not link.linked_by_id)
+    ]
+    return [*_unlink(withdrawn, study, "patient_differs"), *link_study(study)]
 
 
 @transaction.atomic
@@ -144,7 +145,7 @@ def unlink(order: Order, study: Study, by: User) -> None:
     if study.pk not in order.not_for:
         order.not_for = [*order.not_for, study.pk]
         order.save(update_fields=["not_for"])
-    events = _unlink(found, study, "by_person") if found else [_left(order, study, "by_person")]
+    events = _unlink([found], study, "by_person") if found else [_left(order, study, "by_person")]
     append_all(events, by)
 
 
@@ -163,14 +164,35 @@ def _link(order: Order, study: Study, by: User | None) -> list[Event]:
     return [linked, *_bring(found, order, study)]
 
 
-def _unlink(link: OrderedStudy, study: Study, why: str) -> list[Event]:
-    """Remove a link, and what its order brought unless somebody has changed or signed it."""
-    order, brought = link.order, link.brought
-    link.delete()
-    written = {name: "" for name, text in brought.items() if text and getattr(study, name) == text}
-    if not written or signed_among(Study.objects.filter(pk=study.pk)):
-        return [_left(order, study, why)]
-    return [_left(order, study, why), *_write(study, written, order)]
+def _unlink(links: Sequence[OrderedStudy], study: Study, why: str) -> list[Event]:
+    """Remove links, and what their orders brought unless somebody has changed or signed it.
+
+    What the study's other orders say takes its place.
+    """
+    for link in links:
+        link.delete()
+    events = [_left(link.order, study, why) for link in links]
+    if signed_among(Study.objects.filter(pk=study.pk)):
+        return events
+    for link in links:
+        brought = [name for name, text in link.brought.items() if getattr(study, name) == text]
+        others = _brought_by_others(study, brought)
+        values = {name: text for name, text in others.items() if text != getattr(study, name)}
+        events += _write(study, values, link.order)
+    return events
+
+
+def _brought_by_others(study: Study, names: Collection[str]) -> dict[str, str]:
+    """What the orders linked to a study say in these fields, noted as theirs; the first counts."""
+    values = dict.fromkeys(names, "")
+    for link in OrderedStudy.objects.filter(study=study).select_related("order"):
+        said = {name: getattr(link.order, name) for name in names if not values[name]}
+        said = {name: text for name, text in said.items() if text}
+        if said:
+            values |= said
+            link.brought |= said
+            link.save(update_fields=["brought"])
+    return values
 
 
 def _left(order: Order, study: Study, why: str) -> Event:
