@@ -37,6 +37,14 @@ class AccountError(Conflict):
     """The change to an account is not allowed; the message says why and what to do."""
 
 
+class PasswordUncheckedError(AccountError):
+    """A password was neither right nor wrong: the directory could not be asked."""
+
+    code = "directory_unreachable"
+    status = DirectoryUnreachableError.status
+    retry_seconds = DirectoryUnreachableError.retry_seconds
+
+
 def one_time_password() -> str:
     """A random password of 16 characters, about 92 bits."""
     return "".join(secrets.choice(_ALPHABET) for _ in range(16))
@@ -247,7 +255,10 @@ def confirm_password(user: User, password: str) -> None:
 
 
 def confirm(user: User, is_right: Callable[[], bool]) -> None:
-    """Like `confirm_password`, with any check of a secret, subject to throttling."""
+    """Like `confirm_password`, with any check of a secret, subject to throttling.
+
+    Raises PasswordUncheckedError, an AccountError, while the directory does not respond.
+    """
     attempt = throttle.confirmation_attempt(user.username)
     try:
         attempt.begin()
@@ -257,7 +268,7 @@ def confirm(user: User, is_right: Callable[[], bool]) -> None:
         right = is_right()
     except DirectoryUnreachableError as error:
         attempt.withdraw()
-        raise AccountError(str(error)) from error
+        raise PasswordUncheckedError(str(error)) from error
     if not right:
         raise AccountError(_("That is not your password."))
     attempt.succeed()

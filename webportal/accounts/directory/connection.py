@@ -36,11 +36,17 @@ class DirectoryUnreachableError(Refusal):
     retry_seconds = 30
 
     def __init__(self) -> None:
+        # Passkeys sign in where local passwords do.
         super().__init__(
             "directory_unreachable",
             gettext(
                 "The hospital’s user directory does not respond, so your password cannot be"
                 " checked. Use a passkey, or try again in a moment."
+            )
+            if settings.LOCAL_SIGN_IN
+            else gettext(
+                "The hospital’s user directory does not respond, so your password cannot be"
+                " checked. Try again in a moment."
             ),
         )
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from webportal.accounts.models import User
-from webportal.accounts.services import AccountError
+from webportal.accounts.services import AccountError, PasswordUncheckedError
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.records.models import EmergencyAccess, Outcome, Patient, Study
@@ -55,6 +55,8 @@ def begin(
     """
     try:
         confirm_signer(person, secret, pin_is_open)
+    except PasswordUncheckedError as error:
+        raise EmergencyError(str(error)) from error
     except AccountError as error:
         _note_failure(person, "authentication")
         raise NotAuthenticatedError(str(error)) from error

@@ -18,7 +18,12 @@ from django.utils.translation import gettext as _
 
 from webportal.accounts.directory.passwords import is_right
 from webportal.accounts.models import Passkey, User
-from webportal.accounts.services import AccountError, confirm, confirm_password
+from webportal.accounts.services import (
+    AccountError,
+    PasswordUncheckedError,
+    confirm,
+    confirm_password,
+)
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.review.models import SigningPin
@@ -35,15 +40,19 @@ Secret = str | Passkey
 def check_signer(signer: User, secret: Secret, failure: Event, pin_is_open: bool) -> None:
     """Authenticate the signer, and audit failures.
 
-    Raises ReadingError with the code wrong_password.
+    Raises ReadingError with the code wrong_password, or directory_unreachable if the password was
+    not checked.
     """
     try:
         confirm_signer(signer, secret, pin_is_open)
     except AccountError as error:
-        append(failure, signer)
-        raise ReadingError(
-            "wrong_password", f"{error} " + _("Nothing is signed; your text is kept.")
-        ) from error
+        code = "wrong_password"
+        if isinstance(error, PasswordUncheckedError):
+            code = error.code
+        else:
+            append(failure, signer)
+        message = f"{error} " + _("Nothing is signed; your text is kept.")
+        raise ReadingError(code, message, retry_seconds=error.retry_seconds) from error
 
 
 def confirm_signer(signer: User, secret: Secret, pin_is_open: bool) -> None:

@@ -8,6 +8,7 @@ from webportal.refusals import Refusal
 # changes.
 _STATUS = {
     "wrong_password": HTTPStatus.FORBIDDEN,
+    "directory_unreachable": HTTPStatus.SERVICE_UNAVAILABLE,
     "incomplete": HTTPStatus.BAD_REQUEST,
     "reason_missing": HTTPStatus.BAD_REQUEST,
     "not_fitting": HTTPStatus.BAD_REQUEST,
@@ -21,6 +22,7 @@ _STATUS = {
 class ReadingError(Refusal):
     """A draft or signature was refused."""
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, retry_seconds: int | None = None) -> None:
         super().__init__(code, message)
+        self.retry_seconds = retry_seconds
         self.status = _STATUS.get(code, HTTPStatus.CONFLICT)

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from webportal.accounts.models import User
-from webportal.accounts.services import AccountError
+from webportal.accounts.services import AccountError, PasswordUncheckedError
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
 from webportal.review.reads import authentication
@@ -38,10 +38,12 @@ def lock(session: SessionBase, person: User) -> None:
 def unlock(session: SessionBase, person: User, secret: authentication.Secret) -> None:
     """Unlock a session with its user's password, signing PIN or passkey.
 
-    Raises AccountError if it is wrong.
+    Raises AccountError if it is wrong, PasswordUncheckedError if it was not checked.
     """
     try:
         authentication.confirm_signer(person, secret, pin_is_open=authentication.is_pin_offered())
+    except PasswordUncheckedError:
+        raise
     except AccountError:
         note_failure(person)
         raise

@@ -310,11 +310,12 @@ def _refuse(
     error: services.ReadingError,
 ) -> None:
     """Add a refusal to the submitted form."""
-    is_about_password = error.code == "wrong_password"
+    is_wrong = error.code == "wrong_password"
+    is_about_password = is_wrong or error.code == "directory_unreachable"
     form.add_error(password_field if is_about_password else None, error.message)
     # The sign button stays reachable wherever the page is scrolled.
     form.fields[password_field].widget.attrs["autofocus"] = is_about_password
-    if is_about_password:
+    if is_wrong:
         authentication.end_series(request.session)
 
 
