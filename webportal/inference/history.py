@@ -101,10 +101,7 @@ def periods(length: PeriodLength) -> list[QueuePeriod]:
     """The periods of a day by hour or of a month by day, oldest first; missing ones are empty."""
     now = timezone.now()
     starts = list(_starts(length, now))
-    known = {
-        each.starts_at: each
-        for each in QueuePeriod.objects.filter(length=length, starts_at__gte=starts[-1][0])
-    }
+    known = _known(length, starts[-1][0])
     return [
         known.get(start) or QueuePeriod(length=length, starts_at=start, ends_at=end, figures={})
         for start, end in reversed(starts)
@@ -119,14 +116,17 @@ def work_since(start: datetime) -> dict[str, Work]:
 def _due(now: datetime) -> Iterator[tuple[PeriodLength, datetime, datetime]]:
     for length in PeriodLength:
         starts = list(_starts(length, now))
-        known = {
-            each.starts_at: each
-            for each in QueuePeriod.objects.filter(length=length, starts_at__gte=starts[-1][0])
-        }
+        known = _known(length, starts[-1][0])
         for start, end in starts:
             before = known.get(start)
             if before is None or not _is_fresh(before, now):
                 yield length, start, end
+
+
+def _known(length: PeriodLength, since: datetime) -> dict[datetime, QueuePeriod]:
+    """The periods computed already, by their starts."""
+    found = QueuePeriod.objects.filter(length=length, starts_at__gte=since)
+    return {each.starts_at: each for each in found}
 
 
 def _is_fresh(period: QueuePeriod, now: datetime) -> bool:
