@@ -70,7 +70,7 @@ def test_the_command_changes_all_in_the_name_of_an_account(
         quarantined("worker_lost")
     said = StringIO()
     for name in (radiologist.username, "nobody-there"):
-        with pytest.raises(CommandError, match="is no active account of hospital IT"):
+        with pytest.raises(CommandError, match="is not an active account of hospital IT"):
             call_command("queue", "release", "worker_lost", "--by", name, stdout=said)
     call_command("queue", "release", "worker_lost", "--by", it_person.username, stdout=said)
     assert "3 jobs were changed." in said.getvalue()

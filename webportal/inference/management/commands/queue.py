@@ -53,7 +53,7 @@ class Command(BaseCommand):
         change = bulk.Change(options["do"].replace("-", "_"))
         person = User.objects.filter(username=options["by"], is_active=True).first()
         if person is None or not person.has_role(Role.IT):
-            raise CommandError(f"{options['by']} is no active account of hospital IT.")
+            raise CommandError(f"{options['by']} is not an active account of hospital IT.")
         # As many as there are now: those that fail again meanwhile are not changed again.
         left = bulk.jobs_for(change, options["reason"]).count()
         changed = 0
