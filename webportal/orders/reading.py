@@ -33,7 +33,7 @@ _OF_AN_ORDER = {"OBR", "NTE", "TQ1", "IPC"}
 
 
 @dataclass
-class Said:
+class OrderContent:
     """What a message says of one order. Of `values` it says nothing where a field is empty."""
 
     accession_number: str
@@ -43,11 +43,11 @@ class Said:
 
 
 @dataclass(frozen=True)
-class OrderMessageRead:
+class OrderMessageContent:
     """A message: when it was written (MSH-7), and the orders that it describes."""
 
     at: datetime
-    orders: list[Said]
+    orders: list[OrderContent]
 
 
 def control_id_of(header: Segment) -> str:
@@ -68,7 +68,7 @@ def check_header(header: Segment) -> None:
         raise MessageError("version", answer="AR", condition=203)
 
 
-def read_orders(message: Message, accession_in: str) -> OrderMessageRead:
+def read_orders(message: Message, accession_in: str) -> OrderMessageContent:
     """The orders of a message, whose header is checked. Raises MessageError."""
     written = message.header.component(7)
     zone = zone_of(written)
@@ -84,7 +84,7 @@ def read_orders(message: Message, accession_in: str) -> OrderMessageRead:
     groups = list(_groups(message))
     if not groups:
         raise MessageError("segment_missing", condition=100, segment="ORC")
-    return OrderMessageRead(
+    return OrderMessageContent(
         at, [_order(group, accession_in, patient, referring) for group in groups]
     )
 
@@ -150,7 +150,7 @@ def _day(text: str) -> date:
 
 def _order(
     group: list[Segment], accession_in: str, patient: dict[str, Any], referring: str | None
-) -> Said:
+) -> OrderContent:
     orc = group[0]
     requests = [each for each in group if each.name == "OBR"]
     procedures = [each for each in group if each.name == "IPC"]
@@ -159,7 +159,7 @@ def _order(
     control, state = orc.component(1), orc.component(5)
     if control not in (*NEW, *CHANGES, *CANCELS):
         raise MessageError("order_control", answer="AR", condition=103)
-    said = Said(
+    said = OrderContent(
         _accession(orc, requests, procedures, accession_in), placer, control in NEW, dict(patient)
     )
     if filler:

@@ -24,7 +24,7 @@ from webportal.orders.models import (
     OrderSource,
     OrderStatus,
 )
-from webportal.orders.reading import Said
+from webportal.orders.reading import OrderContent
 from webportal.reasons import NO_REASON, Reason
 
 ACCEPTED, ERROR, REJECTED = "AA", "AE", "AR"
@@ -96,7 +96,7 @@ def accept(source: OrderSource, data: bytes, header: hl7.Segment | None) -> None
     append_all(events, source.account)
 
 
-def _follow(source: OrderSource, said: Said, at: datetime) -> list[Event]:
+def _follow(source: OrderSource, said: OrderContent, at: datetime) -> list[Event]:
     order = _found(source, said)
     is_new = order is None
     if order is None:
@@ -129,7 +129,7 @@ def _follow(source: OrderSource, said: Said, at: datetime) -> list[Event]:
     return [event, *follow_order(order, was_moved=was_moved)]
 
 
-def _found(source: OrderSource, said: Said) -> Order | None:
+def _found(source: OrderSource, said: OrderContent) -> Order | None:
     """The order that a message speaks of, locked: by accession number and placer's number."""
     orders = Order.objects.filter(source=source, accession_number=said.accession_number)
     known = list(orders.select_for_update(of=("self",)).order_by("pk"))
@@ -146,7 +146,7 @@ def _found(source: OrderSource, said: Said) -> Order | None:
     return known[0] if known else None
 
 
-def _apply(order: Order, said: Said, at: datetime) -> None:
+def _apply(order: Order, said: OrderContent, at: datetime) -> None:
     """Set the values that were written last."""
     written = [at.astimezone(UTC).isoformat(), int(not said.is_new)]
     for name, value in said.values.items():
