@@ -31,7 +31,7 @@ def _remove_some(until: object) -> int:
     old = Order.objects.filter(~Exists(links), changed_at__lt=until)
     locked = old.select_for_update(of=("self",), skip_locked=True)
     keys = [str(key) for key in locked.values_list("pk", flat=True)[:_AT_ONCE]]
-    # Linked while it was waited for the lock.
+    # Without those that were linked while this waited for the lock.
     keys = [str(key) for key in old.filter(pk__in=keys).values_list("pk", flat=True)]
     if not keys:
         return 0

@@ -126,7 +126,7 @@ class Message:
 
 
 def header_of(data: bytes) -> Segment | None:
-    """The header, read without its character set, for what is answered; None if it is none."""
+    """The header for the acknowledgement, read without its character set; None if malformed."""
     # Every byte is a character, so that what is sent back is what was received.
     line = re.split(r"[\r\n]", data.decode("latin-1"), maxsplit=1)[0]
     found = _delimiters(line)
@@ -170,7 +170,7 @@ def _delimiters(line: str) -> Delimiters | None:
 
 
 def moment(text: str, zone: tzinfo) -> datetime | None:
-    """A time stamp (TS, DTM); without an offset it is of `zone`. None if it is none."""
+    """A time stamp (TS, DTM); without an offset it is in `zone`. None if malformed."""
     found = _TIME.fullmatch(text)
     if found is None:
         return None

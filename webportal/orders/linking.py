@@ -1,6 +1,6 @@
 """Which order belongs to which study: by the accession number, and then only to its patient.
 
-Study and order are linked by whichever comes last. Both lock their accession number, so that
+Whichever of study and order arrives last makes the link. Both lock their accession number, so that
 neither misses the other while both arrive. Locks are taken in this order: studies, accession
 number, orders, head of the trail.
 """
@@ -22,7 +22,7 @@ from webportal.records.models import Patient, Study
 from webportal.records.services import signed_among
 from webportal.refusals import Conflict
 
-#: What an order writes into a case record where nothing is written there.
+#: Fields of the case record that an order fills if they are empty.
 BROUGHT = ("indication", "history", "referring_physician")
 
 
@@ -31,9 +31,9 @@ class OrderError(Conflict):
 
 
 def differences(order: Order, patient: Patient) -> list[str]:
-    """What the order says of its patient other than the record does: `patient_id`, `birth_date`.
+    """In what order and patient record differ: `patient_id`, `birth_date`.
 
-    One of its identifiers has to be the Patient ID exactly, and its issuer the same or not said.
+    One of its identifiers has to be the Patient ID exactly, and the issuers equal or one missing.
     """
     unlike = []
     if patient.is_temporary or not any(_is_id_of(each, patient) for each in order.patient_ids):
@@ -59,7 +59,7 @@ def lock_number(accession_number: str) -> None:
 def lock_studies_of(accession_numbers: Collection[str]) -> None:
     """Lock the studies that orders with these numbers may change, before the numbers.
 
-    Whoever saves a study or links it by hand has the study locked first.
+    Code that saves a study or links it by hand has locked the study already.
     """
     studies = Study.objects.filter(
         Q(accession_number__in=accession_numbers)

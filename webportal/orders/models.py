@@ -147,7 +147,7 @@ class Order(OfStudy):
     def visible_in(cls, scope: Scope) -> Q:
         """Those of a visible study; of no study, by the number of a visible one or its system.
 
-        An order that has its study is not shown to whoever gives another one its number.
+        A linked order is not shown to somebody who gives another study its number.
         """
         if scope.departments is None:
             return Q()

@@ -14,7 +14,7 @@ from webportal.orders.models import Order, OrderedStudy, OrderSource
 from webportal.records.models import Study
 from webportal.records.visibility import scope_of, visible
 
-#: The names of what order and patient may say otherwise.
+#: Fields in which order and patient may differ.
 FIELDS: dict[str, str | Promise] = {
     "patient_id": _("Patient ID"),
     "birth_date": _("date of birth"),

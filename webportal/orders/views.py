@@ -32,7 +32,7 @@ _DAYS_WITHOUT = 7
 
 @dataclass(frozen=True)
 class Shown:
-    """An order beside a study: whether they are linked, and what they say otherwise."""
+    """An order beside a study: whether they are linked, and in what they differ."""
 
     order: Order
     differences: Sequence[str]
@@ -40,7 +40,7 @@ class Shown:
 
     @property
     def other(self) -> list[str]:
-        """The names of what differs."""
+        """The names of the fields that differ."""
         return [str(FIELDS[name]) for name in self.differences]
 
 

@@ -144,9 +144,9 @@ def _search(
     connection: Any, base: str, where: str, wanted: list[str]
 ) -> list[tuple[str, dict[str, list[bytes]]]]:
     found = connection.search_ext_s(base, ldap.SCOPE_SUBTREE, where, wanted)
-    # What has no DN refers to other servers, which are not asked. Names of attributes come in the
-    # case of the directory's schema, and with them those in other languages (`cn;lang-ne`) and
-    # subtypes.
+    # Results without a DN are referrals to other servers, which are not followed. Names of
+    # attributes come in the case of the directory's schema, and with them those in other languages
+    # (`cn;lang-ne`) and subtypes.
     spelling = {name.lower(): name for name in wanted}
     return [
         (
@@ -170,7 +170,7 @@ def _text(values: dict[str, list[bytes]], attribute: str) -> str:
 def _connected() -> Iterator[Any]:
     """A connection on which nobody has signed in yet.
 
-    Raises DirectoryUnreachableError, also for whatever goes wrong on it.
+    Raises DirectoryUnreachableError, also for errors on an open connection.
     """
     try:
         channel = channels.open_channel(settings.LDAP_URL.split(), settings.LDAP_CA_FILE)

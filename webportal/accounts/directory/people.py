@@ -1,7 +1,7 @@
 """People of the hospital's directory: checking their passwords, and refreshing their roles.
 
 Every GROUP_REFRESH_MINUTES the next request of a person, from a session or with an API token, asks
-the directory for their groups. Whoever is gone from it, or disabled, is signed out everywhere then.
+the directory for their groups. Anyone removed from it, or disabled, is then signed out everywhere.
 While the directory is unavailable, sessions continue.
 """
 
@@ -33,7 +33,7 @@ RETRY = timedelta(minutes=1)
 # groups are refreshed.
 _turns = hashing.Turns(max(1, settings.PORTAL_THREADS // 4), patience_seconds=2)
 _silent_until = 0.0
-# As user names are; what is none is not asked for.
+# The form of user names; the directory is not asked about others.
 _NAME = re.compile(r"[\w.@+-]+")
 _SOURCE = Source(ISSUER, DIRECTORY, has_passwords=True)
 
