@@ -1,13 +1,11 @@
 """`manage.py send_results`: the process that sends results to destinations."""
 
-import signal
-import threading
-from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from webportal.delivery import running
+from webportal.stopping import on_signal
 
 
 class Command(BaseCommand):
@@ -16,11 +14,5 @@ class Command(BaseCommand):
     help = "Send signed reads and results to the destinations, as long as there are any."
 
     def handle(self, *args: Any, **options: Any) -> None:
-        stopping = threading.Event()
-
-        def stop(_number: int, _frame: FrameType | None) -> None:
-            stopping.set()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
+        stopping = on_signal()
         running.run(stopping)

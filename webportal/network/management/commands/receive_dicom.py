@@ -1,10 +1,7 @@
 """`manage.py receive_dicom`: the process that receives images from modalities and PACS."""
 
 import logging
-import signal
-import threading
 from argparse import ArgumentParser
-from types import FrameType
 from typing import Any
 
 from django.conf import settings
@@ -15,6 +12,7 @@ from webportal import keys
 from webportal.intake.errors import StorageRefusesError
 from webportal.network import found, inbox, scp
 from webportal.network.importing import import_quiet_studies
+from webportal.stopping import on_signal
 
 logger = logging.getLogger(__name__)
 
@@ -33,13 +31,7 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=settings.DICOM_PORT)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        stopping = threading.Event()
-
-        def stop(_number: int, _frame: FrameType | None) -> None:
-            stopping.set()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
+        stopping = on_signal()
         try:
             keys.check_at_start()
         except keys.WeakKeyError as error:

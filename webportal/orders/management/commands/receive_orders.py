@@ -1,9 +1,6 @@
 """`manage.py receive_orders`: the process that receives orders by HL7 v2."""
 
-import signal
-import threading
 from argparse import ArgumentParser
-from types import FrameType
 from typing import Any
 
 from django.conf import settings
@@ -11,6 +8,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from webportal import keys
 from webportal.orders.mllp import Server
+from webportal.stopping import on_signal
 
 
 class Command(BaseCommand):
@@ -23,13 +21,7 @@ class Command(BaseCommand):
         parser.add_argument("--port", type=int, default=settings.ORDERS_PORT)
 
     def handle(self, *args: Any, **options: Any) -> None:
-        stopping = threading.Event()
-
-        def stop(_number: int, _frame: FrameType | None) -> None:
-            stopping.set()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
+        stopping = on_signal()
         try:
             keys.check_at_start()
         except keys.WeakKeyError as error:
