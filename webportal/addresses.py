@@ -1,15 +1,41 @@
 """IP addresses and networks from which a known system of the hospital connects."""
 
 import ipaddress
+import re
 from collections.abc import Collection, Iterable
+from typing import Any
 
+from django import forms
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from webportal.refusals import Conflict
+
+_BETWEEN = re.compile(r"[\s,;]+")
 
 
 class AddressError(Conflict):
     """An address cannot be used; the message says why."""
+
+
+class AddressesField(forms.CharField):
+    """A form field for addresses, which are returned in canonical form."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            label=gettext_lazy("Addresses"),
+            max_length=500,
+            help_text=gettext_lazy(
+                "IP addresses or networks from which it connects, separated by spaces."
+            ),
+        )
+
+    def clean(self, value: Any) -> list[str]:
+        """The addresses; raises ValidationError."""
+        try:
+            return read_addresses([text for text in _BETWEEN.split(super().clean(value)) if text])
+        except AddressError as error:
+            raise forms.ValidationError(error.message) from None
 
 
 def read_addresses(texts: Collection[str]) -> list[str]:

@@ -1,6 +1,5 @@
 """Forms for DICOM nodes."""
 
-import re
 from typing import Any
 
 from django import forms
@@ -8,11 +7,9 @@ from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts.departments import only_department
 from webportal.accounts.models import Department
-from webportal.addresses import AddressError, read_addresses
+from webportal.addresses import AddressesField
 from webportal.network.models import Node
 from webportal.network.nodes import NodeError, read_ae_title
-
-_BETWEEN = re.compile(r"[\s,;]+")
 
 
 class NodeForm(forms.Form):
@@ -22,11 +19,7 @@ class NodeForm(forms.Form):
         label=_("AE title"), max_length=16, help_text=_("As it is set on the device.")
     )
     description = forms.CharField(label=_("Description"), max_length=100, required=False)
-    addresses = forms.CharField(
-        label=_("Addresses"),
-        max_length=500,
-        help_text=_("IP addresses or networks from which it connects, separated by spaces."),
-    )
+    addresses = AddressesField()
     port = forms.IntegerField(
         label=_("Port"),
         min_value=1,
@@ -51,14 +44,6 @@ class NodeForm(forms.Form):
         try:
             return read_ae_title(self.cleaned_data["ae_title"])
         except NodeError as error:
-            raise forms.ValidationError(error.message) from None
-
-    def clean_addresses(self) -> list[str]:
-        """The addresses in canonical form."""
-        texts = [text for text in _BETWEEN.split(self.cleaned_data["addresses"]) if text]
-        try:
-            return read_addresses(texts)
-        except AddressError as error:
             raise forms.ValidationError(error.message) from None
 
 

@@ -1,6 +1,5 @@
 """Pages of the systems that send orders, for hospital IT. They show no patient data."""
 
-import re
 import uuid
 from typing import Any
 
@@ -17,7 +16,7 @@ from django.views.decorators.http import require_http_methods
 from webportal.accounts.departments import only_department
 from webportal.accounts.models import Department, Role
 from webportal.accounts.roles import SignedInRequest, allow
-from webportal.addresses import AddressError, read_addresses
+from webportal.addresses import AddressesField
 from webportal.orders import sources
 from webportal.orders.models import (
     AccessionIn,
@@ -28,7 +27,6 @@ from webportal.orders.models import (
 )
 from webportal.orders.sources import SourceError
 
-_BETWEEN = re.compile(r"[\s,;]+")
 _MESSAGES = 20
 
 
@@ -36,13 +34,7 @@ class SourceForm(forms.Form):
     """A new system."""
 
     name = forms.CharField(label=gettext_lazy("Name"), max_length=40)
-    addresses = forms.CharField(
-        label=gettext_lazy("Addresses"),
-        max_length=500,
-        help_text=gettext_lazy(
-            "IP addresses or networks from which it connects, separated by spaces."
-        ),
-    )
+    addresses = AddressesField()
     accession_in = forms.ChoiceField(
         label=gettext_lazy("Accession number"), choices=AccessionIn.choices
     )
@@ -63,14 +55,6 @@ class SourceForm(forms.Form):
         super().__init__(*args, **kwargs)
         if only_department():
             del self.fields["departments"]
-
-    def clean_addresses(self) -> list[str]:
-        """The addresses in canonical form."""
-        texts = [text for text in _BETWEEN.split(self.cleaned_data["addresses"]) if text]
-        try:
-            return read_addresses(texts)
-        except AddressError as error:
-            raise forms.ValidationError(error.message) from None
 
 
 class SourceChangeForm(SourceForm):
