@@ -32,7 +32,7 @@ _LIMITS = [
     "Nothing looks for text in the pixels. Images are left out where the file says that text is"
     " burnt in or, unless with_unstated is true, does not say that there is none; such a statement"
     " may be wrong. Look at the images before they are passed on.",
-    "The images themselves are unchanged: whoever has the originals can find them again, and"
+    "The images themselves are unchanged: anyone who has the originals can match them, and"
     " an unusual finding may be known to somebody.",
     "Dates and times, sex and age are removed, so that nothing says in which order the studies of"
     " a patient were made, or after how long.",

@@ -92,7 +92,7 @@ def withdraw(studies: Iterable[UUID], by: User | None) -> list[str]:
     """Close every export with one of these studies, which are being erased; return their files."""
     found = ResearchExport.objects.filter(studies__study__in=list(studies), state=State.READY)
     keys = set(found.values_list("pk", flat=True))
-    # All before the first entry locks the head of the trail: whoever has one may wait for that.
+    # All before the first entry locks the head of the trail, for which a process with one may wait.
     exports = ResearchExport.objects.filter(pk__in=keys).order_by("pk").select_for_update()
     files = [_close(each.pk, Removal.ERASURE, by) for each in list(exports)]
     return [file for file in files if file]
