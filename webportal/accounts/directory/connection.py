@@ -14,6 +14,7 @@ from typing import Any
 from django.conf import settings
 from django.utils.translation import gettext
 
+from webportal.accounts import hashing
 from webportal.accounts.directory import channels
 from webportal.refusals import Refusal
 
@@ -25,6 +26,9 @@ except ImportError:  # A system check refuses LDAP_URL then.
 
 # The name of a group, as in GROUP_ROLES.
 _GROUP_NAME = "cn"
+
+#: A directory that does not answer holds up only so many requests; the others are told it is busy.
+turns = hashing.Turns(max(1, settings.PORTAL_THREADS // 4), patience_seconds=2)
 
 logger = logging.getLogger(__name__)
 

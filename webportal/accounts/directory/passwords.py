@@ -8,8 +8,6 @@ from webportal.accounts.models import FederatedIdentity, User
 
 #: `FederatedIdentity.issuer` of the people of the directory, whatever its address.
 ISSUER = "ldap"
-# A directory that does not answer holds up only so many signatures and other confirmations.
-_turns = hashing.Turns(max(1, settings.PORTAL_THREADS // 4), patience_seconds=2)
 
 
 def is_of_directory(user: User) -> bool:
@@ -27,7 +25,7 @@ def is_right(user: User, password: str) -> bool:
     if not is_of_directory(user):
         return user.check_password(password)
     try:
-        with _turns.take():
+        with connection.turns.take():
             entry = connection.entry_of(user.federated_identity.subject)
             return entry is not None and connection.is_password(entry, password)
     except hashing.BusyError as error:

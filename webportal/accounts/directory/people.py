@@ -29,9 +29,6 @@ from webportal.audit.trail import Event, append
 #: The actor in the trail for what the directory causes.
 DIRECTORY = "directory"
 RETRY = timedelta(minutes=1)
-# A directory that does not answer holds up only so many requests of people who sign in or whose
-# groups are refreshed.
-_turns = hashing.Turns(max(1, settings.PORTAL_THREADS // 4), patience_seconds=2)
 _silent_until = 0.0
 # The form of user names; the directory is not asked about others.
 _NAME = re.compile(r"[\w.@+-]+")
@@ -48,7 +45,7 @@ def sign_in(name: str, password: str) -> User | None:
     """
     if not _may_ask(name):
         return None
-    with _turns.take():
+    with connection.turns.take():
         entry = connection.entry_named(name)
         # The directory may compare more loosely than we do, for example without accents; wrong
         # passwords are counted by the name as we spell it.
@@ -76,7 +73,7 @@ def refresh_when_due(user: User) -> bool:
     if not is_of_directory(user) or time.monotonic() < _silent_until or not _take_turn(user):
         return True
     try:
-        with _turns.take():
+        with connection.turns.take():
             entry = connection.entry_of(user.federated_identity.subject)
     except (DirectoryUnreachableError, hashing.BusyError):
         _silent_until = time.monotonic() + RETRY.total_seconds()
