@@ -18,8 +18,9 @@ from pytest_django.fixtures import Settings
 
 from tests.delivery.rows import make_pacs
 from tests.helpers import free_port, listens, wait_until
-from webportal.delivery import attempts, planning, running
+from webportal.delivery import planning, running
 from webportal.delivery.models import Delivery, Destination
+from webportal.network import backoff
 from webportal.storage import storage_from_url
 
 
@@ -33,8 +34,8 @@ def _own_storage(settings: Settings, tmp_path: Path) -> None:
 @pytest.fixture(autouse=True)
 def _short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     """What failed is tried again at once: no test waits for a pause."""
-    monkeypatch.setattr(attempts, "FIRST_PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(attempts, "LONGEST_PAUSE_SECONDS", 0.05)
+    monkeypatch.setattr(backoff, "FIRST_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(backoff, "LONGEST_PAUSE_SECONDS", 0.05)
 
 
 class Peer:

@@ -5,7 +5,6 @@ UID and the same bytes, so that the destination does not store it twice.
 """
 
 import logging
-import random
 import traceback
 from datetime import timedelta
 
@@ -20,12 +19,11 @@ from webportal.delivery.making import make
 from webportal.delivery.models import Delivery, DeliveryState, Destination, Kind
 from webportal.delivery.release import NotNowError, ObsoleteError, check
 from webportal.delivery.senders.outcome import Outcome, Result, Sender, of_error
+from webportal.network.backoff import LONGEST_PAUSE_SECONDS, pause_seconds
 from webportal.records.files import StoredFileError
 
 logger = logging.getLogger(__name__)
 
-FIRST_PAUSE_SECONDS = 5.0
-LONGEST_PAUSE_SECONDS = 600.0
 # A doubtful rejection stands once it has been repeated for most of an hour.
 MOST_REFUSALS = 12
 _LOOK_AGAIN_SECONDS = 60.0
@@ -120,18 +118,18 @@ def _record(delivery: Delivery, outcome: Outcome) -> None:
             failures=F("failures") + 1, away_since=Coalesce("away_since", Value(clock()))
         )
         failures = destination.values_list("failures", flat=True).get()
-        pause = _pause_seconds(failures)
+        pause = pause_seconds(failures)
         destination.update(retry_at=clock() + timedelta(seconds=pause))
         _postpone(delivery, outcome.code, 0, outcome.params)
         return
     destination.filter(failures__gt=0).update(failures=0, retry_at=None, away_since=None)
     if outcome.result == Result.AGAIN:
-        _postpone(delivery, outcome.code, _pause_seconds(delivery.attempts), outcome.params)
+        _postpone(delivery, outcome.code, pause_seconds(delivery.attempts), outcome.params)
         return
     if outcome.result == Result.DOUBTFUL and delivery.refusals + 1 < MOST_REFUSALS:
         delivery.refusals += 1
         code = "busy" if outcome.code == "rejected_by_destination" else outcome.code
-        _postpone(delivery, code, _pause_seconds(delivery.refusals), outcome.params)
+        _postpone(delivery, code, pause_seconds(delivery.refusals), outcome.params)
         return
     is_there = outcome.result == Result.DELIVERED
     state = DeliveryState.DELIVERED if is_there else DeliveryState.REJECTED
@@ -178,9 +176,3 @@ def _log(words: str, error: Exception) -> None:
     """Log where an error was raised, but not its message, which may quote the patient."""
     *_rest, last = traceback.extract_tb(error.__traceback__)
     logger.error("%s: %s in %s:%s", words, type(error).__name__, last.filename, last.lineno)
-
-
-def _pause_seconds(failures: int) -> float:
-    """Exponential backoff with jitter, so that retries do not coincide."""
-    longest = min(FIRST_PAUSE_SECONDS * 2.0 ** min(failures - 1, 20), LONGEST_PAUSE_SECONDS)
-    return longest * random.uniform(0.7, 1.0)  # noqa: S311  # spreads load, guards nothing

@@ -7,11 +7,11 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 
 from django.db import Error, connection
 
+from webportal.database.locks import trying_lock
 from webportal.delivery import attempts, planning
 from webportal.delivery.models import Destination
 from webportal.delivery.senders import sender_for
@@ -94,16 +94,6 @@ def serve(destination: Destination, stopping: threading.Event) -> int:
         return made
 
 
-@contextmanager
-def _alone(destination: Destination) -> Iterator[bool]:
-    """Hold a destination's lock, which is released if the database connection is lost."""
-    key = int.from_bytes(destination.pk.bytes[:4], "big", signed=True)
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s, %s)", [_LOCK, key])
-        is_held = bool(cursor.fetchone()[0])
-    try:
-        yield is_held
-    finally:
-        if is_held:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s, %s)", [_LOCK, key])
+def _alone(destination: Destination) -> AbstractContextManager[bool]:
+    """Hold a destination's lock."""
+    return trying_lock(_LOCK, int.from_bytes(destination.pk.bytes[:4], "big", signed=True))

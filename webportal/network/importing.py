@@ -5,16 +5,16 @@ same verdict for a file it has already seen.
 """
 
 import io
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import Error, connection, transaction
+from django.db import Error, transaction
 from django.db.models import Count, Max, Min
 from django.utils import timezone
 
 from webportal.accounts.models import User
+from webportal.database.locks import trying_lock
 from webportal.intake import pipeline
 from webportal.intake.batches import services
 from webportal.intake.errors import StorageRefusesError
@@ -28,7 +28,7 @@ from webportal.storage import DamagedFileError
 # A study that never becomes quiet is imported after this multiple of the quiet period.
 _MOST_QUIETS = 20
 _MOST_ATTEMPTS = 3
-_LOCK = 0x6469636F6D  # "dicom"
+_LOCK = 0x6469636D  # "dicm"
 
 _STATES = {
     Verdict.ACCEPTED: InboxState.TAKEN,
@@ -46,7 +46,7 @@ def import_quiet_studies(should_stop: Callable[[], bool] = lambda: False) -> int
     Does nothing while another process is doing it. Raises StorageRefusesError, OSError and database
     errors if nothing can be stored; everything then stays in the inbox.
     """
-    with _alone() as is_mine:
+    with trying_lock(_LOCK) as is_mine:
         if not is_mine:
             return 0
         inbox.clear()
@@ -61,19 +61,6 @@ def import_quiet_studies(should_stop: Callable[[], bool] = lambda: False) -> int
                 _import(row, batch, node.account)
                 settled += 1
         return settled
-
-
-@contextmanager
-def _alone() -> Iterator[bool]:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
-        [is_mine] = cursor.fetchone()
-    try:
-        yield is_mine
-    finally:
-        if is_mine:
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
 
 
 def _quiet_studies() -> list[tuple[Node, str]]:
