@@ -184,6 +184,8 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "destinations/<uuid:destination_id>/remove": {"POST": (IT,)},
     "dicom/nodes/<uuid:node_id>": {"GET": (IT,), "POST": (IT,)},
     "dicom/nodes/<uuid:node_id>/test": {"POST": (IT,)},
+    "dicom/commitments": {"GET": (IT,)},
+    "dicom/commitments/<uuid:commitment_id>/again": {"POST": (IT,)},
     "dicom/inbox": {"GET": (IT,)},
     "dicom/inbox/adopt": {"POST": (IT,)},
     "dicom/inbox/<uuid:received_id>/retry": {"POST": (IT,)},

@@ -113,6 +113,7 @@ NOT_IN_THE_NAVIGATION = {
     "erasures": "**Erasures**",
     "destinations/outbox": "*Outbox*",
     "dicom/inbox": "inbox",
+    "dicom/commitments": "storage commitment",
     "operations/jobs": "**Queue",
     "audit/export": "export",
     "audit/verification": "verification",

@@ -188,6 +188,8 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     "network:network": Kind.OPERATION,
     "network:node": Kind.OPERATION,
     "network:test-node": None,
+    "network:commitments": Kind.OPERATION,
+    "network:commitment-again": None,
     "network:inbox": Kind.OPERATION,
     "network:adopt": None,
     "network:retry": None,

@@ -82,6 +82,8 @@ class Action(models.TextChoices):
     NODE_CREATED = "node.created", _("DICOM node added")
     NODE_CHANGED = "node.changed", _("DICOM node changed")
     NODE_TESTED = "node.tested", _("DICOM node tested")
+    STORAGE_COMMITTED = "node.storage_committed", _("Storage commitment reported")
+    COMMITMENT_RETRIED = "node.commitment_retried", _("Storage commitment to be reported again")
     RECEIVED_RETRIED = "received.retried", _("Received instance tried again")
     RECEIVED_ADOPTED = "received.adopted", _("Files without a record taken in")
     RECEIVED_DISCARDED = "received.discarded", _("Received instance discarded")

@@ -1,8 +1,9 @@
 """The tables of the conformance statement (docs/dicom.md), from what the receiver negotiates."""
 
-from webportal.network import scp
+from webportal.network import calling, commitment, scp
 from webportal.network.sop_classes import (
     CAPTURE,
+    COMMITMENT,
     DOCUMENTS,
     IMAGE_SYNTAXES,
     IMAGES,
@@ -20,6 +21,25 @@ _STATUSES = (
     (scp.OUT_OF_RESOURCES, "the disk has too little space, or cannot be written to; send it again"),
     (scp.CANNOT_UNDERSTAND, "the data set cannot be read as DICOM"),
 )
+_ACTIONS = (
+    (commitment.SUCCESS, "the request is recorded; the report follows"),
+    (commitment.PROCESSING_FAILURE, "the database does not answer; ask again"),
+    (commitment.NO_SUCH_INSTANCE, "the Requested SOP Instance UID is not that of the standard"),
+    (
+        commitment.INVALID_ARGUMENT,
+        "no Transaction UID or no instance; or the UID names other instances already",
+    ),
+    (commitment.NO_SUCH_ACTION, "the action type is not 1"),
+    (commitment.RESOURCE_LIMITATION, f"more than {commitment.MOST_INSTANCES:,} instances"),
+)
+_FAILURES = (
+    (
+        commitment.PROCESSING_FAILURE,
+        "it was refused or discarded, its file is damaged, or it is not taken in yet",
+    ),
+    (commitment.NO_SUCH_OBJECT, "there is no such instance"),
+    (commitment.CLASS_CONFLICT, "the instance is of another SOP class"),
+)
 _REJECTIONS = (
     ("permanent, service user, 3", "the calling AE title is unknown, inactive or not from there"),
     ("permanent, service user, 7", "the called AE title is not the receiver's"),
@@ -33,12 +53,13 @@ _REJECTIONS = (
 def tables() -> str:
     """Return the tables in Markdown."""
     lines = [
-        f"Implementation Class UID `{scp.IMPLEMENTATION_UID}`, implementation version name"
-        f" `{scp.IMPLEMENTATION_NAME}`.",
+        f"Implementation Class UID `{calling.IMPLEMENTATION_UID}`, implementation version name"
+        f" `{calling.IMPLEMENTATION_NAME}`.",
         "",
         "| SOP class | UID | role | transfer syntaxes |",
         "| --- | --- | --- | --- |",
         f"| {name_of(VERIFICATION)} | `{VERIFICATION}` | SCP, SCU | plain |",
+        f"| {name_of(COMMITMENT)} | `{COMMITMENT}` | SCP | plain |",
         *(f"| {name_of(each)} | `{each}` | {_of_image(each)} | all below |" for each in IMAGES),
         *(f"| {name_of(each)} | `{each}` | {_role(each)} | plain |" for each in OTHERS),
         "",
@@ -52,6 +73,14 @@ def tables() -> str:
         "| status of C-STORE | meaning |",
         "| --- | --- |",
         *(f"| 0x{code:04X} | {meaning} |" for code, meaning in _STATUSES),
+        "",
+        "| status of N-ACTION | meaning |",
+        "| --- | --- |",
+        *(f"| 0x{code:04X} | {meaning} |" for code, meaning in _ACTIONS),
+        "",
+        "| Failure Reason of an instance | meaning |",
+        "| --- | --- |",
+        *(f"| 0x{code:04X} | {meaning} |" for code, meaning in _FAILURES),
         "",
         "| association rejected (result, source, reason) | when |",
         "| --- | --- |",

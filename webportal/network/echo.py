@@ -2,11 +2,11 @@
 
 from django.conf import settings
 from django.utils.translation import gettext as _
-from pynetdicom import AE
 
 from webportal.accounts.models import User
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
+from webportal.network.calling import own_entity
 from webportal.network.models import Node
 from webportal.network.sop_classes import VERIFICATION
 
@@ -17,7 +17,7 @@ def echo(node: Node, by: User) -> tuple[bool, str]:
     """Send a C-ECHO to a node; return whether it succeeded, and a message."""
     if not node.host or node.port is None:
         return False, _("Give a single address and the port on which the node listens.")
-    entity = AE(ae_title=settings.DICOM_AE_TITLE)
+    entity = own_entity()
     entity.acse_timeout = entity.dimse_timeout = _PATIENCE_SECONDS
     entity.connection_timeout = entity.network_timeout = _PATIENCE_SECONDS
     entity.add_requested_context(VERIFICATION)

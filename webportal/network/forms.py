@@ -25,7 +25,9 @@ class NodeForm(forms.Form):
         min_value=1,
         max_value=65535,
         required=False,
-        help_text=_("On which the device listens; for testing the connection."),
+        help_text=_(
+            "On which the device listens: for the test, and reports on storage commitment."
+        ),
     )
 
     department = forms.ModelChoiceField(

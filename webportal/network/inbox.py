@@ -73,7 +73,12 @@ def header_of(data: bytes) -> FileDataset:
 def study_of(header: FileDataset) -> str:
     """Return the Study Instance UID, '' where a file has none."""
     study = str(header.get("StudyInstanceUID", "") or "")
-    return study if _UID.fullmatch(study) else ""
+    return study if is_uid(study) else ""
+
+
+def is_uid(text: str) -> bool:
+    """Whether a text has the letters and the length of a UID."""
+    return bool(_UID.fullmatch(text))
 
 
 def folder() -> Path:

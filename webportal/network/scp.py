@@ -1,4 +1,4 @@
-"""The receiver: verification SCP (C-ECHO) and storage SCP (C-STORE) for known nodes.
+"""The receiver: verification, storage and storage commitment SCP for known nodes.
 
 It decodes nothing: an instance is written in its received encoding, and acknowledged once it is
 durably in the inbox. It holds at most one data set per association in memory;
@@ -19,11 +19,12 @@ from django.db import Error, connection
 from pydicom import uid
 from pydicom.dataset import FileMetaDataset
 from pydicom.filewriter import write_file_meta_info
-from pynetdicom import AE, evt
+from pynetdicom import evt
 from pynetdicom.events import Event
 from pynetdicom.transport import ThreadedAssociationServer
 
-from webportal.network import callers, inbox
+from webportal.network import callers, commitment, inbox
+from webportal.network.calling import IMPLEMENTATION_NAME, IMPLEMENTATION_UID, own_entity
 from webportal.network.limits import (
     MOST_CONNECTIONS,
     Associations,
@@ -38,9 +39,6 @@ from webportal.network.sop_classes import offered
 from webportal.tls import server_context
 
 logger = logging.getLogger(__name__)
-
-IMPLEMENTATION_UID = uid.UID("2.25.193456070265131786394041312164364512107")
-IMPLEMENTATION_NAME = "CHESTLINE"
 
 SUCCESS = 0x0000
 PROCESSING_FAILURE = 0x0110
@@ -113,9 +111,7 @@ class Server(ThreadedAssociationServer):
 
 def listen(address: str, port: int) -> Server:
     """Start listening, and return the server; connections wait until it starts. Raises OSError."""
-    entity = AE(ae_title=settings.DICOM_AE_TITLE)
-    entity.implementation_class_uid = IMPLEMENTATION_UID
-    entity.implementation_version_name = IMPLEMENTATION_NAME
+    entity = own_entity()
     # Counts connections before their association request; accepted ones are counted below.
     entity.maximum_associations = MOST_CONNECTIONS
     entity.maximum_pdu_size = settings.DICOM_PDU_BYTES
@@ -126,6 +122,7 @@ def listen(address: str, port: int) -> Server:
     handlers: list[Any] = [
         (evt.EVT_REQUESTED, _closing_connection(_admit), [Associations()]),
         (evt.EVT_C_STORE, _closing_connection(_store)),
+        (evt.EVT_N_ACTION, _closing_connection(_commit)),
         (evt.EVT_PDU_RECV, _limit_unanswered),
         (evt.EVT_DIMSE_RECV, _count_request),
         (evt.EVT_DIMSE_SENT, _count_answer),
@@ -275,6 +272,17 @@ def _store(event: Event) -> int:
         logger.error("An instance cannot be recorded: %s", type(error).__name__)
         return PROCESSING_FAILURE
     return SUCCESS
+
+
+def _commit(event: Event) -> tuple[int, None]:
+    """Record what a node asks to have committed; returns the N-ACTION status."""
+    association: Any = event.assoc
+    node, address = association.chestline_node, association.requestor.address
+    try:
+        return commitment.request(node, address, event), None
+    except Error as error:
+        logger.error("A storage commitment cannot be recorded: %s", type(error).__name__)
+        return PROCESSING_FAILURE, None
 
 
 def _file_of(sop_class: str, sop_instance: str, syntax: str, encoded: bytes) -> bytes:

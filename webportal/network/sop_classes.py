@@ -7,6 +7,7 @@ from ml.images.dicom import SOP_CLASSES
 from ml.images.parsing import TRANSFER_SYNTAXES
 
 VERIFICATION = uid.UID("1.2.840.10008.1.1")
+COMMITMENT = uid.UID("1.2.840.10008.1.20.1")
 
 #: Images, in every transfer syntax that intake reads.
 IMAGES: tuple[uid.UID, ...] = tuple(sorted(SOP_CLASSES))
@@ -29,7 +30,8 @@ PLAIN_SYNTAXES: tuple[uid.UID, ...] = (uid.ExplicitVRLittleEndian, uid.ImplicitV
 
 def offered() -> list[tuple[uid.UID, tuple[uid.UID, ...]]]:
     """Every SOP class accepted under the current settings, with its transfer syntaxes."""
-    contexts = [(VERIFICATION, PLAIN_SYNTAXES), *((each, IMAGE_SYNTAXES) for each in IMAGES)]
+    contexts = [(each, PLAIN_SYNTAXES) for each in (VERIFICATION, COMMITMENT)]
+    contexts += [(each, IMAGE_SYNTAXES) for each in IMAGES]
     if settings.DICOM_OTHER_OBJECTS == "keep":
         contexts += [(each, PLAIN_SYNTAXES) for each in OTHERS]
     return contexts

@@ -2,13 +2,19 @@
 
 from django.urls import path
 
-from webportal.network import views
+from webportal.network import commitment_views, views
 
 app_name = "network"
 urlpatterns = [
     path("dicom", views.network, name="network"),
     path("dicom/nodes/<uuid:node_id>", views.node, name="node"),
     path("dicom/nodes/<uuid:node_id>/test", views.test_node, name="test-node"),
+    path("dicom/commitments", commitment_views.commitments, name="commitments"),
+    path(
+        "dicom/commitments/<uuid:commitment_id>/again",
+        commitment_views.send_again,
+        name="commitment-again",
+    ),
     path("dicom/inbox", views.received, name="inbox"),
     path("dicom/inbox/adopt", views.adopt, name="adopt"),
     path("dicom/inbox/<uuid:received_id>/retry", views.retry, name="retry"),

@@ -8,7 +8,6 @@ import pydicom
 from django.conf import settings
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import UID, JPEGBaseline8Bit, SecondaryCaptureImageStorage
-from pynetdicom import AE
 from pynetdicom.association import Association
 
 from webportal.delivery.models import Delivery, Destination
@@ -23,7 +22,7 @@ from webportal.delivery.senders.outcome import (
     doubtful,
     rejected,
 )
-from webportal.network.scp import IMPLEMENTATION_NAME, IMPLEMENTATION_UID
+from webportal.network.calling import own_entity
 from webportal.network.sop_classes import DOCUMENTS, PLAIN_SYNTAXES, VERIFICATION, name_of
 
 #: SOP classes sent, with the transfer syntaxes proposed for each.
@@ -98,9 +97,7 @@ class StoreSender(Sender):
     def _open(self) -> Association | Outcome:
         if self._association is not None and self._association.is_established:
             return self._association
-        entity = AE(ae_title=settings.DICOM_AE_TITLE)
-        entity.implementation_class_uid = IMPLEMENTATION_UID
-        entity.implementation_version_name = IMPLEMENTATION_NAME
+        entity = own_entity()
         entity.connection_timeout = _CONNECT_SECONDS
         entity.acse_timeout = entity.dimse_timeout = settings.DELIVERY_ANSWER_SECONDS
         entity.network_timeout = settings.DELIVERY_ANSWER_SECONDS

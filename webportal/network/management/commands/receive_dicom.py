@@ -1,6 +1,7 @@
 """`manage.py receive_dicom`: the process that receives images from modalities and PACS."""
 
 import logging
+import threading
 from argparse import ArgumentParser
 from typing import Any
 
@@ -10,7 +11,7 @@ from django.db import Error, connection
 
 from webportal import keys
 from webportal.intake.errors import StorageRefusesError
-from webportal.network import found, inbox, scp
+from webportal.network import found, inbox, outgoing, scp
 from webportal.network.importing import import_quiet_studies
 from webportal.stopping import on_signal
 
@@ -19,12 +20,13 @@ logger = logging.getLogger(__name__)
 # Polling interval of the inbox.
 _PAUSE_SECONDS = 1.0
 _PAUSE_AFTER_FAULT_SECONDS = 10.0
+_STOP_SECONDS = 5.0
 
 
 class Command(BaseCommand):
     """Listen until SIGTERM or Ctrl-C, and import from the inbox meanwhile."""
 
-    help = "Receive images over the DICOM network (C-ECHO, C-STORE) and take them in."
+    help = "Receive images over the DICOM network and take them in, and call nodes."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--address", default=settings.DICOM_ADDRESS)
@@ -48,6 +50,8 @@ class Command(BaseCommand):
         inbox.remove_unfinished()
         found.record()
         server.start()
+        calls = threading.Thread(target=outgoing.run, args=(stopping,), name="calls", daemon=True)
+        calls.start()
         port = server.server_address[1]
         self.stdout.write(f"Receiving as {settings.DICOM_AE_TITLE} on port {port}.")
         self.stdout.flush()
@@ -62,3 +66,4 @@ class Command(BaseCommand):
                 stopping.wait(_PAUSE_SECONDS)
         finally:
             server.stop()
+            calls.join(_STOP_SECONDS)

@@ -1,0 +1,48 @@
+"""Pages about storage commitment, for hospital IT. They show no patient data."""
+
+import uuid
+
+from django.contrib import messages
+from django.core.paginator import Paginator
+from django.db.models import Count
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_POST
+
+from webportal.accounts.models import Role
+from webportal.accounts.roles import SignedInRequest, allow
+from webportal.network import commitment
+from webportal.network.models import Commitment, CommitmentState
+from webportal.refusals import Conflict
+
+_ROWS_PER_PAGE = 50
+
+
+@allow(Role.IT)
+@require_GET
+def commitments(request: SignedInRequest) -> HttpResponse:
+    """What nodes asked to have committed, and whether the reports arrived, newest first."""
+    state = request.GET.get("state", "")
+    found = Commitment.objects.select_related("node")
+    if state in CommitmentState.values:
+        found = found.filter(state=state)
+    counts = dict(Commitment.objects.order_by().values_list("state").annotate(Count("pk")))
+    context = {
+        "page": Paginator(found, _ROWS_PER_PAGE).get_page(request.GET.get("page")),
+        "states": [(each, counts.get(each.value, 0)) for each in CommitmentState],
+        "state": state,
+    }
+    return render(request, "network/commitments.html", context)
+
+
+@allow(Role.IT)
+@require_POST
+def send_again(request: SignedInRequest, commitment_id: uuid.UUID) -> HttpResponse:
+    """Report to the device again, at once."""
+    try:
+        commitment.send_again(get_object_or_404(Commitment, pk=commitment_id), request.user)
+        messages.success(request, _("It will be reported within seconds."))
+    except Conflict as error:
+        messages.warning(request, error.message)
+    return redirect("network:commitments")

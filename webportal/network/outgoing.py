@@ -1,0 +1,77 @@
+"""What the receiver asks and tells nodes on associations of its own.
+
+Each node is served in a thread, so that one that hangs delays no other, and by one process at a
+time, with one association.
+"""
+
+import logging
+import threading
+import time
+import uuid
+
+from django.db import Error, connection
+
+from webportal.database.clock import clock
+from webportal.database.locks import trying_lock
+from webportal.network import commitment
+
+logger = logging.getLogger(__name__)
+
+_PAUSE_SECONDS = 1.0
+_PAUSE_AFTER_FAULT_SECONDS = 10.0
+_CLEAN_UP_SECONDS = 3600.0
+_LOCK = 0x6E6F6465  # "node"
+
+
+def run(stopping: threading.Event) -> None:
+    """Serve the nodes until `stopping` is set."""
+    threads: dict[uuid.UUID, threading.Thread] = {}
+    cleaned_up_at = -_CLEAN_UP_SECONDS
+    while not stopping.is_set():
+        pause = _PAUSE_SECONDS
+        try:
+            if time.monotonic() - cleaned_up_at >= _CLEAN_UP_SECONDS:
+                commitment.remove_old()
+                cleaned_up_at = time.monotonic()
+            for node in _nodes_with_work():
+                running = threads.get(node)
+                if running is None or not running.is_alive():
+                    threads[node] = _start(node, stopping)
+        except Error as error:
+            logger.error("What nodes are to be asked or told waits: %s", type(error).__name__)
+            connection.close()
+            pause = _PAUSE_AFTER_FAULT_SECONDS
+        stopping.wait(pause)
+    connection.close()
+
+
+def _nodes_with_work() -> set[uuid.UUID]:
+    return set(commitment.due(clock()).order_by().values_list("node", flat=True))
+
+
+def _start(node: uuid.UUID, stopping: threading.Event) -> threading.Thread:
+    thread = threading.Thread(
+        target=_serve_apart, args=(node, stopping), name=f"node {node}", daemon=True
+    )
+    thread.start()
+    return thread
+
+
+def _serve_apart(node: uuid.UUID, stopping: threading.Event) -> None:
+    try:
+        serve(node, stopping)
+    except Error as error:
+        logger.error("A node waits: %s", type(error).__name__)
+    finally:
+        connection.close()
+
+
+def serve(node: uuid.UUID, stopping: threading.Event) -> None:
+    """Do what is due for a node, unless another process does."""
+    with trying_lock(_LOCK, int.from_bytes(node.bytes[:4], "big", signed=True)) as is_mine:
+        if not is_mine:
+            return
+        for row in commitment.due(clock()).filter(node=node).select_related("node"):
+            if stopping.is_set():
+                return
+            commitment.report(row)
