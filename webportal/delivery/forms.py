@@ -92,19 +92,10 @@ class StoreForm(HostForm):
             raise forms.ValidationError(error.message) from None
 
 
-class StowForm(DestinationForm):
-    """A DICOMweb server."""
+class UrlForm(DestinationForm):
+    """The fields of a destination at a URL."""
 
-    protocol = Protocol.DICOMWEB
-
-    url = forms.URLField(
-        label=_("URL"),
-        max_length=500,
-        assume_scheme="https",
-        help_text=_(
-            "The address of the DICOMweb service, such as https://pacs.hospital.example/dicom-web."
-        ),
-    )
+    url = forms.URLField(label=_("URL"), max_length=500, assume_scheme="https")
     token = forms.CharField(
         label=_("Bearer token"),
         max_length=4000,
@@ -131,6 +122,18 @@ class StowForm(DestinationForm):
         if moves and not values.get("token"):
             self.add_error("token", _("The address has changed: enter the token again."))
         return values
+
+
+class StowForm(UrlForm):
+    """A DICOMweb server."""
+
+    protocol = Protocol.DICOMWEB
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["url"].help_text = _(
+            "The address of the DICOMweb service, such as https://pacs.hospital.example/dicom-web."
+        )
 
 
 class MllpForm(HostForm):
