@@ -53,7 +53,7 @@ from webportal.delivery.documents.sources import (
     model_equipment,
     portal_equipment,
 )
-from webportal.delivery.documents.texts import measured
+from webportal.delivery.documents.texts import measured, percent
 from webportal.inference.models import ModelVersion, Prediction
 from webportal.records.choices import Category
 from webportal.review.models import Addendum, Decision, Read
@@ -85,10 +85,10 @@ def result_report(
     """The model's result for a whole image; unverified. `previous`: what it supersedes."""
     assessment = coding.MODEL_SAYS[Category(prediction.shown_category)]
     evaluations: list[ContentItem] = [_code(coding.PNEUMONIA, assessment)]
-    percent = _percent(prediction)
+    certainty = percent(prediction)
     if prediction.shown_category == Category.UNLIKELY:
-        if percent is not None:
-            evaluations.append(_text(coding.COMMENT, f"Probability of pneumonia: {percent} %"))
+        if certainty is not None:
+            evaluations.append(_text(coding.COMMENT, f"Probability of pneumonia: {certainty} %"))
         return _unverified([], evaluations, prediction, source, place, previous)
     group = MeasurementsAndQualitativeEvaluations(
         tracking_identifier=_tracking("Model", prediction.pk),
@@ -96,8 +96,8 @@ def result_report(
         algorithm_id=_algorithm(prediction.model_version),
         source_images=[_source_image(source)],
         measurements=[]
-        if percent is None
-        else [Measurement(coding.CERTAINTY_OF_FINDING, percent, coding.PERCENT)],
+        if certainty is None
+        else [Measurement(coding.CERTAINTY_OF_FINDING, certainty, coding.PERCENT)],
         qualitative_evaluations=[QualitativeEvaluation(coding.PNEUMONIA, assessment)],
     )
     return _unverified([group], evaluations, prediction, source, place, previous)
@@ -167,13 +167,6 @@ def _algorithm(model: ModelVersion) -> AlgorithmIdentification:
         manufacturer=MANUFACTURER,
         family=dicom_codes.DCM.ArtificialIntelligence,
     )
-
-
-def _percent(prediction: Prediction) -> float | None:
-    if prediction.shown_probability is None:
-        return None
-    # Rounding must not turn a probability into a certainty.
-    return min(max(round(100 * prediction.shown_probability, 1), 0.1), 99.9)
 
 
 # ── The reader ──────────────────────────────────────────────────────────────────────────────────

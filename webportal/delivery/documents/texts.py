@@ -1,8 +1,9 @@
-"""Statements of a read that documents carry as text, in English whatever the portal's language."""
+"""Statements of reads and results as documents carry them, in English in every language."""
 
 from django.utils import translation
 
 from webportal.delivery.documents import coding
+from webportal.inference.models import Prediction
 from webportal.review.models import Read
 from webportal.review.reads.measurements import describe_measurements
 
@@ -17,3 +18,11 @@ def zones(read: Read) -> list[str]:
     """The zones of a read's pneumonia, with their sides."""
     named = [coding.zone(name) for name in read.zones]
     return [f"{zone.meaning}, {side.meaning.lower()}" for zone, side in named]
+
+
+def percent(prediction: Prediction) -> float | None:
+    """The probability of a result in per cent; None if the model does not give one."""
+    if prediction.shown_probability is None:
+        return None
+    # Rounding must not turn a probability into a certainty.
+    return min(max(round(100 * prediction.shown_probability, 1), 0.1), 99.9)
