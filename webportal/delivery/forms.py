@@ -95,7 +95,12 @@ class StoreForm(HostForm):
 class UrlForm(DestinationForm):
     """The fields of a destination at a URL."""
 
-    url = forms.URLField(label=_("URL"), max_length=500, assume_scheme="https")
+    url = forms.URLField(
+        label=_("URL"),
+        max_length=500,
+        assume_scheme="https",
+        widget=forms.URLInput(attrs={"class": "form-control"}),
+    )
     token = forms.CharField(
         label=_("Bearer token"),
         max_length=4000,
