@@ -282,6 +282,12 @@ ORGANIZATION = env.str("ORGANIZATION", default="Hospital")
 # How long a destination may take to answer, and the file of certificates that it is checked by.
 DELIVERY_ANSWER_SECONDS = env.float("DELIVERY_ANSWER_SECONDS", default=60)
 DELIVERY_CA = env.str("DELIVERY_CA", default="")
+# Which system of identifiers an issuer of Patient IDs is in FHIR.
+FHIR_PATIENT_SYSTEMS = env.dict("FHIR_PATIENT_SYSTEMS", default={})
+if not all(":" in system for system in FHIR_PATIENT_SYSTEMS.values()):
+    raise environ.ImproperlyConfigured(
+        "FHIR_PATIENT_SYSTEMS must be ISSUER=URI, such as HOSPITAL=http://hospital.example/mrn."
+    )
 
 # ── Queue and workers ───────────────────────────────────────────────────────────────────────────
 BROKER_URL = env.str("BROKER_URL")

@@ -115,6 +115,8 @@ def _other_systems(by: User) -> None:
     everything = [Content.READS, Content.RESULTS]
     create_destination(Protocol.DICOM, {**pacs, "sends": everything}, by)
     create_destination(Protocol.HL7, {**ris, "sends": [Content.READS]}, by)
+    ehr = {"name": "EHR", "url": "https://ehr.hospital.example/fhir"}
+    create_destination(Protocol.FHIR, {**ehr, "sends": everything}, by)
 
 
 def _name_the_factory() -> None:

@@ -24,6 +24,8 @@ from webportal.records.files import StoredFileError
 
 logger = logging.getLogger(__name__)
 
+# Longer waits that a destination asks for are cut to this.
+LONGEST_WAIT_SECONDS = 3600.0
 # A doubtful rejection stands once it has been repeated for most of an hour.
 MOST_REFUSALS = 12
 _LOOK_AGAIN_SECONDS = 60.0
@@ -118,7 +120,8 @@ def _record(delivery: Delivery, outcome: Outcome) -> None:
             failures=F("failures") + 1, away_since=Coalesce("away_since", Value(clock()))
         )
         failures = destination.values_list("failures", flat=True).get()
-        pause = pause_seconds(failures)
+        asked = min(outcome.wait_seconds, LONGEST_WAIT_SECONDS)
+        pause = max(pause_seconds(failures), asked)
         destination.update(retry_at=clock() + timedelta(seconds=pause))
         _postpone(delivery, outcome.code, 0, outcome.params)
         return

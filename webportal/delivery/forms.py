@@ -141,6 +141,19 @@ class StowForm(UrlForm):
         )
 
 
+class FhirForm(UrlForm):
+    """A FHIR server."""
+
+    protocol = Protocol.FHIR
+    contents = (Content.READS, Content.RESULTS)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["url"].help_text = _(
+            "The base URL of the FHIR R4 server, such as https://ehr.hospital.example/fhir."
+        )
+
+
 class MllpForm(HostForm):
     """A system that accepts HL7 v2 messages; it gets only signed reads."""
 
@@ -154,5 +167,5 @@ class MllpForm(HostForm):
 
 
 FORMS: dict[str, type[DestinationForm]] = {
-    form.protocol: form for form in (StoreForm, StowForm, MllpForm)
+    form.protocol: form for form in (StoreForm, StowForm, MllpForm, FhirForm)
 }

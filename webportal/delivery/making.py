@@ -9,10 +9,12 @@ from pydicom.uid import ComprehensiveSRStorage, SecondaryCaptureImageStorage
 
 from webportal.database.clock import clock
 from webportal.delivery.documents import captures, hl7, hottest, reports
+from webportal.delivery.documents.fhir.reads import read_transaction
+from webportal.delivery.documents.fhir.results import results_transaction
 from webportal.delivery.documents.reports import Verification, uid_of
 from webportal.delivery.documents.sources import Place, source_of
-from webportal.delivery.models import Document, Kind
-from webportal.delivery.release import ObsoleteError
+from webportal.delivery.models import OF_FHIR, Document, Kind
+from webportal.delivery.release import ObsoleteError, by_age, results_to_send
 from webportal.records.identity import identity_version
 from webportal.review.models import Addendum, Read
 from webportal.review.reads.marks import parse_marks
@@ -32,8 +34,12 @@ def make(document: Document) -> None:
     identity = identity_version(document.study.patient)
     if document.content is not None and document.identity == identity:
         return
-    is_message = document.kind == Kind.REPORT_HL7
-    content = _message(document) if is_message else _instance(document, identity)
+    if document.kind == Kind.REPORT_HL7:
+        content = _message(document)
+    elif document.kind in OF_FHIR:
+        content = _transaction(document)
+    else:
+        content = _instance(document, identity)
     document.identity, document.content = identity, content
     document.sha256 = hashlib.sha256(content).hexdigest()
     document.made_at = clock()
@@ -47,6 +53,18 @@ def _message(document: Document) -> bytes:
     # MSH-10 has at most 20 characters.
     control_id = document.pk.hex[:20]
     return hl7.read_message(document.study, read, addenda, control_id, document.created_at)
+
+
+def _transaction(document: Document) -> bytes:
+    study, read = document.study, document.read
+    if read is None:
+        with_report = document.kind == Kind.EARLY_FHIR
+        return results_transaction(study, by_age(results_to_send(study)), with_report=with_report)
+    made = Document.objects.filter(study=study, kind=document.kind).exclude(made_at=None)
+    former = Read.objects.filter(pk__in=made.values("read")).exclude(pk=read.pk)
+    return read_transaction(
+        study, read, _addenda(read, document.addendum), list(former.order_by("signed_at"))
+    )
 
 
 def _instance(document: Document, identity: str) -> bytes:

@@ -22,6 +22,7 @@ class Protocol(models.TextChoices):
     DICOM = "dicom", _("DICOM (C-STORE)")
     DICOMWEB = "dicomweb", _("DICOMweb (STOW-RS)")
     HL7 = "hl7", _("HL7 v2 (MLLP)")
+    FHIR = "fhir", _("FHIR R4")
 
 
 class Content(models.TextChoices):
@@ -44,9 +45,12 @@ class Kind(models.TextChoices):
 
     REPORT = "report", _("Read")
     REPORT_HL7 = "report_hl7", _("Read (HL7)")
+    REPORT_FHIR = "report_fhir", _("Read (FHIR)")
     REPORT_MARKS = "report_marks", _("Marks of a read")
     RESULT = "result", _("Result of the model")
     RESULT_REGION = "result_region", _("Region of the heat map")
+    RESULT_FHIR = "result_fhir", _("Results of the model (FHIR)")
+    EARLY_FHIR = "early_fhir", _("Preliminary report (FHIR)")
     CAPTURE = "capture", _("Heat map")
 
     @property
@@ -54,7 +58,15 @@ class Kind(models.TextChoices):
         """The content that it belongs to, which a destination is sent or not."""
         if self == Kind.CAPTURE:
             return Content.CAPTURES
-        return Content.RESULTS if self in (Kind.RESULT, Kind.RESULT_REGION) else Content.READS
+        return Content.READS if self in OF_READS else Content.RESULTS
+
+
+#: The kinds that contain a read.
+OF_READS = (Kind.REPORT, Kind.REPORT_MARKS, Kind.REPORT_HL7, Kind.REPORT_FHIR)
+#: The kinds that are sent by FHIR.
+OF_FHIR = (Kind.REPORT_FHIR, Kind.RESULT_FHIR, Kind.EARLY_FHIR)
+#: The kinds that contain the results of all images of a study; the other kinds contain one.
+OF_ALL_RESULTS = (Kind.RESULT_FHIR, Kind.EARLY_FHIR)
 
 
 class Destination(models.Model):

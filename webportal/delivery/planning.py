@@ -18,6 +18,7 @@ from django.db.models import Exists, OuterRef, QuerySet
 from webportal.database.clock import clock
 from webportal.delivery.documents.hottest import region_to_send
 from webportal.delivery.models import (
+    OF_ALL_RESULTS,
     Content,
     Delivery,
     DeliveryState,
@@ -26,7 +27,13 @@ from webportal.delivery.models import (
     Kind,
     Protocol,
 )
-from webportal.delivery.release import last_addendum, may_send_results, results_to_send
+from webportal.delivery.release import (
+    by_age,
+    is_reported,
+    last_addendum,
+    may_send_results,
+    results_to_send,
+)
 from webportal.inference.models import Job, JobState, Prediction
 from webportal.records.models import Study
 from webportal.review.models import Addendum, Read
@@ -90,6 +97,12 @@ def _studies(destination: Destination, since: datetime) -> Iterator[uuid.UUID]:
         closed = [*final.values_list("study", flat=True)]
         closed += Addendum.objects.filter(signed_at__gt=since).values_list("read__study", flat=True)
         of_result = own.filter(document__prediction=OuterRef("pk"))
+        if destination.protocol == Protocol.FHIR:
+            of_result = own.filter(
+                document__kind__in=OF_ALL_RESULTS,
+                document__study=OuterRef("radiograph__study"),
+                document__prediction__created_at__gte=OuterRef("created_at"),
+            )
         missing = Prediction.objects.filter(~Exists(of_result), is_current=True)
         for found in (
             missing.filter(job__in=jobs.values("pk")),
@@ -122,6 +135,8 @@ def _of_read(destination: Destination, study: Study) -> Iterator[Document]:
 def _kinds_of_read(destination: Destination, report: Report) -> list[Kind]:
     if destination.protocol == Protocol.HL7:
         return [Kind.REPORT_HL7]
+    if destination.protocol == Protocol.FHIR:
+        return [Kind.REPORT_FHIR]
     has_marks = bool(report.read.marks) or _has_marks_there(destination, report.read)
     return [Kind.REPORT, Kind.REPORT_MARKS] if has_marks else [Kind.REPORT]
 
@@ -162,7 +177,14 @@ def _signed_at(report: Report) -> datetime:
 def _of_results(destination: Destination, study: Study) -> Iterator[Document]:
     if OF_MODEL.isdisjoint(destination.sends) or not may_send_results(study, destination):
         return
-    for result in results_to_send(study):
+    results = by_age(results_to_send(study))
+    if destination.protocol == Protocol.FHIR:
+        for result in results[-1:]:
+            kind = _kind_of_all(destination, study, result)
+            if kind is not None:
+                yield _document(kind=kind, study=study, prediction=result)
+        return
+    for result in results:
         for kind in _kinds_of(destination, result):
             yield _document(kind=kind, study=study, prediction=result)
 
@@ -174,6 +196,24 @@ def _kinds_of(destination: Destination, result: Prediction) -> Iterator[Kind]:
             yield Kind.RESULT_REGION
     if Content.CAPTURES in destination.sends:
         yield Kind.CAPTURE
+
+
+def _kind_of_all(destination: Destination, study: Study, newest: Prediction) -> Kind | None:
+    """What is made of a study's results; None if the destination has them already.
+
+    They come with a preliminary report where the signed read is to follow and replace it.
+    """
+    if Content.READS not in destination.sends:
+        return Kind.RESULT_FHIR
+    if not is_reported(study):
+        return Kind.EARLY_FHIR
+    early = Delivery.objects.filter(
+        destination=destination,
+        document__kind=Kind.EARLY_FHIR,
+        document__prediction=newest,
+        state=DeliveryState.DELIVERED,
+    )
+    return None if early.exists() else Kind.RESULT_FHIR
 
 
 def _document(**what: Any) -> Document:

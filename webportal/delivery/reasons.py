@@ -55,6 +55,12 @@ register(
         "superseded": gettext_noop("A newer version is sent instead."),
         "cancelled_by_person": gettext_noop("A user cancelled it."),
         "destination_removed": gettext_noop("The destination was removed."),
+        "fhir_version": gettext_noop(
+            "Its FHIR version is {answer}. Chestline sends FHIR R4 (4.0.1)."
+        ),
+        "fhir_lacks": gettext_noop(
+            "It says that it does not offer what Chestline needs of it: {what}."
+        ),
         "internal": gettext_noop(
             "The document cannot be created ({error}). Sending will be retried."
         ),

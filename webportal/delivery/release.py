@@ -5,9 +5,18 @@ is sent once its report is released (webportal.review.reports), and the model's 
 study is closed. If no reader is blinded to the model, a destination may get the result at once.
 """
 
+from collections.abc import Iterable
+
 from django.conf import settings
 
-from webportal.delivery.models import Destination, Document, Kind, ResultsWhen
+from webportal.delivery.models import (
+    OF_ALL_RESULTS,
+    OF_READS,
+    Destination,
+    Document,
+    Kind,
+    ResultsWhen,
+)
 from webportal.inference.models import Prediction
 from webportal.inference.summary import counting
 from webportal.records.choices import Category
@@ -16,7 +25,6 @@ from webportal.review.models import Addendum
 from webportal.review.reads.corrections import corrections_of
 from webportal.review.reports.content import Report, report_of
 
-OF_READS = (Kind.REPORT, Kind.REPORT_MARKS, Kind.REPORT_HL7)
 #: Results that assess pneumonia, unlike those outside the model's intended purpose.
 ASSESSED = (Category.LIKELY, Category.INDETERMINATE, Category.UNLIKELY)
 
@@ -47,6 +55,20 @@ def results_to_send(study: Study) -> list[Prediction]:
     current = Prediction.objects.filter(radiograph__study=study, is_current=True)
     results = counting(current.select_related("model_version", "radiograph"))
     return [result for result in results if result.shown_category in ASSESSED]
+
+
+def by_age(results: Iterable[Prediction]) -> list[Prediction]:
+    """Results with the newest last, which stands for all of a study's results in the outbox."""
+    return sorted(results, key=lambda each: (each.created_at, each.pk))
+
+
+def is_reported(study: Study) -> bool:
+    """Whether a study has a report, or had one before it went to another reader.
+
+    Such a report must not become preliminary again.
+    """
+    earlier = Document.objects.filter(study=study, kind=Kind.REPORT_FHIR)
+    return report_of(study) is not None or earlier.exists()
 
 
 def may_send_results(study: Study, destination: Destination) -> bool:
@@ -81,7 +103,12 @@ def _check_read(document: Document) -> None:
 
 
 def _check_result(document: Document, destination: Destination) -> None:
-    if document.prediction not in results_to_send(document.study):
+    results = results_to_send(document.study)
+    if document.prediction not in results:
+        raise ObsoleteError
+    if document.kind in OF_ALL_RESULTS and document.prediction != by_age(results)[-1]:
+        raise ObsoleteError
+    if document.kind == Kind.EARLY_FHIR and is_reported(document.study):
         raise ObsoleteError
     if not may_send_results(document.study, destination):
         raise NotNowError("being_read")

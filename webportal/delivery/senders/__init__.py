@@ -3,6 +3,7 @@
 from webportal.delivery.models import Destination, Protocol
 from webportal.delivery.senders.dicom import StoreSender
 from webportal.delivery.senders.dicomweb import StowSender
+from webportal.delivery.senders.fhir import FhirSender
 from webportal.delivery.senders.mllp import MllpSender
 from webportal.delivery.senders.outcome import Sender
 
@@ -10,6 +11,7 @@ _BY_PROTOCOL: dict[str, type[Sender]] = {
     Protocol.DICOM: StoreSender,
     Protocol.DICOMWEB: StowSender,
     Protocol.HL7: MllpSender,
+    Protocol.FHIR: FhirSender,
 }
 
 

@@ -46,7 +46,7 @@ class HttpSender(Sender):
                 headers["Authorization"] = f"Bearer {decrypt(self.destination.secret)}"
             return self._session.request(
                 method,
-                f"{self.destination.url.rstrip('/')}/{path}",
+                f"{self.destination.url.rstrip('/')}/{path}".rstrip("/"),
                 headers=headers,
                 timeout=(_CONNECT_SECONDS, settings.DELIVERY_ANSWER_SECONDS),
                 allow_redirects=False,

@@ -18,18 +18,22 @@ class Result(Enum):
     DOUBTFUL = auto()
     #: Temporarily refused, or the outcome is unknown; sending it again is harmless.
     AGAIN = auto()
-    #: Nothing was sent, because the destination is unreachable.
+    #: The destination is unreachable, or takes nothing at present.
     AWAY = auto()
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of an attempt, its reason, and the destination's own status code."""
+    """The result of an attempt, its reason, and the destination's own status code.
+
+    A destination that is away may say after how many seconds to return.
+    """
 
     result: Result
     code: str = ""
     params: dict[str, Any] = field(default_factory=dict)
     answer: str = ""
+    wait_seconds: float = 0.0
 
 
 def delivered(answer: str = "") -> Outcome:

@@ -1,0 +1,55 @@
+"""Transactions: bundles whose resources a server stores all or not at all."""
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from webportal.delivery.documents.fhir.elements import Json
+
+#: The resources sent, in the order of a transaction, with what they are.
+RESOURCES = {
+    "Device": "a model version",
+    "ImagingStudy": "the study, with its series and instances",
+    "Observation": "a finding of the model or of the reader",
+    "DiagnosticReport": "the report of the study",
+}
+
+
+def transaction(resources: Iterable[Json]) -> bytes:
+    """A transaction that creates or updates resources by id; the last one is told by it all.
+
+    Each document differs from others of its study in its last resource, by which `is_stored` finds
+    out whether a server has it.
+    """
+    entries = [
+        {
+            "fullUrl": f"urn:uuid:{resource['id']}",
+            "resource": resource,
+            "request": {"method": "PUT", "url": f"{resource['resourceType']}/{resource['id']}"},
+        }
+        for resource in resources
+    ]
+    bundle = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+    return json.dumps(bundle, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def place_of_last(content: bytes) -> str:
+    """Where the last resource of a transaction is stored, below the server's URL."""
+    return str(_last(content)["request"]["url"])
+
+
+def is_stored(content: bytes, found: Json) -> bool:
+    """Whether the resource found at that place is the last one of this transaction.
+
+    Servers keep metadata and the narrative as they like.
+    """
+    return _compared(found) == _compared(_last(content)["resource"])
+
+
+def _last(content: bytes) -> dict[str, Any]:
+    last: dict[str, Any] = json.loads(content)["entry"][-1]
+    return last
+
+
+def _compared(resource: Json) -> Json:
+    return {name: value for name, value in resource.items() if name not in ("meta", "text")}

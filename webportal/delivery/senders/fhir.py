@@ -1,0 +1,174 @@
+"""Transactions to a FHIR R4 server."""
+
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any
+
+import requests
+
+from webportal.delivery.documents.fhir.transactions import (
+    RESOURCES,
+    is_stored,
+    place_of_last,
+)
+from webportal.delivery.models import Delivery
+from webportal.delivery.senders.http import (
+    FOR_NOW,
+    NOT_A_SERVER,
+    NOT_ALLOWED,
+    HttpSender,
+    json_of,
+    not_a_server,
+    not_allowed,
+    status_of,
+)
+from webportal.delivery.senders.outcome import (
+    Outcome,
+    Result,
+    busy,
+    delivered,
+    doubtful,
+    rejected,
+)
+
+#: The version that the server has to have.
+VERSION = "4.0."
+#: The server as a whole is busy, and may say for how long.
+OVERLOADED = (HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+#: Perhaps true for the moment only, such as another client changing the same resource.
+DOUBTFUL = (HTTPStatus.CONFLICT, HTTPStatus.PRECONDITION_FAILED)
+# The codes of issues (http://hl7.org/fhir/R4/valueset-issue-type.html). Others may be any text.
+_ISSUES = frozenset([
+    "invalid", "structure", "required", "value", "invariant", "security", "login", "unknown",
+    "expired", "forbidden", "suppressed", "processing", "not-supported", "duplicate",
+    "multiple-matches", "not-found", "deleted", "too-long", "code-invalid", "extension",
+    "too-costly", "business-rule", "conflict", "transient", "lock-error", "no-store", "exception",
+    "timeout", "incomplete", "throttled", "informational",
+])  # fmt: skip
+_ERRORS = ("fatal", "error")
+# The path to an element, without conditions that could quote its value.
+_PATH = re.compile(r"[A-Za-z]+(\[\d+\])?(\.[A-Za-z]+(\([A-Za-z]+\))?(\[\d+\])?)*")
+_MOST_ISSUES = 3
+
+
+class FhirSender(HttpSender):
+    """Sends each document as one transaction."""
+
+    accepts = "application/fhir+json"
+
+    def send(self, delivery: Delivery) -> Outcome:
+        """Send a transaction; before it is repeated, look whether the server has it already."""
+        content = bytes(delivery.document.content or b"")
+        if delivery.attempts > 1:
+            looked = self._look(content)
+            if looked is not None:
+                return looked
+        headers = {"Content-Type": f"{self.accepts}; charset=utf-8", "Prefer": "return=minimal"}
+        answer = self.ask("POST", "", data=content, headers=headers)
+        return answer if isinstance(answer, Outcome) else outcome_of(answer)
+
+    def test(self) -> Outcome:
+        """Read what the server says of itself."""
+        answer = self.ask("GET", "metadata")
+        if isinstance(answer, Outcome):
+            return answer
+        if answer.status_code in NOT_ALLOWED:
+            return not_allowed(answer)
+        statement = json_of(answer)
+        if statement.get("resourceType") != "CapabilityStatement":
+            return not_a_server(answer)
+        version = str(statement.get("fhirVersion", ""))
+        if not version.startswith(VERSION):
+            known = version if re.fullmatch(r"[\w.-]{1,20}", version) else "?"
+            return Outcome(Result.AWAY, "fhir_version", {"answer": known})
+        lacks = list(_lacks(statement))
+        if lacks:
+            return Outcome(Result.AWAY, "fhir_lacks", {"what": ", ".join(lacks)})
+        return delivered()
+
+    def _look(self, content: bytes) -> Outcome | None:
+        """Delivered if the server has it, or that it does not respond; None if it lacks it."""
+        answer = self.ask("GET", place_of_last(content))
+        if isinstance(answer, Outcome):
+            return answer
+        if answer.status_code == HTTPStatus.OK and is_stored(content, json_of(answer)):
+            return delivered("found")
+        return None
+
+
+def outcome_of(answer: requests.Response) -> Outcome:
+    """What the response to a transaction means."""
+    status = answer.status_code
+    if status in NOT_ALLOWED:
+        return not_allowed(answer)
+    if status in OVERLOADED:
+        said = status_of(answer)
+        seconds = _seconds(answer.headers.get("Retry-After", ""))
+        return Outcome(Result.AWAY, "busy", {"answer": said}, said, wait_seconds=seconds)
+    body = json_of(answer)
+    if status in (HTTPStatus.OK, HTTPStatus.CREATED):
+        return _of_entries(body) if body.get("resourceType") == "Bundle" else not_a_server(answer)
+    said = ", ".join([status_of(answer), *_issues(body)])
+    if status in FOR_NOW or status >= 500:
+        return busy(said)
+    is_of_server = body.get("resourceType") == "OperationOutcome"
+    if status < 400 or (status in NOT_A_SERVER and not is_of_server):
+        return not_a_server(answer)
+    is_sure = is_of_server and status not in (*DOUBTFUL, *NOT_A_SERVER)
+    return rejected(said) if is_sure else doubtful(said)
+
+
+def _of_entries(bundle: dict[str, Any]) -> Outcome:
+    """The outcome by the entries: a server that takes it for a batch answers 200 in any case."""
+    for entry in _dicts(bundle.get("entry")):
+        response = entry.get("response")
+        response = response if isinstance(response, dict) else {}
+        status = str(response.get("status", ""))[:3]
+        if status.startswith("2"):
+            continue
+        known = status if status.isdigit() else "?"
+        outcome = response.get("outcome")
+        said = ", ".join([f"HTTP {known}", *_issues(outcome if isinstance(outcome, dict) else {})])
+        return doubtful(said)
+    return delivered()
+
+
+def _issues(body: dict[str, Any]) -> list[str]:
+    """The codes of the errors in an OperationOutcome, each with the element that it is about.
+
+    Not their texts, which often name the patient.
+    """
+    found: dict[str, None] = {}
+    for issue in _dicts(body.get("issue")):
+        code = issue.get("code")
+        if issue.get("severity") not in _ERRORS or code not in _ISSUES:
+            continue
+        paths = issue.get("expression")
+        path = paths[0] if isinstance(paths, list) and paths else ""
+        is_plain = isinstance(path, str) and len(path) <= 100 and _PATH.fullmatch(path)
+        found[f"{code} at {path}" if is_plain else str(code)] = None
+    return list(found)[:_MOST_ISSUES]
+
+
+def _lacks(statement: dict[str, Any]) -> Iterator[str]:
+    """What a server says that it cannot do, and is needed; nothing where it does not say."""
+    for rest in _dicts(statement.get("rest")):
+        offered = [each.get("code") for each in _dicts(rest.get("interaction"))]
+        if offered and "transaction" not in offered:
+            yield "transaction"
+        resources = {str(each.get("type")): each for each in _dicts(rest.get("resource"))}
+        for name in RESOURCES if resources else ():
+            if name not in resources:
+                yield name
+            elif resources[name].get("updateCreate") is False:
+                yield f"updateCreate ({name})"
+
+
+def _dicts(values: Any) -> list[dict[str, Any]]:
+    return [each for each in values if isinstance(each, dict)] if isinstance(values, list) else []
+
+
+def _seconds(text: str) -> float:
+    """The seconds of a Retry-After header; 0 if it gives none, or a date."""
+    return float(text) if text.isascii() and text.isdigit() and len(text) <= 9 else 0.0
