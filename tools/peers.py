@@ -1,8 +1,8 @@
 """The tests with other people's programs: `python -m tools.peers [ARGUMENT OF PYTEST …]`.
 
-They are OHIF, a viewer for the browser, Orthanc, a PACS, and PixelMed's validator of structured
-reports. All are installed where that is possible; `make test` leaves these tests out, because OHIF
-alone is a download of 25 MB.
+They are OHIF, a viewer for the browser, Orthanc, a PACS, PixelMed's validator of structured
+reports, Medplum's FHIR server and another validator of FHIR. All are installed where that is
+possible; `make test` leaves these tests out, because OHIF alone is a download of 25 MB.
 """
 
 import os
@@ -19,6 +19,9 @@ from tools.programs import ensure_program
 OHIF = "3.13.2"
 #: Where the built viewer lies.
 OHIF_FOLDER = ROOT / "var" / "peers" / f"ohif-{OHIF}"
+MEDPLUM, FHIR_VALIDATOR = "5.2.13", "4.12.0"
+#: Where the FHIR server and validator lie, in `node_modules`.
+FHIR_FOLDER = ROOT / "var" / "peers" / f"fhir-{MEDPLUM}-{FHIR_VALIDATOR}"
 ORTHANC_PLUGINS = Path("/usr/share/orthanc/plugins")
 
 
@@ -30,6 +33,8 @@ def main() -> None:
     ensure_program("DicomSRValidator", "pixelmed-apps")
     if not ensure_ohif():
         print(f"OHIF {OHIF} cannot be fetched from the npm registry; its test is skipped.")
+    if not ensure_fhir():
+        print("The FHIR server cannot be fetched from the npm registry; its test is skipped.")
     command = [sys.executable, "-m", "pytest", "-q", "-m", "peers", "tests/peers", *sys.argv[1:]]
     sys.exit(subprocess.run(command, check=False).returncode)
 
@@ -54,6 +59,22 @@ def ensure_ohif() -> bool:
         files.extractall(OHIF_FOLDER, filter="data")
     archive.unlink()
     return True
+
+
+def ensure_fhir() -> bool:
+    """Fetch the FHIR server and validator from npm if possible; return whether they are there."""
+    if (FHIR_FOLDER / "node_modules" / "@medplum" / "fhir-router").is_dir():
+        return True
+    FHIR_FOLDER.mkdir(parents=True, exist_ok=True)
+    (FHIR_FOLDER / "package.json").write_text('{"private": true}')
+    medplum = [f"@medplum/{name}@{MEDPLUM}" for name in ("core", "definitions", "fhir-router")]
+    installed = subprocess.run(
+        ["npm", "install", "--ignore-scripts", "--silent", *medplum, f"fhir@{FHIR_VALIDATOR}"],
+        cwd=FHIR_FOLDER,
+        env=node_environment(),
+        check=False,
+    )
+    return installed.returncode == 0
 
 
 if __name__ == "__main__":
