@@ -45,6 +45,7 @@ HANDED_OVER = {
     **dict.fromkeys(
         (
             "webportal/api/agreement.py:AgreementEndpoint",
+            "webportal/api/held.py:HeldFileEndpoint",
             "webportal/api/batch_results.py:BatchResultEndpoint",
             "webportal/api/bulk.py:BulkEndpoint",
             "webportal/api/jobs.py:JobEndpoint",
@@ -57,7 +58,6 @@ HANDED_OVER = {
             "webportal/api/studies.py:StudyEndpoint",
             "webportal/api/uploads.py:BatchEndpoint",
             "webportal/api/uploads.py:BatchFileEndpoint",
-            "webportal/api/uploads.py:HeldFileEndpoint",
         ),
         _ENDPOINT,
     ),

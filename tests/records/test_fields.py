@@ -4,8 +4,9 @@ import pytest
 from django import forms
 
 from tests.factories import make_study
+from webportal.api.held import FileCorrection
 from webportal.api.patients import IdentitySerializer
-from webportal.api.uploads import FileCorrection, UploadCaseRecord
+from webportal.api.uploads import UploadCaseRecord
 from webportal.intake.cases.case_record import CaseRecordForm
 from webportal.intake.cases.sheet import COLUMNS
 from webportal.intake.held.forms import HeldFileForm

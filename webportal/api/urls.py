@@ -10,6 +10,7 @@ from webportal.api.agreement import AgreementEndpoint
 from webportal.api.batch_results import BatchResultEndpoint
 from webportal.api.bulk import BulkEndpoint
 from webportal.api.departments import DepartmentEndpoint
+from webportal.api.held import HeldFileEndpoint
 from webportal.api.jobs import JobEndpoint, ModelVersionEndpoint, PredictionEndpoint
 from webportal.api.network import NodeEndpoint, ReceivedEndpoint
 from webportal.api.notifications import NotificationEndpoint
@@ -20,7 +21,7 @@ from webportal.api.reads import ReadEndpoint, ReadingEndpoint, TextTemplateEndpo
 from webportal.api.studies import StudyEndpoint
 from webportal.api.tokens import TokenEndpoint
 from webportal.api.trail import AuditEntryEndpoint
-from webportal.api.uploads import BatchEndpoint, BatchFileEndpoint, HeldFileEndpoint
+from webportal.api.uploads import BatchEndpoint, BatchFileEndpoint
 from webportal.api.users import UserEndpoint
 from webportal.api.workers import WorkerEndpoint
 
