@@ -150,9 +150,17 @@ def release_from_quarantine(job: Job, by: User) -> Job:
     return released
 
 
-def change_priority(study_id: uuid.UUID, priority: int) -> None:
-    """Change the priority of a study's queued jobs."""
+def change_priority(study_id: uuid.UUID, priority: int, *, has_locked_study: bool = False) -> None:
+    """Change the priority of a study's queued jobs.
+
+    With `has_locked_study` the caller has locked the study already, and must not wait for jobs: one
+    that somebody else has locked is left to them. It is just being claimed or cancelled, or gets
+    another priority.
+    """
     waiting = Job.objects.filter(radiograph__study=study_id, state=JobState.QUEUED)
+    if has_locked_study:
+        free = waiting.select_for_update(skip_locked=True, of=("self",))
+        waiting = Job.objects.filter(pk__in=list(free.values_list("pk", flat=True)))
     waiting.update(priority=priority)
 
 

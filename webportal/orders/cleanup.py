@@ -10,6 +10,7 @@ from django.utils import timezone
 from webportal.audit import erasure
 from webportal.audit.models import Action, AuditEntry
 from webportal.audit.trail import Event
+from webportal.orders.linking import lock_numbers
 from webportal.orders.models import Order, OrderedStudy, OrderMessage
 
 _AT_ONCE = 500
@@ -29,8 +30,10 @@ def remove_old() -> int:
 def _remove_some(until: object) -> int:
     links = OrderedStudy.objects.filter(order=OuterRef("pk"))
     old = Order.objects.filter(~Exists(links), changed_at__lt=until)
-    locked = old.select_for_update(of=("self",), skip_locked=True)
-    keys = [str(key) for key in locked.values_list("pk", flat=True)[:_AT_ONCE]]
+    some = dict(old.values_list("pk", "accession_number")[:_AT_ONCE])
+    lock_numbers(some.values())
+    locked = old.filter(pk__in=list(some)).select_for_update(of=("self",), skip_locked=True)
+    keys = [str(key) for key in locked.values_list("pk", flat=True)]
     # Without those that were linked while this waited for the lock.
     keys = [str(key) for key in old.filter(pk__in=keys).values_list("pk", flat=True)]
     if not keys:

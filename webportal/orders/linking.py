@@ -2,7 +2,8 @@
 
 Whichever of study and order arrives last makes the link. Both lock their accession number, so that
 neither misses the other while both arrive. Locks are taken in this order: studies, accession
-number, orders, head of the trail.
+numbers (sorted), orders, head of the trail. Orders are locked only by those who have locked their
+number. Code that appends to the trail before it links locks the numbers first, see `lock_numbers`.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -49,11 +50,18 @@ def _is_id_of(identifier: dict[str, str], patient: Patient) -> bool:
     return is_same and not is_placeholder_identifier(patient.patient_id)
 
 
-def lock_number(accession_number: str) -> None:
-    """Lock an accession number until the transaction ends."""
+def lock_numbers(accession_numbers: Iterable[str]) -> None:
+    """Lock accession numbers until the transaction ends, all of a transaction at once."""
     with connection.cursor() as cursor:
-        key = f"order {accession_number}"
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
+        for number in sorted({each for each in accession_numbers if each}):
+            key = f"order {number}"
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [key])
+
+
+def lock_numbers_of(patient: Patient, *more: str) -> None:
+    """Lock the accession numbers of a patient's studies, which are locked, and `more`."""
+    numbers = Study.objects.filter(patient=patient).values_list("accession_number", flat=True)
+    lock_numbers([*numbers, *more])
 
 
 def lock_studies_of(accession_numbers: Collection[str]) -> None:
@@ -78,9 +86,7 @@ def of_number(study: Study) -> QuerySet[Order]:
 
 def link_study(study: Study) -> list[Event]:
     """Link a study, new or changed and locked, to its orders; return what to audit."""
-    if not study.accession_number:
-        return []
-    lock_number(study.accession_number)
+    lock_numbers([study.accession_number])
     events: list[Event] = []
     for order in of_number(study).select_for_update(of=("self",)):
         if not differences(order, study.patient):
@@ -127,8 +133,7 @@ def check_links(study: Study, *, was_moved: bool) -> list[Event]:
 @transaction.atomic
 def link(order: Order, study: Study, by: User) -> None:
     """Link an order to a study as a person decided. Raises OrderError if they are linked."""
-    [study] = _locked([study.pk])
-    order = Order.objects.select_for_update(of=("self",)).get(pk=order.pk)
+    study, order = _locked_both(study, order)
     if order.links.filter(study=study).exists():
         raise OrderError(_("The order is linked to this study already."))
     append_all(_link(order, study, by), by)
@@ -137,8 +142,7 @@ def link(order: Order, study: Study, by: User) -> None:
 @transaction.atomic
 def unlink(order: Order, study: Study, by: User) -> None:
     """Take an order away from a study, or say that it is not for it, as a person decided."""
-    [study] = _locked([study.pk])
-    order = Order.objects.select_for_update(of=("self",)).get(pk=order.pk)
+    study, order = _locked_both(study, order)
     found = order.links.filter(study=study).first()
     if found is None and study.pk in order.not_for:
         raise OrderError(_("The order is not linked to this study."))
@@ -150,8 +154,17 @@ def unlink(order: Order, study: Study, by: User) -> None:
 
 
 def _locked(keys: Iterable[Any]) -> list[Study]:
-    studies = Study.objects.filter(pk__in=keys).select_related("patient").order_by("pk")
-    return list(studies.select_for_update(of=("self",), no_key=True))
+    """Lock studies; their patients are those after the wait, not those before it."""
+    studies = Study.objects.filter(pk__in=keys).order_by("pk")
+    list(studies.select_for_update(no_key=True).values_list("pk", flat=True))
+    return list(studies.select_related("patient"))
+
+
+def _locked_both(study: Study, order: Order) -> tuple[Study, Order]:
+    [study] = _locked([study.pk])
+    # Its number does not change, so that it may be read before it is locked.
+    lock_numbers([order.accession_number])
+    return study, Order.objects.select_for_update(of=("self",)).get(pk=order.pk)
 
 
 def _link(order: Order, study: Study, by: User | None) -> list[Event]:
@@ -225,7 +238,7 @@ def _write(study: Study, values: dict[str, Any], order: Order) -> list[Event]:
     detail: dict[str, Any] = {"fields": list(values), "order": str(order.pk)}
     if "priority" in values:
         detail |= {"previous_priority": study.priority, "priority": values["priority"]}
-        queue.change_priority(study.pk, values["priority"])
+        queue.change_priority(study.pk, values["priority"], has_locked_study=True)
     for name, value in values.items():
         setattr(study, name, value)
     study.save(update_fields=list(values))

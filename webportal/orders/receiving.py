@@ -16,7 +16,7 @@ from django.utils import timezone
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append_all
 from webportal.orders import hl7, reading
-from webportal.orders.linking import follow_order, lock_number, lock_studies_of
+from webportal.orders.linking import follow_order, lock_numbers, lock_studies_of
 from webportal.orders.models import (
     LONGEST_CONTROL_ID,
     Order,
@@ -85,10 +85,9 @@ def accept(source: OrderSource, data: bytes, header: hl7.Segment | None) -> None
     message = hl7.read(data, source.character_set)
     read = reading.read_orders(message, source.accession_in)
     events: list[Event] = []
-    numbers = sorted({each.accession_number for each in read.orders})
+    numbers = {each.accession_number for each in read.orders}
     lock_studies_of(numbers)
-    for number in numbers:
-        lock_number(number)
+    lock_numbers(numbers)
     for said in read.orders:
         events += _follow(source, said, read.at)
     _note(source, header, sha256, ACCEPTED, NO_REASON, len(read.orders))

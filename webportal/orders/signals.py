@@ -11,7 +11,7 @@ from django.db.models.signals import post_save
 from django.dispatch import receiver
 
 from webportal.audit.trail import append_all
-from webportal.orders.linking import check_links
+from webportal.orders.linking import check_links, lock_numbers_of
 from webportal.records.models import Patient, Study
 
 
@@ -23,6 +23,7 @@ def patient_saved(
     """The Patient ID, its issuer or the birth date may have changed."""
     fields = {"patient_id", "issuer", "birth_date", "is_temporary"}
     if not created and (update_fields is None or fields & update_fields):
+        lock_numbers_of(instance)
         studies = Study.objects.filter(patient=instance).order_by("pk")
         events = [event for study in studies for event in check_links(study, was_moved=False)]
         append_all(events, None)

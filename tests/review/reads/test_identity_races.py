@@ -1,11 +1,9 @@
 """Concurrent identity changes and signatures: one waits and sees the other."""
 
-import threading
-from collections.abc import Callable
-
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
+from tests.acts import Act
 from tests.conftest import PASSWORD
 from tests.factories import make_patient, make_radiograph, make_study
 from tests.reading import look_at, present_identity, sign
@@ -18,35 +16,6 @@ from webportal.review.reads.services import Entry, ReadingError
 from webportal.review.study.case_records import assign_patient
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-LONG_ENOUGH = 0.5  # seconds, for a statement that has to wait to show that it does
-PATIENCE = 30  # seconds
-
-
-class Act:
-    """Something done at the same time, on a connection of its own."""
-
-    def __init__(self, act: Callable[[], object]) -> None:
-        self.error: BaseException | None = None
-        self.thread = threading.Thread(target=self._run, args=[act])
-        self.thread.start()
-
-    def _run(self, act: Callable[[], object]) -> None:
-        try:
-            act()
-        except BaseException as error:
-            self.error = error
-        finally:
-            connection.close()
-
-    def waits(self) -> bool:
-        self.thread.join(LONG_ENOUGH)
-        return self.thread.is_alive()
-
-    def end(self) -> BaseException | None:
-        self.thread.join(PATIENCE)
-        assert not self.thread.is_alive()
-        return self.error
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from webportal.database.rows import insert_or_get
 from webportal.intake.claimed_identity import COMPARED, Identity, differences, differing
 from webportal.intake.errors import PatientDoubtError, RefusedError
 from webportal.intake.pipeline.identify import StudyFacts
-from webportal.orders.linking import link_study
+from webportal.orders.linking import link_study, lock_numbers_of
 from webportal.reasons import NO_REASON, Reason
 from webportal.records.identity import identity_made
 from webportal.records.models import Patient, Study
@@ -37,14 +37,14 @@ def match(identity: Identity, study: StudyFacts, by: User, department: uuid.UUID
     the study belongs to somebody else; RefusedError if the study is in a department that the sender
     cannot see.
     """
-    patient, events, note = _patient(identity)
+    patient, events, note = _patient(identity, study.accession_number)
     unlike = differing(patient, identity)
     if unlike:
         raise PatientDoubtError("patient_mismatch", differences=unlike)
     return _study_of(patient, study, events, by, department)._replace(note=note)
 
 
-def _patient(identity: Identity) -> tuple[Patient, list[Event], Reason]:
+def _patient(identity: Identity, accession_number: str) -> tuple[Patient, list[Event], Reason]:
     key = {"patient_id": identity.patient_id, "issuer": identity.issuer}
     patient, created = insert_or_get(Patient(**vars(identity)), **key)
     if created:
@@ -59,6 +59,8 @@ def _patient(identity: Identity) -> tuple[Patient, list[Event], Reason]:
     missing = _missing(patient, identity)
     if not missing or differences(patient, identity):
         return patient, [], NO_REASON
+    # Completing it may append to the trail, before the study looks for its orders.
+    lock_numbers_of(patient, accession_number)
     events = complete_patient(patient, missing)
     if events:
         return patient, events, NO_REASON
