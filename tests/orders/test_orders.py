@@ -268,6 +268,43 @@ def test_an_order_that_turns_out_to_be_of_somebody_else_is_taken_away(source: Or
     assert changed["patient_ids"]["from"][0]["id"] == "P-1"
 
 
+MOVES = "PID|1||P-9^^^HOSP^MR||ROE^RICHARD"
+
+
+def test_an_order_that_is_moved_says_nothing_of_the_former_patient(source: OrderSource) -> None:
+    study = ordered_study(patient=make_patient(patient_id="P-9", issuer=""))
+    answered(source, order(obr={13: "Asthma", 16: "D7^HOUSE^GREGORY"}, more=("NTE|1||Deaf",)))
+    answered(source, order("XO", minute=1, pid=MOVES, obr={31: ""}))
+    moved = Order.objects.get()
+    assert (moved.patient_name, moved.birth_date, moved.sex) == ("ROE^RICHARD", None, "")
+    assert (moved.indication, moved.history, moved.notes) == ("", "", "")
+    assert (moved.referring_physician, moved.procedure) == ("", "Chest PA")
+    study.refresh_from_db()
+    assert (len(linked(study)), study.indication, study.history) == (1, "", "")
+    [changed] = entries(Action.ORDER_CHANGED)
+    assert changed["indication"] == {"from": "Cough and fever", "to": ""}
+
+
+def test_what_was_said_of_the_former_patient_arrives_too_late(source: OrderSource) -> None:
+    answered(source, order("XO", minute=2, pid=MOVES, obr={31: ""}))
+    answered(source, order("XO", minute=1, obr={13: "Asthma", 20: "x"}))
+    answered(source, order())
+    moved = Order.objects.get()
+    assert (moved.patient_name, moved.indication, moved.history) == ("ROE^RICHARD", "", "")
+    assert moved.birth_date is None
+
+
+def test_the_same_number_of_another_issuer_is_somebody_else(source: OrderSource) -> None:
+    answered(source, order())
+    other = "PID|1||P-1^^^CLINIC^MR||ROE^RICHARD"
+    answered(source, order("XO", minute=1, pid=other, obr={31: ""}))
+    assert Order.objects.get().indication == ""
+    more = "PID|1||P-1^^^CLINIC^MR~4711^^^HOSP^MR||ROE^RICHARD"
+    answered(source, order("XO", minute=2, pid=more, obr={31: "^Cough"}))
+    answered(source, order("XO", minute=3, pid=other, obr={31: ""}))
+    assert Order.objects.get().indication == "Cough"
+
+
 def test_what_a_person_linked_is_taken_away_when_the_order_moves_to_somebody_else(
     source: OrderSource, make_user: Callable[..., User]
 ) -> None:

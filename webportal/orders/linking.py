@@ -44,6 +44,18 @@ def differences(order: Order, patient: Patient) -> list[str]:
     return unlike
 
 
+def same_person(these: Sequence[dict[str, str]], those: Sequence[dict[str, str]]) -> bool:
+    """Whether two lists of a patient's identifiers have one in common, and so the patient.
+
+    Identifiers of two issuers are two, even if they read the same.
+    """
+    return any(
+        one["id"] == other["id"] and len({one["issuer"], other["issuer"]} - {""}) < 2
+        for one in these
+        for other in those
+    )
+
+
 def _is_id_of(identifier: dict[str, str], patient: Patient) -> bool:
     issuers = {identifier["issuer"], patient.issuer} - {""}
     is_same = identifier["id"] == patient.patient_id and len(issuers) < 2

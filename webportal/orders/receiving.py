@@ -16,7 +16,12 @@ from django.utils import timezone
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append_all
 from webportal.orders import hl7, reading
-from webportal.orders.linking import follow_order, lock_numbers, lock_studies_of
+from webportal.orders.linking import (
+    follow_order,
+    lock_numbers,
+    lock_studies_of,
+    same_person,
+)
 from webportal.orders.models import (
     LONGEST_CONTROL_ID,
     Order,
@@ -29,6 +34,12 @@ from webportal.reasons import NO_REASON, Reason
 
 ACCEPTED, ERROR, REJECTED = "AA", "AE", "AR"
 _SENDER = "CHESTLINE"
+#: What an order says of its patient, as it is while nothing is said.
+_OF_PATIENT: dict[str, Any] = {
+    **dict.fromkeys(("patient_name", "sex", "indication", "history", "notes"), ""),
+    "birth_date": None,
+    "referring_physician": "",
+}
 
 
 def receive(source: OrderSource, data: bytes) -> bytes:
@@ -122,8 +133,7 @@ def _follow(source: OrderSource, said: OrderContent, at: datetime) -> list[Event
     detail = {name: {"from": before[name], "to": after[name]} for name in changed}
     cancels = "status" in changed and order.status == OrderStatus.CANCELLED
     action = Action.ORDER_CANCELLED if cancels else Action.ORDER_CHANGED
-    numbers = {each["id"] for each in order.patient_ids}
-    was_moved = numbers.isdisjoint(each["id"] for each in before["patient_ids"])
+    was_moved = not same_person(order.patient_ids, before["patient_ids"])
     event = Event(action, "order", order.pk, detail=detail)
     return [event, *follow_order(order, was_moved=was_moved)]
 
@@ -146,9 +156,21 @@ def _found(source: OrderSource, said: OrderContent) -> Order | None:
 
 
 def _apply(order: Order, said: OrderContent, at: datetime) -> None:
-    """Set the values that were written last."""
+    """Set the values that were written last.
+
+    What was said of one patient is never said of another: an order that is moved loses what the
+    message which moves it does not repeat, and an older message about the former patient changes
+    nothing of it.
+    """
     written = [at.astimezone(UTC).isoformat(), int(not said.is_new)]
-    for name, value in said.values.items():
+    values = said.values
+    whose = values.get("patient_ids", order.patient_ids)
+    if order.patient_ids and not same_person(order.patient_ids, whose):
+        if _rank(written) < _rank(order.said_at["patient_ids"]):
+            values = {name: value for name, value in values.items() if name not in _OF_PATIENT}
+        else:
+            values = _OF_PATIENT | values
+    for name, value in values.items():
         before = order.said_at.get(name)
         # Nothing undoes a later message, and nothing of the same time what changed an order.
         if before is not None and _rank(written) < _rank(before):
