@@ -305,6 +305,19 @@ def test_the_same_number_of_another_issuer_is_somebody_else(source: OrderSource)
     assert Order.objects.get().indication == "Cough"
 
 
+def test_a_field_that_an_order_clears_has_what_another_order_says(source: OrderSource) -> None:
+    study = ordered_study()
+    answered(source, order(obr={13: "Asthma"}))
+    answered(source, order(orc="PL-2|FI-2", obr={31: "^Trauma"}))
+    answered(source, order("XO", minute=1, obr={31: '""'}))
+    study.refresh_from_db()
+    assert (study.indication, study.history) == ("Trauma", "Asthma")
+    # It is the other one's now, and follows that.
+    answered(source, order("XO", minute=2, orc="PL-2|FI-2", obr={31: "^Fall"}))
+    study.refresh_from_db()
+    assert study.indication == "Fall"
+
+
 def test_what_a_person_linked_is_taken_away_when_the_order_moves_to_somebody_else(
     source: OrderSource, make_user: Callable[..., User]
 ) -> None:

@@ -239,6 +239,9 @@ def _bring(link: OrderedStudy, order: Order, study: Study) -> list[Event]:
     kept = {name: text for name, text in link.brought.items() if name not in values}
     link.brought = kept | {name: text for name, text in values.items() if text}
     link.save(update_fields=["brought"])
+    # Where it says nothing any more, another order may.
+    others = _brought_by_others(study, [name for name, text in values.items() if not text])
+    values |= others
     if not order.is_cancelled and order.priority < study.priority:
         values["priority"] = order.priority
     return _write(study, values, order)
