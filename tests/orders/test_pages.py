@@ -6,11 +6,13 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from tests.factories import make_patient
+from tests.factories import make_patient, make_radiograph
 from tests.orders.messages import answered, make_source, order, ordered_study
 from webportal.access.models import AccessEntry
 from webportal.accounts.models import Department, Role, User
 from webportal.audit.models import Action, AuditEntry
+from webportal.intake.batches.services import create_batch
+from webportal.intake.models import UploadItem, Verdict
 from webportal.orders.models import Order, OrderSource
 from webportal.orders.sources import note_rejected
 from webportal.records.models import Study
@@ -31,6 +33,11 @@ def client(client: Client, make_user: Callable[..., User]) -> Client:
 
 def page(client: Client, study: Study) -> str:
     return client.get(reverse("orders:study-order", args=[study.pk])).content.decode()
+
+
+def find(client: Client, study: Study, number: str, patient_id: str) -> str:
+    given = {"step": "find", "number": number, "patient_id": patient_id}
+    return client.post(reverse("orders:study-order", args=[study.pk]), given).content.decode()
 
 
 def test_the_reader_sees_what_is_ordered_and_why(client: Client, source: OrderSource) -> None:
@@ -79,14 +86,8 @@ def test_an_order_is_found_by_another_number_and_taken_away(
     answered(source, order())
     address = reverse("orders:study-order", args=[study.pk])
     assert "No order." in page(client, study)
-    assert (
-        "There is no such order"
-        in client.post(address, {"step": "find", "number": "ACC"}).content.decode()
-    )
-    assert (
-        "Cough and fever"
-        in client.post(address, {"step": "find", "number": "ACC-1"}).content.decode()
-    )
+    assert "There is no order" in find(client, study, "ACC", "P-1")
+    assert "Cough and fever" in find(client, study, "ACC-1", "P-1")
     client.post(address, {"step": "link", "order": Order.objects.get().pk})
     assert study.order_links.exists()
     client.post(address, {"step": "unlink", "order": Order.objects.get().pk})
@@ -107,13 +108,99 @@ def test_orders_of_other_departments_are_as_if_they_were_none(
     client.force_login(person)
     answered(source, order())
     address = reverse("orders:study-order", args=[study.pk])
-    shown = client.post(address, {"step": "find", "number": "ACC-1"}).content.decode()
-    assert "Cough" not in shown
     key = Order.objects.get().pk
     assert client.post(address, {"step": "link", "order": key}).status_code == 404
     person.departments.add(other)
-    shown = client.post(address, {"step": "find", "number": "ACC-1"}).content.decode()
+    assert client.post(address, {"step": "link", "order": key}).status_code == 302
+
+
+@pytest.mark.parametrize("patient_id", ["", "P", "p-1", "P-2", "unknown"])
+def test_nothing_of_an_order_is_shown_for_its_number_alone(
+    client: Client, source: OrderSource, patient_id: str
+) -> None:
+    study = ordered_study(accession_number="", patient=make_patient(patient_id="P-2"))
+    answered(source, order())
+    shown = find(client, study, "ACC-1", patient_id)
+    assert "There is no order with this number and Patient ID" in shown
+    for secret in ("Cough", "DOE", "1970"):
+        assert secret not in shown
+    assert "Cough" in find(client, study, "ACC-1", "P-1")
+
+
+def test_giving_a_study_a_number_shows_nothing_of_an_order_of_another_department(
+    client: Client, make_user: Callable[..., User]
+) -> None:
+    other = Department.objects.create(name="Elsewhere")
+    answered(make_source(departments=[other]), order())
+    study = ordered_study(patient=make_patient(patient_id="P-2"))
+    person = make_user(Role.UPLOADER)
+    person.departments.set([study.department])
+    client.force_login(person)
+    shown = page(client, study)
+    # That they contradict each other is said, or nobody would look.
+    assert "Differs from the study: Patient ID." in shown
+    for text in (page(client, study), find(client, study, "ACC-1", "P-2")):
+        assert "Cough" not in text
+        assert "DOE" not in text
+    assert "for another patient" in client.get(reverse("orders:to-decide")).content.decode()
+    address = reverse("orders:study-order", args=[study.pk])
+    key = Order.objects.get().pk
+    assert client.post(address, {"step": "link", "order": key}).status_code == 404
+    entries = AccessEntry.objects.filter(route="orders:study-order")
+    assert not entries.filter(criteria__orders__contains=str(key)).exists()
+    # Whoever has the request knows the Patient ID.
+    assert "Cough" in find(client, study, "ACC-1", "P-1")
+    known = {"step": "link", "order": key, "patient_id": "P-1"}
+    assert client.post(address, known).status_code == 302
+    assert study.order_links.exists()
+
+
+def test_an_order_of_another_department_that_names_the_patient_is_shown(
+    client: Client, make_user: Callable[..., User]
+) -> None:
+    other = Department.objects.create(name="Elsewhere")
+    patient = make_patient(patient_id="P-1", issuer="", birth_date="1971-01-02")
+    study = ordered_study(patient=patient)
+    answered(make_source(departments=[other]), order())
+    person = make_user(Role.UPLOADER)
+    person.departments.set([study.department])
+    client.force_login(person)
+    shown = page(client, study)
+    assert "Differs from the study: date of birth." in shown
     assert "Cough" in shown
+
+
+def test_an_order_of_another_department_is_said_not_to_be_for_the_study(
+    client: Client, make_user: Callable[..., User]
+) -> None:
+    answered(make_source(departments=[Department.objects.create(name="Elsewhere")]), order())
+    study = ordered_study(patient=make_patient(patient_id="P-2"))
+    person = make_user(Role.UPLOADER)
+    person.departments.set([study.department])
+    client.force_login(person)
+    address = reverse("orders:study-order", args=[study.pk])
+    client.post(address, {"step": "unlink", "order": Order.objects.get().pk})
+    assert "Differs" not in page(client, study)
+
+
+def test_a_temporary_patient_is_named_as_on_the_worklist(
+    client: Client, source: OrderSource
+) -> None:
+    patient = make_patient(patient_id="TMP-12345", name="", is_temporary=True)
+    study = ordered_study(patient=patient, accession_number="")
+    image = make_radiograph(study)
+    UploadItem.objects.create(
+        batch=create_batch(study.created_by, name=""),
+        file_name="ward/chest 7.jpg",
+        sha256=image.original_sha256,
+        size=1,
+        verdict=Verdict.ACCEPTED,
+        radiograph=image,
+    )
+    shown = client.get(reverse("orders:to-decide")).content.decode()
+    assert ">chest 7.jpg<" in shown
+    assert "temporary identity" in shown
+    assert ">TMP-12345<" not in shown
 
 
 def test_an_order_of_a_study_elsewhere_is_not_found_by_giving_its_number(

@@ -44,6 +44,12 @@ def differences(order: Order, patient: Patient) -> list[str]:
     return unlike
 
 
+def names_patient(order: Order, patient_id: str) -> bool:
+    """Whether an order is for the patient with this Patient ID, whoever issued it."""
+    is_known = patient_id and not is_placeholder_identifier(patient_id)
+    return bool(is_known) and any(each["id"] == patient_id for each in order.patient_ids)
+
+
 def same_person(these: Sequence[dict[str, str]], those: Sequence[dict[str, str]]) -> bool:
     """Whether two lists of a patient's identifiers have one in common, and so the patient.
 

@@ -5,7 +5,8 @@ import uuid
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.db.models.functions import JSONArray, JSONObject
 from django.utils.translation import gettext_lazy as _
 
 from webportal.accounts.models import Department
@@ -145,20 +146,38 @@ class Order(OfStudy):
 
     @classmethod
     def visible_in(cls, scope: Scope) -> Q:
-        """Those of a visible study; of no study, by the number of a visible one or its system.
+        """Those of a visible study; of no study, those of its system's departments.
 
-        A linked order is not shown to somebody who gives another study its number.
+        Giving a study the number of an order shows nothing of it, unless the order is also for the
+        study's patient.
         """
         if scope.departments is None:
             return Q()
-        linked = OrderedStudy.objects.filter(order=OuterRef("pk"))
-        seen = Study.objects.filter(scope.of_studies())
         systems = OrderSource.departments.through.objects.filter(
             ordersource=OuterRef("source"), department__in=sorted(scope.departments)
         )
-        return Q(Exists(linked.filter(scope.of_studies("study")))) | Q(~Exists(linked)) & Q(
-            Exists(seen.filter(accession_number=OuterRef("accession_number"))) | Exists(systems)
+        same_patient = (
+            Study.objects.filter(scope.of_studies(), patient__is_temporary=False)
+            .annotate(named=JSONArray(JSONObject(id="patient__patient_id")))
+            .filter(
+                accession_number=OuterRef("accession_number"),
+                named__contained_by=OuterRef("patient_ids"),
+            )
         )
+        return cls._of_visible_studies(scope) | Q(~Exists(_links())) & Q(
+            Exists(same_patient) | Exists(systems)
+        )
+
+    @classmethod
+    def known_in(cls, scope: Scope) -> Q:
+        """Those of which may be said that they exist: all but those of studies elsewhere."""
+        if scope.departments is None:
+            return Q()
+        return cls._of_visible_studies(scope) | Q(~Exists(_links()))
+
+    @classmethod
+    def _of_visible_studies(cls, scope: Scope) -> Q:
+        return Q(Exists(_links().filter(scope.of_studies("study"))))
 
     @property
     def is_cancelled(self) -> bool:
@@ -193,6 +212,11 @@ class OrderedStudy(OfStudy):
 
     def __str__(self) -> str:
         return f"Order {self.order_id} of study {self.study_id}"
+
+
+def _links() -> QuerySet[OrderedStudy]:
+    """The links of an order, in a query of orders."""
+    return OrderedStudy.objects.filter(order=OuterRef("pk"))
 
 
 class OrderMessage(Reasoned):

@@ -12,7 +12,7 @@ from webportal.accounts.models import User
 from webportal.orders.linking import of_number
 from webportal.orders.models import Order, OrderedStudy, OrderSource
 from webportal.records.models import Study
-from webportal.records.visibility import scope_of, visible
+from webportal.records.visibility import scope_of
 
 #: Fields in which order and patient may differ.
 FIELDS: dict[str, str | Promise] = {
@@ -41,6 +41,6 @@ def order_context(study: Study, person: User) -> dict[str, Any]:
     return {
         "orders": orders,
         "is_cancelled": bool(orders) and all(order.is_cancelled for order in orders),
-        "waiting_orders": of_number(study).filter(visible(Order, scope_of(person))).count(),
+        "waiting_orders": of_number(study).filter(Order.known_in(scope_of(person))).count(),
         "receives_orders": bool(orders) or receives_orders(),
     }

@@ -7,23 +7,30 @@ from datetime import timedelta
 
 from django.contrib import messages
 from django.core.paginator import Paginator
-from django.db.models import Exists, OuterRef, Q
-from django.http import HttpResponse
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
+from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods
 
 from webportal.access.shown import show
-from webportal.accounts.models import Role
+from webportal.accounts.models import Role, User
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
-from webportal.orders.linking import OrderError, differences, link, of_number, unlink
+from webportal.orders.linking import (
+    OrderError,
+    differences,
+    link,
+    names_patient,
+    of_number,
+    unlink,
+)
 from webportal.orders.models import Order, OrderedStudy
 from webportal.orders.shown import FIELDS, receives_orders
 from webportal.records import visibility
 from webportal.records.choices import ReadingState
 from webportal.records.identifiers import LONGEST
-from webportal.records.models import Patient, Study
+from webportal.records.models import Patient, Radiograph, Study
 
 _ROWS_PER_PAGE = 50
 #: Older studies without an order are of the past.
@@ -32,11 +39,15 @@ _DAYS_WITHOUT = 7
 
 @dataclass(frozen=True)
 class Shown:
-    """An order beside a study: whether they are linked, and in what they differ."""
+    """An order beside a study: whether they are linked, and in what they differ.
+
+    Of one that `is_closed` nothing but this is shown.
+    """
 
     order: Order
     differences: Sequence[str]
     link: OrderedStudy | None = None
+    is_closed: bool = False
 
     @property
     def other(self) -> list[str]:
@@ -47,35 +58,45 @@ class Shown:
 @allow(*UPLOADERS)
 @require_http_methods(["GET", "POST"])
 def study_order(request: SignedInRequest, study_id: uuid.UUID) -> HttpResponse:
-    """The orders of a study and those with its number, and finding one by another number."""
+    """The orders of a study and those with its number, and finding one by another number.
+
+    One is found only by those who know whose it is: nothing is shown for a number alone.
+    """
     visible = Study.objects.visible_to(request.user).select_related("patient")
     study = get_object_or_404(visible, pk=study_id)
     step, number = request.POST.get("step", ""), request.POST.get("number", "")[:LONGEST]
     if step in ("link", "unlink"):
         return _decide(request, study, step)
-    found: list[Shown] = []
-    if step == "find" and number:
-        orders = Order.objects.visible_to(request.user).filter(accession_number=number)
-        others = orders.exclude(links__study=study).select_related("source")
-        found = [Shown(order, differences(order, study.patient)) for order in others]
+    known = _known_to(request.user).select_related("source")
+    asked_for = request.POST.get("patient_id", "")[:LONGEST]
+    found = (
+        [
+            Shown(order, differences(order, study.patient))
+            for order in known.filter(accession_number=number).exclude(links__study=study)
+            if names_patient(order, asked_for)
+        ]
+        if step == "find" and number
+        else []
+    )
     linked = [
         Shown(each.order, differences(each.order, study.patient), each)
         for each in study.order_links.select_related("order__source", "linked_by")
     ]
+    seen = set(Order.objects.visible_to(request.user).filter(pk__in=of_number(study)))
     waiting = [
-        Shown(order, differences(order, study.patient))
-        for order in of_number(study)
-        .filter(visibility.visible(Order, visibility.scope_of(request.user)))
-        .select_related("source")
+        Shown(order, differences(order, study.patient), is_closed=order not in seen)
+        for order in of_number(study).filter(pk__in=known).select_related("source")
         if order.pk not in {each.order.pk for each in found}
     ]
-    _report(request, study, [each.order for each in (*linked, *waiting, *found)])
+    shown = [each.order for each in (*linked, *waiting, *found) if not each.is_closed]
+    _report(request, study, shown)
     context = {
         "study": study,
         "linked": linked,
         "waiting": waiting,
         "found": found,
         "number": number,
+        "patient_id": asked_for or ("" if study.patient.is_temporary else study.patient.patient_id),
         "is_searched": step == "find",
         "may_open": request.user.has_role(Role.RADIOLOGIST),
     }
@@ -99,7 +120,9 @@ def _decide(request: SignedInRequest, study: Study, step: str) -> HttpResponse:
         key = uuid.UUID(request.POST.get("order", ""))
     except ValueError:
         key = uuid.UUID(int=0)
-    order = get_object_or_404(Order.objects.visible_to(request.user), pk=key)
+    order = get_object_or_404(_known_to(request.user), pk=key)
+    if step == "link" and not _may_see(request, order):
+        raise Http404
     try:
         if step == "link":
             link(order, study, request.user)
@@ -112,6 +135,18 @@ def _decide(request: SignedInRequest, study: Study, step: str) -> HttpResponse:
     return redirect("orders:study-order", study.pk)
 
 
+def _known_to(person: User) -> QuerySet[Order]:
+    """The orders of which the person may know that they exist."""
+    return Order.objects.filter(Order.known_in(visibility.scope_of(person)))
+
+
+def _may_see(request: SignedInRequest, order: Order) -> bool:
+    """Whether the person sees the order, or has said whose it is."""
+    if Order.objects.visible_to(request.user).filter(pk=order.pk).exists():
+        return True
+    return names_patient(order, request.POST.get("patient_id", ""))
+
+
 @allow(*UPLOADERS)
 @require_GET
 def to_decide(request: SignedInRequest) -> HttpResponse:
@@ -120,7 +155,7 @@ def to_decide(request: SignedInRequest) -> HttpResponse:
     unread = Study.objects.in_departments_of(request.user).filter(
         ~Exists(linked), reading_state=ReadingState.UNREAD, is_phantom=False
     )
-    same = Order.objects.visible_to(request.user).filter(
+    same = _known_to(request.user).filter(
         ~Q(not_for__contains=[OuterRef("pk")]), accession_number=OuterRef("accession_number")
     )
     waiting = ~Q(accession_number="") & Q(Exists(same))
@@ -128,7 +163,7 @@ def to_decide(request: SignedInRequest) -> HttpResponse:
     is_expected = receives_orders()
     studies = (
         (unread if is_expected else unread.none())
-        .annotate(is_held=Exists(same))
+        .annotate(is_held=Exists(same), file_name=Subquery(_first_file()))
         .filter(waiting | Q(created_at__gte=recent))
     )
     rows = studies.select_related("patient").order_by("-is_held", "-created_at", "pk")
@@ -136,3 +171,10 @@ def to_decide(request: SignedInRequest) -> HttpResponse:
     show(request, *page.object_list)
     context = {"page": page, "receives_orders": is_expected}
     return render(request, "orders/to_decide.html", context)
+
+
+def _first_file() -> QuerySet[Radiograph, str]:
+    """The name of a study's first file, which distinguishes temporary identities."""
+    images = Radiograph.objects.filter(study=OuterRef("pk"), study__patient__is_temporary=True)
+    named = images.filter(upload_items__isnull=False).order_by("upload_items__pk")
+    return named.values_list("upload_items__file_name", flat=True)[:1]
