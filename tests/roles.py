@@ -248,6 +248,7 @@ TABLE: dict[str, dict[str, tuple[Role | None, ...]]] = {
     "api/v1/held-files": {"GET": (U, R)},
     "api/v1/held-files/<uuid:pk>": {"GET": (U, R)},
     "api/v1/held-files/<uuid:pk>/resolve": {"POST": (U, R)},
+    "api/v1/held-files/bulk/resolve": {"POST": (U, R)},
     "api/v1/model-versions": {"GET": (R, IT)},
     "api/v1/model-versions/<uuid:pk>": {"GET": (R, IT)},
     "api/v1/model-versions/<uuid:pk>/activate": {"POST": (IT,)},

@@ -64,6 +64,9 @@ OPERATIONS: dict[str, Operation] = {
     "held_files_list": Operation(U),
     "held_files_retrieve": Operation(U, path=_of("held")),
     "held_files_resolve_create": Operation(U, path=_of("held"), body={"decision": "discard"}),
+    "held_files_bulk_resolve_create": Operation(
+        U, body={"decisions": [{"files": ["@held"], "decision": "discard"}]}
+    ),
     "departments_list": Operation(IT),
     "departments_create": Operation(IT, 201, body={"name": "Surgery"}),
     "departments_partial_update": Operation(IT, path=_of("department"), body={"name": "Trauma"}),

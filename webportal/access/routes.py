@@ -294,6 +294,7 @@ _ROUTES: dict[str, Declaration | Kind | None] = {
     "api:held-file-list": Kind.LIST,
     "api:held-file-detail": Kind.HELD_FILE,
     "api:held-file-resolve": Kind.HELD_FILE,
+    "api:held-file-resolve-many": Declaration(Kind.HELD_FILE, always=False),
     "api:model-version-list": None,
     "api:model-version-detail": None,
     "api:model-version-activate": Kind.OPERATION,
