@@ -5,7 +5,8 @@ from functools import cache
 from typing import Any, TypeVar
 
 from django.db import connection
-from django.db.models import Field, Model
+from django.db.models import F, Field, Model
+from django.utils import timezone
 
 Row = TypeVar("Row", bound=Model)
 
@@ -52,3 +53,18 @@ def insert_or_get(new: Row, **key: Any) -> tuple[Row, bool]:
     if insert([new], ignore_conflicts=True):
         return new, True
     return type(new)._default_manager.get(**key), False
+
+
+def count_occurrence(model: type[Model], kept: int, **key: Any) -> None:
+    """Count one more occurrence in `times` of the row with the unique `key`, and stamp its `at`.
+
+    Of a model that strangers make rows of: only the `kept` latest stay.
+    """
+    rows = model._default_manager
+    now = timezone.now()
+    _, created = rows.update_or_create(
+        **key, defaults={"times": F("times") + 1, "at": now}, create_defaults={"at": now}
+    )
+    if created:
+        latest = rows.order_by("-at").values("pk")[:kept]
+        rows.exclude(pk__in=latest).delete()

@@ -1,9 +1,6 @@
 """Which nodes may call, and the list of rejected callers."""
 
-from django.db import connection
-from django.db.models import F
-from django.utils import timezone
-
+from webportal.database.rows import count_occurrence
 from webportal.network.models import Node, RejectedCaller
 from webportal.network.nodes import may_call_from
 
@@ -25,17 +22,11 @@ def known_caller(calling: str, address: str) -> Node | str:
 
 def note_rejected(calling: str, called: str, address: str, reason: str) -> None:
     """Record a rejected caller for hospital IT's page; the oldest ones are dropped."""
-    who = {"calling_ae_title": calling, "called_ae_title": called, "address": address}
-    _, created = RejectedCaller.objects.update_or_create(
-        **who,
+    count_occurrence(
+        RejectedCaller,
+        _KEPT,
+        calling_ae_title=calling,
+        called_ae_title=called,
+        address=address,
         reason=reason,
-        defaults={"times": F("times") + 1, "at": timezone.now()},
-        create_defaults={"at": timezone.now()},
     )
-    if created:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "DELETE FROM network_rejectedcaller WHERE id NOT IN"
-                " (SELECT id FROM network_rejectedcaller ORDER BY at DESC LIMIT %s)",
-                [_KEPT],
-            )

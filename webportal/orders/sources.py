@@ -3,8 +3,6 @@
 from collections.abc import Collection, Iterable
 
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F
-from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from webportal.accounts import services as accounts
@@ -13,6 +11,7 @@ from webportal.accounts.models import Department, User
 from webportal.addresses import is_among, overlap, read_addresses
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
+from webportal.database.rows import count_occurrence
 from webportal.orders.models import AccessionIn, CharacterSet, OrderSource, RejectedSender
 from webportal.refusals import Conflict
 
@@ -96,18 +95,7 @@ def source_at(address: str) -> OrderSource | None:
 
 def note_rejected(address: str) -> None:
     """Record an unknown caller for hospital IT's page; the oldest ones are dropped."""
-    _, created = RejectedSender.objects.update_or_create(
-        address=address,
-        defaults={"times": F("times") + 1, "at": timezone.now()},
-        create_defaults={"at": timezone.now()},
-    )
-    if created:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "DELETE FROM orders_rejectedsender WHERE address NOT IN"
-                " (SELECT address FROM orders_rejectedsender ORDER BY at DESC LIMIT %s)",
-                [_KEPT],
-            )
+    count_occurrence(RejectedSender, _KEPT, address=address)
 
 
 def _departments(given: Iterable[Department]) -> list[Department]:
