@@ -1,77 +1,23 @@
 """Pages of the systems that send orders, for hospital IT. They show no patient data."""
 
 import uuid
-from typing import Any
 
-from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.db.models import Max
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods
 
-from webportal.accounts.departments import only_department
-from webportal.accounts.models import Department, Role
+from webportal.accounts.models import Role
 from webportal.accounts.roles import SignedInRequest, allow
-from webportal.addresses import AddressesField
 from webportal.orders import sources
-from webportal.orders.models import (
-    AccessionIn,
-    CharacterSet,
-    OrderMessage,
-    OrderSource,
-    RejectedSender,
-)
+from webportal.orders.forms import SourceChangeForm, SourceForm
+from webportal.orders.models import OrderMessage, OrderSource, RejectedSender
 from webportal.orders.sources import SourceError
 
 _MESSAGES = 20
-
-
-class SourceForm(forms.Form):
-    """A new system."""
-
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=40)
-    addresses = AddressesField()
-    accession_in = forms.ChoiceField(
-        label=gettext_lazy("Accession number"), choices=AccessionIn.choices
-    )
-    character_set = forms.ChoiceField(
-        label=gettext_lazy("Character set"),
-        choices=CharacterSet.choices,
-        required=False,
-        help_text=gettext_lazy("Of messages that name none (MSH-18)."),
-    )
-    departments = forms.ModelMultipleChoiceField(
-        Department.objects.all(),
-        label=gettext_lazy("Departments"),
-        widget=forms.CheckboxSelectMultiple,
-        help_text=gettext_lazy("Their people see its orders before there is a study."),
-    )
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if only_department():
-            del self.fields["departments"]
-
-
-class SourceChangeForm(SourceForm):
-    """An existing system, whose name is fixed."""
-
-    is_active = forms.BooleanField(label=gettext_lazy("May send"), required=False)
-
-    def __init__(self, *args: Any, source: OrderSource, **kwargs: Any) -> None:
-        kwargs["initial"] = {
-            "addresses": " ".join(source.addresses),
-            "accession_in": source.accession_in,
-            "character_set": source.character_set,
-            "departments": source.departments.all(),
-            "is_active": source.is_active,
-        }
-        super().__init__(*args, **kwargs)
-        del self.fields["name"]
 
 
 @allow(Role.IT)
