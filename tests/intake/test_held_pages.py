@@ -1,5 +1,6 @@
 """The pages of held files."""
 
+import re
 from collections.abc import Callable
 from io import BytesIO
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from django.test import Client
 from PIL import Image
+from pydicom import uid
 
 from tests import dicom_files as files
 from tests.helpers import audit_actions
@@ -40,6 +42,33 @@ def test_held_files_are_listed_and_compared(browser: Client, held: list[UploadIt
     assert "Phantom^One" in page
     assert "1 other held file" in page
     assert audit_actions()[-1] == "patient.viewed"
+
+
+STUDY = uid.generate_uid()
+
+
+@pytest.mark.parametrize(
+    ("header", "marked"),
+    [
+        ({"PatientName": "Doe^Jane", "PatientSex": "F"}, ["Name", "Sex"]),
+        ({"PatientID": "OTHER", "StudyInstanceUID": STUDY}, ["Patient ID", "Study"]),
+        ({"PatientID": "UNKNOWN"}, ["Patient ID"]),
+        ({"PatientID": "NEW", "PatientBirthDate": "20570101"}, ["Date of birth"]),
+        ({"PatientID": "NEW", "StudyDate": "21990101"}, ["Study"]),
+        ({"PatientID": "NEW", "StudyDate": "18000101"}, ["Date of birth", "Study"]),
+        ({"PatientID": "NEW", "PatientName": "Müller^Jan"}, ["Name"]),
+        ({"PatientID": "NEW", "AccessionNumber": "Ä-1"}, ["Study"]),
+    ],
+)
+def test_the_values_in_doubt_are_marked(
+    header: dict[str, Any], marked: list[str], browser: Client, send: Send
+) -> None:
+    send(files.dicom(files.phantom(), StudyInstanceUID=STUDY))
+    data = files.dicom(files.phantom(seed=1), SpecificCharacterSet="ISO_IR 100", **header)
+    item = send(data.replace(b"ISO_IR 100", b"ISO_IR 192"), "b.dcm")
+    assert item.verdict == "held"
+    page = browser.get(f"/uploads/held/{item.pk}").text
+    assert re.findall(r'<tr class="differs"><th scope="row">([^<]+)', page) == marked
 
 
 def test_one_decision_can_resolve_all_files_of_the_same_person(

@@ -18,13 +18,12 @@ from ml.serving.refusals import MESSAGES as of_model
 from tests import dicom_files as files
 from tests.factories import make_job
 from webportal.accounts.models import User
-from webportal.dicomweb.storing import _BY_CODE
+from webportal.dicomweb.storing import FAILURE_BY_CODE
 from webportal.inference.models import JobState
 from webportal.inference.reasons import MESSAGES as of_jobs
 from webportal.intake import pipeline
-from webportal.intake.checks import doubts
 from webportal.intake.checks.messages import MESSAGES as of_checks
-from webportal.intake.held.resolution import _CORRECTED_ALIKE
+from webportal.intake.held.reasons import HELD, ROWS
 from webportal.intake.models import UploadBatch
 from webportal.intake.reasons import MESSAGES as of_files
 from webportal.intake.templatetags.reasons import render_reason as shown
@@ -135,19 +134,60 @@ def test_every_reason_that_is_raised_has_a_message_and_its_values() -> None:
     assert lacking == []
 
 
-def test_every_table_of_held_files_has_the_same_codes() -> None:
-    """A person corrects them, the portal looks for files held alike, and programs are told."""
-    source = (ROOT / "webportal" / "intake" / "checks" / "doubts.py").read_text()
-    raised = set(re.findall(r'PatientDoubtError\(\s*"(\w+)"', source))
-    assert raised == set(doubts.CODES), "CODES in webportal/intake/checks/doubts.py"
+def _codes_of(error: str, *, outside: str) -> set[str]:
+    """The codes with which an error is raised in intake."""
+    found = set()
+    for file in (ROOT / "webportal" / "intake").rglob("*.py"):
+        if outside not in file.parts:
+            found |= set(re.findall(rf'\b{error}\(\s*"(\w+)"', file.read_text()))
+    return found
+
+
+def test_the_page_of_held_files_knows_every_reason_for_holding_one() -> None:
+    """Which values it marks, whether its form is open, and what it offers for other files."""
+    # In held/ they are raised because a decision cannot be carried out.
+    raised = _codes_of("PatientDoubtError", outside="held")
+    assert raised == {key.partition(".")[0] for key in HELD}, "webportal/intake/held/reasons.py"
+    assert set(HELD) <= set(of_files)
     guide = (ROOT / "docs" / "api.md").read_text()
-    listed = guide.partition("that is not certain (")[2].partition(")")[0]
+    listed = guide.partition("A *held* file")[2].partition("`GET /held-files")[0]
     assert set(re.findall(r"`(\w+)`", listed)) == raised, "docs/api.md"
-    assert set(_CORRECTED_ALIKE) <= raised | {"patient_mismatch"}
 
 
-def test_every_code_with_a_dicom_failure_of_its_own_exists() -> None:
-    assert set(_BY_CODE) <= {key.partition(".")[0] for key in MESSAGES}
+def test_the_page_of_held_files_can_mark_every_value_that_may_be_in_doubt() -> None:
+    assert set(IDENTIFYING) <= set(ROWS), "webportal/intake/held/reasons.py"
+    page = (ROOT / "webportal" / "templates" / "intake" / "held_item.html").read_text()
+    marked = set(re.findall(r'{% if "(\w+)" in in_doubt %}', page))
+    assert marked == set(ROWS.values()), "webportal/templates/intake/held_item.html"
+    assert {row for each in HELD.values() for row in each.marks} <= marked
+
+
+#: Refused for what is in the image, which no failure of DICOM's own describes.
+PLAINLY_REFUSED = {
+    "birth_date_in_future",
+    "contradictory_pixels",
+    "control_characters",
+    "decomposed_letters",
+    "invisible_letters",
+    "multi_frame",
+    "no_patient",
+    "several_values",
+    "side_too_long",
+    "too_large",
+    "too_long",
+    "too_many_pixels",
+    "too_much_memory",
+    "too_slow",
+    "too_small",
+    "unsupported_pixels",
+}
+
+
+def test_every_fault_of_an_image_has_a_dicom_failure() -> None:
+    """A modality shows this number, and not our words."""
+    codes = {key.partition(".")[0] for key in of_images | of_checks}
+    assert codes - PLAINLY_REFUSED <= set(FAILURE_BY_CODE), "webportal/dicomweb/storing.py"
+    assert set(FAILURE_BY_CODE) <= {key.partition(".")[0] for key in MESSAGES}
 
 
 def test_every_image_that_is_not_assessed_has_a_next_step() -> None:

@@ -45,7 +45,8 @@ FAILURES = {
 }
 WARNINGS = {HELD: "it is held, and becomes part of the study once a person has accepted it"}
 
-_BY_CODE = {
+#: By the code of a refusal; any other is REFUSED.
+FAILURE_BY_CODE = {
     "internal_error": PROCESSING_FAILURE,
     "wrong_modality": SOP_CLASS_NOT_SUPPORTED,
     "for_processing": SOP_CLASS_NOT_SUPPORTED,
@@ -53,6 +54,8 @@ _BY_CODE = {
     "incomplete_header": CANNOT_UNDERSTAND,
     "no_image": CANNOT_UNDERSTAND,
     "not_an_image": CANNOT_UNDERSTAND,
+    "damaged_jpeg": CANNOT_UNDERSTAND,
+    "decoder_failed": CANNOT_UNDERSTAND,
     "truncated": CANNOT_UNDERSTAND,
     "undecodable": CANNOT_UNDERSTAND,
     "empty": CANNOT_UNDERSTAND,
@@ -185,7 +188,7 @@ def _until_broken(parts: Iterable[Part], outcomes: Outcomes) -> Iterator[Part]:
 def _outcome(sop_class: str, sop_instance: str, item: UploadItem) -> Outcome:
     code, text = item.reason.code, item.reason.english if item.reason else ""
     if item.verdict in (Verdict.REFUSED, Verdict.DISCARDED):
-        failure = _BY_CODE.get(code, REFUSED)
+        failure = FAILURE_BY_CODE.get(code, REFUSED)
         return Outcome(sop_class, sop_instance, item, failure, None, code, text)
     warning = HELD if item.verdict == Verdict.HELD else None
     return Outcome(sop_class, sop_instance, item, None, warning, code, text)

@@ -7,15 +7,6 @@ from webportal.intake.checks.study_dates import StudyMoment, born_by_bikram_samb
 from webportal.intake.errors import PatientDoubtError
 from webportal.records.identifiers import is_placeholder_identifier
 
-#: The codes of doubts that a person resolves by correcting the file's values.
-CODES = (
-    "letters_in_doubt",
-    "no_identifier",
-    "bikram_sambat",
-    "study_date_in_future",
-    "dates_contradict",
-)
-
 
 def check_certain(facts: ImageFacts, moment: StudyMoment) -> None:
     """Raise PatientDoubtError if characters were lost, or the dates are impossible."""

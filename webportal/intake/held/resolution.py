@@ -19,6 +19,7 @@ from webportal.intake.checks.study_dates import StudyMoment, born_by_bikram_samb
 from webportal.intake.claimed_identity import (
     Identity,
     differences,
+    differing,
     existing_patient,
     recorded_identity,
     temporary_identity,
@@ -29,6 +30,7 @@ from webportal.intake.errors import (
     PatientDoubtError,
     RefusedError,
 )
+from webportal.intake.held.reasons import held_for, rows_of
 from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.pipeline import check, identify, match, store
 from webportal.intake.pipeline.identify import StudyFacts
@@ -40,8 +42,6 @@ from webportal.records.models import Patient, Study
 from webportal.storage import DamagedFileError, read_verified, trash
 
 logger = logging.getLogger(__name__)
-
-_CORRECTED_ALIKE = ("letters_in_doubt", "patient_mismatch")
 
 
 class Decision(models.TextChoices):
@@ -76,6 +76,16 @@ class Question:
     def differences(self) -> list[str]:
         """The values that differ."""
         return differences(self.recorded, self.claimed) if self.recorded else []
+
+    @property
+    def rows_in_doubt(self) -> set[str]:
+        """The rows of the page whose values differ, were not decoded, or are a date to come."""
+        rows = rows_of(self.facts.doubtful_letters)
+        if self.recorded is not None:
+            rows |= {*differing(self.recorded, self.claimed)}
+            named = {name: getattr(self.recorded, name) for name in ("patient_id", "issuer")}
+            rows |= {name for name, value in named.items() if value != getattr(self.claimed, name)}
+        return rows | ({"birth_date"} if self.born_by_bikram_sambat else set())
 
     @property
     def born_by_bikram_sambat(self) -> date | None:
@@ -206,7 +216,7 @@ def correctable_alike(
     None if characters of the Patient ID were lost: two people may then look the same. None either
     if only a date is in doubt, because each study has its own.
     """
-    if item.reason_code not in _CORRECTED_ALIKE or UNREADABLE in asked.claimed.patient_id:
+    if not held_for(item.reason).is_alike or UNREADABLE in asked.claimed.patient_id:
         return []
     return [each for each in others if each.reason == item.reason]
 

@@ -14,10 +14,11 @@ from webportal.access.shown import show
 from webportal.accounts.roles import UPLOADERS, SignedInRequest, allow
 from webportal.audit.models import Action
 from webportal.audit.trail import Event, append
-from webportal.intake.checks import doubts, sandbox
+from webportal.intake.checks import sandbox
 from webportal.intake.errors import IntakeError, NotHeldError
 from webportal.intake.held import preview, resolution
 from webportal.intake.held.forms import HeldFileForm, initial_of
+from webportal.intake.held.reasons import held_for
 from webportal.intake.held.resolution import Correction, Decision, Question
 from webportal.intake.models import UploadItem, Verdict
 from webportal.intake.shown import show_items
@@ -82,11 +83,13 @@ def held_item(request: SignedInRequest, item_id: uuid.UUID) -> HttpResponse:
     if asked.recorded is not None:
         show(request, patient_ids=[asked.recorded.pk])
         append(Event(Action.PATIENT_VIEWED, "patient", asked.recorded.pk), request.user)
+    held_file = held_for(item.reason)
     context |= {
         "asked": asked,
+        "in_doubt": asked.rows_in_doubt | held_file.marks,
         "correctable": resolution.correctable_alike(item, asked, alike),
         "form": form,
-        "is_open": is_corrected or item.reason_code in doubts.CODES,
+        "is_open": is_corrected or held_file.is_corrected,
     }
     return render(request, "intake/held_item.html", context)
 
