@@ -55,6 +55,36 @@ def test_next_skips_studies_assigned_to_another_reader(radiologist: User, other:
     assert reserve_next(radiologist) == mine
 
 
+def _deactivate(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+
+def _take_the_role(user: User) -> None:
+    User.objects.filter(pk=user.pk).update(roles=[Role.UPLOADER])
+
+
+def _take_the_department(user: User) -> None:
+    user.memberships.all().delete()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("end", [_deactivate, _take_the_role, _take_the_department])
+def test_next_gives_others_what_is_assigned_to_somebody_who_cannot_read_it_any_more(
+    end: Callable[[User], None], radiologist: User, other: User
+) -> None:
+    study = make_study(assigned_reader=other)
+    assert reserve_next(radiologist) is None
+    end(other)
+    assert reserve_next(radiologist) == study
+    assert reserve_next(radiologist, after=study) is None
+    # The assignment counts again once they can.
+    User.objects.filter(pk=other.pk).update(
+        is_active=True, roles=[Role.RADIOLOGIST], sees_all_departments=True
+    )
+    assert reserve_next(radiologist) is None
+    assert reserve_next(other) == study
+
+
 @pytest.mark.django_db
 def test_a_study_left_unread_is_released_and_the_next_below_it_taken(
     radiologist: User, other: User

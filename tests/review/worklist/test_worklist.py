@@ -90,6 +90,9 @@ def test_the_current_and_the_assigned_reader_are_shown(
     assert "Dr. Other is reading it now" in page
     assert page.count("assigned to radiologist") == 1
     assert assigned.assigned_reader == radiologist
+    study_of("likely", assigned_reader=make_user(Role.RADIOLOGIST, username="gone"))
+    User.objects.filter(username="gone").update(is_active=False)
+    assert "gone, whose account is deactivated" in browser.get(reverse("review:worklist")).text
 
 
 def test_htmx_gets_only_the_table(browser: Client) -> None:

@@ -26,8 +26,9 @@ from webportal.review.reads.blinding import hides_result, reads_without_model
 from webportal.review.reads.second_reading import may_read_blind
 
 # A study that this reader may read, that nobody else is reading, and that is not assigned to
-# another, unless that one may not make the read that is due, by the rule of `may_make`. Exclusions
-# are evaluated once, so that the index gives the order.
+# another, unless that one may not make the read that is due, by the rule of `may_make`, or can read
+# no study of the department any more. Exclusions are evaluated once, so that the index gives the
+# order.
 MAY_HAVE = """
     FROM records_study AS study
     LEFT JOIN review_reservation AS other ON other.study_id = study.id
@@ -39,6 +40,12 @@ MAY_HAVE = """
             JOIN review_secondreading AS second ON second.study_id = own.study_id
             WHERE own.reader_id = %(reader)s AND own.state = 'signed' AND second.due <> '')
         AND (study.assigned_reader_id IS NULL OR study.assigned_reader_id = %(reader)s
+            OR NOT EXISTS (
+                SELECT FROM accounts_user AS assigned WHERE assigned.id = study.assigned_reader_id
+                AND assigned.is_active AND 'radiologist' = ANY(assigned.roles)
+                AND (assigned.sees_all_departments OR EXISTS (
+                    SELECT FROM accounts_membership AS own WHERE own.user_id = assigned.id
+                    AND own.department_id = study.department_id)))
             OR study.id IN (
                 SELECT waiting.id FROM review_secondreading AS second
                 JOIN records_study AS waiting ON waiting.id = second.study_id
