@@ -50,6 +50,7 @@ rootpw "{root_password}"
 directory {folder}/data
 maxsize 10485760
 access to attrs=userPassword by anonymous auth by * none
+{hidden}
 access to dn.subtree=dc=hospital,dc=example by dn.exact={service} read by * none
 """
 
@@ -86,6 +87,26 @@ class Directory:
                 assert self._process.poll() is None, "slapd has ended"
                 assert time.monotonic() < until, "slapd does not answer"
                 time.sleep(0.05)
+
+    @contextmanager
+    def hiding(self, what: str) -> Iterator[None]:
+        """Hide something from the service account meanwhile, in the words of slapd.access(5)."""
+        self._restart(f"access to {what} by * none")
+        try:
+            yield
+        finally:
+            self._restart()
+
+    def configure(self, hidden: str = "") -> None:
+        """Write its configuration."""
+        values = {"folder": self.folder, "root": ROOT_DN, "root_password": ROOT_PASSWORD}
+        text = _CONFIGURATION.format(service=SERVICE_DN, hidden=hidden, **values)
+        (self.folder / "slapd.conf").write_text(text)
+
+    def _restart(self, hidden: str = "") -> None:
+        self.stop()
+        self.configure(hidden)
+        self.start()
 
     def stop(self) -> None:
         """Stop it."""
@@ -204,10 +225,8 @@ def running_directory() -> Iterator[Directory]:
         folder = Path(name)
         (folder / "data").mkdir()
         write_certificates(folder)
-        values = {"folder": folder, "root": ROOT_DN, "root_password": ROOT_PASSWORD}
-        text = _CONFIGURATION.format(service=SERVICE_DN, **values)
-        (folder / "slapd.conf").write_text(text)
         directory = Directory(folder)
+        directory.configure()
         directory.start()
         try:
             directory.fill()

@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from tests.accounts.directory_sign_in import NEEDS_DIRECTORY, SECRET, is_signed_in, make_due, send
-from tests.accounts.ldap_server import DISABLED, NORMAL, PEOPLE, Directory
+from tests.accounts.ldap_server import DISABLED, GROUPS, NORMAL, PEOPLE, Directory
 from tests.accounts.soft_passkey import SoftPasskey
 from tests.conftest import PASSWORD
 from tests.helpers import audit_actions
@@ -136,6 +136,7 @@ def test_a_removed_group_takes_effect_at_the_next_refresh(
     client: Client, directory: Directory
 ) -> None:
     dn = directory.knows("asha", SECRET, ["readers", "informatics"])
+    directory.knows("bina", SECRET, ["informatics"])
     send(client)
     token = services.create_token(User.objects.get(), "export")
     header = {"Authorization": f"Token {token}"}
@@ -159,6 +160,7 @@ def test_a_removed_group_takes_effect_at_the_next_refresh(
 def test_who_has_left_is_signed_out_everywhere(directory: Directory, how: str) -> None:
     browsers = Client(), Client()
     dn = directory.knows("asha", SECRET, ["readers"])
+    directory.knows("bina", SECRET, ["readers"])
     for browser in browsers:
         send(browser)
     token = services.create_token(User.objects.get(), "export")
@@ -176,6 +178,45 @@ def test_who_has_left_is_signed_out_everywhere(directory: Directory, how: str) -
     if how == "disabled":
         directory.sets(dn, "userAccountControl", NORMAL)
         assert send(Client())[0] == 302
+
+
+ASHA = f"dn.exact=uid=asha,{PEOPLE}"
+
+
+@pytest.mark.parametrize(
+    ("hidden", "words"),
+    [
+        (f"{ASHA} attrs=userAccountControl", "the userAccountControl of uid=asha"),
+        (f"{ASHA} attrs=objectGUID", "the objectGUID of uid=asha"),
+        (f"{ASHA} attrs=sAMAccountName", "the sAMAccountName of uid=asha"),
+        (f"dn.children={PEOPLE}", "the objectGUID of anybody"),
+        (f"dn.subtree={GROUPS} attrs=member", "the member of any group"),
+        (f"dn.subtree={GROUPS} attrs=cn", "the cn of a group"),
+    ],
+)
+def test_what_is_merely_hidden_ends_nobodys_access(
+    hidden: str, words: str, directory: Directory, caplog: pytest.LogCaptureFixture
+) -> None:
+    dn = directory.knows("asha", SECRET, ["readers"])
+    directory.knows("bina", SECRET, ["readers"])
+    client, colleague = Client(), Client()
+    send(client)
+    send(colleague, "bina")
+    user = User.objects.get(username="asha")
+    header = {"Authorization": f"Token {services.create_token(user, 'export')}"}
+    with directory.hiding(hidden):
+        make_due()
+        assert is_signed_in(client)
+        assert Client().get("/api/v1/studies", headers=header).status_code == 200
+        assert words in caplog.text
+    user.refresh_from_db()
+    assert user.roles == ["radiologist"]
+    # It is asked about others meanwhile, and about this person again as soon as it shows them.
+    directory.sets(dn, "userAccountControl", DISABLED)
+    make_due()
+    assert not is_signed_in(client)
+    assert Client().get("/api/v1/studies", headers=header).status_code == 401
+    assert is_signed_in(colleague)
 
 
 def test_no_password_is_logged_or_stored(
@@ -230,6 +271,7 @@ def test_a_role_that_requires_a_second_factor_requires_it_here_too(
     settings.REQUIRE_SECOND_FACTOR = ["radiologist"]
     client = Client(headers={"Host": "localhost"})
     directory.knows("asha", SECRET, ["readers"])
+    directory.knows("bina", SECRET, ["readers"])
     send(client)
     assert client.get("/worklist").headers["Location"] == "/account/second-factor"
     user = User.objects.get()

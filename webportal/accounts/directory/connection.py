@@ -5,6 +5,7 @@ groups; a password is checked by binding as the person, and is neither stored no
 """
 
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -26,6 +27,8 @@ except ImportError:  # A system check refuses LDAP_URL then.
 
 # The name of a group, as in GROUP_ROLES.
 _GROUP_NAME = "cn"
+# Says whether an account is disabled: in Active Directory, where every account has it.
+_STATE = "userAccountControl"
 
 #: A directory that does not answer holds up only so many requests; the others are told it is busy.
 turns = hashing.Turns(max(1, settings.PORTAL_THREADS // 4), patience_seconds=2)
@@ -55,6 +58,14 @@ class DirectoryUnreachableError(Refusal):
         )
 
 
+class EntryUncertainError(DirectoryUnreachableError):
+    """The directory responds, but hides from the service account what decides about somebody."""
+
+    def __init__(self, hidden: str) -> None:
+        super().__init__()
+        logger.warning("the directory does not show the service account %s", hidden)
+
+
 @dataclass(frozen=True)
 class Entry:
     """Somebody's entry in the directory."""
@@ -74,13 +85,30 @@ def is_installed() -> bool:
 
 def entry_named(name: str) -> Entry | None:
     """The entry of the person who signs in by this name; None if there is none, or several."""
-    return _entry(settings.LDAP_NAME_ATTRIBUTE, ldap.filter.escape_filter_chars(name))
+    with _connected_to_search() as connection:
+        found = _people(connection, settings.LDAP_PEOPLE_FILTER, _has_name(name))
+        if len(found) > 1:
+            logger.warning("several entries have the same %s", settings.LDAP_NAME_ATTRIBUTE)
+        return _entry(connection, *found[0]) if len(found) == 1 else None
 
 
-def entry_of(subject: str) -> Entry | None:
-    """The entry of a person who has signed in before, by `Entry.subject`."""
-    octets = bytes.fromhex(subject)
-    return _entry(settings.LDAP_ID_ATTRIBUTE, "".join(f"\\{octet:02x}" for octet in octets))
+def entry_of(subject: str, name: str) -> Entry | None:
+    """The entry of a person who has signed in before, by `Entry.subject`.
+
+    None only if they have certainly left, or are disabled: raises EntryUncertainError where the
+    directory may merely hide their entry, or a value of it, from the service account. `name` is
+    that by which they have signed in.
+    """
+    octets = "".join(f"\\{octet:02x}" for octet in bytes.fromhex(subject))
+    is_theirs = f"({settings.LDAP_ID_ATTRIBUTE}={octets})"
+    with _connected_to_search() as connection:
+        found = _people(connection, settings.LDAP_PEOPLE_FILTER, is_theirs)
+        if len(found) > 1:
+            raise EntryUncertainError(f"one entry alone with the {settings.LDAP_ID_ATTRIBUTE}")
+        if found:
+            return _entry(connection, *found[0])
+        _check_gone(connection, is_theirs, name)
+    return None
 
 
 def is_password(entry: Entry, password: str) -> bool:
@@ -106,42 +134,79 @@ def is_password(entry: Entry, password: str) -> bool:
     return True
 
 
-def _entry(attribute: str, escaped: str) -> Entry | None:
-    where = f"(&{settings.LDAP_PEOPLE_FILTER}({attribute}={escaped}))"
+def _has_name(name: str) -> str:
+    return f"({settings.LDAP_NAME_ATTRIBUTE}={ldap.filter.escape_filter_chars(name)})"
+
+
+def _people(connection: Any, *conditions: str) -> list[tuple[str, dict[str, list[bytes]]]]:
     wanted = [
         settings.LDAP_ID_ATTRIBUTE,
         settings.LDAP_NAME_ATTRIBUTE,
         settings.LDAP_FULL_NAME_ATTRIBUTE,
+        _STATE,
     ]
-    with _connected() as connection:
-        connection.simple_bind_s(settings.LDAP_BIND_DN, settings.LDAP_BIND_PASSWORD)
-        found = _search(connection, settings.LDAP_PEOPLE_BASE, where, wanted)
-        if len(found) != 1:
-            if found:
-                logger.warning("several entries of the directory have the same %s", attribute)
-            return None
-        dn, values = found[0]
-        if settings.LDAP_ID_ATTRIBUTE not in values or settings.LDAP_NAME_ATTRIBUTE not in values:
-            logger.warning(
-                "the entry %s shows the service account no %s or %s",
-                *(dn, settings.LDAP_ID_ATTRIBUTE, settings.LDAP_NAME_ATTRIBUTE),
-            )
-            return None
-        return Entry(
-            dn,
-            subject=values[settings.LDAP_ID_ATTRIBUTE][0].hex(),
-            name=_text(values, settings.LDAP_NAME_ATTRIBUTE),
-            full_name=_text(values, settings.LDAP_FULL_NAME_ATTRIBUTE),
-            groups=_groups(connection, dn),
-        )
+    where = f"(&{''.join(conditions)})"
+    return _search(connection, settings.LDAP_PEOPLE_BASE, where, wanted)
+
+
+def _entry(connection: Any, dn: str, values: dict[str, list[bytes]]) -> Entry:
+    """Raises EntryUncertainError."""
+    for attribute in (settings.LDAP_ID_ATTRIBUTE, settings.LDAP_NAME_ATTRIBUTE):
+        if attribute not in values:
+            raise EntryUncertainError(f"the {attribute} of {dn}")
+    return Entry(
+        dn,
+        subject=values[settings.LDAP_ID_ATTRIBUTE][0].hex(),
+        name=_text(values, settings.LDAP_NAME_ATTRIBUTE),
+        full_name=_text(values, settings.LDAP_FULL_NAME_ATTRIBUTE),
+        groups=_groups(connection, dn),
+    )
+
+
+def _check_gone(connection: Any, is_theirs: str, name: str) -> None:
+    """Raise EntryUncertainError unless somebody who was not found has left, or is disabled.
+
+    A search does not find what it may not read: a person whose state or identifier is hidden looks
+    like one who is disabled or has left.
+    """
+    shown = _people(connection, is_theirs)
+    if shown:
+        if _STATE.lower() in settings.LDAP_PEOPLE_FILTER.lower() and _STATE not in shown[0][1]:
+            raise EntryUncertainError(f"the {_STATE} of {shown[0][0]}")
+        return
+    attribute = settings.LDAP_ID_ATTRIBUTE
+    for dn, values in _people(connection, _has_name(name)):
+        if attribute not in values:
+            raise EntryUncertainError(f"the {attribute} of {dn}")
+    if not _shows_any(connection, settings.LDAP_PEOPLE_BASE, attribute):
+        raise EntryUncertainError(f"the {attribute} of anybody")
 
 
 def _groups(connection: Any, dn: str) -> list[str]:
-    if not settings.LDAP_GROUP_BASE:
+    """The names of somebody's groups. Raises EntryUncertainError if all groups are hidden."""
+    base = settings.LDAP_GROUP_BASE
+    if not base:
         return []
     where = settings.LDAP_GROUP_FILTER.replace("{dn}", ldap.filter.escape_filter_chars(dn))
-    found = _search(connection, settings.LDAP_GROUP_BASE, where, [_GROUP_NAME])
+    found = _search(connection, base, where, [_GROUP_NAME])
+    members = re.search(r"\(([\w-]+)(:[\w.:]*)?=\{dn\}", settings.LDAP_GROUP_FILTER)
+    if not found and members and not _shows_any(connection, base, members[1]):
+        raise EntryUncertainError(f"the {members[1]} of any group")
+    if not all(_GROUP_NAME in values for _dn, values in found):
+        raise EntryUncertainError(f"the {_GROUP_NAME} of a group")
     return sorted(_text(values, _GROUP_NAME) for _dn, values in found)
+
+
+def _shows_any(connection: Any, base: str, attribute: str) -> bool:
+    """Whether the directory shows this attribute of any entry."""
+    try:
+        # "1.1" asks for no attributes (RFC 4511 4.5.1.8).
+        found = connection.search_ext_s(
+            base, ldap.SCOPE_SUBTREE, f"({attribute}=*)", ["1.1"], sizelimit=1
+        )
+    except ldap.SIZELIMIT_EXCEEDED:
+        return True
+    return any(dn is not None for dn, _values in found)
 
 
 def _search(
@@ -194,6 +259,14 @@ def _connected() -> Iterator[Any]:
     except ldap.LDAPError as error:
         logger.warning("the directory cannot be asked: %s", _told(error))
         raise DirectoryUnreachableError from error
+
+
+@contextmanager
+def _connected_to_search() -> Iterator[Any]:
+    """A connection as the service account. Raises DirectoryUnreachableError."""
+    with _connected() as connection:
+        connection.simple_bind_s(settings.LDAP_BIND_DN, settings.LDAP_BIND_PASSWORD)
+        yield connection
 
 
 def _told(error: Exception) -> str:

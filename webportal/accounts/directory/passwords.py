@@ -26,7 +26,7 @@ def is_right(user: User, password: str) -> bool:
         return user.check_password(password)
     try:
         with connection.turns.take():
-            entry = connection.entry_of(user.federated_identity.subject)
+            entry = connection.entry_of(user.federated_identity.subject, user.username)
             return entry is not None and connection.is_password(entry, password)
     except hashing.BusyError as error:
         raise connection.DirectoryUnreachableError from error

@@ -2,7 +2,8 @@
 
 Every GROUP_REFRESH_MINUTES the next request of a person, from a session or with an API token, asks
 the directory for their groups. Anyone removed from it, or disabled, is then signed out everywhere.
-While the directory is unavailable, sessions continue.
+While the directory is unavailable, or hides from the service account what decides, sessions
+continue.
 """
 
 import logging
@@ -19,7 +20,7 @@ from django.utils import timezone
 
 from webportal.accounts import federation, hashing, services, sessions, throttle
 from webportal.accounts.directory import connection
-from webportal.accounts.directory.connection import DirectoryUnreachableError
+from webportal.accounts.directory.connection import DirectoryUnreachableError, EntryUncertainError
 from webportal.accounts.directory.passwords import ISSUER, is_of_directory
 from webportal.accounts.federation import FederatedRefusal, Person, Source
 from webportal.accounts.models import FederatedIdentity, User
@@ -74,7 +75,10 @@ def refresh_when_due(user: User) -> bool:
         return True
     try:
         with connection.turns.take():
-            entry = connection.entry_of(user.federated_identity.subject)
+            entry = connection.entry_of(user.federated_identity.subject, user.username)
+    except EntryUncertainError:
+        # It is no answer about this person, who asks again after RETRY; others get theirs.
+        return True
     except (DirectoryUnreachableError, hashing.BusyError):
         _silent_until = time.monotonic() + RETRY.total_seconds()
         logger.warning("the directory does not answer; sessions go on meanwhile")
