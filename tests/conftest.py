@@ -49,7 +49,7 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """With CHESTLINE_SKIPS_FAIL, as in CI, a test that skips for want of something has failed.
 
-    Modules that need an extra that is no part of `dev` are skipped as they are collected.
+    Modules that need an extra that is not part of `dev` are skipped as they are collected.
     """
     report = yield
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get(SKIPS_FAIL):

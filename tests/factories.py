@@ -170,7 +170,7 @@ def make_model_version(version: str = MODEL_VERSION, **fields: Any) -> ModelVers
 
 
 def make_package(folder: Path, **facts: Any) -> ModelPackage:
-    """A sealed package in a new folder, which names the version; its weights are no weights."""
+    """A sealed package in a new folder, which names the version; its weights are not real ones."""
     folder.mkdir(parents=True)
     for name in FILES:
         (folder / name).write_bytes(b"nothing that could be loaded")

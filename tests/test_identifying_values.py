@@ -24,7 +24,7 @@ from webportal.records.searches import find_patients_for_auditors
 pytestmark = pytest.mark.django_db
 
 VALUE = "QWYX-7731"
-#: Many people have them in common, so that they are no words to search or to erase by.
+#: Many people have them in common, so that nobody is searched for or erased by them.
 SHARED = {"issuer", "birth_date", "sex"}
 OF_A_STUDY = {
     "_".join(re.findall("[A-Z][a-z]+", keyword)).lower()

@@ -47,7 +47,7 @@ def read_addresses(texts: Collection[str]) -> list[str]:
         except ValueError:
             raise AddressError(
                 _(
-                    "{text} is no IP address or network. Write one such as 192.168.10.21 or"
+                    "{text} is not an IP address or network. Write one such as 192.168.10.21 or"
                     " 192.168.10.0/24."
                 ).format(text=text)
             ) from None

@@ -72,7 +72,7 @@ def read_options(text: str) -> "TrainingOptions":
     for part in text.split(","):
         name, _, value = part.partition("=")
         if name not in kinds:
-            raise CommandError(f"{name!r} is no option of training. There are: {', '.join(kinds)}.")
+            raise CommandError(f"{name!r} is not an option of training ({', '.join(kinds)}).")
         try:
             short[name] = type(getattr(TrainingOptions, name))(value)
         except ValueError:

@@ -38,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="CSV",
-        help="a sheet (file, labels) of pictures that are no chests, to fit and measure with",
+        help="a sheet (file, labels) of pictures that do not show a chest, to fit and measure with",
     )
     parser.add_argument(
         "--measure-only",

@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="CSV",
-        help="a sheet (file, labels) of pictures that are no chests, for the gate",
+        help="a sheet (file, labels) of pictures that do not show a chest, for the gate",
     )
     parser.add_argument(
         "--measure-only",

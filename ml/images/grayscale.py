@@ -52,7 +52,7 @@ class _Pipeline:
     """The pixel transformation.
 
     `codes`: for each pixel the place of its value among the possible ones; `values`: these after
-    the Modality LUT; `padding`: which of them are no picture.
+    the Modality LUT; `padding`: which of them are not part of the picture.
     """
 
     codes: NDArray[Any]

@@ -306,7 +306,7 @@ def _where(counted: NDArray[np.bool_], values: Floats | NDArray[np.bool_]) -> Fl
 
 
 def _scores(cases: Cases) -> bootstrap.Figures:
-    """Return a function that gives each figure that is no mean, of the images at positions."""
+    """Return a function that gives each figure that is not a mean, of the images at positions."""
     assessed, targets, known = cases.assessed, cases.targets, _known_subtype(cases)
     is_bacterial = (cases.kinds == "bacteria").astype(np.float64)
 

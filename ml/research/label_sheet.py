@@ -74,7 +74,7 @@ def read_pictures(sheet: Path) -> list[LabelledImage]:
 
 def _labelled(row: dict[str, str], label: str, folder: Path, place: str) -> LabelledImage:
     if label not in KINDS:
-        raise DatasetError(f"{place}: '{label}' is no label. Labels are: {', '.join(KINDS)}.")
+        raise DatasetError(f"{place}: '{label}' is not a label. Labels are: {', '.join(KINDS)}.")
     path = folder / row[FILE]
     columns = {name: value or "" for name, value in row.items() if name}
     return LabelledImage(path, KINDS[label], row.get(PATIENT) or str(path), "", 0, columns)

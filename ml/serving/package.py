@@ -174,7 +174,7 @@ def _verify(path: Path) -> str:
         listing = (path / HASHES_FILE).read_bytes()
     except OSError as error:
         raise PackageError(
-            "{path} is no model package: {file} cannot be read ({error}).",
+            "{path} is not a model package: {file} cannot be read ({error}).",
             {"path": path, "file": HASHES_FILE, "error": error.strerror},
         ) from error
     lines = (line.split("  ", 1) for line in listing.decode().splitlines() if "  " in line)

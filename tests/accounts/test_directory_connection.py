@@ -45,7 +45,7 @@ def test_a_silent_directory_keeps_nobody_else_out(
         started = time.monotonic()
         assert is_signed_in(client)
         assert time.monotonic() - started < channels.TIMEOUT_SECONDS
-    # What was not checked is no wrong password.
+    # What was not checked is not a wrong password.
     assert not PasswordAttempt.objects.exists()
     assert Action.SIGN_IN_FAILED not in audit_actions()
 

@@ -372,7 +372,7 @@ def test_passwords_can_be_restricted_to_break_glass_users(
 @pytest.mark.parametrize(
     ("name", "value", "problem"),
     [
-        ("GROUP_ROLES", {"readers": ("reader",)}, "reader, which is no role"),
+        ("GROUP_ROLES", {"readers": ("reader",)}, "reader, which is not a role"),
         ("OIDC_CLIENT_SECRET", "", "needs OIDC_CLIENT_ID"),
         ("OIDC_ISSUER", "http://id.hospital.example", "must begin with https"),
     ],

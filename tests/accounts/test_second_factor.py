@@ -229,7 +229,7 @@ def test_the_last_one_cannot_be_removed_if_the_role_requires_it(
 
 def test_an_unknown_role_in_the_setting_prevents_the_start(settings: Settings) -> None:
     settings.REQUIRE_SECOND_FACTOR = ["hospital_it"]
-    with pytest.raises(SystemCheckError, match="hospital_it, which is no role"):
+    with pytest.raises(SystemCheckError, match="hospital_it, which is not a role"):
         call_command("check")
 
 

@@ -95,7 +95,7 @@ def test_a_jobs_final_state_reveals_no_result_to_uploaders(
         make_radiograph(make_study()),
         state=JobState.REFUSED,
         reason_code="not_frontal",
-        reason="This is no frontal chest radiograph.",
+        reason="This is not a frontal chest radiograph.",
     )
     client = as_user(uploader)
 

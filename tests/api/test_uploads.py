@@ -143,7 +143,7 @@ def test_a_held_file_is_resolved(client: APIClient) -> None:
     resolved = client.post(f"{held}/resolve", {"decision": "same"}).json()
     assert resolved["verdict"] == "accepted"
     assert Study.objects.get().patient == patient
-    # It is no held file any more, and nobody decides twice.
+    # It is no longer a held file, and nobody decides twice.
     assert client.post(f"{held}/resolve", {"decision": "discard"}).status_code == 404
     assert client.get("/api/v1/held-files").json()["count"] == 0
 

@@ -92,7 +92,7 @@ def _read_studies(first: User, second: User, model: ModelVersion) -> None:
 
 
 def _copy(model: ModelVersion) -> None:
-    """A second version to compare with, which says that it is no version of its own."""
+    """A second version to compare with, which says that it is not a version of its own."""
     ModelVersion.objects.create(
         name="Copy for the photograph",
         version=f"{model.version}-copy",

@@ -46,7 +46,7 @@ QUERIES = {
     "studies/<uuid:study_id>/patient": "?to={other_patient_id}",
 }
 OF_SIGNED = {"studies/<uuid:study_id>/report"}
-# Answers to GET that are no pages: files, pictures, parts of pages, answers to programs, redirects.
+# Responses to GET that are not pages: files, pictures, parts of pages, redirects, JSON.
 NO_PAGES = {
     "",
     # Opens after a password (test_passkeys.py).

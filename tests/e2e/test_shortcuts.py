@@ -83,7 +83,7 @@ def test_no_character_does_anything(page: Page, prediction: Prediction, place: s
 @pytest.mark.usefixtures("without_shortcuts")
 def test_everything_can_be_reached_with_tab_and_enter(page: Page, prediction: Prediction) -> None:
     open_study(page, prediction)
-    # What has a key has a button too, or a key that is no character. Some need another picture;
+    # What has a key has a button too, or a key that is not a character. Some need another picture;
     # the texts lie beside the picture and cover nothing.
     without_button = ("heatmap", "compare", "link", "two-up", "texts")
     for action in ACTIONS:

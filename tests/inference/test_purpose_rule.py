@@ -83,7 +83,7 @@ def test_patients_age_is_read_as_written_and_never_guessed(given: str, months: i
         ({"birth_date": date(2020, 3, 1)}, Purpose.OUTSIDE, "6 years old"),
         ({"birth_date": date(2025, 3, 2)}, Purpose.OUTSIDE, "11 months old"),
         ({"birth_date": None}, Purpose.UNCONFIRMED, "age is not known"),
-        ({"birth_date": None, "patient_age": "45"}, Purpose.UNCONFIRMED, "“45”, which is no age"),
+        ({"birth_date": None, "patient_age": "45"}, Purpose.UNCONFIRMED, "“45”, which is not"),
         # Both agree, one of them rounded.
         ({"birth_date": date(2020, 9, 1), "patient_age": "006Y"}, Purpose.WITHIN, ""),
         (
@@ -128,7 +128,7 @@ def test_ages(said: dict[str, Any], purpose: Purpose, words: str) -> None:
 @pytest.mark.parametrize(
     ("said", "purpose", "words"),
     [
-        ({"view_position": "LAT"}, Purpose.WITHHELD, "no frontal view (LAT)"),
+        ({"view_position": "LAT"}, Purpose.WITHHELD, "not a frontal view (LAT)"),
         ({"view_position": "", "codes": [LATERAL]}, Purpose.WITHHELD, "(lateral)"),
         ({"view_position": "LL", "codes": [LATERAL]}, Purpose.WITHHELD, "(LL)"),
         ({"view_position": "FOO", "codes": [LATERAL]}, Purpose.WITHHELD, "(lateral)"),

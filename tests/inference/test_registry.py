@@ -102,7 +102,7 @@ def test_the_reason_against_activation_is_in_the_language_of_the_page(
     it_person: User, sign_in: Callable[[User], Client], tmp_path: Path, fault: str
 ) -> None:
     registered(tmp_path, "1")
-    model = registered(tmp_path, "2{0}")  # braces are no fields
+    model = registered(tmp_path, "2{0}")  # braces are not fields
     folder = tmp_path / "2{0}"
     match fault:
         case "altered":

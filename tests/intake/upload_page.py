@@ -75,7 +75,7 @@ class Hold:
     def abandon(self) -> None:
         """Answer those that are still held: Playwright waits for each."""
         for route in self.held:
-            # Those that a page asked for which is no more have no answer.
+            # Those that a page asked for which no longer exists have no answer.
             with suppress(Error):
                 route.abort()
 

@@ -225,4 +225,4 @@ def test_data_without_labels_is_a_plain_error(
 def test_a_folder_that_is_no_package_is_a_plain_error(tmp_path: Path, run: Run) -> None:
     done = run("benchmark", "--package", tmp_path)
     assert done.returncode == 1
-    assert "is no model package" in done.stderr
+    assert "is not a model package" in done.stderr

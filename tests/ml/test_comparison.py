@@ -35,7 +35,7 @@ def test_a_trial_changes_only_the_options_it_names() -> None:
 
 @pytest.mark.parametrize(
     ("text", "complaint"),
-    [("size=192", "'size' is no option"), ("epochs=many", "'many' cannot be epochs")],
+    [("size=192", "'size' is not an option"), ("epochs=many", "'many' cannot be epochs")],
 )
 def test_an_unknown_option_or_value_is_named(text: str, complaint: str) -> None:
     with pytest.raises(CommandError, match=complaint):

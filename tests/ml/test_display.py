@@ -40,7 +40,7 @@ def header_of(data: bytes) -> dict[str, Any]:
     """The header that the viewer is given; read strictly, as browsers do."""
 
     def refuse(constant: str) -> None:
-        raise AssertionError(f"{constant} is no JSON")
+        raise AssertionError(f"{constant} is not JSON")
 
     packed = pack(images.read_stored(data))
     header = packed[4 : 4 + int.from_bytes(packed[:4], "little")]

@@ -1,4 +1,4 @@
-"""The shipped gate refuses what is no frontal chest radiograph, says so, and lets radiographs pass.
+"""The shipped gate refuses what is not a frontal chest radiograph, and lets radiographs pass.
 
 The kinds are those of ``ml.research.ood_samples``, drawn anew from seeds that no fit has used.
 """

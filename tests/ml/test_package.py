@@ -45,7 +45,7 @@ def test_an_altered_file_is_refused(copy: Path, name: str) -> None:
     [
         ("network.weights.h5", "network.weights.h5 is missing"),
         ("package.json", "package.json is missing"),
-        ("SHA256SUMS", "is no model package: SHA256SUMS cannot be read .No such file"),
+        ("SHA256SUMS", "is not a model package: SHA256SUMS cannot be read .No such file"),
     ],
 )
 def test_a_missing_file_is_refused(copy: Path, name: str, words: str) -> None:

@@ -21,10 +21,10 @@ OMI = "OMI^O23^OMI_O23"
 @pytest.mark.parametrize(
     ("message", "code", "words"),
     [
-        (b"", "AE", "Line 1 is no HL7 segment"),
-        (b"GET / HTTP/1.1\r\n\r\n", "AE", "Line 1 is no HL7 segment"),
-        (b"MSH||||||\r", "AE", "Line 1 is no HL7 segment"),
-        (order(more=("what is this",)), "AE", "Line 5 is no HL7 segment"),
+        (b"", "AE", "Line 1 is not an HL7 segment"),
+        (b"GET / HTTP/1.1\r\n\r\n", "AE", "Line 1 is not an HL7 segment"),
+        (b"MSH||||||\r", "AE", "Line 1 is not an HL7 segment"),
+        (order(more=("what is this",)), "AE", "Line 5 is not an HL7 segment"),
         (order(header={10: ""}), "AE", "MSH-10 is empty"),
         (order(header={10: "1" * 200}), "AE", "MSH-10 is empty"),
         (order(kind="ADT^A01"), "AR", "MSH-9 is not"),

@@ -112,7 +112,7 @@ def test_a_view_that_is_not_frontal_gets_no_figure(view_position: str, engine: E
     engine.drain()
     prediction = Prediction.objects.get()
     assert (prediction.category, prediction.probability) == ("not_assessable", None)
-    assert f"no frontal view ({view_position})" in str(prediction.reason)
+    assert f"not a frontal view ({view_position})" in str(prediction.reason)
     assert states() == ["refused"]
 
 

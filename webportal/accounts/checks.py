@@ -18,7 +18,7 @@ def roles_are_known(**kwargs: Any) -> list[Error]:
         return []
     return [
         Error(
-            f"REQUIRE_SECOND_FACTOR names {', '.join(unknown)}, which is no role.",
+            f"REQUIRE_SECOND_FACTOR names {', '.join(unknown)}, which is not a role.",
             hint=f"The roles are {', '.join(Role.values)}.",
             id="accounts.E001",
         )
@@ -32,7 +32,7 @@ def identity_provider_is_complete(**kwargs: Any) -> list[Error]:
     unknown = {role for roles in settings.GROUP_ROLES.values() for role in roles} - set(Role.values)
     if unknown:
         names = ", ".join(sorted(unknown))
-        found.append(Error(f"GROUP_ROLES names {names}, which is no role.", id="accounts.E002"))
+        found.append(Error(f"GROUP_ROLES names {names}, which is not a role.", id="accounts.E002"))
     if settings.OIDC_ISSUER and not (settings.OIDC_CLIENT_ID and settings.OIDC_CLIENT_SECRET):
         message = "OIDC_ISSUER needs OIDC_CLIENT_ID and OIDC_CLIENT_SECRET."
         found.append(Error(message, id="accounts.E003"))

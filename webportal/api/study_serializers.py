@@ -78,7 +78,7 @@ class StudySerializer(serializers.ModelSerializer[Study]):
     symptoms = serializers.ListField(child=serializers.ChoiceField(choices=Symptom.choices))
     finding = serializers.SerializerMethodField(
         help_text="The signed finding that counts; null while there is none, and for callers who"
-        " are no radiologists."
+        " are not radiologists."
     )
     analysis = serializers.SerializerMethodField(
         help_text="The progress of the analysis of the study's radiographs."

@@ -100,7 +100,7 @@ def role_labels(roles: list[str]) -> str:
 
 
 def what(kind: str, outcome: str) -> str:
-    """A kind in words, with an outcome that is no success."""
+    """A kind in words, with an outcome other than success."""
     label = str(Kind(kind).label) if kind in Kind.values else kind
     return label if outcome == Outcome.DONE else f"{label}: {Outcome(outcome).label}"
 

@@ -75,7 +75,7 @@ def _key(name: str, level: Level) -> Attribute:
     attribute = BY_TAG.get(_tag_of(name))
     if attribute is None or level not in attribute.paths:
         known = ", ".join(each.keyword for each in keys_of(level))
-        raise BadQuery(f"{_shown(name)} is no key of this search. There are: {known}.")
+        raise BadQuery(f"{_shown(name)} is not a key of this search. Keys are: {known}.")
     return attribute
 
 

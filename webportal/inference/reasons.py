@@ -18,8 +18,8 @@ MESSAGES = {
         "The file says that this shows {part}; the model was made for chests alone."
     ),
     "not_frontal_view": gettext_noop(
-        "The file says that this is no frontal view ({view}); the model was made for frontal ones"
-        " alone."
+        "The file says that this is not a frontal view ({view}); the model was made for frontal"
+        " views alone."
     ),
     "part_of_chest": gettext_noop(
         "The file says that this shows a part of the chest ({part}); the model was made for whole"

@@ -71,7 +71,7 @@ def differences(one: Identity | Patient, other: Identity | Patient) -> list[str]
 
 
 def differing(one: Identity | Patient, other: Identity | Patient) -> list[str]:
-    """Return which of COMPARED differ; a value missing on one side is no difference."""
+    """Return which of COMPARED differ; a value missing on one side is not a difference."""
     compared = {
         "name": _comparable_names(one.name, other.name),
         "birth_date": (one.birth_date, other.birth_date),

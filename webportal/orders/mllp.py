@@ -151,7 +151,7 @@ def _twice(take: Any) -> bytes:
 def _messages(peer: socket.socket) -> Iterator[tuple[bytes, bool]]:
     """The messages that arrive, and whether each is whole; the last may be too long to be.
 
-    Ends where the peer closes, is silent for too long, or sends what is no MLLP.
+    Ends where the peer closes, is silent for too long, or sends what is not MLLP.
     """
     received = b""
     while True:

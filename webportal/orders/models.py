@@ -248,7 +248,7 @@ class OrderMessage(Reasoned):
 
 
 class RejectedSender(models.Model):
-    """An address that is no known system's; only the latest are kept."""
+    """An address that does not belong to a known system; only the latest are kept."""
 
     address = models.GenericIPAddressField(primary_key=True)
     times = models.PositiveIntegerField(default=1)

@@ -59,7 +59,7 @@ def control_id_of(header: Segment) -> str:
 
 
 def check_header(header: Segment) -> None:
-    """Refuse what is no order, no production message, or of another version. MessageError."""
+    """Raise MessageError for what is not an order, not for production, or of another version."""
     if (header.component(9), header.component(9, 2)) not in MESSAGE_TYPES:
         raise MessageError("message_type", answer="AR", condition=201)
     if header.component(11) != "P":

@@ -8,7 +8,7 @@ register(
     {
         "message_too_long": gettext_noop("The message is longer than ORDERS_MESSAGE_BYTES."),
         "message_unreadable": gettext_noop(
-            "Line {line} is no HL7 segment; a message begins with MSH and its delimiters."
+            "Line {line} is not an HL7 segment; a message begins with MSH and its delimiters."
         ),
         "character_set": gettext_noop("The character set in MSH-18 is not supported."),
         "characters": gettext_noop(

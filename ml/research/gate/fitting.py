@@ -56,7 +56,7 @@ def fit_gate(
     """Fit the gate; ``layouts_of`` gives the network's layouts (n, p, p, c) of any inputs.
 
     From each source there are ``varied`` changed radiographs beside its own, and OOD pictures that
-    are made from it, ``per_kind`` of each kind. ``others`` are real pictures that are no chest.
+    are made from it, ``per_kind`` of each kind. ``others`` are real pictures without a chest.
     """
     rng = np.random.default_rng(seed)
     everybody = np.concatenate([source.fitted for source in sources])

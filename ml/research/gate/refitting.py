@@ -52,7 +52,7 @@ class Sheet(NamedTuple):
 
 @dataclass(frozen=True)
 class Sheets:
-    """Radiographs of another hospital, real pictures that are no chests, and some only to measure.
+    """Radiographs of another hospital, real pictures without a chest, and some only to measure.
 
     The sheets of ``measure_only`` have pictures that must not pass as they are.
     """

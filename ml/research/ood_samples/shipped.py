@@ -1,4 +1,4 @@
-"""Pictures that Python packages bring along and that are no chest radiograph.
+"""Pictures that Python packages bring along and that are not chest radiographs.
 
 From scikit-image and scikit-learn (photographs, faces, pages, microscopy) and from pydicom's test
 files (CT, MR, ultrasound, a bone scan). All are read from the installed packages; nothing is
@@ -39,7 +39,7 @@ DICOM = {
     "CT and MR slices": "CT_small MR_small J2K_pixelrep_mismatch examples_overlay 693_J2KI",
     "ultrasound and bone scans": "examples_rgb_color examples_palette examples_jpeg2k JPEG2000",
 }
-FACES = 100  # the first of the 200 small pictures; the rest are no faces
+FACES = 100  # the first of the 200 small pictures; the rest are not faces
 # Never fitted on, only measured.
 UNSEEN = ("faces", "ultrasound and bone scans", "Shepp and Logan's phantom")
 

@@ -54,7 +54,7 @@ def test_a_box_is_drawn_drafted_signed_and_stays_with_the_image(
     await_image(page)
     await_drawn_at(page, "rect", left, top)
     expect(drawn(page, "text")).to_have_text("Pneumonia")
-    # It is no measurement, and it turns with the picture.
+    # It is not a measurement, and it turns with the picture.
     expect(page.locator(".viewer-not-kept")).to_be_hidden()
     page.keyboard.press("x")
     page.keyboard.press("h")

@@ -23,7 +23,7 @@ def test_two_images_of_a_study_side_by_side(
     page = open_case(browser)
     expect(item(page, case.plain)).to_contain_text("1 PA")
     expect(item(page, case.plain).locator(".strip-shown")).to_be_visible()
-    # Its small picture is there before it is looked at, and that is no viewing.
+    # Its small picture is there before it is looked at, and that does not count as viewing.
     small = item(page, case.monochrome1).locator("canvas")
     page.wait_for_function(
         "c => c.getContext('2d').getImageData(0, 0, 9, 9).data[3] === 255",

@@ -110,7 +110,7 @@ def test_the_first_read_is_hidden_everywhere(
     assert program.post(f"/api/v1/reads/{first.pk}/addenda", addendum).status_code == 404
     refused = browser.post(reverse("review:addendum", args=[study.pk]), {}, follow=True)
     assert SECRET not in refused.content.decode()
-    # The model's result is no secret unless that is set.
+    # The model's result is not secret unless that is set.
     assert "93 %" in texts[0]
 
 

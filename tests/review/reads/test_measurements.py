@@ -87,7 +87,7 @@ def stored(values: list[dict[str, Any]]) -> list[tuple[float, str, bool]]:
         ("rectangle", SLOPE[::-1], UNKNOWN, (600.0, "px2", False)),
         ("ellipse", SLOPE, IN_PATIENT, (9.42, "mm2", False)),
         ("angle", CORNER, UNKNOWN, (90.0, "deg", False)),
-        # An angle is the same at the detector and in the patient; pixels that are no squares count.
+        # An angle is the same at the detector and in the patient; pixels that are not square count.
         ("angle", ((10.0, 10.0), (10.0, 30.0), (30.0, 20.0)), AT_DETECTOR, (45.0, "deg", False)),
         ("angle", (SLOPE[0], SLOPE[1], SLOPE[0]), UNKNOWN, (0.0, "deg", False)),
     ],

@@ -279,6 +279,6 @@ def test_ones_own_read_opens_the_result_on_the_study_page(browser: Client, reade
     address = reverse("review:study", args=[study.pk])
     assert "data-machine-result" in browser.get(address).content.decode()
     signed_by(reader, study)
-    # It waits for a second reader, and is no more this reader's to read.
+    # It waits for a second reader, and is no longer this reader's to read.
     SecondReading.objects.create(study=study, reason="drawn", due="second")
     assert "data-machine-result" not in browser.get(address).content.decode()

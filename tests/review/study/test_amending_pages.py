@@ -120,7 +120,7 @@ def test_a_started_amendment_is_kept_and_can_be_discarded(
     assert saved.headers["X-Saved"] == "yes"
     text = browser.get(page(signed)).content.decode()
     assert "You have started to amend your read" in text
-    assert "Consolidation behind the heart." not in text  # it is no addendum
+    assert "Consolidation behind the heart." not in text  # it is not an addendum
     form = browser.get(page(signed) + "?amend=1").context["form"]
     assert form["choice"].value() == "confirm:definite"
     assert form["reason"].value() == "Missed behind the heart"

@@ -177,7 +177,7 @@ def test_a_result_outside_the_purpose_counts_neither_way(
 @pytest.mark.parametrize(
     ("header", "said"),
     [
-        ({"view_position": "LAT"}, "no frontal view (LAT)"),
+        ({"view_position": "LAT"}, "not a frontal view (LAT)"),
         ({"body_part": "HAND"}, "this shows HAND"),
         ({"body_part": "LEFT LUNG"}, "a part of the chest (LEFT LUNG)"),
     ],

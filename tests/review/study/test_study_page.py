@@ -48,7 +48,7 @@ def test_result_in_words_with_its_card(browser: Client) -> None:
     page = open_page(browser, prediction.radiograph.study)
     assert "Pneumonia likely · 93 %" in page
     assert reverse("inference:model", args=[prediction.model_version.pk]) in page
-    assert "This is no diagnosis" in page
+    assert "This is not a diagnosis" in page
 
 
 def test_not_assessable_is_shown_with_the_reason_and_without_a_figure(browser: Client) -> None:

@@ -83,7 +83,7 @@ def test_the_right_patient_is_found_by_name_or_id_and_never_named_in_a_url(
         assert page.context["found"] == [sister]
         assert "3 y" in page.text, "the age at the study"
         assert f"?to={sister.pk}" in page.text
-    # The patient it is recorded for already is no choice.
+    # The patient it is already recorded for is not offered.
     answer = browser.post(address_of(study), {"step": "search", "text": "phantom"}, follow=True)
     assert answer.context["found"] == [sister]
     answer = browser.post(address_of(study), {"step": "search", "text": "nobody"}, follow=True)

@@ -77,7 +77,7 @@ def refresh_when_due(user: User) -> bool:
         with connection.turns.take():
             entry = connection.entry_of(user.federated_identity.subject, user.username)
     except EntryUncertainError:
-        # It is no answer about this person, who asks again after RETRY; others get theirs.
+        # It is not an answer about this person, who asks again after RETRY; others get theirs.
         return True
     except (DirectoryUnreachableError, hashing.BusyError):
         _silent_until = time.monotonic() + RETRY.total_seconds()

@@ -76,7 +76,7 @@ def _checked(token: str) -> dict[str, Any]:
     if not isinstance(events, dict) or EVENT not in events:
         raise LogoutTokenError("events does not say that it is a logout token")
     if "nonce" in claims:
-        raise LogoutTokenError("an ID token is no logout token")
+        raise LogoutTokenError("an ID token is not a logout token")
     if not (claims.get("sub") or claims.get("sid")):
         raise LogoutTokenError("it names neither sub nor sid")
     if claims["iat"] < time.time() - GOOD_FOR.total_seconds():

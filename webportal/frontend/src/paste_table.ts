@@ -21,7 +21,7 @@ export function bindPasteTable(): void {
 
 /**
  * Parses text as copied from a spreadsheet: lines of cells separated by tabs, or by semicolons if there
- * is no tab. Line breaks within quoted cells become spaces.
+ * is not a tab. Line breaks within quoted cells become spaces.
  */
 export function cellsOf(text: string): string[][] {
   const plain = text.replace(/\r\n?/g, "\n");

@@ -40,7 +40,7 @@ LONG = {
         "The patient’s age is not known; the model was made for %(youngest)s to %(oldest)s years."
     ),
     "age_unreadable": gettext_lazy(
-        "The file gives the patient’s age as “%(given)s”, which is no age: it is not known."
+        "The file gives the patient’s age as “%(given)s”, which is not an age: it is not known."
     ),
     "dates_contradict": gettext_lazy(
         "Born on %(born)s and examined on %(taken)s cannot both be right: the dates tell no age."

@@ -19,7 +19,7 @@ from webportal.review.reads.headline import stands_to
 from webportal.review.templatetags.review import percent
 
 DISCLAIMER = gettext_lazy(
-    "The model assists, it never decides: its result is no finding. A study counts as read only"
+    "The model assists, it never decides: its result is not a finding. A study counts as read only"
     " where a finding is signed; the signed read in the portal is what holds."
 )
 IDENTITY_CORRECTED = gettext_lazy("identity corrected")

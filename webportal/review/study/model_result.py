@@ -52,7 +52,7 @@ NEXT_STEPS = {
     "inverted": gettext_lazy("Upload it with bone bright and air dark to have it assessed."),
     "rotated": gettext_lazy("Upload it upright to have it assessed."),
     "not_frontal_chest": gettext_lazy(
-        "If it is no chest radiograph, call it not interpretable; if it is one, read it without "
+        "If it is not a chest radiograph, call it not interpretable; if it is one, read it without "
         "the model."
     ),
 }

@@ -55,7 +55,7 @@ def compare(study: Study, other: Patient, person: User) -> Comparison:
 def identities_in_files(study: Study) -> list[Identity]:
     """Return the distinct identities in the study's DICOM files.
 
-    The header of a JPEG or PNG was written by the portal and is no independent evidence.
+    The header of a JPEG or PNG was written by the portal and is not independent evidence.
     """
     found = []
     for radiograph in study.radiographs.filter(media_type="application/dicom"):
