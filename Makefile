@@ -49,7 +49,7 @@ chaos:  ## break the running system at random, see that nothing is lost; ARGS="-
 	@$(MAKE) --no-print-directory install-dev EXTRAS=chaos
 	@nice $(VENV_PYTHON) -m chaos $(ARGS)
 
-fuzz:  ## spoil files, see that each gets a verdict; ARGS="--inputs 100000 --minutes 60"
+fuzz:  ## corrupt files, see that each gets a verdict; ARGS="--inputs 100000 --minutes 60"
 	@$(MAKE) --no-print-directory install-dev EXTRAS=fuzz
 	@nice $(VENV_PYTHON) -m fuzz $(ARGS)
 	@CHESTLINE_EXAMPLES=20 nice $(VENV_PYTHON) -m pytest tests/api/generated_requests.py --timeout 3600

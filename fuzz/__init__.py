@@ -1,1 +1,1 @@
-"""`make fuzz`: spoilt phantoms through the very code that takes files in."""
+"""`make fuzz`: corrupted phantoms through the very code that receives files."""

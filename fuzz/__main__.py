@@ -1,7 +1,7 @@
-"""python -m fuzz: takes in spoilt phantoms by the thousand, and keeps those that do harm.
+"""python -m fuzz: processes corrupted phantoms by the thousand, and keeps those that do harm.
 
 Each input follows from its number alone. Inputs that did harm are kept in var/fuzz/found and are
-taken in first the next time. Exits with 1 when one does harm.
+processed first the next time. Exits with 1 when one does harm.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from queue import Empty
 from random import Random, SystemRandom
 from typing import Any
 
-from fuzz import phantoms, spoiling
+from fuzz import corruption, phantoms
 from fuzz.working import keep, work
 
 _context = multiprocessing.get_context("spawn")
@@ -78,7 +78,7 @@ class _Tally:
 def _chunk(
     kinds: list[str], number: int, last: int, end: float, tally: _Tally, is_again: bool
 ) -> int:
-    """Take inputs in, in a process of its own, until it ends; return the number of the next."""
+    """Work through inputs in a separate process until it ends; return the number of the next."""
     current: Synchronized[int] = _context.Value("q", number)
     results: Any = _context.Queue()
     arguments = (kinds, number, last, end - time.monotonic(), current, results, is_again)
@@ -98,7 +98,7 @@ def _chunk(
         return last
     died_at = current.value
     kind = kinds[died_at % len(kinds)]
-    data = spoiling.spoilt(kind, Random(died_at))
+    data = corruption.corrupted(kind, Random(died_at))
     tally.note(f"{kind}: the process ended with {process.exitcode}", keep(kind, data))
     return died_at + 1
 

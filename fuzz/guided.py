@@ -11,7 +11,7 @@ from random import Random
 import atheris
 
 from deploy.local.system import ROOT
-from fuzz import phantoms, spoiling
+from fuzz import corruption, phantoms
 from fuzz.settings import set_up
 
 FOLDER = ROOT / "var" / "fuzz"
@@ -31,13 +31,13 @@ def main() -> None:
         from fuzz import targets
 
     def test_one_input(data: bytes) -> None:
-        targets.take_in(kind, data)
+        targets.process(kind, data)
 
     def mutate(data: bytes, max_size: int, seed: int) -> bytes:
         by = Random(seed)
         if by.random() < 0.3:
             return bytes(atheris.Mutate(data, max_size))
-        return spoiling.change(kind, data, by)[:max_size]
+        return corruption.change(kind, data, by)[:max_size]
 
     limits = ["-rss_limit_mb=2500", "-timeout=30", f"-artifact_prefix={crashes}/{kind}-"]
     arguments = [sys.argv[0], *limits, "-max_len=400000", *options, str(corpus)]

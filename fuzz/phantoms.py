@@ -1,4 +1,4 @@
-"""Small good files of every kind that intake knows, from which the spoilt ones are made."""
+"""Small good files of every kind that intake knows, from which the corrupted ones are made."""
 
 import zipfile
 from functools import cache

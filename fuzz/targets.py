@@ -43,8 +43,8 @@ class TooMuchError(Exception):
     """A file took more time or memory than one may."""
 
 
-def take_in(kind: str, data: bytes) -> Cost:
-    """Lead a file through what takes it in. Raises whatever is not meant, and TooMuchError."""
+def process(kind: str, data: bytes) -> Cost:
+    """Process a file as one that has just arrived. Raises unexpected errors, and TooMuchError."""
     started, before = time.process_time(), _peak()
     _TARGETS[kind](data)
     cost = Cost(time.process_time() - started, _peak() - before)
@@ -60,7 +60,7 @@ def _image(data: bytes) -> None:
     except images.ImageError:
         return
     stored = checked.wrapped or data
-    # The worker must be able to read whatever is taken in.
+    # The worker must be able to read whatever is accepted.
     images.read(stored)
     for use in (images.read_stored, images.read_overlay, images.pixel_shape):
         _use(use, stored)

@@ -1,4 +1,4 @@
-"""The process that takes the inputs in; it may die of one."""
+"""The process that works through the inputs; it may die of one."""
 
 import os
 import resource
@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from deploy.local.system import ROOT
-from fuzz import phantoms, spoiling
+from fuzz import corruption, phantoms
 from fuzz.settings import set_up
 
 FOUND = ROOT / "var" / "fuzz" / "found"
@@ -29,15 +29,15 @@ def work(
     results: Any,
     is_again: bool,
 ) -> None:
-    """Take inputs in, one after the other; what came of them goes into `results`."""
+    """Process inputs, one after the other; their outcomes go into `results`."""
     set_up()
     _be_silent()
     if is_again:
         for path in sorted(FOUND.glob("*-*")) if FOUND.exists() else []:
-            _take_in(path.name.split("-")[0], path.read_bytes(), results)
-    for kind in kinds:  # what is loaded and drawn once counts for no input
+            _process(path.name.split("-")[0], path.read_bytes(), results)
+    for kind in kinds:  # what is loaded and drawn once counts towards no input
         for good in phantoms.good(kind):
-            _take_in(kind, good, results)
+            _process(kind, good, results)
     _limit_memory()
     end = time.monotonic() + seconds
     counted: dict[str, list[float]] = {}
@@ -46,7 +46,7 @@ def work(
             break
         current.value = each
         kind = kinds[each % len(kinds)]
-        cost = _take_in(kind, spoiling.spoilt(kind, Random(each)), results)
+        cost = _process(kind, corruption.corrupted(kind, Random(each)), results)
         so_far = counted.setdefault(kind, [0, 0, 0])
         so_far[0] += 1
         so_far[1:] = max(so_far[1], cost[0]), max(so_far[2], cost[1])
@@ -56,13 +56,13 @@ def work(
         results.put((kind, *values))
 
 
-def _take_in(kind: str, data: bytes, results: Any) -> tuple[float, int]:
+def _process(kind: str, data: bytes, results: Any) -> tuple[float, int]:
     from fuzz import targets
 
     # SIGPROF ends the process, native code or not.
     signal.setitimer(signal.ITIMER_PROF, SECONDS)
     try:
-        cost = targets.take_in(kind, data)
+        cost = targets.process(kind, data)
     except Exception as error:  # that is what is looked for
         results.put(("harm", f"{kind}: {targets.place_of(error)}", str(keep(kind, data))))
         return 0.0, 0

@@ -1,4 +1,4 @@
-"""The short form of `make fuzz`: spoilt phantoms through what takes files in, always the same."""
+"""The short form of `make fuzz`: corrupted phantoms, always the same ones, through intake."""
 
 from random import Random
 
@@ -6,8 +6,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from fuzz import phantoms, spoiling
-from fuzz.targets import take_in
+from fuzz import corruption, phantoms
+from fuzz.targets import process
 
 EXAMPLES = 60
 
@@ -15,11 +15,11 @@ EXAMPLES = 60
 @pytest.mark.parametrize("kind", phantoms.KINDS)
 def test_good_files_are_accepted(kind: str) -> None:
     for data in phantoms.good(kind):
-        take_in(kind, data)
+        process(kind, data)
 
 
 @pytest.mark.parametrize("kind", phantoms.KINDS)
-def test_a_spoilt_file_ends_in_a_verdict_within_the_limits(kind: str) -> None:
+def test_a_corrupted_file_ends_in_a_verdict_within_the_limits(kind: str) -> None:
     @settings(
         max_examples=EXAMPLES,
         derandomize=True,
@@ -29,6 +29,6 @@ def test_a_spoilt_file_ends_in_a_verdict_within_the_limits(kind: str) -> None:
     )
     @given(by=st.randoms(use_true_random=False))
     def check(by: Random) -> None:
-        take_in(kind, spoiling.spoilt(kind, by))
+        process(kind, corruption.corrupted(kind, by))
 
     check()

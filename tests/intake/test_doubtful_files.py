@@ -265,7 +265,7 @@ def test_all_files_of_a_device_set_to_that_calendar_are_accepted_at_once(
     assert "Also for 3 other held files" in page
     values = {"decision": "bikram_sambat", "alike": "1"}
     done = browser.post(f"/uploads/held/{items[0].pk}", values, follow=True).text
-    assert "3 files are taken in, their dates read as Bikram Sambat" in done
+    assert "3 files are accepted, with their dates read as Bikram Sambat" in done
     assert "Not decided: 9: " in done
     found = Study.objects.order_by("performed_at").values_list("performed_at", flat=True)
     assert [timezone.localtime(at).date() for at in found] == [

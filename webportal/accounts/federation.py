@@ -149,7 +149,7 @@ def _first_time(person: Person, source: Source) -> User:
         user = _make(person, source)
     _refuse_break_glass(user)
     if user.is_node:
-        raise FederatedRefusal(_("This account belongs to a DICOM node, not to a person."))
+        raise FederatedRefusal(_("This account belongs to a device or a system, not to a person."))
     try:
         with transaction.atomic():
             FederatedIdentity.objects.create(

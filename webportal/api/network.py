@@ -116,7 +116,7 @@ class NodeEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[Node]):
 
 
 class ReceivedSerializer(serializers.ModelSerializer[ReceivedInstance]):
-    """A received instance; `item` is its file in the batch, once it is taken in."""
+    """A received instance; `item` is its file in the batch, once it is imported."""
 
     reason = serializers.SerializerMethodField()
 
@@ -180,7 +180,7 @@ class ReceivedEndpoint(ListModelMixin, RetrieveModelMixin, Endpoint[ReceivedInst
     @extend_schema(request=AdoptionSerializer, responses=ReceivedSerializer)
     @action(detail=True, methods=["post"])
     def adopt(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """Take in a file that the inbox had without a record; 409 in any state but `found`."""
+        """Import a file that the inbox had without a record; 409 in any state but `found`."""
         given = AdoptionSerializer(data=request.data)
         given.is_valid(raise_exception=True)
         rows = ReceivedInstance.objects.filter(pk=self.get_object().pk)

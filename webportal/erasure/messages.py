@@ -13,7 +13,9 @@ OBSTACLES: dict[str, str | Promise] = {
         "An emergency access to the patient is running or waits for its review. Let an auditor"
         " review it first."
     ),
-    "arriving": _("Images are arriving over the DICOM network. Try again when they are taken in."),
+    "arriving": _(
+        "Images are arriving over the DICOM network. Try again once they have been imported."
+    ),
     "held_files": _(
         "Held files have this Patient ID, or belong to a study of the patient: they may be somebody"
         " else’s. Decide on the held files first."

@@ -14,8 +14,8 @@ MESSAGES = {
         "Unpacked, the ZIP file has more than {gigabytes} GB. Split it into smaller ones."
     ),
     "archive_too_slow": gettext_noop(
-        "The files in the ZIP took longer than {minutes} minutes to check; what was taken in by"
-        " then is stored. Send it again to go on with the rest, or split it into smaller ones."
+        "The files in the ZIP took longer than {minutes} minutes to check; what had been checked"
+        " by then is stored. Send it again to go on with the rest, or split it into smaller ones."
     ),
     "damaged_archive": gettext_noop(
         "The ZIP file is damaged or incomplete. Make it again, or send the files without it."

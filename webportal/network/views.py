@@ -130,7 +130,7 @@ def _discarding(asked: str) -> ReceivedInstance | None:
 @allow(Role.IT)
 @require_POST
 def adopt(request: SignedInRequest) -> HttpResponse:
-    """Take in what was found without a record, of one study or all, as sent by a node."""
+    """Import what was found without a record, of one study or all, as sent by a node."""
     try:
         node = get_object_or_404(Node, pk=uuid.UUID(request.POST.get("node", "")))
     except ValueError:

@@ -132,14 +132,14 @@ class _Connection(BaseRequestHandler):
             return _twice(lambda: receiving.receive(source, message))
         except Exception as error:
             # Nothing of the message, which the text of an error may quote.
-            logger.error("A message is not taken in: %s", type(error).__name__)
+            logger.error("A message could not be processed: %s", type(error).__name__)
             return receiving.unavailable(hl7.header_of(message))
         finally:
             connection.close()
 
 
 def _twice(take: Any) -> bytes:
-    """Take a message in, and once more if another transaction was in its way."""
+    """Process a message, and again if another transaction was in its way."""
     try:
         answer: bytes = take()
     except OperationalError:

@@ -1,4 +1,4 @@
-"""Taking in a message: its orders, their studies, the trail and its answer in one transaction.
+"""Processing a message: its orders, their studies, the trail and its answer in one transaction.
 
 The value of a field is the one that was written last (MSH-7), in whatever order messages arrive.
 Of messages of the same time, one that changes an order goes before one that places it.
@@ -43,7 +43,7 @@ _OF_PATIENT: dict[str, Any] = {
 
 
 def receive(source: OrderSource, data: bytes) -> bytes:
-    """Take in a message and return its acknowledgement.
+    """Process a message and return its acknowledgement.
 
     Once this returns with AA, the order is committed; what is not accepted changes nothing. Raises
     database errors, upon which nothing is committed.

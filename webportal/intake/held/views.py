@@ -167,8 +167,8 @@ def _done(decision: Decision, files: int) -> str:
             files,
         ),
         Decision.BIKRAM_SAMBAT: ngettext(
-            "The file is taken in, its dates read as Bikram Sambat.",
-            "%(files)d files are taken in, their dates read as Bikram Sambat.",
+            "The file is accepted, with its dates read as Bikram Sambat.",
+            "%(files)d files are accepted, with their dates read as Bikram Sambat.",
             files,
         ),
         Decision.CORRECTED: ngettext(

@@ -1,4 +1,4 @@
-"""Spoils good files: some changes know the format and keep its lengths and checksums in order."""
+"""Corrupts good files: some changes know the format and keep its lengths and checksums in order."""
 
 import struct
 import zlib
@@ -28,7 +28,7 @@ _VRS = [*sorted(_LONG_VRS), b"US", b"SS", b"UL", b"DS", b"IS", b"CS", b"LO", b"P
 Part = tuple[int, int]
 
 
-def spoilt(kind: str, by: Random) -> bytes:
+def corrupted(kind: str, by: Random) -> bytes:
     """A file of the kind with a few changes."""
     good = phantoms.good(kind)
     data = by.choice(good)
