@@ -50,19 +50,7 @@ export class SignGate {
         document.querySelector(".viewer-stage")?.scrollIntoView({ block: "nearest" });
       });
     }
-    this.holdRoom();
     this.update();
-  }
-
-  /** Keep the room of the messages while the pointer is over the form: the buttons below must not move under it. */
-  private holdRoom(): void {
-    const gate = this.form.querySelector<HTMLElement>(".sign-gate[role]");
-    this.form.addEventListener("pointerover", () => {
-      if (gate) gate.style.minHeight = `${gate.offsetHeight}px`;
-    });
-    this.form.addEventListener("pointerleave", () => {
-      if (gate) gate.style.minHeight = "";
-    });
   }
 
   private get missing(): HTMLElement[] {

@@ -1,4 +1,5 @@
 import "./reading.css";
+import "./signing.css";
 import { DraftKeeper } from "./draft";
 import type { Life } from "./life";
 import { isSwitchedOff } from "./shortcuts";
