@@ -4,18 +4,15 @@ An image is the sum of what each part of the body would absorb, like a radiograp
 in units of the image's height, from its midline and its upper edge.
 """
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFilter, ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
-Picture = NDArray[np.float32]
+from webportal.demo.drawing import Drawing, Picture, blur, float32, smooth
 
 # Parts are drawn at most this high and then scaled up, because their edges are soft anyway.
 _LEAST_DRAWING_ROWS = 256
 _MOST_DRAWING_ROWS = 1024
-_SUPERSAMPLING = 2
 
 
 # What collimation to the lungs cuts off at the top, at the bottom and on either side.
@@ -69,23 +66,21 @@ def _burn_in_label(picture: Image.Image) -> None:
     draw.text((picture.width - margin, margin), "L", fill=235, font=font, anchor="ra")
 
 
-class _Chest:
+class _Chest(Drawing):
     """One chest with its own proportions; `aspect` is the image's width divided by its height.
 
     Sides: -1 is the patient's right, on the left of the image; 1 is the patient's left.
     """
 
     def __init__(self, seed: int, rows: int, aspect: float) -> None:
-        self.random = np.random.default_rng(seed)
-        vary = self.random.uniform
-        self.rows, self.columns = rows, max(1, round(rows * aspect))
+        random = np.random.default_rng(seed)
+        vary = random.uniform
         self.wall = min(0.40, 0.46 * aspect) * vary(0.94, 1.0)
-        self.middle = aspect / 2 + vary(-0.012, 0.012)
+        middle = aspect / 2 + vary(-0.012, 0.012)
         self.base = vary(0.74, 0.785)
         self.heart_size = vary(0.92, 1.1)
         self.softness = vary(0.94, 1.08)
-        y, x = np.mgrid[0 : self.rows, 0 : self.columns].astype(np.float32) / self.rows
-        self.y, self.x = y, x - np.float32(self.middle)
+        super().__init__(random, rows, max(1, round(rows * aspect)), middle)
 
     def absorption(self, opacity: bool) -> Picture:
         """Sum up the parts: rows × columns, about 0 in air and 1.3 where the spine is thickest."""
@@ -97,12 +92,12 @@ class _Chest:
         absorbed = self._torso() + self._belly() + 0.15 * heart + 0.09 * vessels + self._arms()
         absorbed += -0.40 * air * self.softness - self._airways()
         absorbed += self._spine() + self._ribs() + self._clavicles() + self._scapulae()
-        absorbed += air * (self._vessels() + 0.025 * self._clouds(48) + 0.025 * self._clouds(10))
+        absorbed += air * (self._vessels() + 0.025 * self.clouds(48) + 0.025 * self.clouds(10))
         if opacity:
             side = self.random.choice([-1, 1])
             absorbed += self._consolidation(right if side < 0 else left, side)
-        absorbed += 0.007 * self._clouds(140) + 0.004 * self._clouds(320)
-        return _blur(absorbed, 0.0008)
+        absorbed += 0.007 * self.clouds(140) + 0.004 * self.clouds(320)
+        return blur(absorbed, 0.0008)
 
     # ── Soft tissue and air ─────────────────────────────────────────────────────────────────────
 
@@ -113,8 +108,8 @@ class _Chest:
             np.array([0.15, 0.16, 0.24, 0.40, 0.50, 0.44, 0.435, 0.44, 0.45]) * self.wall / 0.4,
         )
         depth = np.sqrt(np.clip(1 - (self.x / half_width) ** 2, 0, 1))
-        inside = _blur((depth > 0).astype(np.float32), 0.006)
-        return _float32(self.softness * inside * (0.34 + 0.46 * _blur(depth, 0.01)))
+        inside = blur((depth > 0).astype(np.float32), 0.006)
+        return float32(self.softness * inside * (0.34 + 0.46 * blur(depth, 0.01)))
 
     def _lung(self, side: int) -> Picture:
         """The thickness of one lung, 0 to 1, decreasing towards its borders."""
@@ -124,54 +119,54 @@ class _Chest:
         floor = [(0.345, dome + 0.005), (0.29, dome - 0.04), (0.22, dome - 0.055)]
         floor += [(0.15, dome - 0.04), (0.105, dome - 0.01)]
         medial = [(0.085, 0.62), (0.07, 0.50), (0.06, 0.40), (0.055, 0.30), (0.075, 0.18)]
-        points = _smooth([*lateral, *floor, *medial], closed=True)
+        points = smooth([*lateral, *floor, *medial], closed=True)
         scaled = [(side * x * self.wall / 0.4, y) for x, y in points]
-        mask = self._polygon(scaled)
-        core = _blur(mask, 0.035)
-        return _float32(_blur(mask, 0.0035) * (0.45 + 0.55 * np.clip(core * 2 - 0.75, 0, 1)))
+        mask = self.polygon(scaled)
+        core = blur(mask, 0.035)
+        return float32(blur(mask, 0.0035) * (0.45 + 0.55 * np.clip(core * 2 - 0.75, 0, 1)))
 
     def _belly(self) -> Picture:
         """The abdomen, with the stomach bubble on the patient's left."""
         below = np.clip((self.y - self.base + 0.10) / 0.14, 0, 1)
-        bubble = self._ellipse((0.17 * self.wall / 0.4, self.base + 0.055), (0.055, 0.026), 8)
-        return _float32(0.18 * below - 0.16 * _blur(bubble, 0.010))
+        bubble = self.ellipse((0.17 * self.wall / 0.4, self.base + 0.055), (0.055, 0.026), 8)
+        return float32(0.18 * below - 0.16 * blur(bubble, 0.010))
 
     def _heart(self) -> Picture:
         scale, size = self.wall / 0.4, self.heart_size
-        ventricles = self._ellipse((0.07 * scale, 0.635), (0.165 * scale * size, 0.115 * size), -30)
-        atrium = self._ellipse((-0.04 * scale, 0.62), (0.075 * scale, 0.115), 5)
-        waist = self._ellipse((0.035 * scale, 0.50), (0.085 * scale, 0.12), -12)
-        parts = (_blur(ventricles, 0.009), _blur(atrium, 0.009), 0.9 * _blur(waist, 0.014))
-        return _float32(np.maximum.reduce(parts))
+        ventricles = self.ellipse((0.07 * scale, 0.635), (0.165 * scale * size, 0.115 * size), -30)
+        atrium = self.ellipse((-0.04 * scale, 0.62), (0.075 * scale, 0.115), 5)
+        waist = self.ellipse((0.035 * scale, 0.50), (0.085 * scale, 0.12), -12)
+        parts = (blur(ventricles, 0.009), blur(atrium, 0.009), 0.9 * blur(waist, 0.014))
+        return float32(np.maximum.reduce(parts))
 
     def _great_vessels(self) -> Picture:
         """Aorta, vena cava and the hila."""
         scale = self.wall / 0.4
-        trunk = self._ellipse((0.004, 0.33), (0.064 * scale, 0.26), 0)
-        knob = self._ellipse((0.050 * scale, 0.325), (0.036, 0.036), 0)
-        parts = [_blur(trunk, 0.013), 0.9 * _blur(knob, 0.006)]
+        trunk = self.ellipse((0.004, 0.33), (0.064 * scale, 0.26), 0)
+        knob = self.ellipse((0.050 * scale, 0.325), (0.036, 0.036), 0)
+        parts = [blur(trunk, 0.013), 0.9 * blur(knob, 0.006)]
         for side, height in ((-1, 0.445), (1, 0.42)):
             for dx, dy in self.random.normal(0, [0.010, 0.026], (6, 2)):
                 centre = (side * (0.10 * scale + dx), height + dy)
-                lobe = self._ellipse(centre, (0.022, 0.032), -side * 25)
-                parts.append(0.55 * _blur(lobe, 0.008))
-        return _float32(np.maximum.reduce(parts))
+                lobe = self.ellipse(centre, (0.022, 0.032), -side * 25)
+                parts.append(0.55 * blur(lobe, 0.008))
+        return float32(np.maximum.reduce(parts))
 
     def _airways(self) -> Picture:
-        trachea = self._stroke([(0.004, -0.02), (0.0, 0.18), (-0.006, 0.335)], 0.034)
-        right = self._stroke([(-0.006, 0.33), (-0.045, 0.385), (-0.08, 0.43)], 0.024)
-        left = self._stroke([(-0.006, 0.33), (0.05, 0.385), (0.095, 0.415)], 0.022)
-        return _float32(0.13 * _blur(np.maximum.reduce([trachea, right, left]), 0.005))
+        trachea = self.stroke([(0.004, -0.02), (0.0, 0.18), (-0.006, 0.335)], 0.034)
+        right = self.stroke([(-0.006, 0.33), (-0.045, 0.385), (-0.08, 0.43)], 0.024)
+        left = self.stroke([(-0.006, 0.33), (0.05, 0.385), (0.095, 0.415)], 0.022)
+        return float32(0.13 * blur(np.maximum.reduce([trachea, right, left]), 0.005))
 
     def _vessels(self) -> Picture:
         """Branching pulmonary vessels, fading from the hila to the periphery."""
-        canvas, draw = self._canvas()
+        canvas, draw = self.canvas()
         for side in (-1, 1):
             for angle in np.linspace(-1.25, 1.3, 11) + self.random.normal(0, 0.08, 11):
                 start = (side * 0.09 * self.wall / 0.4, 0.43 + 0.03 * np.sin(angle))
                 self._branch(draw, start, side, angle, 0.0085, 5)
-        fine = self._shape(canvas)
-        return _float32(0.15 * _blur(fine, 0.0018) + 0.10 * _blur(fine, 0.007))
+        fine = self.shape(canvas)
+        return float32(0.15 * blur(fine, 0.0018) + 0.10 * blur(fine, 0.007))
 
     def _branch(
         self,
@@ -188,7 +183,7 @@ class _Chest:
             start[1] + length * float(np.sin(angle)),
         )
         grey = round(255 * min(1.0, 0.12 + width / 0.012))
-        draw.line([self._pixel(start), self._pixel(end)], fill=grey, width=self._width(width))
+        draw.line([self.pixel(start), self.pixel(end)], fill=grey, width=self.width(width))
         if generations == 0:
             return
         for spread in (-1, 1):
@@ -205,44 +200,44 @@ class _Chest:
             radius = self.random.uniform(0.025, 0.065)
             distance = (self.x - centre_x - dx) ** 2 + (self.y - centre_y - dy) ** 2
             patch = np.maximum(patch, np.exp(-distance / (2 * radius**2)))
-        patchy = np.clip(patch * (0.9 + 0.16 * self._clouds(14) + 0.07 * self._clouds(44)), 0, 1)
-        return _float32(0.34 * patchy * np.clip(lung * 1.6, 0, 1))
+        patchy = np.clip(patch * (0.9 + 0.16 * self.clouds(14) + 0.07 * self.clouds(44)), 0, 1)
+        return float32(0.34 * patchy * np.clip(lung * 1.6, 0, 1))
 
     # ── Bone ────────────────────────────────────────────────────────────────────────────────────
 
     def _spine(self) -> Picture:
-        bodies, draw = self._canvas()
-        processes, draw_processes = self._canvas()
+        bodies, draw = self.canvas()
+        processes, draw_processes = self.canvas()
         top, height = -0.02, 0.046
         while top < 1:
             half = 0.036 + 0.016 * top
-            box = [*self._pixel((-half, top)), *self._pixel((half, top + height * 0.86))]
-            draw.rounded_rectangle(box, radius=self._width(0.009), fill=255)
+            box = [*self.pixel((-half, top)), *self.pixel((half, top + height * 0.86))]
+            draw.rounded_rectangle(box, radius=self.width(0.009), fill=255)
             for x in (-half * 0.55, half * 0.55, 0.0):
                 y = top + height * (0.35 if x else 0.75)
-                at = self._pixel((x, y))
-                radius = self._width(0.007)
+                at = self.pixel((x, y))
+                radius = self.width(0.007)
                 draw_processes.ellipse(
                     [at[0] - radius, at[1] - radius, at[0] + radius, at[1] + radius], fill=255
                 )
             top, height = top + height, height * 1.022
-        body = self._shape(bodies)
-        edges = np.clip(_blur(body, 0.0015) - _blur(body, 0.006), 0, 1)
-        return _float32(
-            0.08 * _blur(body, 0.003) + 0.10 * edges + 0.03 * _blur(self._shape(processes), 0.003)
+        body = self.shape(bodies)
+        edges = np.clip(blur(body, 0.0015) - blur(body, 0.006), 0, 1)
+        return float32(
+            0.08 * blur(body, 0.003) + 0.10 * edges + 0.03 * blur(self.shape(processes), 0.003)
         )
 
     def _ribs(self) -> Picture:
         """Ten pairs, each a tilted ring seen from the front, with its back, side and front part."""
-        back, draw_back = self._canvas()
-        front, draw_front = self._canvas()
+        back, draw_back = self.canvas()
+        front, draw_front = self.canvas()
         for side in (-1, 1):
             for number in range(10):
                 ring = self._rib(side, number)
-                width = self._width(0.019 + 0.0012 * min(number, 4))
+                width = self.width(0.019 + 0.0012 * min(number, 4))
                 draw_back.line(ring[:34], fill=255, width=width, joint="curve")
                 draw_front.line(ring[30:48], fill=255, width=width, joint="curve")
-        return _float32(self._bone(back, 0.16) + self._bone(front, 0.09))
+        return float32(self._bone(back, 0.16) + self._bone(front, 0.09))
 
     def _rib(self, side: int, number: int) -> list[tuple[float, float]]:
         top = 0.12 + 0.055 * number
@@ -253,21 +248,21 @@ class _Chest:
         angles = np.linspace(0.06, 2.45, 56)
         x = side * reach * np.sin(angles) ** 0.92
         y = top - 0.03 * np.sin(angles * 1.25) + drop * (1 - np.cos(angles)) / 2 * 1.25
-        return [self._pixel((float(a), float(b))) for a, b in zip(x, y, strict=True)]
+        return [self.pixel((float(a), float(b))) for a, b in zip(x, y, strict=True)]
 
     def _bone(self, canvas: Image.Image, amount: float) -> Picture:
         """A bone absorbs most at its rim, where the beam runs along the cortex."""
-        shape = self._shape(canvas)
-        rim = np.clip(_blur(shape, 0.0012) - _blur(shape, 0.0055), 0, 1)
-        return _float32(amount * (0.62 * _blur(shape, 0.0022) + 1.1 * rim))
+        shape = self.shape(canvas)
+        rim = np.clip(blur(shape, 0.0012) - blur(shape, 0.0055), 0, 1)
+        return float32(amount * (0.62 * blur(shape, 0.0022) + 1.1 * rim))
 
     def _clavicles(self) -> Picture:
-        canvas, draw = self._canvas()
+        canvas, draw = self.canvas()
         for side in (-1, 1):
             knots = [(0.035, 0.185), (0.12, 0.172), (0.21, 0.142), (0.30, 0.118), (0.40, 0.10)]
-            points = _smooth([(side * x * self.wall / 0.4, y) for x, y in knots], closed=False)
-            pixels = [self._pixel(point) for point in points]
-            draw.line(pixels, fill=255, width=self._width(0.026), joint="curve")
+            points = smooth([(side * x * self.wall / 0.4, y) for x, y in knots], closed=False)
+            pixels = [self.pixel(point) for point in points]
+            draw.line(pixels, fill=255, width=self.width(0.026), joint="curve")
         return self._bone(canvas, 0.16)
 
     def _arms(self) -> Picture:
@@ -276,13 +271,13 @@ class _Chest:
         for side in (-1, 1):
             knots = [(0.40, 0.13), (0.47, 0.22), (0.52, 0.40), (0.54, 0.62)]
             scaled = [(side * x * self.wall / 0.4, y) for x, y in knots]
-            flesh = np.maximum(flesh, self._stroke(scaled, 0.10))
-            bone = np.maximum(bone, self._stroke(scaled, 0.035))
-        rim = np.clip(_blur(bone, 0.002) - _blur(bone, 0.008), 0, 1)
-        return _float32(0.22 * _blur(flesh, 0.006) + 0.13 * _blur(bone, 0.003) + 0.15 * rim)
+            flesh = np.maximum(flesh, self.stroke(scaled, 0.10))
+            bone = np.maximum(bone, self.stroke(scaled, 0.035))
+        rim = np.clip(blur(bone, 0.002) - blur(bone, 0.008), 0, 1)
+        return float32(0.22 * blur(flesh, 0.006) + 0.13 * blur(bone, 0.003) + 0.15 * rim)
 
     def _scapulae(self) -> Picture:
-        canvas, draw = self._canvas()
+        canvas, draw = self.canvas()
         for side in (-1, 1):
             blade = [
                 (0.325, 0.17),
@@ -292,101 +287,6 @@ class _Chest:
                 (0.43, 0.35),
                 (0.47, 0.19),
             ]
-            points = _smooth([(side * x * self.wall / 0.4, y) for x, y in blade], closed=True)
-            draw.polygon([self._pixel(point) for point in points], fill=255)
+            points = smooth([(side * x * self.wall / 0.4, y) for x, y in blade], closed=True)
+            draw.polygon([self.pixel(point) for point in points], fill=255)
         return self._bone(canvas, 0.07)
-
-    # ── Drawing ─────────────────────────────────────────────────────────────────────────────────
-
-    def _clouds(self, cells: int) -> Picture:
-        """Smooth random noise, about `cells` blobs per height, with a standard deviation near 1."""
-        coarse = self.random.normal(
-            0, 1.6, (cells, max(2, round(cells * self.columns / self.rows)))
-        )
-        image = Image.fromarray(coarse.astype(np.float32))
-        return np.asarray(image.resize((self.columns, self.rows), Image.Resampling.BICUBIC))
-
-    def _canvas(self) -> tuple[Image.Image, ImageDraw.ImageDraw]:
-        size = (self.columns * _SUPERSAMPLING, self.rows * _SUPERSAMPLING)
-        canvas = Image.new("L", size)
-        return canvas, ImageDraw.Draw(canvas)
-
-    def _shape(self, canvas: Image.Image) -> Picture:
-        small = canvas.resize((self.columns, self.rows), Image.Resampling.BOX)
-        return _float32(np.asarray(small) / 255)
-
-    def _pixel(self, point: tuple[float, float]) -> tuple[float, float]:
-        scale = self.rows * _SUPERSAMPLING
-        return (point[0] + self.middle) * scale, point[1] * scale
-
-    def _width(self, width: float) -> int:
-        return max(1, round(width * self.rows * _SUPERSAMPLING))
-
-    def _polygon(self, points: list[tuple[float, float]]) -> Picture:
-        canvas, draw = self._canvas()
-        draw.polygon([self._pixel(point) for point in points], fill=255)
-        return self._shape(canvas)
-
-    def _stroke(self, knots: list[tuple[float, float]], width: float) -> Picture:
-        canvas, draw = self._canvas()
-        points = [self._pixel(point) for point in _smooth(knots, closed=False)]
-        draw.line(points, fill=255, width=self._width(width), joint="curve")
-        return self._shape(canvas)
-
-    def _ellipse(
-        self, centre: tuple[float, float], radii: tuple[float, float], degrees: float
-    ) -> Picture:
-        angles = np.linspace(0, 2 * np.pi, 90)
-        x, y = radii[0] * np.cos(angles), radii[1] * np.sin(angles)
-        turn = np.deg2rad(degrees)
-        across = centre[0] + x * np.cos(turn) + y * np.sin(turn)
-        down = centre[1] - x * np.sin(turn) + y * np.cos(turn)
-        return self._polygon([(float(a), float(b)) for a, b in zip(across, down, strict=True)])
-
-
-def _smooth(knots: list[tuple[float, float]], closed: bool) -> list[tuple[float, float]]:
-    """A Catmull-Rom curve through the knots, ten points per segment."""
-    points = np.array(knots)
-    if closed:
-        points = np.vstack([points[-1:], points, points[:2]])
-    else:
-        points = np.vstack([points[:1], points, points[-1:]])
-    t = np.linspace(0, 1, 10, endpoint=False)[:, None]
-    curve = [
-        0.5
-        * (
-            2 * b
-            + (c - a) * t
-            + (2 * a - 5 * b + 4 * c - d) * t**2
-            + (3 * b - a - 3 * c + d) * t**3
-        )
-        for a, b, c, d in zip(points[:-3], points[1:-2], points[2:-1], points[3:], strict=True)
-    ]
-    return [(float(x), float(y)) for x, y in [*np.concatenate(curve), points[-2]]]
-
-
-def _blur(picture: NDArray[Any], radius: float) -> Picture:
-    """Blur with a Gaussian of this standard deviation, in units of the image's height.
-
-    Pillow blurs only bytes, so the image is blurred twice at 8 bits between its own limits, the
-    second time with the rounding error of the first.
-    """
-    low, high = float(picture.min()), float(picture.max())
-    span = (high - low) or 1.0
-    scaled = (picture - low) / span * 255
-    coarse = np.floor(scaled)
-    parts = [coarse, (scaled - coarse) * 255]
-    blurred = [
-        np.asarray(
-            Image.fromarray(part.astype(np.uint8)).filter(
-                ImageFilter.GaussianBlur(radius * picture.shape[0])
-            ),
-            dtype=np.float32,
-        )
-        for part in parts
-    ]
-    return _float32((blurred[0] + blurred[1] / 255) / 255 * span + low)
-
-
-def _float32(picture: NDArray[Any]) -> Picture:
-    return picture.astype(np.float32)
