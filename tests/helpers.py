@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 from django.db.models import F
+from django.test import Client
 
 from webportal.accounts.models import PasswordAttempt
 from webportal.audit.models import AuditEntry
@@ -75,3 +76,8 @@ def make_read_only(monkeypatch: pytest.MonkeyPatch) -> None:
 def let_attempts_pass(seconds: float) -> None:
     """Let every wrong password be so much older."""
     PasswordAttempt.objects.update(at=F("at") - timedelta(seconds=seconds))
+
+
+def is_signed_in(client: Client) -> bool:
+    """Whether the browser has a session."""
+    return client.get("/account/sessions").status_code == 200

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 from pytest_django.fixtures import Settings
 
+from tests.accounts.identity_provider import CLIENT_ID, IdentityProvider, running_provider
 from tests.accounts.ldap_server import (
     GROUPS,
     PEOPLE,
@@ -36,3 +37,21 @@ def directory(
     monkeypatch.setattr(people, "_silent_until", 0.0)
     yield slapd
     slapd.empties()
+
+
+@pytest.fixture(scope="module")
+def provider_process() -> Iterator[IdentityProvider]:
+    """An identity provider in a process of its own."""
+    with running_provider() as provider:
+        yield provider
+
+
+@pytest.fixture
+def provider(provider_process: IdentityProvider, settings: Settings) -> IdentityProvider:
+    """The hospital's identity provider, and the portal set to it."""
+    settings.OIDC_ISSUER = provider_process.url
+    settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET = CLIENT_ID, "secret"
+    settings.OIDC_NAME = "Bir Hospital"
+    settings.GROUP_ROLES = {"readers": ("radiologist",), "informatics": ("it",)}
+    settings.CREATE_USERS = True
+    return provider_process

@@ -26,11 +26,6 @@ def send(client: Client, name: str = "asha", password: str = SECRET) -> tuple[in
     return response.status_code, response.text
 
 
-def is_signed_in(client: Client) -> bool:
-    """Whether the browser has a session."""
-    return client.get("/account/sessions").status_code == 200
-
-
 def make_due() -> None:
     """Let the next request ask the directory again."""
     FederatedIdentity.objects.update(refresh_at=timezone.now() - timedelta(seconds=1))

@@ -14,6 +14,8 @@ from django.test import Client
 from tests.helpers import free_port
 
 START_SECONDS = 60
+#: Under which it knows the portal.
+CLIENT_ID = "chestline"
 
 
 class IdentityProvider:

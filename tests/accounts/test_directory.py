@@ -9,11 +9,11 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from tests.accounts.directory_sign_in import NEEDS_DIRECTORY, SECRET, is_signed_in, make_due, send
+from tests.accounts.directory_sign_in import NEEDS_DIRECTORY, SECRET, make_due, send
 from tests.accounts.ldap_server import DISABLED, GROUPS, NORMAL, PEOPLE, Directory
 from tests.accounts.soft_passkey import SoftPasskey
 from tests.conftest import PASSWORD
-from tests.helpers import audit_actions
+from tests.helpers import audit_actions, is_signed_in
 from webportal.access.models import AccessEntry
 from webportal.accounts import codes, services, throttle
 from webportal.accounts.directory import people

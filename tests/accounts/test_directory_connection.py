@@ -12,10 +12,10 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django.fixtures import Settings
 
-from tests.accounts.directory_sign_in import NEEDS_DIRECTORY, SECRET, is_signed_in, make_due, send
+from tests.accounts.directory_sign_in import NEEDS_DIRECTORY, SECRET, make_due, send
 from tests.accounts.ldap_server import Directory
 from tests.conftest import PASSWORD
-from tests.helpers import audit_actions
+from tests.helpers import audit_actions, is_signed_in
 from webportal.accounts.directory import channels, connection
 from webportal.accounts.models import FederatedIdentity, PasswordAttempt, Role, User
 from webportal.audit.models import Action

@@ -1,10 +1,9 @@
 """Single sign-on through an identity provider that runs in a separate process."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
-from uuid import uuid4
 
 import pytest
 from django.core.management import call_command
@@ -12,39 +11,17 @@ from django.core.management.base import SystemCheckError
 from django.test import Client
 from pytest_django.fixtures import Settings
 
-from tests.accounts.identity_provider import IdentityProvider, running_provider
+from tests.accounts.identity_provider import IdentityProvider
 from tests.accounts.soft_passkey import SoftPasskey
 from tests.conftest import PASSWORD
-from tests.helpers import audit_actions
+from tests.helpers import audit_actions, is_signed_in
 from webportal.access.models import AccessEntry
 from webportal.accounts import services
 from webportal.accounts.models import FederatedIdentity, Passkey, Role, User
 from webportal.accounts.oidc import provider as oidc_provider
-from webportal.accounts.oidc.logout import EVENT
 from webportal.audit.models import Action, AuditEntry
 
 pytestmark = pytest.mark.django_db
-CLIENT_ID = "chestline"
-
-
-@pytest.fixture(scope="module")
-def process() -> Iterator[IdentityProvider]:
-    with running_provider() as provider:
-        yield provider
-
-
-@pytest.fixture
-def provider(process: IdentityProvider, settings: Settings) -> IdentityProvider:
-    settings.OIDC_ISSUER = process.url
-    settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET = CLIENT_ID, "secret"
-    settings.OIDC_NAME = "Bir Hospital"
-    settings.GROUP_ROLES = {"readers": ("radiologist",), "informatics": ("it",)}
-    settings.CREATE_USERS = True
-    return process
-
-
-def is_signed_in(client: Client) -> bool:
-    return client.get("/account/sessions").status_code == 200
 
 
 def test_without_a_provider_its_routes_do_not_exist(client: Client) -> None:
@@ -219,96 +196,6 @@ def test_an_unavailable_provider_ends_no_session(
     assert "does not respond" in Client().get("/sign-in/provider").text
     # It is asked again after a minute, not with each request.
     assert client.session["federated"]["due"] > time.time() + 30
-
-
-def logout_token(provider: IdentityProvider, sub: str = "asha", **claims: Any) -> str:
-    whole = {"events": {EVENT: {}}, "jti": str(uuid4())} | claims
-    client_id = whole.pop("client_id", CLIENT_ID)
-    return provider.signs(sub, client_id, groups=["readers"], **whole)
-
-
-def send(token: str) -> tuple[int, str]:
-    client = Client(enforce_csrf_checks=True)
-    response = client.post("/sign-in/provider/logout", {"logout_token": token})
-    assert "no-store" in response.headers["Cache-Control"]
-    problem = "" if response.status_code == 200 else response.json()["error_description"]
-    return response.status_code, problem
-
-
-@pytest.fixture
-def browsers(provider: IdentityProvider) -> tuple[Client, Client]:
-    """Two browsers of the same person, each in a session of its own at the provider."""
-    both = Client(), Client()
-    for sid, browser in zip(("s1", "s2"), both, strict=True):
-        provider.knows("asha", groups=["readers"], sid=sid)
-        provider.sign_in(browser, "asha")
-    return both
-
-
-def test_the_provider_ends_one_session(
-    provider: IdentityProvider, browsers: tuple[Client, Client]
-) -> None:
-    token = services.create_token(User.objects.get(), "export")
-    told = logout_token(provider, sid="s1")
-    assert send(told) == (200, "")
-    assert [is_signed_in(browser) for browser in browsers] == [False, True]
-    header = {"Authorization": f"Token {token}"}
-    assert Client().get("/api/v1/studies", headers=header).status_code == 200
-    assert send(told) == (400, "it was used before")
-
-
-def test_the_provider_ends_all_sessions_and_tokens_of_a_user(
-    provider: IdentityProvider, browsers: tuple[Client, Client]
-) -> None:
-    token = services.create_token(User.objects.get(), "export")
-    provider.signs("asha", CLIENT_ID)
-    assert send(logout_token(provider, sid=None))[0] == 200
-    assert [is_signed_in(browser) for browser in browsers] == [False, False]
-    header = {"Authorization": f"Token {token}"}
-    assert Client().get("/api/v1/studies", headers=header).status_code == 401
-    entries = AuditEntry.objects.filter(action=Action.SIGNED_OUT)
-    assert entries.get().detail == {"identity_provider": True, "sessions": 2}
-
-
-def test_a_logout_token_for_an_unknown_user_ends_nothing(
-    provider: IdentityProvider, browsers: tuple[Client, Client]
-) -> None:
-    assert send(logout_token(provider, "stranger", sid="s1"))[0] == 200
-    assert [is_signed_in(browser) for browser in browsers] == [True, True]
-
-
-@pytest.mark.parametrize(
-    ("claims", "problem"),
-    [
-        ({"events": {}}, "events does not say"),
-        ({"events": "x"}, "events does not say"),
-        ({"jti": None}, "not valid"),
-        ({"nonce": "x"}, "ID token"),
-        ({"client_id": "another"}, "not valid"),
-    ],
-)
-def test_an_invalid_logout_token_ends_nothing(
-    provider: IdentityProvider,
-    browsers: tuple[Client, Client],
-    claims: dict[str, Any],
-    problem: str,
-) -> None:
-    status, told = send(logout_token(provider, **claims))
-    assert (status, problem in told) == (400, True), told
-    assert [is_signed_in(browser) for browser in browsers] == [True, True]
-
-
-def test_a_logout_token_with_a_foreign_signature_ends_nothing(
-    provider: IdentityProvider, browsers: tuple[Client, Client]
-) -> None:
-    head, body, signature = logout_token(provider).split(".")
-    other = logout_token(provider).split(".")[2]
-    for forged in (f"{head}.{body}.{other}", f"{head}.{body}.", "x.y.z", ""):
-        assert send(forged)[0] == 400
-    with running_provider() as another:
-        assert send(logout_token(another))[0] == 400
-    assert [is_signed_in(browser) for browser in browsers] == [True, True]
-    assert signature
 
 
 def test_the_provider_does_not_control_later_break_glass_accounts(

@@ -12,7 +12,7 @@ from django.utils import timezone
 from pytest_django.fixtures import Settings
 
 from tests.conftest import PASSWORD
-from tests.helpers import audit_actions
+from tests.helpers import audit_actions, is_signed_in
 from webportal.accounts import codes, second_factor, services, throttle
 from webportal.accounts.encryption import UnreadableSecretError, decrypt
 from webportal.accounts.models import Authenticator, PasswordAttempt, RecoveryCode, Role, User
@@ -39,10 +39,6 @@ def sign_in_by_password(client: Client, user: User, target: str = "") -> str:
 def send_code(client: Client, code: str) -> str:
     response = client.post("/sign-in/second-step", {"code": code})
     return response["Location"] if response.status_code == 302 else response.text
-
-
-def is_signed_in(client: Client) -> bool:
-    return client.get("/account/sessions").status_code == 200
 
 
 @pytest.fixture
