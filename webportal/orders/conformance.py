@@ -24,9 +24,9 @@ _FIELDS = (
     ("NTE-3", "notes, after ORC or OBR"),
 )
 _ANSWERS = (
-    ("AA", "the orders are committed, or the message was followed before"),
-    ("AE", "the content cannot be followed; MSA-3 and ERR say which field"),
-    ("AR", "not of a type, version or processing ID that is taken; too long; or not now"),
+    ("AA", "the orders are committed, or the message was processed before"),
+    ("AE", "the content cannot be processed; MSA-3 and ERR say which field"),
+    ("AR", "type, version or processing ID not accepted; too long; or not possible at present"),
 )
 
 

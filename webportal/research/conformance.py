@@ -17,9 +17,9 @@ def tables() -> str:
     lines = [
         "| attributes | in the export |",
         "| --- | --- |",
-        f"| {', '.join(profile.REPLACED)} | new, and the same for the same one in an export |",
+        f"| {', '.join(profile.REPLACED)} | replaced, consistently within an export |",
         "| PatientID, PatientName | the pseudonym |",
-        f"| {', '.join(profile.EMPTY)} | without a value |",
+        f"| {', '.join(profile.EMPTY)} | emptied |",
         f"| {', '.join(profile.NUMBERS)} | kept, if it is a number |",
         f"| {values} | kept, if it has one of these values |",
         "| every other attribute, every sequence, private attributes, overlays | removed |",
