@@ -121,8 +121,8 @@ PROBLEMS = {
     ),
     "anchors_damaged": _("{place}: the anchor file is damaged: {count} unreadable (line {lines})"),
     "anchor_forged": _(
-        "{place}: anchor {number} has not the signature of AUDIT_KEY: the line was altered, or put"
-        " in by somebody else. Compare with the second place."
+        "{place}: anchor {number} does not have the signature of AUDIT_KEY: the line was altered,"
+        " or put in by somebody else. Compare with the second place."
     ),
     "anchor_unsigned": _(
         "{place}: line {number} is an anchor without a signature, after anchors were signed:"
@@ -130,7 +130,7 @@ PROBLEMS = {
     ),
     "anchor_out_of_line": _(
         "{place}: anchor {number} does not follow from the one before it: lines were removed, or"
-        " are of another course of events. Compare with the second place."
+        " come from another history. Compare with the second place."
     ),
     "anchors_before": _(
         "{place}: the anchors without a signature from before an upgrade are not those that anchor"
@@ -154,7 +154,7 @@ REMARKS = {
         "No anchor has been written yet, so a cut-off end would not show; is the scheduler running?"
     ),
     "begun_anew": _(
-        "The anchors were begun anew with number {number}, because: {reason}. Those of before are"
+        "The anchors were begun anew with number {number}, because: {reason}. Earlier ones are"
         " not compared."
     ),
 }

@@ -12,14 +12,14 @@ register(
         ),
         "character_set": gettext_noop("The character set in MSH-18 is not supported."),
         "characters": gettext_noop(
-            "The message has bytes that its character set (MSH-18) does not have."
+            "The message has bytes that are not in its character set (MSH-18)."
         ),
         "control_id": gettext_noop("MSH-10 is empty or longer than 199 characters."),
         "control_id_reused": gettext_noop(
             "MSH-10 is that of an earlier message with other content."
         ),
         "message_type": gettext_noop("MSH-9 is not ORM^O01, OMI^O23 or OMG^O19."),
-        "processing_id": gettext_noop("MSH-11 is not P: only production messages are taken."),
+        "processing_id": gettext_noop("MSH-11 is not P: only production messages are accepted."),
         "version": gettext_noop("The HL7 version in MSH-12 is not 2.3 to 2.8."),
         "segment_missing": gettext_noop("The segment {segment} is missing."),
         "segment_repeated": gettext_noop("There is more than one segment {segment}."),

@@ -36,7 +36,7 @@ MESSAGES = {
         " radiograph at the size it was taken."
     ),
     "several_values": translatable(
-        "The {attribute} holds a backslash, which parts two values, so it is not certain whose"
+        "The {attribute} holds a backslash, which separates two values, so it is not certain whose"
         " image this is. Correct it where the image was made, and export it again."
     ),
     "too_long": translatable(
