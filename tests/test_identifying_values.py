@@ -72,7 +72,7 @@ def test_an_erasure_recognises_the_patient_in_texts(name: str) -> None:
 @pytest.mark.parametrize("name", EVERY)
 def test_a_report_over_hl7_has_it(name: str, radiologist: User) -> None:
     study = make_study()
-    signed = read(make_prediction(make_radiograph(study)), radiologist, "absent")
+    signed = read(make_prediction(make_radiograph(study)), radiologist, "none")
     at = timezone.now()
     before = hl7.read_message(study, signed, [], "1", at)
     after = hl7.read_message(_give(study, name), signed, [], "1", at)

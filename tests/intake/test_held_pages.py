@@ -55,7 +55,7 @@ STUDY = uid.generate_uid()
         ({"PatientID": "UNKNOWN"}, ["Patient ID"]),
         ({"PatientID": "NEW", "PatientBirthDate": "20570101"}, ["Date of birth"]),
         ({"PatientID": "NEW", "StudyDate": "21990101"}, ["Study"]),
-        ({"PatientID": "NEW", "StudyDate": "18000101"}, ["Date of birth", "Study"]),
+        ({"PatientID": "NEW", "StudyDate": "19600101"}, ["Date of birth", "Study"]),
         ({"PatientID": "NEW", "PatientName": "Müller^Jan"}, ["Name"]),
         ({"PatientID": "NEW", "AccessionNumber": "Ä-1"}, ["Study"]),
     ],

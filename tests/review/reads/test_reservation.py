@@ -81,6 +81,7 @@ def test_next_gives_others_what_is_assigned_to_somebody_who_cannot_read_it_any_m
     User.objects.filter(pk=other.pk).update(
         is_active=True, roles=[Role.RADIOLOGIST], sees_all_departments=True
     )
+    other.refresh_from_db()
     assert reserve_next(radiologist) is None
     assert reserve_next(other) == study
 
