@@ -168,23 +168,21 @@ PLACE = """button => {
 
 
 # In a low or narrow window the row stands in the flow of the page, in others it sticks to its end.
-@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1280, 650), (1600, 1400), (390, 844)])
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (1280, 650), (1280, 1800), (390, 844)])
 def test_no_message_moves_the_buttons(width: int, height: int, page: Page, study: Study) -> None:
     study.radiographs.order_by("-created_at")[0].delete()
     held: list[Route] = []
-    for address in ("**/pixels", "**/viewed"):
-        page.route(address, lambda route: held.append(route))
+    page.route("**/viewed", lambda route: held.append(route))
     page.set_viewport_size({"width": width, "height": height})
     page.goto(f"/studies/{study.pk}", wait_until="domcontentloaded")
     button, impression = sign_button(page), page.locator("form[data-read] textarea")
 
     def place_while(words: str) -> object:
-        expect(page.get_by_text(words).filter(visible=True)).to_have_count(1)
+        messages = page.locator(".signing-messages").get_by_text(words)
+        expect(messages.filter(visible=True)).to_have_count(1)
         return button.evaluate(PLACE)
 
-    before = place_while("The image is not on the screen yet.")
-    held.pop().continue_()
-    assert place_while("Chestline has not recorded yet") == before
+    before = place_while("Chestline has not recorded yet")
     page.locator("input[name=password]").fill(PASSWORD)
     page.keyboard.press("Enter")
     assert place_while("Nothing is signed yet.") == before
