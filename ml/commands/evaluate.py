@@ -48,6 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.plots:
         # Fail now, not after minutes of predicting.
         try:
+            from ml.research.group_plots import write_group_plots
             from ml.research.plots import write_plots
         except ModuleNotFoundError as error:
             raise CommandError(
@@ -66,6 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         **measure(cases, thresholds),
         "method": METHOD,
     }
+    groups: list[str] = []
     if arguments.by:
         figures["by"] = arguments.by
         groups = [group_of(image, arguments.by) for image in labelled]
@@ -75,7 +77,10 @@ def run(arguments: argparse.Namespace) -> int:
         figures["sameness"] = compare_kinds_of_file(originals, predictor)
     print_figures(figures, as_json=arguments.json)
     if arguments.plots:
-        for file in write_plots(arguments.plots, cases, labelled, thresholds):
+        files = write_plots(arguments.plots, cases, labelled, thresholds)
+        if groups:
+            files += write_group_plots(arguments.plots, cases, groups, thresholds)
+        for file in files:
             print(f"Wrote {file}", file=sys.stderr)
     return 0
 

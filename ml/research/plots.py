@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.gridspec import GridSpec
+from numpy.typing import NDArray
 
 from ml import images
 from ml.research.dataset import LabelledImage
@@ -62,7 +63,8 @@ def write_plots(
     return files
 
 
-def _square(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
+def square(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
+    """Return a square plot of two shares."""
     figure = Figure(figsize=(5.5, 5.5), layout="constrained")
     axes = figure.add_subplot()
     axes.set(title=title, xlabel=x_label, ylabel=y_label, xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
@@ -72,15 +74,14 @@ def _square(title: str, x_label: str, y_label: str) -> tuple[Figure, Axes]:
 
 
 def _roc(targets: Floats, probabilities: Floats, thresholds: Mapping[str, float]) -> Figure:
-    figure, axes = _square(
+    figure, axes = square(
         f"ROC: area {auroc(targets, probabilities):.3f}",
         "1 - specificity",
         "sensitivity",
     )
-    _, true, false = counts_by_threshold(targets, probabilities)
     n_positive = targets.sum()
     n_negative = len(targets) - n_positive
-    axes.plot([0, *false / n_negative], [0, *true / n_positive], color=LINE)
+    axes.plot(*roc_curve(targets, probabilities), color=LINE)
     axes.plot([0, 1], [0, 1], **GUIDE)
     _mark_points(
         axes,
@@ -95,10 +96,18 @@ def _roc(targets: Floats, probabilities: Floats, thresholds: Mapping[str, float]
     return figure
 
 
+def roc_curve(targets: Floats, probabilities: Floats) -> tuple[Floats, Floats]:
+    """Return 1 - specificity and sensitivity at each threshold, from (0, 0) on."""
+    _, true, false = counts_by_threshold(targets, probabilities)
+    n_positive = targets.sum()
+    of_negative, of_positive = false / (len(targets) - n_positive), true / n_positive
+    return np.concatenate([[0], of_negative]), np.concatenate([[0], of_positive])
+
+
 def _precision_recall(
     targets: Floats, probabilities: Floats, thresholds: Mapping[str, float]
 ) -> Figure:
-    figure, axes = _square(
+    figure, axes = square(
         f"Precision and recall: average precision {average_precision(targets, probabilities):.3f}",
         "recall (sensitivity)",
         "precision (positive predictive value)",
@@ -136,13 +145,8 @@ def _reliability(targets: Floats, probabilities: Floats) -> Figure:
     grid = GridSpec(2, 1, figure, height_ratios=(3, 1))
     curve = figure.add_subplot(grid[0])
     counts = figure.add_subplot(grid[1], sharex=curve)
-    index = np.minimum((probabilities * ECE_BINS).astype(int), ECE_BINS - 1)
-    n = np.bincount(index, minlength=ECE_BINS)
-    used = n > 0
-    stated = np.bincount(index, probabilities, ECE_BINS)[used] / n[used]
-    observed = np.bincount(index, targets, ECE_BINS)[used] / n[used]
     curve.plot([0, 1], [0, 1], **GUIDE)
-    curve.plot(stated, observed, "o-", color=LINE)
+    curve.plot(*reliability_curve(targets, probabilities), "o-", color=LINE)
     error = expected_calibration_error(targets, probabilities)
     curve.set(
         title=f"Reliability: calibration error {error:.3f}",
@@ -152,11 +156,26 @@ def _reliability(targets: Floats, probabilities: Floats) -> Figure:
     )
     curve.grid(alpha=0.3)
     edges = np.arange(ECE_BINS) / ECE_BINS
+    n = np.bincount(_bins(probabilities), minlength=ECE_BINS)
     bars = counts.bar(edges, n, width=1 / ECE_BINS, align="edge", color=LINE, edgecolor="white")
     counts.bar_label(bars, fontsize=8)
     counts.margins(y=0.2)
     counts.set(xlabel="stated probability", ylabel="images")
     return figure
+
+
+def reliability_curve(targets: Floats, probabilities: Floats) -> tuple[Floats, Floats]:
+    """Return mean probability and observed frequency in each bin that has images."""
+    index = _bins(probabilities)
+    n = np.bincount(index, minlength=ECE_BINS)
+    used = n > 0
+    stated = np.bincount(index, probabilities, ECE_BINS)[used] / n[used]
+    return stated, np.bincount(index, targets, ECE_BINS)[used] / n[used]
+
+
+def _bins(probabilities: Floats) -> NDArray[np.intp]:
+    bins: NDArray[np.intp] = np.minimum((probabilities * ECE_BINS).astype(int), ECE_BINS - 1)
+    return bins
 
 
 def _confusion(cases: Cases, thresholds: Mapping[str, float]) -> Figure:

@@ -10,7 +10,8 @@ from ml.research.dataset import LabelledImage
 from ml.research.evaluation import Cases
 
 pytest.importorskip("matplotlib", reason="needs the extra evaluation (matplotlib)")
-from ml.research.plots import write_plots
+from ml.research.group_plots import write_group_plots
+from ml.research.plots import reliability_curve, roc_curve, write_plots
 
 THRESHOLDS = {"unlikely": 0.2, "decision": 0.5, "likely": 0.8}
 PLOTS = {"roc.png", "precision_recall.png", "reliability.png", "confusion.png", "worst_errors.png"}
@@ -58,3 +59,31 @@ def test_one_class_alone_has_no_curves(tmp_path: Path) -> None:
     assert {file.name for file in files} == PLOTS - {"roc.png", "precision_recall.png"}
     refused = Cases.of(found, np.full(2, np.nan))
     assert len(write_plots(tmp_path / "plots", refused, found, THRESHOLDS)) == 3
+
+
+def test_curves_go_through_the_observed_shares() -> None:
+    targets, probabilities = np.array([0.0, 1, 0, 1]), np.array([0.12, 0.18, 0.62, 0.9])
+    x, y = roc_curve(targets, probabilities)
+    assert (x.tolist(), y.tolist()) == ([0, 0, 0.5, 0.5, 1], [0, 0.5, 0.5, 1, 1])
+    stated, observed = reliability_curve(targets, probabilities)
+    np.testing.assert_allclose(stated, [0.15, 0.62, 0.9])
+    assert observed.tolist() == [0.5, 0, 1]
+
+
+def test_groups_are_plotted_beside_each_other_whatever_classes_they_have(tmp_path: Path) -> None:
+    found = labelled(tmp_path, ["normal", "virus", "normal", "normal", "virus"])
+    cases = Cases.of(found, np.array([0.1, 0.9, 0.4, 0.3, np.nan]))
+    groups = ["children", "children", "adults", "adults", "refused"]
+    files = write_group_plots(tmp_path / "plots", cases, groups, THRESHOLDS)
+    assert [file.name for file in files] == [
+        "roc_by_group.png",
+        "reliability_by_group.png",
+        "scores_by_group.png",
+    ]
+    of_all = {file.name: file.read_bytes() for file in files}
+    # The refused image takes part in none of them.
+    kept = Cases.of(found[:4], cases.probabilities[:4])
+    for file in write_group_plots(tmp_path / "fewer", kept, groups[:4], THRESHOLDS):
+        assert file.read_bytes() == of_all[file.name]
+    refused = Cases.of(found, np.full(5, np.nan))
+    assert write_group_plots(tmp_path / "none", refused, groups, THRESHOLDS) == []

@@ -1,0 +1,89 @@
+"""Plots of an evaluation by group: is it as good, and as well calibrated, in each source?
+
+Needs matplotlib, which serving does not.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from ml.research.evaluation import Cases, auroc, expected_calibration_error
+from ml.research.plots import DPI, GUIDE, reliability_curve, roc_curve, square
+
+SCORE_BINS = np.linspace(0, 1, 21)
+CLASSES = {"normal": 0.0, "pneumonia": 1.0}
+
+
+def write_group_plots(
+    folder: Path, cases: Cases, groups: Sequence[str], thresholds: Mapping[str, float]
+) -> list[Path]:
+    """Write ROC and reliability by group, and histograms of the scores by group and label, as PNG.
+
+    ``groups`` (n,) names the group of each case. Plots are of the assessed images; a group with one
+    class alone has no ROC. Returns the files written: none, if no case was assessed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    named = np.array(groups)
+    parts = {name: cases.subset((named == name) & cases.assessed) for name in sorted(set(groups))}
+    parts = {name: part for name, part in parts.items() if len(part.kinds)}
+    if not parts:
+        return []
+    figures = {
+        "roc_by_group": _roc(parts),
+        "reliability_by_group": _reliability(parts),
+        "scores_by_group": _scores(parts, thresholds),
+    }
+    files = []
+    for name, figure in figures.items():
+        file = folder / f"{name}.png"
+        figure.savefig(file, dpi=DPI)
+        files.append(file)
+    return files
+
+
+def _roc(parts: Mapping[str, Cases]) -> Figure:
+    figure, axes = square("ROC by group", "1 - specificity", "sensitivity")
+    axes.plot([0, 1], [0, 1], **GUIDE)
+    for name, part in parts.items():
+        targets = part.targets
+        if targets.min() == targets.max():
+            continue
+        area = auroc(targets, part.probabilities)
+        label = f"{name}: area {area:.3f} ({_counts(part)})"
+        axes.plot(*roc_curve(targets, part.probabilities), label=label)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend(loc="lower right", fontsize=8)
+    return figure
+
+
+def _reliability(parts: Mapping[str, Cases]) -> Figure:
+    figure, axes = square("Reliability by group", "stated probability", "share with pneumonia")
+    axes.plot([0, 1], [0, 1], **GUIDE)
+    for name, part in parts.items():
+        error = expected_calibration_error(part.targets, part.probabilities)
+        label = f"{name}: calibration error {error:.3f} ({_counts(part)})"
+        axes.plot(*reliability_curve(part.targets, part.probabilities), "o-", label=label)
+    axes.legend(loc="upper left", fontsize=8)
+    return figure
+
+
+def _scores(parts: Mapping[str, Cases], thresholds: Mapping[str, float]) -> Figure:
+    """Show for each group how the stated probabilities of each label are distributed."""
+    figure = Figure(figsize=(7, 0.6 + 2 * len(parts)), layout="constrained")
+    rows = figure.subplots(len(parts), 1, sharex=True, squeeze=False)[:, 0]
+    for axes, (name, part) in zip(rows, parts.items(), strict=True):
+        for label, target in CLASSES.items():
+            chosen = part.probabilities[part.targets == target]
+            axes.hist(chosen, SCORE_BINS, histtype="step", label=f"{label} ({len(chosen)})")
+        for threshold in thresholds.values():
+            axes.axvline(threshold, **GUIDE)
+        axes.set(title=name, ylabel="images", yscale="symlog", xlim=(0, 1))
+        axes.legend(loc="upper center", fontsize=8)
+    rows[-1].set_xlabel("stated probability; dashed: the operating points")
+    return figure
+
+
+def _counts(part: Cases) -> str:
+    return f"{int(part.targets.sum())} of {len(part.kinds)} with pneumonia"
