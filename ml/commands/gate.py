@@ -64,11 +64,24 @@ def run(arguments: argparse.Namespace) -> int:
     # Imports needed only here and in training are not loaded for the other commands.
     from ml.research.export import export
     from ml.research.gate.refitting import Sheets, refit
-    from ml.research.packaging import Responses, cross_measured, refused_by, write_package
+    from ml.research.packaging import (
+        Responses,
+        cross_measured,
+        measured_again,
+        refused_by,
+        write_package,
+    )
     from ml.serving.runtimes.onnxruntime import ONNXRuntime
     from ml.serving.runtimes.tensorflow import load_network
 
     package = load_package(arguments.package, REFITTABLE)
+    # Adults and transferred properties took part in the calibration of its folds' figures.
+    was_refined = "adults" in package.training
+    if was_refined and not all("calibration" in fold for fold in package.figures.values()):
+        raise CommandError(
+            f"{package.version} does not say with which calibration its folds were measured, so"
+            " they cannot be measured again with another gate: package the network anew."
+        )
     size = package.input_size
     sheets = Sheets.read(arguments.chests, arguments.others, arguments.measure_only, size)
     folds = make_folds(find_images(arguments.data), seed=package.training["options"]["seed"])
@@ -88,14 +101,19 @@ def run(arguments: argparse.Namespace) -> int:
         sheets,
         arguments.leave_out,
     )
-    facts = json.loads((package.path / FACTS_FILE).read_text()) | {
+    refused = {name: refused_by(gate, fold) for name, fold in held_out.items()}
+    before = json.loads((package.path / FACTS_FILE).read_text())
+    if was_refined:
+        of_folds = {
+            name: measured_again(before["figures"][name], fold, refused[name])
+            for name, fold in held_out.items()
+        }
+    else:
+        of_folds = cross_measured(folds.training, held_out, refused)
+    facts = before | {
         "format": FORMAT,
         "version": arguments.out.name,
-        "figures": cross_measured(
-            folds.training,
-            held_out,
-            {name: refused_by(gate, fold) for name, fold in held_out.items()},
-        ),
+        "figures": of_folds,
         "gate": figures,
     }
     gate.save(arguments.out / GATE_FILE)

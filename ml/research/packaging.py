@@ -100,6 +100,11 @@ class Scale:
     bacterial: Calibration | None
     points: Mapping[str, OperatingPoint]
 
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """Return the thresholds of the operating points."""
+        return {name: point.threshold for name, point in self.points.items()}
+
     @classmethod
     def fit(cls, folds: Sequence[Responses], training: Sequence[LabelledImage]) -> Self:
         """Fit to held-out folds, all together.
@@ -259,9 +264,30 @@ def cross_measured(
     figures = {}
     for name, fold in held_out.items():
         scale = Scale.fit([other for key, other in held_out.items() if key != name], training)
-        thresholds = {key: point.threshold for key, point in scale.points.items()}
-        figures[name] = measure(scale.cases(fold, refused[name]), thresholds)
+        figures[name] = measured_at(scale, fold, refused[name])
     return figures
+
+
+def measured_at(scale: Scale, fold: Responses, refused: NDArray[np.bool_]) -> dict[str, Any]:
+    """Measure a fold, and say with which calibrations, so that it can be measured again."""
+    return {
+        **measure(scale.cases(fold, refused), scale.thresholds),
+        "calibration": scale.pneumonia._asdict(),
+        "bacterial_calibration": scale.bacterial and scale.bacterial._asdict(),
+    }
+
+
+def measured_again(
+    figures: Mapping[str, Any], fold: Responses, refused: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Measure a fold as it was for its figures, those of ``measured_at``, with another gate."""
+    bacterial = figures["bacterial_calibration"]
+    scale = Scale(
+        Calibration(**figures["calibration"]), Calibration(**bacterial) if bacterial else None, {}
+    )
+    points = figures["operating_points"]
+    thresholds = {name: point["threshold"] for name, point in points.items()}
+    return {**figures, **measure(scale.cases(fold, refused), thresholds)}
 
 
 def occlusion(

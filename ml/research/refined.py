@@ -17,6 +17,7 @@ from ml.research.operating_points import operating_points
 from ml.research.packaging import (
     Responses,
     Scale,
+    measured_at,
     network_facts,
     refused_by,
     with_consistency,
@@ -105,7 +106,7 @@ def build_refined_package(
     figures = {}
     for name, fold in folds.children.items():
         others = folds.scale(training, without=name)
-        figures[name] = measure(others.cases(fold, refused_by(gate, fold)), _thresholds(others))
+        figures[name] = measured_at(others, fold, refused_by(gate, fold))
     package_facts = before | {
         "format": FORMAT,
         "version": out.name,
@@ -117,10 +118,6 @@ def build_refined_package(
         "training": dict(facts),
     }
     return with_consistency(write_package(out, package_facts), fullres)
-
-
-def _thresholds(scale: Scale) -> dict[str, float]:
-    return {name: point.threshold for name, point in scale.points.items()}
 
 
 def _plain(adults: Responses) -> Responses:
@@ -146,7 +143,10 @@ def measure_adults(adults: Responses, scale: Scale) -> dict[str, Any]:
     groups = {
         "opacity against normal, PA": plain & (views == "PA"),
         "opacity against normal, AP": plain & (views == "AP"),
+        "opacity against all others, PA": views == "PA",
+        "opacity against all others, AP": views == "AP",
         "opacity against all others": np.ones(len(readings), np.bool_),
     }
-    thresholds = _thresholds(scale)
-    return {name: measure(cases.subset(chosen), thresholds) for name, chosen in groups.items()}
+    return {
+        name: measure(cases.subset(chosen), scale.thresholds) for name, chosen in groups.items()
+    }

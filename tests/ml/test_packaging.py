@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from ml.research.dataset import LabelledImage
-from ml.research.packaging import Responses, Scale, build_package, cross_measured
+from ml.research.packaging import (
+    Responses,
+    Scale,
+    build_package,
+    cross_measured,
+    measured_again,
+)
 from ml.serving.network import build_network
 from ml.serving.predictor import Predictor
 from tests import dicom_files
@@ -69,6 +75,25 @@ def test_refused_images_have_no_figures() -> None:
     assert figures["other"]["refused"] == 0.0
     assert figures["one"]["sensitivity"] == 1.0
     assert figures["one"]["accuracy_refused_as_wrong"] < figures["one"]["accuracy"]
+
+
+def test_a_fold_is_measured_again_with_the_calibration_of_its_figures() -> None:
+    held_out = {"one": invented("one", 400), "other": invented("other", 400, shift=-1.0)}
+    figures = cross_measured(labelled("training", 400), held_out, nothing_refused(held_out))
+    stored = json.loads(json.dumps(figures["one"]))
+
+    again = measured_again(stored, held_out["one"], np.zeros(400, np.bool_))
+    assert json.loads(json.dumps(again)) == stored
+
+    missed = (held_out["one"].targets == 1) & (held_out["one"].logits < 1)
+    gated = measured_again(stored, held_out["one"], missed)
+    assert gated["refused"] == round(missed.mean(), 4)
+    assert gated["sensitivity"] > stored["sensitivity"]
+    assert (
+        gated["operating_points"]["decision"]["threshold"]
+        == (stored["operating_points"]["decision"]["threshold"])
+    )
+    assert gated["calibration"] == stored["calibration"]
 
 
 def test_pneumonia_assumes_even_odds_and_its_pattern_the_training_mix() -> None:

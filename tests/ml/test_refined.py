@@ -44,6 +44,8 @@ def test_adults_are_measured_within_views_and_against_all_others() -> None:
     assert {name: each["n"] for name, each in figures.items()} == {
         "opacity against normal, PA": 40,
         "opacity against normal, AP": 40,
+        "opacity against all others, PA": 60,
+        "opacity against all others, AP": 60,
         "opacity against all others": 120,
     }
     assert figures["opacity against normal, PA"]["auroc"] == 1
